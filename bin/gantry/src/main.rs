@@ -1,0 +1,2 @@
+//! Gantry.
+fn main() {}
