@@ -92,16 +92,18 @@ pub fn launch(launch: &Launch<'_>) -> io::Result<Launched> {
     };
     // SAFETY: `args` points at a live pidfd; the child goes straight into the interpreter, which
     // neither allocates, locks nor returns.
-    match unsafe { raw::clone3(&args) }? {
+    let pid = unsafe { raw::clone3(&args) }?;
+    if pid == 0 {
         // SAFETY: this is the child; the numbers are its own copies of the launcher's descriptors.
-        0 => unsafe { Init::new(&prepared, &slots, theirs.as_raw_fd()) }.run(),
-        // SAFETY: the kernel has stored a new descriptor that nothing else owns.
-        pid => Ok(Launched {
-            pid,
-            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
-            channel: ours,
-        }),
+        unsafe { Init::new(&prepared, &slots, theirs.as_raw_fd()) }.run();
     }
+    // SAFETY: the kernel has stored a new descriptor that nothing else owns.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Launched {
+        pid,
+        pidfd,
+        channel: ours,
+    })
 }
 
 /// Waits for the next event on a [`Launched::channel`].
