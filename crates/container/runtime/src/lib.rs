@@ -1,1 +1,4 @@
 //! The `runtime` room.
+#![forbid(unsafe_code)]
+
+pub mod spec;
