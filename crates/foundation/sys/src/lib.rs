@@ -7,3 +7,4 @@ mod init;
 pub mod launch;
 pub mod program;
 mod raw;
+pub mod sealed;

@@ -4,7 +4,7 @@
 //! so nothing here allocates, locks or touches anything but the stack. Wrappers are safe where no
 //! argument can break memory safety, whatever its value.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -531,4 +531,32 @@ pub(crate) fn reap(pid: i32) -> Result<Option<(i32, i32)>> {
     let pid = unsafe { call!(SYS_wait4, pid, &raw mut status, libc::WNOHANG, 0) }?;
     #[expect(clippy::cast_possible_truncation, reason = "a process id is an int")]
     Ok(Some(pid as i32).filter(|pid| *pid > 0).map(|pid| (pid, status)))
+}
+
+/// Replaces the process by the file `executable`. Unlike the rest of this file it allocates: it
+/// is not for the interpreter.
+pub(crate) fn execveat(executable: BorrowedFd<'_>, arguments: &[CString], environment: &[CString]) -> Errno {
+    let terminated = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings
+            .iter()
+            .map(|text| text.as_ptr())
+            .chain([std::ptr::null()])
+            .collect()
+    };
+    let (arguments, environment) = (terminated(arguments), terminated(environment));
+    let (argv, envp) = (arguments.as_ptr(), environment.as_ptr());
+    // SAFETY: the path is empty, both arrays are NULL-terminated and outlive the call.
+    match unsafe {
+        call!(
+            SYS_execveat,
+            executable.as_raw_fd(),
+            c"".as_ptr(),
+            argv,
+            envp,
+            libc::AT_EMPTY_PATH
+        )
+    } {
+        Ok(_) => Errno::INVAL,
+        Err(error) => error,
+    }
 }

@@ -143,6 +143,7 @@ impl<'a> Init<'a> {
                 device,
                 owner,
             } => self.device(root, text(path), mode, device, Owner::unpack(owner)),
+            Op::Directory { root, path } => self.directory(root, text(path)),
             Op::Symlink { root, target, path } => self.symlink(root, text(target), text(path)),
             Op::Mask {
                 base,

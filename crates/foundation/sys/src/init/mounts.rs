@@ -2,11 +2,11 @@
 //! detached, configured, and only then put in place, by descriptor.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::resolve::{self, Make, PathBuffer};
 use super::{Init, Owner};
-use crate::program::{NO_SYMLINKS, RECURSIVE, Slot, TARGET_EXISTS, TARGET_IS_FILE, Texts};
+use crate::program::{NO_SYMLINKS, RECURSIVE, Slot, Texts};
 use crate::raw::{self, Errno, MountAttr, Result};
 
 const CLONE_ONE: u32 = libc::OPEN_TREE_CLONE | AT_EMPTY_PATH;
@@ -62,10 +62,10 @@ impl Init<'_> {
         } else {
             resolve::IN_ROOT
         };
-        let make = match flags & (TARGET_IS_FILE | TARGET_EXISTS) {
-            0 => Make::Directory,
-            TARGET_IS_FILE => Make::File,
-            _ => Make::Nothing,
+        let make = if is_directory(self.fd(tree)?.as_raw_fd())? {
+            Make::Directory
+        } else {
+            Make::File
         };
         let target = resolve::open(self.fd(root)?.as_raw_fd(), path, resolve, make)?;
         raw::move_mount(self.fd(tree)?, target.as_raw_fd(), c"")
@@ -91,6 +91,16 @@ impl Init<'_> {
             other => other?,
         }
         raw::chown(directory, name, owner.uid, owner.gid)
+    }
+
+    pub(super) fn directory(&self, root: Slot, path: &CStr) -> Result<()> {
+        resolve::open(
+            self.fd(root)?.as_raw_fd(),
+            path,
+            resolve::IN_ROOT,
+            Make::Directory,
+        )
+        .map(drop)
     }
 
     pub(super) fn symlink(&self, root: Slot, target: &CStr, path: &CStr) -> Result<()> {
@@ -155,6 +165,10 @@ fn configure(fs: &impl AsFd, option: &CStr) -> Result<()> {
     let value =
         CStr::from_bytes_with_nul(&option.to_bytes_with_nul()[equals + 1..]).map_err(|_| Errno::INVAL)?;
     raw::fsconfig(fs.as_fd(), key.as_cstr(), Some(value))
+}
+
+fn is_directory(fd: RawFd) -> Result<bool> {
+    raw::stat(fd, c"").map(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
 fn same_device(stat: &libc::stat, mode: u32, device: u64) -> Result<()> {

@@ -221,8 +221,9 @@ operations! {
     /// `mount_setattr` on `tree`: bits to `set` and `clear`, then `propagation`; `flags` bit 0:
     /// the whole tree below it.
     17 Attributes { tree: Slot = s0, set: u64 = x, clear: u64 = y, propagation: u64 = z, flags: u32 = a }
-    /// `move_mount` of `tree` to `path` inside `root`. `flags` bit 0: the target is a file; bit 1:
-    /// no symbolic link may be passed on the way; bit 2: the target is not created.
+    /// `move_mount` of `tree` to `path` inside `root`, where a missing target is made: a directory
+    /// for a directory, an empty file for anything else. `flags` bit 0: no symbolic link may be
+    /// passed on the way. With no `root` the path is the launcher's and must exist.
     18 Attach { tree: Slot = s0, root: Slot = s1, path: Text = a, flags: u32 = b }
     /// `pivot_root` into `root` and detach the old root.
     19 Pivot { root: Slot = s0 }
@@ -279,17 +280,15 @@ operations! {
     42 Init {}
     /// `execve` of what `Lookup` found.
     43 Exec { arguments: Texts = a, environment: Texts = b }
+    /// Make the directory `path` inside `root`, and those above it, where they do not exist.
+    44 Directory { root: Slot = s0, path: Text = a }
 }
 
 /// Flag of [`Op::Write`]: a refusal is a warning.
 pub const TOLERATE_REFUSAL: u32 = 1;
 /// Flag of [`Op::Attributes`]: AT_RECURSIVE.
 pub const RECURSIVE: u32 = 1;
-/// Flag of [`Op::Attach`]: the target is a file.
-pub const TARGET_IS_FILE: u32 = 1;
 /// Flag of [`Op::Attach`]: refuse symbolic links on the way (CVE-2019-19921).
-pub const NO_SYMLINKS: u32 = 2;
-/// Flag of [`Op::Attach`]: the target must exist.
-pub const TARGET_EXISTS: u32 = 4;
+pub const NO_SYMLINKS: u32 = 1;
 /// Flag of [`Op::Chdir`]: a refusal is left to a later `Chdir`.
 pub const MAY_RETRY: u32 = 1;
