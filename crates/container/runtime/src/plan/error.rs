@@ -2,6 +2,7 @@
 
 use sys::program::BuildError;
 
+use crate::seccomp::Filter;
 use crate::spec::{Linux, Process, Spec};
 
 /// Why there is no plan. Each names the property of `config.json`.
@@ -72,6 +73,12 @@ pub(super) fn refuse_unsupported_process(process: &Process) -> Result<(), PlanEr
         ("process.selinuxLabel", !process.selinux_label.is_empty(), "this host runs without SELinux"),
         ("process.execCPUAffinity", process.exec_cpu_affinity.is_some(), LATER),
     ])
+}
+
+/// A filter that asks a listener needs one that is served.
+pub(super) fn refuse_listener(filter: Option<&Filter>) -> Result<(), PlanError> {
+    let notifies = filter.is_some_and(|filter| filter.notifies);
+    refuse(&[("linux.seccomp.syscalls: SCMP_ACT_NOTIFY", notifies, LATER)])
 }
 
 fn refuse(present: &[(&str, bool, &str)]) -> Result<(), PlanError> {

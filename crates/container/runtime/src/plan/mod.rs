@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 
 use sys::program::{Builder, Op, Program, Slot};
 
-use crate::spec::{Process, Spec};
+use crate::capability::CapabilitySet;
+use crate::seccomp::Filter;
+use crate::spec::{PersonalityDomain, Process, Spec};
 use namespaces::Namespaces;
 
 /// Where a starting process waits for whoever launched it, and what that one has to do.
@@ -36,15 +38,6 @@ pub mod sync {
     /// The container is complete but for `pivot_root`: run prestart, createRuntime and
     /// createContainer hooks.
     pub const HOOKS: u32 = 3;
-}
-
-/// A compiled seccomp filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// One `sock_filter` a word.
-    pub program: Vec<u64>,
-    /// SECCOMP_FILTER_FLAG_*.
-    pub flags: u32,
 }
 
 /// What the caller knows besides the specification.
@@ -70,6 +63,8 @@ pub struct Context<'a> {
     pub preserve_fds: u32,
     /// Standard streams are given as slots (otherwise they are inherited as they are).
     pub stdio: bool,
+    /// What the caller may give: its own permitted capabilities.
+    pub capabilities: CapabilitySet,
     /// The host's AppArmor is enabled.
     pub apparmor: bool,
     /// The host has a PTY socket to send the terminal's master to; needed by `process.terminal`.
@@ -111,6 +106,8 @@ pub struct Plan {
     pub given: Vec<Given>,
     /// CLONE_NEW* bits that it is cloned with.
     pub namespaces: u32,
+    /// What the specification allows to be left out, and was.
+    pub warnings: Vec<String>,
 }
 
 /// Plans the first process of a container (OCI runtime-spec 1.3 §lifecycle steps 1 to 8).
@@ -119,6 +116,7 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     let root = spec.root.as_ref().ok_or_else(|| PlanError::missing("root"))?;
     let linux = spec.linux.clone().unwrap_or_default();
     error::refuse_unsupported(spec, process, &linux)?;
+    error::refuse_listener(context.filter)?;
     let namespaces = Namespaces::of(&linux)?;
 
     let mut given = namespaces.given();
@@ -127,10 +125,12 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     draft.caller_rights(process, namespaces.staged());
     namespaces.enter(&mut draft.builder);
     rootfs::build(&mut draft, spec, root, &linux, context)?;
+    if let Some(personality) = &linux.personality {
+        draft.builder.push(Op::Personality { persona: persona(personality.domain) });
+    }
     draft.identify(process, context)?;
-    draft.run(process, context);
-    let Draft { builder, .. } = draft;
-    Ok(Plan { program: builder.finish()?, given, namespaces: namespaces.cloned() })
+    draft.run(process, context)?;
+    draft.finish(given, namespaces.cloned())
 }
 
 /// Plans another process in a running container, whose namespaces are those of the process that
@@ -146,9 +146,16 @@ pub fn exec(process: &Process, namespaces: u32, context: &Context<'_>) -> Result
     namespaces::join_container(&mut draft.builder, Slot(0), namespaces);
     draft.open_running_container(process, context)?;
     draft.identify(process, context)?;
-    draft.run(process, context);
-    let Draft { builder, .. } = draft;
-    Ok(Plan { program: builder.finish()?, given, namespaces: 0 })
+    draft.run(process, context)?;
+    draft.finish(given, 0)
+}
+
+/// personality(2): the domain's own number.
+fn persona(domain: PersonalityDomain) -> u32 {
+    match domain {
+        PersonalityDomain::Linux => 0,
+        PersonalityDomain::Linux32 => 8,
+    }
 }
 
 /// A program being written, with the slots that several parts of it use.
@@ -161,6 +168,9 @@ struct Draft {
     proc: Option<Slot>,
     /// The container's end of its terminal.
     tty: Option<Slot>,
+    /// Resource limits are set already.
+    limited: bool,
+    warnings: Vec<String>,
 }
 
 impl Draft {
@@ -173,7 +183,7 @@ impl Draft {
         let console = (process.terminal && context.console).then(|| take(Given::ConsoleSocket));
         let stdio = (context.stdio && console.is_none()).then(|| [0, 1, 2].map(|fd| take(Given::Stdio(fd))));
         let builder = Builder::new(u8::try_from(given.len()).unwrap_or(u8::MAX));
-        Self { builder, gate, console, stdio, proc: None, tty: None }
+        Self { builder, gate, console, stdio, proc: None, tty: None, limited: false, warnings: Vec::new() }
     }
 
     /// First of all, so that every page and every process counts against the container's limits.
@@ -185,5 +195,9 @@ impl Draft {
             let data = builder.text("0");
             builder.push(Op::Write { dir: Slot::NONE, path, data, flags: 0 });
         }
+    }
+
+    fn finish(self, given: Vec<Given>, namespaces: u32) -> Result<Plan, PlanError> {
+        Ok(Plan { program: self.builder.finish()?, given, namespaces, warnings: self.warnings })
     }
 }

@@ -31,6 +31,7 @@ pub struct Builder {
     strings: Vec<u8>,
     known: HashMap<Vec<u8>, Text>,
     slots: u8,
+    free: Vec<Slot>,
     error: Option<BuildError>,
 }
 
@@ -51,12 +52,21 @@ impl Builder {
 
     /// A slot that nothing uses yet.
     pub fn slot(&mut self) -> Slot {
+        if let Some(slot) = self.free.pop() {
+            return slot;
+        }
         if usize::from(self.slots) >= SLOTS {
             self.error.get_or_insert(BuildError::Slots);
             return Slot::NONE;
         }
         self.slots += 1;
         Slot(self.slots - 1)
+    }
+
+    /// Gives back a slot that no later operation uses; what it held is closed when it is filled
+    /// again, at the latest when the program ends.
+    pub fn release(&mut self, slot: Slot) {
+        self.free.push(slot);
     }
 
     /// The string `text`, stored once however often it is used.
