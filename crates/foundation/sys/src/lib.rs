@@ -1,10 +1,19 @@
 //! The only room with `unsafe` code: what Gantry asks of the kernel.
 //!
-//! `program` is the plan of a process start as bytes, `launch` clones a process that runs one.
+//! `program` is the plan of a process start as bytes, `launch` clones a process that runs one;
+//! each of the other modules wraps one facility of the kernel as narrow, safe, owned types.
 //! Nothing here knows what a container, a pod or the OCI specification is.
 
+pub mod clock;
+pub mod epoll;
 mod init;
 pub mod launch;
+pub mod memfd;
+pub mod pidfd;
+pub mod pipe;
+pub mod process;
 pub mod program;
+pub mod pty;
 mod raw;
 pub mod sealed;
+pub mod socket;
