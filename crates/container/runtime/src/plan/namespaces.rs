@@ -122,7 +122,7 @@ impl Namespaces {
 }
 
 /// Joins the namespaces `kinds` of a running container at once.
-pub(super) fn join_container(builder: &mut Builder, container: Slot, kinds: u32) {
+pub(crate) fn join_container(builder: &mut Builder, container: Slot, kinds: u32) {
     builder.push(Op::Join { of: container, kinds });
     if kinds & (PID | TIME) != 0 {
         builder.push(Op::Clone {});
