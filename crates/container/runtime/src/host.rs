@@ -22,9 +22,13 @@ impl Host {
     /// `/proc` is not mounted or not readable.
     pub fn read() -> io::Result<Self> {
         let status = fs::read_to_string("/proc/self/status")?;
-        let apparmor = fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"));
+        let apparmor =
+            fs::read("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.starts_with(b"Y"));
         let mounted = Path::new("/sys/kernel/security/apparmor").exists();
-        Ok(Self { capabilities: permitted(&status), apparmor: apparmor && mounted })
+        Ok(Self {
+            capabilities: permitted(&status),
+            apparmor: apparmor && mounted,
+        })
     }
 }
 

@@ -119,9 +119,18 @@ pub fn start(
         descriptor.ok_or_else(|| LaunchError::NotGiven(given.clone()))
     });
     let slots: Vec<_> = slots.collect::<Result<_, _>>()?;
-    let launch = Launch { program: &plan.program, slots: &slots, namespaces: plan.namespaces, cgroup: None };
+    let launch = Launch {
+        program: &plan.program,
+        slots: &slots,
+        namespaces: plan.namespaces,
+        cgroup: None,
+    };
     let launched = launch::launch(&launch).map_err(LaunchError::Clone)?;
-    let process = Process { pid: launched.pid, pidfd: launched.pidfd, warnings: plan.warnings.clone() };
+    let process = Process {
+        pid: launched.pid,
+        pidfd: launched.pidfd,
+        warnings: plan.warnings.clone(),
+    };
     converse(&plan.program, launched.channel, process, serve)
 }
 
@@ -148,7 +157,9 @@ fn converse(
         let step = event.and_then(|event| match event {
             Event::Sync(code) => {
                 serve(code, &process)?;
-                launch::resume(&channel).map_err(LaunchError::Channel).map(|()| false)
+                launch::resume(&channel)
+                    .map_err(LaunchError::Channel)
+                    .map(|()| false)
             }
             Event::Moved { pid } => follow(&mut process, pid).map(|()| false),
             Event::Warning { op, errno } => {
@@ -184,7 +195,11 @@ fn describe(program: &Program, op: u32, errno: i32) -> LaunchError {
     let source = io::Error::from_raw_os_error(errno);
     let operation = program.line(op).unwrap_or_default();
     match program.executable(op) {
-        Some(name) => LaunchError::Executable { reason: reason(&name, errno), name, errno },
+        Some(name) => LaunchError::Executable {
+            reason: reason(&name, errno),
+            name,
+            errno,
+        },
         None => LaunchError::Operation { operation, source },
     }
 }
@@ -203,7 +218,10 @@ fn reason(name: &str, errno: i32) -> String {
 
 /// Waits until `fd` is readable; a pidfd is when its process has ended.
 pub(crate) fn readable(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let mut fds = [rustix::event::PollFd::from_borrowed_fd(fd, rustix::event::PollFlags::IN)];
+    let mut fds = [rustix::event::PollFd::from_borrowed_fd(
+        fd,
+        rustix::event::PollFlags::IN,
+    )];
     loop {
         match rustix::event::poll(&mut fds, None) {
             Err(rustix::io::Errno::INTR) => {}

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod capability;
+pub mod example;
+pub mod features;
 pub mod host;
 pub mod launcher;
 pub mod lifecycle;

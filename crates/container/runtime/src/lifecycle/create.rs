@@ -90,7 +90,11 @@ impl Runtime {
             ..Context::new(create.id, bundle)
         };
         let plan = plan::create(spec, &context)?;
-        let gate = create.gate.then(|| make_gate(&directory.gate())).transpose().map_err(state_error)?;
+        let gate = create
+            .gate
+            .then(|| make_gate(&directory.gate()))
+            .transpose()
+            .map_err(state_error)?;
         let held = Descriptors {
             gate: gate.as_ref().map(AsFd::as_fd),
             console: create.console.as_ref().map(AsFd::as_fd),
@@ -99,7 +103,11 @@ impl Runtime {
         let mut record = Record {
             id: create.id.to_owned(),
             bundle: bundle.to_owned(),
-            rootfs: spec.root.as_ref().map(|root| PathBuf::from(&root.path)).unwrap_or_default(),
+            rootfs: spec
+                .root
+                .as_ref()
+                .map(|root| PathBuf::from(&root.path))
+                .unwrap_or_default(),
             pid: 0,
             start_time: 0,
             created: create.now.clone(),
@@ -141,7 +149,11 @@ fn run_create_hooks(spec: &Spec, process: &Process, record: &Record) -> Result<(
 
 /// The namespaces (CLONE_NEW* bits) in which a process differs from this one.
 pub(super) fn own_namespaces(pid: i32) -> u32 {
-    let file = |pid: &str, name: &str| fs::metadata(format!("/proc/{pid}/ns/{name}")).ok().map(|ns| ns.ino());
+    let file = |pid: &str, name: &str| {
+        fs::metadata(format!("/proc/{pid}/ns/{name}"))
+            .ok()
+            .map(|ns| ns.ino())
+    };
     let names = NamespaceType::ALL.iter().map(|kind| {
         let name = match kind {
             NamespaceType::Network => "net",
@@ -151,17 +163,24 @@ pub(super) fn own_namespaces(pid: i32) -> u32 {
         (plan::namespace_bit(*kind), name)
     });
     let differs = |name: &str| file(&pid.to_string(), name) != file("self", name);
-    names.filter(|(_, name)| differs(name)).fold(0, |bits, (bit, _)| bits | bit)
+    names
+        .filter(|(_, name)| differs(name))
+        .fold(0, |bits, (bit, _)| bits | bit)
 }
 
 fn read_configuration(bundle: &Path) -> Result<Vec<u8>, RuntimeError> {
     let path = bundle.join("config.json");
-    fs::read(&path).map_err(|source| RuntimeError::Bundle { path: path.display().to_string(), source })
+    fs::read(&path).map_err(|source| RuntimeError::Bundle {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn absolute(bundle: &Path) -> Result<PathBuf, RuntimeError> {
-    fs::canonicalize(bundle)
-        .map_err(|source| RuntimeError::Bundle { path: bundle.display().to_string(), source })
+    fs::canonicalize(bundle).map_err(|source| RuntimeError::Bundle {
+        path: bundle.display().to_string(),
+        source,
+    })
 }
 
 /// The specification with the root's real path, which the kernel then need not follow links to.
@@ -169,8 +188,10 @@ fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
     let mut spec = spec.clone();
     if let Some(root) = &mut spec.root {
         let path = bundle.join(&root.path);
-        let real = fs::canonicalize(&path)
-            .map_err(|source| RuntimeError::Bundle { path: path.display().to_string(), source })?;
+        let real = fs::canonicalize(&path).map_err(|source| RuntimeError::Bundle {
+            path: path.display().to_string(),
+            source,
+        })?;
         root.path = real.display().to_string();
     }
     Ok(spec)
@@ -178,12 +199,18 @@ fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
 
 pub(super) fn filter(spec: &Spec) -> Result<Option<Filter>, RuntimeError> {
     let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
-    Ok(seccomp.map(|seccomp| seccomp::compile(seccomp, seccomp::Machine::NATIVE)).transpose()?)
+    Ok(seccomp
+        .map(|seccomp| seccomp::compile(seccomp, seccomp::Machine::NATIVE))
+        .transpose()?)
 }
 
 /// The FIFO, open for reading and writing, so that reading it waits for a writer and opening it
 /// for writing finds a reader while the container's process lives.
 fn make_gate(path: &Path) -> io::Result<OwnedFd> {
     rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::RUSR | Mode::WUSR)?;
-    Ok(rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
+    Ok(rustix::fs::open(
+        path,
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
 }

@@ -22,11 +22,22 @@ impl Runtime {
         let status = record.state(&directory.gate()).status;
         // As runc: one that was never started may go, and is ended by it.
         if !(force || matches!(status, ContainerStatus::Stopped | ContainerStatus::Created)) {
-            return Err(RuntimeError::Status { id: id.to_owned(), status, operation: "delete" });
+            return Err(RuntimeError::Status {
+                id: id.to_owned(),
+                status,
+                operation: "delete",
+            });
         }
-        end(&record).map_err(|source| RuntimeError::Signal { id: id.to_owned(), source })?;
+        end(&record).map_err(|source| RuntimeError::Signal {
+            id: id.to_owned(),
+            source,
+        })?;
         self.remove_cgroup(&record)?;
-        let hooks = directory.spec(id).ok().and_then(|spec| spec.hooks).unwrap_or_default();
+        let hooks = directory
+            .spec(id)
+            .ok()
+            .and_then(|spec| spec.hooks)
+            .unwrap_or_default();
         directory.remove(id)?;
         let state = record.state(&directory.gate());
         let failures = hooks.poststop.iter().filter_map(|hook| {
@@ -40,7 +51,9 @@ impl Runtime {
 /// Kills the first process and waits until it is gone; the kernel ends the rest of its pid
 /// namespace with it.
 fn end(record: &Record) -> std::io::Result<()> {
-    let Some(process) = record.process() else { return Ok(()) };
+    let Some(process) = record.process() else {
+        return Ok(());
+    };
     match pidfd::signal(&process, libc::SIGKILL) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other?,

@@ -27,7 +27,8 @@ impl Runtime {
     /// # Errors
     /// There is no such container.
     pub fn configured_process(&self, id: &str) -> Result<spec::Process, RuntimeError> {
-        let (directory, _) = self.expect(id, "exec", &[ContainerStatus::Running, ContainerStatus::Created])?;
+        let (directory, _) =
+            self.expect(id, "exec", &[ContainerStatus::Running, ContainerStatus::Created])?;
         Ok(directory.spec(id)?.process.unwrap_or_default())
     }
 

@@ -24,13 +24,19 @@ pub(super) fn run(
     container: Option<(BorrowedFd<'_>, u32)>,
 ) -> Result<(), RuntimeError> {
     for hook in hooks {
-        let failed = |reason: String| RuntimeError::Hook { kind, path: hook.path.clone(), reason };
+        let failed = |reason: String| RuntimeError::Hook {
+            kind,
+            path: hook.path.clone(),
+            reason,
+        };
         let plan = plan_hook(hook, container.map(|(_, namespaces)| namespaces))?;
         let input = serde_json::to_vec(state).map_err(|error| failed(error.to_string()))?;
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|error| failed(error.to_string()))?;
         // A state document is far smaller than a pipe's buffer, so this does not wait.
-        std::fs::File::from(write).write_all(&input).map_err(|error| failed(error.to_string()))?;
+        std::fs::File::from(write)
+            .write_all(&input)
+            .map_err(|error| failed(error.to_string()))?;
         let held = Descriptors {
             container: container.map(|(pidfd, _)| pidfd),
             stdio: [Some(read.as_fd()), None, None],
@@ -49,14 +55,28 @@ fn plan_hook(hook: &Hook, namespaces: Option<u32>) -> Result<Plan, PlanError> {
     if let Some(kinds) = namespaces {
         plan::join_container(&mut builder, Slot(1), kinds);
     }
-    builder.push(Op::Dup { from: Slot(0), to: 0 }).push(Op::CloseFrom { first: 3 });
+    builder
+        .push(Op::Dup { from: Slot(0), to: 0 })
+        .push(Op::CloseFrom { first: 3 });
     let (name, search) = (builder.text(&hook.path), builder.text(""));
     builder.push(Op::Lookup { name, search });
     let own_name = [hook.path.clone()];
-    let arguments = builder.texts(if hook.args.is_empty() { &own_name[..] } else { &hook.args });
+    let arguments = builder.texts(if hook.args.is_empty() {
+        &own_name[..]
+    } else {
+        &hook.args
+    });
     let environment = builder.texts(&hook.env);
-    builder.push(Op::Exec { arguments, environment });
-    Ok(Plan { program: builder.finish()?, given, namespaces: 0, warnings: Vec::new() })
+    builder.push(Op::Exec {
+        arguments,
+        environment,
+    });
+    Ok(Plan {
+        program: builder.finish()?,
+        given,
+        namespaces: 0,
+        warnings: Vec::new(),
+    })
 }
 
 fn finish(process: &Process, hook: &Hook) -> Result<(), String> {
@@ -78,6 +98,9 @@ fn finish(process: &Process, hook: &Hook) -> Result<(), String> {
 
 fn ended_within(process: &Process, limit: Duration) -> rustix::io::Result<bool> {
     let mut fds = [PollFd::new(&process.pidfd, PollFlags::IN)];
-    let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: 0 };
+    let limit = Timespec {
+        tv_sec: limit.as_secs().cast_signed(),
+        tv_nsec: 0,
+    };
     rustix::event::poll(&mut fds, Some(&limit)).map(|ready| ready > 0)
 }

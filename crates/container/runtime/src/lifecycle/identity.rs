@@ -24,7 +24,11 @@ pub(super) fn set_clocks(pid: i32, linux: &Linux) -> Result<(), LaunchError> {
         // Writing to a String does not fail.
         let _ = writeln!(text, "{clock} {} {}", offset.secs, offset.nanosecs);
     }
-    if text.is_empty() { Ok(()) } else { write(pid, "timens_offsets", text) }
+    if text.is_empty() {
+        Ok(())
+    } else {
+        write(pid, "timens_offsets", text)
+    }
 }
 
 /// The kernel takes a map in one write.

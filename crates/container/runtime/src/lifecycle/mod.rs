@@ -103,7 +103,10 @@ pub enum RuntimeError {
 
 impl RuntimeError {
     fn state(id: &str, source: io::Error) -> Self {
-        Self::State { id: id.to_owned(), source }
+        Self::State {
+            id: id.to_owned(),
+            source,
+        }
     }
 }
 
@@ -120,7 +123,10 @@ impl Runtime {
     /// # Errors
     /// The host's facts cannot be read.
     pub fn new(root: PathBuf) -> Result<Self, RuntimeError> {
-        Ok(Self { root, host: Host::read().map_err(RuntimeError::Host)? })
+        Ok(Self {
+            root,
+            host: Host::read().map_err(RuntimeError::Host)?,
+        })
     }
 
     /// The `state` operation.
@@ -149,7 +155,9 @@ impl Runtime {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|source| RuntimeError::state("", source))?,
         };
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names.collect();
         names.sort();
         let found = |id: String| Some((self.record(&id).ok()?, self.state(&id).ok()?));
@@ -167,7 +175,11 @@ impl Runtime {
         let record = directory.read(id)?;
         let status = record.state(&directory.gate()).status;
         if !allowed.contains(&status) {
-            return Err(RuntimeError::Status { id: id.to_owned(), status, operation });
+            return Err(RuntimeError::Status {
+                id: id.to_owned(),
+                status,
+                operation,
+            });
         }
         Ok((directory, record))
     }

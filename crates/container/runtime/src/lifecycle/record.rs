@@ -151,7 +151,10 @@ fn parse_stat(text: &str) -> Option<Stat> {
     let mut fields = text.rsplit_once(") ")?.1.split_ascii_whitespace();
     let state = fields.next()?;
     let start_time = fields.nth(18)?.parse().ok()?;
-    Some(Stat { start_time, zombie: matches!(state, "Z" | "X") })
+    Some(Stat {
+        start_time,
+        zombie: matches!(state, "Z" | "X"),
+    })
 }
 
 #[cfg(test)]

@@ -13,8 +13,13 @@ impl Runtime {
     pub fn kill(&self, id: &str, signal: i32) -> Result<(), RuntimeError> {
         let allowed = [ContainerStatus::Created, ContainerStatus::Running];
         let (_, record) = self.expect(id, "kill", &allowed)?;
-        let failed = |source| RuntimeError::Signal { id: id.to_owned(), source };
-        let process = record.process().ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let failed = |source| RuntimeError::Signal {
+            id: id.to_owned(),
+            source,
+        };
+        let process = record
+            .process()
+            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
         pidfd::signal(process, signal).map_err(failed)
     }
 }

@@ -21,7 +21,9 @@ impl Runtime {
         let hooks = directory.spec(id)?.hooks.unwrap_or_default();
         let state = record.state(&directory.gate());
         if !hooks.start_container.is_empty() {
-            let process = record.process().ok_or_else(|| RuntimeError::NotFound(id.to_owned()))?;
+            let process = record
+                .process()
+                .ok_or_else(|| RuntimeError::NotFound(id.to_owned()))?;
             let namespaces = own_namespaces(record.pid);
             let container = Some((std::os::fd::AsFd::as_fd(&process), namespaces));
             hooks::run("startContainer", &hooks.start_container, &state, container)?;
@@ -29,13 +31,20 @@ impl Runtime {
         open_gate(&directory.gate()).map_err(|source| RuntimeError::state(id, source))?;
         let state = record.state(&directory.gate());
         let poststart = hooks::run("poststart", &hooks.poststart, &state, None);
-        Ok(poststart.err().map(|error| error.to_string()).into_iter().collect())
+        Ok(poststart
+            .err()
+            .map(|error| error.to_string())
+            .into_iter()
+            .collect())
     }
 }
 
 /// Writes to the FIFO without waiting: the container's process holds it open while it lives.
 fn open_gate(gate: &Path) -> io::Result<()> {
-    let mut fifo = fs::OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(gate)?;
+    let mut fifo = fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(gate)?;
     fifo.write_all(b"0")?;
     fs::remove_file(gate)
 }
