@@ -1,4 +1,6 @@
 //! The `runtime` room.
 #![forbid(unsafe_code)]
 
+pub mod capability;
+pub mod seccomp;
 pub mod spec;

@@ -42,6 +42,8 @@ macro_rules! object {
     )* };
 }
 
+pub(crate) use object;
+
 /// Declares an enumeration of the specification: each variant beside the word it is in JSON.
 macro_rules! words {
     ($(
@@ -72,6 +74,8 @@ macro_rules! words {
         }
     )* };
 }
+
+pub(crate) use words;
 
 mod features;
 mod hooks;
@@ -187,7 +191,7 @@ object! {
 }
 
 /// Reads an optional property; `null` is as good as absent.
-fn null_is_empty<'de, T, D>(source: D) -> Result<T, D::Error>
+pub(crate) fn null_is_empty<'de, T, D>(source: D) -> Result<T, D::Error>
 where
     T: Default + Deserialize<'de>,
     D: Deserializer<'de>,
@@ -196,7 +200,7 @@ where
 }
 
 /// Whether a value is the one an absent property stands for.
-fn is_empty<T: Default + PartialEq + Serialize>(value: &T) -> bool {
+pub(crate) fn is_empty<T: Default + PartialEq + Serialize>(value: &T) -> bool {
     *value == T::default()
 }
 
