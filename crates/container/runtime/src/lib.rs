@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod capability;
+pub mod cgroup;
 pub mod seccomp;
 pub mod spec;
