@@ -460,7 +460,7 @@ fn the_default_profile_is_small() {
             .len()
     };
     let sizes = [size(Machine::X86_64), size(Machine::Aarch64)];
-    println!("instructions on x86_64 and aarch64: {sizes:?}");
+
     assert!(sizes.iter().all(|size| *size < 700), "{sizes:?} instructions");
 }
 
