@@ -1,5 +1,7 @@
 //! One resource set a line, and what becomes of it on each kind of host.
 
+use super::block_io::io_weight_of;
+use super::cpu::weight_of_shares;
 use super::*;
 use crate::cgroup::layout::tests::{hybrid, pure_v1, pure_v2};
 
