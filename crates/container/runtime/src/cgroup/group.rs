@@ -38,14 +38,15 @@ impl Cgroup {
         }
     }
 
-    /// Makes the groups and applies the limits. On an error nothing made here is left behind.
+    /// Makes the groups and applies the limits. On an error the groups are
+    /// removed again; ancestors stay, as other containers may be in them.
     ///
     /// # Errors
     /// A directory that cannot be made or a limit the kernel refuses; the message names it.
     pub fn create(layout: &Layout, plan: &Plan) -> io::Result<Self> {
         let group = Self::of(layout, plan);
         let made = group.make(layout, plan).and_then(|()| group.apply(plan));
-        made.inspect_err(|_| drop(group.dirs().try_for_each(fs::remove_dir)))?;
+        made.inspect_err(|_| group.dirs().for_each(|dir| drop(fs::remove_dir(dir))))?;
         Ok(group)
     }
 
