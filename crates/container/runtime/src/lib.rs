@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capability;
+pub mod cgroup;
 pub mod example;
 pub mod features;
 pub mod host;
