@@ -28,7 +28,7 @@ const SPECIAL: [(&str, &str); 16] = [
     ("apiextensions/v1beta1.JSONSchemaPropsOrBool", "SchemaOrBool"),
     ("apiextensions/v1.JSONSchemaPropsOrStringArray", "SchemaOrStrings"),
     ("apiextensions/v1beta1.JSONSchemaPropsOrStringArray", "SchemaOrStrings"),
-    ("runtime.Unknown", "-"),
+    ("runtime.Unknown", "Raw"),
 ];
 
 /// Kinds that Go's `omitempty` cannot omit by value, because they are structs to Go.
@@ -149,7 +149,9 @@ impl<'a> Table<'a> {
                 fields.push(self.field(field).map_err(|e| format!("{name}.{}: {e}", field.json))?);
                 NONE
             };
-            if field.number > 0 {
+            // Audit events hold `runtime.Unknown`, whose message is not that of a raw value; they are
+            // only ever written as JSON.
+            if field.number > 0 && !field.ty.ends_with("runtime.Unknown") {
                 wires.push(Wire { number: field.number, slot, inline });
             }
         }
