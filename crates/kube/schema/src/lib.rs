@@ -7,6 +7,7 @@
 
 mod generated;
 pub mod json;
+pub mod proto;
 pub mod resource;
 pub mod row;
 mod scalar;

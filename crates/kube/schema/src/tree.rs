@@ -157,6 +157,11 @@ impl Map {
         Some(self.entries.remove(at).1)
     }
 
+    /// Appends an entry; the map is not one until [`Map::from_entries`] has sorted it.
+    pub(crate) fn push_unsorted(&mut self, entry: (Box<str>, Value)) {
+        self.entries.push(entry);
+    }
+
     pub(crate) fn take_entries(&mut self) -> Vec<(Box<str>, Value)> {
         std::mem::take(&mut self.entries)
     }

@@ -9,6 +9,7 @@ pub(crate) mod text;
 mod untyped;
 
 pub use decode::{DecodeError, Decoded, Options, decode};
+pub(crate) use decode::{vanishes, zero};
 pub(crate) use encode::{Body, encode_body};
 pub use encode::{encode, encode_untyped};
 pub(crate) use reader::{Reader, Token};
