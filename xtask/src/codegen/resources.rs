@@ -29,7 +29,7 @@ pub(super) fn print(facts: &Facts, table: &Table<'_>) -> Result<String> {
     let mut out = String::from(PRELUDE);
     printer.groups(&mut out)?;
     writeln!(out, "/// Every built-in resource of Kubernetes v1.36, sorted by (group, plural).")?;
-    writeln!(out, "pub static RESOURCES: [ResourceDef; {}] = [", rows.len())?;
+    writeln!(out, "pub(crate) static RESOURCES: [ResourceDef; {}] = [", rows.len())?;
     for ((group, plural), mut versions) in rows {
         versions.sort_by_key(|r| std::cmp::Reverse(priority(&r.version)));
         printer.resource(&mut out, group, plural, &versions)?;
@@ -50,7 +50,7 @@ fn priority(version: &str) -> (u8, u32, u32) {
 impl Printer<'_> {
     fn groups(&self, out: &mut String) -> Result<()> {
         writeln!(out, "/// API groups and the packages that hold their types.")?;
-        writeln!(out, "pub static GROUPS: [Group; {}] = [", self.facts.groups.len())?;
+        writeln!(out, "pub(crate) static GROUPS: [Group; {}] = [", self.facts.groups.len())?;
         for (package, group) in &self.facts.groups {
             writeln!(out, "    Group {{ name: {group:?}, package: {package:?} }},")?;
         }

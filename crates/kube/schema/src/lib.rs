@@ -5,13 +5,16 @@
 //! run time. See `docs/formats/schema-row.md` and `docs/formats/object-bytes.md`.
 #![forbid(unsafe_code)]
 
+pub mod defaults;
 mod generated;
 pub mod json;
+pub mod object;
 pub mod proto;
 pub mod resource;
 pub mod row;
 mod scalar;
 pub mod tree;
+pub mod yaml;
 
 pub use generated::BUILTIN;
 

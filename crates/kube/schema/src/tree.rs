@@ -157,11 +157,16 @@ impl Map {
         Some(self.entries.remove(at).1)
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.entries.iter_mut().map(|(_, value)| value)
+    }
+
     /// Appends an entry; the map is not one until [`Map::from_entries`] has sorted it.
     pub(crate) fn push_unsorted(&mut self, entry: (Box<str>, Value)) {
         self.entries.push(entry);
     }
 
+    /// All entries, to be sorted and put back.
     pub(crate) fn take_entries(&mut self) -> Vec<(Box<str>, Value)> {
         std::mem::take(&mut self.entries)
     }

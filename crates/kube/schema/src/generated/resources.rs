@@ -5,7 +5,7 @@ use crate::row::{TypeId, TypesRef};
 use std::borrow::Cow;
 
 /// API groups and the packages that hold their types.
-pub static GROUPS: [Group; 31] = [
+pub(crate) static GROUPS: [Group; 31] = [
     Group { name: "admission.k8s.io", package: "admission" },
     Group { name: "admissionregistration.k8s.io", package: "admissionregistration" },
     Group { name: "apidiscovery.k8s.io", package: "apidiscovery" },
@@ -40,7 +40,7 @@ pub static GROUPS: [Group; 31] = [
 ];
 
 /// Every built-in resource of Kubernetes v1.36, sorted by (group, plural).
-pub static RESOURCES: [ResourceDef; 76] = [
+pub(crate) static RESOURCES: [ResourceDef; 76] = [
     ResourceDef {
         group: Cow::Borrowed(""),
         kind: Cow::Borrowed("Binding"),

@@ -63,20 +63,20 @@ pub fn decode(types: &Types, ty: TypeId, json: &[u8], options: Options) -> Resul
     if json.len() > options.max_bytes {
         return Err(DecodeError::TooLarge { limit: options.max_bytes });
     }
-    let mut decoder = Decoder {
-        types,
-        reader: Reader::new(json),
-        report: options.report,
-        issues: Vec::new(),
-        path: Vec::new(),
-        owner: None,
-        error: None,
-    };
+    let mut decoder = Decoder::new(types, json, options);
     let object = decoder.document(ty)?;
     match decoder.error {
         Some(error) => Err(DecodeError::Value(error)),
         None => Ok(Decoded { object, issues: decoder.issues }),
     }
+}
+
+/// Decodes the value of one member from text of our own (a default); nothing when it does not fit.
+pub(crate) fn decode_member(types: &Types, field: &Field, json: &[u8], options: Options) -> Option<Value> {
+    let mut decoder = Decoder::new(types, json, options);
+    let form = types.form(field);
+    let value = decoder.field(field, form).ok().flatten();
+    value.filter(|value| decoder.error.is_none() && !vanishes(form, value))
 }
 
 enum Step<'a> {
@@ -96,10 +96,22 @@ struct Decoder<'a> {
     error: Option<String>,
 }
 
-type Result1<T> = std::result::Result<T, SyntaxError>;
+type Scanned<T> = Result<T, SyntaxError>;
 
 impl<'a> Decoder<'a> {
-    fn document(&mut self, ty: TypeId) -> Result1<Struct> {
+    fn new(types: &'a Types, json: &'a [u8], options: Options) -> Self {
+        Self {
+            types,
+            reader: Reader::new(json),
+            report: options.report,
+            issues: Vec::new(),
+            path: Vec::new(),
+            owner: None,
+            error: None,
+        }
+    }
+
+    fn document(&mut self, ty: TypeId) -> Scanned<Struct> {
         let (package, name) = self.types.type_name(ty);
         let go = format!("{}.{name}", package.rsplit('/').next().unwrap_or(package));
         let object = self.one(Kind::Struct, ty, &go)?;
@@ -110,7 +122,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn object(&mut self, ty: TypeId) -> Result1<Struct> {
+    fn object(&mut self, ty: TypeId) -> Scanned<Struct> {
         let types = self.types;
         if self.path.len() > MAX_TREE_DEPTH {
             return Err(SyntaxError::Depth);
@@ -132,7 +144,7 @@ impl<'a> Decoder<'a> {
         Ok(object)
     }
 
-    fn member(&mut self, object: &mut Struct, field: &Field, slot: usize, again: bool) -> Result1<()> {
+    fn member(&mut self, object: &mut Struct, field: &Field, slot: usize, again: bool) -> Scanned<()> {
         self.path.push(Step::Field(field.json));
         if again {
             self.issue(IssueKind::Duplicate);
@@ -147,7 +159,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn unknown(&mut self, key: Cow<'a, str>) -> Result1<()> {
+    fn unknown(&mut self, key: Cow<'a, str>) -> Scanned<()> {
         if self.report {
             self.path.push(Step::Key(key));
             self.issue(IssueKind::Unknown);
@@ -157,7 +169,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A member's value; nothing for `null` and for what was of the wrong type.
-    fn field(&mut self, field: &Field, form: &Form) -> Result1<Option<Value>> {
+    fn field(&mut self, field: &Field, form: &Form) -> Scanned<Option<Value>> {
         let go = self.types.name(field.go);
         match form.shape {
             Shape::Value | Shape::Ptr => self.one(form.kind, field.ty, go),
@@ -166,7 +178,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn list(&mut self, kind: Kind, ty: TypeId, go: &str) -> Result1<Option<Value>> {
+    fn list(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
         if !self.expect(Token::Array, go)? {
             return Ok(None);
         }
@@ -180,7 +192,7 @@ impl<'a> Decoder<'a> {
         Ok(Some(Value::List(items)))
     }
 
-    fn map(&mut self, kind: Kind, ty: TypeId, go: &str) -> Result1<Option<Value>> {
+    fn map(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
         if !self.expect(Token::Object, go)? {
             return Ok(None);
         }
@@ -213,7 +225,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Looks for a container; false, with the value skipped, when something else is there.
-    fn expect(&mut self, token: Token, go: &str) -> Result1<bool> {
+    fn expect(&mut self, token: Token, go: &str) -> Scanned<bool> {
         let found = self.reader.peek()?;
         if found == token {
             return Ok(true);
@@ -226,7 +238,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// One value of a kind. `go` is the Go type for errors.
-    fn one(&mut self, kind: Kind, ty: TypeId, go: &str) -> Result1<Option<Value>> {
+    fn one(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
         if kind == Kind::Raw {
             let raw = read_raw(&mut self.reader)?;
             return Ok((raw.as_str() != "null").then_some(Value::Raw(raw)));
@@ -245,7 +257,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn schema_or(&mut self, kind: Kind, ty: TypeId, token: Token) -> Result1<Option<Value>> {
+    fn schema_or(&mut self, kind: Kind, ty: TypeId, token: Token) -> Scanned<Option<Value>> {
         match (kind, token) {
             (_, Token::Object) => Ok(Some(Value::Struct(Box::new(self.object(ty)?)))),
             (Kind::SchemaOrArray, Token::Array) => self.list(Kind::Struct, ty, "[]v1.JSONSchemaProps"),
@@ -256,7 +268,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn scalar(&mut self, kind: Kind, token: Token, go: &str) -> Result1<Option<Value>> {
+    fn scalar(&mut self, kind: Kind, token: Token, go: &str) -> Scanned<Option<Value>> {
         match (kind, token) {
             (Kind::Bool, Token::Bool) => Ok(Some(Value::Bool(self.reader.boolean()?))),
             (Kind::String, Token::String) => Ok(Some(Value::Str(self.reader.string()?.into()))),
@@ -276,7 +288,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn string(&mut self, kind: Kind) -> Result1<Option<Value>> {
+    fn string(&mut self, kind: Kind) -> Scanned<Option<Value>> {
         let text = self.reader.string()?;
         Ok(self.text(kind, &text))
     }
@@ -295,7 +307,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn number(&mut self, kind: Kind, go: &str) -> Result1<Option<Value>> {
+    fn number(&mut self, kind: Kind, go: &str) -> Scanned<Option<Value>> {
         let text = self.reader.number()?;
         let value = match kind {
             Kind::Float64 => text.parse().ok().filter(|f: &f64| f.is_finite()).map(Value::Float),
@@ -308,13 +320,13 @@ impl<'a> Decoder<'a> {
         Ok(value)
     }
 
-    fn wrong(&mut self, token: Token, go: &str) -> Result1<Option<Value>> {
+    fn wrong(&mut self, token: Token, go: &str) -> Scanned<Option<Value>> {
         self.mismatch(token.word(), go);
         self.reader.skip()?;
         Ok(None)
     }
 
-    fn refuse(&mut self, message: &str) -> Result1<Option<Value>> {
+    fn refuse(&mut self, message: &str) -> Scanned<Option<Value>> {
         self.save(message.to_owned());
         self.reader.skip()?;
         Ok(None)
@@ -370,8 +382,8 @@ fn push_member(path: &mut String, name: &str) {
     path.push_str(name);
 }
 
-/// Which slots of an object have been filled; no built-in type has more than 64 members, so the
-/// vector mostly stays empty.
+/// Which slots of an object have been filled; hardly a type has more than 64 members, so the vector
+/// mostly stays empty.
 #[derive(Default)]
 struct Seen {
     low: u64,

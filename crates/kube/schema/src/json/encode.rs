@@ -7,14 +7,12 @@ use crate::tree::{Map, Struct, Value};
 
 /// Appends the object as JSON, as upstream's server would print it.
 pub fn encode(types: &Types, object: &Struct, out: &mut Vec<u8>) {
-    let mut encoder = Encoder { types, out, at: None };
-    encoder.object(object.ty, Some(object), Part::Inner);
+    Encoder { types, out }.object(object.ty, Some(object), Part::Inner);
 }
 
 /// Appends a value without rows as JSON, maps sorted by key.
 ///
-/// # Panics
-/// Never for values that [`super::parse`] made; objects with rows print as `null`.
+/// Meant for what [`super::parse`] made: an object with rows prints as `null` here.
 pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Map(map) => {
@@ -26,18 +24,11 @@ pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-/// An object's stored body: its bytes, and where `resourceVersion` belongs in them.
-pub(crate) struct Body {
-    pub(crate) json: Vec<u8>,
-    pub(crate) rv_at: Option<usize>,
-}
-
 /// The object as stored: without `kind`, `apiVersion` and `metadata.resourceVersion`.
-pub(crate) fn encode_body(types: &Types, object: &Struct) -> Body {
+pub(crate) fn encode_body(types: &Types, object: &Struct) -> Vec<u8> {
     let mut json = Vec::new();
-    let mut encoder = Encoder { types, out: &mut json, at: None };
-    encoder.object(object.ty, Some(object), Part::Root);
-    Body { rv_at: encoder.at, json }
+    Encoder { types, out: &mut json }.object(object.ty, Some(object), Part::Root);
+    json
 }
 
 /// Which part of a stored body is being printed.
@@ -51,10 +42,20 @@ enum Part {
     Inner,
 }
 
+impl Part {
+    /// Whether a stored body lacks this member.
+    fn leaves_out(self, name: &str) -> bool {
+        match self {
+            Self::Root => name == "kind" || name == "apiVersion",
+            Self::Metadata => name == "resourceVersion",
+            Self::Inner => false,
+        }
+    }
+}
+
 struct Encoder<'a> {
     types: &'a Types,
     out: &'a mut Vec<u8>,
-    at: Option<usize>,
 }
 
 impl Encoder<'_> {
@@ -74,7 +75,7 @@ impl Encoder<'_> {
             };
             let name = types.name(field.json);
             let form = types.form(field);
-            if self.left_out(part, name) || (form.emit == Emit::NonEmpty && is_omitted(form, value)) {
+            if part.leaves_out(name) || (form.emit == Emit::NonEmpty && is_omitted(form, value)) {
                 continue;
             }
             if self.out.len() > start {
@@ -87,27 +88,15 @@ impl Encoder<'_> {
         self.out.push(b'}');
     }
 
-    /// Whether a stored body lacks this member; remembers where the resource version belongs.
-    fn left_out(&mut self, part: Part, name: &str) -> bool {
-        match part {
-            Part::Root => name == "kind" || name == "apiVersion",
-            Part::Metadata if name == "resourceVersion" => {
-                self.at = Some(self.out.len());
-                true
-            }
-            Part::Metadata | Part::Inner => false,
-        }
-    }
-
     fn field(&mut self, form: &Form, ty: TypeId, value: Option<&Value>, metadata: bool) {
         match (form.shape, value) {
             (Shape::List, Some(Value::List(items))) => {
                 let types = self.types;
-                list(self.out, items, |out, item| Encoder { types, out, at: None }.one(form.kind, ty, Some(item)));
+                list(self.out, items, |out, item| Encoder { types, out }.one(form.kind, ty, Some(item)));
             }
             (Shape::Map, Some(Value::Map(map))) => {
                 let types = self.types;
-                entries(self.out, map, |out, item| Encoder { types, out, at: None }.one(form.kind, ty, Some(item)));
+                entries(self.out, map, |out, item| Encoder { types, out }.one(form.kind, ty, Some(item)));
             }
             (Shape::Value, Some(Value::Struct(object))) if metadata => {
                 self.object(ty, Some(object), Part::Metadata);
@@ -129,7 +118,7 @@ impl Encoder<'_> {
             }
             (_, Some(Value::List(items))) => {
                 let types = self.types;
-                list(self.out, items, |out, item| Encoder { types, out, at: None }.one(Kind::String, ty, Some(item)));
+                list(self.out, items, |out, item| Encoder { types, out }.one(Kind::String, ty, Some(item)));
             }
             (_, Some(value)) => plain(value, self.out),
             (kind, None) => plain(&super::decode::zero(kind, ty), self.out),

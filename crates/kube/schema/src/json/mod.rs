@@ -9,11 +9,12 @@ pub(crate) mod text;
 mod untyped;
 
 pub use decode::{DecodeError, Decoded, Options, decode};
-pub(crate) use decode::{vanishes, zero};
-pub(crate) use encode::{Body, encode_body};
+pub(crate) use decode::{decode_member, vanishes, zero};
+pub(crate) use encode::encode_body;
 pub use encode::{encode, encode_untyped};
 pub(crate) use reader::{Reader, Token};
 pub use reader::{MAX_DEPTH, SyntaxError};
 pub(crate) use report::go_quote;
 pub use report::{Issue, IssueKind};
 pub use untyped::parse;
+pub(crate) use untyped::number as parse_number;

@@ -3,7 +3,7 @@
 use crate::pack::{Sample, samples};
 use schema::json::{self, Options};
 use schema::tree::Struct;
-use schema::{BUILTIN, proto};
+use schema::{BUILTIN, proto, yaml};
 
 const STRICT: Options = Options { report: true, max_bytes: 1 << 20 };
 
@@ -41,5 +41,17 @@ fn protobuf_comes_back_byte_for_byte() {
     for sample in samples() {
         let sealed = proto::seal(&BUILTIN, &decoded(&sample)).unwrap();
         assert!(sealed == sample.pb, "{}", sample.name);
+    }
+}
+
+#[test]
+fn yaml_is_the_same_tree_and_comes_back_byte_for_byte() {
+    for sample in samples() {
+        let object = decoded(&sample);
+        let read = yaml::decode(&BUILTIN, sample.ty(), &sample.yaml, STRICT).unwrap();
+        assert_eq!((read.object, read.issues), (object.clone(), vec![]), "{}", sample.name);
+        let mut out = String::new();
+        yaml::encode(&BUILTIN, &object, &mut out);
+        assert_eq!(out, String::from_utf8(sample.yaml).unwrap(), "{}", sample.name);
     }
 }

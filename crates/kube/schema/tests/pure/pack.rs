@@ -4,17 +4,17 @@ use schema::resource::type_of_kind;
 use schema::row::TypeId;
 
 /// One kind in three encodings. The JSON has no white space between tokens.
-pub struct Sample {
+pub(crate) struct Sample {
     /// `apps.v1.Deployment`, with `core` for the empty group.
-    pub name: String,
-    pub json: Vec<u8>,
-    pub pb: Vec<u8>,
-    pub yaml: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) json: Vec<u8>,
+    pub(crate) pb: Vec<u8>,
+    pub(crate) yaml: Vec<u8>,
 }
 
 impl Sample {
     /// The sample's type, from its name.
-    pub fn ty(&self) -> TypeId {
+    pub(crate) fn ty(&self) -> TypeId {
         let (rest, kind) = self.name.rsplit_once('.').unwrap();
         let (group, version) = rest.rsplit_once('.').unwrap();
         let group = if group == "core" { "" } else { group };
@@ -23,7 +23,7 @@ impl Sample {
 }
 
 /// All samples, in name order.
-pub fn samples() -> Vec<Sample> {
+pub(crate) fn samples() -> Vec<Sample> {
     let packed = include_bytes!("../roundtrip.pack");
     let flat = miniz_oxide::inflate::decompress_to_vec_zlib(packed).unwrap();
     let mut rest = &flat[..];
