@@ -74,14 +74,17 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn read(folder: &Path) -> Result<Self> {
-        let text = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{name}: {e}"));
+        let text =
+            |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{name}: {e}"));
         let mut types = types(&text("types.tsv")?)?;
         types.extend(self::types(&text("types-extra.tsv")?)?);
         types.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             types,
             resources: resources(&text("resources.tsv")?),
-            groups: lines(&text("groups.tsv")?).map(|c| (cell(&c, 0), cell(&c, 1))).collect(),
+            groups: lines(&text("groups.tsv")?)
+                .map(|c| (cell(&c, 0), cell(&c, 1)))
+                .collect(),
             overlay: lines(&text("overlay.tsv")?).map(|c| overlay(&c)).collect(),
         })
     }
@@ -94,7 +97,9 @@ pub(super) fn extra_names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
-    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect())
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split('\t').collect())
 }
 
 fn cell(columns: &[&str], index: usize) -> String {
@@ -103,17 +108,29 @@ fn cell(columns: &[&str], index: usize) -> String {
 
 fn list(columns: &[&str], index: usize) -> Vec<String> {
     let cell = columns.get(index).copied().unwrap_or("");
-    cell.split(',').filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    cell.split(',')
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn types(text: &str) -> Result<Vec<GoType>> {
     let mut types: Vec<GoType> = Vec::new();
     for columns in lines(text) {
         if columns[0].is_empty() && columns.len() > 1 {
-            types.last_mut().ok_or("a field before the first type")?.fields.push(field(&columns[1..])?);
+            types
+                .last_mut()
+                .ok_or("a field before the first type")?
+                .fields
+                .push(field(&columns[1..])?);
         } else {
             let (name, underlying) = (cell(&columns, 0), cell(&columns, 1));
-            types.push(GoType { name, underlying, atomic: cell(&columns, 2) == "atomic", fields: Vec::new() });
+            types.push(GoType {
+                name,
+                underlying,
+                atomic: cell(&columns, 2) == "atomic",
+                fields: Vec::new(),
+            });
         }
     }
     Ok(types)
@@ -162,7 +179,13 @@ fn resource(c: &[&str]) -> Resource {
 
 fn subresource(c: &[&str]) -> Subresource {
     let (group, version) = (cell(c, 1), cell(c, 2));
-    Subresource { name: cell(c, 0), group, version, kind: cell(c, 3), verbs: list(c, 4) }
+    Subresource {
+        name: cell(c, 0),
+        group,
+        version,
+        kind: cell(c, 3),
+        verbs: list(c, 4),
+    }
 }
 
 fn overlay(c: &[&str]) -> Overlay {

@@ -29,7 +29,9 @@ struct Output {
 
 /// Regenerates facts (where `shared/` exists) and tables; with `check`, only compares.
 pub fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .ok_or("xtask has no parent folder")?;
     let schema = root.join("crates/kube/schema");
     if let Some(reference) = reference(root) {
         settle(&schema, shared_outputs(&reference, &schema)?, check)?;
@@ -47,9 +49,18 @@ fn shared_outputs(reference: &Path, schema: &Path) -> Result<Vec<Output>> {
     let extra = facts::extra_names(&schema.join("facts"))?;
     let kubernetes = reference.join("kubernetes");
     Ok(vec![
-        Output { path: "facts/types.tsv", bytes: shared::types(&kubernetes, extra)?.into_bytes() },
-        Output { path: "facts/resources.tsv", bytes: swagger::resources(&kubernetes)?.into_bytes() },
-        Output { path: "tests/roundtrip.pack", bytes: pack::roundtrip(&kubernetes.join("roundtrip"))? },
+        Output {
+            path: "facts/types.tsv",
+            bytes: shared::types(&kubernetes, extra)?.into_bytes(),
+        },
+        Output {
+            path: "facts/resources.tsv",
+            bytes: swagger::resources(&kubernetes)?.into_bytes(),
+        },
+        Output {
+            path: "tests/roundtrip.pack",
+            bytes: pack::roundtrip(&kubernetes.join("roundtrip"))?,
+        },
     ])
 }
 
@@ -57,8 +68,14 @@ fn tables(schema: &Path) -> Result<Vec<Output>> {
     let facts = facts::Facts::read(&schema.join("facts"))?;
     let table = types::Table::build(&facts)?;
     Ok(vec![
-        Output { path: "src/generated/types.rs", bytes: table.print().into_bytes() },
-        Output { path: "src/generated/resources.rs", bytes: resources::print(&facts, &table)?.into_bytes() },
+        Output {
+            path: "src/generated/types.rs",
+            bytes: table.print().into_bytes(),
+        },
+        Output {
+            path: "src/generated/resources.rs",
+            bytes: resources::print(&facts, &table)?.into_bytes(),
+        },
     ])
 }
 

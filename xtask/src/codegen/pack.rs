@@ -10,7 +10,10 @@ use std::path::Path;
 pub(super) fn roundtrip(folder: &Path) -> Result<Vec<u8>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder)? {
-        let name = entry?.file_name().into_string().map_err(|_| "a file name that is not UTF-8")?;
+        let name = entry?
+            .file_name()
+            .into_string()
+            .map_err(|_| "a file name that is not UTF-8")?;
         names.extend(name.strip_suffix(".json").map(str::to_owned));
     }
     names.sort();

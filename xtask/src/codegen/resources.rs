@@ -23,13 +23,22 @@ struct Printer<'a> {
 pub(super) fn print(facts: &Facts, table: &Table<'_>) -> Result<String> {
     let mut rows: BTreeMap<(&str, &str), Vec<&Resource>> = BTreeMap::new();
     for resource in &facts.resources {
-        rows.entry((&resource.group, &resource.plural)).or_default().push(resource);
+        rows.entry((&resource.group, &resource.plural))
+            .or_default()
+            .push(resource);
     }
     let printer = Printer { facts, table };
     let mut out = String::from(PRELUDE);
     printer.groups(&mut out)?;
-    writeln!(out, "/// Every built-in resource of Kubernetes v1.36, sorted by (group, plural).")?;
-    writeln!(out, "pub(crate) static RESOURCES: [ResourceDef; {}] = [", rows.len())?;
+    writeln!(
+        out,
+        "/// Every built-in resource of Kubernetes v1.36, sorted by (group, plural)."
+    )?;
+    writeln!(
+        out,
+        "pub(crate) static RESOURCES: [ResourceDef; {}] = [",
+        rows.len()
+    )?;
     for ((group, plural), mut versions) in rows {
         versions.sort_by_key(|r| std::cmp::Reverse(priority(&r.version)));
         printer.resource(&mut out, group, plural, &versions)?;
@@ -42,7 +51,11 @@ pub(super) fn print(facts: &Facts, table: &Table<'_>) -> Result<String> {
 fn priority(version: &str) -> (u8, u32, u32) {
     let digits = version.trim_start_matches('v');
     let (major, rest) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
-    let stability = if rest.is_empty() { 2 } else { u8::from(rest.starts_with("beta")) };
+    let stability = if rest.is_empty() {
+        2
+    } else {
+        u8::from(rest.starts_with("beta"))
+    };
     let minor = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     (stability, major.parse().unwrap_or(0), minor.parse().unwrap_or(0))
 }
@@ -50,7 +63,11 @@ fn priority(version: &str) -> (u8, u32, u32) {
 impl Printer<'_> {
     fn groups(&self, out: &mut String) -> Result<()> {
         writeln!(out, "/// API groups and the packages that hold their types.")?;
-        writeln!(out, "pub(crate) static GROUPS: [Group; {}] = [", self.facts.groups.len())?;
+        writeln!(
+            out,
+            "pub(crate) static GROUPS: [Group; {}] = [",
+            self.facts.groups.len()
+        )?;
         for (package, group) in &self.facts.groups {
             writeln!(out, "    Group {{ name: {group:?}, package: {package:?} }},")?;
         }
@@ -60,18 +77,51 @@ impl Printer<'_> {
 
     fn resource(&self, out: &mut String, group: &str, plural: &str, versions: &[&Resource]) -> Result<()> {
         let first = versions.first().ok_or("a resource without versions")?;
-        let overlay = self.facts.overlay.iter().find(|o| o.group == group && o.plural == plural);
+        let overlay = self
+            .facts
+            .overlay
+            .iter()
+            .find(|o| o.group == group && o.plural == plural);
         let texts = |list: Option<&Vec<String>>| list.map_or(String::new(), |l| cows(l));
         let lower = first.kind.to_lowercase();
-        let singular = overlay.map(|o| o.singular.as_str()).filter(|s| !s.is_empty()).unwrap_or(&lower);
+        let singular = overlay
+            .map(|o| o.singular.as_str())
+            .filter(|s| !s.is_empty())
+            .unwrap_or(&lower);
         writeln!(out, "    ResourceDef {{")?;
-        writeln!(out, "        group: Cow::Borrowed({group:?}),\n        kind: Cow::Borrowed({:?}),", first.kind)?;
-        writeln!(out, "        plural: Cow::Borrowed({plural:?}),\n        singular: Cow::Borrowed({singular:?}),")?;
-        writeln!(out, "        short_names: Cow::Borrowed(&[{}]),", texts(overlay.map(|o| &o.short_names)))?;
-        writeln!(out, "        categories: Cow::Borrowed(&[{}]),", texts(overlay.map(|o| &o.categories)))?;
-        writeln!(out, "        scope: Scope::{},", if first.namespaced { "Namespaced" } else { "Cluster" })?;
-        writeln!(out, "        storage_version: {},", storage(overlay, group, first))?;
-        writeln!(out, "        types: TypesRef::Static(&BUILTIN),\n        versions: Cow::Borrowed(&[")?;
+        writeln!(
+            out,
+            "        group: Cow::Borrowed({group:?}),\n        kind: Cow::Borrowed({:?}),",
+            first.kind
+        )?;
+        writeln!(
+            out,
+            "        plural: Cow::Borrowed({plural:?}),\n        singular: Cow::Borrowed({singular:?}),"
+        )?;
+        writeln!(
+            out,
+            "        short_names: Cow::Borrowed(&[{}]),",
+            texts(overlay.map(|o| &o.short_names))
+        )?;
+        writeln!(
+            out,
+            "        categories: Cow::Borrowed(&[{}]),",
+            texts(overlay.map(|o| &o.categories))
+        )?;
+        writeln!(
+            out,
+            "        scope: Scope::{},",
+            if first.namespaced { "Namespaced" } else { "Cluster" }
+        )?;
+        writeln!(
+            out,
+            "        storage_version: {},",
+            storage(overlay, group, first)
+        )?;
+        writeln!(
+            out,
+            "        types: TypesRef::Static(&BUILTIN),\n        versions: Cow::Borrowed(&["
+        )?;
         for version in versions {
             self.version(out, version)?;
         }
@@ -81,7 +131,11 @@ impl Printer<'_> {
 
     fn version(&self, out: &mut String, resource: &Resource) -> Result<()> {
         let schema = self.type_id(&resource.group, &resource.version, &resource.kind)?;
-        let list = match self.type_id(&resource.group, &resource.version, &format!("{}List", resource.kind)) {
+        let list = match self.type_id(
+            &resource.group,
+            &resource.version,
+            &format!("{}List", resource.kind),
+        ) {
             Ok(id) if resource.verbs.iter().any(|v| v == "list") => format!("Some({id})"),
             _ => "None".to_owned(),
         };
@@ -100,7 +154,13 @@ impl Printer<'_> {
     }
 
     fn subresource(&self, sub: &Subresource) -> Result<String> {
-        let Subresource { name, group, version, kind, verbs: list } = sub;
+        let Subresource {
+            name,
+            group,
+            version,
+            kind,
+            verbs: list,
+        } = sub;
         let schema = self.type_id(group, version, kind)?;
         Ok(format!(
             "Subresource {{ name: Cow::Borrowed({name:?}), group: Cow::Borrowed({group:?}), version: Cow::Borrowed({version:?}), \
@@ -113,21 +173,33 @@ impl Printer<'_> {
         let package = self.facts.groups.iter().find(|(_, g)| g == group);
         let (package, _) = package.ok_or_else(|| format!("groups.tsv lacks the group {group:?}"))?;
         let id = self.table.id(&format!("{package}/{version}"), kind);
-        Ok(format!("TypeId({})", id.ok_or_else(|| format!("no type {package}/{version}.{kind}"))?))
+        Ok(format!(
+            "TypeId({})",
+            id.ok_or_else(|| format!("no type {package}/{version}.{kind}"))?
+        ))
     }
 }
 
 fn storage(overlay: Option<&Overlay>, group: &str, first: &Resource) -> String {
-    let storage = overlay.map(|o| o.storage.as_str()).filter(|s| !s.is_empty()).unwrap_or(&first.version);
+    let storage = overlay
+        .map(|o| o.storage.as_str())
+        .filter(|s| !s.is_empty())
+        .unwrap_or(&first.version);
     let (group, version) = storage.split_once('/').unwrap_or((group, storage));
     format!("GroupVersion {{ group: Cow::Borrowed({group:?}), version: Cow::Borrowed({version:?}) }}")
 }
 
 fn cows(list: &[String]) -> String {
-    list.iter().map(|item| format!("Cow::Borrowed({item:?})")).collect::<Vec<_>>().join(", ")
+    list.iter()
+        .map(|item| format!("Cow::Borrowed({item:?})"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn verbs(list: &[String]) -> String {
-    let flags: Vec<String> = list.iter().map(|verb| format!("Verbs::{}.0", verb.to_uppercase())).collect();
+    let flags: Vec<String> = list
+        .iter()
+        .map(|verb| format!("Verbs::{}.0", verb.to_uppercase()))
+        .collect();
     format!("Verbs({})", flags.join(" | "))
 }

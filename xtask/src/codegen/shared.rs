@@ -9,8 +9,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Defaults that upstream's markers give as a reference to a Go constant.
-const DEFAULT_CONSTANTS: [(&str, &str); 2] =
-    [("ref(AzureSharedBlobDisk)", "\"Shared\""), ("ref(AzureDataDiskCachingReadWrite)", "\"ReadWrite\"")];
+const DEFAULT_CONSTANTS: [(&str, &str); 2] = [
+    ("ref(AzureSharedBlobDisk)", "\"Shared\""),
+    ("ref(AzureDataDiskCachingReadWrite)", "\"ReadWrite\""),
+];
 
 /// Packages without wire types: upstream's internal versions and its test fixtures.
 fn is_skipped(package: &str) -> bool {
@@ -54,7 +56,11 @@ impl Go {
             return Ok(format!("[]{}", self.canonical(package, rest)?));
         }
         if let Some((key, value)) = go.strip_prefix("map[").and_then(|rest| rest.split_once(']')) {
-            return Ok(format!("map[{}]{}", self.named(package, key)?, self.canonical(package, value)?));
+            return Ok(format!(
+                "map[{}]{}",
+                self.named(package, key)?,
+                self.canonical(package, value)?
+            ));
         }
         self.named(package, go)
     }
@@ -65,8 +71,14 @@ impl Go {
         }
         let candidates = match name.split_once('.') {
             // The second is a Go type alias (`type X = v1.X`), which the tables leave out.
-            None => vec![format!("{package}.{name}"), format!("{}/v1.{name}", group(package))],
-            Some((alias, name)) => imports(package, alias).iter().map(|p| format!("{p}.{name}")).collect(),
+            None => vec![
+                format!("{package}.{name}"),
+                format!("{}/v1.{name}", group(package)),
+            ],
+            Some((alias, name)) => imports(package, alias)
+                .iter()
+                .map(|p| format!("{p}.{name}"))
+                .collect(),
         };
         let found = candidates.into_iter().find(|c| self.knows(c));
         found.ok_or_else(|| format!("{package}: cannot resolve the Go type {name}").into())
@@ -84,9 +96,15 @@ fn imports(package: &str, alias: &str) -> Vec<String> {
         "authnv1" | "authenticationv1" => &["authentication/v1"],
         "authorizationv1" => &["authorization/v1"],
         "v1" => {
-            return ["core/v1", &format!("{group}/v1"), "authentication/v1", "coordination/v1", "meta/v1"]
-                .map(str::to_owned)
-                .to_vec();
+            return [
+                "core/v1",
+                &format!("{group}/v1"),
+                "authentication/v1",
+                "coordination/v1",
+                "meta/v1",
+            ]
+            .map(str::to_owned)
+            .to_vec();
         }
         other => return vec![other.to_owned()],
     };
@@ -105,14 +123,21 @@ fn rows(path: &Path) -> Result<Vec<Vec<String>>> {
 /// `extra` names the types that `types-extra.tsv` adds by hand: they resolve, but are not printed.
 pub(super) fn types(kubernetes: &Path, extra: Vec<String>) -> Result<String> {
     let types = rows(&kubernetes.join("go-types-1.36.tsv"))?;
-    let mut go = Go { underlying: BTreeMap::new(), extra };
+    let mut go = Go {
+        underlying: BTreeMap::new(),
+        extra,
+    };
     for row in &types {
-        go.underlying.insert(format!("{}.{}", short(&row[0]), row[1]), row[2].clone());
+        go.underlying
+            .insert(format!("{}.{}", short(&row[0]), row[1]), row[2].clone());
     }
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows(&kubernetes.join("go-fields-1.36.tsv"))? {
         if let Some(line) = field(&go, &row)? {
-            fields.entry(format!("{}.{}", short(&row[0]), row[1])).or_default().push(line);
+            fields
+                .entry(format!("{}.{}", short(&row[0]), row[1]))
+                .or_default()
+                .push(line);
         }
     }
     let mut markers: BTreeMap<String, &str> = BTreeMap::new();
@@ -129,9 +154,15 @@ fn print(
 ) -> Result<String> {
     let mut out = String::from(super::facts::TYPES_HEADER);
     for (name, underlying) in &go.underlying {
-        let package = name.rsplit_once('.').map_or(name.as_str(), |(package, _)| package);
+        let package = name
+            .rsplit_once('.')
+            .map_or(name.as_str(), |(package, _)| package);
         let underlying = go.canonical(package, underlying)?;
-        writeln!(out, "{}", join(&[name, &underlying, markers.get(name).copied().unwrap_or("")]))?;
+        writeln!(
+            out,
+            "{}",
+            join(&[name, &underlying, markers.get(name).copied().unwrap_or("")])
+        )?;
         for line in fields.get(name).into_iter().flatten() {
             writeln!(out, "\t{line}")?;
         }
@@ -146,7 +177,21 @@ pub(super) fn join(columns: &[&str]) -> String {
 
 /// One field's line, or nothing for a field that is in no encoding.
 fn field(go: &Go, row: &[String]) -> Result<Option<String>> {
-    let [package, _, name, ty, json, options, wire, number, _, strategy, merge_key, markers] = row else {
+    let [
+        package,
+        _,
+        name,
+        ty,
+        json,
+        options,
+        wire,
+        number,
+        _,
+        strategy,
+        merge_key,
+        markers,
+    ] = row
+    else {
         return Err(format!("a field row with {} columns", row.len()).into());
     };
     let inline = options == "inline";
@@ -158,9 +203,21 @@ fn field(go: &Go, row: &[String]) -> Result<Option<String>> {
     }
     let ty = go.canonical(&short(package), ty)?;
     let markers: Vec<&str> = markers.split(';').collect();
-    let mark = |key: &str| markers.iter().find_map(|m| m.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
-    let keys: Vec<&str> = markers.iter().filter_map(|m| m.strip_prefix("listMapKey=")).collect();
-    let required = markers.iter().find(|m| ["required", "optional"].contains(m)).copied().unwrap_or("");
+    let mark = |key: &str| {
+        markers
+            .iter()
+            .find_map(|m| m.strip_prefix(key)?.strip_prefix('='))
+            .unwrap_or("")
+    };
+    let keys: Vec<&str> = markers
+        .iter()
+        .filter_map(|m| m.strip_prefix("listMapKey="))
+        .collect();
+    let required = markers
+        .iter()
+        .find(|m| ["required", "optional"].contains(m))
+        .copied()
+        .unwrap_or("");
     let list = [mark("listType"), mark("mapType"), mark("structType")].join("");
     let columns = [
         if inline { "" } else { json.as_str() },
@@ -178,5 +235,8 @@ fn field(go: &Go, row: &[String]) -> Result<Option<String>> {
 }
 
 fn default(marker: &str) -> &str {
-    DEFAULT_CONSTANTS.iter().find(|(name, _)| *name == marker).map_or(marker, |(_, value)| value)
+    DEFAULT_CONSTANTS
+        .iter()
+        .find(|(name, _)| *name == marker)
+        .map_or(marker, |(_, value)| value)
 }

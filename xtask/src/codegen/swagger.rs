@@ -69,7 +69,10 @@ fn parse(path: &str) -> Option<(Key, bool)> {
         parts.drain(..2);
     }
     let sub = parts.get(2).copied().unwrap_or("");
-    Some(([group, version, parts.first()?, sub].map(str::to_owned).into(), namespaced))
+    Some((
+        [group, version, parts.first()?, sub].map(str::to_owned).into(),
+        namespaced,
+    ))
 }
 
 /// The RBAC verb of an operation; a connect operation has the verb of its HTTP method.
@@ -93,7 +96,11 @@ fn print(endpoints: &BTreeMap<Key, Endpoint>) -> Result<String> {
         let verbs: Vec<&str> = endpoint.verbs.iter().copied().collect();
         let [kind_group, kind_version, kind] = &endpoint.kind;
         let line = if sub.is_empty() {
-            let scope = if namespaced(endpoints, (group, version, plural)) { "namespaced" } else { "cluster" };
+            let scope = if namespaced(endpoints, (group, version, plural)) {
+                "namespaced"
+            } else {
+                "cluster"
+            };
             join(&[group, version, plural, kind, scope, &verbs.join(",")])
         } else {
             join(&["", "", sub, kind_group, kind_version, kind, &verbs.join(",")])
@@ -104,5 +111,7 @@ fn print(endpoints: &BTreeMap<Key, Endpoint>) -> Result<String> {
 }
 
 fn namespaced(endpoints: &BTreeMap<Key, Endpoint>, (group, version, plural): (&str, &str, &str)) -> bool {
-    endpoints.iter().any(|((g, v, p, _), e)| (g.as_str(), v.as_str(), p.as_str()) == (group, version, plural) && e.namespaced)
+    endpoints.iter().any(|((g, v, p, _), e)| {
+        (g.as_str(), v.as_str(), p.as_str()) == (group, version, plural) && e.namespaced
+    })
 }

@@ -27,7 +27,10 @@ const SPECIAL: [(&str, &str); 16] = [
     ("apiextensions/v1.JSONSchemaPropsOrBool", "SchemaOrBool"),
     ("apiextensions/v1beta1.JSONSchemaPropsOrBool", "SchemaOrBool"),
     ("apiextensions/v1.JSONSchemaPropsOrStringArray", "SchemaOrStrings"),
-    ("apiextensions/v1beta1.JSONSchemaPropsOrStringArray", "SchemaOrStrings"),
+    (
+        "apiextensions/v1beta1.JSONSchemaPropsOrStringArray",
+        "SchemaOrStrings",
+    ),
     ("runtime.Unknown", "Raw"),
 ];
 
@@ -107,7 +110,10 @@ fn special(name: &str) -> Option<&'static str> {
 
 impl<'a> Table<'a> {
     pub(super) fn build(facts: &'a Facts) -> Result<Self> {
-        let structs = facts.types.iter().filter(|t| t.underlying == "struct" && special(&t.name).is_none());
+        let structs = facts
+            .types
+            .iter()
+            .filter(|t| t.underlying == "struct" && special(&t.name).is_none());
         let mut keys: Vec<_> = structs.map(|t| split(&t.name)).collect();
         keys.sort_unstable();
         let mut table = Table {
@@ -134,7 +140,12 @@ impl<'a> Table<'a> {
 
     fn row(&mut self, package: &str, name: &str) -> Result<Type> {
         let (fields, wires) = self.flatten(&format!("{package}.{name}"))?;
-        Ok(Type { package: self.names.id(package), name: self.names.id(name), fields, wires })
+        Ok(Type {
+            package: self.names.id(package),
+            name: self.names.id(name),
+            fields,
+            wires,
+        })
     }
 
     fn flatten(&mut self, name: &str) -> Result<(Vec<Field>, Vec<Wire>)> {
@@ -146,13 +157,20 @@ impl<'a> Table<'a> {
                 fields.extend(self.flatten(&field.ty)?.0);
                 self.by_name[&split(&field.ty)]
             } else {
-                fields.push(self.field(field).map_err(|e| format!("{name}.{}: {e}", field.json))?);
+                fields.push(
+                    self.field(field)
+                        .map_err(|e| format!("{name}.{}: {e}", field.json))?,
+                );
                 NONE
             };
             // Audit events hold `runtime.Unknown`, whose message is not that of a raw value; they are
             // only ever written as JSON.
             if field.number > 0 && !field.ty.ends_with("runtime.Unknown") {
-                wires.push(Wire { number: field.number, slot, inline });
+                wires.push(Wire {
+                    number: field.number,
+                    slot,
+                    inline,
+                });
             }
         }
         wires.sort_by_key(|wire| wire.number);
@@ -175,7 +193,12 @@ impl<'a> Table<'a> {
             "Form {{ kind: Kind::{kind}, shape: Shape::{shape}, emit: Emit::{emit}, presence: Presence::{presence}, merge: {merge}, default: NameId({default}) }}"
         );
         let (json, go) = (self.names.id(&field.json), self.names.id(&go_text(&field.ty)));
-        Ok(Field { json, go, ty, form: self.forms.id(&form) })
+        Ok(Field {
+            json,
+            go,
+            ty,
+            form: self.forms.id(&form),
+        })
     }
 
     /// Splits a Go type into its shape and the type of one value.
@@ -202,7 +225,9 @@ impl<'a> Table<'a> {
 
     fn kind(&self, ty: &str) -> Result<(&'static str, usize)> {
         if let Some(kind) = special(ty) {
-            let schema = kind.starts_with("SchemaOr").then(|| self.id(split(ty).0, "JSONSchemaProps"));
+            let schema = kind
+                .starts_with("SchemaOr")
+                .then(|| self.id(split(ty).0, "JSONSchemaProps"));
             return Ok((kind, schema.flatten().unwrap_or(NONE)));
         }
         let scalar = match ty {
@@ -234,7 +259,11 @@ impl<'a> Table<'a> {
             _ if atomic_struct => "Atomic",
             _ => "Unmarked",
         };
-        let keys: Vec<String> = field.keys.iter().map(|k| format!("NameId({})", self.names.id(k))).collect();
+        let keys: Vec<String> = field
+            .keys
+            .iter()
+            .map(|k| format!("NameId({})", self.names.id(k)))
+            .collect();
         let has = |strategy| field.strategy.split(',').any(|s| s == strategy);
         let patch = match (has("merge"), has("replace"), has("retainKeys")) {
             (true, _, true) => "MergeRetainKeys",
@@ -285,7 +314,13 @@ impl<'a> Table<'a> {
     fn print_types(&self, out: &mut String) {
         let (mut fields, mut wires) = (0, 0);
         let rows = self.types.iter().map(|t| {
-            let row = format!("t({}, {}, {fields}, {}, {wires}, {})", t.package, t.name, t.fields.len(), t.wires.len());
+            let row = format!(
+                "t({}, {}, {fields}, {}, {wires}, {})",
+                t.package,
+                t.name,
+                t.fields.len(),
+                t.wires.len()
+            );
             fields += t.fields.len();
             wires += t.wires.len();
             row
@@ -299,7 +334,13 @@ impl<'a> Table<'a> {
         print_array(out, "FORMS", "Form", self.forms.list.iter().cloned(), 1);
         print_array(out, "FIELDS", "Field", rows, 8);
         let wires = self.types.iter().flat_map(|t| &t.wires);
-        print_array(out, "WIRES", "Wire", wires.map(|w| format!("w({}, {}, {})", w.number, w.slot, w.inline)), 10);
+        print_array(
+            out,
+            "WIRES",
+            "Wire",
+            wires.map(|w| format!("w({}, {}, {})", w.number, w.slot, w.inline)),
+            10,
+        );
         let sorted = self.types.iter().flat_map(|t| {
             let mut order: Vec<usize> = (0..t.fields.len()).collect();
             order.sort_by_key(|slot| &self.names.list[t.fields[*slot].json]);

@@ -64,7 +64,10 @@ mod tests {
         let mut out = Vec::new();
         encode(&BUILTIN, &pod, &mut out);
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains(r#"{"containerPort":1,"protocol":"TCP"},{"containerPort":2,"protocol":"UDP"}"#), "{text}");
+        assert!(
+            text.contains(r#"{"containerPort":1,"protocol":"TCP"},{"containerPort":2,"protocol":"UDP"}"#),
+            "{text}"
+        );
         assert!(text.contains(r#""iscsiInterface":"default""#), "{text}");
     }
 }

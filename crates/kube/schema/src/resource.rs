@@ -39,8 +39,16 @@ impl Verbs {
     /// `watch`
     pub const WATCH: Self = Self(1 << 7);
 
-    const NAMES: [&'static str; 8] =
-        ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+    const NAMES: [&'static str; 8] = [
+        "create",
+        "delete",
+        "deletecollection",
+        "get",
+        "list",
+        "patch",
+        "update",
+        "watch",
+    ];
 
     /// Whether every verb of `other` is in the set.
     pub fn contains(self, other: Self) -> bool {
@@ -49,7 +57,11 @@ impl Verbs {
 
     /// The verbs' names, in the order discovery prints them.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, name)| name)
     }
 }
 
@@ -143,7 +155,11 @@ pub fn builtin() -> &'static [ResourceDef] {
 }
 
 /// The built-in resource with this group and plural, and its row for the version.
-pub fn by_resource(group: &str, version: &str, plural: &str) -> Option<(&'static ResourceDef, &'static Version)> {
+pub fn by_resource(
+    group: &str,
+    version: &str,
+    plural: &str,
+) -> Option<(&'static ResourceDef, &'static Version)> {
     let key = |def: &ResourceDef| (&*def.group, &*def.plural).cmp(&(group, plural));
     let def = &RESOURCES[RESOURCES.binary_search_by(key).ok()?];
     Some((def, def.version(version)?))
@@ -152,13 +168,21 @@ pub fn by_resource(group: &str, version: &str, plural: &str) -> Option<(&'static
 /// The built-in resource with this kind, and its row for the version.
 pub fn by_kind(group: &str, version: &str, kind: &str) -> Option<(&'static ResourceDef, &'static Version)> {
     let of_kind = |def: &&ResourceDef| def.group == group && def.kind == kind;
-    RESOURCES.iter().filter(of_kind).find_map(|def| Some((def, def.version(version)?)))
+    RESOURCES
+        .iter()
+        .filter(of_kind)
+        .find_map(|def| Some((def, def.version(version)?)))
 }
 
 /// The built-in type of a kind, served as a resource or not (`DeleteOptions`, `Status`, lists).
 ///
 /// Kinds of `meta.k8s.io` are registered in every group, as upstream does.
 pub fn type_of_kind(group: &str, version: &str, kind: &str) -> Option<TypeId> {
-    let packages = GROUPS.iter().filter(|g| g.name == group).map(|g| format!("{}/{version}", g.package));
-    packages.chain(["meta/v1".to_owned()]).find_map(|package| BUILTIN.find(&package, kind))
+    let packages = GROUPS
+        .iter()
+        .filter(|g| g.name == group)
+        .map(|g| format!("{}/{version}", g.package));
+    packages
+        .chain(["meta/v1".to_owned()])
+        .find_map(|package| BUILTIN.find(&package, kind))
 }

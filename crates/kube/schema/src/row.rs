@@ -174,7 +174,12 @@ pub struct Field {
 impl Field {
     /// A row; `form` is a position in the table's forms.
     pub const fn new(json: u16, go: u16, ty: u16, form: u16) -> Self {
-        Self { json: NameId(json), go: NameId(go), ty: TypeId(ty), form }
+        Self {
+            json: NameId(json),
+            go: NameId(go),
+            ty: TypeId(ty),
+            form,
+        }
     }
 }
 
@@ -212,7 +217,12 @@ pub struct Type {
 impl Type {
     /// A row: ids of package and name, then start and length of fields and of wires.
     pub const fn new(package: u16, name: u16, fields: u16, n: u16, wires: u16, m: u16) -> Self {
-        Self { package: NameId(package), name: NameId(name), fields: (fields, n), wires: (wires, m) }
+        Self {
+            package: NameId(package),
+            name: NameId(name),
+            fields: (fields, n),
+            wires: (wires, m),
+        }
     }
 }
 
@@ -281,18 +291,27 @@ impl Types {
     /// The slot of the member `name`. `hint` is tried first: members mostly come in order.
     pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
         let fields = self.fields(ty);
-        if fields.get(hint).is_some_and(|field| self.name(field.json) == name) {
+        if fields
+            .get(hint)
+            .is_some_and(|field| self.name(field.json) == name)
+        {
             return Some(hint);
         }
         let sorted = &self.sorted[run(self.row(ty).fields)];
         let key = |slot: &u16| self.name(fields[usize::from(*slot)].json);
-        sorted.binary_search_by(|slot| key(slot).cmp(name)).ok().map(|at| usize::from(sorted[at]))
+        sorted
+            .binary_search_by(|slot| key(slot).cmp(name))
+            .ok()
+            .map(|at| usize::from(sorted[at]))
     }
 
     /// The type with this Go package and name.
     pub fn find(&self, package: &str, name: &str) -> Option<TypeId> {
         let key = |row: &Type| (self.name(row.package), self.name(row.name));
-        let at = self.types.binary_search_by(|row| key(row).cmp(&(package, name))).ok()?;
+        let at = self
+            .types
+            .binary_search_by(|row| key(row).cmp(&(package, name)))
+            .ok()?;
         u16::try_from(at).ok().map(TypeId)
     }
 

@@ -183,7 +183,10 @@ pub struct Struct {
 impl Struct {
     /// An object without members.
     pub fn new(ty: TypeId) -> Self {
-        Self { ty, fields: Vec::new() }
+        Self {
+            ty,
+            fields: Vec::new(),
+        }
     }
 
     /// Present members in slot order.

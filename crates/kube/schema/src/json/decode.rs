@@ -25,7 +25,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { report: false, max_bytes: 3 << 20 }
+        Self {
+            report: false,
+            max_bytes: 3 << 20,
+        }
     }
 }
 
@@ -61,13 +64,18 @@ pub enum DecodeError {
 /// See [`DecodeError`]; a syntax error anywhere wins over a type error, as in Go.
 pub fn decode(types: &Types, ty: TypeId, json: &[u8], options: Options) -> Result<Decoded, DecodeError> {
     if json.len() > options.max_bytes {
-        return Err(DecodeError::TooLarge { limit: options.max_bytes });
+        return Err(DecodeError::TooLarge {
+            limit: options.max_bytes,
+        });
     }
     let mut decoder = Decoder::new(types, json, options);
     let object = decoder.document(ty)?;
     match decoder.error {
         Some(error) => Err(DecodeError::Value(error)),
-        None => Ok(Decoded { object, issues: decoder.issues }),
+        None => Ok(Decoded {
+            object,
+            issues: decoder.issues,
+        }),
     }
 }
 
@@ -251,7 +259,9 @@ impl<'a> Decoder<'a> {
             }
             (Kind::Struct, Token::Object) => Ok(Some(Value::Struct(Box::new(self.object(ty)?)))),
             (Kind::Strings, _) => self.list(Kind::String, ty, "[]string"),
-            (Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings, _) => self.schema_or(kind, ty, token),
+            (Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings, _) => {
+                self.schema_or(kind, ty, token)
+            }
             (Kind::Struct, _) => self.wrong(token, go),
             _ => self.scalar(kind, token, go),
         }
@@ -310,7 +320,11 @@ impl<'a> Decoder<'a> {
     fn number(&mut self, kind: Kind, go: &str) -> Scanned<Option<Value>> {
         let text = self.reader.number()?;
         let value = match kind {
-            Kind::Float64 => text.parse().ok().filter(|f: &f64| f.is_finite()).map(Value::Float),
+            Kind::Float64 => text
+                .parse()
+                .ok()
+                .filter(|f: &f64| f.is_finite())
+                .map(Value::Float),
             Kind::Int32 => text.parse::<i32>().ok().map(|int| Value::Int(int.into())),
             _ => text.parse().ok().map(Value::Int),
         };
@@ -352,7 +366,9 @@ impl<'a> Decoder<'a> {
             }
             None => "value".to_owned(),
         };
-        self.save(format!("json: cannot unmarshal {value} into Go {place} of type {go}"));
+        self.save(format!(
+            "json: cannot unmarshal {value} into Go {place} of type {go}"
+        ));
     }
 
     /// Records an issue at the current path.

@@ -27,7 +27,11 @@ pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
 /// The object as stored: without `kind`, `apiVersion` and `metadata.resourceVersion`.
 pub(crate) fn encode_body(types: &Types, object: &Struct) -> Vec<u8> {
     let mut json = Vec::new();
-    Encoder { types, out: &mut json }.object(object.ty, Some(object), Part::Root);
+    Encoder {
+        types,
+        out: &mut json,
+    }
+    .object(object.ty, Some(object), Part::Root);
     json
 }
 
@@ -92,11 +96,15 @@ impl Encoder<'_> {
         match (form.shape, value) {
             (Shape::List, Some(Value::List(items))) => {
                 let types = self.types;
-                list(self.out, items, |out, item| Encoder { types, out }.one(form.kind, ty, Some(item)));
+                list(self.out, items, |out, item| {
+                    Encoder { types, out }.one(form.kind, ty, Some(item))
+                });
             }
             (Shape::Map, Some(Value::Map(map))) => {
                 let types = self.types;
-                entries(self.out, map, |out, item| Encoder { types, out }.one(form.kind, ty, Some(item)));
+                entries(self.out, map, |out, item| {
+                    Encoder { types, out }.one(form.kind, ty, Some(item))
+                });
             }
             (Shape::Value, Some(Value::Struct(object))) if metadata => {
                 self.object(ty, Some(object), Part::Metadata);
@@ -118,7 +126,9 @@ impl Encoder<'_> {
             }
             (_, Some(Value::List(items))) => {
                 let types = self.types;
-                list(self.out, items, |out, item| Encoder { types, out }.one(Kind::String, ty, Some(item)));
+                list(self.out, items, |out, item| {
+                    Encoder { types, out }.one(Kind::String, ty, Some(item))
+                });
             }
             (_, Some(value)) => plain(value, self.out),
             (kind, None) => plain(&super::decode::zero(kind, ty), self.out),

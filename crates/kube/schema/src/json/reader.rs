@@ -99,7 +99,11 @@ impl<'a> Reader<'a> {
 
     fn fail<T>(&self, context: &'static str) -> Result<T> {
         Err(match self.byte() {
-            Some(byte) => SyntaxError::Character { byte, context, offset: self.at },
+            Some(byte) => SyntaxError::Character {
+                byte,
+                context,
+                offset: self.at,
+            },
             None => SyntaxError::End,
         })
     }
@@ -127,7 +131,11 @@ impl<'a> Reader<'a> {
     /// Nothing but white space may follow the top-level value.
     pub(crate) fn end(&mut self) -> Result<()> {
         self.space();
-        if self.at < self.input.len() { self.fail("after top-level value") } else { Ok(()) }
+        if self.at < self.input.len() {
+            self.fail("after top-level value")
+        } else {
+            Ok(())
+        }
     }
 
     /// Steps into `{`, or over the `,` before the next member; returns the key, or nothing at `}`.
@@ -230,7 +238,11 @@ impl<'a> Reader<'a> {
     fn some_digits(&mut self, context: &'static str) -> Result<()> {
         let start = self.at;
         self.digits();
-        if self.at == start { self.fail(context) } else { Ok(()) }
+        if self.at == start {
+            self.fail(context)
+        } else {
+            Ok(())
+        }
     }
 
     /// A string, borrowed where it needs no unescaping.
@@ -238,7 +250,11 @@ impl<'a> Reader<'a> {
         let start = self.at + 1;
         let plain = self.skip_string()?;
         let body = &self.input[start..self.at - 1];
-        Ok(if plain { String::from_utf8_lossy(body) } else { Cow::Owned(unescape(body)) })
+        Ok(if plain {
+            String::from_utf8_lossy(body)
+        } else {
+            Cow::Owned(unescape(body))
+        })
     }
 
     /// Steps over a string and checks it; true when it has no escapes.
@@ -322,7 +338,12 @@ impl<'a> Reader<'a> {
 const LITERALS: [(&[u8], &[&str]); 3] = [
     (
         b"true",
-        &[VALUE, "in literal true (expecting 'r')", "in literal true (expecting 'u')", "in literal true (expecting 'e')"],
+        &[
+            VALUE,
+            "in literal true (expecting 'r')",
+            "in literal true (expecting 'u')",
+            "in literal true (expecting 'e')",
+        ],
     ),
     (
         b"false",
@@ -336,7 +357,12 @@ const LITERALS: [(&[u8], &[&str]); 3] = [
     ),
     (
         b"null",
-        &[VALUE, "in literal null (expecting 'u')", "in literal null (expecting 'l')", "in literal null (expecting 'l')"],
+        &[
+            VALUE,
+            "in literal null (expecting 'u')",
+            "in literal null (expecting 'l')",
+            "in literal null (expecting 'l')",
+        ],
     ),
 ];
 
@@ -370,7 +396,10 @@ fn escaped(rest: &[u8]) -> (char, usize) {
 
 fn unicode(rest: &[u8]) -> (char, usize) {
     let unit = hex(&rest[1..5]);
-    let pair = (rest.get(5..7) == Some(b"\\u")).then(|| rest.get(7..11)).flatten().map(hex);
+    let pair = (rest.get(5..7) == Some(b"\\u"))
+        .then(|| rest.get(7..11))
+        .flatten()
+        .map(hex);
     match (unit, pair) {
         (0xd800..0xdc00, Some(low @ 0xdc00..0xe000)) => {
             let c = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
@@ -381,5 +410,7 @@ fn unicode(rest: &[u8]) -> (char, usize) {
 }
 
 fn hex(digits: &[u8]) -> u32 {
-    digits.iter().fold(0, |n, d| n * 16 + char::from(*d).to_digit(16).unwrap_or(0))
+    digits
+        .iter()
+        .fold(0, |n, d| n * 16 + char::from(*d).to_digit(16).unwrap_or(0))
 }

@@ -12,7 +12,9 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     let mut done = 0;
     for (at, byte) in bytes.iter().enumerate() {
-        let Some(width) = special(bytes, at, *byte) else { continue };
+        let Some(width) = special(bytes, at, *byte) else {
+            continue;
+        };
         out.extend_from_slice(&bytes[done..at]);
         escape(out, &bytes[at..at + width]);
         done = at + width;
@@ -170,7 +172,10 @@ mod tests {
     #[test]
     fn strings_escape_as_in_go() {
         let text = "a<b>&\"\\\n\u{1}\u{7f}\u{2028}é";
-        assert_eq!(printed(|out| string(out, text)), "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\u0001\u{7f}\\u2028é\"");
+        assert_eq!(
+            printed(|out| string(out, text)),
+            "\"a\\u003cb\\u003e\\u0026\\\"\\\\\\n\\u0001\u{7f}\\u2028é\""
+        );
     }
 
     #[test]
@@ -192,19 +197,31 @@ mod tests {
             ("", "unexpected end of JSON input"),
             ("{\"a\"", "unexpected end of JSON input"),
             ("x", "invalid character 'x' looking for beginning of value"),
-            ("{a", "invalid character 'a' looking for beginning of object key string"),
+            (
+                "{a",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
             ("{\"a\" 1", "invalid character '1' after object key"),
             ("{\"a\":1 2", "invalid character '2' after object key:value pair"),
             ("[1 2", "invalid character '2' after array element"),
             ("[1,]", "invalid character ']' looking for beginning of value"),
-            ("{\"a\":1,}", "invalid character '}' looking for beginning of object key string"),
+            (
+                "{\"a\":1,}",
+                "invalid character '}' looking for beginning of object key string",
+            ),
             ("1 2", "invalid character '2' after top-level value"),
             ("01", "invalid character '1' after top-level value"),
             ("-", "unexpected end of JSON input"),
-            ("1.x", "invalid character 'x' after decimal point in numeric literal"),
+            (
+                "1.x",
+                "invalid character 'x' after decimal point in numeric literal",
+            ),
             ("tru3", "invalid character '3' in literal true (expecting 'e')"),
             ("\"\\x\"", "invalid character 'x' in string escape code"),
-            ("\"\\u12g4\"", "invalid character 'g' in \\u hexadecimal character escape"),
+            (
+                "\"\\u12g4\"",
+                "invalid character 'g' in \\u hexadecimal character escape",
+            ),
             ("\"a\nb\"", "invalid character '\\n' in string literal"),
         ] {
             assert_eq!(raw(text.as_bytes()).unwrap_err().to_string(), message, "{text:?}");

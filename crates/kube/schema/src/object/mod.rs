@@ -58,7 +58,14 @@ impl Obj {
     /// See [`scan`].
     pub fn new(key: &str, rev: Revision, body: Bytes) -> Result<Self, ScanError> {
         let (meta, rv_at) = scan(&body)?;
-        Ok(Self { key: key.into(), rev, meta, body, rv_at, view: OnceLock::new() })
+        Ok(Self {
+            key: key.into(),
+            rev,
+            meta,
+            body,
+            rv_at,
+            view: OnceLock::new(),
+        })
     }
 
     /// The stored bytes.

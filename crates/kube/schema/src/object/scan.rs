@@ -113,19 +113,29 @@ fn expect(reader: &mut Reader<'_>, token: Token, member: &'static str) -> Result
             reader.null()?;
             Ok(false)
         }
-        _ => Err(ScanError::Type { member, expected: token.word() }),
+        _ => Err(ScanError::Type {
+            member,
+            expected: token.word(),
+        }),
     }
 }
 
 fn string(reader: &mut Reader<'_>, member: &'static str) -> Result<Box<str>> {
-    Ok(if expect(reader, Token::String, member)? { reader.string()?.into() } else { Box::default() })
+    Ok(if expect(reader, Token::String, member)? {
+        reader.string()?.into()
+    } else {
+        Box::default()
+    })
 }
 
 fn int(reader: &mut Reader<'_>, member: &'static str) -> Result<Option<i64>> {
     if !expect(reader, Token::Number, member)? {
         return Ok(None);
     }
-    let int = reader.number()?.parse().map_err(|_| ScanError::Type { member, expected: "an integer" })?;
+    let int = reader.number()?.parse().map_err(|_| ScanError::Type {
+        member,
+        expected: "an integer",
+    })?;
     Ok(Some(int))
 }
 

@@ -52,25 +52,45 @@ impl Decoder<'_> {
     /// one after it is tried first.
     fn wire(&self, ty: TypeId, number: u32, hint: usize) -> Option<usize> {
         let wires = self.types.wires(ty);
-        let is = |at: &usize| wires.get(*at).is_some_and(|wire| u32::from(wire.number) == number);
+        let is = |at: &usize| {
+            wires
+                .get(*at)
+                .is_some_and(|wire| u32::from(wire.number) == number)
+        };
         [hint, hint + 1].into_iter().find(is).or_else(|| {
-            wires.binary_search_by_key(&number, |wire| wire.number.into()).ok()
+            wires
+                .binary_search_by_key(&number, |wire| wire.number.into())
+                .ok()
         })
     }
 
-    fn field(&mut self, ty: TypeId, at: usize, value: Wired<'_>, object: &mut Struct, base: usize) -> Result<()> {
+    fn field(
+        &mut self,
+        ty: TypeId,
+        at: usize,
+        value: Wired<'_>,
+        object: &mut Struct,
+        base: usize,
+    ) -> Result<()> {
         let types = self.types;
         let wire = types.wires(ty)[at];
         let slot = base + usize::from(wire.slot);
-        let wrong = || ProtoError::WireType { wire: value.wire_type(), number: wire.number.into() };
+        let wrong = || ProtoError::WireType {
+            wire: value.wire_type(),
+            number: wire.number.into(),
+        };
         if let Some(inline) = wire.inline() {
-            let Wired::Bytes(message) = value else { return Err(wrong()) };
+            let Wired::Bytes(message) = value else {
+                return Err(wrong());
+            };
             return self.message(inline, message, object, slot);
         }
         let field = &types.fields(ty)[usize::from(wire.slot)];
         let form = types.form(field);
         match (form.shape, value) {
-            (Shape::List, Wired::Bytes(packed)) if is_number(form.kind) => self.packed(form, packed, object, slot),
+            (Shape::List, Wired::Bytes(packed)) if is_number(form.kind) => {
+                self.packed(form, packed, object, slot)
+            }
             (Shape::List, value) => {
                 let item = self.one(form.kind, field.ty, value, None, wire.number)?;
                 push(object, slot, item);
@@ -113,7 +133,11 @@ impl Decoder<'_> {
                 _ => {}
             }
         }
-        let empty = if kind == Kind::Bytes { Value::Bytes(Box::default()) } else { zero(kind, ty) };
+        let empty = if kind == Kind::Bytes {
+            Value::Bytes(Box::default())
+        } else {
+            zero(kind, ty)
+        };
         Ok((key, item.unwrap_or(empty)))
     }
 
@@ -127,7 +151,14 @@ impl Decoder<'_> {
     }
 
     /// One value; `old` is what a message merges into.
-    fn one(&mut self, kind: Kind, ty: TypeId, value: Wired<'_>, old: Option<Value>, number: u16) -> Result<Value> {
+    fn one(
+        &mut self,
+        kind: Kind,
+        ty: TypeId,
+        value: Wired<'_>,
+        old: Option<Value>,
+        number: u16,
+    ) -> Result<Value> {
         Ok(match (kind, value) {
             (Kind::Bool, Wired::Varint(n)) => Value::Bool(n != 0),
             // Go keeps the low 32 bits.
@@ -138,7 +169,12 @@ impl Decoder<'_> {
             (Kind::String, Wired::Bytes(bytes)) => Value::str(utf8(bytes)?),
             (Kind::Bytes, Wired::Bytes(bytes)) => Value::Bytes(bytes.into()),
             (_, Wired::Bytes(message)) if !is_scalar(kind) => self.nested(kind, ty, message, old)?,
-            _ => return Err(ProtoError::WireType { wire: value.wire_type(), number: number.into() }),
+            _ => {
+                return Err(ProtoError::WireType {
+                    wire: value.wire_type(),
+                    number: number.into(),
+                });
+            }
         })
     }
 
@@ -152,11 +188,17 @@ impl Decoder<'_> {
             }
             Kind::Quantity => {
                 let text = utf8(bytes_of(message, 1)?.unwrap_or_default())?;
-                Ok(Value::Str(scalar::quantity::canonical(text).map_err(ProtoError::Value)?.into()))
+                Ok(Value::Str(
+                    scalar::quantity::canonical(text)
+                        .map_err(ProtoError::Value)?
+                        .into(),
+                ))
             }
             Kind::IntOrString => int_or_string(message),
             Kind::Raw => raw(message),
-            Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings => self.schema_or(kind, ty, message),
+            Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings => {
+                self.schema_or(kind, ty, message)
+            }
             _ => {
                 let mut object = match old {
                     Some(Value::Struct(object)) => object,
@@ -189,7 +231,9 @@ impl Decoder<'_> {
                     schema = Some(self.one(Kind::Struct, ty, value, schema.take(), 0)?);
                 }
                 (Kind::SchemaOrArray, 2, value) => items.push(self.one(Kind::Struct, ty, value, None, 2)?),
-                (Kind::SchemaOrStrings, 2, value) => items.push(self.one(Kind::String, ty, value, None, 2)?),
+                (Kind::SchemaOrStrings, 2, value) => {
+                    items.push(self.one(Kind::String, ty, value, None, 2)?)
+                }
                 _ => {}
             }
         }
@@ -202,7 +246,10 @@ impl Decoder<'_> {
 }
 
 fn is_scalar(kind: Kind) -> bool {
-    matches!(kind, Kind::Bool | Kind::Int32 | Kind::Int64 | Kind::Float64 | Kind::String | Kind::Bytes)
+    matches!(
+        kind,
+        Kind::Bool | Kind::Int32 | Kind::Int64 | Kind::Float64 | Kind::String | Kind::Bytes
+    )
 }
 
 fn is_number(kind: Kind) -> bool {
@@ -231,7 +278,10 @@ fn utf8(bytes: &[u8]) -> Result<&str> {
 /// JSON has no infinities, so no tree has them.
 fn finite(float: f64) -> Result<Value> {
     let message = || ProtoError::Value(format!("json: unsupported value: {float}"));
-    float.is_finite().then_some(Value::Float(float)).ok_or_else(message)
+    float
+        .is_finite()
+        .then_some(Value::Float(float))
+        .ok_or_else(message)
 }
 
 /// The last value of a varint field.
@@ -241,7 +291,12 @@ fn varint_of(message: &[u8], wanted: u32) -> Result<Option<u64>> {
     while let Some((number, value)) = fields.next()? {
         match value {
             Wired::Varint(n) if number == wanted => found = Some(n),
-            _ if number == wanted => return Err(ProtoError::WireType { wire: value.wire_type(), number }),
+            _ if number == wanted => {
+                return Err(ProtoError::WireType {
+                    wire: value.wire_type(),
+                    number,
+                });
+            }
             _ => {}
         }
     }
@@ -255,7 +310,12 @@ fn bytes_of(message: &[u8], wanted: u32) -> Result<Option<&[u8]>> {
     while let Some((number, value)) = fields.next()? {
         match value {
             Wired::Bytes(bytes) if number == wanted => found = Some(bytes),
-            _ if number == wanted => return Err(ProtoError::WireType { wire: value.wire_type(), number }),
+            _ if number == wanted => {
+                return Err(ProtoError::WireType {
+                    wire: value.wire_type(),
+                    number,
+                });
+            }
             _ => {}
         }
     }
@@ -269,7 +329,11 @@ fn time(kind: Kind, message: &[u8]) -> Result<Value> {
     }
     let seconds = varint_of(message, 1)?.unwrap_or(0).cast_signed();
     let nanos = varint_of(message, 2)?.unwrap_or(0);
-    let micros = if kind == Kind::MicroTime { u32::try_from(nanos / 1000).unwrap_or(u32::MAX) } else { 0 };
+    let micros = if kind == Kind::MicroTime {
+        u32::try_from(nanos / 1000).unwrap_or(u32::MAX)
+    } else {
+        0
+    };
     if micros >= 1_000_000 {
         return Err(ProtoError::Value("timestamp nanos out of range".to_owned()));
     }
@@ -293,7 +357,11 @@ fn raw(message: &[u8]) -> Result<Value> {
         None => Ok(Value::Null),
         Some(bytes) => {
             let raw = text::raw(bytes).map_err(|error| ProtoError::Value(error.to_string()))?;
-            Ok(if raw.as_str() == "null" { Value::Null } else { Value::Raw(raw) })
+            Ok(if raw.as_str() == "null" {
+                Value::Null
+            } else {
+                Value::Raw(raw)
+            })
         }
     }
 }

@@ -70,16 +70,24 @@ impl Encoder<'_> {
     fn one(&mut self, number: u16, kind: Kind, ty: TypeId, value: Option<&Value>) {
         match kind {
             Kind::Bool => put_int(self.out, number, i64::from(value == Some(&Value::Bool(true)))),
-            Kind::Int32 | Kind::Int64 => put_int(self.out, number, value.and_then(Value::as_int).unwrap_or(0)),
+            Kind::Int32 | Kind::Int64 => {
+                put_int(self.out, number, value.and_then(Value::as_int).unwrap_or(0))
+            }
             Kind::Float64 => self.float(number, value),
             Kind::String => put_bytes(self.out, number, text(value).as_bytes()),
-            Kind::Bytes => put_bytes(self.out, number, match value {
-                Some(Value::Bytes(bytes)) => bytes,
-                _ => b"",
-            }),
+            Kind::Bytes => put_bytes(
+                self.out,
+                number,
+                match value {
+                    Some(Value::Bytes(bytes)) => bytes,
+                    _ => b"",
+                },
+            ),
             _ => {
                 let types = self.types;
-                put_message(self.out, number, |out| Encoder { types, out }.nested(kind, ty, value));
+                put_message(self.out, number, |out| {
+                    Encoder { types, out }.nested(kind, ty, value)
+                });
             }
         }
     }
@@ -99,14 +107,20 @@ impl Encoder<'_> {
             Kind::Strings => self.strings(1, value),
             Kind::Time | Kind::MicroTime => self.time(kind, value),
             Kind::Duration => put_int(self.out, 1, scalar::duration::parse(text(value)).unwrap_or(0)),
-            Kind::Quantity => put_bytes(self.out, 1, value.and_then(Value::as_str).unwrap_or("0").as_bytes()),
+            Kind::Quantity => put_bytes(
+                self.out,
+                1,
+                value.and_then(Value::as_str).unwrap_or("0").as_bytes(),
+            ),
             Kind::IntOrString => self.int_or_string(value),
             Kind::Raw => {
                 if let Some(Value::Raw(raw)) = value {
                     put_bytes(self.out, 1, raw.as_str().as_bytes());
                 }
             }
-            Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings => self.schema_or(kind, ty, value),
+            Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings => {
+                self.schema_or(kind, ty, value)
+            }
             _ => self.message(ty, value.and_then(Value::as_struct), 0),
         }
     }
@@ -121,7 +135,10 @@ impl Encoder<'_> {
 
     /// The zero time is an empty message.
     fn time(&mut self, kind: Kind, value: Option<&Value>) {
-        if let Some(Ok(moment)) = value.and_then(Value::as_str).map(|text| scalar::time::parse(kind, text)) {
+        if let Some(Ok(moment)) = value
+            .and_then(Value::as_str)
+            .map(|text| scalar::time::parse(kind, text))
+        {
             put_int(self.out, 1, moment.seconds);
             put_int(self.out, 2, i64::from(moment.micros) * 1000);
         }
@@ -137,7 +154,11 @@ impl Encoder<'_> {
     fn schema_or(&mut self, kind: Kind, ty: TypeId, value: Option<&Value>) {
         let schema = value.and_then(Value::as_struct);
         if kind == Kind::SchemaOrBool {
-            put_int(self.out, 1, i64::from(schema.is_some() || value == Some(&Value::Bool(true))));
+            put_int(
+                self.out,
+                1,
+                i64::from(schema.is_some() || value == Some(&Value::Bool(true))),
+            );
         }
         if schema.is_some() {
             let number = if kind == Kind::SchemaOrBool { 2 } else { 1 };

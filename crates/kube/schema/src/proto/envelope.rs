@@ -32,7 +32,9 @@ pub fn seal(types: &Types, object: &Struct) -> Result<Vec<u8>, ProtoError> {
 
 fn member<'a>(types: &Types, object: &'a Struct, name: &str) -> &'a str {
     let slot = types.slot(object.ty, name, 0);
-    slot.and_then(|slot| object.get(slot)).and_then(Value::as_str).unwrap_or("")
+    slot.and_then(|slot| object.get(slot))
+        .and_then(Value::as_str)
+        .unwrap_or("")
 }
 
 /// Opens an envelope and decodes what is inside. The type is the one that the envelope names, or
@@ -53,7 +55,9 @@ pub fn open(types: &Types, expected: Option<TypeId>, bytes: &[u8]) -> Result<Str
     }
     let (api_version, kind) = names;
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let ty = expected.or_else(|| type_of_kind(group, version, kind)).ok_or(ProtoError::Unsupported)?;
+    let ty = expected
+        .or_else(|| type_of_kind(group, version, kind))
+        .ok_or(ProtoError::Unsupported)?;
     let mut object = decode(types, ty, message)?;
     for (name, text) in [("apiVersion", api_version), ("kind", kind)] {
         if let Some(slot) = types.slot(ty, name, 0).filter(|_| !text.is_empty()) {

@@ -75,7 +75,10 @@ impl<'a> Fields<'a> {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|n| *n > 0).ok_or(ProtoError::Tag(tag))?;
+        let number = u32::try_from(tag >> 3)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or(ProtoError::Tag(tag))?;
         let value = match tag & 7 {
             0 => Wired::Varint(self.varint()?),
             1 => Wired::Fixed64(self.fixed()?),
@@ -130,11 +133,17 @@ impl<'a> Fields<'a> {
     pub(crate) fn varint(&mut self) -> Result<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
-            let [byte] = *self.take(1)? else { return Err(ProtoError::End) };
+            let [byte] = *self.take(1)? else {
+                return Err(ProtoError::End);
+            };
             value |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 // The tenth byte has room for one bit.
-                return if shift == 63 && byte > 1 { Err(ProtoError::Overflow) } else { Ok(value) };
+                return if shift == 63 && byte > 1 {
+                    Err(ProtoError::Overflow)
+                } else {
+                    Ok(value)
+                };
             }
         }
         Err(ProtoError::Overflow)

@@ -8,7 +8,11 @@ pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for position in 0..4 {
             let sextet = (bits >> (18 - 6 * position) & 63) as usize;
-            out.push(if position > chunk.len() { b'=' } else { ALPHABET[sextet] });
+            out.push(if position > chunk.len() {
+                b'='
+            } else {
+                ALPHABET[sextet]
+            });
         }
     }
 }
@@ -17,7 +21,11 @@ pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut quantum = Quantum::default();
-    for (at, byte) in text.bytes().enumerate().filter(|(_, b)| !matches!(b, b'\r' | b'\n')) {
+    for (at, byte) in text
+        .bytes()
+        .enumerate()
+        .filter(|(_, b)| !matches!(b, b'\r' | b'\n'))
+    {
         quantum.push(byte, &mut out).map_err(|()| illegal(at))?;
     }
     match quantum.len + quantum.padding {
@@ -53,7 +61,10 @@ impl Quantum {
         if self.len + self.padding == 4 {
             let [_, bytes @ ..] = (self.bits << (6 * self.padding)).to_be_bytes();
             out.extend_from_slice(&bytes[..3 - self.padding]);
-            *self = Self { finished: self.padding > 0, ..Self::default() };
+            *self = Self {
+                finished: self.padding > 0,
+                ..Self::default()
+            };
         }
         Ok(())
     }
@@ -77,7 +88,14 @@ mod tests {
 
     #[test]
     fn wrong_text_is_refused_as_in_go() {
-        for (text, at) in [("%%", 0), ("QQ=", 0), ("QQ==Q", 4), ("QUJD=", 4), ("QQ=Q", 3), ("A", 0)] {
+        for (text, at) in [
+            ("%%", 0),
+            ("QQ=", 0),
+            ("QQ==Q", 4),
+            ("QUJD=", 4),
+            ("QQ=Q", 3),
+            ("A", 0),
+        ] {
             assert_eq!(decode(text), Err(illegal(at)), "{text}");
         }
         assert_eq!(decode("QU\nJD\r\n").unwrap(), b"ABC");

@@ -9,8 +9,18 @@ const SUFFIX: &str = "unable to parse quantity's suffix";
 
 /// Power of ten of the smallest amount that upstream can hold.
 const NANO: i64 = -9;
-const DECIMAL: [(&str, i64); 10] =
-    [("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
+const DECIMAL: [(&str, i64); 10] = [
+    ("n", -9),
+    ("u", -6),
+    ("m", -3),
+    ("", 0),
+    ("k", 3),
+    ("M", 6),
+    ("G", 9),
+    ("T", 12),
+    ("P", 15),
+    ("E", 18),
+];
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,7 +78,13 @@ fn parse(text: &str) -> Result<Parts<'_>, String> {
         return Err(FORMAT.to_owned());
     }
     let (format, exponent) = interpret(suffix).ok_or(SUFFIX)?;
-    Ok(Parts { negative: text.starts_with('-'), whole, fraction, format, exponent })
+    Ok(Parts {
+        negative: text.starts_with('-'),
+        whole,
+        fraction,
+        format,
+        exponent,
+    })
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -105,7 +121,10 @@ impl Parts<'_> {
     fn amount(&self) -> Amount {
         let text = [self.whole, self.fraction].concat();
         let digits: Vec<u8> = text.trim_start_matches('0').bytes().map(|b| b - b'0').collect();
-        let mut amount = Amount { digits, scale: -i64::try_from(self.fraction.len()).unwrap_or(i64::MAX) };
+        let mut amount = Amount {
+            digits,
+            scale: -i64::try_from(self.fraction.len()).unwrap_or(i64::MAX),
+        };
         if self.format == Format::BinarySi {
             for _ in 0..self.exponent {
                 amount.multiply(1024);
@@ -176,7 +195,9 @@ impl Amount {
     fn floor(&self) -> Option<i64> {
         let fraction = usize::try_from(-self.scale).ok()?;
         let whole = &self.digits[..self.digits.len().saturating_sub(fraction)];
-        whole.iter().try_fold(0_i64, |n, d| n.checked_mul(10)?.checked_add((*d).into()))
+        whole
+            .iter()
+            .try_fold(0_i64, |n, d| n.checked_mul(10)?.checked_add((*d).into()))
     }
 
     /// Whole numbers from 1024 on, with the largest binary suffix that loses nothing.
@@ -201,7 +222,9 @@ impl Amount {
         let exponent = self.scale.div_euclid(3) * 3;
         let mut text: String = self.digits.iter().map(|d| char::from(b'0' + d)).collect();
         text.extend(std::iter::repeat_n('0', pad));
-        let suffix = DECIMAL.iter().find(|(_, e)| *e == exponent && (format == Format::DecimalSi || *e == 0));
+        let suffix = DECIMAL
+            .iter()
+            .find(|(_, e)| *e == exponent && (format == Format::DecimalSi || *e == 0));
         match suffix {
             Some((suffix, _)) => text + suffix,
             None => format!("{text}e{exponent}"),
@@ -221,12 +244,37 @@ mod tests {
     #[test]
     fn texts_become_canonical_as_upstream() {
         for (text, expected) in [
-            ("0", "0"), ("0Ki", "0"), ("-0", "0"), ("+", "0"), ("1000m", "1"), ("0.5", "500m"), ("1.5", "1500m"),
-            ("1500m", "1500m"), ("100m", "100m"), ("1000", "1k"), ("1500", "1500"), ("1024", "1024"),
-            ("1Ki", "1Ki"), ("1024Ki", "1Mi"), ("1000Ki", "1000Ki"), ("0.5Ki", "512"), ("1.5Gi", "1536Mi"),
-            ("0.1Ki", "102400m"), ("1.1Gi", "1181116006400m"), ("8Ei", "9223372036854775807"), ("12e3", "12e3"), ("12000e0", "12e3"), ("1E", "1E"),
-            ("1000E", "1e21"), ("0.0000000001", "1n"), ("1e-20", "1e-9"), ("-1.25", "-1250m"), ("1e9999", "1e9999"),
-            ("128974848", "128974848"), ("129M", "129M"), ("123Mi", "123Mi"),
+            ("0", "0"),
+            ("0Ki", "0"),
+            ("-0", "0"),
+            ("+", "0"),
+            ("1000m", "1"),
+            ("0.5", "500m"),
+            ("1.5", "1500m"),
+            ("1500m", "1500m"),
+            ("100m", "100m"),
+            ("1000", "1k"),
+            ("1500", "1500"),
+            ("1024", "1024"),
+            ("1Ki", "1Ki"),
+            ("1024Ki", "1Mi"),
+            ("1000Ki", "1000Ki"),
+            ("0.5Ki", "512"),
+            ("1.5Gi", "1536Mi"),
+            ("0.1Ki", "102400m"),
+            ("1.1Gi", "1181116006400m"),
+            ("8Ei", "9223372036854775807"),
+            ("12e3", "12e3"),
+            ("12000e0", "12e3"),
+            ("1E", "1E"),
+            ("1000E", "1e21"),
+            ("0.0000000001", "1n"),
+            ("1e-20", "1e-9"),
+            ("-1.25", "-1250m"),
+            ("1e9999", "1e9999"),
+            ("128974848", "128974848"),
+            ("129M", "129M"),
+            ("123Mi", "123Mi"),
         ] {
             assert_eq!(canonical(text).as_deref(), Ok(expected), "{text}");
         }
@@ -234,7 +282,16 @@ mod tests {
 
     #[test]
     fn wrong_texts_are_refused_as_upstream() {
-        for (text, message) in [("", FORMAT), ("1Zi", FORMAT), ("1 Ki", FORMAT), ("abc", FORMAT), ("1.5.5", FORMAT), ("1ki", SUFFIX), ("1e", SUFFIX), ("1Kii", SUFFIX)] {
+        for (text, message) in [
+            ("", FORMAT),
+            ("1Zi", FORMAT),
+            ("1 Ki", FORMAT),
+            ("abc", FORMAT),
+            ("1.5.5", FORMAT),
+            ("1ki", SUFFIX),
+            ("1e", SUFFIX),
+            ("1Kii", SUFFIX),
+        ] {
             assert_eq!(canonical(text), Err(message.to_owned()), "{text}");
         }
     }

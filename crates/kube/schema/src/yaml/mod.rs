@@ -27,7 +27,10 @@ pub enum Error {
 /// See [`Error`].
 pub fn decode(types: &Types, ty: TypeId, yaml: &[u8], options: Options) -> Result<Decoded, Error> {
     if yaml.len() > options.max_bytes {
-        return Err(DecodeError::TooLarge { limit: options.max_bytes }.into());
+        return Err(DecodeError::TooLarge {
+            limit: options.max_bytes,
+        }
+        .into());
     }
     Ok(json::decode(types, ty, &to_json(yaml)?, options)?)
 }

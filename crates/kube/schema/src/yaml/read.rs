@@ -65,7 +65,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
         // JSON has no infinities.
-        if value.is_finite() { Ok(Value::Float(value)) } else { Err(E::custom(format!("json: unsupported value: {value}"))) }
+        if value.is_finite() {
+            Ok(Value::Float(value))
+        } else {
+            Err(E::custom(format!("json: unsupported value: {value}")))
+        }
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

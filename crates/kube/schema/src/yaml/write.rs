@@ -5,7 +5,9 @@ use crate::tree::Value;
 use std::fmt::Write;
 
 /// Words that YAML 1.1 reads as booleans or null.
-const WORDS: [&str; 11] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "<<"];
+const WORDS: [&str; 11] = [
+    "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "<<",
+];
 
 pub(super) fn document(value: &Value, out: &mut String) {
     block(value, 0, out);
@@ -79,7 +81,10 @@ fn flow(value: &Value, level: usize, out: &mut String) {
 }
 
 fn string(text: &str, level: usize, out: &mut String) {
-    if text.chars().any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')) {
+    if text
+        .chars()
+        .any(|c| (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}'))
+    {
         quoted(text, out);
     } else if text.contains('\n') {
         literal(text, level, out);
@@ -103,7 +108,10 @@ fn is_ambiguous(text: &str) -> bool {
 
 /// Text that needs quotes because its characters mean something.
 fn is_special(text: &str) -> bool {
-    let first = text.chars().next().is_some_and(|c| "-?:,[]{}#&*!|>'\"%@` =".contains(c));
+    let first = text
+        .chars()
+        .next()
+        .is_some_and(|c| "-?:,[]{}#&*!|>'\"%@` =".contains(c));
     (first && !(text.starts_with(['-', '?', ':']) && !text[1..].starts_with(' ') && text.len() > 1))
         || text.ends_with([' ', ':'])
         || text.contains(": ")
@@ -127,7 +135,10 @@ fn literal(text: &str, level: usize, out: &mut String) {
     }
     let ends = text.len() - body.len();
     out.push_str(["|-", "|", "|+"][ends.min(2)]);
-    for line in body.split('\n').chain(std::iter::repeat_n("", ends.saturating_sub(1))) {
+    for line in body
+        .split('\n')
+        .chain(std::iter::repeat_n("", ends.saturating_sub(1)))
+    {
         out.push('\n');
         if !line.is_empty() {
             indent(out, level.max(1));

@@ -5,7 +5,10 @@ use schema::json::{self, Options};
 use schema::tree::Struct;
 use schema::{BUILTIN, proto, yaml};
 
-const STRICT: Options = Options { report: true, max_bytes: 1 << 20 };
+const STRICT: Options = Options {
+    report: true,
+    max_bytes: 1 << 20,
+};
 
 fn decoded(sample: &Sample) -> Struct {
     let decoded = json::decode(&BUILTIN, sample.ty(), &sample.json, STRICT);
@@ -24,7 +27,12 @@ fn json_comes_back_byte_for_byte() {
     for sample in samples() {
         let mut out = Vec::new();
         json::encode(&BUILTIN, &decoded(&sample), &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), String::from_utf8(sample.json).unwrap(), "{}", sample.name);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            String::from_utf8(sample.json).unwrap(),
+            "{}",
+            sample.name
+        );
     }
 }
 
@@ -49,7 +57,12 @@ fn yaml_is_the_same_tree_and_comes_back_byte_for_byte() {
     for sample in samples() {
         let object = decoded(&sample);
         let read = yaml::decode(&BUILTIN, sample.ty(), &sample.yaml, STRICT).unwrap();
-        assert_eq!((read.object, read.issues), (object.clone(), vec![]), "{}", sample.name);
+        assert_eq!(
+            (read.object, read.issues),
+            (object.clone(), vec![]),
+            "{}",
+            sample.name
+        );
         let mut out = String::new();
         yaml::encode(&BUILTIN, &object, &mut out);
         assert_eq!(out, String::from_utf8(sample.yaml).unwrap(), "{}", sample.name);

@@ -36,7 +36,12 @@ pub(crate) fn samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     while let Some(name) = item() {
         let [json, pb, yaml] = [item(), item(), item()].map(Option::unwrap);
-        samples.push(Sample { name: String::from_utf8(name).unwrap(), json, pb, yaml });
+        samples.push(Sample {
+            name: String::from_utf8(name).unwrap(),
+            json,
+            pb,
+            yaml,
+        });
     }
     samples
 }
