@@ -42,8 +42,10 @@ struct Crate {
 
 pub(crate) fn check() -> Result {
     let crates = workspace()?;
-    let folders: BTreeMap<&str, &str> =
-        crates.iter().map(|each| (each.name.as_str(), each.folder.as_str())).collect();
+    let folders: BTreeMap<&str, &str> = crates
+        .iter()
+        .map(|each| (each.name.as_str(), each.folder.as_str()))
+        .collect();
     let mut faults: Vec<String> = crates.iter().flat_map(|each| upward(each, &folders)).collect();
     for (crate_name, dependency, reason) in FORBIDDEN {
         if reaches(crate_name, dependency)? {
@@ -52,7 +54,10 @@ pub(crate) fn check() -> Result {
     }
     faults.extend(crates.iter().filter_map(allows_unsafe));
     if faults.is_empty() {
-        say(&format!("layering: {} crates, no arrow points upward", crates.len()));
+        say(&format!(
+            "layering: {} crates, no arrow points upward",
+            crates.len()
+        ));
         return Ok(());
     }
     Err(Failed(format!("layering:\n  {}", faults.join("\n  "))))
@@ -61,7 +66,9 @@ pub(crate) fn check() -> Result {
 fn upward(each: &Crate, folders: &BTreeMap<&str, &str>) -> Vec<String> {
     let own = layer(&each.folder);
     let bad = |dependency: &&String| {
-        let Some(folder) = folders.get(dependency.as_str()) else { return false };
+        let Some(folder) = folders.get(dependency.as_str()) else {
+            return false;
+        };
         let height = layer(folder);
         height > own || (height == own && *folder != each.folder)
     };
@@ -70,7 +77,10 @@ fn upward(each: &Crate, folders: &BTreeMap<&str, &str>) -> Vec<String> {
 }
 
 fn layer(folder: &str) -> u8 {
-    LAYERS.iter().find(|(name, _)| *name == folder).map_or(u8::MAX, |(_, height)| *height)
+    LAYERS
+        .iter()
+        .find(|(name, _)| *name == folder)
+        .map_or(u8::MAX, |(_, height)| *height)
 }
 
 fn workspace() -> std::result::Result<Vec<Crate>, Failed> {
@@ -87,27 +97,47 @@ fn workspace() -> std::result::Result<Vec<Crate>, Failed> {
 fn read(package: &Value, root: &str) -> Crate {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let directory = Path::new(package["manifest_path"].as_str().unwrap_or_default()).parent();
-    let relative = directory.and_then(|path| path.strip_prefix(root).ok()).unwrap_or(Path::new(""));
-    let parent = relative.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(relative);
+    let relative = directory
+        .and_then(|path| path.strip_prefix(root).ok())
+        .unwrap_or(Path::new(""));
+    let parent = relative
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(relative);
     let dependencies = package["dependencies"].as_array().into_iter().flatten();
     Crate {
         name: text(&package["name"]),
         folder: parent.display().to_string(),
-        dependencies: dependencies.filter(|each| each["kind"].is_null()).map(|each| text(&each["name"])).collect(),
+        dependencies: dependencies
+            .filter(|each| each["kind"].is_null())
+            .map(|each| text(&each["name"]))
+            .collect(),
     }
 }
 
 /// Whether `crate_name` is built from `dependency`, at whatever distance.
 fn reaches(crate_name: &str, dependency: &str) -> std::result::Result<bool, Failed> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--package", crate_name, "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args([
+            "tree",
+            "--package",
+            crate_name,
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+        ])
         .output()
         .map_err(Failed::because)?;
     if !output.status.success() {
         return Err(Failed(String::from_utf8_lossy(&output.stderr).into_owned()));
     }
     let listing = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(listing.lines().any(|line| line.split(' ').next() == Some(dependency)))
+    Ok(listing
+        .lines()
+        .any(|line| line.split(' ').next() == Some(dependency)))
 }
 
 /// Every crate root but that of `sys` says that it has no unsafe code.

@@ -47,26 +47,56 @@ fn task(words: &[&str]) -> Result {
 
 fn lint() -> Result {
     cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
-    run::cargo_with("RUSTDOCFLAGS", "--deny warnings", &["doc", "--workspace", "--no-deps", "--quiet"])?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ])?;
+    run::cargo_with(
+        "RUSTDOCFLAGS",
+        "--deny warnings",
+        &["doc", "--workspace", "--no-deps", "--quiet"],
+    )?;
     layering::check()?;
     codegen::run(true).map_err(Failed::because)?;
     tools::ensure(&tools::DENY)?;
-    cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])
+    cargo(&[
+        "deny",
+        "--log-level",
+        "error",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ])
 }
 
 /// Profiles are described in `.config/nextest.toml`. `all` leaves nothing out, so its summary
 /// counts no test as skipped.
 fn tests(profile: &str) -> Result {
     if profile != "default" && !rustix::process::geteuid().is_root() {
-        return Err(Failed(format!("the {profile} tests need root; `cargo xtask test unit` does not")));
+        return Err(Failed(format!(
+            "the {profile} tests need root; `cargo xtask test unit` does not"
+        )));
     }
     tools::ensure(&tools::NEXTEST)?;
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
 }
 
 fn bench(arguments: &[&str]) -> Result {
-    cargo(&["build", "--release", "--package", "gantry", "--package", "testkit", "--package", "benches"])?;
+    cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "gantry",
+        "--package",
+        "testkit",
+        "--package",
+        "benches",
+    ])?;
     let mut words = vec!["run", "--quiet", "--release", "--package", "benches", "--"];
     words.extend(arguments);
     cargo(&words)

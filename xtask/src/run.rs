@@ -36,8 +36,15 @@ pub(crate) fn cargo_with(variable: &str, value: &str, arguments: &[&str]) -> Res
 }
 
 fn execute(command: &mut Command) -> Result {
-    let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<_> = command
+        .get_args()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     say(&format!("+ cargo {}", words.join(" ")));
     let status = command.status().map_err(Failed::because)?;
-    if status.success() { Ok(()) } else { Err(Failed(format!("cargo {}: {status}", words.join(" ")))) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failed(format!("cargo {}: {status}", words.join(" "))))
+    }
 }

@@ -79,7 +79,8 @@ impl Process {
         }
     }
 
-    fn kill(&self) {
+    /// Ends the process and reaps it.
+    pub(crate) fn kill(&self) {
         // It may have ended by itself; then there is nothing left to kill or to reap.
         let _ = pidfd::signal(&self.pidfd, libc::SIGKILL);
         let _ = self.wait();
@@ -95,6 +96,8 @@ pub struct Descriptors<'a> {
     pub console: Option<BorrowedFd<'a>>,
     /// For [`Given::Container`].
     pub container: Option<BorrowedFd<'a>>,
+    /// The directory on the unified hierarchy that the process is cloned into.
+    pub cgroup: Option<BorrowedFd<'a>>,
     /// For [`Given::Stdio`].
     pub stdio: [Option<BorrowedFd<'a>>; 3],
 }
@@ -123,7 +126,7 @@ pub fn start(
         program: &plan.program,
         slots: &slots,
         namespaces: plan.namespaces,
-        cgroup: None,
+        cgroup: held.cgroup,
     };
     let launched = launch::launch(&launch).map_err(LaunchError::Clone)?;
     let process = Process {

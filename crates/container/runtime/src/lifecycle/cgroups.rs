@@ -1,34 +1,169 @@
-//! The container's cgroup.
+//! The container's cgroup: made before its process, removed after the last one in it.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use super::{Record, Runtime, RuntimeError};
-use crate::plan::CgroupMount;
-use crate::spec::Spec;
+use rustix::event::{PollFd, PollFlags};
+use serde::{Deserialize, Serialize};
+
+use super::{Runtime, RuntimeError};
+use crate::cgroup::{self, Cgroup, Hierarchy, Layout, Request};
+use crate::plan::{self, CgroupMount};
+use crate::spec::{Linux, LinuxResources};
+
+/// The directories of a container's cgroup, as its record keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupDirectories {
+    /// On v1 hierarchies.
+    #[serde(default)]
+    pub v1: Vec<PathBuf>,
+    /// On the unified hierarchy.
+    #[serde(default)]
+    pub unified: Option<PathBuf>,
+}
+
+impl CgroupDirectories {
+    /// The cgroup itself.
+    #[must_use]
+    pub fn cgroup(&self) -> Cgroup {
+        Cgroup {
+            v1: self.v1.clone(),
+            unified: self.unified.clone(),
+        }
+    }
+
+    /// Files to which a process writes `0` to join; the unified hierarchy is joined by `clone3`,
+    /// which takes no lock shared by all of the host.
+    pub(super) fn joins(&self) -> Vec<PathBuf> {
+        Cgroup {
+            v1: self.v1.clone(),
+            unified: None,
+        }
+        .join_files()
+        .collect()
+    }
+
+    pub(super) fn open_unified(&self) -> io::Result<Option<OwnedFd>> {
+        Ok(self.cgroup().open_unified()?.map(OwnedFd::from))
+    }
+
+    /// Removes the groups as soon as the processes in them, which must be ending, have ended.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        self.cgroup().remove(wait)
+    }
+}
 
 /// What the plan needs to know of it.
-#[derive(Default)]
 pub(super) struct Prepared {
-    pub(super) path: String,
-    pub(super) joins: Vec<PathBuf>,
+    pub(super) directories: CgroupDirectories,
     pub(super) mounts: Vec<CgroupMount>,
-    pub(super) unified: bool,
+    pub(super) cgroup2: bool,
 }
 
 impl Runtime {
-    pub(super) fn prepare_cgroup(&self, _: &Spec, _: &str) -> Result<Prepared, RuntimeError> {
-        Ok(Prepared::default())
+    /// Makes the container's cgroup with its limits: `linux.cgroupsPath`, or the container's id at
+    /// the top of each hierarchy.
+    pub(super) fn prepare_cgroup(&self, linux: &Linux, id: &str) -> Result<Prepared, RuntimeError> {
+        let failed = |source| RuntimeError::Cgroup {
+            id: id.to_owned(),
+            source,
+        };
+        let layout = Layout::read().map_err(failed)?;
+        let path = group_path(&linux.cgroups_path, id)?;
+        let configured = linux.resources.clone().unwrap_or_default();
+        let devices = plan::device_rules(&configured.devices);
+        let resources = &LinuxResources {
+            devices,
+            ..configured
+        };
+        let request = Request {
+            path: &path,
+            resources,
+            accounting: true,
+            current_memory_limit: None,
+        };
+        let planned = cgroup::plan(&layout, request)?;
+        let group = Cgroup::create(&layout, &planned).map_err(failed)?;
+        let mounts = mounts(&layout, &group, &path);
+        let cgroup2 = layout.v1.is_empty();
+        Ok(Prepared {
+            directories: CgroupDirectories {
+                v1: group.v1,
+                unified: group.unified,
+            },
+            mounts,
+            cgroup2,
+        })
     }
+}
 
-    pub(super) fn cgroup_joins(&self, _: &Record) -> Result<Vec<PathBuf>, RuntimeError> {
-        Ok(Vec::new())
+/// A path that stays below the hierarchies' roots.
+fn group_path(configured: &str, id: &str) -> Result<String, RuntimeError> {
+    if configured.split('/').any(|component| component == "..") {
+        return Err(RuntimeError::CgroupsPath(configured.to_owned()));
     }
+    let path = if configured.is_empty() { id } else { configured };
+    Ok(format!("/{}", path.trim_matches('/')))
+}
 
-    pub(super) fn remove_cgroup(&self, _: &Record) -> Result<(), RuntimeError> {
-        Ok(())
+/// The hierarchies in which the container has a group of its own: others would show it the host's.
+fn mounts(layout: &Layout, group: &Cgroup, path: &str) -> Vec<CgroupMount> {
+    let unified = layout.unified.iter().filter(|_| layout.v1.is_empty());
+    let hierarchies = layout.v1.iter().chain(unified);
+    let own = |hierarchy: &&Hierarchy| {
+        let directory = hierarchy.dir(path);
+        group.v1.contains(&directory) || group.unified.as_ref() == Some(&directory)
+    };
+    hierarchies
+        .filter(own)
+        .map(|hierarchy| mount(hierarchy, path))
+        .collect()
+}
+
+fn mount(hierarchy: &Hierarchy, path: &str) -> CgroupMount {
+    let name = hierarchy
+        .mount
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let named = hierarchy
+        .controllers
+        .iter()
+        .any(|controller| controller.starts_with("name="));
+    let none = named.then(|| "none".to_owned());
+    let options = none
+        .into_iter()
+        .chain(hierarchy.controllers.iter().cloned())
+        .collect();
+    CgroupMount {
+        name,
+        options,
+        path: hierarchy.dir(path),
     }
+}
 
-    pub(super) fn remove_cgroup_of(&self, _: &Spec, _: &str) -> Result<(), RuntimeError> {
-        Ok(())
+/// Returns at the next change of `cgroup.events`.
+fn wait(events: &File) -> io::Result<()> {
+    let mut fds = [PollFd::new(events, PollFlags::PRI)];
+    loop {
+        match rustix::event::poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_stays_below_the_root() {
+        assert_eq!(group_path("", "web").unwrap(), "/web");
+        assert_eq!(group_path("/docker/abc", "web").unwrap(), "/docker/abc");
+        assert!(group_path("/docker/../../x", "web").is_err());
     }
 }

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use super::record::{Directory, Record, stat};
 use super::{Runtime, RuntimeError, hooks, identity};
 use crate::launcher::{self, Descriptors, LaunchError, Process};
-use crate::plan::{self, Context, sync};
+use crate::plan::{self, Context, Plan, sync};
 use crate::seccomp::{self, Filter};
 use crate::spec::{self, ContainerStatus, NamespaceType, Spec, State};
 
@@ -59,7 +59,6 @@ impl Runtime {
         let result = kept.and_then(|()| self.create_in(create, &spec, &bundle, &directory));
         if result.is_err() {
             // The error that is returned says more than one from clearing up would.
-            let _ = self.remove_cgroup_of(&spec, create.id);
             let _ = directory.remove(create.id);
         }
         result
@@ -72,14 +71,13 @@ impl Runtime {
         bundle: &Path,
         directory: &Directory,
     ) -> Result<Created, RuntimeError> {
-        let state_error = |source: io::Error| RuntimeError::state(create.id, source);
         let spec = &resolve_root(spec, bundle)?;
         let filter = filter(spec)?;
-        let cgroup = self.prepare_cgroup(spec, create.id)?;
+        let cgroup = self.prepare_cgroup(&spec.linux.clone().unwrap_or_default(), create.id)?;
         let context = Context {
-            cgroup_joins: &cgroup.joins,
+            cgroup_joins: &cgroup.directories.joins(),
             cgroups: &cgroup.mounts,
-            cgroup2: cgroup.unified,
+            cgroup2: cgroup.cgroup2,
             filter: filter.as_ref(),
             gate: create.gate,
             init: create.init,
@@ -88,17 +86,6 @@ impl Runtime {
             apparmor: self.host.apparmor,
             console: create.console.is_some(),
             ..Context::new(create.id, bundle)
-        };
-        let plan = plan::create(spec, &context)?;
-        let gate = create
-            .gate
-            .then(|| make_gate(&directory.gate()))
-            .transpose()
-            .map_err(state_error)?;
-        let held = Descriptors {
-            gate: gate.as_ref().map(AsFd::as_fd),
-            console: create.console.as_ref().map(AsFd::as_fd),
-            ..Descriptors::default()
         };
         let mut record = Record {
             id: create.id.to_owned(),
@@ -111,26 +98,59 @@ impl Runtime {
             pid: 0,
             start_time: 0,
             created: create.now.clone(),
-            cgroup: cgroup.path,
+            cgroup: cgroup.directories.clone(),
             annotations: spec.annotations.clone(),
         };
-        let serve = &mut |code, process: &Process| self.serve(code, process, spec, &record);
-        let process = launcher::start(&plan, &held, serve)?;
-        record.pid = process.pid;
-        record.start_time = stat(process.pid).map_or(0, |stat| stat.start_time);
-        directory.write(&record).map_err(state_error)?;
-        let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
-        Ok(Created { process, terminal })
+        let started = plan::create(spec, &context)
+            .map_err(RuntimeError::from)
+            .and_then(|plan| launch(create, spec, &plan, &mut record, directory));
+        started.inspect_err(|_| {
+            // As above; the process has ended before an error is returned.
+            let _ = record.cgroup.remove();
+        })
     }
+}
 
-    /// Answers the starting process at its synchronisation points.
-    fn serve(&self, code: u32, process: &Process, spec: &Spec, record: &Record) -> Result<(), LaunchError> {
-        let linux = spec.linux.clone().unwrap_or_default();
-        match code {
-            sync::MAP_IDS => identity::map_ids(process.pid, &linux),
-            sync::TIME_OFFSETS => identity::set_clocks(process.pid, &linux),
-            _ => run_create_hooks(spec, process, record).map_err(|error| LaunchError::Served(error.into())),
-        }
+/// Starts the planned process and records it.
+fn launch(
+    create: &Create<'_>,
+    spec: &Spec,
+    plan: &Plan,
+    record: &mut Record,
+    directory: &Directory,
+) -> Result<Created, RuntimeError> {
+    let state_error = |source: io::Error| RuntimeError::state(create.id, source);
+    let gate = create
+        .gate
+        .then(|| make_gate(&directory.gate()))
+        .transpose()
+        .map_err(state_error)?;
+    let cgroup = record.cgroup.open_unified().map_err(state_error)?;
+    let held = Descriptors {
+        gate: gate.as_ref().map(AsFd::as_fd),
+        console: create.console.as_ref().map(AsFd::as_fd),
+        cgroup: cgroup.as_ref().map(AsFd::as_fd),
+        ..Descriptors::default()
+    };
+    let serve = &mut |code, process: &Process| serve(code, process, spec, record);
+    let process = launcher::start(plan, &held, serve)?;
+    record.pid = process.pid;
+    record.start_time = stat(process.pid).map_or(0, |stat| stat.start_time);
+    directory
+        .write(record)
+        .inspect_err(|_| process.kill())
+        .map_err(state_error)?;
+    let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
+    Ok(Created { process, terminal })
+}
+
+/// Answers the starting process at its synchronisation points.
+fn serve(code: u32, process: &Process, spec: &Spec, record: &Record) -> Result<(), LaunchError> {
+    let linux = spec.linux.clone().unwrap_or_default();
+    match code {
+        sync::MAP_IDS => identity::map_ids(process.pid, &linux),
+        sync::TIME_OFFSETS => identity::set_clocks(process.pid, &linux),
+        _ => run_create_hooks(spec, process, record).map_err(|error| LaunchError::Served(error.into())),
     }
 }
 

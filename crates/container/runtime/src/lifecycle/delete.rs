@@ -1,6 +1,6 @@
 //! `delete`: nothing of the container is left.
 
-use sys::pidfd;
+use sys::pidfd::{self, Pid};
 
 use super::record::{Directory, Record};
 use super::{Runtime, RuntimeError, hooks};
@@ -32,7 +32,10 @@ impl Runtime {
             id: id.to_owned(),
             source,
         })?;
-        self.remove_cgroup(&record)?;
+        remove_cgroup(&record).map_err(|source| RuntimeError::Cgroup {
+            id: id.to_owned(),
+            source,
+        })?;
         let hooks = directory
             .spec(id)
             .ok()
@@ -59,4 +62,17 @@ fn end(record: &Record) -> std::io::Result<()> {
         other => other?,
     }
     launcher::readable(std::os::fd::AsFd::as_fd(&process))
+}
+
+/// Ends whatever is left in the cgroup (a container without a pid namespace of its own leaves its
+/// children behind) and removes it.
+fn remove_cgroup(record: &Record) -> std::io::Result<()> {
+    let cgroup = record.cgroup.cgroup();
+    if cgroup.populated().unwrap_or(false) {
+        cgroup.kill(|pid| match Pid::from_raw(pid.cast_signed()).map(pidfd::open) {
+            Some(Ok(process)) => pidfd::signal(process, libc::SIGKILL),
+            _ => Ok(()),
+        })?;
+    }
+    record.cgroup.remove()
 }

@@ -46,7 +46,14 @@ impl Runtime {
         };
         let container = record.process().ok_or(ended)?;
         let filter = filter(&directory.spec(exec.id)?)?;
-        let cgroup_joins = self.cgroup_joins(&record)?;
+        let cgroup_joins = record.cgroup.joins();
+        let cgroup = record
+            .cgroup
+            .open_unified()
+            .map_err(|source| RuntimeError::Cgroup {
+                id: exec.id.to_owned(),
+                source,
+            })?;
         let context = Context {
             cgroup_joins: &cgroup_joins,
             filter: filter.as_ref(),
@@ -60,6 +67,7 @@ impl Runtime {
         let held = Descriptors {
             container: Some(container.as_fd()),
             console: exec.console.as_ref().map(AsFd::as_fd),
+            cgroup: cgroup.as_ref().map(AsFd::as_fd),
             ..Descriptors::default()
         };
         Ok(launcher::start(&plan, &held, &mut |_, _| Ok(()))?)

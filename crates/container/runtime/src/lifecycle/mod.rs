@@ -13,6 +13,7 @@ mod record;
 mod signal;
 mod start;
 
+pub use cgroups::CgroupDirectories;
 pub use create::{Create, Created};
 pub use exec::Exec;
 pub use record::Record;
@@ -21,6 +22,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup;
 use crate::host::Host;
 use crate::launcher::LaunchError;
 use crate::plan::PlanError;
@@ -91,6 +93,20 @@ pub enum RuntimeError {
     /// The process cannot be signalled.
     #[error("cannot signal container {id:?}")]
     Signal {
+        /// Which container.
+        id: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// `linux.cgroupsPath` leads out of the hierarchies.
+    #[error("config.json: linux.cgroupsPath: {0:?} has a .. in it")]
+    CgroupsPath(String),
+    /// `linux.resources` asks for what this host cannot limit.
+    #[error("config.json: {0}")]
+    Resources(#[from] cgroup::PlanError),
+    /// The container's cgroup cannot be made, read or removed.
+    #[error("cgroup of container {id:?}")]
+    Cgroup {
         /// Which container.
         id: String,
         /// Why.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sys::pidfd::{self, Pid};
 
-use super::RuntimeError;
+use super::{CgroupDirectories, RuntimeError};
 use crate::spec::{self, ContainerStatus, OCI_VERSION, Spec, State};
 
 const DOCUMENT: &str = "state.json";
@@ -33,9 +33,9 @@ pub struct Record {
     pub start_time: u64,
     /// When the container was created (RFC 3339).
     pub created: String,
-    /// Its cgroup, relative to each hierarchy; empty if it has none of its own.
+    /// Its cgroup.
     #[serde(default)]
-    pub cgroup: String,
+    pub cgroup: CgroupDirectories,
     /// Annotations of its configuration.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,

@@ -4,7 +4,7 @@
 use sys::program::{Op, Slot};
 
 use super::{Draft, PlanError};
-use crate::spec::{DeviceType, Linux, LinuxDevice};
+use crate::spec::{DeviceRuleType, DeviceType, Linux, LinuxDevice, LinuxDeviceCgroup};
 
 /// Path, major, minor: all are character devices that everyone may read and write.
 const DEFAULT: &[(&str, i64, i64)] = &[
@@ -23,6 +23,28 @@ const LINKS: &[(&str, &str)] = &[
     ("/proc/self/fd/2", "/dev/stderr"),
     ("pts/ptmx", "/dev/ptmx"),
 ];
+
+/// Device numbers (major, minor; `None` is every minor) of terminals, which come and go.
+const TERMINALS: &[(i64, Option<i64>)] = &[(5, Some(2)), (136, None)];
+
+/// The cgroup's device rules: none but those of the specification and, as runc has it, the
+/// container's own basics. Making any node is allowed; using it is another matter.
+pub(crate) fn rules(configured: &[LinuxDeviceCgroup]) -> Vec<LinuxDeviceCgroup> {
+    let rule = |allow, kind, major, minor, access: &str| LinuxDeviceCgroup {
+        allow,
+        kind: Some(kind),
+        major,
+        minor,
+        access: access.to_owned(),
+    };
+    let mut rules = vec![rule(false, DeviceRuleType::All, None, None, "rwm")];
+    rules.extend(configured.iter().cloned());
+    rules.extend([DeviceRuleType::Char, DeviceRuleType::Block].map(|kind| rule(true, kind, None, None, "m")));
+    let basics = DEFAULT.iter().map(|(_, major, minor)| (*major, Some(*minor)));
+    let usable = basics.chain(TERMINALS.iter().copied());
+    rules.extend(usable.map(|(major, minor)| rule(true, DeviceRuleType::Char, Some(major), minor, "rwm")));
+    rules
+}
 
 /// Makes the default devices, those of the specification, and the links.
 pub(super) fn populate(draft: &mut Draft, root: Slot, linux: &Linux, bind: bool) -> Result<(), PlanError> {

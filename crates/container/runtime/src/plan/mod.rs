@@ -18,6 +18,7 @@ mod sysctl;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use devices::rules as device_rules;
 pub use error::PlanError;
 pub(crate) use namespaces::{bit as namespace_bit, join_container};
 pub(crate) use options::names as mount_option_names;
