@@ -1,6 +1,8 @@
 //! `gantry oci` on the real kernel, as root.
 
+mod attacks;
 mod cases;
+mod lifecycle;
 
 use cases::{CASES, Runtime};
 

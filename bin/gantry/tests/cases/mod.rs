@@ -64,6 +64,15 @@ impl Runtime {
         text(&output.stdout)
     }
 
+    /// Creates a container that inherits none of the test's streams, and waits for `start`.
+    #[track_caller]
+    pub fn create(&self, bundle: &Bundle, id: &str, options: &[&str]) {
+        let arguments = [&["create", "--bundle", path(bundle.path())], options, &[id]].concat();
+        let mut command = self.command(&arguments);
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{arguments:?}: {status}");
+    }
+
     /// Runs the bundle in the foreground as a container of a name that no other test has.
     pub fn run(&self, bundle: &Bundle) -> Output {
         self.call(&["run", "--bundle", path(bundle.path()), &unique("run")])

@@ -69,13 +69,13 @@ pub enum RuntimeError {
         source: io::Error,
     },
     /// `config.json` is not a configuration.
-    #[error("config.json: {0}")]
+    #[error("config.json")]
     Spec(#[from] SpecError),
     /// `config.json` asks for what cannot be done.
-    #[error("config.json: {0}")]
+    #[error("config.json")]
     Plan(#[from] PlanError),
     /// Its seccomp section has no filter.
-    #[error("config.json: {0}")]
+    #[error("config.json")]
     Seccomp(#[from] CompileError),
     /// The container's process did not start.
     #[error(transparent)]
@@ -102,7 +102,7 @@ pub enum RuntimeError {
     #[error("config.json: linux.cgroupsPath: {0:?} has a .. in it")]
     CgroupsPath(String),
     /// `linux.resources` asks for what this host cannot limit.
-    #[error("config.json: {0}")]
+    #[error("config.json")]
     Resources(#[from] cgroup::PlanError),
     /// The container's cgroup cannot be made, read or removed.
     #[error("cgroup of container {id:?}")]

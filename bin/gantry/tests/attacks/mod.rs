@@ -1,0 +1,166 @@
+//! Known escapes, tried as root in a container. Each test also shows that it would notice success.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+use testkit::Bundle;
+
+use super::cases::{Runtime, config, path, text, unique};
+
+/// Writes to the executable of a process that has ended, as the exploit does: through a
+/// descriptor taken while it ran.
+fn write_to_executable(executable: &File) -> io::Result<File> {
+    use std::os::fd::AsRawFd;
+    OpenOptions::new()
+        .write(true)
+        .open(format!("/proc/self/fd/{}", executable.as_raw_fd()))
+}
+
+fn open_executable(pid: u32) -> File {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(0o10_000_000)
+        .open(format!("/proc/{pid}/exe"))
+        .unwrap()
+}
+
+/// A container whose program is `/proc/self/exe`: the kernel runs gantry inside, and whoever is
+/// there may try to write to it.
+#[test]
+fn cve_2019_5736_the_runtime_cannot_be_overwritten() {
+    let control = tempfile::tempdir().unwrap();
+    let copy = control.path().join("probe");
+    fs::copy(testkit::probe(), &copy).unwrap();
+    let mut child = Command::new(&copy)
+        .arg("wait")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let executable = open_executable(child.id());
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(
+        write_to_executable(&executable).is_ok(),
+        "an ordinary executable can be overwritten"
+    );
+
+    let runtime = Runtime::gantry();
+    let mut bundle = Bundle::new(config(), &["/proc/self/exe", "version"]);
+    let output = runtime.run(&bundle);
+    assert!(text(&output.stdout).starts_with("gantry "), "{output:?}");
+
+    // The same, held at its start gate: its executable is the runtime's.
+    bundle.set("/process/args", json!(["probe", "true"]));
+    let id = unique("cve");
+    runtime.create(&bundle, &id, &[]);
+    let state: serde_json::Value = serde_json::from_str(&runtime.ok(&["state", &id])).unwrap();
+    let executable = open_executable(u32::try_from(state["pid"].as_u64().unwrap()).unwrap());
+    runtime.ok(&["delete", "--force", &id]);
+    let refused = write_to_executable(&executable).unwrap_err();
+    assert_eq!(
+        refused.raw_os_error(),
+        Some(rustix::io::Errno::ROFS.raw_os_error()),
+        "{refused}"
+    );
+}
+
+/// The image's `/proc` is a link: procfs must not be mounted elsewhere, leaving masks behind.
+#[test]
+fn cve_2019_19921_proc_is_no_link() {
+    let runtime = Runtime::gantry();
+    let bundle = Bundle::new(config(), &["probe", "true"]);
+    fs::create_dir(bundle.rootfs("/elsewhere")).unwrap();
+    symlink("elsewhere", bundle.rootfs("/proc")).unwrap();
+    let output = runtime.run(&bundle);
+    assert!(text(&output.stderr).contains("path=\"/proc\""), "{output:?}");
+    assert_eq!(fs::read_dir(bundle.rootfs("/elsewhere")).unwrap().count(), 0);
+}
+
+/// Mount targets that lead out of the root through links stay inside it.
+#[test]
+fn cve_2021_30465_mounts_stay_in_the_root() {
+    let outside = tempfile::tempdir().unwrap();
+    let runtime = Runtime::gantry();
+    let mut bundle = Bundle::new(config(), &["probe", "write", "/link/made", "x"]);
+    let up = format!(
+        "{}{}",
+        "../".repeat(12),
+        path(outside.path()).trim_start_matches('/')
+    );
+    fs::create_dir_all(bundle.rootfs(path(outside.path()))).unwrap();
+    symlink(up, bundle.rootfs("/link")).unwrap();
+    bundle.set(
+        "/mounts/-",
+        json!({"destination": "/link/sub", "type": "tmpfs", "source": "tmpfs"}),
+    );
+    let output = runtime.run(&bundle);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        fs::read_dir(outside.path()).unwrap().count(),
+        0,
+        "the host's directory is untouched"
+    );
+    assert!(
+        bundle.rootfs(path(outside.path())).join("made").exists(),
+        "the root's own was used"
+    );
+}
+
+/// `process.cwd` through a leaked descriptor of the host (`/proc/self/fd/N`).
+#[test]
+fn cve_2024_21626_no_descriptor_of_the_host_leaks() {
+    let runtime = Runtime::gantry();
+    for number in 3..16 {
+        let mut bundle = Bundle::new(config(), &["probe", "cwd", "--", "ls", "/proc/self/fd"]);
+        bundle.set("/process/cwd", json!(format!("/proc/self/fd/{number}")));
+        let output = runtime.run(&bundle);
+        assert!(!output.status.success(), "{number}: {}", text(&output.stdout));
+    }
+}
+
+/// The image's `/dev/null` is a link to what shall be unmasked: masks come from the host's.
+#[test]
+fn cve_2025_31133_masks_are_not_the_containers_files() {
+    let runtime = Runtime::gantry();
+    let mut bundle = Bundle::new(config(), &["probe", "cat", "/secret", "--", "stat", "/secret"]);
+    let mounts = config()["mounts"].as_array().unwrap().clone();
+    let without_dev: Vec<_> = mounts
+        .into_iter()
+        .filter(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"))
+        .collect();
+    bundle.set("/mounts", json!(without_dev));
+    fs::create_dir(bundle.rootfs("/dev")).unwrap();
+    fs::write(bundle.rootfs("/secret"), "secret").unwrap();
+    symlink("/secret", bundle.rootfs("/dev/null")).unwrap();
+    bundle.set("/linux/maskedPaths", json!(["/secret"]));
+    let output = runtime.run(&bundle);
+    assert!(
+        !text(&output.stdout).contains("secret\n") || text(&output.stdout).contains("char 1:3"),
+        "{output:?}"
+    );
+    assert!(!text(&output.stdout).starts_with("secret"), "{output:?}");
+}
+
+/// A bind mount whose source is a link is resolved on the host, its target in the container.
+#[test]
+fn a_bind_mount_cannot_reach_over_the_root() {
+    let runtime = Runtime::gantry();
+    let mut bundle = Bundle::new(config(), &["probe", "cat", "/etc/passwd"]);
+    fs::create_dir(bundle.rootfs("/etc")).unwrap();
+    symlink("/etc/passwd", bundle.rootfs("/victim")).unwrap();
+    fs::write(bundle.path().join("mine"), "mine\n").unwrap();
+    fs::write(bundle.rootfs("/etc/passwd"), "").unwrap();
+    bundle.set(
+        "/mounts/-",
+        json!({"destination": "/victim", "type": "bind", "source": "mine", "options": ["bind"]}),
+    );
+    let output = runtime.run(&bundle);
+    assert_eq!(text(&output.stdout), "mine\n", "{output:?}");
+    assert_ne!(fs::read_to_string("/etc/passwd").unwrap(), "mine\n");
+    assert!(Path::new("/etc/passwd").exists());
+}
