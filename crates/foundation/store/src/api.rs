@@ -68,7 +68,10 @@ pub struct Event {
 impl Event {
     /// The key that changed.
     pub fn key(&self) -> &[u8] {
-        self.row.as_ref().or(self.previous.as_ref()).map_or(&[], |row| &row.key)
+        self.row
+            .as_ref()
+            .or(self.previous.as_ref())
+            .map_or(&[], |row| &row.key)
     }
 }
 
@@ -206,12 +209,23 @@ pub trait Store: Send + Sync {
 
     /// Sets a key durably.
     fn put(&self, key: Key, value: Bytes, expect: Expect) -> Pending<Written> {
-        self.write(Write { op: Op::Put { key, value, expect, lease: None }, durability: Durability::Durable })
+        self.write(Write {
+            op: Op::Put {
+                key,
+                value,
+                expect,
+                lease: None,
+            },
+            durability: Durability::Durable,
+        })
     }
 
     /// Deletes a key durably.
     fn delete(&self, key: Key, expect: Expect) -> Pending<Written> {
-        self.write(Write { op: Op::Delete { key, expect }, durability: Durability::Durable })
+        self.write(Write {
+            op: Op::Delete { key, expect },
+            durability: Durability::Durable,
+        })
     }
 }
 
@@ -226,6 +240,12 @@ impl Expect {
             Self::Absent => current.is_none(),
             Self::At(revision) => current.is_some_and(|row| row.mod_revision == revision),
         };
-        if met { Ok(()) } else { Err(Error::RevisionMismatch { current: current.cloned() }) }
+        if met {
+            Ok(())
+        } else {
+            Err(Error::RevisionMismatch {
+                current: current.cloned(),
+            })
+        }
     }
 }

@@ -10,7 +10,8 @@ use crate::queue::Request;
 use crate::record::{LogOp, RecordBuilder};
 use crate::tree::Tree;
 use crate::{
-    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Revision, Snapshot, Written,
+    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Revision, Snapshot,
+    Written,
 };
 
 /// How many keys of a lease are deleted in one batch; with the longest keys they are 4 MiB.
@@ -28,6 +29,8 @@ pub(crate) struct Batch {
     pub(crate) revoked: Option<LeaseId>,
     /// Whether somebody waits for an fsync.
     pub(crate) durable: bool,
+    /// Whether it holds an operation that has a batch to itself.
+    alone: bool,
     answers: Vec<(Completer<Written>, Result<Written, Error>)>,
 }
 
@@ -43,6 +46,7 @@ impl Batch {
             granted: None,
             revoked: None,
             durable: false,
+            alone: false,
             answers: Vec::new(),
         }
     }
@@ -56,13 +60,12 @@ impl Batch {
         self.record.count() == 0
     }
 
-    /// Nobody's write is in it.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.answers.is_empty()
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.record.stride() > Options::MAX_RECORD as u64 / 2
+    /// Whether one more operation may go in: there is room, and neither it nor one that is in
+    /// changes leases.
+    pub(crate) fn admits(&self, op: &Op) -> bool {
+        let alone = changes_leases(op);
+        let taken = self.alone || self.record.stride() > Options::MAX_RECORD as u64 / 2;
+        self.answers.is_empty() || !alone && !taken
     }
 
     /// The record to write. The batch has none any more.
@@ -72,7 +75,10 @@ impl Batch {
 
     /// The state after it.
     pub(crate) fn after(&self) -> Snapshot {
-        Snapshot { revision: self.newest, tree: self.tree.clone() }
+        Snapshot {
+            revision: self.newest,
+            tree: self.tree.clone(),
+        }
     }
 
     /// Tells every writer its own outcome, or that the whole batch failed.
@@ -86,8 +92,14 @@ impl Batch {
     /// given back to be done again.
     pub(crate) fn add(&mut self, leases: &Leases, request: Request) -> Option<Request> {
         let before = self.record.count();
+        self.alone = changes_leases(&request.write.op);
         let answer = match &request.write.op {
-            Op::Put { key, value, expect, lease } => self.put(leases, key, value, *expect, *lease),
+            Op::Put {
+                key,
+                value,
+                expect,
+                lease,
+            } => self.put(leases, key, value, *expect, *lease),
             Op::Delete { key, expect } => self.delete(key, *expect),
             Op::Grant { lease, ttl } => self.grant(leases, *lease, *ttl),
             Op::KeepAlive { lease } if leases.contains(*lease) => Ok(self.unchanged()),
@@ -123,9 +135,23 @@ impl Batch {
             Some(old) => {
                 // The key's allocation that is there already is the one to share.
                 let (key, create_revision, version) = (old.key.clone(), old.create_revision, old.version + 1);
-                KeyValue { key, value, create_revision, mod_revision: revision, version, lease }
+                KeyValue {
+                    key,
+                    value,
+                    create_revision,
+                    mod_revision: revision,
+                    version,
+                    lease,
+                }
             }
-            None => KeyValue { key, value, create_revision: revision, mod_revision: revision, version: 1, lease },
+            None => KeyValue {
+                key,
+                value,
+                create_revision: revision,
+                mod_revision: revision,
+                version: 1,
+                lease,
+            },
         });
         self.log(&LogOp::Put(row.clone()));
         let previous = self.tree.insert(row.clone());
@@ -134,7 +160,9 @@ impl Batch {
 
     fn delete(&mut self, key: &Key, expect: Expect) -> Result<Written, Error> {
         expect.check(self.tree.get(key))?;
-        let Some(previous) = self.tree.remove(key) else { return Ok(self.unchanged()) };
+        let Some(previous) = self.tree.remove(key) else {
+            return Ok(self.unchanged());
+        };
         self.log(&LogOp::Delete(key.clone()));
         Ok(self.happened(None, Some(previous)))
     }
@@ -175,11 +203,27 @@ impl Batch {
 
     fn happened(&mut self, row: Option<Arc<KeyValue>>, previous: Option<Arc<KeyValue>>) -> Written {
         let revision = self.newest;
-        self.events.push(Arc::new(Event { revision, row: row.clone(), previous: previous.clone() }));
-        Written { revision, row, previous }
+        self.events.push(Arc::new(Event {
+            revision,
+            row: row.clone(),
+            previous: previous.clone(),
+        }));
+        Written {
+            revision,
+            row,
+            previous,
+        }
     }
 
     fn unchanged(&self) -> Written {
-        Written { revision: self.newest, row: None, previous: None }
+        Written {
+            revision: self.newest,
+            row: None,
+            previous: None,
+        }
     }
+}
+
+fn changes_leases(op: &Op) -> bool {
+    matches!(op, Op::Grant { .. } | Op::Revoke { .. })
 }

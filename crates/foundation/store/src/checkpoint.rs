@@ -33,8 +33,8 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Writes it under its final name, durably. If it fails, nothing is left of it.
-    pub(crate) fn write(&self, dir: &dyn Dir) -> io::Result<()> {
+    /// Writes it under its final name, durably, and returns its length in bytes. If it fails, nothing is left of it.
+    pub(crate) fn write(&self, dir: &dyn Dir) -> io::Result<u64> {
         let file = create_afresh(dir, TEMPORARY)?;
         let written = self
             .write_to(&*file)
@@ -43,14 +43,22 @@ impl Checkpoint {
             // As in `Blank::create`: the space is given back if it can be.
             let _ = dir.remove(TEMPORARY);
         }
-        written
+        written?;
+        file.size()
     }
 
     fn write_to(&self, file: &dyn File) -> io::Result<()> {
         let fields = [self.revision.0, self.first_segment, self.ceiling.0];
         let (header, seed) = block::encode(MAGIC, self.id, fields);
         file.write_at(&header, 0)?;
-        let mut frames = Frames { file, seed, offset: header.len() as u64, number: 0, entries: 0, open: open_frame() };
+        let mut frames = Frames {
+            file,
+            seed,
+            offset: header.len() as u64,
+            number: 0,
+            entries: 0,
+            open: open_frame(),
+        };
         for &(lease, seconds) in &self.leases {
             frames.push(Revision::ZERO, &LogOp::Grant { lease, seconds })?;
         }
@@ -92,7 +100,11 @@ impl Frames<'_> {
         self.open.extend_from_slice(&revision.0.to_le_bytes());
         op.encode(&mut self.open);
         self.entries += 1;
-        if self.open.len() >= FRAME { self.flush(self.open.len() - FRAME_HEADER) } else { Ok(()) }
+        if self.open.len() >= FRAME {
+            self.flush(self.open.len() - FRAME_HEADER)
+        } else {
+            Ok(())
+        }
     }
 
     fn flush(&mut self, length: usize) -> io::Result<()> {
@@ -116,39 +128,86 @@ impl Frames<'_> {
     }
 }
 
-fn read_from(file: &dyn File) -> io::Result<Option<Checkpoint>> {
-    let size = file.size()?;
-    let mut offset = 0;
-    let mut next = |length: usize| {
-        let end = offset + length as u64;
-        if end > size {
+/// A checkpoint as it is read. Every `None` means that the bytes are not what was written.
+struct Unread<'a> {
+    file: &'a dyn File,
+    size: u64,
+    offset: u64,
+    seed: u32,
+}
+
+enum Frame {
+    Entries(Vec<u8>),
+    /// The closing one, with the number of all entries.
+    End(u64),
+}
+
+impl Unread<'_> {
+    fn bytes(&mut self, length: usize) -> io::Result<Option<Vec<u8>>> {
+        if self.offset + length as u64 > self.size {
             return Ok(None);
         }
         let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, offset)?;
-        offset = end;
+        self.file.read_exact_at(&mut bytes, self.offset)?;
+        self.offset += length as u64;
         Ok(Some(bytes))
+    }
+
+    fn frame(&mut self, number: u32) -> io::Result<Option<Frame>> {
+        let Some(header) = self.bytes(FRAME_HEADER)? else {
+            return Ok(None);
+        };
+        let mut header = Reader(&header);
+        let (Some(length), Some(crc)) = (header.u32(), header.u32()) else {
+            return Ok(None);
+        };
+        let length = length as usize;
+        if length > MAX_FRAME {
+            return Ok(None);
+        }
+        let body = self.bytes(if length == 0 { 8 } else { length })?;
+        let body = body.filter(|body| frame_crc(self.seed, number, body) == crc);
+        Ok(body.and_then(|body| {
+            if length == 0 {
+                Reader(&body).u64().map(Frame::End)
+            } else {
+                Some(Frame::Entries(body))
+            }
+        }))
+    }
+}
+
+fn read_from(file: &dyn File) -> io::Result<Option<Checkpoint>> {
+    let mut unread = Unread {
+        file,
+        size: file.size()?,
+        offset: 0,
+        seed: 0,
     };
-    let Some((id, fields, seed)) = next(block::LENGTH)?.and_then(|header| block::decode(&header, MAGIC)) else {
+    let header = unread.bytes(block::LENGTH)?;
+    let Some((id, fields, seed)) = header.and_then(|header| block::decode(&header, MAGIC)) else {
         return Ok(None);
     };
+    unread.seed = seed;
     let [revision, first_segment, ceiling] = fields;
     let (revision, ceiling) = (Revision(revision), Revision(ceiling));
-    let mut loaded = Checkpoint { id, revision, first_segment, ceiling, ..Checkpoint::default() };
+    let mut loaded = Checkpoint {
+        id,
+        revision,
+        first_segment,
+        ceiling,
+        ..Checkpoint::default()
+    };
     let mut entries = 0;
     for number in 0.. {
-        let Some(header) = next(FRAME_HEADER)? else { return Ok(None) };
-        let mut header = Reader(&header);
-        let (Some(length), Some(crc)) = (header.u32(), header.u32()) else { return Ok(None) };
-        let length = length as usize;
-        let body = if length > MAX_FRAME { None } else { next(if length == 0 { 8 } else { length })? };
-        let Some(body) = body.filter(|body| frame_crc(seed, number, body) == crc) else { return Ok(None) };
-        if length == 0 {
-            let whole = Reader(&body).u64() == Some(entries);
-            return Ok(whole.then_some(loaded));
+        match unread.frame(number)? {
+            Some(Frame::Entries(body)) => match loaded.take_entries(&body) {
+                Some(read) => entries += read,
+                None => return Ok(None),
+            },
+            Some(Frame::End(count)) => return Ok((count == entries).then_some(loaded)),
+            None => break,
         }
-        let Some(read) = loaded.take_entries(&body) else { return Ok(None) };
-        entries += read;
     }
     Ok(None)
 }

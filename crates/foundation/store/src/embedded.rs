@@ -16,8 +16,8 @@ use crate::queue::{Queue, Request};
 use crate::recovery::{Recovered, recover};
 use crate::writer::{JobState, Writer};
 use crate::{
-    Error, KeyValue, Op, OpenError, Options, Pending, RangeRequest, RangeResponse, Revision, Snapshot, Store, Watch,
-    WatchRequest, Write, Written,
+    Error, KeyValue, Op, OpenError, Options, Pending, RangeRequest, RangeResponse, Revision, Snapshot, Store,
+    Watch, WatchRequest, Write, Written,
 };
 
 /// An embedded store. Dropping it closes it: what waits is committed and made durable first.
@@ -54,7 +54,12 @@ impl Embedded {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(dir: Arc<dyn Dir>, clock: Arc<dyn Clock>, rng: Rng, options: Options) -> Result<Self, OpenError> {
+    pub fn open(
+        dir: Arc<dyn Dir>,
+        clock: Arc<dyn Clock>,
+        rng: Rng,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         let (store, writer) = Self::open_driven(dir, clock, rng, options)?;
         Ok(store.spawn(writer)?)
     }
@@ -71,16 +76,32 @@ impl Embedded {
         options: Options,
     ) -> Result<(Self, Writer), OpenError> {
         let lock = layout::lock(&*dir)?;
-        let Recovered { log, history, leases, current, checkpoint } = recover(dir, options, rng, clock.now())?;
+        let Recovered {
+            log,
+            history,
+            leases,
+            current,
+            checkpoint,
+        } = recover(dir, options, rng, clock.now())?;
         let next = log.ceiling.next();
         let unclean_start = (log.ceiling > current.revision).then_some(current.revision);
-        let status = Status { unclean_start, checkpoint, background_error: None };
+        let status = Status {
+            unclean_start,
+            checkpoint,
+            background_error: None,
+        };
         let shared = Shared::new(current.clone(), history, status, &options);
         let mut writer = Writer::new(shared, clock, options, current, next);
         writer.log = Some(log);
         writer.leases = leases;
         writer.lock = Some(lock);
-        Ok((Self { shared: writer.shared.clone(), threads: Vec::new() }, writer))
+        Ok((
+            Self {
+                shared: writer.shared.clone(),
+                threads: Vec::new(),
+            },
+            writer,
+        ))
     }
 
     /// A store in memory that begins as a snapshot: with an empty one, a double for tests; with
@@ -94,7 +115,11 @@ impl Embedded {
         let shared = Shared::new(snapshot.clone(), history, Status::default(), &options);
         let next = snapshot.revision.next();
         let writer = Writer::new(shared.clone(), clock, options, snapshot, next);
-        Self { shared, threads: Vec::new() }.spawn(writer)
+        Self {
+            shared,
+            threads: Vec::new(),
+        }
+        .spawn(writer)
     }
 
     /// The whole store as of a revision; `None` for now.
@@ -102,7 +127,12 @@ impl Embedded {
     /// # Errors
     /// [`Error::Compacted`], [`Error::FutureRevision`].
     pub fn snapshot(&self, revision: Option<Revision>) -> Result<Snapshot, Error> {
-        let current = self.shared.published.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self
+            .shared
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         match revision {
             Some(revision) if revision != current.revision => self.shared.hub.at(revision),
             _ => Ok(current),
@@ -118,7 +148,8 @@ impl Embedded {
         let (jobs, queue) = sync_channel(1);
         let shared = self.shared.clone();
         let background = thread::Builder::new().name("store-background".into());
-        self.threads.push(background.spawn(move || run_jobs(&queue, &shared))?);
+        self.threads
+            .push(background.spawn(move || run_jobs(&queue, &shared))?);
         let write = thread::Builder::new().name("store-writer".into());
         self.threads.push(write.spawn(move || run_writer(writer, &jobs))?);
         Ok(self)
@@ -187,6 +218,7 @@ impl Writer {
             sync_at: None,
             waiting: std::collections::VecDeque::new(),
             job: JobState::Idle,
+            live_bytes: 0,
             lock: None,
         }
     }
@@ -194,7 +226,11 @@ impl Writer {
 
 impl Store for Embedded {
     fn revision(&self) -> Revision {
-        self.shared.published.read().unwrap_or_else(PoisonError::into_inner).revision
+        self.shared
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .revision
     }
 
     fn get(&self, key: &[u8]) -> Pending<Option<Arc<KeyValue>>> {
@@ -202,7 +238,10 @@ impl Store for Embedded {
     }
 
     fn range(&self, request: &RangeRequest) -> Pending<RangeResponse> {
-        Pending::ready(self.snapshot(request.revision).map(|snapshot| snapshot.answer(request)))
+        Pending::ready(
+            self.snapshot(request.revision)
+                .map(|snapshot| snapshot.answer(request)),
+        )
     }
 
     fn write(&self, write: Write) -> Pending<Written> {
@@ -229,7 +268,10 @@ fn check_lengths(op: &Op) -> Result<(), Error> {
         Op::Delete { key, .. } => (key.len(), 0),
         Op::Grant { .. } | Op::KeepAlive { .. } | Op::Revoke { .. } => return Ok(()),
     };
-    let limits = [("key", key, Options::MAX_KEY), ("value", value, Options::MAX_VALUE)];
+    let limits = [
+        ("key", key, Options::MAX_KEY),
+        ("value", value, Options::MAX_VALUE),
+    ];
     match limits.into_iter().find(|(_, length, limit)| length > limit) {
         Some((what, length, limit)) => Err(Error::TooLarge { what, length, limit }),
         None => Ok(()),

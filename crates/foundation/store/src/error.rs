@@ -99,6 +99,10 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn corrupt(file: &str, offset: u64, what: &'static str) -> Self {
-        Self::Corrupt { file: file.to_owned(), offset, what }
+        Self::Corrupt {
+            file: file.to_owned(),
+            offset,
+            what,
+        }
     }
 }

@@ -63,7 +63,11 @@ impl History {
         self.newest = after.revision;
         self.bytes += events.iter().map(|event| weight(event)).sum::<usize>();
         self.events.extend(events.iter().cloned());
-        if self.roots.back().is_none_or(|root| root.revision.0 + STRIDE <= after.revision.0) {
+        if self
+            .roots
+            .back()
+            .is_none_or(|root| root.revision.0 + STRIDE <= after.revision.0)
+        {
             self.roots.push_back(after);
         }
         self.trim();
@@ -74,7 +78,11 @@ impl History {
         if seen < self.floor {
             return Err(Error::Compacted { oldest: self.floor });
         }
-        match self.gaps.iter().find(|&&(from, until)| from < seen && seen <= until) {
+        match self
+            .gaps
+            .iter()
+            .find(|&&(from, until)| from < seen && seen <= until)
+        {
             Some((_, until)) => Err(Error::Compacted { oldest: until.next() }),
             None => Ok(()),
         }
@@ -86,10 +94,18 @@ impl History {
         if revision > self.newest {
             return Err(Error::FutureRevision { current: self.newest });
         }
-        let root = self.roots.partition_point(|root| root.revision <= revision).saturating_sub(1);
-        let Some(root) = self.roots.get(root) else { return Err(Error::Compacted { oldest: self.floor }) };
+        let root = self
+            .roots
+            .partition_point(|root| root.revision <= revision)
+            .saturating_sub(1);
+        let Some(root) = self.roots.get(root) else {
+            return Err(Error::Compacted { oldest: self.floor });
+        };
         let mut tree = root.tree.clone();
-        for event in self.since(root.revision.next()).take_while(|event| event.revision <= revision) {
+        for event in self
+            .since(root.revision.next())
+            .take_while(|event| event.revision <= revision)
+        {
             apply(&mut tree, event);
         }
         Ok(Snapshot { revision, tree })

@@ -25,7 +25,11 @@ struct State {
 
 impl Hub {
     pub(crate) fn new(history: History) -> Self {
-        Self(Mutex::new(State { history, watchers: BTreeMap::new(), closed: false }))
+        Self(Mutex::new(State {
+            history,
+            watchers: BTreeMap::new(),
+            closed: false,
+        }))
     }
 
     /// Takes in a batch and tells the watchers.
@@ -51,7 +55,11 @@ impl Hub {
     pub(crate) fn watch(self: &Arc<Self>, request: &WatchRequest) -> Watch {
         let mut state = self.state();
         let from = request.from.unwrap_or(state.history.newest().next());
-        let checked = state.history.check(from.previous()).and(if state.closed { Err(Error::Closed) } else { Ok(()) });
+        let checked =
+            state
+                .history
+                .check(from.previous())
+                .and(if state.closed { Err(Error::Closed) } else { Ok(()) });
         let past: VecDeque<_> = match &checked {
             Ok(()) => state.past(from, &request.prefix).map(WatchItem::Event).collect(),
             Err(_) => VecDeque::new(),
@@ -70,7 +78,8 @@ impl Hub {
     }
 
     pub(crate) fn remove(&self, queue: &Arc<WatchQueue>) {
-        self.state().retain(&queue.prefix, |other| !Arc::ptr_eq(other, queue));
+        self.state()
+            .retain(&queue.prefix, |other| !Arc::ptr_eq(other, queue));
     }
 
     /// Ends all watches.
@@ -78,7 +87,11 @@ impl Hub {
         let mut state = self.state();
         state.closed = true;
         let watchers = std::mem::take(&mut state.watchers);
-        watchers.values().flat_map(BTreeMap::values).flatten().for_each(|queue| queue.end(Error::Closed));
+        watchers
+            .values()
+            .flat_map(BTreeMap::values)
+            .flatten()
+            .for_each(|queue| queue.end(Error::Closed));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,7 +101,10 @@ impl Hub {
 
 impl State {
     fn past(&self, from: Revision, prefix: &[u8]) -> impl Iterator<Item = Arc<Event>> {
-        self.history.since(from).filter(move |event| event.key().starts_with(prefix)).cloned()
+        self.history
+            .since(from)
+            .filter(move |event| event.key().starts_with(prefix))
+            .cloned()
     }
 
     fn add(&mut self, queue: Arc<WatchQueue>) {
@@ -101,7 +117,11 @@ impl State {
         let mut ended = Vec::new();
         for (&length, by_prefix) in self.watchers.range(..=key.len()) {
             let queues = by_prefix.get(&key[..length]).into_iter().flatten();
-            ended.extend(queues.filter(|queue| !queue.push(WatchItem::Event(event.clone()))).cloned());
+            ended.extend(
+                queues
+                    .filter(|queue| !queue.push(WatchItem::Event(event.clone())))
+                    .cloned(),
+            );
         }
         for queue in ended {
             self.retain(&queue.prefix, |other| !Arc::ptr_eq(other, &queue));
@@ -109,8 +129,12 @@ impl State {
     }
 
     fn retain(&mut self, prefix: &[u8], keep: impl FnMut(&Arc<WatchQueue>) -> bool) {
-        let Some(same_length) = self.watchers.get_mut(&prefix.len()) else { return };
-        let Some(queues) = same_length.get_mut(prefix) else { return };
+        let Some(same_length) = self.watchers.get_mut(&prefix.len()) else {
+            return;
+        };
+        let Some(queues) = same_length.get_mut(prefix) else {
+            return;
+        };
         queues.retain(keep);
         if queues.is_empty() {
             same_length.remove(prefix);

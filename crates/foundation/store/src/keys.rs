@@ -53,14 +53,20 @@ pub struct KeyRange {
 impl KeyRange {
     /// All keys that begin with `prefix`.
     pub fn prefix(prefix: &[u8]) -> Self {
-        Self { start: prefix.to_vec(), end: after_prefix(prefix) }
+        Self {
+            start: prefix.to_vec(),
+            end: after_prefix(prefix),
+        }
     }
 
     /// The rest of this range beyond `key`: where a limited read continues.
     #[must_use]
     pub fn after(&self, key: &[u8]) -> Self {
         let start = [key, &[0]].concat();
-        Self { start, end: self.end.clone() }
+        Self {
+            start,
+            end: self.end.clone(),
+        }
     }
 
     /// Whether `key` is not beyond the end.

@@ -92,13 +92,21 @@ pub(crate) fn read_stamp(dir: &dyn Dir) -> Result<u128, OpenError> {
     let length = file.read_at(&mut text, 0)?;
     let corrupt = || OpenError::corrupt(STAMP, 0, "not a stamp");
     let text = std::str::from_utf8(&text[..length]).map_err(|_| corrupt())?;
-    let rest = text.strip_prefix(STAMP_START).and_then(|rest| rest.strip_suffix('\n'));
+    let rest = text
+        .strip_prefix(STAMP_START)
+        .and_then(|rest| rest.strip_suffix('\n'));
     let (format, rest) = rest.and_then(|rest| rest.split_once(',')).ok_or_else(corrupt)?;
     let found = format.parse().map_err(|_| corrupt())?;
     if found != u64::from(FORMAT) {
-        return Err(OpenError::Version { found, known: FORMAT.into() });
+        return Err(OpenError::Version {
+            found,
+            known: FORMAT.into(),
+        });
     }
-    let id = rest.strip_prefix(" id ").filter(|id| id.len() == 32).ok_or_else(corrupt)?;
+    let id = rest
+        .strip_prefix(" id ")
+        .filter(|id| id.len() == 32)
+        .ok_or_else(corrupt)?;
     u128::from_str_radix(id, 16).map_err(|_| corrupt())
 }
 

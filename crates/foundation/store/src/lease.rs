@@ -31,7 +31,14 @@ impl Leases {
         let ttl = Duration::from_secs(seconds);
         let expires = now.saturating_add(ttl);
         if !self.contains(id) {
-            self.by_id.insert(id, Lease { ttl, expires, keys: BTreeSet::new() });
+            self.by_id.insert(
+                id,
+                Lease {
+                    ttl,
+                    expires,
+                    keys: BTreeSet::new(),
+                },
+            );
             self.expiries.insert((expires, id));
         }
     }
@@ -44,7 +51,9 @@ impl Leases {
 
     /// Lets the lease last its whole time from now on; false if there is none.
     pub(crate) fn renew(&mut self, id: LeaseId, now: Instant) -> bool {
-        let Some(ttl) = self.by_id.get(&id).map(|lease| lease.ttl) else { return false };
+        let Some(ttl) = self.by_id.get(&id).map(|lease| lease.ttl) else {
+            return false;
+        };
         self.expire_at(id, now.saturating_add(ttl));
         true
     }
@@ -85,6 +94,9 @@ impl Leases {
 
     /// All leases with their time to live in seconds.
     pub(crate) fn list(&self) -> Vec<(LeaseId, u64)> {
-        self.by_id.iter().map(|(&id, lease)| (id, lease.ttl.as_secs())).collect()
+        self.by_id
+            .iter()
+            .map(|(&id, lease)| (id, lease.ttl.as_secs()))
+            .collect()
     }
 }

@@ -88,11 +88,24 @@ impl Log {
         self.sync()
     }
 
-    fn write(&mut self, base: Revision, last: Revision, ceiling: Revision, record: RecordBuilder) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        base: Revision,
+        last: Revision,
+        ceiling: Revision,
+        record: RecordBuilder,
+    ) -> Result<(), Error> {
         self.usable()?;
         self.scrub()?;
         self.make_room(record.stride())?;
-        let header = Header { length: 0, crc: 0, link: self.link, base, ceiling, synced: self.synced };
+        let header = Header {
+            length: 0,
+            crc: 0,
+            link: self.link,
+            base,
+            ceiling,
+            synced: self.synced,
+        };
         let (bytes, crc) = record.finish(header, self.active.seed);
         if let Err(error) = self.active.file.write_at(&bytes, self.end) {
             self.dirty = true;
@@ -107,13 +120,18 @@ impl Log {
     }
 
     fn usable(&self) -> Result<(), Error> {
-        self.failed.clone().map_or(Ok(()), |error| Err(Error::Failed(error)))
+        self.failed
+            .clone()
+            .map_or(Ok(()), |error| Err(Error::Failed(error)))
     }
 
     /// Wipes out what a failed write left, durably, so that no crash can bring it back.
     fn scrub(&mut self) -> Result<(), Error> {
         if self.dirty {
-            self.active.file.write_at(&[0; HEADER], self.end).map_err(write_error)?;
+            self.active
+                .file
+                .write_at(&[0; HEADER], self.end)
+                .map_err(write_error)?;
             self.sync()?;
             self.dirty = false;
         }
@@ -125,12 +143,18 @@ impl Log {
         while self.end + length > self.active.size {
             let next = self.next_segment(START + length)?;
             // Durable as a whole before its successor gets a record: recovery relies on it.
-            if self.unsynced && let Err(error) = self.sync() {
+            if self.unsynced
+                && let Err(error) = self.sync()
+            {
                 self.ready.push_front(next);
                 return Err(error);
             }
             let full = std::mem::replace(&mut self.active, next);
-            self.sealed.push_back(Sealed { sequence: full.sequence, last: self.last, size: full.size });
+            self.sealed.push_back(Sealed {
+                sequence: full.sequence,
+                last: self.last,
+                size: full.size,
+            });
             self.end = START;
         }
         Ok(())
@@ -146,7 +170,8 @@ impl Log {
             Some(blank) => Ok(blank),
             None => Blank::create(&*self.dir, URGENT, size_of(&self.options, sequence).max(least)),
         };
-        made.and_then(|blank| blank.activate(&*self.dir, self.id, sequence, salt)).map_err(write_error)
+        made.and_then(|blank| blank.activate(&*self.dir, self.id, sequence, salt))
+            .map_err(write_error)
     }
 }
 

@@ -38,7 +38,11 @@ pub(crate) struct Waiting {
 
 impl Queue {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { state: Mutex::default(), wake: Condvar::new(), limit }
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            limit,
+        }
     }
 
     /// Adds a request, or answers it at once if it cannot be.
@@ -80,7 +84,13 @@ impl Queue {
     pub(crate) fn take(&self) -> Waiting {
         let mut state = self.state();
         let closed = state.closed;
-        std::mem::replace(&mut state, Waiting { closed, ..Waiting::default() })
+        std::mem::replace(
+            &mut state,
+            Waiting {
+                closed,
+                ..Waiting::default()
+            },
+        )
     }
 
     /// Sleeps until something waits, or for so long.
@@ -91,9 +101,15 @@ impl Queue {
             state.asleep
         };
         state = match timeout {
-            None => self.wake.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner),
+            None => self
+                .wake
+                .wait_while(state, idle)
+                .unwrap_or_else(PoisonError::into_inner),
             Some(timeout) => {
-                self.wake.wait_timeout_while(state, timeout, idle).unwrap_or_else(PoisonError::into_inner).0
+                self.wake
+                    .wait_timeout_while(state, timeout, idle)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
             }
         };
         state.asleep = false;

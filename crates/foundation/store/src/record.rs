@@ -37,7 +37,11 @@ impl LogOp {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Put(row) => {
-                let fields = [row.create_revision.0, row.version, row.lease.map_or(0, |lease| lease.0.get())];
+                let fields = [
+                    row.create_revision.0,
+                    row.version,
+                    row.lease.map_or(0, |lease| lease.0.get()),
+                ];
                 encode_op(out, 1, fields, &row.key, &row.value);
             }
             Self::Delete(key) => encode_op(out, 2, [0; 3], key, &[]),
@@ -49,7 +53,11 @@ impl LogOp {
     /// Reads the operation that happened at `revision`; `None` if these bytes are none.
     pub(crate) fn decode(reader: &mut Reader<'_>, revision: Revision) -> Option<Self> {
         let (kind, key, value) = (reader.u16()?, usize::from(reader.u16()?), reader.u32()?);
-        let (first, version, lease) = (reader.u64()?, reader.u64()?, NonZeroU64::new(reader.u64()?).map(LeaseId));
+        let (first, version, lease) = (
+            reader.u64()?,
+            reader.u64()?,
+            NonZeroU64::new(reader.u64()?).map(LeaseId),
+        );
         let key = Key::from(reader.bytes(key)?);
         let value = reader.bytes(usize::try_from(value).ok()?)?;
         match kind {
@@ -62,7 +70,10 @@ impl LogOp {
                 lease,
             }))),
             2 => Some(Self::Delete(key)),
-            3 => lease.map(|lease| Self::Grant { lease, seconds: first }),
+            3 => lease.map(|lease| Self::Grant {
+                lease,
+                seconds: first,
+            }),
             4 => lease.map(|lease| Self::Revoke { lease }),
             _ => None,
         }
@@ -74,7 +85,9 @@ fn encode_op(out: &mut Vec<u8>, kind: u16, fields: [u64; 3], key: &[u8], value: 
     out.extend_from_slice(&kind.to_le_bytes());
     out.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_le_bytes());
     out.extend_from_slice(&length_u32(value.len()).to_le_bytes());
-    fields.iter().for_each(|field| out.extend_from_slice(&field.to_le_bytes()));
+    fields
+        .iter()
+        .for_each(|field| out.extend_from_slice(&field.to_le_bytes()));
     out.extend_from_slice(key);
     out.extend_from_slice(value);
 }
@@ -102,7 +115,14 @@ impl Header {
         let (crc, link, zero) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let [base, ceiling, synced] = [reader.u64()?, reader.u64()?, reader.u64()?].map(Revision);
         let sound = zero == 0 && synced < base && base.0 <= ceiling.0.saturating_add(1);
-        sound.then_some(Self { length, crc, link, base, ceiling, synced })
+        sound.then_some(Self {
+            length,
+            crc,
+            link,
+            base,
+            ceiling,
+            synced,
+        })
     }
 
     /// Whether `record`, all of its bytes, was written in the life of the segment with this seed.
@@ -129,7 +149,10 @@ pub(crate) struct RecordBuilder {
 
 impl RecordBuilder {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; HEADER], count: 0 }
+        Self {
+            bytes: vec![0; HEADER],
+            count: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, op: &LogOp) {
@@ -193,7 +216,10 @@ mod tests {
     /// Puts carry the revision of their place.
     fn placed(ops: Vec<LogOp>, base: u64) -> Vec<LogOp> {
         let place = |(at, op)| match op {
-            LogOp::Put(row) => LogOp::Put(Arc::new(KeyValue { mod_revision: Revision(at), ..(*row).clone() })),
+            LogOp::Put(row) => LogOp::Put(Arc::new(KeyValue {
+                mod_revision: Revision(at),
+                ..(*row).clone()
+            })),
             other => other,
         };
         (base..).zip(ops).map(place).collect()
@@ -201,7 +227,14 @@ mod tests {
 
     fn header(base: u64) -> Header {
         let (ceiling, synced) = (Revision(base + 100), Revision(base - 1));
-        Header { length: 0, crc: 0, link: 7, base: Revision(base), ceiling, synced }
+        Header {
+            length: 0,
+            crc: 0,
+            link: 7,
+            base: Revision(base),
+            ceiling,
+            synced,
+        }
     }
 
     fn build(ops: &[LogOp], seed: u32) -> Vec<u8> {

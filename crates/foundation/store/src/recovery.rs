@@ -47,14 +47,27 @@ pub(crate) fn recover(
     let log = open_log(dir, id, options, rng, segments, &ends, position)?;
     // A gap, if the ceiling is above what was found.
     state.history.skip_to(position.ceiling);
-    let current = Snapshot { revision: position.last, tree: state.tree };
-    Ok(Recovered { log, history: state.history, leases: state.leases, current, checkpoint: checkpoint.revision })
+    let current = Snapshot {
+        revision: position.last,
+        tree: state.tree,
+    };
+    Ok(Recovered {
+        log,
+        history: state.history,
+        leases: state.leases,
+        current,
+        checkpoint: checkpoint.revision,
+    })
 }
 
 /// Makes the first segment, then the stamp: with it the store exists.
 fn create(dir: &dyn Dir, contents: &Contents, options: &Options, rng: &mut Rng) -> Result<(), OpenError> {
     if !contents.is_vacant() {
-        return Err(OpenError::corrupt("format", 0, "segments or checkpoints without a stamp"));
+        return Err(OpenError::corrupt(
+            "format",
+            0,
+            "segments or checkpoints without a stamp",
+        ));
     }
     let id = layout::new_id(rng);
     let blank = Blank::create(dir, "segment.tmp", size_of(options, 1))?;
@@ -69,24 +82,43 @@ fn load_checkpoint(dir: &dyn Dir, contents: &Contents, id: u128) -> Result<Check
             return Ok(loaded);
         }
     }
-    let none = Checkpoint { id, first_segment: 1, ..Checkpoint::default() };
+    let none = Checkpoint {
+        id,
+        first_segment: 1,
+        ..Checkpoint::default()
+    };
     match contents.checkpoints.last() {
         // The log reaches back to the beginning: the broken checkpoint is not needed.
         Some(_) if contents.segments.first() == Some(&1) => Ok(none),
-        Some(&broken) => Err(OpenError::corrupt(&checkpoint_name(broken), 0, "broken checkpoint")),
+        Some(&broken) => Err(OpenError::corrupt(
+            &checkpoint_name(broken),
+            0,
+            "broken checkpoint",
+        )),
         None => Ok(none),
     }
 }
 
 /// Opens the segments from `first` on, which must be without a hole; removes what was before.
-fn open_segments(dir: &dyn Dir, contents: &Contents, id: u128, first: u64) -> Result<Vec<Segment>, OpenError> {
-    let (obsolete, needed): (Vec<u64>, Vec<u64>) = contents.segments.iter().partition(|&&sequence| sequence < first);
+fn open_segments(
+    dir: &dyn Dir,
+    contents: &Contents,
+    id: u128,
+    first: u64,
+) -> Result<Vec<Segment>, OpenError> {
+    let (obsolete, needed): (Vec<u64>, Vec<u64>) =
+        contents.segments.iter().partition(|&&sequence| sequence < first);
     let expected: Vec<u64> = (first..).take(needed.len().max(1)).collect();
     if let Some(missing) = expected.iter().find(|sequence| !needed.contains(sequence)) {
         return Err(OpenError::corrupt(&segment_name(*missing), 0, "missing"));
     }
-    let segments = needed.iter().map(|&sequence| Segment::open(dir, id, sequence)).collect::<Result<_, _>>()?;
-    obsolete.iter().try_for_each(|&sequence| dir.remove(&segment_name(sequence)))?;
+    let segments = needed
+        .iter()
+        .map(|&sequence| Segment::open(dir, id, sequence))
+        .collect::<Result<_, _>>()?;
+    obsolete
+        .iter()
+        .try_for_each(|&sequence| dir.remove(&segment_name(sequence)))?;
     Ok(segments)
 }
 
@@ -102,13 +134,32 @@ struct State {
 impl State {
     fn new(checkpoint: &Checkpoint, options: &Options, now: Instant) -> Self {
         let mut leases = Leases::default();
-        checkpoint.leases.iter().for_each(|&(lease, seconds)| leases.grant(lease, seconds, now));
+        checkpoint
+            .leases
+            .iter()
+            .for_each(|&(lease, seconds)| leases.grant(lease, seconds, now));
         for row in checkpoint.tree.rows().filter(|row| row.lease.is_some()) {
-            leases.observe(&Event { revision: row.mod_revision, row: Some(row.clone()), previous: None });
+            leases.observe(&Event {
+                revision: row.mod_revision,
+                row: Some(row.clone()),
+                previous: None,
+            });
         }
         let (floor, tree) = (checkpoint.revision, checkpoint.tree.clone());
-        let history = History::new(Snapshot { revision: floor, tree: tree.clone() }, options);
-        Self { tree, history, leases, floor, now }
+        let history = History::new(
+            Snapshot {
+                revision: floor,
+                tree: tree.clone(),
+            },
+            options,
+        );
+        Self {
+            tree,
+            history,
+            leases,
+            floor,
+            now,
+        }
     }
 
     /// Does what a record says, leaving out what the checkpoint has.
@@ -119,10 +170,21 @@ impl State {
             return;
         }
         let mut events = Vec::new();
-        for (revision, op) in (base.0..).map(Revision).zip(ops).filter(|(revision, _)| *revision >= first) {
+        for (revision, op) in (base.0..)
+            .map(Revision)
+            .zip(ops)
+            .filter(|(revision, _)| *revision >= first)
+        {
             events.extend(self.apply_op(revision, op).map(Arc::new));
         }
-        self.history.push(first, &events, Snapshot { revision: last, tree: self.tree.clone() });
+        self.history.push(
+            first,
+            &events,
+            Snapshot {
+                revision: last,
+                tree: self.tree.clone(),
+            },
+        );
     }
 
     fn apply_op(&mut self, revision: Revision, op: LogOp) -> Option<Event> {
@@ -138,7 +200,11 @@ impl State {
                 return None;
             }
         };
-        let event = Event { revision, row, previous };
+        let event = Event {
+            revision,
+            row,
+            previous,
+        };
         apply(&mut self.tree, &event);
         self.leases.observe(&event);
         Some(event)
@@ -161,25 +227,40 @@ fn replay_all(
     // Records the checkpoint has are read again, to follow the links; before the first of them
     // nothing is known.
     let link = (checkpoint.first_segment == 1).then_some(0);
-    let mut position = Position { link, ..Position::default() };
+    let mut position = Position {
+        link,
+        ..Position::default()
+    };
     let mut ends = Vec::new();
     for segment in segments {
         let before = position.link;
         let extent = replay(segment, &mut position, &mut |base, ops| state.apply(base, ops))?;
-        ends.push(End { extent, last: position.last, empty: extent.end == crate::segment::START });
+        ends.push(End {
+            extent,
+            last: position.last,
+            empty: extent.end == crate::segment::START,
+        });
         debug_assert!(extent.end > crate::segment::START || before == position.link);
     }
     let tail = tail_of(&ends);
     for (segment, end) in segments.iter().zip(&ends).skip(tail) {
         if has_hole(segment, end.extent.end, position.last)? {
             let (file, offset) = (segment_name(segments[tail].sequence), ends[tail].extent.end);
-            return Err(OpenError::corrupt(&file, offset, "a durable record is missing here"));
+            return Err(OpenError::corrupt(
+                &file,
+                offset,
+                "a durable record is missing here",
+            ));
         }
     }
     if position.last < checkpoint.revision {
         // Every record that the checkpoint needed to be durable for is gone with its segment.
         let link = position.link;
-        position = Position { link, last: checkpoint.revision, ceiling: checkpoint.ceiling.max(position.ceiling) };
+        position = Position {
+            link,
+            last: checkpoint.revision,
+            ceiling: checkpoint.ceiling.max(position.ceiling),
+        };
     }
     Ok((ends, position))
 }
@@ -202,7 +283,13 @@ fn open_log(
     let tail = tail_of(ends);
     let mut segments: VecDeque<Segment> = segments.into();
     let sealed = segments.drain(..tail).zip(ends);
-    let sealed = sealed.map(|(full, end)| Sealed { sequence: full.sequence, last: end.last, size: full.size }).collect();
+    let sealed = sealed
+        .map(|(full, end)| Sealed {
+            sequence: full.sequence,
+            last: end.last,
+            size: full.size,
+        })
+        .collect();
     let extent = ends[tail].extent;
     let Some(active) = segments.pop_front() else {
         return Err(OpenError::corrupt(&segment_name(1), 0, "missing"));

@@ -63,12 +63,19 @@ impl Source<'_> {
     /// The operations of the record at `offset` if its crc fits.
     fn body(&mut self, offset: u64, header: &Header, seed: u32) -> io::Result<Option<&[u8]>> {
         let record = self.get(offset, header.length)?;
-        Ok(record.filter(|record| header.fits(record, seed)).map(|record| &record[HEADER..]))
+        Ok(record
+            .filter(|record| header.fits(record, seed))
+            .map(|record| &record[HEADER..]))
     }
 }
 
 fn source(segment: &Segment) -> Source<'_> {
-    Source { file: &*segment.file, size: segment.size, start: 0, buffer: Vec::new() }
+    Source {
+        file: &*segment.file,
+        size: segment.size,
+        start: 0,
+        buffer: Vec::new(),
+    }
 }
 
 impl Position {
@@ -85,19 +92,31 @@ pub(crate) fn replay(
     apply: &mut dyn FnMut(Revision, Vec<LogOp>),
 ) -> io::Result<Extent> {
     let mut source = source(segment);
-    let mut extent = Extent { end: START, unsynced: START };
+    let mut extent = Extent {
+        end: START,
+        unsynced: START,
+    };
     // Bases and offsets of records that no later record has yet called durable.
     let mut pending = std::collections::VecDeque::new();
-    while let Some(header) = source.header(extent.end)?.filter(|header| position.admits(header)) {
+    while let Some(header) = source
+        .header(extent.end)?
+        .filter(|header| position.admits(header))
+    {
         let ops = source.body(extent.end, &header, segment.seed)?;
-        let Some(ops) = ops.and_then(|ops| decode_ops(ops, header.base)) else { break };
+        let Some(ops) = ops.and_then(|ops| decode_ops(ops, header.base)) else {
+            break;
+        };
         while pending.front().is_some_and(|&(base, _)| base <= header.synced) {
             pending.pop_front();
         }
         pending.push_back((header.base, extent.end));
         extent.end += header.stride();
         let last = header.base.0 + ops.len() as u64 - 1;
-        *position = Position { link: Some(header.crc), last: Revision(last), ceiling: header.ceiling };
+        *position = Position {
+            link: Some(header.crc),
+            last: Revision(last),
+            ceiling: header.ceiling,
+        };
         apply(header.base, ops);
     }
     extent.unsynced = pending.front().map_or(extent.end, |&(_, offset)| offset);
@@ -111,8 +130,12 @@ pub(crate) fn has_hole(segment: &Segment, offset: u64, last: Revision) -> io::Re
     // The lost record is no longer than the longest one; behind it comes the witness.
     let until = offset.saturating_add(Options::MAX_RECORD as u64);
     for candidate in (offset..=until).step_by(ALIGN) {
-        let Some(bytes) = source.get(candidate, HEADER)? else { break };
-        let Some(header) = Header::decode(bytes).filter(|header| header.synced > last) else { continue };
+        let Some(bytes) = source.get(candidate, HEADER)? else {
+            break;
+        };
+        let Some(header) = Header::decode(bytes).filter(|header| header.synced > last) else {
+            continue;
+        };
         if source.body(candidate, &header, segment.seed)?.is_some() {
             return Ok(true);
         }
@@ -124,7 +147,12 @@ pub(crate) fn has_hole(segment: &Segment, offset: u64, last: Revision) -> io::Re
 /// were found. Looks for holes as well.
 pub fn read_bytes(bytes: Arc<dyn File>, seed: u32) -> Option<usize> {
     let size = bytes.size().ok()?;
-    let segment = Segment { file: bytes, sequence: 1, seed, size };
+    let segment = Segment {
+        file: bytes,
+        sequence: 1,
+        seed,
+        size,
+    };
     let mut found = 0;
     let mut position = Position::default();
     let extent = replay(&segment, &mut position, &mut |_, ops| found += ops.len()).ok()?;

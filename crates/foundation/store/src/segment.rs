@@ -45,14 +45,22 @@ impl Blank {
             let _ = dir.remove(name);
             return Err(error);
         }
-        Ok(Self { file, name: name.to_owned(), size })
+        Ok(Self {
+            file,
+            name: name.to_owned(),
+            size,
+        })
     }
 
     /// Makes one of a segment that nobody needs any more.
     pub(crate) fn recycle(dir: &dyn Dir, sequence: u64, name: &str) -> io::Result<Self> {
         dir.rename(&segment_name(sequence), name)?;
         let file = dir.open(name)?;
-        Ok(Self { size: file.size()?, file, name: name.to_owned() })
+        Ok(Self {
+            size: file.size()?,
+            file,
+            name: name.to_owned(),
+        })
     }
 
     /// Gives it a header and its final name, both durable.
@@ -60,7 +68,12 @@ impl Blank {
         let (header, seed) = block::encode(MAGIC, id, [sequence, salt, self.size]);
         self.file.write_at(&header, 0)?;
         publish(dir, &*self.file, &self.name, &segment_name(sequence))?;
-        Ok(Segment { file: self.file, sequence, seed, size: self.size })
+        Ok(Segment {
+            file: self.file,
+            sequence,
+            seed,
+            size: self.size,
+        })
     }
 }
 
@@ -76,16 +89,27 @@ impl Segment {
             return Err(corrupt("shorter than its header"));
         }
         file.read_exact_at(&mut header, 0)?;
-        let (found, fields, seed) = block::decode(&header, MAGIC).ok_or_else(|| corrupt("broken segment header"))?;
+        let (found, fields, seed) =
+            block::decode(&header, MAGIC).ok_or_else(|| corrupt("broken segment header"))?;
         if found != id || fields[0] != sequence || fields[2] != size {
             return Err(corrupt("a segment of another store, sequence or size"));
         }
-        Ok(Self { file, sequence, seed, size })
+        Ok(Self {
+            file,
+            sequence,
+            seed,
+            size,
+        })
     }
 }
 
 /// How large the segment with this sequence is to be.
 pub(crate) fn size_of(options: &Options, sequence: u64) -> u64 {
-    let doublings = u32::try_from(sequence.saturating_sub(1)).unwrap_or(u32::MAX).min(32);
-    options.first_segment.saturating_mul(1 << doublings).min(options.segment)
+    let doublings = u32::try_from(sequence.saturating_sub(1))
+        .unwrap_or(u32::MAX)
+        .min(32);
+    options
+        .first_segment
+        .saturating_mul(1 << doublings)
+        .min(options.segment)
 }

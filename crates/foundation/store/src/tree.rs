@@ -66,7 +66,10 @@ impl Tree {
 
     /// How many rows a range has.
     pub(crate) fn count(&self, range: &KeyRange) -> usize {
-        let end = range.end.as_deref().map_or_else(|| self.len(), |end| self.root.rank(end));
+        let end = range
+            .end
+            .as_deref()
+            .map_or_else(|| self.len(), |end| self.root.rank(end));
         end.saturating_sub(self.root.rank(&range.start))
     }
 }

@@ -97,7 +97,10 @@ struct QueueState {
 
 impl QueueState {
     fn take(&mut self) -> Option<Result<WatchItem, Error>> {
-        self.items.pop_front().map(Ok).or_else(|| self.end.clone().map(Err))
+        self.items
+            .pop_front()
+            .map(Ok)
+            .or_else(|| self.end.clone().map(Err))
     }
 }
 
@@ -105,8 +108,16 @@ impl WatchQueue {
     /// A queue that begins with events that have happened.
     pub(crate) fn new(request: &WatchRequest, from: Revision, past: VecDeque<WatchItem>) -> Self {
         let limit = past.len() + request.capacity;
-        let state = QueueState { from, limit, items: past, ..QueueState::default() };
-        Self { prefix: request.prefix.clone(), state: Mutex::new(state) }
+        let state = QueueState {
+            from,
+            limit,
+            items: past,
+            ..QueueState::default()
+        };
+        Self {
+            prefix: request.prefix.clone(),
+            state: Mutex::new(state),
+        }
     }
 
     /// Adds an item; false if the watch is over and should be forgotten.

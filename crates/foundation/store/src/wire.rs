@@ -59,7 +59,9 @@ pub(crate) mod block {
         block.extend_from_slice(&FORMAT.to_le_bytes());
         block.extend_from_slice(&[0; 4]);
         block.extend_from_slice(&id.to_le_bytes());
-        fields.iter().for_each(|field| block.extend_from_slice(&field.to_le_bytes()));
+        fields
+            .iter()
+            .for_each(|field| block.extend_from_slice(&field.to_le_bytes()));
         block.resize(LENGTH, 0);
         let crc = crc32c::crc32c(&block);
         block[CRC].copy_from_slice(&crc.to_le_bytes());

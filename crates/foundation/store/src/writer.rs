@@ -36,6 +36,8 @@ pub struct Writer {
     pub(crate) sync_at: Option<Instant>,
     pub(crate) waiting: VecDeque<Request>,
     pub(crate) job: JobState,
+    /// Size of the newest checkpoint.
+    pub(crate) live_bytes: u64,
     /// Held as long as the store is written to.
     pub(crate) lock: Option<Box<dyn DirLock>>,
 }
@@ -80,7 +82,9 @@ impl Writer {
     /// Sleeps until a turn is due; false if the store has been closed.
     pub(crate) fn wait(&self) -> bool {
         let now = self.clock.now();
-        self.shared.queue.wait(self.wake_at().map(|at| at.saturating_since(now)));
+        self.shared
+            .queue
+            .wait(self.wake_at().map(|at| at.saturating_since(now)));
         !self.shared.queue.is_closed()
     }
 
@@ -110,9 +114,11 @@ impl Writer {
         log.blank = log.blank.take().or(outcome.blank);
         let mut status = self.shared.status();
         status.background_error = None;
-        if let Some((revision, first_segment)) = outcome.checkpoint {
-            status.checkpoint = revision;
-            log.sealed.retain(|sealed| sealed.sequence >= first_segment);
+        if let Some(written) = outcome.checkpoint {
+            status.checkpoint = written.revision;
+            self.live_bytes = written.size;
+            log.sealed
+                .retain(|sealed| sealed.sequence >= written.first_segment);
         }
     }
 
@@ -122,42 +128,43 @@ impl Writer {
         while let Some((_, lease)) = self.leases.next_expiry().filter(|&(at, _)| at <= now) {
             self.leases.expire_at(lease, now.saturating_add(RETRY));
             let (done, _) = Pending::channel();
-            let write = Write { op: Op::Revoke { lease }, durability: Durability::Relaxed };
+            let write = Write {
+                op: Op::Revoke { lease },
+                durability: Durability::Relaxed,
+            };
             self.waiting.push_back(Request { write, done });
         }
     }
 
     /// Commits one batch of what waits.
     fn commit(&mut self) {
-        let mut batch = self.fill();
+        let (mut batch, again) = self.fill();
         let empty = batch.is_empty();
         let outcome = if empty { Ok(()) } else { self.write(&mut batch) };
         if outcome.is_ok() && !empty {
             self.publish(&batch);
         }
+        match (again, &outcome) {
+            (Some(again), Ok(())) => self.waiting.push_front(again),
+            (Some(again), Err(error)) => again.done.complete(Err(error.clone())),
+            (None, _) => {}
+        }
         batch.answer(&outcome);
     }
 
-    /// Plans a batch. An operation on a lease has one to itself, so that leases change only
-    /// when it is written.
-    fn fill(&mut self) -> Batch {
+    /// Plans a batch, and says what has to be done again after it. An operation on a lease has a
+    /// batch to itself, so that leases change only when it is written.
+    fn fill(&mut self) -> (Batch, Option<Request>) {
         let mut batch = Batch::new(&self.current, self.next);
-        let mut alone = false;
-        while let Some(request) = self.waiting.pop_front_if(|request| {
-            alone = touches_lease(&request.write.op);
-            batch.is_untouched() || !alone && !batch.is_full()
-        }) {
+        while let Some(request) = self.waiting.pop_front_if(|next| batch.admits(&next.write.op)) {
             if let Op::KeepAlive { lease } = request.write.op {
                 self.leases.renew(lease, self.clock.now());
             }
             if let Some(again) = batch.add(&self.leases, request) {
-                self.waiting.push_front(again);
-            }
-            if alone {
-                break;
+                return (batch, Some(again));
             }
         }
-        batch
+        (batch, None)
     }
 
     fn write(&mut self, batch: &mut Batch) -> Result<(), Error> {
@@ -181,11 +188,17 @@ impl Writer {
         self.current = batch.after();
         self.next = self.current.revision.next();
         let old = {
-            let mut published = self.shared.published.write().unwrap_or_else(PoisonError::into_inner);
+            let mut published = self
+                .shared
+                .published
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *published, self.current.clone())
         };
         drop(old);
-        self.shared.hub.publish(batch.base(), &batch.events, self.current.clone());
+        self.shared
+            .hub
+            .publish(batch.base(), &batch.events, self.current.clone());
         batch.events.iter().for_each(|event| self.leases.observe(event));
         if let Some((lease, seconds)) = batch.granted {
             self.leases.grant(lease, seconds, self.clock.now());
@@ -214,10 +227,14 @@ impl Writer {
     /// A checkpoint of the window's floor, if it would free enough of the log.
     fn checkpoint_due(&self, log: &Log) -> Option<Task> {
         let floor = self.shared.hub.floor();
-        let obsolete = || log.sealed.iter().take_while(|sealed| sealed.last <= floor.revision);
+        let obsolete = || {
+            log.sealed
+                .iter()
+                .take_while(|sealed| sealed.last <= floor.revision)
+        };
         let bytes: u64 = obsolete().map(|sealed| sealed.size).sum();
         let first_segment = obsolete().last().map(|sealed| sealed.sequence + 1)?;
-        if bytes < self.options.checkpoint.max(self.checkpoint_bytes) {
+        if bytes < self.options.checkpoint.max(self.live_bytes) {
             return None;
         }
         let recyclable = |size: u64| size >= self.options.segment && log.blank.is_none();
@@ -229,19 +246,22 @@ impl Writer {
             leases: self.leases.list(),
             tree: floor.tree,
         };
-        let recycle = obsolete().find(|sealed| recyclable(sealed.size)).map(|sealed| sealed.sequence);
-        Some(Task::Checkpoint { checkpoint: Box::new(checkpoint), recycle })
+        let recycle = obsolete()
+            .find(|sealed| recyclable(sealed.size))
+            .map(|sealed| sealed.sequence);
+        Some(Task::Checkpoint {
+            checkpoint: Box::new(checkpoint),
+            recycle,
+        })
     }
 }
 
 /// A segment-to-be, once the active one is half full.
 fn blank_due(log: &Log) -> Option<Task> {
     let wanted = log.blank.is_none() && log.ready.is_empty() && log.end > log.active.size / 2;
-    wanted.then(|| Task::Blank { size: crate::segment::size_of(&log.options, log.active.sequence + 1) })
-}
-
-fn touches_lease(op: &Op) -> bool {
-    matches!(op, Op::Grant { .. } | Op::Revoke { .. })
+    wanted.then(|| Task::Blank {
+        size: crate::segment::size_of(&log.options, log.active.sequence + 1),
+    })
 }
 
 impl std::fmt::Debug for Writer {

@@ -20,7 +20,10 @@ impl<'a> Rows<'a> {
             match node {
                 Node::Leaf(rows) => {
                     let first = rows.partition_point(|row| &*row.key < start);
-                    return Self { leaf: rows[first..].iter(), above };
+                    return Self {
+                        leaf: rows[first..].iter(),
+                        above,
+                    };
                 }
                 Node::Inner { children, .. } => {
                     let at = child_of(children, start);
@@ -34,7 +37,9 @@ impl<'a> Rows<'a> {
     /// Goes on to the first leaf of the next subtree; false at the end.
     fn next_leaf(&mut self) -> bool {
         let next = loop {
-            let Some(children) = self.above.last_mut() else { return false };
+            let Some(children) = self.above.last_mut() else {
+                return false;
+            };
             match children.next() {
                 Some(child) => break child,
                 None => drop(self.above.pop()),

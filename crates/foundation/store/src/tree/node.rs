@@ -33,7 +33,9 @@ impl Default for Node {
 
 /// Which child holds `key`.
 pub(super) fn child_of(children: &[Child], key: &[u8]) -> usize {
-    children.partition_point(|child| &*child.low <= key).saturating_sub(1)
+    children
+        .partition_point(|child| &*child.low <= key)
+        .saturating_sub(1)
 }
 
 impl Node {
@@ -41,7 +43,10 @@ impl Node {
     pub(super) fn over(left: Arc<Self>, right: Child) -> Self {
         let len = left.len() + right.node.len();
         let low = Key::from(&[][..]);
-        Self::Inner { len, children: vec![Child { low, node: left }, right] }
+        Self::Inner {
+            len,
+            children: vec![Child { low, node: left }, right],
+        }
     }
 
     /// How many rows are below.
@@ -54,7 +59,10 @@ impl Node {
 
     pub(super) fn get(&self, key: &[u8]) -> Option<&Arc<KeyValue>> {
         match self {
-            Self::Leaf(rows) => rows.binary_search_by(|row| (*row.key).cmp(key)).ok().map(|at| &rows[at]),
+            Self::Leaf(rows) => rows
+                .binary_search_by(|row| (*row.key).cmp(key))
+                .ok()
+                .map(|at| &rows[at]),
             Self::Inner { children, .. } => children[child_of(children, key)].node.get(key),
         }
     }
@@ -91,7 +99,13 @@ impl Node {
     fn append(&mut self, low: &Key, right: &Self) {
         match (self, right) {
             (Self::Leaf(rows), Self::Leaf(more)) => rows.extend_from_slice(more),
-            (Self::Inner { len, children }, Self::Inner { len: more, children: others }) => {
+            (
+                Self::Inner { len, children },
+                Self::Inner {
+                    len: more,
+                    children: others,
+                },
+            ) => {
                 let first = children.len();
                 children.extend_from_slice(others);
                 children[first].low = low.clone();
@@ -116,7 +130,9 @@ pub(super) fn insert(node: &mut Arc<Node>, row: Arc<KeyValue>) -> (Option<Arc<Ke
             let at = child_of(children, &row.key);
             let (previous, right) = insert(&mut children[at].node, row);
             *len += usize::from(previous.is_none());
-            let Some(right) = right else { return (previous, None) };
+            let Some(right) = right else {
+                return (previous, None);
+            };
             children.insert(at + 1, right);
             let right = split(children, at + 1).map(inner);
             if let Some(right) = &right {
@@ -136,12 +152,18 @@ fn split<T>(entries: &mut Vec<T>, at: usize) -> Option<Vec<T>> {
 }
 
 fn leaf(rows: Vec<Arc<KeyValue>>) -> Child {
-    Child { low: rows[0].key.clone(), node: Arc::new(Node::Leaf(rows)) }
+    Child {
+        low: rows[0].key.clone(),
+        node: Arc::new(Node::Leaf(rows)),
+    }
 }
 
 fn inner(children: Vec<Child>) -> Child {
     let len = children.iter().map(|child| child.node.len()).sum();
-    Child { low: children[0].low.clone(), node: Arc::new(Node::Inner { len, children }) }
+    Child {
+        low: children[0].low.clone(),
+        node: Arc::new(Node::Inner { len, children }),
+    }
 }
 
 /// Removes `key`, if it is there, below `node`.
@@ -167,7 +189,10 @@ fn tidy(children: &mut Vec<Child>, at: usize) {
         return;
     }
     let fits = |left: usize| children[left].node.entries() + children[left + 1].node.entries() <= MAX;
-    let left = [Some(at), at.checked_sub(1)].into_iter().flatten().find(|&left| left + 1 < children.len() && fits(left));
+    let left = [Some(at), at.checked_sub(1)]
+        .into_iter()
+        .flatten()
+        .find(|&left| left + 1 < children.len() && fits(left));
     if let Some(left) = left {
         let right = children.remove(left + 1);
         Arc::make_mut(&mut children[left].node).append(&right.low, &right.node);

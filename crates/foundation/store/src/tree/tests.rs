@@ -20,18 +20,30 @@ fn row(key: u16, revision: u64) -> Arc<KeyValue> {
 type Model = BTreeMap<u16, u64>;
 
 fn contents(tree: &Tree) -> Vec<(u16, u64)> {
-    tree.rows().map(|row| (u16::from_be_bytes(row.key[..].try_into().unwrap()), row.mod_revision.0)).collect()
+    tree.rows()
+        .map(|row| {
+            (
+                u16::from_be_bytes(row.key[..].try_into().unwrap()),
+                row.mod_revision.0,
+            )
+        })
+        .collect()
 }
 
 fn check(tree: &Tree, model: &Model) {
-    assert_eq!(contents(tree), model.iter().map(|(&k, &v)| (k, v)).collect::<Vec<_>>());
+    assert_eq!(
+        contents(tree),
+        model.iter().map(|(&k, &v)| (k, v)).collect::<Vec<_>>()
+    );
     assert_eq!(tree.len(), model.len());
     shape(&tree.root);
 }
 
 /// Checks counts, sizes and separators below a node; returns its depth.
 fn shape(node: &Node) -> usize {
-    let Node::Inner { len, children } = node else { return 0 };
+    let Node::Inner { len, children } = node else {
+        return 0;
+    };
     assert!(children.len() <= MAX && children.len() > 1);
     assert_eq!(*len, children.iter().map(|child| child.node.len()).sum::<usize>());
     for pair in children.windows(2) {
@@ -40,7 +52,10 @@ fn shape(node: &Node) -> usize {
         assert!(last.key < pair[1].low && pair[1].low <= first.key);
     }
     let depths: Vec<_> = children.iter().map(|child| shape(&child.node)).collect();
-    assert!(depths.windows(2).all(|pair| pair[0] == pair[1]), "leaves at one depth");
+    assert!(
+        depths.windows(2).all(|pair| pair[0] == pair[1]),
+        "leaves at one depth"
+    );
     depths[0] + 1
 }
 
