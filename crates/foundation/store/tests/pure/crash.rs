@@ -2,9 +2,9 @@
 
 use driver::{Rng, SimDisk};
 use proptest::prelude::*;
-use store::{Durability, Revision};
+use store::Durability;
 
-use crate::rig::{Step, ordeal, run};
+use crate::rig::{Past, Step, ordeal, run};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let durability = prop_oneof![Just(Durability::Durable), Just(Durability::Relaxed)];
@@ -38,7 +38,7 @@ fn long_script(rng: &mut Rng) -> Vec<Step> {
 
 fn ios(steps: &[Step]) -> u64 {
     let disk = SimDisk::new();
-    drop(run(&disk, steps, 1, Revision::ZERO));
+    drop(run(&disk, steps, 1, Past::default()));
     disk.io_count()
 }
 
@@ -53,8 +53,8 @@ fn losses(lying: bool, scripts: u64) -> (u64, Option<String>) {
             let disk = SimDisk::new();
             disk.set_lying(lying);
             let second = rng.below(60);
-            let lives = ordeal(&disk, &steps, cut, &mut rng, Revision::ZERO)
-                .and_then(|seen| ordeal(&disk, &steps, second, &mut rng, seen));
+            let lives = ordeal(&disk, &steps, cut, &mut rng, Past::default())
+                .and_then(|past| ordeal(&disk, &steps, second, &mut rng, past));
             if let Err(message) = lives {
                 lost += 1;
                 first.get_or_insert(format!("script {seed}, cut at {cut}, then {second}: {message}"));
@@ -84,10 +84,10 @@ proptest! {
     fn many_lives_on_one_disk(lives in prop::collection::vec((steps(), 0..250u64), 1..5), seed: u64) {
         let disk = SimDisk::new();
         let mut rng = Rng::from_seed(seed);
-        let mut seen = Revision::ZERO;
+        let mut past = Past::default();
         for (steps, cut) in &lives {
-            match ordeal(&disk, steps, *cut, &mut rng, seen) {
-                Ok(newest) => seen = newest,
+            match ordeal(&disk, steps, *cut, &mut rng, past.clone()) {
+                Ok(now) => past = now,
                 Err(message) => prop_assert!(false, "{}", message),
             }
             // The process dies as well, without a power cut and without closing.

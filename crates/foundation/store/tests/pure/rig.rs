@@ -93,10 +93,17 @@ pub fn drain(watch: &mut store::Watch) -> Result<Vec<Arc<Event>>, Error> {
 }
 
 type State = BTreeMap<Vec<u8>, Bytes>;
+/// What earlier lives left: the state, and the newest revision that anybody saw.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    state: State,
+    seen: Revision,
+}
+
 type Change = (Vec<u8>, Option<Bytes>);
 
 /// What the clients of a run know.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Known {
     /// The state when the run began.
     start: State,
@@ -107,7 +114,7 @@ pub struct Known {
     /// The newest revision that was answered for a durable write.
     durable: Revision,
     /// The newest revision anybody saw, in this run or before.
-    pub seen: Revision,
+    seen: Revision,
 }
 
 macro_rules! ensure {
@@ -139,20 +146,23 @@ fn contents(store: &Embedded, revision: Option<Revision>) -> Result<State, Error
     Ok(snapshot.range(&everything).map(|row| (row.key.to_vec(), row.value.clone())).collect())
 }
 
+/// A state without the padding of its values.
+fn brief(state: &State) -> String {
+    let value = |value: &Bytes| value.escape_ascii().to_string().trim_end_matches('.').to_owned();
+    state.iter().map(|(key, bytes)| format!("{}={} ", key.escape_ascii(), value(bytes))).collect()
+}
+
 /// Runs the script until its end or until the disk fails for good. Ends without closing.
-pub fn run(disk: &SimDisk, steps: &[Step], seed: u64, seen: Revision) -> Known {
-    let mut known = Known { seen, ..Known::default() };
+pub fn run(disk: &SimDisk, steps: &[Step], seed: u64, past: Past) -> Known {
+    let mut known = Known { seen: past.seen, start: past.state, ..Known::default() };
     let Ok(mut rig) = Rig::open_with(disk, seed, options()) else { return known };
-    known.start = contents(&rig.store, None).unwrap();
     let mut pending: Vec<(Op, Durability, Pending<Written>)> = Vec::new();
     for (serial, step) in steps.iter().chain([&Step::Turn]).enumerate() {
         let (op, durability) = match step {
-            Step::Minute => {
-                rig.clock.advance(Duration::from_secs(61));
-                rig.turn();
-                continue;
-            }
-            Step::Turn => {
+            Step::Minute | Step::Turn => {
+                if matches!(step, Step::Minute) {
+                    rig.clock.advance(Duration::from_secs(61));
+                }
                 rig.turn();
                 if !known.learn(&mut pending) {
                     return known;
@@ -192,6 +202,14 @@ impl Known {
         self.doubtful.is_empty()
     }
 
+    fn brief(&self) -> String {
+        let change = |(key, value): &Change| format!("{}={:?}", key.escape_ascii(), value.as_ref().map(|v| v.len()));
+        let answered: Vec<_> = self.answered.iter().map(|(at, c)| format!("{}:{}", at.0, change(c))).collect();
+        let doubtful: Vec<_> = self.doubtful.iter().map(change).collect();
+        let start = brief(&self.start);
+        format!("start {start}, {answered:?}, durable {:?}, seen {:?}, doubtful {doubtful:?}", self.durable, self.seen)
+    }
+
     /// Holds a store that was opened after a crash against what was known before it.
     pub fn check(&self, rig: &mut Rig) -> Result<(), String> {
         let last = rig.store.revision();
@@ -203,7 +221,7 @@ impl Known {
         let found = contents(&rig.store, None).map_err(|error| error.to_string())?;
         let mut with_doubtful = expected.clone();
         apply(&mut with_doubtful, &self.doubtful);
-        ensure!(found == expected || last > newest && found == with_doubtful, "{found:?} instead of {expected:?}");
+        ensure!(found == expected || last > newest && found == with_doubtful, "{} instead of {}", brief(&found), brief(&expected));
         check_window(&rig.store, &before, last)?;
         self.check_lost(rig, last)?;
         let next = rig.put("new", "x").map_err(|error| error.to_string())?.revision;
@@ -246,12 +264,13 @@ fn check_window(store: &Embedded, answered: &[&(Revision, Change)], last: Revisi
 }
 
 /// One life and death: run with the power cut at the given I/O, crash, open, check.
-pub fn ordeal(disk: &SimDisk, steps: &[Step], cut: u64, rng: &mut Rng, seen: Revision) -> Result<Revision, String> {
+pub fn ordeal(disk: &SimDisk, steps: &[Step], cut: u64, rng: &mut Rng, past: Past) -> Result<Past, String> {
     disk.fail_nth(cut, Fault::PowerCut);
-    let known = run(disk, steps, rng.next_u64(), seen);
+    let known = run(disk, steps, rng.next_u64(), past);
     disk.crash(rng);
     let opened = Rig::open_with(disk, rng.next_u64(), options());
     let mut rig = opened.map_err(|error| format!("open: {error}"))?;
-    known.check(&mut rig).map_err(|message| format!("{message}; known: {known:?}"))?;
-    Ok(rig.store.revision())
+    known.check(&mut rig).map_err(|message| format!("{message}; known: {}", known.brief()))?;
+    let state = contents(&rig.store, None).map_err(|error| error.to_string())?;
+    Ok(Past { state, seen: rig.store.revision() })
 }
