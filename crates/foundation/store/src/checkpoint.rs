@@ -27,6 +27,9 @@ pub(crate) struct Checkpoint {
     /// Where replay starts.
     pub(crate) first_segment: u64,
     pub(crate) ceiling: Revision,
+    /// The last record before that segment: its last revision and its crc.
+    pub(crate) before: Revision,
+    pub(crate) link: u32,
     /// Leases and their time to live in seconds.
     pub(crate) leases: Vec<(LeaseId, u64)>,
     pub(crate) tree: Tree,
@@ -48,8 +51,8 @@ impl Checkpoint {
     }
 
     fn write_to(&self, file: &dyn File) -> io::Result<()> {
-        let fields = [self.revision.0, self.first_segment, self.ceiling.0];
-        let (header, seed) = block::encode(MAGIC, self.id, fields);
+        let fields = [self.revision.0, self.first_segment, self.ceiling.0, self.before.0, self.link.into()];
+        let (header, seed) = block::encode(MAGIC, self.id, &fields);
         file.write_at(&header, 0)?;
         let mut frames = Frames {
             file,

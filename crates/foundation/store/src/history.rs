@@ -1,7 +1,7 @@
 //! The watch window: the events since some revision, and the roots to read the past by.
 //!
 //! Not every root is kept: a batch of one write costs a path of nodes, far more than its event.
-//! Every [`STRIDE`] revisions one is, and what lies between is the root before with the events
+//! Every so many revisions ([`MAX_STRIDE`]) one is, and what lies between is the root before with the events
 //! since applied, so that every single revision of the window can be read exactly.
 
 use std::collections::VecDeque;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 use crate::tree::Tree;
 use crate::{Error, Event, Options, Revision, Snapshot};
 
-/// How many revisions lie between two roots that are kept.
-const STRIDE: u64 = 256;
+/// How many revisions lie at most between two roots that are kept. A short window has them
+/// closer, as it is cut off at roots.
+const MAX_STRIDE: usize = 256;
 
 /// The window. Its first root is the state at its floor, the oldest revision that can be read.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct History {
     /// Revisions (from, until] that nobody may have seen, as they were lost with the power.
     gaps: Vec<(Revision, Revision)>,
     newest: Revision,
+    stride: u64,
     max_events: usize,
     max_bytes: usize,
 }
@@ -36,6 +38,7 @@ impl History {
             events: VecDeque::new(),
             bytes: 0,
             gaps: Vec::new(),
+            stride: (options.window_events / 8).clamp(1, MAX_STRIDE) as u64,
             max_events: options.window_events,
             max_bytes: options.window_bytes,
         }
@@ -66,7 +69,7 @@ impl History {
         if self
             .roots
             .back()
-            .is_none_or(|root| root.revision.0 + STRIDE <= after.revision.0)
+            .is_none_or(|root| root.revision.0 + self.stride <= after.revision.0)
         {
             self.roots.push_back(after);
         }

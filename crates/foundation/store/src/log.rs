@@ -19,6 +19,8 @@ const URGENT: &str = "segment.tmp";
 pub(crate) struct Sealed {
     pub(crate) sequence: u64,
     pub(crate) last: Revision,
+    /// The crc of its last record.
+    pub(crate) link: u32,
     pub(crate) size: u64,
 }
 

@@ -13,7 +13,7 @@ use crate::lease::Leases;
 use crate::log::{Log, Sealed};
 use crate::record::LogOp;
 use crate::replay::{Extent, Position, has_hole, replay};
-use crate::segment::{Blank, Segment, size_of};
+use crate::segment::{Blank, START, Segment, size_of};
 use crate::tree::Tree;
 use crate::{Event, OpenError, Options, Revision, Snapshot};
 
@@ -211,10 +211,10 @@ impl State {
     }
 }
 
-/// Where the records of a segment end, and the last revision by then.
+/// Where the records of a segment end, and where the log has got to by then.
 struct End {
     extent: Extent,
-    last: Revision,
+    position: Position,
     empty: bool,
 }
 
@@ -224,23 +224,17 @@ fn replay_all(
     state: &mut State,
     checkpoint: &Checkpoint,
 ) -> Result<(Vec<End>, Position), OpenError> {
-    // Records the checkpoint has are read again, to follow the links; before the first of them
-    // nothing is known.
-    let link = (checkpoint.first_segment == 1).then_some(0);
-    let mut position = Position {
-        link,
-        ..Position::default()
-    };
+    // Records the checkpoint has are read again: the links lead through them.
+    let Checkpoint { link, before, .. } = *checkpoint;
+    let mut position = Position { link, last: before, ceiling: before };
     let mut ends = Vec::new();
     for segment in segments {
-        let before = position.link;
         let extent = replay(segment, &mut position, &mut |base, ops| state.apply(base, ops))?;
         ends.push(End {
             extent,
             last: position.last,
             empty: extent.end == crate::segment::START,
         });
-        debug_assert!(extent.end > crate::segment::START || before == position.link);
     }
     let tail = tail_of(&ends);
     for (segment, end) in segments.iter().zip(&ends).skip(tail) {
@@ -254,13 +248,9 @@ fn replay_all(
         }
     }
     if position.last < checkpoint.revision {
-        // Every record that the checkpoint needed to be durable for is gone with its segment.
-        let link = position.link;
-        position = Position {
-            link,
-            last: checkpoint.revision,
-            ceiling: checkpoint.ceiling.max(position.ceiling),
-        };
+        // The checkpoint holds relaxed writes whose records never became durable.
+        position.last = checkpoint.revision;
+        position.ceiling = checkpoint.ceiling.max(position.ceiling);
     }
     Ok((ends, position))
 }
@@ -282,14 +272,7 @@ fn open_log(
 ) -> Result<Log, OpenError> {
     let tail = tail_of(ends);
     let mut segments: VecDeque<Segment> = segments.into();
-    let sealed = segments.drain(..tail).zip(ends);
-    let sealed = sealed
-        .map(|(full, end)| Sealed {
-            sequence: full.sequence,
-            last: end.last,
-            size: full.size,
-        })
-        .collect();
+    let sealed = segments.drain(..tail).zip(ends).map(|(full, end)| seal(&full, end.position)).collect();
     let extent = ends[tail].extent;
     let Some(active) = segments.pop_front() else {
         return Err(OpenError::corrupt(&segment_name(1), 0, "missing"));
@@ -306,7 +289,7 @@ fn open_log(
         ready: segments,
         blank: None,
         end: extent.end,
-        link: position.link.unwrap_or(0),
+        link: position.link,
         last: position.last,
         ceiling: position.ceiling,
         durable_ceiling: position.ceiling,
@@ -315,6 +298,10 @@ fn open_log(
         dirty: false,
         failed: None,
     })
+}
+
+fn seal(full: &Segment, position: Position) -> Sealed {
+    Sealed { sequence: full.sequence, last: position.last, link: position.link, size: full.size }
 }
 
 fn rewrite(active: &Segment, extent: Extent) -> Result<(), OpenError> {

@@ -16,9 +16,8 @@ const READ_AHEAD: u64 = 1 << 20;
 /// Where the log has got to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Position {
-    /// The crc of the last record; `None` if that is not known, because the log before the
-    /// checkpoint is gone.
-    pub(crate) link: Option<u32>,
+    /// The crc of the last record.
+    pub(crate) link: u32,
     pub(crate) last: Revision,
     pub(crate) ceiling: Revision,
 }
@@ -81,7 +80,7 @@ fn source(segment: &Segment) -> Source<'_> {
 impl Position {
     /// Whether a record may come next. The base rule is what certainly rejects stale records.
     fn admits(&self, header: &Header) -> bool {
-        header.base > self.last && self.link.is_none_or(|link| link == header.link)
+        header.base > self.last && header.link == self.link
     }
 }
 
@@ -113,7 +112,7 @@ pub(crate) fn replay(
         extent.end += header.stride();
         let last = header.base.0 + ops.len() as u64 - 1;
         *position = Position {
-            link: Some(header.crc),
+            link: header.crc,
             last: Revision(last),
             ceiling: header.ceiling,
         };

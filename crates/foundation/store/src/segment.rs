@@ -65,7 +65,7 @@ impl Blank {
 
     /// Gives it a header and its final name, both durable.
     pub(crate) fn activate(self, dir: &dyn Dir, id: u128, sequence: u64, salt: u64) -> io::Result<Segment> {
-        let (header, seed) = block::encode(MAGIC, id, [sequence, salt, self.size]);
+        let (header, seed) = block::encode(MAGIC, id, &[sequence, salt, self.size]);
         self.file.write_at(&header, 0)?;
         publish(dir, &*self.file, &self.name, &segment_name(sequence))?;
         Ok(Segment {
@@ -91,7 +91,7 @@ impl Segment {
         file.read_exact_at(&mut header, 0)?;
         let (found, fields, seed) =
             block::decode(&header, MAGIC).ok_or_else(|| corrupt("broken segment header"))?;
-        if found != id || fields[0] != sequence || fields[2] != size {
+        if found != id || name_in != sequence || length != size {
             return Err(corrupt("a segment of another store, sequence or size"));
         }
         Ok(Self {

@@ -53,7 +53,7 @@ pub(crate) mod block {
     const CRC: std::ops::Range<usize> = 12..16;
 
     /// Builds a block and returns it with its crc.
-    pub(crate) fn encode(magic: &[u8; 8], id: u128, fields: [u64; 3]) -> (Vec<u8>, u32) {
+    pub(crate) fn encode(magic: &[u8; 8], id: u128, fields: &[u64]) -> (Vec<u8>, u32) {
         let mut block = Vec::with_capacity(LENGTH);
         block.extend_from_slice(magic);
         block.extend_from_slice(&FORMAT.to_le_bytes());
@@ -68,14 +68,19 @@ pub(crate) mod block {
         (block, crc)
     }
 
-    /// Takes a block apart; `None` if it is not what [`encode`] made for this magic.
-    pub(crate) fn decode(block: &[u8], magic: &[u8; 8]) -> Option<(u128, [u64; 3], u32)> {
+    /// Takes a block apart into id, fields and crc; `None` if it is not what [`encode`] made for
+    /// this magic.
+    pub(crate) fn decode<const N: usize>(block: &[u8], magic: &[u8; 8]) -> Option<(u128, [u64; N], u32)> {
         let mut reader = Reader(block);
         let found = reader.bytes(8)?;
         let (format, crc) = (reader.u32()?, reader.u32()?);
-        let decoded = (reader.u128()?, [reader.u64()?, reader.u64()?, reader.u64()?], crc);
+        let id = reader.u128()?;
+        let mut fields = [0; N];
+        for field in &mut fields {
+            *field = reader.u64()?;
+        }
         let mut zeroed = block.get(..LENGTH)?.to_vec();
         zeroed[CRC].fill(0);
-        (found == magic && format == FORMAT && crc32c::crc32c(&zeroed) == crc).then_some(decoded)
+        (found == magic && format == FORMAT && crc32c::crc32c(&zeroed) == crc).then_some((id, fields, crc))
     }
 }

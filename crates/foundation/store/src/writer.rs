@@ -233,7 +233,7 @@ impl Writer {
                 .take_while(|sealed| sealed.last <= floor.revision)
         };
         let bytes: u64 = obsolete().map(|sealed| sealed.size).sum();
-        let first_segment = obsolete().last().map(|sealed| sealed.sequence + 1)?;
+        let newest = obsolete().last()?;
         if bytes < self.options.checkpoint.max(self.live_bytes) {
             return None;
         }
@@ -241,7 +241,9 @@ impl Writer {
         let checkpoint = Checkpoint {
             id: log.id,
             revision: floor.revision,
-            first_segment,
+            first_segment: newest.sequence + 1,
+            before: newest.last,
+            link: newest.link,
             ceiling: log.ceiling,
             leases: self.leases.list(),
             tree: floor.tree,
