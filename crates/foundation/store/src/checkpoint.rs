@@ -51,7 +51,13 @@ impl Checkpoint {
     }
 
     fn write_to(&self, file: &dyn File) -> io::Result<()> {
-        let fields = [self.revision.0, self.first_segment, self.ceiling.0, self.before.0, self.link.into()];
+        let fields = [
+            self.revision.0,
+            self.first_segment,
+            self.ceiling.0,
+            self.before.0,
+            self.link.into(),
+        ];
         let (header, seed) = block::encode(MAGIC, self.id, &fields);
         file.write_at(&header, 0)?;
         let mut frames = Frames {
@@ -192,14 +198,21 @@ fn read_from(file: &dyn File) -> io::Result<Option<Checkpoint>> {
         return Ok(None);
     };
     unread.seed = seed;
-    let [revision, first_segment, ceiling] = fields;
-    let (revision, ceiling) = (Revision(revision), Revision(ceiling));
+    let [revision, first_segment, ceiling, before, link] = fields;
+    let Ok(link) = u32::try_from(link) else {
+        return Ok(None);
+    };
+    let [revision, ceiling, before] = [revision, ceiling, before].map(Revision);
+    let (leases, tree) = Default::default();
     let mut loaded = Checkpoint {
         id,
         revision,
         first_segment,
         ceiling,
-        ..Checkpoint::default()
+        before,
+        link,
+        leases,
+        tree,
     };
     let mut entries = 0;
     for number in 0.. {

@@ -155,6 +155,7 @@ impl Log {
             self.sealed.push_back(Sealed {
                 sequence: full.sequence,
                 last: self.last,
+                link: self.link,
                 size: full.size,
             });
             self.end = START;

@@ -226,14 +226,18 @@ fn replay_all(
 ) -> Result<(Vec<End>, Position), OpenError> {
     // Records the checkpoint has are read again: the links lead through them.
     let Checkpoint { link, before, .. } = *checkpoint;
-    let mut position = Position { link, last: before, ceiling: before };
+    let mut position = Position {
+        link,
+        last: before,
+        ceiling: before,
+    };
     let mut ends = Vec::new();
     for segment in segments {
         let extent = replay(segment, &mut position, &mut |base, ops| state.apply(base, ops))?;
         ends.push(End {
             extent,
-            last: position.last,
-            empty: extent.end == crate::segment::START,
+            position,
+            empty: extent.end == START,
         });
     }
     let tail = tail_of(&ends);
@@ -272,7 +276,11 @@ fn open_log(
 ) -> Result<Log, OpenError> {
     let tail = tail_of(ends);
     let mut segments: VecDeque<Segment> = segments.into();
-    let sealed = segments.drain(..tail).zip(ends).map(|(full, end)| seal(&full, end.position)).collect();
+    let sealed = segments
+        .drain(..tail)
+        .zip(ends)
+        .map(|(full, end)| seal(&full, end.position))
+        .collect();
     let extent = ends[tail].extent;
     let Some(active) = segments.pop_front() else {
         return Err(OpenError::corrupt(&segment_name(1), 0, "missing"));
@@ -301,7 +309,12 @@ fn open_log(
 }
 
 fn seal(full: &Segment, position: Position) -> Sealed {
-    Sealed { sequence: full.sequence, last: position.last, link: position.link, size: full.size }
+    Sealed {
+        sequence: full.sequence,
+        last: position.last,
+        link: position.link,
+        size: full.size,
+    }
 }
 
 fn rewrite(active: &Segment, extent: Extent) -> Result<(), OpenError> {

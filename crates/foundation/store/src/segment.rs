@@ -89,7 +89,7 @@ impl Segment {
             return Err(corrupt("shorter than its header"));
         }
         file.read_exact_at(&mut header, 0)?;
-        let (found, fields, seed) =
+        let (found, [name_in, _salt, length], seed) =
             block::decode(&header, MAGIC).ok_or_else(|| corrupt("broken segment header"))?;
         if found != id || name_in != sequence || length != size {
             return Err(corrupt("a segment of another store, sequence or size"));

@@ -8,18 +8,29 @@ use crate::rig::{Past, Step, ordeal, run};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let durability = prop_oneof![Just(Durability::Durable), Just(Durability::Relaxed)];
-    let step = (0..10u8, 0..5u8, 0..1200usize, durability).prop_map(|(kind, key, length, durability)| match kind {
-        0..5 => Step::Put { key, length, durability },
-        5 => Step::Delete { key, durability },
-        6 => Step::Minute,
-        _ => Step::Turn,
-    });
+    let step =
+        (0..10u8, 0..5u8, 0..1200usize, durability).prop_map(|(kind, key, length, durability)| match kind {
+            0..5 => Step::Put {
+                key,
+                length,
+                durability,
+            },
+            5 => Step::Delete { key, durability },
+            6 => Step::Minute,
+            _ => Step::Turn,
+        });
     prop::collection::vec(step, 20..90)
 }
 
 /// A script that fills segments, takes checkpoints and recycles.
 fn long_script(rng: &mut Rng) -> Vec<Step> {
-    let durability = |rng: &mut Rng| if rng.one_in(2) { Durability::Relaxed } else { Durability::Durable };
+    let durability = |rng: &mut Rng| {
+        if rng.one_in(2) {
+            Durability::Relaxed
+        } else {
+            Durability::Durable
+        }
+    };
     let mut steps = Vec::new();
     for _ in 0..70 {
         let key = u8::try_from(rng.below(5)).unwrap();
@@ -27,7 +38,11 @@ fn long_script(rng: &mut Rng) -> Vec<Step> {
         let durability = durability(rng);
         steps.push(match rng.below(8) {
             0 => Step::Delete { key, durability },
-            _ => Step::Put { key, length, durability },
+            _ => Step::Put {
+                key,
+                length,
+                durability,
+            },
         });
         if !rng.one_in(3) {
             steps.push(if rng.one_in(9) { Step::Minute } else { Step::Turn });

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver::{Fault, ManualClock, Rng, SimDisk};
 use store::{
-    Durability, Embedded, Error, Event, Expect, Key, Op, OpenError, Options, Pending, Revision, Store, WatchItem,
-    WatchRequest, Write, Writer, Written,
+    Durability, Embedded, Error, Event, Expect, Key, Op, OpenError, Options, Pending, Revision, Store,
+    WatchItem, WatchRequest, Write, Writer, Written,
 };
 
 /// Small enough for every mechanism to run within a few dozen writes.
@@ -28,8 +28,15 @@ pub fn options() -> Options {
 
 #[derive(Clone, Debug)]
 pub enum Step {
-    Put { key: u8, length: usize, durability: Durability },
-    Delete { key: u8, durability: Durability },
+    Put {
+        key: u8,
+        length: usize,
+        durability: Durability,
+    },
+    Delete {
+        key: u8,
+        durability: Durability,
+    },
     /// Time passes: relaxed writes become due.
     Minute,
     /// Everything submitted since the last turn is one batch.
@@ -46,7 +53,8 @@ pub struct Rig {
 impl Rig {
     pub fn open_with(disk: &SimDisk, seed: u64, options: Options) -> Result<Self, OpenError> {
         let clock = Arc::new(ManualClock::new());
-        let (store, writer) = Embedded::open_driven(disk.dir(), clock.clone(), Rng::from_seed(seed), options)?;
+        let (store, writer) =
+            Embedded::open_driven(disk.dir(), clock.clone(), Rng::from_seed(seed), options)?;
         Ok(Self { store, writer, clock })
     }
 
@@ -73,12 +81,21 @@ impl Rig {
 
     pub fn watch(&self, prefix: &str, from: u64) -> store::Watch {
         let prefix = prefix.as_bytes().to_vec();
-        self.store.watch(&WatchRequest { prefix, from: Some(Revision(from)), capacity: 1000 })
+        self.store.watch(&WatchRequest {
+            prefix,
+            from: Some(Revision(from)),
+            capacity: 1000,
+        })
     }
 }
 
 pub fn put(key: &str, value: &[u8]) -> Op {
-    Op::Put { key: key.into(), value: Bytes::copy_from_slice(value), expect: Expect::Any, lease: None }
+    Op::Put {
+        key: key.into(),
+        value: Bytes::copy_from_slice(value),
+        expect: Expect::Any,
+        lease: None,
+    }
 }
 
 /// Everything a watch has to tell at the moment.
@@ -143,19 +160,31 @@ fn apply<'a>(state: &mut State, changes: impl IntoIterator<Item = &'a Change>) {
 fn contents(store: &Embedded, revision: Option<Revision>) -> Result<State, Error> {
     let everything = store::KeyRange::prefix(b"");
     let snapshot = store.snapshot(revision)?;
-    Ok(snapshot.range(&everything).map(|row| (row.key.to_vec(), row.value.clone())).collect())
+    Ok(snapshot
+        .range(&everything)
+        .map(|row| (row.key.to_vec(), row.value.clone()))
+        .collect())
 }
 
 /// A state without the padding of its values.
 fn brief(state: &State) -> String {
     let value = |value: &Bytes| value.escape_ascii().to_string().trim_end_matches('.').to_owned();
-    state.iter().map(|(key, bytes)| format!("{}={} ", key.escape_ascii(), value(bytes))).collect()
+    state
+        .iter()
+        .map(|(key, bytes)| format!("{}={} ", key.escape_ascii(), value(bytes)))
+        .collect()
 }
 
 /// Runs the script until its end or until the disk fails for good. Ends without closing.
 pub fn run(disk: &SimDisk, steps: &[Step], seed: u64, past: Past) -> Known {
-    let mut known = Known { seen: past.seen, start: past.state, ..Known::default() };
-    let Ok(mut rig) = Rig::open_with(disk, seed, options()) else { return known };
+    let mut known = Known {
+        seen: past.seen,
+        start: past.state,
+        ..Known::default()
+    };
+    let Ok(mut rig) = Rig::open_with(disk, seed, options()) else {
+        return known;
+    };
     let mut pending: Vec<(Op, Durability, Pending<Written>)> = Vec::new();
     for (serial, step) in steps.iter().chain([&Step::Turn]).enumerate() {
         let (op, durability) = match step {
@@ -169,15 +198,26 @@ pub fn run(disk: &SimDisk, steps: &[Step], seed: u64, past: Past) -> Known {
                 }
                 continue;
             }
-            Step::Put { key, length, durability } => {
+            Step::Put {
+                key,
+                length,
+                durability,
+            } => {
                 let value = [serial.to_string().as_bytes(), &vec![b'.'; *length]].concat();
                 (put(&format!("k{key}"), &value), *durability)
             }
-            Step::Delete { key, durability } => {
-                (Op::Delete { key: Key::from(&*format!("k{key}")), expect: Expect::Any }, *durability)
-            }
+            Step::Delete { key, durability } => (
+                Op::Delete {
+                    key: Key::from(&*format!("k{key}")),
+                    expect: Expect::Any,
+                },
+                *durability,
+            ),
         };
-        let answer = rig.store.write(Write { op: op.clone(), durability });
+        let answer = rig.store.write(Write {
+            op: op.clone(),
+            durability,
+        });
         pending.push((op, durability, answer));
     }
     known
@@ -203,29 +243,57 @@ impl Known {
     }
 
     fn brief(&self) -> String {
-        let change = |(key, value): &Change| format!("{}={:?}", key.escape_ascii(), value.as_ref().map(|v| v.len()));
-        let answered: Vec<_> = self.answered.iter().map(|(at, c)| format!("{}:{}", at.0, change(c))).collect();
+        let change =
+            |(key, value): &Change| format!("{}={:?}", key.escape_ascii(), value.as_ref().map(|v| v.len()));
+        let answered: Vec<_> = self
+            .answered
+            .iter()
+            .map(|(at, c)| format!("{}:{}", at.0, change(c)))
+            .collect();
         let doubtful: Vec<_> = self.doubtful.iter().map(change).collect();
         let start = brief(&self.start);
-        format!("start {start}, {answered:?}, durable {:?}, seen {:?}, doubtful {doubtful:?}", self.durable, self.seen)
+        format!(
+            "start {start}, {answered:?}, durable {:?}, seen {:?}, doubtful {doubtful:?}",
+            self.durable, self.seen
+        )
     }
 
     /// Holds a store that was opened after a crash against what was known before it.
     pub fn check(&self, rig: &mut Rig) -> Result<(), String> {
         let last = rig.store.revision();
-        ensure!(last >= self.durable, "{last:?} is before the durable {:?}", self.durable);
-        let before: Vec<_> = self.answered.iter().filter(|(revision, _)| *revision <= last).collect();
+        ensure!(
+            last >= self.durable,
+            "{last:?} is before the durable {:?}",
+            self.durable
+        );
+        let before: Vec<_> = self
+            .answered
+            .iter()
+            .filter(|(revision, _)| *revision <= last)
+            .collect();
         let mut expected = self.start.clone();
         apply(&mut expected, before.iter().map(|(_, change)| change));
-        let newest = self.answered.last().map_or(Revision::ZERO, |(revision, _)| *revision);
+        let newest = self
+            .answered
+            .last()
+            .map_or(Revision::ZERO, |(revision, _)| *revision);
         let found = contents(&rig.store, None).map_err(|error| error.to_string())?;
         let mut with_doubtful = expected.clone();
         apply(&mut with_doubtful, &self.doubtful);
-        ensure!(found == expected || last > newest && found == with_doubtful, "{} instead of {}", brief(&found), brief(&expected));
+        ensure!(
+            found == expected || last > newest && found == with_doubtful,
+            "{} instead of {}",
+            brief(&found),
+            brief(&expected)
+        );
         check_window(&rig.store, &before, last)?;
         self.check_lost(rig, last)?;
         let next = rig.put("new", "x").map_err(|error| error.to_string())?.revision;
-        ensure!(next > self.seen, "{next:?} was used before, {:?} was seen", self.seen);
+        ensure!(
+            next > self.seen,
+            "{next:?} was used before, {:?} was seen",
+            self.seen
+        );
         Ok(())
     }
 
@@ -233,9 +301,15 @@ impl Known {
     fn check_lost(&self, rig: &Rig, last: Revision) -> Result<(), String> {
         for lost in (last.0 + 1..=self.seen.0).map(Revision) {
             let read = rig.store.snapshot(Some(lost));
-            ensure!(matches!(read, Err(Error::Compacted { .. })), "lost {lost:?} can be read: {read:?}");
+            ensure!(
+                matches!(read, Err(Error::Compacted { .. })),
+                "lost {lost:?} can be read: {read:?}"
+            );
             let watched = rig.watch("", lost.0 + 1).try_next();
-            ensure!(matches!(watched, Some(Err(Error::Compacted { .. }))), "watch beyond lost {lost:?}: {watched:?}");
+            ensure!(
+                matches!(watched, Some(Err(Error::Compacted { .. }))),
+                "watch beyond lost {lost:?}: {watched:?}"
+            );
         }
         Ok(())
     }
@@ -244,21 +318,41 @@ impl Known {
 /// The window tells the past without a break: from its floor, every event leads to the state
 /// that can be read at its revision, from the state it says was before.
 fn check_window(store: &Embedded, answered: &[&(Revision, Change)], last: Revision) -> Result<(), String> {
-    let floor = (0..=last.0).map(Revision).find(|&revision| contents(store, Some(revision)).is_ok());
-    let Some(floor) = floor else { return Err("nothing can be read".to_owned()) };
+    let floor = (0..=last.0)
+        .map(Revision)
+        .find(|&revision| contents(store, Some(revision)).is_ok());
+    let Some(floor) = floor else {
+        return Err("nothing can be read".to_owned());
+    };
     let mut state = contents(store, Some(floor)).map_err(|error| error.to_string())?;
-    let request = WatchRequest { prefix: vec![], from: Some(floor.next()), capacity: 0 };
+    let request = WatchRequest {
+        prefix: vec![],
+        from: Some(floor.next()),
+        capacity: 0,
+    };
     let events = drain(&mut store.watch(&request)).map_err(|error| error.to_string())?;
     for event in &events {
         let previous = event.previous.as_ref().map(|row| &row.value);
-        ensure!(state.get(event.key()) == previous, "wrong previous value in {event:?}");
-        let change = (event.key().to_vec(), event.row.as_ref().map(|row| row.value.clone()));
+        ensure!(
+            state.get(event.key()) == previous,
+            "wrong previous value in {event:?}"
+        );
+        let change = (
+            event.key().to_vec(),
+            event.row.as_ref().map(|row| row.value.clone()),
+        );
         apply(&mut state, [&change]);
-        ensure!(contents(store, Some(event.revision)).ok().as_ref() == Some(&state), "wrong past at {event:?}");
+        ensure!(
+            contents(store, Some(event.revision)).ok().as_ref() == Some(&state),
+            "wrong past at {event:?}"
+        );
     }
     for (revision, change) in answered.iter().filter(|(revision, _)| *revision > floor) {
         let told = events.iter().find(|event| event.revision == *revision);
-        ensure!(told.is_some_and(|event| event.key() == &change.0[..]), "no event at {revision:?}");
+        ensure!(
+            told.is_some_and(|event| event.key() == &change.0[..]),
+            "no event at {revision:?}"
+        );
     }
     Ok(())
 }
@@ -270,7 +364,12 @@ pub fn ordeal(disk: &SimDisk, steps: &[Step], cut: u64, rng: &mut Rng, past: Pas
     disk.crash(rng);
     let opened = Rig::open_with(disk, rng.next_u64(), options());
     let mut rig = opened.map_err(|error| format!("open: {error}"))?;
-    known.check(&mut rig).map_err(|message| format!("{message}; known: {}", known.brief()))?;
+    known
+        .check(&mut rig)
+        .map_err(|message| format!("{message}; known: {}", known.brief()))?;
     let state = contents(&rig.store, None).map_err(|error| error.to_string())?;
-    Ok(Past { state, seen: rig.store.revision() })
+    Ok(Past {
+        state,
+        seen: rig.store.revision(),
+    })
 }

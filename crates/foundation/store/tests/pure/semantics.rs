@@ -7,14 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver::{RealDir, Rng, SimDisk, SystemClock};
 use store::{
-    Durability, Embedded, Error, Expect, Key, KeyRange, LeaseId, Op, Options, RangeRequest, Revision, Snapshot, Store,
-    WatchItem, WatchRequest, Write,
+    Durability, Embedded, Error, Expect, Key, KeyRange, LeaseId, Op, Options, RangeRequest, Revision,
+    Snapshot, Store, WatchItem, WatchRequest, Write,
 };
 
 use crate::rig::{Rig, drain, put};
 
 fn conditional(key: &str, value: &str, expect: Expect) -> Op {
-    Op::Put { key: key.into(), value: Bytes::copy_from_slice(value.as_bytes()), expect, lease: None }
+    Op::Put {
+        key: key.into(),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+        expect,
+        lease: None,
+    }
 }
 
 fn rig() -> Rig {
@@ -31,13 +36,23 @@ fn compare_and_swap_is_on_the_modification_revision() {
     let second = check(conditional("a", "2", Expect::At(first.revision))).unwrap();
     assert_eq!(second.previous, first.row);
     let row = second.row.unwrap();
-    assert_eq!((row.create_revision, row.mod_revision, row.version), (first.revision, second.revision, 2));
-    let delete = |expect| Op::Delete { key: Key::from("a"), expect };
+    assert_eq!(
+        (row.create_revision, row.mod_revision, row.version),
+        (first.revision, second.revision, 2)
+    );
+    let delete = |expect| Op::Delete {
+        key: Key::from("a"),
+        expect,
+    };
     check(delete(Expect::At(first.revision))).unwrap_err();
     let deleted = check(delete(Expect::At(second.revision))).unwrap();
     assert_eq!(deleted.previous.unwrap(), row);
     let nothing = check(delete(Expect::Any)).unwrap();
-    assert_eq!((nothing.revision, nothing.previous), (deleted.revision, None), "not a write");
+    assert_eq!(
+        (nothing.revision, nothing.previous),
+        (deleted.revision, None),
+        "not a write"
+    );
     let again = check(conditional("a", "3", Expect::Absent)).unwrap().row.unwrap();
     assert_eq!((again.version, again.create_revision), (1, again.mod_revision));
 }
@@ -48,13 +63,26 @@ fn waiting_writes_share_one_sync_and_see_each_other() {
     let mut rig = Rig::open(&disk);
     rig.put("warm", "up").unwrap();
     let before = disk.io_count();
-    let durable = |op| Write { op, durability: Durability::Durable };
-    let answers: Vec<_> =
-        (0..50).map(|_| rig.store.write(durable(conditional("a", "x", Expect::Absent)))).collect();
-    assert_eq!(rig.store.revision(), Revision(1), "nothing is visible before its fsync");
+    let durable = |op| Write {
+        op,
+        durability: Durability::Durable,
+    };
+    let answers: Vec<_> = (0..50)
+        .map(|_| rig.store.write(durable(conditional("a", "x", Expect::Absent))))
+        .collect();
+    assert_eq!(
+        rig.store.revision(),
+        Revision(1),
+        "nothing is visible before its fsync"
+    );
     rig.turn();
     assert_eq!(disk.io_count() - before, 2, "one write, one fdatasync");
-    let won = answers.into_iter().filter(|_| true).map(store::Pending::wait).filter(Result::is_ok).count();
+    let won = answers
+        .into_iter()
+        .filter(|_| true)
+        .map(store::Pending::wait)
+        .filter(Result::is_ok)
+        .count();
     assert_eq!(won, 1);
 }
 
@@ -64,17 +92,30 @@ fn a_limited_read_continues_exactly_where_and_when_it_stopped() {
     (0..10).for_each(|n| drop(rig.put(&format!("a/{n}"), "old").unwrap()));
     rig.put("b", "other").unwrap();
     let range = KeyRange::prefix(b"a/");
-    let request = RangeRequest { range: range.clone(), revision: None, limit: Some(4) };
+    let request = RangeRequest {
+        range: range.clone(),
+        revision: None,
+        limit: Some(4),
+    };
     let first = rig.store.range(&request).wait().unwrap();
     assert_eq!((first.rows.len(), first.count), (4, 10));
     (0..10).for_each(|n| drop(rig.put(&format!("a/{n}"), "new").unwrap()));
     let rest = range.after(&first.rows[3].key);
-    let request = RangeRequest { range: rest, revision: Some(first.revision), limit: None };
+    let request = RangeRequest {
+        range: rest,
+        revision: Some(first.revision),
+        limit: None,
+    };
     let second = rig.store.range(&request).wait().unwrap();
     assert_eq!(second.rows.len(), 6);
     assert!(second.rows.iter().all(|row| &row.value[..] == b"old"));
-    let future = RangeRequest { revision: Some(Revision(99)), ..request };
-    assert!(matches!(rig.store.range(&future).wait(), Err(Error::FutureRevision { current }) if current == Revision(21)));
+    let future = RangeRequest {
+        revision: Some(Revision(99)),
+        ..request
+    };
+    assert!(
+        matches!(rig.store.range(&future).wait(), Err(Error::FutureRevision { current }) if current == Revision(21))
+    );
 }
 
 #[test]
@@ -84,9 +125,18 @@ fn a_watch_tells_what_was_what_is_and_how_far_it_is() {
     rig.put("b/1", "x").unwrap();
     let mut watch = rig.watch("a/", 1);
     rig.put("a/1", "y").unwrap();
-    rig.write(Op::Delete { key: Key::from("a/1"), expect: Expect::Any }, Durability::Durable).unwrap();
+    rig.write(
+        Op::Delete {
+            key: Key::from("a/1"),
+            expect: Expect::Any,
+        },
+        Durability::Durable,
+    )
+    .unwrap();
     watch.request_progress();
-    let events: Vec<_> = std::iter::from_fn(|| watch.try_next()).map(Result::unwrap).collect();
+    let events: Vec<_> = std::iter::from_fn(|| watch.try_next())
+        .map(Result::unwrap)
+        .collect();
     let value = |row: &Option<Arc<store::KeyValue>>| row.as_ref().map(|row| row.value.clone());
     let told: Vec<_> = events
         .iter()
@@ -96,7 +146,15 @@ fn a_watch_tells_what_was_what_is_and_how_far_it_is() {
         })
         .collect();
     let (x, y) = (Some(Bytes::from("x")), Some(Bytes::from("y")));
-    assert_eq!(told, [(1, None, x.clone()), (3, x, y.clone()), (4, y, None), (4, None, None)]);
+    assert_eq!(
+        told,
+        [
+            (1, None, x.clone()),
+            (3, x, y.clone()),
+            (4, y, None),
+            (4, None, None)
+        ]
+    );
 }
 
 #[test]
@@ -113,14 +171,22 @@ fn a_watch_of_the_future_waits_for_it() {
     let mut rig = rig();
     let mut watch = rig.watch("", 3);
     (0..4).for_each(|_| drop(rig.put("a", "x").unwrap()));
-    let revisions: Vec<_> = drain(&mut watch).unwrap().iter().map(|event| event.revision.0).collect();
+    let revisions: Vec<_> = drain(&mut watch)
+        .unwrap()
+        .iter()
+        .map(|event| event.revision.0)
+        .collect();
     assert_eq!(revisions, [3, 4]);
 }
 
 #[test]
 fn a_slow_watcher_is_dropped_and_the_others_are_not() {
     let mut rig = rig();
-    let request = WatchRequest { prefix: vec![], from: None, capacity: 2 };
+    let request = WatchRequest {
+        prefix: vec![],
+        from: None,
+        capacity: 2,
+    };
     let (mut slow, mut quick) = (rig.store.watch(&request), rig.store.watch(&request));
     for _ in 0..3 {
         rig.put("a", "x").unwrap();
@@ -140,8 +206,14 @@ fn compaction_ends_the_past() {
     assert!(matches!(at(4), Err(Error::Compacted { oldest: Revision(5) })));
     assert!(matches!(rig.watch("", 5).next(), Err(Error::Compacted { .. })));
     assert_eq!(drain(&mut rig.watch("", 6)).unwrap().len(), 4);
-    assert!(matches!(rig.store.compact(Revision(4)).wait(), Err(Error::Compacted { .. })));
-    assert!(matches!(rig.store.compact(Revision(10)).wait(), Err(Error::FutureRevision { .. })));
+    assert!(matches!(
+        rig.store.compact(Revision(4)).wait(),
+        Err(Error::Compacted { .. })
+    ));
+    assert!(matches!(
+        rig.store.compact(Revision(10)).wait(),
+        Err(Error::FutureRevision { .. })
+    ));
 }
 
 #[test]
@@ -170,12 +242,28 @@ fn lease(id: u64) -> LeaseId {
 }
 
 fn leased(key: &str, id: u64) -> Op {
-    Op::Put { key: key.into(), value: Bytes::new(), expect: Expect::Any, lease: Some(lease(id)) }
+    Op::Put {
+        key: key.into(),
+        value: Bytes::new(),
+        expect: Expect::Any,
+        lease: Some(lease(id)),
+    }
 }
 
 fn keys(rig: &Rig) -> Vec<Key> {
-    let everything = RangeRequest { range: KeyRange::prefix(b""), revision: None, limit: None };
-    rig.store.range(&everything).wait().unwrap().rows.iter().map(|row| row.key.clone()).collect()
+    let everything = RangeRequest {
+        range: KeyRange::prefix(b""),
+        revision: None,
+        limit: None,
+    };
+    rig.store
+        .range(&everything)
+        .wait()
+        .unwrap()
+        .rows
+        .iter()
+        .map(|row| row.key.clone())
+        .collect()
 }
 
 #[test]
@@ -186,11 +274,17 @@ fn keys_go_with_their_lease() {
     let mut write = |op| rig.write(op, Durability::Durable);
     assert!(matches!(write(leased("a", 1)), Err(Error::LeaseNotFound(_))));
     write(Op::Grant { lease: lease(1), ttl }).unwrap();
-    assert!(matches!(write(Op::Grant { lease: lease(1), ttl }), Err(Error::LeaseExists(_))));
-    ["a", "b", "c"].iter().for_each(|key| drop(write(leased(key, 1)).unwrap()));
+    assert!(matches!(
+        write(Op::Grant { lease: lease(1), ttl }),
+        Err(Error::LeaseExists(_))
+    ));
+    ["a", "b", "c"]
+        .iter()
+        .for_each(|key| drop(write(leased(key, 1)).unwrap()));
     write(put("c", b"freed")).unwrap();
     rig.clock.advance(Duration::from_secs(8));
-    rig.write(Op::KeepAlive { lease: lease(1) }, Durability::Durable).unwrap();
+    rig.write(Op::KeepAlive { lease: lease(1) }, Durability::Durable)
+        .unwrap();
     rig.clock.advance(Duration::from_secs(8));
     rig.turn();
     assert_eq!(keys(&rig).len(), 3, "renewed");
@@ -204,18 +298,44 @@ fn keys_go_with_their_lease() {
     rig.turn();
     assert_eq!(keys(&rig), [Key::from("c")]);
     assert_eq!(drain(&mut watch).err().map(|error| error.to_string()), None);
-    assert!(matches!(rig.write(Op::Revoke { lease: lease(1) }, Durability::Durable), Err(Error::LeaseNotFound(_))));
+    assert!(matches!(
+        rig.write(Op::Revoke { lease: lease(1) }, Durability::Durable),
+        Err(Error::LeaseNotFound(_))
+    ));
 }
 
 #[test]
 fn a_lease_with_very_many_keys_is_revoked_in_parts() {
-    let mut rig = Rig::open_with(&SimDisk::new(), 1, Options { queue_bytes: 8 << 20, ..Options::default() }).unwrap();
-    rig.write(Op::Grant { lease: lease(1), ttl: Duration::from_secs(1) }, Durability::Durable).unwrap();
-    let write = |n: u64| rig.store.write(Write { op: leased(&format!("{n:05}"), 1), durability: Durability::Durable });
+    let mut rig = Rig::open_with(
+        &SimDisk::new(),
+        1,
+        Options {
+            queue_bytes: 8 << 20,
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    rig.write(
+        Op::Grant {
+            lease: lease(1),
+            ttl: Duration::from_secs(1),
+        },
+        Durability::Durable,
+    )
+    .unwrap();
+    let write = |n: u64| {
+        rig.store.write(Write {
+            op: leased(&format!("{n:05}"), 1),
+            durability: Durability::Durable,
+        })
+    };
     let pending: Vec<_> = (0..2500).map(write).collect();
     rig.turn();
-    pending.into_iter().for_each(|answer| drop(answer.wait().unwrap()));
-    rig.write(Op::Revoke { lease: lease(1) }, Durability::Durable).unwrap();
+    pending
+        .into_iter()
+        .for_each(|answer| drop(answer.wait().unwrap()));
+    rig.write(Op::Revoke { lease: lease(1) }, Durability::Durable)
+        .unwrap();
     assert_eq!(keys(&rig).len(), 0);
 }
 
@@ -223,10 +343,22 @@ fn a_lease_with_very_many_keys_is_revoked_in_parts() {
 fn limits_are_told_by_name() {
     let mut rig = rig();
     let long = "k".repeat(Options::MAX_KEY + 1);
-    assert!(matches!(rig.put(&long, ""), Err(Error::TooLarge { what: "key", .. })));
-    let waiting: Vec<_> = (0..5).map(|_| rig.store.put(Key::from("a"), vec![0; 400_000].into(), Expect::Any)).collect();
+    assert!(matches!(
+        rig.put(&long, ""),
+        Err(Error::TooLarge { what: "key", .. })
+    ));
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            rig.store
+                .put(Key::from("a"), vec![0; 400_000].into(), Expect::Any)
+        })
+        .collect();
     rig.turn();
-    let busy = waiting.into_iter().map(store::Pending::wait).filter(|a| matches!(a, Err(Error::Busy))).count();
+    let busy = waiting
+        .into_iter()
+        .map(store::Pending::wait)
+        .filter(|a| matches!(a, Err(Error::Busy)))
+        .count();
     assert_eq!(busy, 3, "a queue of 1 MiB takes two");
 }
 
@@ -237,10 +369,15 @@ fn a_fork_goes_its_own_way() {
     rig.put("a", "new").unwrap();
     let past: Snapshot = rig.store.snapshot(Some(Revision(1))).unwrap();
     let fork = Embedded::fork(past, Arc::new(SystemClock::new()), Options::default()).unwrap();
-    fork.put(Key::from("b"), Bytes::new(), Expect::Absent).wait().unwrap();
+    fork.put(Key::from("b"), Bytes::new(), Expect::Absent)
+        .wait()
+        .unwrap();
     assert_eq!(&fork.get(b"a").wait().unwrap().unwrap().value[..], b"old");
     assert!(rig.store.get(b"b").wait().unwrap().is_none());
-    assert!(matches!(fork.snapshot(Some(Revision(0))), Err(Error::Compacted { .. })));
+    assert!(matches!(
+        fork.snapshot(Some(Revision(0))),
+        Err(Error::Compacted { .. })
+    ));
 }
 
 /// Real files, real threads: concurrent writers lose no update, and what they did is there
@@ -250,15 +387,27 @@ fn concurrent_writers_on_real_files() {
     let root = tempfile::tempdir().unwrap();
     let open = || {
         let dir = Arc::new(RealDir::open(&root.path().join("store")).unwrap());
-        Embedded::open(dir, Arc::new(SystemClock::new()), Rng::from_os().unwrap(), Options::default()).unwrap()
+        Embedded::open(
+            dir,
+            Arc::new(SystemClock::new()),
+            Rng::from_os().unwrap(),
+            Options::default(),
+        )
+        .unwrap()
     };
     let store = open();
     let increment = |store: &Embedded| loop {
         let row = store.get(b"n").wait().unwrap();
         let (n, expect) = row.map_or((0, Expect::Absent), |row| {
-            (std::str::from_utf8(&row.value).unwrap().parse::<u32>().unwrap(), Expect::At(row.mod_revision))
+            (
+                std::str::from_utf8(&row.value).unwrap().parse::<u32>().unwrap(),
+                Expect::At(row.mod_revision),
+            )
         });
-        match store.put(Key::from("n"), (n + 1).to_string().into(), expect).wait() {
+        match store
+            .put(Key::from("n"), (n + 1).to_string().into(), expect)
+            .wait()
+        {
             Ok(_) => return,
             Err(error) => assert!(matches!(error, Error::RevisionMismatch { .. })),
         }
@@ -268,7 +417,11 @@ fn concurrent_writers_on_real_files() {
             scope.spawn(|| (0..25).for_each(|_| increment(&store)));
         }
     });
-    let mut watch = store.watch(&WatchRequest { prefix: vec![], from: None, capacity: 1 });
+    let mut watch = store.watch(&WatchRequest {
+        prefix: vec![],
+        from: None,
+        capacity: 1,
+    });
     drop(store);
     assert!(matches!(watch.next(), Err(Error::Closed)));
     let store = open();
