@@ -44,7 +44,7 @@ impl Checkpoint {
             .and_then(|()| publish(dir, &*file, TEMPORARY, &checkpoint_name(self.revision)));
         if written.is_err() {
             // As in `Blank::create`: the space is given back if it can be.
-            let _ = dir.remove(TEMPORARY);
+            drop(dir.remove(TEMPORARY));
         }
         written?;
         file.size()

@@ -179,7 +179,7 @@ impl Drop for Embedded {
         self.shared.queue.close();
         for thread in self.threads.drain(..) {
             // A panic of the writer has been reported by the panic hook.
-            let _ = thread.join();
+            drop(thread.join());
         }
     }
 }

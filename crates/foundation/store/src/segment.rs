@@ -42,7 +42,7 @@ impl Blank {
         if let Err(error) = filled {
             // The space is given back; if even that fails, the next attempt or the next open
             // does it. The first error is the one to tell.
-            let _ = dir.remove(name);
+            drop(dir.remove(name));
             return Err(error);
         }
         Ok(Self {

@@ -46,17 +46,17 @@ impl Watch {
     ///
     /// # Errors
     /// [`Error::Compacted`], [`Error::Lagged`] or [`Error::Closed`]; the watch has then ended.
-    pub fn next(&mut self) -> Result<WatchItem, Error> {
-        block_on(std::future::poll_fn(|cx| self.poll_next(cx)))
+    pub fn recv(&mut self) -> Result<WatchItem, Error> {
+        block_on(std::future::poll_fn(|cx| self.poll_recv(cx)))
     }
 
     /// The next item if it is there.
-    pub fn try_next(&mut self) -> Option<Result<WatchItem, Error>> {
+    pub fn try_recv(&mut self) -> Option<Result<WatchItem, Error>> {
         self.queue.state().take()
     }
 
-    /// As [`Self::next`], for an executor.
-    pub fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<WatchItem, Error>> {
+    /// As [`Self::recv`], for an executor.
+    pub fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Result<WatchItem, Error>> {
         let mut state = self.queue.state();
         match state.take() {
             Some(item) => Poll::Ready(item),

@@ -68,7 +68,7 @@ impl Writer {
         }
         if self.sync_at.is_some_and(|at| at <= self.clock.now()) {
             // If it fails the log remembers, and the next writer is told.
-            let _ = self.sync();
+            drop(self.sync());
         }
         self.next_job()
     }

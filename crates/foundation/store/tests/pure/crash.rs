@@ -2,9 +2,9 @@
 
 use driver::{Rng, SimDisk};
 use proptest::prelude::*;
-use store::Durability;
+use store::{Durability, Revision};
 
-use crate::rig::{Past, Step, ordeal, run};
+use crate::rig::{Past, Rig, Step, ordeal, run};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let durability = prop_oneof![Just(Durability::Durable), Just(Durability::Relaxed)];
@@ -83,6 +83,23 @@ fn losses(lying: bool, scripts: u64) -> (u64, Option<String>) {
 fn a_power_cut_at_any_io_loses_nothing_acknowledged() {
     let (_, first) = losses(false, 6);
     assert_eq!(first, None);
+}
+
+#[test]
+fn the_scripts_get_as_far_as_checkpoints() {
+    for seed in 0..6 {
+        let disk = SimDisk::new();
+        drop(run(
+            &disk,
+            &long_script(&mut Rng::from_seed(seed)),
+            1,
+            Past::default(),
+        ));
+        assert!(
+            Rig::open(&disk).store.status().checkpoint > Revision::ZERO,
+            "script {seed}"
+        );
+    }
 }
 
 /// The check is worth something only if it notices a disk that does not sync.

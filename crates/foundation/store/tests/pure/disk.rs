@@ -1,9 +1,9 @@
 //! Disks that fail, fill up and rot; and the files a store keeps on a good one.
 
 use driver::{Fault, Rng, SimDisk};
-use store::{Embedded, Error, OpenError, Options, Revision, Store};
+use store::{Durability, Embedded, Error, OpenError, Options, Revision, Store};
 
-use crate::rig::{Rig, drain, options};
+use crate::rig::{Rig, drain, options, put};
 
 /// Writes until the log has been checkpointed and its segments used again; closes.
 fn worn(disk: &SimDisk) -> Rig {
@@ -78,6 +78,42 @@ fn a_clean_close_is_no_gap_and_a_kill_is_one_that_nobody_saw() {
     let next = rig.put("a", "3").unwrap().revision;
     assert!(next > Revision(3));
     assert_eq!(drain(&mut watch).unwrap()[0].revision, next);
+}
+
+#[test]
+fn whoever_saw_what_the_power_took_is_told_so() {
+    let mut lost = 0;
+    for seed in 0..20 {
+        let disk = SimDisk::new();
+        let mut rig = Rig::open(&disk);
+        rig.put("a", "1").unwrap();
+        let seen = rig.write(put("b", b"1"), Durability::Relaxed).unwrap().revision;
+        drop(rig);
+        disk.crash(&mut Rng::from_seed(seed));
+        let mut rig = Rig::open(&disk);
+        if rig.store.revision() == seen {
+            continue;
+        }
+        lost += 1;
+        assert_eq!(rig.store.status().unclean_start, Some(Revision(1)));
+        assert!(matches!(
+            rig.store.snapshot(Some(seen)),
+            Err(Error::Compacted { .. })
+        ));
+        assert!(matches!(
+            rig.watch("", seen.0 + 1).recv(),
+            Err(Error::Compacted { .. })
+        ));
+        let mut unaware = rig.watch("", seen.0);
+        let next = rig.put("c", "1").unwrap().revision;
+        assert!(next > seen);
+        assert_eq!(drain(&mut unaware).unwrap()[0].revision, next);
+        assert!(
+            matches!(rig.watch("", seen.0 + 1).recv(), Err(Error::Compacted { .. })),
+            "also later"
+        );
+    }
+    assert!(lost > 3, "{lost}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub fn put(key: &str, value: &[u8]) -> Op {
 /// Everything a watch has to tell at the moment.
 pub fn drain(watch: &mut store::Watch) -> Result<Vec<Arc<Event>>, Error> {
     let mut events = Vec::new();
-    while let Some(item) = watch.try_next() {
+    while let Some(item) = watch.try_recv() {
         if let WatchItem::Event(event) = item? {
             events.push(event);
         }
@@ -305,7 +305,7 @@ impl Known {
                 matches!(read, Err(Error::Compacted { .. })),
                 "lost {lost:?} can be read: {read:?}"
             );
-            let watched = rig.watch("", lost.0 + 1).try_next();
+            let watched = rig.watch("", lost.0 + 1).try_recv();
             ensure!(
                 matches!(watched, Some(Err(Error::Compacted { .. }))),
                 "watch beyond lost {lost:?}: {watched:?}"

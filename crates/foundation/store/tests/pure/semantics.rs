@@ -134,7 +134,7 @@ fn a_watch_tells_what_was_what_is_and_how_far_it_is() {
     )
     .unwrap();
     watch.request_progress();
-    let events: Vec<_> = std::iter::from_fn(|| watch.try_next())
+    let events: Vec<_> = std::iter::from_fn(|| watch.try_recv())
         .map(Result::unwrap)
         .collect();
     let value = |row: &Option<Arc<store::KeyValue>>| row.as_ref().map(|row| row.value.clone());
@@ -192,8 +192,8 @@ fn a_slow_watcher_is_dropped_and_the_others_are_not() {
         rig.put("a", "x").unwrap();
         assert_eq!(drain(&mut quick).unwrap().len(), 1);
     }
-    assert!(matches!(slow.next(), Err(Error::Lagged)));
-    assert!(matches!(slow.next(), Err(Error::Lagged)), "and stays so");
+    assert!(matches!(slow.recv(), Err(Error::Lagged)));
+    assert!(matches!(slow.recv(), Err(Error::Lagged)), "and stays so");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn compaction_ends_the_past() {
     let at = |revision| rig.store.snapshot(Some(Revision(revision)));
     assert_eq!(&at(5).unwrap().get(b"a").unwrap().value[..], b"4");
     assert!(matches!(at(4), Err(Error::Compacted { oldest: Revision(5) })));
-    assert!(matches!(rig.watch("", 5).next(), Err(Error::Compacted { .. })));
+    assert!(matches!(rig.watch("", 5).recv(), Err(Error::Compacted { .. })));
     assert_eq!(drain(&mut rig.watch("", 6)).unwrap().len(), 4);
     assert!(matches!(
         rig.store.compact(Revision(4)).wait(),
@@ -423,7 +423,7 @@ fn concurrent_writers_on_real_files() {
         capacity: 1,
     });
     drop(store);
-    assert!(matches!(watch.next(), Err(Error::Closed)));
+    assert!(matches!(watch.recv(), Err(Error::Closed)));
     let store = open();
     assert_eq!(&store.get(b"n").wait().unwrap().unwrap().value[..], b"100");
     assert_eq!(store.revision(), Revision(100));
