@@ -30,6 +30,7 @@ mod log;
 mod options;
 mod pending;
 mod queue;
+mod rebuild;
 mod record;
 mod recovery;
 mod replay;

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use driver::{Dir, Instant, Rng};
 
 use crate::checkpoint::Checkpoint;
-use crate::history::{History, apply};
+use crate::history::History;
 use crate::layout::{self, Contents, checkpoint_name, segment_name};
 use crate::lease::Leases;
 use crate::log::{Log, Sealed};
-use crate::record::LogOp;
+use crate::rebuild::State;
 use crate::replay::{Extent, Position, has_hole, replay};
 use crate::segment::{Blank, START, Segment, size_of};
-use crate::tree::Tree;
-use crate::{Event, OpenError, Options, Revision, Snapshot};
+use crate::{OpenError, Options, Revision, Snapshot};
 
 /// A store as it was found.
 pub(crate) struct Recovered {
@@ -120,95 +119,6 @@ fn open_segments(
         .iter()
         .try_for_each(|&sequence| dir.remove(&segment_name(sequence)))?;
     Ok(segments)
-}
-
-/// What replay builds.
-struct State {
-    tree: Tree,
-    history: History,
-    leases: Leases,
-    floor: Revision,
-    now: Instant,
-}
-
-impl State {
-    fn new(checkpoint: &Checkpoint, options: &Options, now: Instant) -> Self {
-        let mut leases = Leases::default();
-        checkpoint
-            .leases
-            .iter()
-            .for_each(|&(lease, seconds)| leases.grant(lease, seconds, now));
-        for row in checkpoint.tree.rows().filter(|row| row.lease.is_some()) {
-            leases.observe(&Event {
-                revision: row.mod_revision,
-                row: Some(row.clone()),
-                previous: None,
-            });
-        }
-        let (floor, tree) = (checkpoint.revision, checkpoint.tree.clone());
-        let history = History::new(
-            Snapshot {
-                revision: floor,
-                tree: tree.clone(),
-            },
-            options,
-        );
-        Self {
-            tree,
-            history,
-            leases,
-            floor,
-            now,
-        }
-    }
-
-    /// Does what a record says, leaving out what the checkpoint has.
-    fn apply(&mut self, base: Revision, ops: Vec<LogOp>) {
-        let last = Revision(base.0 + ops.len() as u64 - 1);
-        let first = base.max(self.floor.next());
-        if last < first {
-            return;
-        }
-        let mut events = Vec::new();
-        for (revision, op) in (base.0..)
-            .map(Revision)
-            .zip(ops)
-            .filter(|(revision, _)| *revision >= first)
-        {
-            events.extend(self.apply_op(revision, op).map(Arc::new));
-        }
-        self.history.push(
-            first,
-            &events,
-            Snapshot {
-                revision: last,
-                tree: self.tree.clone(),
-            },
-        );
-    }
-
-    fn apply_op(&mut self, revision: Revision, op: LogOp) -> Option<Event> {
-        let (row, previous) = match op {
-            LogOp::Put(row) => (Some(row.clone()), self.tree.get(&row.key).cloned()),
-            LogOp::Delete(key) => (None, self.tree.get(&key).cloned()),
-            LogOp::Grant { lease, seconds } => {
-                self.leases.grant(lease, seconds, self.now);
-                return None;
-            }
-            LogOp::Revoke { lease } => {
-                self.leases.revoke(lease);
-                return None;
-            }
-        };
-        let event = Event {
-            revision,
-            row,
-            previous,
-        };
-        apply(&mut self.tree, &event);
-        self.leases.observe(&event);
-        Some(event)
-    }
 }
 
 /// Where the records of a segment end, and where the log has got to by then.
