@@ -50,7 +50,8 @@ pub enum Error {
     /// The disk is full. Nothing was written; reads go on, and writes when there is space.
     #[error("no space left for the log")]
     Full,
-    /// The disk failed before anything became visible. Nothing was written.
+    /// The disk failed before anything became visible. Nothing was written, unless the disk fails
+    /// for good and a restart finds the record whole.
     #[error("write to the log")]
     Io(#[source] Arc<io::Error>),
     /// An fsync failed. Whether this write survives is unknown, and no more are taken until the

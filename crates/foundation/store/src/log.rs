@@ -111,6 +111,8 @@ impl Log {
         let (bytes, crc) = record.finish(header, self.active.seed);
         if let Err(error) = self.active.file.write_at(&bytes, self.end) {
             self.dirty = true;
+            // If the disk refuses this too, the next commit tries again.
+            drop(self.scrub());
             return Err(write_error(error));
         }
         self.end += bytes.len() as u64;

@@ -25,8 +25,8 @@ use names::{Ino, Names};
 /// What goes wrong at a chosen I/O.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The call answers EIO. A write may have been done in part; a sync leaves it open which
-    /// bytes got through, and never tries them again.
+    /// The call answers EIO. A write has been done nevertheless, for all a reader can see; of a
+    /// sync nothing got through, and nothing of it will be tried again.
     Eio,
     /// The call answers ENOSPC; a write has been done in part.
     NoSpace,

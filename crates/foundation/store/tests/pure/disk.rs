@@ -190,13 +190,28 @@ fn any_failing_call_is_an_error_and_no_more() {
     }
 }
 
+/// The disk took all of a record and said that it failed: the refused write must not come back
+/// when the process dies next.
+#[test]
+fn a_refused_write_does_not_come_back() {
+    let disk = SimDisk::new();
+    let mut rig = Rig::open(&disk);
+    rig.put("a", "1").unwrap();
+    disk.fail_nth(0, Fault::Eio);
+    assert!(matches!(rig.put("a", "2"), Err(Error::Io(_))));
+    drop(rig);
+    assert_eq!(Rig::open(&disk).store.revision(), Revision(1));
+}
+
 #[test]
 fn a_failed_fsync_is_the_end_until_opened_again() {
     let disk = SimDisk::new();
     let mut rig = Rig::open(&disk);
     rig.put("a", "1").unwrap();
     disk.fail_nth(1, Fault::Eio);
-    assert!(matches!(rig.put("a", "2"), Err(Error::Failed(_))));
+    // Long enough to have sectors that no later record rewrites by accident.
+    let long = "2".repeat(1200);
+    assert!(matches!(rig.put("a", &long), Err(Error::Failed(_))));
     assert!(
         matches!(rig.put("a", "3"), Err(Error::Failed(_))),
         "no later success is believed"

@@ -116,9 +116,9 @@ impl File for SimFile {
         let (mut state, fault) = self.disk.call(self.boot)?;
         let end = offset + bytes.len() as u64;
         let room = state.room(self.ino, offset, end);
-        // A failing write gets half of its bytes in; a power cut may find all of them under way.
+        // A full disk takes half of a write; other failures may come after all of it was taken.
         let (end, outcome) = match fault {
-            Some(Fault::PowerCut) => (room, Err(eio())),
+            Some(Fault::PowerCut | Fault::Eio) => (room, Err(eio())),
             Some(fault) => (room.min(offset + bytes.len() as u64 / 2), Err(fault.error())),
             None if room < end => (room, Err(Fault::NoSpace.error())),
             None => (end, Ok(())),
