@@ -134,12 +134,18 @@ fn replay_all(
     state: &mut State,
     checkpoint: &Checkpoint,
 ) -> Result<(Vec<End>, Position), OpenError> {
-    // Records the checkpoint has are read again: the links lead through them.
-    let Checkpoint { link, before, .. } = *checkpoint;
+    // Records the checkpoint has are read again: the links lead through them. If none is left,
+    // relaxed ones may have been, under the ceiling that was in force.
+    let Checkpoint {
+        link,
+        before,
+        ceiling,
+        ..
+    } = *checkpoint;
     let mut position = Position {
         link,
         last: before,
-        ceiling: before,
+        ceiling,
     };
     let mut ends = Vec::new();
     for segment in segments {
