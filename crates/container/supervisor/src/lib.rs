@@ -1,1 +1,3 @@
-//! The `supervisor` room.
+//! x
+#![forbid(unsafe_code)]
+pub mod protocol;
