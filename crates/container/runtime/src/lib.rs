@@ -1,1 +1,7 @@
 //! The `runtime` room.
+#![forbid(unsafe_code)]
+
+pub mod capability;
+pub mod plan;
+pub mod seccomp;
+pub mod spec;

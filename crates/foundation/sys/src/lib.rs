@@ -1,14 +1,19 @@
-//! The `sys` room: the only crate with `unsafe`, and the only one that calls the kernel.
+//! The only room with `unsafe` code: what Gantry asks of the kernel.
 //!
-//! Each module wraps one kernel facility as narrow, safe, owned types; nothing here knows what a
-//! container is.
-#![allow(unsafe_code, reason = "this is the one crate that may")]
+//! `program` is the plan of a process start as bytes, `launch` clones a process that runs one;
+//! each of the other modules wraps one facility of the kernel as narrow, safe, owned types.
+//! Nothing here knows what a container, a pod or the OCI specification is.
 
 pub mod clock;
 pub mod epoll;
+mod init;
+pub mod launch;
 pub mod memfd;
 pub mod pidfd;
 pub mod pipe;
 pub mod process;
+pub mod program;
 pub mod pty;
+mod raw;
+pub mod sealed;
 pub mod socket;
