@@ -1,3 +1,4 @@
 //! x
 #![forbid(unsafe_code)]
+pub mod log;
 pub mod protocol;
