@@ -46,7 +46,15 @@ pub(super) fn populate(draft: &mut Draft, root: Slot, linux: &Linux, bind: bool)
 
 fn default_device(path: &str, major: i64, minor: i64) -> LinuxDevice {
     let path = path.to_owned();
-    LinuxDevice { path, kind: DeviceType::Char, major, minor, file_mode: Some(0o666), uid: None, gid: None }
+    LinuxDevice {
+        path,
+        kind: DeviceType::Char,
+        major,
+        minor,
+        file_mode: Some(0o666),
+        uid: None,
+        gid: None,
+    }
 }
 
 /// A node, or in a user namespace, where nodes cannot be made, the host's own.
@@ -54,14 +62,27 @@ fn device(draft: &mut Draft, root: Slot, device: &LinuxDevice, bind: bool) -> Re
     let path = draft.builder.text(&device.path);
     if bind {
         let tree = draft.builder.slot();
-        draft.builder.push(Op::Tree { out: tree, dir: Slot::NONE, path, flags: libc::OPEN_TREE_CLONE });
-        draft.builder.push(Op::Attach { tree, root, path, flags: 0 });
+        draft.builder.push(Op::Tree {
+            out: tree,
+            dir: Slot::NONE,
+            path,
+            flags: libc::OPEN_TREE_CLONE,
+        });
+        draft.builder.push(Op::Attach {
+            tree,
+            root,
+            path,
+            flags: 0,
+        });
         draft.builder.release(tree);
         return Ok(());
     }
     let number = |value: i64, name: &str| {
         u32::try_from(value).map_err(|_| {
-            PlanError::invalid(format!("linux.devices[{}].{name}", device.path), "not a device number")
+            PlanError::invalid(
+                format!("linux.devices[{}].{name}", device.path),
+                "not a device number",
+            )
         })
     };
     let rdev = match device.kind {
@@ -75,6 +96,12 @@ fn device(draft: &mut Draft, root: Slot, device: &LinuxDevice, bind: bool) -> Re
     };
     let mode = kind | device.file_mode.unwrap_or(0o666) & 0o7777;
     let owner = u64::from(device.uid.unwrap_or(0)) << 32 | u64::from(device.gid.unwrap_or(0));
-    draft.builder.push(Op::Device { root, path, mode, device: rdev, owner });
+    draft.builder.push(Op::Device {
+        root,
+        path,
+        mode,
+        device: rdev,
+        owner,
+    });
     Ok(())
 }

@@ -37,15 +37,23 @@ pub enum PlanError {
 
 impl PlanError {
     pub(super) fn missing(property: &str) -> Self {
-        Self::Missing { property: property.to_owned() }
+        Self::Missing {
+            property: property.to_owned(),
+        }
     }
 
     pub(super) fn invalid(property: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid { property: property.into(), reason: reason.into() }
+        Self::Invalid {
+            property: property.into(),
+            reason: reason.into(),
+        }
     }
 
     pub(super) fn unsupported(property: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Unsupported { property: property.into(), reason: reason.into() }
+        Self::Unsupported {
+            property: property.into(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -54,7 +62,11 @@ const LATER: &str = "not in this version of Gantry";
 /// Refuses what the planner does not handle. Whatever is neither here nor planned is a defect.
 pub(super) fn refuse_unsupported(spec: &Spec, process: &Process, linux: &Linux) -> Result<(), PlanError> {
     let present = [
-        ("linux.mountLabel", !linux.mount_label.is_empty(), "this host runs without SELinux"),
+        (
+            "linux.mountLabel",
+            !linux.mount_label.is_empty(),
+            "this host runs without SELinux",
+        ),
         ("linux.intelRdt", linux.intel_rdt.is_some(), LATER),
         ("linux.memoryPolicy", linux.memory_policy.is_some(), LATER),
         ("linux.netDevices", !linux.net_devices.is_empty(), LATER),
@@ -62,7 +74,10 @@ pub(super) fn refuse_unsupported(spec: &Spec, process: &Process, linux: &Linux) 
     refuse(&present)?;
     for (index, mount) in spec.mounts.iter().enumerate() {
         if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-            return Err(PlanError::unsupported(format!("mounts[{index}].uidMappings"), LATER));
+            return Err(PlanError::unsupported(
+                format!("mounts[{index}].uidMappings"),
+                LATER,
+            ));
         }
     }
     refuse_unsupported_process(process)
@@ -70,8 +85,16 @@ pub(super) fn refuse_unsupported(spec: &Spec, process: &Process, linux: &Linux) 
 
 pub(super) fn refuse_unsupported_process(process: &Process) -> Result<(), PlanError> {
     refuse(&[
-        ("process.selinuxLabel", !process.selinux_label.is_empty(), "this host runs without SELinux"),
-        ("process.execCPUAffinity", process.exec_cpu_affinity.is_some(), LATER),
+        (
+            "process.selinuxLabel",
+            !process.selinux_label.is_empty(),
+            "this host runs without SELinux",
+        ),
+        (
+            "process.execCPUAffinity",
+            process.exec_cpu_affinity.is_some(),
+            LATER,
+        ),
     ])
 }
 

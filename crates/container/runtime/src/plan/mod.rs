@@ -112,7 +112,10 @@ pub struct Plan {
 
 /// Plans the first process of a container (OCI runtime-spec 1.3 §lifecycle steps 1 to 8).
 pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
-    let process = spec.process.as_ref().ok_or_else(|| PlanError::missing("process"))?;
+    let process = spec
+        .process
+        .as_ref()
+        .ok_or_else(|| PlanError::missing("process"))?;
     let root = spec.root.as_ref().ok_or_else(|| PlanError::missing("root"))?;
     let linux = spec.linux.clone().unwrap_or_default();
     error::refuse_unsupported(spec, process, &linux)?;
@@ -126,7 +129,9 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     namespaces.enter(&mut draft.builder);
     rootfs::build(&mut draft, spec, root, &linux, context)?;
     if let Some(personality) = &linux.personality {
-        draft.builder.push(Op::Personality { persona: persona(personality.domain) });
+        draft.builder.push(Op::Personality {
+            persona: persona(personality.domain),
+        });
     }
     draft.identify(process, context)?;
     draft.run(process, context)?;
@@ -183,21 +188,43 @@ impl Draft {
         let console = (process.terminal && context.console).then(|| take(Given::ConsoleSocket));
         let stdio = (context.stdio && console.is_none()).then(|| [0, 1, 2].map(|fd| take(Given::Stdio(fd))));
         let builder = Builder::new(u8::try_from(given.len()).unwrap_or(u8::MAX));
-        Self { builder, gate, console, stdio, proc: None, tty: None, limited: false, warnings: Vec::new() }
+        Self {
+            builder,
+            gate,
+            console,
+            stdio,
+            proc: None,
+            tty: None,
+            limited: false,
+            warnings: Vec::new(),
+        }
     }
 
     /// First of all, so that every page and every process counts against the container's limits.
     fn enter_cgroup(&mut self, context: &Context<'_>) {
         let builder = &mut self.builder;
-        builder.push(Op::Prctl { option: libc::PR_SET_DUMPABLE.cast_unsigned(), value: 0 });
+        builder.push(Op::Prctl {
+            option: libc::PR_SET_DUMPABLE.cast_unsigned(),
+            value: 0,
+        });
         for file in context.cgroup_joins {
             let path = builder.text(file.as_os_str().as_encoded_bytes());
             let data = builder.text("0");
-            builder.push(Op::Write { dir: Slot::NONE, path, data, flags: 0 });
+            builder.push(Op::Write {
+                dir: Slot::NONE,
+                path,
+                data,
+                flags: 0,
+            });
         }
     }
 
     fn finish(self, given: Vec<Given>, namespaces: u32) -> Result<Plan, PlanError> {
-        Ok(Plan { program: self.builder.finish()?, given, namespaces, warnings: self.warnings })
+        Ok(Plan {
+            program: self.builder.finish()?,
+            given,
+            namespaces,
+            warnings: self.warnings,
+        })
     }
 }

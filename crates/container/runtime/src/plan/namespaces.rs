@@ -36,13 +36,19 @@ pub(super) struct Namespaces {
 
 impl Namespaces {
     pub(super) fn of(linux: &Linux) -> Result<Self, PlanError> {
-        let mut namespaces = Self { new: 0, joined: Vec::new() };
+        let mut namespaces = Self {
+            new: 0,
+            joined: Vec::new(),
+        };
         let mut seen = 0;
         for (index, namespace) in linux.namespaces.iter().enumerate() {
             let kind = bit(namespace.kind);
             if seen & kind != 0 {
                 let property = format!("linux.namespaces[{index}]");
-                return Err(PlanError::invalid(property, format!("{} is named twice", namespace.kind)));
+                return Err(PlanError::invalid(
+                    property,
+                    format!("{} is named twice", namespace.kind),
+                ));
             }
             seen |= kind;
             match namespace.path.as_str() {
@@ -82,7 +88,10 @@ impl Namespaces {
 
     /// The namespace files, which are the program's first slots.
     pub(super) fn given(&self) -> Vec<Given> {
-        self.joined.iter().map(|(_, path)| Given::Namespace(path.clone())).collect()
+        self.joined
+            .iter()
+            .map(|(_, path)| Given::Namespace(path.clone()))
+            .collect()
     }
 
     /// Whether the process starts in the caller's namespaces and goes on in a child.
@@ -99,7 +108,10 @@ impl Namespaces {
 
     pub(super) fn enter(&self, builder: &mut Builder) {
         for (slot, (kinds, _)) in (0u8..).zip(&self.joined) {
-            builder.push(Op::Join { of: Slot(slot), kinds: *kinds });
+            builder.push(Op::Join {
+                of: Slot(slot),
+                kinds: *kinds,
+            });
         }
         if self.new & USER != 0 {
             builder.push(Op::Unshare { kinds: USER });
@@ -113,7 +125,9 @@ impl Namespaces {
             builder.push(Op::Unshare { kinds: rest });
         }
         if self.new & TIME != 0 {
-            builder.push(Op::Sync { code: sync::TIME_OFFSETS });
+            builder.push(Op::Sync {
+                code: sync::TIME_OFFSETS,
+            });
         }
         if self.staged() {
             builder.push(Op::Clone {});

@@ -149,7 +149,10 @@ pub(super) struct MountOptions {
 
 impl MountOptions {
     pub(super) fn parse(mount: &Mount, index: usize) -> Result<Self, PlanError> {
-        let mut parsed = Self { bind: (mount.kind == "bind").then_some(false), ..Self::default() };
+        let mut parsed = Self {
+            bind: (mount.kind == "bind").then_some(false),
+            ..Self::default()
+        };
         let mut unknown = Vec::new();
         for option in &mount.options {
             match OPTIONS.binary_search_by_key(&option.as_str(), |(name, _)| name) {
@@ -160,7 +163,10 @@ impl MountOptions {
         let refused = |option: &&String| parsed.bind.is_some() || REFUSED.contains(&option.as_str());
         if let Some(option) = unknown.iter().find(refused) {
             let property = format!("mounts[{index}].options");
-            return Err(PlanError::unsupported(property, format!("option {option:?} of {}", mount.destination)));
+            return Err(PlanError::unsupported(
+                property,
+                format!("option {option:?} of {}", mount.destination),
+            ));
         }
         parsed.data.append(&mut unknown);
         Ok(parsed)
@@ -183,7 +189,14 @@ mod tests {
 
     fn options(kind: &str, options: &[&str]) -> Result<MountOptions, PlanError> {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        MountOptions::parse(&Mount { kind: kind.into(), options, ..Mount::default() }, 0)
+        MountOptions::parse(
+            &Mount {
+                kind: kind.into(),
+                options,
+                ..Mount::default()
+            },
+            0,
+        )
     }
 
     #[test]
@@ -193,20 +206,31 @@ mod tests {
 
     #[test]
     fn the_last_of_two_opposites_wins() {
-        let attributes = options("tmpfs", &["ro", "rw", "nosuid", "noatime", "strictatime"]).unwrap().attributes;
+        let attributes = options("tmpfs", &["ro", "rw", "nosuid", "noatime", "strictatime"])
+            .unwrap()
+            .attributes;
         assert_eq!(attributes.set, NOSUID | STRICTATIME);
         assert_eq!(attributes.clear, RDONLY | ATIME_MASK);
     }
 
     #[test]
     fn what_is_not_in_the_table_belongs_to_the_filesystem() {
-        assert_eq!(options("tmpfs", &["size=65536k", "sync"]).unwrap().data, ["sync", "size=65536k"]);
+        assert_eq!(
+            options("tmpfs", &["size=65536k", "sync"]).unwrap().data,
+            ["sync", "size=65536k"]
+        );
     }
 
     #[test]
     fn a_bind_mount_has_no_filesystem_of_its_own_to_configure() {
         let error = options("bind", &["size=1k"]).unwrap_err();
-        assert_eq!(error.to_string(), "mounts[0].options is not supported: option \"size=1k\" of ");
-        assert_eq!(options("none", &["rbind", "bind", "rro"]).unwrap().bind, Some(true));
+        assert_eq!(
+            error.to_string(),
+            "mounts[0].options is not supported: option \"size=1k\" of "
+        );
+        assert_eq!(
+            options("none", &["rbind", "bind", "rro"]).unwrap().bind,
+            Some(true)
+        );
     }
 }

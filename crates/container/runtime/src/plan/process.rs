@@ -18,7 +18,12 @@ impl Draft {
             let path = self.builder.text("/proc/self/oom_score_adj");
             let data = self.builder.text(adjustment.to_string());
             // Lowering it takes CAP_SYS_RESOURCE, which the daemon itself may lack.
-            self.builder.push(Op::Write { dir: Slot::NONE, path, data, flags: TOLERATE_REFUSAL });
+            self.builder.push(Op::Write {
+                dir: Slot::NONE,
+                path,
+                data,
+                flags: TOLERATE_REFUSAL,
+            });
         }
         if staged {
             self.limits(process);
@@ -29,7 +34,11 @@ impl Draft {
     fn limits(&mut self, process: &Process) {
         for limit in &process.rlimits {
             let resource = resource(limit.kind);
-            self.builder.push(Op::Rlimit { resource, soft: limit.soft, hard: limit.hard });
+            self.builder.push(Op::Rlimit {
+                resource,
+                soft: limit.soft,
+                hard: limit.hard,
+            });
         }
     }
 
@@ -41,14 +50,23 @@ impl Draft {
         context: &Context<'_>,
     ) -> Result<Slot, PlanError> {
         let socket = self.console.filter(|_| context.console).ok_or_else(|| {
-            PlanError::invalid("process.terminal", "needs a console socket to send the terminal to")
+            PlanError::invalid(
+                "process.terminal",
+                "needs a console socket to send the terminal to",
+            )
         })?;
         let size = process.console_size.as_ref().map_or(0, |size| {
             u64::from(size.height & 0xffff) << 16 | u64::from(size.width & 0xffff)
         });
         let owner = u64::from(process.user.uid) << 32 | u64::from(process.user.gid);
         let out = self.builder.slot();
-        self.builder.push(Op::Console { pts, socket, out, size, owner });
+        self.builder.push(Op::Console {
+            pts,
+            socket,
+            out,
+            size,
+            owner,
+        });
         self.tty = Some(out);
         Ok(out)
     }
@@ -63,12 +81,22 @@ impl Draft {
         let flags = libc::O_DIRECTORY.cast_unsigned();
         if process.terminal {
             let (pts, path) = (self.builder.slot(), self.builder.text("/dev/pts"));
-            self.builder.push(Op::Open { out: pts, dir: Slot::NONE, path, flags });
+            self.builder.push(Op::Open {
+                out: pts,
+                dir: Slot::NONE,
+                path,
+                flags,
+            });
             self.open_terminal(pts, process, context)?;
         }
         if !process.apparmor_profile.is_empty() {
             let (proc, path) = (self.builder.slot(), self.builder.text("/proc"));
-            self.builder.push(Op::Open { out: proc, dir: Slot::NONE, path, flags });
+            self.builder.push(Op::Open {
+                out: proc,
+                dir: Slot::NONE,
+                path,
+                flags,
+            });
             self.proc = Some(proc);
         }
         Ok(())
@@ -82,7 +110,9 @@ impl Draft {
         if !self.limited {
             self.limits(process);
         }
-        self.builder.push(Op::Umask { mode: process.user.umask.unwrap_or(DEFAULT_UMASK) });
+        self.builder.push(Op::Umask {
+            mode: process.user.umask.unwrap_or(DEFAULT_UMASK),
+        });
         self.rights(process, context)
     }
 
@@ -100,7 +130,9 @@ impl Draft {
         for (from, to) in streams.into_iter().flatten().zip(0..) {
             self.builder.push(Op::Dup { from, to });
         }
-        self.builder.push(Op::CloseFrom { first: 3 + context.preserve_fds });
+        self.builder.push(Op::CloseFrom {
+            first: 3 + context.preserve_fds,
+        });
     }
 
     fn scheduling(&mut self, process: &Process) -> Result<(), PlanError> {
@@ -114,10 +146,15 @@ impl Draft {
                 IoPriorityClass::BestEffort => 2,
                 IoPriorityClass::Idle => 3,
             };
-            let level = u32::try_from(io.priority).ok().filter(|level| *level < 8).ok_or_else(|| {
-                PlanError::invalid("process.ioPriority.priority", "must be between 0 and 7")
-            })?;
-            self.builder.push(Op::IoPriority { priority: class << 13 | level });
+            let level = u32::try_from(io.priority)
+                .ok()
+                .filter(|level| *level < 8)
+                .ok_or_else(|| {
+                    PlanError::invalid("process.ioPriority.priority", "must be between 0 and 7")
+                })?;
+            self.builder.push(Op::IoPriority {
+                priority: class << 13 | level,
+            });
         }
         Ok(())
     }
@@ -131,7 +168,12 @@ impl Draft {
         })?;
         let path = self.builder.text("self/attr/apparmor/exec");
         let data = self.builder.text(format!("exec {}", process.apparmor_profile));
-        self.builder.push(Op::Write { dir: proc, path, data, flags: 0 });
+        self.builder.push(Op::Write {
+            dir: proc,
+            path,
+            data,
+            flags: 0,
+        });
         Ok(())
     }
 
@@ -145,7 +187,10 @@ impl Draft {
             self.filter(context);
         }
         let path = self.builder.text(&process.cwd);
-        self.builder.push(Op::Chdir { path, flags: MAY_RETRY });
+        self.builder.push(Op::Chdir {
+            path,
+            flags: MAY_RETRY,
+        });
         let capabilities = process.capabilities.clone().unwrap_or_default();
         let mut set = |names: &[String]| self.held(names, context);
         let bounding = set(&capabilities.bounding);
@@ -156,7 +201,11 @@ impl Draft {
         self.ids(process)?;
         self.builder.push(Op::Chdir { path, flags: 0 });
         self.prctl(libc::PR_SET_KEEPCAPS, 0);
-        self.builder.push(Op::Capabilities { effective, permitted, inheritable });
+        self.builder.push(Op::Capabilities {
+            effective,
+            permitted,
+            inheritable,
+        });
         self.builder.push(Op::Ambient { set: ambient });
         Ok(())
     }
@@ -179,11 +228,19 @@ impl Draft {
     fn ids(&mut self, process: &Process) -> Result<(), PlanError> {
         let user = &process.user;
         if user.additional_gids.len() > 1024 {
-            return Err(PlanError::invalid("process.user.additionalGids", "more than 1024 groups"));
+            return Err(PlanError::invalid(
+                "process.user.additionalGids",
+                "more than 1024 groups",
+            ));
         }
-        let groups = self.builder.words(user.additional_gids.iter().map(|gid| u64::from(*gid)));
+        let groups = self
+            .builder
+            .words(user.additional_gids.iter().map(|gid| u64::from(*gid)));
         self.builder.push(Op::Groups { groups });
-        self.builder.push(Op::Ids { uid: user.uid, gid: user.gid });
+        self.builder.push(Op::Ids {
+            uid: user.uid,
+            gid: user.gid,
+        });
         Ok(())
     }
 
@@ -191,20 +248,36 @@ impl Draft {
         if let Some(filter) = context.filter {
             let instructions = filter.program.iter().map(|each| u64::from_ne_bytes(each.bytes()));
             let words = self.builder.words(instructions);
-            self.builder.push(Op::Seccomp { filter: words, flags: filter.flags });
+            self.builder.push(Op::Seccomp {
+                filter: words,
+                flags: filter.flags,
+            });
         }
     }
 
     fn prctl(&mut self, option: i32, value: u64) {
-        self.builder.push(Op::Prctl { option: option.cast_unsigned(), value });
+        self.builder.push(Op::Prctl {
+            option: option.cast_unsigned(),
+            value,
+        });
     }
 
     /// The program is looked for before the container counts as created, so that a missing one
     /// fails `create` and not `start`.
     pub(super) fn run(&mut self, process: &Process, context: &Context<'_>) -> Result<(), PlanError> {
-        let name = process.args.first().ok_or_else(|| PlanError::missing("process.args"))?;
-        let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
-        let (name, search) = (self.builder.text(name), self.builder.text(search.unwrap_or_default()));
+        let name = process
+            .args
+            .first()
+            .ok_or_else(|| PlanError::missing("process.args"))?;
+        let search = process
+            .env
+            .iter()
+            .rev()
+            .find_map(|entry| entry.strip_prefix("PATH="));
+        let (name, search) = (
+            self.builder.text(name),
+            self.builder.text(search.unwrap_or_default()),
+        );
         self.builder.push(Op::Lookup { name, search });
         if let Some(gate) = self.gate {
             self.builder.push(Op::WaitStart { gate });
@@ -217,7 +290,10 @@ impl Draft {
         }
         let arguments = self.builder.texts(&process.args);
         let environment = self.builder.texts(&process.env);
-        self.builder.push(Op::Exec { arguments, environment });
+        self.builder.push(Op::Exec {
+            arguments,
+            environment,
+        });
         Ok(())
     }
 }
@@ -256,7 +332,10 @@ fn scheduler_words(scheduler: &Scheduler) -> Result<[u64; 6], PlanError> {
         SchedulerPolicy::Idle => 5,
         SchedulerPolicy::Deadline => 6,
     };
-    let flags = scheduler.flags.iter().fold(0, |flags, flag| flags | scheduler_flag(*flag));
+    let flags = scheduler
+        .flags
+        .iter()
+        .fold(0, |flags, flag| flags | scheduler_flag(*flag));
     let priority = u32::try_from(scheduler.priority)
         .map_err(|_| PlanError::invalid("process.scheduler.priority", "must not be negative"))?;
     let nice_and_priority = u64::from(scheduler.nice.cast_unsigned()) | u64::from(priority) << 32;

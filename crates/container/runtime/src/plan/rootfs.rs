@@ -20,11 +20,21 @@ pub(super) fn build(
 ) -> Result<(), PlanError> {
     let namespaces = Namespaces::of(linux)?;
     let slot = attach_root(draft, root, linux, context);
-    let mut tree = Tree { draft, root: slot, sys: None, pts: None, sealed: Vec::new() };
+    let mut tree = Tree {
+        draft,
+        root: slot,
+        sys: None,
+        pts: None,
+        sealed: Vec::new(),
+    };
     for (index, mount) in spec.mounts.iter().enumerate() {
         tree.mount(index, mount, &namespaces, context)?;
     }
-    if !spec.mounts.iter().any(|mount| mount.destination == "/dev" && is_bind(mount)) {
+    if !spec
+        .mounts
+        .iter()
+        .any(|mount| mount.destination == "/dev" && is_bind(mount))
+    {
         devices::populate(tree.draft, slot, linux, namespaces.has(bit(NamespaceType::User)))?;
     }
     tree.terminal(spec, context)?;
@@ -36,7 +46,11 @@ pub(super) fn build(
 }
 
 fn is_bind(mount: &Mount) -> bool {
-    mount.kind == "bind" || mount.options.iter().any(|option| option == "bind" || option == "rbind")
+    mount.kind == "bind"
+        || mount
+            .options
+            .iter()
+            .any(|option| option == "bind" || option == "rbind")
 }
 
 /// The root becomes a mount of its own, in a tree that no longer tells the host what happens in it.
@@ -44,15 +58,28 @@ fn attach_root(draft: &mut Draft, root: &Root, linux: &Linux, context: &Context<
     let builder = &mut draft.builder;
     let propagation = linux.rootfs_propagation.map_or(libc::MS_SLAVE, propagation_type);
     let path = builder.text("/");
-    builder.push(Op::Propagation { path, flags: bits(propagation | libc::MS_REC) });
+    builder.push(Op::Propagation {
+        path,
+        flags: bits(propagation | libc::MS_REC),
+    });
     let path = builder.text(context.bundle.join(&root.path).as_os_str().as_encoded_bytes());
     if propagation == libc::MS_SHARED {
         builder.push(Op::PrivateParent { path });
     }
     let out = builder.slot();
     let flags = libc::OPEN_TREE_CLONE | libc::AT_RECURSIVE.cast_unsigned();
-    builder.push(Op::Tree { out, dir: Slot::NONE, path, flags });
-    builder.push(Op::Attach { tree: out, root: Slot::NONE, path, flags: 0 });
+    builder.push(Op::Tree {
+        out,
+        dir: Slot::NONE,
+        path,
+        flags,
+    });
+    builder.push(Op::Attach {
+        tree: out,
+        root: Slot::NONE,
+        path,
+        flags: 0,
+    });
     out
 }
 
@@ -103,12 +130,30 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn bind(&mut self, mount: &Mount, options: &MountOptions, recursive: bool, context: &Context<'_>) -> Slot {
+    fn bind(
+        &mut self,
+        mount: &Mount,
+        options: &MountOptions,
+        recursive: bool,
+        context: &Context<'_>,
+    ) -> Slot {
         let builder = &mut self.draft.builder;
         let source = context.bundle.join(&mount.source);
-        let (path, out) = (builder.text(source.as_os_str().as_encoded_bytes()), builder.slot());
-        let below = if recursive { libc::AT_RECURSIVE.cast_unsigned() } else { 0 };
-        builder.push(Op::Tree { out, dir: Slot::NONE, path, flags: libc::OPEN_TREE_CLONE | below });
+        let (path, out) = (
+            builder.text(source.as_os_str().as_encoded_bytes()),
+            builder.slot(),
+        );
+        let below = if recursive {
+            libc::AT_RECURSIVE.cast_unsigned()
+        } else {
+            0
+        };
+        builder.push(Op::Tree {
+            out,
+            dir: Slot::NONE,
+            path,
+            flags: libc::OPEN_TREE_CLONE | below,
+        });
         self.set(out, options.attributes, 0);
         self.set(out, options.recursive, RECURSIVE);
         out
@@ -135,13 +180,24 @@ impl Tree<'_> {
         let source = (!source.is_empty()).then(|| format!("source={source}"));
         let options = builder.texts(source.iter().chain(data));
         let (kind, out) = (builder.text(kind), builder.slot());
-        builder.push(Op::Filesystem { out, kind, options, attributes });
+        builder.push(Op::Filesystem {
+            out,
+            kind,
+            options,
+            attributes,
+        });
         out
     }
 
     fn set(&mut self, tree: Slot, Attributes { set, clear }: Attributes, flags: u32) {
         if !(Attributes { set, clear }).is_empty() {
-            self.draft.builder.push(Op::Attributes { tree, set, clear, propagation: 0, flags });
+            self.draft.builder.push(Op::Attributes {
+                tree,
+                set,
+                clear,
+                propagation: 0,
+                flags,
+            });
         }
     }
 
@@ -149,7 +205,13 @@ impl Tree<'_> {
         for flags in propagation {
             let recursive = if flags & libc::MS_REC != 0 { RECURSIVE } else { 0 };
             let propagation = flags & !libc::MS_REC;
-            self.draft.builder.push(Op::Attributes { tree, set: 0, clear: 0, propagation, flags: recursive });
+            self.draft.builder.push(Op::Attributes {
+                tree,
+                set: 0,
+                clear: 0,
+                propagation,
+                flags: recursive,
+            });
         }
     }
 
@@ -157,8 +219,17 @@ impl Tree<'_> {
     /// be somewhere else (CVE-2019-19921).
     fn attach(&mut self, tree: Slot, destination: &str, kind: &str) {
         let path = self.draft.builder.text(destination);
-        let flags = if matches!(kind, "proc" | "sysfs") { NO_SYMLINKS } else { 0 };
-        self.draft.builder.push(Op::Attach { tree, root: self.root, path, flags });
+        let flags = if matches!(kind, "proc" | "sysfs") {
+            NO_SYMLINKS
+        } else {
+            0
+        };
+        self.draft.builder.push(Op::Attach {
+            tree,
+            root: self.root,
+            path,
+            flags,
+        });
     }
 
     /// Keeps the descriptors of mounts that later operations name, gives back the others.
@@ -192,7 +263,10 @@ impl Tree<'_> {
             self.draft.builder.release(tree);
             return Ok(());
         }
-        let base = MountOptions { data: vec!["mode=755".into()], ..options };
+        let base = MountOptions {
+            data: vec!["mode=755".into()],
+            ..options
+        };
         let directory = self.filesystem("tmpfs", "tmpfs", &base);
         self.attach(directory, &mount.destination, "tmpfs");
         for cgroup in context.cgroups {
@@ -213,8 +287,16 @@ impl Tree<'_> {
 
     fn cgroup_bind(&mut self, cgroup: &super::CgroupMount, attributes: Attributes) -> Slot {
         let builder = &mut self.draft.builder;
-        let (path, out) = (builder.text(cgroup.path.as_os_str().as_encoded_bytes()), builder.slot());
-        builder.push(Op::Tree { out, dir: Slot::NONE, path, flags: libc::OPEN_TREE_CLONE });
+        let (path, out) = (
+            builder.text(cgroup.path.as_os_str().as_encoded_bytes()),
+            builder.slot(),
+        );
+        builder.push(Op::Tree {
+            out,
+            dir: Slot::NONE,
+            path,
+            flags: libc::OPEN_TREE_CLONE,
+        });
         self.set(out, attributes, 0);
         out
     }
@@ -225,20 +307,36 @@ impl Tree<'_> {
             let builder = &mut self.draft.builder;
             let target = builder.text(name);
             let path = builder.text(format!("{destination}/{controller}"));
-            builder.push(Op::Symlink { root: self.root, target, path });
+            builder.push(Op::Symlink {
+                root: self.root,
+                target,
+                path,
+            });
         }
     }
 
     fn terminal(&mut self, spec: &Spec, context: &Context<'_>) -> Result<(), PlanError> {
-        let Some(process) = spec.process.as_ref().filter(|process| process.terminal) else { return Ok(()) };
-        let pts = self.pts.ok_or_else(|| {
-            PlanError::invalid("process.terminal", "needs a devpts mount at /dev/pts")
-        })?;
+        let Some(process) = spec.process.as_ref().filter(|process| process.terminal) else {
+            return Ok(());
+        };
+        let pts = self
+            .pts
+            .ok_or_else(|| PlanError::invalid("process.terminal", "needs a devpts mount at /dev/pts"))?;
         let tty = self.draft.open_terminal(pts, process, context)?;
         let builder = &mut self.draft.builder;
         let (clone, here, path) = (builder.slot(), builder.text(""), builder.text("/dev/console"));
-        builder.push(Op::Tree { out: clone, dir: tty, path: here, flags: libc::OPEN_TREE_CLONE });
-        builder.push(Op::Attach { tree: clone, root: self.root, path, flags: 0 });
+        builder.push(Op::Tree {
+            out: clone,
+            dir: tty,
+            path: here,
+            flags: libc::OPEN_TREE_CLONE,
+        });
+        builder.push(Op::Attach {
+            tree: clone,
+            root: self.root,
+            path,
+            flags: 0,
+        });
         builder.release(clone);
         Ok(())
     }
@@ -250,7 +348,12 @@ impl Tree<'_> {
             let file = sysctl::file(key, |kind| namespaces.has(kind))?;
             let dir = self.proc();
             let (path, data) = (self.draft.builder.text(file), self.draft.builder.text(value));
-            self.draft.builder.push(Op::Write { dir, path, data, flags: 0 });
+            self.draft.builder.push(Op::Write {
+                dir,
+                path,
+                data,
+                flags: 0,
+            });
         }
         Ok(())
     }
@@ -276,7 +379,12 @@ impl Tree<'_> {
             let (directory, file) = self.covers();
             for path in &linux.masked_paths {
                 let (base, path) = self.below(path);
-                self.draft.builder.push(Op::Mask { base, directory, file, path });
+                self.draft.builder.push(Op::Mask {
+                    base,
+                    directory,
+                    file,
+                    path,
+                });
             }
         }
         for tree in std::mem::take(&mut self.sealed) {
@@ -289,7 +397,13 @@ impl Tree<'_> {
 
     fn read_only(&mut self, tree: Slot) {
         let set = libc::MOUNT_ATTR_RDONLY;
-        self.draft.builder.push(Op::Attributes { tree, set, clear: 0, propagation: 0, flags: 0 });
+        self.draft.builder.push(Op::Attributes {
+            tree,
+            set,
+            clear: 0,
+            propagation: 0,
+            flags: 0,
+        });
     }
 
     /// An empty read-only directory and the host's null device, to lay over paths. The device is
@@ -299,7 +413,12 @@ impl Tree<'_> {
         let directory = self.new_mount("tmpfs", "tmpfs", &empty, libc::MOUNT_ATTR_RDONLY);
         let builder = &mut self.draft.builder;
         let (file, path) = (builder.slot(), builder.text("/dev/null"));
-        builder.push(Op::Tree { out: file, dir: Slot::NONE, path, flags: libc::OPEN_TREE_CLONE });
+        builder.push(Op::Tree {
+            out: file,
+            dir: Slot::NONE,
+            path,
+            flags: libc::OPEN_TREE_CLONE,
+        });
         (directory, file)
     }
 
@@ -307,7 +426,9 @@ impl Tree<'_> {
     /// moving directories meanwhile.
     fn below(&mut self, path: &str) -> (Slot, sys::program::Text) {
         let mounts = [("/proc/", self.draft.proc), ("/sys/", self.sys)];
-        let found = mounts.iter().find_map(|(prefix, slot)| Some(((*slot)?, path.strip_prefix(prefix)?)));
+        let found = mounts
+            .iter()
+            .find_map(|(prefix, slot)| Some(((*slot)?, path.strip_prefix(prefix)?)));
         let (base, rest) = found.unwrap_or((self.root, path));
         (base, self.draft.builder.text(rest))
     }
@@ -315,14 +436,19 @@ impl Tree<'_> {
     fn working_directory(&mut self, spec: &Spec) {
         if let Some(process) = &spec.process {
             let path = self.draft.builder.text(&process.cwd);
-            self.draft.builder.push(Op::Directory { root: self.root, path });
+            self.draft.builder.push(Op::Directory {
+                root: self.root,
+                path,
+            });
         }
     }
 
     fn pivot(&mut self, spec: &Spec, linux: &Linux) {
         let builder = &mut self.draft.builder;
         let hooks = spec.hooks.as_ref().is_some_and(|hooks| {
-            !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty() && hooks.create_container.is_empty())
+            !(hooks.prestart.is_empty()
+                && hooks.create_runtime.is_empty()
+                && hooks.create_container.is_empty())
         });
         if hooks {
             builder.push(Op::Sync { code: sync::HOOKS });
@@ -340,7 +466,10 @@ impl Tree<'_> {
         let own = namespaces.has(bit(NamespaceType::Uts));
         for (property, name) in [("hostname", &spec.hostname), ("domainname", &spec.domainname)] {
             if !name.is_empty() && !own {
-                return Err(PlanError::invalid(property, "needs a uts namespace in linux.namespaces"));
+                return Err(PlanError::invalid(
+                    property,
+                    "needs a uts namespace in linux.namespaces",
+                ));
             }
         }
         if !spec.hostname.is_empty() {

@@ -23,23 +23,54 @@ const NAMESPACED: &[(&str, NamespaceType)] = &[
 
 /// The file below `/proc` for `key`, if the container has the namespace it belongs to.
 pub(super) fn file(key: &str, has: impl Fn(u32) -> bool) -> Result<String, PlanError> {
-    let dotted = if key.split_once(['.', '/']).is_some_and(|(family, _)| key.as_bytes()[family.len()] == b'/') {
+    let dotted = if key
+        .split_once(['.', '/'])
+        .is_some_and(|(family, _)| key.as_bytes()[family.len()] == b'/')
+    {
         // sysctl(8)'s other notation: slashes and dots change places.
-        key.chars().map(|char| if char == '/' { '.' } else if char == '.' { '/' } else { char }).collect()
+        key.chars()
+            .map(|char| {
+                if char == '/' {
+                    '.'
+                } else if char == '.' {
+                    '/'
+                } else {
+                    char
+                }
+            })
+            .collect()
     } else {
         key.to_owned()
     };
     let entry = NAMESPACED.iter().find(|(name, _)| {
-        if name.ends_with('.') { dotted.starts_with(name) } else { dotted == *name }
+        if name.ends_with('.') {
+            dotted.starts_with(name)
+        } else {
+            dotted == *name
+        }
     });
     let property = || format!("linux.sysctl[{key}]");
     let Some((_, namespace)) = entry else {
-        return Err(PlanError::invalid(property(), "not in a namespace of its own: it would change the host"));
+        return Err(PlanError::invalid(
+            property(),
+            "not in a namespace of its own: it would change the host",
+        ));
     };
     if !has(bit(*namespace)) {
-        return Err(PlanError::invalid(property(), format!("not allowed in the host's {namespace} namespace")));
+        return Err(PlanError::invalid(
+            property(),
+            format!("not allowed in the host's {namespace} namespace"),
+        ));
     }
-    let path = dotted.chars().map(|char| if char == '.' { '/' } else if char == '/' { '.' } else { char });
+    let path = dotted.chars().map(|char| {
+        if char == '.' {
+            '/'
+        } else if char == '/' {
+            '.'
+        } else {
+            char
+        }
+    });
     Ok(format!("sys/{}", path.collect::<String>()))
 }
 
@@ -50,9 +81,18 @@ mod tests {
     #[test]
     fn both_notations_name_the_same_file() {
         let all = |_| true;
-        assert_eq!(file("net.ipv4.ip_forward", all).unwrap(), "sys/net/ipv4/ip_forward");
-        assert_eq!(file("net/ipv4/conf/eth0.100/forwarding", all).unwrap(), "sys/net/ipv4/conf/eth0.100/forwarding");
-        assert_eq!(file("net.ipv4.conf.eth0/100.forwarding", all).unwrap(), "sys/net/ipv4/conf/eth0.100/forwarding");
+        assert_eq!(
+            file("net.ipv4.ip_forward", all).unwrap(),
+            "sys/net/ipv4/ip_forward"
+        );
+        assert_eq!(
+            file("net/ipv4/conf/eth0.100/forwarding", all).unwrap(),
+            "sys/net/ipv4/conf/eth0.100/forwarding"
+        );
+        assert_eq!(
+            file("net.ipv4.conf.eth0/100.forwarding", all).unwrap(),
+            "sys/net/ipv4/conf/eth0.100/forwarding"
+        );
     }
 
     #[test]

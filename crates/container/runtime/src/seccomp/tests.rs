@@ -444,8 +444,18 @@ fn an_old_kernel_gets_no_ptrace() {
 #[test]
 fn dbg_ranges() {
     let seccomp = default_for(CapabilitySet::DOCKER_DEFAULT, Machine::X86_64);
-    for s in super::ranges::sections(&seccomp, Machine::X86_64) { println!("{} ranges", s.ranges.len()); }
-    for (i, f) in compile(&seccomp, Machine::X86_64).unwrap().program.iter().enumerate().take(60) { println!("{i} {f:?}"); }
+    for s in super::ranges::sections(&seccomp, Machine::X86_64) {
+        println!("{} ranges", s.ranges.len());
+    }
+    for (i, f) in compile(&seccomp, Machine::X86_64)
+        .unwrap()
+        .program
+        .iter()
+        .enumerate()
+        .take(60)
+    {
+        println!("{i} {f:?}");
+    }
 }
 
 #[test]

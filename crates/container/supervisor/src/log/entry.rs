@@ -31,7 +31,10 @@ impl std::str::FromStr for StreamName {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Stdout, Self::Stderr].into_iter().find(|name| name.as_str() == text).ok_or(())
+        [Self::Stdout, Self::Stderr]
+            .into_iter()
+            .find(|name| name.as_str() == text)
+            .ok_or(())
     }
 }
 
@@ -73,7 +76,14 @@ fn put_cri(out: &mut Vec<u8>, time: &str, stream: StreamName, line: &[u8], endin
     out.push(b'\n');
 }
 
-fn put_json(out: &mut Vec<u8>, attributes: &[u8], time: &str, stream: StreamName, line: &[u8], ending: Ending) {
+fn put_json(
+    out: &mut Vec<u8>,
+    attributes: &[u8],
+    time: &str,
+    stream: StreamName,
+    line: &[u8],
+    ending: Ending,
+) {
     out.extend_from_slice(b"{\"log\":\"");
     escape(out, line);
     if ending == Ending::Newline {
@@ -136,7 +146,12 @@ fn parse_cri(line: &[u8]) -> Option<Entry> {
         Some("P") => false,
         _ => return None,
     };
-    Some(Entry { time, stream, whole, content: parts.next()?.to_vec() })
+    Some(Entry {
+        time,
+        stream,
+        whole,
+        content: parts.next()?.to_vec(),
+    })
 }
 
 fn parse_json(line: &[u8], attributes: &[u8]) -> Option<Entry> {
@@ -154,7 +169,12 @@ fn parse_json(line: &[u8], attributes: &[u8]) -> Option<Entry> {
     }
     let whole = content.pop_if(|last| *last == b'\n').is_some();
     let stream = std::str::from_utf8(&stream).ok()?.parse().ok()?;
-    Some(Entry { time: String::from_utf8(time).ok()?, stream, whole, content })
+    Some(Entry {
+        time: String::from_utf8(time).ok()?,
+        stream,
+        whole,
+        content,
+    })
 }
 
 /// A JSON string's value from behind its opening quote, and what follows its closing one.
@@ -196,22 +216,41 @@ mod tests {
 
     #[test]
     fn docker_s_exact_bytes() {
-        let plain = Format::Json { attributes: "".into() };
+        let plain = Format::Json {
+            attributes: "".into(),
+        };
         assert_eq!(
-            String::from_utf8(entry(&plain, b"a\t<\"\\>\r\x7f\xff\xfe\xe2\x80\xa8 \xc3\xa9", Ending::Newline)).unwrap(),
+            String::from_utf8(entry(
+                &plain,
+                b"a\t<\"\\>\r\x7f\xff\xfe\xe2\x80\xa8 \xc3\xa9",
+                Ending::Newline
+            ))
+            .unwrap(),
             "{\"log\":\"a\\u0009\\u003c\\\"\\\\\\u003e\\r\u{7f}\\ufffd\\ufffd\\u2028 é\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-21T04:00:00.5Z\"}\n"
         );
-        let labelled = Format::Json { attributes: r#"{"a":"b"}"#.into() };
+        let labelled = Format::Json {
+            attributes: r#"{"a":"b"}"#.into(),
+        };
         assert_eq!(
             entry(&labelled, b"x", Ending::Partial),
-            br#"{"log":"x","stream":"stderr","attrs":{"a":"b"},"time":"2026-11-21T04:00:00.5Z"}"#.iter().chain(b"\n").copied().collect::<Vec<u8>>()
+            br#"{"log":"x","stream":"stderr","attrs":{"a":"b"},"time":"2026-11-21T04:00:00.5Z"}"#
+                .iter()
+                .chain(b"\n")
+                .copied()
+                .collect::<Vec<u8>>()
         );
     }
 
     #[test]
     fn cri_s_exact_bytes() {
-        assert_eq!(entry(&Format::Cri {}, b" a b", Ending::Newline), b"2026-11-21T04:00:00.5Z stderr F  a b\n");
-        assert_eq!(entry(&Format::Cri {}, b"", Ending::Partial), b"2026-11-21T04:00:00.5Z stderr P \n");
+        assert_eq!(
+            entry(&Format::Cri {}, b" a b", Ending::Newline),
+            b"2026-11-21T04:00:00.5Z stderr F  a b\n"
+        );
+        assert_eq!(
+            entry(&Format::Cri {}, b"", Ending::Partial),
+            b"2026-11-21T04:00:00.5Z stderr P \n"
+        );
     }
 
     proptest! {

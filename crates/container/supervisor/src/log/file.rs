@@ -30,9 +30,19 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, format: &Format, time: &str, stream: StreamName, line: &[u8], ending: Ending) {
+    pub(crate) fn push(
+        &mut self,
+        format: &Format,
+        time: &str,
+        stream: StreamName,
+        line: &[u8],
+        ending: Ending,
+    ) {
         entry::put(&mut self.bytes, format, time, stream, line, ending);
-        self.ends.push((self.bytes.len(), line.len() + usize::from(ending == Ending::Newline)));
+        self.ends.push((
+            self.bytes.len(),
+            line.len() + usize::from(ending == Ending::Newline),
+        ));
     }
 
     pub(crate) fn clear(&mut self) {
@@ -59,7 +69,13 @@ pub(crate) struct LogFile {
 impl LogFile {
     /// Opens or creates the file and appends from there.
     pub(crate) fn open(spec: LogSpec, counters: Arc<Counters>) -> io::Result<Self> {
-        let mut log = Self { spec, file: None, size: 0, retry_at: None, counters };
+        let mut log = Self {
+            spec,
+            file: None,
+            size: 0,
+            retry_at: None,
+            counters,
+        };
         let file = log.open_current()?;
         log.size = file.metadata()?.len();
         log.file = Some(file);
@@ -68,7 +84,13 @@ impl LogFile {
 
     /// A log whose file was open before a re-exec and had `size` bytes of whole entries.
     pub(crate) fn resume(spec: LogSpec, size: u64, counters: Arc<Counters>) -> Self {
-        Self { spec, file: None, size, retry_at: None, counters }
+        Self {
+            spec,
+            file: None,
+            size,
+            retry_at: None,
+            counters,
+        }
     }
 
     pub(crate) fn spec(&self) -> &LogSpec {
@@ -114,7 +136,11 @@ impl LogFile {
         let after = self.entries_before_rotation(batch, first);
         let (start, end) = (batch.start(first), batch.start(after));
         let (written, error) = self.write(&batch.bytes[start..end]);
-        let whole = first + batch.ends[first..after].iter().take_while(|(end, _)| end - start <= written).count();
+        let whole = first
+            + batch.ends[first..after]
+                .iter()
+                .take_while(|(end, _)| end - start <= written)
+                .count();
         self.size += (batch.start(whole) - start) as u64;
         self.counters.written((whole - first) as u64);
         let Some(error) = error else { return Ok(after) };
@@ -128,7 +154,10 @@ impl LogFile {
         }
         let start = batch.start(first);
         let full = |(end, _): &(usize, usize)| self.size + (end - start) as u64 >= self.spec.max_size;
-        batch.ends[first..].iter().position(full).map_or(batch.ends.len(), |at| first + at + 1)
+        batch.ends[first..]
+            .iter()
+            .position(full)
+            .map_or(batch.ends.len(), |at| first + at + 1)
     }
 
     fn make_ready(&mut self, now: Duration) -> io::Result<()> {
@@ -151,7 +180,9 @@ impl LogFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> (usize, Option<io::Error>) {
-        let Some(file) = &mut self.file else { return (0, None) };
+        let Some(file) = &mut self.file else {
+            return (0, None);
+        };
         let mut done = 0;
         while done < bytes.len() {
             match file.write(&bytes[done..]) {
@@ -167,7 +198,10 @@ impl LogFile {
 
     fn give_up(&mut self, batch: &Batch, first: usize, errno: i32, now: Duration) {
         let lost = &batch.ends[first..];
-        self.counters.dropped(lost.len() as u64, lost.iter().map(|(_, bytes)| *bytes as u64).sum());
+        self.counters.dropped(
+            lost.len() as u64,
+            lost.iter().map(|(_, bytes)| *bytes as u64).sum(),
+        );
         if self.retry_at.is_none() {
             self.retry_at = Some(now + RETRY);
             self.counters.set_errno(errno);
@@ -194,7 +228,11 @@ impl LogFile {
     }
 
     fn open_current(&self) -> io::Result<File> {
-        OpenOptions::new().append(true).create(true).mode(0o640).open(self.path())
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o640)
+            .open(self.path())
     }
 
     fn path(&self) -> &Path {
@@ -227,13 +265,24 @@ mod tests {
 
     fn spec(directory: &Path, max_size: u64, max_files: u16) -> LogSpec {
         let path = directory.join("log").as_os_str().as_bytes().into();
-        LogSpec { path, format: Format::Cri {}, max_size, max_files }
+        LogSpec {
+            path,
+            format: Format::Cri {},
+            max_size,
+            max_files,
+        }
     }
 
     fn batch(lines: &[&str]) -> Batch {
         let mut batch = Batch::default();
         for line in lines {
-            batch.push(&Format::Cri {}, "T", StreamName::Stdout, line.as_bytes(), Ending::Newline);
+            batch.push(
+                &Format::Cri {},
+                "T",
+                StreamName::Stdout,
+                line.as_bytes(),
+                Ending::Newline,
+            );
         }
         batch
     }
@@ -248,8 +297,14 @@ mod tests {
         let mut log = LogFile::open(spec(directory.path(), 25, 3), Arc::default()).unwrap();
         log.append(&batch(&["1", "2", "3", "4", "5", "6", "7"]), Duration::ZERO);
         assert_eq!(contents(directory.path(), "log"), "T stdout F 7\n");
-        assert_eq!(contents(directory.path(), "log.1"), "T stdout F 5\nT stdout F 6\n");
-        assert_eq!(contents(directory.path(), "log.2"), "T stdout F 3\nT stdout F 4\n");
+        assert_eq!(
+            contents(directory.path(), "log.1"),
+            "T stdout F 5\nT stdout F 6\n"
+        );
+        assert_eq!(
+            contents(directory.path(), "log.2"),
+            "T stdout F 3\nT stdout F 4\n"
+        );
         assert!(!directory.path().join("log.3").exists());
         assert_eq!(log.counters.snapshot().entries, 7);
     }
@@ -262,7 +317,10 @@ mod tests {
         assert_eq!(contents(directory.path(), "log"), "T stdout F 2\n");
         log.reopen(Some(&"20261121-040000".parse().unwrap())).unwrap();
         log.append(&batch(&["3"]), Duration::ZERO);
-        assert_eq!(contents(directory.path(), "log.20261121-040000"), "T stdout F 2\n");
+        assert_eq!(
+            contents(directory.path(), "log.20261121-040000"),
+            "T stdout F 2\n"
+        );
         assert_eq!(contents(directory.path(), "log"), "T stdout F 3\n");
     }
 
@@ -276,7 +334,15 @@ mod tests {
         log.append(&batch(&["2", "3"]), Duration::ZERO);
         log.append(&batch(&["4"]), RETRY / 2);
         let stats = log.counters.snapshot();
-        assert_eq!((stats.entries, stats.dropped_entries, stats.dropped_bytes, stats.errno), (1, 3, 6, 28));
+        assert_eq!(
+            (
+                stats.entries,
+                stats.dropped_entries,
+                stats.dropped_bytes,
+                stats.errno
+            ),
+            (1, 3, 6, 28)
+        );
         log.append(&batch(&["5"]), RETRY);
         assert_eq!(log.counters.snapshot().errno, 0);
         assert_eq!(contents(directory.path(), "log"), "T stdout F 1\nT stdout F 5\n");

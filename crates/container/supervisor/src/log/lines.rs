@@ -110,7 +110,10 @@ mod tests {
     }
 
     fn lengths(cut: Cut, stream: &[u8]) -> Vec<(usize, Ending)> {
-        split(cut, [stream]).into_iter().map(|(line, ending)| (line.len(), ending)).collect()
+        split(cut, [stream])
+            .into_iter()
+            .map(|(line, ending)| (line.len(), ending))
+            .collect()
     }
 
     #[test]
@@ -119,11 +122,20 @@ mod tests {
         let mut stream = vec![b'x'; MAX_LINE];
         assert_eq!(lengths(Cut::WhenExceeded, &stream), [(MAX_LINE, Partial)]);
         stream.push(b'\n');
-        assert_eq!(lengths(Cut::WhenFull, &stream), [(MAX_LINE, Partial), (0, Newline)]);
+        assert_eq!(
+            lengths(Cut::WhenFull, &stream),
+            [(MAX_LINE, Partial), (0, Newline)]
+        );
         assert_eq!(lengths(Cut::WhenExceeded, &stream), [(MAX_LINE, Newline)]);
         stream.insert(0, b'y');
-        assert_eq!(lengths(Cut::WhenFull, &stream), [(MAX_LINE, Partial), (1, Newline)]);
-        assert_eq!(lengths(Cut::WhenExceeded, &stream), [(MAX_LINE, Partial), (1, Newline)]);
+        assert_eq!(
+            lengths(Cut::WhenFull, &stream),
+            [(MAX_LINE, Partial), (1, Newline)]
+        );
+        assert_eq!(
+            lengths(Cut::WhenExceeded, &stream),
+            [(MAX_LINE, Partial), (1, Newline)]
+        );
     }
 
     proptest! {

@@ -10,7 +10,7 @@ mod lines;
 mod time;
 
 pub(crate) use counters::Counters;
-pub(crate) use file::{Batch, LogFile};
-pub(crate) use lines::{Cut, Splitter};
 pub use entry::StreamName;
+pub(crate) use file::{Batch, LogFile};
+pub(crate) use lines::Splitter;
 pub use time::rfc3339_nano;

@@ -3,11 +3,11 @@
 //! A message is one SEQPACKET packet: kind (u16), number of descriptors (u16), request id (u32),
 //! then the fields. `docs/formats/supervisor-protocol.md` says what each of them does.
 
-#[cfg(test)]
-use super::wire::Source;
 use super::types::{
     ExitRecord, Key, Leftovers, LogSpec, LogStats, Name, Outcome, Owner, Phase, Reason, Role, Stdio,
 };
+#[cfg(test)]
+use super::wire::Source;
 use super::wire::{Bytes, Malformed, Reader, Wire, wire_struct};
 
 /// The version of the protocol that this build speaks.
@@ -65,7 +65,12 @@ fn split(packet: &[u8]) -> Result<(u16, u16, u32, &[u8]), DecodeError> {
     let (head, body) = packet.split_at_checked(HEADER).ok_or(DecodeError::Short)?;
     let kind = u16::from_le_bytes([head[0], head[1]]);
     let descriptors = u16::from_le_bytes([head[2], head[3]]);
-    Ok((kind, descriptors, u32::from_le_bytes([head[4], head[5], head[6], head[7]]), body))
+    Ok((
+        kind,
+        descriptors,
+        u32::from_le_bytes([head[4], head[5], head[6], head[7]]),
+        body,
+    ))
 }
 
 macro_rules! messages {
@@ -297,7 +302,12 @@ mod tests {
 
     fn round_trip<M: Message + PartialEq + std::fmt::Debug>(message: M, id: u32, newer: &[u8]) {
         let mut packet = message.encode(id, 2);
-        assert_eq!(M::decode(&packet, 1).map(drop).map_err(|error| matches!(error, DecodeError::Malformed { .. })), Err(true));
+        assert_eq!(
+            M::decode(&packet, 1)
+                .map(drop)
+                .map_err(|error| matches!(error, DecodeError::Malformed { .. })),
+            Err(true)
+        );
         packet.extend_from_slice(newer);
         assert_eq!(M::decode(&packet, 2), Ok((id, message)));
     }
@@ -334,7 +344,10 @@ mod tests {
     #[test]
     fn a_kind_from_the_future_is_named_in_the_error() {
         let packet = header(0x00ff, 0, 9);
-        assert_eq!(Request::decode(&packet, 0), Err(DecodeError::Unknown { id: 9, kind: 0x00ff }));
+        assert_eq!(
+            Request::decode(&packet, 0),
+            Err(DecodeError::Unknown { id: 9, kind: 0x00ff })
+        );
         assert_eq!(Request::decode(&packet[..7], 0), Err(DecodeError::Short));
     }
 

@@ -11,7 +11,7 @@ pub use message::{
     DecodeError, Entry, Event, MAX_MESSAGE, Message, OLDEST, Reply, Request, Start, Streams, VERSION, Worker,
 };
 pub use types::{
-    ExitRecord, Format, InvalidName, Key, Leftovers, LogSpec, LogStats, MAX_NAME, Name, Outcome, Owner, Phase, Reason,
-    Role, Stdio, Task,
+    ExitRecord, Format, InvalidName, Key, Leftovers, LogSpec, LogStats, MAX_NAME, Name, Outcome, Owner,
+    Phase, Reason, Role, Stdio, Task,
 };
 pub use wire::{Bytes, Malformed};

@@ -27,7 +27,11 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
         let valid = (1..=MAX_NAME).contains(&text.len()) && text.bytes().all(allowed);
-        if valid { Ok(Self(text.into())) } else { Err(InvalidName) }
+        if valid {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidName)
+        }
     }
 }
 
@@ -43,7 +47,10 @@ impl Wire for Name {
     }
     fn get(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         let bytes = Bytes::get(input)?;
-        std::str::from_utf8(&bytes.0).ok().and_then(|text| text.parse().ok()).ok_or(Malformed)
+        std::str::from_utf8(&bytes.0)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .ok_or(Malformed)
     }
     #[cfg(test)]
     fn sample(source: &mut Source) -> Self {
@@ -83,17 +90,29 @@ wire_struct! {
 impl Key {
     /// The container's first process in its life `generation`.
     pub fn main(container: Name, generation: u64) -> Self {
-        Self { container, task: Task::Main {}, generation }
+        Self {
+            container,
+            task: Task::Main {},
+            generation,
+        }
     }
 
     /// The process `id` in `container`.
     pub fn exec(container: Name, id: Name, generation: u64) -> Self {
-        Self { container, task: Task::Exec { id }, generation }
+        Self {
+            container,
+            task: Task::Exec { id },
+            generation,
+        }
     }
 
     /// The worker called `name`.
     pub fn worker(name: Name, generation: u64) -> Self {
-        Self { container: name, task: Task::Worker {}, generation }
+        Self {
+            container: name,
+            task: Task::Worker {},
+            generation,
+        }
     }
 }
 
@@ -208,7 +227,9 @@ impl Outcome {
 
 impl From<Option<ExitStatus>> for Outcome {
     fn from(status: Option<ExitStatus>) -> Self {
-        status.map_or(Self::Unknown {}, |status| Self::Ended { wait: status.to_wait() })
+        status.map_or(Self::Unknown {}, |status| Self::Ended {
+            wait: status.to_wait(),
+        })
     }
 }
 
