@@ -205,8 +205,9 @@ impl LogFile {
         if self.retry_at.is_none() {
             self.retry_at = Some(now + RETRY);
             self.counters.set_errno(errno);
-            // Closing it makes the next attempt start with cutting off what was torn.
-            self.file = None;
+            // A disk that takes no byte gives some back. Should even that fail, the next attempt,
+            // which begins by opening the file anew, cuts it off.
+            drop(self.file.take().map(|file| file.set_len(self.size)));
         }
     }
 
