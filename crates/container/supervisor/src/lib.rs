@@ -81,7 +81,7 @@ pub enum Error {
 /// Becomes the supervisor. Returns when it has been told to end.
 pub fn main(config: Config) -> Result<(), Error> {
     // A shell's job leads a process group and may not lead a session too; it keeps its terminal's.
-    let _ = sys::process::own_session();
+    drop(sys::process::own_session());
     sys::process::become_subreaper().map_err(Error::Setup)?;
     sys::process::raise_descriptor_limit().map_err(Error::Setup)?;
     let pid_file = config.pid_file.clone();

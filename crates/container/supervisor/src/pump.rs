@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sys::clock;
@@ -99,6 +99,24 @@ wire_struct! {
         pub(crate) carry: Bytes,
         pub(crate) pending: Bytes,
         pub(crate) quiet: bool,
+    }
+}
+
+impl From<Source> for PumpedStream {
+    /// A stream of which nothing has been read yet.
+    fn from(source: Source) -> Self {
+        let number = |fd: OwnedFd| {
+            kept(fd.as_fd());
+            fd.into_raw_fd()
+        };
+        Self {
+            error: source.name == StreamName::Stderr,
+            reader: number(source.reader),
+            copy: source.copy.map(number),
+            carry: Bytes::default(),
+            pending: Bytes::default(),
+            quiet: false,
+        }
     }
 }
 
@@ -201,9 +219,13 @@ impl Pump {
     }
 
     fn obey(&mut self) -> bool {
-        for command in self.commands.take() {
+        let mut commands = self.commands.take();
+        while let Some(command) = commands.pop_front() {
             match command {
-                Command::Stop => return false,
+                Command::Stop => {
+                    commands.into_iter().for_each(|later| self.commands.push(later));
+                    return false;
+                }
                 Command::Open(life, spec, counters) => self.open(life, spec, counters),
                 Command::Read(life, sources) => sources
                     .into_iter()
@@ -240,7 +262,7 @@ impl Pump {
         let splitter = Splitter::new(log.file.cut(), Vec::new());
         let Source { name, reader, copy } = source;
         // epoll_ctl fails only when the kernel is out of memory: the stream then ends, unread.
-        let _ = self.add(Stream {
+        drop(self.add(Stream {
             life,
             name,
             reader,
@@ -248,7 +270,7 @@ impl Pump {
             copy,
             pending: Vec::new(),
             quiet: false,
-        });
+        }));
     }
 
     fn add(&mut self, stream: Stream) -> io::Result<()> {
@@ -283,7 +305,7 @@ impl Pump {
                 stream.copy = Some(copy);
             }
             if waits {
-                let _ = self.epoll.modify(&stream.reader, *token, Interest::READ);
+                drop(self.epoll.modify(&stream.reader, *token, Interest::READ));
             }
         }
     }
@@ -433,9 +455,9 @@ impl Pump {
         } else {
             (Interest::READ, Interest::NONE)
         };
-        let _ = self.epoll.modify(&stream.reader, token, read);
+        drop(self.epoll.modify(&stream.reader, token, read));
         if let Some(copy) = &stream.copy {
-            let _ = self.epoll.modify(copy, token + 1, write);
+            drop(self.epoll.modify(copy, token + 1, write));
         }
         !waits
     }
@@ -485,19 +507,23 @@ impl Pump {
             let Some(log) = pumped.get_mut(&stream.life) else {
                 continue;
             };
+            let Stream {
+                name,
+                reader,
+                copy,
+                splitter,
+                pending,
+                quiet,
+                ..
+            } = stream;
+            let (carry, pending) = (splitter.carry().into(), pending.into());
+            let fresh = PumpedStream::from(Source { name, reader, copy });
             log.streams.push(PumpedStream {
-                error: stream.name == StreamName::Stderr,
-                carry: stream.splitter.carry().into(),
-                pending: stream.pending.into(),
-                quiet: stream.quiet,
-                reader: kept(stream.reader.as_fd()),
-                copy: stream.copy.as_ref().map(|copy| kept(copy.as_fd())),
+                carry,
+                pending,
+                quiet,
+                ..fresh
             });
-            // From here on the numbers own the descriptors.
-            let _ = (
-                std::os::fd::IntoRawFd::into_raw_fd(stream.reader),
-                stream.copy.map(std::os::fd::IntoRawFd::into_raw_fd),
-            );
         }
         self.reports.push(Report::Stopped(pumped.into_values().collect()));
     }
@@ -506,6 +532,6 @@ impl Pump {
 /// The number of a descriptor that the next image will claim.
 pub(crate) fn kept(fd: BorrowedFd<'_>) -> i32 {
     // fcntl(F_SETFD) on an open descriptor does not fail.
-    let _ = sys::process::keep_across_exec(fd);
+    drop(sys::process::keep_across_exec(fd));
     fd.as_raw_fd()
 }

@@ -46,10 +46,11 @@ impl Driver {
             Action::StartDaemon => self.start_daemon(),
             Action::SignalDaemon(signal) => {
                 // A daemon that has just died is reaped next.
-                let _ = self
-                    .daemon
-                    .as_ref()
-                    .map(|daemon| pidfd::signal(daemon, signal.cast_signed()));
+                drop(
+                    self.daemon
+                        .as_ref()
+                        .map(|daemon| pidfd::signal(daemon, signal.cast_signed())),
+                );
             }
             Action::Exit => self.ended = true,
         }
@@ -172,7 +173,7 @@ impl Driver {
         handles.channel = Some(channel.into());
         if let Err(error) = watched {
             // Nobody would ever hear it start; it is better not to run at all.
-            let _ = handles.pidfd.as_ref().map(|pidfd| pidfd::signal(pidfd, SIGKILL));
+            drop(handles.pidfd.as_ref().map(|pidfd| pidfd::signal(pidfd, SIGKILL)));
             self.fail(number, &error);
         }
     }
@@ -207,7 +208,7 @@ impl Driver {
             .and_then(|handles| handles.channel.as_ref())
         {
             // A process that has died meanwhile is reaped next, and that is its answer.
-            let _ = resume(channel);
+            drop(resume(channel));
         }
     }
 
@@ -218,7 +219,7 @@ impl Driver {
             .and_then(|handles| handles.pidfd.as_ref())
         {
             // As above: the end of the process is on its way.
-            let _ = pidfd::signal(pidfd, signal.cast_signed());
+            drop(pidfd::signal(pidfd, signal.cast_signed()));
         }
     }
 

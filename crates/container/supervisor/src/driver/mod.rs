@@ -164,7 +164,7 @@ impl Driver {
             let trusted = socket.peer().is_ok_and(|peer| peer.uid == 0);
             if trusted && self.connections.len() < MAX_CONNECTIONS {
                 // Without a place in epoll the peer would wait for ever; dropping tells it.
-                let _ = self.connect(socket);
+                drop(self.connect(socket));
             }
         }
     }
@@ -203,6 +203,8 @@ impl Driver {
 
     fn dispatch(&mut self, from: Connection, packet: &[u8], descriptors: Vec<OwnedFd>) {
         match Request::decode(packet, descriptors.len()) {
+            // The pump has stopped taking commands; what it is asked now would be lost.
+            Ok((id, _)) if self.reexec.is_some() => self.refuse(from, id, Reason::Replacing {}),
             Ok((id, request)) => {
                 self.arrived = descriptors;
                 let actions = self.table.request(from, id, request, clock::boottime());
@@ -235,7 +237,7 @@ impl Driver {
         };
         if socket.send(packet, descriptors).is_err() {
             // The end of the stream then arrives through epoll like any other.
-            let _ = socket.shut_down();
+            drop(socket.shut_down());
         }
     }
 
@@ -310,7 +312,7 @@ impl Driver {
             return;
         };
         let status = pidfd::exit_info(pidfd).ok().flatten();
-        let _ = self.epoll.remove(pidfd);
+        drop(self.epoll.remove(pidfd));
         let actions = self.table.ended(number, Outcome::from(status), realtime_nanos());
         self.act(actions);
     }

@@ -20,28 +20,34 @@ use super::handles::Handles;
 use super::state::{MAX_STATE, Saved, SavedHandles};
 use super::{Driver, token};
 use crate::log::Counters;
-use crate::protocol::{Bytes, Reason, Reply};
-use crate::pump::{Command, Pump, PumpedLog, kept};
+use crate::protocol::{Bytes, Phase, Reply};
+use crate::pump::{Command, PumpedLog, PumpedStream, kept};
 use crate::table::Connection;
 use crate::{Config, RESUME_OPTION};
 
 impl Driver {
     pub(super) fn begin_reexec(&mut self, to: Connection, id: u32, executable: Option<Bytes>) {
-        if self.reexec.is_some() {
-            return self.refuse(to, id, Reason::WrongPhase {});
-        }
         self.reexec = Some((to, id, executable));
         self.commands.push(Command::Stop);
     }
 
-    /// The pump has stopped; everything it was asked before, it has answered before.
-    pub(super) fn replace_image(&mut self, logs: Vec<PumpedLog>) {
+    /// The pump has stopped; everything it was asked before, it has answered before. Of what came
+    /// later only streams of processes that started meanwhile matter: that a log is to be drained
+    /// or closed is in the table.
+    pub(super) fn replace_image(&mut self, mut logs: Vec<PumpedLog>) {
         let Some((to, id, executable)) = self.reexec.take() else {
             return;
         };
         if let Some(pump) = self.pump.take() {
             // It has ended by itself, and a panic in it has been printed.
-            let _ = pump.join();
+            drop(pump.join());
+        }
+        for command in self.commands.take() {
+            if let Command::Read(life, sources) = command
+                && let Some(log) = logs.iter_mut().find(|log| log.life == life)
+            {
+                log.streams.extend(sources.into_iter().map(PumpedStream::from));
+            }
         }
         let saved = self.save(logs, (to, id));
         let error = memfd::sealed("gantry-supervisor", &saved.to_bytes())
@@ -149,6 +155,7 @@ fn restore(config: Config, saved: Saved) -> io::Result<Driver> {
                 .collect::<io::Result<_>>()?,
         );
     }
+    let logged: Vec<u64> = saved.logs.iter().map(|log| log.life).collect();
     let mut counters = BTreeMap::new();
     for log in saved.logs {
         let shared = Arc::new(Counters::restore(log.stats));
@@ -163,6 +170,7 @@ fn restore(config: Config, saved: Saved) -> io::Result<Driver> {
     }
     driver.daemon = driver.table.daemon_pid().and_then(open_pid);
     driver.spawn_pump(pump)?;
+    driver.repeat_commands(logged);
     Ok(driver)
 }
 
@@ -172,6 +180,23 @@ fn open_pid(pid: u32) -> Option<OwnedFd> {
 }
 
 impl Driver {
+    /// Asks the pump again for what the one before may not have done. Both commands are idempotent.
+    fn repeat_commands(&self, logged: Vec<u64>) {
+        for number in logged {
+            match self
+                .table
+                .key_of(number)
+                .and_then(|key| self.table.find(key).ok())
+            {
+                None => self.commands.push(Command::Close(number)),
+                Some(life) if life.phase == (Phase::Draining {}) => {
+                    self.commands.push(Command::Drain(number))
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     fn restore_handles(&mut self, saved: SavedHandles, counters: Option<Arc<Counters>>) -> io::Result<()> {
         let claim = |number: Option<i32>| number.map(process::claim_inherited).transpose();
         let mut fds = saved.fds.into_iter().map(claim);

@@ -293,6 +293,8 @@ wire_enum! {
         8 Version {}
         /// The supervisor is ending.
         9 Ending {}
+        /// The supervisor's image is being replaced: ask again.
+        10 Replacing {}
     }
 }
 

@@ -32,19 +32,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The value at the beginning of `bytes`. What follows it was appended by a newer neighbour and
-/// is ignored.
-pub(crate) fn decode<T: Wire>(bytes: &[u8]) -> Result<T, Malformed> {
-    T::get(&mut Reader(bytes))
-}
-
-/// The bytes of `value`.
-pub(crate) fn encode<T: Wire>(value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
-    value.put(&mut out);
-    out
-}
-
 /// Numbers for [`Wire::sample`]; zeros once they run out.
 #[cfg(test)]
 pub(crate) struct Source(pub(crate) Vec<u64>);
