@@ -1,5 +1,12 @@
 //! The supervisor as a real process with real children: root, pipes, signals, a full disk.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
+
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -82,9 +89,9 @@ impl Drop for Node {
         let ended = Client::connect(&self.path("socket"), Role::Operator {})
             .and_then(|mut client| client.call(&shutdown, &[]));
         if ended.is_err() {
-            let _ = self.process.kill();
+            drop(self.process.kill());
         }
-        let _ = self.process.wait();
+        drop(self.process.wait());
     }
 }
 
@@ -506,6 +513,72 @@ fn a_terminal_echoes_resizes_and_is_copied_to_who_attaches() {
     assert_eq!(copy, "go\r\n50 132\r\n");
     assert_eq!(exited(&mut daemon).outcome, code(0));
     assert_eq!(node.lines("log"), ["go\r", "50 132\r"]);
+}
+
+#[test]
+fn a_disk_that_hangs_holds_up_its_own_container_only() {
+    let node = Node::start(&[]);
+    // Opening a FIFO that nobody reads hangs as a dead network disk does.
+    let made = Command::new("mkfifo").arg(node.path("fifo")).status().unwrap();
+    assert!(made.success());
+    let mut daemon = node.daemon();
+    daemon
+        .send(&start("hung", "echo late", NO_INPUT, node.log("fifo")), &[])
+        .unwrap();
+    started(
+        daemon
+            .call(&start("b", "exit 5", Stdio::Null {}, None), &[])
+            .unwrap(),
+    );
+    let record = exited(&mut daemon);
+    assert_eq!((record.key, record.outcome), (key("b"), code(5)));
+    let mut disk = std::io::BufReader::new(std::fs::File::open(node.path("fifo")).unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut disk, &mut line).unwrap();
+    assert!(line.ends_with(" stdout F late\n"), "{line}");
+    assert_eq!(exited(&mut daemon).key, key("hung"));
+}
+
+#[test]
+fn who_attaches_gets_what_follows_and_a_signal_ends_the_process() {
+    let node = Node::start(&[]);
+    let mut daemon = node.daemon();
+    let script = "read x; echo to $x; echo and >&2; exec sleep 1000";
+    let (_, _, fds) = started(
+        daemon
+            .call(&start("a", script, PIPES, node.log("log")), &[])
+            .unwrap(),
+    );
+    let (reply, copies) = daemon.call(&Request::Attach { key: key("a") }, &[]).unwrap();
+    assert_eq!(
+        reply,
+        Reply::Attached {
+            streams: Streams {
+                input: true,
+                output: true,
+                error: true
+            }
+        }
+    );
+    sys::pipe::write(&fds[1], b"both\n").unwrap();
+    let mut copies = copies.into_iter().skip(1).map(std::fs::File::from);
+    let (mut output, mut error) = (copies.next().unwrap(), copies.next().unwrap());
+    let (mut said, mut complained) = ([0; 8], [0; 4]);
+    output.read_exact(&mut said).unwrap();
+    error.read_exact(&mut complained).unwrap();
+    assert_eq!((&said, &complained), (b"to both\n", b"and\n"));
+    done(
+        &mut daemon,
+        &Request::Signal {
+            key: key("a"),
+            number: 15,
+        },
+    );
+    let ended = Some(ExitStatus::Signal {
+        number: 15,
+        core: false,
+    });
+    assert_eq!(exited(&mut daemon).outcome, ended.into());
 }
 
 #[test]

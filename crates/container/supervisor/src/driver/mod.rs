@@ -193,7 +193,7 @@ impl Driver {
         };
         match socket.receive(&mut buffer) {
             Ok(packet) if packet.length > 0 => {
-                self.dispatch(from, &buffer[..packet.length], packet.descriptors)
+                self.dispatch(from, &buffer[..packet.length], packet.descriptors);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // End of the stream, or a packet beyond the bounds: this peer cannot be understood.

@@ -190,7 +190,7 @@ impl Driver {
             {
                 None => self.commands.push(Command::Close(number)),
                 Some(life) if life.phase == (Phase::Draining {}) => {
-                    self.commands.push(Command::Drain(number))
+                    self.commands.push(Command::Drain(number));
                 }
                 Some(_) => {}
             }
