@@ -77,7 +77,8 @@ impl Table {
         if matches!(self.daemon, Daemon::Running { pid: daemon, .. } if daemon == pid) {
             return self.daemon_died(now);
         }
-        let alive = |life: &&Life| life.pid == pid && life.ended.is_none();
+        // An adopted process is not our child: its number may be another's by now.
+        let alive = |life: &&Life| life.pid == pid && life.ended.is_none() && !life.adopted;
         let number = self.lives.values().find(alive).map(|life| life.number);
         number.map_or_else(Vec::new, |number| self.ended(number, outcome, at))
     }
