@@ -1,2 +1,73 @@
-//! Project tasks.
-fn main() {}
+//! `cargo xtask`: the one door to the project's tasks. What CI runs is what a person runs.
+#![forbid(unsafe_code)]
+
+mod codegen;
+mod layering;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use run::{Failed, Result, cargo};
+
+const HELP: &str = "\
+cargo xtask TASK
+  test [unit|node|clients]   every check and every test (root); or one profile of tests
+  lint                       rustfmt, clippy, rustdoc, layering, forbidden dependencies
+  codegen [--check]          write the generated tables, or say which are stale
+  bench NAME                 one benchmark against its peer: cargo xtask bench --list
+  layering                   check that no crate looks upward
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match task(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            run::say(&format!("xtask: {failed}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn task(words: &[&str]) -> Result {
+    match words {
+        ["test"] => lint().and_then(|()| tests("all")),
+        ["test", "unit"] => tests("default"),
+        ["test", profile @ ("node" | "clients")] => tests(profile),
+        ["lint"] => lint(),
+        ["layering"] => layering::check(),
+        ["codegen"] => codegen::run(false).map_err(Failed::because),
+        ["codegen", "--check"] => codegen::run(true).map_err(Failed::because),
+        ["bench", rest @ ..] => bench(rest),
+        _ => Err(Failed(format!("unknown task\n\n{HELP}"))),
+    }
+}
+
+fn lint() -> Result {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])?;
+    run::cargo_with("RUSTDOCFLAGS", "--deny warnings", &["doc", "--workspace", "--no-deps", "--quiet"])?;
+    layering::check()?;
+    codegen::run(true).map_err(Failed::because)?;
+    tools::ensure(&tools::DENY)?;
+    cargo(&["deny", "--log-level", "error", "check", "bans", "licenses", "sources"])
+}
+
+/// Profiles are described in `.config/nextest.toml`. `all` leaves nothing out, so its summary
+/// counts no test as skipped.
+fn tests(profile: &str) -> Result {
+    if profile != "default" && !rustix::process::geteuid().is_root() {
+        return Err(Failed(format!("the {profile} tests need root; `cargo xtask test unit` does not")));
+    }
+    tools::ensure(&tools::NEXTEST)?;
+    cargo(&["nextest", "run", "--workspace", "--profile", profile])
+}
+
+fn bench(arguments: &[&str]) -> Result {
+    cargo(&["build", "--release", "--package", "gantry", "--package", "testkit", "--package", "benches"])?;
+    let mut words = vec!["run", "--quiet", "--release", "--package", "benches", "--"];
+    words.extend(arguments);
+    cargo(&words)
+}

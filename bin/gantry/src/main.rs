@@ -1,2 +1,24 @@
-//! Gantry.
-fn main() {}
+//! `gantry`: Docker and Kubernetes in one binary. One file per command; this one only chooses.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod completion;
+mod failure;
+mod oci;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Oci(oci) => oci::run(*oci),
+        Command::Version(options) => version::run(&options),
+        Command::Completion(options) => completion::run(&options),
+    };
+    result.unwrap_or_else(|failure| failure.print())
+}

@@ -4,6 +4,7 @@
 //! each of the other modules wraps one facility of the kernel as narrow, safe, owned types.
 //! Nothing here knows what a container, a pod or the OCI specification is.
 
+pub mod bpf;
 pub mod clock;
 pub mod epoll;
 mod init;

@@ -1,1 +1,24 @@
-//! The `schema` room.
+//! Kubernetes resources and types as data, and the codecs that walk them.
+//!
+//! One row describes a type, one row a resource; JSON, protobuf and YAML are each one walk over
+//! the rows, without a line that knows a kind. A custom resource definition makes the same rows at
+//! run time. See `docs/formats/schema-row.md` and `docs/formats/object-bytes.md`.
+#![forbid(unsafe_code)]
+
+pub mod defaults;
+mod generated;
+pub mod json;
+pub mod object;
+pub mod proto;
+pub mod resource;
+pub mod row;
+mod scalar;
+pub mod tree;
+pub mod yaml;
+
+pub use generated::BUILTIN;
+
+/// Nesting that a decoded tree may have. Upstream allows 10,000 levels of JSON; a tree is walked
+/// by recursion, and this many levels fit a small stack in a debug build. Raw values
+/// ([`tree::Raw`]) are scanned without recursion and keep upstream's limit.
+pub const MAX_TREE_DEPTH: usize = 400;

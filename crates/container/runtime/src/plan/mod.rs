@@ -19,6 +19,8 @@ mod sysctl;
 mod tests;
 
 pub use error::PlanError;
+pub(crate) use namespaces::{bit as namespace_bit, join_container};
+pub(crate) use options::names as mount_option_names;
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +43,7 @@ pub mod sync {
 }
 
 /// What the caller knows besides the specification.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Context<'a> {
     /// The container's id.
     pub id: &'a str,
@@ -69,6 +71,27 @@ pub struct Context<'a> {
     pub apparmor: bool,
     /// The host has a PTY socket to send the terminal's master to; needed by `process.terminal`.
     pub console: bool,
+}
+
+impl<'a> Context<'a> {
+    /// A start with inherited streams, no cgroup, no filter and no capability to give.
+    pub fn new(id: &'a str, bundle: &'a Path) -> Self {
+        Self {
+            id,
+            bundle,
+            cgroup_joins: &[],
+            cgroups: &[],
+            cgroup2: false,
+            filter: None,
+            gate: false,
+            init: false,
+            preserve_fds: 0,
+            stdio: false,
+            capabilities: CapabilitySet::EMPTY,
+            apparmor: false,
+            console: false,
+        }
+    }
 }
 
 /// One cgroup hierarchy as a container may see it.
@@ -148,7 +171,7 @@ pub fn exec(process: &Process, namespaces: u32, context: &Context<'_>) -> Result
     let mut draft = Draft::new(&mut given, process, context);
     draft.enter_cgroup(context);
     draft.caller_rights(process, true);
-    namespaces::join_container(&mut draft.builder, Slot(0), namespaces);
+    join_container(&mut draft.builder, Slot(0), namespaces);
     draft.open_running_container(process, context)?;
     draft.identify(process, context)?;
     draft.run(process, context)?;

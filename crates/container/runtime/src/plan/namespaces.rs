@@ -71,7 +71,8 @@ impl Namespaces {
             let reason = "a new user namespace needs linux.uidMappings and linux.gidMappings";
             return Err(PlanError::invalid("linux.namespaces", reason));
         }
-        if !self.has(USER) && !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty()) {
+        let unmapped = linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty();
+        if !self.has(USER) && !unmapped {
             let reason = "mappings need a user namespace in linux.namespaces";
             return Err(PlanError::invalid("linux.uidMappings", reason));
         }
@@ -136,7 +137,7 @@ impl Namespaces {
 }
 
 /// Joins the namespaces `kinds` of a running container at once.
-pub(super) fn join_container(builder: &mut Builder, container: Slot, kinds: u32) {
+pub(crate) fn join_container(builder: &mut Builder, container: Slot, kinds: u32) {
     builder.push(Op::Join { of: container, kinds });
     if kinds & (PID | TIME) != 0 {
         builder.push(Op::Clone {});

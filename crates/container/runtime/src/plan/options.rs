@@ -13,7 +13,7 @@ enum Effect {
     /// Chooses how access times are kept.
     Atime(u64),
     /// One of the three, for the whole tree below.
-    Recursive(&'static Effect),
+    Recursive(&'static Self),
     /// Changes who sees mounts below.
     Propagation(u64),
     /// A clone of an existing tree: with what is mounted below, or without.
@@ -102,6 +102,11 @@ const OPTIONS: &[(&str, Effect)] = &[
 
 /// Words that the specification has and the planner refuses.
 const REFUSED: &[&str] = &["idmap", "remount", "ridmap", "tmpcopyup"];
+
+/// Every option that [`MountOptions::parse`] knows, sorted.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|(name, _)| *name)
+}
 
 /// Bits to set and to clear on a mount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

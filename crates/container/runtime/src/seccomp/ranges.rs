@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::arch::{Abi, Machine, X32_BIT};
-use super::numbers;
-use super::rules::{Rule, return_value, rules_of};
+use super::rules::{Resolved, Rule, resolve, return_value, rules_of};
 use crate::spec::{LinuxSeccomp, SeccompAction, SeccompArch};
 
 /// `SECCOMP_RET_ERRNO | ENOSYS`
@@ -35,6 +34,7 @@ pub(super) struct Range {
 
 /// The sections of a profile, the native interface first.
 pub(super) fn sections(seccomp: &LinuxSeccomp, machine: Machine) -> Vec<Section> {
+    let rules = resolve(seccomp);
     let covered = |arch: SeccompArch| arch == machine.seccomp_arch() || seccomp.architectures.contains(&arch);
     machine
         .abis()
@@ -42,57 +42,72 @@ pub(super) fn sections(seccomp: &LinuxSeccomp, machine: Machine) -> Vec<Section>
         .filter(|abis| abis.iter().any(|abi| covered(abi.arch)))
         .map(|abis| Section {
             audit: abis[0].audit,
-            ranges: ranges_of(seccomp, abis, covered),
+            ranges: ranges_of(seccomp, &rules, abis, covered),
         })
         .collect()
 }
 
-fn ranges_of(seccomp: &LinuxSeccomp, abis: &[Abi], covered: impl Fn(SeccompArch) -> bool) -> Vec<Range> {
+fn ranges_of(
+    seccomp: &LinuxSeccomp,
+    rules: &[Resolved<'_>],
+    abis: &[Abi],
+    covered: impl Fn(SeccompArch) -> bool,
+) -> Vec<Range> {
     let default = return_value(seccomp.default_action, seccomp.default_errno_ret);
-    let mut ranges = Ranges(Vec::new());
+    let mut ranges = Ranges {
+        list: Vec::new(),
+        default,
+        denies: denies(seccomp.default_action),
+    };
     for abi in abis {
         if covered(abi.arch) {
-            ranges.add_interface(seccomp, abi, default);
+            ranges.add_interface(rules, abi);
         } else {
             ranges.plain(X32_BIT, RETURN_BAD_ARCH);
             // A tracer skips a call by making its number -1; that must not kill.
             ranges.plain(u32::MAX, default);
         }
     }
-    ranges.0
+    ranges.list
 }
 
 /// Ranges in ascending order.
-struct Ranges(Vec<Range>);
+struct Ranges {
+    list: Vec<Range>,
+    /// The value of the default action.
+    default: u32,
+    /// Whether calls newer than the profile get ENOSYS.
+    denies: bool,
+}
 
 impl Ranges {
-    fn add_interface(&mut self, seccomp: &LinuxSeccomp, abi: &Abi, default: u32) {
-        let mut calls = rules_of(seccomp, abi);
+    fn add_interface(&mut self, rules: &[Resolved<'_>], abi: &Abi) {
+        let mut calls = rules_of(rules, abi, self.default);
         let private = abi.private.map(|first| (first, calls.split_off(&first)));
-        self.plain(abi.base, default);
-        let newest = newest(seccomp, abi).max(calls.keys().next_back().copied());
-        self.add_calls(calls, abi, default);
-        if let Some(newest) = newest.filter(|_| denies(seccomp.default_action)) {
+        self.plain(abi.base, self.default);
+        let newest = newest(rules, abi).max(calls.keys().next_back().copied());
+        self.add_calls(calls, abi);
+        if let Some(newest) = newest.filter(|_| self.denies) {
             self.plain(newest + 1, RETURN_ENOSYS);
         }
         if let Some((first, calls)) = private {
-            self.plain(first, default);
-            self.add_calls(calls, abi, default);
+            self.plain(first, self.default);
+            self.add_calls(calls, abi);
         }
     }
 
-    fn add_calls(&mut self, calls: BTreeMap<u32, Vec<Rule>>, abi: &Abi, default: u32) {
+    fn add_calls(&mut self, calls: BTreeMap<u32, Vec<Rule>>, abi: &Abi) {
         for (start, rules) in calls {
             match rules.as_slice() {
                 [rule] if rule.conditions.is_empty() => self.plain(start, rule.value),
                 _ => self.push(Range {
                     start,
                     rules,
-                    otherwise: default,
+                    otherwise: self.default,
                     wide: abi.wide,
                 }),
             }
-            self.plain(start + 1, default);
+            self.plain(start + 1, self.default);
         }
     }
 
@@ -107,13 +122,16 @@ impl Ranges {
 
     /// Adds a range, which ends the last one; an empty one disappears and equal neighbours are one.
     fn push(&mut self, range: Range) {
-        self.0.pop_if(|last| last.start == range.start);
-        let same = |last: &Range| {
-            last.rules == range.rules && last.otherwise == range.otherwise && last.wide == range.wide
-        };
-        if !self.0.last().is_some_and(same) {
-            self.0.push(range);
+        self.list.pop_if(|last| last.start == range.start);
+        if !self.list.last().is_some_and(|last| last.decides_as(&range)) {
+            self.list.push(range);
         }
+    }
+}
+
+impl Range {
+    fn decides_as(&self, other: &Self) -> bool {
+        self.rules == other.rules && self.otherwise == other.otherwise && self.wide == other.wide
     }
 }
 
@@ -127,11 +145,9 @@ fn denies(action: SeccompAction) -> bool {
 
 /// The highest number any rule names, also a rule that changes nothing: whoever wrote the profile
 /// knew the calls up to there.
-fn newest(seccomp: &LinuxSeccomp, abi: &Abi) -> Option<u32> {
-    let names = seccomp.syscalls.iter().flat_map(|rule| &rule.names);
-    let numbers = names.filter_map(|name| numbers::row(name)?.number(abi.column));
+fn newest(rules: &[Resolved<'_>], abi: &Abi) -> Option<u32> {
+    let numbers = rules.iter().flat_map(|rule| rule.numbers(abi));
     numbers
         .filter(|number| abi.private.is_none_or(|first| *number < first))
         .max()
-        .map(|number| number + abi.base)
 }

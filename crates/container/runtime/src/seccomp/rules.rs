@@ -44,43 +44,65 @@ pub(super) struct Rule {
     pub(super) value: u32,
 }
 
-/// The rules of every call number that has any.
-pub(super) fn rules_of(seccomp: &LinuxSeccomp, abi: &Abi) -> BTreeMap<u32, Vec<Rule>> {
-    let default = return_value(seccomp.default_action, seccomp.default_errno_ret);
+/// A rule of the profile, its names looked up; a name that no interface has is gone.
+pub(super) struct Resolved<'a> {
+    syscall: &'a LinuxSyscall,
+    calls: Vec<(&'a str, Row)>,
+}
+
+impl Resolved<'_> {
+    /// The numbers of the rule's calls in one interface.
+    pub(super) fn numbers(&self, abi: &Abi) -> impl Iterator<Item = u32> {
+        self.calls
+            .iter()
+            .filter_map(|(_, row)| Some(row.number(abi.column)? + abi.base))
+    }
+}
+
+/// Looks up the names of all rules, once for all interfaces.
+pub(super) fn resolve(seccomp: &LinuxSeccomp) -> Vec<Resolved<'_>> {
+    seccomp
+        .syscalls
+        .iter()
+        .map(|syscall| Resolved {
+            syscall,
+            calls: calls_of(syscall),
+        })
+        .collect()
+}
+
+fn calls_of(syscall: &LinuxSyscall) -> Vec<(&str, Row)> {
+    syscall
+        .names
+        .iter()
+        .filter_map(|name| Some((name.as_str(), numbers::row(name)?)))
+        .collect()
+}
+
+/// The rules of every call number that has any; `default` is the value of the default action.
+pub(super) fn rules_of(rules: &[Resolved<'_>], abi: &Abi, default: u32) -> BTreeMap<u32, Vec<Rule>> {
     let mut calls = BTreeMap::new();
-    for syscall in &seccomp.syscalls {
-        let value = return_value(syscall.action, syscall.errno_ret);
+    for rule in rules {
+        let value = return_value(rule.syscall.action, rule.syscall.errno_ret);
         if value != default {
-            add_syscall(&mut calls, syscall, value, abi);
+            add_rule(&mut calls, rule, value, abi);
         }
     }
     calls
 }
 
-fn add_syscall(calls: &mut BTreeMap<u32, Vec<Rule>>, syscall: &LinuxSyscall, value: u32, abi: &Abi) {
-    let alternatives = alternatives(&syscall.args);
-    for (name, row) in syscall
-        .names
-        .iter()
-        .filter_map(|name| Some((name, numbers::row(name)?)))
-    {
-        for conditions in &alternatives {
-            if let Some(number) = row.number(abi.column) {
-                add(
-                    calls.entry(number + abi.base).or_default(),
-                    conditions,
-                    value,
-                    abi,
-                );
-            }
-            if let Some((number, sub_call)) = multiplexed(name, abi) {
-                add(
-                    calls.entry(number).or_default(),
-                    &on_sub_call(conditions, sub_call),
-                    value,
-                    abi,
-                );
-            }
+fn add_rule(calls: &mut BTreeMap<u32, Vec<Rule>>, rule: &Resolved<'_>, value: u32, abi: &Abi) {
+    for conditions in alternatives(&rule.syscall.args) {
+        for number in rule.numbers(abi) {
+            add(calls.entry(number).or_default(), &conditions, value, abi);
+        }
+        for (number, sub_call) in rule.calls.iter().filter_map(|(name, _)| multiplexed(name, abi)) {
+            add(
+                calls.entry(number).or_default(),
+                &on_sub_call(&conditions, sub_call),
+                value,
+                abi,
+            );
         }
     }
 }

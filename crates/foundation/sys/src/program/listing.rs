@@ -23,6 +23,19 @@ impl Program {
         op.visit(&mut line).ok()?;
         Some(line.text)
     }
+
+    /// The name of the executable that the operation at `index` looks for or runs, if it is one
+    /// that does.
+    pub fn executable(&self, index: u32) -> Option<String> {
+        let arena = self.arena();
+        let op = (index < arena.layout.ops).then(|| Op::from_record(&arena.record(index)))??;
+        let name = match op {
+            Op::Lookup { name, .. } => u64::from(name.0),
+            Op::Exec { arguments, .. } => arena.counted(arguments.0)?.next()?,
+            _ => return None,
+        };
+        Some(String::from_utf8_lossy(arena.text(name)?).into_owned())
+    }
 }
 
 impl Display for Program {

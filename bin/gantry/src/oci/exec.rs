@@ -1,0 +1,128 @@
+//! `exec`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+use runtime::lifecycle::{self, Runtime};
+use runtime::spec::{Process, User};
+
+use super::foreground::{self, Foreground};
+use super::run::{connect, write_pid};
+use super::{DONE, warn};
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(super) struct Exec {
+    /// The container.
+    id: String,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+    /// A process.json to run instead of a command.
+    #[arg(short, long, conflicts_with_all = ["tty", "cwd", "env", "user", "cap", "no_new_privs"])]
+    process: Option<PathBuf>,
+    /// Give the program a terminal.
+    #[arg(short, long)]
+    tty: bool,
+    /// Return once the program runs.
+    #[arg(short, long)]
+    detach: bool,
+    /// Its working directory.
+    #[arg(long)]
+    cwd: Option<String>,
+    /// Variables added to the container's environment.
+    #[arg(short, long)]
+    env: Vec<String>,
+    /// `uid[:gid]`.
+    #[arg(short, long, value_parser = parse_user)]
+    user: Option<User>,
+    /// Capabilities added to the container's.
+    #[arg(short, long)]
+    cap: Vec<String>,
+    /// Set no_new_privs.
+    #[arg(long)]
+    no_new_privs: bool,
+    /// A unix socket that the terminal's master is sent to.
+    #[arg(long)]
+    console_socket: Option<PathBuf>,
+    /// Write the program's process id to this file.
+    #[arg(long)]
+    pid_file: Option<PathBuf>,
+    /// Descriptors from 3 on that the program inherits.
+    #[arg(long, default_value_t = 0)]
+    preserve_fds: u32,
+}
+
+pub(super) fn run(runtime: &Runtime, options: Exec) -> Outcome {
+    let process = process(runtime, &options)?;
+    let has_terminal = process.terminal;
+    let console = connect(options.console_socket.as_deref())?;
+    let foreground = if options.detach {
+        None
+    } else {
+        Some(Foreground::prepare(
+            console.as_ref().map(|socket| socket.try_clone()).transpose()?,
+        )?)
+    };
+    let console = match &foreground {
+        Some(foreground) => foreground.console(),
+        None => console,
+    };
+    let started = runtime.exec(&lifecycle::Exec {
+        id: &options.id,
+        process,
+        console,
+        preserve_fds: options.preserve_fds,
+    })?;
+    write_pid(options.pid_file.as_deref(), &started)?;
+    warn(&started.warnings);
+    match foreground {
+        Some(foreground) => Ok(foreground::exit_code(foreground.attend(&started, has_terminal)?)),
+        None => DONE,
+    }
+}
+
+/// The process as a file gives it, or the container's own with what the flags change.
+fn process(runtime: &Runtime, options: &Exec) -> Result<Process, Failure> {
+    if let Some(path) = &options.process {
+        return Ok(runtime::spec::parse(&fs::read(path)?)?);
+    }
+    if options.args.is_empty() {
+        return Err(Failure::usage("exec needs a program, or --process"));
+    }
+    let mut process = runtime.configured_process(&options.id)?;
+    process.args.clone_from(&options.args);
+    process.terminal = options.tty;
+    process.env.extend(options.env.iter().cloned());
+    process.no_new_privileges |= options.no_new_privs;
+    if let Some(cwd) = &options.cwd {
+        process.cwd.clone_from(cwd);
+    }
+    if let Some(user) = &options.user {
+        process.user.uid = user.uid;
+        process.user.gid = user.gid;
+    }
+    if !options.cap.is_empty() {
+        let mut capabilities = process.capabilities.unwrap_or_default();
+        for set in [
+            &mut capabilities.bounding,
+            &mut capabilities.effective,
+            &mut capabilities.permitted,
+        ] {
+            set.extend(options.cap.iter().cloned());
+        }
+        process.capabilities = Some(capabilities);
+    }
+    Ok(process)
+}
+
+fn parse_user(text: &str) -> Result<User, String> {
+    let (uid, gid) = text.split_once(':').unwrap_or((text, "0"));
+    let number = |text: &str| text.parse().map_err(|_| format!("{text:?} is not a numeric id"));
+    Ok(User {
+        uid: number(uid)?,
+        gid: number(gid)?,
+        ..User::default()
+    })
+}

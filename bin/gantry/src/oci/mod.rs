@@ -1,0 +1,107 @@
+//! `gantry oci`: the OCI runtime's command line, with the names and flags of runc, so that
+//! whatever drives runc can drive this.
+
+mod exec;
+mod foreground;
+mod inspect;
+mod log;
+mod manage;
+mod run;
+mod signals;
+mod terminal;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use runtime::lifecycle::Runtime;
+
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(crate) struct Oci {
+    /// Where containers are kept.
+    #[arg(long, default_value = "/run/gantry/oci", env = "GANTRY_OCI_ROOT")]
+    root: PathBuf,
+    /// Write errors to this file as well.
+    #[arg(long)]
+    log: Option<PathBuf>,
+    /// How they are written there.
+    #[arg(long, value_enum, default_value_t = log::Format::Text)]
+    log_format: log::Format,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Create a container; its program waits for `start`.
+    Create(run::Create),
+    /// Start a created container's program.
+    Start(manage::One),
+    /// Create a container, run its program, and delete the container when it ends.
+    Run(run::Run),
+    /// Run another program in a running container.
+    Exec(exec::Exec),
+    /// Send a signal to a container's first process.
+    Kill(manage::Kill),
+    /// Delete a stopped container.
+    Delete(manage::Delete),
+    /// Print a container's state.
+    State(manage::One),
+    /// List containers.
+    List(inspect::List),
+    /// Print what this runtime supports.
+    Features,
+    /// Write an example config.json.
+    Spec(inspect::Example),
+}
+
+pub(crate) fn run(oci: Oci) -> Outcome {
+    let Oci {
+        root,
+        log,
+        log_format,
+        verb,
+    } = oci;
+    dispatch(root, verb).inspect_err(|failure| log::write(log.as_deref(), log_format, failure))
+}
+
+fn dispatch(root: PathBuf, verb: Verb) -> Outcome {
+    match verb {
+        Verb::Features => inspect::features(),
+        Verb::Spec(options) => inspect::example(&options),
+        verb => operate(&Runtime::new(root)?, verb),
+    }
+}
+
+fn operate(runtime: &Runtime, verb: Verb) -> Outcome {
+    match verb {
+        Verb::Create(options) => sealed(|| run::create(runtime, options)),
+        Verb::Run(options) => sealed(|| run::run(runtime, options)),
+        Verb::Exec(options) => sealed(|| exec::run(runtime, options)),
+        Verb::Start(options) => manage::start(runtime, &options),
+        Verb::Kill(options) => manage::kill(runtime, &options),
+        Verb::Delete(options) => manage::delete(runtime, &options),
+        Verb::State(options) => inspect::state(runtime, &options.id),
+        Verb::List(options) => inspect::list(runtime, &options),
+        Verb::Features | Verb::Spec(_) => Err(Failure::usage("this verb needs no runtime")),
+    }
+}
+
+/// Whatever puts a process of ours into a container runs from an executable that the container
+/// cannot write to (CVE-2019-5736).
+fn sealed(verb: impl FnOnce() -> Outcome) -> Outcome {
+    sys::sealed::ensure()?;
+    verb()
+}
+
+/// What could not be done in full is said, and does not change the exit code.
+#[expect(clippy::print_stderr, reason = "a warning is for whoever typed the command")]
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("gantry: warning: {warning}");
+    }
+}
+
+const DONE: Outcome = Ok(ExitCode::SUCCESS);

@@ -1,0 +1,99 @@
+//! `create` and `run`.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use runtime::launcher::Process;
+use runtime::lifecycle::{self, Created, Runtime};
+
+use super::foreground::{self, Foreground};
+use super::{DONE, log, warn};
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(super) struct Create {
+    /// The new container's id.
+    id: String,
+    /// The bundle: a directory with config.json.
+    #[arg(short, long, default_value = ".")]
+    bundle: PathBuf,
+    /// A unix socket that the terminal's master is sent to.
+    #[arg(long)]
+    console_socket: Option<PathBuf>,
+    /// Write the first process's id to this file.
+    #[arg(long)]
+    pid_file: Option<PathBuf>,
+    /// Descriptors from 3 on that the program inherits.
+    #[arg(long, default_value_t = 0)]
+    preserve_fds: u32,
+    /// Run a small init as process 1 that reaps and forwards signals.
+    #[arg(long)]
+    init: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    create: Create,
+    /// Return once the program runs.
+    #[arg(short, long)]
+    detach: bool,
+    /// Keep the container when its program has ended.
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(super) fn create(runtime: &Runtime, options: Create) -> Outcome {
+    let console = connect(options.console_socket.as_deref())?;
+    make(runtime, &options, console, true)?;
+    DONE
+}
+
+pub(super) fn run(runtime: &Runtime, options: Run) -> Outcome {
+    let console = connect(options.create.console_socket.as_deref())?;
+    if options.detach {
+        make(runtime, &options.create, console, false)?;
+        return DONE;
+    }
+    let foreground = Foreground::prepare(console)?;
+    let created = make(runtime, &options.create, foreground.console(), false)?;
+    let status = foreground.attend(&created.process, created.terminal)?;
+    if !options.keep {
+        warn(&runtime.delete(&options.create.id, true)?);
+    }
+    Ok(foreground::exit_code(status))
+}
+
+fn make(
+    runtime: &Runtime,
+    options: &Create,
+    console: Option<OwnedFd>,
+    gate: bool,
+) -> Result<Created, Failure> {
+    let created = runtime.create(&lifecycle::Create {
+        id: &options.id,
+        bundle: &options.bundle,
+        console,
+        gate,
+        init: options.init,
+        preserve_fds: options.preserve_fds,
+        now: log::now(),
+    })?;
+    write_pid(options.pid_file.as_deref(), &created.process)?;
+    warn(&created.process.warnings);
+    Ok(created)
+}
+
+pub(super) fn connect(socket: Option<&Path>) -> Result<Option<OwnedFd>, Failure> {
+    Ok(socket.map(UnixStream::connect).transpose()?.map(OwnedFd::from))
+}
+
+pub(super) fn write_pid(file: Option<&Path>, process: &Process) -> Result<(), Failure> {
+    Ok(file
+        .map(|file| fs::write(file, process.pid.to_string()))
+        .transpose()
+        .map(drop)?)
+}

@@ -1,0 +1,231 @@
+//! Carries out a plan: gives the new process its descriptors, answers it at its synchronisation
+//! points, and says what went wrong in the container's terms.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use sys::launch::{self, Event, Launch};
+use sys::pidfd::{self, ExitStatus, Pid};
+use sys::program::Program;
+
+use crate::plan::{Given, Plan};
+
+/// Why a planned process did not come to run its program.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// A namespace that is to be joined cannot be opened.
+    #[error("cannot open namespace {path}")]
+    Namespace {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The plan wants a descriptor that the caller does not have.
+    #[error("no descriptor was given for {0:?}")]
+    NotGiven(Given),
+    /// `clone3` failed.
+    #[error("cannot create a process")]
+    Clone(#[source] io::Error),
+    /// The channel to the new process broke.
+    #[error("lost the starting process")]
+    Channel(#[source] io::Error),
+    /// The program to run does not exist or cannot be run.
+    #[error("exec: {name:?}: {reason}")]
+    Executable {
+        /// `args[0]`.
+        name: String,
+        /// As upstream words it.
+        reason: String,
+        /// What the kernel said.
+        errno: i32,
+    },
+    /// The kernel refused an operation of the plan.
+    #[error("{operation}")]
+    Operation {
+        /// The operation, as listings print it.
+        operation: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Whoever serves the synchronisation points gave up.
+    #[error(transparent)]
+    Served(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A process that has come as far as its plan says: to its start gate, or to its program.
+#[derive(Debug)]
+pub struct Process {
+    /// Its id on the host.
+    pub pid: i32,
+    /// Refers to that very process.
+    pub pidfd: OwnedFd,
+    /// What could not be done in full.
+    pub warnings: Vec<String>,
+}
+
+impl Process {
+    /// Waits until the process has ended.
+    ///
+    /// # Errors
+    /// It is not a child of this process.
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        loop {
+            readable(self.pidfd.as_fd())?;
+            if let Some(status) = pidfd::reap(&self.pidfd)? {
+                return Ok(status);
+            }
+        }
+    }
+
+    fn kill(&self) {
+        // It may have ended by itself; then there is nothing left to kill or to reap.
+        let _ = pidfd::signal(&self.pidfd, libc::SIGKILL);
+        let _ = self.wait();
+    }
+}
+
+/// What the caller holds for a plan.
+#[derive(Default)]
+pub struct Descriptors<'a> {
+    /// For [`Given::StartGate`].
+    pub gate: Option<BorrowedFd<'a>>,
+    /// For [`Given::ConsoleSocket`].
+    pub console: Option<BorrowedFd<'a>>,
+    /// For [`Given::Container`].
+    pub container: Option<BorrowedFd<'a>>,
+    /// For [`Given::Stdio`].
+    pub stdio: [Option<BorrowedFd<'a>>; 3],
+}
+
+/// Starts `plan`. `serve` is called at each synchronisation point ([`crate::plan::sync`]) with its
+/// code and the process's id on the host.
+pub fn start(
+    plan: &Plan,
+    held: &Descriptors<'_>,
+    serve: &mut dyn FnMut(u32, &Process) -> Result<(), LaunchError>,
+) -> Result<Process, LaunchError> {
+    let namespaces = open_namespaces(&plan.given)?;
+    let mut opened = namespaces.iter();
+    let slots = plan.given.iter().map(|given| {
+        let descriptor = match given {
+            Given::Namespace(_) => opened.next().map(AsFd::as_fd),
+            Given::StartGate => held.gate,
+            Given::ConsoleSocket => held.console,
+            Given::Container => held.container,
+            Given::Stdio(number) => held.stdio.get(*number as usize).copied().flatten(),
+        };
+        descriptor.ok_or_else(|| LaunchError::NotGiven(given.clone()))
+    });
+    let slots: Vec<_> = slots.collect::<Result<_, _>>()?;
+    let launch = Launch {
+        program: &plan.program,
+        slots: &slots,
+        namespaces: plan.namespaces,
+        cgroup: None,
+    };
+    let launched = launch::launch(&launch).map_err(LaunchError::Clone)?;
+    let process = Process {
+        pid: launched.pid,
+        pidfd: launched.pidfd,
+        warnings: plan.warnings.clone(),
+    };
+    converse(&plan.program, launched.channel, process, serve)
+}
+
+fn open_namespaces(given: &[Given]) -> Result<Vec<File>, LaunchError> {
+    let files = given.iter().filter_map(|given| match given {
+        Given::Namespace(path) => Some(File::open(path).map_err(|source| LaunchError::Namespace {
+            path: path.display().to_string(),
+            source,
+        })),
+        _ => None,
+    });
+    files.collect()
+}
+
+/// Listens to the process until it has become what it is to be.
+fn converse(
+    program: &Program,
+    channel: OwnedFd,
+    mut process: Process,
+    serve: &mut dyn FnMut(u32, &Process) -> Result<(), LaunchError>,
+) -> Result<Process, LaunchError> {
+    loop {
+        let event = launch::next(&channel).map_err(LaunchError::Channel);
+        let step = event.and_then(|event| match event {
+            Event::Sync(code) => {
+                serve(code, &process)?;
+                launch::resume(&channel)
+                    .map_err(LaunchError::Channel)
+                    .map(|()| false)
+            }
+            Event::Moved { pid } => follow(&mut process, pid).map(|()| false),
+            Event::Warning { op, errno } => {
+                process.warnings.push(describe(program, op, errno).to_string());
+                Ok(false)
+            }
+            Event::Failed { op, errno } => Err(describe(program, op, errno)),
+            // Also when something killed the process on the way: then its exit status tells.
+            Event::Created | Event::Started => Ok(true),
+        });
+        match step {
+            Ok(false) => {}
+            Ok(true) => return Ok(process),
+            Err(error) => {
+                process.kill();
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// The process goes on as another one; the first has ended and is reaped.
+fn follow(process: &mut Process, pid: i32) -> Result<(), LaunchError> {
+    let next = Pid::from_raw(pid).ok_or_else(|| LaunchError::Channel(io::ErrorKind::InvalidData.into()))?;
+    let pidfd = pidfd::open(next).map_err(LaunchError::Channel)?;
+    process.wait().map_err(LaunchError::Channel)?;
+    process.pid = pid;
+    process.pidfd = pidfd;
+    Ok(())
+}
+
+fn describe(program: &Program, op: u32, errno: i32) -> LaunchError {
+    let source = io::Error::from_raw_os_error(errno);
+    let operation = program.line(op).unwrap_or_default();
+    match program.executable(op) {
+        Some(name) => LaunchError::Executable {
+            reason: reason(&name, errno),
+            name,
+            errno,
+        },
+        None => LaunchError::Operation { operation, source },
+    }
+}
+
+/// The words of runc and Go, which users and scripts know.
+fn reason(name: &str, errno: i32) -> String {
+    match errno {
+        libc::ENOENT if name.contains('/') => format!("stat {name}: no such file or directory"),
+        libc::ENOENT => "executable file not found in $PATH".to_owned(),
+        libc::EACCES => "permission denied".to_owned(),
+        libc::EISDIR => "is a directory".to_owned(),
+        libc::ENOEXEC => "exec format error".to_owned(),
+        _ => io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+/// Waits until `fd` is readable; a pidfd is when its process has ended.
+pub(crate) fn readable(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut fds = [rustix::event::PollFd::from_borrowed_fd(
+        fd,
+        rustix::event::PollFlags::IN,
+    )];
+    loop {
+        match rustix::event::poll(&mut fds, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(drop).map_err(io::Error::from),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! `create`: everything but the program.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::record::{Directory, Record, stat};
+use super::{Runtime, RuntimeError, hooks, identity};
+use crate::launcher::{self, Descriptors, LaunchError, Process};
+use crate::plan::{self, Context, sync};
+use crate::seccomp::{self, Filter};
+use crate::spec::{self, ContainerStatus, NamespaceType, Spec, State};
+
+/// What `create` is asked for.
+pub struct Create<'a> {
+    /// The new container's id.
+    pub id: &'a str,
+    /// The bundle's directory.
+    pub bundle: &'a Path,
+    /// Where the terminal's master is sent.
+    pub console: Option<OwnedFd>,
+    /// Whether the program waits for `start`.
+    pub gate: bool,
+    /// Whether a process 1 of ours reaps in the container.
+    pub init: bool,
+    /// Descriptors from 3 on that the program inherits.
+    pub preserve_fds: u32,
+    /// The present time (RFC 3339).
+    pub now: String,
+}
+
+/// A container that was created.
+#[derive(Debug)]
+pub struct Created {
+    /// Its first process, a child of this one.
+    pub process: Process,
+    /// Whether the program has a terminal.
+    pub terminal: bool,
+}
+
+impl Runtime {
+    /// The `create` operation, up to the start gate; without a gate also `start`.
+    ///
+    /// # Errors
+    /// The bundle cannot be read or planned, the id is taken, or the kernel refused something:
+    /// then nothing of the container is left.
+    pub fn create(&self, create: &Create<'_>) -> Result<Created, RuntimeError> {
+        let bundle = absolute(create.bundle)?;
+        let json = read_configuration(&bundle)?;
+        let spec: Spec = spec::parse(&json)?;
+        let directory = Directory::of(&self.root, create.id)?;
+        directory.create(create.id)?;
+        let kept = directory.keep_configuration(&json);
+        let kept = kept.map_err(|source| RuntimeError::state(create.id, source));
+        let result = kept.and_then(|()| self.create_in(create, &spec, &bundle, &directory));
+        if result.is_err() {
+            // The error that is returned says more than one from clearing up would.
+            let _ = self.remove_cgroup_of(&spec, create.id);
+            let _ = directory.remove(create.id);
+        }
+        result
+    }
+
+    fn create_in(
+        &self,
+        create: &Create<'_>,
+        spec: &Spec,
+        bundle: &Path,
+        directory: &Directory,
+    ) -> Result<Created, RuntimeError> {
+        let state_error = |source: io::Error| RuntimeError::state(create.id, source);
+        let spec = &resolve_root(spec, bundle)?;
+        let filter = filter(spec)?;
+        let cgroup = self.prepare_cgroup(spec, create.id)?;
+        let context = Context {
+            cgroup_joins: &cgroup.joins,
+            cgroups: &cgroup.mounts,
+            cgroup2: cgroup.unified,
+            filter: filter.as_ref(),
+            gate: create.gate,
+            init: create.init,
+            preserve_fds: create.preserve_fds,
+            capabilities: self.host.capabilities,
+            apparmor: self.host.apparmor,
+            console: create.console.is_some(),
+            ..Context::new(create.id, bundle)
+        };
+        let plan = plan::create(spec, &context)?;
+        let gate = create
+            .gate
+            .then(|| make_gate(&directory.gate()))
+            .transpose()
+            .map_err(state_error)?;
+        let held = Descriptors {
+            gate: gate.as_ref().map(AsFd::as_fd),
+            console: create.console.as_ref().map(AsFd::as_fd),
+            ..Descriptors::default()
+        };
+        let mut record = Record {
+            id: create.id.to_owned(),
+            bundle: bundle.to_owned(),
+            rootfs: spec
+                .root
+                .as_ref()
+                .map(|root| PathBuf::from(&root.path))
+                .unwrap_or_default(),
+            pid: 0,
+            start_time: 0,
+            created: create.now.clone(),
+            cgroup: cgroup.path,
+            annotations: spec.annotations.clone(),
+        };
+        let serve = &mut |code, process: &Process| self.serve(code, process, spec, &record);
+        let process = launcher::start(&plan, &held, serve)?;
+        record.pid = process.pid;
+        record.start_time = stat(process.pid).map_or(0, |stat| stat.start_time);
+        directory.write(&record).map_err(state_error)?;
+        let terminal = spec.process.as_ref().is_some_and(|process| process.terminal);
+        Ok(Created { process, terminal })
+    }
+
+    /// Answers the starting process at its synchronisation points.
+    fn serve(&self, code: u32, process: &Process, spec: &Spec, record: &Record) -> Result<(), LaunchError> {
+        let linux = spec.linux.clone().unwrap_or_default();
+        match code {
+            sync::MAP_IDS => identity::map_ids(process.pid, &linux),
+            sync::TIME_OFFSETS => identity::set_clocks(process.pid, &linux),
+            _ => run_create_hooks(spec, process, record).map_err(|error| LaunchError::Served(error.into())),
+        }
+    }
+}
+
+fn run_create_hooks(spec: &Spec, process: &Process, record: &Record) -> Result<(), RuntimeError> {
+    let hooks = spec.hooks.clone().unwrap_or_default();
+    let state = State {
+        status: ContainerStatus::Creating,
+        pid: Some(process.pid.unsigned_abs()),
+        ..record.state(Path::new(""))
+    };
+    hooks::run("prestart", &hooks.prestart, &state, None)?;
+    hooks::run("createRuntime", &hooks.create_runtime, &state, None)?;
+    let container = Some((process.pidfd.as_fd(), own_namespaces(process.pid)));
+    hooks::run("createContainer", &hooks.create_container, &state, container)
+}
+
+/// The namespaces (CLONE_NEW* bits) in which a process differs from this one.
+pub(super) fn own_namespaces(pid: i32) -> u32 {
+    let file = |pid: &str, name: &str| {
+        fs::metadata(format!("/proc/{pid}/ns/{name}"))
+            .ok()
+            .map(|ns| ns.ino())
+    };
+    let names = NamespaceType::ALL.iter().map(|kind| {
+        let name = match kind {
+            NamespaceType::Network => "net",
+            NamespaceType::Mount => "mnt",
+            other => other.as_str(),
+        };
+        (plan::namespace_bit(*kind), name)
+    });
+    let differs = |name: &str| file(&pid.to_string(), name) != file("self", name);
+    names
+        .filter(|(_, name)| differs(name))
+        .fold(0, |bits, (bit, _)| bits | bit)
+}
+
+fn read_configuration(bundle: &Path) -> Result<Vec<u8>, RuntimeError> {
+    let path = bundle.join("config.json");
+    fs::read(&path).map_err(|source| RuntimeError::Bundle {
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+fn absolute(bundle: &Path) -> Result<PathBuf, RuntimeError> {
+    fs::canonicalize(bundle).map_err(|source| RuntimeError::Bundle {
+        path: bundle.display().to_string(),
+        source,
+    })
+}
+
+/// The specification with the root's real path, which the kernel then need not follow links to.
+fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
+    let mut spec = spec.clone();
+    if let Some(root) = &mut spec.root {
+        let path = bundle.join(&root.path);
+        let real = fs::canonicalize(&path).map_err(|source| RuntimeError::Bundle {
+            path: path.display().to_string(),
+            source,
+        })?;
+        root.path = real.display().to_string();
+    }
+    Ok(spec)
+}
+
+pub(super) fn filter(spec: &Spec) -> Result<Option<Filter>, RuntimeError> {
+    let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    Ok(seccomp
+        .map(|seccomp| seccomp::compile(seccomp, seccomp::Machine::NATIVE))
+        .transpose()?)
+}
+
+/// The FIFO, open for reading and writing, so that reading it waits for a writer and opening it
+/// for writing finds a reader while the container's process lives.
+fn make_gate(path: &Path) -> io::Result<OwnedFd> {
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, Mode::RUSR | Mode::WUSR)?;
+    Ok(rustix::fs::open(
+        path,
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}

@@ -1,0 +1,20 @@
+//! JSON: the decoder that walks a row once and reports what upstream would, and the encoder that
+//! prints upstream's field order and emission rules.
+
+mod decode;
+mod encode;
+mod reader;
+mod report;
+pub(crate) mod text;
+mod untyped;
+
+pub use decode::{DecodeError, Decoded, Options, decode};
+pub(crate) use decode::{decode_member, vanishes, zero};
+pub(crate) use encode::encode_body;
+pub use encode::{encode, encode_untyped};
+pub use reader::{MAX_DEPTH, SyntaxError};
+pub(crate) use reader::{Reader, Token};
+pub(crate) use report::go_quote;
+pub use report::{Issue, IssueKind};
+pub(crate) use untyped::number as parse_number;
+pub use untyped::parse;

@@ -1,0 +1,49 @@
+//! Puts back what a stored body leaves out.
+
+use super::Revision;
+use crate::json::text;
+
+/// The first members of every object of a resource and version, as bytes: `"kind":"Pod","apiVersion":"v1"`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix(Box<[u8]>);
+
+impl Prefix {
+    /// For objects of a kind, in upstream's order of members.
+    pub fn new(api_version: &str, kind: &str) -> Self {
+        let mut bytes = b"\"kind\":".to_vec();
+        text::string(&mut bytes, kind);
+        bytes.extend_from_slice(b",\"apiVersion\":");
+        text::string(&mut bytes, api_version);
+        Self(bytes.into())
+    }
+
+    /// For items of typed lists, which carry no type.
+    pub fn none() -> Self {
+        Self(Box::default())
+    }
+}
+
+/// The body with prefix and resource version. `rv_at` is what [`super::scan`] returned for it.
+pub fn splice(prefix: &Prefix, body: &[u8], rv_at: usize, rev: Revision) -> Vec<u8> {
+    let (head, tail) = body.split_at(rv_at.min(body.len()));
+    let mut out = Vec::with_capacity(body.len() + prefix.0.len() + 48);
+    out.push(b'{');
+    out.extend_from_slice(&prefix.0);
+    if !prefix.0.is_empty() {
+        out.push(b',');
+    }
+    out.extend_from_slice(head.get(1..).unwrap_or_default());
+    // The version is the first member of `metadata`, the last, or between two.
+    let leads = head.ends_with(b"{");
+    if !leads {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"resourceVersion\":\"");
+    text::int(&mut out, i64::try_from(rev.0).unwrap_or(i64::MAX));
+    out.push(b'"');
+    if leads && !tail.starts_with(b"}") {
+        out.push(b',');
+    }
+    out.extend_from_slice(tail);
+    out
+}

@@ -1,0 +1,349 @@
+//! The rows: what a type is, as data.
+//!
+//! A [`Types`] is a few flat arrays of small numbers. For the built-in kinds they are `static`
+//! (read-only pages of the executable, nothing to set up at start); a custom resource definition
+//! owns its arrays. Everything after the lookup is the same code, because both are [`Types`].
+//!
+//! Two lists describe a type, because upstream's JSON object and protobuf message differ where a
+//! member is inlined: *fields* are the JSON members in upstream's order, *wires* the protobuf
+//! fields in number order, each pointing at a field's position (its *slot*), or, for an inlined
+//! message, at the first slot of the run of fields that it contributes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A name's position in [`Types::name`]; 0 is the empty name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NameId(pub u16);
+
+/// A type's position in its [`Types`]; dense, and stable only within one build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TypeId(pub u16);
+
+/// What one value of a field is. The last group are upstream's types with an encoding of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `bool`
+    Bool,
+    /// `int32`
+    Int32,
+    /// `int64`
+    Int64,
+    /// `float64`
+    Float64,
+    /// `string` and named strings
+    String,
+    /// `[]byte`: base64 in JSON
+    Bytes,
+    /// A struct with rows of its own ([`Field::ty`])
+    Struct,
+    /// A named `[]string`: an array in JSON, a message with one repeated field in protobuf
+    Strings,
+    /// `metav1.Time`: RFC 3339 in UTC with seconds
+    Time,
+    /// `metav1.MicroTime`: RFC 3339 in UTC with microseconds
+    MicroTime,
+    /// `metav1.Duration`: Go's duration text
+    Duration,
+    /// `resource.Quantity`: canonical text
+    Quantity,
+    /// `intstr.IntOrString`
+    IntOrString,
+    /// `runtime.RawExtension`, `metav1.FieldsV1`, `apiextensions.JSON`: any JSON, kept as bytes
+    Raw,
+    /// `apiextensions.JSONSchemaPropsOrArray`
+    SchemaOrArray,
+    /// `apiextensions.JSONSchemaPropsOrBool`
+    SchemaOrBool,
+    /// `apiextensions.JSONSchemaPropsOrStringArray`
+    SchemaOrStrings,
+}
+
+/// How Go holds the field: by value, by pointer (absent and zero differ), as a slice or a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// By value: absent is the zero value.
+    Value,
+    /// By pointer: absent is `nil`.
+    Ptr,
+    /// A slice.
+    List,
+    /// A map with string keys.
+    Map,
+}
+
+/// When JSON shows the field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emit {
+    /// Always; an absent one as Go's zero (`null`, `""`, `0`, `{}` …).
+    Always,
+    /// Only when it is not Go-empty (`omitempty`, `omitzero`).
+    NonEmpty,
+}
+
+/// What upstream's markers say about leaving the field out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// No marker.
+    Unmarked,
+    /// `+required`
+    Required,
+    /// `+optional`
+    Optional,
+}
+
+/// How server-side apply sees a list, map or struct (`listType`, `mapType`, `structType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// No marker: lists are atomic, maps and structs granular.
+    Unmarked,
+    /// One value, owned as a whole.
+    Atomic,
+    /// A list of unique scalars.
+    Set,
+    /// A list of objects identified by [`Merge::keys`].
+    Map,
+}
+
+/// How strategic merge patch treats the field (`patchStrategy`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch {
+    /// The patch's value replaces the old one.
+    Replace,
+    /// Lists merge by [`Merge::patch_key`], or as sets.
+    Merge,
+    /// Members not in the patch are dropped.
+    RetainKeys,
+    /// Both of the above.
+    MergeRetainKeys,
+}
+
+/// Merge rules of a field, for apply and for strategic merge patch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merge {
+    /// Server-side apply's view.
+    pub topology: Topology,
+    /// `listMapKey`s, in upstream's order.
+    pub keys: Cow<'static, [NameId]>,
+    /// Strategic merge patch's view.
+    pub patch: Patch,
+    /// `patchMergeKey`, or the empty name.
+    pub patch_key: NameId,
+}
+
+impl Merge {
+    /// No markers at all; entry 0 of every table.
+    pub const NONE: Self = Self {
+        topology: Topology::Unmarked,
+        keys: Cow::Borrowed(&[]),
+        patch: Patch::Replace,
+        patch_key: NameId(0),
+    };
+}
+
+/// What many fields have in common; a table has a hundred-odd of these for thousands of fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// One value.
+    pub kind: Kind,
+    /// How many, and how Go holds them.
+    pub shape: Shape,
+    /// When JSON shows it.
+    pub emit: Emit,
+    /// Required or optional, as marked.
+    pub presence: Presence,
+    /// Position in the table's merge rules.
+    pub merge: u16,
+    /// The default as JSON text (upstream's `+default`), or the empty name.
+    pub default: NameId,
+}
+
+/// One JSON member of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The member's name.
+    pub json: NameId,
+    /// The Go type as Go prints it in errors: `[]v1.Container`.
+    pub go: NameId,
+    /// The struct of [`Kind::Struct`] (and of the `SchemaOr…` kinds).
+    pub ty: TypeId,
+    form: u16,
+}
+
+impl Field {
+    /// A row; `form` is a position in the table's forms.
+    pub const fn new(json: u16, go: u16, ty: u16, form: u16) -> Self {
+        Self {
+            json: NameId(json),
+            go: NameId(go),
+            ty: TypeId(ty),
+            form,
+        }
+    }
+}
+
+/// One protobuf field of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wire {
+    /// The field number.
+    pub number: u16,
+    /// The slot it fills, or the first slot of the inlined message.
+    pub slot: u16,
+    inline: u16,
+}
+
+impl Wire {
+    /// A row; `inline` is the type of an inlined message, or `u16::MAX`.
+    pub const fn new(number: u16, slot: u16, inline: u16) -> Self {
+        Self { number, slot, inline }
+    }
+
+    /// The inlined message's type, where the field is one.
+    pub fn inline(self) -> Option<TypeId> {
+        (self.inline != u16::MAX).then_some(TypeId(self.inline))
+    }
+}
+
+/// One struct: its name and where its rows are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Type {
+    package: NameId,
+    name: NameId,
+    fields: (u16, u16),
+    wires: (u16, u16),
+}
+
+impl Type {
+    /// A row: ids of package and name, then start and length of fields and of wires.
+    pub const fn new(package: u16, name: u16, fields: u16, n: u16, wires: u16, m: u16) -> Self {
+        Self {
+            package: NameId(package),
+            name: NameId(name),
+            fields: (fields, n),
+            wires: (wires, m),
+        }
+    }
+}
+
+fn run((start, len): (u16, u16)) -> Range<usize> {
+    usize::from(start)..usize::from(start) + usize::from(len)
+}
+
+/// A set of types: every built-in one (`BUILTIN`), or those of one custom resource definition.
+///
+/// Invariants, kept by `cargo xtask codegen` and checked by a test for the built-in table: ids are
+/// in range; types are sorted by (package, name); `sorted` lists each type's slots by name.
+#[derive(Clone, Debug)]
+pub struct Types {
+    pub(crate) text: Cow<'static, str>,
+    pub(crate) names: Cow<'static, [u32]>,
+    pub(crate) types: Cow<'static, [Type]>,
+    pub(crate) fields: Cow<'static, [Field]>,
+    pub(crate) sorted: Cow<'static, [u16]>,
+    pub(crate) wires: Cow<'static, [Wire]>,
+    pub(crate) merges: Cow<'static, [Merge]>,
+    pub(crate) forms: Cow<'static, [Form]>,
+}
+
+impl Types {
+    /// The text of a name.
+    pub fn name(&self, id: NameId) -> &str {
+        let at = usize::from(id.0);
+        &self.text[self.names[at] as usize..self.names[at + 1] as usize]
+    }
+
+    fn row(&self, ty: TypeId) -> &Type {
+        &self.types[usize::from(ty.0)]
+    }
+
+    /// Every type's id.
+    pub fn ids(&self) -> impl Iterator<Item = TypeId> + use<> {
+        (0..u16::try_from(self.types.len()).unwrap_or(u16::MAX)).map(TypeId)
+    }
+
+    /// The type's Go package (`core/v1`) and name (`Pod`).
+    pub fn type_name(&self, ty: TypeId) -> (&str, &str) {
+        let row = self.row(ty);
+        (self.name(row.package), self.name(row.name))
+    }
+
+    /// The type's JSON members, in upstream's order; the position is the slot.
+    pub fn fields(&self, ty: TypeId) -> &[Field] {
+        &self.fields[run(self.row(ty).fields)]
+    }
+
+    /// The type's protobuf fields, in number order.
+    pub fn wires(&self, ty: TypeId) -> &[Wire] {
+        &self.wires[run(self.row(ty).wires)]
+    }
+
+    /// The field's kind, shape and rules.
+    pub fn form(&self, field: &Field) -> &Form {
+        &self.forms[usize::from(field.form)]
+    }
+
+    /// The field's merge rules.
+    pub fn merge(&self, field: &Field) -> &Merge {
+        &self.merges[usize::from(self.form(field).merge)]
+    }
+
+    /// The slot of the member `name`. `hint` is tried first: members mostly come in order.
+    pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
+        let fields = self.fields(ty);
+        if fields
+            .get(hint)
+            .is_some_and(|field| self.name(field.json) == name)
+        {
+            return Some(hint);
+        }
+        let sorted = &self.sorted[run(self.row(ty).fields)];
+        let key = |slot: &u16| self.name(fields[usize::from(*slot)].json);
+        sorted
+            .binary_search_by(|slot| key(slot).cmp(name))
+            .ok()
+            .map(|at| usize::from(sorted[at]))
+    }
+
+    /// The type with this Go package and name.
+    pub fn find(&self, package: &str, name: &str) -> Option<TypeId> {
+        let key = |row: &Type| (self.name(row.package), self.name(row.name));
+        let at = self
+            .types
+            .binary_search_by(|row| key(row).cmp(&(package, name)))
+            .ok()?;
+        u16::try_from(at).ok().map(TypeId)
+    }
+
+    /// Bytes of data that the table occupies.
+    pub fn size(&self) -> usize {
+        self.text.len()
+            + size_of_val(&*self.names)
+            + size_of_val(&*self.types)
+            + size_of_val(&*self.fields)
+            + size_of_val(&*self.sorted)
+            + size_of_val(&*self.wires)
+            + size_of_val(&*self.merges)
+            + size_of_val(&*self.forms)
+    }
+}
+
+/// A table that is built in, or shared by the rows of one custom resource definition.
+#[derive(Clone, Debug)]
+pub enum TypesRef {
+    /// In the executable.
+    Static(&'static Types),
+    /// Made at run time.
+    Shared(Arc<Types>),
+}
+
+impl std::ops::Deref for TypesRef {
+    type Target = Types;
+
+    fn deref(&self) -> &Types {
+        match self {
+            Self::Static(types) => types,
+            Self::Shared(types) => types,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the codecs promise, against upstream's own round-trip files and against random trees.
+
+mod arbitrary;
+mod hostile;
+mod object;
+mod oracle;
+mod pack;
+mod rows;
+mod strict;
+mod trees;
