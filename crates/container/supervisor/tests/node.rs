@@ -567,6 +567,22 @@ fn who_attaches_gets_what_follows_and_a_signal_ends_the_process() {
     output.read_exact(&mut said).unwrap();
     error.read_exact(&mut complained).unwrap();
     assert_eq!((&said, &complained), (b"to both\n", b"and\n"));
+    // A reader that goes away must not keep the pump busy.
+    drop((output, error));
+    let ticks = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", node.process.id())).unwrap();
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .split(' ')
+            .skip(12)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().unwrap())
+            .sum()
+    };
+    let before = ticks();
+    assert!(Command::new("sleep").arg("0.3").status().unwrap().success());
+    assert!(ticks() - before < 10, "an idle supervisor uses no time");
     done(
         &mut daemon,
         &Request::Signal {

@@ -62,6 +62,8 @@ pub(crate) struct Driver {
     pump: Option<JoinHandle<()>>,
     /// Descriptors of the request that is being carried out.
     arrived: Vec<OwnedFd>,
+    /// Who waits for a copy to be in place, in the order of asking.
+    attaching: VecDeque<perform::Attaching>,
     /// Who waits for each log to be reopened.
     reopening: BTreeMap<u64, (Connection, u32)>,
     /// Who asked for a re-exec, and the executable.
@@ -112,6 +114,7 @@ impl Driver {
             reports,
             pump: None,
             arrived: Vec::new(),
+            attaching: VecDeque::new(),
             reopening: BTreeMap::new(),
             reexec: None,
             ended: false,
@@ -322,6 +325,7 @@ impl Driver {
         for report in reports {
             match report {
                 Report::Opened(number, result) => self.log_opened(number, result),
+                Report::Copied(number) => self.copied(number),
                 Report::Drained(number) => self.drained(number),
                 Report::Reopened(number, result) => self.log_reopened(number, result),
                 Report::Trouble(number, stats) => {

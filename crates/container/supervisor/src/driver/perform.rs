@@ -17,6 +17,14 @@ use crate::table::{Connection, MAX_HELD, next_name};
 
 type Answer = Result<Reply, Reason>;
 
+/// An `Attach` whose copies the pump is putting in place.
+pub(super) struct Attaching {
+    number: u64,
+    to: Connection,
+    id: u32,
+    readers: Vec<OwnedFd>,
+}
+
 /// Failures of the supervisor's own system calls carry no operation of a program.
 fn failed(error: &io::Error) -> Reply {
     Reply::Failed {
@@ -126,24 +134,38 @@ impl Driver {
             Ok(pipes) => pipes,
             Err(error) => return self.reply(to, id, &failed(&error), &[]),
         };
-        let streams = Streams {
-            input: handles.input.is_some(),
-            output: !pipes.is_empty(),
-            error: pipes.len() > 1,
+        let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
+        self.attaching.push_back(Attaching {
+            number,
+            to,
+            id,
+            readers,
+        });
+        self.commands.push(Command::Copy(
+            number,
+            names.iter().copied().zip(writers).collect(),
+        ));
+    }
+
+    /// The answer waits for the pump, so that whatever the asker causes after it is in the copy.
+    pub(super) fn copied(&mut self, number: u64) {
+        let Some(at) = self.attaching.iter().position(|it| it.number == number) else {
+            return;
         };
-        let fds: Vec<BorrowedFd<'_>> = handles
-            .input
-            .iter()
-            .chain(pipes.iter().map(|(reader, _)| reader))
-            .map(AsFd::as_fd)
-            .collect();
+        let Some(Attaching { to, id, readers, .. }) = self.attaching.remove(at) else {
+            return;
+        };
+        let input = self
+            .handles
+            .get(&number)
+            .and_then(|handles| handles.input.as_ref());
+        let streams = Streams {
+            input: input.is_some(),
+            output: !readers.is_empty(),
+            error: readers.len() > 1,
+        };
+        let fds: Vec<BorrowedFd<'_>> = input.into_iter().chain(&readers).map(AsFd::as_fd).collect();
         self.reply(to, id, &Reply::Attached { streams }, &fds);
-        let copies = names
-            .iter()
-            .copied()
-            .zip(pipes.into_iter().map(|(_, writer)| writer))
-            .collect();
-        self.commands.push(Command::Copy(number, copies));
     }
 
     /// Holding what is held already replaces it: the daemon that asks knows better.

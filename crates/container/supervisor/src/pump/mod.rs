@@ -67,6 +67,8 @@ pub(crate) enum Command {
 /// What the pump says.
 pub(crate) enum Report {
     Opened(u64, io::Result<()>),
+    /// From here on the copies get everything.
+    Copied(u64),
     Drained(u64),
     Reopened(u64, io::Result<()>),
     Trouble(u64, LogStats),
@@ -213,7 +215,7 @@ impl Pump {
                 match event.token {
                     WAKEUP if !self.obey() => return self.stop(),
                     WAKEUP => {}
-                    token => self.serve(token),
+                    _ => self.serve(event),
                 }
             }
         }
@@ -231,7 +233,10 @@ impl Pump {
                 Command::Read(life, sources) => sources
                     .into_iter()
                     .for_each(|source| self.read_from(life, source)),
-                Command::Copy(life, copies) => self.copy(life, copies),
+                Command::Copy(life, copies) => {
+                    self.copy(life, copies);
+                    self.reports.push(Report::Copied(life));
+                }
                 Command::Drain(life) => self.drain(life),
                 Command::Close(life) => self.close(life),
                 Command::Reopen(life, suffix) => {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use sys::clock;
-use sys::epoll::Interest;
+use sys::epoll::{Interest, Ready};
 
 use super::{Pump, Report, Source, Stream};
 use crate::log::{Splitter, StreamName, rfc3339_nano};
@@ -87,9 +87,9 @@ impl Pump {
         while self.read(token) {}
     }
 
-    pub(super) fn serve(&mut self, token: u64) {
-        let stream = token & !1;
-        if token != stream && !self.push_copy(stream) {
+    pub(super) fn serve(&mut self, event: Ready) {
+        let stream = event.token & !1;
+        if event.token != stream && !self.serve_copy(stream, event.closed) {
             return;
         }
         let Some(life) = self.streams.get(&stream).map(|stream| stream.life) else {
@@ -101,6 +101,14 @@ impl Pump {
         } else {
             self.read(stream);
         }
+    }
+
+    /// A copy's reader has made room, or has gone; whether the stream may be read on.
+    fn serve_copy(&mut self, token: u64, gone: bool) -> bool {
+        if let Some(stream) = self.streams.get_mut(&token).filter(|_| gone) {
+            stream.copy = None;
+        }
+        self.push_copy(token)
     }
 
     /// One read; whether there may be more at once.
