@@ -30,11 +30,9 @@ impl Pump {
         let token = self.next_stream;
         self.next_stream += 2;
         let waits = !stream.pending.is_empty();
-        self.epoll.add(
-            &stream.reader,
-            token,
-            if waits { Interest::NONE } else { Interest::READ },
-        )?;
+        if !waits {
+            self.epoll.add(&stream.reader, token, Interest::READ)?;
+        }
         if let Some(copy) = &stream.copy {
             self.epoll.add(
                 copy,
@@ -58,7 +56,7 @@ impl Pump {
                 stream.copy = Some(copy);
             }
             if waits {
-                drop(self.epoll.modify(&stream.reader, *token, Interest::READ));
+                drop(self.epoll.add(&stream.reader, *token, Interest::READ));
             }
         }
     }
@@ -204,14 +202,16 @@ impl Pump {
             stream.pending = Vec::new();
         }
         let waits = !stream.pending.is_empty();
-        let (read, write) = if waits {
-            (Interest::NONE, Interest::WRITE)
+        // Taken out of epoll, not muted: a hang-up would be reported over and over. A reader that
+        // is in place already answers EEXIST.
+        drop(if waits {
+            self.epoll.remove(&stream.reader)
         } else {
-            (Interest::READ, Interest::NONE)
-        };
-        drop(self.epoll.modify(&stream.reader, token, read));
+            self.epoll.add(&stream.reader, token, Interest::READ)
+        });
         if let Some(copy) = &stream.copy {
-            drop(self.epoll.modify(copy, token + 1, write));
+            let interest = if waits { Interest::WRITE } else { Interest::NONE };
+            drop(self.epoll.modify(copy, token + 1, interest));
         }
         !waits
     }
