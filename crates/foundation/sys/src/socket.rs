@@ -61,6 +61,11 @@ impl SeqPacket {
         Ok(rustix::io::ioctl_fionbio(&self.0, on)?)
     }
 
+    /// Ends the connection in both directions: both ends read as closed.
+    pub fn shut_down(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)?)
+    }
+
     /// The peer's credentials.
     pub fn peer(&self) -> io::Result<Peer> {
         let peer = sockopt::socket_peercred(&self.0)?;

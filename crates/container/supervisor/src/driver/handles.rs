@@ -1,0 +1,153 @@
+//! The descriptors of one process, and how its standard streams come to be.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use sys::pty::Size;
+use sys::{pipe, pty};
+
+use crate::log::{Counters, StreamName};
+use crate::protocol::{LogStats, Owner, Stdio, Streams};
+use crate::pump::Source;
+
+/// What the supervisor keeps of a process. Logged output is with the pump.
+#[derive(Default)]
+pub(super) struct Handles {
+    pub(super) pidfd: Option<OwnedFd>,
+    /// The init program's channel, until the process runs its own image.
+    pub(super) channel: Option<OwnedFd>,
+    /// Write end of standard input, or the terminal.
+    pub(super) input: Option<OwnedFd>,
+    /// Read ends of output that is not logged, or of the copies made for a start with `attach`.
+    pub(super) output: Option<OwnedFd>,
+    pub(super) error: Option<OwnedFd>,
+    pub(super) counters: Option<Arc<Counters>>,
+}
+
+impl Handles {
+    pub(super) fn stats(&self) -> LogStats {
+        self.counters
+            .as_ref()
+            .map(|counters| counters.snapshot())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn streams(&self) -> Streams {
+        Streams {
+            input: self.input.is_some(),
+            output: self.output.is_some(),
+            error: self.error.is_some(),
+        }
+    }
+
+    /// The descriptors that [`Handles::streams`] announces, in its order.
+    pub(super) fn stream_fds(&self) -> Vec<BorrowedFd<'_>> {
+        [&self.input, &self.output, &self.error]
+            .into_iter()
+            .flatten()
+            .map(AsFd::as_fd)
+            .collect()
+    }
+
+    /// Copies are for whom they were made for; once sent they are not kept.
+    pub(super) fn forget_copies(&mut self) {
+        if self.counters.is_some() {
+            (self.output, self.error) = (None, None);
+        }
+    }
+}
+
+/// Standard streams that have been made: the process's ends, and ours.
+pub(super) struct Made {
+    pub(super) slots: Vec<OwnedFd>,
+    pub(super) handles: Handles,
+    /// What the pump is to read.
+    pub(super) sources: Vec<Source>,
+}
+
+/// Makes the streams of `stdio`; `given` are the request's descriptors.
+pub(super) fn make(
+    stdio: &Stdio,
+    owner: Owner,
+    logged: bool,
+    attach: bool,
+    given: &mut Vec<OwnedFd>,
+) -> io::Result<Made> {
+    let mut made = Made {
+        slots: Vec::new(),
+        handles: Handles::default(),
+        sources: Vec::new(),
+    };
+    match *stdio {
+        Stdio::Null {} => made.slots = vec![null()?, null()?, null()?],
+        Stdio::Given {} => {
+            if given.len() < 3 {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            made.slots = given.drain(..3).collect();
+        }
+        Stdio::Pipes { stdin } => made.pipes(stdin, owner, logged, attach)?,
+        Stdio::Terminal { rows, columns } => made.terminal(Size { rows, columns }, owner, logged, attach)?,
+    }
+    Ok(made)
+}
+
+impl Made {
+    fn pipes(&mut self, stdin: bool, owner: Owner, logged: bool, attach: bool) -> io::Result<()> {
+        if stdin {
+            let (reader, writer) = pipe::input(owner.uid, owner.gid)?;
+            self.slots.push(reader);
+            self.handles.input = Some(writer);
+        } else {
+            self.slots.push(null()?);
+        }
+        for name in [StreamName::Stdout, StreamName::Stderr] {
+            let pipe = pipe::output(owner.uid, owner.gid)?;
+            self.slots.push(pipe.writer);
+            if logged {
+                self.log(name, pipe.reader, attach)?;
+            } else {
+                *self.end(name) = Some(pipe.reader);
+            }
+        }
+        Ok(())
+    }
+
+    fn terminal(&mut self, size: Size, owner: Owner, logged: bool, attach: bool) -> io::Result<()> {
+        let pty = pty::open(size, owner.uid, owner.gid)?;
+        self.slots = vec![pty.slave.try_clone()?, pty.slave.try_clone()?, pty.slave];
+        if logged {
+            self.log(StreamName::Stdout, pty.master.try_clone()?, attach)?;
+        }
+        self.handles.input = Some(pty.master);
+        Ok(())
+    }
+
+    fn log(&mut self, name: StreamName, reader: OwnedFd, attach: bool) -> io::Result<()> {
+        let mut copy = None;
+        if attach {
+            let (copy_reader, copy_writer) = pipe::copy_target()?;
+            *self.end(name) = Some(copy_reader);
+            copy = Some(copy_writer);
+        }
+        self.sources.push(Source { name, reader, copy });
+        Ok(())
+    }
+
+    fn end(&mut self, name: StreamName) -> &mut Option<OwnedFd> {
+        match name {
+            StreamName::Stdout => &mut self.handles.output,
+            StreamName::Stderr => &mut self.handles.error,
+        }
+    }
+}
+
+fn null() -> io::Result<OwnedFd> {
+    Ok(OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?
+        .into())
+}

@@ -1,0 +1,169 @@
+//! What happens to processes, and whom it concerns.
+
+use std::time::Duration;
+
+use sys::launch;
+
+use super::{Action, Connection, Daemon, Life, SIGKILL, Table};
+use crate::protocol::{Event, ExitRecord, Key, LogStats, Outcome, Phase, Reply};
+
+impl Table {
+    pub(super) fn by_number(&mut self, number: u64) -> Option<(&Key, &mut Life)> {
+        self.lives.iter_mut().find(|(_, life)| life.number == number)
+    }
+
+    /// `clone3` has returned, or the process has moved to another id.
+    pub(crate) fn launched(&mut self, number: u64, pid: u32) {
+        if let Some((_, life)) = self.by_number(number) {
+            life.pid = pid;
+        }
+    }
+
+    /// What a starting process says on its channel.
+    pub(crate) fn said(&mut self, number: u64, event: launch::Event) -> Vec<Action> {
+        let current = self.current;
+        let Some((key, life)) = self.by_number(number) else {
+            return Vec::new();
+        };
+        let key = key.clone();
+        let notify = |event| current.map(|to| Action::Notify(to, event)).into_iter().collect();
+        match event {
+            launch::Event::Sync(point) => {
+                life.phase = Phase::Starting { point: Some(point) };
+                notify(Event::Synced { key, point })
+            }
+            launch::Event::Warning { op, errno } => notify(Event::Warning {
+                key,
+                operation: op,
+                errno,
+            }),
+            launch::Event::Moved { pid } => {
+                life.pid = pid.unsigned_abs();
+                Vec::new()
+            }
+            launch::Event::Failed { op, errno } => self.failed(number, op, errno),
+            launch::Event::Created | launch::Event::Started => {
+                life.phase = Phase::Running {};
+                // A worker's answer is its end.
+                let waiting = if life.deadline.is_some() {
+                    None
+                } else {
+                    life.waiting.take()
+                };
+                waiting
+                    .map(|(to, id)| Action::Grant(to, id, key))
+                    .into_iter()
+                    .collect()
+            }
+        }
+    }
+
+    /// A process did not come to be; its key is free again.
+    pub(crate) fn failed(&mut self, number: u64, operation: u32, errno: i32) -> Vec<Action> {
+        let Some(key) = self.key_of(number).cloned() else {
+            return Vec::new();
+        };
+        let waiting = self.lives.remove(&key).and_then(|life| life.waiting);
+        let reply = |(to, id)| Action::Reply(to, id, Reply::Failed { operation, errno });
+        waiting
+            .map(reply)
+            .into_iter()
+            .chain([Action::Forget(number)])
+            .collect()
+    }
+
+    /// A child has been reaped. Answers nothing for an orphan that nobody asked about.
+    pub(crate) fn reaped(&mut self, pid: u32, outcome: Outcome, now: Duration, at: u64) -> Vec<Action> {
+        if matches!(self.daemon, Daemon::Running { pid: daemon, .. } if daemon == pid) {
+            return self.daemon_died(now);
+        }
+        // An adopted process is not our child: its number may be another's by now.
+        let alive = |life: &&Life| life.pid == pid && life.ended.is_none() && !life.adopted;
+        let number = self.lives.values().find(alive).map(|life| life.number);
+        number.map_or_else(Vec::new, |number| self.ended(number, outcome, at))
+    }
+
+    /// A process has ended: its log comes first, then the news.
+    pub(crate) fn ended(&mut self, number: u64, outcome: Outcome, at: u64) -> Vec<Action> {
+        let Some((key, life)) = self.by_number(number).filter(|(_, life)| life.ended.is_none()) else {
+            return Vec::new();
+        };
+        (life.phase, life.ended) = (Phase::Draining {}, Some((outcome, at)));
+        if life.deadline.is_none() {
+            return vec![Action::Drain(number)];
+        }
+        let (key, waiting) = (key.clone(), life.waiting);
+        self.lives.remove(&key);
+        let reply = |(to, id)| Action::Reply(to, id, Reply::WorkerDone { outcome });
+        waiting
+            .map(reply)
+            .into_iter()
+            .chain([Action::Forget(number)])
+            .collect()
+    }
+
+    /// Everything an ended process wrote is in its log.
+    pub(crate) fn drained(&mut self, number: u64, log: LogStats) -> Vec<Action> {
+        let (current, sequence) = (self.current, self.next_sequence);
+        let Some((key, life)) = self.by_number(number) else {
+            return Vec::new();
+        };
+        let Some((outcome, at)) = life.ended.filter(|_| life.phase == Phase::Draining {}) else {
+            return Vec::new();
+        };
+        let record = ExitRecord {
+            sequence,
+            key: key.clone(),
+            outcome,
+            at,
+            log,
+        };
+        let grant = life
+            .waiting
+            .take()
+            .map(|(to, id)| Action::Grant(to, id, key.clone()));
+        life.phase = Phase::Exited {
+            record: record.clone(),
+        };
+        self.next_sequence += 1;
+        let news = current.map(|to| Action::Notify(to, Event::Exited { record }));
+        grant
+            .into_iter()
+            .chain(news)
+            .chain(self.finish_if_empty())
+            .collect()
+    }
+
+    pub(crate) fn log_trouble(&self, number: u64, log: LogStats) -> Vec<Action> {
+        let news = |(to, key): (u64, &Key)| {
+            Action::Notify(
+                to,
+                Event::LogTrouble {
+                    key: key.clone(),
+                    log,
+                },
+            )
+        };
+        self.current
+            .zip(self.key_of(number))
+            .map(news)
+            .into_iter()
+            .collect()
+    }
+
+    /// A connection is gone: its workers go too, since nobody is left to hear of them.
+    pub(crate) fn closed(&mut self, connection: Connection) -> Vec<Action> {
+        self.roles.remove(&connection);
+        self.current = self.current.filter(|current| *current != connection);
+        let mut actions = Vec::new();
+        for life in self
+            .lives
+            .values_mut()
+            .filter(|life| life.waiting.is_some_and(|(to, _)| to == connection))
+        {
+            life.waiting = None;
+            actions.extend(life.deadline.map(|_| Action::Signal(life.number, SIGKILL)));
+        }
+        actions
+    }
+}

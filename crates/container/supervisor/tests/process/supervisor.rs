@@ -1,0 +1,21 @@
+//! The supervisor as a process of its own: SOCKET [DAEMON-PROGRAM ARGUMENT...] [--resume-fd N].
+
+use std::ffi::OsString;
+use supervisor::{Config, DaemonCommand, RESUME_OPTION};
+
+fn main() -> Result<(), supervisor::Error> {
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let option = arguments.iter().position(|argument| *argument == *RESUME_OPTION);
+    let resume = option.and_then(|at| arguments.split_off(at).get(1)?.to_str()?.parse().ok());
+    let daemon = DaemonCommand {
+        arguments: arguments[1..].to_vec(),
+        environment: vec!["PATH=/usr/bin:/bin".into()],
+    };
+    supervisor::main(Config {
+        socket: arguments[0].clone().into(),
+        pid_file: None,
+        daemon: (arguments.len() > 1).then_some(daemon),
+        arguments,
+        resume,
+    })
+}
