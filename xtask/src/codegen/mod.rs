@@ -28,7 +28,7 @@ struct Output {
 }
 
 /// Regenerates facts (where `shared/` exists) and tables; with `check`, only compares.
-pub fn run(check: bool) -> Result<()> {
+pub(crate) fn run(check: bool) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .ok_or("xtask has no parent folder")?;

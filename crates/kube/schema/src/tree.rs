@@ -28,7 +28,7 @@ pub enum Value {
     /// Any JSON, kept as text.
     Raw(Raw),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A map with string keys.
     Map(Box<Map>),
     /// An object whose row is known.

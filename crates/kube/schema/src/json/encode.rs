@@ -97,13 +97,13 @@ impl Encoder<'_> {
             (Shape::List, Some(Value::List(items))) => {
                 let types = self.types;
                 list(self.out, items, |out, item| {
-                    Encoder { types, out }.one(form.kind, ty, Some(item))
+                    Encoder { types, out }.one(form.kind, ty, Some(item));
                 });
             }
             (Shape::Map, Some(Value::Map(map))) => {
                 let types = self.types;
                 entries(self.out, map, |out, item| {
-                    Encoder { types, out }.one(form.kind, ty, Some(item))
+                    Encoder { types, out }.one(form.kind, ty, Some(item));
                 });
             }
             (Shape::Value, Some(Value::Struct(object))) if metadata => {
@@ -127,7 +127,7 @@ impl Encoder<'_> {
             (_, Some(Value::List(items))) => {
                 let types = self.types;
                 list(self.out, items, |out, item| {
-                    Encoder { types, out }.one(Kind::String, ty, Some(item))
+                    Encoder { types, out }.one(Kind::String, ty, Some(item));
                 });
             }
             (_, Some(value)) => plain(value, self.out),

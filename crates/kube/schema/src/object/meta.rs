@@ -1,5 +1,8 @@
 //! The part of an object's metadata that generic code works with.
 
+/// Labels, sorted by key.
+pub type Labels = Box<[(Box<str>, Box<str>)]>;
+
 /// What the watch cache, selectors, garbage collection and preconditions need. Annotations and
 /// managed fields stay in the body: they are large, and generic code does not look at them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub struct Meta {
     pub deletion_timestamp: Option<Box<str>>,
     /// `metadata.deletionGracePeriodSeconds`
     pub deletion_grace_period_seconds: Option<i64>,
-    /// `metadata.labels`, sorted by key
-    pub labels: Box<[(Box<str>, Box<str>)]>,
+    /// `metadata.labels`
+    pub labels: Labels,
     /// `metadata.ownerReferences`, in the object's order
     pub owner_references: Box<[OwnerReference]>,
     /// `metadata.finalizers`, in the object's order

@@ -10,7 +10,7 @@ mod meta;
 mod scan;
 mod splice;
 
-pub use meta::{Meta, OwnerReference};
+pub use meta::{Labels, Meta, OwnerReference};
 pub use scan::{ScanError, scan};
 pub use splice::{Prefix, splice};
 

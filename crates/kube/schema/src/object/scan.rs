@@ -1,6 +1,6 @@
 //! Finds the metadata of a stored body in one pass, without building a tree.
 
-use super::meta::{Meta, OwnerReference};
+use super::meta::{Labels, Meta, OwnerReference};
 use crate::json::{Reader, SyntaxError, Token};
 
 /// Why bytes are not a stored body.
@@ -143,7 +143,7 @@ fn boolean(reader: &mut Reader<'_>, member: &'static str) -> Result<bool> {
     Ok(expect(reader, Token::Bool, member)? && reader.boolean()?)
 }
 
-fn labels(reader: &mut Reader<'_>) -> Result<Box<[(Box<str>, Box<str>)]>> {
+fn labels(reader: &mut Reader<'_>) -> Result<Labels> {
     let mut labels: Vec<(Box<str>, Box<str>)> = Vec::new();
     if expect(reader, Token::Object, "labels")? {
         while let Some(key) = reader.key(labels.is_empty())? {

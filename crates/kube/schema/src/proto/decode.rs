@@ -232,7 +232,7 @@ impl Decoder<'_> {
                 }
                 (Kind::SchemaOrArray, 2, value) => items.push(self.one(Kind::Struct, ty, value, None, 2)?),
                 (Kind::SchemaOrStrings, 2, value) => {
-                    items.push(self.one(Kind::String, ty, value, None, 2)?)
+                    items.push(self.one(Kind::String, ty, value, None, 2)?);
                 }
                 _ => {}
             }

@@ -71,7 +71,7 @@ impl Encoder<'_> {
         match kind {
             Kind::Bool => put_int(self.out, number, i64::from(value == Some(&Value::Bool(true)))),
             Kind::Int32 | Kind::Int64 => {
-                put_int(self.out, number, value.and_then(Value::as_int).unwrap_or(0))
+                put_int(self.out, number, value.and_then(Value::as_int).unwrap_or(0));
             }
             Kind::Float64 => self.float(number, value),
             Kind::String => put_bytes(self.out, number, text(value).as_bytes()),
@@ -86,7 +86,7 @@ impl Encoder<'_> {
             _ => {
                 let types = self.types;
                 put_message(self.out, number, |out| {
-                    Encoder { types, out }.nested(kind, ty, value)
+                    Encoder { types, out }.nested(kind, ty, value);
                 });
             }
         }
@@ -119,7 +119,7 @@ impl Encoder<'_> {
                 }
             }
             Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings => {
-                self.schema_or(kind, ty, value)
+                self.schema_or(kind, ty, value);
             }
             _ => self.message(ty, value.and_then(Value::as_struct), 0),
         }
