@@ -69,7 +69,11 @@ impl Runtime {
     pub fn create(&self, bundle: &Bundle, id: &str, options: &[&str]) {
         let arguments = [&["create", "--bundle", path(bundle.path())], options, &[id]].concat();
         let mut command = self.command(&arguments);
-        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let status = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         assert!(status.success(), "{arguments:?}: {status}");
     }
 
