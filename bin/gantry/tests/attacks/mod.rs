@@ -49,7 +49,7 @@ fn cve_2019_5736_the_runtime_cannot_be_overwritten() {
         "an ordinary executable can be overwritten"
     );
 
-    let runtime = Runtime::gantry();
+    let runtime = Runtime::copied_to(control.path());
     let mut bundle = Bundle::new(config(), &["/proc/self/exe", "version"]);
     let output = runtime.run(&bundle);
     assert!(text(&output.stdout).starts_with("gantry "), "{output:?}");

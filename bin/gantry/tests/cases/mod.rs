@@ -28,6 +28,13 @@ impl Runtime {
         Self::new("runc", &[])
     }
 
+    /// `gantry oci` from an executable that no other test runs.
+    pub fn copied_to(directory: &Path) -> Self {
+        let copy = directory.join("gantry");
+        std::fs::copy(env!("CARGO_BIN_EXE_gantry"), &copy).unwrap();
+        Self::new(path(&copy), &["oci"])
+    }
+
     fn new(program: &str, prefix: &'static [&'static str]) -> Self {
         let state = tempfile::Builder::new()
             .prefix("gantry-state-")
