@@ -215,6 +215,21 @@ pub const CASES: &[Case] = &[
         },
     ),
     case(
+        "HOME from the image's users",
+        "env",
+        "PATH=/bin\nHOME=/srv/web",
+        |bundle| {
+            std::fs::create_dir(bundle.rootfs("/etc")).unwrap();
+            std::fs::write(
+                bundle.rootfs("/etc/passwd"),
+                "root:x:0:0::/root:\nweb:x:33:33::/srv/web:\n",
+            )
+            .unwrap();
+            bundle.set("/process/user", json!({"uid": 33, "gid": 33}));
+        },
+    ),
+    case("HOME without users", "env", "PATH=/bin\nHOME=/", |_| ()),
+    case(
         "a working directory that is made",
         "cwd",
         "/work/here",

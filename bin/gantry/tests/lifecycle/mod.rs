@@ -181,7 +181,10 @@ fn exec_is_inside_and_says_how_it_ended() {
         "--",
         "env",
     ]);
-    assert_eq!(text(&user.stdout), "uid=5 gid=6 groups=\n/bin\nPATH=/bin\nA=b\n");
+    assert_eq!(
+        text(&user.stdout),
+        "uid=5 gid=6 groups=\n/bin\nPATH=/bin\nA=b\nHOME=/\n"
+    );
     let missing = exec(&[&waiting.id, "nothing"]);
     assert_eq!(
         text(&missing.stderr),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::record::{Directory, Record, stat};
-use super::{Runtime, RuntimeError, hooks, identity};
+use super::{Runtime, RuntimeError, home, hooks, identity};
 use crate::launcher::{self, Descriptors, LaunchError, Process};
 use crate::plan::{self, Context, Plan, sync};
 use crate::seccomp::{self, Filter};
@@ -71,7 +71,7 @@ impl Runtime {
         bundle: &Path,
         directory: &Directory,
     ) -> Result<Created, RuntimeError> {
-        let spec = &resolve_root(spec, bundle)?;
+        let spec = &complete(spec, bundle)?;
         let filter = filter(spec)?;
         let cgroup = self.prepare_cgroup(&spec.linux.clone().unwrap_or_default(), create.id)?;
         let context = Context {
@@ -203,8 +203,9 @@ fn absolute(bundle: &Path) -> Result<PathBuf, RuntimeError> {
     })
 }
 
-/// The specification with the root's real path, which the kernel then need not follow links to.
-fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
+/// The specification with what the bundle adds to it: the root's real path, which the kernel then
+/// need not follow links to, and the user's home.
+fn complete(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
     let mut spec = spec.clone();
     if let Some(root) = &mut spec.root {
         let path = bundle.join(&root.path);
@@ -213,6 +214,9 @@ fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
             source,
         })?;
         root.path = real.display().to_string();
+        if let Some(process) = &mut spec.process {
+            home::set(process, &real);
+        }
     }
     Ok(spec)
 }

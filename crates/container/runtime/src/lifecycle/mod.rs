@@ -7,6 +7,7 @@ mod cgroups;
 mod create;
 mod delete;
 mod exec;
+mod home;
 mod hooks;
 mod identity;
 mod record;
