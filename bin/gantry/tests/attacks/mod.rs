@@ -1,5 +1,7 @@
 //! Known escapes, tried as root in a container. Each test also shows that it would notice success.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, symlink};

@@ -2,6 +2,7 @@
 //! it must print. The same cases run on `gantry oci` (`node.rs`) and, to prove the cases
 //! themselves, on runc (`clients.rs`).
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(unreachable_pub, reason = "a module of a test binary")]
 

@@ -1,5 +1,7 @@
 //! Create, start, exec, kill, delete, hooks, terminals, and what is left after each failure.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};

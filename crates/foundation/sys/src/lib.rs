@@ -18,3 +18,4 @@ pub mod pty;
 mod raw;
 pub mod sealed;
 pub mod socket;
+pub mod usage;

@@ -1,5 +1,7 @@
 //! Properties of init programs: what is written is read, and foreign bytes are refused or harmless.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sys::program::{Builder, MAX_OPS, Op, Program, Slot, VERSION};
