@@ -58,7 +58,13 @@ fn lint() -> Result {
     run::cargo_with(
         "RUSTDOCFLAGS",
         "--deny warnings",
-        &["doc", "--workspace", "--no-deps", "--quiet"],
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--quiet",
+        ],
     )?;
     layering::check()?;
     codegen::run(true).map_err(Failed::because)?;
