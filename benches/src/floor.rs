@@ -61,13 +61,7 @@ pub(crate) fn spawn(program: &Program, namespaces: u32) -> io::Result<()> {
     })?;
     while !matches!(launch::next(&launched.channel)?, launch::Event::Started) {}
     let pid = Pid::from_raw(launched.pid).ok_or(io::ErrorKind::InvalidData)?;
-    rustix::event::poll(
-        &mut [rustix::event::PollFd::new(
-            &launched.pidfd,
-            rustix::event::PollFlags::IN,
-        )],
-        None,
-    )?;
+    sys::poll::readable(&launched.pidfd)?;
     let ended = pidfd::reap(&launched.pidfd)?;
     ended
         .map(drop)

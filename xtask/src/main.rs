@@ -89,6 +89,9 @@ fn tests(profile: &str) -> Result {
         )));
     }
     tools::ensure(&tools::NEXTEST)?;
+    if matches!(profile, "all" | "clients") {
+        tools::ensure_peers()?;
+    }
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
 }
 

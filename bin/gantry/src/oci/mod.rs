@@ -47,6 +47,14 @@ enum Verb {
     Kill(manage::Kill),
     /// Delete a stopped container.
     Delete(manage::Delete),
+    /// Freeze all processes of a container.
+    Pause(manage::One),
+    /// Let them go on.
+    Resume(manage::One),
+    /// Change a container's limits.
+    Update(manage::Update),
+    /// Print the ids of a container's processes.
+    Ps(inspect::Ps),
     /// Print a container's state.
     State(manage::One),
     /// List containers.
@@ -83,6 +91,10 @@ fn operate(runtime: &Runtime, verb: Verb) -> Outcome {
         Verb::Start(options) => manage::start(runtime, &options),
         Verb::Kill(options) => manage::kill(runtime, &options),
         Verb::Delete(options) => manage::delete(runtime, &options),
+        Verb::Pause(options) => manage::pause(runtime, &options),
+        Verb::Resume(options) => manage::resume(runtime, &options),
+        Verb::Update(options) => manage::update(runtime, &options),
+        Verb::Ps(options) => inspect::ps(runtime, &options),
         Verb::State(options) => inspect::state(runtime, &options.id),
         Verb::List(options) => inspect::list(runtime, &options),
         Verb::Features | Verb::Spec(_) => Err(Failure::usage("this verb needs no runtime")),

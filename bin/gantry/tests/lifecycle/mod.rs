@@ -16,7 +16,7 @@ struct Waiting<'r> {
     runtime: &'r Runtime,
     id: String,
     child: Child,
-    _bundle: Bundle,
+    bundle: Bundle,
 }
 
 impl<'r> Waiting<'r> {
@@ -39,7 +39,7 @@ impl<'r> Waiting<'r> {
             runtime,
             id,
             child,
-            _bundle: bundle,
+            bundle,
         }
     }
 
@@ -231,6 +231,36 @@ fn limits_hold_for_the_program_and_for_exec() {
     let eaten = runtime.call(&["exec", &waiting.id, "probe", "eat", "100000000"]);
     assert_eq!(eaten.status.code(), Some(137), "{eaten:?}");
     assert_eq!(waiting.finish(), 0);
+}
+
+#[test]
+fn all_processes_are_paused_listed_limited_and_killed() {
+    let runtime = Runtime::gantry();
+    let mut waiting = Waiting::start(&runtime, |_| ());
+    runtime.ok(&["pause", &waiting.id]);
+    assert_eq!(waiting.state()["status"], "paused");
+    runtime.ok(&["resume", &waiting.id]);
+    assert_eq!(waiting.state()["status"], "running");
+
+    let pids: Vec<u64> = serde_json::from_str(&runtime.ok(&["ps", "--format", "json", &waiting.id])).unwrap();
+    assert_eq!(pids, [waiting.state()["pid"].as_u64().unwrap()]);
+
+    let limits = waiting.bundle.path().join("limits.json");
+    fs::write(
+        &limits,
+        r#"{"pids": {"limit": 5}, "memory": {"limit": 67108864}}"#,
+    )
+    .unwrap();
+    runtime.ok(&["update", "--resources", path(&limits), &waiting.id]);
+    let cgroups = waiting.cgroups();
+    let pids_max = cgroups
+        .iter()
+        .find_map(|dir| fs::read_to_string(format!("{dir}/pids.max")).ok())
+        .unwrap();
+    assert_eq!(pids_max, "5\n");
+
+    runtime.ok(&["kill", "--all", &waiting.id, "KILL"]);
+    assert_eq!(waiting.child.wait().unwrap().code(), Some(137));
 }
 
 #[test]

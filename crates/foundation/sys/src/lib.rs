@@ -12,6 +12,7 @@ pub mod launch;
 pub mod memfd;
 pub mod pidfd;
 pub mod pipe;
+pub mod poll;
 pub mod process;
 pub mod program;
 pub mod pty;

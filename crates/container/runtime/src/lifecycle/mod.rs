@@ -11,6 +11,7 @@ mod home;
 mod hooks;
 mod identity;
 mod record;
+mod resources;
 mod signal;
 mod start;
 
