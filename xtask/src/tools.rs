@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::run::{Failed, Result, cargo, say};
+use crate::run::{Failed, Result, cargo_in, say};
 
 /// A cargo subcommand and the package that brings it.
 pub(crate) struct Tool {
@@ -32,16 +32,11 @@ pub(crate) fn ensure(tool: &Tool) -> Result {
     if probe.status().is_ok_and(|status| status.success()) {
         return Ok(());
     }
-    // A tool is built with its author's settings, not with this workspace's static linking.
-    let host = "--config=build.target-dir=\"target/tools\"";
-    cargo(&[
-        "install",
-        host,
-        "--locked",
-        tool.package,
-        "--version",
-        tool.version,
-    ])
+    // Away from this workspace, whose settings (static linking) are not for other people's programs.
+    cargo_in(
+        &std::env::temp_dir(),
+        &["install", "--locked", tool.package, "--version", tool.version],
+    )
 }
 
 /// Programs that `tests/clients.rs` run, and the Debian packages that bring them.
