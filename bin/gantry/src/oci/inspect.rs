@@ -127,6 +127,15 @@ fn table(containers: &[(Record, State)]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The form that engines read from a runtime: its name, `version`, and the specification's.
+pub(super) fn version() -> Outcome {
+    print(&format!(
+        "gantry version {}\nspec: {}",
+        crate::version::VERSION,
+        runtime::spec::OCI_VERSION
+    ))
+}
+
 pub(super) fn features() -> Outcome {
     print(&serde_json::to_string_pretty(&runtime::features::document())?)
 }

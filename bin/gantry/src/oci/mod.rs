@@ -29,8 +29,14 @@ pub(crate) struct Oci {
     /// How they are written there.
     #[arg(long, value_enum, default_value_t = log::Format::Text)]
     log_format: log::Format,
+    /// Refused: cgroups are made directly, as with the cgroupfs driver.
+    #[arg(long, hide = true)]
+    systemd_cgroup: bool,
+    /// Print the versions of this runtime and of the specification.
+    #[arg(short, long)]
+    version: bool,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,20 +72,22 @@ enum Verb {
 }
 
 pub(crate) fn run(oci: Oci) -> Outcome {
-    let Oci {
-        root,
-        log,
-        log_format,
-        verb,
-    } = oci;
-    dispatch(root, verb).inspect_err(|failure| log::write(log.as_deref(), log_format, failure))
+    let (log, log_format) = (oci.log.clone(), oci.log_format);
+    dispatch(oci).inspect_err(|failure| log::write(log.as_deref(), log_format, failure))
 }
 
-fn dispatch(root: PathBuf, verb: Verb) -> Outcome {
-    match verb {
-        Verb::Features => inspect::features(),
-        Verb::Spec(options) => inspect::example(&options),
-        verb => operate(&Runtime::new(root)?, verb),
+fn dispatch(oci: Oci) -> Outcome {
+    if oci.systemd_cgroup {
+        return Err(Failure::usage(
+            "--systemd-cgroup is not supported: use the cgroupfs driver",
+        ));
+    }
+    match oci.verb {
+        _ if oci.version => inspect::version(),
+        None => Err(Failure::usage("a verb is missing: gantry oci --help")),
+        Some(Verb::Features) => inspect::features(),
+        Some(Verb::Spec(options)) => inspect::example(&options),
+        Some(verb) => operate(&Runtime::new(oci.root)?, verb),
     }
 }
 

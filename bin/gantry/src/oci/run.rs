@@ -58,6 +58,9 @@ pub(super) struct Create {
     /// Run a small init as process 1 that reaps and forwards signals.
     #[arg(long)]
     init: bool,
+    /// Keep the caller's session keyring.
+    #[arg(long)]
+    no_new_keyring: bool,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +108,7 @@ fn make(
         console,
         gate,
         init: options.init,
+        keep_keyring: options.no_new_keyring,
         preserve_fds: options.handover.preserve_fds,
         now: log::now(),
     })?;

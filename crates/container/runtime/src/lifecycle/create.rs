@@ -27,6 +27,8 @@ pub struct Create<'a> {
     pub gate: bool,
     /// Whether a process 1 of ours reaps in the container.
     pub init: bool,
+    /// Whether the program keeps the caller's session keyring.
+    pub keep_keyring: bool,
     /// Descriptors from 3 on that the program inherits.
     pub preserve_fds: u32,
     /// The present time (RFC 3339).
@@ -81,6 +83,7 @@ impl Runtime {
             filter: filter.as_ref(),
             gate: create.gate,
             init: create.init,
+            keep_keyring: create.keep_keyring,
             preserve_fds: create.preserve_fds,
             capabilities: self.host.capabilities,
             apparmor: self.host.apparmor,
