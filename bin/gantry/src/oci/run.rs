@@ -77,18 +77,20 @@ pub(super) struct Run {
 
 pub(super) fn create(runtime: &Runtime, options: Create) -> Outcome {
     let console = options.handover.connect()?;
-    make(runtime, &options, console, true)?;
+    make(runtime, &options, console)?;
     DONE
 }
 
 pub(super) fn run(runtime: &Runtime, options: Run) -> Outcome {
     let console = options.create.handover.connect()?;
     if options.detach {
-        make(runtime, &options.create, console, false)?;
+        make(runtime, &options.create, console)?;
+        start(runtime, &options.create.id)?;
         return DONE;
     }
     let foreground = Foreground::prepare(console.as_ref())?;
-    let created = make(runtime, &options.create, foreground.console(), false)?;
+    let created = make(runtime, &options.create, foreground.console())?;
+    start(runtime, &options.create.id)?;
     let status = foreground.attend(&created.process, created.terminal)?;
     if !options.keep {
         warn(&runtime.delete(&options.create.id, true)?);
@@ -96,17 +98,21 @@ pub(super) fn run(runtime: &Runtime, options: Run) -> Outcome {
     Ok(foreground::exit_code(status))
 }
 
-fn make(
-    runtime: &Runtime,
-    options: &Create,
-    console: Option<OwnedFd>,
-    gate: bool,
-) -> Result<Created, Failure> {
+/// A container that does not come to run its program is not left behind.
+fn start(runtime: &Runtime, id: &str) -> Result<(), Failure> {
+    let started = runtime.start(id).inspect_err(|_| {
+        // The error from starting says more than one from clearing up would.
+        let _ = runtime.delete(id, true);
+    });
+    warn(&started?);
+    Ok(())
+}
+
+fn make(runtime: &Runtime, options: &Create, console: Option<OwnedFd>) -> Result<Created, Failure> {
     let created = runtime.create(&lifecycle::Create {
         id: &options.id,
         bundle: &options.bundle,
         console,
-        gate,
         init: options.init,
         keep_keyring: options.no_new_keyring,
         preserve_fds: options.handover.preserve_fds,

@@ -7,6 +7,7 @@
 pub mod bpf;
 pub mod clock;
 pub mod epoll;
+pub mod in_root;
 mod init;
 pub mod launch;
 pub mod memfd;

@@ -54,10 +54,21 @@ fn owned(fd: usize) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// How often a resolution that a rename or mount elsewhere has disturbed is tried again.
+const ATTEMPTS: usize = 1024;
+
+/// `openat2`. The kernel cannot vouch for a `..` while anything on the host is renamed or mounted
+/// and answers EAGAIN: the next attempt may do (openat2(2), ERRORS).
 pub(crate) fn openat2(dir: RawFd, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<OwnedFd> {
     let how: [u64; 3] = [(flags | libc::O_CLOEXEC) as u64, mode.into(), resolve];
-    // SAFETY: `path` and `how` live through the call and `how` has the size that is passed.
-    unsafe { call!(SYS_openat2, dir, path.as_ptr(), how.as_ptr(), size_of_val(&how)) }.map(owned)
+    let attempt = || {
+        // SAFETY: `path` and `how` live through the call and `how` has the size that is passed.
+        unsafe { call!(SYS_openat2, dir, path.as_ptr(), how.as_ptr(), size_of_val(&how)) }.map(owned)
+    };
+    let mut attempts = (0..ATTEMPTS).map(|_| attempt());
+    attempts
+        .find(|result| !matches!(result, Err(Errno::AGAIN)))
+        .unwrap_or(Err(Errno::AGAIN))
 }
 
 pub(crate) fn open(path: &CStr, flags: i32) -> Result<OwnedFd> {

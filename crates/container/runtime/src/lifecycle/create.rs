@@ -23,8 +23,6 @@ pub struct Create<'a> {
     pub bundle: &'a Path,
     /// Where the terminal's master is sent.
     pub console: Option<OwnedFd>,
-    /// Whether the program waits for `start`.
-    pub gate: bool,
     /// Whether a process 1 of ours reaps in the container.
     pub init: bool,
     /// Whether the program keeps the caller's session keyring.
@@ -45,7 +43,7 @@ pub struct Created {
 }
 
 impl Runtime {
-    /// The `create` operation, up to the start gate; without a gate also `start`.
+    /// The `create` operation: the container's process waits at its start gate.
     ///
     /// # Errors
     /// The bundle cannot be read or planned, the id is taken, or the kernel refused something:
@@ -81,7 +79,7 @@ impl Runtime {
             cgroups: &cgroup.mounts,
             cgroup2: cgroup.cgroup2,
             filter: filter.as_ref(),
-            gate: create.gate,
+            gate: true,
             init: create.init,
             keep_keyring: create.keep_keyring,
             preserve_fds: create.preserve_fds,
@@ -123,14 +121,10 @@ fn launch(
     directory: &Directory,
 ) -> Result<Created, RuntimeError> {
     let state_error = |source: io::Error| RuntimeError::state(create.id, source);
-    let gate = create
-        .gate
-        .then(|| make_gate(&directory.gate()))
-        .transpose()
-        .map_err(state_error)?;
+    let gate = make_gate(&directory.gate()).map_err(state_error)?;
     let cgroup = record.cgroup.open_unified().map_err(state_error)?;
     let held = Descriptors {
-        gate: gate.as_ref().map(AsFd::as_fd),
+        gate: Some(gate.as_fd()),
         console: create.console.as_ref().map(AsFd::as_fd),
         cgroup: cgroup.as_ref().map(AsFd::as_fd),
         ..Descriptors::default()

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::spec::Process;
 
@@ -25,16 +25,9 @@ pub(super) fn set(process: &mut Process, root: &Path) {
 /// The file as the container sees it: a link in it cannot lead to the host's.
 fn read(root: &Path) -> std::io::Result<String> {
     let root = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     // A FIFO of that name must not make us wait.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(rustix::fs::openat2(
-        root,
-        "etc/passwd",
-        flags,
-        Mode::empty(),
-        resolve,
-    )?);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+    let file = File::from(sys::in_root::open(root, Path::new("etc/passwd"), flags)?);
     let mut text = String::new();
     file.take(LARGEST_PASSWD).read_to_string(&mut text)?;
     Ok(text)
