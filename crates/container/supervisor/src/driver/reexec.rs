@@ -19,9 +19,9 @@ use sys::{memfd, pidfd, process};
 use super::handles::Handles;
 use super::state::{MAX_STATE, Saved, SavedHandles};
 use super::{Driver, token};
-use crate::log::Counters;
+use crate::log::{Counters, StreamName};
 use crate::protocol::{Bytes, Phase, Reply};
-use crate::pump::{Command, PumpedLog, PumpedStream, kept};
+use crate::pump::{Command, Pump, PumpedLog, PumpedStream, kept};
 use crate::table::Connection;
 use crate::{Config, RESUME_OPTION};
 
@@ -93,6 +93,9 @@ impl Driver {
                     output,
                     error,
                     counters,
+                    // The pump's streams carry them over.
+                    logged_output: _,
+                    logged_error: _,
                 } = handles;
                 let fds = [pidfd, channel, input, output, error]
                     .into_iter()
@@ -166,7 +169,7 @@ fn restore(config: Config, saved: Saved) -> io::Result<Driver> {
         let counters = saved
             .logged
             .then(|| counters.remove(&saved.life).unwrap_or_default());
-        driver.restore_handles(saved, counters)?;
+        driver.restore_handles(saved, counters, &pump)?;
     }
     driver.daemon = driver.table.daemon_pid().and_then(open_pid);
     driver.spawn_pump(pump)?;
@@ -197,7 +200,12 @@ impl Driver {
         }
     }
 
-    fn restore_handles(&mut self, saved: SavedHandles, counters: Option<Arc<Counters>>) -> io::Result<()> {
+    fn restore_handles(
+        &mut self,
+        saved: SavedHandles,
+        counters: Option<Arc<Counters>>,
+        pump: &Pump,
+    ) -> io::Result<()> {
         let claim = |number: Option<i32>| number.map(process::claim_inherited).transpose();
         let mut fds = saved.fds.into_iter().map(claim);
         let mut next = || fds.next().transpose().map(Option::flatten);
@@ -211,12 +219,7 @@ impl Driver {
             .key_of(saved.life)
             .and_then(|key| self.table.find(key).ok());
         if let (Some(pidfd), true) = (&pidfd, life.is_some_and(|life| life.adopted)) {
-            let interest = if pidfd::exit_info(pidfd).is_ok() {
-                Interest::NONE
-            } else {
-                Interest::READ
-            };
-            self.epoll.add(pidfd, token::ADOPTED | saved.life, interest)?;
+            self.watch_adopted(saved.life, pidfd)?;
         }
         self.handles.insert(
             saved.life,
@@ -226,6 +229,8 @@ impl Driver {
                 input,
                 output,
                 error,
+                logged_output: pump.reader(saved.life, StreamName::Stdout),
+                logged_error: pump.reader(saved.life, StreamName::Stderr),
                 counters,
             },
         );

@@ -196,10 +196,15 @@ wire_struct! {
     pub struct Streams {
         /// Write end of standard input, or the terminal.
         pub input: bool,
-        /// Read end of standard output (a copy of it where it is logged).
+        /// Read end of standard output, or of a copy of it where it is logged.
         pub output: bool,
-        /// Read end of standard error (a copy of it where it is logged).
+        /// Read end of standard error, or of a copy of it where it is logged.
         pub error: bool,
+        /// Read end of standard output (or the terminal) that the supervisor logs from: to be held
+        /// for an [`Adopt`](Request::Adopt) by the next supervisor, never to be read.
+        pub logged_output: bool,
+        /// The same of standard error.
+        pub logged_error: bool,
     }
 }
 
