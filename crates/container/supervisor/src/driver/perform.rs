@@ -78,10 +78,7 @@ impl Driver {
     }
 
     fn is_terminal(&self, number: u64) -> bool {
-        let life = self
-            .table
-            .key_of(number)
-            .and_then(|key| self.table.find(key).ok());
+        let life = self.table.by_number(number);
         life.is_some_and(|life| matches!(life.stdio, Stdio::Terminal { .. }))
     }
 
@@ -104,11 +101,7 @@ impl Driver {
             let streams = handles.streams();
             return self.reply(to, id, &Reply::Attached { streams }, &handles.stream_fds());
         }
-        let names: &[StreamName] = match self
-            .table
-            .key_of(number)
-            .and_then(|key| self.table.find(key).ok())
-        {
+        let names: &[StreamName] = match self.table.by_number(number) {
             Some(life) if matches!(life.stdio, Stdio::Pipes { .. }) => {
                 &[StreamName::Stdout, StreamName::Stderr]
             }

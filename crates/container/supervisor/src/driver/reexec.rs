@@ -186,11 +186,7 @@ impl Driver {
     /// Asks the pump again for what the one before may not have done. Both commands are idempotent.
     fn repeat_commands(&self, logged: Vec<u64>) {
         for number in logged {
-            match self
-                .table
-                .key_of(number)
-                .and_then(|key| self.table.find(key).ok())
-            {
+            match self.table.by_number(number) {
                 None => self.commands.push(Command::Close(number)),
                 Some(life) if life.phase == (Phase::Draining {}) => {
                     self.commands.push(Command::Drain(number));
@@ -214,10 +210,7 @@ impl Driver {
             self.epoll
                 .add(channel, token::CHANNEL | saved.life, Interest::READ)?;
         }
-        let life = self
-            .table
-            .key_of(saved.life)
-            .and_then(|key| self.table.find(key).ok());
+        let life = self.table.by_number(saved.life);
         if let (Some(pidfd), true) = (&pidfd, life.is_some_and(|life| life.adopted)) {
             self.watch_adopted(saved.life, pidfd)?;
         }

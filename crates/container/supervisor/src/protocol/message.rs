@@ -265,7 +265,7 @@ messages! {
         0x0103 Refused { reason: Reason }
         /// The request's kind is not known here.
         0x0104 Unsupported { kind: u16 }
-        /// To `Start`: the process runs its own image. Descriptors: pidfd, then by `streams`.
+        /// To `Start`: the process runs its own image, or waits at its start gate. Descriptors: pidfd, then by `streams`.
         0x0105 Started { key: Key, pid: u32, streams: Streams }
         /// A system call failed; `operation` counts the init program's, `u32::MAX` stands for the
         /// supervisor's own work before it.

@@ -224,6 +224,23 @@ fn a_failed_start_frees_its_key_and_a_moved_process_is_reaped_under_its_new_id()
 }
 
 #[test]
+fn a_process_at_its_start_gate_is_created_and_answers_as_one_that_runs() {
+    let mut table = table();
+    table.request(1, 2, start(key("a", 1)), NOW);
+    table.launched(1, 100);
+    let granted = [Action::Grant(1, 2, key("a", 1))];
+    assert_eq!(table.said(1, launch::Event::Created), granted);
+    assert_eq!(table.find(&key("a", 1)).unwrap().phase, Phase::Created {});
+    assert_eq!(table.request(1, 2, start(key("a", 1)), NOW), granted);
+    let kill = Request::Signal {
+        key: key("a", 1),
+        number: SIGKILL,
+    };
+    assert_eq!(table.request(1, 2, kill, NOW)[0], Action::Signal(1, SIGKILL));
+    end(&mut table, 1, 100);
+}
+
+#[test]
 fn a_sync_point_is_passed_once_and_only_by_its_number() {
     let mut table = table();
     table.request(1, 2, start(key("a", 1)), NOW);

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use supervisor::client::Client;
-use supervisor::protocol::{LogSpec, Name, Outcome, Reason, Reply, Request, Stdio, Streams};
+use supervisor::protocol::{LogSpec, Name, Outcome, Reason, Reply, Request, Role, Stdio, Streams};
 use sys::pidfd::Pid;
 
 use crate::fixture::*;
@@ -276,4 +276,36 @@ fn an_adoption_with_streams_that_nobody_would_read_is_refused() {
     assert_eq!(short.adopt(&mut daemon, None), refused(Reason::Descriptors {}));
     assert!(entries(&mut daemon).is_empty());
     sys::pidfd::signal(&orphan.fds[0], 9).unwrap();
+}
+
+#[test]
+fn what_runs_as_the_daemon_can_be_set_at_once_and_for_its_next_start() {
+    let node = Node::start(&[]);
+    let (mut operator, mut watch) = (node.connect(Role::Operator {}), node.watch());
+    let at = node.path("ids").display().to_string();
+    let mut set = |name: &str| {
+        let script = format!("echo {name} $$ $VARIABLE >> {at}; exec sleep 1000");
+        let arguments = ["/bin/sh", "-c", &script].map(Into::into).to_vec();
+        let environment = vec!["PATH=/usr/bin:/bin".into(), "VARIABLE=set".into()];
+        let request = Request::SetDaemon {
+            arguments,
+            environment,
+        };
+        done(&mut operator, &request);
+    };
+    let mut nth = |number| {
+        watch.until(|| {
+            let text = std::fs::read_to_string(&at).unwrap_or_default();
+            let line = text.split_inclusive('\n').nth(number)?.strip_suffix('\n')?;
+            let fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            Some(fields)
+        })
+    };
+    set("first");
+    let first = nth(0);
+    assert_eq!((&*first[0], &*first[2]), ("first", "set"));
+    set("second");
+    let pid = Pid::from_raw(first[1].parse().unwrap()).unwrap();
+    sys::pidfd::signal(sys::pidfd::open(pid).unwrap(), 9).unwrap();
+    assert_eq!(nth(1)[0], "second");
 }

@@ -98,6 +98,26 @@ impl Node {
             .count()
     }
 
+    /// The pump falls asleep, and nothing wakes it.
+    pub(crate) fn assert_pump_idles(&self, client: &mut Client) {
+        let pump = self.thread("log-pump");
+        let mut ask = || drop(client.call(&Request::Exits { after: 0 }, &[]).unwrap());
+        let asleep = (0..10_000).any(|_| {
+            ask();
+            pump("State:") == "S"
+        });
+        assert!(asleep, "an idle pump sleeps");
+        let switches = || {
+            (
+                pump("voluntary_ctxt_switches:"),
+                pump("nonvoluntary_ctxt_switches:"),
+            )
+        };
+        let before = switches();
+        (0..100).for_each(|_| ask());
+        assert_eq!(switches(), before, "an idle pump is not woken");
+    }
+
     /// Figures of a thread's `status` by name.
     pub(crate) fn thread(&self, name: &str) -> impl Fn(&str) -> String {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();

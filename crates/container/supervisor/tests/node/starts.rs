@@ -1,12 +1,14 @@
 //! Starting processes: keys, sync points, workers, what fails.
 
+use std::fs::File;
 use std::io::Write;
-use std::os::fd::AsFd;
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use supervisor::protocol::{Event, Key, Phase, Reason, Reply, Request, Stdio, Streams, Worker};
 use sys::pidfd::ExitStatus;
-use sys::program::{Builder, Op};
+use sys::program::{Builder, Op, Slot};
 
 use crate::fixture::*;
 
@@ -35,7 +37,7 @@ fn the_last_line_is_logged_before_the_exit_is_told_and_starts_are_idempotent() {
         pid,
         "the same request starts nothing"
     );
-    let mut input = std::fs::File::from(fds.into_iter().nth(1).unwrap());
+    let mut input = File::from(fds.into_iter().nth(1).unwrap());
     input.write_all(b"end\n").unwrap();
     let record = exited(&mut daemon);
     assert_eq!(
@@ -182,4 +184,110 @@ fn what_cannot_start_says_which_operation_failed_and_leaves_nothing() {
         }
     );
     assert!(entries(&mut daemon).is_empty());
+}
+
+/// A FIFO that its holder can open and read without anybody on the other side.
+fn gate(path: &Path) -> File {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    File::options().read(true).write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_process_at_its_start_gate_is_created_until_its_end() {
+    let node = Node::start(&[]);
+    let mut daemon = node.daemon();
+    let mut gate = gate(&node.path("gate"));
+    let request = change(start("a", "", Stdio::Null {}, None), |start| {
+        let wait = Op::WaitStart { gate: Slot(3) };
+        start.program = Some(program("exit 5", 4, &[wait]).into());
+    });
+    let (pid, ..) = started(daemon.call(&request, &[gate.as_fd()]).unwrap());
+    assert_eq!(entries(&mut daemon)[0].0.phase, Phase::Created {});
+    assert_eq!(
+        started(daemon.call(&request, &[gate.as_fd()]).unwrap()).0,
+        pid,
+        "the same request starts nothing"
+    );
+    gate.write_all(&[0]).unwrap();
+    assert_eq!(exited(&mut daemon).outcome, code(5));
+}
+
+#[test]
+fn a_program_that_moves_into_a_new_pid_namespace_is_followed() {
+    const CLONE_NEWPID: u32 = 0x2000_0000;
+    let node = Node::start(&[]);
+    let mut daemon = node.daemon();
+    let unshare = Op::Unshare { kinds: CLONE_NEWPID };
+    let request = change(start("a", "", PIPES, node.log("log")), |start| {
+        let script = "echo $$; read x; exit 6";
+        start.program = Some(program(script, 3, &[unshare, Op::Clone {}]).into());
+    });
+    let (pid, _, fds) = started(daemon.call(&request, &[]).unwrap());
+    let info = format!("/proc/self/fdinfo/{}", fds[0].as_raw_fd());
+    let info = std::fs::read_to_string(info).unwrap();
+    assert!(info.contains(&format!("\nPid:\t{pid}\n")), "{info}");
+    let namespaces = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    assert!(
+        namespaces.contains(&format!("\nNSpid:\t{pid}\t1\n")),
+        "{namespaces}"
+    );
+    sys::pipe::write(&fds[1], b"go\n").unwrap();
+    let record = exited(&mut daemon);
+    assert_eq!(
+        (record.outcome, node.lines("log")),
+        (code(6), vec!["1".to_owned()]),
+        "not how the process before the move ended"
+    );
+}
+
+/// A new group in the machine's cgroup v2 tree; the kernel lets it be removed once it is empty.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new() -> Self {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+        let fields = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let mount = mounts
+            .lines()
+            .map(fields)
+            .find(|fields| fields[2] == "cgroup2")
+            .unwrap();
+        let path = Path::new(&mount[1]).join(format!("gantry-test-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        std::fs::remove_dir(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn a_process_begins_in_the_cgroup_that_came_with_its_start() {
+    let cgroup = Cgroup::new();
+    let node = Node::start(&[]);
+    let mut daemon = node.daemon();
+    let request = change(start("a", "read x; exit 5", PIPES, None), |start| {
+        start.cgroup = true;
+    });
+    let directory = File::open(&cgroup.0).unwrap();
+    let (pid, _, fds) = started(daemon.call(&request, &[directory.as_fd()]).unwrap());
+    let inside = std::fs::read_to_string(cgroup.0.join("cgroup.procs")).unwrap();
+    assert_eq!(inside, format!("{pid}\n"));
+    sys::pipe::write(&fds[1], b"go\n").unwrap();
+    assert_eq!(exited(&mut daemon).outcome, code(5));
+    let missing = change(start("b", "exit 0", PIPES, None), |start| start.cgroup = true);
+    let failed = daemon.call(&missing, &[]).unwrap().0;
+    assert!(
+        matches!(
+            failed,
+            Reply::Failed {
+                operation: u32::MAX,
+                errno: 22
+            }
+        ),
+        "no descriptor, no start: {failed:?}"
+    );
 }

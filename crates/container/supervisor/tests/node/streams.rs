@@ -80,22 +80,7 @@ fn who_attaches_gets_what_follows_and_a_signal_ends_the_process() {
     assert_eq!((&said, &complained), (b"to both\n", b"and\n"));
     // A reader that goes away must not keep the pump busy: it falls asleep, and nothing wakes it.
     drop((output, error));
-    let pump = node.thread("log-pump");
-    let mut ask = || drop(daemon.call(&Request::Exits { after: 0 }, &[]).unwrap());
-    let asleep = (0..10_000).any(|_| {
-        ask();
-        pump("State:") == "S"
-    });
-    assert!(asleep, "an idle pump sleeps");
-    let switches = || {
-        (
-            pump("voluntary_ctxt_switches:"),
-            pump("nonvoluntary_ctxt_switches:"),
-        )
-    };
-    let before = switches();
-    (0..100).for_each(|_| ask());
-    assert_eq!(switches(), before, "an idle pump is not woken");
+    node.assert_pump_idles(&mut daemon);
     done(
         &mut daemon,
         &Request::Signal {
@@ -108,6 +93,9 @@ fn who_attaches_gets_what_follows_and_a_signal_ends_the_process() {
         core: false,
     });
     assert_eq!(exited(&mut daemon).outcome, ended.into());
+    // Nor may a stream that has ended, although the test holds duplicates of its read end.
+    node.assert_pump_idles(&mut daemon);
+    drop(fds);
 }
 
 #[test]
