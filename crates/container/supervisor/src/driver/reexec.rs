@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use sys::epoll::Interest;
 use sys::socket::{SeqPacket, SeqPacketListener};
-use sys::{memfd, pidfd, process};
+use sys::{memfd, pidfd, process, sealed};
 
 use super::handles::Handles;
 use super::state::{MAX_STATE, Saved, SavedHandles};
@@ -65,16 +65,20 @@ impl Driver {
         self.reply(to, id, &failed, &[]);
     }
 
+    /// The new image runs sealed from its first instruction, as this one does (`sys::sealed`).
     fn exec(&self, state: &OwnedFd, executable: Option<&Bytes>) -> io::Error {
-        let mut arguments = self.config.arguments.clone();
+        let path = executable.map(|path| Path::new(OsStr::from_bytes(&path.0)));
+        let name = path.map_or_else(|| std::env::args_os().next(), |path| Some(path.into()));
+        let mut arguments = vec![name.unwrap_or_default()];
+        arguments.extend(self.config.arguments.iter().cloned());
         arguments.extend([
             OsString::from(RESUME_OPTION),
             kept(state.as_fd()).to_string().into(),
         ]);
-        let path = executable.map_or(Path::new("/proc/self/exe"), |path| {
-            Path::new(OsStr::from_bytes(&path.0))
-        });
-        process::exec(path, &arguments)
+        match path {
+            Some(path) => sealed::exec(path, arguments),
+            None => sealed::exec_self(arguments),
+        }
     }
 
     /// Moves everything out; afterwards the numbers own the descriptors.

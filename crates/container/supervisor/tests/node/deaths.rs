@@ -1,7 +1,11 @@
 //! The death of the daemon, of the supervisor, and the replacement of its image.
 
+use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 
+use rustix::fs::{SealFlags, StatVfsMountFlags};
 use supervisor::client::Client;
 use supervisor::protocol::{LogSpec, Name, Outcome, Reason, Reply, Request, Role, Stdio, Streams};
 use sys::pidfd::Pid;
@@ -276,6 +280,39 @@ fn an_adoption_with_streams_that_nobody_would_read_is_refused() {
     assert_eq!(short.adopt(&mut daemon, None), refused(Reason::Descriptors {}));
     assert!(entries(&mut daemon).is_empty());
     sys::pidfd::signal(&orphan.fds[0], 9).unwrap();
+}
+
+/// Whether a process that got at the supervisor's executable could write to it (CVE-2019-5736).
+fn runs_sealed(node: &Node) -> bool {
+    let executable = File::open(node.executable()).unwrap();
+    let flags = rustix::fs::fstatvfs(&executable).unwrap().f_flag;
+    let seals = rustix::fs::fcntl_get_seals(&executable).unwrap_or(SealFlags::empty());
+    flags.contains(StatVfsMountFlags::RDONLY) || seals.contains(SealFlags::WRITE)
+}
+
+#[test]
+fn every_image_runs_sealed_and_a_new_one_is_the_file_that_was_named() {
+    let node = Node::start(&[]);
+    let mut daemon = node.daemon();
+    assert!(runs_sealed(&node));
+    done(&mut daemon, &Request::Reexec { executable: None });
+    assert!(runs_sealed(&node));
+    let upgrade = node.path("upgrade");
+    // The same program, told apart by a byte behind its end.
+    let mut bytes = std::fs::read(node.executable()).unwrap();
+    bytes.push(0);
+    std::fs::write(&upgrade, &bytes).unwrap();
+    std::fs::set_permissions(&upgrade, PermissionsExt::from_mode(0o755)).unwrap();
+    let executable = Some(upgrade.as_os_str().as_bytes().into());
+    done(&mut daemon, &Request::Reexec { executable });
+    assert!(runs_sealed(&node));
+    assert!(std::fs::read(node.executable()).unwrap() == bytes);
+    started(
+        daemon
+            .call(&start("a", "exit 5", Stdio::Null {}, None), &[])
+            .unwrap(),
+    );
+    assert_eq!(exited(&mut daemon).outcome, code(5));
 }
 
 #[test]

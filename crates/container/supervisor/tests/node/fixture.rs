@@ -84,6 +84,11 @@ impl Node {
         self.connect(Role::Daemon {})
     }
 
+    /// The link to what the supervisor runs.
+    pub(crate) fn executable(&self) -> PathBuf {
+        format!("/proc/{}/exe", self.process.id()).into()
+    }
+
     pub(crate) fn log(&self, name: &str) -> Option<LogSpec> {
         Some(spec(&self.path(name)))
     }
