@@ -15,7 +15,9 @@ use crate::fixture::*;
 fn two_hundred_containers_leave_descriptors_and_memory_flat() {
     let node = Node::start(&[]);
     let mut daemon = node.daemon();
-    println!("PSS of an idle supervisor: {} KiB", node.memory("Pss:"));
+    let (idle, all) = (node.memory("Pss_Anon:"), node.memory("Pss:"));
+    println!("anonymous memory of an idle supervisor: {idle} KiB of {all}");
+    assert!(idle < 1536, "{idle} KiB");
     let mut round = |prefix: &str| {
         for number in 0..100 {
             let name = format!("{prefix}{number}");
