@@ -1,4 +1,5 @@
-//! What a process sets for itself: session, subreaper, limits; and replacing its own image.
+//! What a process sets for itself: session, subreaper, limits, and the descriptors that it leaves to
+//! its next image.
 
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};

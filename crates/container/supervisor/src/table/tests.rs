@@ -81,6 +81,12 @@ fn end(table: &mut Table, number: u64, pid: u32) -> ExitRecord {
     }
 }
 
+/// The two ways to find a life agree.
+fn check_numbers(table: &Table) {
+    let by_key = table.lives.iter().map(|(key, life)| (life.number, key.clone()));
+    assert_eq!(by_key.collect::<BTreeMap<_, _>>(), table.keys);
+}
+
 fn refused(reason: Reason) -> Vec<Action> {
     vec![Action::Reply(1, 2, Reply::Refused { reason })]
 }
@@ -178,6 +184,7 @@ fn an_exit_is_told_after_the_drain_and_kept_until_it_is_acknowledged() {
         [Action::Forget(numbers[1]), Action::Reply(1, 2, Reply::Done {})]
     );
     assert_eq!(table.lives.len(), 1);
+    check_numbers(&table);
 }
 
 #[test]
@@ -216,6 +223,7 @@ fn a_failed_start_frees_its_key_and_a_moved_process_is_reaped_under_its_new_id()
         },
     );
     assert_eq!(failed, [reply, Action::Forget(1)]);
+    check_numbers(&table);
     table.request(1, 2, start(key("a", 1)), NOW);
     table.launched(2, 100);
     table.said(2, launch::Event::Moved { pid: 101 });
@@ -276,6 +284,7 @@ fn a_worker_dies_with_its_deadline_or_its_asker_and_leaves_no_record() {
     assert_eq!(table.wake_at(), None, "it is killed once");
     let done = Action::Reply(1, 2, Reply::WorkerDone { outcome: ENDED });
     assert_eq!(table.reaped(100, ENDED, NOW, 5), [done, Action::Forget(1)]);
+    check_numbers(&table);
     table.request(1, 2, worker("w"), NOW);
     assert_eq!(table.closed(1), [Action::Signal(2, SIGKILL)]);
 }

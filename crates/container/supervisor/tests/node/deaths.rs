@@ -179,8 +179,9 @@ fn a_log_goes_on_under_the_next_supervisor_and_nothing_in_the_pipe_is_lost() {
         let (entry, fds) = entries(&mut node.daemon()).remove(0);
         assert_eq!((entry.streams, fds.len()), (orphan.streams, orphan.fds.len()));
         orphan.fds = fds;
-        let before = lines(&log).len();
-        watch.until(|| (lines(&log).len() > before + 500).then_some(()));
+        let size = || std::fs::metadata(&log).unwrap().len();
+        let before = size();
+        watch.until(|| (size() > before + 32 * 1024).then_some(()));
         if death < deaths {
             node.kill();
             continue;
@@ -218,6 +219,28 @@ fn a_log_goes_on_under_the_next_supervisor_and_nothing_in_the_pipe_is_lost() {
         lost.len() <= deaths && lost.iter().all(|bytes| *bytes <= 64 * 1024),
         "{lost:?}"
     );
+}
+
+#[test]
+fn a_terminal_outlives_its_supervisor_and_is_logged_by_the_next() {
+    let node = Node::start(&[]);
+    let terminal = Stdio::Terminal {
+        rows: 24,
+        columns: 80,
+    };
+    let script = "read x; echo got $x; exit 9";
+    let orphan = Orphan::of(script, terminal, node.log("log"));
+    let mut daemon = node.daemon();
+    assert_eq!(orphan.adopt(&mut daemon, node.log("log")), Reply::Done {});
+    let resize = Request::Resize {
+        key: key("a"),
+        rows: 50,
+        columns: 132,
+    };
+    done(&mut daemon, &resize);
+    sys::pipe::write(&orphan.fds[1], b"it\n").unwrap();
+    assert_eq!(exited(&mut daemon).outcome, orphan.outcome(code(9)));
+    assert_eq!(node.lines("log"), ["it\r", "got it\r"]);
 }
 
 #[test]

@@ -158,11 +158,14 @@ impl Drop for Node {
     }
 }
 
-/// The contents of a CRI log's entries.
+/// The contents of a CRI log's entries; one that is being written does not count yet.
 pub(crate) fn lines(log: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let content = |line: &str| line.splitn(4, ' ').nth(3).unwrap().to_owned();
-    text.split_terminator('\n').map(content).collect()
+    let whole = text
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'));
+    let content = |line: &str| line.splitn(4, ' ').nth(3).expect(line).to_owned();
+    whole.map(content).collect()
 }
 
 pub(crate) fn spec(path: &Path) -> LogSpec {
