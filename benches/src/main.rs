@@ -1,2 +1,61 @@
-//! Benchmarks.
-fn main() {}
+//! Benchmarks: one for each row of the targets, against its peer and against the floor, all
+//! measured in one run. `cargo xtask bench NAME`; results are kept in docs/benchmarks.md.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+mod floor;
+mod oci_run;
+mod subject;
+
+use std::process::ExitCode;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Name, what it measures, and how.
+type Benchmark = (&'static str, &'static str, fn() -> Outcome);
+
+const BENCHMARKS: &[Benchmark] = &[
+    (
+        "floor",
+        "what the kernel must do: the bare system calls",
+        floor::run,
+    ),
+    (
+        "oci-run",
+        "row 1: OCI run of `true`, all namespaces, against runc and crun",
+        oci_run::run,
+    ),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words[..] {
+        ["--list"] | [] => list(),
+        [name] => run(name),
+        _ => Err("one benchmark at a time".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() -> Outcome {
+    for (name, what, _) in BENCHMARKS {
+        println!("{name:<10} {what}");
+    }
+    Ok(())
+}
+
+fn run(name: &str) -> Outcome {
+    let (_, _, benchmark) = BENCHMARKS
+        .iter()
+        .find(|(known, _, _)| *known == name)
+        .ok_or("no such benchmark: --list names them")?;
+    println!("machine: {}", subject::machine()?);
+    benchmark()
+}

@@ -1,5 +1,7 @@
 //! The probe itself works on the host.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::process::Command;
 
 fn probe(arguments: &[&str]) -> (String, Option<i32>) {

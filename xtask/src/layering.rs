@@ -19,7 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/platform", 3),
     ("bin", 4),
     ("testkit", 5),
-    ("benches", 5),
+    ("benches", 6),
     ("xtask", 5),
 ];
 

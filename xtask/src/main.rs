@@ -58,7 +58,13 @@ fn lint() -> Result {
     run::cargo_with(
         "RUSTDOCFLAGS",
         "--deny warnings",
-        &["doc", "--workspace", "--no-deps", "--quiet"],
+        &[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--quiet",
+        ],
     )?;
     layering::check()?;
     codegen::run(true).map_err(Failed::because)?;
@@ -83,6 +89,9 @@ fn tests(profile: &str) -> Result {
         )));
     }
     tools::ensure(&tools::NEXTEST)?;
+    if matches!(profile, "all" | "clients") {
+        tools::ensure_peers()?;
+    }
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
 }
 

@@ -1,6 +1,7 @@
 //! Running cargo, and failing.
 
 use std::fmt;
+use std::path::Path;
 use std::process::Command;
 
 /// Why a task failed, in a sentence.
@@ -31,6 +32,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result {
     execute(Command::new(env!("CARGO")).args(arguments))
 }
 
+/// The same from another directory, and so without this workspace's `.cargo/config.toml`.
+pub(crate) fn cargo_in(directory: &Path, arguments: &[&str]) -> Result {
+    execute(Command::new(env!("CARGO")).args(arguments).current_dir(directory))
+}
+
+/// The same with a variable set.
 pub(crate) fn cargo_with(variable: &str, value: &str, arguments: &[&str]) -> Result {
     execute(Command::new(env!("CARGO")).args(arguments).env(variable, value))
 }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{completion, oci, version};
+use crate::{completion, demo, oci, supervisor, version};
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
@@ -16,6 +16,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run containers from OCI bundles, as runc does.
     Oci(Box<oci::Oci>),
+    /// Be the parent of this node's containers (started by the daemon's launcher, not by hand).
+    Supervisor(supervisor::Options),
+    /// Show what this build can do on this machine, and how fast.
+    Demo(demo::Options),
     /// Print the version.
     Version(version::Options),
     /// Print a shell's completion script.

@@ -17,8 +17,13 @@ pub(crate) type Outcome = Result<ExitCode, Failure>;
 impl Failure {
     /// Exit 2: the command line asks for what makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::with_code(2, message)
+    }
+
+    /// A failure with an exit code of its own.
+    pub(crate) fn with_code(code: u8, message: impl Into<String>) -> Self {
         Self {
-            code: 2,
+            code,
             error: message.into().into(),
         }
     }

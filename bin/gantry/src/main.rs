@@ -3,8 +3,10 @@
 
 mod cli;
 mod completion;
+mod demo;
 mod failure;
 mod oci;
+mod supervisor;
 mod version;
 
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Oci(oci) => oci::run(*oci),
+        Command::Supervisor(options) => supervisor::run(options),
+        Command::Demo(options) => demo::run(&options),
         Command::Version(options) => version::run(&options),
         Command::Completion(options) => completion::run(&options),
     };

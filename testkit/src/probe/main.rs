@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const COMMANDS: &[(&str, fn(&[&str]) -> Result<()>)] = &[
+type Command = (&'static str, fn(&[&str]) -> Result<()>);
+
+const COMMANDS: &[Command] = &[
     ("true", |_| Ok(())),
     ("echo", |words| say(&words.join(" "))),
     ("env", |_| {

@@ -7,9 +7,9 @@ use clap::Args;
 use runtime::lifecycle::{self, Runtime};
 use runtime::spec::{Process, User};
 
+use super::DONE;
 use super::foreground::{self, Foreground};
-use super::run::{connect, write_pid};
-use super::{DONE, warn};
+use super::run::Handover;
 use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -43,40 +43,25 @@ pub(super) struct Exec {
     /// Set no_new_privs.
     #[arg(long)]
     no_new_privs: bool,
-    /// A unix socket that the terminal's master is sent to.
-    #[arg(long)]
-    console_socket: Option<PathBuf>,
-    /// Write the program's process id to this file.
-    #[arg(long)]
-    pid_file: Option<PathBuf>,
-    /// Descriptors from 3 on that the program inherits.
-    #[arg(long, default_value_t = 0)]
-    preserve_fds: u32,
+    #[command(flatten)]
+    handover: Handover,
 }
 
 pub(super) fn run(runtime: &Runtime, options: Exec) -> Outcome {
     let process = process(runtime, &options)?;
     let has_terminal = process.terminal;
-    let console = connect(options.console_socket.as_deref())?;
-    let foreground = if options.detach {
-        None
-    } else {
-        Some(Foreground::prepare(
-            console.as_ref().map(|socket| socket.try_clone()).transpose()?,
-        )?)
-    };
-    let console = match &foreground {
-        Some(foreground) => foreground.console(),
-        None => console,
-    };
+    let given = options.handover.connect()?;
+    let foreground = (!options.detach)
+        .then(|| Foreground::prepare(given.as_ref()))
+        .transpose()?;
+    let console = foreground.as_ref().map_or(given, Foreground::console);
     let started = runtime.exec(&lifecycle::Exec {
         id: &options.id,
         process,
         console,
-        preserve_fds: options.preserve_fds,
+        preserve_fds: options.handover.preserve_fds,
     })?;
-    write_pid(options.pid_file.as_deref(), &started)?;
-    warn(&started.warnings);
+    options.handover.announce(&started)?;
     match foreground {
         Some(foreground) => Ok(foreground::exit_code(foreground.attend(&started, has_terminal)?)),
         None => DONE,

@@ -37,9 +37,9 @@ enum Console {
 }
 
 impl Foreground {
-    pub(super) fn prepare(console: Option<OwnedFd>) -> Result<Self, Failure> {
+    pub(super) fn prepare(console: Option<&OwnedFd>) -> Result<Self, Failure> {
         let console = match console {
-            Some(socket) => Console::Given(socket),
+            Some(socket) => Console::Given(socket.try_clone()?),
             None => {
                 let (ours, theirs) = sys::socket::SeqPacket::pair()?;
                 Console::Own {

@@ -1,4 +1,4 @@
-//! `state`, `list`, `features` and `spec`.
+//! `state`, `list`, `ps`, `features` and `spec`.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -35,8 +35,37 @@ pub(super) struct Example {
     bundle: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Ps {
+    /// The container.
+    id: String,
+    /// How to print the process ids.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+pub(super) fn ps(runtime: &Runtime, options: &Ps) -> Outcome {
+    let pids = runtime.processes(&options.id)?;
+    match options.format {
+        Format::Json => print(&serde_json::to_string(&pids)?),
+        Format::Table => {
+            let lines = pids.iter().map(ToString::to_string);
+            print(
+                &std::iter::once("PID".to_owned())
+                    .chain(lines)
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        }
+    }
+}
+
 pub(super) fn state(runtime: &Runtime, id: &str) -> Outcome {
-    let document = document(&runtime.record(id)?, &runtime.state(id)?)?;
+    let mut document = document(&runtime.record(id)?, &runtime.state(id)?)?;
+    // Not a status of the specification, but one that runc's callers know.
+    if document["status"] == "running" && runtime.is_paused(id)? {
+        document["status"] = json!("paused");
+    }
     print(&serde_json::to_string_pretty(&document)?)
 }
 
@@ -96,6 +125,15 @@ fn table(containers: &[(Record, State)]) -> String {
         cells.chain([row[4].clone()]).collect::<String>()
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The form that engines read from a runtime: its name, `version`, and the specification's.
+pub(super) fn version() -> Outcome {
+    print(&format!(
+        "gantry version {}\nspec: {}",
+        crate::version::VERSION,
+        runtime::spec::OCI_VERSION
+    ))
 }
 
 pub(super) fn features() -> Outcome {

@@ -29,8 +29,14 @@ pub(crate) struct Oci {
     /// How they are written there.
     #[arg(long, value_enum, default_value_t = log::Format::Text)]
     log_format: log::Format,
+    /// Refused: cgroups are made directly, as with the cgroupfs driver.
+    #[arg(long, hide = true)]
+    systemd_cgroup: bool,
+    /// Print the versions of this runtime and of the specification.
+    #[arg(short, long)]
+    version: bool,
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +53,14 @@ enum Verb {
     Kill(manage::Kill),
     /// Delete a stopped container.
     Delete(manage::Delete),
+    /// Freeze all processes of a container.
+    Pause(manage::One),
+    /// Let them go on.
+    Resume(manage::One),
+    /// Change a container's limits.
+    Update(manage::Update),
+    /// Print the ids of a container's processes.
+    Ps(inspect::Ps),
     /// Print a container's state.
     State(manage::One),
     /// List containers.
@@ -58,20 +72,22 @@ enum Verb {
 }
 
 pub(crate) fn run(oci: Oci) -> Outcome {
-    let Oci {
-        root,
-        log,
-        log_format,
-        verb,
-    } = oci;
-    dispatch(root, verb).inspect_err(|failure| log::write(log.as_deref(), log_format, failure))
+    let (log, log_format) = (oci.log.clone(), oci.log_format);
+    dispatch(oci).inspect_err(|failure| log::write(log.as_deref(), log_format, failure))
 }
 
-fn dispatch(root: PathBuf, verb: Verb) -> Outcome {
-    match verb {
-        Verb::Features => inspect::features(),
-        Verb::Spec(options) => inspect::example(&options),
-        verb => operate(&Runtime::new(root)?, verb),
+fn dispatch(oci: Oci) -> Outcome {
+    if oci.systemd_cgroup {
+        return Err(Failure::usage(
+            "--systemd-cgroup is not supported: use the cgroupfs driver",
+        ));
+    }
+    match oci.verb {
+        _ if oci.version => inspect::version(),
+        None => Err(Failure::usage("a verb is missing: gantry oci --help")),
+        Some(Verb::Features) => inspect::features(),
+        Some(Verb::Spec(options)) => inspect::example(&options),
+        Some(verb) => operate(&Runtime::new(oci.root)?, verb),
     }
 }
 
@@ -83,6 +99,10 @@ fn operate(runtime: &Runtime, verb: Verb) -> Outcome {
         Verb::Start(options) => manage::start(runtime, &options),
         Verb::Kill(options) => manage::kill(runtime, &options),
         Verb::Delete(options) => manage::delete(runtime, &options),
+        Verb::Pause(options) => manage::pause(runtime, &options),
+        Verb::Resume(options) => manage::resume(runtime, &options),
+        Verb::Update(options) => manage::update(runtime, &options),
+        Verb::Ps(options) => inspect::ps(runtime, &options),
         Verb::State(options) => inspect::state(runtime, &options.id),
         Verb::List(options) => inspect::list(runtime, &options),
         Verb::Features | Verb::Spec(_) => Err(Failure::usage("this verb needs no runtime")),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use runtime::launcher::Process;
@@ -13,6 +13,39 @@ use super::foreground::{self, Foreground};
 use super::{DONE, log, warn};
 use crate::failure::{Failure, Outcome};
 
+/// What passes between the caller and a new process.
+#[derive(Debug, Args)]
+pub(super) struct Handover {
+    /// A unix socket that the terminal's master is sent to.
+    #[arg(long)]
+    console_socket: Option<PathBuf>,
+    /// Write the process's id to this file.
+    #[arg(long)]
+    pid_file: Option<PathBuf>,
+    /// Descriptors from 3 on that the program inherits.
+    #[arg(long, default_value_t = 0)]
+    pub(super) preserve_fds: u32,
+}
+
+impl Handover {
+    pub(super) fn connect(&self) -> Result<Option<OwnedFd>, Failure> {
+        Ok(self
+            .console_socket
+            .as_ref()
+            .map(UnixStream::connect)
+            .transpose()?
+            .map(OwnedFd::from))
+    }
+
+    pub(super) fn announce(&self, process: &Process) -> Result<(), Failure> {
+        if let Some(file) = &self.pid_file {
+            fs::write(file, process.pid.to_string())?;
+        }
+        warn(&process.warnings);
+        Ok(())
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// The new container's id.
@@ -20,18 +53,14 @@ pub(super) struct Create {
     /// The bundle: a directory with config.json.
     #[arg(short, long, default_value = ".")]
     bundle: PathBuf,
-    /// A unix socket that the terminal's master is sent to.
-    #[arg(long)]
-    console_socket: Option<PathBuf>,
-    /// Write the first process's id to this file.
-    #[arg(long)]
-    pid_file: Option<PathBuf>,
-    /// Descriptors from 3 on that the program inherits.
-    #[arg(long, default_value_t = 0)]
-    preserve_fds: u32,
+    #[command(flatten)]
+    handover: Handover,
     /// Run a small init as process 1 that reaps and forwards signals.
     #[arg(long)]
     init: bool,
+    /// Keep the caller's session keyring.
+    #[arg(long)]
+    no_new_keyring: bool,
 }
 
 #[derive(Debug, Args)]
@@ -47,18 +76,18 @@ pub(super) struct Run {
 }
 
 pub(super) fn create(runtime: &Runtime, options: Create) -> Outcome {
-    let console = connect(options.console_socket.as_deref())?;
+    let console = options.handover.connect()?;
     make(runtime, &options, console, true)?;
     DONE
 }
 
 pub(super) fn run(runtime: &Runtime, options: Run) -> Outcome {
-    let console = connect(options.create.console_socket.as_deref())?;
+    let console = options.create.handover.connect()?;
     if options.detach {
         make(runtime, &options.create, console, false)?;
         return DONE;
     }
-    let foreground = Foreground::prepare(console)?;
+    let foreground = Foreground::prepare(console.as_ref())?;
     let created = make(runtime, &options.create, foreground.console(), false)?;
     let status = foreground.attend(&created.process, created.terminal)?;
     if !options.keep {
@@ -79,21 +108,10 @@ fn make(
         console,
         gate,
         init: options.init,
-        preserve_fds: options.preserve_fds,
+        keep_keyring: options.no_new_keyring,
+        preserve_fds: options.handover.preserve_fds,
         now: log::now(),
     })?;
-    write_pid(options.pid_file.as_deref(), &created.process)?;
-    warn(&created.process.warnings);
+    options.handover.announce(&created.process)?;
     Ok(created)
-}
-
-pub(super) fn connect(socket: Option<&Path>) -> Result<Option<OwnedFd>, Failure> {
-    Ok(socket.map(UnixStream::connect).transpose()?.map(OwnedFd::from))
-}
-
-pub(super) fn write_pid(file: Option<&Path>, process: &Process) -> Result<(), Failure> {
-    Ok(file
-        .map(|file| fs::write(file, process.pid.to_string()))
-        .transpose()
-        .map(drop)?)
 }

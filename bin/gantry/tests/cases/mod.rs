@@ -2,6 +2,7 @@
 //! it must print. The same cases run on `gantry oci` (`node.rs`) and, to prove the cases
 //! themselves, on runc (`clients.rs`).
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 #![allow(unreachable_pub, reason = "a module of a test binary")]
 
@@ -26,6 +27,13 @@ impl Runtime {
 
     pub fn runc() -> Self {
         Self::new("runc", &[])
+    }
+
+    /// `gantry oci` from an executable that no other test runs.
+    pub fn copied_to(directory: &Path) -> Self {
+        let copy = directory.join("gantry");
+        std::fs::copy(env!("CARGO_BIN_EXE_gantry"), &copy).unwrap();
+        Self::new(path(&copy), &["oci"])
     }
 
     fn new(program: &str, prefix: &'static [&'static str]) -> Self {
@@ -207,6 +215,21 @@ pub const CASES: &[Case] = &[
             bundle.set("/process/env", json!(["PATH=/bin", "A=1=2", "HOME=/"]));
         },
     ),
+    case(
+        "HOME from the image's users",
+        "env",
+        "PATH=/bin\nHOME=/srv/web",
+        |bundle| {
+            std::fs::create_dir(bundle.rootfs("/etc")).unwrap();
+            std::fs::write(
+                bundle.rootfs("/etc/passwd"),
+                "root:x:0:0::/root:\nweb:x:33:33::/srv/web:\n",
+            )
+            .unwrap();
+            bundle.set("/process/user", json!({"uid": 33, "gid": 33}));
+        },
+    ),
+    case("HOME without users", "env", "PATH=/bin\nHOME=/", |_| ()),
     case(
         "a working directory that is made",
         "cwd",

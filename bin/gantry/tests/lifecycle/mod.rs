@@ -1,5 +1,7 @@
 //! Create, start, exec, kill, delete, hooks, terminals, and what is left after each failure.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
@@ -14,7 +16,7 @@ struct Waiting<'r> {
     runtime: &'r Runtime,
     id: String,
     child: Child,
-    _bundle: Bundle,
+    bundle: Bundle,
 }
 
 impl<'r> Waiting<'r> {
@@ -37,7 +39,7 @@ impl<'r> Waiting<'r> {
             runtime,
             id,
             child,
-            _bundle: bundle,
+            bundle,
         }
     }
 
@@ -181,7 +183,10 @@ fn exec_is_inside_and_says_how_it_ended() {
         "--",
         "env",
     ]);
-    assert_eq!(text(&user.stdout), "uid=5 gid=6 groups=\n/bin\nPATH=/bin\nA=b\n");
+    assert_eq!(
+        text(&user.stdout),
+        "uid=5 gid=6 groups=\n/bin\nPATH=/bin\nA=b\nHOME=/\n"
+    );
     let missing = exec(&[&waiting.id, "nothing"]);
     assert_eq!(
         text(&missing.stderr),
@@ -226,6 +231,36 @@ fn limits_hold_for_the_program_and_for_exec() {
     let eaten = runtime.call(&["exec", &waiting.id, "probe", "eat", "100000000"]);
     assert_eq!(eaten.status.code(), Some(137), "{eaten:?}");
     assert_eq!(waiting.finish(), 0);
+}
+
+#[test]
+fn all_processes_are_paused_listed_limited_and_killed() {
+    let runtime = Runtime::gantry();
+    let mut waiting = Waiting::start(&runtime, |_| ());
+    runtime.ok(&["pause", &waiting.id]);
+    assert_eq!(waiting.state()["status"], "paused");
+    runtime.ok(&["resume", &waiting.id]);
+    assert_eq!(waiting.state()["status"], "running");
+
+    let pids: Vec<u64> = serde_json::from_str(&runtime.ok(&["ps", "--format", "json", &waiting.id])).unwrap();
+    assert_eq!(pids, [waiting.state()["pid"].as_u64().unwrap()]);
+
+    let limits = waiting.bundle.path().join("limits.json");
+    fs::write(
+        &limits,
+        r#"{"pids": {"limit": 5}, "memory": {"limit": 67108864}}"#,
+    )
+    .unwrap();
+    runtime.ok(&["update", "--resources", path(&limits), &waiting.id]);
+    let cgroups = waiting.cgroups();
+    let pids_max = cgroups
+        .iter()
+        .find_map(|dir| fs::read_to_string(format!("{dir}/pids.max")).ok())
+        .unwrap();
+    assert_eq!(pids_max, "5\n");
+
+    runtime.ok(&["kill", "--all", &waiting.id, "KILL"]);
+    assert_eq!(waiting.child.wait().unwrap().code(), Some(137));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use sys::launch::{self, Event, Launch};
 use sys::pidfd::{self, ExitStatus, Pid};
+use sys::poll;
 use sys::program::Program;
 
 use crate::plan::{Given, Plan};
@@ -72,7 +73,7 @@ impl Process {
     /// It is not a child of this process.
     pub fn wait(&self) -> io::Result<ExitStatus> {
         loop {
-            readable(self.pidfd.as_fd())?;
+            poll::readable(&self.pidfd)?;
             if let Some(status) = pidfd::reap(&self.pidfd)? {
                 return Ok(status);
             }
@@ -216,19 +217,5 @@ fn reason(name: &str, errno: i32) -> String {
         libc::EISDIR => "is a directory".to_owned(),
         libc::ENOEXEC => "exec format error".to_owned(),
         _ => io::Error::from_raw_os_error(errno).to_string(),
-    }
-}
-
-/// Waits until `fd` is readable; a pidfd is when its process has ended.
-pub(crate) fn readable(fd: BorrowedFd<'_>) -> io::Result<()> {
-    let mut fds = [rustix::event::PollFd::from_borrowed_fd(
-        fd,
-        rustix::event::PollFlags::IN,
-    )];
-    loop {
-        match rustix::event::poll(&mut fds, None) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return other.map(drop).map_err(io::Error::from),
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Control groups: v1, v2 and both at once (hybrid).
 //!
-//! [`Layout`] says where each controller lives; [`plan`] turns `linux.resources` into directories
+//! [`Layout`] says where each controller lives; [`plan()`] turns `linux.resources` into directories
 //! and file writes, controller by controller, so that hybrid is no third case: every controller is
 //! on v1 or on v2, and the property is written the way of that version. [`Cgroup`] does the I/O and
 //! decides nothing. There is no lock: a container's groups are its own.

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use rustix::event::{PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
+use sys::poll;
 
 use super::{Runtime, RuntimeError};
 use crate::cgroup::{self, Cgroup, Hierarchy, Layout, Request};
@@ -51,7 +51,7 @@ impl CgroupDirectories {
 
     /// Removes the groups as soon as the processes in them, which must be ending, have ended.
     pub(super) fn remove(&self) -> io::Result<()> {
-        self.cgroup().remove(wait)
+        self.cgroup().remove(|events: &File| poll::urgent(events))
     }
 }
 
@@ -100,7 +100,7 @@ impl Runtime {
 }
 
 /// A path that stays below the hierarchies' roots.
-fn group_path(configured: &str, id: &str) -> Result<String, RuntimeError> {
+pub(super) fn group_path(configured: &str, id: &str) -> Result<String, RuntimeError> {
     if configured.split('/').any(|component| component == "..") {
         return Err(RuntimeError::CgroupsPath(configured.to_owned()));
     }
@@ -142,17 +142,6 @@ fn mount(hierarchy: &Hierarchy, path: &str) -> CgroupMount {
         name,
         options,
         path: hierarchy.dir(path),
-    }
-}
-
-/// Returns at the next change of `cgroup.events`.
-fn wait(events: &File) -> io::Result<()> {
-    let mut fds = [PollFd::new(events, PollFlags::PRI)];
-    loop {
-        match rustix::event::poll(&mut fds, None) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return other.map(drop).map_err(io::Error::from),
-        }
     }
 }
 

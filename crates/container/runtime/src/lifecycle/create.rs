@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::record::{Directory, Record, stat};
-use super::{Runtime, RuntimeError, hooks, identity};
+use super::{Runtime, RuntimeError, home, hooks, identity};
 use crate::launcher::{self, Descriptors, LaunchError, Process};
 use crate::plan::{self, Context, Plan, sync};
 use crate::seccomp::{self, Filter};
@@ -27,6 +27,8 @@ pub struct Create<'a> {
     pub gate: bool,
     /// Whether a process 1 of ours reaps in the container.
     pub init: bool,
+    /// Whether the program keeps the caller's session keyring.
+    pub keep_keyring: bool,
     /// Descriptors from 3 on that the program inherits.
     pub preserve_fds: u32,
     /// The present time (RFC 3339).
@@ -71,7 +73,7 @@ impl Runtime {
         bundle: &Path,
         directory: &Directory,
     ) -> Result<Created, RuntimeError> {
-        let spec = &resolve_root(spec, bundle)?;
+        let spec = &complete(spec, bundle)?;
         let filter = filter(spec)?;
         let cgroup = self.prepare_cgroup(&spec.linux.clone().unwrap_or_default(), create.id)?;
         let context = Context {
@@ -81,6 +83,7 @@ impl Runtime {
             filter: filter.as_ref(),
             gate: create.gate,
             init: create.init,
+            keep_keyring: create.keep_keyring,
             preserve_fds: create.preserve_fds,
             capabilities: self.host.capabilities,
             apparmor: self.host.apparmor,
@@ -203,8 +206,9 @@ fn absolute(bundle: &Path) -> Result<PathBuf, RuntimeError> {
     })
 }
 
-/// The specification with the root's real path, which the kernel then need not follow links to.
-fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
+/// The specification with what the bundle adds to it: the root's real path, which the kernel then
+/// need not follow links to, and the user's home.
+fn complete(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
     let mut spec = spec.clone();
     if let Some(root) = &mut spec.root {
         let path = bundle.join(&root.path);
@@ -213,6 +217,9 @@ fn resolve_root(spec: &Spec, bundle: &Path) -> Result<Spec, RuntimeError> {
             source,
         })?;
         root.path = real.display().to_string();
+        if let Some(process) = &mut spec.process {
+            home::set(process, &real);
+        }
     }
     Ok(spec)
 }

@@ -1,10 +1,10 @@
 //! `delete`: nothing of the container is left.
 
-use sys::pidfd::{self, Pid};
+use sys::pidfd;
+use sys::poll;
 
 use super::record::{Directory, Record};
-use super::{Runtime, RuntimeError, hooks};
-use crate::launcher;
+use super::{Runtime, RuntimeError, hooks, signal};
 use crate::spec::ContainerStatus;
 
 impl Runtime {
@@ -61,7 +61,7 @@ fn end(record: &Record) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     }
-    launcher::readable(std::os::fd::AsFd::as_fd(&process))
+    poll::readable(&process)
 }
 
 /// Ends whatever is left in the cgroup (a container without a pid namespace of its own leaves its
@@ -69,9 +69,9 @@ fn end(record: &Record) -> std::io::Result<()> {
 fn remove_cgroup(record: &Record) -> std::io::Result<()> {
     let cgroup = record.cgroup.cgroup();
     if cgroup.populated().unwrap_or(false) {
-        cgroup.kill(|pid| match Pid::from_raw(pid.cast_signed()).map(pidfd::open) {
-            Some(Ok(process)) => pidfd::signal(process, libc::SIGKILL),
-            _ => Ok(()),
+        cgroup.kill(|pid| match signal::send(pid, libc::SIGKILL) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => other,
         })?;
     }
     record.cgroup.remove()

@@ -2,9 +2,10 @@
 //! shape is runc's.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use super::create::{filter, own_namespaces};
-use super::{Runtime, RuntimeError};
+use super::{Runtime, RuntimeError, home};
 use crate::launcher::{self, Descriptors};
 use crate::plan::{self, Context};
 use crate::spec::{self, ContainerStatus};
@@ -63,7 +64,9 @@ impl Runtime {
             console: exec.console.is_some(),
             ..Context::new(exec.id, &record.bundle)
         };
-        let plan = plan::exec(&exec.process, own_namespaces(record.pid), &context)?;
+        let mut process = exec.process.clone();
+        home::set(&mut process, Path::new(&format!("/proc/{}/root", record.pid)));
+        let plan = plan::exec(&process, own_namespaces(record.pid), &context)?;
         let held = Descriptors {
             container: Some(container.as_fd()),
             console: exec.console.as_ref().map(AsFd::as_fd),

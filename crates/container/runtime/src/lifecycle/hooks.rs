@@ -5,8 +5,8 @@ use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
 use sys::pidfd::{self, ExitStatus};
+use sys::poll;
 use sys::program::{Builder, Op, Slot};
 
 use super::RuntimeError;
@@ -82,7 +82,7 @@ fn plan_hook(hook: &Hook, namespaces: Option<u32>) -> Result<Plan, PlanError> {
 fn finish(process: &Process, hook: &Hook) -> Result<(), String> {
     if let Some(seconds) = hook.timeout {
         let limit = Duration::from_secs(seconds.get().into());
-        if !ended_within(process, limit).map_err(|error| error.to_string())? {
+        if !poll::readable_within(&process.pidfd, limit).map_err(|error| error.to_string())? {
             // Reaped below, whatever the signal found.
             let _ = pidfd::signal(&process.pidfd, libc::SIGKILL);
             let _ = process.wait();
@@ -94,13 +94,4 @@ fn finish(process: &Process, hook: &Hook) -> Result<(), String> {
         ExitStatus::Code(code) => Err(format!("exit status {code}")),
         ExitStatus::Signal { number, .. } => Err(format!("signal {number}")),
     }
-}
-
-fn ended_within(process: &Process, limit: Duration) -> rustix::io::Result<bool> {
-    let mut fds = [PollFd::new(&process.pidfd, PollFlags::IN)];
-    let limit = Timespec {
-        tv_sec: limit.as_secs().cast_signed(),
-        tv_nsec: 0,
-    };
-    rustix::event::poll(&mut fds, Some(&limit)).map(|ready| ready > 0)
 }

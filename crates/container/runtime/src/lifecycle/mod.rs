@@ -7,9 +7,11 @@ mod cgroups;
 mod create;
 mod delete;
 mod exec;
+mod home;
 mod hooks;
 mod identity;
 mod record;
+mod resources;
 mod signal;
 mod start;
 

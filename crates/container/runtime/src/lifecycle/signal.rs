@@ -1,6 +1,8 @@
 //! `kill`: a signal to the container's first process.
 
-use sys::pidfd;
+use std::io;
+
+use sys::pidfd::{self, Pid};
 
 use super::{Runtime, RuntimeError};
 use crate::spec::ContainerStatus;
@@ -19,7 +21,17 @@ impl Runtime {
         };
         let process = record
             .process()
-            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+            .ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         pidfd::signal(process, signal).map_err(failed)
     }
+}
+
+/// Signals a process by id, through a pidfd; `NotFound` if it has ended.
+pub(super) fn send(pid: u32, signal: i32) -> io::Result<()> {
+    let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
+    let process = pidfd::open(pid).map_err(|error| match error.raw_os_error() {
+        Some(libc::ESRCH) => io::ErrorKind::NotFound.into(),
+        _ => error,
+    })?;
+    pidfd::signal(process, signal)
 }

@@ -62,6 +62,8 @@ pub struct Context<'a> {
     pub gate: bool,
     /// Stay behind as process 1 and reap.
     pub init: bool,
+    /// Keep the caller's session keyring instead of joining a new one.
+    pub keep_keyring: bool,
     /// Descriptors from 3 on that the program inherits.
     pub preserve_fds: u32,
     /// Standard streams are given as slots (otherwise they are inherited as they are).
@@ -86,6 +88,7 @@ impl<'a> Context<'a> {
             filter: None,
             gate: false,
             init: false,
+            keep_keyring: false,
             preserve_fds: 0,
             stdio: false,
             capabilities: CapabilitySet::EMPTY,

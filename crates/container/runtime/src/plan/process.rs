@@ -117,8 +117,10 @@ impl Draft {
     }
 
     fn session(&mut self, context: &Context<'_>) {
-        let name = self.builder.text(format!("_ses.{}", context.id));
-        self.builder.push(Op::Keyring { name });
+        if !context.keep_keyring {
+            let name = self.builder.text(format!("_ses.{}", context.id));
+            self.builder.push(Op::Keyring { name });
+        }
         self.builder.push(Op::Setsid {});
         let streams = match self.tty {
             Some(tty) => {

@@ -2,8 +2,8 @@
 //!
 //! Three pure steps, each usable alone:
 //! 1. [`Profile::resolve`] picks the rules of a Docker profile that hold for a container's
-//!    capabilities, this machine and this kernel. [`docker_default`] is Docker's own profile.
-//! 2. [`compile`] turns `linux.seccomp` into a program for seccomp(2).
+//!    capabilities, this machine and this kernel. [`docker_default()`] is Docker's own profile.
+//! 2. [`compile()`] turns `linux.seccomp` into a program for seccomp(2).
 //! 3. The init program loads it.
 //!
 //! The compiler is ours because libseccomp is a C library, and the crates there are know one action

@@ -3,7 +3,7 @@
 //!
 //! The types hold what the specification says and nothing else: no defaults are filled in and no
 //! rule between two properties is checked, because that is the planner's work. Two rules of the
-//! format are kept in one place, the [`object!`] macro: an optional property that is absent or
+//! format are kept in one place, the `object!` macro: an optional property that is absent or
 //! `null` is the empty value (runtimes written in Go read `null` so, and configurations in the
 //! wild rely on it), and an empty value is not written back. Unknown properties are ignored as
 //! §config "Extensibility" demands; the sections of other platforms are such properties here.

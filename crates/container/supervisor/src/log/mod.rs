@@ -1,6 +1,6 @@
 //! Log files of containers: lines out of a byte stream, entries out of lines, files that rotate.
 //!
-//! Everything but [`file`] is pure and takes the time as an argument. The formats are written
+//! Everything but `file.rs` is pure and takes the time as an argument. The formats are written
 //! down in `docs/formats/supervisor-protocol.md`, section "Log files".
 
 mod counters;

@@ -1,6 +1,6 @@
 //! The supervisor's protocol: `docs/formats/supervisor-protocol.md` in types.
 //!
-//! Pure: bytes and values, no sockets. The tables in [`message`] are the whole protocol; the
+//! Pure: bytes and values, no sockets. The tables in `message.rs` are the whole protocol; the
 //! document explains them and a test keeps the two together.
 
 mod message;

@@ -55,7 +55,7 @@ impl Obj {
     /// Wraps a stored body.
     ///
     /// # Errors
-    /// See [`scan`].
+    /// See [`scan()`].
     pub fn new(key: &str, rev: Revision, body: Bytes) -> Result<Self, ScanError> {
         let (meta, rv_at) = scan(&body)?;
         Ok(Self {

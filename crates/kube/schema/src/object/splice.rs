@@ -23,7 +23,7 @@ impl Prefix {
     }
 }
 
-/// The body with prefix and resource version. `rv_at` is what [`super::scan`] returned for it.
+/// The body with prefix and resource version. `rv_at` is what [`super::scan()`] returned for it.
 pub fn splice(prefix: &Prefix, body: &[u8], rv_at: usize, rev: Revision) -> Vec<u8> {
     let (head, tail) = body.split_at(rv_at.min(body.len()));
     let mut out = Vec::with_capacity(body.len() + prefix.0.len() + 48);
