@@ -62,11 +62,9 @@ impl Driver {
     /// others beside it, or logged ones without it, would be read by nobody.
     fn brought(&mut self, streams: Streams, logged: bool) -> Result<Handles, Reason> {
         let mut fds = std::mem::take(&mut self.arrived);
-        let (plain, for_log) = (
-            streams.output || streams.error,
-            streams.logged_output || streams.logged_error,
-        );
-        if if logged { plain } else { for_log } {
+        let plain = streams.output || streams.error;
+        let for_log = streams.logged_output || streams.logged_error;
+        if (logged && plain) || (!logged && for_log) {
             return Err(Reason::Invalid {});
         }
         let mut next = |wanted: bool| match wanted {

@@ -1,13 +1,10 @@
 //! A supervisor in a directory of its own, and what the tests say to it.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use rustix::fs::inotify;
 use supervisor::client::Client;
 use supervisor::protocol::{
     Entry, Event, ExitRecord, Format, Key, Leftovers, LogSpec, Outcome, Owner, Reply, Request, Role, Start,
@@ -17,28 +14,7 @@ use sys::pidfd::ExitStatus;
 use sys::program::{Builder, Op, Slot};
 use tempfile::TempDir;
 
-/// Waits for changes in a directory.
-pub(crate) struct Watch(File);
-
-impl Watch {
-    pub(crate) fn new(directory: &Path) -> Self {
-        let watch = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
-        let changes =
-            inotify::WatchFlags::CREATE | inotify::WatchFlags::MODIFY | inotify::WatchFlags::CLOSE_WRITE;
-        inotify::add_watch(&watch, directory, changes).unwrap();
-        Self(watch.into())
-    }
-
-    /// Asks `ready` now and after every change, until it has an answer.
-    pub(crate) fn until<T>(&mut self, mut ready: impl FnMut() -> Option<T>) -> T {
-        loop {
-            if let Some(answer) = ready() {
-                return answer;
-            }
-            assert!(self.0.read(&mut [0; 4096]).unwrap() > 0);
-        }
-    }
-}
+use crate::watch::Watch;
 
 /// A running supervisor; dropping it ends it and its containers.
 pub(crate) struct Node {

@@ -7,8 +7,10 @@
     reason = "a test may panic and print"
 )]
 
+mod adoption;
 mod bounds;
 mod deaths;
 mod fixture;
 mod starts;
 mod streams;
+mod watch;
