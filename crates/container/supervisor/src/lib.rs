@@ -64,6 +64,9 @@ pub struct Config {
 /// Why a supervisor cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The executable cannot be run in a form that nobody can write to.
+    #[error("cannot run from a sealed executable")]
+    Seal(#[source] io::Error),
     /// The control socket cannot be made.
     #[error("cannot listen on the control socket")]
     Socket(#[source] io::Error),
@@ -80,6 +83,8 @@ pub enum Error {
 
 /// Becomes the supervisor. Returns when it has been told to end.
 pub fn main(config: Config) -> Result<(), Error> {
+    // Before anything else: if the executable can be written to, this starts the process anew.
+    sys::sealed::ensure().map_err(Error::Seal)?;
     // A shell's job leads a process group and may not lead a session too; it keeps its terminal's.
     drop(sys::process::own_session());
     sys::process::become_subreaper().map_err(Error::Setup)?;

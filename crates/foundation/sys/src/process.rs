@@ -1,11 +1,8 @@
-//! What a process sets for itself: session, subreaper, limits; and replacing its own image.
+//! What a process sets for itself: session, subreaper, limits, and the descriptors that it leaves to
+//! its next image.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
 
 use rustix::io::FdFlags;
 use rustix::process::{Resource, Rlimit};
@@ -77,12 +74,6 @@ pub fn claim_inherited(number: RawFd) -> io::Result<OwnedFd> {
     let fd = unsafe { OwnedFd::from_raw_fd(number) };
     close_on_exec(&fd)?;
     Ok(fd)
-}
-
-/// Replaces this process by `program`, keeping pid, children, signal mask and the descriptors of
-/// [`keep_across_exec`]. Returns only if that fails.
-pub fn exec(program: &Path, arguments: &[OsString]) -> io::Error {
-    Command::new(program).args(arguments).exec()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use rustix::fs::{MemfdFlags, SealFlags, StatVfsMountFlags};
 
@@ -24,25 +25,51 @@ const SELF: &str = "/proc/self/exe";
 /// # Errors
 /// Neither form could be made or run.
 pub fn ensure() -> io::Result<()> {
-    if is_sealed()? {
+    let running = Path::new(SELF);
+    if is_sealed(&File::open(running)?)? {
         return Ok(());
     }
-    let executable = read_only_mount().or_else(|_| sealed_copy())?;
+    let executable = form(running)?;
     Err(execute(&executable, std::env::args_os(), std::env::vars_os()))
 }
 
-fn is_sealed() -> io::Result<bool> {
-    let executable = File::open(SELF)?;
-    let read_only = rustix::fs::fstatvfs(&executable)?
+/// Replaces this process by the executable at `path` in a form that cannot be written to, keeping
+/// pid, children, signal mask, environment and the descriptors of
+/// [`keep_across_exec`](crate::process::keep_across_exec). `arguments` begin with the name. Returns
+/// only if that fails.
+pub fn exec(path: &Path, arguments: Vec<OsString>) -> io::Error {
+    match form(path) {
+        Ok(executable) => execute(&executable, arguments.into_iter(), std::env::vars_os()),
+        Err(error) => error,
+    }
+}
+
+/// As [`exec`], with the executable that runs.
+pub fn exec_self(arguments: Vec<OsString>) -> io::Error {
+    exec(Path::new(SELF), arguments)
+}
+
+/// The file at `path` in a form that cannot be written to: itself if it is one.
+fn form(path: &Path) -> io::Result<OwnedFd> {
+    let executable = File::open(path)?;
+    if is_sealed(&executable)? {
+        return Ok(executable.into());
+    }
+    read_only_mount(path).or_else(|_| sealed_copy(executable))
+}
+
+fn is_sealed(executable: &File) -> io::Result<bool> {
+    let read_only = rustix::fs::fstatvfs(executable)?
         .f_flag
         .contains(StatVfsMountFlags::RDONLY);
     // A file that cannot be sealed answers EINVAL.
-    let seals = rustix::fs::fcntl_get_seals(&executable).unwrap_or(SealFlags::empty());
+    let seals = rustix::fs::fcntl_get_seals(executable).unwrap_or(SealFlags::empty());
     Ok(read_only || seals.contains(SealFlags::WRITE))
 }
 
-fn read_only_mount() -> io::Result<OwnedFd> {
-    let tree = raw::open_tree(raw::CWD, c"/proc/self/exe", libc::OPEN_TREE_CLONE)?;
+fn read_only_mount(path: &Path) -> io::Result<OwnedFd> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let tree = raw::open_tree(raw::CWD, &path, libc::OPEN_TREE_CLONE)?;
     let attributes = MountAttr {
         set: libc::MOUNT_ATTR_RDONLY,
         ..MountAttr::default()
@@ -51,10 +78,10 @@ fn read_only_mount() -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-fn sealed_copy() -> io::Result<OwnedFd> {
+fn sealed_copy(mut executable: File) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::EXEC;
     let copy = File::from(rustix::fs::memfd_create("gantry", flags)?);
-    io::copy(&mut File::open(SELF)?, &mut &copy)?;
+    io::copy(&mut executable, &mut &copy)?;
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     rustix::fs::fcntl_add_seals(&copy, seals)?;
     Ok(copy.into())
@@ -76,4 +103,40 @@ fn execute(
 /// Arguments and variables come from the kernel and hold no NUL.
 fn c_string(text: &OsStr) -> Option<CString> {
     CString::new(text.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+
+    fn contents(form: &OwnedFd) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let path = format!("/proc/self/fd/{}", form.as_raw_fd());
+        File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn both_forms_hold_the_file_and_take_no_byte() {
+        let path = std::env::current_exe().unwrap();
+        let original = std::fs::read(&path).unwrap();
+        let copy = sealed_copy(File::open(&path).unwrap()).unwrap();
+        for sealed in [form(&path).unwrap(), copy] {
+            assert!(contents(&sealed) == original);
+            let reopened = format!("/proc/self/fd/{}", sealed.as_raw_fd());
+            assert!(is_sealed(&File::open(&reopened).unwrap()).unwrap());
+            assert!(
+                contents(&form(Path::new(&reopened)).unwrap()) == original,
+                "a form of a form"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_run() {
+        let error = exec(Path::new("/nonexistent"), vec![OsString::new()]);
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
 }

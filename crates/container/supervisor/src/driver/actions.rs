@@ -120,7 +120,7 @@ impl Driver {
 
     pub(super) fn log_opened(&mut self, number: u64, result: io::Result<()>) {
         let Some(pending) = self.pending.remove(&number) else {
-            return;
+            return self.adopted(number, result);
         };
         match result {
             Ok(()) => self.clone_now(number, pending),

@@ -23,6 +23,9 @@ pub(super) struct Handles {
     /// Read ends of output that is not logged, or of the copies made for a start with `attach`.
     pub(super) output: Option<OwnedFd>,
     pub(super) error: Option<OwnedFd>,
+    /// Read ends that the pump logs from, shared with it: the daemon is given duplicates to hold.
+    pub(super) logged_output: Option<Arc<OwnedFd>>,
+    pub(super) logged_error: Option<Arc<OwnedFd>>,
     pub(super) counters: Option<Arc<Counters>>,
 }
 
@@ -39,16 +42,23 @@ impl Handles {
             input: self.input.is_some(),
             output: self.output.is_some(),
             error: self.error.is_some(),
+            logged_output: self.logged_output.is_some(),
+            logged_error: self.logged_error.is_some(),
         }
     }
 
     /// The descriptors that [`Handles::streams`] announces, in its order.
     pub(super) fn stream_fds(&self) -> Vec<BorrowedFd<'_>> {
-        [&self.input, &self.output, &self.error]
-            .into_iter()
-            .flatten()
-            .map(AsFd::as_fd)
-            .collect()
+        let own = [&self.input, &self.output, &self.error].into_iter().flatten();
+        let logged = [&self.logged_output, &self.logged_error].into_iter().flatten();
+        own.map(AsFd::as_fd).chain(logged.map(AsFd::as_fd)).collect()
+    }
+
+    pub(super) fn logged(&mut self, name: StreamName) -> &mut Option<Arc<OwnedFd>> {
+        match name {
+            StreamName::Stdout => &mut self.logged_output,
+            StreamName::Stderr => &mut self.logged_error,
+        }
     }
 
     /// Copies are for whom they were made for; once sent they are not kept.
@@ -132,6 +142,8 @@ impl Made {
             *self.end(name) = Some(copy_reader);
             copy = Some(copy_writer);
         }
+        let reader = Arc::new(reader);
+        *self.handles.logged(name) = Some(reader.clone());
         self.sources.push(Source { name, reader, copy });
         Ok(())
     }

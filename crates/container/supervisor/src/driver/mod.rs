@@ -1,6 +1,7 @@
 //! The first thread: waits for events, hands them to the [`Table`], does what it answers.
 
 mod actions;
+mod adopt;
 mod handles;
 mod perform;
 mod reexec;
@@ -64,6 +65,8 @@ pub(crate) struct Driver {
     arrived: Vec<OwnedFd>,
     /// Who waits for a copy to be in place, in the order of asking.
     attaching: VecDeque<perform::Attaching>,
+    /// Who waits for the log of each adopted process to be opened.
+    adopting: BTreeMap<u64, (Connection, u32)>,
     /// Who waits for each log to be reopened.
     reopening: BTreeMap<u64, (Connection, u32)>,
     /// Who asked for a re-exec, and the executable.
@@ -115,6 +118,7 @@ impl Driver {
             pump: None,
             arrived: Vec::new(),
             attaching: VecDeque::new(),
+            adopting: BTreeMap::new(),
             reopening: BTreeMap::new(),
             reexec: None,
             ended: false,

@@ -3,16 +3,14 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use sys::epoll::Interest;
 use sys::pty::Size;
-use sys::{pidfd, pipe, pty};
+use sys::{pipe, pty};
 
-use super::actions::first;
 use super::handles::Handles;
-use super::{Driver, borrow, token};
-use crate::log::{Counters, StreamName};
-use crate::protocol::{Entry, Key, LogSpec, Name, Phase, Reason, Reply, Request, Stdio, Streams};
-use crate::pump::{Command, Source};
+use super::{Driver, borrow};
+use crate::log::StreamName;
+use crate::protocol::{Entry, Key, Name, Phase, Reason, Reply, Request, Stdio, Streams};
+use crate::pump::Command;
 use crate::table::{Connection, MAX_HELD, next_name};
 
 type Answer = Result<Reply, Reason>;
@@ -26,7 +24,7 @@ pub(super) struct Attaching {
 }
 
 /// Failures of the supervisor's own system calls carry no operation of a program.
-fn failed(error: &io::Error) -> Reply {
+pub(super) fn failed(error: &io::Error) -> Reply {
     Reply::Failed {
         operation: u32::MAX,
         errno: error.raw_os_error().unwrap_or(22),
@@ -55,13 +53,7 @@ impl Driver {
                 };
             }
             Request::NextEntry { after } => return self.send_entry(to, id, after.as_ref()),
-            Request::Adopt {
-                key,
-                pid,
-                stdio,
-                streams,
-                log,
-            } => self.adopt(key, pid, stdio, streams, log),
+            request @ Request::Adopt { .. } => return self.adopt(to, id, request),
             Request::ReopenLog { suffix, .. } => return self.reopen(to, id, number, suffix),
             Request::Reexec { executable } => return self.begin_reexec(to, id, executable),
             _ => Err(Reason::Invalid {}),
@@ -86,10 +78,7 @@ impl Driver {
     }
 
     fn is_terminal(&self, number: u64) -> bool {
-        let life = self
-            .table
-            .key_of(number)
-            .and_then(|key| self.table.find(key).ok());
+        let life = self.table.by_number(number);
         life.is_some_and(|life| matches!(life.stdio, Stdio::Terminal { .. }))
     }
 
@@ -109,20 +98,10 @@ impl Driver {
             return self.refuse(to, id, Reason::NotFound {});
         };
         if handles.counters.is_none() {
-            return self.reply(
-                to,
-                id,
-                &Reply::Attached {
-                    streams: handles.streams(),
-                },
-                &handles.stream_fds(),
-            );
+            let streams = handles.streams();
+            return self.reply(to, id, &Reply::Attached { streams }, &handles.stream_fds());
         }
-        let names: &[StreamName] = match self
-            .table
-            .key_of(number)
-            .and_then(|key| self.table.find(key).ok())
-        {
+        let names: &[StreamName] = match self.table.by_number(number) {
             Some(life) if matches!(life.stdio, Stdio::Pipes { .. }) => {
                 &[StreamName::Stdout, StreamName::Stderr]
             }
@@ -163,6 +142,7 @@ impl Driver {
             input: input.is_some(),
             output: !readers.is_empty(),
             error: readers.len() > 1,
+            ..Streams::default()
         };
         let fds: Vec<BorrowedFd<'_>> = input.into_iter().chain(&readers).map(AsFd::as_fd).collect();
         self.reply(to, id, &Reply::Attached { streams }, &fds);
@@ -215,64 +195,6 @@ impl Driver {
         let mut fds: Vec<BorrowedFd<'_>> = running.map(AsFd::as_fd).collect();
         fds.extend(handles.stream_fds());
         self.reply(to, id, &Reply::Entry { entry }, &fds);
-    }
-
-    fn adopt(&mut self, key: Key, pid: u32, stdio: Stdio, streams: Streams, log: Option<LogSpec>) -> Answer {
-        let mut fds = std::mem::take(&mut self.arrived);
-        let expected = [true, streams.input, streams.output, streams.error];
-        if fds.len() != expected.into_iter().filter(|wanted| *wanted).count() {
-            return Err(Reason::Descriptors {});
-        }
-        let mut next = |wanted: bool| wanted.then(|| first(&mut fds).ok()).flatten();
-        let (pidfd, input, output, error) = (
-            next(true),
-            next(streams.input),
-            next(streams.output),
-            next(streams.error),
-        );
-        let watched = pidfd.ok_or(Reason::Descriptors {})?;
-        // From Linux 6.15 on the status can be read once the process is reaped, which is when its
-        // pidfd hangs up. Before, its end is all that can be known, and readable says that.
-        let interest = if pidfd::exit_info(&watched).is_ok() {
-            Interest::NONE
-        } else {
-            Interest::READ
-        };
-        let number = self.table.adopted(key, pid, stdio, log.clone());
-        let added = self.epoll.add(&watched, token::ADOPTED | number, interest);
-        let mut handles = Handles {
-            pidfd: Some(watched),
-            input,
-            output,
-            error,
-            ..Handles::default()
-        };
-        if let Some(spec) = log {
-            self.log_adopted(number, spec, &mut handles);
-        }
-        self.handles.insert(number, handles);
-        Ok(added.map_or_else(|error| failed(&error), |()| Reply::Done {}))
-    }
-
-    fn log_adopted(&mut self, number: u64, spec: LogSpec, handles: &mut Handles) {
-        let counters = std::sync::Arc::new(Counters::default());
-        handles.counters = Some(counters.clone());
-        let readers = [
-            (StreamName::Stdout, handles.output.take()),
-            (StreamName::Stderr, handles.error.take()),
-        ];
-        let source = |(name, reader): (_, Option<OwnedFd>)| {
-            reader.map(|reader| Source {
-                name,
-                reader,
-                copy: None,
-            })
-        };
-        self.commands.push(Command::Open(number, spec, counters));
-        self.commands.push(Command::Read(
-            number,
-            readers.into_iter().filter_map(source).collect(),
-        ));
     }
 
     fn reopen(&mut self, to: Connection, id: u32, number: u64, suffix: Option<Name>) {

@@ -14,14 +14,14 @@ use std::sync::Arc;
 
 use sys::epoll::Interest;
 use sys::socket::{SeqPacket, SeqPacketListener};
-use sys::{memfd, pidfd, process};
+use sys::{memfd, pidfd, process, sealed};
 
 use super::handles::Handles;
 use super::state::{MAX_STATE, Saved, SavedHandles};
 use super::{Driver, token};
-use crate::log::Counters;
+use crate::log::{Counters, StreamName};
 use crate::protocol::{Bytes, Phase, Reply};
-use crate::pump::{Command, PumpedLog, PumpedStream, kept};
+use crate::pump::{Command, Pump, PumpedLog, PumpedStream, kept};
 use crate::table::Connection;
 use crate::{Config, RESUME_OPTION};
 
@@ -65,16 +65,20 @@ impl Driver {
         self.reply(to, id, &failed, &[]);
     }
 
+    /// The new image runs sealed from its first instruction, as this one does (`sys::sealed`).
     fn exec(&self, state: &OwnedFd, executable: Option<&Bytes>) -> io::Error {
-        let mut arguments = self.config.arguments.clone();
+        let path = executable.map(|path| Path::new(OsStr::from_bytes(&path.0)));
+        let name = path.map_or_else(|| std::env::args_os().next(), |path| Some(path.into()));
+        let mut arguments = vec![name.unwrap_or_default()];
+        arguments.extend(self.config.arguments.iter().cloned());
         arguments.extend([
             OsString::from(RESUME_OPTION),
             kept(state.as_fd()).to_string().into(),
         ]);
-        let path = executable.map_or(Path::new("/proc/self/exe"), |path| {
-            Path::new(OsStr::from_bytes(&path.0))
-        });
-        process::exec(path, &arguments)
+        match path {
+            Some(path) => sealed::exec(path, arguments),
+            None => sealed::exec_self(arguments),
+        }
     }
 
     /// Moves everything out; afterwards the numbers own the descriptors.
@@ -93,6 +97,9 @@ impl Driver {
                     output,
                     error,
                     counters,
+                    // The pump's streams carry them over.
+                    logged_output: _,
+                    logged_error: _,
                 } = handles;
                 let fds = [pidfd, channel, input, output, error]
                     .into_iter()
@@ -166,7 +173,7 @@ fn restore(config: Config, saved: Saved) -> io::Result<Driver> {
         let counters = saved
             .logged
             .then(|| counters.remove(&saved.life).unwrap_or_default());
-        driver.restore_handles(saved, counters)?;
+        driver.restore_handles(saved, counters, &pump)?;
     }
     driver.daemon = driver.table.daemon_pid().and_then(open_pid);
     driver.spawn_pump(pump)?;
@@ -183,11 +190,7 @@ impl Driver {
     /// Asks the pump again for what the one before may not have done. Both commands are idempotent.
     fn repeat_commands(&self, logged: Vec<u64>) {
         for number in logged {
-            match self
-                .table
-                .key_of(number)
-                .and_then(|key| self.table.find(key).ok())
-            {
+            match self.table.by_number(number) {
                 None => self.commands.push(Command::Close(number)),
                 Some(life) if life.phase == (Phase::Draining {}) => {
                     self.commands.push(Command::Drain(number));
@@ -197,7 +200,12 @@ impl Driver {
         }
     }
 
-    fn restore_handles(&mut self, saved: SavedHandles, counters: Option<Arc<Counters>>) -> io::Result<()> {
+    fn restore_handles(
+        &mut self,
+        saved: SavedHandles,
+        counters: Option<Arc<Counters>>,
+        pump: &Pump,
+    ) -> io::Result<()> {
         let claim = |number: Option<i32>| number.map(process::claim_inherited).transpose();
         let mut fds = saved.fds.into_iter().map(claim);
         let mut next = || fds.next().transpose().map(Option::flatten);
@@ -206,17 +214,9 @@ impl Driver {
             self.epoll
                 .add(channel, token::CHANNEL | saved.life, Interest::READ)?;
         }
-        let life = self
-            .table
-            .key_of(saved.life)
-            .and_then(|key| self.table.find(key).ok());
+        let life = self.table.by_number(saved.life);
         if let (Some(pidfd), true) = (&pidfd, life.is_some_and(|life| life.adopted)) {
-            let interest = if pidfd::exit_info(pidfd).is_ok() {
-                Interest::NONE
-            } else {
-                Interest::READ
-            };
-            self.epoll.add(pidfd, token::ADOPTED | saved.life, interest)?;
+            self.watch_adopted(saved.life, pidfd)?;
         }
         self.handles.insert(
             saved.life,
@@ -226,6 +226,8 @@ impl Driver {
                 input,
                 output,
                 error,
+                logged_output: pump.reader(saved.life, StreamName::Stdout),
+                logged_error: pump.reader(saved.life, StreamName::Stderr),
                 counters,
             },
         );

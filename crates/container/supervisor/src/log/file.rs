@@ -8,7 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,10 @@ use crate::protocol::{Format, LogSpec, Name};
 
 /// How long a refusing disk is left alone.
 pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
+/// Longer than any entry: 16 KiB of content, six bytes for each in JSON, and attributes that fit into
+/// a message.
+const MAX_ENTRY: u64 = 256 * 1024;
 
 /// Entries that are written together.
 #[derive(Debug, Default)]
@@ -76,10 +80,23 @@ impl LogFile {
             retry_at: None,
             counters,
         };
-        let file = log.open_current()?;
-        log.size = file.metadata()?.len();
-        log.file = Some(file);
+        let (file, size) = log.open_current()?;
+        (log.file, log.size) = (Some(file), size);
         Ok(log)
+    }
+
+    /// A log that goes on although its file could not be opened, as one whose disk refuses: what
+    /// comes is dropped and counted until the file can be opened. `now` is boot time.
+    pub(crate) fn refused(spec: LogSpec, error: &io::Error, counters: Arc<Counters>, now: Duration) -> Self {
+        counters.set_errno(errno(error));
+        Self {
+            spec,
+            file: None,
+            // No bound: nothing of what is in the file is ours to cut off.
+            size: u64::MAX,
+            retry_at: Some(now + RETRY),
+            counters,
+        }
     }
 
     /// A log whose file was open before a re-exec and had `size` bytes of whole entries.
@@ -124,9 +141,8 @@ impl LogFile {
         if let Some(suffix) = suffix {
             std::fs::rename(self.path(), with_suffix(self.path(), suffix))?;
         }
-        let file = self.open_current()?;
-        self.size = file.metadata()?.len();
-        (self.file, self.retry_at) = (Some(file), None);
+        let (file, size) = self.open_current()?;
+        (self.file, self.size, self.retry_at) = (Some(file), size, None);
         Ok(())
     }
 
@@ -165,9 +181,8 @@ impl LogFile {
             return Err(io::Error::from_raw_os_error(self.counters.snapshot().errno));
         }
         if self.file.is_none() {
-            let file = self.open_current()?;
+            let (file, length) = self.open_current()?;
             // Cuts off a torn entry, unless somebody has replaced the file meanwhile.
-            let length = file.metadata()?.len();
             self.size = self.size.min(length);
             file.set_len(self.size)?;
             self.file = Some(file);
@@ -224,21 +239,50 @@ impl LogFile {
         }
         // The old file is no longer there under its name: from here on it must not be written to.
         (self.file, self.size) = (None, 0);
-        self.file = Some(self.open_current()?);
+        self.file = Some(self.open_current()?.0);
         Ok(())
     }
 
-    fn open_current(&self) -> io::Result<File> {
-        OpenOptions::new()
+    /// The file and the length of its whole entries. What a writer that was killed in the middle of
+    /// an entry left of it is cut off, or the next entry would be glued to it.
+    fn open_current(&self) -> io::Result<(File, u64)> {
+        let file = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o640)
-            .open(self.path())
+            .open(self.path())?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok((file, 0));
+        }
+        let whole = whole_entries(self.path(), metadata.len())?;
+        if whole < metadata.len() {
+            file.set_len(whole)?;
+        }
+        Ok((file, whole))
     }
 
     fn path(&self) -> &Path {
         Path::new(std::ffi::OsStr::from_bytes(&self.spec.path.0))
     }
+}
+
+/// Where the last whole entry of a file of `length` bytes ends: behind its last newline. A file
+/// with none in its last [`MAX_ENTRY`] bytes is no log, and is left alone.
+fn whole_entries(path: &Path, length: u64) -> io::Result<u64> {
+    let file = File::open(path)?;
+    let mut block = [0; 4096];
+    let mut end = length;
+    while end > length.saturating_sub(MAX_ENTRY) {
+        let start = end.saturating_sub(block.len() as u64);
+        let bytes = &mut block[..usize::try_from(end - start).unwrap_or(0)];
+        file.read_exact_at(bytes, start)?;
+        if let Some(at) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(if length <= MAX_ENTRY { 0 } else { length })
 }
 
 fn with_suffix(path: &Path, suffix: &dyn std::fmt::Display) -> PathBuf {
@@ -290,6 +334,46 @@ mod tests {
 
     fn contents(directory: &Path, name: &str) -> String {
         std::fs::read_to_string(directory.join(name)).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_entry_that_a_killed_writer_left_torn_is_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let long = "x".repeat(10_000);
+        for (before, whole) in [
+            ("T stdout F 1\nT std".to_owned(), "T stdout F 1\n".to_owned()),
+            (
+                format!("T stdout F 1\nT stdout F {long}"),
+                "T stdout F 1\n".to_owned(),
+            ),
+            ("T stdo".to_owned(), String::new()),
+        ] {
+            std::fs::write(&path, before).unwrap();
+            let mut log = LogFile::open(spec(directory.path(), 0, 0), Arc::default()).unwrap();
+            log.append(&batch(&["2"]), Duration::ZERO);
+            assert_eq!(contents(directory.path(), "log"), whole + "T stdout F 2\n");
+        }
+        // What cannot be a log of ours keeps every byte.
+        let foreign = "x".repeat(usize::try_from(MAX_ENTRY).unwrap() + 1);
+        std::fs::write(&path, &foreign).unwrap();
+        LogFile::open(spec(directory.path(), 0, 0), Arc::default()).unwrap();
+        assert_eq!(contents(directory.path(), "log"), foreign);
+    }
+
+    #[test]
+    fn a_log_that_could_not_be_opened_counts_and_goes_on_where_the_file_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("log"), "T stdout F 1\n").unwrap();
+        let refusal = io::Error::from_raw_os_error(13);
+        let spec = spec(directory.path(), 0, 0);
+        let mut log = LogFile::refused(spec, &refusal, Arc::default(), Duration::ZERO);
+        log.append(&batch(&["2"]), Duration::ZERO);
+        let stats = log.counters.snapshot();
+        assert_eq!((stats.entries, stats.dropped_entries, stats.errno), (0, 1, 13));
+        log.append(&batch(&["3"]), RETRY);
+        assert_eq!(log.counters.snapshot().errno, 0);
+        assert_eq!(contents(directory.path(), "log"), "T stdout F 1\nT stdout F 3\n");
     }
 
     #[test]

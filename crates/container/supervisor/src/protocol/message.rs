@@ -196,10 +196,15 @@ wire_struct! {
     pub struct Streams {
         /// Write end of standard input, or the terminal.
         pub input: bool,
-        /// Read end of standard output (a copy of it where it is logged).
+        /// Read end of standard output, or of a copy of it where it is logged.
         pub output: bool,
-        /// Read end of standard error (a copy of it where it is logged).
+        /// Read end of standard error, or of a copy of it where it is logged.
         pub error: bool,
+        /// Read end of standard output (or the terminal) that the supervisor logs from: to be held
+        /// for an [`Adopt`](Request::Adopt) by the next supervisor, never to be read.
+        pub logged_output: bool,
+        /// The same of standard error.
+        pub logged_error: bool,
     }
 }
 
@@ -260,7 +265,7 @@ messages! {
         0x0103 Refused { reason: Reason }
         /// The request's kind is not known here.
         0x0104 Unsupported { kind: u16 }
-        /// To `Start`: the process runs its own image. Descriptors: pidfd, then by `streams`.
+        /// To `Start`: the process runs its own image, or waits at its start gate. Descriptors: pidfd, then by `streams`.
         0x0105 Started { key: Key, pid: u32, streams: Streams }
         /// A system call failed; `operation` counts the init program's, `u32::MAX` stands for the
         /// supervisor's own work before it.

@@ -266,6 +266,9 @@ wire_enum! {
             /// The record.
             record: ExitRecord
         }
+        /// It waits at the start gate that its program names (OCI `create`), or has passed it: who
+        /// opens a gate does not tell the supervisor, so this lasts until the end.
+        4 Created {}
     }
 }
 

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sys::clock;
 use sys::epoll::{Epoll, Interest, Wakeup};
 
 use crate::log::{Batch, Counters, LogFile, Splitter, StreamName};
@@ -20,6 +21,12 @@ use crate::protocol::{Bytes, LogSpec, LogStats, Name};
 /// Most bytes read from one stream before the next has its turn: a pipe's capacity.
 const CHUNK: usize = 64 * 1024;
 const WAKEUP: u64 = u64::MAX;
+
+/// The epoll token of a process's stream; its copy's is the next. Lives count from 1, one a start,
+/// and never reach [`WAKEUP`].
+fn token(life: u64, name: StreamName) -> u64 {
+    life << 2 | u64::from(name == StreamName::Stderr) << 1
+}
 
 /// A queue between two threads with a bell. Its length is bounded by its users: for each process
 /// at most one command of each kind is under way.
@@ -54,6 +61,8 @@ impl<T> Mailbox<T> {
 /// What the pump is asked. `u64` is the life's number.
 pub(crate) enum Command {
     Open(u64, LogSpec, Arc<Counters>),
+    /// Open, and read whether that succeeded or not: the process runs already.
+    Adopt(u64, LogSpec, Arc<Counters>, Vec<Source>),
     Read(u64, Vec<Source>),
     Copy(u64, Vec<(StreamName, OwnedFd)>),
     /// The process has ended: report once everything it wrote is in the file.
@@ -78,7 +87,8 @@ pub(crate) enum Report {
 /// A stream to read, and where a copy goes.
 pub(crate) struct Source {
     pub(crate) name: StreamName,
-    pub(crate) reader: OwnedFd,
+    /// The other thread has a share in it, to give the daemon duplicates; only the pump reads.
+    pub(crate) reader: Arc<OwnedFd>,
     pub(crate) copy: Option<OwnedFd>,
 }
 
@@ -112,9 +122,12 @@ impl From<Source> for PumpedStream {
             kept(fd.as_fd());
             fd.into_raw_fd()
         };
+        let reader = kept(source.reader.as_fd());
+        // Whoever else has a share must not close what the next image claims by its number.
+        std::mem::forget(source.reader);
         Self {
             error: source.name == StreamName::Stderr,
-            reader: number(source.reader),
+            reader,
             copy: source.copy.map(number),
             carry: Bytes::default(),
             pending: Bytes::default(),
@@ -126,7 +139,7 @@ impl From<Source> for PumpedStream {
 struct Stream {
     life: u64,
     name: StreamName,
-    reader: OwnedFd,
+    reader: Arc<OwnedFd>,
     splitter: Splitter,
     copy: Option<OwnedFd>,
     /// Output that is logged but that the copy's reader has had no room for; while there is some,
@@ -148,8 +161,8 @@ pub(crate) struct Pump {
     commands: Arc<Mailbox<Command>>,
     reports: Arc<Mailbox<Report>>,
     logs: BTreeMap<u64, Log>,
+    /// By [`token`].
     streams: BTreeMap<u64, Stream>,
-    next_stream: u64,
     chunk: Vec<u8>,
     batch: Batch,
 }
@@ -164,7 +177,6 @@ impl Pump {
             reports,
             logs: BTreeMap::new(),
             streams: BTreeMap::new(),
-            next_stream: 0,
             chunk: vec![0; CHUNK],
             batch: Batch::default(),
         })
@@ -197,7 +209,7 @@ impl Pump {
             self.add(Stream {
                 life: log.life,
                 name,
-                reader: claim(stream.reader)?,
+                reader: claim(stream.reader)?.into(),
                 splitter: Splitter::new(cut, stream.carry.0),
                 copy: stream.copy.map(&claim).transpose()?,
                 pending: stream.pending.0,
@@ -205,6 +217,13 @@ impl Pump {
             })?;
         }
         Ok(())
+    }
+
+    /// The read end of a stream, to be shared with the other thread.
+    pub(crate) fn reader(&self, life: u64, name: StreamName) -> Option<Arc<OwnedFd>> {
+        self.streams
+            .get(&token(life, name))
+            .map(|stream| stream.reader.clone())
     }
 
     /// Runs until [`Command::Stop`]. The streams stay open: the thread's owner is about to
@@ -230,9 +249,11 @@ impl Pump {
                     return false;
                 }
                 Command::Open(life, spec, counters) => self.open(life, spec, counters),
-                Command::Read(life, sources) => sources
-                    .into_iter()
-                    .for_each(|source| self.read_from(life, source)),
+                Command::Adopt(life, spec, counters, sources) => {
+                    self.adopt(life, spec, counters);
+                    self.read_all(life, sources);
+                }
+                Command::Read(life, sources) => self.read_all(life, sources),
                 Command::Copy(life, copies) => {
                     self.copy(life, copies);
                     self.reports.push(Report::Copied(life));
@@ -250,17 +271,35 @@ impl Pump {
     }
 
     fn open(&mut self, life: u64, spec: LogSpec, counters: Arc<Counters>) {
-        let opened = LogFile::open(spec, counters).map(|file| {
-            self.logs.insert(
-                life,
-                Log {
-                    file,
-                    draining: false,
-                    errno: 0,
-                },
-            );
-        });
+        let opened = LogFile::open(spec, counters).map(|file| self.insert(life, file));
         self.reports.push(Report::Opened(life, opened));
+    }
+
+    /// The process writes whether its log can be opened or not, and must not wait: a failure is
+    /// told and then treated as a disk that refuses.
+    fn adopt(&mut self, life: u64, spec: LogSpec, counters: Arc<Counters>) {
+        let (file, opened) = match LogFile::open(spec.clone(), counters.clone()) {
+            Ok(file) => (file, Ok(())),
+            Err(error) => {
+                let refused = LogFile::refused(spec, &error, counters, clock::boottime());
+                (refused, Err(error))
+            }
+        };
+        self.insert(life, file);
+        self.reports.push(Report::Opened(life, opened));
+    }
+
+    fn insert(&mut self, life: u64, file: LogFile) {
+        let errno = file.counters.snapshot().errno;
+        let draining = false;
+        self.logs.insert(
+            life,
+            Log {
+                file,
+                draining,
+                errno,
+            },
+        );
     }
 
     fn close(&mut self, life: u64) {

@@ -6,11 +6,17 @@ use std::os::fd::OwnedFd;
 use sys::clock;
 use sys::epoll::{Interest, Ready};
 
-use super::{Pump, Report, Source, Stream};
+use super::{Pump, Report, Source, Stream, token};
 use crate::log::{Splitter, StreamName, rfc3339_nano};
 
 impl Pump {
-    pub(super) fn read_from(&mut self, life: u64, source: Source) {
+    pub(super) fn read_all(&mut self, life: u64, sources: Vec<Source>) {
+        for source in sources {
+            self.read_from(life, source);
+        }
+    }
+
+    fn read_from(&mut self, life: u64, source: Source) {
         let Some(log) = self.logs.get(&life) else { return };
         let splitter = Splitter::new(log.file.cut(), Vec::new());
         let Source { name, reader, copy } = source;
@@ -27,8 +33,7 @@ impl Pump {
     }
 
     pub(super) fn add(&mut self, stream: Stream) -> io::Result<()> {
-        let token = self.next_stream;
-        self.next_stream += 2;
+        let token = token(stream.life, stream.name);
         let waits = !stream.pending.is_empty();
         if !waits {
             self.epoll.add(&stream.reader, token, Interest::READ)?;
@@ -46,17 +51,16 @@ impl Pump {
 
     pub(super) fn copy(&mut self, life: u64, copies: Vec<(StreamName, OwnedFd)>) {
         for (name, copy) in copies {
-            let found = self
-                .streams
-                .iter_mut()
-                .find(|(_, stream)| stream.life == life && stream.name == name);
-            let Some((token, stream)) = found else { continue };
+            let token = token(life, name);
+            let Some(stream) = self.streams.get_mut(&token) else {
+                continue;
+            };
             let waits = !std::mem::take(&mut stream.pending).is_empty();
             if self.epoll.add(&copy, token + 1, Interest::NONE).is_ok() {
                 stream.copy = Some(copy);
             }
             if waits {
-                drop(self.epoll.add(&stream.reader, *token, Interest::READ));
+                drop(self.epoll.add(&stream.reader, token, Interest::READ));
             }
         }
     }
@@ -72,10 +76,10 @@ impl Pump {
     }
 
     pub(super) fn tokens(&self, life: u64) -> Vec<u64> {
-        self.streams
-            .iter()
-            .filter(|(_, stream)| stream.life == life)
-            .map(|(token, _)| *token)
+        [StreamName::Stdout, StreamName::Stderr]
+            .map(|name| token(life, name))
+            .into_iter()
+            .filter(|token| self.streams.contains_key(token))
             .collect()
     }
 
@@ -218,7 +222,11 @@ impl Pump {
 
     pub(super) fn end(&mut self, token: u64) {
         self.flush(token);
-        self.streams.remove(&token);
+        if let Some(stream) = self.streams.remove(&token) {
+            // The daemon's duplicate would keep it in epoll, ready for ever. One that waits for its
+            // copy's reader has been taken out already.
+            drop(self.epoll.remove(&stream.reader));
+        }
     }
 
     /// The last line is in the file before the other thread hears of the end.

@@ -8,13 +8,9 @@ use super::{Action, Connection, Daemon, Life, SIGKILL, Table};
 use crate::protocol::{Event, ExitRecord, Key, LogStats, Outcome, Phase, Reply};
 
 impl Table {
-    pub(super) fn by_number(&mut self, number: u64) -> Option<(&Key, &mut Life)> {
-        self.lives.iter_mut().find(|(_, life)| life.number == number)
-    }
-
     /// `clone3` has returned, or the process has moved to another id.
     pub(crate) fn launched(&mut self, number: u64, pid: u32) {
-        if let Some((_, life)) = self.by_number(number) {
+        if let Some((_, life)) = self.by_number_mut(number) {
             life.pid = pid;
         }
     }
@@ -22,7 +18,7 @@ impl Table {
     /// What a starting process says on its channel.
     pub(crate) fn said(&mut self, number: u64, event: launch::Event) -> Vec<Action> {
         let current = self.current;
-        let Some((key, life)) = self.by_number(number) else {
+        let Some((key, life)) = self.by_number_mut(number) else {
             return Vec::new();
         };
         let key = key.clone();
@@ -43,7 +39,11 @@ impl Table {
             }
             launch::Event::Failed { op, errno } => self.failed(number, op, errno),
             launch::Event::Created | launch::Event::Started => {
-                life.phase = Phase::Running {};
+                life.phase = if event == launch::Event::Created {
+                    Phase::Created {}
+                } else {
+                    Phase::Running {}
+                };
                 // A worker's answer is its end.
                 let waiting = if life.deadline.is_some() {
                     None
@@ -63,7 +63,7 @@ impl Table {
         let Some(key) = self.key_of(number).cloned() else {
             return Vec::new();
         };
-        let waiting = self.lives.remove(&key).and_then(|life| life.waiting);
+        let waiting = self.remove(&key).and_then(|life| life.waiting);
         let reply = |(to, id)| Action::Reply(to, id, Reply::Failed { operation, errno });
         waiting
             .map(reply)
@@ -85,7 +85,10 @@ impl Table {
 
     /// A process has ended: its log comes first, then the news.
     pub(crate) fn ended(&mut self, number: u64, outcome: Outcome, at: u64) -> Vec<Action> {
-        let Some((key, life)) = self.by_number(number).filter(|(_, life)| life.ended.is_none()) else {
+        let Some((key, life)) = self
+            .by_number_mut(number)
+            .filter(|(_, life)| life.ended.is_none())
+        else {
             return Vec::new();
         };
         (life.phase, life.ended) = (Phase::Draining {}, Some((outcome, at)));
@@ -93,7 +96,7 @@ impl Table {
             return vec![Action::Drain(number)];
         }
         let (key, waiting) = (key.clone(), life.waiting);
-        self.lives.remove(&key);
+        self.remove(&key);
         let reply = |(to, id)| Action::Reply(to, id, Reply::WorkerDone { outcome });
         waiting
             .map(reply)
@@ -105,7 +108,7 @@ impl Table {
     /// Everything an ended process wrote is in its log.
     pub(crate) fn drained(&mut self, number: u64, log: LogStats) -> Vec<Action> {
         let (current, sequence) = (self.current, self.next_sequence);
-        let Some((key, life)) = self.by_number(number) else {
+        let Some((key, life)) = self.by_number_mut(number) else {
             return Vec::new();
         };
         let Some((outcome, at)) = life.ended.filter(|_| life.phase == Phase::Draining {}) else {

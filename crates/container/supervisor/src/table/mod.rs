@@ -88,6 +88,8 @@ wire_struct! {
 wire_struct! {
     pub(crate) struct Table {
         pub(crate) lives: BTreeMap<Key, Life>,
+        /// The key of each life by its number.
+        keys: BTreeMap<u64, Key>,
         next_number: u64,
         next_sequence: u64,
         roles: BTreeMap<u64, Role>,
@@ -112,6 +114,7 @@ impl Table {
         };
         Self {
             lives: BTreeMap::new(),
+            keys: BTreeMap::new(),
             next_number: 1,
             next_sequence: 1,
             roles: BTreeMap::new(),
@@ -228,10 +231,22 @@ impl Table {
     }
 
     pub(crate) fn key_of(&self, number: u64) -> Option<&Key> {
-        self.lives
-            .iter()
-            .find(|(_, life)| life.number == number)
-            .map(|(key, _)| key)
+        self.keys.get(&number)
+    }
+
+    pub(crate) fn by_number(&self, number: u64) -> Option<&Life> {
+        self.lives.get(self.keys.get(&number)?)
+    }
+
+    fn by_number_mut(&mut self, number: u64) -> Option<(&Key, &mut Life)> {
+        let key = self.keys.get(&number)?;
+        self.lives.get_mut(key).map(|life| (key, life))
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Life> {
+        let life = self.lives.remove(key)?;
+        self.keys.remove(&life.number);
+        Some(life)
     }
 
     /// The process after `after` in key order.

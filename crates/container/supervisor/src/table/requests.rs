@@ -17,7 +17,7 @@ impl Table {
                     life.waiting = Some((from, id));
                     Ok(Vec::new())
                 }
-                Phase::Running {} => Ok(vec![Action::Grant(from, id, start.key)]),
+                Phase::Running {} | Phase::Created {} => Ok(vec![Action::Grant(from, id, start.key)]),
                 _ => Err(Reason::WrongPhase {}),
             };
         }
@@ -57,8 +57,11 @@ impl Table {
         if self.ending.is_some() {
             return Err(Reason::Ending {});
         }
-        let same = |(other, _): &(&Key, &Life)| other.container == key.container && other.task == key.task;
-        for (other, life) in self.lives.iter().filter(same) {
+        let generation = |generation| Key {
+            generation,
+            ..key.clone()
+        };
+        for (other, life) in self.lives.range(generation(0)..=generation(u64::MAX)) {
             if other.generation > key.generation {
                 return Err(Reason::Stale {});
             }
@@ -95,6 +98,7 @@ impl Table {
             deadline,
             ended: None,
         };
+        self.keys.insert(number, key.clone());
         self.lives.insert(key, life);
         number
     }
@@ -110,7 +114,10 @@ impl Table {
 
     pub(super) fn alive(&self, key: &Key) -> Result<&Life, Reason> {
         let life = self.find(key)?;
-        let alive = matches!(life.phase, Phase::Starting { .. } | Phase::Running {});
+        let alive = matches!(
+            life.phase,
+            Phase::Starting { .. } | Phase::Running {} | Phase::Created {}
+        );
         if alive {
             Ok(life)
         } else {
@@ -152,7 +159,7 @@ impl Table {
             .filter(|it| it.sequence <= through)
             .map(|it| it.key.clone())
             .collect();
-        let gone = known.iter().filter_map(|key| self.lives.remove(key));
+        let gone = known.iter().filter_map(|key| self.remove(key));
         let mut actions: Vec<Action> = gone.map(|life| Action::Forget(life.number)).collect();
         actions.push(Action::Reply(from, id, Reply::Done {}));
         actions

@@ -81,6 +81,12 @@ fn end(table: &mut Table, number: u64, pid: u32) -> ExitRecord {
     }
 }
 
+/// The two ways to find a life agree.
+fn check_numbers(table: &Table) {
+    let by_key = table.lives.iter().map(|(key, life)| (life.number, key.clone()));
+    assert_eq!(by_key.collect::<BTreeMap<_, _>>(), table.keys);
+}
+
 fn refused(reason: Reason) -> Vec<Action> {
     vec![Action::Reply(1, 2, Reply::Refused { reason })]
 }
@@ -178,6 +184,7 @@ fn an_exit_is_told_after_the_drain_and_kept_until_it_is_acknowledged() {
         [Action::Forget(numbers[1]), Action::Reply(1, 2, Reply::Done {})]
     );
     assert_eq!(table.lives.len(), 1);
+    check_numbers(&table);
 }
 
 #[test]
@@ -216,11 +223,29 @@ fn a_failed_start_frees_its_key_and_a_moved_process_is_reaped_under_its_new_id()
         },
     );
     assert_eq!(failed, [reply, Action::Forget(1)]);
+    check_numbers(&table);
     table.request(1, 2, start(key("a", 1)), NOW);
     table.launched(2, 100);
     table.said(2, launch::Event::Moved { pid: 101 });
     assert_eq!(table.reaped(100, ENDED, NOW, 5), []);
     assert_eq!(table.reaped(101, ENDED, NOW, 5), [Action::Drain(2)]);
+}
+
+#[test]
+fn a_process_at_its_start_gate_is_created_and_answers_as_one_that_runs() {
+    let mut table = table();
+    table.request(1, 2, start(key("a", 1)), NOW);
+    table.launched(1, 100);
+    let granted = [Action::Grant(1, 2, key("a", 1))];
+    assert_eq!(table.said(1, launch::Event::Created), granted);
+    assert_eq!(table.find(&key("a", 1)).unwrap().phase, Phase::Created {});
+    assert_eq!(table.request(1, 2, start(key("a", 1)), NOW), granted);
+    let kill = Request::Signal {
+        key: key("a", 1),
+        number: SIGKILL,
+    };
+    assert_eq!(table.request(1, 2, kill, NOW)[0], Action::Signal(1, SIGKILL));
+    end(&mut table, 1, 100);
 }
 
 #[test]
@@ -259,6 +284,7 @@ fn a_worker_dies_with_its_deadline_or_its_asker_and_leaves_no_record() {
     assert_eq!(table.wake_at(), None, "it is killed once");
     let done = Action::Reply(1, 2, Reply::WorkerDone { outcome: ENDED });
     assert_eq!(table.reaped(100, ENDED, NOW, 5), [done, Action::Forget(1)]);
+    check_numbers(&table);
     table.request(1, 2, worker("w"), NOW);
     assert_eq!(table.closed(1), [Action::Signal(2, SIGKILL)]);
 }

@@ -1,4 +1,5 @@
 //! The supervisor as a process of its own: SOCKET [DAEMON-PROGRAM ARGUMENT...] [--resume-fd N].
+//! Its id is in SOCKET.pid once it listens.
 
 use std::ffi::OsString;
 use supervisor::{Config, DaemonCommand, RESUME_OPTION};
@@ -11,9 +12,11 @@ fn main() -> Result<(), supervisor::Error> {
         arguments: arguments[1..].to_vec(),
         environment: vec!["PATH=/usr/bin:/bin".into()],
     };
+    let mut pid_file = arguments[0].clone();
+    pid_file.push(".pid");
     supervisor::main(Config {
         socket: arguments[0].clone().into(),
-        pid_file: None,
+        pid_file: Some(pid_file.into()),
         daemon: (arguments.len() > 1).then_some(daemon),
         arguments,
         resume,
