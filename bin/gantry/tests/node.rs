@@ -3,6 +3,7 @@
 mod attacks;
 mod cases;
 mod lifecycle;
+mod supervising;
 
 use cases::{CASES, Runtime};
 

@@ -89,7 +89,7 @@ pub fn main(config: Config) -> Result<(), Error> {
     drop(sys::process::own_session());
     sys::process::become_subreaper().map_err(Error::Setup)?;
     sys::process::raise_descriptor_limit().map_err(Error::Setup)?;
-    let pid_file = config.pid_file.clone();
+    let (socket, pid_file) = (config.socket.clone(), config.pid_file.clone());
     let driver = driver::Driver::new(config)?;
     if let Some(path) = &pid_file {
         let write = |mut file: std::fs::File| writeln!(file, "{}", std::process::id());
@@ -97,5 +97,10 @@ pub fn main(config: Config) -> Result<(), Error> {
             .and_then(write)
             .map_err(Error::PidFile)?;
     }
-    driver.run()
+    driver.run()?;
+    // Whoever ended it meant to; what is left of a killed one is replaced by the next.
+    for file in pid_file.iter().chain([&socket]) {
+        drop(std::fs::remove_file(file));
+    }
+    Ok(())
 }
