@@ -57,6 +57,7 @@ pub(crate) fn spawn(program: &Program, namespaces: u32) -> io::Result<()> {
         program,
         slots: &[],
         namespaces,
+        inherit: 3,
         cgroup: None,
     })?;
     while !matches!(launch::next(&launched.channel)?, launch::Event::Started) {}

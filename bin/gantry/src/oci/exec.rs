@@ -20,7 +20,7 @@ pub(super) struct Exec {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
     /// A process.json to run instead of a command.
-    #[arg(short, long, conflicts_with_all = ["tty", "cwd", "env", "user", "cap", "no_new_privs"])]
+    #[arg(short, long, conflicts_with_all = ["cwd", "env", "user", "cap", "no_new_privs"])]
     process: Option<PathBuf>,
     /// Give the program a terminal.
     #[arg(short, long)]
@@ -71,7 +71,9 @@ pub(super) fn run(runtime: &Runtime, options: Exec) -> Outcome {
 /// The process as a file gives it, or the container's own with what the flags change.
 fn process(runtime: &Runtime, options: &Exec) -> Result<Process, Failure> {
     if let Some(path) = &options.process {
-        return Ok(runtime::spec::parse(&fs::read(path)?)?);
+        let mut process: Process = runtime::spec::parse(&fs::read(path)?)?;
+        process.terminal |= options.tty;
+        return Ok(process);
     }
     if options.args.is_empty() {
         return Err(Failure::usage("exec needs a program, or --process"));

@@ -58,20 +58,21 @@ impl Terminal {
     /// Which of signals, our input, its output, its end are there.
     fn wait(&self, process: &Process, signals: &Signals, input: bool) -> io::Result<[bool; 4]> {
         let stdin = io::stdin();
-        let wanted = if input { PollFlags::IN } else { PollFlags::empty() };
-        let mut fds = [
+        let mut fds = vec![
             PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN),
-            PollFd::new(&stdin, wanted),
             PollFd::new(&self.master, PollFlags::IN),
             PollFd::new(&process.pidfd, PollFlags::IN),
         ];
+        // An input that has ended is left out: its hang-up would be news for ever.
+        if input {
+            fds.push(PollFd::new(&stdin, PollFlags::IN));
+        }
         match rustix::event::poll(&mut fds, None) {
             Err(rustix::io::Errno::INTR) => return Ok([false; 4]),
             other => other?,
         };
-        let mut ready = fds.map(|fd| !fd.revents().is_empty());
-        ready[1] &= input;
-        Ok(ready)
+        let ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+        Ok([ready(0), ready(3), ready(1), ready(2)])
     }
 
     fn pending(&self) -> io::Result<bool> {

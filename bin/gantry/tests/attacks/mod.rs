@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 use testkit::Bundle;
 
-use super::cases::{Runtime, config, path, text, unique};
+use super::cases::{Runtime, config, map_users, path, text, unique};
+use super::lifecycle::Waiting;
 
 /// Writes to the executable of a process that has ended, as the exploit does: through a
 /// descriptor taken while it ran.
@@ -113,16 +114,75 @@ fn cve_2021_30465_mounts_stay_in_the_root() {
     );
 }
 
-/// `process.cwd` through a leaked descriptor of the host (`/proc/self/fd/N`).
+/// The container resolves a path through a descriptor of the host: as working directory, as
+/// program, in `run` and in `exec`, with and without a user namespace, through the runtime's own
+/// descriptors and through one that the caller left open.
 #[test]
 fn cve_2024_21626_no_descriptor_of_the_host_leaks() {
     let runtime = Runtime::gantry();
-    for number in 3..16 {
-        let mut bundle = Bundle::new(config(), &["probe", "cwd", "--", "ls", "/proc/self/fd"]);
-        bundle.set("/process/cwd", json!(format!("/proc/self/fd/{number}")));
-        let output = runtime.run(&bundle);
-        assert!(!output.status.success(), "{number}: {}", text(&output.stdout));
+    let etc = File::open("/etc").unwrap();
+    let leaked = leak(&etc);
+    let waiting = Waiting::start(&runtime, |_| ());
+    for number in (3..40).chain([leaked]) {
+        let link = format!("/proc/self/fd/{number}");
+        for users in [false, true] {
+            let mut bundle = Bundle::new(config(), &["probe", "cwd"]);
+            if users {
+                map_users(&mut bundle);
+            }
+            symlink(&link, bundle.rootfs("/work")).unwrap();
+            for (pointer, value) in [
+                ("/process/cwd", json!(link)),
+                ("/process/cwd", json!("/work")),
+                (
+                    "/process/args",
+                    json!([format!("{link}/../../../../../bin/true")]),
+                ),
+            ] {
+                let cwd = bundle.config()["process"]["cwd"].clone();
+                bundle.set(pointer, value);
+                let output = runtime.run(&bundle);
+                let inside = text(&output.stdout) == "/\n";
+                assert!(!output.status.success() || inside, "{link} {pointer}: {output:?}");
+                bundle.set("/process/cwd", cwd);
+            }
+        }
+        let exec = |arguments: &[&str]| runtime.call(&[&["exec"], arguments].concat());
+        let output = exec(&["--cwd", &link, &waiting.id, "/bin/probe", "ls", "."]);
+        assert!(!output.status.success(), "{link}: {output:?}");
+        let program = format!("{link}/../../../../../bin/true");
+        assert!(!exec(&[&waiting.id, &program]).status.success(), "{link}");
     }
+    assert_eq!(waiting.finish(), 0);
+    // That the test would notice: the caller's own child does reach the directory.
+    let reached = Command::new("/bin/ls")
+        .arg(format!("/proc/self/fd/{leaked}/passwd"))
+        .output()
+        .unwrap();
+    assert!(reached.status.success());
+}
+
+/// A duplicate that children inherit.
+fn leak(file: &File) -> i32 {
+    use std::os::fd::IntoRawFd;
+    let copy = rustix::io::fcntl_dupfd_cloexec(file, 40).unwrap();
+    rustix::io::fcntl_setfd(&copy, rustix::io::FdFlags::empty()).unwrap();
+    copy.into_raw_fd()
+}
+
+/// Somebody else's cgroup is neither killed nor removed with the container that names it.
+#[test]
+fn a_container_cannot_end_what_shares_its_cgroup() {
+    let runtime = Runtime::gantry();
+    let first = Waiting::start(&runtime, |_| ());
+    let group = format!("/{}", first.id);
+    let mut second = Bundle::new(config(), &["probe", "true"]);
+    second.set("/linux/cgroupsPath", json!(group));
+    assert!(runtime.run(&second).status.success());
+    second.set("/process/args", json!(["/no/such"]));
+    assert!(!runtime.run(&second).status.success());
+    assert_eq!(first.state()["status"], "running");
+    assert_eq!(first.finish(), 0);
 }
 
 /// The image's `/dev/null` is a link to what shall be unmasked: masks come from the host's.

@@ -364,6 +364,64 @@ pub const CASES: &[Case] = &[
             );
         },
     ),
+    newer(
+        "runc 1.1 gives a new tmpfs 1777 unless it covers something",
+        case(
+            "a tmpfs has the mode of what it covers",
+            "stat /t",
+            "/t dir 0750 0:0",
+            |bundle| {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::create_dir(bundle.rootfs("/t")).unwrap();
+                std::fs::set_permissions(bundle.rootfs("/t"), std::fs::Permissions::from_mode(0o750))
+                    .unwrap();
+                mount(
+                    bundle,
+                    json!({"destination": "/t/", "type": "tmpfs", "source": "tmpfs"}),
+                );
+            },
+        ),
+    ),
+    case(
+        "a mount over a link to nothing",
+        "cat /etc/resolv.conf -- cat /run/systemd/resolv.conf",
+        "dns\ndns",
+        |bundle| {
+            std::fs::create_dir(bundle.rootfs("/etc")).unwrap();
+            std::os::unix::fs::symlink("../run/systemd/resolv.conf", bundle.rootfs("/etc/resolv.conf"))
+                .unwrap();
+            std::fs::write(bundle.path().join("dns"), "dns\n").unwrap();
+            mount(
+                bundle,
+                json!({"destination": "/etc/resolv.conf", "type": "bind", "source": "dns", "options": ["bind"]}),
+            );
+        },
+    ),
+    case(
+        "standard streams are the user's",
+        "write /dev/stdout mine",
+        "mine",
+        |bundle| {
+            bundle.set("/process/user", json!({"uid": 1000, "gid": 1000}));
+        },
+    ),
+    newer(
+        "sixty-four descriptors are not a limit to mounts",
+        case(
+            "many read-only mounts",
+            "stat /m79",
+            "/m79 dir 0700 0:0",
+            |bundle| {
+                for number in 0..80 {
+                    let options = ["ro", "mode=700"];
+                    mount(
+                        bundle,
+                        json!({"destination": format!("/m{number}"), "type": "tmpfs", "source": "tmpfs", "options": options}),
+                    );
+                }
+            },
+        ),
+    ),
     case(
         "kernel parameters",
         "cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax",

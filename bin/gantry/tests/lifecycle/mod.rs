@@ -1,5 +1,6 @@
 //! Create, start, exec, kill, delete, hooks, terminals, and what is left after each failure.
 
+#![allow(unreachable_pub, reason = "a module of a test binary")]
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 use std::fs;
@@ -12,15 +13,15 @@ use testkit::Bundle;
 use super::cases::{Runtime, config, path, text, unique};
 
 /// A container that prints `ready` and then waits for the end of its input.
-struct Waiting<'r> {
+pub struct Waiting<'r> {
     runtime: &'r Runtime,
-    id: String,
+    pub id: String,
     child: Child,
     bundle: Bundle,
 }
 
 impl<'r> Waiting<'r> {
-    fn start(runtime: &'r Runtime, change: impl FnOnce(&mut Bundle)) -> Self {
+    pub fn start(runtime: &'r Runtime, change: impl FnOnce(&mut Bundle)) -> Self {
         let mut bundle = Bundle::new(config(), &["probe", "wait"]);
         change(&mut bundle);
         let id = unique("wait");
@@ -43,7 +44,7 @@ impl<'r> Waiting<'r> {
         }
     }
 
-    fn state(&self) -> Value {
+    pub fn state(&self) -> Value {
         serde_json::from_str(&self.runtime.ok(&["state", &self.id])).unwrap()
     }
 
@@ -53,16 +54,11 @@ impl<'r> Waiting<'r> {
     }
 
     fn cgroups(&self) -> Vec<String> {
-        let found = fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
-        found
-            .map(|entry| entry.path().join(&self.id))
-            .filter(|dir| dir.exists())
-            .map(|dir| path(&dir).to_owned())
-            .collect()
+        cgroups(&self.id)
     }
 
     /// Ends the program by ending its input.
-    fn finish(mut self) -> i32 {
+    pub fn finish(mut self) -> i32 {
         drop(self.child.stdin.take());
         self.child.wait().unwrap().code().unwrap()
     }
@@ -73,6 +69,16 @@ impl Drop for Waiting<'_> {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// The container's directories in every hierarchy.
+fn cgroups(id: &str) -> Vec<String> {
+    let found = fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+    found
+        .map(|entry| entry.path().join(id))
+        .filter(|dir| dir.exists())
+        .map(|dir| path(&dir).to_owned())
+        .collect()
 }
 
 #[test]
@@ -108,7 +114,7 @@ fn created_running_stopped_gone() {
     assert!(bundle.rootfs("/done").exists());
     let twice = runtime.call(&["start", &id]);
     assert!(
-        text(&twice.stderr).contains("is stopped: cannot start it"),
+        text(&twice.stderr).contains("cannot start a container that has stopped"),
         "{twice:?}"
     );
 
@@ -131,7 +137,7 @@ fn a_running_container_is_killed_not_deleted() {
 
     let refused = runtime.call(&["delete", &waiting.id]);
     assert!(
-        text(&refused.stderr).contains("is running: cannot delete it"),
+        text(&refused.stderr).contains("that is not stopped: running"),
         "{refused:?}"
     );
     runtime.ok(&["kill", &waiting.id, "KILL"]);
@@ -231,6 +237,44 @@ fn limits_hold_for_the_program_and_for_exec() {
     let eaten = runtime.call(&["exec", &waiting.id, "probe", "eat", "100000000"]);
     assert_eq!(eaten.status.code(), Some(137), "{eaten:?}");
     assert_eq!(waiting.finish(), 0);
+}
+
+/// Whenever `create` is killed, a forced delete clears what there is.
+#[test]
+fn a_killed_create_leaves_nothing_that_delete_cannot_clear() {
+    let runtime = Runtime::gantry();
+    for microseconds in (0..12_000).step_by(700) {
+        let bundle = Bundle::new(config(), &["probe", "wait"]);
+        let id = unique("killed");
+        let mut command = runtime.command(&["create", "--bundle", path(bundle.path()), &id]);
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let after = std::time::Duration::from_micros(microseconds);
+        // How far it has come is chance; the test holds for every moment.
+        sys::poll::readable_within(
+            rustix::event::eventfd(0, rustix::event::EventfdFlags::empty()).unwrap(),
+            after,
+        )
+        .unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        runtime.ok(&["delete", "--force", &id]);
+        let left = cgroups(&id);
+        assert!(left.is_empty(), "{microseconds} us: {left:?}");
+    }
+    assert!(runtime.left().is_empty(), "{:?}", runtime.left());
+}
+
+#[test]
+fn a_hook_that_does_not_read_does_not_hold_up_a_long_state() {
+    let runtime = Runtime::gantry();
+    let mut bundle = Bundle::new(config(), &["probe", "true"]);
+    bundle.set("/annotations", json!({"long": "x".repeat(200_000)}));
+    bundle.set("/hooks", json!({"prestart": [{"path": "/bin/true"}]}));
+    assert!(runtime.run(&bundle).status.success());
 }
 
 #[test]

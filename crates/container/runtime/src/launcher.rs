@@ -127,6 +127,7 @@ pub fn start(
         program: &plan.program,
         slots: &slots,
         namespaces: plan.namespaces,
+        inherit: plan.inherit,
         cgroup: held.cgroup,
     };
     let launched = launch::launch(&launch).map_err(LaunchError::Clone)?;

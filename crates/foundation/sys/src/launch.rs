@@ -18,6 +18,9 @@ pub struct Launch<'a> {
     pub slots: &'a [BorrowedFd<'a>],
     /// Namespaces (CLONE_NEW* bits) that the process is created in.
     pub namespaces: u32,
+    /// Descriptors below this number stay open in the process; of all others it keeps only its
+    /// slots and its end of the channel.
+    pub inherit: u32,
     /// A cgroup v2 directory to create the process in.
     pub cgroup: Option<BorrowedFd<'a>>,
 }
@@ -95,7 +98,7 @@ pub fn launch(launch: &Launch<'_>) -> io::Result<Launched> {
     let pid = unsafe { raw::clone3(&args) }?;
     if pid == 0 {
         // SAFETY: this is the child; the numbers are its own copies of the launcher's descriptors.
-        unsafe { Init::new(&prepared, &slots, theirs.as_raw_fd()) }.run();
+        unsafe { Init::new(&prepared, &slots, theirs.as_raw_fd(), launch.inherit) }.run();
     }
     // SAFETY: the kernel has stored a new descriptor that nothing else owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };

@@ -206,6 +206,32 @@ pub(crate) fn chdir(path: &CStr) -> Result<()> {
     unsafe { call!(SYS_chdir, path.as_ptr()) }.map(drop)
 }
 
+/// The working directory's path as this process's root shows it, NUL included.
+pub(crate) fn getcwd(buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: `buffer` is writable for its length.
+    unsafe { call!(SYS_getcwd, buffer.as_mut_ptr(), buffer.len()) }
+}
+
+/// Mode of `path` below `dir`.
+pub(crate) fn chmod(dir: RawFd, path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: `path` is a C string.
+    unsafe { call!(SYS_fchmodat, dir, path.as_ptr(), mode) }.map(drop)
+}
+
+/// The target of a symbolic link, without NUL.
+pub(crate) fn readlinkat(dir: RawFd, path: &CStr, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: `path` is a C string and `buffer` is writable for its length.
+    unsafe {
+        call!(
+            SYS_readlinkat,
+            dir,
+            path.as_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len()
+        )
+    }
+}
+
 pub(crate) fn fchdir(fd: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: no pointers.
     unsafe { call!(SYS_fchdir, fd.as_raw_fd()) }.map(drop)
@@ -426,9 +452,11 @@ pub(crate) fn set_cloexec(fd: RawFd, cloexec: bool) -> Result<()> {
     .map(drop)
 }
 
-pub(crate) fn close_range(first: u32, flags: u32) -> Result<()> {
+/// Closes or marks what is open between two numbers, both included. It fails only for a range or
+/// flags that make no sense.
+pub(crate) fn close_range(first: u32, last: u32, flags: u32) {
     // SAFETY: no pointers. Callers close or mark only what nothing in the child uses any more.
-    unsafe { call!(SYS_close_range, first, u32::MAX, flags) }.map(drop)
+    let _ = unsafe { call!(SYS_close_range, first, last, flags) };
 }
 
 /// `ioctl` with a number as argument.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sys::poll;
 
-use super::{Runtime, RuntimeError};
+use super::{RuntimeError, signal};
 use crate::cgroup::{self, Cgroup, Hierarchy, Layout, Request};
 use crate::plan::{self, CgroupMount};
 use crate::spec::{Linux, LinuxResources};
@@ -22,6 +22,10 @@ pub struct CgroupDirectories {
     /// On the unified hierarchy.
     #[serde(default)]
     pub unified: Option<PathBuf>,
+    /// Some of it was there before the container: then it is not the container's to kill or to
+    /// remove.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 impl CgroupDirectories {
@@ -49,28 +53,45 @@ impl CgroupDirectories {
         Ok(self.cgroup().open_unified()?.map(OwnedFd::from))
     }
 
+    fn planned(layout: &Layout, planned: &cgroup::Plan) -> Self {
+        let Cgroup { v1, unified } = Cgroup::of(layout, planned);
+        let shared = planned.dirs.iter().any(|directory| directory.exists());
+        Self { v1, unified, shared }
+    }
+
     /// Removes the groups as soon as the processes in them, which must be ending, have ended.
     pub(super) fn remove(&self) -> io::Result<()> {
+        if self.shared {
+            return Ok(());
+        }
         self.cgroup().remove(|events: &File| poll::urgent(events))
+    }
+
+    /// Kills every process in the groups.
+    pub(super) fn kill(&self) -> io::Result<()> {
+        if self.shared || !self.cgroup().populated().unwrap_or(false) {
+            return Ok(());
+        }
+        self.cgroup().kill(|pid| match signal::send(pid, libc::SIGKILL) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        })
     }
 }
 
-/// What the plan needs to know of it.
+/// A container's cgroup, planned and not yet made.
 pub(super) struct Prepared {
+    layout: Layout,
+    planned: cgroup::Plan,
     pub(super) directories: CgroupDirectories,
     pub(super) mounts: Vec<CgroupMount>,
-    pub(super) cgroup2: bool,
 }
 
-impl Runtime {
-    /// Makes the container's cgroup with its limits: `linux.cgroupsPath`, or the container's id at
-    /// the top of each hierarchy.
-    pub(super) fn prepare_cgroup(&self, linux: &Linux, id: &str) -> Result<Prepared, RuntimeError> {
-        let failed = |source| RuntimeError::Cgroup {
-            id: id.to_owned(),
-            source,
-        };
-        let layout = Layout::read().map_err(failed)?;
+impl Prepared {
+    /// Plans the cgroup with its limits: `linux.cgroupsPath`, or the container's id at the top of
+    /// each hierarchy.
+    pub(super) fn new(linux: &Linux, id: &str) -> Result<Self, RuntimeError> {
+        let layout = Layout::read().map_err(|source| RuntimeError::cgroup(id, source))?;
         let path = group_path(&linux.cgroups_path, id)?;
         let configured = linux.resources.clone().unwrap_or_default();
         let devices = plan::device_rules(&configured.devices);
@@ -85,17 +106,23 @@ impl Runtime {
             current_memory_limit: None,
         };
         let planned = cgroup::plan(&layout, request)?;
-        let group = Cgroup::create(&layout, &planned).map_err(failed)?;
-        let mounts = mounts(&layout, &group, &path);
-        let cgroup2 = layout.v1.is_empty();
-        Ok(Prepared {
-            directories: CgroupDirectories {
-                v1: group.v1,
-                unified: group.unified,
-            },
+        let directories = CgroupDirectories::planned(&layout, &planned);
+        let mounts = mounts(&layout, &directories.cgroup(), &path);
+        Ok(Self {
+            layout,
+            planned,
+            directories,
             mounts,
-            cgroup2,
         })
+    }
+
+    pub(super) fn make(&self) -> io::Result<()> {
+        Cgroup::create(&self.layout, &self.planned).map(drop)
+    }
+
+    /// Whether `/sys/fs/cgroup` is the unified hierarchy alone.
+    pub(super) fn cgroup2(&self) -> bool {
+        self.layout.v1.is_empty()
     }
 }
 
@@ -105,7 +132,10 @@ pub(super) fn group_path(configured: &str, id: &str) -> Result<String, RuntimeEr
         return Err(RuntimeError::CgroupsPath(configured.to_owned()));
     }
     let path = if configured.is_empty() { id } else { configured };
-    Ok(format!("/{}", path.trim_matches('/')))
+    match path.trim_matches('/') {
+        "" => Err(RuntimeError::CgroupsPath(configured.to_owned())),
+        path => Ok(format!("/{path}")),
+    }
 }
 
 /// The hierarchies in which the container has a group of its own: others would show it the host's.
@@ -154,5 +184,6 @@ mod tests {
         assert_eq!(group_path("", "web").unwrap(), "/web");
         assert_eq!(group_path("/docker/abc", "web").unwrap(), "/docker/abc");
         assert!(group_path("/docker/../../x", "web").is_err());
+        assert!(group_path("/", "web").is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::cgroups::Prepared;
 use super::record::{Directory, Record, stat};
 use super::{Runtime, RuntimeError, home, hooks, identity};
 use crate::launcher::{self, Descriptors, LaunchError, Process};
@@ -73,11 +74,11 @@ impl Runtime {
     ) -> Result<Created, RuntimeError> {
         let spec = &complete(spec, bundle)?;
         let filter = filter(spec)?;
-        let cgroup = self.prepare_cgroup(&spec.linux.clone().unwrap_or_default(), create.id)?;
+        let cgroup = Prepared::new(&spec.linux.clone().unwrap_or_default(), create.id)?;
         let context = Context {
             cgroup_joins: &cgroup.directories.joins(),
             cgroups: &cgroup.mounts,
-            cgroup2: cgroup.cgroup2,
+            cgroup2: cgroup.cgroup2(),
             filter: filter.as_ref(),
             gate: true,
             init: create.init,
@@ -102,10 +103,17 @@ impl Runtime {
             cgroup: cgroup.directories.clone(),
             annotations: spec.annotations.clone(),
         };
-        let started = plan::create(spec, &context)
-            .map_err(RuntimeError::from)
-            .and_then(|plan| launch(create, spec, &plan, &mut record, directory));
-        started.inspect_err(|_| {
+        let plan = plan::create(spec, &context)?;
+        // Before there is anything to clear up, so that a kill from here on leaves what `delete`
+        // needs to find it.
+        directory
+            .write(&record)
+            .map_err(|source| RuntimeError::state(create.id, source))?;
+        let made = cgroup
+            .make()
+            .map_err(|source| RuntimeError::cgroup(create.id, source));
+        let launched = made.and_then(|()| launch(create, spec, &plan, &mut record, directory));
+        launched.inspect_err(|_| {
             // As above; the process has ended before an error is returned.
             let _ = record.cgroup.remove();
         })

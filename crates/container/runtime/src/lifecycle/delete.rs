@@ -4,7 +4,7 @@ use sys::pidfd;
 use sys::poll;
 
 use super::record::{Directory, Record};
-use super::{Runtime, RuntimeError, hooks, signal};
+use super::{Runtime, RuntimeError, hooks};
 use crate::spec::ContainerStatus;
 
 impl Runtime {
@@ -16,6 +16,7 @@ impl Runtime {
     pub fn delete(&self, id: &str, force: bool) -> Result<Vec<String>, RuntimeError> {
         let directory = Directory::of(&self.root, id)?;
         let record = match directory.read(id) {
+            // The record is the first thing that is written, so there is nothing else to clear up.
             Err(_) if force => return directory.remove(id).map(|()| Vec::new()),
             other => other?,
         };
@@ -67,12 +68,6 @@ fn end(record: &Record) -> std::io::Result<()> {
 /// Ends whatever is left in the cgroup (a container without a pid namespace of its own leaves its
 /// children behind) and removes it.
 fn remove_cgroup(record: &Record) -> std::io::Result<()> {
-    let cgroup = record.cgroup.cgroup();
-    if cgroup.populated().unwrap_or(false) {
-        cgroup.kill(|pid| match signal::send(pid, libc::SIGKILL) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        })?;
-    }
+    record.cgroup.kill()?;
     record.cgroup.remove()
 }

@@ -39,11 +39,11 @@ impl Runtime {
     /// The container is not running, or the kernel refused something.
     pub fn exec(&self, exec: &Exec<'_>) -> Result<launcher::Process, RuntimeError> {
         let allowed = [ContainerStatus::Running, ContainerStatus::Created];
-        let (directory, record) = self.expect(exec.id, "exec in", &allowed)?;
+        let (directory, record) = self.expect(exec.id, "exec", &allowed)?;
         let ended = RuntimeError::Status {
             id: exec.id.to_owned(),
             status: ContainerStatus::Stopped,
-            operation: "exec in",
+            operation: "exec",
         };
         let container = record.process().ok_or(ended)?;
         let filter = filter(&directory.spec(exec.id)?)?;

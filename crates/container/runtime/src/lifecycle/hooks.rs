@@ -1,7 +1,6 @@
 //! Hooks (runtime-spec 1.3 §config "POSIX-platform Hooks"): programs that run at points of a
 //! container's life, with its state on their standard input.
 
-use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use sys::program::{Builder, Op, Slot};
 
 use super::RuntimeError;
 use crate::launcher::{self, Descriptors, Process};
-use crate::plan::{self, Given, Plan, PlanError};
+use crate::plan::{self, Given, Plan, PlanError, STREAMS};
 use crate::spec::{Hook, State};
 
 /// Runs the hooks of one list in order; the first that fails ends the list.
@@ -31,15 +30,13 @@ pub(super) fn run(
         };
         let plan = plan_hook(hook, container.map(|(_, namespaces)| namespaces))?;
         let input = serde_json::to_vec(state).map_err(|error| failed(error.to_string()))?;
-        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-            .map_err(|error| failed(error.to_string()))?;
-        // A state document is far smaller than a pipe's buffer, so this does not wait.
-        std::fs::File::from(write)
-            .write_all(&input)
+        // A file in memory: however long the document is, nobody waits for a reader.
+        let input = sys::memfd::sealed("state", &input).map_err(|error| failed(error.to_string()))?;
+        rustix::fs::seek(&input, rustix::fs::SeekFrom::Start(0))
             .map_err(|error| failed(error.to_string()))?;
         let held = Descriptors {
             container: container.map(|(pidfd, _)| pidfd),
-            stdio: [Some(read.as_fd()), None, None],
+            stdio: [Some(input.as_fd()), None, None],
             ..Descriptors::default()
         };
         let process = launcher::start(&plan, &held, &mut |_, _| Ok(())).map_err(|e| failed(e.to_string()))?;
@@ -57,7 +54,10 @@ fn plan_hook(hook: &Hook, namespaces: Option<u32>) -> Result<Plan, PlanError> {
     }
     builder
         .push(Op::Dup { from: Slot(0), to: 0 })
-        .push(Op::CloseFrom { first: 3 });
+        .push(Op::CloseFrom {
+            first: STREAMS,
+            keep: Slot::NONE,
+        });
     let (name, search) = (builder.text(&hook.path), builder.text(""));
     builder.push(Op::Lookup { name, search });
     let own_name = [hook.path.clone()];
@@ -75,6 +75,7 @@ fn plan_hook(hook: &Hook, namespaces: Option<u32>) -> Result<Plan, PlanError> {
         program: builder.finish()?,
         given,
         namespaces: 0,
+        inherit: STREAMS,
         warnings: Vec::new(),
     })
 }

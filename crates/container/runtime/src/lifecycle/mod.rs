@@ -45,7 +45,7 @@ pub enum RuntimeError {
     #[error("container {0:?} does not exist")]
     NotFound(String),
     /// The container is not in the state that the operation needs.
-    #[error("container {id:?} is {status}: cannot {operation} it")]
+    #[error("{}", wrong_status(id, *status, operation))]
     Status {
         /// Which container.
         id: String,
@@ -101,7 +101,7 @@ pub enum RuntimeError {
         source: io::Error,
     },
     /// `linux.cgroupsPath` leads out of the hierarchies.
-    #[error("config.json: linux.cgroupsPath: {0:?} has a .. in it")]
+    #[error("config.json: linux.cgroupsPath: {0:?} is not below the root, or has a .. in it")]
     CgroupsPath(String),
     /// `linux.resources` asks for what this host cannot limit.
     #[error("config.json")]
@@ -119,7 +119,26 @@ pub enum RuntimeError {
     Host(#[source] io::Error),
 }
 
+/// Engines that drive an OCI runtime tell these cases apart by runc's words.
+fn wrong_status(id: &str, status: ContainerStatus, operation: &str) -> String {
+    match (operation, status) {
+        ("kill", ContainerStatus::Stopped) => "container not running".to_owned(),
+        ("exec", ContainerStatus::Stopped) => "cannot exec in a stopped container".to_owned(),
+        ("start", ContainerStatus::Stopped) => "cannot start a container that has stopped".to_owned(),
+        ("start", ContainerStatus::Running) => "cannot start an already running container".to_owned(),
+        ("delete", status) => format!("cannot delete container {id} that is not stopped: {status}"),
+        (operation, status) => format!("container {id:?} is {status}: cannot {operation} it"),
+    }
+}
+
 impl RuntimeError {
+    fn cgroup(id: &str, source: io::Error) -> Self {
+        Self::Cgroup {
+            id: id.to_owned(),
+            source,
+        }
+    }
+
     fn state(id: &str, source: io::Error) -> Self {
         Self::State {
             id: id.to_owned(),

@@ -29,10 +29,7 @@ impl Runtime {
     fn freeze(&self, id: &str, operation: &'static str, frozen: bool) -> Result<(), RuntimeError> {
         let alive = [ContainerStatus::Created, ContainerStatus::Running];
         let (_, record) = self.expect(id, operation, &alive)?;
-        let failed = |source| RuntimeError::Cgroup {
-            id: id.to_owned(),
-            source,
-        };
+        let failed = |source| RuntimeError::cgroup(id, source);
         let cgroup = record.cgroup.cgroup();
         let events = cgroup.open_events().map_err(failed)?;
         cgroup.freeze(frozen).map_err(failed)?;
@@ -92,10 +89,7 @@ impl Runtime {
     pub fn update(&self, id: &str, resources: &LinuxResources) -> Result<(), RuntimeError> {
         let alive = [ContainerStatus::Created, ContainerStatus::Running];
         let (directory, record) = self.expect(id, "update", &alive)?;
-        let failed = |source| RuntimeError::Cgroup {
-            id: id.to_owned(),
-            source,
-        };
+        let failed = |source| RuntimeError::cgroup(id, source);
         let layout = Layout::read().map_err(failed)?;
         let linux = directory.spec(id)?.linux.unwrap_or_default();
         let path = super::cgroups::group_path(&linux.cgroups_path, id)?;

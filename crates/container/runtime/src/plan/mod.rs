@@ -64,7 +64,7 @@ pub struct Context<'a> {
     pub init: bool,
     /// Keep the caller's session keyring instead of joining a new one.
     pub keep_keyring: bool,
-    /// Descriptors from 3 on that the program inherits.
+    /// Descriptors from 3 on that the program inherits; all others of the caller are closed.
     pub preserve_fds: u32,
     /// Standard streams are given as slots (otherwise they are inherited as they are).
     pub stdio: bool,
@@ -133,6 +133,8 @@ pub struct Plan {
     pub given: Vec<Given>,
     /// CLONE_NEW* bits that it is cloned with.
     pub namespaces: u32,
+    /// The caller's descriptors below this number stay open in it.
+    pub inherit: u32,
     /// What the specification allows to be left out, and was.
     pub warnings: Vec<String>,
 }
@@ -162,7 +164,7 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     }
     draft.identify(process, context)?;
     draft.run(process, context)?;
-    draft.finish(given, namespaces.cloned())
+    draft.finish(given, namespaces.cloned(), context)
 }
 
 /// Plans another process in a running container, whose namespaces are those of the process that
@@ -179,7 +181,7 @@ pub fn exec(process: &Process, namespaces: u32, context: &Context<'_>) -> Result
     draft.open_running_container(process, context)?;
     draft.identify(process, context)?;
     draft.run(process, context)?;
-    draft.finish(given, 0)
+    draft.finish(given, 0, context)
 }
 
 /// personality(2): the domain's own number.
@@ -189,6 +191,9 @@ fn persona(domain: PersonalityDomain) -> u32 {
         PersonalityDomain::Linux32 => 8,
     }
 }
+
+/// Standard input, output and error.
+pub(crate) const STREAMS: u32 = 3;
 
 /// A program being written, with the slots that several parts of it use.
 struct Draft {
@@ -246,11 +251,12 @@ impl Draft {
         }
     }
 
-    fn finish(self, given: Vec<Given>, namespaces: u32) -> Result<Plan, PlanError> {
+    fn finish(self, given: Vec<Given>, namespaces: u32, context: &Context<'_>) -> Result<Plan, PlanError> {
         Ok(Plan {
             program: self.builder.finish()?,
             given,
             namespaces,
+            inherit: STREAMS + context.preserve_fds,
             warnings: self.warnings,
         })
     }

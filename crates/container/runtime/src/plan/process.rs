@@ -2,7 +2,7 @@
 
 use sys::program::{MAY_RETRY, Op, Slot, TOLERATE_REFUSAL};
 
-use super::{Context, Draft, PlanError};
+use super::{Context, Draft, PlanError, STREAMS};
 use crate::capability::CapabilitySet;
 use crate::spec::{IoPriorityClass, Process, RlimitType, Scheduler, SchedulerFlag, SchedulerPolicy};
 
@@ -132,9 +132,6 @@ impl Draft {
         for (from, to) in streams.into_iter().flatten().zip(0..) {
             self.builder.push(Op::Dup { from, to });
         }
-        self.builder.push(Op::CloseFrom {
-            first: 3 + context.preserve_fds,
-        });
     }
 
     fn scheduling(&mut self, process: &Process) -> Result<(), PlanError> {
@@ -188,6 +185,10 @@ impl Draft {
         } else {
             self.filter(context);
         }
+        // From here on paths are resolved that the container chose.
+        let first = STREAMS + context.preserve_fds;
+        let keep = self.gate.unwrap_or(Slot::NONE);
+        self.builder.push(Op::CloseFrom { first, keep });
         let path = self.builder.text(&process.cwd);
         self.builder.push(Op::Chdir {
             path,
@@ -238,6 +239,10 @@ impl Draft {
         let groups = self
             .builder
             .words(user.additional_gids.iter().map(|gid| u64::from(*gid)));
+        self.builder.push(Op::OwnStreams {
+            uid: user.uid,
+            gid: user.gid,
+        });
         self.builder.push(Op::Groups { groups });
         self.builder.push(Op::Ids {
             uid: user.uid,

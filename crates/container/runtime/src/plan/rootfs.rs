@@ -3,7 +3,7 @@
 //! Everything happens before `pivot_root`, through a descriptor of the new root: the host's paths
 //! are still there for bind mounts, and the container's are resolved inside it by the kernel.
 
-use sys::program::{NO_SYMLINKS, Op, RECURSIVE, Slot};
+use sys::program::{INHERIT_MODE, NO_SYMLINKS, Op, RECURSIVE, Slot};
 
 use super::namespaces::{Namespaces, bit};
 use super::options::{Attributes, MountOptions};
@@ -27,11 +27,11 @@ pub(super) fn build(
         pts: None,
         sealed: Vec::new(),
     };
-    for (index, mount) in spec.mounts.iter().enumerate() {
+    let mounts: Vec<Mount> = spec.mounts.iter().map(normal).collect();
+    for (index, mount) in mounts.iter().enumerate() {
         tree.mount(index, mount, &namespaces, context)?;
     }
-    if !spec
-        .mounts
+    if !mounts
         .iter()
         .any(|mount| mount.destination == "/dev" && is_bind(mount))
     {
@@ -43,6 +43,25 @@ pub(super) fn build(
     tree.working_directory(spec);
     tree.pivot(spec, linux);
     tree.names(spec, &namespaces)
+}
+
+/// The same mount with its destination absolute and without empty components, so that one place
+/// has one name.
+fn normal(mount: &Mount) -> Mount {
+    let components = mount
+        .destination
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".");
+    let destination = components.fold(String::new(), |path, component| path + "/" + component);
+    let destination = if destination.is_empty() {
+        "/".to_owned()
+    } else {
+        destination
+    };
+    Mount {
+        destination,
+        ..mount.clone()
+    }
 }
 
 fn is_bind(mount: &Mount) -> bool {
@@ -83,6 +102,22 @@ fn attach_root(draft: &mut Draft, root: &Root, linux: &Linux, context: &Context<
     out
 }
 
+/// procfs and sysfs go exactly where they are said to go: what is covered below them must not be
+/// somewhere else (CVE-2019-19921). A tmpfs without a mode of its own has that of what it covers.
+fn attach_flags(kind: &str, options: &MountOptions) -> u32 {
+    match kind {
+        _ if options.bind.is_some() => 0,
+        "proc" | "sysfs" => NO_SYMLINKS,
+        "tmpfs" if !options.data.iter().any(|option| option.starts_with("mode=")) => INHERIT_MODE,
+        _ => 0,
+    }
+}
+
+/// A read-only tmpfs is written to until the container's mounts are all in it.
+fn is_sealed_late(kind: &str, options: &MountOptions) -> bool {
+    options.bind.is_none() && kind == "tmpfs" && options.attributes.set & libc::MOUNT_ATTR_RDONLY != 0
+}
+
 fn propagation_type(propagation: RootfsPropagation) -> u64 {
     use RootfsPropagation::{Private, Rprivate, Rshared, Rslave, Runbindable, Shared, Slave, Unbindable};
     match propagation {
@@ -104,8 +139,8 @@ struct Tree<'d> {
     root: Slot,
     sys: Option<Slot>,
     pts: Option<Slot>,
-    /// Mounts that become read-only once everything below them is in place.
-    sealed: Vec<Slot>,
+    /// Where mounts are that become read-only once everything below them is in place.
+    sealed: Vec<String>,
 }
 
 impl Tree<'_> {
@@ -124,9 +159,12 @@ impl Tree<'_> {
             Some(recursive) => self.bind(mount, &options, recursive, context),
             None => self.filesystem(&mount.kind, &mount.source, &options),
         };
-        self.attach(tree, &mount.destination, &mount.kind);
+        self.attach(tree, &mount.destination, attach_flags(&mount.kind, &options));
         self.propagate(tree, &options.propagation);
         self.remember(tree, mount);
+        if is_sealed_late(&mount.kind, &options) {
+            self.sealed.push(mount.destination.clone());
+        }
         Ok(())
     }
 
@@ -159,19 +197,14 @@ impl Tree<'_> {
         out
     }
 
-    /// A new filesystem. A read-only tmpfs is written to until the container's mounts are all in
-    /// it, so it is sealed at the end.
+    /// A new filesystem, as a detached mount.
     fn filesystem(&mut self, kind: &str, source: &str, options: &MountOptions) -> Slot {
-        let mut attributes = options.attributes;
-        let late = kind == "tmpfs" && attributes.set & libc::MOUNT_ATTR_RDONLY != 0;
-        if late {
-            attributes.set &= !libc::MOUNT_ATTR_RDONLY;
+        let mut attributes = options.attributes.set;
+        if is_sealed_late(kind, options) {
+            attributes &= !libc::MOUNT_ATTR_RDONLY;
         }
-        let out = self.new_mount(kind, source, &options.data, attributes.set);
+        let out = self.new_mount(kind, source, &options.data, attributes);
         self.set(out, options.recursive, RECURSIVE);
-        if late {
-            self.sealed.push(out);
-        }
         out
     }
 
@@ -215,15 +248,8 @@ impl Tree<'_> {
         }
     }
 
-    /// procfs and sysfs go exactly where they are said to go: what is covered below them must not
-    /// be somewhere else (CVE-2019-19921).
-    fn attach(&mut self, tree: Slot, destination: &str, kind: &str) {
+    fn attach(&mut self, tree: Slot, destination: &str, flags: u32) {
         let path = self.draft.builder.text(destination);
-        let flags = if matches!(kind, "proc" | "sysfs") {
-            NO_SYMLINKS
-        } else {
-            0
-        };
         self.draft.builder.push(Op::Attach {
             tree,
             root: self.root,
@@ -238,7 +264,6 @@ impl Tree<'_> {
             ("proc", "/proc") => self.draft.proc = Some(tree),
             ("sysfs", "/sys") => self.sys = Some(tree),
             ("devpts", "/dev/pts") => self.pts = Some(tree),
-            _ if self.sealed.last() == Some(&tree) => {}
             _ => self.draft.builder.release(tree),
         }
     }
@@ -259,7 +284,7 @@ impl Tree<'_> {
                 Some(cgroup) => self.cgroup_bind(cgroup, options.attributes),
                 None => self.new_mount("cgroup2", "cgroup", &options.data, attributes),
             };
-            self.attach(tree, &mount.destination, "cgroup2");
+            self.attach(tree, &mount.destination, 0);
             self.draft.builder.release(tree);
             return Ok(());
         }
@@ -268,19 +293,20 @@ impl Tree<'_> {
             ..options
         };
         let directory = self.filesystem("tmpfs", "tmpfs", &base);
-        self.attach(directory, &mount.destination, "tmpfs");
+        self.attach(directory, &mount.destination, 0);
+        self.draft.builder.release(directory);
         for cgroup in context.cgroups {
             let tree = if own {
                 self.new_mount("cgroup", "cgroup", &cgroup.options, attributes)
             } else {
                 self.cgroup_bind(cgroup, base.attributes)
             };
-            self.attach(tree, &format!("{}/{}", mount.destination, cgroup.name), "cgroup");
+            self.attach(tree, &format!("{}/{}", mount.destination, cgroup.name), 0);
             self.draft.builder.release(tree);
             self.cgroup_links(&mount.destination, &cgroup.name);
         }
-        if self.sealed.last() != Some(&directory) {
-            self.draft.builder.release(directory);
+        if is_sealed_late("tmpfs", &base) {
+            self.sealed.push(mount.destination.clone());
         }
         Ok(())
     }
@@ -387,8 +413,16 @@ impl Tree<'_> {
                 });
             }
         }
-        for tree in std::mem::take(&mut self.sealed) {
-            self.read_only(tree);
+        for destination in std::mem::take(&mut self.sealed) {
+            let (out, path) = (self.draft.builder.slot(), self.draft.builder.text(destination));
+            self.draft.builder.push(Op::Open {
+                out,
+                dir: self.root,
+                path,
+                flags: 0,
+            });
+            self.read_only(out);
+            self.draft.builder.release(out);
         }
         if root.readonly {
             self.read_only(self.root);

@@ -158,6 +158,7 @@ impl Driver {
             program,
             slots,
             namespaces,
+            inherit: 3,
             cgroup: cgroup.map(AsFd::as_fd),
         })
     }
@@ -289,7 +290,10 @@ fn plain_program(arguments: &[Bytes], environment: &[Bytes], count: usize) -> io
             to: number.into(),
         });
     }
-    builder.push(Op::CloseFrom { first: count.into() });
+    builder.push(Op::CloseFrom {
+        first: count.into(),
+        keep: Slot::NONE,
+    });
     let name = builder.text(arguments.first().map_or(&[][..], |name| &name.0));
     let search = builder.text("");
     let arguments = builder.texts(arguments.iter().map(|argument| &argument.0));

@@ -166,7 +166,10 @@ pub(crate) fn program(script: &str, slots: u8, first: &[Op]) -> Vec<u8> {
             to: number.into(),
         });
     }
-    builder.push(Op::CloseFrom { first: 3 });
+    builder.push(Op::CloseFrom {
+        first: 3,
+        keep: Slot::NONE,
+    });
     let (name, search) = (builder.text("/bin/sh"), builder.text(""));
     let (arguments, environment) = (
         builder.texts(["sh", "-c", script]),

@@ -7,6 +7,8 @@ use crate::raw::{self, Errno, Result};
 
 /// The kernel's NGROUPS_MAX is larger; a list that does not fit the stack is refused by the planner.
 const MAX_GROUPS: usize = 1024;
+/// 1:3.
+const NULL_DEVICE: u64 = 0x103;
 /// Highest capability number that this code tries; the kernel says where its own end.
 const MAX_CAPABILITY: u64 = 63;
 
@@ -15,8 +17,38 @@ const MAX_CAPABILITY: u64 = 63;
 pub(super) fn chdir(path: &CStr, flags: u32) -> Result<()> {
     match raw::chdir(path) {
         Err(Errno::ACCESS | Errno::PERM) if flags & MAY_RETRY != 0 => Ok(()),
-        other => other,
+        other => other.and_then(|()| is_inside()),
     }
+}
+
+/// A directory outside the root has no path, and the kernel says so (CVE-2024-21626).
+fn is_inside() -> Result<()> {
+    let mut path = [0; libc::PATH_MAX as usize];
+    raw::getcwd(&mut path)?;
+    if path[0] == b'/' {
+        Ok(())
+    } else {
+        Err(Errno::NOENT)
+    }
+}
+
+/// Standard streams belong to the user, who may then also open them by name (`/dev/stdout`). The
+/// null device belongs to everyone; where the host refuses, the stream stays usable as it is.
+pub(super) fn own_streams(uid: u32, gid: u32) -> Result<()> {
+    for stream in 0..3 {
+        let Ok(stat) = raw::stat(stream, c"") else {
+            continue;
+        };
+        let null = stat.st_mode & libc::S_IFMT == libc::S_IFCHR && stat.st_rdev == NULL_DEVICE;
+        if null || stat.st_uid == uid {
+            continue;
+        }
+        match raw::chown(stream, c"", uid, gid) {
+            Err(Errno::PERM | Errno::ROFS | Errno::INVAL | Errno::NOSYS) => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn groups(words: &[u64]) -> Result<()> {

@@ -14,7 +14,7 @@ mod reaper;
 mod resolve;
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use crate::launch::Report;
 use crate::program::{Op, Prepared, SLOTS, Slot, TOLERATE_REFUSAL};
@@ -37,7 +37,13 @@ impl<'a> Init<'a> {
     /// # Safety
     /// Only in a process that `clone3` has just made: the descriptors named here are its own
     /// copies, and nothing else in it runs.
-    pub(crate) unsafe fn new(program: &'a Prepared<'a>, slots: &[RawFd], channel: RawFd) -> Self {
+    pub(crate) unsafe fn new(
+        program: &'a Prepared<'a>,
+        slots: &[RawFd],
+        channel: RawFd,
+        inherit: u32,
+    ) -> Self {
+        close_others(slots, channel, inherit);
         // SAFETY: this process's copy of the descriptor has no other owner that will ever run.
         let own = |fd: RawFd| unsafe { OwnedFd::from_raw_fd(fd) };
         let mut held = [const { None }; SLOTS];
@@ -161,9 +167,10 @@ impl<'a> Init<'a> {
             } => self.console(pts, socket, out, size, Owner::unpack(owner)),
             Op::ControllingTerminal { tty } => raw::ioctl(self.fd(tty)?, libc::TIOCSCTTY, 0).map(drop),
             Op::Dup { from, to } => self.dup(from, to),
-            Op::CloseFrom { first } => raw::close_range(first, libc::CLOSE_RANGE_CLOEXEC),
+            Op::CloseFrom { first, keep } => self.close_from(first, keep),
             Op::Chdir { path, flags } => identity::chdir(text(path), flags),
             Op::Groups { groups } => identity::groups(words(groups)),
+            Op::OwnStreams { uid, gid } => identity::own_streams(uid, gid),
             Op::Ids { uid, gid } => raw::setresgid(gid).and_then(|()| raw::setresuid(uid)),
             Op::BoundingSet { keep } => identity::bounding_set(keep),
             Op::Capabilities {
@@ -249,16 +256,32 @@ impl<'a> Init<'a> {
     /// FIFO: it has a name, and survives the death of whoever created the container.
     fn wait_start(&mut self, gate: Slot) -> Result<()> {
         let gate = self.take(gate)?;
-        self.report(&Report::created());
-        self.channel = None;
+        let channel = self.channel.take().ok_or(Errno::BADF)?;
+        // Nobody would ever start what a launcher that is gone has not heard of.
+        raw::write(channel.as_fd(), &Report::created().to_bytes())?;
+        drop(channel);
         raw::read(gate.as_fd(), &mut [0]).map(drop)
+    }
+
+    /// From here on paths are the container's: no descriptor of ours may be a way around them.
+    fn close_from(&mut self, first: u32, keep: Slot) -> Result<()> {
+        let kept = self.take(keep).ok();
+        self.slots.iter_mut().for_each(|slot| *slot = None);
+        raw::close_range(first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        match kept {
+            Some(kept) => self.keep(keep, kept),
+            None => Ok(()),
+        }
     }
 
     /// Nothing of ours may sit on the number that a container's descriptor is to have.
     fn dup(&mut self, from: Slot, to: u32) -> Result<()> {
         let to = RawFd::try_from(to).map_err(|_| Errno::BADF)?;
-        let source = self.fd(from)?.as_raw_fd();
-        if source == to {
+        if self.fd(from)?.as_raw_fd() == to {
+            // It is there already: the program's from now on, and the slot gets one of its own.
+            let copy = raw::dup_above(self.fd(from)?, RESERVED)?;
+            let _ = self.take(from)?.into_raw_fd();
+            self.keep(from, copy)?;
             return raw::set_cloexec(to, false);
         }
         for held in self.slots.iter_mut().chain([&mut self.channel]).flatten() {
@@ -266,7 +289,7 @@ impl<'a> Init<'a> {
                 *held = raw::dup_above(held.as_fd(), RESERVED)?;
             }
         }
-        raw::dup3(source, to, 0)
+        raw::dup3(self.fd(from)?.as_raw_fd(), to, 0)
     }
 
     fn report(&self, report: &Report) {
@@ -304,6 +327,26 @@ impl<'a> Init<'a> {
     fn keep(&mut self, slot: Slot, fd: OwnedFd) -> Result<()> {
         *self.slots.get_mut(usize::from(slot.0)).ok_or(Errno::BADF)? = Some(fd);
         Ok(())
+    }
+}
+
+/// Closes what the launcher had open besides: a directory of the host that stays open while the
+/// container's paths are resolved is a way out of it (CVE-2024-21626), and the launcher's end of
+/// the channel would hide its death.
+fn close_others(slots: &[RawFd], channel: RawFd, inherit: u32) {
+    let mut from = inherit;
+    loop {
+        let kept = slots.iter().chain([&channel]).map(|fd| fd.unsigned_abs());
+        // Descriptors are few, and looking for the next one needs no memory.
+        match kept.filter(|fd| *fd >= from).min() {
+            Some(next) => {
+                if next > from {
+                    raw::close_range(from, next - 1, 0);
+                }
+                from = next + 1;
+            }
+            None => return raw::close_range(from, u32::MAX, 0),
+        }
     }
 }
 

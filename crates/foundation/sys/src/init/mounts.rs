@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::resolve::{self, Make, PathBuffer};
 use super::{Init, Owner};
-use crate::program::{NO_SYMLINKS, RECURSIVE, Slot, Texts};
+use crate::program::{INHERIT_MODE, NO_SYMLINKS, RECURSIVE, Slot, Texts};
 use crate::raw::{self, Errno, MountAttr, Result};
 
 const CLONE_ONE: u32 = libc::OPEN_TREE_CLONE | AT_EMPTY_PATH;
@@ -15,7 +15,14 @@ const AT_RECURSIVE: u32 = libc::AT_RECURSIVE.cast_unsigned();
 
 impl Init<'_> {
     pub(super) fn open(&mut self, out: Slot, dir: Slot, path: &CStr, flags: u32) -> Result<()> {
-        let fd = raw::openat2(self.dir(dir)?, path, flags.cast_signed() | libc::O_PATH, 0, 0)?;
+        let resolve = if dir == Slot::NONE { 0 } else { resolve::IN_ROOT };
+        let fd = raw::openat2(
+            self.dir(dir)?,
+            path,
+            flags.cast_signed() | libc::O_PATH,
+            0,
+            resolve,
+        )?;
         self.keep(out, fd)
     }
 
@@ -68,6 +75,10 @@ impl Init<'_> {
             Make::File
         };
         let target = resolve::open(self.fd(root)?.as_raw_fd(), path, resolve, make)?;
+        if flags & INHERIT_MODE != 0 {
+            let mode = raw::stat(target.as_raw_fd(), c"")?.st_mode & 0o7777;
+            raw::chmod(self.fd(tree)?.as_raw_fd(), c".", mode)?;
+        }
         raw::move_mount(self.fd(tree)?, target.as_raw_fd(), c"")
     }
 

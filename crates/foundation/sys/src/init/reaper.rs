@@ -26,7 +26,7 @@ pub(super) fn fork_under_init() -> Result<()> {
 
 fn serve(program: i32) -> ! {
     // Standard streams too: the container's end of its pipes must close when its program ends.
-    let _ = raw::close_range(0, 0);
+    raw::close_range(0, u32::MAX, 0);
     loop {
         match raw::wait_signal(ALL) {
             Ok(libc::SIGCHLD) => reap(program),

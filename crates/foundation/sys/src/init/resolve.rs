@@ -23,32 +23,92 @@ pub(super) enum Make {
     File,
 }
 
+/// Links that lead to something missing are followed, and it is made: so many of them.
+const MAX_LINKS: usize = 40;
+
 /// Opens `path` inside `root` as O_PATH; missing directories on the way are made (mode 0755).
 pub(super) fn open(root: RawFd, path: &CStr, resolve: u64, make: Make) -> Result<OwnedFd> {
-    let path = relative(path);
-    match raw::openat2(root, path, PATH, 0, resolve) {
+    match raw::openat2(root, relative(path), PATH, 0, resolve) {
         Err(Errno::NOENT) if make != Make::Nothing => {}
         other => return other,
     }
+    let mut wanted = PathBuffer::new();
+    wanted.append(relative(path).to_bytes())?;
+    for _ in 0..MAX_LINKS {
+        match walk(root, &wanted, resolve, make)? {
+            Walked::There(found) => return Ok(found),
+            Walked::Elsewhere(path) => wanted = path,
+        }
+    }
+    Err(Errno::LOOP)
+}
+
+/// Where a walk along a path has come to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack: there is no allocating here"
+)]
+enum Walked {
+    /// To its end.
+    There(OwnedFd),
+    /// To a link that leads to nothing; this path leads to where it points.
+    Elsewhere(PathBuffer),
+}
+
+fn walk(root: RawFd, path: &PathBuffer, resolve: u64, make: Make) -> Result<Walked> {
     let mut prefix = PathBuffer::new();
     let mut parent = raw::openat2(root, c".", PATH, 0, resolve)?;
-    let mut components = path
-        .to_bytes()
-        .split(|byte| *byte == b'/')
-        .filter(|part| !part.is_empty())
-        .peekable();
-    while let Some(component) = components.next() {
-        let last = components.peek().is_none();
+    let path = path.as_cstr().to_bytes();
+    let mut at = 0;
+    while let Some((component, end)) = next_component(path, at) {
+        let before = prefix.length;
         prefix.push(component)?;
         parent = match raw::openat2(root, prefix.as_cstr(), PATH, 0, resolve) {
             Err(Errno::NOENT) => {
-                make_one(&parent, component, if last { make } else { Make::Directory })?;
+                let last = next_component(path, end).is_none();
+                let mut name = PathBuffer::new();
+                name.push(component)?;
+                if let Some(target) = link(&parent, &name) {
+                    prefix.truncate(before);
+                    return leap(&prefix, &target, &path[end..]).map(Walked::Elsewhere);
+                }
+                make_one(&parent, &name, if last { make } else { Make::Directory })?;
                 raw::openat2(root, prefix.as_cstr(), PATH, 0, resolve)?
             }
             other => other?,
         };
+        at = end;
     }
-    Ok(parent)
+    Ok(Walked::There(parent))
+}
+
+/// The component that begins at or after `at`, and where it ends.
+fn next_component(path: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let start = at + path.get(at..)?.iter().position(|byte| *byte != b'/')?;
+    let length = path[start..]
+        .iter()
+        .position(|byte| *byte == b'/')
+        .unwrap_or(path.len() - start);
+    Some((&path[start..start + length], start + length))
+}
+
+fn link(parent: &OwnedFd, name: &PathBuffer) -> Option<PathBuffer> {
+    let mut target = PathBuffer::new();
+    let room = target.bytes.len() - 1;
+    target.length = raw::readlinkat(parent.as_raw_fd(), name.as_cstr(), &mut target.bytes[..room]).ok()?;
+    Some(target)
+}
+
+/// The path behind a link: from the root or from the link's directory, then what was still to go.
+fn leap(directory: &PathBuffer, target: &PathBuffer, rest: &[u8]) -> Result<PathBuffer> {
+    let mut path = PathBuffer::new();
+    let target = target.as_cstr();
+    if !target.to_bytes().starts_with(b"/") {
+        path.append(directory.as_cstr().to_bytes())?;
+    }
+    path.push(relative(target).to_bytes())?;
+    path.append(rest)?;
+    Ok(path)
 }
 
 /// The directory that holds `path`'s last component (made where missing), and that component.
@@ -72,12 +132,10 @@ fn relative(path: &CStr) -> &CStr {
     }
 }
 
-fn make_one(parent: &OwnedFd, name: &[u8], make: Make) -> Result<()> {
-    let mut buffer = PathBuffer::new();
-    buffer.push(name)?;
+fn make_one(parent: &OwnedFd, name: &PathBuffer, make: Make) -> Result<()> {
     let made = match make {
-        Make::File => raw::mknodat(parent.as_raw_fd(), buffer.as_cstr(), libc::S_IFREG | 0o755, 0),
-        _ => raw::mkdirat(parent.as_raw_fd(), buffer.as_cstr(), 0o755),
+        Make::File => raw::mknodat(parent.as_raw_fd(), name.as_cstr(), libc::S_IFREG | 0o755, 0),
+        _ => raw::mkdirat(parent.as_raw_fd(), name.as_cstr(), 0o755),
     };
     match made {
         // Somebody else made it meanwhile; whatever it is, it is opened inside the root next.
@@ -122,6 +180,11 @@ impl PathBuffer {
     pub(super) fn clear(&mut self) {
         self.bytes[..self.length].fill(0);
         self.length = 0;
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.bytes[length..self.length].fill(0);
+        self.length = length;
     }
 
     /// Removes the last component; the root stays.

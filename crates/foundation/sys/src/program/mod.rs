@@ -13,7 +13,9 @@ mod prepared;
 
 pub use builder::{BuildError, Builder};
 pub use format::{FormatError, VERSION};
-pub use op::{MAY_RETRY, NO_SYMLINKS, Op, RECURSIVE, Slot, TOLERATE_REFUSAL, Text, Texts, Words};
+pub use op::{
+    INHERIT_MODE, MAY_RETRY, NO_SYMLINKS, Op, RECURSIVE, Slot, TOLERATE_REFUSAL, Text, Texts, Words,
+};
 pub(crate) use prepared::Prepared;
 
 use format::Arena;

@@ -211,7 +211,7 @@ operations! {
     12 Propagation { path: Text = a, flags: u32 = b }
     /// Make the mount that holds `path` private, as `pivot_root` demands of the new root's parent.
     13 PrivateParent { path: Text = a }
-    /// Open `path` below `dir` as `O_PATH` (with `flags`) into `out`.
+    /// Open `path` as `O_PATH` (with `flags`) into `out`: inside `dir`, or without one as it is.
     14 Open { out: Slot = s0, dir: Slot = s1, path: Text = a, flags: u32 = b }
     /// `open_tree` of `path` below `dir` (empty: `dir` itself) into `out`.
     15 Tree { out: Slot = s0, dir: Slot = s1, path: Text = a, flags: u32 = b }
@@ -223,7 +223,7 @@ operations! {
     17 Attributes { tree: Slot = s0, set: u64 = x, clear: u64 = y, propagation: u64 = z, flags: u32 = a }
     /// `move_mount` of `tree` to `path` inside `root`, where a missing target is made: a directory
     /// for a directory, an empty file for anything else. `flags` bit 0: no symbolic link may be
-    /// passed on the way. With no `root` the path is the launcher's and must exist.
+    /// passed on the way; bit 1: the mount's root gets the target's mode. With no `root` the path is the launcher's and must exist.
     18 Attach { tree: Slot = s0, root: Slot = s1, path: Text = a, flags: u32 = b }
     /// `pivot_root` into `root` and detach the old root.
     19 Pivot { root: Slot = s0 }
@@ -243,8 +243,8 @@ operations! {
     25 ControllingTerminal { tty: Slot = s0 }
     /// `dup2` of `from` to the descriptor number `to`, without close-on-exec.
     26 Dup { from: Slot = s0, to: u32 = a }
-    /// Mark every descriptor from `first` on close-on-exec.
-    27 CloseFrom { first: u32 = a }
+    /// Close every slot but `keep`, and mark every descriptor from `first` on close-on-exec.
+    27 CloseFrom { first: u32 = a, keep: Slot = s0 }
     /// `chdir(path)`. `flags` bit 0: a refusal is left to a later `Chdir`.
     28 Chdir { path: Text = a, flags: u32 = b }
     /// `setgroups`: each word is one group id.
@@ -282,6 +282,8 @@ operations! {
     43 Exec { arguments: Texts = a, environment: Texts = b }
     /// Make the directory `path` inside `root`, and those above it, where they do not exist.
     44 Directory { root: Slot = s0, path: Text = a }
+    /// Give the standard streams to a user.
+    45 OwnStreams { uid: u32 = a, gid: u32 = b }
 }
 
 /// Flag of [`Op::Write`]: a refusal is a warning.
@@ -290,5 +292,7 @@ pub const TOLERATE_REFUSAL: u32 = 1;
 pub const RECURSIVE: u32 = 1;
 /// Flag of [`Op::Attach`]: refuse symbolic links on the way (CVE-2019-19921).
 pub const NO_SYMLINKS: u32 = 1;
+/// Flag of [`Op::Attach`]: the mount's root gets the mode of what it covers.
+pub const INHERIT_MODE: u32 = 2;
 /// Flag of [`Op::Chdir`]: a refusal is left to a later `Chdir`.
 pub const MAY_RETRY: u32 = 1;
