@@ -7,7 +7,7 @@
 )]
 
 use schema::json::{self, Options};
-use schema::{BUILTIN, object, proto};
+use schema::{BUILTIN, MAX_REQUEST_BYTES, object, proto};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     print(
         "protobuf decode",
-        median(|| proto::open(&BUILTIN, Some(ty), &message)),
+        median(|| proto::open(&BUILTIN, Some(ty), &message, MAX_REQUEST_BYTES)),
     );
     print("protobuf encode", median(|| proto::seal(&BUILTIN, &pod)));
     print("body scan", median(|| object::scan(&body)));

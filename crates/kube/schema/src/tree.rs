@@ -161,7 +161,12 @@ impl Map {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
-    /// Appends an entry; the map is not one until [`Map::from_entries`] has sorted it.
+    /// Entries as they come; the map is not one until [`Struct::settle`] has sorted it.
+    pub(crate) fn unsorted(entries: Vec<(Box<str>, Value)>) -> Self {
+        Self { entries }
+    }
+
+    /// Appends an entry, to be sorted in as above.
     pub(crate) fn push_unsorted(&mut self, entry: (Box<str>, Value)) {
         self.entries.push(entry);
     }
@@ -231,5 +236,23 @@ impl Struct {
     /// Takes a member out of its slot.
     pub fn remove(&mut self, slot: usize) -> Option<Value> {
         self.position(slot).ok().map(|at| self.fields.remove(at).1)
+    }
+
+    /// Sorts the maps of a tree that a decoder has filled out of order. One pass, however often
+    /// the input came back to a map.
+    pub(crate) fn settle(&mut self) {
+        self.fields.iter_mut().for_each(|(_, value)| settle(value));
+    }
+}
+
+fn settle(value: &mut Value) {
+    match value {
+        Value::List(items) => items.iter_mut().for_each(settle),
+        Value::Struct(object) => object.settle(),
+        Value::Map(map) => {
+            **map = Map::from_entries(map.take_entries());
+            map.values_mut().for_each(settle);
+        }
+        _ => {}
     }
 }

@@ -7,11 +7,12 @@
 use super::reader::{Reader, SyntaxError, Token};
 use super::report::{Issue, IssueKind, MAX_ISSUES};
 use super::text::read_raw;
-use crate::MAX_TREE_DEPTH;
 use crate::row::{Emit, Field, Form, Kind, NameId, Shape, TypeId, Types};
 use crate::scalar;
 use crate::tree::{Map, Struct, Value};
+use crate::{MAX_REQUEST_BYTES, MAX_TREE_DEPTH};
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// How to decode.
@@ -19,7 +20,7 @@ use std::fmt::Write;
 pub struct Options {
     /// Collect [`Issue`]s (`fieldValidation` `Warn` and `Strict`).
     pub report: bool,
-    /// The largest accepted input in bytes; upstream's request limit is 3 MiB.
+    /// The largest accepted input in bytes.
     pub max_bytes: usize,
 }
 
@@ -27,7 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             report: false,
-            max_bytes: 3 << 20,
+            max_bytes: MAX_REQUEST_BYTES,
         }
     }
 }
@@ -71,7 +72,7 @@ pub fn decode(types: &Types, ty: TypeId, json: &[u8], options: Options) -> Resul
     let mut decoder = Decoder::new(types, json, options);
     let object = decoder.document(ty)?;
     match decoder.error {
-        Some(error) => Err(DecodeError::Value(error)),
+        Some(failure) => Err(DecodeError::Value(failure.message)),
         None => Ok(Decoded {
             object,
             issues: decoder.issues,
@@ -101,7 +102,20 @@ struct Decoder<'a> {
     path: Vec<Step<'a>>,
     /// The struct whose member is being read: Go names it in type errors.
     owner: Option<TypeId>,
-    error: Option<String>,
+    /// Inside a value with an unmarshaler of its own: how long the path was where that began. Go
+    /// starts over there, without reports, and its type errors name the outer member.
+    opaque: Option<usize>,
+    error: Option<Failure>,
+    /// Some map was given twice and has yet to be sorted: once at the end, because doing so each
+    /// time would make the work quadratic.
+    unsettled: bool,
+}
+
+/// The error to answer with, if the rest is JSON.
+struct Failure {
+    message: String,
+    /// From an unmarshaler. Go stops there, so it wins over type errors found before it.
+    fatal: bool,
 }
 
 type Scanned<T> = Result<T, SyntaxError>;
@@ -115,7 +129,9 @@ impl<'a> Decoder<'a> {
             issues: Vec::new(),
             path: Vec::new(),
             owner: None,
+            opaque: None,
             error: None,
+            unsettled: false,
         }
     }
 
@@ -124,21 +140,26 @@ impl<'a> Decoder<'a> {
         let go = format!("{}.{name}", package.rsplit('/').next().unwrap_or(package));
         let object = self.one(Kind::Struct, ty, &go)?;
         self.reader.end()?;
-        Ok(match object {
+        let mut object = match object {
             Some(Value::Struct(object)) => *object,
             _ => Struct::new(ty),
-        })
+        };
+        if self.unsettled {
+            object.settle();
+        }
+        Ok(object)
     }
 
-    fn object(&mut self, ty: TypeId) -> Scanned<Struct> {
-        let types = self.types;
+    /// Reads an object's members into `object`, which is empty unless the object is given twice.
+    fn object(&mut self, mut object: Box<Struct>) -> Scanned<Option<Value>> {
+        let (types, ty) = (self.types, object.ty);
         if self.path.len() > MAX_TREE_DEPTH {
             return Err(SyntaxError::Depth);
         }
-        let mut object = Struct::new(ty);
         let mut seen = Seen::default();
         let (mut first, mut hint) = (true, 0);
-        let outer = self.owner.replace(ty);
+        let outer = self.owner;
+        self.owner = outer.filter(|_| self.opaque.is_some()).or(Some(ty));
         while let Some(key) = self.reader.key(std::mem::take(&mut first))? {
             match types.slot(ty, &key, hint) {
                 Some(slot) => {
@@ -149,7 +170,7 @@ impl<'a> Decoder<'a> {
             }
         }
         self.owner = outer;
-        Ok(object)
+        Ok(Some(Value::Struct(object)))
     }
 
     fn member(&mut self, object: &mut Struct, field: &Field, slot: usize, again: bool) -> Scanned<()> {
@@ -158,13 +179,33 @@ impl<'a> Decoder<'a> {
             self.issue(IssueKind::Duplicate);
         }
         let form = self.types.form(field);
-        match self.field(field, form)? {
-            Some(value) if !vanishes(form, &value) => object.set(slot, value),
-            _ if again => drop(object.remove(slot)),
-            _ => {}
+        let value = match object.remove(slot) {
+            Some(old) => self.again(old, field, form)?,
+            None => self.field(field, form)?,
+        };
+        if let Some(value) = value.filter(|value| !vanishes(form, value)) {
+            object.set(slot, value);
         }
         self.path.pop();
         Ok(())
+    }
+
+    /// A member given again. Go decodes into what the first one left: objects and maps merge,
+    /// lists element by element, and `null` only clears what can be nil.
+    fn again(&mut self, old: Value, field: &Field, form: &Form) -> Scanned<Option<Value>> {
+        let go = self.types.name(field.go);
+        match (form.shape, old, self.reader.peek()?) {
+            (Shape::Value, old, Token::Null) if !is_slice_or_unmarshaler(form.kind) => {
+                self.reader.null()?;
+                Ok(Some(old))
+            }
+            (Shape::Value | Shape::Ptr, Value::Struct(old), Token::Object) if form.kind == Kind::Struct => {
+                self.object(old)
+            }
+            (Shape::List, Value::List(old), _) => self.list(form.kind, field.ty, go, old),
+            (Shape::Map, Value::Map(mut old), _) => self.map(form.kind, field.ty, go, old.take_entries()),
+            _ => self.field(field, form),
+        }
     }
 
     fn unknown(&mut self, key: Cow<'a, str>) -> Scanned<()> {
@@ -181,55 +222,56 @@ impl<'a> Decoder<'a> {
         let go = self.types.name(field.go);
         match form.shape {
             Shape::Value | Shape::Ptr => self.one(form.kind, field.ty, go),
-            Shape::List => self.list(form.kind, field.ty, go),
-            Shape::Map => self.map(form.kind, field.ty, go),
+            Shape::List => self.list(form.kind, field.ty, go, Vec::new()),
+            Shape::Map => self.map(form.kind, field.ty, go, Vec::new()),
         }
     }
 
-    fn list(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
+    /// A list; `old` is what its elements are decoded into where the list was given before.
+    fn list(&mut self, kind: Kind, ty: TypeId, go: &str, old: Vec<Value>) -> Scanned<Option<Value>> {
         if !self.expect(Token::Array, go)? {
             return Ok(None);
         }
         let element = go.strip_prefix("[]").unwrap_or(go);
         let mut items = Vec::new();
+        let mut old = old.into_iter();
         while self.reader.element(items.is_empty())? {
             self.path.push(Step::Index(items.len()));
-            items.push(self.one(kind, ty, element)?.unwrap_or_else(|| zero(kind, ty)));
+            let item = match (old.next(), self.reader.peek()?) {
+                (Some(Value::Struct(old)), Token::Object) if kind == Kind::Struct => self.object(old)?,
+                (Some(old), Token::Null) => self.one(kind, ty, element)?.or(Some(old)),
+                _ => self.one(kind, ty, element)?,
+            };
+            items.push(item.unwrap_or_else(|| zero(kind, ty)));
             self.path.pop();
         }
         Ok(Some(Value::List(items)))
     }
 
-    fn map(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
+    /// A map; `entries` are those of the same map given before.
+    fn map(&mut self, kind: Kind, ty: TypeId, go: &str, mut entries: Entries) -> Scanned<Option<Value>> {
         if !self.expect(Token::Object, go)? {
             return Ok(None);
         }
         let element = go.split_once(']').map_or(go, |(_, element)| element);
-        let mut entries: Vec<(Box<str>, Value)> = Vec::new();
-        while let Some(key) = self.reader.key(entries.is_empty())? {
+        let (start, mut keys, mut first) = (entries.len(), Keys::default(), true);
+        while let Some(key) = self.reader.key(std::mem::take(&mut first))? {
+            let again = self.report && keys.again(&key, &entries[start..]);
             self.path.push(Step::Key(key));
+            if again {
+                self.issue(IssueKind::Duplicate);
+            }
             let value = self.one(kind, ty, element)?.unwrap_or_else(|| zero(kind, ty));
             if let Some(Step::Key(key)) = self.path.pop() {
                 entries.push((key.into(), value));
             }
         }
-        if self.report {
-            self.duplicate_keys(&entries);
-        }
-        Ok(Some(Value::Map(Box::new(Map::from_entries(entries)))))
-    }
-
-    fn duplicate_keys(&mut self, entries: &[(Box<str>, Value)]) {
-        if entries.is_sorted_by(|a, b| a.0 < b.0) {
-            return;
-        }
-        let mut keys: Vec<&str> = entries.iter().map(|(key, _)| &**key).collect();
-        keys.sort_unstable();
-        for pair in keys.windows(2).filter(|pair| pair[0] == pair[1]) {
-            self.path.push(Step::Key(Cow::Owned(pair[0].to_owned())));
-            self.issue(IssueKind::Duplicate);
-            self.path.pop();
-        }
+        Ok(Some(Value::Map(Box::new(if start == 0 {
+            Map::from_entries(entries)
+        } else {
+            self.unsettled = true;
+            Map::unsorted(entries)
+        }))))
     }
 
     /// Looks for a container; false, with the value skipped, when something else is there.
@@ -239,7 +281,7 @@ impl<'a> Decoder<'a> {
             return Ok(true);
         }
         if found != Token::Null {
-            self.mismatch(found.word(), go);
+            self.mismatch(found.word(), go, false);
         }
         self.reader.skip()?;
         Ok(false)
@@ -257,21 +299,27 @@ impl<'a> Decoder<'a> {
                 self.reader.null()?;
                 Ok(None)
             }
-            (Kind::Struct, Token::Object) => Ok(Some(Value::Struct(Box::new(self.object(ty)?)))),
-            (Kind::Strings, _) => self.list(Kind::String, ty, "[]string"),
+            (Kind::Struct, Token::Object) => self.object(Box::new(Struct::new(ty))),
+            (Kind::Strings, _) => self.list(Kind::String, ty, "[]string", Vec::new()),
             (Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings, _) => {
-                self.schema_or(kind, ty, token)
+                let outer = self.opaque;
+                self.opaque = outer.or(Some(self.path.len()));
+                let value = self.schema_or(kind, ty, token);
+                self.opaque = outer;
+                value
             }
-            (Kind::Struct, _) => self.wrong(token, go),
+            (Kind::Struct, _) => self.wrong(kind, token, go),
             _ => self.scalar(kind, token, go),
         }
     }
 
     fn schema_or(&mut self, kind: Kind, ty: TypeId, token: Token) -> Scanned<Option<Value>> {
         match (kind, token) {
-            (_, Token::Object) => Ok(Some(Value::Struct(Box::new(self.object(ty)?)))),
-            (Kind::SchemaOrArray, Token::Array) => self.list(Kind::Struct, ty, "[]v1.JSONSchemaProps"),
-            (Kind::SchemaOrStrings, Token::Array) => self.list(Kind::String, ty, "[]string"),
+            (_, Token::Object) => self.object(Box::new(Struct::new(ty))),
+            (Kind::SchemaOrArray, Token::Array) => {
+                self.list(Kind::Struct, ty, "[]v1.JSONSchemaProps", Vec::new())
+            }
+            (Kind::SchemaOrStrings, Token::Array) => self.list(Kind::String, ty, "[]string", Vec::new()),
             (Kind::SchemaOrBool, Token::Bool) => Ok(Some(Value::Bool(self.reader.boolean()?))),
             (Kind::SchemaOrBool, _) => self.refuse("boolean or JSON schema expected"),
             _ => self.refuse("object or array expected"),
@@ -284,8 +332,8 @@ impl<'a> Decoder<'a> {
             (Kind::String, Token::String) => Ok(Some(Value::Str(self.reader.string()?.into()))),
             (Kind::Int32 | Kind::Int64 | Kind::Float64, Token::Number) => self.number(kind, go),
             (Kind::IntOrString, Token::String) => Ok(Some(Value::Str(self.reader.string()?.into()))),
-            (Kind::IntOrString, Token::Number) => self.number(Kind::Int32, "int32"),
-            (Kind::IntOrString, _) => self.wrong(token, "int32"),
+            (Kind::IntOrString, Token::Number) => self.number(kind, "int32"),
+            (Kind::IntOrString, _) => self.wrong(kind, token, "int32"),
             (Kind::Quantity, Token::Number) => {
                 let text = self.reader.number()?;
                 Ok(self.text(kind, text))
@@ -293,8 +341,8 @@ impl<'a> Decoder<'a> {
             (Kind::Quantity, Token::String) | (Kind::Bytes, Token::String) => self.string(kind),
             (Kind::Quantity, _) => self.refuse(scalar::quantity::FORMAT),
             (Kind::Time | Kind::MicroTime | Kind::Duration, Token::String) => self.string(kind),
-            (Kind::Time | Kind::MicroTime | Kind::Duration, _) => self.wrong(token, "string"),
-            _ => self.wrong(token, go),
+            (Kind::Time | Kind::MicroTime | Kind::Duration, _) => self.wrong(kind, token, "string"),
+            _ => self.wrong(kind, token, go),
         }
     }
 
@@ -312,7 +360,7 @@ impl<'a> Decoder<'a> {
             _ => scalar::time::canonical(kind, text).map(|time| time.map(|t| Value::Str(t.into()))),
         };
         parsed.unwrap_or_else(|message| {
-            self.save(message);
+            self.save(message, kind != Kind::Bytes);
             None
         })
     }
@@ -325,37 +373,38 @@ impl<'a> Decoder<'a> {
                 .ok()
                 .filter(|f: &f64| f.is_finite())
                 .map(Value::Float),
-            Kind::Int32 => text.parse::<i32>().ok().map(|int| Value::Int(int.into())),
+            Kind::Int32 | Kind::IntOrString => text.parse::<i32>().ok().map(|int| Value::Int(int.into())),
             _ => text.parse().ok().map(Value::Int),
         };
         if value.is_none() {
-            self.mismatch(&format!("number {text}"), go);
+            self.mismatch(&format!("number {text}"), go, has_unmarshaler(kind));
         }
         Ok(value)
     }
 
-    fn wrong(&mut self, token: Token, go: &str) -> Scanned<Option<Value>> {
-        self.mismatch(token.word(), go);
+    fn wrong(&mut self, kind: Kind, token: Token, go: &str) -> Scanned<Option<Value>> {
+        self.mismatch(token.word(), go, has_unmarshaler(kind));
         self.reader.skip()?;
         Ok(None)
     }
 
     fn refuse(&mut self, message: &str) -> Scanned<Option<Value>> {
-        self.save(message.to_owned());
+        self.save(message.to_owned(), true);
         self.reader.skip()?;
         Ok(None)
     }
 
-    fn save(&mut self, message: String) {
-        self.error.get_or_insert(message);
+    fn save(&mut self, message: String, fatal: bool) {
+        let fatal = fatal || self.opaque.is_some();
+        if self.error.as_ref().is_none_or(|error| fatal && !error.fatal) {
+            self.error = Some(Failure { message, fatal });
+        }
     }
 
     /// Go's text for JSON of the wrong type; its path has the members only, not keys and indexes.
-    fn mismatch(&mut self, value: &str, go: &str) {
-        if self.error.is_some() {
-            return;
-        }
-        let members = self.path.iter().filter_map(|step| match step {
+    fn mismatch(&mut self, value: &str, go: &str, fatal: bool) {
+        let path = &self.path[..self.opaque.unwrap_or(self.path.len())];
+        let members = path.iter().filter_map(|step| match step {
             Step::Field(name) => Some(self.types.name(*name)),
             Step::Key(_) | Step::Index(_) => None,
         });
@@ -366,14 +415,13 @@ impl<'a> Decoder<'a> {
             }
             None => "value".to_owned(),
         };
-        self.save(format!(
-            "json: cannot unmarshal {value} into Go {place} of type {go}"
-        ));
+        let message = format!("json: cannot unmarshal {value} into Go {place} of type {go}");
+        self.save(message, fatal);
     }
 
     /// Records an issue at the current path.
     fn issue(&mut self, kind: IssueKind) {
-        if !self.report || self.issues.len() >= MAX_ISSUES {
+        if !self.report || self.opaque.is_some() || self.issues.len() >= MAX_ISSUES {
             return;
         }
         let mut path = String::new();
@@ -420,6 +468,39 @@ impl Seen {
         }
         again
     }
+}
+
+type Entries = Vec<(Box<str>, Value)>;
+
+/// Which keys of a map have been read. Nothing is kept as long as they come sorted.
+#[derive(Default)]
+struct Keys(Option<HashSet<Box<str>>>);
+
+impl Keys {
+    /// Marks a key; true when it is among the `earlier` ones.
+    fn again(&mut self, key: &str, earlier: &[(Box<str>, Value)]) -> bool {
+        match &mut self.0 {
+            Some(keys) => !keys.insert(key.into()),
+            None if earlier.last().is_none_or(|(last, _)| &**last < key) => false,
+            None => {
+                let keys = earlier.iter().map(|(key, _)| key.clone()).collect();
+                !self.0.insert(keys).insert(key.into())
+            }
+        }
+    }
+}
+
+/// Kinds that Go decodes with an `UnmarshalJSON`, whose errors end the decoding.
+fn has_unmarshaler(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Time | Kind::MicroTime | Kind::Duration | Kind::Quantity | Kind::IntOrString
+    )
+}
+
+/// Kinds that `null` resets even where Go holds them by value.
+fn is_slice_or_unmarshaler(kind: Kind) -> bool {
+    has_unmarshaler(kind) || matches!(kind, Kind::Bytes | Kind::Strings | Kind::Raw)
 }
 
 /// Whether a canonical tree leaves the value out: Go could not tell it from an absent one.
