@@ -253,6 +253,12 @@ impl Types {
         &self.text[self.names[at] as usize..self.names[at + 1] as usize]
     }
 
+    /// The same as bytes, which need no look at where characters begin.
+    fn bytes(&self, id: NameId) -> &[u8] {
+        let at = usize::from(id.0);
+        &self.text.as_bytes()[self.names[at] as usize..self.names[at + 1] as usize]
+    }
+
     fn row(&self, ty: TypeId) -> &Type {
         &self.types[usize::from(ty.0)]
     }
@@ -290,19 +296,15 @@ impl Types {
 
     /// The slot of the member `name`. `hint` is tried first: members mostly come in order.
     pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
-        let fields = self.fields(ty);
-        if fields
-            .get(hint)
-            .is_some_and(|field| self.name(field.json) == name)
-        {
+        let (fields, name) = (self.fields(ty), name.as_bytes());
+        let is_next = |field: &Field| self.bytes(field.json) == name;
+        if fields.get(hint).is_some_and(is_next) {
             return Some(hint);
         }
         let sorted = &self.sorted[run(self.row(ty).fields)];
-        let key = |slot: &u16| self.name(fields[usize::from(*slot)].json);
-        sorted
-            .binary_search_by(|slot| key(slot).cmp(name))
-            .ok()
-            .map(|at| usize::from(sorted[at]))
+        let key = |slot: &u16| self.bytes(fields[usize::from(*slot)].json);
+        let at = sorted.binary_search_by(|slot| key(slot).cmp(name)).ok()?;
+        Some(usize::from(sorted[at]))
     }
 
     /// The type with this Go package and name.

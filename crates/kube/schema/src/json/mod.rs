@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod reader;
 mod report;
+mod swar;
 pub(crate) mod text;
 mod untyped;
 
