@@ -7,6 +7,7 @@
 )]
 
 use schema::json::{self, Options};
+use schema::object::{Order, Prefix};
 use schema::{BUILTIN, MAX_REQUEST_BYTES, object, proto};
 use std::hint::black_box;
 use std::time::Instant;
@@ -70,9 +71,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         best(|| proto::open(&BUILTIN, Some(ty), &message, MAX_REQUEST_BYTES)),
     );
     print("protobuf encode", best(|| proto::seal(&BUILTIN, &pod)));
-    print("body scan", best(|| object::scan(&body)));
-    let (_, at) = object::scan(&body)?;
-    let prefix = object::Prefix::new("v1", "Pod");
+    print("body scan", best(|| object::scan(&body, Order::Declared)));
+    let (_, at) = object::scan(&body, Order::Declared)?;
+    let prefix = Prefix::new("v1", "Pod", Order::Declared);
     print(
         "body splice",
         best(|| object::splice(&prefix, &body, at, object::Revision(123_456))),

@@ -5,6 +5,7 @@
 //! run time. See `docs/formats/schema-row.md` and `docs/formats/object-bytes.md`.
 #![forbid(unsafe_code)]
 
+pub mod custom;
 pub mod defaults;
 mod generated;
 pub mod json;

@@ -7,6 +7,7 @@
 use super::reader::{Reader, SyntaxError, Token};
 use super::report::{Issue, IssueKind, MAX_ISSUES};
 use super::text::read_raw;
+use super::untyped;
 use crate::row::{Emit, Field, Form, Kind, NameId, Shape, TypeId, Types};
 use crate::scalar;
 use crate::tree::{Map, Struct, Value};
@@ -99,6 +100,8 @@ struct Decoder<'a> {
     reader: Reader<'a>,
     report: bool,
     issues: Vec<Issue>,
+    /// What does not fit is kept as it is ([`Types::custom`]).
+    lenient: bool,
     path: Vec<Step<'a>>,
     /// The struct whose member is being read: Go names it in type errors.
     owner: Option<TypeId>,
@@ -127,6 +130,7 @@ impl<'a> Decoder<'a> {
             reader: Reader::new(json),
             report: options.report,
             issues: Vec::new(),
+            lenient: types.is_custom(),
             path: Vec::new(),
             owner: None,
             opaque: None,
@@ -147,6 +151,9 @@ impl<'a> Decoder<'a> {
         if self.unsettled {
             object.settle();
         }
+        if self.types.is_custom() {
+            self.issues.sort_by_cached_key(custom_order);
+        }
         Ok(object)
     }
 
@@ -158,18 +165,24 @@ impl<'a> Decoder<'a> {
         }
         let mut seen = Seen::default();
         let (mut first, mut hint) = (true, 0);
-        let outer = self.owner;
+        let (outer, outer_lenient) = (self.owner, self.lenient);
         self.owner = outer.filter(|_| self.opaque.is_some()).or(Some(ty));
+        self.lenient &= types.custom != Some(ty);
+        let (mut rest, mut keys) = (Vec::new(), Keys::default());
         while let Some(key) = self.reader.key(std::mem::take(&mut first))? {
             match types.slot(ty, &key, hint) {
                 Some(slot) => {
                     hint = slot + 1;
                     self.member(&mut object, &types.fields(ty)[slot], slot, seen.again(slot))?;
                 }
+                None if types.marks(ty).open => self.entry(key, &mut rest, &mut keys)?,
                 None => self.unknown(key)?,
             }
         }
-        self.owner = outer;
+        if let Some(slot) = types.rest(ty).filter(|_| !rest.is_empty()) {
+            object.set(slot, Value::Map(Box::new(Map::from_entries(rest))));
+        }
+        (self.owner, self.lenient) = (outer, outer_lenient);
         Ok(Some(Value::Struct(object)))
     }
 
@@ -180,8 +193,8 @@ impl<'a> Decoder<'a> {
         }
         let form = self.types.form(field);
         let value = match object.remove(slot) {
-            Some(old) => self.again(old, field, form)?,
-            None => self.field(field, form)?,
+            Some(old) if !self.types.is_custom() => self.again(old, field, form)?,
+            _ => self.field(field, form)?,
         };
         if let Some(value) = value.filter(|value| !vanishes(form, value)) {
             object.set(slot, value);
@@ -212,14 +225,64 @@ impl<'a> Decoder<'a> {
         if self.report {
             self.path.push(Step::Key(key));
             self.issue(IssueKind::Unknown);
+            if self.types.is_custom() {
+                // Upstream looks for duplicates before it prunes.
+                self.any()?;
+                self.path.pop();
+                return Ok(());
+            }
             self.path.pop();
         }
         self.reader.skip()
     }
 
+    /// Any JSON, as [`super::parse`] reads it, with reports of duplicates.
+    fn any(&mut self) -> Scanned<Value> {
+        if self.path.len() > MAX_TREE_DEPTH {
+            return Err(SyntaxError::Depth);
+        }
+        match self.reader.peek()? {
+            Token::Object => {
+                let (mut entries, mut keys, mut first) = (Vec::new(), Keys::default(), true);
+                while let Some(key) = self.reader.key(std::mem::take(&mut first))? {
+                    self.entry(key, &mut entries, &mut keys)?;
+                }
+                Ok(Value::Map(Box::new(Map::from_entries(entries))))
+            }
+            Token::Array => {
+                let mut items = Vec::new();
+                while self.reader.element(items.is_empty())? {
+                    self.path.push(Step::Index(items.len()));
+                    items.push(self.any()?);
+                    self.path.pop();
+                }
+                Ok(Value::List(items))
+            }
+            token => untyped::scalar(&mut self.reader, token),
+        }
+    }
+
+    /// A member without a row.
+    fn entry(&mut self, key: Cow<'a, str>, entries: &mut Entries, keys: &mut Keys) -> Scanned<()> {
+        let again = self.report && keys.again(&key, entries);
+        self.path.push(Step::Key(key));
+        if again {
+            self.issue(IssueKind::Duplicate);
+        }
+        let value = self.any()?;
+        if let Some(Step::Key(key)) = self.path.pop() {
+            entries.push((key.into(), value));
+        }
+        Ok(())
+    }
+
     /// A member's value; nothing for `null` and for what was of the wrong type.
     fn field(&mut self, field: &Field, form: &Form) -> Scanned<Option<Value>> {
         let go = self.types.name(field.go);
+        if form.emit == Emit::Nullable && self.reader.peek()? == Token::Null {
+            self.reader.null()?;
+            return Ok(Some(Value::Null));
+        }
         match form.shape {
             Shape::Value | Shape::Ptr => self.one(form.kind, field.ty, go),
             Shape::List => self.list(form.kind, field.ty, go, Vec::new()),
@@ -229,8 +292,9 @@ impl<'a> Decoder<'a> {
 
     /// A list; `old` is what its elements are decoded into where the list was given before.
     fn list(&mut self, kind: Kind, ty: TypeId, go: &str, old: Vec<Value>) -> Scanned<Option<Value>> {
-        if !self.expect(Token::Array, go)? {
-            return Ok(None);
+        let token = self.reader.peek()?;
+        if token != Token::Array {
+            return self.wrong(Kind::Struct, token, go);
         }
         let element = go.strip_prefix("[]").unwrap_or(go);
         let mut items = Vec::new();
@@ -242,7 +306,7 @@ impl<'a> Decoder<'a> {
                 (Some(old), Token::Null) => self.one(kind, ty, element)?.or(Some(old)),
                 _ => self.one(kind, ty, element)?,
             };
-            items.push(item.unwrap_or_else(|| zero(kind, ty)));
+            items.push(item.unwrap_or_else(|| self.zero(kind, ty)));
             self.path.pop();
         }
         Ok(Some(Value::List(items)))
@@ -250,8 +314,9 @@ impl<'a> Decoder<'a> {
 
     /// A map; `entries` are those of the same map given before.
     fn map(&mut self, kind: Kind, ty: TypeId, go: &str, mut entries: Entries) -> Scanned<Option<Value>> {
-        if !self.expect(Token::Object, go)? {
-            return Ok(None);
+        let token = self.reader.peek()?;
+        if token != Token::Object {
+            return self.wrong(Kind::Struct, token, go);
         }
         let element = go.split_once(']').map_or(go, |(_, element)| element);
         let (start, mut keys, mut first) = (entries.len(), Keys::default(), true);
@@ -261,7 +326,9 @@ impl<'a> Decoder<'a> {
             if again {
                 self.issue(IssueKind::Duplicate);
             }
-            let value = self.one(kind, ty, element)?.unwrap_or_else(|| zero(kind, ty));
+            let value = self
+                .one(kind, ty, element)?
+                .unwrap_or_else(|| self.zero(kind, ty));
             if let Some(Step::Key(key)) = self.path.pop() {
                 entries.push((key.into(), value));
             }
@@ -274,17 +341,9 @@ impl<'a> Decoder<'a> {
         }))))
     }
 
-    /// Looks for a container; false, with the value skipped, when something else is there.
-    fn expect(&mut self, token: Token, go: &str) -> Scanned<bool> {
-        let found = self.reader.peek()?;
-        if found == token {
-            return Ok(true);
-        }
-        if found != Token::Null {
-            self.mismatch(found.word(), go, false);
-        }
-        self.reader.skip()?;
-        Ok(false)
+    /// What stands for `null` in a list or map.
+    fn zero(&self, kind: Kind, ty: TypeId) -> Value {
+        if self.lenient { Value::Null } else { zero(kind, ty) }
     }
 
     /// One value of a kind. `go` is the Go type for errors.
@@ -295,6 +354,7 @@ impl<'a> Decoder<'a> {
         }
         let token = self.reader.peek()?;
         match (kind, token) {
+            (Kind::Any, _) => self.any().map(Some),
             (_, Token::Null) => {
                 self.reader.null()?;
                 Ok(None)
@@ -307,6 +367,11 @@ impl<'a> Decoder<'a> {
                 let value = self.schema_or(kind, ty, token);
                 self.opaque = outer;
                 value
+            }
+            (Kind::Nested, _) => {
+                let types = self.types;
+                let field = &types.fields(ty)[0];
+                self.field(field, types.form(field))
             }
             (Kind::Struct, _) => self.wrong(kind, token, go),
             _ => self.scalar(kind, token, go),
@@ -367,6 +432,9 @@ impl<'a> Decoder<'a> {
 
     fn number(&mut self, kind: Kind, go: &str) -> Scanned<Option<Value>> {
         let text = self.reader.number()?;
+        if self.lenient {
+            return Ok(Some(untyped::number(text)));
+        }
         let value = match kind {
             Kind::Float64 => text
                 .parse()
@@ -383,6 +451,13 @@ impl<'a> Decoder<'a> {
     }
 
     fn wrong(&mut self, kind: Kind, token: Token, go: &str) -> Scanned<Option<Value>> {
+        if token == Token::Null {
+            self.reader.null()?;
+            return Ok(None);
+        }
+        if self.lenient {
+            return self.any().map(Some);
+        }
         self.mismatch(token.word(), go, has_unmarshaler(kind));
         self.reader.skip()?;
         Ok(None)
@@ -470,6 +545,15 @@ impl Seen {
     }
 }
 
+/// Reports on custom resources: duplicates as they came, then unknown members of `metadata`, then
+/// the other unknown ones by path, because upstream finds them in three passes.
+fn custom_order(issue: &Issue) -> (bool, bool, String) {
+    match issue.kind {
+        IssueKind::Duplicate => (false, false, String::new()),
+        IssueKind::Unknown => (true, !issue.path.starts_with("metadata."), issue.path.clone()),
+    }
+}
+
 type Entries = Vec<(Box<str>, Value)>;
 
 /// Which keys of a map have been read. Nothing is kept as long as they come sorted.
@@ -506,6 +590,7 @@ fn is_slice_or_unmarshaler(kind: Kind) -> bool {
 /// Whether a canonical tree leaves the value out: Go could not tell it from an absent one.
 pub(crate) fn vanishes(form: &Form, value: &Value) -> bool {
     match form.shape {
+        _ if matches!(form.emit, Emit::Present | Emit::Nullable) => false,
         Shape::Ptr => false,
         Shape::Value => value.is_zero(form.kind) || (form.emit == Emit::NonEmpty && value.is_empty()),
         Shape::List | Shape::Map => form.emit == Emit::NonEmpty && value.is_empty(),
@@ -523,6 +608,6 @@ pub(crate) fn zero(kind: Kind, ty: TypeId) -> Value {
         Kind::Quantity => Value::str("0"),
         Kind::Duration => Value::str("0s"),
         Kind::Bytes | Kind::Strings | Kind::Time | Kind::MicroTime | Kind::Raw => Value::Null,
-        Kind::SchemaOrArray | Kind::SchemaOrStrings => Value::Null,
+        Kind::SchemaOrArray | Kind::SchemaOrStrings | Kind::Any | Kind::Nested => Value::Null,
     }
 }

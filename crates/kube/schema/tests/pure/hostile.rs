@@ -3,6 +3,7 @@
 use crate::pack::samples;
 use proptest::prelude::*;
 use schema::json::{self, DecodeError, Options, SyntaxError};
+use schema::object::Order;
 use schema::proto::ProtoError;
 use schema::row::TypeId;
 use schema::tree::{Struct, Value};
@@ -50,7 +51,7 @@ fn all_decoders(ty: TypeId, bytes: &[u8]) {
     drop(json::parse(bytes));
     drop(proto::decode(&BUILTIN, ty, bytes, MAX_REQUEST_BYTES));
     drop(proto::open(&BUILTIN, Some(ty), bytes, MAX_REQUEST_BYTES));
-    drop(object::scan(bytes));
+    drop(object::scan(bytes, Order::Declared));
 }
 
 proptest! {
