@@ -292,12 +292,14 @@ pub struct Types {
 
 impl Types {
     /// The text of a name.
+    #[inline]
     pub fn name(&self, id: NameId) -> &str {
         let at = usize::from(id.0);
         &self.text[self.names[at] as usize..self.names[at + 1] as usize]
     }
 
     /// The same as bytes, which need no look at where characters begin.
+    #[inline]
     fn bytes(&self, id: NameId) -> &[u8] {
         let at = usize::from(id.0);
         &self.text.as_bytes()[self.names[at] as usize..self.names[at + 1] as usize]
@@ -319,6 +321,7 @@ impl Types {
     }
 
     /// The type's JSON members, in upstream's order; the position is the slot.
+    #[inline]
     pub fn fields(&self, ty: TypeId) -> &[Field] {
         &self.fields[run(self.row(ty).fields)]
     }
@@ -329,6 +332,7 @@ impl Types {
     }
 
     /// The field's kind, shape and rules.
+    #[inline]
     pub fn form(&self, field: &Field) -> &Form {
         &self.forms[usize::from(field.form)]
     }
@@ -339,6 +343,7 @@ impl Types {
     }
 
     /// The slot of the member `name`. `hint` is tried first: members mostly come in order.
+    #[inline]
     pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
         let (fields, name) = (self.fields(ty), name.as_bytes());
         let is_next = |field: &Field| self.bytes(field.json) == name;

@@ -204,6 +204,7 @@ impl Struct {
         self.fields.is_empty()
     }
 
+    #[inline]
     fn position(&self, slot: usize) -> Result<usize, usize> {
         // Members arrive in order, so the slot is mostly past the last one.
         match self.fields.last() {

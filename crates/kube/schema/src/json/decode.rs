@@ -4,17 +4,23 @@
 //! going after a type error (upstream answers with the first one) and makes a canonical tree.
 //! Member names are compared exactly, as `sigs.k8s.io/json` does.
 
+mod errors;
+mod seen;
+mod value;
+mod zero;
+
+pub(crate) use zero::{vanishes, zero};
+
 use super::reader::{Reader, SyntaxError, Token};
-use super::report::{Issue, IssueKind, MAX_ISSUES};
-use super::text::read_raw;
+use super::report::{Issue, IssueKind};
 use super::untyped;
 use crate::row::{Emit, Field, Form, Kind, NameId, Shape, TypeId, Types};
-use crate::scalar;
 use crate::tree::{Map, Struct, Value};
 use crate::{MAX_REQUEST_BYTES, MAX_TREE_DEPTH};
+use errors::{Failure, custom_order};
+use seen::{Keys, Seen};
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fmt::Write;
+use zero::{has_unmarshaler, is_slice_or_unmarshaler};
 
 /// How to decode.
 #[derive(Clone, Copy, Debug)]
@@ -112,13 +118,6 @@ struct Decoder<'a> {
     /// Some map was given twice and has yet to be sorted: once at the end, because doing so each
     /// time would make the work quadratic.
     unsettled: bool,
-}
-
-/// The error to answer with, if the rest is JSON.
-struct Failure {
-    message: String,
-    /// From an unmarshaler. Go stops there, so it wins over type errors found before it.
-    fatal: bool,
 }
 
 type Scanned<T> = Result<T, SyntaxError>;
@@ -345,269 +344,6 @@ impl<'a> Decoder<'a> {
     fn zero(&self, kind: Kind, ty: TypeId) -> Value {
         if self.lenient { Value::Null } else { zero(kind, ty) }
     }
-
-    /// One value of a kind. `go` is the Go type for errors.
-    fn one(&mut self, kind: Kind, ty: TypeId, go: &str) -> Scanned<Option<Value>> {
-        if kind == Kind::Raw {
-            let raw = read_raw(&mut self.reader)?;
-            return Ok((raw.as_str() != "null").then_some(Value::Raw(raw)));
-        }
-        let token = self.reader.peek()?;
-        match (kind, token) {
-            (Kind::Any, _) => self.any().map(Some),
-            (_, Token::Null) => {
-                self.reader.null()?;
-                Ok(None)
-            }
-            (Kind::Struct, Token::Object) => self.object(Box::new(Struct::new(ty))),
-            (Kind::Strings, _) => self.list(Kind::String, ty, "[]string", Vec::new()),
-            (Kind::SchemaOrArray | Kind::SchemaOrBool | Kind::SchemaOrStrings, _) => {
-                let outer = self.opaque;
-                self.opaque = outer.or(Some(self.path.len()));
-                let value = self.schema_or(kind, ty, token);
-                self.opaque = outer;
-                value
-            }
-            (Kind::Nested, _) => {
-                let types = self.types;
-                let field = &types.fields(ty)[0];
-                self.field(field, types.form(field))
-            }
-            (Kind::Struct, _) => self.wrong(kind, token, go),
-            _ => self.scalar(kind, token, go),
-        }
-    }
-
-    fn schema_or(&mut self, kind: Kind, ty: TypeId, token: Token) -> Scanned<Option<Value>> {
-        match (kind, token) {
-            (_, Token::Object) => self.object(Box::new(Struct::new(ty))),
-            (Kind::SchemaOrArray, Token::Array) => {
-                self.list(Kind::Struct, ty, "[]v1.JSONSchemaProps", Vec::new())
-            }
-            (Kind::SchemaOrStrings, Token::Array) => self.list(Kind::String, ty, "[]string", Vec::new()),
-            (Kind::SchemaOrBool, Token::Bool) => Ok(Some(Value::Bool(self.reader.boolean()?))),
-            (Kind::SchemaOrBool, _) => self.refuse("boolean or JSON schema expected"),
-            _ => self.refuse("object or array expected"),
-        }
-    }
-
-    fn scalar(&mut self, kind: Kind, token: Token, go: &str) -> Scanned<Option<Value>> {
-        match (kind, token) {
-            (Kind::Bool, Token::Bool) => Ok(Some(Value::Bool(self.reader.boolean()?))),
-            (Kind::String, Token::String) => Ok(Some(Value::Str(self.reader.string()?.into()))),
-            (Kind::Int32 | Kind::Int64 | Kind::Float64, Token::Number) => self.number(kind, go),
-            (Kind::IntOrString, Token::String) => Ok(Some(Value::Str(self.reader.string()?.into()))),
-            (Kind::IntOrString, Token::Number) => self.number(kind, "int32"),
-            (Kind::IntOrString, _) => self.wrong(kind, token, "int32"),
-            (Kind::Quantity, Token::Number) => {
-                let text = self.reader.number()?;
-                Ok(self.text(kind, text))
-            }
-            (Kind::Quantity, Token::String) | (Kind::Bytes, Token::String) => self.string(kind),
-            (Kind::Quantity, _) => self.refuse(scalar::quantity::FORMAT),
-            (Kind::Time | Kind::MicroTime | Kind::Duration, Token::String) => self.string(kind),
-            (Kind::Time | Kind::MicroTime | Kind::Duration, _) => self.wrong(kind, token, "string"),
-            _ => self.wrong(kind, token, go),
-        }
-    }
-
-    fn string(&mut self, kind: Kind) -> Scanned<Option<Value>> {
-        let text = self.reader.string()?;
-        Ok(self.text(kind, &text))
-    }
-
-    /// Text of a kind with a grammar of its own, brought into canonical form.
-    fn text(&mut self, kind: Kind, text: &str) -> Option<Value> {
-        let parsed = match kind {
-            Kind::Bytes => scalar::base64::decode(text).map(|bytes| Some(Value::Bytes(bytes.into()))),
-            Kind::Quantity => scalar::quantity::canonical(text.trim()).map(|q| Some(Value::Str(q.into()))),
-            Kind::Duration => scalar::duration::canonical(text).map(|d| Some(Value::Str(d.into()))),
-            _ => scalar::time::canonical(kind, text).map(|time| time.map(|t| Value::Str(t.into()))),
-        };
-        parsed.unwrap_or_else(|message| {
-            self.save(message, kind != Kind::Bytes);
-            None
-        })
-    }
-
-    fn number(&mut self, kind: Kind, go: &str) -> Scanned<Option<Value>> {
-        let text = self.reader.number()?;
-        if self.lenient {
-            return Ok(Some(untyped::number(text)));
-        }
-        let value = match kind {
-            Kind::Float64 => text
-                .parse()
-                .ok()
-                .filter(|f: &f64| f.is_finite())
-                .map(Value::Float),
-            Kind::Int32 | Kind::IntOrString => text.parse::<i32>().ok().map(|int| Value::Int(int.into())),
-            _ => text.parse().ok().map(Value::Int),
-        };
-        if value.is_none() {
-            self.mismatch(&format!("number {text}"), go, has_unmarshaler(kind));
-        }
-        Ok(value)
-    }
-
-    fn wrong(&mut self, kind: Kind, token: Token, go: &str) -> Scanned<Option<Value>> {
-        if token == Token::Null {
-            self.reader.null()?;
-            return Ok(None);
-        }
-        if self.lenient {
-            return self.any().map(Some);
-        }
-        self.mismatch(token.word(), go, has_unmarshaler(kind));
-        self.reader.skip()?;
-        Ok(None)
-    }
-
-    fn refuse(&mut self, message: &str) -> Scanned<Option<Value>> {
-        self.save(message.to_owned(), true);
-        self.reader.skip()?;
-        Ok(None)
-    }
-
-    fn save(&mut self, message: String, fatal: bool) {
-        let fatal = fatal || self.opaque.is_some();
-        if self.error.as_ref().is_none_or(|error| fatal && !error.fatal) {
-            self.error = Some(Failure { message, fatal });
-        }
-    }
-
-    /// Go's text for JSON of the wrong type; its path has the members only, not keys and indexes.
-    fn mismatch(&mut self, value: &str, go: &str, fatal: bool) {
-        let path = &self.path[..self.opaque.unwrap_or(self.path.len())];
-        let members = path.iter().filter_map(|step| match step {
-            Step::Field(name) => Some(self.types.name(*name)),
-            Step::Key(_) | Step::Index(_) => None,
-        });
-        let place = match self.owner {
-            Some(owner) => {
-                let path = members.collect::<Vec<_>>().join(".");
-                format!("struct field {}.{path}", self.types.type_name(owner).1)
-            }
-            None => "value".to_owned(),
-        };
-        let message = format!("json: cannot unmarshal {value} into Go {place} of type {go}");
-        self.save(message, fatal);
-    }
-
-    /// Records an issue at the current path.
-    fn issue(&mut self, kind: IssueKind) {
-        if !self.report || self.opaque.is_some() || self.issues.len() >= MAX_ISSUES {
-            return;
-        }
-        let mut path = String::new();
-        for step in &self.path {
-            match step {
-                Step::Field(name) => push_member(&mut path, self.types.name(*name)),
-                Step::Key(key) => push_member(&mut path, key),
-                Step::Index(index) => drop(write!(path, "[{index}]")),
-            }
-        }
-        let issue = Issue { kind, path };
-        if !self.issues.contains(&issue) {
-            self.issues.push(issue);
-        }
-    }
-}
-
-fn push_member(path: &mut String, name: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    path.push_str(name);
-}
-
-/// Which slots of an object have been filled; hardly a type has more than 64 members, so the vector
-/// mostly stays empty.
-#[derive(Default)]
-struct Seen {
-    low: u64,
-    high: Vec<usize>,
-}
-
-impl Seen {
-    /// Marks a slot; true when it was marked before.
-    fn again(&mut self, slot: usize) -> bool {
-        if slot < 64 {
-            let again = self.low >> slot & 1 == 1;
-            self.low |= 1 << slot;
-            return again;
-        }
-        let again = self.high.contains(&slot);
-        if !again {
-            self.high.push(slot);
-        }
-        again
-    }
-}
-
-/// Reports on custom resources: duplicates as they came, then unknown members of `metadata`, then
-/// the other unknown ones by path, because upstream finds them in three passes.
-fn custom_order(issue: &Issue) -> (bool, bool, String) {
-    match issue.kind {
-        IssueKind::Duplicate => (false, false, String::new()),
-        IssueKind::Unknown => (true, !issue.path.starts_with("metadata."), issue.path.clone()),
-    }
 }
 
 type Entries = Vec<(Box<str>, Value)>;
-
-/// Which keys of a map have been read. Nothing is kept as long as they come sorted.
-#[derive(Default)]
-struct Keys(Option<HashSet<Box<str>>>);
-
-impl Keys {
-    /// Marks a key; true when it is among the `earlier` ones.
-    fn again(&mut self, key: &str, earlier: &[(Box<str>, Value)]) -> bool {
-        match &mut self.0 {
-            Some(keys) => !keys.insert(key.into()),
-            None if earlier.last().is_none_or(|(last, _)| &**last < key) => false,
-            None => {
-                let keys = earlier.iter().map(|(key, _)| key.clone()).collect();
-                !self.0.insert(keys).insert(key.into())
-            }
-        }
-    }
-}
-
-/// Kinds that Go decodes with an `UnmarshalJSON`, whose errors end the decoding.
-fn has_unmarshaler(kind: Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Time | Kind::MicroTime | Kind::Duration | Kind::Quantity | Kind::IntOrString
-    )
-}
-
-/// Kinds that `null` resets even where Go holds them by value.
-fn is_slice_or_unmarshaler(kind: Kind) -> bool {
-    has_unmarshaler(kind) || matches!(kind, Kind::Bytes | Kind::Strings | Kind::Raw)
-}
-
-/// Whether a canonical tree leaves the value out: Go could not tell it from an absent one.
-pub(crate) fn vanishes(form: &Form, value: &Value) -> bool {
-    match form.shape {
-        _ if matches!(form.emit, Emit::Present | Emit::Nullable) => false,
-        Shape::Ptr => false,
-        Shape::Value => value.is_zero(form.kind) || (form.emit == Emit::NonEmpty && value.is_empty()),
-        Shape::List | Shape::Map => form.emit == Emit::NonEmpty && value.is_empty(),
-    }
-}
-
-/// What Go puts into a list or map for `null`.
-pub(crate) fn zero(kind: Kind, ty: TypeId) -> Value {
-    match kind {
-        Kind::Bool | Kind::SchemaOrBool => Value::Bool(false),
-        Kind::Int32 | Kind::Int64 | Kind::IntOrString => Value::Int(0),
-        Kind::Float64 => Value::Float(0.0),
-        Kind::String => Value::str(""),
-        Kind::Struct => Value::Struct(Box::new(Struct::new(ty))),
-        Kind::Quantity => Value::str("0"),
-        Kind::Duration => Value::str("0s"),
-        Kind::Bytes | Kind::Strings | Kind::Time | Kind::MicroTime | Kind::Raw => Value::Null,
-        Kind::SchemaOrArray | Kind::SchemaOrStrings | Kind::Any | Kind::Nested => Value::Null,
-    }
-}

@@ -87,6 +87,7 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    #[inline]
     fn read(self) -> Cow<'a, str> {
         match std::str::from_utf8(self.body) {
             Ok(text) if self.plain => Cow::Borrowed(text),
@@ -110,6 +111,7 @@ impl<'a> Reader<'a> {
         &self.input[start..self.at]
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.input.get(self.at).copied()
     }
@@ -133,6 +135,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks at the next value's first byte.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Result<Token> {
         self.space();
         Ok(match self.byte() {
@@ -162,6 +165,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The same, with the key left unread.
+    #[inline]
     fn skip_key(&mut self, first: bool) -> Result<Option<Text<'a>>> {
         self.at += usize::from(first);
         self.space();
@@ -190,6 +194,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps into `[`, or over the `,` before the next element; false at `]`.
+    #[inline]
     pub(crate) fn element(&mut self, first: bool) -> Result<bool> {
         self.at += usize::from(first);
         self.space();

@@ -25,6 +25,7 @@ fn go_escaped(word: u64) -> u64 {
 }
 
 /// How many bytes come before the first one marked; the last seven may not have been looked at.
+#[inline]
 fn run(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
     let mut at = 0;
     while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
@@ -38,11 +39,13 @@ fn run(bytes: &[u8], marks: impl Fn(u64) -> u64) -> usize {
 }
 
 /// Bytes that surely need no look in a string that is being read.
+#[inline]
 pub(super) fn plain(bytes: &[u8]) -> usize {
     run(bytes, escaped)
 }
 
 /// Bytes that surely need no escape in a string that is being printed.
+#[inline]
 pub(super) fn printable(bytes: &[u8]) -> usize {
     run(bytes, go_escaped)
 }

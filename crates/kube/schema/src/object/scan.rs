@@ -1,4 +1,4 @@
-//! Finds the metadata of a stored body in one pass, without building a tree.
+//! Finds the metadata of a stored body, without building a tree and without reading the rest.
 
 use super::Order;
 use super::meta::{Labels, Meta, OwnerReference};
@@ -44,27 +44,27 @@ const AFTER_VERSION: [&str; 9] = [
     "managedFields",
 ];
 
-/// Reads the metadata of a stored body, and the offset in it where `resourceVersion` belongs: in
-/// upstream's order, right after the last member that comes before it.
+/// Reads the metadata of a stored body, and finds the offset where its `resourceVersion` belongs:
+/// in upstream's order, right after the last member that comes before it.
+///
+/// Metadata comes before all that is large, and what follows it is not read: it is what
+/// [`super::body`] made and the store kept.
 ///
 /// # Errors
 /// See [`ScanError`].
 pub fn scan(body: &[u8], order: Order) -> Result<(Meta, usize)> {
     let mut reader = Reader::new(body);
-    let mut found = None;
     if reader.peek()? != Token::Object {
         return Err(ScanError::NoMetadata);
     }
     let mut first = true;
     while let Some(key) = reader.key(std::mem::take(&mut first))? {
         if key == "metadata" && reader.peek()? == Token::Object {
-            found = Some(metadata(&mut reader, order)?);
-        } else {
-            reader.skip()?;
+            return metadata(&mut reader, order);
         }
+        reader.skip()?;
     }
-    reader.end()?;
-    found.ok_or(ScanError::NoMetadata)
+    Err(ScanError::NoMetadata)
 }
 
 fn metadata(reader: &mut Reader<'_>, order: Order) -> Result<(Meta, usize)> {
