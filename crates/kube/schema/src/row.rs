@@ -366,6 +366,14 @@ impl Types {
         self.marks(ty).open.then(|| self.fields(ty).len())
     }
 
+    /// What a value of [`Kind::Nested`] is; nothing for a type that is not of one field.
+    pub fn nested(&self, ty: TypeId) -> Option<(&Field, &Form)> {
+        match self.fields(ty) {
+            [field] => Some((field, self.form(field))),
+            _ => None,
+        }
+    }
+
     /// Whether the table is that of a custom resource.
     pub fn is_custom(&self) -> bool {
         self.custom.is_some()

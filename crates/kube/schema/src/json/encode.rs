@@ -152,10 +152,10 @@ impl Encoder<'_> {
         match (kind, value) {
             (_, Some(Value::Struct(object))) => self.object(object.ty, Some(object), Part::Inner),
             (Kind::Struct, None) => self.object(ty, None, Part::Inner),
-            (Kind::Nested, value) => {
-                let field = &self.types.fields(ty)[0];
-                self.field(self.types.form(field), field.ty, value, false);
-            }
+            (Kind::Nested, value) => match self.types.nested(ty) {
+                Some((field, form)) => self.field(form, field.ty, value, false),
+                None => encode_untyped(value.unwrap_or(&Value::Null), self.out),
+            },
             (Kind::Any, Some(value)) => encode_untyped(value, self.out),
             (_, Some(value @ Value::Map(_))) => encode_untyped(value, self.out),
             (Kind::SchemaOrArray, Some(Value::List(items))) if items.is_empty() => {

@@ -163,6 +163,20 @@ proptest! {
     }
 
     #[test]
+    fn damaged_objects_are_read_or_refused(seed: u64, at in any::<prop::sample::Index>(), byte: u8) {
+        let ty = WIDGETS.versions[0].schema;
+        let mut text = print(&tree(&WIDGETS.types, ty, false, seed)).into_bytes();
+        let at = at.index(text.len());
+        text[at] = byte;
+        let options = Options { report: true, ..Options::default() };
+        if let Ok(decoded) = json::decode(&WIDGETS.types, ty, &text, options) {
+            // What is printed is read as the same again.
+            let again = decode(&print(&decoded.object));
+            prop_assert_eq!(again.object, decoded.object);
+        }
+    }
+
+    #[test]
     fn defaults_fill_once(seed: u64) {
         let mut once = tree(&WIDGETS.types, WIDGETS.versions[0].schema, false, seed);
         schema::defaults::apply(&WIDGETS.types, &mut once);

@@ -31,11 +31,10 @@ impl Decoder<'_> {
                 self.opaque = outer;
                 value
             }
-            (Kind::Nested, _) => {
-                let types = self.types;
-                let field = &types.fields(ty)[0];
-                self.field(field, types.form(field))
-            }
+            (Kind::Nested, _) => match self.types.nested(ty) {
+                Some((field, form)) => self.field(field, form),
+                None => self.any().map(Some),
+            },
             (Kind::Struct, _) => self.wrong(kind, token, go),
             _ => self.scalar(kind, token, go),
         }
