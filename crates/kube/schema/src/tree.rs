@@ -229,6 +229,7 @@ impl Struct {
     pub fn set(&mut self, slot: usize, value: Value) {
         match (self.position(slot), u16::try_from(slot)) {
             (Ok(at), _) => self.fields[at].1 = value,
+            (Err(at), Ok(slot)) if at == self.fields.len() => self.fields.push((slot, value)),
             (Err(at), Ok(slot)) => self.fields.insert(at, (slot, value)),
             (Err(_), Err(_)) => unreachable!("tables have fewer than 65,536 fields in a type"),
         }
