@@ -348,9 +348,13 @@ impl Types {
 
     /// The slot of the member `name`. `hint` and what follows it are tried first: members
     /// mostly come in order.
-    #[inline]
     pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
-        let (fields, name) = (self.fields(ty), name.as_bytes());
+        self.slot_of(ty, name.as_bytes(), hint)
+    }
+
+    #[inline]
+    pub(crate) fn slot_of(&self, ty: TypeId, name: &[u8], hint: usize) -> Option<usize> {
+        let fields = self.fields(ty);
         let is_it = |field: &Field| self.bytes(field.json) == name;
         let ahead = fields.iter().skip(hint).take(AHEAD).position(is_it);
         if let Some(ahead) = ahead {

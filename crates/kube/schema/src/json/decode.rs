@@ -168,14 +168,14 @@ impl<'a> Decoder<'a> {
         self.owner = outer.filter(|_| self.opaque.is_some()).or(Some(ty));
         self.lenient &= types.custom != Some(ty);
         let (mut rest, mut keys) = (Vec::new(), Keys::default());
-        while let Some(key) = self.reader.key(std::mem::take(&mut first))? {
-            match types.slot(ty, &key, hint) {
+        while let Some(key) = self.reader.skip_key(std::mem::take(&mut first))? {
+            match types.slot_of(ty, &key.name(), hint) {
                 Some(slot) => {
                     hint = slot + 1;
                     self.member(&mut object, &types.fields(ty)[slot], slot, seen.again(slot))?;
                 }
-                None if types.marks(ty).open => self.entry(key, &mut rest, &mut keys)?,
-                None => self.unknown(key)?,
+                None if types.marks(ty).open => self.entry(key.read(), &mut rest, &mut keys)?,
+                None => self.unknown(key.read())?,
             }
         }
         if let Some(slot) = types.rest(ty).filter(|_| !rest.is_empty()) {

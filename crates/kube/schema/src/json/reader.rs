@@ -80,15 +80,24 @@ pub(crate) struct Reader<'a> {
 }
 
 /// A checked string between its quotes.
-struct Text<'a> {
+pub(super) struct Text<'a> {
     body: &'a [u8],
     /// Without escapes.
     plain: bool,
 }
 
 impl<'a> Text<'a> {
+    /// The bytes to look a member up by, which need not be UTF-8: no member's name is otherwise.
+    pub(super) fn name(&self) -> Cow<'a, [u8]> {
+        if self.plain {
+            Cow::Borrowed(self.body)
+        } else {
+            Cow::Owned(unescape(self.body).into_bytes())
+        }
+    }
+
     #[inline]
-    fn read(self) -> Cow<'a, str> {
+    pub(super) fn read(self) -> Cow<'a, str> {
         match std::str::from_utf8(self.body) {
             Ok(text) if self.plain => Cow::Borrowed(text),
             _ => Cow::Owned(unescape(self.body)),
@@ -166,7 +175,7 @@ impl<'a> Reader<'a> {
 
     /// The same, with the key left unread.
     #[inline]
-    fn skip_key(&mut self, first: bool) -> Result<Option<Text<'a>>> {
+    pub(super) fn skip_key(&mut self, first: bool) -> Result<Option<Text<'a>>> {
         self.at += usize::from(first);
         self.space();
         match self.byte() {
