@@ -289,7 +289,7 @@ impl<'a> Table<'a> {
              use std::borrow::Cow;\n\n\
              /// The types of Kubernetes v1.36.3.\n\
              pub static BUILTIN: Types = Types {\n    text: Cow::Borrowed(TEXT),\n    names: Cow::Borrowed(&NAMES),\n    types: Cow::Borrowed(&TYPES),\n    \
-             fields: Cow::Borrowed(&FIELDS),\n    sorted: Cow::Borrowed(&SORTED),\n    wires: Cow::Borrowed(&WIRES),\n    merges: Cow::Borrowed(&MERGES),\n    forms: Cow::Borrowed(&FORMS),\n};\n\n\
+             fields: Cow::Borrowed(&FIELDS),\n    sorted: Cow::Borrowed(&SORTED),\n    wires: Cow::Borrowed(&WIRES),\n    merges: Cow::Borrowed(&MERGES),\n    forms: Cow::Borrowed(&FORMS),\n    custom: None,\n};\n\n\
              const fn f(json: u16, go: u16, ty: u16, form: u16) -> Field {\n    Field::new(json, go, ty, form)\n}\n\n\
              const fn w(number: u16, slot: u16, inline: u16) -> Wire {\n    Wire::new(number, slot, inline)\n}\n\n\
              const fn t(package: u16, name: u16, fields: u16, n: u16, wires: u16, m: u16) -> Type {\n    Type::new(package, name, fields, n, wires, m)\n}\n\n",

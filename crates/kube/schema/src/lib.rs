@@ -5,6 +5,7 @@
 //! run time. See `docs/formats/schema-row.md` and `docs/formats/object-bytes.md`.
 #![forbid(unsafe_code)]
 
+pub mod custom;
 pub mod defaults;
 mod generated;
 pub mod json;
@@ -22,3 +23,7 @@ pub use generated::BUILTIN;
 /// by recursion, and this many levels fit a small stack in a debug build. Raw values
 /// ([`tree::Raw`]) are scanned without recursion and keep upstream's limit.
 pub const MAX_TREE_DEPTH: usize = 400;
+
+/// The largest request body that upstream reads, in bytes; what decoders accept unless told
+/// otherwise.
+pub const MAX_REQUEST_BYTES: usize = 3 << 20;

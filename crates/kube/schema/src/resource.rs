@@ -39,6 +39,9 @@ impl Verbs {
     /// `watch`
     pub const WATCH: Self = Self(1 << 7);
 
+    /// Every verb.
+    pub const ALL: Self = Self(0xff);
+
     const NAMES: [&'static str; 8] = [
         "create",
         "delete",

@@ -58,6 +58,10 @@ pub enum Kind {
     SchemaOrBool,
     /// `apiextensions.JSONSchemaPropsOrStringArray`
     SchemaOrStrings,
+    /// Custom resources only: any JSON, as a tree without rows.
+    Any,
+    /// Custom resources only: what the one field of [`Field::ty`] describes (a list of lists).
+    Nested,
 }
 
 /// How Go holds the field: by value, by pointer (absent and zero differ), as a slice or a map.
@@ -80,6 +84,10 @@ pub enum Emit {
     Always,
     /// Only when it is not Go-empty (`omitempty`, `omitzero`).
     NonEmpty,
+    /// When it was given, even if empty: members of custom resources. `null` counts as absent.
+    Present,
+    /// The same where `null` is a value (`nullable`).
+    Nullable,
 }
 
 /// What upstream's markers say about leaving the field out.
@@ -212,6 +220,17 @@ pub struct Type {
     name: NameId,
     fields: (u16, u16),
     wires: (u16, u16),
+    marks: Marks,
+}
+
+/// What a custom resource's schema says of an object besides its members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// `x-kubernetes-preserve-unknown-fields`: members without a row are kept, as a map in the slot
+    /// after the last field ([`Types::rest`]).
+    pub open: bool,
+    /// `x-kubernetes-embedded-resource`, and the root: has type, version and metadata.
+    pub embedded: bool,
 }
 
 impl Type {
@@ -222,18 +241,43 @@ impl Type {
             name: NameId(name),
             fields: (fields, n),
             wires: (wires, m),
+            marks: Marks {
+                open: false,
+                embedded: false,
+            },
+        }
+    }
+
+    /// Where its fields are.
+    pub(crate) fn run(&self) -> Range<usize> {
+        run(self.fields)
+    }
+
+    /// A row of a custom resource: no protobuf.
+    pub(crate) fn custom(name: NameId, fields: (u16, u16), marks: Marks) -> Self {
+        Self {
+            package: NameId(0),
+            name,
+            fields,
+            wires: (0, 0),
+            marks,
         }
     }
 }
+
+/// How many members after the last one found are looked at before all are searched. Most differ in
+/// length, so that looking at one is cheaper than a step of a binary search.
+const AHEAD: usize = 8;
 
 fn run((start, len): (u16, u16)) -> Range<usize> {
     usize::from(start)..usize::from(start) + usize::from(len)
 }
 
-/// A set of types: every built-in one (`BUILTIN`), or those of one custom resource definition.
+/// A set of types: every built-in one (`BUILTIN`), or those of one custom resource definition
+/// ([`crate::custom::Rows`]).
 ///
-/// Invariants, kept by `cargo xtask codegen` and checked by a test for the built-in table: ids are
-/// in range; types are sorted by (package, name); `sorted` lists each type's slots by name.
+/// Invariants, kept by `cargo xtask codegen` and by `Rows`, and checked by a test: ids are in
+/// range; built-in types are sorted by (package, name); `sorted` lists each type's slots by name.
 #[derive(Clone, Debug)]
 pub struct Types {
     pub(crate) text: Cow<'static, str>,
@@ -244,13 +288,25 @@ pub struct Types {
     pub(crate) wires: Cow<'static, [Wire]>,
     pub(crate) merges: Cow<'static, [Merge]>,
     pub(crate) forms: Cow<'static, [Form]>,
+    /// The row of `ObjectMeta` in a custom resource's table. Outside of it, upstream reads custom
+    /// resources without types: what does not fit is kept for validation to name, duplicates
+    /// replace, and unknown members are found by a later pass over the schema.
+    pub(crate) custom: Option<TypeId>,
 }
 
 impl Types {
     /// The text of a name.
+    #[inline]
     pub fn name(&self, id: NameId) -> &str {
         let at = usize::from(id.0);
         &self.text[self.names[at] as usize..self.names[at + 1] as usize]
+    }
+
+    /// The same as bytes, which need no look at where characters begin.
+    #[inline]
+    fn bytes(&self, id: NameId) -> &[u8] {
+        let at = usize::from(id.0);
+        &self.text.as_bytes()[self.names[at] as usize..self.names[at + 1] as usize]
     }
 
     fn row(&self, ty: TypeId) -> &Type {
@@ -269,6 +325,7 @@ impl Types {
     }
 
     /// The type's JSON members, in upstream's order; the position is the slot.
+    #[inline]
     pub fn fields(&self, ty: TypeId) -> &[Field] {
         &self.fields[run(self.row(ty).fields)]
     }
@@ -279,6 +336,7 @@ impl Types {
     }
 
     /// The field's kind, shape and rules.
+    #[inline]
     pub fn form(&self, field: &Field) -> &Form {
         &self.forms[usize::from(field.form)]
     }
@@ -288,24 +346,51 @@ impl Types {
         &self.merges[usize::from(self.form(field).merge)]
     }
 
-    /// The slot of the member `name`. `hint` is tried first: members mostly come in order.
+    /// The slot of the member `name`. `hint` and what follows it are tried first: members
+    /// mostly come in order.
     pub fn slot(&self, ty: TypeId, name: &str, hint: usize) -> Option<usize> {
-        let fields = self.fields(ty);
-        if fields
-            .get(hint)
-            .is_some_and(|field| self.name(field.json) == name)
-        {
-            return Some(hint);
-        }
-        let sorted = &self.sorted[run(self.row(ty).fields)];
-        let key = |slot: &u16| self.name(fields[usize::from(*slot)].json);
-        sorted
-            .binary_search_by(|slot| key(slot).cmp(name))
-            .ok()
-            .map(|at| usize::from(sorted[at]))
+        self.slot_of(ty, name.as_bytes(), hint)
     }
 
-    /// The type with this Go package and name.
+    #[inline]
+    pub(crate) fn slot_of(&self, ty: TypeId, name: &[u8], hint: usize) -> Option<usize> {
+        let fields = self.fields(ty);
+        let is_it = |field: &Field| self.bytes(field.json) == name;
+        let ahead = fields.iter().skip(hint).take(AHEAD).position(is_it);
+        if let Some(ahead) = ahead {
+            return Some(hint + ahead);
+        }
+        let sorted = &self.sorted[run(self.row(ty).fields)];
+        let key = |slot: &u16| self.bytes(fields[usize::from(*slot)].json);
+        let at = sorted.binary_search_by(|slot| key(slot).cmp(name)).ok()?;
+        Some(usize::from(sorted[at]))
+    }
+
+    /// What the schema of a custom resource says of the type.
+    pub fn marks(&self, ty: TypeId) -> Marks {
+        self.row(ty).marks
+    }
+
+    /// The slot where an open type keeps its members without a row.
+    pub fn rest(&self, ty: TypeId) -> Option<usize> {
+        self.marks(ty).open.then(|| self.fields(ty).len())
+    }
+
+    /// What a value of [`Kind::Nested`] is; nothing for a type that is not of one field.
+    pub fn nested(&self, ty: TypeId) -> Option<(&Field, &Form)> {
+        match self.fields(ty) {
+            [field] => Some((field, self.form(field))),
+            _ => None,
+        }
+    }
+
+    /// Whether the table is that of a custom resource.
+    pub fn is_custom(&self) -> bool {
+        self.custom.is_some()
+    }
+
+    /// The type with this Go package and name. Built-in types only: those of a custom resource are
+    /// in the order they were made.
     pub fn find(&self, package: &str, name: &str) -> Option<TypeId> {
         let key = |row: &Type| (self.name(row.package), self.name(row.name));
         let at = self

@@ -161,7 +161,12 @@ impl Map {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
-    /// Appends an entry; the map is not one until [`Map::from_entries`] has sorted it.
+    /// Entries as they come; the map is not one until [`Struct::settle`] has sorted it.
+    pub(crate) fn unsorted(entries: Vec<(Box<str>, Value)>) -> Self {
+        Self { entries }
+    }
+
+    /// Appends an entry, to be sorted in as above.
     pub(crate) fn push_unsorted(&mut self, entry: (Box<str>, Value)) {
         self.entries.push(entry);
     }
@@ -199,6 +204,7 @@ impl Struct {
         self.fields.is_empty()
     }
 
+    #[inline]
     fn position(&self, slot: usize) -> Result<usize, usize> {
         // Members arrive in order, so the slot is mostly past the last one.
         match self.fields.last() {
@@ -223,6 +229,7 @@ impl Struct {
     pub fn set(&mut self, slot: usize, value: Value) {
         match (self.position(slot), u16::try_from(slot)) {
             (Ok(at), _) => self.fields[at].1 = value,
+            (Err(at), Ok(slot)) if at == self.fields.len() => self.fields.push((slot, value)),
             (Err(at), Ok(slot)) => self.fields.insert(at, (slot, value)),
             (Err(_), Err(_)) => unreachable!("tables have fewer than 65,536 fields in a type"),
         }
@@ -231,5 +238,23 @@ impl Struct {
     /// Takes a member out of its slot.
     pub fn remove(&mut self, slot: usize) -> Option<Value> {
         self.position(slot).ok().map(|at| self.fields.remove(at).1)
+    }
+
+    /// Sorts the maps of a tree that a decoder has filled out of order. One pass, however often
+    /// the input came back to a map.
+    pub(crate) fn settle(&mut self) {
+        self.fields.iter_mut().for_each(|(_, value)| settle(value));
+    }
+}
+
+fn settle(value: &mut Value) {
+    match value {
+        Value::List(items) => items.iter_mut().for_each(settle),
+        Value::Struct(object) => object.settle(),
+        Value::Map(map) => {
+            **map = Map::from_entries(map.take_entries());
+            map.values_mut().for_each(settle);
+        }
+        _ => {}
     }
 }

@@ -12,6 +12,7 @@ pub static BUILTIN: Types = Types {
     wires: Cow::Borrowed(&WIRES),
     merges: Cow::Borrowed(&MERGES),
     forms: Cow::Borrowed(&FORMS),
+    custom: None,
 };
 
 const fn f(json: u16, go: u16, ty: u16, form: u16) -> Field {

@@ -67,6 +67,8 @@ impl Encoder<'_> {
     fn object(&mut self, ty: TypeId, object: Option<&Struct>, part: Part) {
         let types = self.types;
         let mut present = object.map_or(&[][..], Struct::fields);
+        let mut rest = self.rest(ty, object);
+        let leads = |name: &str| types.marks(ty).embedded && matches!(name, "apiVersion" | "kind");
         self.out.push(b'{');
         let start = self.out.len();
         for (slot, field) in types.fields(ty).iter().enumerate() {
@@ -79,17 +81,47 @@ impl Encoder<'_> {
             };
             let name = types.name(field.json);
             let form = types.form(field);
-            if part.leaves_out(name) || (form.emit == Emit::NonEmpty && is_omitted(form, value)) {
+            if part.leaves_out(name) || is_omitted(form, value) {
                 continue;
             }
-            if self.out.len() > start {
-                self.out.push(b',');
-            }
-            text::string(self.out, name);
-            self.out.push(b':');
+            // Type and version lead; all else is sorted where there is something to sort in.
+            let before = |key: &str| key < name && !leads(name);
+            self.entries_while(&mut rest, start, before);
+            self.name(name, start);
             self.field(form, field.ty, value, part == Part::Root && name == "metadata");
         }
+        self.entries_while(&mut rest, start, |_| true);
         self.out.push(b'}');
+    }
+
+    /// A member's name, after a comma unless it is the first of an object that begins at `start`.
+    fn name(&mut self, name: &str, start: usize) {
+        if self.out.len() > start {
+            self.out.push(b',');
+        }
+        text::string(self.out, name);
+        self.out.push(b':');
+    }
+
+    /// The members of an open type that have no row.
+    fn rest<'o>(&self, ty: TypeId, object: Option<&'o Struct>) -> &'o [(Box<str>, Value)] {
+        let rest = self.types.rest(ty).and_then(|slot| object?.get(slot));
+        match rest {
+            Some(Value::Map(map)) => map.entries(),
+            _ => &[],
+        }
+    }
+
+    /// Prints those of them that come next.
+    fn entries_while(&mut self, rest: &mut &[(Box<str>, Value)], start: usize, next: impl Fn(&str) -> bool) {
+        while let [(key, value), tail @ ..] = *rest {
+            if !next(key) {
+                break;
+            }
+            self.name(key, start);
+            encode_untyped(value, self.out);
+            *rest = tail;
+        }
     }
 
     fn field(&mut self, form: &Form, ty: TypeId, value: Option<&Value>, metadata: bool) {
@@ -110,9 +142,8 @@ impl Encoder<'_> {
                 self.object(ty, Some(object), Part::Metadata);
             }
             (Shape::Value, None) if metadata => self.object(ty, None, Part::Metadata),
-            (Shape::Value, value) => self.one(form.kind, ty, value),
-            (Shape::Ptr, Some(value)) => self.one(form.kind, ty, Some(value)),
-            _ => self.out.extend_from_slice(b"null"),
+            (Shape::Ptr | Shape::List | Shape::Map, None) => self.out.extend_from_slice(b"null"),
+            (_, value) => self.one(form.kind, ty, value),
         }
     }
 
@@ -120,7 +151,13 @@ impl Encoder<'_> {
     fn one(&mut self, kind: Kind, ty: TypeId, value: Option<&Value>) {
         match (kind, value) {
             (_, Some(Value::Struct(object))) => self.object(object.ty, Some(object), Part::Inner),
-            (Kind::Struct, _) => self.object(ty, None, Part::Inner),
+            (Kind::Struct, None) => self.object(ty, None, Part::Inner),
+            (Kind::Nested, value) => match self.types.nested(ty) {
+                Some((field, form)) => self.field(form, field.ty, value, false),
+                None => encode_untyped(value.unwrap_or(&Value::Null), self.out),
+            },
+            (Kind::Any, Some(value)) => encode_untyped(value, self.out),
+            (_, Some(value @ Value::Map(_))) => encode_untyped(value, self.out),
             (Kind::SchemaOrArray, Some(Value::List(items))) if items.is_empty() => {
                 self.out.extend_from_slice(b"null");
             }
@@ -137,7 +174,11 @@ impl Encoder<'_> {
 }
 
 fn is_omitted(form: &Form, value: Option<&Value>) -> bool {
-    value.is_none_or(|value| form.shape != Shape::Ptr && value.is_empty())
+    match form.emit {
+        Emit::Always => false,
+        Emit::NonEmpty => value.is_none_or(|value| form.shape != Shape::Ptr && value.is_empty()),
+        Emit::Present | Emit::Nullable => value.is_none(),
+    }
 }
 
 fn plain(value: &Value, out: &mut Vec<u8>) {

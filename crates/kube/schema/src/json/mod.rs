@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod reader;
 mod report;
+mod swar;
 pub(crate) mod text;
 mod untyped;
 
@@ -15,6 +16,6 @@ pub use encode::{encode, encode_untyped};
 pub use reader::{MAX_DEPTH, SyntaxError};
 pub(crate) use reader::{Reader, Token};
 pub(crate) use report::go_quote;
-pub use report::{Issue, IssueKind};
+pub use report::{Issue, IssueKind, strict_error};
 pub(crate) use untyped::number as parse_number;
 pub use untyped::parse;

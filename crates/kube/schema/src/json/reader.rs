@@ -4,6 +4,7 @@
 //! lone surrogates become U+FFFD as in Go instead of failing, and because skipping and raw values
 //! must not recurse: 10,000 levels are legal.
 
+use super::swar;
 use std::borrow::Cow;
 
 /// Nesting that a skipped or raw value may have, as upstream.
@@ -78,6 +79,32 @@ pub(crate) struct Reader<'a> {
     at: usize,
 }
 
+/// A checked string between its quotes.
+pub(super) struct Text<'a> {
+    body: &'a [u8],
+    /// Without escapes.
+    plain: bool,
+}
+
+impl<'a> Text<'a> {
+    /// The bytes to look a member up by, which need not be UTF-8: no member's name is otherwise.
+    pub(super) fn name(&self) -> Cow<'a, [u8]> {
+        if self.plain {
+            Cow::Borrowed(self.body)
+        } else {
+            Cow::Owned(unescape(self.body).into_bytes())
+        }
+    }
+
+    #[inline]
+    pub(super) fn read(self) -> Cow<'a, str> {
+        match std::str::from_utf8(self.body) {
+            Ok(text) if self.plain => Cow::Borrowed(text),
+            _ => Cow::Owned(unescape(self.body)),
+        }
+    }
+}
+
 const VALUE: &str = "looking for beginning of value";
 
 impl<'a> Reader<'a> {
@@ -93,6 +120,7 @@ impl<'a> Reader<'a> {
         &self.input[start..self.at]
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.input.get(self.at).copied()
     }
@@ -108,6 +136,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     pub(crate) fn space(&mut self) {
         while matches!(self.byte(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
@@ -115,6 +144,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks at the next value's first byte.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Result<Token> {
         self.space();
         Ok(match self.byte() {
@@ -140,6 +170,12 @@ impl<'a> Reader<'a> {
 
     /// Steps into `{`, or over the `,` before the next member; returns the key, or nothing at `}`.
     pub(crate) fn key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>> {
+        Ok(self.skip_key(first)?.map(Text::read))
+    }
+
+    /// The same, with the key left unread.
+    #[inline]
+    pub(super) fn skip_key(&mut self, first: bool) -> Result<Option<Text<'a>>> {
         self.at += usize::from(first);
         self.space();
         match self.byte() {
@@ -157,7 +193,7 @@ impl<'a> Reader<'a> {
         if self.byte() != Some(b'"') {
             return self.fail("looking for beginning of object key string");
         }
-        let key = self.string()?;
+        let key = self.text()?;
         self.space();
         if self.byte() != Some(b':') {
             return self.fail("after object key");
@@ -167,14 +203,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps into `[`, or over the `,` before the next element; false at `]`.
+    #[inline]
     pub(crate) fn element(&mut self, first: bool) -> Result<bool> {
         self.at += usize::from(first);
         self.space();
         match self.byte() {
-            Some(b']') if first => {
-                self.at += 1;
-                Ok(false)
-            }
             Some(b']') => {
                 self.at += 1;
                 Ok(false)
@@ -247,21 +280,16 @@ impl<'a> Reader<'a> {
 
     /// A string, borrowed where it needs no unescaping.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
-        let start = self.at + 1;
-        let plain = self.skip_string()?;
-        let body = &self.input[start..self.at - 1];
-        Ok(if plain {
-            String::from_utf8_lossy(body)
-        } else {
-            Cow::Owned(unescape(body))
-        })
+        self.text().map(Text::read)
     }
 
-    /// Steps over a string and checks it; true when it has no escapes.
-    fn skip_string(&mut self) -> Result<bool> {
+    /// Steps over a string and checks it.
+    fn text(&mut self) -> Result<Text<'a>> {
+        let start = self.at + 1;
         let mut plain = true;
-        self.at += 1;
+        self.at = start;
         loop {
+            self.at += swar::plain(&self.input[self.at..]);
             match self.byte() {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -274,7 +302,8 @@ impl<'a> Reader<'a> {
             }
         }
         self.at += 1;
-        Ok(plain)
+        let body = &self.input[start..self.at - 1];
+        Ok(Text { body, plain })
     }
 
     fn escape(&mut self) -> Result<()> {
@@ -296,7 +325,7 @@ impl<'a> Reader<'a> {
 
     fn scalar(&mut self, token: Token) -> Result<()> {
         match token {
-            Token::String => self.skip_string().map(drop),
+            Token::String => self.text().map(drop),
             Token::Number => self.number().map(drop),
             Token::Bool => self.boolean().map(drop),
             _ => self.null(),
@@ -310,7 +339,7 @@ impl<'a> Reader<'a> {
         loop {
             // Either a value follows, or the innermost container goes on.
             let more = match open.last() {
-                Some(true) => self.key(opened)?.is_some(),
+                Some(true) => self.skip_key(opened)?.is_some(),
                 Some(false) => self.element(opened)?,
                 None => true,
             };

@@ -34,7 +34,19 @@ impl fmt::Display for Issue {
     }
 }
 
-/// Go's `%q`.
+/// The text a client is refused with under `fieldValidation=Strict`; nothing without issues.
+pub fn strict_error(issues: &[Issue]) -> Option<String> {
+    let texts: Vec<String> = issues.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| format!("strict decoding error: {}", texts.join(", ")))
+}
+
+/// Go's `unicode.IsPrint`, which Rust has inside its `Debug`. (The letter in front keeps marks,
+/// which Rust escapes where they begin a text, as they are.)
+fn is_printable(c: char) -> bool {
+    c == '\'' || c.is_ascii() || !format!("{:?}", format!("a{c}")).contains('\\')
+}
+
+/// Go's `strconv.Quote`.
 pub(crate) fn go_quote(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -49,8 +61,9 @@ pub(crate) fn go_quote(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\0'..' ' | '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            '\u{80}'..'\u{a0}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => out.push(c),
+            _ if is_printable(c) => out.push(c),
+            _ if u32::from(c) < 0x10000 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            _ => out.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
     out.push('"');

@@ -1,6 +1,7 @@
 //! JSON text as Go's `encoding/json` prints it: strings, numbers, compact raw values.
 
 use super::reader::{Reader, SyntaxError};
+use super::swar;
 use crate::tree::Raw;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -10,14 +11,15 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    let mut done = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let Some(width) = special(bytes, at, *byte) else {
-            continue;
-        };
-        out.extend_from_slice(&bytes[done..at]);
-        escape(out, &bytes[at..at + width]);
-        done = at + width;
+    let (mut done, mut at) = (0, swar::printable(bytes));
+    while let Some(byte) = bytes.get(at) {
+        if let Some(width) = special(bytes, at, *byte) {
+            out.extend_from_slice(&bytes[done..at]);
+            escape(out, &bytes[at..at + width]);
+            done = at + width;
+        }
+        at = done.max(at + 1);
+        at += swar::printable(&bytes[at..]);
     }
     out.extend_from_slice(&bytes[done..]);
     out.push(b'"');

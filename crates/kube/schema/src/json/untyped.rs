@@ -1,6 +1,7 @@
 //! JSON without a row: patches, and what YAML turns into.
 
 use super::reader::{Reader, SyntaxError, Token};
+use super::text;
 use crate::MAX_TREE_DEPTH;
 use crate::tree::{Map, Value};
 
@@ -24,10 +25,17 @@ fn value(reader: &mut Reader<'_>, depth: usize) -> Result<Value, SyntaxError> {
     Ok(match reader.peek()? {
         Token::Object => object(reader, depth)?,
         Token::Array => array(reader, depth)?,
+        token => scalar(reader, token)?,
+    })
+}
+
+/// What is neither an object nor an array.
+pub(super) fn scalar(reader: &mut Reader<'_>, token: Token) -> Result<Value, SyntaxError> {
+    Ok(match token {
         Token::String => Value::Str(reader.string()?.into()),
         Token::Number => number(reader.number()?),
         Token::Bool => Value::Bool(reader.boolean()?),
-        Token::Null => {
+        _ => {
             reader.null()?;
             Value::Null
         }
@@ -50,11 +58,18 @@ fn array(reader: &mut Reader<'_>, depth: usize) -> Result<Value, SyntaxError> {
     Ok(Value::List(items))
 }
 
-/// An integer where the text is one of 64 bits, else the nearest finite float.
+/// An integer where the text is one of 64 bits, or would be printed as one (`1.0`), else the
+/// nearest finite float.
 pub(crate) fn number(text: &str) -> Value {
     if let Ok(int) = text.parse() {
         return Value::Int(int);
     }
     let float: f64 = text.parse().unwrap_or_default();
-    Value::Float(float.clamp(f64::MIN, f64::MAX))
+    let float = float.clamp(f64::MIN, f64::MAX);
+    let mut printed = Vec::new();
+    text::float(&mut printed, float);
+    let int = std::str::from_utf8(&printed)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    int.map_or(Value::Float(float), Value::Int)
 }

@@ -21,6 +21,26 @@ use bytes::Bytes;
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
+/// The order in which a body has its members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As Go declares them: built-in kinds.
+    Declared,
+    /// By name: custom resources, which upstream holds in maps.
+    Sorted,
+}
+
+impl Order {
+    /// The order in which objects of these types are printed.
+    pub fn of(types: &Types) -> Self {
+        if types.is_custom() {
+            Self::Sorted
+        } else {
+            Self::Declared
+        }
+    }
+}
+
 /// A store revision, which is also what `resourceVersion` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
@@ -56,8 +76,8 @@ impl Obj {
     ///
     /// # Errors
     /// See [`scan()`].
-    pub fn new(key: &str, rev: Revision, body: Bytes) -> Result<Self, ScanError> {
-        let (meta, rv_at) = scan(&body)?;
+    pub fn new(key: &str, rev: Revision, body: Bytes, order: Order) -> Result<Self, ScanError> {
+        let (meta, rv_at) = scan(&body, order)?;
         Ok(Self {
             key: key.into(),
             rev,

@@ -1,5 +1,6 @@
-//! Finds the metadata of a stored body in one pass, without building a tree.
+//! Finds the metadata of a stored body, without building a tree and without reading the rest.
 
+use super::Order;
 use super::meta::{Labels, Meta, OwnerReference};
 use crate::json::{Reader, SyntaxError, Token};
 
@@ -30,7 +31,7 @@ pub enum ScanError {
 
 type Result<T> = std::result::Result<T, ScanError>;
 
-/// Member names of `metadata` that sort after, in upstream's order, where `resourceVersion` goes.
+/// Member names of `metadata` that come after the place, in the order declared, where `resourceVersion` goes.
 const AFTER_VERSION: [&str; 9] = [
     "generation",
     "creationTimestamp",
@@ -43,30 +44,30 @@ const AFTER_VERSION: [&str; 9] = [
     "managedFields",
 ];
 
-/// Reads the metadata of a stored body, and the offset in it where `resourceVersion` belongs: in
-/// upstream's field order, right after the last member that comes before it.
+/// Reads the metadata of a stored body, and finds the offset where its `resourceVersion` belongs:
+/// in upstream's order, right after the last member that comes before it.
+///
+/// Metadata comes before all that is large, and what follows it is not read: it is what
+/// [`super::body`] made and the store kept.
 ///
 /// # Errors
 /// See [`ScanError`].
-pub fn scan(body: &[u8]) -> Result<(Meta, usize)> {
+pub fn scan(body: &[u8], order: Order) -> Result<(Meta, usize)> {
     let mut reader = Reader::new(body);
-    let mut found = None;
     if reader.peek()? != Token::Object {
         return Err(ScanError::NoMetadata);
     }
     let mut first = true;
     while let Some(key) = reader.key(std::mem::take(&mut first))? {
         if key == "metadata" && reader.peek()? == Token::Object {
-            found = Some(metadata(&mut reader)?);
-        } else {
-            reader.skip()?;
+            return metadata(&mut reader, order);
         }
+        reader.skip()?;
     }
-    reader.end()?;
-    found.ok_or(ScanError::NoMetadata)
+    Err(ScanError::NoMetadata)
 }
 
-fn metadata(reader: &mut Reader<'_>) -> Result<(Meta, usize)> {
+fn metadata(reader: &mut Reader<'_>, order: Order) -> Result<(Meta, usize)> {
     let mut meta = Meta::default();
     let mut at = reader.offset() + 1;
     let (mut first, mut passed) = (true, false);
@@ -74,7 +75,10 @@ fn metadata(reader: &mut Reader<'_>) -> Result<(Meta, usize)> {
         if key == "resourceVersion" {
             return Err(ScanError::HasVersion);
         }
-        passed |= AFTER_VERSION.contains(&&*key);
+        passed |= match order {
+            Order::Declared => AFTER_VERSION.contains(&&*key),
+            Order::Sorted => *key > *"resourceVersion",
+        };
         member(reader, &key, &mut meta)?;
         if !passed {
             at = reader.offset();

@@ -1,6 +1,6 @@
 //! Puts back what a stored body leaves out.
 
-use super::Revision;
+use super::{Order, Revision};
 use crate::json::text;
 
 /// The first members of every object of a resource and version, as bytes: `"kind":"Pod","apiVersion":"v1"`.
@@ -8,12 +8,21 @@ use crate::json::text;
 pub struct Prefix(Box<[u8]>);
 
 impl Prefix {
-    /// For objects of a kind, in upstream's order of members.
-    pub fn new(api_version: &str, kind: &str) -> Self {
-        let mut bytes = b"\"kind\":".to_vec();
-        text::string(&mut bytes, kind);
-        bytes.extend_from_slice(b",\"apiVersion\":");
-        text::string(&mut bytes, api_version);
+    /// For objects of a kind, in the order of the body's members.
+    pub fn new(api_version: &str, kind: &str, order: Order) -> Self {
+        let mut members = [("kind", kind), ("apiVersion", api_version)];
+        if order == Order::Sorted {
+            members.reverse();
+        }
+        let mut bytes = Vec::new();
+        for (name, value) in members {
+            if !bytes.is_empty() {
+                bytes.push(b',');
+            }
+            text::string(&mut bytes, name);
+            bytes.push(b':');
+            text::string(&mut bytes, value);
+        }
         Self(bytes.into())
     }
 

@@ -11,15 +11,20 @@ use crate::tree::{Map, Struct, Value};
 
 type Result<T> = std::result::Result<T, ProtoError>;
 
-/// Decodes one message of type `ty`.
+/// Decodes one message of type `ty` of at most `max_bytes` bytes.
 ///
-/// Memory is bounded by the input: nothing is reserved from a length that has not been checked.
+/// Memory is bounded by the input: a tree has at most one value for each byte, and nothing is
+/// reserved from a length that has not been checked. So is time: the work is linear in the input.
 ///
 /// # Errors
 /// See [`ProtoError`].
-pub fn decode(types: &Types, ty: TypeId, message: &[u8]) -> Result<Struct> {
+pub fn decode(types: &Types, ty: TypeId, message: &[u8], max_bytes: usize) -> Result<Struct> {
+    if message.len() > max_bytes {
+        return Err(ProtoError::TooLarge { limit: max_bytes });
+    }
     let mut object = Struct::new(ty);
     Decoder { types, depth: 0 }.message(ty, message, &mut object, 0)?;
+    object.settle();
     Ok(object)
 }
 
@@ -43,7 +48,6 @@ impl Decoder<'_> {
                 self.field(ty, at, value, object, base)?;
             }
         }
-        self.settle(ty, object, base);
         self.depth -= 1;
         Ok(())
     }
@@ -139,15 +143,6 @@ impl Decoder<'_> {
             zero(kind, ty)
         };
         Ok((key, item.unwrap_or(empty)))
-    }
-
-    /// Sorts the maps that this message filled.
-    fn settle(&self, ty: TypeId, object: &mut Struct, base: usize) {
-        for wire in self.types.wires(ty).iter().filter(|wire| wire.inline().is_none()) {
-            if let Some(Value::Map(map)) = object.get_mut(base + usize::from(wire.slot)) {
-                **map = Map::from_entries(map.take_entries());
-            }
-        }
     }
 
     /// One value; `old` is what a message merges into.
@@ -263,11 +258,11 @@ fn push(object: &mut Struct, slot: usize, item: Value) {
     }
 }
 
-/// Appends without sorting; [`Decoder::settle`] sorts once.
+/// Appends without sorting; [`Struct::settle`] sorts once.
 fn add_entry(object: &mut Struct, slot: usize, entry: (Box<str>, Value)) {
     match object.get_mut(slot) {
         Some(Value::Map(map)) => map.push_unsorted(entry),
-        _ => object.set(slot, Value::Map(Box::new(Map::from_entries(vec![entry])))),
+        _ => object.set(slot, Value::Map(Box::new(Map::unsorted(vec![entry])))),
     }
 }
 
@@ -284,42 +279,38 @@ fn finite(float: f64) -> Result<Value> {
         .ok_or_else(message)
 }
 
-/// The last value of a varint field.
-fn varint_of(message: &[u8], wanted: u32) -> Result<Option<u64>> {
+/// What `read` makes of the last value of a field; an error where it makes nothing of one.
+fn last_of<'a, T>(
+    message: &'a [u8],
+    wanted: u32,
+    read: impl Fn(Wired<'a>) -> Option<T>,
+) -> Result<Option<T>> {
     let mut found = None;
     let mut fields = Fields::new(message);
     while let Some((number, value)) = fields.next()? {
-        match value {
-            Wired::Varint(n) if number == wanted => found = Some(n),
-            _ if number == wanted => {
-                return Err(ProtoError::WireType {
-                    wire: value.wire_type(),
-                    number,
-                });
-            }
-            _ => {}
+        if number == wanted {
+            let wrong = || ProtoError::WireType {
+                wire: value.wire_type(),
+                number,
+            };
+            found = Some(read(value).ok_or_else(wrong)?);
         }
     }
     Ok(found)
 }
 
-/// The last value of a length-delimited field.
+fn varint_of(message: &[u8], wanted: u32) -> Result<Option<u64>> {
+    last_of(message, wanted, |value| match value {
+        Wired::Varint(n) => Some(n),
+        _ => None,
+    })
+}
+
 fn bytes_of(message: &[u8], wanted: u32) -> Result<Option<&[u8]>> {
-    let mut found = None;
-    let mut fields = Fields::new(message);
-    while let Some((number, value)) = fields.next()? {
-        match value {
-            Wired::Bytes(bytes) if number == wanted => found = Some(bytes),
-            _ if number == wanted => {
-                return Err(ProtoError::WireType {
-                    wire: value.wire_type(),
-                    number,
-                });
-            }
-            _ => {}
-        }
-    }
-    Ok(found)
+    last_of(message, wanted, |value| match value {
+        Wired::Bytes(bytes) => Some(bytes),
+        _ => None,
+    })
 }
 
 /// An empty message is the zero time, and so is a `null` in JSON.

@@ -37,12 +37,21 @@ fn member<'a>(types: &Types, object: &'a Struct, name: &str) -> &'a str {
         .unwrap_or("")
 }
 
-/// Opens an envelope and decodes what is inside. The type is the one that the envelope names, or
-/// `expected` where it names none (`WatchEvent`).
+/// Opens an envelope of at most `max_bytes` bytes and decodes what is inside. The type is
+/// `expected`, or else the one that the envelope names (`WatchEvent` names none).
 ///
 /// # Errors
-/// [`ProtoError::Magic`] for other bytes, [`ProtoError::Unsupported`] for an unknown kind.
-pub fn open(types: &Types, expected: Option<TypeId>, bytes: &[u8]) -> Result<Struct, ProtoError> {
+/// [`ProtoError::TooLarge`], [`ProtoError::Magic`] for other bytes, [`ProtoError::Unsupported`] for
+/// an unknown kind, and what [`decode`] says.
+pub fn open(
+    types: &Types,
+    expected: Option<TypeId>,
+    bytes: &[u8],
+    max_bytes: usize,
+) -> Result<Struct, ProtoError> {
+    if bytes.len() > max_bytes {
+        return Err(ProtoError::TooLarge { limit: max_bytes });
+    }
     let unknown = bytes.strip_prefix(&MAGIC).ok_or(ProtoError::Magic)?;
     let (mut names, mut message) = (("", ""), &[][..]);
     let mut fields = Fields::new(unknown);
@@ -58,7 +67,7 @@ pub fn open(types: &Types, expected: Option<TypeId>, bytes: &[u8]) -> Result<Str
     let ty = expected
         .or_else(|| type_of_kind(group, version, kind))
         .ok_or(ProtoError::Unsupported)?;
-    let mut object = decode(types, ty, message)?;
+    let mut object = decode(types, ty, message, max_bytes)?;
     for (name, text) in [("apiVersion", api_version), ("kind", kind)] {
         if let Some(slot) = types.slot(ty, name, 0).filter(|_| !text.is_empty()) {
             object.set(slot, Value::str(text));

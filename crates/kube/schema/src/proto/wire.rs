@@ -20,6 +20,12 @@ pub enum ProtoError {
         /// The field's number.
         number: u32,
     },
+    /// Larger than the caller allows.
+    #[error("limit is {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
     /// Messages nested deeper than [`crate::MAX_TREE_DEPTH`].
     #[error("proto: message nested too deep")]
     Depth,

@@ -20,7 +20,12 @@ pub(crate) struct Moment {
 
 /// The canonical text, nothing for the zero time, or Go's error text.
 pub(crate) fn canonical(kind: Kind, text: &str) -> Result<Option<String>, String> {
-    print(kind, parse(kind, text)?)
+    let moment = parse(kind, text)?;
+    if kind == Kind::Time && text.len() == "2006-01-02T15:04:05Z".len() && moment.seconds != ZERO {
+        // Nothing but UTC without a fraction has this length.
+        return Ok(Some(text.to_owned()));
+    }
+    print(kind, moment)
 }
 
 /// The text of a moment; nothing for the zero time; an error outside the years 0 to 9999.

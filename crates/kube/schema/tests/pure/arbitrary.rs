@@ -2,23 +2,25 @@
 
 use proptest::prelude::*;
 use schema::BUILTIN;
-use schema::row::{Emit, Field, Form, Kind, Shape, TypeId};
+use schema::row::{Emit, Field, Form, Kind, Shape, TypeId, Types};
 use schema::tree::{Map, Struct, Value};
 use std::collections::BTreeSet;
 
 /// Trees of a random type. With `wired`, only members that protobuf carries.
 pub(crate) fn trees(wired: bool) -> impl Strategy<Value = Struct> {
     let types = u16::try_from(BUILTIN.ids().count()).unwrap();
-    (0..types, any::<u64>()).prop_map(move |(ty, seed)| tree(TypeId(ty), wired, seed))
+    (0..types, any::<u64>()).prop_map(move |(ty, seed)| tree(&BUILTIN, TypeId(ty), wired, seed))
 }
 
 /// Trees of one type.
 pub(crate) fn trees_of(ty: TypeId) -> impl Strategy<Value = Struct> {
-    any::<u64>().prop_map(move |seed| tree(ty, false, seed))
+    any::<u64>().prop_map(move |seed| tree(&BUILTIN, ty, false, seed))
 }
 
-fn tree(ty: TypeId, wired: bool, seed: u64) -> Struct {
+/// A tree of one type, made from the seed.
+pub(crate) fn tree(types: &Types, ty: TypeId, wired: bool, seed: u64) -> Struct {
     Grower {
+        types,
         state: seed,
         wired,
         left: 300,
@@ -26,7 +28,8 @@ fn tree(ty: TypeId, wired: bool, seed: u64) -> Struct {
     .object(ty, 0)
 }
 
-struct Grower {
+struct Grower<'a> {
+    types: &'a Types,
     state: u64,
     wired: bool,
     /// Values still to be made: keeps recursive types small.
@@ -51,7 +54,7 @@ const TIMES: [&str; 3] = [
 ];
 const RAWS: [&str; 4] = ["{}", r#"{"b":1,"a":[null,2.50,"\u003c"]}"#, "[[]]", "\"x\""];
 
-impl Grower {
+impl Grower<'_> {
     fn roll(&mut self, sides: usize) -> usize {
         // splitmix64
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -65,9 +68,10 @@ impl Grower {
     }
 
     fn object(&mut self, ty: TypeId, depth: usize) -> Struct {
+        let types = self.types;
         let mut object = Struct::new(ty);
         let carried = self.wired.then(|| carried(ty, 0));
-        for (slot, field) in BUILTIN.fields(ty).iter().enumerate() {
+        for (slot, field) in types.fields(ty).iter().enumerate() {
             if carried.as_ref().is_some_and(|c| !c.contains(&slot))
                 || self.roll(3) == 0
                 || self.left == 0
@@ -76,16 +80,43 @@ impl Grower {
                 continue;
             }
             self.left -= 1;
-            let form = BUILTIN.form(field);
+            let form = types.form(field);
             let value = self.field(field, form, depth);
             if !vanishes(form, &value) {
                 object.set(slot, value);
             }
         }
+        if let Some(slot) = types.rest(ty).filter(|_| self.roll(2) == 0) {
+            let mut rest = Map::default();
+            rest.insert("Other", self.any(0));
+            rest.insert("zz", self.any(0));
+            object.set(slot, Value::Map(Box::new(rest)));
+        }
         object
     }
 
+    /// What has no row; all that JSON can say.
+    fn any(&mut self, depth: usize) -> Value {
+        match self.roll(if depth > 3 { 5 } else { 7 }) {
+            0 => Value::Null,
+            1 => Value::Bool(true),
+            2 => Value::Int(-3),
+            3 => Value::Float(1.5),
+            4 => Value::str(self.pick(&TEXTS)),
+            5 => Value::List((0..self.roll(3)).map(|_| self.any(depth + 1)).collect()),
+            _ => {
+                let mut map = Map::default();
+                map.insert("b", self.any(depth + 1));
+                map.insert("", self.any(depth + 1));
+                Value::Map(Box::new(map))
+            }
+        }
+    }
+
     fn field(&mut self, field: &Field, form: &Form, depth: usize) -> Value {
+        if form.emit == Emit::Nullable && self.roll(3) == 0 {
+            return Value::Null;
+        }
         let len = 1 + self.roll(3);
         match form.shape {
             Shape::Value | Shape::Ptr => self.one(form.kind, field.ty, depth),
@@ -108,6 +139,8 @@ impl Grower {
             Kind::Bool => Value::Bool(self.roll(2) == 1),
             Kind::Int32 => Value::Int([0, -1, 7, i32::MIN.into(), i32::MAX.into()][self.roll(5)]),
             Kind::Int64 => Value::Int([0, -1, 300, i64::MIN, i64::MAX][self.roll(5)]),
+            // Where numbers have no type, those without a fraction are integers.
+            Kind::Float64 if self.types.is_custom() => Value::Float([1.5, -2.5e-9, 1e300][self.roll(3)]),
             Kind::Float64 => Value::Float([0.0, 1.5, -2.5e-9, 1e300, 1e21][self.roll(5)]),
             Kind::String => Value::str(self.pick(&TEXTS)),
             Kind::Bytes => Value::Bytes(Box::from(&b"\0\xff bytes"[..1 + self.roll(7)])),
@@ -118,6 +151,12 @@ impl Grower {
             Kind::Duration => Value::str(self.pick(&["1h0m0s", "-1.5s", "250ms", "3ns"])),
             Kind::Quantity => Value::str(self.pick(&QUANTITIES)),
             Kind::IntOrString => [Value::Int(-8080), Value::str("http")][self.roll(2)].clone(),
+            Kind::Any => self.any(0),
+            Kind::Nested => {
+                let types = self.types;
+                let field = &types.fields(ty)[0];
+                self.field(field, types.form(field), depth + 1)
+            }
             Kind::Raw => raw(self.pick(&RAWS)),
             Kind::SchemaOrBool if self.roll(2) == 0 => Value::Bool(self.roll(2) == 0),
             Kind::SchemaOrArray if self.roll(2) == 0 => Value::List(vec![self.one(Kind::Struct, ty, depth)]),

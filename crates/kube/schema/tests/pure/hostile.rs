@@ -3,9 +3,11 @@
 use crate::pack::samples;
 use proptest::prelude::*;
 use schema::json::{self, DecodeError, Options, SyntaxError};
+use schema::object::Order;
 use schema::proto::ProtoError;
 use schema::row::TypeId;
-use schema::{BUILTIN, MAX_TREE_DEPTH, object, proto, yaml};
+use schema::tree::{Struct, Value};
+use schema::{BUILTIN, MAX_REQUEST_BYTES, MAX_TREE_DEPTH, object, proto, yaml};
 
 fn pod() -> TypeId {
     BUILTIN.find("core/v1", "Pod").unwrap()
@@ -13,6 +15,27 @@ fn pod() -> TypeId {
 
 fn schema_props() -> TypeId {
     BUILTIN.find("apiextensions/v1", "JSONSchemaProps").unwrap()
+}
+
+/// Values in a tree, itself not counted.
+fn values(value: &Value) -> usize {
+    1 + match value {
+        Value::List(items) => items.iter().map(values).sum(),
+        Value::Map(map) => map.entries().iter().map(|(_, value)| values(value)).sum(),
+        Value::Struct(object) => members(object),
+        _ => 0,
+    }
+}
+
+fn members(object: &Struct) -> usize {
+    object.fields().iter().map(|(_, value)| values(value)).sum()
+}
+
+/// What decoding the bytes as JSON and as protobuf makes, where they are that.
+fn trees(ty: TypeId, bytes: &[u8]) -> Vec<Struct> {
+    let json = json::decode(&BUILTIN, ty, bytes, Options::default()).map(|decoded| decoded.object);
+    let proto = proto::decode(&BUILTIN, ty, bytes, MAX_REQUEST_BYTES);
+    json.into_iter().chain(proto).collect()
 }
 
 fn all_decoders(ty: TypeId, bytes: &[u8]) {
@@ -26,9 +49,9 @@ fn all_decoders(ty: TypeId, bytes: &[u8]) {
         },
     ));
     drop(json::parse(bytes));
-    drop(proto::decode(&BUILTIN, ty, bytes));
-    drop(proto::open(&BUILTIN, Some(ty), bytes));
-    drop(object::scan(bytes));
+    drop(proto::decode(&BUILTIN, ty, bytes, MAX_REQUEST_BYTES));
+    drop(proto::open(&BUILTIN, Some(ty), bytes, MAX_REQUEST_BYTES));
+    drop(object::scan(bytes, Order::Declared));
 }
 
 proptest! {
@@ -38,6 +61,29 @@ proptest! {
     fn arbitrary_bytes_are_read_or_refused(bytes: Vec<u8>, ty in 0..u16::try_from(BUILTIN.ids().count()).unwrap()) {
         all_decoders(TypeId(ty), &bytes);
         drop(yaml::to_json(&bytes));
+    }
+
+    /// A value is 24 bytes (64 with its map key, 56 with an empty object), and vectors at most
+    /// double: no input makes a decoder take more than about 130 times its size.
+    #[test]
+    fn no_input_makes_more_values_than_it_has_bytes(ty in 0..u16::try_from(BUILTIN.ids().count()).unwrap(), field in 0..40_u8, unit in prop::sample::select(vec![&b"\x00"[..], b"\x01", b"\x0a\x00", b"\x12\x00"]), times in 0..120_usize) {
+        // One field, length-delimited, again and again; its content is empty messages or numbers.
+        let content = unit.repeat(times % 60);
+        let len = u8::try_from(content.len()).unwrap();
+        let message = [&[(field << 3) | 2, len][..], &content].concat().repeat(times);
+        for object in trees(TypeId(ty), &message) {
+            prop_assert!(members(&object) <= message.len());
+        }
+        let ty = TypeId(ty);
+        for member in BUILTIN.fields(ty) {
+            for item in ["0", "{}", "\"\"", "[]", "null"] {
+                let list = vec![item; times].join(",");
+                let text = format!("{{\"{}\":[{list}]}}", BUILTIN.name(member.json));
+                for object in trees(ty, text.as_bytes()) {
+                    prop_assert!(members(&object) <= text.len());
+                }
+            }
+        }
     }
 
     #[test]
@@ -90,7 +136,7 @@ fn deep_protobuf_is_refused_before_the_stack_ends() {
         message = outer;
     }
     assert_eq!(
-        proto::decode(&BUILTIN, schema_props(), &message),
+        proto::decode(&BUILTIN, schema_props(), &message, MAX_REQUEST_BYTES),
         Err(ProtoError::Depth)
     );
 }
@@ -109,14 +155,22 @@ fn malformed_wire_has_a_name() {
         (&[0x08, 0x01], ProtoError::WireType { wire: 0, number: 1 }),
         (&[0x0a, 0x03, 0x0a, 0x01, 0xff], ProtoError::Utf8),
     ] {
-        assert_eq!(proto::decode(&BUILTIN, pod(), bytes), Err(error), "{bytes:x?}");
+        assert_eq!(
+            proto::decode(&BUILTIN, pod(), bytes, MAX_REQUEST_BYTES),
+            Err(error),
+            "{bytes:x?}"
+        );
     }
     // Unknown fields of every wire type, groups among them, are skipped.
     let unknown = [
         0xa0, 0x06, 0x01, 0xa1, 0x06, 0, 0, 0, 0, 0, 0, 0, 0, 0xa2, 0x06, 0x01, 0x41, 0xa3, 0x06, 0x08, 0x01,
         0xa4, 0x06, 0xa5, 0x06, 0, 0, 0, 0,
     ];
-    assert!(proto::decode(&BUILTIN, pod(), &unknown).unwrap().is_empty());
+    assert!(
+        proto::decode(&BUILTIN, pod(), &unknown, MAX_REQUEST_BYTES)
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -130,4 +184,20 @@ fn too_large_input_is_refused_unread() {
         Err(DecodeError::TooLarge { limit: 10 })
     );
     assert!(yaml::decode(&BUILTIN, pod(), &[b' '; 11], options).is_err());
+    let refused = Err(ProtoError::TooLarge { limit: 10 });
+    assert_eq!(proto::decode(&BUILTIN, pod(), &[0; 11], 10), refused);
+    assert_eq!(proto::open(&BUILTIN, Some(pod()), b"k8s\0.......", 10), refused);
+}
+
+/// Coming back to a large map again and again must not sort it each time.
+#[test]
+fn repeated_merging_takes_linear_time() {
+    let ty = BUILTIN.find("core/v1", "ConfigMap").unwrap();
+    let keys: Vec<String> = (0..20_000).map(|n| format!("\"k{n}\":\"\"")).collect();
+    let again = ",\"data\":{\"a\":\"b\"}".repeat(20_000);
+    let json = format!("{{\"data\":{{{}}}{again}}}", keys.join(","));
+    let object = json::decode(&BUILTIN, ty, json.as_bytes(), Options::default())
+        .unwrap()
+        .object;
+    assert_eq!(members(&object), 20_002);
 }

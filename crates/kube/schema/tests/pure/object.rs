@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use schema::BUILTIN;
 use schema::json::{self, Options};
-use schema::object::{self, Meta, Obj, Prefix, Revision, ScanError, View, body};
+use schema::object::{self, Meta, Obj, Order, Prefix, Revision, ScanError, View, body};
 use schema::row::TypeId;
 use schema::tree::{Struct, Value};
 use std::sync::Arc;
@@ -40,10 +40,16 @@ fn expected(object: &Struct, rev: Revision) -> String {
 }
 
 fn check(object: &Struct) {
-    let obj = Obj::new("default/x", Revision(12_345), body(&BUILTIN, object)).unwrap();
+    let obj = Obj::new(
+        "default/x",
+        Revision(12_345),
+        body(&BUILTIN, object),
+        Order::Declared,
+    )
+    .unwrap();
     let prefix = match (&*text(object, "apiVersion"), &*text(object, "kind")) {
         ("", "") => Prefix::none(),
-        (api_version, kind) => Prefix::new(api_version, kind),
+        (api_version, kind) => Prefix::new(api_version, kind, Order::Declared),
     };
     assert_eq!(
         String::from_utf8(obj.served(&prefix)).unwrap(),
@@ -157,7 +163,13 @@ fn a_version_fits_at_every_place() {
             r#"{"metadata":{"uid":"u","resourceVersion":"7","generation":1},"spec":{}}"#,
         ),
     ] {
-        let obj = Obj::new("x", Revision(7), Bytes::from_static(body.as_bytes())).unwrap();
+        let obj = Obj::new(
+            "x",
+            Revision(7),
+            Bytes::from_static(body.as_bytes()),
+            Order::Declared,
+        )
+        .unwrap();
         assert_eq!(String::from_utf8(obj.served(&Prefix::none())).unwrap(), served);
     }
 }
@@ -175,7 +187,7 @@ fn what_is_not_a_stored_body_is_refused() {
             },
         ),
     ] {
-        assert_eq!(object::scan(body.as_bytes()).unwrap_err(), error);
+        assert_eq!(object::scan(body.as_bytes(), Order::Declared).unwrap_err(), error);
     }
 }
 
@@ -197,7 +209,13 @@ impl View for Other {
 
 #[test]
 fn a_view_is_read_once_and_shared() {
-    let obj = Obj::new("x", Revision(1), Bytes::from_static(b"{\"metadata\":{}}")).unwrap();
+    let obj = Obj::new(
+        "x",
+        Revision(1),
+        Bytes::from_static(b"{\"metadata\":{}}"),
+        Order::Declared,
+    )
+    .unwrap();
     let view: Arc<Length> = obj.view().unwrap();
     assert_eq!(view.0, obj.body().len());
     assert!(Arc::ptr_eq(&view, &obj.view().unwrap()));

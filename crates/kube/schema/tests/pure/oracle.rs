@@ -3,7 +3,7 @@
 use crate::pack::{Sample, samples};
 use schema::json::{self, Options};
 use schema::tree::Struct;
-use schema::{BUILTIN, proto, yaml};
+use schema::{BUILTIN, MAX_REQUEST_BYTES, proto, yaml};
 
 const STRICT: Options = Options {
     report: true,
@@ -39,7 +39,7 @@ fn json_comes_back_byte_for_byte() {
 #[test]
 fn protobuf_is_the_same_tree() {
     for sample in samples() {
-        let object = proto::open(&BUILTIN, Some(sample.ty()), &sample.pb).unwrap();
+        let object = proto::open(&BUILTIN, Some(sample.ty()), &sample.pb, MAX_REQUEST_BYTES).unwrap();
         assert_eq!(object, decoded(&sample), "{}", sample.name);
     }
 }

@@ -54,18 +54,156 @@ fn an_issue_is_reported_once_and_a_hundred_at_most() {
     assert_eq!(issues("", "Pod", r#"{"x":1,"x":2}"#), ["unknown field \"x\""]);
 }
 
-#[test]
-fn the_last_duplicate_counts() {
-    let ty = type_of_kind("", "v1", "ConfigMap").unwrap();
-    let json = br#"{"metadata":{"name":"a","name":"b"},"data":{"k":"1","k":"2"}}"#;
-    let object = json::decode(&BUILTIN, ty, json, Options::default())
-        .unwrap()
-        .object;
+fn decoded(group: &str, kind: &str, json: &str) -> String {
+    let ty = type_of_kind(group, "v1", kind).unwrap();
+    let decoded = json::decode(&BUILTIN, ty, json.as_bytes(), Options::default());
     let mut out = Vec::new();
-    json::encode(&BUILTIN, &object, &mut out);
+    json::encode(&BUILTIN, &decoded.unwrap().object, &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+/// Go decodes a member given again into what the first one left.
+#[test]
+fn duplicates_merge_as_in_go() {
+    for (json, spec) in [
+        (
+            r#"{"spec":{"nodeName":"a"},"spec":{"hostname":"b"}}"#,
+            r#"{"containers":null,"nodeName":"a","hostname":"b"}"#,
+        ),
+        (
+            r#"{"spec":{"nodeName":"a","nodeName":"b"}}"#,
+            r#"{"containers":null,"nodeName":"b"}"#,
+        ),
+        (
+            r#"{"spec":{"nodeName":"a","nodeName":null}}"#,
+            r#"{"containers":null,"nodeName":"a"}"#,
+        ),
+        (
+            r#"{"spec":{"priority":1,"priority":null}}"#,
+            r#"{"containers":null}"#,
+        ),
+        (
+            r#"{"spec":{"nodeName":"a"},"spec":null}"#,
+            r#"{"containers":null,"nodeName":"a"}"#,
+        ),
+        (
+            r#"{"spec":{"nodeSelector":{"a":"1","b":"2"},"nodeSelector":{"b":"3"}}}"#,
+            r#"{"containers":null,"nodeSelector":{"a":"1","b":"3"}}"#,
+        ),
+        (
+            r#"{"spec":{"nodeSelector":{"a":"1"},"nodeSelector":null}}"#,
+            r#"{"containers":null}"#,
+        ),
+        (
+            r#"{"spec":{"containers":[{"name":"a","image":"x"},{"name":"b"}],"containers":[{"name":"c"}]}}"#,
+            r#"{"containers":[{"name":"c","image":"x","resources":{}}]}"#,
+        ),
+    ] {
+        let expected = format!("{{\"metadata\":{{}},\"spec\":{spec},\"status\":{{}}}}");
+        assert_eq!(decoded("", "Pod", json), expected, "{json}");
+    }
+}
+
+/// Cases of `sigs.k8s.io/json`: order is that of the document, an issue before those inside it.
+#[test]
+fn issues_come_in_document_order() {
+    for (kind, json, expected) in [
+        (
+            "Pod",
+            r#"{"Kind":"Pod","KIND":1}"#,
+            &["unknown field \"Kind\"", "unknown field \"KIND\""][..],
+        ),
+        (
+            "Pod",
+            r#"{"metadata":{"labels":{"b":"1","a":"1","b":"2","a":"2","b":"3"}}}"#,
+            &[
+                "duplicate field \"metadata.labels.b\"",
+                "duplicate field \"metadata.labels.a\"",
+            ],
+        ),
+        (
+            "Pod",
+            r#"{"spec":{"x":1},"spec":{"y":1,"x":1}}"#,
+            &[
+                "unknown field \"spec.x\"",
+                "duplicate field \"spec\"",
+                "unknown field \"spec.y\"",
+            ],
+        ),
+        (
+            "Pod",
+            r#"{"spec":{"containers":[{},{"ports":[{"a":1},{"a":1}]}]}}"#,
+            &[
+                "unknown field \"spec.containers[1].ports[0].a\"",
+                "unknown field \"spec.containers[1].ports[1].a\"",
+            ],
+        ),
+        (
+            "Pod",
+            r#"{"":1,"metadata":{"":1,"q\"\t\u200b":1}}"#,
+            &[
+                "unknown field \"\"",
+                "unknown field \"metadata.\"",
+                r#"unknown field "metadata.q\"\t\u200b""#,
+            ],
+        ),
+        (
+            "Pod",
+            r#"{"metadata":{"managedFields":[{"fieldsV1":{"f":1,"f":2}}]}}"#,
+            &[],
+        ),
+    ] {
+        assert_eq!(issues("", kind, json), expected, "{json}");
+    }
+}
+
+#[test]
+fn issues_are_joined_as_in_apimachinery() {
+    let ty = type_of_kind("apps", "v1", "Deployment").unwrap();
+    let options = Options {
+        report: true,
+        ..Options::default()
+    };
+    let json = br#"{"spec":{"foo":1,"replicas":1,"replicas":2}}"#;
+    let issues = json::decode(&BUILTIN, ty, json, options).unwrap().issues;
     assert_eq!(
-        String::from_utf8(out).unwrap(),
-        r#"{"metadata":{"name":"b"},"data":{"k":"2"}}"#
+        json::strict_error(&issues).unwrap(),
+        r#"strict decoding error: unknown field "spec.foo", duplicate field "spec.replicas""#
+    );
+    assert_eq!(json::strict_error(&[]), None);
+}
+
+/// What has an `UnmarshalJSON` starts over inside: no reports there, its errors win, and they name
+/// the outer member.
+#[test]
+fn unmarshalers_of_their_own_are_opaque() {
+    let crd =
+        |schema: &str| format!(r#"{{"spec":{{"versions":[{{"schema":{{"openAPIV3Schema":{schema}}}}}]}}}}"#);
+    let group = "apiextensions.k8s.io";
+    let kind = "CustomResourceDefinition";
+    let path = "spec.versions[0].schema.openAPIV3Schema";
+    assert_eq!(
+        issues(
+            group,
+            kind,
+            &crd(r#"{"x":1,"items":{"x":1,"type":"a","type":"b"},"not":{"x":1}}"#)
+        ),
+        [
+            format!("unknown field \"{path}.x\""),
+            format!("unknown field \"{path}.not.x\"")
+        ]
+    );
+    assert_eq!(
+        error(group, kind, &crd(r#"{"items":{"externalDocs":{"url":5}}}"#)),
+        "json: cannot unmarshal number into Go struct field JSONSchemaProps.spec.versions.schema.openAPIV3Schema.items of type string"
+    );
+    assert_eq!(
+        error(
+            "apps",
+            "Deployment",
+            r#"{"spec":{"replicas":"3"},"metadata":{"creationTimestamp":5}}"#
+        ),
+        "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string"
     );
 }
 

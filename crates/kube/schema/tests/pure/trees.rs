@@ -4,7 +4,7 @@ use crate::arbitrary::trees;
 use proptest::prelude::*;
 use schema::json::{self, Options};
 use schema::tree::{Struct, Value};
-use schema::{BUILTIN, proto, yaml};
+use schema::{BUILTIN, MAX_REQUEST_BYTES, proto, yaml};
 
 const STRICT: Options = Options {
     report: true,
@@ -37,7 +37,7 @@ proptest! {
     fn protobuf_is_an_identity(tree in trees(true)) {
         let mut out = Vec::new();
         proto::encode(&BUILTIN, &tree, &mut out);
-        prop_assert_eq!(proto::decode(&BUILTIN, tree.ty, &out), Ok(tree));
+        prop_assert_eq!(proto::decode(&BUILTIN, tree.ty, &out, MAX_REQUEST_BYTES), Ok(tree));
     }
 
     /// Up to the order of keys and the spelling of numbers inside raw values, which YAML sorts.
