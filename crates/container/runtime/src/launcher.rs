@@ -168,7 +168,10 @@ fn converse(
             }
             Event::Moved { pid } => follow(&mut process, pid).map(|()| false),
             Event::Warning { op, errno } => {
-                process.warnings.push(describe(program, op, errno).to_string());
+                let reason = io::Error::from_raw_os_error(errno);
+                process
+                    .warnings
+                    .push(format!("{}: {reason}", program.line(op).unwrap_or_default()));
                 Ok(false)
             }
             Event::Failed { op, errno } => Err(describe(program, op, errno)),
