@@ -99,6 +99,21 @@ impl Runtime {
     }
 }
 
+/// A test that fails leaves no container behind either.
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        let left = std::fs::read_dir(self.state.path())
+            .into_iter()
+            .flatten()
+            .flatten();
+        for id in left.map(|entry| entry.file_name()) {
+            let id = id.to_string_lossy();
+            let mut command = self.command(&["delete", "--force", &id]);
+            let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+    }
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

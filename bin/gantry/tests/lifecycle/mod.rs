@@ -565,6 +565,20 @@ fn what_cannot_be_done_fails_with_its_reason_and_leaves_nothing() {
 }
 
 #[test]
+fn a_configuration_has_a_largest_size() {
+    let runtime = Runtime::gantry();
+    let bundle = Bundle::new(config(), &["probe", "true"]);
+    fs::OpenOptions::new()
+        .write(true)
+        .open(bundle.path().join("config.json"))
+        .unwrap()
+        .set_len(1 << 30)
+        .unwrap();
+    let error = text(&runtime.run(&bundle).stderr);
+    assert!(error.contains("larger than 16777216 bytes"), "{error}");
+}
+
+#[test]
 fn a_container_that_never_was_is_deleted_by_force_only() {
     let runtime = Runtime::gantry();
     assert_eq!(runtime.call(&["delete", "nobody"]).status.code(), Some(1));

@@ -1,7 +1,7 @@
 //! `create`: everything but the program.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -193,12 +193,22 @@ pub(super) fn own_namespaces(pid: i32) -> u32 {
         .fold(0, |bits, (bit, _)| bits | bit)
 }
 
+/// Largest `config.json`, in bytes: a hundred times what engines write.
+const MAX_CONFIGURATION: u64 = 16 << 20;
+
 fn read_configuration(bundle: &Path) -> Result<Vec<u8>, RuntimeError> {
     let path = bundle.join("config.json");
-    fs::read(&path).map_err(|source| RuntimeError::Bundle {
+    let mut json = Vec::new();
+    let read = fs::File::open(&path).and_then(|file| file.take(MAX_CONFIGURATION + 1).read_to_end(&mut json));
+    let bounded = read.and_then(|length| match length as u64 {
+        ..=MAX_CONFIGURATION => Ok(()),
+        _ => Err(io::Error::other(format!("larger than {MAX_CONFIGURATION} bytes"))),
+    });
+    bounded.map_err(|source| RuntimeError::Bundle {
         path: path.display().to_string(),
         source,
-    })
+    })?;
+    Ok(json)
 }
 
 fn absolute(bundle: &Path) -> Result<PathBuf, RuntimeError> {

@@ -139,7 +139,18 @@ impl Pump {
         }
     }
 
+    /// Writes the lines of the chunk that was just read.
     pub(super) fn log(&mut self, token: u64, length: usize) {
+        self.write_lines(token, Some(length));
+    }
+
+    /// Writes an unfinished line as a partial entry.
+    pub(super) fn flush(&mut self, token: u64) {
+        self.write_lines(token, None);
+    }
+
+    /// Of the first `length` bytes of the chunk, or of what is left at a stream's end.
+    fn write_lines(&mut self, token: u64, length: Option<usize>) {
         let Some(stream) = self.streams.get_mut(&token) else {
             return;
         };
@@ -149,11 +160,17 @@ impl Pump {
         let time = rfc3339_nano(clock::realtime());
         let (batch, name, format) = (&mut self.batch, stream.name, &log.file.spec().format);
         batch.clear();
-        stream.splitter.feed(&self.chunk[..length], |line, ending| {
-            batch.push(format, &time, name, line, ending);
-        });
+        let chunk = length.map(|length| &self.chunk[..length]);
+        match chunk {
+            Some(chunk) => stream.splitter.feed(chunk, |line, ending| {
+                batch.push(format, &time, name, line, ending);
+            }),
+            None => stream
+                .splitter
+                .finish(|line, ending| batch.push(format, &time, name, line, ending)),
+        }
         if stream.copy.is_some() {
-            stream.pending.extend_from_slice(&self.chunk[..length]);
+            stream.pending.extend_from_slice(chunk.unwrap_or_default());
         }
         let life = stream.life;
         self.write(life);
@@ -169,24 +186,6 @@ impl Pump {
             self.reports.push(Report::Trouble(life, stats));
         }
         log.errno = stats.errno;
-    }
-
-    /// Writes an unfinished line as a partial entry.
-    pub(super) fn flush(&mut self, token: u64) {
-        let Some(stream) = self.streams.get_mut(&token) else {
-            return;
-        };
-        let Some(log) = self.logs.get_mut(&stream.life) else {
-            return;
-        };
-        let time = rfc3339_nano(clock::realtime());
-        let (batch, name, format) = (&mut self.batch, stream.name, &log.file.spec().format);
-        batch.clear();
-        stream
-            .splitter
-            .finish(|line, ending| batch.push(format, &time, name, line, ending));
-        let life = stream.life;
-        self.write(life);
     }
 
     /// Passes pending output to the copy's reader; whether there is none left. A reader that has
