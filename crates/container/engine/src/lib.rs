@@ -1,0 +1,3 @@
+//! The container table of the node.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Images: the content store, references, layers, snapshots and archives.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Dockerfile to image.
+
+#![forbid(unsafe_code)]

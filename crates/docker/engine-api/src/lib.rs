@@ -1,0 +1,3 @@
+//! The Docker Engine API.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The composition root: from a configuration to a running node.
+
+#![forbid(unsafe_code)]
