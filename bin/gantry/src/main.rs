@@ -5,6 +5,7 @@ mod cli;
 mod completion;
 mod demo;
 mod failure;
+mod node;
 mod oci;
 mod supervisor;
 mod version;
@@ -18,6 +19,15 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Up(options) => node::up(options),
+        Command::Status(options) => node::status(options),
+        Command::Down(options) => node::down(options),
+        Command::Restart(options) => node::restart(options),
+        Command::Logs(options) => node::logs(options),
+        Command::Env(options) => node::env(options),
+        Command::Check(options) => node::check(&options),
+        Command::Reset(options) => node::reset(options),
+        Command::Daemon(options) => node::daemon(options),
         Command::Oci(oci) => oci::run(*oci),
         Command::Supervisor(options) => supervisor::run(options),
         Command::Demo(options) => demo::run(&options),

@@ -110,9 +110,14 @@ impl Control {
     }
 
     async fn accept(self: Arc<Self>, listener: UnixListener) {
-        while let Ok(permit) = self.clients.clone().acquire_owned().await {
+        loop {
+            // Out of descriptors, say: the next client may be luckier.
             let Ok((stream, _)) = listener.accept().await else {
+                tokio::task::yield_now().await;
                 continue;
+            };
+            let Ok(permit) = self.clients.clone().acquire_owned().await else {
+                return;
             };
             let control = self.clone();
             tokio::spawn(async move {
