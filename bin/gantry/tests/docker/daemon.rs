@@ -103,7 +103,7 @@ impl Daemon {
                 gantry_in(&name, &directory),
                 path(&directory)
             ),
-            Kind::Dockerd => format!("cat; {STOP_DOCKERD} rm -rf {}", path(&directory)),
+            Kind::Dockerd => format!("cat; {STOP_DOCKERD} rmdir /sys/fs/cgroup/*/{name}; rm -rf {}", path(&directory)),
         };
         let mut command = Command::new("setsid");
         command
@@ -144,6 +144,7 @@ impl Daemon {
         command
             .args(["--data-root", &at("data"), "--exec-root", &at("run")])
             .args(["--pidfile", &at("pid"), "--host", &self.host()])
+            .args(["--cgroup-parent", &self.name])
             .stdout(Stdio::null())
             .stderr(log);
         let mut daemon = command.spawn().unwrap();

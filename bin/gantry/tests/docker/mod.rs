@@ -4,10 +4,18 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 #![allow(unreachable_pub, reason = "a module of a test binary")]
 
+mod build;
 mod daemon;
+mod files;
+mod images;
+mod lifecycle;
+mod networks;
+mod prune;
 mod run;
+mod streams;
 mod system;
 mod transcript;
+mod volumes;
 
 use daemon::{Daemon, Kind};
 use transcript::{Case, check};
@@ -30,4 +38,4 @@ macro_rules! areas {
     };
 }
 
-areas! { run system }
+areas! { build files images lifecycle networks prune run streams system volumes }
