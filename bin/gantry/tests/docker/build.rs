@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
         > ENTRYPOINT ["cat"]
         > CMD ["ran", "both", "/added/g"]
         > END
-        $ docker build -q --build-arg WHO=somebody -t $n . | cut -c1-7
+        $ build -q --build-arg WHO=somebody -t $n . | cut -c1-7
         sha256:
         $ docker run --rm $n
         1 two words somebody
@@ -55,13 +55,12 @@ pub const CASES: &[Case] = &[
         > FROM last
         > ENTRYPOINT ["/probe", "echo", "final"]
         > END
-        $ docker build -q --target last -t $n:last . >/dev/null; docker run --rm $n:last
+        $ build -q --target last -t $n:last . >/dev/null; docker run --rm $n:last
         made
-        $ docker build -q -t $n . >/dev/null; docker run --rm $n
+        $ build -q -t $n . >/dev/null; docker run --rm $n
         final
-        $ docker build -q --target nowhere . 2>&1
+        $ build -q --target nowhere . | tail -1
         [..]failed to reach build target nowhere in Dockerfile
-        ? 1
         $ docker rmi -f $n $n:last >/dev/null
         "#,
     ),
@@ -70,11 +69,11 @@ pub const CASES: &[Case] = &[
         r#"
         $ mkdir $dir/c; cd $dir/c; touch a b keep.log x.log; printf '*.log\n!keep.log\nb\n' > .dockerignore
         $ printf 'FROM busybox\nCOPY . /c/\nRUN ls /c > /list\n' > Other
-        $ docker build -q -f Other -t $n . >/dev/null; docker run --rm $n cat /list
+        $ build -q -f Other -t $n . >/dev/null; docker run --rm $n cat /list
         Other
         a
         keep.log
-        $ printf 'FROM busybox\nCOPY b /\n' | docker build -q -f - . 2>&1 | tail -1 | cut -c1-4
+        $ printf 'FROM busybox\nCOPY b /\n' | build -q -f - . 2>&1 | tail -1 | cut -c1-4
         COPY
         $ docker rmi -f $n >/dev/null
         "#,
@@ -83,13 +82,13 @@ pub const CASES: &[Case] = &[
         "the cache",
         r#"
         $ mkdir $dir/c; cd $dir/c; echo 1 > f; printf 'FROM busybox\nRUN head -c 8 /dev/urandom | md5sum > /r\nCOPY f /\nRUN head -c 8 /dev/urandom | md5sum > /s\n' > Dockerfile
-        $ docker build -q -t $n:1 . >/dev/null; docker build -q -t $n:2 . >/dev/null; test $(docker images -q $n:1) = $(docker images -q $n:2)
-        $ docker build -t $n:2 . | grep -c 'Using cache'
+        $ build -q -t $n:1 . >/dev/null; build -q -t $n:2 . >/dev/null; test $(docker images -q $n:1) = $(docker images -q $n:2)
+        $ build -t $n:2 . | grep -c 'Using cache'
         3
-        $ echo 2 > f; docker build -q -t $n:3 . >/dev/null; test "$(docker run --rm $n:1 cat /r)" = "$(docker run --rm $n:3 cat /r)"
+        $ echo 2 > f; build -q -t $n:3 . >/dev/null; test "$(docker run --rm $n:1 cat /r)" = "$(docker run --rm $n:3 cat /r)"
         $ test "$(docker run --rm $n:1 cat /s)" = "$(docker run --rm $n:3 cat /s)"
         ? 1
-        $ docker build -q --no-cache -t $n:4 . >/dev/null; test "$(docker run --rm $n:1 cat /r)" = "$(docker run --rm $n:4 cat /r)"
+        $ build -q --no-cache -t $n:4 . >/dev/null; test "$(docker run --rm $n:1 cat /r)" = "$(docker run --rm $n:4 cat /r)"
         ? 1
         $ docker rmi -f $n:1 $n:2 $n:3 $n:4 >/dev/null
         "#,
@@ -97,7 +96,7 @@ pub const CASES: &[Case] = &[
     case(
         "what a build says",
         r#"
-        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; docker build -t $n . | sed "s/[0-9a-f]\{12\}/ID/g; s/$n/N/"
+        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; build -t $n . | sed "s/[0-9a-f]\{12\}/ID/g; s/$n/N/"
         ...
         Step 1/2 : FROM busybox
          ---> ID
@@ -114,34 +113,37 @@ pub const CASES: &[Case] = &[
     case(
         "a failing step",
         r#"
-        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN exit 9\n' > Dockerfile; docker build -q . 2>&1 | tail -1
+        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN exit 9\n' > Dockerfile; build -q . 2>&1 | tail -1
         The command '/bin/sh -c exit 9' returned a non-zero code: 9
-        $ printf 'FROM busybox\nCOPY nope /\n' > Dockerfile; docker build -q . 2>&1 | tail -1
+        $ printf 'FROM busybox\nCOPY nope /\n' > Dockerfile; build -q . 2>&1 | tail -1
         COPY failed: file not found in build context or excluded by .dockerignore: stat nope: file does not exist
         "#,
     ),
     case(
         "broken Dockerfiles",
         r#"
-        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nNOPE x\n' > Dockerfile; docker build -q .
+        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nNOPE x\n' > Dockerfile; build -q .
+        ...
         Error response from daemon: dockerfile parse error [..]line 2: unknown instruction: NOPE
         ? 1
-        $ : > Dockerfile; docker build -q .
+        $ : > Dockerfile; build -q .
+        ...
         Error response from daemon: [..]Dockerfile[..]cannot be empty[..]
         ? 1
-        $ printf 'RUN true\n' > Dockerfile; docker build -q .
+        $ printf 'RUN true\n' > Dockerfile; build -q .
+        ...
         Error response from daemon: [..]o build stage in current context
         ? 1
-        $ docker build -q -f nope . 2>&1 | tail -1
+        $ build -q -f nope . 2>&1 | tail -1
         unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat [..]/nope: no such file or directory
         "#,
     ),
     case(
         "a context from standard input",
         r#"
-        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nCOPY f /\n' > Dockerfile; echo piped > f; tar -c . | docker build -q -t $n - >/dev/null; docker run --rm $n cat /f
+        $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nCOPY f /\n' > Dockerfile; echo piped > f; tar -c . | build -q -t $n - >/dev/null; docker run --rm $n cat /f
         piped
-        $ printf 'FROM busybox\nRUN echo x > /only\n' | docker build -q -t $n - >/dev/null; docker run --rm $n cat /only
+        $ printf 'FROM busybox\nRUN echo x > /only\n' | build -q -t $n - >/dev/null; docker run --rm $n cat /only
         x
         $ docker rmi -f $n >/dev/null
         "#,

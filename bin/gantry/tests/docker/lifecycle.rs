@@ -103,7 +103,7 @@ pub const CASES: &[Case] = &[
         N
         $ docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.CpuShares}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.RestartPolicy.MaximumRetryCount}}' $n
         33554432 100 on-failure 3
-        $ docker exec $n sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null'
+        $ docker exec $n sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes 2>/dev/null || cat memory.max'
         33554432
         $ docker rm -f $n >/dev/null
         "#,

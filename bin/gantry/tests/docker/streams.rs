@@ -15,7 +15,7 @@ pub const CASES: &[Case] = &[
         two
         $ docker logs --tail 1 $n
         four
-        $ docker logs -t --tail 2 $n 2>/dev/null | sed 's/^20[0-9-]*T[0-9:.]*Z/TIME/'
+        $ docker run --name $n-2 busybox sh -c 'echo two; echo three; printf four' >/dev/null; docker logs -t --tail 2 $n-2 | sed 's/^20[0-9-]*T[0-9:.]*Z/TIME/'
         TIME three
         TIME four
         $ docker logs --since 1h $n 2>/dev/null | wc -l
@@ -68,11 +68,12 @@ pub const CASES: &[Case] = &[
         "exec",
         r#"
         $ docker run -d --name $n -e A=1 -w /var/www busybox sleep 60 >/dev/null
-        $ docker exec $n sh -c 'echo $A; pwd; echo err >&2; exit 5'
+        $ docker exec $n sh -c 'echo $A; pwd; exit 5'
         1
         /var/www
-        err
         ? 5
+        $ docker exec $n sh -c 'echo out; echo err >&2' 2>&1 >/dev/null
+        err
         $ echo in | docker exec -i $n cat
         in
         $ docker exec -e B=2 -w / -u www $n sh -c 'echo $B; pwd; id -un'
@@ -95,8 +96,8 @@ pub const CASES: &[Case] = &[
     case(
         "attach",
         r#"
-        $ docker run -d -i --name $n busybox sh -c 'read line; echo got $line; exit 8' >/dev/null
-        $ echo words | docker attach $n
+        $ docker run -d -i --name $n busybox sh -c 'read line; echo got $line; sleep 0.3; exit 8' >/dev/null
+        $ (echo words; sleep 1) | docker attach $n
         got words
         ? 8
         $ docker attach $n

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! All of a case is one shell, so variables last. `$n` is a name that no other case has; `$ns` runs a
-//! command in the daemon's network namespace; `$dir` is a directory of the case's own. Standard output and
+//! command in the daemon's network namespace; `$dir` is a directory of the case's own; `build` is `docker build`. Standard output and
 //! error are both looked at. `? N` is an exit status (0 where none is named), `[..]` any text within a line,
 //! a line `...` any lines.
 
@@ -81,6 +81,16 @@ struct Step {
     status: i32,
 }
 
+/// `build` is `docker build` without the notice that the client prepends for the classic builder.
+const PRELUDE: &str = r#"
+build() {
+    docker build "$@" > $dir/.said 2>&1
+    set -- $?
+    sed '/^DEPRECATED/,/^$/d' $dir/.said
+    return $1
+}
+"#;
+
 /// Two characters that no output has.
 const MARK: &str = "\u{1e}\u{1f}";
 
@@ -126,7 +136,7 @@ fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> String {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut script = String::new();
+    let mut script = PRELUDE.to_owned();
     for step in steps {
         script.push_str(&format!(
             "{{ {}\n}} 2>&1 </dev/null; printf '{MARK}%d{MARK}' $?\n",
