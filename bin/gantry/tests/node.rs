@@ -2,7 +2,9 @@
 
 mod attacks;
 mod cases;
+mod daemon;
 mod lifecycle;
+mod serving;
 mod supervising;
 
 use cases::{CASES, Runtime};

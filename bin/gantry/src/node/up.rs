@@ -140,14 +140,17 @@ impl Starting {
         }
     }
 
-    /// The whole time and all of its parts: ours, the supervisor's start, the daemon's.
+    /// The whole time and all of its parts: ours, the supervisor's start, the daemon's, and until we hear.
     fn account(&self, status: &mut Status, begun: Duration, stages: Stages) {
         let daemon = Duration::from_nanos(status.begun_ns);
+        let ready = daemon + Duration::from_secs_f64(status.ready_ms.unwrap_or(0.0) / 1e3);
+        let now = boottime();
         let mut all = stages.finished();
         all.push(Stage::new("supervisor", daemon.saturating_sub(self.spawned)));
         all.append(&mut status.stages);
+        all.push(Stage::new("answer", now.saturating_sub(ready)));
         status.stages = all;
-        status.ready_ms = Some(Stage::new("", boottime().saturating_sub(begun)).ms);
+        status.ready_ms = Some(Stage::new("", now.saturating_sub(begun)).ms);
     }
 }
 

@@ -5,7 +5,6 @@
 #![allow(unreachable_pub, reason = "a module of a test binary")]
 
 mod build;
-mod daemon;
 mod files;
 mod images;
 mod lifecycle;
@@ -17,7 +16,7 @@ mod system;
 mod transcript;
 mod volumes;
 
-use daemon::{Daemon, Kind};
+use crate::daemon::{Daemon, Kind};
 use transcript::{Case, check};
 
 fn on(kind: Kind, cases: &[Case]) {

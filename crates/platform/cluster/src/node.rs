@@ -55,9 +55,22 @@ impl Error {
     }
 }
 
+/// The node store is small and nobody watches it, so it keeps little beside its rows.
+const STORE: Options = Options {
+    first_segment: 1 << 20,
+    segment: 8 << 20,
+    checkpoint: 8 << 20,
+    window_events: 256,
+    window_bytes: 1 << 20,
+    relaxed_delay: Duration::from_secs(60),
+    ceiling_step: 1 << 16,
+    queue_bytes: 16 << 20,
+};
+
 /// Every room, open.
 struct Node {
     store: Arc<dyn Store>,
+    docker: std::os::unix::net::UnixListener,
 }
 
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
@@ -117,15 +130,17 @@ impl Node {
     async fn open(config: &Config, control: &Control) -> Result<Self, Error> {
         let paths = config.paths();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        directory::stamp(&paths.version())?;
         let store = stage!("store").in_scope(|| {
+            directory::stamp(&paths.version())?;
             let dir = Arc::new(RealDir::open(&paths.node())?);
-            Ok::<_, Error>(Arc::new(Embedded::open(dir, clock.clone(), Rng::from_os()?, Options::default())?))
+            Ok::<_, Error>(Arc::new(Embedded::open(dir, clock.clone(), Rng::from_os()?, STORE)?))
         })?;
-        Ok(Self { store })
+        let docker = stage!("docker").in_scope(|| listen::bind(paths.docker_socket(), 0o660, listen::group("docker")))?;
+        Ok(Self { store, docker })
     }
 
     async fn close(self, config: &Config, keep_containers: bool, timeout: Duration) -> Vec<String> {
+        drop(std::fs::remove_file(&config.docker_socket));
         Vec::new()
     }
 }

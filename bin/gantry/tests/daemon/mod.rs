@@ -3,6 +3,10 @@
 //!
 //! A watchdog takes everything down when the test lets go of it, and so also when the test was killed.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(unreachable_pub, reason = "a module of a test binary")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -125,6 +129,27 @@ impl Daemon {
         let mut command = self.namespace.command(&gantry_in(&self.name, &self.directory));
         command.args(arguments);
         command
+    }
+
+    /// The standard output of a `gantry` command that succeeds.
+    #[track_caller]
+    pub fn gantry_ok(&self, arguments: &[&str]) -> String {
+        let output = self.gantry(arguments).output().unwrap();
+        assert!(output.status.success(), "gantry {arguments:?}: {}", all(&output));
+        text(&output.stdout)
+    }
+
+    /// The exit status and standard error of a `gantry` command that fails.
+    #[track_caller]
+    pub fn gantry_fails(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.gantry(arguments).output().unwrap();
+        assert!(!output.status.success(), "gantry {arguments:?}: {}", all(&output));
+        (output.status.code().unwrap(), text(&output.stderr))
+    }
+
+    /// The daemon's RUN directory.
+    pub fn run_dir(&self) -> PathBuf {
+        self.directory.join("run")
     }
 
     fn start_gantry(&self) {
