@@ -1,7 +1,6 @@
 //! `gantry oci` beside runc: the same cases on both, so that the cases themselves are proven.
 
 mod cases;
-mod daemon;
 mod docker;
 
 use cases::{CASES, Runtime};

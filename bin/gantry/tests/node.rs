@@ -2,7 +2,6 @@
 
 mod attacks;
 mod cases;
-mod daemon;
 mod lifecycle;
 mod serving;
 mod supervising;

@@ -29,6 +29,8 @@ pub(crate) struct Options {
     run_dir: PathBuf,
     #[arg(long)]
     docker_socket: PathBuf,
+    #[arg(long)]
+    ready_namespaces: usize,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
@@ -37,6 +39,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         data_dir: options.data_dir,
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
+        ready_namespaces: options.ready_namespaces,
     };
     let stages = Stages::new();
     log(&config, &stages)?;

@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) run_dir: Option<PathBuf>,
     pub(super) docker_socket: Option<PathBuf>,
+    pub(super) ready_namespaces: Option<u16>,
     #[serde(deserialize_with = "duration")]
     pub(super) wait: Option<Duration>,
 }

@@ -96,6 +96,7 @@ fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
     words.extend(option("--data-dir", &config.data_dir));
     words.extend(option("--run-dir", &config.run_dir));
     words.extend(option("--docker-socket", &config.docker_socket));
+    words.extend(["--ready-namespaces".into(), config.ready_namespaces.to_string().into()]);
     Ok(words)
 }
 

@@ -26,6 +26,9 @@ pub(crate) struct NodeOptions {
     /// Where the Docker Engine API is served [default: RUN/docker.sock].
     #[arg(long, env = "GANTRY_DOCKER_SOCKET", value_name = "PATH")]
     docker_socket: Option<PathBuf>,
+    /// Network namespaces kept ready for containers to come [default: 16].
+    #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
+    ready_namespaces: Option<u16>,
 }
 
 /// How long `up` and `restart` wait.
@@ -69,6 +72,7 @@ impl NodeOptions {
             data_dir,
             run_dir,
             docker_socket,
+            ready_namespaces: self.ready_namespaces.or(file.ready_namespaces).unwrap_or(16).into(),
         })
     }
 }

@@ -16,7 +16,7 @@ mod system;
 mod transcript;
 mod volumes;
 
-use crate::daemon::{Daemon, Kind};
+use testkit::daemon::{Daemon, Kind};
 use transcript::{Case, check};
 
 fn on(kind: Kind, cases: &[Case]) {

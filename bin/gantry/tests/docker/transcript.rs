@@ -17,8 +17,9 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use testkit::daemon::{Daemon, Kind, all};
+
 use crate::cases::{path, text};
-use crate::daemon::{Daemon, Kind, all};
 
 /// One case.
 pub struct Case {

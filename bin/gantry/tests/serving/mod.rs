@@ -11,9 +11,9 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use testkit::daemon::{Daemon, Kind};
 
 use crate::cases::path;
-use crate::daemon::{Daemon, Kind};
 
 fn started() -> Daemon {
     Daemon::start(Kind::Gantry)
@@ -194,10 +194,8 @@ fn in_the_foreground_it_stops_on_ctrl_c() {
     let daemon = Daemon::prepare(Kind::Gantry);
     let mut up = daemon.gantry(&["up"]);
     let mut up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let ready = BufReader::new(up.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap)
-        .find(|line| line.contains("DOCKER_HOST"));
+    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let ready = lines.find(|line| line.contains("DOCKER_HOST"));
     assert!(ready.is_some());
     signal(&up.id().into(), Signal::INT);
     let output = up.wait_with_output().unwrap();

@@ -17,6 +17,8 @@ pub struct Config {
     pub run_dir: PathBuf,
     /// Where the Engine API is served.
     pub docker_socket: PathBuf,
+    /// How many network namespaces are kept ready for containers to come.
+    pub ready_namespaces: usize,
 }
 
 impl Config {
