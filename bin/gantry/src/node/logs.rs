@@ -63,7 +63,7 @@ fn follow(path: &Path, mut changes: File, mut current: File) -> Outcome {
             current = named;
             continue;
         }
-        changes.read(&mut [0; 4096])?;
+        let _events = changes.read(&mut [0; 4096])?;
     }
 }
 

@@ -161,6 +161,30 @@ pub(super) fn pid_in(path: &std::path::Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// Waits until the supervisor answers, however long the daemon may take: from here on everybody finds the
+/// node, and nobody starts a second one.
+pub(super) fn until_supervised(config: &Config, supervisor: &Child) -> Result<(), Failure> {
+    let changes = changes(config)?;
+    let ended = watch(supervisor.id());
+    while supervisor_of(config).is_none() {
+        wait(&changes, ended.as_ref(), PROMPT)?;
+        let over = ended.as_ref().is_none_or(|ended| sys::poll::readable_within(ended, Duration::ZERO).unwrap_or(true));
+        if over {
+            return Err(died(config, "supervisor"));
+        }
+        drain(&changes);
+    }
+    Ok(())
+}
+
+/// Becomes readable when a socket or pid file appears.
+fn changes(config: &Config) -> io::Result<OwnedFd> {
+    let changes = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let appears = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
+    inotify::add_watch(&changes, &config.run_dir, appears)?;
+    Ok(changes)
+}
+
 /// Waits until the daemon is ready; `stage` hears of each stage.
 ///
 /// # Errors
@@ -171,8 +195,7 @@ pub(super) fn until_ready(
     supervisor: Option<&OwnedFd>,
     stage: &mut dyn FnMut(&Stage),
 ) -> Result<Status, Failure> {
-    let changes = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
-    inotify::add_watch(&changes, &config.run_dir, inotify::WatchFlags::MOVED_TO)?;
+    let changes = changes(config)?;
     loop {
         if let Some(conversation) = ask(config, &Request::Ready)? {
             return converse(config, conversation, deadline, stage);

@@ -63,6 +63,9 @@ pub(crate) fn run(options: Options) -> Outcome {
         }
         Found::Nothing => Starting::now(Some(processes::start_supervisor(&config)?)),
     };
+    if let Some(child) = &starting.supervisor {
+        processes::until_supervised(&config, child)?;
+    }
     let mut status = starting.wait(&config, deadline, &options)?;
     drop(lock);
     starting.account(&mut status, begun, stages);
