@@ -123,16 +123,12 @@ impl Daemon {
         let directory = std::env::temp_dir().join(format!("gantry-{name}"));
         std::fs::create_dir_all(&directory).expect("a directory");
         let stop = match kind {
-            Kind::Gantry => format!(
-                "{} {} down --timeout 1s",
-                namespace.enter(),
-                gantry_in(&name, &directory)
-            ),
+            Kind::Gantry => format!("{} down --timeout 1s", gantry_in(&name, &directory)),
             Kind::Dockerd => format!("{STOP_DOCKERD} rmdir {DOCKERD_GROUP}{name}/* /sys/fs/cgroup/*/{name}"),
         };
-        let mut command = Command::new("setsid");
+        // It is in the namespace itself: when the test is killed, nobody else may be left there.
+        let mut command = namespace.command("setsid --wait sh -c");
         command
-            .args(["--wait", "sh", "-c"])
             .arg(format!("cat; {stop}; rm -rf {}", directory.display()))
             .current_dir(&directory)
             .stdout(Stdio::null())
@@ -184,7 +180,11 @@ impl Daemon {
         let output = self.gantry(&["up", "--detach"]).args(options).output();
         let output = output.expect("gantry runs");
         let log = std::fs::read_to_string(self.directory.join("data/log/gantry.log")).unwrap_or_default();
-        assert!(output.status.success(), "gantry up: {}{log}", text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "gantry up: {}{log}",
+            text(&output.stderr)
+        );
     }
 
     fn start_dockerd(&self) {
@@ -254,7 +254,10 @@ impl Daemon {
     /// # Panics
     /// They cannot be made, or the daemon does not take them.
     pub fn load_images(&self) {
-        for (name, image) in [("busybox", crate::image::busybox()), ("probe", crate::image::probe())] {
+        for (name, image) in [
+            ("busybox", crate::image::busybox()),
+            ("probe", crate::image::probe()),
+        ] {
             let archive = self.directory.join(format!("{name}.tar"));
             std::fs::write(&archive, image).expect("a file");
             let loaded = self.ok(&["load", "--input", &archive.to_string_lossy()]);

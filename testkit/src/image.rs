@@ -18,7 +18,9 @@ pub fn busybox() -> Vec<u8> {
     let list = std::process::Command::new("busybox").arg("--list").output();
     let list = String::from_utf8(list.expect("busybox runs").stdout).expect("names");
     let mut layer = Layer::new();
-    for directory in ["bin", "dev", "etc", "home", "proc", "root", "sys", "usr", "usr/bin", "var", "var/www"] {
+    for directory in [
+        "bin", "dev", "etc", "home", "proc", "root", "sys", "usr", "usr/bin", "var", "var/www",
+    ] {
         layer.directory(directory, 0o755);
     }
     layer.directory("tmp", 0o1777);
@@ -27,8 +29,16 @@ pub fn busybox() -> Vec<u8> {
         layer.link(&format!("bin/{applet}"), "bin/busybox");
     }
     layer.file("etc/passwd", 0o644, b"root:x:0:0:root:/root:/bin/sh\nwww:x:33:33:www:/var/www:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n");
-    layer.file("etc/group", 0o644, b"root:x:0:\nwww:x:33:\nstaff:x:50:www\nnobody:x:65534:\n");
-    archive("busybox:latest", layer.finish(), &json!({"Cmd": ["sh"], "Env": [PATH]}))
+    layer.file(
+        "etc/group",
+        0o644,
+        b"root:x:0:\nwww:x:33:\nstaff:x:50:www\nnobody:x:65534:\n",
+    );
+    archive(
+        "busybox:latest",
+        layer.finish(),
+        &json!({"Cmd": ["sh"], "Env": [PATH]}),
+    )
 }
 
 /// `probe:latest`: nothing but the probe, at `/bin/probe`.
@@ -39,7 +49,11 @@ pub fn busybox() -> Vec<u8> {
 pub fn probe() -> Vec<u8> {
     let mut layer = Layer::new();
     layer.directory("bin", 0o755);
-    layer.file("bin/probe", 0o755, &std::fs::read(super::probe()).expect("the probe"));
+    layer.file(
+        "bin/probe",
+        0o755,
+        &std::fs::read(super::probe()).expect("the probe"),
+    );
     archive(
         "probe:latest",
         layer.finish(),
@@ -148,5 +162,8 @@ pub fn archive(tag: &str, layer: Vec<u8>, config: &Value) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -17,7 +17,10 @@ const CONTAINERS: u64 = 200;
 pub(crate) fn run() -> Outcome {
     println!("peer: {}", version("dockerd").unwrap_or_default());
     let subjects = [("gantry", Kind::Gantry), ("dockerd", Kind::Dockerd)];
-    println!("{:<12} {:>24} {:>24}", "", "KiB for each container", "of it, in its processes");
+    println!(
+        "{:<12} {:>24} {:>24}",
+        "", "KiB for each container", "of it, in its processes"
+    );
     let mut each = Vec::new();
     for (name, kind) in subjects {
         let (whole, own) = cost(kind)?;
@@ -36,7 +39,9 @@ fn cost(kind: Kind) -> io::Result<(f64, f64)> {
     // The first one brings in what all of them share.
     start(&mut client)?;
     let before = available(&daemon)?;
-    let pids: Vec<u64> = (0..CONTAINERS).map(|_| start(&mut client)).collect::<io::Result<_>>()?;
+    let pids: Vec<u64> = (0..CONTAINERS)
+        .map(|_| start(&mut client))
+        .collect::<io::Result<_>>()?;
     let after = available(&daemon)?;
     let own: u64 = pids.iter().map(|pid| private(*pid)).sum::<io::Result<u64>>()?;
     let share = |kib: u64| kib as f64 / CONTAINERS as f64;

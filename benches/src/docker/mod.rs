@@ -29,7 +29,9 @@ fn container(client: &mut Client) -> io::Result<()> {
     client.call("DELETE", &format!("/v1.41/containers/{id}"), None)?;
     match ended["StatusCode"].as_i64() {
         Some(0) => Ok(()),
-        _ => Err(io::Error::other(format!("the container did not do as it should: {ended}"))),
+        _ => Err(io::Error::other(format!(
+            "the container did not do as it should: {ended}"
+        ))),
     }
 }
 
@@ -75,7 +77,10 @@ impl Runs {
 }
 
 /// The daemon's processor time once it has not grown for a moment.
-#[expect(clippy::disallowed_methods, reason = "a benchmark waits until the daemon is quiet")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark waits until the daemon is quiet"
+)]
 fn settled(daemon: &Daemon) -> u64 {
     let mut last = daemon.cpu();
     loop {
@@ -124,7 +129,9 @@ fn processes(daemon: &Daemon) -> Vec<u32> {
     let group = |leaf: &str| {
         let path = format!("/sys/fs/cgroup/cpuacct/{}/{leaf}/cgroup.procs", daemon.name);
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<u32>>()
+        text.lines()
+            .filter_map(|line| line.parse().ok())
+            .collect::<Vec<u32>>()
     };
     [group("node"), group("daemon")].concat()
 }

@@ -35,7 +35,10 @@ pub(crate) fn run() -> Outcome {
     print(&runs);
     println!("throughput: {:.1} x dockerd's", runs[0].rate() / runs[1].rate());
     for (name, daemon, _) in &subjects {
-        println!("{name}: peak resident set of its processes {} KiB", peak(&processes(daemon)));
+        println!(
+            "{name}: peak resident set of its processes {} KiB",
+            peak(&processes(daemon))
+        );
     }
     Ok(())
 }
@@ -44,7 +47,9 @@ pub(crate) fn run() -> Outcome {
 fn burst(daemon: &Daemon, count: usize) -> io::Result<Vec<Duration>> {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| work(daemon, &next, count))).collect();
+        let workers: Vec<_> = (0..CLIENTS)
+            .map(|_| scope.spawn(|| work(daemon, &next, count)))
+            .collect();
         let mut times = Vec::new();
         for worker in workers {
             let done = worker.join().map_err(|_| io::Error::other("a client panicked"))?;

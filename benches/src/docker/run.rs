@@ -21,8 +21,16 @@ const SIX_NAMESPACES: u32 = 0x6e02_0000;
 pub(crate) fn run() -> Outcome {
     let pool = POOL.to_string();
     let subjects = [
-        ("gantry", Daemon::gantry_with(&["--ready-namespaces", &pool]), POOL * 10),
-        ("gantry, empty pool", Daemon::gantry_with(&["--ready-namespaces", "0"]), POOL * 10),
+        (
+            "gantry",
+            Daemon::gantry_with(&["--ready-namespaces", &pool]),
+            POOL * 10,
+        ),
+        (
+            "gantry, empty pool",
+            Daemon::gantry_with(&["--ready-namespaces", "0"]),
+            POOL * 10,
+        ),
         ("dockerd", Daemon::start(Kind::Dockerd), PEER_RUNS),
     ];
     println!("peer: {}", version("dockerd").unwrap_or_default());
@@ -38,7 +46,10 @@ pub(crate) fn run() -> Outcome {
     }
     print(&runs);
     for (name, daemon, _) in &subjects {
-        println!("{name}: peak resident set of its processes {} KiB", peak(&processes(daemon)));
+        println!(
+            "{name}: peak resident set of its processes {} KiB",
+            peak(&processes(daemon))
+        );
     }
     floor(&runs[0])
 }

@@ -27,7 +27,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
             writeln!(out, "{}", json!(rows))?;
         }
     }
-    let lacking = found.iter().any(|(feature, found)| feature.required && found.is_err());
+    let lacking = found
+        .iter()
+        .any(|(feature, found)| feature.required && found.is_err());
     Ok(if lacking {
         ExitCode::from(exit::CANNOT)
     } else {

@@ -36,7 +36,10 @@ mod tests {
 
     #[test]
     fn a_shell_reads_back_what_was_meant() {
-        assert_eq!(quoted("unix:///run/gantry/docker.sock"), "unix:///run/gantry/docker.sock");
+        assert_eq!(
+            quoted("unix:///run/gantry/docker.sock"),
+            "unix:///run/gantry/docker.sock"
+        );
         assert_eq!(quoted("unix:///a b's"), r"'unix:///a b'\''s'");
     }
 }

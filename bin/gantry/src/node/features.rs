@@ -52,11 +52,15 @@ pub(super) const FEATURES: &[Feature] = &[
     wanted("cgroup pids", "--pids-limit", || controller("pids")),
     wanted("cgroup io", "--blkio-weight, --device-read-bps", block_io),
     wanted("cgroup hugetlb", "limits of huge pages", || controller("hugetlb")),
-    wanted("CAP_SYS_RESOURCE", "a lower --oom-score-adj, a higher --ulimit", || {
-        capability(24)
-    }),
+    wanted(
+        "CAP_SYS_RESOURCE",
+        "a lower --oom-score-adj, a higher --ulimit",
+        || capability(24),
+    ),
     wanted("user namespaces", "--userns", || present("/proc/self/ns/user")),
-    wanted("AppArmor", "AppArmor profiles", || present("/sys/kernel/security/apparmor")),
+    wanted("AppArmor", "AppArmor profiles", || {
+        present("/sys/kernel/security/apparmor")
+    }),
 ];
 
 /// Fails with 5 at the first thing without which nothing works.
@@ -89,12 +93,16 @@ fn kernel() -> Result<String, String> {
     if at_least(&release, (5, 15)) {
         Ok(release)
     } else {
-        Err(format!("Linux {release} is too old: 5.15 is the first that will do"))
+        Err(format!(
+            "Linux {release} is too old: 5.15 is the first that will do"
+        ))
     }
 }
 
 fn at_least(release: &str, wanted: (u32, u32)) -> bool {
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(str::parse::<u32>);
     let mut next = || numbers.next().and_then(Result::ok).unwrap_or(0);
     (next(), next()) >= wanted
 }
@@ -142,7 +150,8 @@ fn overlay() -> Result<String, String> {
 }
 
 fn seccomp() -> Result<String, String> {
-    present("/proc/sys/kernel/seccomp/actions_avail").map_err(|_| "the kernel has no seccomp filters".to_owned())
+    present("/proc/sys/kernel/seccomp/actions_avail")
+        .map_err(|_| "the kernel has no seccomp filters".to_owned())
 }
 
 fn netfilter() -> Result<String, String> {

@@ -37,7 +37,10 @@ pub(crate) fn run(options: Options) -> Outcome {
         }
     }
     match (changes, newest) {
-        (_, None) => Err(Failure::with_code(1, format!("there is no log at {}", path.display()))),
+        (_, None) => Err(Failure::with_code(
+            1,
+            format!("there is no log at {}", path.display()),
+        )),
         (None, _) => Ok(ExitCode::SUCCESS),
         (Some(changes), Some(newest)) => follow(&path, changes, newest),
     }

@@ -58,8 +58,12 @@ pub(super) fn ask(config: &Config, request: &Request) -> Result<Option<Conversat
     match client::ask(&config.paths().control_socket(), request) {
         Ok(conversation) => Ok(Some(conversation)),
         Err(error) => match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::BrokenPipe => Ok(None),
-            io::ErrorKind::PermissionDenied => Err(Failure::with_code(exit::CANNOT, "only root may ask the daemon")),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::BrokenPipe => {
+                Ok(None)
+            }
+            io::ErrorKind::PermissionDenied => {
+                Err(Failure::with_code(exit::CANNOT, "only root may ask the daemon"))
+            }
             _ => Err(error.into()),
         },
     }
@@ -96,7 +100,10 @@ fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
     words.extend(option("--data-dir", &config.data_dir));
     words.extend(option("--run-dir", &config.run_dir));
     words.extend(option("--docker-socket", &config.docker_socket));
-    words.extend(["--ready-namespaces".into(), config.ready_namespaces.to_string().into()]);
+    words.extend([
+        "--ready-namespaces".into(),
+        config.ready_namespaces.to_string().into(),
+    ]);
     Ok(words)
 }
 
@@ -168,7 +175,9 @@ pub(super) fn until_supervised(config: &Config, supervisor: &Child) -> Result<()
     let ended = watch(supervisor.id());
     while supervisor_of(config).is_none() {
         wait(&changes, ended.as_ref(), PROMPT)?;
-        let over = ended.as_ref().is_none_or(|ended| sys::poll::readable_within(ended, Duration::ZERO).unwrap_or(true));
+        let over = ended
+            .as_ref()
+            .is_none_or(|ended| sys::poll::readable_within(ended, Duration::ZERO).unwrap_or(true));
         if over {
             return Err(died(config, "supervisor"));
         }

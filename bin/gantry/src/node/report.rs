@@ -46,7 +46,11 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     let supervisor = status
         .supervisor_pid
         .map_or_else(|| "none".to_owned(), |pid| pid.to_string());
-    writeln!(out, "processes         daemon {}, supervisor {supervisor}", status.pid)?;
+    writeln!(
+        out,
+        "processes         daemon {}, supervisor {supervisor}",
+        status.pid
+    )?;
     writeln!(out, "docker socket     {}", status.docker_host)?;
     for warning in &status.warnings {
         writeln!(out, "warning           {warning}")?;

@@ -47,7 +47,10 @@ fn remove_data(config: &Config) -> Result<(), Failure> {
     if !config.paths().version().exists() {
         return Err(Failure::with_code(
             1,
-            format!("{} has no VERSION, so it is no data of gantry", config.data_dir.display()),
+            format!(
+                "{} has no VERSION, so it is no data of gantry",
+                config.data_dir.display()
+            ),
         ));
     }
     Ok(remove(&config.data_dir)?)

@@ -48,7 +48,10 @@ pub(crate) fn run(options: Options) -> Outcome {
 /// The supervisor becomes this executable, and will start it as the daemon.
 fn renew(config: &Config) -> Result<(), Failure> {
     let Some(mut supervisor) = processes::supervisor_of(config) else {
-        return Err(Failure::with_code(1, "the daemon has no supervisor that would start it again"));
+        return Err(Failure::with_code(
+            1,
+            "the daemon has no supervisor that would start it again",
+        ));
     };
     processes::set_daemon(&mut supervisor, Some(config))?;
     let executable = std::env::current_exe()?;
@@ -57,7 +60,10 @@ fn renew(config: &Config) -> Result<(), Failure> {
     };
     match supervisor.call(&reexec, &[])?.0 {
         protocol::Reply::Done {} => Ok(()),
-        other => Err(Failure::with_code(1, format!("the supervisor cannot become {}: {other:?}", executable.display()))),
+        other => Err(Failure::with_code(
+            1,
+            format!("the supervisor cannot become {}: {other:?}", executable.display()),
+        )),
     }
 }
 

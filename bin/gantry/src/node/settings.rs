@@ -72,7 +72,11 @@ impl NodeOptions {
             data_dir,
             run_dir,
             docker_socket,
-            ready_namespaces: self.ready_namespaces.or(file.ready_namespaces).unwrap_or(16).into(),
+            ready_namespaces: self
+                .ready_namespaces
+                .or(file.ready_namespaces)
+                .unwrap_or(16)
+                .into(),
         })
     }
 }

@@ -115,7 +115,10 @@ impl Starting {
 
     /// A node that cannot start is taken down again; one that is merely slow goes on.
     fn wait(&self, config: &Config, deadline: Duration, options: &Options) -> Result<Status, Failure> {
-        let pidfd = self.supervisor.as_ref().and_then(|child| processes::watch(child.id()));
+        let pidfd = self
+            .supervisor
+            .as_ref()
+            .and_then(|child| processes::watch(child.id()));
         let loud = !options.detach && options.output == Format::Text;
         let mut tell = |stage: &Stage| {
             if loud {
@@ -134,7 +137,11 @@ impl Starting {
             return;
         };
         match &self.supervisor {
-            Some(child) => drop(processes::end_supervisor(supervisor, child.id(), Duration::from_secs(5))),
+            Some(child) => drop(processes::end_supervisor(
+                supervisor,
+                child.id(),
+                Duration::from_secs(5),
+            )),
             // It has kept containers for the next daemon; it still does.
             None => drop(processes::set_daemon(&mut supervisor, None)),
         }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 #![allow(unreachable_pub, reason = "a module of a test binary")]
 
+mod adoption;
 mod build;
 mod files;
 mod images;
@@ -13,6 +14,7 @@ mod prune;
 mod run;
 mod streams;
 mod system;
+mod terminal;
 mod transcript;
 mod volumes;
 
@@ -27,14 +29,19 @@ fn on(kind: Kind, cases: &[Case]) {
 
 /// One test for each area and daemon.
 macro_rules! areas {
-    ($($area:ident)*) => {
-        mod gantry {
-            $(#[test] fn $area() { super::on(super::Kind::Gantry, super::$area::CASES); })*
-        }
-        mod dockerd {
-            $(#[test] fn $area() { super::on(super::Kind::Dockerd, super::$area::CASES); })*
+    (cases: $($area:ident)*; sessions: $($session:ident)*) => {
+        areas! { on Gantry in gantry: $($area)*; $($session)* }
+        areas! { on Dockerd in dockerd: $($area)*; $($session)* }
+    };
+    (on $kind:ident in $module:ident: $($area:ident)*; $($session:ident)*) => {
+        mod $module {
+            $(#[test] fn $area() { super::on(super::Kind::$kind, super::$area::CASES); })*
+            $(#[test] fn $session() { super::terminal::$session(super::Kind::$kind); })*
         }
     };
 }
 
-areas! { build files images lifecycle networks prune run streams system volumes }
+areas! {
+    cases: build files images lifecycle networks prune run streams system volumes;
+    sessions: a_shell_on_a_terminal detach_keys_leave_it_running without_a_terminal_ctrl_c_reaches_the_program
+}

@@ -167,7 +167,11 @@ fn parse(script: &str) -> Vec<Step> {
         let line = line.get(indent..).unwrap_or("").trim_end();
         if let Some(command) = line.strip_prefix("$ ") {
             let command = command.to_owned();
-            steps.push(Step { command, expected: Vec::new(), status: 0 });
+            steps.push(Step {
+                command,
+                expected: Vec::new(),
+                status: 0,
+            });
         } else if let (Some(more), Some(step)) = (line.strip_prefix("> "), steps.last_mut()) {
             step.command = format!("{}\n{more}", step.command);
         } else if let (Some(status), Some(step)) = (line.strip_prefix("? "), steps.last_mut()) {
@@ -193,7 +197,10 @@ fn matches(expected: &[String], found: &[String]) -> bool {
     match (expected.split_first(), found.split_first()) {
         (None, None) => true,
         (Some((first, rest)), _) if first == "..." => {
-            matches(rest, found) || found.split_first().is_some_and(|(_, found)| matches(expected, found))
+            matches(rest, found)
+                || found
+                    .split_first()
+                    .is_some_and(|(_, found)| matches(expected, found))
         }
         (Some((first, expected)), Some((line, found))) => same(first, line) && matches(expected, found),
         _ => false,
@@ -220,7 +227,10 @@ fn same(expected: &str, line: &str) -> bool {
 fn transcripts_are_read_as_they_look() {
     let steps = parse("\n  $ a\n  > b\n  ? 3\n    x\n  $ c\n  ");
     assert_eq!(steps[0].command, "a\nb");
-    assert_eq!((steps[0].status, &steps[0].expected), (3, &vec!["  x".to_owned()]));
+    assert_eq!(
+        (steps[0].status, &steps[0].expected),
+        (3, &vec!["  x".to_owned()])
+    );
     assert_eq!(steps[1].expected, Vec::<String>::new());
     let list = |text: &str| lines(text);
     assert!(matches(&list("a\n...\nz[..]"), &list("a\nb\nc\nzoo")));

@@ -47,7 +47,12 @@ fn left(daemon: &Daemon) -> Vec<String> {
     left.extend(groups(daemon).iter().map(|dir| dir.display().to_string()));
     let links = daemon.namespace.command("busybox ip -o link").output().unwrap();
     let links = String::from_utf8(links.stdout).unwrap();
-    left.extend(links.lines().filter(|line| !line.contains(" lo:")).map(str::to_owned));
+    left.extend(
+        links
+            .lines()
+            .filter(|line| !line.contains(" lo:"))
+            .map(str::to_owned),
+    );
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let command = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
         let daemon_of_it = command.contains("\0daemon\0") || command.contains("\0supervisor\0");
@@ -62,8 +67,12 @@ fn sockets(daemon: &Daemon) -> Vec<String> {
     let Ok(entries) = fs::read_dir(daemon.run_dir()) else {
         return Vec::new();
     };
-    let sockets = entries.flatten().filter(|entry| entry.file_type().unwrap().is_socket());
-    sockets.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    let sockets = entries
+        .flatten()
+        .filter(|entry| entry.file_type().unwrap().is_socket());
+    sockets
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
 }
 
 #[test]
@@ -74,7 +83,10 @@ fn up_says_where_its_time_went_and_down_leaves_nothing() {
     let stages = up["stages"].as_array().unwrap();
     let sum: f64 = stages.iter().map(|stage| stage["ms"].as_f64().unwrap()).sum();
     let whole = up["ready_ms"].as_f64().unwrap();
-    assert!((sum - whole).abs() <= 0.05 * whole, "{sum} of {whole}: {stages:?}");
+    assert!(
+        (sum - whole).abs() <= 0.05 * whole,
+        "{sum} of {whole}: {stages:?}"
+    );
 
     let again: Value = serde_json::from_str(&daemon.gantry_ok(&["up", "-d", "-o", "json"])).unwrap();
     assert_eq!((&again["pid"], &again["state"]), (&up["pid"], &up["state"]));
@@ -83,11 +95,20 @@ fn up_says_where_its_time_went_and_down_leaves_nothing() {
     assert_eq!(up["docker_host"], host.as_str());
     assert_eq!(daemon.gantry_ok(&["env"]), format!("export DOCKER_HOST={host}\n"));
     assert!(daemon.gantry_ok(&["logs"]).contains("ready"));
-    for (file, pid) in [("gantry.pid", &up["pid"]), ("supervisor.pid", &up["supervisor_pid"])] {
+    for (file, pid) in [
+        ("gantry.pid", &up["pid"]),
+        ("supervisor.pid", &up["supervisor_pid"]),
+    ] {
         let text = fs::read_to_string(daemon.run_dir().join(file)).unwrap();
         assert_eq!(text.trim(), pid.to_string());
     }
-    let mode = |name| fs::metadata(daemon.run_dir().join(name)).unwrap().permissions().mode() & 0o777;
+    let mode = |name| {
+        fs::metadata(daemon.run_dir().join(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
     assert_eq!((mode("docker.sock"), mode("control.sock")), (0o660, 0o600));
     assert!(!groups(&daemon).is_empty());
 
@@ -129,7 +150,10 @@ fn mistakes_have_their_own_exit_codes() {
     fs::write(&file, "name: x\nnmae: y\n").unwrap();
     let (code, error) = daemon.gantry_fails(&["up", "--config", path(&file)]);
     assert_eq!(code, 2);
-    assert!(error.contains("gantry.yaml:2: ") && error.contains("nmae"), "{error}");
+    assert!(
+        error.contains("gantry.yaml:2: ") && error.contains("nmae"),
+        "{error}"
+    );
     for wrong in [&["up", "--name", "A"][..], &["up", "--api-port", "1"], &["reset"]] {
         assert_eq!(daemon.gantry_fails(wrong).0, 2, "{wrong:?}");
     }
@@ -148,7 +172,9 @@ fn only_root_can_start_a_node() {
     let daemon = Daemon::prepare(Kind::Gantry);
     let copy = daemon.directory.join("gantry");
     fs::copy(env!("CARGO_BIN_EXE_gantry"), &copy).unwrap();
-    let mut command = daemon.namespace.command("setpriv --reuid 65534 --regid 65534 --clear-groups");
+    let mut command = daemon
+        .namespace
+        .command("setpriv --reuid 65534 --regid 65534 --clear-groups");
     let output = command.arg(&copy).args(["up", "-d"]).output().unwrap();
     assert_eq!(output.status.code(), Some(5), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("root"));
@@ -178,7 +204,10 @@ fn the_supervisor_outlives_the_daemon_where_containers_are_kept() {
     let stopped = daemon.gantry(&["status", "-o", "json"]).output().unwrap();
     assert_eq!(stopped.status.code(), Some(3));
     let stopped: Value = serde_json::from_slice(&stopped.stdout).unwrap();
-    assert_eq!((&stopped["state"], &stopped["supervisor_pid"]), (&"stopped".into(), &old["supervisor_pid"]));
+    assert_eq!(
+        (&stopped["state"], &stopped["supervisor_pid"]),
+        (&"stopped".into(), &old["supervisor_pid"])
+    );
     daemon.gantry_ok(&["up", "-d"]);
     assert_eq!(status(&daemon)["supervisor_pid"], old["supervisor_pid"]);
 
@@ -194,7 +223,9 @@ fn in_the_foreground_it_stops_on_ctrl_c() {
     let daemon = Daemon::prepare(Kind::Gantry);
     let mut up = daemon.gantry(&["up"]);
     let mut up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = BufReader::new(up.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
     let ready = lines.find(|line| line.contains("DOCKER_HOST"));
     assert!(ready.is_some());
     signal(&up.id().into(), Signal::INT);
@@ -222,7 +253,11 @@ fn reset_leaves_no_data_and_deletes_nothing_that_is_not_ours() {
 fn check_names_everything_that_a_node_needs() {
     let daemon = Daemon::prepare(Kind::Gantry);
     let rows: Vec<Value> = serde_json::from_str(&daemon.gantry_ok(&["check", "-o", "json"])).unwrap();
-    assert!(rows.iter().all(|row| row["required"] == false || row["state"] == "ok"), "{rows:?}");
+    assert!(
+        rows.iter()
+            .all(|row| row["required"] == false || row["state"] == "ok"),
+        "{rows:?}"
+    );
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
     for name in ["root", "overlay", "cgroup memory", "CAP_SYS_RESOURCE"] {
         assert!(names.contains(&name), "{names:?}");

@@ -21,9 +21,9 @@ pub use config::{Config, InstanceName, InvalidName, Paths};
 pub use directory::{Held, command_of};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};
+pub use stages::{Layer as StageLayer, Stage, Stages};
 #[doc(hidden)]
 pub use tracing;
-pub use stages::{Layer as StageLayer, Stage, Stages};
 
 /// The version of this build.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

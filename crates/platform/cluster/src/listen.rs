@@ -81,6 +81,10 @@ mod tests {
         assert_eq!(held.pid, Some(std::process::id()));
         drop(first);
         bind(&path, 0o600, None).unwrap();
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no name is left over");
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no name is left over"
+        );
     }
 }

@@ -133,9 +133,15 @@ impl Node {
         let store = stage!("store").in_scope(|| {
             directory::stamp(&paths.version())?;
             let dir = Arc::new(RealDir::open(&paths.node())?);
-            Ok::<_, Error>(Arc::new(Embedded::open(dir, clock.clone(), Rng::from_os()?, STORE)?))
+            Ok::<_, Error>(Arc::new(Embedded::open(
+                dir,
+                clock.clone(),
+                Rng::from_os()?,
+                STORE,
+            )?))
         })?;
-        let docker = stage!("docker").in_scope(|| listen::bind(paths.docker_socket(), 0o660, listen::group("docker")))?;
+        let docker = stage!("docker")
+            .in_scope(|| listen::bind(paths.docker_socket(), 0o660, listen::group("docker")))?;
         Ok(Self { store, docker })
     }
 

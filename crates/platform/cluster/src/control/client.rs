@@ -37,7 +37,9 @@ impl Conversation {
         let read = self.0.by_ref().take(MAX_LINE as u64).read_line(&mut line);
         match read {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Ok(_) => {
+                serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
             Err(error) => Err(error),
         }

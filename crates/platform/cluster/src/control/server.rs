@@ -89,11 +89,13 @@ impl Control {
     }
 
     pub(crate) fn stopping(&self) {
-        self.progress.send_modify(|progress| progress.state = State::Stopping);
+        self.progress
+            .send_modify(|progress| progress.state = State::Stopping);
     }
 
     pub(crate) fn warn(&self, warning: String) {
-        self.progress.send_modify(|progress| progress.warnings.push(warning));
+        self.progress
+            .send_modify(|progress| progress.warnings.push(warning));
     }
 
     /// Tells whoever waits that the node cannot start, and waits until they have heard.
