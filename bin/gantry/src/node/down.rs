@@ -72,6 +72,7 @@ pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) ->
 fn stop_daemon(config: &Config, keep_containers: bool, timeout: Duration) -> Result<(), Failure> {
     let request = Request::Stop {
         keep_containers,
+        handover: false,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     };
     let ended = processes::pid_in(&config.paths().pid()).and_then(processes::watch);

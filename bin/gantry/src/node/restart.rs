@@ -70,6 +70,7 @@ fn renew(config: &Config) -> Result<(), Failure> {
 fn end_daemon(config: &Config) -> Result<(), Failure> {
     let request = Request::Stop {
         keep_containers: true,
+        handover: true,
         timeout_ms: 0,
     };
     let Some(mut conversation) = processes::ask(config, &request)? else {

@@ -119,6 +119,7 @@ async fn told(terminate: &mut Signal, stops: &mut tokio::sync::mpsc::Receiver<St
         Some(stop) = stops.recv() => stop,
         _ = terminate.recv() => Stop {
             keep_containers: true,
+            handover: true,
             timeout: Duration::ZERO,
             done: tokio::sync::oneshot::channel().0,
         },

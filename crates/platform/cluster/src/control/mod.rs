@@ -30,6 +30,8 @@ pub enum Request {
     Stop {
         /// Leaves the containers running for the next daemon.
         keep_containers: bool,
+        /// Another daemon follows at once: clients' sockets are kept for it.
+        handover: bool,
         /// How long containers may take to end before they are killed, in milliseconds.
         timeout_ms: u64,
     },
@@ -113,9 +115,10 @@ mod tests {
             (r#"{"request":"status"}"#, Request::Status),
             (r#"{"request":"ready"}"#, Request::Ready),
             (
-                r#"{"request":"stop","keep_containers":true,"timeout_ms":30000}"#,
+                r#"{"request":"stop","keep_containers":true,"handover":false,"timeout_ms":30000}"#,
                 Request::Stop {
                     keep_containers: true,
+                    handover: false,
                     timeout_ms: 30_000,
                 },
             ),
@@ -124,7 +127,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&request).unwrap(), line);
             assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
         }
-        let unknown = r#"{"request":"stop","keep_containers":true,"timeout_ms":1,"now":true}"#;
+        let unknown = r#"{"request":"stop","keep_containers":true,"handover":false,"timeout_ms":1,"now":true}"#;
         assert!(serde_json::from_str::<Request>(unknown).is_err());
     }
 

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Stop {
     pub(crate) keep_containers: bool,
+    pub(crate) handover: bool,
     pub(crate) timeout: Duration,
     /// What could not be taken away, once all is closed.
     pub(crate) done: oneshot::Sender<Vec<String>>,
@@ -142,10 +143,17 @@ impl Control {
             Ok(Request::Ready) => self.when_ready(&mut write).await,
             Ok(Request::Stop {
                 keep_containers,
+                handover,
                 timeout_ms,
             }) => {
-                let timeout = Duration::from_millis(timeout_ms);
-                self.stop(&mut write, keep_containers, timeout).await
+                let (done, closed) = oneshot::channel();
+                let stop = Stop {
+                    keep_containers,
+                    handover,
+                    timeout: Duration::from_millis(timeout_ms),
+                    done,
+                };
+                self.stop(&mut write, stop, closed).await
             }
             Err(error) => {
                 let message = error.to_string();
@@ -180,13 +188,12 @@ impl Control {
         }
     }
 
-    async fn stop(&self, client: &mut OwnedWriteHalf, keep: bool, timeout: Duration) -> std::io::Result<()> {
-        let (done, closed) = oneshot::channel();
-        let stop = Stop {
-            keep_containers: keep,
-            timeout,
-            done,
-        };
+    async fn stop(
+        &self,
+        client: &mut OwnedWriteHalf,
+        stop: Stop,
+        closed: oneshot::Receiver<Vec<String>>,
+    ) -> std::io::Result<()> {
         if self.stops.try_send(stop).is_err() {
             let message = "the node is being stopped already".to_owned();
             return send(client, &Reply::Refused { message }).await;
