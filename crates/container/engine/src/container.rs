@@ -140,3 +140,9 @@ pub enum MountPointKind {
     /// Memory.
     Tmpfs,
 }
+
+impl std::borrow::Borrow<str> for ContainerId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
