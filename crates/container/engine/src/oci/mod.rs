@@ -156,7 +156,7 @@ pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated
     let user = identity::resolve(&spec.user, &spec.groups, inputs.users)?;
     let mounted = mounts::all(spec, inputs)?;
     let (devices, rules) = devices::translate(spec, inputs.devices)?;
-    let mut resources = resources::limits(&spec.resources, inputs.devices)?;
+    let mut resources = limits(&spec.resources, inputs.devices)?;
     resources.devices = rules;
     let process = process::translate(spec, inputs, &user, &mut warnings)?;
     let (masked_paths, readonly_paths) = defaults::covered(spec, inputs.facts);
