@@ -11,6 +11,7 @@ mod error;
 pub mod events;
 pub mod health;
 pub mod names;
+pub mod oci;
 mod request;
 pub mod restart;
 pub mod spec;
