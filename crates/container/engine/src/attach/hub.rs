@@ -149,6 +149,11 @@ impl Hub {
         }
     }
 
+    /// Nobody writes to the process any more.
+    pub(crate) fn close_input(&self) {
+        self.input.send_replace(InputState::Ended);
+    }
+
     /// The next run's clients may wait for its input.
     pub(crate) fn reset(&self) {
         self.input.send_replace(InputState::Waiting);

@@ -5,6 +5,7 @@
 //! everybody. A client that reads slowly slows the process down, as upstream has it; one that goes
 //! is forgotten with the next chunk. What nobody reads is in the log and nowhere else.
 
+mod container;
 mod hub;
 mod input;
 

@@ -78,7 +78,7 @@ pub(crate) struct Process {
 }
 
 impl Entry {
-    pub(super) fn new(container: Container) -> Self {
+    pub(crate) fn new(container: Container) -> Self {
         let restarts = Restarts {
             count: container.restart_count,
             ..Restarts::default()
@@ -95,6 +95,12 @@ impl Entry {
             signals: watch::Sender::default(),
             hub: Arc::default(),
         }
+    }
+
+    /// What the policy remembered when the row was written.
+    pub(crate) fn with_restarts(self, restarts: Restarts) -> Self {
+        self.run().restarts = restarts;
+        self
     }
 
     /// The container as it is now.

@@ -96,8 +96,8 @@ impl Table {
     }
 
     /// Enters a container whose name has been reserved.
-    pub(crate) fn insert(&self, container: Container) -> Arc<Entry> {
-        let entry = Arc::new(Entry::new(container));
+    pub(crate) fn insert(&self, entry: Entry) -> Arc<Entry> {
+        let entry = Arc::new(entry);
         self.write().entries.insert(entry.id.clone(), entry.clone());
         entry
     }

@@ -142,6 +142,12 @@ impl Rows {
         Ok(())
     }
 
+    /// Forgets a container that was not made.
+    pub(crate) async fn discard(&self, id: &ContainerId) -> Result<(), Error> {
+        self.delete(DEFINITIONS, id, Durability::Relaxed).await?;
+        Ok(())
+    }
+
     fn put<T: Serialize>(
         &self,
         prefix: &str,

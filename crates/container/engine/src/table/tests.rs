@@ -28,7 +28,7 @@ fn table(containers: &[(&str, &str)]) -> Table {
     let table = Table::default();
     for (id, name) in containers {
         table.reserve(name, &ContainerId::new(*id)).unwrap();
-        table.insert(container(id, name));
+        table.insert(Entry::new(container(id, name)));
     }
     table
 }
@@ -94,7 +94,7 @@ proptest! {
     fn find_is_the_model(ids in prop::collection::btree_set("[ab]{6}", 1..12), prefix in "[ab]{1,6}") {
         let table = Table::default();
         for id in &ids {
-            table.insert(container(id, ""));
+            table.insert(Entry::new(container(id, "")));
         }
         let begins: Vec<_> = ids.iter().filter(|id| id.starts_with(&prefix)).collect();
         let found = table.find(&prefix);
