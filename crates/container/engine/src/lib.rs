@@ -14,8 +14,10 @@ pub mod names;
 pub mod oci;
 mod request;
 pub mod restart;
+pub mod size;
 pub mod spec;
 mod state;
+pub mod volumes;
 
 pub use container::{Container, ContainerId, ImageRef, MountPoint, MountPointKind, Owner};
 pub use engine::Engine;
