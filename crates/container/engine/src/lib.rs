@@ -10,6 +10,7 @@ mod engine;
 mod error;
 pub mod events;
 pub mod health;
+pub mod logs;
 pub mod names;
 pub mod oci;
 mod request;
