@@ -11,6 +11,8 @@ pub mod in_root;
 mod init;
 pub mod launch;
 pub mod memfd;
+pub mod netlink;
+pub mod netns;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
