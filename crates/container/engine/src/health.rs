@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use crate::spec::{Healthcheck, Probe};
+use crate::state::{Health, HealthStatus, ProbeResult};
 
-/// Outcomes that are kept, the newest last.
-pub const LOG_LENGTH: usize = 5;
 /// Bytes of a probe's output that are kept; `...` marks what was cut.
 pub const OUTPUT_LENGTH: usize = 4096;
 /// The shortest duration a check may name.
@@ -20,43 +18,40 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_START_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_RETRIES: u32 = 3;
 
-/// What a probe runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Probe {
-    /// These arguments, without a shell.
-    Exec(Vec<String>),
-    /// This line, by the image's shell.
-    Shell(String),
-}
-
 impl Probe {
-    /// Reads `Healthcheck.Test`. None for `NONE` and for an empty list, which leaves the
-    /// container without a check.
+    /// Reads `Healthcheck.Test`; `shell` is the image's, empty for the default. None for `NONE`
+    /// and for an empty list, which leaves the container without a check.
     ///
     /// # Errors
     /// A first word that is none of `CMD`, `CMD-SHELL`, `NONE`, or one without its command.
-    pub fn parse(test: &[String]) -> Result<Option<Self>, InvalidHealthcheck> {
+    pub fn parse(test: &[String], shell: &[String]) -> Result<Option<Self>, InvalidHealthcheck> {
         let Some((kind, rest)) = test.split_first() else {
             return Ok(None);
         };
         match (kind.as_str(), rest) {
             ("NONE", _) => Ok(None),
             ("CMD", [_, ..]) => Ok(Some(Self::Exec(rest.to_vec()))),
-            ("CMD-SHELL", [line]) => Ok(Some(Self::Shell(line.clone()))),
+            ("CMD-SHELL", [line]) => Ok(Some(Self::Shell(shell_words(shell), line.clone()))),
             ("CMD" | "CMD-SHELL", _) => Err(InvalidHealthcheck::Command(kind.clone())),
             _ => Err(InvalidHealthcheck::Kind(kind.clone())),
         }
     }
 
-    /// The arguments to run; `shell` is the image's, empty for the default `/bin/sh -c`.
+    /// The arguments to run.
     #[must_use]
-    pub fn arguments(&self, shell: &[String]) -> Vec<String> {
+    pub fn arguments(&self) -> Vec<String> {
         match self {
             Self::Exec(arguments) => arguments.clone(),
-            Self::Shell(line) if shell.is_empty() => ["/bin/sh", "-c", line].map(str::to_owned).to_vec(),
-            Self::Shell(line) => shell.iter().chain([line]).cloned().collect(),
+            Self::Shell(shell, line) => shell.iter().chain([line]).cloned().collect(),
         }
     }
+}
+
+fn shell_words(shell: &[String]) -> Vec<String> {
+    if shell.is_empty() {
+        return ["/bin/sh", "-c"].map(str::to_owned).to_vec();
+    }
+    shell.to_vec()
 }
 
 /// A check that cannot be: a 400 with Docker's text.
@@ -76,36 +71,19 @@ pub enum InvalidHealthcheck {
     Retries,
 }
 
-/// `Config.Healthcheck` with its defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HealthCheck {
-    /// What is run.
-    pub probe: Probe,
-    /// From the end of one probe to the start of the next.
-    pub interval: Duration,
-    /// A probe that runs longer has failed.
-    pub timeout: Duration,
-    /// Failures in this time after the start do not count.
-    pub start_period: Duration,
-    /// The interval while the container is starting within its start period.
-    pub start_interval: Duration,
-    /// Failures in a row that make a container unhealthy.
-    pub retries: u32,
-}
-
-impl HealthCheck {
-    /// Reads a check as the image or the request has it; a zero is the default. None if there is
-    /// no check.
+impl Healthcheck {
+    /// Reads a check as the image or the request has it; a zero is the default, and so is an
+    /// empty `shell`. None if there is no check.
     ///
     /// # Errors
     /// See [`InvalidHealthcheck`].
-    pub fn parse(config: &image::Healthcheck) -> Result<Option<Self>, InvalidHealthcheck> {
+    pub fn parse(config: &image::Healthcheck, shell: &[String]) -> Result<Option<Self>, InvalidHealthcheck> {
         let interval = duration("Interval", config.interval, DEFAULT_INTERVAL)?;
         let timeout = duration("Timeout", config.timeout, DEFAULT_TIMEOUT)?;
         let start_period = duration("StartPeriod", config.start_period, Duration::ZERO)?;
         let start_interval = duration("StartInterval", config.start_interval, DEFAULT_START_INTERVAL)?;
         let retries = u32::try_from(config.retries).map_err(|_| InvalidHealthcheck::Retries)?;
-        Ok(Probe::parse(&config.test)?.map(|probe| Self {
+        Ok(Probe::parse(&config.test, shell)?.map(|probe| Self {
             probe,
             interval,
             timeout,
@@ -148,63 +126,12 @@ fn go_duration(duration: Duration) -> String {
     }
 }
 
-/// `State.Health.Status`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HealthStatus {
-    /// Not yet judged.
-    #[default]
-    Starting,
-    /// The last probe succeeded.
-    Healthy,
-    /// As many probes in a row failed as the check has retries.
-    Unhealthy,
-}
-
-impl HealthStatus {
-    /// The word in inspect, and in the event `health_status: WORD`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Starting => "starting",
-            Self::Healthy => "healthy",
-            Self::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// One probe's outcome: an entry of `State.Health.Log`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProbeResult {
-    /// When it began, nanoseconds since the epoch.
-    #[serde(with = "crate::health::nanoseconds")]
-    pub start: Timestamp,
-    /// When it ended, nanoseconds since the epoch.
-    #[serde(with = "crate::health::nanoseconds")]
-    pub end: Timestamp,
-    /// 0 is healthy; -1 a probe that could not be run or ran too long.
-    pub exit_code: i32,
-    /// What it wrote, bounded by [`output`].
-    pub output: String,
-}
-
 /// A probe's output as it is kept: at most [`OUTPUT_LENGTH`] bytes of text.
 #[must_use]
 pub fn output(bytes: &[u8]) -> String {
     let kept = &bytes[..bytes.len().min(OUTPUT_LENGTH)];
     let text = String::from_utf8_lossy(kept).into_owned();
     if bytes.len() > OUTPUT_LENGTH { text + "..." } else { text }
-}
-
-/// `State.Health` of a container that has a check.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// The verdict.
-    pub status: HealthStatus,
-    /// Failures since the last success that count.
-    pub failing_streak: u32,
-    /// The last outcomes, the newest last, at most [`LOG_LENGTH`].
-    pub log: Vec<ProbeResult>,
 }
 
 impl Health {
@@ -217,14 +144,14 @@ impl Health {
 
     /// How long to wait until the next probe begins; `running_for` is the container's age.
     #[must_use]
-    pub fn next_probe(&self, check: &HealthCheck, running_for: Duration) -> Duration {
+    pub fn next_probe(&self, check: &Healthcheck, running_for: Duration) -> Duration {
         let starting = self.status == HealthStatus::Starting && running_for < check.start_period;
         if starting { check.start_interval } else { check.interval }
     }
 
     /// Takes an outcome in; `age` is the container's age when the probe began. Answers the new
     /// status if it is another one than before, which is an event.
-    pub fn record(&mut self, check: &HealthCheck, result: ProbeResult, age: Duration) -> Option<HealthStatus> {
+    pub fn record(&mut self, check: &Healthcheck, result: ProbeResult, age: Duration) -> Option<HealthStatus> {
         let before = self.status;
         if result.exit_code == 0 {
             (self.status, self.failing_streak) = (HealthStatus::Healthy, 0);
@@ -235,38 +162,24 @@ impl Health {
             }
         }
         self.log.push(result);
-        let old = self.log.len().saturating_sub(LOG_LENGTH);
+        let old = self.log.len().saturating_sub(Self::KEPT);
         self.log.drain(..old);
         (self.status != before).then_some(self.status)
-    }
-}
-
-/// A moment as nanoseconds since the epoch, in rows.
-pub(crate) mod nanoseconds {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(i64::try_from(time.as_nanosecond()).unwrap_or(i64::MAX))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let nanoseconds = i64::deserialize(deserializer)?;
-        Timestamp::from_nanosecond(nanoseconds.into()).map_err(D::Error::custom)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
     use proptest::prelude::*;
 
     fn words(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| (*word).to_owned()).collect()
     }
 
-    fn check(start_period: u64, retries: u32) -> HealthCheck {
-        HealthCheck {
+    fn check(start_period: u64, retries: u32) -> Healthcheck {
+        Healthcheck {
             probe: Probe::Exec(words(&["true"])),
             interval: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
@@ -288,8 +201,8 @@ mod tests {
     #[test]
     fn tests_are_read_and_run_by_the_right_shell() {
         let arguments = |test: &[&str], shell: &[&str]| {
-            let probe = Probe::parse(&words(test)).unwrap();
-            probe.map(|probe| probe.arguments(&words(shell)))
+            let probe = Probe::parse(&words(test), &words(shell)).unwrap();
+            probe.map(|probe| probe.arguments())
         };
         assert_eq!(arguments(&["CMD", "a", "b"], &["sh"]), Some(words(&["a", "b"])));
         assert_eq!(arguments(&["CMD-SHELL", "a b"], &[]), Some(words(&["/bin/sh", "-c", "a b"])));
@@ -297,13 +210,13 @@ mod tests {
         assert_eq!(arguments(&["NONE"], &[]), None);
         assert_eq!(arguments(&[], &[]), None);
         for bad in [&["CMD"][..], &["CMD-SHELL"], &["CMD-SHELL", "a", "b"], &["curl", "x"]] {
-            assert!(Probe::parse(&words(bad)).is_err(), "{bad:?}");
+            assert!(Probe::parse(&words(bad), &[]).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn zeros_are_defaults_and_shorter_than_a_millisecond_is_refused() {
-        let parsed = HealthCheck::parse(&config(&["CMD", "true"])).unwrap().unwrap();
+        let parsed = Healthcheck::parse(&config(&["CMD", "true"]), &[]).unwrap().unwrap();
         assert_eq!(parsed, check(0, 3));
         type Set = fn(&mut image::Healthcheck);
         let cases: [(Set, &str); 5] = [
@@ -316,7 +229,7 @@ mod tests {
         for (set, text) in cases {
             let mut bad = config(&["CMD", "true"]);
             set(&mut bad);
-            assert_eq!(HealthCheck::parse(&bad).unwrap_err().to_string(), text);
+            assert_eq!(Healthcheck::parse(&bad, &[]).unwrap_err().to_string(), text);
         }
     }
 
@@ -359,7 +272,7 @@ mod tests {
     #[test]
     fn a_timeout_names_its_limit() {
         for (timeout, text) in [(500, "500ms"), (1_500, "1.5s"), (90_000, "1m30s"), (3_600_000, "1h0m0s")] {
-            let check = HealthCheck { timeout: Duration::from_millis(timeout), ..check(0, 1) };
+            let check = Healthcheck { timeout: Duration::from_millis(timeout), ..check(0, 1) };
             assert_eq!(check.timeout_output(""), format!("Health check exceeded timeout ({text})"));
         }
         assert!(check(0, 1).timeout_output("so far").ends_with("(30s): so far"));
@@ -400,7 +313,7 @@ mod tests {
                 prop_assert_eq!(health.status, expected);
                 prop_assert_eq!(told.is_some(), before != expected);
                 prop_assert_eq!(health.failing_streak as usize, failures);
-                prop_assert_eq!(health.log.len(), seen.len().min(LOG_LENGTH));
+                prop_assert_eq!(health.log.len(), seen.len().min(Health::KEPT));
             }
         }
     }

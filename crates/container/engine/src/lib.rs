@@ -8,7 +8,11 @@
 mod container;
 mod engine;
 mod error;
+pub mod events;
+pub mod health;
+pub mod names;
 mod request;
+pub mod restart;
 pub mod spec;
 mod state;
 
