@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod convert;
 mod error;
 mod filters;
 mod go_json;
@@ -14,6 +15,7 @@ mod host;
 mod routes;
 mod server;
 mod system;
+mod wire;
 
 use std::io;
 use std::path::PathBuf;
