@@ -14,6 +14,7 @@ mod go_json;
 mod host;
 mod routes;
 mod server;
+mod stream;
 mod system;
 mod wire;
 
