@@ -10,11 +10,15 @@ mod engine;
 mod error;
 pub mod events;
 pub mod health;
+pub mod logs;
 pub mod names;
+pub mod oci;
 mod request;
 pub mod restart;
+pub mod size;
 pub mod spec;
 mod state;
+pub mod volumes;
 
 pub use container::{Container, ContainerId, ImageRef, MountPoint, MountPointKind, Owner};
 pub use engine::Engine;

@@ -169,8 +169,8 @@ impl<T> Hashing<T> {
         }
     }
 
-    pub(crate) fn inner_mut(&mut self) -> &mut T {
-        &mut self.inner
+    pub(crate) fn into_inner(self) -> T {
+        self.inner
     }
 }
 

@@ -21,7 +21,7 @@
 
 pub mod archive;
 //mod claims;
-//mod compression;
+mod compression;
 mod config;
 //mod content;
 mod digest;
@@ -36,7 +36,7 @@ mod rootfs;
 //mod snapshots;
 //mod table;
 //mod trash;
-//mod tree;
+mod tree;
 mod worker;
 
 pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig};
