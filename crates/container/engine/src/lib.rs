@@ -18,6 +18,8 @@ pub mod restart;
 pub mod size;
 pub mod spec;
 mod state;
+pub mod stats;
+pub mod top;
 pub mod volumes;
 
 pub use container::{Container, ContainerId, ImageRef, MountPoint, MountPointKind, Owner};
