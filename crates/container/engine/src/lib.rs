@@ -28,9 +28,11 @@ pub mod signals;
 pub mod size;
 pub mod spec;
 mod state;
+pub mod stats;
 pub mod supervised;
 mod table;
 mod tasks;
+pub mod top;
 pub mod volumes;
 
 pub use attach::Input;

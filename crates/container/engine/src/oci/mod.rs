@@ -12,6 +12,7 @@ mod devices;
 mod environment;
 mod facts;
 mod identity;
+mod image_files;
 mod mounts;
 mod namespaces;
 mod process;
