@@ -11,7 +11,6 @@ use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
 use crate::error::Error;
 use crate::lifecycle::{self, Starter, UNKNOWN};
-use crate::restart::{Decision, Ended};
 use crate::state::Status;
 use crate::supervised::{Found, Notice};
 use crate::table::{Entry, Process};
@@ -28,10 +27,15 @@ pub(crate) async fn take_over(engine: &Engine) -> Result<(), Error> {
         engine.adopt(found);
     }
     let listener = Listener::new(engine.clone(), notices);
+    for container in engine.list() {
+        engine.reclaim_volumes(&container);
+    }
     let through = listener.catch_up().await?;
+    engine.0.acks.restart(through);
     for entry in engine.0.table.entries() {
         engine.settle(&entry).await;
     }
+    engine.0.volumes.unmount_idle();
     clear_leftovers(engine).await;
     tokio::spawn(listener.listen(through));
     Ok(())
@@ -43,7 +47,10 @@ async fn load(engine: &Engine) -> Result<(), Error> {
         if let Err(error) = engine.0.table.reserve(&container.name, &container.id) {
             tracing::error!(id = %container.id, %error, "two containers have one name");
         }
-        engine.0.table.insert(Entry::new(container).with_restarts(restarts));
+        engine
+            .0
+            .table
+            .insert(Entry::new(container).with_restarts(restarts));
     }
     Ok(())
 }
@@ -64,6 +71,8 @@ impl Engine {
         let entry = self.0.table.get(&found.key.container.to_string());
         let ended = matches!(found.phase, Phase::Exited { .. } | Phase::Draining {});
         match (entry, &found.key.task) {
+            // Its end has been processed, and the acknowledgement was lost.
+            (Some(entry), Task::Main {}) if ended && entry.get().has_ended(found.key.generation) => {}
             (Some(entry), Task::Main {}) => self.adopt_main(&entry, found),
             // Whoever asked for it is gone with the daemon before; a container nobody knows is gone too.
             (_, Task::Exec { .. } | Task::Main {}) if !ended => {
@@ -78,10 +87,10 @@ impl Engine {
         let container = entry.get();
         let process = Process {
             key: found.key.clone(),
+            starting: false,
             pidfd: self.0.supervisor.pidfd(&found.key),
             cgroup: self.cgroup_of(&container),
-            template: self.template_of(&container),
-            filter: None,
+            template: None,
             since: self.started_at(&container),
         };
         entry.run().process = Some(process);
@@ -123,7 +132,8 @@ impl Engine {
     async fn check_frozen(&self, entry: &Arc<Entry>) {
         let Some(process) = entry.process() else { return };
         let frozen = process.cgroup.unified.as_ref().is_some_and(|directory| {
-            std::fs::read_to_string(directory.join("cgroup.events")).is_ok_and(|text| text.contains("frozen 1"))
+            std::fs::read_to_string(directory.join("cgroup.events"))
+                .is_ok_and(|text| text.contains("frozen 1"))
         });
         entry.change(|container| {
             let status = &mut container.state.status;
@@ -142,7 +152,7 @@ impl Engine {
             Arc::new(container.clone())
         });
         self.detach_network(&container).await;
-        self.unmount_shm(&container);
+        self.unmount(&container);
         self.remove_cgroup(&container, self.cgroup_of(&container));
         self.keep(entry).await;
         self.tell_end(entry);
@@ -177,7 +187,10 @@ impl Engine {
         let (engine, entry) = (self.clone(), entry.clone());
         tokio::spawn(async move {
             let volumes = entry.get().spec.auto_remove;
-            if let Err(error) = engine.remove_entry(&entry, volumes, store::Durability::Relaxed).await {
+            if let Err(error) = engine
+                .remove_entry(&entry, volumes, store::Durability::Relaxed)
+                .await
+            {
                 tracing::warn!(id = %entry.id, %error, "a removal is not finished");
             }
         });
@@ -201,7 +214,9 @@ impl Engine {
     fn started_at(&self, container: &Container) -> driver::Instant {
         let now = self.0.clock.now();
         let age = container.state.started_at.map(|at| self.now().duration_since(at));
-        let age = age.and_then(|age| std::time::Duration::try_from(age).ok()).unwrap_or_default();
+        let age = age
+            .and_then(|age| std::time::Duration::try_from(age).ok())
+            .unwrap_or_default();
         driver::Instant::from_origin(now.saturating_since(driver::Instant::from_origin(age)))
     }
 }
@@ -210,7 +225,13 @@ impl Engine {
 async fn clear_leftovers(engine: &Engine) {
     let engine = engine.clone();
     blocking(move || {
-        let known: BTreeSet<String> = engine.0.table.entries().iter().map(|entry| entry.id.to_string()).collect();
+        let known: BTreeSet<String> = engine
+            .0
+            .table
+            .entries()
+            .iter()
+            .map(|entry| entry.id.to_string())
+            .collect();
         for owner in engine.0.images.owners() {
             let is_container = owner.len() == 64 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
             if is_container && !known.contains(&owner) {
@@ -219,7 +240,10 @@ async fn clear_leftovers(engine: &Engine) {
                 }
             }
         }
-        let directories = std::fs::read_dir(engine.0.data_dir.join("containers")).into_iter().flatten().flatten();
+        let directories = std::fs::read_dir(engine.0.data_dir.join("containers"))
+            .into_iter()
+            .flatten()
+            .flatten();
         for directory in directories {
             let name = directory.file_name().to_string_lossy().into_owned();
             if !known.contains(&name) {
@@ -285,7 +309,11 @@ impl Listener {
                     through = self.ask(0).await;
                     self.reattach().await;
                 }
-                Notice::Warning { key, operation, errno } => {
+                Notice::Warning {
+                    key,
+                    operation,
+                    errno,
+                } => {
                     let error = std::io::Error::from_raw_os_error(errno);
                     tracing::warn!(container = %key.container, operation, %error, "a start could not do everything");
                 }
@@ -321,7 +349,10 @@ impl Listener {
             Err(_) => return after,
         };
         let last = records.last().map_or(after, |record| record.sequence);
-        self.engine.0.acks.restart(records.first().map_or(after, |record| record.sequence - 1));
+        self.engine
+            .0
+            .acks
+            .restart(records.first().map_or(after, |record| record.sequence - 1));
         records.into_iter().for_each(|record| self.process(record));
         last
     }
@@ -332,12 +363,3 @@ impl Listener {
         }
     }
 }
-
-/// Whether a restart policy has a container started again, for one whose end was seen late.
-#[must_use]
-pub(crate) const fn restarts(decision: Decision) -> bool {
-    matches!(decision, Decision::Restart { .. })
-}
-
-#[expect(dead_code, reason = "names the type that decides")]
-type Judged = Ended;

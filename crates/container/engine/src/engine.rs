@@ -15,6 +15,7 @@ use runtime::cgroup::Layout;
 use store::Store;
 use tokio::sync::watch;
 
+use crate::acks::Acks;
 use crate::adopt;
 use crate::container::{Container, ContainerId};
 use crate::error::Error;
@@ -25,6 +26,7 @@ use crate::oci::Facts;
 use crate::supervised::Supervisor;
 use crate::table::{Entry, Rows, Table};
 use crate::tasks;
+use crate::volumes::Volumes;
 
 /// What an engine is made of.
 pub struct Config {
@@ -66,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) rows: Rows,
     pub(crate) events: Events,
     pub(crate) execs: Execs,
+    pub(crate) acks: Acks,
+    pub(crate) volumes: Volumes,
     pub(crate) facts: Facts,
     pub(crate) layout: Layout,
     /// Whether this kernel's overlay takes layers one at a time.
@@ -89,6 +93,14 @@ impl Engine {
         for directory in [&containers, &config.run_dir] {
             std::fs::create_dir_all(directory).map_err(Error::system("the engine's directories"))?;
         }
+        let (events, mut rng) = (Events::new(), config.rng);
+        let volumes = Volumes::open(
+            config.data_dir.join("volumes"),
+            config.store.clone(),
+            config.clock.clone(),
+            Rng::from_seed(rng.next_u64()),
+            events.clone(),
+        )?;
         let engine = Self(Arc::new(Inner {
             instance: config.instance,
             data_dir: config.data_dir,
@@ -97,11 +109,13 @@ impl Engine {
             images: config.images,
             networks: config.networks,
             clock: config.clock,
-            rng: Mutex::new(config.rng),
+            rng: Mutex::new(rng),
             table: Table::default(),
             rows: Rows::new(config.store),
-            events: Events::new(),
+            events,
             execs: Execs::default(),
+            acks: Acks::default(),
+            volumes,
             facts,
             layout,
             appends: runtime::host::appends_layers(),
@@ -122,6 +136,12 @@ impl Engine {
     #[must_use]
     pub fn networks(&self) -> &Networks {
         &self.0.networks
+    }
+
+    /// The node's volumes.
+    #[must_use]
+    pub fn volumes(&self) -> &Volumes {
+        &self.0.volumes
     }
 
     /// What happens on this node.
@@ -240,7 +260,9 @@ impl Engine {
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engine").field("instance", &self.0.instance).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("instance", &self.0.instance)
+            .finish_non_exhaustive()
     }
 }
 

@@ -30,7 +30,9 @@ pub enum Error {
     Unavailable(String),
     /// The container could not be started. `code` is what `docker run` exits with: 126 for a
     /// program that may not be executed, 127 for one that is not there, else 128.
-    #[error("failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {reason}: unknown")]
+    #[error(
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {reason}: unknown"
+    )]
     Start {
         /// The exit code recorded.
         code: i32,
@@ -59,6 +61,9 @@ pub enum Error {
     /// The network room's answer.
     #[error(transparent)]
     Network(#[from] network::Error),
+    /// The network room's answer to a start.
+    #[error("failed to set up container networking: {0}")]
+    Networking(#[source] network::Error),
     /// The supervisor's answer.
     #[error(transparent)]
     Supervisor(#[from] SupervisorError),
@@ -106,7 +111,7 @@ impl Error {
                 _ => Kind::System,
             },
             Self::Image(error) => image_kind(error.kind()),
-            Self::Network(error) => network_kind(error.kind()),
+            Self::Network(error) | Self::Networking(error) => network_kind(error.kind()),
             Self::System { .. } | Self::Store(_) | Self::Supervisor(_) => Kind::System,
         }
     }

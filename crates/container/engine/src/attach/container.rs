@@ -38,14 +38,21 @@ impl Engine {
         let (client, output) = Client::new(attach.stdout, attach.stderr);
         let input = (attach.stdin && attach.stream && container.spec.open_stdin).then(|| {
             let (engine, closed) = (self.clone(), entry.clone());
-            entry.hub.writer(move || async move { engine.input_closed(&closed).await })
+            entry
+                .hub
+                .writer(move || async move { engine.input_closed(&closed).await })
         });
-        let logs = attach.logs.then(|| self.past_output(&container, attach)).transpose()?;
-        if attach.stream {
-            self.serve_client(entry, client.clone()).await?;
-        }
-        if let Some(logs) = logs {
-            logs.pass_to(client);
+        let logs = attach
+            .logs
+            .then(|| self.past_output(&container, attach))
+            .transpose()?;
+        let (engine, served) = (self.clone(), entry.clone());
+        match logs {
+            Some(logs) => drop(tokio::spawn(async move {
+                logs.pass_to(&client).await;
+                engine.serve_client(&served, client, attach.stream).await
+            })),
+            None => self.serve_client(entry, client, attach.stream).await?,
         }
         self.tell(&container, "attach", &[]);
         Ok(Attached {
@@ -56,9 +63,12 @@ impl Engine {
     }
 
     /// Lets a client have what is written from now on.
-    async fn serve_client(&self, entry: &Arc<Entry>, client: Client) -> Result<(), Error> {
-        let ended = matches!(entry.get().state.status, Status::Exited | Status::Dead | Status::Removing);
-        if ended {
+    async fn serve_client(&self, entry: &Arc<Entry>, client: Client, stream: bool) -> Result<(), Error> {
+        let ended = matches!(
+            entry.get().state.status,
+            Status::Exited | Status::Dead | Status::Removing
+        );
+        if ended || !stream {
             // It has nothing to say; the client sees the end at once.
             return Ok(());
         }

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
 use super::input::InputState;
 use super::{BACKLOG, CHUNK};
+use crate::readiness;
 use crate::request::Stream;
 use crate::supervised::Streams;
 
@@ -114,11 +114,8 @@ impl Hub {
 
     /// The process runs: its input is this, and whoever is attached is served from these copies.
     pub(crate) fn open(self: &Arc<Self>, streams: Streams) {
-        self.input.send_replace(
-            streams
-                .input
-                .map_or(InputState::Ended, InputState::Open),
-        );
+        self.input
+            .send_replace(streams.input.map_or(InputState::Ended, InputState::Open));
         let output = streams.output.map(|fd| (Stream::Stdout, fd));
         let error = streams.error.map(|fd| (Stream::Stderr, fd));
         let streams: Vec<_> = output.into_iter().chain(error).collect();
@@ -160,14 +157,9 @@ impl Hub {
     }
 
     /// Reads one stream until it ends, the process has and nothing is left, or nobody listens.
-    async fn pass_on(
-        &self,
-        stream: Stream,
-        fd: OwnedFd,
-        mut ends: watch::Receiver<u64>,
-    ) -> io::Result<()> {
+    async fn pass_on(&self, stream: Stream, fd: OwnedFd, mut ends: watch::Receiver<u64>) -> io::Result<()> {
         sys::pipe::set_nonblocking(&fd)?;
-        let copy = AsyncFd::new(fd)?;
+        let copy = readiness::watched(fd)?;
         let mut buffer = vec![0; CHUNK];
         loop {
             let read = copy.async_io(Interest::READABLE, |fd| sys::pipe::read(fd.as_fd(), &mut buffer));

@@ -11,6 +11,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
 use super::Hub;
+use crate::readiness;
 
 /// Chunks of input that wait for the process.
 const BACKLOG: usize = 8;
@@ -75,7 +76,10 @@ impl Hub {
 }
 
 /// Writes chunks until there are no more (true) or the process has ended (false).
-async fn carry(mut chunks: mpsc::Receiver<Bytes>, mut state: watch::Receiver<InputState>) -> io::Result<bool> {
+async fn carry(
+    mut chunks: mpsc::Receiver<Bytes>,
+    mut state: watch::Receiver<InputState>,
+) -> io::Result<bool> {
     let open = state
         .wait_for(|state| !matches!(state, InputState::Waiting))
         .await
@@ -86,7 +90,7 @@ async fn carry(mut chunks: mpsc::Receiver<Bytes>, mut state: watch::Receiver<Inp
     // A duplicate: each writer waits for room by itself.
     let fd = fd.try_clone()?;
     sys::pipe::set_nonblocking(&fd)?;
-    let pipe = AsyncFd::new(fd)?;
+    let pipe = readiness::watched(fd)?;
     while let Some(chunk) = chunks.recv().await {
         let ended = state.wait_for(|state| matches!(state, InputState::Ended));
         tokio::select! {

@@ -106,7 +106,11 @@ impl Execs {
 
     fn of(&self, container: &str) -> Vec<Arc<ExecEntry>> {
         let all = self.lock();
-        let mut own: Vec<_> = all.values().filter(|exec| &*exec.container == container).cloned().collect();
+        let mut own: Vec<_> = all
+            .values()
+            .filter(|exec| &*exec.container == container)
+            .cloned()
+            .collect();
         own.sort_by_key(|exec| exec.number);
         own
     }
@@ -200,7 +204,10 @@ impl Engine {
     #[must_use]
     pub fn execs_of(&self, container: &str) -> Vec<String> {
         let execs = self.0.execs.of(container).into_iter();
-        execs.filter(|exec| !exec.has_ended()).map(|exec| exec.id.clone()).collect()
+        execs
+            .filter(|exec| !exec.has_ended())
+            .map(|exec| exec.id.clone())
+            .collect()
     }
 
     /// Changes the size of an exec's terminal.
@@ -219,7 +226,10 @@ impl Engine {
     pub(crate) fn exec_ended(&self, id: &str, record: &ExitRecord) {
         self.0.supervisor.forget(&record.key);
         let Some(exec) = self.0.execs.get(id) else { return };
-        let code = record.outcome.status().map_or(crate::lifecycle::UNKNOWN, exit_code);
+        let code = record
+            .outcome
+            .status()
+            .map_or(crate::lifecycle::UNKNOWN, exit_code);
         if exec.end(code)
             && let Some(entry) = self.0.table.get(&exec.container)
         {

@@ -43,7 +43,9 @@ impl Engine {
 
     async fn probe_end(&self, exec: &ExecEntry, limit: Duration) -> Option<i32> {
         let mut ended = exec.ended.subscribe();
-        let in_time = tokio::time::timeout(limit, ended.wait_for(|ended| *ended)).await.is_ok();
+        let in_time = tokio::time::timeout(limit, ended.wait_for(|ended| *ended))
+            .await
+            .is_ok();
         if in_time {
             return match *exec.phase() {
                 Phase::Ended { code, .. } => Some(code),

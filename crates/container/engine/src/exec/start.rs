@@ -3,9 +3,10 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{CWD, Mode, OFlags};
+use runtime::capability::CapabilitySet;
 use runtime::plan::{self, Context};
-use runtime::spec::Process as OciProcess;
+use runtime::spec::{LinuxCapabilities, Process as OciProcess};
+use rustix::fs::{CWD, Mode, OFlags};
 use supervisor::protocol::{Key, Owner, Stdio};
 use sys::program::Program;
 
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::lifecycle::{self, Words, name_of};
 use crate::oci;
 use crate::request::Attached;
+use crate::spec::{ContainerSpec, ExecSpec};
 use crate::supervised::Launch;
 use crate::table::{Entry, Process};
 use crate::tasks::{apart, blocking};
@@ -39,7 +41,9 @@ impl Engine {
         apart(async move {
             engine.check_executable(&entry.get())?;
             let attached = (!detach).then(|| engine.attach_exec(&exec));
-            engine.run_exec(&entry, &exec, !detach, size.unwrap_or_default()).await?;
+            engine
+                .run_exec(&entry, &exec, !detach, size.unwrap_or_default())
+                .await?;
             Ok(attached)
         })
         .await
@@ -51,7 +55,8 @@ impl Engine {
         exec.hub.add(client);
         let input = spec.stdin.then(|| {
             let (engine, closed) = (self.clone(), exec.clone());
-            exec.hub.writer(move || async move { engine.exec_input_closed(&closed).await })
+            exec.hub
+                .writer(move || async move { engine.exec_input_closed(&closed).await })
         });
         Attached {
             tty: spec.tty,
@@ -86,7 +91,9 @@ impl Engine {
             process.key.generation,
         );
         claim(exec, &key)?;
-        let started = self.launch_exec(&container, process, exec, key.clone(), attach, size).await;
+        let started = self
+            .launch_exec(&container, process, exec, key.clone(), attach, size)
+            .await;
         if let Err(error) = &started {
             let code = match error {
                 Error::Exec { code, .. } => *code,
@@ -107,7 +114,8 @@ impl Engine {
         size: (u16, u16),
     ) -> Result<(), Error> {
         let (engine, planned, spec) = (self.clone(), container.clone(), exec.clone());
-        let decided = blocking(move || engine.decide_exec(&planned, &process, &spec, key, attach, size)).await;
+        let decided =
+            blocking(move || engine.decide_exec(&planned, &process, &spec, key, attach, size)).await;
         let (launch, program) = decided?;
         let action = format!("exec_start: {}", exec.spec.args.join(" "));
         self.tell(container, action, &[("execID", exec.id.clone())]);
@@ -136,13 +144,20 @@ impl Engine {
         size: (u16, u16),
     ) -> Result<(Launch, Program), Error> {
         let spec = &exec.spec;
-        let wanted = self.exec_process(container, process, exec)?;
-        let unified = process.cgroup.open_unified().map_err(Error::system("the container's control group"))?;
+        let template = match &process.template {
+            Some(template) => template.clone(),
+            None => self.template_of(container)?,
+        };
+        let wanted = self.exec_process(container, &template.process, exec)?;
+        let unified = process
+            .cgroup
+            .open_unified()
+            .map_err(Error::system("the container's control group"))?;
         let joins: Vec<_> = process.cgroup.v1.iter().map(|dir| dir.join("tasks")).collect();
         let bundle = self.directory(&container.id);
         let context = Context {
             cgroup_joins: &joins,
-            filter: process.filter.as_deref().filter(|_| !spec.privileged),
+            filter: template.filter.as_deref().filter(|_| !spec.privileged),
             stdio: !spec.tty,
             console: spec.tty,
             capabilities: self.0.facts.runtime.capabilities,
@@ -151,7 +166,8 @@ impl Engine {
         };
         let pid = container.state.pid.cast_signed();
         let namespaces = runtime::lifecycle::own_namespaces(pid);
-        let plan = plan::exec(&wanted, namespaces, &context).map_err(|error| Error::Invalid(error.to_string()))?;
+        let plan =
+            plan::exec(&wanted, namespaces, &context).map_err(|error| Error::Invalid(error.to_string()))?;
         let slots = lifecycle::slots(&plan.given, process.pidfd.as_deref())?;
         let launch = Launch {
             key,
@@ -175,21 +191,24 @@ impl Engine {
     fn exec_process(
         &self,
         container: &Container,
-        process: &Process,
+        template: &OciProcess,
         exec: &ExecEntry,
     ) -> Result<OciProcess, Error> {
         let (spec, own) = (&exec.spec, &container.spec);
-        let template = &*process.template;
         let root = format!("/proc/{}/root", container.state.pid);
         let root = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let root = root.map_err(|_| Error::not_running(&container.id))?;
         let users = lifecycle::user_files_in(root.as_fd());
-        let name = if spec.user.is_empty() { &own.user } else { &spec.user };
+        let name = if spec.user.is_empty() {
+            &own.user
+        } else {
+            &spec.user
+        };
         let invalid = |error: oci::IdentityError| Words::Exec.error(126, error.to_string());
         let user = oci::resolve_user(name, &own.groups, &users).map_err(invalid)?;
         let mut wanted = OciProcess {
             args: spec.args.clone(),
-            env: oci::exec_environment(&template.env, own, spec, &user.home),
+            env: environment(&template.env, own, spec, &user.home),
             terminal: spec.tty,
             console_size: None,
             user: runtime::spec::User {
@@ -204,10 +223,42 @@ impl Engine {
             wanted.cwd.clone_from(&spec.cwd);
         }
         if spec.privileged {
-            wanted.capabilities = Some(oci::all_capabilities(&self.0.facts));
+            wanted.capabilities = Some(everything(self.0.facts.runtime.capabilities));
             wanted.apparmor_profile = String::new();
         }
         Ok(wanted)
+    }
+}
+
+/// The container's environment with the exec's on top. `HOME` and `TERM` are the exec's own unless
+/// the container was given some.
+fn environment(template: &[String], own: &ContainerSpec, exec: &ExecSpec, home: &str) -> Vec<String> {
+    let is = |entry: &str, name: &str| entry.strip_prefix(name).is_some_and(|rest| rest.starts_with('='));
+    let given = |name: &str| own.env.iter().any(|entry| is(entry, name));
+    let made_up = |entry: &str| {
+        ["HOME", "TERM"]
+            .into_iter()
+            .any(|name| is(entry, name) && !given(name))
+    };
+    let mut kept: Vec<String> = template.iter().filter(|entry| !made_up(entry)).cloned().collect();
+    if exec.tty && !given("TERM") {
+        kept.push("TERM=xterm".into());
+    }
+    let mut merged = oci::merge_environment(kept, &exec.env);
+    if !merged.iter().any(|entry| is(entry, "HOME")) {
+        merged.push(format!("HOME={home}"));
+    }
+    merged
+}
+
+/// Everything that this process may give.
+fn everything(set: CapabilitySet) -> LinuxCapabilities {
+    let names: Vec<String> = set.iter().map(|capability| capability.to_string()).collect();
+    LinuxCapabilities {
+        bounding: names.clone(),
+        effective: names.clone(),
+        permitted: names,
+        ..LinuxCapabilities::default()
     }
 }
 
@@ -223,8 +274,12 @@ fn claim(exec: &ExecEntry, key: &Key) -> Result<(), Error> {
             };
             Ok(())
         }
-        Phase::Running { .. } => Err(Error::Conflict(format!("Error: Exec command {id} is already running"))),
-        Phase::Ended { .. } => Err(Error::Conflict(format!("Error: Exec command {id} has already run"))),
+        Phase::Running { .. } => Err(Error::Conflict(format!(
+            "Error: Exec command {id} is already running"
+        ))),
+        Phase::Ended { .. } => Err(Error::Conflict(format!(
+            "Error: Exec command {id} has already run"
+        ))),
     }
 }
 

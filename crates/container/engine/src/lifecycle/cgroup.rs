@@ -42,7 +42,8 @@ const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 /// How many processes of a group the kernel has killed for want of memory.
 pub(crate) fn read_oom_kills(cgroup: &Cgroup) -> u64 {
     let directories = cgroup.v1.iter().chain(&cgroup.unified);
-    let files = directories.flat_map(|dir| ["memory.events", "memory.oom_control"].map(|file| dir.join(file)));
+    let files =
+        directories.flat_map(|dir| ["memory.events", "memory.oom_control"].map(|file| dir.join(file)));
     let counts = files.filter_map(|file| {
         let text = fs::read_to_string(file).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;

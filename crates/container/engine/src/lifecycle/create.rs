@@ -54,7 +54,12 @@ impl Engine {
 
     async fn make(&self, id: ContainerId, name: String, create: Create) -> Result<Arc<Entry>, Error> {
         let mut spec = create.spec;
-        let mounts = self.resolve_mounts(&id, &mut spec).await?;
+        let (engine, owner) = (self.clone(), id.clone());
+        let (spec, mounts) = blocking(move || {
+            let mounts = engine.resolve_mounts(&owner, &mut spec)?;
+            Ok::<_, Error>((spec, mounts))
+        })
+        .await?;
         let directory = self.directory(&id);
         let log_path = match &spec.log {
             LogDriver::JsonFile { .. } => Some(directory.join(format!("{id}-json.log"))),
@@ -75,8 +80,9 @@ impl Engine {
             mounts,
             log_path,
         };
-        let (engine, image) = (self.clone(), container.image.clone());
+        let (engine, image, spec) = (self.clone(), container.image.clone(), container.spec.clone());
         let files = blocking(move || {
+            engine.populate_volumes(&spec, image.as_ref())?;
             std::fs::create_dir(&directory).map_err(Error::system("the container's directory"))?;
             let image = image.map(|image| image.id.parse::<Digest>());
             let image = image
@@ -99,6 +105,7 @@ impl Engine {
             tracing::warn!(%id, %error, "the row of a container that was not made stays");
         }
         self.0.table.remove(id);
+        self.0.volumes.unclaim(id);
         self.discard_files(id).await;
     }
 

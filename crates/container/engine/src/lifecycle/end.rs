@@ -39,7 +39,7 @@ impl Engine {
         let process = {
             let mut run = entry.run();
             match &run.process {
-                Some(process) if process.key == record.key && process.pidfd.is_none() => {
+                Some(process) if process.key == record.key && process.starting => {
                     run.early_end = Some(record);
                     return;
                 }
@@ -65,7 +65,7 @@ impl Engine {
         self.forget_execs(&container.id);
         // Addresses and ports are free before anybody hears of the end.
         self.detach_network(&container).await;
-        self.unmount_shm(&container);
+        self.unmount(&container);
         self.remove_cgroup(&container, process.cgroup.clone());
         let ran = self.0.clock.now().saturating_since(process.since);
         let decision = self.decide_restart(entry, &container, code, ran);
@@ -87,7 +87,13 @@ impl Engine {
         }
     }
 
-    fn decide_restart(&self, entry: &Entry, container: &Container, exit_code: i32, ran: Duration) -> Decision {
+    fn decide_restart(
+        &self,
+        entry: &Entry,
+        container: &Container,
+        exit_code: i32,
+        ran: Duration,
+    ) -> Decision {
         let mut run = entry.run();
         let stopped_by_user = run.stopping || *self.0.closing.borrow();
         let ended = Ended {
@@ -159,7 +165,10 @@ impl Engine {
     fn remove_automatically(&self, entry: &Arc<Entry>) {
         let (engine, entry) = (self.clone(), entry.clone());
         tokio::spawn(async move {
-            if let Err(error) = engine.remove_entry(&entry, true, store::Durability::Relaxed).await {
+            if let Err(error) = engine
+                .remove_entry(&entry, true, store::Durability::Relaxed)
+                .await
+            {
                 tracing::warn!(id = %entry.id, %error, "an automatic removal failed");
             }
         });
@@ -168,7 +177,13 @@ impl Engine {
     /// Whether a key is that of a running process of ours.
     pub(crate) fn runs(&self, key: &Key) -> bool {
         let entry = self.0.table.get(&key.container.to_string());
-        entry.is_some_and(|entry| entry.run().process.as_ref().is_some_and(|process| process.key == *key))
+        entry.is_some_and(|entry| {
+            entry
+                .run()
+                .process
+                .as_ref()
+                .is_some_and(|process| process.key == *key)
+        })
     }
 }
 

@@ -37,7 +37,10 @@ pub(crate) fn executable(words: Words, program: &Program, error: SupervisorError
     let failure = launcher::failure(program, operation, errno);
     let (code, text) = match &failure {
         LaunchError::Executable { .. } => (exit_code(errno), failure.to_string()),
-        _ => (128, format!("{failure}: {}", std::io::Error::from_raw_os_error(errno))),
+        _ => (
+            128,
+            format!("{failure}: {}", std::io::Error::from_raw_os_error(errno)),
+        ),
     };
     match words {
         Words::Start => words.error(code, format!("error during container init: {text}")),

@@ -61,7 +61,9 @@ impl Engine {
                     ("hosts", &sandbox.hosts),
                     ("hostname", &hostname),
                 ];
-                let written = files.iter().try_for_each(|(name, text)| fs::write(directory.join(name), text));
+                let written = files
+                    .iter()
+                    .try_for_each(|(name, text)| fs::write(directory.join(name), text));
                 written.map_err(Error::system("the container's network files"))?;
                 Paths::in_directory(&directory)
             }
@@ -93,8 +95,13 @@ impl Engine {
         self.0.run_dir.join("shm").join(id)
     }
 
-    /// Takes away what [`Engine::write_files`] has mounted.
-    pub(crate) fn unmount_shm(&self, container: &Container) {
+    /// Takes away what was mounted on the host for a run of a container.
+    pub(crate) fn unmount(&self, container: &Container) {
+        self.unmount_shm(container);
+        self.0.volumes.unmount(&container.id);
+    }
+
+    fn unmount_shm(&self, container: &Container) {
         if container.spec.isolation.ipc == IpcNamespace::Shareable {
             let path = self.shm_path(&container.id);
             // It may never have been mounted.

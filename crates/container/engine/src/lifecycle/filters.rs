@@ -19,7 +19,12 @@ pub(crate) struct Filters(Mutex<HashMap<LinuxSeccomp, Arc<Filter>>>);
 impl Filters {
     /// The filter, compiled now or before.
     pub(crate) fn get(&self, seccomp: &LinuxSeccomp, machine: Machine) -> Result<Arc<Filter>, Error> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(seccomp).cloned();
+        let known = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(seccomp)
+            .cloned();
         if let Some(filter) = known {
             return Ok(filter);
         }

@@ -1,6 +1,6 @@
 //! A container's life, one operation in each file.
 //!
-//! Operations on one container are serial where they must be ([`Entry::operation`]); waiting for a
+//! Operations on one container are serial where they must be (`Entry::operation`); waiting for a
 //! program to end is never part of that, so that a kill reaches a container whose stop is waiting.
 //! What the supervisor tells of an end is entered at once, whoever holds the lock.
 
@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod filters;
 mod health;
+mod mounts;
 mod networking;
 mod pause;
 mod prepare;
@@ -22,10 +23,9 @@ mod start;
 mod stop;
 mod wait;
 
-pub(crate) use cgroup::read_oom_kills;
-pub(crate) use failure::{executable, Words};
+pub(crate) use end::{UNKNOWN, exit_code};
+pub(crate) use failure::{Words, executable};
 pub(crate) use filters::Filters;
-pub(crate) use rootfs::{user_files_in, user_files_of};
-
-#[expect(unused_imports, reason = "for the module's comment")]
-use crate::table::Entry;
+pub(crate) use prepare::{log, nowhere, slots};
+pub(crate) use rootfs::user_files_in;
+pub(crate) use start::{Starter, name_of};

@@ -163,7 +163,13 @@ impl Engine {
             let _turn = entry.operation.lock().await;
             let container = entry.get();
             let network = engine.joinable(&container, &network)?;
-            if container.spec.network.endpoints.iter().any(|(at, _)| *at == network.name || *at == network.id) {
+            if container
+                .spec
+                .network
+                .endpoints
+                .iter()
+                .any(|(at, _)| *at == network.name || *at == network.id)
+            {
                 return Err(Error::Forbidden(format!(
                     "endpoint with name {} already exists in network {}",
                     container.name, network.name
@@ -171,7 +177,10 @@ impl Engine {
             }
             let added = (network.name.clone(), settings);
             if container.state.status.has_process() {
-                let (networks, spec) = (engine.0.networks.clone(), endpoint(&added, &container.spec.network).1);
+                let (networks, spec) = (
+                    engine.0.networks.clone(),
+                    endpoint(&added, &container.spec.network).1,
+                );
                 let (id, name) = (container.id.clone(), network.id.clone());
                 blocking(move || networks.connect(&id, &name, spec)).await?;
                 engine.rewrite_hosts(&container);
@@ -193,7 +202,8 @@ impl Engine {
             Ok(entry) => entry,
             // What is left of a container that is gone may be told to go by force.
             Err(_) if force => {
-                let (networks, id, name) = (self.0.networks.clone(), reference.to_owned(), network.to_owned());
+                let (networks, id, name) =
+                    (self.0.networks.clone(), reference.to_owned(), network.to_owned());
                 return Ok(blocking(move || networks.disconnect(&id, &name)).await?);
             }
             Err(error) => return Err(error),
@@ -211,12 +221,19 @@ impl Engine {
                 )));
             }
             if container.state.status.has_process() {
-                let (networks, id, name) = (engine.0.networks.clone(), container.id.clone(), network.id.clone());
+                let (networks, id, name) = (
+                    engine.0.networks.clone(),
+                    container.id.clone(),
+                    network.id.clone(),
+                );
                 blocking(move || networks.disconnect(&id, &name)).await?;
                 engine.rewrite_hosts(&container);
             }
             entry.change(|container| {
-                Arc::make_mut(&mut container.spec).network.endpoints.retain(|(at, _)| !is_it(at));
+                Arc::make_mut(&mut container.spec)
+                    .network
+                    .endpoints
+                    .retain(|(at, _)| !is_it(at));
             });
             engine.0.rows.define(&entry).await?;
             engine.tell_network(&container, &network.id, &network.name, "disconnect");
@@ -280,10 +297,14 @@ fn ports(network: &Networking) -> Vec<PortBinding> {
         host_port: port.host_ports,
     });
     let is_named = |(number, kind): &&(u16, PortProtocol)| {
-        let same = |port: &crate::spec::PublishedPort| (port.container_port, port.protocol) == (*number, *kind);
+        let same =
+            |port: &crate::spec::PublishedPort| (port.container_port, port.protocol) == (*number, *kind);
         network.ports.iter().any(same)
     };
-    let exposed = network.exposed.iter().filter(|port| network.publish_all && !is_named(port));
+    let exposed = network
+        .exposed
+        .iter()
+        .filter(|port| network.publish_all && !is_named(port));
     let exposed = exposed.map(|(number, kind)| PortBinding {
         container_port: *number,
         protocol: protocol(*kind),

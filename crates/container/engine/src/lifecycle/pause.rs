@@ -37,7 +37,9 @@ impl Engine {
         let id = &entry.id;
         match (entry.get().state.status, frozen) {
             (Status::Running, true) | (Status::Paused, false) => {}
-            (Status::Paused, true) => return Err(Error::Conflict(format!("container {id} is already paused"))),
+            (Status::Paused, true) => {
+                return Err(Error::Conflict(format!("container {id} is already paused")));
+            }
             (Status::Restarting, true) => {
                 return Err(Error::Conflict(format!(
                     "Container {id} is restarting, wait until the container is running"

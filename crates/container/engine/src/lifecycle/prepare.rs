@@ -11,7 +11,7 @@ use runtime::cgroup::Cgroup;
 use runtime::lifecycle::Prepared;
 use runtime::plan::{self, Context, Given, Overlay};
 use runtime::seccomp::Filter;
-use runtime::spec::{Process, Spec};
+use runtime::spec::Spec;
 use supervisor::protocol::{Format, Key, LogSpec, Owner, Stdio};
 use sys::program::Program;
 
@@ -22,8 +22,9 @@ use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
 use crate::error::Error;
 use crate::oci::{self, Inputs, Joined, KernelDevices};
-use crate::spec::{IpcNamespace, LogDriver, PidNamespace};
+use crate::spec::{IpcNamespace, LogDriver, PidNamespace, Propagation};
 use crate::supervised::Launch;
+use crate::table::Template;
 
 /// A start that has been decided, with what it has made so far.
 #[derive(Debug)]
@@ -32,8 +33,7 @@ pub(crate) struct Decided {
     /// For the words of a failure.
     pub(crate) program: Program,
     pub(crate) cgroup: Cgroup,
-    pub(crate) template: Arc<Process>,
-    pub(crate) filter: Option<Arc<Filter>>,
+    pub(crate) template: Template,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -74,7 +74,9 @@ impl Engine {
         let slots = slots(&plan.given, None)?;
         group.make().map_err(|error| group_failure(&error))?;
         let cgroup = group.directories.cgroup();
-        let unified = cgroup.open_unified().map_err(Error::system("the container's control group"))?;
+        let unified = cgroup
+            .open_unified()
+            .map_err(Error::system("the container's control group"))?;
         let process = spec.process.unwrap_or_default();
         let launch = Launch {
             key: key.clone(),
@@ -94,8 +96,10 @@ impl Engine {
             launch,
             program: plan.program,
             cgroup,
-            template: Arc::new(process),
-            filter,
+            template: Template {
+                process: Arc::new(process),
+                filter,
+            },
             warnings,
         })
     }
@@ -129,6 +133,7 @@ impl Engine {
         let root = self.root_mount_point();
         let parent = &container.spec.resources.cgroup_parent;
         let mounts = self.user_mounts(container)?;
+        let mountinfo = mountinfo(container);
         let inputs = Inputs {
             id: &container.id,
             facts: &self.0.facts,
@@ -137,6 +142,7 @@ impl Engine {
             root: &root.to_string_lossy(),
             cgroups_path: &cgroups_path(&self.0.instance, parent, &container.id),
             mounts: &mounts,
+            mountinfo: &mountinfo,
             files: paths.borrowed(),
             joined: Joined {
                 network: attached.namespace.as_deref(),
@@ -149,6 +155,22 @@ impl Engine {
         Ok((translated.spec, translated.warnings))
     }
 
+    /// What an exec is made from, for a container that a daemon before this one has started.
+    pub(crate) fn template_of(&self, container: &Container) -> Result<Template, Error> {
+        let attached = Attached {
+            namespace: Some(format!("/proc/{}/ns/net", container.state.pid).into()),
+            ..Attached::default()
+        };
+        let users = rootfs::user_files_of(&self.root_of(container)?)
+            .map_err(Error::system("the image's user database"))?;
+        let (spec, _) = self.translate(container, &attached, &users, &Paths::default())?;
+        let filter = self.filter(&spec)?;
+        Ok(Template {
+            process: Arc::new(spec.process.unwrap_or_default()),
+            filter,
+        })
+    }
+
     fn filter(&self, spec: &Spec) -> Result<Option<Arc<Filter>>, Error> {
         let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
         let compiled = seccomp.map(|seccomp| self.0.filters.get(seccomp, self.0.facts.machine));
@@ -159,7 +181,10 @@ impl Engine {
         let of = |id: &str, name: &str| -> Result<PathBuf, Error> {
             let other = self.0.table.find(id)?.get();
             if !other.state.status.has_process() {
-                let text = format!("cannot join {name} namespace of a non running container: {}", other.id);
+                let text = format!(
+                    "cannot join {name} namespace of a non running container: {}",
+                    other.id
+                );
                 return Err(Error::Conflict(text));
             }
             Ok(format!("/proc/{}/ns/{}", other.state.pid, name.to_lowercase()).into())
@@ -176,6 +201,20 @@ impl Engine {
             },
         })
     }
+}
+
+/// The host's mounts, where a mount of the container asks for propagation: a long file to read.
+fn mountinfo(container: &Container) -> String {
+    let asks = container.mounts.iter().any(|point| {
+        point
+            .propagation
+            .is_some_and(|kind| !matches!(kind, Propagation::Private | Propagation::Rprivate))
+    });
+    if asks {
+        // Unreadable, the propagation is refused with the mount's name.
+        return std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    }
+    String::new()
 }
 
 /// Namespaces of other containers.
@@ -204,7 +243,9 @@ fn stdio(container: &Container) -> Stdio {
         let (rows, columns) = spec.terminal_size.unwrap_or_default();
         return Stdio::Console { rows, columns };
     }
-    Stdio::Pipes { stdin: spec.open_stdin }
+    Stdio::Pipes {
+        stdin: spec.open_stdin,
+    }
 }
 
 /// Where output goes. What is not to be logged is read and thrown away by the supervisor all the
@@ -213,9 +254,18 @@ pub(crate) fn log(container: &Container) -> Result<LogSpec, Error> {
     let path = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().into();
     let current = container.log_path.as_deref().map(path);
     Ok(match (&container.spec.log, current) {
-        (LogDriver::JsonFile { max_size, max_files, attributes }, Some(path)) => LogSpec {
+        (
+            LogDriver::JsonFile {
+                max_size,
+                max_files,
+                attributes,
+            },
+            Some(path),
+        ) => LogSpec {
             path,
-            format: Format::Json { attributes: encode(attributes)? },
+            format: Format::Json {
+                attributes: encode(attributes)?,
+            },
             max_size: *max_size,
             max_files: *max_files,
         },

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::request::Remove;
 use crate::state::Status;
 use crate::table::Entry;
-use crate::tasks::apart;
+use crate::tasks::{apart, blocking};
 
 impl Engine {
     /// Removes a container. It is forgotten durably when this returns; its files go in the
@@ -93,11 +93,12 @@ impl Engine {
         let container = entry.get();
         self.0.table.remove(&entry.id);
         self.forget_execs(&entry.id);
+        let (engine, gone) = (self.clone(), container.clone());
+        blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
         drop(turn);
         let engine = self.clone();
         let cleared = async move {
-            engine.release_volumes(&container, volumes).await;
             engine.discard_files(&container.id).await;
         };
         tokio::spawn(cleared);

@@ -111,7 +111,8 @@ impl Engine {
         let path = cgroups_path(&self.0.instance, &resources.cgroup_parent, &container.id);
         let layout = self.0.layout.clone();
         blocking(move || {
-            let limits = oci::limits(&resources, &KernelDevices).map_err(|e| Error::Invalid(e.to_string()))?;
+            let limits =
+                oci::limits(&resources, &KernelDevices).map_err(|e| Error::Invalid(e.to_string()))?;
             let limit = memory_limit(&layout, &path);
             let request = Request {
                 path: &path,

@@ -16,7 +16,12 @@ const LARGEST: u64 = 1 << 20;
 
 /// The user database as a container with this root would see it.
 pub(crate) fn user_files_of(rootfs: &Rootfs) -> io::Result<UserFiles> {
-    let layers: Vec<&Path> = rootfs.upper.iter().chain(&rootfs.lower).map(AsRef::as_ref).collect();
+    let layers: Vec<&Path> = rootfs
+        .upper
+        .iter()
+        .chain(&rootfs.lower)
+        .map(AsRef::as_ref)
+        .collect();
     match (look(&layers, "passwd")?, look(&layers, "group")?) {
         (Look::Text(passwd), Look::Text(group)) => Ok(UserFiles { passwd, group }),
         // A link: only the mounted whole can say where it leads.
@@ -74,7 +79,8 @@ fn look(layers: &[&Path], name: &str) -> io::Result<Look> {
 fn hides_below(etc: &Path, metadata: &std::fs::Metadata) -> bool {
     let whiteout = metadata.file_type().is_char_device() && metadata.rdev() == 0;
     let mut value = [0; 1];
-    let opaque = rustix::fs::lgetxattr(etc, "trusted.overlay.opaque", &mut value).is_ok_and(|_| value == *b"y");
+    let opaque =
+        rustix::fs::lgetxattr(etc, "trusted.overlay.opaque", &mut value).is_ok_and(|_| value == *b"y");
     whiteout || opaque || !metadata.is_dir()
 }
 

@@ -42,7 +42,7 @@ impl Engine {
         let _turn = entry.operation.lock().await;
         let status = entry.get().state.status;
         match status {
-            Status::Restarting if starter == Starter::Policy => {}
+            Status::Restarting if starter != Starter::User => {}
             Status::Running | Status::Restarting => return Err(Error::NotModified),
             Status::Paused => {
                 let text = "cannot start a paused container, try unpause instead";
@@ -80,7 +80,7 @@ impl Engine {
         let launched = self.launch(entry, &container, key, &attached).await;
         if launched.is_err() {
             self.detach_network(&container).await;
-            self.unmount_shm(&container);
+            self.unmount(&container);
         }
         launched
     }
@@ -100,7 +100,6 @@ impl Engine {
             program,
             cgroup,
             template,
-            filter,
             warnings,
         } = decided;
         for warning in warnings {
@@ -108,10 +107,10 @@ impl Engine {
         }
         let process = Process {
             key: key.clone(),
+            starting: true,
             pidfd: None,
             cgroup: cgroup.clone(),
-            template,
-            filter,
+            template: Some(template),
             since: self.0.clock.now(),
         };
         {
@@ -153,7 +152,7 @@ impl Engine {
         let early_end = {
             let mut run = entry.run();
             if let Some(process) = &mut run.process {
-                process.pidfd = Some(started.pidfd);
+                (process.starting, process.pidfd) = (false, Some(started.pidfd));
             }
             run.early_end.take()
         };

@@ -73,7 +73,9 @@ impl Engine {
         self.signal_entry(entry, signal).await.or_else(ended)?;
         let seconds = options.timeout.or(container.spec.stop_timeout).unwrap_or(TIMEOUT);
         let in_time = match u64::try_from(seconds) {
-            Ok(seconds) => tokio::time::timeout(Duration::from_secs(seconds), &mut end).await.is_ok(),
+            Ok(seconds) => tokio::time::timeout(Duration::from_secs(seconds), &mut end)
+                .await
+                .is_ok(),
             // A negative number is no limit.
             Err(_) => {
                 (&mut end).await;

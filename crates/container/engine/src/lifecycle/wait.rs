@@ -40,7 +40,9 @@ impl Engine {
                 return Ok(exit);
             }
             let met = |signals: &Signals| match condition {
-                WaitCondition::NotRunning | WaitCondition::NextExit => signals.ends != seen || signals.removed,
+                WaitCondition::NotRunning | WaitCondition::NextExit => {
+                    signals.ends != seen || signals.removed
+                }
                 WaitCondition::Removed => signals.removed,
             };
             let signals = signals.wait_for(met).await;
@@ -61,7 +63,9 @@ impl Engine {
         async move {
             if entry.get().state.status.has_process() {
                 // The entry holds the sender.
-                let _ = signals.wait_for(|signals| signals.ends != seen || signals.removed).await;
+                let _ = signals
+                    .wait_for(|signals| signals.ends != seen || signals.removed)
+                    .await;
             }
         }
     }

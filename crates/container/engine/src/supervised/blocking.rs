@@ -20,7 +20,10 @@ impl image::Workers for Supervisor {
     fn run(&self, job: WorkerJob<'_>) -> io::Result<ExitStatus> {
         let number = self.0.workers.fetch_add(1, Ordering::Relaxed);
         let name = format!("worker-{}-{number}", std::process::id());
-        let own = [self.0.config.worker.as_os_str().as_bytes().into(), b"worker"[..].into()];
+        let own = [
+            self.0.config.worker.as_os_str().as_bytes().into(),
+            b"worker"[..].into(),
+        ];
         let given = job.arguments.iter().map(|argument| argument.as_bytes().into());
         let worker = Worker {
             key: Key::worker(name.parse().map_err(io::Error::other)?, 1),
@@ -71,7 +74,12 @@ impl network::Holder for Supervisor {
 
     fn held(&self) -> io::Result<Vec<String>> {
         let (mut names, mut after) = (Vec::new(), None);
-        let next = |after| self.0.handle.block_on(self.next_held(after)).map_err(io::Error::other);
+        let next = |after| {
+            self.0
+                .handle
+                .block_on(self.next_held(after))
+                .map_err(io::Error::other)
+        };
         while let Some(name) = next(after)? {
             names.push(name.to_string());
             after = Some(name);

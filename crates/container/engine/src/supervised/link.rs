@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use supervisor::protocol::{DecodeError, Event, MAX_MESSAGE, Message, Reply, Request};
@@ -12,23 +12,17 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 use super::SupervisorError;
+use crate::readiness;
 
 /// A reply and its descriptors.
 pub(super) type Answer = (Reply, Vec<OwnedFd>);
 
-#[derive(Debug)]
-struct Socket(SeqPacket);
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
-
 /// A connection to the supervisor.
 #[derive(Debug)]
 pub(super) struct Link {
-    socket: AsyncFd<Socket>,
+    /// Tells when the socket is ready; the same socket, by another descriptor.
+    ready: AsyncFd<OwnedFd>,
+    socket: SeqPacket,
     waiting: Mutex<Waiting>,
 }
 
@@ -44,7 +38,8 @@ impl Link {
     pub(super) fn new(socket: SeqPacket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self {
-            socket: AsyncFd::new(Socket(socket))?,
+            ready: readiness::watched(socket.as_fd().try_clone_to_owned()?)?,
+            socket,
             waiting: Mutex::default(),
         })
     }
@@ -63,8 +58,8 @@ impl Link {
         let (id, answer) = self.enter().ok_or(SupervisorError::Lost)?;
         let packet = request.encode(id, fds.len());
         let sent = self
-            .socket
-            .async_io(Interest::WRITABLE, |socket| socket.0.send(&packet, fds))
+            .ready
+            .async_io(Interest::WRITABLE, |_| self.socket.send(&packet, fds))
             .await;
         if let Err(error) = sent {
             tracing::debug!(%error, "cannot send to the supervisor");
@@ -93,8 +88,8 @@ impl Link {
         let mut superseded = false;
         loop {
             let packet = self
-                .socket
-                .async_io(Interest::READABLE, |socket| socket.0.receive(&mut buffer))
+                .ready
+                .async_io(Interest::READABLE, |_| self.socket.receive(&mut buffer))
                 .await;
             match packet {
                 Ok(packet) if packet.length > 0 => {

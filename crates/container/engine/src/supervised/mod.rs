@@ -13,7 +13,8 @@ mod tended;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,11 +26,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use error::SupervisorError;
-pub use process::{Launch, Started};
-pub(crate) use process::Streams;
 use link::{Answer, Link};
+pub(crate) use process::Streams;
+pub use process::{Launch, Started};
+pub(crate) use tended::Found;
 use tended::Tended;
-pub(crate) use tended::{Adoptable, Found};
 
 /// Requests under way at once; more wait for their turn.
 const MAX_REQUESTS: usize = 512;
@@ -161,7 +162,9 @@ impl Supervisor {
     async fn read(self, link: Arc<Link>) {
         let superseded = link.read(|event| self.tell(event)).await;
         self.0.link.send_if_modified(|current| {
-            let ours = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &link));
+            let ours = current
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(current, &link));
             if ours {
                 *current = None;
             }
@@ -173,17 +176,23 @@ impl Supervisor {
             return;
         }
         tracing::warn!("lost the supervisor");
-        // A boxed future: this one is part of what it spawns.
-        self.0.handle.spawn(Box::pin(self.clone().reconnect()));
+        self.0.handle.spawn(self.clone().reconnect());
     }
 
-    async fn reconnect(self) {
-        let Some(path) = self.0.config.socket.clone() else {
-            return;
-        };
+    /// Boxed, because the task that reads a connection begins the one that looks for the next.
+    fn reconnect(self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let path = self.0.config.socket.clone();
+        Box::pin(async move {
+            if let Some(path) = path {
+                self.reconnect_at(&path).await;
+            }
+        })
+    }
+
+    async fn reconnect_at(&self, path: &Path) {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(socket) = SeqPacket::connect(&path) else {
+            let Ok(socket) = SeqPacket::connect(path) else {
                 continue;
             };
             // Whoever still holds the engine's end is waiting for this.
@@ -220,11 +229,7 @@ impl Supervisor {
 
     /// What the supervisor tells; for the one engine of this daemon.
     pub(crate) fn take_notices(&self) -> Option<mpsc::Receiver<Notice>> {
-        self.0
-            .inbox
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.0.inbox.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn tended(&self) -> MutexGuard<'_, Tended> {

@@ -50,18 +50,6 @@ pub(crate) struct Found {
     pub(crate) phase: Phase,
 }
 
-/// A process that lost its supervisor and its daemon, with what could be had of it.
-#[derive(Debug)]
-pub(crate) struct Adoptable {
-    pub(crate) key: Key,
-    pub(crate) pid: u32,
-    pub(crate) pidfd: OwnedFd,
-    pub(crate) stdio: Stdio,
-    pub(crate) log: Option<LogSpec>,
-    pub(crate) input: Option<OwnedFd>,
-    pub(crate) logged: [Option<OwnedFd>; 2],
-}
-
 impl Supervisor {
     /// Every process that the supervisor has; what belongs to a running one is held from now on.
     /// `logs` tells what each of them is logged to, which the supervisor does not repeat.
@@ -120,21 +108,6 @@ impl Supervisor {
     /// Lets go of a process whose end has been processed.
     pub(crate) fn forget(&self, key: &Key) {
         self.tended().0.remove(key);
-    }
-
-    /// Gives the supervisor a process that it has never seen.
-    pub(crate) async fn adopt(&self, process: Adoptable) -> Result<(), SupervisorError> {
-        let entry = Entry {
-            pid: process.pid,
-            pidfd: Arc::new(process.pidfd),
-            stdio: process.stdio,
-            log: process.log,
-            input: process.input.map(Arc::new),
-            logged: process.logged.map(|fd| fd.map(Arc::new)),
-        };
-        self.hand_over(&process.key, &entry).await?;
-        self.tended().insert(process.key, entry);
-        Ok(())
     }
 
     /// Gives a new supervisor everything that is held. One that it does not take is one that it

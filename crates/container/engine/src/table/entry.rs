@@ -65,16 +65,27 @@ pub(crate) struct Run {
 pub(crate) struct Process {
     /// What the supervisor calls it.
     pub(crate) key: Key,
-    /// Refers to that very process; absent while it is being started.
+    /// Whether its start has not been entered yet.
+    pub(crate) starting: bool,
+    /// Refers to that very process; absent while it is being started, and when it has ended before
+    /// this daemon began.
     pub(crate) pidfd: Option<Arc<OwnedFd>>,
     /// Its groups.
     pub(crate) cgroup: Cgroup,
-    /// What it is, as a template for others in its container.
-    pub(crate) template: Arc<runtime::spec::Process>,
-    /// Its system call filter.
-    pub(crate) filter: Option<Arc<Filter>>,
+    /// What an exec in its container is made from; made again when it is needed by a daemon that
+    /// has not started it.
+    pub(crate) template: Option<Template>,
     /// Reading of the monotonic clock when it was started.
     pub(crate) since: Instant,
+}
+
+/// What a further process of a container is made from.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    /// The container's own process.
+    pub(crate) process: Arc<runtime::spec::Process>,
+    /// Its system call filter.
+    pub(crate) filter: Option<Arc<Filter>>,
 }
 
 impl Entry {
@@ -128,7 +139,7 @@ impl Entry {
     /// The running process, fully started.
     pub(crate) fn process(&self) -> Option<Process> {
         let run = self.run();
-        run.process.clone().filter(|process| process.pidfd.is_some())
+        run.process.clone().filter(|process| !process.starting)
     }
 
     /// Tells waiters that the program has ended.

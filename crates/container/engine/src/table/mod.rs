@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub(crate) use entry::{Entry, Process, Run, Signals};
+pub(crate) use entry::{Entry, Process, Signals, Template};
 pub(crate) use rows::Rows;
 
 use crate::container::{Container, ContainerId};

@@ -128,7 +128,8 @@ impl Rows {
             generation: container.generation,
             restarts: entry.run().restarts,
         };
-        self.put(STATES, &container.id, &row, Durability::Relaxed)?.await?;
+        self.put(STATES, &container.id, &row, Durability::Relaxed)?
+            .await?;
         Ok(())
     }
 

@@ -35,15 +35,16 @@ fn table(containers: &[(&str, &str)]) -> Table {
 
 #[test]
 fn a_full_id_wins_over_a_name_and_a_name_over_a_prefix() {
-    let table = table(&[("aaaa11", "web"), ("aaaa22", "aaaa11"), ("bbbb33", "aaaa2"), ("bbbb44", "x1")]);
+    let table = table(&[
+        ("aaaa11", "web"),
+        ("aaaa22", "aaaa11"),
+        ("bbbb33", "aaaa2"),
+        ("bbbb44", "x1"),
+    ]);
     let check = |reference: &str, expected: Result<&str, &str>| {
         let found = table.find(reference).map(|entry| entry.id.to_string());
         let found = found.map_err(|error| error.to_string());
-        assert_eq!(
-            found.as_deref().map_err(String::as_str),
-            expected,
-            "{reference}"
-        );
+        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{reference}");
     };
     check("aaaa11", Ok("aaaa11"));
     check("/web", Ok("aaaa11"));
