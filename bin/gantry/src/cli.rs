@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{completion, demo, node, oci, supervisor, version};
+use crate::{completion, demo, node, oci, supervisor, version, worker};
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// Be a node's daemon (started by its supervisor, not by hand).
     #[command(hide = true)]
     Daemon(node::Daemon),
+    /// Read a foreign archive in confinement (started by the supervisor, not by hand).
+    #[command(hide = true)]
+    Worker(worker::Options),
     /// Run containers from OCI bundles, as runc does.
     Oci(Box<oci::Oci>),
     /// Be the parent of a node's containers (started by `up`, not by hand).

@@ -9,6 +9,7 @@ mod node;
 mod oci;
 mod supervisor;
 mod version;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Oci(oci) => oci::run(*oci),
         Command::Supervisor(options) => supervisor::run(options),
         Command::Demo(options) => demo::run(&options),
+        Command::Worker(options) => worker::run(&options),
         Command::Version(options) => version::run(&options),
         Command::Completion(options) => completion::run(&options),
     };

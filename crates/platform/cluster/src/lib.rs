@@ -11,6 +11,7 @@ mod cgroup;
 mod config;
 pub mod control;
 mod directory;
+mod docker;
 mod listen;
 mod log;
 mod node;
