@@ -244,5 +244,6 @@ fn network_config(config: &Config) -> network::Config {
         publish_on: Ipv4Addr::UNSPECIFIED.into(),
         ready: config.ready_namespaces,
         resolv_conf: "/etc/resolv.conf".into(),
+        hosts: "/etc/hosts".into(),
     }
 }
