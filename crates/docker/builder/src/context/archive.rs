@@ -47,7 +47,12 @@ impl Node {
 }
 
 fn refused(reason: impl Into<String>) -> BuildError {
-    BuildError::Invalid(format!("Error processing tar file(exit status 1): {}", reason.into()))
+    BuildError::Invalid(format!("Error processing tar file: {}", reason.into()))
+}
+
+/// What is no tar archive at all, in the words of upstream's reader.
+fn broken() -> BuildError {
+    BuildError::Step("archive/tar: invalid tar header".to_owned())
 }
 
 impl ArchiveTree {
@@ -60,14 +65,13 @@ impl ArchiveTree {
         let mut root = Node::directory();
         let reader = file.try_clone().map_err(BuildError::io("reading the build context"))?;
         let mut archive = Archive::new(BufReader::new(At { file: reader, position: 0 }));
-        let broken = |error: io::Error| refused(error.to_string());
-        for (count, entry) in archive.entries_with_seek().map_err(broken)?.enumerate() {
+        for (count, entry) in archive.entries_with_seek().map_err(|_| broken())?.enumerate() {
             if count >= MAX_ENTRIES {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
-            let mut entry = entry.map_err(broken)?;
+            let mut entry = entry.map_err(|_| broken())?;
             if entry.raw_file_position().checked_add(entry.size()).is_none_or(|end| end > length) {
-                return Err(refused("unexpected EOF"));
+                return Err(BuildError::Step("unexpected EOF".to_owned()));
             }
             root.add(&mut entry)?;
         }
@@ -105,11 +109,11 @@ impl Node {
         let attributes = attributes(entry)?;
         let header = entry.header();
         let number = |value: io::Result<u64>| {
-            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| refused("invalid tar header"))
+            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(broken)
         };
         let entry = Entry {
             kind,
-            mode: header.mode().map_err(|_| refused("invalid tar header"))? & 0o7777,
+            mode: header.mode().map_err(|_| broken())? & 0o7777,
             uid: number(header.uid())?,
             gid: number(header.gid())?,
             modified: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0),
