@@ -168,10 +168,6 @@ impl<T> Hashing<T> {
             hasher: Hasher::default(),
         }
     }
-
-    pub(crate) fn inner_mut(&mut self) -> &mut T {
-        &mut self.inner
-    }
 }
 
 impl<T: Read> Read for Hashing<T> {

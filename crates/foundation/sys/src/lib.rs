@@ -6,11 +6,13 @@
 
 pub mod bpf;
 pub mod clock;
+pub mod confine;
 pub mod epoll;
 pub mod in_root;
 mod init;
 pub mod launch;
 pub mod memfd;
+pub mod mount;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
