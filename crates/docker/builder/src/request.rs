@@ -233,6 +233,6 @@ mod tests {
         assert_eq!(tags(&["t1", "t1:latest", "t2:x", ""]).unwrap(), ["t1:latest", "t2:x"]);
         let digest = format!("a@sha256:{}", "0".repeat(64));
         assert_eq!(tags(&[&digest]).unwrap_err(), "build tag cannot contain a digest");
-        assert_eq!(tags(&["AB"]).unwrap_err(), "invalid reference format: repository name must be lowercase");
+        assert!(tags(&["AB"]).unwrap_err().starts_with("invalid reference format: "));
     }
 }
