@@ -180,8 +180,10 @@ impl Draft {
             start_interval: check.start_interval,
             retries: i64::from(check.retries),
         });
-        let times = [check.interval, check.timeout, check.start_period, check.start_interval];
-        let times = times.map(|time| golang::quote(&golang::duration(time))).join(" ");
+        // Engines before 25 do not know the last one, so it is told only where it is set.
+        let times = [check.interval, check.timeout, check.start_period];
+        let times = times.into_iter().chain(Some(check.start_interval).filter(|time| *time != 0));
+        let times = times.map(|time| golang::quote(&golang::duration(time))).collect::<Vec<_>>().join(" ");
         let retries = u32::try_from(check.retries).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
         format!("HEALTHCHECK &{{{} {times} {}}}", golang::quote_list(&check.test), golang::quote_char(retries))
     }

@@ -109,14 +109,12 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     async fn warn(&self, warnings: &[String]) -> Result<(), BuildError> {
-        for warning in warnings {
-            self.output.error_text(&format!("[WARNING]: {warning}\n")).await?;
+        if warnings.is_empty() {
+            return Ok(());
         }
-        if !warnings.is_empty() {
-            let text = "[WARNING]: Empty continuation lines will become errors in a future release.\n";
-            self.output.error_text(text).await?;
-        }
-        Ok(())
+        let mut text: String = warnings.iter().map(|warning| format!("[WARNING]: {warning}\n")).collect();
+        text.push_str("[WARNING]: Empty continuation lines will become errors in a future release.\n");
+        self.output.error_text(&text).await
     }
 
     /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
@@ -364,7 +362,15 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     async fn run(&mut self, current: &mut Current, command: &Command) -> Result<(), BuildError> {
-        let (words, script) = command_line(&current.draft, command);
+        let (mut words, script) = command_line(&current.draft, command);
+        if words.is_empty() {
+            // `RUN []` runs what a container of the image would.
+            let config = &current.draft.config;
+            words = config.entrypoint.iter().chain(&config.cmd).flatten().cloned().collect();
+        }
+        if words.is_empty() {
+            return Err(BuildError::Invalid("No command specified".to_owned()));
+        }
         let arguments = self.arguments.variables(&current.draft.config.env);
         let recorded = self.recorded(&words, &arguments);
         let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
@@ -461,6 +467,7 @@ impl Current {
         config.extra.retain(|name, _| !NOT_INHERITED.contains(&name.as_str()));
         config.author.clone_from(&self.draft.author);
         config.comment = String::new();
+        config.created = None;
         config.config.clone_from(&self.draft.config);
         config
     }
@@ -540,3 +547,6 @@ pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildEr
         golang::quote(asked)
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -202,13 +202,13 @@ impl BuildError {
 /// no tag is said.
 ///
 /// # Errors
-/// [`BuildError::Image`] for what is no reference, [`BuildError::Invalid`] for a digest.
+/// What is no reference, or has a digest: 500 with dockerd, and so here.
 pub fn build_tags(names: &[String]) -> Result<Vec<Reference>, BuildError> {
     let mut tags: Vec<Reference> = Vec::new();
     for name in names.iter().filter(|name| !name.is_empty()) {
-        let reference = Reference::parse(name).map_err(image::Error::from)?;
+        let reference = Reference::parse(name).map_err(|error| BuildError::Step(error.to_string()))?;
         if reference.digest.is_some() {
-            return Err(BuildError::Invalid("build tag cannot contain a digest".to_owned()));
+            return Err(BuildError::Step("build tag cannot contain a digest".to_owned()));
         }
         let reference = reference.with_default_tag();
         if !tags.contains(&reference) {
@@ -216,4 +216,23 @@ pub fn build_tags(names: &[String]) -> Result<Vec<Reference>, BuildError> {
         }
     }
     Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tags(names: &[&str]) -> Result<Vec<String>, String> {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let tags = build_tags(&names).map_err(|error| error.to_string())?;
+        Ok(tags.iter().map(Reference::familiar).collect())
+    }
+
+    #[test]
+    fn tags_are_whole_and_each_once() {
+        assert_eq!(tags(&["t1", "t1:latest", "t2:x", ""]).unwrap(), ["t1:latest", "t2:x"]);
+        let digest = format!("a@sha256:{}", "0".repeat(64));
+        assert_eq!(tags(&[&digest]).unwrap_err(), "build tag cannot contain a digest");
+        assert!(tags(&["AB"]).unwrap_err().starts_with("invalid reference format: "));
+    }
 }

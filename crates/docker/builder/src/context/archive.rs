@@ -47,7 +47,12 @@ impl Node {
 }
 
 fn refused(reason: impl Into<String>) -> BuildError {
-    BuildError::Invalid(format!("Error processing tar file(exit status 1): {}", reason.into()))
+    BuildError::Invalid(format!("Error processing tar file: {}", reason.into()))
+}
+
+/// What is no tar archive at all, in the words of upstream's reader.
+fn broken() -> BuildError {
+    BuildError::Step("archive/tar: invalid tar header".to_owned())
 }
 
 impl ArchiveTree {
@@ -60,14 +65,13 @@ impl ArchiveTree {
         let mut root = Node::directory();
         let reader = file.try_clone().map_err(BuildError::io("reading the build context"))?;
         let mut archive = Archive::new(BufReader::new(At { file: reader, position: 0 }));
-        let broken = |error: io::Error| refused(error.to_string());
-        for (count, entry) in archive.entries_with_seek().map_err(broken)?.enumerate() {
+        for (count, entry) in archive.entries_with_seek().map_err(|_| broken())?.enumerate() {
             if count >= MAX_ENTRIES {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
-            let mut entry = entry.map_err(broken)?;
+            let mut entry = entry.map_err(|_| broken())?;
             if entry.raw_file_position().checked_add(entry.size()).is_none_or(|end| end > length) {
-                return Err(refused("unexpected EOF"));
+                return Err(BuildError::Step("unexpected EOF".to_owned()));
             }
             root.add(&mut entry)?;
         }
@@ -104,14 +108,12 @@ impl Node {
         };
         let attributes = attributes(entry)?;
         let header = entry.header();
-        let number = |value: io::Result<u64>| {
-            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| refused("invalid tar header"))
-        };
+        let fields = header.as_old();
         let entry = Entry {
             kind,
-            mode: header.mode().map_err(|_| refused("invalid tar header"))? & 0o7777,
-            uid: number(header.uid())?,
-            gid: number(header.gid())?,
+            mode: number(&fields.mode, header.mode().map(u64::from))? & 0o7777,
+            uid: number(&fields.uid, header.uid())?,
+            gid: number(&fields.gid, header.gid())?,
             modified: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0),
             attributes,
             link: None,
@@ -141,6 +143,14 @@ impl Node {
         parent.children.insert(name.to_owned(), new);
         Ok(())
     }
+}
+
+/// A number of a header; a field that was left empty is zero, as Go's reader has it.
+fn number(field: &[u8], value: io::Result<u64>) -> Result<u32, BuildError> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+        return Ok(0);
+    }
+    value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(broken)
 }
 
 /// A name in the archive as a relative path; one that leads out is refused.
