@@ -168,10 +168,6 @@ impl<T> Hashing<T> {
             hasher: Hasher::default(),
         }
     }
-
-    pub(crate) fn into_inner(self) -> T {
-        self.inner
-    }
 }
 
 impl<T: Read> Read for Hashing<T> {

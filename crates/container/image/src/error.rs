@@ -18,7 +18,7 @@ pub enum Error {
     Reference(#[from] ReferenceError),
     /// The reference cannot be a tag.
     #[error("{0}")]
-    InvalidTag(&'static str),
+    InvalidTag(String),
     /// Somebody uses what was to be removed.
     #[error("conflict: {0}")]
     Conflict(String),
@@ -34,6 +34,20 @@ pub enum Error {
     /// An archive that was to be loaded or imported is refused.
     #[error("invalid archive: {0}")]
     Archive(String),
+    /// A manifest that says nothing.
+    #[error("invalid manifest, manifest cannot be null (but can be [])")]
+    NullManifest,
+    /// The manifest of an archive and the image's configuration disagree.
+    #[error("invalid manifest, layers length mismatch: expected {manifest}, got {config}")]
+    LayerCount {
+        /// Layers in the manifest.
+        manifest: usize,
+        /// Layers in the configuration.
+        config: usize,
+    },
+    /// An image for another operating system.
+    #[error("cannot load {0} image on linux")]
+    OtherSystem(String),
     /// A layer is not what the configuration says.
     #[error("invalid diffID for layer {layer}: expected {expected:?}, got {actual:?}", expected = .expected.to_string(), actual = .actual.to_string())]
     DiffId {
@@ -107,6 +121,9 @@ impl Error {
             | Self::Config(_)
             | Self::TooManyLayers
             | Self::Archive(_)
+            | Self::NullManifest
+            | Self::LayerCount { .. }
+            | Self::OtherSystem(_)
             | Self::DiffId { .. }
             | Self::WrongDigest { .. } => Kind::InvalidParameter,
             Self::Worker(_) | Self::Io { .. } | Self::Store(_) | Self::Row { .. } => Kind::System,

@@ -20,22 +20,23 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
-//mod claims;
+mod claims;
 mod compression;
 mod config;
-//mod content;
+mod content;
 mod digest;
 mod error;
 mod images;
-//mod layer;
+mod inner;
+mod lease;
 mod limits;
 mod manifest;
 mod reference;
 mod rootfs;
-//mod rows;
-//mod snapshots;
-//mod table;
-//mod trash;
+mod rows;
+mod snapshots;
+mod table;
+mod trash;
 mod tree;
 mod worker;
 
@@ -43,10 +44,11 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, Lease, LoadEvent, Loaded, Pruned, Remove,
-    Removed, Use,
+    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Pruned, Remove, Removed,
+    Use,
 };
 pub use images::{Image, Images, Layer};
+pub use lease::Lease;
 pub use limits::Limits;
 pub use manifest::{Descriptor, Index, Manifest, Platform, media_type};
 pub use reference::{Reference, ReferenceError};

@@ -8,7 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, mkdirat, openat, openat2, statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, mkdirat, openat, openat2,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -57,7 +58,11 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 /// Two parts of a path with a slash between them, either of which may be empty.
 pub(crate) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
-    let slash: &[u8] = if parent.is_empty() || name.is_empty() { b"" } else { b"/" };
+    let slash: &[u8] = if parent.is_empty() || name.is_empty() {
+        b""
+    } else {
+        b"/"
+    };
     [parent, slash, name].concat()
 }
 
@@ -129,7 +134,12 @@ fn aside(number: usize) -> CString {
 
 type Deep<'a> = dyn FnMut(BorrowedFd<'_>, &CStr) -> Result<(), Errno> + 'a;
 
-fn remove_level(directory: BorrowedFd<'_>, name: &CStr, levels: usize, deep: &mut Deep<'_>) -> Result<(), Errno> {
+fn remove_level(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    levels: usize,
+    deep: &mut Deep<'_>,
+) -> Result<(), Errno> {
     match unlinkat(directory, name, AtFlags::empty()) {
         Err(Errno::ISDIR) => {}
         Err(Errno::NOENT) => return Ok(()),
@@ -213,7 +223,9 @@ pub(crate) fn size(directory: &OwnedFd) -> io::Result<u64> {
     let mut pending = vec![enter(directory, c".")?];
     while let Some(directory) = pending.pop() {
         for name in children(&directory)? {
-            let Some(stat) = look(&directory, name.to_bytes())? else { continue };
+            let Some(stat) = look(&directory, name.to_bytes())? else {
+                continue;
+            };
             match kind(&stat) {
                 FileType::Directory => pending.push(enter(&directory, &*name)?),
                 _ if stat.st_nlink > 1 && !seen.insert((stat.st_dev, stat.st_ino)) => {}

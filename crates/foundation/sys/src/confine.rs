@@ -209,8 +209,17 @@ mod tests {
         let program = filter(CALLS);
         let native = |call: libc::c_long| verdict(&program, AUDIT_ARCH, u32::try_from(call).unwrap());
         assert!(CALLS.iter().all(|call| native(*call) == libc::SECCOMP_RET_ALLOW));
-        for call in [libc::SYS_socket, libc::SYS_mount, libc::SYS_execve, libc::SYS_clone, libc::SYS_bpf] {
-            assert_eq!(native(call), libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned());
+        for call in [
+            libc::SYS_socket,
+            libc::SYS_mount,
+            libc::SYS_execve,
+            libc::SYS_clone,
+            libc::SYS_bpf,
+        ] {
+            assert_eq!(
+                native(call),
+                libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned()
+            );
         }
         assert_eq!(verdict(&program, 0x4000_0003, 1), libc::SECCOMP_RET_KILL_PROCESS);
     }

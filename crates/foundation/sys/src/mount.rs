@@ -93,7 +93,13 @@ fn mount_apart(base: &Path, options: &CString) -> io::Result<OwnedFd> {
     raw::unshare((libc::CLONE_NEWNS | libc::CLONE_FS).cast_unsigned())?;
     raw::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE)?;
     raw::chdir(&c_path(base)?)?;
-    mount("overlay", base, "overlay", MountFlags::empty(), options.as_c_str())?;
+    mount(
+        "overlay",
+        base,
+        "overlay",
+        MountFlags::empty(),
+        options.as_c_str(),
+    )?;
     Ok(raw::open_tree(raw::CWD, &c_path(base)?, libc::OPEN_TREE_CLONE)?)
 }
 
@@ -128,7 +134,13 @@ fn options(overlay: &Overlay<'_>, base: &Path) -> io::Result<CString> {
 /// Colons part directories and commas options; a backslash takes away the meaning.
 fn escape(name: &[u8]) -> Vec<u8> {
     let special = |byte: &u8| matches!(byte, b':' | b',' | b'\\');
-    let escaped = |byte: &u8| if special(byte) { vec![b'\\', *byte] } else { vec![*byte] };
+    let escaped = |byte: &u8| {
+        if special(byte) {
+            vec![b'\\', *byte]
+        } else {
+            vec![*byte]
+        }
+    };
     name.iter().flat_map(escaped).collect()
 }
 

@@ -69,18 +69,28 @@ const BUFFER: usize = 128 << 10;
 /// # Errors
 /// [`Error::Archive`] names the file that could not be read; a `path` that is not there is
 /// `Error::Io` with `NotFound`.
-pub fn pack(root: BorrowedFd<'_>, path: &Path, options: &Pack<'_>, out: &mut dyn Write) -> Result<Totals, Error> {
+pub fn pack(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    options: &Pack<'_>,
+    out: &mut dyn Write,
+) -> Result<Totals, Error> {
     let style = pack::Style {
         layer: false,
         owner: options.owner,
         exclude: options.exclude,
     };
     let mut packer = pack::Packer::new(BufWriter::with_capacity(BUFFER, out), style);
-    let found = find(root, path, options.follow).map_err(|error| Error::io("open what is to be packed")(error.into()))?;
+    let found = find(root, path, options.follow)
+        .map_err(|error| Error::io("open what is to be packed")(error.into()))?;
     match found {
         Found::Directory(directory, _) if options.contents => packer.add_contents(&directory, b"")?,
         Found::Directory(directory, name) => {
-            packer.add(directory.as_fd(), c".", options.rebase.map_or(&*name, str::as_bytes))?;
+            packer.add(
+                directory.as_fd(),
+                c".",
+                options.rebase.map_or(&*name, str::as_bytes),
+            )?;
         }
         Found::Other(parent, name) => {
             let shown = options.rebase.map_or(name.to_bytes(), str::as_bytes);
@@ -114,7 +124,12 @@ pub fn unpack(
     options: &Unpack,
 ) -> Result<Totals, Error> {
     let (_, decoder) = Decoder::new(archive)?;
-    Ok(unpack_plain(root, path, &mut Reader::new(decoder, options.limits), options)?)
+    Ok(unpack_plain(
+        root,
+        path,
+        &mut Reader::new(decoder, options.limits),
+        options,
+    )?)
 }
 
 /// Unpacks a plain archive.
@@ -125,7 +140,10 @@ pub(crate) fn unpack_plain<R: Read>(
     options: &Unpack,
 ) -> Result<Totals, Fault> {
     let base = path.as_os_str().as_bytes();
-    let base: Vec<&[u8]> = base.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
+    let base: Vec<&[u8]> = base
+        .split(|byte| *byte == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."))
+        .collect();
     let base = base.join(&b'/');
     let unpacker = unpack::Unpacker::new(root, &base, options);
     let totals = unpacker.run(archive)?;
@@ -153,14 +171,30 @@ enum Found {
 
 fn find(root: BorrowedFd<'_>, path: &Path, follow: bool) -> rustix::io::Result<Found> {
     let bytes = path.as_os_str().as_bytes();
-    let parts: Vec<&[u8]> = bytes.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).collect();
+    let parts: Vec<&[u8]> = bytes
+        .split(|byte| *byte == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."))
+        .collect();
     let name = parts.last().map_or(&b"."[..], |name| name).to_vec();
-    let flags = if follow || bytes.ends_with(b"/") { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
+    let flags = if follow || bytes.ends_with(b"/") {
+        OFlags::PATH
+    } else {
+        OFlags::PATH | OFlags::NOFOLLOW
+    };
     let found = tree::open_in(root, bytes, flags)?;
     if tree::kind(&tree::stat(&found)?) == FileType::Directory {
         return Ok(Found::Directory(tree::enter(&found, c".")?, name));
     }
-    let parent = if follow { real_parent(root, &parts.join(&b'/'))? } else { (parts.split_last().map_or_else(Vec::new, |(_, parent)| parent.join(&b'/')), name) };
+    let parent = if follow {
+        real_parent(root, &parts.join(&b'/'))?
+    } else {
+        (
+            parts
+                .split_last()
+                .map_or_else(Vec::new, |(_, parent)| parent.join(&b'/')),
+            name,
+        )
+    };
     let name = CString::new(parent.1).map_err(|_| rustix::io::Errno::INVAL)?;
     Ok(Found::Other(tree::open_directory(root, &parent.0)?, name))
 }
@@ -191,7 +225,9 @@ pub fn fuzz(bytes: &[u8]) {
         depth: 64,
         extension: 1 << 16,
     };
-    let Ok((_, decoder)) = Decoder::new(bytes) else { return };
+    let Ok((_, decoder)) = Decoder::new(bytes) else {
+        return;
+    };
     let mut reader = Reader::new(decoder, limits);
     while let Ok(Some(_)) = reader.next() {
         if std::io::copy(&mut reader, &mut std::io::sink()).is_err() {
@@ -199,4 +235,3 @@ pub fn fuzz(bytes: &[u8]) {
         }
     }
 }
-

@@ -54,7 +54,12 @@ impl<'a, W: Write> Packer<'a, W> {
     }
 
     /// Writes `name` of `directory` as `entry_name`, with all that is in it.
-    pub(super) fn add(&mut self, directory: BorrowedFd<'_>, name: &CStr, entry_name: &[u8]) -> Result<(), Fault> {
+    pub(super) fn add(
+        &mut self,
+        directory: BorrowedFd<'_>,
+        name: &CStr,
+        entry_name: &[u8],
+    ) -> Result<(), Fault> {
         let stat = tree::look(directory, name.to_bytes()).map_err(at(entry_name))?;
         let stat = stat.ok_or_else(|| at(entry_name)(Errno::NOENT))?;
         let place = Place {
@@ -78,7 +83,9 @@ impl<'a, W: Write> Packer<'a, W> {
 
     fn any(&mut self, place: Place<'_>, stat: &Stat, depth: usize) -> Result<(), Fault> {
         let kind = match tree::kind(stat) {
-            FileType::CharacterDevice if self.style.layer && tree::is_whiteout(stat) => return self.whiteout(&place),
+            FileType::CharacterDevice if self.style.layer && tree::is_whiteout(stat) => {
+                return self.whiteout(&place);
+            }
             FileType::Directory => return self.directory(place, stat, depth),
             FileType::RegularFile => Kind::File,
             FileType::Symlink => Kind::Symlink,
@@ -125,12 +132,21 @@ impl<'a, W: Write> Packer<'a, W> {
         entry.xattrs = carried(directory.as_fd()).map_err(&at)?;
         self.put(&entry)?;
         if self.style.layer && tree::is_opaque(&directory).map_err(&at)? {
-            self.put(&Entry::new([&name, b".wh..wh..opq".as_slice()].concat(), Kind::File))?;
+            self.put(&Entry::new(
+                [&name, b".wh..wh..opq".as_slice()].concat(),
+                Kind::File,
+            ))?;
         }
         self.children(&directory, &name, place.below, depth + 1)
     }
 
-    fn children(&mut self, directory: &OwnedFd, prefix: &[u8], below: &[u8], depth: usize) -> Result<(), Fault> {
+    fn children(
+        &mut self,
+        directory: &OwnedFd,
+        prefix: &[u8],
+        below: &[u8],
+        depth: usize,
+    ) -> Result<(), Fault> {
         for name in tree::names(directory).map_err(at(prefix))? {
             let below = tree::join(below, name.to_bytes());
             if self.is_excluded(&below) {

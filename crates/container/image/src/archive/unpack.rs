@@ -98,7 +98,10 @@ impl<'a> Unpacker<'a> {
 
     fn root_itself(&mut self, entry: &Entry, path: &[u8]) -> Result<(), Fault> {
         if entry.kind != Kind::Directory {
-            return Err(Fault::entry(&entry.name, Why::Io(io::ErrorKind::IsADirectory.into())));
+            return Err(Fault::entry(
+                &entry.name,
+                Why::Io(io::ErrorKind::IsADirectory.into()),
+            ));
         }
         // `docker cp` of `dir/.` must not change the directory it copies to.
         if !self.options.whiteouts {
@@ -118,7 +121,9 @@ impl<'a> Unpacker<'a> {
     }
 
     fn directory(&self) -> BorrowedFd<'_> {
-        self.parent.as_ref().map_or(self.root, |(_, directory)| directory.as_fd())
+        self.parent
+            .as_ref()
+            .map_or(self.root, |(_, directory)| directory.as_fd())
     }
 
     /// Removes what is there unless both are directories, which are merged.
@@ -139,8 +144,11 @@ impl<'a> Unpacker<'a> {
             // The open parent stays what it is, but paths through what goes would not.
             let parent = self.parent.as_ref().map_or(&b""[..], |(path, _)| path);
             let gone = tree::join(parent, name);
-            self.times
-                .retain(|path, _| !path.strip_prefix(&*gone).is_some_and(|rest| matches!(rest, [] | [b'/', ..])));
+            self.times.retain(|path, _| {
+                !path
+                    .strip_prefix(&*gone)
+                    .is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+            });
         }
         let name = std::ffi::CString::new(name).map_err(|error| Fault::Io(error.into()))?;
         tree::remove(self.directory(), &name).map_err(&at)?;
@@ -172,7 +180,13 @@ impl<'a> Unpacker<'a> {
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(Fault::entry(&entry.name, Why::Whiteout));
         }
-        match mknodat(self.directory(), hidden, FileType::CharacterDevice, Mode::empty(), 0) {
+        match mknodat(
+            self.directory(),
+            hidden,
+            FileType::CharacterDevice,
+            Mode::empty(),
+            0,
+        ) {
             // A whiteout hides what lies below, not what this layer itself has put there.
             Err(Errno::EXIST) => self.hide_below(hidden).map_err(&at),
             other => other.map_err(&at),
@@ -220,9 +234,15 @@ impl<'a> Unpacker<'a> {
         dress(directory.as_fd(), entry)
     }
 
-    fn make_file<R: Read>(&mut self, entry: &Entry, name: &[u8], content: &mut Reader<R>) -> Result<(), Fault> {
+    fn make_file<R: Read>(
+        &mut self,
+        entry: &Entry,
+        name: &[u8],
+        content: &mut Reader<R>,
+    ) -> Result<(), Fault> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(self.directory(), name, flags, Mode::from_raw_mode(0o600)).map_err(at(&entry.name))?;
+        let file =
+            openat(self.directory(), name, flags, Mode::from_raw_mode(0o600)).map_err(at(&entry.name))?;
         self.copy(&file, entry, content)?;
         dress(file.as_fd(), entry)?;
         futimens(&file, &times(entry.mtime)).map_err(at(&entry.name))
@@ -240,7 +260,8 @@ impl<'a> Unpacker<'a> {
             self.totals.bytes += count as u64;
             let mut rest = &self.buffer[..count];
             while !rest.is_empty() {
-                let written = rustix::io::retry_on_intr(|| rustix::io::write(file, rest)).map_err(at(&entry.name))?;
+                let written =
+                    rustix::io::retry_on_intr(|| rustix::io::write(file, rest)).map_err(at(&entry.name))?;
                 rest = &rest[written..];
             }
         }
@@ -248,10 +269,16 @@ impl<'a> Unpacker<'a> {
 
     /// A hard link shares everything with its target, so it takes no attributes of its own.
     fn make_hardlink(&self, entry: &Entry, name: &[u8]) -> Result<(), Fault> {
-        let refuse = || Fault::entry(&entry.name, Why::Hardlink(String::from_utf8_lossy(&entry.link).into_owned()));
+        let refuse = || {
+            Fault::entry(
+                &entry.name,
+                Why::Hardlink(String::from_utf8_lossy(&entry.link).into_owned()),
+            )
+        };
         let target = components(&entry.link).ok_or_else(refuse)?.join(&b'/');
         let (parent, last) = tree::split(&target);
-        let directory = tree::open_directory(self.root, &tree::join(self.base, parent)).map_err(|_| refuse())?;
+        let directory =
+            tree::open_directory(self.root, &tree::join(self.base, parent)).map_err(|_| refuse())?;
         linkat(&directory, last, self.directory(), name, AtFlags::empty()).map_err(|error| match error {
             Errno::NOENT | Errno::PERM | Errno::XDEV => refuse(),
             other => at(&entry.name)(other),
@@ -269,8 +296,21 @@ impl<'a> Unpacker<'a> {
     /// none.)
     fn dress_name(&self, entry: &Entry, name: &[u8]) -> Result<(), Fault> {
         let (uid, gid) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
-        chownat(self.directory(), name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).map_err(at(&entry.name))?;
-        utimensat(self.directory(), name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).map_err(at(&entry.name))
+        chownat(
+            self.directory(),
+            name,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(at(&entry.name))?;
+        utimensat(
+            self.directory(),
+            name,
+            &times(entry.mtime),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
+        .map_err(at(&entry.name))
     }
 
     /// What is not there any more was replaced by something with a time of its own.
@@ -307,7 +347,9 @@ fn check(entry: &Entry, path: &[u8]) -> Result<(), Fault> {
 
 /// The components of a name; `None` if one of them is `..`. An absolute name begins at the root.
 fn components(name: &[u8]) -> Option<Vec<&[u8]>> {
-    let parts = name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+    let parts = name
+        .split(|byte| *byte == b'/')
+        .filter(|part| !matches!(*part, b"" | b"."));
     let parts: Vec<&[u8]> = parts.collect();
     (!parts.contains(&b"..".as_slice())).then_some(parts)
 }
@@ -340,12 +382,19 @@ fn overwrite(directory: bool, name: &[u8]) -> Why {
 /// Owner, mode and attributes of an open file or directory.
 fn dress(file: BorrowedFd<'_>, entry: &Entry) -> Result<(), Fault> {
     let at = at(&entry.name);
-    fchown(file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(&at)?;
+    fchown(
+        file,
+        Some(Uid::from_raw(entry.uid)),
+        Some(Gid::from_raw(entry.gid)),
+    )
+    .map_err(&at)?;
     fchmod(file, Mode::from_raw_mode(entry.mode)).map_err(&at)?;
     for (name, value) in &entry.xattrs {
         match fsetxattr(file, name.as_str(), value, XattrFlags::empty()) {
             // What this file system does not know is lost on it, as with every other tar.
             Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            // So is what this process may not set: into a container, nobody may.
+            Err(Errno::PERM) if name.starts_with("trusted.") => {}
             Err(error) => return Err(at(error)),
         }
     }
@@ -362,4 +411,3 @@ fn times(mtime: (i64, u32)) -> Timestamps {
         last_modification: time,
     }
 }
-

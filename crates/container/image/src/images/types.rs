@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::{Descriptor, Digest, HistoryRow, ImageConfig, Limits, Reference, Rootfs};
+use crate::{Descriptor, Digest, HistoryRow, ImageConfig, Lease, Limits, Reference, Rootfs};
 
 /// Where images lie.
 #[derive(Clone, Debug)]
@@ -196,28 +196,6 @@ pub enum CommitLayer<'a> {
     /// What this owner has changed; its writable directory itself becomes the layer, and the
     /// owner has none any more (a build step).
     Move(&'a str),
-}
-
-/// A hold on what is being made or used; see [`crate::Images::lease`].
-#[derive(Debug)]
-pub struct Lease {}
-
-impl Lease {
-    /// Keeps an image that exists from being removed while the lease lasts.
-    ///
-    /// # Errors
-    /// [`crate::Error::NoSuchImage`].
-    pub fn add(&self, _image: &Digest) -> Result<(), crate::Error> {
-        todo!()
-    }
-
-    /// Ends the lease; all that was made under it stays, and is durable when this returns.
-    ///
-    /// # Errors
-    /// The disk's or the store's.
-    pub fn keep(self) -> Result<(), crate::Error> {
-        todo!()
-    }
 }
 
 /// What lies on the disk (`docker system df`).

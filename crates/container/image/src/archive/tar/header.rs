@@ -135,7 +135,11 @@ pub(super) fn decode(block: &Block) -> Result<Entry, Fault> {
 /// otherwise.
 fn name(block: &Block) -> Vec<u8> {
     let name = text(&block[NAME]);
-    let prefix = if &block[MAGIC] == b"ustar\0" { text(&block[PREFIX]) } else { b"" };
+    let prefix = if &block[MAGIC] == b"ustar\0" {
+        text(&block[PREFIX])
+    } else {
+        b""
+    };
     if prefix.is_empty() {
         name.to_vec()
     } else {
@@ -163,7 +167,11 @@ fn number(field: &[u8]) -> Result<i64, Fault> {
 
 fn binary(field: &[u8]) -> Result<i64, Fault> {
     let negative = field[0] & 0x40 != 0;
-    let first = if negative { i128::from(field[0]) - 256 } else { i128::from(field[0] & 0x7f) };
+    let first = if negative {
+        i128::from(field[0]) - 256
+    } else {
+        i128::from(field[0] & 0x7f)
+    };
     let value = field[1..]
         .iter()
         .fold(first, |value, byte| value.wrapping_shl(8) | i128::from(*byte));

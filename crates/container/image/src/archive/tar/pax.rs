@@ -47,7 +47,11 @@ fn set(key: &str, value: &[u8], entry: &mut Entry) -> Result<(), Fault> {
 
 /// A name ends where C ends it; in a record nothing else may follow.
 fn name(value: &[u8]) -> Result<Vec<u8>, Fault> {
-    if value.contains(&0) { Err(Fault::Header) } else { Ok(value.to_vec()) }
+    if value.contains(&0) {
+        Err(Fault::Header)
+    } else {
+        Ok(value.to_vec())
+    }
 }
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, Fault> {

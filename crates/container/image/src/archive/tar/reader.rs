@@ -70,7 +70,10 @@ impl<R: Read> Reader<R> {
     /// Reads to the end of the stream, so that its digest covers all of it.
     pub(crate) fn drain(&mut self) -> Result<(), Fault> {
         let limit = self.limits.bytes;
-        let rest = io::copy(&mut (&mut self.inner).take(limit.saturating_add(1)), &mut io::sink())?;
+        let rest = io::copy(
+            &mut (&mut self.inner).take(limit.saturating_add(1)),
+            &mut io::sink(),
+        )?;
         if rest > limit {
             return Err(Fault::Limit { limit, of: "bytes" });
         }
@@ -94,7 +97,13 @@ impl<R: Read> Reader<R> {
         let Limits { entries, bytes, .. } = self.limits;
         self.entries += 1;
         self.bytes = self.bytes.saturating_add(entry.size);
-        let limit = |count: u64, limit: u64, of| if count > limit { Err(Fault::Limit { limit, of }) } else { Ok(()) };
+        let limit = |count: u64, limit: u64, of| {
+            if count > limit {
+                Err(Fault::Limit { limit, of })
+            } else {
+                Ok(())
+            }
+        };
         limit(self.entries, entries, "entries")?;
         limit(self.bytes, bytes, "bytes")
     }
@@ -104,7 +113,10 @@ impl<R: Read> Reader<R> {
         self.count(entry)?;
         let limit = self.limits.extension;
         if entry.size > limit {
-            return Err(Fault::Limit { limit, of: "bytes of extended header" });
+            return Err(Fault::Limit {
+                limit,
+                of: "bytes of extended header",
+            });
         }
         (self.left, self.padding) = (entry.size, padding(entry.size));
         let mut content = Vec::new();
@@ -124,7 +136,11 @@ impl<R: Read> Reader<R> {
         let rest = self.left + self.padding;
         let skipped = io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())?;
         (self.left, self.padding) = (0, 0);
-        if skipped < rest { Err(Fault::Truncated) } else { Ok(()) }
+        if skipped < rest {
+            Err(Fault::Truncated)
+        } else {
+            Ok(())
+        }
     }
 
     /// The next header; `None` at two blocks of zeros, or where the stream ends instead of them,

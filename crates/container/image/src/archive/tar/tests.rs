@@ -43,22 +43,32 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         Just(Kind::Character),
     ];
     let name = prop_oneof!["[a-z/.é]{1,20}[a-z]", "[a-z]{90,300}"];
-    let xattrs = prop::collection::vec(("user\\.[a-z]{1,5}", prop::collection::vec(any::<u8>(), 0..9)), 0..3);
-    let numbers = (0..0o10000u32, any::<u32>(), any::<u32>(), -9_000_000_000i64..90_000_000_000);
+    let xattrs = prop::collection::vec(
+        ("user\\.[a-z]{1,5}", prop::collection::vec(any::<u8>(), 0..9)),
+        0..3,
+    );
+    let numbers = (
+        0..0o10000u32,
+        any::<u32>(),
+        any::<u32>(),
+        -9_000_000_000i64..90_000_000_000,
+    );
     let content = prop::collection::vec(any::<u8>(), 0..1500);
-    (name.clone(), name, kind, numbers, xattrs, content).prop_map(|(name, link, kind, numbers, xattrs, content)| {
-        let mut entry = Entry::new(name, kind);
-        (entry.mode, entry.uid, entry.gid, entry.mtime.0) = numbers;
-        entry.xattrs = xattrs;
-        match kind {
-            Kind::File => entry.size = content.len() as u64,
-            Kind::Symlink | Kind::Hardlink => entry.link = link.into_bytes(),
-            Kind::Character => entry.device = (10, 229),
-            _ => {}
-        }
-        let content = if kind == Kind::File { content } else { Vec::new() };
-        (entry, content)
-    })
+    (name.clone(), name, kind, numbers, xattrs, content).prop_map(
+        |(name, link, kind, numbers, xattrs, content)| {
+            let mut entry = Entry::new(name, kind);
+            (entry.mode, entry.uid, entry.gid, entry.mtime.0) = numbers;
+            entry.xattrs = xattrs;
+            match kind {
+                Kind::File => entry.size = content.len() as u64,
+                Kind::Symlink | Kind::Hardlink => entry.link = link.into_bytes(),
+                Kind::Character => entry.device = (10, 229),
+                _ => {}
+            }
+            let content = if kind == Kind::File { content } else { Vec::new() };
+            (entry, content)
+        },
+    )
 }
 
 proptest! {
@@ -118,24 +128,53 @@ fn gnu_long_names_and_numbers_are_read() {
     header.set_size(3);
     header.set_uid(3_000_000);
     header.set_mtime(1 << 34);
-    builder.append_data(&mut header, "long/".repeat(60), &b"abc"[..]).unwrap();
+    builder
+        .append_data(&mut header, "long/".repeat(60), &b"abc"[..])
+        .unwrap();
     let entries = read(&builder.into_inner().unwrap()).unwrap();
     let (entry, content) = &entries[0];
     assert_eq!(entry.name, "long/".repeat(60).as_bytes());
-    assert_eq!((entry.uid, entry.mtime.0, content.as_slice()), (3_000_000, 1 << 34, &b"abc"[..]));
+    assert_eq!(
+        (entry.uid, entry.mtime.0, content.as_slice()),
+        (3_000_000, 1 << 34, &b"abc"[..])
+    );
 }
 
 #[test]
 fn limits_are_kept() {
     let check = |limits: Limits, text: &str| {
-        let entries: Vec<_> = (0..5).map(|n| (Entry { size: 1000, ..Entry::new(format!("{n}"), Kind::File) }, vec![0; 1000])).collect();
+        let entries: Vec<_> = (0..5)
+            .map(|n| {
+                (
+                    Entry {
+                        size: 1000,
+                        ..Entry::new(format!("{n}"), Kind::File)
+                    },
+                    vec![0; 1000],
+                )
+            })
+            .collect();
         let bytes = written(&entries);
         let mut reader = Reader::new(&*bytes, limits);
-        let fault = std::iter::from_fn(|| reader.next().transpose()).find_map(Result::err).unwrap();
+        let fault = std::iter::from_fn(|| reader.next().transpose())
+            .find_map(Result::err)
+            .unwrap();
         assert_eq!(fault.to_string(), text);
     };
-    check(Limits { entries: 4, ..limits() }, "the archive has more than 4 entries");
-    check(Limits { bytes: 4999, ..limits() }, "the archive has more than 4999 bytes");
+    check(
+        Limits {
+            entries: 4,
+            ..limits()
+        },
+        "the archive has more than 4 entries",
+    );
+    check(
+        Limits {
+            bytes: 4999,
+            ..limits()
+        },
+        "the archive has more than 4999 bytes",
+    );
 }
 
 #[test]
@@ -143,14 +182,21 @@ fn an_extended_header_is_bounded() {
     let mut entry = Entry::new("x", Kind::File);
     entry.xattrs.push(("user.big".to_owned(), vec![0; 1 << 17]));
     let fault = read(&written(&[(entry, Vec::new())])).unwrap_err();
-    assert_eq!(fault.to_string(), "the archive has more than 65536 bytes of extended header");
+    assert_eq!(
+        fault.to_string(),
+        "the archive has more than 65536 bytes of extended header"
+    );
 }
 
 #[test]
 fn times_may_have_fractions_and_lie_before_1970() {
     let check = |text: &str, time: (i64, u32)| {
         let mut entry = Entry::new("x", Kind::File);
-        pax::apply(format!("{} mtime={text}\n", text.len() + 10).as_bytes(), &mut entry).unwrap();
+        pax::apply(
+            format!("{} mtime={text}\n", text.len() + 10).as_bytes(),
+            &mut entry,
+        )
+        .unwrap();
         assert_eq!(entry.mtime, time, "{text}");
     };
     check("12.5000000000", (12, 500_000_000));
