@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod container;
+pub mod copy;
 mod engine;
 mod error;
 pub mod events;

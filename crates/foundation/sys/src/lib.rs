@@ -16,6 +16,7 @@ pub mod mount;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
+pub mod private_mounts;
 pub mod process;
 pub mod program;
 pub mod pty;
