@@ -79,6 +79,13 @@ pub struct Container {
     pub log_path: Option<PathBuf>,
 }
 
+impl Container {
+    /// Whether this life of it is known to have ended.
+    pub(crate) fn has_ended(&self, generation: u64) -> bool {
+        self.generation > generation || (self.generation == generation && !self.state.status.has_process())
+    }
+}
+
 /// The image a container was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRef {
@@ -139,4 +146,10 @@ pub enum MountPointKind {
     Volume,
     /// Memory.
     Tmpfs,
+}
+
+impl std::borrow::Borrow<str> for ContainerId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }

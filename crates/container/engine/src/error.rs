@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::supervised::SupervisorError;
+
 /// Why an operation was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,8 +30,18 @@ pub enum Error {
     Unavailable(String),
     /// The container could not be started. `code` is what `docker run` exits with: 126 for a
     /// program that may not be executed, 127 for one that is not there, else 128.
-    #[error("failed to create task for container: {reason}")]
+    #[error(
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {reason}: unknown"
+    )]
     Start {
+        /// The exit code recorded.
+        code: i32,
+        /// What failed.
+        reason: String,
+    },
+    /// A further process could not be started; `code` as above.
+    #[error("OCI runtime exec failed: exec failed: unable to start container process: {reason}: unknown")]
+    Exec {
         /// The exit code recorded.
         code: i32,
         /// What failed.
@@ -43,8 +55,20 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The image room's answer.
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    /// The network room's answer.
+    #[error(transparent)]
+    Network(#[from] network::Error),
+    /// The network room's answer to a start.
+    #[error("failed to set up container networking: {0}")]
+    Networking(#[source] network::Error),
+    /// The supervisor's answer.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
     /// The store's answer.
-    #[error("the container table's row: {0}")]
+    #[error("the container table: {0}")]
     Store(#[from] store::Error),
 }
 
@@ -76,12 +100,58 @@ impl Error {
         match self {
             Self::NotFound(_) => Kind::NotFound,
             Self::Conflict(_) => Kind::Conflict,
-            Self::Invalid(_) | Self::Start { .. } => Kind::InvalidParameter,
+            Self::Invalid(_) => Kind::InvalidParameter,
             Self::NotModified => Kind::NotModified,
             Self::Forbidden(_) => Kind::Forbidden,
             Self::Unsupported(_) => Kind::Unsupported,
             Self::Unavailable(_) => Kind::Unavailable,
-            Self::System { .. } | Self::Store(_) => Kind::System,
+            // Upstream's rule: what the user can mend by another command is the user's mistake.
+            Self::Start { code, .. } | Self::Exec { code, .. } => match *code {
+                126 | 127 => Kind::InvalidParameter,
+                _ => Kind::System,
+            },
+            Self::Image(error) => image_kind(error.kind()),
+            Self::Network(error) | Self::Networking(error) => network_kind(error.kind()),
+            Self::System { .. } | Self::Store(_) | Self::Supervisor(_) => Kind::System,
         }
+    }
+
+    /// For `map_err`: what was being done when the kernel or the disk failed.
+    pub(crate) fn system(context: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System {
+            context: context.into(),
+            source,
+        }
+    }
+
+    /// There is no such container.
+    pub(crate) fn no_container(reference: &str) -> Self {
+        Self::NotFound(format!("No such container: {reference}"))
+    }
+
+    /// The container does not run.
+    pub(crate) fn not_running(id: &str) -> Self {
+        Self::Conflict(format!("container {id} is not running"))
+    }
+}
+
+const fn image_kind(kind: image::Kind) -> Kind {
+    match kind {
+        image::Kind::NotFound => Kind::NotFound,
+        image::Kind::Conflict => Kind::Conflict,
+        image::Kind::InvalidParameter => Kind::InvalidParameter,
+        image::Kind::System => Kind::System,
+    }
+}
+
+const fn network_kind(kind: network::Kind) -> Kind {
+    match kind {
+        network::Kind::NotFound => Kind::NotFound,
+        network::Kind::Conflict => Kind::Conflict,
+        network::Kind::InvalidParameter => Kind::InvalidParameter,
+        network::Kind::Forbidden => Kind::Forbidden,
+        network::Kind::Unsupported => Kind::Unsupported,
+        network::Kind::Unavailable => Kind::Unavailable,
+        network::Kind::System => Kind::System,
     }
 }

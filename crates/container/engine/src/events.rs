@@ -34,8 +34,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Builder, Self::Container, Self::Daemon, Self::Image, Self::Network, Self::Volume];
+    pub const ALL: [Self; 6] = [
+        Self::Builder,
+        Self::Container,
+        Self::Daemon,
+        Self::Image,
+        Self::Network,
+        Self::Volume,
+    ];
 
     /// The `Type` of an event.
     #[must_use]
@@ -92,7 +98,10 @@ impl Filter {
         self.exact("type", event.kind.as_str())
             && self.exact("scope", "local")
             && self.action(&event.action)
-            && Kind::ALL.into_iter().filter(|kind| *kind != Kind::Image).all(|kind| self.names(kind, actor))
+            && Kind::ALL
+                .into_iter()
+                .filter(|kind| *kind != Kind::Image)
+                .all(|kind| self.names(kind, actor))
             && self.image(event)
             && self.labels(&actor.attributes)
     }
@@ -107,14 +116,21 @@ impl Filter {
 
     /// A value is the beginning of what it matches.
     fn prefix(&self, name: &str, value: &str) -> bool {
-        self.values(name).is_none_or(|values| values.iter().any(|prefix| value.starts_with(prefix.as_str())))
+        self.values(name)
+            .is_none_or(|values| values.iter().any(|prefix| value.starts_with(prefix.as_str())))
     }
 
     /// Three actions carry an argument behind a colon; named without it they match any.
     fn action(&self, action: &str) -> bool {
         const OPEN: [&str; 3] = ["health_status", "exec_create", "exec_start"];
-        let open = self.values("event").is_some_and(|values| OPEN.iter().any(|name| values.contains(*name)));
-        if open { self.prefix("event", action) } else { self.exact("event", action) }
+        let open = self
+            .values("event")
+            .is_some_and(|values| OPEN.iter().any(|name| values.contains(*name)));
+        if open {
+            self.prefix("event", action)
+        } else {
+            self.exact("event", action)
+        }
     }
 
     fn names(&self, kind: Kind, actor: &Actor) -> bool {
@@ -124,7 +140,11 @@ impl Filter {
 
     /// An image is named by its id or its reference, with its tag or without.
     fn image(&self, event: &Event) -> bool {
-        let attribute = if event.kind == Kind::Image { "name" } else { "image" };
+        let attribute = if event.kind == Kind::Image {
+            "name"
+        } else {
+            "image"
+        };
         let name = event.actor.attributes.get(attribute).map_or("", String::as_str);
         [&event.actor.id, name]
             .into_iter()
@@ -137,7 +157,8 @@ impl Filter {
             Some((key, value)) => attributes.get(key).is_some_and(|found| found == value),
             None => attributes.contains_key(label),
         };
-        self.values("label").is_none_or(|labels| labels.iter().all(matches))
+        self.values("label")
+            .is_none_or(|labels| labels.iter().all(matches))
     }
 }
 
@@ -220,9 +241,8 @@ impl Events {
             bus.kept.pop_front();
         }
         bus.kept.push_back(event.clone());
-        bus.subscribers.retain(|(query, sender)| {
-            !query.admits(&event) || !is_lost(&sender.try_send(event.clone()))
-        });
+        bus.subscribers
+            .retain(|(query, sender)| !query.admits(&event) || !is_lost(&sender.try_send(event.clone())));
     }
 
     /// Subscribes. No event is missed or told twice between the past and the live part.
@@ -230,7 +250,12 @@ impl Events {
     pub fn subscribe(&self, query: EventQuery) -> Subscription {
         let (sender, live) = mpsc::channel(BACKLOG);
         let mut bus = self.lock();
-        let past = bus.kept.iter().filter(|event| query.wants_past(event)).cloned().collect();
+        let past = bus
+            .kept
+            .iter()
+            .filter(|event| query.wants_past(event))
+            .cloned()
+            .collect();
         bus.subscribers.retain(|(_, sender)| !sender.is_closed());
         bus.subscribers.push((query, sender));
         Subscription { past, live }
@@ -240,7 +265,10 @@ impl Events {
     #[must_use]
     pub fn listeners(&self) -> usize {
         let bus = self.lock();
-        bus.subscribers.iter().filter(|(_, sender)| !sender.is_closed()).count()
+        bus.subscribers
+            .iter()
+            .filter(|(_, sender)| !sender.is_closed())
+            .count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Bus> {
@@ -263,7 +291,10 @@ mod tests {
         Event {
             kind,
             action: action.into(),
-            actor: Actor { id: id.into(), attributes: attributes.iter().map(own).collect() },
+            actor: Actor {
+                id: id.into(),
+                attributes: attributes.iter().map(own).collect(),
+            },
             time: Timestamp::from_second(time).unwrap(),
         }
     }
@@ -319,8 +350,18 @@ mod tests {
 
     #[test]
     fn an_image_is_found_by_its_name_with_and_without_tag() {
-        let pull = event(Kind::Image, "pull", "r.io:5000/a/b:2", &[("name", "r.io:5000/a/b")], 1);
-        for (name, expected) in [("r.io:5000/a/b:2", true), ("r.io:5000/a/b", true), ("r.io", false)] {
+        let pull = event(
+            Kind::Image,
+            "pull",
+            "r.io:5000/a/b:2",
+            &[("name", "r.io:5000/a/b")],
+            1,
+        );
+        for (name, expected) in [
+            ("r.io:5000/a/b:2", true),
+            ("r.io:5000/a/b", true),
+            ("r.io", false),
+        ] {
             assert_eq!(filter(&[("image", name)]).admits(&pull), expected, "{name}");
         }
     }
@@ -332,7 +373,10 @@ mod tests {
             bus.publish(event(Kind::Volume, "create", "v", &[], time));
         }
         let since = Some(Timestamp::from_second(3).unwrap());
-        let mut all = bus.subscribe(EventQuery { since, ..EventQuery::default() });
+        let mut all = bus.subscribe(EventQuery {
+            since,
+            ..EventQuery::default()
+        });
         let mut live = bus.subscribe(EventQuery::default());
         bus.publish(event(Kind::Volume, "destroy", "v", &[], 5));
         for time in [3, 4, 5] {
@@ -349,9 +393,14 @@ mod tests {
             bus.publish(event(Kind::Daemon, "reload", "d", &[], time));
         }
         let until = Some(Timestamp::from_second(2).unwrap());
-        let mut some = bus.subscribe(EventQuery { until, ..EventQuery::default() });
+        let mut some = bus.subscribe(EventQuery {
+            until,
+            ..EventQuery::default()
+        });
         bus.publish(event(Kind::Daemon, "reload", "d", &[], 4));
-        let times: Vec<i64> = std::iter::from_fn(|| some.next_now()).map(|event| event.time.as_second()).collect();
+        let times: Vec<i64> = std::iter::from_fn(|| some.next_now())
+            .map(|event| event.time.as_second())
+            .collect();
         assert_eq!(times, [1, 2]);
     }
 
@@ -366,7 +415,10 @@ mod tests {
         }
         assert_eq!(bus.listeners(), 1);
         let told = std::iter::from_fn(|| slow.next_now()).count();
-        assert_eq!(told, BACKLOG, "what was queued is still told, then the stream ends");
+        assert_eq!(
+            told, BACKLOG,
+            "what was queued is still told, then the stream ends"
+        );
         assert!(slow.live.is_closed());
     }
 

@@ -131,7 +131,11 @@ fn go_duration(duration: Duration) -> String {
 pub fn output(bytes: &[u8]) -> String {
     let kept = &bytes[..bytes.len().min(OUTPUT_LENGTH)];
     let text = String::from_utf8_lossy(kept).into_owned();
-    if bytes.len() > OUTPUT_LENGTH { text + "..." } else { text }
+    if bytes.len() > OUTPUT_LENGTH {
+        text + "..."
+    } else {
+        text
+    }
 }
 
 impl Health {
@@ -146,12 +150,21 @@ impl Health {
     #[must_use]
     pub fn next_probe(&self, check: &Healthcheck, running_for: Duration) -> Duration {
         let starting = self.status == HealthStatus::Starting && running_for < check.start_period;
-        if starting { check.start_interval } else { check.interval }
+        if starting {
+            check.start_interval
+        } else {
+            check.interval
+        }
     }
 
     /// Takes an outcome in; `age` is the container's age when the probe began. Answers the new
     /// status if it is another one than before, which is an event.
-    pub fn record(&mut self, check: &Healthcheck, result: ProbeResult, age: Duration) -> Option<HealthStatus> {
+    pub fn record(
+        &mut self,
+        check: &Healthcheck,
+        result: ProbeResult,
+        age: Duration,
+    ) -> Option<HealthStatus> {
         let before = self.status;
         if result.exit_code == 0 {
             (self.status, self.failing_streak) = (HealthStatus::Healthy, 0);
@@ -191,11 +204,19 @@ mod tests {
 
     fn result(exit_code: i32) -> ProbeResult {
         let at = Timestamp::UNIX_EPOCH;
-        ProbeResult { start: at, end: at, exit_code, output: String::new() }
+        ProbeResult {
+            start: at,
+            end: at,
+            exit_code,
+            output: String::new(),
+        }
     }
 
     fn config(test: &[&str]) -> image::Healthcheck {
-        image::Healthcheck { test: words(test), ..image::Healthcheck::default() }
+        image::Healthcheck {
+            test: words(test),
+            ..image::Healthcheck::default()
+        }
     }
 
     #[test]
@@ -205,25 +226,50 @@ mod tests {
             probe.map(|probe| probe.arguments())
         };
         assert_eq!(arguments(&["CMD", "a", "b"], &["sh"]), Some(words(&["a", "b"])));
-        assert_eq!(arguments(&["CMD-SHELL", "a b"], &[]), Some(words(&["/bin/sh", "-c", "a b"])));
-        assert_eq!(arguments(&["CMD-SHELL", "a"], &["bash", "-ec"]), Some(words(&["bash", "-ec", "a"])));
+        assert_eq!(
+            arguments(&["CMD-SHELL", "a b"], &[]),
+            Some(words(&["/bin/sh", "-c", "a b"]))
+        );
+        assert_eq!(
+            arguments(&["CMD-SHELL", "a"], &["bash", "-ec"]),
+            Some(words(&["bash", "-ec", "a"]))
+        );
         assert_eq!(arguments(&["NONE"], &[]), None);
         assert_eq!(arguments(&[], &[]), None);
-        for bad in [&["CMD"][..], &["CMD-SHELL"], &["CMD-SHELL", "a", "b"], &["curl", "x"]] {
+        for bad in [
+            &["CMD"][..],
+            &["CMD-SHELL"],
+            &["CMD-SHELL", "a", "b"],
+            &["curl", "x"],
+        ] {
             assert!(Probe::parse(&words(bad), &[]).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn zeros_are_defaults_and_shorter_than_a_millisecond_is_refused() {
-        let parsed = Healthcheck::parse(&config(&["CMD", "true"]), &[]).unwrap().unwrap();
+        let parsed = Healthcheck::parse(&config(&["CMD", "true"]), &[])
+            .unwrap()
+            .unwrap();
         assert_eq!(parsed, check(0, 3));
         type Set = fn(&mut image::Healthcheck);
         let cases: [(Set, &str); 5] = [
-            (|c| c.interval = 999_999, "Interval in Healthcheck cannot be less than 1ms"),
-            (|c| c.timeout = -1, "Timeout in Healthcheck cannot be less than 1ms"),
-            (|c| c.start_period = 1, "StartPeriod in Healthcheck cannot be less than 1ms"),
-            (|c| c.start_interval = 1, "StartInterval in Healthcheck cannot be less than 1ms"),
+            (
+                |c| c.interval = 999_999,
+                "Interval in Healthcheck cannot be less than 1ms",
+            ),
+            (
+                |c| c.timeout = -1,
+                "Timeout in Healthcheck cannot be less than 1ms",
+            ),
+            (
+                |c| c.start_period = 1,
+                "StartPeriod in Healthcheck cannot be less than 1ms",
+            ),
+            (
+                |c| c.start_interval = 1,
+                "StartInterval in Healthcheck cannot be less than 1ms",
+            ),
             (|c| c.retries = -1, "Retries in Healthcheck cannot be negative"),
         ];
         for (set, text) in cases {
@@ -253,9 +299,15 @@ mod tests {
         assert_eq!(health.record(&check, result(1), early), None);
         assert_eq!((health.failing_streak, health.log.len()), (0, 1));
         assert_eq!(health.next_probe(&check, early), check.start_interval);
-        assert_eq!(health.record(&check, result(0), early), Some(HealthStatus::Healthy));
+        assert_eq!(
+            health.record(&check, result(0), early),
+            Some(HealthStatus::Healthy)
+        );
         assert_eq!(health.next_probe(&check, early), check.interval);
-        assert_eq!(health.record(&check, result(1), early), Some(HealthStatus::Unhealthy));
+        assert_eq!(
+            health.record(&check, result(1), early),
+            Some(HealthStatus::Unhealthy)
+        );
         let mut late = Health::default();
         let age = Duration::from_secs(60);
         assert_eq!(late.record(&check, result(1), age), Some(HealthStatus::Unhealthy));
@@ -271,9 +323,20 @@ mod tests {
 
     #[test]
     fn a_timeout_names_its_limit() {
-        for (timeout, text) in [(500, "500ms"), (1_500, "1.5s"), (90_000, "1m30s"), (3_600_000, "1h0m0s")] {
-            let check = Healthcheck { timeout: Duration::from_millis(timeout), ..check(0, 1) };
-            assert_eq!(check.timeout_output(""), format!("Health check exceeded timeout ({text})"));
+        for (timeout, text) in [
+            (500, "500ms"),
+            (1_500, "1.5s"),
+            (90_000, "1m30s"),
+            (3_600_000, "1h0m0s"),
+        ] {
+            let check = Healthcheck {
+                timeout: Duration::from_millis(timeout),
+                ..check(0, 1)
+            };
+            assert_eq!(
+                check.timeout_output(""),
+                format!("Health check exceeded timeout ({text})")
+            );
         }
         assert!(check(0, 1).timeout_output("so far").ends_with("(30s): so far"));
     }

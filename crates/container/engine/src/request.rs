@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::attach::Input;
 use crate::container::{ContainerId, ImageRef, Owner};
 use crate::spec::{ContainerSpec, ExecSpec, Resources, RestartPolicy};
 
@@ -105,27 +106,6 @@ pub struct Attached {
     pub output: mpsc::Receiver<(Stream, Bytes)>,
     /// Input, if it was asked for and is there.
     pub input: Option<Input>,
-}
-
-/// The input of a process: bytes are written in order; dropping or closing it is the client's
-/// half close.
-#[derive(Debug)]
-pub struct Input {
-    pub(crate) sender: mpsc::Sender<Bytes>,
-}
-
-impl Input {
-    /// Hands over input, waiting while the process does not read.
-    ///
-    /// # Errors
-    /// The process has ended or has closed its input.
-    pub async fn write(&mut self, bytes: Bytes) -> std::io::Result<()> {
-        let sent = self.sender.send(bytes).await;
-        sent.map_err(|_| std::io::ErrorKind::BrokenPipe.into())
-    }
-
-    /// Ends the client's input.
-    pub fn close(self) {}
 }
 
 /// A further process of a container, as `GET /exec/ID/json` shows it.

@@ -23,13 +23,17 @@ pub const STEADY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
     /// A name that is no policy.
-    #[error("invalid restart policy: unknown policy '{0}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'")]
+    #[error(
+        "invalid restart policy: unknown policy '{0}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+    )]
     Unknown(String),
     /// A count with a policy that has none.
     #[error("invalid restart policy: maximum retry count can only be used with 'on-failure'")]
     CountWithout,
     /// A count with a policy that has none, and below zero.
-    #[error("invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative")]
+    #[error(
+        "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative"
+    )]
     CountWithoutAndNegative,
     /// A negative count.
     #[error("invalid restart policy: maximum retry count cannot be negative")]
@@ -167,7 +171,11 @@ mod tests {
     const FAST: Duration = Duration::from_millis(3);
 
     fn failed(exit_code: i32) -> Ended {
-        Ended { exit_code, ran: FAST, stopped_by_user: false }
+        Ended {
+            exit_code,
+            ran: FAST,
+            stopped_by_user: false,
+        }
     }
 
     #[test]
@@ -199,7 +207,12 @@ mod tests {
             Decision::Stay => panic!("always restarts"),
         };
         let pauses: Vec<u128> = (0..11).map(|_| pause(FAST)).collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000]);
+        assert_eq!(
+            pauses,
+            [
+                100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000
+            ]
+        );
         assert_eq!(pause(Duration::from_millis(9_999)), 60_000);
         assert_eq!(pause(STEADY), 100);
     }
@@ -216,8 +229,15 @@ mod tests {
                 let decision = Restarts::default().ended(policy, failed(code));
                 assert_eq!(decision != Decision::Stay, expected, "{policy} after {code}");
             }
-            let stopped = Ended { stopped_by_user: true, ..failed(137) };
-            assert_eq!(Restarts::default().ended(policy, stopped), Decision::Stay, "{policy} stopped");
+            let stopped = Ended {
+                stopped_by_user: true,
+                ..failed(137)
+            };
+            assert_eq!(
+                Restarts::default().ended(policy, stopped),
+                Decision::Stay,
+                "{policy} stopped"
+            );
         }
     }
 
@@ -229,7 +249,11 @@ mod tests {
             (RestartPolicy::UnlessStopped, true, false),
             (RestartPolicy::UnlessStopped, false, true),
         ] {
-            assert_eq!(policy.starts_at_boot(0, stopped, 0), expected, "{policy} {stopped}");
+            assert_eq!(
+                policy.starts_at_boot(0, stopped, 0),
+                expected,
+                "{policy} {stopped}"
+            );
         }
         let thrice = RestartPolicy::OnFailure { maximum: 3 };
         assert!(thrice.starts_at_boot(1, false, 2));

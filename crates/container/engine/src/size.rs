@@ -49,7 +49,10 @@ pub struct ContainerSize {
 /// The writable directory cannot be read.
 pub fn of_container(rootfs: &image::Rootfs, image: u64) -> io::Result<ContainerSize> {
     let written = rootfs.size()?;
-    Ok(ContainerSize { written, total: written.saturating_add(image) })
+    Ok(ContainerSize {
+        written,
+        total: written.saturating_add(image),
+    })
 }
 
 #[cfg(test)]

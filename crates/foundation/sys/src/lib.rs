@@ -13,6 +13,8 @@ mod init;
 pub mod launch;
 pub mod memfd;
 pub mod mount;
+pub mod netlink;
+pub mod netns;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;

@@ -55,7 +55,12 @@ impl LogEntry {
     fn parse_json(line: &[u8]) -> Option<Self> {
         let line: JsonLine = serde_json::from_slice(line).ok()?;
         let stream = stream(line.stream.parse().ok()?);
-        Some(Self { stream, time: line.time, line: line.log.into(), attributes: line.attrs })
+        Some(Self {
+            stream,
+            time: line.time,
+            line: line.log.into(),
+            attributes: line.attrs,
+        })
     }
 
     fn parse_cri(line: &[u8]) -> Option<Self> {
@@ -63,7 +68,12 @@ impl LogEntry {
         let mut line = entry.content;
         line.extend(entry.whole.then_some(b'\n'));
         let time = entry.time.parse().ok()?;
-        Some(Self { stream: stream(entry.stream), time, line: line.into(), attributes: BTreeMap::new() })
+        Some(Self {
+            stream: stream(entry.stream),
+            time,
+            line: line.into(),
+            attributes: BTreeMap::new(),
+        })
     }
 }
 
@@ -81,15 +91,25 @@ mod tests {
 
     fn parsed(format: Format, line: &str) -> Option<(Stream, String, usize)> {
         let entry = LogEntry::parse(format, line.as_bytes())?;
-        Some((entry.stream, String::from_utf8(entry.line.to_vec()).unwrap(), entry.attributes.len()))
+        Some((
+            entry.stream,
+            String::from_utf8(entry.line.to_vec()).unwrap(),
+            entry.attributes.len(),
+        ))
     }
 
     #[test]
     fn lines_of_both_formats() {
         let time = "2026-11-21T04:00:00.5Z";
         let json = |rest: &str| parsed(Format::Json, &format!(r#"{{"log":{rest},"time":"{time}"}}"#));
-        assert_eq!(json(r#""a\u003cb\n","stream":"stdout""#), Some((Stream::Stdout, "a<b\n".into(), 0)));
-        assert_eq!(json(r#""part","stream":"stderr""#), Some((Stream::Stderr, "part".into(), 0)));
+        assert_eq!(
+            json(r#""a\u003cb\n","stream":"stdout""#),
+            Some((Stream::Stdout, "a<b\n".into(), 0))
+        );
+        assert_eq!(
+            json(r#""part","stream":"stderr""#),
+            Some((Stream::Stderr, "part".into(), 0))
+        );
         let labelled = json(r#""x\n","stream":"stdout","attrs":{"a":"1","b":"2"}"#);
         assert_eq!(labelled, Some((Stream::Stdout, "x\n".into(), 2)));
         assert_eq!(json(r#""x\n","stream":"stdlog""#), None);
@@ -97,7 +117,10 @@ mod tests {
         assert_eq!(cri("stdout F a b"), Some((Stream::Stdout, "a b\n".into(), 0)));
         assert_eq!(cri("stderr P a"), Some((Stream::Stderr, "a".into(), 0)));
         for torn in ["", "{", "{\"log\":\"x", "null"] {
-            assert_eq!((parsed(Format::Json, torn), parsed(Format::Cri, torn)), (None, None));
+            assert_eq!(
+                (parsed(Format::Json, torn), parsed(Format::Cri, torn)),
+                (None, None)
+            );
         }
     }
 

@@ -34,7 +34,12 @@ impl Reader {
             seek_to_tail(&mut files, tail)?;
         }
         let current = files.pop_front().map(Lines::new);
-        Ok(Self { path: source.path, format: source.format, current, next: files })
+        Ok(Self {
+            path: source.path,
+            format: source.format,
+            current,
+            next: files,
+        })
     }
 
     /// The next entries, at most `limit`; none at the end of what is there.
@@ -70,7 +75,11 @@ impl Reader {
 
     /// Files younger than the current one.
     fn successors(&self) -> io::Result<VecDeque<File>> {
-        let current = self.current.as_ref().map(|lines| identity(lines.file())).transpose()?;
+        let current = self
+            .current
+            .as_ref()
+            .map(|lines| identity(lines.file()))
+            .transpose()?;
         if current.is_some() && current == identity_of(&self.path)? {
             return Ok(VecDeque::new());
         }

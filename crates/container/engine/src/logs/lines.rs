@@ -25,7 +25,13 @@ pub(super) struct Lines {
 impl Lines {
     /// From where the file stands.
     pub(super) fn new(file: File) -> Self {
-        Self { file, buffer: Vec::new(), taken: 0, searched: 0, skipping: false }
+        Self {
+            file,
+            buffer: Vec::new(),
+            taken: 0,
+            searched: 0,
+            skipping: false,
+        }
     }
 
     pub(super) fn file(&self) -> &File {
@@ -143,10 +149,16 @@ mod tests {
 
     #[test]
     fn the_tail_crosses_blocks() {
-        let content: Vec<u8> = (0..5000).flat_map(|n| format!("{n:040}\n").into_bytes()).collect();
+        let content: Vec<u8> = (0..5000)
+            .flat_map(|n| format!("{n:040}\n").into_bytes())
+            .collect();
         let file = file(&content);
         for wanted in [0, 1, 1598, 1599, 4999, 5000] {
-            assert_eq!(last_lines(&file, wanted).unwrap(), ((5000 - wanted) * 41, wanted), "{wanted}");
+            assert_eq!(
+                last_lines(&file, wanted).unwrap(),
+                ((5000 - wanted) * 41, wanted),
+                "{wanted}"
+            );
         }
         assert_eq!(last_lines(&file, 6000).unwrap(), (0, 5000));
     }

@@ -81,11 +81,17 @@ impl LogSource {
     /// [`Error::Unsupported`]: there is none to read.
     pub fn of(driver: &LogDriver, path: PathBuf) -> Result<Self, Error> {
         match driver {
-            LogDriver::JsonFile { .. } => Ok(Self { path, format: Format::Json }),
-            LogDriver::Cri { path } => Ok(Self { path: path.into(), format: Format::Cri }),
-            LogDriver::None => {
-                Err(Error::Unsupported("configured logging driver does not support reading".to_owned()))
-            }
+            LogDriver::JsonFile { .. } => Ok(Self {
+                path,
+                format: Format::Json,
+            }),
+            LogDriver::Cri { path } => Ok(Self {
+                path: path.into(),
+                format: Format::Cri,
+            }),
+            LogDriver::None => Err(Error::Unsupported(
+                "configured logging driver does not support reading".to_owned(),
+            )),
         }
     }
 }
@@ -125,7 +131,11 @@ async fn run(
     sender: &mpsc::Sender<io::Result<LogEntry>>,
 ) -> io::Result<()> {
     // Watched before the first look, so that nothing written in between goes unnoticed.
-    let mut watch = if query.follow { Some(Watch::new(&source.path)?) } else { None };
+    let mut watch = if query.follow {
+        Some(Watch::new(&source.path)?)
+    } else {
+        None
+    };
     let tail = query.tail;
     let mut reader = blocking(move || Reader::open(source, tail)).await?;
     let mut until = std::pin::pin!(sleep_until(query.until, now));
@@ -178,11 +188,15 @@ async fn send_all(
 
 async fn sleep_until(until: Option<Timestamp>, now: Timestamp) {
     match until {
-        Some(until) => tokio::time::sleep(Duration::try_from(until.duration_since(now)).unwrap_or_default()).await,
+        Some(until) => {
+            tokio::time::sleep(Duration::try_from(until.duration_since(now)).unwrap_or_default()).await
+        }
         None => std::future::pending().await,
     }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(io::Error::other)?
 }

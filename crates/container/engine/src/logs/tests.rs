@@ -21,7 +21,11 @@ impl Log {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = Self::open(&directory.path().join("c.log"));
-        Self { directory, file, written: 0 }
+        Self {
+            directory,
+            file,
+            written: 0,
+        }
     }
 
     fn open(path: &Path) -> File {
@@ -33,7 +37,10 @@ impl Log {
     }
 
     fn source(&self) -> LogSource {
-        LogSource { path: self.path(), format: Format::Json }
+        LogSource {
+            path: self.path(),
+            format: Format::Json,
+        }
     }
 
     /// Writes entries whose text is their number; odd ones to standard error. Entry n is written
@@ -42,7 +49,10 @@ impl Log {
         for _ in 0..count {
             let stream = if self.written % 2 == 0 { "stdout" } else { "stderr" };
             let time = Timestamp::from_second(self.written).unwrap();
-            let line = format!("{{\"log\":\"{}\\n\",\"stream\":\"{stream}\",\"time\":\"{time}\"}}\n", self.written);
+            let line = format!(
+                "{{\"log\":\"{}\\n\",\"stream\":\"{stream}\",\"time\":\"{time}\"}}\n",
+                self.written
+            );
             self.file.write_all(line.as_bytes()).unwrap();
             self.written += 1;
         }
@@ -63,7 +73,11 @@ impl Log {
 }
 
 fn everything() -> LogQuery {
-    LogQuery { stdout: true, stderr: true, ..LogQuery::default() }
+    LogQuery {
+        stdout: true,
+        stderr: true,
+        ..LogQuery::default()
+    }
 }
 
 fn second(second: i64) -> Option<Timestamp> {
@@ -76,7 +90,10 @@ fn number(entry: &LogEntry) -> i64 {
 
 /// What a query that does not follow answers.
 fn read_all(log: &Log, query: LogQuery) -> Vec<i64> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, std::future::pending());
         let mut numbers = Vec::new();
@@ -93,18 +110,75 @@ fn a_query_leaves_out_what_it_does_not_want() {
     log.write(3);
     log.rotate(2);
     log.write(3);
-    let check = |query: LogQuery, expected: &[i64]| assert_eq!(read_all(&log, query.clone()), expected, "{query:?}");
+    let check =
+        |query: LogQuery, expected: &[i64]| assert_eq!(read_all(&log, query.clone()), expected, "{query:?}");
     check(everything(), &[0, 1, 2, 3, 4, 5]);
-    check(LogQuery { stderr: false, ..everything() }, &[0, 2, 4]);
-    check(LogQuery { stdout: false, ..everything() }, &[1, 3, 5]);
-    check(LogQuery { since: second(2), ..everything() }, &[2, 3, 4, 5]);
-    check(LogQuery { until: second(3), ..everything() }, &[0, 1, 2, 3]);
-    check(LogQuery { tail: Some(4), ..everything() }, &[2, 3, 4, 5]);
-    check(LogQuery { tail: Some(0), ..everything() }, &[]);
-    check(LogQuery { tail: Some(99), ..everything() }, &[0, 1, 2, 3, 4, 5]);
+    check(
+        LogQuery {
+            stderr: false,
+            ..everything()
+        },
+        &[0, 2, 4],
+    );
+    check(
+        LogQuery {
+            stdout: false,
+            ..everything()
+        },
+        &[1, 3, 5],
+    );
+    check(
+        LogQuery {
+            since: second(2),
+            ..everything()
+        },
+        &[2, 3, 4, 5],
+    );
+    check(
+        LogQuery {
+            until: second(3),
+            ..everything()
+        },
+        &[0, 1, 2, 3],
+    );
+    check(
+        LogQuery {
+            tail: Some(4),
+            ..everything()
+        },
+        &[2, 3, 4, 5],
+    );
+    check(
+        LogQuery {
+            tail: Some(0),
+            ..everything()
+        },
+        &[],
+    );
+    check(
+        LogQuery {
+            tail: Some(99),
+            ..everything()
+        },
+        &[0, 1, 2, 3, 4, 5],
+    );
     // The tail is taken first, as upstream has it.
-    check(LogQuery { tail: Some(3), stdout: false, ..everything() }, &[3, 5]);
-    check(LogQuery { tail: Some(2), until: second(3), ..everything() }, &[]);
+    check(
+        LogQuery {
+            tail: Some(3),
+            stdout: false,
+            ..everything()
+        },
+        &[3, 5],
+    );
+    check(
+        LogQuery {
+            tail: Some(2),
+            until: second(3),
+            ..everything()
+        },
+        &[],
+    );
 }
 
 #[test]
@@ -127,8 +201,17 @@ fn a_torn_entry_is_passed_over() {
 #[test]
 fn a_log_that_is_not_kept_cannot_be_read() {
     let error = LogSource::of(&LogDriver::None, "/x".into()).unwrap_err();
-    assert_eq!(error.to_string(), "configured logging driver does not support reading");
-    let cri = LogSource::of(&LogDriver::Cri { path: "/pod/0.log".into() }, "/x".into()).unwrap();
+    assert_eq!(
+        error.to_string(),
+        "configured logging driver does not support reading"
+    );
+    let cri = LogSource::of(
+        &LogDriver::Cri {
+            path: "/pod/0.log".into(),
+        },
+        "/x".into(),
+    )
+    .unwrap();
     assert_eq!((cri.path, cri.format), ("/pod/0.log".into(), Format::Cri));
 }
 
@@ -146,8 +229,14 @@ async fn a_follower_sees_what_comes_through_rotations_and_ends_with_the_containe
     let mut log = Log::new();
     log.write(2);
     let (end, ended) = oneshot::channel::<()>();
-    let query = LogQuery { follow: true, tail: Some(1), ..everything() };
-    let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, async { drop(ended.await) });
+    let query = LogQuery {
+        follow: true,
+        tail: Some(1),
+        ..everything()
+    };
+    let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, async {
+        drop(ended.await)
+    });
     assert_eq!(take(&mut entries, 1).await, [1]);
     log.write(2);
     assert_eq!(take(&mut entries, 2).await, [2, 3]);
@@ -159,7 +248,11 @@ async fn a_follower_sees_what_comes_through_rotations_and_ends_with_the_containe
     assert_eq!(take(&mut entries, 4).await, [4, 5, 6, 7]);
     log.write(1);
     drop(end);
-    assert_eq!(take(&mut entries, 1).await, [8], "the last line comes after the end");
+    assert_eq!(
+        take(&mut entries, 1).await,
+        [8],
+        "the last line comes after the end"
+    );
     assert!(entries.recv().await.is_none());
 }
 
@@ -167,7 +260,10 @@ async fn a_follower_sees_what_comes_through_rotations_and_ends_with_the_containe
 async fn a_follower_goes_on_where_no_old_file_is_kept() {
     let mut log = Log::new();
     log.write(1);
-    let query = LogQuery { follow: true, ..everything() };
+    let query = LogQuery {
+        follow: true,
+        ..everything()
+    };
     let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, std::future::pending());
     assert_eq!(take(&mut entries, 1).await, [0]);
     log.rotate(0);
@@ -179,7 +275,10 @@ async fn a_follower_goes_on_where_no_old_file_is_kept() {
 async fn a_follower_may_come_before_the_log() {
     let mut log = Log::new();
     fs::remove_file(log.path()).unwrap();
-    let query = LogQuery { follow: true, ..everything() };
+    let query = LogQuery {
+        follow: true,
+        ..everything()
+    };
     let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, std::future::pending());
     log.file = Log::open(&log.path());
     log.write(1);
@@ -190,11 +289,23 @@ async fn a_follower_may_come_before_the_log() {
 async fn a_follower_ends_at_its_time_and_at_an_entry_beyond_it() {
     let mut log = Log::new();
     log.write(3);
-    let query = LogQuery { follow: true, until: second(1), ..everything() };
-    let mut entries = read(log.source(), query.clone(), Timestamp::UNIX_EPOCH, std::future::pending());
+    let query = LogQuery {
+        follow: true,
+        until: second(1),
+        ..everything()
+    };
+    let mut entries = read(
+        log.source(),
+        query.clone(),
+        Timestamp::UNIX_EPOCH,
+        std::future::pending(),
+    );
     assert_eq!(take(&mut entries, 2).await, [0, 1]);
     assert!(entries.recv().await.is_none());
-    let query = LogQuery { until: second(60), ..query };
+    let query = LogQuery {
+        until: second(60),
+        ..query
+    };
     let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, std::future::pending());
     assert_eq!(take(&mut entries, 3).await, [0, 1, 2]);
     assert!(entries.recv().await.is_none(), "a minute has passed");
@@ -204,7 +315,10 @@ async fn a_follower_ends_at_its_time_and_at_an_entry_beyond_it() {
 async fn a_client_that_leaves_ends_the_reading() {
     let mut log = Log::new();
     log.write(BACKLOG * 3);
-    let query = LogQuery { follow: true, ..everything() };
+    let query = LogQuery {
+        follow: true,
+        ..everything()
+    };
     let (alive, mut gone) = mpsc::channel::<()>(1);
     let ended = async move {
         let _alive = alive;

@@ -15,7 +15,10 @@ pub(super) struct Watch(AsyncFd<OwnedFd>);
 
 impl Watch {
     /// Watches from now on; needs a runtime with I/O.
-    #[expect(deprecated, reason = "unsound only for types whose descriptor changes; an OwnedFd's does not")]
+    #[expect(
+        deprecated,
+        reason = "unsound only for types whose descriptor changes; an OwnedFd's does not"
+    )]
     pub(super) fn new(log: &Path) -> io::Result<Self> {
         let directory = log.parent().unwrap_or(Path::new("/"));
         let watch = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;

@@ -11,17 +11,39 @@ pub(super) const SHM_SIZE: u64 = 64 << 20;
 /// Destination, type, source, options: upstream's list in upstream's order.
 const MOUNTS: &[(&str, &str, &str, &[&str])] = &[
     ("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
-    ("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+    (
+        "/dev",
+        "tmpfs",
+        "tmpfs",
+        &["nosuid", "strictatime", "mode=755", "size=65536k"],
+    ),
     (
         "/dev/pts",
         "devpts",
         "devpts",
-        &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+        &[
+            "nosuid",
+            "noexec",
+            "newinstance",
+            "ptmxmode=0666",
+            "mode=0620",
+            "gid=5",
+        ],
     ),
     ("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-    ("/sys/fs/cgroup", "cgroup", "cgroup", &["ro", "nosuid", "noexec", "nodev"]),
+    (
+        "/sys/fs/cgroup",
+        "cgroup",
+        "cgroup",
+        &["ro", "nosuid", "noexec", "nodev"],
+    ),
     ("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
-    ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777"]),
+    (
+        "/dev/shm",
+        "tmpfs",
+        "shm",
+        &["nosuid", "noexec", "nodev", "mode=1777"],
+    ),
 ];
 
 /// Those of the mounts that stay writable in a read-only container.
@@ -42,7 +64,13 @@ const MASKED: &[&str] = &[
     "/sys/devices/virtual/powercap",
 ];
 
-const READONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READONLY: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 pub(super) fn mounts() -> impl Iterator<Item = Mount> {
     MOUNTS.iter().map(|(destination, kind, source, options)| Mount {
@@ -59,10 +87,21 @@ pub(super) fn mounts() -> impl Iterator<Item = Mount> {
 pub(super) fn covered(spec: &ContainerSpec, facts: &Facts) -> (Vec<String>, Vec<String>) {
     let isolation = &spec.isolation;
     let default = |list: Vec<String>| if isolation.privileged { Vec::new() } else { list };
-    let masked = || owned(MASKED).into_iter().chain(facts.thermal.iter().cloned()).collect();
+    let masked = || {
+        owned(MASKED)
+            .into_iter()
+            .chain(facts.thermal.iter().cloned())
+            .collect()
+    };
     (
-        isolation.masked_paths.clone().unwrap_or_else(|| default(masked())),
-        isolation.readonly_paths.clone().unwrap_or_else(|| default(owned(READONLY))),
+        isolation
+            .masked_paths
+            .clone()
+            .unwrap_or_else(|| default(masked())),
+        isolation
+            .readonly_paths
+            .clone()
+            .unwrap_or_else(|| default(owned(READONLY))),
     )
 }
 

@@ -97,7 +97,9 @@ impl HostDevices for KernelDevices {
 }
 
 fn list(directory: &Path) -> io::Result<Vec<String>> {
-    let names = directory.read_dir()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names = directory
+        .read_dir()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<String> = names.take(MAX_NODES).collect();
     names.sort_unstable();
     Ok(names)
@@ -123,9 +125,11 @@ pub(super) fn translate(
         return privileged(spec, host);
     }
     let (mut nodes, mut rules) = (Vec::new(), vec![rule(None, None, None, false, "rwm")]);
-    rules.extend(BASICS.iter().map(|(kind, major, minor, allow)| {
-        rule(Some(*kind), Some(*major), Some(*minor), *allow, "rwm")
-    }));
+    rules.extend(
+        BASICS
+            .iter()
+            .map(|(kind, major, minor, allow)| rule(Some(*kind), Some(*major), Some(*minor), *allow, "rwm")),
+    );
     for mapping in &spec.resources.devices {
         for (path, device) in mapped(mapping, host)? {
             rules.push(access(device, &mapping.permissions));
@@ -143,17 +147,37 @@ fn privileged(
     spec: &ContainerSpec,
     host: &dyn HostDevices,
 ) -> Result<(Vec<LinuxDevice>, Vec<LinuxDeviceCgroup>), TranslateError> {
-    let mut nodes: Vec<LinuxDevice> =
-        privileged_devices(host).into_iter().map(|(path, device)| node(path, device)).collect();
-    for mapping in spec.resources.devices.iter().filter(|mapping| mapping.source != mapping.target) {
-        nodes.extend(mapped(mapping, host)?.into_iter().map(|(path, device)| node(path, device)));
+    let mut nodes: Vec<LinuxDevice> = privileged_devices(host)
+        .into_iter()
+        .map(|(path, device)| node(path, device))
+        .collect();
+    for mapping in spec
+        .resources
+        .devices
+        .iter()
+        .filter(|mapping| mapping.source != mapping.target)
+    {
+        nodes.extend(
+            mapped(mapping, host)?
+                .into_iter()
+                .map(|(path, device)| node(path, device)),
+        );
     }
     Ok((nodes, vec![rule(None, None, None, true, "rwm")]))
 }
 
 /// Everything below `/dev` but what belongs to a container's own `/dev`.
 pub fn privileged_devices(host: &dyn HostDevices) -> Vec<(String, Device)> {
-    const OWN: &[&str] = &["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"];
+    const OWN: &[&str] = &[
+        "pts",
+        "shm",
+        "fd",
+        "mqueue",
+        ".lxc",
+        ".lxd-mounts",
+        ".udev",
+        "console",
+    ];
     walk(Path::new("/dev"), host, |name| !OWN.contains(&name))
 }
 
@@ -164,7 +188,12 @@ fn walk(top: &Path, host: &dyn HostDevices, wanted: impl Fn(&str) -> bool) -> Ve
         match host.look(&path) {
             Ok(Found::Device(device)) => nodes.push((path.to_string_lossy().into_owned(), device)),
             Ok(Found::Directory(names)) => {
-                left.extend(names.iter().filter(|name| wanted(name)).map(|name| path.join(name)));
+                left.extend(
+                    names
+                        .iter()
+                        .filter(|name| wanted(name))
+                        .map(|name| path.join(name)),
+                );
             }
             // What vanishes while we look is no device.
             Ok(Found::Other) | Err(_) => {}
@@ -175,9 +204,18 @@ fn walk(top: &Path, host: &dyn HostDevices, wanted: impl Fn(&str) -> bool) -> Ve
 
 /// The nodes that one `--device` names: a device, or a directory of them.
 fn mapped(mapping: &DeviceMapping, host: &dyn HostDevices) -> Result<Vec<(String, Device)>, TranslateError> {
-    let fail = |reason: String| TranslateError::Device { path: mapping.source.clone(), reason };
-    let source = host.resolve(Path::new(&mapping.source)).map_err(|error| fail(reason(&error)))?;
-    let target = if mapping.target.is_empty() { &mapping.source } else { &mapping.target };
+    let fail = |reason: String| TranslateError::Device {
+        path: mapping.source.clone(),
+        reason,
+    };
+    let source = host
+        .resolve(Path::new(&mapping.source))
+        .map_err(|error| fail(reason(&error)))?;
+    let target = if mapping.target.is_empty() {
+        &mapping.source
+    } else {
+        &mapping.target
+    };
     match host.look(&source).map_err(|error| fail(reason(&error)))? {
         Found::Device(device) => Ok(vec![(target.clone(), device)]),
         Found::Directory(_) => {
@@ -186,7 +224,10 @@ fn mapped(mapping: &DeviceMapping, host: &dyn HostDevices) -> Result<Vec<(String
                 return Err(fail("not a device node".to_owned()));
             }
             let top = source.to_string_lossy().into_owned();
-            Ok(nodes.into_iter().map(|(path, device)| (path.replacen(&top, target, 1), device)).collect())
+            Ok(nodes
+                .into_iter()
+                .map(|(path, device)| (path.replacen(&top, target, 1), device))
+                .collect())
         }
         Found::Other => Err(fail("not a device node".to_owned())),
     }
@@ -219,8 +260,18 @@ fn access(device: Device, permissions: &str) -> LinuxDeviceCgroup {
         DeviceKind::Char => DeviceRuleType::Char,
         DeviceKind::Block => DeviceRuleType::Block,
     };
-    let permissions = if permissions.is_empty() { "rwm" } else { permissions };
-    rule(Some(kind), Some(device.major.into()), Some(device.minor.into()), true, permissions)
+    let permissions = if permissions.is_empty() {
+        "rwm"
+    } else {
+        permissions
+    };
+    rule(
+        Some(kind),
+        Some(device.major.into()),
+        Some(device.minor.into()),
+        true,
+        permissions,
+    )
 }
 
 fn rule(
@@ -230,7 +281,13 @@ fn rule(
     allow: bool,
     access: &str,
 ) -> LinuxDeviceCgroup {
-    LinuxDeviceCgroup { allow, kind, major, minor, access: access.to_owned() }
+    LinuxDeviceCgroup {
+        allow,
+        kind,
+        major,
+        minor,
+        access: access.to_owned(),
+    }
 }
 
 /// Reads `TYPE MAJOR:MINOR ACCESS` of `--device-cgroup-rule`; `*` is every number.
@@ -245,7 +302,13 @@ pub(super) fn parse_rule(text: &str) -> Result<LinuxDeviceCgroup, Invalid> {
         };
         let (major, minor) = words.next()?.split_once(':')?;
         let access = words.next().filter(|access| is_access(access))?;
-        let rule = rule(Some(kind), Some(number(major)?), Some(number(minor)?), true, access);
+        let rule = rule(
+            Some(kind),
+            Some(number(major)?),
+            Some(number(minor)?),
+            true,
+            access,
+        );
         words.next().is_none().then_some(rule)
     };
     read().ok_or_else(|| Invalid::new(format!("invalid device cgroup rule format: '{text}'")))
@@ -279,7 +342,10 @@ pub(super) mod tests {
 
     impl HostDevices for FakeDevices {
         fn look(&self, path: &Path) -> io::Result<Found> {
-            self.found.get(path).cloned().ok_or_else(|| io::Error::from_raw_os_error(2))
+            self.found
+                .get(path)
+                .cloned()
+                .ok_or_else(|| io::Error::from_raw_os_error(2))
         }
 
         fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
@@ -289,14 +355,24 @@ pub(super) mod tests {
     }
 
     pub(crate) fn device(kind: DeviceKind, major: u32, minor: u32) -> Found {
-        Found::Device(Device { kind, major, minor, mode: 0o660, uid: 0, gid: 6 })
+        Found::Device(Device {
+            kind,
+            major,
+            minor,
+            mode: 0o660,
+            uid: 0,
+            gid: 6,
+        })
     }
 
     pub(crate) fn host() -> FakeDevices {
         let directory = |names: &[&str]| Found::Directory(super::super::defaults::owned(names));
         FakeDevices {
             found: [
-                ("/dev", directory(&["console", "fuse", "link", "pts", "sda", "snd"])),
+                (
+                    "/dev",
+                    directory(&["console", "fuse", "link", "pts", "sda", "snd"]),
+                ),
                 ("/dev/console", device(DeviceKind::Char, 5, 1)),
                 ("/dev/fuse", device(DeviceKind::Char, 10, 229)),
                 ("/dev/link", Found::Other),
@@ -316,7 +392,11 @@ pub(super) mod tests {
     }
 
     fn mapping(source: &str, target: &str) -> DeviceMapping {
-        DeviceMapping { source: source.into(), target: target.into(), permissions: "rw".into() }
+        DeviceMapping {
+            source: source.into(),
+            target: target.into(),
+            permissions: "rw".into(),
+        }
     }
 
     fn paths(source: &str, target: &str) -> Result<Vec<String>, String> {
@@ -328,7 +408,10 @@ pub(super) mod tests {
     fn devices_links_and_directories_are_found() {
         assert_eq!(paths("/dev/sda", "/dev/xvda").unwrap(), ["/dev/xvda"]);
         assert_eq!(paths("/dev/disk", "").unwrap(), ["/dev/disk"]);
-        assert_eq!(paths("/dev/snd", "/dev/sound").unwrap(), ["/dev/sound/seq", "/dev/sound/timer"]);
+        assert_eq!(
+            paths("/dev/snd", "/dev/sound").unwrap(),
+            ["/dev/sound/seq", "/dev/sound/timer"]
+        );
         for (source, reason) in [
             ("/dev/none", "no such file or directory"),
             ("/etc/passwd", "not a device node"),
@@ -351,12 +434,29 @@ pub(super) mod tests {
     #[test]
     fn rules_are_read_strictly() {
         let good = parse_rule("c 42:* rmw").unwrap();
-        assert_eq!((good.kind, good.major, good.minor), (Some(DeviceRuleType::Char), Some(42), Some(-1)));
+        assert_eq!(
+            (good.kind, good.major, good.minor),
+            (Some(DeviceRuleType::Char), Some(42), Some(-1))
+        );
         assert_eq!(good.access, "rmw");
         assert!(parse_rule("a *:* m").is_ok());
-        for bad in ["", "c", "c 1:3", "d 1:3 r", "c 1 r", "c 1:3 x", "c 1:3 rwmr", "c -1:3 r", "c 1:3 r ", "c  1:3 r"] {
+        for bad in [
+            "",
+            "c",
+            "c 1:3",
+            "d 1:3 r",
+            "c 1 r",
+            "c 1:3 x",
+            "c 1:3 rwmr",
+            "c -1:3 r",
+            "c 1:3 r ",
+            "c  1:3 r",
+        ] {
             let error = parse_rule(bad).unwrap_err();
-            assert_eq!(error.to_string(), format!("invalid device cgroup rule format: '{bad}'"));
+            assert_eq!(
+                error.to_string(),
+                format!("invalid device cgroup rule format: '{bad}'")
+            );
         }
     }
 
@@ -366,7 +466,14 @@ pub(super) mod tests {
             panic!("/dev/null is a device")
         };
         assert_eq!((null.kind, null.major, null.minor), (DeviceKind::Char, 1, 3));
-        assert!(matches!(KernelDevices.look(Path::new("/dev")), Ok(Found::Directory(_))));
-        assert_eq!(KernelDevices.look(Path::new("/proc/self")).unwrap(), Found::Other, "a link");
+        assert!(matches!(
+            KernelDevices.look(Path::new("/dev")),
+            Ok(Found::Directory(_))
+        ));
+        assert_eq!(
+            KernelDevices.look(Path::new("/proc/self")).unwrap(),
+            Found::Other,
+            "a link"
+        );
     }
 }

@@ -98,7 +98,8 @@ impl Available {
             Some(Place::V2(_)) => true,
             None => false,
         };
-        let v1_only = |file: &str| matches!(layout.place("memory"), Some(Place::V1(_))) && has("memory", file);
+        let v1_only =
+            |file: &str| matches!(layout.place("memory"), Some(Place::V1(_))) && has("memory", file);
         Self {
             memory: layout.place("memory").is_some(),
             swap: has("memory", "memory.memsw.limit_in_bytes"),
@@ -117,7 +118,11 @@ impl Available {
 }
 
 fn status_field<'a>(status: &'a str, name: &str) -> &'a str {
-    status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim()
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap_or_default()
+        .trim()
 }
 
 /// Reads a list of numbers and ranges, `0-3,7` (cpuset(7) "List format"). None if it is none.
@@ -160,13 +165,18 @@ fn hard_limits(text: &str) -> BTreeMap<RlimitType, u64> {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
-    NAMES.iter().filter_map(|(name, kind)| Some((*kind, hard(name)?))).collect()
+    NAMES
+        .iter()
+        .filter_map(|(name, kind)| Some((*kind, hard(name)?)))
+        .collect()
 }
 
 fn thermal_directories() -> Vec<String> {
     let possible = fs::read_to_string("/sys/devices/system/cpu/possible").unwrap_or_default();
     let cpus = list(possible.trim()).unwrap_or_default();
-    let paths = cpus.iter().map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
+    let paths = cpus
+        .iter()
+        .map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
     paths.filter(|path| Path::new(path).exists()).collect()
 }
 
@@ -178,7 +188,10 @@ pub(super) mod tests {
     /// A host with everything, on cgroup v1, with two processors.
     pub(crate) fn facts() -> Facts {
         Facts {
-            runtime: Host { capabilities: CapabilitySet::KNOWN, apparmor: false },
+            runtime: Host {
+                capabilities: CapabilitySet::KNOWN,
+                apparmor: false,
+            },
             kernel: KernelVersion(6, 1),
             machine: Machine::NATIVE,
             hostname: "node".into(),
@@ -250,11 +263,17 @@ pub(super) mod tests {
             controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
             own: "/".into(),
         };
-        let v2 = Layout { v1: vec![], unified: Some(hierarchy(&["memory", "cpu", "io", "pids"])) };
+        let v2 = Layout {
+            v1: vec![],
+            unified: Some(hierarchy(&["memory", "cpu", "io", "pids"])),
+        };
         let found = Available::of(&v2, |_| false);
         assert!(found.memory && found.swap && found.cpu_quota && found.blkio_weight && found.pids);
         assert!(!found.memory_swappiness && !found.oom_kill_disable && !found.cpuset);
-        let v1 = Layout { v1: vec![hierarchy(&["memory"])], unified: None };
+        let v1 = Layout {
+            v1: vec![hierarchy(&["memory"])],
+            unified: None,
+        };
         let found = Available::of(&v1, |path| path.ends_with("memory.swappiness"));
         assert!(found.memory && found.memory_swappiness && !found.swap && !found.cpu_shares);
     }

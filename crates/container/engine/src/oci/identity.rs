@@ -66,7 +66,12 @@ impl UserFiles {
             let mut fields = line.split(':');
             let mut field = || fields.next().unwrap_or_default();
             let (name, _, uid, gid, _, home) = (field(), field(), field(), field(), field(), field());
-            PasswdEntry { name, uid: number(uid), gid: number(gid), home }
+            PasswdEntry {
+                name,
+                uid: number(uid),
+                gid: number(gid),
+                home,
+            }
         })
     }
 
@@ -75,13 +80,20 @@ impl UserFiles {
             let mut fields = line.split(':');
             let mut field = || fields.next().unwrap_or_default();
             let (name, _, gid, members) = (field(), field(), field(), field());
-            GroupEntry { name, gid: number(gid), members }
+            GroupEntry {
+                name,
+                gid: number(gid),
+                members,
+            }
         })
     }
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take(MAX_LINES).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .take(MAX_LINES)
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// A field that is no number is 0, as in upstream's parser.
@@ -93,7 +105,7 @@ fn number(field: &str) -> i64 {
 ///
 /// # Errors
 /// A name the image does not list, or a number out of range.
-pub(super) fn resolve(user: &str, additional: &[String], files: &UserFiles) -> Result<User, IdentityError> {
+pub(crate) fn resolve(user: &str, additional: &[String], files: &UserFiles) -> Result<User, IdentityError> {
     let (name, group) = user.split_once(':').unwrap_or((user, ""));
     let (mut found, matched) = find_user(name, files)?;
     if group.is_empty() {
@@ -113,16 +125,28 @@ pub(super) fn resolve(user: &str, additional: &[String], files: &UserFiles) -> R
 
 /// The user, and its name if it is listed. A number is always an id, never a name.
 fn find_user(name: &str, files: &UserFiles) -> Result<(User, Option<String>), IdentityError> {
-    let id = if name.is_empty() { Some(0) } else { name.parse::<i64>().ok() };
+    let id = if name.is_empty() {
+        Some(0)
+    } else {
+        name.parse::<i64>().ok()
+    };
     let listed = files.users().find(|entry| match id {
         Some(id) => entry.uid == id,
         None => entry.name == name,
     });
     let user = |uid, gid, home: &str| {
-        Ok(User { uid: in_range(uid)?, gid: in_range(gid)?, groups: Vec::new(), home: home.to_owned() })
+        Ok(User {
+            uid: in_range(uid)?,
+            gid: in_range(gid)?,
+            groups: Vec::new(),
+            home: home.to_owned(),
+        })
     };
     match (listed, id) {
-        (Some(entry), _) => Ok((user(entry.uid, entry.gid, entry.home)?, Some(entry.name.to_owned()))),
+        (Some(entry), _) => Ok((
+            user(entry.uid, entry.gid, entry.home)?,
+            Some(entry.name.to_owned()),
+        )),
         (None, Some(id)) => Ok((user(id, 0, "/")?, None)),
         (None, None) => Err(IdentityError::User(name.to_owned())),
     }
@@ -133,19 +157,26 @@ fn member_groups(name: Option<&str>, files: &UserFiles) -> Result<Vec<u32>, Iden
     let Some(name) = name else {
         return Ok(Vec::new());
     };
-    let listing = files.groups().filter(|entry| entry.members.split(',').any(|member| member == name));
+    let listing = files
+        .groups()
+        .filter(|entry| entry.members.split(',').any(|member| member == name));
     listing.map(|entry| in_range(entry.gid)).collect()
 }
 
 /// A group by name or number; none if a name is not listed. An id need not be.
 fn find_group(group: &str, files: &UserFiles) -> Option<Result<u32, IdentityError>> {
     let id = group.parse::<i64>().ok();
-    let listed = files.groups().find(|entry| entry.name == group || id == Some(entry.gid));
+    let listed = files
+        .groups()
+        .find(|entry| entry.name == group || id == Some(entry.gid));
     listed.map(|entry| entry.gid).or(id).map(in_range)
 }
 
 fn in_range(id: i64) -> Result<u32, IdentityError> {
-    i32::try_from(id).ok().and_then(|id| u32::try_from(id).ok()).ok_or(IdentityError::Range)
+    i32::try_from(id)
+        .ok()
+        .and_then(|id| u32::try_from(id).ok())
+        .ok_or(IdentityError::Range)
 }
 
 #[cfg(test)]
@@ -163,8 +194,14 @@ mod tests {
 
     fn check(user: &str, groups: &[&str], expected: Result<(u32, u32, &[u32], &str), &str>) {
         let found = resolve(user, &owned(groups), &files());
-        let found = found.as_ref().map(|user| (user.uid, user.gid, user.groups.as_slice(), user.home.as_str()));
-        assert_eq!(found.map_err(ToString::to_string), expected.map_err(str::to_owned), "{user:?} {groups:?}");
+        let found = found
+            .as_ref()
+            .map(|user| (user.uid, user.gid, user.groups.as_slice(), user.home.as_str()));
+        assert_eq!(
+            found.map_err(ToString::to_string),
+            expected.map_err(str::to_owned),
+            "{user:?} {groups:?}"
+        );
     }
 
     #[test]
@@ -185,25 +222,48 @@ mod tests {
 
     #[test]
     fn additional_groups_follow_and_none_is_there_twice() {
-        check("web", &["audio", "50"], Ok((33, 33, &[33, 4, 29, 50], "/var/www")));
+        check(
+            "web",
+            &["audio", "50"],
+            Ok((33, 33, &[33, 4, 29, 50], "/var/www")),
+        );
         check("root", &["root"], Ok((0, 0, &[0, 4], "/root")));
         check("root", &["nobody"], Err("Unable to find group nobody"));
     }
 
     #[test]
     fn what_is_not_there_is_refused_in_upstream_s_words() {
-        check("nobody", &[], Err("unable to find user nobody: no matching entries in passwd file"));
-        check("web:nogroup", &[], Err("unable to find group nogroup: no matching entries in group file"));
+        check(
+            "nobody",
+            &[],
+            Err("unable to find user nobody: no matching entries in passwd file"),
+        );
+        check(
+            "web:nogroup",
+            &[],
+            Err("unable to find group nogroup: no matching entries in group file"),
+        );
         check("-1", &[], Err("uids and gids must be in range 0-2147483647"));
-        check("4294967295", &[], Err("uids and gids must be in range 0-2147483647"));
-        check("root:4294967296", &[], Err("uids and gids must be in range 0-2147483647"));
+        check(
+            "4294967295",
+            &[],
+            Err("uids and gids must be in range 0-2147483647"),
+        );
+        check(
+            "root:4294967296",
+            &[],
+            Err("uids and gids must be in range 0-2147483647"),
+        );
     }
 
     #[test]
     fn an_image_without_files_has_numbers_only() {
         let empty = UserFiles::default();
         let root = resolve("", &[], &empty).unwrap();
-        assert_eq!((root.uid, root.gid, root.groups.as_slice(), root.home.as_str()), (0, 0, &[0][..], "/"));
+        assert_eq!(
+            (root.uid, root.gid, root.groups.as_slice(), root.home.as_str()),
+            (0, 0, &[0][..], "/")
+        );
         assert!(resolve("root", &[], &empty).is_err());
     }
 

@@ -30,6 +30,7 @@ use crate::spec::{ContainerSpec, PidNamespace};
 pub use devices::{Device, DeviceKind, Found, HostDevices, KernelDevices, privileged_devices};
 pub use environment::{DEFAULT_PATH, merge as merge_environment};
 pub use facts::{Available, Facts};
+pub(crate) use identity::resolve as resolve_user;
 pub use identity::{IdentityError, User, UserFiles};
 pub use mounts::{ReadOnly, Source, UserMount, effective as effective_mounts};
 pub use namespaces::{Joined, hostname};
@@ -176,7 +177,10 @@ pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated
     let spec = Spec {
         oci_version: runtime::spec::OCI_VERSION.to_owned(),
         process: Some(process),
-        root: Some(Root { path: inputs.root.to_owned(), readonly: spec.read_only_rootfs }),
+        root: Some(Root {
+            path: inputs.root.to_owned(),
+            readonly: spec.read_only_rootfs,
+        }),
         hostname: namespaces::own_hostname(spec, inputs),
         mounts: mounted.mounts,
         annotations: spec.annotations.clone(),

@@ -57,19 +57,36 @@ impl UserMount {
     pub fn of(mount: &MountSpec, source: PathBuf) -> Self {
         let (target, whole) = (mount.target.clone(), ReadOnly::of(mount.read_only, false));
         match &mount.kind {
-            MountKind::Bind { propagation, non_recursive, read_only_non_recursive, .. } => Self {
+            MountKind::Bind {
+                propagation,
+                non_recursive,
+                read_only_non_recursive,
+                ..
+            } => Self {
                 target,
-                source: Source::Path { path: source, recursive: !non_recursive, propagation: *propagation },
+                source: Source::Path {
+                    path: source,
+                    recursive: !non_recursive,
+                    propagation: *propagation,
+                },
                 read_only: ReadOnly::of(mount.read_only, *read_only_non_recursive),
             },
             MountKind::Volume { propagation, .. } => Self {
                 target,
-                source: Source::Path { path: source, recursive: true, propagation: *propagation },
+                source: Source::Path {
+                    path: source,
+                    recursive: true,
+                    propagation: *propagation,
+                },
                 read_only: whole,
             },
             MountKind::Tmpfs { size, mode, options } => {
                 let options = tmpfs_options(*size, *mode, options);
-                Self { target, source: Source::Tmpfs(options), read_only: whole }
+                Self {
+                    target,
+                    source: Source::Tmpfs(options),
+                    read_only: whole,
+                }
             }
         }
     }
@@ -78,7 +95,11 @@ impl UserMount {
     fn own(target: &str, path: &Path, read_only: bool) -> Self {
         Self {
             target: target.to_owned(),
-            source: Source::Path { path: path.to_owned(), recursive: true, propagation: None },
+            source: Source::Path {
+                path: path.to_owned(),
+                recursive: true,
+                propagation: None,
+            },
             read_only: ReadOnly::of(read_only, false),
         }
     }
@@ -106,13 +127,22 @@ fn tmpfs_options(size: u64, mode: Option<u32>, options: &[String]) -> Vec<String
 #[must_use]
 pub fn effective(spec: &ContainerSpec, from: &[(&ContainerSpec, bool)]) -> Vec<MountSpec> {
     let inherited = from.iter().flat_map(|(other, read_only)| {
-        let shared = other.mounts.iter().filter(|mount| !matches!(mount.kind, MountKind::Tmpfs { .. }));
-        shared.map(|mount| MountSpec { read_only: mount.read_only || *read_only, ..mount.clone() })
+        let shared = other
+            .mounts
+            .iter()
+            .filter(|mount| !matches!(mount.kind, MountKind::Tmpfs { .. }));
+        shared.map(|mount| MountSpec {
+            read_only: mount.read_only || *read_only,
+            ..mount.clone()
+        })
     });
     let all: Vec<MountSpec> = inherited.chain(spec.mounts.iter().cloned()).collect();
     let mut seen = BTreeSet::new();
-    let mut last: Vec<MountSpec> =
-        all.into_iter().rev().filter(|mount| seen.insert(mount.target.clone())).collect();
+    let mut last: Vec<MountSpec> = all
+        .into_iter()
+        .rev()
+        .filter(|mount| seen.insert(mount.target.clone()))
+        .collect();
     last.reverse();
     last
 }
@@ -132,7 +162,10 @@ pub(super) fn all(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Mounted, 
     for mount in &added {
         mounts.push(translate(mount)?);
     }
-    Ok(Mounted { mounts, root_propagation: root_propagation(&added, inputs.mountinfo)? })
+    Ok(Mounted {
+        mounts,
+        root_propagation: root_propagation(&added, inputs.mountinfo)?,
+    })
 }
 
 /// Files of the node that no mount of the user's hides.
@@ -163,13 +196,20 @@ fn default_mounts(spec: &ContainerSpec, taken: &BTreeSet<&str>) -> Vec<Mount> {
         let no_shm = path == "/dev/shm" && spec.isolation.ipc == IpcNamespace::None;
         !taken.contains(path) && !(own_dev && path.starts_with("/dev/")) && !no_shm
     };
-    defaults::mounts().filter(wanted).map(|mount| adjusted(mount, spec)).collect()
+    defaults::mounts()
+        .filter(wanted)
+        .map(|mount| adjusted(mount, spec))
+        .collect()
 }
 
 fn adjusted(mut mount: Mount, spec: &ContainerSpec) -> Mount {
     let path = mount.destination.as_str();
     if path == "/dev/shm" {
-        let size = if spec.shm_size == 0 { SHM_SIZE } else { spec.shm_size };
+        let size = if spec.shm_size == 0 {
+            SHM_SIZE
+        } else {
+            spec.shm_size
+        };
         mount.options.push(format!("size={size}"));
     }
     if spec.isolation.privileged && matches!(path, "/sys" | "/sys/fs/cgroup") {
@@ -186,7 +226,11 @@ fn has(options: &[String], word: &str) -> bool {
 
 fn translate(mount: &UserMount) -> Result<Mount, TranslateError> {
     Ok(match &mount.source {
-        Source::Path { path, recursive, propagation } => Mount {
+        Source::Path {
+            path,
+            recursive,
+            propagation,
+        } => Mount {
             destination: mount.target.clone(),
             kind: "bind".to_owned(),
             source: path.to_string_lossy().into_owned(),
@@ -211,7 +255,11 @@ fn bind_options(recursive: bool, read_only: ReadOnly, propagation: Option<Propag
     };
     let bind = if recursive { "rbind" } else { "bind" };
     let propagation = propagation.unwrap_or(Propagation::Rprivate).as_str();
-    [Some(bind), read_only, Some(propagation)].into_iter().flatten().map(str::to_owned).collect()
+    [Some(bind), read_only, Some(propagation)]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Words that a tmpfs takes, with what they are a choice of: the last word of a choice wins.
@@ -254,7 +302,10 @@ fn tmpfs_choice(option: &str) -> Option<&'static str> {
     if let Some((name, _)) = option.split_once('=') {
         return TMPFS_VALUES.iter().copied().find(|known| *known == name);
     }
-    TMPFS_WORDS.iter().find(|(word, _)| *word == option).map(|(_, choice)| *choice)
+    TMPFS_WORDS
+        .iter()
+        .find(|(word, _)| *word == option)
+        .map(|(_, choice)| *choice)
 }
 
 /// Checks the options of a tmpfs: `--tmpfs` takes any of mount(8) that a tmpfs has.
@@ -279,8 +330,11 @@ fn merged_tmpfs_options(options: &[String], read_only: ReadOnly) -> Result<Vec<S
     all.extend((read_only != ReadOnly::No).then(|| "ro".to_owned()));
     all.extend(options.iter().filter(|option| *option != "defaults").cloned());
     let mut seen = BTreeSet::new();
-    let mut merged: Vec<String> =
-        all.into_iter().rev().filter(|option| seen.insert(tmpfs_choice(option))).collect();
+    let mut merged: Vec<String> = all
+        .into_iter()
+        .rev()
+        .filter(|option| seen.insert(tmpfs_choice(option)))
+        .collect();
     merged.reverse();
     Ok(merged)
 }
@@ -292,7 +346,12 @@ fn root_propagation(
 ) -> Result<Option<RootfsPropagation>, TranslateError> {
     let mut root = None;
     for mount in mounts {
-        let Source::Path { path, propagation: Some(propagation), .. } = &mount.source else {
+        let Source::Path {
+            path,
+            propagation: Some(propagation),
+            ..
+        } = &mount.source
+        else {
             continue;
         };
         match propagation {
@@ -315,15 +374,16 @@ fn ensure(path: &Path, mountinfo: &str, tags: &[&str], wanted: &'static str) -> 
     let mounts = mountinfo.lines().filter_map(|line| {
         let mut fields = line.split(' ');
         let mount = fields.nth(4)?;
-        path.starts_with(mount).then(|| (mount, fields.skip(1).take_while(|field| *field != "-")))
+        path.starts_with(mount)
+            .then(|| (mount, fields.skip(1).take_while(|field| *field != "-")))
     });
     // Of two mounts at one place the later one is on top.
     let (mount, mut optional) = mounts
         .max_by_key(|(mount, _)| mount.len())
         .map_or(("/", None), |(mount, optional)| (mount, Some(optional)));
-    let has = optional.as_mut().is_some_and(|fields| {
-        fields.any(|field| tags.iter().any(|tag| field.starts_with(tag)))
-    });
+    let has = optional
+        .as_mut()
+        .is_some_and(|fields| fields.any(|field| tags.iter().any(|tag| field.starts_with(tag))));
     if has {
         return Ok(());
     }
@@ -355,18 +415,32 @@ mod tests {
 
     #[test]
     fn own_mounts_hide_inherited_ones_and_memory_is_not_inherited() {
-        let memory = MountKind::Tmpfs { size: 0, mode: None, options: vec![] };
+        let memory = MountKind::Tmpfs {
+            size: 0,
+            mode: None,
+            options: vec![],
+        };
         let other = ContainerSpec {
             mounts: vec![
                 bind("/a", "/other/a"),
                 bind("/b", "/other/b"),
-                MountSpec { target: "/t".into(), read_only: false, kind: memory },
+                MountSpec {
+                    target: "/t".into(),
+                    read_only: false,
+                    kind: memory,
+                },
             ],
             ..ContainerSpec::default()
         };
-        let spec = ContainerSpec { mounts: vec![bind("/b", "/own/b")], ..ContainerSpec::default() };
+        let spec = ContainerSpec {
+            mounts: vec![bind("/b", "/own/b")],
+            ..ContainerSpec::default()
+        };
         let found = effective(&spec, &[(&other, true)]);
-        let shown: Vec<(&str, bool)> = found.iter().map(|mount| (mount.target.as_str(), mount.read_only)).collect();
+        let shown: Vec<(&str, bool)> = found
+            .iter()
+            .map(|mount| (mount.target.as_str(), mount.read_only))
+            .collect();
         assert_eq!(shown, [("/a", true), ("/b", false)]);
     }
 
@@ -374,14 +448,32 @@ mod tests {
     fn tmpfs_options_are_merged_the_last_of_a_choice_wins() {
         let merge = |options: &[&str], read_only| merged_tmpfs_options(&owned(options), read_only);
         let check = |options: &[&str], expected: &[&str]| {
-            assert_eq!(merge(options, ReadOnly::No).unwrap(), owned(expected), "{options:?}");
+            assert_eq!(
+                merge(options, ReadOnly::No).unwrap(),
+                owned(expected),
+                "{options:?}"
+            );
         };
         check(&[], &["noexec", "nosuid", "nodev", "rprivate"]);
-        check(&["exec", "size=64m"], &["nosuid", "nodev", "rprivate", "exec", "size=64m"]);
-        check(&["rw", "size=1", "size=2"], &["noexec", "nosuid", "nodev", "rprivate", "rw", "size=2"]);
+        check(
+            &["exec", "size=64m"],
+            &["nosuid", "nodev", "rprivate", "exec", "size=64m"],
+        );
+        check(
+            &["rw", "size=1", "size=2"],
+            &["noexec", "nosuid", "nodev", "rprivate", "rw", "size=2"],
+        );
         check(&["defaults", "shared"], &["noexec", "nosuid", "nodev", "shared"]);
-        assert!(merge(&[], ReadOnly::Recursive).unwrap().contains(&"ro".to_owned()));
-        for (bad, shown) in [("wibble", r#"["wibble"]"#), ("wobble=1", r#"["wobble" "1"]"#), ("size", r#"["size"]"#)] {
+        assert!(
+            merge(&[], ReadOnly::Recursive)
+                .unwrap()
+                .contains(&"ro".to_owned())
+        );
+        for (bad, shown) in [
+            ("wibble", r#"["wibble"]"#),
+            ("wobble=1", r#"["wobble" "1"]"#),
+            ("size", r#"["size"]"#),
+        ] {
             let error = merge(&[bad], ReadOnly::No).unwrap_err();
             assert_eq!(error.to_string(), format!("invalid tmpfs option {shown}"));
         }
@@ -400,19 +492,31 @@ mod tests {
         let check = |path: &str, propagation, expected: Result<Option<RootfsPropagation>, &str>| {
             let mounts = [UserMount {
                 target: "/m".into(),
-                source: Source::Path { path: path.into(), recursive: true, propagation: Some(propagation) },
+                source: Source::Path {
+                    path: path.into(),
+                    recursive: true,
+                    propagation: Some(propagation),
+                },
                 read_only: ReadOnly::No,
             }];
             let found = root_propagation(&mounts, info).map_err(|error| error.to_string());
             assert_eq!(found, expected.map_err(str::to_owned), "{path} {propagation:?}");
         };
         check("/home", Propagation::Rshared, Ok(Some(RootfsPropagation::Shared)));
-        check("/data/x", Propagation::Rslave, Ok(Some(RootfsPropagation::Rslave)));
+        check(
+            "/data/x",
+            Propagation::Rslave,
+            Ok(Some(RootfsPropagation::Rslave)),
+        );
         check("/priv", Propagation::Rprivate, Ok(None));
         let refused = "path /data is mounted on /data but it is not a shared mount";
         check("/data", Propagation::Shared, Err(refused));
         let refused = "path /priv/x is mounted on /priv but it is not a shared or slave mount";
         check("/priv/x", Propagation::Slave, Err(refused));
-        check("/database", Propagation::Slave, Ok(Some(RootfsPropagation::Rslave)));
+        check(
+            "/database",
+            Propagation::Slave,
+            Ok(Some(RootfsPropagation::Rslave)),
+        );
     }
 }

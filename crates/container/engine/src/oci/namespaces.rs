@@ -71,8 +71,14 @@ pub(super) fn translate(
     ];
     let namespaces = wanted.into_iter().filter_map(|(kind, wanted)| match wanted {
         Wanted::Host => None,
-        Wanted::New => Some(LinuxNamespace { kind, path: String::new() }),
-        Wanted::Path(path) => Some(LinuxNamespace { kind, path: path.to_string_lossy().into_owned() }),
+        Wanted::New => Some(LinuxNamespace {
+            kind,
+            path: String::new(),
+        }),
+        Wanted::Path(path) => Some(LinuxNamespace {
+            kind,
+            path: path.to_string_lossy().into_owned(),
+        }),
     });
     Ok(namespaces.collect())
 }
@@ -98,7 +104,10 @@ fn pid<'a>(isolation: &Isolation, joined: &Joined<'a>) -> Result<Wanted<'a>, Tra
     match isolation.pid {
         PidNamespace::Private => Ok(Wanted::New),
         PidNamespace::Host => Ok(Wanted::Host),
-        PidNamespace::Container(_) => joined.pid.map(Wanted::Path).ok_or(TranslateError::NotRunning("PID")),
+        PidNamespace::Container(_) => joined
+            .pid
+            .map(Wanted::Path)
+            .ok_or(TranslateError::NotRunning("PID")),
     }
 }
 
@@ -106,7 +115,10 @@ fn ipc<'a>(isolation: &Isolation, joined: &Joined<'a>) -> Result<Wanted<'a>, Tra
     match isolation.ipc {
         IpcNamespace::None | IpcNamespace::Private | IpcNamespace::Shareable => Ok(Wanted::New),
         IpcNamespace::Host => Ok(Wanted::Host),
-        IpcNamespace::Container(_) => joined.ipc.map(Wanted::Path).ok_or(TranslateError::NotRunning("IPC")),
+        IpcNamespace::Container(_) => joined
+            .ipc
+            .map(Wanted::Path)
+            .ok_or(TranslateError::NotRunning("IPC")),
     }
 }
 
@@ -141,7 +153,11 @@ const IPC: &[&str] = &[
 pub(super) fn sysctls(spec: &ContainerSpec) -> Result<BTreeMap<String, String>, TranslateError> {
     let mut sysctls = BTreeMap::new();
     if matches!(spec.network.mode, NetworkMode::Networks | NetworkMode::None) {
-        sysctls.extend(NETWORK_DEFAULTS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        sysctls.extend(
+            NETWORK_DEFAULTS
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
     }
     for (name, value) in &spec.isolation.sysctls {
         check_sysctl(name, spec)?;
@@ -157,12 +173,25 @@ pub(super) fn sysctls(spec: &ContainerSpec) -> Result<BTreeMap<String, String>, 
 
 fn check_sysctl(name: &str, spec: &ContainerSpec) -> Result<(), TranslateError> {
     let dotted = name.replace('/', ".");
-    let refuse = |namespace| Err(TranslateError::Sysctl { name: name.to_owned(), namespace });
+    let refuse = |namespace| {
+        Err(TranslateError::Sysctl {
+            name: name.to_owned(),
+            namespace,
+        })
+    };
     if IPC.contains(&dotted.as_str()) || dotted.starts_with("fs.mqueue.") {
-        return if spec.isolation.ipc == IpcNamespace::Host { refuse("ipc") } else { Ok(()) };
+        return if spec.isolation.ipc == IpcNamespace::Host {
+            refuse("ipc")
+        } else {
+            Ok(())
+        };
     }
     if dotted.starts_with("net.") {
-        return if spec.network.mode == NetworkMode::Host { refuse("network") } else { Ok(()) };
+        return if spec.network.mode == NetworkMode::Host {
+            refuse("network")
+        } else {
+            Ok(())
+        };
     }
     match dotted.as_str() {
         "kernel.domainname" if spec.isolation.uts == UtsNamespace::Private => Ok(()),
@@ -195,7 +224,13 @@ mod tests {
             spec.hostname = "own".into();
         };
         assert_eq!(name(both, None), "own");
-        assert_eq!(name(|spec| spec.network.mode = NetworkMode::Container("x".into()), Some("peer")), "peer");
+        assert_eq!(
+            name(
+                |spec| spec.network.mode = NetworkMode::Container("x".into()),
+                Some("peer")
+            ),
+            "peer"
+        );
     }
 
     #[test]
@@ -238,7 +273,10 @@ mod tests {
         let of = |set: fn(&mut ContainerSpec)| sysctls(&spec(set)).unwrap();
         assert_eq!(of(|_| {}).len(), 2);
         assert_eq!(of(|spec| spec.network.mode = NetworkMode::Host).len(), 0);
-        assert_eq!(of(|spec| spec.network.mode = NetworkMode::Container("x".into())).len(), 0);
+        assert_eq!(
+            of(|spec| spec.network.mode = NetworkMode::Container("x".into())).len(),
+            0
+        );
         let own = of(|spec| {
             let start = "net.ipv4.ip_unprivileged_port_start".to_owned();
             spec.isolation.sysctls.insert(start, "1024".into());

@@ -17,12 +17,19 @@ pub(super) fn translate(
 ) -> Result<Process, TranslateError> {
     let isolation = &spec.isolation;
     Ok(Process {
-        cwd: if spec.cwd.is_empty() { "/".to_owned() } else { spec.cwd.clone() },
+        cwd: if spec.cwd.is_empty() {
+            "/".to_owned()
+        } else {
+            spec.cwd.clone()
+        },
         terminal: spec.tty,
         console_size: spec
             .terminal_size
             .filter(|_| spec.tty)
-            .map(|(rows, columns)| ConsoleSize { height: rows.into(), width: columns.into() }),
+            .map(|(rows, columns)| ConsoleSize {
+                height: rows.into(),
+                width: columns.into(),
+            }),
         user: runtime::spec::User {
             uid: user.uid,
             gid: user.gid,
@@ -46,7 +53,13 @@ pub(super) fn capabilities_of(isolation: &Isolation, facts: &Facts) -> Result<Ca
     let changes = &isolation.capabilities;
     capabilities(&changes.add, &changes.drop)?;
     let basis = CapabilitySet::DOCKER_DEFAULT;
-    let tweaked = capability::tweak(basis, &changes.add, &changes.drop, isolation.privileged, available);
+    let tweaked = capability::tweak(
+        basis,
+        &changes.add,
+        &changes.drop,
+        isolation.privileged,
+        available,
+    );
     tweaked.map_err(|error| Invalid::new(format!("invalid capabilities: {error}")))
 }
 
@@ -85,7 +98,11 @@ fn rlimits(
         .map(|ulimit| {
             let kind = rlimit_type(&ulimit.name)
                 .ok_or_else(|| Invalid::new(format!("invalid ulimit type: {}", ulimit.name)))?;
-            let wanted = PosixRlimit { kind, soft: limit(ulimit.soft), hard: limit(ulimit.hard) };
+            let wanted = PosixRlimit {
+                kind,
+                soft: limit(ulimit.soft),
+                hard: limit(ulimit.hard),
+            };
             Ok(within_reach(wanted, facts, warnings))
         })
         .collect()
@@ -97,8 +114,15 @@ fn within_reach(wanted: PosixRlimit, facts: &Facts, warnings: &mut Vec<String>) 
     if facts.runtime.capabilities.contains(Capability::SysResource) || wanted.hard <= own {
         return wanted;
     }
-    warnings.push(format!("{} is limited to {own}: this node may not raise it", wanted.kind));
-    PosixRlimit { kind: wanted.kind, soft: wanted.soft.min(own), hard: own }
+    warnings.push(format!(
+        "{} is limited to {own}: this node may not raise it",
+        wanted.kind
+    ));
+    PosixRlimit {
+        kind: wanted.kind,
+        soft: wanted.soft.min(own),
+        hard: own,
+    }
 }
 
 /// -1 is no limit.
@@ -107,10 +131,11 @@ fn limit(value: i64) -> u64 {
 }
 
 pub(super) fn rlimit_type(name: &str) -> Option<RlimitType> {
-    RlimitType::ALL
-        .iter()
-        .copied()
-        .find(|kind| kind.as_str().strip_prefix("RLIMIT_").is_some_and(|bare| bare.eq_ignore_ascii_case(name)))
+    RlimitType::ALL.iter().copied().find(|kind| {
+        kind.as_str()
+            .strip_prefix("RLIMIT_")
+            .is_some_and(|bare| bare.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The filter: none for a privileged container unless it names a profile.
@@ -152,12 +177,21 @@ mod tests {
     fn limits_above_our_own_degrade_only_where_they_have_to() {
         let mut facts = facts();
         facts.hard_limits.insert(RlimitType::Nofile, 20_000);
-        let ulimit = |soft, hard| [Ulimit { name: "nofile".into(), soft, hard }];
+        let ulimit = |soft, hard| {
+            [Ulimit {
+                name: "nofile".into(),
+                soft,
+                hard,
+            }]
+        };
         let mut check = |capabilities, soft, hard, expected: (u64, u64), warned: usize| {
             facts.runtime.capabilities = capabilities;
             let mut warnings = Vec::new();
             let found = rlimits(&ulimit(soft, hard), &facts, &mut warnings).unwrap();
-            assert_eq!((found[0].soft, found[0].hard, warnings.len()), (expected.0, expected.1, warned));
+            assert_eq!(
+                (found[0].soft, found[0].hard, warnings.len()),
+                (expected.0, expected.1, warned)
+            );
         };
         let plain = CapabilitySet::DOCKER_DEFAULT;
         check(plain, 1024, 4096, (1024, 4096), 0);
@@ -171,7 +205,11 @@ mod tests {
         let check = |host: bool, loaded: bool, privileged: bool, asked: &str, expected: &str| {
             let mut facts = facts();
             (facts.runtime.apparmor, facts.docker_apparmor) = (host, loaded);
-            let isolation = Isolation { privileged, apparmor: asked.into(), ..Isolation::default() };
+            let isolation = Isolation {
+                privileged,
+                apparmor: asked.into(),
+                ..Isolation::default()
+            };
             assert_eq!(apparmor(&isolation, &facts), expected);
         };
         check(false, true, false, "mine", "");
@@ -188,14 +226,20 @@ mod tests {
             (spec.isolation.seccomp, spec.isolation.privileged) = (seccomp, privileged);
             super::seccomp(&spec, &facts()).map(|filter| filter.map(|filter| filter.syscalls.len()))
         };
-        assert!(check(Seccomp::Default, false).unwrap().is_some_and(|rules| rules > 10));
+        assert!(
+            check(Seccomp::Default, false)
+                .unwrap()
+                .is_some_and(|rules| rules > 10)
+        );
         assert_eq!(check(Seccomp::Default, true).unwrap(), None);
         assert_eq!(check(Seccomp::Unconfined, false).unwrap(), None);
         let own = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["swapon"],"action":"SCMP_ACT_ERRNO"}]}"#;
         for privileged in [false, true] {
             assert_eq!(check(Seccomp::Profile(own.into()), privileged).unwrap(), Some(1));
         }
-        let error = check(Seccomp::Profile("{".into()), false).unwrap_err().to_string();
+        let error = check(Seccomp::Profile("{".into()), false)
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("decoding seccomp profile failed: "), "{error}");
     }
 }

@@ -21,7 +21,9 @@ pub fn limits(resources: &Resources, host: &dyn HostDevices) -> Result<LinuxReso
     Ok(LinuxResources {
         memory: some(memory(resources)),
         cpu: some(cpu(resources)?),
-        pids: resources.pids_limit.map(|limit| LinuxPids { limit: Some(if limit <= 0 { -1 } else { limit }) }),
+        pids: resources.pids_limit.map(|limit| LinuxPids {
+            limit: Some(if limit <= 0 { -1 } else { limit }),
+        }),
         block_io: some(block_io(resources, host)?),
         ..LinuxResources::default()
     })
@@ -38,7 +40,9 @@ fn memory(resources: &Resources) -> LinuxMemory {
         limit: positive(resources.memory),
         reservation: positive(resources.memory_reservation),
         swap: swap(resources),
-        swappiness: resources.memory_swappiness.and_then(|percent| u64::try_from(percent).ok()),
+        swappiness: resources
+            .memory_swappiness
+            .and_then(|percent| u64::try_from(percent).ok()),
         disable_oom_killer: resources.oom_kill_disable.then_some(true),
         ..LinuxMemory::default()
     }
@@ -67,7 +71,9 @@ fn cpu(resources: &Resources) -> Result<LinuxCpu, Invalid> {
     Ok(LinuxCpu {
         shares: (shares != 0).then_some(shares),
         quota: share.or(nonzero(resources.cpu_quota)),
-        period: share.map(|_| CPU_PERIOD.unsigned_abs()).or(period(resources.cpu_period)),
+        period: share
+            .map(|_| CPU_PERIOD.unsigned_abs())
+            .or(period(resources.cpu_period)),
         realtime_runtime: nonzero(resources.cpu_realtime_runtime),
         realtime_period: period(resources.cpu_realtime_period),
         cpus: resources.cpuset_cpus.clone(),
@@ -89,7 +95,12 @@ fn block_io(resources: &Resources, host: &dyn HostDevices) -> Result<LinuxBlockI
     let weights = resources.blkio_weight_device.iter().map(|weight| {
         let device = device(&weight.path, host)?;
         let (major, minor) = (device.major.into(), device.minor.into());
-        Ok(LinuxWeightDevice { major, minor, weight: Some(weight.weight), leaf_weight: None })
+        Ok(LinuxWeightDevice {
+            major,
+            minor,
+            weight: Some(weight.weight),
+            leaf_weight: None,
+        })
     });
     Ok(LinuxBlockIo {
         weight: (resources.blkio_weight != 0).then_some(resources.blkio_weight),
@@ -104,12 +115,21 @@ fn block_io(resources: &Resources, host: &dyn HostDevices) -> Result<LinuxBlockI
 
 fn throttle(limit: &BlockIoLimit, host: &dyn HostDevices) -> Result<LinuxThrottleDevice, TranslateError> {
     let device = device(&limit.path, host)?;
-    Ok(LinuxThrottleDevice { major: device.major.into(), minor: device.minor.into(), rate: limit.rate })
+    Ok(LinuxThrottleDevice {
+        major: device.major.into(),
+        minor: device.minor.into(),
+        rate: limit.rate,
+    })
 }
 
 fn device(path: &str, host: &dyn HostDevices) -> Result<Device, TranslateError> {
-    let fail = |reason: String| TranslateError::Stat { path: path.to_owned(), reason };
-    let resolved = host.resolve(Path::new(path)).map_err(|error| fail(reason(&error)))?;
+    let fail = |reason: String| TranslateError::Stat {
+        path: path.to_owned(),
+        reason,
+    };
+    let resolved = host
+        .resolve(Path::new(path))
+        .map_err(|error| fail(reason(&error)))?;
     match host.look(&resolved).map_err(|error| fail(reason(&error)))? {
         Found::Device(device) => Ok(device),
         Found::Directory(_) | Found::Other => Err(fail("not a device node".to_owned())),
@@ -152,17 +172,36 @@ mod tests {
     fn processors_become_a_quota() {
         let cpu = translated(|r| r.nano_cpus = 1_500_000_000).cpu.unwrap();
         assert_eq!((cpu.quota, cpu.period), (Some(150_000), Some(100_000)));
-        let cpu = translated(|r| (r.cpu_period, r.cpu_quota) = (50_000, -1)).cpu.unwrap();
+        let cpu = translated(|r| (r.cpu_period, r.cpu_quota) = (50_000, -1))
+            .cpu
+            .unwrap();
         assert_eq!((cpu.quota, cpu.period), (Some(-1), Some(50_000)));
-        let cpu = translated(|r| (r.cpu_shares, r.cpuset_cpus) = (512, "0-1".into())).cpu.unwrap();
+        let cpu = translated(|r| (r.cpu_shares, r.cpuset_cpus) = (512, "0-1".into()))
+            .cpu
+            .unwrap();
         assert_eq!((cpu.shares, cpu.cpus.as_str()), (Some(512), "0-1"));
-        let error = limits(&Resources { cpu_shares: -1, ..Resources::default() }, &host()).unwrap_err();
-        assert_eq!(error.to_string(), "invalid CPU shares (-1): value must be a positive integer");
+        let error = limits(
+            &Resources {
+                cpu_shares: -1,
+                ..Resources::default()
+            },
+            &host(),
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid CPU shares (-1): value must be a positive integer"
+        );
     }
 
     #[test]
     fn no_limit_of_processes_is_said_as_minus_one() {
-        for (asked, expected) in [(None, None), (Some(0), Some(-1)), (Some(-5), Some(-1)), (Some(10), Some(10))] {
+        for (asked, expected) in [
+            (None, None),
+            (Some(0), Some(-1)),
+            (Some(-5), Some(-1)),
+            (Some(10), Some(10)),
+        ] {
             let pids = translated(|r| r.pids_limit = asked).pids;
             assert_eq!(pids.and_then(|pids| pids.limit), expected);
         }
@@ -174,7 +213,10 @@ mod tests {
         let limit = |rate| vec![BlockIoLimit { path: path(), rate }];
         let io = translated(|r| {
             r.blkio_weight = 300;
-            r.blkio_weight_device = vec![WeightDevice { path: path(), weight: 20 }];
+            r.blkio_weight_device = vec![WeightDevice {
+                path: path(),
+                weight: 20,
+            }];
             (r.blkio_read_bps, r.blkio_write_bps) = (limit(1), limit(2));
             (r.blkio_read_iops, r.blkio_write_iops) = (limit(3), limit(4));
         });
@@ -186,9 +228,15 @@ mod tests {
             &io.throttle_read_iops_device,
             &io.throttle_write_iops_device,
         ];
-        assert_eq!(rates.map(|devices| (devices[0].major, devices[0].rate)), [(8, 1), (8, 2), (8, 3), (8, 4)]);
+        assert_eq!(
+            rates.map(|devices| (devices[0].major, devices[0].rate)),
+            [(8, 1), (8, 2), (8, 3), (8, 4)]
+        );
         let missing = Resources {
-            blkio_read_bps: vec![BlockIoLimit { path: "/dev/none".into(), rate: 1 }],
+            blkio_read_bps: vec![BlockIoLimit {
+                path: "/dev/none".into(),
+                rate: 1,
+            }],
             ..Resources::default()
         };
         let error = limits(&missing, &host()).unwrap_err();

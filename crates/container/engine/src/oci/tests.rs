@@ -44,7 +44,10 @@ fn translated_with(
         mounts: &mounts,
         mountinfo: "22 1 8:1 / / rw shared:1 - ext4 /dev/sda rw\n",
         files: files(),
-        joined: Joined { network: Some(Path::new("/run/g/netns/1")), ..Joined::default() },
+        joined: Joined {
+            network: Some(Path::new("/run/g/netns/1")),
+            ..Joined::default()
+        },
     };
     change(&mut inputs);
     translate(spec, &inputs)
@@ -55,7 +58,10 @@ fn translated(spec: &ContainerSpec) -> Spec {
 }
 
 fn plain(args: &[&str]) -> ContainerSpec {
-    let mut spec = ContainerSpec { args: defaults::owned(args), ..ContainerSpec::default() };
+    let mut spec = ContainerSpec {
+        args: defaults::owned(args),
+        ..ContainerSpec::default()
+    };
     spec.isolation.seccomp = Seccomp::Unconfined;
     spec
 }
@@ -88,9 +94,16 @@ fn a_container_with_everything() {
     let resources = &mut spec.resources;
     (resources.memory, resources.nano_cpus, resources.pids_limit) = (64 << 20, 500_000_000, Some(20));
     (resources.oom_score_adj, resources.cpuset_cpus) = (100, "0".into());
-    resources.ulimits = vec![Ulimit { name: "nofile".into(), soft: 1024, hard: -1 }];
-    resources.devices =
-        vec![DeviceMapping { source: "/dev/sda".into(), target: "/dev/xvda".into(), permissions: "r".into() }];
+    resources.ulimits = vec![Ulimit {
+        name: "nofile".into(),
+        soft: 1024,
+        hard: -1,
+    }];
+    resources.devices = vec![DeviceMapping {
+        source: "/dev/sda".into(),
+        target: "/dev/xvda".into(),
+        permissions: "r".into(),
+    }];
     resources.device_cgroup_rules = defaults::owned(&["c 42:* rmw"]);
     spec.read_only_rootfs = true;
     spec.mounts = vec![
@@ -99,7 +112,11 @@ fn a_container_with_everything() {
         MountSpec {
             target: "/tmp".into(),
             read_only: false,
-            kind: MountKind::Tmpfs { size: 1 << 20, mode: Some(0o1777), options: defaults::owned(&["exec"]) },
+            kind: MountKind::Tmpfs {
+                size: 1 << 20,
+                mode: Some(0o1777),
+                options: defaults::owned(&["exec"]),
+            },
         },
         volume("/etc/hosts"),
     ];
@@ -129,11 +146,18 @@ fn bind(target: &str, read_only: bool, propagation: Option<Propagation>) -> Moun
 }
 
 fn volume(target: &str) -> MountSpec {
-    let source = VolumeSource::Anonymous { labels: Default::default() };
+    let source = VolumeSource::Anonymous {
+        labels: Default::default(),
+    };
     MountSpec {
         target: target.into(),
         read_only: false,
-        kind: MountKind::Volume { source, no_copy: false, subpath: String::new(), propagation: None },
+        kind: MountKind::Volume {
+            source,
+            no_copy: false,
+            subpath: String::new(),
+            propagation: None,
+        },
     }
 }
 
@@ -143,7 +167,10 @@ fn mount<'a>(spec: &'a Spec, target: &str) -> Option<&'a runtime::spec::Mount> {
 
 fn namespaces_of(spec: &Spec) -> Vec<String> {
     let namespaces = &spec.linux.as_ref().unwrap().namespaces;
-    namespaces.iter().map(|namespace| format!("{}{}", namespace.kind, namespace.path)).collect()
+    namespaces
+        .iter()
+        .map(|namespace| format!("{}{}", namespace.kind, namespace.path))
+        .collect()
 }
 
 #[test]
@@ -157,13 +184,24 @@ fn namespaces_are_new_joined_or_the_host_s() {
             pid: Some(Path::new("/p")),
             hostname: None,
         };
-        let found = translated_with(&spec, |inputs| inputs.joined = joined).unwrap().spec;
+        let found = translated_with(&spec, |inputs| inputs.joined = joined)
+            .unwrap()
+            .spec;
         assert_eq!(namespaces_of(&found), expected);
     };
     check(|_| {}, &["mount", "network/n", "uts", "pid", "ipc"]);
-    check(|s| s.network.mode = NetworkMode::None, &["mount", "network", "uts", "pid", "ipc"]);
-    check(|s| s.network.mode = NetworkMode::Host, &["mount", "uts", "pid", "ipc"]);
-    check(|s| s.isolation.cgroup = CgroupNamespace::Private, &["mount", "network/n", "uts", "pid", "ipc", "cgroup"]);
+    check(
+        |s| s.network.mode = NetworkMode::None,
+        &["mount", "network", "uts", "pid", "ipc"],
+    );
+    check(
+        |s| s.network.mode = NetworkMode::Host,
+        &["mount", "uts", "pid", "ipc"],
+    );
+    check(
+        |s| s.isolation.cgroup = CgroupNamespace::Private,
+        &["mount", "network/n", "uts", "pid", "ipc", "cgroup"],
+    );
     check(
         |s| {
             s.isolation.pid = PidNamespace::Container("x".into());
@@ -186,7 +224,10 @@ fn a_namespace_of_a_container_that_does_not_run_cannot_be_joined() {
         let mut spec = plain(&["sh"]);
         set(&mut spec);
         let error = translated_with(&spec, |inputs| inputs.joined = Joined::default()).unwrap_err();
-        assert_eq!(error.to_string(), format!("cannot join the {kind} namespace of a container that is not running"));
+        assert_eq!(
+            error.to_string(),
+            format!("cannot join the {kind} namespace of a container that is not running")
+        );
     };
     check(|s| s.network.mode = NetworkMode::Container("x".into()), "network");
     check(|s| s.isolation.pid = PidNamespace::Container("x".into()), "PID");
@@ -211,14 +252,30 @@ fn shared_memory_is_private_shared_or_not_there() {
     let mut spec = plain(&["sh"]);
     spec.shm_size = 1 << 20;
     let own = translated(&spec);
-    assert!(mount(&own, "/dev/shm").unwrap().options.contains(&"size=1048576".to_owned()));
-    let shared = translated_with(&spec, |inputs| inputs.files.shm = Some(Path::new("/run/g/shm"))).unwrap().spec;
+    assert!(
+        mount(&own, "/dev/shm")
+            .unwrap()
+            .options
+            .contains(&"size=1048576".to_owned())
+    );
+    let shared = translated_with(&spec, |inputs| inputs.files.shm = Some(Path::new("/run/g/shm")))
+        .unwrap()
+        .spec;
     assert_eq!(mount(&shared, "/dev/shm").unwrap().options, ["rbind", "rprivate"]);
     spec.isolation.ipc = IpcNamespace::None;
     assert!(mount(&translated(&spec), "/dev/shm").is_none());
     spec.mounts = vec![bind("/dev/shm", false, None)];
-    let hidden = translated_with(&spec, |inputs| inputs.files.shm = Some(Path::new("/run/g/shm"))).unwrap().spec;
-    assert_eq!(hidden.mounts.iter().filter(|mount| mount.destination == "/dev/shm").count(), 1);
+    let hidden = translated_with(&spec, |inputs| inputs.files.shm = Some(Path::new("/run/g/shm")))
+        .unwrap()
+        .spec;
+    assert_eq!(
+        hidden
+            .mounts
+            .iter()
+            .filter(|mount| mount.destination == "/dev/shm")
+            .count(),
+        1
+    );
     assert_eq!(mount(&hidden, "/dev/shm").unwrap().source, "/host/dev/shm");
 }
 
@@ -227,7 +284,11 @@ fn a_user_s_dev_replaces_everything_below_it() {
     let mut spec = plain(&["sh"]);
     spec.mounts = vec![bind("/dev", false, None)];
     let found = translated(&spec);
-    let below = found.mounts.iter().filter(|mount| mount.destination.starts_with("/dev")).count();
+    let below = found
+        .mounts
+        .iter()
+        .filter(|mount| mount.destination.starts_with("/dev"))
+        .count();
     assert_eq!((below, mount(&found, "/dev").unwrap().kind.as_str()), (1, "bind"));
 }
 
@@ -238,7 +299,12 @@ fn read_only_mounts_are_recursive_unless_told_otherwise() {
     spec.mounts = vec![bind("/m", true, None)];
     assert_eq!(options(&spec), "rbind,rro,rprivate");
     let set = |spec: &mut ContainerSpec, plain_bind, top| {
-        if let MountKind::Bind { non_recursive, read_only_non_recursive, .. } = &mut spec.mounts[0].kind {
+        if let MountKind::Bind {
+            non_recursive,
+            read_only_non_recursive,
+            ..
+        } = &mut spec.mounts[0].kind
+        {
             (*non_recursive, *read_only_non_recursive) = (plain_bind, top);
         }
     };

@@ -28,7 +28,11 @@ impl Invalid {
 
 /// Refuses where the condition holds.
 fn refuse(condition: bool, text: impl Into<String>) -> Result<(), Invalid> {
-    if condition { Err(Invalid::new(text)) } else { Ok(()) }
+    if condition {
+        Err(Invalid::new(text))
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks a container at create. Answers warnings; `spec` loses what the host cannot do.
@@ -38,12 +42,22 @@ fn refuse(condition: bool, text: impl Into<String>) -> Result<(), Invalid> {
 pub fn check(spec: &mut ContainerSpec, facts: &Facts) -> Result<Vec<String>, Invalid> {
     refuse(
         !spec.cwd.is_empty() && !spec.cwd.starts_with('/'),
-        format!("the working directory '{}' is invalid, it needs to be an absolute path", spec.cwd),
+        format!(
+            "the working directory '{}' is invalid, it needs to be an absolute path",
+            spec.cwd
+        ),
     )?;
-    if let Some(bad) = spec.env.iter().find(|entry| entry.is_empty() || entry.starts_with('=')) {
+    if let Some(bad) = spec
+        .env
+        .iter()
+        .find(|entry| entry.is_empty() || entry.starts_with('='))
+    {
         return Err(Invalid::new(format!("invalid environment variable: {bad}")));
     }
-    capabilities(&spec.isolation.capabilities.add, &spec.isolation.capabilities.drop)?;
+    capabilities(
+        &spec.isolation.capabilities.add,
+        &spec.isolation.capabilities.drop,
+    )?;
     let mut warnings = limits(&mut spec.resources, facts, false)?;
     let adjustment = spec.resources.oom_score_adj;
     refuse(
@@ -68,8 +82,14 @@ pub(super) fn capabilities(add: &[String], drop: &[String]) -> Result<(), Invali
         let unknown = |name: &&String| !name.eq_ignore_ascii_case("ALL") && Capability::parse(name).is_none();
         if let Some(name) = names.iter().find(unknown) {
             let name = name.to_ascii_uppercase();
-            let name = if name.starts_with("CAP_") { name } else { format!("CAP_{name}") };
-            return Err(Invalid::new(format!("invalid {option}: unknown capability: {name:?}")));
+            let name = if name.starts_with("CAP_") {
+                name
+            } else {
+                format!("CAP_{name}")
+            };
+            return Err(Invalid::new(format!(
+                "invalid {option}: unknown capability: {name:?}"
+            )));
         }
     }
     Ok(())
@@ -89,11 +109,17 @@ fn lists(resources: &Resources) -> Result<(), Invalid> {
     }
     for ulimit in &resources.ulimits {
         let name = &ulimit.name;
-        refuse(rlimit_type(name).is_none(), format!("invalid ulimit type: {name}"))?;
+        refuse(
+            rlimit_type(name).is_none(),
+            format!("invalid ulimit type: {name}"),
+        )?;
         let above = ulimit.hard != -1 && (ulimit.soft == -1 || ulimit.soft > ulimit.hard);
         refuse(
             above,
-            format!("ulimit soft limit must be less than or equal to hard limit: {} > {}", ulimit.soft, ulimit.hard),
+            format!(
+                "ulimit soft limit must be less than or equal to hard limit: {} > {}",
+                ulimit.soft, ulimit.hard
+            ),
         )?;
     }
     Ok(())
@@ -248,12 +274,14 @@ fn cpu(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> 
     )?;
     if resources.cpu_shares > 0 && !available.cpu_shares {
         warnings.push(
-            "Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded.".to_owned(),
+            "Your kernel does not support CPU shares or the cgroup is not mounted. Shares discarded."
+                .to_owned(),
         );
         resources.cpu_shares = 0;
     }
     if (resources.cpu_period != 0 || resources.cpu_quota != 0) && !available.cpu_quota {
-        warnings.push("Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.".to_owned());
+        warnings
+            .push("Your kernel does not support CPU CFS scheduler. CPU period/quota discarded.".to_owned());
         (resources.cpu_period, resources.cpu_quota) = (0, 0);
     }
     refuse(
@@ -269,7 +297,9 @@ fn cpu(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> 
 fn cpuset(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     let (cpus, mems) = (&mut resources.cpuset_cpus, &mut resources.cpuset_mems);
     if !(cpus.is_empty() && mems.is_empty()) && !facts.available.cpuset {
-        warnings.push("Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.".to_owned());
+        warnings.push(
+            "Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.".to_owned(),
+        );
         (*cpus, *mems) = (String::new(), String::new());
     }
     subset(cpus, &facts.cpus, "cpus", "CPUs")?;
@@ -278,11 +308,16 @@ fn cpuset(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) 
 
 fn subset(asked: &str, have: &BTreeSet<u32>, short: &str, long: &str) -> Result<(), Invalid> {
     let named = list(asked).ok_or_else(|| {
-        Invalid::new(format!("Invalid value {asked} for cpuset {short}: invalid format: {asked}"))
+        Invalid::new(format!(
+            "Invalid value {asked} for cpuset {short}: invalid format: {asked}"
+        ))
     })?;
     refuse(
         !named.is_subset(have),
-        format!("Requested {long} are not available - requested {asked}, available: {}", ranges(have)),
+        format!(
+            "Requested {long} are not available - requested {asked}, available: {}",
+            ranges(have)
+        ),
     )
 }
 
@@ -296,7 +331,11 @@ fn ranges(numbers: &BTreeSet<u32>) -> String {
         }
     }
     let show = |(first, last): &(u32, u32)| {
-        if first == last { first.to_string() } else { format!("{first}-{last}") }
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
     };
     runs.iter().map(show).collect::<Vec<_>>().join(",")
 }
@@ -304,7 +343,10 @@ fn ranges(numbers: &BTreeSet<u32>) -> String {
 fn block_io(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     let available = &facts.available;
     if resources.blkio_weight > 0 && !available.blkio_weight {
-        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
+        warnings.push(
+            "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded."
+                .to_owned(),
+        );
         resources.blkio_weight = 0;
     }
     refuse(
@@ -316,10 +358,26 @@ fn block_io(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>
         resources.blkio_weight_device.clear();
     }
     let throttles = [
-        (&mut resources.blkio_read_bps, "BPS Block I/O read limit", "Block I/O BPS read limit"),
-        (&mut resources.blkio_write_bps, "BPS Block I/O write limit", "Block I/O BPS write limit"),
-        (&mut resources.blkio_read_iops, "IOPS Block read limit", "Block I/O IOPS read limit"),
-        (&mut resources.blkio_write_iops, "IOPS Block write limit", "Block I/O IOPS write limit"),
+        (
+            &mut resources.blkio_read_bps,
+            "BPS Block I/O read limit",
+            "Block I/O BPS read limit",
+        ),
+        (
+            &mut resources.blkio_write_bps,
+            "BPS Block I/O write limit",
+            "Block I/O BPS write limit",
+        ),
+        (
+            &mut resources.blkio_read_iops,
+            "IOPS Block read limit",
+            "Block I/O IOPS read limit",
+        ),
+        (
+            &mut resources.blkio_write_iops,
+            "IOPS Block write limit",
+            "Block I/O IOPS write limit",
+        ),
     ];
     for (limits, support, discarded) in throttles {
         if !limits.is_empty() && !available.blkio_throttle {
@@ -351,8 +409,19 @@ pub fn updated(
         ($($field:ident),*) => { $( if change.$field != Resources::default().$field { next.$field = change.$field; } )* };
     }
     take!(
-        memory, memory_swap, memory_reservation, nano_cpus, cpu_shares, cpu_period, cpu_quota,
-        cpu_realtime_period, cpu_realtime_runtime, cpuset_cpus, cpuset_mems, pids_limit, blkio_weight
+        memory,
+        memory_swap,
+        memory_reservation,
+        nano_cpus,
+        cpu_shares,
+        cpu_period,
+        cpu_quota,
+        cpu_realtime_period,
+        cpu_realtime_runtime,
+        cpuset_cpus,
+        cpuset_mems,
+        pids_limit,
+        blkio_weight
     );
     Ok((next, warnings))
 }
@@ -391,7 +460,10 @@ fn conflict(current: &Resources, change: &Resources) -> Option<&'static str> {
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
         ),
     ];
-    rules.into_iter().find(|(broken, _)| *broken).map(|(_, text)| text)
+    rules
+        .into_iter()
+        .find(|(broken, _)| *broken)
+        .map(|(_, text)| text)
 }
 
 /// The limit of memory and swap that a container has; 0 where none was set, as upstream compares.

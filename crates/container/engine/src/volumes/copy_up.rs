@@ -41,7 +41,9 @@ fn directory(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, Error
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             let path = path.display();
-            Err(Error::Invalid(format!("cannot mount volume over existing file, file exists {path}")))
+            Err(Error::Invalid(format!(
+                "cannot mount volume over existing file, file exists {path}"
+            )))
         }
         Err(error) => Err(system("opening the image's content")(error)),
     }
@@ -52,7 +54,10 @@ fn through_pipe(source: BorrowedFd<'_>, destination: BorrowedFd<'_>) -> Result<(
     std::thread::scope(|scope| {
         let packing = scope.spawn(move || {
             let mut out = BufWriter::with_capacity(1 << 16, writer);
-            let options = Pack { contents: true, ..Pack::default() };
+            let options = Pack {
+                contents: true,
+                ..Pack::default()
+            };
             pack(source, Path::new("."), &options, &mut out).map_err(archive_error)?;
             out.flush().map_err(system(COPYING))
         });
@@ -60,7 +65,9 @@ fn through_pipe(source: BorrowedFd<'_>, destination: BorrowedFd<'_>) -> Result<(
         let unpacked = unpack(destination, Path::new("."), &mut archive, &Unpack::default());
         // Without a reader the writer ends at once.
         drop(archive);
-        let packed = packing.join().unwrap_or_else(|_| Err(Error::Unavailable("the copy was given up".into())));
+        let packed = packing
+            .join()
+            .unwrap_or_else(|_| Err(Error::Unavailable("the copy was given up".into())));
         unpacked.map_err(archive_error)?;
         packed
     })
@@ -74,7 +81,10 @@ fn archive_error(error: image::Error) -> Error {
 fn like(source: BorrowedFd<'_>, destination: BorrowedFd<'_>) -> io::Result<()> {
     let stat: Stat = rustix::fs::fstat(source)?;
     debug_assert_eq!(FileType::from_raw_mode(stat.st_mode), FileType::Directory);
-    let owner = (rustix::fs::Uid::from_raw(stat.st_uid), rustix::fs::Gid::from_raw(stat.st_gid));
+    let owner = (
+        rustix::fs::Uid::from_raw(stat.st_uid),
+        rustix::fs::Gid::from_raw(stat.st_gid),
+    );
     rustix::fs::fchown(destination, Some(owner.0), Some(owner.1))?;
     rustix::fs::fchmod(destination, Mode::from_raw_mode(stat.st_mode))?;
     for (name, value) in attributes(source)? {
@@ -92,9 +102,13 @@ fn attributes(file: BorrowedFd<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
         Err(rustix::io::Errno::OPNOTSUPP) => 0,
         Err(error) => return Err(error.into()),
     };
-    let listed = names[..length].split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok());
+    let listed = names[..length]
+        .split(|byte| *byte == 0)
+        .filter_map(|name| std::str::from_utf8(name).ok());
     let wanted = listed.filter(|name| {
-        ["user.", "security.", "system.posix_acl"].iter().any(|prefix| name.starts_with(prefix))
+        ["user.", "security.", "system.posix_acl"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     });
     wanted
         .map(|name| {

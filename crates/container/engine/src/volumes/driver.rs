@@ -35,10 +35,16 @@ const FLAGS: &[(&str, MountFlags)] = &[
 ];
 
 /// Words of `o` that say the default.
-const DEFAULTS: &[&str] = &["async", "atime", "defaults", "dev", "diratime", "exec", "rw", "suid"];
+const DEFAULTS: &[&str] = &[
+    "async", "atime", "defaults", "dev", "diratime", "exec", "rw", "suid",
+];
 
 /// An option, and the options it needs beside it.
-const NEEDS: &[(&str, &[&str])] = &[("device", &["type"]), ("o", &["device", "type"]), ("type", &["device"])];
+const NEEDS: &[(&str, &[&str])] = &[
+    ("device", &["type"]),
+    ("o", &["device", "type"]),
+    ("type", &["device"]),
+];
 
 impl Options {
     /// Reads the options; the error is upstream's text.
@@ -62,7 +68,9 @@ impl Options {
             "" => Ok(Self::Plain),
             "tmpfs" => Ok(tmpfs(&words)),
             "none" | "bind" => bind(get("device"), &words),
-            other => Err(format!("volumes of type {other:?} are not supported yet: use \"tmpfs\", or \"none\" with o=bind")),
+            other => Err(format!(
+                "volumes of type {other:?} are not supported yet: use \"tmpfs\", or \"none\" with o=bind"
+            )),
         }
     }
 }
@@ -76,7 +84,10 @@ fn tmpfs(words: &[&str]) -> Options {
             None => data.push(*word),
         }
     }
-    Options::Tmpfs { flags, data: data.join(",") }
+    Options::Tmpfs {
+        flags,
+        data: data.join(","),
+    }
 }
 
 /// A bind is made in the container's own mount namespace, where only these words have a meaning.
@@ -85,12 +96,16 @@ fn bind(device: &str, words: &[&str]) -> Result<Options, String> {
     if !words.contains(&"bind") && !words.contains(&"rbind") {
         return Err("a volume of type \"none\" needs o=bind or o=rbind".to_owned());
     }
-    let unknown = words.iter().find(|word| !MEANT.contains(word) && !DEFAULTS.contains(word));
+    let unknown = words
+        .iter()
+        .find(|word| !MEANT.contains(word) && !DEFAULTS.contains(word));
     if let Some(word) = unknown {
         return Err(format!("option {word:?} of a bind volume is not supported yet"));
     }
     if !device.starts_with('/') {
-        return Err(format!("device of a bind volume must be an absolute path: {device:?}"));
+        return Err(format!(
+            "device of a bind volume must be an absolute path: {device:?}"
+        ));
     }
     Ok(Options::Bind {
         source: PathBuf::from(device),
@@ -101,18 +116,29 @@ fn bind(device: &str, words: &[&str]) -> Result<Options, String> {
 
 /// There are no quotas of directories here, so a size can only be none.
 fn check_quota(size: &str) -> Result<(), String> {
-    let digits = size.trim_end_matches(|unit: char| unit.is_ascii_alphabetic()).trim();
+    let digits = size
+        .trim_end_matches(|unit: char| unit.is_ascii_alphabetic())
+        .trim();
     let bytes: f64 = digits.parse().map_err(|_| format!("invalid size: '{size}'"))?;
-    if bytes > 0.0 { Err("quota size requested but no quota support".to_owned()) } else { Ok(()) }
+    if bytes > 0.0 {
+        Err("quota size requested but no quota support".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks a name: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. The error is upstream's text.
 pub(super) fn check_name(name: &str) -> Result<(), String> {
     if name.len() == 1 {
-        return Err("volume name is too short, names should be at least two alphanumeric characters".to_owned());
+        return Err(
+            "volume name is too short, names should be at least two alphanumeric characters".to_owned(),
+        );
     }
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    let begins = name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric());
+    let begins = name
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_alphanumeric());
     // A longer one would be no name of a directory.
     if begins && name.bytes().all(fits) && name.len() <= 255 - super::REMOVING.len() {
         return Ok(());
@@ -126,7 +152,9 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 pub(super) fn check_driver(name: &str) -> Result<(), String> {
     match name {
         "" | super::LOCAL => Ok(()),
-        other => Err(format!("error looking up volume plugin {other}: plugin {other:?} not found")),
+        other => Err(format!(
+            "error looking up volume plugin {other}: plugin {other:?} not found"
+        )),
     }
 }
 
@@ -135,18 +163,45 @@ mod tests {
     use super::*;
 
     fn parse(options: &[(&str, &str)]) -> Result<Options, String> {
-        Options::parse(&options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+        Options::parse(
+            &options
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     #[test]
     fn what_a_volume_can_be() {
         assert_eq!(parse(&[]), Ok(Options::Plain));
         assert_eq!(parse(&[("size", "0")]), Ok(Options::Plain));
-        let memory = parse(&[("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m,uid=5,noexec,rw")]);
-        assert_eq!(memory, Ok(Options::Tmpfs { flags: MountFlags::NOEXEC, data: "size=1m,uid=5".into() }));
-        let bind = |recursive, read_only| Ok(Options::Bind { source: "/srv".into(), recursive, read_only });
-        assert_eq!(parse(&[("type", "none"), ("device", "/srv"), ("o", "bind")]), bind(false, false));
-        assert_eq!(parse(&[("type", "none"), ("device", "/srv"), ("o", "rbind,ro")]), bind(true, true));
+        let memory = parse(&[
+            ("type", "tmpfs"),
+            ("device", "tmpfs"),
+            ("o", "size=1m,uid=5,noexec,rw"),
+        ]);
+        assert_eq!(
+            memory,
+            Ok(Options::Tmpfs {
+                flags: MountFlags::NOEXEC,
+                data: "size=1m,uid=5".into()
+            })
+        );
+        let bind = |recursive, read_only| {
+            Ok(Options::Bind {
+                source: "/srv".into(),
+                recursive,
+                read_only,
+            })
+        };
+        assert_eq!(
+            parse(&[("type", "none"), ("device", "/srv"), ("o", "bind")]),
+            bind(false, false)
+        );
+        assert_eq!(
+            parse(&[("type", "none"), ("device", "/srv"), ("o", "rbind,ro")]),
+            bind(true, true)
+        );
     }
 
     #[test]
@@ -158,10 +213,22 @@ mod tests {
             (&[("o", "bind")], "missing required option: \"device\""),
             (&[("size", "1g")], "quota size requested but no quota support"),
             (&[("size", "big")], "invalid size: 'big'"),
-            (&[("type", "nfs"), ("device", ":/x")], "volumes of type \"nfs\" are not supported yet: use \"tmpfs\", or \"none\" with o=bind"),
-            (&[("type", "none"), ("device", "/x")], "a volume of type \"none\" needs o=bind or o=rbind"),
-            (&[("type", "none"), ("device", "x"), ("o", "bind")], "device of a bind volume must be an absolute path: \"x\""),
-            (&[("type", "none"), ("device", "/x"), ("o", "bind,noexec")], "option \"noexec\" of a bind volume is not supported yet"),
+            (
+                &[("type", "nfs"), ("device", ":/x")],
+                "volumes of type \"nfs\" are not supported yet: use \"tmpfs\", or \"none\" with o=bind",
+            ),
+            (
+                &[("type", "none"), ("device", "/x")],
+                "a volume of type \"none\" needs o=bind or o=rbind",
+            ),
+            (
+                &[("type", "none"), ("device", "x"), ("o", "bind")],
+                "device of a bind volume must be an absolute path: \"x\"",
+            ),
+            (
+                &[("type", "none"), ("device", "/x"), ("o", "bind,noexec")],
+                "option \"noexec\" of a bind volume is not supported yet",
+            ),
         ] {
             assert_eq!(parse(options), Err(text.to_owned()));
         }
@@ -172,9 +239,18 @@ mod tests {
         for good in ["ab", "a.b", "A_9-x", &"x".repeat(200)] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
-        assert!(check_name("a").unwrap_err().starts_with("volume name is too short"));
+        assert!(
+            check_name("a")
+                .unwrap_err()
+                .starts_with("volume name is too short")
+        );
         for bad in ["", ".a", "-a", "a/b", "a b", "é", "_a", &"x".repeat(255)] {
-            assert!(check_name(bad).unwrap_err().contains("includes invalid characters"), "{bad}");
+            assert!(
+                check_name(bad)
+                    .unwrap_err()
+                    .contains("includes invalid characters"),
+                "{bad}"
+            );
         }
     }
 }

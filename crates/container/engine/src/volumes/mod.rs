@@ -24,8 +24,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use driver::Options;
 use ::driver::{Clock, Rng};
+use driver::Options;
 use jiff::Timestamp;
 use store::Store;
 
@@ -129,7 +129,13 @@ impl Volumes {
             users: BTreeMap::new(),
             mounted: mounts::present(&directory),
         };
-        let inner = Inner { directory, store, clock, events, table: Mutex::new(table) };
+        let inner = Inner {
+            directory,
+            store,
+            clock,
+            events,
+            table: Mutex::new(table),
+        };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -167,7 +173,13 @@ impl Volumes {
             .and_then(|()| make_directory(&mountpoint, 0o755));
         made.map_err(system("making the volume's directory"))?;
         let created = Timestamp::try_from(self.0.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let volume = Volume { name: spec.name, options: spec.options, labels: spec.labels, created, mountpoint };
+        let volume = Volume {
+            name: spec.name,
+            options: spec.options,
+            labels: spec.labels,
+            created,
+            mountpoint,
+        };
         let (volume, made) = rows::insert(self.0.store.as_ref(), volume)?;
         let volume = Arc::new(volume);
         self.lock().volumes.insert(volume.name.clone(), volume.clone());
@@ -195,7 +207,13 @@ impl Volumes {
     /// The containers that use a volume, running or not.
     #[must_use]
     pub fn users(&self, name: &str) -> Vec<String> {
-        self.lock().users.get(name).into_iter().flatten().cloned().collect()
+        self.lock()
+            .users
+            .get(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// A container uses a volume from now on, until [`Self::unclaim`].
@@ -206,7 +224,11 @@ impl Volumes {
         let mut table = self.lock();
         let volume = table.volumes.get(name).cloned();
         let volume = volume.ok_or_else(|| Error::NotFound(format!("get {name}: no such volume")))?;
-        table.users.entry(name.to_owned()).or_default().insert(container.to_owned());
+        table
+            .users
+            .entry(name.to_owned())
+            .or_default()
+            .insert(container.to_owned());
         Ok(volume)
     }
 
@@ -278,7 +300,10 @@ impl Volumes {
         self.0.events.publish(Event {
             kind: Kind::Volume,
             action: action.to_owned(),
-            actor: Actor { id: name.to_owned(), attributes: attributes.iter().map(own).collect() },
+            actor: Actor {
+                id: name.to_owned(),
+                attributes: attributes.iter().map(own).collect(),
+            },
             time: Timestamp::try_from(self.0.clock.wall()).unwrap_or(Timestamp::UNIX_EPOCH),
         });
     }
@@ -298,7 +323,9 @@ impl Table {
         if let Some(users) = self.users.get(name).filter(|users| !users.is_empty()) {
             let users: Vec<&str> = users.iter().map(String::as_str).collect();
             let users = users.join(", ");
-            return Err(Error::Conflict(format!("remove {name}: volume is in use - [{users}]")));
+            return Err(Error::Conflict(format!(
+                "remove {name}: volume is in use - [{users}]"
+            )));
         }
         if self.volumes.remove(name).is_none() {
             return Err(Error::NotFound(format!("get {name}: no such volume")));
@@ -319,5 +346,8 @@ fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 fn system(context: &'static str) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::System { context: context.to_owned(), source }
+    move |source| Error::System {
+        context: context.to_owned(),
+        source,
+    }
 }

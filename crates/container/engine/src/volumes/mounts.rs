@@ -34,14 +34,30 @@ impl Volumes {
     pub fn mount(&self, name: &str, container: &str, subpath: &str) -> Result<Mounted, Error> {
         let volume = self.find(name)?;
         let mounted = match parsed(&volume)? {
-            Options::Plain => Mounted { source: volume.mountpoint.clone(), recursive: true, read_only: false },
-            Options::Bind { source, recursive, read_only } => Mounted { source, recursive, read_only },
+            Options::Plain => Mounted {
+                source: volume.mountpoint.clone(),
+                recursive: true,
+                read_only: false,
+            },
+            Options::Bind {
+                source,
+                recursive,
+                read_only,
+            } => Mounted {
+                source,
+                recursive,
+                read_only,
+            },
             Options::Tmpfs { flags, data } => {
                 self.hold(&volume, container, |target| {
                     let data = std::ffi::CString::new(data.as_str())?;
                     rustix::mount::mount("tmpfs", target, "tmpfs", flags, data.as_c_str()).map_err(Into::into)
                 })?;
-                Mounted { source: volume.mountpoint.clone(), recursive: true, read_only: false }
+                Mounted {
+                    source: volume.mountpoint.clone(),
+                    recursive: true,
+                    read_only: false,
+                }
             }
         };
         if !mounted.source.exists() {
@@ -49,7 +65,10 @@ impl Volumes {
             let text = format!("failed to mount local volume: mount {source}: no such file or directory");
             return Err(Error::Invalid(text));
         }
-        Ok(Mounted { source: within(&mounted.source, subpath)?, ..mounted })
+        Ok(Mounted {
+            source: within(&mounted.source, subpath)?,
+            ..mounted
+        })
     }
 
     /// A container has ended: file systems that nobody else uses are unmounted.
@@ -67,8 +86,12 @@ impl Volumes {
     /// goes down.
     pub fn unmount_idle(&self) {
         let mut table = self.lock();
-        let idle: Vec<String> =
-            table.mounted.iter().filter(|(_, users)| users.is_empty()).map(|(name, _)| name.clone()).collect();
+        let idle: Vec<String> = table
+            .mounted
+            .iter()
+            .filter(|(_, users)| users.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect();
         self.detach_idle(&mut table, &idle);
     }
 
@@ -94,7 +117,11 @@ impl Volumes {
         if !table.mounted.contains_key(&volume.name) {
             mount(&volume.mountpoint).map_err(system("failed to mount local volume"))?;
         }
-        table.mounted.entry(volume.name.clone()).or_default().insert(container.to_owned());
+        table
+            .mounted
+            .entry(volume.name.clone())
+            .or_default()
+            .insert(container.to_owned());
         Ok(())
     }
 
@@ -118,7 +145,10 @@ fn within(source: &Path, subpath: &str) -> Result<PathBuf, Error> {
     }
     let missing = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => {
-            let text = format!("cannot access path {}: no such file or directory", source.join(subpath).display());
+            let text = format!(
+                "cannot access path {}: no such file or directory",
+                source.join(subpath).display()
+            );
             Error::Invalid(text)
         }
         _ => system("resolving the volume's subpath")(error),

@@ -36,8 +36,14 @@ impl LabelFilter {
     /// Reads `KEY` or `KEY=VALUE`.
     #[must_use]
     pub fn parse(text: &str, absent: bool) -> Self {
-        let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
-        Self { key: key.to_owned(), value: value.map(str::to_owned), absent }
+        let (key, value) = text
+            .split_once('=')
+            .map_or((text, None), |(key, value)| (key, Some(value)));
+        Self {
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+            absent,
+        }
     }
 
     fn admits(&self, volume: &Volume) -> bool {

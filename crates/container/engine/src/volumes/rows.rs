@@ -58,7 +58,10 @@ fn read(directory: &Path, name: &str, value: &[u8]) -> Result<Volume, Error> {
 
 /// Writes a volume's row unless there is one, which is then the volume; `true` if it was written.
 pub(super) fn insert(store: &dyn Store, volume: Volume) -> Result<(Volume, bool), Error> {
-    match store.put(key(&volume.name), value(&volume), Expect::Absent).wait() {
+    match store
+        .put(key(&volume.name), value(&volume), Expect::Absent)
+        .wait()
+    {
         Ok(_) => Ok((volume, true)),
         Err(store::Error::RevisionMismatch { current: Some(row) }) => {
             let directory = volume.root().parent().unwrap_or(volume.root());
@@ -77,7 +80,14 @@ pub(super) fn delete(store: &dyn Store, name: &str) -> Result<(), Error> {
 /// row. A row alone is dropped.
 pub(super) fn load(directory: &Path, store: &dyn Store) -> Result<BTreeMap<String, Arc<Volume>>, Error> {
     let range = KeyRange::prefix(PREFIX.as_bytes());
-    let rows = store.range(&RangeRequest { range, revision: None, limit: None }).wait()?.rows;
+    let rows = store
+        .range(&RangeRequest {
+            range,
+            revision: None,
+            limit: None,
+        })
+        .wait()?
+        .rows;
     let mut volumes = BTreeMap::new();
     for row in &rows {
         let name = String::from_utf8_lossy(&row.key[PREFIX.len()..]).into_owned();
@@ -88,7 +98,10 @@ pub(super) fn load(directory: &Path, store: &dyn Store) -> Result<BTreeMap<Strin
             delete(store, &name)?;
         }
     }
-    for entry in fs::read_dir(directory).map_err(system("reading the directory of volumes"))?.flatten() {
+    for entry in fs::read_dir(directory)
+        .map_err(system("reading the directory of volumes"))?
+        .flatten()
+    {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
@@ -108,7 +121,10 @@ fn is_volume(path: &Path, name: &str) -> bool {
 
 /// A volume of which only the directory is known.
 fn found(directory: &Path, name: &str) -> Volume {
-    let modified = directory.join(name).metadata().and_then(|metadata| metadata.modified());
+    let modified = directory
+        .join(name)
+        .metadata()
+        .and_then(|metadata| metadata.modified());
     let created = modified.ok().and_then(|time| Timestamp::try_from(time).ok());
     Volume {
         name: name.to_owned(),

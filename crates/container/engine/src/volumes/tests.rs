@@ -18,24 +18,47 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::new());
-        let store = Embedded::open(SimDisk::new().dir(), clock, Rng::from_seed(1), StoreOptions::default()).unwrap();
-        Self { directory: tempfile::tempdir().unwrap(), store: Arc::new(store), events: Events::new() }
+        let store = Embedded::open(
+            SimDisk::new().dir(),
+            clock,
+            Rng::from_seed(1),
+            StoreOptions::default(),
+        )
+        .unwrap();
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            store: Arc::new(store),
+            events: Events::new(),
+        }
     }
 
     fn open(&self) -> Volumes {
         let clock = Arc::new(ManualClock::new());
         let directory = self.directory.path().to_owned();
-        Volumes::open(directory, self.store.clone(), clock, Rng::from_seed(2), self.events.clone()).unwrap()
+        Volumes::open(
+            directory,
+            self.store.clone(),
+            clock,
+            Rng::from_seed(2),
+            self.events.clone(),
+        )
+        .unwrap()
     }
 }
 
 fn named(name: &str) -> VolumeSpec {
-    VolumeSpec { name: name.into(), ..VolumeSpec::default() }
+    VolumeSpec {
+        name: name.into(),
+        ..VolumeSpec::default()
+    }
 }
 
 fn labelled(name: &str, labels: &[(&str, &str)]) -> VolumeSpec {
     let own = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-    VolumeSpec { labels: labels.iter().map(own).collect(), ..named(name) }
+    VolumeSpec {
+        labels: labels.iter().map(own).collect(),
+        ..named(name)
+    }
 }
 
 fn names(volumes: &Volumes) -> Vec<String> {
@@ -75,11 +98,20 @@ fn refusals_are_upstream_s_texts() {
         "create a/b: \"a/b\" includes invalid characters for a local volume name, only \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
     );
     assert_eq!(
-        refused(VolumeSpec { driver: "nope".into(), ..named("ab") }),
+        refused(VolumeSpec {
+            driver: "nope".into(),
+            ..named("ab")
+        }),
         "create ab: error looking up volume plugin nope: plugin \"nope\" not found"
     );
     let options = [("color".to_owned(), "red".to_owned())].into();
-    assert_eq!(refused(VolumeSpec { options, ..named("ab") }), "create ab: invalid option: \"color\"");
+    assert_eq!(
+        refused(VolumeSpec {
+            options,
+            ..named("ab")
+        }),
+        "create ab: invalid option: \"color\""
+    );
     assert_eq!(text(volumes.find("ab")), "get ab: no such volume");
     assert_eq!(text(volumes.remove("ab", false)), "get ab: no such volume");
     assert_eq!(text(volumes.remove("ab", true)), "");
@@ -94,7 +126,10 @@ fn a_volume_in_use_stays_until_its_last_user_goes() {
         volumes.claim("data", container).unwrap();
     }
     for force in [false, true] {
-        assert_eq!(text(volumes.remove("data", force)), "remove data: volume is in use - [c1, c2]");
+        assert_eq!(
+            text(volumes.remove("data", force)),
+            "remove data: volume is in use - [c1, c2]"
+        );
     }
     volumes.unclaim("c1");
     assert_eq!(volumes.users("data"), ["c2"]);
@@ -145,17 +180,36 @@ fn prune_takes_what_nobody_uses_and_the_filter_admits() {
             volumes.create(spec).unwrap();
         }
         let options = [("type", "none"), ("device", "/tmp"), ("o", "bind")];
-        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        volumes.create(VolumeSpec { options, ..labelled("elsewhere", &[(ANONYMOUS, "")]) }).unwrap();
+        let options = options
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        volumes
+            .create(VolumeSpec {
+                options,
+                ..labelled("elsewhere", &[(ANONYMOUS, "")])
+            })
+            .unwrap();
         volumes.claim("used", "c").unwrap();
         fs::write(volumes.find("anonymous").unwrap().mountpoint.join("f"), [0; 10]).unwrap();
         let pruned = volumes.prune(&filter).unwrap();
         assert_eq!(pruned.volumes, expected, "{filter:?}");
-        assert_eq!(pruned.reclaimed, if expected.contains(&"anonymous") { 10 } else { 0 });
+        assert_eq!(
+            pruned.reclaimed,
+            if expected.contains(&"anonymous") { 10 } else { 0 }
+        );
     };
-    let labels = |text, absent| PruneFilter { labels: vec![LabelFilter::parse(text, absent)], all: false };
+    let labels = |text, absent| PruneFilter {
+        labels: vec![LabelFilter::parse(text, absent)],
+        all: false,
+    };
     check(PruneFilter::default(), &["anonymous", "labelled"]);
-    check(PruneFilter { all: true, ..PruneFilter::default() }, &["anonymous", "labelled", "named"]);
+    check(
+        PruneFilter {
+            all: true,
+            ..PruneFilter::default()
+        },
+        &["anonymous", "labelled", "named"],
+    );
     check(labels("keep", false), &["labelled"]);
     check(labels("keep=yes", false), &["labelled"]);
     check(labels("keep=no", false), &[]);
@@ -170,7 +224,9 @@ fn creation_and_removal_are_events() {
     volumes.create(named("data")).unwrap();
     volumes.create(named("data")).unwrap();
     volumes.remove("data", false).unwrap();
-    let told: Vec<String> = std::iter::from_fn(|| events.next_now()).map(|event| event.action.clone()).collect();
+    let told: Vec<String> = std::iter::from_fn(|| events.next_now())
+        .map(|event| event.action.clone())
+        .collect();
     assert_eq!(told, ["create", "destroy"]);
 }
 
@@ -184,8 +240,15 @@ fn a_subpath_is_found_inside_the_volume_and_nowhere_else() {
     let data = volume.mountpoint.canonicalize().unwrap();
     assert_eq!(source("").unwrap(), volume.mountpoint);
     assert_eq!(source("a/b").unwrap(), data.join("a/b"));
-    assert_eq!(source("link").unwrap(), data.join("a"), "the link's root is the volume");
-    assert!(text(source("../..")).is_empty(), "the volume's root has no parent");
+    assert_eq!(
+        source("link").unwrap(),
+        data.join("a"),
+        "the link's root is the volume"
+    );
+    assert!(
+        text(source("../..")).is_empty(),
+        "the volume's root has no parent"
+    );
     assert!(text(source("none")).ends_with("no such file or directory"));
 }
 
@@ -194,11 +257,29 @@ fn a_bind_volume_is_its_device() {
     let volumes = Node::new().open();
     let device = tempfile::tempdir().unwrap();
     let device_path = device.path().to_str().unwrap().to_owned();
-    let options = [("type", "none"), ("device", device_path.as_str()), ("o", "bind,ro")];
-    let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    volumes.create(VolumeSpec { options, ..named("bound") }).unwrap();
+    let options = [
+        ("type", "none"),
+        ("device", device_path.as_str()),
+        ("o", "bind,ro"),
+    ];
+    let options = options
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+    volumes
+        .create(VolumeSpec {
+            options,
+            ..named("bound")
+        })
+        .unwrap();
     let mounted = volumes.mount("bound", "c", "").unwrap();
-    assert_eq!(mounted, Mounted { source: device.path().into(), recursive: false, read_only: true });
+    assert_eq!(
+        mounted,
+        Mounted {
+            source: device.path().into(),
+            recursive: false,
+            read_only: true
+        }
+    );
     drop(device);
     assert!(text(volumes.mount("bound", "c", "")).ends_with("no such file or directory"));
     volumes.remove("bound", false).unwrap();
@@ -210,7 +291,10 @@ fn the_directory_of_volumes_is_closed_to_others() {
     let (volume, _) = node.open().create(named("data")).unwrap();
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(volume.root()), mode(&volume.mountpoint)), (0o701, 0o755));
-    assert_eq!(volume.mountpoint.metadata().unwrap().uid(), rustix::process::getuid().as_raw());
+    assert_eq!(
+        volume.mountpoint.metadata().unwrap().uid(),
+        rustix::process::getuid().as_raw()
+    );
 }
 
 /// A tree as an image might have it at a mount point.
@@ -236,9 +320,18 @@ fn a_fresh_volume_takes_what_the_image_has_and_a_used_one_nothing() {
     assert!(volumes.populate("data", &root, Path::new("/srv/data")).unwrap());
     let data = &volume.mountpoint;
     assert_eq!(data.metadata().unwrap().permissions().mode() & 0o7777, 0o1750);
-    let (file, same) = (data.join("file").metadata().unwrap(), data.join("sub/same").metadata().unwrap());
-    assert_eq!((file.ino(), file.permissions().mode() & 0o7777), (same.ino(), 0o4755));
-    assert_eq!(fs::read_link(data.join("link")).unwrap(), Path::new("/etc/passwd"));
+    let (file, same) = (
+        data.join("file").metadata().unwrap(),
+        data.join("sub/same").metadata().unwrap(),
+    );
+    assert_eq!(
+        (file.ino(), file.permissions().mode() & 0o7777),
+        (same.ino(), 0o4755)
+    );
+    assert_eq!(
+        fs::read_link(data.join("link")).unwrap(),
+        Path::new("/etc/passwd")
+    );
     assert_eq!(volumes.size("data").unwrap(), 7);
     fs::remove_file(data.join("file")).unwrap();
     assert!(!volumes.populate("data", &root, Path::new("/srv/data")).unwrap());
@@ -257,5 +350,9 @@ fn nothing_is_copied_where_the_image_has_nothing_and_a_file_is_refused() {
         "cannot mount volume over existing file, file exists /srv/plain"
     );
     // A link of the image's leads inside the image only.
-    assert!(!volumes.populate("data", &root, Path::new("/srv/data/link")).unwrap());
+    assert!(
+        !volumes
+            .populate("data", &root, Path::new("/srv/data/link"))
+            .unwrap()
+    );
 }
