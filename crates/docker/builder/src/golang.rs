@@ -34,6 +34,16 @@ fn push_code(out: &mut String, prefix: &str, width: usize, c: char) {
     let _ = write!(out, "{prefix}{:0width$x}", u32::from(c));
 }
 
+/// `%q` of an integer: the character of this number.
+pub(crate) fn quote_char(c: char) -> String {
+    let quoted = quote(&c.to_string());
+    match c {
+        '\'' => "'\\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        _ => format!("'{}'", &quoted[1..quoted.len() - 1]),
+    }
+}
+
 /// `%q` of a slice of strings.
 pub(crate) fn quote_list(list: &[String]) -> String {
     let quoted: Vec<_> = list.iter().map(|text| quote(text)).collect();
@@ -164,6 +174,7 @@ mod tests {
         }
         assert_eq!(quote_list(&["a b".into(), "c".into()]), r#"["a b" "c"]"#);
         assert_eq!(plain_list(&["a", "b"]), "[a b]");
+        assert_eq!(['\0', '\'', '"', 'a'].map(quote_char), ["'\\x00'", "'\\''", "'\"'", "'a'"]);
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct Lex {
     pub raw_quotes: bool,
     /// Escape characters stay in the result.
     pub raw_escapes: bool,
+    /// Quotes are characters like any other.
+    pub plain_quotes: bool,
     /// A variable that is not set stays as it was written.
     pub keep_unset: bool,
 }
@@ -68,7 +70,7 @@ pub struct Lex {
 impl Lex {
     /// The usual way: quotes and escapes are taken away, unset variables are empty.
     pub const fn new(escape: char) -> Self {
-        Self { escape, raw_quotes: false, raw_escapes: false, keep_unset: false }
+        Self { escape, raw_quotes: false, raw_escapes: false, plain_quotes: false, keep_unset: false }
     }
 
     /// Expands to one word, spaces and all.
@@ -157,7 +159,7 @@ impl Reader<'_> {
                     value.chars().for_each(|c| words.push(c));
                     text.push_str(&value);
                 }
-                '\'' | '"' | '<' => {
+                '\'' | '"' | '<' if c == '<' || !self.lex.plain_quotes => {
                     let raw = match c {
                         '\'' => self.single_quoted()?,
                         '"' => self.double_quoted()?,

@@ -84,9 +84,9 @@ impl Flags {
             Some((name, value)) => (name, Some(value)),
             None => (flag, None),
         };
-        let known = table.iter().find(|known| known.name == name).ok_or_else(|| format!("unknown flag: {name}"))?;
+        let known = table.iter().find(|known| known.name == name).ok_or_else(|| format!("Unknown flag: {name}"))?;
         if self.values.contains_key(known.name) && known.takes != Takes::Many {
-            return Err(format!("duplicate flag specified: {name}"));
+            return Err(format!("Duplicate flag specified: {name}"));
         }
         let value = known.takes.check(name, value)?;
         self.values.entry(known.name).or_default().push(value);
@@ -110,12 +110,12 @@ impl Flags {
 impl Takes {
     fn check(self, name: &str, value: Option<&str>) -> Result<String, String> {
         match (self, value) {
-            (Self::One | Self::Many, None) | (Self::Bool, Some("")) => Err(format!("missing a value on flag: {name}")),
+            (Self::One | Self::Many, None) | (Self::Bool, Some("")) => Err(format!("Missing a value on flag: {name}")),
             (Self::One | Self::Many, Some(value)) => Ok(value.to_owned()),
             (Self::Bool, None) => Ok("true".to_owned()),
             (Self::Bool, Some(value)) => match value.to_lowercase().as_str() {
                 value @ ("true" | "false") => Ok(value.to_owned()),
-                _ => Err(format!("expecting boolean value for flag {name}, not: {value}")),
+                _ => Err(format!("Expecting boolean value for flag {name}, not: {value}")),
             },
         }
     }

@@ -20,6 +20,11 @@ pub struct Heredoc {
 }
 
 impl Heredoc {
+    /// Whether a text is nothing but the announcement of a here-document.
+    pub fn is_announced(text: &str) -> bool {
+        Self::announced(text).is_some()
+    }
+
     /// Reads a word such as `3<<-"EOF"`; `None` if it announces no here-document.
     pub(super) fn announced(word: &str) -> Option<Self> {
         let (descriptor, rest) = word.split_once("<<")?;

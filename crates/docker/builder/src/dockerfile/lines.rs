@@ -86,7 +86,7 @@ impl<'a> Lines<'a> {
             }
         }
         if empty_lines {
-            self.warnings.push(format!("Empty continuation line found in: {text}"));
+            self.warnings.push(format!("Empty continuation line found in:\n    {text}"));
         }
         Ok(Line { text, start })
     }

@@ -16,11 +16,11 @@ fn errors() {
         ("FROM a\nLABEL a=1 b", 2, "Syntax error - can't find = in \"b\". Must be of the form: name=value"),
         ("FROM a b\n", 1, "dockerfile parse error line 1: FROM requires either one or three arguments"),
         ("FROM a AS 1b\n", 1, "dockerfile parse error line 1: invalid name for build stage: \"1b\", name can't start with a number or contain symbols"),
-        ("FROM --x=1 a\n", 1, "dockerfile parse error line 1: unknown flag: x"),
-        ("FROM --platform a\n", 1, "dockerfile parse error line 1: missing a value on flag: platform"),
+        ("FROM --x=1 a\n", 1, "dockerfile parse error line 1: Unknown flag: x"),
+        ("FROM --platform a\n", 1, "dockerfile parse error line 1: Missing a value on flag: platform"),
         ("FROM a\nCOPY x\n", 2, "dockerfile parse error line 2: COPY requires at least two arguments, but only one was provided. Destination could not be determined"),
-        ("FROM a\nCOPY --from=a --from=b x y", 2, "dockerfile parse error line 2: duplicate flag specified: from"),
-        ("FROM a\nCOPY --link=2 x y", 2, "dockerfile parse error line 2: expecting boolean value for flag link, not: 2"),
+        ("FROM a\nCOPY --from=a --from=b x y", 2, "dockerfile parse error line 2: Duplicate flag specified: from"),
+        ("FROM a\nCOPY --link=2 x y", 2, "dockerfile parse error line 2: Expecting boolean value for flag link, not: 2"),
         ("FROM a\nCMD [1]\n", 2, "when using JSON array syntax, arrays must be comprised of strings only"),
         ("FROM a\nWORKDIR\n", 2, "dockerfile parse error line 2: WORKDIR requires exactly one argument"),
         ("FROM a\nUSER\n", 2, "dockerfile parse error line 2: USER requires exactly one argument"),
@@ -38,7 +38,7 @@ fn errors() {
         ("FROM a\nHEALTHCHECK --retries=-1 CMD x\n", 2, "dockerfile parse error line 2: --retries cannot be negative (-1)"),
         ("FROM a\nHEALTHCHECK --timeout=5 CMD x\n", 2, "dockerfile parse error line 2: time: missing unit in duration \"5\""),
         ("FROM a\nARG =1\n", 2, "dockerfile parse error line 2: ARG names can not be blank"),
-        ("FROM a\nRUN --x=1 y\n", 2, "dockerfile parse error line 2: unknown flag: x"),
+        ("FROM a\nRUN --x=1 y\n", 2, "dockerfile parse error line 2: Unknown flag: x"),
         ("FROM a\nRUN <<EOF\nx\n", 2, "unterminated heredoc"),
         ("FROM a\nCOPY a <<EOF\nEOF\n", 2, "dockerfile parse error line 2: COPY cannot accept a heredoc as a destination"),
         ("# escape=x\nFROM a", 1, "invalid escape token 'x' does not match ` or \\"),
@@ -77,7 +77,7 @@ fn positions_follow_continuations_and_comments() {
     assert_eq!((stage.name.as_deref(), stage.span), (Some("b"), Span { start: 4, end: 4 }));
     let spans: Vec<_> = stage.instructions.iter().map(|i| (i.span.to_string(), i.source.as_str())).collect();
     assert_eq!(spans, [("6-9".to_owned(), "RUN a &&   b"), ("10".to_owned(), "CMD x")]);
-    assert_eq!(parsed.warnings, ["Empty continuation line found in: RUN a &&   b"]);
+    assert_eq!(parsed.warnings, ["Empty continuation line found in:\n    RUN a &&   b"]);
 }
 
 #[test]
