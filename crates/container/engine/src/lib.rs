@@ -10,6 +10,7 @@ mod adopt;
 mod attach;
 mod commit;
 mod container;
+pub mod copy;
 mod engine;
 mod error;
 pub mod events;

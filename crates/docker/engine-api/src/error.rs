@@ -58,3 +58,53 @@ impl ApiError {
         }
     }
 }
+
+/// A room's error: its text, and the status of its kind. The chain is told whole, because a client
+/// sees nothing else.
+macro_rules! from_room {
+    ($($error:ty, $kind:ident { $($variant:ident => $status:ident),* $(,)? };)*) => {$(
+        impl From<$error> for ApiError {
+            fn from(error: $error) -> Self {
+                let status = match error.kind() {
+                    $($kind::$variant => StatusCode::$status,)*
+                };
+                Self::new(status, chain(&error))
+            }
+        }
+    )*};
+}
+
+use engine::Kind as EngineKind;
+use image::Kind as ImageKind;
+use network::Kind as NetworkKind;
+
+from_room! {
+    engine::Error, EngineKind {
+        NotFound => NOT_FOUND, Conflict => CONFLICT, InvalidParameter => BAD_REQUEST,
+        NotModified => NOT_MODIFIED, Forbidden => FORBIDDEN, Unsupported => NOT_IMPLEMENTED,
+        Unavailable => SERVICE_UNAVAILABLE, System => INTERNAL_SERVER_ERROR,
+    };
+    image::Error, ImageKind {
+        NotFound => NOT_FOUND, Conflict => CONFLICT, InvalidParameter => BAD_REQUEST,
+        System => INTERNAL_SERVER_ERROR,
+    };
+    network::Error, NetworkKind {
+        NotFound => NOT_FOUND, Conflict => CONFLICT, InvalidParameter => BAD_REQUEST,
+        Forbidden => FORBIDDEN, Unsupported => NOT_IMPLEMENTED, Unavailable => SERVICE_UNAVAILABLE,
+        System => INTERNAL_SERVER_ERROR,
+    };
+}
+
+/// An error and its sources, each behind a colon; a source that only repeats is left out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

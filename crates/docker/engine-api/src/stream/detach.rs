@@ -64,6 +64,11 @@ impl DetachKeys {
     }
 }
 
+/// The keys that were asked for, as `inspect` of a further process shows them; none for the default.
+pub(crate) fn bytes(text: &str) -> Vec<u8> {
+    text.split(',').filter_map(key).collect()
+}
+
 /// One key: a character, or `ctrl-` and one.
 fn key(text: &str) -> Option<u8> {
     match text.as_bytes() {

@@ -140,6 +140,10 @@ async fn take_input(
             let (bytes, detached) = filter(keys.as_mut(), &piece);
             pass(&mut input, bytes).await;
             if detached {
+                // The process keeps its input: nobody closed it.
+                if let Some(input) = input {
+                    input.detach();
+                }
                 return InputEnded::Detached;
             }
         }

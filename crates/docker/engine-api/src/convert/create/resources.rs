@@ -95,13 +95,6 @@ pub(crate) fn update(current: &mut HostConfig, update: &HostConfig) {
             $(if update.$optional.is_some() { current.$optional.clone_from(&update.$optional); })*
         };
     }
-    // `--cpus` on one side and period or quota on the other replace each other.
-    if update.cpu_period != 0 || update.cpu_quota != 0 {
-        current.nano_cpus = 0;
-    }
-    if update.nano_cpus != 0 {
-        (current.cpu_period, current.cpu_quota) = (0, 0);
-    }
     overlay!(
         blkio_weight, cpu_shares, nano_cpus, cpu_period, cpu_quota, cpu_realtime_period,
         cpu_realtime_runtime, memory, memory_reservation, memory_swap;
