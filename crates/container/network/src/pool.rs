@@ -124,16 +124,22 @@ impl Pool {
             return Ok(false);
         }
         let ready = self.make(kind, &unique())?;
-        let mut shelves = lock(&self.shelves);
         // The network may have gone while the namespace was being made.
-        match shelves.get_mut(kind) {
-            Some(shelf) => shelf.push(ready),
-            None => {
-                drop(shelves);
-                self.discard(&ready);
-            }
+        if let Some(homeless) = self.put(kind, ready) {
+            self.discard(&homeless);
         }
         Ok(self.missing(kind) > 0)
+    }
+
+    /// Lays a namespace on its shelf; gives it back if that is gone.
+    fn put(&self, kind: &Kind, ready: Ready) -> Option<Ready> {
+        match lock(&self.shelves).get_mut(kind) {
+            Some(shelf) => {
+                shelf.push(ready);
+                None
+            }
+            None => Some(ready),
+        }
     }
 
     fn missing(&self, kind: &Kind) -> usize {
