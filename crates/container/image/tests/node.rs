@@ -1,0 +1,13 @@
+//! The room on a real kernel: overlay mounts, owners, device nodes, extended attributes. Root.
+
+mod node {
+    mod archives;
+    mod commit;
+    mod failures;
+    mod hostile;
+    mod load;
+    mod names;
+    mod snapshots;
+    mod support;
+    mod worker;
+}
