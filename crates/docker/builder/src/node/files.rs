@@ -146,5 +146,3 @@ fn base(image: &Image) -> Base {
     Base { id: image.id, config: image.config.clone(), made_here: image.made_here }
 }
 
-#[cfg(test)]
-mod scratch_tests;
