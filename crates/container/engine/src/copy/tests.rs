@@ -71,7 +71,8 @@ fn a_stopped_container_shows_its_layers_and_its_volumes() {
 
 #[test]
 fn a_link_is_itself_and_says_where_it_leads() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     let stat = view.stat("web", "/link").unwrap();
     assert_eq!((stat.name.as_str(), stat.link_target.as_str()), ("link", "/etc/file"));
     assert!(!stat.is_directory());
@@ -80,7 +81,8 @@ fn a_link_is_itself_and_says_where_it_leads() {
 
 #[test]
 fn what_is_not_there_is_said_in_upstream_s_words() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     let text = |path| view.stat("web", path).unwrap_err().to_string();
     assert_eq!(text("/none"), "Could not find the file /none in container web");
     assert_eq!(text("/etc/file/x"), "lstat /etc/file/x: not a directory");
@@ -90,7 +92,8 @@ fn what_is_not_there_is_said_in_upstream_s_words() {
 
 #[test]
 fn archives_carry_the_names_that_clients_expect() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     assert_eq!(entries(&view, "/etc"), ["etc/", "etc/file", "etc/sub/"]);
     assert_eq!(entries(&view, "/etc/"), ["etc/", "etc/file", "etc/sub/"]);
     assert_eq!(entries(&view, "/etc/."), ["./", "./file", "./sub/"]);
@@ -102,7 +105,8 @@ fn archives_carry_the_names_that_clients_expect() {
 
 #[test]
 fn the_place_of_an_archive_is_a_directory() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     assert_eq!(view.directory("web", "/shortcut").unwrap(), Path::new("/mnt/volume"));
     assert_eq!(view.directory("web", "/").unwrap(), Path::new("/"));
     let text = |path| view.directory("web", path).unwrap_err().to_string();
