@@ -296,7 +296,8 @@ fn cpu(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> 
 
 fn cpuset(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     let (cpus, mems) = (&mut resources.cpuset_cpus, &mut resources.cpuset_mems);
-    if !(cpus.is_empty() && mems.is_empty()) && !facts.available.cpuset {
+    let named = !cpus.is_empty() || !mems.is_empty();
+    if named && !facts.available.cpuset {
         warnings.push(
             "Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.".to_owned(),
         );
