@@ -6,7 +6,7 @@ const MIB: i64 = 1 << 20;
 
 type Set = fn(&mut ContainerSpec);
 
-fn checked(set: Set, facts: &Facts) -> (ContainerSpec, Result<Vec<String>, String>) {
+pub(crate) fn checked(set: Set, facts: &Facts) -> (ContainerSpec, Result<Vec<String>, String>) {
     let mut spec = ContainerSpec::default();
     set(&mut spec);
     let result = check(&mut spec, facts).map_err(|error| error.to_string());
