@@ -74,6 +74,7 @@ macro_rules! from_room {
     )*};
 }
 
+use builder::{BuildError, BuildErrorKind};
 use engine::Kind as EngineKind;
 use image::Kind as ImageKind;
 use network::Kind as NetworkKind;
@@ -91,6 +92,10 @@ from_room! {
     network::Error, NetworkKind {
         NotFound => NOT_FOUND, Conflict => CONFLICT, InvalidParameter => BAD_REQUEST,
         Forbidden => FORBIDDEN, Unsupported => NOT_IMPLEMENTED, Unavailable => SERVICE_UNAVAILABLE,
+        System => INTERNAL_SERVER_ERROR,
+    };
+    BuildError, BuildErrorKind {
+        NotFound => NOT_FOUND, InvalidParameter => BAD_REQUEST, Unsupported => NOT_IMPLEMENTED,
         System => INTERNAL_SERVER_ERROR,
     };
 }

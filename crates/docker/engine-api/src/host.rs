@@ -34,6 +34,8 @@ pub struct HostInfo {
     pub cgroup_version: u8,
     /// Controllers of cgroup v1 or v2 that are there: `memory`, `cpu`, `cpuset`, `pids`, `blkio`.
     pub controllers: Vec<String>,
+    /// Whether swap can be limited with memory.
+    pub swap_limit: bool,
     /// Whether IPv4 is forwarded.
     pub ipv4_forwarding: bool,
     /// Prefix lengths and bases of the pools networks are taken from.
@@ -69,6 +71,7 @@ impl HostInfo {
             memory: memory_total(&read("/proc/meminfo")),
             cgroup_version: if controllers.1 { 2 } else { 1 },
             controllers: controllers.0,
+            swap_limit: controllers.1 || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
             ipv4_forwarding: read("/proc/sys/net/ipv4/ip_forward").trim() == "1",
             address_pools: Vec::new(),
         }

@@ -7,21 +7,30 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
+mod build;
+mod containers;
 mod convert;
+mod coverage;
 mod error;
 mod filters;
 mod go_json;
 mod host;
+mod images;
+mod networks;
+mod prune;
 mod routes;
 mod server;
 mod stream;
+mod swarm;
 mod system;
+mod volumes;
 mod wire;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
+use builder::Builder;
 use driver::Clock;
 use engine::Engine;
 use http::HeaderValue;
@@ -37,12 +46,12 @@ use server::dispatch::Dispatch;
 pub struct Api {
     /// The node's containers, images, networks and volumes.
     pub engine: Engine,
+    /// What makes images of Dockerfiles.
+    pub builder: Builder,
     /// What `GET /info` and `GET /version` say of the machine and of this build.
     pub host: HostInfo,
     /// Time of day, for ages and for `SystemTime`.
     pub clock: Arc<dyn Clock>,
-    /// An existing directory for what has to lie on disk while a request lasts (build contexts).
-    pub scratch: PathBuf,
 }
 
 /// Serves clients of the socket until `shutdown` resolves; requests that are under way then have

@@ -40,14 +40,17 @@ impl View {
     /// # Errors
     /// [`Error::NotFound`] with upstream's text; a directory on the way that is none.
     pub fn stat(&self, name: &str, path: &str) -> Result<PathStat, Error> {
-        self.look(path).map_err(|error| failed(error, "lstat", path, name))
+        self.look(path)
+            .map_err(|error| failed(error, "lstat", path, name))
     }
 
     fn look(&self, path: &str) -> io::Result<PathStat> {
         let found = sys::in_root::open(self.root(), Path::new(path), OFlags::PATH | OFlags::NOFOLLOW)?;
         let stat = rustix::fs::fstat(&found)?;
         let target = if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-            path::evaluate(self.root(), Path::new(path))?.to_string_lossy().into_owned()
+            path::evaluate(self.root(), Path::new(path))?
+                .to_string_lossy()
+                .into_owned()
         } else {
             String::new()
         };
@@ -63,7 +66,10 @@ impl View {
         let stat = self.stat(name, path)?;
         // The root has no name: its entries begin with a slash, which clients expect.
         let rebase = if stat.name == "/" { "" } else { stat.name.as_str() };
-        let options = Pack { rebase: stat.is_directory().then_some(rebase), ..Pack::default() };
+        let options = Pack {
+            rebase: stat.is_directory().then_some(rebase),
+            ..Pack::default()
+        };
         Ok(image::archive::pack(self.root(), Path::new(path), &options, out)?)
     }
 
@@ -110,7 +116,10 @@ impl View {
 
 /// Whether a container may write at a path of its own: what counts is the innermost mount.
 fn check_writable(container: &Container, target: &Path) -> Result<(), Error> {
-    let mounts = container.mounts.iter().filter(|mount| target.starts_with(&mount.destination));
+    let mounts = container
+        .mounts
+        .iter()
+        .filter(|mount| target.starts_with(&mount.destination));
     let refused = match mounts.max_by_key(|mount| mount.destination.len()) {
         Some(mount) if mount.read_only => "mounted volume is marked read-only",
         None if container.spec.read_only_rootfs => "container rootfs is marked read-only",
@@ -125,5 +134,8 @@ fn failed(error: io::Error, operation: &str, path: &str, name: &str) -> Error {
     }
     let text = error.to_string().to_lowercase();
     let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
-    Error::System { context: format!("{operation} {path}: {reason}"), source: error }
+    Error::System {
+        context: format!("{operation} {path}: {reason}"),
+        source: error,
+    }
 }

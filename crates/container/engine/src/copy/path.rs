@@ -70,7 +70,11 @@ fn link(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<PathBuf>> {
 pub(super) fn base(path: &str) -> String {
     let trimmed = path.trim_end_matches('/');
     if trimmed.is_empty() {
-        return if path.is_empty() { ".".to_owned() } else { "/".to_owned() };
+        return if path.is_empty() {
+            ".".to_owned()
+        } else {
+            "/".to_owned()
+        };
     }
     let last = trimmed.rsplit('/').next().unwrap_or(trimmed);
     OsStr::new(last).to_string_lossy().into_owned()
@@ -85,9 +89,16 @@ mod tests {
 
     #[test]
     fn bases_are_go_s() {
-        for (path, expected) in
-            [("", "."), ("/", "/"), ("//", "/"), ("/a", "a"), ("/a/b/", "b"), ("a", "a"), ("/a/.", "."), ("/a/..", "..")]
-        {
+        for (path, expected) in [
+            ("", "."),
+            ("/", "/"),
+            ("//", "/"),
+            ("/a", "a"),
+            ("/a/b/", "b"),
+            ("a", "a"),
+            ("/a/.", "."),
+            ("/a/..", ".."),
+        ] {
             assert_eq!(base(path), expected, "{path:?}");
         }
     }

@@ -60,7 +60,10 @@ fn go_mode(mode: u32) -> u32 {
         FileType::Socket => SOCKET,
         FileType::RegularFile | FileType::Unknown => 0,
     };
-    let special = SPECIAL.iter().filter(|(bit, _)| mode & bit != 0).map(|(_, go)| go);
+    let special = SPECIAL
+        .iter()
+        .filter(|(bit, _)| mode & bit != 0)
+        .map(|(_, go)| go);
     special.fold(kind | mode & 0o777, |all, bit| all | bit)
 }
 

@@ -19,7 +19,9 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let fixture = Self { directory: tempfile::tempdir().unwrap() };
+        let fixture = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
         for name in ["upper", "work", "lower/etc/sub", "volume"] {
             fs::create_dir_all(fixture.path(name)).unwrap();
         }
@@ -43,8 +45,16 @@ impl Fixture {
     }
 
     fn view(&self) -> View {
-        let source = Source::Path { path: self.path("volume"), recursive: true, propagation: None };
-        let mount = UserMount { target: "/mnt/volume".into(), source, read_only: ReadOnly::No };
+        let source = Source::Path {
+            path: self.path("volume"),
+            recursive: true,
+            propagation: None,
+        };
+        let mount = UserMount {
+            target: "/mnt/volume".into(),
+            source,
+            read_only: ReadOnly::No,
+        };
         View::stopped(&self.rootfs(), &[mount]).unwrap()
     }
 }
@@ -53,7 +63,10 @@ fn entries(view: &View, path: &str) -> Vec<String> {
     let mut archive = Vec::new();
     view.pack("web", path, &mut archive).unwrap();
     let mut archive = tar::Archive::new(archive.as_slice());
-    let names = archive.entries().unwrap().map(|entry| entry.unwrap().path_bytes().into_owned());
+    let names = archive
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path_bytes().into_owned());
     names.map(|name| String::from_utf8(name).unwrap()).collect()
 }
 
@@ -66,21 +79,33 @@ fn a_stopped_container_shows_its_layers_and_its_volumes() {
     assert_eq!(size("/mnt/volume/data").unwrap(), 6);
     assert_eq!(size("/shortcut/data").unwrap(), 6, "a link into a volume");
     assert_eq!(size("/mnt/volume/../../etc/file").unwrap(), 5);
-    assert_eq!(fixture.path("work").read_dir().unwrap().count(), 1, "the host sees its own directory");
+    assert_eq!(
+        fixture.path("work").read_dir().unwrap().count(),
+        1,
+        "the host sees its own directory"
+    );
 }
 
 #[test]
 fn a_link_is_itself_and_says_where_it_leads() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     let stat = view.stat("web", "/link").unwrap();
-    assert_eq!((stat.name.as_str(), stat.link_target.as_str()), ("link", "/etc/file"));
+    assert_eq!(
+        (stat.name.as_str(), stat.link_target.as_str()),
+        ("link", "/etc/file")
+    );
     assert!(!stat.is_directory());
-    assert!(view.stat("web", "/shortcut/").unwrap().is_directory(), "a slash at the end follows");
+    assert!(
+        view.stat("web", "/shortcut/").unwrap().is_directory(),
+        "a slash at the end follows"
+    );
 }
 
 #[test]
 fn what_is_not_there_is_said_in_upstream_s_words() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     let text = |path| view.stat("web", path).unwrap_err().to_string();
     assert_eq!(text("/none"), "Could not find the file /none in container web");
     assert_eq!(text("/etc/file/x"), "lstat /etc/file/x: not a directory");
@@ -90,7 +115,8 @@ fn what_is_not_there_is_said_in_upstream_s_words() {
 
 #[test]
 fn archives_carry_the_names_that_clients_expect() {
-    let view = Fixture::new().view();
+    let fixture = Fixture::new();
+    let view = fixture.view();
     assert_eq!(entries(&view, "/etc"), ["etc/", "etc/file", "etc/sub/"]);
     assert_eq!(entries(&view, "/etc/"), ["etc/", "etc/file", "etc/sub/"]);
     assert_eq!(entries(&view, "/etc/."), ["./", "./file", "./sub/"]);
@@ -102,8 +128,12 @@ fn archives_carry_the_names_that_clients_expect() {
 
 #[test]
 fn the_place_of_an_archive_is_a_directory() {
-    let view = Fixture::new().view();
-    assert_eq!(view.directory("web", "/shortcut").unwrap(), Path::new("/mnt/volume"));
+    let fixture = Fixture::new();
+    let view = fixture.view();
+    assert_eq!(
+        view.directory("web", "/shortcut").unwrap(),
+        Path::new("/mnt/volume")
+    );
     assert_eq!(view.directory("web", "/").unwrap(), Path::new("/"));
     let text = |path| view.directory("web", path).unwrap_err().to_string();
     assert_eq!(text("/etc/file"), "extraction point is not a directory");
@@ -111,7 +141,10 @@ fn the_place_of_an_archive_is_a_directory() {
 }
 
 fn container(read_only_rootfs: bool, mounts: &[(&str, bool)]) -> Container {
-    let spec = ContainerSpec { read_only_rootfs, ..ContainerSpec::default() };
+    let spec = ContainerSpec {
+        read_only_rootfs,
+        ..ContainerSpec::default()
+    };
     let point = |(destination, read_only): &(&str, bool)| MountPoint {
         kind: MountPointKind::Volume,
         name: "v".into(),
@@ -142,7 +175,11 @@ fn container(read_only_rootfs: bool, mounts: &[(&str, bool)]) -> Container {
 fn the_innermost_mount_decides_who_may_write() {
     let check = |read_only, mounts: &[(&str, bool)], path: &str, refused: Option<&str>| {
         let result = check_writable(&container(read_only, mounts), Path::new(path));
-        assert_eq!(result.err().map(|error| error.to_string()).as_deref(), refused, "{path}");
+        assert_eq!(
+            result.err().map(|error| error.to_string()).as_deref(),
+            refused,
+            "{path}"
+        );
     };
     let volume = Some("mounted volume is marked read-only");
     check(false, &[], "/x", None);
@@ -151,7 +188,12 @@ fn the_innermost_mount_decides_who_may_write() {
     check(false, &[("/data", true)], "/data", volume);
     check(false, &[("/data", true)], "/database", None);
     check(true, &[("/data", true), ("/data/in", false)], "/data/in/x", None);
-    check(false, &[("/data", false), ("/data/in", true)], "/data/in/x", volume);
+    check(
+        false,
+        &[("/data", false), ("/data/in", true)],
+        "/data/in/x",
+        volume,
+    );
 }
 
 #[test]

@@ -55,10 +55,15 @@ impl View {
         let (root, namespace) = assemble(move || {
             attach(root.as_fd(), place(rootfs))?;
             let root: OwnedFd = File::open(place(rootfs))?.into();
-            binds.iter().try_for_each(|(target, source, recursive)| bind(&root, target, source, *recursive))?;
+            binds
+                .iter()
+                .try_for_each(|(target, source, recursive)| bind(&root, target, source, *recursive))?;
             Ok(root)
         })?;
-        Ok(Self { root, _mounts: Some(namespace) })
+        Ok(Self {
+            root,
+            _mounts: Some(namespace),
+        })
     }
 
     pub(super) fn root(&self) -> BorrowedFd<'_> {
@@ -68,11 +73,21 @@ impl View {
 
 /// Where the overlay is attached in the namespace that nobody sees: any directory of ours will do.
 fn place(rootfs: &Rootfs) -> &Path {
-    rootfs.work.as_deref().or(rootfs.lower.first().map(PathBuf::as_path)).unwrap_or(Path::new("/"))
+    rootfs
+        .work
+        .as_deref()
+        .or(rootfs.lower.first().map(PathBuf::as_path))
+        .unwrap_or(Path::new("/"))
 }
 
 fn attach(tree: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
-    Ok(move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?)
+    Ok(move_mount(
+        tree,
+        "",
+        CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?)
 }
 
 fn bind(root: &OwnedFd, target: &Path, source: &Path, recursive: bool) -> io::Result<()> {
@@ -91,7 +106,10 @@ fn mount_point(root: &OwnedFd, target: &Path, directory: bool) -> io::Result<Own
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         found => return found,
     }
-    let parts: Vec<_> = target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let parts: Vec<_> = target
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_)))
+        .collect();
     let mut made = PathBuf::from("/");
     for (at, part) in parts.iter().enumerate() {
         let parent = sys::in_root::open(root, &made, OFlags::PATH | OFlags::DIRECTORY)?;

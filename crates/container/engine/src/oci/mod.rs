@@ -11,6 +11,8 @@ mod defaults;
 mod devices;
 mod environment;
 mod facts;
+#[cfg(test)]
+mod fields;
 mod identity;
 mod image_files;
 mod mounts;

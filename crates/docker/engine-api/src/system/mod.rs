@@ -1,4 +1,9 @@
-//! The daemon and the machine: ping, version, info, events, disk usage.
+//! The daemon and the machine: ping here; version, info, events and disk usage in a file each.
+
+pub(crate) mod disk_usage;
+pub(crate) mod events;
+pub(crate) mod info;
+pub(crate) mod version;
 
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, PRAGMA};
 use http::{Method, StatusCode};

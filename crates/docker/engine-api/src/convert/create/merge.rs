@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use image::RunConfig;
 
+use crate::images::inspect::container_config;
 use crate::wire::config::{Config, Empty, Healthcheck};
 
 /// Fills in from the image's configuration what the request left open.
@@ -74,6 +75,36 @@ fn merge_healthcheck(own: &mut Option<Healthcheck>, image: Option<&image::Health
         if *own == 0 {
             *own = image;
         }
+    }
+}
+
+/// The configuration of an image made from a container: what was asked for, completed by the
+/// container's own, in the same way as a container's is by its image.
+pub(crate) fn merge_into_image(asked: RunConfig, container: &RunConfig) -> RunConfig {
+    let mut merged = container_config(&asked);
+    merge(&mut merged, container);
+    RunConfig {
+        user: merged.user,
+        exposed_ports: merged.exposed_ports.into_keys().map(|port| (port, image::Empty {})).collect(),
+        env: merged.env.unwrap_or_default(),
+        entrypoint: merged.entrypoint,
+        cmd: merged.cmd,
+        volumes: merged.volumes.into_iter().flatten().map(|(path, _)| (path, image::Empty {})).collect(),
+        working_dir: merged.working_dir,
+        labels: merged.labels.unwrap_or_default(),
+        stop_signal: merged.stop_signal,
+        stop_timeout: merged.stop_timeout,
+        healthcheck: merged.healthcheck.map(|check| image::Healthcheck {
+            test: check.test,
+            interval: check.interval,
+            timeout: check.timeout,
+            start_period: check.start_period,
+            start_interval: check.start_interval,
+            retries: check.retries,
+        }),
+        shell: merged.shell,
+        on_build: asked.on_build,
+        ..RunConfig::default()
     }
 }
 

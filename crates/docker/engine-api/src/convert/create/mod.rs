@@ -15,6 +15,7 @@ pub(crate) mod ports;
 pub(crate) mod resources;
 
 pub(crate) use isolation::go_bool;
+pub(crate) use merge::merge_into_image;
 
 use engine::spec::ContainerSpec;
 use image::RunConfig;
