@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What serves.
@@ -40,7 +41,12 @@ impl Drop for Held {
 pub struct Namespace(Held);
 
 impl Namespace {
-    fn new() -> Self {
+    /// Makes one; it goes with this value.
+    ///
+    /// # Panics
+    /// The host refuses.
+    #[must_use]
+    pub fn new() -> Self {
         let script = "busybox ip link set lo up && echo ready && exec cat";
         let mut command = Command::new("unshare");
         command.args(["--net", "sh", "-c", script]).stdout(Stdio::piped());
@@ -50,6 +56,12 @@ impl Namespace {
         BufReader::new(out).read_line(&mut line).expect("a line");
         assert_eq!(line, "ready\n", "unshare and busybox make a network namespace");
         Self(held)
+    }
+
+    /// A process that is there, for commands that name a namespace by one.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.0.id()
     }
 
     /// What to put before a command to run it there.
@@ -72,6 +84,12 @@ impl Namespace {
     }
 }
 
+impl Default for Namespace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// A running daemon; dropping it leaves nothing of it.
 #[derive(Debug)]
 pub struct Daemon {
@@ -84,7 +102,7 @@ pub struct Daemon {
     // In this order: the daemon goes before its namespace.
     _watchdog: Held,
     /// Where it runs.
-    pub namespace: Namespace,
+    pub namespace: Arc<Namespace>,
 }
 
 impl Daemon {
@@ -94,7 +112,16 @@ impl Daemon {
     /// It does not start.
     #[must_use]
     pub fn start(kind: Kind) -> Self {
-        let daemon = Self::prepare(kind);
+        Self::start_in(kind, Arc::new(Namespace::new()))
+    }
+
+    /// Starts one beside others.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn start_in(kind: Kind, namespace: Arc<Namespace>) -> Self {
+        let daemon = Self::prepare_in(kind, namespace);
         match kind {
             Kind::Gantry => daemon.start_gantry(&[]),
             Kind::Dockerd => daemon.start_dockerd(),
@@ -119,7 +146,11 @@ impl Daemon {
     /// The host has no room for it.
     #[must_use]
     pub fn prepare(kind: Kind) -> Self {
-        let (name, namespace) = (short_name(), Namespace::new());
+        Self::prepare_in(kind, Arc::new(Namespace::new()))
+    }
+
+    fn prepare_in(kind: Kind, namespace: Arc<Namespace>) -> Self {
+        let name = short_name();
         let directory = std::env::temp_dir().join(format!("gantry-{name}"));
         std::fs::create_dir_all(&directory).expect("a directory");
         let stop = match kind {

@@ -40,7 +40,7 @@ pub(crate) struct Options {
 struct Starting {
     /// Our child, unless a supervisor was there.
     supervisor: Option<Child>,
-    /// When it was told to start the daemon, in boot time.
+    /// When this command turned to starting it, in boot time.
     spawned: Duration,
 }
 
@@ -54,18 +54,19 @@ pub(crate) fn run(options: Options) -> Outcome {
 
     let checked = stage!("check").in_scope(|| check(&options))?;
     let (config, wait, lock) = checked;
-    let deadline = begun + wait;
-    let starting = match processes::find(&config)? {
+    let (deadline, spawned) = (begun + wait, boottime());
+    let supervisor = match processes::find(&config)? {
         Found::Daemon(status) => return already(&config, *status, deadline, options.output),
         Found::Supervisor(mut supervisor) => {
             processes::set_daemon(&mut supervisor, Some(&config))?;
-            Starting::now(None)
+            None
         }
-        Found::Nothing => Starting::now(Some(processes::start_supervisor(&config)?)),
+        Found::Nothing => Some(processes::start_supervisor(&config)?),
     };
-    if let Some(child) = &starting.supervisor {
+    if let Some(child) = &supervisor {
         processes::until_supervised(&config, child)?;
     }
+    let starting = Starting { supervisor, spawned };
     let mut status = starting.wait(&config, deadline, &options)?;
     drop(lock);
     starting.account(&mut status, begun, stages);
@@ -106,13 +107,6 @@ fn already(config: &Config, running: Status, deadline: Duration, format: Format)
 }
 
 impl Starting {
-    fn now(supervisor: Option<Child>) -> Self {
-        Self {
-            supervisor,
-            spawned: boottime(),
-        }
-    }
-
     /// A node that cannot start is taken down again; one that is merely slow goes on.
     fn wait(&self, config: &Config, deadline: Duration, options: &Options) -> Result<Status, Failure> {
         let pidfd = self

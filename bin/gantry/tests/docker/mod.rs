@@ -6,6 +6,7 @@
 
 mod adoption;
 mod build;
+mod coexistence;
 mod files;
 mod images;
 mod lifecycle;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driver::{Clock, RealDir, Rng, SystemClock};
+use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
 use engine::Engine;
 use engine::supervised::Supervisor;
 use image::Images;
@@ -104,10 +104,10 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
     let socket = listen::bind(&config.paths().control_socket(), 0o600, None)?;
     let supervisor_pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
     let (control, mut stops) = Control::serve(socket, config.clone(), supervisor_pid, stages)?;
-    std::fs::write(config.paths().pid(), format!("{}\n", std::process::id()))?;
-    let _data = match directory::lock(&config.data_dir) {
+    let claimed = stage!("directories").in_scope(|| claim(&config));
+    let _data = match claimed {
         Ok(lock) => lock,
-        Err(error) => return fail(&control, error.into()).await,
+        Err(error) => return fail(&control, error).await,
     };
     let node = match Node::open(&config, &control).await {
         Ok(node) => node,
@@ -124,6 +124,12 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
     control.last_words().await;
     drop(std::fs::remove_file(config.paths().control_socket()));
     Ok(())
+}
+
+/// DATA for this daemon alone, and its process id where others look for it.
+fn claim(config: &Config) -> Result<Box<dyn DirLock>, Error> {
+    std::fs::write(config.paths().pid(), format!("{}\n", std::process::id()))?;
+    Ok(directory::lock(&config.data_dir)?)
 }
 
 async fn fail(control: &Control, error: Error) -> Result<(), Error> {
