@@ -124,16 +124,22 @@ impl Pool {
             return Ok(false);
         }
         let ready = self.make(kind, &unique())?;
-        let mut shelves = lock(&self.shelves);
         // The network may have gone while the namespace was being made.
-        match shelves.get_mut(kind) {
-            Some(shelf) => shelf.push(ready),
-            None => {
-                drop(shelves);
-                self.discard(&ready);
-            }
+        if let Err(orphan) = self.shelve(kind, ready) {
+            self.discard(&orphan);
         }
         Ok(self.missing(kind) > 0)
+    }
+
+    /// Puts a namespace on its shelf, if there still is one.
+    fn shelve(&self, kind: &Kind, ready: Ready) -> Result<(), Box<Ready>> {
+        match lock(&self.shelves).get_mut(kind) {
+            Some(shelf) => {
+                shelf.push(ready);
+                Ok(())
+            }
+            None => Err(Box::new(ready)),
+        }
     }
 
     fn missing(&self, kind: &Kind) -> usize {
