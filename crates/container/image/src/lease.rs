@@ -141,7 +141,8 @@ impl Lease {
             self.undo_tag(reference, *id, *previous)?;
         }
         for id in state.made.iter().rev() {
-            self.undo_image(id)?;
+            let own = state.images.iter().filter(|held| *held == id).count();
+            self.undo_image(id, own)?;
         }
         if state.id.is_some() {
             self.inner
@@ -170,10 +171,11 @@ impl Lease {
         Ok(())
     }
 
-    fn undo_image(&self, id: &Digest) -> Result<(), Error> {
+    /// `own`: how often this lease itself holds it.
+    fn undo_image(&self, id: &Digest, own: usize) -> Result<(), Error> {
         let _claim = self.inner.claims.take([claims::image(id)]);
         // Somebody else has come to rely on it: it stays, and is theirs.
-        if self.inner.read().holds(id) > 0 {
+        if self.inner.read().holds(id) > own {
             return self.inner.adopt_image(id);
         }
         self.inner.rows.delete::<ImageRow>(id, Durability::Relaxed)?;
