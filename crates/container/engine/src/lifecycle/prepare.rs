@@ -17,11 +17,10 @@ use sys::program::Program;
 
 use super::files::Paths;
 use super::networking::Attached;
-use super::rootfs;
 use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
 use crate::error::Error;
-use crate::oci::{self, Inputs, Joined, KernelDevices};
+use crate::oci::{self, Inputs, Joined, KernelDevices, UserFiles};
 use crate::spec::{IpcNamespace, LogDriver, PidNamespace, Propagation};
 use crate::supervised::Launch;
 use crate::table::Template;
@@ -47,7 +46,7 @@ impl Engine {
         attach: bool,
     ) -> Result<Decided, Error> {
         let rootfs = self.root_of(container)?;
-        let users = rootfs::user_files_of(&rootfs).map_err(Error::system("the image's user database"))?;
+        let users = UserFiles::of(&rootfs).map_err(Error::system("the image's user database"))?;
         let paths = self.write_files(container, attached)?;
         let (spec, mut warnings) = self.translate(container, attached, &users, &paths)?;
         let linux = spec.linux.clone().unwrap_or_default();
@@ -126,7 +125,7 @@ impl Engine {
         &self,
         container: &Container,
         attached: &Attached,
-        users: &oci::UserFiles,
+        users: &UserFiles,
         paths: &Paths,
     ) -> Result<(Spec, Vec<String>), Error> {
         let shared = self.shared_namespaces(container)?;
@@ -157,7 +156,15 @@ impl Engine {
 
     /// What an exec is made from, for a container that a daemon before this one has started.
     pub(crate) fn template_of(&self, container: &Container) -> Result<Template, Error> {
+<<<<<<< HEAD
         let users = rootfs::user_files_of(&self.root_of(container)?)
+=======
+        let attached = Attached {
+            namespace: Some(format!("/proc/{}/ns/net", container.state.pid).into()),
+            ..Attached::default()
+        };
+        let users = UserFiles::of(&self.root_of(container)?)
+>>>>>>> g1-engine
             .map_err(Error::system("the image's user database"))?;
         let inputs = Inputs {
             id: &container.id,

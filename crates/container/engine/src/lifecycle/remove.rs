@@ -96,6 +96,7 @@ impl Engine {
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
+        entry.signals.send_modify(|signals| signals.removed = true);
         drop(turn);
         let engine = self.clone();
         let cleared = async move {

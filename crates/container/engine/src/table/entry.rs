@@ -58,6 +58,8 @@ pub(crate) struct Run {
     pub(crate) restart: Option<AbortHandle>,
     /// The loop that probes its health.
     pub(crate) probes: Option<AbortHandle>,
+    /// Its rows are deleted, and nothing is written of it any more.
+    pub(crate) forgotten: bool,
 }
 
 /// A running process.

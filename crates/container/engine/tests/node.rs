@@ -1,0 +1,6 @@
+//! Containers on a real kernel, under a real supervisor. Needs root.
+
+#[path = "node/fixture.rs"]
+mod fixture;
+#[path = "node/lives.rs"]
+mod lives;
