@@ -156,15 +156,7 @@ impl Engine {
 
     /// What an exec is made from, for a container that a daemon before this one has started.
     pub(crate) fn template_of(&self, container: &Container) -> Result<Template, Error> {
-<<<<<<< HEAD
-        let users = rootfs::user_files_of(&self.root_of(container)?)
-=======
-        let attached = Attached {
-            namespace: Some(format!("/proc/{}/ns/net", container.state.pid).into()),
-            ..Attached::default()
-        };
         let users = UserFiles::of(&self.root_of(container)?)
->>>>>>> g1-engine
             .map_err(Error::system("the image's user database"))?;
         let inputs = Inputs {
             id: &container.id,
