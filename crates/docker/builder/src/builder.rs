@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 use crate::cache::Cache;
 use crate::context::{self, DirectoryTree, Opened};
 use crate::driver::{Driver, Options, blocking, check_platform};
-use crate::node::{Containers, NodeExecutor};
+use crate::node::{Containers, FileSteps, NodeExecutor};
 use crate::output::Output;
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress};
@@ -148,7 +148,8 @@ impl Builder {
             pull: request.pull,
             rm: request.rm,
         };
-        let executor = self.executor(name, containers, scratch.0.clone())?;
+        let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
+        let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, containers));
         let driver = Driver::new(executor.clone(), self.cache.clone(), output.clone(), tree, options);
         let built = driver.build(file).await;
         let kept = match Arc::into_inner(executor) {
@@ -164,12 +165,6 @@ impl Builder {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
         let time = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         format!("build-{}-{number}", time.as_nanos())
-    }
-
-    fn executor(&self, name: String, containers: Containers, scratch: PathBuf) -> Result<Arc<NodeExecutor>, BuildError> {
-        let lease = self.images.lease(&name)?;
-        let (engine, images) = (self.engine.clone(), self.images.clone());
-        Ok(Arc::new(NodeExecutor::new(engine, images, lease, name, scratch, containers)))
     }
 
     async fn context(

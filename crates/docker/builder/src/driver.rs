@@ -467,6 +467,7 @@ impl Current {
         config.extra.retain(|name, _| !NOT_INHERITED.contains(&name.as_str()));
         config.author.clone_from(&self.draft.author);
         config.comment = String::new();
+        config.created = None;
         config.config.clone_from(&self.draft.config);
         config
     }

@@ -1,24 +1,24 @@
-//! The executor of a node: images for files, containers for commands.
+//! The executor of a node: images for files ([`files`]), containers for commands.
+
+mod files;
+mod stubs;
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd as _;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::spec::{
     ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking, Resources, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
-use image::{Commit, CommitLayer, Digest, Images, Lease};
+use image::Digest;
+
+pub(crate) use files::FileSteps;
 
 use crate::BuildError;
-use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{Base, Executor, RunPlan, Step, Work};
 use crate::output::Output;
-use crate::perform;
 use crate::tree::Tree;
 
 /// What a request says of its containers.
@@ -57,26 +57,13 @@ impl Containers {
 /// The executor of one build.
 pub(crate) struct NodeExecutor {
     engine: Engine,
-    images: Images,
-    lease: Arc<Lease>,
-    /// Unique; names of what is made for a step begin with it.
-    name: String,
-    steps: AtomicU64,
-    /// Where programs of here-documents lie while they run.
-    scratch: PathBuf,
+    files: FileSteps,
     containers: Containers,
 }
 
 impl NodeExecutor {
-    pub(crate) fn new(
-        engine: Engine,
-        images: Images,
-        lease: Lease,
-        name: String,
-        scratch: PathBuf,
-        containers: Containers,
-    ) -> Self {
-        Self { engine, images, lease: Arc::new(lease), name, steps: AtomicU64::new(0), scratch, containers }
+    pub(crate) fn new(engine: Engine, files: FileSteps, containers: Containers) -> Self {
+        Self { engine, files, containers }
     }
 
     /// Ends the build: what it made stays.
@@ -84,38 +71,7 @@ impl NodeExecutor {
     /// # Errors
     /// The disk's or the store's.
     pub(crate) fn keep(self) -> Result<(), BuildError> {
-        match Arc::into_inner(self.lease) {
-            Some(lease) => Ok(lease.keep()?),
-            None => Err(BuildError::Step("a build step is still running".to_owned())),
-        }
-    }
-
-    /// A step that works on files, on a thread that may wait for the disk.
-    async fn files<F>(&self, step: Step, work: F) -> Result<Base, BuildError>
-    where
-        F: FnOnce(&Images, BorrowedFd<'_>) -> Result<(), BuildError> + Send + 'static,
-    {
-        let owner = format!("{}-{}", self.name, self.steps.fetch_add(1, Ordering::Relaxed));
-        let (images, lease) = (self.images.clone(), self.lease.clone());
-        blocking(move || {
-            let made = (|| {
-                let rootfs = images.prepare(&owner, step.parent.as_ref())?;
-                let root = rootfs.mount().map_err(BuildError::io("failed to mount the image"))?;
-                work(&images, root.as_fd())?;
-                drop(root);
-                commit(&images, &lease, &step, CommitLayer::Move(&owner))
-            })();
-            if made.is_err() {
-                images.release(&owner)?;
-            }
-            made
-        })
-        .await
-    }
-
-    async fn metadata(&self, step: Step) -> Result<Base, BuildError> {
-        let (images, lease) = (self.images.clone(), self.lease.clone());
-        blocking(move || commit(&images, &lease, &step, CommitLayer::None)).await
+        self.files.keep()
     }
 
     async fn run(&self, step: Step, plan: RunPlan, output: &Output) -> Result<Base, BuildError> {
@@ -130,12 +86,16 @@ impl NodeExecutor {
         let created = self.engine.create(create).await?;
         let id = created.id;
         let made = self.run_container(&id, &created.warnings, step, &plan, output).await;
-        let cancelled = matches!(made, Err(BuildError::Cancelled));
-        if self.containers.force_rm || cancelled || (self.containers.rm && made.is_ok()) {
-            self.engine.remove(&id, Remove { force: true, volumes: true }).await?;
-            if !cancelled {
-                output.text(format!("Removing intermediate container {}\n", id.short())).await?;
-            }
+        // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
+        // whether that is told.
+        self.engine.remove(&id, Remove { force: true, volumes: true }).await?;
+        let told = match &made {
+            Ok(_) => self.containers.rm || self.containers.force_rm,
+            Err(BuildError::Cancelled) => false,
+            Err(_) => self.containers.force_rm,
+        };
+        if told {
+            output.text(format!("Removing intermediate container {}\n", id.short())).await?;
         }
         if let Some(script) = script {
             blocking(move || std::fs::remove_dir_all(script).map_err(BuildError::io("removing a script"))).await?;
@@ -177,27 +137,14 @@ impl NodeExecutor {
         if exit.code != 0 {
             return Err(BuildError::Command { command: plan.args.join(" "), code: exit.code });
         }
-        self.commit_container(id, step).await
-    }
-
-    async fn commit_container(&self, id: &ContainerId, step: Step) -> Result<Base, BuildError> {
-        let (images, lease, id, moves) = (self.images.clone(), self.lease.clone(), id.clone(), self.containers.rm);
-        blocking(move || {
-            if moves || images.rootfs(&id).is_none() {
-                return commit(&images, &lease, &step, CommitLayer::Move(&id));
-            }
-            let rootfs = images.rootfs(&id).ok_or_else(|| BuildError::Step(format!("no snapshot of {id}")))?;
-            commit(&images, &lease, &step, CommitLayer::Copy(&rootfs))
-        })
-        .await
+        self.files.commit_container(id, step).await
     }
 
     async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {
         let Some((name, text)) = plan.script.clone() else {
             return Ok(None);
         };
-        let step = self.steps.fetch_add(1, Ordering::Relaxed);
-        let directory = self.scratch.join(format!("{}-{step}", self.name));
+        let directory = self.files.scratch();
         blocking(move || write_program(&directory, &name, &text).map(|()| Some(directory))).await
     }
 
@@ -247,57 +194,26 @@ fn write_program(directory: &Path, name: &str, text: &str) -> Result<(), BuildEr
     file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).map_err(failed())
 }
 
-fn commit(images: &Images, lease: &Lease, step: &Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
-    let image = images.commit(Commit {
-        parent: step.parent.as_ref(),
-        layer,
-        config: step.config.clone(),
-        history: step.history.clone(),
-        reference: None,
-        lease: Some(lease),
-    })?;
-    Ok(Base { id: image.id, config: image.config.clone(), made_here: image.made_here })
-}
-
 impl Executor for NodeExecutor {
     fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
-        match self.images.resolve(reference) {
-            Ok(image) => Ok(Some(Base { id: image.id, config: image.config.clone(), made_here: image.made_here })),
-            Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        self.files.find(reference)
     }
 
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
-        match self.lease.add(id) {
-            Ok(()) => {}
-            Err(error) if error.kind() == image::Kind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        let image = self.images.get(id);
-        Ok(image.map(|image| Base { id: image.id, config: image.config.clone(), made_here: image.made_here }))
+        self.files.hold(id)
     }
 
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
-        let failed = || BuildError::io("failed to mount the image");
-        let Some(image) = image else {
-            std::fs::create_dir_all(self.scratch.join("empty")).map_err(failed())?;
-            return Ok(Arc::new(DirectoryTree::open(&self.scratch.join("empty")).map_err(failed())?));
-        };
-        let root = self.images.view(image)?.mount().map_err(failed())?;
-        Ok(Arc::new(DirectoryTree::new(root)))
+        self.files.tree(image)
     }
 
-    async fn carry_out(&self, step: Step, output: &Output) -> Result<Base, BuildError> {
-        let mut step = step;
+    async fn carry_out(&self, mut step: Step, output: &Output) -> Result<Base, BuildError> {
         match std::mem::replace(&mut step.work, Work::Nothing) {
-            Work::Nothing => self.metadata(step).await,
-            Work::Directory(path) => self.files(step, move |_, root| perform::make_directory(root, &path)).await,
-            Work::Copy(plan) => {
-                let working_dir = step.config.config.working_dir.clone();
-                self.files(step, move |images, root| perform::copy(images, root, &plan, &working_dir)).await
-            }
             Work::Run(plan) => self.run(step, plan, output).await,
+            work => {
+                step.work = work;
+                self.files.carry_out(step).await
+            }
         }
     }
 }

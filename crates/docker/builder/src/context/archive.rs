@@ -70,7 +70,8 @@ impl ArchiveTree {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
             let mut entry = entry.map_err(|_| broken())?;
-            if entry.raw_file_position().checked_add(entry.size()).is_none_or(|end| end > length) {
+            let end = entry.size().checked_next_multiple_of(512).and_then(|size| size.checked_add(entry.raw_file_position()));
+            if end.is_none_or(|end| end > length) {
                 return Err(BuildError::Step("unexpected EOF".to_owned()));
             }
             root.add(&mut entry)?;
@@ -108,14 +109,12 @@ impl Node {
         };
         let attributes = attributes(entry)?;
         let header = entry.header();
-        let number = |value: io::Result<u64>| {
-            value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(broken)
-        };
+        let fields = header.as_old();
         let entry = Entry {
             kind,
-            mode: header.mode().map_err(|_| broken())? & 0o7777,
-            uid: number(header.uid())?,
-            gid: number(header.gid())?,
+            mode: number(&fields.mode, header.mode().map(u64::from))? & 0o7777,
+            uid: number(&fields.uid, header.uid())?,
+            gid: number(&fields.gid, header.gid())?,
             modified: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0),
             attributes,
             link: None,
@@ -145,6 +144,14 @@ impl Node {
         parent.children.insert(name.to_owned(), new);
         Ok(())
     }
+}
+
+/// A number of a header; a field that was left empty is zero, as Go's reader has it.
+fn number(field: &[u8], value: io::Result<u64>) -> Result<u32, BuildError> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+        return Ok(0);
+    }
+    value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(broken)
 }
 
 /// A name in the archive as a relative path; one that leads out is refused.
