@@ -1,5 +1,6 @@
 //! The room on a real kernel: overlay mounts, owners, device nodes, extended attributes. Root.
 
+#[cfg(test)]
 mod node {
     mod archives;
     mod commit;

@@ -125,20 +125,20 @@ impl Pool {
         }
         let ready = self.make(kind, &unique())?;
         // The network may have gone while the namespace was being made.
-        if let Some(homeless) = self.put(kind, ready) {
-            self.discard(&homeless);
+        if let Err(orphan) = self.shelve(kind, ready) {
+            self.discard(&orphan);
         }
         Ok(self.missing(kind) > 0)
     }
 
-    /// Lays a namespace on its shelf; gives it back if that is gone.
-    fn put(&self, kind: &Kind, ready: Ready) -> Option<Ready> {
+    /// Puts a namespace on its shelf, if there still is one.
+    fn shelve(&self, kind: &Kind, ready: Ready) -> Result<(), Box<Ready>> {
         match lock(&self.shelves).get_mut(kind) {
             Some(shelf) => {
                 shelf.push(ready);
-                None
+                Ok(())
             }
-            None => Some(ready),
+            None => Err(Box::new(ready)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The executor of a node: images for files ([`files`]), containers for commands.
 
 mod files;
+mod stubs;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -85,12 +86,16 @@ impl NodeExecutor {
         let created = self.engine.create(create).await?;
         let id = created.id;
         let made = self.run_container(&id, &created.warnings, step, &plan, output).await;
-        let cancelled = matches!(made, Err(BuildError::Cancelled));
-        if self.containers.force_rm || cancelled || (self.containers.rm && made.is_ok()) {
-            self.engine.remove(&id, Remove { force: true, volumes: true }).await?;
-            if !cancelled {
-                output.text(format!("Removing intermediate container {}\n", id.short())).await?;
-            }
+        // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
+        // whether that is told.
+        self.engine.remove(&id, Remove { force: true, volumes: true }).await?;
+        let told = match &made {
+            Ok(_) => self.containers.rm || self.containers.force_rm,
+            Err(BuildError::Cancelled) => false,
+            Err(_) => self.containers.force_rm,
+        };
+        if told {
+            output.text(format!("Removing intermediate container {}\n", id.short())).await?;
         }
         if let Some(script) = script {
             blocking(move || std::fs::remove_dir_all(script).map_err(BuildError::io("removing a script"))).await?;
@@ -132,7 +137,7 @@ impl NodeExecutor {
         if exit.code != 0 {
             return Err(BuildError::Command { command: plan.args.join(" "), code: exit.code });
         }
-        self.files.commit_snapshot(id, step, self.containers.rm).await
+        self.files.commit_container(id, step).await
     }
 
     async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {

@@ -41,9 +41,10 @@ pub struct BuildRequest {
     pub no_cache: bool,
     /// Whether bases are to be pulled. One that was made here never is; any other is refused.
     pub pull: bool,
-    /// Whether a step's container is removed when the step succeeded (upstream's default).
+    /// Whether the removal of a step's container is told when the step succeeded (upstream's
+    /// default). No client sees these containers, so they are removed in any case.
     pub rm: bool,
-    /// Whether it is removed always.
+    /// Whether it is told always.
     pub force_rm: bool,
     /// Limits of the containers of steps.
     pub resources: Resources,

@@ -35,7 +35,10 @@ impl Api {
 
     /// A container with what belongs to it.
     pub(crate) fn view(&self, container: Arc<Container>) -> View {
-        let sandbox = self.networks().sandbox(&container.id).filter(|_| container.state.status.is_running());
+        let sandbox = self
+            .networks()
+            .sandbox(&container.id)
+            .filter(|_| container.state.status.is_running());
         View::new(container, sandbox)
     }
 
@@ -61,7 +64,9 @@ impl Lookup for InTable<'_> {
 ///
 /// # Errors
 /// What the work answers; 500 when it panicked.
-pub(crate) async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, ApiError>
+pub(crate) async fn blocking<T, E>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, ApiError>
 where
     T: Send + 'static,
     E: Into<ApiError> + Send + 'static,
@@ -74,21 +79,59 @@ where
 
 impl Api {
     /// Tells an event of this door.
-    pub(crate) fn publish<const N: usize>(&self, kind: engine::events::Kind, action: &str, id: &str, attributes: [(&str, String); N]) {
-        let attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let actor = engine::events::Actor { id: id.to_owned(), attributes };
-        self.engine.events().publish(engine::events::Event { kind, action: action.to_owned(), actor, time: self.now() });
+    pub(crate) fn publish<const N: usize>(
+        &self,
+        kind: engine::events::Kind,
+        action: &str,
+        id: &str,
+        attributes: [(&str, String); N],
+    ) {
+        let attributes = attributes
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let actor = engine::events::Actor {
+            id: id.to_owned(),
+            attributes,
+        };
+        self.engine.events().publish(engine::events::Event {
+            kind,
+            action: action.to_owned(),
+            actor,
+            time: self.now(),
+        });
     }
 
     /// Tells what happened to a container: its name, image and labels go with it.
     pub(crate) fn publish_of<const N: usize>(&self, id: &str, action: &str, attributes: [(&str, String); N]) {
-        let Ok(container) = self.engine.find(id) else { return };
+        let Ok(container) = self.engine.find(id) else {
+            return;
+        };
         let mut all = container.spec.labels.clone();
         all.insert("name".into(), container.name.clone());
-        all.insert("image".into(), container.image.as_ref().map(|image| image.reference.clone()).unwrap_or_default());
-        all.extend(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let actor = engine::events::Actor { id: container.id.to_string(), attributes: all };
+        all.insert(
+            "image".into(),
+            container
+                .image
+                .as_ref()
+                .map(|image| image.reference.clone())
+                .unwrap_or_default(),
+        );
+        all.extend(
+            attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let actor = engine::events::Actor {
+            id: container.id.to_string(),
+            attributes: all,
+        };
         let kind = engine::events::Kind::Container;
-        self.engine.events().publish(engine::events::Event { kind, action: action.to_owned(), actor, time: self.now() });
+        self.engine.events().publish(engine::events::Event {
+            kind,
+            action: action.to_owned(),
+            actor,
+            time: self.now(),
+        });
     }
 }

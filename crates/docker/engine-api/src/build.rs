@@ -40,7 +40,9 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let request = asked.request(context);
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
-    let mut building = Building(tokio::spawn(async move { worker.builder.build(request, output).await }));
+    let mut building = Building(tokio::spawn(async move {
+        worker.builder.build(request, output).await
+    }));
     let Some(first) = progress.recv().await else {
         let id = building.end().await?;
         let (sender, reply) = Reply::stream(JSON);
@@ -71,7 +73,9 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
 async fn tell_end(sender: &BodySender, ended: Result<Digest, BuildError>) {
     if let Err(error) = ended {
         let code = error.code();
-        sender.send(progress::failed(&ApiError::from(error).message, code)).await;
+        sender
+            .send(progress::failed(&ApiError::from(error).message, code))
+            .await;
     }
 }
 
@@ -87,7 +91,9 @@ struct Building(JoinHandle<Result<Digest, BuildError>>);
 
 impl Building {
     async fn end(&mut self) -> Result<Digest, BuildError> {
-        (&mut self.0).await.unwrap_or_else(|cause| Err(BuildError::Step(format!("the build ended unexpectedly: {cause}"))))
+        (&mut self.0)
+            .await
+            .unwrap_or_else(|cause| Err(BuildError::Step(format!("the build ended unexpectedly: {cause}"))))
     }
 }
 
@@ -110,7 +116,11 @@ struct Asked {
 }
 
 /// A parameter that is JSON.
-fn json_value<T: DeserializeOwned + Default>(query: &Query, name: &str, context: &str) -> Result<T, ApiError> {
+fn json_value<T: DeserializeOwned + Default>(
+    query: &Query,
+    name: &str,
+    context: &str,
+) -> Result<T, ApiError> {
     match query.text(name) {
         None => Ok(T::default()),
         Some(text) => serde_json::from_str::<Option<T>>(text)
@@ -129,8 +139,14 @@ impl Asked {
             labels: json_value(query, "labels", "error reading labels")?,
             cache_from: json_value(query, "cachefrom", "error reading cache-from")?,
             resources: limits(query)?,
-            shm_size: query.integer("shmsize")?.map_or(Ok(0), u64::try_from).map_err(|_| ApiError::bad("SHM size can not be less than 0"))?,
-            platform: query.text("platform").filter(|_| version.since(32)).map(String::from),
+            shm_size: query
+                .integer("shmsize")?
+                .map_or(Ok(0), u64::try_from)
+                .map_err(|_| ApiError::bad("SHM size can not be less than 0"))?,
+            platform: query
+                .text("platform")
+                .filter(|_| version.since(32))
+                .map(String::from),
             query: query.clone(),
         })
     }
@@ -164,22 +180,38 @@ impl Asked {
 fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
     match query.get("version") {
         "" | "1" => {}
-        "2" => return Err(ApiError::unsupported("BuildKit is not supported yet: build with DOCKER_BUILDKIT=0")),
+        "2" => {
+            return Err(ApiError::unsupported(
+                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+            ));
+        }
         other => return Err(ApiError::bad(format!("invalid version {other:?}"))),
     }
     let isolation = query.get("isolation");
     crate::convert::create::checks::refuse([
-        (query.has("securityopt"), "security options are not supported on linux".to_owned()),
+        (
+            query.has("securityopt"),
+            "security options are not supported on linux".to_owned(),
+        ),
         (
             !matches!(isolation.to_lowercase().as_str(), "" | "default"),
             format!("unsupported isolation: {isolation:?}"),
         ),
-        (query.bool("squash"), "squash is only supported with experimental mode".into()),
+        (
+            query.bool("squash"),
+            "squash is only supported with experimental mode".into(),
+        ),
     ])?;
-    coverage::unsupported("build", &[
-        ("remote", !query.get("remote").is_empty()),
-        ("outputs", version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]")),
-    ])
+    coverage::unsupported(
+        "build",
+        &[
+            ("remote", !query.get("remote").is_empty()),
+            (
+                "outputs",
+                version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
+            ),
+        ],
+    )
 }
 
 fn limits(query: &Query) -> Result<Resources, ApiError> {
@@ -237,7 +269,9 @@ fn refuse_compression(start: &[u8]) -> Result<(), ApiError> {
 pub(crate) async fn cancel(call: Call<Api>) -> Result<Reply, ApiError> {
     match call.query.get("id") {
         "" => Err(ApiError::bad("build ID not provided")),
-        id => Err(ApiError::not_found(format!("build {id} not found: a classic build ends when its client goes"))),
+        id => Err(ApiError::not_found(format!(
+            "build {id} not found: a classic build ends when its client goes"
+        ))),
     }
 }
 
@@ -276,22 +310,46 @@ pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
 pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let api = call.state.clone();
     let filters = Filters::parse(call.query.get("filters"))?;
-    filters.accept(&["description", "id", "inuse", "parent", "private", "shared", "type", "until", "unused-for"])?;
+    filters.accept(&[
+        "description",
+        "id",
+        "inuse",
+        "parent",
+        "private",
+        "shared",
+        "type",
+        "until",
+        "unused-for",
+    ])?;
     filters.accept_values("type", |value| value == "regular")?;
     let space = |name: &str| {
         let text = call.query.get(name);
         let sentence = format!("{name} is in bytes and expects an integer, got {text}");
-        if text.is_empty() { Ok(0) } else { text.parse::<u64>().map_err(|_| ApiError::bad(sentence)) }
+        if text.is_empty() {
+            Ok(0)
+        } else {
+            text.parse::<u64>().map_err(|_| ApiError::bad(sentence))
+        }
     };
     let since_48 = call.version.since(48);
     let reserved = if since_48 { space("reserved-space")? } else { 0 };
-    let keep = if reserved == 0 { space("keep-storage")? } else { reserved };
+    let keep = if reserved == 0 {
+        space("keep-storage")?
+    } else {
+        reserved
+    };
     if since_48 {
-        let limits = [("max-used-space", space("max-used-space")? != 0), ("min-free-space", space("min-free-space")? != 0)];
+        let limits = [
+            ("max-used-space", space("max-used-space")? != 0),
+            ("min-free-space", space("min-free-space")? != 0),
+        ];
         coverage::unsupported("build prune", &limits)?;
     }
     let before = oldest(&filters, api.now())?;
-    let in_use = filters.has("inuse").then(|| filters.bool_or("inuse", false)).transpose()?;
+    let in_use = filters
+        .has("inuse")
+        .then(|| filters.bool_or("inuse", false))
+        .transpose()?;
     let kept = kept(api.builder.usage(), keep);
     let wanted = move |record: &CacheRecord| {
         !kept.contains(&record.id)
@@ -299,11 +357,19 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
             && in_use.is_none_or(|in_use| in_use == record.in_use)
             && filters.prefix("id", &record.id)
             && filters.pattern("description", &record.description)
-            && filters.exact("parent", &record.parent.map(|parent| parent.to_string()).unwrap_or_default())
+            && filters.exact(
+                "parent",
+                &record.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+            )
             && !filters.bool_or("shared", false).unwrap_or(false)
     };
     let pruned = api.builder.prune(call.query.bool("all"), wanted).await?;
-    api.publish(engine::events::Kind::Builder, "prune", "", [("reclaimed", pruned.reclaimed.to_string())]);
+    api.publish(
+        engine::events::Kind::Builder,
+        "prune",
+        "",
+        [("reclaimed", pruned.reclaimed.to_string())],
+    );
     let deleted = Some(pruned.steps).filter(|steps| !steps.is_empty());
     Reply::json(&json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
 }
@@ -311,7 +377,10 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
 /// The time before which a record must have been used last.
 fn oldest(filters: &Filters, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, ApiError> {
     let texts = filters.values("until").chain(filters.values("unused-for"));
-    texts.map(|text| time::until(text, now)).min_by_key(|time| time.as_ref().ok().copied()).transpose()
+    texts
+        .map(|text| time::until(text, now))
+        .min_by_key(|time| time.as_ref().ok().copied())
+        .transpose()
 }
 
 /// The records used last, as many as fit into `keep` bytes.
@@ -325,7 +394,15 @@ fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
         }
         None => false,
     };
-    if keep == 0 { Vec::new() } else { records.into_iter().take_while(fits).map(|record| record.id).collect() }
+    if keep == 0 {
+        Vec::new()
+    } else {
+        records
+            .into_iter()
+            .take_while(fits)
+            .map(|record| record.id)
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -342,35 +419,59 @@ mod tests {
             "t=a%2Fb&t=c:1&buildargs=%7B%22X%22%3A%221%22%2C%22Y%22%3Anull%7D&labels=%7B%22l%22%3A%22v%22%7D&memory=100000000&rm=0&nocache=1&shmsize=5&target=x",
         );
         let Ok(parsed) = parsed else { panic!("refused") };
-        assert_eq!(parsed.tags.iter().map(image::Reference::familiar).collect::<Vec<_>>(), ["a/b:latest", "c:1"]);
-        assert_eq!((parsed.args["X"].as_deref(), parsed.args["Y"].as_deref()), (Some("1"), None));
+        assert_eq!(
+            parsed
+                .tags
+                .iter()
+                .map(image::Reference::familiar)
+                .collect::<Vec<_>>(),
+            ["a/b:latest", "c:1"]
+        );
+        assert_eq!(
+            (parsed.args["X"].as_deref(), parsed.args["Y"].as_deref()),
+            (Some("1"), None)
+        );
         assert_eq!((parsed.resources.memory, parsed.shm_size), (100_000_000, 5));
     }
 
     #[test]
     fn what_cannot_be_built_is_refused_in_words() {
         for (query, sentence) in [
-            ("version=2", "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0"),
+            (
+                "version=2",
+                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+            ),
             ("version=x", "invalid version \"x\""),
             ("squash=1", "squash is only supported with experimental mode"),
             ("securityopt=a", "security options are not supported on linux"),
             ("isolation=hyperv", "unsupported isolation: \"hyperv\""),
             ("remote=https%3A%2F%2Fx", "build.remote is not supported yet"),
             ("outputs=%5B%7B%7D%5D", "build.outputs is not supported yet"),
-            ("t=UP", "invalid reference format: repository name (library/UP) must be lowercase"),
+            (
+                "t=UP",
+                "invalid reference format: repository name (library/UP) must be lowercase",
+            ),
             ("shmsize=x", "strconv.Atoi: parsing \"x\": invalid syntax"),
         ] {
             assert_eq!(asked(query).err().as_deref(), Some(sentence), "{query}");
         }
         for query in ["buildargs=x", "labels=x", "cachefrom=x", "ulimits=x"] {
-            assert!(asked(query).is_err_and(|sentence| sentence.starts_with("error reading ")), "{query}");
+            assert!(
+                asked(query).is_err_and(|sentence| sentence.starts_with("error reading ")),
+                "{query}"
+            );
         }
     }
 
     #[test]
     fn compressions_we_do_not_have_are_named() {
         assert!(refuse_compression(b"BZh9").unwrap_err().message.contains("bzip2"));
-        assert!(refuse_compression(b"\xfd7zXZ\0").unwrap_err().message.contains("xz"));
+        assert!(
+            refuse_compression(b"\xfd7zXZ\0")
+                .unwrap_err()
+                .message
+                .contains("xz")
+        );
         assert_eq!(refuse_compression(b"\x1f\x8b"), Ok(()));
         assert_eq!(refuse_compression(b""), Ok(()));
     }

@@ -71,7 +71,8 @@ impl HostInfo {
             memory: memory_total(&read("/proc/meminfo")),
             cgroup_version: if controllers.1 { 2 } else { 1 },
             controllers: controllers.0,
-            swap_limit: controllers.1 || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
+            swap_limit: controllers.1
+                || Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists(),
             ipv4_forwarding: read("/proc/sys/net/ipv4/ip_forward").trim() == "1",
             address_pools: Vec::new(),
         }

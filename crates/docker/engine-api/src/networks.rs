@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::Api;
 use crate::api::blocking;
-use crate::convert::create::networking::endpoint;
 use crate::convert::create::go_bool;
+use crate::convert::create::networking::endpoint;
 use crate::convert::time::rfc3339;
 use crate::coverage;
 use crate::error::ApiError;
@@ -27,13 +27,21 @@ const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope",
 pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
     let filters = Filters::parse(call.query.get("filters"))?;
     filters.accept(FILTERS)?;
-    let dangling = filters.has("dangling").then(|| filters.bool_or("dangling", false)).transpose()?;
+    let dangling = filters
+        .has("dangling")
+        .then(|| filters.bool_or("dangling", false))
+        .transpose()?;
     filters.accept_values("type", |value| matches!(value, "builtin" | "custom"))?;
     let api = &call.state;
     let networks = api.networks().list();
-    let wanted = networks.iter().filter(|network| admits(network, &filters)).filter(|network| {
-        dangling.is_none_or(|dangling| dangling == (!network.predefined() && api.networks().endpoints(&network.id).is_empty()))
-    });
+    let wanted = networks
+        .iter()
+        .filter(|network| admits(network, &filters))
+        .filter(|network| {
+            dangling.is_none_or(|dangling| {
+                dangling == (!network.predefined() && api.networks().endpoints(&network.id).is_empty())
+            })
+        });
     let detailed = !call.version.since(28);
     let rows: Vec<_> = wanted.map(|network| document(api, network, detailed)).collect();
     Reply::json(&rows)
@@ -70,7 +78,12 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
 fn document(api: &Api, network: &Network, detailed: bool) -> Value {
     let created = Timestamp::try_from(network.created).ok();
     let containers: BTreeMap<_, _> = match detailed {
-        true => api.networks().endpoints(&network.id).into_iter().map(container).collect(),
+        true => api
+            .networks()
+            .endpoints(&network.id)
+            .into_iter()
+            .map(container)
+            .collect(),
         false => BTreeMap::new(),
     };
     json!({
@@ -113,7 +126,11 @@ fn ipam(ipam: &Ipam) -> wire::Ipam {
         aux_address: config.aux.clone(),
     };
     wire::Ipam {
-        driver: if ipam.driver.is_empty() { "default".into() } else { ipam.driver.clone() },
+        driver: if ipam.driver.is_empty() {
+            "default".into()
+        } else {
+            ipam.driver.clone()
+        },
         options: Some(ipam.options.clone()).filter(|options| !options.is_empty()),
         config: Some(ipam.configs.iter().map(config).collect()),
     }
@@ -136,13 +153,25 @@ fn refuse_unsupported(asked: &wire::NetworkCreate) -> Result<(), ApiError> {
         return Err(ApiError::bad("network name cannot be empty").within("invalid name"));
     }
     if asked.scope == "swarm" || asked.driver == "overlay" {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, crate::swarm::INACTIVE));
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            crate::swarm::INACTIVE,
+        ));
     }
-    coverage::unsupported("NetworkCreate", &[
-        ("Ingress", asked.ingress),
-        ("ConfigOnly", asked.config_only),
-        ("ConfigFrom", asked.config_from.as_ref().is_some_and(|from| !from.network.is_empty())),
-    ])
+    coverage::unsupported(
+        "NetworkCreate",
+        &[
+            ("Ingress", asked.ingress),
+            ("ConfigOnly", asked.config_only),
+            (
+                "ConfigFrom",
+                asked
+                    .config_from
+                    .as_ref()
+                    .is_some_and(|from| !from.network.is_empty()),
+            ),
+        ],
+    )
 }
 
 fn spec(asked: wire::NetworkCreate, since_48: bool) -> NetworkSpec {
@@ -180,7 +209,9 @@ pub(crate) async fn connect(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked: wire::Connect = go_json::decode(body)?;
     let network = api.networks().find(&name)?;
     let settings = endpoint(&network.name, asked.endpoint_config.as_ref())?;
-    api.engine.network_connect(&asked.container, &network.id, settings).await?;
+    api.engine
+        .network_connect(&asked.container, &network.id, settings)
+        .await?;
     Ok(Reply::empty(StatusCode::OK))
 }
 
@@ -189,7 +220,9 @@ pub(crate) async fn disconnect(call: Call<Api>) -> Result<Reply, ApiError> {
     let (api, name) = (call.state.clone(), call.name.clone());
     let asked: wire::Disconnect = call.json().await?;
     let network = api.networks().find(&name)?;
-    api.engine.network_disconnect(&asked.container, &network.id, asked.force).await?;
+    api.engine
+        .network_disconnect(&asked.container, &network.id, asked.force)
+        .await?;
     Ok(Reply::empty(StatusCode::OK))
 }
 
@@ -206,7 +239,9 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let prune = Prune::parse(&call.query, &["label", "label!", "until"], call.state.now())?;
     let networks = call.state.networks().clone();
     let deleted = blocking(move || {
-        networks.prune(&|network: &Network| prune.admits(Timestamp::try_from(network.created).ok(), &network.labels))
+        networks.prune(&|network: &Network| {
+            prune.admits(Timestamp::try_from(network.created).ok(), &network.labels)
+        })
     })
     .await?;
     Reply::json(&json!({ "NetworksDeleted": Some(deleted).filter(|names| !names.is_empty()) }))

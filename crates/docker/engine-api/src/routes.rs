@@ -35,7 +35,6 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(POST "/commit" => containers::commit::commit),
     route!(PUT "/containers/{}/archive" => containers::archive::put),
     route!(DELETE "/containers/{}" => containers::lifecycle::remove),
-
     route!(GET "/images/json" => images::list::list),
     route!(GET "/images/search" => images::registry::search),
     route!(GET "/images/get" => images::transfer::save),
@@ -48,7 +47,6 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(POST "/images/{}/tag" => images::remove::tag),
     route!(POST "/images/prune" => images::remove::prune),
     route!(DELETE "/images/{}" => images::remove::remove),
-
     route!(GET "/_ping" => system::ping),
     route!(HEAD "/_ping" => system::ping),
     route!(GET "/events" => system::events::events),
@@ -56,20 +54,17 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(GET "/version" => system::version::version),
     route!(GET "/system/df" => system::disk_usage::disk_usage),
     route!(POST "/auth" => images::registry::login),
-
     route!(GET "/volumes" => volumes::list),
     route!(GET "/volumes/{}" => volumes::inspect),
     route!(POST "/volumes/create" => volumes::create),
     route!(POST "/volumes/prune" => volumes::prune),
     route!(PUT "/volumes/{}" => volumes::update),
     route!(DELETE "/volumes/{}" => volumes::remove),
-
     route!(POST "/build" => build::build),
     route!(POST "/build/prune" => build::prune),
     route!(POST "/build/cancel" => build::cancel),
     route!(POST "/session" => build::no_buildkit),
     route!(POST "/grpc" => build::no_buildkit),
-
     route!(POST "/swarm/init" => swarm::unsupported),
     route!(POST "/swarm/join" => swarm::unsupported),
     route!(POST "/swarm/leave" => swarm::leave),
@@ -100,7 +95,6 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(POST "/configs/create" => swarm::inactive),
     route!(POST "/configs/{}/update" => swarm::inactive),
     route!(DELETE "/configs/{}" => swarm::inactive),
-
     route!(GET "/plugins" => swarm::plugins),
     route!(GET "/plugins/privileges" => swarm::install_plugin),
     route!(GET "/plugins/{}/json" => swarm::plugin),
@@ -113,7 +107,6 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(POST "/plugins/{}/upgrade" => swarm::plugin),
     route!(POST "/plugins/{}/set" => swarm::plugin),
     route!(GET "/distribution/{}/json" => images::registry::distribution),
-
     route!(GET "/networks" => networks::list),
     route!(GET "/networks/{}" => networks::inspect),
     route!(POST "/networks/create" => networks::create),

@@ -19,7 +19,10 @@ pub(crate) async fn inactive(_call: Call<Api>) -> Result<Reply, ApiError> {
 
 /// `POST /swarm/leave`.
 pub(crate) async fn leave(_call: Call<Api>) -> Result<Reply, ApiError> {
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "This node is not part of a swarm"))
+    Err(ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "This node is not part of a swarm",
+    ))
 }
 
 /// `POST /swarm/init` and `/swarm/join`.

@@ -49,9 +49,13 @@ fn seconds(time: Timestamp) -> String {
 
 /// `GET /volumes`.
 pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
-    let filters = Filters::parse(call.query.get("filters")).map_err(|error| error.within("error reading volume filters"))?;
+    let filters = Filters::parse(call.query.get("filters"))
+        .map_err(|error| error.within("error reading volume filters"))?;
     filters.accept(&["dangling", "driver", "label", "name"])?;
-    let dangling = filters.has("dangling").then(|| filters.bool_or("dangling", false)).transpose()?;
+    let dangling = filters
+        .has("dangling")
+        .then(|| filters.bool_or("dangling", false))
+        .transpose()?;
     let volumes = call.state.engine.volumes();
     let all = volumes.list();
     let wanted = all.iter().filter(|volume| {
@@ -73,8 +77,16 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
 pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
     let volumes = call.state.engine.volumes().clone();
     let asked: VolumeCreate = call.json().await?;
-    coverage::unsupported("VolumeCreate", &[("ClusterVolumeSpec", asked.cluster_volume_spec.is_some())])?;
-    let spec = VolumeSpec { name: asked.name, driver: asked.driver, options: asked.driver_opts, labels: asked.labels };
+    coverage::unsupported(
+        "VolumeCreate",
+        &[("ClusterVolumeSpec", asked.cluster_volume_spec.is_some())],
+    )?;
+    let spec = VolumeSpec {
+        name: asked.name,
+        driver: asked.driver,
+        options: asked.driver_opts,
+        labels: asked.labels,
+    };
     let (volume, _) = blocking(move || volumes.create(spec)).await?;
     Reply::json_with(StatusCode::CREATED, &document(&volume))
 }
@@ -98,9 +110,16 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let filters = Filters::parse(call.query.get("filters"))?;
     let all = all(&filters)? || !call.version.since(42);
     filters.accept(&["all", "label", "label!"])?;
-    let labels = filters.values("label").map(|text| LabelFilter::parse(text, false));
-    let absent = filters.values("label!").map(|text| LabelFilter::parse(text, true));
-    let filter = PruneFilter { all, labels: labels.chain(absent).collect() };
+    let labels = filters
+        .values("label")
+        .map(|text| LabelFilter::parse(text, false));
+    let absent = filters
+        .values("label!")
+        .map(|text| LabelFilter::parse(text, true));
+    let filter = PruneFilter {
+        all,
+        labels: labels.chain(absent).collect(),
+    };
     let volumes = call.state.engine.volumes().clone();
     let pruned = blocking(move || volumes.prune(&filter)).await?;
     Reply::json(&json!({ "VolumesDeleted": pruned.volumes, "SpaceReclaimed": pruned.reclaimed }))
@@ -111,8 +130,13 @@ fn all(filters: &Filters) -> Result<bool, ApiError> {
     match values[..] {
         [] => Ok(false),
         [value] => go_bool(value).ok_or_else(|| {
-            ApiError::bad(format!("invalid filter 'all': strconv.ParseBool: parsing {value:?}: invalid syntax"))
+            ApiError::bad(format!(
+                "invalid filter 'all': strconv.ParseBool: parsing {value:?}: invalid syntax"
+            ))
         }),
-        _ => Err(ApiError::bad(format!("invalid filter 'all=[{}]': only one value is expected", values.join(" ")))),
+        _ => Err(ApiError::bad(format!(
+            "invalid filter 'all=[{}]': only one value is expected",
+            values.join(" ")
+        ))),
     }
 }

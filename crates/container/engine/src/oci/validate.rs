@@ -143,9 +143,15 @@ fn mount_points(spec: &ContainerSpec) -> Result<(), Invalid> {
 }
 
 fn network(spec: &ContainerSpec, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
-    let link_local = spec.network.endpoints.iter().find(|(_, settings)| !settings.link_local.is_empty());
+    let link_local = spec
+        .network
+        .endpoints
+        .iter()
+        .find(|(_, settings)| !settings.link_local.is_empty());
     if let Some((network, _)) = link_local {
-        return Err(Invalid::new(format!("LinkLocalIPs of network {network} are not supported yet")));
+        return Err(Invalid::new(format!(
+            "LinkLocalIPs of network {network} are not supported yet"
+        )));
     }
     let mode = &spec.network.mode;
     if !facts.ipv4_forwarding && !matches!(mode, NetworkMode::Host | NetworkMode::None) {

@@ -97,7 +97,7 @@ impl Images {
                 diff_id,
                 current,
                 total,
-            })
+            });
         };
         report(0);
         let made = self.inner.unpack_layer(below, layer.file, None)?;

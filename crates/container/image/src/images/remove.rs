@@ -163,14 +163,14 @@ impl Removal<'_> {
 
     /// Removes one name; answers whether it was the last.
     fn by_name(&mut self, image: &Image, text: &str) -> Result<bool, Error> {
-        if !self.options.force && is_single(image) {
-            if let Some(container) = (self.used)(&image.id).first() {
-                return Err(Error::Conflict(format!(
-                    "unable to remove repository reference {text:?} (must force) - container {} is using its referenced image {}",
-                    truncated(&container.container),
-                    image.id.short()
-                )));
-            }
+        let users = (self.used)(&image.id);
+        let user = users.first().filter(|_| !self.options.force && is_single(image));
+        if let Some(user) = user {
+            return Err(Error::Conflict(format!(
+                "unable to remove repository reference {text:?} (must force) - container {} is using its referenced image {}",
+                truncated(&user.container),
+                image.id.short()
+            )));
         }
         let name = Reference::parse(text)?.with_default_tag();
         self.untag(&name)?;

@@ -24,6 +24,13 @@ fn commit<'a>(parent: Option<&'a Digest>, layer: CommitLayer<'a>) -> Commit<'a> 
     }
 }
 
+fn under<'a>(lease: &'a image::Lease, parent: Option<&'a Digest>, layer: CommitLayer<'a>) -> Commit<'a> {
+    Commit {
+        lease: Some(lease),
+        ..commit(parent, layer)
+    }
+}
+
 /// Things a container may do in its root filesystem, on few names so that they meet.
 #[derive(Clone, Debug)]
 enum Act {
@@ -81,16 +88,18 @@ proptest! {
         let node = Node::new();
         let bottom = tar(&["a/", "a/b/", "a/b/c = 0", "a/d = 0", "e/", "e/f = 0", "h = 0"]);
         let mut below = node.load_one(&archive(&[], &[&bottom]));
+        let lease = node.images.lease("kept").unwrap();
         for acts in acts {
             let rootfs = node.images.prepare("c", Some(&below)).unwrap();
             inside(&rootfs, |root| acts.iter().for_each(|act| perform(root, act)));
             let seen = mounted(&rootfs);
-            let copy = node.images.commit(commit(Some(&below), CommitLayer::Copy(&rootfs))).unwrap();
+            // A layer that is there already is used; so the copy goes before the directory itself becomes one.
+            let dropped = node.images.lease("dropped").unwrap();
+            let copy = node.images.commit(under(&dropped, Some(&below), CommitLayer::Copy(&rootfs))).unwrap();
             prop_assert_eq!(&mounted(&node.images.view(&copy.id).unwrap()), &seen);
-            // A layer that was copied is known; without it, the directory itself becomes one.
-            let force = image::Remove { force: true, prune_parents: false };
-            node.images.remove(&copy.id.to_string(), force, &|_| Vec::new()).unwrap();
-            let moved = node.images.commit(commit(Some(&below), CommitLayer::Move("c"))).unwrap();
+            drop(dropped);
+            prop_assert!(node.images.get(&copy.id).is_none());
+            let moved = node.images.commit(under(&lease, Some(&below), CommitLayer::Move("c"))).unwrap();
             prop_assert_eq!(&moved.config.rootfs, &copy.config.rootfs);
             prop_assert_eq!(&mounted(&node.images.view(&moved.id).unwrap()), &seen);
             prop_assert_eq!(node.images.rootfs("c"), None);
@@ -187,8 +196,7 @@ fn a_layer_in_which_nothing_is_is_none() {
 fn step(node: &Node, lease: &image::Lease, name: &str) -> Digest {
     let rootfs = node.images.prepare("c", None).unwrap();
     inside(&rootfs, |root| fs::write(root.join(name), "x").unwrap());
-    let mut request = commit(None, CommitLayer::Move("c"));
-    request.lease = Some(lease);
+    let request = under(lease, None, CommitLayer::Move("c"));
     node.images.commit(request).unwrap().id
 }
 

@@ -277,7 +277,7 @@ fn progress_tells_layers_and_names_that_move() {
     let mut events = Vec::new();
     node.images
         .load(&mut &*archive(&["x:1"], &[&one, &two]), &mut |event| {
-            events.push(event)
+            events.push(event);
         })
         .unwrap();
     let (diff_id, total) = (Digest::of(&two), two.len() as u64);

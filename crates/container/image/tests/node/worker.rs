@@ -1,6 +1,5 @@
 //! The worker as a process of its own, confined: this test binary started again.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
@@ -84,7 +83,7 @@ fn program(arguments: &[&str], variable: &str, descriptors: usize) -> Program {
 )]
 fn the_worker_itself() {
     if let Some(job) = std::env::var_os(JOB) {
-        let code = image::worker_main(&[OsString::from(job)]);
+        let code = image::worker_main(&[job]);
         std::process::exit(code.into());
     }
 }

@@ -70,7 +70,8 @@ impl ArchiveTree {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
             let mut entry = entry.map_err(|_| broken())?;
-            if entry.raw_file_position().checked_add(entry.size()).is_none_or(|end| end > length) {
+            let end = entry.size().checked_next_multiple_of(512).and_then(|size| size.checked_add(entry.raw_file_position()));
+            if end.is_none_or(|end| end > length) {
                 return Err(BuildError::Step("unexpected EOF".to_owned()));
             }
             root.add(&mut entry)?;

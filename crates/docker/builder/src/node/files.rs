@@ -2,13 +2,14 @@
 //! changed into an image. All of a build's images are made under one lease, so that they become
 //! durable together when it is kept.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use image::{Commit, CommitLayer, Digest, Image, Images, Lease};
 
+use super::stubs;
 use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{Base, Step, Work};
@@ -79,8 +80,7 @@ impl FileSteps {
             std::fs::create_dir_all(&empty).map_err(failed())?;
             return Ok(Arc::new(DirectoryTree::open(&empty).map_err(failed())?));
         };
-        let root = self.images.view(image)?.mount().map_err(failed())?;
-        Ok(Arc::new(DirectoryTree::new(root)))
+        Ok(Arc::new(DirectoryTree::new(mount(&self.images, image)?)))
     }
 
     /// Carries out a step that runs nothing.
@@ -121,19 +121,22 @@ impl FileSteps {
         .await
     }
 
-    /// Makes an image of what a container has changed. With `moves` the container has no root
-    /// filesystem any more.
-    pub(crate) async fn commit_snapshot(&self, owner: &str, step: Step, moves: bool) -> Result<Base, BuildError> {
+    /// Makes an image of what a container has changed; it has no root filesystem any more.
+    pub(crate) async fn commit_container(&self, owner: &str, step: Step) -> Result<Base, BuildError> {
         let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
         blocking(move || {
-            if moves {
-                return commit(&images, &lease, step, CommitLayer::Move(&owner));
-            }
-            let rootfs = images.rootfs(&owner).ok_or(image::Error::NoSuchSnapshot(owner))?;
-            commit(&images, &lease, step, CommitLayer::Copy(&rootfs))
+            let rootfs = images.rootfs(&owner).ok_or_else(|| image::Error::NoSuchSnapshot(owner.clone()))?;
+            let below = step.parent.map(|parent| mount(&images, &parent)).transpose()?;
+            let below = below.as_ref().map(|below| below.as_fd());
+            stubs::remove(&rootfs, below).map_err(BuildError::io("removing mount points"))?;
+            commit(&images, &lease, step, CommitLayer::Move(&owner))
         })
         .await
     }
+}
+
+fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
+    images.view(image)?.mount().map_err(BuildError::io("failed to mount the image"))
 }
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {

@@ -64,5 +64,7 @@ fn refusal(error: &ApiError) -> Reply {
 /// `GET /containers/ID/attach/ws`.
 pub(crate) async fn websocket(call: Call<Api>) -> Result<Reply, ApiError> {
     call.state.find(&call.name)?;
-    Err(ApiError::unsupported("attaching over a websocket is not supported yet: use POST /containers/{id}/attach"))
+    Err(ApiError::unsupported(
+        "attaching over a websocket is not supported yet: use POST /containers/{id}/attach",
+    ))
 }

@@ -22,7 +22,10 @@ pub(crate) async fn commit(call: Call<Api>) -> Result<Reply, ApiError> {
     let body = call.bytes().await?;
     let own: Option<Config> = match body.iter().all(u8::is_ascii_whitespace) {
         true => None,
-        false => Some(go_json::parse(&body)?).filter(|body| *body != Value::Null).map(go_json::decode).transpose()?,
+        false => Some(go_json::parse(&body)?)
+            .filter(|body| *body != Value::Null)
+            .map(go_json::decode)
+            .transpose()?,
     };
     if let Some(own) = &own {
         checks::config(own)?;

@@ -23,24 +23,39 @@ pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
     call.check_for_json()?;
     let (api, version, query) = (call.state.clone(), call.version, call.query.clone());
     let mut request = parse(&call.bytes().await?)?;
-    let platform = query.text("platform").filter(|_| version.since(41)).map(platform).transpose()?;
+    let platform = query
+        .text("platform")
+        .filter(|_| version.since(41))
+        .map(platform)
+        .transpose()?;
     let mut warnings = check(&mut request, version, &api.host)?;
     let name = query.text("name").map(String::from);
     let image = find_image(&api, &request.config.image, platform.as_ref())?;
-    warnings.extend(image.as_ref().filter(|_| platform.is_none()).and_then(|image| foreign_platform(&image.1)));
+    warnings.extend(
+        image
+            .as_ref()
+            .filter(|_| platform.is_none())
+            .and_then(|image| foreign_platform(&image.1)),
+    );
     let (reference, image) = image.unzip();
     let run_config = image.as_ref().map(|image| &image.config.config);
     let (spec, door) = specify(request, run_config, version, &api.host, &InTable(&api.engine))?;
     let create = Create {
         name,
         spec,
-        image: image.map(|image| ImageRef { reference: reference.unwrap_or_default(), id: image.id.to_string() }),
+        image: image.map(|image| ImageRef {
+            reference: reference.unwrap_or_default(),
+            id: image.id.to_string(),
+        }),
         owner: Owner::Docker,
         door: serde_json::to_value(&door).map_err(|cause| ApiError::internal(cause.to_string()))?,
     };
     let created = api.engine.create(create).await?;
     let all: Vec<_> = warnings.into_iter().chain(created.warnings).collect();
-    Reply::json_with(StatusCode::CREATED, &json!({ "Id": created.id.as_str(), "Warnings": all }))
+    Reply::json_with(
+        StatusCode::CREATED,
+        &json!({ "Id": created.id.as_str(), "Warnings": all }),
+    )
 }
 
 /// The body: `Config`, with `HostConfig` and `NetworkingConfig` as members. What is not there yet
@@ -49,7 +64,9 @@ fn parse(bytes: &[u8]) -> Result<CreateRequest, ApiError> {
     let mut body = go_json::parse(bytes)?;
     let Some(members) = body.as_object_mut() else {
         return match body {
-            Value::Null => Err(ApiError::bad("config cannot be empty in order to create a container")),
+            Value::Null => Err(ApiError::bad(
+                "config cannot be empty in order to create a container",
+            )),
             other => go_json::decode::<Config>(other).map(|_| unreachable_request()),
         };
     };
@@ -70,13 +87,21 @@ fn parse(bytes: &[u8]) -> Result<CreateRequest, ApiError> {
 
 /// Only an object decodes to a `Config`.
 fn unreachable_request() -> CreateRequest {
-    CreateRequest { config: Config::default(), host: Default::default(), networking: Default::default() }
+    CreateRequest {
+        config: Config::default(),
+        host: Default::default(),
+        networking: Default::default(),
+    }
 }
 
 /// `linux/arm64/v8`, `amd64`, `linux`.
 pub(crate) fn platform(text: &str) -> Result<Platform, ApiError> {
     let host = Platform::host();
-    let invalid = || ApiError::bad(format!("{text:?}: unknown operating system or architecture: invalid argument"));
+    let invalid = || {
+        ApiError::bad(format!(
+            "{text:?}: unknown operating system or architecture: invalid argument"
+        ))
+    };
     let parts: Vec<_> = text.split('/').map(str::to_ascii_lowercase).collect();
     let architecture = |name: &str| {
         let known = match name {
@@ -89,20 +114,35 @@ pub(crate) fn platform(text: &str) -> Result<Platform, ApiError> {
         };
         Some(known.to_owned())
     };
-    let system = |name: &str| matches!(name, "linux" | "windows" | "darwin" | "freebsd").then(|| name.to_owned());
+    let system =
+        |name: &str| matches!(name, "linux" | "windows" | "darwin" | "freebsd").then(|| name.to_owned());
     let (os, arch, variant) = match &parts[..] {
         [one] => match (system(one), architecture(one)) {
             (Some(os), _) => (os, host.architecture, None),
             (None, Some(arch)) => (host.os, arch, None),
             (None, None) => return Err(invalid()),
         },
-        [os, arch] => (system(os).ok_or_else(invalid)?, architecture(arch).ok_or_else(invalid)?, None),
-        [os, arch, variant] => {
-            (system(os).ok_or_else(invalid)?, architecture(arch).ok_or_else(invalid)?, Some(variant.clone()))
+        [os, arch] => (
+            system(os).ok_or_else(invalid)?,
+            architecture(arch).ok_or_else(invalid)?,
+            None,
+        ),
+        [os, arch, variant] => (
+            system(os).ok_or_else(invalid)?,
+            architecture(arch).ok_or_else(invalid)?,
+            Some(variant.clone()),
+        ),
+        _ => {
+            return Err(ApiError::bad(format!(
+                "{text:?}: cannot parse platform specifier: invalid argument"
+            )));
         }
-        _ => return Err(ApiError::bad(format!("{text:?}: cannot parse platform specifier: invalid argument"))),
     };
-    Ok(Platform { os, architecture: arch, variant })
+    Ok(Platform {
+        os,
+        architecture: arch,
+        variant,
+    })
 }
 
 type Found = (String, Arc<Image>);
@@ -136,7 +176,11 @@ pub(crate) fn matches_platform(reference: &str, image: &Image, wanted: &Platform
 }
 
 fn spelled(platform: &Platform) -> String {
-    let variant = platform.variant.iter().map(|variant| format!("/{variant}")).collect::<String>();
+    let variant = platform
+        .variant
+        .iter()
+        .map(|variant| format!("/{variant}"))
+        .collect::<String>();
     format!("{}/{}{variant}", platform.os, platform.architecture)
 }
 

@@ -80,7 +80,8 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
     let (upgrade, since_42) = (call.wants_upgrade(), call.version.since(42));
     let options: ExecStartOptions = call.json().await?;
     let exec = api.engine.exec_inspect(&id)?;
-    let size = size(options.console_size).filter(|_| since_42 && options.tty);
+    let asked = size(options.console_size).filter(|_| since_42 && options.tty);
+    let size = asked.or(exec.spec.terminal_size);
     if options.detach {
         api.engine.exec_start(&id, true, size).await?;
         return Ok(Reply::empty(StatusCode::OK));

@@ -28,11 +28,18 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
 }
 
 fn stop_options(call: &Call<Api>) -> Result<StopOptions, ApiError> {
-    let signal = call.query.text("signal").filter(|_| call.version.since(42)).map(String::from);
+    let signal = call
+        .query
+        .text("signal")
+        .filter(|_| call.version.since(42))
+        .map(String::from);
     if let Some(signal) = &signal {
         signal::parse(signal)?;
     }
-    Ok(StopOptions { signal, timeout: call.query.integer("t")? })
+    Ok(StopOptions {
+        signal,
+        timeout: call.query.integer("t")?,
+    })
 }
 
 /// `POST /containers/ID/stop`.
@@ -57,7 +64,12 @@ pub(crate) async fn kill(call: Call<Api>) -> Result<Reply, ApiError> {
         Some(name) => signal::parse(name),
     };
     let signal = signal.map_err(|error| error.within(&context))?;
-    let killed = call.state.engine.kill(&call.name, signal).await.map_err(ApiError::from);
+    let killed = call
+        .state
+        .engine
+        .kill(&call.name, signal)
+        .await
+        .map_err(ApiError::from);
     killed.map_err(|error| error.within(&context))?;
     Ok(Reply::no_content())
 }
@@ -93,7 +105,11 @@ pub(crate) async fn resize(call: Call<Api>) -> Result<Reply, ApiError> {
 
 /// The size in a query. The kernel's terminals have sides of 16 bits; a longer one is the longest.
 pub(crate) fn terminal_size(call: &Call<Api>) -> Result<(u16, u16), ApiError> {
-    let side = |name, what| call.query.size(name, what).map(|side| u16::try_from(side).unwrap_or(u16::MAX));
+    let side = |name, what| {
+        call.query
+            .size(name, what)
+            .map(|side| u16::try_from(side).unwrap_or(u16::MAX))
+    };
     Ok((side("h", "height")?, side("w", "width")?))
 }
 
@@ -102,7 +118,10 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
     if call.query.bool("link") {
         return Err(ApiError::unsupported("removing a link is not supported yet"));
     }
-    let remove = Remove { force: call.query.bool("force"), volumes: call.query.bool("v") };
+    let remove = Remove {
+        force: call.query.bool("force"),
+        volumes: call.query.bool("v"),
+    };
     call.state.engine.remove(&call.name, remove).await?;
     Ok(Reply::no_content())
 }
@@ -113,7 +132,10 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let prune = Prune::parse(&call.query, &["label", "label!", "until"], api.now())?;
     let idle = |container: &Container| {
         container.owner == engine::Owner::Docker
-            && matches!(container.state.status, Status::Created | Status::Exited | Status::Dead)
+            && matches!(
+                container.state.status,
+                Status::Created | Status::Exited | Status::Dead
+            )
     };
     let mut deleted = Vec::new();
     let mut reclaimed = 0;
@@ -121,13 +143,22 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         if !idle(&container) || !prune.admits(Some(container.created), &container.spec.labels) {
             continue;
         }
-        let size = super::list::size(api, &api.view(container.clone())).await.unwrap_or_default();
+        let size = super::list::size(api, &api.view(container.clone()))
+            .await
+            .unwrap_or_default();
         // One that is started or removed meanwhile stays or is gone: neither ends the prune.
         if api.engine.remove(&container.id, Remove::default()).await.is_ok() {
             deleted.push(container.id.to_string());
             reclaimed += size.written;
         }
     }
-    api.publish(engine::events::Kind::Container, "prune", "", [("reclaimed", reclaimed.to_string())]);
-    Reply::json(&json!({ "ContainersDeleted": Some(deleted).filter(|ids| !ids.is_empty()), "SpaceReclaimed": reclaimed }))
+    api.publish(
+        engine::events::Kind::Container,
+        "prune",
+        "",
+        [("reclaimed", reclaimed.to_string())],
+    );
+    Reply::json(
+        &json!({ "ContainersDeleted": Some(deleted).filter(|ids| !ids.is_empty()), "SpaceReclaimed": reclaimed }),
+    )
 }

@@ -15,8 +15,21 @@ use crate::server::call::Call;
 use crate::server::reply::Reply;
 
 const FILTERS: &[&str] = &[
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-    "publish", "since", "status", "volume",
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
 ];
 const HEALTHS: [&str; 4] = ["starting", "healthy", "unhealthy", "none"];
 
@@ -28,7 +41,11 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
     let now = api.now();
     let mut rows = Vec::new();
     for view in selection.of(api) {
-        let size = if with_size { Some(size(api, &view).await?) } else { None };
+        let size = if with_size {
+            Some(size(api, &view).await?)
+        } else {
+            None
+        };
         rows.push(summary(&view, &image_name(api, &view), size, now));
     }
     Reply::json(&rows)
@@ -36,16 +53,30 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
 
 /// Bytes on disk of a container; of a container without a root file system, none.
 pub(crate) async fn size(api: &Api, view: &View) -> Result<Size, ApiError> {
-    let below = view.container.image.as_ref().and_then(|image| api.images().get(&image.id.parse().ok()?));
+    let below = view
+        .container
+        .image
+        .as_ref()
+        .and_then(|image| api.images().get(&image.id.parse().ok()?));
     let rootfs = api.images().rootfs(&view.container.id);
-    let written = crate::api::blocking(move || rootfs.map_or(Ok(0), |rootfs| rootfs.size())).await?;
-    Ok(Size { written, total: written + below.map_or(0, |image| image.size) })
+    let measure = move || rootfs.map_or(Ok(0), |rootfs| rootfs.size()).map_err(unmeasured);
+    let written = crate::api::blocking(measure).await?;
+    Ok(Size {
+        written,
+        total: written + below.map_or(0, |image| image.size),
+    })
+}
+
+fn unmeasured(cause: std::io::Error) -> ApiError {
+    ApiError::internal(format!("measuring the container's layer: {cause}"))
 }
 
 /// How the container's image is called: its id once the name means another image, or none.
 fn image_name(api: &Api, view: &View) -> String {
     let asked = &view.door.config.image;
-    let Some(image) = &view.container.image else { return asked.clone() };
+    let Some(image) = &view.container.image else {
+        return asked.clone();
+    };
     match api.images().resolve(asked) {
         Ok(found) if found.id.to_string() == image.id => asked.clone(),
         _ => image.id.clone(),
@@ -68,7 +99,11 @@ struct Selection {
 impl Selection {
     fn parse(call: &Call<Api>, api: &Api) -> Result<Self, ApiError> {
         let filters = Filters::parse(call.query.get("filters"))?;
-        let limit = call.query.integer("limit")?.filter(|limit| *limit > 0).and_then(|limit| usize::try_from(limit).ok());
+        let limit = call
+            .query
+            .integer("limit")?
+            .filter(|limit| *limit > 0)
+            .and_then(|limit| usize::try_from(limit).ok());
         filters.accept(FILTERS)?;
         check_words(&filters)?;
         Ok(Self {
@@ -87,9 +122,18 @@ impl Selection {
     /// The selected containers, newest first.
     fn of(&self, api: &Api) -> Vec<View> {
         let all = api.containers();
-        let start = self.before.as_ref().map_or(0, |id| all.iter().position(|c| **c.id == **id).map_or(all.len(), |at| at + 1));
-        let newer = all.into_iter().skip(start).take_while(|c| self.since.as_deref() != Some(&*c.id));
-        let views = newer.map(|container| api.view(container)).filter(|view| self.admits(view));
+        let start = self.before.as_ref().map_or(0, |id| {
+            all.iter()
+                .position(|c| *c.id == **id)
+                .map_or(all.len(), |at| at + 1)
+        });
+        let newer = all
+            .into_iter()
+            .skip(start)
+            .take_while(|c| self.since.as_deref() != Some(&*c.id));
+        let views = newer
+            .map(|container| api.view(container))
+            .filter(|view| self.admits(view));
         views.take(self.limit.unwrap_or(usize::MAX)).collect()
     }
 
@@ -112,7 +156,11 @@ impl Selection {
     }
 
     fn admits_image(&self, view: &View) -> bool {
-        let image = view.container.image.as_ref().map_or("", |image| image.id.as_str());
+        let image = view
+            .container
+            .image
+            .as_ref()
+            .map_or("", |image| image.id.as_str());
         self.images.as_ref().is_none_or(|images| images.contains(image))
     }
 
@@ -122,7 +170,11 @@ impl Selection {
         !self.filters.has("volume")
             || wanted.any(|value| {
                 mounts.iter().any(|mount| {
-                    let source = if mount.name.is_empty() { &mount.source } else { &mount.name };
+                    let source = if mount.name.is_empty() {
+                        &mount.source
+                    } else {
+                        &mount.name
+                    };
                     mount.destination == value || source == value
                 })
             })
@@ -133,7 +185,10 @@ impl Selection {
         let joined = networks::endpoints(view);
         !self.filters.has("network")
             || wanted.any(|value| {
-                joined.contains_key(value) || joined.values().any(|endpoint| endpoint.network_id.starts_with(value) && !value.is_empty())
+                joined.contains_key(value)
+                    || joined
+                        .values()
+                        .any(|endpoint| endpoint.network_id.starts_with(value) && !value.is_empty())
             })
     }
 
@@ -143,7 +198,10 @@ impl Selection {
         }
         networks::ports(view).iter().any(|(port, bindings)| {
             let protocol = port.split_once('/').map_or("tcp", |(_, protocol)| protocol);
-            let mut public = bindings.iter().flatten().map(|binding| format!("{}/{protocol}", binding.host_port));
+            let mut public = bindings
+                .iter()
+                .flatten()
+                .map(|binding| format!("{}/{protocol}", binding.host_port));
             self.expose.contains(port) || public.any(|public| self.publish.contains(&public))
         })
     }
@@ -156,7 +214,10 @@ fn has_exited(state: &engine::State) -> bool {
 /// Values that are words of a fixed list.
 fn check_words(filters: &Filters) -> Result<(), ApiError> {
     let states = Status::ALL.map(Status::as_str);
-    for (name, what, words) in [("status", "state", &states[..]), ("health", "health", &HEALTHS[..])] {
+    for (name, what, words) in [
+        ("status", "state", &states[..]),
+        ("health", "health", &HEALTHS[..]),
+    ] {
         if let Some(value) = filters.values(name).find(|value| !words.contains(value)) {
             let list = words.join(", ");
             return Err(ApiError::bad(format!(
@@ -170,14 +231,20 @@ fn check_words(filters: &Filters) -> Result<(), ApiError> {
 fn exit_codes(filters: &Filters) -> Result<Vec<i32>, ApiError> {
     let code = |value: &str| {
         value.parse().map_err(|_| {
-            ApiError::bad(format!("invalid filter 'exited={value}': strconv.Atoi: parsing {value:?}: invalid syntax"))
+            ApiError::bad(format!(
+                "invalid filter 'exited={value}': strconv.Atoi: parsing {value:?}: invalid syntax"
+            ))
         })
     };
     filters.values("exited").map(code).collect()
 }
 
 fn container_id(filters: &Filters, name: &str, api: &Api) -> Result<Option<String>, ApiError> {
-    filters.values(name).next().map(|value| Ok(api.find(value)?.id.to_string())).transpose()
+    filters
+        .values(name)
+        .next()
+        .map(|value| Ok(api.find(value)?.id.to_string()))
+        .transpose()
 }
 
 /// Ports and ranges of them: `80`, `8000-8010/udp`.
@@ -185,18 +252,27 @@ fn port_set(filters: &Filters, name: &str) -> Result<BTreeSet<String>, ApiError>
     let mut set = BTreeSet::new();
     for value in filters.values(name) {
         if value.contains(':') {
-            return Err(ApiError::internal(format!("filter for '{name}' should not contain ':': {value}")));
+            return Err(ApiError::internal(format!(
+                "filter for '{name}' should not contain ':': {value}"
+            )));
         }
-        let ports = ports::named(value)
-            .map_err(|error| ApiError::internal(format!("error while looking up for {name} {value}: {error}")))?;
-        set.extend(ports.iter().map(|(port, protocol)| format!("{port}/{}", protocol.as_str())));
+        let ports = ports::named(value).map_err(|error| {
+            ApiError::internal(format!("error while looking up for {name} {value}: {error}"))
+        })?;
+        set.extend(
+            ports
+                .iter()
+                .map(|(port, protocol)| format!("{port}/{}", protocol.as_str())),
+        );
     }
     Ok(set)
 }
 
 /// The images named, and all built on them.
 fn ancestors(filters: &Filters, api: &Api) -> BTreeSet<String> {
-    let named = filters.values("ancestor").filter_map(|name| api.images().resolve(name).ok());
+    let named = filters
+        .values("ancestor")
+        .filter_map(|name| api.images().resolve(name).ok());
     let mut waiting: Vec<Digest> = named.map(|image| image.id).collect();
     let mut found = BTreeSet::new();
     while let Some(id) = waiting.pop() {

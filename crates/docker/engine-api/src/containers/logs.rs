@@ -15,11 +15,17 @@ use crate::stream::frame::{Channel, Framing};
 pub(crate) async fn logs(call: Call<Api>) -> Result<Reply, ApiError> {
     let query = &call.query;
     if !query.bool("stdout") && !query.bool("stderr") {
-        return Err(ApiError::bad("Bad parameters: you must choose at least one stream"));
+        return Err(ApiError::bad(
+            "Bad parameters: you must choose at least one stream",
+        ));
     }
     let container = call.state.find(&call.name)?;
     let framing = Framing::of(container.spec.tty);
-    let line = Line { timestamps: query.bool("timestamps"), details: query.bool("details"), framing };
+    let line = Line {
+        timestamps: query.bool("timestamps"),
+        details: query.bool("details"),
+        framing,
+    };
     let mut entries = call.state.engine.logs(&container.id, log_query(query)?)?;
     let (sender, reply) = Reply::stream(media_type(framing, call.version.since(42)));
     tokio::spawn(async move {
@@ -71,7 +77,9 @@ impl Line {
     fn of(self, entry: std::io::Result<LogEntry>) -> bytes::Bytes {
         match entry {
             Ok(entry) => self.framing.wrap(entry.stream.into(), self.text(&entry)),
-            Err(cause) => self.framing.wrap(Channel::System, format!("Error grabbing logs: {cause}\n").into()),
+            Err(cause) => self
+                .framing
+                .wrap(Channel::System, format!("Error grabbing logs: {cause}\n").into()),
         }
     }
 
@@ -95,6 +103,9 @@ impl Line {
 /// `name=value,…` by name, escaped as in a query.
 fn attributes(entry: &LogEntry) -> String {
     let escape = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pairs = entry.attributes.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));
+    let pairs = entry
+        .attributes
+        .iter()
+        .map(|(name, value)| format!("{}={}", escape(name), escape(value)));
     pairs.collect::<Vec<_>>().join(",")
 }

@@ -1,7 +1,7 @@
 //! Containers: one file for each thing a client does with them.
 
-pub(crate) mod attach;
 pub(crate) mod archive;
+pub(crate) mod attach;
 pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod exec;

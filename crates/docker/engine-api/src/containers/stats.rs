@@ -32,19 +32,33 @@ pub(crate) async fn stats(call: Call<Api>) -> Result<Reply, ApiError> {
     if stream && one_shot {
         return Err(ApiError::bad("cannot have stream=true and one-shot=true"));
     }
-    let who = Who { id: container.id.to_string(), name: format!("/{}", container.name) };
+    let who = Who {
+        id: container.id.to_string(),
+        name: format!("/{}", container.name),
+    };
     if stream {
         return Ok(streamed(&call, who));
     }
     let running = matches!(container.state.status, Status::Running | Status::Paused);
-    let first = if running { sample(&call.state, &who.id).await? } else { Stats::default() };
+    let first = if running {
+        sample(&call.state, &who.id).await?
+    } else {
+        Stats::default()
+    };
     if one_shot || first.read.is_none() {
         return Ok(one(&who, &first, Before::default()));
     }
     // A second sample is what percentages are computed from.
     tokio::time::sleep(INTERVAL).await;
     let second = sample(&call.state, &who.id).await?;
-    Ok(one(&who, &second, Before { cpu: first.cpu, read: first.read }))
+    Ok(one(
+        &who,
+        &second,
+        Before {
+            cpu: first.cpu,
+            read: first.read,
+        },
+    ))
 }
 
 struct Who {
@@ -54,7 +68,11 @@ struct Who {
 
 fn one(who: &Who, stats: &Stats, before: Before) -> Reply {
     let body = record(&document(who, stats, before)).to_vec();
-    Reply::Http(crate::server::reply::with_type(http::StatusCode::OK, JSON, body.into()))
+    Reply::Http(crate::server::reply::with_type(
+        http::StatusCode::OK,
+        JSON,
+        body.into(),
+    ))
 }
 
 /// A sample; an empty one of a container that has stopped since.
@@ -73,11 +91,16 @@ fn streamed(call: &Call<Api>, who: Who) -> Reply {
     tokio::spawn(async move {
         let mut before = Before::default();
         loop {
-            let Ok(stats) = sample(&api, &who.id).await else { return };
+            let Ok(stats) = sample(&api, &who.id).await else {
+                return;
+            };
             if !sender.send(record(&document(&who, &stats, before))).await {
                 return;
             }
-            before = Before { cpu: stats.cpu, read: stats.read };
+            before = Before {
+                cpu: stats.cpu,
+                read: stats.read,
+            };
             // Both arms only wait.
             tokio::select! {
                 biased;
@@ -104,7 +127,11 @@ fn document(who: &Who, stats: &Stats, before: Before) -> Value {
         "memory_stats": memory(stats),
     });
     if !stats.networks.is_empty() {
-        document["networks"] = stats.networks.iter().map(|(name, counters)| (name.clone(), network(counters))).collect();
+        document["networks"] = stats
+            .networks
+            .iter()
+            .map(|(name, counters)| (name.clone(), network(counters)))
+            .collect();
     }
     document
 }
@@ -112,12 +139,18 @@ fn document(who: &Who, stats: &Stats, before: Before) -> Value {
 /// Members that upstream leaves out when they are zero.
 fn nonzero(members: &[(&str, u64)]) -> Map<String, Value> {
     let there = members.iter().filter(|(_, value)| *value != 0);
-    there.map(|(name, value)| ((*name).to_owned(), json!(value))).collect()
+    there
+        .map(|(name, value)| ((*name).to_owned(), json!(value)))
+        .collect()
 }
 
 /// No limit is the largest number.
 fn pids(stats: &Stats) -> Map<String, Value> {
-    let limit = if stats.read.is_some() { stats.pids_limit.unwrap_or(u64::MAX) } else { 0 };
+    let limit = if stats.read.is_some() {
+        stats.pids_limit.unwrap_or(u64::MAX)
+    } else {
+        0
+    };
     nonzero(&[("current", stats.pids), ("limit", limit)])
 }
 
@@ -134,7 +167,10 @@ fn cpu(cpu: &CpuStats) -> Value {
             "throttled_time": cpu.throttled_time,
         },
     });
-    for (name, value) in nonzero(&[("system_cpu_usage", cpu.machine), ("online_cpus", cpu.online.into())]) {
+    for (name, value) in nonzero(&[
+        ("system_cpu_usage", cpu.machine),
+        ("online_cpus", cpu.online.into()),
+    ]) {
         shown[name] = value;
     }
     shown
@@ -160,9 +196,7 @@ fn block(stats: &Stats) -> Value {
         if entries.is_empty() {
             return Value::Null;
         }
-        let row = |entry: &BlockEntry| {
-            json!({ "major": entry.major, "minor": entry.minor, "op": entry.operation, "value": entry.value })
-        };
+        let row = |entry: &BlockEntry| json!({ "major": entry.major, "minor": entry.minor, "op": entry.operation, "value": entry.value });
         entries.iter().map(row).collect()
     };
     json!({
@@ -196,24 +230,54 @@ mod tests {
 
     #[test]
     fn a_container_that_does_not_run_has_an_empty_sample() {
-        let who = Who { id: "i".into(), name: "/n".into() };
+        let who = Who {
+            id: "i".into(),
+            name: "/n".into(),
+        };
         let shown = document(&who, &Stats::default(), Before::default());
         assert_eq!(shown["read"], "0001-01-01T00:00:00Z");
-        assert_eq!((&shown["memory_stats"], &shown["pids_stats"]), (&json!({}), &json!({})));
+        assert_eq!(
+            (&shown["memory_stats"], &shown["pids_stats"]),
+            (&json!({}), &json!({}))
+        );
         assert_eq!(shown["cpu_stats"]["cpu_usage"]["total_usage"], 0);
         assert!(shown["cpu_stats"].get("system_cpu_usage").is_none() && shown.get("networks").is_none());
     }
 
     #[test]
     fn what_is_counted_is_shown() {
-        let mut stats = Stats { read: Some(Timestamp::UNIX_EPOCH), pids: 3, ..Stats::default() };
+        let mut stats = Stats {
+            read: Some(Timestamp::UNIX_EPOCH),
+            pids: 3,
+            ..Stats::default()
+        };
         (stats.cpu.total, stats.cpu.machine, stats.cpu.online) = (5, 100, 2);
-        stats.block_bytes = vec![BlockEntry { major: 8, minor: 0, operation: "read", value: 9 }];
-        stats.networks.insert("eth0".into(), NetworkCounters { rx_bytes: 7, ..NetworkCounters::default() });
-        let who = Who { id: "i".into(), name: "/n".into() };
+        stats.block_bytes = vec![BlockEntry {
+            major: 8,
+            minor: 0,
+            operation: "read",
+            value: 9,
+        }];
+        stats.networks.insert(
+            "eth0".into(),
+            NetworkCounters {
+                rx_bytes: 7,
+                ..NetworkCounters::default()
+            },
+        );
+        let who = Who {
+            id: "i".into(),
+            name: "/n".into(),
+        };
         let shown = document(&who, &stats, Before::default());
         assert_eq!(shown["pids_stats"], json!({"current": 3, "limit": u64::MAX}));
-        assert_eq!((&shown["cpu_stats"]["online_cpus"], &shown["networks"]["eth0"]["rx_bytes"]), (&json!(2), &json!(7)));
+        assert_eq!(
+            (
+                &shown["cpu_stats"]["online_cpus"],
+                &shown["networks"]["eth0"]["rx_bytes"]
+            ),
+            (&json!(2), &json!(7))
+        );
         assert_eq!(shown["blkio_stats"]["io_service_bytes_recursive"][0]["value"], 9);
     }
 }

@@ -43,11 +43,26 @@ pub(crate) async fn update(call: Call<Api>) -> Result<Reply, ApiError> {
 fn refuse_conflicts(current: &HostConfig, asked: &HostConfig) -> Result<(), ApiError> {
     let restarts = !matches!(asked.restart_policy.name.as_str(), "" | "no");
     let conflict = [
-        (current.auto_remove && restarts, "Restart policy cannot be updated because AutoRemove is enabled for the container"),
-        (current.nano_cpus > 0 && asked.cpu_period > 0, "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set"),
-        (current.nano_cpus > 0 && asked.cpu_quota > 0, "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set"),
-        (asked.nano_cpus > 0 && current.cpu_quota > 0, "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set"),
-        (asked.nano_cpus > 0 && current.cpu_period > 0, "Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set"),
+        (
+            current.auto_remove && restarts,
+            "Restart policy cannot be updated because AutoRemove is enabled for the container",
+        ),
+        (
+            current.nano_cpus > 0 && asked.cpu_period > 0,
+            "Conflicting options: CPU Period cannot be updated as NanoCPUs has already been set",
+        ),
+        (
+            current.nano_cpus > 0 && asked.cpu_quota > 0,
+            "Conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set",
+        ),
+        (
+            asked.nano_cpus > 0 && current.cpu_quota > 0,
+            "Conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set",
+        ),
+        (
+            asked.nano_cpus > 0 && current.cpu_period > 0,
+            "Conflicting options: Nano CPUs cannot be updated as CPU Period has already been set",
+        ),
         (
             asked.memory != 0 && asked.memory_swap == 0 && asked.memory > current.memory_swap,
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",

@@ -12,7 +12,11 @@ use crate::stream::progress::record;
 /// `POST /containers/ID/wait`. `docker run` sends it before the start and relies on the headers to
 /// know that it is waiting, so the wait has begun when they go out.
 pub(crate) async fn wait(call: Call<Api>) -> Result<Reply, ApiError> {
-    let condition = if call.version.since(30) { condition(call.query.get("condition"))? } else { WaitCondition::NotRunning };
+    let condition = if call.version.since(30) {
+        condition(call.query.get("condition"))?
+    } else {
+        WaitCondition::NotRunning
+    };
     let waiting = call.state.engine.waiter(&call.name, condition)?;
     if !call.version.since(30) {
         return Reply::json(&answer(&waiting.await?));

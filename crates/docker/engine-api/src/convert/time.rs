@@ -53,12 +53,14 @@ pub(crate) fn timestamp(text: &str) -> Result<Option<Timestamp>, ApiError> {
     }
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let number = |text: &str| {
-        text.parse::<i64>().map_err(|_| ApiError::internal(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
+        text.parse::<i64>()
+            .map_err(|_| ApiError::internal(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")))
     };
     number(fraction)?;
     let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     let time = Timestamp::new(number(seconds)?, digits.parse().unwrap_or(0));
-    time.map(Some).map_err(|cause| ApiError::bad(format!("invalid timestamp {text}: {cause}")))
+    time.map(Some)
+        .map_err(|cause| ApiError::bad(format!("invalid timestamp {text}: {cause}")))
 }
 
 /// What `filters={"until": …}` may say: a timestamp as above, RFC 3339, or a span before now (`24h`).
@@ -73,7 +75,12 @@ pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
         return Ok(time);
     }
     let date_time = text.parse::<Timestamp>().ok();
-    let civil = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let civil = || {
+        text.parse::<jiff::civil::DateTime>()
+            .ok()?
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .ok()
+    };
     let found = date_time.or_else(|| civil().map(|zoned| zoned.timestamp()));
     found.ok_or_else(|| ApiError::bad(format!("invalid filter 'until=[{text}]'")))
 }
@@ -85,7 +92,9 @@ fn go_duration(text: &str) -> Option<SignedDuration> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..end].parse().ok()?;
-        let unit_end = rest[end..].find(|c: char| c.is_ascii_digit() || c == '.').map_or(rest.len(), |at| end + at);
+        let unit_end = rest[end..]
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .map_or(rest.len(), |at| end + at);
         total += number * unit(&rest[end..unit_end])?;
         rest = &rest[unit_end..];
     }
@@ -114,11 +123,24 @@ mod tests {
     fn spans_are_said_as_upstream_does() {
         let (minute, hour, day) = (60, 3600, 86400);
         for (seconds, text) in [
-            (0, "Less than a second"), (1, "1 second"), (45, "45 seconds"), (minute, "About a minute"),
-            (3 * minute, "3 minutes"), (35 * minute, "35 minutes"), (59 * minute + 59, "59 minutes"),
-            (hour, "About an hour"), (hour + 29 * minute, "About an hour"), (hour + 31 * minute, "2 hours"),
-            (47 * hour, "47 hours"), (48 * hour, "2 days"), (13 * day, "13 days"), (14 * day, "2 weeks"),
-            (59 * day, "8 weeks"), (60 * day, "2 months"), (729 * day, "24 months"), (730 * day, "2 years"),
+            (0, "Less than a second"),
+            (1, "1 second"),
+            (45, "45 seconds"),
+            (minute, "About a minute"),
+            (3 * minute, "3 minutes"),
+            (35 * minute, "35 minutes"),
+            (59 * minute + 59, "59 minutes"),
+            (hour, "About an hour"),
+            (hour + 29 * minute, "About an hour"),
+            (hour + 31 * minute, "2 hours"),
+            (47 * hour, "47 hours"),
+            (48 * hour, "2 days"),
+            (13 * day, "13 days"),
+            (14 * day, "2 weeks"),
+            (59 * day, "8 weeks"),
+            (60 * day, "2 months"),
+            (729 * day, "24 months"),
+            (730 * day, "2 years"),
         ] {
             assert_eq!(human(Duration::from_secs(seconds)), text, "{seconds}");
         }
@@ -139,7 +161,10 @@ mod tests {
         assert_eq!(read("12"), Some(12_000_000_000));
         assert_eq!(read("12.5"), Some(12_500_000_000));
         assert_eq!(read("12.000000001"), Some(12_000_000_001));
-        assert_eq!(timestamp("x").unwrap_err().message, "strconv.ParseInt: parsing \"x\": invalid syntax");
+        assert_eq!(
+            timestamp("x").unwrap_err().message,
+            "strconv.ParseInt: parsing \"x\": invalid syntax"
+        );
         let now: Timestamp = "2024-01-02T00:00:00Z".parse().unwrap();
         for (text, expected) in [
             ("1h30m", "2024-01-01T22:30:00Z"),

@@ -19,8 +19,12 @@ use table::{Row, Standing};
 /// 501 naming the first one.
 pub(crate) fn refuse(prefix: &str, value: &Value) -> Result<(), ApiError> {
     match value {
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| member(prefix, name, value)),
-        Value::Array(items) => items.iter().try_for_each(|item| refuse(&format!("{prefix}[]"), item)),
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(name, value)| member(prefix, name, value)),
+        Value::Array(items) => items
+            .iter()
+            .try_for_each(|item| refuse(&format!("{prefix}[]"), item)),
         _ => Ok(()),
     }
 }
@@ -51,9 +55,9 @@ fn member(prefix: &str, name: &str, value: &Value) -> Result<(), ApiError> {
 fn check(row: &Row, value: &Value) -> Result<(), ApiError> {
     match row.standing {
         Standing::Refused => Err(unsupported_property(row.path)),
-        Standing::RefusedValue(words) if value.as_str().is_some_and(|word| words.contains(&word)) => {
-            Err(ApiError::unsupported(format!("{} {value} is not supported yet", row.path)))
-        }
+        Standing::RefusedValue(words) if value.as_str().is_some_and(|word| words.contains(&word)) => Err(
+            ApiError::unsupported(format!("{} {value} is not supported yet", row.path)),
+        ),
         _ => Ok(()),
     }
 }
@@ -94,25 +98,58 @@ mod tests {
     #[test]
     fn what_is_not_there_yet_is_refused_by_name() {
         for (prefix, body, sentence) in [
-            ("HostConfig", json!({"StorageOpt": {"size": "1G"}}), "HostConfig.StorageOpt is not supported yet"),
-            ("HostConfig", json!({"storageopt": {"size": "1G"}}), "HostConfig.StorageOpt is not supported yet"),
-            ("HostConfig", json!({"DeviceRequests": [{"Driver": "nvidia"}]}), "HostConfig.DeviceRequests is not supported yet"),
-            ("HostConfig", json!({"KernelMemoryTCP": 1}), "HostConfig.KernelMemoryTCP is not supported yet"),
-            ("HostConfig", json!({"Mounts": [{"Type": "image"}]}), "HostConfig.Mounts[].Type \"image\" is not supported yet"),
-            ("HostConfig", json!({"Mounts": [{"Type": "bind"}, {"Type": "cluster"}]}), "HostConfig.Mounts[].Type \"cluster\" is not supported yet"),
+            (
+                "HostConfig",
+                json!({"StorageOpt": {"size": "1G"}}),
+                "HostConfig.StorageOpt is not supported yet",
+            ),
+            (
+                "HostConfig",
+                json!({"storageopt": {"size": "1G"}}),
+                "HostConfig.StorageOpt is not supported yet",
+            ),
+            (
+                "HostConfig",
+                json!({"DeviceRequests": [{"Driver": "nvidia"}]}),
+                "HostConfig.DeviceRequests is not supported yet",
+            ),
+            (
+                "HostConfig",
+                json!({"KernelMemoryTCP": 1}),
+                "HostConfig.KernelMemoryTCP is not supported yet",
+            ),
+            (
+                "HostConfig",
+                json!({"Mounts": [{"Type": "image"}]}),
+                "HostConfig.Mounts[].Type \"image\" is not supported yet",
+            ),
+            (
+                "HostConfig",
+                json!({"Mounts": [{"Type": "bind"}, {"Type": "cluster"}]}),
+                "HostConfig.Mounts[].Type \"cluster\" is not supported yet",
+            ),
         ] {
             let refused = refuse(prefix, &body).unwrap_err();
-            assert_eq!((refused.status.as_u16(), refused.message.as_str()), (501, sentence));
+            assert_eq!(
+                (refused.status.as_u16(), refused.message.as_str()),
+                (501, sentence)
+            );
         }
     }
 
     #[test]
     fn defaults_and_strangers_pass() {
         for (prefix, body) in [
-            ("HostConfig", json!({"StorageOpt": {}, "DeviceRequests": null, "KernelMemoryTCP": 0, "CpuCount": 0})),
+            (
+                "HostConfig",
+                json!({"StorageOpt": {}, "DeviceRequests": null, "KernelMemoryTCP": 0, "CpuCount": 0}),
+            ),
             ("HostConfig", json!({"Unheard": {"of": [1]}, "Memory": 5})),
             ("Config", json!({"Labels": {"StorageOpt": "x"}})),
-            ("NetworkingConfig", json!({"EndpointsConfig": {"n": {"Aliases": ["a"]}, "m": null}})),
+            (
+                "NetworkingConfig",
+                json!({"EndpointsConfig": {"n": {"Aliases": ["a"]}, "m": null}}),
+            ),
         ] {
             assert_eq!(refuse(prefix, &body), Ok(()));
         }

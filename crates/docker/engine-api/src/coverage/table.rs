@@ -229,8 +229,12 @@ pub(crate) const TABLE: &[Row] = rows! {
 };
 
 /// Rows by path in lower case: names match in any case.
-static BY_PATH: LazyLock<HashMap<String, &'static Row>> =
-    LazyLock::new(|| TABLE.iter().map(|row| (row.path.to_ascii_lowercase(), row)).collect());
+static BY_PATH: LazyLock<HashMap<String, &'static Row>> = LazyLock::new(|| {
+    TABLE
+        .iter()
+        .map(|row| (row.path.to_ascii_lowercase(), row))
+        .collect()
+});
 
 /// The row of a property.
 pub(crate) fn find(path: &str) -> Option<&'static Row> {
@@ -246,24 +250,47 @@ mod tests {
 
     const FACTS: &str = include_str!("../../facts/create-properties.tsv");
     /// Properties that older versions have and the specification has dropped.
-    const DROPPED: [&str; 3] = ["Config.MacAddress", "HostConfig.KernelMemory", "HostConfig.KernelMemoryTCP"];
+    const DROPPED: [&str; 3] = [
+        "Config.MacAddress",
+        "HostConfig.KernelMemory",
+        "HostConfig.KernelMemoryTCP",
+    ];
 
     #[test]
     fn every_property_of_the_specification_has_a_row() {
-        let facts: BTreeSet<_> = FACTS.lines().filter_map(|line| line.split('\t').next()).chain(DROPPED).collect();
+        let facts: BTreeSet<_> = FACTS
+            .lines()
+            .filter_map(|line| line.split('\t').next())
+            .chain(DROPPED)
+            .collect();
         let rows: BTreeSet<_> = TABLE.iter().map(|row| row.path).collect();
         assert_eq!(rows.len(), TABLE.len(), "a property has two rows");
-        assert_eq!(facts.difference(&rows).collect::<Vec<_>>(), Vec::<&&str>::new(), "without a row");
-        assert_eq!(rows.difference(&facts).collect::<Vec<_>>(), Vec::<&&str>::new(), "not in the specification");
+        assert_eq!(
+            facts.difference(&rows).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "without a row"
+        );
+        assert_eq!(
+            rows.difference(&facts).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "not in the specification"
+        );
     }
 
     #[test]
     fn every_test_that_a_row_names_exists() {
         let mut source = String::new();
-        read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut source);
+        read(
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")),
+            &mut source,
+        );
         for row in TABLE {
             if let Honoured(test) = row.standing {
-                assert!(source.contains(&format!("fn {test}()")), "{} names {test}", row.path);
+                assert!(
+                    source.contains(&format!("fn {test}()")),
+                    "{} names {test}",
+                    row.path
+                );
             }
         }
     }

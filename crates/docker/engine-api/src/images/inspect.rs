@@ -23,12 +23,18 @@ pub(crate) fn decode_platform(text: &str) -> Result<image::Platform, ApiError> {
     let member = |name: &str| parsed[name].as_str().unwrap_or("").to_owned();
     let (os, architecture, variant) = (member("os"), member("architecture"), member("variant"));
     if os.is_empty() && architecture.is_empty() && !variant.is_empty() {
-        return Err(ApiError::bad("optional platform fields provided, but OS and Architecture are missing"));
+        return Err(ApiError::bad(
+            "optional platform fields provided, but OS and Architecture are missing",
+        ));
     }
     if os.is_empty() || architecture.is_empty() {
         return Err(ApiError::bad("both OS and Architecture must be provided"));
     }
-    Ok(image::Platform { os, architecture, variant: Some(variant).filter(|variant| !variant.is_empty()) })
+    Ok(image::Platform {
+        os,
+        architecture,
+        variant: Some(variant).filter(|variant| !variant.is_empty()),
+    })
 }
 
 /// The platform a query names, if the client's version knows the parameter.
@@ -48,7 +54,9 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
     let manifests = call.version.since(48) && call.query.bool("manifests");
     let platform = asked_platform(&call, 49)?;
     if manifests && platform.is_some() {
-        return Err(ApiError::bad("conflicting options: manifests and platform options cannot both be set"));
+        return Err(ApiError::bad(
+            "conflicting options: manifests and platform options cannot both be set",
+        ));
     }
     let image = api.images().resolve(&call.name)?;
     if let Some(platform) = &platform {
@@ -102,12 +110,18 @@ fn document(image: &Image, directories: &Value, version: ApiVersion) -> Value {
 /// Since 1.50 an image's configuration shows what an image can have; before, all that a container
 /// can.
 fn shown_config(run: &RunConfig, version: ApiVersion) -> Value {
-    if version.since(50) { json!(run) } else { json!(container_config(run)) }
+    if version.since(50) {
+        json!(run)
+    } else {
+        json!(container_config(run))
+    }
 }
 
 /// An image's configuration as a container's.
 pub(crate) fn container_config(run: &RunConfig) -> Config {
-    let set = |names: &std::collections::BTreeMap<String, image::Empty>| names.keys().map(|name| (name.clone(), Empty {})).collect();
+    let set = |names: &std::collections::BTreeMap<String, image::Empty>| {
+        names.keys().map(|name| (name.clone(), Empty {})).collect()
+    };
     let health = |check: &image::Healthcheck| Healthcheck {
         test: check.test.clone(),
         interval: check.interval,
@@ -124,7 +138,8 @@ pub(crate) fn container_config(run: &RunConfig) -> Config {
         cmd: run.cmd.clone(),
         healthcheck: run.healthcheck.as_ref().map(health),
         args_escaped: run.args_escaped,
-        volumes: Some(set(&run.volumes)).filter(|volumes: &std::collections::BTreeMap<_, _>| !volumes.is_empty()),
+        volumes: Some(set(&run.volumes))
+            .filter(|volumes: &std::collections::BTreeMap<_, _>| !volumes.is_empty()),
         working_dir: run.working_dir.clone(),
         entrypoint: run.entrypoint.clone(),
         on_build: some(&run.on_build),
@@ -163,9 +178,21 @@ mod tests {
     #[test]
     fn platforms_are_read() {
         let read = |text| decode_platform(text).map_err(|error| error.message);
-        assert_eq!(read(r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#).unwrap().variant.unwrap(), "v8");
-        assert_eq!(read(r#"{"variant":"v8"}"#).unwrap_err(), "optional platform fields provided, but OS and Architecture are missing");
-        assert_eq!(read(r#"{"os":"linux"}"#).unwrap_err(), "both OS and Architecture must be provided");
+        assert_eq!(
+            read(r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#)
+                .unwrap()
+                .variant
+                .unwrap(),
+            "v8"
+        );
+        assert_eq!(
+            read(r#"{"variant":"v8"}"#).unwrap_err(),
+            "optional platform fields provided, but OS and Architecture are missing"
+        );
+        assert_eq!(
+            read(r#"{"os":"linux"}"#).unwrap_err(),
+            "both OS and Architecture must be provided"
+        );
         assert!(read("x").unwrap_err().starts_with("failed to parse platform: "));
     }
 }

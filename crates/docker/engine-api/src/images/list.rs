@@ -28,10 +28,19 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
     filters.accept(FILTERS)?;
     let api = &call.state;
     let selection = Selection::parse(filters, call.query.bool("all"), api)?;
-    let shared = (call.version.since(42) && call.query.bool("shared-size")).then(|| api.images().disk_usage().shared);
-    let mut rows: Vec<_> = api.images().list().iter().filter_map(|image| selection.row(api, image)).collect();
+    let shared =
+        (call.version.since(42) && call.query.bool("shared-size")).then(|| api.images().disk_usage().shared);
+    let mut rows: Vec<_> = api
+        .images()
+        .list()
+        .iter()
+        .filter_map(|image| selection.row(api, image))
+        .collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.image.config.created));
-    let rows: Vec<_> = rows.iter().map(|row| row.document(shared.as_ref(), call.version)).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| row.document(shared.as_ref(), call.version))
+        .collect();
     Reply::json(&rows)
 }
 
@@ -40,11 +49,14 @@ pub(crate) fn with_usage(api: &Api, version: ApiVersion) -> Result<Vec<Value>, A
     let selection = Selection::parse(Filters::default(), true, api)?;
     let shared = api.images().disk_usage().shared;
     let all = api.images().list();
-    let rows = all.iter().filter_map(|image| selection.row(api, image)).map(|row| {
-        let mut shown = row.document(Some(&shared), version);
-        shown["Containers"] = api.uses(&row.image.id).len().into();
-        shown
-    });
+    let rows = all
+        .iter()
+        .filter_map(|image| selection.row(api, image))
+        .map(|row| {
+            let mut shown = row.document(Some(&shared), version);
+            shown["Containers"] = api.uses(&row.image.id).len().into();
+            shown
+        });
     Ok(rows.collect())
 }
 
@@ -67,11 +79,19 @@ struct Row {
 
 impl Selection {
     fn parse(filters: Filters, all: bool, api: &Api) -> Result<Self, ApiError> {
-        let dangling = filters.has("dangling").then(|| filters.bool_or("dangling", false)).transpose()?;
-        let created = |name: &str| -> Result<Option<Timestamp>, ApiError> { Ok(api.images().resolve(name)?.config.created) };
+        let dangling = filters
+            .has("dangling")
+            .then(|| filters.bool_or("dangling", false))
+            .transpose()?;
+        let created = |name: &str| -> Result<Option<Timestamp>, ApiError> {
+            Ok(api.images().resolve(name)?.config.created)
+        };
         let now = api.now();
         let named: Vec<_> = filters.values("before").map(created).collect::<Result<_, _>>()?;
-        let until: Vec<_> = filters.values("until").map(|text| time::until(text, now).map(Some)).collect::<Result<_, _>>()?;
+        let until: Vec<_> = filters
+            .values("until")
+            .map(|text| time::until(text, now).map(Some))
+            .collect::<Result<_, _>>()?;
         let since: Vec<_> = filters.values("since").map(created).collect::<Result<_, _>>()?;
         Ok(Self {
             all,
@@ -85,14 +105,28 @@ impl Selection {
 
     fn row(&self, api: &Api, image: &Arc<Image>) -> Option<Row> {
         let created = image.config.created;
-        let in_time = self.before.is_none_or(|before| created.is_some_and(|created| created < before))
-            && self.since.is_none_or(|since| created.is_some_and(|created| created > since));
+        let in_time = self
+            .before
+            .is_none_or(|before| created.is_some_and(|created| created < before))
+            && self
+                .since
+                .is_none_or(|since| created.is_some_and(|created| created > since));
         if !in_time || !self.filters.labels("label", &image.config.config.labels) {
             return None;
         }
         let row = Row {
-            tags: image.tags.iter().filter(|tag| self.names(tag)).map(Reference::familiar).collect(),
-            digests: image.digests.iter().filter(|text| self.names_text(text)).cloned().collect(),
+            tags: image
+                .tags
+                .iter()
+                .filter(|tag| self.names(tag))
+                .map(Reference::familiar)
+                .collect(),
+            digests: image
+                .digests
+                .iter()
+                .filter(|text| self.names_text(text))
+                .cloned()
+                .collect(),
             image: image.clone(),
         };
         let nameless = row.tags.is_empty() && row.digests.is_empty();
@@ -108,12 +142,19 @@ impl Selection {
 
     fn names(&self, reference: &Reference) -> bool {
         self.references.is_empty()
-            || self.references.iter().any(|glob| glob.is_match(&reference.familiar()) || glob.is_match(&reference.familiar_name()))
+            || self
+                .references
+                .iter()
+                .any(|glob| glob.is_match(&reference.familiar()) || glob.is_match(&reference.familiar_name()))
     }
 
     fn names_text(&self, text: &str) -> bool {
         let name = text.split('@').next().unwrap_or(text);
-        self.references.is_empty() || self.references.iter().any(|glob| glob.is_match(text) || glob.is_match(name))
+        self.references.is_empty()
+            || self
+                .references
+                .iter()
+                .any(|glob| glob.is_match(text) || glob.is_match(name))
     }
 }
 
@@ -122,7 +163,11 @@ impl Row {
         let image = &self.image;
         let none = |list: &[String], none: &str| {
             let nameless = self.tags.is_empty() && self.digests.is_empty() && !version.since(43);
-            if nameless { vec![none.to_owned()] } else { list.to_vec() }
+            if nameless {
+                vec![none.to_owned()]
+            } else {
+                list.to_vec()
+            }
         };
         let mut row = json!({
             "Containers": -1,

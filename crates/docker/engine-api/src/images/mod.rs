@@ -27,23 +27,45 @@ pub(crate) fn repo_tag(repo: &str, tag: &str) -> Result<Option<Reference>, ApiEr
     if reference.digest.is_some() {
         return Err(ApiError::bad("cannot import digest reference"));
     }
-    if tag.is_empty() { Ok(Some(reference.with_default_tag())) } else { reference.with_tag(tag).map(Some).map_err(wrong) }
+    if tag.is_empty() {
+        Ok(Some(reference.with_default_tag()))
+    } else {
+        reference.with_tag(tag).map(Some).map_err(wrong)
+    }
 }
 
 impl Api {
     /// The containers that were made from an image.
     pub(crate) fn uses(&self, id: &Digest) -> Vec<Use> {
         let id = id.to_string();
-        let made = self.engine.list().into_iter().filter(|c| c.image.as_ref().is_some_and(|image| image.id == id));
-        made.map(|c| Use { container: c.id.to_string(), running: c.state.status.is_running() }).collect()
+        let made = self
+            .engine
+            .list()
+            .into_iter()
+            .filter(|c| c.image.as_ref().is_some_and(|image| image.id == id));
+        made.map(|c| Use {
+            container: c.id.to_string(),
+            running: c.state.status.is_running(),
+        })
+        .collect()
     }
 
     /// Tells what happened to an image; `name` is what it was called then.
     pub(crate) fn publish_image(&self, image: Option<&Arc<Image>>, id: &str, name: &str, action: &str) {
-        let mut attributes = image.map(|image| image.config.config.labels.clone()).unwrap_or_default();
+        let mut attributes = image
+            .map(|image| image.config.config.labels.clone())
+            .unwrap_or_default();
         attributes.insert("name".into(), name.into());
-        let actor = Actor { id: id.into(), attributes };
-        self.engine.events().publish(Event { kind: Kind::Image, action: action.into(), actor, time: self.now() });
+        let actor = Actor {
+            id: id.into(),
+            attributes,
+        };
+        self.engine.events().publish(Event {
+            kind: Kind::Image,
+            action: action.into(),
+            actor,
+            time: self.now(),
+        });
     }
 }
 
@@ -60,6 +82,9 @@ mod tests {
         assert_eq!(familiar("A", "").unwrap_err().status.as_u16(), 400);
         assert_eq!(familiar("a", "b/c").unwrap_err().message, "invalid tag format");
         let digest = format!("a@sha256:{}", "0".repeat(64));
-        assert_eq!(familiar(&digest, "").unwrap_err().message, "cannot import digest reference");
+        assert_eq!(
+            familiar(&digest, "").unwrap_err().message,
+            "cannot import digest reference"
+        );
     }
 }

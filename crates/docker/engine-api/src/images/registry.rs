@@ -32,25 +32,44 @@ fn pulled(name: &str, tag: &str) -> Result<Reference, ApiError> {
         reference = reference.with_tag(tag).map_err(wrong)?;
     }
     if reference.familiar_name() == "scratch" {
-        return Err(ApiError::new(http::StatusCode::FORBIDDEN, "'scratch' is a reserved name"));
+        return Err(ApiError::new(
+            http::StatusCode::FORBIDDEN,
+            "'scratch' is a reserved name",
+        ));
     }
     Ok(reference)
 }
 
 fn pull(call: &Call<Api>, name: &str) -> Result<Reply, ApiError> {
-    let platform = call.query.text("platform").filter(|_| call.version.since(32)).map(platform).transpose()?;
+    let platform = call
+        .query
+        .text("platform")
+        .filter(|_| call.version.since(32))
+        .map(platform)
+        .transpose()?;
     let reference = pulled(name, call.query.get("tag"))?;
     let familiar = reference.clone().with_default_tag().familiar();
     let here = call.state.images().resolve(&familiar).ok();
-    let here = here.filter(|image| platform.as_ref().is_none_or(|wanted| matches_platform(name, image, wanted).is_ok()));
+    let here = here.filter(|image| {
+        platform
+            .as_ref()
+            .is_none_or(|wanted| matches_platform(name, image, wanted).is_ok())
+    });
     if here.is_none() {
         return Err(ApiError::unsupported(format!(
             "pulling {familiar} is not supported yet: this node has no registry access; build, load or import the image here"
         )));
     }
     let tag = reference.tag.clone().unwrap_or_else(|| "latest".into());
-    let mut lines = progress::status(&tag, &format!("Pulling from {}", reference.path.trim_start_matches("docker.io/"))).to_vec();
-    lines.extend(progress::status("", &format!("Status: Image is up to date for {familiar}")));
+    let mut lines = progress::status(
+        &tag,
+        &format!("Pulling from {}", reference.path.trim_start_matches("docker.io/")),
+    )
+    .to_vec();
+    lines.extend(progress::status(
+        "",
+        &format!("Status: Image is up to date for {familiar}"),
+    ));
     let body = crate::server::reply::with_type(http::StatusCode::OK, JSON, lines.into());
     Ok(Reply::Http(body))
 }
@@ -72,10 +91,21 @@ pub(crate) async fn push(call: Call<Api>) -> Result<Reply, ApiError> {
             reference.familiar()
         )));
     }
-    let mut lines = progress::status("", &format!("The push refers to repository [{}]", reference.name())).to_vec();
-    let sentence = format!("An image does not exist locally with the tag: {}", reference.familiar_name());
+    let mut lines = progress::status(
+        "",
+        &format!("The push refers to repository [{}]", reference.name()),
+    )
+    .to_vec();
+    let sentence = format!(
+        "An image does not exist locally with the tag: {}",
+        reference.familiar_name()
+    );
     lines.extend(progress::failed(&sentence, None));
-    Ok(Reply::Http(crate::server::reply::with_type(http::StatusCode::OK, JSON, lines.into())))
+    Ok(Reply::Http(crate::server::reply::with_type(
+        http::StatusCode::OK,
+        JSON,
+        lines.into(),
+    )))
 }
 
 /// `GET /images/search`.
@@ -86,17 +116,24 @@ pub(crate) async fn search(_call: Call<Api>) -> Result<Reply, ApiError> {
 /// `GET /distribution/NAME/json`.
 pub(crate) async fn distribution(call: Call<Api>) -> Result<Reply, ApiError> {
     Reference::parse(&call.name).map_err(|error| ApiError::bad(error.to_string()))?;
-    Err(ApiError::unsupported("asking a registry about an image is not supported yet"))
+    Err(ApiError::unsupported(
+        "asking a registry about an image is not supported yet",
+    ))
 }
 
 /// `POST /auth`.
 pub(crate) async fn login(call: Call<Api>) -> Result<Reply, ApiError> {
     let body = call.bytes().await?;
     let asked = crate::go_json::parse(&body)?;
-    let server = asked.get("serveraddress").and_then(|server| server.as_str()).unwrap_or("https://index.docker.io/v1/");
+    let server = asked
+        .get("serveraddress")
+        .and_then(|server| server.as_str())
+        .unwrap_or("https://index.docker.io/v1/");
     let refusal = json!({ "server": server });
     tracing::debug!(%refusal, "login refused");
-    Err(ApiError::unsupported(format!("logging in to {server} is not supported yet: this node has no registry access")))
+    Err(ApiError::unsupported(format!(
+        "logging in to {server} is not supported yet: this node has no registry access"
+    )))
 }
 
 #[cfg(test)]
@@ -105,12 +142,19 @@ mod tests {
 
     #[test]
     fn a_pulled_reference_has_a_tag_or_a_digest() {
-        let read = |name, tag| pulled(name, tag).map(|reference| reference.familiar()).map_err(|error| error.message);
+        let read = |name, tag| {
+            pulled(name, tag)
+                .map(|reference| reference.familiar())
+                .map_err(|error| error.message)
+        };
         assert_eq!(read("busybox", ""), Ok("busybox".into()));
         assert_eq!(read("busybox:", "1"), Ok("busybox:1".into()));
         let digest = format!("sha256:{}", "0".repeat(64));
         assert_eq!(read("busybox:1", &digest), Ok(format!("busybox@{digest}")));
         assert_eq!(read("scratch", ""), Err("'scratch' is a reserved name".into()));
-        assert_eq!(read("UP", ""), Err("invalid reference format: repository name (library/UP) must be lowercase".into()));
+        assert_eq!(
+            read("UP", ""),
+            Err("invalid reference format: repository name (library/UP) must be lowercase".into())
+        );
     }
 }

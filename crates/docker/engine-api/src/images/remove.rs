@@ -16,9 +16,12 @@ use crate::server::reply::Reply;
 /// `POST /images/NAME/tag`.
 pub(crate) async fn tag(call: Call<Api>) -> Result<Reply, ApiError> {
     let query = &call.query;
-    let reference = repo_tag(query.get("repo"), query.get("tag"))?.ok_or_else(|| ApiError::bad("invalid reference format"))?;
+    let reference = repo_tag(query.get("repo"), query.get("tag"))?
+        .ok_or_else(|| ApiError::bad("invalid reference format"))?;
     if reference.familiar_name() == "sha256" {
-        return Err(ApiError::bad("refusing to create an ambiguous tag using digest algorithm as name"));
+        return Err(ApiError::bad(
+            "refusing to create an ambiguous tag using digest algorithm as name",
+        ));
     }
     let api = call.state.clone();
     let image = api.images().resolve(&call.name)?;
@@ -38,10 +41,15 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
             decode_platform(platform)?;
         }
         if call.query.has("platforms") {
-            return Err(ApiError::unsupported("removing one platform of an image is not supported yet"));
+            return Err(ApiError::unsupported(
+                "removing one platform of an image is not supported yet",
+            ));
         }
     }
-    let options = Remove { force: call.query.bool("force"), prune_parents: !call.query.bool("noprune") };
+    let options = Remove {
+        force: call.query.bool("force"),
+        prune_parents: !call.query.bool("noprune"),
+    };
     let (api, name) = (call.state.clone(), call.name.clone());
     let image = api.images().resolve(&name).ok();
     let worker = api.clone();
@@ -78,13 +86,19 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let worker = api.clone();
     let pruned = blocking(move || {
         let wanted = |image: &Image| {
-            (image.is_dangling() || !dangling_only) && prune.admits(image.config.created, &image.config.config.labels)
+            (image.is_dangling() || !dangling_only)
+                && prune.admits(image.config.created, &image.config.config.labels)
         };
         worker.images().prune(&wanted, &|id| worker.uses(id))
     })
     .await?;
     tell(&api, None, &pruned.removed);
-    api.publish(engine::events::Kind::Image, "prune", "", [("reclaimed", pruned.reclaimed.to_string())]);
+    api.publish(
+        engine::events::Kind::Image,
+        "prune",
+        "",
+        [("reclaimed", pruned.reclaimed.to_string())],
+    );
     let deleted = Some(rows(&pruned.removed)).filter(|rows| !rows.is_empty());
     Reply::json(&json!({ "ImagesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
 }

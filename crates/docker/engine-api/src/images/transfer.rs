@@ -27,7 +27,8 @@ pub(crate) async fn load(call: Call<Api>) -> Result<Reply, ApiError> {
     let (sender, reply) = Reply::stream(JSON);
     let mut archive = call.reader();
     tokio::task::spawn_blocking(move || {
-        let mut tell = |event: LoadEvent| drop(load_event(&event, quiet).map(|line| sender.blocking_send(line)));
+        let mut tell =
+            |event: LoadEvent| drop(load_event(&event, quiet).map(|line| sender.blocking_send(line)));
         let loaded = api.images().load(&mut archive, &mut tell).map_err(ApiError::from);
         let loaded = loaded.and_then(|loaded| {
             let check = |one: &Loaded| match (&platform, api.images().get(&one.id)) {
@@ -43,11 +44,17 @@ pub(crate) async fn load(call: Call<Api>) -> Result<Reply, ApiError> {
 
 fn load_event(event: &LoadEvent, quiet: bool) -> Option<bytes::Bytes> {
     match event {
-        LoadEvent::Layer { diff_id, current, total } if !quiet => {
+        LoadEvent::Layer {
+            diff_id,
+            current,
+            total,
+        } if !quiet => {
             let detail = json!({ "current": current, "total": total });
             let bar = bar::render(*current, *total);
             let id = diff_id.short();
-            Some(progress::line(&json!({ "status": "Loading layer", "progressDetail": detail, "progress": bar, "id": id })))
+            Some(progress::line(
+                &json!({ "status": "Loading layer", "progressDetail": detail, "progress": bar, "id": id }),
+            ))
         }
         LoadEvent::Layer { .. } => None,
         LoadEvent::Replaced { reference, previous } => Some(progress::stream(&format!(
@@ -108,26 +115,53 @@ pub(crate) async fn import(call: Call<Api>) -> Result<Reply, ApiError> {
     let reference = repo_tag(query.get("repo"), query.get("tag"))?;
     let source = query.get("fromSrc");
     if source != "-" {
-        return Err(ApiError::unsupported(format!("importing from {source} is not supported yet: send the archive with fromSrc=-")));
+        return Err(ApiError::unsupported(format!(
+            "importing from {source} is not supported yet: send the archive with fromSrc=-"
+        )));
     }
     let mut config = image::ImageConfig::for_host();
-    if let Some(platform) = query.text("platform").filter(|_| call.version.since(32)).map(platform).transpose()? {
-        (config.os, config.architecture, config.variant) = (platform.os, platform.architecture, platform.variant);
+    if let Some(platform) = query
+        .text("platform")
+        .filter(|_| call.version.since(32))
+        .map(platform)
+        .transpose()?
+    {
+        (config.os, config.architecture, config.variant) =
+            (platform.os, platform.architecture, platform.variant);
     }
     let changes: Vec<_> = query.all("changes").map(String::from).collect();
     config.config = builder::apply_changes(RunConfig::default(), &changes)?;
     config.created = Some(call.state.now());
-    let message = query.text("message").map_or_else(|| format!("Imported from {source}"), String::from);
-    let import = Import { reference, config, message };
+    let message = query
+        .text("message")
+        .map_or_else(|| format!("Imported from {source}"), String::from);
+    let import = Import {
+        reference,
+        config,
+        message,
+    };
     let (api, mut archive) = (call.state.clone(), call.reader());
     let id = blocking(move || run_import(&api, &mut archive, import)).await?;
-    Ok(Reply::Http(with_type(http::StatusCode::OK, JSON, progress::status("", &id).to_vec().into())))
+    Ok(Reply::Http(with_type(
+        http::StatusCode::OK,
+        JSON,
+        progress::status("", &id).to_vec().into(),
+    )))
 }
 
-fn run_import(api: &Arc<Api>, archive: &mut dyn std::io::Read, import: Import) -> Result<String, image::Error> {
+fn run_import(
+    api: &Arc<Api>,
+    archive: &mut dyn std::io::Read,
+    import: Import,
+) -> Result<String, image::Error> {
     let named = import.reference.as_ref().map(Reference::familiar);
     let id = api.images().import(archive, import)?;
     let text = id.to_string();
-    api.publish_image(api.images().get(&id).as_ref(), &text, named.as_deref().unwrap_or(&text), "import");
+    api.publish_image(
+        api.images().get(&id).as_ref(),
+        &text,
+        named.as_deref().unwrap_or(&text),
+        "import",
+    );
     Ok(text)
 }

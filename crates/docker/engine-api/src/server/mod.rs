@@ -11,6 +11,9 @@ pub(crate) mod reply;
 pub(crate) mod router;
 pub(crate) mod version;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

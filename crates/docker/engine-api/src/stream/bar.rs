@@ -24,9 +24,19 @@ fn size(bytes: u64) -> String {
         value /= 1000.0;
         unit += 1;
     }
-    let digits = if value >= 100.0 { 1 } else if value >= 10.0 { 2 } else { 3 };
+    let digits = if value >= 100.0 {
+        1
+    } else if value >= 10.0 {
+        2
+    } else {
+        3
+    };
     let text = format!("{value:.digits$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
     format!("{text}{}", UNITS[unit])
 }
 
@@ -37,9 +47,15 @@ mod tests {
     #[test]
     fn bars_are_upstreams() {
         assert_eq!(render(0, 1000), format!("[>{}]       0B/1kB", " ".repeat(50)));
-        assert_eq!(render(500, 1000), format!("[{}>{}]     500B/1kB", "=".repeat(25), " ".repeat(25)));
+        assert_eq!(
+            render(500, 1000),
+            format!("[{}>{}]     500B/1kB", "=".repeat(25), " ".repeat(25))
+        );
         assert_eq!(render(2, 1), format!("[{}>]       1B/1B", "=".repeat(50)));
         assert_eq!(render(1234, 0), " 1.234kB");
-        assert_eq!((size(1_420_000).as_str(), size(12_345_678).as_str()), ("1.42MB", "12.35MB"));
+        assert_eq!(
+            (size(1_420_000).as_str(), size(12_345_678).as_str()),
+            ("1.42MB", "12.35MB")
+        );
     }
 }

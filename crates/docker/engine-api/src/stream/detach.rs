@@ -26,7 +26,10 @@ impl DetachKeys {
     /// 400 with upstream's sentence.
     pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if text.is_empty() {
-            return Ok(Self { keys: vec![16, 17], matched: 0 });
+            return Ok(Self {
+                keys: vec![16, 17],
+                matched: 0,
+            });
         }
         let keys = text.split(',').map(key).collect::<Option<Vec<_>>>();
         let keys = keys.ok_or_else(|| ApiError::bad(format!("Invalid detach keys ({text}) provided")))?;
@@ -94,7 +97,10 @@ mod tests {
             ("", vec![16, 17]),
             ("ctrl-p,ctrl-q", vec![16, 17]),
             ("a", vec![97]),
-            ("ctrl-@,ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_", vec![0, 27, 28, 29, 30, 31]),
+            (
+                "ctrl-@,ctrl-[,ctrl-\\,ctrl-],ctrl-^,ctrl-_",
+                vec![0, 27, 28, 29, 30, 31],
+            ),
         ] {
             assert_eq!(DetachKeys::parse(text).unwrap().keys, keys, "{text}");
         }

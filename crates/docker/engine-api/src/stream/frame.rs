@@ -69,7 +69,10 @@ mod tests {
     #[test]
     fn frames_are_byte_exact() {
         let wrap = |framing: Framing, channel| framing.wrap(channel, Bytes::from_static(b"hi")).to_vec();
-        assert_eq!(wrap(Framing::of(false), Channel::Stdout), [1, 0, 0, 0, 0, 0, 0, 2, b'h', b'i']);
+        assert_eq!(
+            wrap(Framing::of(false), Channel::Stdout),
+            [1, 0, 0, 0, 0, 0, 0, 2, b'h', b'i']
+        );
         assert_eq!(wrap(Framing::of(false), Channel::from(Stream::Stderr))[0], 2);
         assert_eq!(wrap(Framing::of(false), Channel::System)[0], 3);
         assert_eq!(wrap(Framing::of(true), Channel::Stderr), b"hi");

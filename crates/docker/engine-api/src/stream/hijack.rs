@@ -58,7 +58,12 @@ where
             Box::pin(async move {
                 let (reader, mut writer) = stream.into_split();
                 if writer.write_all(&head).await.is_ok() {
-                    run(Client { reader, writer, early }).await;
+                    run(Client {
+                        reader,
+                        writer,
+                        early,
+                    })
+                    .await;
                 }
             })
         }),
@@ -81,8 +86,17 @@ impl Client {
 
     /// Joins the client to a process until one of them ends it.
     pub(crate) async fn join(self, attached: Attached, keys: DetachKeys) -> Ended {
-        let Self { reader, writer, early } = self;
-        let Attached { tty, mut output, input, .. } = attached;
+        let Self {
+            reader,
+            writer,
+            early,
+        } = self;
+        let Attached {
+            tty,
+            mut output,
+            input,
+            ..
+        } = attached;
         let framing = Framing::of(tty);
         let mut writer = writer;
         let input = take_input(reader, early, input, tty.then_some(keys));
@@ -116,7 +130,10 @@ impl Client {
 }
 
 async fn is_gone(writer: &OwnedWriteHalf) -> bool {
-    writer.ready(Interest::WRITABLE).await.is_ok_and(|ready| ready.is_write_closed())
+    writer
+        .ready(Interest::WRITABLE)
+        .await
+        .is_ok_and(|ready| ready.is_write_closed())
 }
 
 enum InputEnded {
@@ -153,7 +170,12 @@ async fn take_input(
             Err(_) => return InputEnded::Broken,
         };
     }
-    pass(&mut input, keys.map(|keys| Bytes::copy_from_slice(keys.rest())).unwrap_or_default()).await;
+    pass(
+        &mut input,
+        keys.map(|keys| Bytes::copy_from_slice(keys.rest()))
+            .unwrap_or_default(),
+    )
+    .await;
     if let Some(input) = input {
         input.close();
     }

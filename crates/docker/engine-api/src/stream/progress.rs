@@ -33,7 +33,11 @@ pub(crate) fn stream(text: &str) -> Bytes {
 
 /// `{"status": …}`, of a layer if it has an id.
 pub(crate) fn status(id: &str, text: &str) -> Bytes {
-    if id.is_empty() { line(&json!({ "status": text })) } else { line(&json!({ "status": text, "id": id })) }
+    if id.is_empty() {
+        line(&json!({ "status": text }))
+    } else {
+        line(&json!({ "status": text, "id": id }))
+    }
 }
 
 /// The end of an operation that failed after its first line.

@@ -21,7 +21,10 @@ pub(crate) async fn tar_reply(
     let (sender, reply) = Reply::stream(media_type);
     let (begun, first) = oneshot::channel();
     tokio::task::spawn_blocking(move || {
-        let mut out = Announcing { sender, begun: Some(begun) };
+        let mut out = Announcing {
+            sender,
+            begun: Some(begun),
+        };
         match (write(&mut out), out.begun.take()) {
             (Ok(()), Some(begun)) => drop(begun.send(Ok(()))),
             (Err(error), Some(begun)) => drop(begun.send(Err(error))),

@@ -15,7 +15,10 @@ use crate::stream::progress::record;
 /// `GET /events`: what is remembered since then, and what happens until then.
 pub(crate) async fn events(call: Call<Api>) -> Result<Reply, ApiError> {
     let query = &call.query;
-    let (since, until) = (time::timestamp(query.get("since"))?, time::timestamp(query.get("until"))?);
+    let (since, until) = (
+        time::timestamp(query.get("since"))?,
+        time::timestamp(query.get("until"))?,
+    );
     if since.zip(until).is_some_and(|(since, until)| until < since) {
         return Err(ApiError::bad(format!(
             "`since` time ({}) cannot be after `until` time ({})",
@@ -25,7 +28,11 @@ pub(crate) async fn events(call: Call<Api>) -> Result<Reply, ApiError> {
     }
     let filter = Filter::new(Filters::parse(query.get("filters"))?.into_inner());
     let now = call.state.now();
-    let mut subscription = call.state.engine.events().subscribe(EventQuery { since, until, filter });
+    let mut subscription = call
+        .state
+        .engine
+        .events()
+        .subscribe(EventQuery { since, until, filter });
     let since_46 = call.version.since(46);
     let (sender, reply) = Reply::stream(JSON);
     tokio::spawn(async move {
@@ -78,10 +85,18 @@ fn document(event: &Event) -> Value {
     }
     shown.insert("Type".into(), event.kind.as_str().into());
     shown.insert("Action".into(), event.action.as_str().into());
-    shown.insert("Actor".into(), json!({ "ID": actor.id, "Attributes": actor.attributes }));
+    shown.insert(
+        "Actor".into(),
+        json!({ "ID": actor.id, "Attributes": actor.attributes }),
+    );
     shown.insert("scope".into(), "local".into());
     shown.insert("time".into(), event.time.as_second().into());
-    shown.insert("timeNano".into(), i64::try_from(event.time.as_nanosecond()).unwrap_or(i64::MAX).into());
+    shown.insert(
+        "timeNano".into(),
+        i64::try_from(event.time.as_nanosecond())
+            .unwrap_or(i64::MAX)
+            .into(),
+    );
     Value::Object(shown)
 }
 
@@ -97,13 +112,25 @@ mod tests {
         let event = Event {
             kind: Kind::Container,
             action: "start".into(),
-            actor: Actor { id: "x".into(), attributes },
+            actor: Actor {
+                id: "x".into(),
+                attributes,
+            },
             time: Timestamp::new(5, 7).unwrap(),
         };
         let shown = document(&event);
-        assert_eq!((&shown["status"], &shown["from"], &shown["id"]), (&json!("start"), &json!("busybox"), &json!("x")));
-        assert_eq!((&shown["time"], &shown["timeNano"]), (&json!(5), &json!(5_000_000_007_i64)));
-        let volume = document(&Event { kind: Kind::Volume, ..event });
+        assert_eq!(
+            (&shown["status"], &shown["from"], &shown["id"]),
+            (&json!("start"), &json!("busybox"), &json!("x"))
+        );
+        assert_eq!(
+            (&shown["time"], &shown["timeNano"]),
+            (&json!(5), &json!(5_000_000_007_i64))
+        );
+        let volume = document(&Event {
+            kind: Kind::Volume,
+            ..event
+        });
         assert!(volume.get("status").is_none() && volume.get("from").is_none());
     }
 }

@@ -29,7 +29,10 @@ fn document(api: &Api) -> Value {
         }
     }
     if !host.address_pools.is_empty() {
-        let pools = host.address_pools.iter().map(|(base, size)| json!({ "Base": base, "Size": size }));
+        let pools = host
+            .address_pools
+            .iter()
+            .map(|(base, size)| json!({ "Base": base, "Size": size }));
         members.insert("DefaultAddressPools".into(), pools.collect());
     }
     Value::Object(members)
@@ -162,7 +165,10 @@ fn warnings(host: &HostInfo) -> Vec<String> {
     ];
     let limits = limits(host);
     let missing = |name: &str| limits.iter().any(|(limit, there)| *limit == name && !there);
-    let named = texts.into_iter().filter(|(name, _)| missing(name)).map(|(_, text)| text.to_owned());
+    let named = texts
+        .into_iter()
+        .filter(|(name, _)| missing(name))
+        .map(|(_, text)| text.to_owned());
     let forwarding = (!host.ipv4_forwarding).then(|| "WARNING: IPv4 forwarding is disabled".to_owned());
     named.chain(forwarding).collect()
 }
@@ -177,7 +183,9 @@ fn security_options(host: &HostInfo) -> Vec<&'static str> {
 
 /// What the document looked like in older versions.
 fn adapt(shown: &mut Value, version: ApiVersion) {
-    let Some(members) = shown.as_object_mut() else { return };
+    let Some(members) = shown.as_object_mut() else {
+        return;
+    };
     if version.since(42) {
         members.remove("KernelMemory");
     }
@@ -193,7 +201,10 @@ fn adapt(shown: &mut Value, version: ApiVersion) {
         }
     }
     if !version.since(47) {
-        for name in ["AllowNondistributableArtifactsCIDRs", "AllowNondistributableArtifactsHostnames"] {
+        for name in [
+            "AllowNondistributableArtifactsCIDRs",
+            "AllowNondistributableArtifactsHostnames",
+        ] {
             members["RegistryConfig"][name] = Value::Null;
         }
     }
@@ -208,10 +219,19 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let host = HostInfo { cgroup_version: 1, controllers: vec!["cpu".into()], ipv4_forwarding: true, ..HostInfo::default() };
+        let host = HostInfo {
+            cgroup_version: 1,
+            controllers: vec!["cpu".into()],
+            ipv4_forwarding: true,
+            ..HostInfo::default()
+        };
         assert_eq!(
             warnings(&host),
-            ["WARNING: No memory limit support", "WARNING: No swap limit support", "WARNING: No cpuset support"]
+            [
+                "WARNING: No memory limit support",
+                "WARNING: No swap limit support",
+                "WARNING: No cpuset support"
+            ]
         );
     }
 
@@ -223,7 +243,10 @@ mod tests {
         });
         adapt(&mut shown, ApiVersion { major: 1, minor: 41 });
         assert!(shown.get("DiscoveredDevices").is_none() && shown.get("FirewallBackend").is_none());
-        assert_eq!((&shown["RuncCommit"]["Expected"], &shown["KernelMemory"]), (&json!("x"), &json!(false)));
+        assert_eq!(
+            (&shown["RuncCommit"]["Expected"], &shown["KernelMemory"]),
+            (&json!("x"), &json!(false))
+        );
         assert_eq!(shown["BridgeNfIptables"], false);
     }
 }

@@ -59,7 +59,8 @@ pub(crate) fn inspect(view: &View, beside: &Beside) -> Value {
 /// The host name that was made up from the id is shown as if it had been asked for.
 fn config(view: &View) -> Value {
     let mut config = view.door.config.clone();
-    let own_uts = view.door.host.uts_mode.is_empty() && !view.door.host.network_mode.starts_with("container:");
+    let own_uts =
+        view.door.host.uts_mode.is_empty() && !view.door.host.network_mode.starts_with("container:");
     if config.hostname.is_empty() && own_uts && view.door.host.network_mode != "host" {
         view.container.id.short().clone_into(&mut config.hostname);
     }
@@ -108,10 +109,16 @@ fn health(health: &Health, state: &State) -> Value {
 fn network_settings(view: &View) -> Value {
     let endpoints = networks::endpoints(view);
     let bridge = endpoints.get("bridge").cloned().unwrap_or_default();
-    let (id, key) = view.sandbox.as_ref().map_or((String::new(), String::new()), |sandbox| {
-        let key = sandbox.key.as_ref().map(|path| path.display().to_string());
-        (sandbox.id.clone(), key.unwrap_or_else(|| "/var/run/docker/netns/default".into()))
-    });
+    let (id, key) = view
+        .sandbox
+        .as_ref()
+        .map_or((String::new(), String::new()), |sandbox| {
+            let key = sandbox.key.as_ref().map(|path| path.display().to_string());
+            (
+                sandbox.id.clone(),
+                key.unwrap_or_else(|| "/var/run/docker/netns/default".into()),
+            )
+        });
     json!({
         "Bridge": "",
         "SandboxID": id,
@@ -133,4 +140,3 @@ fn network_settings(view: &View) -> Value {
         "Networks": endpoints,
     })
 }
-

@@ -31,8 +31,14 @@ impl View {
     /// Reads what the container's door kept beside it.
     pub(crate) fn new(container: Arc<Container>, sandbox: Option<Arc<Sandbox>>) -> Self {
         let kept = serde_json::from_value::<Door>((*container.door).clone()).ok();
-        let door = kept.filter(|door| !door.host.network_mode.is_empty()).unwrap_or_else(|| foreign(&container));
-        Self { container, door, sandbox }
+        let door = kept
+            .filter(|door| !door.host.network_mode.is_empty())
+            .unwrap_or_else(|| foreign(&container));
+        Self {
+            container,
+            door,
+            sandbox,
+        }
     }
 }
 
@@ -47,7 +53,11 @@ fn foreign(container: &Container) -> Door {
         stdin_once: spec.stdin_once,
         env: Some(spec.env.clone()),
         cmd: Some(spec.args.clone()),
-        image: container.image.as_ref().map(|image| image.reference.clone()).unwrap_or_default(),
+        image: container
+            .image
+            .as_ref()
+            .map(|image| image.reference.clone())
+            .unwrap_or_default(),
         working_dir: spec.cwd.clone(),
         labels: Some(spec.labels.clone()),
         ..Config::default()
@@ -70,7 +80,11 @@ fn foreign(container: &Container) -> Door {
 pub(crate) fn mounts(view: &View) -> Vec<Value> {
     let tmpfs = view.door.host.tmpfs.as_ref();
     let flagged = |mount: &MountPoint| tmpfs.is_some_and(|all| all.contains_key(&mount.destination));
-    let shown = view.container.mounts.iter().filter(|mount| mount.kind != MountPointKind::Tmpfs || !flagged(mount));
+    let shown = view
+        .container
+        .mounts
+        .iter()
+        .filter(|mount| mount.kind != MountPointKind::Tmpfs || !flagged(mount));
     shown.map(|mount| mount_point(mount, &view.door.host)).collect()
 }
 

@@ -18,7 +18,10 @@ pub(crate) fn mode(network: &Networking) -> &str {
         NetworkMode::None => "none",
         NetworkMode::Host => "host",
         NetworkMode::Container(_) | NetworkMode::Path(_) => "container:pod",
-        NetworkMode::Networks => network.endpoints.first().map_or("bridge", |(name, _)| name.as_str()),
+        NetworkMode::Networks => network
+            .endpoints
+            .first()
+            .map_or("bridge", |(name, _)| name.as_str()),
     }
 }
 
@@ -41,14 +44,24 @@ pub(crate) fn endpoints(view: &View) -> BTreeMap<String, EndpointSettings> {
             all.insert(endpoint.network_name.clone(), plain);
         }
     }
-    if all.is_empty() && matches!(view.container.spec.network.mode, NetworkMode::None | NetworkMode::Host) {
-        all.insert(mode(&view.container.spec.network).into(), EndpointSettings::default());
+    if all.is_empty()
+        && matches!(
+            view.container.spec.network.mode,
+            NetworkMode::None | NetworkMode::Host
+        )
+    {
+        all.insert(
+            mode(&view.container.spec.network).into(),
+            EndpointSettings::default(),
+        );
     }
     all
 }
 
 fn is_network(endpoint: &Endpoint, name: &str) -> bool {
-    endpoint.network_name == name || endpoint.network_id == name || (name.len() >= 12 && endpoint.network_id.starts_with(name))
+    endpoint.network_name == name
+        || endpoint.network_id == name
+        || (name.len() >= 12 && endpoint.network_id.starts_with(name))
 }
 
 fn settings_of(asked: &spec::EndpointSettings, there: Option<&Endpoint>) -> EndpointSettings {
@@ -99,10 +112,19 @@ fn ipam(asked: &spec::EndpointSettings) -> Option<EndpointIpamConfig> {
 /// `NetworkSettings.Ports`: every exposed port of a container with a sandbox, `null` where nothing
 /// is published.
 pub(crate) fn ports(view: &View) -> BTreeMap<String, Option<Vec<PortBinding>>> {
-    let Some(sandbox) = &view.sandbox else { return BTreeMap::new() };
+    let Some(sandbox) = &view.sandbox else {
+        return BTreeMap::new();
+    };
     let spec = &view.container.spec.network;
-    let exposed = spec.exposed.iter().map(|(port, protocol)| (format!("{port}/{}", protocol.as_str()), None));
-    let mut ports: BTreeMap<_, _> = if spec.mode == NetworkMode::Networks { exposed.collect() } else { BTreeMap::new() };
+    let exposed = spec
+        .exposed
+        .iter()
+        .map(|(port, protocol)| (format!("{port}/{}", protocol.as_str()), None));
+    let mut ports: BTreeMap<_, _> = if spec.mode == NetworkMode::Networks {
+        exposed.collect()
+    } else {
+        BTreeMap::new()
+    };
     for (port, places) in sandbox.ports.iter().filter(|(_, places)| !places.is_empty()) {
         ports.insert(port.clone(), Some(places.iter().map(binding).collect()));
     }
@@ -110,7 +132,10 @@ pub(crate) fn ports(view: &View) -> BTreeMap<String, Option<Vec<PortBinding>>> {
 }
 
 fn binding(place: &HostPort) -> PortBinding {
-    PortBinding { host_ip: place.ip.to_string(), host_port: place.port.to_string() }
+    PortBinding {
+        host_ip: place.ip.to_string(),
+        host_port: place.port.to_string(),
+    }
 }
 
 /// The same as a list, for `docker ps`.
@@ -126,9 +151,14 @@ pub(crate) fn port_list(view: &View) -> Vec<Value> {
             }
         }
     };
-    let all = ports(view).into_iter().flat_map(|(port, bindings)| match bindings {
-        None => vec![one(&port, None)],
-        Some(bindings) => bindings.into_iter().map(|binding| one(&port, Some(binding))).collect(),
-    });
+    let all = ports(view)
+        .into_iter()
+        .flat_map(|(port, bindings)| match bindings {
+            None => vec![one(&port, None)],
+            Some(bindings) => bindings
+                .into_iter()
+                .map(|binding| one(&port, Some(binding)))
+                .collect(),
+        });
     all.collect()
 }

@@ -33,7 +33,10 @@ fn health(state: &State) -> Option<&'static str> {
 
 /// Health in the words of filters and of `inspect`.
 pub(crate) fn health_word(state: &State) -> &'static str {
-    state.health.as_ref().map_or("none", |health| health.status.as_str())
+    state
+        .health
+        .as_ref()
+        .map_or("none", |health| health.status.as_str())
 }
 
 #[cfg(test)]
@@ -45,7 +48,10 @@ mod tests {
     #[test]
     fn states_are_said_as_upstream_does() {
         let at = |second: i64| Timestamp::from_second(second).ok();
-        let healthy = Some(Health { status: HealthStatus::Healthy, ..Health::default() });
+        let healthy = Some(Health {
+            status: HealthStatus::Healthy,
+            ..Health::default()
+        });
         let starting = Some(Health::default());
         for (status, health, text_) in [
             (Status::Created, None, "Created"),
@@ -58,7 +64,14 @@ mod tests {
             (Status::Exited, None, "Exited (7) 1 second ago"),
             (Status::Dead, None, "Dead"),
         ] {
-            let state = State { status, health, exit_code: 7, started_at: at(100), finished_at: at(102), ..State::default() };
+            let state = State {
+                status,
+                health,
+                exit_code: 7,
+                started_at: at(100),
+                finished_at: at(102),
+                ..State::default()
+            };
             assert_eq!(text(&state, at(103).unwrap()), text_);
         }
     }

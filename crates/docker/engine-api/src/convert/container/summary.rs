@@ -50,7 +50,11 @@ fn host_config(view: &View) -> Value {
 /// The words that are run; one with a space is put in quotes.
 fn command(args: &[String]) -> String {
     let quoted = |(at, word): (usize, &String)| {
-        if at > 0 && word.contains(' ') { format!("'{word}'") } else { word.clone() }
+        if at > 0 && word.contains(' ') {
+            format!("'{word}'")
+        } else {
+            word.clone()
+        }
     };
     args.iter().enumerate().map(quoted).collect::<Vec<_>>().join(" ")
 }

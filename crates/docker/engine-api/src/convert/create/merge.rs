@@ -85,11 +85,20 @@ pub(crate) fn merge_into_image(asked: RunConfig, container: &RunConfig) -> RunCo
     merge(&mut merged, container);
     RunConfig {
         user: merged.user,
-        exposed_ports: merged.exposed_ports.into_keys().map(|port| (port, image::Empty {})).collect(),
+        exposed_ports: merged
+            .exposed_ports
+            .into_keys()
+            .map(|port| (port, image::Empty {}))
+            .collect(),
         env: merged.env.unwrap_or_default(),
         entrypoint: merged.entrypoint,
         cmd: merged.cmd,
-        volumes: merged.volumes.into_iter().flatten().map(|(path, _)| (path, image::Empty {})).collect(),
+        volumes: merged
+            .volumes
+            .into_iter()
+            .flatten()
+            .map(|(path, _)| (path, image::Empty {}))
+            .collect(),
         working_dir: merged.working_dir,
         labels: merged.labels.unwrap_or_default(),
         stop_signal: merged.stop_signal,

@@ -13,6 +13,8 @@ pub(crate) mod networking;
 pub(crate) mod policy;
 pub(crate) mod ports;
 pub(crate) mod resources;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use isolation::go_bool;
 pub(crate) use merge::merge_into_image;

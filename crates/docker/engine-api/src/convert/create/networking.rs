@@ -318,6 +318,29 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_has_what_was_asked_for() {
+        let settings = json!({
+            "IPAMConfig": {"IPv4Address": "10.0.0.9", "IPv6Address": "fd00::9"}, "Links": ["c:d"], "Aliases": ["a"],
+            "MacAddress": "02:00:00:00:00:09", "DriverOpts": {"k": "v"}, "GwPriority": 3,
+        });
+        let networking = read(json!({"NetworkMode": "n"}), json!({"n": settings})).unwrap();
+        let endpoint = &networking.endpoints[0].1;
+        assert_eq!(
+            (endpoint.ipv4, endpoint.ipv6),
+            ("10.0.0.9".parse().ok(), "fd00::9".parse().ok())
+        );
+        assert_eq!(
+            (endpoint.links[0].as_str(), endpoint.aliases[0].as_str()),
+            ("c:d", "a")
+        );
+        assert_eq!(
+            (endpoint.mac, endpoint.gateway_priority),
+            (Some([2, 0, 0, 0, 0, 9]), 3)
+        );
+        assert_eq!(endpoint.driver_options["k"], "v");
+    }
+
+    #[test]
     fn links_have_an_alias() {
         let networking = read(
             json!({"NetworkMode": "bridge", "Links": ["a", "b:/x/c"]}),

@@ -1,0 +1,1 @@
+//! Beside somebody else's firewall.

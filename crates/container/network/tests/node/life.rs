@@ -1,0 +1,1 @@
+//! Networks and sandboxes over their life.

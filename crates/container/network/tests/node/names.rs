@@ -1,0 +1,1 @@
+//! Names: the name server of containers, and their files.
