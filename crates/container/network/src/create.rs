@@ -297,6 +297,9 @@ fn bridge_sysctls(name: &str, net: &Net) -> std::io::Result<()> {
     if links::sysctl(&ipv6).is_ok() {
         links::set_sysctl(&ipv6, if net.gateway6.is_some() { "0" } else { "1" })?;
     }
+    if net.gateway6.is_some() {
+        links::set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
+    }
     Ok(())
 }
 

@@ -76,8 +76,19 @@ impl Node {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         netns::unshare().unwrap();
         up(&mut route(), 1);
+        Self::called("node", change)
+    }
+
+    /// Another node in the same namespace.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        assert_ne!(self.config.instance, name);
+        Self::called(name, |_| {})
+    }
+
+    /// The namespace is the test's own, so that names need not be unique on the host.
+    fn called(name: &str, change: impl FnOnce(&mut Config)) -> Self {
         let run = TempDir::new().unwrap();
-        let mut config = Config::new(&format!("t{}", std::process::id()), run.path().to_owned());
+        let mut config = Config::new(name, run.path().to_owned());
         config.ready = 2;
         config.resolv_conf = run.path().join("resolv.conf");
         std::fs::write(&config.resolv_conf, "nameserver 192.0.2.53\n").unwrap();
@@ -377,4 +388,15 @@ pub(crate) fn hijack_loopback(gateway: Ipv4Addr) {
     netlink
         .request(&mut message(25, 0, &[&all, &attribute(1, &[127, 0, 0, 0])]))
         .unwrap();
+}
+
+/// A /16 that the host has a route to: through its loopback link, which does for a test.
+pub(crate) fn add_dummy_route(subnet: [u8; 4]) {
+    let header = [2, 16, 0, 0, 254, 3, 253, 1, 0, 0, 0, 0];
+    let parts: [&[u8]; 3] = [
+        &header,
+        &attribute(1, &subnet),
+        &attribute(4, &1_u32.to_ne_bytes()),
+    ];
+    route().request(&mut message(24, 0x400, &parts)).unwrap();
 }
