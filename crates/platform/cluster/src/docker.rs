@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use builder::Builder;
 use driver::{Clock, Rng};
 use engine::Engine;
 use engine::supervised::Supervisor;
@@ -41,18 +42,17 @@ impl Docker {
         config: &Config,
         holder: &dyn Holder,
         engine: Engine,
-        store: Arc<dyn Store>,
+        builder: Builder,
+        store: &dyn Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
-        let scratch = config.data_dir.join("scratch");
-        std::fs::create_dir_all(&scratch)?;
-        let host = HostInfo::read(&node_id(&*store)?, ENGINE_VERSION, &config.data_dir);
+        let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
         let api = Api {
             engine,
+            builder,
             host,
             clock,
-            scratch,
         };
         let (shutdown, told) = oneshot::channel();
         let task = tokio::spawn(engine_api::serve(listener, api, async {
