@@ -26,13 +26,13 @@ pub const CASES: &[Case] = &[
         "events of a container's life",
         r#"
         $ docker run --name $n --label kind=$n busybox true; docker rm $n >/dev/null
-        $ docker events --since 10m --until 0s --filter container=$n --format '{{.Type}} {{.Action}}'
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter container=$n --format '{{.Type}} {{.Action}}'
         container create
         container attach
         container start
         container die
         container destroy
-        $ docker events --since 10m --until 0s --filter label=kind=$n --filter event=die --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.image}}'
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter label=kind=$n --filter event=die --format '{{.Actor.Attributes.exitCode}} {{.Actor.Attributes.image}}'
         0 busybox
         "#,
     )
@@ -41,13 +41,13 @@ pub const CASES: &[Case] = &[
         "events of volumes, networks and images",
         r#"
         $ docker volume create $n >/dev/null; docker volume rm $n >/dev/null; docker network create $n >/dev/null; docker network rm $n >/dev/null; docker tag busybox $n; docker rmi $n >/dev/null
-        $ docker events --since 10m --until 0s --filter volume=$n --format '{{.Action}}'
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter type=volume --filter volume=$n --format '{{.Action}}'
         create
         destroy
-        $ docker events --since 10m --until 0s --filter network=$n --format '{{.Action}}'
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter type=network --filter network=$n --format '{{.Action}}'
         create
         destroy
-        $ docker events --since 10m --until 0s --filter type=image --filter image=$n --format '{{.Action}}'
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter type=image --filter image=$n --format '{{.Action}}'
         tag
         untag
         "#,
