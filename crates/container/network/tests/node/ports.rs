@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use network::{Attach, EndpointSpec, Kind, NetworkSpec, PortBinding, Protocol};
 
 use super::reach::spec;
-use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, id, request};
+use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, id, request, silent};
 
 pub(crate) fn port(container_port: u16, host_port: u16) -> PortBinding {
     PortBinding {
@@ -65,8 +65,8 @@ fn a_port_on_one_address_is_not_on_the_others() {
     let web = node.attach_with("web", "bridge", publish(vec![local]));
     let _server = web.listen(80);
     assert!(ask((Ipv4Addr::LOCALHOST, 8080).into()).is_some());
-    assert_eq!(world.ask((NODE, 8080)), None);
-    assert_eq!(ask((Ipv6Addr::LOCALHOST, 8080).into()), None);
+    assert!(world.silent((NODE, 8080)));
+    assert!(silent((Ipv6Addr::LOCALHOST, 8080)));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_thousand_ports_are_one_map() {
     let _server = web.listen(10_777);
     assert!(ask((Ipv4Addr::LOCALHOST, 20_777).into()).is_some());
     node.networks().detach(&id("web")).unwrap();
-    assert_eq!(ask((Ipv4Addr::LOCALHOST, 20_777).into()), None);
+    assert!(silent((Ipv4Addr::LOCALHOST, 20_777)));
 }
 
 #[test]
@@ -203,6 +203,12 @@ fn ipv6_clients_are_redirected_to_containers_with_ipv6() {
     let own = IpAddr::from(peer.sandbox.endpoints[0].ipv6.unwrap().0);
     assert_eq!(peer.ask((address, 80)), Some(own));
     let gateway = web.sandbox.endpoints[0].ipv6_gateway.unwrap();
+    eprintln!(
+        "{:?} {:?}",
+        std::fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding"),
+        ask((gateway, 8080).into())
+    );
+    std::thread::sleep(std::time::Duration::from_secs(20));
     assert!(peer.ask((gateway, 8080)).is_some());
     assert!(ask((Ipv6Addr::LOCALHOST, 8080).into()).is_some());
 }
