@@ -299,6 +299,9 @@ fn bridge_sysctls(name: &str, net: &Net) -> std::io::Result<()> {
     }
     if net.gateway6.is_some() {
         links::set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
+        // The addresses are ours alone. While the kernel makes sure of that, it would ask for no
+        // neighbour, and a network's first second would be lost.
+        links::set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
     }
     Ok(())
 }

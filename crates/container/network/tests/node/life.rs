@@ -238,7 +238,7 @@ fn a_running_container_joins_and_leaves() {
     node.networks().disconnect(&id("web"), "bridge").unwrap();
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     node.networks().disconnect(&id("web"), "back").unwrap();
-    assert!(world.silent((NODE, 8080)));
+    assert_eq!(world.ask((NODE, 8080)), None);
     assert_eq!(
         node.networks().disconnect(&id("web"), "back").unwrap_err().kind(),
         Kind::Forbidden

@@ -116,6 +116,81 @@ fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
     let asking = node.attach("asking", "shop");
     for name in ["one", "two"] {
         node.attach_with(name, "shop", |request| {
+            request.hostname = format!("{name}-host");
+            request.networks[0].1.aliases = vec!["web".to_owned()];
+        });
+    }
+    let last: [u8; 4] = self.bytes[self.bytes.len() - 4..].try_into().unwrap();
+        last.into()
+    }
+}
+
+impl Container {
+    fn look_up(&self, name: &str, kind: u8) -> Reply {
+        self.run(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_read_timeout(Some(LIMIT)).unwrap();
+            socket.send_to(&query(name, kind), SERVER).unwrap();
+            let mut buffer = [0; 1024];
+            let (length, from) = socket.recv_from(&mut buffer).unwrap();
+            assert_eq!(from, SERVER.into());
+            Reply::read(&buffer[..length])
+        })
+    }
+
+    fn look_up_tcp(&self, name: &str, kind: u8) -> Reply {
+        self.run(|| {
+            let mut stream = TcpStream::connect(SERVER).unwrap();
+            stream.set_read_timeout(Some(LIMIT)).unwrap();
+            let query = query(name, kind);
+            stream
+                .write_all(&[&[0, u8::try_from(query.len()).unwrap()], &query[..]].concat())
+                .unwrap();
+            let mut length = [0; 2];
+            stream.read_exact(&mut length).unwrap();
+            let mut answer = vec![0; u16::from_be_bytes(length).into()];
+            stream.read_exact(&mut answer).unwrap();
+            Reply::read(&answer)
+        })
+    }
+}
+
+fn shop() -> Node {
+    let node = Node::new();
+    node.networks().create(spec("shop")).unwrap();
+    node
+}
+
+#[test]
+fn containers_find_each_other_by_every_name() {
+    let node = shop();
+    let asking = node.attach("asking", "shop");
+    let web = node.attach_with("web", "shop", |request| {
+        request.hostname = "frontend".to_owned();
+        request.networks[0].1.aliases = vec!["www".to_owned()];
+    });
+    for name in ["web", "WEB", "www", "frontend", "web.shop", &id("web")[..12]] {
+        for reply in [asking.look_up(name, A), asking.look_up_tcp(name, A)] {
+            assert_eq!(
+                (reply.code, reply.answers, reply.address()),
+                (NOERROR, 1, web.ip()),
+                "{name}"
+            );
+        }
+    }
+    let none = asking.look_up("web", AAAA);
+    assert_eq!((none.code, none.answers), (NOERROR, 0));
+    let [a, b, c, d] = web.ip().octets();
+    let pointer = asking.look_up(&format!("{d}.{c}.{b}.{a}.in-addr.arpa"), PTR);
+    assert!(pointer.bytes.windows(9).any(|bytes| bytes == b"\x03web\x04shop"));
+}
+
+#[test]
+fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
+    let node = shop();
+    let asking = node.attach("asking", "shop");
+    for name in ["one", "two"] {
+        node.attach_with(name, "shop", |request| {
             request.networks[0].1.aliases = vec!["web".to_owned()]
         });
     }
