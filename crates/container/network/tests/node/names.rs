@@ -120,45 +120,13 @@ fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
             request.networks[0].1.aliases = vec!["web".to_owned()];
         });
     }
-    let last: [u8; 4] = self.bytes[self.bytes.len() - 4..].try_into().unwrap();
-        last.into()
-    }
-}
-
-impl Container {
-    fn look_up(&self, name: &str, kind: u8) -> Reply {
-        self.run(|| {
-            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-            socket.set_read_timeout(Some(LIMIT)).unwrap();
-            socket.send_to(&query(name, kind), SERVER).unwrap();
-            let mut buffer = [0; 1024];
-            let (length, from) = socket.recv_from(&mut buffer).unwrap();
-            assert_eq!(from, SERVER.into());
-            Reply::read(&buffer[..length])
-        })
-    }
-
-    fn look_up_tcp(&self, name: &str, kind: u8) -> Reply {
-        self.run(|| {
-            let mut stream = TcpStream::connect(SERVER).unwrap();
-            stream.set_read_timeout(Some(LIMIT)).unwrap();
-            let query = query(name, kind);
-            stream
-                .write_all(&[&[0, u8::try_from(query.len()).unwrap()], &query[..]].concat())
-                .unwrap();
-            let mut length = [0; 2];
-            stream.read_exact(&mut length).unwrap();
-            let mut answer = vec![0; u16::from_be_bytes(length).into()];
-            stream.read_exact(&mut answer).unwrap();
-            Reply::read(&answer)
-        })
-    }
-}
-
-fn shop() -> Node {
-    let node = Node::new();
-    node.networks().create(spec("shop")).unwrap();
-    node
+    let last: std::collections::BTreeSet<_> = (0..2).map(|_| asking.look_up("web", A).address()).collect();
+    assert_eq!(last.len(), 2);
+    node.networks().detach(&id("one")).unwrap();
+    assert_eq!(asking.look_up("web", A).answers, 1);
+    node.networks().rename(&id("two"), "three").unwrap();
+    assert_eq!(asking.look_up("three", A).answers, 1);
+    assert_eq!(asking.look_up("two", A).code, SERVFAIL);
 }
 
 #[test]
