@@ -130,48 +130,6 @@ fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
 }
 
 #[test]
-fn containers_find_each_other_by_every_name() {
-    let node = shop();
-    let asking = node.attach("asking", "shop");
-    let web = node.attach_with("web", "shop", |request| {
-        request.hostname = "frontend".to_owned();
-        request.networks[0].1.aliases = vec!["www".to_owned()];
-    });
-    for name in ["web", "WEB", "www", "frontend", "web.shop", &id("web")[..12]] {
-        for reply in [asking.look_up(name, A), asking.look_up_tcp(name, A)] {
-            assert_eq!(
-                (reply.code, reply.answers, reply.address()),
-                (NOERROR, 1, web.ip()),
-                "{name}"
-            );
-        }
-    }
-    let none = asking.look_up("web", AAAA);
-    assert_eq!((none.code, none.answers), (NOERROR, 0));
-    let [a, b, c, d] = web.ip().octets();
-    let pointer = asking.look_up(&format!("{d}.{c}.{b}.{a}.in-addr.arpa"), PTR);
-    assert!(pointer.bytes.windows(9).any(|bytes| bytes == b"\x03web\x04shop"));
-}
-
-#[test]
-fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
-    let node = shop();
-    let asking = node.attach("asking", "shop");
-    for name in ["one", "two"] {
-        node.attach_with(name, "shop", |request| {
-            request.networks[0].1.aliases = vec!["web".to_owned()]
-        });
-    }
-    let last: std::collections::BTreeSet<_> = (0..2).map(|_| asking.look_up("web", A).address()).collect();
-    assert_eq!(last.len(), 2);
-    node.networks().detach(&id("one")).unwrap();
-    assert_eq!(asking.look_up("web", A).answers, 1);
-    node.networks().rename(&id("two"), "three").unwrap();
-    assert_eq!(asking.look_up("three", A).answers, 1);
-    assert_eq!(asking.look_up("two", A).code, SERVFAIL);
-}
-
-#[test]
 fn links_are_known_to_their_container_only() {
     let node = shop();
     let db = node.attach("db", "shop");
