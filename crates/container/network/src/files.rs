@@ -96,13 +96,11 @@ impl ResolvConf {
         self
     }
 
-    /// Whether names without a dot are to be searched for before they are asked as they are.
-    pub(crate) fn searches_first(&self) -> bool {
-        let dots = self
-            .options
+    /// Whether there is an option of this name.
+    pub(crate) fn has_option(&self, name: &str) -> bool {
+        self.options
             .iter()
-            .filter_map(|option| option.strip_prefix("ndots:")?.parse::<u32>().ok());
-        dots.last().is_some_and(|dots| dots > 0)
+            .any(|option| option.split(':').next() == Some(name))
     }
 
     /// The file.
@@ -226,7 +224,7 @@ mod tests {
             asked.clone().embedded(),
             "nameserver 127.0.0.11\noptions ndots:2\nsortlist 10.0.0.0\n",
         );
-        assert!(asked.searches_first() && !ResolvConf::default().embedded().searches_first());
+        assert!(asked.has_option("ndots") && !ResolvConf::default().has_option("ndots"));
     }
 
     #[test]

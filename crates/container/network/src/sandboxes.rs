@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
+use crate::dns::Forward;
 use crate::dns::server::Serving;
 use crate::files::{self, Host, ResolvConf};
 use crate::proxy::Proxy;
@@ -80,17 +81,14 @@ fn resolv_conf(row: &SandboxRow, host: &ResolvConf) -> ResolvConf {
 }
 
 /// Where a container's name server asks for what it does not know.
-pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> crate::dns::directory::Forward {
+pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> Forward {
     let asked = host.clone().overridden(&row.dns);
-    crate::dns::directory::Forward {
-        searches_first: asked.clone().embedded().searches_first(),
-        from_inside: !row.dns.servers.is_empty(),
+    let from_inside = !row.dns.servers.is_empty();
+    Forward {
+        servers: Forward::servers(&asked.servers, from_inside),
+        from_inside,
         outside: row.gateway().is_some_and(|joined| !joined.internal),
-        servers: asked
-            .servers
-            .into_iter()
-            .filter(|server| *server != IpAddr::V4(files::NAME_SERVER))
-            .collect(),
+        ndots_set: asked.has_option("ndots"),
     }
 }
 
