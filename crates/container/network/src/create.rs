@@ -130,10 +130,9 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
         tracing::warn!(%error, "the host's routes are not known");
         Vec::new()
     });
-    let servers = state.host_files().resolv_conf.servers;
-    let servers = servers
-        .into_iter()
-        .map(|server| Cidr::new(server, crate::cidr::width(server)));
+    let host = state.host_files().reachable_resolv_conf;
+    let servers = host.servers().iter();
+    let servers = servers.map(|&server| Cidr::new(server, crate::cidr::width(server)));
     routes
         .into_iter()
         .map(|(subnet, _)| subnet)

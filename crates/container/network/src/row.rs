@@ -44,6 +44,8 @@ pub(crate) struct SandboxRow {
     pub(crate) published: Vec<Published>,
     pub(crate) dns: DnsSpec,
     pub(crate) extra_hosts: Vec<String>,
+    /// IPv6 is not switched off in the namespace.
+    pub(crate) ipv6: bool,
 }
 
 /// A place on a network, with what is needed to take it away again.

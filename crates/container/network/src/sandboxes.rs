@@ -37,6 +37,9 @@ pub(crate) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostFiles {
     pub(crate) resolv_conf: ResolvConf,
+    /// What containers without a name server of their own have in its place: if systemd-resolved's
+    /// stub is the host's only server, the servers behind it.
+    pub(crate) reachable_resolv_conf: ResolvConf,
     pub(crate) hosts: String,
     /// What `host-gateway` means.
     pub(crate) gateway: Vec<IpAddr>,
@@ -54,7 +57,7 @@ pub(crate) fn view(
         key,
         endpoints: row.joined.iter().map(|joined| joined.endpoint.clone()).collect(),
         ports: ports(row),
-        resolv_conf: resolv_conf(row, &host.resolv_conf).text(),
+        resolv_conf: resolv_conf(row, host),
         hosts: hosts(row, host, linked),
     }
 }
@@ -68,15 +71,18 @@ fn ports(row: &SandboxRow) -> BTreeMap<String, Vec<HostPort>> {
     ports
 }
 
-fn resolv_conf(row: &SandboxRow, host: &ResolvConf) -> ResolvConf {
-    let asked = host.clone().overridden(&row.dns);
+fn resolv_conf(row: &SandboxRow, host: &HostFiles) -> String {
+    let asked = |file: &ResolvConf| file.clone().overridden(&row.dns);
+    let mut addresses = row
+        .joined
+        .iter()
+        .flat_map(|joined| addresses(&joined.endpoint))
+        .peekable();
     match row.namespace {
-        None => asked,
-        Some(_) if row.named() => asked.embedded(),
-        Some(_) => {
-            let ipv6 = row.joined.iter().any(|joined| joined.endpoint.ipv6.is_some());
-            asked.legacy(ipv6, !row.dns.servers.is_empty())
-        }
+        None => asked(&host.resolv_conf).for_host(),
+        Some(_) if row.named() => asked(&host.resolv_conf).for_embedded(),
+        Some(_) if addresses.peek().is_none() => asked(&host.reachable_resolv_conf).for_host(),
+        Some(_) => asked(&host.reachable_resolv_conf).for_bridge(addresses.any(|address| address.is_ipv6())),
     }
 }
 
@@ -85,7 +91,7 @@ pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> Forward {
     let asked = host.clone().overridden(&row.dns);
     let from_inside = !row.dns.servers.is_empty();
     Forward {
-        servers: Forward::servers(&asked.servers, from_inside),
+        servers: Forward::servers(asked.servers(), from_inside),
         from_inside,
         outside: row.gateway().is_some_and(|joined| !joined.internal),
         ndots_set: asked.has_option("ndots"),
@@ -106,7 +112,7 @@ fn hosts(row: &SandboxRow, host: &HostFiles, linked: &[Host]) -> String {
             address,
             names: names.clone(),
         });
-    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>())
+    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>(), row.ipv6)
 }
 
 /// The addresses of a place.
