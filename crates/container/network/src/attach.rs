@@ -455,27 +455,22 @@ fn validate(net: &Net, spec: &EndpointSpec) -> Result<(), Error> {
         .collect();
     if net.network.predefined() {
         if !asked.is_empty() {
-            faults.push("user-specified IP address is supported on user-defined networks only".to_owned());
+            faults.push("user specified IP address is supported on user defined networks only".to_owned());
         }
         if !spec.aliases.is_empty() {
-            faults.push("network-scoped aliases are only supported for user-defined networks".to_owned());
+            faults.push(
+                "network-scoped alias is supported only for containers in user defined networks".to_owned(),
+            );
         }
     }
-    let subnets = net.subnets();
-    for address in &asked {
-        if !net.configured && !net.network.predefined() {
-            faults.push("user specified IP address is supported only when connecting to networks with user configured subnets".to_owned());
-        } else if !net.network.predefined() && !subnets.iter().any(|subnet| subnet.contains(*address)) {
-            faults.push(format!("no configured subnet contains IP address {address}"));
-        }
-    }
+    faults.extend(asked.iter().filter_map(|address| net.refuse_static(*address)));
     faults.extend(sysctl_faults(spec));
     if faults.is_empty() {
         Ok(())
     } else {
         Err(Error::Invalid(format!(
             "invalid endpoint settings:\n{}",
-            faults.join("\n")
+            crate::validate::join(&faults)
         )))
     }
 }
