@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use super::answer::{Answer, QUERY_SIZE, Transport, View, answer, failure};
 use super::directory::{Directory, Forward};
 use super::forward::{Budget, Forwarder, Permit, read_message, write_message};
+use super::redirect;
 use crate::files::NAME_SERVER;
 
 /// How many TCP connections a container may have to its server.
@@ -51,17 +52,20 @@ impl Drop for Serving {
     }
 }
 
-/// Binds the sockets of a name server, in the calling thread's namespace: UDP, then TCP.
+/// Binds the sockets of a name server, in the calling thread's namespace: UDP, then TCP. Clients
+/// there find them at port 53.
 pub(crate) fn bind() -> io::Result<[OwnedFd; 2]> {
-    bind_at(NAME_SERVER, 53)
+    let (udp, tcp) = bind_at(NAME_SERVER)?;
+    redirect::install(udp.local_addr()?.port(), tcp.local_addr()?.port())?;
+    Ok([udp.into(), tcp.into()])
 }
 
-fn bind_at(address: Ipv4Addr, port: u16) -> io::Result<[OwnedFd; 2]> {
-    let udp = std::net::UdpSocket::bind((address, port))?;
-    let tcp = std::net::TcpListener::bind((address, udp.local_addr()?.port()))?;
+fn bind_at(address: Ipv4Addr) -> io::Result<(std::net::UdpSocket, std::net::TcpListener)> {
+    let udp = std::net::UdpSocket::bind((address, 0))?;
+    let tcp = std::net::TcpListener::bind((address, 0))?;
     udp.set_nonblocking(true)?;
     tcp.set_nonblocking(true)?;
-    Ok([udp.into(), tcp.into()])
+    Ok((udp, tcp))
 }
 
 impl Resolver {

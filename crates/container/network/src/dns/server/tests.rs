@@ -12,7 +12,8 @@ const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 struct Fixture {
     resolver: Arc<Resolver>,
     serving: Serving,
-    address: SocketAddr,
+    udp: SocketAddr,
+    tcp: SocketAddr,
 }
 
 fn member(servers: Vec<SocketAddr>, outside: bool) -> Member {
@@ -38,20 +39,16 @@ fn member(servers: Vec<SocketAddr>, outside: bool) -> Member {
 fn start(servers: Vec<SocketAddr>, outside: bool) -> Fixture {
     let resolver = Resolver::new();
     resolver.change(|directory| directory.put("c", member(servers, outside)));
-    // The port that was free for UDP may be taken for TCP.
-    let sockets = loop {
-        if let Ok(sockets) = bind_at(LOOPBACK.0, 0) {
-            break sockets;
-        }
-    };
-    let udp = std::net::UdpSocket::from(sockets[0].try_clone().unwrap());
-    let address = udp.local_addr().unwrap();
+    let (udp, tcp) = bind_at(LOOPBACK.0).unwrap();
+    let addresses = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
+    let sockets = [udp.into(), tcp.into()];
     let here = Arc::new(Namespace::current().unwrap());
     let serving = resolver.serve("c", here, sockets, &Handle::current()).unwrap();
     Fixture {
         resolver,
         serving,
-        address,
+        udp: addresses.0,
+        tcp: addresses.1,
     }
 }
 
@@ -83,7 +80,7 @@ async fn next(socket: &UdpSocket) -> Vec<u8> {
 }
 
 async fn over_udp(fixture: &Fixture, name: &str) -> String {
-    let socket = client(fixture.address).await;
+    let socket = client(fixture.udp).await;
     socket.send(&query(7, name)).await.unwrap();
     brief(&next(&socket).await)
 }
@@ -164,7 +161,7 @@ async fn closed() -> SocketAddr {
 async fn names_of_networks_are_answered() {
     let fixture = start(Vec::new(), true);
     assert_eq!(over_udp(&fixture, "web").await, "NoError 10.0.0.2");
-    let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+    let mut stream = TcpStream::connect(fixture.tcp).await.unwrap();
     for _ in 0..2 {
         assert_eq!(over_tcp(&mut stream, "web.net").await, "NoError 10.0.0.2");
     }
@@ -186,7 +183,7 @@ async fn others_are_asked_until_one_answers() {
     ];
     let fixture = start(upstreams, true);
     assert_eq!(over_udp(&fixture, "example.com").await, "NoError 192.0.2.1");
-    let mut stream = TcpStream::connect(fixture.address).await.unwrap();
+    let mut stream = TcpStream::connect(fixture.tcp).await.unwrap();
     assert_eq!(over_tcp(&mut stream, "example.com").await, "NoError 192.0.2.1");
 }
 
@@ -216,7 +213,7 @@ async fn a_silent_server_is_left_for_the_next() {
 #[tokio::test]
 async fn too_many_questions_are_refused_and_names_still_answered() {
     let fixture = start(vec![outside(Behaviour::Silent).await], true);
-    let socket = client(fixture.address).await;
+    let socket = client(fixture.udp).await;
     for id in 0..=256 {
         socket.send(&query(id, "example.com")).await.unwrap();
         // All but the last wait: a query between them shows that each was read.
@@ -237,12 +234,13 @@ async fn too_many_questions_are_refused_and_names_still_answered() {
 async fn it_ends_with_its_handle() {
     let Fixture {
         serving,
-        address,
+        udp,
+        tcp,
         resolver: _resolver,
     } = start(vec![outside(Behaviour::Silent).await], true);
-    let _open = TcpStream::connect(address).await.unwrap();
+    let _open = TcpStream::connect(tcp).await.unwrap();
     drop(serving);
-    while std::net::UdpSocket::bind(address).is_err() {
+    while std::net::UdpSocket::bind(udp).is_err() {
         yield_now().await;
     }
 }
