@@ -4,3 +4,7 @@
 mod fixture;
 #[path = "node/lives.rs"]
 mod lives;
+#[path = "node/files.rs"]
+mod files;
+#[path = "node/isolation.rs"]
+mod isolation;
