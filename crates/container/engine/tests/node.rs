@@ -6,3 +6,7 @@ mod deaths;
 mod fixture;
 #[path = "node/lives.rs"]
 mod lives;
+#[path = "node/files.rs"]
+mod files;
+#[path = "node/isolation.rs"]
+mod isolation;
