@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -99,8 +100,15 @@ pub struct HistoryRow {
 }
 
 /// The value of a set written as a JSON object: `{"80/tcp": {}}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Empty {}
+
+/// Whatever the value is, the key alone counts; some write `null`.
+impl<'de> Deserialize<'de> for Empty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self {})
+    }
+}
 
 /// What containers of an image run (config.md `config`, Docker's `container.Config`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +261,14 @@ impl ImageConfig {
             ));
         }
         Ok(config)
+    }
+
+    /// Fills in this machine where it does not say what it runs on.
+    pub(crate) fn complete(&mut self) {
+        let host = Platform::host();
+        if self.os.is_empty() && self.architecture.is_empty() {
+            (self.os, self.architecture) = (host.os, host.architecture);
+        }
     }
 
     /// What it runs on.

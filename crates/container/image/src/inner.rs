@@ -82,6 +82,11 @@ impl Inner {
         let id = Digest::of(&bytes);
         let _claim = self.claims.take([claims::image(&id)]);
         if lease.add(&id).is_ok() {
+            // Whoever is making it may still fail; this caller relies on it all the same.
+            if self.write().settle(&id) {
+                lease.begin()?;
+                self.adopt_image(&id)?;
+            }
             return self
                 .read()
                 .image(&id)
@@ -93,7 +98,11 @@ impl Inner {
         let image = image(&self.read(), id, config, bytes, &row)
             .ok_or_else(|| Error::Config("a layer of it is missing".to_owned()))?;
         self.rows.put(&id, &row, Durability::Relaxed)?;
-        self.write().add_image(image);
+        {
+            let mut table = self.write();
+            table.add_image(image);
+            table.set_pending(id);
+        }
         lease.made(id);
         lease.add(&id)?;
         self.read()
@@ -111,13 +120,12 @@ impl Inner {
         check_tag(reference)?;
         let _claim = self.claims.take([claims::tag(reference), claims::image(&id)]);
         let previous = self.read().tagged(reference);
-        if previous != Some(id) {
-            let now = self.now();
-            let row = TagRow::new(id, now).under(lease.begin()?, previous);
-            self.rows.put(reference, &row, Durability::Relaxed)?;
-            self.write().set_tag(reference, Some((id, now)));
-            lease.tagged(reference, id, previous);
-        }
+        let now = self.now();
+        let row = TagRow::new(id, now).under(lease.begin()?, previous);
+        self.rows.put(reference, &row, Durability::Relaxed)?;
+        let mut table = self.write();
+        table.set_tag(reference, Some((id, now)));
+        lease.tagged(reference, table.tag(reference), previous);
         Ok(previous)
     }
 

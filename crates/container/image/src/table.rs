@@ -4,7 +4,7 @@
 //! A layer counts its uses: images and snapshots whose topmost layer it is, layers upon it, and
 //! leases. At zero it goes, and frees the one below.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,7 +15,11 @@ use crate::{Digest, Image, Layer, Reference};
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     images: BTreeMap<Digest, Arc<Image>>,
-    tags: BTreeMap<Reference, Digest>,
+    tags: BTreeMap<Reference, Tag>,
+    /// How often tags were set.
+    tagged: u64,
+    /// Images whose lease was not kept yet.
+    pending: HashSet<Digest>,
     /// By chain id.
     layers: HashMap<Digest, Counted>,
     /// How many layers have a blob.
@@ -29,6 +33,13 @@ pub(crate) struct Table {
 struct Counted {
     row: LayerRow,
     uses: usize,
+}
+
+/// What a tag names, and when it was set in the life of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) id: Digest,
+    pub(crate) serial: u64,
 }
 
 /// A writable snapshot.
@@ -156,7 +167,8 @@ impl Table {
             return (Vec::new(), Vec::new());
         };
         let top = image.layers.last().map(|layer| layer.chain_id);
-        let named = self.tags.extract_if(.., |_, named| named == id);
+        self.pending.remove(id);
+        let named = self.tags.extract_if(.., |_, tag| tag.id == *id);
         (
             named.map(|(reference, _)| reference).collect(),
             self.free_layer(top),
@@ -183,6 +195,16 @@ impl Table {
         found.next().copied().filter(|_| found.next().is_none())
     }
 
+    /// Notes that an image goes with its lease, until that is kept.
+    pub(crate) fn set_pending(&mut self, id: Digest) {
+        self.pending.insert(id);
+    }
+
+    /// The image stays, whatever becomes of its lease; answers whether that is new.
+    pub(crate) fn settle(&mut self, id: &Digest) -> bool {
+        self.pending.remove(id)
+    }
+
     pub(crate) fn hold_image(&mut self, id: Digest) {
         *self.held.entry(id).or_default() += 1;
     }
@@ -204,13 +226,19 @@ impl Table {
     // Tags.
 
     pub(crate) fn tagged(&self, reference: &Reference) -> Option<Digest> {
+        self.tag(reference).map(|tag| tag.id)
+    }
+
+    pub(crate) fn tag(&self, reference: &Reference) -> Option<Tag> {
         self.tags.get(reference).copied()
     }
 
     /// All tags of a repository.
     pub(crate) fn tags_of(&self, name: &str) -> Vec<(Reference, Digest)> {
         let named = self.tags.iter().filter(|(reference, _)| reference.name() == name);
-        named.map(|(reference, id)| (reference.clone(), *id)).collect()
+        named
+            .map(|(reference, tag)| (reference.clone(), tag.id))
+            .collect()
     }
 
     /// Makes a tag name an image from some time on, or nothing; answers what it named.
@@ -220,9 +248,14 @@ impl Table {
         given: Option<(Digest, Timestamp)>,
     ) -> Option<Digest> {
         let previous = match given {
-            Some((id, _)) => self.tags.insert(reference.clone(), id),
+            Some((id, _)) => {
+                self.tagged += 1;
+                let serial = self.tagged;
+                self.tags.insert(reference.clone(), Tag { id, serial })
+            }
             None => self.tags.remove(reference),
         };
+        let previous = previous.map(|tag| tag.id);
         if let Some((id, time)) = given {
             self.stamp(&id, time);
         }
@@ -243,7 +276,7 @@ impl Table {
         let Some(image) = self.images.get_mut(id) else {
             return;
         };
-        let named = self.tags.iter().filter(|(_, named)| *named == id);
+        let named = self.tags.iter().filter(|(_, tag)| tag.id == *id);
         let (digests, tags): (Vec<_>, Vec<_>) = named
             .map(|(reference, _)| reference.clone())
             .partition(|reference| reference.digest.is_some());

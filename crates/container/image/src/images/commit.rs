@@ -173,6 +173,7 @@ fn child(
     config.history = parent
         .map(|parent| parent.config.history.clone())
         .unwrap_or_default();
+    config.complete();
     config.rootfs.diff_ids.extend(layer);
     config.created = config.created.or(Some(now));
     step.created = step.created.or(config.created);

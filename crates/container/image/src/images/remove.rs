@@ -27,6 +27,8 @@ enum Strictness {
     Hard,
 }
 
+const HELD: &str = "image is being used by a build, a load or a save";
+
 /// What stands in the way.
 struct Conflict {
     hard: bool,
@@ -240,11 +242,14 @@ impl Removal<'_> {
         // From here on nobody finds it; the one durable write is what makes it gone for good.
         let (tags, layers) = {
             let mut table = inner.write();
+            // A lease may have been taken since the conflicts were looked at.
             if table.holds(&image.id) > 0 {
-                return Err(Error::Conflict(format!(
-                    "unable to delete {} (cannot be forced) - image is being used by a build or a load",
-                    image.id.short()
-                )));
+                let conflict = Conflict {
+                    hard: true,
+                    used: true,
+                    message: HELD.to_owned(),
+                };
+                return Err(refusal(&image.id, &conflict));
             }
             table.remove_image(&image.id)
         };
@@ -269,6 +274,9 @@ impl Removal<'_> {
         let conflict = |hard, used, message: String| Some(Conflict { hard, used, message });
         if !self.images.children(id).is_empty() {
             return conflict(true, false, "image has dependent child images".to_owned());
+        }
+        if self.images.inner.read().holds(id) > 0 {
+            return conflict(true, true, HELD.to_owned());
         }
         let users = (self.used)(id);
         let user = |running: bool| users.iter().find(|user| user.running == running);
