@@ -3,6 +3,7 @@
 //! Trees are reached by descriptor; every path is resolved by the kernel with the tree as root.
 
 mod fault;
+mod judge;
 mod pack;
 mod tar;
 mod unpack;

@@ -16,6 +16,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::fault::{Fault, Shown, Why, at};
+use super::judge::{check, components};
 use super::tar::{Entry, Kind, Reader};
 use super::{Totals, Unpack};
 use crate::tree;
@@ -26,8 +27,6 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other bookkeeping of AUFS; there is nothing in it for anybody else.
 const AUFS: &[u8] = b".wh..wh.";
-/// Attributes that are overlay's own: an archive that brings them could reach into other layers.
-const OVERLAY: &[&str] = &["trusted.overlay.", "user.overlay."];
 
 const COPY_BUFFER: usize = 128 << 10;
 
@@ -324,50 +323,6 @@ impl<'a> Unpacker<'a> {
         }
         Ok(())
     }
-}
-
-/// Refuses what no entry may be, wherever it would go.
-fn check(entry: &Entry, path: &[u8]) -> Result<(), Fault> {
-    let refuse = |why| Err(Fault::entry(&entry.name, why));
-    if entry.sparse || entry.kind == Kind::Other(b'S') {
-        return refuse(Why::Sparse);
-    }
-    if entry.kind == Kind::Character && entry.device == (0, 0) {
-        return refuse(Why::Device);
-    }
-    if entry.kind == Kind::Symlink && climbs_out(&entry.link, path) {
-        return refuse(Why::Symlink(String::from_utf8_lossy(&entry.link).into_owned()));
-    }
-    let reserved = |name: &str| OVERLAY.iter().any(|prefix| name.starts_with(prefix));
-    match entry.xattrs.iter().find(|(name, _)| reserved(name)) {
-        Some((name, _)) => refuse(Why::Attribute(name.clone())),
-        None => Ok(()),
-    }
-}
-
-/// The components of a name; `None` if one of them is `..`. An absolute name begins at the root.
-fn components(name: &[u8]) -> Option<Vec<&[u8]>> {
-    let parts = name
-        .split(|byte| *byte == b'/')
-        .filter(|part| !matches!(*part, b"" | b"."));
-    let parts: Vec<&[u8]> = parts.collect();
-    (!parts.contains(&b"..".as_slice())).then_some(parts)
-}
-
-/// Whether a relative link target has more `..` than there are directories above it. (Upstream
-/// refuses it, too. An absolute target begins at the container's own root and is harmless.)
-fn climbs_out(target: &[u8], path: &[u8]) -> bool {
-    if target.starts_with(b"/") {
-        return false;
-    }
-    let depth = path.iter().filter(|byte| **byte == b'/').count();
-    let step = |level: usize, part: &[u8]| match part {
-        b"" | b"." => Some(level),
-        b".." => level.checked_sub(1),
-        _ => Some(level + 1),
-    };
-    let mut parts = target.split(|byte| *byte == b'/');
-    parts.try_fold(depth, step).is_none()
 }
 
 fn overwrite(directory: bool, name: &[u8]) -> Why {

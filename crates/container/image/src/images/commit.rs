@@ -9,7 +9,8 @@ use store::Durability;
 use super::{Commit, CommitLayer, Image, Images};
 use crate::archive::{self, Totals};
 use crate::content::Ingest;
-use crate::inner::{Inner, Made};
+use crate::inner::Inner;
+use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, claims, media_type};
 
