@@ -4,6 +4,7 @@
 
 mod fault;
 mod judge;
+mod make;
 mod pack;
 mod tar;
 mod unpack;
