@@ -28,6 +28,7 @@ mod digest;
 mod error;
 mod images;
 mod inner;
+mod layers;
 mod lease;
 mod limits;
 mod manifest;

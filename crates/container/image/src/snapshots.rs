@@ -35,21 +35,16 @@ impl Snapshots {
             fs::create_dir_all(root.join(empty))?;
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(PRIVATE))?;
+        fs::create_dir_all(root.join(TRASH))?;
+        let (there, leaving) = (numbers(&root)?, numbers(&root.join(TRASH))?);
+        let next = there
+            .iter()
+            .chain(&leaving)
+            .max()
+            .map_or(1, |last| last.saturating_add(1));
         let trash = Trash::open(root.join(TRASH))?;
-        let mut next = 1;
-        for entry in fs::read_dir(&root)? {
-            let entry = entry?;
-            let Some(number) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<u64>().ok())
-            else {
-                continue;
-            };
-            next = next.max(number.saturating_add(1));
-            if !keep(number) {
-                trash.take(&entry.path(), &number.to_string())?;
-            }
+        for number in there.into_iter().filter(|number| !keep(*number)) {
+            trash.take(&root.join(number.to_string()), &number.to_string())?;
         }
         Ok(Self {
             root,
@@ -118,6 +113,17 @@ impl Snapshots {
         self.trash
             .take(&self.root.join(number.to_string()), &number.to_string())
     }
+}
+
+/// The numbers that names in a directory begin with.
+fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let digits = name.to_str().and_then(|name| name.split('-').next());
+        numbers.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    Ok(numbers)
 }
 
 /// Whether a snapshot's directory is there.

@@ -3,6 +3,8 @@
 //! Trees are reached by descriptor; every path is resolved by the kernel with the tree as root.
 
 mod fault;
+mod judge;
+mod make;
 mod pack;
 mod tar;
 mod unpack;
@@ -29,7 +31,7 @@ pub struct Pack<'a> {
     pub rebase: Option<&'a str>,
     /// Only what lies in the directory, not the directory itself (`docker export`, `COPY dir`).
     pub contents: bool,
-    /// What is left out: paths relative to the packed directory.
+    /// What is left out, with all that is in it: paths relative to the packed directory.
     pub exclude: Option<&'a dyn Fn(&Path) -> bool>,
     /// Owner of every entry.
     pub owner: Option<(u32, u32)>,

@@ -137,11 +137,11 @@ impl Loading<'_> {
                 continue;
             }
             let bytes = Bytes::from(row.config.clone());
-            let config = ImageConfig::parse(&bytes)?;
-            match inner::image(&self.table, id, config, bytes, &row) {
+            let config = ImageConfig::parse(&bytes).ok();
+            match config.and_then(|config| inner::image(&self.table, id, config, bytes, &row)) {
                 Some(image) => self.table.add_image(image),
                 // Its row stays: what exists nowhere else is not forgotten because of a disk's fault.
-                None => tracing::error!(%id, "a layer of an image is missing"),
+                None => tracing::error!(%id, "an image is damaged: a layer is missing, or its configuration"),
             }
         }
         Ok(())

@@ -5,6 +5,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use image::archive::{Pack, Unpack, pack, unpack};
 use image::{Error, Limits};
 
@@ -225,6 +227,51 @@ fn what_is_packed_is_unpacked() {
         super::support::tree(&opened.into()),
         super::support::tree(&root.1.try_clone().unwrap().into())
     );
+}
+
+/// Entries made of the parts that escapes are made of.
+fn nasty() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        Just("a"),
+        Just("b"),
+        Just(".."),
+        Just("."),
+        Just(""),
+        Just("out"),
+        Just("escape")
+    ];
+    let path = prop::collection::vec(part, 1..5).prop_map(|parts| parts.join("/"));
+    (path.clone(), path, 0..4u8).prop_map(|(name, target, kind)| match kind {
+        0 => format!("{name}/"),
+        1 => format!("{name} -> {target}"),
+        2 => format!("{name} => {target}"),
+        _ => format!("{name} = content"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// Whatever the entries are, and whatever links the tree has already, nothing outside of the
+    /// tree is made, changed or linked into it.
+    #[test]
+    fn no_archive_reaches_out(entries in prop::collection::vec(nasty(), 1..12), whiteouts: bool) {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("escape"), "untouched").unwrap();
+        let inside = outside.path().join("root");
+        fs::create_dir(&inside).unwrap();
+        symlink(outside.path(), inside.join("out")).unwrap();
+        symlink("..", inside.join("a")).unwrap();
+        let root = fs::File::open(&inside).unwrap();
+        let options = Unpack { whiteouts, ..Unpack::default() };
+        for entry in &entries {
+            let _ = unpack(root.as_fd(), Path::new(""), &mut &*tar(&[entry]), &options);
+        }
+        prop_assert_eq!(super::support::list(outside.path()), ["escape", "root"]);
+        let metadata = fs::metadata(outside.path().join("escape")).unwrap();
+        prop_assert_eq!(std::os::unix::fs::MetadataExt::nlink(&metadata), 1);
+        prop_assert_eq!(fs::read_to_string(outside.path().join("escape")).unwrap(), "untouched");
+    }
 }
 
 /// Through the worker: `docker cp` into a mounted root filesystem.

@@ -217,7 +217,12 @@ fn what_is_made_under_a_lease_goes_with_it_unless_it_is_kept() {
         .images
         .remove(&id.to_string(), force, &|_| Vec::new())
         .unwrap_err();
-    assert!(error.to_string().contains("is being used by a build"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("is being used by a build, a load or a save"),
+        "{error}"
+    );
     lease.keep().unwrap();
     let lease = node.images.lease("build").unwrap();
     let gone = step(&node, &lease, "two");
@@ -247,4 +252,43 @@ fn a_root_filesystem_is_imported() {
         .import(&mut &b"\0garbage"[..], image::Import::default());
     assert!(refused.is_err());
     assert_eq!(node.reopen().on_disk().0.len(), 1);
+}
+
+/// Two leases make the same image and give it the same name; the one that fails takes nothing from the
+/// one that does not, in whichever order they end.
+#[test]
+fn what_two_make_stays_if_one_of_them_keeps_it() {
+    for first_ends_first in [true, false] {
+        let node = Node::new();
+        let (first, second) = (
+            node.images.lease("first").unwrap(),
+            node.images.lease("second").unwrap(),
+        );
+        let make = |lease| {
+            let rootfs = node.images.prepare("c", None).unwrap();
+            inside(&rootfs, |root| {
+                fs::write(root.join("x"), "x").unwrap();
+                let file = fs::File::options().write(true).open(root.join("x")).unwrap();
+                file.set_modified(std::time::UNIX_EPOCH).unwrap();
+            });
+            let mut request = under(lease, None, CommitLayer::Move("c"));
+            request.config.created = Some(jiff::Timestamp::UNIX_EPOCH);
+            request.config.rootfs.diff_ids.clear();
+            request.reference = Some("x:1".parse().unwrap());
+            node.images.commit(request).unwrap().id
+        };
+        let id = make(&first);
+        assert_eq!(make(&second), id);
+        if first_ends_first {
+            drop(first);
+            second.keep().unwrap();
+        } else {
+            second.keep().unwrap();
+            drop(first);
+        }
+        assert_eq!(node.images.resolve("x:1").unwrap().id, id);
+        let node = node.reopen();
+        assert_eq!(node.images.resolve("x:1").unwrap().id, id);
+        assert_eq!(node.on_disk().0.len(), 1);
+    }
 }
