@@ -42,7 +42,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn new(given: BTreeMap<String, Option<String>>, build: &Platform, target: &Platform) -> Self {
-        Self { given, platform: platform_arguments(build, target), ..Self::default() }
+        Self {
+            given,
+            platform: platform_arguments(build, target),
+            ..Self::default()
+        }
     }
 
     /// An `ARG` before the first `FROM`.
@@ -83,7 +87,9 @@ impl Arguments {
 
     fn values(&self, defined: &BTreeMap<String, Option<String>>) -> BTreeMap<String, String> {
         let names = defined.keys().map(String::as_str).chain(PREDEFINED);
-        names.filter_map(|name| Some((name.to_owned(), self.value(name, defined)?))).collect()
+        names
+            .filter_map(|name| Some((name.to_owned(), self.value(name, defined)?)))
+            .collect()
     }
 
     fn value(&self, name: &str, defined: &BTreeMap<String, Option<String>>) -> Option<String> {
@@ -104,7 +110,10 @@ impl Arguments {
         let known = |name: &&String| !self.mentioned.contains(*name) && !PREDEFINED.contains(&name.as_str());
         let left: Vec<&String> = self.given.keys().filter(known).collect();
         (!left.is_empty()).then(|| {
-            format!("[Warning] One or more build-args {} were not consumed\n", golang::plain_list(&left))
+            format!(
+                "[Warning] One or more build-args {} were not consumed\n",
+                golang::plain_list(&left)
+            )
         })
     }
 }
@@ -131,7 +140,10 @@ fn platform_arguments(build: &Platform, target: &Platform) -> BTreeMap<String, S
         ];
         parts.map(|(part, value)| (format!("{prefix}{part}"), value))
     };
-    of("BUILD", build).into_iter().chain(of("TARGET", target)).collect()
+    of("BUILD", build)
+        .into_iter()
+        .chain(of("TARGET", target))
+        .collect()
 }
 
 /// An environment with arguments behind it.
@@ -155,12 +167,22 @@ mod tests {
     use super::*;
 
     fn definition(name: &str, value: Option<&str>) -> ArgDefinition {
-        ArgDefinition { name: name.into(), value: value.map(str::to_owned) }
+        ArgDefinition {
+            name: name.into(),
+            value: value.map(str::to_owned),
+        }
     }
 
     fn arguments(given: &[(&str, Option<&str>)]) -> Arguments {
-        let given = given.iter().map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned))).collect();
-        let platform = Platform { architecture: "arm64".into(), os: "linux".into(), variant: Some("v8".into()) };
+        let given = given
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned)))
+            .collect();
+        let platform = Platform {
+            architecture: "arm64".into(),
+            os: "linux".into(),
+            variant: Some("v8".into()),
+        };
         Arguments::new(given, &platform, &platform)
     }
 
@@ -171,23 +193,44 @@ mod tests {
         assert_eq!(arguments.meta_variables()["M"], "meta");
         assert_eq!(arguments.meta_variables()["TARGETPLATFORM"], "linux/arm64/v8");
         arguments.begin_stage();
-        assert_eq!(arguments.variables(&[]).keys().collect::<Vec<_>>(), ["HTTP_PROXY"]);
+        assert_eq!(
+            arguments.variables(&[]).keys().collect::<Vec<_>>(),
+            ["HTTP_PROXY"]
+        );
         for name in ["M", "G", "U", "TARGETARCH"] {
             arguments.define(definition(name, None));
         }
         arguments.define(definition("D", Some("default")));
         let seen = arguments.variables(&["D=env".into()]);
-        let expected = [("G", "given"), ("HTTP_PROXY", "p"), ("M", "meta"), ("TARGETARCH", "arm64")];
-        assert_eq!(seen.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
+        let expected = [
+            ("G", "given"),
+            ("HTTP_PROXY", "p"),
+            ("M", "meta"),
+            ("TARGETARCH", "arm64"),
+        ];
+        assert_eq!(
+            seen.iter()
+                .map(|(n, v)| (n.as_str(), v.as_str()))
+                .collect::<Vec<_>>(),
+            expected
+        );
         arguments.begin_stage();
         assert!(!arguments.variables(&[]).contains_key("G"));
     }
 
     #[test]
     fn the_warning_names_what_nobody_mentions() {
-        let mut arguments = arguments(&[("A", Some("1")), ("B", None), ("C", Some("1")), ("no_proxy", None)]);
+        let mut arguments = arguments(&[
+            ("A", Some("1")),
+            ("B", None),
+            ("C", Some("1")),
+            ("no_proxy", None),
+        ]);
         arguments.define(definition("A", None));
-        assert_eq!(arguments.warning().unwrap(), "[Warning] One or more build-args [B C] were not consumed\n");
+        assert_eq!(
+            arguments.warning().unwrap(),
+            "[Warning] One or more build-args [B C] were not consumed\n"
+        );
         arguments.mention("B");
         arguments.mention("C");
         assert_eq!(arguments.warning(), None);
@@ -195,9 +238,18 @@ mod tests {
 
     #[test]
     fn the_environment_wins() {
-        let arguments = BTreeMap::from([("A".to_owned(), "arg".to_owned()), ("B".to_owned(), "arg".to_owned())]);
+        let arguments = BTreeMap::from([
+            ("A".to_owned(), "arg".to_owned()),
+            ("B".to_owned(), "arg".to_owned()),
+        ]);
         let environment = ["A=one".to_owned(), "A=two".to_owned()];
-        let scope = Scope { environment: &environment, arguments: &arguments };
-        assert_eq!((scope.get("A"), scope.get("B"), scope.get("C")), (Some("two"), Some("arg"), None));
+        let scope = Scope {
+            environment: &environment,
+            arguments: &arguments,
+        };
+        assert_eq!(
+            (scope.get("A"), scope.get("B"), scope.get("C")),
+            (Some("two"), Some("arg"), None)
+        );
     }
 }

@@ -80,14 +80,24 @@ impl Builder {
     ) -> Result<Self, BuildError> {
         match std::fs::remove_dir_all(&data_dir) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(BuildError::Io { what: "clearing the builder's directory", source: error });
+                return Err(BuildError::Io {
+                    what: "clearing the builder's directory",
+                    source: error,
+                });
             }
             _ => {}
         }
         std::fs::create_dir_all(&data_dir).map_err(BuildError::io("making the builder's directory"))?;
         let cache = Cache::open(store, clock.clone()).map_err(image::Error::from)?;
         let (cache, builds) = (Arc::new(cache), Arc::default());
-        Ok(Self { engine, images, cache, scratch: data_dir.into(), builds, clock })
+        Ok(Self {
+            engine,
+            images,
+            cache,
+            scratch: data_dir.into(),
+            builds,
+            clock,
+        })
     }
 
     /// A file without a name for a context that is being received. It takes no more than
@@ -98,7 +108,11 @@ impl Builder {
     pub fn spool(&self) -> std::io::Result<File> {
         use rustix::fs::{Mode, OFlags, open};
         let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        Ok(File::from(open(&*self.scratch, flags, Mode::from_raw_mode(0o600))?))
+        Ok(File::from(open(
+            &*self.scratch,
+            flags,
+            Mode::from_raw_mode(0o600),
+        )?))
     }
 
     /// Builds an image and tells of it on the way. Dropping the future, or the receiver of the
@@ -106,7 +120,11 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`]. Images of steps that were done stay, nameless, for the next build.
-    pub async fn build(&self, request: BuildRequest, output: mpsc::Sender<Progress>) -> Result<Digest, BuildError> {
+    pub async fn build(
+        &self,
+        request: BuildRequest,
+        output: mpsc::Sender<Progress>,
+    ) -> Result<Digest, BuildError> {
         // The build is a task of its own so that it can clear up after a caller who is gone.
         let (alive, caller) = watch::channel(());
         let output = Output::new(output, caller, request.quiet);
@@ -118,16 +136,24 @@ impl Builder {
             }
             built
         });
-        let built = task.await.unwrap_or_else(|_| Err(BuildError::Step("the build ended unexpectedly".to_owned())));
+        let built = task
+            .await
+            .unwrap_or_else(|_| Err(BuildError::Step("the build ended unexpectedly".to_owned())));
         drop(alive);
         built
     }
 
     async fn run(&self, request: BuildRequest, output: &Output) -> Result<Digest, BuildError> {
         if request.squash {
-            return Err(BuildError::Invalid("squash is only supported with experimental mode".to_owned()));
+            return Err(BuildError::Invalid(
+                "squash is only supported with experimental mode".to_owned(),
+            ));
         }
-        if let Some(platform) = request.platform.as_deref().filter(|platform| !platform.is_empty()) {
+        if let Some(platform) = request
+            .platform
+            .as_deref()
+            .filter(|platform| !platform.is_empty())
+        {
             check_platform(platform, &Platform::host())?;
         }
         let name = self.name();
@@ -139,7 +165,9 @@ impl Builder {
             force_rm: request.force_rm,
         };
         let scratch = Scratch(self.scratch.join(&name));
-        let (tree, file) = self.context(request.context, request.dockerfile, scratch.0.clone()).await?;
+        let (tree, file) = self
+            .context(request.context, request.dockerfile, scratch.0.clone())
+            .await?;
         let options = Options {
             args: request.args,
             target: request.target,
@@ -150,7 +178,13 @@ impl Builder {
         };
         let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
         let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, containers));
-        let driver = Driver::new(executor.clone(), self.cache.clone(), output.clone(), tree, options);
+        let driver = Driver::new(
+            executor.clone(),
+            self.cache.clone(),
+            output.clone(),
+            tree,
+            options,
+        );
         let built = driver.build(file).await;
         let kept = match Arc::into_inner(executor) {
             Some(executor) => blocking(move || executor.keep()).await,
@@ -163,7 +197,11 @@ impl Builder {
 
     fn name(&self) -> String {
         let number = self.builds.fetch_add(1, Ordering::Relaxed);
-        let time = self.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let time = self
+            .clock
+            .wall()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         format!("build-{}-{number}", time.as_nanos())
     }
 
@@ -184,8 +222,15 @@ impl Builder {
         .await
     }
 
-    async fn finish(&self, image: Digest, tags: Vec<Reference>, output: &Output) -> Result<Digest, BuildError> {
-        output.text(format!("Successfully built {}\n", image.short())).await?;
+    async fn finish(
+        &self,
+        image: Digest,
+        tags: Vec<Reference>,
+        output: &Output,
+    ) -> Result<Digest, BuildError> {
+        output
+            .text(format!("Successfully built {}\n", image.short()))
+            .await?;
         for tag in tags {
             let (images, familiar) = (self.images.clone(), tag.familiar());
             blocking(move || Ok(images.tag(&image, &tag)?)).await?;
@@ -227,8 +272,11 @@ impl Builder {
         all: bool,
         filter: impl Fn(&CacheRecord) -> bool + Send,
     ) -> Result<Pruned, BuildError> {
-        let chosen: Vec<CacheRecord> =
-            self.usage().into_iter().filter(|record| (all || !record.in_use) && filter(record)).collect();
+        let chosen: Vec<CacheRecord> = self
+            .usage()
+            .into_iter()
+            .filter(|record| (all || !record.in_use) && filter(record))
+            .collect();
         let steps = chosen.iter().map(|record| record.id.clone()).collect();
         for record in &chosen {
             if let Ok(key) = Digest::from_hex(&record.id) {
@@ -237,10 +285,14 @@ impl Builder {
         }
         let (images, engine) = (self.images.clone(), self.engine.clone());
         blocking(move || {
-            let chosen: std::collections::BTreeSet<Digest> = chosen.iter().map(|record| record.image).collect();
+            let chosen: std::collections::BTreeSet<Digest> =
+                chosen.iter().map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
             let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
-            Ok(Pruned { steps, reclaimed: pruned.reclaimed })
+            Ok(Pruned {
+                steps,
+                reclaimed: pruned.reclaimed,
+            })
         })
         .await
     }
@@ -249,7 +301,8 @@ impl Builder {
 /// Containers made from an image.
 fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
     let id = id.to_string();
-    let made_from = |container: &Arc<engine::Container>| container.image.as_ref().is_some_and(|image| image.id == id);
+    let made_from =
+        |container: &Arc<engine::Container>| container.image.as_ref().is_some_and(|image| image.id == id);
     let containers = engine.list().into_iter().filter(made_from);
     containers
         .map(|container| image::Use {
@@ -261,7 +314,10 @@ fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
 
 /// Bytes that an image adds to its parent.
 fn own_size(images: &Images, image: &Image) -> u64 {
-    let below = image.parent.and_then(|parent| images.get(&parent)).map_or(0, |parent| parent.size);
+    let below = image
+        .parent
+        .and_then(|parent| images.get(&parent))
+        .map_or(0, |parent| parent.size);
     image.size.saturating_sub(below)
 }
 

@@ -55,14 +55,26 @@ impl Cache {
     /// # Errors
     /// The store's.
     pub(crate) fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, store::Error> {
-        let request = RangeRequest { range: KeyRange::prefix(PREFIX.as_bytes()), revision: None, limit: None };
+        let request = RangeRequest {
+            range: KeyRange::prefix(PREFIX.as_bytes()),
+            revision: None,
+            limit: None,
+        };
         let rows = store.range(&request).wait()?.rows;
         let steps = rows.iter().filter_map(|row| {
             let hex = std::str::from_utf8(row.key.strip_prefix(PREFIX.as_bytes())?).ok()?;
-            Some((Digest::from_hex(hex).ok()?, serde_json::from_slice(&row.value).ok()?))
+            Some((
+                Digest::from_hex(hex).ok()?,
+                serde_json::from_slice(&row.value).ok()?,
+            ))
         });
         let steps = Mutex::new(steps.collect());
-        Ok(Self { store, clock, steps, paths: Mutex::default() })
+        Ok(Self {
+            store,
+            clock,
+            steps,
+            paths: Mutex::default(),
+        })
     }
 
     /// The image that a step made, if it was carried out before.
@@ -82,33 +94,60 @@ impl Cache {
     /// Remembers a step.
     pub(crate) fn put(&self, key: Digest, image: Digest, parent: Option<Digest>, description: String) {
         let now = self.now();
-        let row = StepRow { image, parent, description, created: now, last_used: now, uses: 0 };
+        let row = StepRow {
+            image,
+            parent,
+            description,
+            created: now,
+            last_used: now,
+            uses: 0,
+        };
         let value = serde_json::to_vec(&row).unwrap_or_default();
         let oldest = {
             let mut steps = lock(&self.steps);
             steps.insert(key, row);
             let full = steps.len() > MAX_STEPS;
-            full.then(|| steps.iter().min_by_key(|(_, row)| row.last_used).map(|(key, _)| *key)).flatten()
+            full.then(|| {
+                steps
+                    .iter()
+                    .min_by_key(|(_, row)| row.last_used)
+                    .map(|(key, _)| *key)
+            })
+            .flatten()
         };
-        self.write(Op::Put { key: store_key(&key), value: value.into(), expect: Expect::Any, lease: None });
+        self.write(Op::Put {
+            key: store_key(&key),
+            value: value.into(),
+            expect: Expect::Any,
+            lease: None,
+        });
         oldest.into_iter().for_each(|key| self.forget(&key));
     }
 
     /// Forgets a step.
     pub(crate) fn forget(&self, key: &Digest) {
         if lock(&self.steps).remove(key).is_some() {
-            self.write(Op::Delete { key: store_key(key), expect: Expect::Any });
+            self.write(Op::Delete {
+                key: store_key(key),
+                expect: Expect::Any,
+            });
         }
     }
 
     /// All steps, by key.
     pub(crate) fn steps(&self) -> Vec<(Digest, StepRow)> {
-        lock(&self.steps).iter().map(|(key, row)| (*key, row.clone())).collect()
+        lock(&self.steps)
+            .iter()
+            .map(|(key, row)| (*key, row.clone()))
+            .collect()
     }
 
     /// Nobody waits for the answer: losing the write loses no more than a hit.
     fn write(&self, op: Op) {
-        drop(self.store.write(Write { op, durability: Durability::Relaxed }));
+        drop(self.store.write(Write {
+            op,
+            durability: Durability::Relaxed,
+        }));
     }
 
     /// The time of day.
@@ -133,7 +172,9 @@ pub(crate) struct ImagePaths {
 
 impl Known for ImagePaths {
     fn get(&self, path: &Path) -> Option<String> {
-        lock(&self.cache.paths).get(&(self.image, path.to_owned())).cloned()
+        lock(&self.cache.paths)
+            .get(&(self.image, path.to_owned()))
+            .cloned()
     }
 
     fn put(&self, path: &Path, hash: &str) {

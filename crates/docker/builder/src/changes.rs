@@ -17,12 +17,21 @@ pub fn apply_changes(config: RunConfig, changes: &[String]) -> Result<RunConfig,
     let arguments = Arguments::new(std::collections::BTreeMap::new(), &host, &host);
     // A configuration is taken as it is; only a build gives it a search path.
     let mut draft = Draft::exactly(config);
-    for change in changes.iter().flat_map(|change| change.lines()).filter(|line| !line.trim().is_empty()) {
-        let parse = |source| BuildError::Parse { name: "changes".to_owned(), source };
+    for change in changes
+        .iter()
+        .flat_map(|change| change.lines())
+        .filter(|line| !line.trim().is_empty())
+    {
+        let parse = |source| BuildError::Parse {
+            name: "changes".to_owned(),
+            source,
+        };
         let instruction = dockerfile::parse_instruction(change).map_err(parse)?;
         if !is_valid(&instruction.kind) {
             let word = change.split_whitespace().next().unwrap_or_default();
-            return Err(BuildError::Invalid(format!("{word} is not a valid change command")));
+            return Err(BuildError::Invalid(format!(
+                "{word} is not a valid change command"
+            )));
         }
         let kind = config::expand(&instruction, Lex::new('\\'), &draft.config.env, &arguments)
             .map_err(|error| BuildError::Invalid(error.to_string()))?;
@@ -54,7 +63,13 @@ mod tests {
 
     #[test]
     fn changes_apply_in_order() {
-        let config = changed(&["ENV A=1 B=$A", "CMD [\"x\"]", "EXPOSE 80", "WORKDIR /a\nWORKDIR b"]).unwrap();
+        let config = changed(&[
+            "ENV A=1 B=$A",
+            "CMD [\"x\"]",
+            "EXPOSE 80",
+            "WORKDIR /a\nWORKDIR b",
+        ])
+        .unwrap();
         assert_eq!(config.env, ["A=1", "B="]);
         assert_eq!(config.cmd.unwrap(), ["x"]);
         assert_eq!(config.working_dir, "/a/b");
@@ -63,8 +78,14 @@ mod tests {
 
     #[test]
     fn what_is_no_change() {
-        assert_eq!(changed(&["RUN x"]).unwrap_err(), "RUN is not a valid change command");
-        assert_eq!(changed(&["ENV"]).unwrap_err(), "dockerfile parse error line 1: ENV requires at least one argument");
+        assert_eq!(
+            changed(&["RUN x"]).unwrap_err(),
+            "RUN is not a valid change command"
+        );
+        assert_eq!(
+            changed(&["ENV"]).unwrap_err(),
+            "dockerfile parse error line 1: ENV requires at least one argument"
+        );
         assert!(changed(&["FROM x"]).is_err());
     }
 }

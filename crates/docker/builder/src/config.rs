@@ -44,7 +44,10 @@ impl Draft {
 
     /// The draft of a configuration that is changed without a build.
     pub(crate) fn exactly(config: RunConfig) -> Self {
-        Self { config, ..Self::default() }
+        Self {
+            config,
+            ..Self::default()
+        }
     }
 
     /// The shell of shell forms.
@@ -68,7 +71,10 @@ impl Draft {
     /// A command with the shell before it, if it is in shell form.
     pub(crate) fn command_line(&self, command: &Command) -> Vec<String> {
         let shell = if command.shell { self.shell() } else { Vec::new() };
-        shell.into_iter().chain(command.arguments.iter().cloned()).collect()
+        shell
+            .into_iter()
+            .chain(command.arguments.iter().cloned())
+            .collect()
     }
 
     /// Carries out an instruction that changes nothing but the configuration. What it prints goes
@@ -76,7 +82,11 @@ impl Draft {
     ///
     /// # Errors
     /// Upstream's sentence.
-    pub(crate) fn amend(&mut self, kind: &InstructionKind, print: &mut dyn FnMut(String)) -> Result<Note, String> {
+    pub(crate) fn amend(
+        &mut self,
+        kind: &InstructionKind,
+        print: &mut dyn FnMut(String),
+    ) -> Result<Note, String> {
         let text = match kind {
             InstructionKind::Env(pairs) => self.env(pairs),
             InstructionKind::Label { labels, .. } => self.label(labels),
@@ -150,7 +160,10 @@ impl Draft {
     fn entrypoint(&mut self, command: &Command) -> String {
         let words = self.command_line(command);
         let bare = command.arguments.is_empty();
-        let text = format!("ENTRYPOINT {}", golang::quote_list(if bare { &[] } else { &words }));
+        let text = format!(
+            "ENTRYPOINT {}",
+            golang::quote_list(if bare { &[] } else { &words })
+        );
         // An empty one takes the base's away.
         self.config.entrypoint = Some(words).filter(|_| !bare);
         if !self.cmd_set {
@@ -169,8 +182,16 @@ impl Draft {
     }
 
     fn healthcheck(&mut self, check: &dockerfile::Healthcheck, print: &mut dyn FnMut(String)) -> String {
-        if let Some(old) = self.config.healthcheck.as_ref().filter(|old| old.test.first().is_some_and(|t| t != "NONE")) {
-            print(format!("Note: overriding previous HEALTHCHECK: {}\n", golang::plain_list(&old.test)));
+        if let Some(old) = self
+            .config
+            .healthcheck
+            .as_ref()
+            .filter(|old| old.test.first().is_some_and(|t| t != "NONE"))
+        {
+            print(format!(
+                "Note: overriding previous HEALTHCHECK: {}\n",
+                golang::plain_list(&old.test)
+            ));
         }
         self.config.healthcheck = Some(Healthcheck {
             test: check.test.clone(),
@@ -182,17 +203,31 @@ impl Draft {
         });
         // Engines before 25 do not know the last one, so it is told only where it is set.
         let times = [check.interval, check.timeout, check.start_period];
-        let times = times.into_iter().chain(Some(check.start_interval).filter(|time| *time != 0));
-        let times = times.map(|time| golang::quote(&golang::duration(time))).collect::<Vec<_>>().join(" ");
-        let retries = u32::try_from(check.retries).ok().and_then(char::from_u32).unwrap_or('\u{fffd}');
-        format!("HEALTHCHECK &{{{} {times} {}}}", golang::quote_list(&check.test), golang::quote_char(retries))
+        let times = times
+            .into_iter()
+            .chain(Some(check.start_interval).filter(|time| *time != 0));
+        let times = times
+            .map(|time| golang::quote(&golang::duration(time)))
+            .collect::<Vec<_>>()
+            .join(" ");
+        let retries = u32::try_from(check.retries)
+            .ok()
+            .and_then(char::from_u32)
+            .unwrap_or('\u{fffd}');
+        format!(
+            "HEALTHCHECK &{{{} {times} {}}}",
+            golang::quote_list(&check.test),
+            golang::quote_char(retries)
+        )
     }
 
     fn volume(&mut self, volumes: &[String]) -> Result<String, String> {
         if volumes.iter().any(String::is_empty) {
             return Err("VOLUME specified can not be an empty string".to_owned());
         }
-        self.config.volumes.extend(volumes.iter().map(|volume| (volume.clone(), Empty {})));
+        self.config
+            .volumes
+            .extend(volumes.iter().map(|volume| (volume.clone(), Empty {})));
         Ok(format!("VOLUME {}", golang::plain_list(volumes)))
     }
 }
@@ -216,9 +251,9 @@ fn join(current: &str, path: &str) -> Result<String, String> {
 
 /// Signal numbers with a name; the real-time ones are `RTMIN+1` to `RTMAX-1`.
 const SIGNALS: &[&str] = &[
-    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
-    "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
-    "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE",
+    "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
+    "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX",
 ];
 
 fn check_signal(signal: &str) -> Result<(), String> {
@@ -229,7 +264,9 @@ fn check_signal(signal: &str) -> Result<(), String> {
     let upper = signal.to_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let real_time = |prefix, range: std::ops::RangeInclusive<u8>| {
-        name.strip_prefix(prefix).and_then(|n| n.parse().ok()).is_some_and(|n| range.contains(&n))
+        name.strip_prefix(prefix)
+            .and_then(|n| n.parse().ok())
+            .is_some_and(|n| range.contains(&n))
     };
     let known = SIGNALS.contains(&name) || real_time("RTMIN+", 1..=15) || real_time("RTMAX-", 1..=14);
     known.then_some(()).ok_or_else(invalid)
@@ -271,16 +308,29 @@ pub(crate) fn expand(
     arguments: &Arguments,
 ) -> Result<InstructionKind, ExpandError> {
     let arguments = arguments.variables(environment);
-    let scope = Scope { environment, arguments: &arguments };
+    let scope = Scope {
+        environment,
+        arguments: &arguments,
+    };
     let word = |text: &String| lex.word(text, &scope);
     // Quotes are plain characters in here-documents.
-    let content = |text: &String| Lex { plain_quotes: true, ..Lex::new('\\') }.word(text, &scope);
+    let content = |text: &String| {
+        Lex {
+            plain_quotes: true,
+            ..Lex::new('\\')
+        }
+        .word(text, &scope)
+    };
     let list = |texts: &[String]| texts.iter().map(word).collect::<Result<Vec<_>, _>>();
     Ok(match &instruction.kind {
         InstructionKind::Env(pairs) => InstructionKind::Env(expand_pairs(pairs, &word)?),
-        InstructionKind::Label { labels, expanded: true } => {
-            InstructionKind::Label { labels: expand_pairs(labels, &word)?, expanded: true }
-        }
+        InstructionKind::Label {
+            labels,
+            expanded: true,
+        } => InstructionKind::Label {
+            labels: expand_pairs(labels, &word)?,
+            expanded: true,
+        },
         InstructionKind::Arg(definitions) => InstructionKind::Arg(expand_definitions(definitions, &word)?),
         InstructionKind::Add(copy) => InstructionKind::Add(expand_copy(copy, &word, &content)?),
         InstructionKind::Copy(copy) => InstructionKind::Copy(expand_copy(copy, &word, &content)?),
@@ -300,7 +350,15 @@ pub(crate) fn expand(
 type Word<'a> = dyn Fn(&String) -> Result<String, ExpandError> + 'a;
 
 fn expand_pairs(pairs: &[Pair], word: &Word<'_>) -> Result<Vec<Pair>, ExpandError> {
-    pairs.iter().map(|pair| Ok(Pair { name: word(&pair.name)?, value: word(&pair.value)? })).collect()
+    pairs
+        .iter()
+        .map(|pair| {
+            Ok(Pair {
+                name: word(&pair.name)?,
+                value: word(&pair.value)?,
+            })
+        })
+        .collect()
 }
 
 pub(crate) fn expand_definitions(
@@ -318,15 +376,32 @@ pub(crate) fn expand_definitions(
 
 fn expand_copy(copy: &Copy, word: &Word<'_>, raw: &Word<'_>) -> Result<Copy, ExpandError> {
     let inline = copy.inline.iter().map(|file| {
-        let content = if file.expand { raw(&file.content)? } else { file.content.clone() };
-        Ok(dockerfile::InlineFile { content, ..file.clone() })
+        let content = if file.expand {
+            raw(&file.content)?
+        } else {
+            file.content.clone()
+        };
+        Ok(dockerfile::InlineFile {
+            content,
+            ..file.clone()
+        })
     });
     Ok(Copy {
         sources: copy.sources.iter().map(word).collect::<Result<_, _>>()?,
         inline: inline.collect::<Result<_, _>>()?,
         destination: word(&copy.destination)?,
         from: copy.from.clone(),
-        chown: copy.chown.as_ref().map(word).transpose()?.filter(|owner| !owner.is_empty()),
-        chmod: copy.chmod.as_ref().map(word).transpose()?.filter(|mode| !mode.is_empty()),
+        chown: copy
+            .chown
+            .as_ref()
+            .map(word)
+            .transpose()?
+            .filter(|owner| !owner.is_empty()),
+        chmod: copy
+            .chmod
+            .as_ref()
+            .map(word)
+            .transpose()?
+            .filter(|mode| !mode.is_empty()),
     })
 }

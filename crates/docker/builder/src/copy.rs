@@ -143,21 +143,35 @@ impl CopyPlan {
             Ownership::Named(owner) => format!("--chown={owner} "),
             Ownership::Kept | Ownership::Root => String::new(),
         };
-        let chmod = self.mode.map(|mode| format!("--chmod={mode:o} ")).unwrap_or_default();
-        format!("{} {chown}{chmod}{} in {} ", self.verb, self.hash(), self.destination)
+        let chmod = self
+            .mode
+            .map(|mode| format!("--chmod={mode:o} "))
+            .unwrap_or_default();
+        format!(
+            "{} {chown}{chmod}{} in {} ",
+            self.verb,
+            self.hash(),
+            self.destination
+        )
     }
 }
 
 fn parse_mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    mode.ok_or_else(|| format!("invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777"))
+    mode.ok_or_else(|| {
+        format!("invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777")
+    })
 }
 
 fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, CopyError> {
     let mut found = Vec::new();
     for written in &copy.sources {
         if is_address(written) {
-            return Err(if verb == "COPY" { CopyError::Address } else { CopyError::Download });
+            return Err(if verb == "COPY" {
+                CopyError::Address
+            } else {
+                CopyError::Download
+            });
         }
         let path = written.strip_prefix('/').unwrap_or(written);
         let path = path.strip_prefix("./").unwrap_or(path);
@@ -169,16 +183,26 @@ fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, 
     }
     if !copy.inline.is_empty() {
         let inline: Arc<dyn Tree> = Arc::new(InlineTree(copy.inline.clone()));
-        let origin = Origin { tree: inline, image: false, known: &Forgetful };
+        let origin = Origin {
+            tree: inline,
+            image: false,
+            known: &Forgetful,
+        };
         for file in &copy.inline {
             found.push(source(&file.name, &origin)?);
         }
     }
-    if found.is_empty() { Err(CopyError::Nothing) } else { Ok(found) }
+    if found.is_empty() {
+        Err(CopyError::Nothing)
+    } else {
+        Ok(found)
+    }
 }
 
 fn is_address(source: &str) -> bool {
-    ["http://", "https://", "git://", "git@"].iter().any(|scheme| source.starts_with(scheme))
+    ["http://", "https://", "git://", "git@"]
+        .iter()
+        .any(|scheme| source.starts_with(scheme))
 }
 
 fn has_wildcards(path: &str) -> bool {
@@ -204,11 +228,18 @@ fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Resu
     let mut paths = Vec::new();
     tree::walk(&*origin.tree, Path::new(""), &mut |path, _| {
         let depth = path.iter().count();
-        let fits = path.file_name().zip(names.get(depth - 1)).is_some_and(|(name, glob)| glob.matches(&name.to_string_lossy()));
+        let fits = path
+            .file_name()
+            .zip(names.get(depth - 1))
+            .is_some_and(|(name, glob)| glob.matches(&name.to_string_lossy()));
         if fits && depth == names.len() {
             paths.push(path.to_owned());
         }
-        Ok::<_, CopyError>(if fits && depth < names.len() { Descend::Yes } else { Descend::No })
+        Ok::<_, CopyError>(if fits && depth < names.len() {
+            Descend::Yes
+        } else {
+            Descend::No
+        })
     })?;
     for path in paths {
         found.push(hashed(path, origin)?);
@@ -225,14 +256,26 @@ fn source(path: &str, origin: &Origin<'_>) -> Result<Source, CopyError> {
 
 fn hashed(path: PathBuf, origin: &Origin<'_>) -> Result<Source, CopyError> {
     if let Some(hash) = origin.known.get(&path) {
-        return Ok(Source { tree: origin.tree.clone(), path, hash });
+        return Ok(Source {
+            tree: origin.tree.clone(),
+            path,
+            hash,
+        });
     }
     let hash = hash(&*origin.tree, &path)?.ok_or_else(|| {
         let path = path.display().to_string();
-        if origin.image { CopyError::NotInImage(path) } else { CopyError::NotInContext(path) }
+        if origin.image {
+            CopyError::NotInImage(path)
+        } else {
+            CopyError::NotInContext(path)
+        }
     })?;
     origin.known.put(&path, &hash);
-    Ok(Source { tree: origin.tree.clone(), path, hash })
+    Ok(Source {
+        tree: origin.tree.clone(),
+        path,
+        hash,
+    })
 }
 
 /// The hash of a file or of everything in a directory; `None` if there is nothing.
@@ -305,12 +348,22 @@ struct InlineTree(Vec<InlineFile>);
 impl Tree for InlineTree {
     fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
         let kind = match self.0.iter().find(|file| Path::new(&file.name) == path) {
-            Some(file) => Kind::File { size: file.content.len() as u64 },
+            Some(file) => Kind::File {
+                size: file.content.len() as u64,
+            },
             None if path.as_os_str().is_empty() => Kind::Directory,
             None => return Ok(None),
         };
         let mode = if kind == Kind::Directory { 0o755 } else { 0o644 };
-        Ok(Some(Entry { kind, mode, uid: 0, gid: 0, modified: 0, attributes: Vec::new(), link: None }))
+        Ok(Some(Entry {
+            kind,
+            mode,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+            attributes: Vec::new(),
+            link: None,
+        }))
     }
 
     fn names(&self, _: &Path) -> io::Result<Vec<std::ffi::OsString>> {
@@ -318,7 +371,11 @@ impl Tree for InlineTree {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
-        let file = self.0.iter().find(|file| Path::new(&file.name) == path).ok_or(io::ErrorKind::NotFound)?;
+        let file = self
+            .0
+            .iter()
+            .find(|file| Path::new(&file.name) == path)
+            .ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(file.content.as_bytes()))
     }
 }

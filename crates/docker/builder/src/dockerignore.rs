@@ -48,7 +48,12 @@ impl Ignore {
     pub fn parse(file: &str) -> Result<Self, IgnoreError> {
         let file = file.strip_prefix('\u{feff}').unwrap_or(file);
         let lines = file.lines().filter(|line| !line.starts_with('#'));
-        lines.map(str::trim).filter(|line| !line.is_empty()).map(Rule::parse).collect::<Result<_, _>>().map(Self)
+        lines
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(Rule::parse)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Whether a path (relative, with `/`) is left out of the context. A directory that is left
@@ -60,7 +65,11 @@ impl Ignore {
         }
         self.0.iter().fold(false, |excluded, rule| {
             // A rule that would not change the verdict is not asked, as upstream does.
-            if rule.includes == excluded && rule.covers(&path) { !rule.includes } else { excluded }
+            if rule.includes == excluded && rule.covers(&path) {
+                !rule.includes
+            } else {
+                excluded
+            }
         })
     }
 }
@@ -75,14 +84,23 @@ impl Rule {
             return Err(IgnoreError::NothingIncluded);
         }
         let cleaned = clean(pattern);
-        let pattern = if cleaned.len() > 1 { cleaned.trim_start_matches('/') } else { &cleaned };
+        let pattern = if cleaned.len() > 1 {
+            cleaned.trim_start_matches('/')
+        } else {
+            &cleaned
+        };
         Glob::path(pattern)?;
-        Ok(Self { includes, glob: Glob::ignore(pattern)? })
+        Ok(Self {
+            includes,
+            glob: Glob::ignore(pattern)?,
+        })
     }
 
     fn covers(&self, path: &str) -> bool {
         let parents = path.match_indices('/').map(|(at, _)| &path[..at]);
-        std::iter::once(path).chain(parents).any(|path| self.glob.matches(path))
+        std::iter::once(path)
+            .chain(parents)
+            .any(|path| self.glob.matches(path))
     }
 }
 
@@ -110,7 +128,8 @@ pub(crate) fn clean(path: &str) -> String {
 
 /// Whether a path stays below where it starts, word by word.
 pub(crate) fn is_local(path: &Path) -> bool {
-    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    path.components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 #[cfg(test)]
@@ -131,10 +150,18 @@ mod tests {
     fn patterns() {
         check("*.md\n!README.md\n", &["a.md"], &["README.md", "sub/a.md"]);
         check("**/*.go", &["a.go", "x/y/a.go"], &["a.c"]);
-        check("node_modules", &["node_modules", "node_modules/a/b"], &["x/node_modules"]);
+        check(
+            "node_modules",
+            &["node_modules", "node_modules/a/b"],
+            &["x/node_modules"],
+        );
         check("**/node_modules", &["x/node_modules/a"], &["node"]);
         check("/abs", &["abs"], &["x/abs"]);
-        check("  spaced  \n\n# comment\n #not", &["spaced", "#not"], &["comment", "# comment"]);
+        check(
+            "  spaced  \n\n# comment\n #not",
+            &["spaced", "#not"],
+            &["comment", "# comment"],
+        );
         check("a/../b\n./c/", &["b", "c"], &["a"]);
         check("temp?", &["tempa"], &["temp", "temp/a"]);
         check("**", &["a", "a/b"], &["."]);
@@ -142,20 +169,38 @@ mod tests {
 
     #[test]
     fn the_last_match_decides() {
-        check("*.md\n!README*.md\nREADME-secret.md", &["README-secret.md", "a.md"], &["README.md"]);
+        check(
+            "*.md\n!README*.md\nREADME-secret.md",
+            &["README-secret.md", "a.md"],
+            &["README.md"],
+        );
         check("dir\n!dir/keep", &["dir", "dir/x"], &["dir/keep", "dir/keep/y"]);
-        check("*\n!Dockerfile\n!src/**", &["a", ".dockerignore"], &["Dockerfile", "src/a/b"]);
+        check(
+            "*\n!Dockerfile\n!src/**",
+            &["a", ".dockerignore"],
+            &["Dockerfile", "src/a/b"],
+        );
     }
 
     #[test]
     fn errors() {
         assert_eq!(Ignore::parse("!").unwrap_err(), IgnoreError::NothingIncluded);
-        assert_eq!(Ignore::parse("[").unwrap_err().to_string(), "syntax error in pattern");
+        assert_eq!(
+            Ignore::parse("[").unwrap_err().to_string(),
+            "syntax error in pattern"
+        );
     }
 
     #[test]
     fn cleaning() {
-        for (path, cleaned) in [("", "."), ("/", "/"), ("a//b/./c/..", "a/b"), ("../a", "../a"), ("/../a", "/a"), ("a/..", ".")] {
+        for (path, cleaned) in [
+            ("", "."),
+            ("/", "/"),
+            ("a//b/./c/..", "a/b"),
+            ("../a", "../a"),
+            ("/../a", "/a"),
+            ("a/..", "."),
+        ] {
             assert_eq!(clean(path), cleaned);
         }
     }

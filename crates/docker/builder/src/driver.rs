@@ -112,7 +112,10 @@ impl<E: Executor + 'static> Driver<E> {
         if warnings.is_empty() {
             return Ok(());
         }
-        let mut text: String = warnings.iter().map(|warning| format!("[WARNING]: {warning}\n")).collect();
+        let mut text: String = warnings
+            .iter()
+            .map(|warning| format!("[WARNING]: {warning}\n"))
+            .collect();
         text.push_str("[WARNING]: Empty continuation lines will become errors in a future release.\n");
         self.output.error_text(&text).await
     }
@@ -123,13 +126,22 @@ impl<E: Executor + 'static> Driver<E> {
         let mut arguments = self.arguments.clone();
         for instruction in &file.meta_args {
             if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
-                definitions.into_iter().for_each(|definition| arguments.define_meta(definition));
+                definitions
+                    .into_iter()
+                    .for_each(|definition| arguments.define_meta(definition));
             }
         }
         let variables = arguments.meta_variables();
-        let scope = crate::arguments::Scope { environment: &[], arguments: &variables };
-        let needed = stages::needed(&file.stages, target, &|stage| self.lex.word(&stage.base, &scope).ok());
-        let steps = needed.iter().map(|number| 1 + file.stages[*number].instructions.len());
+        let scope = crate::arguments::Scope {
+            environment: &[],
+            arguments: &variables,
+        };
+        let needed = stages::needed(&file.stages, target, &|stage| {
+            self.lex.word(&stage.base, &scope).ok()
+        });
+        let steps = needed
+            .iter()
+            .map(|number| 1 + file.stages[*number].instructions.len());
         self.total = file.meta_args.len() + steps.sum::<usize>();
         needed
     }
@@ -143,14 +155,19 @@ impl<E: Executor + 'static> Driver<E> {
             return Ok(Vec::new());
         };
         let variables = arguments.meta_variables();
-        let scope = crate::arguments::Scope { environment: &[], arguments: &variables };
+        let scope = crate::arguments::Scope {
+            environment: &[],
+            arguments: &variables,
+        };
         config::expand_definitions(definitions, &|word| self.lex.word(word, &scope))
             .map_err(|error| BuildError::Step(error.to_string()))
     }
 
     fn define_meta(&mut self, instruction: &Instruction) -> Result<(), BuildError> {
         let definitions = self.meta_definitions(instruction, &self.arguments)?;
-        definitions.into_iter().for_each(|definition| self.arguments.define_meta(definition));
+        definitions
+            .into_iter()
+            .for_each(|definition| self.arguments.define_meta(definition));
         Ok(())
     }
 
@@ -158,7 +175,9 @@ impl<E: Executor + 'static> Driver<E> {
     fn skip(&mut self, stage: &Stage) {
         for instruction in &stage.instructions {
             if let InstructionKind::Arg(definitions) = &instruction.kind {
-                definitions.iter().for_each(|definition| self.arguments.mention(&definition.name));
+                definitions
+                    .iter()
+                    .for_each(|definition| self.arguments.mention(&definition.name));
             }
         }
     }
@@ -189,27 +208,52 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     fn by_name(&self, name: &str) -> Option<Option<Digest>> {
-        let named = |known: &Option<String>| known.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name));
-        self.done.iter().find(|(_, known, _)| named(known)).map(|(.., image)| *image)
+        let named = |known: &Option<String>| {
+            known
+                .as_deref()
+                .is_some_and(|known| known.eq_ignore_ascii_case(name))
+        };
+        self.done
+            .iter()
+            .find(|(_, known, _)| named(known))
+            .map(|(.., image)| *image)
     }
 
     async fn begin(&mut self, number: usize, stage: &Stage) -> Result<Current, BuildError> {
         let variables = self.arguments.meta_variables();
-        let scope = crate::arguments::Scope { environment: &[], arguments: &variables };
-        let expand = |text: &str| self.lex.word(text, &scope).map_err(|error| BuildError::Step(error.to_string()));
+        let scope = crate::arguments::Scope {
+            environment: &[],
+            arguments: &variables,
+        };
+        let expand = |text: &str| {
+            self.lex
+                .word(text, &scope)
+                .map_err(|error| BuildError::Step(error.to_string()))
+        };
         if let Some(platform) = &stage.platform {
             check_platform(&expand(platform)?, &self.platform)?;
         }
         let name = expand(&stage.base)?;
         if name.is_empty() {
-            return Err(BuildError::Step(format!("base name ({}) should not be blank", stage.base)));
+            return Err(BuildError::Step(format!(
+                "base name ({}) should not be blank",
+                stage.base
+            )));
         }
         let base = self.base(&name)?;
-        let mut inherited = base.as_ref().map_or_else(ImageConfig::for_host, |base| base.config.clone());
+        let mut inherited = base
+            .as_ref()
+            .map_or_else(ImageConfig::for_host, |base| base.config.clone());
         let mut draft = Draft::new(std::mem::take(&mut inherited.config));
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);
-        let mut current = Current { number, draft, image, inherited, missed: false };
+        let mut current = Current {
+            number,
+            draft,
+            image,
+            inherited,
+            missed: false,
+        };
         self.run_triggers(&mut current, &triggers).await?;
         Ok(current)
     }
@@ -234,7 +278,9 @@ impl<E: Executor + 'static> Driver<E> {
         let found = self.executor.find(reference)?;
         match found {
             Some(base) if !self.options.pull || base.made_here => self.held(&base.id),
-            Some(_) => Err(BuildError::Unsupported(format!("pulling {reference} is not supported yet"))),
+            Some(_) => Err(BuildError::Unsupported(format!(
+                "pulling {reference} is not supported yet"
+            ))),
             None => Err(BuildError::NotFound(format!(
                 "No such image: {reference}, and pulling images is not supported yet"
             ))),
@@ -246,11 +292,15 @@ impl<E: Executor + 'static> Driver<E> {
             return Ok(());
         }
         let plural = if triggers.len() > 1 { "s" } else { "" };
-        self.output.text(format!("# Executing {} build trigger", triggers.len())).await?;
+        self.output
+            .text(format!("# Executing {} build trigger", triggers.len()))
+            .await?;
         self.output.text(format!("{plural}\n")).await?;
         for trigger in triggers {
-            let instruction = dockerfile::parse_instruction(trigger)
-                .map_err(|source| BuildError::Parse { name: "ONBUILD trigger".to_owned(), source })?;
+            let instruction = dockerfile::parse_instruction(trigger).map_err(|source| BuildError::Parse {
+                name: "ONBUILD trigger".to_owned(),
+                source,
+            })?;
             self.dispatch(current, &instruction).await?;
         }
         Ok(())
@@ -278,13 +328,18 @@ impl<E: Executor + 'static> Driver<E> {
     /// An instruction about the configuration.
     async fn amend(&mut self, current: &mut Current, kind: InstructionKind) -> Result<(), BuildError> {
         let mut printed = Vec::new();
-        let note = current.draft.amend(&kind, &mut |text| printed.push(text)).map_err(BuildError::Invalid)?;
+        let note = current
+            .draft
+            .amend(&kind, &mut |text| printed.push(text))
+            .map_err(BuildError::Invalid)?;
         for text in printed {
             self.output.text(text).await?;
         }
         let work = match kind {
             InstructionKind::Arg(definitions) => {
-                definitions.into_iter().for_each(|definition| self.arguments.define(definition));
+                definitions
+                    .into_iter()
+                    .for_each(|definition| self.arguments.define(definition));
                 Work::Nothing
             }
             InstructionKind::Workdir(_) => Work::Directory(current.draft.config.working_dir.clone()),
@@ -297,15 +352,24 @@ impl<E: Executor + 'static> Driver<E> {
         }
         // Upstream makes a container for each such step. Nothing runs, so its id is all there is.
         let container = Digest::of(format!("{key} {}", self.cache.now()).as_bytes()).short();
-        self.output.text(format!(" ---> Running in {container}\n")).await?;
+        self.output
+            .text(format!(" ---> Running in {container}\n"))
+            .await?;
         self.perform(current, key, &command, work).await?;
         if self.options.rm {
-            self.output.text(format!("Removing intermediate container {container}\n")).await?;
+            self.output
+                .text(format!("Removing intermediate container {container}\n"))
+                .await?;
         }
         Ok(())
     }
 
-    async fn copy(&mut self, current: &mut Current, verb: &'static str, copy: Copy) -> Result<(), BuildError> {
+    async fn copy(
+        &mut self,
+        current: &mut Current,
+        verb: &'static str,
+        copy: Copy,
+    ) -> Result<(), BuildError> {
         let plan = self.copy_plan(current, verb, copy).await?;
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let key = self.key(current, &command, "");
@@ -316,14 +380,22 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
-    async fn copy_plan(&self, current: &Current, verb: &'static str, copy: Copy) -> Result<CopyPlan, BuildError> {
-        let from = match &copy.from {
-            Some(from) => {
-                let image = self.copy_from(current, from);
-                Some(image.map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?)
-            }
-            None => None,
-        };
+    async fn copy_plan(
+        &self,
+        current: &Current,
+        verb: &'static str,
+        copy: Copy,
+    ) -> Result<CopyPlan, BuildError> {
+        let from =
+            match &copy.from {
+                Some(from) => {
+                    let image = self.copy_from(current, from);
+                    Some(image.map_err(|error| {
+                        BuildError::Step(format!("invalid from flag value {from}: {error}"))
+                    })?)
+                }
+                None => None,
+            };
         let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), self.context.clone());
         blocking(move || {
             let known: Box<dyn Known> = match from {
@@ -334,7 +406,11 @@ impl<E: Executor + 'static> Driver<E> {
                 Some(image) => executor.tree(image.as_ref())?,
                 None => context,
             };
-            let origin = Origin { tree, image: from.is_some(), known: &*known };
+            let origin = Origin {
+                tree,
+                image: from.is_some(),
+                known: &*known,
+            };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
         })
         .await
@@ -348,7 +424,9 @@ impl<E: Executor + 'static> Driver<E> {
         let Ok(number) = from.parse::<i64>() else {
             return self.image(from).map(|base| Some(base.id));
         };
-        let number = usize::try_from(number).ok().filter(|number| *number <= current.number);
+        let number = usize::try_from(number)
+            .ok()
+            .filter(|number| *number <= current.number);
         match number {
             None => Err(BuildError::Step("index out of bounds".to_owned())),
             Some(number) if number == current.number => {
@@ -356,7 +434,9 @@ impl<E: Executor + 'static> Driver<E> {
             }
             Some(number) => {
                 let stage = self.done.iter().find(|(known, ..)| *known == number);
-                stage.map(|(.., image)| *image).ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
+                stage
+                    .map(|(.., image)| *image)
+                    .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
             }
         }
     }
@@ -366,7 +446,13 @@ impl<E: Executor + 'static> Driver<E> {
         if words.is_empty() {
             // `RUN []` runs what a container of the image would.
             let config = &current.draft.config;
-            words = config.entrypoint.iter().chain(&config.cmd).flatten().cloned().collect();
+            words = config
+                .entrypoint
+                .iter()
+                .chain(&config.cmd)
+                .flatten()
+                .cloned()
+                .collect();
         }
         if words.is_empty() {
             return Err(BuildError::Invalid("No command specified".to_owned()));
@@ -396,11 +482,18 @@ impl<E: Executor + 'static> Driver<E> {
         if arguments.is_empty() {
             return words.to_vec();
         }
-        let persistent = arguments.iter().filter(|(name, _)| self.arguments.is_persistent(name));
-        let mut given: Vec<String> = persistent.map(|(name, value)| format!("{name}={value}")).collect();
+        let persistent = arguments
+            .iter()
+            .filter(|(name, _)| self.arguments.is_persistent(name));
+        let mut given: Vec<String> = persistent
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         given.sort();
         let bar = format!("|{}", given.len());
-        std::iter::once(bar).chain(given).chain(words.iter().cloned()).collect()
+        std::iter::once(bar)
+            .chain(given)
+            .chain(words.iter().cloned())
+            .collect()
     }
 
     fn key(&self, current: &Current, command: &[String], script: &str) -> Digest {
@@ -421,7 +514,10 @@ impl<E: Executor + 'static> Driver<E> {
             return Ok(false);
         }
         let found = self.cache.get(key);
-        let held = found.map(|image| self.executor.hold(&image)).transpose()?.flatten();
+        let held = found
+            .map(|image| self.executor.hold(&image))
+            .transpose()?
+            .flatten();
         match held {
             Some(base) => {
                 self.cache.used(key);
@@ -437,7 +533,13 @@ impl<E: Executor + 'static> Driver<E> {
         }
     }
 
-    async fn perform(&self, current: &mut Current, key: Digest, command: &[String], work: Work) -> Result<(), BuildError> {
+    async fn perform(
+        &self,
+        current: &mut Current,
+        key: Digest,
+        command: &[String],
+        work: Work,
+    ) -> Result<(), BuildError> {
         let created_by = command.join(" ");
         let step = Step {
             parent: current.image,
@@ -464,7 +566,9 @@ const NOT_INHERITED: [&str; 5] = ["container", "container_config", "docker_versi
 impl Current {
     fn image_config(&self) -> ImageConfig {
         let mut config = self.inherited.clone();
-        config.extra.retain(|name, _| !NOT_INHERITED.contains(&name.as_str()));
+        config
+            .extra
+            .retain(|name, _| !NOT_INHERITED.contains(&name.as_str()));
         config.author.clone_from(&self.draft.author);
         config.comment = String::new();
         config.created = None;
@@ -487,15 +591,20 @@ where
 
 /// `--label`s are a last instruction each, in the order of their names.
 fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
-    stage.instructions.extend(labels.iter().map(|(name, value)| Instruction {
-        source: format!("LABEL {name}={value}"),
-        span: stage.span,
-        unsupported: None,
-        kind: InstructionKind::Label {
-            labels: vec![Pair { name: name.clone(), value: value.clone() }],
-            expanded: false,
-        },
-    }));
+    stage
+        .instructions
+        .extend(labels.iter().map(|(name, value)| Instruction {
+            source: format!("LABEL {name}={value}"),
+            span: stage.span,
+            unsupported: None,
+            kind: InstructionKind::Label {
+                labels: vec![Pair {
+                    name: name.clone(),
+                    value: value.clone(),
+                }],
+                expanded: false,
+            },
+        }));
 }
 
 /// The words of a command, and the program of its here-document if that is one.

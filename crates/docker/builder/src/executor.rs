@@ -71,5 +71,6 @@ pub(crate) trait Executor: Send + Sync {
 
     /// Carries out a step and gives the image it made. If it is cancelled or fails, nothing of it
     /// is left.
-    fn carry_out(&self, step: Step, output: &Output) -> impl Future<Output = Result<Base, BuildError>> + Send;
+    fn carry_out(&self, step: Step, output: &Output)
+    -> impl Future<Output = Result<Base, BuildError>> + Send;
 }

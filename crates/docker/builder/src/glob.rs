@@ -31,7 +31,11 @@ enum Token {
     /// Anything that ends in a separator.
     Directories,
     /// One character in (or, if negated, outside of) these ranges.
-    Class { negated: bool, ranges: Vec<(char, char)>, any: Any },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+        any: Any,
+    },
 }
 
 /// What a wildcard stands for.
@@ -205,7 +209,11 @@ fn compile(pattern: &str, trees: bool) -> Result<Glob, BadPattern> {
             }
             '*' => tokens.push(Token::Many(Any::InName)),
             '?' => tokens.push(Token::One(Any::InName)),
-            '[' => tokens.push(class(&chars, &mut at, if trees { Any::Character } else { Any::InName })?),
+            '[' => tokens.push(class(
+                &chars,
+                &mut at,
+                if trees { Any::Character } else { Any::InName },
+            )?),
             '\\' => {
                 tokens.push(Token::Literal(*chars.get(at).ok_or(BadPattern::Syntax)?));
                 at += 1;
@@ -288,7 +296,11 @@ mod tests {
             ("", "", true),
         ];
         for (pattern, text, expected) in cases {
-            assert_eq!(Glob::path(pattern).unwrap().matches(text), expected, "{pattern} {text}");
+            assert_eq!(
+                Glob::path(pattern).unwrap().matches(text),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 
@@ -317,7 +329,11 @@ mod tests {
             ("[^a]b", "/b", true),
         ];
         for (pattern, text, expected) in cases {
-            assert_eq!(Glob::ignore(pattern).unwrap().matches(text), expected, "{pattern} {text}");
+            assert_eq!(
+                Glob::ignore(pattern).unwrap().matches(text),
+                expected,
+                "{pattern} {text}"
+            );
         }
     }
 
@@ -326,7 +342,10 @@ mod tests {
         let text: Vec<char> = "abab".chars().collect();
         let glob = Glob::shell("*b").unwrap();
         assert_eq!(glob.prefixes(&text).collect::<Vec<_>>(), [2, 4]);
-        assert_eq!(Glob::shell("*").unwrap().prefixes(&text).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(
+            Glob::shell("*").unwrap().prefixes(&text).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4]
+        );
         assert_eq!(Glob::shell("").unwrap().prefixes(&[]).collect::<Vec<_>>(), [0]);
     }
 }

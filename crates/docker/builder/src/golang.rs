@@ -86,10 +86,14 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
     }
     let mut total = 0.0;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
         let amount: f64 = rest[..end].parse().map_err(|_| invalid())?;
         rest = &rest[end..];
-        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
         total += amount * unit(&rest[..end], text)?;
         rest = &rest[end..];
     }
@@ -174,7 +178,10 @@ mod tests {
         }
         assert_eq!(quote_list(&["a b".into(), "c".into()]), r#"["a b" "c"]"#);
         assert_eq!(plain_list(&["a", "b"]), "[a b]");
-        assert_eq!(['\0', '\'', '"', 'a'].map(quote_char), ["'\\x00'", "'\\''", "'\"'", "'a'"]);
+        assert_eq!(
+            ['\0', '\'', '"', 'a'].map(quote_char),
+            ["'\\x00'", "'\\''", "'\"'", "'a'"]
+        );
     }
 
     #[test]
@@ -206,7 +213,13 @@ mod tests {
     #[test]
     fn integers() {
         assert_eq!(parse_i32("-3"), Ok(-3));
-        assert_eq!(parse_i32("x").unwrap_err(), "strconv.ParseInt: parsing \"x\": invalid syntax");
-        assert_eq!(parse_i32("99999999999").unwrap_err(), "strconv.ParseInt: parsing \"99999999999\": value out of range");
+        assert_eq!(
+            parse_i32("x").unwrap_err(),
+            "strconv.ParseInt: parsing \"x\": invalid syntax"
+        );
+        assert_eq!(
+            parse_i32("99999999999").unwrap_err(),
+            "strconv.ParseInt: parsing \"99999999999\": value out of range"
+        );
     }
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::spec::{
-    ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking, Resources, VolumeSource,
+    ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking, Resources,
+    VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
 use image::Digest;
@@ -36,16 +37,29 @@ impl Containers {
     ///
     /// # Errors
     /// There is no such container.
-    pub(crate) fn networking(engine: &Engine, mode: &str, extra_hosts: Vec<String>) -> Result<Networking, BuildError> {
-        let mut networking = Networking { extra_hosts, ..Networking::default() };
+    pub(crate) fn networking(
+        engine: &Engine,
+        mode: &str,
+        extra_hosts: Vec<String>,
+    ) -> Result<Networking, BuildError> {
+        let mut networking = Networking {
+            extra_hosts,
+            ..Networking::default()
+        };
         networking.mode = match mode {
             "none" => NetworkMode::None,
             "host" => NetworkMode::Host,
             mode => match mode.strip_prefix("container:") {
                 Some(container) => NetworkMode::Container(engine.find(container)?.id.as_str().to_owned()),
                 None => {
-                    let network = if matches!(mode, "" | "default") { "bridge" } else { mode };
-                    networking.endpoints.push((network.to_owned(), EndpointSettings::default()));
+                    let network = if matches!(mode, "" | "default") {
+                        "bridge"
+                    } else {
+                        mode
+                    };
+                    networking
+                        .endpoints
+                        .push((network.to_owned(), EndpointSettings::default()));
                     NetworkMode::Networks
                 }
             },
@@ -63,7 +77,11 @@ pub(crate) struct NodeExecutor {
 
 impl NodeExecutor {
     pub(crate) fn new(engine: Engine, files: FileSteps, containers: Containers) -> Self {
-        Self { engine, files, containers }
+        Self {
+            engine,
+            files,
+            containers,
+        }
     }
 
     /// Ends the build: what it made stays.
@@ -79,26 +97,42 @@ impl NodeExecutor {
         let create = Create {
             name: None,
             spec: self.spec(&step, &plan, script.as_deref()),
-            image: step.parent.map(|id| ImageRef { reference: id.to_string(), id: id.to_string() }),
+            image: step.parent.map(|id| ImageRef {
+                reference: id.to_string(),
+                id: id.to_string(),
+            }),
             owner: Owner::Build,
             door: serde_json::Value::Null,
         };
         let created = self.engine.create(create).await?;
         let id = created.id;
-        let made = self.run_container(&id, &created.warnings, step, &plan, output).await;
+        let made = self
+            .run_container(&id, &created.warnings, step, &plan, output)
+            .await;
         // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
         // whether that is told.
-        self.engine.remove(&id, Remove { force: true, volumes: true }).await?;
+        self.engine
+            .remove(
+                &id,
+                Remove {
+                    force: true,
+                    volumes: true,
+                },
+            )
+            .await?;
         let told = match &made {
             Ok(_) => self.containers.rm || self.containers.force_rm,
             Err(BuildError::Cancelled) => false,
             Err(_) => self.containers.force_rm,
         };
         if told {
-            output.text(format!("Removing intermediate container {}\n", id.short())).await?;
+            output
+                .text(format!("Removing intermediate container {}\n", id.short()))
+                .await?;
         }
         if let Some(script) = script {
-            blocking(move || std::fs::remove_dir_all(script).map_err(BuildError::io("removing a script"))).await?;
+            blocking(move || std::fs::remove_dir_all(script).map_err(BuildError::io("removing a script")))
+                .await?;
         }
         made
     }
@@ -115,7 +149,12 @@ impl NodeExecutor {
             output.text(format!(" ---> [Warning] {warning}\n")).await?;
         }
         output.text(format!(" ---> Running in {}\n", id.short())).await?;
-        let streams = Attach { stdout: true, stderr: true, stream: true, ..Attach::default() };
+        let streams = Attach {
+            stdout: true,
+            stderr: true,
+            stream: true,
+            ..Attach::default()
+        };
         let mut attached = self.engine.attach(id, streams).await?;
         self.engine.start(id).await?;
         loop {
@@ -135,7 +174,10 @@ impl NodeExecutor {
             () = output.cancelled() => return Err(BuildError::Cancelled),
         };
         if exit.code != 0 {
-            return Err(BuildError::Command { command: plan.args.join(" "), code: exit.code });
+            return Err(BuildError::Command {
+                command: plan.args.join(" "),
+                code: exit.code,
+            });
         }
         self.files.commit_container(id, step).await
     }
@@ -153,7 +195,9 @@ impl NodeExecutor {
             target: crate::dockerignore::clean(&format!("/{target}")),
             read_only: false,
             kind: MountKind::Volume {
-                source: VolumeSource::Anonymous { labels: BTreeMap::new() },
+                source: VolumeSource::Anonymous {
+                    labels: BTreeMap::new(),
+                },
                 no_copy: false,
                 subpath: String::new(),
                 propagation: None,
@@ -190,8 +234,13 @@ fn write_program(directory: &Path, name: &str, text: &str) -> Result<(), BuildEr
     use std::os::unix::fs::OpenOptionsExt as _;
     let failed = || BuildError::io("writing a here-document");
     std::fs::create_dir_all(directory).map_err(failed())?;
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o755).open(directory.join(name));
-    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes())).map_err(failed())
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o755)
+        .open(directory.join(name));
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(failed())
 }
 
 impl Executor for NodeExecutor {

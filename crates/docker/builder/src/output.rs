@@ -29,7 +29,11 @@ struct Kept {
 
 impl Output {
     pub(crate) fn new(sender: mpsc::Sender<Progress>, alive: watch::Receiver<()>, quiet: bool) -> Self {
-        Self { sender, alive, kept: quiet.then(Arc::default) }
+        Self {
+            sender,
+            alive,
+            kept: quiet.then(Arc::default),
+        }
     }
 
     /// Sends text as it is.
@@ -62,9 +66,17 @@ impl Output {
     async fn send(&self, message: Progress) -> Result<(), BuildError> {
         match &self.kept {
             Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(message),
-            None => self.sender.send(message).await.map_err(|_| BuildError::Cancelled)?,
+            None => self
+                .sender
+                .send(message)
+                .await
+                .map_err(|_| BuildError::Cancelled)?,
         }
-        if self.is_cancelled() { Err(BuildError::Cancelled) } else { Ok(()) }
+        if self.is_cancelled() {
+            Err(BuildError::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Sends what a quiet build did not tell, because it failed.

@@ -37,7 +37,9 @@ const ROOT: Owner = Owner { uid: 0, gid: 0 };
 /// # Errors
 /// The file system's.
 pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<(), BuildError> {
-    directory(root, Path::new(path), ROOT).map(drop).map_err(BuildError::io("failed to create new directory"))
+    directory(root, Path::new(path), ROOT)
+        .map(drop)
+        .map_err(BuildError::io("failed to create new directory"))
 }
 
 /// Copies files.
@@ -54,12 +56,21 @@ pub(crate) fn copy(
         Ownership::Kept => None,
         Ownership::Root => Some(ROOT),
         Ownership::Named(text) => Some(parse_owner(root, text).map_err(|error| {
-            BuildError::Step(format!("unable to convert uid/gid chown string to host mapping: {error}"))
+            BuildError::Step(format!(
+                "unable to convert uid/gid chown string to host mapping: {error}"
+            ))
         })?),
     };
     let destination = absolute(working_dir, &plan.destination);
-    let target = Target { images, root, owner, mode: plan.mode };
-    plan.sources.iter().try_for_each(|source| target.copy(source, &destination, plan.extract))
+    let target = Target {
+        images,
+        root,
+        owner,
+        mode: plan.mode,
+    };
+    plan.sources
+        .iter()
+        .try_for_each(|source| target.copy(source, &destination, plan.extract))
 }
 
 /// A destination that is relative to the working directory made absolute; a `/` at its end stays.
@@ -68,7 +79,10 @@ fn absolute(working_dir: &str, destination: &str) -> String {
         return destination.to_owned();
     }
     let slash = if destination.ends_with('/') { "/" } else { "" };
-    format!("{}{slash}", crate::dockerignore::clean(&format!("/{working_dir}/{destination}")))
+    format!(
+        "{}{slash}",
+        crate::dockerignore::clean(&format!("/{working_dir}/{destination}"))
+    )
 }
 
 /// Where and how copies are made.
@@ -86,7 +100,8 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
 impl Target<'_> {
     fn copy(&self, source: &Source, destination: &str, extract: bool) -> Result<(), BuildError> {
         let found = tree::resolve(&*source.tree, &source.path).map_err(failed("failed to copy files"))?;
-        let (real, entry) = found.ok_or_else(|| BuildError::Step("failed to copy files: source path not found".to_owned()))?;
+        let (real, entry) = found
+            .ok_or_else(|| BuildError::Step("failed to copy files: source path not found".to_owned()))?;
         let new_owner = self.owner.unwrap_or(ROOT);
         let path = Path::new(destination);
         if entry.kind == Kind::Directory {
@@ -97,20 +112,24 @@ impl Target<'_> {
             directory(self.root, path, ROOT).map_err(failed("failed to copy files"))?;
             return self.extract(&*source.tree, &real, path);
         }
-        let into = destination.ends_with('/') || is_directory(self.root, path).map_err(failed("failed to query destination path"))?;
+        let into = destination.ends_with('/')
+            || is_directory(self.root, path).map_err(failed("failed to query destination path"))?;
         let (parent, name) = match (into, path.parent().zip(path.file_name())) {
             (false, Some((parent, name))) => (parent, name.to_owned()),
             // The name is the source's own, not that of what a link points to.
             _ => (path, source.path.file_name().unwrap_or_default().to_owned()),
         };
         directory(self.root, parent, new_owner).map_err(failed("failed to create new directory"))?;
-        self.send(parent, |stream| stream.one(&*source.tree, &real, &entry, Path::new(&name)))
+        self.send(parent, |stream| {
+            stream.one(&*source.tree, &real, &entry, Path::new(&name))
+        })
     }
 
     /// Unpacks an archive that lies among the sources.
     fn extract(&self, tree: &dyn Tree, real: &Path, path: &Path) -> Result<(), BuildError> {
         let mut archive = tree.open(real).map_err(failed("failed to copy files"))?;
-        self.images.unpack(self.root, path, &mut archive, &Unpack::default())?;
+        self.images
+            .unpack(self.root, path, &mut archive, &Unpack::default())?;
         Ok(())
     }
 
@@ -124,10 +143,14 @@ impl Target<'_> {
         let mut stream = Stream::new(writer, self.owner, self.mode);
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));
-            let unpacked = self.images.unpack(self.root, path, &mut reader, &Unpack::default());
+            let unpacked = self
+                .images
+                .unpack(self.root, path, &mut reader, &Unpack::default());
             // A worker that gave up reads no more, so the writer must not wait for it.
             drop(reader);
-            let written = written.join().unwrap_or_else(|_| Err(io::Error::other("the copy ended unexpectedly")));
+            let written = written
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the copy ended unexpectedly")));
             unpacked?;
             written.map_err(failed("failed to copy files"))
         })
@@ -145,7 +168,12 @@ struct Stream<W: Write> {
 
 impl<W: Write> Stream<W> {
     fn new(writer: W, owner: Option<Owner>, mode: Option<u32>) -> Self {
-        Self { tar: Builder::new(writer), owner, mode, links: HashMap::new() }
+        Self {
+            tar: Builder::new(writer),
+            owner,
+            mode,
+            links: HashMap::new(),
+        }
     }
 
     /// Everything in a directory, but not the directory.
@@ -173,16 +201,23 @@ impl<W: Write> Stream<W> {
             Kind::File { size } => {
                 let content = tree.open(path)?;
                 // A file that is shorter than it was would tear the stream.
-                self.tar.append_data(&mut header, name, content.chain(io::repeat(0)).take(*size))
+                self.tar
+                    .append_data(&mut header, name, content.chain(io::repeat(0)).take(*size))
             }
-            Kind::Directory | Kind::Fifo | Kind::Device { .. } => self.tar.append_data(&mut header, name, io::empty()),
+            Kind::Directory | Kind::Fifo | Kind::Device { .. } => {
+                self.tar.append_data(&mut header, name, io::empty())
+            }
         }
     }
 
     fn header(&self, entry: &Entry) -> Header {
         let mut header = Header::new_gnu();
         let link = matches!(entry.kind, Kind::Symlink(_));
-        header.set_mode(if link { 0o777 } else { self.mode.unwrap_or(entry.mode) });
+        header.set_mode(if link {
+            0o777
+        } else {
+            self.mode.unwrap_or(entry.mode)
+        });
         header.set_uid(self.owner.map_or(entry.uid, |owner| owner.uid).into());
         header.set_gid(self.owner.map_or(entry.gid, |owner| owner.gid).into());
         header.set_mtime(u64::try_from(entry.modified).unwrap_or(0));
@@ -199,7 +234,9 @@ impl<W: Write> Stream<W> {
             Kind::File { size } => header.set_size(size),
             Kind::Device { major, minor, .. } => {
                 // A GNU header has room for both.
-                let _ = header.set_device_major(major).and_then(|()| header.set_device_minor(minor));
+                let _ = header
+                    .set_device_major(major)
+                    .and_then(|()| header.set_device_minor(minor));
             }
             _ => {}
         }
@@ -214,7 +251,11 @@ impl<W: Write> Stream<W> {
         if records.is_empty() {
             return Ok(());
         }
-        self.tar.append_pax_extensions(records.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+        self.tar.append_pax_extensions(
+            records
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice())),
+        )
     }
 }
 
@@ -225,7 +266,11 @@ fn is_archive(tree: &dyn Tree, real: &Path, written: &Path) -> Result<bool, Buil
     let read = |reader: &mut dyn Read, head: &mut Vec<u8>| reader.take(512).read_to_end(head);
     let mut file = tree.open(real).map_err(failed("failed to copy files"))?;
     read(&mut file, &mut head).map_err(failed("failed to copy files"))?;
-    let name = written.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = written
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let named = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     match Compression::of(&head) {
         Compression::Plain => Ok(is_tar(&head)),
@@ -238,7 +283,9 @@ fn is_archive(tree: &dyn Tree, real: &Path, written: &Path) -> Result<bool, Buil
         }
         Compression::Zstd => Ok(named(&[".tar.zst", ".tzst", ".tar.zstd"])),
         Compression::Bzip2 | Compression::Xz if named(&[".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2"]) => {
-            Err(BuildError::Unsupported(format!("ADD of {name}: archives compressed with bzip2 or xz are not supported yet")))
+            Err(BuildError::Unsupported(format!(
+                "ADD of {name}: archives compressed with bzip2 or xz are not supported yet"
+            )))
         }
         Compression::Bzip2 | Compression::Xz => Ok(false),
     }
@@ -250,15 +297,30 @@ fn is_tar(block: &[u8]) -> bool {
         return false;
     };
     let header = Header::from_byte_slice(block);
-    let sum: u32 = block[..148].iter().chain(&block[156..]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    let sum: u32 = block[..148]
+        .iter()
+        .chain(&block[156..])
+        .map(|byte| u32::from(*byte))
+        .sum::<u32>()
+        + 8 * 32;
     header.cksum().is_ok_and(|written| written == sum)
 }
 
 const RESOLVE: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
 fn open_directory(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
-    let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
-    openat2(root, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty(), RESOLVE)
+    let path = if path.as_os_str().is_empty() {
+        Path::new("/")
+    } else {
+        path
+    };
+    openat2(
+        root,
+        path,
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        RESOLVE,
+    )
 }
 
 fn is_directory(root: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
@@ -308,7 +370,13 @@ fn own(parent: &OwnedFd, name: &std::ffi::OsStr, owner: Owner) -> io::Result<()>
         return Ok(());
     }
     let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-    Ok(chownat(parent, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(chownat(
+        parent,
+        name,
+        Some(uid),
+        Some(gid),
+        AtFlags::SYMLINK_NOFOLLOW,
+    )?)
 }
 
 /// The path with the link at `name` replaced by what it points to.
@@ -318,7 +386,9 @@ fn beyond_link(parent: &OwnedFd, above: &Path, name: &Path, path: &Path, link: &
     let target = PathBuf::from(std::ffi::OsString::from_vec(target));
     let rest = path.strip_prefix(link).map_err(io::Error::other)?;
     let whole = above.join(target).join(rest);
-    Ok(PathBuf::from(crate::dockerignore::clean(&whole.to_string_lossy())))
+    Ok(PathBuf::from(crate::dockerignore::clean(
+        &whole.to_string_lossy(),
+    )))
 }
 
 /// `user[:group]` by name or number, names looked up in the image. A user alone names the group too.
@@ -344,7 +414,10 @@ fn lookup(root: BorrowedFd<'_>, file: &str, name: &str) -> Option<u32> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = openat2(root.as_fd(), file, flags, Mode::empty(), RESOLVE).ok()?;
     let mut text = Vec::new();
-    std::fs::File::from(file).take(MAX_ACCOUNTS).read_to_end(&mut text).ok()?;
+    std::fs::File::from(file)
+        .take(MAX_ACCOUNTS)
+        .read_to_end(&mut text)
+        .ok()?;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
     line.split(':').nth(2)?.trim().parse().ok()

@@ -177,7 +177,9 @@ impl BuildError {
                 image::Kind::InvalidParameter => BuildErrorKind::InvalidParameter,
                 image::Kind::Conflict | image::Kind::System => BuildErrorKind::System,
             },
-            Self::Engine(error) if error.kind() == engine::Kind::InvalidParameter => BuildErrorKind::InvalidParameter,
+            Self::Engine(error) if error.kind() == engine::Kind::InvalidParameter => {
+                BuildErrorKind::InvalidParameter
+            }
             Self::Step(_) | Self::Command { .. } | Self::Cancelled | Self::Engine(_) | Self::Io { .. } => {
                 BuildErrorKind::System
             }
@@ -231,9 +233,16 @@ mod tests {
 
     #[test]
     fn tags_are_whole_and_each_once() {
-        assert_eq!(tags(&["t1", "t1:latest", "t2:x", ""]).unwrap(), ["t1:latest", "t2:x"]);
+        assert_eq!(
+            tags(&["t1", "t1:latest", "t2:x", ""]).unwrap(),
+            ["t1:latest", "t2:x"]
+        );
         let digest = format!("a@sha256:{}", "0".repeat(64));
         assert_eq!(tags(&[&digest]).unwrap_err(), "build tag cannot contain a digest");
-        assert!(tags(&["AB"]).unwrap_err().starts_with("invalid reference format: "));
+        assert!(
+            tags(&["AB"])
+                .unwrap_err()
+                .starts_with("invalid reference format: ")
+        );
     }
 }

@@ -30,12 +30,21 @@ fn find(stages: &[Stage], name: &str) -> Option<usize> {
 
 /// The stage of this name; names do not differ by case alone.
 pub(crate) fn by_name(stages: &[Stage], name: &str) -> Option<usize> {
-    stages.iter().position(|stage| stage.name.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    stages.iter().position(|stage| {
+        stage
+            .name
+            .as_deref()
+            .is_some_and(|known| known.eq_ignore_ascii_case(name))
+    })
 }
 
 /// The stages that the target is made of, itself included. `base` gives the base of a stage with
 /// its variables expanded.
-pub(crate) fn needed(stages: &[Stage], target: usize, base: &dyn Fn(&Stage) -> Option<String>) -> BTreeSet<usize> {
+pub(crate) fn needed(
+    stages: &[Stage],
+    target: usize,
+    base: &dyn Fn(&Stage) -> Option<String>,
+) -> BTreeSet<usize> {
     let mut needed = BTreeSet::new();
     let mut open = vec![target];
     while let Some(index) = open.pop() {
@@ -51,10 +60,13 @@ pub(crate) fn needed(stages: &[Stage], target: usize, base: &dyn Fn(&Stage) -> O
 fn uses(stages: &[Stage], index: usize, base: &dyn Fn(&Stage) -> Option<String>) -> Vec<usize> {
     let stage = &stages[index];
     let from = base(stage).and_then(|name| by_name(&stages[..index], &name));
-    let copies = stage.instructions.iter().filter_map(|instruction| match &instruction.kind {
-        InstructionKind::Copy(copy) => find(&stages[..index], copy.from.as_deref()?),
-        _ => None,
-    });
+    let copies = stage
+        .instructions
+        .iter()
+        .filter_map(|instruction| match &instruction.kind {
+            InstructionKind::Copy(copy) => find(&stages[..index], copy.from.as_deref()?),
+            _ => None,
+        });
     from.into_iter().chain(copies).collect()
 }
 
@@ -66,7 +78,9 @@ mod tests {
     fn needed_of(file: &str, target_name: Option<&str>) -> Vec<usize> {
         let stages = dockerfile::parse(file.as_bytes()).unwrap().stages;
         let target = target(&stages, target_name).unwrap();
-        needed(&stages, target, &|stage| Some(stage.base.clone())).into_iter().collect()
+        needed(&stages, target, &|stage| Some(stage.base.clone()))
+            .into_iter()
+            .collect()
     }
 
     #[test]
@@ -78,7 +92,10 @@ mod tests {
 
     #[test]
     fn a_name_wins_over_a_number_and_cycles_end() {
-        assert_eq!(needed_of("FROM x\nFROM a AS a\nCOPY --from=1 / /\nCOPY --from=0 / /", None), [0, 1]);
+        assert_eq!(
+            needed_of("FROM x\nFROM a AS a\nCOPY --from=1 / /\nCOPY --from=0 / /", None),
+            [0, 1]
+        );
     }
 
     #[test]

@@ -37,7 +37,11 @@ pub(crate) enum Kind {
     Symlink(PathBuf),
     Fifo,
     /// A character device, or a block device.
-    Device { block: bool, major: u32, minor: u32 },
+    Device {
+        block: bool,
+        major: u32,
+        minor: u32,
+    },
 }
 
 /// A tree of files that does not change while it is read. Paths are real, relative, clean; the

@@ -40,9 +40,20 @@ struct Node {
 
 impl Node {
     fn directory() -> Self {
-        let entry =
-            Entry { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, modified: 0, attributes: Vec::new(), link: None };
-        Self { entry, offset: 0, children: BTreeMap::new() }
+        let entry = Entry {
+            kind: Kind::Directory,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+            attributes: Vec::new(),
+            link: None,
+        };
+        Self {
+            entry,
+            offset: 0,
+            children: BTreeMap::new(),
+        }
     }
 }
 
@@ -61,16 +72,27 @@ impl ArchiveTree {
     /// # Errors
     /// What is no archive, names what lies outside of it, or goes beyond a bound.
     pub(crate) fn read(file: File) -> Result<Self, BuildError> {
-        let length = file.metadata().map_err(BuildError::io("reading the build context"))?.len();
+        let length = file
+            .metadata()
+            .map_err(BuildError::io("reading the build context"))?
+            .len();
         let mut root = Node::directory();
-        let reader = file.try_clone().map_err(BuildError::io("reading the build context"))?;
-        let mut archive = Archive::new(BufReader::new(At { file: reader, position: 0 }));
+        let reader = file
+            .try_clone()
+            .map_err(BuildError::io("reading the build context"))?;
+        let mut archive = Archive::new(BufReader::new(At {
+            file: reader,
+            position: 0,
+        }));
         for (count, entry) in archive.entries_with_seek().map_err(|_| broken())?.enumerate() {
             if count >= MAX_ENTRIES {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
             let mut entry = entry.map_err(|_| broken())?;
-            let end = entry.size().checked_next_multiple_of(512).and_then(|size| size.checked_add(entry.raw_file_position()));
+            let end = entry
+                .size()
+                .checked_next_multiple_of(512)
+                .and_then(|size| size.checked_add(entry.raw_file_position()));
             if end.is_none_or(|end| end > length) {
                 return Err(BuildError::Step("unexpected EOF".to_owned()));
             }
@@ -80,7 +102,8 @@ impl ArchiveTree {
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
-        path.iter().try_fold(&self.root, |node, name| node.children.get(name))
+        path.iter()
+            .try_fold(&self.root, |node, name| node.children.get(name))
     }
 }
 
@@ -93,12 +116,28 @@ impl Node {
             EntryType::Symlink => (Kind::Symlink(link_name(entry)?), None),
             EntryType::Link => {
                 let target = local(link_name(entry)?.as_os_str().as_bytes())?;
-                let linked = target.iter().try_fold(&mut *self, |node, part| node.children.get_mut(part));
-                let linked = linked.filter(|node| node.entry.kind != Kind::Directory).ok_or_else(|| {
-                    refused(format!("invalid hardlink {:?} -> {:?}", path.display(), target.display()))
-                })?;
+                let linked = target
+                    .iter()
+                    .try_fold(&mut *self, |node, part| node.children.get_mut(part));
+                let linked = linked
+                    .filter(|node| node.entry.kind != Kind::Directory)
+                    .ok_or_else(|| {
+                        refused(format!(
+                            "invalid hardlink {:?} -> {:?}",
+                            path.display(),
+                            target.display()
+                        ))
+                    })?;
                 linked.entry.link = Some(linked.offset);
-                return Self::insert(&path, Self { entry: linked.entry.clone(), offset: linked.offset, children: BTreeMap::new() }, self);
+                return Self::insert(
+                    &path,
+                    Self {
+                        entry: linked.entry.clone(),
+                        offset: linked.offset,
+                        children: BTreeMap::new(),
+                    },
+                    self,
+                );
             }
             EntryType::Fifo => (Kind::Fifo, None),
             EntryType::Char | EntryType::Block => {
@@ -115,11 +154,23 @@ impl Node {
             mode: number(&fields.mode, header.mode().map(u64::from))? & 0o7777,
             uid: number(&fields.uid, header.uid())?,
             gid: number(&fields.gid, header.gid())?,
-            modified: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0),
+            modified: header
+                .mtime()
+                .ok()
+                .and_then(|time| i64::try_from(time).ok())
+                .unwrap_or(0),
             attributes,
             link: None,
         };
-        Self::insert(&path, Self { entry, offset: source.unwrap_or(0), children: BTreeMap::new() }, self)
+        Self::insert(
+            &path,
+            Self {
+                entry,
+                offset: source.unwrap_or(0),
+                children: BTreeMap::new(),
+            },
+            self,
+        )
     }
 
     /// Puts a node at a path, as unpacking would: directories that nobody mentioned are made, a
@@ -131,9 +182,15 @@ impl Node {
         };
         let mut parent = root;
         for part in path.parent().into_iter().flat_map(Path::iter) {
-            parent = parent.children.entry(part.to_owned()).or_insert_with(Self::directory);
+            parent = parent
+                .children
+                .entry(part.to_owned())
+                .or_insert_with(Self::directory);
             if parent.entry.kind != Kind::Directory {
-                return Err(refused(format!("{:?} is below what is no directory", path.display())));
+                return Err(refused(format!(
+                    "{:?} is below what is no directory",
+                    path.display()
+                )));
             }
         }
         if let Some(old) = parent.children.remove(name) {
@@ -151,7 +208,10 @@ fn number(field: &[u8], value: io::Result<u64>) -> Result<u32, BuildError> {
     if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
         return Ok(0);
     }
-    value.ok().and_then(|value| u32::try_from(value).ok()).ok_or_else(broken)
+    value
+        .ok()
+        .and_then(|value| u32::try_from(value).ok())
+        .ok_or_else(broken)
 }
 
 /// A name in the archive as a relative path; one that leads out is refused.
@@ -162,7 +222,10 @@ fn local(name: &[u8]) -> Result<PathBuf, BuildError> {
             Component::Normal(part) => path.push(part),
             Component::ParentDir if path.pop() => {}
             Component::ParentDir => {
-                return Err(refused(format!("{:?} is outside of \"/\"", String::from_utf8_lossy(name))));
+                return Err(refused(format!(
+                    "{:?} is outside of \"/\"",
+                    String::from_utf8_lossy(name)
+                )));
             }
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
@@ -174,14 +237,19 @@ fn local(name: &[u8]) -> Result<PathBuf, BuildError> {
 }
 
 fn link_name<R: Read>(entry: &tar::Entry<'_, R>) -> Result<PathBuf, BuildError> {
-    let name = entry.link_name_bytes().filter(|name| !name.is_empty() && !name.contains(&0));
+    let name = entry
+        .link_name_bytes()
+        .filter(|name| !name.is_empty() && !name.contains(&0));
     let name = name.ok_or_else(|| refused("a link without a target"))?;
     Ok(PathBuf::from(OsString::from_vec(name.into_owned())))
 }
 
 /// Extended attributes, which tar writers put into `SCHILY.xattr.NAME` records.
 fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<(OsString, Vec<u8>)>, BuildError> {
-    let Some(records) = entry.pax_extensions().map_err(|error| refused(error.to_string()))? else {
+    let Some(records) = entry
+        .pax_extensions()
+        .map_err(|error| refused(error.to_string()))?
+    else {
         return Ok(Vec::new());
     };
     let mut attributes = Vec::new();
@@ -206,7 +274,10 @@ impl Tree for ArchiveTree {
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        Ok(self.node(path).map(|node| node.children.keys().cloned().collect()).unwrap_or_default())
+        Ok(self
+            .node(path)
+            .map(|node| node.children.keys().cloned().collect())
+            .unwrap_or_default())
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
@@ -215,7 +286,16 @@ impl Tree for ArchiveTree {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         let file = self.file.try_clone()?;
-        Ok(Box::new(BufReader::with_capacity(64 << 10, At { file, position: node.offset }).take(size)))
+        Ok(Box::new(
+            BufReader::with_capacity(
+                64 << 10,
+                At {
+                    file,
+                    position: node.offset,
+                },
+            )
+            .take(size),
+        ))
     }
 }
 
@@ -237,9 +317,10 @@ impl io::Seek for At {
     fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
         self.position = match to {
             io::SeekFrom::Start(position) => position,
-            io::SeekFrom::Current(by) => {
-                self.position.checked_add_signed(by).ok_or(io::ErrorKind::InvalidInput)?
-            }
+            io::SeekFrom::Current(by) => self
+                .position
+                .checked_add_signed(by)
+                .ok_or(io::ErrorKind::InvalidInput)?,
             io::SeekFrom::End(_) => return Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(self.position)

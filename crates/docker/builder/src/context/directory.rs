@@ -26,7 +26,9 @@ impl DirectoryTree {
     /// The tree below a directory.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-        Ok(Self { root: fs::open(path, flags, Mode::empty())? })
+        Ok(Self {
+            root: fs::open(path, flags, Mode::empty())?,
+        })
     }
 
     /// The tree below a directory that is open.
@@ -35,9 +37,19 @@ impl DirectoryTree {
     }
 
     fn at(&self, path: &Path, flags: OFlags) -> io::Result<Option<OwnedFd>> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let path = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
-        match openat2(self.root.as_fd(), path, flags | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve) {
+        match openat2(
+            self.root.as_fd(),
+            path,
+            flags | OFlags::CLOEXEC | OFlags::NOFOLLOW,
+            Mode::empty(),
+            resolve,
+        ) {
             Ok(found) => Ok(Some(found)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
             Err(error) => Err(error.into()),
@@ -84,7 +96,9 @@ impl Tree for DirectoryTree {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
-        let file = self.at(path, OFlags::RDONLY | OFlags::NONBLOCK)?.ok_or(io::ErrorKind::NotFound)?;
+        let file = self
+            .at(path, OFlags::RDONLY | OFlags::NONBLOCK)?
+            .ok_or(io::ErrorKind::NotFound)?;
         Ok(Box::new(File::from(file)))
     }
 }
@@ -97,7 +111,9 @@ fn kind(parent: &OwnedFd, name: &OsStr, stat: &Stat) -> io::Result<Option<Kind>>
         minor: fs::minor(stat.st_rdev),
     };
     Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File { size: u64::try_from(stat.st_size).unwrap_or(0) },
+        FileType::RegularFile => Kind::File {
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+        },
         FileType::Directory => Kind::Directory,
         FileType::Symlink => {
             let target = readlinkat(parent, name, Vec::new())?;

@@ -14,7 +14,7 @@ pub(crate) use directory::DirectoryTree;
 use crate::dockerfile::{self, Dockerfile};
 use crate::dockerignore::{Ignore, MAX_IGNORE_FILE};
 use crate::tree::{self, Tree};
-use crate::{BuildError, BuildContext};
+use crate::{BuildContext, BuildError};
 
 /// How an archive is compressed, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,10 @@ impl Compression {
             (b"BZh", Compression::Bzip2),
             (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
         ];
-        MAGIC.iter().find(|(magic, _)| head.starts_with(magic)).map_or(Self::Plain, |(_, found)| *found)
+        MAGIC
+            .iter()
+            .find(|(magic, _)| head.starts_with(magic))
+            .map_or(Self::Plain, |(_, found)| *found)
     }
 }
 
@@ -47,7 +50,10 @@ impl Compression {
 pub(crate) fn open(tree: Arc<dyn Tree>, name: &str) -> Result<(Arc<dyn Tree>, Dockerfile), BuildError> {
     let name = if name.is_empty() { "Dockerfile" } else { name };
     let (name, text) = match read_file(&*tree, name, dockerfile::MAX_DOCKERFILE as u64)? {
-        None if name == "Dockerfile" => ("dockerfile", read_file(&*tree, "dockerfile", dockerfile::MAX_DOCKERFILE as u64)?),
+        None if name == "Dockerfile" => (
+            "dockerfile",
+            read_file(&*tree, "dockerfile", dockerfile::MAX_DOCKERFILE as u64)?,
+        ),
         text => (name, text),
     };
     let text = text.ok_or_else(|| {
@@ -55,9 +61,14 @@ pub(crate) fn open(tree: Arc<dyn Tree>, name: &str) -> Result<(Arc<dyn Tree>, Do
         BuildError::Step(format!("Cannot locate specified Dockerfile: {asked}"))
     })?;
     if text.is_empty() {
-        return Err(BuildError::Invalid(format!("the Dockerfile ({name}) cannot be empty")));
+        return Err(BuildError::Invalid(format!(
+            "the Dockerfile ({name}) cannot be empty"
+        )));
     }
-    let parsed = dockerfile::parse(&text).map_err(|source| BuildError::Parse { name: name.to_owned(), source })?;
+    let parsed = dockerfile::parse(&text).map_err(|source| BuildError::Parse {
+        name: name.to_owned(),
+        source,
+    })?;
     let hidden = hidden(&*tree, name)?;
     Ok((Arc::new(Without { tree, hidden }), parsed))
 }
@@ -75,18 +86,26 @@ fn hidden(tree: &dyn Tree, dockerfile: &str) -> Result<Vec<String>, BuildError> 
 fn read_file(tree: &dyn Tree, name: &str, limit: u64) -> Result<Option<Vec<u8>>, BuildError> {
     let failed = || BuildError::io("reading the build context");
     if escapes(name) {
-        return Err(BuildError::Step(format!("forbidden path outside the build context: {name} ()")));
+        return Err(BuildError::Step(format!(
+            "forbidden path outside the build context: {name} ()"
+        )));
     }
     let Some((real, entry)) = tree::resolve(tree, Path::new(name)).map_err(failed())? else {
         return Ok(None);
     };
     match entry.kind {
         tree::Kind::File { size } if size <= limit => {}
-        tree::Kind::File { .. } => return Err(BuildError::Invalid(format!("{name} is larger than {limit} bytes"))),
+        tree::Kind::File { .. } => {
+            return Err(BuildError::Invalid(format!(
+                "{name} is larger than {limit} bytes"
+            )));
+        }
         _ => return Err(BuildError::Step(format!("{name} is no file"))),
     }
     let mut text = Vec::new();
-    tree.open(&real).and_then(|file| file.take(limit).read_to_end(&mut text)).map_err(failed())?;
+    tree.open(&real)
+        .and_then(|file| file.take(limit).read_to_end(&mut text))
+        .map_err(failed())?;
     Ok(Some(text))
 }
 
@@ -110,7 +129,11 @@ impl Without {
 
 impl Tree for Without {
     fn entry(&self, path: &Path) -> io::Result<Option<tree::Entry>> {
-        if self.hides(path) { Ok(None) } else { self.tree.entry(path) }
+        if self.hides(path) {
+            Ok(None)
+        } else {
+            self.tree.entry(path)
+        }
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<std::ffi::OsString>> {
@@ -139,18 +162,18 @@ pub(crate) enum Opened {
 pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
     let failed = BuildError::io("reading the build context");
     match context {
-        BuildContext::Directory(path) => {
-            DirectoryTree::open(&path).map(|tree| Opened::Tree(Arc::new(tree))).map_err(failed)
-        }
+        BuildContext::Directory(path) => DirectoryTree::open(&path)
+            .map(|tree| Opened::Tree(Arc::new(tree)))
+            .map_err(failed),
         BuildContext::Archive(file) => {
             let mut head = [0; 6];
             let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
             match Compression::of(&head[..read]) {
                 Compression::Plain => Ok(Opened::Tree(Arc::new(ArchiveTree::read(file)?))),
                 Compression::Gzip | Compression::Zstd => Ok(Opened::Compressed(file)),
-                Compression::Bzip2 | Compression::Xz => {
-                    Err(BuildError::Unsupported("a build context compressed with bzip2 or xz is not supported yet".to_owned()))
-                }
+                Compression::Bzip2 | Compression::Xz => Err(BuildError::Unsupported(
+                    "a build context compressed with bzip2 or xz is not supported yet".to_owned(),
+                )),
             }
         }
     }

@@ -42,7 +42,12 @@ impl Form {
                 None => Ok(plain(blank_separated(rest))),
             },
             Self::Words => Ok(plain(blank_separated(rest))),
-            Self::Text => Ok(plain(Some(rest.to_owned()).filter(|text| !text.is_empty()).into_iter().collect())),
+            Self::Text => Ok(plain(
+                Some(rest.to_owned())
+                    .filter(|text| !text.is_empty())
+                    .into_iter()
+                    .collect(),
+            )),
             Self::Pairs => pairs(rest, keyword, escape).map(plain),
             Self::Names => Ok(plain(words(rest, escape))),
             Self::TypedCommand => typed_command(rest),
@@ -56,7 +61,10 @@ fn plain(list: Vec<String>) -> Arguments {
 }
 
 fn blank_separated(rest: &str) -> Vec<String> {
-    rest.split(is_blank).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    rest.split(is_blank)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A JSON array of strings; `None` if the text is no JSON array, which makes it the other form.
@@ -98,14 +106,21 @@ fn pairs(rest: &str, keyword: &str, escape: char) -> Result<Vec<String>, String>
         return Ok(words);
     };
     if !first.contains('=') {
-        let (name, value) =
-            rest.split_once(is_blank).ok_or_else(|| format!("{keyword} must have two arguments"))?;
-        return Ok(vec![name.to_owned(), value.trim_start_matches(is_blank).to_owned()]);
+        let (name, value) = rest
+            .split_once(is_blank)
+            .ok_or_else(|| format!("{keyword} must have two arguments"))?;
+        return Ok(vec![
+            name.to_owned(),
+            value.trim_start_matches(is_blank).to_owned(),
+        ]);
     }
     let mut pairs = Vec::with_capacity(2 * words.len());
     for word in &words {
         let (name, value) = word.split_once('=').ok_or_else(|| {
-            format!("Syntax error - can't find = in {}. Must be of the form: name=value", golang::quote(word))
+            format!(
+                "Syntax error - can't find = in {}. Must be of the form: name=value",
+                golang::quote(word)
+            )
         })?;
         pairs.extend([name.to_owned(), value.to_owned()]);
     }

@@ -25,23 +25,37 @@ pub struct ParseError {
 
 impl ParseError {
     pub(super) fn syntax(line: u32, message: impl Into<String>) -> Self {
-        Self { kind: ParseErrorKind::Syntax, line, message: message.into() }
+        Self {
+            kind: ParseErrorKind::Syntax,
+            line,
+            message: message.into(),
+        }
     }
 
     pub(super) fn instruction(line: u32, message: impl Into<String>) -> Self {
-        Self { kind: ParseErrorKind::Instruction, line, message: message.into() }
+        Self {
+            kind: ParseErrorKind::Instruction,
+            line,
+            message: message.into(),
+        }
     }
 
     pub(super) fn no_stage(line: u32) -> Self {
         let message = "no build stage in current context".to_owned();
-        Self { kind: ParseErrorKind::Stage, line, message }
+        Self {
+            kind: ParseErrorKind::Stage,
+            line,
+            message,
+        }
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            ParseErrorKind::Instruction => write!(f, "dockerfile parse error line {}: {}", self.line, self.message),
+            ParseErrorKind::Instruction => {
+                write!(f, "dockerfile parse error line {}: {}", self.line, self.message)
+            }
             ParseErrorKind::Syntax | ParseErrorKind::Stage => f.write_str(&self.message),
         }
     }

@@ -70,7 +70,13 @@ pub struct Lex {
 impl Lex {
     /// The usual way: quotes and escapes are taken away, unset variables are empty.
     pub const fn new(escape: char) -> Self {
-        Self { escape, raw_quotes: false, raw_escapes: false, plain_quotes: false, keep_unset: false }
+        Self {
+            escape,
+            raw_quotes: false,
+            raw_escapes: false,
+            plain_quotes: false,
+            keep_unset: false,
+        }
     }
 
     /// Expands to one word, spaces and all.
@@ -91,8 +97,19 @@ impl Lex {
 
     fn expand(&self, word: &str, variables: &dyn Variables) -> Result<(String, Words), ExpandError> {
         let chars: Vec<char> = word.chars().collect();
-        let mut reader = Reader { lex: *self, chars: &chars, at: 0, variables, depth: 0 };
-        reader.until(None, self.raw_escapes).map_err(|reason| ExpandError { word: word.to_owned(), reason })
+        let mut reader = Reader {
+            lex: *self,
+            chars: &chars,
+            at: 0,
+            variables,
+            depth: 0,
+        };
+        reader
+            .until(None, self.raw_escapes)
+            .map_err(|reason| ExpandError {
+                word: word.to_owned(),
+                reason,
+            })
     }
 }
 
@@ -138,7 +155,11 @@ impl Reader<'_> {
     }
 
     /// Reads up to and without `stop`, or to the end if there is no `stop`.
-    fn until(&mut self, stop: Option<(char, &'static str)>, raw_escapes: bool) -> Result<(String, Words), Reason> {
+    fn until(
+        &mut self,
+        stop: Option<(char, &'static str)>,
+        raw_escapes: bool,
+    ) -> Result<(String, Words), Reason> {
         let before = std::mem::replace(&mut self.lex.raw_escapes, raw_escapes);
         let read = self.read_until(stop);
         self.lex.raw_escapes = before;
@@ -196,7 +217,11 @@ impl Reader<'_> {
         let start = self.at;
         self.at += 1;
         while self.next().ok_or(Reason::Unclosed("single-quote"))? != '\'' {}
-        let (from, to) = if self.lex.raw_quotes { (start, self.at) } else { (start + 1, self.at - 1) };
+        let (from, to) = if self.lex.raw_quotes {
+            (start, self.at)
+        } else {
+            (start + 1, self.at - 1)
+        };
         Ok(self.chars[from..to].iter().collect())
     }
 
@@ -260,7 +285,11 @@ impl Reader<'_> {
         if self.peek() == Some('{') {
             self.at += 1;
             self.depth += 1;
-            let value = if self.depth > MAX_DEPTH { Err(Reason::Depth) } else { self.braces() };
+            let value = if self.depth > MAX_DEPTH {
+                Err(Reason::Depth)
+            } else {
+                self.braces()
+            };
             self.depth -= 1;
             return value;
         }
@@ -307,15 +336,21 @@ impl Reader<'_> {
         if !matches!(operator, Some('-' | '+' | '?')) && (!trims || empty_is_unset) {
             return Err(Reason::Modifier(written));
         }
-        let (word, _) = self.until(Some(('}', "}")), trims).map_err(|reason| self.at_end(reason, "'}'"))?;
+        let (word, _) = self
+            .until(Some(('}', "}")), trims)
+            .map_err(|reason| self.at_end(reason, "'}'"))?;
         if self.lex.keep_unset && value.is_none() {
             return Ok(format!("${{{name}{written}{word}}}"));
         }
-        let present = value.as_deref().filter(|value| !(empty_is_unset && value.is_empty()));
+        let present = value
+            .as_deref()
+            .filter(|value| !(empty_is_unset && value.is_empty()));
         match operator {
             Some('-') => Ok(present.map_or(word, str::to_owned)),
             Some('+') => Ok(present.map_or_else(String::new, |_| word)),
-            Some('?') => present.map(str::to_owned).ok_or_else(|| required(name, word, value.is_some())),
+            Some('?') => present
+                .map(str::to_owned)
+                .ok_or_else(|| required(name, word, value.is_some())),
             Some('%') => trim(&word, value.as_deref().unwrap_or_default(), '%'),
             _ => trim(&word, value.as_deref().unwrap_or_default(), '#'),
         }
@@ -325,8 +360,12 @@ impl Reader<'_> {
     fn replacement(&mut self, name: &str, value: Option<String>) -> Result<String, Reason> {
         let all = self.peek() == Some('/');
         self.at += usize::from(all);
-        let (pattern, _) = self.until(Some(('/', "/")), true).map_err(|reason| self.at_end(reason, "'/' in ${}"))?;
-        let (new, _) = self.until(Some(('}', "}")), true).map_err(|reason| self.at_end(reason, "'}'"))?;
+        let (pattern, _) = self
+            .until(Some(('/', "/")), true)
+            .map_err(|reason| self.at_end(reason, "'/' in ${}"))?;
+        let (new, _) = self
+            .until(Some(('}', "}")), true)
+            .map_err(|reason| self.at_end(reason, "'}'"))?;
         match value {
             None if self.lex.keep_unset => Ok(format!("${{{name}/{pattern}/{new}}}")),
             value => replace(&pattern, &value.unwrap_or_default(), &new, all),
@@ -335,7 +374,11 @@ impl Reader<'_> {
 
     /// A part that is not closed before the end of the word is told by what is missing.
     fn at_end(&self, reason: Reason, missing: &'static str) -> Reason {
-        if self.peek().is_none() && reason != Reason::Depth { Reason::Missing(missing) } else { reason }
+        if self.peek().is_none() && reason != Reason::Depth {
+            Reason::Missing(missing)
+        } else {
+            reason
+        }
     }
 
     /// A name: letters, digits and `_`; or only digits; or one of the shell's special parameters.
@@ -361,11 +404,17 @@ fn required(name: &str, message: String, set: bool) -> Reason {
         (true, true) => "is not allowed to be empty".to_owned(),
         (true, false) => "is not allowed to be unset".to_owned(),
     };
-    Reason::Required { name: name.to_owned(), message }
+    Reason::Required {
+        name: name.to_owned(),
+        message,
+    }
 }
 
 fn glob(pattern: &str) -> Result<Glob, Reason> {
-    Glob::shell(pattern).map_err(|source| Reason::Pattern { pattern: pattern.to_owned(), source })
+    Glob::shell(pattern).map_err(|source| Reason::Pattern {
+        pattern: pattern.to_owned(),
+        source,
+    })
 }
 
 /// Takes the pattern off the beginning (`#`) or the end (`%`): the shortest piece that fits, or
@@ -398,7 +447,10 @@ fn replace(pattern: &str, value: &str, new: &str, all: bool) -> Result<String, R
     let mut touches_last = false;
     while at <= text.len() {
         // The leftmost place, and there the longest piece; nothing right after a piece is no piece.
-        let end = glob.prefixes(&text[at..]).last().filter(|end| *end > 0 || !touches_last);
+        let end = glob
+            .prefixes(&text[at..])
+            .last()
+            .filter(|end| *end > 0 || !touches_last);
         if let Some(end) = end {
             replaced.push_str(new);
             if !all {
@@ -446,7 +498,10 @@ mod tests {
             ("${A:+s}${E:+s}${E+s}${N+s}", "ss"),
             ("${A:?m}${E?m}", "a value"),
             ("${N:-${A}x}", "a valuex"),
-            ("${P##*/} ${P#*/} ${P%.*} ${P%%.*}", "lib.tar.gz usr/local/lib.tar.gz /usr/local/lib.tar /usr/local/lib"),
+            (
+                "${P##*/} ${P#*/} ${P%.*} ${P%%.*}",
+                "lib.tar.gz usr/local/lib.tar.gz /usr/local/lib.tar /usr/local/lib",
+            ),
             ("${X/X/-} ${X//X/-} ${X//[/-}", "a-bXc a-b-c aXbXc"),
             ("${X//\\//-}${X/?/_}", "aXbXc_XbXc"),
             ("${X//*/y}", "y"),
@@ -455,7 +510,11 @@ mod tests {
             ("a <<EOF", "a <<EOF"),
         ];
         for (word, expected) in cases {
-            assert_eq!(Lex::new('\\').word(word, &Table).as_deref(), Ok(expected), "{word}");
+            assert_eq!(
+                Lex::new('\\').word(word, &Table).as_deref(),
+                Ok(expected),
+                "{word}"
+            );
         }
     }
 
@@ -470,8 +529,14 @@ mod tests {
     #[test]
     fn errors() {
         let cases = [
-            ("'x", "unexpected end of statement while looking for matching single-quote"),
-            ("\"x", "unexpected end of statement while looking for matching double-quote"),
+            (
+                "'x",
+                "unexpected end of statement while looking for matching single-quote",
+            ),
+            (
+                "\"x",
+                "unexpected end of statement while looking for matching double-quote",
+            ),
             ("${", "syntax error: missing '}'"),
             ("${A", "unsupported modifier (\u{fffd}) in substitution"),
             ("${A:-x", "syntax error: missing '}'"),
@@ -483,11 +548,17 @@ mod tests {
             ("${N?}", "N: is not allowed to be unset"),
             ("${E:?}", "E: is not allowed to be empty"),
             ("${N:?say so}", "N: say so"),
-            ("${A#\\x}", "invalid pattern (\\x) in substitution: invalid escape '\\x'"),
+            (
+                "${A#\\x}",
+                "invalid pattern (\\x) in substitution: invalid escape '\\x'",
+            ),
         ];
         for (word, expected) in cases {
             let error = Lex::new('\\').word(word, &Table).unwrap_err().to_string();
-            assert_eq!(error, format!("failed to process {}: {expected}", golang::quote(word)));
+            assert_eq!(
+                error,
+                format!("failed to process {}: {expected}", golang::quote(word))
+            );
         }
         let deep = "${A:-".repeat(10_000);
         assert!(Lex::new('\\').word(&deep, &NoVariables).is_err());
@@ -495,7 +566,12 @@ mod tests {
 
     #[test]
     fn raw_forms_keep_what_was_written() {
-        let lex = Lex { raw_quotes: true, raw_escapes: true, keep_unset: true, ..Lex::new('\\') };
+        let lex = Lex {
+            raw_quotes: true,
+            raw_escapes: true,
+            keep_unset: true,
+            ..Lex::new('\\')
+        };
         for text in ["'a' \"b\\\"c\" \\d $N ${N} ${N:-x} ${N/a/b}", "<<'EOF'"] {
             assert_eq!(lex.word(text, &NoVariables).as_deref(), Ok(text));
         }

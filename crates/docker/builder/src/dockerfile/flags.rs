@@ -23,7 +23,11 @@ pub(super) struct Known {
 }
 
 const fn known(name: &'static str, takes: Takes, buildkit: bool) -> Known {
-    Known { name, takes, buildkit }
+    Known {
+        name,
+        takes,
+        buildkit,
+    }
 }
 
 /// Flags of `FROM`.
@@ -84,7 +88,10 @@ impl Flags {
             Some((name, value)) => (name, Some(value)),
             None => (flag, None),
         };
-        let known = table.iter().find(|known| known.name == name).ok_or_else(|| format!("Unknown flag: {name}"))?;
+        let known = table
+            .iter()
+            .find(|known| known.name == name)
+            .ok_or_else(|| format!("Unknown flag: {name}"))?;
         if self.values.contains_key(known.name) && known.takes != Takes::Many {
             return Err(format!("Duplicate flag specified: {name}"));
         }
@@ -98,19 +105,26 @@ impl Flags {
 
     /// The value of a flag that was given.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.values.get(name).and_then(|values| values.last()).map(String::as_str)
+        self.values
+            .get(name)
+            .and_then(|values| values.last())
+            .map(String::as_str)
     }
 
     /// The value of a flag that was given and is not empty.
     pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.get(name).filter(|value| !value.is_empty()).map(str::to_owned)
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
     }
 }
 
 impl Takes {
     fn check(self, name: &str, value: Option<&str>) -> Result<String, String> {
         match (self, value) {
-            (Self::One | Self::Many, None) | (Self::Bool, Some("")) => Err(format!("Missing a value on flag: {name}")),
+            (Self::One | Self::Many, None) | (Self::Bool, Some("")) => {
+                Err(format!("Missing a value on flag: {name}"))
+            }
             (Self::One | Self::Many, Some(value)) => Ok(value.to_owned()),
             (Self::Bool, None) => Ok("true".to_owned()),
             (Self::Bool, Some(value)) => match value.to_lowercase().as_str() {

@@ -36,27 +36,53 @@ impl Heredoc {
             None => (false, rest),
         };
         let rest = rest.trim_start();
-        let lex = Lex { keep_unset: true, ..Lex::new('\\') };
+        let lex = Lex {
+            keep_unset: true,
+            ..Lex::new('\\')
+        };
         let name = single(&lex, rest)?;
-        let raw = single(&Lex { raw_quotes: true, ..lex }, rest)?;
+        let raw = single(
+            &Lex {
+                raw_quotes: true,
+                ..lex
+            },
+            rest,
+        )?;
         let expand = quotes(&name) == quotes(&raw);
         let descriptor = descriptor.parse().unwrap_or(0);
-        Some(Self { name, descriptor, expand, chomp, content: String::new() })
+        Some(Self {
+            name,
+            descriptor,
+            expand,
+            chomp,
+            content: String::new(),
+        })
     }
 
     /// The here-documents that a logical line announces, with what follows the line as content.
     pub(super) fn attach(line: &str, start: u32, lines: &mut Lines<'_>) -> Result<Vec<Self>, ParseError> {
-        let lex = Lex { raw_quotes: true, raw_escapes: true, keep_unset: true, ..Lex::new('\\') };
+        let lex = Lex {
+            raw_quotes: true,
+            raw_escapes: true,
+            keep_unset: true,
+            ..Lex::new('\\')
+        };
         let words = lex.words(line, &NoVariables).unwrap_or_default();
         let mut documents: Vec<Self> = words.iter().filter_map(|word| Self::announced(word)).collect();
-        documents.iter_mut().try_for_each(|document| document.read(start, lines))?;
+        documents
+            .iter_mut()
+            .try_for_each(|document| document.read(start, lines))?;
         Ok(documents)
     }
 
     fn read(&mut self, start: u32, lines: &mut Lines<'_>) -> Result<(), ParseError> {
         while let Some(line) = lines.physical()? {
             let text = line.trim_end_matches(['\r', '\n']);
-            let text = if self.chomp { text.trim_start_matches('\t') } else { text };
+            let text = if self.chomp {
+                text.trim_start_matches('\t')
+            } else {
+                text
+            };
             if text == self.name {
                 return Ok(());
             }
@@ -68,7 +94,10 @@ impl Heredoc {
     /// The content as it is meant: without tabs at the beginning of lines after `<<-`.
     pub fn text(&self) -> String {
         if self.chomp {
-            self.content.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
+            self.content
+                .split_inclusive('\n')
+                .map(|line| line.trim_start_matches('\t'))
+                .collect()
         } else {
             self.content.clone()
         }

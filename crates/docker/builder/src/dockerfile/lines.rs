@@ -42,7 +42,10 @@ impl<'a> Lines<'a> {
     pub(super) fn physical(&mut self) -> Result<Option<&'a str>, ParseError> {
         let end = self.rest.find('\n').map_or(self.rest.len(), |at| at + 1);
         if end > MAX_LINE {
-            let message = format!("dockerfile line greater than max allowed size of {}", MAX_LINE - 1);
+            let message = format!(
+                "dockerfile line greater than max allowed size of {}",
+                MAX_LINE - 1
+            );
             return Err(ParseError::syntax(self.number + 1, message));
         }
         let (line, rest) = self.rest.split_at(end);
@@ -61,7 +64,12 @@ impl<'a> Lines<'a> {
             match self.continued(line) {
                 Some(begun) => return self.join(begun.to_owned(), start).map(Some),
                 None if line.is_empty() => {}
-                None => return Ok(Some(Line { text: line.to_owned(), start })),
+                None => {
+                    return Ok(Some(Line {
+                        text: line.to_owned(),
+                        start,
+                    }));
+                }
             }
         }
         Ok(None)
@@ -86,7 +94,8 @@ impl<'a> Lines<'a> {
             }
         }
         if empty_lines {
-            self.warnings.push(format!("Empty continuation line found in:\n    {text}"));
+            self.warnings
+                .push(format!("Empty continuation line found in:\n    {text}"));
         }
         Ok(Line { text, start })
     }
@@ -118,9 +127,16 @@ impl<'a> Lines<'a> {
             }
         };
         if seen {
-            return Err(ParseError::syntax(self.number, format!("only one {name} parser directive can be used")));
+            return Err(ParseError::syntax(
+                self.number,
+                format!("only one {name} parser directive can be used"),
+            ));
         }
-        if name == "escape" { self.set_escape(value) } else { Ok(()) }
+        if name == "escape" {
+            self.set_escape(value)
+        } else {
+            Ok(())
+        }
     }
 
     fn set_escape(&mut self, value: &str) -> Result<(), ParseError> {
@@ -140,7 +156,8 @@ impl<'a> Lines<'a> {
 fn split_directive(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.strip_prefix('#')?.trim_start().split_once('=')?;
     let (name, value) = (name.trim_end(), value.trim());
-    let named = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+    let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric());
     (named && !value.is_empty()).then_some((name, value))
 }
 

@@ -40,7 +40,11 @@ pub struct Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.start == self.end { write!(f, "{}", self.start) } else { write!(f, "{}-{}", self.start, self.end) }
+        if self.start == self.end {
+            write!(f, "{}", self.start)
+        } else {
+            write!(f, "{}-{}", self.start, self.end)
+        }
     }
 }
 
@@ -74,7 +78,10 @@ pub struct Dockerfile {
 /// [`ParseError`] with the line, in upstream's words.
 pub fn parse(file: &[u8]) -> Result<Dockerfile, ParseError> {
     if file.len() > MAX_DOCKERFILE {
-        return Err(ParseError::syntax(0, format!("the Dockerfile is larger than {MAX_DOCKERFILE} bytes")));
+        return Err(ParseError::syntax(
+            0,
+            format!("the Dockerfile is larger than {MAX_DOCKERFILE} bytes"),
+        ));
     }
     read::dockerfile(statement::parse(&String::from_utf8_lossy(file))?)
 }
@@ -87,7 +94,10 @@ pub fn parse_instruction(text: &str) -> Result<Instruction, ParseError> {
     let parsed = statement::parse(text)?;
     match <[_; 1]>::try_from(parsed.statements) {
         Ok([statement]) => read::instruction(statement),
-        Err(_) => Err(ParseError::syntax(1, "onbuild trigger should be a single expression".to_owned())),
+        Err(_) => Err(ParseError::syntax(
+            1,
+            "onbuild trigger should be a single expression".to_owned(),
+        )),
     }
 }
 

@@ -54,12 +54,18 @@ const KEYWORDS: [(Keyword, &str, Form); 18] = [
 
 impl Keyword {
     fn find(written: &str) -> Option<(Self, &'static str, Form)> {
-        KEYWORDS.iter().find(|(_, name, _)| name.eq_ignore_ascii_case(written)).copied()
+        KEYWORDS
+            .iter()
+            .find(|(_, name, _)| name.eq_ignore_ascii_case(written))
+            .copied()
     }
 
     /// The spelling in capitals.
     pub(super) fn name(self) -> &'static str {
-        KEYWORDS.iter().find(|(keyword, ..)| *keyword == self).map_or("", |(_, name, _)| name)
+        KEYWORDS
+            .iter()
+            .find(|(keyword, ..)| *keyword == self)
+            .map_or("", |(_, name, _)| name)
     }
 
     fn takes_heredocs(self) -> bool {
@@ -101,15 +107,24 @@ pub(super) fn parse(file: &str) -> Result<Parsed, ParseError> {
     if statements.is_empty() {
         return Err(ParseError::syntax(lines.number, "file with no instructions"));
     }
-    Ok(Parsed { escape: lines.escape, directives: lines.directives, statements, warnings: lines.warnings })
+    Ok(Parsed {
+        escape: lines.escape,
+        directives: lines.directives,
+        statements,
+        warnings: lines.warnings,
+    })
 }
 
 fn statement(line: &Line, lines: &mut Lines<'_>) -> Result<Statement, ParseError> {
-    let mut statement = split(&line.text, lines.escape, 0).map_err(|text| ParseError::syntax(line.start, text))?;
+    let mut statement =
+        split(&line.text, lines.escape, 0).map_err(|text| ParseError::syntax(line.start, text))?;
     if statement.has_heredocs() {
         statement.heredocs = Heredoc::attach(&line.text, line.start, lines)?;
     }
-    statement.span = Span { start: line.start, end: lines.number };
+    statement.span = Span {
+        start: line.start,
+        end: lines.number,
+    };
     Ok(statement)
 }
 
@@ -117,7 +132,9 @@ impl Statement {
     /// Here-documents belong to shell forms of some instructions, also behind `ONBUILD`.
     fn has_heredocs(&self) -> bool {
         let inner = self.trigger.as_deref().unwrap_or(self);
-        inner.keyword.is_some_and(Keyword::takes_heredocs) && !inner.arguments.json && self.source.contains("<<")
+        inner.keyword.is_some_and(Keyword::takes_heredocs)
+            && !inner.arguments.json
+            && self.source.contains("<<")
     }
 }
 

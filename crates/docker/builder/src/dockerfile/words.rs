@@ -94,7 +94,10 @@ mod tests {
 
     #[test]
     fn words_keep_quotes() {
-        assert_eq!(words("a 'b c' \"d \\\" e\" f\\ g \\", '\\'), ["a", "'b c'", "\"d \\\" e\"", "f\\ g"]);
+        assert_eq!(
+            words("a 'b c' \"d \\\" e\" f\\ g \\", '\\'),
+            ["a", "'b c'", "\"d \\\" e\"", "f\\ g"]
+        );
         assert_eq!(words("x=\"\" ''", '\\'), ["x=\"\"", "''"]);
         assert_eq!(words("a'b\\'c d", '\\'), ["a'b\\'c", "d"]);
         assert_eq!(words("  ", '\\'), Vec::<String>::new());
@@ -110,7 +113,11 @@ mod tests {
             ("--a\\ b", &["--a b"], ""),
         ];
         for (line, expected, rest) in cases {
-            assert_eq!(flags(line, '\\'), (expected.iter().map(|f| (*f).to_owned()).collect(), rest), "{line}");
+            assert_eq!(
+                flags(line, '\\'),
+                (expected.iter().map(|f| (*f).to_owned()).collect(), rest),
+                "{line}"
+            );
         }
     }
 }

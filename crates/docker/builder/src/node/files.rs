@@ -34,7 +34,13 @@ impl FileSteps {
     /// The store's.
     pub(crate) fn begin(images: Images, name: String, directory: PathBuf) -> Result<Self, BuildError> {
         let lease = Arc::new(images.lease(&name)?);
-        Ok(Self { images, lease, name, steps: AtomicU64::new(0), directory })
+        Ok(Self {
+            images,
+            lease,
+            name,
+            steps: AtomicU64::new(0),
+            directory,
+        })
     }
 
     /// Ends the build: what it made stays.
@@ -90,10 +96,16 @@ impl FileSteps {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
                 blocking(move || commit(&images, &lease, step, CommitLayer::None)).await
             }
-            Work::Directory(path) => self.changed(step, move |_, root| perform::make_directory(root, &path)).await,
+            Work::Directory(path) => {
+                self.changed(step, move |_, root| perform::make_directory(root, &path))
+                    .await
+            }
             Work::Copy(plan) => {
                 let working_dir = step.config.config.working_dir.clone();
-                self.changed(step, move |images, root| perform::copy(images, root, &plan, &working_dir)).await
+                self.changed(step, move |images, root| {
+                    perform::copy(images, root, &plan, &working_dir)
+                })
+                .await
             }
             Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
         }
@@ -108,7 +120,9 @@ impl FileSteps {
         blocking(move || {
             let made = (|| {
                 let rootfs = images.prepare(&owner, step.parent.as_ref())?;
-                let root = rootfs.mount().map_err(BuildError::io("failed to mount the image"))?;
+                let root = rootfs
+                    .mount()
+                    .map_err(BuildError::io("failed to mount the image"))?;
                 work(&images, root.as_fd())?;
                 drop(root);
                 commit(&images, &lease, step, CommitLayer::Move(&owner))
@@ -125,7 +139,9 @@ impl FileSteps {
     pub(crate) async fn commit_container(&self, owner: &str, step: Step) -> Result<Base, BuildError> {
         let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
         blocking(move || {
-            let rootfs = images.rootfs(&owner).ok_or_else(|| image::Error::NoSuchSnapshot(owner.clone()))?;
+            let rootfs = images
+                .rootfs(&owner)
+                .ok_or_else(|| image::Error::NoSuchSnapshot(owner.clone()))?;
             let below = step.parent.map(|parent| mount(&images, &parent)).transpose()?;
             let below = below.as_ref().map(|below| below.as_fd());
             stubs::remove(&rootfs, below).map_err(BuildError::io("removing mount points"))?;
@@ -136,16 +152,29 @@ impl FileSteps {
 }
 
 fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
-    images.view(image)?.mount().map_err(BuildError::io("failed to mount the image"))
+    images
+        .view(image)?
+        .mount()
+        .map_err(BuildError::io("failed to mount the image"))
 }
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
     let (parent, config, history) = (step.parent, step.config, step.history);
-    let commit = Commit { parent: parent.as_ref(), layer, config, history, reference: None, lease: Some(lease) };
+    let commit = Commit {
+        parent: parent.as_ref(),
+        layer,
+        config,
+        history,
+        reference: None,
+        lease: Some(lease),
+    };
     Ok(base(&*images.commit(commit)?))
 }
 
 fn base(image: &Image) -> Base {
-    Base { id: image.id, config: image.config.clone(), made_here: image.made_here }
+    Base {
+        id: image.id,
+        config: image.config.clone(),
+        made_here: image.made_here,
+    }
 }
-

@@ -32,7 +32,9 @@ pub(super) fn remove(rootfs: &Rootfs, below: Option<BorrowedFd<'_>>) -> io::Resu
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let upper = rustix::fs::open(upper, flags, Mode::empty())?;
-    MOUNT_POINTS.iter().try_for_each(|(path, kind)| remove_one(&upper, below, Path::new(path), *kind))
+    MOUNT_POINTS
+        .iter()
+        .try_for_each(|(path, kind)| remove_one(&upper, below, Path::new(path), *kind))
 }
 
 fn remove_one(upper: &OwnedFd, below: Option<BorrowedFd<'_>>, path: &Path, kind: FileType) -> io::Result<()> {
@@ -52,7 +54,11 @@ fn remove_one(upper: &OwnedFd, below: Option<BorrowedFd<'_>>, path: &Path, kind:
     let Some(name) = path.file_name().filter(|_| is_stub) else {
         return Ok(());
     };
-    let flags = if kind == FileType::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+    let flags = if kind == FileType::Directory {
+        AtFlags::REMOVEDIR
+    } else {
+        AtFlags::empty()
+    };
     match unlinkat(&parent, name, flags) {
         // A directory with something in it is more than a mount point.
         Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
@@ -69,7 +75,11 @@ fn look(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<(OwnedFd, Stat)>
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(None);
     };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let parent = if parent.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        parent
+    };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
     let found = openat2(root, parent, flags, Mode::empty(), resolve)
@@ -102,11 +112,17 @@ mod tests {
     }
 
     fn left(upper: &TempDir, below: Option<&TempDir>) -> Vec<String> {
-        let rootfs = Rootfs { lower: Vec::new(), upper: Some(upper.path().into()), work: None };
+        let rootfs = Rootfs {
+            lower: Vec::new(),
+            upper: Some(upper.path().into()),
+            work: None,
+        };
         let below = below.map(|below| fs::File::open(below.path()).unwrap());
         remove(&rootfs, below.as_ref().map(|below| below.as_fd())).unwrap();
-        let mut names: Vec<String> =
-            fs::read_dir(upper.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(upper.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -114,7 +130,10 @@ mod tests {
     #[test]
     fn stubs_go_and_what_a_command_made_stays() {
         assert!(left(&tree(&["etc/hosts", "proc/", "sys/", "dev/"]), None).is_empty());
-        assert_eq!(left(&tree(&["etc/hosts", "etc/motd", "proc/x", "made"]), None), ["etc", "made", "proc"]);
+        assert_eq!(
+            left(&tree(&["etc/hosts", "etc/motd", "proc/x", "made"]), None),
+            ["etc", "made", "proc"]
+        );
         // A file that is not empty was written.
         assert_eq!(left(&tree(&["etc/hostname"]), None), ["etc"]);
     }

@@ -20,7 +20,11 @@ async fn plain_compressed_and_directory_contexts_build_alike() {
     for (name, content) in FILES {
         std::fs::write(directory.path().join(name), content).unwrap();
     }
-    let told = daemon.build(BuildRequest::new(BuildContext::Directory(directory.path().into()))).await;
+    let told = daemon
+        .build(BuildRequest::new(BuildContext::Directory(
+            directory.path().into(),
+        )))
+        .await;
     assert_eq!(told.id(), plain, "{}", told.text);
     daemon.assert_nothing_left(&node);
 }
@@ -43,14 +47,32 @@ async fn hostile_and_broken_contexts_are_refused() {
     };
     let whole = archive(FILES);
     let cases = [
-        (entry(b"../evil", tar::EntryType::Regular, b""), "Error processing tar file: \"../evil\" is outside of \"/\""),
-        (entry(b"a/../../evil", tar::EntryType::Directory, b""), "Error processing tar file: \"a/../../evil\" is outside of \"/\""),
-        (entry(b"l", tar::EntryType::Link, b"../../etc/passwd"), "Error processing tar file: \"../../etc/passwd\" is outside of \"/\""),
-        (entry(b"l", tar::EntryType::Link, b"nothing"), "Error processing tar file: invalid hardlink \"l\" -> \"nothing\""),
-        (entry(b"dev", tar::EntryType::Char, b""), "Error processing tar file: \"dev\" is a device"),
+        (
+            entry(b"../evil", tar::EntryType::Regular, b""),
+            "Error processing tar file: \"../evil\" is outside of \"/\"",
+        ),
+        (
+            entry(b"a/../../evil", tar::EntryType::Directory, b""),
+            "Error processing tar file: \"a/../../evil\" is outside of \"/\"",
+        ),
+        (
+            entry(b"l", tar::EntryType::Link, b"../../etc/passwd"),
+            "Error processing tar file: \"../../etc/passwd\" is outside of \"/\"",
+        ),
+        (
+            entry(b"l", tar::EntryType::Link, b"nothing"),
+            "Error processing tar file: invalid hardlink \"l\" -> \"nothing\"",
+        ),
+        (
+            entry(b"dev", tar::EntryType::Char, b""),
+            "Error processing tar file: \"dev\" is a device",
+        ),
         (b"garbage".repeat(200), "archive/tar: invalid tar header"),
         (whole[..600].to_vec(), "unexpected EOF"),
-        (b"BZh9...".to_vec(), "a build context compressed with bzip2 or xz is not supported yet"),
+        (
+            b"BZh9...".to_vec(),
+            "a build context compressed with bzip2 or xz is not supported yet",
+        ),
         (Vec::new(), "Cannot locate specified Dockerfile: Dockerfile"),
     ];
     for (context, expected) in cases {
@@ -74,5 +96,8 @@ async fn hard_links_stay_links() {
     context.append_link(&mut header, "d/b", "d/a").unwrap();
     let told = daemon.build(request_of(&context.into_inner().unwrap())).await;
     let tree = daemon.tree(told.id());
-    assert_eq!((tree["d/a"].as_str(), tree["d/b"].as_str()), ("644 0:0 1", "644 0:0 -> d/a"));
+    assert_eq!(
+        (tree["d/a"].as_str(), tree["d/b"].as_str()),
+        ("644 0:0 1", "644 0:0 -> d/a")
+    );
 }

@@ -6,7 +6,8 @@ use crate::fixture::*;
 async fn files_and_directories_go_where_upstream_puts_them() {
     let node = Node::start();
     let daemon = node.daemon().await;
-    let dockerfile = "FROM scratch\nCOPY d /x\nCOPY d/ /y/\nCOPY d/f d/g/h /z/\nCOPY d/f /q\nCOPY d/f /q2/\nCOPY d /z\n";
+    let dockerfile =
+        "FROM scratch\nCOPY d /x\nCOPY d/ /y/\nCOPY d/f d/g/h /z/\nCOPY d/f /q\nCOPY d/f /q2/\nCOPY d /z\n";
     let told = daemon.file(dockerfile, &[("d/f", "1"), ("d/g/h", "2")]).await;
     let tree = daemon.tree(told.id());
     insta::assert_debug_snapshot!(tree);
@@ -39,8 +40,13 @@ async fn owners_and_modes() {
         ("a:b:c", "invalid chown string format: a:b:c"),
     ];
     for (owner, expected) in unknown {
-        let told = daemon.file(&format!("FROM probe\nCOPY --chown={owner} f /f\n"), &[("f", "")]).await;
-        assert_eq!(told.error(), format!("unable to convert uid/gid chown string to host mapping: {expected}"));
+        let told = daemon
+            .file(&format!("FROM probe\nCOPY --chown={owner} f /f\n"), &[("f", "")])
+            .await;
+        assert_eq!(
+            told.error(),
+            format!("unable to convert uid/gid chown string to host mapping: {expected}")
+        );
     }
     daemon.assert_nothing_left(&node);
 }
@@ -50,7 +56,13 @@ async fn links_in_the_context_and_in_the_image() {
     let node = Node::start();
     let daemon = node.daemon().await;
     let mut context = tar::Builder::new(Vec::new());
-    let links = [("l", "d/f"), ("out", "/etc/passwd"), ("tree/dang", "/newdir"), ("tree/lnk", "usr"), ("up", "../../d/f")];
+    let links = [
+        ("l", "d/f"),
+        ("out", "/etc/passwd"),
+        ("tree/dang", "/newdir"),
+        ("tree/lnk", "usr"),
+        ("up", "../../d/f"),
+    ];
     for (name, target) in links {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
@@ -88,7 +100,12 @@ async fn add_unpacks_archives() {
     append(&mut context, "a.tgz", &gzip.finish().unwrap(), 0o644);
     append(&mut context, "plain.tar", b"no archive", 0o644);
     append(&mut context, "a.tar.xz", b"\xfd7zXZ\0...", 0o644);
-    append(&mut context, "Dockerfile", b"FROM scratch\nADD a.tar /t/\nADD a.tgz /u\nADD plain.tar /p/\nCOPY a.tar /c\n", 0o644);
+    append(
+        &mut context,
+        "Dockerfile",
+        b"FROM scratch\nADD a.tar /t/\nADD a.tgz /u\nADD plain.tar /p/\nCOPY a.tar /c\n",
+        0o644,
+    );
     append(&mut context, "Xz", b"FROM scratch\nADD a.tar.xz /\n", 0o644);
     let bytes = context.into_inner().unwrap();
     let told = daemon.build(request_of(&bytes)).await;
@@ -115,7 +132,12 @@ async fn an_archive_that_escapes_is_refused_and_nothing_stays() {
     inner.append(&header, &b"x"[..]).unwrap();
     let mut context = tar::Builder::new(Vec::new());
     append(&mut context, "a.tar", &inner.into_inner().unwrap(), 0o644);
-    append(&mut context, "Dockerfile", b"FROM scratch\nADD a.tar /t/\n", 0o644);
+    append(
+        &mut context,
+        "Dockerfile",
+        b"FROM scratch\nADD a.tar /t/\n",
+        0o644,
+    );
     let told = daemon.build(request_of(&context.into_inner().unwrap())).await;
     assert!(told.error().contains("escape"), "{}", told.error());
     daemon.assert_nothing_left(&node);
@@ -132,7 +154,10 @@ async fn a_stage_gives_files_with_their_owners() {
     assert_eq!(daemon.at(id, "e"), "755 0:0 /");
     assert_eq!(daemon.at(id, "e/f"), "750 5:6 1");
     assert_eq!(daemon.at(id, "g"), "750 1:1 1");
-    assert_eq!(daemon.tree(id).keys().collect::<Vec<_>>(), ["e", "e/f", "etc", "g"]);
+    assert_eq!(
+        daemon.tree(id).keys().collect::<Vec<_>>(),
+        ["e", "e/f", "etc", "g"]
+    );
     // From the cache nothing is mounted or hashed again.
     assert_eq!(daemon.file(dockerfile, &[("d/f", "1")]).await.id(), id);
 }
@@ -141,7 +166,12 @@ async fn a_stage_gives_files_with_their_owners() {
 async fn working_directories_are_made() {
     let node = Node::start();
     let daemon = node.daemon().await;
-    let told = daemon.file("FROM probe\nWORKDIR /a/b\nCOPY f c/\nWORKDIR c\nWORKDIR /etc\n", &[("f", "1")]).await;
+    let told = daemon
+        .file(
+            "FROM probe\nWORKDIR /a/b\nCOPY f c/\nWORKDIR c\nWORKDIR /etc\n",
+            &[("f", "1")],
+        )
+        .await;
     let id = told.id();
     assert_eq!(daemon.at(id, "a/b/c/f"), "644 0:0 1");
     let image = daemon.images.get(&id).unwrap();
@@ -155,7 +185,12 @@ async fn working_directories_are_made() {
 async fn here_documents_are_files() {
     let node = Node::start();
     let daemon = node.daemon().await;
-    let told = daemon.file("FROM scratch\nENV V=1\nCOPY <<A <<-'B' /c/\n$V \"q\"\nA\n\t$V\nB\n", &[]).await;
+    let told = daemon
+        .file(
+            "FROM scratch\nENV V=1\nCOPY <<A <<-'B' /c/\n$V \"q\"\nA\n\t$V\nB\n",
+            &[],
+        )
+        .await;
     assert_eq!(daemon.at(told.id(), "c/A"), "644 0:0 1 \"q\"\n");
     assert_eq!(daemon.at(told.id(), "c/B"), "644 0:0 $V\n");
 }

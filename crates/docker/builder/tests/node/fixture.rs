@@ -45,7 +45,11 @@ impl Node {
         // Links have names of at most 15 bytes.
         let instance = format!("b{}", name.trim_start_matches('.').trim_start_matches("tmp"));
         let supervisor = Self::run_supervisor(directory.path());
-        Self { directory, instance, supervisor }
+        Self {
+            directory,
+            instance,
+            supervisor,
+        }
     }
 
     fn run_supervisor(directory: &Path) -> Child {
@@ -69,7 +73,11 @@ impl Node {
         let clock = Arc::new(SystemClock::new());
         std::fs::create_dir_all(self.path("data/node")).unwrap();
         let disk = Arc::new(RealDir::open(&self.path("data/node")).unwrap());
-        let small = Options { first_segment: 1 << 20, segment: 1 << 20, ..Options::default() };
+        let small = Options {
+            first_segment: 1 << 20,
+            segment: 1 << 20,
+            ..Options::default()
+        };
         let store = Embedded::open(disk, clock.clone(), Rng::from_os().unwrap(), small).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let config = supervised::Config::at(self.path("supervisor.sock"));
@@ -85,7 +93,10 @@ impl Node {
             };
             let images = Images::open(config, kept.clone(), holder.clone(), time.clone()).unwrap();
             probe_image(&images);
-            let pool = network::Pool { base: "10.214.0.0/16".into(), size: 24 };
+            let pool = network::Pool {
+                base: "10.214.0.0/16".into(),
+                size: 24,
+            };
             let config = network::Config {
                 instance,
                 run_dir: run,
@@ -96,7 +107,10 @@ impl Node {
                 hosts: "/etc/hosts".into(),
             };
             let chance = Rng::from_os().unwrap();
-            (images, Networks::open(config, kept, holder, time, chance, handle).unwrap())
+            (
+                images,
+                Networks::open(config, kept, holder, time, chance, handle).unwrap(),
+            )
         })
         .await
         .unwrap();
@@ -113,14 +127,28 @@ impl Node {
         })
         .await
         .unwrap();
-        let builder = Builder::open(engine.clone(), images.clone(), store, self.path("data/build"), clock).unwrap();
-        Daemon { engine, images, builder }
+        let builder = Builder::open(
+            engine.clone(),
+            images.clone(),
+            store,
+            self.path("data/build"),
+            clock,
+        )
+        .unwrap();
+        Daemon {
+            engine,
+            images,
+            builder,
+        }
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let shutdown = Request::Shutdown { leftovers: Leftovers::Kill {}, grace: 1000 };
+        let shutdown = Request::Shutdown {
+            leftovers: Leftovers::Kill {},
+            grace: 1000,
+        };
         let ended = Client::connect(&self.path("supervisor.sock"), Role::Operator {})
             .and_then(|mut client| client.call(&shutdown, &[]));
         if ended.is_err() {
@@ -133,7 +161,11 @@ impl Drop for Node {
 
 /// What a test that failed has left of its control groups.
 fn remove_groups(instance: &str) {
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+    for hierarchy in std::fs::read_dir("/sys/fs/cgroup")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let own = hierarchy.path().join(instance);
         for group in std::fs::read_dir(&own).into_iter().flatten().flatten() {
             drop(std::fs::remove_dir(group.path()));
@@ -151,7 +183,11 @@ fn probe_image(images: &Images) {
     let mut archive = tar::Builder::new(Vec::new());
     let files: [(&str, &[u8], u32); 3] = [
         ("probe", &program, 0o755),
-        ("etc/passwd", b"root:x:0:0::/root:/probe\nweb:x:33:44::/srv:/probe\n", 0o644),
+        (
+            "etc/passwd",
+            b"root:x:0:0::/root:/probe\nweb:x:33:44::/srv:/probe\n",
+            0o644,
+        ),
         ("etc/group", b"root:x:0:\nweb:x:44:\nus:x:55:web\n", 0o644),
     ];
     for (name, content, mode) in files {
@@ -159,10 +195,23 @@ fn probe_image(images: &Images) {
     }
     let bytes = archive.into_inner().unwrap();
     let reference = Some(Reference::parse("probe:latest").unwrap());
-    images.import(&mut &*bytes, Import { reference, ..Import::default() }).unwrap();
+    images
+        .import(
+            &mut &*bytes,
+            Import {
+                reference,
+                ..Import::default()
+            },
+        )
+        .unwrap();
 }
 
-pub(crate) fn append<W: std::io::Write>(archive: &mut tar::Builder<W>, name: &str, content: &[u8], mode: u32) {
+pub(crate) fn append<W: std::io::Write>(
+    archive: &mut tar::Builder<W>,
+    name: &str,
+    content: &[u8],
+    mode: u32,
+) {
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(mode);
@@ -229,7 +278,9 @@ impl Daemon {
             text
         };
         let both = async { tokio::join!(building, listening) };
-        let (result, text) = tokio::time::timeout(PATIENCE, both).await.expect("the build ends");
+        let (result, text) = tokio::time::timeout(PATIENCE, both)
+            .await
+            .expect("the build ends");
         Told { text, result }
     }
 
@@ -245,12 +296,20 @@ impl Daemon {
         use std::os::fd::AsFd as _;
         let root = self.images.view(&image).unwrap().mount().unwrap();
         let mut packed = Vec::new();
-        let options = Pack { contents: true, ..Pack::default() };
+        let options = Pack {
+            contents: true,
+            ..Pack::default()
+        };
         pack(root.as_fd(), Path::new("/"), &options, &mut packed).unwrap();
         let mut tree = BTreeMap::new();
         for entry in tar::Archive::new(&*packed).entries().unwrap() {
             let mut entry = entry.unwrap();
-            let name = entry.path().unwrap().to_string_lossy().trim_end_matches('/').to_owned();
+            let name = entry
+                .path()
+                .unwrap()
+                .to_string_lossy()
+                .trim_end_matches('/')
+                .to_owned();
             if matches!(name.as_str(), "probe" | "etc/passwd" | "etc/group") {
                 continue;
             }
@@ -267,14 +326,19 @@ impl Daemon {
                 }
             };
             let owner = format!("{}:{}", header.uid().unwrap(), header.gid().unwrap());
-            tree.insert(name, format!("{:o} {owner} {what}", header.mode().unwrap() & 0o7777));
+            tree.insert(
+                name,
+                format!("{:o} {owner} {what}", header.mode().unwrap() & 0o7777),
+            );
         }
         tree
     }
 
     /// One path of an image, as [`Self::tree`] shows it.
     pub(crate) fn at(&self, image: Digest, path: &str) -> String {
-        self.tree(image).remove(path).unwrap_or_else(|| panic!("no {path} in {:#?}", self.tree(image)))
+        self.tree(image)
+            .remove(path)
+            .unwrap_or_else(|| panic!("no {path} in {:#?}", self.tree(image)))
     }
 
     /// Nothing is left of builds but images: no container, no snapshot, no file.

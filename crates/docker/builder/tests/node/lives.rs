@@ -9,7 +9,8 @@ use crate::fixture::*;
 #[test]
 fn the_cache_outlives_the_daemon() {
     let node = Node::start();
-    let dockerfile = "FROM probe\nCOPY a /a\nRUN [\"/probe\", \"write\", \"/made\", \"1\"]\nCMD [\"/probe\"]\n";
+    let dockerfile =
+        "FROM probe\nCOPY a /a\nRUN [\"/probe\", \"write\", \"/made\", \"1\"]\nCMD [\"/probe\"]\n";
     // A runtime each: the first daemon's tasks end with it.
     let build = || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -26,10 +27,16 @@ async fn a_result_is_named() {
     let node = Node::start();
     let daemon = node.daemon().await;
     let mut named = request(&[("Dockerfile", "FROM probe\nCMD [\"x\"]\n")]);
-    named.tags = vec![Reference::parse("t1:latest").unwrap(), Reference::parse("t2:x").unwrap()];
+    named.tags = vec![
+        Reference::parse("t1:latest").unwrap(),
+        Reference::parse("t2:x").unwrap(),
+    ];
     let told = daemon.build(named).await;
     let id = told.id();
-    let end = format!("Successfully built {}\nSuccessfully tagged t1:latest\nSuccessfully tagged t2:x\n", id.short());
+    let end = format!(
+        "Successfully built {}\nSuccessfully tagged t1:latest\nSuccessfully tagged t2:x\n",
+        id.short()
+    );
     assert!(told.text.ends_with(&end), "{}", told.text);
     assert_eq!(daemon.images.resolve("t2:x").unwrap().id, id);
     let mut quiet = request(&[("Dockerfile", "FROM t1\n")]);
@@ -54,21 +61,26 @@ async fn a_caller_who_leaves_takes_the_container_along() {
     let (sender, mut receiver) = mpsc::channel(64);
     // Nobody ever opens the other end of the pipe.
     let mut context = tar::Builder::new(Vec::new());
-    let dockerfile = "FROM probe\nCOPY pipe /\nRUN [\"/probe\", \"echo\", \"running\", \"--\", \"cat\", \"/pipe\"]\n";
+    let dockerfile =
+        "FROM probe\nCOPY pipe /\nRUN [\"/probe\", \"echo\", \"running\", \"--\", \"cat\", \"/pipe\"]\n";
     append(&mut context, "Dockerfile", dockerfile.as_bytes(), 0o644);
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(tar::EntryType::Fifo);
     header.set_size(0);
     header.set_mode(0o644);
-    context.append_data(&mut header, "pipe", std::io::empty()).unwrap();
+    context
+        .append_data(&mut header, "pipe", std::io::empty())
+        .unwrap();
     let waiting = request_of(&context.into_inner().unwrap());
     let builder = daemon.builder.clone();
     let build = tokio::spawn(async move { builder.build(waiting, sender).await });
-    let running = async {
-        while receiver.recv().await.expect("it runs") != Progress::Stream("running\n".into()) {}
-    };
+    let running =
+        async { while receiver.recv().await.expect("it runs") != Progress::Stream("running\n".into()) {} };
     tokio::time::timeout(PATIENCE, running).await.unwrap();
-    let mut events = daemon.engine.events().subscribe(engine::events::EventQuery::default());
+    let mut events = daemon
+        .engine
+        .events()
+        .subscribe(engine::events::EventQuery::default());
     drop(receiver);
     let built = tokio::time::timeout(PATIENCE, build).await.unwrap().unwrap();
     assert_eq!(built.unwrap_err().to_string(), "build cancelled");
@@ -88,7 +100,10 @@ async fn pruning_forgets_what_nobody_uses() {
     let mut named = request(&[("Dockerfile", "FROM probe\nENV A=1\nCOPY f /kept\n"), ("f", "1")]);
     named.tags = vec![Reference::parse("kept").unwrap()];
     daemon.build(named).await.id();
-    let loose = daemon.file("FROM probe\nCOPY f /loose\n", &[("f", "22")]).await.id();
+    let loose = daemon
+        .file("FROM probe\nCOPY f /loose\n", &[("f", "22")])
+        .await
+        .id();
     assert_eq!(daemon.builder.usage().len(), 3);
     let pruned = daemon.builder.prune(false, |_| true).await.unwrap();
     assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 2));
