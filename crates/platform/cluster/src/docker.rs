@@ -45,14 +45,20 @@ impl Docker {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
-        let scratch = config.data_dir.join("scratch");
-        std::fs::create_dir_all(&scratch)?;
+        let builder = builder::Builder::open(
+            engine.clone(),
+            engine.images().clone(),
+            store.clone(),
+            config.data_dir.join("build"),
+            clock.clone(),
+        )
+        .map_err(io::Error::other)?;
         let host = HostInfo::read(&node_id(&*store)?, ENGINE_VERSION, &config.data_dir);
         let api = Api {
             engine,
+            builder,
             host,
             clock,
-            scratch,
         };
         let (shutdown, told) = oneshot::channel();
         let task = tokio::spawn(engine_api::serve(listener, api, async {
