@@ -76,8 +76,19 @@ impl Node {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         netns::unshare().unwrap();
         up(&mut route(), 1);
+        Self::called("node", change)
+    }
+
+    /// Another node in the same namespace.
+    pub(crate) fn beside(&self, name: &str) -> Self {
+        assert_ne!(self.config.instance, name);
+        Self::called(name, |_| {})
+    }
+
+    /// The namespace is the test's own, so that names need not be unique on the host.
+    fn called(name: &str, change: impl FnOnce(&mut Config)) -> Self {
         let run = TempDir::new().unwrap();
-        let mut config = Config::new(&format!("t{}", std::process::id()), run.path().to_owned());
+        let mut config = Config::new(name, run.path().to_owned());
         config.ready = 2;
         config.resolv_conf = run.path().join("resolv.conf");
         std::fs::write(&config.resolv_conf, "nameserver 192.0.2.53\n").unwrap();
@@ -182,7 +193,13 @@ impl Container {
         Server::start(self.run(move || TcpListener::bind(("::", port))).unwrap())
     }
 
-    /// Whether it can talk to a server, and what the server says.
+    /// Whether it reaches nobody there.
+    pub(crate) fn silent(&self, to: impl Into<SocketAddr>) -> bool {
+        let to = to.into();
+        self.run(move || silent(to))
+    }
+
+    /// What a server says to it.
     pub(crate) fn ask(&self, to: impl Into<SocketAddr>) -> Option<IpAddr> {
         let to = to.into();
         self.run(move || ask(to))
@@ -224,9 +241,14 @@ impl Drop for Server {
     }
 }
 
+/// Whether nobody answers a connection.
+pub(crate) fn silent(to: impl Into<SocketAddr>) -> bool {
+    TcpStream::connect_timeout(&to.into(), NEVER).is_err()
+}
+
 /// Asks a [`Server`] which address the caller comes from; `None` when nobody answers.
 pub(crate) fn ask(to: SocketAddr) -> Option<IpAddr> {
-    let mut stream = TcpStream::connect_timeout(&to, NEVER).ok()?;
+    let mut stream = TcpStream::connect_timeout(&to, LIMIT).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
@@ -330,6 +352,12 @@ impl World {
         self.run(move || ask(to))
     }
 
+    /// Whether it reaches nobody there.
+    pub(crate) fn silent(&self, to: impl Into<SocketAddr>) -> bool {
+        let to = to.into();
+        self.run(move || silent(to))
+    }
+
     pub(crate) fn listen(&self, port: u16) -> Server {
         Server::start(self.run(move || TcpListener::bind(("0.0.0.0", port))).unwrap())
     }
@@ -377,4 +405,15 @@ pub(crate) fn hijack_loopback(gateway: Ipv4Addr) {
     netlink
         .request(&mut message(25, 0, &[&all, &attribute(1, &[127, 0, 0, 0])]))
         .unwrap();
+}
+
+/// A /16 that the host has a route to: through its loopback link, which does for a test.
+pub(crate) fn add_dummy_route(subnet: [u8; 4]) {
+    let header = [2, 16, 0, 0, 254, 3, 253, 1, 0, 0, 0, 0];
+    let parts: [&[u8]; 3] = [
+        &header,
+        &attribute(1, &subnet),
+        &attribute(4, &1_u32.to_ne_bytes()),
+    ];
+    route().request(&mut message(24, 0x400, &parts)).unwrap();
 }
