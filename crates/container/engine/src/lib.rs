@@ -15,6 +15,7 @@ mod engine;
 mod error;
 pub mod events;
 mod exec;
+mod files;
 pub mod health;
 mod lifecycle;
 pub mod logs;

@@ -102,7 +102,7 @@ impl Engine {
         let cleared = async move {
             engine.discard_files(&container.id).await;
         };
-        tokio::spawn(cleared);
+        self.0.background.spawn(cleared);
         Ok(())
     }
 }
