@@ -174,11 +174,8 @@ impl Inner {
     ) -> Result<Made, Error> {
         let stream = File::open(&file).map_err(Error::io("open a layer"))?;
         let like = parent.and_then(|parent| self.read().layer(&parent).map(|row| row.number));
-        let number = self
-            .snapshots
-            .make(like, false)
-            .map_err(Error::io("make a snapshot"))?;
-        let report = self.fill(number, &stream);
+        let number = self.snapshots.number();
+        let report = self.fill(number, like, &stream);
         let LayerReport {
             blob,
             blob_size,
@@ -197,7 +194,10 @@ impl Inner {
         })
     }
 
-    fn fill(&self, number: u64, stream: &File) -> Result<LayerReport, Error> {
+    fn fill(&self, number: u64, like: Option<u64>, stream: &File) -> Result<LayerReport, Error> {
+        self.snapshots
+            .make(number, like, false)
+            .map_err(Error::io("make a snapshot"))?;
         let directory = self
             .snapshots
             .open_fs(number)

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{Durability, Expect, Key, KeyRange, Op, RangeRequest, Store, Write};
+use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
 use crate::{Descriptor, Digest, Error, Reference};
 
@@ -185,6 +185,16 @@ impl Rows {
 
     /// Writes a row; answers its revision.
     pub(crate) fn put<R: Row>(&self, name: &R::Name, row: &R, durability: Durability) -> Result<u64, Error> {
+        Ok(self.begin_put(name, row, durability)?.wait()?.revision.0)
+    }
+
+    /// As [`Self::put`], with the waiting left to the caller, who has other things to do meanwhile.
+    pub(crate) fn begin_put<R: Row>(
+        &self,
+        name: &R::Name,
+        row: &R,
+        durability: Durability,
+    ) -> Result<Pending<Written>, Error> {
         let key = R::key(name);
         let value = serde_json::to_vec(row).map_err(|source| Error::Row {
             key: name.to_string(),
@@ -196,17 +206,22 @@ impl Rows {
             expect: Expect::Any,
             lease: None,
         };
-        Ok(self.0.write(Write { op, durability }).wait()?.revision.0)
+        Ok(self.0.write(Write { op, durability }))
     }
 
     /// Deletes a row. There being none is no error.
     pub(crate) fn delete<R: Row>(&self, name: &R::Name, durability: Durability) -> Result<(), Error> {
+        self.begin_delete::<R>(name, durability).wait()?;
+        Ok(())
+    }
+
+    /// As [`Self::delete`], with the waiting left to the caller.
+    pub(crate) fn begin_delete<R: Row>(&self, name: &R::Name, durability: Durability) -> Pending<Written> {
         let op = Op::Delete {
             key: R::key(name),
             expect: Expect::Any,
         };
-        self.0.write(Write { op, durability }).wait()?;
-        Ok(())
+        self.0.write(Write { op, durability })
     }
 }
 

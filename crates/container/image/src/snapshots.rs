@@ -76,10 +76,14 @@ impl Snapshots {
         self.root.join(format!("{number}/work"))
     }
 
+    /// A number that no snapshot has had.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Makes a new snapshot's directories. Its root looks as that of the snapshot `like`, since
     /// overlay shows the topmost one.
-    pub(crate) fn make(&self, like: Option<u64>, writable: bool) -> io::Result<u64> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn make(&self, number: u64, like: Option<u64>, writable: bool) -> io::Result<()> {
         let fs = self.fs(number);
         fs::create_dir(self.root.join(number.to_string()))?;
         fs::create_dir(&fs)?;
@@ -91,7 +95,7 @@ impl Snapshots {
         if writable {
             fs::create_dir(self.work(number))?;
         }
-        Ok(number)
+        Ok(())
     }
 
     fn looks(&self, number: u64) -> io::Result<(u32, u32, u32)> {

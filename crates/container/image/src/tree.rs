@@ -145,31 +145,45 @@ fn remove_level(
         Err(Errno::NOENT) => return Ok(()),
         other => return other,
     }
+    remove_directory(directory, name, levels, deep)
+}
+
+fn remove_directory(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    levels: usize,
+    deep: &mut Deep<'_>,
+) -> Result<(), Errno> {
     let inner = enter(directory, name)?;
-    for child in children(&inner)? {
-        if levels == 0 && kind_of(&inner, &child)? == Some(FileType::Directory) {
-            deep(inner.as_fd(), &child)?;
-        } else {
-            remove_level(inner.as_fd(), &child, levels.saturating_sub(1), deep)?;
+    for (child, kind) in children(&inner)? {
+        match kind {
+            FileType::Directory if levels == 0 => deep(inner.as_fd(), &child)?,
+            FileType::Directory => remove_directory(inner.as_fd(), &child, levels - 1, deep)?,
+            _ => unlinkat(&inner, &child, AtFlags::empty())?,
         }
     }
     unlinkat(directory, name, AtFlags::REMOVEDIR)
 }
 
-fn kind_of(directory: &OwnedFd, name: &CStr) -> Result<Option<FileType>, Errno> {
-    Ok(look(directory, name.to_bytes())?.as_ref().map(kind))
-}
-
-/// As [`names`], in the directory's own order: what is removed needs no other.
-fn children(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
+/// Names and kinds, in the directory's own order.
+fn children(directory: &OwnedFd) -> Result<Vec<(CString, FileType)>, Errno> {
     let mut buffer = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
-        let name = entry?.file_name().to_owned();
-        if !matches!(name.as_bytes(), b"." | b"..") {
-            names.push(name);
+        let entry = entry?;
+        let name = entry.file_name().to_owned();
+        if matches!(name.as_bytes(), b"." | b"..") {
+            continue;
         }
+        let kind = match entry.file_type() {
+            // Not every file system says it here.
+            FileType::Unknown => {
+                look(directory, name.to_bytes())?.map_or(FileType::Unknown, |stat| kind(&stat))
+            }
+            known => known,
+        };
+        names.push((name, kind));
     }
     Ok(names)
 }
@@ -222,7 +236,7 @@ pub(crate) fn size(directory: &OwnedFd) -> io::Result<u64> {
     let mut total = 0;
     let mut pending = vec![enter(directory, c".")?];
     while let Some(directory) = pending.pop() {
-        for name in children(&directory)? {
+        for (name, _) in children(&directory)? {
             let Some(stat) = look(&directory, name.to_bytes())? else {
                 continue;
             };

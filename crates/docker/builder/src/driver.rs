@@ -511,6 +511,7 @@ fn command_line(draft: &Draft, command: &Command) -> (Vec<String>, Option<(Strin
         if first.content.starts_with("#!") {
             *line = format!("/dev/pipes/{}", first.name);
             script = Some((first.name.clone(), first.text()));
+            command.shell = false;
         } else {
             *line = first.text();
         }

@@ -114,6 +114,8 @@ files! {
     snapshots: data_dir / "snapshots";
     /// A directory for each container: its log and its files.
     containers: data_dir / "containers";
+    /// What the builder has on disk while it builds.
+    build: data_dir / "build";
     /// Named and anonymous volumes.
     volumes: data_dir / "volumes";
     /// The daemon's log.

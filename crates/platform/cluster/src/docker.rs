@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use builder::Builder;
 use driver::{Clock, Rng};
 use engine::Engine;
 use engine::supervised::Supervisor;
@@ -41,19 +42,12 @@ impl Docker {
         config: &Config,
         holder: &dyn Holder,
         engine: Engine,
-        store: Arc<dyn Store>,
+        builder: Builder,
+        store: &dyn Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
-        let builder = builder::Builder::open(
-            engine.clone(),
-            engine.images().clone(),
-            store.clone(),
-            config.data_dir.join("build"),
-            clock.clone(),
-        )
-        .map_err(io::Error::other)?;
-        let host = HostInfo::read(&node_id(&*store)?, ENGINE_VERSION, &config.data_dir);
+        let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
         let api = Api {
             engine,
             builder,

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use builder::{BuildError, Builder};
 use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
 use engine::Engine;
 use engine::supervised::Supervisor;
@@ -46,6 +47,9 @@ pub enum Error {
     /// The container table cannot be opened.
     #[error("cannot open the container table")]
     Engine(#[from] engine::Error),
+    /// The builder cannot be opened.
+    #[error("cannot open the builder")]
+    Builder(#[from] BuildError),
     /// The kernel refuses something that every daemon needs.
     #[error("cannot set up the daemon")]
     Setup(#[from] io::Error),
@@ -185,15 +189,18 @@ impl Node {
             data_dir: config.data_dir.clone(),
             run_dir: config.run_dir.clone(),
             supervisor: supervisor.clone(),
-            images,
+            images: images.clone(),
             networks: networks.clone(),
             store: store.clone(),
             clock: clock.clone(),
             rng: Rng::from_os()?,
         });
         let engine = engine.instrument(stage!("engine")).await?;
+        let builder = blocking(&stage!("builder"), || {
+            Builder::open(engine.clone(), images, store.clone(), paths.build(), clock.clone())
+        })?;
         let docker = blocking(&stage!("docker"), || {
-            Docker::serve(config, &supervisor, engine.clone(), store, clock)
+            Docker::serve(config, &supervisor, engine.clone(), builder, &*store, clock)
         })?;
         Ok(Self {
             supervisor,

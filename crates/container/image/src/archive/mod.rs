@@ -22,7 +22,7 @@ pub(crate) use tar::{Entry, Kind, Reader, Writer};
 use crate::compression::Decoder;
 use crate::{Error, Limits, tree};
 
-/// How [`pack`] writes a tree.
+/// How [`pack()`] writes a tree.
 #[derive(Clone, Copy, Default)]
 pub struct Pack<'a> {
     /// The name of the packed file in the archive instead of its own (`docker cp` to another name).
@@ -37,7 +37,7 @@ pub struct Pack<'a> {
     pub follow: bool,
 }
 
-/// How [`unpack`] fills a tree.
+/// How [`unpack()`] fills a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpack {
     /// Refuse to replace a directory by something else, or something else by a directory.

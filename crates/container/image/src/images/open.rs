@@ -176,11 +176,8 @@ impl Loading<'_> {
             if stands && (self.exists)(number) {
                 self.table.add_writable(&owner, Writable { number, top });
             } else {
-                tracing::error!(
-                    owner,
-                    number,
-                    "the directory of a snapshot, or one below it, is missing"
-                );
+                // As a rule it was being made, or given up, when the last run was cut off.
+                tracing::warn!(owner, number, "a snapshot has no directory, or none below it");
                 self.rows.delete::<OwnerRow>(&owner, Durability::Relaxed)?;
             }
         }
