@@ -6,14 +6,19 @@
 
 pub mod bpf;
 pub mod clock;
+pub mod confine;
 pub mod epoll;
 pub mod in_root;
 mod init;
 pub mod launch;
 pub mod memfd;
+pub mod mount;
+pub mod netlink;
+pub mod netns;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
+pub mod private_mounts;
 pub mod process;
 pub mod program;
 pub mod pty;

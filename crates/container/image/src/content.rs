@@ -1,0 +1,213 @@
+//! The content store: blobs by the digest of their bytes, in the form of an OCI layout.
+//!
+//! A blob is written under another name, hashed on the way, and gets its own only when it is
+//! complete and is what it should be; so whatever has a digest for a name is that content. What
+//! makes it survive a loss of power is the sync before the lease it was made under is kept.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{Digest, Error, Hasher};
+
+/// The directory of the content store.
+#[derive(Debug)]
+pub(crate) struct Content {
+    root: PathBuf,
+    blobs: PathBuf,
+    ingest: PathBuf,
+    next: AtomicU64,
+}
+
+/// A place for what is not complete yet; it goes away with this value.
+#[derive(Debug)]
+pub(crate) struct Ingest {
+    path: PathBuf,
+}
+
+/// A blob being written.
+#[derive(Debug)]
+pub(crate) struct BlobWriter {
+    place: Ingest,
+    file: File,
+    hasher: Hasher,
+}
+
+impl Content {
+    /// Opens or makes the store, and clears what was being written when the last run ended.
+    pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
+        let (blobs, ingest) = (root.join("blobs/sha256"), root.join("ingest"));
+        remove_if_there(&ingest)?;
+        fs::create_dir_all(&blobs)?;
+        fs::create_dir_all(&ingest)?;
+        Ok(Self {
+            root,
+            blobs,
+            ingest,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A directory to write in.
+    pub(crate) fn ingest(&self) -> io::Result<Ingest> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.ingest.join(number.to_string());
+        fs::create_dir(&path)?;
+        Ok(Ingest { path })
+    }
+
+    /// A blob whose digest is not known yet.
+    pub(crate) fn writer(&self) -> io::Result<BlobWriter> {
+        let place = self.ingest()?;
+        let file = File::create_new(place.path.join("blob"))?;
+        Ok(BlobWriter {
+            place,
+            file,
+            hasher: Hasher::default(),
+        })
+    }
+
+    /// Makes a complete file of an [`Ingest`] the blob `digest`. The caller has hashed it, and
+    /// holds the claim on the blob. (The file keeps its first name while the ingest lasts: one file
+    /// may be several layers of an image.)
+    pub(crate) fn adopt(&self, file: &Path, digest: &Digest) -> io::Result<()> {
+        match fs::hard_link(file, self.path(digest)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Opens a blob.
+    pub(crate) fn open_blob(&self, digest: &Digest) -> io::Result<File> {
+        File::open(self.path(digest))
+    }
+
+    /// Deletes a blob. There being none is no error.
+    pub(crate) fn remove(&self, digest: &Digest) -> io::Result<()> {
+        match fs::remove_file(self.path(digest)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Deletes every blob but those that `keep` lets stay.
+    pub(crate) fn sweep(&self, keep: impl Fn(&Digest) -> bool) -> io::Result<()> {
+        for entry in fs::read_dir(&self.blobs)? {
+            let entry = entry?;
+            let digest = entry
+                .file_name()
+                .to_str()
+                .and_then(|hex| Digest::from_hex(hex).ok());
+            if !digest.is_some_and(|digest| keep(&digest)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.blobs.join(digest.hex())
+    }
+}
+
+impl Ingest {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        if let Err(error) = remove_if_there(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "left to the next start");
+        }
+    }
+}
+
+impl BlobWriter {
+    /// The file so far, its digest and its size.
+    pub(crate) fn finish(mut self) -> Result<(Ingest, Digest, u64), Error> {
+        self.file.flush().map_err(Error::io("write a blob"))?;
+        Ok((self.place, self.hasher.digest(), self.hasher.size()))
+    }
+}
+
+impl Write for BlobWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(directory: &Path) -> usize {
+        fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn a_blob_has_its_name_only_when_it_is_complete() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        let mut writer = content.writer().unwrap();
+        writer.write_all(b"abc").unwrap();
+        assert_eq!(count(&content.blobs), 0);
+        let (place, digest, size) = writer.finish().unwrap();
+        assert_eq!((digest, size), (Digest::of(b"abc"), 3));
+        content.adopt(&place.path().join("blob"), &digest).unwrap();
+        drop(place);
+        assert_eq!((count(&content.blobs), count(&content.ingest)), (1, 0));
+        assert_eq!(
+            io::read_to_string(content.open_blob(&digest).unwrap()).unwrap(),
+            "abc"
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_failed_write_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        let mut writer = content.writer().unwrap();
+        writer.write_all(b"abc").unwrap();
+        drop(writer);
+        assert_eq!((count(&content.blobs), count(&content.ingest)), (0, 0));
+        std::mem::forget(content.writer().unwrap());
+        assert_eq!(count(&content.ingest), 1);
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        assert_eq!(count(&content.ingest), 0);
+    }
+
+    #[test]
+    fn sweeping_leaves_what_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        for text in ["a", "b"] {
+            fs::write(content.path(&Digest::of(text.as_bytes())), text).unwrap();
+        }
+        fs::write(content.blobs.join("stray"), "").unwrap();
+        content.sweep(|digest| *digest == Digest::of(b"a")).unwrap();
+        assert_eq!(count(&content.blobs), 1);
+        content.remove(&Digest::of(b"a")).unwrap();
+        content.remove(&Digest::of(b"a")).unwrap();
+        assert_eq!(count(&content.blobs), 0);
+    }
+}

@@ -1,0 +1,192 @@
+//! Making an image out of another one and what a container, or a build step, has changed.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use store::Durability;
+
+use super::{Commit, CommitLayer, Image, Images};
+use crate::archive::{self, Totals};
+use crate::content::Ingest;
+use crate::inner::Inner;
+use crate::layers::Made;
+use crate::rows::OwnerRow;
+use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, claims, media_type};
+
+/// A layer's archive, written and hashed.
+struct Packed {
+    place: Ingest,
+    diff_id: Digest,
+    bytes: u64,
+    totals: Totals,
+}
+
+impl Images {
+    /// Makes an image out of another one and a layer. The layer is a plain tar archive that depends
+    /// on nothing but the tree, so that its digest is its diff id (decision 9). A layer in which
+    /// nothing is changes only the configuration, as upstream has it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], [`Error::TooManyLayers`], [`Error::NoSuchSnapshot`].
+    pub fn commit(&self, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
+        match commit.lease {
+            Some(lease) => self.commit_under(lease, commit),
+            None => {
+                let lease = self.inner.own_lease("commit")?;
+                let id = self.commit_under(&lease, commit)?.id;
+                lease.keep()?;
+                self.get(&id).ok_or_else(|| Error::NoSuchImage(id.to_string()))
+            }
+        }
+    }
+
+    fn commit_under(&self, lease: &Lease, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
+        let parent = commit.parent.map(|id| hold(self, lease, id)).transpose()?;
+        let below = parent.as_ref().map_or(0, |parent| parent.layers.len());
+        Inner::check_depth(below + 1)?;
+        let top = parent.as_ref().and_then(|parent| parent.layers.last());
+        let diff_id = self.commit_layer(lease, top.map(|top| top.chain_id), commit.layer)?;
+        let config = child(
+            parent.as_deref(),
+            commit.config,
+            commit.history,
+            diff_id,
+            self.inner.now(),
+        );
+        let bytes = serialize(&config)?;
+        let image = self
+            .inner
+            .register(lease, config, bytes, commit.parent.copied())?;
+        if let Some(reference) = commit.reference {
+            self.inner
+                .tag_under(lease, &reference.with_default_tag(), image.id)?;
+        }
+        self.get(&image.id)
+            .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))
+    }
+
+    /// The diff id of the new layer, which is in the table and held; `None` if there is none.
+    fn commit_layer(
+        &self,
+        lease: &Lease,
+        below: Option<Digest>,
+        layer: CommitLayer<'_>,
+    ) -> Result<Option<Digest>, Error> {
+        let rootfs = match layer {
+            CommitLayer::None => return Ok(None),
+            CommitLayer::Copy(rootfs) => rootfs.clone(),
+            CommitLayer::Move(owner) => self
+                .rootfs(owner)
+                .ok_or_else(|| Error::NoSuchSnapshot(owner.to_owned()))?,
+        };
+        let packed = self.inner.pack(&rootfs)?;
+        let mover = match layer {
+            CommitLayer::Move(owner) => Some(owner),
+            _ => None,
+        };
+        let diff_id = packed.diff_id;
+        if packed.totals.entries == 0 {
+            mover.map_or(Ok(()), |owner| self.release(owner))?;
+            return Ok(None);
+        }
+        let _claim = self
+            .inner
+            .claims
+            .take([claims::layer(&Digest::chain(below, diff_id))]);
+        if lease.hold_layer(Digest::chain(below, diff_id)) {
+            mover.map_or(Ok(()), |owner| self.release(owner))?;
+        } else {
+            let made = match mover {
+                Some(owner) => self.adopt_upper(owner, below, packed)?,
+                None => {
+                    self.inner
+                        .unpack_layer(below, packed.place.path().join("blob"), Some(packed.place))?
+                }
+            };
+            self.inner.insert_layer(lease, made)?;
+        }
+        Ok(Some(diff_id))
+    }
+
+    /// The writable directory of an owner becomes a layer's, without a copy; the owner has none
+    /// any more.
+    fn adopt_upper(&self, owner: &str, below: Option<Digest>, packed: Packed) -> Result<Made, Error> {
+        let inner = &*self.inner;
+        let _claim = inner.claims.take([claims::owner(owner)]);
+        let writable = inner.read().writable(owner);
+        let writable = writable.ok_or_else(|| Error::NoSuchSnapshot(owner.to_owned()))?;
+        inner
+            .snapshots
+            .seal(writable.number)
+            .map_err(Error::io("seal a snapshot"))?;
+        inner
+            .rows
+            .delete::<OwnerRow>(&owner.to_owned(), Durability::Relaxed)?;
+        let freed = inner.write().remove_writable(owner);
+        inner.discard(&freed);
+        Ok(Made {
+            number: writable.number,
+            diff_id: packed.diff_id,
+            parent: below,
+            size: packed.totals.bytes,
+            blob: Descriptor::new(media_type::LAYER, packed.diff_id, packed.bytes),
+            file: packed.place.path().join("blob"),
+            place: Some(packed.place),
+        })
+    }
+}
+
+impl Inner {
+    /// Writes what a snapshot has changed as a layer.
+    fn pack(&self, rootfs: &Rootfs) -> Result<Packed, Error> {
+        let upper = rootfs.open_upper().map_err(Error::io("open a snapshot"))?;
+        let upper = upper.ok_or_else(|| Error::NoSuchSnapshot("a read-only view".to_owned()))?;
+        let mut writer = self.content.writer().map_err(Error::io("write a layer"))?;
+        let totals = archive::pack_layer(&upper, &mut writer)?;
+        writer.flush().map_err(Error::io("write a layer"))?;
+        let (place, diff_id, bytes) = writer.finish()?;
+        Ok(Packed {
+            place,
+            diff_id,
+            bytes,
+            totals,
+        })
+    }
+}
+
+fn hold(images: &Images, lease: &Lease, id: &Digest) -> Result<Arc<Image>, Error> {
+    lease.add(id)?;
+    images.get(id).ok_or_else(|| Error::NoSuchImage(id.to_string()))
+}
+
+/// The configuration of an image upon another: its layers and history, and one step more.
+fn child(
+    parent: Option<&Image>,
+    mut config: ImageConfig,
+    mut step: HistoryRow,
+    layer: Option<Digest>,
+    now: jiff::Timestamp,
+) -> ImageConfig {
+    config.rootfs = parent
+        .map(|parent| parent.config.rootfs.clone())
+        .unwrap_or_default();
+    config.history = parent
+        .map(|parent| parent.config.history.clone())
+        .unwrap_or_default();
+    config.complete();
+    config.rootfs.diff_ids.extend(layer);
+    config.created = config.created.or(Some(now));
+    step.created = step.created.or(config.created);
+    step.empty_layer = layer.is_none();
+    config.history.push(step);
+    config
+}
+
+/// The bytes of a configuration that is made here.
+pub(super) fn serialize(config: &ImageConfig) -> Result<Bytes, Error> {
+    let bytes = serde_json::to_vec(config).map_err(|error| Error::Config(error.to_string()))?;
+    // Whatever is written must be readable at the next start.
+    ImageConfig::parse(&bytes)?;
+    Ok(Bytes::from(bytes))
+}

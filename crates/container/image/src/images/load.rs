@@ -1,0 +1,144 @@
+//! Taking in the images of an archive (`docker load`).
+//!
+//! The stream goes to disk once: a worker splits it into its files, whatever they are, and a
+//! layer that is new is then unpacked from its file, which becomes the blob by a rename. All of
+//! it is made under one lease; a failure at any point, or a crash, leaves nothing.
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::files::Files;
+use super::layout::{Plan, PlannedLayer, check};
+use super::{Image, Images, LoadEvent, Loaded};
+use crate::inner::Inner;
+use crate::worker::{self, Job, SplitReport, Stream};
+use crate::{Digest, Error, Lease, Limits, claims};
+
+/// Archives of images have few files, and all of their names are held in memory.
+const MAX_FILES: u64 = 100_000;
+
+type Progress<'a> = dyn FnMut(LoadEvent) + 'a;
+
+impl Images {
+    /// Takes in the images of an archive made by `docker save` or in the OCI layout, plain or
+    /// compressed.
+    ///
+    /// # Errors
+    /// [`Error::Archive`], [`Error::WrongDigest`], [`Error::DiffId`] and others; then nothing of it stays.
+    pub fn load(
+        &self,
+        archive: &mut dyn Read,
+        progress: &mut dyn FnMut(LoadEvent),
+    ) -> Result<Vec<Loaded>, Error> {
+        let lease = self.inner.own_lease("load")?;
+        let files = self.inner.split(archive)?;
+        let plans = files.plans()?;
+        let mut loaded = Vec::new();
+        for plan in plans {
+            self.load_image(&lease, plan, progress, &mut loaded)?;
+        }
+        lease.keep()?;
+        Ok(loaded)
+    }
+
+    fn load_image(
+        &self,
+        lease: &Lease,
+        plan: Plan,
+        progress: &mut Progress<'_>,
+        loaded: &mut Vec<Loaded>,
+    ) -> Result<(), Error> {
+        Inner::check_depth(plan.layers.len())?;
+        let mut below = None;
+        for (at, layer) in plan.layers.into_iter().enumerate() {
+            let diff_id = plan.config.rootfs.diff_ids[at];
+            below = Some(self.load_layer(lease, (at, below, diff_id), layer, progress)?);
+        }
+        let parent = plan.parent.and_then(|parent| self.get(&parent));
+        let parent = parent.filter(|parent| is_parent(parent, &plan.config.history));
+        let id = self
+            .inner
+            .register(lease, plan.config, plan.bytes, parent.map(|parent| parent.id))?
+            .id;
+        if plan.references.is_empty() {
+            loaded.push(Loaded { id, reference: None });
+        }
+        for reference in plan.references {
+            let previous = self.inner.tag_under(lease, &reference, id)?;
+            if let Some(previous) = previous.filter(|previous| *previous != id) {
+                progress(LoadEvent::Replaced {
+                    reference: reference.clone(),
+                    previous,
+                });
+            }
+            let reference = Some(reference);
+            loaded.push(Loaded { id, reference });
+        }
+        Ok(())
+    }
+
+    /// The chain id of a layer that is now in the table and held.
+    fn load_layer(
+        &self,
+        lease: &Lease,
+        (at, below, diff_id): (usize, Option<Digest>, Digest),
+        layer: PlannedLayer,
+        progress: &mut Progress<'_>,
+    ) -> Result<Digest, Error> {
+        let chain = Digest::chain(below, diff_id);
+        // Whoever loads the same layer at the same time waits here, and then finds it made.
+        let _claim = self.inner.claims.take([claims::layer(&chain)]);
+        if lease.hold_layer(chain) {
+            return Ok(chain);
+        }
+        let total = layer.size;
+        let mut report = |current| {
+            progress(LoadEvent::Layer {
+                diff_id,
+                current,
+                total,
+            });
+        };
+        report(0);
+        let made = self.inner.unpack_layer(below, layer.file, None)?;
+        let checked = check(layer.digest, made.blob.digest).and_then(|()| same(at, diff_id, made.diff_id));
+        checked.inspect_err(|_| self.inner.discard_directory(made.number))?;
+        report(total);
+        self.inner.insert_layer(lease, made)
+    }
+}
+
+impl Inner {
+    /// Has a worker write each file of the archive to a file of its own.
+    fn split(&self, archive: &mut dyn Read) -> Result<Files, Error> {
+        let place = self.content.ingest().map_err(Error::io("write an archive"))?;
+        let directory = std::fs::File::open(place.path()).map_err(Error::io("write an archive"))?;
+        let limits = Limits {
+            entries: self.limits.entries.min(MAX_FILES),
+            ..self.limits
+        };
+        let job = Job::Split { limits };
+        let report: SplitReport =
+            worker::run(&*self.workers, &job, Stream::Reader(archive), directory.as_fd())?;
+        Ok(Files::new(place, report.parts))
+    }
+}
+
+fn same(layer: usize, expected: Digest, actual: Digest) -> Result<(), Error> {
+    if expected == actual {
+        return Ok(());
+    }
+    Err(Error::DiffId {
+        layer,
+        expected,
+        actual,
+    })
+}
+
+/// Whether an image can have been built upon another: its history is the other's and one step.
+fn is_parent(parent: &Arc<Image>, history: &[crate::HistoryRow]) -> bool {
+    let before = &parent.config.history;
+    (before.is_empty() && history.is_empty())
+        || (history.len() == before.len() + 1 && history.starts_with(before))
+}

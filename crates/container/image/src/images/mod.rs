@@ -1,0 +1,47 @@
+//! The room's door: see the crate's own comment. One file for each of the things one can ask.
+
+mod commit;
+mod conflict;
+mod files;
+mod history;
+mod import;
+mod layout;
+mod load;
+mod names;
+mod open;
+mod prune;
+mod remove;
+mod save;
+mod snapshot;
+mod types;
+mod usage;
+
+use std::sync::Arc;
+
+pub use types::*;
+
+use crate::inner::Inner;
+use crate::{Error, Lease};
+
+/// All images of a node. Clones are handles to the same table.
+#[derive(Clone)]
+pub struct Images {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Images {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Images").finish_non_exhaustive()
+    }
+}
+
+impl Images {
+    /// Begins a lease: what is made under it goes away unless [`Lease::keep`] is called. Tag what
+    /// was made after that, or as part of its making.
+    ///
+    /// # Errors
+    /// [`Error::LeaseInUse`].
+    pub fn lease(&self, name: &str) -> Result<Lease, Error> {
+        Lease::new(self.inner.clone(), name)
+    }
+}

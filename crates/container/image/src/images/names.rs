@@ -1,0 +1,74 @@
+//! Finding images, and giving them names.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use store::Durability;
+
+use super::{Image, Images};
+use crate::inner::check_tag;
+use crate::rows::TagRow;
+use crate::{Digest, Error, Reference, claims};
+
+impl Images {
+    /// All images, newest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Image>> {
+        let mut images: Vec<Arc<Image>> = self.inner.read().images().cloned().collect();
+        images.sort_by_key(|image| Reverse(image.config.created));
+        images
+    }
+
+    /// The image called so: a reference (`latest` if it has no tag), an id with or without
+    /// `sha256:`, or a prefix of an id that no other image has.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`] in upstream's words, [`Error::Reference`].
+    pub fn resolve(&self, reference: &str) -> Result<Arc<Image>, Error> {
+        if let Some(id) = identifier(reference) {
+            return self.get(&id).ok_or_else(|| Error::NoSuchImage(id.to_string()));
+        }
+        let named = Reference::parse(reference)?.with_default_tag();
+        let table = self.inner.read();
+        let id = table.tagged(&named).or_else(|| table.by_prefix(reference));
+        id.and_then(|id| table.image(&id))
+            .ok_or_else(|| Error::NoSuchImage(named.familiar()))
+    }
+
+    /// The image with this id.
+    #[must_use]
+    pub fn get(&self, id: &Digest) -> Option<Arc<Image>> {
+        self.inner.read().image(id)
+    }
+
+    /// Images that were built upon this one here.
+    #[must_use]
+    pub fn children(&self, id: &Digest) -> Vec<Digest> {
+        self.inner.read().children(id)
+    }
+
+    /// Makes `reference` (`latest` if it has no tag) a tag of the image, whatever it named before.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], [`Error::InvalidTag`].
+    pub fn tag(&self, id: &Digest, reference: &Reference) -> Result<(), Error> {
+        let reference = reference.clone().with_default_tag();
+        check_tag(&reference)?;
+        let _claim = self
+            .inner
+            .claims
+            .take([claims::image(id), claims::tag(&reference)]);
+        if self.get(id).is_none() {
+            return Err(Error::NoSuchImage(id.to_string()));
+        }
+        let row = TagRow::new(*id, self.inner.now());
+        self.inner.rows.put(&reference, &row, Durability::Durable)?;
+        self.inner.write().set_tag(&reference, Some((*id, row.time)));
+        Ok(())
+    }
+}
+
+/// A whole id, with or without its algorithm.
+pub(super) fn identifier(text: &str) -> Option<Digest> {
+    Digest::from_hex(text).or_else(|_| text.parse()).ok()
+}

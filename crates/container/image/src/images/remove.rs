@@ -1,0 +1,200 @@
+//! Removing images by name and by id, as `docker rmi` does.
+//!
+//! Removing a name is always possible unless it is the last one of an image that a container
+//! uses; the image itself then goes quietly if nothing stands in the way.
+
+use std::sync::Arc;
+
+use store::Durability;
+
+use super::conflict::{self, Conflict, HELD, Strictness, refusal, truncated};
+use super::names::identifier;
+use super::{Image, Images, Remove, Removed, Use};
+use crate::rows::{ImageRow, TagRow};
+use crate::{Digest, Error, Reference, claims};
+
+impl Images {
+    /// Removes a name, and the image with its last one; or, given an id, the image with all its
+    /// names. Answers what went, in order.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], [`Error::Conflict`].
+    pub fn remove(
+        &self,
+        reference: &str,
+        options: Remove,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>, Error> {
+        let image = self.resolve(reference)?;
+        let mut removal = Removal {
+            images: self,
+            options,
+            used,
+            removed: Vec::new(),
+        };
+        let is_id = identifier(reference).is_some() || is_prefix(&image.id, reference);
+        let quiet = if is_id {
+            removal.by_id(&image)?;
+            false
+        } else {
+            if !removal.by_name(&image, reference)? {
+                return Ok(removal.removed);
+            }
+            true
+        };
+        removal.image(&image.id, options.force, quiet)?;
+        Ok(removal.removed)
+    }
+}
+
+fn is_prefix(id: &Digest, text: &str) -> bool {
+    id.to_string().starts_with(text) || id.hex().starts_with(text)
+}
+
+/// One removal under way.
+struct Removal<'a> {
+    images: &'a Images,
+    options: Remove,
+    used: &'a dyn Fn(&Digest) -> Vec<Use>,
+    removed: Vec<Removed>,
+}
+
+impl Removal<'_> {
+    /// An id stands for the image with the names of its one repository.
+    fn by_id(&mut self, image: &Image) -> Result<(), Error> {
+        if !is_single(image) {
+            return Ok(());
+        }
+        let strictness = if self.options.force {
+            Strictness::Hard
+        } else {
+            Strictness::AllButNames
+        };
+        if let Some(conflict) = conflict::find(self.images, &image.id, strictness, self.used) {
+            return Err(refusal(&image.id, &conflict));
+        }
+        for name in references(image) {
+            self.untag(&name)?;
+        }
+        Ok(())
+    }
+
+    /// Removes one name; answers whether it was the last.
+    fn by_name(&mut self, image: &Image, text: &str) -> Result<bool, Error> {
+        let users = (self.used)(&image.id);
+        let user = users.first().filter(|_| !self.options.force && is_single(image));
+        if let Some(user) = user {
+            return Err(Error::Conflict(format!(
+                "unable to remove repository reference {text:?} (must force) - container {} is using its referenced image {}",
+                truncated(&user.container),
+                image.id.short()
+            )));
+        }
+        let name = Reference::parse(text)?.with_default_tag();
+        self.untag(&name)?;
+        self.untag_digests(&name, &image.id)?;
+        let left = self.images.get(&image.id);
+        Ok(left.is_none_or(|image| image.is_dangling()))
+    }
+
+    /// Names with a digest go with the last tag of their repository.
+    fn untag_digests(&mut self, removed: &Reference, id: &Digest) -> Result<(), Error> {
+        let Some(image) = self.images.get(id) else {
+            return Ok(());
+        };
+        let same_name = |other: &&Reference| other.name() == removed.name();
+        if removed.digest.is_some() || image.tags.iter().any(|tag| same_name(&tag)) {
+            return Ok(());
+        }
+        for name in references(&image).iter().filter(same_name) {
+            self.untag(name)?;
+        }
+        Ok(())
+    }
+
+    fn untag(&mut self, reference: &Reference) -> Result<(), Error> {
+        let inner = &self.images.inner;
+        let _claim = inner.claims.take([claims::tag(reference)]);
+        let Some(image) = inner.read().tagged(reference) else {
+            return Ok(());
+        };
+        inner.rows.delete::<TagRow>(reference, Durability::Durable)?;
+        inner.write().set_tag(reference, None);
+        self.removed.push(Removed::Untagged {
+            reference: reference.familiar(),
+            image,
+        });
+        Ok(())
+    }
+
+    /// Removes an image with whatever names it has, and then, if asked, the parents that nobody
+    /// has a name for. `quiet`: a conflict is no error where it was to be expected.
+    fn image(&mut self, id: &Digest, force: bool, quiet: bool) -> Result<(), Error> {
+        let strictness = if force { Strictness::Hard } else { Strictness::All };
+        if let Some(conflict) = conflict::find(self.images, id, strictness, self.used) {
+            let expected = quiet && (!self.is_dangling(id) || conflict.used);
+            return if expected {
+                Ok(())
+            } else {
+                Err(refusal(id, &conflict))
+            };
+        }
+        let Some(image) = self.images.get(id) else {
+            return Ok(());
+        };
+        self.delete(&image)?;
+        match image.parent {
+            Some(parent) if self.options.prune_parents => self.image(&parent, false, true),
+            _ => Ok(()),
+        }
+    }
+
+    fn delete(&mut self, image: &Arc<Image>) -> Result<(), Error> {
+        for name in references(image) {
+            self.untag(&name)?;
+        }
+        let inner = &self.images.inner;
+        let _claim = inner.claims.take([claims::image(&image.id)]);
+        // From here on nobody finds it; the one durable write is what makes it gone for good.
+        let (tags, layers) = {
+            let mut table = inner.write();
+            // A lease may have been taken since the conflicts were looked at.
+            if table.holds(&image.id) > 0 {
+                return Err(refusal(&image.id, &Conflict::hard(true, HELD)));
+            }
+            table.remove_image(&image.id)
+        };
+        inner.rows.delete::<ImageRow>(&image.id, Durability::Durable)?;
+        for tag in tags {
+            inner.rows.delete::<TagRow>(&tag, Durability::Relaxed)?;
+        }
+        self.removed.push(Removed::Deleted(image.id));
+        self.removed
+            .extend(layers.iter().map(|layer| Removed::Layer(layer.chain())));
+        inner.discard(&layers);
+        Ok(())
+    }
+
+    fn is_dangling(&self, id: &Digest) -> bool {
+        let unnamed = self.images.get(id).is_none_or(|image| image.is_dangling());
+        unnamed && self.images.children(id).is_empty()
+    }
+}
+
+/// All names of an image, as references.
+fn references(image: &Image) -> Vec<Reference> {
+    let digests = image
+        .digests
+        .iter()
+        .filter_map(|name| Reference::parse(name).ok());
+    image.tags.iter().cloned().chain(digests).collect()
+}
+
+/// Whether all names are of one repository and at most one is a tag; false if there are none.
+fn is_single(image: &Image) -> bool {
+    let names = references(image);
+    let repository = |name: &Reference| name.name();
+    image.tags.len() <= 1
+        && !names.is_empty()
+        && names.iter().all(|name| repository(name) == repository(&names[0]))
+}

@@ -1,0 +1,208 @@
+//! What goes in and out of [`crate::Images`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{Descriptor, Digest, HistoryRow, ImageConfig, Lease, Limits, Reference, Rootfs};
+
+/// Where images lie.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of the content store (DATA/content).
+    pub content: PathBuf,
+    /// Directory of the snapshots (DATA/snapshots).
+    pub snapshots: PathBuf,
+    /// Bounds on archives.
+    pub limits: Limits,
+}
+
+/// An image, as of one moment: tags may change, the rest never does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The digest of the bytes of its configuration.
+    pub id: Digest,
+    /// The configuration.
+    pub config: ImageConfig,
+    /// Its very bytes.
+    pub config_bytes: Bytes,
+    /// Layers, bottom first.
+    pub layers: Vec<Layer>,
+    /// Bytes of the files in all layers.
+    pub size: u64,
+    /// The image it was built upon here, if any.
+    pub parent: Option<Digest>,
+    /// Tags, in order.
+    pub tags: Vec<Reference>,
+    /// Names with a digest, in order, familiar: `busybox@sha256:…`.
+    pub digests: Vec<String>,
+    /// When it was last given a tag.
+    pub last_tagged: Option<Timestamp>,
+    /// Whether it was built, loaded, committed or imported here: it may exist nowhere else, so it
+    /// is never removed automatically.
+    pub made_here: bool,
+}
+
+impl Image {
+    /// Whether it has no name.
+    #[must_use]
+    pub const fn is_dangling(&self) -> bool {
+        self.tags.is_empty() && self.digests.is_empty()
+    }
+}
+
+/// A layer of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// The digest of the uncompressed layer.
+    pub diff_id: Digest,
+    /// The digest that stands for it and all below it.
+    pub chain_id: Digest,
+    /// Bytes of its files.
+    pub size: u64,
+    /// Its bytes in the content store, compressed as they came.
+    pub blob: Option<Descriptor>,
+}
+
+/// Who uses an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The container's full id.
+    pub container: String,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// How to remove an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remove {
+    /// Even if it has several names or a stopped container uses it.
+    pub force: bool,
+    /// Parents without a name go too (the default of `docker rmi`; not `--no-prune`).
+    pub prune_parents: bool,
+}
+
+/// Something that was removed, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// A name of the image, familiar.
+    Untagged {
+        /// `busybox:latest`.
+        reference: String,
+        /// What it named.
+        image: Digest,
+    },
+    /// An image.
+    Deleted(Digest),
+    /// A layer that no image had any more, by its chain id. (Listed as `Deleted`; no event.)
+    Layer(Digest),
+}
+
+/// What [`crate::Images::prune`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// What went.
+    pub removed: Vec<Removed>,
+    /// Bytes of the files of the layers that went.
+    pub reclaimed: u64,
+}
+
+/// A step of an image's making (`docker history`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The image as of this step, or `<missing>`.
+    pub id: String,
+    /// Seconds since 1970; 0 if unknown.
+    pub created: i64,
+    /// The instruction or command.
+    pub created_by: String,
+    /// Tags of the image, familiar.
+    pub tags: Vec<String>,
+    /// Bytes of the step's layer.
+    pub size: u64,
+    /// Why.
+    pub comment: String,
+}
+
+/// Progress of [`crate::Images::load`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadEvent {
+    /// A layer that is not here yet is being unpacked (`Loading layer`).
+    Layer {
+        /// Its diff id.
+        diff_id: Digest,
+        /// Bytes so far.
+        current: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A tag named another image before: `The image R already exists, renaming the old one with
+    /// ID I to empty string`.
+    Replaced {
+        /// The tag.
+        reference: Reference,
+        /// The image it named.
+        previous: Digest,
+    },
+}
+
+/// An image that was loaded: once for each of its tags, or once without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its id.
+    pub id: Digest,
+    /// Its tag.
+    pub reference: Option<Reference>,
+}
+
+/// What [`crate::Images::import`] makes.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// Its tag.
+    pub reference: Option<Reference>,
+    /// Its configuration, without layers and history.
+    pub config: ImageConfig,
+    /// The comment of its history.
+    pub message: String,
+}
+
+/// What [`crate::Images::commit`] makes.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    /// The image below; `None` for `FROM scratch`.
+    pub parent: Option<&'a Digest>,
+    /// What comes on top.
+    pub layer: CommitLayer<'a>,
+    /// The configuration. Its layers and history are replaced by the parent's and the new one's.
+    pub config: ImageConfig,
+    /// The step that is added; `empty_layer` is set as the layer is.
+    pub history: HistoryRow,
+    /// Its tag.
+    pub reference: Option<Reference>,
+    /// With a lease the image is durable once the lease is kept (a build's intermediate images
+    /// then share one fsync); without one, when `commit` returns.
+    pub lease: Option<&'a Lease>,
+}
+
+/// The layer that a commit adds.
+#[derive(Clone, Copy, Debug)]
+pub enum CommitLayer<'a> {
+    /// None: only the configuration changes.
+    None,
+    /// A copy of what a snapshot has changed; the snapshot stays as it is (`docker commit`).
+    Copy(&'a Rootfs),
+    /// What this owner has changed; its writable directory itself becomes the layer, and the
+    /// owner has none any more (a build step).
+    Move(&'a str),
+}
+
+/// What lies on the disk (`docker system df`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiskUsage {
+    /// Bytes of the files of all layers, each once.
+    pub layers: u64,
+    /// For each image, the bytes that it shares with others.
+    pub shared: BTreeMap<Digest, u64>,
+}

@@ -1,0 +1,26 @@
+//! What lies on the disk (`docker system df`).
+
+use std::collections::HashMap;
+
+use super::{DiskUsage, Images};
+use crate::Digest;
+
+impl Images {
+    /// Bytes of all layers, and how many each image shares with others.
+    #[must_use]
+    pub fn disk_usage(&self) -> DiskUsage {
+        let table = self.inner.read();
+        let mut users: HashMap<Digest, usize> = HashMap::new();
+        for layer in table.images().flat_map(|image| &image.layers) {
+            *users.entry(layer.chain_id).or_default() += 1;
+        }
+        let shared = |image: &super::Image| {
+            let layers = image.layers.iter().filter(|layer| users[&layer.chain_id] > 1);
+            layers.map(|layer| layer.size).sum()
+        };
+        DiskUsage {
+            layers: table.layers().map(|row| row.size).sum(),
+            shared: table.images().map(|image| (image.id, shared(image))).collect(),
+        }
+    }
+}

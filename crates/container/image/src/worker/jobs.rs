@@ -1,0 +1,246 @@
+//! What a worker can do.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use sys::confine::capability;
+
+use crate::archive::{self, Fault, Kind, Reader, Totals, Unpack};
+use crate::compression::{Compression, Decoder};
+use crate::digest::Hashing;
+use crate::{Digest, Limits, media_type};
+
+/// A job, with all it needs besides descriptors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Job {
+    /// Unpack a layer into the directory, and say what its bytes are called.
+    Layer { limits: Limits },
+    /// Write each file of an archive to a file of the directory that is called by a number.
+    Split { limits: Limits },
+    /// Unpack an archive below a path of the directory.
+    Unpack { path: PathBuf, options: Unpack },
+}
+
+/// An answer, as it goes over the pipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Answer<T> {
+    Done(T),
+    /// The archive is to blame.
+    Refused(String),
+    /// The machine is to blame.
+    Failed(String),
+}
+
+/// What an unpacked layer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerReport {
+    /// Of the bytes as they came.
+    pub(crate) blob: Digest,
+    pub(crate) blob_size: u64,
+    pub(crate) media_type: String,
+    /// Of the plain bytes.
+    pub(crate) diff_id: Digest,
+    pub(crate) totals: Totals,
+}
+
+/// The parts of an archive, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SplitReport {
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A file or link in an archive. Others are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Part {
+    /// Without `.` and doubled slashes.
+    pub(crate) name: String,
+    pub(crate) kind: PartKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum PartKind {
+    /// Its content is in the file called by this number.
+    File {
+        number: u64,
+        size: u64,
+    },
+    /// It is what another part is: the target of a symbolic link, or the name of a hard link.
+    Symlink(String),
+    Hardlink(String),
+}
+
+impl Job {
+    /// What the job cannot do without.
+    pub(super) const fn capabilities(&self) -> u64 {
+        const FILES: u64 = capability::CHOWN
+            | capability::DAC_OVERRIDE
+            | capability::FOWNER
+            | capability::FSETID
+            | capability::MKNOD
+            | capability::SETFCAP;
+        match self {
+            // Overlay's marks are attributes in the trusted namespace.
+            Self::Layer { .. } => FILES | capability::SYS_ADMIN,
+            Self::Unpack { .. } => FILES,
+            Self::Split { .. } => 0,
+        }
+    }
+
+    /// Does it, and answers as it goes over the pipe.
+    pub(super) fn perform(&self, stream: File, directory: &OwnedFd) -> Vec<u8> {
+        match self {
+            Self::Layer { limits } => encode(layer(stream, directory, *limits)),
+            Self::Split { limits } => encode(split(stream, directory, *limits)),
+            Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
+        }
+    }
+}
+
+fn encode<T: Serialize>(result: Result<T, Fault>) -> Vec<u8> {
+    let answer = match result {
+        Ok(value) => Answer::Done(value),
+        Err(Fault::Io(error)) if !is_corrupt(&error) => Answer::Failed(error.to_string()),
+        Err(fault) if is_machine(&fault) => Answer::Failed(fault.to_string()),
+        Err(fault) => Answer::Refused(fault.to_string()),
+    };
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// Whether an entry failed for a reason that lies in the machine: a full or broken disk, no memory.
+fn is_machine(fault: &Fault) -> bool {
+    const MACHINE: &[Errno] = &[
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::IO,
+        Errno::NOMEM,
+        Errno::ROFS,
+        Errno::MFILE,
+    ];
+    let Fault::Entry {
+        why: archive::Why::Io(error),
+        ..
+    } = fault
+    else {
+        return false;
+    };
+    MACHINE
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Decompressors say what is wrong with their input by errors of I/O.
+fn is_corrupt(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    error.raw_os_error().is_none()
+        && matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof)
+}
+
+/// One pass: digest of what comes, decompression, digest of what is in it, unpacking.
+fn layer(stream: File, directory: &OwnedFd, limits: Limits) -> Result<LayerReport, Fault> {
+    let options = Unpack {
+        whiteouts: true,
+        limits,
+        ..Unpack::default()
+    };
+    let mut raw = Hashing::new(stream);
+    let (compression, decoder) = Decoder::new(&mut raw)?;
+    // A plain layer is its own digest; there is no need to compute it twice.
+    let mut plain = (compression != Compression::None).then(crate::Hasher::default);
+    let mut reader = Reader::new(
+        Tap {
+            inner: decoder,
+            hasher: plain.as_mut(),
+        },
+        limits,
+    );
+    let totals = archive::unpack_plain(directory.as_fd(), Path::new(""), &mut reader, &options)?;
+    drop(reader);
+    let blob = raw.hasher.digest();
+    Ok(LayerReport {
+        blob,
+        blob_size: raw.hasher.size(),
+        media_type: of(compression).to_owned(),
+        diff_id: plain.map_or(blob, |plain| plain.digest()),
+        totals,
+    })
+}
+
+const fn of(compression: Compression) -> &'static str {
+    match compression {
+        Compression::None => media_type::LAYER,
+        Compression::Gzip => media_type::LAYER_GZIP,
+        Compression::Zstd => media_type::LAYER_ZSTD,
+    }
+}
+
+/// Hashes what is read, if there is something to hash with.
+struct Tap<'a, R> {
+    inner: R,
+    hasher: Option<&'a mut crate::Hasher>,
+}
+
+impl<R: io::Read> io::Read for Tap<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitReport, Fault> {
+    let (_, decoder) = Decoder::new(stream)?;
+    let mut reader = Reader::new(decoder, limits);
+    let mut parts = Vec::new();
+    let mut number = 0;
+    while let Some(entry) = reader.next()? {
+        let name = |name: &[u8]| clean(&String::from_utf8_lossy(name));
+        let kind = match entry.kind {
+            Kind::File if entry.sparse => return Err(Fault::entry(&entry.name, archive::Why::Sparse)),
+            Kind::File => {
+                number += 1;
+                write(directory, number, &mut reader)?;
+                let size = entry.size;
+                PartKind::File { number, size }
+            }
+            Kind::Symlink => PartKind::Symlink(String::from_utf8_lossy(&entry.link).into_owned()),
+            Kind::Hardlink => PartKind::Hardlink(name(&entry.link)),
+            _ => continue,
+        };
+        let name = name(&entry.name);
+        parts.push(Part { name, kind });
+    }
+    reader.drain()?;
+    Ok(SplitReport { parts })
+}
+
+/// Names are only compared with names in the archive's own manifest, never used as paths.
+fn clean(name: &str) -> String {
+    let parts = name.split('/').filter(|part| !matches!(*part, "" | "."));
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn write<R: io::Read>(directory: &OwnedFd, number: u64, content: &mut Reader<R>) -> Result<(), Fault> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file =
+        openat(directory, number.to_string(), flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)?;
+    io::copy(content, &mut File::from(file)).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Fault::Truncated,
+        _ => error.into(),
+    })?;
+    Ok(())
+}
+
+fn unpack(stream: File, directory: &OwnedFd, path: &Path, options: &Unpack) -> Result<Totals, Fault> {
+    let (_, decoder) = Decoder::new(stream)?;
+    let mut reader = Reader::new(decoder, options.limits);
+    archive::unpack_plain(directory.as_fd(), path, &mut reader, options)
+}

@@ -1,0 +1,174 @@
+//! Writable snapshots, and what they change.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use image::{ChangeKind, Rootfs};
+
+use super::support::{Node, archive, names, tar};
+
+fn changes(rootfs: &Rootfs) -> Vec<String> {
+    let line = |change: image::Change| {
+        let kind = match change.kind {
+            ChangeKind::Modified => 'C',
+            ChangeKind::Added => 'A',
+            ChangeKind::Deleted => 'D',
+        };
+        format!("{kind} {}", change.path.display())
+    };
+    rootfs.changes().unwrap().into_iter().map(line).collect()
+}
+
+/// Works in a mounted root filesystem by ordinary paths.
+pub(super) fn inside(rootfs: &Rootfs, work: impl FnOnce(&Path)) {
+    let root = rootfs.mount().unwrap();
+    let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&root));
+    work(Path::new(&path));
+}
+
+#[test]
+fn an_owner_has_one_snapshot_until_it_is_released() {
+    let node = Node::new();
+    let id = node.load_one(&archive(&["x:1"], &[&tar(&["a = 1"])]));
+    let first = node.images.prepare("c", Some(&id)).unwrap();
+    assert_eq!(node.images.prepare("c", Some(&id)).unwrap(), first);
+    inside(&first, |root| fs::write(root.join("new"), "x").unwrap());
+    assert_eq!(first.size().unwrap(), 1);
+    let node = node.reopen();
+    assert_eq!(node.images.rootfs("c").unwrap(), first);
+    assert_eq!(node.images.owners(), ["c"]);
+    assert_eq!(names(&first), ["/a", "/new"]);
+    node.images.release("c").unwrap();
+    node.images.release("c").unwrap();
+    assert_eq!(node.images.rootfs("c"), None);
+    let second = node.images.prepare("c", Some(&id)).unwrap();
+    assert_ne!(second.upper, first.upper);
+    assert_eq!(names(&second), ["/a"]);
+}
+
+#[test]
+fn a_mount_is_seen_by_nobody() {
+    let node = Node::new();
+    let rootfs = node.images.prepare("c", None).unwrap();
+    let mounted = rootfs.mount().unwrap();
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!table.contains(rootfs.upper.as_ref().unwrap().to_str().unwrap()));
+    drop(mounted);
+}
+
+#[test]
+fn the_root_directory_looks_as_the_images() {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = super::support::header(tar::EntryType::Directory);
+    header.set_mode(0o1777);
+    header.set_uid(7);
+    super::support::raw(&mut builder, header, "./", "", b"");
+    let bottom = builder.into_inner().unwrap();
+    let node = Node::new();
+    let id = node.load_one(&archive(&[], &[&bottom, &tar(&["a = 1"])]));
+    let rootfs = node.images.prepare("c", Some(&id)).unwrap();
+    inside(&rootfs, |root| {
+        let metadata = fs::metadata(root).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o1777, 7));
+    });
+}
+
+#[test]
+fn layers_in_use_outlive_their_image() {
+    let node = Node::new();
+    let id = node.load_one(&archive(&["x:1"], &[&tar(&["a = 1"])]));
+    let rootfs = node.images.prepare("c", Some(&id)).unwrap();
+    let force = image::Remove {
+        force: true,
+        prune_parents: true,
+    };
+    node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
+    assert_eq!(node.images.list(), []);
+    let node = node.reopen();
+    assert_eq!(names(&rootfs), ["/a"]);
+    node.images.release("c").unwrap();
+    node.reopen().assert_empty();
+}
+
+#[test]
+fn changes_are_listed_as_docker_diff_lists_them() {
+    let bottom = tar(&[
+        "etc/",
+        "etc/hosts = 1",
+        "etc/same = 1",
+        "etc/passwd = 1",
+        "gone/",
+        "gone/inside = 1",
+        "dir/",
+        "dir/a = 1",
+        "dir/b = 2",
+        "was/",
+        "was/x = 1",
+        "mode = 1",
+        "quiet/",
+        "quiet/in = 1",
+        "link -> a",
+    ]);
+    let node = Node::new();
+    let id = node.load_one(&archive(&[], &[&bottom]));
+    let rootfs = node.images.prepare("c", Some(&id)).unwrap();
+    assert_eq!(changes(&rootfs), [] as [&str; 0]);
+    inside(&rootfs, |root| {
+        fs::write(root.join("etc/hosts"), "changed").unwrap();
+        fs::remove_file(root.join("etc/passwd")).unwrap();
+        // Copied up, but the same.
+        fs::set_permissions(root.join("etc/same"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::remove_dir_all(root.join("gone")).unwrap();
+        fs::create_dir_all(root.join("new/deep")).unwrap();
+        fs::write(root.join("new/deep/file"), "x").unwrap();
+        fs::remove_dir_all(root.join("dir")).unwrap();
+        fs::create_dir(root.join("dir")).unwrap();
+        fs::write(root.join("dir/c"), "").unwrap();
+        fs::remove_dir_all(root.join("was")).unwrap();
+        fs::write(root.join("was"), "a file").unwrap();
+        fs::set_permissions(root.join("mode"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::remove_file(root.join("link")).unwrap();
+        symlink("elsewhere", root.join("link")).unwrap();
+        fs::write(root.join("made"), "").unwrap();
+        fs::remove_file(root.join("made")).unwrap();
+    });
+    assert_eq!(
+        changes(&rootfs),
+        [
+            "C /dir",
+            "D /dir/a",
+            "D /dir/b",
+            "A /dir/c",
+            "C /etc",
+            "C /etc/hosts",
+            "D /etc/passwd",
+            "D /gone",
+            "C /link",
+            "C /mode",
+            "A /new",
+            "A /new/deep",
+            "A /new/deep/file",
+            "C /was",
+            "D /was/x",
+        ]
+    );
+    assert_eq!(node.images.view(&id).unwrap().changes().unwrap(), []);
+}
+
+#[test]
+fn without_an_image_everything_is_added() {
+    let node = Node::new();
+    let rootfs = node.images.prepare("c", None).unwrap();
+    inside(&rootfs, |root| fs::write(root.join("a"), "").unwrap());
+    assert_eq!(changes(&rootfs), ["A /a"]);
+}
+
+#[test]
+fn many_layers_are_mounted() {
+    let layers: Vec<Vec<u8>> = (0..125).map(|n| tar(&[&format!("f{n:03} = {n}")])).collect();
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    let node = Node::new();
+    let id = node.load_one(&archive(&[], &layers));
+    assert_eq!(names(&node.images.prepare("c", Some(&id)).unwrap()).len(), 125);
+}

@@ -1,0 +1,6 @@
+//! What only a real kernel, asked by root, can show: mounts attached nowhere, confinement.
+
+#[cfg(test)]
+mod node {
+    mod mount;
+}
