@@ -136,7 +136,13 @@ impl Building {
             matches!(&request.networks[..], [(only, _)] if registry.find(only)?.network.driver == "host");
         row.namespace = (!host).then(String::new);
         let mut ports = Vec::new();
-        for (reference, spec) in &request.networks {
+        let none = [("none".to_owned(), EndpointSpec::default())];
+        let networks = if request.networks.is_empty() {
+            &none[..]
+        } else {
+            &request.networks
+        };
+        for (reference, spec) in networks {
             let taken: Vec<_> = row
                 .joined
                 .iter()
