@@ -111,7 +111,7 @@ fn containers_find_each_other_by_every_name() {
 }
 
 #[test]
-fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
+fn a_shared_alias_names_each_now_and_then_and_who_has_gone_no_more() {
     let node = shop();
     let asking = node.attach("asking", "shop");
     for name in ["one", "two"] {
@@ -120,7 +120,7 @@ fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
             request.networks[0].1.aliases = vec!["web".to_owned()];
         });
     }
-    let last: std::collections::BTreeSet<_> = (0..2).map(|_| asking.look_up("web", A).address()).collect();
+    let last: std::collections::BTreeSet<_> = (0..64).map(|_| asking.look_up("web", A).address()).collect();
     assert_eq!(last.len(), 2);
     node.networks().detach(&id("one")).unwrap();
     assert_eq!(asking.look_up("web", A).answers, 1);
@@ -142,7 +142,7 @@ fn links_are_known_to_their_container_only() {
     let linked = node.attach_with("linked", "bridge", |request| {
         request.networks[0].1.links = vec!["legacy:old".to_owned()]
     });
-    let line = format!("{}\told legacy\n", legacy.ip());
+    let line = format!("{}\told legacy legacy\n", legacy.ip());
     assert!(linked.sandbox.hosts.contains(&line), "{}", linked.sandbox.hosts);
 }
 
