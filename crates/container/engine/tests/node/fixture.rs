@@ -36,7 +36,9 @@ pub(crate) struct Daemon {
 }
 
 impl Node {
+    /// In a network namespace of its own, which everything that this thread starts shares.
     pub(crate) fn start() -> Self {
+        sys::netns::unshare().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let name = directory.path().file_name().unwrap().to_string_lossy();
         // Links have names of at most 15 bytes.
@@ -118,15 +120,8 @@ impl Node {
             let images = Images::open(images, kept.clone(), holder.clone(), time.clone()).unwrap();
             let image = probe_image(&images);
             let networks = network::Config {
-                instance,
-                run_dir: run,
-                pools: vec![network::Pool {
-                    base: "10.213.0.0/16".into(),
-                    size: 24,
-                }],
-                publish_on: std::net::Ipv4Addr::UNSPECIFIED.into(),
-                ready: 0,
-                resolv_conf: "/etc/resolv.conf".into(),
+                ready: 4,
+                ..network::Config::new(&instance, run)
             };
             let networks =
                 Networks::open(networks, kept, holder, time, Rng::from_os().unwrap(), handle).unwrap();
