@@ -106,6 +106,7 @@ impl Node {
                 publish_on: std::net::Ipv4Addr::UNSPECIFIED.into(),
                 ready: 0,
                 resolv_conf: "/etc/resolv.conf".into(),
+                hosts: "/etc/hosts".into(),
             };
             let networks =
                 Networks::open(networks, kept, holder, time, Rng::from_os().unwrap(), handle).unwrap();
