@@ -174,7 +174,7 @@ fn converse(
                     .push(format!("{}: {reason}", program.line(op).unwrap_or_default()));
                 Ok(false)
             }
-            Event::Failed { op, errno } => Err(describe(program, op, errno)),
+            Event::Failed { op, errno } => Err(failure(program, op, errno)),
             // Also when something killed the process on the way: then its exit status tells.
             Event::Created | Event::Started => Ok(true),
         });
@@ -199,7 +199,9 @@ fn follow(process: &mut Process, pid: i32) -> Result<(), LaunchError> {
     Ok(())
 }
 
-fn describe(program: &Program, op: u32, errno: i32) -> LaunchError {
+/// Says in the container's terms which operation of its program has failed.
+#[must_use]
+pub fn failure(program: &Program, op: u32, errno: i32) -> LaunchError {
     let source = io::Error::from_raw_os_error(errno);
     let operation = program.line(op).unwrap_or_default();
     match program.executable(op) {

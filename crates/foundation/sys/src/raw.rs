@@ -243,6 +243,22 @@ pub(crate) fn propagation(path: &CStr, flags: u64) -> Result<()> {
     unsafe { call!(SYS_mount, 0, path.as_ptr(), 0, flags, 0) }.map(drop)
 }
 
+/// `mount(kind, path, kind, 0, data)`.
+pub(crate) fn mount(kind: &CStr, path: &CStr, data: &CStr) -> Result<()> {
+    // SAFETY: all are C strings.
+    unsafe {
+        call!(
+            SYS_mount,
+            kind.as_ptr(),
+            path.as_ptr(),
+            kind.as_ptr(),
+            0,
+            data.as_ptr()
+        )
+    }
+    .map(drop)
+}
+
 pub(crate) fn open_tree(dir: RawFd, path: &CStr, flags: u32) -> Result<OwnedFd> {
     let flags = flags | libc::OPEN_TREE_CLOEXEC;
     // SAFETY: `path` is a C string.

@@ -40,7 +40,8 @@ impl CgroupDirectories {
 
     /// Files to which a process writes `0` to join; the unified hierarchy is joined by `clone3`,
     /// which takes no lock shared by all of the host.
-    pub(super) fn joins(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn joins(&self) -> Vec<PathBuf> {
         Cgroup {
             v1: self.v1.clone(),
             unified: None,
@@ -80,18 +81,29 @@ impl CgroupDirectories {
 }
 
 /// A container's cgroup, planned and not yet made.
-pub(super) struct Prepared {
+#[derive(Clone, Debug)]
+pub struct Prepared {
     layout: Layout,
     planned: cgroup::Plan,
-    pub(super) directories: CgroupDirectories,
-    pub(super) mounts: Vec<CgroupMount>,
+    /// Its directories.
+    pub directories: CgroupDirectories,
+    /// The hierarchies as the container may see them.
+    pub mounts: Vec<CgroupMount>,
 }
 
 impl Prepared {
-    /// Plans the cgroup with its limits: `linux.cgroupsPath`, or the container's id at the top of
-    /// each hierarchy.
+    /// Plans the cgroup on this host, whose hierarchies are read anew.
     pub(super) fn new(linux: &Linux, id: &str) -> Result<Self, RuntimeError> {
         let layout = Layout::read().map_err(|source| RuntimeError::cgroup(id, source))?;
+        Self::plan(layout, linux, id)
+    }
+
+    /// Plans the cgroup with its limits: `linux.cgroupsPath`, or the container's id at the top of
+    /// each hierarchy.
+    ///
+    /// # Errors
+    /// The path leads out of the hierarchies, or this host cannot limit what is to be limited.
+    pub fn plan(layout: Layout, linux: &Linux, id: &str) -> Result<Self, RuntimeError> {
         let path = group_path(&linux.cgroups_path, id)?;
         let configured = linux.resources.clone().unwrap_or_default();
         let devices = plan::device_rules(&configured.devices);
@@ -116,12 +128,17 @@ impl Prepared {
         })
     }
 
-    pub(super) fn make(&self) -> io::Result<()> {
+    /// Makes the groups and applies the limits; on an error nothing is left.
+    ///
+    /// # Errors
+    /// The kernel's; the message names the limit.
+    pub fn make(&self) -> io::Result<()> {
         Cgroup::create(&self.layout, &self.planned).map(drop)
     }
 
     /// Whether `/sys/fs/cgroup` is the unified hierarchy alone.
-    pub(super) fn cgroup2(&self) -> bool {
+    #[must_use]
+    pub const fn cgroup2(&self) -> bool {
         self.layout.v1.is_empty()
     }
 }

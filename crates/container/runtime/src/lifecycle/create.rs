@@ -173,7 +173,8 @@ fn run_create_hooks(spec: &Spec, process: &Process, record: &Record) -> Result<(
 }
 
 /// The namespaces (CLONE_NEW* bits) in which a process differs from this one.
-pub(super) fn own_namespaces(pid: i32) -> u32 {
+#[must_use]
+pub fn own_namespaces(pid: i32) -> u32 {
     let file = |pid: &str, name: &str| {
         fs::metadata(format!("/proc/{pid}/ns/{name}"))
             .ok()

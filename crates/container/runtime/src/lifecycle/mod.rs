@@ -15,8 +15,8 @@ mod resources;
 mod signal;
 mod start;
 
-pub use cgroups::CgroupDirectories;
-pub use create::{Create, Created};
+pub use cgroups::{CgroupDirectories, Prepared};
+pub use create::{Create, Created, own_namespaces};
 pub use exec::Exec;
 pub use record::Record;
 

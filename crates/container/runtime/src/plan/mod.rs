@@ -12,6 +12,7 @@ mod devices;
 mod error;
 mod namespaces;
 mod options;
+mod overlay;
 mod process;
 mod rootfs;
 mod sysctl;
@@ -22,6 +23,7 @@ pub(crate) use devices::rules as device_rules;
 pub use error::PlanError;
 pub(crate) use namespaces::{bit as namespace_bit, join_container};
 pub(crate) use options::names as mount_option_names;
+pub use overlay::Overlay;
 
 use std::path::{Path, PathBuf};
 
@@ -74,6 +76,9 @@ pub struct Context<'a> {
     pub apparmor: bool,
     /// The host has a PTY socket to send the terminal's master to; needed by `process.terminal`.
     pub console: bool,
+    /// What the root file system is made of; `root.path` is then only where the process attaches
+    /// it in its own mount namespace. Without it the root is the directory `root.path`.
+    pub overlay: Option<&'a Overlay>,
 }
 
 impl<'a> Context<'a> {
@@ -94,6 +99,7 @@ impl<'a> Context<'a> {
             capabilities: CapabilitySet::EMPTY,
             apparmor: false,
             console: false,
+            overlay: None,
         }
     }
 }
@@ -109,7 +115,8 @@ pub struct CgroupMount {
     pub path: PathBuf,
 }
 
-/// A descriptor that the launcher puts into the program's first slots, in this order.
+/// A descriptor that the launcher puts into the program's first slots. Standard streams, or the
+/// console socket in their place, come first, which is where the supervisor puts those it makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
     /// The FIFO that `start` writes to.
@@ -151,11 +158,10 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     error::refuse_listener(context.filter)?;
     let namespaces = Namespaces::of(&linux)?;
 
-    let mut given = namespaces.given();
-    let mut draft = Draft::new(&mut given, process, context);
+    let mut draft = Draft::new(namespaces.given(), process, context);
     draft.enter_cgroup(context);
     draft.caller_rights(process, namespaces.staged());
-    namespaces.enter(&mut draft.builder);
+    namespaces.enter(&mut draft.builder, draft.joined);
     rootfs::build(&mut draft, spec, root, &linux, context)?;
     if let Some(personality) = &linux.personality {
         draft.builder.push(Op::Personality {
@@ -164,7 +170,7 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
     }
     draft.identify(process, context)?;
     draft.run(process, context)?;
-    draft.finish(given, namespaces.cloned(), context)
+    draft.finish(namespaces.cloned(), context)
 }
 
 /// Plans another process in a running container, whose namespaces are those of the process that
@@ -173,15 +179,14 @@ pub fn create(spec: &Spec, context: &Context<'_>) -> Result<Plan, PlanError> {
 /// `namespaces` are the CLONE_NEW* bits in which that process differs from the caller.
 pub fn exec(process: &Process, namespaces: u32, context: &Context<'_>) -> Result<Plan, PlanError> {
     error::refuse_unsupported_process(process)?;
-    let mut given = vec![Given::Container];
-    let mut draft = Draft::new(&mut given, process, context);
+    let mut draft = Draft::new(vec![Given::Container], process, context);
     draft.enter_cgroup(context);
     draft.caller_rights(process, true);
-    join_container(&mut draft.builder, Slot(0), namespaces);
+    join_container(&mut draft.builder, draft.joined, namespaces);
     draft.open_running_container(process, context)?;
     draft.identify(process, context)?;
     draft.run(process, context)?;
-    draft.finish(given, 0, context)
+    draft.finish(0, context)
 }
 
 /// personality(2): the domain's own number.
@@ -198,6 +203,9 @@ pub(crate) const STREAMS: u32 = 3;
 /// A program being written, with the slots that several parts of it use.
 struct Draft {
     builder: Builder,
+    given: Vec<Given>,
+    /// The first of the descriptors whose namespaces are joined.
+    joined: Slot,
     gate: Option<Slot>,
     console: Option<Slot>,
     stdio: Option<[Slot; 3]>,
@@ -211,17 +219,19 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(given: &mut Vec<Given>, process: &Process, context: &Context<'_>) -> Self {
-        let mut take = |what: Given| {
-            given.push(what);
-            Slot(u8::try_from(given.len() - 1).unwrap_or(Slot::NONE.0))
-        };
-        let gate = context.gate.then(|| take(Given::StartGate));
-        let console = (process.terminal && context.console).then(|| take(Given::ConsoleSocket));
-        let stdio = (context.stdio && console.is_none()).then(|| [0, 1, 2].map(|fd| take(Given::Stdio(fd))));
-        let builder = Builder::new(u8::try_from(given.len()).unwrap_or(u8::MAX));
+    fn new(joined: Vec<Given>, process: &Process, context: &Context<'_>) -> Self {
+        let mut given = Vec::new();
+        let console = (process.terminal && context.console).then(|| give(&mut given, Given::ConsoleSocket));
+        let stdio = (context.stdio && console.is_none())
+            .then(|| [0, 1, 2].map(|fd| give(&mut given, Given::Stdio(fd))));
+        let first = slot(given.len());
+        given.extend(joined);
+        let gate = context.gate.then(|| give(&mut given, Given::StartGate));
+        let builder = Builder::new(slot(given.len()).0);
         Self {
             builder,
+            given,
+            joined: first,
             gate,
             console,
             stdio,
@@ -251,13 +261,23 @@ impl Draft {
         }
     }
 
-    fn finish(self, given: Vec<Given>, namespaces: u32, context: &Context<'_>) -> Result<Plan, PlanError> {
+    fn finish(self, namespaces: u32, context: &Context<'_>) -> Result<Plan, PlanError> {
         Ok(Plan {
             program: self.builder.finish()?,
-            given,
+            given: self.given,
             namespaces,
             inherit: STREAMS + context.preserve_fds,
             warnings: self.warnings,
         })
     }
+}
+
+/// Appends a descriptor to what is given, and answers its slot.
+fn give(given: &mut Vec<Given>, what: Given) -> Slot {
+    given.push(what);
+    slot(given.len() - 1)
+}
+
+fn slot(index: usize) -> Slot {
+    Slot(u8::try_from(index).unwrap_or(Slot::NONE.0))
 }

@@ -87,7 +87,7 @@ impl Namespaces {
         self.new & kind != 0 || self.joined.iter().any(|(joined, _)| *joined == kind)
     }
 
-    /// The namespace files, which are the program's first slots.
+    /// The namespace files, in the order in which they are entered.
     pub(super) fn given(&self) -> Vec<Given> {
         self.joined
             .iter()
@@ -107,8 +107,9 @@ impl Namespaces {
         if self.staged() { 0 } else { self.new & !CGROUP }
     }
 
-    pub(super) fn enter(&self, builder: &mut Builder) {
-        for (slot, (kinds, _)) in (0u8..).zip(&self.joined) {
+    /// `first` is the slot of the first namespace file.
+    pub(super) fn enter(&self, builder: &mut Builder, first: Slot) {
+        for (slot, (kinds, _)) in (first.0..).zip(&self.joined) {
             builder.push(Op::Join {
                 of: Slot(slot),
                 kinds: *kinds,

@@ -19,7 +19,7 @@ pub(super) fn build(
     context: &Context<'_>,
 ) -> Result<(), PlanError> {
     let namespaces = Namespaces::of(linux)?;
-    let slot = attach_root(draft, root, linux, context);
+    let slot = attach_root(draft, root, linux, context)?;
     let mut tree = Tree {
         draft,
         root: slot,
@@ -73,7 +73,12 @@ fn is_bind(mount: &Mount) -> bool {
 }
 
 /// The root becomes a mount of its own, in a tree that no longer tells the host what happens in it.
-fn attach_root(draft: &mut Draft, root: &Root, linux: &Linux, context: &Context<'_>) -> Slot {
+fn attach_root(
+    draft: &mut Draft,
+    root: &Root,
+    linux: &Linux,
+    context: &Context<'_>,
+) -> Result<Slot, PlanError> {
     let builder = &mut draft.builder;
     let propagation = linux.rootfs_propagation.map_or(libc::MS_SLAVE, propagation_type);
     let path = builder.text("/");
@@ -84,6 +89,9 @@ fn attach_root(draft: &mut Draft, root: &Root, linux: &Linux, context: &Context<
     let path = builder.text(context.bundle.join(&root.path).as_os_str().as_encoded_bytes());
     if propagation == libc::MS_SHARED {
         builder.push(Op::PrivateParent { path });
+    }
+    if let Some(overlay) = context.overlay {
+        return overlay.attach(builder, path);
     }
     let out = builder.slot();
     let flags = libc::OPEN_TREE_CLONE | libc::AT_RECURSIVE.cast_unsigned();
@@ -99,7 +107,7 @@ fn attach_root(draft: &mut Draft, root: &Root, linux: &Linux, context: &Context<
         path,
         flags: 0,
     });
-    out
+    Ok(out)
 }
 
 /// procfs and sysfs go exactly where they are said to go: what is covered below them must not be

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use sys::pty::Size;
+use sys::socket::SeqPacket;
 use sys::{pipe, pty};
 
 use crate::log::{Counters, StreamName};
@@ -27,6 +28,10 @@ pub(super) struct Handles {
     pub(super) logged_output: Option<Arc<OwnedFd>>,
     pub(super) logged_error: Option<Arc<OwnedFd>>,
     pub(super) counters: Option<Arc<Counters>>,
+    /// Where the master of a terminal that the program opens itself will arrive.
+    pub(super) console: Option<OwnedFd>,
+    /// Where the copy of that terminal's output will go.
+    pub(super) console_copy: Option<OwnedFd>,
 }
 
 impl Handles {
@@ -69,6 +74,34 @@ impl Handles {
     }
 }
 
+impl Handles {
+    /// Takes the terminal that the program has opened, which it sent before it said that it runs,
+    /// and answers what the pump is to read of it. A program that died before has sent none.
+    pub(super) fn receive_console(&mut self, size: Size) -> io::Result<Option<Source>> {
+        let Some(socket) = self.console.take() else {
+            return Ok(None);
+        };
+        let mut packet = SeqPacket::from(socket).receive(&mut [0; 64])?;
+        let master = packet.descriptors.pop().ok_or(io::ErrorKind::UnexpectedEof)?;
+        pipe::set_nonblocking(&master)?;
+        if size.rows != 0 {
+            pty::resize(&master, size)?;
+        }
+        let copy = self.console_copy.take();
+        let source = self.counters.is_some().then(|| master.try_clone()).transpose()?;
+        self.input = Some(master);
+        Ok(source.map(|reader| {
+            let reader = Arc::new(reader);
+            self.logged_output = Some(reader.clone());
+            Source {
+                name: StreamName::Stdout,
+                reader,
+                copy,
+            }
+        }))
+    }
+}
+
 /// Standard streams that have been made: the process's ends, and ours.
 pub(super) struct Made {
     pub(super) slots: Vec<OwnedFd>,
@@ -100,6 +133,7 @@ pub(super) fn make(
         }
         Stdio::Pipes { stdin } => made.pipes(stdin, owner, logged, attach)?,
         Stdio::Terminal { rows, columns } => made.terminal(Size { rows, columns }, owner, logged, attach)?,
+        Stdio::Console { .. } => made.console(logged && attach)?,
     }
     Ok(made)
 }
@@ -132,6 +166,20 @@ impl Made {
             self.log(StreamName::Stdout, pty.master.try_clone()?, attach)?;
         }
         self.handles.input = Some(pty.master);
+        Ok(())
+    }
+
+    /// The terminal itself comes when the program has opened it ([`Handles::receive_console`]).
+    fn console(&mut self, copied: bool) -> io::Result<()> {
+        let (ours, theirs) = SeqPacket::pair()?;
+        ours.set_nonblocking(true)?;
+        self.slots.push(theirs.into());
+        self.handles.console = Some(ours.into());
+        if copied {
+            let (reader, writer) = pipe::copy_target()?;
+            self.handles.output = Some(reader);
+            self.handles.console_copy = Some(writer);
+        }
         Ok(())
     }
 

@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use sys::epoll::{Epoll, Interest, Ready, Signals, Timer};
+use sys::pty::Size;
 use sys::socket::{SeqPacket, SeqPacketListener};
 use sys::{clock, launch, pidfd};
 
-use crate::protocol::{DecodeError, Event, MAX_MESSAGE, Message, Name, Outcome, Reason, Reply, Request};
+use crate::protocol::{
+    DecodeError, Event, MAX_MESSAGE, Message, Name, Outcome, Reason, Reply, Request, Stdio,
+};
 use crate::pump::{Command, Mailbox, Pump, Report};
 use crate::table::{Action, Connection, Table};
 use crate::{Config, Error};
@@ -296,6 +299,9 @@ impl Driver {
     }
 
     fn hear_event(&mut self, number: u64, event: launch::Event) {
+        if matches!(event, launch::Event::Started | launch::Event::Created) {
+            self.receive_console(number);
+        }
         if let Some(handles) = self.handles.get_mut(&number) {
             match event {
                 launch::Event::Started | launch::Event::Created => handles.channel = None,
@@ -308,6 +314,22 @@ impl Driver {
         }
         let actions = self.table.said(number, event);
         self.act(actions);
+    }
+
+    fn receive_console(&mut self, number: u64) {
+        let Some(Stdio::Console { rows, columns }) = self.table.by_number(number).map(|life| &life.stdio)
+        else {
+            return;
+        };
+        let size = Size {
+            rows: *rows,
+            columns: *columns,
+        };
+        let handles = self.handles.get_mut(&number);
+        // Without a terminal the process has ended, or has none and nobody to read from.
+        if let Some(Ok(Some(source))) = handles.map(|handles| handles.receive_console(size)) {
+            self.commands.push(Command::Read(number, vec![source]));
+        }
     }
 
     fn adopted_ended(&mut self, number: u64) {

@@ -79,7 +79,7 @@ impl Driver {
 
     fn is_terminal(&self, number: u64) -> bool {
         let life = self.table.by_number(number);
-        life.is_some_and(|life| matches!(life.stdio, Stdio::Terminal { .. }))
+        life.is_some_and(|life| life.stdio.is_terminal())
     }
 
     /// A terminal has no end of input but what its line discipline makes of a character.
@@ -105,7 +105,7 @@ impl Driver {
             Some(life) if matches!(life.stdio, Stdio::Pipes { .. }) => {
                 &[StreamName::Stdout, StreamName::Stderr]
             }
-            Some(life) if matches!(life.stdio, Stdio::Terminal { .. }) => &[StreamName::Stdout],
+            Some(life) if life.stdio.is_terminal() => &[StreamName::Stdout],
             _ => &[],
         };
         let pipes: io::Result<Vec<(OwnedFd, OwnedFd)>> = names.iter().map(|_| pipe::copy_target()).collect();

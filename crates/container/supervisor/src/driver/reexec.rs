@@ -97,11 +97,13 @@ impl Driver {
                     output,
                     error,
                     counters,
+                    console,
+                    console_copy,
                     // The pump's streams carry them over.
                     logged_output: _,
                     logged_error: _,
                 } = handles;
-                let fds = [pidfd, channel, input, output, error]
+                let fds = [pidfd, channel, input, output, error, console, console_copy]
                     .into_iter()
                     .map(|fd| fd.map(number))
                     .collect();
@@ -210,6 +212,7 @@ impl Driver {
         let mut fds = saved.fds.into_iter().map(claim);
         let mut next = || fds.next().transpose().map(Option::flatten);
         let (pidfd, channel, input, output, error) = (next()?, next()?, next()?, next()?, next()?);
+        let (console, console_copy) = (next()?, next()?);
         if let Some(channel) = &channel {
             self.epoll
                 .add(channel, token::CHANNEL | saved.life, Interest::READ)?;
@@ -229,6 +232,8 @@ impl Driver {
                 logged_output: pump.reader(saved.life, StreamName::Stdout),
                 logged_error: pump.reader(saved.life, StreamName::Stderr),
                 counters,
+                console,
+                console_copy,
             },
         );
         Ok(())

@@ -184,7 +184,9 @@ impl LogFile {
             let (file, length) = self.open_current()?;
             // Cuts off a torn entry, unless somebody has replaced the file meanwhile.
             self.size = self.size.min(length);
-            file.set_len(self.size)?;
+            if length > 0 {
+                file.set_len(self.size)?;
+            }
             self.file = Some(file);
         }
         if self.spec.max_size > 0 && self.size >= self.spec.max_size {

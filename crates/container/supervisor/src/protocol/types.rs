@@ -138,7 +138,8 @@ wire_struct! {
 }
 
 wire_enum! {
-    /// Where a process's standard streams go. They are the program's slots 0, 1 and 2.
+    /// Where a process's standard streams go. They are the program's slots 0, 1 and 2, but for
+    /// `Console`.
     pub enum Stdio {
         /// `/dev/null`, all three.
         0 Null {}
@@ -156,6 +157,15 @@ wire_enum! {
         }
         /// The first three descriptors of the request, which the supervisor does not keep.
         3 Given {}
+        /// A pseudo-terminal, all three, that the program opens in the container's own devpts
+        /// (`Console`): slot 0 is the socket that it sends the master to, the request's slots
+        /// follow from 1 on.
+        4 Console {
+            /// Lines; 0 to leave the size as it is.
+            rows: u16,
+            /// Characters in a line.
+            columns: u16
+        }
     }
 }
 
@@ -212,6 +222,13 @@ wire_enum! {
         }
         /// It has ended, and nobody can say how (an adopted process on Linux before 6.15).
         1 Unknown {}
+    }
+}
+
+impl Stdio {
+    /// Whether the process has a terminal.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal { .. } | Self::Console { .. })
     }
 }
 

@@ -171,6 +171,7 @@ impl<'a> Init<'a> {
             Op::Chdir { path, flags } => identity::chdir(text(path), flags),
             Op::Groups { groups } => identity::groups(words(groups)),
             Op::OwnStreams { uid, gid } => identity::own_streams(uid, gid),
+            Op::Mount { kind, path, data } => raw::mount(text(kind), text(path), text(data)),
             Op::Ids { uid, gid } => raw::setresgid(gid).and_then(|()| raw::setresuid(uid)),
             Op::BoundingSet { keep } => identity::bounding_set(keep),
             Op::Capabilities {

@@ -284,6 +284,9 @@ operations! {
     44 Directory { root: Slot = s0, path: Text = a }
     /// Give the standard streams to a user.
     45 OwnStreams { uid: u32 = a, gid: u32 = b }
+    /// `mount(kind, path, kind, 0, data)`: a filesystem whose options do not fit into fsconfig's
+    /// values, put in place at once.
+    46 Mount { kind: Text = a, path: Text = b, data: Text = c }
 }
 
 /// Flag of [`Op::Write`]: a refusal is a warning.

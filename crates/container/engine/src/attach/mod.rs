@@ -1,0 +1,18 @@
+//! Clients at a container's streams.
+//!
+//! The supervisor makes one copy of a process's output at a time, so the daemon hands it out: a
+//! [`Hub`] for each process reads the copy, while somebody is attached, and passes every chunk to
+//! everybody. A client that reads slowly slows the process down, as upstream has it; one that goes
+//! is forgotten with the next chunk. What nobody reads is in the log and nowhere else.
+
+mod container;
+mod hub;
+mod input;
+
+pub(crate) use hub::{Client, Hub};
+pub use input::Input;
+
+/// Chunks that wait for a client; with [`CHUNK`] this bounds what an attached client costs.
+const BACKLOG: usize = 16;
+/// Most bytes of a chunk.
+const CHUNK: usize = 16 * 1024;

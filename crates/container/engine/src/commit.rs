@@ -1,0 +1,115 @@
+//! A container's changes: shown, made into an image, written as an archive.
+
+use std::sync::Arc;
+
+use image::{Change, Commit, CommitLayer, Digest, HistoryRow, ImageConfig, Reference, RunConfig};
+
+use crate::container::Container;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::state::Status;
+use crate::table::Entry;
+use crate::tasks::{apart, blocking};
+
+/// How a container is made into an image.
+#[derive(Clone, Debug, Default)]
+pub struct CommitOptions {
+    /// The image's tag.
+    pub reference: Option<Reference>,
+    /// Why.
+    pub comment: String,
+    /// By whom.
+    pub author: String,
+    /// Whether the container is frozen meanwhile.
+    pub pause: bool,
+    /// The image's configuration, complete; absent for that of the container's image.
+    pub config: Option<RunConfig>,
+}
+
+impl Engine {
+    /// What differs from the image.
+    ///
+    /// # Errors
+    /// The layers cannot be read.
+    pub async fn changes(&self, reference: &str) -> Result<Vec<Change>, Error> {
+        let (engine, container) = (self.clone(), self.find(reference)?);
+        blocking(move || {
+            let rootfs = engine.root_of(&container)?;
+            rootfs.changes().map_err(Error::system("the container's changes"))
+        })
+        .await
+    }
+
+    /// Makes a container into an image.
+    ///
+    /// # Errors
+    /// The container is being removed, or the image cannot be written.
+    pub async fn commit(&self, reference: &str, options: CommitOptions) -> Result<Digest, Error> {
+        let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
+        apart(async move { engine.commit_entry(&entry, options).await }).await
+    }
+
+    async fn commit_entry(&self, entry: &Arc<Entry>, options: CommitOptions) -> Result<Digest, Error> {
+        let container = entry.get();
+        let id = &container.id;
+        match container.state.status {
+            Status::Removing => {
+                let text = format!("You cannot commit container {id} which is being removed");
+                return Err(Error::Conflict(text));
+            }
+            Status::Dead => {
+                let text = format!("You cannot commit container {id} which is Dead");
+                return Err(Error::Conflict(text));
+            }
+            _ => {}
+        }
+        let pause = options.pause && container.state.status == Status::Running;
+        if pause {
+            self.set_frozen(entry, true).await?;
+        }
+        let (engine, committed, tag) = (self.clone(), container.clone(), options.reference.clone());
+        let image = blocking(move || engine.commit_container(&committed, options)).await;
+        if pause && let Err(error) = self.set_frozen(entry, false).await {
+            tracing::warn!(%id, %error, "a container stays frozen after its commit");
+        }
+        let image = image?;
+        let reference = tag.map(|tag| tag.familiar()).unwrap_or_default();
+        let about = [("comment", reference), ("imageID", image.to_string())];
+        self.tell(&container, "commit", &about);
+        Ok(image)
+    }
+
+    fn commit_container(&self, container: &Container, options: CommitOptions) -> Result<Digest, Error> {
+        let parent = container
+            .image
+            .as_ref()
+            .and_then(|image| image.id.parse::<Digest>().ok());
+        let below = parent.as_ref().and_then(|id| self.0.images.get(id));
+        let mut config = below
+            .as_ref()
+            .map_or_else(ImageConfig::default, |image| image.config.clone());
+        let now = self.now();
+        config.created = Some(now);
+        config.author = options.author.clone();
+        if let Some(run) = options.config {
+            config.config = run;
+        }
+        let history = HistoryRow {
+            created: Some(now),
+            author: options.author,
+            created_by: container.spec.args.join(" "),
+            comment: options.comment,
+            ..HistoryRow::default()
+        };
+        let rootfs = self.root_of(container)?;
+        let image = self.0.images.commit(Commit {
+            parent: parent.as_ref(),
+            layer: CommitLayer::Copy(&rootfs),
+            config,
+            history,
+            reference: options.reference,
+            lease: None,
+        })?;
+        Ok(image.id)
+    }
+}

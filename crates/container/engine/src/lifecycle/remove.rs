@@ -1,0 +1,112 @@
+//! Remove: the row first, durably; everything else is found and cleared by whoever comes next.
+
+use std::sync::Arc;
+
+use store::Durability;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::request::Remove;
+use crate::state::Status;
+use crate::table::Entry;
+use crate::tasks::{apart, blocking};
+
+impl Engine {
+    /// Removes a container. It is forgotten durably when this returns; its files go in the
+    /// background.
+    ///
+    /// # Errors
+    /// It runs and force was not asked for, or it is being removed already.
+    pub async fn remove(&self, reference: &str, remove: Remove) -> Result<(), Error> {
+        let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
+        apart(async move {
+            engine.check_removable(&entry, remove.force)?;
+            loop {
+                engine.stop_for_removal(&entry).await?;
+                let removed = engine.remove_entry(&entry, remove.volumes, Durability::Durable).await;
+                // It was being started when it was told to end.
+                if removed.is_ok() || !remove.force || !entry.get().state.status.is_running() {
+                    return removed;
+                }
+            }
+        })
+        .await
+    }
+
+    fn check_removable(&self, entry: &Entry, force: bool) -> Result<(), Error> {
+        let container = entry.get();
+        let (name, status) = (&container.name, container.state.status);
+        match status {
+            Status::Removing => Err(Error::Conflict(format!(
+                "removal of container {name} is already in progress"
+            ))),
+            Status::Paused if !force => Err(Error::Conflict(format!(
+                "cannot remove container \"/{name}\": container is paused and must be unpaused first"
+            ))),
+            status if status.is_running() && !force => Err(Error::Conflict(format!(
+                "cannot remove container \"/{name}\": container is {status}: stop the container before \
+                 removing or force remove"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn stop_for_removal(&self, entry: &Arc<Entry>) -> Result<(), Error> {
+        if !entry.get().state.status.is_running() {
+            return Ok(());
+        }
+        match self.kill_entry(entry).await {
+            // It has ended by itself.
+            Ok(()) | Err(Error::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn remove_entry(
+        &self,
+        entry: &Arc<Entry>,
+        volumes: bool,
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let turn = entry.operation.lock().await;
+        let before = entry.change(|container| {
+            let before = container.state.status;
+            if !before.has_process() {
+                container.state.status = Status::Removing;
+            }
+            before
+        });
+        let name = entry.get().name.clone();
+        if before == Status::Removing {
+            let text = format!("removal of container {name} is already in progress");
+            return Err(Error::Conflict(text));
+        }
+        if before.has_process() {
+            return Err(Error::Conflict(format!(
+                "cannot remove container \"/{name}\": container is {before}: stop the container before \
+                 removing or force remove"
+            )));
+        }
+        if let Some(restart) = entry.run().restart.take() {
+            restart.abort();
+        }
+        if let Err(error) = self.0.rows.forget(entry, durability).await {
+            entry.change(|container| container.state.status = before);
+            return Err(error);
+        }
+        let container = entry.get();
+        self.0.table.remove(&entry.id);
+        self.forget_execs(&entry.id);
+        let (engine, gone) = (self.clone(), container.clone());
+        blocking(move || engine.release_volumes(&gone, volumes)).await;
+        self.tell(&container, "destroy", &[]);
+        entry.signals.send_modify(|signals| signals.removed = true);
+        drop(turn);
+        let engine = self.clone();
+        let cleared = async move {
+            engine.discard_files(&container.id).await;
+        };
+        self.0.background.spawn(cleared);
+        Ok(())
+    }
+}

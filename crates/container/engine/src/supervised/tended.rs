@@ -1,0 +1,202 @@
+//! What the daemon holds of each process, and how a new supervisor gets it.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use supervisor::protocol::{
+    Entry as Known, ExitRecord, Key, LogSpec, Name, Outcome, Phase, Reply, Request, Stdio, Streams,
+};
+
+use super::process::Sorted;
+use super::{Notice, Supervisor, SupervisorError, borrow};
+
+/// What is held of one process.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) pid: u32,
+    pub(super) pidfd: Arc<OwnedFd>,
+    pub(super) stdio: Stdio,
+    pub(super) log: Option<LogSpec>,
+    pub(super) input: Option<Arc<OwnedFd>>,
+    /// Never read: the supervisor's pump is the only reader.
+    pub(super) logged: [Option<Arc<OwnedFd>>; 2],
+}
+
+/// All processes whose end has not been processed.
+#[derive(Debug, Default)]
+pub(super) struct Tended(BTreeMap<Key, Entry>);
+
+impl Tended {
+    pub(super) fn insert(&mut self, key: Key, entry: Entry) {
+        self.0.insert(key, entry);
+    }
+
+    pub(super) fn close_input(&mut self, key: &Key) {
+        if let Some(entry) = self.0.get_mut(key) {
+            entry.input = None;
+        }
+    }
+}
+
+/// A process that the supervisor has.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// What it is called.
+    pub(crate) key: Key,
+    /// Its id on the host.
+    pub(crate) pid: u32,
+    /// Where in its life it is.
+    pub(crate) phase: Phase,
+}
+
+impl Supervisor {
+    /// Every process that the supervisor has; what belongs to a running one is held from now on.
+    /// `logs` tells what each of them is logged to, which the supervisor does not repeat.
+    pub(crate) async fn entries(
+        &self,
+        logs: impl Fn(&Key) -> Option<LogSpec>,
+    ) -> Result<Vec<Found>, SupervisorError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            match self.call(&Request::NextEntry { after }, &[]).await? {
+                (Reply::Entry { entry }, fds) => {
+                    after = Some(entry.key.clone());
+                    found.push(self.known(entry, fds, &logs));
+                }
+                (Reply::End {}, _) => return Ok(found),
+                (other, _) => return Err(SupervisorError::unexpected(&other)),
+            }
+        }
+    }
+
+    fn known(&self, known: Known, fds: Vec<OwnedFd>, logs: &impl Fn(&Key) -> Option<LogSpec>) -> Found {
+        let Known {
+            key,
+            pid,
+            phase,
+            stdio,
+            logged,
+            streams,
+            ..
+        } = known;
+        let sorted = Sorted::new(streams, fds);
+        if let Some(pidfd) = sorted.pidfd {
+            let entry = Entry {
+                pid,
+                pidfd: Arc::new(pidfd),
+                stdio,
+                log: logged.then(|| logs(&key)).flatten(),
+                input: sorted.input.map(Arc::new),
+                logged: sorted.logged,
+            };
+            self.tended().insert(key.clone(), entry);
+        }
+        Found { key, pid, phase }
+    }
+
+    /// The process behind a key, for as long as its end has not been processed.
+    pub(crate) fn pidfd(&self, key: &Key) -> Option<Arc<OwnedFd>> {
+        self.tended().0.get(key).map(|entry| entry.pidfd.clone())
+    }
+
+    /// The write end of a process's input, or its terminal.
+    pub(crate) fn input(&self, key: &Key) -> Option<Arc<OwnedFd>> {
+        self.tended().0.get(key).and_then(|entry| entry.input.clone())
+    }
+
+    /// Lets go of a process whose end has been processed.
+    pub(crate) fn forget(&self, key: &Key) {
+        self.tended().0.remove(key);
+    }
+
+    /// Gives a new supervisor everything that is held. One that it does not take is one that it
+    /// has already (the connection was lost, not the supervisor) or one whose end nobody will hear.
+    pub(super) async fn hand_back(&self) {
+        let all: Vec<(Key, Entry)> = self.tended().0.clone().into_iter().collect();
+        for (key, entry) in all {
+            match self.hand_over(&key, &entry).await {
+                // Adopted although its log cannot be opened.
+                Ok(()) | Err(SupervisorError::Failed { .. } | SupervisorError::Refused(_)) => {}
+                Err(error) => {
+                    tracing::warn!(%error, container = %key.container, "not taken over by the supervisor");
+                    self.report_unknown(key).await;
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&self, key: &Key, entry: &Entry) -> Result<(), SupervisorError> {
+        let [output, error] = &entry.logged;
+        // Without a log nobody would read the streams.
+        let logged = entry.log.is_some();
+        let held = [output, error].map(|fd| fd.as_ref().filter(|_| logged));
+        let streams = Streams {
+            input: entry.input.is_some(),
+            logged_output: held[0].is_some(),
+            logged_error: held[1].is_some(),
+            ..Streams::default()
+        };
+        let adopt = Request::Adopt {
+            key: key.clone(),
+            pid: entry.pid,
+            stdio: entry.stdio.clone(),
+            streams,
+            log: entry.log.clone(),
+        };
+        let fds = [&entry.pidfd]
+            .into_iter()
+            .chain(&entry.input)
+            .chain(held.into_iter().flatten());
+        match self.call(&adopt, &borrow(fds)).await? {
+            (Reply::Done {}, _) => Ok(()),
+            (other, _) => Err(SupervisorError::unexpected(&other)),
+        }
+    }
+
+    async fn report_unknown(&self, key: Key) {
+        let record = ExitRecord {
+            sequence: 0,
+            key,
+            outcome: Outcome::Unknown {},
+            at: 0,
+            log: supervisor::protocol::LogStats::default(),
+        };
+        // The engine that does not listen any more needs no news.
+        let _ = self.0.notices.send(Notice::Exited(record)).await;
+    }
+
+    /// Keeps descriptors under a name.
+    pub(super) async fn hold(
+        &self,
+        name: Name,
+        fds: &[std::os::fd::BorrowedFd<'_>],
+    ) -> Result<(), SupervisorError> {
+        match self.call(&Request::Hold { name }, fds).await? {
+            (Reply::Done {}, _) => Ok(()),
+            (other, _) => Err(SupervisorError::unexpected(&other)),
+        }
+    }
+
+    /// The descriptors held under a name.
+    pub(super) async fn retrieve(&self, name: Name) -> Result<Vec<OwnedFd>, SupervisorError> {
+        match self.call(&Request::Retrieve { name }, &[]).await? {
+            (Reply::Held { .. }, fds) => Ok(fds),
+            (other, _) => Err(SupervisorError::unexpected(&other)),
+        }
+    }
+
+    /// Closes the descriptors held under a name.
+    pub(super) async fn release(&self, name: Name) -> Result<(), SupervisorError> {
+        self.done(Request::Release { name }).await
+    }
+
+    /// The name after this one that something is held under.
+    pub(super) async fn next_held(&self, after: Option<Name>) -> Result<Option<Name>, SupervisorError> {
+        match self.call(&Request::NextHeld { after }, &[]).await? {
+            (Reply::Held { name }, _) => Ok(Some(name)),
+            (Reply::End {}, _) => Ok(None),
+            (other, _) => Err(SupervisorError::unexpected(&other)),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Work that must not stop where its asker does, and work that may block.
+
+use std::panic::resume_unwind;
+
+use tokio::sync::watch;
+
+use crate::error::Error;
+
+/// Runs an operation to its end, even if whoever waits for it goes away.
+pub(crate) async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    joined(tokio::spawn(work).await)
+}
+
+/// Runs what may block on a thread that may.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+/// A task's own panic is its asker's; tasks are never cancelled.
+fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> T {
+    match joined {
+        Ok(value) => value,
+        Err(error) => resume_unwind(error.into_panic()),
+    }
+}
+
+/// Work that nobody waits for but the end of the engine.
+#[derive(Debug)]
+pub(crate) struct Background(watch::Sender<usize>);
+
+impl Default for Background {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Background {
+    /// Runs a task.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::spawn(async move {
+            work.await;
+            drop(running);
+        });
+    }
+
+    /// Runs what may block.
+    pub(crate) fn block(&self, work: impl FnOnce() + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::task::spawn_blocking(move || {
+            work();
+            drop(running);
+        });
+    }
+
+    /// Waits until nothing runs.
+    pub(crate) async fn settled(&self) {
+        // The sender is our own.
+        let _ = self.0.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+/// Counts a task for as long as it lives, also one that panics.
+struct Running(watch::Sender<usize>);
+
+impl Running {
+    fn of(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}

@@ -1,0 +1,356 @@
+//! What `POST /networks/create` may say, and upstream's words for what it may not.
+
+use std::net::IpAddr;
+
+use crate::cidr::Cidr;
+use crate::{Error, IpamConfig, NetworkSpec};
+
+/// The subnet, range, gateway and reserved addresses of one family, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subnet {
+    pub(crate) subnet: Cidr,
+    pub(crate) range: Option<Cidr>,
+    pub(crate) gateway: Option<IpAddr>,
+    pub(crate) aux: Vec<(String, IpAddr)>,
+}
+
+/// Reads the IPAM part. All faults are told at once, as upstream does.
+pub(crate) fn ipam(spec: &NetworkSpec) -> Result<Vec<Subnet>, Error> {
+    let mut faults = Vec::new();
+    let subnets: Vec<_> = spec
+        .ipam
+        .configs
+        .iter()
+        .filter_map(|config| subnet(config, spec.ipv6, &mut faults))
+        .collect();
+    if faults.is_empty() {
+        return Ok(subnets);
+    }
+    Err(Error::Invalid(format!(
+        "invalid network config:\n{}",
+        join(&faults)
+    )))
+}
+
+/// Several faults as upstream lists them; one stands alone.
+pub(crate) fn join(faults: &[String]) -> String {
+    match faults {
+        [one] => one.trim().to_owned(),
+        several => {
+            let items: Vec<_> = several.iter().map(|fault| fault.replace('\n', "\n\t")).collect();
+            format!("* {}", items.join("\n* "))
+        }
+    }
+}
+
+fn subnet(config: &IpamConfig, ipv6: bool, faults: &mut Vec<String>) -> Option<Subnet> {
+    let Ok(subnet) = config.subnet.parse::<Cidr>() else {
+        faults.push(format!(
+            "invalid subnet {}: invalid CIDR block notation",
+            config.subnet
+        ));
+        return None;
+    };
+    if !ipv6 && subnet.address.is_ipv6() {
+        return None;
+    }
+    if subnet != subnet.masked() {
+        faults.push(format!(
+            "invalid subnet {subnet}: it should be {}",
+            subnet.masked()
+        ));
+    }
+    let range = range(&config.ip_range, subnet, faults);
+    let gateway = address(&config.gateway, subnet)
+        .unwrap_or_else(|fault| note(faults, format!("invalid gateway {}: {fault}", config.gateway)));
+    let aux = config.aux.iter().filter_map(|(name, text)| {
+        let found = address(text, subnet);
+        let found =
+            found.unwrap_or_else(|fault| note(faults, format!("invalid auxiliary address {name}: {fault}")));
+        Some((name.clone(), found?))
+    });
+    let aux = aux.collect();
+    Some(Subnet {
+        subnet,
+        range,
+        gateway,
+        aux,
+    })
+}
+
+fn note<T>(faults: &mut Vec<String>, fault: String) -> Option<T> {
+    faults.push(fault);
+    None
+}
+
+fn range(text: &str, subnet: Cidr, faults: &mut Vec<String>) -> Option<Cidr> {
+    if text.is_empty() {
+        return None;
+    }
+    let Ok(range) = text.parse::<Cidr>() else {
+        return note(
+            faults,
+            format!("invalid ip-range {text}: invalid CIDR block notation"),
+        );
+    };
+    if range.address.is_ipv4() != subnet.address.is_ipv4() {
+        return note(
+            faults,
+            format!(
+                "invalid ip-range {text}: parent subnet is an {} block",
+                family(subnet.address)
+            ),
+        );
+    }
+    let wrong = [
+        (
+            range.prefix < subnet.prefix,
+            format!("CIDR block is bigger than its parent subnet {subnet}"),
+        ),
+        (
+            range != range.masked(),
+            format!("it should be {}", range.masked()),
+        ),
+        (
+            !range.overlaps(subnet),
+            format!("parent subnet {subnet} doesn't contain ip-range"),
+        ),
+    ];
+    faults.extend(
+        wrong
+            .into_iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, why)| format!("invalid ip-range {text}: {why}")),
+    );
+    Some(range)
+}
+
+fn address(text: &str, subnet: Cidr) -> Result<Option<IpAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address: IpAddr = text.parse().map_err(|_| "invalid address".to_owned())?;
+    if address.is_ipv4() != subnet.address.is_ipv4() {
+        return Err(format!("parent subnet is an {} block", family(subnet.address)));
+    }
+    if !subnet.contains(address) {
+        return Err(format!("parent subnet {subnet} doesn't contain this address"));
+    }
+    Ok(Some(address))
+}
+
+const fn family(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+/// A driver we have, or upstream's answer.
+pub(crate) fn driver(driver: &str) -> Result<(), Error> {
+    match driver {
+        "" | "bridge" => Ok(()),
+        "host" | "null" => Err(Error::Forbidden(format!("only one instance of \"{driver}\" network is allowed"))),
+        "overlay" => Err(Error::Forbidden(
+            "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.".to_owned(),
+        )),
+        other => Err(Error::NotFound(format!("plugin \"{other}\" not found"))),
+    }
+}
+
+/// The bridge driver's options, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) link: Option<String>,
+    pub(crate) masquerade: bool,
+    pub(crate) icc: bool,
+    pub(crate) publish_on: Option<IpAddr>,
+    pub(crate) mtu: Option<u32>,
+    /// What interfaces in containers are called, before their number.
+    pub(crate) prefix: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            link: None,
+            masquerade: true,
+            icc: true,
+            publish_on: None,
+            mtu: None,
+            prefix: "eth".to_owned(),
+        }
+    }
+}
+
+/// Reads the options. Names that upstream's driver does not know are kept and shown; names that
+/// it knows and we cannot honour are refused.
+pub(crate) fn options<'a>(
+    options: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<Options, Error> {
+    let mut read = Options::default();
+    for (name, value) in options {
+        let bad = |why: &str| Error::Invalid(format!("failed to parse {name} value: {value} ({why})"));
+        match name.as_str() {
+            "com.docker.network.bridge.name" => read.link = Some(link_name(value)?),
+            "com.docker.network.bridge.enable_ip_masquerade" => {
+                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+            }
+            "com.docker.network.bridge.enable_icc" => {
+                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+            }
+            "com.docker.network.bridge.host_binding_ipv4" => {
+                read.publish_on = Some(value.parse().map_err(|_| bad("nil ip"))?);
+            }
+            "com.docker.network.driver.mtu" => read.mtu = mtu(value).ok_or_else(|| bad("invalid syntax"))?,
+            "com.docker.network.container_iface_prefix" => read.prefix = link_name(value)?,
+            "com.docker.network.bridge.gateway_mode_ipv4" | "com.docker.network.bridge.gateway_mode_ipv6"
+                if value != "nat" =>
+            {
+                return Err(Error::Unsupported(format!("{name}={value} is not supported yet")));
+            }
+            "com.docker.network.bridge.inhibit_ipv4" if boolean(value) != Some(false) => {
+                return Err(Error::Unsupported(format!("{name}={value} is not supported yet")));
+            }
+            _ => {}
+        }
+    }
+    Ok(read)
+}
+
+/// Go's `strconv.ParseBool`.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Zero leaves the choice to the kernel.
+fn mtu(text: &str) -> Option<Option<u32>> {
+    let mtu: u32 = text.parse().ok()?;
+    (mtu == 0 || (68..=65_535).contains(&mtu)).then_some((mtu > 0).then_some(mtu))
+}
+
+/// The kernel's rules for names of links (`dev_valid_name`).
+fn link_name(name: &str) -> Result<String, Error> {
+    let bad = name.is_empty() || name.len() > 15 || name == "." || name == "..";
+    if bad || name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) {
+        return Err(Error::Invalid(format!("invalid interface name: {name:?}")));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ipam;
+
+    fn check(config: IpamConfig, expected: &str) {
+        let spec = NetworkSpec {
+            ipam: Ipam {
+                configs: vec![config],
+                ..Ipam::default()
+            },
+            ..NetworkSpec::default()
+        };
+        let got = ipam(&spec).map_or_else(|error| error.to_string(), |read| format!("{}", read[0].subnet));
+        assert_eq!(got, expected);
+    }
+
+    fn config(subnet: &str, ip_range: &str, gateway: &str) -> IpamConfig {
+        IpamConfig {
+            subnet: subnet.to_owned(),
+            ip_range: ip_range.to_owned(),
+            gateway: gateway.to_owned(),
+            ..IpamConfig::default()
+        }
+    }
+
+    #[test]
+    fn ipam_is_judged_in_upstreams_words() {
+        check(config("10.1.0.0/16", "10.1.2.0/24", "10.1.0.1"), "10.1.0.0/16");
+        for (subnet, range, gateway, fault) in [
+            ("zz", "", "", "invalid subnet zz: invalid CIDR block notation"),
+            (
+                "10.1.2.0/16",
+                "",
+                "",
+                "invalid subnet 10.1.2.0/16: it should be 10.1.0.0/16",
+            ),
+            (
+                "10.1.0.0/16",
+                "zz",
+                "",
+                "invalid ip-range zz: invalid CIDR block notation",
+            ),
+            (
+                "10.1.0.0/16",
+                "fd00::/8",
+                "",
+                "invalid ip-range fd00::/8: parent subnet is an IPv4 block",
+            ),
+            (
+                "10.1.0.0/16",
+                "10.0.0.0/8",
+                "",
+                "invalid ip-range 10.0.0.0/8: CIDR block is bigger than its parent subnet 10.1.0.0/16",
+            ),
+            (
+                "10.1.0.0/16",
+                "10.2.0.0/24",
+                "",
+                "invalid ip-range 10.2.0.0/24: parent subnet 10.1.0.0/16 doesn't contain ip-range",
+            ),
+            (
+                "10.1.0.0/16",
+                "",
+                "10.2.0.1",
+                "invalid gateway 10.2.0.1: parent subnet 10.1.0.0/16 doesn't contain this address",
+            ),
+            ("10.1.0.0/16", "", "zz", "invalid gateway zz: invalid address"),
+        ] {
+            check(
+                config(subnet, range, gateway),
+                &format!("invalid network config:\n{fault}"),
+            );
+        }
+    }
+
+    #[test]
+    fn all_faults_are_listed() {
+        let configs = vec![config("10.1.2.0/16", "", "zz"), config("zz", "", "")];
+        let spec = NetworkSpec {
+            ipam: Ipam {
+                configs,
+                ..Ipam::default()
+            },
+            ..NetworkSpec::default()
+        };
+        let faults = "* invalid subnet 10.1.2.0/16: it should be 10.1.0.0/16\n* invalid gateway zz: invalid address\n\
+                      * invalid subnet zz: invalid CIDR block notation";
+        assert_eq!(
+            ipam(&spec).unwrap_err().to_string(),
+            format!("invalid network config:\n{faults}")
+        );
+        assert_eq!(join(&["a\nb".to_owned(), "c".to_owned()]), "* a\n\tb\n* c");
+    }
+
+    #[test]
+    fn options_are_honoured_or_refused() {
+        let read = |name: &str, value: &str| options([(&name.to_owned(), &value.to_owned())]);
+        assert_eq!(
+            read("com.docker.network.driver.mtu", "1400").unwrap().mtu,
+            Some(1400)
+        );
+        assert!(!read("com.docker.network.bridge.enable_icc", "false").unwrap().icc);
+        assert_eq!(read("com.example", "x").unwrap(), Options::default());
+        for (name, value) in [
+            ("com.docker.network.driver.mtu", "-1"),
+            ("com.docker.network.bridge.enable_icc", "maybe"),
+            ("com.docker.network.bridge.name", "much-too-long-for-a-link"),
+            ("com.docker.network.bridge.host_binding_ipv4", "here"),
+            ("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
+        ] {
+            assert!(read(name, value).is_err(), "{name}={value}");
+        }
+    }
+}

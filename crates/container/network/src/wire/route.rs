@@ -1,0 +1,371 @@
+//! rtnetlink: links, addresses, routes, neighbours. rtnetlink(7), linux/if_link.h
+
+use std::net::IpAddr;
+
+use super::attribute::{Attributes, CREATE_NEW, Messages, REPLACE, attributes, find, text, u32_of};
+use crate::cidr::Cidr;
+use crate::{LinkCounters, Mac, Traffic};
+
+const NEWLINK: u16 = 16;
+const DELLINK: u16 = 17;
+const GETLINK: u16 = 18;
+const NEWADDR: u16 = 20;
+const DELADDR: u16 = 21;
+const GETADDR: u16 = 22;
+const NEWROUTE: u16 = 24;
+const GETROUTE: u16 = 26;
+/// `IFF_UP`.
+const UP: u32 = 1;
+
+mod ifla {
+    pub(super) const ADDRESS: u16 = 1;
+    pub(super) const IFNAME: u16 = 3;
+    pub(super) const MTU: u16 = 4;
+    pub(super) const MASTER: u16 = 10;
+    pub(super) const LINKINFO: u16 = 18;
+    pub(super) const STATS64: u16 = 23;
+    pub(super) const AF_SPEC: u16 = 26;
+    pub(super) const GROUP: u16 = 27;
+    pub(super) const NET_NS_FD: u16 = 28;
+    pub(super) const INFO_KIND: u16 = 1;
+    pub(super) const INFO_DATA: u16 = 2;
+    pub(super) const INFO_SLAVE_KIND: u16 = 4;
+    pub(super) const INFO_SLAVE_DATA: u16 = 5;
+    pub(super) const VETH_INFO_PEER: u16 = 1;
+    pub(super) const BRPORT_MODE: u16 = 4;
+    pub(super) const INET6_ADDR_GEN_MODE: u16 = 8;
+    pub(super) const BR_FORWARD_DELAY: u16 = 1;
+}
+
+/// `struct ifinfomsg`: which link, and which of its flags to set.
+fn ifinfo(index: u32, flags: u32) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[4..8].copy_from_slice(&index.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
+    bytes[12..16].copy_from_slice(&flags.to_ne_bytes());
+    bytes
+}
+
+/// A bridge to make.
+#[derive(Debug)]
+pub(crate) struct Bridge<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) mac: Mac,
+    pub(crate) mtu: Option<u32>,
+    /// Marks the link as this instance's.
+    pub(crate) group: u32,
+}
+
+/// A pair of links to make: one end on a bridge here, the other in a namespace.
+#[derive(Debug)]
+pub(crate) struct Veth<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) group: u32,
+    /// Index of the bridge.
+    pub(crate) master: u32,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) peer: &'a str,
+    pub(crate) peer_mac: Option<Mac>,
+    /// Descriptor number of the peer's namespace.
+    pub(crate) namespace: u32,
+}
+
+impl Messages {
+    /// A bridge, up, without spanning tree and its delays.
+    pub(crate) fn add_bridge(&mut self, bridge: &Bridge<'_>) {
+        self.push(NEWLINK, CREATE_NEW, &ifinfo(0, UP), |link| {
+            link.text(ifla::IFNAME, bridge.name);
+            link.bytes(ifla::ADDRESS, &bridge.mac.0);
+            mtu(link, bridge.mtu);
+            link.u32(ifla::GROUP, bridge.group);
+            link.nest(ifla::LINKINFO, |info| {
+                info.text(ifla::INFO_KIND, "bridge");
+                info.nest(ifla::INFO_DATA, |data| {
+                    data.u32(ifla::BR_FORWARD_DELAY, 0);
+                });
+            });
+        });
+    }
+
+    /// Both ends of a pair; the host's end is on its bridge but not up yet.
+    pub(crate) fn add_veth(&mut self, veth: &Veth<'_>) {
+        self.push(NEWLINK, CREATE_NEW, &ifinfo(0, 0), |link| {
+            link.text(ifla::IFNAME, veth.host);
+            mtu(link, veth.mtu);
+            link.u32(ifla::GROUP, veth.group);
+            link.u32(ifla::MASTER, veth.master);
+            link.nest(ifla::LINKINFO, |info| {
+                info.text(ifla::INFO_KIND, "veth");
+                info.nest(ifla::INFO_DATA, |data| {
+                    data.nest_after(ifla::VETH_INFO_PEER, &ifinfo(0, 0), |peer| veth_peer(peer, veth));
+                });
+            });
+        });
+    }
+
+    /// Makes the host's end of a pair a plain port: up, without an IPv6 address of its own, and,
+    /// where bridged packets pass netfilter, able to send a packet back where it came from
+    /// (otherwise a container cannot reach itself through a published port).
+    pub(crate) fn set_port(&mut self, name: &str, hairpin: bool) {
+        self.push(NEWLINK, 0, &ifinfo(0, UP), |link| {
+            link.text(ifla::IFNAME, name);
+            link.nest(ifla::AF_SPEC, |families| {
+                families.nest(AF_INET6.into(), |inet6| {
+                    inet6.bytes(ifla::INET6_ADDR_GEN_MODE, &[1]);
+                });
+            });
+            if hairpin {
+                link.nest(ifla::LINKINFO, |info| {
+                    info.text(ifla::INFO_SLAVE_KIND, "bridge");
+                    info.nest(ifla::INFO_SLAVE_DATA, |data| {
+                        data.bytes(ifla::BRPORT_MODE, &[1]);
+                    });
+                });
+            }
+        });
+    }
+
+    /// Sets links up.
+    pub(crate) fn link_up(&mut self, index: u32) {
+        self.push(NEWLINK, 0, &ifinfo(index, UP), |_| {});
+    }
+
+    /// Gives a link a new name.
+    pub(crate) fn rename(&mut self, index: u32, name: &str) {
+        self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
+            link.text(ifla::IFNAME, name);
+        });
+    }
+
+    /// Gives a link a hardware address.
+    pub(crate) fn set_mac(&mut self, index: u32, mac: Mac) {
+        self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
+            link.bytes(ifla::ADDRESS, &mac.0);
+        });
+    }
+
+    /// Puts a link into a group.
+    pub(crate) fn set_group(&mut self, name: &str, group: u32) {
+        self.push(NEWLINK, 0, &ifinfo(0, 0), |link| {
+            link.text(ifla::IFNAME, name).u32(ifla::GROUP, group);
+        });
+    }
+
+    /// Takes one link away.
+    pub(crate) fn delete_link(&mut self, name: &str) {
+        self.push(DELLINK, 0, &ifinfo(0, 0), |link| {
+            link.text(ifla::IFNAME, name);
+        });
+    }
+
+    /// Takes all links of a group away at once.
+    pub(crate) fn delete_group(&mut self, group: u32) {
+        self.push(DELLINK, 0, &ifinfo(0, 0), |link| {
+            link.u32(ifla::GROUP, group);
+        });
+    }
+
+    /// Asks for one link.
+    pub(crate) fn get_link(&mut self, name: &str) {
+        self.push(GETLINK, 0, &ifinfo(0, 0), |link| {
+            link.text(ifla::IFNAME, name);
+        });
+    }
+
+    /// Asks for all links.
+    pub(crate) fn get_links(&mut self) {
+        self.push(GETLINK, 0, &ifinfo(0, 0), |_| {});
+    }
+
+    /// Gives a link an address in a subnet. IPv6 addresses are used at once, without asking the
+    /// neighbours whether somebody has them: that is what IPAM is for.
+    pub(crate) fn add_address(&mut self, index: u32, address: Cidr) {
+        self.push(NEWADDR, REPLACE, &ifaddr(index, address), |body| {
+            address_body(body, address);
+            if address.address.is_ipv6() {
+                const IFA_FLAGS: u16 = 8;
+                const IFA_F_NODAD: u32 = 2;
+                body.u32(IFA_FLAGS, IFA_F_NODAD);
+            }
+        });
+    }
+
+    /// Takes an address from a link.
+    pub(crate) fn delete_address(&mut self, index: u32, address: Cidr) {
+        self.push(DELADDR, 0, &ifaddr(index, address), |body| {
+            address_body(body, address)
+        });
+    }
+
+    /// Asks for all addresses.
+    pub(crate) fn get_addresses(&mut self) {
+        self.push(GETADDR, 0, &[0; 8], |_| {});
+    }
+
+    /// The way to everything else.
+    pub(crate) fn default_route(&mut self, index: u32, gateway: IpAddr) {
+        self.route_through(NEWROUTE, REPLACE, index, gateway);
+    }
+
+    /// Takes the default route away.
+    pub(crate) fn delete_default_route(&mut self, index: u32, gateway: IpAddr) {
+        self.route_through(NEWROUTE + 1, 0, index, gateway);
+    }
+
+    fn route_through(&mut self, kind: u16, flags: u16, index: u32, gateway: IpAddr) {
+        const MAIN: u8 = 254;
+        const PROTOCOL_BOOT: u8 = 3;
+        const UNICAST: u8 = 1;
+        let fixed = [
+            family(gateway),
+            0,
+            0,
+            0,
+            MAIN,
+            PROTOCOL_BOOT,
+            0,
+            UNICAST,
+            0,
+            0,
+            0,
+            0,
+        ];
+        self.push(kind, flags, &fixed, |route| {
+            const RTA_OIF: u16 = 4;
+            const RTA_GATEWAY: u16 = 5;
+            with_octets(gateway, |octets| {
+                route.bytes(RTA_GATEWAY, octets);
+            });
+            route.u32(RTA_OIF, index);
+        });
+    }
+
+    /// Asks for all routes.
+    pub(crate) fn get_routes(&mut self) {
+        self.push(GETROUTE, 0, &[0; 12], |_| {});
+    }
+}
+
+fn mtu(link: &mut Attributes<'_>, mtu: Option<u32>) {
+    if let Some(mtu) = mtu {
+        link.u32(ifla::MTU, mtu);
+    }
+}
+
+fn veth_peer(peer: &mut Attributes<'_>, veth: &Veth<'_>) {
+    peer.text(ifla::IFNAME, veth.peer);
+    if let Some(mac) = veth.peer_mac {
+        peer.bytes(ifla::ADDRESS, &mac.0);
+    }
+    mtu(peer, veth.mtu);
+    peer.u32(ifla::NET_NS_FD, veth.namespace);
+}
+
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+
+const fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { AF_INET } else { AF_INET6 }
+}
+
+/// `struct ifaddrmsg`.
+fn ifaddr(index: u32, address: Cidr) -> [u8; 8] {
+    let [a, b, c, d] = index.to_ne_bytes();
+    [family(address.address), address.prefix, 0, 0, a, b, c, d]
+}
+
+fn address_body(body: &mut Attributes<'_>, address: Cidr) {
+    const IFA_ADDRESS: u16 = 1;
+    const IFA_LOCAL: u16 = 2;
+    const IFA_BROADCAST: u16 = 4;
+    with_octets(address.address, |octets| {
+        body.bytes(IFA_LOCAL, octets).bytes(IFA_ADDRESS, octets);
+    });
+    if address.address.is_ipv4() && address.prefix < 31 {
+        with_octets(address.last(), |octets| {
+            body.bytes(IFA_BROADCAST, octets);
+        });
+    }
+}
+
+fn with_octets(address: IpAddr, work: impl FnOnce(&[u8])) {
+    match address {
+        IpAddr::V4(address) => work(&address.octets()),
+        IpAddr::V6(address) => work(&address.octets()),
+    }
+}
+
+/// A link as the kernel lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) group: u32,
+    /// `bridge`, `veth` …; empty for a device.
+    pub(crate) kind: String,
+    pub(crate) counters: LinkCounters,
+}
+
+/// Reads the payload of an RTM_NEWLINK.
+pub(crate) fn link(payload: &[u8]) -> Option<Link> {
+    let index = u32_of(payload.get(4..)?)?;
+    let body = payload.get(16..)?;
+    let name = find(body, ifla::IFNAME).map(text)?;
+    let info = find(body, ifla::LINKINFO).unwrap_or_default();
+    Some(Link {
+        index,
+        group: find(body, ifla::GROUP).and_then(u32_of).unwrap_or(0),
+        kind: find(info, ifla::INFO_KIND).map(text).unwrap_or_default(),
+        counters: counters(name.clone(), find(body, ifla::STATS64).unwrap_or_default()),
+        name,
+    })
+}
+
+/// `struct rtnl_link_stats64`.
+fn counters(interface: String, stats: &[u8]) -> LinkCounters {
+    let at = |number: usize| {
+        stats
+            .get(number * 8..)
+            .and_then(|bytes| bytes.first_chunk().copied())
+    };
+    let at = |number| at(number).map_or(0, u64::from_ne_bytes);
+    let traffic = |from: usize| Traffic {
+        packets: at(from),
+        bytes: at(from + 2),
+        errors: at(from + 4),
+        dropped: at(from + 6),
+    };
+    LinkCounters {
+        interface,
+        received: traffic(0),
+        sent: traffic(1),
+    }
+}
+
+/// Reads the payload of an RTM_NEWADDR: the link and its address.
+pub(crate) fn address(payload: &[u8]) -> Option<(u32, Cidr)> {
+    let index = u32_of(payload.get(4..)?)?;
+    let value = find(payload.get(8..)?, 2).or_else(|| find(payload.get(8..)?, 1))?;
+    Some((index, Cidr::new(octets(value)?, *payload.get(1)?)))
+}
+
+/// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes, routes of
+/// other tables than the main one, and IPv4 routes to what is not on the link are left out: those
+/// of a VPN may cover every address and say nothing about which are in use.
+pub(crate) fn route(payload: &[u8]) -> Option<(Cidr, u32)> {
+    const MAIN: u8 = 254;
+    const LINK: u8 = 253;
+    const RTA_DST: u16 = 1;
+    const RTA_OIF: u16 = 4;
+    (*payload.get(4)? == MAIN).then_some(())?;
+    let body = payload.get(12..)?;
+    let destination = octets(attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1)?;
+    (destination.is_ipv6() || *payload.get(6)? == LINK).then_some(())?;
+    let link = find(body, RTA_OIF).and_then(u32_of).unwrap_or(0);
+    Some((Cidr::new(destination, *payload.get(1)?), link))
+}
+
+fn octets(value: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)).ok()
+}

@@ -1,0 +1,13 @@
+//! The network room on the real kernel, as root. Each test lives in a network namespace of its
+//! own ("a node can live inside a network namespace"), so tests run side by side and beside
+//! whatever the host has.
+
+mod node {
+    mod firewall;
+    mod life;
+    mod names;
+    mod nameserver;
+    mod ports;
+    mod reach;
+    pub(crate) mod rig;
+}
