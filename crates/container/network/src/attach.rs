@@ -731,7 +731,7 @@ fn silence(state: &State, row: &SandboxRow, open: &Open) {
         links::send(inside, |messages| {
             addresses
                 .iter()
-                .for_each(|(index, cidr)| messages.delete_address(*index, *cidr))
+                .for_each(|(index, cidr)| messages.delete_address(*index, *cidr));
         })
     });
     if let Err(error) = links::gone_is_fine(silenced) {

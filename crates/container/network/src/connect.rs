@@ -245,13 +245,13 @@ fn reroute(state: &State, live: &Live, row: &SandboxRow) -> Result<(), Error> {
         let away = links::send(inside, |messages| {
             old.1
                 .iter()
-                .for_each(|gateway| messages.delete_default_route(old.0, *gateway))
+                .for_each(|gateway| messages.delete_default_route(old.0, *gateway));
         });
         links::gone_is_fine(away)?;
         links::send(inside, |messages| {
             new.1
                 .iter()
-                .for_each(|gateway| messages.default_route(new.0, *gateway))
+                .for_each(|gateway| messages.default_route(new.0, *gateway));
         })
     });
     rerouted.map_err(Error::kernel("cannot set the container's default route"))

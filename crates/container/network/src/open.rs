@@ -306,7 +306,7 @@ fn serve(state: &State, row: &SandboxRow, open: &Open) {
         match publish::hold(state, row, publish::retrieve(state, row)) {
             Ok(proxy) => *lock(&open.proxy) = Some(proxy),
             Err(error) => {
-                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6")
+                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6");
             }
         }
     }
@@ -372,7 +372,7 @@ fn sweep_links(state: &State, known: &BTreeSet<String>) -> std::io::Result<()> {
         .filter(|link| groups.contains(&link.group) && !known.contains(&link.name));
     let unknown: Vec<_> = unknown.map(|link| link.name.clone()).collect();
     links::gone_is_fine(links::send(&mut host, |messages| {
-        unknown.iter().for_each(|link| messages.delete_link(link))
+        unknown.iter().for_each(|link| messages.delete_link(link));
     }))
 }
 

@@ -198,7 +198,7 @@ impl Pool {
         let link = ready.link.as_ref().map(|link| link.host.clone());
         if let Err(error) = links::open().and_then(|mut host| {
             links::gone_is_fine(links::send(&mut host, |messages| {
-                link.iter().for_each(|link| messages.delete_link(link))
+                link.iter().for_each(|link| messages.delete_link(link));
             }))
         }) {
             tracing::warn!(%error, namespace = ready.name, "a link stays");
