@@ -198,7 +198,9 @@ fn choose(state: &State, registry: &Registry, new: &New<'_>, subnets: &[Subnet])
         }
         for subnet in said {
             refuse_overlap(registry, new, subnet, &taken)?;
-            choice.gateways.push(gateway(subnet)?);
+            let gateway = gateway(subnet)?;
+            validate::refuse_special(subnet.subnet, gateway)?;
+            choice.gateways.push(gateway);
             taken.push(subnet.subnet);
         }
     }
