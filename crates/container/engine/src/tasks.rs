@@ -2,7 +2,8 @@
 
 use std::panic::resume_unwind;
 
-use crate::engine::Inner;
+use tokio::sync::watch;
+
 use crate::error::Error;
 
 /// Runs an operation to its end, even if whoever waits for it goes away.
@@ -25,9 +26,54 @@ fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> T {
     }
 }
 
-/// Waits until nothing of the ended containers is being cleared away any more.
-pub(crate) async fn settled(inner: &Inner) {
-    for entry in inner.table.entries() {
-        drop(entry.operation.lock().await);
+/// Work that nobody waits for but the end of the engine.
+#[derive(Debug)]
+pub(crate) struct Background(watch::Sender<usize>);
+
+impl Default for Background {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Background {
+    /// Runs a task.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::spawn(async move {
+            work.await;
+            drop(running);
+        });
+    }
+
+    /// Runs what may block.
+    pub(crate) fn block(&self, work: impl FnOnce() + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::task::spawn_blocking(move || {
+            work();
+            drop(running);
+        });
+    }
+
+    /// Waits until nothing runs.
+    pub(crate) async fn settled(&self) {
+        // The sender is our own.
+        let _ = self.0.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+/// Counts a task for as long as it lives, also one that panics.
+struct Running(watch::Sender<usize>);
+
+impl Running {
+    fn of(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }

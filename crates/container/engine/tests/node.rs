@@ -1,5 +1,7 @@
 //! Containers on a real kernel, under a real supervisor. Needs root.
 
+#[path = "node/deaths.rs"]
+mod deaths;
 #[path = "node/fixture.rs"]
 mod fixture;
 #[path = "node/lives.rs"]
@@ -8,3 +10,5 @@ mod lives;
 mod files;
 #[path = "node/isolation.rs"]
 mod isolation;
+#[path = "node/views.rs"]
+mod views;

@@ -14,6 +14,7 @@ use sys::netns::Namespace;
 
 use crate::cidr::Cidr;
 use crate::dns::server;
+use crate::files::{self, Host};
 use crate::links::{self, LinkPlan};
 use crate::networks::{Networks, State, lock};
 use crate::pool::{Kind, Port, Ready, ReadyLink, plug};
@@ -21,7 +22,7 @@ use crate::ports::Published;
 use crate::publish;
 use crate::registry::{Net, Registry, Reserved};
 use crate::row::{self, Joined, SandboxRow, VERSION};
-use crate::sandboxes::{self, Live, Open, cidrs};
+use crate::sandboxes::{self, Live, Open, addresses, cidrs};
 use crate::upkeep::Job;
 use crate::{Attach, Endpoint, EndpointSpec, Error, Mac, Sandbox};
 
@@ -128,13 +129,20 @@ struct Building {
 impl Building {
     /// Reserves addresses on all networks that were asked for, or on none.
     fn reserve(state: &State, request: &Attach) -> Result<Self, Error> {
+        files::refuse_extra_hosts(&request.extra_hosts, &state.host_files().gateway)?;
         let mut registry = state.registry();
         let mut row = blank(state, request);
         let host =
             matches!(&request.networks[..], [(only, _)] if registry.find(only)?.network.driver == "host");
         row.namespace = (!host).then(String::new);
         let mut ports = Vec::new();
-        for (reference, spec) in &request.networks {
+        let none = [("none".to_owned(), EndpointSpec::default())];
+        let networks = if request.networks.is_empty() {
+            &none[..]
+        } else {
+            &request.networks
+        };
+        for (reference, spec) in networks {
             let taken: Vec<_> = row
                 .joined
                 .iter()
@@ -293,7 +301,14 @@ fn blank(state: &State, request: &Attach) -> SandboxRow {
         published: Vec::new(),
         dns: request.dns.clone(),
         extra_hosts: request.extra_hosts.clone(),
+        ipv6: state.ipv6 && !request.sysctls.iter().any(switches_ipv6_off),
     }
+}
+
+/// Whether the loopback of a namespace with this sysctl has no `::1`.
+fn switches_ipv6_off((name, value): &(String, String)) -> bool {
+    let names = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.lo.disable_ipv6"];
+    names.contains(&name.as_str()) && value.trim() == "1"
 }
 
 /// The names of a container, as far as they are the same on all networks.
@@ -446,27 +461,22 @@ fn validate(net: &Net, spec: &EndpointSpec) -> Result<(), Error> {
         .collect();
     if net.network.predefined() {
         if !asked.is_empty() {
-            faults.push("user-specified IP address is supported on user-defined networks only".to_owned());
+            faults.push("user specified IP address is supported on user defined networks only".to_owned());
         }
         if !spec.aliases.is_empty() {
-            faults.push("network-scoped aliases are only supported for user-defined networks".to_owned());
+            faults.push(
+                "network-scoped alias is supported only for containers in user defined networks".to_owned(),
+            );
         }
     }
-    let subnets = net.subnets();
-    for address in &asked {
-        if !net.configured && !net.network.predefined() {
-            faults.push("user specified IP address is supported only when connecting to networks with user configured subnets".to_owned());
-        } else if !net.network.predefined() && !subnets.iter().any(|subnet| subnet.contains(*address)) {
-            faults.push(format!("no configured subnet contains IP address {address}"));
-        }
-    }
+    faults.extend(asked.iter().filter_map(|address| net.refuse_static(*address)));
     faults.extend(sysctl_faults(spec));
     if faults.is_empty() {
         Ok(())
     } else {
         Err(Error::Invalid(format!(
             "invalid endpoint settings:\n{}",
-            faults.join("\n")
+            crate::validate::join(&faults)
         )))
     }
 }
@@ -641,7 +651,7 @@ pub(crate) fn live(state: &State, row: SandboxRow, open: Open) -> Live {
 }
 
 /// Tells the name server about a container.
-pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &crate::files::ResolvConf) {
+pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &files::ResolvConf) {
     let mut member = row.member();
     if !member.places.is_empty() {
         member.forward = sandboxes::forward(row, host);
@@ -652,29 +662,26 @@ pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &crate::files::Re
 }
 
 /// Links on the network `bridge` are lines of the hosts file.
-fn linked(state: &State, row: &SandboxRow) -> Vec<crate::files::Host> {
+fn linked(state: &State, row: &SandboxRow) -> Vec<Host> {
     let registry = state.registry();
-    let links = row
-        .joined
-        .iter()
-        .filter(|joined| !joined.named)
-        .flat_map(|joined| &joined.links);
-    let host = |(alias, container): &(String, String)| {
-        let other = registry.sandboxes.get(container)?;
-        let address = other
-            .row
-            .joined
-            .iter()
-            .flat_map(|joined| sandboxes::addresses(&joined.endpoint))
-            .next()?;
-        let mut names = vec![alias.clone(), other.row.hostname.clone(), other.row.name.clone()];
-        names.dedup();
-        Some(crate::files::Host {
+    let mut hosts = Vec::new();
+    for (alias, container) in unnamed(row).flat_map(|joined| &joined.links) {
+        let Some(other) = registry.sandboxes.get(container).map(|other| &other.row) else {
+            continue;
+        };
+        let names = files::linked_names(alias, &other.hostname, &other.name);
+        let addresses = unnamed(other).flat_map(|joined| addresses(&joined.endpoint));
+        hosts.extend(addresses.map(|address| Host {
             address,
-            names: names.join(" "),
-        })
-    };
-    links.filter_map(host).collect()
+            names: names.clone(),
+        }));
+    }
+    hosts
+}
+
+/// The places of a container where there is no name server.
+fn unnamed(row: &SandboxRow) -> impl Iterator<Item = &Joined> {
+    row.joined.iter().filter(|joined| !joined.named)
 }
 
 fn detach(state: &State, container: &str) -> Result<(), Error> {

@@ -76,20 +76,16 @@ impl Networks {
 
     /// The container has a new name: DNS answers it from now on. Nothing happens to a container
     /// that is not attached.
-    ///
-    /// # Errors
-    /// When the store fails: the name is known until the daemon ends.
-    pub fn rename(&self, container: &str, name: &str) -> Result<(), Error> {
+    pub fn rename(&self, container: &str, name: &str) {
         let state = &*self.0;
         let _claim = state.claim(container);
-        let Ok(live) = state.live(container) else {
-            return Ok(());
-        };
+        let Ok(live) = state.live(container) else { return };
         let row = attach::renamed(&live.row, name);
         let kept = row::put_sandbox(&*state.store, &row);
         remember(state, &live, row);
-        kept.wait()?;
-        Ok(())
+        if let Err(error) = kept.wait() {
+            tracing::warn!(%error, container, "a new name is known until the daemon ends");
+        }
     }
 }
 

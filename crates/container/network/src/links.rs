@@ -47,7 +47,7 @@ pub(crate) fn addresses(netlink: &mut Netlink) -> io::Result<Vec<(u32, Cidr)>> {
     dump(netlink, Messages::get_addresses, route::address)
 }
 
-/// All routes but default ones: where to and out of which link.
+/// The subnets that the host is on: where to and out of which link.
 pub(crate) fn routes(netlink: &mut Netlink) -> io::Result<Vec<(Cidr, u32)>> {
     dump(netlink, Messages::get_routes, route::route)
 }

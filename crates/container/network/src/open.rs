@@ -17,7 +17,7 @@ use crate::attach::{self, dns_key};
 use crate::cidr::Cidr;
 use crate::create::{self, link_up};
 use crate::dns::Resolver;
-use crate::ipam::choose_subnet;
+use crate::ipam::{choose_subnet, refuse_pools};
 use crate::links;
 use crate::naming::Naming;
 use crate::neighbours;
@@ -46,6 +46,7 @@ impl Networks {
         rng: Rng,
         runtime: Handle,
     ) -> Result<Self, Error> {
+        refuse_pools(&config.pools)?;
         let naming = Naming::new(&config.instance);
         let directory = config.run_dir.join("netns");
         prepare(&directory)?;
@@ -247,7 +248,7 @@ fn predefined(
         .chain(in_the_way.iter().copied())
         .collect();
     let subnet = (driver == "bridge")
-        .then(|| choose_subnet(&state.config.pools, &taken))
+        .then(|| choose_subnet(&state.config.pools, false, &taken))
         .transpose()?;
     let row = create::predefined(state, name, driver, subnet);
     row::put_network(&*state.store, &row)?;

@@ -272,6 +272,9 @@ pub(crate) fn plug(
     if links::sysctl(&ipv6).is_ok() {
         links::set_sysctl(&ipv6, disable_ipv6)?;
     }
+    if port.ipv6 {
+        links::set_sysctl(&format!("net/ipv6/conf/{}/accept_dad", port.interface), "0")?;
+    }
     links::set_sysctl(&format!("net/ipv4/conf/{}/arp_notify", port.interface), "1")?;
     links::send(inside, |messages| messages.link_up(link.index))?;
     Ok(ReadyLink {

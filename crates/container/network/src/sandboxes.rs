@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
+use crate::dns::Forward;
 use crate::dns::server::Serving;
 use crate::files::{self, Host, ResolvConf};
 use crate::proxy::Proxy;
@@ -36,6 +37,9 @@ pub(crate) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostFiles {
     pub(crate) resolv_conf: ResolvConf,
+    /// What containers without a name server of their own have in its place: if systemd-resolved's
+    /// stub is the host's only server, the servers behind it.
+    pub(crate) reachable_resolv_conf: ResolvConf,
     pub(crate) hosts: String,
     /// What `host-gateway` means.
     pub(crate) gateway: Vec<IpAddr>,
@@ -53,7 +57,7 @@ pub(crate) fn view(
         key,
         endpoints: row.joined.iter().map(|joined| joined.endpoint.clone()).collect(),
         ports: ports(row),
-        resolv_conf: resolv_conf(row, &host.resolv_conf).text(),
+        resolv_conf: resolv_conf(row, host),
         hosts: hosts(row, host, linked),
     }
 }
@@ -67,30 +71,30 @@ fn ports(row: &SandboxRow) -> BTreeMap<String, Vec<HostPort>> {
     ports
 }
 
-fn resolv_conf(row: &SandboxRow, host: &ResolvConf) -> ResolvConf {
-    let asked = host.clone().overridden(&row.dns);
+fn resolv_conf(row: &SandboxRow, host: &HostFiles) -> String {
+    let asked = |file: &ResolvConf| file.clone().overridden(&row.dns);
+    let mut addresses = row
+        .joined
+        .iter()
+        .flat_map(|joined| addresses(&joined.endpoint))
+        .peekable();
     match row.namespace {
-        None => asked,
-        Some(_) if row.named() => asked.embedded(),
-        Some(_) => {
-            let ipv6 = row.joined.iter().any(|joined| joined.endpoint.ipv6.is_some());
-            asked.legacy(ipv6, !row.dns.servers.is_empty())
-        }
+        None => asked(&host.resolv_conf).for_host(),
+        Some(_) if row.named() => asked(&host.resolv_conf).for_embedded(),
+        Some(_) if addresses.peek().is_none() => asked(&host.reachable_resolv_conf).for_host(),
+        Some(_) => asked(&host.reachable_resolv_conf).for_bridge(addresses.any(|address| address.is_ipv6())),
     }
 }
 
 /// Where a container's name server asks for what it does not know.
-pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> crate::dns::directory::Forward {
+pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> Forward {
     let asked = host.clone().overridden(&row.dns);
-    crate::dns::directory::Forward {
-        searches_first: asked.clone().embedded().searches_first(),
-        from_inside: !row.dns.servers.is_empty(),
+    let from_inside = !row.dns.servers.is_empty();
+    Forward {
+        servers: Forward::servers(asked.servers(), from_inside),
+        from_inside,
         outside: row.gateway().is_some_and(|joined| !joined.internal),
-        servers: asked
-            .servers
-            .into_iter()
-            .filter(|server| *server != IpAddr::V4(files::NAME_SERVER))
-            .collect(),
+        ndots_set: asked.has_option("ndots"),
     }
 }
 
@@ -108,7 +112,7 @@ fn hosts(row: &SandboxRow, host: &HostFiles, linked: &[Host]) -> String {
             address,
             names: names.clone(),
         });
-    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>())
+    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>(), row.ipv6)
 }
 
 /// The addresses of a place.

@@ -6,6 +6,7 @@ mod node {
     mod firewall;
     mod life;
     mod names;
+    mod nameserver;
     mod ports;
     mod reach;
     pub(crate) mod rig;

@@ -15,6 +15,10 @@ pub(crate) const IPV6: u8 = 10;
 
 /// `NF_INET_FORWARD`.
 pub(crate) const HOOK_FORWARD: u32 = 2;
+/// `NF_INET_LOCAL_OUT`.
+pub(crate) const HOOK_OUTPUT: u32 = 3;
+/// `NF_INET_POST_ROUTING`.
+pub(crate) const HOOK_POSTROUTING: u32 = 4;
 /// Room that a list of elements has in one message, with a margin for its frame: an attribute is
 /// no longer than 64 KiB.
 const ELEMENTS: usize = 60_000;

@@ -349,17 +349,20 @@ pub(crate) fn address(payload: &[u8]) -> Option<(u32, Cidr)> {
     Some((index, Cidr::new(octets(value)?, *payload.get(1)?)))
 }
 
-/// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes and
-/// routes of other tables than the main one are left out.
+/// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes, routes of
+/// other tables than the main one, and IPv4 routes to what is not on the link are left out: those
+/// of a VPN may cover every address and say nothing about which are in use.
 pub(crate) fn route(payload: &[u8]) -> Option<(Cidr, u32)> {
     const MAIN: u8 = 254;
+    const LINK: u8 = 253;
     const RTA_DST: u16 = 1;
     const RTA_OIF: u16 = 4;
     (*payload.get(4)? == MAIN).then_some(())?;
     let body = payload.get(12..)?;
-    let destination = attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1;
+    let destination = octets(attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1)?;
+    (destination.is_ipv6() || *payload.get(6)? == LINK).then_some(())?;
     let link = find(body, RTA_OIF).and_then(u32_of).unwrap_or(0);
-    Some((Cidr::new(octets(destination)?, *payload.get(1)?), link))
+    Some((Cidr::new(destination, *payload.get(1)?), link))
 }
 
 fn octets(value: &[u8]) -> Option<IpAddr> {

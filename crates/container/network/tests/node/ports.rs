@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use network::{Attach, EndpointSpec, Kind, NetworkSpec, PortBinding, Protocol};
 
 use super::reach::spec;
-use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, id, request};
+use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, id, request, silent};
 
 pub(crate) fn port(container_port: u16, host_port: u16) -> PortBinding {
     PortBinding {
@@ -65,8 +65,8 @@ fn a_port_on_one_address_is_not_on_the_others() {
     let web = node.attach_with("web", "bridge", publish(vec![local]));
     let _server = web.listen(80);
     assert!(ask((Ipv4Addr::LOCALHOST, 8080).into()).is_some());
-    assert_eq!(world.ask((NODE, 8080)), None);
-    assert_eq!(ask((Ipv6Addr::LOCALHOST, 8080).into()), None);
+    assert!(world.silent((NODE, 8080)));
+    assert!(silent((Ipv6Addr::LOCALHOST, 8080)));
 }
 
 #[test]
@@ -76,7 +76,11 @@ fn udp_finds_a_port_that_was_published_later() {
     let client = world.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
     client.set_read_timeout(Some(LIMIT)).unwrap();
     // The kernel remembers that this conversation went to the host itself.
+    let early = UdpSocket::bind((NODE, 5353)).unwrap();
+    early.set_read_timeout(Some(LIMIT)).unwrap();
     client.send_to(b"too early", (NODE, 5353)).unwrap();
+    early.recv_from(&mut [0; 16]).unwrap();
+    drop(early);
     let binding = PortBinding {
         protocol: Protocol::Udp,
         ..port(53, 5353)
@@ -185,7 +189,7 @@ fn a_thousand_ports_are_one_map() {
     let _server = web.listen(10_777);
     assert!(ask((Ipv4Addr::LOCALHOST, 20_777).into()).is_some());
     node.networks().detach(&id("web")).unwrap();
-    assert_eq!(ask((Ipv4Addr::LOCALHOST, 20_777).into()), None);
+    assert!(silent((Ipv4Addr::LOCALHOST, 20_777)));
 }
 
 #[test]

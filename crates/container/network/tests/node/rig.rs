@@ -193,7 +193,13 @@ impl Container {
         Server::start(self.run(move || TcpListener::bind(("::", port))).unwrap())
     }
 
-    /// Whether it can talk to a server, and what the server says.
+    /// Whether it reaches nobody there.
+    pub(crate) fn silent(&self, to: impl Into<SocketAddr>) -> bool {
+        let to = to.into();
+        self.run(move || silent(to))
+    }
+
+    /// What a server says to it.
     pub(crate) fn ask(&self, to: impl Into<SocketAddr>) -> Option<IpAddr> {
         let to = to.into();
         self.run(move || ask(to))
@@ -235,9 +241,14 @@ impl Drop for Server {
     }
 }
 
+/// Whether nobody answers a connection.
+pub(crate) fn silent(to: impl Into<SocketAddr>) -> bool {
+    TcpStream::connect_timeout(&to.into(), NEVER).is_err()
+}
+
 /// Asks a [`Server`] which address the caller comes from; `None` when nobody answers.
 pub(crate) fn ask(to: SocketAddr) -> Option<IpAddr> {
-    let mut stream = TcpStream::connect_timeout(&to, NEVER).ok()?;
+    let mut stream = TcpStream::connect_timeout(&to, LIMIT).ok()?;
     stream.set_read_timeout(Some(LIMIT)).ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
@@ -339,6 +350,12 @@ impl World {
     pub(crate) fn ask(&self, to: impl Into<SocketAddr>) -> Option<IpAddr> {
         let to = to.into();
         self.run(move || ask(to))
+    }
+
+    /// Whether it reaches nobody there.
+    pub(crate) fn silent(&self, to: impl Into<SocketAddr>) -> bool {
+        let to = to.into();
+        self.run(move || silent(to))
     }
 
     pub(crate) fn listen(&self, port: u16) -> Server {
