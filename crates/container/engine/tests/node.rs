@@ -12,3 +12,5 @@ mod lives;
 mod files;
 #[path = "node/isolation.rs"]
 mod isolation;
+#[path = "node/views.rs"]
+mod views;

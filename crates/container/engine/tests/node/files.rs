@@ -60,7 +60,8 @@ async fn a_volume_starts_with_the_image_s_content_and_outlives_its_containers() 
     let again = with(spec(&["cat", "/v/new", "--", "ls", "/v"]), vec![volume("/v", "data")]);
     let second = daemon.run("second", again).await;
     daemon.wait(&second).await;
-    assert_eq!(daemon.output(&second).await, "keptnew passwd\n");
+    let said = daemon.output(&second).await;
+    assert!(said.starts_with("kept") && said.ends_with("new passwd resolv.conf\n"), "{said}");
     let refused = daemon.engine.volumes().remove("data", false).unwrap_err();
     assert_eq!(refused.to_string(), format!("remove data: volume is in use - [{second}]"));
 }
@@ -158,7 +159,7 @@ async fn files_go_in_and_out_of_a_container_that_does_not_run() {
 async fn what_is_read_only_takes_no_files() {
     let node = Node::start();
     let daemon = node.daemon().await;
-    let mut sealed = with(spec(&["true"]), vec![volume("/open", "a"), volume("/sealed", "b")]);
+    let mut sealed = with(spec(&["true"]), vec![volume("/open", "one"), volume("/sealed", "two")]);
     (sealed.read_only_rootfs, sealed.mounts[1].read_only) = (true, true);
     daemon.create("sealed", sealed).await;
     let engine = daemon.engine.clone();
