@@ -1,5 +1,7 @@
 //! Containers on a real kernel, under a real supervisor. Needs root.
 
+#[path = "node/changes.rs"]
+mod changes;
 #[path = "node/deaths.rs"]
 mod deaths;
 #[path = "node/fixture.rs"]
