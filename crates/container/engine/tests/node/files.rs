@@ -265,6 +265,39 @@ async fn what_is_read_only_takes_no_files() {
     .unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_create_that_fails_leaves_no_volume_of_its_own() {
+    let node = Node::start();
+    let daemon = node.daemon().await;
+    let bind = MountSpec {
+        target: "/bound".into(),
+        read_only: false,
+        kind: MountKind::Bind {
+            source: "/nothing/is/here".into(),
+            propagation: None,
+            non_recursive: false,
+            read_only_non_recursive: false,
+            create_source: false,
+        },
+    };
+    let missing = engine::ImageRef {
+        reference: "none".into(),
+        id: format!("sha256:{}", "0".repeat(64)),
+    };
+    for (mounts, image) in [
+        (vec![volume("/data", ""), bind], daemon.image.clone()),
+        (vec![volume("/data", "")], missing),
+    ] {
+        let create = engine::Create {
+            spec: with(spec(&["true"]), mounts),
+            image: Some(image),
+            ..engine::Create::default()
+        };
+        daemon.engine.create(create).await.unwrap_err();
+        assert!(daemon.engine.volumes().list().is_empty());
+    }
+}
+
 fn in_memory(name: &str) -> MountSpec {
     let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", "size=1m,mode=0711")];
     let source = VolumeSource::Named {
