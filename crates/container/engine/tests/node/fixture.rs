@@ -36,7 +36,9 @@ pub(crate) struct Daemon {
 }
 
 impl Node {
+    /// In a network namespace of its own, which everything that this thread starts shares.
     pub(crate) fn start() -> Self {
+        sys::netns::unshare().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let name = directory.path().file_name().unwrap().to_string_lossy();
         // Links have names of at most 15 bytes.
@@ -71,6 +73,38 @@ impl Node {
         self.supervisor = Self::run_supervisor(&self.directory);
     }
 
+    /// Everything that runs is gone, and so is RUN; the disk stays.
+    pub(crate) fn reboot(mut self) -> Self {
+        self.shut_down();
+        for mount in self.mounts().into_iter().rev() {
+            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+        }
+        drop(std::fs::remove_dir_all(self.path("run")));
+        self.supervisor = Self::run_supervisor(&self.directory);
+        self
+    }
+
+    fn shut_down(&mut self) {
+        let shutdown = Request::Shutdown {
+            leftovers: Leftovers::Kill {},
+            grace: 1000,
+        };
+        let ended = Client::connect(&self.path("supervisor.sock"), Role::Operator {})
+            .and_then(|mut client| client.call(&shutdown, &[]));
+        if ended.is_err() {
+            drop(self.supervisor.kill());
+        }
+        drop(self.supervisor.wait());
+    }
+
+    /// What is mounted below the node's directory.
+    fn mounts(&self) -> Vec<String> {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let directory = self.directory.path().to_string_lossy().into_owned();
+        let targets = table.lines().filter_map(|line| line.split(' ').nth(4));
+        targets.filter(|target| target.starts_with(&directory)).map(str::to_owned).collect()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -97,16 +131,8 @@ impl Node {
             let images = Images::open(images, kept.clone(), holder.clone(), time.clone()).unwrap();
             let image = probe_image(&images);
             let networks = network::Config {
-                instance,
-                run_dir: run,
-                pools: vec![network::Pool {
-                    base: "10.213.0.0/16".into(),
-                    size: 24,
-                }],
-                publish_on: std::net::Ipv4Addr::UNSPECIFIED.into(),
-                ready: 0,
-                resolv_conf: "/etc/resolv.conf".into(),
-                hosts: "/etc/hosts".into(),
+                ready: 4,
+                ..network::Config::new(&instance, run)
             };
             let networks =
                 Networks::open(networks, kept, holder, time, Rng::from_os().unwrap(), handle).unwrap();
@@ -131,32 +157,45 @@ impl Node {
     }
 }
 
+/// A test: a node, one daemon, and nothing left of them in the kernel.
+pub(crate) fn on_node(test: impl AsyncFnOnce(&Daemon)) {
+    let node = Node::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let daemon = node.daemon().await;
+        test(&daemon).await;
+        daemon.close().await;
+    });
+    drop(runtime);
+    assert_eq!(groups(&node.instance), Vec::<PathBuf>::new());
+    assert_eq!(node.mounts(), Vec::<String>::new());
+}
+
+/// Control groups of an instance.
+fn groups(instance: &str) -> Vec<PathBuf> {
+    let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
+    let own = hierarchies.map(|hierarchy| hierarchy.path().join(instance));
+    own.chain([PathBuf::from("/sys/fs/cgroup").join(instance)]).filter(|group| group.exists()).collect()
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
-        let shutdown = Request::Shutdown {
-            leftovers: Leftovers::Kill {},
-            grace: 1000,
-        };
-        let ended = Client::connect(&self.path("supervisor.sock"), Role::Operator {})
-            .and_then(|mut client| client.call(&shutdown, &[]));
-        if ended.is_err() {
-            drop(self.supervisor.kill());
-        }
-        drop(self.supervisor.wait());
+        self.shut_down();
         remove_groups(&self.instance);
+        for mount in self.mounts().into_iter().rev() {
+            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+        }
     }
 }
 
 /// What a test that failed has left of its control groups.
 fn remove_groups(instance: &str) {
-    for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
-        let own = hierarchy.path().join(instance);
+    for own in groups(instance) {
         for group in std::fs::read_dir(&own).into_iter().flatten().flatten() {
             drop(std::fs::remove_dir(group.path()));
         }
         drop(std::fs::remove_dir(own));
     }
-    drop(std::fs::remove_dir(format!("/sys/fs/cgroup/{instance}")));
 }
 
 /// `FROM scratch`, and the probe in it.
@@ -202,6 +241,13 @@ pub(crate) fn spec(arguments: &[&str]) -> ContainerSpec {
 }
 
 impl Daemon {
+    /// Ends as `down` does.
+    pub(crate) async fn close(&self) {
+        self.engine.close(false).await;
+        let networks = self.engine.networks().clone();
+        tokio::task::spawn_blocking(move || networks.close()).await.unwrap();
+    }
+
     pub(crate) async fn create(&self, name: &str, spec: ContainerSpec) -> String {
         let create = Create {
             name: Some(name.into()),
