@@ -176,37 +176,52 @@ pub(super) fn limits(resources: &mut Resources, facts: &Facts, update: bool) -> 
     Ok(warnings)
 }
 
+/// Notes that something asked for is taken out; answers whether it is.
+fn discard(warnings: &mut Vec<String>, condition: bool, text: &str) -> bool {
+    if condition {
+        warnings.push(text.to_owned());
+    }
+    condition
+}
+
 fn memory(
     resources: &mut Resources,
     facts: &Facts,
     update: bool,
     warnings: &mut Vec<String>,
 ) -> Result<(), Invalid> {
-    let available = &facts.available;
-    let mut discard = |condition: bool, text: &str| {
-        if condition {
-            warnings.push(text.to_owned());
-        }
-        condition
-    };
-    // Upstream takes -1 for "not set".
-    resources.memory_swappiness = resources.memory_swappiness.filter(|percent| *percent != -1);
+    memory_limit(resources, facts, warnings)?;
+    swap(resources, update)?;
+    swappiness(resources, facts, warnings)?;
+    reservation(resources, facts, warnings)?;
+    oom_killer(resources, facts, warnings);
+    processes(resources, facts, warnings);
+    Ok(())
+}
+
+fn memory_limit(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     refuse(
         resources.memory != 0 && resources.memory < LEAST_MEMORY,
         "Minimum memory limit allowed is 6MB",
     )?;
     if discard(
-        resources.memory > 0 && !available.memory,
+        warnings,
+        resources.memory > 0 && !facts.available.memory,
         "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.",
     ) {
         (resources.memory, resources.memory_swap) = (0, -1);
     }
     if discard(
-        resources.memory > 0 && resources.memory_swap != -1 && !available.swap,
+        warnings,
+        resources.memory > 0 && resources.memory_swap != -1 && !facts.available.swap,
         "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.",
     ) {
         resources.memory_swap = -1;
     }
+    Ok(())
+}
+
+fn swap(resources: &Resources, update: bool) -> Result<(), Invalid> {
     let (limit, swap) = (resources.memory, resources.memory_swap);
     refuse(
         limit > 0 && swap > 0 && swap < limit,
@@ -215,21 +230,30 @@ fn memory(
     refuse(
         limit == 0 && swap > 0 && !update,
         "You should always set the Memory limit when using Memoryswap limit, see usage",
-    )?;
+    )
+}
+
+fn swappiness(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
+    // Upstream takes -1 for "not set".
+    resources.memory_swappiness = resources.memory_swappiness.filter(|percent| *percent != -1);
     if discard(
-        resources.memory_swappiness.is_some() && !available.memory_swappiness,
+        warnings,
+        resources.memory_swappiness.is_some() && !facts.available.memory_swappiness,
         "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.",
     ) {
         resources.memory_swappiness = None;
     }
-    if let Some(percent) = resources.memory_swappiness {
-        refuse(
-            !(0..=100).contains(&percent),
-            format!("Invalid value: {percent}, valid memory swappiness range is 0-100"),
-        )?;
-    }
+    let percent = resources.memory_swappiness.unwrap_or(0);
+    refuse(
+        !(0..=100).contains(&percent),
+        format!("Invalid value: {percent}, valid memory swappiness range is 0-100"),
+    )
+}
+
+fn reservation(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     if discard(
-        resources.memory_reservation > 0 && !available.memory_reservation,
+        warnings,
+        resources.memory_reservation > 0 && !facts.available.memory_reservation,
         "Your kernel does not support memory soft limit capabilities or the cgroup is not mounted. Limitation discarded.",
     ) {
         resources.memory_reservation = 0;
@@ -240,27 +264,36 @@ fn memory(
         "Minimum memory reservation allowed is 6MB",
     )?;
     refuse(
-        limit > 0 && reservation > 0 && resources.memory < reservation,
+        resources.memory > 0 && reservation > resources.memory,
         "Minimum memory limit can not be less than memory reservation limit, see usage",
-    )?;
+    )
+}
+
+fn oom_killer(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) {
     if discard(
-        resources.oom_kill_disable && !available.oom_kill_disable,
+        warnings,
+        resources.oom_kill_disable && !facts.available.oom_kill_disable,
         "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
     ) {
         resources.oom_kill_disable = false;
     }
     discard(
+        warnings,
         resources.oom_kill_disable && resources.memory == 0,
         "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.",
     );
-    if resources.pids_limit.is_some() && !available.pids {
-        discard(
-            resources.pids_limit.is_some_and(|limit| limit > 0),
-            "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.",
-        );
-        resources.pids_limit = None;
+}
+
+fn processes(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) {
+    if facts.available.pids {
+        return;
     }
-    Ok(())
+    discard(
+        warnings,
+        resources.pids_limit.is_some_and(|limit| limit > 0),
+        "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.",
+    );
+    resources.pids_limit = None;
 }
 
 fn cpu(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
