@@ -64,6 +64,9 @@ impl Engine {
         let started = self.run(entry).await;
         if let Err(error) = &started {
             self.failed(entry, error).await;
+            if entry.get().spec.auto_remove {
+                self.remove_automatically(entry);
+            }
         }
         started
     }
