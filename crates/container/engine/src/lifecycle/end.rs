@@ -162,7 +162,7 @@ impl Engine {
         }
     }
 
-    fn remove_automatically(&self, entry: &Arc<Entry>) {
+    pub(super) fn remove_automatically(&self, entry: &Arc<Entry>) {
         let (engine, entry) = (self.clone(), entry.clone());
         tokio::spawn(async move {
             if let Err(error) = engine
