@@ -154,7 +154,7 @@ fn addresses_are_asked_for_only_where_the_user_gave_the_subnet() {
         (
             "mine",
             "10.8.0.1",
-            "invalid endpoint settings:\nno configured subnet contains IP address 10.8.0.1",
+            "invalid endpoint settings:\nno configured subnet or ip-range contain the IP address 10.8.0.1",
         ),
         (
             "theirs",
