@@ -1,4 +1,4 @@
-//! How long a container's life takes, by stage: `cycle [LIVES] [AT ONCE]` (as root).
+//! How long a container's life takes, by stage: `cycle [LIVES] [AT ONCE] [bridge]` (as root).
 //!
 //! Creates, starts, waits for and removes a container whose program ends at once, through the
 //! engine's own calls; what a door adds is not in these figures.
@@ -12,23 +12,33 @@ mod fixture;
 
 use std::time::{Duration, Instant};
 
+use engine::spec::{EndpointSettings, NetworkMode};
 use engine::{Remove, WaitCondition};
 use fixture::{Daemon, Node, spec};
 
 const STAGES: [&str; 5] = ["create", "start", "wait", "remove", "all"];
 
-#[tokio::main]
-async fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>().unwrap());
-    let (lives, at_once) = (arguments.next().unwrap_or(200), arguments.next().unwrap_or(1));
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize, default| arguments.get(at).map_or(default, |text: &String| text.parse().unwrap());
+    let (lives, at_once) = (number(0, 200), number(1, 1));
+    let bridged = arguments.get(2).is_some();
     let node = Node::start();
-    let daemon = node.daemon().await;
-    live(&daemon, "warm").await;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let daemon = node.daemon().await;
+        measure(&daemon, lives, at_once, bridged).await;
+        daemon.close().await;
+    });
+}
+
+async fn measure(daemon: &Daemon, lives: usize, at_once: usize, bridged: bool) {
+    live(daemon, "warm", bridged).await;
     let began = now();
     let mut figures = Vec::new();
     for round in 0..lives.div_ceil(at_once) {
         let round: Vec<String> = (0..at_once).map(|number| format!("life-{round}-{number}")).collect();
-        let lived = futures_util::future::join_all(round.iter().map(|name| live(&daemon, name)));
+        let lived = futures_util::future::join_all(round.iter().map(|name| live(daemon, name, bridged)));
         figures.extend(lived.await);
     }
     let whole = began.elapsed();
@@ -41,9 +51,14 @@ async fn main() {
     println!("{} lives, {at_once} at once, in {whole:.2?}", figures.len());
 }
 
-async fn live(daemon: &Daemon, name: &str) -> [Duration; 5] {
+async fn live(daemon: &Daemon, name: &str, bridged: bool) -> [Duration; 5] {
+    let mut wanted = spec(&["true"]);
+    if bridged {
+        wanted.network.mode = NetworkMode::Networks;
+        wanted.network.endpoints = vec![("bridge".into(), EndpointSettings::default())];
+    }
     let began = now();
-    let id = daemon.create(name, spec(&["true"])).await;
+    let id = daemon.create(name, wanted).await;
     let created = now();
     let end = daemon.engine.waiter(&id, WaitCondition::NextExit).unwrap();
     daemon.engine.start(&id).await.unwrap();
