@@ -219,13 +219,19 @@ impl Builder {
 
     /// Upstream's event of a new name (`docker events`).
     fn tell_tagged(&self, image: &Digest, name: &str) {
-        let labels = self.images.get(image).map(|image| image.config.config.labels.clone());
+        let labels = self
+            .images
+            .get(image)
+            .map(|image| image.config.config.labels.clone());
         let mut attributes = labels.unwrap_or_default();
         attributes.insert("name".to_owned(), name.to_owned());
         self.engine.events().publish(Event {
             kind: Kind::Image,
             action: "tag".to_owned(),
-            actor: Actor { id: image.to_string(), attributes },
+            actor: Actor {
+                id: image.to_string(),
+                attributes,
+            },
             time: self.cache.now(),
         });
     }

@@ -127,7 +127,11 @@ impl<E: Executor + 'static> Driver<E> {
             let mut image = self.executor.find(reference)?;
             while let Some(base) = image {
                 sources.insert(base.id);
-                image = base.parent.map(|parent| self.executor.find(&parent.to_string())).transpose()?.flatten();
+                image = base
+                    .parent
+                    .map(|parent| self.executor.find(&parent.to_string()))
+                    .transpose()?
+                    .flatten();
             }
         }
         Ok(Some(sources))
@@ -315,7 +319,6 @@ impl<E: Executor + 'static> Driver<E> {
             ))),
         }
     }
-
 }
 
 /// Runs what waits for the disk on a thread that may.

@@ -11,11 +11,16 @@ use crate::{BuildError, golang};
 pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildError> {
     let parts: Vec<&str> = asked.split('/').collect();
     let word = |part: &&str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if parts.len() > 3 || !parts.iter().all(word) {
         let asked = golang::quote(asked);
-        return Err(BuildError::Invalid(format!("{asked}: cannot parse platform specifier: invalid argument")));
+        return Err(BuildError::Invalid(format!(
+            "{asked}: cannot parse platform specifier: invalid argument"
+        )));
     }
     let fits = match parts[..] {
         [one] => one == host.os || alias(one) == host.architecture,
@@ -26,7 +31,9 @@ pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildEr
         return Ok(());
     }
     let (asked, here) = (golang::quote(asked), format!("{}/{}", host.os, host.architecture));
-    Err(BuildError::Unsupported(format!("building for platform {asked} is not supported on {here}")))
+    Err(BuildError::Unsupported(format!(
+        "building for platform {asked} is not supported on {here}"
+    )))
 }
 
 /// Architectures by the names that others have for them.
@@ -44,7 +51,11 @@ mod tests {
 
     #[test]
     fn only_this_machine_is_built_for() {
-        let host = Platform { architecture: "amd64".into(), os: "linux".into(), variant: None };
+        let host = Platform {
+            architecture: "amd64".into(),
+            os: "linux".into(),
+            variant: None,
+        };
         let answer = |asked| check_platform(asked, &host).map_err(|error| error.to_string());
         for asked in ["linux/amd64", "linux", "amd64", "linux/x86_64", "linux/amd64/v2"] {
             assert_eq!(answer(asked), Ok(()), "{asked}");

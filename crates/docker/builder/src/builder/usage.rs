@@ -88,8 +88,7 @@ impl Builder {
         }
         let (images, engine) = (self.images.clone(), self.engine.clone());
         blocking(move || {
-            let chosen: BTreeSet<Digest> =
-                chosen.iter().map(|record| record.image).collect();
+            let chosen: BTreeSet<Digest> = chosen.iter().map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
             let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
             Ok(Pruned {

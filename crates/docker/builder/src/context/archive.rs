@@ -130,23 +130,49 @@ impl Node {
             mode: number(&fields.mode, header.mode().map(u64::from))? & 0o7777,
             uid: number(&fields.uid, header.uid())?,
             gid: number(&fields.gid, header.gid())?,
-            modified: header.mtime().ok().and_then(|time| i64::try_from(time).ok()).unwrap_or(0),
+            modified: header
+                .mtime()
+                .ok()
+                .and_then(|time| i64::try_from(time).ok())
+                .unwrap_or(0),
             attributes,
             link: None,
         };
-        self.insert(&path, Self { entry, offset, children: BTreeMap::new() })
+        self.insert(
+            &path,
+            Self {
+                entry,
+                offset,
+                children: BTreeMap::new(),
+            },
+        )
     }
 
     /// A further name of a file that came before.
     fn add_link(&mut self, path: &Path, target: &Path) -> Result<(), BuildError> {
         let target = local(target.as_os_str().as_bytes())?;
-        let linked = target.iter().try_fold(&mut *self, |node, part| node.children.get_mut(part));
-        let linked = linked.filter(|node| node.entry.kind != Kind::Directory).ok_or_else(|| {
-            refused(format!("invalid hardlink {:?} -> {:?}", path.display(), target.display()))
-        })?;
+        let linked = target
+            .iter()
+            .try_fold(&mut *self, |node, part| node.children.get_mut(part));
+        let linked = linked
+            .filter(|node| node.entry.kind != Kind::Directory)
+            .ok_or_else(|| {
+                refused(format!(
+                    "invalid hardlink {:?} -> {:?}",
+                    path.display(),
+                    target.display()
+                ))
+            })?;
         linked.entry.link = Some(linked.offset);
         let (entry, offset) = (linked.entry.clone(), linked.offset);
-        self.insert(path, Self { entry, offset, children: BTreeMap::new() })
+        self.insert(
+            path,
+            Self {
+                entry,
+                offset,
+                children: BTreeMap::new(),
+            },
+        )
     }
 
     /// Puts a node at a path, as unpacking would: directories that nobody mentioned are made, a

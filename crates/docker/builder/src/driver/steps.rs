@@ -13,7 +13,11 @@ use crate::dockerfile::{self, Command, Copy, Instruction, InstructionKind};
 use crate::executor::{Executor, RunPlan, Step, Work};
 
 impl<E: Executor + 'static> Driver<E> {
-    pub(super) async fn run_triggers(&mut self, current: &mut Current, triggers: &[String]) -> Result<(), BuildError> {
+    pub(super) async fn run_triggers(
+        &mut self,
+        current: &mut Current,
+        triggers: &[String],
+    ) -> Result<(), BuildError> {
         if triggers.is_empty() {
             return Ok(());
         }
@@ -32,7 +36,11 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(())
     }
 
-    pub(super) async fn dispatch(&mut self, current: &mut Current, instruction: &Instruction) -> Result<(), BuildError> {
+    pub(super) async fn dispatch(
+        &mut self,
+        current: &mut Current,
+        instruction: &Instruction,
+    ) -> Result<(), BuildError> {
         if self.output.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
@@ -239,7 +247,11 @@ impl<E: Executor + 'static> Driver<E> {
         if self.options.no_cache || current.missed {
             return Ok(false);
         }
-        let allowed = |image: &Digest| self.sources.as_ref().is_none_or(|sources| sources.contains(image));
+        let allowed = |image: &Digest| {
+            self.sources
+                .as_ref()
+                .is_none_or(|sources| sources.contains(image))
+        };
         let known = self.cache.get(key);
         let found = known.filter(allowed);
         let held = found

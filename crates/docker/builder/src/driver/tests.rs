@@ -11,10 +11,10 @@ use image::{Digest, ImageConfig, RunConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::{BuildError, Progress};
 use crate::context;
 use crate::executor::{Step, Work};
 use crate::tree::{Entry, Kind};
+use crate::{BuildError, Progress};
 
 /// Files in memory: content and mode by path.
 #[derive(Clone, Default)]
@@ -140,7 +140,11 @@ impl Memory {
 impl Executor for Memory {
     fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
         let world = self.0.lock().unwrap();
-        let id = world.names.get(reference).copied().or_else(|| reference.parse().ok());
+        let id = world
+            .names
+            .get(reference)
+            .copied()
+            .or_else(|| reference.parse().ok());
         Ok(id.and_then(|id| world.images.get(&id)).cloned())
     }
 
@@ -517,12 +521,27 @@ fn sources_of_the_cache() {
     let bench = Bench::new();
     let files = Files::of(&[("Dockerfile", "FROM busybox\nENV A=1\nENV B=2\n")]);
     let first = bench.build(&files, plain());
-    let from = |name: &str| Options { cache_from: vec![name.to_owned()], ..plain() };
+    let from = |name: &str| Options {
+        cache_from: vec![name.to_owned()],
+        ..plain()
+    };
     assert_eq!(bench.build(&files, from("nope")).hits(), "xx");
-    bench.memory.0.lock().unwrap().names.insert("first".into(), first.id());
+    bench
+        .memory
+        .0
+        .lock()
+        .unwrap()
+        .names
+        .insert("first".into(), first.id());
     // The build before this one has made newer rows, which are none of this source's.
     let again = bench.build(&files, plain());
-    bench.memory.0.lock().unwrap().names.insert("again".into(), again.id());
+    bench
+        .memory
+        .0
+        .lock()
+        .unwrap()
+        .names
+        .insert("again".into(), again.id());
     assert_eq!(bench.build(&files, from("again")).hits(), "..");
     assert_eq!(bench.build(&files, from("busybox")).hits(), "xx");
 }
