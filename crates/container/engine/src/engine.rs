@@ -25,7 +25,7 @@ use crate::lifecycle::Filters;
 use crate::oci::Facts;
 use crate::supervised::Supervisor;
 use crate::table::{Entry, Rows, Table};
-use crate::tasks;
+use crate::tasks::Background;
 use crate::volumes::Volumes;
 
 /// What an engine is made of.
@@ -69,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) events: Events,
     pub(crate) execs: Execs,
     pub(crate) acks: Acks,
+    /// What is cleared away behind ended containers.
+    pub(crate) background: Background,
     pub(crate) volumes: Volumes,
     pub(crate) facts: Facts,
     pub(crate) layout: Layout,
@@ -115,6 +117,7 @@ impl Engine {
             events,
             execs: Execs::default(),
             acks: Acks::default(),
+            background: Background::default(),
             volumes,
             facts,
             layout,
@@ -189,7 +192,17 @@ impl Engine {
             // One that panicked has said so.
             let _ = stop.await;
         }
-        tasks::settled(&self.0).await;
+        self.0.background.settled().await;
+        self.remove_groups();
+    }
+
+    /// The groups above those of containers, which are empty now.
+    fn remove_groups(&self) {
+        let path = format!("/{}", self.0.instance);
+        for hierarchy in self.0.layout.v1.iter().chain(&self.0.layout.unified) {
+            // One that was never made, or in which somebody else has put something.
+            let _ = std::fs::remove_dir(hierarchy.dir(&path));
+        }
     }
 
     /// The directory of a container's own files.

@@ -1,5 +1,6 @@
-//! Looking at containers: logs.
+//! Looking at containers: what they write, run and use.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -10,8 +11,54 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::logs::{self, LogEntry, LogQuery, LogSource};
 use crate::request::Attach;
+use crate::state::Status;
+use crate::stats::{NetworkCounters, Stats};
+use crate::tasks::blocking;
+use crate::top::{self, Top};
 
 impl Engine {
+    /// The processes of a container, in the words of ps(1).
+    ///
+    /// # Errors
+    /// It does not run, or ps would not take the arguments.
+    pub async fn top(&self, reference: &str, ps_args: &str) -> Result<Top, Error> {
+        let entry = self.0.table.find(reference)?;
+        let container = entry.get();
+        if container.state.status == Status::Restarting {
+            let id = &container.id;
+            let text = format!("container {id} is restarting, wait until the container is running");
+            return Err(Error::Conflict(text));
+        }
+        let process = entry.process().ok_or_else(|| Error::not_running(&container.id))?;
+        let (arguments, now) = (ps_args.to_owned(), self.now().as_second());
+        let listed = blocking(move || {
+            let pids = process.cgroup.pids().map_err(Error::system("the container's processes"))?;
+            top::list(&pids, &arguments, u64::try_from(now).unwrap_or_default())
+        });
+        let listed = listed.await?;
+        self.tell(&container, "top", &[]);
+        Ok(listed)
+    }
+
+    /// One sample of what a container uses; an empty one if it does not run.
+    ///
+    /// # Errors
+    /// The kernel's counters cannot be read.
+    pub async fn stats(&self, reference: &str) -> Result<Stats, Error> {
+        let entry = self.0.table.find(reference)?;
+        let Some(process) = entry.process() else {
+            return Ok(Stats::default());
+        };
+        let (networks, id, now) = (self.0.networks.clone(), entry.id.clone(), self.now());
+        blocking(move || {
+            // A container on the host's network has no counters of its own.
+            let counters = networks.counters(&id).unwrap_or_default();
+            let counters: BTreeMap<String, NetworkCounters> = counters.into_iter().map(counted).collect();
+            Stats::read(&process.cgroup, counters, now).map_err(Error::system("the container's counters"))
+        })
+        .await
+    }
+
     /// What a container has written. Entries come until all that was asked for is there, or with
     /// `follow` until it has ended.
     ///
@@ -42,6 +89,21 @@ impl Engine {
         let entries = logs::read(source(container)?, query, self.now(), std::future::pending());
         Ok(PastOutput(entries))
     }
+}
+
+fn counted(link: network::LinkCounters) -> (String, NetworkCounters) {
+    let (received, sent) = (link.received, link.sent);
+    let counters = NetworkCounters {
+        rx_bytes: received.bytes,
+        rx_packets: received.packets,
+        rx_errors: received.errors,
+        rx_dropped: received.dropped,
+        tx_bytes: sent.bytes,
+        tx_packets: sent.packets,
+        tx_errors: sent.errors,
+        tx_dropped: sent.dropped,
+    };
+    (link.interface, counters)
 }
 
 fn source(container: &Container) -> Result<LogSource, Error> {

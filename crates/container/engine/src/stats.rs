@@ -122,7 +122,10 @@ impl Machine {
     /// # Errors
     /// `/proc` cannot be read.
     pub fn read() -> io::Result<Self> {
-        let (stat, meminfo) = (fs::read_to_string("/proc/stat")?, fs::read_to_string("/proc/meminfo")?);
+        let (stat, meminfo) = (
+            fs::read_to_string("/proc/stat")?,
+            fs::read_to_string("/proc/meminfo")?,
+        );
         Ok(Self::parse(&stat, &meminfo))
     }
 
@@ -131,7 +134,10 @@ impl Machine {
         let (all, each): (Vec<&str>, Vec<&str>) = cpus.partition(|line| line.starts_with(' '));
         // user nice system idle iowait irq softirq; what follows is counted in these already.
         let ticks = all.first().map_or(0, |line| {
-            line.split_whitespace().take(7).filter_map(|field| field.parse::<u64>().ok()).sum::<u64>()
+            line.split_whitespace()
+                .take(7)
+                .filter_map(|field| field.parse::<u64>().ok())
+                .sum::<u64>()
         });
         let memory = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
         let kilobytes = memory.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
@@ -170,7 +176,12 @@ impl Stats {
                 .flat_map(|((major, minor), io)| {
                     let (major, minor) = (*major, *minor);
                     let named = ["read", "write"].into_iter().zip(value(io));
-                    named.map(move |(operation, value)| BlockEntry { major, minor, operation, value })
+                    named.map(move |(operation, value)| BlockEntry {
+                        major,
+                        minor,
+                        operation,
+                        value,
+                    })
                 })
                 .collect()
         };
@@ -193,7 +204,9 @@ impl Stats {
             memory: MemoryStats {
                 usage: usage.memory_usage,
                 peak: usage.memory_peak,
-                limit: usage.memory_limit.map_or(machine.memory, |limit| limit.min(machine.memory)),
+                limit: usage
+                    .memory_limit
+                    .map_or(machine.memory, |limit| limit.min(machine.memory)),
                 failures: usage.oom_kills,
                 detail: usage.memory,
                 v2,
@@ -207,12 +220,20 @@ impl Stats {
 mod tests {
     use super::*;
 
-    const STAT: &str = "cpu  10 1 20 100 5 2 3 99 0 0\ncpu0 5 0 10 50 3 1 2 0 0 0\ncpu1 5 1 10 50 2 1 1 0 0 0\nintr 1\n";
+    const STAT: &str =
+        "cpu  10 1 20 100 5 2 3 99 0 0\ncpu0 5 0 10 50 3 1 2 0 0 0\ncpu1 5 1 10 50 2 1 1 0 0 0\nintr 1\n";
 
     #[test]
     fn the_machine_s_time_is_that_of_all_processors() {
         let machine = Machine::parse(STAT, "MemTotal:       2048 kB\nMemFree: 1 kB\n");
-        assert_eq!(machine, Machine { cpu: 141 * NANOS_PER_TICK, online: 2, memory: 2 << 20 });
+        assert_eq!(
+            machine,
+            Machine {
+                cpu: 141 * NANOS_PER_TICK,
+                online: 2,
+                memory: 2 << 20
+            }
+        );
         assert_eq!(Machine::parse("", ""), Machine::default());
         let here = Machine::read().unwrap();
         assert!(here.cpu > 0 && here.online > 0 && here.memory > 0);
@@ -220,7 +241,12 @@ mod tests {
 
     #[test]
     fn usage_becomes_docker_s_numbers() {
-        let io = runtime::cgroup::BlockIo { read_bytes: 1, write_bytes: 2, reads: 3, writes: 4 };
+        let io = runtime::cgroup::BlockIo {
+            read_bytes: 1,
+            write_bytes: 2,
+            reads: 3,
+            writes: 4,
+        };
         let usage = Usage {
             cpu_total: 30,
             cpu_user: 20,
@@ -231,17 +257,39 @@ mod tests {
             block_io: [((8, 0), io)].into(),
             ..Usage::default()
         };
-        let machine = Machine { cpu: 1000, online: 2, memory: 1 << 20 };
+        let machine = Machine {
+            cpu: 1000,
+            online: 2,
+            memory: 1 << 20,
+        };
         let now = Timestamp::UNIX_EPOCH;
         let stats = Stats::of(usage.clone(), machine, false, BTreeMap::new(), now);
-        assert_eq!((stats.cpu.total, stats.cpu.user, stats.cpu.kernel, stats.cpu.machine), (30, 20, 10, 1000));
-        assert_eq!((stats.memory.usage, stats.memory.limit, stats.memory.failures), (4096, 1 << 20, 1));
-        let values = |entries: &[BlockEntry]| entries.iter().map(|e| (e.operation, e.value)).collect::<Vec<_>>();
+        assert_eq!(
+            (
+                stats.cpu.total,
+                stats.cpu.user,
+                stats.cpu.kernel,
+                stats.cpu.machine
+            ),
+            (30, 20, 10, 1000)
+        );
+        assert_eq!(
+            (stats.memory.usage, stats.memory.limit, stats.memory.failures),
+            (4096, 1 << 20, 1)
+        );
+        let values =
+            |entries: &[BlockEntry]| entries.iter().map(|e| (e.operation, e.value)).collect::<Vec<_>>();
         assert_eq!(values(&stats.block_bytes), [("read", 1), ("write", 2)]);
         assert_eq!(values(&stats.block_operations), [("read", 3), ("write", 4)]);
         for (limit, expected) in [(Some(8192), 8192), (Some(1 << 40), 1 << 20)] {
-            let usage = Usage { memory_limit: limit, ..usage.clone() };
-            assert_eq!(Stats::of(usage, machine, true, BTreeMap::new(), now).memory.limit, expected);
+            let usage = Usage {
+                memory_limit: limit,
+                ..usage.clone()
+            };
+            assert_eq!(
+                Stats::of(usage, machine, true, BTreeMap::new(), now).memory.limit,
+                expected
+            );
         }
     }
 }

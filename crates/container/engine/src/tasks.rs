@@ -2,32 +2,81 @@
 
 use std::panic::resume_unwind;
 
-use crate::engine::Inner;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
+
 use crate::error::Error;
 
 /// Runs an operation to its end, even if whoever waits for it goes away.
 pub(crate) async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    joined(tokio::spawn(work).await)
+    joined(tokio::spawn(work)).await
 }
 
 /// Runs what may block on a thread that may.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    joined(tokio::task::spawn_blocking(work).await)
+    joined(tokio::task::spawn_blocking(work)).await
 }
 
-/// A task's own panic is its asker's; tasks are never cancelled.
-fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> T {
-    match joined {
+/// A task's own panic is its asker's. One is cancelled only when the executor ends, and its asker
+/// with it.
+async fn joined<T>(handle: JoinHandle<T>) -> T {
+    match handle.await.map_err(JoinError::try_into_panic) {
         Ok(value) => value,
-        Err(error) => resume_unwind(error.into_panic()),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 
-/// Waits until nothing of the ended containers is being cleared away any more.
-pub(crate) async fn settled(inner: &Inner) {
-    for entry in inner.table.entries() {
-        drop(entry.operation.lock().await);
+/// Work that nobody waits for but the end of the engine.
+#[derive(Debug)]
+pub(crate) struct Background(watch::Sender<usize>);
+
+impl Default for Background {
+    fn default() -> Self {
+        Self(watch::Sender::new(0))
+    }
+}
+
+impl Background {
+    /// Runs a task.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::spawn(async move {
+            work.await;
+            drop(running);
+        });
+    }
+
+    /// Runs what may block.
+    pub(crate) fn block(&self, work: impl FnOnce() + Send + 'static) {
+        let running = Running::of(&self.0);
+        tokio::task::spawn_blocking(move || {
+            work();
+            drop(running);
+        });
+    }
+
+    /// Waits until nothing runs.
+    pub(crate) async fn settled(&self) {
+        // The sender is our own.
+        let _ = self.0.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+/// Counts a task for as long as it lives, also one that panics.
+struct Running(watch::Sender<usize>);
+
+impl Running {
+    fn of(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cidr::Cidr;
-use crate::ipam::choose_subnet;
+use crate::ipam::{self, choose_subnet};
 use crate::links;
 use crate::naming::Naming;
 use crate::networks::State;
@@ -71,8 +71,15 @@ fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
     let link = options.link.clone().unwrap_or_else(|| state.naming.bridge(&id));
     let mut registry = state.registry();
     refuse_conflicts(&registry, &spec, &link)?;
-    let configured = !subnets.is_empty();
-    let ipam = choose(state, &registry, &spec, subnets, &in_the_way)?;
+    let configured =
+        [true, false].map(|v4| subnets.iter().any(|subnet| subnet.subnet.address.is_ipv4() == v4));
+    let new = New {
+        id: &id,
+        link: &link,
+        spec: &spec,
+        in_the_way: &in_the_way,
+    };
+    let Choice { ipam, gateways } = choose(state, &registry, &new, &subnets)?;
     registry.coming.insert(spec.name.clone(), subnets_of(&ipam));
     Ok(NetworkRow {
         version: VERSION,
@@ -91,6 +98,7 @@ fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
             link: Some(link),
         },
         configured,
+        gateways,
         borrowed: false,
     })
 }
@@ -130,10 +138,9 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
         tracing::warn!(%error, "the host's routes are not known");
         Vec::new()
     });
-    let servers = state.host_files().resolv_conf.servers;
-    let servers = servers
-        .into_iter()
-        .map(|server| Cidr::new(server, crate::cidr::width(server)));
+    let host = state.host_files().reachable_resolv_conf;
+    let servers = host.servers().iter();
+    let servers = servers.map(|&server| Cidr::new(server, crate::cidr::width(server)));
     routes
         .into_iter()
         .map(|(subnet, _)| subnet)
@@ -141,50 +148,95 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
         .collect()
 }
 
-/// The IPAM part with every subnet and gateway filled in.
-fn choose(
-    state: &State,
-    registry: &Registry,
-    spec: &NetworkSpec,
-    subnets: Vec<Subnet>,
-    in_the_way: &[Cidr],
-) -> Result<Ipam, Error> {
-    let taken = registry.subnets();
-    let (v4, v6): (Vec<_>, Vec<_>) = subnets
-        .into_iter()
-        .partition(|subnet| subnet.subnet.address.is_ipv4());
-    if v4.len() > 1 || v6.len() > 1 {
+/// A network that is to have subnets.
+struct New<'a> {
+    id: &'a str,
+    link: &'a str,
+    spec: &'a NetworkSpec,
+    /// What the host uses: it is not chosen, but the user may name it.
+    in_the_way: &'a [Cidr],
+}
+
+/// What a new network gets.
+struct Choice {
+    /// What clients are shown: what the user said, IPv4 first, and what was chosen for him.
+    ipam: Ipam,
+    /// The bridge's addresses.
+    gateways: Vec<IpAddr>,
+}
+
+/// Upstream's order: all of IPv4, then all of IPv6, and what its bridges cannot do at last.
+fn choose(state: &State, registry: &Registry, new: &New<'_>, subnets: &[Subnet]) -> Result<Choice, Error> {
+    let mut choice = Choice {
+        ipam: said(&new.spec.ipam),
+        gateways: Vec::new(),
+    };
+    let mut taken = registry.subnets();
+    for (ipv6, wanted) in [(false, new.spec.ipv4), (true, new.spec.ipv6)] {
+        let of_family = |subnet: &&Subnet| subnet.subnet.address.is_ipv6() == ipv6;
+        let mut said = subnets.iter().filter(of_family).filter(|_| wanted).peekable();
+        if wanted && said.peek().is_none() {
+            let subnet = plain(free_subnet(state, ipv6, &[&taken[..], new.in_the_way].concat())?);
+            let gateway = gateway(&subnet)?;
+            choice.ipam.configs.push(config(&subnet, gateway));
+            choice.gateways.push(gateway);
+        }
+        for subnet in said {
+            refuse_overlap(registry, new, subnet, &taken)?;
+            choice.gateways.push(gateway(subnet)?);
+            taken.push(subnet.subnet);
+        }
+    }
+    let v4 = subnets
+        .iter()
+        .filter(|subnet| subnet.subnet.address.is_ipv4())
+        .count();
+    if v4 > 1 || subnets.len() - v4 > 1 {
         return Err(Error::Forbidden(
             "bridge driver doesn't support multiple subnets".to_owned(),
         ));
     }
-    if let Some(overlap) = v4
-        .iter()
-        .chain(&v6)
-        .find(|wanted| taken.iter().any(|other| other.overlaps(wanted.subnet)))
-    {
-        tracing::debug!(subnet = %overlap.subnet, "overlaps");
+    Ok(choice)
+}
+
+fn said(ipam: &Ipam) -> Ipam {
+    let is_v6 = |config: &IpamConfig| config.subnet.contains(':');
+    let (v6, v4): (Vec<_>, Vec<_>) = ipam.configs.iter().cloned().partition(is_v6);
+    Ipam {
+        driver: "default".to_owned(),
+        configs: [v4, v6].concat(),
+        options: ipam.options.clone(),
+    }
+}
+
+/// Upstream's address management overlooks overlaps of networks that have an ip-range, and its
+/// bridge driver finds them: hence two texts.
+fn refuse_overlap(registry: &Registry, new: &New<'_>, wanted: &Subnet, taken: &[Cidr]) -> Result<(), Error> {
+    if !taken.iter().any(|other| other.overlaps(wanted.subnet)) {
+        return Ok(());
+    }
+    let overlaps = |net: &&Net| net.subnets().iter().any(|other| other.overlaps(wanted.subnet));
+    let same = |config: &IpamConfig| {
+        config.subnet.parse() == Ok(wanted.subnet) && config.ip_range.parse().ok() == wanted.range
+    };
+    let other = registry
+        .nets
+        .values()
+        .find(overlaps)
+        .filter(|_| wanted.range.is_some());
+    let Some(other) = other.filter(|net| !net.network.ipam.configs.iter().any(same)) else {
         return Err(Error::Forbidden(
             "invalid pool request: Pool overlaps with other one on this address space".to_owned(),
         ));
-    }
-    let (mut v4, mut v6) = (v4.into_iter().next(), v6.into_iter().next());
-    if spec.ipv4 && v4.is_none() {
-        v4 = Some(plain(choose_subnet(
-            &state.config.pools,
-            &[&taken[..], in_the_way].concat(),
-        )?));
-    }
-    if spec.ipv6 && v6.is_none() {
-        v6 = Some(plain(local_subnet(state, &taken)));
-    }
-    let v4 = v4.filter(|_| spec.ipv4);
-    let configs = v4.into_iter().chain(v6).map(|subnet| config(&subnet));
-    Ok(Ipam {
-        driver: "default".to_owned(),
-        configs: configs.collect(),
-        options: spec.ipam.options.clone(),
-    })
+    };
+    Err(Error::Forbidden(format!(
+        "cannot create network {} ({}): conflicts with network {} ({}): networks have overlapping IPv{}",
+        new.id,
+        new.link,
+        other.network.id,
+        other.network.link.as_deref().unwrap_or_default(),
+        if wanted.subnet.address.is_ipv4() { 4 } else { 6 }
+    )))
 }
 
 fn subnets_of(ipam: &Ipam) -> Vec<Cidr> {
@@ -203,6 +255,15 @@ const fn plain(subnet: Cidr) -> Subnet {
     }
 }
 
+/// A subnet for which the user said nothing.
+fn free_subnet(state: &State, ipv6: bool, taken: &[Cidr]) -> Result<Cidr, Error> {
+    let pools = &state.config.pools;
+    if ipv6 && !ipam::has_ipv6(pools) {
+        return Ok(local_subnet(state, taken));
+    }
+    choose_subnet(pools, ipv6, taken)
+}
+
 /// An IPv6 subnet that nobody is likely to have: a /64 of a random unique local prefix. RFC 4193
 fn local_subnet(state: &State, taken: &[Cidr]) -> Cidr {
     loop {
@@ -217,24 +278,37 @@ fn local_subnet(state: &State, taken: &[Cidr]) -> Cidr {
     }
 }
 
-/// The gateway is the first address of the range, which is that of the subnet unless the user
-/// says otherwise.
-fn config(subnet: &Subnet) -> IpamConfig {
-    let reserved: Vec<IpAddr> = subnet.aux.iter().map(|(_, address)| *address).collect();
-    let gateway = subnet.gateway.or_else(|| {
-        let mut addresses = crate::ipam::Addresses::new(subnet.subnet, subnet.range);
-        reserved.iter().for_each(|address| drop(addresses.take(*address)));
-        addresses.take_next()
-    });
+/// The bridge's address: the one that the user named, or the lowest of the range, which is that of
+/// the subnet unless the user says otherwise. Nothing else may have it.
+fn gateway(subnet: &Subnet) -> Result<IpAddr, Error> {
+    const IN_USE: &str = "Address already in use";
+    let mut addresses = ipam::Addresses::new(subnet.subnet, subnet.range);
+    let gateway = match subnet.gateway {
+        Some(gateway) => {
+            let failed = |_| Error::Exhausted(format!("failed to allocate gateway ({gateway}): {IN_USE}"));
+            addresses.take(gateway).map(|()| gateway).map_err(failed)?
+        }
+        None => addresses.take_next().ok_or_else(|| {
+            let why = "no available addresses on this pool";
+            Error::Exhausted(format!("failed to allocate gateway (): {why}"))
+        })?,
+    };
+    for (name, address) in &subnet.aux {
+        let failed = |_| {
+            let what = format!("failed to allocate secondary ip address ({name}:{address})");
+            Error::Exhausted(format!("{what}: {IN_USE}"))
+        };
+        addresses.take(*address).map_err(failed)?;
+    }
+    Ok(gateway)
+}
+
+/// How a subnet is shown that was chosen.
+fn config(subnet: &Subnet, gateway: IpAddr) -> IpamConfig {
     IpamConfig {
         subnet: subnet.subnet.to_string(),
-        ip_range: subnet.range.map(|range| range.to_string()).unwrap_or_default(),
-        gateway: gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
-        aux: subnet
-            .aux
-            .iter()
-            .map(|(name, address)| (name.clone(), address.to_string()))
-            .collect(),
+        gateway: gateway.to_string(),
+        ..IpamConfig::default()
     }
 }
 
@@ -290,12 +364,15 @@ fn make_bridge(naming: &Naming, net: &Net, name: &str) -> std::io::Result<(u32, 
 }
 
 /// Answers to clients at 127.0.0.1 come in here with a loopback destination (the table keeps all
-/// others out); what nobody needs of IPv6 is off.
+/// others out).
 fn bridge_sysctls(name: &str, net: &Net) -> std::io::Result<()> {
     links::set_sysctl(&format!("net/ipv4/conf/{name}/route_localnet"), "1")?;
-    let ipv6 = format!("net/ipv6/conf/{name}/disable_ipv6");
-    if links::sysctl(&ipv6).is_ok() {
-        links::set_sysctl(&ipv6, if net.gateway6.is_some() { "0" } else { "1" })?;
+    if net.gateway6.is_some() {
+        links::set_sysctl(&format!("net/ipv6/conf/{name}/disable_ipv6"), "0")?;
+        links::set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
+        // The addresses are ours alone. While the kernel makes sure of that, it would ask for no
+        // neighbour, and a network's first second would be lost.
+        links::set_sysctl(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
     }
     Ok(())
 }
@@ -379,7 +456,14 @@ fn refuse_removal(registry: &Registry, net: &Net) -> Result<(), Error> {
 /// The rows of the networks that every node has; `bridge` with this subnet.
 pub(crate) fn predefined(state: &State, name: &str, driver: &str, subnet: Option<Cidr>) -> NetworkRow {
     let link = subnet.map(|_| state.naming.default_bridge());
-    let configs = subnet.map(|subnet| config(&plain(subnet))).into_iter().collect();
+    // The lowest address of a subnet that was just chosen is nobody's.
+    let chosen = subnet
+        .map(plain)
+        .and_then(|subnet| Some((gateway(&subnet).ok()?, subnet)));
+    let configs = chosen
+        .iter()
+        .map(|(gateway, subnet)| config(subnet, *gateway))
+        .collect();
     NetworkRow {
         version: VERSION,
         network: Network {
@@ -403,7 +487,8 @@ pub(crate) fn predefined(state: &State, name: &str, driver: &str, subnet: Option
             labels: BTreeMap::new(),
             link,
         },
-        configured: false,
+        configured: [false; 2],
+        gateways: chosen.iter().map(|(gateway, _)| *gateway).collect(),
         borrowed: false,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::Error;
-use crate::cidr::{Cidr, bits, from_bits};
+use crate::cidr::{Cidr, bits, from_bits, width};
 
 /// A range that subnets are taken from (dockerd's `default-address-pools`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,27 +35,71 @@ impl Pool {
         ranges.into_iter().map(pool).collect()
     }
 
-    fn subnets(&self) -> impl Iterator<Item = Cidr> {
-        let base = self
-            .base
-            .parse::<Cidr>()
-            .ok()
-            .filter(|base| base.prefix <= self.size);
-        base.into_iter().flat_map(|base| {
-            let first = Cidr::new(base.masked().address, self.size);
-            let count = 1_u128 << (self.size.saturating_sub(base.prefix)).min(24);
-            let step =
-                move |n: u128| from_bits(bits(first.address) + (n << first.host_bits()), first.address);
-            (0..count).map(move |n| Cidr::new(step(n), first.prefix))
-        })
+    /// Its range; what is wrong with it, in upstream's words, if it cannot be cut like this.
+    fn range(&self, index: usize) -> Result<Cidr, Error> {
+        let Self { base, size } = self;
+        let wrong = |why: String| Error::Invalid(format!("network at index {index} ({base}) {why}"));
+        let range: Option<Cidr> = base.parse().ok();
+        let range = range.filter(|_| *size > 0);
+        let range = range.ok_or_else(|| wrong("is not in canonical form".to_owned()))?;
+        if !(range.prefix..=width(range.address)).contains(size) {
+            let prefix = range.prefix;
+            return Err(wrong(format!(
+                "has a smaller prefix (/{prefix}) than the target size of that pool (/{size})"
+            )));
+        }
+        Ok(range.masked())
     }
 }
 
-/// The first subnet of the pools that overlaps nothing in `taken`.
-pub(crate) fn choose_subnet(pools: &[Pool], taken: &[Cidr]) -> Result<Cidr, Error> {
-    let free = |subnet: &Cidr| !taken.iter().any(|other| other.overlaps(*subnet));
-    let subnet = pools.iter().flat_map(Pool::subnets).find(free);
-    subnet.ok_or_else(|| Error::Invalid("all predefined address pools have been fully subnetted".to_owned()))
+/// Judges the pools of a node's configuration.
+pub(crate) fn refuse_pools(pools: &[Pool]) -> Result<(), Error> {
+    ranges(pools).map(drop)
+}
+
+/// Ranges and the lengths of the prefixes of their subnets, in the order of their addresses, which
+/// is upstream's. Out of overlapping ones the largest, which sorts first, stands for all.
+fn ranges(pools: &[Pool]) -> Result<Vec<(Cidr, u8)>, Error> {
+    let range = |(index, pool): (usize, &Pool)| Ok((pool.range(index)?, pool.size));
+    let mut ranges = pools
+        .iter()
+        .enumerate()
+        .map(range)
+        .collect::<Result<Vec<_>, Error>>()?;
+    ranges.sort_unstable();
+    ranges.dedup_by(|later, earlier| later.0.overlaps(earlier.0));
+    Ok(ranges)
+}
+
+/// Whether there is a pool for IPv6.
+pub(crate) fn has_ipv6(pools: &[Pool]) -> bool {
+    ranges(pools).is_ok_and(|ranges| ranges.iter().any(|(range, _)| range.address.is_ipv6()))
+}
+
+/// The first subnet of the pools of a family that overlaps nothing in `taken`.
+pub(crate) fn choose_subnet(pools: &[Pool], ipv6: bool, taken: &[Cidr]) -> Result<Cidr, Error> {
+    let of_family = ranges(pools)?
+        .into_iter()
+        .filter(|(range, _)| range.address.is_ipv6() == ipv6);
+    let mut free = of_family.filter_map(|(range, size)| first_free(range, size, taken));
+    let none = || Error::Invalid("all predefined address pools have been fully subnetted".to_owned());
+    free.next().ok_or_else(none)
+}
+
+/// Each turn steps over one of `taken`, so there are at most as many turns as these and one.
+fn first_free(range: Cidr, size: u8, taken: &[Cidr]) -> Option<Cidr> {
+    let mut candidate = Cidr::new(range.address, size);
+    loop {
+        let Some(blocker) = taken.iter().find(|other| other.overlaps(candidate)) else {
+            return Some(candidate);
+        };
+        let beyond = bits(blocker.last()).max(bits(candidate.last())).checked_add(1)?;
+        if beyond > bits(range.last()) {
+            return None;
+        }
+        // The subnet that the blocker ends in is blocked too; that is seen in the next turn.
+        candidate = Cidr::new(from_bits(beyond, range.address), size).masked();
+    }
 }
 
 /// The addresses of one subnet. The lowest free one is next, as upstream does it.
@@ -141,25 +185,104 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn cidrs(texts: &str) -> Vec<Cidr> {
+        texts.split_whitespace().map(cidr).collect()
+    }
+
+    fn pool((base, size): &(&str, u8)) -> Pool {
+        Pool {
+            base: (*base).to_owned(),
+            size: *size,
+        }
+    }
+
     #[test]
     fn subnets_come_in_upstreams_order() {
-        let pools = Pool::defaults();
         let mut taken = Vec::new();
-        for expected in [
-            "172.17.0.0/16",
-            "172.18.0.0/16",
-            "172.19.0.0/16",
-            "172.20.0.0/16",
-            "172.21.0.0/16",
-        ] {
-            let subnet = choose_subnet(&pools, &taken).unwrap();
-            assert_eq!(subnet, cidr(expected));
-            taken.push(subnet);
+        while let Ok(next) = choose_subnet(&Pool::defaults(), false, &taken) {
+            taken.push(next);
         }
-        taken.push(cidr("172.16.0.0/12"));
-        assert_eq!(choose_subnet(&pools, &taken).unwrap(), cidr("192.168.0.0/20"));
-        taken.push(cidr("192.168.0.0/16"));
-        assert!(choose_subnet(&pools, &taken).is_err());
+        let expected = (17..32).map(|second| format!("172.{second}.0.0/16"));
+        let expected = expected.chain((0..16).map(|third| format!("192.168.{}.0/20", third * 16)));
+        assert_eq!(
+            taken.iter().map(Cidr::to_string).collect::<Vec<_>>(),
+            expected.collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_next_subnet_is_free() {
+        for (pools, ipv6, taken, next) in [
+            (&[("10.0.0.0/8", 24)][..], false, "", Some("10.0.0.0/24")),
+            (&[("10.0.0.0/8", 24)], false, "10.0.0.128/25", Some("10.0.1.0/24")),
+            (
+                &[("10.0.0.0/8", 24)],
+                false,
+                "10.0.0.0/15 10.2.0.1/32",
+                Some("10.2.1.0/24"),
+            ),
+            (
+                &[("10.0.0.0/8", 24)],
+                false,
+                "10.0.0.0/24 10.0.2.0/24",
+                Some("10.0.1.0/24"),
+            ),
+            (&[("10.0.0.0/8", 8)], false, "10.9.9.9/32", None),
+            (&[("10.0.0.0/8", 24)], false, "::/0", Some("10.0.0.0/24")),
+            (&[("10.0.0.0/8", 24)], false, "0.0.0.0/0", None),
+            (&[("10.0.0.0/23", 24)], false, "10.0.0.0/24 10.0.1.7/32", None),
+            (
+                &[("255.255.255.0/24", 25)],
+                false,
+                "255.255.255.0/25",
+                Some("255.255.255.128/25"),
+            ),
+            (&[("255.255.255.0/24", 25)], false, "255.255.255.0/24", None),
+            (&[("fd00::/16", 64)], false, "", None),
+            (
+                &[("10.0.0.0/8", 24), ("fd00::/16", 64)],
+                true,
+                "fd00::/64",
+                Some("fd00:0:0:1::/64"),
+            ),
+            (
+                &[("10.1.0.0/16", 24), ("10.0.0.0/8", 16), ("9.0.0.0/24", 24)],
+                false,
+                "9.0.0.0/24",
+                Some("10.0.0.0/16"),
+            ),
+        ] {
+            let pools: Vec<_> = pools.iter().map(pool).collect();
+            let chosen = choose_subnet(&pools, ipv6, &cidrs(taken)).ok();
+            assert_eq!(chosen, next.map(cidr), "{pools:?} without {taken}");
+        }
+    }
+
+    #[test]
+    fn wrong_pools_are_named() {
+        let smaller = "has a smaller prefix (/16) than the target size of that pool";
+        for (wrong, why) in [
+            (
+                ("10.0.0.0", 8),
+                "network at index 1 (10.0.0.0) is not in canonical form".to_owned(),
+            ),
+            (
+                ("10.0.0.0/8", 0),
+                "network at index 1 (10.0.0.0/8) is not in canonical form".to_owned(),
+            ),
+            (
+                ("10.0.0.0/16", 8),
+                format!("network at index 1 (10.0.0.0/16) {smaller} (/8)"),
+            ),
+            (
+                ("10.0.0.0/16", 33),
+                format!("network at index 1 (10.0.0.0/16) {smaller} (/33)"),
+            ),
+        ] {
+            let pools = [pool(&("9.0.0.0/8", 16)), pool(&wrong)];
+            assert_eq!(refuse_pools(&pools).unwrap_err().to_string(), why);
+        }
+        assert!(refuse_pools(&Pool::defaults()).is_ok());
     }
 
     #[test]
@@ -191,6 +314,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_is_taken_the_first_free_subnet_is_next(
+            blocks in proptest::collection::vec((0_u128..0x1_0000, 17_u8..=32), 0..12)
+        ) {
+            let base = cidr("10.0.0.0/16");
+            let taken: Vec<_> = blocks.iter().map(|&(at, prefix)| Cidr::new(base.nth(at), prefix)).collect();
+            let free = |subnet: &Cidr| !taken.iter().any(|block| block.overlaps(*subnet));
+            let all = (0..16).map(|slice| Cidr::new(base.nth(slice << 12), 20));
+            let chosen = choose_subnet(&[pool(&("10.0.0.0/16", 20))], false, &taken);
+            prop_assert_eq!(chosen.ok(), all.into_iter().find(free));
+        }
+
         #[test]
         fn no_address_twice(prefix in 22_u8..=31, steps in proptest::collection::vec((0_u8..3, 0_u32..64), 1..200)) {
             let subnet = Cidr::new("10.0.0.0".parse().unwrap(), prefix);

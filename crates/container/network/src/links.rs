@@ -42,12 +42,7 @@ pub(crate) fn list(netlink: &mut Netlink) -> io::Result<Vec<Link>> {
     dump(netlink, Messages::get_links, route::link)
 }
 
-/// All addresses of all links.
-pub(crate) fn addresses(netlink: &mut Netlink) -> io::Result<Vec<(u32, Cidr)>> {
-    dump(netlink, Messages::get_addresses, route::address)
-}
-
-/// All routes but default ones: where to and out of which link.
+/// The subnets that the host is on: where to and out of which link.
 pub(crate) fn routes(netlink: &mut Netlink) -> io::Result<Vec<(Cidr, u32)>> {
     dump(netlink, Messages::get_routes, route::route)
 }

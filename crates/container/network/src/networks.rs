@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -225,8 +225,15 @@ impl State {
             .named("bridge")
             .map(|net| net.gateways())
             .unwrap_or_default();
+        let resolv_conf = resolv_conf(&self.config.resolv_conf);
+        let stub = resolv_conf.is_systemd_stub();
         HostFiles {
-            resolv_conf: ResolvConf::parse(&read(&self.config.resolv_conf)),
+            reachable_resolv_conf: if stub {
+                self::resolv_conf(Path::new(ResolvConf::SYSTEMD_PATH))
+            } else {
+                resolv_conf.clone()
+            },
+            resolv_conf,
             hosts: read(&self.config.hosts),
             gateway: gateway.into_iter().map(|cidr| cidr.address).collect(),
         }
@@ -249,6 +256,13 @@ impl State {
             .iter()
             .for_each(|published| registry.ports.release(published));
     }
+}
+
+/// A file that is not there is empty, and not named.
+fn resolv_conf(path: &Path) -> ResolvConf {
+    let text = std::fs::read_to_string(path);
+    text.map(|text| ResolvConf::parse(&text, &path.to_string_lossy()))
+        .unwrap_or_default()
 }
 
 pub(crate) fn unique(rng: &Mutex<Rng>) -> String {

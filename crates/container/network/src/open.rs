@@ -17,7 +17,7 @@ use crate::attach::{self, dns_key};
 use crate::cidr::Cidr;
 use crate::create::{self, link_up};
 use crate::dns::Resolver;
-use crate::ipam::choose_subnet;
+use crate::ipam::{choose_subnet, refuse_pools};
 use crate::links;
 use crate::naming::Naming;
 use crate::neighbours;
@@ -27,7 +27,7 @@ use crate::ports;
 use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
-use crate::sandboxes::{Open, addresses};
+use crate::sandboxes::{self, Open, addresses};
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
@@ -46,6 +46,7 @@ impl Networks {
         rng: Rng,
         runtime: Handle,
     ) -> Result<Self, Error> {
+        refuse_pools(&config.pools)?;
         let naming = Naming::new(&config.instance);
         let directory = config.run_dir.join("netns");
         prepare(&directory)?;
@@ -247,7 +248,7 @@ fn predefined(
         .chain(in_the_way.iter().copied())
         .collect();
     let subnet = (driver == "bridge")
-        .then(|| choose_subnet(&state.config.pools, &taken))
+        .then(|| choose_subnet(&state.config.pools, false, &taken))
         .transpose()?;
     let row = create::predefined(state, name, driver, subnet);
     row::put_network(&*state.store, &row)?;
@@ -271,7 +272,7 @@ fn restore_sandbox(state: &State, row: SandboxRow) -> Result<(), Error> {
     reserve(state, &row);
     serve(state, &row, &open);
     let container = row.container.clone();
-    let live = attach::live(state, row, open);
+    let live = sandboxes::live(state, row, open);
     state.registry().sandboxes.insert(container, live);
     Ok(())
 }
@@ -305,7 +306,7 @@ fn serve(state: &State, row: &SandboxRow, open: &Open) {
         match publish::hold(state, row, publish::retrieve(state, row)) {
             Ok(proxy) => *lock(&open.proxy) = Some(proxy),
             Err(error) => {
-                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6")
+                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6");
             }
         }
     }
@@ -371,7 +372,7 @@ fn sweep_links(state: &State, known: &BTreeSet<String>) -> std::io::Result<()> {
         .filter(|link| groups.contains(&link.group) && !known.contains(&link.name));
     let unknown: Vec<_> = unknown.map(|link| link.name.clone()).collect();
     links::gone_is_fine(links::send(&mut host, |messages| {
-        unknown.iter().for_each(|link| messages.delete_link(link))
+        unknown.iter().for_each(|link| messages.delete_link(link));
     }))
 }
 

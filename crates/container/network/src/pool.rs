@@ -124,16 +124,22 @@ impl Pool {
             return Ok(false);
         }
         let ready = self.make(kind, &unique())?;
-        let mut shelves = lock(&self.shelves);
         // The network may have gone while the namespace was being made.
-        match shelves.get_mut(kind) {
-            Some(shelf) => shelf.push(ready),
-            None => {
-                drop(shelves);
-                self.discard(&ready);
-            }
+        if let Err(orphan) = self.shelve(kind, ready) {
+            self.discard(&orphan);
         }
         Ok(self.missing(kind) > 0)
+    }
+
+    /// Puts a namespace on its shelf, if there still is one.
+    fn shelve(&self, kind: &Kind, ready: Ready) -> Result<(), Box<Ready>> {
+        match lock(&self.shelves).get_mut(kind) {
+            Some(shelf) => {
+                shelf.push(ready);
+                Ok(())
+            }
+            None => Err(Box::new(ready)),
+        }
     }
 
     fn missing(&self, kind: &Kind) -> usize {
@@ -192,7 +198,7 @@ impl Pool {
         let link = ready.link.as_ref().map(|link| link.host.clone());
         if let Err(error) = links::open().and_then(|mut host| {
             links::gone_is_fine(links::send(&mut host, |messages| {
-                link.iter().for_each(|link| messages.delete_link(link))
+                link.iter().for_each(|link| messages.delete_link(link));
             }))
         }) {
             tracing::warn!(%error, namespace = ready.name, "a link stays");
@@ -248,6 +254,7 @@ pub(crate) fn plug(
 ) -> io::Result<ReadyLink> {
     let here = Namespace::current()?;
     let namespace = here.as_fd().as_raw_fd();
+    set_default_ipv6(port.ipv6)?;
     links::send(host, |messages| {
         messages.add_veth(&Veth {
             host: host_name,
@@ -260,11 +267,10 @@ pub(crate) fn plug(
         });
         messages.set_port(host_name, hairpin);
     })?;
+    set_default_ipv6(true)?;
     let link = links::find(inside, &port.interface)?.ok_or(io::ErrorKind::NotFound)?;
-    let disable_ipv6 = if port.ipv6 { "0" } else { "1" };
-    let ipv6 = format!("net/ipv6/conf/{}/disable_ipv6", port.interface);
-    if links::sysctl(&ipv6).is_ok() {
-        links::set_sysctl(&ipv6, disable_ipv6)?;
+    if port.ipv6 {
+        links::set_sysctl(&format!("net/ipv6/conf/{}/accept_dad", port.interface), "0")?;
     }
     links::set_sysctl(&format!("net/ipv4/conf/{}/arp_notify", port.interface), "1")?;
     links::send(inside, |messages| messages.link_up(link.index))?;
@@ -272,6 +278,17 @@ pub(crate) fn plug(
         host: host_name.to_owned(),
         index: link.index,
     })
+}
+
+/// Whether links that come have IPv6. To switch it off for a link that is there, the kernel wants
+/// its great lock, and lets the writer spin until it gets it.
+fn set_default_ipv6(on: bool) -> io::Result<()> {
+    const SWITCH: &str = "net/ipv6/conf/default/disable_ipv6";
+    match links::sysctl(SWITCH) {
+        Ok(_) => links::set_sysctl(SWITCH, if on { "0" } else { "1" }),
+        // A kernel without IPv6.
+        Err(_) => Ok(()),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -126,7 +126,8 @@ impl Carrier {
                     clients.insert(from, client);
                 }
                 if let Some((to, _)) = clients.get(&from) {
-                    let _ = to.try_send(&buffer[..length]);
+                    // A container that does not listen is its own affair.
+                    let _ = to.send(&buffer[..length]).await;
                 }
             }
         }

@@ -20,7 +20,7 @@ use crate::{EndpointSpec, Error, Network};
 pub(crate) struct Net {
     pub(crate) network: Arc<Network>,
     pub(crate) options: Options,
-    pub(crate) configured: bool,
+    configured: [bool; 2],
     pub(crate) borrowed: bool,
     /// Index of the bridge; 0 without one.
     pub(crate) master: u32,
@@ -54,21 +54,28 @@ impl Net {
             users: BTreeSet::new(),
         };
         for config in &row.network.ipam.configs {
-            net.add_subnet(config);
+            net.add_subnet(config, &row.gateways);
         }
         Ok(net)
     }
 
-    /// What is in a row was judged when it was written.
-    fn add_subnet(&mut self, config: &crate::IpamConfig) {
-        let Ok(subnet) = config.subnet.parse::<Cidr>() else {
+    /// What is in a row was judged when it was written. A subnet of a family that the network does
+    /// not speak is only shown.
+    fn add_subnet(&mut self, config: &crate::IpamConfig, gateways: &[IpAddr]) {
+        let spoken = |subnet: &Cidr| {
+            if subnet.address.is_ipv4() {
+                self.network.ipv4
+            } else {
+                self.network.ipv6
+            }
+        };
+        let Some(subnet) = config.subnet.parse().ok().filter(spoken) else {
             return;
         };
         let mut addresses = Addresses::new(subnet, config.ip_range.parse().ok());
-        let gateway = config.gateway.parse::<IpAddr>().ok();
+        let gateway = gateways.iter().copied().find(|gateway| subnet.contains(*gateway));
         let aux = config.aux.values().filter_map(|text| text.parse().ok());
         for address in gateway.into_iter().chain(aux) {
-            // An auxiliary address may be the gateway's.
             let _ = addresses.take(address);
         }
         if subnet.address.is_ipv4() {
@@ -76,6 +83,20 @@ impl Net {
         } else {
             (self.v6, self.gateway6) = (Some(addresses), gateway);
         }
+    }
+
+    /// Why a container may not ask for this address; upstream's words.
+    pub(crate) fn refuse_static(&self, address: IpAddr) -> Option<String> {
+        let (pool, configured) = match address {
+            IpAddr::V4(_) => (&self.v4, self.configured[0]),
+            IpAddr::V6(_) => (&self.v6, self.configured[1]),
+        };
+        let Some(pool) = pool.as_ref().filter(|_| configured) else {
+            let only = "user specified IP address is supported only when connecting to networks with user configured subnets";
+            return Some(only.to_owned());
+        };
+        let none = !pool.subnet().contains(address);
+        none.then(|| format!("no configured subnet or ip-range contain the IP address {address}"))
     }
 
     pub(crate) fn subnets(&self) -> Vec<Cidr> {

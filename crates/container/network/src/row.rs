@@ -23,8 +23,12 @@ const SANDBOXES: &str = "/sandboxes/";
 pub(crate) struct NetworkRow {
     pub(crate) version: u32,
     pub(crate) network: Network,
-    /// The user gave the subnet, so that containers may ask for addresses in it.
-    pub(crate) configured: bool,
+    /// Whether the user gave the subnet of IPv4, and of IPv6: only then may containers ask for
+    /// addresses in it.
+    pub(crate) configured: [bool; 2],
+    /// The bridge's addresses. What clients are shown has only those that the user named, or that
+    /// belong to subnets which he did not.
+    pub(crate) gateways: Vec<IpAddr>,
     /// The link was there before us and stays when the network goes.
     pub(crate) borrowed: bool,
 }
@@ -44,6 +48,8 @@ pub(crate) struct SandboxRow {
     pub(crate) published: Vec<Published>,
     pub(crate) dns: DnsSpec,
     pub(crate) extra_hosts: Vec<String>,
+    /// IPv6 is not switched off in the namespace.
+    pub(crate) ipv6: bool,
 }
 
 /// A place on a network, with what is needed to take it away again.

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex};
 use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
+use crate::dns::Forward;
 use crate::dns::server::Serving;
 use crate::files::{self, Host, ResolvConf};
+use crate::networks::State;
 use crate::proxy::Proxy;
 use crate::row::{Joined, SandboxRow};
 use crate::{HostPort, Sandbox};
@@ -36,6 +38,9 @@ pub(crate) struct Open {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HostFiles {
     pub(crate) resolv_conf: ResolvConf,
+    /// What containers without a name server of their own have in its place: if systemd-resolved's
+    /// stub is the host's only server, the servers behind it.
+    pub(crate) reachable_resolv_conf: ResolvConf,
     pub(crate) hosts: String,
     /// What `host-gateway` means.
     pub(crate) gateway: Vec<IpAddr>,
@@ -53,7 +58,7 @@ pub(crate) fn view(
         key,
         endpoints: row.joined.iter().map(|joined| joined.endpoint.clone()).collect(),
         ports: ports(row),
-        resolv_conf: resolv_conf(row, &host.resolv_conf).text(),
+        resolv_conf: resolv_conf(row, host),
         hosts: hosts(row, host, linked),
     }
 }
@@ -67,30 +72,30 @@ fn ports(row: &SandboxRow) -> BTreeMap<String, Vec<HostPort>> {
     ports
 }
 
-fn resolv_conf(row: &SandboxRow, host: &ResolvConf) -> ResolvConf {
-    let asked = host.clone().overridden(&row.dns);
+fn resolv_conf(row: &SandboxRow, host: &HostFiles) -> String {
+    let asked = |file: &ResolvConf| file.clone().overridden(&row.dns);
+    let mut addresses = row
+        .joined
+        .iter()
+        .flat_map(|joined| addresses(&joined.endpoint))
+        .peekable();
     match row.namespace {
-        None => asked,
-        Some(_) if row.named() => asked.embedded(),
-        Some(_) => {
-            let ipv6 = row.joined.iter().any(|joined| joined.endpoint.ipv6.is_some());
-            asked.legacy(ipv6, !row.dns.servers.is_empty())
-        }
+        None => asked(&host.resolv_conf).for_host(),
+        Some(_) if row.named() => asked(&host.resolv_conf).for_embedded(),
+        Some(_) if addresses.peek().is_none() => asked(&host.reachable_resolv_conf).for_host(),
+        Some(_) => asked(&host.reachable_resolv_conf).for_bridge(addresses.any(|address| address.is_ipv6())),
     }
 }
 
 /// Where a container's name server asks for what it does not know.
-pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> crate::dns::directory::Forward {
+pub(crate) fn forward(row: &SandboxRow, host: &ResolvConf) -> Forward {
     let asked = host.clone().overridden(&row.dns);
-    crate::dns::directory::Forward {
-        searches_first: asked.clone().embedded().searches_first(),
-        from_inside: !row.dns.servers.is_empty(),
+    let from_inside = !row.dns.servers.is_empty();
+    Forward {
+        servers: Forward::servers(asked.servers(), from_inside),
+        from_inside,
         outside: row.gateway().is_some_and(|joined| !joined.internal),
-        servers: asked
-            .servers
-            .into_iter()
-            .filter(|server| *server != IpAddr::V4(files::NAME_SERVER))
-            .collect(),
+        ndots_set: asked.has_option("ndots"),
     }
 }
 
@@ -108,7 +113,7 @@ fn hosts(row: &SandboxRow, host: &HostFiles, linked: &[Host]) -> String {
             address,
             names: names.clone(),
         });
-    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>())
+    files::hosts(&[&extra[..], linked].concat(), &own.collect::<Vec<_>>(), row.ipv6)
 }
 
 /// The addresses of a place.
@@ -129,4 +134,51 @@ pub(crate) fn cidrs(joined: &Joined) -> impl Iterator<Item = crate::cidr::Cidr> 
         .ipv6
         .map(|(address, prefix)| crate::cidr::Cidr::new(address.into(), prefix));
     v4.into_iter().chain(v6)
+}
+
+/// A sandbox with its look, known to the name server.
+pub(crate) fn live(state: &State, row: SandboxRow, open: Open) -> Live {
+    let host = state.host_files();
+    let key = row.namespace.as_ref().map(|name| state.namespaces.path(name));
+    let view = view(&row, key, &host, &linked(state, &row));
+    introduce(state, &row, &host.resolv_conf);
+    Live {
+        row: Arc::new(row),
+        view: Arc::new(view),
+        open: Arc::new(open),
+    }
+}
+
+/// Tells the name server about a container.
+pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &ResolvConf) {
+    let mut member = row.member();
+    if !member.places.is_empty() {
+        member.forward = forward(row, host);
+        state
+            .resolver
+            .change(|directory| directory.put(&row.container, member));
+    }
+}
+
+/// Links on the network `bridge` are lines of the hosts file.
+fn linked(state: &State, row: &SandboxRow) -> Vec<Host> {
+    let registry = state.registry();
+    let mut hosts = Vec::new();
+    for (alias, container) in unnamed(row).flat_map(|joined| &joined.links) {
+        let Some(other) = registry.sandboxes.get(container).map(|other| &other.row) else {
+            continue;
+        };
+        let names = files::linked_names(alias, &other.hostname, &other.name);
+        let addresses = unnamed(other).flat_map(|joined| addresses(&joined.endpoint));
+        hosts.extend(addresses.map(|address| Host {
+            address,
+            names: names.clone(),
+        }));
+    }
+    hosts
+}
+
+/// The places of a container where there is no name server.
+fn unnamed(row: &SandboxRow) -> impl Iterator<Item = &Joined> {
+    row.joined.iter().filter(|joined| !joined.named)
 }

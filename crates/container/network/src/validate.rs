@@ -28,8 +28,19 @@ pub(crate) fn ipam(spec: &NetworkSpec) -> Result<Vec<Subnet>, Error> {
     }
     Err(Error::Invalid(format!(
         "invalid network config:\n{}",
-        faults.join("\n")
+        join(&faults)
     )))
+}
+
+/// Several faults as upstream lists them; one stands alone.
+pub(crate) fn join(faults: &[String]) -> String {
+    match faults {
+        [one] => one.trim().to_owned(),
+        several => {
+            let items: Vec<_> = several.iter().map(|fault| fault.replace('\n', "\n\t")).collect();
+            format!("* {}", items.join("\n* "))
+        }
+    }
 }
 
 fn subnet(config: &IpamConfig, ipv6: bool, faults: &mut Vec<String>) -> Option<Subnet> {
@@ -180,10 +191,10 @@ pub(crate) fn options<'a>(
         match name.as_str() {
             "com.docker.network.bridge.name" => read.link = Some(link_name(value)?),
             "com.docker.network.bridge.enable_ip_masquerade" => {
-                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
             }
             "com.docker.network.bridge.enable_icc" => {
-                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
             }
             "com.docker.network.bridge.host_binding_ipv4" => {
                 read.publish_on = Some(value.parse().map_err(|_| bad("nil ip"))?);
@@ -302,6 +313,25 @@ mod tests {
                 &format!("invalid network config:\n{fault}"),
             );
         }
+    }
+
+    #[test]
+    fn all_faults_are_listed() {
+        let configs = vec![config("10.1.2.0/16", "", "zz"), config("zz", "", "")];
+        let spec = NetworkSpec {
+            ipam: Ipam {
+                configs,
+                ..Ipam::default()
+            },
+            ..NetworkSpec::default()
+        };
+        let faults = "* invalid subnet 10.1.2.0/16: it should be 10.1.0.0/16\n* invalid gateway zz: invalid address\n\
+                      * invalid subnet zz: invalid CIDR block notation";
+        assert_eq!(
+            ipam(&spec).unwrap_err().to_string(),
+            format!("invalid network config:\n{faults}")
+        );
+        assert_eq!(join(&["a\nb".to_owned(), "c".to_owned()]), "* a\n\tb\n* c");
     }
 
     #[test]

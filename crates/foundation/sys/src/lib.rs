@@ -18,6 +18,7 @@ pub mod netns;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
+pub mod private_mounts;
 pub mod process;
 pub mod program;
 pub mod pty;

@@ -23,6 +23,11 @@ pub fn urgent(fd: impl AsFd) -> io::Result<()> {
     wait(&fd, PollFlags::PRI, None).map(drop)
 }
 
+/// As [`urgent`], but no longer than `limit`: whether there was news.
+pub fn urgent_within(fd: impl AsFd, limit: Duration) -> io::Result<bool> {
+    wait(&fd, PollFlags::PRI, Some(limit))
+}
+
 /// A signal begins the wait anew: its limit is then a lower bound.
 fn wait(fd: &impl AsFd, what: PollFlags, limit: Option<Duration>) -> io::Result<bool> {
     let limit = limit.map(|limit| Timespec {

@@ -5,6 +5,7 @@
 
 mod probe;
 mod start;
+mod users;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

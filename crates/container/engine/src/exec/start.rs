@@ -1,16 +1,15 @@
 //! Starting an exec.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use runtime::capability::CapabilitySet;
 use runtime::plan::{self, Context};
 use runtime::spec::{LinuxCapabilities, Process as OciProcess};
-use rustix::fs::{CWD, Mode, OFlags};
 use supervisor::protocol::{Key, Owner, Stdio};
 use sys::program::Program;
 
-use super::{ExecEntry, Phase};
+use super::{ExecEntry, Phase, users};
 use crate::attach::{Client, Hub};
 use crate::container::Container;
 use crate::engine::Engine;
@@ -195,10 +194,7 @@ impl Engine {
         exec: &ExecEntry,
     ) -> Result<OciProcess, Error> {
         let (spec, own) = (&exec.spec, &container.spec);
-        let root = format!("/proc/{}/root", container.state.pid);
-        let root = rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
-        let root = root.map_err(|_| Error::not_running(&container.id))?;
-        let users = lifecycle::user_files_in(root.as_fd());
+        let users = users::of_process(container.state.pid).map_err(|_| Error::not_running(&container.id))?;
         let name = if spec.user.is_empty() {
             &own.user
         } else {

@@ -1,6 +1,7 @@
 //! A container's control group: made before its process, removed in the background after it.
 
 use std::fs;
+use std::time::Duration;
 
 use runtime::cgroup::Cgroup;
 use sys::pidfd::{self, Pid};
@@ -14,8 +15,10 @@ impl Engine {
     /// takes milliseconds for it and nobody waits for that.
     pub(crate) fn remove_cgroup(&self, container: &Container, cgroup: Cgroup) {
         let id = container.id.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = kill(&cgroup).and_then(|()| cgroup.remove(|events| poll::urgent(events))) {
+        self.0.background.block(move || {
+            // The kernel does not tell of the end of a group that somebody else removes.
+            let wait = |events: &std::fs::File| poll::urgent_within(events, LOOK_AGAIN).map(drop);
+            if let Err(error) = kill(&cgroup).and_then(|()| cgroup.remove(wait)) {
                 tracing::warn!(%id, %error, "control groups of a container stay until the next start");
             }
         });
@@ -37,6 +40,8 @@ fn kill(cgroup: &Cgroup) -> std::io::Result<()> {
     })
 }
 
+/// How long a group is waited for before it is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 
 /// How many processes of a group the kernel has killed for want of memory.

@@ -34,8 +34,9 @@ impl Engine {
                 Status::Paused => continue,
                 _ => return,
             }
-            let result = self.probe(entry, check).await;
+            // A probe that began within the start period counts as within it, however long it took.
             let age = self.0.clock.now().saturating_since(since);
+            let result = self.probe(entry, check).await;
             let told = entry.change(|container| {
                 let health = container.state.health.get_or_insert_default();
                 health.record(check, result, age)

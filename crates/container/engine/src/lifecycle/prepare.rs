@@ -11,17 +11,16 @@ use runtime::cgroup::Cgroup;
 use runtime::lifecycle::Prepared;
 use runtime::plan::{self, Context, Given, Overlay};
 use runtime::seccomp::Filter;
-use runtime::spec::Spec;
+use runtime::spec::{LinuxSeccomp, Spec};
 use supervisor::protocol::{Format, Key, LogSpec, Owner, Stdio};
 use sys::program::Program;
 
 use super::files::Paths;
 use super::networking::Attached;
-use super::rootfs;
 use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
 use crate::error::Error;
-use crate::oci::{self, Inputs, Joined, KernelDevices};
+use crate::oci::{self, Inputs, Joined, KernelDevices, UserFiles};
 use crate::spec::{IpcNamespace, LogDriver, PidNamespace, Propagation};
 use crate::supervised::Launch;
 use crate::table::Template;
@@ -47,11 +46,11 @@ impl Engine {
         attach: bool,
     ) -> Result<Decided, Error> {
         let rootfs = self.root_of(container)?;
-        let users = rootfs::user_files_of(&rootfs).map_err(Error::system("the image's user database"))?;
+        let users = UserFiles::of(&rootfs).map_err(Error::system("the image's user database"))?;
         let paths = self.write_files(container, attached)?;
         let (spec, mut warnings) = self.translate(container, attached, &users, &paths)?;
-        let filter = self.filter(&spec)?;
         let linux = spec.linux.clone().unwrap_or_default();
+        let filter = self.filter(linux.seccomp.as_ref())?;
         let group = Prepared::plan(self.0.layout.clone(), &linux, &container.id)
             .map_err(|error| Error::Invalid(error.to_string()))?;
         let overlay = self.overlay(rootfs);
@@ -126,7 +125,7 @@ impl Engine {
         &self,
         container: &Container,
         attached: &Attached,
-        users: &oci::UserFiles,
+        users: &UserFiles,
         paths: &Paths,
     ) -> Result<(Spec, Vec<String>), Error> {
         let shared = self.shared_namespaces(container)?;
@@ -157,22 +156,29 @@ impl Engine {
 
     /// What an exec is made from, for a container that a daemon before this one has started.
     pub(crate) fn template_of(&self, container: &Container) -> Result<Template, Error> {
-        let attached = Attached {
-            namespace: Some(format!("/proc/{}/ns/net", container.state.pid).into()),
-            ..Attached::default()
-        };
-        let users = rootfs::user_files_of(&self.root_of(container)?)
+        let users = UserFiles::of(&self.root_of(container)?)
             .map_err(Error::system("the image's user database"))?;
-        let (spec, _) = self.translate(container, &attached, &users, &Paths::default())?;
-        let filter = self.filter(&spec)?;
+        let inputs = Inputs {
+            id: &container.id,
+            facts: &self.0.facts,
+            devices: &KernelDevices,
+            users: &users,
+            root: "",
+            cgroups_path: "",
+            mounts: &[],
+            mountinfo: "",
+            files: oci::Files::default(),
+            joined: Joined::default(),
+        };
+        // Neither mounts nor namespaces: what those need may be gone while the container runs.
+        let program = oci::program(&container.spec, &inputs).map_err(untranslatable)?;
         Ok(Template {
-            process: Arc::new(spec.process.unwrap_or_default()),
-            filter,
+            filter: self.filter(program.seccomp.as_ref())?,
+            process: Arc::new(program.process),
         })
     }
 
-    fn filter(&self, spec: &Spec) -> Result<Option<Arc<Filter>>, Error> {
-        let seccomp = spec.linux.as_ref().and_then(|linux| linux.seccomp.as_ref());
+    fn filter(&self, seccomp: Option<&LinuxSeccomp>) -> Result<Option<Arc<Filter>>, Error> {
         let compiled = seccomp.map(|seccomp| self.0.filters.get(seccomp, self.0.facts.machine));
         compiled.transpose()
     }

@@ -21,10 +21,14 @@ impl Engine {
         let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
         apart(async move {
             engine.check_removable(&entry, remove.force)?;
-            engine.stop_for_removal(&entry).await?;
-            engine
-                .remove_entry(&entry, remove.volumes, Durability::Durable)
-                .await
+            loop {
+                engine.stop_for_removal(&entry).await?;
+                let removed = engine.remove_entry(&entry, remove.volumes, Durability::Durable).await;
+                // It was being started when it was told to end.
+                if removed.is_ok() || !remove.force || !entry.get().state.status.is_running() {
+                    return removed;
+                }
+            }
         })
         .await
     }
@@ -96,12 +100,13 @@ impl Engine {
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
+        entry.signals.send_modify(|signals| signals.removed = true);
         drop(turn);
         let engine = self.clone();
         let cleared = async move {
             engine.discard_files(&container.id).await;
         };
-        tokio::spawn(cleared);
+        self.0.background.spawn(cleared);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use supervisor::protocol::{Key, Name};
 
 use super::failure::{self, Words};
@@ -64,6 +65,7 @@ impl Engine {
         let started = self.run(entry).await;
         if let Err(error) = &started {
             self.failed(entry, error).await;
+            self.remove_automatically(entry);
         }
         started
     }
@@ -133,37 +135,31 @@ impl Engine {
     /// The program runs: everybody hears of it, and of its end if that has come already.
     fn entered(&self, entry: &Arc<Entry>, started: Started) {
         let now = self.now();
-        let container = entry.change(|container| {
-            let health = container.spec.healthcheck.as_ref();
-            let before = container.state.health.take().map(Health::restarted);
-            container.state = State {
-                status: Status::Running,
-                pid: started.pid,
-                started_at: Some(now),
-                finished_at: container.state.finished_at,
-                health: health.map(|_| before.unwrap_or_default()),
-                ..State::default()
-            };
-            container.restart_count = entry.run().restarts.count;
-            Arc::new(container.clone())
-        });
-        entry.hub.open(started.streams);
-        self.tell(&container, "start", &[]);
-        let early_end = {
+        let (container, early_end) = {
+            // One step: an end is entered before it or after it, and whoever finds the container
+            // running finds its process.
             let mut run = entry.run();
             if let Some(process) = &mut run.process {
                 (process.starting, process.pidfd) = (false, Some(started.pidfd));
             }
-            run.early_end.take()
+            let restarts = run.restarts.count;
+            let container = entry.change(|container| {
+                run_began(container, started.pid, now);
+                container.restart_count = restarts;
+                Arc::new(container.clone())
+            });
+            (container, run.early_end.take())
         };
+        entry.hub.open(started.streams);
+        self.tell(&container, "start", &[]);
         if let Some(record) = early_end {
             let (engine, entry) = (self.clone(), entry.clone());
-            tokio::spawn(async move { engine.main_ended(&entry, record).await });
+            self.0.background.spawn(async move { engine.main_ended(&entry, record).await });
             return;
         }
         self.watch_health(entry);
         let (engine, entry) = (self.clone(), entry.clone());
-        tokio::spawn(async move { engine.keep(&entry).await });
+        self.0.background.spawn(async move { engine.keep(&entry).await });
     }
 
     /// Keeps why a start failed.
@@ -183,6 +179,20 @@ impl Engine {
         self.tell_end(entry);
         self.keep(entry).await;
     }
+}
+
+/// The state of a run that has just begun.
+fn run_began(container: &mut Container, pid: u32, now: Timestamp) {
+    let before = container.state.health.take().map(Health::restarted);
+    let checked = container.spec.healthcheck.is_some();
+    container.state = State {
+        status: Status::Running,
+        pid,
+        started_at: Some(now),
+        finished_at: container.state.finished_at,
+        health: checked.then(|| before.unwrap_or_default()),
+        ..State::default()
+    };
 }
 
 /// An id as the supervisor's protocol takes it.

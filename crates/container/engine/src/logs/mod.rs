@@ -189,7 +189,7 @@ async fn send_all(
 async fn sleep_until(until: Option<Timestamp>, now: Timestamp) {
     match until {
         Some(until) => {
-            tokio::time::sleep(Duration::try_from(until.duration_since(now)).unwrap_or_default()).await
+            tokio::time::sleep(Duration::try_from(until.duration_since(now)).unwrap_or_default()).await;
         }
         None => std::future::pending().await,
     }

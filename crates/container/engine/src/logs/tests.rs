@@ -235,7 +235,7 @@ async fn a_follower_sees_what_comes_through_rotations_and_ends_with_the_containe
         ..everything()
     };
     let mut entries = read(log.source(), query, Timestamp::UNIX_EPOCH, async {
-        drop(ended.await)
+        drop(ended.await);
     });
     assert_eq!(take(&mut entries, 1).await, [1]);
     log.write(2);
@@ -322,7 +322,7 @@ async fn a_client_that_leaves_ends_the_reading() {
     let (alive, mut gone) = mpsc::channel::<()>(1);
     let ended = async move {
         let _alive = alive;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let entries = read(log.source(), query, Timestamp::UNIX_EPOCH, ended);
     drop(entries);

@@ -270,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn hostile_files_never_panic(passwd: String, group: String, user: String) {
-            drop(resolve(&user, &[user.clone()], &UserFiles { passwd, group }));
+            drop(resolve(&user, std::slice::from_ref(&user), &UserFiles { passwd, group }));
         }
     }
 }

@@ -23,7 +23,10 @@ impl UserFiles {
     /// # Errors
     /// A layer cannot be read.
     pub fn of(rootfs: &Rootfs) -> io::Result<Self> {
-        Ok(Self { passwd: text(rootfs, "passwd")?, group: text(rootfs, "group")? })
+        Ok(Self {
+            passwd: text(rootfs, "passwd")?,
+            group: text(rootfs, "group")?,
+        })
     }
 }
 
@@ -55,7 +58,11 @@ fn look(rootfs: &Rootfs, name: &str) -> io::Result<Found> {
             continue;
         };
         if !directory.is_dir() {
-            return Ok(if directory.is_symlink() { Found::Link } else { Found::Nothing });
+            return Ok(if directory.is_symlink() {
+                Found::Link
+            } else {
+                Found::Nothing
+            });
         }
         let path = etc.join(name);
         match present(&path)? {
@@ -73,7 +80,10 @@ fn look(rootfs: &Rootfs, name: &str) -> io::Result<Found> {
 fn present(path: &Path) -> io::Result<Option<Metadata>> {
     match path.symlink_metadata() {
         Ok(metadata) => {
-            debug_assert!(!metadata.file_type().is_char_device() || metadata.rdev() == 0, "a layer has whiteouts only");
+            debug_assert!(
+                !metadata.file_type().is_char_device() || metadata.rdev() == 0,
+                "a layer has whiteouts only"
+            );
             Ok(Some(metadata))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -111,7 +121,11 @@ mod tests {
         for name in ["upper", "work", "a/etc", "b/etc"] {
             fs::create_dir_all(path(name)).unwrap();
         }
-        Rootfs { lower: vec![path("a"), path("b")], upper: Some(path("upper")), work: Some(path("work")) }
+        Rootfs {
+            lower: vec![path("a"), path("b")],
+            upper: Some(path("upper")),
+            work: Some(path("work")),
+        }
     }
 
     #[test]
@@ -130,7 +144,10 @@ mod tests {
         write("upper/etc/passwd");
         write("b/etc/group");
         let files = UserFiles::of(&rootfs).unwrap();
-        assert_eq!((files.passwd.as_str(), files.group.as_str()), ("upper/etc/passwd", "b/etc/group"));
+        assert_eq!(
+            (files.passwd.as_str(), files.group.as_str()),
+            ("upper/etc/passwd", "b/etc/group")
+        );
     }
 
     #[test]

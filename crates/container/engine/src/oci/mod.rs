@@ -11,6 +11,8 @@ mod defaults;
 mod devices;
 mod environment;
 mod facts;
+#[cfg(test)]
+mod fields;
 mod identity;
 mod image_files;
 mod mounts;
@@ -23,7 +25,7 @@ mod validate;
 
 use std::path::Path;
 
-use runtime::spec::{Linux, Root, Spec};
+use runtime::spec::{Linux, LinuxSeccomp, Process, Root, Spec};
 
 use crate::spec::{ContainerSpec, PidNamespace};
 
@@ -149,21 +151,45 @@ pub fn stays_as_init(spec: &ContainerSpec) -> bool {
     spec.init && spec.isolation.pid == PidNamespace::Private
 }
 
+/// The program of a container: the part of a translation that an exec is made from too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// What the runtime is given.
+    pub process: Process,
+    /// Its system call filter.
+    pub seccomp: Option<LinuxSeccomp>,
+    /// What could not be given in full, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Translates the program alone. Mounts, files and namespaces of the inputs are not looked at, so
+/// that it can be done for a container that runs already.
+///
+/// # Errors
+/// See [`TranslateError`].
+pub fn program(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Program, TranslateError> {
+    let mut warnings = Vec::new();
+    let user = identity::resolve(&spec.user, &spec.groups, inputs.users)?;
+    Ok(Program {
+        process: process::translate(spec, inputs, &user, &mut warnings)?,
+        seccomp: process::seccomp(spec, inputs.facts)?,
+        warnings,
+    })
+}
+
 /// Translates.
 ///
 /// # Errors
 /// See [`TranslateError`].
 pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated, TranslateError> {
-    let mut warnings = Vec::new();
-    let user = identity::resolve(&spec.user, &spec.groups, inputs.users)?;
+    let program = program(spec, inputs)?;
     let mounted = mounts::all(spec, inputs)?;
     let (devices, rules) = devices::translate(spec, inputs.devices)?;
     let mut resources = limits(&spec.resources, inputs.devices)?;
     resources.devices = rules;
-    let process = process::translate(spec, inputs, &user, &mut warnings)?;
     let (masked_paths, readonly_paths) = defaults::covered(spec, inputs.facts);
     let linux = Linux {
-        seccomp: process::seccomp(spec, inputs.facts)?,
+        seccomp: program.seccomp,
         sysctl: namespaces::sysctls(spec)?,
         namespaces: namespaces::translate(spec, inputs)?,
         cgroups_path: inputs.cgroups_path.to_owned(),
@@ -174,9 +200,9 @@ pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated
         readonly_paths,
         ..Linux::default()
     };
-    let spec = Spec {
+    let translated = Spec {
         oci_version: runtime::spec::OCI_VERSION.to_owned(),
-        process: Some(process),
+        process: Some(program.process),
         root: Some(Root {
             path: inputs.root.to_owned(),
             readonly: spec.read_only_rootfs,
@@ -187,5 +213,8 @@ pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated
         linux: Some(linux),
         ..Spec::default()
     };
-    Ok(Translated { spec, warnings })
+    Ok(Translated {
+        spec: translated,
+        warnings: program.warnings,
+    })
 }

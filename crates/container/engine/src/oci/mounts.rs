@@ -194,7 +194,7 @@ fn default_mounts(spec: &ContainerSpec, taken: &BTreeSet<&str>) -> Vec<Mount> {
     let wanted = |mount: &Mount| {
         let path = mount.destination.as_str();
         let no_shm = path == "/dev/shm" && spec.isolation.ipc == IpcNamespace::None;
-        !taken.contains(path) && !(own_dev && path.starts_with("/dev/")) && !no_shm
+        !(taken.contains(path) || no_shm || own_dev && path.starts_with("/dev/"))
     };
     defaults::mounts()
         .filter(wanted)

@@ -25,7 +25,7 @@ fn users() -> UserFiles {
     }
 }
 
-fn translated_with(
+pub(super) fn translated_with(
     spec: &ContainerSpec,
     change: impl FnOnce(&mut Inputs<'_>),
 ) -> Result<Translated, TranslateError> {
@@ -57,7 +57,7 @@ fn translated(spec: &ContainerSpec) -> Spec {
     translated_with(spec, |_| {}).unwrap().spec
 }
 
-fn plain(args: &[&str]) -> ContainerSpec {
+pub(super) fn plain(args: &[&str]) -> ContainerSpec {
     let mut spec = ContainerSpec {
         args: defaults::owned(args),
         ..ContainerSpec::default()

@@ -66,7 +66,7 @@ pub fn check(spec: &mut ContainerSpec, facts: &Facts) -> Result<Vec<String>, Inv
     )?;
     lists(&spec.resources)?;
     mount_points(spec)?;
-    network(spec, facts, &mut warnings);
+    network(spec, facts, &mut warnings)?;
     if spec.isolation.cgroup == CgroupNamespace::Private && !facts.available.cgroup_namespaces {
         warnings.push(
             "Your kernel does not support cgroup namespaces.  Cgroup namespace setting discarded.".to_owned(),
@@ -142,7 +142,17 @@ fn mount_points(spec: &ContainerSpec) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn network(spec: &ContainerSpec, facts: &Facts, warnings: &mut Vec<String>) {
+fn network(spec: &ContainerSpec, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
+    let link_local = spec
+        .network
+        .endpoints
+        .iter()
+        .find(|(_, settings)| !settings.link_local.is_empty());
+    if let Some((network, _)) = link_local {
+        return Err(Invalid::new(format!(
+            "LinkLocalIPs of network {network} are not supported yet"
+        )));
+    }
     let mode = &spec.network.mode;
     if !facts.ipv4_forwarding && !matches!(mode, NetworkMode::Host | NetworkMode::None) {
         warnings.push("IPv4 forwarding is disabled. Networking will not work.".to_owned());
@@ -150,6 +160,7 @@ fn network(spec: &ContainerSpec, facts: &Facts, warnings: &mut Vec<String>) {
     if *mode == NetworkMode::Host && !spec.network.ports.is_empty() {
         warnings.push("Published ports are discarded when using host network mode".to_owned());
     }
+    Ok(())
 }
 
 /// Checks limits, of a new container or of an `update`, and takes out what the host cannot set.
@@ -296,7 +307,8 @@ fn cpu(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> 
 
 fn cpuset(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     let (cpus, mems) = (&mut resources.cpuset_cpus, &mut resources.cpuset_mems);
-    if !(cpus.is_empty() && mems.is_empty()) && !facts.available.cpuset {
+    let named = !cpus.is_empty() || !mems.is_empty();
+    if named && !facts.available.cpuset {
         warnings.push(
             "Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.".to_owned(),
         );
@@ -475,4 +487,4 @@ fn swap_of(current: &Resources) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -52,12 +52,16 @@ pub(crate) struct Run {
     pub(crate) early_end: Option<ExitRecord>,
     /// A stop or kill was asked for since it was started.
     pub(crate) stopping: bool,
+    /// Its end is part of a restart that a user asked for: `--rm` does not take it away.
+    pub(crate) between_runs: bool,
     /// What the restart policy remembers.
     pub(crate) restarts: Restarts,
     /// The restart that is waiting for its time.
     pub(crate) restart: Option<AbortHandle>,
     /// The loop that probes its health.
     pub(crate) probes: Option<AbortHandle>,
+    /// Its rows are deleted, and nothing is written of it any more.
+    pub(crate) forgotten: bool,
 }
 
 /// A running process.

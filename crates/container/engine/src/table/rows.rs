@@ -118,7 +118,7 @@ impl Rows {
     /// Writes where in its life a container is.
     pub(crate) async fn live(&self, entry: &Entry) -> Result<(), Error> {
         let _order = entry.row.lock().await;
-        if entry.signals.borrow().removed {
+        if entry.run().forgotten {
             return Ok(());
         }
         let container = entry.get();
@@ -139,7 +139,7 @@ impl Rows {
         let state = self.delete(STATES, &entry.id, Durability::Relaxed);
         self.delete(DEFINITIONS, &entry.id, durability).await?;
         state.await?;
-        entry.signals.send_modify(|signals| signals.removed = true);
+        entry.run().forgotten = true;
         Ok(())
     }
 

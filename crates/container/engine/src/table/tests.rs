@@ -100,7 +100,10 @@ proptest! {
         let begins: Vec<_> = ids.iter().filter(|id| id.starts_with(&prefix)).collect();
         let found = table.find(&prefix);
         match begins[..] {
-            [only] => prop_assert_eq!(found.unwrap().id.as_str(), only),
+            [only] => {
+                let found = found.unwrap();
+                prop_assert_eq!(found.id.as_str(), only);
+            }
             [] => prop_assert!(matches!(found, Err(Error::NotFound(_)))),
             _ => prop_assert!(matches!(found, Err(Error::Invalid(_)))),
         }

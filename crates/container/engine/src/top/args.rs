@@ -29,8 +29,13 @@ const USER: &[(&str, &str)] = &[
     ("bsdtime", "TIME"),
     ("args", "COMMAND"),
 ];
-const BSD: &[(&str, &str)] =
-    &[("pid", "PID"), ("tty", "TTY"), ("stat", "STAT"), ("bsdtime", "TIME"), ("args", "COMMAND")];
+const BSD: &[(&str, &str)] = &[
+    ("pid", "PID"),
+    ("tty", "TTY"),
+    ("stat", "STAT"),
+    ("bsdtime", "TIME"),
+    ("args", "COMMAND"),
+];
 
 /// What the options asked for so far.
 #[derive(Default)]
@@ -65,12 +70,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<Column>, Error> {
     if columns.iter().any(|column| column.title == "PID") {
         return Ok(columns);
     }
-    Err(Error::Unavailable("Couldn't find PID field in ps output".to_owned()))
+    Err(Error::Unavailable(
+        "Couldn't find PID field in ps output".to_owned(),
+    ))
 }
 
 impl Options {
     /// Takes in a group of one-letter options; what follows an `o` is its list.
-    fn letters<'a>(&mut self, letters: &'a str, known: &str, refused: &str) -> Result<Option<&'a str>, Error> {
+    fn letters<'a>(
+        &mut self,
+        letters: &'a str,
+        known: &str,
+        refused: &str,
+    ) -> Result<Option<&'a str>, Error> {
         for (at, letter) in letters.char_indices() {
             match letter {
                 'o' => return Ok(Some(&letters[at + 1..])),
@@ -87,14 +99,19 @@ impl Options {
     fn list(&mut self, list: Option<&str>) -> Result<(), Error> {
         let list = list.ok_or_else(|| ps("format specification must follow -o"))?;
         for entry in list.split(',').filter(|entry| !entry.is_empty()) {
-            let (keyword, title) = entry.split_once('=').map_or((entry, None), |(key, title)| (key, Some(title)));
+            let (keyword, title) = entry
+                .split_once('=')
+                .map_or((entry, None), |(key, title)| (key, Some(title)));
             if title.is_some_and(|title| title.starts_with("PID")) && keyword != "pid" {
                 return Err(Error::Invalid(format!("specifying \"{entry}\" is not allowed")));
             }
             let column = columns::find(keyword)
                 .ok_or_else(|| ps(&format!("unknown user-defined format specifier \"{keyword}\"")))?;
             self.own.push(match title {
-                Some(title) => Column { title: title.to_owned(), ..column },
+                Some(title) => Column {
+                    title: title.to_owned(),
+                    ..column
+                },
                 None => column,
             });
         }
@@ -111,7 +128,10 @@ impl Options {
         };
         let column = |(keyword, title): &(&str, &str)| {
             let column = columns::find(keyword).ok_or_else(|| ps("internal error: no such column"))?;
-            Ok(Column { title: (*title).to_owned(), ..column })
+            Ok(Column {
+                title: (*title).to_owned(),
+                ..column
+            })
         };
         fixed.iter().map(column).collect()
     }

@@ -17,7 +17,13 @@ type Value = fn(&Process, &Host) -> String;
 /// Keyword, title, value.
 const COLUMNS: &[(&str, &str, Value)] = &[
     ("%cpu", "%CPU", |p, h| tenths(p.cpu_permille(h))),
-    ("%mem", "%MEM", |p, h| tenths((p.resident_bytes / 1024 * 1000).checked_div(h.memory).unwrap_or(0))),
+    ("%mem", "%MEM", |p, h| {
+        tenths(
+            (p.resident_bytes / 1024 * 1000)
+                .checked_div(h.memory)
+                .unwrap_or(0),
+        )
+    }),
     ("args", "COMMAND", |p, _| command(p)),
     ("bsdtime", "TIME", |p, _| bsd_time(p.cpu_seconds())),
     ("c", "C", |p, h| (p.cpu_permille(h) / 10).min(99).to_string()),
@@ -39,7 +45,13 @@ const COLUMNS: &[(&str, &str, Value)] = &[
     ("pcpu", "%CPU", |p, h| tenths(p.cpu_permille(h))),
     ("pgid", "PGID", |p, _| p.group.to_string()),
     ("pid", "PID", |p, _| p.pid.to_string()),
-    ("pmem", "%MEM", |p, h| tenths((p.resident_bytes / 1024 * 1000).checked_div(h.memory).unwrap_or(0))),
+    ("pmem", "%MEM", |p, h| {
+        tenths(
+            (p.resident_bytes / 1024 * 1000)
+                .checked_div(h.memory)
+                .unwrap_or(0),
+        )
+    }),
     ("ppid", "PPID", |p, _| p.parent.to_string()),
     ("pri", "PRI", |p, _| (39 - p.priority).to_string()),
     ("rss", "RSS", |p, _| (p.resident_bytes / 1024).to_string()),
@@ -67,21 +79,32 @@ const COLUMNS: &[(&str, &str, Value)] = &[
 
 /// The column of a keyword.
 pub(super) fn find(keyword: &str) -> Option<Column> {
-    let at = COLUMNS.binary_search_by_key(&keyword, |(known, _, _)| known).ok()?;
+    let at = COLUMNS
+        .binary_search_by_key(&keyword, |(known, _, _)| known)
+        .ok()?;
     let (_, title, value) = COLUMNS[at];
-    Some(Column { title: title.to_owned(), value })
+    Some(Column {
+        title: title.to_owned(),
+        value,
+    })
 }
 
 /// The arguments, or the name in brackets where there are none. Upstream splits ps's output at
 /// white space, so several blanks are one.
 fn command(process: &Process) -> String {
     let words: Vec<&str> = process.arguments.split_whitespace().collect();
-    if words.is_empty() { format!("[{}]", process.name) } else { words.join(" ") }
+    if words.is_empty() {
+        format!("[{}]", process.name)
+    } else {
+        words.join(" ")
+    }
 }
 
 /// A name of at most eight characters, else the id.
 fn name(name: Option<&String>, id: u32) -> String {
-    name.filter(|name| name.len() <= 8).cloned().unwrap_or_else(|| id.to_string())
+    name.filter(|name| name.len() <= 8)
+        .cloned()
+        .unwrap_or_else(|| id.to_string())
 }
 
 fn tenths(permille: u64) -> String {
@@ -91,11 +114,20 @@ fn tenths(permille: u64) -> String {
 /// `[DD-]HH:MM:SS`
 fn time(seconds: u64) -> String {
     let (days, clock) = (seconds / 86_400, clock(seconds % 86_400));
-    if days == 0 { clock } else { format!("{days}-{clock}") }
+    if days == 0 {
+        clock
+    } else {
+        format!("{days}-{clock}")
+    }
 }
 
 fn clock(seconds: u64) -> String {
-    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// `M:SS`
@@ -105,15 +137,22 @@ fn bsd_time(seconds: u64) -> String {
 
 /// `[[DD-]HH:]MM:SS`
 fn elapsed(seconds: u64) -> String {
-    if seconds < 3600 { format!("{:02}:{:02}", seconds / 60, seconds % 60) } else { time(seconds) }
+    if seconds < 3600 {
+        format!("{:02}:{:02}", seconds / 60, seconds % 60)
+    } else {
+        time(seconds)
+    }
 }
 
 /// The hour if it started today, the day if it did this year, else the year; UTC.
 fn start(process: &Process, host: &Host) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let text = |seconds: u64| {
-        let time = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let time = i64::try_from(seconds)
+            .ok()
+            .and_then(|seconds| Timestamp::from_second(seconds).ok());
         time.unwrap_or(Timestamp::UNIX_EPOCH).to_string()
     };
     // `YYYY-MM-DDTHH:MM:SSZ`
@@ -146,14 +185,25 @@ mod tests {
             (3_600, "01:00:00", "60:00", "01:00:00"),
             (90_061, "1-01:01:01", "1501:01", "1-01:01:01"),
         ] {
-            assert_eq!((time(seconds).as_str(), bsd_time(seconds).as_str(), elapsed(seconds).as_str()), (cpu, bsd, since));
+            assert_eq!(
+                (
+                    time(seconds).as_str(),
+                    bsd_time(seconds).as_str(),
+                    elapsed(seconds).as_str()
+                ),
+                (cpu, bsd, since)
+            );
         }
     }
 
     #[test]
     fn a_start_is_shown_as_hour_day_or_year() {
         let shown = |booted| {
-            let host = Host { booted, now: 1_700_000_000, ..Host::default() };
+            let host = Host {
+                booted,
+                now: 1_700_000_000,
+                ..Host::default()
+            };
             start(&Process::default(), &host)
         };
         assert_eq!(shown(1_700_000_000), "22:13");
@@ -165,7 +215,10 @@ mod tests {
     fn names_too_long_are_numbers_and_a_kernel_thread_is_in_brackets() {
         assert_eq!(name(Some(&"root".to_owned()), 0), "root");
         assert_eq!(name(Some(&"somebody-long".to_owned()), 7), "7");
-        let process = Process { name: "kworker".into(), ..Process::default() };
+        let process = Process {
+            name: "kworker".into(),
+            ..Process::default()
+        };
         assert_eq!(command(&process), "[kworker]");
     }
 }

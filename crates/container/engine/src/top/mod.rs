@@ -51,13 +51,21 @@ struct Host {
 pub fn list(pids: &[u32], ps_args: &str, now: u64) -> Result<Top, Error> {
     let columns = args::parse(ps_args)?;
     let host = Host::read(now);
-    let processes: Vec<Process> =
-        pids.iter().take(MAX_PROCESSES).filter_map(|pid| Process::read(*pid)).collect();
+    let processes: Vec<Process> = pids
+        .iter()
+        .take(MAX_PROCESSES)
+        .filter_map(|pid| Process::read(*pid))
+        .collect();
     Ok(show(&columns, &processes, &host))
 }
 
 fn show(columns: &[Column], processes: &[Process], host: &Host) -> Top {
-    let row = |process: &Process| columns.iter().map(|column| (column.value)(process, host)).collect();
+    let row = |process: &Process| {
+        columns
+            .iter()
+            .map(|column| (column.value)(process, host))
+            .collect()
+    };
     Top {
         titles: columns.iter().map(|column| column.title.clone()).collect(),
         processes: processes.iter().map(row).collect(),
@@ -69,7 +77,8 @@ impl Host {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let number = |text: &str, name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+            line.and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+                .unwrap_or(0)
         };
         Self {
             users: names(&text("/etc/passwd")),
@@ -138,17 +147,29 @@ mod tests {
     #[test]
     fn the_common_forms() {
         for (args, expected) in [
-            ("", "UID|PID|PPID|C|STIME|TTY|TIME|CMD / web|42|1|0|14:46|?|00:01:05|nginx: master process"),
-            ("-ef", "UID|PID|PPID|C|STIME|TTY|TIME|CMD / web|42|1|0|14:46|?|00:01:05|nginx: master process"),
+            (
+                "",
+                "UID|PID|PPID|C|STIME|TTY|TIME|CMD / web|42|1|0|14:46|?|00:01:05|nginx: master process",
+            ),
+            (
+                "-ef",
+                "UID|PID|PPID|C|STIME|TTY|TIME|CMD / web|42|1|0|14:46|?|00:01:05|nginx: master process",
+            ),
             ("-e", "PID|TTY|TIME|CMD / 42|?|00:01:05|nginx"),
             (
                 "aux",
                 "USER|PID|%CPU|%MEM|VSZ|RSS|TTY|STAT|START|TIME|COMMAND / web|42|0.6|0.1|8192|2048|?|Ssl|14:46|1:05|nginx: master process",
             ),
-            ("ax", "PID|TTY|STAT|TIME|COMMAND / 42|?|Ssl|1:05|nginx: master process"),
+            (
+                "ax",
+                "PID|TTY|STAT|TIME|COMMAND / 42|?|Ssl|1:05|nginx: master process",
+            ),
             ("-o pid,comm", "PID|COMMAND / 42|nginx"),
             ("-eo pid,ppid -o user", "PID|PPID|USER / 42|1|web"),
-            ("axo pid,etime,args", "PID|ELAPSED|COMMAND / 42|02:46:40|nginx: master process"),
+            (
+                "axo pid,etime,args",
+                "PID|ELAPSED|COMMAND / 42|02:46:40|nginx: master process",
+            ),
             ("-opid,rss,nlwp", "PID|RSS|NLWP / 42|2048|2"),
             ("-eo pid,comm=NAME", "PID|NAME / 42|nginx"),
         ] {
@@ -162,7 +183,10 @@ mod tests {
             ("-Z", "ps: error: unsupported SysV option"),
             ("y", "ps: error: unsupported option (BSD syntax)"),
             ("--forest", "ps: error: unknown gnu long option"),
-            ("-o pid,wibble", "ps: error: unknown user-defined format specifier \"wibble\""),
+            (
+                "-o pid,wibble",
+                "ps: error: unknown user-defined format specifier \"wibble\"",
+            ),
             ("-o", "ps: error: format specification must follow -o"),
             ("-o comm", "Couldn't find PID field in ps output"),
             ("-o pid,comm=PID", "specifying \"comm=PID\" is not allowed"),

@@ -47,7 +47,11 @@ impl Process {
         let mut arguments = Vec::new();
         let file = fs::File::open(format!("/proc/{pid}/cmdline")).ok()?;
         file.take(MAX_ARGUMENTS).read_to_end(&mut arguments).ok()?;
-        Self::parse(&String::from_utf8_lossy(&stat), &String::from_utf8_lossy(&status), &arguments)
+        Self::parse(
+            &String::from_utf8_lossy(&stat),
+            &String::from_utf8_lossy(&status),
+            &arguments,
+        )
     }
 
     fn parse(stat: &str, status: &str, arguments: &[u8]) -> Option<Self> {
@@ -62,7 +66,8 @@ impl Process {
         let small = |at: usize| field(at).parse::<u32>().unwrap_or(0);
         let effective = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key));
-            line.and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+            line.and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok())
+                .unwrap_or(0)
         };
         let words = arguments.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
@@ -121,7 +126,10 @@ impl Process {
 
     /// `pts/3`, or `?` where there is none.
     pub(super) fn terminal_name(&self) -> String {
-        let (major, minor) = ((self.terminal >> 8) & 0xfff, self.terminal & 0xff | (self.terminal >> 12) & 0xfff00);
+        let (major, minor) = (
+            (self.terminal >> 8) & 0xfff,
+            self.terminal & 0xff | (self.terminal >> 12) & 0xfff00,
+        );
         match (major, minor) {
             (136..=143, _) => format!("pts/{}", (major - 136) * 256 + minor),
             (4, 0..=63) => format!("tty{minor}"),
@@ -135,13 +143,17 @@ impl Process {
 mod tests {
     use super::*;
 
-    const STAT: &str = "7 (a) b) S 1 7 7 34817 7 4194560 1 2 3 4 150 50 0 0 20 5 3 0 900 4096000 25 18446744073709551615";
+    const STAT: &str =
+        "7 (a) b) S 1 7 7 34817 7 4194560 1 2 3 4 150 50 0 0 20 5 3 0 900 4096000 25 18446744073709551615";
 
     #[test]
     fn a_process_is_read_whatever_its_name() {
         let status = "Name:\ta\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n";
         let process = Process::parse(STAT, status, b"sh\0-c\0a b\0").unwrap();
-        assert_eq!((process.pid, process.name.as_str(), process.state), (7, "a) b", 'S'));
+        assert_eq!(
+            (process.pid, process.name.as_str(), process.state),
+            (7, "a) b", 'S')
+        );
         assert_eq!((process.uid, process.gid, process.threads), (2, 6, 3));
         assert_eq!(process.arguments, "sh -c a b");
         assert_eq!((process.cpu_seconds(), process.flags().as_str()), (2, "SNsl+"));
@@ -157,8 +169,21 @@ mod tests {
 
     #[test]
     fn terminals_by_number() {
-        for (number, name) in [(0, "?"), (0x8800, "pts/0"), (0x8905, "pts/261"), (0x401, "tty1"), (0x440, "ttyS0")] {
-            assert_eq!(Process { terminal: number, ..Process::default() }.terminal_name(), name);
+        for (number, name) in [
+            (0, "?"),
+            (0x8800, "pts/0"),
+            (0x8905, "pts/261"),
+            (0x401, "tty1"),
+            (0x440, "ttyS0"),
+        ] {
+            assert_eq!(
+                Process {
+                    terminal: number,
+                    ..Process::default()
+                }
+                .terminal_name(),
+                name
+            );
         }
     }
 }

@@ -71,6 +71,20 @@ impl Volumes {
         })
     }
 
+    /// Where a volume's data, or its directory `subpath`, is without making it ready for anybody;
+    /// none for a file system that is not mounted now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or a device or subpath that is not there.
+    pub fn locate(&self, name: &str, subpath: &str) -> Result<Option<PathBuf>, Error> {
+        let volume = self.find(name)?;
+        let is_tmpfs = matches!(parsed(&volume)?, Options::Tmpfs { .. });
+        if is_tmpfs && !self.lock().mounted.contains_key(name) {
+            return Ok(None);
+        }
+        within(&self.data(&volume)?, subpath).map(Some)
+    }
+
     /// A container has ended: file systems that nobody else uses are unmounted.
     pub fn unmount(&self, container: &str) {
         let mut table = self.lock();

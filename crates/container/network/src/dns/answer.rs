@@ -1,250 +1,284 @@
-//! A query turned into an answer, or into the decision that others have to be asked. Pure.
+//! From the bytes of a query to the bytes of an answer (RFC 1035 §4.1), without any I/O.
+//!
+//! Only what the answer depends on is read of a query: its header, its question, and the size of
+//! answers that the client takes (RFC 6891 §6.2.3). What is forwarded, is as the client wrote it,
+//! so that nothing that we know nothing of is lost on the way.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use hickory_proto::op::{Message, MessageType, ResponseCode};
+use driver::Rng;
+use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, PTR};
-use hickory_proto::rr::{Name, RData, Record, RecordType};
+use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
-use super::directory::{Directory, Found};
+use super::directory::Directory;
 
-/// Upstream's time to live of its own answers, in seconds.
+/// For how many seconds clients may keep an answer. Upstream's.
 const TTL: u32 = 600;
-/// Most bytes of an answer over UDP to a client that does not say what it takes.
-const UDP: u16 = 512;
 
-/// What to do with a query.
+/// The longest answer over UDP to a client that does not say more (RFC 1035 §2.3.4).
+const UDP_SIZE: usize = 512;
+
+/// The longest query over UDP that is taken: what we tell clients with EDNS.
+pub(super) const QUERY_SIZE: u16 = 4096;
+
+/// What carries a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// One datagram each way.
+    Udp,
+    /// With two bytes of length in front (RFC 1035 §4.2.2).
+    Tcp,
+}
+
+/// What is to be done about a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Send this.
     Reply(Vec<u8>),
-    /// Ask the other servers.
+    /// Ask outside; the query goes as it is.
     Forward,
-    /// It is no query: say nothing.
-    Nothing,
+    /// Say nothing: it was no query.
+    Ignore,
 }
 
-/// Answers `container`'s query. `turn` counts up, so that names that several containers have name
-/// each of them first in turn.
-pub(crate) fn answer(directory: &Directory, container: &str, query: &[u8], turn: usize, tcp: bool) -> Answer {
-    let Ok(query) = Message::from_vec(query) else {
-        return Answer::Nothing;
+/// What a container sees of the names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) container: &'a str,
+}
+
+/// Answers one query of a container. Any bytes may come.
+pub(crate) fn answer(query: &[u8], transport: Transport, view: &View<'_>, rng: &mut Rng) -> Answer {
+    let Some(asked) = Asked::read(query) else {
+        return Answer::Ignore;
     };
-    let (MessageType::Query, [question]) = (query.metadata.message_type, &query.queries[..]) else {
-        return Answer::Nothing;
+    let outcome = match asked.refusal() {
+        Some(code) => Some(asked.reply(code)),
+        None => asked.resolve(view, rng),
     };
-    let records = match question.query_type() {
-        RecordType::A => addresses(directory, container, question.name(), false, turn),
-        RecordType::AAAA => addresses(directory, container, question.name(), true, turn),
-        // The name exists: whoever wants to send mail is to use its address (RFC 5321 §5.1).
-        RecordType::MX => addresses(directory, container, question.name(), false, turn).map(|_| Vec::new()),
-        RecordType::PTR => pointer(directory, container, question.name()),
-        _ => None,
+    outcome.map_or(Answer::Forward, |reply| {
+        Answer::Reply(asked.encode(reply, transport))
+    })
+}
+
+/// The answer to `query` that nobody can answer it: `SERVFAIL` if all servers failed, `REFUSED`
+/// if there is too much to do. Nothing for what is no query.
+pub(super) fn failure(query: &[u8], code: ResponseCode) -> Option<Vec<u8>> {
+    let asked = Asked::read(query)?;
+    Some(asked.encode(asked.reply(code), Transport::Tcp))
+}
+
+/// What a packet from an upstream server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The answer to our query.
+    Answer,
+    /// This server cannot answer it: another one may.
+    Failure,
+    /// No answer to our query. Somebody else's, or forged.
+    Alien,
+}
+
+/// Judges a packet from the server that `query` was sent to.
+pub(super) fn judge(query: &[u8], packet: &[u8]) -> Verdict {
+    let read = |bytes| {
+        let mut decoder = BinDecoder::new(bytes);
+        let header = Header::read(&mut decoder).ok()?;
+        Some((header, Query::read(&mut decoder).ok()))
     };
-    match records {
-        Some(records) => reply(&query, records, tcp),
-        None if stays_here(directory, container, question.name(), question.query_type()) => {
-            reply(&query, Vec::new(), tcp)
+    let (Some((asked, question)), Some((header, echo))) = (read(query), read(packet)) else {
+        return Verdict::Alien;
+    };
+    if header.message_type != MessageType::Response || header.id != asked.id {
+        return Verdict::Alien;
+    }
+    match header.response_code {
+        ResponseCode::ServFail | ResponseCode::Refused => Verdict::Failure,
+        // A server that does not understand a question need not repeat it.
+        code if echo == question || (echo.is_none() && code != ResponseCode::NoError) => Verdict::Answer,
+        _ => Verdict::Alien,
+    }
+}
+
+/// A query as far as it is understood.
+struct Asked {
+    header: Header,
+    question: Option<Query>,
+    edns: Option<Edns>,
+}
+
+impl Asked {
+    /// `None` for what must not be answered: noise, and answers (two servers would never stop
+    /// answering each other).
+    fn read(query: &[u8]) -> Option<Self> {
+        let mut decoder = BinDecoder::new(query);
+        let header = Header::read(&mut decoder).ok()?;
+        if header.message_type == MessageType::Response {
+            return None;
         }
-        None => Answer::Forward,
+        let question = Query::read(&mut decoder)
+            .ok()
+            .filter(|_| header.counts.queries == 1);
+        let edns = question.is_some().then(|| edns(&mut decoder, &header)).flatten();
+        Some(Self {
+            header,
+            question,
+            edns,
+        })
+    }
+
+    /// Why it is not looked at: the limits of the server library that upstream uses.
+    fn refusal(&self) -> Option<ResponseCode> {
+        let counts = &self.header.counts;
+        if self.header.op_code != OpCode::Query {
+            return Some(ResponseCode::NotImp);
+        }
+        let odd = counts.answers > 1 || counts.authorities > 1 || counts.additionals > 2;
+        (odd || self.question.is_none()).then_some(ResponseCode::FormErr)
+    }
+
+    /// The answer out of the names of the networks; `None` if they have none.
+    fn resolve(&self, view: &View<'_>, rng: &mut Rng) -> Option<Message> {
+        let question = self
+            .question
+            .as_ref()
+            .filter(|question| question.query_class() == DNSClass::IN)?;
+        let name = dotted(question.name());
+        match question.query_type() {
+            RecordType::A | RecordType::AAAA => self.resolve_address(&name, question, view, rng),
+            // "Implicit MX" (RFC 5321 §5.1): mail for a container goes to its address.
+            RecordType::MX => view
+                .directory
+                .resolve(view.container, &name)
+                .map(|_| self.reply(ResponseCode::NoError)),
+            RecordType::PTR => {
+                let target =
+                    Name::from_ascii(view.directory.reverse(view.container, reversed(&name)?)? + ".").ok()?;
+                Some(self.reply_with(vec![RData::PTR(PTR(target))]))
+            }
+            _ => None,
+        }
+    }
+
+    fn resolve_address(
+        &self,
+        name: &str,
+        question: &Query,
+        view: &View<'_>,
+        rng: &mut Rng,
+    ) -> Option<Message> {
+        let Some(mut found) = view.directory.resolve(view.container, name) else {
+            let left_to_client = !name.contains('.') && view.directory.forward(view.container).ndots_set;
+            return left_to_client.then(|| self.reply(ResponseCode::NoError));
+        };
+        found.retain(|address| address.is_ipv4() == (question.query_type() == RecordType::A));
+        shuffle(&mut found, rng);
+        Some(self.reply_with(found.into_iter().map(address_data).collect()))
+    }
+
+    fn reply_with(&self, data: Vec<RData>) -> Message {
+        let mut reply = self.reply(ResponseCode::NoError);
+        if let Some(question) = &self.question {
+            let record = |data| Record::from_rdata(question.name().clone(), TTL, data);
+            reply.add_answers(data.into_iter().map(record));
+        }
+        reply
+    }
+
+    fn reply(&self, code: ResponseCode) -> Message {
+        let mut reply = Message::error_msg(self.header.id, self.header.op_code, code);
+        reply.metadata.recursion_desired = self.header.recursion_desired;
+        reply.metadata.checking_disabled = self.header.checking_disabled;
+        reply.metadata.recursion_available = true;
+        reply.add_queries(self.question.clone());
+        if self.edns.is_some() {
+            let mut edns = Edns::new();
+            edns.set_max_payload(QUERY_SIZE);
+            reply.set_edns(edns);
+        }
+        reply
+    }
+
+    /// The bytes of a reply, cut to what the client takes: it asks again over TCP then.
+    fn encode(&self, mut reply: Message, transport: Transport) -> Vec<u8> {
+        let limit = match transport {
+            Transport::Tcp => usize::from(u16::MAX),
+            Transport::Udp => self
+                .edns
+                .as_ref()
+                .map_or(0, |edns| edns.max_payload().into())
+                .max(UDP_SIZE),
+        };
+        let whole = reply.to_vec().unwrap_or_default();
+        if whole.len() <= limit {
+            return whole;
+        }
+        reply.metadata.truncation = true;
+        let cut = |count: usize| {
+            let mut cut = reply.clone();
+            cut.answers.truncate(count);
+            cut.to_vec().unwrap_or_default()
+        };
+        let counts: Vec<_> = (1..=reply.answers.len()).collect();
+        cut(counts.partition_point(|&count| cut(count).len() <= limit))
     }
 }
 
-/// An answer without records that says why there are none.
-pub(crate) fn failure(query: &[u8], code: ResponseCode) -> Option<Vec<u8>> {
-    let query = Message::from_vec(query).ok()?;
-    let mut response = respond(&query);
-    response.metadata.response_code = code;
-    response.to_vec().ok()
-}
-
-/// The name without the root's dot, as users write it.
-fn plain(name: &Name) -> String {
-    name.to_utf8().trim_end_matches('.').to_owned()
-}
-
-fn addresses(
-    directory: &Directory,
-    container: &str,
-    name: &Name,
-    ipv6: bool,
-    turn: usize,
-) -> Option<Vec<Record>> {
-    let Found::Addresses(mut found) = directory.resolve(container, &plain(name), ipv6) else {
+/// The client's options, if what is between the question and them can be read.
+fn edns(decoder: &mut BinDecoder<'_>, header: &Header) -> Option<Edns> {
+    let counts = &header.counts;
+    if counts.answers > 1 || counts.authorities > 1 || counts.additionals > 2 {
         return None;
-    };
-    if !found.is_empty() {
-        let first = turn % found.len();
-        found.rotate_left(first);
     }
-    let record = |address| Record::from_rdata(name.clone(), TTL, data(address));
-    Some(found.into_iter().map(record).collect())
+    for _ in 0..counts.answers + counts.authorities {
+        Record::<RData>::read(decoder).ok()?;
+    }
+    let (_, edns, _) = Message::read_records(decoder, counts.additionals.into(), true, OpCode::Query).ok()?;
+    edns
 }
 
-const fn data(address: IpAddr) -> RData {
+/// A name as containers are called: in lower case, without the last dot. What is no text stands
+/// for no container.
+fn dotted(name: &Name) -> String {
+    let labels: Vec<_> = name
+        .iter()
+        .map(|label| String::from_utf8_lossy(label).to_lowercase())
+        .collect();
+    labels.join(".")
+}
+
+/// The address that the name of a PTR query stands for (RFC 1035 §3.5, RFC 3596 §2.5).
+fn reversed(name: &str) -> Option<IpAddr> {
+    if let Some(name) = name.strip_suffix(".in-addr.arpa") {
+        let ordered: Vec<_> = name.rsplit('.').collect();
+        return ordered.join(".").parse::<Ipv4Addr>().ok().map(IpAddr::V4);
+    }
+    let nibbles: Vec<_> = name.strip_suffix(".ip6.arpa")?.rsplit('.').collect();
+    if nibbles.len() != 32 || nibbles.iter().any(|nibble| nibble.len() != 1) {
+        return None;
+    }
+    let bits = u128::from_str_radix(&nibbles.concat(), 16).ok()?;
+    Some(Ipv6Addr::from_bits(bits).into())
+}
+
+fn address_data(address: IpAddr) -> RData {
     match address {
         IpAddr::V4(address) => RData::A(A(address)),
         IpAddr::V6(address) => RData::AAAA(AAAA(address)),
     }
 }
 
-fn pointer(directory: &Directory, container: &str, name: &Name) -> Option<Vec<Record>> {
-    let network = name.parse_arpa_name().ok()?;
-    (network.prefix_len() == network.max_prefix_len()).then_some(())?;
-    let host = directory.reverse(container, network.addr())?;
-    let target = Name::from_utf8(format!("{host}.")).ok()?;
-    Some(vec![Record::from_rdata(
-        name.clone(),
-        TTL,
-        RData::PTR(PTR(target)),
-    )])
-}
-
-/// Where names without a dot are searched for first, the answer to the bare name is "not that
-/// one", so that the client goes on with its search list.
-fn stays_here(directory: &Directory, container: &str, name: &Name, kind: RecordType) -> bool {
-    let address = matches!(kind, RecordType::A | RecordType::AAAA);
-    address && !plain(name).contains('.') && directory.forward(container).searches_first
-}
-
-fn respond(query: &Message) -> Message {
-    let mut response = Message::response(query.metadata.id, query.metadata.op_code);
-    response.metadata.recursion_desired = query.metadata.recursion_desired;
-    response.metadata.recursion_available = true;
-    response.add_queries(query.queries.iter().cloned());
-    response
-}
-
-fn reply(query: &Message, records: Vec<Record>, tcp: bool) -> Answer {
-    let mut response = respond(query);
-    response.add_answers(records);
-    let Ok(bytes) = response.to_vec() else {
-        return Answer::Nothing;
-    };
-    let room = if tcp {
-        u16::MAX
-    } else {
-        query.max_payload().max(UDP)
-    };
-    if bytes.len() <= usize::from(room) {
-        return Answer::Reply(bytes);
+/// Clients take the first address, so each must come first as often as the others.
+fn shuffle(addresses: &mut [IpAddr], rng: &mut Rng) {
+    for last in (1..addresses.len()).rev() {
+        let bound = last as u64 + 1;
+        let other = usize::try_from(rng.below(bound)).unwrap_or(last);
+        addresses.swap(last, other);
     }
-    response
-        .truncate()
-        .to_vec()
-        .map_or(Answer::Nothing, Answer::Reply)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::directory::{Forward, Member, Place};
-    use super::*;
-    use hickory_proto::op::{OpCode, Query};
-    use proptest::prelude::*;
-
-    fn directory(containers: u8, searches_first: bool) -> Directory {
-        let mut directory = Directory::default();
-        for number in 1..=containers {
-            let place = Place {
-                network: "id".to_owned(),
-                network_name: "shop".to_owned(),
-                ipv4: Some([10, 0, 0, number].into()),
-                names: vec![format!("web{number}"), "web".to_owned()],
-                ..Place::default()
-            };
-            let forward = Forward {
-                searches_first,
-                ..Forward::default()
-            };
-            let places = vec![place];
-            directory.put(&format!("c{number}"), Member { places, forward });
-        }
-        directory
-    }
-
-    fn query(name: &str, kind: RecordType) -> Vec<u8> {
-        let mut message = Message::new(7, MessageType::Query, OpCode::Query);
-        message.metadata.recursion_desired = true;
-        message.add_query(Query::query(Name::from_utf8(name).unwrap(), kind));
-        message.to_vec().unwrap()
-    }
-
-    fn ask(directory: &Directory, name: &str, kind: RecordType, turn: usize) -> Option<Message> {
-        match answer(directory, "c1", &query(name, kind), turn, false) {
-            Answer::Reply(bytes) => Some(Message::from_vec(&bytes).unwrap()),
-            Answer::Forward => None,
-            Answer::Nothing => panic!("no answer"),
-        }
-    }
-
-    #[test]
-    fn names_have_addresses_in_turn() {
-        let directory = directory(3, false);
-        let first = |turn| match ask(&directory, "web.", RecordType::A, turn).unwrap().answers[0].data {
-            RData::A(A(address)) => address.octets()[3],
-            _ => 0,
-        };
-        assert_eq!([first(0), first(1), first(2), first(3)], [1, 2, 3, 1]);
-        let message = ask(&directory, "web2.", RecordType::A, 0).unwrap();
-        assert_eq!((message.metadata.id, message.answers[0].ttl), (7, TTL));
-        assert!(message.metadata.recursion_available && message.metadata.recursion_desired);
-    }
-
-    #[test]
-    fn a_known_name_without_the_kind_of_record_is_empty_and_an_unknown_one_is_asked_for() {
-        let directory = directory(1, false);
-        for kind in [RecordType::AAAA, RecordType::MX] {
-            assert!(ask(&directory, "web1.", kind, 0).unwrap().answers.is_empty());
-        }
-        for (name, kind) in [
-            ("nobody.", RecordType::A),
-            ("web1.", RecordType::TXT),
-            ("9.0.0.10.in-addr.arpa.", RecordType::PTR),
-        ] {
-            assert!(ask(&directory, name, kind, 0).is_none(), "{name}");
-        }
-        let pointer = ask(&directory, "1.0.0.10.in-addr.arpa.", RecordType::PTR, 0).unwrap();
-        assert_eq!(pointer.answers[0].data.to_string(), "web1.shop.");
-    }
-
-    #[test]
-    fn a_bare_name_stays_here_where_it_is_searched_for_first() {
-        let directory = directory(1, true);
-        assert!(
-            ask(&directory, "nobody.", RecordType::A, 0)
-                .unwrap()
-                .answers
-                .is_empty()
-        );
-        assert!(ask(&directory, "nobody.example.", RecordType::A, 0).is_none());
-    }
-
-    #[test]
-    fn what_does_not_fit_is_cut_and_says_so() {
-        let directory = directory(200, false);
-        let message = ask(&directory, "web.", RecordType::A, 0).unwrap();
-        assert!(message.metadata.truncation && message.answers.is_empty());
-        let Answer::Reply(bytes) = answer(&directory, "c1", &query("web.", RecordType::A), 0, true) else {
-            panic!()
-        };
-        assert_eq!(Message::from_vec(&bytes).unwrap().answers.len(), 200);
-    }
-
-    #[test]
-    fn a_failure_keeps_the_question() {
-        let bytes = failure(&query("web.", RecordType::A), ResponseCode::ServFail).unwrap();
-        let message = Message::from_vec(&bytes).unwrap();
-        assert_eq!(
-            (message.metadata.response_code, message.queries.len()),
-            (ResponseCode::ServFail, 1)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_nobody_vouches_for_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = answer(&directory(1, false), "c1", &bytes, 0, false);
-            let _ = failure(&bytes, ResponseCode::Refused);
-        }
-    }
-}
+mod tests;

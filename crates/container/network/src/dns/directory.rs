@@ -1,7 +1,12 @@
 //! Which names mean which containers, seen from a container. Pure.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::files::NAME_SERVER;
+
+/// How many servers are asked at most; upstream's figure.
+const SERVERS: usize = 3;
 
 /// A container, as far as names are concerned.
 #[derive(Clone, Debug, Default)]
@@ -25,222 +30,197 @@ pub(crate) struct Place {
     pub(crate) links: Vec<(String, String)>,
 }
 
+impl Place {
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let ipv6 = self.ipv6.map(IpAddr::V6);
+        self.ipv4.map(IpAddr::V4).into_iter().chain(ipv6)
+    }
+
+    fn linked(&self, alias: &str) -> Option<&str> {
+        let link = self
+            .links
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(alias));
+        link.map(|(_, container)| container.as_str())
+    }
+}
+
 /// What to do with names that nobody here has.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forward {
-    pub(crate) servers: Vec<IpAddr>,
+    pub(crate) servers: Vec<SocketAddr>,
     /// The user named the servers: they are asked from inside the container's namespace.
     pub(crate) from_inside: bool,
     /// The container has a way out; otherwise only servers that it could ask itself are asked.
     pub(crate) outside: bool,
-    /// Names without a dot are searched for before they are asked as they are.
-    pub(crate) searches_first: bool,
+    /// The host or the user named an `ndots`: the client goes through its search list itself, and
+    /// names without a dot are not asked as they are.
+    pub(crate) ndots_set: bool,
 }
 
-/// What a name means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// These addresses, of the family asked for. None: the name exists with others.
-    Addresses(Vec<IpAddr>),
-    /// Nobody here has it.
-    Unknown,
+impl Forward {
+    /// Whom to ask, one after the other.
+    pub(crate) fn upstreams(&self) -> &[SocketAddr] {
+        let reachable = self.from_inside || self.outside;
+        let count = if reachable {
+            self.servers.len().min(SERVERS)
+        } else {
+            0
+        };
+        &self.servers[..count]
+    }
+
+    /// The servers of a `resolv.conf`. The container's own is none of them: it would ask itself
+    /// for ever.
+    pub(crate) fn servers(addresses: &[IpAddr], from_inside: bool) -> Vec<SocketAddr> {
+        let other = |address: &&IpAddr| !(from_inside && **address == IpAddr::V4(NAME_SERVER));
+        addresses
+            .iter()
+            .filter(other)
+            .map(|&address| SocketAddr::new(address, 53))
+            .collect()
+    }
 }
 
 /// All containers with their names.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     members: BTreeMap<String, Member>,
-    /// Network and name (in lower case) to the containers that have it there.
-    names: BTreeMap<(String, String), Vec<String>>,
+    /// By network.
+    zones: BTreeMap<String, Zone>,
+}
+
+/// Who is called what on a network. Names are in lower case.
+#[derive(Debug, Default)]
+struct Zone {
+    names: BTreeMap<String, Vec<String>>,
+    addresses: BTreeMap<IpAddr, String>,
 }
 
 impl Directory {
     /// A container is there, or has other names than before.
     pub(crate) fn put(&mut self, container: &str, member: Member) {
         self.remove(container);
-        for (network, name) in names_of(&member) {
-            self.names
-                .entry((network, name))
+        for place in &member.places {
+            self.zones
+                .entry(place.network.clone())
                 .or_default()
-                .push(container.to_owned());
+                .put(container, place);
         }
         self.members.insert(container.to_owned(), member);
     }
 
     /// A container is gone.
     pub(crate) fn remove(&mut self, container: &str) {
-        let Some(member) = self.members.remove(container) else {
-            return;
-        };
-        for key in names_of(&member) {
-            if let Some(holders) = self.names.get_mut(&key) {
-                holders.retain(|holder| holder != container);
-                if holders.is_empty() {
-                    self.names.remove(&key);
-                }
+        let places = self.members.remove(container).map(|member| member.places);
+        for place in places.into_iter().flatten() {
+            let Some(zone) = self.zones.get_mut(&place.network) else {
+                continue;
+            };
+            zone.remove(container, &place);
+            if zone.names.is_empty() {
+                self.zones.remove(&place.network);
             }
         }
     }
 
-    /// What to do with names that are unknown here.
+    /// What to do with a container's names that are unknown here.
     pub(crate) fn forward(&self, container: &str) -> Forward {
-        self.members
-            .get(container)
-            .map(|member| member.forward.clone())
-            .unwrap_or_default()
+        let member = self.members.get(container);
+        member.map(|member| member.forward.clone()).unwrap_or_default()
     }
 
-    /// What a name means to a container: its own links first, then the names on each of its
-    /// networks, also with the network's name behind (`web.shop`).
-    pub(crate) fn resolve(&self, container: &str, name: &str, ipv6: bool) -> Found {
-        let name = name.trim_end_matches('.').to_lowercase();
-        let Some(member) = self.members.get(container) else {
-            return Found::Unknown;
+    /// The addresses of both families that a name (lower case, without the last dot) means to a
+    /// container; `None` if nobody has it.
+    ///
+    /// `web.shop` is looked for as it is on all its networks, then as `web` on the network `shop`.
+    /// Both names of containers and of networks may have dots, so every cut is tried.
+    pub(crate) fn resolve(&self, container: &str, name: &str) -> Option<Vec<IpAddr>> {
+        let member = self.members.get(container)?;
+        let cuts = name
+            .rmatch_indices('.')
+            .map(|(dot, _)| (&name[..dot], Some(&name[dot + 1..])));
+        let mut cuts = std::iter::once((name, None)).chain(cuts);
+        cuts.find_map(|(host, network)| self.resolve_on(member, host, network))
+    }
+
+    /// A link means one container, and hides the one that is really called so.
+    fn resolve_on(&self, member: &Member, host: &str, network: Option<&str>) -> Option<Vec<IpAddr>> {
+        let places = || {
+            let named =
+                |place: &&Place| network.is_none_or(|name| place.network_name.eq_ignore_ascii_case(name));
+            member.places.iter().filter(named)
         };
-        let holders = member
-            .places
-            .iter()
-            .map(|place| (place, self.holders(place, &name)));
-        let Some((place, holders)) = holders.into_iter().find(|(_, holders)| !holders.is_empty()) else {
-            return Found::Unknown;
+        let linked = places().find_map(|place| self.place(place.linked(host)?, &place.network));
+        let plain = || {
+            let mut unhidden = places().filter(|place| place.linked(host).is_none());
+            unhidden.find_map(|place| Some((place, self.zones.get(&place.network)?.names.get(host)?)))
         };
-        Found::Addresses(
-            holders
-                .iter()
-                .filter_map(|holder| self.address(holder, &place.network, ipv6))
-                .collect(),
-        )
+        let found: Vec<_> = match linked {
+            Some(place) => place.addresses().collect(),
+            None => {
+                let (place, holders) = plain()?;
+                let places = holders
+                    .iter()
+                    .filter_map(|holder| self.place(holder, &place.network));
+                places.flat_map(Place::addresses).collect()
+            }
+        };
+        Some(found)
     }
 
-    fn holders(&self, place: &Place, name: &str) -> Vec<String> {
-        if let Some((_, container)) = place
-            .links
-            .iter()
-            .find(|(alias, _)| alias.eq_ignore_ascii_case(name))
-        {
-            return vec![container.clone()];
-        }
-        let suffix = format!(".{}", place.network_name.to_lowercase());
-        let names = [Some(name), name.strip_suffix(&suffix)];
-        let mut holders = names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| self.names.get(&(place.network.clone(), name.to_owned())));
-        holders.next().cloned().unwrap_or_default()
-    }
-
-    fn address(&self, container: &str, network: &str, ipv6: bool) -> Option<IpAddr> {
-        let place = self
-            .members
-            .get(container)?
-            .places
-            .iter()
-            .find(|place| place.network == network)?;
-        if ipv6 {
-            place.ipv6.map(IpAddr::V6)
-        } else {
-            place.ipv4.map(IpAddr::V4)
-        }
+    fn place(&self, container: &str, network: &str) -> Option<&Place> {
+        let mut places = self.members.get(container)?.places.iter();
+        places.find(|place| place.network == network)
     }
 
     /// The name of the container with this address on one of the asking container's networks.
     pub(crate) fn reverse(&self, container: &str, address: IpAddr) -> Option<String> {
-        let asking = self.members.get(container)?;
-        let shared = |place: &&Place| asking.places.iter().any(|own| own.network == place.network);
-        let has = |place: &&Place| {
-            place.ipv4.map(IpAddr::V4) == Some(address) || place.ipv6.map(IpAddr::V6) == Some(address)
-        };
-        let place = self
-            .members
-            .values()
-            .flat_map(|member| &member.places)
-            .filter(shared)
-            .find(has)?;
-        Some(format!("{}.{}", place.names.first()?, place.network_name))
+        let mut places = self.members.get(container)?.places.iter();
+        places.find_map(|own| {
+            let holder = self.zones.get(&own.network)?.addresses.get(&address)?;
+            let name = self.place(holder, &own.network)?.names.first()?;
+            Some(format!("{name}.{}", own.network_name))
+        })
     }
 }
 
-fn names_of(member: &Member) -> Vec<(String, String)> {
-    let of = |place: &Place| {
-        let network = place.network.clone();
-        let mut names: Vec<_> = place.names.iter().map(|name| name.to_lowercase()).collect();
-        names.sort();
-        names.dedup();
-        names.into_iter().map(move |name| (network.clone(), name))
-    };
-    member.places.iter().flat_map(of).collect()
+impl Zone {
+    fn put(&mut self, container: &str, place: &Place) {
+        if place.addresses().next().is_none() {
+            return;
+        }
+        for name in &place.names {
+            let holders = self.names.entry(name.to_lowercase()).or_default();
+            if !holders.iter().any(|holder| holder == container) {
+                holders.push(container.to_owned());
+            }
+        }
+        self.addresses
+            .extend(place.addresses().map(|address| (address, container.to_owned())));
+    }
+
+    fn remove(&mut self, container: &str, place: &Place) {
+        for name in place.names.iter().map(|name| name.to_lowercase()) {
+            if let Some(holders) = self.names.get_mut(&name) {
+                holders.retain(|holder| holder != container);
+                if holders.is_empty() {
+                    self.names.remove(&name);
+                }
+            }
+        }
+        for address in place.addresses() {
+            // Somebody else may have it by now.
+            if self
+                .addresses
+                .get(&address)
+                .is_some_and(|holder| holder == container)
+            {
+                self.addresses.remove(&address);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place(network: &str, address: u8, names: &[&str]) -> Place {
-        Place {
-            network: format!("{network}-id"),
-            network_name: network.to_owned(),
-            ipv4: Some(Ipv4Addr::new(10, 0, 0, address)),
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            ..Place::default()
-        }
-    }
-
-    fn directory() -> Directory {
-        let mut directory = Directory::default();
-        let member = |places| Member {
-            places,
-            ..Member::default()
-        };
-        let mut asking = place("shop", 2, &["asking"]);
-        asking.links = vec![("db".to_owned(), "two".to_owned())];
-        directory.put("asking", member(vec![asking]));
-        directory.put("one", member(vec![place("shop", 3, &["web1", "web"])]));
-        directory.put("two", member(vec![place("shop", 4, &["web2", "web"])]));
-        directory.put("far", member(vec![place("other", 5, &["far"])]));
-        directory
-    }
-
-    fn check(name: &str, ipv6: bool, expected: Option<&[u8]>) {
-        let expected = expected.map_or(Found::Unknown, |list| {
-            Found::Addresses(
-                list.iter()
-                    .map(|last| Ipv4Addr::new(10, 0, 0, *last).into())
-                    .collect(),
-            )
-        });
-        assert_eq!(directory().resolve("asking", name, ipv6), expected, "{name}");
-    }
-
-    #[test]
-    fn names_are_those_of_the_same_networks() {
-        check("web1", false, Some(&[3]));
-        check("WEB1.", false, Some(&[3]));
-        check("web1.shop", false, Some(&[3]));
-        check("web", false, Some(&[3, 4]));
-        check("db", false, Some(&[4]));
-        check("web1", true, Some(&[]));
-        check("far", false, None);
-        check("web1.other", false, None);
-    }
-
-    #[test]
-    fn an_address_has_a_name_on_the_same_network() {
-        let directory = directory();
-        assert_eq!(
-            directory
-                .reverse("asking", "10.0.0.4".parse().unwrap())
-                .as_deref(),
-            Some("web2.shop")
-        );
-        assert_eq!(directory.reverse("asking", "10.0.0.5".parse().unwrap()), None);
-    }
-
-    #[test]
-    fn nothing_is_left_of_a_container_that_has_gone() {
-        let mut directory = directory();
-        for container in ["asking", "one", "two", "far"] {
-            directory.remove(container);
-        }
-        assert!(directory.names.is_empty() && directory.members.is_empty());
-    }
-}
+mod tests;

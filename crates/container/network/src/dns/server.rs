@@ -1,82 +1,76 @@
-//! Two tasks for each container: one for its UDP socket, one for its TCP socket.
+//! The server of one container: a task over two sockets that others opened in its namespace.
+//!
+//! Names of networks are answered where the query is read. Only what is asked outside, and TCP
+//! connections, have tasks of their own; an idle server has no timer and no buffer.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use driver::Rng;
 use hickory_proto::op::ResponseCode;
 use sys::netns::Namespace;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::time::{sleep, timeout};
 
-use super::answer::{Answer, answer, failure};
-use super::directory::Directory;
-use super::upstream;
+use super::answer::{Answer, QUERY_SIZE, Transport, View, answer, failure};
+use super::directory::{Directory, Forward};
+use super::forward::{Budget, Forwarder, Permit, read_message, write_message};
+use super::redirect;
 use crate::files::NAME_SERVER;
 
-/// Queries that wait for other servers, over all containers; upstream's figure for one.
-const IN_FLIGHT: usize = 1024;
-/// TCP connections, over all containers.
-const CONNECTIONS: usize = 256;
-/// How long a TCP connection may be silent.
-const IDLE: Duration = Duration::from_secs(10);
-/// Longest query over UDP that is looked at.
-const QUERY: usize = 4096;
+/// How many TCP connections a container may have to its server.
+const CONNECTIONS: usize = 32;
+
+/// For how long a connection may be silent, and a client slow to read.
+const IDLE: Duration = Duration::from_secs(8);
+
+/// How many datagrams are read before others may run.
+const TURN: usize = 64;
 
 /// The name server of all containers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Resolver {
-    pub(crate) directory: RwLock<Directory>,
-    turn: AtomicUsize,
-    in_flight: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
+    directory: RwLock<Directory>,
+    budget: Budget,
+    /// Counts answers: each has an order of its own for the addresses of shared names.
+    turn: AtomicU64,
 }
 
-/// One container's name server: ends when dropped.
+/// One container's name server: it ends, with all that it does, when dropped.
 #[derive(Debug)]
-pub(crate) struct Serving(Vec<JoinHandle<()>>);
+pub(crate) struct Serving(AbortHandle);
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+        self.0.abort();
     }
 }
 
-/// Binds the sockets of a name server, in the calling thread's namespace: UDP, then TCP.
+/// Binds the sockets of a name server, in the calling thread's namespace: UDP, then TCP. Clients
+/// there find them at port 53.
 pub(crate) fn bind() -> io::Result<[OwnedFd; 2]> {
-    bind_at(NAME_SERVER, 53)
-}
-
-fn bind_at(address: Ipv4Addr, port: u16) -> io::Result<[OwnedFd; 2]> {
-    let udp = std::net::UdpSocket::bind((address, port))?;
-    let tcp = std::net::TcpListener::bind((address, udp.local_addr()?.port()))?;
-    udp.set_nonblocking(true)?;
-    tcp.set_nonblocking(true)?;
+    let (udp, tcp) = bind_at(NAME_SERVER)?;
+    redirect::install(udp.local_addr()?.port(), tcp.local_addr()?.port())?;
     Ok([udp.into(), tcp.into()])
 }
 
-/// Whom a server serves.
-#[derive(Clone)]
-struct Client {
-    resolver: Arc<Resolver>,
-    container: Arc<str>,
-    namespace: Arc<Namespace>,
+fn bind_at(address: Ipv4Addr) -> io::Result<(std::net::UdpSocket, std::net::TcpListener)> {
+    let udp = std::net::UdpSocket::bind((address, 0))?;
+    let tcp = std::net::TcpListener::bind((address, 0))?;
+    udp.set_nonblocking(true)?;
+    tcp.set_nonblocking(true)?;
+    Ok((udp, tcp))
 }
 
 impl Resolver {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            directory: RwLock::default(),
-            turn: AtomicUsize::new(0),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-            connections: Arc::new(Semaphore::new(CONNECTIONS)),
-        })
+        Arc::default()
     }
 
     /// Changes what is known. The lock is held for the change only.
@@ -93,120 +87,131 @@ impl Resolver {
         runtime: &Handle,
     ) -> io::Result<Serving> {
         let _context = runtime.enter();
-        let udp = Arc::new(UdpSocket::from_std(udp.into())?);
-        let tcp = TcpListener::from_std(tcp.into())?;
-        let client = Client {
-            resolver: self.clone(),
-            container: container.into(),
-            namespace,
+        let (udp, tcp) = (
+            UdpSocket::from_std(udp.into())?,
+            TcpListener::from_std(tcp.into())?,
+        );
+        let service = Service {
+            resolver: Arc::clone(self),
+            container: container.to_owned(),
+            udp,
+            forwarder: Forwarder::new(namespace, self.budget.clone()),
         };
-        let datagrams = runtime.spawn(serve_udp(client.clone(), udp));
-        Ok(Serving(vec![datagrams, runtime.spawn(serve_tcp(client, tcp))]))
+        Ok(Serving(
+            runtime.spawn(serve(Arc::new(service), tcp)).abort_handle(),
+        ))
+    }
+
+    fn answer(&self, container: &str, query: &[u8], transport: Transport) -> Answer {
+        let mut rng = Rng::from_seed(self.turn.fetch_add(1, Ordering::Relaxed));
+        let directory = &self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        answer(query, transport, &View { directory, container }, &mut rng)
+    }
+
+    fn forward(&self, container: &str) -> Forward {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        directory.forward(container)
     }
 }
 
-impl Client {
-    fn answer(&self, query: &[u8], tcp: bool) -> Answer {
-        let turn = self.resolver.turn.fetch_add(1, Ordering::Relaxed);
-        let directory = self
-            .resolver
-            .directory
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        answer(&directory, &self.container, query, turn, tcp)
-    }
-
-    /// The answer of other servers, or that there is none.
-    async fn forward(&self, query: &[u8], tcp: bool) -> Option<Vec<u8>> {
-        let forward = {
-            let directory = self
-                .resolver
-                .directory
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            directory.forward(&self.container)
-        };
-        let answer = upstream::ask(&forward, &self.namespace, query, tcp).await;
-        answer.or_else(|| failure(query, ResponseCode::ServFail))
-    }
-
-    fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.resolver.in_flight.clone().try_acquire_owned().ok()
-    }
+struct Service {
+    resolver: Arc<Resolver>,
+    container: String,
+    udp: UdpSocket,
+    forwarder: Forwarder,
 }
 
-async fn serve_udp(client: Client, socket: Arc<UdpSocket>) {
-    while socket.readable().await.is_ok() {
-        // The buffer lives on the stack between two waits only: an idle container needs none.
-        let mut buffer = [0; QUERY];
-        while let Ok((length, from)) = socket.try_recv_from(&mut buffer) {
-            take_datagram(&client, &socket, &buffer[..length], from);
-        }
-    }
-}
-
-fn take_datagram(client: &Client, socket: &Arc<UdpSocket>, query: &[u8], from: SocketAddr) {
-    match client.answer(query, false) {
-        Answer::Nothing => {}
-        Answer::Reply(answer) => drop(socket.try_send_to(&answer, from)),
-        Answer::Forward => match client.permit() {
-            Some(permit) => drop(tokio::spawn(forward_datagram(
-                client.clone(),
-                socket.clone(),
-                query.to_vec(),
-                from,
-                permit,
-            ))),
-            None => {
-                drop(failure(query, ResponseCode::Refused).map(|answer| socket.try_send_to(&answer, from)))
-            }
-        },
-    }
-}
-
-async fn forward_datagram(
-    client: Client,
-    socket: Arc<UdpSocket>,
-    query: Vec<u8>,
-    from: SocketAddr,
-    _permit: OwnedSemaphorePermit,
-) {
-    if let Some(answer) = client.forward(&query, false).await {
-        // A client that has gone needs no answer.
-        let _ = socket.send_to(&answer, from).await;
-    }
-}
-
-async fn serve_tcp(client: Client, listener: TcpListener) {
+/// Whatever asks on a container's behalf is in `open`, and ends with it.
+async fn serve(service: Arc<Service>, tcp: TcpListener) {
+    let mut open = JoinSet::new();
+    let mut connections = JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let Ok(permit) = client.resolver.connections.clone().acquire_owned().await else {
-                    return;
-                };
-                tokio::spawn(converse(client.clone(), stream, permit));
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a name server's connection was lost");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+        // Each of these may be dropped at any time: none has taken anything before it is ready.
+        tokio::select! {
+            _ = service.udp.readable() => if service.drain(&mut open) == TURN { yield_now().await },
+            accepted = tcp.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => { connections.spawn(Arc::clone(&service).converse(stream)); }
+                // Out of descriptors: the client waits in the backlog.
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            },
+            Some(_) = open.join_next() => {}
+            Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn converse(client: Client, mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
-    while let Ok(Ok(query)) = timeout(IDLE, upstream::read_message(&mut stream)).await {
-        let answer = match client.answer(&query, true) {
-            Answer::Reply(answer) => Some(answer),
-            Answer::Forward => match client.permit() {
-                Some(_permit) => client.forward(&query, true).await,
-                None => failure(&query, ResponseCode::Refused),
+impl Service {
+    /// Reads what has come, up to a turn's worth; how many.
+    fn drain(self: &Arc<Self>, open: &mut JoinSet<()>) -> usize {
+        let mut buffer = [0; QUERY_SIZE as usize];
+        for read in 0..TURN {
+            let Ok((length, client)) = self.udp.try_recv_from(&mut buffer) else {
+                return read;
+            };
+            self.datagram(&buffer[..length], client, open);
+        }
+        TURN
+    }
+
+    fn datagram(self: &Arc<Self>, query: &[u8], client: SocketAddr, open: &mut JoinSet<()>) {
+        let reply = match self.resolver.answer(&self.container, query, Transport::Udp) {
+            Answer::Ignore => None,
+            Answer::Reply(reply) => Some(reply),
+            Answer::Forward => match self.forwarder.permit() {
+                None => failure(query, ResponseCode::Refused),
+                Some(permit) => {
+                    open.spawn(Arc::clone(self).relay(query.to_vec(), client, permit));
+                    None
+                }
             },
-            Answer::Nothing => None,
         };
-        let Some(answer) = answer else { return };
-        if upstream::write_message(&mut stream, &answer).await.is_err() {
-            return;
+        if let Some(reply) = reply {
+            self.send(&reply, client);
+        }
+    }
+
+    async fn relay(self: Arc<Self>, query: Vec<u8>, client: SocketAddr, permit: Permit) {
+        if let Some(reply) = self.ask(&query, Transport::Udp, permit).await {
+            self.send(&reply, client);
+        }
+    }
+
+    async fn ask(&self, query: &[u8], transport: Transport, permit: Permit) -> Option<Vec<u8>> {
+        let forward = self.resolver.forward(&self.container);
+        self.forwarder.ask(query, transport, &forward, permit).await
+    }
+
+    /// An answer that finds no room is lost, as datagrams are; the client asks again.
+    fn send(&self, reply: &[u8], client: SocketAddr) {
+        if let Err(error) = self.udp.try_send_to(reply, client) {
+            tracing::debug!(%client, %error, "DNS answer is lost");
+        }
+    }
+
+    /// One question after the other, as they come (RFC 7766 §6.2.1 allows for it).
+    async fn converse(self: Arc<Self>, mut stream: TcpStream) {
+        while let Ok(Ok(query)) = timeout(IDLE, read_message(&mut stream)).await {
+            let Some(reply) = self.respond(&query).await else {
+                return;
+            };
+            let written = timeout(IDLE, write_message(&mut stream, &reply)).await;
+            if !matches!(written, Ok(Ok(()))) {
+                return;
+            }
+        }
+    }
+
+    async fn respond(&self, query: &[u8]) -> Option<Vec<u8>> {
+        match self.resolver.answer(&self.container, query, Transport::Tcp) {
+            Answer::Ignore => None,
+            Answer::Reply(reply) => Some(reply),
+            Answer::Forward => match self.forwarder.permit() {
+                None => failure(query, ResponseCode::Refused),
+                Some(permit) => self.ask(query, Transport::Tcp, permit).await,
+            },
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,15 @@ pub(crate) enum Expression {
     Network { offset: u32, length: u32, to: Register },
     /// Loads bytes of the transport header.
     Transport { offset: u32, length: u32, to: Register },
+    /// Loads these bytes.
+    Value(Register, Vec<u8>),
+    /// Writes bytes of the transport header, and corrects the checksum that it has at `checksum`.
+    SetTransport {
+        offset: u32,
+        length: u32,
+        from: Register,
+        checksum: u32,
+    },
     /// Loads the type of the destination address, as routing sees it.
     DestinationType(Register),
     /// Keeps the bits of a mask.
@@ -92,7 +101,7 @@ impl Expression {
         match self {
             Self::Meta(..) => "meta",
             Self::Ct(..) => "ct",
-            Self::Network { .. } | Self::Transport { .. } => "payload",
+            Self::Network { .. } | Self::Transport { .. } | Self::SetTransport { .. } => "payload",
             Self::DestinationType(_) => "fib",
             Self::Mask(..) => "bitwise",
             Self::Equal(..) | Self::Different(..) => "cmp",
@@ -100,7 +109,7 @@ impl Expression {
             Self::Dnat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
-            Self::Verdict(_) => "immediate",
+            Self::Verdict(_) | Self::Value(..) => "immediate",
         }
     }
 
@@ -111,6 +120,29 @@ impl Expression {
             Self::Ct(key, to) => plain(data, &[(1, to.number()), (2, *key as u32)]),
             Self::Network { offset, length, to } => payload(data, 1, *offset, *length, *to),
             Self::Transport { offset, length, to } => payload(data, 2, *offset, *length, *to),
+            Self::Value(to, bytes) => {
+                data.be32(1, to.number());
+                value(data, 2, bytes);
+            }
+            // The Internet's checksum is type 1.
+            Self::SetTransport {
+                offset,
+                length,
+                from,
+                checksum,
+            } => {
+                plain(
+                    data,
+                    &[
+                        (2, 2),
+                        (3, *offset),
+                        (4, *length),
+                        (5, from.number()),
+                        (6, 1),
+                        (7, *checksum),
+                    ],
+                );
+            }
             // Result: address type (3); of the destination (2).
             Self::DestinationType(to) => plain(data, &[(1, to.number()), (2, 3), (3, 2)]),
             Self::Mask(register, mask) => bitwise(data, *register, mask),

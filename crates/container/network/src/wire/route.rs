@@ -11,7 +11,6 @@ const DELLINK: u16 = 17;
 const GETLINK: u16 = 18;
 const NEWADDR: u16 = 20;
 const DELADDR: u16 = 21;
-const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
 const GETROUTE: u16 = 26;
 /// `IFF_UP`.
@@ -130,13 +129,6 @@ impl Messages {
         self.push(NEWLINK, 0, &ifinfo(index, UP), |_| {});
     }
 
-    /// Gives a link a new name.
-    pub(crate) fn rename(&mut self, index: u32, name: &str) {
-        self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
-            link.text(ifla::IFNAME, name);
-        });
-    }
-
     /// Gives a link a hardware address.
     pub(crate) fn set_mac(&mut self, index: u32, mac: Mac) {
         self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
@@ -193,13 +185,8 @@ impl Messages {
     /// Takes an address from a link.
     pub(crate) fn delete_address(&mut self, index: u32, address: Cidr) {
         self.push(DELADDR, 0, &ifaddr(index, address), |body| {
-            address_body(body, address)
+            address_body(body, address);
         });
-    }
-
-    /// Asks for all addresses.
-    pub(crate) fn get_addresses(&mut self) {
-        self.push(GETADDR, 0, &[0; 8], |_| {});
     }
 
     /// The way to everything else.
@@ -342,24 +329,20 @@ fn counters(interface: String, stats: &[u8]) -> LinkCounters {
     }
 }
 
-/// Reads the payload of an RTM_NEWADDR: the link and its address.
-pub(crate) fn address(payload: &[u8]) -> Option<(u32, Cidr)> {
-    let index = u32_of(payload.get(4..)?)?;
-    let value = find(payload.get(8..)?, 2).or_else(|| find(payload.get(8..)?, 1))?;
-    Some((index, Cidr::new(octets(value)?, *payload.get(1)?)))
-}
-
-/// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes and
-/// routes of other tables than the main one are left out.
+/// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes, routes of
+/// other tables than the main one, and IPv4 routes to what is not on the link are left out: those
+/// of a VPN may cover every address and say nothing about which are in use.
 pub(crate) fn route(payload: &[u8]) -> Option<(Cidr, u32)> {
     const MAIN: u8 = 254;
+    const LINK: u8 = 253;
     const RTA_DST: u16 = 1;
     const RTA_OIF: u16 = 4;
     (*payload.get(4)? == MAIN).then_some(())?;
     let body = payload.get(12..)?;
-    let destination = attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1;
+    let destination = octets(attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1)?;
+    (destination.is_ipv6() || *payload.get(6)? == LINK).then_some(())?;
     let link = find(body, RTA_OIF).and_then(u32_of).unwrap_or(0);
-    Some((Cidr::new(octets(destination)?, *payload.get(1)?), link))
+    Some((Cidr::new(destination, *payload.get(1)?), link))
 }
 
 fn octets(value: &[u8]) -> Option<IpAddr> {

@@ -182,7 +182,7 @@ impl Cgroup {
     pub fn remove(&self, mut wait: impl FnMut(&File) -> io::Result<()>) -> io::Result<()> {
         if let Some(mut events) = self.open_events().or_else(absent)? {
             // Reading arms the event, so a change between the reading and the waiting is not lost.
-            while read_again(&mut events)?.contains("populated 1") {
+            while is_populated(&mut events)? {
                 wait(&events)?;
             }
         }
@@ -244,6 +244,14 @@ fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
         Ok(None)
     } else {
         Err(error)
+    }
+}
+
+/// Reads `cgroup.events`; a group that somebody else has removed meanwhile is empty.
+fn is_populated(events: &mut File) -> io::Result<bool> {
+    match read_again(events) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(false),
+        text => Ok(text?.contains("populated 1")),
     }
 }
 

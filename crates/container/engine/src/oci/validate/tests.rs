@@ -6,7 +6,7 @@ const MIB: i64 = 1 << 20;
 
 type Set = fn(&mut ContainerSpec);
 
-fn checked(set: Set, facts: &Facts) -> (ContainerSpec, Result<Vec<String>, String>) {
+pub(crate) fn checked(set: Set, facts: &Facts) -> (ContainerSpec, Result<Vec<String>, String>) {
     let mut spec = ContainerSpec::default();
     set(&mut spec);
     let result = check(&mut spec, facts).map_err(|error| error.to_string());
@@ -122,7 +122,7 @@ fn what_makes_no_sense_is_refused_in_upstream_s_words() {
                     name: "files".into(),
                     soft: 1,
                     hard: 1,
-                }]
+                }];
             },
             "invalid ulimit type: files",
         ),
@@ -132,7 +132,7 @@ fn what_makes_no_sense_is_refused_in_upstream_s_words() {
                     name: "nofile".into(),
                     soft: 2,
                     hard: 1,
-                }]
+                }];
             },
             "ulimit soft limit must be less than or equal to hard limit: 2 > 1",
         ),
@@ -192,7 +192,7 @@ fn the_borders_are_allowed() {
                 name: "nofile".into(),
                 soft: -1,
                 hard: -1,
-            }]
+            }];
         },
         |s| s.env = vec!["A".into(), "B=".into()],
     ];

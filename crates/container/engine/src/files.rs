@@ -1,0 +1,72 @@
+//! A container's files as the engine finds them, whether it runs or not.
+//!
+//! Everything blocks; callers with an executor call from a blocking thread.
+
+use std::path::{Path, PathBuf};
+
+use crate::container::Container;
+use crate::copy::View;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::oci::{self, UserFiles, UserMount};
+use crate::spec::{MountKind, MountSpec, VolumeSource};
+
+impl Engine {
+    /// The container's root with everything mounted in it: through its process while it runs,
+    /// else put together for the caller.
+    ///
+    /// # Errors
+    /// There is no such container, or its layers cannot be mounted.
+    pub fn files(&self, reference: &str) -> Result<View, Error> {
+        let entry = self.0.table.find(reference)?;
+        let container = entry.get();
+        if container.state.status.has_process() {
+            let view = View::running(container.state.pid);
+            // The number is the container's as long as its process is not known to have ended.
+            if entry.get().state.pid == container.state.pid {
+                return view.map_err(Error::system("the container's files"));
+            }
+        }
+        let rootfs = self.root_of(&container)?;
+        let mounts = container
+            .spec
+            .mounts
+            .iter()
+            .filter_map(|mount| self.idle_mount(mount).transpose());
+        let mounts = mounts.collect::<Result<Vec<UserMount>, Error>>()?;
+        View::stopped(&rootfs, &mounts).map_err(Error::system("the container's files"))
+    }
+
+    /// A mount of a container that does not run; none for what is only there while it does, and
+    /// for a bind whose source is gone.
+    fn idle_mount(&self, mount: &MountSpec) -> Result<Option<UserMount>, Error> {
+        let source: Option<PathBuf> = match &mount.kind {
+            MountKind::Tmpfs { .. } => None,
+            MountKind::Bind { source, .. } => Some(source.into()).filter(|path: &PathBuf| Path::exists(path)),
+            MountKind::Volume {
+                source: VolumeSource::Named { name, .. },
+                subpath,
+                ..
+            } => self.0.volumes.locate(name, subpath)?,
+            MountKind::Volume {
+                source: VolumeSource::Anonymous { .. },
+                ..
+            } => None,
+        };
+        Ok(source.map(|source| UserMount::of(mount, source)))
+    }
+
+    /// Who a container runs as: user and group id, names looked up in its own files
+    /// (`copyUIDGID`).
+    ///
+    /// # Errors
+    /// There is no such container, or its user is not in its files.
+    pub fn owner(&self, reference: &str) -> Result<(u32, u32), Error> {
+        let container: &Container = &*self.find(reference)?;
+        let files =
+            UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
+        let user = oci::resolve_user(&container.spec.user, &[], &files)
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        Ok((user.uid, user.gid))
+    }
+}
