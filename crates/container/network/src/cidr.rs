@@ -34,6 +34,7 @@ impl Cidr {
     }
 
     /// The address `offset` after the first of the network.
+    #[cfg(test)]
     pub(crate) fn nth(self, offset: u128) -> IpAddr {
         from_bits(
             bits(self.masked().address) | (offset & self.host_mask()),

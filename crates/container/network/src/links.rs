@@ -42,11 +42,6 @@ pub(crate) fn list(netlink: &mut Netlink) -> io::Result<Vec<Link>> {
     dump(netlink, Messages::get_links, route::link)
 }
 
-/// All addresses of all links.
-pub(crate) fn addresses(netlink: &mut Netlink) -> io::Result<Vec<(u32, Cidr)>> {
-    dump(netlink, Messages::get_addresses, route::address)
-}
-
 /// The subnets that the host is on: where to and out of which link.
 pub(crate) fn routes(netlink: &mut Netlink) -> io::Result<Vec<(Cidr, u32)>> {
     dump(netlink, Messages::get_routes, route::route)

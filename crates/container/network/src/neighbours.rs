@@ -61,7 +61,7 @@ fn chains(netlink: &mut Netlink) -> io::Result<Vec<FoundChain>> {
     messages.get_chains();
     let mut found = Vec::new();
     netlink.dump(&mut messages.0, |_, payload| {
-        found.extend(nftables::chain(payload))
+        found.extend(nftables::chain(payload));
     })?;
     found.retain(|chain| [INET, IPV4, IPV6].contains(&chain.place.family));
     Ok(found)
@@ -99,7 +99,7 @@ fn rules(netlink: &mut Netlink, naming: &Naming, place: &Place) -> io::Result<Ve
     let mark = naming.comment_mark();
     let mut found = Vec::new();
     netlink.dump(&mut messages.0, |_, payload| {
-        found.extend(nftables::rule(payload))
+        found.extend(nftables::rule(payload));
     })?;
     let commented = found
         .into_iter()

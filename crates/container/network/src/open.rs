@@ -27,7 +27,7 @@ use crate::ports;
 use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
-use crate::sandboxes::{Open, addresses};
+use crate::sandboxes::{self, Open, addresses};
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
@@ -272,7 +272,7 @@ fn restore_sandbox(state: &State, row: SandboxRow) -> Result<(), Error> {
     reserve(state, &row);
     serve(state, &row, &open);
     let container = row.container.clone();
-    let live = attach::live(state, row, open);
+    let live = sandboxes::live(state, row, open);
     state.registry().sandboxes.insert(container, live);
     Ok(())
 }
@@ -306,7 +306,7 @@ fn serve(state: &State, row: &SandboxRow, open: &Open) {
         match publish::hold(state, row, publish::retrieve(state, row)) {
             Ok(proxy) => *lock(&open.proxy) = Some(proxy),
             Err(error) => {
-                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6")
+                tracing::warn!(%error, container = row.container, "published ports are not served by IPv6");
             }
         }
     }
@@ -356,7 +356,7 @@ fn sweep(state: &State) {
         }
     }
     for key in state.holder.held().unwrap_or_default() {
-        let ours = key.strip_prefix("network.").and_then(|key| key.split('.').nth(1));
+        let ours = key.strip_prefix("network/").and_then(|key| key.split('/').nth(1));
         if ours.is_some_and(|container| !keys.contains(container)) {
             report("a socket stays with the supervisor", state.holder.release(&key));
         }
@@ -372,7 +372,7 @@ fn sweep_links(state: &State, known: &BTreeSet<String>) -> std::io::Result<()> {
         .filter(|link| groups.contains(&link.group) && !known.contains(&link.name));
     let unknown: Vec<_> = unknown.map(|link| link.name.clone()).collect();
     links::gone_is_fine(links::send(&mut host, |messages| {
-        unknown.iter().for_each(|link| messages.delete_link(link))
+        unknown.iter().for_each(|link| messages.delete_link(link));
     }))
 }
 

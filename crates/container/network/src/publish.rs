@@ -1,6 +1,6 @@
 //! Publishing ports: choosing them, binding them, handing the sockets on.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::io::Errno;
@@ -211,18 +211,5 @@ pub(crate) fn forget(published: &[Published]) {
     // None were remembered.
     if let Err(error) = crate::links::gone_is_fine(forgotten) {
         tracing::debug!(%error, "old conversations with a UDP port may go on");
-    }
-}
-
-/// Forgets what a container answered: the next one with its address is somebody else.
-pub(crate) fn forget_addresses(addresses: impl Iterator<Item = Ipv4Addr>) {
-    let mut messages = Messages::new();
-    addresses.for_each(|address| messages.forget_address(address));
-    if messages.is_empty() {
-        return;
-    }
-    let forgotten = Netlink::open(Family::Netfilter).and_then(|mut netlink| netlink.request(&mut messages.0));
-    if let Err(error) = crate::links::gone_is_fine(forgotten) {
-        tracing::debug!(%error, "old conversations with an address may go on");
     }
 }

@@ -191,10 +191,10 @@ pub(crate) fn options<'a>(
         match name.as_str() {
             "com.docker.network.bridge.name" => read.link = Some(link_name(value)?),
             "com.docker.network.bridge.enable_ip_masquerade" => {
-                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
             }
             "com.docker.network.bridge.enable_icc" => {
-                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?
+                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
             }
             "com.docker.network.bridge.host_binding_ipv4" => {
                 read.publish_on = Some(value.parse().map_err(|_| bad("nil ip"))?);

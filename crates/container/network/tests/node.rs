@@ -2,6 +2,11 @@
 //! own ("a node can live inside a network namespace"), so tests run side by side and beside
 //! whatever the host has.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers fail by panicking, as the test does"
+)]
+
 mod node {
     mod firewall;
     mod life;

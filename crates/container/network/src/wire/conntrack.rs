@@ -4,20 +4,16 @@
 //! goes, UDP "connections" that are still alive would keep the old way for as long as somebody
 //! sends; so they are deleted, and the next packet is looked at anew.
 
-use std::net::Ipv4Addr;
-
 use super::attribute::Messages;
 use super::nftables::IPV4;
 
 /// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE`.
 const DELETE: u16 = 1 << 8 | 2;
 const CTA_TUPLE_ORIG: u16 = 1;
-const CTA_TUPLE_REPLY: u16 = 2;
 const CTA_FILTER: u16 = 25;
 const CTA_FILTER_ORIG_FLAGS: u16 = 1;
 const CTA_FILTER_REPLY_FLAGS: u16 = 2;
-/// `CTA_FILTER_FLAG(CTA_IP_SRC)`, `..(CTA_PROTO_NUM)`, `..(CTA_PROTO_DST_PORT)`
-const BY_SOURCE: u32 = 1 << 0;
+/// `CTA_FILTER_FLAG(CTA_PROTO_NUM)`, `CTA_FILTER_FLAG(CTA_PROTO_DST_PORT)`
 const BY_PROTOCOL: u32 = 1 << 3;
 const BY_DESTINATION_PORT: u32 = 1 << 5;
 
@@ -33,21 +29,6 @@ impl Messages {
             body.nest(CTA_FILTER, |filter| {
                 filter.u32(CTA_FILTER_ORIG_FLAGS, BY_PROTOCOL | BY_DESTINATION_PORT);
                 filter.u32(CTA_FILTER_REPLY_FLAGS, 0);
-            });
-        });
-    }
-
-    /// Forgets connections that an address answers.
-    pub(crate) fn forget_address(&mut self, address: Ipv4Addr) {
-        self.push(DELETE, 0, &[IPV4, 0, 0, 0], |body| {
-            body.nest(CTA_TUPLE_REPLY, |tuple| {
-                tuple.nest(1, |ip| {
-                    ip.bytes(1, &address.octets());
-                });
-            });
-            body.nest(CTA_FILTER, |filter| {
-                filter.u32(CTA_FILTER_ORIG_FLAGS, 0);
-                filter.u32(CTA_FILTER_REPLY_FLAGS, BY_SOURCE);
             });
         });
     }

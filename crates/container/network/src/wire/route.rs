@@ -11,7 +11,6 @@ const DELLINK: u16 = 17;
 const GETLINK: u16 = 18;
 const NEWADDR: u16 = 20;
 const DELADDR: u16 = 21;
-const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
 const GETROUTE: u16 = 26;
 /// `IFF_UP`.
@@ -130,13 +129,6 @@ impl Messages {
         self.push(NEWLINK, 0, &ifinfo(index, UP), |_| {});
     }
 
-    /// Gives a link a new name.
-    pub(crate) fn rename(&mut self, index: u32, name: &str) {
-        self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
-            link.text(ifla::IFNAME, name);
-        });
-    }
-
     /// Gives a link a hardware address.
     pub(crate) fn set_mac(&mut self, index: u32, mac: Mac) {
         self.push(NEWLINK, 0, &ifinfo(index, 0), |link| {
@@ -193,13 +185,8 @@ impl Messages {
     /// Takes an address from a link.
     pub(crate) fn delete_address(&mut self, index: u32, address: Cidr) {
         self.push(DELADDR, 0, &ifaddr(index, address), |body| {
-            address_body(body, address)
+            address_body(body, address);
         });
-    }
-
-    /// Asks for all addresses.
-    pub(crate) fn get_addresses(&mut self) {
-        self.push(GETADDR, 0, &[0; 8], |_| {});
     }
 
     /// The way to everything else.
@@ -340,13 +327,6 @@ fn counters(interface: String, stats: &[u8]) -> LinkCounters {
         received: traffic(0),
         sent: traffic(1),
     }
-}
-
-/// Reads the payload of an RTM_NEWADDR: the link and its address.
-pub(crate) fn address(payload: &[u8]) -> Option<(u32, Cidr)> {
-    let index = u32_of(payload.get(4..)?)?;
-    let value = find(payload.get(8..)?, 2).or_else(|| find(payload.get(8..)?, 1))?;
-    Some((index, Cidr::new(octets(value)?, *payload.get(1)?)))
 }
 
 /// Reads the payload of an RTM_NEWROUTE: where to, and out of which link. Default routes, routes of
