@@ -28,7 +28,7 @@ fn main() {
     runtime.block_on(async {
         let daemon = node.daemon().await;
         measure(&daemon, lives, at_once, bridged).await;
-        daemon.engine.close(false).await;
+        daemon.close().await;
     });
 }
 

@@ -28,7 +28,11 @@ impl Engine {
             }
         }
         let rootfs = self.root_of(&container)?;
-        let mounts = container.spec.mounts.iter().filter_map(|mount| self.idle_mount(mount).transpose());
+        let mounts = container
+            .spec
+            .mounts
+            .iter()
+            .filter_map(|mount| self.idle_mount(mount).transpose());
         let mounts = mounts.collect::<Result<Vec<UserMount>, Error>>()?;
         View::stopped(&rootfs, &mounts).map_err(Error::system("the container's files"))
     }
@@ -39,10 +43,15 @@ impl Engine {
         let source: Option<PathBuf> = match &mount.kind {
             MountKind::Tmpfs { .. } => None,
             MountKind::Bind { source, .. } => Some(source.into()).filter(|path: &PathBuf| Path::exists(path)),
-            MountKind::Volume { source: VolumeSource::Named { name, .. }, subpath, .. } => {
-                self.0.volumes.locate(name, subpath)?
-            }
-            MountKind::Volume { source: VolumeSource::Anonymous { .. }, .. } => None,
+            MountKind::Volume {
+                source: VolumeSource::Named { name, .. },
+                subpath,
+                ..
+            } => self.0.volumes.locate(name, subpath)?,
+            MountKind::Volume {
+                source: VolumeSource::Anonymous { .. },
+                ..
+            } => None,
         };
         Ok(source.map(|source| UserMount::of(mount, source)))
     }
@@ -54,7 +63,8 @@ impl Engine {
     /// There is no such container, or its user is not in its files.
     pub fn owner(&self, reference: &str) -> Result<(u32, u32), Error> {
         let container: &Container = &*self.find(reference)?;
-        let files = UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
+        let files =
+            UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
         let user = oci::resolve_user(&container.spec.user, &[], &files)
             .map_err(|error| Error::Invalid(error.to_string()))?;
         Ok((user.uid, user.gid))

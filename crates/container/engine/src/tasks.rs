@@ -3,6 +3,7 @@
 use std::panic::resume_unwind;
 
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::error::Error;
 
@@ -10,19 +11,21 @@ use crate::error::Error;
 pub(crate) async fn apart<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    joined(tokio::spawn(work).await)
+    joined(tokio::spawn(work)).await
 }
 
 /// Runs what may block on a thread that may.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    joined(tokio::task::spawn_blocking(work).await)
+    joined(tokio::task::spawn_blocking(work)).await
 }
 
-/// A task's own panic is its asker's; tasks are never cancelled.
-fn joined<T>(joined: Result<T, tokio::task::JoinError>) -> T {
-    match joined {
+/// A task's own panic is its asker's. One is cancelled only when the executor ends, and its asker
+/// with it.
+async fn joined<T>(handle: JoinHandle<T>) -> T {
+    match handle.await.map_err(JoinError::try_into_panic) {
         Ok(value) => value,
-        Err(error) => resume_unwind(error.into_panic()),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 

@@ -32,30 +32,3 @@ pub fn assemble<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Res
     let done = std::thread::scope(|scope| scope.spawn(apart).join());
     done.map_err(|_| io::Error::other("the mounting thread panicked"))?
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::in_root;
-    use rustix::fs::OFlags;
-    use rustix::mount::{MountFlags, mount};
-    use std::path::Path;
-
-    #[test]
-    fn mounts_are_seen_through_the_descriptor_alone_and_as_long_as_the_namespace_lives() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        let (root, namespace) = assemble(|| {
-            mount("tmpfs", path, "tmpfs", MountFlags::empty(), None)?;
-            std::fs::create_dir(path.join("inner"))?;
-            mount("tmpfs", path.join("inner"), "tmpfs", MountFlags::empty(), None)?;
-            std::fs::write(path.join("inner/file"), "")?;
-            File::open(path)
-        })
-        .unwrap();
-        let look = || in_root::open(&root, Path::new("inner/file"), OFlags::PATH);
-        assert!(look().is_ok());
-        assert_eq!(path.read_dir().unwrap().count(), 0, "the host sees nothing");
-        drop(namespace);
-    }
-}

@@ -95,7 +95,11 @@ impl Engine {
         // completed or forgotten when the table is opened.
         let entry = Entry::new(container);
         let (defined, made): (_, Result<(), Error>) = tokio::join!(self.0.rows.define(&entry), files);
-        made.and(defined)?;
+        if let Err(error) = made.and(defined) {
+            let (engine, gone) = (self.clone(), entry.get());
+            blocking(move || engine.release_volumes(&gone, true)).await;
+            return Err(error);
+        }
         Ok(self.0.table.insert(entry))
     }
 

@@ -57,14 +57,14 @@ impl Engine {
 
     /// Enters the end of a run and does what follows from it.
     pub(crate) async fn finish(&self, entry: &Arc<Entry>, process: Process, code: i32, at: u64) {
-        let cgroup = process.cgroup.clone();
-        let oom_killed = code == 137 && blocking(move || read_oom_kills(&cgroup) > 0).await;
         let container = entry.get();
         entry.hub.close();
         self.0.supervisor.forget(&process.key);
         self.forget_execs(&container.id);
+        let cgroup = process.cgroup.clone();
+        let oom_killed = blocking(move || read_oom_kills(&cgroup) > 0);
         // Addresses and ports are free before anybody hears of the end.
-        self.detach_network(&container).await;
+        let ((), oom_killed) = tokio::join!(self.detach_network(&container), oom_killed);
         self.unmount(&container);
         self.remove_cgroup(&container, process.cgroup.clone());
         let ran = self.0.clock.now().saturating_since(process.since);
@@ -80,10 +80,7 @@ impl Engine {
         self.tell_end(entry);
         match decision {
             Decision::Restart { after } => self.restart_after(entry, after),
-            Decision::Stay if container.spec.auto_remove && !*self.0.closing.borrow() => {
-                self.remove_automatically(entry);
-            }
-            Decision::Stay => {}
+            Decision::Stay => self.remove_automatically(entry),
         }
     }
 
@@ -162,7 +159,12 @@ impl Engine {
         }
     }
 
-    fn remove_automatically(&self, entry: &Arc<Entry>) {
+    /// Removes a container that was to be removed when it ends.
+    pub(crate) fn remove_automatically(&self, entry: &Arc<Entry>) {
+        let wanted = entry.get().spec.auto_remove && !entry.run().between_runs;
+        if !wanted || *self.0.closing.borrow() {
+            return;
+        }
         let (engine, entry) = (self.clone(), entry.clone());
         tokio::spawn(async move {
             if let Err(error) = engine

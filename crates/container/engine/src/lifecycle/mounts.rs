@@ -33,11 +33,17 @@ impl Engine {
             .collect();
         spec.mounts = oci::effective_mounts(spec, &specs);
         let inherited: Vec<_> = others.iter().flat_map(|(other, _)| &other.mounts).collect();
-        let points = spec
-            .mounts
-            .iter_mut()
-            .map(|mount| self.resolve_mount(id, mount, &inherited));
-        points.collect()
+        let mut points = Vec::new();
+        for mount in &mut spec.mounts {
+            match self.resolve_mount(id, mount, &inherited) {
+                Ok(point) => points.push(point),
+                Err(error) => {
+                    self.release_points(id, &points, true);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(points)
     }
 
     fn resolve_mount(
@@ -175,8 +181,12 @@ impl Engine {
     /// The container is gone: its volumes may be used by others, and with `remove` those that were
     /// made for it alone go too.
     pub(crate) fn release_volumes(&self, container: &Container, remove: bool) {
-        self.0.volumes.unclaim(&container.id);
-        let own = container.mounts.iter().filter(|point| remove && point.anonymous);
+        self.release_points(&container.id, &container.mounts, remove);
+    }
+
+    fn release_points(&self, id: &ContainerId, points: &[MountPoint], remove: bool) {
+        self.0.volumes.unclaim(id);
+        let own = points.iter().filter(|point| remove && point.anonymous);
         for point in own {
             match self.0.volumes.remove(&point.name, false) {
                 // Another container has it too.

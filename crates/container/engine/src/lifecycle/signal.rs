@@ -65,6 +65,8 @@ impl Engine {
         }
         entry.change(|container| container.state.stopped_by_user = true);
         self.send(entry, number)?;
+        let (engine, kept) = (self.clone(), entry.clone());
+        self.0.background.spawn(async move { engine.keep(&kept).await });
         self.tell(&container, "kill", &[("signal", number.to_string())]);
         if stops && entry.get().state.status == Status::Paused {
             self.thaw(entry).await?;

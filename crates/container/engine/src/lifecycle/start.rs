@@ -65,6 +65,7 @@ impl Engine {
         let started = self.run(entry).await;
         if let Err(error) = &started {
             self.failed(entry, error).await;
+            self.remove_automatically(entry);
         }
         started
     }

@@ -38,18 +38,25 @@ impl Engine {
     pub async fn restart(&self, reference: &str, options: StopOptions) -> Result<(), Error> {
         let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
         apart(async move {
-            if entry.get().state.status.is_running() {
-                engine.stop_entry(&entry, &options).await?;
-            }
-            match engine.start_by(&entry, Starter::User).await {
-                // Somebody else has started it.
-                Ok(()) | Err(Error::NotModified) => {}
-                Err(error) => return Err(error),
-            }
+            entry.run().between_runs = true;
+            let restarted = engine.restart_entry(&entry, &options).await;
+            entry.run().between_runs = false;
+            restarted?;
             engine.tell(&entry.get(), "restart", &[]);
             Ok(())
         })
         .await
+    }
+
+    async fn restart_entry(&self, entry: &Arc<Entry>, options: &StopOptions) -> Result<(), Error> {
+        if entry.get().state.status.is_running() {
+            self.stop_entry(entry, options).await?;
+        }
+        match self.start_by(entry, Starter::User).await {
+            // Somebody else has started it.
+            Ok(()) | Err(Error::NotModified) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Stops a container because the node goes down; nobody is told that a user did it.

@@ -208,7 +208,7 @@ const TABLE: &[(&str, Reader)] = &[
             s.mounts = vec![MountSpec {
                 read_only: true,
                 ..bind(|_| {})
-            }]
+            }];
         }),
     ),
     (
@@ -217,7 +217,7 @@ const TABLE: &[(&str, Reader)] = &[
             s.mounts = vec![MountSpec {
                 target: "/n".into(),
                 ..bind(|_| {})
-            }]
+            }];
         }),
     ),
     ("network.dns[]", Source(NETWORKING, "network.dns.clone()")),

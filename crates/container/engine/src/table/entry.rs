@@ -52,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) early_end: Option<ExitRecord>,
     /// A stop or kill was asked for since it was started.
     pub(crate) stopping: bool,
+    /// Its end is part of a restart that a user asked for: `--rm` does not take it away.
+    pub(crate) between_runs: bool,
     /// What the restart policy remembers.
     pub(crate) restarts: Restarts,
     /// The restart that is waiting for its time.

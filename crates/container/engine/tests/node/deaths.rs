@@ -24,7 +24,7 @@ impl Process {
 
     /// Ends as `down` does.
     fn close(mut self) {
-        self.does(async |daemon| daemon.engine.close(false).await);
+        self.does(async |daemon| daemon.close().await);
         drop(self.runtime.take());
     }
 

@@ -76,6 +76,9 @@ impl Node {
     /// Everything that runs is gone, and so is RUN; the disk stays.
     pub(crate) fn reboot(mut self) -> Self {
         self.shut_down();
+        for mount in self.mounts().into_iter().rev() {
+            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+        }
         drop(std::fs::remove_dir_all(self.path("run")));
         self.supervisor = Self::run_supervisor(&self.directory);
         self
@@ -92,6 +95,14 @@ impl Node {
             drop(self.supervisor.kill());
         }
         drop(self.supervisor.wait());
+    }
+
+    /// What is mounted below the node's directory.
+    fn mounts(&self) -> Vec<String> {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let directory = self.directory.path().to_string_lossy().into_owned();
+        let targets = table.lines().filter_map(|line| line.split(' ').nth(4));
+        targets.filter(|target| target.starts_with(&directory)).map(str::to_owned).collect()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -153,10 +164,11 @@ pub(crate) fn on_node(test: impl AsyncFnOnce(&Daemon)) {
     runtime.block_on(async {
         let daemon = node.daemon().await;
         test(&daemon).await;
-        daemon.engine.close(false).await;
+        daemon.close().await;
     });
     drop(runtime);
     assert_eq!(groups(&node.instance), Vec::<PathBuf>::new());
+    assert_eq!(node.mounts(), Vec::<String>::new());
 }
 
 /// Control groups of an instance.
@@ -170,6 +182,9 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.shut_down();
         remove_groups(&self.instance);
+        for mount in self.mounts().into_iter().rev() {
+            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+        }
     }
 }
 
@@ -226,6 +241,13 @@ pub(crate) fn spec(arguments: &[&str]) -> ContainerSpec {
 }
 
 impl Daemon {
+    /// Ends as `down` does.
+    pub(crate) async fn close(&self) {
+        self.engine.close(false).await;
+        let networks = self.engine.networks().clone();
+        tokio::task::spawn_blocking(move || networks.close()).await.unwrap();
+    }
+
     pub(crate) async fn create(&self, name: &str, spec: ContainerSpec) -> String {
         let create = Create {
             name: Some(name.into()),
