@@ -2,10 +2,14 @@
 //! linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 use super::attribute::{APPEND, CREATE, Messages, be32_of, be64_of, find, text};
 =======
 use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, attributes, be32_of, be64_of, find, text};
 >>>>>>> g1-image
+=======
+use super::attribute::{APPEND, CREATE, Messages, be32_of, be64_of, find, text};
+>>>>>>> g1-api
 use super::expression::{Expression, value};
 
 /// nf_tables' number among the users of nfnetlink.
@@ -118,13 +122,6 @@ impl Messages {
     /// Makes a table unless it is there.
     pub(crate) fn add_table(&mut self, table: &str) {
         self.push(kind::NEW_TABLE, CREATE, &header(INET), |body| {
-            body.text(1, table);
-        });
-    }
-
-    /// Makes a table that is not there; the transaction fails if it is.
-    pub(crate) fn add_new_table(&mut self, table: &str) {
-        self.push(kind::NEW_TABLE, CREATE_NEW, &header(INET), |body| {
             body.text(1, table);
         });
     }
