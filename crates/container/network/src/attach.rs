@@ -27,12 +27,12 @@ use crate::{Attach, EndpointSpec, Error, Sandbox};
 
 /// The name under which a container's name server sockets are held.
 pub(crate) fn dns_key(container: &str) -> String {
-    format!("network.dns.{container}")
+    format!("network/dns/{container}")
 }
 
 /// The name under which a container's published ports are held.
 pub(crate) fn ports_key(container: &str, part: usize) -> String {
-    format!("network.ports.{container}.{part}")
+    format!("network/ports/{container}/{part}")
 }
 
 impl Networks {
@@ -222,7 +222,7 @@ impl Building {
             .replace_forwards(&[], &forwards)
             .map_err(Error::kernel("cannot redirect published ports"))?;
         self.redirected = true;
-        publish::forget(&self.row.published);
+        publish::forget(state, &self.row.published);
         let sockets = std::mem::take(&mut self.sockets);
         let proxy = publish::hold(state, &self.row, sockets)?;
         *lock(&self.open.proxy) = Some(proxy);

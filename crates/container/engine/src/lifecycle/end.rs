@@ -159,16 +159,12 @@ impl Engine {
         }
     }
 
-<<<<<<< HEAD
-    pub(super) fn remove_automatically(&self, entry: &Arc<Entry>) {
-=======
     /// Removes a container that was to be removed when it ends.
     pub(crate) fn remove_automatically(&self, entry: &Arc<Entry>) {
         let wanted = entry.get().spec.auto_remove && !entry.run().between_runs;
         if !wanted || *self.0.closing.borrow() {
             return;
         }
->>>>>>> g1-engine
         let (engine, entry) = (self.clone(), entry.clone());
         tokio::spawn(async move {
             if let Err(error) = engine

@@ -65,13 +65,7 @@ impl Engine {
         let started = self.run(entry).await;
         if let Err(error) = &started {
             self.failed(entry, error).await;
-<<<<<<< HEAD
-            if entry.get().spec.auto_remove {
-                self.remove_automatically(entry);
-            }
-=======
             self.remove_automatically(entry);
->>>>>>> g1-engine
         }
         started
     }

@@ -120,22 +120,11 @@ fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
             request.networks[0].1.aliases = vec!["web".to_owned()];
         });
     }
-<<<<<<< HEAD
-<<<<<<< HEAD
-=======
->>>>>>> g1-api
     let mut seen = std::collections::BTreeSet::new();
     super::rig::eventually("each is named first", || {
         seen.insert(asking.look_up("web", A).address());
         seen.len() == 2
     });
-<<<<<<< HEAD
-=======
-    let last: std::collections::BTreeSet<_> = (0..64).map(|_| asking.look_up("web", A).address()).collect();
-    assert_eq!(last.len(), 2);
->>>>>>> g1-image
-=======
->>>>>>> g1-api
     node.networks().detach(&id("one")).unwrap();
     assert_eq!(asking.look_up("web", A).answers, 1);
     node.networks().rename(&id("two"), "three");
