@@ -104,9 +104,12 @@ impl Inner {
         let now = self.now();
         let row = TagRow::new(id, now).under(lease.begin()?, previous);
         self.rows.put(reference, &row, Durability::Relaxed)?;
-        let mut table = self.write();
-        table.set_tag(reference, Some((id, now)));
-        lease.tagged(reference, table.tag(reference), previous);
+        let set = {
+            let mut table = self.write();
+            table.set_tag(reference, Some((id, now)));
+            table.tag(reference)
+        };
+        lease.tagged(reference, set, previous);
         Ok(previous)
     }
 

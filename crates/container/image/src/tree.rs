@@ -3,6 +3,7 @@
 //! A path is resolved by the kernel with the tree's root as its root (openat2(2)); what is then
 //! done is done to the last component alone, in its parent, and never through a symbolic link.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -230,24 +231,40 @@ pub(crate) fn is_opaque(directory: impl AsFd) -> Result<bool, Errno> {
     Ok(attribute(directory, OPAQUE)?.as_deref() == Some(b"y"))
 }
 
-/// Bytes of the files below an open directory; hard links count once.
+/// How deep a tree is walked. A walk holds a descriptor and a frame of the stack for each level,
+/// and what goes deeper was made to be a trap: its paths are too long for most programs.
+pub(crate) const MAX_DEPTH: usize = 256;
+
+/// Bytes of the files below an open directory; hard links count once, and what is deeper than
+/// [`MAX_DEPTH`] does not.
 pub(crate) fn size(directory: &OwnedFd) -> io::Result<u64> {
-    let mut seen = std::collections::HashSet::new();
-    let mut total = 0;
-    let mut pending = vec![enter(directory, c".")?];
-    while let Some(directory) = pending.pop() {
-        for (name, _) in children(&directory)? {
-            let Some(stat) = look(&directory, name.to_bytes())? else {
+    let mut sizes = Sizes::default();
+    sizes.add(directory, MAX_DEPTH)?;
+    Ok(sizes.total)
+}
+
+#[derive(Default)]
+struct Sizes {
+    total: u64,
+    /// Files with several names.
+    seen: HashSet<(u64, u64)>,
+}
+
+impl Sizes {
+    fn add(&mut self, directory: &OwnedFd, levels: usize) -> Result<(), Errno> {
+        for (name, _) in children(directory)? {
+            let Some(stat) = look(directory, name.to_bytes())? else {
                 continue;
             };
             match kind(&stat) {
-                FileType::Directory => pending.push(enter(&directory, &*name)?),
-                _ if stat.st_nlink > 1 && !seen.insert((stat.st_dev, stat.st_ino)) => {}
-                _ => total += u64::try_from(stat.st_size).unwrap_or(0),
+                FileType::Directory if levels > 0 => self.add(&enter(directory, &*name)?, levels - 1)?,
+                FileType::Directory => {}
+                _ if stat.st_nlink > 1 && !self.seen.insert((stat.st_dev, stat.st_ino)) => {}
+                _ => self.total += u64::try_from(stat.st_size).unwrap_or(0),
             }
         }
+        Ok(())
     }
-    Ok(total)
 }
 
 /// What an open file is.

@@ -2,5 +2,6 @@
 
 #[cfg(test)]
 mod node {
+    mod confine;
     mod mount;
 }

@@ -172,3 +172,44 @@ fn many_layers_are_mounted() {
     let id = node.load_one(&archive(&[], &layers));
     assert_eq!(names(&node.images.prepare("c", Some(&id)).unwrap()).len(), 125);
 }
+
+/// A container may make a tree that is deeper than any stack; nobody falls into it.
+#[test]
+fn a_tree_without_a_bottom_is_refused_and_released() {
+    let node = Node::new();
+    let rootfs = node.images.prepare("c", None).unwrap();
+    let mut here = rootfs.mount().unwrap();
+    for _ in 0..5000 {
+        rustix::fs::mkdirat(&here, "d", rustix::fs::Mode::RWXU).unwrap();
+        here = rustix::fs::openat(
+            &here,
+            "d",
+            rustix::fs::OFlags::DIRECTORY,
+            rustix::fs::Mode::empty(),
+        )
+        .unwrap();
+    }
+    drop(here);
+    assert_eq!(rootfs.size().unwrap(), 0);
+    assert_eq!(
+        rootfs.changes().unwrap_err().raw_os_error(),
+        Some(rustix::io::Errno::NAMETOOLONG.raw_os_error())
+    );
+    let commit = image::Commit {
+        parent: None,
+        layer: image::CommitLayer::Copy(&rootfs),
+        config: image::ImageConfig::for_host(),
+        history: image::HistoryRow::default(),
+        reference: None,
+        lease: None,
+    };
+    assert!(
+        node.images
+            .commit(commit)
+            .unwrap_err()
+            .to_string()
+            .ends_with("the name is too deep")
+    );
+    node.images.release("c").unwrap();
+    node.reopen().assert_empty();
+}

@@ -124,6 +124,30 @@ fn a_confined_worker_refuses_in_the_same_words() {
     node.reopen().assert_empty();
 }
 
+/// `docker cp`: the root of the worker is a mount that is attached nowhere.
+#[test]
+fn a_confined_worker_unpacks_into_a_mounted_snapshot() {
+    let node = Node::with(memory(), Arc::new(Forked));
+    let rootfs = node.images.prepare("c", None).unwrap();
+    let mounted = rootfs.mount().unwrap();
+    let options = image::archive::Unpack {
+        limits: image::Limits::default(),
+        ..Default::default()
+    };
+    let archive = tar(&["a = 1", "link -> /a", "b/", "b/hard => a"]);
+    let totals = node.images.unpack(
+        mounted.as_fd(),
+        std::path::Path::new("to"),
+        &mut &*archive,
+        &options,
+    );
+    assert_eq!(totals.unwrap().entries, 4);
+    assert_eq!(
+        super::support::names(&rootfs),
+        ["/to", "/to/a", "/to/b", "/to/b/hard", "/to/link"]
+    );
+}
+
 #[test]
 fn a_worker_that_is_started_wrongly_says_so() {
     struct Silent;
