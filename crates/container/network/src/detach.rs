@@ -32,7 +32,7 @@ pub(crate) fn dismantle(state: &State, row: &SandboxRow, open: Arc<Open>, redire
     if let Err(error) = state.table.replace_forwards(redirected, &[]) {
         tracing::warn!(%error, container = row.container, "ports stay redirected");
     }
-    publish::forget(&row.published);
+    publish::forget(state, &row.published);
     publish::release(state, row);
     if open.namespace.is_some() {
         silence(state, row, &open);
