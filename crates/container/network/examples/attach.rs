@@ -34,7 +34,8 @@ impl Kept {
 impl Holder for Kept {
     fn hold(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let kept: io::Result<_> = descriptors.iter().map(|fd| fd.try_clone_to_owned()).collect();
-        self.map(|all| all.insert(name.to_owned(), kept?));
+        let kept = kept?;
+        self.map(|all| all.insert(name.to_owned(), kept));
         Ok(())
     }
 

@@ -5,26 +5,25 @@
 //! ports are reserved in memory first, so that whoever comes second hears so at once; when a later
 //! step fails, what was done is taken back by the same code that detaches.
 
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
-use crate::cidr::Cidr;
+use crate::detach::{detach, dismantle};
 use crate::dns::server;
-use crate::files::{self, Host};
+use crate::files;
+use crate::join::{Names, endpoint_sysctls, join, set_sysctls};
 use crate::links::{self, LinkPlan};
 use crate::networks::{Networks, State, lock};
 use crate::pool::{Kind, Port, Ready, ReadyLink, plug};
 use crate::ports::Published;
 use crate::publish;
-use crate::registry::{Net, Registry, Reserved};
-use crate::row::{self, Joined, SandboxRow, VERSION};
-use crate::sandboxes::{self, Live, Open, addresses, cidrs};
+use crate::row::{self, SandboxRow, VERSION};
+use crate::sandboxes::{Live, Open, cidrs, live};
 use crate::upkeep::Job;
-use crate::{Attach, Endpoint, EndpointSpec, Error, Mac, Sandbox};
+use crate::{Attach, EndpointSpec, Error, Sandbox};
 
 /// The name under which a container's name server sockets are held.
 pub(crate) fn dns_key(container: &str) -> String {
@@ -68,52 +67,12 @@ impl Networks {
     }
 }
 
-/// The right to work on a container.
-pub(crate) struct Claim<'a> {
-    state: &'a State,
-    container: String,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.state.registry().busy.remove(&self.container);
-        self.state.free.notify_all();
-    }
-}
-
 impl State {
-    /// Waits until nobody else works on this container.
-    pub(crate) fn claim(&self, container: &str) -> Claim<'_> {
-        let busy = |registry: &mut Registry| !registry.busy.insert(container.to_owned());
-        let waited = self.free.wait_while(self.registry(), busy);
-        drop(waited.unwrap_or_else(std::sync::PoisonError::into_inner));
-        Claim {
-            state: self,
-            container: container.to_owned(),
-        }
-    }
-
     /// Makes a finished sandbox known.
     fn settle(&self, live: Live) -> Arc<Sandbox> {
         let view = live.view.clone();
         self.registry().sandboxes.insert(live.row.container.clone(), live);
         view
-    }
-
-    /// Does something with a socket inside a sandbox. The socket is kept for the next time.
-    pub(crate) fn inside<T>(
-        &self,
-        open: &Open,
-        work: impl FnOnce(&mut Netlink) -> std::io::Result<T>,
-    ) -> std::io::Result<T> {
-        let Some(namespace) = &open.namespace else {
-            return links::open().and_then(|mut host| work(&mut host));
-        };
-        let kept = lock(&open.inside).take();
-        let mut socket = kept.map_or_else(|| namespace.run(links::open)?, Ok)?;
-        let result = work(&mut socket)?;
-        *lock(&open.inside) = Some(socket);
-        Ok(result)
     }
 }
 
@@ -281,7 +240,7 @@ impl Building {
         } else {
             Vec::new()
         };
-        dismantle(state, &self.row, &self.open, &redirected);
+        dismantle(state, &self.row, Arc::new(self.open), &redirected);
         if let Err(error) = row::delete_sandbox(&*state.store, &self.row.container) {
             tracing::warn!(%error, container = self.row.container, "a row stays");
         }
@@ -310,270 +269,6 @@ fn switches_ipv6_off((name, value): &(String, String)) -> bool {
     let names = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.lo.disable_ipv6"];
     names.contains(&name.as_str()) && value.trim() == "1"
 }
-
-/// The names of a container, as far as they are the same on all networks.
-#[derive(Clone, Copy)]
-pub(crate) struct Names<'a> {
-    pub(crate) container: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) hostname: &'a str,
-}
-
-impl<'a> Names<'a> {
-    fn of(request: &'a Attach) -> Self {
-        Self {
-            container: &request.container,
-            name: &request.name,
-            hostname: &request.hostname,
-        }
-    }
-
-    /// Upstream's order: the name, the aliases, the short id, the host name; each once.
-    pub(crate) fn with(self, aliases: &[String]) -> Vec<String> {
-        let short: String = self.container.chars().take(12).collect();
-        let own = [self.name.to_owned()];
-        let all = own
-            .iter()
-            .chain(aliases)
-            .cloned()
-            .chain([short, self.hostname.to_owned()]);
-        let mut names: Vec<String> = Vec::new();
-        for name in all.filter(|name| !name.is_empty()) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-}
-
-/// Reserves a place on a network. `taken` are the names of links that the container has already.
-pub(crate) fn join(
-    registry: &mut Registry,
-    container: &str,
-    names: Names<'_>,
-    reference: &str,
-    spec: &EndpointSpec,
-    taken: &[String],
-    unique: &str,
-) -> Result<(Joined, Option<Port>), Error> {
-    let id = registry.find(reference)?.network.id.clone();
-    let links = resolve_links(registry, &id, &spec.links)?;
-    // It was found under the same lock.
-    let net = registry
-        .nets
-        .get_mut(&id)
-        .ok_or_else(|| Error::NotFound(format!("network {reference} not found")))?;
-    validate(net, spec)?;
-    let bridged = net.network.driver == "bridge";
-    let reserved = if bridged {
-        net.reserve(container, spec)?
-    } else {
-        net.reserve(container, &EndpointSpec::default())?
-    };
-    let interface = if bridged {
-        interface(net, spec, taken)
-    } else {
-        String::new()
-    };
-    let port = bridged.then(|| net.port(interface.clone()));
-    Ok((place(net, names, spec, reserved, interface, links, unique), port))
-}
-
-fn place(
-    net: &Net,
-    names: Names<'_>,
-    spec: &EndpointSpec,
-    reserved: Reserved,
-    interface: String,
-    links: Vec<(String, String)>,
-    unique: &str,
-) -> Joined {
-    let ipv4 = reserved.ipv4.and_then(|cidr| {
-        if let IpAddr::V4(ip) = cidr.address {
-            Some((ip, cidr.prefix))
-        } else {
-            None
-        }
-    });
-    let ipv6 = reserved.ipv6.and_then(|cidr| {
-        if let IpAddr::V6(ip) = cidr.address {
-            Some((ip, cidr.prefix))
-        } else {
-            None
-        }
-    });
-    let outside = !net.network.internal;
-    let gateway4 = net.gateway4.filter(|_| outside && ipv4.is_some());
-    let gateway6 = net.gateway6.filter(|_| outside && ipv6.is_some());
-    let bridged = !interface.is_empty();
-    let endpoint = Endpoint {
-        endpoint_id: if bridged { unique.to_owned() } else { String::new() },
-        network_id: net.network.id.clone(),
-        network_name: net.network.name.clone(),
-        mac: if bridged {
-            spec.mac.unwrap_or_else(|| mac(ipv4.map(|(ip, _)| ip), unique))
-        } else {
-            Mac::default()
-        },
-        interface,
-        ipv4,
-        ipv4_gateway: gateway4.and_then(|ip| if let IpAddr::V4(ip) = ip { Some(ip) } else { None }),
-        ipv6,
-        ipv6_gateway: gateway6.and_then(|ip| if let IpAddr::V6(ip) = ip { Some(ip) } else { None }),
-        aliases: spec.aliases.clone(),
-        dns_names: if net.named() {
-            names.with(&spec.aliases)
-        } else {
-            Vec::new()
-        },
-    };
-    Joined {
-        endpoint,
-        link: String::new(),
-        index: 0,
-        links,
-        gw_priority: spec.gw_priority,
-        internal: net.network.internal,
-        named: net.named(),
-    }
-}
-
-/// Derived from the IPv4 address; without one, from chance.
-fn mac(ipv4: Option<std::net::Ipv4Addr>, unique: &str) -> Mac {
-    ipv4.map_or_else(
-        || {
-            let bits = u32::from_str_radix(unique.get(..8).unwrap_or_default(), 16).unwrap_or(0);
-            Mac::of(bits.into())
-        },
-        Mac::of,
-    )
-}
-
-/// Upstream's rules and words.
-fn validate(net: &Net, spec: &EndpointSpec) -> Result<(), Error> {
-    let mut faults = Vec::new();
-    let asked: Vec<IpAddr> = spec
-        .ipv4
-        .map(IpAddr::V4)
-        .into_iter()
-        .chain(spec.ipv6.map(IpAddr::V6))
-        .collect();
-    if net.network.predefined() {
-        if !asked.is_empty() {
-            faults.push("user specified IP address is supported on user defined networks only".to_owned());
-        }
-        if !spec.aliases.is_empty() {
-            faults.push(
-                "network-scoped alias is supported only for containers in user defined networks".to_owned(),
-            );
-        }
-    }
-    faults.extend(asked.iter().filter_map(|address| net.refuse_static(*address)));
-    faults.extend(sysctl_faults(spec));
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Invalid(format!(
-            "invalid endpoint settings:\n{}",
-            crate::validate::join(&faults)
-        )))
-    }
-}
-
-const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
-
-fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
-    let bad = |sysctl: &&str| {
-        let parts: Vec<_> = sysctl.splitn(5, '.').collect();
-        !matches!(parts[..], [_, "ipv4" | "ipv6" | "mpls", _, "IFNAME" | "ifname", last] if last.contains('='))
-    };
-    let text = |sysctl| {
-        format!(
-            "unrecognised network interface sysctl '{sysctl}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
-        )
-    };
-    list.filter(bad).map(text).collect()
-}
-
-/// The sysctls of an endpoint with the link's name filled in.
-pub(crate) fn endpoint_sysctls(spec: &EndpointSpec, interface: &str) -> Vec<(String, String)> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
-    let pairs = list.filter_map(|sysctl| sysctl.split_once('='));
-    let named = |(name, value): (&str, &str)| {
-        let parts: Vec<_> = name.splitn(5, '.').collect();
-        let path: Vec<_> = parts
-            .iter()
-            .enumerate()
-            .map(|(at, part)| if at == 3 { interface } else { part })
-            .collect();
-        (path.join("/"), value.to_owned())
-    };
-    pairs.map(named).collect()
-}
-
-/// Sets sysctls inside; a wrong name or value fails with its name.
-pub(crate) fn set_sysctls(namespace: &Namespace, sysctls: &[(String, String)]) -> Result<(), Error> {
-    if sysctls.is_empty() {
-        return Ok(());
-    }
-    let set = || {
-        sysctls
-            .iter()
-            .try_for_each(|(name, value)| links::set_sysctl(name, value))
-    };
-    namespace
-        .run(set)
-        .and_then(|result| result)
-        .map_err(Error::kernel("cannot set a sysctl of the container's interface"))
-}
-
-/// The name that was asked for, or the first free number.
-fn interface(net: &Net, spec: &EndpointSpec, taken: &[String]) -> String {
-    if let Some(name) = spec.driver_opts.get("com.docker.network.endpoint.ifname") {
-        return name.clone();
-    }
-    let mut names = (0..).map(|number: u32| format!("{}{number}", net.options.prefix));
-    names.find(|name| !taken.contains(name)).unwrap_or_default()
-}
-
-/// `CONTAINER` or `CONTAINER:ALIAS` on a network; the container must be there, by name or id.
-fn resolve_links(
-    registry: &Registry,
-    network: &str,
-    links: &[String],
-) -> Result<Vec<(String, String)>, Error> {
-    let resolve = |link: &String| {
-        let (wanted, alias) = link.split_once(':').unwrap_or((link, link));
-        let on_network = |live: &&Live| {
-            live.row
-                .joined
-                .iter()
-                .any(|joined| joined.endpoint.network_id == network)
-        };
-        let called = |live: &&Live| live.row.name == wanted || live.row.container.starts_with(wanted);
-        let found = registry.sandboxes.values().filter(on_network).find(called);
-        let found = found.ok_or_else(|| {
-            Error::Invalid(format!(
-                "could not get container for {wanted}: No such container: {wanted}"
-            ))
-        })?;
-        Ok((alias.to_owned(), found.row.container.clone()))
-    };
-    links.iter().map(resolve).collect()
-}
-
 /// From the shelf, or made now. Either way the shelf is looked after later.
 fn take(state: &State, kind: &Kind) -> Result<Ready, Error> {
     let ready = state.namespaces.take(kind);
@@ -635,122 +330,4 @@ pub(crate) fn serve_names(
         .serve(&row.container, namespace.clone(), sockets, &state.runtime);
     *lock(&open.serving) = Some(serving.map_err(Error::kernel(failed))?);
     Ok(())
-}
-
-/// A sandbox with its look, known to the name server.
-pub(crate) fn live(state: &State, row: SandboxRow, open: Open) -> Live {
-    let host = state.host_files();
-    let key = row.namespace.as_ref().map(|name| state.namespaces.path(name));
-    let view = sandboxes::view(&row, key, &host, &linked(state, &row));
-    introduce(state, &row, &host.resolv_conf);
-    Live {
-        row: Arc::new(row),
-        view: Arc::new(view),
-        open: Arc::new(open),
-    }
-}
-
-/// Tells the name server about a container.
-pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &files::ResolvConf) {
-    let mut member = row.member();
-    if !member.places.is_empty() {
-        member.forward = sandboxes::forward(row, host);
-        state
-            .resolver
-            .change(|directory| directory.put(&row.container, member));
-    }
-}
-
-/// Links on the network `bridge` are lines of the hosts file.
-fn linked(state: &State, row: &SandboxRow) -> Vec<Host> {
-    let registry = state.registry();
-    let mut hosts = Vec::new();
-    for (alias, container) in unnamed(row).flat_map(|joined| &joined.links) {
-        let Some(other) = registry.sandboxes.get(container).map(|other| &other.row) else {
-            continue;
-        };
-        let names = files::linked_names(alias, &other.hostname, &other.name);
-        let addresses = unnamed(other).flat_map(|joined| addresses(&joined.endpoint));
-        hosts.extend(addresses.map(|address| Host {
-            address,
-            names: names.clone(),
-        }));
-    }
-    hosts
-}
-
-/// The places of a container where there is no name server.
-fn unnamed(row: &SandboxRow) -> impl Iterator<Item = &Joined> {
-    row.joined.iter().filter(|joined| !joined.named)
-}
-
-fn detach(state: &State, container: &str) -> Result<(), Error> {
-    let Some(live) = state.registry().sandboxes.remove(container) else {
-        return Ok(());
-    };
-    dismantle(state, &live.row, &live.open, &live.row.forwards());
-    row::delete_sandbox(&*state.store, container)
-}
-
-/// Takes back all that a sandbox has, in an order that leaves nothing half: nobody is sent to it,
-/// it answers for no address, its address and ports are free; links and namespace follow.
-fn dismantle(state: &State, row: &SandboxRow, open: &Open, redirected: &[crate::table::Forward]) {
-    state
-        .resolver
-        .change(|directory| directory.remove(&row.container));
-    drop(lock(&open.serving).take());
-    drop(lock(&open.proxy).take());
-    if let Err(error) = state.table.replace_forwards(redirected, &[]) {
-        tracing::warn!(%error, container = row.container, "ports stay redirected");
-    }
-    publish::forget(&row.published);
-    publish::release(state, row);
-    if open.namespace.is_some() {
-        silence(state, row, open);
-    }
-    state.free_row(row);
-    let links = row
-        .joined
-        .iter()
-        .map(|joined| joined.link.clone())
-        .filter(|link| !link.is_empty())
-        .collect();
-    let namespace = row.namespace.clone().filter(|name| !name.is_empty());
-    state.upkeep.later(Job::Dismantle { links, namespace });
-}
-
-/// Takes the addresses from the links, which live on for a moment: they must not answer for an
-/// address that the next container may have.
-fn silence(state: &State, row: &SandboxRow, open: &Open) {
-    let addresses: Vec<(u32, Cidr)> = row
-        .joined
-        .iter()
-        .flat_map(|joined| cidrs(joined).map(move |cidr| (joined.index, cidr)))
-        .collect();
-    let silenced = state.inside(open, |inside| {
-        links::send(inside, |messages| {
-            addresses
-                .iter()
-                .for_each(|(index, cidr)| messages.delete_address(*index, *cidr));
-        })
-    });
-    if let Err(error) = links::gone_is_fine(silenced) {
-        tracing::debug!(%error, container = row.container, "a container that goes keeps its address for a moment");
-    }
-}
-
-/// Which container has which endpoint's names, for `rename`.
-pub(crate) fn renamed(row: &SandboxRow, name: &str) -> SandboxRow {
-    let mut row = row.clone();
-    row.name = name.to_owned();
-    let (container, hostname) = (row.container.clone(), row.hostname.clone());
-    let names = Names {
-        container: &container,
-        name,
-        hostname: &hostname,
-    };
-    for joined in row.joined.iter_mut().filter(|joined| joined.named) {
-        joined.endpoint.dns_names = names.with(&joined.endpoint.aliases);
-    }
-    row
 }

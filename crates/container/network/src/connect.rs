@@ -5,11 +5,12 @@
 
 use std::net::IpAddr;
 
-use crate::attach::{self, Names};
+use crate::attach;
+use crate::join::{self, Names};
 use crate::links::{self, LinkPlan};
 use crate::networks::{Networks, State, lock};
 use crate::row::{self, Joined, SandboxRow};
-use crate::sandboxes::{Live, addresses, cidrs};
+use crate::sandboxes::{self, Live, addresses, cidrs};
 use crate::upkeep::Job;
 use crate::{Endpoint, EndpointSpec, Error};
 
@@ -80,7 +81,7 @@ impl Networks {
         let state = &*self.0;
         let _claim = state.claim(container);
         let Ok(live) = state.live(container) else { return };
-        let row = attach::renamed(&live.row, name);
+        let row = renamed(&live.row, name);
         let kept = row::put_sandbox(&*state.store, &row);
         remember(state, &live, row);
         if let Err(error) = kept.wait() {
@@ -120,7 +121,7 @@ fn reserve(
         name: &row.name,
         hostname: &row.hostname,
     };
-    let (joined, port) = attach::join(
+    let (joined, port) = join::join(
         &mut registry,
         &row.container,
         names,
@@ -185,7 +186,7 @@ fn plug(
     });
     set.map_err(Error::kernel("cannot set the container's addresses"))?;
     let interface = joined.endpoint.interface.clone();
-    attach::set_sysctls(namespace, &attach::endpoint_sysctls(spec, &interface))
+    join::set_sysctls(namespace, &join::endpoint_sysctls(spec, &interface))
 }
 
 /// Takes a link away and gives its addresses back.
@@ -200,6 +201,7 @@ fn unplug(state: &State, live: &Live, joined: Option<&Joined>) {
             state.upkeep.later(Job::Dismantle {
                 links,
                 namespace: None,
+                open: None,
             });
         }
     }
@@ -259,7 +261,7 @@ fn reroute(state: &State, live: &Live, row: &SandboxRow) -> Result<(), Error> {
 
 /// The new row is in memory; what is open stays open.
 fn remember(state: &State, live: &Live, row: SandboxRow) {
-    let mut new = attach::live(state, row, crate::sandboxes::Open::default());
+    let mut new = sandboxes::live(state, row, sandboxes::Open::default());
     new.open = live.open.clone();
     if new.row.member().places.is_empty() {
         state
@@ -267,4 +269,20 @@ fn remember(state: &State, live: &Live, row: SandboxRow) {
             .change(|directory| directory.remove(&new.row.container));
     }
     state.registry().sandboxes.insert(new.row.container.clone(), new);
+}
+
+/// Which container has which endpoint's names, for `rename`.
+fn renamed(row: &SandboxRow, name: &str) -> SandboxRow {
+    let mut row = row.clone();
+    row.name = name.to_owned();
+    let (container, hostname) = (row.container.clone(), row.hostname.clone());
+    let names = Names {
+        container: &container,
+        name,
+        hostname: &hostname,
+    };
+    for joined in row.joined.iter_mut().filter(|joined| joined.named) {
+        joined.endpoint.dns_names = names.with(&joined.endpoint.aliases);
+    }
+    row
 }

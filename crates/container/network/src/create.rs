@@ -381,14 +381,11 @@ fn make_bridge(naming: &Naming, net: &Net, name: &str) -> std::io::Result<(u32, 
 }
 
 /// Answers to clients at 127.0.0.1 come in here with a loopback destination (the table keeps all
-/// others out); what nobody needs of IPv6 is off.
+/// others out).
 fn bridge_sysctls(name: &str, net: &Net) -> std::io::Result<()> {
     links::set_sysctl(&format!("net/ipv4/conf/{name}/route_localnet"), "1")?;
-    let ipv6 = format!("net/ipv6/conf/{name}/disable_ipv6");
-    if links::sysctl(&ipv6).is_ok() {
-        links::set_sysctl(&ipv6, if net.gateway6.is_some() { "0" } else { "1" })?;
-    }
     if net.gateway6.is_some() {
+        links::set_sysctl(&format!("net/ipv6/conf/{name}/disable_ipv6"), "0")?;
         links::set_sysctl("net.ipv6.conf.all.forwarding", "1")?;
         // The addresses are ours alone. While the kernel makes sure of that, it would ask for no
         // neighbour, and a network's first second would be lost.

@@ -3,20 +3,23 @@
 //! [`Networks`] is all that others see. Inside, `wire` has the kernel's messages as bytes and
 //! `registry`, `ipam`, `ports`, `validate`, `files`, `table`, `dns::directory` and `dns::answer`
 //! decide without I/O; `links`, `pool`, `neighbours`, `dns::server` and `proxy` do what was decided;
-//! `attach`, `connect`, `create` and `open` put them together. Nothing here knows what an image or
+//! `attach`, `detach`, `connect`, `create` and `open` put them together. Nothing here knows what an image or
 //! a pod is, and no program is ever started: everything is netlink.
 
 #![forbid(unsafe_code)]
 
 mod attach;
 mod cidr;
+mod claim;
 mod connect;
 mod create;
+mod detach;
 mod dns;
 mod error;
 mod files;
 mod holder;
 mod ipam;
+mod join;
 mod links;
 mod naming;
 mod neighbours;

@@ -27,7 +27,7 @@ use crate::ports;
 use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
-use crate::sandboxes::{Open, addresses};
+use crate::sandboxes::{self, Open, addresses};
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
@@ -272,7 +272,7 @@ fn restore_sandbox(state: &State, row: SandboxRow) -> Result<(), Error> {
     reserve(state, &row);
     serve(state, &row, &open);
     let container = row.container.clone();
-    let live = attach::live(state, row, open);
+    let live = sandboxes::live(state, row, open);
     state.registry().sandboxes.insert(container, live);
     Ok(())
 }

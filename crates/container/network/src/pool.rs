@@ -254,6 +254,7 @@ pub(crate) fn plug(
 ) -> io::Result<ReadyLink> {
     let here = Namespace::current()?;
     let namespace = here.as_fd().as_raw_fd();
+    set_default_ipv6(port.ipv6)?;
     links::send(host, |messages| {
         messages.add_veth(&Veth {
             host: host_name,
@@ -266,12 +267,8 @@ pub(crate) fn plug(
         });
         messages.set_port(host_name, hairpin);
     })?;
+    set_default_ipv6(true)?;
     let link = links::find(inside, &port.interface)?.ok_or(io::ErrorKind::NotFound)?;
-    let disable_ipv6 = if port.ipv6 { "0" } else { "1" };
-    let ipv6 = format!("net/ipv6/conf/{}/disable_ipv6", port.interface);
-    if links::sysctl(&ipv6).is_ok() {
-        links::set_sysctl(&ipv6, disable_ipv6)?;
-    }
     if port.ipv6 {
         links::set_sysctl(&format!("net/ipv6/conf/{}/accept_dad", port.interface), "0")?;
     }
@@ -281,6 +278,17 @@ pub(crate) fn plug(
         host: host_name.to_owned(),
         index: link.index,
     })
+}
+
+/// Whether links that come have IPv6. To switch it off for a link that is there, the kernel wants
+/// its great lock, and lets the writer spin until it gets it.
+fn set_default_ipv6(on: bool) -> io::Result<()> {
+    const SWITCH: &str = "net/ipv6/conf/default/disable_ipv6";
+    match links::sysctl(SWITCH) {
+        Ok(_) => links::set_sysctl(SWITCH, if on { "0" } else { "1" }),
+        // A kernel without IPv6.
+        Err(_) => Ok(()),
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -10,6 +10,7 @@ use sys::netns::Namespace;
 use crate::dns::Forward;
 use crate::dns::server::Serving;
 use crate::files::{self, Host, ResolvConf};
+use crate::networks::State;
 use crate::proxy::Proxy;
 use crate::row::{Joined, SandboxRow};
 use crate::{HostPort, Sandbox};
@@ -133,4 +134,51 @@ pub(crate) fn cidrs(joined: &Joined) -> impl Iterator<Item = crate::cidr::Cidr> 
         .ipv6
         .map(|(address, prefix)| crate::cidr::Cidr::new(address.into(), prefix));
     v4.into_iter().chain(v6)
+}
+
+/// A sandbox with its look, known to the name server.
+pub(crate) fn live(state: &State, row: SandboxRow, open: Open) -> Live {
+    let host = state.host_files();
+    let key = row.namespace.as_ref().map(|name| state.namespaces.path(name));
+    let view = view(&row, key, &host, &linked(state, &row));
+    introduce(state, &row, &host.resolv_conf);
+    Live {
+        row: Arc::new(row),
+        view: Arc::new(view),
+        open: Arc::new(open),
+    }
+}
+
+/// Tells the name server about a container.
+pub(crate) fn introduce(state: &State, row: &SandboxRow, host: &ResolvConf) {
+    let mut member = row.member();
+    if !member.places.is_empty() {
+        member.forward = forward(row, host);
+        state
+            .resolver
+            .change(|directory| directory.put(&row.container, member));
+    }
+}
+
+/// Links on the network `bridge` are lines of the hosts file.
+fn linked(state: &State, row: &SandboxRow) -> Vec<Host> {
+    let registry = state.registry();
+    let mut hosts = Vec::new();
+    for (alias, container) in unnamed(row).flat_map(|joined| &joined.links) {
+        let Some(other) = registry.sandboxes.get(container).map(|other| &other.row) else {
+            continue;
+        };
+        let names = files::linked_names(alias, &other.hostname, &other.name);
+        let addresses = unnamed(other).flat_map(|joined| addresses(&joined.endpoint));
+        hosts.extend(addresses.map(|address| Host {
+            address,
+            names: names.clone(),
+        }));
+    }
+    hosts
+}
+
+/// The places of a container where there is no name server.
+fn unnamed(row: &SandboxRow) -> impl Iterator<Item = &Joined> {
+    row.joined.iter().filter(|joined| !joined.named)
 }

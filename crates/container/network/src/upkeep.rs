@@ -11,6 +11,7 @@ use crate::Error;
 use crate::links;
 use crate::naming::Naming;
 use crate::pool::{Kind, Pool};
+use crate::sandboxes::Open;
 use crate::wire::attribute::Messages;
 
 /// Jobs that may wait. When it is full, the caller does the job itself: that is the brake on
@@ -28,6 +29,8 @@ pub(crate) enum Job {
     Dismantle {
         links: Vec<String>,
         namespace: Option<String>,
+        /// What was open for it, to be closed here.
+        open: Option<Arc<Open>>,
     },
     /// Other people's chains may have changed, or our bridges.
     Neighbours,
@@ -133,7 +136,9 @@ impl Worker {
                 Job::Dismantle {
                     links: more,
                     namespace,
+                    open,
                 } => {
+                    drop(open);
                     links.extend(more);
                     namespaces.extend(namespace);
                 }
