@@ -11,7 +11,7 @@ use crate::naming::Naming;
 use crate::networks::State;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, VERSION};
-use crate::validate::{self, Subnet};
+use crate::validate::{self, Options, Subnet};
 use crate::wire::route::Bridge;
 use crate::{Error, Ipam, IpamConfig, Mac, Network, NetworkSpec};
 
@@ -46,26 +46,10 @@ impl Drop for Coming<'_> {
     }
 }
 
-/// Judges the request and chooses what the user left open.
+/// Judges the request and chooses what the user left open. What is wrong is found in upstream's
+/// order, so that of several faults clients hear of the same one.
 fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
-    if matches!(spec.name.as_str(), "bridge" | "host" | "none" | "default") {
-        return Err(Error::Forbidden(format!(
-            "operation is not permitted on predefined {} network",
-            spec.name
-        )));
-    }
-    validate::driver(&spec.driver)?;
-    let subnets = validate::ipam(&spec)?;
-    let options = validate::options(&spec.options)?;
-    if !spec.ipv4 && !spec.ipv6 {
-        return Err(Error::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
-    }
-    if !matches!(spec.ipam.driver.as_str(), "" | "default") {
-        return Err(Error::NotFound(format!(
-            "failed to get default address space: unknown ipam type \"{}\"",
-            spec.ipam.driver
-        )));
-    }
+    let (subnets, options) = judge(state, &spec)?;
     let in_the_way = reserved_elsewhere(state);
     let id = state.unique();
     let link = options.link.clone().unwrap_or_else(|| state.naming.bridge(&id));
@@ -103,13 +87,44 @@ fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
     })
 }
 
-fn refuse_conflicts(registry: &Registry, spec: &NetworkSpec, link: &str) -> Result<(), Error> {
-    if registry.named(&spec.name).is_some() || registry.coming.contains_key(&spec.name) {
-        return Err(Error::Conflict(format!(
-            "network with name {} already exists",
+fn judge(state: &State, spec: &NetworkSpec) -> Result<(Vec<Subnet>, Options), Error> {
+    if matches!(spec.name.as_str(), "bridge" | "host" | "none" | "default") {
+        // The space at the end is upstream's.
+        return Err(Error::Forbidden(format!(
+            "operation is not permitted on predefined {} network ",
             spec.name
         )));
     }
+    let subnets = validate::ipam(spec)?;
+    if spec.name.trim().is_empty() {
+        return Err(Error::Invalid("invalid name: name is empty".to_owned()));
+    }
+    refuse_name(&state.registry(), &spec.name)?;
+    validate::driver(&spec.driver)?;
+    if !matches!(spec.ipam.driver.as_str(), "" | "default") {
+        return Err(Error::NotFound(format!(
+            "failed to get default address space: unknown ipam type \"{}\"",
+            spec.ipam.driver
+        )));
+    }
+    let options = validate::options(&spec.options)?;
+    if !spec.ipv4 && !spec.ipv6 {
+        return Err(Error::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
+    }
+    Ok((subnets, options))
+}
+
+fn refuse_name(registry: &Registry, name: &str) -> Result<(), Error> {
+    if registry.named(name).is_none() && !registry.coming.contains_key(name) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "network with name {name} already exists"
+    )))
+}
+
+fn refuse_conflicts(registry: &Registry, spec: &NetworkSpec, link: &str) -> Result<(), Error> {
+    refuse_name(registry, &spec.name)?;
     let same = registry
         .nets
         .values()
@@ -183,7 +198,9 @@ fn choose(state: &State, registry: &Registry, new: &New<'_>, subnets: &[Subnet])
         }
         for subnet in said {
             refuse_overlap(registry, new, subnet, &taken)?;
-            choice.gateways.push(gateway(subnet)?);
+            let gateway = gateway(subnet)?;
+            validate::refuse_special(subnet.subnet, gateway)?;
+            choice.gateways.push(gateway);
             taken.push(subnet.subnet);
         }
     }
