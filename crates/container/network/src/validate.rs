@@ -203,7 +203,7 @@ pub(crate) fn options<'a>(
         match name.as_str() {
             "com.docker.network.bridge.name" => read.link = Some(link_name(value)?),
             "com.docker.network.bridge.enable_ip_masquerade" => {
-                read.masquerade = boolean(value).map_err(failed)?
+                read.masquerade = boolean(value).map_err(failed)?;
             }
             "com.docker.network.bridge.enable_icc" => read.icc = boolean(value).map_err(failed)?,
             "com.docker.network.bridge.host_binding_ipv4" => {

@@ -1,5 +1,7 @@
 //! The room's door: see the crate's own comment.
 
+mod usage;
+
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
@@ -8,17 +10,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::driver::Clock;
 use engine::Engine;
+use engine::events::{Actor, Event, Kind};
 use image::archive::Unpack;
-use image::{Digest, Image, Images, Platform, Reference};
-use jiff::Timestamp;
+use image::{Digest, Images, Platform, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+pub use usage::{CacheRecord, Pruned};
+
 use crate::cache::Cache;
 use crate::context::{self, DirectoryTree, Opened};
-use crate::driver::{Driver, Options, blocking, check_platform};
+use crate::driver::{Driver, Options, blocking};
 use crate::node::{Containers, FileSteps, NodeExecutor};
 use crate::output::Output;
+use crate::platform::check_platform;
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress};
 
@@ -31,38 +36,6 @@ pub struct Builder {
     scratch: Arc<Path>,
     builds: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
-}
-
-/// A step that the cache has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CacheRecord {
-    /// Its key.
-    pub id: String,
-    /// The image it made.
-    pub image: Digest,
-    /// The image it was carried out on.
-    pub parent: Option<Digest>,
-    /// Its command line.
-    pub description: String,
-    /// Bytes of the files of the layer that it made.
-    pub size: u64,
-    /// When it was carried out.
-    pub created: Timestamp,
-    /// When it was used last.
-    pub last_used: Timestamp,
-    /// How often it was used since.
-    pub uses: u64,
-    /// Whether its image has a name, or one that has was built upon it.
-    pub in_use: bool,
-}
-
-/// What [`Builder::prune`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Keys of the steps that were forgotten.
-    pub steps: Vec<String>,
-    /// Bytes of the files of the layers that went with them.
-    pub reclaimed: u64,
 }
 
 impl Builder {
@@ -175,6 +148,7 @@ impl Builder {
             no_cache: request.no_cache,
             pull: request.pull,
             rm: request.rm,
+            cache_from: request.cache_from,
         };
         let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
         let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, containers));
@@ -234,6 +208,7 @@ impl Builder {
         for tag in tags {
             let (images, familiar) = (self.images.clone(), tag.familiar());
             blocking(move || Ok(images.tag(&image, &tag)?)).await?;
+            self.tell_tagged(&image, &familiar);
             output.text(format!("Successfully tagged {familiar}\n")).await?;
         }
         if output.is_quiet() {
@@ -242,83 +217,24 @@ impl Builder {
         Ok(image)
     }
 
-    /// What the cache has, in the order of its keys.
-    #[must_use]
-    pub fn usage(&self) -> Vec<CacheRecord> {
-        let record = |(key, row): (Digest, crate::cache::StepRow)| {
-            let image = self.images.get(&row.image)?;
-            Some(CacheRecord {
-                id: key.hex(),
-                image: row.image,
-                parent: row.parent,
-                description: row.description,
-                size: own_size(&self.images, &image),
-                created: row.created,
-                last_used: row.last_used,
-                uses: row.uses,
-                in_use: !image.is_dangling() || !self.images.children(&image.id).is_empty(),
-            })
-        };
-        self.cache.steps().into_iter().filter_map(record).collect()
+    /// Upstream's event of a new name (`docker events`).
+    fn tell_tagged(&self, image: &Digest, name: &str) {
+        let labels = self
+            .images
+            .get(image)
+            .map(|image| image.config.config.labels.clone());
+        let mut attributes = labels.unwrap_or_default();
+        attributes.insert("name".to_owned(), name.to_owned());
+        self.engine.events().publish(Event {
+            kind: Kind::Image,
+            action: "tag".to_owned(),
+            actor: Actor {
+                id: image.to_string(),
+                attributes,
+            },
+            time: self.cache.now(),
+        });
     }
-
-    /// Forgets the steps that the filter lets pass (all that nobody uses, unless `all`), and
-    /// removes their images where nothing else needs them.
-    ///
-    /// # Errors
-    /// [`image::Error::PruneRunning`] and the disk's.
-    pub async fn prune(
-        &self,
-        all: bool,
-        filter: impl Fn(&CacheRecord) -> bool + Send,
-    ) -> Result<Pruned, BuildError> {
-        let chosen: Vec<CacheRecord> = self
-            .usage()
-            .into_iter()
-            .filter(|record| (all || !record.in_use) && filter(record))
-            .collect();
-        let steps = chosen.iter().map(|record| record.id.clone()).collect();
-        for record in &chosen {
-            if let Ok(key) = Digest::from_hex(&record.id) {
-                self.cache.forget(&key);
-            }
-        }
-        let (images, engine) = (self.images.clone(), self.engine.clone());
-        blocking(move || {
-            let chosen: std::collections::BTreeSet<Digest> =
-                chosen.iter().map(|record| record.image).collect();
-            let used = |id: &Digest| uses(&engine, id);
-            let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
-            Ok(Pruned {
-                steps,
-                reclaimed: pruned.reclaimed,
-            })
-        })
-        .await
-    }
-}
-
-/// Containers made from an image.
-fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
-    let id = id.to_string();
-    let made_from =
-        |container: &Arc<engine::Container>| container.image.as_ref().is_some_and(|image| image.id == id);
-    let containers = engine.list().into_iter().filter(made_from);
-    containers
-        .map(|container| image::Use {
-            container: container.id.as_str().to_owned(),
-            running: container.state.status.is_running(),
-        })
-        .collect()
-}
-
-/// Bytes that an image adds to its parent.
-fn own_size(images: &Images, image: &Image) -> u64 {
-    let below = image
-        .parent
-        .and_then(|parent| images.get(&parent))
-        .map_or(0, |parent| parent.size);
-    image.size.saturating_sub(below)
 }
 
 fn unpack(images: &Images, mut archive: File, directory: &Path) -> Result<Arc<dyn Tree>, BuildError> {

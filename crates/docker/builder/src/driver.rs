@@ -1,20 +1,22 @@
 //! Walks a Dockerfile: step by step through the stages that are needed, each step taken from the
 //! cache or carried out by the executor.
 
-use std::collections::BTreeMap;
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use image::{Digest, HistoryRow, ImageConfig, Platform};
+use image::{Digest, ImageConfig, Platform};
 
-use crate::arguments::Arguments;
-use crate::cache::{Cache, ImagePaths, KeyParts};
-use crate::config::{self, Draft, Note};
-use crate::copy::{CopyPlan, Forgetful, Known, Origin};
-use crate::dockerfile::{self, Command, Copy, Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
-use crate::executor::{Base, Executor, RunPlan, Step, Work};
+use crate::arguments::{Arguments, Scope};
+use crate::cache::Cache;
+use crate::config::{self, Draft};
+use crate::dockerfile::{ArgDefinition, Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
+use crate::executor::{Base, Executor};
 use crate::output::Output;
+use crate::platform::check_platform;
 use crate::tree::Tree;
-use crate::{BuildError, golang, stages};
+use crate::{BuildError, stages};
 
 /// What of a request concerns the walk.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) pull: bool,
     /// Whether containers are removed after a step that succeeded.
     pub(crate) rm: bool,
+    /// Where steps may be taken from; anywhere if nobody says.
+    pub(crate) cache_from: Vec<String>,
 }
 
 /// A walk.
@@ -42,6 +46,8 @@ pub(crate) struct Driver<E> {
     done: Vec<(usize, Option<String>, Option<Digest>)>,
     step: usize,
     total: usize,
+    /// The only images that may be taken from the cache, if a source of it was named.
+    sources: Option<BTreeSet<Digest>>,
 }
 
 /// The stage that is being built.
@@ -77,6 +83,7 @@ impl<E: Executor + 'static> Driver<E> {
             done: Vec::new(),
             step: 0,
             total: 0,
+            sources: None,
         }
     }
 
@@ -88,6 +95,7 @@ impl<E: Executor + 'static> Driver<E> {
         let target = stages::target(&file.stages, self.options.target.as_deref())?;
         self.lex = Lex::new(file.escape);
         add_labels(&mut file.stages[target], &self.options.labels);
+        self.sources = self.cache_sources()?;
         self.warn(&file.warnings).await?;
         let needed = self.plan(&file, target);
         for instruction in &file.meta_args {
@@ -108,6 +116,27 @@ impl<E: Executor + 'static> Driver<E> {
         result.ok_or_else(|| BuildError::Step("No image was generated. Is your Dockerfile empty?".to_owned()))
     }
 
+    /// The images that `cache_from` names, and those that they were built upon here. One that is
+    /// not here is no source.
+    fn cache_sources(&self) -> Result<Option<BTreeSet<Digest>>, BuildError> {
+        if self.options.cache_from.is_empty() {
+            return Ok(None);
+        }
+        let mut sources = BTreeSet::new();
+        for reference in &self.options.cache_from {
+            let mut image = self.executor.find(reference)?;
+            while let Some(base) = image {
+                sources.insert(base.id);
+                image = base
+                    .parent
+                    .map(|parent| self.executor.find(&parent.to_string()))
+                    .transpose()?
+                    .flatten();
+            }
+        }
+        Ok(Some(sources))
+    }
+
     async fn warn(&self, warnings: &[String]) -> Result<(), BuildError> {
         if warnings.is_empty() {
             return Ok(());
@@ -122,7 +151,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
     /// expanded fails its own step later.
-    fn plan(&mut self, file: &Dockerfile, target: usize) -> std::collections::BTreeSet<usize> {
+    fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
         let mut arguments = self.arguments.clone();
         for instruction in &file.meta_args {
             if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
@@ -132,13 +161,17 @@ impl<E: Executor + 'static> Driver<E> {
             }
         }
         let variables = arguments.meta_variables();
-        let scope = crate::arguments::Scope {
+        let scope = Scope {
             environment: &[],
             arguments: &variables,
         };
-        let needed = stages::needed(&file.stages, target, &|stage| {
-            self.lex.word(&stage.base, &scope).ok()
-        });
+        let base = |stage: &Stage| self.lex.word(&stage.base, &scope).ok();
+        let needed = if stages::has_duplicates(&file.stages[..=target]) {
+            // The name that is used twice is told when its stage is reached.
+            (0..=target).collect()
+        } else {
+            stages::needed(&file.stages, target, &base)
+        };
         let steps = needed
             .iter()
             .map(|number| 1 + file.stages[*number].instructions.len());
@@ -150,12 +183,12 @@ impl<E: Executor + 'static> Driver<E> {
         &self,
         instruction: &Instruction,
         arguments: &Arguments,
-    ) -> Result<Vec<dockerfile::ArgDefinition>, BuildError> {
+    ) -> Result<Vec<ArgDefinition>, BuildError> {
         let InstructionKind::Arg(definitions) = &instruction.kind else {
             return Ok(Vec::new());
         };
         let variables = arguments.meta_variables();
-        let scope = crate::arguments::Scope {
+        let scope = Scope {
             environment: &[],
             arguments: &variables,
         };
@@ -221,7 +254,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     async fn begin(&mut self, number: usize, stage: &Stage) -> Result<Current, BuildError> {
         let variables = self.arguments.meta_variables();
-        let scope = crate::arguments::Scope {
+        let scope = Scope {
             environment: &[],
             arguments: &variables,
         };
@@ -286,295 +319,6 @@ impl<E: Executor + 'static> Driver<E> {
             ))),
         }
     }
-
-    async fn run_triggers(&mut self, current: &mut Current, triggers: &[String]) -> Result<(), BuildError> {
-        if triggers.is_empty() {
-            return Ok(());
-        }
-        let plural = if triggers.len() > 1 { "s" } else { "" };
-        self.output
-            .text(format!("# Executing {} build trigger", triggers.len()))
-            .await?;
-        self.output.text(format!("{plural}\n")).await?;
-        for trigger in triggers {
-            let instruction = dockerfile::parse_instruction(trigger).map_err(|source| BuildError::Parse {
-                name: "ONBUILD trigger".to_owned(),
-                source,
-            })?;
-            self.dispatch(current, &instruction).await?;
-        }
-        Ok(())
-    }
-
-    async fn dispatch(&mut self, current: &mut Current, instruction: &Instruction) -> Result<(), BuildError> {
-        if self.output.is_cancelled() {
-            return Err(BuildError::Cancelled);
-        }
-        if let Some(flag) = instruction.unsupported {
-            return Err(BuildError::Unsupported(format!(
-                "the --{flag} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled"
-            )));
-        }
-        let kind = config::expand(instruction, self.lex, &current.draft.config.env, &self.arguments)
-            .map_err(|error| BuildError::Invalid(error.to_string()))?;
-        match kind {
-            InstructionKind::Run(command) => self.run(current, &command).await,
-            InstructionKind::Add(copy) => self.copy(current, "ADD", copy).await,
-            InstructionKind::Copy(copy) => self.copy(current, "COPY", copy).await,
-            kind => self.amend(current, kind).await,
-        }
-    }
-
-    /// An instruction about the configuration.
-    async fn amend(&mut self, current: &mut Current, kind: InstructionKind) -> Result<(), BuildError> {
-        let mut printed = Vec::new();
-        let note = current
-            .draft
-            .amend(&kind, &mut |text| printed.push(text))
-            .map_err(BuildError::Invalid)?;
-        for text in printed {
-            self.output.text(text).await?;
-        }
-        let work = match kind {
-            InstructionKind::Arg(definitions) => {
-                definitions
-                    .into_iter()
-                    .for_each(|definition| self.arguments.define(definition));
-                Work::Nothing
-            }
-            InstructionKind::Workdir(_) => Work::Directory(current.draft.config.working_dir.clone()),
-            _ => Work::Nothing,
-        };
-        let command = current.draft.note(&note);
-        let key = self.key(current, &command, "");
-        if self.probe(current, &key).await? {
-            return Ok(());
-        }
-        // Upstream makes a container for each such step. Nothing runs, so its id is all there is.
-        let container = Digest::of(format!("{key} {}", self.cache.now()).as_bytes()).short();
-        self.output
-            .text(format!(" ---> Running in {container}\n"))
-            .await?;
-        self.perform(current, key, &command, work).await?;
-        if self.options.rm {
-            self.output
-                .text(format!("Removing intermediate container {container}\n"))
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn copy(
-        &mut self,
-        current: &mut Current,
-        verb: &'static str,
-        copy: Copy,
-    ) -> Result<(), BuildError> {
-        let plan = self.copy_plan(current, verb, copy).await?;
-        let command = current.draft.note(&Note::Joined(plan.comment()));
-        let key = self.key(current, &command, "");
-        if self.probe(current, &key).await? {
-            return Ok(());
-        }
-        self.perform(current, key, &command, Work::Copy(plan)).await
-    }
-
-    /// Finds and hashes the files, on a thread that may wait for the disk.
-    async fn copy_plan(
-        &self,
-        current: &Current,
-        verb: &'static str,
-        copy: Copy,
-    ) -> Result<CopyPlan, BuildError> {
-        let from =
-            match &copy.from {
-                Some(from) => {
-                    let image = self.copy_from(current, from);
-                    Some(image.map_err(|error| {
-                        BuildError::Step(format!("invalid from flag value {from}: {error}"))
-                    })?)
-                }
-                None => None,
-            };
-        let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), self.context.clone());
-        blocking(move || {
-            let known: Box<dyn Known> = match from {
-                Some(Some(image)) => Box::new(ImagePaths { cache, image }),
-                _ => Box::new(Forgetful),
-            };
-            let tree = match from {
-                Some(image) => executor.tree(image.as_ref())?,
-                None => context,
-            };
-            let origin = Origin {
-                tree,
-                image: from.is_some(),
-                known: &*known,
-            };
-            CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
-        })
-        .await
-    }
-
-    /// What `--from` means: a stage by name or number, else an image.
-    fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
-        if let Some(image) = self.by_name(from) {
-            return Ok(image);
-        }
-        let Ok(number) = from.parse::<i64>() else {
-            return self.image(from).map(|base| Some(base.id));
-        };
-        let number = usize::try_from(number)
-            .ok()
-            .filter(|number| *number <= current.number);
-        match number {
-            None => Err(BuildError::Step("index out of bounds".to_owned())),
-            Some(number) if number == current.number => {
-                Err(BuildError::Step("refers to current build stage".to_owned()))
-            }
-            Some(number) => {
-                let stage = self.done.iter().find(|(known, ..)| *known == number);
-                stage
-                    .map(|(.., image)| *image)
-                    .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
-            }
-        }
-    }
-
-    async fn run(&mut self, current: &mut Current, command: &Command) -> Result<(), BuildError> {
-        let (mut words, script) = command_line(&current.draft, command);
-        if words.is_empty() {
-            // `RUN []` runs what a container of the image would.
-            let config = &current.draft.config;
-            words = config
-                .entrypoint
-                .iter()
-                .chain(&config.cmd)
-                .flatten()
-                .cloned()
-                .collect();
-        }
-        if words.is_empty() {
-            return Err(BuildError::Invalid("No command specified".to_owned()));
-        }
-        let arguments = self.arguments.variables(&current.draft.config.env);
-        let recorded = self.recorded(&words, &arguments);
-        let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
-        let key = self.key(current, &recorded, script_text);
-        if self.probe(current, &key).await? {
-            return Ok(());
-        }
-        let config = &current.draft.config;
-        let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
-        let plan = RunPlan {
-            args: words,
-            env: config.env.iter().cloned().chain(given).collect(),
-            user: config.user.clone(),
-            cwd: config.working_dir.clone(),
-            script,
-        };
-        self.perform(current, key, &recorded, Work::Run(plan)).await
-    }
-
-    /// A command as the history and the cache know it: with the arguments it sees before it,
-    /// behind a bar and their number, which no command begins with.
-    fn recorded(&self, words: &[String], arguments: &BTreeMap<String, String>) -> Vec<String> {
-        if arguments.is_empty() {
-            return words.to_vec();
-        }
-        let persistent = arguments
-            .iter()
-            .filter(|(name, _)| self.arguments.is_persistent(name));
-        let mut given: Vec<String> = persistent
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        given.sort();
-        let bar = format!("|{}", given.len());
-        std::iter::once(bar)
-            .chain(given)
-            .chain(words.iter().cloned())
-            .collect()
-    }
-
-    fn key(&self, current: &Current, command: &[String], script: &str) -> Digest {
-        KeyParts {
-            parent: current.image.as_ref(),
-            platform: &format!("{}/{}", current.inherited.os, current.inherited.architecture),
-            author: &current.draft.author,
-            config: &current.draft.config,
-            command,
-            script,
-        }
-        .digest()
-    }
-
-    /// Takes a step from the cache, if it has it.
-    async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
-        if self.options.no_cache || current.missed {
-            return Ok(false);
-        }
-        let found = self.cache.get(key);
-        let held = found
-            .map(|image| self.executor.hold(&image))
-            .transpose()?
-            .flatten();
-        match held {
-            Some(base) => {
-                self.cache.used(key);
-                self.output.text(" ---> Using cache\n").await?;
-                current.image = Some(base.id);
-                Ok(true)
-            }
-            None => {
-                self.cache.forget(key);
-                current.missed = true;
-                Ok(false)
-            }
-        }
-    }
-
-    async fn perform(
-        &self,
-        current: &mut Current,
-        key: Digest,
-        command: &[String],
-        work: Work,
-    ) -> Result<(), BuildError> {
-        let created_by = command.join(" ");
-        let step = Step {
-            parent: current.image,
-            config: current.image_config(),
-            history: HistoryRow {
-                created: Some(self.cache.now()),
-                created_by: created_by.clone(),
-                author: current.draft.author.clone(),
-                ..HistoryRow::default()
-            },
-            work,
-        };
-        let made = self.executor.carry_out(step, &self.output).await?;
-        self.cache.put(key, made.id, current.image, created_by);
-        current.image = Some(made.id);
-        Ok(())
-    }
-}
-
-/// What of a base's configuration belongs to the container that made it, and not to what is built
-/// upon it.
-const NOT_INHERITED: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
-
-impl Current {
-    fn image_config(&self) -> ImageConfig {
-        let mut config = self.inherited.clone();
-        config
-            .extra
-            .retain(|name, _| !NOT_INHERITED.contains(&name.as_str()));
-        config.author.clone_from(&self.draft.author);
-        config.comment = String::new();
-        config.created = None;
-        config.config.clone_from(&self.draft.config);
-        config
-    }
 }
 
 /// Runs what waits for the disk on a thread that may.
@@ -605,57 +349,6 @@ fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
                 expanded: false,
             },
         }));
-}
-
-/// The words of a command, and the program of its here-document if that is one.
-fn command_line(draft: &Draft, command: &Command) -> (Vec<String>, Option<(String, String)>) {
-    let mut command = command.clone();
-    let line = command.arguments.first_mut().filter(|_| command.shell);
-    let (Some(line), Some(first)) = (line, command.heredocs.first()) else {
-        return (draft.command_line(&command), None);
-    };
-    let mut script = None;
-    if dockerfile::Heredoc::is_announced(line) {
-        // The line is nothing but a here-document: that is the shell's program, or one of its own.
-        if first.content.starts_with("#!") {
-            *line = format!("/dev/pipes/{}", first.name);
-            script = Some((first.name.clone(), first.text()));
-            command.shell = false;
-        } else {
-            *line = first.text();
-        }
-    } else {
-        // The shell reads the documents itself.
-        for document in &command.heredocs {
-            line.push('\n');
-            line.push_str(&document.content);
-            line.push_str(&document.name);
-        }
-    }
-    (draft.command_line(&command), script)
-}
-
-/// Refuses what is not this machine's.
-pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildError> {
-    let mut parts = asked.split('/');
-    let (os, architecture) = (parts.next().unwrap_or_default(), parts.next());
-    let alias = |name: &str| match name {
-        "x86_64" | "x86-64" => "amd64".to_owned(),
-        "aarch64" => "arm64".to_owned(),
-        other => other.to_owned(),
-    };
-    let fits = match architecture {
-        Some(architecture) => os == host.os && alias(architecture) == host.architecture,
-        None => os == host.os || alias(os) == host.architecture,
-    };
-    if fits {
-        return Ok(());
-    }
-    let here = format!("{}/{}", host.os, host.architecture);
-    Err(BuildError::Unsupported(format!(
-        "building for platform {} is not supported on {here}",
-        golang::quote(asked)
-    )))
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ use crate::tree::Tree;
 pub(crate) struct Base {
     pub(crate) id: Digest,
     pub(crate) config: ImageConfig,
+    /// What it was built upon here.
+    pub(crate) parent: Option<Digest>,
     /// It was made here, so there is nowhere to pull it from.
     pub(crate) made_here: bool,
 }

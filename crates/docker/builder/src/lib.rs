@@ -28,6 +28,7 @@ mod golang;
 mod node;
 mod output;
 mod perform;
+mod platform;
 mod request;
 mod stages;
 mod tree;

@@ -38,6 +38,15 @@ pub(crate) fn by_name(stages: &[Stage], name: &str) -> Option<usize> {
     })
 }
 
+/// Whether two stages have one name.
+pub(crate) fn has_duplicates(stages: &[Stage]) -> bool {
+    let mut names = BTreeSet::new();
+    stages
+        .iter()
+        .filter_map(|stage| stage.name.as_ref())
+        .any(|name| !names.insert(name))
+}
+
 /// The stages that the target is made of, itself included. `base` gives the base of a stage with
 /// its variables expanded.
 pub(crate) fn needed(

@@ -119,13 +119,6 @@ impl Messages {
         });
     }
 
-    /// Makes a table that is not there; the transaction fails if it is.
-    pub(crate) fn add_new_table(&mut self, table: &str) {
-        self.push(kind::NEW_TABLE, CREATE_NEW, &header(INET), |body| {
-            body.text(1, table);
-        });
-    }
-
     /// Takes a table away with all that is in it.
     pub(crate) fn delete_table(&mut self, table: &str) {
         self.push(kind::DELETE_TABLE, 0, &header(INET), |body| {

@@ -109,43 +109,19 @@ impl ArchiveTree {
 
 impl Node {
     fn add<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<(), BuildError> {
-        let name = entry.path_bytes().into_owned();
-        let path = local(&name)?;
-        let (kind, source) = match entry.header().entry_type() {
-            EntryType::Directory => (Kind::Directory, None),
-            EntryType::Symlink => (Kind::Symlink(link_name(entry)?), None),
-            EntryType::Link => {
-                let target = local(link_name(entry)?.as_os_str().as_bytes())?;
-                let linked = target
-                    .iter()
-                    .try_fold(&mut *self, |node, part| node.children.get_mut(part));
-                let linked = linked
-                    .filter(|node| node.entry.kind != Kind::Directory)
-                    .ok_or_else(|| {
-                        refused(format!(
-                            "invalid hardlink {:?} -> {:?}",
-                            path.display(),
-                            target.display()
-                        ))
-                    })?;
-                linked.entry.link = Some(linked.offset);
-                return Self::insert(
-                    &path,
-                    Self {
-                        entry: linked.entry.clone(),
-                        offset: linked.offset,
-                        children: BTreeMap::new(),
-                    },
-                    self,
-                );
-            }
-            EntryType::Fifo => (Kind::Fifo, None),
+        let path = local(&entry.path_bytes())?;
+        let kind = match entry.header().entry_type() {
+            EntryType::Link => return self.add_link(&path, &link_name(entry)?),
+            EntryType::XGlobalHeader => return Ok(()),
             EntryType::Char | EntryType::Block => {
                 return Err(refused(format!("{:?} is a device", path.display())));
             }
-            EntryType::XGlobalHeader => return Ok(()),
-            _ => (Kind::File { size: entry.size() }, Some(entry.raw_file_position())),
+            EntryType::Directory => Kind::Directory,
+            EntryType::Symlink => Kind::Symlink(link_name(entry)?),
+            EntryType::Fifo => Kind::Fifo,
+            _ => Kind::File { size: entry.size() },
         };
+        let offset = entry.raw_file_position();
         let attributes = attributes(entry)?;
         let header = entry.header();
         let fields = header.as_old();
@@ -162,25 +138,51 @@ impl Node {
             attributes,
             link: None,
         };
-        Self::insert(
+        self.insert(
             &path,
             Self {
                 entry,
-                offset: source.unwrap_or(0),
+                offset,
                 children: BTreeMap::new(),
             },
-            self,
+        )
+    }
+
+    /// A further name of a file that came before.
+    fn add_link(&mut self, path: &Path, target: &Path) -> Result<(), BuildError> {
+        let target = local(target.as_os_str().as_bytes())?;
+        let linked = target
+            .iter()
+            .try_fold(&mut *self, |node, part| node.children.get_mut(part));
+        let linked = linked
+            .filter(|node| node.entry.kind != Kind::Directory)
+            .ok_or_else(|| {
+                refused(format!(
+                    "invalid hardlink {:?} -> {:?}",
+                    path.display(),
+                    target.display()
+                ))
+            })?;
+        linked.entry.link = Some(linked.offset);
+        let (entry, offset) = (linked.entry.clone(), linked.offset);
+        self.insert(
+            path,
+            Self {
+                entry,
+                offset,
+                children: BTreeMap::new(),
+            },
         )
     }
 
     /// Puts a node at a path, as unpacking would: directories that nobody mentioned are made, a
     /// directory mentioned twice keeps what is in it, anything else is replaced.
-    fn insert(path: &Path, mut new: Self, root: &mut Self) -> Result<(), BuildError> {
+    fn insert(&mut self, path: &Path, mut new: Self) -> Result<(), BuildError> {
         let Some(name) = path.file_name() else {
-            root.entry = new.entry;
+            self.entry = new.entry;
             return Ok(());
         };
-        let mut parent = root;
+        let mut parent = self;
         for part in path.parent().into_iter().flat_map(Path::iter) {
             parent = parent
                 .children
@@ -193,10 +195,10 @@ impl Node {
                 )));
             }
         }
-        if let Some(old) = parent.children.remove(name) {
-            if new.entry.kind == Kind::Directory && old.entry.kind == Kind::Directory {
-                new.children = old.children;
-            }
+        if let Some(old) = parent.children.remove(name)
+            && (&new.entry.kind, &old.entry.kind) == (&Kind::Directory, &Kind::Directory)
+        {
+            new.children = old.children;
         }
         parent.children.insert(name.to_owned(), new);
         Ok(())

@@ -26,15 +26,17 @@ pub(crate) enum Compression {
     Xz,
 }
 
+/// How compressed files begin.
+const MAGIC: [(&[u8], Compression); 4] = [
+    (&[0x1f, 0x8b, 0x08], Compression::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+    (b"BZh", Compression::Bzip2),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+];
+
 impl Compression {
     /// Looks at the first bytes of an archive.
     pub(crate) fn of(head: &[u8]) -> Self {
-        const MAGIC: [(&[u8], Compression); 4] = [
-            (&[0x1f, 0x8b, 0x08], Compression::Gzip),
-            (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
-            (b"BZh", Compression::Bzip2),
-            (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
-        ];
         MAGIC
             .iter()
             .find(|(magic, _)| head.starts_with(magic))

@@ -11,9 +11,10 @@ use image::{Digest, ImageConfig, RunConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::Progress;
 use crate::context;
+use crate::executor::{Step, Work};
 use crate::tree::{Entry, Kind};
+use crate::{BuildError, Progress};
 
 /// Files in memory: content and mode by path.
 #[derive(Clone, Default)]
@@ -122,6 +123,7 @@ impl Memory {
             Base {
                 id,
                 config,
+                parent: None,
                 made_here: true,
             },
         );
@@ -138,11 +140,12 @@ impl Memory {
 impl Executor for Memory {
     fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
         let world = self.0.lock().unwrap();
-        Ok(world
+        let id = world
             .names
             .get(reference)
-            .and_then(|id| world.images.get(id))
-            .cloned())
+            .copied()
+            .or_else(|| reference.parse().ok());
+        Ok(id.and_then(|id| world.images.get(&id)).cloned())
     }
 
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
@@ -207,6 +210,7 @@ impl Executor for Memory {
         let base = Base {
             id,
             config,
+            parent: step.parent,
             made_here: true,
         };
         world.images.insert(id, base.clone());
@@ -513,6 +517,36 @@ fn a_base_with_another_tag_hits_and_another_base_does_not() {
 }
 
 #[test]
+fn sources_of_the_cache() {
+    let bench = Bench::new();
+    let files = Files::of(&[("Dockerfile", "FROM busybox\nENV A=1\nENV B=2\n")]);
+    let first = bench.build(&files, plain());
+    let from = |name: &str| Options {
+        cache_from: vec![name.to_owned()],
+        ..plain()
+    };
+    assert_eq!(bench.build(&files, from("nope")).hits(), "xx");
+    bench
+        .memory
+        .0
+        .lock()
+        .unwrap()
+        .names
+        .insert("first".into(), first.id());
+    // The build before this one has made newer rows, which are none of this source's.
+    let again = bench.build(&files, plain());
+    bench
+        .memory
+        .0
+        .lock()
+        .unwrap()
+        .names
+        .insert("again".into(), again.id());
+    assert_eq!(bench.build(&files, from("again")).hits(), "..");
+    assert_eq!(bench.build(&files, from("busybox")).hits(), "xx");
+}
+
+#[test]
 fn dockerignore_and_the_dockerfile_in_a_copied_context() {
     let bench = Bench::new();
     let files = Files::of(&[
@@ -636,6 +670,10 @@ fn errors() {
         ),
         (
             "FROM busybox AS a\nRUN x\nFROM a AS A\n",
+            "a stage name already used",
+        ),
+        (
+            "FROM busybox AS a\nFROM busybox AS a\n",
             "a stage name already used",
         ),
         (

@@ -175,6 +175,7 @@ fn base(image: &Image) -> Base {
     Base {
         id: image.id,
         config: image.config.clone(),
+        parent: image.parent,
         made_here: image.made_here,
     }
 }

@@ -1,0 +1,124 @@
+//! The build cache as clients see it: `docker system df` and `docker builder prune`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use engine::Engine;
+use image::{Digest, Image, Images};
+use jiff::Timestamp;
+
+use super::Builder;
+use crate::BuildError;
+use crate::cache::StepRow;
+use crate::driver::blocking;
+
+/// A step that the cache has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheRecord {
+    /// Its key.
+    pub id: String,
+    /// The image it made.
+    pub image: Digest,
+    /// The image it was carried out on.
+    pub parent: Option<Digest>,
+    /// Its command line.
+    pub description: String,
+    /// Bytes of the files of the layer that it made.
+    pub size: u64,
+    /// When it was carried out.
+    pub created: Timestamp,
+    /// When it was used last.
+    pub last_used: Timestamp,
+    /// How often it was used since.
+    pub uses: u64,
+    /// Whether its image has a name, or one that has was built upon it.
+    pub in_use: bool,
+}
+
+/// What [`Builder::prune`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Keys of the steps that were forgotten.
+    pub steps: Vec<String>,
+    /// Bytes of the files of the layers that went with them.
+    pub reclaimed: u64,
+}
+
+impl Builder {
+    /// What the cache has, in the order of its keys.
+    #[must_use]
+    pub fn usage(&self) -> Vec<CacheRecord> {
+        let record = |(key, row): (Digest, StepRow)| {
+            let image = self.images.get(&row.image)?;
+            Some(CacheRecord {
+                id: key.hex(),
+                image: row.image,
+                parent: row.parent,
+                description: row.description,
+                size: own_size(&self.images, &image),
+                created: row.created,
+                last_used: row.last_used,
+                uses: row.uses,
+                in_use: !image.is_dangling() || !self.images.children(&image.id).is_empty(),
+            })
+        };
+        self.cache.steps().into_iter().filter_map(record).collect()
+    }
+
+    /// Forgets the steps that the filter lets pass (all that nobody uses, unless `all`), and
+    /// removes their images where nothing else needs them.
+    ///
+    /// # Errors
+    /// [`image::Error::PruneRunning`] and the disk's.
+    pub async fn prune(
+        &self,
+        all: bool,
+        filter: impl Fn(&CacheRecord) -> bool + Send,
+    ) -> Result<Pruned, BuildError> {
+        let chosen: Vec<CacheRecord> = self
+            .usage()
+            .into_iter()
+            .filter(|record| (all || !record.in_use) && filter(record))
+            .collect();
+        let steps = chosen.iter().map(|record| record.id.clone()).collect();
+        for record in &chosen {
+            if let Ok(key) = Digest::from_hex(&record.id) {
+                self.cache.forget(&key);
+            }
+        }
+        let (images, engine) = (self.images.clone(), self.engine.clone());
+        blocking(move || {
+            let chosen: BTreeSet<Digest> = chosen.iter().map(|record| record.image).collect();
+            let used = |id: &Digest| uses(&engine, id);
+            let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
+            Ok(Pruned {
+                steps,
+                reclaimed: pruned.reclaimed,
+            })
+        })
+        .await
+    }
+}
+
+/// Containers made from an image.
+fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
+    let id = id.to_string();
+    let made_from =
+        |container: &Arc<engine::Container>| container.image.as_ref().is_some_and(|image| image.id == id);
+    let containers = engine.list().into_iter().filter(made_from);
+    containers
+        .map(|container| image::Use {
+            container: container.id.as_str().to_owned(),
+            running: container.state.status.is_running(),
+        })
+        .collect()
+}
+
+/// Bytes that an image adds to its parent.
+fn own_size(images: &Images, image: &Image) -> u64 {
+    let below = image
+        .parent
+        .and_then(|parent| images.get(&parent))
+        .map_or(0, |parent| parent.size);
+    image.size.saturating_sub(below)
+}

@@ -1,0 +1,113 @@
+//! What is copied, as the tar stream that the worker unpacks.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use tar::{Builder, EntryType, Header};
+
+use super::Owner;
+use crate::tree::{self, Descend, Entry, Kind, Tree};
+
+/// Files of a tree as a tar stream.
+pub(super) struct Stream<W: Write> {
+    pub(super) tar: Builder<W>,
+    owner: Option<Owner>,
+    mode: Option<u32>,
+    /// The first name of each file with several.
+    links: HashMap<u64, PathBuf>,
+}
+
+impl<W: Write> Stream<W> {
+    pub(super) fn new(writer: W, owner: Option<Owner>, mode: Option<u32>) -> Self {
+        Self {
+            tar: Builder::new(writer),
+            owner,
+            mode,
+            links: HashMap::new(),
+        }
+    }
+
+    /// Everything in a directory, but not the directory.
+    pub(super) fn contents(&mut self, tree: &dyn Tree, directory: &Path) -> io::Result<()> {
+        tree::walk(tree, directory, &mut |path, entry| {
+            let name = path.strip_prefix(directory).map_err(io::Error::other)?;
+            self.one(tree, path, entry, name)?;
+            Ok::<_, io::Error>(Descend::Yes)
+        })
+    }
+
+    pub(super) fn one(&mut self, tree: &dyn Tree, path: &Path, entry: &Entry, name: &Path) -> io::Result<()> {
+        let mut header = self.header(entry);
+        if let Some(first) = entry.link.and_then(|link| self.links.get(&link)) {
+            header.set_entry_type(EntryType::Link);
+            header.set_size(0);
+            return self.tar.append_link(&mut header, name, first);
+        }
+        if let Some(link) = entry.link {
+            self.links.insert(link, name.to_owned());
+        }
+        self.attributes(entry)?;
+        match &entry.kind {
+            Kind::Symlink(target) => self.tar.append_link(&mut header, name, target),
+            Kind::File { size } => {
+                let content = tree.open(path)?;
+                // A file that is shorter than it was would tear the stream.
+                self.tar
+                    .append_data(&mut header, name, content.chain(io::repeat(0)).take(*size))
+            }
+            Kind::Directory | Kind::Fifo | Kind::Device { .. } => {
+                self.tar.append_data(&mut header, name, io::empty())
+            }
+        }
+    }
+
+    fn header(&self, entry: &Entry) -> Header {
+        let mut header = Header::new_gnu();
+        let link = matches!(entry.kind, Kind::Symlink(_));
+        header.set_mode(if link {
+            0o777
+        } else {
+            self.mode.unwrap_or(entry.mode)
+        });
+        header.set_uid(self.owner.map_or(entry.uid, |owner| owner.uid).into());
+        header.set_gid(self.owner.map_or(entry.gid, |owner| owner.gid).into());
+        header.set_mtime(u64::try_from(entry.modified).unwrap_or(0));
+        header.set_size(0);
+        header.set_entry_type(match &entry.kind {
+            Kind::Directory => EntryType::Directory,
+            Kind::Symlink(_) => EntryType::Symlink,
+            Kind::Fifo => EntryType::Fifo,
+            Kind::Device { block: true, .. } => EntryType::Block,
+            Kind::Device { block: false, .. } => EntryType::Char,
+            Kind::File { .. } => EntryType::Regular,
+        });
+        match entry.kind {
+            Kind::File { size } => header.set_size(size),
+            Kind::Device { major, minor, .. } => {
+                // A GNU header has room for both.
+                let _ = header
+                    .set_device_major(major)
+                    .and_then(|()| header.set_device_minor(minor));
+            }
+            _ => {}
+        }
+        header
+    }
+
+    fn attributes(&mut self, entry: &Entry) -> io::Result<()> {
+        let record = |(name, value): &(OsString, Vec<u8>)| {
+            (format!("SCHILY.xattr.{}", name.to_string_lossy()), value.clone())
+        };
+        let records: Vec<(String, Vec<u8>)> = entry.attributes.iter().map(record).collect();
+        if records.is_empty() {
+            return Ok(());
+        }
+        self.tar.append_pax_extensions(
+            records
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice())),
+        )
+    }
+}
