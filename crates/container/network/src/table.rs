@@ -486,3 +486,64 @@ fn connection(key: Ct, bits: u32) -> [Expression; 3] {
         Expression::Different(R0, vec![0; 4]),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that the kernel takes: what the node tests send. Little-endian machines.
+    #[test]
+    fn the_program_is_these_bytes() {
+        let mut messages = Messages::begin();
+        Table::new("gantry").write(&mut messages);
+        insta::assert_snapshot!("program", crate::wire::hex(&messages.end().0));
+    }
+
+    #[test]
+    fn elements_follow_networks_and_ports() {
+        let cidr = |text: &str| text.parse().unwrap_or_else(|()| panic!());
+        let segment = Segment {
+            link: "gantry0".to_owned(),
+            subnets: vec![cidr("172.17.0.0/16"), cidr("fd00::/64")],
+            internal: false,
+            icc: true,
+            masquerade: true,
+        };
+        let sets = |segment: &Segment| {
+            elements_of(segment)
+                .into_iter()
+                .map(|(set, _)| set)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            sets(&segment),
+            [BRIDGES, WITHIN, LOCAL4, MASQUERADE4, LOCAL6, MASQUERADE6]
+        );
+        let closed = Segment {
+            internal: true,
+            icc: false,
+            ..segment
+        };
+        assert_eq!(sets(&closed), [BRIDGES, INTERNAL, LOCAL4, LOCAL6]);
+        let forward = |host: &str| {
+            let host = host.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            let (set, element) = element_of(&Forward {
+                protocol: Protocol::Tcp,
+                host,
+                port: 0x1f90,
+                to: [172, 17, 0, 2].into(),
+                to_port: 80,
+            });
+            (set, element.key, element.value.unwrap_or_default())
+        };
+        let value = vec![172, 17, 0, 2, 0, 80, 0, 0];
+        assert_eq!(
+            forward("0.0.0.0"),
+            (ANY4, vec![6, 0, 0, 0, 0x1f, 0x90, 0, 0], value.clone())
+        );
+        assert_eq!(
+            forward("127.0.0.1"),
+            (AT4, vec![127, 0, 0, 1, 6, 0, 0, 0, 0x1f, 0x90, 0, 0], value)
+        );
+    }
+}
