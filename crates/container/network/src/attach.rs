@@ -222,7 +222,7 @@ impl Building {
             .replace_forwards(&[], &forwards)
             .map_err(Error::kernel("cannot redirect published ports"))?;
         self.redirected = true;
-        publish::forget(&self.row.published);
+        publish::forget(state, &self.row.published);
         let sockets = std::mem::take(&mut self.sockets);
         let proxy = publish::hold(state, &self.row, sockets)?;
         *lock(&self.open.proxy) = Some(proxy);

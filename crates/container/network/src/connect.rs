@@ -219,7 +219,7 @@ fn update(state: &State, live: &Live, row: SandboxRow) -> Result<(), Error> {
             .table
             .replace_forwards(&old, &new)
             .map_err(Error::kernel("cannot redirect published ports"))?;
-        crate::publish::forget(&row.published);
+        crate::publish::forget(state, &row.published);
         lock(&live.open.proxy)
             .iter()
             .for_each(|proxy| proxy.retarget(row.target()));

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::cidr::Cidr;
 use crate::links;
 use crate::networks::{State, lock};
+use crate::proxy::Proxy;
 use crate::publish;
 use crate::row::{self, SandboxRow};
 use crate::sandboxes::{Open, cidrs};
@@ -28,11 +29,12 @@ pub(crate) fn dismantle(state: &State, row: &SandboxRow, open: Arc<Open>, redire
         .resolver
         .change(|directory| directory.remove(&row.container));
     drop(lock(&open.serving).take());
-    drop(lock(&open.proxy).take());
+    let proxy = lock(&open.proxy).take();
+    proxy.into_iter().for_each(Proxy::stop);
     if let Err(error) = state.table.replace_forwards(redirected, &[]) {
         tracing::warn!(%error, container = row.container, "ports stay redirected");
     }
-    publish::forget(&row.published);
+    publish::forget(state, &row.published);
     publish::release(state, row);
     if open.namespace.is_some() {
         silence(state, row, &open);

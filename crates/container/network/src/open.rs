@@ -24,6 +24,7 @@ use crate::neighbours;
 use crate::networks::{Background, Config, Networks, State, lock, unique};
 use crate::pool::{Kind, Pool};
 use crate::ports;
+use crate::proxy::Proxy;
 use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
@@ -96,7 +97,8 @@ impl Networks {
         let sandboxes = std::mem::take(&mut state.registry().sandboxes);
         for live in sandboxes.values() {
             drop(lock(&live.open.serving).take());
-            drop(lock(&live.open.proxy).take());
+            let proxy = lock(&live.open.proxy).take();
+            proxy.into_iter().for_each(Proxy::stop);
             publish::release(state, &live.row);
         }
         drop(sandboxes);

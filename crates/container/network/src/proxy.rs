@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const CARRIED: usize = 512;
 const SILENCE: Duration = Duration::from_secs(90);
 /// The longest datagram.
 const DATAGRAM: usize = u16::MAX as usize;
+/// How long the runtime may take to close sockets.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long the container may take to accept.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -35,7 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Proxy {
     tasks: Vec<JoinHandle<()>>,
     target: Target,
+    /// Disconnected when no task has a socket any more.
+    closed: Receiver<()>,
 }
+
+/// Goes with every socket of a port, and outlives it.
+type Alive = SyncSender<()>;
 
 type Target = Arc<RwLock<Option<IpAddr>>>;
 
@@ -55,15 +63,18 @@ impl Proxy {
         let _context = runtime.enter();
         let target: Target = Arc::new(RwLock::new(to));
         let room = Arc::new(Semaphore::new(CARRIED));
+        let (alive, closed) = sync_channel(0);
         let mut proxy = Self {
             tasks: Vec::with_capacity(sockets.len()),
             target,
+            closed,
         };
         for (published, socket) in sockets {
             let carrier = Carrier {
                 target: proxy.target.clone(),
                 port: published.container_port,
                 room: room.clone(),
+                alive: alive.clone(),
             };
             match published.protocol {
                 Protocol::Tcp => proxy
@@ -79,6 +90,16 @@ impl Proxy {
         Ok(proxy)
     }
 
+    /// Ends it and waits until the ports are free: a task's sockets are closed by the runtime, after
+    /// the task has been told to end. Not to be called by a task.
+    pub(crate) fn stop(self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        // Nothing is ever sent: this ends with the last sender, or with our patience.
+        if self.closed.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the sockets of published ports are not closed yet");
+        }
+    }
+
     /// New clients go to another address.
     pub(crate) fn retarget(&self, to: Option<IpAddr>) {
         *self.target.write().unwrap_or_else(PoisonError::into_inner) = to;
@@ -90,6 +111,7 @@ struct Carrier {
     target: Target,
     port: u16,
     room: Arc<Semaphore>,
+    alive: Alive,
 }
 
 impl Carrier {
@@ -131,7 +153,7 @@ impl Carrier {
                     if !clients.contains_key(&from)
                         && let Some((inner, permit)) = self.client().await
                     {
-                        answering.spawn(answer(inner.clone(), socket.clone(), from, permit));
+                        answering.spawn(answer(self.alive.clone(), inner.clone(), socket.clone(), from, permit));
                         clients.insert(from, inner);
                     }
                     if let Some(to) = clients.get(&from) {
@@ -186,6 +208,7 @@ async fn carry(mut client: TcpStream, target: Option<SocketAddr>, _permit: Owned
 
 /// Carries answers to a client until there is silence; which client it was.
 async fn answer(
+    _alive: Alive,
     inner: Arc<UdpSocket>,
     socket: Arc<UdpSocket>,
     to: SocketAddr,

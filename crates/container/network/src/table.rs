@@ -18,11 +18,13 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::Mutex;
 
 use sys::netlink::{Family, Netlink};
 
 use crate::Protocol;
 use crate::cidr::Cidr;
+use crate::networks::lock;
 use crate::wire::attribute::Messages;
 use crate::wire::expression::{Ct, Expression, Meta, Register, Verdict};
 use crate::wire::nftables::{ADDRESS4, ADDRESS6, Chain, Element, FAMILY, Field, LINK, PORT, PROTOCOL, Set};
@@ -113,38 +115,49 @@ pub(crate) struct Forward {
 type Elements = Vec<(&'static str, Element)>;
 
 /// The table of one instance.
-#[derive(Clone, Debug)]
-pub(crate) struct Table(String);
+#[derive(Debug)]
+pub(crate) struct Table {
+    name: String,
+    /// Sockets for the next transactions. To close one waits, in the kernel, until all readers
+    /// have let go of what the last transaction took away: some ten milliseconds.
+    sockets: Mutex<Vec<Netlink>>,
+}
+
+/// Sockets that are kept.
+const SOCKETS: usize = 8;
 
 impl Table {
     pub(crate) fn new(name: &str) -> Self {
-        Self(name.to_owned())
+        Self {
+            name: name.to_owned(),
+            sockets: Mutex::default(),
+        }
     }
 
     /// Puts the whole table in place, in one transaction.
     pub(crate) fn program(&self, segments: &[Segment], forwards: &[Forward]) -> io::Result<()> {
         let mut messages = Messages::begin();
-        messages.add_table(&self.0);
-        messages.delete_table(&self.0);
+        messages.add_table(&self.name);
+        messages.delete_table(&self.name);
         self.write(&mut messages);
         let elements = segments
             .iter()
             .flat_map(elements_of)
             .chain(forwards.iter().map(element_of));
         self.change(&mut messages, Messages::add_elements, elements.collect());
-        send(messages)
+        self.send(messages)
     }
 
     fn write(&self, messages: &mut Messages) {
-        messages.add_table(&self.0);
+        messages.add_table(&self.name);
         for (id, set) in (1..).zip(SETS) {
-            messages.add_set(&self.0, set, id);
+            messages.add_set(&self.name, set, id);
         }
         for chain in CHAINS {
-            messages.add_chain(&self.0, chain);
+            messages.add_chain(&self.name, chain);
         }
         for (chain, rule) in rules() {
-            messages.add_rule(&self.0, chain, &rule);
+            messages.add_rule(&self.name, chain, &rule);
         }
     }
 
@@ -174,21 +187,37 @@ impl Table {
             Messages::add_elements,
             new.iter().map(element_of).collect(),
         );
-        send(messages)
+        self.send(messages)
     }
 
     /// Takes the table away.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let mut messages = Messages::begin();
-        messages.add_table(&self.0);
-        messages.delete_table(&self.0);
-        send(messages)
+        messages.add_table(&self.name);
+        messages.delete_table(&self.name);
+        self.send(messages)
     }
 
     fn transact(&self, operation: Operation, elements: Elements) -> io::Result<()> {
         let mut messages = Messages::begin();
         self.change(&mut messages, operation, elements);
-        send(messages)
+        self.send(messages)
+    }
+
+    fn send(&self, messages: Messages) -> io::Result<()> {
+        self.with_socket(|socket| socket.transaction(&mut messages.end().0))
+    }
+
+    /// Talks to the kernel's netfilter; also about connections.
+    pub(crate) fn with_socket<T>(&self, work: impl FnOnce(&mut Netlink) -> io::Result<T>) -> io::Result<T> {
+        let kept = lock(&self.sockets).pop();
+        let mut socket = kept.map_or_else(|| Netlink::open(Family::Netfilter), Ok)?;
+        let result = work(&mut socket);
+        let mut sockets = lock(&self.sockets);
+        if sockets.len() < SOCKETS {
+            sockets.push(socket);
+        }
+        result
     }
 
     /// Elements of one set go into one message.
@@ -196,16 +225,12 @@ impl Table {
         for set in SETS {
             let of_set = elements.iter().filter(|(name, _)| *name == set.name);
             let of_set: Vec<_> = of_set.map(|(_, element)| element.clone()).collect();
-            operation(messages, &self.0, set.name, &of_set);
+            operation(messages, &self.name, set.name, &of_set);
         }
     }
 }
 
 type Operation = fn(&mut Messages, &str, &str, &[Element]);
-
-fn send(messages: Messages) -> io::Result<()> {
-    Netlink::open(Family::Netfilter)?.transaction(&mut messages.end().0)
-}
 
 fn elements_of(segment: &Segment) -> Elements {
     let link = link_key(&segment.link);
