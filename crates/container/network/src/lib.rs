@@ -11,6 +11,7 @@
 mod attach;
 mod cidr;
 mod claim;
+mod close;
 mod connect;
 mod create;
 mod detach;
