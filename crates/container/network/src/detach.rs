@@ -11,7 +11,7 @@ use crate::publish;
 use crate::row::{self, SandboxRow};
 use crate::sandboxes::{Open, cidrs};
 use crate::table::Forward;
-use crate::upkeep::Job;
+use crate::upkeep::{Job, Rubbish};
 
 /// See [`crate::Networks::detach`].
 pub(crate) fn detach(state: &State, container: &str) -> Result<(), Error> {
@@ -47,12 +47,11 @@ pub(crate) fn dismantle(state: &State, row: &SandboxRow, open: Arc<Open>, redire
         .filter(|link| !link.is_empty())
         .collect();
     let namespace = row.namespace.clone().filter(|name| !name.is_empty());
-    // Closing the last descriptor of a namespace may take the kernel a while.
-    state.upkeep.later(Job::Dismantle {
+    state.upkeep.later(Job::Dismantle(Rubbish {
         links,
         namespace,
         open: Some(open),
-    });
+    }));
 }
 
 /// Takes the addresses from the links, which live on for a moment: they must not answer for an

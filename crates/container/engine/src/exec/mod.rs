@@ -256,7 +256,10 @@ impl Engine {
     pub(crate) fn exec_ended(&self, id: &str, record: &ExitRecord) {
         self.0.supervisor.forget(&record.key);
         let Some(exec) = self.0.execs.get(id) else { return };
-        let code = record.outcome.status().map_or(crate::lifecycle::UNKNOWN, exit_code);
+        let code = record
+            .outcome
+            .status()
+            .map_or(crate::lifecycle::UNKNOWN, exit_code);
         if !exec.defer(code) {
             self.end_exec(&exec, code);
         }

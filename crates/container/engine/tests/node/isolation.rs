@@ -173,7 +173,7 @@ fn a_read_only_root_takes_no_writes_but_memory_does() {
 #[test]
 fn shared_memory_can_be_left_out() {
     let (text, code) = said(&["stat", "/dev/shm"], |spec| {
-        spec.isolation.ipc = IpcNamespace::None
+        spec.isolation.ipc = IpcNamespace::None;
     });
     assert_ne!(code, 0, "{text}");
 }
