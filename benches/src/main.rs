@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod docker;
 mod floor;
 mod oci_run;
 mod subject;
@@ -25,6 +26,21 @@ const BENCHMARKS: &[Benchmark] = &[
         "row 1: OCI run of `true`, all namespaces, against runc and crun",
         oci_run::run,
     ),
+    (
+        "docker-run",
+        "row 2: create, start, wait, remove through the Engine API, against dockerd",
+        docker::docker_run,
+    ),
+    (
+        "docker-run-parallel",
+        "row 3: the same, 32 at once, in containers per second",
+        docker::docker_run_parallel,
+    ),
+    (
+        "container-memory",
+        "row 4: memory of an idle container, over 200 of them",
+        docker::container_memory,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -46,7 +62,7 @@ fn main() -> ExitCode {
 
 fn list() -> Outcome {
     for (name, what, _) in BENCHMARKS {
-        println!("{name:<10} {what}");
+        println!("{name:<20} {what}");
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 #![expect(clippy::expect_used, reason = "what tests share fails a test by panicking")]
 
 mod bundle;
+pub mod daemon;
+pub mod image;
 
 pub use bundle::Bundle;
 

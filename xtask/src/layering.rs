@@ -31,6 +31,14 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("schema", "tokio", "codecs do no I/O"),
     ("runtime", "tokio", "a container starts without an executor"),
     ("supervisor", "tokio", "two threads and epoll, nothing else"),
+    ("image", "tokio", "it blocks; whoever has an executor calls it from a blocking thread"),
+    ("image", "network", "an image knows no network"),
+    ("image", "engine", "an image knows no container"),
+    ("network", "engine", "a network knows names of containers, not containers"),
+    ("network", "image", "a network knows no image"),
+    ("engine", "hyper", "doors speak HTTP"),
+    ("builder", "hyper", "doors speak HTTP"),
+    ("builder", "engine-api", "the builder has more than one door"),
 ];
 
 struct Crate {

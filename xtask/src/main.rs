@@ -89,13 +89,14 @@ fn tests(profile: &str) -> Result {
         )));
     }
     tools::ensure(&tools::NEXTEST)?;
-    if matches!(profile, "all" | "clients") {
+    if matches!(profile, "all" | "clients" | "node") {
         tools::ensure_peers()?;
     }
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
 }
 
 fn bench(arguments: &[&str]) -> Result {
+    tools::ensure_peers()?;
     cargo(&[
         "build",
         "--release",

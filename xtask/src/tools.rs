@@ -1,6 +1,9 @@
 //! What the tasks need: cargo subcommands, and the peers that the tests compare with. Used where
 //! they are there, installed where not.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::run::{Failed, Result, cargo_in, say};
@@ -39,33 +42,62 @@ pub(crate) fn ensure(tool: &Tool) -> Result {
     )
 }
 
-/// Programs that `tests/clients.rs` run, and the Debian packages that bring them.
-const PEERS: &[(&str, &str)] = &[("runc", "runc")];
+/// What `tests/clients.rs` and the benchmarks run: how to see whether it is there, and the Debian package
+/// that brings it. `docker` is not among Debian's where a newer client is installed beside it.
+const PEERS: &[(&[&str], &str)] = &[
+    (&["runc", "--version"], "runc"),
+    (&["busybox", "true"], "busybox-static"),
+    (&["dockerd", "--version"], "docker.io"),
+    (&["docker", "--version"], "docker.io"),
+];
 
 /// Installs the peers that are missing. A peer that cannot be had fails the suite: a comparison
 /// that was not made must not look like one that passed.
 pub(crate) fn ensure_peers() -> Result {
     let missing: Vec<&str> = PEERS
         .iter()
-        .filter(|(program, _)| !runs(program))
+        .filter(|(probe, _)| !runs(probe))
         .map(|(_, package)| *package)
         .collect();
     if missing.is_empty() {
         return Ok(());
     }
     apt_get(&["update", "--quiet"])?;
-    apt_get(
-        &[
-            &["install", "--quiet", "--yes", "--no-install-recommends"],
-            missing.as_slice(),
-        ]
-        .concat(),
-    )
+    let keep = kept_client();
+    let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+    let install = ["install", "--quiet", "--yes", "--no-install-recommends"];
+    without_services(|| apt_get(&[&install[..], &keep, &missing].concat()))
 }
 
-fn runs(program: &str) -> bool {
+/// The client that users have stays theirs: Debian's package must not write over it.
+fn kept_client() -> Option<String> {
+    let client = Path::new("/usr/bin/docker");
+    client
+        .exists()
+        .then(|| format!("--option=Dpkg::Options::=--path-exclude={}", client.display()))
+}
+
+/// A package starts no service where this file says so (invoke-rc.d(8)); a peer runs only in tests.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+fn without_services(install: impl FnOnce() -> Result) -> Result {
+    if Path::new(POLICY).exists() {
+        return install();
+    }
+    let write = fs::write(POLICY, "#!/bin/sh\nexit 101\n")
+        .and_then(|()| fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)));
+    write.map_err(Failed::because)?;
+    let installed = install();
+    fs::remove_file(POLICY).map_err(Failed::because)?;
+    installed
+}
+
+fn runs(probe: &[&str]) -> bool {
+    let [program, arguments @ ..] = probe else {
+        return false;
+    };
     let mut probe = Command::new(program);
-    probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+    probe.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
 }
 

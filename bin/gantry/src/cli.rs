@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{completion, demo, oci, supervisor, version};
+use crate::{completion, demo, node, oci, supervisor, version, worker};
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
@@ -14,9 +14,32 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Start a node: the Docker Engine API, and what stands behind it.
+    Up(node::Up),
+    /// Say how the node is.
+    Status(node::Status),
+    /// End the node and take away what it has in the kernel.
+    Down(node::Down),
+    /// End the daemon and start this executable in its place; containers run on.
+    Restart(node::Restart),
+    /// Print the daemon's log.
+    Logs(node::Logs),
+    /// Print what a shell evaluates to reach the node.
+    Env(node::Env),
+    /// Say what this host has of what a node needs.
+    Check(node::Check),
+    /// Delete everything that the node has stored.
+    Reset(node::Reset),
+    /// Be a node's daemon (started by its supervisor, not by hand).
+    #[command(hide = true)]
+    Daemon(node::Daemon),
+    /// Read a foreign archive in confinement (started by the supervisor, not by hand).
+    #[command(hide = true)]
+    Worker(worker::Options),
     /// Run containers from OCI bundles, as runc does.
     Oci(Box<oci::Oci>),
-    /// Be the parent of this node's containers (started by the daemon's launcher, not by hand).
+    /// Be the parent of a node's containers (started by `up`, not by hand).
+    #[command(hide = true)]
     Supervisor(supervisor::Options),
     /// Show what this build can do on this machine, and how fast.
     Demo(demo::Options),

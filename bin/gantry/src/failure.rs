@@ -28,6 +28,11 @@ impl Failure {
         }
     }
 
+    /// What the process exits with.
+    pub(crate) fn code(&self) -> u8 {
+        self.code
+    }
+
     /// The whole chain as one line.
     pub(crate) fn message(&self) -> String {
         let mut line = self.error.to_string();

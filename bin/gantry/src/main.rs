@@ -5,9 +5,11 @@ mod cli;
 mod completion;
 mod demo;
 mod failure;
+mod node;
 mod oci;
 mod supervisor;
 mod version;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -18,9 +20,19 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Up(options) => node::up(options),
+        Command::Status(options) => node::status(options),
+        Command::Down(options) => node::down(options),
+        Command::Restart(options) => node::restart(options),
+        Command::Logs(options) => node::logs(options),
+        Command::Env(options) => node::env(options),
+        Command::Check(options) => node::check(&options),
+        Command::Reset(options) => node::reset(options),
+        Command::Daemon(options) => node::daemon(options),
         Command::Oci(oci) => oci::run(*oci),
         Command::Supervisor(options) => supervisor::run(options),
         Command::Demo(options) => demo::run(&options),
+        Command::Worker(options) => worker::run(&options),
         Command::Version(options) => version::run(&options),
         Command::Completion(options) => completion::run(&options),
     };

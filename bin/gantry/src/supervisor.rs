@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use cluster::InstanceName;
 use supervisor::{Config, DaemonCommand};
 
 use crate::failure::Outcome;
@@ -17,6 +18,9 @@ pub(crate) struct Options {
     /// Write the process id to this file.
     #[arg(long)]
     pid_file: Option<PathBuf>,
+    /// Move into the groups of the node of this name first.
+    #[arg(long, value_name = "NAME")]
+    cgroup: Option<InstanceName>,
     /// Descriptor of the state that the image before has left, after a re-exec.
     #[arg(long, hide = true)]
     resume_fd: Option<i32>,
@@ -33,6 +37,10 @@ pub(crate) fn run(options: Options) -> Outcome {
     ];
     if let Some(file) = &options.pid_file {
         arguments.extend(["--pid-file".into(), file.into()]);
+    }
+    if let Some(name) = &options.cgroup {
+        cluster::join_cgroup(name)?;
+        arguments.extend(["--cgroup".into(), name.as_str().into()]);
     }
     supervisor::main(Config {
         socket: options.socket,

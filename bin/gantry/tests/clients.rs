@@ -1,6 +1,7 @@
 //! `gantry oci` beside runc: the same cases on both, so that the cases themselves are proven.
 
 mod cases;
+mod docker;
 
 use cases::{CASES, Runtime};
 

@@ -3,6 +3,7 @@
 mod attacks;
 mod cases;
 mod lifecycle;
+mod serving;
 mod supervising;
 
 use cases::{CASES, Runtime};

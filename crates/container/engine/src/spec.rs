@@ -106,6 +106,8 @@ pub struct ExecSpec {
     pub user: String,
     /// Whether it has a pseudo-terminal.
     pub tty: bool,
+    /// Its first size as rows and columns, where the start names none.
+    pub terminal_size: Option<(u16, u16)>,
     /// Whether standard input is attached.
     pub stdin: bool,
     /// Whether standard output is attached.

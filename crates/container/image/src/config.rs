@@ -4,13 +4,15 @@
 //! never written again; these types are for reading it, and for writing what is made here. Fields
 //! that nobody here knows are kept in `extra` and reach the images built on top.
 
-use std::collections::BTreeMap;
+mod run;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{Digest, Error, Platform};
+
+pub use run::{Empty, Healthcheck, RunConfig};
 
 /// The largest configuration that is read, in bytes. A row of the store holds it.
 pub(crate) const MAX_CONFIG: usize = 2 << 20;
@@ -98,121 +100,6 @@ pub struct HistoryRow {
     pub empty_layer: bool,
 }
 
-/// The value of a set written as a JSON object: `{"80/tcp": {}}`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Empty {}
-
-/// What containers of an image run (config.md `config`, Docker's `container.Config`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct RunConfig {
-    /// User and group, by name or number.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
-    pub user: String,
-    /// Ports it listens on: `80/tcp`.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
-    pub exposed_ports: BTreeMap<String, Empty>,
-    /// `NAME=VALUE`.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub env: Vec<String>,
-    /// The command that is always run.
-    #[serde(default, deserialize_with = "words", skip_serializing_if = "Option::is_none")]
-    pub entrypoint: Option<Vec<String>>,
-    /// Its arguments, or the command if there is no entrypoint.
-    #[serde(default, deserialize_with = "words", skip_serializing_if = "Option::is_none")]
-    pub cmd: Option<Vec<String>>,
-    /// Where anonymous volumes go.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
-    pub volumes: BTreeMap<String, Empty>,
-    /// Where it starts.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
-    pub working_dir: String,
-    /// Notes.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
-    pub labels: BTreeMap<String, String>,
-    /// What `stop` sends: a name or number.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "String::is_empty"
-    )]
-    pub stop_signal: String,
-    /// How long `stop` waits, in seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stop_timeout: Option<i64>,
-    /// How to see whether it is well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healthcheck: Option<Healthcheck>,
-    /// What runs a command given as one string.
-    #[serde(default, deserialize_with = "words", skip_serializing_if = "Option::is_none")]
-    pub shell: Option<Vec<String>>,
-    /// Instructions for images built on top.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub on_build: Vec<String>,
-    /// Whether `cmd` is one escaped command line (Windows).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub args_escaped: bool,
-    /// Everything else.
-    #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-/// How to see whether a container is well. Durations are in nanoseconds; 0 inherits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Healthcheck {
-    /// `[]` inherits, `["NONE"]` disables, else `CMD` and arguments or `CMD-SHELL` and a command.
-    #[serde(
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub test: Vec<String>,
-    /// Between two checks.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub interval: i64,
-    /// For one check.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub timeout: i64,
-    /// During which failures do not count.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub start_period: i64,
-    /// Between two checks in that period.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub start_interval: i64,
-    /// How many failures in a row make it unhealthy; 0 inherits.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub retries: i64,
-}
-
 impl ImageConfig {
     /// A configuration for this machine with no layers yet.
     #[must_use]
@@ -255,6 +142,14 @@ impl ImageConfig {
         Ok(config)
     }
 
+    /// Fills in this machine where it does not say what it runs on.
+    pub(crate) fn complete(&mut self) {
+        let host = Platform::host();
+        if self.os.is_empty() && self.architecture.is_empty() {
+            (self.os, self.architecture) = (host.os, host.architecture);
+        }
+    }
+
     /// What it runs on.
     #[must_use]
     pub fn platform(&self) -> Platform {
@@ -274,11 +169,6 @@ impl ImageConfig {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes by reference")]
-const fn is_zero(number: &i64) -> bool {
-    *number == 0
-}
-
 /// `null` is what Go writes for an empty slice or map.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -288,23 +178,54 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Words, or one text that is a single word (old images).
-fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Words {
-        Many(Vec<String>),
-        One(String),
-    }
-    Ok(Option::deserialize(deserializer)?.map(|words| match words {
-        Words::Many(words) => words,
-        Words::One(word) => vec![word],
-    }))
-}
-
 /// Reads bytes that nobody vouches for: whatever they are, the answer is a value or an error.
 pub fn fuzz(bytes: &[u8]) {
     if let Ok(config) = ImageConfig::parse(bytes) {
         drop(config.chain_ids());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCKER: &str = r#"{"architecture":"amd64","os":"linux","created":"2024-05-01T10:00:00.5+02:00",
+        "container_config":{"Hostname":"x"},"variant":"v1","docker_version":"28.2.2",
+        "config":{"Hostname":"x","Env":null,"Cmd":["sh"],"Entrypoint":"one word","ExposedPorts":{"80/tcp":null},
+            "Volumes":null,"Labels":null,"OnBuild":null,"Healthcheck":{"Test":["NONE"],"Interval":3}},
+        "history":[{"created":"2024-05-01T08:00:00Z","empty_layer":true}],
+        "rootfs":{"type":"layers","diff_ids":null}}"#;
+
+    #[test]
+    fn what_docker_writes_is_read_and_what_is_not_known_is_kept() {
+        let config = ImageConfig::parse(DOCKER.as_bytes()).unwrap();
+        assert_eq!(config.created.unwrap().to_string(), "2024-05-01T08:00:00.5Z");
+        assert_eq!(
+            config.config.entrypoint.as_deref(),
+            Some(&["one word".to_owned()][..])
+        );
+        assert!(config.config.exposed_ports.contains_key("80/tcp"));
+        assert_eq!(config.config.healthcheck.as_ref().unwrap().interval, 3);
+        let again = serde_json::to_value(&config).unwrap();
+        assert_eq!(again["container_config"]["Hostname"], "x");
+        assert_eq!(again["config"]["Hostname"], "x");
+        assert_eq!(ImageConfig::parse(again.to_string().as_bytes()).unwrap(), config);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_said_so() {
+        let check = |text: &str, why: &str| {
+            let error = ImageConfig::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        check("", "EOF");
+        check("[]", "invalid");
+        check(r#"{"rootfs":{"type":"magic"}}"#, "unknown rootfs type \"magic\"");
+        check(
+            r#"{"rootfs":{"diff_ids":["x"]}}"#,
+            "invalid checksum digest format",
+        );
+        check(r#"{"history":[{}]}"#, "too many non-empty layers");
+        check(&" ".repeat(MAX_CONFIG + 1), "larger than");
     }
 }

@@ -73,9 +73,13 @@ impl Content {
     }
 
     /// Makes a complete file of an [`Ingest`] the blob `digest`. The caller has hashed it, and
-    /// holds the claim on the blob.
+    /// holds the claim on the blob. (The file keeps its first name while the ingest lasts: one file
+    /// may be several layers of an image.)
     pub(crate) fn adopt(&self, file: &Path, digest: &Digest) -> io::Result<()> {
-        fs::rename(file, self.path(digest))
+        match fs::hard_link(file, self.path(digest)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
     }
 
     /// Opens a blob.

@@ -1,9 +1,7 @@
 //! What all handles to one node's images share: the table, the rows, the two directories.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -13,16 +11,12 @@ use jiff::Timestamp;
 use store::Durability;
 
 use crate::claims::{self, Claims};
-use crate::content::{Content, Ingest};
+use crate::content::Content;
 use crate::lease::Names;
-use crate::rows::{ImageRow, LayerRow, Rows, TagRow};
+use crate::rows::{ImageRow, Rows, TagRow};
 use crate::snapshots::Snapshots;
 use crate::table::Table;
-use crate::worker::{self, Job, LayerReport, Stream};
-use crate::{Descriptor, Digest, Error, Image, ImageConfig, Lease, Limits, Reference, Rootfs, Workers};
-
-/// What an overlay mount takes, less what containers may add (Docker's own limit).
-const MAX_LAYERS: usize = 125;
+use crate::{Digest, Error, Image, ImageConfig, Lease, Limits, Reference, Rootfs, Workers};
 
 pub(crate) struct Inner {
     pub(crate) rows: Rows,
@@ -36,19 +30,6 @@ pub(crate) struct Inner {
     pub(crate) leases: Names,
     pub(crate) pruning: AtomicBool,
     pub(crate) serial: AtomicU64,
-}
-
-/// A layer whose directory is filled, not yet in the table.
-#[derive(Debug)]
-pub(crate) struct Made {
-    pub(crate) number: u64,
-    pub(crate) diff_id: Digest,
-    pub(crate) parent: Option<Digest>,
-    pub(crate) size: u64,
-    /// Its bytes: what they are called, where they were written, and what keeps them there.
-    pub(crate) blob: Descriptor,
-    pub(crate) file: PathBuf,
-    pub(crate) place: Option<Ingest>,
 }
 
 impl Inner {
@@ -82,6 +63,11 @@ impl Inner {
         let id = Digest::of(&bytes);
         let _claim = self.claims.take([claims::image(&id)]);
         if lease.add(&id).is_ok() {
+            // Whoever is making it may still fail; this caller relies on it all the same.
+            if self.write().settle(&id) {
+                lease.begin()?;
+                self.adopt_image(&id)?;
+            }
             return self
                 .read()
                 .image(&id)
@@ -93,7 +79,11 @@ impl Inner {
         let image = image(&self.read(), id, config, bytes, &row)
             .ok_or_else(|| Error::Config("a layer of it is missing".to_owned()))?;
         self.rows.put(&id, &row, Durability::Relaxed)?;
-        self.write().add_image(image);
+        {
+            let mut table = self.write();
+            table.add_image(image);
+            table.set_pending(id);
+        }
         lease.made(id);
         lease.add(&id)?;
         self.read()
@@ -111,13 +101,15 @@ impl Inner {
         check_tag(reference)?;
         let _claim = self.claims.take([claims::tag(reference), claims::image(&id)]);
         let previous = self.read().tagged(reference);
-        if previous != Some(id) {
-            let now = self.now();
-            let row = TagRow::new(id, now).under(lease.begin()?, previous);
-            self.rows.put(reference, &row, Durability::Relaxed)?;
-            self.write().set_tag(reference, Some((id, now)));
-            lease.tagged(reference, id, previous);
-        }
+        let now = self.now();
+        let row = TagRow::new(id, now).under(lease.begin()?, previous);
+        self.rows.put(reference, &row, Durability::Relaxed)?;
+        let set = {
+            let mut table = self.write();
+            table.set_tag(reference, Some((id, now)));
+            table.tag(reference)
+        };
+        lease.tagged(reference, set, previous);
         Ok(previous)
     }
 
@@ -147,136 +139,26 @@ impl Inner {
         sync().map_err(Error::io("make content durable"))
     }
 
-    /// The directories of a chain, and a writable one on top.
+    /// The directories of a chain, with a writable one and the init layer on top if there is one.
     pub(crate) fn rootfs(&self, table: &Table, top: Option<Digest>, upper: Option<u64>) -> Rootfs {
-        let numbers = table.numbers(top);
-        let needed = if upper.is_some() { 1 } else { 2 };
-        let mut lower: Vec<_> = numbers.iter().map(|number| self.snapshots.fs(*number)).collect();
-        lower.extend(
-            self.snapshots
-                .empty()
-                .into_iter()
-                .take(needed.max(numbers.len()) - numbers.len()),
-        );
+        let layers = table.numbers(top);
+        let init = match top {
+            Some(top) => table
+                .layer(&top)
+                .and_then(|row| row.init)
+                .map(|number| self.snapshots.fs(number)),
+            None => Some(self.snapshots.init()),
+        };
+        let init = init.filter(|_| upper.is_some());
+        let layers = layers.iter().map(|number| self.snapshots.fs(*number));
+        let mut lower: Vec<_> = init.into_iter().chain(layers).collect();
+        let needed = if upper.is_some() { 1_usize } else { 2 };
+        let missing = needed.saturating_sub(lower.len());
+        lower.extend(self.snapshots.empty().into_iter().take(missing));
         Rootfs {
             lower,
             upper: upper.map(|number| self.snapshots.fs(number)),
             work: upper.map(|number| self.snapshots.work(number)),
-        }
-    }
-
-    /// Unpacks the layer in `file` upon `parent`. Whatever goes wrong, nothing stays.
-    pub(crate) fn unpack_layer(
-        &self,
-        parent: Option<Digest>,
-        file: PathBuf,
-        place: Option<Ingest>,
-    ) -> Result<Made, Error> {
-        let stream = File::open(&file).map_err(Error::io("open a layer"))?;
-        let like = parent.and_then(|parent| self.read().layer(&parent).map(|row| row.number));
-        let number = self
-            .snapshots
-            .make(like, false)
-            .map_err(Error::io("make a snapshot"))?;
-        let report = self.fill(number, &stream);
-        let LayerReport {
-            blob,
-            blob_size,
-            media_type,
-            diff_id,
-            totals,
-        } = report.inspect_err(|_| self.discard_directory(number))?;
-        Ok(Made {
-            number,
-            diff_id,
-            parent,
-            size: totals.bytes,
-            blob: Descriptor::new(&media_type, blob, blob_size),
-            file,
-            place,
-        })
-    }
-
-    fn fill(&self, number: u64, stream: &File) -> Result<LayerReport, Error> {
-        let directory = self
-            .snapshots
-            .open_fs(number)
-            .map_err(Error::io("open a snapshot"))?;
-        let job = Job::Layer { limits: self.limits };
-        worker::run(&*self.workers, &job, Stream::File(stream), directory.as_fd())
-    }
-
-    /// Puts a layer into store, row and table, held by the lease. If somebody has made the same
-    /// one meanwhile, that one is held and this one goes. The caller holds the layer's claim.
-    pub(crate) fn insert_layer(&self, lease: &Lease, made: Made) -> Result<Digest, Error> {
-        let chain = Digest::chain(made.parent, made.diff_id);
-        if lease.hold_layer(chain) {
-            self.discard_directory(made.number);
-            return Ok(chain);
-        }
-        let number = made.number;
-        let inserted = self.insert_new(lease, made);
-        inserted.inspect_err(|_| self.discard_directory(number))?;
-        Ok(chain)
-    }
-
-    fn insert_new(&self, lease: &Lease, made: Made) -> Result<(), Error> {
-        lease.begin()?;
-        let _blob = self.claims.take([claims::blob(&made.blob.digest)]);
-        self.content
-            .adopt(&made.file, &made.blob.digest)
-            .map_err(Error::io("keep a blob"))?;
-        let mut row = LayerRow::new(made.number, made.diff_id, made.parent, made.size);
-        row.blob = Some(made.blob);
-        let chain = row.chain();
-        self.rows.put(&chain, &row, Durability::Relaxed)?;
-        self.write().add_layer(row);
-        lease.hold_layer(chain);
-        drop(made.place);
-        Ok(())
-    }
-
-    /// Checks that a chain of so many layers can be mounted.
-    pub(crate) const fn check_depth(layers: usize) -> Result<(), Error> {
-        if layers > MAX_LAYERS {
-            Err(Error::TooManyLayers)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Deletes what layers that left the table have had: rows, directories, blobs.
-    pub(crate) fn discard(&self, layers: &[LayerRow]) {
-        for layer in layers {
-            if let Err(error) = self.discard_layer(layer) {
-                // Nothing refers to it any more; the next start clears it.
-                tracing::warn!(number = layer.number, %error, "a layer is left behind");
-            }
-        }
-    }
-
-    fn discard_layer(&self, layer: &LayerRow) -> Result<(), Error> {
-        let chain = layer.chain();
-        let claim = self.claims.take([claims::layer(&chain)]);
-        // Somebody may have made the same layer again since.
-        if self.read().layer(&chain).is_none() {
-            self.rows.delete::<LayerRow>(&chain, Durability::Relaxed)?;
-        }
-        drop(claim);
-        self.discard_directory(layer.number);
-        let Some(blob) = &layer.blob else { return Ok(()) };
-        let _claim = self.claims.take([claims::blob(&blob.digest)]);
-        if !self.read().has_blob(&blob.digest) {
-            self.content
-                .remove(&blob.digest)
-                .map_err(Error::io("delete a blob"))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn discard_directory(&self, number: u64) {
-        if let Err(error) = self.snapshots.discard(number) {
-            tracing::warn!(number, %error, "a snapshot is left behind");
         }
     }
 }

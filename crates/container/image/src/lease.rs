@@ -8,6 +8,7 @@ use store::Durability;
 use crate::claims;
 use crate::inner::Inner;
 use crate::rows::{self, ImageRow, LeaseId, LeaseRow, TagRow};
+use crate::table::Tag;
 use crate::{Digest, Error, Reference};
 
 /// A hold on what is being made or used; see [`crate::Images::lease`].
@@ -29,8 +30,8 @@ struct State {
     images: Vec<Digest>,
     /// What was made, in order.
     made: Vec<Digest>,
-    /// Tags that were set: which, to what, and what they named before.
-    tags: Vec<(Reference, Digest, Option<Digest>)>,
+    /// Tags that were set: which, how, and what they named before.
+    tags: Vec<(Reference, Option<Tag>, Option<Digest>)>,
 }
 
 impl std::fmt::Debug for Lease {
@@ -91,7 +92,11 @@ impl Lease {
             .delete::<LeaseRow>(&self.name, Durability::Durable)?;
         let mut state = self.lock();
         state.id = None;
-        (state.made, state.tags) = (Vec::new(), Vec::new());
+        state.tags.clear();
+        let mut table = self.inner.write();
+        for id in state.made.drain(..) {
+            table.settle(&id);
+        }
         Ok(())
     }
 
@@ -127,8 +132,8 @@ impl Lease {
     }
 
     /// Notes that a tag was set under the lease.
-    pub(crate) fn tagged(&self, reference: &Reference, id: Digest, previous: Option<Digest>) {
-        self.lock().tags.push((reference.clone(), id, previous));
+    pub(crate) fn tagged(&self, reference: &Reference, set: Option<Tag>, previous: Option<Digest>) {
+        self.lock().tags.push((reference.clone(), set, previous));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -137,11 +142,12 @@ impl Lease {
 
     /// Takes back what was made, the last first.
     fn undo(&self, state: &State) -> Result<(), Error> {
-        for (reference, id, previous) in state.tags.iter().rev() {
-            self.undo_tag(reference, *id, *previous)?;
+        for (reference, set, previous) in state.tags.iter().rev() {
+            self.undo_tag(reference, *set, *previous)?;
         }
         for id in state.made.iter().rev() {
-            self.undo_image(id)?;
+            let own = state.images.iter().filter(|held| *held == id).count();
+            self.undo_image(id, own)?;
         }
         if state.id.is_some() {
             self.inner
@@ -151,10 +157,15 @@ impl Lease {
         Ok(())
     }
 
-    fn undo_tag(&self, reference: &Reference, id: Digest, previous: Option<Digest>) -> Result<(), Error> {
+    fn undo_tag(
+        &self,
+        reference: &Reference,
+        set: Option<Tag>,
+        previous: Option<Digest>,
+    ) -> Result<(), Error> {
         let _claim = self.inner.claims.take([claims::tag(reference)]);
-        // Somebody else may have moved it on since.
-        if self.inner.read().tagged(reference) != Some(id) {
+        // Somebody else may have set it since, be it to the same image.
+        if self.inner.read().tag(reference) != set {
             return Ok(());
         }
         let given = previous.map(|previous| (previous, self.inner.now()));
@@ -170,10 +181,14 @@ impl Lease {
         Ok(())
     }
 
-    fn undo_image(&self, id: &Digest) -> Result<(), Error> {
+    /// `own`: how often this lease itself holds it.
+    fn undo_image(&self, id: &Digest, own: usize) -> Result<(), Error> {
         let _claim = self.inner.claims.take([claims::image(id)]);
-        // Somebody else has come to rely on it: it stays, and is theirs.
-        if self.inner.read().holds(id) > 0 {
+        // Somebody else has made the same one, or has come to rely on it: it stays, and is theirs.
+        if !self.inner.write().settle(id) {
+            return Ok(());
+        }
+        if self.inner.read().holds(id) > own {
             return self.inner.adopt_image(id);
         }
         self.inner.rows.delete::<ImageRow>(id, Durability::Relaxed)?;

@@ -16,13 +16,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// What no honest image reaches: 256 GiB, 8 million entries, 512 directories deep, 1 MiB of
+    /// What no honest image reaches: 256 GiB, 8 million entries, 256 directories deep, 1 MiB of
     /// attributes for one file.
     fn default() -> Self {
         Self {
             bytes: 256 << 30,
             entries: 8 << 20,
-            depth: 512,
+            depth: 256,
             extension: 1 << 20,
         }
     }

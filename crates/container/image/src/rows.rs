@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{Durability, Expect, Key, KeyRange, Op, RangeRequest, Store, Write};
+use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
 use crate::{Descriptor, Digest, Error, Reference};
 
@@ -69,6 +69,9 @@ pub(crate) struct LayerRow {
     /// Bytes of its files.
     pub(crate) size: u64,
     pub(crate) blob: Option<Descriptor>,
+    /// The directory of the init layer upon it, once a container was made of it.
+    #[serde(default)]
+    pub(crate) init: Option<u64>,
 }
 
 /// `/snapshots/owner/OWNER`.
@@ -121,6 +124,7 @@ impl LayerRow {
             parent,
             size,
             blob: None,
+            init: None,
         }
     }
 
@@ -185,6 +189,16 @@ impl Rows {
 
     /// Writes a row; answers its revision.
     pub(crate) fn put<R: Row>(&self, name: &R::Name, row: &R, durability: Durability) -> Result<u64, Error> {
+        Ok(self.begin_put(name, row, durability)?.wait()?.revision.0)
+    }
+
+    /// As [`Self::put`], with the waiting left to the caller, who has other things to do meanwhile.
+    pub(crate) fn begin_put<R: Row>(
+        &self,
+        name: &R::Name,
+        row: &R,
+        durability: Durability,
+    ) -> Result<Pending<Written>, Error> {
         let key = R::key(name);
         let value = serde_json::to_vec(row).map_err(|source| Error::Row {
             key: name.to_string(),
@@ -196,17 +210,22 @@ impl Rows {
             expect: Expect::Any,
             lease: None,
         };
-        Ok(self.0.write(Write { op, durability }).wait()?.revision.0)
+        Ok(self.0.write(Write { op, durability }))
     }
 
     /// Deletes a row. There being none is no error.
     pub(crate) fn delete<R: Row>(&self, name: &R::Name, durability: Durability) -> Result<(), Error> {
+        self.begin_delete::<R>(name, durability).wait()?;
+        Ok(())
+    }
+
+    /// As [`Self::delete`], with the waiting left to the caller.
+    pub(crate) fn begin_delete<R: Row>(&self, name: &R::Name, durability: Durability) -> Pending<Written> {
         let op = Op::Delete {
             key: R::key(name),
             expect: Expect::Any,
         };
-        self.0.write(Write { op, durability }).wait()?;
-        Ok(())
+        self.0.write(Write { op, durability })
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::init;
 use crate::trash::Trash;
 
 /// The directory of all snapshots.
@@ -27,6 +28,8 @@ const PRIVATE: u32 = 0o700;
 /// Names in the directory that are no numbers.
 const TRASH: &str = "trash";
 const EMPTY: [&str; 2] = ["empty", "void"];
+/// The init layer upon nothing.
+const INIT: &str = "init";
 
 impl Snapshots {
     /// Opens or makes the directory; what `keep` does not let stay goes.
@@ -35,21 +38,17 @@ impl Snapshots {
             fs::create_dir_all(root.join(empty))?;
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(PRIVATE))?;
+        make_init(&root.join(INIT))?;
+        fs::create_dir_all(root.join(TRASH))?;
+        let (there, leaving) = (numbers(&root)?, numbers(&root.join(TRASH))?);
+        let next = there
+            .iter()
+            .chain(&leaving)
+            .max()
+            .map_or(1, |last| last.saturating_add(1));
         let trash = Trash::open(root.join(TRASH))?;
-        let mut next = 1;
-        for entry in fs::read_dir(&root)? {
-            let entry = entry?;
-            let Some(number) = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<u64>().ok())
-            else {
-                continue;
-            };
-            next = next.max(number.saturating_add(1));
-            if !keep(number) {
-                trash.take(&entry.path(), &number.to_string())?;
-            }
+        for number in there.into_iter().filter(|number| !keep(*number)) {
+            trash.take(&root.join(number.to_string()), &number.to_string())?;
         }
         Ok(Self {
             root,
@@ -68,6 +67,11 @@ impl Snapshots {
         EMPTY.map(|name| self.root.join(name))
     }
 
+    /// The init layer of containers without an image, or with one that has no layers.
+    pub(crate) fn init(&self) -> PathBuf {
+        self.root.join(INIT)
+    }
+
     pub(crate) fn fs(&self, number: u64) -> PathBuf {
         self.root.join(format!("{number}/fs"))
     }
@@ -76,10 +80,14 @@ impl Snapshots {
         self.root.join(format!("{number}/work"))
     }
 
+    /// A number that no snapshot has had.
+    pub(crate) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Makes a new snapshot's directories. Its root looks as that of the snapshot `like`, since
     /// overlay shows the topmost one.
-    pub(crate) fn make(&self, like: Option<u64>, writable: bool) -> io::Result<u64> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn make(&self, number: u64, like: Option<u64>, writable: bool) -> io::Result<()> {
         let fs = self.fs(number);
         fs::create_dir(self.root.join(number.to_string()))?;
         fs::create_dir(&fs)?;
@@ -91,7 +99,7 @@ impl Snapshots {
         if writable {
             fs::create_dir(self.work(number))?;
         }
-        Ok(number)
+        Ok(())
     }
 
     fn looks(&self, number: u64) -> io::Result<(u32, u32, u32)> {
@@ -114,6 +122,27 @@ impl Snapshots {
         self.trash
             .take(&self.root.join(number.to_string()), &number.to_string())
     }
+}
+
+/// What is there stays untouched: containers may be running upon it.
+fn make_init(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let opened = File::open(path)?;
+    if init::is_filled(opened.as_fd())? {
+        return Ok(());
+    }
+    Ok(init::fill(opened.as_fd())?)
+}
+
+/// The numbers that names in a directory begin with.
+fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        let digits = name.to_str().and_then(|name| name.split('-').next());
+        numbers.extend(digits.and_then(|digits| digits.parse::<u64>().ok()));
+    }
+    Ok(numbers)
 }
 
 /// Whether a snapshot's directory is there.

@@ -65,7 +65,12 @@ impl Drop for Trash {
     }
 }
 
+/// The least favourable "nice" value: whoever starts a container meanwhile comes first.
+const PRIORITY: i32 = 19;
+
 fn empty_whenever(directory: &Path, woken: &Receiver<()>) {
+    // On Linux a thread has a priority of its own (setpriority(2), "C library/kernel differences").
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), PRIORITY);
     while woken.recv().is_ok() {
         if let Err(error) = empty(directory) {
             tracing::warn!(directory = %directory.display(), %error, "the trash cannot be read");

@@ -3,6 +3,7 @@
 //! A path is resolved by the kernel with the tree's root as its root (openat2(2)); what is then
 //! done is done to the last component alone, in its parent, and never through a symbolic link.
 
+use std::collections::HashSet;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -145,31 +146,45 @@ fn remove_level(
         Err(Errno::NOENT) => return Ok(()),
         other => return other,
     }
+    remove_directory(directory, name, levels, deep)
+}
+
+fn remove_directory(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    levels: usize,
+    deep: &mut Deep<'_>,
+) -> Result<(), Errno> {
     let inner = enter(directory, name)?;
-    for child in children(&inner)? {
-        if levels == 0 && kind_of(&inner, &child)? == Some(FileType::Directory) {
-            deep(inner.as_fd(), &child)?;
-        } else {
-            remove_level(inner.as_fd(), &child, levels.saturating_sub(1), deep)?;
+    for (child, kind) in children(&inner)? {
+        match kind {
+            FileType::Directory if levels == 0 => deep(inner.as_fd(), &child)?,
+            FileType::Directory => remove_directory(inner.as_fd(), &child, levels - 1, deep)?,
+            _ => unlinkat(&inner, &child, AtFlags::empty())?,
         }
     }
     unlinkat(directory, name, AtFlags::REMOVEDIR)
 }
 
-fn kind_of(directory: &OwnedFd, name: &CStr) -> Result<Option<FileType>, Errno> {
-    Ok(look(directory, name.to_bytes())?.as_ref().map(kind))
-}
-
-/// As [`names`], in the directory's own order: what is removed needs no other.
-fn children(directory: &OwnedFd) -> Result<Vec<CString>, Errno> {
+/// Names and kinds, in the directory's own order.
+fn children(directory: &OwnedFd) -> Result<Vec<(CString, FileType)>, Errno> {
     let mut buffer = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
     let mut names = Vec::new();
     while let Some(entry) = entries.next() {
-        let name = entry?.file_name().to_owned();
-        if !matches!(name.as_bytes(), b"." | b"..") {
-            names.push(name);
+        let entry = entry?;
+        let name = entry.file_name().to_owned();
+        if matches!(name.as_bytes(), b"." | b"..") {
+            continue;
         }
+        let kind = match entry.file_type() {
+            // Not every file system says it here.
+            FileType::Unknown => {
+                look(directory, name.to_bytes())?.map_or(FileType::Unknown, |stat| kind(&stat))
+            }
+            known => known,
+        };
+        names.push((name, kind));
     }
     Ok(names)
 }
@@ -216,24 +231,40 @@ pub(crate) fn is_opaque(directory: impl AsFd) -> Result<bool, Errno> {
     Ok(attribute(directory, OPAQUE)?.as_deref() == Some(b"y"))
 }
 
-/// Bytes of the files below an open directory; hard links count once.
+/// How deep a tree is walked. A walk holds a descriptor and a frame of the stack for each level,
+/// and what goes deeper was made to be a trap: its paths are too long for most programs.
+pub(crate) const MAX_DEPTH: usize = 256;
+
+/// Bytes of the files below an open directory; hard links count once, and what is deeper than
+/// [`MAX_DEPTH`] does not.
 pub(crate) fn size(directory: &OwnedFd) -> io::Result<u64> {
-    let mut seen = std::collections::HashSet::new();
-    let mut total = 0;
-    let mut pending = vec![enter(directory, c".")?];
-    while let Some(directory) = pending.pop() {
-        for name in children(&directory)? {
-            let Some(stat) = look(&directory, name.to_bytes())? else {
+    let mut sizes = Sizes::default();
+    sizes.add(directory, MAX_DEPTH)?;
+    Ok(sizes.total)
+}
+
+#[derive(Default)]
+struct Sizes {
+    total: u64,
+    /// Files with several names.
+    seen: HashSet<(u64, u64)>,
+}
+
+impl Sizes {
+    fn add(&mut self, directory: &OwnedFd, levels: usize) -> Result<(), Errno> {
+        for (name, _) in children(directory)? {
+            let Some(stat) = look(directory, name.to_bytes())? else {
                 continue;
             };
             match kind(&stat) {
-                FileType::Directory => pending.push(enter(&directory, &*name)?),
-                _ if stat.st_nlink > 1 && !seen.insert((stat.st_dev, stat.st_ino)) => {}
-                _ => total += u64::try_from(stat.st_size).unwrap_or(0),
+                FileType::Directory if levels > 0 => self.add(&enter(directory, &*name)?, levels - 1)?,
+                FileType::Directory => {}
+                _ if stat.st_nlink > 1 && !self.seen.insert((stat.st_dev, stat.st_ino)) => {}
+                _ => self.total += u64::try_from(stat.st_size).unwrap_or(0),
             }
         }
+        Ok(())
     }
-    Ok(total)
 }
 
 /// What an open file is.

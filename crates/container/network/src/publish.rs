@@ -3,9 +3,6 @@
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::io::Errno;
-use sys::netlink::{Family, Netlink};
-
 use crate::attach::ports_key;
 use crate::networks::State;
 use crate::ports::{self, ANY4, Published};
@@ -13,6 +10,7 @@ use crate::proxy::Proxy;
 use crate::row::SandboxRow;
 use crate::wire::attribute::Messages;
 use crate::{Error, PortBinding, Protocol};
+use rustix::io::Errno;
 
 /// Sockets that are held under one name; the supervisor takes 128 at once.
 const PART: usize = 100;
@@ -196,7 +194,7 @@ pub(crate) fn release(state: &State, row: &SandboxRow) {
 
 /// Forgets UDP conversations with these ports: they would go on as they began, past a port that
 /// was published since, or towards a container that has gone.
-pub(crate) fn forget(published: &[Published]) {
+pub(crate) fn forget(state: &State, published: &[Published]) {
     let mut messages = Messages::new();
     for port in published
         .iter()
@@ -207,7 +205,9 @@ pub(crate) fn forget(published: &[Published]) {
     if messages.is_empty() {
         return;
     }
-    let forgotten = Netlink::open(Family::Netfilter).and_then(|mut netlink| netlink.request(&mut messages.0));
+    let forgotten = state
+        .table
+        .with_socket(|netlink| netlink.request(&mut messages.0));
     // None were remembered.
     if let Err(error) = crate::links::gone_is_fine(forgotten) {
         tracing::debug!(%error, "old conversations with a UDP port may go on");

@@ -1,3 +1,39 @@
 //! Dockerfile to image.
+//!
+//! A build goes through separate pieces so that BuildKit's protocol becomes one more door and not
+//! a second builder: [`dockerfile`] makes a typed file of text, `stages` decides which of its
+//! stages are needed, `driver` walks them against a content-addressed cache and asks an
+//! executor to carry out what the cache does not have. A door supplies a
+//! [`BuildContext`] and a progress sink and nothing else.
+//!
+//! The pieces that decide (`dockerfile`, `dockerignore`, `stages`, `arguments`, `config`, `key`)
+//! have no I/O.
 
 #![forbid(unsafe_code)]
+
+pub mod dockerfile;
+pub mod dockerignore;
+
+mod arguments;
+mod builder;
+mod cache;
+mod changes;
+mod config;
+mod context;
+mod copy;
+mod driver;
+mod executor;
+mod glob;
+mod golang;
+mod node;
+mod output;
+mod perform;
+mod request;
+mod stages;
+mod tree;
+
+pub use builder::{Builder, CacheRecord, Pruned};
+pub use changes::apply_changes;
+pub use request::{
+    BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
+};

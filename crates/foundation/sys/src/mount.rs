@@ -79,10 +79,16 @@ fn by_steps(overlay: &Overlay<'_>) -> io::Result<OwnedFd> {
     Ok(raw::fsmount(fs.as_fd(), 0)?)
 }
 
-/// The old way: mount(2) takes one string of options and a place. The place is in a mount
-/// namespace that only one thread ever sees, and the names are relative to what all the
-/// directories have in common, because the string is a page at most.
-fn by_string(overlay: &Overlay<'_>) -> io::Result<OwnedFd> {
+/// As [`overlay`], which calls it where the kernel is older than 6.8. (Public because that way
+/// must be tested on newer ones too.)
+///
+/// mount(2) takes one string of options and a place. The place is in a mount namespace that only
+/// one thread ever sees, and the names are relative to what all the directories have in common,
+/// because the string is a page at most.
+///
+/// # Errors
+/// As mount(2); ENAMETOOLONG when a page does not hold the names.
+pub fn by_string(overlay: &Overlay<'_>) -> io::Result<OwnedFd> {
     let base = common(overlay);
     let options = options(overlay, &base)?;
     let mounted = std::thread::scope(|scope| scope.spawn(|| mount_apart(&base, &options)).join());

@@ -1,3 +1,30 @@
 //! The composition root: from a configuration to a running node.
+//!
+//! [`run`] opens every room in the order in which one needs the other and closes them in reverse; it
+//! is the one place that knows them all. What is beside it is what belongs to the process rather than
+//! to a room: the configuration, the directories and their locks, the log, the stages of a start, and
+//! the control socket over which the command line talks to the daemon.
 
 #![forbid(unsafe_code)]
+
+mod cgroup;
+mod config;
+pub mod control;
+mod directory;
+mod docker;
+mod listen;
+mod log;
+mod node;
+mod stages;
+
+pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
+pub use config::{Config, InstanceName, InvalidName, Paths};
+pub use directory::{Held, command_of};
+pub use log::{Rotating, parts as log_parts};
+pub use node::{Error, run};
+pub use stages::{Layer as StageLayer, Stage, Stages};
+#[doc(hidden)]
+pub use tracing;
+
+/// The version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,6 +3,8 @@
 //! Trees are reached by descriptor; every path is resolved by the kernel with the tree as root.
 
 mod fault;
+mod judge;
+mod make;
 mod pack;
 mod tar;
 mod unpack;
@@ -22,14 +24,14 @@ pub(crate) use tar::{Entry, Kind, Reader, Writer};
 use crate::compression::Decoder;
 use crate::{Error, Limits, tree};
 
-/// How [`pack`] writes a tree.
+/// How [`pack()`] writes a tree.
 #[derive(Clone, Copy, Default)]
 pub struct Pack<'a> {
     /// The name of the packed file in the archive instead of its own (`docker cp` to another name).
     pub rebase: Option<&'a str>,
     /// Only what lies in the directory, not the directory itself (`docker export`, `COPY dir`).
     pub contents: bool,
-    /// What is left out: paths relative to the packed directory.
+    /// What is left out, with all that is in it: paths relative to the packed directory.
     pub exclude: Option<&'a dyn Fn(&Path) -> bool>,
     /// Owner of every entry.
     pub owner: Option<(u32, u32)>,
@@ -37,7 +39,7 @@ pub struct Pack<'a> {
     pub follow: bool,
 }
 
-/// How [`unpack`] fills a tree.
+/// How [`unpack()`] fills a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unpack {
     /// Refuse to replace a directory by something else, or something else by a directory.

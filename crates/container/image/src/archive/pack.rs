@@ -18,9 +18,6 @@ use crate::tree;
 
 use std::os::unix::ffi::OsStrExt;
 
-/// Trees that are deeper are refused: their paths are longer than any system call takes.
-const MAX_DEPTH: usize = 2048;
-
 /// Attributes that go along. The rest is the kernel's or overlay's bookkeeping on this host.
 const CARRIED: &[&str] = &["security.capability", "user."];
 
@@ -123,7 +120,7 @@ impl<'a, W: Write> Packer<'a, W> {
 
     fn directory(&mut self, place: Place<'_>, stat: &Stat, depth: usize) -> Result<(), Fault> {
         let at = at(place.entry_name);
-        if depth > MAX_DEPTH {
+        if depth > tree::MAX_DEPTH {
             return Err(Fault::entry(place.entry_name, Why::Depth));
         }
         let directory = tree::enter(place.directory, place.name).map_err(&at)?;

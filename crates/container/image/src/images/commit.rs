@@ -9,7 +9,8 @@ use store::Durability;
 use super::{Commit, CommitLayer, Image, Images};
 use crate::archive::{self, Totals};
 use crate::content::Ingest;
-use crate::inner::{Inner, Made};
+use crate::inner::Inner;
+use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, claims, media_type};
 
@@ -173,6 +174,7 @@ fn child(
     config.history = parent
         .map(|parent| parent.config.history.clone())
         .unwrap_or_default();
+    config.complete();
     config.rootfs.diff_ids.extend(layer);
     config.created = config.created.or(Some(now));
     step.created = step.created.or(config.created);

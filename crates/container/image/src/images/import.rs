@@ -26,6 +26,7 @@ impl Images {
         drop(claim);
         let mut config = import.config;
         config.created = config.created.or_else(|| Some(inner.now()));
+        config.complete();
         config.comment.clone_from(&import.message);
         config.rootfs = RootFs {
             diff_ids: vec![diff_id],

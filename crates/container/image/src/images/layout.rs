@@ -1,18 +1,14 @@
 //! What an archive of images says is in it: the manifest of `docker save`, old and new, or the
 //! index of an OCI layout (image-spec image-layout.md). Both come out as a list of [`Plan`]s.
-//! Files are found by their names in the archive; links are followed inside it.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::content::Ingest;
-use crate::worker::{Part, PartKind};
+use super::files::Files;
+
 use crate::{Descriptor, Digest, Error, ImageConfig, Index, Manifest, Platform, Reference, media_type};
 
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -23,18 +19,8 @@ pub(super) const REPOSITORIES: &str = "repositories";
 pub(super) const IMAGE_NAME: &str = "io.containerd.image.name";
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// The largest document that is read into memory.
-const MAX_DOCUMENT: u64 = 4 << 20;
-const MAX_LINKS: usize = 40;
 /// An index may name indexes, which may name others.
 const MAX_INDEXES: usize = 4;
-
-/// The files of an archive, by their names in it.
-#[derive(Debug)]
-pub(super) struct Files {
-    place: Ingest,
-    by_name: HashMap<String, PartKind>,
-}
 
 /// An image that an archive has.
 #[derive(Debug)]
@@ -69,20 +55,12 @@ pub(super) struct Saved {
 }
 
 impl Files {
-    /// Of a name that is given twice, the last one counts.
-    pub(super) fn new(place: Ingest, parts: Vec<Part>) -> Self {
-        Self {
-            place,
-            by_name: parts.into_iter().map(|part| (part.name, part.kind)).collect(),
-        }
-    }
-
     /// The images in the archive.
     pub(super) fn plans(&self) -> Result<Vec<Plan>, Error> {
-        if self.by_name.contains_key(MANIFEST) {
+        if self.has(MANIFEST) {
             return self.saved();
         }
-        if self.by_name.contains_key(INDEX) {
+        if self.has(INDEX) {
             return self.layout();
         }
         Err(Error::Archive(format!("does not contain a {MANIFEST}")))
@@ -176,50 +154,6 @@ impl Files {
         check(Some(descriptor.digest), Digest::of(&bytes))?;
         Ok(bytes)
     }
-
-    fn document(&self, name: &str) -> Result<Bytes, Error> {
-        let (path, size) = self.find(name)?;
-        if size > MAX_DOCUMENT {
-            return Err(Error::Archive(format!(
-                "{name} is larger than {MAX_DOCUMENT} bytes"
-            )));
-        }
-        let mut bytes = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes));
-        read.map_err(Error::io("read a part of an archive"))?;
-        Ok(bytes.into())
-    }
-
-    /// Where a file is now, and its size.
-    fn find(&self, name: &str) -> Result<(PathBuf, u64), Error> {
-        let missing = || Error::Archive(format!("{name} is missing"));
-        let mut wanted = normal("", name).ok_or_else(missing)?;
-        for _ in 0..MAX_LINKS {
-            wanted = match self.by_name.get(&wanted).ok_or_else(missing)? {
-                PartKind::File { number, size } => {
-                    return Ok((self.place.path().join(number.to_string()), *size));
-                }
-                PartKind::Hardlink(target) => target.clone(),
-                PartKind::Symlink(target) => normal(&wanted, target).ok_or_else(missing)?,
-            };
-        }
-        Err(missing())
-    }
-}
-
-/// A path seen from the directory of another one, without `.` and `..`; `None` if it leads out.
-fn normal(from: &str, path: &str) -> Option<String> {
-    let directory = from.rsplit_once('/').map_or("", |(directory, _)| directory);
-    let start = if path.starts_with('/') { "" } else { directory };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in start.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
 }
 
 fn plan(
@@ -303,17 +237,6 @@ fn runs_here(descriptor: &Descriptor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn links_are_followed_inside_the_archive_only() {
-        let check = |from: &str, path: &str, normal_path: Option<&str>| {
-            assert_eq!(normal(from, path).as_deref(), normal_path, "{from} {path}");
-        };
-        check("a/layer.tar", "../b/layer.tar", Some("b/layer.tar"));
-        check("a/layer.tar", "/b/./c", Some("b/c"));
-        check("", "x//y", Some("x/y"));
-        check("a/x", "../../etc/passwd", None);
-    }
 
     #[test]
     fn a_name_may_say_what_a_file_is() {

@@ -8,7 +8,8 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::layout::{Files, Plan, PlannedLayer, check};
+use super::files::Files;
+use super::layout::{Plan, PlannedLayer, check};
 use super::{Image, Images, LoadEvent, Loaded};
 use crate::inner::Inner;
 use crate::worker::{self, Job, SplitReport, Stream};
@@ -97,7 +98,7 @@ impl Images {
                 diff_id,
                 current,
                 total,
-            })
+            });
         };
         report(0);
         let made = self.inner.unpack_layer(below, layer.file, None)?;

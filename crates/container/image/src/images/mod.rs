@@ -1,12 +1,15 @@
 //! The room's door: see the crate's own comment. One file for each of the things one can ask.
 
 mod commit;
+mod conflict;
+mod files;
 mod history;
 mod import;
 mod layout;
 mod load;
 mod names;
 mod open;
+mod prune;
 mod remove;
 mod save;
 mod snapshot;

@@ -80,8 +80,10 @@ fn leases(rows: &Rows) -> Result<HashSet<LeaseId>, Error> {
 }
 
 fn directories(table: &Table) -> impl Iterator<Item = u64> {
-    let layers = table.layers().map(|row| row.number);
-    layers.chain(table.owners().map(|(_, writable)| writable.number))
+    let layers = table.layers().flat_map(|row| [Some(row.number), row.init]);
+    layers
+        .flatten()
+        .chain(table.owners().map(|(_, writable)| writable.number))
 }
 
 /// The table being filled. A row that cannot be true is taken away.
@@ -120,7 +122,9 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn layer(&mut self, row: LayerRow) -> Result<(), Error> {
+    fn layer(&mut self, mut row: LayerRow) -> Result<(), Error> {
+        // An init layer that was being made is made again.
+        row.init = row.init.filter(|number| (self.exists)(*number));
         if (self.exists)(row.number) {
             self.table.add_layer(row);
             return Ok(());
@@ -137,11 +141,11 @@ impl Loading<'_> {
                 continue;
             }
             let bytes = Bytes::from(row.config.clone());
-            let config = ImageConfig::parse(&bytes)?;
-            match inner::image(&self.table, id, config, bytes, &row) {
+            let config = ImageConfig::parse(&bytes).ok();
+            match config.and_then(|config| inner::image(&self.table, id, config, bytes, &row)) {
                 Some(image) => self.table.add_image(image),
                 // Its row stays: what exists nowhere else is not forgotten because of a disk's fault.
-                None => tracing::error!(%id, "a layer of an image is missing"),
+                None => tracing::error!(%id, "an image is damaged: a layer is missing, or its configuration"),
             }
         }
         Ok(())
@@ -176,11 +180,8 @@ impl Loading<'_> {
             if stands && (self.exists)(number) {
                 self.table.add_writable(&owner, Writable { number, top });
             } else {
-                tracing::error!(
-                    owner,
-                    number,
-                    "the directory of a snapshot, or one below it, is missing"
-                );
+                // As a rule it was being made, or given up, when the last run was cut off.
+                tracing::warn!(owner, number, "a snapshot has no directory, or none below it");
                 self.rows.delete::<OwnerRow>(&owner, Durability::Relaxed)?;
             }
         }

@@ -16,6 +16,9 @@ use crate::{Descriptor, Digest, Error, Index, Manifest, Reference, media_type};
 /// What is written for one image.
 type Chosen = BTreeMap<Digest, (Arc<Image>, BTreeSet<Reference>)>;
 
+/// An image, with the name by which it was asked for.
+type Named = (Arc<Image>, Option<Reference>);
+
 impl Images {
     /// Writes an archive that is both `docker save`'s and an OCI layout. A repository without a
     /// tag stands for all its tags.
@@ -48,7 +51,7 @@ impl Images {
     }
 
     /// What one argument of `docker save` stands for.
-    fn named(&self, text: &str) -> Result<Vec<(Arc<Image>, Option<Reference>)>, Error> {
+    fn named(&self, text: &str) -> Result<Vec<Named>, Error> {
         let by_id = |id: Option<Digest>| {
             let image = id.and_then(|id| self.get(&id));
             let image = image.ok_or_else(|| Error::NoSuchImage(text.to_owned()))?;
@@ -105,6 +108,7 @@ impl<W: Write> Archive<'_, W> {
         for (image, names) in chosen.values() {
             self.image(image, names, &mut documents)?;
         }
+        documents.forget_strangers(chosen);
         let index = Index {
             schema_version: 2,
             media_type: media_type::INDEX.to_owned(),
@@ -178,6 +182,18 @@ impl<W: Write> Archive<'_, W> {
 }
 
 impl Documents {
+    /// A parent that is not in the archive says nothing to whoever loads it.
+    fn forget_strangers(&mut self, chosen: &Chosen) {
+        let known = |parent: &String| {
+            parent
+                .parse()
+                .is_ok_and(|parent: Digest| chosen.contains_key(&parent))
+        };
+        for saved in &mut self.manifest {
+            saved.parent = saved.parent.take().filter(known);
+        }
+    }
+
     fn add(&mut self, image: &Image, names: &BTreeSet<Reference>, manifest: Descriptor, layers: Vec<String>) {
         for name in names {
             let mut named = manifest.clone();

@@ -34,16 +34,23 @@ impl Images {
         made
     }
 
+    /// The row is written while the directories are made. Should only one of the two survive a
+    /// crash, the next start takes it away.
     fn make_writable(&self, owner: &str, top: Option<Digest>) -> Result<Rootfs, Error> {
         let inner = &*self.inner;
-        let like = top.and_then(|top| inner.read().layer(&top).map(|row| row.number));
-        let number = inner
+        let init = top.map(|top| inner.init_layer(top)).transpose()?.flatten();
+        let number = inner.snapshots.number();
+        let name = owner.to_owned();
+        let row = inner
+            .rows
+            .begin_put(&name, &rows::owner(number, top), Durability::Relaxed)?;
+        let made = inner
             .snapshots
-            .make(like, true)
-            .map_err(Error::io("make a snapshot"))?;
-        let row = rows::owner(number, top);
-        if let Err(error) = inner.rows.put(&owner.to_owned(), &row, Durability::Relaxed) {
+            .make(number, init, true)
+            .map_err(Error::io("make a snapshot"));
+        if let Err(error) = made.and_then(|()| Ok(row.wait().map(drop)?)) {
             inner.discard_directory(number);
+            inner.rows.delete::<OwnerRow>(&name, Durability::Relaxed)?;
             return Err(error);
         }
         let mut table = inner.write();
@@ -95,13 +102,12 @@ impl Images {
         let Some(writable) = inner.read().writable(owner) else {
             return Ok(());
         };
-        inner
+        let row = inner
             .rows
-            .delete::<OwnerRow>(&owner.to_owned(), Durability::Relaxed)?;
-        inner
-            .snapshots
-            .discard(writable.number)
-            .map_err(Error::io("remove a snapshot"))?;
+            .begin_delete::<OwnerRow>(&owner.to_owned(), Durability::Relaxed);
+        let discarded = inner.snapshots.discard(writable.number);
+        discarded.map_err(Error::io("remove a snapshot"))?;
+        row.wait()?;
         let freed = inner.write().remove_writable(owner);
         inner.discard(&freed);
         Ok(())

@@ -85,10 +85,11 @@ fn latest_is_the_tag_of_a_bare_name_only() {
 
 /// A text that follows the grammar, built from its rules.
 fn reference() -> impl Strategy<Value = String> {
+    let first = "[a-z0-9]{1,4}((_|__|-{1,3})[a-z0-9]{1,4}){0,2}";
     let element = "[a-z0-9]{1,4}((\\.|_|__|-{1,3})[a-z0-9]{1,4}){0,2}";
-    let domain = "(([a-zA-Z0-9]{1,3}-?[a-zA-Z0-9]{1,3}\\.){1,2}[a-z]{2}|localhost|\\[[0-9a-f:]{2,8}\\])(:[0-9]{1,5})?/";
+    let domain = "(([a-zA-Z0-9]{1,3}-?[a-zA-Z0-9]{1,3}\\.){1,2}[a-z]{2}|localhost|\\[[0-9a-f]{0,4}:[0-9a-f:]{0,6}\\])(:[0-9]{1,5})?/";
     let suffix = format!("(:[\\w&&[:ascii:]][\\w.&&[:ascii:]-]{{0,9}})?(@sha256:{HEX})?");
-    proptest::string::string_regex(&format!("({domain})?{element}(/{element}){{0,2}}{suffix}")).unwrap()
+    proptest::string::string_regex(&format!("({domain})?{first}(/{element}){{0,2}}{suffix}")).unwrap()
 }
 
 proptest! {

@@ -2,11 +2,11 @@
 //! directory is one whose own attributes changed or in which something did; what was removed is
 //! listed without what was in it; what was added, with it.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, openat};
 use rustix::io::Errno;
 
 use crate::tree;
@@ -59,30 +59,27 @@ impl Changes {
 
     /// All names of a directory of the upper tree. `below` is what shows through, if anything.
     fn directory(&mut self, upper: &OwnedFd, below: Option<&OwnedFd>, path: &[u8]) -> Result<(), Errno> {
+        if path.iter().filter(|byte| **byte == b'/').count() > tree::MAX_DEPTH {
+            return Err(Errno::NAMETOOLONG);
+        }
         for name in tree::names(upper)? {
-            let path = tree::join(path, name.to_bytes());
-            let Some(now) = tree::look(upper, name.to_bytes())? else {
+            let name = name.to_bytes();
+            let Some(now) = tree::look(upper, name)? else {
                 continue;
             };
-            let before = below
-                .map(|below| tree::look(below, name.to_bytes()))
-                .transpose()?
-                .flatten();
-            match before {
-                _ if tree::is_whiteout(&now) => {
-                    if before.is_some() {
-                        self.push(&path, ChangeKind::Deleted);
-                    }
-                }
-                None => self.added(upper, name.to_bytes(), &now, &path)?,
-                Some(before) => {
-                    let names = (
-                        upper.as_fd(),
-                        below.map_or(upper.as_fd(), AsFd::as_fd),
-                        name.to_bytes(),
+            let before = below.map(|below| tree::look(below, name)).transpose()?.flatten();
+            let path = tree::join(path, name);
+            match (before, below) {
+                (Some(_), _) if tree::is_whiteout(&now) => self.push(&path, ChangeKind::Deleted),
+                (None, _) if tree::is_whiteout(&now) => {}
+                (Some(before), Some(below)) => {
+                    let (upper, below) = (
+                        Version::new(upper, name, now)?,
+                        Version::new(below, name, before)?,
                     );
-                    self.both(names, &now, &before, &path)?;
+                    self.both(&upper, &below, &path)?;
                 }
+                _ => self.added(upper, name, &now, &path)?,
             }
         }
         Ok(())
@@ -97,30 +94,22 @@ impl Changes {
     }
 
     /// A name that is in both trees.
-    fn both(
-        &mut self,
-        (upper, below, name): (BorrowedFd<'_>, BorrowedFd<'_>, &[u8]),
-        now: &Stat,
-        before: &Stat,
-        path: &[u8],
-    ) -> Result<(), Errno> {
+    fn both(&mut self, now: &Version, before: &Version, path: &[u8]) -> Result<(), Errno> {
         let so_far = self.0.len();
-        let inside = |stat: &Stat, tree: BorrowedFd<'_>| match tree::kind(stat) {
-            FileType::Directory => tree::enter(tree, name).map(Some),
-            _ => Ok(None),
-        };
-        let (new, old) = (inside(now, upper)?, inside(before, below)?);
-        let opaque = new.as_ref().map(tree::is_opaque).transpose()?.unwrap_or(true);
-        if let Some(new) = &new {
-            self.directory(new, old.as_ref(), path)?;
+        let opaque = now
+            .directory
+            .as_ref()
+            .map(tree::is_opaque)
+            .transpose()?
+            .unwrap_or(true);
+        if let Some(new) = &now.directory {
+            self.directory(new, before.directory.as_ref(), path)?;
         }
-        if let (Some(old), true) = (&old, opaque) {
-            self.hidden(new.as_ref(), old, path)?;
+        if let (Some(old), true) = (&before.directory, opaque) {
+            self.hidden(now.directory.as_ref(), old, path)?;
         }
-        if self.0.len() > so_far
-            || differs(now, before)
-            || capability(upper, name, now) != capability(below, name, before)
-        {
+        let inside = self.0.len() > so_far;
+        if inside || differs(&now.stat, &before.stat) || now.capability != before.capability {
             self.push(path, ChangeKind::Modified);
         }
         Ok(())
@@ -151,11 +140,30 @@ fn differs(now: &Stat, before: &Stat) -> bool {
     owner(now) != owner(before) || content
 }
 
-fn capability(directory: BorrowedFd<'_>, name: &[u8], stat: &Stat) -> Option<Vec<u8>> {
-    if tree::kind(stat) != FileType::RegularFile {
-        return None;
+/// What a name is in one of the trees.
+struct Version {
+    stat: Stat,
+    /// Opened, if it is one.
+    directory: Option<OwnedFd>,
+    capability: Option<Vec<u8>>,
+}
+
+impl Version {
+    fn new(parent: &OwnedFd, name: &[u8], stat: Stat) -> Result<Self, Errno> {
+        let kind = tree::kind(&stat);
+        let enter = || tree::enter(parent, name);
+        Ok(Self {
+            stat,
+            directory: (kind == FileType::Directory).then(enter).transpose()?,
+            capability: (kind == FileType::RegularFile)
+                .then(|| capability(parent, name))
+                .flatten(),
+        })
     }
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty()).ok()?;
+}
+
+fn capability(directory: &OwnedFd, name: &[u8]) -> Option<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = openat(directory, name, flags, Mode::empty()).ok()?;
     tree::attribute(file, CAPABILITY).ok().flatten()
 }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::confine::capability;
 
@@ -106,9 +107,32 @@ fn encode<T: Serialize>(result: Result<T, Fault>) -> Vec<u8> {
     let answer = match result {
         Ok(value) => Answer::Done(value),
         Err(Fault::Io(error)) if !is_corrupt(&error) => Answer::Failed(error.to_string()),
+        Err(fault) if is_machine(&fault) => Answer::Failed(fault.to_string()),
         Err(fault) => Answer::Refused(fault.to_string()),
     };
     serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// Whether an entry failed for a reason that lies in the machine: a full or broken disk, no memory.
+fn is_machine(fault: &Fault) -> bool {
+    const MACHINE: &[Errno] = &[
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::IO,
+        Errno::NOMEM,
+        Errno::ROFS,
+        Errno::MFILE,
+    ];
+    let Fault::Entry {
+        why: archive::Why::Io(error),
+        ..
+    } = fault
+    else {
+        return false;
+    };
+    MACHINE
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// Decompressors say what is wrong with their input by errors of I/O.

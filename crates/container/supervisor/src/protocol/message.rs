@@ -245,7 +245,7 @@ messages! {
         0x0010 Worker { worker: Worker }
         /// Reopens a log file, after renaming it to `path.suffix` if a suffix is given.
         0x0011 ReopenLog { key: Key, suffix: Option<Name> }
-        /// What to run as the daemon from its next start on.
+        /// What to run as the daemon from its next start on; without arguments none, once the one that runs has ended.
         0x0012 SetDaemon { arguments: Vec<Bytes>, environment: Vec<Bytes> }
         /// Replaces the supervisor's image in place.
         0x0013 Reexec { executable: Option<Bytes> }

@@ -24,6 +24,10 @@ impl Table {
             self.daemon = Daemon::Off {};
             return self.end_containers();
         }
+        if self.command.is_none() {
+            self.daemon = Daemon::Off {};
+            return Vec::new();
+        }
         let step = BACKOFF[(self.failures as usize).min(BACKOFF.len() - 1)];
         self.failures = self.failures.saturating_add(1);
         self.daemon = Daemon::Waiting {

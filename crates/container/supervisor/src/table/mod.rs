@@ -173,8 +173,8 @@ impl Table {
                 arguments,
                 environment,
             } => {
-                self.command = Some((arguments, environment));
-                if self.daemon == (Daemon::Off {}) {
+                self.command = (!arguments.is_empty()).then_some((arguments, environment));
+                if self.daemon == (Daemon::Off {}) && self.command.is_some() {
                     self.daemon = Daemon::Waiting { until: 0 };
                 }
                 Ok(vec![Action::Reply(from, id, Reply::Done {})])

@@ -314,6 +314,22 @@ fn the_daemon_is_restarted_ever_more_slowly_until_it_has_lived_for_a_minute() {
 }
 
 #[test]
+fn a_daemon_without_a_successor_is_not_restarted_until_there_is_one_again() {
+    let mut table = Table::new(Some((vec!["/daemon".into()], vec![])));
+    greet(&mut table, 1);
+    table.daemon_started(50, NOW);
+    let set = |arguments| Request::SetDaemon {
+        arguments,
+        environment: vec![],
+    };
+    table.request(1, 2, set(vec![]), NOW);
+    table.reaped(50, ENDED, NOW, 5);
+    assert_eq!(table.wake_at(), None);
+    table.request(1, 3, set(vec!["/daemon".into()]), NOW);
+    assert_eq!(table.tick(NOW), [Action::StartDaemon]);
+}
+
+#[test]
 fn shutdown_ends_the_daemon_then_the_containers_then_answers() {
     let mut table = table();
     table.daemon_started(50, NOW);

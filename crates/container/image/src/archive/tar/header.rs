@@ -115,10 +115,6 @@ pub(super) fn decode(block: &Block) -> Result<Entry, Fault> {
     let unsigned = |field: Range<usize>| u64::try_from(number(&block[field])?).map_err(|_| Fault::Header);
     let id = |field| u32::try_from(unsigned(field)?).map_err(|_| Fault::Header);
     let mut entry = Entry::new(name(block), Kind::of(block[KIND]));
-    // An old archive says it is a directory by its name.
-    if entry.kind == Kind::File && entry.name.ends_with(b"/") {
-        entry.kind = Kind::Directory;
-    }
     entry.link = text(&block[LINK]).to_vec();
     entry.mode = id(MODE)? & 0o7777;
     entry.uid = id(UID)?;

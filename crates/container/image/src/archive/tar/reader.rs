@@ -84,6 +84,10 @@ impl<R: Read> Reader<R> {
         entry.name = ahead.name.unwrap_or(entry.name);
         entry.link = ahead.link.unwrap_or(entry.link);
         pax::apply(&ahead.records, &mut entry)?;
+        // An old archive says that it is a directory by its (whole) name.
+        if entry.kind == Kind::File && entry.name.ends_with(b"/") {
+            entry.kind = Kind::Directory;
+        }
         self.count(&entry)?;
         // Only files have content; a size on anything else is a leftover of its writer.
         if !matches!(entry.kind, Kind::File | Kind::Other(_)) {

@@ -1,0 +1,86 @@
+//! The smallest HTTP client that the Engine API needs: one connection, kept alive, one request at a time.
+//! The same for every daemon, so that no client is measured.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde_json::Value;
+
+pub(super) struct Client(BufReader<UnixStream>);
+
+impl Client {
+    pub(super) fn connect(socket: &Path) -> io::Result<Self> {
+        Ok(Self(BufReader::new(UnixStream::connect(socket)?)))
+    }
+
+    /// The answer's body, if the status is below 400; null where it is empty.
+    pub(super) fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.0.get_mut().write_all(request.as_bytes())?;
+        let status = self.line()?;
+        let code: u16 = status
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .ok_or_else(|| io::Error::other(format!("no HTTP: {status}")))?;
+        let length = self.headers()?;
+        let body = match length {
+            Some(length) => self.exactly(length)?,
+            None if code == 204 || code == 304 => Vec::new(),
+            None => self.chunks()?,
+        };
+        if code >= 400 {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            return Err(io::Error::other(format!("{method} {path}: {code} {text}")));
+        }
+        if body.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// The content's length; none if it comes in chunks or not at all.
+    fn headers(&mut self) -> io::Result<Option<usize>> {
+        let mut length = None;
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else {
+                return Ok(length);
+            };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().ok();
+            }
+        }
+    }
+
+    fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        Ok(body)
+    }
+
+    fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let size = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
+            body.extend(self.exactly(size)?);
+            self.line()?;
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `gantry down`: containers, daemon, supervisor, and whatever of the node is in the kernel.
+
+use std::fs;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use cluster::Config;
+use cluster::control::{Reply, Request};
+
+use super::processes::{self, Found};
+use super::settings::NodeOptions;
+use super::{NOT_RUNNING, exit, features};
+use crate::failure::{Failure, Outcome};
+
+/// How long containers may take by default.
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What the daemon itself may take besides.
+const DRAIN: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// End the daemon alone: containers run on, and the next `up` takes them over.
+    #[arg(long)]
+    keep_containers: bool,
+    /// How long containers may take to stop before they are killed.
+    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    node: NodeOptions,
+}
+
+pub(crate) fn run(options: Options) -> Outcome {
+    let config = options.node.resolve()?;
+    features::require_root()?;
+    stop(&config, options.keep_containers, options.timeout)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the node.
+///
+/// # Errors
+/// 3 if there is none.
+pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) -> Result<(), Failure> {
+    if !config.run_dir.exists() {
+        return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
+    }
+    let _lock = processes::lock(config)?;
+    let found = processes::find(config)?;
+    if matches!(found, Found::Nothing) {
+        return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
+    }
+    // First of all, so that a daemon that ends is not started again.
+    let mut supervisor = processes::supervisor_of(config);
+    if let Some(supervisor) = &mut supervisor {
+        processes::set_daemon(supervisor, None)?;
+    }
+    if let Found::Daemon(_) = found {
+        stop_daemon(config, keep_containers, timeout)?;
+    }
+    if keep_containers {
+        return Ok(());
+    }
+    if let Some(supervisor) = supervisor {
+        let pid = processes::pid_in(&config.paths().supervisor_pid()).unwrap_or_default();
+        processes::end_supervisor(supervisor, pid, timeout)?;
+    }
+    clear(config)
+}
+
+fn stop_daemon(config: &Config, keep_containers: bool, timeout: Duration) -> Result<(), Failure> {
+    let request = Request::Stop {
+        keep_containers,
+        handover: false,
+        timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+    };
+    let ended = processes::pid_in(&config.paths().pid()).and_then(processes::watch);
+    let Some(mut conversation) = processes::ask(config, &request)? else {
+        return Ok(());
+    };
+    match conversation.next(timeout.saturating_add(DRAIN)) {
+        Ok(Reply::Stopped { warnings }) => warnings
+            .iter()
+            .for_each(|warning| drop(writeln!(io::stderr(), "warning: {warning}"))),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            drop(writeln!(io::stderr(), "warning: the daemon died while stopping"));
+        }
+        other => return Err(processes::unexpected(other)),
+    }
+    match ended {
+        Some(pidfd) => Ok(sys::poll::readable(pidfd)?),
+        None => Ok(()),
+    }
+}
+
+/// What outlives the processes: their groups, and the files that a killed one could not remove.
+fn clear(config: &Config) -> Result<(), Failure> {
+    cluster::remove_cgroup(&config.name)?;
+    let paths = config.paths();
+    let files = [
+        paths.pid(),
+        paths.supervisor_pid(),
+        paths.supervisor_socket(),
+        paths.control_socket(),
+        config.docker_socket.clone(),
+    ];
+    for file in files {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! The processes of a node, seen from a command line: which of them run, starting them, waiting for them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use cluster::control::client::{self, Conversation};
+use cluster::control::{Reply, Request, Status};
+use cluster::{Config, Stage};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::inotify;
+use supervisor::client::Client;
+use supervisor::protocol::{self, Leftovers, Role};
+use sys::clock::boottime;
+use sys::pidfd;
+
+use super::exit;
+use crate::failure::Failure;
+
+/// How long an answer that needs no work may take.
+const PROMPT: Duration = Duration::from_secs(10);
+
+/// What there is of a node.
+pub(super) enum Found {
+    Nothing,
+    /// The supervisor, without a daemon: containers were kept, or the daemon is between two lives.
+    Supervisor(Client),
+    /// A daemon that answers.
+    Daemon(Box<Status>),
+}
+
+pub(super) fn find(config: &Config) -> Result<Found, Failure> {
+    if let Some(status) = status(config)? {
+        return Ok(Found::Daemon(Box::new(status)));
+    }
+    Ok(supervisor_of(config).map_or(Found::Nothing, Found::Supervisor))
+}
+
+/// How the node is, if its daemon answers.
+pub(super) fn status(config: &Config) -> Result<Option<Status>, Failure> {
+    let Some(mut conversation) = ask(config, &Request::Status)? else {
+        return Ok(None);
+    };
+    match conversation.next(PROMPT) {
+        Ok(Reply::Status(status)) => Ok(Some(status)),
+        // It has ended since it was asked.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        other => Err(unexpected(other)),
+    }
+}
+
+/// Asks the daemon; none if nobody listens.
+pub(super) fn ask(config: &Config, request: &Request) -> Result<Option<Conversation>, Failure> {
+    match client::ask(&config.paths().control_socket(), request) {
+        Ok(conversation) => Ok(Some(conversation)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::BrokenPipe => {
+                Ok(None)
+            }
+            io::ErrorKind::PermissionDenied => {
+                Err(Failure::with_code(exit::CANNOT, "only root may ask the daemon"))
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+pub(super) fn unexpected(reply: io::Result<Reply>) -> Failure {
+    match reply {
+        Ok(Reply::Refused { message }) => Failure::with_code(1, message),
+        Ok(other) => Failure::with_code(1, format!("the daemon answered {other:?}")),
+        Err(error) => error.into(),
+    }
+}
+
+pub(super) fn supervisor_of(config: &Config) -> Option<Client> {
+    Client::connect(&config.paths().supervisor_socket(), Role::Operator {}).ok()
+}
+
+/// One command line at a time starts or ends a node; the next one waits, then finds it started or ended.
+pub(super) fn lock(config: &Config) -> Result<File, Failure> {
+    let mut directory = fs::DirBuilder::new();
+    directory.recursive(true).mode(0o711).create(&config.run_dir)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(config.paths().starting())?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// The command with which the supervisor starts the daemon.
+fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
+    let option = |name: &str, value: &std::path::Path| [name.into(), value.as_os_str().to_owned()];
+    let mut words = vec![std::env::current_exe()?.into_os_string(), "daemon".into()];
+    words.extend(["--name".into(), config.name.as_str().into()]);
+    words.extend(option("--data-dir", &config.data_dir));
+    words.extend(option("--run-dir", &config.run_dir));
+    words.extend(option("--docker-socket", &config.docker_socket));
+    words.extend([
+        "--ready-namespaces".into(),
+        config.ready_namespaces.to_string().into(),
+    ]);
+    Ok(words)
+}
+
+/// Starts the supervisor, and it the daemon. What either says before it has a log goes into the log file.
+pub(super) fn start_supervisor(config: &Config) -> Result<Child, Failure> {
+    let paths = config.paths();
+    let mut directory = fs::DirBuilder::new();
+    directory.recursive(true).mode(0o711).create(paths.log_dir())?;
+    let mut log = OpenOptions::new();
+    let log = log.append(true).create(true).mode(0o640).open(paths.log())?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .arg("supervisor")
+        .arg("--socket")
+        .arg(paths.supervisor_socket())
+        .arg("--pid-file")
+        .arg(paths.supervisor_pid())
+        .args(["--cgroup", config.name.as_str(), "--"])
+        .args(daemon_command(config)?)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    Ok(command.spawn()?)
+}
+
+/// Tells a supervisor what to run as the daemon from now on; none if it shall not be restarted.
+pub(super) fn set_daemon(supervisor: &mut Client, config: Option<&Config>) -> Result<(), Failure> {
+    let words = config.map(daemon_command).transpose()?.unwrap_or_default();
+    let environment = std::env::vars_os().map(|(name, value)| [name, value].join("=".as_ref()));
+    let request = protocol::Request::SetDaemon {
+        arguments: words.iter().map(|word| word.as_bytes().into()).collect(),
+        environment: environment.map(|each| each.as_bytes().into()).collect(),
+    };
+    supervisor.call(&request, &[])?;
+    Ok(())
+}
+
+/// Ends the supervisor and every process that it started. Returns when it has ended.
+pub(super) fn end_supervisor(mut supervisor: Client, pid: u32, grace: Duration) -> Result<(), Failure> {
+    let ended = watch(pid);
+    let request = protocol::Request::Shutdown {
+        leftovers: Leftovers::Kill {},
+        grace: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX),
+    };
+    // The answer is its end as well: it may be gone before we have read.
+    drop(supervisor.call(&request, &[]));
+    match ended {
+        Some(pidfd) => Ok(sys::poll::readable(pidfd)?),
+        None => Ok(()),
+    }
+}
+
+/// A descriptor that becomes readable when the process ends; none if it has.
+pub(super) fn watch(pid: u32) -> Option<OwnedFd> {
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
+    pidfd::open(pid).ok()
+}
+
+/// The process id in a pid file.
+pub(super) fn pid_in(path: &std::path::Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Waits until the supervisor answers, however long the daemon may take: from here on everybody finds the
+/// node, and nobody starts a second one.
+pub(super) fn until_supervised(config: &Config, supervisor: &Child) -> Result<(), Failure> {
+    let changes = changes(config)?;
+    let ended = watch(supervisor.id());
+    while supervisor_of(config).is_none() {
+        wait(&changes, ended.as_ref(), PROMPT)?;
+        let over = ended
+            .as_ref()
+            .is_none_or(|ended| sys::poll::readable_within(ended, Duration::ZERO).unwrap_or(true));
+        if over {
+            return Err(died(config, "supervisor"));
+        }
+        drain(&changes);
+    }
+    Ok(())
+}
+
+/// Becomes readable when a socket or pid file appears.
+fn changes(config: &Config) -> io::Result<OwnedFd> {
+    let changes = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+    let appears = inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::CLOSE_WRITE;
+    inotify::add_watch(&changes, &config.run_dir, appears)?;
+    Ok(changes)
+}
+
+/// Waits until the daemon is ready; `stage` hears of each stage.
+///
+/// # Errors
+/// 124 when `deadline` (in boot time) passes; the daemon's own exit code when it cannot start.
+pub(super) fn until_ready(
+    config: &Config,
+    deadline: Duration,
+    supervisor: Option<&OwnedFd>,
+    stage: &mut dyn FnMut(&Stage),
+) -> Result<Status, Failure> {
+    let changes = changes(config)?;
+    loop {
+        if let Some(conversation) = ask(config, &Request::Ready)? {
+            return converse(config, conversation, deadline, stage);
+        }
+        let left = deadline.saturating_sub(boottime());
+        if left.is_zero() {
+            return Err(not_in_time(config));
+        }
+        wait(&changes, supervisor, left)?;
+        if let Some(supervisor) = supervisor
+            && sys::poll::readable_within(supervisor, Duration::ZERO)?
+        {
+            return Err(died(config, "supervisor"));
+        }
+        drain(&changes);
+    }
+}
+
+fn wait(changes: &OwnedFd, supervisor: Option<&OwnedFd>, left: Duration) -> io::Result<()> {
+    let mut fds = vec![PollFd::new(changes, PollFlags::IN)];
+    fds.extend(supervisor.map(|pidfd| PollFd::from_borrowed_fd(pidfd.as_fd(), PollFlags::IN)));
+    let left = Timespec::try_from(left).map_err(io::Error::other)?;
+    match rustix::event::poll(&mut fds, Some(&left)) {
+        Err(error) if error != rustix::io::Errno::INTR => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn drain(changes: &OwnedFd) {
+    while matches!(rustix::io::read(changes, &mut [0_u8; 4096]), Ok(1..)) {}
+}
+
+fn converse(
+    config: &Config,
+    mut conversation: Conversation,
+    deadline: Duration,
+    stage: &mut dyn FnMut(&Stage),
+) -> Result<Status, Failure> {
+    loop {
+        match conversation.next(deadline.saturating_sub(boottime())) {
+            Ok(Reply::Stage(finished)) => stage(&finished),
+            Ok(Reply::Status(status)) => return Ok(status),
+            Ok(Reply::Failed { exit, message }) => return Err(Failure::with_code(exit, message)),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(not_in_time(config)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(died(config, "daemon")),
+            other => return Err(unexpected(other)),
+        }
+    }
+}
+
+fn not_in_time(config: &Config) -> Failure {
+    Failure::with_code(
+        exit::NOT_IN_TIME,
+        format!(
+            "not ready in time, and still starting; its log is {}",
+            config.paths().log().display()
+        ),
+    )
+}
+
+fn died(config: &Config, what: &str) -> Failure {
+    Failure::with_code(
+        1,
+        format!(
+            "the {what} has ended while starting; its log is {}",
+            config.paths().log().display()
+        ),
+    )
+}

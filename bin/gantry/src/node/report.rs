@@ -1,0 +1,66 @@
+//! How a node is, as text and as JSON. `up` and `status` print the same.
+
+use std::io::{self, Write};
+
+use cluster::control::{State, Status};
+use serde_json::{Value, json};
+
+use super::Format;
+
+/// Prints it on standard output.
+pub(super) fn print(status: &Status, format: Format) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Json => writeln!(out, "{}", json(status)),
+        Format::Text => text(status, &mut out),
+    }
+}
+
+fn json(status: &Status) -> Value {
+    json!({
+        "state": status.state,
+        "name": status.name,
+        "version": status.version,
+        "pid": status.pid,
+        "supervisor_pid": status.supervisor_pid,
+        "ready_ms": status.ready_ms,
+        "stages": status.stages,
+        "docker_host": status.docker_host,
+        "data_dir": status.data_dir,
+        "run_dir": status.run_dir,
+        "warnings": status.warnings,
+    })
+}
+
+fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let state = match (status.state, status.ready_ms) {
+        (State::Ready, Some(ms)) => format!("ready after {ms:.1} ms"),
+        (State::Ready, None) => "ready".to_owned(),
+        (State::Starting, _) => "starting".to_owned(),
+        (State::Stopping, _) => "stopping".to_owned(),
+    };
+    writeln!(out, "{} {} is {state}", status.name, status.version)?;
+    for stage in &status.stages {
+        writeln!(out, "  {:<16}{:>9.2} ms", stage.name, stage.ms)?;
+    }
+    let supervisor = status
+        .supervisor_pid
+        .map_or_else(|| "none".to_owned(), |pid| pid.to_string());
+    writeln!(
+        out,
+        "processes         daemon {}, supervisor {supervisor}",
+        status.pid
+    )?;
+    writeln!(out, "docker socket     {}", status.docker_host)?;
+    for warning in &status.warnings {
+        writeln!(out, "warning           {warning}")?;
+    }
+    Ok(())
+}
+
+/// What a person types after `up`.
+pub(super) fn next(status: &Status) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "type next         export DOCKER_HOST={}", status.docker_host)?;
+    writeln!(out, "                  docker info")
+}

@@ -1,0 +1,137 @@
+//! Which node, and how it shall be: flag > `GANTRY_*` > file > default, each parsed into its type here.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use cluster::{Config, InstanceName};
+
+use super::file::{self, File};
+use crate::failure::Failure;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeOptions {
+    /// What links, nf_tables table and cgroups are named after [default: gantry].
+    #[arg(long, env = "GANTRY_NAME")]
+    name: Option<InstanceName>,
+    /// A TOML or YAML file with these options as keys.
+    #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What survives a reboot [default: /var/lib/gantry].
+    #[arg(long, env = "GANTRY_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Sockets and pid files [default: /run/gantry].
+    #[arg(long, env = "GANTRY_RUN_DIR", value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// Where the Docker Engine API is served [default: RUN/docker.sock].
+    #[arg(long, env = "GANTRY_DOCKER_SOCKET", value_name = "PATH")]
+    docker_socket: Option<PathBuf>,
+    /// Network namespaces kept ready for containers to come [default: 16].
+    #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
+    ready_namespaces: Option<u16>,
+}
+
+/// How long `up` and `restart` wait.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WaitOption {
+    /// How long to wait until the node is ready [default: 60s].
+    #[arg(long, env = "GANTRY_WAIT", value_parser = humantime::parse_duration)]
+    wait: Option<Duration>,
+}
+
+impl NodeOptions {
+    /// # Errors
+    /// A usage failure that names the file's line.
+    pub(crate) fn resolve(self) -> Result<Config, Failure> {
+        let file = self.file()?;
+        self.over(file)
+    }
+
+    /// The same with how long to wait.
+    pub(crate) fn resolve_with(self, wait: &WaitOption) -> Result<(Config, Duration), Failure> {
+        let file = self.file()?;
+        let wait = wait.wait.or(file.wait).unwrap_or(Duration::from_secs(60));
+        Ok((self.over(file)?, wait))
+    }
+
+    fn file(&self) -> Result<File, Failure> {
+        self.config.as_deref().map_or(Ok(File::default()), file::read)
+    }
+
+    fn over(self, file: File) -> Result<Config, Failure> {
+        let run_dir = absolute(self.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
+        let data_dir = absolute(self.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
+        let docker_socket = absolute(
+            self.docker_socket.or(file.docker_socket),
+            &run_dir.join("docker.sock"),
+        )?;
+        socket_fits(&docker_socket)?;
+        socket_fits(&run_dir.join("supervisor.sock"))?;
+        Ok(Config {
+            name: self.name.or(file.name).unwrap_or_default(),
+            data_dir,
+            run_dir,
+            docker_socket,
+            ready_namespaces: self
+                .ready_namespaces
+                .or(file.ready_namespaces)
+                .unwrap_or(16)
+                .into(),
+        })
+    }
+}
+
+fn absolute(given: Option<PathBuf>, default: &Path) -> Result<PathBuf, Failure> {
+    let path = given.unwrap_or_else(|| default.to_owned());
+    std::path::absolute(&path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// unix(7): a socket's path has at most 107 bytes.
+fn socket_fits(path: &Path) -> Result<(), Failure> {
+    if path.as_os_str().len() <= 107 {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{} is too long for a socket: 107 bytes at most",
+        path.display()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        node: NodeOptions,
+        #[command(flatten)]
+        wait: WaitOption,
+    }
+
+    fn resolve(words: &[&str]) -> Result<(Config, Duration), Failure> {
+        let line = Line::try_parse_from([&["x"], words].concat()).unwrap();
+        line.node.resolve_with(&line.wait)
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_the_default() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gantry.toml");
+        std::fs::write(&path, "name = \"file\"\nrun-dir = \"/r\"\nwait = \"5s\"\n").unwrap();
+        let (config, wait) = resolve(&["--config", path.to_str().unwrap(), "--name", "flag"]).unwrap();
+        assert_eq!(config.name.as_str(), "flag");
+        assert_eq!(config.run_dir, Path::new("/r"));
+        assert_eq!(config.docker_socket, Path::new("/r/docker.sock"));
+        assert_eq!(config.data_dir, Path::new("/var/lib/gantry"));
+        assert_eq!(wait, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_path_that_no_socket_can_have_is_refused() {
+        let long = format!("/{}", "x".repeat(120));
+        let failure = resolve(&["--run-dir", &long]).unwrap_err();
+        assert!(failure.message().contains("107 bytes"), "{}", failure.message());
+    }
+}

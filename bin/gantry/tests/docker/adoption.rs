@@ -1,0 +1,178 @@
+//! What a daemon's death or absence does to containers: nothing.
+
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::daemon::{Daemon, Kind, all};
+
+fn daemon() -> Daemon {
+    let daemon = Daemon::start(Kind::Gantry);
+    daemon.load_images();
+    daemon
+}
+
+fn kill_daemon(daemon: &Daemon) {
+    let pid = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
+    let killed = Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    assert!(killed.success());
+    // Returns when the next one is ready.
+    daemon.gantry_ok(&["up", "-d"]);
+}
+
+fn pid(daemon: &Daemon, container: &str) -> String {
+    daemon.ok(&["inspect", "-f", "{{.State.Pid}}", container])
+}
+
+#[test]
+fn a_killed_daemon_loses_no_container_no_line_and_no_exit() {
+    let daemon = daemon();
+    let counting = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done";
+    daemon.ok(&["run", "-d", "--name", "counts", "busybox", "sh", "-c", counting]);
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "ends",
+        "-i",
+        "busybox",
+        "sh",
+        "-c",
+        "until test -e /go; do sleep 0.01; done; exit 6",
+    ]);
+    daemon.ok(&["exec", "ends", "true"]);
+    let before = pid(&daemon, "counts");
+    daemon.ok(&["exec", "-d", "ends", "sh", "-c", "sleep 0.05; touch /go"]);
+    kill_daemon(&daemon);
+    assert_eq!(pid(&daemon, "counts"), before);
+    assert_eq!(daemon.ok(&["wait", "ends"]), "6\n");
+    assert_eq!(daemon.ok(&["exec", "counts", "echo", "hi"]), "hi\n");
+    daemon.ok(&["stop", "-t", "0", "counts"]);
+    let log = daemon.ok(&["logs", "counts"]);
+    let numbers: Vec<usize> = log
+        .lines()
+        .map(|line| line.strip_prefix("line ").unwrap().parse().unwrap())
+        .collect();
+    assert!(numbers.len() > 5);
+    assert!(
+        numbers.iter().enumerate().all(|(at, number)| at == *number),
+        "{numbers:?}"
+    );
+}
+
+#[test]
+fn kept_containers_are_there_again_with_their_network() {
+    let daemon = daemon();
+    let page = "echo page > /var/www/index.html; exec httpd -f -h /var/www";
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "web",
+        "-p",
+        "8081:80",
+        "--restart",
+        "always",
+        "busybox",
+        "sh",
+        "-c",
+        page,
+    ]);
+    let before = pid(&daemon, "web");
+    let served = || {
+        let mut command = daemon.namespace.command("timeout 10 sh -c");
+        command.arg("until busybox wget -qO- http://127.0.0.1:8081 2>/dev/null; do :; done");
+        all(&command.output().unwrap())
+    };
+    assert_eq!(served(), "page\n");
+    daemon.gantry_ok(&["down", "--keep-containers"]);
+    assert_eq!(served(), "page\n", "while no daemon runs");
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(pid(&daemon, "web"), before);
+    assert_eq!(served(), "page\n");
+    let status: Value = serde_json::from_str(&daemon.gantry_ok(&["status", "-o", "json"])).unwrap();
+    assert_eq!(status["state"], "ready");
+    daemon.gantry_ok(&["restart"]);
+    assert_eq!(pid(&daemon, "web"), before);
+    daemon.ok(&["rm", "-f", "web"]);
+}
+
+#[test]
+fn down_stops_containers_and_up_starts_those_that_shall_always_run() {
+    let daemon = daemon();
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "always",
+        "--restart",
+        "always",
+        "busybox",
+        "sleep",
+        "1000",
+    ]);
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "once",
+        "-v",
+        "kept:/v",
+        "busybox",
+        "sh",
+        "-c",
+        "echo kept > /v/f; exec sleep 1000",
+    ]);
+    daemon.ok(&["network", "create", "own"]);
+    daemon.gantry_ok(&["down", "--timeout", "1s"]);
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(daemon.ok(&["ps", "--format", "{{.Names}}"]), "always\n");
+    assert_eq!(
+        daemon.ok(&["ps", "-a", "--filter", "name=once", "--format", "{{.State}}"]),
+        "exited\n"
+    );
+    assert_eq!(
+        daemon.ok(&[
+            "run",
+            "--rm",
+            "--network",
+            "own",
+            "-v",
+            "kept:/v",
+            "busybox",
+            "cat",
+            "/v/f"
+        ]),
+        "kept\n"
+    );
+}
+
+#[test]
+fn with_everything_killed_up_finds_its_way() {
+    let daemon = daemon();
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "web",
+        "--restart",
+        "always",
+        "-p",
+        "8082:80",
+        "busybox",
+        "httpd",
+        "-f",
+    ]);
+    let mut pids = vec![pid(&daemon, "web").trim().to_owned()];
+    for file in ["supervisor.pid", "gantry.pid"] {
+        let pid = std::fs::read_to_string(daemon.run_dir().join(file)).unwrap();
+        pids.insert(0, pid.trim().to_owned());
+    }
+    let killed = Command::new("kill").arg("-9").args(&pids).status().unwrap();
+    assert!(killed.success());
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(
+        daemon.ok(&["ps", "--format", "{{.Names}} {{.State}}"]),
+        "web running\n"
+    );
+    daemon.ok(&["rm", "-f", "web"]);
+}

@@ -1,0 +1,78 @@
+//! Two Gantrys and a dockerd (whose forward chain drops by default) in one network namespace, in any order:
+//! containers of each reach out, and are reached.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use testkit::daemon::{Daemon, Kind, Namespace, all};
+
+/// The world beyond the host: a namespace with a web server, one link away.
+struct Outside {
+    namespace: Namespace,
+    server: std::process::Child,
+    _files: tempfile::TempDir,
+}
+
+impl Outside {
+    fn beyond(host: &Namespace) -> Self {
+        let namespace = Namespace::new();
+        sh(host, &format!("busybox ip link add up0 type veth peer name up0 netns {}", namespace.pid()));
+        sh(host, "busybox ip addr add 10.99.0.2/24 dev up0 && busybox ip link set up0 up");
+        sh(&namespace, "busybox ip addr add 10.99.0.1/24 dev up0 && busybox ip link set up0 up");
+        sh(host, "busybox ip route add default via 10.99.0.1");
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("world"), "outside\n").unwrap();
+        let mut server = namespace.command("busybox httpd -f -p 8000 -h");
+        let server = server.arg(files.path()).stdout(Stdio::null()).spawn().unwrap();
+        sh(&namespace, "until busybox wget -qO- http://10.99.0.1:8000/world; do :; done");
+        Self {
+            namespace,
+            server,
+            _files: files,
+        }
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[track_caller]
+fn sh(namespace: &Namespace, script: &str) -> String {
+    let mut command = namespace.command("timeout 20 sh -c");
+    let output = command.arg(script).output().unwrap();
+    assert!(output.status.success(), "{script}: {}", all(&output));
+    all(&output)
+}
+
+fn live_together(order: &[Kind]) {
+    let host = Arc::new(Namespace::new());
+    let outside = Outside::beyond(&host);
+    let daemons: Vec<Daemon> = order.iter().map(|kind| Daemon::start_in(*kind, host.clone())).collect();
+    for (number, daemon) in daemons.iter().enumerate() {
+        daemon.load_images();
+        let port = format!("{}:80", 8100 + number);
+        let page = format!("echo page {number} > /var/www/index.html; exec httpd -f -h /var/www");
+        daemon.ok(&["run", "-d", "--name", "web", "-p", &port, "busybox", "sh", "-c", &page]);
+    }
+    for (number, daemon) in daemons.iter().enumerate() {
+        let out = daemon.ok(&["run", "--rm", "busybox", "wget", "-T", "5", "-qO-", "http://10.99.0.1:8000/world"]);
+        assert_eq!(out, "outside\n", "{number} of {order:?} reaches out");
+        let script = format!("until busybox wget -T 2 -qO- http://10.99.0.2:{}; do :; done", 8100 + number);
+        let page = sh(&outside.namespace, &script);
+        assert_eq!(page, format!("page {number}\n"), "of {order:?}");
+    }
+}
+
+#[test]
+fn a_dockerd_between_two_gantrys() {
+    live_together(&[Kind::Gantry, Kind::Dockerd, Kind::Gantry]);
+}
+
+#[test]
+fn a_dockerd_that_was_there_first() {
+    live_together(&[Kind::Dockerd, Kind::Gantry]);
+}

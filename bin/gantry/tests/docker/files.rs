@@ -1,0 +1,76 @@
+//! cp, diff, commit, export, import.
+
+use super::transcript::{Case, case};
+
+pub const CASES: &[Case] = &[
+    case(
+        "cp in and out",
+        r#"
+        $ docker create --name $n busybox >/dev/null; echo words > $dir/f; mkdir -p $dir/d/e; echo deep > $dir/d/e/f
+        $ docker cp -q $dir/f $n:/tmp/g; docker cp -q $n:/tmp/g - | tar -tvf - | awk '{print $1, $NF}'
+        -rw-r--r-- g
+        $ docker cp -q $dir/d $n:/tmp; docker cp -q $n:/tmp/d/e/f $dir/out; cat $dir/out
+        deep
+        $ docker cp -q $dir/d/. $n:/opt 2>&1; docker cp -q $n:/opt/e/. $dir/dots; cat $dir/dots/f
+        deep
+        $ docker cp -q $n:/no/such $dir/x 2>&1 | sed "s/$n/N/"
+        Error response from daemon: Could not find the file /no/such in container N
+        $ docker cp -q $n:/bin/sh $dir/sh; head -c 4 $dir/sh | tail -c 3
+        ELF
+        $ docker cp -q $dir/f $n:/etc/passwd/x 2>&1 | head -1
+        [..]
+        "#,
+    )
+    .not_dockerd("20.10 looks up a missing destination otherwise"),
+    case(
+        "cp of a running container sees its mounts",
+        r#"
+        $ docker run -d --name $n -v $n:/v --tmpfs /t busybox sh -c 'echo in-volume > /v/f; sleep 60' >/dev/null
+        $ until docker exec $n test -s /v/f; do :; done; docker cp -q $n:/v/f - | tar -xOf -
+        in-volume
+        $ docker rm -f $n >/dev/null; docker volume rm $n >/dev/null
+        "#,
+    ),
+    case(
+        "diff",
+        r#"
+        $ docker run --name $n busybox sh -c 'echo x > /new; rm /etc/group; mkdir /home/d; echo y >> /etc/passwd'
+        $ docker diff $n | sort
+        A /home/d
+        A /new
+        C /etc
+        C /etc/passwd
+        C /home
+        D /etc/group
+        "#,
+    ),
+    case(
+        "commit",
+        r#"
+        $ docker run --name $n busybox sh -c 'echo committed > /file'
+        $ docker commit -a me -m why -c 'CMD ["cat","/file"]' -c 'ENV X=1' $n $n:tag | cut -c1-7
+        sha256:
+        $ docker run --rm $n:tag
+        committed
+        $ docker image inspect -f '{{.Author}} {{.Comment}} {{json .Config.Cmd}} {{len .RootFS.Layers}}' $n:tag
+        me why ["cat","/file"] 2
+        $ docker history --format '{{.Comment}}' $n:tag | head -1
+        why
+        $ docker rm $n >/dev/null; docker rmi $n:tag >/dev/null
+        "#,
+    ),
+    case(
+        "export and import",
+        r#"
+        $ docker run --name $n busybox sh -c 'echo exported > /file'
+        $ docker export $n > $dir/tar; tar -tf $dir/tar | grep -cE '^(file|bin/sh|etc/passwd)$'
+        3
+        $ docker import -c 'CMD ["cat","/file"]' -m imported $dir/tar $n:in | cut -c1-7
+        sha256:
+        $ docker run --rm $n:in
+        exported
+        $ cat $dir/tar | docker import - >/dev/null
+        $ docker rm $n >/dev/null; docker rmi $n:in >/dev/null
+        "#,
+    ),
+];

@@ -1,0 +1,150 @@
+//! Making layers and doing away with them: a directory, a blob and a row each.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use store::Durability;
+
+use crate::content::Ingest;
+use crate::inner::Inner;
+use crate::rows::LayerRow;
+use crate::worker::{self, Job, LayerReport, Stream};
+use crate::{Descriptor, Digest, Error, Lease, claims};
+
+/// What an overlay mount takes, less what containers may add (Docker's own limit).
+const MAX_LAYERS: usize = 125;
+
+/// A layer whose directory is filled, not yet in the table.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) number: u64,
+    pub(crate) diff_id: Digest,
+    pub(crate) parent: Option<Digest>,
+    pub(crate) size: u64,
+    /// Its bytes: what they are called, where they were written, and what keeps them there.
+    pub(crate) blob: Descriptor,
+    pub(crate) file: PathBuf,
+    pub(crate) place: Option<Ingest>,
+}
+
+impl Inner {
+    /// Unpacks the layer in `file` upon `parent`. Whatever goes wrong, nothing stays.
+    pub(crate) fn unpack_layer(
+        &self,
+        parent: Option<Digest>,
+        file: PathBuf,
+        place: Option<Ingest>,
+    ) -> Result<Made, Error> {
+        let stream = File::open(&file).map_err(Error::io("open a layer"))?;
+        let like = parent.and_then(|parent| self.read().layer(&parent).map(|row| row.number));
+        let number = self.snapshots.number();
+        let report = self.fill(number, like, &stream);
+        let LayerReport {
+            blob,
+            blob_size,
+            media_type,
+            diff_id,
+            totals,
+        } = report.inspect_err(|_| self.discard_directory(number))?;
+        Ok(Made {
+            number,
+            diff_id,
+            parent,
+            size: totals.bytes,
+            blob: Descriptor::new(&media_type, blob, blob_size),
+            file,
+            place,
+        })
+    }
+
+    fn fill(&self, number: u64, like: Option<u64>, stream: &File) -> Result<LayerReport, Error> {
+        self.snapshots
+            .make(number, like, false)
+            .map_err(Error::io("make a snapshot"))?;
+        let directory = self
+            .snapshots
+            .open_fs(number)
+            .map_err(Error::io("open a snapshot"))?;
+        let job = Job::Layer { limits: self.limits };
+        worker::run(&*self.workers, &job, Stream::File(stream), directory.as_fd())
+    }
+
+    /// Puts a layer into store, row and table, held by the lease. If somebody has made the same
+    /// one meanwhile, that one is held and this one goes. The caller holds the layer's claim.
+    pub(crate) fn insert_layer(&self, lease: &Lease, made: Made) -> Result<Digest, Error> {
+        let chain = Digest::chain(made.parent, made.diff_id);
+        if lease.hold_layer(chain) {
+            self.discard_directory(made.number);
+            return Ok(chain);
+        }
+        let number = made.number;
+        let inserted = self.insert_new(lease, made);
+        inserted.inspect_err(|_| self.discard_directory(number))?;
+        Ok(chain)
+    }
+
+    fn insert_new(&self, lease: &Lease, made: Made) -> Result<(), Error> {
+        lease.begin()?;
+        let _blob = self.claims.take([claims::blob(&made.blob.digest)]);
+        self.content
+            .adopt(&made.file, &made.blob.digest)
+            .map_err(Error::io("keep a blob"))?;
+        let mut row = LayerRow::new(made.number, made.diff_id, made.parent, made.size);
+        row.blob = Some(made.blob);
+        let chain = row.chain();
+        self.rows.put(&chain, &row, Durability::Relaxed)?;
+        self.write().add_layer(row);
+        lease.hold_layer(chain);
+        drop(made.place);
+        Ok(())
+    }
+
+    /// Checks that a chain of so many layers can be mounted.
+    pub(crate) const fn check_depth(layers: usize) -> Result<(), Error> {
+        if layers > MAX_LAYERS {
+            Err(Error::TooManyLayers)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Deletes what layers that left the table have had: rows, directories, blobs.
+    pub(crate) fn discard(&self, layers: &[LayerRow]) {
+        for layer in layers {
+            if let Err(error) = self.discard_layer(layer) {
+                // Nothing refers to it any more; the next start clears it.
+                tracing::warn!(number = layer.number, %error, "a layer is left behind");
+            }
+        }
+    }
+
+    fn discard_layer(&self, layer: &LayerRow) -> Result<(), Error> {
+        let chain = layer.chain();
+        let claim = self.claims.take([claims::layer(&chain)]);
+        // Somebody may have made the same layer again since.
+        if self.read().layer(&chain).is_none() {
+            self.rows.delete::<LayerRow>(&chain, Durability::Relaxed)?;
+        }
+        drop(claim);
+        self.discard_directory(layer.number);
+        layer
+            .init
+            .into_iter()
+            .for_each(|number| self.discard_directory(number));
+        let Some(blob) = &layer.blob else { return Ok(()) };
+        let _claim = self.claims.take([claims::blob(&blob.digest)]);
+        if !self.read().has_blob(&blob.digest) {
+            self.content
+                .remove(&blob.digest)
+                .map_err(Error::io("delete a blob"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn discard_directory(&self, number: u64) {
+        if let Err(error) = self.snapshots.discard(number) {
+            tracing::warn!(number, %error, "a snapshot is left behind");
+        }
+    }
+}

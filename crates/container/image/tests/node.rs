@@ -1,0 +1,14 @@
+//! The room on a real kernel: overlay mounts, owners, device nodes, extended attributes. Root.
+
+#[cfg(test)]
+mod node {
+    mod archives;
+    mod commit;
+    mod failures;
+    mod hostile;
+    mod load;
+    mod names;
+    mod snapshots;
+    mod support;
+    mod worker;
+}

@@ -1,0 +1,166 @@
+//! The worker as a process of its own, confined: this test binary started again.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+
+use image::{Digest, WorkerJob, Workers};
+use sys::launch::{Event, Launch, launch, next};
+use sys::pidfd;
+use sys::program::{Builder, Op, Program, Slot};
+
+use super::support::{Node, archive, memory, mounted, tar};
+
+const JOB: &str = "GANTRY_TEST_WORKER_JOB";
+
+/// Starts this binary, as the supervisor starts a worker, with only [`the_worker_itself`] to run.
+struct Forked;
+
+impl Workers for Forked {
+    fn run(&self, job: WorkerJob<'_>) -> io::Result<ExitStatus> {
+        let me = std::env::current_exe()?;
+        let arguments = [
+            me.to_str().unwrap(),
+            "--exact",
+            "node::worker::the_worker_itself",
+            "--nocapture",
+            "--test-threads=1",
+        ];
+        let part = format!("{JOB}={}", job.arguments[0].to_str().unwrap());
+        let program = program(&arguments, &part, job.descriptors.len());
+        // The init program owns each of its slots, so none may be given twice.
+        let owned: io::Result<Vec<_>> = job.descriptors.iter().map(|fd| fd.try_clone_to_owned()).collect();
+        let owned = owned?;
+        let slots: Vec<_> = owned.iter().map(AsFd::as_fd).collect();
+        let launched = launch(&Launch {
+            program: &program,
+            slots: &slots,
+            namespaces: 0,
+            inherit: 3,
+            cgroup: None,
+        })?;
+        while !matches!(next(&launched.channel)?, Event::Started) {}
+        let mut readable = [rustix::event::PollFd::new(
+            &launched.pidfd,
+            rustix::event::PollFlags::IN,
+        )];
+        rustix::event::poll(&mut readable, None)?;
+        let status = pidfd::reap(&launched.pidfd)?.unwrap();
+        Ok(ExitStatus::from_raw(status.to_wait()))
+    }
+}
+
+fn program(arguments: &[&str], variable: &str, descriptors: usize) -> Program {
+    let count = u8::try_from(descriptors).unwrap();
+    let mut builder = Builder::new(count);
+    for number in 0..count {
+        builder.push(Op::Dup {
+            from: Slot(number),
+            to: number.into(),
+        });
+    }
+    builder.push(Op::CloseFrom {
+        first: count.into(),
+        keep: Slot::NONE,
+    });
+    let (name, search) = (builder.text(arguments[0]), builder.text(""));
+    let arguments = builder.texts(arguments);
+    let environment = builder.texts([variable]);
+    builder.push(Op::Lookup { name, search }).push(Op::Exec {
+        arguments,
+        environment,
+    });
+    builder.finish().unwrap()
+}
+
+/// Not a test by itself: what the process started above does.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment is how a test is told its part"
+)]
+fn the_worker_itself() {
+    if let Some(job) = std::env::var_os(JOB) {
+        let code = image::worker_main(&[job]);
+        std::process::exit(code.into());
+    }
+}
+
+#[test]
+fn a_confined_worker_does_what_an_unconfined_one_does() {
+    let bottom = tar(&["a/", "a/one = 1", "b = 2", "c -> a/one", "d => b"]);
+    let top = tar(&["a/", "a/.wh..wh..opq", "a/two = 2", ".wh.b"]);
+    let mut device = tar::Builder::new(Vec::new());
+    let mut null = super::support::header(tar::EntryType::Char);
+    null.set_device_major(1).unwrap();
+    null.set_device_minor(3).unwrap();
+    null.set_uid(5);
+    super::support::raw(&mut device, null, "null", "", b"");
+    let device = device.into_inner().unwrap();
+    let archive = archive(&["x:1"], &[&bottom, &top, &device]);
+    let show = |node: &Node| {
+        let id: Digest = node.load_one(&archive);
+        mounted(&node.images.view(&id).unwrap())
+    };
+    let confined = show(&Node::with(memory(), Arc::new(Forked)));
+    let plain = show(&Node::new());
+    assert_eq!(
+        confined.keys().collect::<Vec<_>>(),
+        plain.keys().collect::<Vec<_>>()
+    );
+    assert_eq!(confined, plain);
+}
+
+#[test]
+fn a_confined_worker_refuses_in_the_same_words() {
+    let node = Node::with(memory(), Arc::new(Forked));
+    let error = node.load(&archive(&[], &[&tar(&["../x = 1"])])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid archive: \"../x\": the name leads out of the archive"
+    );
+    node.reopen().assert_empty();
+}
+
+/// `docker cp`: the root of the worker is a mount that is attached nowhere.
+#[test]
+fn a_confined_worker_unpacks_into_a_mounted_snapshot() {
+    let node = Node::with(memory(), Arc::new(Forked));
+    let rootfs = node.images.prepare("c", None).unwrap();
+    let mounted = rootfs.mount().unwrap();
+    let options = image::archive::Unpack {
+        limits: image::Limits::default(),
+        ..Default::default()
+    };
+    let archive = tar(&["a = 1", "link -> /a", "b/", "b/hard => a"]);
+    let totals = node.images.unpack(
+        mounted.as_fd(),
+        std::path::Path::new("to"),
+        &mut &*archive,
+        &options,
+    );
+    assert_eq!(totals.unwrap().entries, 4);
+    assert_eq!(
+        super::support::names(&rootfs),
+        ["/to", "/to/a", "/to/b", "/to/b/hard", "/to/link"]
+    );
+}
+
+#[test]
+fn a_worker_that_is_started_wrongly_says_so() {
+    struct Silent;
+    impl Workers for Silent {
+        fn run(&self, _: WorkerJob<'_>) -> io::Result<ExitStatus> {
+            Command::new("false").status()
+        }
+    }
+    let node = Node::with(memory(), Arc::new(Silent));
+    let error = node.load(&archive(&[], &[])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "unpacking failed: the worker ended with exit status: 1: "
+    );
+    assert_eq!(image::worker_main(&[]), 2);
+}

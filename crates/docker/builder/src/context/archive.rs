@@ -1,0 +1,328 @@
+//! A tar archive as a tree, without unpacking it.
+//!
+//! Only headers are read; a file is where its bytes lie in the archive. So a build whose steps are
+//! all in the cache writes no file and starts no worker, and a large context costs what is read of
+//! it. Headers are foreign input: the reader is bounded and builds nothing but this map.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use tar::{Archive, EntryType};
+
+use crate::BuildError;
+use crate::tree::{Entry, Kind, Tree};
+
+/// At most so many entries.
+const MAX_ENTRIES: usize = 4 << 20;
+/// At most so many components in a path.
+const MAX_DEPTH: usize = 512;
+/// At most so many bytes of extended attributes in one entry.
+const MAX_ATTRIBUTES: usize = 1 << 20;
+
+/// A tar archive as a tree.
+pub(crate) struct ArchiveTree {
+    file: File,
+    root: Node,
+}
+
+/// An entry with where its bytes begin, and what is below it.
+#[derive(Debug)]
+struct Node {
+    entry: Entry,
+    offset: u64,
+    children: BTreeMap<OsString, Node>,
+}
+
+impl Node {
+    fn directory() -> Self {
+        let entry = Entry {
+            kind: Kind::Directory,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            modified: 0,
+            attributes: Vec::new(),
+            link: None,
+        };
+        Self {
+            entry,
+            offset: 0,
+            children: BTreeMap::new(),
+        }
+    }
+}
+
+fn refused(reason: impl Into<String>) -> BuildError {
+    BuildError::Invalid(format!("Error processing tar file: {}", reason.into()))
+}
+
+/// What is no tar archive at all, in the words of upstream's reader.
+fn broken() -> BuildError {
+    BuildError::Step("archive/tar: invalid tar header".to_owned())
+}
+
+impl ArchiveTree {
+    /// Reads the headers of an archive.
+    ///
+    /// # Errors
+    /// What is no archive, names what lies outside of it, or goes beyond a bound.
+    pub(crate) fn read(file: File) -> Result<Self, BuildError> {
+        let length = file
+            .metadata()
+            .map_err(BuildError::io("reading the build context"))?
+            .len();
+        let mut root = Node::directory();
+        let reader = file
+            .try_clone()
+            .map_err(BuildError::io("reading the build context"))?;
+        let mut archive = Archive::new(BufReader::new(At {
+            file: reader,
+            position: 0,
+        }));
+        for (count, entry) in archive.entries_with_seek().map_err(|_| broken())?.enumerate() {
+            if count >= MAX_ENTRIES {
+                return Err(refused(format!("more than {MAX_ENTRIES} entries")));
+            }
+            let mut entry = entry.map_err(|_| broken())?;
+            let end = entry
+                .size()
+                .checked_next_multiple_of(512)
+                .and_then(|size| size.checked_add(entry.raw_file_position()));
+            if end.is_none_or(|end| end > length) {
+                return Err(BuildError::Step("unexpected EOF".to_owned()));
+            }
+            root.add(&mut entry)?;
+        }
+        Ok(Self { file, root })
+    }
+
+    fn node(&self, path: &Path) -> Option<&Node> {
+        path.iter()
+            .try_fold(&self.root, |node, name| node.children.get(name))
+    }
+}
+
+impl Node {
+    fn add<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> Result<(), BuildError> {
+        let name = entry.path_bytes().into_owned();
+        let path = local(&name)?;
+        let (kind, source) = match entry.header().entry_type() {
+            EntryType::Directory => (Kind::Directory, None),
+            EntryType::Symlink => (Kind::Symlink(link_name(entry)?), None),
+            EntryType::Link => {
+                let target = local(link_name(entry)?.as_os_str().as_bytes())?;
+                let linked = target
+                    .iter()
+                    .try_fold(&mut *self, |node, part| node.children.get_mut(part));
+                let linked = linked
+                    .filter(|node| node.entry.kind != Kind::Directory)
+                    .ok_or_else(|| {
+                        refused(format!(
+                            "invalid hardlink {:?} -> {:?}",
+                            path.display(),
+                            target.display()
+                        ))
+                    })?;
+                linked.entry.link = Some(linked.offset);
+                return Self::insert(
+                    &path,
+                    Self {
+                        entry: linked.entry.clone(),
+                        offset: linked.offset,
+                        children: BTreeMap::new(),
+                    },
+                    self,
+                );
+            }
+            EntryType::Fifo => (Kind::Fifo, None),
+            EntryType::Char | EntryType::Block => {
+                return Err(refused(format!("{:?} is a device", path.display())));
+            }
+            EntryType::XGlobalHeader => return Ok(()),
+            _ => (Kind::File { size: entry.size() }, Some(entry.raw_file_position())),
+        };
+        let attributes = attributes(entry)?;
+        let header = entry.header();
+        let fields = header.as_old();
+        let entry = Entry {
+            kind,
+            mode: number(&fields.mode, header.mode().map(u64::from))? & 0o7777,
+            uid: number(&fields.uid, header.uid())?,
+            gid: number(&fields.gid, header.gid())?,
+            modified: header
+                .mtime()
+                .ok()
+                .and_then(|time| i64::try_from(time).ok())
+                .unwrap_or(0),
+            attributes,
+            link: None,
+        };
+        Self::insert(
+            &path,
+            Self {
+                entry,
+                offset: source.unwrap_or(0),
+                children: BTreeMap::new(),
+            },
+            self,
+        )
+    }
+
+    /// Puts a node at a path, as unpacking would: directories that nobody mentioned are made, a
+    /// directory mentioned twice keeps what is in it, anything else is replaced.
+    fn insert(path: &Path, mut new: Self, root: &mut Self) -> Result<(), BuildError> {
+        let Some(name) = path.file_name() else {
+            root.entry = new.entry;
+            return Ok(());
+        };
+        let mut parent = root;
+        for part in path.parent().into_iter().flat_map(Path::iter) {
+            parent = parent
+                .children
+                .entry(part.to_owned())
+                .or_insert_with(Self::directory);
+            if parent.entry.kind != Kind::Directory {
+                return Err(refused(format!(
+                    "{:?} is below what is no directory",
+                    path.display()
+                )));
+            }
+        }
+        if let Some(old) = parent.children.remove(name) {
+            if new.entry.kind == Kind::Directory && old.entry.kind == Kind::Directory {
+                new.children = old.children;
+            }
+        }
+        parent.children.insert(name.to_owned(), new);
+        Ok(())
+    }
+}
+
+/// A number of a header; a field that was left empty is zero, as Go's reader has it.
+fn number(field: &[u8], value: io::Result<u64>) -> Result<u32, BuildError> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+        return Ok(0);
+    }
+    value
+        .ok()
+        .and_then(|value| u32::try_from(value).ok())
+        .ok_or_else(broken)
+}
+
+/// A name in the archive as a relative path; one that leads out is refused.
+fn local(name: &[u8]) -> Result<PathBuf, BuildError> {
+    let mut path = PathBuf::new();
+    for component in Path::new(OsStr::from_bytes(name)).components() {
+        match component {
+            Component::Normal(part) => path.push(part),
+            Component::ParentDir if path.pop() => {}
+            Component::ParentDir => {
+                return Err(refused(format!(
+                    "{:?} is outside of \"/\"",
+                    String::from_utf8_lossy(name)
+                )));
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    if path.iter().count() > MAX_DEPTH || name.contains(&0) {
+        return Err(refused("invalid name in tar header"));
+    }
+    Ok(path)
+}
+
+fn link_name<R: Read>(entry: &tar::Entry<'_, R>) -> Result<PathBuf, BuildError> {
+    let name = entry
+        .link_name_bytes()
+        .filter(|name| !name.is_empty() && !name.contains(&0));
+    let name = name.ok_or_else(|| refused("a link without a target"))?;
+    Ok(PathBuf::from(OsString::from_vec(name.into_owned())))
+}
+
+/// Extended attributes, which tar writers put into `SCHILY.xattr.NAME` records.
+fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<(OsString, Vec<u8>)>, BuildError> {
+    let Some(records) = entry
+        .pax_extensions()
+        .map_err(|error| refused(error.to_string()))?
+    else {
+        return Ok(Vec::new());
+    };
+    let mut attributes = Vec::new();
+    let mut size = 0;
+    for record in records {
+        let record = record.map_err(|error| refused(error.to_string()))?;
+        if let Some(name) = record.key_bytes().strip_prefix(b"SCHILY.xattr.") {
+            size += name.len() + record.value_bytes().len();
+            attributes.push((OsString::from_vec(name.to_vec()), record.value_bytes().to_vec()));
+        }
+    }
+    attributes.sort();
+    if size > MAX_ATTRIBUTES {
+        return Err(refused("too many extended attributes"));
+    }
+    Ok(attributes)
+}
+
+impl Tree for ArchiveTree {
+    fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
+        Ok(self.node(path).map(|node| node.entry.clone()))
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        Ok(self
+            .node(path)
+            .map(|node| node.children.keys().cloned().collect())
+            .unwrap_or_default())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
+        let node = self.node(path).ok_or(io::ErrorKind::NotFound)?;
+        let Kind::File { size } = node.entry.kind else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let file = self.file.try_clone()?;
+        Ok(Box::new(
+            BufReader::with_capacity(
+                64 << 10,
+                At {
+                    file,
+                    position: node.offset,
+                },
+            )
+            .take(size),
+        ))
+    }
+}
+
+/// Reads a shared file from a position of its own.
+struct At {
+    file: File,
+    position: u64,
+}
+
+impl Read for At {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.position)?;
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl io::Seek for At {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.position = match to {
+            io::SeekFrom::Start(position) => position,
+            io::SeekFrom::Current(by) => self
+                .position
+                .checked_add_signed(by)
+                .ok_or(io::ErrorKind::InvalidInput)?,
+            io::SeekFrom::End(_) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        Ok(self.position)
+    }
+}

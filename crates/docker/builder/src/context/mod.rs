@@ -1,0 +1,180 @@
+//! A build's context: the files a client sent, as a [`Tree`], and the Dockerfile among them.
+
+mod archive;
+mod directory;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use archive::ArchiveTree;
+pub(crate) use directory::DirectoryTree;
+
+use crate::dockerfile::{self, Dockerfile};
+use crate::dockerignore::{Ignore, MAX_IGNORE_FILE};
+use crate::tree::{self, Tree};
+use crate::{BuildContext, BuildError};
+
+/// How an archive is compressed, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Plain,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Compression {
+    /// Looks at the first bytes of an archive.
+    pub(crate) fn of(head: &[u8]) -> Self {
+        const MAGIC: [(&[u8], Compression); 4] = [
+            (&[0x1f, 0x8b, 0x08], Compression::Gzip),
+            (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstd),
+            (b"BZh", Compression::Bzip2),
+            (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+        ];
+        MAGIC
+            .iter()
+            .find(|(magic, _)| head.starts_with(magic))
+            .map_or(Self::Plain, |(_, found)| *found)
+    }
+}
+
+/// Reads a context's Dockerfile, and leaves out of the context what upstream leaves out: the
+/// Dockerfile and `.dockerignore` themselves, where `.dockerignore` says so.
+///
+/// # Errors
+/// Upstream's sentences.
+pub(crate) fn open(tree: Arc<dyn Tree>, name: &str) -> Result<(Arc<dyn Tree>, Dockerfile), BuildError> {
+    let name = if name.is_empty() { "Dockerfile" } else { name };
+    let (name, text) = match read_file(&*tree, name, dockerfile::MAX_DOCKERFILE as u64)? {
+        None if name == "Dockerfile" => (
+            "dockerfile",
+            read_file(&*tree, "dockerfile", dockerfile::MAX_DOCKERFILE as u64)?,
+        ),
+        text => (name, text),
+    };
+    let text = text.ok_or_else(|| {
+        let asked = if name == "dockerfile" { "Dockerfile" } else { name };
+        BuildError::Step(format!("Cannot locate specified Dockerfile: {asked}"))
+    })?;
+    if text.is_empty() {
+        return Err(BuildError::Invalid(format!(
+            "the Dockerfile ({name}) cannot be empty"
+        )));
+    }
+    let parsed = dockerfile::parse(&text).map_err(|source| BuildError::Parse {
+        name: name.to_owned(),
+        source,
+    })?;
+    let hidden = hidden(&*tree, name)?;
+    Ok((Arc::new(Without { tree, hidden }), parsed))
+}
+
+fn hidden(tree: &dyn Tree, dockerfile: &str) -> Result<Vec<String>, BuildError> {
+    let Some(text) = read_file(tree, ".dockerignore", MAX_IGNORE_FILE)? else {
+        return Ok(Vec::new());
+    };
+    let ignore = Ignore::parse(&String::from_utf8_lossy(&text))
+        .map_err(|error| BuildError::Step(format!("error reading .dockerignore: {error}")))?;
+    let files = [".dockerignore", dockerfile].map(crate::dockerignore::clean);
+    Ok(files.into_iter().filter(|file| ignore.excludes(file)).collect())
+}
+
+fn read_file(tree: &dyn Tree, name: &str, limit: u64) -> Result<Option<Vec<u8>>, BuildError> {
+    let failed = || BuildError::io("reading the build context");
+    if escapes(name) {
+        return Err(BuildError::Step(format!(
+            "forbidden path outside the build context: {name} ()"
+        )));
+    }
+    let Some((real, entry)) = tree::resolve(tree, Path::new(name)).map_err(failed())? else {
+        return Ok(None);
+    };
+    match entry.kind {
+        tree::Kind::File { size } if size <= limit => {}
+        tree::Kind::File { .. } => {
+            return Err(BuildError::Invalid(format!(
+                "{name} is larger than {limit} bytes"
+            )));
+        }
+        _ => return Err(BuildError::Step(format!("{name} is no file"))),
+    }
+    let mut text = Vec::new();
+    tree.open(&real)
+        .and_then(|file| file.take(limit).read_to_end(&mut text))
+        .map_err(failed())?;
+    Ok(Some(text))
+}
+
+/// Whether a path leads out of the context by its own words.
+pub(crate) fn escapes(path: &str) -> bool {
+    let cleaned = crate::dockerignore::clean(path.trim_start_matches('/'));
+    !crate::dockerignore::is_local(Path::new(&cleaned))
+}
+
+/// A tree without some of its files.
+struct Without {
+    tree: Arc<dyn Tree>,
+    hidden: Vec<String>,
+}
+
+impl Without {
+    fn hides(&self, path: &Path) -> bool {
+        self.hidden.iter().any(|hidden| path == Path::new(hidden))
+    }
+}
+
+impl Tree for Without {
+    fn entry(&self, path: &Path) -> io::Result<Option<tree::Entry>> {
+        if self.hides(path) {
+            Ok(None)
+        } else {
+            self.tree.entry(path)
+        }
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+        let mut names = self.tree.names(path)?;
+        names.retain(|name| !self.hides(&path.join(name)));
+        Ok(names)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.tree.open(path)
+    }
+}
+
+/// A context as it came: a tree at once, or an archive that has to be unpacked first.
+pub(crate) enum Opened {
+    /// Ready.
+    Tree(Arc<dyn Tree>),
+    /// A compressed archive: decoders of foreign bytes run in workers only.
+    Compressed(File),
+}
+
+/// Looks at a context.
+///
+/// # Errors
+/// Archives that are refused.
+pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
+    let failed = BuildError::io("reading the build context");
+    match context {
+        BuildContext::Directory(path) => DirectoryTree::open(&path)
+            .map(|tree| Opened::Tree(Arc::new(tree)))
+            .map_err(failed),
+        BuildContext::Archive(file) => {
+            let mut head = [0; 6];
+            let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
+            match Compression::of(&head[..read]) {
+                Compression::Plain => Ok(Opened::Tree(Arc::new(ArchiveTree::read(file)?))),
+                Compression::Gzip | Compression::Zstd => Ok(Opened::Compressed(file)),
+                Compression::Bzip2 | Compression::Xz => Err(BuildError::Unsupported(
+                    "a build context compressed with bzip2 or xz is not supported yet".to_owned(),
+                )),
+            }
+        }
+    }
+}

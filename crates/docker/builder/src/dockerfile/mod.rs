@@ -1,0 +1,118 @@
+//! A Dockerfile as typed instructions with positions (Dockerfile reference).
+//!
+//! [`parse`] works in the two passes that upstream works in, because users see which error comes
+//! first: all lines become statements (continuations joined, here-documents attached, arguments
+//! split), then statements become [`Instruction`]s in [`Stage`]s. Nothing is expanded here; that
+//! needs the variables of a build ([`Lex`]).
+
+mod arguments;
+mod error;
+mod expand;
+mod flags;
+mod heredoc;
+mod instruction;
+mod lines;
+mod read;
+mod statement;
+mod words;
+
+use std::fmt;
+
+pub use error::{ParseError, ParseErrorKind};
+pub use expand::{ExpandError, Lex, NoVariables, Variables};
+pub use flags::Flags;
+pub use heredoc::Heredoc;
+pub use instruction::{
+    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Stage,
+};
+
+/// At most so many bytes of Dockerfile are parsed.
+pub const MAX_DOCKERFILE: usize = 4 << 20;
+
+/// The lines of a piece of a Dockerfile, from 1; both ends belong to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// The first line.
+    pub start: u32,
+    /// The last line.
+    pub end: u32,
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.start == self.end {
+            write!(f, "{}", self.start)
+        } else {
+            write!(f, "{}-{}", self.start, self.end)
+        }
+    }
+}
+
+/// Parser directives: comments at the very top that speak to the parser.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Directives {
+    /// `# syntax=`: the frontend image that the file asks for. The classic builder has one frontend.
+    pub syntax: Option<String>,
+    /// `# check=`: options of the linter.
+    pub check: Option<String>,
+}
+
+/// A parsed Dockerfile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dockerfile {
+    /// The escape character: `\`, or what `# escape=` says.
+    pub escape: char,
+    /// The other directives.
+    pub directives: Directives,
+    /// `ARG`s before the first `FROM`; each is an [`InstructionKind::Arg`].
+    pub meta_args: Vec<Instruction>,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+    /// What upstream prints before the first step.
+    pub warnings: Vec<String>,
+}
+
+/// Parses a Dockerfile.
+///
+/// # Errors
+/// [`ParseError`] with the line, in upstream's words.
+pub fn parse(file: &[u8]) -> Result<Dockerfile, ParseError> {
+    if file.len() > MAX_DOCKERFILE {
+        return Err(ParseError::syntax(
+            0,
+            format!("the Dockerfile is larger than {MAX_DOCKERFILE} bytes"),
+        ));
+    }
+    read::dockerfile(statement::parse(&String::from_utf8_lossy(file))?)
+}
+
+/// Parses one instruction outside of a file: an `ONBUILD` trigger, or a change of `docker commit`.
+///
+/// # Errors
+/// [`ParseError`]; also if the text is not exactly one instruction, or is a `FROM`.
+pub fn parse_instruction(text: &str) -> Result<Instruction, ParseError> {
+    let parsed = statement::parse(text)?;
+    match <[_; 1]>::try_from(parsed.statements) {
+        Ok([statement]) => read::instruction(statement),
+        Err(_) => Err(ParseError::syntax(
+            1,
+            "onbuild trigger should be a single expression".to_owned(),
+        )),
+    }
+}
+
+/// Door for the fuzz target: bytes nobody vouches for.
+pub fn fuzz(file: &[u8]) {
+    if let Ok(dockerfile) = parse(file) {
+        let lex = Lex::new(dockerfile.escape);
+        for stage in &dockerfile.stages {
+            let _ = lex.word(&stage.base, &NoVariables);
+            for instruction in &stage.instructions {
+                let _ = lex.words(&instruction.source, &NoVariables);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

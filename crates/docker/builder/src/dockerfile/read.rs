@@ -1,0 +1,355 @@
+//! The second pass: statements to instructions, and instructions to stages.
+
+use super::arguments::Arguments;
+use super::flags::{self, Flags};
+use super::heredoc::Heredoc;
+use super::instruction::{
+    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Stage,
+};
+use super::statement::{Keyword, Parsed, Statement};
+use super::{Dockerfile, ParseError};
+use crate::golang;
+
+type Read<T> = Result<T, String>;
+
+pub(super) fn dockerfile(parsed: Parsed) -> Result<Dockerfile, ParseError> {
+    let mut meta_args = Vec::new();
+    let mut stages: Vec<Stage> = Vec::new();
+    for statement in parsed.statements {
+        let start = statement.span.start;
+        if statement.keyword == Some(Keyword::From) {
+            stages.push(stage(statement).map_err(|text| ParseError::instruction(start, text))?);
+            continue;
+        }
+        let instruction = instruction(statement)?;
+        match stages.last_mut() {
+            Some(stage) => stage.instructions.push(instruction),
+            None if matches!(instruction.kind, InstructionKind::Arg(_)) => meta_args.push(instruction),
+            None => return Err(ParseError::no_stage(start)),
+        }
+    }
+    let Parsed {
+        escape,
+        directives,
+        warnings,
+        ..
+    } = Parsed {
+        statements: Vec::new(),
+        ..parsed
+    };
+    Ok(Dockerfile {
+        escape,
+        directives,
+        meta_args,
+        stages,
+        warnings,
+    })
+}
+
+pub(super) fn instruction(statement: Statement) -> Result<Instruction, ParseError> {
+    let line = statement.span.start;
+    read(&statement)
+        .map(|(kind, unsupported)| Instruction {
+            source: statement.source.trim().to_owned(),
+            span: statement.span,
+            unsupported,
+            kind,
+        })
+        .map_err(|text| ParseError::instruction(line, text))
+}
+
+fn stage(statement: Statement) -> Read<Stage> {
+    let mut words = statement.arguments.list.into_iter();
+    let (base, name) = match (words.next(), words.next(), words.next(), words.next()) {
+        (Some(base), None, ..) => (base, None),
+        (Some(base), Some(keyword), Some(name), None) if keyword.eq_ignore_ascii_case("as") => {
+            (base, Some(name))
+        }
+        _ => return Err("FROM requires either one or three arguments".to_owned()),
+    };
+    Ok(Stage {
+        name: name.map(stage_name).transpose()?,
+        base,
+        platform: Flags::parse(&statement.flags, flags::FROM)?.text("platform"),
+        source: statement.source.trim().to_owned(),
+        span: statement.span,
+        instructions: Vec::new(),
+    })
+}
+
+fn stage_name(written: String) -> Read<String> {
+    let name = written.to_lowercase();
+    let valid = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'));
+    if valid {
+        return Ok(name);
+    }
+    let quoted = golang::quote(&written);
+    Err(format!(
+        "invalid name for build stage: {quoted}, name can't start with a number or contain symbols"
+    ))
+}
+
+/// The instruction, and its first flag that only BuildKit honours.
+fn read(statement: &Statement) -> Read<(InstructionKind, Option<&'static str>)> {
+    let keyword = statement
+        .keyword
+        .ok_or_else(|| format!("unknown instruction: {}", statement.written))?;
+    let table = match keyword {
+        Keyword::Add => flags::ADD,
+        Keyword::Copy => flags::COPY,
+        Keyword::Run => flags::RUN,
+        Keyword::Healthcheck => flags::HEALTHCHECK,
+        _ => &[],
+    };
+    let arguments = &statement.arguments;
+    count(keyword, arguments, statement.trigger.is_some())?;
+    // Upstream reads no flags of these two, whatever they are.
+    let unread = matches!(keyword, Keyword::StopSignal | Keyword::Arg);
+    let flags = if unread {
+        Flags::default()
+    } else {
+        Flags::parse(&statement.flags, table)?
+    };
+    let kind = match keyword {
+        Keyword::Add => InstructionKind::Add(copy("ADD", statement, &flags)?),
+        Keyword::Copy => InstructionKind::Copy(copy("COPY", statement, &flags)?),
+        Keyword::Arg => InstructionKind::Arg(
+            arguments
+                .list
+                .iter()
+                .map(|word| definition(word))
+                .collect::<Read<_>>()?,
+        ),
+        Keyword::Cmd => InstructionKind::Cmd(command(arguments, &statement.heredocs)),
+        Keyword::Entrypoint => InstructionKind::Entrypoint(command(arguments, &statement.heredocs)),
+        Keyword::Run => InstructionKind::Run(command(arguments, &statement.heredocs)),
+        Keyword::Env => InstructionKind::Env(pairs(keyword, arguments)?),
+        Keyword::Label => InstructionKind::Label {
+            labels: pairs(keyword, arguments)?,
+            expanded: true,
+        },
+        Keyword::Expose => InstructionKind::Expose(sorted(&arguments.list)),
+        Keyword::Healthcheck => InstructionKind::Healthcheck(healthcheck(arguments, &flags)?),
+        Keyword::Onbuild => InstructionKind::Onbuild(onbuild(statement)?),
+        Keyword::Shell => InstructionKind::Shell(shell(arguments)?),
+        Keyword::Volume => InstructionKind::Volume(volumes(&arguments.list)?),
+        Keyword::Maintainer => InstructionKind::Maintainer(arguments.text()),
+        Keyword::StopSignal => InstructionKind::StopSignal(arguments.text()),
+        Keyword::User => InstructionKind::User(arguments.text()),
+        Keyword::Workdir => InstructionKind::Workdir(arguments.text()),
+        Keyword::From => return Err("FROM is not a command type".to_owned()),
+    };
+    Ok((kind, flags.unsupported))
+}
+
+/// How many arguments an instruction needs.
+fn count(keyword: Keyword, arguments: &Arguments, trigger: bool) -> Read<()> {
+    use Keyword::{
+        Add, Arg, Copy, Env, Expose, Healthcheck, Label, Maintainer, Onbuild, Shell, StopSignal, User,
+        Volume, Workdir,
+    };
+    let name = keyword.name();
+    let given = arguments.list.len();
+    match keyword {
+        Add | Copy if given < 2 => Err(format!(
+            "{name} requires at least two arguments, but only one was provided. Destination could not be determined"
+        )),
+        Maintainer | StopSignal | User | Workdir if given != 1 => {
+            Err(format!("{name} requires exactly one argument"))
+        }
+        Arg | Env | Expose | Healthcheck | Label | Shell | Volume if given == 0 => at_least_one(name),
+        Onbuild if !trigger => at_least_one(name),
+        _ => Ok(()),
+    }
+}
+
+fn at_least_one(name: &str) -> Read<()> {
+    Err(format!("{name} requires at least one argument"))
+}
+
+impl Arguments {
+    fn text(&self) -> String {
+        self.list.join(" ")
+    }
+}
+
+fn pairs(keyword: Keyword, arguments: &Arguments) -> Read<Vec<Pair>> {
+    let pair = |pair: &[String]| match pair {
+        [name, value] if !name.is_empty() => Ok(Pair {
+            name: name.clone(),
+            value: value.clone(),
+        }),
+        _ => Err(format!("{} names can not be blank", keyword.name())),
+    };
+    arguments.list.chunks(2).map(pair).collect()
+}
+
+fn definition(word: &str) -> Read<ArgDefinition> {
+    let (name, value) = match word.split_once('=') {
+        Some(("", _)) => return Err("ARG names can not be blank".to_owned()),
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (word, None),
+    };
+    Ok(ArgDefinition {
+        name: name.to_owned(),
+        value,
+    })
+}
+
+fn sorted(ports: &[String]) -> Vec<String> {
+    let mut ports = ports.to_vec();
+    ports.sort();
+    ports
+}
+
+fn volumes(list: &[String]) -> Read<Vec<String>> {
+    let volumes: Vec<String> = list.iter().map(|volume| volume.trim().to_owned()).collect();
+    if volumes.iter().any(String::is_empty) {
+        return Err("VOLUME specified can not be an empty string".to_owned());
+    }
+    Ok(volumes)
+}
+
+fn command(arguments: &Arguments, heredocs: &[Heredoc]) -> Command {
+    let shell = !arguments.json;
+    Command {
+        arguments: arguments.list.clone(),
+        shell,
+        heredocs: heredocs.to_vec(),
+    }
+}
+
+fn shell(arguments: &Arguments) -> Read<Vec<String>> {
+    if arguments.json {
+        Ok(arguments.list.clone())
+    } else {
+        Err("SHELL requires the arguments to be in JSON form".to_owned())
+    }
+}
+
+fn copy(name: &str, statement: &Statement, flags: &Flags) -> Read<Copy> {
+    let (destination, sources) = statement.arguments.list.split_last().ok_or_else(String::new)?;
+    if Heredoc::announced(destination).is_some() {
+        return Err(format!("{name} cannot accept a heredoc as a destination"));
+    }
+    // The words of `<< EOF` were split apart with the arguments, so the documents themselves say
+    // which words announce them.
+    let mut copy = Copy {
+        destination: destination.clone(),
+        from: flags.text("from"),
+        chown: flags.text("chown"),
+        chmod: flags.text("chmod"),
+        ..Copy::default()
+    };
+    for source in sources {
+        match Heredoc::announced(source) {
+            Some(announced) => copy.inline.push(inline(&announced, &statement.heredocs)),
+            None => copy.sources.push(source.clone()),
+        }
+    }
+    Ok(copy)
+}
+
+fn inline(announced: &Heredoc, documents: &[Heredoc]) -> InlineFile {
+    let document = documents
+        .iter()
+        .rev()
+        .find(|document| document.name == announced.name);
+    InlineFile {
+        name: announced.name.clone(),
+        content: document.map(Heredoc::text).unwrap_or_default(),
+        expand: announced.expand,
+    }
+}
+
+fn onbuild(statement: &Statement) -> Read<String> {
+    let trigger = statement
+        .trigger
+        .as_ref()
+        .map(|trigger| trigger.written.to_uppercase())
+        .unwrap_or_default();
+    match trigger.as_str() {
+        "ONBUILD" => return Err("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed".to_owned()),
+        "MAINTAINER" | "FROM" => return Err(format!("{trigger} isn't allowed as an ONBUILD trigger")),
+        _ => {}
+    }
+    let line = statement.source.trim_start();
+    let mut expression = line
+        .get("ONBUILD".len()..)
+        .unwrap_or_default()
+        .trim_start()
+        .to_owned();
+    for document in &statement.heredocs {
+        expression.push('\n');
+        expression.push_str(&document.content);
+        expression.push_str(&document.name);
+    }
+    Ok(expression)
+}
+
+fn healthcheck(arguments: &Arguments, flags: &Flags) -> Read<Healthcheck> {
+    let (kind, command) = arguments.list.split_first().ok_or_else(String::new)?;
+    let test = match (kind.to_uppercase().as_str(), command) {
+        ("NONE", []) => {
+            return Ok(Healthcheck {
+                test: vec!["NONE".to_owned()],
+                ..Healthcheck::default()
+            });
+        }
+        ("NONE", _) => return Err("HEALTHCHECK NONE takes no arguments".to_owned()),
+        ("CMD", []) => return Err("Missing command after HEALTHCHECK CMD".to_owned()),
+        ("CMD", command) => {
+            let form = if arguments.json { "CMD" } else { "CMD-SHELL" };
+            std::iter::once(form.to_owned())
+                .chain(command.iter().cloned())
+                .collect()
+        }
+        (other, _) => {
+            return Err(format!(
+                "Unknown type {} in HEALTHCHECK (try CMD)",
+                golang::quote(other)
+            ));
+        }
+    };
+    Ok(Healthcheck {
+        test,
+        interval: interval(flags, "interval")?,
+        timeout: interval(flags, "timeout")?,
+        start_period: interval(flags, "start-period")?,
+        start_interval: interval(flags, "start-interval")?,
+        retries: retries(flags)?,
+    })
+}
+
+/// Upstream's shortest interval: one millisecond.
+const MINIMUM_INTERVAL: i64 = 1_000_000;
+
+fn interval(flags: &Flags, name: &str) -> Read<i64> {
+    match flags
+        .get(name)
+        .filter(|value| !value.is_empty())
+        .map(golang::parse_duration)
+        .transpose()?
+    {
+        Some(value) if value != 0 && value < MINIMUM_INTERVAL => Err(format!(
+            "Interval {} cannot be less than 1ms",
+            golang::quote(name)
+        )),
+        value => Ok(value.unwrap_or(0)),
+    }
+}
+
+fn retries(flags: &Flags) -> Read<i32> {
+    match flags
+        .get("retries")
+        .filter(|value| !value.is_empty())
+        .map(golang::parse_i32)
+        .transpose()?
+    {
+        Some(count) if count < 0 => Err(format!("--retries cannot be negative ({count})")),
+        count => Ok(count.unwrap_or(0)),
+    }
+}

@@ -1,0 +1,268 @@
+//! The executor of a node: images for files ([`files`]), containers for commands.
+
+mod files;
+mod stubs;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::spec::{
+    ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking, Resources,
+    VolumeSource,
+};
+use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
+use image::Digest;
+
+pub(crate) use files::FileSteps;
+
+use crate::BuildError;
+use crate::driver::blocking;
+use crate::executor::{Base, Executor, RunPlan, Step, Work};
+use crate::output::Output;
+use crate::tree::Tree;
+
+/// What a request says of its containers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Containers {
+    pub(crate) resources: Resources,
+    pub(crate) networking: Networking,
+    pub(crate) shm_size: u64,
+    pub(crate) rm: bool,
+    pub(crate) force_rm: bool,
+}
+
+impl Containers {
+    /// The networking that a request's network mode means.
+    ///
+    /// # Errors
+    /// There is no such container.
+    pub(crate) fn networking(
+        engine: &Engine,
+        mode: &str,
+        extra_hosts: Vec<String>,
+    ) -> Result<Networking, BuildError> {
+        let mut networking = Networking {
+            extra_hosts,
+            ..Networking::default()
+        };
+        networking.mode = match mode {
+            "none" => NetworkMode::None,
+            "host" => NetworkMode::Host,
+            mode => match mode.strip_prefix("container:") {
+                Some(container) => NetworkMode::Container(engine.find(container)?.id.as_str().to_owned()),
+                None => {
+                    let network = if matches!(mode, "" | "default") {
+                        "bridge"
+                    } else {
+                        mode
+                    };
+                    networking
+                        .endpoints
+                        .push((network.to_owned(), EndpointSettings::default()));
+                    NetworkMode::Networks
+                }
+            },
+        };
+        Ok(networking)
+    }
+}
+
+/// The executor of one build.
+pub(crate) struct NodeExecutor {
+    engine: Engine,
+    files: FileSteps,
+    containers: Containers,
+}
+
+impl NodeExecutor {
+    pub(crate) fn new(engine: Engine, files: FileSteps, containers: Containers) -> Self {
+        Self {
+            engine,
+            files,
+            containers,
+        }
+    }
+
+    /// Ends the build: what it made stays.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub(crate) fn keep(self) -> Result<(), BuildError> {
+        self.files.keep()
+    }
+
+    async fn run(&self, step: Step, plan: RunPlan, output: &Output) -> Result<Base, BuildError> {
+        let script = self.write_script(&plan).await?;
+        let create = Create {
+            name: None,
+            spec: self.spec(&step, &plan, script.as_deref()),
+            image: step.parent.map(|id| ImageRef {
+                reference: id.to_string(),
+                id: id.to_string(),
+            }),
+            owner: Owner::Build,
+            door: serde_json::Value::Null,
+        };
+        let created = self.engine.create(create).await?;
+        let id = created.id;
+        let made = self
+            .run_container(&id, &created.warnings, step, &plan, output)
+            .await;
+        // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
+        // whether that is told.
+        self.engine
+            .remove(
+                &id,
+                Remove {
+                    force: true,
+                    volumes: true,
+                },
+            )
+            .await?;
+        let told = match &made {
+            Ok(_) => self.containers.rm || self.containers.force_rm,
+            Err(BuildError::Cancelled) => false,
+            Err(_) => self.containers.force_rm,
+        };
+        if told {
+            output
+                .text(format!("Removing intermediate container {}\n", id.short()))
+                .await?;
+        }
+        if let Some(script) = script {
+            blocking(move || std::fs::remove_dir_all(script).map_err(BuildError::io("removing a script")))
+                .await?;
+        }
+        made
+    }
+
+    async fn run_container(
+        &self,
+        id: &ContainerId,
+        warnings: &[String],
+        step: Step,
+        plan: &RunPlan,
+        output: &Output,
+    ) -> Result<Base, BuildError> {
+        for warning in warnings {
+            output.text(format!(" ---> [Warning] {warning}\n")).await?;
+        }
+        output.text(format!(" ---> Running in {}\n", id.short())).await?;
+        let streams = Attach {
+            stdout: true,
+            stderr: true,
+            stream: true,
+            ..Attach::default()
+        };
+        let mut attached = self.engine.attach(id, streams).await?;
+        self.engine.start(id).await?;
+        loop {
+            // Cancel-safe: a message that was not received stays in the channel.
+            let message = tokio::select! {
+                message = attached.output.recv() => message,
+                () = output.cancelled() => return Err(BuildError::Cancelled),
+            };
+            match message {
+                Some((Stream::Stdout, bytes)) => output.text(String::from_utf8_lossy(&bytes)).await?,
+                Some((Stream::Stderr, bytes)) => output.error_text(&String::from_utf8_lossy(&bytes)).await?,
+                None => break,
+            }
+        }
+        let exit = tokio::select! {
+            exit = self.engine.wait(id, WaitCondition::NotRunning) => exit?,
+            () = output.cancelled() => return Err(BuildError::Cancelled),
+        };
+        if exit.code != 0 {
+            return Err(BuildError::Command {
+                command: plan.args.join(" "),
+                code: exit.code,
+            });
+        }
+        self.files.commit_container(id, step).await
+    }
+
+    async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {
+        let Some((name, text)) = plan.script.clone() else {
+            return Ok(None);
+        };
+        let directory = self.files.scratch();
+        blocking(move || write_program(&directory, &name, &text).map(|()| Some(directory))).await
+    }
+
+    fn spec(&self, step: &Step, plan: &RunPlan, script: Option<&Path>) -> ContainerSpec {
+        let volumes = step.config.config.volumes.keys().map(|target| MountSpec {
+            target: crate::dockerignore::clean(&format!("/{target}")),
+            read_only: false,
+            kind: MountKind::Volume {
+                source: VolumeSource::Anonymous {
+                    labels: BTreeMap::new(),
+                },
+                no_copy: false,
+                subpath: String::new(),
+                propagation: None,
+            },
+        });
+        let script = script.map(|source| MountSpec {
+            target: "/dev/pipes".to_owned(),
+            read_only: true,
+            kind: MountKind::Bind {
+                source: source.to_string_lossy().into_owned(),
+                propagation: None,
+                non_recursive: false,
+                read_only_non_recursive: false,
+                create_source: false,
+            },
+        });
+        ContainerSpec {
+            args: plan.args.clone(),
+            env: plan.env.clone(),
+            cwd: plan.cwd.clone(),
+            user: plan.user.clone(),
+            labels: step.config.config.labels.clone(),
+            resources: self.containers.resources.clone(),
+            mounts: volumes.chain(script).collect(),
+            shm_size: self.containers.shm_size,
+            network: self.containers.networking.clone(),
+            log: LogDriver::None,
+            ..ContainerSpec::default()
+        }
+    }
+}
+
+fn write_program(directory: &Path, name: &str, text: &str) -> Result<(), BuildError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let failed = || BuildError::io("writing a here-document");
+    std::fs::create_dir_all(directory).map_err(failed())?;
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o755)
+        .open(directory.join(name));
+    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
+        .map_err(failed())
+}
+
+impl Executor for NodeExecutor {
+    fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
+        self.files.find(reference)
+    }
+
+    fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
+        self.files.hold(id)
+    }
+
+    fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
+        self.files.tree(image)
+    }
+
+    async fn carry_out(&self, mut step: Step, output: &Output) -> Result<Base, BuildError> {
+        match std::mem::replace(&mut step.work, Work::Nothing) {
+            Work::Run(plan) => self.run(step, plan, output).await,
+            work => {
+                step.work = work;
+                self.files.carry_out(step).await
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Steps that run nothing: configurations, directories, copies; and turning what a command has
+//! changed into an image. All of a build's images are made under one lease, so that they become
+//! durable together when it is kept.
+
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use image::{Commit, CommitLayer, Digest, Image, Images, Lease};
+
+use super::stubs;
+use crate::context::DirectoryTree;
+use crate::driver::blocking;
+use crate::executor::{Base, Step, Work};
+use crate::tree::Tree;
+use crate::{BuildError, perform};
+
+/// What one build makes of files.
+pub(crate) struct FileSteps {
+    images: Images,
+    lease: Arc<Lease>,
+    /// Unique; names of what is made for a step begin with it.
+    name: String,
+    steps: AtomicU64,
+    /// The build's own directory.
+    directory: PathBuf,
+}
+
+impl FileSteps {
+    /// Begins a build.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn begin(images: Images, name: String, directory: PathBuf) -> Result<Self, BuildError> {
+        let lease = Arc::new(images.lease(&name)?);
+        Ok(Self {
+            images,
+            lease,
+            name,
+            steps: AtomicU64::new(0),
+            directory,
+        })
+    }
+
+    /// Ends the build: what it made stays.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub(crate) fn keep(self) -> Result<(), BuildError> {
+        match Arc::into_inner(self.lease) {
+            Some(lease) => Ok(lease.keep()?),
+            None => Err(BuildError::Step("a build step is still running".to_owned())),
+        }
+    }
+
+    fn unique(&self) -> String {
+        format!("{}-{}", self.name, self.steps.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A path for a step's own directory, which does not exist yet.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.directory.join(self.unique())
+    }
+
+    pub(crate) fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
+        match self.images.resolve(reference) {
+            Ok(image) => Ok(Some(base(&image))),
+            Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
+        match self.lease.add(id) {
+            Ok(()) => Ok(self.images.get(id).map(|image| base(&image))),
+            Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
+        let failed = || BuildError::io("failed to mount the image");
+        let Some(image) = image else {
+            let empty = self.directory.join("empty");
+            std::fs::create_dir_all(&empty).map_err(failed())?;
+            return Ok(Arc::new(DirectoryTree::open(&empty).map_err(failed())?));
+        };
+        Ok(Arc::new(DirectoryTree::new(mount(&self.images, image)?)))
+    }
+
+    /// Carries out a step that runs nothing.
+    pub(crate) async fn carry_out(&self, mut step: Step) -> Result<Base, BuildError> {
+        match std::mem::replace(&mut step.work, Work::Nothing) {
+            Work::Nothing => {
+                let (images, lease) = (self.images.clone(), self.lease.clone());
+                blocking(move || commit(&images, &lease, step, CommitLayer::None)).await
+            }
+            Work::Directory(path) => {
+                self.changed(step, move |_, root| perform::make_directory(root, &path))
+                    .await
+            }
+            Work::Copy(plan) => {
+                let working_dir = step.config.config.working_dir.clone();
+                self.changed(step, move |images, root| {
+                    perform::copy(images, root, &plan, &working_dir)
+                })
+                .await
+            }
+            Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
+        }
+    }
+
+    /// A step that works on a root filesystem, on a thread that may wait for the disk.
+    async fn changed<F>(&self, step: Step, work: F) -> Result<Base, BuildError>
+    where
+        F: FnOnce(&Images, BorrowedFd<'_>) -> Result<(), BuildError> + Send + 'static,
+    {
+        let (owner, images, lease) = (self.unique(), self.images.clone(), self.lease.clone());
+        blocking(move || {
+            let made = (|| {
+                let rootfs = images.prepare(&owner, step.parent.as_ref())?;
+                let root = rootfs
+                    .mount()
+                    .map_err(BuildError::io("failed to mount the image"))?;
+                work(&images, root.as_fd())?;
+                drop(root);
+                commit(&images, &lease, step, CommitLayer::Move(&owner))
+            })();
+            if made.is_err() {
+                images.release(&owner)?;
+            }
+            made
+        })
+        .await
+    }
+
+    /// Makes an image of what a container has changed; it has no root filesystem any more.
+    pub(crate) async fn commit_container(&self, owner: &str, step: Step) -> Result<Base, BuildError> {
+        let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
+        blocking(move || {
+            let rootfs = images
+                .rootfs(&owner)
+                .ok_or_else(|| image::Error::NoSuchSnapshot(owner.clone()))?;
+            let below = step.parent.map(|parent| mount(&images, &parent)).transpose()?;
+            let below = below.as_ref().map(|below| below.as_fd());
+            stubs::remove(&rootfs, below).map_err(BuildError::io("removing mount points"))?;
+            commit(&images, &lease, step, CommitLayer::Move(&owner))
+        })
+        .await
+    }
+}
+
+fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
+    images
+        .view(image)?
+        .mount()
+        .map_err(BuildError::io("failed to mount the image"))
+}
+
+fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
+    let (parent, config, history) = (step.parent, step.config, step.history);
+    let commit = Commit {
+        parent: parent.as_ref(),
+        layer,
+        config,
+        history,
+        reference: None,
+        lease: Some(lease),
+    };
+    Ok(base(&*images.commit(commit)?))
+}
+
+fn base(image: &Image) -> Base {
+    Base {
+        id: image.id,
+        config: image.config.clone(),
+        made_here: image.made_here,
+    }
+}

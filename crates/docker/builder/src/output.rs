@@ -1,0 +1,140 @@
+//! What a build tells whoever asked, in the classic builder's very words, and how it learns that
+//! nobody listens any more.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use image::Digest;
+use tokio::sync::{mpsc, watch};
+
+use crate::{BuildError, Progress};
+
+/// At most so many bytes of a quiet build's output are kept for the case that it fails.
+const MAX_KEPT: usize = 1 << 20;
+
+/// The way out of a build. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    sender: mpsc::Sender<Progress>,
+    /// Closed when the build's future is dropped.
+    alive: watch::Receiver<()>,
+    /// A quiet build tells nothing unless it fails.
+    kept: Option<Arc<Mutex<Kept>>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    messages: Vec<Progress>,
+    bytes: usize,
+}
+
+impl Output {
+    pub(crate) fn new(sender: mpsc::Sender<Progress>, alive: watch::Receiver<()>, quiet: bool) -> Self {
+        Self {
+            sender,
+            alive,
+            kept: quiet.then(Arc::default),
+        }
+    }
+
+    /// Sends text as it is.
+    pub(crate) async fn text(&self, text: impl Into<String>) -> Result<(), BuildError> {
+        self.send(Progress::Stream(text.into())).await
+    }
+
+    /// `Step 1/3 : FROM busybox`; upstream sends the line feed by itself.
+    pub(crate) async fn step(&self, number: usize, total: usize, source: &str) -> Result<(), BuildError> {
+        self.text(format!("Step {number}/{total} : {source}")).await?;
+        self.text("\n").await
+    }
+
+    /// ` ---> 0123456789ab`; nothing behind the arrow for an empty base.
+    pub(crate) async fn result(&self, image: Option<&Digest>) -> Result<(), BuildError> {
+        let id = image.map(Digest::short).unwrap_or_default();
+        self.text(format!(" ---> {id}\n")).await
+    }
+
+    /// An image that a stage ended with.
+    pub(crate) async fn aux(&self, image: Digest) -> Result<(), BuildError> {
+        self.send(Progress::Aux(image)).await
+    }
+
+    /// Text on standard error, which upstream makes red.
+    pub(crate) async fn error_text(&self, text: &str) -> Result<(), BuildError> {
+        self.text(format!("\u{1b}[91m{text}\u{1b}[0m")).await
+    }
+
+    async fn send(&self, message: Progress) -> Result<(), BuildError> {
+        match &self.kept {
+            Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(message),
+            None => self
+                .sender
+                .send(message)
+                .await
+                .map_err(|_| BuildError::Cancelled)?,
+        }
+        if self.is_cancelled() {
+            Err(BuildError::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sends what a quiet build did not tell, because it failed.
+    pub(crate) async fn release(&self) {
+        let Some(kept) = &self.kept else {
+            return;
+        };
+        let messages = std::mem::take(&mut kept.lock().unwrap_or_else(PoisonError::into_inner).messages);
+        for message in messages {
+            if self.sender.send(message).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Sends past the quiet.
+    pub(crate) async fn last(&self, text: String) {
+        // Nobody listening is no error at the very end.
+        let _ = self.sender.send(Progress::Stream(text)).await;
+    }
+
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Whether nobody waits for the build any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.sender.is_closed() || self.alive.has_changed().is_err()
+    }
+
+    /// Returns once nobody waits for the build any more.
+    pub(crate) async fn cancelled(&self) {
+        let mut alive = self.alive.clone();
+        // Both only end; it is enough that one has.
+        tokio::select! {
+            () = self.sender.closed() => {}
+            () = async { while alive.changed().await.is_ok() {} } => {}
+        }
+    }
+}
+
+impl Kept {
+    /// The newest output is what explains a failure, so the oldest makes room.
+    fn push(&mut self, message: Progress) {
+        self.bytes += size(&message);
+        self.messages.push(message);
+        let mut drop = 0;
+        while self.bytes > MAX_KEPT && drop < self.messages.len() {
+            self.bytes -= size(&self.messages[drop]);
+            drop += 1;
+        }
+        self.messages.drain(..drop);
+    }
+}
+
+const fn size(message: &Progress) -> usize {
+    match message {
+        Progress::Stream(text) => text.len(),
+        Progress::Aux(_) => 64,
+    }
+}

@@ -1,0 +1,116 @@
+//! Builds over time: the cache after a restart, callers who leave, names, pruning.
+
+use builder::Progress;
+use image::Reference;
+use tokio::sync::mpsc;
+
+use crate::fixture::*;
+
+#[test]
+fn the_cache_outlives_the_daemon() {
+    let node = Node::start();
+    let dockerfile =
+        "FROM probe\nCOPY a /a\nRUN [\"/probe\", \"write\", \"/made\", \"1\"]\nCMD [\"/probe\"]\n";
+    // A runtime each: the first daemon's tasks end with it.
+    let build = || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { node.daemon().await.file(dockerfile, &[("a", "1")]).await })
+    };
+    let first = build().id();
+    let told = build();
+    assert_eq!(told.id(), first, "{}", told.text);
+    assert_eq!(told.text.matches("Using cache").count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_is_named() {
+    let node = Node::start();
+    let daemon = node.daemon().await;
+    let mut named = request(&[("Dockerfile", "FROM probe\nCMD [\"x\"]\n")]);
+    named.tags = vec![
+        Reference::parse("t1:latest").unwrap(),
+        Reference::parse("t2:x").unwrap(),
+    ];
+    let told = daemon.build(named).await;
+    let id = told.id();
+    let end = format!(
+        "Successfully built {}\nSuccessfully tagged t1:latest\nSuccessfully tagged t2:x\n",
+        id.short()
+    );
+    assert!(told.text.ends_with(&end), "{}", told.text);
+    assert_eq!(daemon.images.resolve("t2:x").unwrap().id, id);
+    let mut quiet = request(&[("Dockerfile", "FROM t1\n")]);
+    quiet.quiet = true;
+    assert_eq!(daemon.build(quiet).await.text, format!("{id}\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_build_that_fails_tells_everything() {
+    let node = Node::start();
+    let daemon = node.daemon().await;
+    let mut quiet = request(&[("Dockerfile", "FROM probe\nCOPY nope /\n")]);
+    quiet.quiet = true;
+    let told = daemon.build(quiet).await;
+    assert!(told.text.starts_with("Step 1/2 : FROM probe\n"), "{}", told.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_leaves_takes_the_container_along() {
+    let node = Node::start();
+    let daemon = node.daemon().await;
+    let (sender, mut receiver) = mpsc::channel(64);
+    // Nobody ever opens the other end of the pipe.
+    let mut context = tar::Builder::new(Vec::new());
+    let dockerfile =
+        "FROM probe\nCOPY pipe /\nRUN [\"/probe\", \"echo\", \"running\", \"--\", \"cat\", \"/pipe\"]\n";
+    append(&mut context, "Dockerfile", dockerfile.as_bytes(), 0o644);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Fifo);
+    header.set_size(0);
+    header.set_mode(0o644);
+    context
+        .append_data(&mut header, "pipe", std::io::empty())
+        .unwrap();
+    let waiting = request_of(&context.into_inner().unwrap());
+    let builder = daemon.builder.clone();
+    let build = tokio::spawn(async move { builder.build(waiting, sender).await });
+    let running =
+        async { while receiver.recv().await.expect("it runs") != Progress::Stream("running\n".into()) {} };
+    tokio::time::timeout(PATIENCE, running).await.unwrap();
+    let mut events = daemon
+        .engine
+        .events()
+        .subscribe(engine::events::EventQuery::default());
+    drop(receiver);
+    let built = tokio::time::timeout(PATIENCE, build).await.unwrap().unwrap();
+    assert_eq!(built.unwrap_err().to_string(), "build cancelled");
+    let gone = async {
+        while !daemon.engine.list().is_empty() {
+            events.next().await.expect("events go on");
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pruning_forgets_what_nobody_uses() {
+    let node = Node::start();
+    let daemon = node.daemon().await;
+    let mut named = request(&[("Dockerfile", "FROM probe\nENV A=1\nCOPY f /kept\n"), ("f", "1")]);
+    named.tags = vec![Reference::parse("kept").unwrap()];
+    daemon.build(named).await.id();
+    let loose = daemon
+        .file("FROM probe\nCOPY f /loose\n", &[("f", "22")])
+        .await
+        .id();
+    assert_eq!(daemon.builder.usage().len(), 3);
+    let pruned = daemon.builder.prune(false, |_| true).await.unwrap();
+    assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 2));
+    assert!(daemon.images.get(&loose).is_none());
+    assert!(daemon.images.resolve("kept").is_ok());
+    let pruned = daemon.builder.prune(true, |_| true).await.unwrap();
+    assert_eq!(pruned.steps.len(), 2);
+    assert!(daemon.images.resolve("kept").is_ok());
+    assert!(daemon.builder.usage().is_empty());
+}

@@ -1,0 +1,478 @@
+//! `POST /build` and the build cache: the HTTP side. What a Dockerfile means is the builder's.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use builder::{BuildContext, BuildError, BuildRequest, CacheRecord, MAX_CONTEXT, Progress, build_tags};
+use bytes::Bytes;
+use engine::spec::Resources;
+use image::Digest;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::Api;
+use crate::api::blocking;
+use crate::convert::create::resources;
+use crate::convert::time;
+use crate::coverage;
+use crate::error::ApiError;
+use crate::filters::Filters;
+use crate::server::body::{BodyReader, BodySender};
+use crate::server::call::Call;
+use crate::server::query::Query;
+use crate::server::reply::{JSON, Reply};
+use crate::server::version::ApiVersion;
+use crate::stream::progress;
+use crate::wire::host_config::{HostConfig, Ulimit};
+
+/// Messages of a build that wait for a slow client.
+const WAITING: usize = 64;
+
+/// `POST /build`. Until the first line of output an error is an HTTP status, afterwards it is the
+/// last line of the stream.
+pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
+    let asked = Asked::parse(&call.query, call.version)?;
+    let (api, aux) = (call.state.clone(), call.version.since(30));
+    let context = spool(&api, call.reader()).await?;
+    let request = asked.request(context);
+    let (output, mut progress) = mpsc::channel(WAITING);
+    let worker = api.clone();
+    let mut building = Building(tokio::spawn(async move {
+        worker.builder.build(request, output).await
+    }));
+    let Some(first) = progress.recv().await else {
+        let id = building.end().await?;
+        let (sender, reply) = Reply::stream(JSON);
+        sender.send(progress::stream(&format!("{id}\n"))).await;
+        return Ok(reply);
+    };
+    let (sender, reply) = Reply::stream(JSON);
+    tokio::spawn(async move {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            if let Some(line) = line(message, aux)
+                && !sender.send(line).await
+            {
+                return;
+            }
+            // `recv` is cancel-safe; dropping `building` ends the build.
+            next = tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                message = progress.recv() => message,
+            };
+        }
+        tell_end(&sender, building.end().await).await;
+    });
+    Ok(reply)
+}
+
+async fn tell_end(sender: &BodySender, ended: Result<Digest, BuildError>) {
+    if let Err(error) = ended {
+        let code = error.code();
+        sender
+            .send(progress::failed(&ApiError::from(error).message, code))
+            .await;
+    }
+}
+
+fn line(message: Progress, aux: bool) -> Option<Bytes> {
+    match message {
+        Progress::Stream(text) => Some(progress::stream(&text)),
+        Progress::Aux(id) => aux.then(|| progress::line(&json!({ "aux": { "ID": id.to_string() } }))),
+    }
+}
+
+/// A build that ends when nobody waits for it any more.
+struct Building(JoinHandle<Result<Digest, BuildError>>);
+
+impl Building {
+    async fn end(&mut self) -> Result<Digest, BuildError> {
+        (&mut self.0)
+            .await
+            .unwrap_or_else(|cause| Err(BuildError::Step(format!("the build ended unexpectedly: {cause}"))))
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What a query asks for.
+struct Asked {
+    query: Query,
+    tags: Vec<image::Reference>,
+    args: BTreeMap<String, Option<String>>,
+    labels: BTreeMap<String, String>,
+    cache_from: Vec<String>,
+    resources: Resources,
+    shm_size: u64,
+    platform: Option<String>,
+}
+
+/// A parameter that is JSON.
+fn json_value<T: DeserializeOwned + Default>(
+    query: &Query,
+    name: &str,
+    context: &str,
+) -> Result<T, ApiError> {
+    match query.text(name) {
+        None => Ok(T::default()),
+        Some(text) => serde_json::from_str::<Option<T>>(text)
+            .map(Option::unwrap_or_default)
+            .map_err(|cause| ApiError::bad(format!("{context}: {cause}"))),
+    }
+}
+
+impl Asked {
+    fn parse(query: &Query, version: ApiVersion) -> Result<Self, ApiError> {
+        refuse(query, version)?;
+        let tags: Vec<_> = query.all("t").map(String::from).collect();
+        Ok(Self {
+            tags: build_tags(&tags)?,
+            args: json_value(query, "buildargs", "error reading build args")?,
+            labels: json_value(query, "labels", "error reading labels")?,
+            cache_from: json_value(query, "cachefrom", "error reading cache-from")?,
+            resources: limits(query)?,
+            shm_size: query
+                .integer("shmsize")?
+                .map_or(Ok(0), u64::try_from)
+                .map_err(|_| ApiError::bad("SHM size can not be less than 0"))?,
+            platform: query
+                .text("platform")
+                .filter(|_| version.since(32))
+                .map(String::from),
+            query: query.clone(),
+        })
+    }
+
+    fn request(self, context: File) -> BuildRequest {
+        let Self { query, .. } = &self;
+        BuildRequest {
+            dockerfile: query.get("dockerfile").to_owned(),
+            target: query.text("target").map(String::from),
+            no_cache: query.bool("nocache"),
+            pull: query.bool("pull"),
+            rm: query.bool("forcerm") || query.get("rm").is_empty() || query.bool("rm"),
+            force_rm: query.bool("forcerm"),
+            network_mode: query.get("networkmode").to_owned(),
+            extra_hosts: query.all("extrahosts").map(String::from).collect(),
+            quiet: query.bool("q"),
+            squash: query.bool("squash"),
+            tags: self.tags,
+            args: self.args,
+            labels: self.labels,
+            resources: self.resources,
+            shm_size: self.shm_size,
+            platform: self.platform,
+            cache_from: self.cache_from,
+            context: BuildContext::Archive(context),
+        }
+    }
+}
+
+/// What upstream refuses, and what is not there yet.
+fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
+    match query.get("version") {
+        "" | "1" => {}
+        "2" => {
+            return Err(ApiError::unsupported(
+                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+            ));
+        }
+        other => return Err(ApiError::bad(format!("invalid version {other:?}"))),
+    }
+    let isolation = query.get("isolation");
+    crate::convert::create::checks::refuse([
+        (
+            query.has("securityopt"),
+            "security options are not supported on linux".to_owned(),
+        ),
+        (
+            !matches!(isolation.to_lowercase().as_str(), "" | "default"),
+            format!("unsupported isolation: {isolation:?}"),
+        ),
+        (
+            query.bool("squash"),
+            "squash is only supported with experimental mode".into(),
+        ),
+    ])?;
+    coverage::unsupported(
+        "build",
+        &[
+            ("remote", !query.get("remote").is_empty()),
+            (
+                "outputs",
+                version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
+            ),
+        ],
+    )
+}
+
+fn limits(query: &Query) -> Result<Resources, ApiError> {
+    let ulimits: Vec<Ulimit> = json_value(query, "ulimits", "error reading ulimit settings")?;
+    let host = HostConfig {
+        memory: query.integer_or_zero("memory"),
+        memory_swap: query.integer_or_zero("memswap"),
+        cpu_shares: query.integer_or_zero("cpushares"),
+        cpu_period: query.integer_or_zero("cpuperiod"),
+        cpu_quota: query.integer_or_zero("cpuquota"),
+        cpuset_cpus: query.get("cpusetcpus").to_owned(),
+        cpuset_mems: query.get("cpusetmems").to_owned(),
+        cgroup_parent: query.get("cgroupparent").to_owned(),
+        ulimits: Some(ulimits),
+        ..HostConfig::default()
+    };
+    resources::cpuset(&host.cpuset_cpus, "cpus")?;
+    resources::cpuset(&host.cpuset_mems, "mems")?;
+    Ok(resources::resources(&host))
+}
+
+/// Takes the context in, bounded, into a file without a name.
+async fn spool(api: &std::sync::Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
+    let api = api.clone();
+    let failed = |cause: std::io::Error| ApiError::internal(format!("receiving the build context: {cause}"));
+    blocking(move || {
+        let mut file = api.builder.spool().map_err(failed)?;
+        let mut start = Vec::new();
+        (&mut body).take(6).read_to_end(&mut start).map_err(failed)?;
+        refuse_compression(&start)?;
+        file.write_all(&start).map_err(failed)?;
+        let taken = std::io::copy(&mut (&mut body).take(MAX_CONTEXT), &mut file).map_err(failed)?;
+        if taken == MAX_CONTEXT {
+            let sentence = format!("the build context is larger than {MAX_CONTEXT} bytes");
+            return Err(ApiError::new(http::StatusCode::PAYLOAD_TOO_LARGE, sentence));
+        }
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        Ok(file)
+    })
+    .await
+}
+
+/// Compressions upstream knows and we do not.
+fn refuse_compression(start: &[u8]) -> Result<(), ApiError> {
+    let known: [(&[u8], &str); 2] = [(b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")];
+    match known.iter().find(|(magic, _)| start.starts_with(magic)) {
+        Some((_, name)) => Err(ApiError::unsupported(format!(
+            "a build context compressed by {name} is not supported yet: send plain tar, gzip or zstd"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// `POST /build/cancel`: only BuildKit gives builds an id.
+pub(crate) async fn cancel(call: Call<Api>) -> Result<Reply, ApiError> {
+    match call.query.get("id") {
+        "" => Err(ApiError::bad("build ID not provided")),
+        id => Err(ApiError::not_found(format!(
+            "build {id} not found: a classic build ends when its client goes"
+        ))),
+    }
+}
+
+/// `POST /session` and `/grpc`.
+pub(crate) async fn no_buildkit(_call: Call<Api>) -> Result<Reply, ApiError> {
+    Err(ApiError::not_found("page not found"))
+}
+
+/// The build cache as `GET /system/df` lists it.
+pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
+    let record = |record: CacheRecord| {
+        let mut shown = json!({
+            "ID": record.id,
+            "Type": "regular",
+            "Description": record.description,
+            "InUse": record.in_use,
+            "Shared": false,
+            "Size": record.size,
+            "CreatedAt": time::rfc3339(Some(record.created)),
+            "LastUsedAt": time::rfc3339(Some(record.last_used)),
+            "UsageCount": record.uses,
+        });
+        if let Some(parent) = record.parent {
+            if version.since(42) {
+                shown["Parents"] = json!([parent.to_string()]);
+            } else {
+                shown["Parent"] = parent.to_string().into();
+            }
+        }
+        shown
+    };
+    api.builder.usage().into_iter().map(record).collect()
+}
+
+/// `POST /build/prune`.
+pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
+    let api = call.state.clone();
+    let filters = Filters::parse(call.query.get("filters"))?;
+    filters.accept(&[
+        "description",
+        "id",
+        "inuse",
+        "parent",
+        "private",
+        "shared",
+        "type",
+        "until",
+        "unused-for",
+    ])?;
+    filters.accept_values("type", |value| value == "regular")?;
+    let space = |name: &str| {
+        let text = call.query.get(name);
+        let sentence = format!("{name} is in bytes and expects an integer, got {text}");
+        if text.is_empty() {
+            Ok(0)
+        } else {
+            text.parse::<u64>().map_err(|_| ApiError::bad(sentence))
+        }
+    };
+    let since_48 = call.version.since(48);
+    let reserved = if since_48 { space("reserved-space")? } else { 0 };
+    let keep = if reserved == 0 {
+        space("keep-storage")?
+    } else {
+        reserved
+    };
+    if since_48 {
+        let limits = [
+            ("max-used-space", space("max-used-space")? != 0),
+            ("min-free-space", space("min-free-space")? != 0),
+        ];
+        coverage::unsupported("build prune", &limits)?;
+    }
+    let before = oldest(&filters, api.now())?;
+    let in_use = filters
+        .has("inuse")
+        .then(|| filters.bool_or("inuse", false))
+        .transpose()?;
+    let kept = kept(api.builder.usage(), keep);
+    let wanted = move |record: &CacheRecord| {
+        !kept.contains(&record.id)
+            && before.is_none_or(|before| record.last_used <= before)
+            && in_use.is_none_or(|in_use| in_use == record.in_use)
+            && filters.prefix("id", &record.id)
+            && filters.pattern("description", &record.description)
+            && filters.exact(
+                "parent",
+                &record.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+            )
+            && !filters.bool_or("shared", false).unwrap_or(false)
+    };
+    let pruned = api.builder.prune(call.query.bool("all"), wanted).await?;
+    api.publish(
+        engine::events::Kind::Builder,
+        "prune",
+        "",
+        [("reclaimed", pruned.reclaimed.to_string())],
+    );
+    let deleted = Some(pruned.steps).filter(|steps| !steps.is_empty());
+    Reply::json(&json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
+}
+
+/// The time before which a record must have been used last.
+fn oldest(filters: &Filters, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, ApiError> {
+    let texts = filters.values("until").chain(filters.values("unused-for"));
+    texts
+        .map(|text| time::until(text, now))
+        .min_by_key(|time| time.as_ref().ok().copied())
+        .transpose()
+}
+
+/// The records used last, as many as fit into `keep` bytes.
+fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
+    records.sort_by_key(|record| std::cmp::Reverse(record.last_used));
+    let mut room = keep;
+    let fits = |record: &CacheRecord| match room.checked_sub(record.size) {
+        Some(rest) => {
+            room = rest;
+            true
+        }
+        None => false,
+    };
+    if keep == 0 {
+        Vec::new()
+    } else {
+        records
+            .into_iter()
+            .take_while(fits)
+            .map(|record| record.id)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &str) -> Result<Asked, String> {
+        Asked::parse(&Query::parse(query).unwrap(), crate::NEWEST).map_err(|error| error.message)
+    }
+
+    #[test]
+    fn a_query_is_read() {
+        let parsed = asked(
+            "t=a%2Fb&t=c:1&buildargs=%7B%22X%22%3A%221%22%2C%22Y%22%3Anull%7D&labels=%7B%22l%22%3A%22v%22%7D&memory=100000000&rm=0&nocache=1&shmsize=5&target=x",
+        );
+        let Ok(parsed) = parsed else { panic!("refused") };
+        assert_eq!(
+            parsed
+                .tags
+                .iter()
+                .map(image::Reference::familiar)
+                .collect::<Vec<_>>(),
+            ["a/b:latest", "c:1"]
+        );
+        assert_eq!(
+            (parsed.args["X"].as_deref(), parsed.args["Y"].as_deref()),
+            (Some("1"), None)
+        );
+        assert_eq!((parsed.resources.memory, parsed.shm_size), (100_000_000, 5));
+    }
+
+    #[test]
+    fn what_cannot_be_built_is_refused_in_words() {
+        for (query, sentence) in [
+            (
+                "version=2",
+                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+            ),
+            ("version=x", "invalid version \"x\""),
+            ("squash=1", "squash is only supported with experimental mode"),
+            ("securityopt=a", "security options are not supported on linux"),
+            ("isolation=hyperv", "unsupported isolation: \"hyperv\""),
+            ("remote=https%3A%2F%2Fx", "build.remote is not supported yet"),
+            ("outputs=%5B%7B%7D%5D", "build.outputs is not supported yet"),
+            (
+                "t=UP",
+                "invalid reference format: repository name (library/UP) must be lowercase",
+            ),
+            ("shmsize=x", "strconv.Atoi: parsing \"x\": invalid syntax"),
+        ] {
+            assert_eq!(asked(query).err().as_deref(), Some(sentence), "{query}");
+        }
+        for query in ["buildargs=x", "labels=x", "cachefrom=x", "ulimits=x"] {
+            assert!(
+                asked(query).is_err_and(|sentence| sentence.starts_with("error reading ")),
+                "{query}"
+            );
+        }
+    }
+
+    #[test]
+    fn compressions_we_do_not_have_are_named() {
+        assert!(refuse_compression(b"BZh9").unwrap_err().message.contains("bzip2"));
+        assert!(
+            refuse_compression(b"\xfd7zXZ\0")
+                .unwrap_err()
+                .message
+                .contains("xz")
+        );
+        assert_eq!(refuse_compression(b"\x1f\x8b"), Ok(()));
+        assert_eq!(refuse_compression(b""), Ok(()));
+    }
+}

@@ -1,0 +1,85 @@
+//! One client: HTTP until it closes, or until a handler takes the stream over.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+
+use super::body::Body;
+use super::dispatch::Dispatch;
+use super::gate::{Gate, Gated};
+use super::reply::{Hijack, Reply};
+
+/// How long a client may take for a request's head; upstream's figure.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(300);
+/// Largest head of a request in bytes; upstream's figure (Go's default).
+const HEAD_LIMIT: usize = 1 << 20;
+
+/// Where a service leaves the connection's next owner.
+type Next = Arc<Mutex<Option<Hijack>>>;
+
+/// Serves one client until it goes, takes the stream over, or `stop` is set.
+pub async fn run<S: Send + Sync + 'static>(
+    stream: UnixStream,
+    dispatch: Arc<Dispatch<S>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (gate, next) = (Gate::default(), Next::default());
+    let service = service_fn(|request| Box::pin(answer(request, &dispatch, &gate, &next)));
+    let io = TokioIo::new(Gated::new(stream, gate.clone()));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_LIMIT)
+        .serve_connection(io, service);
+    // Both arms only poll what lives outside the select, so dropping either loses nothing.
+    let ended = tokio::select! {
+        biased;
+        ended = poll_fn(|context| connection.poll_without_shutdown(context)) => Some(ended),
+        _ = stop.changed() => None,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "connection broke off");
+    }
+    let parts = connection.into_parts();
+    let taken = next.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(hijack) = taken {
+        (hijack.run)(parts.io.into_inner().into_inner(), parts.read_buf).await;
+    }
+}
+
+async fn answer<S: Send + Sync + 'static>(
+    request: Request<Incoming>,
+    dispatch: &Dispatch<S>,
+    gate: &Gate,
+    next: &Next,
+) -> Result<Response<Body>, Infallible> {
+    match dispatch.answer(request).await {
+        Reply::Http(response) => Ok(response),
+        Reply::Hijack(hijack) => {
+            gate.shut();
+            *next.lock().unwrap_or_else(PoisonError::into_inner) = Some(hijack);
+            let mut swallowed = Response::new(Body::empty());
+            swallowed
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+            Ok(swallowed)
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A process's streams on a connection that has left HTTP.
+//!
+//! Output goes out as it comes, in frames unless there is a terminal; what the client sends is the
+//! process's input. The client's half close ends the input and nothing else. A client that is gone
+//! altogether, or typed its detach keys, ends the attachment; the process goes on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use engine::{Attached, Input};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::detach::{DetachKeys, Filtered};
+use super::frame::{Channel, Framing};
+use crate::server::reply::{Boxed, Hijack, Reply};
+
+/// How much input is read at once, in bytes.
+const INPUT: usize = 16 << 10;
+/// How often a client that closed its sending half is looked after: nothing tells of a reader that
+/// has gone but an attempt to write to it.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Why an attachment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The process's output did.
+    Output,
+    /// The client has gone.
+    Client,
+    /// The client typed its detach keys.
+    Detached,
+}
+
+/// The head of an answer after which the connection is not HTTP any more.
+pub(crate) fn head(upgrade: bool, multiplexed_type: bool) -> Bytes {
+    let media_type = if upgrade && multiplexed_type {
+        "application/vnd.docker.multiplexed-stream"
+    } else {
+        "application/vnd.docker.raw-stream"
+    };
+    if upgrade {
+        format!("HTTP/1.1 101 UPGRADED\r\nContent-Type: {media_type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n").into()
+    } else {
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n\r\n").into()
+    }
+}
+
+/// Takes the connection over for `run`, which gets the halves of the stream and the bytes that came
+/// early. The head is written first.
+pub(crate) fn take_over<F>(head: Bytes, run: impl FnOnce(Client) -> F + Send + 'static) -> Reply
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    Reply::Hijack(Hijack {
+        run: Box::new(move |stream: UnixStream, early: Bytes| -> Boxed<()> {
+            Box::pin(async move {
+                let (reader, mut writer) = stream.into_split();
+                if writer.write_all(&head).await.is_ok() {
+                    run(Client {
+                        reader,
+                        writer,
+                        early,
+                    })
+                    .await;
+                }
+            })
+        }),
+    })
+}
+
+/// A client on a naked stream.
+pub(crate) struct Client {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    early: Bytes,
+}
+
+impl Client {
+    /// Writes one piece of output; for what the door itself has to say.
+    pub(crate) async fn say(&mut self, framing: Framing, channel: Channel, text: String) {
+        // A client that has gone needs no message.
+        let _ = self.writer.write_all(&framing.wrap(channel, text.into())).await;
+    }
+
+    /// Joins the client to a process until one of them ends it.
+    pub(crate) async fn join(self, attached: Attached, keys: DetachKeys) -> Ended {
+        let Self {
+            reader,
+            writer,
+            early,
+        } = self;
+        let Attached {
+            tty,
+            mut output,
+            input,
+            ..
+        } = attached;
+        let framing = Framing::of(tty);
+        let mut writer = writer;
+        let input = take_input(reader, early, input, tty.then_some(keys));
+        tokio::pin!(input);
+        let mut half_closed = false;
+        loop {
+            // `recv` is cancel-safe, `input` is polled on where it was, and a look has no state.
+            tokio::select! {
+                biased;
+                piece = output.recv() => match piece {
+                    None => return Ended::Output,
+                    Some((stream, bytes)) => {
+                        if writer.write_all(&framing.wrap(stream.into(), bytes)).await.is_err() {
+                            return Ended::Client;
+                        }
+                    }
+                },
+                ended = &mut input, if !half_closed => match ended {
+                    InputEnded::HalfClosed => half_closed = true,
+                    InputEnded::Detached => return Ended::Detached,
+                    InputEnded::Broken => return Ended::Client,
+                },
+                () = tokio::time::sleep(LOOK), if half_closed => {
+                    if is_gone(&writer).await {
+                        return Ended::Client;
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn is_gone(writer: &OwnedWriteHalf) -> bool {
+    writer
+        .ready(Interest::WRITABLE)
+        .await
+        .is_ok_and(|ready| ready.is_write_closed())
+}
+
+enum InputEnded {
+    HalfClosed,
+    Detached,
+    Broken,
+}
+
+/// Passes on what the client sends. Input nobody takes is read and dropped, so that the client's
+/// close is seen.
+async fn take_input(
+    mut reader: OwnedReadHalf,
+    early: Bytes,
+    mut input: Option<Input>,
+    mut keys: Option<DetachKeys>,
+) -> InputEnded {
+    let mut piece = early;
+    let mut buffer = vec![0; INPUT];
+    loop {
+        if !piece.is_empty() {
+            let (bytes, detached) = filter(keys.as_mut(), &piece);
+            pass(&mut input, bytes).await;
+            if detached {
+                // The process keeps its input: nobody closed it.
+                if let Some(input) = input {
+                    input.detach();
+                }
+                return InputEnded::Detached;
+            }
+        }
+        piece = match reader.read(&mut buffer).await {
+            Ok(0) => break,
+            Ok(length) => Bytes::copy_from_slice(&buffer[..length]),
+            Err(_) => return InputEnded::Broken,
+        };
+    }
+    pass(
+        &mut input,
+        keys.map(|keys| Bytes::copy_from_slice(keys.rest()))
+            .unwrap_or_default(),
+    )
+    .await;
+    if let Some(input) = input {
+        input.close();
+    }
+    InputEnded::HalfClosed
+}
+
+fn filter(keys: Option<&mut DetachKeys>, piece: &Bytes) -> (Bytes, bool) {
+    match keys.map(|keys| keys.filter(piece)) {
+        None => (piece.clone(), false),
+        Some(Filtered::Pass(bytes)) => (bytes.into(), false),
+        Some(Filtered::Detach(bytes)) => (bytes.into(), true),
+    }
+}
+
+/// A process that closed its input loses what comes later, as with a pipe nobody reads.
+async fn pass(input: &mut Option<Input>, bytes: Bytes) {
+    if let Some(open) = input
+        && !bytes.is_empty()
+        && open.write(bytes).await.is_err()
+    {
+        *input = None;
+    }
+}

@@ -1,0 +1,162 @@
+//! What a node is told before it starts, as types. Nothing below reads an environment or a file for it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A node's configuration, complete and valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What every host-wide name derives from.
+    pub name: InstanceName,
+    /// What survives a reboot.
+    pub data_dir: PathBuf,
+    /// Sockets, pid files and namespaces: what a reboot may take away.
+    pub run_dir: PathBuf,
+    /// Where the Engine API is served.
+    pub docker_socket: PathBuf,
+    /// How many network namespaces are kept ready for containers to come.
+    pub ready_namespaces: usize,
+}
+
+impl Config {
+    /// The files of this node.
+    #[must_use]
+    pub fn paths(&self) -> Paths<'_> {
+        Paths(self)
+    }
+}
+
+/// The longest instance name: a link's name has 15 bytes, and the network appends up to four.
+const MAX_NAME: usize = 11;
+
+/// The name of an instance: a lower-case letter, then up to ten of `a-z 0-9 -`. Links, the nf_tables
+/// table, cgroups and namespace files are named after it, so that several nodes share a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstanceName(String);
+
+/// A text that is no [`InstanceName`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no name for a node: it takes a lower-case letter, then up to 10 of a-z, 0-9 and -")]
+pub struct InvalidName(String);
+
+impl InstanceName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for InstanceName {
+    fn default() -> Self {
+        Self("gantry".to_owned())
+    }
+}
+
+impl fmt::Display for InstanceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for InstanceName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let valid = text.len() <= MAX_NAME
+            && text.starts_with(|first: char| first.is_ascii_lowercase())
+            && text.bytes().all(allowed);
+        valid
+            .then(|| Self(text.to_owned()))
+            .ok_or_else(|| InvalidName(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for InstanceName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<InstanceName> for String {
+    fn from(name: InstanceName) -> Self {
+        name.0
+    }
+}
+
+/// Where a node's files are. The table of docs/formats/directories.md in types.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'a>(&'a Config);
+
+macro_rules! files {
+    ($($(#[$doc:meta])* $name:ident: $root:ident / $file:literal;)*) => {
+        impl Paths<'_> {
+            $($(#[$doc])* #[must_use] pub fn $name(&self) -> PathBuf { self.0.$root.join($file) })*
+        }
+    };
+}
+
+files! {
+    /// The layout's version.
+    version: data_dir / "VERSION";
+    /// The node store's log.
+    node: data_dir / "node";
+    /// Blobs by digest.
+    content: data_dir / "content";
+    /// Layers, unpacked.
+    snapshots: data_dir / "snapshots";
+    /// A directory for each container: its log and its files.
+    containers: data_dir / "containers";
+    /// What the builder has on disk while it builds.
+    build: data_dir / "build";
+    /// Named and anonymous volumes.
+    volumes: data_dir / "volumes";
+    /// The daemon's log.
+    log: data_dir / "log/gantry.log";
+    /// The daemon's process id.
+    pid: run_dir / "gantry.pid";
+    /// The supervisor's process id.
+    supervisor_pid: run_dir / "supervisor.pid";
+    /// Where the supervisor listens.
+    supervisor_socket: run_dir / "supervisor.sock";
+    /// Where the daemon listens for the command line.
+    control_socket: run_dir / "control.sock";
+    /// Held by whoever is starting or stopping the node.
+    starting: run_dir / "starting.lock";
+}
+
+impl Paths<'_> {
+    /// The directory of the daemon's log.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.0.data_dir.join("log")
+    }
+
+    /// Where the Engine API is served.
+    #[must_use]
+    pub fn docker_socket(&self) -> &Path {
+        &self.0.docker_socket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_into_the_kernels_names() {
+        for good in ["gantry", "a", "g-1", "abcdefghijk"] {
+            assert_eq!(good.parse::<InstanceName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "1a", "-a", "Gantry", "a_b", "a/b", "abcdefghijkl", "ä"] {
+            assert!(bad.parse::<InstanceName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The daemon's life: rooms are opened one after the other, served, and closed in reverse.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use builder::{BuildError, Builder};
+use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
+use engine::Engine;
+use engine::supervised::Supervisor;
+use image::Images;
+use network::{Networks, Pool};
+use store::{Embedded, Options, Store};
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Instrument;
+
+use crate::config::{Config, Paths};
+use crate::control::server::{Control, Stop};
+use crate::directory;
+use crate::docker::Docker;
+use crate::stages::Stages;
+use crate::{listen, stage};
+
+/// Why a node cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] directory::Error),
+    /// A socket cannot be served.
+    #[error(transparent)]
+    Listen(#[from] listen::Error),
+    /// The node store cannot be opened.
+    #[error("cannot open the node's store")]
+    Store(#[from] store::OpenError),
+    /// The node store does not answer.
+    #[error("the node's store")]
+    Rows(#[from] store::Error),
+    /// The images cannot be opened.
+    #[error("cannot open the images")]
+    Images(#[from] image::Error),
+    /// The networks cannot be opened.
+    #[error("cannot open the networks")]
+    Networks(#[from] network::Error),
+    /// The container table cannot be opened.
+    #[error("cannot open the container table")]
+    Engine(#[from] engine::Error),
+    /// The builder cannot be opened.
+    #[error("cannot open the builder")]
+    Builder(#[from] BuildError),
+    /// The kernel refuses something that every daemon needs.
+    #[error("cannot set up the daemon")]
+    Setup(#[from] io::Error),
+}
+
+impl Error {
+    /// What the command line exits with.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self {
+            Self::Directory(directory::Error::Held(_)) | Self::Listen(listen::Error::Held(_)) => 4,
+            _ => 1,
+        }
+    }
+
+    /// The whole chain as one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            line.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        line
+    }
+}
+
+/// The node store is small and nobody watches it, so it keeps little beside its rows.
+const STORE: Options = Options {
+    first_segment: 1 << 20,
+    segment: 8 << 20,
+    checkpoint: 8 << 20,
+    window_events: 256,
+    window_bytes: 1 << 20,
+    relaxed_delay: Duration::from_secs(60),
+    ceiling_step: 1 << 16,
+    queue_bytes: 16 << 20,
+};
+
+/// Every room, open.
+struct Node {
+    supervisor: Supervisor,
+    networks: Networks,
+    engine: Engine,
+    docker: Docker,
+}
+
+/// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
+///
+/// # Errors
+/// [`Error`], of which everybody who waits at the control socket has heard.
+pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let _run = directory::lock(&config.run_dir)?;
+    let socket = listen::bind(&config.paths().control_socket(), 0o600, None)?;
+    let supervisor_pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+    let (control, mut stops) = Control::serve(socket, config.clone(), supervisor_pid, stages)?;
+    let claimed = stage!("directories").in_scope(|| claim(&config));
+    let _data = match claimed {
+        Ok(lock) => lock,
+        Err(error) => return fail(&control, error).await,
+    };
+    let node = match Node::open(&config, &control).await {
+        Ok(node) => node,
+        Err(error) => return fail(&control, error).await,
+    };
+    control.ready();
+    tracing::info!(pid = std::process::id(), "ready");
+    let stop = told(&mut terminate, &mut stops).await;
+    control.stopping();
+    tracing::info!(keep_containers = stop.keep_containers, "stopping");
+    let warnings = node.close(&config, &stop).await;
+    drop(std::fs::remove_file(config.paths().pid()));
+    drop(stop.done.send(warnings));
+    control.last_words().await;
+    drop(std::fs::remove_file(config.paths().control_socket()));
+    Ok(())
+}
+
+/// DATA for this daemon alone, and its process id where others look for it.
+fn claim(config: &Config) -> Result<Box<dyn DirLock>, Error> {
+    std::fs::write(config.paths().pid(), format!("{}\n", std::process::id()))?;
+    Ok(directory::lock(&config.data_dir)?)
+}
+
+async fn fail(control: &Control, error: Error) -> Result<(), Error> {
+    tracing::error!("{}", error.line());
+    control.failed(error.exit(), error.line()).await;
+    Err(error)
+}
+
+/// How to stop, as soon as anybody says so. A signal says nothing about containers or what comes next, so
+/// containers stay, and sockets for the next daemon.
+async fn told(terminate: &mut Signal, stops: &mut tokio::sync::mpsc::Receiver<Stop>) -> Stop {
+    // Both arms only receive: what is not taken now stays where it is.
+    tokio::select! {
+        biased;
+        Some(stop) = stops.recv() => stop,
+        _ = terminate.recv() => Stop {
+            keep_containers: true,
+            handover: true,
+            timeout: Duration::ZERO,
+            done: tokio::sync::oneshot::channel().0,
+        },
+    }
+}
+
+impl Node {
+    /// The composition: what a room needs is above it.
+    async fn open(config: &Config, control: &Control) -> Result<Self, Error> {
+        let (paths, executor) = (config.paths(), Handle::current());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store: Arc<dyn Store> = blocking(&stage!("store"), || {
+            directory::stamp(&paths.version())?;
+            let dir = Arc::new(RealDir::open(&paths.node())?);
+            let store = Embedded::open(dir, clock.clone(), Rng::from_os()?, STORE)?;
+            Ok::<_, Error>(Arc::new(store))
+        })?;
+        let supervisor = connect(&paths).instrument(stage!("supervisor link")).await?;
+        let images = blocking(&stage!("images"), || {
+            let places = image::Config {
+                content: paths.content(),
+                snapshots: paths.snapshots(),
+                limits: image::Limits::default(),
+            };
+            Images::open(places, store.clone(), Arc::new(supervisor.clone()), clock.clone())
+        })?;
+        let networks = blocking(&stage!("networks"), || {
+            let holder = Arc::new(supervisor.clone());
+            let (settings, rng) = (network_config(config), Rng::from_os()?);
+            let opened = Networks::open(settings, store.clone(), holder, clock.clone(), rng, executor);
+            Ok::<_, Error>(opened?)
+        })?;
+        let engine = Engine::open(engine::Config {
+            instance: config.name.to_string(),
+            data_dir: config.data_dir.clone(),
+            run_dir: config.run_dir.clone(),
+            supervisor: supervisor.clone(),
+            images: images.clone(),
+            networks: networks.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            rng: Rng::from_os()?,
+        });
+        let engine = engine.instrument(stage!("engine")).await?;
+        let builder = blocking(&stage!("builder"), || {
+            Builder::open(engine.clone(), images, store.clone(), paths.build(), clock.clone())
+        })?;
+        let docker = blocking(&stage!("docker"), || {
+            Docker::serve(config, &supervisor, engine.clone(), builder, &*store, clock)
+        })?;
+        Ok(Self {
+            supervisor,
+            networks,
+            engine,
+            docker,
+        })
+    }
+
+    /// The rooms in reverse; what could not be taken away is answered.
+    async fn close(self, config: &Config, stop: &Stop) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let closed = self.engine.close(stop.keep_containers);
+        if tokio::time::timeout(stop.timeout.max(PROMPT), closed).await.is_err() {
+            warnings.push("not every container stopped in time: the rest is killed".to_owned());
+        }
+        self.docker.close(config, &self.supervisor, stop.handover).await;
+        if !stop.keep_containers {
+            tokio::task::block_in_place(|| self.networks.close());
+        }
+        warnings
+    }
+}
+
+/// What keeping containers takes at most: it waits for nothing.
+const PROMPT: Duration = Duration::from_secs(1);
+
+/// Runs what blocks within a stage's span.
+fn blocking<T>(span: &tracing::Span, work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(|| span.in_scope(work))
+}
+
+/// The connection that the supervisor gave us, or one of our own if somebody else started this daemon.
+async fn connect(paths: &Paths<'_>) -> io::Result<Supervisor> {
+    let config = engine::supervised::Config::at(paths.supervisor_socket());
+    match sys::process::claim_inherited(GIVEN) {
+        Ok(socket) => Supervisor::from_descriptor(socket, config, Handle::current()).await,
+        Err(_) => Supervisor::connect(config, Handle::current()).await,
+    }
+}
+
+/// Where a daemon finds the supervisor's connection (docs/formats/supervisor-protocol.md, The daemon).
+const GIVEN: i32 = 3;
+
+/// The pools of dockerd, in its order: /16 networks of 172.17.0.0 on, then /20 of 192.168.0.0/16.
+fn network_config(config: &Config) -> network::Config {
+    let pool = |base: String, size| Pool { base, size };
+    let mut pools: Vec<Pool> = (17..32).map(|second| pool(format!("172.{second}.0.0/16"), 16)).collect();
+    pools.push(pool("192.168.0.0/16".to_owned(), 20));
+    network::Config {
+        instance: config.name.to_string(),
+        run_dir: config.run_dir.clone(),
+        pools,
+        publish_on: Ipv4Addr::UNSPECIFIED.into(),
+        ready: config.ready_namespaces,
+        resolv_conf: "/etc/resolv.conf".into(),
+        hosts: "/etc/hosts".into(),
+    }
+}
