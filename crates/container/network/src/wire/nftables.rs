@@ -1,7 +1,7 @@
 //! nf_tables: transactions of tables, chains, sets, elements and rules.
 //! linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 
-use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, attributes, be32_of, be64_of, find, text};
+use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, be32_of, be64_of, find, text};
 use super::expression::{Expression, value};
 
 /// nf_tables' number among the users of nfnetlink.
@@ -37,7 +37,6 @@ pub(crate) mod kind {
     pub(crate) const DELETE_RULE: u16 = NEW_TABLE + 8;
     pub(crate) const NEW_SET: u16 = NEW_TABLE + 9;
     pub(crate) const NEW_ELEMENT: u16 = NEW_TABLE + 12;
-    pub(crate) const GET_ELEMENT: u16 = NEW_TABLE + 13;
     pub(crate) const DELETE_ELEMENT: u16 = NEW_TABLE + 14;
 }
 
@@ -119,6 +118,13 @@ impl Messages {
         });
     }
 
+    /// Makes a table that is not there; the transaction fails if it is.
+    pub(crate) fn add_new_table(&mut self, table: &str) {
+        self.push(kind::NEW_TABLE, CREATE_NEW, &header(INET), |body| {
+            body.text(1, table);
+        });
+    }
+
     /// Takes a table away with all that is in it.
     pub(crate) fn delete_table(&mut self, table: &str) {
         self.push(kind::DELETE_TABLE, 0, &header(INET), |body| {
@@ -187,17 +193,10 @@ impl Messages {
             self.push(kind, flags, &header(INET), |body| {
                 body.text(1, table).text(2, set);
                 body.nest(3, |list| {
-                    chunk.iter().for_each(|element| write_element(list, element))
+                    chunk.iter().for_each(|element| write_element(list, element));
                 });
             });
         }
-    }
-
-    /// Asks for the elements of a set.
-    pub(crate) fn get_elements(&mut self, table: &str, set: &str) {
-        self.push(kind::GET_ELEMENT, 0, &header(INET), |body| {
-            body.text(1, table).text(2, set);
-        });
     }
 
     /// Adds a rule at the end of a chain of ours.
@@ -319,31 +318,6 @@ pub(crate) fn rule(payload: &[u8]) -> Option<(u64, Option<String>)> {
 /// Reads which table a message about anything is about.
 pub(crate) fn table_of(payload: &[u8]) -> Option<String> {
     find(payload.get(4..)?, 1).map(text)
-}
-
-/// Reads the payload of an answer to [`Messages::get_elements`].
-pub(crate) fn elements(payload: &[u8]) -> Vec<Element> {
-    let list = payload
-        .get(4..)
-        .and_then(|body| find(body, 3))
-        .unwrap_or_default();
-    attributes(list).filter_map(|(_, body)| element(body)).collect()
-}
-
-fn element(body: &[u8]) -> Option<Element> {
-    let data = |kind| {
-        find(body, kind)
-            .and_then(|data| find(data, 1))
-            .map(<[u8]>::to_vec)
-    };
-    Some(Element {
-        key: data(1)?,
-        key_end: data(10),
-        value: data(2),
-        ends: find(body, 3)
-            .and_then(be32_of)
-            .is_some_and(|flags| flags & 1 != 0),
-    })
 }
 
 fn place(payload: &[u8], chain: u16) -> Option<Place> {
