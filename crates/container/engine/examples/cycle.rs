@@ -20,7 +20,11 @@ const STAGES: [&str; 5] = ["create", "start", "wait", "remove", "all"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |at: usize, default| arguments.get(at).map_or(default, |text: &String| text.parse().unwrap());
+    let number = |at: usize, default| {
+        arguments
+            .get(at)
+            .map_or(default, |text: &String| text.parse().unwrap())
+    };
     let (lives, at_once) = (number(0, 200), number(1, 1));
     let bridged = arguments.get(2).is_some();
     let node = Node::start();
@@ -37,7 +41,9 @@ async fn measure(daemon: &Daemon, lives: usize, at_once: usize, bridged: bool) {
     let began = now();
     let mut figures = Vec::new();
     for round in 0..lives.div_ceil(at_once) {
-        let round: Vec<String> = (0..at_once).map(|number| format!("life-{round}-{number}")).collect();
+        let round: Vec<String> = (0..at_once)
+            .map(|number| format!("life-{round}-{number}"))
+            .collect();
         let lived = futures_util::future::join_all(round.iter().map(|name| live(daemon, name, bridged)));
         figures.extend(lived.await);
     }
@@ -67,7 +73,13 @@ async fn live(daemon: &Daemon, name: &str, bridged: bool) -> [Duration; 5] {
     let ended = now();
     daemon.engine.remove(&id, Remove::default()).await.unwrap();
     let removed = now();
-    [created - began, started - created, ended - started, removed - ended, removed - began]
+    [
+        created - began,
+        started - created,
+        ended - started,
+        removed - ended,
+        removed - began,
+    ]
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stopwatch")]

@@ -32,7 +32,10 @@ impl Engine {
         let process = entry.process().ok_or_else(|| Error::not_running(&container.id))?;
         let (arguments, now) = (ps_args.to_owned(), self.now().as_second());
         let listed = blocking(move || {
-            let pids = process.cgroup.pids().map_err(Error::system("the container's processes"))?;
+            let pids = process
+                .cgroup
+                .pids()
+                .map_err(Error::system("the container's processes"))?;
             top::list(&pids, &arguments, u64::try_from(now).unwrap_or_default())
         });
         let listed = listed.await?;

@@ -139,17 +139,22 @@ impl Inner {
         sync().map_err(Error::io("make content durable"))
     }
 
-    /// The directories of a chain, and a writable one on top.
+    /// The directories of a chain, with a writable one and the init layer on top if there is one.
     pub(crate) fn rootfs(&self, table: &Table, top: Option<Digest>, upper: Option<u64>) -> Rootfs {
-        let numbers = table.numbers(top);
-        let needed = if upper.is_some() { 1 } else { 2 };
-        let mut lower: Vec<_> = numbers.iter().map(|number| self.snapshots.fs(*number)).collect();
-        lower.extend(
-            self.snapshots
-                .empty()
-                .into_iter()
-                .take(needed.max(numbers.len()) - numbers.len()),
-        );
+        let layers = table.numbers(top);
+        let init = match top {
+            Some(top) => table
+                .layer(&top)
+                .and_then(|row| row.init)
+                .map(|number| self.snapshots.fs(number)),
+            None => Some(self.snapshots.init()),
+        };
+        let init = init.filter(|_| upper.is_some());
+        let layers = layers.iter().map(|number| self.snapshots.fs(*number));
+        let mut lower: Vec<_> = init.into_iter().chain(layers).collect();
+        let needed = if upper.is_some() { 1_usize } else { 2 };
+        let missing = needed.saturating_sub(lower.len());
+        lower.extend(self.snapshots.empty().into_iter().take(missing));
         Rootfs {
             lower,
             upper: upper.map(|number| self.snapshots.fs(number)),

@@ -128,6 +128,10 @@ impl Inner {
         }
         drop(claim);
         self.discard_directory(layer.number);
+        layer
+            .init
+            .into_iter()
+            .for_each(|number| self.discard_directory(number));
         let Some(blob) = &layer.blob else { return Ok(()) };
         let _claim = self.claims.take([claims::blob(&blob.digest)]);
         if !self.read().has_blob(&blob.digest) {

@@ -27,6 +27,7 @@ mod content;
 mod digest;
 mod error;
 mod images;
+mod init;
 mod inner;
 mod layers;
 mod lease;

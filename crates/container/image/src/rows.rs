@@ -69,6 +69,9 @@ pub(crate) struct LayerRow {
     /// Bytes of its files.
     pub(crate) size: u64,
     pub(crate) blob: Option<Descriptor>,
+    /// The directory of the init layer upon it, once a container was made of it.
+    #[serde(default)]
+    pub(crate) init: Option<u64>,
 }
 
 /// `/snapshots/owner/OWNER`.
@@ -121,6 +124,7 @@ impl LayerRow {
             parent,
             size,
             blob: None,
+            init: None,
         }
     }
 

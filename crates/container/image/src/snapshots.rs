@@ -5,11 +5,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::init;
 use crate::trash::Trash;
 
 /// The directory of all snapshots.
@@ -27,6 +28,8 @@ const PRIVATE: u32 = 0o700;
 /// Names in the directory that are no numbers.
 const TRASH: &str = "trash";
 const EMPTY: [&str; 2] = ["empty", "void"];
+/// The init layer upon nothing.
+const INIT: &str = "init";
 
 impl Snapshots {
     /// Opens or makes the directory; what `keep` does not let stay goes.
@@ -35,6 +38,7 @@ impl Snapshots {
             fs::create_dir_all(root.join(empty))?;
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(PRIVATE))?;
+        make_init(&root.join(INIT))?;
         fs::create_dir_all(root.join(TRASH))?;
         let (there, leaving) = (numbers(&root)?, numbers(&root.join(TRASH))?);
         let next = there
@@ -61,6 +65,11 @@ impl Snapshots {
     /// read-only view, and none of them twice.
     pub(crate) fn empty(&self) -> [PathBuf; 2] {
         EMPTY.map(|name| self.root.join(name))
+    }
+
+    /// The init layer of containers without an image, or with one that has no layers.
+    pub(crate) fn init(&self) -> PathBuf {
+        self.root.join(INIT)
     }
 
     pub(crate) fn fs(&self, number: u64) -> PathBuf {
@@ -113,6 +122,16 @@ impl Snapshots {
         self.trash
             .take(&self.root.join(number.to_string()), &number.to_string())
     }
+}
+
+/// What is there stays untouched: containers may be running upon it.
+fn make_init(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    let opened = File::open(path)?;
+    if init::is_filled(opened.as_fd())? {
+        return Ok(());
+    }
+    Ok(init::fill(opened.as_fd())?)
 }
 
 /// The numbers that names in a directory begin with.

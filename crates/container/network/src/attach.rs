@@ -269,6 +269,7 @@ fn switches_ipv6_off((name, value): &(String, String)) -> bool {
     let names = ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.lo.disable_ipv6"];
     names.contains(&name.as_str()) && value.trim() == "1"
 }
+
 /// From the shelf, or made now. Either way the shelf is looked after later.
 fn take(state: &State, kind: &Kind) -> Result<Ready, Error> {
     let ready = state.namespaces.take(kind);

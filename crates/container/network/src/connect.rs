@@ -11,7 +11,7 @@ use crate::links::{self, LinkPlan};
 use crate::networks::{Networks, State, lock};
 use crate::row::{self, Joined, SandboxRow};
 use crate::sandboxes::{self, Live, addresses, cidrs};
-use crate::upkeep::Job;
+use crate::upkeep::{Job, Rubbish};
 use crate::{Endpoint, EndpointSpec, Error};
 
 impl Networks {
@@ -198,11 +198,10 @@ fn unplug(state: &State, live: &Live, joined: Option<&Joined>) {
             .and_then(|mut host| links::send(&mut host, |messages| messages.delete_link(&links[0])));
         if let Err(error) = links::gone_is_fine(gone) {
             tracing::warn!(%error, link = joined.link, "a link stays");
-            state.upkeep.later(Job::Dismantle {
+            state.upkeep.later(Job::Dismantle(Rubbish {
                 links,
-                namespace: None,
-                open: None,
-            });
+                ..Rubbish::default()
+            }));
         }
     }
     if let Some(net) = state.registry().nets.get_mut(&joined.endpoint.network_id) {

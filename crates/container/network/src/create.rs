@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cidr::Cidr;
-use crate::ipam::{self, choose_subnet};
 use crate::links;
 use crate::naming::Naming;
 use crate::networks::State;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, VERSION};
-use crate::validate::{self, Subnet};
+use crate::subnets::{Choice, New, choose, config, gateway, plain, subnets_of};
+use crate::validate::{self, Options, Subnet};
 use crate::wire::route::Bridge;
-use crate::{Error, Ipam, IpamConfig, Mac, Network, NetworkSpec};
+use crate::{Error, Ipam, Mac, Network, NetworkSpec};
 
 /// See [`crate::Networks::create`].
 pub(crate) fn create(state: &State, spec: NetworkSpec) -> Result<Arc<Network>, Error> {
@@ -46,26 +46,10 @@ impl Drop for Coming<'_> {
     }
 }
 
-/// Judges the request and chooses what the user left open.
+/// Judges the request and chooses what the user left open. What is wrong is found in upstream's
+/// order, so that of several faults clients hear of the same one.
 fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
-    if matches!(spec.name.as_str(), "bridge" | "host" | "none" | "default") {
-        return Err(Error::Forbidden(format!(
-            "operation is not permitted on predefined {} network",
-            spec.name
-        )));
-    }
-    validate::driver(&spec.driver)?;
-    let subnets = validate::ipam(&spec)?;
-    let options = validate::options(&spec.options)?;
-    if !spec.ipv4 && !spec.ipv6 {
-        return Err(Error::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
-    }
-    if !matches!(spec.ipam.driver.as_str(), "" | "default") {
-        return Err(Error::NotFound(format!(
-            "failed to get default address space: unknown ipam type \"{}\"",
-            spec.ipam.driver
-        )));
-    }
+    let (subnets, options) = judge(state, &spec)?;
     let in_the_way = reserved_elsewhere(state);
     let id = state.unique();
     let link = options.link.clone().unwrap_or_else(|| state.naming.bridge(&id));
@@ -74,12 +58,14 @@ fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
     let configured =
         [true, false].map(|v4| subnets.iter().any(|subnet| subnet.subnet.address.is_ipv4() == v4));
     let new = New {
+        pools: &state.config.pools,
+        rng: &state.rng,
         id: &id,
         link: &link,
         spec: &spec,
         in_the_way: &in_the_way,
     };
-    let Choice { ipam, gateways } = choose(state, &registry, &new, &subnets)?;
+    let Choice { ipam, gateways } = choose(&registry, &new, &subnets)?;
     registry.coming.insert(spec.name.clone(), subnets_of(&ipam));
     Ok(NetworkRow {
         version: VERSION,
@@ -103,13 +89,44 @@ fn prepare(state: &State, spec: NetworkSpec) -> Result<NetworkRow, Error> {
     })
 }
 
-fn refuse_conflicts(registry: &Registry, spec: &NetworkSpec, link: &str) -> Result<(), Error> {
-    if registry.named(&spec.name).is_some() || registry.coming.contains_key(&spec.name) {
-        return Err(Error::Conflict(format!(
-            "network with name {} already exists",
+fn judge(state: &State, spec: &NetworkSpec) -> Result<(Vec<Subnet>, Options), Error> {
+    if matches!(spec.name.as_str(), "bridge" | "host" | "none" | "default") {
+        // The space at the end is upstream's.
+        return Err(Error::Forbidden(format!(
+            "operation is not permitted on predefined {} network ",
             spec.name
         )));
     }
+    let subnets = validate::ipam(spec)?;
+    if spec.name.trim().is_empty() {
+        return Err(Error::Invalid("invalid name: name is empty".to_owned()));
+    }
+    refuse_name(&state.registry(), &spec.name)?;
+    validate::driver(&spec.driver)?;
+    if !matches!(spec.ipam.driver.as_str(), "" | "default") {
+        return Err(Error::NotFound(format!(
+            "failed to get default address space: unknown ipam type \"{}\"",
+            spec.ipam.driver
+        )));
+    }
+    let options = validate::options(&spec.options)?;
+    if !spec.ipv4 && !spec.ipv6 {
+        return Err(Error::Invalid("IPv4 or IPv6 must be enabled".to_owned()));
+    }
+    Ok((subnets, options))
+}
+
+fn refuse_name(registry: &Registry, name: &str) -> Result<(), Error> {
+    if registry.named(name).is_none() && !registry.coming.contains_key(name) {
+        return Ok(());
+    }
+    Err(Error::Conflict(format!(
+        "network with name {name} already exists"
+    )))
+}
+
+fn refuse_conflicts(registry: &Registry, spec: &NetworkSpec, link: &str) -> Result<(), Error> {
+    refuse_name(registry, &spec.name)?;
     let same = registry
         .nets
         .values()
@@ -146,170 +163,6 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
         .map(|(subnet, _)| subnet)
         .chain(servers)
         .collect()
-}
-
-/// A network that is to have subnets.
-struct New<'a> {
-    id: &'a str,
-    link: &'a str,
-    spec: &'a NetworkSpec,
-    /// What the host uses: it is not chosen, but the user may name it.
-    in_the_way: &'a [Cidr],
-}
-
-/// What a new network gets.
-struct Choice {
-    /// What clients are shown: what the user said, IPv4 first, and what was chosen for him.
-    ipam: Ipam,
-    /// The bridge's addresses.
-    gateways: Vec<IpAddr>,
-}
-
-/// Upstream's order: all of IPv4, then all of IPv6, and what its bridges cannot do at last.
-fn choose(state: &State, registry: &Registry, new: &New<'_>, subnets: &[Subnet]) -> Result<Choice, Error> {
-    let mut choice = Choice {
-        ipam: said(&new.spec.ipam),
-        gateways: Vec::new(),
-    };
-    let mut taken = registry.subnets();
-    for (ipv6, wanted) in [(false, new.spec.ipv4), (true, new.spec.ipv6)] {
-        let of_family = |subnet: &&Subnet| subnet.subnet.address.is_ipv6() == ipv6;
-        let mut said = subnets.iter().filter(of_family).filter(|_| wanted).peekable();
-        if wanted && said.peek().is_none() {
-            let subnet = plain(free_subnet(state, ipv6, &[&taken[..], new.in_the_way].concat())?);
-            let gateway = gateway(&subnet)?;
-            choice.ipam.configs.push(config(&subnet, gateway));
-            choice.gateways.push(gateway);
-        }
-        for subnet in said {
-            refuse_overlap(registry, new, subnet, &taken)?;
-            choice.gateways.push(gateway(subnet)?);
-            taken.push(subnet.subnet);
-        }
-    }
-    let v4 = subnets
-        .iter()
-        .filter(|subnet| subnet.subnet.address.is_ipv4())
-        .count();
-    if v4 > 1 || subnets.len() - v4 > 1 {
-        return Err(Error::Forbidden(
-            "bridge driver doesn't support multiple subnets".to_owned(),
-        ));
-    }
-    Ok(choice)
-}
-
-fn said(ipam: &Ipam) -> Ipam {
-    let is_v6 = |config: &IpamConfig| config.subnet.contains(':');
-    let (v6, v4): (Vec<_>, Vec<_>) = ipam.configs.iter().cloned().partition(is_v6);
-    Ipam {
-        driver: "default".to_owned(),
-        configs: [v4, v6].concat(),
-        options: ipam.options.clone(),
-    }
-}
-
-/// Upstream's address management overlooks overlaps of networks that have an ip-range, and its
-/// bridge driver finds them: hence two texts.
-fn refuse_overlap(registry: &Registry, new: &New<'_>, wanted: &Subnet, taken: &[Cidr]) -> Result<(), Error> {
-    if !taken.iter().any(|other| other.overlaps(wanted.subnet)) {
-        return Ok(());
-    }
-    let overlaps = |net: &&Net| net.subnets().iter().any(|other| other.overlaps(wanted.subnet));
-    let same = |config: &IpamConfig| {
-        config.subnet.parse() == Ok(wanted.subnet) && config.ip_range.parse().ok() == wanted.range
-    };
-    let other = registry
-        .nets
-        .values()
-        .find(overlaps)
-        .filter(|_| wanted.range.is_some());
-    let Some(other) = other.filter(|net| !net.network.ipam.configs.iter().any(same)) else {
-        return Err(Error::Forbidden(
-            "invalid pool request: Pool overlaps with other one on this address space".to_owned(),
-        ));
-    };
-    Err(Error::Forbidden(format!(
-        "cannot create network {} ({}): conflicts with network {} ({}): networks have overlapping IPv{}",
-        new.id,
-        new.link,
-        other.network.id,
-        other.network.link.as_deref().unwrap_or_default(),
-        if wanted.subnet.address.is_ipv4() { 4 } else { 6 }
-    )))
-}
-
-fn subnets_of(ipam: &Ipam) -> Vec<Cidr> {
-    ipam.configs
-        .iter()
-        .filter_map(|config| config.subnet.parse().ok())
-        .collect()
-}
-
-const fn plain(subnet: Cidr) -> Subnet {
-    Subnet {
-        subnet,
-        range: None,
-        gateway: None,
-        aux: Vec::new(),
-    }
-}
-
-/// A subnet for which the user said nothing.
-fn free_subnet(state: &State, ipv6: bool, taken: &[Cidr]) -> Result<Cidr, Error> {
-    let pools = &state.config.pools;
-    if ipv6 && !ipam::has_ipv6(pools) {
-        return Ok(local_subnet(state, taken));
-    }
-    choose_subnet(pools, ipv6, taken)
-}
-
-/// An IPv6 subnet that nobody is likely to have: a /64 of a random unique local prefix. RFC 4193
-fn local_subnet(state: &State, taken: &[Cidr]) -> Cidr {
-    loop {
-        let random = u128::from(crate::networks::lock(&state.rng).next_u64() >> 8);
-        let subnet = Cidr::new(
-            std::net::Ipv6Addr::from_bits(0xfd << 120 | random << 64).into(),
-            64,
-        );
-        if !taken.iter().any(|other| other.overlaps(subnet)) {
-            return subnet;
-        }
-    }
-}
-
-/// The bridge's address: the one that the user named, or the lowest of the range, which is that of
-/// the subnet unless the user says otherwise. Nothing else may have it.
-fn gateway(subnet: &Subnet) -> Result<IpAddr, Error> {
-    const IN_USE: &str = "Address already in use";
-    let mut addresses = ipam::Addresses::new(subnet.subnet, subnet.range);
-    let gateway = match subnet.gateway {
-        Some(gateway) => {
-            let failed = |_| Error::Exhausted(format!("failed to allocate gateway ({gateway}): {IN_USE}"));
-            addresses.take(gateway).map(|()| gateway).map_err(failed)?
-        }
-        None => addresses.take_next().ok_or_else(|| {
-            let why = "no available addresses on this pool";
-            Error::Exhausted(format!("failed to allocate gateway (): {why}"))
-        })?,
-    };
-    for (name, address) in &subnet.aux {
-        let failed = |_| {
-            let what = format!("failed to allocate secondary ip address ({name}:{address})");
-            Error::Exhausted(format!("{what}: {IN_USE}"))
-        };
-        addresses.take(*address).map_err(failed)?;
-    }
-    Ok(gateway)
-}
-
-/// How a subnet is shown that was chosen.
-fn config(subnet: &Subnet, gateway: IpAddr) -> IpamConfig {
-    IpamConfig {
-        subnet: subnet.subnet.to_string(),
-        gateway: gateway.to_string(),
-        ..IpamConfig::default()
-    }
 }
 
 /// Makes or adopts the bridge of a network and puts it into the table.

@@ -6,11 +6,12 @@ use crate::Error;
 use crate::cidr::Cidr;
 use crate::links;
 use crate::networks::{State, lock};
+use crate::proxy::Proxy;
 use crate::publish;
 use crate::row::{self, SandboxRow};
 use crate::sandboxes::{Open, cidrs};
 use crate::table::Forward;
-use crate::upkeep::Job;
+use crate::upkeep::{Job, Rubbish};
 
 /// See [`crate::Networks::detach`].
 pub(crate) fn detach(state: &State, container: &str) -> Result<(), Error> {
@@ -28,7 +29,8 @@ pub(crate) fn dismantle(state: &State, row: &SandboxRow, open: Arc<Open>, redire
         .resolver
         .change(|directory| directory.remove(&row.container));
     drop(lock(&open.serving).take());
-    drop(lock(&open.proxy).take());
+    let proxy = lock(&open.proxy).take();
+    proxy.into_iter().for_each(Proxy::stop);
     if let Err(error) = state.table.replace_forwards(redirected, &[]) {
         tracing::warn!(%error, container = row.container, "ports stay redirected");
     }
@@ -45,12 +47,11 @@ pub(crate) fn dismantle(state: &State, row: &SandboxRow, open: Arc<Open>, redire
         .filter(|link| !link.is_empty())
         .collect();
     let namespace = row.namespace.clone().filter(|name| !name.is_empty());
-    // Closing the last descriptor of a namespace may take the kernel a while.
-    state.upkeep.later(Job::Dismantle {
+    state.upkeep.later(Job::Dismantle(Rubbish {
         links,
         namespace,
         open: Some(open),
-    });
+    }));
 }
 
 /// Takes the addresses from the links, which live on for a moment: they must not answer for an

@@ -1,7 +1,7 @@
 //! The network of a node: bridges, namespaces, addresses, published ports and names.
 //!
 //! [`Networks`] is all that others see. Inside, `wire` has the kernel's messages as bytes and
-//! `registry`, `ipam`, `ports`, `validate`, `files`, `table`, `dns::directory` and `dns::answer`
+//! `registry`, `ipam`, `subnets`, `ports`, `validate`, `files`, `table`, `dns::directory` and `dns::answer`
 //! decide without I/O; `links`, `pool`, `neighbours`, `dns::server` and `proxy` do what was decided;
 //! `attach`, `detach`, `connect`, `create` and `open` put them together. Nothing here knows what an image or
 //! a pod is, and no program is ever started: everything is netlink.
@@ -11,6 +11,7 @@
 mod attach;
 mod cidr;
 mod claim;
+mod close;
 mod connect;
 mod create;
 mod detach;
@@ -34,6 +35,7 @@ mod registry;
 mod row;
 mod sandboxes;
 mod spec;
+mod subnets;
 mod table;
 mod upkeep;
 mod validate;

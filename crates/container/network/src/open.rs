@@ -81,34 +81,9 @@ impl Networks {
         });
         Ok(Self(state))
     }
-
-    /// `down`: takes away every kernel object of this instance. Networks stay in the store, and
-    /// are back when it is opened again; containers must have ended before.
-    pub fn close(&self) {
-        let state = &*self.0;
-        let background = lock(&state.background).take();
-        if let Some(background) = background {
-            background.watch.iter().for_each(tokio::task::JoinHandle::abort);
-            state.upkeep.stop();
-            // It logs what goes wrong; a panic in it has been reported as such.
-            let _ = background.upkeep.join();
-        }
-        let sandboxes = std::mem::take(&mut state.registry().sandboxes);
-        for live in sandboxes.values() {
-            drop(lock(&live.open.serving).take());
-            drop(lock(&live.open.proxy).take());
-            publish::release(state, &live.row);
-        }
-        drop(sandboxes);
-        drop(state.namespaces.drain(None));
-        neighbours::update(&state.naming, &[]);
-        report("the nf_tables table stays", state.table.remove());
-        report("links stay", remove_links(state));
-        report("namespaces stay", remove_namespaces(state));
-    }
 }
 
-fn report(what: &'static str, result: std::io::Result<()>) {
+pub(crate) fn report(what: &'static str, result: std::io::Result<()>) {
     if let Err(error) = result {
         tracing::warn!(%error, "{what}");
     }
@@ -376,7 +351,7 @@ fn sweep_links(state: &State, known: &BTreeSet<String>) -> std::io::Result<()> {
     }))
 }
 
-fn files(directory: &Path) -> Vec<String> {
+pub(crate) fn files(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.file_name().into_string().ok())
@@ -396,40 +371,4 @@ fn fill_default_shelf(state: &State) {
         state.namespaces.set_default(&kind);
         state.upkeep.later(Job::Refill(kind));
     }
-}
-
-fn remove_links(state: &State) -> std::io::Result<()> {
-    let mut host = links::open()?;
-    for group in [state.naming.group(), state.naming.dead_group()] {
-        links::gone_is_fine(links::send(&mut host, |messages| messages.delete_group(group)))?;
-    }
-    give_back(state, &mut host)
-}
-
-/// A bridge that was there before us loses the addresses that we gave it.
-fn give_back(state: &State, host: &mut sys::netlink::Netlink) -> std::io::Result<()> {
-    let registry = state.registry();
-    let borrowed = registry.nets.values().filter(|net| net.borrowed);
-    let addresses: Vec<_> = borrowed
-        .flat_map(|net| {
-            net.gateways()
-                .into_iter()
-                .map(move |address| (net.master, address))
-        })
-        .collect();
-    drop(registry);
-    let away = |messages: &mut crate::wire::attribute::Messages| {
-        addresses
-            .iter()
-            .for_each(|(index, address)| messages.delete_address(*index, *address));
-    };
-    links::gone_is_fine(links::send(host, away))
-}
-
-fn remove_namespaces(state: &State) -> std::io::Result<()> {
-    let directory = state.namespaces.directory();
-    files(directory)
-        .iter()
-        .try_for_each(|name| netns::unpin(&state.namespaces.path(name)))?;
-    netns::unshelter(directory)
 }

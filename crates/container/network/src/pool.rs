@@ -142,6 +142,11 @@ impl Pool {
         }
     }
 
+    /// Whether there is a shelf for this kind with nothing on it: containers wait.
+    pub(crate) fn bare(&self, kind: &Kind) -> bool {
+        lock(&self.shelves).get(kind).is_some_and(Vec::is_empty)
+    }
+
     fn missing(&self, kind: &Kind) -> usize {
         let network = kind
             .port

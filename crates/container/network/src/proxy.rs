@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::Protocol;
@@ -24,15 +25,25 @@ use crate::ports::Published;
 const CARRIED: usize = 512;
 /// How long a UDP client may be silent; upstream's figure.
 const SILENCE: Duration = Duration::from_secs(90);
+/// The longest datagram.
+const DATAGRAM: usize = u16::MAX as usize;
+/// How long the runtime may take to close sockets.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How long the container may take to accept.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The ports of one container. It ends when dropped; what is being carried goes on.
+/// The ports of one container. It ends when dropped, with all that is being carried: a container
+/// that has gone says nothing any more, not even that it has.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     tasks: Vec<JoinHandle<()>>,
     target: Target,
+    /// Disconnected when no task has a socket any more.
+    closed: Receiver<()>,
 }
+
+/// Goes with every socket of a port, and outlives it.
+type Alive = SyncSender<()>;
 
 type Target = Arc<RwLock<Option<IpAddr>>>;
 
@@ -52,15 +63,18 @@ impl Proxy {
         let _context = runtime.enter();
         let target: Target = Arc::new(RwLock::new(to));
         let room = Arc::new(Semaphore::new(CARRIED));
+        let (alive, closed) = sync_channel(0);
         let mut proxy = Self {
             tasks: Vec::with_capacity(sockets.len()),
             target,
+            closed,
         };
         for (published, socket) in sockets {
             let carrier = Carrier {
                 target: proxy.target.clone(),
                 port: published.container_port,
                 room: room.clone(),
+                alive: alive.clone(),
             };
             match published.protocol {
                 Protocol::Tcp => proxy
@@ -76,6 +90,16 @@ impl Proxy {
         Ok(proxy)
     }
 
+    /// Ends it and waits until the ports are free: a task's sockets are closed by the runtime, after
+    /// the task has been told to end. Not to be called by a task.
+    pub(crate) fn stop(self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        // Nothing is ever sent: this ends with the last sender, or with our patience.
+        if self.closed.recv_timeout(CLOSING) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the sockets of published ports are not closed yet");
+        }
+    }
+
     /// New clients go to another address.
     pub(crate) fn retarget(&self, to: Option<IpAddr>) {
         *self.target.write().unwrap_or_else(PoisonError::into_inner) = to;
@@ -87,6 +111,7 @@ struct Carrier {
     target: Target,
     port: u16,
     room: Arc<Semaphore>,
+    alive: Alive,
 }
 
 impl Carrier {
@@ -95,14 +120,17 @@ impl Carrier {
         Some(SocketAddr::new(target?, self.port))
     }
 
+    /// Whoever finds no room waits, and those behind him in the listener's queue.
     async fn listen(self, listener: TcpListener) {
+        let mut carried = JoinSet::new();
         loop {
             match listener.accept().await {
                 Ok((client, _)) => {
                     let Ok(permit) = self.room.clone().acquire_owned().await else {
                         return;
                     };
-                    tokio::spawn(carry(client, self.target(), permit));
+                    while carried.try_join_next().is_some() {}
+                    carried.spawn(carry(client, self.target(), permit));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a connection to a published port was lost");
@@ -115,29 +143,32 @@ impl Carrier {
     /// Each client has a socket of its own towards the container, so that answers find back.
     async fn receive(self, socket: UdpSocket) {
         let socket = Arc::new(socket);
-        let mut clients: HashMap<SocketAddr, (Arc<UdpSocket>, JoinHandle<()>)> = HashMap::new();
-        while socket.readable().await.is_ok() {
-            clients.retain(|_, (_, task)| !task.is_finished());
-            let mut buffer = vec![0; 65_535];
-            while let Ok((length, from)) = socket.try_recv_from(&mut buffer) {
-                if !clients.contains_key(&from)
-                    && let Some(client) = self.client(&socket, from).await
-                {
-                    clients.insert(from, client);
+        let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+        let mut answering = JoinSet::new();
+        loop {
+            // Neither has taken anything before it is ready.
+            tokio::select! {
+                _ = socket.readable() => {
+                    let Ok((datagram, from)) = receive_from(&socket) else { continue };
+                    if !clients.contains_key(&from)
+                        && let Some((inner, permit)) = self.client().await
+                    {
+                        answering.spawn(answer(self.alive.clone(), inner.clone(), socket.clone(), from, permit));
+                        clients.insert(from, inner);
+                    }
+                    if let Some(to) = clients.get(&from) {
+                        // A container that does not listen is its own affair.
+                        let _ = to.send(&datagram).await;
+                    }
                 }
-                if let Some((to, _)) = clients.get(&from) {
-                    // A container that does not listen is its own affair.
-                    let _ = to.send(&buffer[..length]).await;
+                Some(Ok(silent)) = answering.join_next() => {
+                    clients.remove(&silent);
                 }
             }
         }
     }
 
-    async fn client(
-        &self,
-        socket: &Arc<UdpSocket>,
-        from: SocketAddr,
-    ) -> Option<(Arc<UdpSocket>, JoinHandle<()>)> {
+    async fn client(&self) -> Option<(Arc<UdpSocket>, OwnedSemaphorePermit)> {
         let permit = self.room.clone().try_acquire_owned().ok()?;
         let target = self.target()?;
         let any: IpAddr = if target.is_ipv4() {
@@ -145,13 +176,20 @@ impl Carrier {
         } else {
             Ipv6Addr::UNSPECIFIED.into()
         };
-        let inner = Arc::new(UdpSocket::bind((any, 0)).await.ok()?);
+        let inner = UdpSocket::bind((any, 0)).await.ok()?;
         inner.connect(target).await.ok()?;
-        let task = tokio::spawn(answer(inner.clone(), socket.clone(), from, permit));
-        Some((inner, task))
+        Some((Arc::new(inner), permit))
     }
 }
 
+/// On the stack for a moment: waiting needs no buffer.
+fn receive_from(socket: &UdpSocket) -> io::Result<(Vec<u8>, SocketAddr)> {
+    let mut buffer = [0; DATAGRAM];
+    let (length, from) = socket.try_recv_from(&mut buffer)?;
+    Ok((buffer[..length].to_vec(), from))
+}
+
+/// Each side's end of writing is passed on; the other direction goes on until it ends too.
 async fn carry(mut client: TcpStream, target: Option<SocketAddr>, _permit: OwnedSemaphorePermit) {
     let Some(target) = target else { return };
     match timeout(PATIENCE, TcpStream::connect(target)).await {
@@ -159,23 +197,31 @@ async fn carry(mut client: TcpStream, target: Option<SocketAddr>, _permit: Owned
             // Either side may end the conversation at any time: that is no error of ours.
             let _ = tokio::io::copy_bidirectional(&mut client, &mut container).await;
         }
-        Ok(Err(error)) => tracing::debug!(%error, %target, "a container does not accept"),
-        Err(_) => tracing::debug!(%target, "a container does not answer"),
+        refused => {
+            tracing::debug!(?refused, %target, "a container does not accept");
+            // The client's connection is reset, as the container would have: an orderly end would
+            // look like an empty answer.
+            let _ = rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO));
+        }
     }
 }
 
+/// Carries answers to a client until there is silence; which client it was.
 async fn answer(
+    _alive: Alive,
     inner: Arc<UdpSocket>,
     socket: Arc<UdpSocket>,
     to: SocketAddr,
     _permit: OwnedSemaphorePermit,
-) {
+) -> SocketAddr {
     while let Ok(Ok(())) = timeout(SILENCE, inner.readable()).await {
-        let mut buffer = vec![0; 65_535];
-        while let Ok(length) = inner.try_recv(&mut buffer) {
-            if socket.send_to(&buffer[..length], to).await.is_err() {
-                return;
-            }
+        while let Ok((datagram, _)) = receive_from(&inner) {
+            // The client may have gone: that is for the silence to find out.
+            let _ = socket.send_to(&datagram, to).await;
         }
     }
+    to
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,80 +16,23 @@
 //! * Bridges let loopback destinations in for the answers to the redirected (route_localnet), so
 //!   a packet from a container that names one is dropped before anything else sees it.
 
+mod program;
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::Mutex;
 
+use program::{
+    ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
+    rules,
+};
 use sys::netlink::{Family, Netlink};
 
 use crate::Protocol;
 use crate::cidr::Cidr;
 use crate::networks::lock;
 use crate::wire::attribute::Messages;
-use crate::wire::expression::{Ct, Expression, Meta, Register, Verdict};
-use crate::wire::nftables::{ADDRESS4, ADDRESS6, Chain, Element, FAMILY, Field, LINK, PORT, PROTOCOL, Set};
-
-const BRIDGES: &str = "bridges";
-const INTERNAL: &str = "internal";
-const WITHIN: &str = "within";
-const LOCAL4: &str = "local4";
-const LOCAL6: &str = "local6";
-const MASQUERADE4: &str = "masquerade4";
-const MASQUERADE6: &str = "masquerade6";
-const ANY4: &str = "published4";
-const ANY6: &str = "published6";
-const AT4: &str = "published_at4";
-const AT6: &str = "published_at6";
-
-const fn set(name: &'static str, key: &'static [Field], interval: bool) -> Set {
-    Set {
-        name,
-        key,
-        value: &[],
-        interval,
-    }
-}
-
-const fn map(name: &'static str, key: &'static [Field], value: &'static [Field]) -> Set {
-    Set {
-        name,
-        key,
-        value,
-        interval: false,
-    }
-}
-
-const SETS: &[Set] = &[
-    set(BRIDGES, &[LINK], false),
-    set(INTERNAL, &[LINK], false),
-    set(WITHIN, &[LINK, LINK], false),
-    set(LOCAL4, &[LINK, ADDRESS4], true),
-    set(LOCAL6, &[LINK, ADDRESS6], true),
-    set(MASQUERADE4, &[FAMILY, ADDRESS4], true),
-    set(MASQUERADE6, &[FAMILY, ADDRESS6], true),
-    map(ANY4, &[PROTOCOL, PORT], &[ADDRESS4, PORT]),
-    map(ANY6, &[PROTOCOL, PORT], &[ADDRESS6, PORT]),
-    map(AT4, &[ADDRESS4, PROTOCOL, PORT], &[ADDRESS4, PORT]),
-    map(AT6, &[ADDRESS6, PROTOCOL, PORT], &[ADDRESS6, PORT]),
-];
-
-/// Hooks are `NF_INET_*`; priorities those of `nft`'s `raw`, `dstnat`, `filter` and `srcnat`.
-const CHAINS: &[Chain] = &[
-    chain("loopback", "filter", 0, -300),
-    chain("prerouting", "nat", 0, -100),
-    chain("output", "nat", 3, -100),
-    chain("forward", "filter", 2, 0),
-    chain("postrouting", "nat", 4, 100),
-];
-
-const fn chain(name: &'static str, kind: &'static str, hook: u32, priority: i32) -> Chain {
-    Chain {
-        name,
-        kind,
-        hook,
-        priority,
-    }
-}
+use crate::wire::nftables::Element;
 
 /// What the table has to know about a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,177 +255,63 @@ fn link_key(link: &str) -> Vec<u8> {
     key
 }
 
-const R0: Register = Register(0);
-const R4: Register = Register(4);
-/// `RTN_LOCAL`.
-const LOCAL: u32 = 2;
-/// `NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED)`.
-const GOING_ON: u32 = 2 | 4;
-/// `IPS_DST_NAT`.
-const REDIRECTED: u32 = 1 << 5;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The program, chain by chain.
-fn rules() -> Vec<(&'static str, Vec<Expression>)> {
-    let mut rules = vec![(
-        "loopback",
-        [&from(BRIDGES)[..], &v4(), &loopback(16), &[DROP]].concat(),
-    )];
-    for chain in ["prerouting", "output"] {
-        rules.extend(redirections().map(|rule| (chain, rule)));
+    /// Bytes that the kernel takes: what the node tests send. Little-endian machines.
+    #[test]
+    fn the_program_is_these_bytes() {
+        let mut messages = Messages::begin();
+        Table::new("gantry").write(&mut messages);
+        insta::assert_snapshot!("program", crate::wire::hex(&messages.end().0));
     }
-    rules.extend(forwarding().map(|rule| ("forward", rule)));
-    rules.extend(sources().map(|rule| ("postrouting", rule)));
-    rules
-}
 
-const DROP: Expression = Expression::Verdict(Verdict::Drop);
-const ACCEPT: Expression = Expression::Verdict(Verdict::Accept);
-
-/// An address that was named when publishing wins over "any address".
-fn redirections() -> impl Iterator<Item = Vec<Expression>> {
-    let any = [
-        Expression::DestinationType(R0),
-        Expression::Equal(R0, LOCAL.to_ne_bytes().to_vec()),
-    ];
-    // A packet from ::1 cannot leave the host, whatever its destination becomes: the proxy on the
-    // published socket serves it.
-    let not_loopback6 = [
-        network(24, 16, R0),
-        Expression::Different(R0, [&[0; 15][..], &[1]].concat()),
-    ];
-    let at = |v6: bool| {
-        let (offset, length, set) = if v6 { (24, 16, AT6) } else { (16, 4, AT4) };
-        [&[network(offset, length, R0)][..], &redirect(set, length, v6)].concat()
-    };
-    [
-        [&v4()[..], &at(false)].concat(),
-        [&v4()[..], &any, &redirect(ANY4, 0, false)].concat(),
-        [&v6()[..], &not_loopback6, &at(true)].concat(),
-        [&v6()[..], &not_loopback6, &any, &redirect(ANY6, 0, true)].concat(),
-    ]
-    .into_iter()
-}
-
-/// Looks up protocol and port behind `before` bytes of the key, and goes where the map says.
-fn redirect(set: &'static str, before: u32, v6: bool) -> Vec<Expression> {
-    let protocol = R0.after(before);
-    let port = protocol.after(4);
-    let address = port.after(4);
-    vec![
-        Expression::Meta(Meta::Transport, protocol),
-        Expression::Transport {
-            offset: 2,
-            length: 2,
-            to: port,
-        },
-        Expression::Lookup(set, R0, Some(address)),
-        Expression::Dnat {
-            v6,
-            address,
-            port: address.after(if v6 { 16 } else { 4 }),
-        },
-    ]
-}
-
-fn forwarding() -> impl Iterator<Item = Vec<Expression>> {
-    let within = [
-        Expression::Meta(Meta::InputName, R0),
-        Expression::Meta(Meta::OutputName, R4),
-        Expression::Lookup(WITHIN, R0, None),
-    ];
-    [
-        [&connection(Ct::State, GOING_ON)[..], &[ACCEPT]].concat(),
-        [&within[..], &[ACCEPT]].concat(),
-        [&from(INTERNAL)[..], &[DROP]].concat(),
-        [&to(INTERNAL)[..], &[DROP]].concat(),
-        [&to(BRIDGES)[..], &connection(Ct::Status, REDIRECTED), &[ACCEPT]].concat(),
-        [&to(BRIDGES)[..], &[DROP]].concat(),
-    ]
-    .into_iter()
-}
-
-fn sources() -> impl Iterator<Item = Vec<Expression>> {
-    let local = |v6: bool| {
-        let (offset, length, set) = if v6 { (8, 16, LOCAL6) } else { (12, 4, LOCAL4) };
-        [
-            Expression::Meta(Meta::OutputName, R0),
-            network(offset, length, R4),
-            Expression::Lookup(set, R0, None),
-        ]
-    };
-    let leaving = |v6: bool| {
-        let (offset, length, set) = if v6 {
-            (8, 16, MASQUERADE6)
-        } else {
-            (12, 4, MASQUERADE4)
+    #[test]
+    fn elements_follow_networks_and_ports() {
+        let cidr = |text: &str| text.parse().unwrap_or_else(|()| panic!());
+        let segment = Segment {
+            link: "gantry0".to_owned(),
+            subnets: vec![cidr("172.17.0.0/16"), cidr("fd00::/64")],
+            internal: false,
+            icc: true,
+            masquerade: true,
         };
-        [
-            Expression::Meta(Meta::Family, R0),
-            network(offset, length, Register(1)),
-            Expression::Lookup(set, R0, None),
-        ]
-    };
-    let redirected = connection(Ct::Status, REDIRECTED);
-    let masquerade = [Expression::Masquerade];
-    [
-        [&v4()[..], &loopback(12), &to(BRIDGES), &masquerade].concat(),
-        [&v4()[..], &local(false), &redirected, &masquerade].concat(),
-        [&v6()[..], &local(true), &redirected, &masquerade].concat(),
-        [&v4()[..], &local(false), &[ACCEPT]].concat(),
-        [&v6()[..], &local(true), &[ACCEPT]].concat(),
-        [&v4()[..], &leaving(false), &masquerade].concat(),
-        [&v6()[..], &leaving(true), &masquerade].concat(),
-    ]
-    .into_iter()
-}
-
-fn v4() -> [Expression; 2] {
-    family(2)
-}
-
-fn v6() -> [Expression; 2] {
-    family(10)
-}
-
-fn family(number: u8) -> [Expression; 2] {
-    [
-        Expression::Meta(Meta::Family, R0),
-        Expression::Equal(R0, vec![number]),
-    ]
-}
-
-const fn network(offset: u32, length: u32, to: Register) -> Expression {
-    Expression::Network { offset, length, to }
-}
-
-/// The address at this offset of an IPv4 header is in 127.0.0.0/8.
-fn loopback(offset: u32) -> [Expression; 3] {
-    [
-        network(offset, 4, R0),
-        Expression::Mask(R0, vec![255, 0, 0, 0]),
-        Expression::Equal(R0, vec![127, 0, 0, 0]),
-    ]
-}
-
-fn from(set: &'static str) -> [Expression; 2] {
-    [
-        Expression::Meta(Meta::InputName, R0),
-        Expression::Lookup(set, R0, None),
-    ]
-}
-
-fn to(set: &'static str) -> [Expression; 2] {
-    [
-        Expression::Meta(Meta::OutputName, R0),
-        Expression::Lookup(set, R0, None),
-    ]
-}
-
-/// Any of these bits is set.
-fn connection(key: Ct, bits: u32) -> [Expression; 3] {
-    [
-        Expression::Ct(key, R0),
-        Expression::Mask(R0, bits.to_ne_bytes().to_vec()),
-        Expression::Different(R0, vec![0; 4]),
-    ]
+        let sets = |segment: &Segment| {
+            elements_of(segment)
+                .into_iter()
+                .map(|(set, _)| set)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            sets(&segment),
+            [BRIDGES, WITHIN, LOCAL4, MASQUERADE4, LOCAL6, MASQUERADE6]
+        );
+        let closed = Segment {
+            internal: true,
+            icc: false,
+            ..segment
+        };
+        assert_eq!(sets(&closed), [BRIDGES, INTERNAL, LOCAL4, LOCAL6]);
+        let forward = |host: &str| {
+            let host = host.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+            let (set, element) = element_of(&Forward {
+                protocol: Protocol::Tcp,
+                host,
+                port: 0x1f90,
+                to: [172, 17, 0, 2].into(),
+                to_port: 80,
+            });
+            (set, element.key, element.value.unwrap_or_default())
+        };
+        let value = vec![172, 17, 0, 2, 0, 80, 0, 0];
+        assert_eq!(
+            forward("0.0.0.0"),
+            (ANY4, vec![6, 0, 0, 0, 0x1f, 0x90, 0, 0], value.clone())
+        );
+        assert_eq!(
+            forward("127.0.0.1"),
+            (AT4, vec![127, 0, 0, 1, 6, 0, 0, 0, 0x1f, 0x90, 0, 0], value)
+        );
+    }
 }

@@ -2,8 +2,9 @@
 //! containers that have gone. Idle, it sleeps on its queue.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sys::netns;
 
@@ -20,22 +21,39 @@ const QUEUE: usize = 256;
 /// Most links that are taken away in one go.
 const BATCH: usize = 64;
 
+/// How long it must be quiet before work that can wait is done: it takes the same great lock of the
+/// kernel as whatever containers are started or stopped with just now.
+const QUIET: Duration = Duration::from_millis(10);
+
 /// What there is to do.
 #[derive(Debug)]
 pub(crate) enum Job {
     /// A shelf may want another namespace.
     Refill(Kind),
-    /// A container's links and namespace are to go.
-    Dismantle {
-        links: Vec<String>,
-        namespace: Option<String>,
-        /// What was open for it, to be closed here.
-        open: Option<Arc<Open>>,
-    },
+    /// What a container has left is to go.
+    Dismantle(Rubbish),
     /// Other people's chains may have changed, or our bridges.
     Neighbours,
     /// No more jobs.
     Stop,
+}
+
+/// What a container has left.
+#[derive(Debug, Default)]
+pub(crate) struct Rubbish {
+    /// The host's ends of its links.
+    pub(crate) links: Vec<String>,
+    /// Its namespace's file.
+    pub(crate) namespace: Option<String>,
+    /// What was open for it: closing the last descriptor of a namespace may take a while.
+    pub(crate) open: Option<Arc<Open>>,
+}
+
+/// What is put off until it is quiet.
+#[derive(Debug, Default)]
+struct Waiting {
+    rubbish: Vec<Rubbish>,
+    refills: Vec<Kind>,
 }
 
 /// The thread and its queue.
@@ -80,8 +98,14 @@ impl Upkeep {
             Ok(()) => {}
             // A shelf that is full enough for the queue to be full needs no refill now.
             Err(TrySendError::Full(Job::Refill(_) | Job::Neighbours)) => {}
-            Err(TrySendError::Full(job)) => self.worker.perform(vec![job]),
-            Err(TrySendError::Disconnected(job)) => self.worker.perform(vec![job]),
+            Err(
+                TrySendError::Full(Job::Dismantle(rubbish))
+                | TrySendError::Disconnected(Job::Dismantle(rubbish)),
+            ) => {
+                self.worker.dismantle(vec![rubbish]);
+            }
+            // After the end there is nothing to be made ready.
+            Err(_) => {}
         }
     }
 
@@ -93,32 +117,37 @@ impl Upkeep {
 }
 
 impl Worker {
-    /// Waits for jobs and does them; rubbish first, in batches.
     fn run(&self, jobs: &Receiver<Job>) {
-        let mut refills: Vec<Kind> = Vec::new();
+        let mut waiting = Waiting::default();
         loop {
-            let first = if refills.is_empty() {
-                jobs.recv().ok()
-            } else {
-                jobs.try_recv().ok().or(Some(Job::Refill(refills[0].clone())))
-            };
-            let batch: Vec<_> = first.into_iter().chain(jobs.try_iter().take(BATCH)).collect();
-            if batch.is_empty() || batch.iter().any(|job| matches!(job, Job::Stop)) {
-                return self.perform(batch);
-            }
-            let wanted = batch.iter().filter_map(|job| {
-                if let Job::Refill(kind) = job {
-                    Some(kind.clone())
-                } else {
-                    None
+            match next(jobs, &waiting) {
+                Ok(Job::Refill(kind)) if waiting.refills.contains(&kind) => {}
+                Ok(Job::Refill(kind)) => waiting.refills.push(kind),
+                Ok(Job::Dismantle(rubbish)) => waiting.rubbish.push(rubbish),
+                Ok(Job::Neighbours) => (self.neighbours)(),
+                Err(RecvTimeoutError::Timeout) => self.catch_up(&mut waiting),
+                Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    return self.dismantle(waiting.rubbish);
                 }
-            });
-            refills.extend(wanted.collect::<Vec<_>>());
-            refills.sort();
-            refills.dedup();
-            self.perform(batch);
-            refills.retain(|kind| self.refill(kind));
+            }
+            self.keep_pace(&mut waiting);
         }
+    }
+
+    /// It is quiet: all rubbish goes, and each shelf gets one more.
+    fn catch_up(&self, waiting: &mut Waiting) {
+        self.dismantle(std::mem::take(&mut waiting.rubbish));
+        waiting.refills.retain(|kind| self.refill(kind));
+    }
+
+    /// It is not, but some things cannot wait for long.
+    fn keep_pace(&self, waiting: &mut Waiting) {
+        if waiting.rubbish.len() >= BATCH {
+            self.dismantle(std::mem::take(&mut waiting.rubbish));
+        }
+        waiting
+            .refills
+            .retain(|kind| !self.pool.bare(kind) || self.refill(kind));
     }
 
     /// One more for this shelf; whether it wants yet another.
@@ -129,39 +158,19 @@ impl Worker {
         })
     }
 
-    fn perform(&self, jobs: Vec<Job>) {
-        let (mut links, mut namespaces, mut neighbours) = (Vec::new(), Vec::new(), false);
-        for job in jobs {
-            match job {
-                Job::Dismantle {
-                    links: more,
-                    namespace,
-                    open,
-                } => {
-                    drop(open);
-                    links.extend(more);
-                    namespaces.extend(namespace);
-                }
-                Job::Neighbours => neighbours = true,
-                Job::Refill(_) | Job::Stop => {}
-            }
-        }
-        self.dismantle(&links, &namespaces);
-        if neighbours {
-            (self.neighbours)();
-        }
-    }
-
     /// All links go at once: the kernel waits for its readers once, not for each.
-    fn dismantle(&self, links: &[String], namespaces: &[String]) {
+    fn dismantle(&self, rubbish: Vec<Rubbish>) {
+        let links: Vec<_> = rubbish.iter().flat_map(|rubbish| rubbish.links.clone()).collect();
         if !links.is_empty()
-            && let Err(error) = self.delete(links)
+            && let Err(error) = self.delete(&links)
         {
             tracing::warn!(%error, "links of containers that have gone stay");
         }
-        for name in namespaces {
-            if let Err(error) = netns::unpin(&self.pool.path(name)) {
-                tracing::warn!(%error, name, "a namespace stays");
+        for Rubbish { namespace, open, .. } in rubbish {
+            drop(open);
+            let unpinned = namespace.as_ref().map(|name| netns::unpin(&self.pool.path(name)));
+            if let Some(Err(error)) = unpinned {
+                tracing::warn!(%error, namespace, "a namespace stays");
             }
         }
     }
@@ -176,4 +185,12 @@ impl Worker {
         links::gone_is_fine(links::send(&mut host, mark))?;
         links::gone_is_fine(links::send(&mut host, |messages| messages.delete_group(dead)))
     }
+}
+
+/// The next job; without one, what waits is done after a while.
+fn next(jobs: &Receiver<Job>, waiting: &Waiting) -> Result<Job, RecvTimeoutError> {
+    if waiting.rubbish.is_empty() && waiting.refills.is_empty() {
+        return jobs.recv().map_err(|_| RecvTimeoutError::Disconnected);
+    }
+    jobs.recv_timeout(QUIET)
 }

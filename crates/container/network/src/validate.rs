@@ -1,6 +1,6 @@
 //! What `POST /networks/create` may say, and upstream's words for what it may not.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::cidr::Cidr;
 use crate::{Error, IpamConfig, NetworkSpec};
@@ -180,6 +180,18 @@ impl Default for Options {
     }
 }
 
+/// What upstream's driver knows and we cannot honour, and the only value that changes nothing.
+const UNSUPPORTED: [(&str, &str); 6] = [
+    ("com.docker.network.bridge.gateway_mode_ipv4", "nat"),
+    ("com.docker.network.bridge.gateway_mode_ipv6", "nat"),
+    ("com.docker.network.bridge.inhibit_ipv4", "false"),
+    ("com.docker.network.bridge.trusted_host_interfaces", ""),
+    ("com.docker.network.host_ipv4", ""),
+    ("com.docker.network.host_ipv6", ""),
+];
+
+const GATEWAY_MODES: [&str; 4] = ["nat", "nat-unprotected", "routed", "isolated"];
+
 /// Reads the options. Names that upstream's driver does not know are kept and shown; names that
 /// it knows and we cannot honour are refused.
 pub(crate) fn options<'a>(
@@ -187,48 +199,92 @@ pub(crate) fn options<'a>(
 ) -> Result<Options, Error> {
     let mut read = Options::default();
     for (name, value) in options {
-        let bad = |why: &str| Error::Invalid(format!("failed to parse {name} value: {value} ({why})"));
+        let failed = |why: String| Error::Invalid(format!("failed to parse {name} value: {value} ({why})"));
         match name.as_str() {
             "com.docker.network.bridge.name" => read.link = Some(link_name(value)?),
             "com.docker.network.bridge.enable_ip_masquerade" => {
-                read.masquerade = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
+                read.masquerade = boolean(value).map_err(failed)?;
             }
-            "com.docker.network.bridge.enable_icc" => {
-                read.icc = boolean(value).ok_or_else(|| bad("invalid syntax"))?;
-            }
+            "com.docker.network.bridge.enable_icc" => read.icc = boolean(value).map_err(failed)?,
             "com.docker.network.bridge.host_binding_ipv4" => {
-                read.publish_on = Some(value.parse().map_err(|_| bad("nil ip"))?);
+                read.publish_on = Some(value.parse().map_err(|_| failed("nil ip".to_owned()))?);
             }
-            "com.docker.network.driver.mtu" => read.mtu = mtu(value).ok_or_else(|| bad("invalid syntax"))?,
+            "com.docker.network.driver.mtu" => read.mtu = mtu(integer(value).map_err(failed)?)?,
             "com.docker.network.container_iface_prefix" => read.prefix = link_name(value)?,
-            "com.docker.network.bridge.gateway_mode_ipv4" | "com.docker.network.bridge.gateway_mode_ipv6"
-                if value != "nat" =>
-            {
-                return Err(Error::Unsupported(format!("{name}={value} is not supported yet")));
-            }
-            "com.docker.network.bridge.inhibit_ipv4" if boolean(value) != Some(false) => {
-                return Err(Error::Unsupported(format!("{name}={value} is not supported yet")));
-            }
-            _ => {}
+            _ => unsupported(name, value, failed)?,
         }
     }
     Ok(read)
 }
 
-/// Go's `strconv.ParseBool`.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
+fn unsupported(name: &str, value: &str, failed: impl Fn(String) -> Error) -> Result<(), Error> {
+    let Some((_, harmless)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == name) else {
+        return Ok(());
+    };
+    let harmless = match *harmless {
+        "false" => !boolean(value).map_err(failed)?,
+        "nat" if !GATEWAY_MODES.contains(&value) => {
+            return Err(failed(format!("unknown gateway mode {value}")));
+        }
+        harmless => value == harmless,
+    };
+    let refused = || Error::Unsupported(format!("{name}={value} is not supported yet"));
+    harmless.then_some(()).ok_or_else(refused)
+}
+
+/// Go's `strconv.ParseBool`, with its words for what is none.
+pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(format!("strconv.ParseBool: parsing {text:?}: invalid syntax")),
     }
 }
 
-/// Zero leaves the choice to the kernel.
-fn mtu(text: &str) -> Option<Option<u32>> {
-    let mtu: u32 = text.parse().ok()?;
-    (mtu == 0 || (68..=65_535).contains(&mtu)).then_some((mtu > 0).then_some(mtu))
+/// Go's `strconv.Atoi`, with its words for what is none.
+fn integer(text: &str) -> Result<i64, String> {
+    use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+    text.parse().map_err(|error: std::num::ParseIntError| {
+        let beyond = matches!(error.kind(), PosOverflow | NegOverflow);
+        let why = if beyond {
+            "value out of range"
+        } else {
+            "invalid syntax"
+        };
+        format!("strconv.Atoi: parsing {text:?}: {why}")
+    })
 }
+
+/// Zero leaves the choice to the kernel, whose bounds for links are those of IPv4.
+fn mtu(mtu: i64) -> Result<Option<u32>, Error> {
+    let links = u32::try_from(mtu)
+        .ok()
+        .filter(|mtu| *mtu == 0 || (68..=65_535).contains(mtu));
+    let links = links.ok_or_else(|| Error::Invalid(format!("invalid MTU number: {mtu}")))?;
+    Ok((links > 0).then_some(links))
+}
+
+/// IPv6 subnets that no bridge may have; upstream's words.
+pub(crate) fn refuse_special(subnet: Cidr, gateway: IpAddr) -> Result<(), Error> {
+    let IpAddr::V6(address) = subnet.address else {
+        return Ok(());
+    };
+    let shown = Cidr::new(gateway, subnet.prefix);
+    let link_local = Cidr::new(LINK_LOCAL.into(), 64);
+    let why = if address.to_ipv4_mapped().is_some() {
+        format!("'{shown}' is not a valid IPv6 subnet")
+    } else if address.is_multicast() {
+        format!("multicast subnet '{shown}' is not allowed")
+    } else if subnet.masked() != link_local && link_local.overlaps(subnet) {
+        format!("'{shown}' clashes with the Link-Local prefix 'fe80::/64'")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid(why))
+}
+
+/// The subnet of link-local addresses. RFC 4291 §2.5.6
+const LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
 
 /// The kernel's rules for names of links (`dev_valid_name`).
 fn link_name(name: &str) -> Result<String, Error> {
@@ -240,117 +296,4 @@ fn link_name(name: &str) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Ipam;
-
-    fn check(config: IpamConfig, expected: &str) {
-        let spec = NetworkSpec {
-            ipam: Ipam {
-                configs: vec![config],
-                ..Ipam::default()
-            },
-            ..NetworkSpec::default()
-        };
-        let got = ipam(&spec).map_or_else(|error| error.to_string(), |read| format!("{}", read[0].subnet));
-        assert_eq!(got, expected);
-    }
-
-    fn config(subnet: &str, ip_range: &str, gateway: &str) -> IpamConfig {
-        IpamConfig {
-            subnet: subnet.to_owned(),
-            ip_range: ip_range.to_owned(),
-            gateway: gateway.to_owned(),
-            ..IpamConfig::default()
-        }
-    }
-
-    #[test]
-    fn ipam_is_judged_in_upstreams_words() {
-        check(config("10.1.0.0/16", "10.1.2.0/24", "10.1.0.1"), "10.1.0.0/16");
-        for (subnet, range, gateway, fault) in [
-            ("zz", "", "", "invalid subnet zz: invalid CIDR block notation"),
-            (
-                "10.1.2.0/16",
-                "",
-                "",
-                "invalid subnet 10.1.2.0/16: it should be 10.1.0.0/16",
-            ),
-            (
-                "10.1.0.0/16",
-                "zz",
-                "",
-                "invalid ip-range zz: invalid CIDR block notation",
-            ),
-            (
-                "10.1.0.0/16",
-                "fd00::/8",
-                "",
-                "invalid ip-range fd00::/8: parent subnet is an IPv4 block",
-            ),
-            (
-                "10.1.0.0/16",
-                "10.0.0.0/8",
-                "",
-                "invalid ip-range 10.0.0.0/8: CIDR block is bigger than its parent subnet 10.1.0.0/16",
-            ),
-            (
-                "10.1.0.0/16",
-                "10.2.0.0/24",
-                "",
-                "invalid ip-range 10.2.0.0/24: parent subnet 10.1.0.0/16 doesn't contain ip-range",
-            ),
-            (
-                "10.1.0.0/16",
-                "",
-                "10.2.0.1",
-                "invalid gateway 10.2.0.1: parent subnet 10.1.0.0/16 doesn't contain this address",
-            ),
-            ("10.1.0.0/16", "", "zz", "invalid gateway zz: invalid address"),
-        ] {
-            check(
-                config(subnet, range, gateway),
-                &format!("invalid network config:\n{fault}"),
-            );
-        }
-    }
-
-    #[test]
-    fn all_faults_are_listed() {
-        let configs = vec![config("10.1.2.0/16", "", "zz"), config("zz", "", "")];
-        let spec = NetworkSpec {
-            ipam: Ipam {
-                configs,
-                ..Ipam::default()
-            },
-            ..NetworkSpec::default()
-        };
-        let faults = "* invalid subnet 10.1.2.0/16: it should be 10.1.0.0/16\n* invalid gateway zz: invalid address\n\
-                      * invalid subnet zz: invalid CIDR block notation";
-        assert_eq!(
-            ipam(&spec).unwrap_err().to_string(),
-            format!("invalid network config:\n{faults}")
-        );
-        assert_eq!(join(&["a\nb".to_owned(), "c".to_owned()]), "* a\n\tb\n* c");
-    }
-
-    #[test]
-    fn options_are_honoured_or_refused() {
-        let read = |name: &str, value: &str| options([(&name.to_owned(), &value.to_owned())]);
-        assert_eq!(
-            read("com.docker.network.driver.mtu", "1400").unwrap().mtu,
-            Some(1400)
-        );
-        assert!(!read("com.docker.network.bridge.enable_icc", "false").unwrap().icc);
-        assert_eq!(read("com.example", "x").unwrap(), Options::default());
-        for (name, value) in [
-            ("com.docker.network.driver.mtu", "-1"),
-            ("com.docker.network.bridge.enable_icc", "maybe"),
-            ("com.docker.network.bridge.name", "much-too-long-for-a-link"),
-            ("com.docker.network.bridge.host_binding_ipv4", "here"),
-            ("com.docker.network.bridge.gateway_mode_ipv4", "routed"),
-        ] {
-            assert!(read(name, value).is_err(), "{name}={value}");
-        }
-    }
-}
+mod tests;

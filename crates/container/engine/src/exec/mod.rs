@@ -48,11 +48,18 @@ pub(crate) struct ExecEntry {
 pub(crate) enum Phase {
     /// It was made.
     Created,
-    /// It is being started, or runs.
+    /// It is being started.
+    Starting {
+        /// What the supervisor calls it.
+        key: Key,
+        /// Its exit code, if its end came before its start was entered.
+        ended: Option<i32>,
+    },
+    /// It runs.
     Running {
         /// What the supervisor calls it.
         key: Key,
-        /// Its process id; 0 while it is being started.
+        /// Its process id.
         pid: u32,
     },
     /// It has ended.
@@ -75,8 +82,30 @@ impl ExecEntry {
 
     fn key(&self) -> Option<Key> {
         match &*self.phase() {
-            Phase::Running { key, .. } => Some(key.clone()),
+            Phase::Starting { key, .. } | Phase::Running { key, .. } => Some(key.clone()),
             _ => None,
+        }
+    }
+
+    /// It runs; its exit code if it has ended already.
+    fn entered(&self, pid: u32) -> Option<i32> {
+        let mut phase = self.phase();
+        let (key, ended) = match &*phase {
+            Phase::Starting { key, ended } => (key.clone(), *ended),
+            _ => return None,
+        };
+        *phase = Phase::Running { key, pid };
+        ended
+    }
+
+    /// Keeps an end for later while its start has not been entered; whether that was so.
+    fn defer(&self, code: i32) -> bool {
+        match &mut *self.phase() {
+            Phase::Starting { ended, .. } => {
+                *ended = Some(code);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -84,7 +113,7 @@ impl ExecEntry {
     fn end(&self, code: i32) -> bool {
         let mut phase = self.phase();
         let pid = match *phase {
-            Phase::Created => 0,
+            Phase::Created | Phase::Starting { .. } => 0,
             Phase::Running { pid, .. } => pid,
             Phase::Ended { .. } => return false,
         };
@@ -189,9 +218,9 @@ impl Engine {
             id: exec.id.clone(),
             container: exec.container.clone(),
             spec: exec.spec.clone(),
-            running: matches!(phase, Phase::Running { .. }),
+            running: matches!(phase, Phase::Starting { .. } | Phase::Running { .. }),
             pid: match phase {
-                Phase::Created => 0,
+                Phase::Created | Phase::Starting { .. } => 0,
                 Phase::Running { pid, .. } | Phase::Ended { pid, .. } => pid,
             },
             exit_code: match phase {
@@ -231,6 +260,12 @@ impl Engine {
             .outcome
             .status()
             .map_or(crate::lifecycle::UNKNOWN, exit_code);
+        if !exec.defer(code) {
+            self.end_exec(&exec, code);
+        }
+    }
+
+    fn end_exec(&self, exec: &ExecEntry, code: i32) {
         if exec.end(code)
             && let Some(entry) = self.0.table.get(&exec.container)
         {
@@ -242,7 +277,9 @@ impl Engine {
     /// The container has ended, and with it every process in it.
     pub(crate) fn forget_execs(&self, container: &str) {
         for exec in self.0.execs.of(container) {
-            exec.end(137);
+            if !exec.defer(137) {
+                exec.end(137);
+            }
             self.0.execs.lock().remove(&exec.id);
         }
     }

@@ -120,12 +120,9 @@ impl Engine {
         self.tell(container, action, &[("execID", exec.id.clone())]);
         match self.0.supervisor.start(launch).await {
             Ok(started) => {
-                if let Phase::Running { pid, .. } = &mut *exec.phase() {
-                    *pid = started.pid;
-                }
                 exec.hub.open(started.streams);
-                if exec.has_ended() {
-                    exec.hub.close();
+                if let Some(code) = exec.entered(started.pid) {
+                    self.end_exec(exec, code);
                 }
                 Ok(())
             }
@@ -264,13 +261,13 @@ fn claim(exec: &ExecEntry, key: &Key) -> Result<(), Error> {
     let id = &exec.id;
     match *phase {
         Phase::Created => {
-            *phase = Phase::Running {
+            *phase = Phase::Starting {
                 key: key.clone(),
-                pid: 0,
+                ended: None,
             };
             Ok(())
         }
-        Phase::Running { .. } => Err(Error::Conflict(format!(
+        Phase::Starting { .. } | Phase::Running { .. } => Err(Error::Conflict(format!(
             "Error: Exec command {id} is already running"
         ))),
         Phase::Ended { .. } => Err(Error::Conflict(format!(

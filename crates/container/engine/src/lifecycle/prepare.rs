@@ -156,8 +156,8 @@ impl Engine {
 
     /// What an exec is made from, for a container that a daemon before this one has started.
     pub(crate) fn template_of(&self, container: &Container) -> Result<Template, Error> {
-        let users = UserFiles::of(&self.root_of(container)?)
-            .map_err(Error::system("the image's user database"))?;
+        let users =
+            UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
         let inputs = Inputs {
             id: &container.id,
             facts: &self.0.facts,

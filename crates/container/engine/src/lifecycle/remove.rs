@@ -23,7 +23,9 @@ impl Engine {
             engine.check_removable(&entry, remove.force)?;
             loop {
                 engine.stop_for_removal(&entry).await?;
-                let removed = engine.remove_entry(&entry, remove.volumes, Durability::Durable).await;
+                let removed = engine
+                    .remove_entry(&entry, remove.volumes, Durability::Durable)
+                    .await;
                 // It was being started when it was told to end.
                 if removed.is_ok() || !remove.force || !entry.get().state.status.is_running() {
                     return removed;

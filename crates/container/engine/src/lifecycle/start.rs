@@ -154,7 +154,9 @@ impl Engine {
         self.tell(&container, "start", &[]);
         if let Some(record) = early_end {
             let (engine, entry) = (self.clone(), entry.clone());
-            self.0.background.spawn(async move { engine.main_ended(&entry, record).await });
+            self.0
+                .background
+                .spawn(async move { engine.main_ended(&entry, record).await });
             return;
         }
         self.watch_health(entry);

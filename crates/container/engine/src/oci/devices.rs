@@ -1,14 +1,15 @@
 //! Device nodes made available, and the rules of the device cgroup.
 
+pub(super) mod rules;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use runtime::spec::{DeviceRuleType, DeviceType, LinuxDevice, LinuxDeviceCgroup};
+use runtime::spec::{DeviceType, LinuxDevice, LinuxDeviceCgroup};
 
 use super::TranslateError;
-use super::validate::Invalid;
 use crate::spec::{ContainerSpec, DeviceMapping};
 
 /// Nodes below one directory that are looked at.
@@ -105,17 +106,6 @@ fn list(directory: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Type, major, minor, allowed: upstream's rules for every container after "nothing".
-const BASICS: &[(DeviceRuleType, i64, i64, bool)] = &[
-    (DeviceRuleType::Char, 1, 5, true),
-    (DeviceRuleType::Char, 1, 3, true),
-    (DeviceRuleType::Char, 1, 9, true),
-    (DeviceRuleType::Char, 1, 8, true),
-    (DeviceRuleType::Char, 5, 0, true),
-    (DeviceRuleType::Char, 5, 1, true),
-    (DeviceRuleType::Char, 10, 229, false),
-];
-
 /// Nodes to make, and rules in order.
 pub(super) fn translate(
     spec: &ContainerSpec,
@@ -124,22 +114,17 @@ pub(super) fn translate(
     if spec.isolation.privileged {
         return privileged(spec, host);
     }
-    let (mut nodes, mut rules) = (Vec::new(), vec![rule(None, None, None, false, "rwm")]);
-    rules.extend(
-        BASICS
-            .iter()
-            .map(|(kind, major, minor, allow)| rule(Some(*kind), Some(*major), Some(*minor), *allow, "rwm")),
-    );
+    let (mut nodes, mut allowed) = (Vec::new(), rules::basics());
     for mapping in &spec.resources.devices {
         for (path, device) in mapped(mapping, host)? {
-            rules.push(access(device, &mapping.permissions));
+            allowed.push(rules::access(device, &mapping.permissions));
             nodes.push(node(path, device));
         }
     }
     for text in &spec.resources.device_cgroup_rules {
-        rules.push(parse_rule(text)?);
+        allowed.push(rules::parse(text)?);
     }
-    Ok((nodes, rules))
+    Ok((nodes, allowed))
 }
 
 /// A privileged container has all devices of the host and may use any.
@@ -163,7 +148,7 @@ fn privileged(
                 .map(|(path, device)| node(path, device)),
         );
     }
-    Ok((nodes, vec![rule(None, None, None, true, "rwm")]))
+    Ok((nodes, vec![rules::everything()]))
 }
 
 /// Everything below `/dev` but what belongs to a container's own `/dev`.
@@ -253,78 +238,6 @@ fn node(path: String, device: Device) -> LinuxDevice {
         uid: Some(device.uid),
         gid: Some(device.gid),
     }
-}
-
-fn access(device: Device, permissions: &str) -> LinuxDeviceCgroup {
-    let kind = match device.kind {
-        DeviceKind::Char => DeviceRuleType::Char,
-        DeviceKind::Block => DeviceRuleType::Block,
-    };
-    let permissions = if permissions.is_empty() {
-        "rwm"
-    } else {
-        permissions
-    };
-    rule(
-        Some(kind),
-        Some(device.major.into()),
-        Some(device.minor.into()),
-        true,
-        permissions,
-    )
-}
-
-fn rule(
-    kind: Option<DeviceRuleType>,
-    major: Option<i64>,
-    minor: Option<i64>,
-    allow: bool,
-    access: &str,
-) -> LinuxDeviceCgroup {
-    LinuxDeviceCgroup {
-        allow,
-        kind,
-        major,
-        minor,
-        access: access.to_owned(),
-    }
-}
-
-/// Reads `TYPE MAJOR:MINOR ACCESS` of `--device-cgroup-rule`; `*` is every number.
-pub(super) fn parse_rule(text: &str) -> Result<LinuxDeviceCgroup, Invalid> {
-    let read = || {
-        let mut words = text.split(' ');
-        let kind = match words.next()? {
-            "a" => DeviceRuleType::All,
-            "b" => DeviceRuleType::Block,
-            "c" => DeviceRuleType::Char,
-            _ => return None,
-        };
-        let (major, minor) = words.next()?.split_once(':')?;
-        let access = words.next().filter(|access| is_access(access))?;
-        let rule = rule(
-            Some(kind),
-            Some(number(major)?),
-            Some(number(minor)?),
-            true,
-            access,
-        );
-        words.next().is_none().then_some(rule)
-    };
-    read().ok_or_else(|| Invalid::new(format!("invalid device cgroup rule format: '{text}'")))
-}
-
-fn number(text: &str) -> Option<i64> {
-    match text {
-        "*" => Some(-1),
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
-        _ => None,
-    }
-}
-
-/// One to three of `r`, `w`, `m`.
-pub(super) fn is_access(access: &str) -> bool {
-    (1..=3).contains(&access.len()) && access.bytes().all(|byte| b"rwm".contains(&byte))
 }
 
 #[cfg(test)]
@@ -429,35 +342,6 @@ pub(super) mod tests {
         let nodes = privileged_devices(&host());
         let paths: Vec<&str> = nodes.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(paths, ["/dev/fuse", "/dev/sda", "/dev/snd/seq", "/dev/snd/timer"]);
-    }
-
-    #[test]
-    fn rules_are_read_strictly() {
-        let good = parse_rule("c 42:* rmw").unwrap();
-        assert_eq!(
-            (good.kind, good.major, good.minor),
-            (Some(DeviceRuleType::Char), Some(42), Some(-1))
-        );
-        assert_eq!(good.access, "rmw");
-        assert!(parse_rule("a *:* m").is_ok());
-        for bad in [
-            "",
-            "c",
-            "c 1:3",
-            "d 1:3 r",
-            "c 1 r",
-            "c 1:3 x",
-            "c 1:3 rwmr",
-            "c -1:3 r",
-            "c 1:3 r ",
-            "c  1:3 r",
-        ] {
-            let error = parse_rule(bad).unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("invalid device cgroup rule format: '{bad}'")
-            );
-        }
     }
 
     #[test]

@@ -3,15 +3,19 @@
 //! The defaults come first; then whatever the user, the image and the node add, outer paths
 //! before inner ones. A user's mount takes the place of a default at the same path.
 
+mod propagation;
+mod tmpfs;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use runtime::spec::{Mount, RootfsPropagation};
 
 use super::defaults::{self, SHM_SIZE, STAY_WRITABLE};
-use super::validate::Invalid;
 use super::{Inputs, TranslateError};
 use crate::spec::{ContainerSpec, IpcNamespace, MountKind, MountSpec, Propagation};
+
+pub(super) use tmpfs::check as check_tmpfs;
 
 /// How much of a mount is read-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +168,7 @@ pub(super) fn all(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Mounted, 
     }
     Ok(Mounted {
         mounts,
-        root_propagation: root_propagation(&added, inputs.mountinfo)?,
+        root_propagation: propagation::of_root(&added, inputs.mountinfo)?,
     })
 }
 
@@ -241,7 +245,7 @@ fn translate(mount: &UserMount) -> Result<Mount, TranslateError> {
             destination: mount.target.clone(),
             kind: "tmpfs".to_owned(),
             source: "tmpfs".to_owned(),
-            options: merged_tmpfs_options(options, mount.read_only)?,
+            options: tmpfs::merged(options, mount.read_only)?,
             ..Mount::default()
         },
     })
@@ -262,141 +266,8 @@ fn bind_options(recursive: bool, read_only: ReadOnly, propagation: Option<Propag
         .collect()
 }
 
-/// Words that a tmpfs takes, with what they are a choice of: the last word of a choice wins.
-const TMPFS_WORDS: &[(&str, &str)] = &[
-    ("async", "sync"),
-    ("atime", "atime"),
-    ("dev", "dev"),
-    ("diratime", "diratime"),
-    ("dirsync", "dirsync"),
-    ("exec", "exec"),
-    ("mand", "mand"),
-    ("noatime", "atime"),
-    ("nodev", "dev"),
-    ("nodiratime", "diratime"),
-    ("noexec", "exec"),
-    ("nomand", "mand"),
-    ("norelatime", "relatime"),
-    ("nostrictatime", "strictatime"),
-    ("nosuid", "suid"),
-    ("private", "propagation"),
-    ("relatime", "relatime"),
-    ("ro", "ro"),
-    ("rprivate", "propagation"),
-    ("rshared", "propagation"),
-    ("rslave", "propagation"),
-    ("rw", "ro"),
-    ("shared", "propagation"),
-    ("slave", "propagation"),
-    ("strictatime", "strictatime"),
-    ("suid", "suid"),
-    ("sync", "sync"),
-    ("unbindable", "propagation"),
-];
-
-/// Names that a tmpfs takes with a value.
-const TMPFS_VALUES: &[&str] = &["gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid"];
-
-/// The choice a tmpfs option belongs to.
-fn tmpfs_choice(option: &str) -> Option<&'static str> {
-    if let Some((name, _)) = option.split_once('=') {
-        return TMPFS_VALUES.iter().copied().find(|known| *known == name);
-    }
-    TMPFS_WORDS
-        .iter()
-        .find(|(word, _)| *word == option)
-        .map(|(_, choice)| *choice)
-}
-
-/// Checks the options of a tmpfs: `--tmpfs` takes any of mount(8) that a tmpfs has.
-pub(super) fn check_tmpfs(options: &[String]) -> Result<(), Invalid> {
-    let known = |option: &&String| *option != "defaults" && tmpfs_choice(option).is_none();
-    match options.iter().find(known) {
-        // Upstream prints what it split at the equals sign, as a list.
-        Some(bad) => Err(Invalid::new(format!("invalid tmpfs option [{}]", quoted(bad)))),
-        None => Ok(()),
-    }
-}
-
-fn quoted(option: &str) -> String {
-    let parts: Vec<String> = option.splitn(2, '=').map(|part| format!("{part:?}")).collect();
-    parts.join(" ")
-}
-
-/// Upstream's defaults, then the user's; of each choice the last one stays, in its place.
-fn merged_tmpfs_options(options: &[String], read_only: ReadOnly) -> Result<Vec<String>, Invalid> {
-    check_tmpfs(options)?;
-    let mut all = defaults::owned(&["noexec", "nosuid", "nodev", "rprivate"]);
-    all.extend((read_only != ReadOnly::No).then(|| "ro".to_owned()));
-    all.extend(options.iter().filter(|option| *option != "defaults").cloned());
-    let mut seen = BTreeSet::new();
-    let mut merged: Vec<String> = all
-        .into_iter()
-        .rev()
-        .filter(|option| seen.insert(tmpfs_choice(option)))
-        .collect();
-    merged.reverse();
-    Ok(merged)
-}
-
-/// Mounts that are to be seen by the host, or to see the host's, take a root that lets them.
-fn root_propagation(
-    mounts: &[UserMount],
-    mountinfo: &str,
-) -> Result<Option<RootfsPropagation>, TranslateError> {
-    let mut root = None;
-    for mount in mounts {
-        let Source::Path {
-            path,
-            propagation: Some(propagation),
-            ..
-        } = &mount.source
-        else {
-            continue;
-        };
-        match propagation {
-            Propagation::Shared | Propagation::Rshared => {
-                ensure(path, mountinfo, &["shared:"], "shared")?;
-                root = Some(RootfsPropagation::Shared);
-            }
-            Propagation::Slave | Propagation::Rslave => {
-                ensure(path, mountinfo, &["shared:", "master:"], "shared or slave")?;
-                root = root.or(Some(RootfsPropagation::Rslave));
-            }
-            Propagation::Private | Propagation::Rprivate => {}
-        }
-    }
-    Ok(root)
-}
-
-/// The mount that `path` is on has one of the tags (proc(5), mountinfo field 7).
-fn ensure(path: &Path, mountinfo: &str, tags: &[&str], wanted: &'static str) -> Result<(), TranslateError> {
-    let mounts = mountinfo.lines().filter_map(|line| {
-        let mut fields = line.split(' ');
-        let mount = fields.nth(4)?;
-        path.starts_with(mount)
-            .then(|| (mount, fields.skip(1).take_while(|field| *field != "-")))
-    });
-    // Of two mounts at one place the later one is on top.
-    let (mount, mut optional) = mounts
-        .max_by_key(|(mount, _)| mount.len())
-        .map_or(("/", None), |(mount, optional)| (mount, Some(optional)));
-    let has = optional
-        .as_mut()
-        .is_some_and(|fields| fields.any(|field| tags.iter().any(|tag| field.starts_with(tag))));
-    if has {
-        return Ok(());
-    }
-    Err(TranslateError::Propagation {
-        source_path: path.to_string_lossy().into_owned(),
-        mount: mount.to_owned(),
-        wanted,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::defaults::owned;
     use super::*;
 
     fn bind(target: &str, source: &str) -> MountSpec {
@@ -442,81 +313,5 @@ mod tests {
             .map(|mount| (mount.target.as_str(), mount.read_only))
             .collect();
         assert_eq!(shown, [("/a", true), ("/b", false)]);
-    }
-
-    #[test]
-    fn tmpfs_options_are_merged_the_last_of_a_choice_wins() {
-        let merge = |options: &[&str], read_only| merged_tmpfs_options(&owned(options), read_only);
-        let check = |options: &[&str], expected: &[&str]| {
-            assert_eq!(
-                merge(options, ReadOnly::No).unwrap(),
-                owned(expected),
-                "{options:?}"
-            );
-        };
-        check(&[], &["noexec", "nosuid", "nodev", "rprivate"]);
-        check(
-            &["exec", "size=64m"],
-            &["nosuid", "nodev", "rprivate", "exec", "size=64m"],
-        );
-        check(
-            &["rw", "size=1", "size=2"],
-            &["noexec", "nosuid", "nodev", "rprivate", "rw", "size=2"],
-        );
-        check(&["defaults", "shared"], &["noexec", "nosuid", "nodev", "shared"]);
-        assert!(
-            merge(&[], ReadOnly::Recursive)
-                .unwrap()
-                .contains(&"ro".to_owned())
-        );
-        for (bad, shown) in [
-            ("wibble", r#"["wibble"]"#),
-            ("wobble=1", r#"["wobble" "1"]"#),
-            ("size", r#"["size"]"#),
-        ] {
-            let error = merge(&[bad], ReadOnly::No).unwrap_err();
-            assert_eq!(error.to_string(), format!("invalid tmpfs option {shown}"));
-        }
-    }
-
-    #[test]
-    fn the_words_of_a_tmpfs_are_sorted_and_known_to_the_runtime() {
-        assert!(TMPFS_WORDS.is_sorted_by(|a, b| a.0 < b.0));
-    }
-
-    #[test]
-    fn propagation_needs_a_mount_that_propagates() {
-        let info = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda rw\n\
-                    30 22 0:5 / /data rw master:1 - tmpfs tmpfs rw\n\
-                    31 22 0:6 / /priv rw - tmpfs tmpfs rw\n";
-        let check = |path: &str, propagation, expected: Result<Option<RootfsPropagation>, &str>| {
-            let mounts = [UserMount {
-                target: "/m".into(),
-                source: Source::Path {
-                    path: path.into(),
-                    recursive: true,
-                    propagation: Some(propagation),
-                },
-                read_only: ReadOnly::No,
-            }];
-            let found = root_propagation(&mounts, info).map_err(|error| error.to_string());
-            assert_eq!(found, expected.map_err(str::to_owned), "{path} {propagation:?}");
-        };
-        check("/home", Propagation::Rshared, Ok(Some(RootfsPropagation::Shared)));
-        check(
-            "/data/x",
-            Propagation::Rslave,
-            Ok(Some(RootfsPropagation::Rslave)),
-        );
-        check("/priv", Propagation::Rprivate, Ok(None));
-        let refused = "path /data is mounted on /data but it is not a shared mount";
-        check("/data", Propagation::Shared, Err(refused));
-        let refused = "path /priv/x is mounted on /priv but it is not a shared or slave mount";
-        check("/priv/x", Propagation::Slave, Err(refused));
-        check(
-            "/database",
-            Propagation::Slave,
-            Ok(Some(RootfsPropagation::Rslave)),
-        );
     }
 }

@@ -39,7 +39,10 @@ fn a_signal_ends_a_program_and_is_its_exit_code() {
             refused,
             format!("cannot kill container: victim: container {id} is not running")
         );
-        assert!(matches!(daemon.engine.stop("victim", at_once()).await, Err(Error::NotModified)));
+        assert!(matches!(
+            daemon.engine.stop("victim", at_once()).await,
+            Err(Error::NotModified)
+        ));
     });
 }
 
@@ -132,7 +135,10 @@ fn limits_change_while_a_container_runs_and_stay() {
         daemon.engine.restart(&id, at_once()).await.unwrap();
         assert_eq!(daemon.engine.stats(&id).await.unwrap().memory.limit, 64 << 20);
         let refused = text(daemon.engine.update(&id, update(1))).await;
-        assert!(refused.starts_with(&format!("Cannot update container {id}: ")), "{refused}");
+        assert!(
+            refused.starts_with(&format!("Cannot update container {id}: ")),
+            "{refused}"
+        );
     });
 }
 
@@ -164,7 +170,10 @@ fn namespaces_of_another_container_are_shared() {
         let pid = daemon.engine.find(&first).unwrap().state.pid;
         for name in ["ipc", "pid", "net"] {
             let own = std::fs::read_link(format!("/proc/{pid}/ns/{name}")).unwrap();
-            assert!(seen.lines().any(|line| line == own.to_string_lossy()), "{name}: {seen}");
+            assert!(
+                seen.lines().any(|line| line == own.to_string_lossy()),
+                "{name}: {seen}"
+            );
         }
         daemon.engine.stop(&first, at_once()).await.unwrap();
         let refused = text(daemon.engine.start(&second)).await;
@@ -177,7 +186,11 @@ fn health_is_what_the_probe_says() {
     on_node(async |daemon| {
         let mut ill = waiting();
         ill.healthcheck = Some(Healthcheck {
-            probe: Probe::Exec(["/probe", "echo", "ouch", "--", "exit", "1"].map(str::to_owned).to_vec()),
+            probe: Probe::Exec(
+                ["/probe", "echo", "ouch", "--", "exit", "1"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
             interval: Duration::from_millis(20),
             timeout: Duration::from_secs(10),
             start_period: Duration::ZERO,
@@ -212,7 +225,9 @@ fn an_automatic_removal_waits_for_a_restart_that_was_asked_for() {
 fn many_start_and_end_at_once() {
     on_node(async |daemon| {
         let lives = (0..32).map(|number| async move {
-            let id = daemon.run(&format!("many-{number}"), spec(&["echo", "here"])).await;
+            let id = daemon
+                .run(&format!("many-{number}"), spec(&["echo", "here"]))
+                .await;
             assert_eq!(daemon.wait(&id).await.code, 0);
             assert_eq!(daemon.output(&id).await, "here\n");
             daemon.engine.remove(&id, Remove::default()).await.unwrap();

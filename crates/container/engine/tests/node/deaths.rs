@@ -67,14 +67,22 @@ fn a_container_outlives_its_daemon_and_the_next_one_has_it_whole() {
     let second = Process::start(&node);
     second.does(async |daemon| {
         let container = daemon.engine.find("kept").unwrap();
-        assert_eq!((container.state.status, container.state.pid), (Status::Running, before.state.pid));
+        assert_eq!(
+            (container.state.status, container.state.pid),
+            (Status::Running, before.state.pid)
+        );
         let exec = engine::ExecSpec {
             args: ["/probe", "hostname"].map(str::to_owned).to_vec(),
             stdout: true,
             ..engine::ExecSpec::default()
         };
         let exec = daemon.engine.exec_create(&id, exec).await.unwrap();
-        let mut attached = daemon.engine.exec_start(&exec, false, None).await.unwrap().unwrap();
+        let mut attached = daemon
+            .engine
+            .exec_start(&exec, false, None)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(read_all(&mut attached).await.0.trim(), &id[..12]);
         let mut attached = daemon.engine.attach(&id, input()).await.unwrap();
         attached.input = None;
@@ -107,14 +115,26 @@ fn an_end_that_no_daemon_saw_is_processed_by_the_next() {
     }
     let second = Process::start(&node);
     second.does(async |daemon| {
-        let ended = daemon.until(&id, |container| container.state.status == Status::Exited).await;
+        let ended = daemon
+            .until(&id, |container| container.state.status == Status::Exited)
+            .await;
         assert_eq!(ended.state.exit_code, 137);
         let running = |container: &engine::Container| {
             container.state.status == Status::Running && container.state.pid != other
         };
         let restarted = daemon.until(&again, running).await;
         assert_eq!(restarted.restart_count, 1);
-        daemon.engine.remove(&again, Remove { force: true, ..Remove::default() }).await.unwrap();
+        daemon
+            .engine
+            .remove(
+                &again,
+                Remove {
+                    force: true,
+                    ..Remove::default()
+                },
+            )
+            .await
+            .unwrap();
     });
     second.close();
 }
@@ -168,9 +188,22 @@ fn after_a_reboot_what_ran_has_ended_and_policies_start_it_again() {
         let running = |container: &engine::Container| container.state.status == Status::Running;
         daemon.until(&always, running).await;
         let state = |id: &str| daemon.engine.find(id).unwrap().state.clone();
-        assert_eq!((state(&plain).status, state(&plain).exit_code), (Status::Exited, 255));
+        assert_eq!(
+            (state(&plain).status, state(&plain).exit_code),
+            (Status::Exited, 255)
+        );
         assert_eq!(state(&stopped).status, Status::Exited);
-        daemon.engine.remove(&always, Remove { force: true, ..Remove::default() }).await.unwrap();
+        daemon
+            .engine
+            .remove(
+                &always,
+                Remove {
+                    force: true,
+                    ..Remove::default()
+                },
+            )
+            .await
+            .unwrap();
     });
     second.close();
 }

@@ -102,7 +102,10 @@ impl Node {
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let directory = self.directory.path().to_string_lossy().into_owned();
         let targets = table.lines().filter_map(|line| line.split(' ').nth(4));
-        targets.filter(|target| target.starts_with(&directory)).map(str::to_owned).collect()
+        targets
+            .filter(|target| target.starts_with(&directory))
+            .map(str::to_owned)
+            .collect()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -175,7 +178,9 @@ pub(crate) fn on_node(test: impl AsyncFnOnce(&Daemon)) {
 fn groups(instance: &str) -> Vec<PathBuf> {
     let hierarchies = std::fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
     let own = hierarchies.map(|hierarchy| hierarchy.path().join(instance));
-    own.chain([PathBuf::from("/sys/fs/cgroup").join(instance)]).filter(|group| group.exists()).collect()
+    own.chain([PathBuf::from("/sys/fs/cgroup").join(instance)])
+        .filter(|group| group.exists())
+        .collect()
 }
 
 impl Drop for Node {
@@ -219,7 +224,9 @@ fn probe_image(images: &Images) -> ImageRef {
     header.set_size(passwd.len() as u64);
     header.set_mode(0o644);
     header.set_cksum();
-    archive.append_data(&mut header, "etc/passwd", &passwd[..]).unwrap();
+    archive
+        .append_data(&mut header, "etc/passwd", &passwd[..])
+        .unwrap();
     let bytes = archive.into_inner().unwrap();
     let import = Import {
         reference: Some(reference),
@@ -235,7 +242,11 @@ fn probe_image(images: &Images) -> ImageRef {
 /// A container that runs the probe with these arguments on no network.
 pub(crate) fn spec(arguments: &[&str]) -> ContainerSpec {
     let mut spec = ContainerSpec::default();
-    spec.args = [&["/probe"], arguments].concat().iter().map(|word| (*word).to_owned()).collect();
+    spec.args = [&["/probe"], arguments]
+        .concat()
+        .iter()
+        .map(|word| (*word).to_owned())
+        .collect();
     spec.network.mode = NetworkMode::None;
     spec
 }
@@ -245,7 +256,9 @@ impl Daemon {
     pub(crate) async fn close(&self) {
         self.engine.close(false).await;
         let networks = self.engine.networks().clone();
-        tokio::task::spawn_blocking(move || networks.close()).await.unwrap();
+        tokio::task::spawn_blocking(move || networks.close())
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn create(&self, name: &str, spec: ContainerSpec) -> String {
@@ -267,7 +280,10 @@ impl Daemon {
 
     pub(crate) async fn wait(&self, id: &str) -> Exit {
         let ended = self.engine.wait(id, WaitCondition::NotRunning);
-        tokio::time::timeout(PATIENCE, ended).await.expect("it ends").unwrap()
+        tokio::time::timeout(PATIENCE, ended)
+            .await
+            .expect("it ends")
+            .unwrap()
     }
 
     /// Everything that it has logged, once it has ended.
@@ -287,8 +303,15 @@ impl Daemon {
     }
 
     /// Waits for an event about a container.
-    pub(crate) async fn until(&self, id: &str, met: impl Fn(&engine::Container) -> bool) -> Arc<engine::Container> {
-        let mut events = self.engine.events().subscribe(engine::events::EventQuery::default());
+    pub(crate) async fn until(
+        &self,
+        id: &str,
+        met: impl Fn(&engine::Container) -> bool,
+    ) -> Arc<engine::Container> {
+        let mut events = self
+            .engine
+            .events()
+            .subscribe(engine::events::EventQuery::default());
         let waiting = async {
             loop {
                 let container = self.engine.find(id).unwrap();
@@ -298,7 +321,9 @@ impl Daemon {
                 events.next().await.expect("events go on");
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it comes about")
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("it comes about")
     }
 }
 
@@ -313,7 +338,9 @@ pub(crate) async fn read_all(attached: &mut Attached) -> (String, String) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, reading).await.expect("its output ends");
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("its output ends");
     (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }
 
@@ -331,5 +358,11 @@ pub(crate) async fn read_until(attached: &mut Attached, wanted: &str) -> String 
 }
 
 pub(crate) async fn say(attached: &Attached, words: &'static str) {
-    attached.input.as_ref().unwrap().write(Bytes::from_static(words.as_bytes())).await.unwrap();
+    attached
+        .input
+        .as_ref()
+        .unwrap()
+        .write(Bytes::from_static(words.as_bytes()))
+        .await
+        .unwrap();
 }

@@ -7,14 +7,16 @@ use engine::spec::{
 use crate::fixture::*;
 
 /// What the probe says in a container of this kind, and its exit code.
-async fn said(commands: &[&str], set: impl FnOnce(&mut ContainerSpec)) -> (String, i32) {
-    let node = Node::start();
-    let daemon = node.daemon().await;
+fn said(commands: &[&str], set: impl FnOnce(&mut ContainerSpec)) -> (String, i32) {
     let mut spec = spec(commands);
     set(&mut spec);
-    let id = daemon.run("box", spec).await;
-    let code = daemon.wait(&id).await.code;
-    (daemon.output(&id).await, code)
+    let mut answer = None;
+    on_node(async |daemon| {
+        let id = daemon.run("box", spec).await;
+        let code = daemon.wait(&id).await.code;
+        answer = Some((daemon.output(&id).await, code));
+    });
+    answer.unwrap()
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -31,8 +33,8 @@ fn has(said: &str, lines: &[&str]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plain_container_has_docker_s_rights_and_no_more() {
+#[test]
+fn a_plain_container_has_docker_s_rights_and_no_more() {
     let commands = [
         "status",
         "CapBnd",
@@ -44,7 +46,7 @@ async fn a_plain_container_has_docker_s_rights_and_no_more() {
         "/proc/interrupts",
         "/dev/shm",
     ];
-    let (text, code) = said(&commands, |_| {}).await;
+    let (text, code) = said(&commands, |_| {});
     assert_eq!(code, 0, "{text}");
     has(
         &text,
@@ -59,12 +61,12 @@ async fn a_plain_container_has_docker_s_rights_and_no_more() {
         &text,
         &["/proc/interrupts char 1:3 0666 0:0", "/dev/shm dir 1777 0:0"],
     );
-    let (text, code) = said(&["write", "/proc/sys/kernel/domainname", "x"], |_| {}).await;
+    let (text, code) = said(&["write", "/proc/sys/kernel/domainname", "x"], |_| {});
     assert_ne!(code, 0, "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_privileged_container_is_not_confined() {
+#[test]
+fn a_privileged_container_is_not_confined() {
     let commands = [
         "status",
         "Seccomp",
@@ -75,29 +77,28 @@ async fn a_privileged_container_is_not_confined() {
         "--",
         "domainname",
     ];
-    let (text, code) = said(&commands, |spec| spec.isolation.privileged = true).await;
+    let (text, code) = said(&commands, |spec| spec.isolation.privileged = true);
     assert_eq!(code, 0, "{text}");
     has(&text, &["Seccomp: 0", "x"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rights_are_added_dropped_and_switched_off() {
+#[test]
+fn rights_are_added_dropped_and_switched_off() {
     let commands = ["status", "CapBnd", "NoNewPrivs", "Seccomp"];
     let (text, _) = said(&commands, |spec| {
         spec.isolation.capabilities.drop = owned(&["ALL"]);
         spec.isolation.capabilities.add = owned(&["kill"]);
         spec.isolation.no_new_privileges = true;
         spec.isolation.seccomp = Seccomp::Unconfined;
-    })
-    .await;
+    });
     has(
         &text,
         &["CapBnd: 0000000000000020", "NoNewPrivs: 1", "Seccomp: 0"],
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_program_runs_as_its_user_in_its_directory_with_its_environment() {
+#[test]
+fn a_program_runs_as_its_user_in_its_directory_with_its_environment() {
     let commands = [
         "ids", "--", "cwd", "--", "env", "--", "hostname", "--", "limit", "open",
     ];
@@ -110,8 +111,7 @@ async fn a_program_runs_as_its_user_in_its_directory_with_its_environment() {
             soft: 64,
             hard: 128,
         }];
-    })
-    .await;
+    });
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with("uid=33 gid=44"), "{text}");
     has(
@@ -128,15 +128,15 @@ async fn a_program_runs_as_its_user_in_its_directory_with_its_environment() {
     assert!(text.contains("Max open files 64 128"), "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_host_s_names_are_seen_where_they_are_shared() {
-    let (text, _) = said(&["hostname"], |spec| spec.isolation.uts = UtsNamespace::Host).await;
+#[test]
+fn the_host_s_names_are_seen_where_they_are_shared() {
+    let (text, _) = said(&["hostname"], |spec| spec.isolation.uts = UtsNamespace::Host);
     let own = rustix::system::uname();
     assert_eq!(text.trim(), own.nodename().to_string_lossy());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kernel_parameters_are_the_container_s_own() {
+#[test]
+fn kernel_parameters_are_the_container_s_own() {
     let commands = [
         "cat",
         "/proc/sys/net/ipv4/ip_unprivileged_port_start",
@@ -144,13 +144,12 @@ async fn kernel_parameters_are_the_container_s_own() {
     ];
     let (text, code) = said(&commands, |spec| {
         spec.isolation.sysctls = [("kernel.shmmni".to_owned(), "123".to_owned())].into();
-    })
-    .await;
+    });
     assert_eq!((text.as_str(), code), ("0\n123\n", 0));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_only_root_takes_no_writes_but_memory_does() {
+#[test]
+fn a_read_only_root_takes_no_writes_but_memory_does() {
     let memory = |spec: &mut ContainerSpec| {
         spec.read_only_rootfs = true;
         let kind = MountKind::Tmpfs {
@@ -164,42 +163,39 @@ async fn a_read_only_root_takes_no_writes_but_memory_does() {
             kind,
         }];
     };
-    let (text, code) = said(&["write", "/memory/x", "y", "--", "stat", "/memory"], memory).await;
+    let (text, code) = said(&["write", "/memory/x", "y", "--", "stat", "/memory"], memory);
     assert_eq!(code, 0, "{text}");
     has(&text, &["/memory dir 0711 5:0"]);
-    let (text, code) = said(&["write", "/x", "y"], memory).await;
+    let (text, code) = said(&["write", "/x", "y"], memory);
     assert_ne!(code, 0, "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shared_memory_can_be_left_out() {
+#[test]
+fn shared_memory_can_be_left_out() {
     let (text, code) = said(&["stat", "/dev/shm"], |spec| {
-        spec.isolation.ipc = IpcNamespace::None
-    })
-    .await;
+        spec.isolation.ipc = IpcNamespace::None;
+    });
     assert_ne!(code, 0, "{text}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn devices_are_made_where_they_are_asked_for() {
+#[test]
+fn devices_are_made_where_they_are_asked_for() {
     let (text, code) = said(&["stat", "/dev/own", "--", "write", "/dev/own", "x"], |spec| {
         spec.resources.devices = vec![DeviceMapping {
             source: "/dev/zero".into(),
             target: "/dev/own".into(),
             permissions: "rw".into(),
         }];
-    })
-    .await;
+    });
     assert_eq!(code, 0, "{text}");
     has(&text, &["/dev/own char 1:5 0666 0:0"]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_covered_where_system_paths_are_unconfined() {
+#[test]
+fn nothing_is_covered_where_system_paths_are_unconfined() {
     let (text, _) = said(&["stat", "/proc/interrupts"], |spec| {
         spec.isolation.masked_paths = Some(vec![]);
         spec.isolation.readonly_paths = Some(vec![]);
-    })
-    .await;
+    });
     assert!(text.starts_with("/proc/interrupts file"), "{text}");
 }

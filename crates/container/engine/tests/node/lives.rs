@@ -8,7 +8,9 @@ use crate::fixture::*;
 #[test]
 fn a_container_runs_is_waited_for_and_removed() {
     on_node(async |daemon| {
-        let id = daemon.run("one", spec(&["echo", "hello", "--", "exit", "7"])).await;
+        let id = daemon
+            .run("one", spec(&["echo", "hello", "--", "exit", "7"]))
+            .await;
         assert_eq!(daemon.wait(&id).await.code, 7);
         assert_eq!(daemon.output(&id).await, "hello\n");
         let container = daemon.engine.find("one").unwrap();
@@ -32,7 +34,10 @@ fn a_program_that_is_not_there_fails_the_start_with_127_and_leaves_nothing() {
              executable file not found in $PATH: unknown"
         );
         let container = daemon.engine.find(&id).unwrap();
-        assert_eq!((container.state.status, container.state.exit_code), (Status::Created, 127));
+        assert_eq!(
+            (container.state.status, container.state.exit_code),
+            (Status::Created, 127)
+        );
     });
 }
 
@@ -73,7 +78,10 @@ fn a_terminal_is_the_container_s_own() {
         let mut attached = daemon.engine.attach(&id, all).await.unwrap();
         daemon.engine.start(&id).await.unwrap();
         let said = read_all(&mut attached).await.0;
-        assert!(said.starts_with("24x80 console=true controlling=true\r\n"), "{said}");
+        assert!(
+            said.starts_with("24x80 console=true controlling=true\r\n"),
+            "{said}"
+        );
         assert!(said.contains("/dev/pts/0 char"), "{said}");
     });
 }
@@ -86,22 +94,46 @@ fn an_exec_runs_in_the_container() {
         waiting.env = vec!["A=1".into()];
         let id = daemon.run("box", waiting).await;
         let exec = ExecSpec {
-            args: ["/probe", "ids", "--", "env", "--", "exit", "3"].map(str::to_owned).to_vec(),
+            args: ["/probe", "ids", "--", "env", "--", "exit", "3"]
+                .map(str::to_owned)
+                .to_vec(),
             user: "web".into(),
             env: vec!["B=2".into()],
             stdout: true,
             ..ExecSpec::default()
         };
         let exec = daemon.engine.exec_create(&id, exec).await.unwrap();
-        let mut attached = daemon.engine.exec_start(&exec, false, None).await.unwrap().unwrap();
+        let mut attached = daemon
+            .engine
+            .exec_start(&exec, false, None)
+            .await
+            .unwrap()
+            .unwrap();
         let said = read_all(&mut attached).await.0;
         assert!(said.starts_with("uid=33 gid=44"), "{said}");
         for variable in ["A=1", "B=2", "HOME=/srv"] {
             assert!(said.lines().any(|line| line == variable), "{said}");
         }
-        daemon.until(&id, |_| daemon.engine.exec_inspect(&exec).unwrap().exit_code == Some(3)).await;
-        daemon.engine.stop(&id, StopOptions { timeout: Some(0), ..StopOptions::default() }).await.unwrap();
-        assert!(matches!(daemon.engine.exec_inspect(&exec), Err(Error::NotFound(_))));
+        daemon
+            .until(&id, |_| {
+                daemon.engine.exec_inspect(&exec).unwrap().exit_code == Some(3)
+            })
+            .await;
+        daemon
+            .engine
+            .stop(
+                &id,
+                StopOptions {
+                    timeout: Some(0),
+                    ..StopOptions::default()
+                },
+            )
+            .await
+            .unwrap();
+        assert!(matches!(
+            daemon.engine.exec_inspect(&exec),
+            Err(Error::NotFound(_))
+        ));
     });
 }
 
@@ -111,7 +143,9 @@ fn a_failing_container_is_restarted_as_often_as_its_policy_says() {
         let mut failing = spec(&["exit", "4"]);
         failing.restart = RestartPolicy::OnFailure { maximum: 2 };
         let id = daemon.run("again", failing).await;
-        let ended = daemon.until(&id, |container| container.state.status == Status::Exited).await;
+        let ended = daemon
+            .until(&id, |container| container.state.status == Status::Exited)
+            .await;
         assert_eq!((ended.restart_count, ended.state.exit_code), (2, 4));
     });
 }
@@ -124,7 +158,14 @@ fn an_automatic_removal_takes_the_container_away() {
         let id = daemon.create("brief", brief).await;
         let removed = daemon.engine.waiter(&id, WaitCondition::Removed).unwrap();
         daemon.engine.start(&id).await.unwrap();
-        assert_eq!(tokio::time::timeout(PATIENCE, removed).await.unwrap().unwrap().code, 5);
+        assert_eq!(
+            tokio::time::timeout(PATIENCE, removed)
+                .await
+                .unwrap()
+                .unwrap()
+                .code,
+            5
+        );
         assert!(daemon.engine.find(&id).is_err());
     });
 }

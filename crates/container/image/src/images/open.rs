@@ -80,8 +80,10 @@ fn leases(rows: &Rows) -> Result<HashSet<LeaseId>, Error> {
 }
 
 fn directories(table: &Table) -> impl Iterator<Item = u64> {
-    let layers = table.layers().map(|row| row.number);
-    layers.chain(table.owners().map(|(_, writable)| writable.number))
+    let layers = table.layers().flat_map(|row| [Some(row.number), row.init]);
+    layers
+        .flatten()
+        .chain(table.owners().map(|(_, writable)| writable.number))
 }
 
 /// The table being filled. A row that cannot be true is taken away.
@@ -120,7 +122,9 @@ impl Loading<'_> {
         Ok(())
     }
 
-    fn layer(&mut self, row: LayerRow) -> Result<(), Error> {
+    fn layer(&mut self, mut row: LayerRow) -> Result<(), Error> {
+        // An init layer that was being made is made again.
+        row.init = row.init.filter(|number| (self.exists)(*number));
         if (self.exists)(row.number) {
             self.table.add_layer(row);
             return Ok(());

@@ -38,7 +38,7 @@ impl Images {
     /// crash, the next start takes it away.
     fn make_writable(&self, owner: &str, top: Option<Digest>) -> Result<Rootfs, Error> {
         let inner = &*self.inner;
-        let like = top.and_then(|top| inner.read().layer(&top).map(|row| row.number));
+        let init = top.map(|top| inner.init_layer(top)).transpose()?.flatten();
         let number = inner.snapshots.number();
         let name = owner.to_owned();
         let row = inner
@@ -46,7 +46,7 @@ impl Images {
             .begin_put(&name, &rows::owner(number, top), Durability::Relaxed)?;
         let made = inner
             .snapshots
-            .make(number, like, true)
+            .make(number, init, true)
             .map_err(Error::io("make a snapshot"));
         if let Err(error) = made.and_then(|()| Ok(row.wait().map(drop)?)) {
             inner.discard_directory(number);

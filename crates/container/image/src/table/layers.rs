@@ -18,6 +18,13 @@ impl Table {
         self.layers.get(chain).map(|counted| &counted.row)
     }
 
+    /// Notes the init layer upon a layer.
+    pub(crate) fn set_init(&mut self, chain: &Digest, number: u64) {
+        if let Some(counted) = self.layers.get_mut(chain) {
+            counted.row.init = Some(number);
+        }
+    }
+
     pub(crate) fn layers(&self) -> impl Iterator<Item = &LayerRow> {
         self.layers.values().map(|counted| &counted.row)
     }

@@ -173,6 +173,63 @@ fn many_layers_are_mounted() {
     assert_eq!(names(&node.images.prepare("c", Some(&id)).unwrap()).len(), 125);
 }
 
+/// Where the engine mounts is there in every container, is no change of it, and is in no image.
+#[test]
+fn the_places_for_mounts_are_nobodys_change() {
+    let bottom = tar(&[
+        "etc/",
+        "etc/hosts = the image's",
+        "etc/resolv.conf -> ../run/resolv",
+        "etc/other = 1",
+        "proc = file",
+    ]);
+    let node = Node::new();
+    let id = node.load_one(&archive(&["x:1"], &[&bottom]));
+    let rootfs = node.images.prepare("c", Some(&id)).unwrap();
+    assert_eq!(changes(&rootfs), [] as [&str; 0]);
+    inside(&rootfs, |root| {
+        assert_eq!(fs::read_to_string(root.join("etc/hosts")).unwrap(), "");
+        assert!(
+            root.join("etc/resolv.conf").symlink_metadata().unwrap().is_file(),
+            "no link of the image's"
+        );
+        assert!(root.join("proc").is_dir() && root.join("dev/shm").is_dir());
+        assert!(root.join(".dockerenv").is_file() && root.join("etc/other").is_file());
+        assert_eq!(
+            fs::read_link(root.join("etc/mtab")).unwrap(),
+            Path::new("/proc/mounts")
+        );
+        fs::write(root.join("new"), "").unwrap();
+    });
+    assert_eq!(changes(&rootfs), ["A /new"]);
+    let second = node.images.prepare("d", Some(&id)).unwrap();
+    assert_eq!(second.lower, rootfs.lower, "one for all containers of an image");
+    assert_eq!(
+        names(&node.images.view(&id).unwrap()),
+        ["/etc", "/etc/hosts", "/etc/other", "/etc/resolv.conf", "/proc"]
+    );
+    let node = node.reopen();
+    assert_eq!(node.images.rootfs("c").unwrap(), rootfs);
+    let force = image::Remove {
+        force: true,
+        prune_parents: true,
+    };
+    node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
+    for owner in ["c", "d"] {
+        node.images.release(owner).unwrap();
+    }
+    node.reopen().assert_empty();
+}
+
+#[test]
+fn without_an_image_there_are_places_for_mounts_too() {
+    let node = Node::new();
+    let rootfs = node.images.prepare("c", None).unwrap();
+    inside(&rootfs, |root| assert!(root.join("dev/console").is_file()));
+    let node = node.reopen();
+    assert_eq!(changes(&node.images.rootfs("c").unwrap()), [] as [&str; 0]);
+}
+
 /// A container may make a tree that is deeper than any stack; nobody falls into it.
 #[test]
 fn a_tree_without_a_bottom_is_refused_and_released() {

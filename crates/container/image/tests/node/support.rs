@@ -236,8 +236,17 @@ pub(crate) fn tree(root: &OwnedFd) -> BTreeMap<String, String> {
     found
 }
 
+/// What the init layer has, which is in every writable snapshot and of no interest.
+const INIT: &[&str] = &["/dev", "/etc", "/proc", "/sys", "/.dockerenv"];
+
 pub(crate) fn mounted(rootfs: &Rootfs) -> BTreeMap<String, String> {
-    tree(&rootfs.mount().unwrap())
+    let mut tree = tree(&rootfs.mount().unwrap());
+    let of_init = |path: &str| {
+        INIT.iter()
+            .any(|name| path == *name || path.starts_with(&format!("{name}/")))
+    };
+    tree.retain(|path, _| rootfs.upper.is_none() || !of_init(path));
+    tree
 }
 
 fn walk(directory: &OwnedFd, path: &str, found: &mut BTreeMap<String, String>) {

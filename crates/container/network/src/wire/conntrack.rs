@@ -33,3 +33,16 @@ impl Messages {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that the kernel takes: what the node tests send. Little-endian machines.
+    #[test]
+    fn a_request_is_these_bytes() {
+        let mut messages = Messages::new();
+        messages.forget_port(17, 53);
+        insta::assert_snapshot!("forget_port", super::super::hex(&messages.0));
+    }
+}

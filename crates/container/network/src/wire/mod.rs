@@ -8,3 +8,16 @@ pub(crate) mod conntrack;
 pub(crate) mod expression;
 pub(crate) mod nftables;
 pub(crate) mod route;
+
+/// Bytes for a snapshot: sixteen to a line.
+#[cfg(test)]
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let line = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    bytes.chunks(16).map(line).collect::<Vec<_>>().join("\n")
+}

@@ -349,3 +349,85 @@ fn octets(value: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(write: impl FnOnce(&mut Messages)) -> String {
+        let mut messages = Messages::new();
+        write(&mut messages);
+        super::super::hex(&messages.0)
+    }
+
+    /// Bytes that the kernel takes: what the node tests send. Little-endian machines.
+    #[test]
+    fn messages_are_these_bytes() {
+        let bridge = Bridge {
+            name: "gantry0",
+            mac: Mac([2, 0x42, 1, 2, 3, 4]),
+            mtu: Some(1500),
+            group: 7,
+        };
+        let veth = Veth {
+            host: "gantryv1",
+            group: 7,
+            master: 3,
+            mtu: None,
+            peer: "eth0",
+            peer_mac: None,
+            namespace: 9,
+        };
+        let cidr = "172.17.0.2/16".parse::<Cidr>().unwrap_or_else(|()| panic!());
+        let six = "fd00::2/64".parse::<Cidr>().unwrap_or_else(|()| panic!());
+        insta::assert_snapshot!("bridge", hex(|messages| messages.add_bridge(&bridge)));
+        insta::assert_snapshot!("veth", hex(|messages| messages.add_veth(&veth)));
+        insta::assert_snapshot!("port", hex(|messages| messages.set_port("gantryv1", true)));
+        insta::assert_snapshot!("address4", hex(|messages| messages.add_address(5, cidr)));
+        insta::assert_snapshot!("address6", hex(|messages| messages.add_address(5, six)));
+        insta::assert_snapshot!(
+            "route",
+            hex(|messages| messages.default_route(5, [172, 17, 0, 1].into()))
+        );
+        insta::assert_snapshot!("group", hex(|messages| messages.delete_group(7)));
+    }
+
+    #[test]
+    fn a_link_is_read_as_the_kernel_lists_it() {
+        let mut payload = ifinfo(4, 0).to_vec();
+        let mut messages = Messages::new();
+        messages.push(0, 0, &[], |body| {
+            body.text(ifla::IFNAME, "eth0").u32(ifla::GROUP, 9);
+            let stats: Vec<u8> = (1..=8_u64).flat_map(u64::to_ne_bytes).collect();
+            body.bytes(ifla::STATS64, &stats);
+            body.nest(ifla::LINKINFO, |info| {
+                info.text(ifla::INFO_KIND, "veth");
+            });
+        });
+        payload.extend(&messages.0[16..]);
+        let Some(link) = link(&payload) else {
+            panic!("no link")
+        };
+        assert_eq!(
+            (link.index, link.name.as_str(), link.group, link.kind.as_str()),
+            (4, "eth0", 9, "veth")
+        );
+        let (received, sent) = (link.counters.received, link.counters.sent);
+        assert_eq!(
+            (
+                received.packets,
+                received.bytes,
+                received.errors,
+                received.dropped
+            ),
+            (1, 3, 5, 7)
+        );
+        assert_eq!(
+            (sent.packets, sent.bytes, sent.errors, sent.dropped),
+            (2, 4, 6, 8)
+        );
+        assert!(
+            (0..payload.len()).all(|end| super::link(&payload[..end]).is_none_or(|link| link.index == 4))
+        );
+    }
+}

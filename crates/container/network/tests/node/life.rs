@@ -57,7 +57,7 @@ fn networks_are_judged_in_upstreams_words() {
         (
             spec("host"),
             Kind::Forbidden,
-            "operation is not permitted on predefined host network".to_owned(),
+            "operation is not permitted on predefined host network ".to_owned(),
         ),
         (driver("zz"), Kind::NotFound, "plugin \"zz\" not found".to_owned()),
         (

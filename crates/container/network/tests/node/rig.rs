@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use driver::{Rng, SimDisk, SystemClock};
+use driver::{Clock, Instant, Rng, SimDisk, SystemClock};
 use network::{Attach, Config, Holder, Networks, Sandbox};
 use store::{Embedded, Options, Store};
 use sys::netlink::{Family, Netlink};
@@ -378,9 +378,9 @@ impl World {
 
 /// Waits until something that happens in the background has happened.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = std::time::Instant::now();
+    let clock = SystemClock::new();
     while !holds() {
-        assert!(start.elapsed() < LIMIT, "{what}");
+        assert!(clock.now() < Instant::from_origin(LIMIT), "{what}");
         std::thread::yield_now();
     }
 }

@@ -10,12 +10,8 @@ const ALL: u64 = u64::MAX;
 pub(super) fn fork_under_init() -> Result<()> {
     // Blocked before the fork, so that no signal is lost between it and the loop.
     raw::block_signals(ALL);
-    let args = raw::CloneArgs {
-        exit_signal: libc::SIGCHLD as u64,
-        ..Default::default()
-    };
     // SAFETY: one thread, no lock; the parent only makes system calls from here on.
-    match unsafe { raw::clone3(&args) }? {
+    match unsafe { raw::fork() }? {
         0 => {
             raw::block_signals(0);
             Ok(())
