@@ -21,6 +21,7 @@ pub const CASES: &[Case] = &[
         Error response from daemon: network N not found
         $ docker network rm bridge
         Error response from daemon: bridge is a pre-defined network and cannot be removed
+        ...
         ? 1
         "#,
     )
@@ -166,6 +167,7 @@ pub const CASES: &[Case] = &[
         "what no network can be",
         r#"
         $ docker network create --subnet 10.80.0.0/33 $n 2>&1
+        ...
         [..]10.80.0.0/33[..]
         ? 1
         $ docker network create --driver no-such $n 2>&1 | head -1
