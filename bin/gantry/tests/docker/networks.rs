@@ -57,8 +57,8 @@ pub const CASES: &[Case] = &[
         $ docker run --rm --network $n --ip 10.78.0.55 --mac-address 02:42:11:22:33:44 busybox ip addr show eth0 | grep -E 'inet |ether' | awk '{print $2}'
         02:42:11:22:33:44
         10.78.0.55/24
-        $ docker run --rm --network $n --ip 10.99.0.5 busybox true 2>&1 | head -1
-        docker: Error response from daemon: [..]no configured subnet[..] 10.99.0.5[..]
+        $ docker run --rm --network $n --ip 10.99.0.5 busybox true 2>&1 | grep -o 'no configured subnet.*'
+        no configured subnet[..] 10.99.0.5[..]
         $ docker run --rm --ip 172.17.0.200 busybox true 2>&1 | head -1
         docker: Error response from daemon: [..]user [..]pecified IP address is supported on user defined networks only[..]
         $ docker network rm $n >/dev/null
