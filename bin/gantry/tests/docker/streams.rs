@@ -105,15 +105,6 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
-        "attach without input sees what comes",
-        r#"
-        $ docker run -d --name $n busybox sh -c 'until test -e /go; do sleep 0.05; done; echo seen' >/dev/null
-        $ docker attach --no-stdin $n > $dir/out & docker exec $n touch /go; wait; cat $dir/out
-        seen
-        "#,
-    )
-    .not_dockerd("which of the two clients comes first is a race there too"),
-    case(
         "a tty",
         r#"
         $ docker run -d -t --name $n busybox sh -c 'test -t 0 && test -t 1 && stty size && echo done' >/dev/null; docker wait $n

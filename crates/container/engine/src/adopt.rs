@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use supervisor::protocol::{ExitRecord, Key, LogSpec, Phase, Task};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
@@ -32,12 +33,15 @@ pub(crate) async fn take_over(engine: &Engine) -> Result<(), Error> {
     }
     let through = listener.catch_up().await?;
     engine.0.acks.restart(through);
+    let mut boots = JoinSet::new();
     for entry in engine.0.table.entries() {
-        engine.settle(&entry).await;
+        engine.settle(&entry, &mut boots).await;
     }
     engine.0.volumes.unmount_idle();
     clear_leftovers(engine).await;
     tokio::spawn(listener.listen(through));
+    // As upstream: whoever finds the node ready finds what shall run running. One that panicked has said so.
+    while boots.join_next().await.is_some() {}
     Ok(())
 }
 
@@ -112,7 +116,7 @@ impl Engine {
     }
 
     /// What the row says and what is there are made one.
-    async fn settle(&self, entry: &Arc<Entry>) {
+    async fn settle(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.get();
         let backed = entry.run().process.is_some();
         match container.state.status {
@@ -120,11 +124,11 @@ impl Engine {
                 self.check_frozen(entry).await;
                 self.watch_health(entry);
             }
-            Status::Running | Status::Paused => self.end_unseen(entry).await,
+            Status::Running | Status::Paused => self.end_unseen(entry, boots).await,
             Status::Removing | Status::Dead => self.finish_removal(entry),
-            Status::Restarting => self.boot(entry),
+            Status::Restarting => self.boot(entry, boots),
             Status::Created => {}
-            Status::Exited => self.settle_ended(entry),
+            Status::Exited => self.settle_ended(entry, boots),
         }
     }
 
@@ -144,7 +148,7 @@ impl Engine {
 
     /// The row says that it runs and nobody has its process: it ended unseen, with supervisor and
     /// daemon, or with the machine.
-    async fn end_unseen(&self, entry: &Arc<Entry>) {
+    async fn end_unseen(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.change(|container| {
             let state = &mut container.state;
             (state.status, state.pid, state.exit_code) = (Status::Exited, 0, UNKNOWN);
@@ -156,11 +160,11 @@ impl Engine {
         self.remove_cgroup(&container, self.cgroup_of(&container));
         self.keep(entry).await;
         self.tell_end(entry);
-        self.settle_ended(entry);
+        self.settle_ended(entry, boots);
     }
 
     /// A container that does not run: it is started if its policy says so at boot.
-    fn settle_ended(&self, entry: &Arc<Entry>) {
+    fn settle_ended(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.get();
         let state = &container.state;
         let policy = container.spec.restart;
@@ -169,13 +173,13 @@ impl Engine {
         } else if state.started_at.is_some()
             && policy.starts_at_boot(state.exit_code, state.stopped_by_user, container.restart_count)
         {
-            self.boot(entry);
+            self.boot(entry, boots);
         }
     }
 
-    fn boot(&self, entry: &Arc<Entry>) {
+    fn boot(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let (engine, entry) = (self.clone(), entry.clone());
-        tokio::spawn(async move {
+        boots.spawn(async move {
             if let Err(error) = engine.start_by(&entry, Starter::Boot).await {
                 tracing::warn!(id = %entry.id, %error, "a container is not started");
             }
