@@ -225,39 +225,39 @@ impl Engine {
     }
 }
 
-/// Clears what no container has: snapshots and groups of creates and starts that were cut short.
+/// Clears what no container has: snapshots, files and groups of creates and starts that were cut
+/// short.
 async fn clear_leftovers(engine: &Engine) {
     let engine = engine.clone();
     blocking(move || {
-        let known: BTreeSet<String> = engine
-            .0
-            .table
-            .entries()
-            .iter()
-            .map(|entry| entry.id.to_string())
-            .collect();
-        for owner in engine.0.images.owners() {
-            let is_container = owner.len() == 64 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_container && !known.contains(&owner) {
-                if let Err(error) = engine.0.images.release(&owner) {
-                    tracing::warn!(%owner, %error, "a snapshot without a container stays");
-                }
-            }
-        }
-        let directories = std::fs::read_dir(engine.0.data_dir.join("containers"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for directory in directories {
-            let name = directory.file_name().to_string_lossy().into_owned();
-            if !known.contains(&name) {
-                // What cannot be removed now is found again next time.
-                let _ = std::fs::remove_dir_all(directory.path());
-            }
-        }
+        let entries = engine.0.table.entries();
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
+        clear_snapshots(&engine, &known);
+        clear_directories(&engine, &known);
         clear_groups(&engine, &known);
     })
     .await;
+}
+
+fn clear_snapshots(engine: &Engine, known: &BTreeSet<String>) {
+    let is_container =
+        |owner: &String| owner.len() == 64 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let owners = engine.0.images.owners().into_iter();
+    for owner in owners.filter(|owner| is_container(owner) && !known.contains(owner)) {
+        if let Err(error) = engine.0.images.release(&owner) {
+            tracing::warn!(%owner, %error, "a snapshot without a container stays");
+        }
+    }
+}
+
+fn clear_directories(engine: &Engine, known: &BTreeSet<String>) {
+    let all = std::fs::read_dir(engine.0.data_dir.join("containers"));
+    for directory in all.into_iter().flatten().flatten() {
+        if !known.contains(&*directory.file_name().to_string_lossy()) {
+            // What cannot be removed now is found again next time.
+            let _ = std::fs::remove_dir_all(directory.path());
+        }
+    }
 }
 
 fn clear_groups(engine: &Engine, known: &BTreeSet<String>) {
@@ -347,10 +347,9 @@ impl Listener {
 
     /// Asks for what was not told.
     async fn ask(&self, after: u64) -> u64 {
-        let records = match self.engine.0.supervisor.exits(after).await {
-            Ok(records) => records,
-            // The connection was lost again, and is asked again when it is back.
-            Err(_) => return after,
+        // A connection that is lost again is asked again when it is back.
+        let Ok(records) = self.engine.0.supervisor.exits(after).await else {
+            return after;
         };
         let last = records.last().map_or(after, |record| record.sequence);
         self.engine
