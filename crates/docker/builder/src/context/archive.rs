@@ -35,7 +35,7 @@ pub(crate) struct ArchiveTree {
 struct Node {
     entry: Entry,
     offset: u64,
-    children: BTreeMap<OsString, Node>,
+    children: BTreeMap<OsString, Self>,
 }
 
 impl Node {
