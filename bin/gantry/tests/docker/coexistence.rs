@@ -17,15 +17,16 @@ impl Outside {
     fn beyond(host: &Namespace) -> Self {
         let namespace = Namespace::new();
         let outside = namespace.pid();
-        sh(host, "busybox ip link add up0 type veth peer name up1");
-        sh(host, &format!("busybox ip link set up1 netns {outside}"));
+        // busybox leaves the peer's name to the kernel.
+        sh(host, "busybox ip link add up0 type veth");
+        sh(host, &format!("busybox ip link set veth0 netns {outside}"));
         sh(
             host,
             "busybox ip addr add 10.99.0.2/24 dev up0 && busybox ip link set up0 up",
         );
         sh(
             &namespace,
-            "busybox ip addr add 10.99.0.1/24 dev up1 && busybox ip link set up1 up",
+            "busybox ip addr add 10.99.0.1/24 dev veth0 && busybox ip link set veth0 up",
         );
         sh(host, "busybox ip route add default via 10.99.0.1");
         let files = tempfile::tempdir().unwrap();

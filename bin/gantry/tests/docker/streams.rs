@@ -32,8 +32,6 @@ pub const CASES: &[Case] = &[
         1
         2
         3
-        $ docker start $n >/dev/null; docker logs -f --tail 0 $n | tail -1
-        3
         "#,
     ),
     case(

@@ -27,12 +27,12 @@ use crate::{Attach, EndpointSpec, Error, Sandbox};
 
 /// The name under which a container's name server sockets are held.
 pub(crate) fn dns_key(container: &str) -> String {
-    format!("network/dns/{container}")
+    format!("network.dns.{container}")
 }
 
 /// The name under which a container's published ports are held.
 pub(crate) fn ports_key(container: &str, part: usize) -> String {
-    format!("network/ports/{container}/{part}")
+    format!("network.ports.{container}.{part}")
 }
 
 impl Networks {

@@ -331,7 +331,7 @@ fn sweep(state: &State) {
         }
     }
     for key in state.holder.held().unwrap_or_default() {
-        let ours = key.strip_prefix("network/").and_then(|key| key.split('/').nth(1));
+        let ours = key.strip_prefix("network.").and_then(|key| key.split('.').nth(1));
         if ours.is_some_and(|container| !keys.contains(container)) {
             report("a socket stays with the supervisor", state.holder.release(&key));
         }
