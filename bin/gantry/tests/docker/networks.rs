@@ -59,8 +59,8 @@ pub const CASES: &[Case] = &[
         10.78.0.55/24
         $ docker run --rm --network $n --ip 10.99.0.5 busybox true 2>&1 | grep -o 'no configured subnet.*'
         no configured subnet[..] 10.99.0.5[..]
-        $ docker run --rm --ip 172.17.0.200 busybox true 2>&1 | head -1
-        docker: Error response from daemon: [..]user [..]pecified IP address is supported on user defined networks only[..]
+        $ docker run --rm --ip 172.17.0.200 busybox true 2>&1 | grep -o 'specified IP address is supported.*'
+        specified IP address is supported on user defined networks only[..]
         $ docker network rm $n >/dev/null
         "#,
     )

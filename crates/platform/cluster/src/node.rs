@@ -113,7 +113,7 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
         Ok(lock) => lock,
         Err(error) => return fail(&control, error).await,
     };
-    let node = match Node::open(&config, &control).await {
+    let node = match Node::open(&config).await {
         Ok(node) => node,
         Err(error) => return fail(&control, error).await,
     };
@@ -160,7 +160,7 @@ async fn told(terminate: &mut Signal, stops: &mut tokio::sync::mpsc::Receiver<St
 
 impl Node {
     /// The composition: what a room needs is above it.
-    async fn open(config: &Config, control: &Control) -> Result<Self, Error> {
+    async fn open(config: &Config) -> Result<Self, Error> {
         let (paths, executor) = (config.paths(), Handle::current());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store: Arc<dyn Store> = blocking(&stage!("store"), || {
