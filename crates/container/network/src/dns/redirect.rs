@@ -9,9 +9,11 @@
 use std::io;
 use std::net::Ipv4Addr;
 
+use rustix::io::Errno;
 use sys::netlink::{Family, Netlink};
 
 use crate::files::NAME_SERVER;
+use crate::links;
 use crate::wire::attribute::Messages;
 use crate::wire::expression::{Expression, Meta, Register};
 use crate::wire::nftables::{Chain, HOOK_OUTPUT, HOOK_POSTROUTING, IPV4};
@@ -49,16 +51,28 @@ const SOURCE: u32 = 12;
 const DESTINATION: u32 = 16;
 
 /// Leads port 53 of `127.0.0.11` to these ports, in the calling thread's namespace.
+///
+/// Rules of an earlier server are taken away only where there are any: that has the kernel wait
+/// for milliseconds until nobody uses them any more, which a container should not.
 pub(super) fn install(udp: u16, tcp: u16) -> io::Result<()> {
-    Netlink::open(Family::Netfilter)?.transaction(&mut rules(udp, tcp).0)
+    let mut netlink = Netlink::open(Family::Netfilter)?;
+    let outcome = netlink.transaction(&mut rules(udp, tcp).0);
+    if !outcome
+        .as_ref()
+        .is_err_and(|error| links::is(error, Errno::EXIST))
+    {
+        return outcome;
+    }
+    let mut messages = Messages::begin();
+    messages.delete_table(TABLE);
+    netlink.transaction(&mut messages.end().0)?;
+    netlink.transaction(&mut rules(udp, tcp).0)
 }
 
-/// All of it, in place of what an earlier process may have left.
+/// All of it, where there is none yet.
 fn rules(udp: u16, tcp: u16) -> Messages {
     let mut messages = Messages::begin();
-    messages.add_table(TABLE);
-    messages.delete_table(TABLE);
-    messages.add_table(TABLE);
+    messages.add_new_table(TABLE);
     messages.add_chain(TABLE, &QUESTIONS);
     messages.add_chain(TABLE, &ANSWERS);
     for (transport, port) in [(UDP, udp), (TCP, tcp)] {

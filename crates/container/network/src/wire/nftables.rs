@@ -1,7 +1,7 @@
 //! nf_tables: transactions of tables, chains, sets, elements and rules.
 //! linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 
-use super::attribute::{APPEND, CREATE, Messages, be32_of, be64_of, find, text};
+use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, be32_of, be64_of, find, text};
 use super::expression::{Expression, value};
 
 /// nf_tables' number among the users of nfnetlink.
@@ -114,6 +114,13 @@ impl Messages {
     /// Makes a table unless it is there.
     pub(crate) fn add_table(&mut self, table: &str) {
         self.push(kind::NEW_TABLE, CREATE, &header(INET), |body| {
+            body.text(1, table);
+        });
+    }
+
+    /// Makes a table that is not there; the transaction fails if it is.
+    pub(crate) fn add_new_table(&mut self, table: &str) {
+        self.push(kind::NEW_TABLE, CREATE_NEW, &header(INET), |body| {
             body.text(1, table);
         });
     }

@@ -164,7 +164,8 @@ fn addresses_are_asked_for_only_where_the_user_gave_the_subnet() {
         (
             "bridge",
             "172.17.0.9",
-            "invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets",
+            "invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n\
+             * user specified IP address is supported only when connecting to networks with user configured subnets",
         ),
     ] {
         let mut other = request("other", network);

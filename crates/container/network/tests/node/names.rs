@@ -111,7 +111,7 @@ fn containers_find_each_other_by_every_name() {
 }
 
 #[test]
-fn a_shared_alias_names_each_in_turn_and_who_has_gone_no_more() {
+fn a_shared_alias_names_each_now_and_then_and_who_has_gone_no_more() {
     let node = shop();
     let asking = node.attach("asking", "shop");
     for name in ["one", "two"] {

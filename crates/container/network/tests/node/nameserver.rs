@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
-use network::{DnsSpec, NetworkSpec};
+use network::{DnsSpec, Holder, NetworkSpec};
 
 use super::rig::{Container, LIMIT, Node, request};
 
@@ -87,6 +87,19 @@ fn a_container_can_be_a_name_server_itself() {
     let node = node();
     let (web, db) = (node.attach("web", "shop"), node.attach("db", "shop"));
     let _own = web.run(|| (UdpSocket::bind(ANY).unwrap(), TcpListener::bind(ANY).unwrap()));
+    let address = db.ip().to_string();
+    assert_eq!(asks(&web, "db"), [address.clone(), address]);
+}
+
+/// The supervisor has lost what it kept, as after a power failure of its own.
+#[test]
+fn a_name_server_is_made_again() {
+    let mut node = node();
+    let (web, db) = (node.attach("web", "shop"), node.attach("db", "shop"));
+    for name in node.holder.held().unwrap() {
+        node.holder.release(&name).unwrap();
+    }
+    node.reopen();
     let address = db.ip().to_string();
     assert_eq!(asks(&web, "db"), [address.clone(), address]);
 }
