@@ -98,11 +98,13 @@ fn older_aliases(shown: &mut Value) {
 
 /// `GET /containers/ID/top`.
 pub(crate) async fn top(call: Call<Api>) -> Result<Reply, ApiError> {
-    let top = call
-        .state
-        .engine
-        .top(&call.name, call.query.get("ps_args"))
-        .await?;
+    // What ps itself refuses is upstream's 500, whatever it is to the engine.
+    let refused = |error: ApiError| match error.message.starts_with("ps: ") {
+        true => ApiError::internal(error.message),
+        false => error,
+    };
+    let top = call.state.engine.top(&call.name, call.query.get("ps_args")).await;
+    let top = top.map_err(|error| refused(error.into()))?;
     Reply::json(&json!({ "Processes": top.processes, "Titles": top.titles }))
 }
 

@@ -1,6 +1,8 @@
 //! `POST /containers/ID/wait`: the headers at once, the exit code when there is one.
 
-use engine::WaitCondition;
+use std::sync::Arc;
+
+use engine::{Exit, WaitCondition};
 use serde_json::json;
 
 use crate::Api;
@@ -22,26 +24,42 @@ pub(crate) async fn wait(call: Call<Api>) -> Result<Reply, ApiError> {
         return Reply::json(&answer(&waiting.await?));
     }
     let (sender, reply) = Reply::stream(JSON);
+    let ended = ended(call.state.clone(), call.name.clone(), condition, waiting);
     tokio::spawn(async move {
         // Cancel-safe: whichever arm loses is dropped and not needed again.
-        tokio::select! {
+        let outcome = tokio::select! {
             biased;
-            () = sender.closed() => {}
-            exit = waiting => match exit {
-                Ok(exit) => {
-                    sender.send(record(&answer(&exit))).await;
-                }
-                Err(error) => {
-                    let failed = json!({ "StatusCode": -1, "Error": { "Message": error.to_string() } });
-                    sender.send(record(&failed)).await;
-                }
-            }
-        }
+            () = sender.closed() => return,
+            outcome = ended => outcome,
+        };
+        let told = match outcome {
+            Ok(exit) => answer(&exit),
+            Err(error) => json!({ "StatusCode": -1, "Error": { "Message": error.to_string() } }),
+        };
+        sender.send(record(&told)).await;
     });
     Ok(reply)
 }
 
-fn answer(exit: &engine::Exit) -> serde_json::Value {
+/// The end that a condition is about. A start that failed is no exit, and upstream forgets its error
+/// when the container is removed: the client has had it as the answer to its start.
+async fn ended(
+    api: Arc<Api>,
+    name: String,
+    condition: WaitCondition,
+    first: impl Future<Output = Result<Exit, engine::Error>>,
+) -> Result<Exit, engine::Error> {
+    let mut exit = first.await?;
+    while condition == WaitCondition::NextExit && !exit.error.is_empty() {
+        exit = api.engine.waiter(&name, condition)?.await?;
+    }
+    if condition == WaitCondition::Removed {
+        exit.error.clear();
+    }
+    Ok(exit)
+}
+
+fn answer(exit: &Exit) -> serde_json::Value {
     let error = (!exit.error.is_empty()).then(|| json!({ "Message": exit.error }));
     json!({ "StatusCode": exit.code, "Error": error })
 }

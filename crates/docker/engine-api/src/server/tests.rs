@@ -247,11 +247,8 @@ async fn not_modified_has_no_body() {
 #[tokio::test]
 async fn a_torn_answer_is_seen_as_torn() {
     let served = Served::new();
-    let request = Request::get("/torn")
-        .header("Host", "d")
-        .body(Full::default())
-        .unwrap();
-    assert!(served.send(request).await.into_body().collect().await.is_err());
+    let answer = served.raw("GET /torn HTTP/1.1\r\nHost: d\r\n\r\n").await;
+    assert!(!answer.ends_with(b"0\r\n\r\n"), "the last chunk is missing");
     served.end().await;
 }
 
