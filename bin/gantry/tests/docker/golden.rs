@@ -91,18 +91,6 @@ const DIFFERS: &[Differs] = &[
         Some("range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"),
     ),
     differs(
-        "pause again",
-        "the engine begins in lower case; known gap",
-        409,
-        Some("container <id> is already paused"),
-    ),
-    differs(
-        "exec paused",
-        "the engine names the id and begins in lower case; known gap",
-        409,
-        Some("container <id> is paused, unpause the container before exec"),
-    ),
-    differs(
         "kill stopped",
         NEWER,
         409,
@@ -132,13 +120,6 @@ const DIFFERS: &[Differs] = &[
         404,
         Some("No such container: bad-ulimit-order"),
     ),
-    differs(
-        "start bad device",
-        "a specification that cannot be made is the request's fault here",
-        400,
-        Some(
-            "error gathering device information while adding custom device \"/dev/nope\": no such file or directory",
-        ),
     ),
     differs(
         "network bad subnet",

@@ -55,7 +55,7 @@ pub const CASES: &[Case] = &[
         linux/[..] ["sh"] 1
         $ docker image inspect no-such-$n 2>&1 | sed "s/$n/N/"
         []
-        Error[..]: No such image: no-such-N[..]
+        Error[..]o such image: no-such-N[..]
         $ test $(docker inspect -f '{{.Id}}' busybox) = $(docker inspect -f '{{.Id}}' $(docker images -q busybox))
         "#,
     ),

@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
         0
         $ docker inspect --type image $n 2>&1 | sed "s/$n/N/"
         []
-        Error[..]: No such image: N[..]
+        Error[..]o such image: N[..]
         $ docker inspect ${n}x 2>&1 | tail -1 | sed "s/$n/N/"
         Error: No such object: Nx
         "#,

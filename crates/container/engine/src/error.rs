@@ -47,6 +47,10 @@ pub enum Error {
         /// What failed.
         reason: String,
     },
+    /// This host or this image lacks what the specification asks for, which only a start can find
+    /// out. Upstream takes it for the system's fault.
+    #[error("{0}")]
+    Specification(String),
     /// Something that should work did not; the text says what was being done.
     #[error("{context}")]
     System {
@@ -112,7 +116,9 @@ impl Error {
             },
             Self::Image(error) => image_kind(error.kind()),
             Self::Network(error) | Self::Networking(error) => network_kind(error.kind()),
-            Self::System { .. } | Self::Store(_) | Self::Supervisor(_) => Kind::System,
+            Self::Specification(_) | Self::System { .. } | Self::Store(_) | Self::Supervisor(_) => {
+                Kind::System
+            }
         }
     }
 

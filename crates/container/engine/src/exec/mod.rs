@@ -177,7 +177,7 @@ impl Engine {
         if spec.args.is_empty() {
             return Err(Error::Invalid("No exec command specified".into()));
         }
-        self.check_executable(&entry.get())?;
+        self.check_executable(&entry.get(), reference)?;
         Ok(self.make_exec(&entry.get(), spec).id.clone())
     }
 
@@ -188,15 +188,16 @@ impl Engine {
         exec
     }
 
-    fn check_executable(&self, container: &crate::Container) -> Result<(), Error> {
+    /// `named` is how the client calls it.
+    fn check_executable(&self, container: &crate::Container, named: &str) -> Result<(), Error> {
         let id = &container.id;
         match container.state.status {
             Status::Running => Ok(()),
             Status::Paused => Err(Error::Conflict(format!(
-                "container {id} is paused, unpause the container before exec"
+                "Container {named} is paused, unpause the container before exec"
             ))),
             Status::Restarting => Err(Error::Conflict(format!(
-                "container {id} is restarting, wait until the container is running"
+                "Container {id} is restarting, wait until the container is running"
             ))),
             _ => Err(Error::not_running(id)),
         }

@@ -26,7 +26,7 @@ impl Engine {
         limit: Duration,
     ) -> Result<(Option<i32>, Vec<u8>), Error> {
         let container = entry.get();
-        self.check_executable(&container)?;
+        self.check_executable(&container, &container.id)?;
         let exec = self.make_exec(&container, spec);
         let (client, output) = Client::new(true, true);
         exec.hub.add(client);

@@ -38,7 +38,7 @@ impl Engine {
         let entry = self.0.table.find(&exec.container)?;
         let engine = self.clone();
         apart(async move {
-            engine.check_executable(&entry.get())?;
+            engine.check_executable(&entry.get(), &entry.id)?;
             let attached = (!detach).then(|| engine.attach_exec(&exec));
             engine
                 .run_exec(&entry, &exec, !detach, size.unwrap_or_default())

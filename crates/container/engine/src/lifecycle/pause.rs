@@ -38,7 +38,7 @@ impl Engine {
         match (entry.get().state.status, frozen) {
             (Status::Running, true) | (Status::Paused, false) => {}
             (Status::Paused, true) => {
-                return Err(Error::Conflict(format!("container {id} is already paused")));
+                return Err(Error::Conflict(format!("Container {id} is already paused")));
             }
             (Status::Restarting, true) => {
                 return Err(Error::Conflict(format!(

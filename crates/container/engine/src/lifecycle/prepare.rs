@@ -68,7 +68,7 @@ impl Engine {
             overlay: Some(&overlay),
             ..Context::new(&container.id, &bundle)
         };
-        let plan = plan::create(&spec, &context).map_err(|error| Error::Invalid(error.to_string()))?;
+        let plan = plan::create(&spec, &context).map_err(|error| Error::Specification(error.to_string()))?;
         warnings.extend(plan.warnings.iter().cloned());
         let slots = slots(&plan.given, None)?;
         group.make().map_err(|error| group_failure(&error))?;
@@ -308,7 +308,7 @@ fn encode(
 fn untranslatable(error: oci::TranslateError) -> Error {
     match error {
         oci::TranslateError::NotRunning(_) => Error::Conflict(error.to_string()),
-        _ => Error::Invalid(error.to_string()),
+        _ => Error::Specification(error.to_string()),
     }
 }
 
