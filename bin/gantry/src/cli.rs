@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{completion, demo, node, oci, supervisor, version, worker};
+use crate::{client, completion, demo, node, oci, supervisor, version, worker};
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
@@ -22,8 +22,16 @@ pub(crate) enum Command {
     Down(node::Down),
     /// End the daemon and start this executable in its place; containers run on.
     Restart(node::Restart),
-    /// Print the daemon's log.
-    Logs(node::Logs),
+    /// Print a container's log, or the daemon's.
+    Logs(client::Logs),
+    /// Build an image from a Dockerfile.
+    Build(client::Build),
+    /// Run a program in a new container.
+    Run(Box<client::Run>),
+    /// List containers.
+    Ps(client::Ps),
+    /// Run another program in a running container.
+    Exec(client::Exec),
     /// Print what a shell evaluates to reach the node.
     Env(node::Env),
     /// Say what this host has of what a node needs.

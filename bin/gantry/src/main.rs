@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod client;
 mod completion;
 mod demo;
 mod failure;
@@ -24,10 +25,14 @@ fn main() -> ExitCode {
         Command::Status(options) => node::status(options),
         Command::Down(options) => node::down(options),
         Command::Restart(options) => node::restart(options),
-        Command::Logs(options) => node::logs(options),
+        Command::Logs(options) => client::logs(options),
         Command::Env(options) => node::env(options),
         Command::Check(options) => node::check(&options),
         Command::Reset(options) => node::reset(options),
+        Command::Build(options) => client::build(options),
+        Command::Run(options) => client::run(*options),
+        Command::Ps(options) => client::ps(options),
+        Command::Exec(options) => client::exec(options),
         Command::Daemon(options) => node::daemon(options),
         Command::Oci(oci) => oci::run(*oci),
         Command::Supervisor(options) => supervisor::run(options),

@@ -15,9 +15,9 @@ use crate::failure::{Failure, Outcome};
 pub(crate) struct Options {
     /// Go on with what is written from now on.
     #[arg(short, long)]
-    follow: bool,
+    pub(crate) follow: bool,
     #[command(flatten)]
-    node: NodeOptions,
+    pub(crate) node: NodeOptions,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {

@@ -40,6 +40,22 @@ pub(crate) struct WaitOption {
 }
 
 impl NodeOptions {
+    /// For a command to which a node is no more than the place where it serves.
+    pub(crate) fn serving_at(
+        config: Option<PathBuf>,
+        run_dir: Option<PathBuf>,
+        docker_socket: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            name: None,
+            config,
+            data_dir: None,
+            run_dir,
+            docker_socket,
+            ready_namespaces: None,
+        }
+    }
+
     /// # Errors
     /// A usage failure that names the file's line.
     pub(crate) fn resolve(self) -> Result<Config, Failure> {

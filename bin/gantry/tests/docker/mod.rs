@@ -8,6 +8,7 @@ mod adoption;
 mod build;
 mod coexistence;
 mod files;
+mod golden;
 mod images;
 mod lifecycle;
 mod networks;

@@ -116,4 +116,6 @@ pub struct ExecSpec {
     pub privileged: bool,
     /// The key sequence that detaches, as the client wrote it; the door acts on it.
     pub detach_keys: String,
+    /// Rows and columns that the terminal begins with.
+    pub terminal_size: Option<(u16, u16)>,
 }

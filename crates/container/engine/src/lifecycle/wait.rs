@@ -50,7 +50,10 @@ impl Engine {
             let mut last = signals.map(|signals| signals.last.clone());
             if condition == WaitCondition::Removed {
                 // A removal that succeeded has no error, whatever the last run ended with (upstream's rule).
-                last = last.map(|exit| Exit { error: String::new(), ..exit });
+                last = last.map(|exit| Exit {
+                    error: String::new(),
+                    ..exit
+                });
             }
             Ok(last.unwrap_or_else(|_| Exit {
                 code: entry.get().state.exit_code,

@@ -1,7 +1,7 @@
 //! nf_tables: transactions of tables, chains, sets, elements and rules.
 //! linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 
-use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, be32_of, be64_of, find, text};
+use super::attribute::{APPEND, CREATE, Messages, be32_of, be64_of, find, text};
 use super::expression::{Expression, value};
 
 /// nf_tables' number among the users of nfnetlink.

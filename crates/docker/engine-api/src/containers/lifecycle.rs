@@ -64,13 +64,7 @@ pub(crate) async fn kill(call: Call<Api>) -> Result<Reply, ApiError> {
         Some(name) => signal::parse(name),
     };
     let signal = signal.map_err(|error| error.within(&context))?;
-    let killed = call
-        .state
-        .engine
-        .kill(&call.name, signal)
-        .await
-        .map_err(ApiError::from);
-    killed.map_err(|error| error.within(&context))?;
+    call.state.engine.kill(&call.name, signal).await?;
     Ok(Reply::no_content())
 }
 

@@ -51,7 +51,9 @@ pub(crate) fn failed(message: &str, code: Option<i32>) -> Bytes {
         Some(code) => json!({ "code": code, "message": message }),
         None => json!({ "message": message }),
     };
-    line(&json!({ "errorDetail": detail, "error": message }))
+    // The detail comes first, as clients that read no further expect.
+    let text = format!("{{\"errorDetail\":{detail},\"error\":{}}}\r\n", json!(message));
+    escape_html(&text).into()
 }
 
 #[cfg(test)]
@@ -64,7 +66,7 @@ mod tests {
         assert_eq!(status("", "done"), "{\"status\":\"done\"}\r\n");
         assert_eq!(
             error(&ApiError::bad("no & never")),
-            "{\"error\":\"no \\u0026 never\",\"errorDetail\":{\"message\":\"no \\u0026 never\"}}\r\n"
+            "{\"errorDetail\":{\"message\":\"no \\u0026 never\"},\"error\":\"no \\u0026 never\"}\r\n"
         );
         assert_eq!(record(&json!({"a": 1})), "{\"a\":1}\n");
     }

@@ -1,0 +1,86 @@
+//! `gantry build`: the context goes to the node as it is read, the node's progress comes back.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::block_on;
+use super::context::Context;
+use super::http::Target;
+use super::progress::{self, Lines};
+use super::settings::environment;
+use super::socket::SocketOptions;
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What the image is called; once for each name.
+    #[arg(short, long, value_name = "NAME[:TAG]")]
+    tag: Vec<String>,
+    /// The Dockerfile [default: PATH/Dockerfile].
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The value of an ARG; without one, as the variable is set here.
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    build_arg: Vec<String>,
+    /// Build this stage.
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Perform every step again.
+    #[arg(long)]
+    no_cache: bool,
+    /// Print the image's id alone.
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    socket: SocketOptions,
+    /// The directory that COPY and ADD read from.
+    path: PathBuf,
+}
+
+pub(crate) fn run(options: Options) -> Outcome {
+    let daemon = options.socket.clone().daemon()?;
+    let context = Context::open(&options.path, options.file.as_deref())?;
+    let target = options.request(context.dockerfile());
+    block_on(async {
+        let (sending, tar) = context.send()?;
+        let sent = daemon.upload(target, tar).await;
+        // What kept the context from being read is the better reason.
+        if sent.is_err() && sending.is_finished() {
+            sending.await??;
+        }
+        let mut lines = Lines::of(sent?);
+        let mut out = io::stdout().lock();
+        while let Some(line) = lines.next().await? {
+            progress::print(&mut out, &line)?;
+        }
+        out.flush()?;
+        Ok::<_, Failure>(ExitCode::SUCCESS)
+    })
+}
+
+impl Options {
+    fn request(&self, dockerfile: &str) -> Target {
+        let flag = |key, set: bool| set.then(|| (key, "1".to_owned()));
+        Target::new(&["build"])
+            .with("dockerfile", dockerfile)
+            .with("buildargs", self.arguments().to_string())
+            .with("rm", "1")
+            .with_all(self.tag.iter().map(|tag| ("t", tag.clone())))
+            .with_all(self.target.iter().map(|stage| ("target", stage.clone())))
+            .with_all(flag("nocache", self.no_cache))
+            .with_all(flag("q", self.quiet))
+    }
+
+    fn arguments(&self) -> Value {
+        let set = environment(&self.build_arg);
+        let pairs = set.iter().filter_map(|word| word.split_once('='));
+        pairs
+            .map(|(key, value)| (key.to_owned(), json!(value)))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+}
