@@ -1,15 +1,17 @@
 //! How long each stage of a start took, told by tracing's spans.
 //!
-//! A span with the target [`TARGET`] is a stage; the layer notes when it was made and when it closed. The
-//! rest of the daemon's spans pass by untouched. Stages are kept where both the log and the control socket
-//! can see them, and whoever waits for the node is woken by each.
+//! A span with the target [`TARGET`] is a stage. It lasts from the end of the one before to its own: what
+//! happens in between is part of what it prepares, and so the stages are all of the time, on a busy machine
+//! too. Other spans pass by untouched. Stages are kept where both the log and the control socket can see
+//! them, and whoever waits for the node is woken by each.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::Subscriber;
-use tracing::span::{Attributes, Id};
+use tracing::span::Id;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -52,23 +54,43 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
 
 /// The stages so far; clones see the same ones.
 #[derive(Clone, Debug)]
-pub struct Stages(watch::Sender<Vec<Stage>>);
+pub struct Stages {
+    finished: watch::Sender<Vec<Stage>>,
+    /// When the one before ended, in boot time.
+    border: Arc<Mutex<Duration>>,
+}
 
 impl Stages {
-    /// No stage yet.
+    /// No stage yet; the first one begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self(watch::Sender::new(Vec::new()))
+        Self {
+            finished: watch::Sender::new(Vec::new()),
+            border: Arc::new(Mutex::new(sys::clock::boottime())),
+        }
+    }
+
+    /// Lets the next stage begin now, and answers when that is.
+    pub fn begin(&self) -> Duration {
+        let now = sys::clock::boottime();
+        self.cross(now);
+        now
+    }
+
+    /// Moves the border to `now`; answers where it was.
+    fn cross(&self, now: Duration) -> Duration {
+        let mut border = self.border.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *border, now)
     }
 
     /// Those that have finished.
     #[must_use]
     pub fn finished(&self) -> Vec<Stage> {
-        self.0.borrow().clone()
+        self.finished.borrow().clone()
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Vec<Stage>> {
-        self.0.subscribe()
+        self.finished.subscribe()
     }
 
     /// The layer of a subscriber that notes them.
@@ -88,29 +110,20 @@ impl Default for Stages {
 #[derive(Debug)]
 pub struct Layer(Stages);
 
-/// When a stage's span was made, in boot time.
-struct Begun(Duration);
-
 impl<S> tracing_subscriber::Layer<S> for Layer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if attributes.metadata().target() != TARGET {
-            return;
-        }
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Begun(sys::clock::boottime()));
-        }
-    }
-
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(span) = context.span(&id) else { return };
-        let begun = span.extensions().get::<Begun>().map(|begun| begun.0);
-        if let Some(begun) = begun {
-            let stage = Stage::new(span.name(), sys::clock::boottime().saturating_sub(begun));
-            self.0.0.send_modify(|stages| stages.push(stage));
-        }
+        let Some(span) = context
+            .span(&id)
+            .filter(|span| span.metadata().target() == TARGET)
+        else {
+            return;
+        };
+        let now = sys::clock::boottime();
+        let stage = Stage::new(span.name(), now.saturating_sub(self.0.cross(now)));
+        self.0.finished.send_modify(|stages| stages.push(stage));
     }
 }
 

@@ -164,7 +164,7 @@ impl Driver {
     }
 
     fn launched(&mut self, number: u64, launched: Launched) {
-        self.table.launched(number, launched.pid.unsigned_abs());
+        let actions = self.table.launched(number, launched.pid.unsigned_abs());
         let channel = SeqPacket::from(launched.channel);
         let watched = channel
             .set_nonblocking(true)
@@ -177,6 +177,7 @@ impl Driver {
             drop(handles.pidfd.as_ref().map(|pidfd| pidfd::signal(pidfd, SIGKILL)));
             self.fail(number, &error);
         }
+        self.act(actions);
     }
 
     fn fail(&mut self, number: u64, error: &io::Error) {

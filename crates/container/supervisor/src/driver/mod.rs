@@ -267,14 +267,16 @@ impl Driver {
         while let Ok(Some((pid, status))) = pidfd::reap_any() {
             let pid = pid.as_raw_nonzero().get().unsigned_abs();
             // What it said before it died comes first: it may have failed, or moved to another id.
-            let starting = self
-                .table
-                .lives
-                .values()
-                .find(|life| life.pid == pid)
-                .map(|life| life.number);
-            if let Some(number) = starting {
+            if let Some(number) = self.table.child(pid) {
                 self.hear_channel(number);
+                // It goes on under another id, or never came to be: nobody waits for this end.
+                if self
+                    .table
+                    .by_number(number)
+                    .is_none_or(|life| life.pid != pid)
+                {
+                    continue;
+                }
             }
             let (now, at) = (clock::boottime(), realtime_nanos());
             let actions = self.table.reaped(pid, Some(status).into(), now, at);

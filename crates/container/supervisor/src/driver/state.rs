@@ -10,9 +10,9 @@ use crate::table::Table;
 
 const MAGIC: [u8; 8] = *b"GNTRYSUP";
 /// Version of the format that this build writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The oldest version whose readers understand what this build writes.
-const OLDEST_READER: u32 = 1;
+const OLDEST_READER: u32 = 2;
 /// Far above what [`MAX_LIVES`](crate::table::MAX_LIVES) processes with full lines can need.
 pub(super) const MAX_STATE: usize = 256 << 20;
 

@@ -64,14 +64,23 @@ impl Table {
     }
 
     pub(super) fn end_containers(&mut self) -> Vec<Action> {
-        let kill = self
-            .ending
-            .as_ref()
-            .is_some_and(|ending| ending.leftovers == Leftovers::Kill {});
+        let kill = self.kills();
         let alive = self.lives.values().filter(|life| life.ended.is_none() && kill);
         let mut actions: Vec<Action> = alive.map(|life| Action::Signal(life.number, SIGKILL)).collect();
         actions.extend(self.finish_if_empty());
         actions
+    }
+
+    /// Whether every process is to die now: the daemon is gone, and nothing shall be left.
+    fn kills(&self) -> bool {
+        let kill = |ending: &Ending| ending.leftovers == Leftovers::Kill {};
+        self.daemon == Daemon::Off {} && self.ending.as_ref().is_some_and(kill)
+    }
+
+    /// For a process that could not be reached when the others were killed.
+    pub(super) fn kill_if_ending(&self, number: u64) -> Vec<Action> {
+        let kill = self.kills().then_some(Action::Signal(number, SIGKILL));
+        kill.into_iter().collect()
     }
 
     pub(super) fn finish_if_empty(&self) -> Vec<Action> {

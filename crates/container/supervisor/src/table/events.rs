@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use sys::launch;
 
-use super::{Action, Connection, Daemon, Life, SIGKILL, Table};
+use super::{Action, Connection, Daemon, Life, MAX_STRAYS, SIGKILL, Stray, Table};
 use crate::protocol::{Event, ExitRecord, Key, LogStats, Outcome, Phase, Reply};
 
 impl Table {
-    /// `clone3` has returned, or the process has moved to another id.
-    pub(crate) fn launched(&mut self, number: u64, pid: u32) {
+    /// `clone3` has returned. What was asked for before a shutdown may come to be after it.
+    pub(crate) fn launched(&mut self, number: u64, pid: u32) -> Vec<Action> {
+        self.strays.retain(|stray| stray.pid != pid);
         if let Some((_, life)) = self.by_number_mut(number) {
             life.pid = pid;
         }
+        self.kill_if_ending(number)
     }
 
     /// What a starting process says on its channel.
@@ -35,7 +37,7 @@ impl Table {
             }),
             launch::Event::Moved { pid } => {
                 life.pid = pid.unsigned_abs();
-                Vec::new()
+                self.kill_if_ending(number)
             }
             launch::Event::Failed { op, errno } => self.failed(number, op, errno),
             launch::Event::Created | launch::Event::Started => {
@@ -50,12 +52,24 @@ impl Table {
                 } else {
                     life.waiting.take()
                 };
-                waiting
+                let pid = life.pid;
+                let mut actions: Vec<Action> = waiting
                     .map(|(to, id)| Action::Grant(to, id, key))
                     .into_iter()
-                    .collect()
+                    .collect();
+                actions.extend(self.claim_end(number, pid));
+                actions
             }
         }
+    }
+
+    /// The end of a process that was reaped before it was known to be this one.
+    fn claim_end(&mut self, number: u64, pid: u32) -> Vec<Action> {
+        let stray = self.strays.iter().position(|stray| stray.pid == pid);
+        stray.map_or_else(Vec::new, |at| {
+            let Stray { outcome, at, .. } = self.strays.remove(at);
+            self.ended(number, outcome, at)
+        })
     }
 
     /// A process did not come to be; its key is free again.
@@ -69,18 +83,39 @@ impl Table {
             .map(reply)
             .into_iter()
             .chain([Action::Forget(number)])
+            .chain(self.finish_if_empty())
             .collect()
     }
 
-    /// A child has been reaped. Answers nothing for an orphan that nobody asked about.
+    /// A child has been reaped. Answers nothing for an orphan that nobody asked about, or that nobody
+    /// has claimed yet.
     pub(crate) fn reaped(&mut self, pid: u32, outcome: Outcome, now: Duration, at: u64) -> Vec<Action> {
         if matches!(self.daemon, Daemon::Running { pid: daemon, .. } if daemon == pid) {
             return self.daemon_died(now);
         }
-        // An adopted process is not our child: its number may be another's by now.
+        if let Some(number) = self.child(pid) {
+            return self.ended(number, outcome, at);
+        }
+        self.stray(Stray { pid, outcome, at });
+        Vec::new()
+    }
+
+    /// The number of the life that this child is. An adopted process is not our child: its id may be
+    /// another's by now.
+    pub(crate) fn child(&self, pid: u32) -> Option<u64> {
         let alive = |life: &&Life| life.pid == pid && life.ended.is_none() && !life.adopted;
-        let number = self.lives.values().find(alive).map(|life| life.number);
-        number.map_or_else(Vec::new, |number| self.ended(number, outcome, at))
+        self.lives.values().find(alive).map(|life| life.number)
+    }
+
+    fn stray(&mut self, stray: Stray) {
+        let starting = |life: &Life| matches!(life.phase, Phase::Starting { .. });
+        if !self.lives.values().any(starting) {
+            return self.strays.clear();
+        }
+        if self.strays.len() == MAX_STRAYS {
+            self.strays.remove(0);
+        }
+        self.strays.push(stray);
     }
 
     /// A process has ended: its log comes first, then the news.
@@ -102,6 +137,7 @@ impl Table {
             .map(reply)
             .into_iter()
             .chain([Action::Forget(number)])
+            .chain(self.finish_if_empty())
             .collect()
     }
 

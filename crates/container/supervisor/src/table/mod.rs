@@ -23,6 +23,8 @@ use crate::protocol::{
 pub(crate) const MAX_LIVES: usize = 2048;
 /// Most descriptors held by name.
 pub(crate) const MAX_HELD: usize = 8192;
+/// Most ends remembered of children that no life has claimed yet.
+const MAX_STRAYS: usize = 256;
 /// Exit records in one answer: about 200 bytes each, far below the message limit.
 const RECORDS_IN_REPLY: usize = 64;
 /// Milliseconds before the first, second, ... restart of the daemon; the last one repeats.
@@ -71,6 +73,12 @@ wire_struct! {
     }
 }
 
+wire_struct! {
+    /// The end of a child that no life is known to be. A starting process may go on as another child,
+    /// and that one can be reaped before the news of it has been read, or even written.
+    struct Stray { pid: u32, outcome: Outcome, at: u64 }
+}
+
 wire_enum! {
     /// The daemon's process.
     enum Daemon {
@@ -98,6 +106,8 @@ wire_struct! {
         failures: u32,
         pub(crate) command: Option<(Vec<Bytes>, Vec<Bytes>)>,
         ending: Option<Ending>,
+        /// Kept while something is starting; the oldest go first.
+        strays: Vec<Stray>,
     }
 }
 
@@ -123,6 +133,7 @@ impl Table {
             failures: 0,
             command,
             ending: None,
+            strays: Vec::new(),
         }
     }
 

@@ -355,3 +355,70 @@ fn shutdown_ends_the_daemon_then_the_containers_then_answers() {
     let last = table.drained(number, LogStats::default());
     assert_eq!(last[1..], [Action::Reply(1, 3, Reply::Done {}), Action::Exit]);
 }
+
+#[test]
+fn a_process_that_is_reaped_before_it_is_known_to_have_moved_has_ended() {
+    let mut table = table();
+    table.request(1, 2, start(key("a", 1)), NOW);
+    table.launched(1, 100);
+    assert_eq!(table.reaped(101, ENDED, NOW, 5), []);
+    assert_eq!(table.said(1, launch::Event::Moved { pid: 101 }), []);
+    let started = table.said(1, launch::Event::Started);
+    assert_eq!(started, [Action::Grant(1, 2, key("a", 1)), Action::Drain(1)]);
+    let record = table.drained(1, LogStats::default()).remove(0);
+    assert!(
+        matches!(record, Action::Notify(1, Event::Exited { record }) if record.outcome == ENDED && record.at == 5)
+    );
+}
+
+#[test]
+fn ends_that_nobody_claims_are_bounded_and_a_reused_id_is_not_one_of_them() {
+    let mut table = table();
+    table.reaped(7, ENDED, NOW, 5);
+    assert_eq!(table.strays, [], "nothing starts that could claim it");
+    table.request(1, 2, start(key("a", 1)), NOW);
+    for pid in 100..102 + u32::try_from(MAX_STRAYS).unwrap() {
+        table.reaped(pid, ENDED, NOW, 5);
+    }
+    assert_eq!((table.strays.len(), table.strays[0].pid), (MAX_STRAYS, 102));
+    table.launched(1, 102);
+    let started = table.said(1, launch::Event::Started);
+    assert_eq!(started, [Action::Grant(1, 2, key("a", 1))]);
+}
+
+/// A table that was told to end everything while the pump still opened the log of `a`, as number 1.
+fn ending_with(request: Request) -> Table {
+    let mut table = table();
+    table.request(1, 2, request, NOW);
+    let shutdown = Request::Shutdown {
+        leftovers: Leftovers::Kill {},
+        grace: 10,
+    };
+    assert_eq!(
+        table.request(1, 3, shutdown, NOW),
+        [Action::Signal(1, SIGKILL)]
+    );
+    table
+}
+
+const OVER: [Action; 2] = [Action::Reply(1, 3, Reply::Done {}), Action::Exit];
+
+#[test]
+fn what_comes_to_be_after_the_others_were_killed_is_killed_too() {
+    let mut table = ending_with(start(key("a", 1)));
+    assert_eq!(table.launched(1, 100), [Action::Signal(1, SIGKILL)]);
+    let moved = table.said(1, launch::Event::Moved { pid: 101 });
+    assert_eq!(moved, [Action::Signal(1, SIGKILL)]);
+    assert_eq!(table.reaped(101, ENDED, NOW, 5), [Action::Drain(1)]);
+    assert_eq!(table.drained(1, LogStats::default())[1..], OVER);
+}
+
+#[test]
+fn a_worker_and_a_start_that_fails_may_be_the_last_that_a_shutdown_waits_for() {
+    let mut table = ending_with(worker("a"));
+    table.launched(1, 100);
+    assert_eq!(table.reaped(100, ENDED, NOW, 5)[2..], OVER);
+    let mut table = ending_with(start(key("a", 1)));
+    let failed = table.said(1, launch::Event::Failed { op: 3, errno: 13 });
+    assert_eq!(failed[2..], OVER);
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::{MAX_LINE, Reply, Request, State, Status};
 use crate::config::Config;
@@ -46,6 +46,8 @@ pub(crate) struct Control {
     progress: watch::Sender<Progress>,
     stops: mpsc::Sender<Stop>,
     clients: Arc<Semaphore>,
+    /// Rung when a client has heard why the node cannot start.
+    heard: Notify,
 }
 
 impl Control {
@@ -69,11 +71,12 @@ impl Control {
         let control = Arc::new(Self {
             config,
             supervisor_pid,
-            begun: sys::clock::boottime(),
+            begun: stages.begin(),
             stages,
             progress: watch::Sender::new(progress),
             stops,
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            heard: Notify::new(),
         });
         tokio::spawn(control.clone().accept(listener));
         Ok((control, receiver))
@@ -92,10 +95,12 @@ impl Control {
             .send_modify(|progress| progress.state = State::Stopping);
     }
 
-    /// Tells whoever waits that the node cannot start, and waits until they have heard.
+    /// Tells whoever waits that the node cannot start, and waits until they have heard. Whoever started it may
+    /// only just be connecting.
     pub(crate) async fn failed(&self, exit: u8, message: String) {
         self.progress
             .send_modify(|progress| progress.failure = Some((exit, message)));
+        drop(tokio::time::timeout(PATIENCE, self.heard.notified()).await);
         self.last_words().await;
     }
 
@@ -167,7 +172,9 @@ impl Control {
             }
             told = finished.len();
             if let Some((exit, message)) = now.failure {
-                return send(client, &Reply::Failed { exit, message }).await;
+                let told = send(client, &Reply::Failed { exit, message }).await;
+                self.heard.notify_one();
+                return told;
             }
             if now.state != State::Starting {
                 return send(client, &Reply::Status(self.status())).await;
