@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
-        let cases: &[(fn(&str) -> Result<File, String>, &str, &str)] = &[
+        type Case = (fn(&str) -> Result<File, String>, &'static str, &'static str);
+        let cases: &[Case] = &[
             (toml, "name = \"a\"\nnmae = \"b\"\n", ":2: unknown field `nmae`"),
             (yaml, "name: a\nnmae: b\n", ":2: "),
             (toml, "\nname = 3\n", ":2: invalid type"),

@@ -1,7 +1,7 @@
 //! The processes of a node, seen from a command line: which of them run, starting them, waiting for them.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -149,12 +149,20 @@ pub(super) fn end_supervisor(mut supervisor: Client, pid: u32, grace: Duration) 
         leftovers: Leftovers::Kill {},
         grace: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX),
     };
-    // The answer is its end as well: it may be gone before we have read.
-    drop(supervisor.call(&request, &[]));
-    match ended {
-        Some(pidfd) => Ok(sys::poll::readable(pidfd)?),
-        None => Ok(()),
+    // Its end is the answer: it may be gone before it could be read, and must come in bounded time.
+    supervisor.send(&request, &[])?;
+    let Some(pidfd) = ended else {
+        return Ok(());
+    };
+    if sys::poll::readable_within(&pidfd, grace.saturating_add(PROMPT))? {
+        return Ok(());
     }
+    drop(writeln!(
+        io::stderr(),
+        "warning: the supervisor does not end and is killed"
+    ));
+    pidfd::signal(&pidfd, libc::SIGKILL)?;
+    Ok(sys::poll::readable(pidfd)?)
 }
 
 /// A descriptor that becomes readable when the process ends; none if it has.

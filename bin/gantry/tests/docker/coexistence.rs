@@ -16,15 +16,27 @@ struct Outside {
 impl Outside {
     fn beyond(host: &Namespace) -> Self {
         let namespace = Namespace::new();
-        sh(host, &format!("busybox ip link add up0 type veth peer name up0 netns {}", namespace.pid()));
-        sh(host, "busybox ip addr add 10.99.0.2/24 dev up0 && busybox ip link set up0 up");
-        sh(&namespace, "busybox ip addr add 10.99.0.1/24 dev up0 && busybox ip link set up0 up");
+        let outside = namespace.pid();
+        // busybox leaves the peer's name to the kernel.
+        sh(host, "busybox ip link add up0 type veth");
+        sh(host, &format!("busybox ip link set veth0 netns {outside}"));
+        sh(
+            host,
+            "busybox ip addr add 10.99.0.2/24 dev up0 && busybox ip link set up0 up",
+        );
+        sh(
+            &namespace,
+            "busybox ip addr add 10.99.0.1/24 dev veth0 && busybox ip link set veth0 up",
+        );
         sh(host, "busybox ip route add default via 10.99.0.1");
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("world"), "outside\n").unwrap();
         let mut server = namespace.command("busybox httpd -f -p 8000 -h");
         let server = server.arg(files.path()).stdout(Stdio::null()).spawn().unwrap();
-        sh(&namespace, "until busybox wget -qO- http://10.99.0.1:8000/world; do :; done");
+        sh(
+            &namespace,
+            "until busybox wget -qO- http://10.99.0.1:8000/world; do :; done",
+        );
         Self {
             namespace,
             server,
@@ -51,17 +63,34 @@ fn sh(namespace: &Namespace, script: &str) -> String {
 fn live_together(order: &[Kind]) {
     let host = Arc::new(Namespace::new());
     let outside = Outside::beyond(&host);
-    let daemons: Vec<Daemon> = order.iter().map(|kind| Daemon::start_in(*kind, host.clone())).collect();
+    let daemons: Vec<Daemon> = order
+        .iter()
+        .map(|kind| Daemon::start_in(*kind, host.clone()))
+        .collect();
     for (number, daemon) in daemons.iter().enumerate() {
         daemon.load_images();
         let port = format!("{}:80", 8100 + number);
         let page = format!("echo page {number} > /var/www/index.html; exec httpd -f -h /var/www");
-        daemon.ok(&["run", "-d", "--name", "web", "-p", &port, "busybox", "sh", "-c", &page]);
+        daemon.ok(&[
+            "run", "-d", "--name", "web", "-p", &port, "busybox", "sh", "-c", &page,
+        ]);
     }
     for (number, daemon) in daemons.iter().enumerate() {
-        let out = daemon.ok(&["run", "--rm", "busybox", "wget", "-T", "5", "-qO-", "http://10.99.0.1:8000/world"]);
+        let out = daemon.ok(&[
+            "run",
+            "--rm",
+            "busybox",
+            "wget",
+            "-T",
+            "5",
+            "-qO-",
+            "http://10.99.0.1:8000/world",
+        ]);
         assert_eq!(out, "outside\n", "{number} of {order:?} reaches out");
-        let script = format!("until busybox wget -T 2 -qO- http://10.99.0.2:{}; do :; done", 8100 + number);
+        let script = format!(
+            "until busybox wget -T 2 -qO- http://10.99.0.2:{}; do :; done",
+            8100 + number
+        );
         let page = sh(&outside.namespace, &script);
         assert_eq!(page, format!("page {number}\n"), "of {order:?}");
     }

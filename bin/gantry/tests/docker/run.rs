@@ -134,9 +134,9 @@ pub const CASES: &[Case] = &[
         box
         $ docker run --rm --add-host db:10.1.2.3 busybox grep db /etc/hosts
         10.1.2.3	db
-        $ docker run --rm --dns 10.9.8.7 --dns-search example.org --dns-option ndots:3 busybox grep -v '^#' /etc/resolv.conf
-        search example.org
+        $ docker run --rm --dns 10.9.8.7 --dns-search example.org --dns-option ndots:3 busybox grep -vE '^(#|$)' /etc/resolv.conf
         nameserver 10.9.8.7
+        search example.org
         options ndots:3
         $ docker run --rm busybox sh -c 'test "$(hostname)" = "$HOSTNAME"; echo ${#HOSTNAME}'
         12
@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
     case(
         "--init",
         r#"
-        $ docker run --rm --init busybox sh -c 'ps | grep -c "^ *1 .*init"'
+        $ docker run --rm --init busybox sh -c 'test $$ != 1 && ps -o pid | grep -c "^ *1$"'
         1
         $ docker run --rm --init busybox sh -c 'exit 5'
         ? 5
@@ -164,7 +164,7 @@ pub const CASES: &[Case] = &[
         $ docker run --rm --pids-limit 33 busybox sh -c 'cd /sys/fs/cgroup; cat pids/pids.max 2>/dev/null || cat pids.max'
         33
         $ docker run --rm -m 1m busybox true
-        docker: Error response from daemon: Minimum memory limit allowed is 6MB.
+        docker: Error response from daemon: Minimum memory limit allowed is 6MB[..]
         ...
         ? 125
         "#,
@@ -300,7 +300,7 @@ pub const CASES: &[Case] = &[
         33
         9000
         $ docker run --rm --sysctl kernel.pid_max=1000 busybox true
-        docker: Error response from daemon: [..]kernel.pid_max[..]
+        [..]kernel.pid_max[..]
         ...
         ? 125
         "#,
@@ -351,11 +351,10 @@ pub const CASES: &[Case] = &[
     case(
         "the default devices",
         r#"
-        $ docker run --rm busybox ls /dev | tr '\n' ' '
-        core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero [..]
+        $ docker run --rm busybox ls /dev | grep -v core | tr '\n' ' '; echo
+        fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero
         "#,
-    )
-    .not_dockerd("`tr` ends without a newline; kept for Gantry's own list"),
+    ),
     case(
         "nothing of the host is seen",
         r#"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use supervisor::protocol::{ExitRecord, Key, LogSpec, Phase, Task};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use crate::container::Container;
 use crate::engine::{Engine, cgroups_path};
@@ -32,12 +33,15 @@ pub(crate) async fn take_over(engine: &Engine) -> Result<(), Error> {
     }
     let through = listener.catch_up().await?;
     engine.0.acks.restart(through);
+    let mut boots = JoinSet::new();
     for entry in engine.0.table.entries() {
-        engine.settle(&entry).await;
+        engine.settle(&entry, &mut boots).await;
     }
     engine.0.volumes.unmount_idle();
     clear_leftovers(engine).await;
     tokio::spawn(listener.listen(through));
+    // As upstream: whoever finds the node ready finds what shall run running. One that panicked has said so.
+    while boots.join_next().await.is_some() {}
     Ok(())
 }
 
@@ -112,7 +116,7 @@ impl Engine {
     }
 
     /// What the row says and what is there are made one.
-    async fn settle(&self, entry: &Arc<Entry>) {
+    async fn settle(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.get();
         let backed = entry.run().process.is_some();
         match container.state.status {
@@ -120,11 +124,11 @@ impl Engine {
                 self.check_frozen(entry).await;
                 self.watch_health(entry);
             }
-            Status::Running | Status::Paused => self.end_unseen(entry).await,
+            Status::Running | Status::Paused => self.end_unseen(entry, boots).await,
             Status::Removing | Status::Dead => self.finish_removal(entry),
-            Status::Restarting => self.boot(entry),
+            Status::Restarting => self.boot(entry, boots),
             Status::Created => {}
-            Status::Exited => self.settle_ended(entry),
+            Status::Exited => self.settle_ended(entry, boots),
         }
     }
 
@@ -144,7 +148,7 @@ impl Engine {
 
     /// The row says that it runs and nobody has its process: it ended unseen, with supervisor and
     /// daemon, or with the machine.
-    async fn end_unseen(&self, entry: &Arc<Entry>) {
+    async fn end_unseen(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.change(|container| {
             let state = &mut container.state;
             (state.status, state.pid, state.exit_code) = (Status::Exited, 0, UNKNOWN);
@@ -156,11 +160,11 @@ impl Engine {
         self.remove_cgroup(&container, self.cgroup_of(&container));
         self.keep(entry).await;
         self.tell_end(entry);
-        self.settle_ended(entry);
+        self.settle_ended(entry, boots);
     }
 
     /// A container that does not run: it is started if its policy says so at boot.
-    fn settle_ended(&self, entry: &Arc<Entry>) {
+    fn settle_ended(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.get();
         let state = &container.state;
         let policy = container.spec.restart;
@@ -169,13 +173,13 @@ impl Engine {
         } else if state.started_at.is_some()
             && policy.starts_at_boot(state.exit_code, state.stopped_by_user, container.restart_count)
         {
-            self.boot(entry);
+            self.boot(entry, boots);
         }
     }
 
-    fn boot(&self, entry: &Arc<Entry>) {
+    fn boot(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let (engine, entry) = (self.clone(), entry.clone());
-        tokio::spawn(async move {
+        boots.spawn(async move {
             if let Err(error) = engine.start_by(&entry, Starter::Boot).await {
                 tracing::warn!(id = %entry.id, %error, "a container is not started");
             }
@@ -221,39 +225,39 @@ impl Engine {
     }
 }
 
-/// Clears what no container has: snapshots and groups of creates and starts that were cut short.
+/// Clears what no container has: snapshots, files and groups of creates and starts that were cut
+/// short.
 async fn clear_leftovers(engine: &Engine) {
     let engine = engine.clone();
     blocking(move || {
-        let known: BTreeSet<String> = engine
-            .0
-            .table
-            .entries()
-            .iter()
-            .map(|entry| entry.id.to_string())
-            .collect();
-        for owner in engine.0.images.owners() {
-            let is_container = owner.len() == 64 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_container && !known.contains(&owner) {
-                if let Err(error) = engine.0.images.release(&owner) {
-                    tracing::warn!(%owner, %error, "a snapshot without a container stays");
-                }
-            }
-        }
-        let directories = std::fs::read_dir(engine.0.data_dir.join("containers"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for directory in directories {
-            let name = directory.file_name().to_string_lossy().into_owned();
-            if !known.contains(&name) {
-                // What cannot be removed now is found again next time.
-                let _ = std::fs::remove_dir_all(directory.path());
-            }
-        }
+        let entries = engine.0.table.entries();
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.id.to_string()).collect();
+        clear_snapshots(&engine, &known);
+        clear_directories(&engine, &known);
         clear_groups(&engine, &known);
     })
     .await;
+}
+
+fn clear_snapshots(engine: &Engine, known: &BTreeSet<String>) {
+    let is_container =
+        |owner: &String| owner.len() == 64 && owner.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let owners = engine.0.images.owners().into_iter();
+    for owner in owners.filter(|owner| is_container(owner) && !known.contains(owner)) {
+        if let Err(error) = engine.0.images.release(&owner) {
+            tracing::warn!(%owner, %error, "a snapshot without a container stays");
+        }
+    }
+}
+
+fn clear_directories(engine: &Engine, known: &BTreeSet<String>) {
+    let all = std::fs::read_dir(engine.0.data_dir.join("containers"));
+    for directory in all.into_iter().flatten().flatten() {
+        if !known.contains(&*directory.file_name().to_string_lossy()) {
+            // What cannot be removed now is found again next time.
+            let _ = std::fs::remove_dir_all(directory.path());
+        }
+    }
 }
 
 fn clear_groups(engine: &Engine, known: &BTreeSet<String>) {
@@ -343,10 +347,9 @@ impl Listener {
 
     /// Asks for what was not told.
     async fn ask(&self, after: u64) -> u64 {
-        let records = match self.engine.0.supervisor.exits(after).await {
-            Ok(records) => records,
-            // The connection was lost again, and is asked again when it is back.
-            Err(_) => return after,
+        // A connection that is lost again is asked again when it is back.
+        let Ok(records) = self.engine.0.supervisor.exits(after).await else {
+            return after;
         };
         let last = records.last().map_or(after, |record| record.sequence);
         self.engine

@@ -116,6 +116,4 @@ pub struct ExecSpec {
     pub privileged: bool,
     /// The key sequence that detaches, as the client wrote it; the door acts on it.
     pub detach_keys: String,
-    /// Rows and columns that the terminal begins with.
-    pub terminal_size: Option<(u16, u16)>,
 }

@@ -16,8 +16,9 @@ pub use changes::{Change, ChangeKind};
 /// The directories that an overlay mount joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rootfs {
-    /// Read-only layers, **topmost first**, as absolute paths. As many as overlay wants: where an
-    /// image has too few, empty directories stand in.
+    /// Read-only layers, **topmost first**, as absolute paths: under a writable directory the init
+    /// layer, then the image's. As many as overlay wants: where an image has too few, empty
+    /// directories stand in.
     pub lower: Vec<PathBuf>,
     /// Where changes go; `None` for a read-only view.
     pub upper: Option<PathBuf>,

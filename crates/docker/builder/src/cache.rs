@@ -13,7 +13,7 @@ use driver::Clock;
 use image::{Digest, Hasher, RunConfig};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use store::{Durability, Expect, Key, KeyRange, Op, RangeRequest, Store, Write};
+use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
 use crate::copy::Known;
 
@@ -91,8 +91,8 @@ impl Cache {
         }
     }
 
-    /// Remembers a step.
-    pub(crate) fn put(&self, key: Digest, image: Digest, parent: Option<Digest>, description: String) {
+    /// Remembers a step; it survives the death of this process when this returns.
+    pub(crate) async fn put(&self, key: Digest, image: Digest, parent: Option<Digest>, description: String) {
         let now = self.now();
         let row = StepRow {
             image,
@@ -115,22 +115,26 @@ impl Cache {
             })
             .flatten()
         };
-        self.write(Op::Put {
+        let written = self.write(Op::Put {
             key: store_key(&key),
             value: value.into(),
             expect: Expect::Any,
             lease: None,
         });
+        if let Err(error) = written.await {
+            tracing::debug!(%error, "a step is not remembered");
+        }
         oldest.into_iter().for_each(|key| self.forget(&key));
     }
 
     /// Forgets a step.
     pub(crate) fn forget(&self, key: &Digest) {
         if lock(&self.steps).remove(key).is_some() {
-            self.write(Op::Delete {
+            // Nobody waits: a row that comes back is dropped again when it is met.
+            drop(self.write(Op::Delete {
                 key: store_key(key),
                 expect: Expect::Any,
-            });
+            }));
         }
     }
 
@@ -142,12 +146,11 @@ impl Cache {
             .collect()
     }
 
-    /// Nobody waits for the answer: losing the write loses no more than a hit.
-    fn write(&self, op: Op) {
-        drop(self.store.write(Write {
+    fn write(&self, op: Op) -> Pending<Written> {
+        self.store.write(Write {
             op,
             durability: Durability::Relaxed,
-        }));
+        })
     }
 
     /// The time of day.

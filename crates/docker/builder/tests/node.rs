@@ -1,5 +1,10 @@
 //! Builds on a real kernel: images under overlay mounts, commands under a real supervisor. Needs
 //! root.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, also in what tests share"
+)]
 
 #[path = "node/commands.rs"]
 mod commands;

@@ -12,7 +12,7 @@ use crate::error::ApiError;
 
 /// Filter names and their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filters(BTreeMap<String, BTreeSet<String>>);
+pub(crate) struct Filters(BTreeMap<String, BTreeSet<String>>);
 
 /// What a malformed parameter, or a value that makes no sense, is answered with.
 fn invalid(name: &str, values: Option<&BTreeSet<String>>) -> ApiError {
@@ -29,7 +29,7 @@ impl Filters {
     ///
     /// # Errors
     /// 400 when it is neither an object of sets nor one of lists.
-    pub fn parse(text: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if text.is_empty() {
             return Ok(Self::default());
         }
@@ -49,7 +49,7 @@ impl Filters {
     }
 
     /// The filter with one more value.
-    pub fn add(&mut self, name: &str, value: &str) {
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
         self.0.entry(name.into()).or_default().insert(value.into());
     }
 
@@ -57,7 +57,7 @@ impl Filters {
     ///
     /// # Errors
     /// 400 naming the first stranger.
-    pub fn accept(&self, accepted: &[&str]) -> Result<(), ApiError> {
+    pub(crate) fn accept(&self, accepted: &[&str]) -> Result<(), ApiError> {
         match self.0.keys().find(|name| !accepted.contains(&name.as_str())) {
             Some(stranger) => Err(invalid(stranger, None)),
             None => Ok(()),
@@ -65,17 +65,17 @@ impl Filters {
     }
 
     /// Whether the name occurs.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// The values of a name.
-    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(crate) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.get(name).into_iter().flatten().map(String::as_str)
     }
 
     /// All of it, for a room that filters by itself.
-    pub fn into_inner(self) -> BTreeMap<String, BTreeSet<String>> {
+    pub(crate) fn into_inner(self) -> BTreeMap<String, BTreeSet<String>> {
         self.0
     }
 
@@ -85,30 +85,30 @@ impl Filters {
     }
 
     /// Upstream's `ExactMatch`: one of the values is `text`.
-    pub fn exact(&self, name: &str, text: &str) -> bool {
+    pub(crate) fn exact(&self, name: &str, text: &str) -> bool {
         self.asked(name).is_none_or(|values| values.contains(text))
     }
 
     /// Upstream's `FuzzyMatch`: one of the values is how `text` begins.
-    pub fn prefix(&self, name: &str, text: &str) -> bool {
+    pub(crate) fn prefix(&self, name: &str, text: &str) -> bool {
         self.asked(name)
             .is_none_or(|values| values.iter().any(|value| text.starts_with(value.as_str())))
     }
 
     /// Upstream's `Match`: one of the values is `text`, or a regular expression that occurs in it.
-    pub fn pattern(&self, name: &str, text: &str) -> bool {
+    pub(crate) fn pattern(&self, name: &str, text: &str) -> bool {
         self.asked(name)
             .is_none_or(|values| values.iter().any(|value| value == text || occurs(value, text)))
     }
 
     /// Upstream's `MatchKVList`: each `KEY` or `KEY=VALUE` is there.
-    pub fn labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         self.asked(name)
             .is_none_or(|values| values.iter().all(|value| has_label(labels, value)))
     }
 
     /// Whether none of the `KEY` or `KEY=VALUE` (of `label!`) is there.
-    pub fn without_labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn without_labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
         !self.values(name).any(|value| has_label(labels, value))
     }
 
@@ -116,7 +116,7 @@ impl Filters {
     ///
     /// # Errors
     /// 400 when the values are none of `0`, `1`, `false`, `true`, or contradict each other.
-    pub fn bool_or(&self, name: &str, default: bool) -> Result<bool, ApiError> {
+    pub(crate) fn bool_or(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         let Some(values) = self.0.get(name) else {
             return Ok(default);
         };
@@ -136,7 +136,7 @@ impl Filters {
     ///
     /// # Errors
     /// 400 naming the first value that is not.
-    pub fn accept_values(&self, name: &str, accepted: impl Fn(&str) -> bool) -> Result<(), ApiError> {
+    pub(crate) fn accept_values(&self, name: &str, accepted: impl Fn(&str) -> bool) -> Result<(), ApiError> {
         match self.values(name).find(|value| !accepted(value)) {
             Some(value) => Err(invalid(name, Some(&BTreeSet::from([value.to_owned()])))),
             None => Ok(()),

@@ -15,7 +15,7 @@ use crate::error::ApiError;
 ///
 /// # Errors
 /// 400 with the text of Go's decoder.
-pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     let value = match values.next() {
         None => return Err(ApiError::bad("invalid JSON: got EOF while reading request body")),
@@ -33,7 +33,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 ///
 /// # Errors
 /// 400 naming the member that has the wrong type.
-pub fn decode<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+pub(crate) fn decode<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     T::deserialize(Go(value)).map_err(|cause| ApiError::bad(format!("invalid JSON: json: {cause}")))
 }
 
@@ -191,7 +191,7 @@ impl<'de> Deserializer<'de> for Go {
             Value::Bool(value) => visitor.visit_bool(value),
             Value::Number(number) => visit_number(&number, visitor),
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Go))),
+            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Self))),
             Value::Object(members) => visit_map(members, visitor),
         }
     }
@@ -211,7 +211,7 @@ impl<'de> Deserializer<'de> for Go {
         match self.0 {
             Value::Null => visitor.visit_str(""),
             Value::String(text) => visitor.visit_string(text),
-            other => Err(Go(other).mismatch("string")),
+            other => Err(Self(other).mismatch("string")),
         }
     }
 
@@ -238,8 +238,8 @@ impl<'de> Deserializer<'de> for Go {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.0 {
             Value::Null => visitor.visit_seq(SeqDeserializer::new(std::iter::empty::<Self>())),
-            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Go))),
-            other => Err(Go(other).mismatch("[]string")),
+            Value::Array(items) => visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Self))),
+            other => Err(Self(other).mismatch("[]string")),
         }
     }
 
@@ -251,7 +251,7 @@ impl<'de> Deserializer<'de> for Go {
         match self.0 {
             Value::Null => visit_map(Map::new(), visitor),
             Value::Object(members) => visit_map(members, visitor),
-            other => Err(Go(other).mismatch("map")),
+            other => Err(Self(other).mismatch("map")),
         }
     }
 
@@ -264,7 +264,7 @@ impl<'de> Deserializer<'de> for Go {
         match self.0 {
             Value::Null => visit_map(Map::new(), visitor),
             Value::Object(members) => visitor.visit_map(Members::known(members, fields)),
-            other => Err(Go(other).mismatch(name)),
+            other => Err(Self(other).mismatch(name)),
         }
     }
 
@@ -345,7 +345,7 @@ impl<'de> MapAccess<'de> for Members {
 
 /// Escapes `<`, `>` and `&` as Go's default encoder does. They occur only within strings, so a
 /// finished document can be rewritten.
-pub fn escape_html(document: &str) -> String {
+pub(crate) fn escape_html(document: &str) -> String {
     let mut escaped = String::with_capacity(document.len());
     for character in document.chars() {
         match character {

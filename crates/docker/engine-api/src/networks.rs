@@ -145,6 +145,7 @@ pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
     let spec = spec(asked, since_48);
     let networks = api.networks().clone();
     let network = blocking(move || networks.create(spec)).await?;
+    tell(&api, &network, "create");
     Reply::json_with(StatusCode::CREATED, &json!({ "Id": network.id, "Warning": "" }))
 }
 
@@ -229,9 +230,16 @@ pub(crate) async fn disconnect(call: Call<Api>) -> Result<Reply, ApiError> {
 /// `DELETE /networks/ID`.
 pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
     let networks = call.state.networks().clone();
-    let name = call.name.clone();
-    blocking(move || networks.remove(&name)).await?;
+    let network = networks.find(&call.name)?;
+    let id = network.id.clone();
+    blocking(move || networks.remove(&id)).await?;
+    tell(&call.state, &network, "destroy");
     Ok(Reply::no_content())
+}
+
+fn tell(api: &Api, network: &Network, action: &str) {
+    let attributes = [("name", network.name.clone()), ("type", network.driver.clone())];
+    api.publish(engine::events::Kind::Network, action, &network.id, attributes);
 }
 
 /// `POST /networks/prune`.
@@ -244,5 +252,11 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         })
     })
     .await?;
+    call.state.publish(
+        engine::events::Kind::Network,
+        "prune",
+        "",
+        [("reclaimed", "0".into())],
+    );
     Reply::json(&json!({ "NetworksDeleted": Some(deleted).filter(|names| !names.is_empty()) }))
 }

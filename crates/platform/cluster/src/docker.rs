@@ -64,7 +64,8 @@ impl Docker {
 
     /// Ends it. With `handover` the socket stays, for the next daemon.
     pub(crate) async fn close(mut self, config: &Config, holder: &Supervisor, handover: bool) {
-        drop(self.shutdown.send(()));
+        // A door that has ended by itself does not listen.
+        let _ = self.shutdown.send(());
         if tokio::time::timeout(PATIENCE, &mut self.task).await.is_err() {
             self.task.abort();
         }

@@ -113,7 +113,7 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
         Ok(lock) => lock,
         Err(error) => return fail(&control, error).await,
     };
-    let node = match Node::open(&config, &control).await {
+    let node = match Node::open(&config).await {
         Ok(node) => node,
         Err(error) => return fail(&control, error).await,
     };
@@ -160,7 +160,7 @@ async fn told(terminate: &mut Signal, stops: &mut tokio::sync::mpsc::Receiver<St
 
 impl Node {
     /// The composition: what a room needs is above it.
-    async fn open(config: &Config, control: &Control) -> Result<Self, Error> {
+    async fn open(config: &Config) -> Result<Self, Error> {
         let (paths, executor) = (config.paths(), Handle::current());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store: Arc<dyn Store> = blocking(&stage!("store"), || {
@@ -197,7 +197,13 @@ impl Node {
         });
         let engine = engine.instrument(stage!("engine")).await?;
         let builder = blocking(&stage!("builder"), || {
-            Builder::open(engine.clone(), images, store.clone(), paths.build(), clock.clone())
+            Builder::open(
+                engine.clone(),
+                images,
+                store.clone(),
+                paths.build(),
+                clock.clone(),
+            )
         })?;
         let docker = blocking(&stage!("docker"), || {
             Docker::serve(config, &supervisor, engine.clone(), builder, &*store, clock)
@@ -214,7 +220,10 @@ impl Node {
     async fn close(self, config: &Config, stop: &Stop) -> Vec<String> {
         let mut warnings = Vec::new();
         let closed = self.engine.close(stop.keep_containers);
-        if tokio::time::timeout(stop.timeout.max(PROMPT), closed).await.is_err() {
+        if tokio::time::timeout(stop.timeout.max(PROMPT), closed)
+            .await
+            .is_err()
+        {
             warnings.push("not every container stopped in time: the rest is killed".to_owned());
         }
         self.docker.close(config, &self.supervisor, stop.handover).await;
@@ -248,7 +257,9 @@ const GIVEN: i32 = 3;
 /// The pools of dockerd, in its order: /16 networks of 172.17.0.0 on, then /20 of 192.168.0.0/16.
 fn network_config(config: &Config) -> network::Config {
     let pool = |base: String, size| Pool { base, size };
-    let mut pools: Vec<Pool> = (17..32).map(|second| pool(format!("172.{second}.0.0/16"), 16)).collect();
+    let mut pools: Vec<Pool> = (17..32)
+        .map(|second| pool(format!("172.{second}.0.0/16"), 16))
+        .collect();
     pools.push(pool("192.168.0.0/16".to_owned(), 20));
     network::Config {
         instance: config.name.to_string(),

@@ -17,7 +17,7 @@ impl Engine {
         let id = container.id.clone();
         self.0.background.block(move || {
             // The kernel does not tell of the end of a group that somebody else removes.
-            let wait = |events: &std::fs::File| poll::urgent_within(events, LOOK_AGAIN).map(drop);
+            let wait = |events: &fs::File| poll::urgent_within(events, LOOK_AGAIN).map(drop);
             if let Err(error) = kill(&cgroup).and_then(|()| cgroup.remove(wait)) {
                 tracing::warn!(%id, %error, "control groups of a container stay until the next start");
             }

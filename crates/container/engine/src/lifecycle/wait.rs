@@ -47,7 +47,11 @@ impl Engine {
             };
             let signals = signals.wait_for(met).await;
             // The sender is in the entry, which the engine keeps until it is removed.
-            let last = signals.map(|signals| signals.last.clone());
+            let mut last = signals.map(|signals| signals.last.clone());
+            if condition == WaitCondition::Removed {
+                // A removal that succeeded has no error, whatever the last run ended with (upstream's rule).
+                last = last.map(|exit| Exit { error: String::new(), ..exit });
+            }
             Ok(last.unwrap_or_else(|_| Exit {
                 code: entry.get().state.exit_code,
                 error: String::new(),

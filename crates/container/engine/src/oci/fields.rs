@@ -122,11 +122,9 @@ const TABLE: &[(&str, Reader)] = &[
     (
         "isolation.sysctls",
         Translation(|s| {
-            drop(
-                s.isolation
-                    .sysctls
-                    .insert("net.core.somaxconn".into(), "9".into()),
-            )
+            s.isolation
+                .sysctls
+                .insert("net.core.somaxconn".into(), "9".into());
         }),
     ),
     (

@@ -77,7 +77,7 @@ impl Node {
     pub(crate) fn reboot(mut self) -> Self {
         self.shut_down();
         for mount in self.mounts().into_iter().rev() {
-            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+            let _ = rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH);
         }
         drop(std::fs::remove_dir_all(self.path("run")));
         self.supervisor = Self::run_supervisor(&self.directory);
@@ -188,7 +188,7 @@ impl Drop for Node {
         self.shut_down();
         remove_groups(&self.instance);
         for mount in self.mounts().into_iter().rev() {
-            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+            let _ = rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH);
         }
     }
 }
@@ -241,12 +241,11 @@ fn probe_image(images: &Images) -> ImageRef {
 
 /// A container that runs the probe with these arguments on no network.
 pub(crate) fn spec(arguments: &[&str]) -> ContainerSpec {
-    let mut spec = ContainerSpec::default();
-    spec.args = [&["/probe"], arguments]
-        .concat()
-        .iter()
-        .map(|word| (*word).to_owned())
-        .collect();
+    let words = ["/probe"].iter().chain(arguments);
+    let mut spec = ContainerSpec {
+        args: words.map(|word| (*word).to_owned()).collect(),
+        ..ContainerSpec::default()
+    };
     spec.network.mode = NetworkMode::None;
     spec
 }

@@ -35,7 +35,7 @@ pub(crate) struct ArchiveTree {
 struct Node {
     entry: Entry,
     offset: u64,
-    children: BTreeMap<OsString, Node>,
+    children: BTreeMap<OsString, Self>,
 }
 
 impl Node {
@@ -89,10 +89,9 @@ impl ArchiveTree {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
             let mut entry = entry.map_err(|_| broken())?;
-            let end = entry
-                .size()
-                .checked_next_multiple_of(512)
-                .and_then(|size| size.checked_add(entry.raw_file_position()));
+            // The padding of the last entry may be missing, as the rest of the trailer may be: the docker
+            // client itself ends the archive like that for `-f -`.
+            let end = entry.raw_file_position().checked_add(entry.size());
             if end.is_none_or(|end| end > length) {
                 return Err(BuildError::Step("unexpected EOF".to_owned()));
             }

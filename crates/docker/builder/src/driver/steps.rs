@@ -295,7 +295,7 @@ impl<E: Executor + 'static> Driver<E> {
             work,
         };
         let made = self.executor.carry_out(step, &self.output).await?;
-        self.cache.put(key, made.id, current.image, created_by);
+        self.cache.put(key, made.id, current.image, created_by).await;
         current.image = Some(made.id);
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Node {
     fn run_supervisor(directory: &Path) -> Child {
         let socket = directory.join("supervisor.sock");
         let pid = directory.join("supervisor.sock.pid");
-        let program = env!("CARGO_BIN_EXE_builder-supervisor-under-test");
+        let program = testkit::beside_tests("engine-supervisor-under-test");
         let child = Command::new(program).arg(&socket).spawn().unwrap();
         let listens = || std::fs::read_to_string(&pid).is_ok_and(|id| id.ends_with('\n'));
         while !listens() {

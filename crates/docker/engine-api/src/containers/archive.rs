@@ -170,7 +170,11 @@ pub(crate) async fn export(call: Call<Api>) -> Result<Reply, ApiError> {
         let root = read_only(rootfs)
             .mount()
             .map_err(|cause| ApiError::internal(format!("mounting the root file system: {cause}")))?;
-        pack(root.as_fd(), Path::new("/"), &Pack::default(), out)?;
+        let whole = Pack {
+            contents: true,
+            ..Pack::default()
+        };
+        pack(root.as_fd(), Path::new("/"), &whole, out)?;
         api.publish_of(&id, "export", []);
         Ok(())
     })

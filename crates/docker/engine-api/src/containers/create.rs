@@ -14,7 +14,6 @@ use crate::coverage;
 use crate::error::ApiError;
 use crate::go_json;
 use crate::server::call::Call;
-use crate::server::query::Query;
 use crate::server::reply::Reply;
 use crate::wire::config::Config;
 

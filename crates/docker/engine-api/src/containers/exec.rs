@@ -21,7 +21,6 @@ struct ExecOptions {
     user: String,
     privileged: bool,
     tty: bool,
-    console_size: Option<[u64; 2]>,
     attach_stdin: bool,
     attach_stderr: bool,
     attach_stdout: bool,
@@ -49,7 +48,7 @@ fn size(sides: Option<[u64; 2]>) -> Option<(u16, u16)> {
 
 /// `POST /containers/ID/exec`.
 pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
-    let (api, name, since_42) = (call.state.clone(), call.name.clone(), call.version.since(42));
+    let (api, name) = (call.state.clone(), call.name.clone());
     let options: ExecOptions = call.json().await?;
     let args = options.cmd.unwrap_or_default();
     if args.is_empty() {
@@ -62,7 +61,6 @@ pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
         cwd: options.working_dir,
         user: options.user,
         tty: options.tty,
-        terminal_size: size(options.console_size).filter(|_| since_42 && options.tty),
         stdin: options.attach_stdin,
         stdout: options.attach_stdout,
         stderr: options.attach_stderr,
@@ -80,8 +78,7 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
     let (upgrade, since_42) = (call.wants_upgrade(), call.version.since(42));
     let options: ExecStartOptions = call.json().await?;
     let exec = api.engine.exec_inspect(&id)?;
-    let asked = size(options.console_size).filter(|_| since_42 && options.tty);
-    let size = asked.or(exec.spec.terminal_size);
+    let size = size(options.console_size).filter(|_| since_42 && options.tty);
     if options.detach {
         api.engine.exec_start(&id, true, size).await?;
         return Ok(Reply::empty(StatusCode::OK));

@@ -1,6 +1,8 @@
 //! `GET /containers/ID/json`, `/top`, `/changes`.
 
-use image::{ChangeKind, Rootfs};
+use std::path::Path;
+
+use image::{Change, ChangeKind, Rootfs};
 use serde_json::{Value, json};
 
 use super::list::size;
@@ -107,7 +109,7 @@ pub(crate) async fn top(call: Call<Api>) -> Result<Reply, ApiError> {
 /// `GET /containers/ID/changes`: `null` when there are none.
 pub(crate) async fn changes(call: Call<Api>) -> Result<Reply, ApiError> {
     let changes = call.state.engine.changes(&call.name).await?;
-    let rows = changes.iter().map(|change| {
+    let rows = own_changes(&changes).into_iter().map(|change| {
         let kind = match change.kind {
             ChangeKind::Modified => 0,
             ChangeKind::Added => 1,
@@ -117,4 +119,46 @@ pub(crate) async fn changes(call: Call<Api>) -> Result<Reply, ApiError> {
     });
     let rows: Vec<_> = rows.collect();
     Reply::json(&Some(rows).filter(|rows| !rows.is_empty()))
+}
+
+/// Places the engine makes for its own mounts; upstream keeps them in a layer that is not shown.
+const PLACES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
+
+/// The changes without those places, and without `/etc` when nothing else in it has changed.
+fn own_changes(changes: &[Change]) -> Vec<&Change> {
+    let place = |change: &Change| PLACES.iter().any(|place| change.path == Path::new(place));
+    let own: Vec<_> = changes.iter().filter(|change| !place(change)).collect();
+    let in_etc = |change: &&Change| change.path != Path::new("/etc") && change.path.starts_with("/etc");
+    if own.len() == changes.len() || own.iter().any(in_etc) {
+        return own;
+    }
+    own.into_iter()
+        .filter(|change| change.path != Path::new("/etc"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_own_places_are_not_shown() {
+        let shown = |paths: &[&str]| {
+            let change = |path: &&str| Change {
+                path: (*path).into(),
+                kind: ChangeKind::Added,
+            };
+            let changes: Vec<_> = paths.iter().map(change).collect();
+            own_changes(&changes)
+                .iter()
+                .map(|change| change.path.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            shown(&["/data", "/etc", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]),
+            ["/data"]
+        );
+        assert_eq!(shown(&["/etc", "/etc/hosts", "/etc/x"]), ["/etc", "/etc/x"]);
+        assert_eq!(shown(&["/etc"]), ["/etc"]);
+    }
 }

@@ -28,10 +28,12 @@ pub(crate) async fn wait(call: Call<Api>) -> Result<Reply, ApiError> {
             biased;
             () = sender.closed() => {}
             exit = waiting => match exit {
-                Ok(exit) => drop(sender.send(record(&answer(&exit))).await),
+                Ok(exit) => {
+                    sender.send(record(&answer(&exit))).await;
+                }
                 Err(error) => {
                     let failed = json!({ "StatusCode": -1, "Error": { "Message": error.to_string() } });
-                    drop(sender.send(record(&failed)).await);
+                    sender.send(record(&failed)).await;
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{Import, LoadEvent, Loaded, Reference, RunConfig};
+use image::{Import, LoadEvent, Loaded, RunConfig};
 use serde_json::json;
 
 use super::inspect::asked_platform;
@@ -27,8 +27,12 @@ pub(crate) async fn load(call: Call<Api>) -> Result<Reply, ApiError> {
     let (sender, reply) = Reply::stream(JSON);
     let mut archive = call.reader();
     tokio::task::spawn_blocking(move || {
-        let mut tell =
-            |event: LoadEvent| drop(load_event(&event, quiet).map(|line| sender.blocking_send(line)));
+        let mut tell = |event: LoadEvent| {
+            // A client that has gone gets no progress; the archive is read all the same.
+            if let Some(line) = load_event(&event, quiet) {
+                sender.blocking_send(line);
+            }
+        };
         let loaded = api.images().load(&mut archive, &mut tell).map_err(ApiError::from);
         let loaded = loaded.and_then(|loaded| {
             let check = |one: &Loaded| match (&platform, api.images().get(&one.id)) {
@@ -66,7 +70,9 @@ fn load_event(event: &LoadEvent, quiet: bool) -> Option<bytes::Bytes> {
 
 fn finish_load(api: &Api, sender: &BodySender, loaded: Result<Vec<Loaded>, ApiError>) {
     match loaded {
-        Err(error) => drop(sender.blocking_send(progress::error(&error))),
+        Err(error) => {
+            sender.blocking_send(progress::error(&error));
+        }
         Ok(loaded) => {
             for one in loaded {
                 let id = one.id.to_string();
@@ -154,14 +160,8 @@ fn run_import(
     archive: &mut dyn std::io::Read,
     import: Import,
 ) -> Result<String, image::Error> {
-    let named = import.reference.as_ref().map(Reference::familiar);
     let id = api.images().import(archive, import)?;
     let text = id.to_string();
-    api.publish_image(
-        api.images().get(&id).as_ref(),
-        &text,
-        named.as_deref().unwrap_or(&text),
-        "import",
-    );
+    api.publish_image(api.images().get(&id).as_ref(), &text, &text, "import");
     Ok(text)
 }

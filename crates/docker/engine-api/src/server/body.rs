@@ -24,7 +24,7 @@ const JSON_LIMIT: usize = 4 << 20;
 const STALLED: Duration = Duration::from_secs(120);
 
 /// The body of an answer.
-pub enum Body {
+pub(crate) enum Body {
     /// All of it; `None` once it has been taken.
     Full(Option<Bytes>),
     /// Pieces as they come. An error cuts the connection, so that the client sees a torn answer
@@ -34,12 +34,12 @@ pub enum Body {
 
 impl Body {
     /// Nothing.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self::Full(None)
     }
 
     /// A stream and the end that feeds it.
-    pub fn stream() -> (BodySender, Self) {
+    pub(crate) fn stream() -> (BodySender, Self) {
         let (sender, receiver) = mpsc::channel(WAITING_CHUNKS);
         (BodySender(sender), Self::Stream(receiver))
     }
@@ -81,33 +81,27 @@ impl HttpBody for Body {
 
 /// The feeding end of a streamed answer. Sending waits while the client is slow.
 #[derive(Clone)]
-pub struct BodySender(mpsc::Sender<io::Result<Bytes>>);
+pub(crate) struct BodySender(mpsc::Sender<io::Result<Bytes>>);
 
 impl BodySender {
     /// Sends a piece; false when the client has gone.
-    pub async fn send(&self, piece: impl Into<Bytes>) -> bool {
+    pub(crate) async fn send(&self, piece: impl Into<Bytes>) -> bool {
         self.0.send(Ok(piece.into())).await.is_ok()
     }
 
     /// Resolves when the client has gone.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         self.0.closed().await;
     }
 
-    /// Tears the answer, so that the client cannot take it for whole.
-    pub fn tear(&self, cause: io::Error) {
-        // A full channel is torn all the same: the sender is dropped by its owner afterwards, and
-        // a blocked client sees the connection end. Only its reason is lost.
-        let _ = self.0.try_send(Err(cause));
-    }
-
-    /// [`Self::tear`] from a thread that may block until there is room for it.
-    pub fn blocking_tear(&self, cause: io::Error) {
+    /// Tears the answer, so that the client cannot take it for whole; from a thread that may block
+    /// until there is room for it.
+    pub(crate) fn blocking_tear(&self, cause: io::Error) {
         let _ = self.0.blocking_send(Err(cause));
     }
 
     /// Sends a piece from a thread that may block; false when the client has gone.
-    pub fn blocking_send(&self, piece: impl Into<Bytes>) -> bool {
+    pub(crate) fn blocking_send(&self, piece: impl Into<Bytes>) -> bool {
         self.0.blocking_send(Ok(piece.into())).is_ok()
     }
 }
@@ -133,7 +127,7 @@ impl Write for BodySender {
 ///
 /// # Errors
 /// 413 above 4 MiB, 400 when the client broke off.
-pub async fn collect(body: Incoming) -> Result<Bytes, ApiError> {
+pub(crate) async fn collect(body: Incoming) -> Result<Bytes, ApiError> {
     let limited = Limited::new(body, JSON_LIMIT).collect();
     let read = tokio::time::timeout(STALLED, limited).await;
     match read.map_err(|_| {
@@ -152,7 +146,7 @@ pub async fn collect(body: Incoming) -> Result<Bytes, ApiError> {
 }
 
 /// A request's body as a blocking `Read`, for a thread that unpacks an archive.
-pub struct BodyReader {
+pub(crate) struct BodyReader {
     body: Incoming,
     handle: Handle,
     piece: Bytes,
@@ -160,7 +154,7 @@ pub struct BodyReader {
 
 impl BodyReader {
     /// Takes the body over; call from within the runtime that serves the connection.
-    pub fn new(body: Incoming) -> Self {
+    pub(crate) fn new(body: Incoming) -> Self {
         Self {
             body,
             handle: Handle::current(),

@@ -15,15 +15,13 @@ use crate::error::ApiError;
 use crate::go_json;
 
 /// One request: everything the router knows about it.
-pub struct Call<S> {
+pub(crate) struct Call<S> {
     /// What the handlers work on.
     pub state: Arc<S>,
     /// The version the client speaks.
     pub version: ApiVersion,
     /// The method.
     pub method: Method,
-    /// The path behind the version, decoded.
-    pub path: String,
     /// What `{}` of the pattern stands for, decoded.
     pub name: String,
     /// The query.
@@ -36,7 +34,7 @@ pub struct Call<S> {
 
 impl<S> Call<S> {
     /// A header's value as text; empty when it is missing or no text.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .and_then(|value| value.to_str().ok())
@@ -44,12 +42,12 @@ impl<S> Call<S> {
     }
 
     /// Whether the client asked for `101 UPGRADED`.
-    pub fn wants_upgrade(&self) -> bool {
+    pub(crate) fn wants_upgrade(&self) -> bool {
         self.headers.contains_key(UPGRADE)
     }
 
     /// Whether there is no body at all, by the length the headers announce.
-    pub fn has_no_body(&self) -> bool {
+    pub(crate) fn has_no_body(&self) -> bool {
         self.body.size_hint().exact() == Some(0)
     }
 
@@ -57,7 +55,7 @@ impl<S> Call<S> {
     ///
     /// # Errors
     /// 400 with upstream's sentences. A missing media type is fine when there is no body.
-    pub fn check_for_json(&self) -> Result<(), ApiError> {
+    pub(crate) fn check_for_json(&self) -> Result<(), ApiError> {
         match self.header(CONTENT_TYPE.as_str()) {
             "" if self.has_no_body() => Ok(()),
             media_type => match_json(media_type),
@@ -68,7 +66,7 @@ impl<S> Call<S> {
     ///
     /// # Errors
     /// 400 for another media type or malformed JSON, 413 above 4 MiB.
-    pub async fn json_value(self) -> Result<Option<serde_json::Value>, ApiError> {
+    pub(crate) async fn json_value(self) -> Result<Option<serde_json::Value>, ApiError> {
         self.check_for_json()?;
         if self.has_no_body() {
             return Ok(None);
@@ -81,7 +79,7 @@ impl<S> Call<S> {
     ///
     /// # Errors
     /// As [`Self::json_value`], and 400 when a member has the wrong type.
-    pub async fn json<T: DeserializeOwned + Default>(self) -> Result<T, ApiError> {
+    pub(crate) async fn json<T: DeserializeOwned + Default>(self) -> Result<T, ApiError> {
         match self.json_value().await? {
             None => Ok(T::default()),
             Some(value) => go_json::decode(value),
@@ -92,12 +90,12 @@ impl<S> Call<S> {
     ///
     /// # Errors
     /// 413 above 4 MiB, 400 when the client broke off.
-    pub async fn bytes(self) -> Result<Bytes, ApiError> {
+    pub(crate) async fn bytes(self) -> Result<Bytes, ApiError> {
         body::collect(self.body).await
     }
 
     /// The body as a blocking reader for a thread.
-    pub fn reader(self) -> BodyReader {
+    pub(crate) fn reader(self) -> BodyReader {
         BodyReader::new(self.body)
     }
 }

@@ -28,7 +28,7 @@ const HEAD_LIMIT: usize = 1 << 20;
 type Next = Arc<Mutex<Option<Hijack>>>;
 
 /// Serves one client until it goes, takes the stream over, or `stop` is set.
-pub async fn run<S: Send + Sync + 'static>(
+pub(crate) async fn run<S: Send + Sync + 'static>(
     stream: UnixStream,
     dispatch: Arc<Dispatch<S>>,
     mut stop: watch::Receiver<bool>,

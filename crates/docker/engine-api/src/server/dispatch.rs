@@ -16,7 +16,7 @@ use super::version::{self, ApiVersion};
 use crate::error::ApiError;
 
 /// A table of routes over the state its handlers work on.
-pub struct Dispatch<S: 'static> {
+pub(crate) struct Dispatch<S: 'static> {
     /// The rows.
     pub routes: &'static [Route<S>],
     /// What the handlers work on.
@@ -27,7 +27,7 @@ pub struct Dispatch<S: 'static> {
 
 impl<S: Send + Sync> Dispatch<S> {
     /// Answers a request. Never fails: an error is an answer.
-    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Reply {
         let Ok(path) = percent_decode_str(request.uri().path())
             .decode_utf8()
             .map(String::from)
@@ -42,7 +42,7 @@ impl<S: Send + Sync> Dispatch<S> {
             return Reply::Http(failure(&ApiError::not_found("page not found"), false));
         };
         let plain = named.is_some_and(version::is_ancient);
-        self.stamped(self.handle(request, route, named, rest, name).await, plain)
+        self.stamped(self.handle(request, route, named, name).await, plain)
     }
 
     async fn handle(
@@ -50,7 +50,6 @@ impl<S: Send + Sync> Dispatch<S> {
         request: Request<Incoming>,
         route: &Route<S>,
         named: Option<&str>,
-        path: &str,
         name: &str,
     ) -> Result<Reply, ApiError> {
         let version = ApiVersion::negotiate(named)?;
@@ -60,7 +59,6 @@ impl<S: Send + Sync> Dispatch<S> {
             state: self.state.clone(),
             version,
             method: head.method,
-            path: path.to_owned(),
             name: name.to_owned(),
             query,
             headers: head.headers,

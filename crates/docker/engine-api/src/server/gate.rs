@@ -16,11 +16,11 @@ use tokio::net::UnixStream;
 
 /// Shared by a connection's stream and its service: once shut, what HTTP writes is dropped.
 #[derive(Clone, Default)]
-pub struct Gate(Arc<AtomicBool>);
+pub(crate) struct Gate(Arc<AtomicBool>);
 
 impl Gate {
     /// Drops everything HTTP writes from now on.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.0.store(true, Ordering::Release);
     }
 
@@ -30,19 +30,19 @@ impl Gate {
 }
 
 /// A client's socket behind a [`Gate`].
-pub struct Gated {
+pub(crate) struct Gated {
     stream: UnixStream,
     gate: Gate,
 }
 
 impl Gated {
     /// Puts the stream behind the gate.
-    pub fn new(stream: UnixStream, gate: Gate) -> Self {
+    pub(crate) fn new(stream: UnixStream, gate: Gate) -> Self {
         Self { stream, gate }
     }
 
     /// The stream itself.
-    pub fn into_inner(self) -> UnixStream {
+    pub(crate) fn into_inner(self) -> UnixStream {
         self.stream
     }
 }

@@ -6,14 +6,14 @@ use crate::error::ApiError;
 
 /// Name and value pairs in the order they were sent. A name may occur more than once.
 #[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads the part of a URL behind `?`.
     ///
     /// # Errors
     /// 400 for a `%` that does not begin an escape, and for `;` as a separator.
-    pub fn parse(text: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ApiError> {
         if text.contains(';') {
             return Err(ApiError::bad("invalid semicolon separator in query"));
         }
@@ -24,34 +24,34 @@ impl Query {
     }
 
     /// The first value of `name`; empty when there is none.
-    pub fn get(&self, name: &str) -> &str {
+    pub(crate) fn get(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or("")
     }
 
     /// The first value of `name` unless it is missing or empty.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         Some(self.get(name)).filter(|value| !value.is_empty())
     }
 
     /// Every value of `name`.
-    pub fn all<'q>(&'q self, name: &str) -> impl Iterator<Item = &'q str> + use<'q> {
+    pub(crate) fn all<'q>(&'q self, name: &str) -> impl Iterator<Item = &'q str> + use<'q> {
         let found: Vec<_> = self.0.iter().filter(|(key, _)| key == name).collect();
         found.into_iter().map(|(_, value)| value.as_str())
     }
 
     /// Whether `name` occurs, with or without a value.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
     }
 
     /// Upstream's `BoolValue`: empty, `0`, `no`, `false` and `none` are false, all else is true.
-    pub fn bool(&self, name: &str) -> bool {
+    pub(crate) fn bool(&self, name: &str) -> bool {
         let value = self.get(name).trim().to_ascii_lowercase();
         !matches!(value.as_str(), "" | "0" | "no" | "false" | "none")
     }
 
     /// [`Self::bool`], or `default` when the name does not occur at all.
-    pub fn bool_or(&self, name: &str, default: bool) -> bool {
+    pub(crate) fn bool_or(&self, name: &str, default: bool) -> bool {
         if self.has(name) { self.bool(name) } else { default }
     }
 
@@ -59,14 +59,14 @@ impl Query {
     ///
     /// # Errors
     /// Upstream lets the text of its number parser through with status 500; so do we.
-    pub fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>, ApiError> {
         self.text(name)
             .map(|text| atoi(text).map_err(ApiError::internal))
             .transpose()
     }
 
     /// A whole number, 0 when missing or malformed (upstream's `Int64ValueOrZero`).
-    pub fn integer_or_zero(&self, name: &str) -> i64 {
+    pub(crate) fn integer_or_zero(&self, name: &str) -> i64 {
         self.get(name).parse().unwrap_or(0)
     }
 
@@ -74,7 +74,7 @@ impl Query {
     ///
     /// # Errors
     /// 400 naming `what` when it is missing, no number or out of range.
-    pub fn size(&self, name: &str, what: &str) -> Result<u32, ApiError> {
+    pub(crate) fn size(&self, name: &str, what: &str) -> Result<u32, ApiError> {
         let text = self.get(name);
         uint32(text).map_err(|reason| ApiError::bad(format!("invalid resize {what} {text:?}: {reason}")))
     }

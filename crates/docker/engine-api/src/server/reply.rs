@@ -13,10 +13,10 @@ use super::body::{Body, BodySender};
 use crate::error::ApiError;
 
 /// A future on the heap.
-pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a handler gives back.
-pub enum Reply {
+pub(crate) enum Reply {
     /// An answer in HTTP.
     Http(Response<Body>),
     /// The connection leaves HTTP: see [`Hijack`].
@@ -24,27 +24,27 @@ pub enum Reply {
 }
 
 /// A connection that leaves HTTP in the middle of an exchange.
-pub struct Hijack {
+pub(crate) struct Hijack {
     /// What is done with the naked stream and the bytes the client had already sent behind its
     /// request. It writes the head of the answer itself.
     pub run: Box<dyn FnOnce(UnixStream, Bytes) -> Boxed<()> + Send>,
 }
 
 /// JSON's media type.
-pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// An archive's media type.
-pub const TAR: HeaderValue = HeaderValue::from_static("application/x-tar");
+pub(crate) const TAR: HeaderValue = HeaderValue::from_static("application/x-tar");
 
 impl Reply {
     /// An answer without body.
-    pub fn empty(status: StatusCode) -> Self {
+    pub(crate) fn empty(status: StatusCode) -> Self {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = status;
         Self::Http(response)
     }
 
     /// 204.
-    pub fn no_content() -> Self {
+    pub(crate) fn no_content() -> Self {
         Self::empty(StatusCode::NO_CONTENT)
     }
 
@@ -52,26 +52,26 @@ impl Reply {
     ///
     /// # Errors
     /// 500 when the value cannot be JSON (a map with keys that are no strings).
-    pub fn json(value: &impl Serialize) -> Result<Self, ApiError> {
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, ApiError> {
         Self::json_with(StatusCode::OK, value)
     }
 
     /// [`Self::json`] with another status.
-    pub fn json_with(status: StatusCode, value: &impl Serialize) -> Result<Self, ApiError> {
+    pub(crate) fn json_with(status: StatusCode, value: &impl Serialize) -> Result<Self, ApiError> {
         let mut bytes = serde_json::to_vec(value).map_err(|cause| ApiError::internal(cause.to_string()))?;
         bytes.push(b'\n');
         Ok(Self::Http(with_type(status, JSON, bytes.into())))
     }
 
     /// 200 and a stream of the given media type; the headers go out at once.
-    pub fn stream(media_type: HeaderValue) -> (BodySender, Self) {
+    pub(crate) fn stream(media_type: HeaderValue) -> (BodySender, Self) {
         let (sender, body) = Body::stream();
         (sender, Self::Http(with_type(StatusCode::OK, media_type, body)))
     }
 }
 
 /// An answer with a media type.
-pub fn with_type(status: StatusCode, media_type: HeaderValue, body: Body) -> Response<Body> {
+pub(crate) fn with_type(status: StatusCode, media_type: HeaderValue, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, media_type);
@@ -80,7 +80,7 @@ pub fn with_type(status: StatusCode, media_type: HeaderValue, body: Body) -> Res
 
 /// An error in the protocol's form. 304 has no body, and to a client from before version 1.24 it is
 /// plain text, because such a client prints what it gets.
-pub fn failure(error: &ApiError, plain: bool) -> Response<Body> {
+pub(crate) fn failure(error: &ApiError, plain: bool) -> Response<Body> {
     if error.status == StatusCode::NOT_MODIFIED {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = error.status;

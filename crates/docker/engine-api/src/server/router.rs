@@ -7,10 +7,10 @@ use super::reply::{Boxed, Reply};
 use crate::error::ApiError;
 
 /// What answers a request.
-pub type Handler<S> = fn(Call<S>) -> Boxed<Result<Reply, ApiError>>;
+pub(crate) type Handler<S> = fn(Call<S>) -> Boxed<Result<Reply, ApiError>>;
 
 /// One row: a method, a pattern and who answers.
-pub struct Route<S: 'static> {
+pub(crate) struct Route<S: 'static> {
     /// The method; HEAD is a method of its own.
     pub method: Method,
     /// The path behind the version. `{}` stands for any text, slashes and nothing included.
@@ -32,7 +32,7 @@ macro_rules! route {
 pub(crate) use route;
 
 /// The row for a request, and what its `{}` stands for.
-pub fn find<'t, 'p, S>(
+pub(crate) fn find<'t, 'p, S>(
     table: &'t [Route<S>],
     method: &Method,
     path: &'p str,

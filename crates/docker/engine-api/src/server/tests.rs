@@ -46,9 +46,9 @@ async fn endless(_call: Call<()>) -> Handled {
 
 async fn torn(_call: Call<()>) -> Handled {
     let (sender, reply) = Reply::stream(JSON);
-    tokio::spawn(async move {
-        sender.send("begun").await;
-        sender.tear(std::io::Error::other("torn"));
+    tokio::task::spawn_blocking(move || {
+        sender.blocking_send("begun");
+        sender.blocking_tear(std::io::Error::other("torn"));
     });
     Ok(reply)
 }

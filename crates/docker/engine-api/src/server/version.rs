@@ -38,7 +38,7 @@ impl ApiVersion {
     ///
     /// # Errors
     /// 400 with upstream's sentence when it is older than [`OLDEST`] or newer than [`NEWEST`].
-    pub fn negotiate(named: Option<&str>) -> Result<Self, ApiError> {
+    pub(crate) fn negotiate(named: Option<&str>) -> Result<Self, ApiError> {
         let Some(text) = named else { return Ok(NEWEST) };
         if compare(text, OLDEST) == Ordering::Less {
             return Err(ApiError::bad(format!(
@@ -59,7 +59,7 @@ impl ApiVersion {
 }
 
 /// Splits `/v1.43/info` into the version and the rest; a path without version is its own rest.
-pub fn split(path: &str) -> (Option<&str>, &str) {
+pub(crate) fn split(path: &str) -> (Option<&str>, &str) {
     let versioned = path.strip_prefix("/v").and_then(|rest| {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         (end > 0 && rest[end..].starts_with('/')).then(|| rest.split_at(end))
@@ -87,7 +87,7 @@ fn number(text: &str, part: usize) -> u32 {
 }
 
 /// Whether `text` is older than anything upstream still formats errors as JSON for.
-pub fn is_ancient(text: &str) -> bool {
+pub(crate) fn is_ancient(text: &str) -> bool {
     compare(text, OLDEST) == Ordering::Less
 }
 

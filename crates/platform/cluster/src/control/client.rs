@@ -41,6 +41,10 @@ impl Conversation {
                 serde_json::from_str(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+            // A daemon that was killed before it had read the request.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
             Err(error) => Err(error),
         }
     }

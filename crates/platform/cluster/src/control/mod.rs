@@ -127,7 +127,8 @@ mod tests {
             assert_eq!(serde_json::to_string(&request).unwrap(), line);
             assert_eq!(serde_json::from_str::<Request>(line).unwrap(), request);
         }
-        let unknown = r#"{"request":"stop","keep_containers":true,"handover":false,"timeout_ms":1,"now":true}"#;
+        let unknown =
+            r#"{"request":"stop","keep_containers":true,"handover":false,"timeout_ms":1,"now":true}"#;
         assert!(serde_json::from_str::<Request>(unknown).is_err());
     }
 

@@ -34,7 +34,6 @@ struct Progress {
     state: State,
     ready: Option<Duration>,
     failure: Option<(u8, String)>,
-    warnings: Vec<String>,
 }
 
 /// What is told to every client.
@@ -66,7 +65,6 @@ impl Control {
             state: State::Starting,
             ready: None,
             failure: None,
-            warnings: Vec::new(),
         };
         let control = Arc::new(Self {
             config,
@@ -92,11 +90,6 @@ impl Control {
     pub(crate) fn stopping(&self) {
         self.progress
             .send_modify(|progress| progress.state = State::Stopping);
-    }
-
-    pub(crate) fn warn(&self, warning: String) {
-        self.progress
-            .send_modify(|progress| progress.warnings.push(warning));
     }
 
     /// Tells whoever waits that the node cannot start, and waits until they have heard.
@@ -216,7 +209,8 @@ impl Control {
             docker_host: format!("unix://{}", self.config.docker_socket.display()),
             data_dir: self.config.data_dir.clone(),
             run_dir: self.config.run_dir.clone(),
-            warnings: progress.warnings,
+            // No room has any yet; the field is part of the contract.
+            warnings: Vec::new(),
         }
     }
 }

@@ -114,7 +114,7 @@ fn keyed_option(isolation: &mut Isolation, option: &str, key: &str, value: &str)
         "apparmor" => isolation.apparmor = value.into(),
         "seccomp" => isolation.seccomp = seccomp(value)?,
         "no-new-privileges" => {
-            isolation.no_new_privileges = go_bool(value).ok_or_else(|| malformed(option))?
+            isolation.no_new_privileges = go_bool(value).ok_or_else(|| malformed(option))?;
         }
         "writable-cgroups" => match go_bool(value) {
             Some(false) => {}

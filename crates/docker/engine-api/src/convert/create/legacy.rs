@@ -141,10 +141,10 @@ fn volume_driver(request: &CreateRequest, version: ApiVersion) -> Option<String>
 }
 
 /// The endpoint of the network the mode names, made when there is none.
-fn main_endpoint<'r>(
-    request: &'r mut CreateRequest,
+fn main_endpoint(
+    request: &mut CreateRequest,
     version: ApiVersion,
-) -> Result<&'r mut EndpointSettings, ApiError> {
+) -> Result<&mut EndpointSettings, ApiError> {
     let mode = request.host.network_mode.clone();
     let all = &mut request.networking.endpoints_config;
     let name = match all.keys().next() {
