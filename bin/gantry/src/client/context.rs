@@ -43,18 +43,25 @@ impl Context {
         let named = |error: io::Error| Failure::with_code(1, format!("{}: {error}", path.display()));
         let root = fs::canonicalize(path).map_err(named)?;
         if !root.is_dir() {
-            return Err(Failure::with_code(1, format!("{}: the context must be a directory", path.display())));
+            return Err(Failure::with_code(
+                1,
+                format!("{}: the context must be a directory", path.display()),
+            ));
         }
         let dockerfile = dockerfile.map_or_else(|| root.join("Dockerfile"), ToOwned::to_owned);
         let missing = |error: io::Error| {
             let shown = dockerfile.display();
-            Failure::with_code(1, format!("unable to prepare context: the Dockerfile {shown}: {error}"))
+            Failure::with_code(
+                1,
+                format!("unable to prepare context: the Dockerfile {shown}: {error}"),
+            )
         };
         let found = fs::canonicalize(&dockerfile).map_err(missing)?;
         let text = ignore_file(&root)?;
         let mut context = Self {
             prunes: !text.lines().any(|line| line.trim_start().starts_with('!')),
-            ignore: Ignore::parse(&text).map_err(|error| Failure::with_code(1, format!("{IGNORE}: {error}")))?,
+            ignore: Ignore::parse(&text)
+                .map_err(|error| Failure::with_code(1, format!("{IGNORE}: {error}")))?,
             dockerfile: FOREIGN.to_owned(),
             extra: Vec::new(),
             root,
@@ -111,7 +118,9 @@ impl Context {
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<io::Result<Vec<_>>>()?;
         names.sort();
-        names.iter().try_for_each(|name| self.entry(archive, &below.join(name)))
+        names
+            .iter()
+            .try_for_each(|name| self.entry(archive, &below.join(name)))
     }
 
     fn entry<W: Write>(&self, archive: &mut tar::Builder<W>, path: &Path) -> io::Result<()> {
@@ -169,7 +178,10 @@ impl io::Read for Exactly {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.0.read(buffer)?;
         if read == 0 && !buffer.is_empty() && self.0.limit() > 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter while it was read"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it became shorter while it was read",
+            ));
         }
         Ok(read)
     }
@@ -251,7 +263,10 @@ mod tests {
         let entries = archive.entries().unwrap().map(|entry| {
             let mut entry = entry.unwrap();
             let name = entry.path().unwrap().to_string_lossy().into_owned();
-            assert_eq!((entry.header().uid().unwrap(), entry.header().gid().unwrap()), (0, 0));
+            assert_eq!(
+                (entry.header().uid().unwrap(), entry.header().gid().unwrap()),
+                (0, 0)
+            );
             (name, io::read_to_string(&mut entry).unwrap())
         });
         entries.collect()
@@ -273,7 +288,10 @@ mod tests {
         let directory = directory(&files);
         std::os::unix::fs::symlink("kept", directory.path().join("link")).unwrap();
         let context = Context::open(directory.path(), None).unwrap();
-        assert_eq!(names(&context), [".dockerignore", "Dockerfile", "kept", "left/back"]);
+        assert_eq!(
+            names(&context),
+            [".dockerignore", "Dockerfile", "kept", "left/back"]
+        );
         fs::write(directory.path().join(".dockerignore"), "left\n").unwrap();
         let context = Context::open(directory.path(), None).unwrap();
         assert_eq!(names(&context), [".dockerignore", "Dockerfile", "kept", "link"]);
@@ -287,7 +305,10 @@ mod tests {
         assert_eq!(context.dockerfile(), FOREIGN);
         let sent = sent(&context);
         assert!(sent.contains(&(FOREIGN.into(), "FROM x".into())), "{sent:?}");
-        assert!(sent.contains(&(IGNORE.into(), format!("\n{FOREIGN}\n"))), "{sent:?}");
+        assert!(
+            sent.contains(&(IGNORE.into(), format!("\n{FOREIGN}\n"))),
+            "{sent:?}"
+        );
         let context = Context::open(inside.path(), Some(&inside.path().join("sub/D"))).unwrap();
         assert_eq!(context.dockerfile(), "sub/D");
     }

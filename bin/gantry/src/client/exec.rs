@@ -37,7 +37,12 @@ pub(crate) struct Options {
     /// The container's name or id.
     name: String,
     /// The program and its arguments.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "CMD"
+    )]
     command: Vec<String>,
 }
 
@@ -85,7 +90,10 @@ async fn create(daemon: &Daemon, options: &Options) -> Result<String, Failure> {
 }
 
 async fn exit_code(daemon: &Daemon, id: &str) -> Result<i64, Failure> {
-    let state = daemon.get(Target::new(&["exec", id, "json"])).await.map_err(refused)?;
+    let state = daemon
+        .get(Target::new(&["exec", id, "json"]))
+        .await
+        .map_err(refused)?;
     let code = state["ExitCode"].as_i64();
     code.ok_or_else(|| Failure::with_code(super::REFUSED, "the program has no exit code"))
 }

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::node;
 
 #[derive(Debug, Args)]
+#[group(id = "container-logs")]
 pub(crate) struct Options {
     #[command(flatten)]
     node: node::Logs,
@@ -40,7 +41,9 @@ pub(crate) fn run(options: Options) -> Outcome {
 
 /// A terminal's log has no frames.
 async fn is_terminal(daemon: &Daemon, container: &str) -> Result<bool, Error> {
-    let inspected = daemon.get(Target::new(&["containers", container, "json"])).await?;
+    let inspected = daemon
+        .get(Target::new(&["containers", container, "json"]))
+        .await?;
     Ok(inspected["Config"]["Tty"].as_bool().unwrap_or(false))
 }
 
@@ -49,7 +52,10 @@ fn target(container: &str, follow: bool, tail: Option<u64>) -> Target {
         .with("stdout", "1")
         .with("stderr", "1")
         .with("follow", if follow { "1" } else { "0" })
-        .with("tail", tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()))
+        .with(
+            "tail",
+            tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+        )
 }
 
 async fn copy(daemon: &Daemon, target: Target, tty: bool) -> Result<(), Error> {

@@ -59,7 +59,11 @@ fn exit_with(code: i64) -> Outcome {
 fn refusal(error: &http::Error) -> Failure {
     let message = error.to_string();
     let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
-    let code = if says(&["executable file not found", "no such file or directory", "system cannot find"]) {
+    let code = if says(&[
+        "executable file not found",
+        "no such file or directory",
+        "system cannot find",
+    ]) {
         NO_PROGRAM
     } else if says(&["permission denied", "is a directory"]) {
         NOT_EXECUTABLE
@@ -85,7 +89,10 @@ mod tests {
             message: message.to_owned(),
         };
         for (message, code) in [
-            ("exec: \"x\": executable file not found in $PATH: unknown", NO_PROGRAM),
+            (
+                "exec: \"x\": executable file not found in $PATH: unknown",
+                NO_PROGRAM,
+            ),
             ("exec: \"/etc\": is a directory: unknown", NOT_EXECUTABLE),
             ("exec: \"/f\": permission denied", NOT_EXECUTABLE),
             ("Conflict. The container name is in use", REFUSED),

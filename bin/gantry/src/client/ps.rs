@@ -63,7 +63,16 @@ pub(crate) fn run(options: Options) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let now = sys::clock::realtime().as_secs();
-    let head = ["CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"].map(ToOwned::to_owned);
+    let head = [
+        "CONTAINER ID",
+        "IMAGE",
+        "COMMAND",
+        "CREATED",
+        "STATUS",
+        "PORTS",
+        "NAMES",
+    ]
+    .map(ToOwned::to_owned);
     let rows: Vec<_> = std::iter::once(head)
         .chain(listed.iter().map(|container| container.row(now)))
         .collect();
@@ -91,7 +100,9 @@ impl Container {
     /// Its own: the others are links' (`/other/alias`).
     fn name(&self) -> String {
         let own = self.names.iter().map(|name| name.trim_start_matches('/'));
-        own.filter(|name| !name.contains('/')).collect::<Vec<_>>().join(",")
+        own.filter(|name| !name.contains('/'))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 }
 

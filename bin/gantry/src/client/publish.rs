@@ -62,7 +62,9 @@ fn host_ports(outside: &str, inside: &RangeInclusive<u16>, option: &str) -> Resu
     }
     let outer = range(outside, "hostPort")?;
     match (outer.len(), inside.len()) {
-        (outer_ports, inner_ports) if outer_ports == inner_ports => Ok(outer.map(|port| port.to_string()).collect()),
+        (outer_ports, inner_ports) if outer_ports == inner_ports => {
+            Ok(outer.map(|port| port.to_string()).collect())
+        }
         (_, 1) => Ok(vec![outside.to_owned()]),
         _ => Err(Invalid(format!(
             "invalid ranges specified for container and host Ports: {option}"
@@ -71,7 +73,10 @@ fn host_ports(outside: &str, inside: &RangeInclusive<u16>, option: &str) -> Resu
 }
 
 fn address(text: &str) -> Result<String, Invalid> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
     if bare.is_empty() || bare.parse::<IpAddr>().is_ok() {
         return Ok(bare.to_owned());
     }
@@ -83,7 +88,11 @@ fn range(text: &str, what: &str) -> Result<RangeInclusive<u16>, Invalid> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let port = |text: &str| text.parse::<u16>().map_err(|_| invalid());
     let range = port(first)?..=port(last)?;
-    if range.is_empty() { Err(invalid()) } else { Ok(range) }
+    if range.is_empty() {
+        Err(invalid())
+    } else {
+        Ok(range)
+    }
 }
 
 #[cfg(test)]

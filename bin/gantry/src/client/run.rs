@@ -154,10 +154,12 @@ async fn pass_signals(daemon: &Daemon, id: &str) -> io::Error {
     }
     loop {
         let name = std::future::poll_fn(|context| {
-            let mut ready = streams.iter_mut().filter_map(|(name, stream)| {
-                stream.poll_recv(context).is_ready().then_some(*name)
-            });
-            ready.next().map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+            let mut ready = streams
+                .iter_mut()
+                .filter_map(|(name, stream)| stream.poll_recv(context).is_ready().then_some(*name));
+            ready
+                .next()
+                .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
         })
         .await;
         // A program that has ended needs none: its end is on the way to us.

@@ -43,7 +43,11 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Until the output ends or the user leaves.
     pub(super) async fn attend(&self, stream: TokioIo<Upgraded>) -> Result<Ended, Error> {
-        let _raw = if self.tty && self.input { Raw::enter() } else { None };
+        let _raw = if self.tty && self.input {
+            Raw::enter()
+        } else {
+            None
+        };
         let (reader, writer) = tokio::io::split(stream);
         // Each of them is polled on where it was; when one ends the session is over.
         tokio::select! {
@@ -126,7 +130,10 @@ fn read_input() -> io::Result<mpsc::Receiver<Bytes>> {
     let read = move || {
         let mut buffer = [0; 16 << 10];
         while let Ok(length @ 1..) = io::stdin().read(&mut buffer) {
-            if sender.blocking_send(Bytes::copy_from_slice(&buffer[..length])).is_err() {
+            if sender
+                .blocking_send(Bytes::copy_from_slice(&buffer[..length]))
+                .is_err()
+            {
                 return;
             }
         }

@@ -87,7 +87,10 @@ impl Settings {
         });
         let optional = [
             ("Cmd", (!self.arguments.is_empty()).then(|| json!(self.arguments))),
-            ("Entrypoint", self.entrypoint.as_ref().map(|program| json!([program]))),
+            (
+                "Entrypoint",
+                self.entrypoint.as_ref().map(|program| json!([program])),
+            ),
             ("WorkingDir", self.workdir.as_ref().map(|dir| json!(dir))),
             ("User", self.user.as_ref().map(|user| json!(user))),
         ];
@@ -101,11 +104,13 @@ impl Settings {
 
     fn restart_policy(&self) -> Result<Value, Invalid> {
         let (name, retries) = self.restart.split_once(':').unwrap_or((&self.restart, "0"));
-        let retries: i64 = retries
-            .parse()
-            .map_err(|_| Invalid("invalid restart policy format: maximum retry count must be an integer".into()))?;
+        let retries: i64 = retries.parse().map_err(|_| {
+            Invalid("invalid restart policy format: maximum retry count must be an integer".into())
+        })?;
         if self.rm && name != "no" {
-            return Err(Invalid("conflicting options: cannot specify both --restart and --rm".into()));
+            return Err(Invalid(
+                "conflicting options: cannot specify both --restart and --rm".into(),
+            ));
         }
         Ok(json!({"Name": name, "MaximumRetryCount": retries}))
     }
@@ -131,7 +136,11 @@ pub(super) fn environment(given: &[String]) -> Vec<String> {
 
 /// `512m`, `1.5GiB`, `4096`: powers of 1024, in bytes.
 fn bytes(text: &str) -> Result<i64, Invalid> {
-    let invalid = || Invalid(format!("invalid argument \"{text}\" for \"-m, --memory\" flag: invalid size: '{text}'"));
+    let invalid = || {
+        Invalid(format!(
+            "invalid argument \"{text}\" for \"-m, --memory\" flag: invalid size: '{text}'"
+        ))
+    };
     let lower = text.to_ascii_lowercase();
     let number = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = lower[number.len()..].trim();
@@ -139,7 +148,11 @@ fn bytes(text: &str) -> Result<i64, Invalid> {
         "" | "b" => 0,
         _ => {
             let letter = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(unit);
-            ["k", "m", "g", "t", "p"].iter().position(|known| *known == letter).ok_or_else(invalid)? + 1
+            ["k", "m", "g", "t", "p"]
+                .iter()
+                .position(|known| *known == letter)
+                .ok_or_else(invalid)?
+                + 1
         }
     };
     let number: f64 = number.parse().map_err(|_| invalid())?;
@@ -147,7 +160,10 @@ fn bytes(text: &str) -> Result<i64, Invalid> {
     if !(0.0..9e18).contains(&bytes) {
         return Err(invalid());
     }
-    #[expect(clippy::cast_possible_truncation, reason = "it is within the range, and a part of a byte is none")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it is within the range, and a part of a byte is none"
+    )]
     Ok(bytes as i64)
 }
 
@@ -169,7 +185,9 @@ mod tests {
 
     #[test]
     fn options_become_what_the_api_takes() {
-        let body = body("-it --rm -e A=1 -p 127.0.0.1:8080:80 -v /data -v v:/v:ro -m 1.5k -u 1:2 image sh -c -x").unwrap();
+        let body =
+            body("-it --rm -e A=1 -p 127.0.0.1:8080:80 -v /data -v v:/v:ro -m 1.5k -u 1:2 image sh -c -x")
+                .unwrap();
         assert_eq!(body["Cmd"], json!(["sh", "-c", "-x"]));
         assert_eq!(body["Env"], json!(["A=1"]));
         assert_eq!(body["Volumes"], json!({"/data": {}}));
@@ -184,8 +202,18 @@ mod tests {
 
     #[test]
     fn what_contradicts_itself_is_said_before_anything_is_made() {
-        assert!(body("--rm --restart always image").unwrap_err().0.contains("--restart and --rm"));
-        assert!(body("--restart on-failure:x image").unwrap_err().0.contains("integer"));
+        assert!(
+            body("--rm --restart always image")
+                .unwrap_err()
+                .0
+                .contains("--restart and --rm")
+        );
+        assert!(
+            body("--restart on-failure:x image")
+                .unwrap_err()
+                .0
+                .contains("integer")
+        );
         assert!(body("-m 5q image").unwrap_err().0.contains("5q"));
         assert!(body("-m -5 image").is_err());
         let policy = body("--restart on-failure:3 image").unwrap()["HostConfig"]["RestartPolicy"].clone();
@@ -194,7 +222,14 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        for (text, size) in [("0", 0), ("10", 10), ("2b", 2), ("1K", 1024), ("1mb", 1 << 20), ("1 GiB", 1 << 30)] {
+        for (text, size) in [
+            ("0", 0),
+            ("10", 10),
+            ("2b", 2),
+            ("1K", 1024),
+            ("1mb", 1 << 20),
+            ("1 GiB", 1 << 30),
+        ] {
             assert_eq!(bytes(text), Ok(size), "{text}");
         }
         for text in ["", "m", "1x", "1e99g", "-1", "nan", "inf"] {

@@ -4,10 +4,19 @@ use std::io::{self, Write};
 
 /// Prints them as the docker client does: nothing follows the last column.
 pub(super) fn print<const N: usize>(out: &mut dyn Write, rows: &[[String; N]]) -> io::Result<()> {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; N] = std::array::from_fn(|column| if column + 1 == N { 0 } else { width(column) + 3 });
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: [usize; N] =
+        std::array::from_fn(|column| if column + 1 == N { 0 } else { width(column) + 3 });
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         writeln!(out, "{}", cells.collect::<String>())?;
     }
     Ok(())

@@ -32,7 +32,8 @@ pub(super) fn parse(options: &[String]) -> Result<Volumes, Invalid> {
 }
 
 fn absolute(source: &str) -> Result<String, Invalid> {
-    let absolute = std::path::absolute(Path::new(source)).map_err(|error| Invalid(format!("{source}: {error}")))?;
+    let absolute =
+        std::path::absolute(Path::new(source)).map_err(|error| Invalid(format!("{source}: {error}")))?;
     Ok(absolute.to_string_lossy().into_owned())
 }
 
@@ -45,6 +46,13 @@ mod tests {
         let volumes = parse(&["/a".into(), "name:/b:ro".into(), "/c:/d".into(), "./e:/f".into()]).unwrap();
         let here = std::env::current_dir().unwrap();
         assert_eq!(volumes.anonymous, ["/a"]);
-        assert_eq!(volumes.binds, ["name:/b:ro".to_owned(), "/c:/d".into(), format!("{}/e:/f", here.display())]);
+        assert_eq!(
+            volumes.binds,
+            [
+                "name:/b:ro".to_owned(),
+                "/c:/d".into(),
+                format!("{}/e:/f", here.display())
+            ]
+        );
     }
 }

@@ -45,7 +45,11 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     node.end()?;
     say("down leaves no process, mount, link, group or file")?;
-    writeln!(io::stdout(), "    all of it: {:.1} s", (boottime() - begun).as_secs_f64())?;
+    writeln!(
+        io::stdout(),
+        "    all of it: {:.1} s",
+        (boottime() - begun).as_secs_f64()
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

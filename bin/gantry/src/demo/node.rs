@@ -130,7 +130,9 @@ impl Node {
             places.push(hierarchy?.path().join(&self.name));
         }
         let left = places.iter().filter(|place| place.exists());
-        Ok(left.map(|place| format!("the group {}", place.display())).collect())
+        Ok(left
+            .map(|place| format!("the group {}", place.display()))
+            .collect())
     }
 }
 

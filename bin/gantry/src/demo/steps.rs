@@ -16,16 +16,8 @@ use crate::client::http::{Daemon, Target};
 use crate::failure::Failure;
 
 /// In this order; each relies on the ones before.
-pub(super) const STEPS: &[fn(&Node, &Options) -> Result<(), Failure>] = &[
-    start,
-    build,
-    build_again,
-    run_one,
-    run_many,
-    stay,
-    exec,
-    survive,
-];
+pub(super) const STEPS: &[fn(&Node, &Options) -> Result<(), Failure>] =
+    &[start, build, build_again, run_one, run_many, stay, exec, survive];
 
 const IMAGE: &str = "gantry-demo";
 /// The container that runs on.
@@ -60,7 +52,10 @@ fn build(node: &Node, _: &Options) -> Result<(), Failure> {
     fs::write(context.join("Dockerfile"), DOCKERFILE)?;
     let (output, taken) = timed(|| build_output(node))?;
     expect(&output, "Successfully tagged gantry-demo:latest", "the build")?;
-    say(&format!("an image FROM scratch, built in {}", milliseconds(taken)))?;
+    say(&format!(
+        "an image FROM scratch, built in {}",
+        milliseconds(taken)
+    ))?;
     Ok(())
 }
 
@@ -74,7 +69,9 @@ fn build_again(node: &Node, _: &Options) -> Result<(), Failure> {
     let steps = DOCKERFILE.lines().count() - 1;
     let cached = output.matches("Using cache").count();
     if cached != steps {
-        return Err(failed(format!("{cached} of {steps} steps came from the cache: {output}")));
+        return Err(failed(format!(
+            "{cached} of {steps} steps came from the cache: {output}"
+        )));
     }
     say(&format!(
         "built again, all {steps} steps from the cache, in {}",
@@ -85,7 +82,11 @@ fn build_again(node: &Node, _: &Options) -> Result<(), Failure> {
 
 fn run_one(node: &Node, _: &Options) -> Result<(), Failure> {
     let (output, taken) = timed(|| node.gantry(&["run", "--rm", IMAGE, "version"]))?;
-    expect(&output, &format!("gantry {}\n", crate::version::VERSION), "the container")?;
+    expect(
+        &output,
+        &format!("gantry {}\n", crate::version::VERSION),
+        "the container",
+    )?;
     if !node.gantry(&["ps", "--all", "--quiet"])?.is_empty() {
         return Err(failed("`run --rm` has left its container"));
     }
@@ -126,7 +127,10 @@ async fn one_of_many(api: &Daemon) -> Result<i64, Failure> {
     let id = created["Id"].as_str().unwrap_or_default();
     api.post(Target::new(&["containers", id, "start"])).await?;
     let ended = api.post(Target::new(&["containers", id, "wait"])).await?;
-    drop(api.stream(Method::DELETE, Target::new(&["containers", id])).await?);
+    drop(
+        api.stream(Method::DELETE, Target::new(&["containers", id]))
+            .await?,
+    );
     ended["StatusCode"]
         .as_i64()
         .ok_or_else(|| failed(format!("the answer to a wait is {ended}")))
@@ -144,7 +148,10 @@ fn stay(node: &Node, _: &Options) -> Result<(), Failure> {
 }
 
 fn first_line(node: &Node) -> Result<String, Failure> {
-    let mut logs = node.command(&["logs", "--follow", RESIDENT]).stdout(Stdio::piped()).spawn()?;
+    let mut logs = node
+        .command(&["logs", "--follow", RESIDENT])
+        .stdout(Stdio::piped())
+        .spawn()?;
     let mut line = String::new();
     let read = logs.stdout.take().map_or(Ok(0), |out| {
         if sys::poll::readable_within(&out, PATIENCE)? {
@@ -176,7 +183,9 @@ fn survive(node: &Node, _: &Options) -> Result<(), Failure> {
     })?;
     let after = process(node)?;
     if before != after || daemon == self::daemon(node)? {
-        return Err(failed(format!("the container's process was {before}, and is {after}")));
+        return Err(failed(format!(
+            "the container's process was {before}, and is {after}"
+        )));
     }
     let output = node.gantry(&["exec", RESIDENT, "/gantry", "version"])?;
     expect(&output, crate::version::VERSION, "`exec` after the kill")?;
