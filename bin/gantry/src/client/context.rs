@@ -107,6 +107,9 @@ impl Context {
         for (name, content) in &self.extra {
             let mut header = tar::Header::new_gnu();
             header.set_mode(0o600);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(0);
             header.set_size(content.len() as u64);
             archive.append_data(&mut header, name, &content[..])?;
         }

@@ -54,7 +54,8 @@ pub(crate) fn run(options: Options) -> Outcome {
 async fn perform(options: Options) -> Outcome {
     let daemon = options.socket.clone().daemon()?;
     let id = create(&daemon, &options).await?;
-    let start = json!({"Detach": false, "Tty": options.tty});
+    let size = terminal::console_size(options.tty);
+    let start = json!({"Detach": false, "Tty": options.tty, "ConsoleSize": size});
     let target = Target::new(&["exec", &id, "start"]);
     let stream = daemon.upgrade(target, Some(&start)).await;
     let stream = stream.map_err(|error| refusal(&error))?;
@@ -83,10 +84,11 @@ async fn create(daemon: &Daemon, options: &Options) -> Result<String, Failure> {
         "WorkingDir": options.workdir.as_deref().unwrap_or_default(),
         "User": options.user.as_deref().unwrap_or_default(),
         "Cmd": options.command,
+        "ConsoleSize": terminal::console_size(options.tty),
     });
     let target = Target::new(&["containers", &options.name, "exec"]);
     // As the docker client: before there is a program, a refusal is an ordinary failure.
-    text(&daemon.post_json(target, &body).await?, "Id").map_err(refused)
+    Ok(text(&daemon.post_json(target, &body).await?, "Id")?)
 }
 
 async fn exit_code(daemon: &Daemon, id: &str) -> Result<i64, Failure> {

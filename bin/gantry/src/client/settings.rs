@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{publish, volume};
+use super::{publish, terminal, volume};
 
 /// An option whose value cannot be used, in the docker client's words.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +78,7 @@ impl Settings {
             "Volumes": empty_objects(&volumes.anonymous),
             "HostConfig": {
                 "AutoRemove": self.rm,
+                "ConsoleSize": terminal::console_size(self.tty && !detach),
                 "Binds": volumes.binds,
                 "NetworkMode": self.network,
                 "PortBindings": ports,
@@ -215,7 +216,7 @@ mod tests {
                 .contains("integer")
         );
         assert!(body("-m 5q image").unwrap_err().0.contains("5q"));
-        assert!(body("-m -5 image").is_err());
+        assert!(body("-m=-5 image").is_err());
         let policy = body("--restart on-failure:3 image").unwrap()["HostConfig"]["RestartPolicy"].clone();
         assert_eq!(policy, json!({"Name": "on-failure", "MaximumRetryCount": 3}));
     }
