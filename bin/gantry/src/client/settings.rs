@@ -202,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_image_is_the_programs() {
+        let body = body("image --rm -it").unwrap();
+        assert_eq!(
+            (&body["Cmd"], &body["Tty"]),
+            (&json!(["--rm", "-it"]), &json!(false))
+        );
+    }
+
+    #[test]
     fn what_contradicts_itself_is_said_before_anything_is_made() {
         assert!(
             body("--rm --restart always image")

@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::daemon::{Daemon, Kind, all};
 
 fn node() -> Daemon {
@@ -75,7 +76,8 @@ fn refusals_have_the_docker_clients_exit_codes() {
         ),
         (&["run", "-p", "x", "busybox", "true"], 125, "containerPort"),
         (&["run", "-it", "--rm", "busybox", "true"], 1, "not a TTY"),
-        (&["exec", "taken", "/no/such"], 127, "no such file"),
+        (&["exec", "nobody", "true"], 1, "No such container: nobody"),
+        (&["run", "nowhere.invalid/image", "true"], 125, "nowhere.invalid"),
         (&["logs", "nobody"], 1, "No such container: nobody"),
         (&["build", "/nowhere"], 1, "/nowhere"),
     ] {
@@ -84,8 +86,13 @@ fn refusals_have_the_docker_clients_exit_codes() {
             found == code && err.contains(says),
             "{words:?}: {found} {out}{err}"
         );
-        assert!(err.starts_with("gantry: "), "{words:?}: {err}");
+        let last = err.lines().last().unwrap();
+        assert!(last.starts_with("gantry: "), "{words:?}: {err}");
     }
+    let no_program = ["exec", "taken", "/no/such"];
+    let (code, out, err) = gantry(&daemon, &no_program);
+    assert_eq!(code, 127);
+    assert_eq!((code, out, err), output(&mut daemon.docker(&no_program)));
     assert_eq!(
         daemon.ok(&["ps", "-aq"]).lines().count(),
         1,
@@ -98,12 +105,9 @@ fn refusals_have_the_docker_clients_exit_codes() {
 fn input_reaches_the_program_to_its_end() {
     let daemon = node();
     let input = "line\n".repeat(100_000);
-    {
-        let client = daemon.gantry(&["run", "-i", "--rm", "busybox", "cat"]);
-        let output = with_input(client, &input);
-        assert!(output.status.success(), "{}", all(&output).len());
-        assert_eq!(output.stdout.len(), input.len());
-    }
+    let output = with_input(daemon.gantry(&["run", "-i", "--rm", "busybox", "cat"]), &input);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout == input.as_bytes(), "{} bytes", output.stdout.len());
     daemon.ok(&["run", "-d", "--name", "stays", "busybox", "sleep", "1000"]);
     let exec = daemon.gantry(&[
         "exec",
@@ -221,6 +225,13 @@ fn build_sends_what_is_not_ignored_and_says_how_it_went() {
     assert!(err.contains("returned a non-zero code: 1"), "{err}");
 }
 
+/// A command as a shell reads it.
+fn quoted(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let quoted = words.map(|word| format!("'{}'", word.to_str().unwrap()));
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn a_terminal_is_the_programs_and_comes_back_as_it_was() {
     let daemon = node();
@@ -234,13 +245,9 @@ fn a_terminal_is_the_programs_and_comes_back_as_it_was() {
         "-c",
         "test -t 0 && test -t 1 && stty size && exit 3",
     ]);
-    let words: Vec<String> = std::iter::once(line.get_program())
-        .chain(line.get_args())
-        .map(|word| format!("'{}'", word.to_str().unwrap()))
-        .collect();
     let session = format!(
         "stty rows 33 cols 99; stty -g; {}; echo code $?; stty -g",
-        words.join(" ")
+        quoted(&line)
     );
     let output = Command::new("script")
         .args(["-qec", &session, "/dev/null"])
@@ -251,6 +258,51 @@ fn a_terminal_is_the_programs_and_comes_back_as_it_was() {
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.contains(&"33 99") && lines.contains(&"code 3"), "{text}");
     assert_eq!(lines.first(), lines.last(), "{text}");
+}
+
+/// Reads until `sign` is there.
+fn read_until(out: &mut impl Read, sign: &str) {
+    let mut read = Vec::new();
+    while !String::from_utf8_lossy(&read).contains(sign) {
+        let mut byte = [0];
+        assert_eq!(
+            out.read(&mut byte).unwrap(),
+            1,
+            "{}",
+            String::from_utf8_lossy(&read)
+        );
+        read.push(byte[0]);
+    }
+}
+
+#[test]
+fn without_a_terminal_signals_are_the_programs() {
+    let daemon = node();
+    let script = "trap 'exit 4' TERM; echo up; while :; do sleep 0.01; done";
+    let mut client = daemon.gantry(&["run", "--rm", "busybox", "sh", "-c", script]);
+    let mut client = client.stdout(Stdio::piped()).spawn().unwrap();
+    read_until(client.stdout.as_mut().unwrap(), "up");
+    let pid = Pid::from_raw(client.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(client.wait().unwrap().code(), Some(4));
+}
+
+#[test]
+fn the_detach_keys_leave_the_program_running() {
+    let daemon = node();
+    let line = quoted(&daemon.gantry(&["run", "-it", "--name", "left", "busybox", "sh"]));
+    let mut session = Command::new("script");
+    session
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut session = session.spawn().unwrap();
+    let mut input = session.stdin.take().unwrap();
+    read_until(session.stdout.as_mut().unwrap(), "# ");
+    input.write_all(b"\x10\x11").unwrap();
+    assert_eq!(session.wait().unwrap().code(), Some(0));
+    assert_eq!(daemon.ok(&["ps", "--format", "{{.Names}}"]), "left\n");
+    daemon.ok(&["rm", "-f", "left"]);
 }
 
 #[test]
