@@ -62,9 +62,12 @@ async fn create(daemon: &Daemon, settings: &Settings, body: &Value) -> Result<St
     };
     let created = match daemon.post_json(target(), body).await {
         Err(error) if error.is_not_found() && error.to_string().contains("No such image") => {
-            let unable = format!("Unable to find image '{}' locally", pull::tagged(&settings.image));
+            let unable = format!(
+                "Unable to find image '{}' locally",
+                pull::tagged(settings.image())
+            );
             writeln!(io::stderr(), "{unable}")?;
-            pull::pull(daemon, &settings.image).await.map_err(refused)?;
+            pull::pull(daemon, settings.image()).await.map_err(refused)?;
             daemon.post_json(target(), body).await
         }
         other => other,

@@ -52,21 +52,25 @@ pub(super) struct Settings {
     /// When it ends: no, always, unless-stopped, on-failure[:RETRIES].
     #[arg(long, default_value = "no", value_name = "POLICY")]
     restart: String,
-    /// The image, pulled if it is not there.
-    pub(super) image: String,
-    /// The program's arguments, instead of the image's command.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    arguments: Vec<String>,
+    /// The image, pulled if it is not there, and the program's arguments, instead of the image's command.
+    // One list: whatever follows the image is the program's, also where it looks like an option of ours.
+    #[arg(required = true, trailing_var_arg = true, value_names = ["IMAGE", "ARGS"])]
+    words: Vec<String>,
 }
 
 impl Settings {
+    pub(super) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
     /// # Errors
     /// [`Invalid`].
     pub(super) fn body(&self, detach: bool) -> Result<Value, Invalid> {
         let ports = publish::parse(&self.publish)?;
         let volumes = volume::parse(&self.volume)?;
+        let arguments = self.words.get(1..).unwrap_or_default();
         let mut body = json!({
-            "Image": self.image,
+            "Image": self.image(),
             "Env": environment(&self.env),
             "Tty": self.tty,
             "OpenStdin": self.interactive,
@@ -87,7 +91,7 @@ impl Settings {
             },
         });
         let optional = [
-            ("Cmd", (!self.arguments.is_empty()).then(|| json!(self.arguments))),
+            ("Cmd", (!arguments.is_empty()).then(|| json!(arguments))),
             (
                 "Entrypoint",
                 self.entrypoint.as_ref().map(|program| json!([program])),

@@ -15,9 +15,11 @@ use crate::client::block_on;
 use crate::client::http::{Daemon, Target};
 use crate::failure::Failure;
 
+/// One thing that is shown.
+pub(super) type Step = fn(&Node, &Options) -> Result<(), Failure>;
+
 /// In this order; each relies on the ones before.
-pub(super) const STEPS: &[fn(&Node, &Options) -> Result<(), Failure>] =
-    &[start, build, build_again, run_one, run_many, stay, exec, survive];
+pub(super) const STEPS: &[Step] = &[start, build, build_again, run_one, run_many, stay, exec, survive];
 
 const IMAGE: &str = "gantry-demo";
 /// The container that runs on.

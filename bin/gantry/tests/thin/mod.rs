@@ -117,12 +117,14 @@ fn input_reaches_the_program_to_its_end() {
         "stays",
         "sh",
         "-c",
-        "cat; echo $A; exit 9",
+        "cat; echo $A$1; exit 9",
+        "-",
+        "-i",
     ]);
     let output = with_input(exec, "typed\n");
     assert_eq!(
         (output.status.code(), all(&output).as_str()),
-        (Some(9), "typed\n1\n")
+        (Some(9), "typed\n1-i\n")
     );
     daemon.ok(&["rm", "-f", "stays"]);
 }
