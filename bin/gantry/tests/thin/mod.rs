@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -319,16 +320,25 @@ fn without_a_node_it_says_what_to_do() {
     }
 }
 
+/// The demo with a place of its own for temporary files, which must be empty afterwards.
+fn demo(daemon: &Daemon, words: &[&str]) -> (Command, PathBuf) {
+    let temporary = daemon.directory.join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = daemon.gantry(&["demo"]);
+    command.args(words).env("TMPDIR", &temporary);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    (command, temporary)
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).unwrap().next().is_none()
+}
+
 #[test]
 fn the_demo_holds_and_leaves_nothing() {
     let daemon = Daemon::prepare(Kind::Gantry);
-    let temporary = daemon.directory.join("tmp");
-    fs::create_dir(&temporary).unwrap();
-    let demo = daemon
-        .gantry(&["demo", "--containers", "2"])
-        .env("TMPDIR", &temporary)
-        .output()
-        .unwrap();
+    let (mut demo, temporary) = demo(&daemon, &["--containers", "2"]);
+    let demo = demo.output().unwrap();
     let text = all(&demo);
     assert!(demo.status.success(), "{text}");
     assert_eq!(
@@ -336,5 +346,21 @@ fn the_demo_holds_and_leaves_nothing() {
         9,
         "{text}"
     );
-    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    assert!(is_empty(&temporary));
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing_either() {
+    let daemon = Daemon::prepare(Kind::Gantry);
+    let (mut demo, temporary) = demo(&daemon, &[]);
+    let mut demo = demo.spawn().unwrap();
+    read_until(demo.stdout.as_mut().unwrap(), "built in");
+    let pid = Pid::from_raw(demo.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let demo = demo.wait_with_output().unwrap();
+    assert_eq!(
+        (demo.status.code(), String::from_utf8_lossy(&demo.stderr).as_ref()),
+        (Some(1), "gantry: interrupted\n")
+    );
+    assert!(is_empty(&temporary));
 }
