@@ -49,7 +49,7 @@ pub(super) struct Settings {
     /// How much memory it may have, such as 512m.
     #[arg(short, long, value_name = "BYTES")]
     memory: Option<String>,
-    /// When it ends: no, always, unless-stopped, on-failure[:RETRIES].
+    /// What to do when it ends: `no`, `always`, `unless-stopped`, `on-failure[:RETRIES]`.
     #[arg(long, default_value = "no", value_name = "POLICY")]
     restart: String,
     /// The image, pulled if it is not there, and the program's arguments, instead of the image's command.

@@ -252,11 +252,17 @@ fn a_terminal_is_the_programs_and_comes_back_as_it_was() {
         "stty rows 33 cols 99; stty -g; {}; echo code $?; stty -g",
         quoted(&line)
     );
-    let output = Command::new("script")
-        .args(["-qec", &session, "/dev/null"])
-        .stdin(Stdio::null())
-        .output()
+    let mut script = Command::new("script");
+    script.args(["-qec", &session, "/dev/null"]);
+    let mut script = script
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
         .unwrap();
+    // Open until the end: the end of its input would be typed as well.
+    let input = script.stdin.take();
+    let output = script.wait_with_output().unwrap();
+    drop(input);
     let text = all(&output).replace('\r', "");
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines.contains(&"33 99") && lines.contains(&"code 3"), "{text}");
