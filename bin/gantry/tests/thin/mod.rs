@@ -160,7 +160,10 @@ fn ps_and_logs_show_what_the_docker_client_shows() {
         gantry(&daemon, &["logs", "says"]),
         (0, "1\n3\n".into(), "2\n".into())
     );
-    assert_eq!(gantry(&daemon, &["logs", "--tail", "1", "says"]).1, "3\n");
+    let last = ["logs", "--tail", "1", "says"];
+    let (code, out, err) = gantry(&daemon, &last);
+    assert_eq!((out.clone() + &err).lines().count(), 1, "{out}{err}");
+    assert_eq!((code, out, err), output(&mut daemon.docker(&last)));
     let columns = |text: String| {
         let lines = text.lines().map(|line| {
             line.split("   ")
