@@ -56,3 +56,14 @@ pub(crate) enum Command {
     /// Print a shell's completion script.
     Completion(completion::Options),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+}

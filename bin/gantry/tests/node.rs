@@ -5,6 +5,7 @@ mod cases;
 mod lifecycle;
 mod serving;
 mod supervising;
+mod thin;
 
 use cases::{CASES, Runtime};
 

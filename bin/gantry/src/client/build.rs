@@ -49,7 +49,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         let (sending, tar) = context.send()?;
         let sent = daemon.upload(target, tar).await;
         // What kept the context from being read is the better reason.
-        if sent.is_err() && sending.is_finished() {
+        if sent.is_err() {
             sending.await??;
         }
         let mut lines = Lines::of(sent?);

@@ -94,6 +94,10 @@ impl Context {
         let sending = tokio::task::spawn_blocking(move || {
             let sent = self.write(Sender::new(sender.clone())).and_then(Sender::finish);
             let Err(error) = sent else { return Ok(()) };
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                // The node has heard enough, and has said why.
+                return Ok(());
+            }
             // So that the node does not take half of it for the whole.
             drop(sender.blocking_send(Err(io::Error::new(error.kind(), error.to_string()))));
             Err(error)
@@ -107,6 +111,9 @@ impl Context {
         for (name, content) in &self.extra {
             let mut header = tar::Header::new_gnu();
             header.set_mode(0o600);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(0);
             header.set_size(content.len() as u64);
             archive.append_data(&mut header, name, &content[..])?;
         }

@@ -34,16 +34,10 @@ pub(crate) struct Options {
     user: Option<String>,
     #[command(flatten)]
     socket: SocketOptions,
-    /// The container's name or id.
-    name: String,
-    /// The program and its arguments.
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "CMD"
-    )]
-    command: Vec<String>,
+    /// The container's name or id, and the program with its arguments.
+    // One list: whatever follows the name is the program's, also where it looks like an option of ours.
+    #[arg(required = true, num_args = 2.., trailing_var_arg = true, value_names = ["NAME", "CMD"])]
+    words: Vec<String>,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
@@ -54,7 +48,8 @@ pub(crate) fn run(options: Options) -> Outcome {
 async fn perform(options: Options) -> Outcome {
     let daemon = options.socket.clone().daemon()?;
     let id = create(&daemon, &options).await?;
-    let start = json!({"Detach": false, "Tty": options.tty});
+    let size = terminal::console_size(options.tty);
+    let start = json!({"Detach": false, "Tty": options.tty, "ConsoleSize": size});
     let target = Target::new(&["exec", &id, "start"]);
     let stream = daemon.upgrade(target, Some(&start)).await;
     let stream = stream.map_err(|error| refusal(&error))?;
@@ -74,6 +69,10 @@ async fn perform(options: Options) -> Outcome {
 }
 
 async fn create(daemon: &Daemon, options: &Options) -> Result<String, Failure> {
+    let (name, command) = options
+        .words
+        .split_first()
+        .ok_or_else(|| Failure::usage("no NAME"))?;
     let body = json!({
         "AttachStdin": options.interactive,
         "AttachStdout": true,
@@ -82,11 +81,12 @@ async fn create(daemon: &Daemon, options: &Options) -> Result<String, Failure> {
         "Env": settings::environment(&options.env),
         "WorkingDir": options.workdir.as_deref().unwrap_or_default(),
         "User": options.user.as_deref().unwrap_or_default(),
-        "Cmd": options.command,
+        "Cmd": command,
+        "ConsoleSize": terminal::console_size(options.tty),
     });
-    let target = Target::new(&["containers", &options.name, "exec"]);
+    let target = Target::new(&["containers", name, "exec"]);
     // As the docker client: before there is a program, a refusal is an ordinary failure.
-    text(&daemon.post_json(target, &body).await?, "Id").map_err(refused)
+    Ok(text(&daemon.post_json(target, &body).await?, "Id")?)
 }
 
 async fn exit_code(daemon: &Daemon, id: &str) -> Result<i64, Failure> {

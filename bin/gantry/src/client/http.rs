@@ -127,10 +127,6 @@ impl Daemon {
         json(self.send(with_json(target), Some(value)).await?).await
     }
 
-    pub(crate) async fn delete(&self, target: Target) -> Result<(), Error> {
-        self.stream(Method::DELETE, target).await.map(drop)
-    }
-
     /// An answer that is read as it comes.
     pub(crate) async fn stream(&self, method: Method, target: Target) -> Result<Response<Incoming>, Error> {
         self.send(Request::builder().method(method).uri(target.uri()), None)

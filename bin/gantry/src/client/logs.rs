@@ -15,6 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::node;
 
 #[derive(Debug, Args)]
+#[group(id = "container-logs")]
 pub(crate) struct Options {
     #[command(flatten)]
     node: node::Logs,

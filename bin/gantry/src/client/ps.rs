@@ -138,7 +138,7 @@ mod tests {
         let row = [
             "0123456789ab",
             "busybox",
-            "\"sh -c 'while true; d…\"",
+            "\"sh -c 'while true; …\"",
             "2 minutes ago",
             "Up 2 minutes",
             "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 53/udp",

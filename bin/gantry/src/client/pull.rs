@@ -18,7 +18,7 @@ pub(super) async fn pull(daemon: &Daemon, image: &str) -> Result<(), Error> {
 }
 
 /// A name alone would mean all of its tags.
-fn tagged(image: &str) -> String {
+pub(super) fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains([':', '@']) {
         image.to_owned()

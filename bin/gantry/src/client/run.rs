@@ -1,14 +1,17 @@
 //! `gantry run`: create, attach, start, wait, in the docker client's order, so that no output and no exit
 //! is missed.
 
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::task::Poll;
 
 use clap::Args;
 use hyper::body::Incoming;
 use hyper::{Method, Response};
 use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::http::{self, Daemon, Error, Target};
 use super::session::{Ended, Session};
@@ -62,9 +65,12 @@ async fn create(daemon: &Daemon, settings: &Settings, body: &Value) -> Result<St
     };
     let created = match daemon.post_json(target(), body).await {
         Err(error) if error.is_not_found() && error.to_string().contains("No such image") => {
-            let unable = format!("Unable to find image '{}' locally", settings.image);
+            let unable = format!(
+                "Unable to find image '{}' locally",
+                pull::tagged(settings.image())
+            );
             writeln!(io::stderr(), "{unable}")?;
-            pull::pull(daemon, &settings.image).await.map_err(refused)?;
+            pull::pull(daemon, settings.image()).await.map_err(refused)?;
             daemon.post_json(target(), body).await
         }
         other => other,
@@ -91,6 +97,8 @@ async fn attended(daemon: &Daemon, settings: &Settings, id: &str) -> Outcome {
         tty: settings.tty,
         input: settings.interactive,
     };
+    // Caught before there is a program, so that none ends us while it runs.
+    let signals = (!settings.tty).then(Signals::catch).transpose()?;
     let stream = daemon.upgrade(attach(id, settings.interactive), None).await;
     let stream = stream.map_err(refused)?;
     let end = wait(daemon, id, settings.rm).await.map_err(refused)?;
@@ -106,9 +114,10 @@ async fn attended(daemon: &Daemon, settings: &Settings, id: &str) -> Outcome {
     }
     let ended = tokio::select! {
         biased;
-        ended = session.attend(stream) => ended.map_err(refused)?,
-        error = pass_signals(daemon, id), if !settings.tty => return Err(error.into()),
+        ended = session.attend(stream) => ended,
+        never = pass(signals, daemon, id) => match never {},
     };
+    let ended = ended.map_err(refused)?;
     match ended {
         Ended::Detached => Ok(ExitCode::SUCCESS),
         Ended::Output => exit_with(exit_code(end).await.map_err(refused)?),
@@ -135,35 +144,43 @@ async fn exit_code(end: Response<Incoming>) -> Result<i64, Error> {
     code.ok_or_else(|| Error::Answer(format!("no StatusCode in {answer}")))
 }
 
-/// Signals are the program's while it runs; returns only if there can be none.
-async fn pass_signals(daemon: &Daemon, id: &str) -> io::Error {
-    let caught = [
-        ("HUP", SignalKind::hangup()),
-        ("INT", SignalKind::interrupt()),
-        ("QUIT", SignalKind::quit()),
-        ("TERM", SignalKind::terminate()),
-        ("USR1", SignalKind::user_defined1()),
-        ("USR2", SignalKind::user_defined2()),
-    ];
-    let mut streams = Vec::new();
-    for (name, kind) in caught {
-        match signal(kind) {
-            Ok(stream) => streams.push((name, stream)),
-            Err(error) => return error,
-        }
+/// What is passed on to a program without a terminal.
+struct Signals(Vec<(&'static str, Signal)>);
+
+impl Signals {
+    fn catch() -> io::Result<Self> {
+        let caught = [
+            ("HUP", SignalKind::hangup()),
+            ("INT", SignalKind::interrupt()),
+            ("QUIT", SignalKind::quit()),
+            ("TERM", SignalKind::terminate()),
+            ("USR1", SignalKind::user_defined1()),
+            ("USR2", SignalKind::user_defined2()),
+        ];
+        let streams = caught.map(|(name, kind)| signal(kind).map(|stream| (name, stream)));
+        streams.into_iter().collect::<io::Result<_>>().map(Self)
     }
-    loop {
-        let name = std::future::poll_fn(|context| {
-            let mut ready = streams
-                .iter_mut()
-                .filter_map(|(name, stream)| stream.poll_recv(context).is_ready().then_some(*name));
-            ready
-                .next()
-                .map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+
+    /// The next one's name.
+    async fn next(&mut self) -> &'static str {
+        poll_fn(|context| {
+            let mut ready = self.0.iter_mut();
+            let ready =
+                ready.find_map(|(name, stream)| stream.poll_recv(context).is_ready().then_some(*name));
+            ready.map_or(Poll::Pending, Poll::Ready)
         })
-        .await;
+        .await
+    }
+}
+
+/// Signals are the program's while it runs; a terminal's program gets them from its terminal.
+async fn pass(signals: Option<Signals>, daemon: &Daemon, id: &str) -> Infallible {
+    let Some(mut signals) = signals else {
+        return pending().await;
+    };
+    loop {
+        let kill = Target::new(&["containers", id, "kill"]).with("signal", signals.next().await);
         // A program that has ended needs none: its end is on the way to us.
-        let kill = Target::new(&["containers", id, "kill"]).with("signal", name);
         drop(daemon.post(kill).await);
     }
 }

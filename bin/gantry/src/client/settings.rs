@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{publish, volume};
+use super::{publish, terminal, volume};
 
 /// An option whose value cannot be used, in the docker client's words.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,24 +49,28 @@ pub(super) struct Settings {
     /// How much memory it may have, such as 512m.
     #[arg(short, long, value_name = "BYTES")]
     memory: Option<String>,
-    /// When it ends: no, always, unless-stopped, on-failure[:RETRIES].
+    /// What to do when it ends: `no`, `always`, `unless-stopped`, `on-failure[:RETRIES]`.
     #[arg(long, default_value = "no", value_name = "POLICY")]
     restart: String,
-    /// The image, pulled if it is not there.
-    pub(super) image: String,
-    /// The program's arguments, instead of the image's command.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    arguments: Vec<String>,
+    /// The image, pulled if it is not there, and the program's arguments, instead of the image's command.
+    // One list: whatever follows the image is the program's, also where it looks like an option of ours.
+    #[arg(required = true, trailing_var_arg = true, value_names = ["IMAGE", "ARGS"])]
+    words: Vec<String>,
 }
 
 impl Settings {
+    pub(super) fn image(&self) -> &str {
+        self.words.first().map_or("", String::as_str)
+    }
+
     /// # Errors
     /// [`Invalid`].
     pub(super) fn body(&self, detach: bool) -> Result<Value, Invalid> {
         let ports = publish::parse(&self.publish)?;
         let volumes = volume::parse(&self.volume)?;
+        let arguments = self.words.get(1..).unwrap_or_default();
         let mut body = json!({
-            "Image": self.image,
+            "Image": self.image(),
             "Env": environment(&self.env),
             "Tty": self.tty,
             "OpenStdin": self.interactive,
@@ -78,6 +82,7 @@ impl Settings {
             "Volumes": empty_objects(&volumes.anonymous),
             "HostConfig": {
                 "AutoRemove": self.rm,
+                "ConsoleSize": terminal::console_size(self.tty && !detach),
                 "Binds": volumes.binds,
                 "NetworkMode": self.network,
                 "PortBindings": ports,
@@ -86,7 +91,7 @@ impl Settings {
             },
         });
         let optional = [
-            ("Cmd", (!self.arguments.is_empty()).then(|| json!(self.arguments))),
+            ("Cmd", (!arguments.is_empty()).then(|| json!(arguments))),
             (
                 "Entrypoint",
                 self.entrypoint.as_ref().map(|program| json!([program])),
@@ -201,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_image_is_the_programs() {
+        let body = body("image --rm -it").unwrap();
+        assert_eq!(
+            (&body["Cmd"], &body["Tty"]),
+            (&json!(["--rm", "-it"]), &json!(false))
+        );
+    }
+
+    #[test]
     fn what_contradicts_itself_is_said_before_anything_is_made() {
         assert!(
             body("--rm --restart always image")
@@ -215,7 +229,7 @@ mod tests {
                 .contains("integer")
         );
         assert!(body("-m 5q image").unwrap_err().0.contains("5q"));
-        assert!(body("-m -5 image").is_err());
+        assert!(body("-m=-5 image").is_err());
         let policy = body("--restart on-failure:3 image").unwrap()["HostConfig"]["RestartPolicy"].clone();
         assert_eq!(policy, json!({"Name": "on-failure", "MaximumRetryCount": 3}));
     }

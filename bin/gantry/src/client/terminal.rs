@@ -31,6 +31,12 @@ pub(super) fn size() -> Option<(u16, u16)> {
     (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row, size.ws_col))
 }
 
+/// `ConsoleSize` of the API: what the program's terminal begins with, so that its first look is right.
+/// Null if it has none, or ours has no size.
+pub(super) fn console_size(tty: bool) -> Option<[u16; 2]> {
+    size().filter(|_| tty).map(Into::into)
+}
+
 /// What is asked of a terminal that shall be the program's.
 ///
 /// # Errors

@@ -120,7 +120,6 @@ const DIFFERS: &[Differs] = &[
         404,
         Some("No such container: bad-ulimit-order"),
     ),
-    ),
     differs(
         "network bad subnet",
         NEWER,
