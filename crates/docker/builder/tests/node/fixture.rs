@@ -179,7 +179,7 @@ impl Drop for Node {
         drop(self.supervisor.wait());
         remove_groups(&self.instance);
         for mount in self.mounts().into_iter().rev() {
-            drop(rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH));
+            rustix::mount::unmount(mount, rustix::mount::UnmountFlags::DETACH).ok();
         }
     }
 }
