@@ -3,6 +3,8 @@
 //! Everything happens before `pivot_root`, through a descriptor of the new root: the host's paths
 //! are still there for bind mounts, and the container's are resolved inside it by the kernel.
 
+use std::path::Path;
+
 use sys::program::{INHERIT_MODE, NO_SYMLINKS, Op, RECURSIVE, Slot};
 
 use super::namespaces::{Namespaces, bit};
@@ -29,6 +31,7 @@ pub(super) fn build(
     };
     let mounts: Vec<Mount> = spec.mounts.iter().map(normal).collect();
     for (index, mount) in mounts.iter().enumerate() {
+        refuse_over_proc(index, mount)?;
         tree.mount(index, mount, &namespaces, context)?;
     }
     if !mounts
@@ -62,6 +65,39 @@ fn normal(mount: &Mount) -> Mount {
         destination,
         ..mount.clone()
     }
+}
+
+/// What may be mounted in a container's `/proc`: files that programs like lxcfs put in place.
+const IN_PROC: [&str; 11] = [
+    "cpuinfo",
+    "diskstats",
+    "loadavg",
+    "meminfo",
+    "net/dev",
+    "slabinfo",
+    "stat",
+    "swaps",
+    "sys/crypto/fips_enabled",
+    "sys/kernel/ns_last_pid",
+    "uptime",
+];
+
+/// Nothing but a procfs stands at `/proc`, and little in it: what is covered below it, and what
+/// security modules are told through it, must be the kernel's (CVE-2019-16884).
+fn refuse_over_proc(index: usize, mount: &Mount) -> Result<(), PlanError> {
+    let reason = match mount.destination.strip_prefix("/proc") {
+        Some("")
+            if mount.kind != "proc" && !(is_bind(mount) && Path::new(&mount.source).starts_with("/proc")) =>
+        {
+            "because it is not of type proc"
+        }
+        Some(below) if below.starts_with('/') && !IN_PROC.contains(&&below[1..]) => {
+            "because it is inside /proc"
+        }
+        _ => return Ok(()),
+    };
+    let refusal = format!("{:?} cannot be mounted {reason}", mount.destination);
+    Err(PlanError::invalid(format!("mounts[{index}]"), refusal))
 }
 
 fn is_bind(mount: &Mount) -> bool {

@@ -140,6 +140,25 @@ fn the_filter_comes_as_late_as_it_can() {
 }
 
 #[test]
+fn proc_is_the_kernels() {
+    let planned = |destination: &str, kind: &str, source: &str| {
+        let mount = json!([{"destination": destination, "type": kind, "source": source}]);
+        let refused = create(&spec(&[("/mounts", mount)]), &context()).err();
+        refused.map(|error| error.to_string())
+    };
+    for destination in ["/proc", "//proc/.", "/proc/"] {
+        let expected = "mounts[0]: \"/proc\" cannot be mounted because it is not of type proc";
+        assert_eq!(planned(destination, "bind", "/srv").as_deref(), Some(expected));
+    }
+    let expected = "mounts[0]: \"/proc/self\" cannot be mounted because it is inside /proc";
+    assert_eq!(planned("/proc/self", "tmpfs", "tmpfs").as_deref(), Some(expected));
+    assert_eq!(planned("/proc", "proc", "proc"), None);
+    assert_eq!(planned("/proc", "bind", "/proc"), None);
+    assert_eq!(planned("/proc/uptime", "bind", "/srv/uptime"), None);
+    assert_eq!(planned("/process", "bind", "/srv"), None);
+}
+
+#[test]
 fn planning_is_deterministic() {
     let (first, second) = (
         create(&spec(&[]), &context()).unwrap(),
