@@ -270,11 +270,7 @@ impl Driver {
             if let Some(number) = self.table.child(pid) {
                 self.hear_channel(number);
                 // It goes on under another id, or never came to be: nobody waits for this end.
-                if self
-                    .table
-                    .by_number(number)
-                    .is_none_or(|life| life.pid != pid)
-                {
+                if self.table.by_number(number).is_none_or(|life| life.pid != pid) {
                     continue;
                 }
             }

@@ -394,10 +394,7 @@ fn ending_with(request: Request) -> Table {
         leftovers: Leftovers::Kill {},
         grace: 10,
     };
-    assert_eq!(
-        table.request(1, 3, shutdown, NOW),
-        [Action::Signal(1, SIGKILL)]
-    );
+    assert_eq!(table.request(1, 3, shutdown, NOW), [Action::Signal(1, SIGKILL)]);
     table
 }
 
