@@ -170,15 +170,22 @@ impl Engine {
             Error::Start { code, .. } => *code,
             _ => 128,
         };
-        entry.change(|container| {
+        let restarting = entry.change(|container| {
             let state = &mut container.state;
-            if state.status == Status::Restarting {
+            let restarting = state.status == Status::Restarting;
+            if restarting {
                 state.status = Status::Exited;
             }
             (state.error, state.exit_code, state.pid) = (error.to_string(), code, 0);
+            restarting
         });
         entry.hub.close();
-        self.tell_end(entry);
+        if restarting {
+            self.tell_end(entry);
+        } else {
+            // No run has ended, for there was none: only who waits for the removal hears of the code.
+            entry.signals.send_modify(|signals| signals.last.code = code);
+        }
         self.keep(entry).await;
     }
 }

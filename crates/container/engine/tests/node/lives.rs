@@ -1,5 +1,7 @@
 //! From create to remove.
 
+use std::time::Duration;
+
 use engine::spec::RestartPolicy;
 use engine::{Attach, Error, ExecSpec, Remove, Status, StopOptions, WaitCondition};
 
@@ -26,6 +28,8 @@ fn a_program_that_is_not_there_fails_the_start_with_127_and_leaves_nothing() {
         let mut missing = spec(&[]);
         missing.args = vec!["nothing".into()];
         let id = daemon.create("missing", missing).await;
+        let next = daemon.engine.waiter(&id, WaitCondition::NextExit).unwrap();
+        let mut next = std::pin::pin!(next);
         let error = daemon.engine.start(&id).await.unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -38,6 +42,11 @@ fn a_program_that_is_not_there_fails_the_start_with_127_and_leaves_nothing() {
             (container.state.status, container.state.exit_code),
             (Status::Created, 127)
         );
+        let heard = tokio::time::timeout(Duration::ZERO, &mut next).await;
+        assert!(heard.is_err(), "nothing ran that could have ended: {heard:?}");
+        daemon.engine.remove(&id, Remove::default()).await.unwrap();
+        let heard = tokio::time::timeout(PATIENCE, next).await.unwrap().unwrap();
+        assert_eq!((heard.code, heard.error.as_str()), (127, ""));
     });
 }
 
