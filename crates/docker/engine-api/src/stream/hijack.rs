@@ -4,10 +4,15 @@
 //! process's input. The client's half close ends the input and nothing else. A client that is gone
 //! altogether, or typed its detach keys, ends the attachment; the process goes on.
 
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Attached, Input};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -47,6 +52,31 @@ pub(crate) fn head(upgrade: bool, multiplexed_type: bool) -> Bytes {
     }
 }
 
+/// Writes the head so that the peer's read of it ends where it ends.
+///
+/// Clients read the head through a buffer and what follows past it (docker-py does): output that
+/// is there when they read the head would be lost to them. A read of a stream socket does not go on
+/// behind a message that brings a descriptor, so the head brings one; the kernel closes it, since no
+/// client makes room for it.
+async fn write_head(stream: &UnixStream, head: &[u8]) -> io::Result<()> {
+    let boundary = File::open("/dev/null")?;
+    let descriptors = [boundary.as_fd()];
+    let send = || {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut message = SendAncillaryBuffer::new(&mut space);
+        message.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let sent = sendmsg(stream, &[IoSlice::new(head)], &mut message, SendFlags::NOSIGNAL)?;
+        Ok(sent)
+    };
+    let sent = stream.async_io(Interest::WRITABLE, send).await?;
+    // A head is far smaller than an empty socket buffer.
+    if sent == head.len() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::WriteZero.into())
+    }
+}
+
 /// Takes the connection over for `run`, which gets the halves of the stream and the bytes that came
 /// early. The head is written first.
 pub(crate) fn take_over<F>(head: Bytes, run: impl FnOnce(Client) -> F + Send + 'static) -> Reply
@@ -56,8 +86,8 @@ where
     Reply::Hijack(Hijack {
         run: Box::new(move |stream: UnixStream, early: Bytes| -> Boxed<()> {
             Box::pin(async move {
-                let (reader, mut writer) = stream.into_split();
-                if writer.write_all(&head).await.is_ok() {
+                if write_head(&stream, &head).await.is_ok() {
+                    let (reader, writer) = stream.into_split();
                     run(Client {
                         reader,
                         writer,
@@ -197,5 +227,27 @@ async fn pass(input: &mut Option<Input>, bytes: Bytes) {
         && open.write(bytes).await.is_err()
     {
         *input = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_read_of_the_head_ends_where_the_head_ends() {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut ours = UnixStream::from_std(ours).unwrap();
+        write_head(&ours, b"head").await.unwrap();
+        ours.write_all(b"output").await.unwrap();
+        drop(ours);
+        let (mut theirs, mut buffer) = (theirs, [0; 64]);
+        assert_eq!(theirs.read(&mut buffer).unwrap(), 4);
+        let mut rest = String::new();
+        theirs.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "output");
     }
 }
