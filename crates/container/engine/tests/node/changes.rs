@@ -73,7 +73,7 @@ fn a_frozen_container_answers_nothing_until_it_is_thawed() {
         assert_eq!(daemon.engine.find("ice").unwrap().state.status, Status::Paused);
         assert_eq!(
             text(daemon.engine.pause("ice")).await,
-            format!("container {id} is already paused")
+            format!("Container {id} is already paused")
         );
         let exec = ExecSpec {
             args: vec!["/probe".into(), "true".into()],
@@ -81,7 +81,7 @@ fn a_frozen_container_answers_nothing_until_it_is_thawed() {
         };
         assert_eq!(
             text(daemon.engine.exec_create("ice", exec)).await,
-            format!("container {id} is paused, unpause the container before exec")
+            "Container ice is paused, unpause the container before exec"
         );
         assert_eq!(
             text(daemon.engine.remove("ice", Remove::default())).await,
