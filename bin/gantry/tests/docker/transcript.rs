@@ -102,7 +102,7 @@ const MARK: &str = "\u{1e}\u{1f}";
 
 fn run(daemon: &Daemon, case: &Case) -> Result<(), String> {
     let steps = parse(case.script);
-    let output = shell(daemon, case, &steps);
+    let (output, still_there) = shell(daemon, case, &steps);
     let mut parts = output.split(MARK);
     for step in &steps {
         let (found, status) = (parts.next().unwrap_or_default(), parts.next());
@@ -111,7 +111,7 @@ fn run(daemon: &Daemon, case: &Case) -> Result<(), String> {
         if !same {
             let status = status.map_or_else(|| "no exit".to_owned(), |status: i32| format!("exit {status}"));
             return Err(format!(
-                "--- {}: $ {}\n    {status}, expected {}\n--- got\n{found}--- expected\n{}",
+                "--- {}: $ {}\n    {status}, expected {}\n--- got\n{found}--- expected\n{}{still_there}",
                 case.name,
                 step.command,
                 step.status,
@@ -122,8 +122,9 @@ fn run(daemon: &Daemon, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything that the case's shell says, each step followed by its status between marks.
-fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> String {
+/// Everything that the case's shell says, each step followed by its status between marks; and, where it did
+/// not come to its end in time, what its containers were doing.
+fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> (String, String) {
     let name = crate::cases::unique("c").replace("gt-c-", "c");
     let directory = daemon.directory.join(&name);
     std::fs::create_dir(&directory).unwrap();
@@ -157,7 +158,27 @@ fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> String {
         case.name,
         all(&output)
     );
-    text(&output.stdout)
+    let still_there = match output.status.code() {
+        Some(LATE) => containers(daemon, &name),
+        _ => String::new(),
+    };
+    (text(&output.stdout), still_there)
+}
+
+/// What `timeout` ends with when it had to end the case.
+const LATE: i32 = 124;
+
+/// The state, processes and output of the case's containers.
+fn containers(daemon: &Daemon, name: &str) -> String {
+    let ask = |arguments: &[&str]| all(&daemon.docker(arguments).output().unwrap());
+    let mut report = String::from("--- its containers\n");
+    for id in ask(&["ps", "-aq", "--filter", &format!("name={name}")]).lines() {
+        let state = "{{.Name}} {{json .State}} {{json .ExecIDs}}";
+        report += &ask(&["inspect", "--format", state, id]);
+        report += &ask(&["top", id]);
+        report += &ask(&["logs", "--timestamps", id]);
+    }
+    report
 }
 
 fn parse(script: &str) -> Vec<Step> {

@@ -8,18 +8,18 @@ use crate::spec::{
 
 /// Paths that a container has no business reading (Docker's and runc's default).
 pub const MASKED_PATHS: &[&str] = &[
-    "/proc/acpi",
     "/proc/asound",
+    "/proc/acpi",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
+    "/proc/sched_debug",
+    "/proc/scsi",
     "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 ];
 
 /// Paths that a container has no business writing (Docker's and runc's default).

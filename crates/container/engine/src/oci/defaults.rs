@@ -1,5 +1,6 @@
 //! What every container gets, as tables.
 
+use runtime::example::{MASKED_PATHS, READONLY_PATHS};
 use runtime::spec::Mount;
 
 use super::Facts;
@@ -49,29 +50,6 @@ const MOUNTS: &[(&str, &str, &str, &[&str])] = &[
 /// Those of the mounts that stay writable in a read-only container.
 pub(super) const STAY_WRITABLE: &[&str] = &["/proc", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev"];
 
-const MASKED: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-];
-
-const READONLY: &[&str] = &[
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
-
 pub(super) fn mounts() -> impl Iterator<Item = Mount> {
     MOUNTS.iter().map(|(destination, kind, source, options)| Mount {
         destination: (*destination).to_owned(),
@@ -88,7 +66,7 @@ pub(super) fn covered(spec: &ContainerSpec, facts: &Facts) -> (Vec<String>, Vec<
     let isolation = &spec.isolation;
     let default = |list: Vec<String>| if isolation.privileged { Vec::new() } else { list };
     let masked = || {
-        owned(MASKED)
+        owned(MASKED_PATHS)
             .into_iter()
             .chain(facts.thermal.iter().cloned())
             .collect()
@@ -101,7 +79,7 @@ pub(super) fn covered(spec: &ContainerSpec, facts: &Facts) -> (Vec<String>, Vec<
         isolation
             .readonly_paths
             .clone()
-            .unwrap_or_else(|| default(owned(READONLY))),
+            .unwrap_or_else(|| default(owned(READONLY_PATHS))),
     )
 }
 

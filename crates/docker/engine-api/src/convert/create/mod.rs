@@ -21,6 +21,7 @@ pub(crate) use merge::merge_into_image;
 
 use engine::spec::ContainerSpec;
 use image::RunConfig;
+use runtime::example::{MASKED_PATHS, READONLY_PATHS};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
@@ -233,38 +234,12 @@ fn shares_with_host(host: &HostConfig) -> bool {
     host.ipc_mode == "host" || host.pid_mode == "host"
 }
 
-/// What is masked and read-only in every container that is not privileged; shown by `inspect`.
-const MASKED: [&str; 11] = [
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-const READ_ONLY: [&str; 5] = [
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-];
-
+/// What is masked and read-only in a container that is not privileged is shown by `inspect`.
 fn default_paths(host: &mut HostConfig) {
     if host.privileged {
         return;
     }
     let list = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>();
-    host.masked_paths.get_or_insert_with(|| {
-        list(&MASKED)
-            .into_iter()
-            .chain(["/sys/devices/virtual/powercap".into()])
-            .collect()
-    });
-    host.readonly_paths.get_or_insert_with(|| list(&READ_ONLY));
+    host.masked_paths.get_or_insert_with(|| list(MASKED_PATHS));
+    host.readonly_paths.get_or_insert_with(|| list(READONLY_PATHS));
 }
