@@ -94,8 +94,10 @@ pub const CASES: &[Case] = &[
         $ docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}}{{println}}{{end}}' $n | sort | grep .
         bind /e false
         volume /v true
-        $ docker inspect -f '{{json .HostConfig.Binds}} {{json .HostConfig.Tmpfs}}' $n | sed "s/$n/N/g"
-        ["N:/v","/etc:/e:ro"] {"/t":""}
+        $ docker inspect -f '{{range .HostConfig.Binds}}{{println .}}{{end}}{{json .HostConfig.Tmpfs}}' $n | sed "s/$n/N/g" | LC_ALL=C sort
+        /etc:/e:ro
+        N:/v
+        {"/t":""}
         $ docker rm $n >/dev/null; docker volume rm $n >/dev/null
         "#,
     ),
