@@ -291,7 +291,7 @@ fn a_worker_dies_with_its_deadline_or_its_asker_and_leaves_no_record() {
 }
 
 #[test]
-fn the_daemon_is_restarted_ever_more_slowly_until_it_has_lived_for_a_minute() {
+fn the_daemon_is_restarted_ever_more_slowly_until_it_has_recovered() {
     let mut table = Table::new(Some((vec!["/daemon".into()], vec![])));
     let mut now = NOW;
     assert_eq!(table.tick(now), [Action::StartDaemon]);
@@ -305,10 +305,7 @@ fn the_daemon_is_restarted_ever_more_slowly_until_it_has_lived_for_a_minute() {
         now = at;
         assert_eq!(table.tick(now), [Action::StartDaemon]);
     }
-    assert_eq!(
-        delays,
-        [100, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]
-    );
+    assert_eq!(delays, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
     table.daemon_started(50, now);
     table.reaped(50, ENDED, now + HEALTHY, 5);
     assert_eq!(table.wake_at(), Some(now + HEALTHY + Duration::from_millis(100)));
