@@ -359,7 +359,8 @@ impl Driver {
         else {
             return;
         };
-        let status = pidfd::exit_info(pidfd).ok().flatten();
+        let life = self.table.by_number(number);
+        let status = life.and_then(|life| pidfd::foreign_status(pidfd, life.pid));
         drop(self.epoll.remove(pidfd));
         let actions = self.table.ended(number, Outcome::from(status), realtime_nanos());
         self.act(actions);
