@@ -26,7 +26,6 @@ mod prune;
 mod readiness;
 mod request;
 pub mod restart;
-pub mod signals;
 pub mod size;
 pub mod spec;
 mod state;
