@@ -183,13 +183,12 @@ fn validate(net: &Net, spec: &EndpointSpec) -> Result<(), Error> {
 
 const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 
+fn listed_sysctls(spec: &EndpointSpec) -> impl Iterator<Item = &str> {
+    let list = spec.driver_opts.get(SYSCTLS);
+    list.into_iter().flat_map(|list| list.split(','))
+}
+
 fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
     let bad = |sysctl: &&str| {
         let parts: Vec<_> = sysctl.splitn(5, '.').collect();
         !matches!(parts[..], [_, "ipv4" | "ipv6" | "mpls", _, "IFNAME" | "ifname", last] if last.contains('='))
@@ -199,18 +198,12 @@ fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
             "unrecognised network interface sysctl '{sysctl}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
         )
     };
-    list.filter(bad).map(text).collect()
+    listed_sysctls(spec).filter(bad).map(text).collect()
 }
 
 /// The sysctls of an endpoint with the link's name filled in.
 pub(crate) fn endpoint_sysctls(spec: &EndpointSpec, interface: &str) -> Vec<(String, String)> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
-    let pairs = list.filter_map(|sysctl| sysctl.split_once('='));
+    let pairs = listed_sysctls(spec).filter_map(|sysctl| sysctl.split_once('='));
     let named = |(name, value): (&str, &str)| {
         let parts: Vec<_> = name.splitn(5, '.').collect();
         let path: Vec<_> = parts

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runtime::signal::{self, SIGKILL};
+
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::signals::{self, SIGKILL};
 use crate::state::Status;
 use crate::table::Entry;
 use crate::tasks::{apart, blocking};
@@ -52,7 +53,7 @@ impl Engine {
         if !entry.get().state.status.has_process() {
             return Err(Error::not_running(&container.id));
         }
-        let own = signals::parse(&container.spec.stop_signal);
+        let own = signal::parse(&container.spec.stop_signal);
         // A signal that is not the container's own stop signal lets its restart policy act.
         let stops = own.is_none() || number == SIGKILL || own == Some(number);
         if stops {
