@@ -8,7 +8,6 @@ use crate::links;
 use crate::pool::Port;
 use crate::registry::{Net, Registry, Reserved};
 use crate::row::Joined;
-use crate::sandboxes::Live;
 use crate::{Attach, Endpoint, EndpointSpec, Error, Mac};
 
 /// The names of a container, as far as they are the same on all networks.
@@ -58,7 +57,6 @@ pub(crate) fn join(
     unique: &str,
 ) -> Result<(Joined, Option<Port>), Error> {
     let id = registry.find(reference)?.network.id.clone();
-    let links = resolve_links(registry, &id, &spec.links)?;
     // It was found under the same lock.
     let net = registry
         .nets
@@ -77,7 +75,7 @@ pub(crate) fn join(
         String::new()
     };
     let port = bridged.then(|| net.port(interface.clone()));
-    Ok((place(net, names, spec, reserved, interface, links, unique), port))
+    Ok((place(net, names, spec, reserved, interface, unique), port))
 }
 
 fn place(
@@ -86,7 +84,6 @@ fn place(
     spec: &EndpointSpec,
     reserved: Reserved,
     interface: String,
-    links: Vec<(String, String)>,
     unique: &str,
 ) -> Joined {
     let ipv4 = reserved.ipv4.and_then(|cidr| {
@@ -132,7 +129,7 @@ fn place(
         endpoint,
         link: String::new(),
         index: 0,
-        links,
+        links: spec.links.iter().map(|text| link(text)).collect(),
         gw_priority: spec.gw_priority,
         internal: net.network.internal,
         named: net.named(),
@@ -241,28 +238,29 @@ fn interface(net: &Net, spec: &EndpointSpec, taken: &[String]) -> String {
     names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
-/// `CONTAINER` or `CONTAINER:ALIAS` on a network; the container must be there, by name or id.
-fn resolve_links(
-    registry: &Registry,
-    network: &str,
-    links: &[String],
-) -> Result<Vec<(String, String)>, Error> {
-    let resolve = |link: &String| {
-        let (wanted, alias) = link.split_once(':').unwrap_or((link, link));
-        let on_network = |live: &&Live| {
-            live.row
-                .joined
-                .iter()
-                .any(|joined| joined.endpoint.network_id == network)
-        };
-        let called = |live: &&Live| live.row.name == wanted || live.row.container.starts_with(wanted);
-        let found = registry.sandboxes.values().filter(on_network).find(called);
-        let found = found.ok_or_else(|| {
-            Error::Invalid(format!(
-                "could not get container for {wanted}: No such container: {wanted}"
-            ))
-        })?;
-        Ok((alias.to_owned(), found.row.container.clone()))
+/// The alias and the container of `CONTAINER`, `CONTAINER:ALIAS`, or `/CONTAINER:/ITSELF/ALIAS` as it is
+/// stored. The container need not be there yet: it is looked for when its alias is asked for.
+fn link(text: &str) -> (String, String) {
+    let (wanted, alias) = text.split_once(':').unwrap_or((text, text));
+    let (wanted, alias) = match wanted.strip_prefix('/') {
+        Some(wanted) => (wanted, alias.rsplit('/').next().unwrap_or(alias)),
+        None => (wanted, alias),
     };
-    links.iter().map(resolve).collect()
+    (alias.to_owned(), wanted.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link;
+
+    #[test]
+    fn a_link_has_an_alias() {
+        for (text, alias, wanted) in [
+            ("db", "db", "db"),
+            ("db:store", "store", "db"),
+            ("/db:/web/store", "store", "db"),
+        ] {
+            assert_eq!(link(text), (alias.to_owned(), wanted.to_owned()));
+        }
+    }
 }

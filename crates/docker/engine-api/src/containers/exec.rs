@@ -92,7 +92,7 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
     Ok(take_over(head, move |mut client| async move {
         match api.engine.exec_start(&id, false, size).await {
             Ok(Some(attached)) => {
-                if client.join(attached, keys).await == Ended::Detached {
+                if client.join(attached, framing, keys).await == Ended::Detached {
                     api.publish_of(&exec.container, "exec_detach", [("execID", id)]);
                 }
             }

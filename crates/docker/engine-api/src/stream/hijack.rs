@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Attached, Input};
+use engine::{Attached, Input, Stream};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
@@ -115,7 +115,11 @@ impl Client {
     }
 
     /// Joins the client to a process until one of them ends it.
-    pub(crate) async fn join(self, attached: Attached, keys: DetachKeys) -> Ended {
+    ///
+    /// The framing is what the client asked for, which for an exec need not be what the process has: a
+    /// terminal's output goes into frames when the start did not ask for a terminal, and standard error
+    /// has no place in a raw stream.
+    pub(crate) async fn join(self, attached: Attached, framing: Framing, keys: DetachKeys) -> Ended {
         let Self {
             reader,
             writer,
@@ -127,7 +131,6 @@ impl Client {
             input,
             ..
         } = attached;
-        let framing = Framing::of(tty);
         let mut writer = writer;
         let input = take_input(reader, early, input, tty.then_some(keys));
         tokio::pin!(input);
@@ -138,6 +141,7 @@ impl Client {
                 biased;
                 piece = output.recv() => match piece {
                     None => return Ended::Output,
+                    Some((Stream::Stderr, _)) if framing == Framing::Raw => {}
                     Some((stream, bytes)) => {
                         if writer.write_all(&framing.wrap(stream.into(), bytes)).await.is_err() {
                             return Ended::Client;
@@ -249,5 +253,45 @@ mod tests {
         let mut rest = String::new();
         theirs.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "output");
+    }
+
+    /// What a client gets of a process that wrote `out` and, without a terminal, `err`.
+    async fn joined(tty: bool, framing: Framing) -> Vec<u8> {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (reader, writer) = ours.into_split();
+        let early = Bytes::new();
+        let client = Client {
+            reader,
+            writer,
+            early,
+        };
+        let (pieces, output) = tokio::sync::mpsc::channel(2);
+        let stderr = if tty { Stream::Stdout } else { Stream::Stderr };
+        for (stream, text) in [(Stream::Stdout, "out"), (stderr, "err")] {
+            pieces.send((stream, text.into())).await.unwrap();
+        }
+        drop(pieces);
+        let attached = Attached {
+            tty,
+            output,
+            input: None,
+        };
+        let keys = DetachKeys::parse("").unwrap();
+        assert_eq!(client.join(attached, framing, keys).await, Ended::Output);
+        let mut got = Vec::new();
+        theirs.read_to_end(&mut got).await.unwrap();
+        got
+    }
+
+    #[tokio::test]
+    async fn output_is_framed_as_the_client_asked() {
+        let frames = |second: u8| {
+            let second: &[u8] = &[second, 0, 0, 0, 0, 0, 0, 3];
+            [&[1, 0, 0, 0, 0, 0, 0, 3], &b"out"[..], second, b"err"].concat()
+        };
+        assert_eq!(joined(false, Framing::Multiplexed).await, frames(2));
+        assert_eq!(joined(true, Framing::Multiplexed).await, frames(1));
+        assert_eq!(joined(true, Framing::Raw).await, b"outerr");
+        assert_eq!(joined(false, Framing::Raw).await, b"out");
     }
 }
