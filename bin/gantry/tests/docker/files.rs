@@ -102,6 +102,9 @@ pub const CASES: &[Case] = &[
         r#"
         $ head -c 150000 /dev/zero > $dir/f; docker cp $dir/f no-such-$n:/x 2>&1 | sed "s/$n/N/"
         Error response from daemon: No such container: no-such-N
+        $ head -c 3000000 /dev/zero | docker import -c 'ZZ x' - $n
+        Error response from daemon: ZZ is not a valid change command
+        ? 1
         $ echo FROM busybox > $dir/Dockerfile; build --security-opt zz $dir | tail -1
         Error response from daemon: security options are not supported on linux
         "#,
