@@ -116,7 +116,7 @@ impl Engine {
         let decided =
             blocking(move || engine.decide_exec(&planned, &process, &spec, named, attach, size)).await;
         let (launch, program) = decided?;
-        let action = format!("exec_start: {}", exec.spec.args.join(" "));
+        let action = format!("exec_start: {}", exec.spec.shown());
         self.tell(container, action, &[("execID", exec.id.clone())]);
         match self.0.supervisor.start(launch).await {
             Ok(started) => {

@@ -67,6 +67,7 @@ pub(crate) async fn get(call: Call<Api>) -> Result<Reply, ApiError> {
     let found = blocking(move || {
         let view = view(&api, &wanted.0)?;
         let stat = view.stat(&wanted.0, &wanted.1)?;
+        api.publish_of(&wanted.0, "archive-path", []);
         Ok::<_, ApiError>((view, stat))
     });
     let (view, stat) = found.await?;
@@ -96,9 +97,9 @@ pub(crate) async fn put(call: Call<Api>) -> Result<Reply, ApiError> {
     let mut archive = call.reader();
     blocking(move || {
         let view = view(&api, &name)?;
-        view.put(&container, &name, &path, &mut archive, (api.images(), options))
-            .map(drop)
-            .map_err(ApiError::from)
+        view.put(&container, &name, &path, &mut archive, (api.images(), options))?;
+        api.publish_of(&container.id, "extract-to-dir", []);
+        Ok::<_, ApiError>(())
     })
     .await?;
     Ok(Reply::empty(StatusCode::OK))
