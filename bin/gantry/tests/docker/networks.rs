@@ -204,4 +204,14 @@ pub const CASES: &[Case] = &[
         $ docker rm $n >/dev/null; docker network rm $n >/dev/null
         "#,
     ),
+    case(
+        "the host's network and none have endpoints",
+        r#"
+        $ for net in host none; do id=$(docker run -d --network $net busybox sleep 60); docker inspect -f "{{len (index .NetworkSettings.Networks \"$net\").EndpointID}}" $id; docker network inspect -f "{{with index .Containers \"$id\"}}{{len .EndpointID}}-{{.MacAddress}}-{{end}}" $net; docker rm -f $id >/dev/null; done
+        64
+        64--
+        64
+        64--
+        "#,
+    ),
 ];

@@ -105,7 +105,7 @@ fn place(
     let gateway6 = net.gateway6.filter(|_| outside && ipv6.is_some());
     let bridged = !interface.is_empty();
     let endpoint = Endpoint {
-        endpoint_id: if bridged { unique.to_owned() } else { String::new() },
+        endpoint_id: unique.to_owned(),
         network_id: net.network.id.clone(),
         network_name: net.network.name.clone(),
         mac: if bridged {

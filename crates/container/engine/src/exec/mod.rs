@@ -183,7 +183,7 @@ impl Engine {
 
     fn make_exec(&self, container: &crate::Container, spec: ExecSpec) -> Arc<ExecEntry> {
         let exec = self.0.execs.insert(self.new_id(), container.id.clone(), spec);
-        let action = format!("exec_create: {}", exec.spec.args.join(" "));
+        let action = format!("exec_create: {}", exec.spec.shown());
         self.tell(container, action, &[("execID", exec.id.clone())]);
         exec
     }

@@ -116,7 +116,7 @@ impl Engine {
         let decided =
             blocking(move || engine.decide_exec(&planned, &process, &spec, named, attach, size)).await;
         let (launch, program) = decided?;
-        let action = format!("exec_start: {}", exec.spec.args.join(" "));
+        let action = format!("exec_start: {}", exec.spec.shown());
         self.tell(container, action, &[("execID", exec.id.clone())]);
         match self.0.supervisor.start(launch).await {
             Ok(started) => {
@@ -199,7 +199,7 @@ impl Engine {
         } else {
             &spec.user
         };
-        let invalid = |error: oci::IdentityError| Words::Exec.error(126, error.to_string());
+        let invalid = |error: oci::IdentityError| Error::Specification(error.to_string());
         let user = oci::resolve_user(name, &own.groups, &users).map_err(invalid)?;
         let mut wanted = OciProcess {
             args: spec.args.clone(),
@@ -215,6 +215,12 @@ impl Engine {
             ..template.clone()
         };
         if !spec.cwd.is_empty() {
+            if !spec.cwd.starts_with('/') {
+                return Err(Error::Exec {
+                    code: 126,
+                    reason: "Cwd must be an absolute path".into(),
+                });
+            }
             wanted.cwd.clone_from(&spec.cwd);
         }
         if spec.privileged {
