@@ -178,6 +178,64 @@ fn short_execs_leave_nothing_behind() {
     });
 }
 
+/// What they wrote is still in the terminal, or in the pipe, when they have ended.
+#[test]
+fn the_output_of_a_short_exec_is_complete() {
+    on_node(async |daemon| {
+        let mut waiting = spec(&["wait"]);
+        waiting.open_stdin = true;
+        let id = daemon.run("box", waiting).await;
+        let mut execs = tokio::task::JoinSet::new();
+        for tty in [false, true, false, true] {
+            let (engine, id) = (daemon.engine.clone(), id.clone());
+            execs.spawn(async move {
+                for _ in 0..20 {
+                    let exec = ExecSpec {
+                        args: ["/probe", "echo", "a", "--", "exit", "3"]
+                            .map(str::to_owned)
+                            .to_vec(),
+                        tty,
+                        stdout: true,
+                        ..ExecSpec::default()
+                    };
+                    let exec = engine.exec_create(&id, exec).await.unwrap();
+                    let attached = engine.exec_start(&exec, false, None).await.unwrap();
+                    let (said, _) = read_all(&mut attached.unwrap()).await;
+                    assert_eq!(said, if tty { "a\r\n" } else { "a\n" });
+                }
+            });
+        }
+        execs.join_all().await;
+    });
+}
+
+/// Attached before it starts, a container's first client misses nothing of it.
+#[test]
+fn the_output_of_a_short_container_is_complete() {
+    on_node(async |daemon| {
+        let lives = [false, true].map(async |tty| {
+            for number in 0..6 {
+                let mut brief = spec(&["echo", "a", "--", "exit", "3"]);
+                (brief.tty, brief.auto_remove) = (tty, true);
+                let id = daemon.create(&format!("brief-{tty}-{number}"), brief).await;
+                let output = Attach {
+                    stdout: true,
+                    stream: true,
+                    ..Attach::default()
+                };
+                let mut attached = daemon.engine.attach(&id, output).await.unwrap();
+                let removed = daemon.engine.waiter(&id, WaitCondition::Removed).unwrap();
+                daemon.engine.start(&id).await.unwrap();
+                let (said, _) = read_all(&mut attached).await;
+                assert_eq!(said, if tty { "a\r\n" } else { "a\n" });
+                let ended = tokio::time::timeout(PATIENCE, removed).await.unwrap();
+                assert_eq!(ended.unwrap().code, 3);
+            }
+        });
+        futures_util::future::join_all(lives).await;
+    });
+}
+
 /// How many processes this one holds on to.
 fn pidfds() -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
