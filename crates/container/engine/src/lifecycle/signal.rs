@@ -34,6 +34,15 @@ impl Engine {
     pub(crate) async fn kill_entry(&self, entry: &Arc<Entry>) -> Result<(), Error> {
         let end = self.end_of_run(entry);
         self.signal_entry(entry, SIGKILL).await?;
+        self.expect_end(entry, end).await
+    }
+
+    /// Waits for an end that must come, since the program was killed or is gone.
+    pub(crate) async fn expect_end(
+        &self,
+        entry: &Entry,
+        end: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
         if tokio::time::timeout(KILL_WAIT, end).await.is_err() {
             return Err(Error::Unavailable(format!(
                 "tried to kill container, but did not receive an exit event: {}",
