@@ -106,7 +106,10 @@ impl Engine {
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
-        entry.signals.send_modify(|signals| signals.removed = true);
+        entry.signals.send_modify(|signals| {
+            // Its last run may have been entered as ended and not been told of.
+            (signals.removed, signals.last.code) = (true, container.state.exit_code);
+        });
         drop(turn);
         let engine = self.clone();
         let cleared = async move {
