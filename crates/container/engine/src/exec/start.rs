@@ -3,9 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use runtime::capability::CapabilitySet;
 use runtime::plan::{self, Context};
-use runtime::spec::{LinuxCapabilities, Process as OciProcess};
+use runtime::spec::Process as OciProcess;
 use supervisor::protocol::{Key, Owner, Stdio};
 use sys::program::Program;
 
@@ -224,7 +223,7 @@ impl Engine {
             wanted.cwd.clone_from(&spec.cwd);
         }
         if spec.privileged {
-            wanted.capabilities = Some(everything(self.0.facts.runtime.capabilities));
+            wanted.capabilities = Some(oci::capability_sets(self.0.facts.runtime.capabilities));
             wanted.apparmor_profile = String::new();
         }
         Ok(wanted)
@@ -250,17 +249,6 @@ fn environment(template: &[String], own: &ContainerSpec, exec: &ExecSpec, home: 
         merged.push(format!("HOME={home}"));
     }
     merged
-}
-
-/// Everything that this process may give.
-fn everything(set: CapabilitySet) -> LinuxCapabilities {
-    let names: Vec<String> = set.iter().map(|capability| capability.to_string()).collect();
-    LinuxCapabilities {
-        bounding: names.clone(),
-        effective: names.clone(),
-        permitted: names,
-        ..LinuxCapabilities::default()
-    }
 }
 
 /// Takes an exec to be run; only one asker gets it.
