@@ -64,10 +64,8 @@ impl Engine {
             }
             _ => {}
         }
-        let pause = options.pause && container.state.status == Status::Running;
-        if pause {
-            self.set_frozen(entry, true).await?;
-        }
+        // One that does not run, or has ended by now, has nothing to freeze, and is committed as it is.
+        let pause = options.pause && self.set_frozen(entry, true).await.is_ok();
         let (engine, committed, comment) = (self.clone(), container.clone(), options.comment.clone());
         let tag = options.reference.as_ref().map(Reference::familiar);
         let image = blocking(move || engine.commit_container(&committed, options)).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::spec::RestartPolicy;
-use engine::{Attach, Error, ExecSpec, Remove, Status, StopOptions, WaitCondition};
+use engine::{Attach, CommitOptions, Error, ExecSpec, Remove, Status, StopOptions, WaitCondition};
 
 use crate::fixture::*;
 
@@ -208,6 +208,27 @@ fn the_output_of_a_short_exec_is_complete() {
         }
         execs.join_all().await;
         daemon.engine.kill(&id, 0).await.unwrap();
+    });
+}
+
+/// A commit freezes what runs; what ends before it is frozen is committed all the same. Several at once make
+/// some come at that moment.
+#[test]
+fn a_container_is_committed_however_soon_it_ends() {
+    on_node(async |daemon| {
+        let lives = (0..4).map(async |line| {
+            for number in 0..8 {
+                let brief = spec(&["exit", "0"]);
+                let id = daemon.run(&format!("brief-{line}-{number}"), brief).await;
+                let frozen = CommitOptions {
+                    pause: true,
+                    ..CommitOptions::default()
+                };
+                daemon.engine.commit(&id, frozen).await.unwrap();
+                daemon.wait(&id).await;
+            }
+        });
+        futures_util::future::join_all(lives).await;
     });
 }
 
