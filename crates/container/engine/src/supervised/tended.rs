@@ -117,8 +117,9 @@ impl Supervisor {
         self.tended().all.remove(key);
     }
 
-    /// Gives a new supervisor everything that is held, before anybody else asks it for anything. One that it does not take is one that it
-    /// has already (the connection was lost, not the supervisor) or one whose end nobody will hear.
+    /// Gives a new supervisor everything that is held, before anybody else asks it for anything. A process that
+    /// it does not take is one that it has already (the connection was lost, not the supervisor) or one whose
+    /// end nobody will hear.
     pub(super) async fn hand_back(&self, link: &Link) {
         let held = self.tended().held.clone();
         for (name, fds) in held {
