@@ -73,4 +73,14 @@ pub const CASES: &[Case] = &[
         $ docker rm $n >/dev/null; docker rmi $n:in >/dev/null
         "#,
     ),
+    case(
+        "an upload that is refused is told why",
+        r#"
+        $ head -c 150000 /dev/zero > $dir/f; docker cp $dir/f no-such-$n:/x 2>&1 | sed "s/$n/N/"
+        Error response from daemon: No such container: no-such-N
+        $ echo FROM busybox > $dir/Dockerfile; build --security-opt zz $dir | tail -1
+        Error response from daemon: security options are not supported on linux
+        "#,
+    )
+    .not_dockerd("20.10 words security options otherwise"),
 ];

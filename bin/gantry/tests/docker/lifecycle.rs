@@ -213,4 +213,14 @@ pub const CASES: &[Case] = &[
         $ docker rm -f $n >/dev/null
         "#,
     ),
+    case(
+        "a kill that cannot be",
+        r#"
+        $ docker kill no-such-$n 2>&1 | sed "s/$n/N/g"
+        Error response from daemon: cannot kill container: no-such-N: No such container: no-such-N
+        $ docker kill -s 99 $n 2>&1 | sed "s/$n/N/g"
+        Error response from daemon: cannot kill container: N: the linux daemon does not support signal 99
+        "#,
+    )
+    .not_dockerd("28.2 words it so"),
 ];

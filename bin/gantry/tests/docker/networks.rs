@@ -179,4 +179,16 @@ pub const CASES: &[Case] = &[
         Error response from daemon: [..]o[..]such-N[..]
         "#,
     ),
+    case(
+        "a container without a network is connected to none",
+        r#"
+        $ docker network create $n >/dev/null; docker create --name $n --network none busybox >/dev/null
+        $ docker network connect $n $n
+        Error response from daemon: container cannot be connected to multiple networks with one of the networks in private (none) mode
+        ? 1
+        $ docker network inspect -f '{{json .IPAM.Options}}' $n
+        {}
+        $ docker rm $n >/dev/null; docker network rm $n >/dev/null
+        "#,
+    ),
 ];

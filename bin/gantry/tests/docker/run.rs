@@ -408,4 +408,46 @@ pub const CASES: &[Case] = &[
         512
         "#,
     ),
+    case(
+        "--link on the default bridge",
+        r#"
+        $ docker run -d --name $n -e Q=1 --expose 80-81 busybox sleep 60 >/dev/null
+        $ docker run --rm --name $n-l --link $n:my-db busybox sh -c 'env | grep -E "^MY_DB_(NAME|ENV|PORT_80_TCP_(PROTO|PORT_END))" | sort' | sed "s/$n/N/"
+        MY_DB_ENV_Q=1
+        MY_DB_NAME=/N-l/my-db
+        MY_DB_PORT_80_TCP_PORT_END=81
+        MY_DB_PORT_80_TCP_PROTO=tcp
+        $ docker rm -f $n >/dev/null; docker create --name $n busybox >/dev/null
+        $ docker run --rm --name $n-l --link $n:db busybox true 2>&1 | head -1 | sed "s/$n/N/g"
+        docker: Error response from daemon: Cannot link to a non running container: /N AS /N-l/db
+        $ docker run --rm --link no-such-$n busybox true 2>&1 | head -1 | sed "s/$n/N/g"
+        docker: Error response from daemon: could not get container for no-such-N: No such container: no-such-N
+        "#,
+    )
+    .not_dockerd("20.10 leaves out ranges of ports"),
+    case(
+        "namespaces of containers that cannot share them",
+        r#"
+        $ docker create --name $n busybox sleep 60 >/dev/null; id=$(docker inspect -f '{{.Id}}' $n)
+        $ docker run --rm --network container:no-such-$n busybox true 2>&1 | head -1 | sed "s/$n/N/"
+        docker: Error response from daemon: failed to set up container networking: joining network namespace of container: No such container: no-such-N
+        $ docker run --rm --pid container:no-such-$n busybox true 2>&1 | head -1 | sed "s/$n/N/"
+        docker: Error response from daemon: failed to join PID namespace: No such container: no-such-N
+        $ docker run --rm --pid container:$n busybox true 2>&1 | head -1 | sed "s/$id/ID/"
+        docker: Error response from daemon: failed to join PID namespace: container ID is not running
+        $ docker start $n >/dev/null; docker run --rm --ipc container:$n busybox true 2>&1 | head -1 | sed "s/$id/ID/"
+        docker: Error response from daemon: failed to join IPC namespace: container ID: non-shareable IPC (hint: use IpcMode:shareable for the donor container)
+        $ docker rm -f $n >/dev/null
+        "#,
+    )
+    .not_dockerd("28.2 words it so"),
+    case(
+        "a kernel's parameter that is not there",
+        r#"
+        $ docker run --rm --sysctl net.no_such=1 busybox true
+        docker: Error response from daemon: [..]no such file or directory[..]
+        ...
+        ? 127
+        "#,
+    ),
 ];

@@ -112,4 +112,18 @@ pub const CASES: &[Case] = &[
         docker: Error response from daemon: invalid volume specification: '/a:/': invalid mount config for type "bind": invalid specification: destination can't be '/'[..]
         "#,
     ),
+    case(
+        "what a mount says is heeded or refused",
+        r#"
+        $ docker run --rm --mount type=volume,dst=/x,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=1m busybox df -k /x | tail -1 | awk '{print $2}'
+        1024
+        $ docker create --mount type=volume,dst=/x,volume-driver=no-such busybox 2>&1 | tail -1 | grep -c '^sha256\|^[0-9a-f]*$'
+        0
+        ? 1
+        $ docker run --rm -v /tmp:/x:nocopy busybox true 2>&1 | head -1
+        docker: Error response from daemon: invalid volume specification: '/tmp:/x:nocopy': invalid mount config for type "bind": field VolumeOptions must not be specified
+        $ docker run --rm -v $n:/x:shared busybox true 2>&1 | head -1 | sed "s/$n/N/"
+        docker: Error response from daemon: invalid volume specification: 'N:/x:shared': invalid mount config for type "volume": field BindOptions must not be specified
+        "#,
+    ),
 ];

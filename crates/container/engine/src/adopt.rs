@@ -119,6 +119,9 @@ impl Engine {
     async fn settle(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.get();
         let backed = entry.run().process.is_some();
+        if matches!(container.state.status, Status::Created | Status::Exited) {
+            self.take_back(&container).await;
+        }
         match container.state.status {
             Status::Running | Status::Paused if backed => {
                 self.check_frozen(entry).await;
@@ -129,6 +132,18 @@ impl Engine {
             Status::Restarting => self.boot(entry, boots),
             Status::Created => {}
             Status::Exited => self.settle_ended(entry, boots),
+        }
+    }
+
+    /// What a daemon that died in the middle of a start, or of what follows an end, has left of a container
+    /// that does not run.
+    async fn take_back(&self, container: &Arc<Container>) {
+        if self.0.networks.sandbox(&container.id).is_some() {
+            self.detach_network(container).await;
+        }
+        let cgroup = self.cgroup_of(container);
+        if !cgroup.v1.is_empty() || cgroup.unified.is_some() {
+            self.remove_cgroup(container, cgroup);
         }
     }
 

@@ -331,7 +331,7 @@ pub(crate) fn predefined(state: &State, name: &str, driver: &str, subnet: Option
             ipam: Ipam {
                 driver: "default".to_owned(),
                 configs,
-                options: BTreeMap::new(),
+                options: None,
             },
             options: link
                 .as_deref()

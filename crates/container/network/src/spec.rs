@@ -38,8 +38,8 @@ pub struct Ipam {
     pub driver: String,
     /// At most one subnet of each family.
     pub configs: Vec<IpamConfig>,
-    /// Kept and shown.
-    pub options: BTreeMap<String, String>,
+    /// Kept and shown; absent is not the same as empty there.
+    pub options: Option<BTreeMap<String, String>>,
 }
 
 /// One subnet (Engine API `IPAMConfig`). Empty members are not set.

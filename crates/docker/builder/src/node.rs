@@ -3,7 +3,6 @@
 mod files;
 mod stubs;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -195,9 +194,7 @@ impl NodeExecutor {
             target: crate::dockerignore::clean(&format!("/{target}")),
             read_only: false,
             kind: MountKind::Volume {
-                source: VolumeSource::Anonymous {
-                    labels: BTreeMap::new(),
-                },
+                source: VolumeSource::anonymous(),
                 no_copy: false,
                 subpath: String::new(),
                 propagation: None,

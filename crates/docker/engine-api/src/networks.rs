@@ -131,7 +131,7 @@ fn ipam(ipam: &Ipam) -> wire::Ipam {
         } else {
             ipam.driver.clone()
         },
-        options: Some(ipam.options.clone()).filter(|options| !options.is_empty()),
+        options: ipam.options.clone(),
         config: Some(ipam.configs.iter().map(config).collect()),
     }
 }
@@ -193,7 +193,7 @@ fn spec(asked: wire::NetworkCreate, since_48: bool) -> NetworkSpec {
         ipam: Ipam {
             driver: ipam.driver,
             configs: ipam.config.unwrap_or_default().into_iter().map(config).collect(),
-            options: ipam.options.unwrap_or_default(),
+            options: ipam.options,
         },
         options: asked.options,
         labels: asked.labels,

@@ -112,9 +112,9 @@ impl Engine {
         attach: bool,
         size: (u16, u16),
     ) -> Result<(), Error> {
-        let (engine, planned, spec) = (self.clone(), container.clone(), exec.clone());
+        let (engine, planned, spec, named) = (self.clone(), container.clone(), exec.clone(), key.clone());
         let decided =
-            blocking(move || engine.decide_exec(&planned, &process, &spec, key, attach, size)).await;
+            blocking(move || engine.decide_exec(&planned, &process, &spec, named, attach, size)).await;
         let (launch, program) = decided?;
         let action = format!("exec_start: {}", exec.spec.args.join(" "));
         self.tell(container, action, &[("execID", exec.id.clone())]);
@@ -122,6 +122,8 @@ impl Engine {
             Ok(started) => {
                 exec.hub.open(started.streams);
                 if let Some(code) = exec.entered(started.pid) {
+                    // What is held of it was not there yet when its end came.
+                    self.0.supervisor.forget(&key);
                     self.end_exec(exec, code);
                 }
                 Ok(())

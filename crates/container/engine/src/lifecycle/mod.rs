@@ -11,6 +11,7 @@ mod failure;
 mod files;
 mod filters;
 mod health;
+mod links;
 mod mounts;
 mod networking;
 mod pause;

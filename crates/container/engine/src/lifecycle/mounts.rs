@@ -223,9 +223,15 @@ fn wanted(source: &VolumeSource) -> VolumeSpec {
             options,
             labels,
         },
-        VolumeSource::Anonymous { labels } => VolumeSpec {
+        VolumeSource::Anonymous {
+            driver,
+            options,
             labels,
-            ..VolumeSpec::default()
+        } => VolumeSpec {
+            name: String::new(),
+            driver,
+            options,
+            labels,
         },
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Attached {
     pub(crate) hostname: Option<String>,
     /// Whose files are mounted at `/etc/hosts` and so on.
     pub(crate) files: Files,
+    /// Variables that tell of the containers it is linked to.
+    pub(crate) links: Vec<String>,
 }
 
 /// Where `/etc/hosts`, `/etc/resolv.conf` and `/etc/hostname` come from.
@@ -45,6 +47,7 @@ impl Engine {
             }),
             NetworkMode::Container(id) => self.share_network(id),
             NetworkMode::Networks | NetworkMode::None | NetworkMode::Host => {
+                let linked = self.linked(container)?;
                 let request = self.request(container);
                 let networks = self.0.networks.clone();
                 let sandbox = blocking(move || networks.attach(request))
@@ -55,13 +58,18 @@ impl Engine {
                     namespace: sandbox.key.clone(),
                     hostname: None,
                     files: Files::Own(sandbox),
+                    links: self.link_variables(container, &linked),
                 })
             }
         }
     }
 
     fn share_network(&self, id: &str) -> Result<Attached, Error> {
-        let other = self.0.table.find(id)?;
+        // What was not there at create may be there by now; where it is not, the start is at fault.
+        let other = self.0.table.find(id).map_err(|error| {
+            let reason = format!("joining network namespace of container: {error}");
+            Error::Specification(format!("failed to set up container networking: {reason}"))
+        })?;
         let container = other.get();
         if !container.state.status.has_process() {
             return Err(Error::Conflict(format!(
@@ -78,6 +86,7 @@ impl Engine {
             namespace,
             hostname: Some(oci::hostname(spec, &container.id, host, None)),
             files: Files::Of(self.directory(&container.id)),
+            links: Vec::new(),
         })
     }
 
@@ -250,6 +259,9 @@ impl Engine {
             )),
             NetworkMode::Container(_) | NetworkMode::Path(_) => Err(Error::Forbidden(
                 "container sharing network namespace with another container or host cannot be connected to any other network".into(),
+            )),
+            NetworkMode::None => Err(Error::Invalid(
+                "container cannot be connected to multiple networks with one of the networks in private (none) mode".into(),
             )),
             _ if found.name == "host" => Err(Error::Forbidden(
                 "container cannot be disconnected from host network or connected to host network".into(),

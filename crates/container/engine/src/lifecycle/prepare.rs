@@ -148,6 +148,7 @@ impl Engine {
                 ipc: shared.ipc.as_deref(),
                 pid: shared.pid.as_deref(),
                 hostname: attached.hostname.as_deref(),
+                links: &attached.links,
             },
         };
         let translated = oci::translate(&container.spec, &inputs).map_err(untranslatable)?;
@@ -185,13 +186,18 @@ impl Engine {
 
     fn shared_namespaces(&self, container: &Container) -> Result<Shared, Error> {
         let of = |id: &str, name: &str| -> Result<PathBuf, Error> {
-            let other = self.0.table.find(id)?.get();
+            let failed = |reason: String| format!("failed to join {name} namespace: {reason}");
+            let found = self.0.table.find(id);
+            let other = found
+                .map_err(|error| Error::Invalid(failed(error.to_string())))?
+                .get();
             if !other.state.status.has_process() {
-                let text = format!(
-                    "cannot join {name} namespace of a non running container: {}",
-                    other.id
-                );
+                let text = failed(Error::not_running(id).to_string());
                 return Err(Error::Conflict(text));
+            }
+            if name == "IPC" && !shares_ipc(&other.spec.isolation.ipc) {
+                let hint = "non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
+                return Err(Error::Invalid(failed(format!("container {id}: {hint}"))));
             }
             Ok(format!("/proc/{}/ns/{}", other.state.pid, name.to_lowercase()).into())
         };
@@ -207,6 +213,11 @@ impl Engine {
             },
         })
     }
+}
+
+/// Whether others may join: then its shared memory lies where they find it.
+const fn shares_ipc(ipc: &IpcNamespace) -> bool {
+    !matches!(ipc, IpcNamespace::Private | IpcNamespace::None)
 }
 
 /// The host's mounts, where a mount of the container asks for propagation: a long file to read.

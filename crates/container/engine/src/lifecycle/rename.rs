@@ -41,7 +41,8 @@ impl Engine {
             Error::Invalid(text) => Error::Invalid(format!("Error when allocating new name: {text}")),
             other => other,
         };
-        let bare = checked_name(name).map_err(allocation)?;
+        let shown = format!("/{bare}");
+        let bare = checked_name(&shown).map_err(allocation)?;
         self.0.table.reserve(bare, &entry.id).map_err(allocation)?;
         entry.change(|container| bare.clone_into(&mut container.name));
         if let Err(error) = self.0.rows.define(entry).await {
@@ -137,11 +138,11 @@ fn memory_limit(layout: &cgroup::Layout, path: &str) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
+/// What makes no sense at all is said as at create.
 fn cannot_update(id: &str, error: Error) -> Error {
     let text = |text: String| format!("Cannot update container {id}: {text}");
     match error {
         Error::Conflict(reason) => Error::Conflict(text(reason)),
-        Error::Invalid(reason) => Error::Invalid(text(reason)),
         Error::System { context, source } => Error::System {
             context: text(context),
             source,

@@ -20,16 +20,11 @@ impl Engine {
     /// The container does not run.
     pub async fn kill(&self, reference: &str, signal: i32) -> Result<(), Error> {
         let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
-        let prefix = format!("cannot kill container: {reference}");
         apart(async move {
-            let killed = match signal {
+            match signal {
                 0 | SIGKILL => engine.kill_entry(&entry).await,
                 other => engine.signal_entry(&entry, other).await,
-            };
-            killed.map_err(|error| match error {
-                Error::Conflict(text) => Error::Conflict(format!("{prefix}: {text}")),
-                other => other,
-            })
+            }
         })
         .await
     }

@@ -17,6 +17,7 @@ pub(super) fn of_container(spec: &ContainerSpec, inputs: &Inputs<'_>, user: &Use
     if spec.tty {
         environment.push("TERM=xterm".to_owned());
     }
+    let environment = merge(environment, inputs.joined.links);
     let mut environment = merge(environment, &spec.env);
     if !environment.iter().any(|entry| name(entry) == "HOME") {
         environment.push(format!("HOME={}", user.home));

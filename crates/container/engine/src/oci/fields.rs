@@ -177,8 +177,16 @@ const TABLE: &[(&str, Reader)] = &[
         Source("oci/mounts.rs", "MountKind::Volume { propagation"),
     ),
     (
+        "mounts[].kind.volume.source.anonymous.driver",
+        Source(MOUNTS, "driver,"),
+    ),
+    (
         "mounts[].kind.volume.source.anonymous.labels",
-        Source(MOUNTS, "VolumeSource::Anonymous { labels }"),
+        Source(MOUNTS, "labels,"),
+    ),
+    (
+        "mounts[].kind.volume.source.anonymous.options",
+        Source(MOUNTS, "options,"),
     ),
     (
         "mounts[].kind.volume.source.named.driver",
@@ -518,9 +526,7 @@ fn full() -> ContainerSpec {
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
     };
-    let anonymous = VolumeSource::Anonymous {
-        labels: BTreeMap::new(),
-    };
+    let anonymous = VolumeSource::anonymous();
     spec.mounts = vec![
         bind(|_| {}),
         memory(0, None, &["x"]),

@@ -22,6 +22,8 @@ pub struct Joined<'a> {
     pub pid: Option<&'a Path>,
     /// The host name of the container whose network is shared.
     pub hostname: Option<&'a str>,
+    /// Variables that tell of the containers it is linked to.
+    pub links: &'a [String],
 }
 
 /// One namespace of the container.

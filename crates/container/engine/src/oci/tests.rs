@@ -146,9 +146,7 @@ fn bind(target: &str, read_only: bool, propagation: Option<Propagation>) -> Moun
 }
 
 fn volume(target: &str) -> MountSpec {
-    let source = VolumeSource::Anonymous {
-        labels: Default::default(),
-    };
+    let source = VolumeSource::anonymous();
     MountSpec {
         target: target.into(),
         read_only: false,
@@ -182,7 +180,7 @@ fn namespaces_are_new_joined_or_the_host_s() {
             network: (spec.network.mode != NetworkMode::None).then_some(Path::new("/n")),
             ipc: Some(Path::new("/i")),
             pid: Some(Path::new("/p")),
-            hostname: None,
+            ..Joined::default()
         };
         let found = translated_with(&spec, |inputs| inputs.joined = joined)
             .unwrap()

@@ -73,9 +73,27 @@ pub enum VolumeSource {
     /// A new one for this container alone. At create it becomes [`Self::Named`] with a random
     /// name in the table's copy of the specification, and is removed with the container.
     Anonymous {
+        /// Its driver; empty for `local`.
+        #[serde(default)]
+        driver: String,
+        /// Its driver's options.
+        #[serde(default)]
+        options: BTreeMap<String, String>,
         /// Its labels.
         labels: BTreeMap<String, String>,
     },
+}
+
+impl VolumeSource {
+    /// A plain new one of the default driver.
+    #[must_use]
+    pub const fn anonymous() -> Self {
+        Self::Anonymous {
+            driver: String::new(),
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
 }
 
 /// Mount propagation: mount_namespaces(7).

@@ -94,6 +94,30 @@ fn a_container_outlives_its_daemon_and_the_next_one_has_it_whole() {
 }
 
 #[test]
+fn what_a_start_that_was_cut_off_has_of_the_network_is_taken_back_by_the_next_daemon() {
+    let node = Node::start();
+    let first = Process::start(&node);
+    let id = first.does(async |daemon| {
+        let id = daemon.create("cut", waiting()).await;
+        let (networks, container) = (daemon.engine.networks().clone(), id.clone());
+        let request = network::Attach {
+            container,
+            ..network::Attach::default()
+        };
+        let attached = tokio::task::spawn_blocking(move || networks.attach(request));
+        attached.await.unwrap().unwrap();
+        id
+    });
+    drop(first);
+    let second = Process::start(&node);
+    second.does(async |daemon| {
+        assert_eq!(daemon.engine.find(&id).unwrap().state.status, Status::Created);
+        assert!(daemon.engine.networks().sandbox(&id).is_none());
+    });
+    second.close();
+}
+
+#[test]
 fn an_end_that_no_daemon_saw_is_processed_by_the_next() {
     let node = Node::start();
     let first = Process::start(&node);

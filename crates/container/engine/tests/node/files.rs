@@ -8,9 +8,7 @@ use crate::fixture::*;
 
 fn volume(target: &str, name: &str) -> MountSpec {
     let source = match name {
-        "" => VolumeSource::Anonymous {
-            labels: Default::default(),
-        },
+        "" => VolumeSource::anonymous(),
         name => VolumeSource::Named {
             name: name.into(),
             driver: String::new(),

@@ -146,6 +146,47 @@ fn an_exec_runs_in_the_container() {
     });
 }
 
+/// Some have ended before the daemon hears that they were started.
+#[test]
+fn short_execs_leave_nothing_behind() {
+    on_node(async |daemon| {
+        let mut waiting = spec(&["wait"]);
+        waiting.open_stdin = true;
+        let id = daemon.run("box", waiting).await;
+        let before = pidfds();
+        let mut execs = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let (engine, id) = (daemon.engine.clone(), id.clone());
+            execs.spawn(async move {
+                for _ in 0..30 {
+                    let exec = ExecSpec {
+                        args: ["/probe", "exit", "0"].map(str::to_owned).to_vec(),
+                        stdout: true,
+                        ..ExecSpec::default()
+                    };
+                    let exec = engine.exec_create(&id, exec).await.unwrap();
+                    let attached = engine.exec_start(&exec, false, None).await.unwrap();
+                    read_all(&mut attached.unwrap()).await;
+                }
+            });
+        }
+        execs.join_all().await;
+        daemon
+            .until(&id, |_| daemon.engine.execs_of(&id).is_empty())
+            .await;
+        assert_eq!(pidfds(), before);
+    });
+}
+
+/// How many processes this one holds on to.
+fn pidfds() -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = open.filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    targets
+        .filter(|target| target.as_os_str() == "anon_inode:[pidfd]")
+        .count()
+}
+
 #[test]
 fn a_failing_container_is_restarted_as_often_as_its_policy_says() {
     on_node(async |daemon| {

@@ -39,12 +39,13 @@ impl Runtime {
     }
 }
 
-/// Writes to the FIFO without waiting: the container's process holds it open while it lives.
+/// Writes to the FIFO without waiting: the container's process holds it open while it lives. The FIFO's name
+/// is what says `created`, so it goes first: whoever hears from the program finds the container running.
 fn open_gate(gate: &Path) -> io::Result<()> {
     let mut fifo = fs::OpenOptions::new()
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(gate)?;
-    fifo.write_all(b"0")?;
-    fs::remove_file(gate)
+    fs::remove_file(gate)?;
+    fifo.write_all(b"0")
 }

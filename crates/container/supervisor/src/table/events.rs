@@ -52,24 +52,36 @@ impl Table {
                 } else {
                     life.waiting.take()
                 };
-                let pid = life.pid;
                 let mut actions: Vec<Action> = waiting
                     .map(|(to, id)| Action::Grant(to, id, key))
                     .into_iter()
                     .collect();
-                actions.extend(self.claim_end(number, pid));
+                actions.extend(self.claim_end(number));
                 actions
             }
         }
     }
 
-    /// The end of a process that was reaped before it was known to be this one.
-    fn claim_end(&mut self, number: u64, pid: u32) -> Vec<Action> {
+    /// The end of a process that was reaped before its start was heard of, or before it was known to be
+    /// this one.
+    fn claim_end(&mut self, number: u64) -> Vec<Action> {
+        let Some((_, life)) = self.by_number_mut(number) else {
+            return Vec::new();
+        };
+        let (pid, early) = (life.pid, life.ended.take());
         let stray = self.strays.iter().position(|stray| stray.pid == pid);
-        stray.map_or_else(Vec::new, |at| {
-            let Stray { outcome, at, .. } = self.strays.remove(at);
-            self.ended(number, outcome, at)
-        })
+        let stray = stray.map(|at| self.strays.remove(at));
+        self.forget_strays();
+        let end = early.or(stray.map(|stray| (stray.outcome, stray.at)));
+        end.map_or_else(Vec::new, |(outcome, at)| self.ended(number, outcome, at))
+    }
+
+    /// Where nothing starts, nobody will claim an end any more, and its process id is soon another's.
+    fn forget_strays(&mut self) {
+        let starting = |life: &Life| matches!(life.phase, Phase::Starting { .. });
+        if !self.lives.values().any(starting) {
+            self.strays.clear();
+        }
     }
 
     /// A process did not come to be; its key is free again.
@@ -108,17 +120,15 @@ impl Table {
     }
 
     fn stray(&mut self, stray: Stray) {
-        let starting = |life: &Life| matches!(life.phase, Phase::Starting { .. });
-        if !self.lives.values().any(starting) {
-            return self.strays.clear();
-        }
         if self.strays.len() == MAX_STRAYS {
             self.strays.remove(0);
         }
         self.strays.push(stray);
+        self.forget_strays();
     }
 
-    /// A process has ended: its log comes first, then the news.
+    /// A process has ended: its log comes first, then the news. One that goes on as another child can
+    /// end before the first one does, which has the channel still: then its start is heard first.
     pub(crate) fn ended(&mut self, number: u64, outcome: Outcome, at: u64) -> Vec<Action> {
         let Some((key, life)) = self
             .by_number_mut(number)
@@ -126,7 +136,11 @@ impl Table {
         else {
             return Vec::new();
         };
-        (life.phase, life.ended) = (Phase::Draining {}, Some((outcome, at)));
+        life.ended = Some((outcome, at));
+        if matches!(life.phase, Phase::Starting { .. }) {
+            return Vec::new();
+        }
+        life.phase = Phase::Draining {};
         if life.deadline.is_none() {
             return vec![Action::Drain(number)];
         }

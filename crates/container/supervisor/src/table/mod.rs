@@ -27,10 +27,11 @@ pub(crate) const MAX_HELD: usize = 8192;
 const MAX_STRAYS: usize = 256;
 /// Exit records in one answer: about 200 bytes each, far below the message limit.
 const RECORDS_IN_REPLY: usize = 64;
-/// Milliseconds before the first, second, ... restart of the daemon; the last one repeats.
-const BACKOFF: [u64; 7] = [100, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000];
+/// Milliseconds before the first, second, ... restart of the daemon; the last one repeats. Clients wait
+/// meanwhile, and a start costs a fifth of a second: this is what a daemon that cannot live may cost.
+const BACKOFF: [u64; 7] = [100, 200, 400, 800, 1_600, 3_200, 5_000];
 /// A daemon that has lived this long has recovered.
-const HEALTHY: Duration = Duration::from_secs(60);
+const HEALTHY: Duration = Duration::from_secs(10);
 const SIGTERM: u32 = 15;
 const SIGKILL: u32 = 9;
 

@@ -57,15 +57,16 @@ pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
     )
 }
 
+/// What upstream says to a body without any property of `Config`.
+const EMPTY: &str = "config cannot be empty in order to create a container";
+
 /// The body: `Config`, with `HostConfig` and `NetworkingConfig` as members. What is not there yet
 /// is refused over the body as it came.
 fn parse(bytes: &[u8]) -> Result<CreateRequest, ApiError> {
     let mut body = go_json::parse(bytes)?;
     let Some(members) = body.as_object_mut() else {
         return match body {
-            Value::Null => Err(ApiError::bad(
-                "config cannot be empty in order to create a container",
-            )),
+            Value::Null => Err(ApiError::bad(EMPTY)),
             other => go_json::decode::<Config>(other).map(|_| unreachable_request()),
         };
     };
@@ -74,6 +75,9 @@ fn parse(bytes: &[u8]) -> Result<CreateRequest, ApiError> {
         key.and_then(|key| members.remove(&key)).unwrap_or(Value::Null)
     };
     let (host, networking) = (take("HostConfig"), take("NetworkingConfig"));
+    if members.is_empty() {
+        return Err(ApiError::bad(EMPTY));
+    }
     coverage::refuse("Config", &body)?;
     coverage::refuse("HostConfig", &host)?;
     coverage::refuse("NetworkingConfig", &networking)?;

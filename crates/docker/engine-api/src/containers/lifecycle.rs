@@ -64,7 +64,12 @@ pub(crate) async fn kill(call: Call<Api>) -> Result<Reply, ApiError> {
         Some(name) => signal::parse(name),
     };
     let signal = signal.map_err(|error| error.within(&context))?;
-    call.state.engine.kill(&call.name, signal).await?;
+    if !signal::is_known(signal) {
+        let reason = format!("{context}: the linux daemon does not support signal {signal}");
+        return Err(ApiError::bad(reason));
+    }
+    let killed = call.state.engine.kill(&call.name, signal).await;
+    killed.map_err(|error| ApiError::from(error).within(&context))?;
     Ok(Reply::no_content())
 }
 

@@ -26,6 +26,11 @@ pub(crate) fn parse(text: &str) -> Result<i32, ApiError> {
     named(upper.strip_prefix("SIG").unwrap_or(&upper)).ok_or_else(invalid)
 }
 
+/// Whether a container can be sent it.
+pub(crate) const fn is_known(number: i32) -> bool {
+    matches!(number, 1..=31 | RTMIN..=RTMAX)
+}
+
 fn named(name: &str) -> Option<i32> {
     let plain = NAMES
         .iter()

@@ -82,7 +82,7 @@ pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
             .ok()
     };
     let found = date_time.or_else(|| civil().map(|zoned| zoned.timestamp()));
-    found.ok_or_else(|| ApiError::bad(format!("invalid filter 'until=[{text}]'")))
+    found.ok_or_else(|| ApiError::bad(format!("failed to parse value as time or duration: {text:?}")))
 }
 
 /// Go's durations: `1h30m`, `2.5s`, `100ms`.
@@ -175,7 +175,10 @@ mod tests {
         ] {
             assert_eq!(until(text, now).unwrap().to_string(), expected, "{text}");
         }
-        assert_eq!(until("x", now).unwrap_err().message, "invalid filter 'until=[x]'");
+        assert_eq!(
+            until("x", now).unwrap_err().message,
+            "failed to parse value as time or duration: \"x\""
+        );
     }
 
     proptest! {

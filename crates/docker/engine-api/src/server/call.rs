@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Method};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
-use super::body::{self, BodyReader};
+use super::body::{self, BodyReader, Upload};
 use super::query::Query;
 use super::version::ApiVersion;
 use crate::error::ApiError;
@@ -29,7 +29,7 @@ pub(crate) struct Call<S> {
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Incoming,
+    pub body: Upload,
 }
 
 impl<S> Call<S> {

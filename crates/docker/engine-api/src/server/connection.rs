@@ -39,6 +39,8 @@ pub(crate) async fn run<S: Send + Sync + 'static>(
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        // `Api-Version`, as upstream writes it: scripts look for it in that case.
+        .title_case_headers(true)
         .max_buf_size(HEAD_LIMIT)
         .serve_connection(io, service);
     // Both arms only poll what lives outside the select, so dropping either loses nothing.
@@ -60,7 +62,12 @@ pub(crate) async fn run<S: Send + Sync + 'static>(
     let parts = connection.into_parts();
     let taken = next.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(hijack) = taken {
-        (hijack.run)(parts.io.into_inner().into_inner(), parts.read_buf).await;
+        let (stream, ahead) = parts.io.into_inner().into_inner();
+        let read = match ahead.is_empty() {
+            true => parts.read_buf,
+            false => [&parts.read_buf[..], &ahead[..]].concat().into(),
+        };
+        (hijack.run)(stream, read).await;
     }
 }
 

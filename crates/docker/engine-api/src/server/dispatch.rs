@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::body::Body;
+use super::body::{Body, Upload};
 use super::call::Call;
 use super::query::Query;
 use super::reply::{Reply, failure};
@@ -55,7 +55,8 @@ impl<S: Send + Sync> Dispatch<S> {
         let version = ApiVersion::negotiate(named)?;
         let query = Query::parse(request.uri().query().unwrap_or(""))?;
         let (head, body) = request.into_parts();
-        (route.handler)(Call {
+        let (body, rest) = Upload::new(body);
+        let answer = (route.handler)(Call {
             state: self.state.clone(),
             version,
             method: head.method,
@@ -64,7 +65,11 @@ impl<S: Send + Sync> Dispatch<S> {
             headers: head.headers,
             body,
         })
-        .await
+        .await;
+        if answer.is_err() {
+            rest.drain().await;
+        }
+        answer
     }
 
     /// Puts the headers on that every answer of a known route has, refusals included.

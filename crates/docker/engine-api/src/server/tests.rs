@@ -245,6 +245,48 @@ async fn not_modified_has_no_body() {
 }
 
 #[tokio::test]
+async fn header_names_have_upstreams_case() {
+    let served = Served::new();
+    let answer = served
+        .raw("GET /none HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n")
+        .await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(
+        answer.contains("\r\nContent-Type: application/json\r\n"),
+        "{answer}"
+    );
+    served.end().await;
+}
+
+#[tokio::test]
+async fn quotes_need_no_escape_in_a_query() {
+    let served = Served::new();
+    let head = "Host: d\r\nConnection: close\r\n\r\n";
+    let answer = served
+        .raw(&format!(
+            "POST /echo/n/x?a={{\"b\":[\"<c>\"]}} HTTP/1.1\r\n{head}"
+        ))
+        .await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.contains(r#""a":"{\"b\":[\"<c>\"]}""#), "{answer}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_upload_is_read_before_the_answer() {
+    let served = Served::new();
+    let mut stream = UnixStream::connect(&served.socket).await.unwrap();
+    let head = "POST /unchanged HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: 200000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // More than a socket holds: it goes through only because somebody reads it.
+    stream.write_all(&vec![b'x'; 200_000]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 304"), "{answer}");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_torn_answer_is_seen_as_torn() {
     let served = Served::new();
     let answer = served.raw("GET /torn HTTP/1.1\r\nHost: d\r\n\r\n").await;

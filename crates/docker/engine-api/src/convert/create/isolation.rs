@@ -14,7 +14,7 @@ use crate::wire::host_config::HostConfig;
 /// is rewritten to their id, so that a rename changes nothing.
 pub(crate) fn isolation(host: &mut HostConfig, lookup: &dyn Lookup) -> Result<Isolation, ApiError> {
     for mode in [&mut host.pid_mode, &mut host.ipc_mode] {
-        by_id(mode, lookup)?;
+        by_id(mode, lookup);
     }
     let mut isolation = Isolation {
         privileged: host.privileged,
@@ -54,12 +54,12 @@ fn names(list: &Option<Vec<String>>) -> Vec<String> {
         .collect()
 }
 
-/// `container:NAME` with the name replaced by the id.
-pub(crate) fn by_id(mode: &mut String, lookup: &dyn Lookup) -> Result<(), ApiError> {
-    if let Some(name) = mode.strip_prefix("container:") {
-        *mode = format!("container:{}", lookup.container(name)?);
+/// `container:NAME` with the name replaced by the id. Nobody of that name yet is for the start to say, as
+/// upstream has it: a 404 here would make clients pull the image.
+pub(crate) fn by_id(mode: &mut String, lookup: &dyn Lookup) {
+    if let Some(Ok(id)) = mode.strip_prefix("container:").map(|name| lookup.container(name)) {
+        *mode = format!("container:{id}");
     }
-    Ok(())
 }
 
 fn of_container(mode: &str) -> Option<String> {
@@ -189,10 +189,9 @@ mod tests {
             read(json!({"PidMode": "container:peer", "IpcMode": "container:peer"})).unwrap();
         assert_eq!(isolation.pid, PidNamespace::Container("f".repeat(64)));
         assert_eq!(host.ipc_mode, format!("container:{}", "f".repeat(64)));
-        assert_eq!(
-            read(json!({"PidMode": "container:x"})).unwrap_err().message,
-            "No such container: x"
-        );
+        // Nobody of that name is the start's to say.
+        let (isolation, _) = read(json!({"PidMode": "container:x"})).unwrap();
+        assert_eq!(isolation.pid, PidNamespace::Container("x".into()));
     }
 
     #[test]

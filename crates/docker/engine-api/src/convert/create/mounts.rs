@@ -1,6 +1,6 @@
 //! What is mounted: `Binds`, `Mounts`, `Tmpfs`, `VolumesFrom` and the volumes of the image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use engine::spec::{MountKind, MountSpec, Propagation, VolumeSource};
 
@@ -34,9 +34,7 @@ pub(crate) fn mounts(config: &Config, host: &HostConfig, since_44: bool) -> Resu
 }
 
 fn anonymous(target: String) -> MountSpec {
-    let source = VolumeSource::Anonymous {
-        labels: BTreeMap::new(),
-    };
+    let source = VolumeSource::anonymous();
     MountSpec {
         target,
         read_only: false,
@@ -143,12 +141,27 @@ fn parse_bind(bind: &str, driver: &str) -> Result<MountSpec, ApiError> {
         let nested = format!("invalid mount config for type {kind:?}: {reason}");
         ApiError::internal(format!("invalid volume specification: '{bind}': {nested}"))
     };
-    check_target(target).map_err(wrong)?;
+    check_target(target)
+        .and_then(|()| no_foreign_word(kind, &mode))
+        .map_err(wrong)?;
     Ok(MountSpec {
         target: clean(target),
         read_only: mode.read_only,
         kind: bind_kind(source, driver, &mode),
     })
+}
+
+/// Refuses words of the other kind of mount.
+fn no_foreign_word(kind: &str, mode: &Mode) -> Result<(), String> {
+    let is_bind = kind == "bind";
+    must_be(
+        is_bind && mode.no_copy,
+        "field VolumeOptions must not be specified",
+    )?;
+    must_be(
+        !is_bind && mode.propagation.is_some(),
+        "field BindOptions must not be specified",
+    )
 }
 
 fn bind_kind(source: &str, driver: &str, mode: &Mode) -> MountKind {
@@ -173,9 +186,6 @@ fn bind_kind(source: &str, driver: &str, mode: &Mode) -> MountKind {
 
 fn named_volume(name: &str, driver: &str, options: Option<&VolumeOptions>) -> VolumeSource {
     let labels = options.map(|options| options.labels.clone()).unwrap_or_default();
-    if name.is_empty() {
-        return VolumeSource::Anonymous { labels };
-    }
     let config = options
         .and_then(|options| options.driver_config.clone())
         .unwrap_or_default();
@@ -184,10 +194,18 @@ fn named_volume(name: &str, driver: &str, options: Option<&VolumeOptions>) -> Vo
     } else {
         config.name
     };
+    let options = config.options;
+    if name.is_empty() {
+        return VolumeSource::Anonymous {
+            driver,
+            options,
+            labels,
+        };
+    }
     VolumeSource::Named {
         name: name.into(),
         driver,
-        options: config.options,
+        options,
         labels,
     }
 }

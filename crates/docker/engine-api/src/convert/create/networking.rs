@@ -25,7 +25,7 @@ pub(crate) fn networking(
     asked: &NetworkingConfig,
     lookup: &dyn Lookup,
 ) -> Result<Networking, ApiError> {
-    by_id(&mut host.network_mode, lookup)?;
+    by_id(&mut host.network_mode, lookup);
     let mode = if config.network_disabled {
         "none"
     } else {
@@ -83,9 +83,9 @@ fn link(text: &str, lookup: &dyn Lookup) -> Result<(String, String), ApiError> {
         return Err(ApiError::bad(format!("bad format for links: {text}")));
     }
     let alias = alias.rsplit('/').next().unwrap_or(alias);
-    let id = lookup
-        .container(name)
-        .map_err(|_| ApiError::bad(format!("could not get container for {name}")))?;
+    let id = lookup.container(name).map_err(|error| {
+        ApiError::bad(error.message).within(&format!("could not get container for {name}"))
+    })?;
     Ok((id, alias.into()))
 }
 
