@@ -1,10 +1,12 @@
-//! What tests and benchmarks share: a static program to run in containers, and bundles around it.
+//! What tests and benchmarks share: a static program to run in containers, bundles and images around
+//! it, and nodes to run it on.
 #![forbid(unsafe_code)]
 #![expect(clippy::expect_used, reason = "what tests share fails a test by panicking")]
 
 mod bundle;
 pub mod daemon;
 pub mod image;
+pub mod node;
 
 pub use bundle::Bundle;
 

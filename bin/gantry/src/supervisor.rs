@@ -24,6 +24,9 @@ pub(crate) struct Options {
     /// Descriptor of the state that the image before has left, after a re-exec.
     #[arg(long, hide = true)]
     resume_fd: Option<i32>,
+    /// The daemon that runs and has started this supervisor in place of one that was killed.
+    #[arg(long, hide = true)]
+    daemon_pid: Option<u32>,
     /// The daemon to start and to restart: a program and its arguments.
     #[arg(last = true)]
     daemon: Vec<OsString>,
@@ -46,6 +49,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         socket: options.socket,
         pid_file: options.pid_file,
         daemon: daemon(options.daemon),
+        daemon_pid: options.daemon_pid,
         arguments,
         resume: options.resume_fd,
     })?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use cluster::Config;
 use cluster::control::{Reply, Request};
+use sys::clock::boottime;
 
 use super::processes::{self, Found};
 use super::settings::NodeOptions;
@@ -16,6 +17,8 @@ use crate::failure::{Failure, Outcome};
 
 /// How long containers may take by default.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a killed supervisor's place may stay empty.
+const MENDING: Duration = Duration::from_secs(10);
 /// What the daemon itself may take besides.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -46,8 +49,7 @@ pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) ->
     if !config.run_dir.exists() {
         return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
     }
-    let _lock = processes::lock(config)?;
-    let found = processes::find(config)?;
+    let (_lock, found) = processes::claim(config, boottime() + MENDING)?;
     if matches!(found, Found::Nothing) {
         return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
     }
@@ -63,7 +65,7 @@ pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) ->
         return Ok(());
     }
     if let Some(supervisor) = supervisor {
-        let pid = processes::pid_in(&config.paths().supervisor_pid()).unwrap_or_default();
+        let pid = cluster::pid_in(&config.paths().supervisor_pid()).unwrap_or_default();
         processes::end_supervisor(supervisor, pid, timeout)?;
     }
     clear(config)
@@ -75,7 +77,7 @@ fn stop_daemon(config: &Config, keep_containers: bool, timeout: Duration) -> Res
         handover: false,
         timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
     };
-    let ended = processes::pid_in(&config.paths().pid()).and_then(processes::watch);
+    let ended = cluster::pid_in(&config.paths().pid()).and_then(processes::watch);
     let Some(mut conversation) = processes::ask(config, &request)? else {
         return Ok(());
     };

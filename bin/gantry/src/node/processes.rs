@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use cluster::control::client::{self, Conversation};
@@ -38,6 +38,50 @@ pub(super) fn find(config: &Config) -> Result<Found, Failure> {
         return Ok(Found::Daemon(Box::new(status)));
     }
     Ok(supervisor_of(config).map_or(Found::Nothing, Found::Supervisor))
+}
+
+/// What there is of a node, and the right to start or end it. A daemon whose supervisor was killed starts
+/// another first, which it does while nobody has that right.
+pub(super) fn claim(config: &Config, deadline: Duration) -> Result<(File, Found), Failure> {
+    loop {
+        let (lock, found) = (lock(config)?, find(config)?);
+        match &found {
+            Found::Daemon(status) if supervisor_of(config).is_none() => {
+                drop(lock);
+                until_supervised_again(config, status.pid, deadline)?;
+            }
+            _ => return Ok((lock, found)),
+        }
+    }
+}
+
+/// Returns when the daemon has a supervisor again, or has ended.
+fn until_supervised_again(config: &Config, daemon: u32, deadline: Duration) -> Result<(), Failure> {
+    let (changes, ended) = (changes(config)?, watch(daemon));
+    while supervisor_of(config).is_none() {
+        let left = deadline.saturating_sub(boottime());
+        if left.is_zero() {
+            return Err(not_in_time(config));
+        }
+        wait(&changes, ended.as_ref(), left)?;
+        let over = ended
+            .as_ref()
+            .is_none_or(|ended| sys::poll::readable_within(ended, Duration::ZERO).unwrap_or(true));
+        if over {
+            return Ok(());
+        }
+        drain(&changes);
+    }
+    Ok(())
+}
+
+/// The supervisor that has taken the place of one that was killed, by a descriptor; none if the node has
+/// ended.
+pub(super) fn next_supervisor(config: &Config) -> Option<OwnedFd> {
+    let daemon = status(config).ok()??.pid;
+    until_supervised_again(config, daemon, boottime() + PROMPT).ok()?;
+    supervisor_of(config)?;
+    watch(cluster::pid_in(&config.paths().supervisor_pid())?)
 }
 
 /// How the node is, if its daemon answers.
@@ -82,7 +126,7 @@ pub(super) fn supervisor_of(config: &Config) -> Option<Client> {
 }
 
 /// One command line at a time starts or ends a node; the next one waits, then finds it started or ended.
-pub(super) fn lock(config: &Config) -> Result<File, Failure> {
+fn lock(config: &Config) -> Result<File, Failure> {
     let mut directory = fs::DirBuilder::new();
     directory.recursive(true).mode(0o711).create(&config.run_dir)?;
     let mut options = OpenOptions::new();
@@ -114,19 +158,9 @@ pub(super) fn start_supervisor(config: &Config) -> Result<Child, Failure> {
     directory.recursive(true).mode(0o711).create(paths.log_dir())?;
     let mut log = OpenOptions::new();
     let log = log.append(true).create(true).mode(0o640).open(paths.log())?;
-    let mut command = Command::new(std::env::current_exe()?);
-    command
-        .arg("supervisor")
-        .arg("--socket")
-        .arg(paths.supervisor_socket())
-        .arg("--pid-file")
-        .arg(paths.supervisor_pid())
-        .args(["--cgroup", config.name.as_str(), "--"])
-        .args(daemon_command(config)?)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log);
+    let mut command =
+        cluster::supervisor_command(config, &std::env::current_exe()?, &daemon_command(config)?);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     Ok(command.spawn()?)
 }
 
@@ -169,11 +203,6 @@ pub(super) fn end_supervisor(mut supervisor: Client, pid: u32, grace: Duration) 
 pub(super) fn watch(pid: u32) -> Option<OwnedFd> {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
     pidfd::open(pid).ok()
-}
-
-/// The process id in a pid file.
-pub(super) fn pid_in(path: &std::path::Path) -> Option<u32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// Waits until the supervisor answers, however long the daemon may take: from here on everybody finds the

@@ -31,8 +31,8 @@ pub(crate) fn run(options: Options) -> Outcome {
     let begun = boottime();
     let (config, wait) = options.node.resolve_with(&options.wait)?;
     features::require_root()?;
-    let _lock = processes::lock(&config)?;
-    let old = match processes::find(&config)? {
+    let (_lock, found) = processes::claim(&config, begun + wait)?;
+    let old = match found {
         Found::Daemon(status) => *status,
         _ => return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING)),
     };

@@ -26,8 +26,8 @@ pub(crate) fn run(options: Options) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     if options.output == Format::Json {
-        let supervisor = processes::supervisor_of(&config)
-            .and_then(|_| processes::pid_in(&config.paths().supervisor_pid()));
+        let supervisor =
+            processes::supervisor_of(&config).and_then(|_| cluster::pid_in(&config.paths().supervisor_pid()));
         let stopped = json!({"state": "stopped", "supervisor_pid": supervisor});
         writeln!(io::stdout(), "{stopped}")?;
     }

@@ -1,5 +1,6 @@
 //! `gantry up`: the supervisor, and under it the daemon; returns, or stays, when the node is ready.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ExitCode};
@@ -52,10 +53,9 @@ pub(crate) fn run(options: Options) -> Outcome {
     let subscriber = tracing_subscriber::registry().with(stages.layer());
     let _guard = tracing::subscriber::set_default(subscriber);
 
-    let checked = stage!("check").in_scope(|| check(&options))?;
-    let (config, wait, lock) = checked;
-    let (deadline, spawned) = (begun + wait, boottime());
-    let supervisor = match processes::find(&config)? {
+    let (config, deadline, (lock, found)) = stage!("check").in_scope(|| check(&options, begun))?;
+    let spawned = boottime();
+    let supervisor = match found {
         Found::Daemon(status) => return already(&config, *status, deadline, options.output),
         Found::Supervisor(mut supervisor) => {
             processes::set_daemon(&mut supervisor, Some(&config))?;
@@ -80,11 +80,11 @@ pub(crate) fn run(options: Options) -> Outcome {
     attend(&config, &status, &signals, starting.supervisor)
 }
 
-fn check(options: &Options) -> Result<(Config, Duration, std::fs::File), Failure> {
+fn check(options: &Options, begun: Duration) -> Result<(Config, Duration, (File, Found)), Failure> {
     let (config, wait) = options.node.clone().resolve_with(&options.wait)?;
     features::require()?;
-    let lock = processes::lock(&config)?;
-    Ok((config, wait, lock))
+    let claimed = processes::claim(&config, begun + wait)?;
+    Ok((config, begun + wait, claimed))
 }
 
 /// A second `up` waits as the first one does, and says the same.
@@ -160,8 +160,16 @@ impl Starting {
 
 /// Stays until a signal comes or the node ends.
 fn attend(config: &Config, status: &Status, signals: &Signals, supervisor: Option<Child>) -> Outcome {
-    let ended = status.supervisor_pid.and_then(processes::watch);
-    let told = signal_before_end(signals, ended.as_ref())?;
+    let mut ended = status.supervisor_pid.and_then(processes::watch);
+    let told = loop {
+        if signal_before_end(signals, ended.as_ref())? {
+            break true;
+        }
+        ended = processes::next_supervisor(config);
+        if ended.is_none() {
+            break false;
+        }
+    };
     if told {
         drop(writeln!(io::stderr(), "stopping"));
         down::stop(config, false, down::DEFAULT_TIMEOUT)?;

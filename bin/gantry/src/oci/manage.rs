@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use runtime::lifecycle::Runtime;
 
-use super::{DONE, signals, warn};
+use super::{DONE, warn};
 use crate::failure::Outcome;
 
 #[derive(Debug, Args)]
@@ -21,11 +21,15 @@ pub(super) struct Kill {
     /// The container.
     id: String,
     /// Name or number of the signal.
-    #[arg(default_value = "SIGTERM", value_parser = signals::parse)]
+    #[arg(default_value = "SIGTERM", value_parser = signal)]
     signal: i32,
     /// Send it to every process of the container.
     #[arg(short, long)]
     all: bool,
+}
+
+fn signal(text: &str) -> Result<i32, String> {
+    runtime::signal::parse(text).ok_or_else(|| format!("unknown signal {text:?}"))
 }
 
 #[derive(Debug, Args)]

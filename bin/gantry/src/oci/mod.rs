@@ -7,7 +7,6 @@ mod inspect;
 mod log;
 mod manage;
 mod run;
-mod signals;
 mod terminal;
 
 use std::path::PathBuf;

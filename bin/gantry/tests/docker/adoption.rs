@@ -11,16 +11,106 @@ fn daemon() -> Daemon {
     daemon
 }
 
-fn kill_daemon(daemon: &Daemon) {
-    let pid = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
+/// As the kernel would; `file` is where the process wrote its id.
+fn kill(daemon: &Daemon, file: &str) {
+    let pid = std::fs::read_to_string(daemon.run_dir().join(file)).unwrap();
     let killed = Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
     assert!(killed.success());
+}
+
+fn kill_daemon(daemon: &Daemon) {
+    kill(daemon, "gantry.pid");
     // Returns when the next one is ready.
     daemon.gantry_ok(&["up", "-d"]);
 }
 
+#[test]
+fn a_supervisor_that_is_killed_alone_is_replaced_and_missed_by_nobody() {
+    let daemon = daemon();
+    let page = "echo page > /var/www/index.html; exec httpd -f -h /var/www";
+    daemon.ok(&[
+        "run", "-d", "--name", "web", "-p", "8083:80", "busybox", "sh", "-c", page,
+    ]);
+    let counting = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done";
+    daemon.ok(&["run", "-d", "--name", "counts", "busybox", "sh", "-c", counting]);
+    // Before or after the death: whoever ends is heard of.
+    let ending = "sleep 0.2; exit 6";
+    daemon.ok(&["run", "-d", "--name", "ends", "busybox", "sh", "-c", ending]);
+    let once = "test -e /again && exec sleep 1000; touch /again; sleep 0.2; exit 1";
+    daemon.ok(&[
+        "run",
+        "-d",
+        "--name",
+        "again",
+        "--restart",
+        "on-failure",
+        "busybox",
+        "sh",
+        "-c",
+        once,
+    ]);
+    let before = ["web", "counts"].map(|name| pid(&daemon, name));
+    let old = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
+    kill(&daemon, "supervisor.pid");
+    // Nobody but the daemon does anything about it: what needs a supervisor waits for the next one.
+    assert_eq!(daemon.ok(&["exec", "counts", "echo", "hi"]), "hi\n");
+    assert_eq!(daemon.ok(&["run", "--rm", "busybox", "echo", "new"]), "new\n");
+    // The kernel tells the code from 6.15 on, and no one does before.
+    let code = daemon.ok(&["wait", "ends"]);
+    assert!(["6\n", "255\n"].contains(&&*code), "{code}");
+    assert_eq!(["web", "counts"].map(|name| pid(&daemon, name)), before);
+    let restarted = ["inspect", "-f", "{{.RestartCount}} {{.State.Running}}", "again"];
+    let restarted = || daemon.ok(&restarted) == "1 true\n";
+    assert!((0..100).any(|_| restarted()));
+    let now = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
+    assert_eq!(now, old, "the daemon is the same");
+    // The new supervisor has what the daemon held, and restarts the daemon that it did not start.
+    kill(&daemon, "gantry.pid");
+    assert_eq!(daemon.ok(&["exec", "counts", "echo", "hi"]), "hi\n");
+    let mut served = daemon.namespace.command("timeout 10 sh -c");
+    served.arg("until busybox wget -qO- http://127.0.0.1:8083 2>/dev/null; do :; done");
+    assert_eq!(all(&served.output().unwrap()), "page\n");
+    daemon.gantry_ok(&["restart"]);
+    assert_eq!(["web", "counts"].map(|name| pid(&daemon, name)), before);
+    daemon.ok(&["stop", "-t", "0", "counts"]);
+    assert_lines(&daemon.ok(&["logs", "counts"]), 1);
+    daemon.ok(&["rm", "-f", "web", "counts", "ends", "again"]);
+}
+
+#[test]
+fn deaths_of_daemon_and_supervisor_in_turn_cost_no_container() {
+    let daemon = daemon();
+    let counting = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done";
+    daemon.ok(&["run", "-d", "--name", "counts", "busybox", "sh", "-c", counting]);
+    let before = pid(&daemon, "counts");
+    for file in ["supervisor.pid", "supervisor.pid", "gantry.pid", "supervisor.pid"] {
+        kill(&daemon, file);
+        // `up` waits for whichever is missing.
+        daemon.gantry_ok(&["up", "-d"]);
+        assert_eq!(daemon.ok(&["exec", "counts", "echo", "hi"]), "hi\n");
+    }
+    assert_eq!(pid(&daemon, "counts"), before);
+    daemon.ok(&["stop", "-t", "0", "counts"]);
+    assert_lines(&daemon.ok(&["logs", "counts"]), 3);
+}
+
 fn pid(daemon: &Daemon, container: &str) -> String {
     daemon.ok(&["inspect", "-f", "{{.State.Pid}}", container])
+}
+
+/// The lines that the counting container wrote, in order; as many may be missing as supervisors were killed
+/// between reading and writing.
+fn assert_lines(log: &str, killed: usize) {
+    let numbers: Vec<usize> = log
+        .lines()
+        .map(|line| line.strip_prefix("line ").unwrap().parse().unwrap())
+        .collect();
+    let last = *numbers.last().unwrap();
+    assert!(
+        last > 5 && numbers.is_sorted_by(|one, next| one < next),
+        "{numbers:?}"
+    );
+    assert!(last < numbers.len() + killed, "{numbers:?}");
 }
 
 #[test]
@@ -47,16 +137,7 @@ fn a_killed_daemon_loses_no_container_no_line_and_no_exit() {
     assert_eq!(daemon.ok(&["wait", "ends"]), "6\n");
     assert_eq!(daemon.ok(&["exec", "counts", "echo", "hi"]), "hi\n");
     daemon.ok(&["stop", "-t", "0", "counts"]);
-    let log = daemon.ok(&["logs", "counts"]);
-    let numbers: Vec<usize> = log
-        .lines()
-        .map(|line| line.strip_prefix("line ").unwrap().parse().unwrap())
-        .collect();
-    assert!(numbers.len() > 5);
-    assert!(
-        numbers.iter().enumerate().all(|(at, number)| at == *number),
-        "{numbers:?}"
-    );
+    assert_lines(&daemon.ok(&["logs", "counts"]), 0);
 }
 
 #[test]

@@ -60,6 +60,30 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "commit changes the container's configuration",
+        r#"
+        $ tar -cC $dir . | docker import -c 'ENV B=2' - $n:base >/dev/null; docker create --name $n -e A=1 $n:base x >/dev/null
+        $ docker commit -c 'ENV C=3' $n $n:tag >/dev/null; docker image inspect -f '{{json .Comment}} {{json .Config.Env}}' $n:tag
+        "" ["A=1","B=2","C=3"]
+        $ docker commit -c 'ENV A=4' $n $n:tag >/dev/null; docker image inspect -f '{{json .Config.Env}} {{json .Config.Volumes}}' $n:tag
+        ["A=4","B=2"] null
+        $ docker commit -c 'zz x' $n
+        Error response from daemon: zz is not a valid change command
+        ? 1
+        $ docker rm $n >/dev/null; docker rmi $n:tag $n:base >/dev/null
+        "#,
+    ),
+    case(
+        "cp from a container that has ended shows what its start wrote",
+        r#"
+        $ docker run --name $n --hostname box busybox true; docker cp $n:/etc/hostname - | tar -xO
+        box
+        $ docker cp $n:/etc - | tar -tv | grep -E 'etc/(hosts|hostname|resolv.conf)$' | cut -c1-10 | uniq -c
+              3 -rw-r--r--
+        $ docker rm $n >/dev/null
+        "#,
+    ),
+    case(
         "export and import",
         r#"
         $ docker run --name $n busybox sh -c 'echo exported > /file'
@@ -78,6 +102,9 @@ pub const CASES: &[Case] = &[
         r#"
         $ head -c 150000 /dev/zero > $dir/f; docker cp $dir/f no-such-$n:/x 2>&1 | sed "s/$n/N/"
         Error response from daemon: No such container: no-such-N
+        $ head -c 3000000 /dev/zero | docker import -c 'ZZ x' - $n
+        Error response from daemon: ZZ is not a valid change command
+        ? 1
         $ echo FROM busybox > $dir/Dockerfile; build --security-opt zz $dir | tail -1
         Error response from daemon: security options are not supported on linux
         "#,

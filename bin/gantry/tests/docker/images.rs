@@ -4,6 +4,13 @@ use super::transcript::{Case, case};
 
 pub const CASES: &[Case] = &[
     case(
+        "an older client sees the container that an image was made of",
+        r#"
+        $ DOCKER_API_VERSION=1.40 docker image inspect -f '[{{.Container}}] [{{.ContainerConfig.Hostname}}]' busybox
+        [] []
+        "#,
+    ),
+    case(
         "images",
         r#"
         $ docker images --format '{{.Repository}}:{{.Tag}}' busybox

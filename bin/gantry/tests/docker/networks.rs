@@ -51,6 +51,19 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "a link may come before its container",
+        r#"
+        $ docker network create $n >/dev/null; docker run -d --name $n --network $n --link $n-late:late busybox sleep 60 >/dev/null
+        $ docker inspect -f "{{json (index .NetworkSettings.Networks \"$n\").Links}}" $n | sed "s/$n/N/"
+        ["N-late:late"]
+        $ docker exec $n ping -c 1 -W 1 late 2>&1
+        ping: bad address 'late'
+        ? 1
+        $ docker run -d --name $n-late --network $n busybox sleep 60 >/dev/null; docker exec $n ping -c 1 -W 2 late >/dev/null
+        $ docker rm -f $n $n-late >/dev/null; docker network rm $n >/dev/null
+        "#,
+    ),
+    case(
         "--ip, --mac-address",
         r#"
         $ docker network create --subnet 10.78.0.0/24 $n >/dev/null
@@ -189,6 +202,16 @@ pub const CASES: &[Case] = &[
         $ docker network inspect -f '{{json .IPAM.Options}}' $n
         {}
         $ docker rm $n >/dev/null; docker network rm $n >/dev/null
+        "#,
+    ),
+    case(
+        "the host's network and none have endpoints",
+        r#"
+        $ for net in host none; do id=$(docker run -d --network $net busybox sleep 60); docker inspect -f "{{len (index .NetworkSettings.Networks \"$net\").EndpointID}}" $id; docker network inspect -f "{{with index .Containers \"$id\"}}{{len .EndpointID}}-{{.MacAddress}}-{{end}}" $net; docker rm -f $id >/dev/null; done
+        64
+        64--
+        64
+        64--
         "#,
     ),
 ];

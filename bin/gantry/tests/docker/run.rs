@@ -450,4 +450,72 @@ pub const CASES: &[Case] = &[
         ? 127
         "#,
     ),
+    case(
+        "what a container never started has not",
+        r#"
+        $ docker create --name $n busybox true >/dev/null
+        $ docker inspect -f '{{json .Config.Volumes}} {{json .HostnamePath}}{{json .HostsPath}}{{json .LogPath}}{{json .ResolvConfPath}} {{json .HostConfig.MemorySwappiness}}' $n
+        null """""""" null
+        $ docker start $n >/dev/null; docker inspect -f '{{.HostnamePath}} {{.HostsPath}} {{.LogPath}} {{.ResolvConfPath}}' $n
+        /[..]/hostname /[..]/hosts /[..]-json.log /[..]/resolv.conf
+        $ docker rm -f $n >/dev/null
+        "#,
+    ),
+    case(
+        "what is found out at a start is said as runc says it",
+        r#"
+        $ docker run --rm --sysctl net.ipv4.ip_forward=zz busybox true
+        docker: Error response from daemon: [..]: error during container init: write /proc/sys/net/ipv4/ip_forward: invalid argument: unknown
+        ...
+        ? 125
+        $ docker run --rm --hostname $(printf 'a%.0s' $(seq 80)) busybox true
+        docker: Error response from daemon: [..]: error during container init: sethostname: invalid argument: unknown
+        ...
+        ? 125
+        $ docker run --rm -w /etc/passwd busybox true
+        docker: Error response from daemon: Cannot mkdir: /etc/passwd is not a directory
+        ...
+        ? 125
+        $ docker run --rm --group-add zz busybox true
+        docker: Error response from daemon: Unable to find group zz: no matching entries in group file
+        ...
+        ? 125
+        $ docker run --rm --log-opt max-size=zz busybox true
+        docker: Error response from daemon: [..]failed to initialize logging driver: invalid size: 'zz'
+        ...
+        ? 125
+        $ docker volume create -o type=none -o o=bind -o device=$dir/none $n >/dev/null; docker run --rm -v $n:/x busybox true
+        docker: Error response from daemon: error while mounting volume '/[..]/_data': failed to mount local volume: mount /[..]/none:/[..]/_data, flags: 0x1000: no such file or directory
+        ...
+        ? 127
+        $ docker volume rm $n >/dev/null
+        "#,
+    ),
+    case(
+        "what an exec cannot be",
+        r#"
+        $ docker run -d --name $n busybox sleep 60 >/dev/null
+        $ docker exec -u nope $n true
+        unable to find user nope: no matching entries in passwd file
+        ? 126
+        $ docker exec -w /nope $n true 2>&1 | cat
+        OCI runtime exec failed: exec failed: unable to start container process: chdir to cwd ("/nope") set in config.json failed: no such file or directory: unknown
+        $ docker exec -w nope $n true
+        OCI runtime exec failed: exec failed: Cwd must be an absolute path: unknown
+        ? 126
+        $ docker rm -f $n >/dev/null
+        "#,
+    ),
+    case(
+        "mounts at one place",
+        r#"
+        $ docker run --rm --mount type=volume,src=$n,dst=/a --tmpfs /a busybox grep -c '^tmpfs /a ' /proc/mounts
+        1
+        $ docker run --rm -v $n:/a --tmpfs /a busybox true
+        docker: Error response from daemon: Duplicate mount point: /a
+        ...
+        ? 125
+        $ docker volume rm $n >/dev/null 2>&1; true
+        "#,
+    ),
 ];

@@ -52,6 +52,21 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "events of copies, commits and execs",
+        r#"
+        $ docker run -d --name $n busybox sleep 60 >/dev/null; docker exec $n true; docker cp $n:/etc/passwd - >/dev/null; docker cp -q $dir $n:/tmp; docker commit -m why $n $n:tag >/dev/null; docker rm -f $n >/dev/null
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter container=$n --filter event=archive-path --filter event=extract-to-dir --filter event=commit --filter event=exec_create --format '{{.Action}}|{{.Actor.Attributes.comment}}|{{.Actor.Attributes.imageRef}}' | sed "s/$n/N/"
+        exec_create: true |<no value>|<no value>
+        archive-path|<no value>|<no value>
+        extract-to-dir|<no value>|<no value>
+        commit|why|N:tag
+        $ docker events --since 10m --until $(date +%s -d '+1 second') --filter type=image --filter image=$n:tag --format '{{.Action}}'
+        tag
+        $ docker rmi $n:tag >/dev/null
+        "#,
+    )
+    .not_dockerd("20.10 says the event of a copy's check of its target too"),
+    case(
         "old and new versions of the API",
         r#"
         $ DOCKER_API_VERSION=1.24 docker ps >/dev/null

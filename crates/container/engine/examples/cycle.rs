@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use engine::spec::{EndpointSettings, NetworkMode};
 use engine::{Remove, WaitCondition};
-use fixture::{Daemon, Node, spec};
+use fixture::{Daemon, isolated, spec};
 
 const STAGES: [&str; 5] = ["create", "start", "wait", "remove", "all"];
 
@@ -27,10 +27,10 @@ fn main() {
     };
     let (lives, at_once) = (number(0, 200), number(1, 1));
     let bridged = arguments.get(2).is_some();
-    let node = Node::start();
+    let node = isolated();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let daemon = node.daemon().await;
+        let daemon = Daemon::open(&node).await;
         measure(&daemon, lives, at_once, bridged).await;
         daemon.close().await;
     });

@@ -282,8 +282,14 @@ fn clear_groups(engine: &Engine, known: &BTreeSet<String>) {
         for group in std::fs::read_dir(own).into_iter().flatten().flatten() {
             let name = group.file_name().to_string_lossy().into_owned();
             if name.len() == 64 && !known.contains(&name) {
+                let leftover = runtime::cgroup::Cgroup {
+                    v1: vec![group.path()],
+                    unified: None,
+                };
                 // One that still has a process is not a leftover of ours to remove by force.
-                let _ = std::fs::remove_dir(group.path());
+                if let Err(error) = leftover.remove(|_| Ok(())) {
+                    tracing::warn!(%error, "a control group without a container stays");
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use image::{Change, Commit, CommitLayer, Digest, HistoryRow, ImageConfig, Refere
 use crate::container::Container;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::events::{Actor, Event, Kind};
 use crate::state::Status;
 use crate::table::Entry;
 use crate::tasks::{apart, blocking};
@@ -63,20 +64,40 @@ impl Engine {
             }
             _ => {}
         }
-        let pause = options.pause && container.state.status == Status::Running;
-        if pause {
-            self.set_frozen(entry, true).await?;
-        }
-        let (engine, committed, tag) = (self.clone(), container.clone(), options.reference.clone());
+        // One that does not run, or has ended by now, has nothing to freeze, and is committed as it is.
+        let pause = options.pause && self.set_frozen(entry, true).await.is_ok();
+        let (engine, committed, comment) = (self.clone(), container.clone(), options.comment.clone());
+        let tag = options.reference.as_ref().map(Reference::familiar);
         let image = blocking(move || engine.commit_container(&committed, options)).await;
         if pause && let Err(error) = self.set_frozen(entry, false).await {
             tracing::warn!(%id, %error, "a container stays frozen after its commit");
         }
         let image = image?;
-        let reference = tag.map(|tag| tag.familiar()).unwrap_or_default();
-        let about = [("comment", reference), ("imageID", image.to_string())];
+        if let Some(tag) = &tag {
+            self.tell_tag(&image, tag);
+        }
+        let about = [
+            ("comment", comment),
+            ("imageID", image.to_string()),
+            ("imageRef", tag.unwrap_or_default()),
+        ];
         self.tell(&container, "commit", &about);
         Ok(image)
+    }
+
+    fn tell_tag(&self, id: &Digest, tag: &str) {
+        let image = self.0.images.get(id);
+        let mut attributes = image.map_or_else(Default::default, |image| image.config.config.labels.clone());
+        attributes.insert("name".into(), tag.into());
+        self.0.events.publish(Event {
+            kind: Kind::Image,
+            action: "tag".into(),
+            actor: Actor {
+                id: id.to_string(),
+                attributes,
+            },
+            time: self.now(),
+        });
     }
 
     fn commit_container(&self, container: &Container, options: CommitOptions) -> Result<Digest, Error> {

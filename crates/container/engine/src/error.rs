@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::lifecycle::advice;
 use crate::supervised::SupervisorError;
 
 /// Why an operation was not carried out.
@@ -31,7 +32,8 @@ pub enum Error {
     /// The container could not be started. `code` is what `docker run` exits with: 126 for a
     /// program that may not be executed, 127 for one that is not there, else 128.
     #[error(
-        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {reason}: unknown"
+        "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {reason}: unknown{}",
+        advice(reason)
     )]
     Start {
         /// The exit code recorded.
@@ -40,7 +42,7 @@ pub enum Error {
         reason: String,
     },
     /// A further process could not be started; `code` as above.
-    #[error("OCI runtime exec failed: exec failed: unable to start container process: {reason}: unknown")]
+    #[error("OCI runtime exec failed: exec failed: {reason}: unknown{}", advice(reason))]
     Exec {
         /// The exit code recorded.
         code: i32,

@@ -9,7 +9,7 @@ use crate::copy::View;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::oci::{self, UserFiles, UserMount};
-use crate::spec::{MountKind, MountSpec, VolumeSource};
+use crate::spec::{MountKind, MountSpec, NetworkMode, VolumeSource};
 
 impl Engine {
     /// The container's root with everything mounted in it: through its process while it runs,
@@ -33,7 +33,8 @@ impl Engine {
             .mounts
             .iter()
             .filter_map(|mount| self.idle_mount(mount).transpose());
-        let mounts = mounts.collect::<Result<Vec<UserMount>, Error>>()?;
+        let mut mounts = mounts.collect::<Result<Vec<UserMount>, Error>>()?;
+        mounts.extend(self.idle_network_files(&container));
         View::stopped(&rootfs, &mounts).map_err(Error::system("the container's files"))
     }
 
@@ -54,6 +55,22 @@ impl Engine {
             } => None,
         };
         Ok(source.map(|source| UserMount::of(mount, source)))
+    }
+
+    /// The files that its last start wrote, where nothing else is mounted.
+    fn idle_network_files(&self, container: &Container) -> Vec<UserMount> {
+        let owner = match &container.spec.network.mode {
+            NetworkMode::Container(id) => id,
+            _ => &*container.id,
+        };
+        let directory = self.directory(owner);
+        let taken = |target: &str| container.spec.mounts.iter().any(|mount| mount.target == target);
+        ["resolv.conf", "hostname", "hosts"]
+            .into_iter()
+            .map(|name| (format!("/etc/{name}"), directory.join(name)))
+            .filter(|(target, source)| container.generation > 0 && source.exists() && !taken(target))
+            .map(|(target, source)| UserMount::own(&target, &source, false))
+            .collect()
     }
 
     /// Who a container runs as: user and group id, names looked up in its own files

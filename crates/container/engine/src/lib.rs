@@ -22,11 +22,9 @@ pub mod logs;
 pub mod names;
 mod observe;
 pub mod oci;
-mod prune;
 mod readiness;
 mod request;
 pub mod restart;
-pub mod signals;
 pub mod size;
 pub mod spec;
 mod state;
@@ -42,7 +40,6 @@ pub use commit::CommitOptions;
 pub use container::{Container, ContainerId, ImageRef, MountPoint, MountPointKind, Owner};
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
-pub use prune::PrunedContainers;
 pub use request::{
     Attach, Attached, Create, Created, Exec, Remove, StopOptions, Stream, Update, WaitCondition,
 };

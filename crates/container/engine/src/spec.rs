@@ -119,3 +119,14 @@ pub struct ExecSpec {
     /// Rows and columns that the terminal begins with.
     pub terminal_size: Option<(u16, u16)>,
 }
+
+impl ExecSpec {
+    /// The command as events show it: upstream joins the program with its arguments, even with none.
+    pub(crate) fn shown(&self) -> String {
+        let (program, arguments) = self
+            .args
+            .split_first()
+            .map_or(("", &[][..]), |(first, rest)| (first, rest));
+        format!("{program} {}", arguments.join(" "))
+    }
+}

@@ -8,7 +8,6 @@ use crate::links;
 use crate::pool::Port;
 use crate::registry::{Net, Registry, Reserved};
 use crate::row::Joined;
-use crate::sandboxes::Live;
 use crate::{Attach, Endpoint, EndpointSpec, Error, Mac};
 
 /// The names of a container, as far as they are the same on all networks.
@@ -58,7 +57,6 @@ pub(crate) fn join(
     unique: &str,
 ) -> Result<(Joined, Option<Port>), Error> {
     let id = registry.find(reference)?.network.id.clone();
-    let links = resolve_links(registry, &id, &spec.links)?;
     // It was found under the same lock.
     let net = registry
         .nets
@@ -77,7 +75,7 @@ pub(crate) fn join(
         String::new()
     };
     let port = bridged.then(|| net.port(interface.clone()));
-    Ok((place(net, names, spec, reserved, interface, links, unique), port))
+    Ok((place(net, names, spec, reserved, interface, unique), port))
 }
 
 fn place(
@@ -86,7 +84,6 @@ fn place(
     spec: &EndpointSpec,
     reserved: Reserved,
     interface: String,
-    links: Vec<(String, String)>,
     unique: &str,
 ) -> Joined {
     let ipv4 = reserved.ipv4.and_then(|cidr| {
@@ -108,7 +105,7 @@ fn place(
     let gateway6 = net.gateway6.filter(|_| outside && ipv6.is_some());
     let bridged = !interface.is_empty();
     let endpoint = Endpoint {
-        endpoint_id: if bridged { unique.to_owned() } else { String::new() },
+        endpoint_id: unique.to_owned(),
         network_id: net.network.id.clone(),
         network_name: net.network.name.clone(),
         mac: if bridged {
@@ -132,7 +129,7 @@ fn place(
         endpoint,
         link: String::new(),
         index: 0,
-        links,
+        links: spec.links.iter().map(|text| link(text)).collect(),
         gw_priority: spec.gw_priority,
         internal: net.network.internal,
         named: net.named(),
@@ -183,13 +180,12 @@ fn validate(net: &Net, spec: &EndpointSpec) -> Result<(), Error> {
 
 const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 
+fn listed_sysctls(spec: &EndpointSpec) -> impl Iterator<Item = &str> {
+    let list = spec.driver_opts.get(SYSCTLS);
+    list.into_iter().flat_map(|list| list.split(','))
+}
+
 fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
     let bad = |sysctl: &&str| {
         let parts: Vec<_> = sysctl.splitn(5, '.').collect();
         !matches!(parts[..], [_, "ipv4" | "ipv6" | "mpls", _, "IFNAME" | "ifname", last] if last.contains('='))
@@ -199,18 +195,12 @@ fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
             "unrecognised network interface sysctl '{sysctl}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'"
         )
     };
-    list.filter(bad).map(text).collect()
+    listed_sysctls(spec).filter(bad).map(text).collect()
 }
 
 /// The sysctls of an endpoint with the link's name filled in.
 pub(crate) fn endpoint_sysctls(spec: &EndpointSpec, interface: &str) -> Vec<(String, String)> {
-    let list = spec
-        .driver_opts
-        .get(SYSCTLS)
-        .map(|list| list.split(','))
-        .into_iter()
-        .flatten();
-    let pairs = list.filter_map(|sysctl| sysctl.split_once('='));
+    let pairs = listed_sysctls(spec).filter_map(|sysctl| sysctl.split_once('='));
     let named = |(name, value): (&str, &str)| {
         let parts: Vec<_> = name.splitn(5, '.').collect();
         let path: Vec<_> = parts
@@ -248,28 +238,29 @@ fn interface(net: &Net, spec: &EndpointSpec, taken: &[String]) -> String {
     names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
-/// `CONTAINER` or `CONTAINER:ALIAS` on a network; the container must be there, by name or id.
-fn resolve_links(
-    registry: &Registry,
-    network: &str,
-    links: &[String],
-) -> Result<Vec<(String, String)>, Error> {
-    let resolve = |link: &String| {
-        let (wanted, alias) = link.split_once(':').unwrap_or((link, link));
-        let on_network = |live: &&Live| {
-            live.row
-                .joined
-                .iter()
-                .any(|joined| joined.endpoint.network_id == network)
-        };
-        let called = |live: &&Live| live.row.name == wanted || live.row.container.starts_with(wanted);
-        let found = registry.sandboxes.values().filter(on_network).find(called);
-        let found = found.ok_or_else(|| {
-            Error::Invalid(format!(
-                "could not get container for {wanted}: No such container: {wanted}"
-            ))
-        })?;
-        Ok((alias.to_owned(), found.row.container.clone()))
+/// The alias and the container of `CONTAINER`, `CONTAINER:ALIAS`, or `/CONTAINER:/ITSELF/ALIAS` as it is
+/// stored. The container need not be there yet: it is looked for when its alias is asked for.
+fn link(text: &str) -> (String, String) {
+    let (wanted, alias) = text.split_once(':').unwrap_or((text, text));
+    let (wanted, alias) = match wanted.strip_prefix('/') {
+        Some(wanted) => (wanted, alias.rsplit('/').next().unwrap_or(alias)),
+        None => (wanted, alias),
     };
-    links.iter().map(resolve).collect()
+    (alias.to_owned(), wanted.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::link;
+
+    #[test]
+    fn a_link_has_an_alias() {
+        for (text, alias, wanted) in [
+            ("db", "db", "db"),
+            ("db:store", "store", "db"),
+            ("/db:/web/store", "store", "db"),
+        ] {
+            assert_eq!(link(text), (alias.to_owned(), wanted.to_owned()));
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub(crate) struct Joined {
     pub(crate) link: String,
     /// The link's index in the namespace.
     pub(crate) index: u32,
-    /// Alias and container's id: names only this container knows.
+    /// Alias and container, by name or id: names only this container knows.
     pub(crate) links: Vec<(String, String)>,
     pub(crate) gw_priority: i64,
     pub(crate) internal: bool,

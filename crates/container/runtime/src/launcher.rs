@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::launch::{self, Event, Launch};
 use sys::pidfd::{self, ExitStatus, Pid};
 use sys::poll;
-use sys::program::Program;
+use sys::program::{Op, Program};
 
 use crate::plan::{Given, Plan};
 
@@ -45,7 +45,7 @@ pub enum LaunchError {
     /// The kernel refused an operation of the plan.
     #[error("{operation}")]
     Operation {
-        /// The operation, as listings print it.
+        /// The operation in the words of runc, or as listings print it where those say nothing.
         operation: String,
         /// What the kernel said.
         source: io::Error,
@@ -203,7 +203,8 @@ fn follow(process: &mut Process, pid: i32) -> Result<(), LaunchError> {
 #[must_use]
 pub fn failure(program: &Program, op: u32, errno: i32) -> LaunchError {
     let source = io::Error::from_raw_os_error(errno);
-    let operation = program.line(op).unwrap_or_default();
+    let operation = words(program, op, errno).or_else(|| program.line(op));
+    let operation = operation.unwrap_or_default();
     match program.executable(op) {
         Some(name) => LaunchError::Executable {
             reason: reason(&name, errno),
@@ -212,6 +213,34 @@ pub fn failure(program: &Program, op: u32, errno: i32) -> LaunchError {
         },
         None => LaunchError::Operation { operation, source },
     }
+}
+
+/// What runc says of operations that fail by a mistake in what was asked for.
+fn words(program: &Program, op: u32, errno: i32) -> Option<String> {
+    let text = |text| program.spelled(text);
+    match program.operation(op)? {
+        // Paths of the host are left for others before the container's own descriptors are closed.
+        Op::Chdir { path, .. } if in_container(program, op) => Some(format!(
+            "chdir to cwd ({:?}) set in config.json failed",
+            text(path)?
+        )),
+        Op::Hostname { .. } => Some("sethostname".to_owned()),
+        Op::Domainname { .. } => Some("setdomainname".to_owned()),
+        Op::Write { path, .. } => {
+            let path = text(path)?;
+            let setting = path.strip_prefix("sys/")?;
+            let done = match errno {
+                libc::ENOENT | libc::EACCES | libc::EROFS => "open",
+                _ => "write",
+            };
+            Some(format!("{done} /proc/sys/{setting}"))
+        }
+        _ => None,
+    }
+}
+
+fn in_container(program: &Program, op: u32) -> bool {
+    (0..op).any(|before| matches!(program.operation(before), Some(Op::CloseFrom { .. })))
 }
 
 /// The words of runc and Go, which users and scripts know.
@@ -223,5 +252,46 @@ fn reason(name: &str, errno: i32) -> String {
         libc::EISDIR => "is a directory".to_owned(),
         libc::ENOEXEC => "exec format error".to_owned(),
         _ => io::Error::from_raw_os_error(errno).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sys::program::{Builder, Slot};
+
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_wrongly_is_said_as_runc_does() {
+        let mut builder = Builder::new(1);
+        let (host, own) = (builder.text("/layers"), builder.text("/nope"));
+        let (name, setting, value) = (builder.text("n"), builder.text("sys/net/a"), builder.text("1"));
+        let write = Op::Write {
+            dir: Slot::NONE,
+            path: setting,
+            data: value,
+            flags: 0,
+        };
+        builder.push(Op::Chdir { path: host, flags: 0 });
+        builder.push(Op::Hostname { name }).push(Op::Domainname { name });
+        builder.push(write);
+        let keep = Slot::NONE;
+        builder.push(Op::CloseFrom { first: 3, keep });
+        builder.push(Op::Chdir { path: own, flags: 0 });
+        let program = builder.finish().unwrap();
+        for (op, errno, said) in [
+            (0, libc::ENOENT, "Chdir path=\"/layers\" flags=0x0"),
+            (1, libc::EINVAL, "sethostname"),
+            (2, libc::EINVAL, "setdomainname"),
+            (3, libc::EINVAL, "write /proc/sys/net/a"),
+            (3, libc::ENOENT, "open /proc/sys/net/a"),
+            (
+                5,
+                libc::ENOENT,
+                "chdir to cwd (\"/nope\") set in config.json failed",
+            ),
+        ] {
+            assert_eq!(failure(&program, op, errno).to_string(), said);
+        }
     }
 }

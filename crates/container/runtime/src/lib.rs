@@ -14,4 +14,5 @@ pub mod launcher;
 pub mod lifecycle;
 pub mod plan;
 pub mod seccomp;
+pub mod signal;
 pub mod spec;

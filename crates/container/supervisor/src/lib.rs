@@ -54,6 +54,9 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     /// The daemon to start and to restart; none until a `SetDaemon` if absent.
     pub daemon: Option<DaemonCommand>,
+    /// The daemon that runs already: it has lost its supervisor and started this one. It is watched in
+    /// place of one that was started from here.
+    pub daemon_pid: Option<u32>,
     /// The arguments (without the executable) with which a re-exec runs the new image;
     /// [`RESUME_OPTION`] and a number are appended.
     pub arguments: Vec<OsString>,

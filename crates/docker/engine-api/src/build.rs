@@ -325,29 +325,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         "unused-for",
     ])?;
     filters.accept_values("type", |value| value == "regular")?;
-    let space = |name: &str| {
-        let text = call.query.get(name);
-        let sentence = format!("{name} is in bytes and expects an integer, got {text}");
-        if text.is_empty() {
-            Ok(0)
-        } else {
-            text.parse::<u64>().map_err(|_| ApiError::bad(sentence))
-        }
-    };
-    let since_48 = call.version.since(48);
-    let reserved = if since_48 { space("reserved-space")? } else { 0 };
-    let keep = if reserved == 0 {
-        space("keep-storage")?
-    } else {
-        reserved
-    };
-    if since_48 {
-        let limits = [
-            ("max-used-space", space("max-used-space")? != 0),
-            ("min-free-space", space("min-free-space")? != 0),
-        ];
-        coverage::unsupported("build prune", &limits)?;
-    }
+    let keep = space_to_keep(&call)?;
     let before = oldest(&filters, api.now())?;
     let in_use = filters
         .has("inuse")
@@ -375,6 +353,34 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     );
     let deleted = Some(pruned.steps).filter(|steps| !steps.is_empty());
     Reply::json(&json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
+}
+
+/// Bytes that a prune leaves: since 1.48 `reserved-space`, which has `keep-storage`'s meaning.
+fn space_to_keep(call: &Call<Api>) -> Result<u64, ApiError> {
+    let space = |name: &str| {
+        let text = call.query.get(name);
+        let sentence = format!("{name} is in bytes and expects an integer, got {text}");
+        if text.is_empty() {
+            Ok(0)
+        } else {
+            text.parse::<u64>().map_err(|_| ApiError::bad(sentence))
+        }
+    };
+    let since_48 = call.version.since(48);
+    let reserved = if since_48 { space("reserved-space")? } else { 0 };
+    let keep = if reserved == 0 {
+        space("keep-storage")?
+    } else {
+        reserved
+    };
+    if since_48 {
+        let limits = [
+            ("max-used-space", space("max-used-space")? != 0),
+            ("min-free-space", space("min-free-space")? != 0),
+        ];
+        coverage::unsupported("build prune", &limits)?;
+    }
+    Ok(keep)
 }
 
 /// The time before which a record must have been used last.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use jiff::Timestamp;
-use network::{EndpointInfo, Ipam, IpamConfig, Network, NetworkSpec};
+use network::{EndpointInfo, Ipam, IpamConfig, Mac, Network, NetworkSpec};
 use serde_json::{Value, json};
 
 use crate::Api;
@@ -108,10 +108,11 @@ fn document(api: &Api, network: &Network, detailed: bool) -> Value {
 
 fn container(endpoint: EndpointInfo) -> (String, Value) {
     let text = |address: Option<String>| address.unwrap_or_default();
+    let mac = Some(endpoint.mac).filter(|mac| *mac != Mac::default());
     let shown = json!({
         "Name": endpoint.container_name,
         "EndpointID": endpoint.endpoint_id,
-        "MacAddress": endpoint.mac.to_string(),
+        "MacAddress": text(mac.map(|mac| mac.to_string())),
         "IPv4Address": text(endpoint.ipv4.map(|(address, length)| format!("{address}/{length}"))),
         "IPv6Address": text(endpoint.ipv6.map(|(address, length)| format!("{address}/{length}"))),
     });

@@ -31,11 +31,6 @@ impl Interest {
         read: false,
         write: true,
     };
-    /// Either.
-    pub const BOTH: Self = Self {
-        read: true,
-        write: true,
-    };
     /// Only hang-up and error.
     pub const NONE: Self = Self {
         read: false,

@@ -149,6 +149,31 @@ pub fn exit_info(pidfd: impl AsFd) -> io::Result<Option<ExitStatus>> {
     }
 }
 
+/// The exit status of a process that has ended and is somebody else's child: at once, whether its parent
+/// has reaped it or not. `pid` is the number behind `pidfd`. `None` where nobody can know: it was reaped,
+/// and Linux is older than 6.15.
+pub fn foreign_status(pidfd: impl AsFd, pid: u32) -> Option<ExitStatus> {
+    let reaped = || exit_info(&pidfd).ok().flatten();
+    // Between the two it may be reaped, and then it is known the other way.
+    reaped().or_else(|| zombie_status(&pidfd, pid)).or_else(reaped)
+}
+
+/// What the parent will be told, from `/proc/PID/stat`.
+fn zombie_status(pidfd: &impl AsFd, pid: u32) -> Option<ExitStatus> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The kernel writes 0 for whoever may not look, and says so here. A zombie has no executable.
+    let hidden = std::fs::read_link(format!("/proc/{pid}/exe"));
+    if !hidden.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return None;
+    }
+    // Not reaped yet, so the number was still its own.
+    signal(pidfd, 0).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    let status = fields.last()?.parse().ok()?;
+    (state == "Z").then(|| ExitStatus::from_wait(status))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +211,17 @@ mod tests {
         assert_eq!(signal(&pidfd, 0).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(reap(&pidfd).unwrap_err().raw_os_error(), Some(libc::ECHILD));
         drop(child);
+    }
+
+    #[test]
+    fn the_status_of_a_process_that_nobody_has_reaped_is_known_too() {
+        let mut child = Command::new("/bin/sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let pidfd = open(pid_of(&child)).unwrap();
+        crate::poll::readable(&pidfd).unwrap();
+        assert_eq!(foreign_status(&pidfd, child.id()), Some(ExitStatus::Code(7)));
+        child.wait().unwrap();
+        let after = foreign_status(&pidfd, child.id());
+        assert_eq!(after, exit_info(&pidfd).ok().flatten());
     }
 
     #[test]

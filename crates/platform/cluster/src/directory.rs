@@ -64,6 +64,12 @@ pub fn command_of(pid: u32) -> Option<String> {
     Some(command.trim_end().chars().take(160).collect())
 }
 
+/// The process id in a pid file.
+#[must_use]
+pub fn pid_in(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
 /// Makes the directory, readable by root alone, and takes its lock.
 ///
 /// # Errors

@@ -16,13 +16,15 @@ mod listen;
 mod log;
 mod node;
 mod stages;
+mod successor;
 
 pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
 pub use config::{Config, InstanceName, InvalidName, Paths};
-pub use directory::{Held, command_of};
+pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};
 pub use stages::{Layer as StageLayer, Stage, Stages};
+pub use successor::supervisor_command;
 #[doc(hidden)]
 pub use tracing;
 

@@ -16,11 +16,12 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Instrument;
 
-use crate::config::{Config, Paths};
+use crate::config::Config;
 use crate::control::server::{Control, Stop};
 use crate::directory;
 use crate::docker::Docker;
 use crate::stages::Stages;
+use crate::successor::{self, Successor};
 use crate::{listen, stage};
 
 /// Why a node cannot run.
@@ -106,8 +107,7 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let _run = directory::lock(&config.run_dir)?;
     let socket = listen::bind(&config.paths().control_socket(), 0o600, None)?;
-    let supervisor_pid = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-    let (control, mut stops) = Control::serve(socket, config.clone(), supervisor_pid, stages)?;
+    let (control, mut stops) = Control::serve(socket, config.clone(), stages)?;
     let claimed = stage!("directories").in_scope(|| claim(&config));
     let _data = match claimed {
         Ok(lock) => lock,
@@ -115,7 +115,10 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
     };
     let node = match Node::open(&config).await {
         Ok(node) => node,
-        Err(error) => return fail(&control, error).await,
+        Err(error) => {
+            successor::of_both(&config);
+            return fail(&control, error).await;
+        }
     };
     control.ready();
     tracing::info!(pid = std::process::id(), "ready");
@@ -169,7 +172,7 @@ impl Node {
             let store = Embedded::open(dir, clock.clone(), Rng::from_os()?, STORE)?;
             Ok::<_, Error>(Arc::new(store))
         })?;
-        let supervisor = connect(&paths).instrument(stage!("supervisor link")).await?;
+        let supervisor = connect(config).instrument(stage!("supervisor link")).await?;
         let images = blocking(&stage!("images"), || {
             let places = image::Config {
                 content: paths.content(),
@@ -243,8 +246,11 @@ fn blocking<T>(span: &tracing::Span, work: impl FnOnce() -> T) -> T {
 }
 
 /// The connection that the supervisor gave us, or one of our own if somebody else started this daemon.
-async fn connect(paths: &Paths<'_>) -> io::Result<Supervisor> {
-    let config = engine::supervised::Config::at(paths.supervisor_socket());
+async fn connect(config: &Config) -> io::Result<Supervisor> {
+    let config = engine::supervised::Config {
+        successor: Some(Arc::new(Successor::new(config))),
+        ..engine::supervised::Config::at(config.paths().supervisor_socket())
+    };
     match sys::process::claim_inherited(GIVEN) {
         Ok(socket) => Supervisor::from_descriptor(socket, config, Handle::current()).await,
         Err(_) => Supervisor::connect(config, Handle::current()).await,

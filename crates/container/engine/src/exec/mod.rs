@@ -183,7 +183,7 @@ impl Engine {
 
     fn make_exec(&self, container: &crate::Container, spec: ExecSpec) -> Arc<ExecEntry> {
         let exec = self.0.execs.insert(self.new_id(), container.id.clone(), spec);
-        let action = format!("exec_create: {}", exec.spec.args.join(" "));
+        let action = format!("exec_create: {}", exec.spec.shown());
         self.tell(container, action, &[("execID", exec.id.clone())]);
         exec
     }
@@ -255,13 +255,17 @@ impl Engine {
 
     /// An exec's process has ended.
     pub(crate) fn exec_ended(&self, id: &str, record: &ExitRecord) {
-        self.0.supervisor.forget(&record.key);
-        let Some(exec) = self.0.execs.get(id) else { return };
+        let exec = self.0.execs.get(id);
         let code = record
             .outcome
             .status()
             .map_or(crate::lifecycle::UNKNOWN, exit_code);
-        if !exec.defer(code) {
+        // What is held of one whose start has not been entered may not be there yet; the start lets go of it.
+        if exec.as_ref().is_some_and(|exec| exec.defer(code)) {
+            return;
+        }
+        self.0.supervisor.forget(&record.key);
+        if let Some(exec) = exec {
             self.end_exec(&exec, code);
         }
     }

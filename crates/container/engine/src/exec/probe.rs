@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runtime::signal::SIGKILL;
 use tokio::sync::mpsc;
 
 use crate::attach::Client;
@@ -10,7 +11,6 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::health::OUTPUT_LENGTH;
 use crate::request::Stream;
-use crate::signals::SIGKILL;
 use crate::spec::ExecSpec;
 use crate::table::Entry;
 

@@ -3,9 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use runtime::capability::CapabilitySet;
 use runtime::plan::{self, Context};
-use runtime::spec::{LinuxCapabilities, Process as OciProcess};
+use runtime::spec::Process as OciProcess;
 use supervisor::protocol::{Key, Owner, Stdio};
 use sys::program::Program;
 
@@ -116,7 +115,7 @@ impl Engine {
         let decided =
             blocking(move || engine.decide_exec(&planned, &process, &spec, named, attach, size)).await;
         let (launch, program) = decided?;
-        let action = format!("exec_start: {}", exec.spec.args.join(" "));
+        let action = format!("exec_start: {}", exec.spec.shown());
         self.tell(container, action, &[("execID", exec.id.clone())]);
         match self.0.supervisor.start(launch).await {
             Ok(started) => {
@@ -199,7 +198,7 @@ impl Engine {
         } else {
             &spec.user
         };
-        let invalid = |error: oci::IdentityError| Words::Exec.error(126, error.to_string());
+        let invalid = |error: oci::IdentityError| Error::Specification(error.to_string());
         let user = oci::resolve_user(name, &own.groups, &users).map_err(invalid)?;
         let mut wanted = OciProcess {
             args: spec.args.clone(),
@@ -215,10 +214,16 @@ impl Engine {
             ..template.clone()
         };
         if !spec.cwd.is_empty() {
+            if !spec.cwd.starts_with('/') {
+                return Err(Error::Exec {
+                    code: 126,
+                    reason: "Cwd must be an absolute path".into(),
+                });
+            }
             wanted.cwd.clone_from(&spec.cwd);
         }
         if spec.privileged {
-            wanted.capabilities = Some(everything(self.0.facts.runtime.capabilities));
+            wanted.capabilities = Some(oci::capability_sets(self.0.facts.runtime.capabilities));
             wanted.apparmor_profile = String::new();
         }
         Ok(wanted)
@@ -244,17 +249,6 @@ fn environment(template: &[String], own: &ContainerSpec, exec: &ExecSpec, home: 
         merged.push(format!("HOME={home}"));
     }
     merged
-}
-
-/// Everything that this process may give.
-fn everything(set: CapabilitySet) -> LinuxCapabilities {
-    let names: Vec<String> = set.iter().map(|capability| capability.to_string()).collect();
-    LinuxCapabilities {
-        bounding: names.clone(),
-        effective: names.clone(),
-        permitted: names,
-        ..LinuxCapabilities::default()
-    }
 }
 
 /// Takes an exec to be run; only one asker gets it.

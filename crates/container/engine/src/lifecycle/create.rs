@@ -1,8 +1,10 @@
 //! Create: a row, a writable snapshot, a directory.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::Digest;
+use image::{Digest, Rootfs};
+use rustix::fs::{FileType, OFlags};
 
 use crate::container::{Container, ContainerId};
 use crate::engine::Engine;
@@ -13,6 +15,28 @@ use crate::spec::LogDriver;
 use crate::state::State;
 use crate::table::{Entry, checked_name};
 use crate::tasks::{apart, blocking};
+
+/// Refuses a working directory that is something else in the image. A start makes it where it is missing;
+/// upstream does so here, and so refuses here.
+fn check_working_directory(rootfs: &Rootfs, cwd: &str) -> Result<(), Error> {
+    let path = Path::new(cwd.trim_start_matches('/'));
+    let is_plain = |path: PathBuf| path.symlink_metadata().is_ok_and(|found| found.is_file());
+    let in_layer = |layer: &PathBuf| path.ancestors().any(|part| is_plain(layer.join(part)));
+    // Mostly no layer has a file there; else the overlay tells whether it can be seen.
+    if cwd.is_empty() || cwd.contains("..") || !rootfs.lower.iter().any(in_layer) {
+        return Ok(());
+    }
+    let root = rootfs.mount().map_err(Error::system("the container's layers"))?;
+    let found = sys::in_root::open(&root, Path::new(cwd), OFlags::PATH).map_err(|error| error.kind());
+    let reason = match found.map(|found| rustix::fs::fstat(&found)) {
+        Ok(Ok(stat)) if FileType::from_raw_mode(stat.st_mode) != FileType::Directory => {
+            format!("Cannot mkdir: {cwd} is not a directory")
+        }
+        Err(std::io::ErrorKind::NotADirectory) => format!("mkdir {cwd}: not a directory"),
+        _ => return Ok(()),
+    };
+    Err(Error::Specification(reason))
+}
 
 impl Engine {
     /// Makes a container. It is durable when this returns.
@@ -64,7 +88,7 @@ impl Engine {
         let log_path = match &spec.log {
             LogDriver::JsonFile { .. } => Some(directory.join(format!("{id}-json.log"))),
             LogDriver::Cri { path } => Some(path.into()),
-            LogDriver::None => None,
+            LogDriver::None | LogDriver::Unusable { .. } => None,
         };
         let container = Container {
             id: id.clone(),
@@ -88,8 +112,8 @@ impl Engine {
             let image = image
                 .transpose()
                 .map_err(|error| Error::Invalid(error.to_string()))?;
-            engine.0.images.prepare(&id, image.as_ref())?;
-            Ok(())
+            let rootfs = engine.0.images.prepare(&id, image.as_ref())?;
+            check_working_directory(&rootfs, &spec.cwd)
         });
         // The row's fsync is the longest step; the files are made meanwhile. A row without files is
         // completed or forgotten when the table is opened.

@@ -20,7 +20,10 @@ impl Words {
     pub(crate) fn error(self, code: i32, reason: String) -> Error {
         match self {
             Self::Start => Error::Start { code, reason },
-            Self::Exec => Error::Exec { code, reason },
+            Self::Exec => {
+                let reason = format!("unable to start container process: {reason}");
+                Error::Exec { code, reason }
+            }
         }
     }
 }
@@ -34,13 +37,13 @@ pub(crate) fn executable(words: Words, program: &Program, error: SupervisorError
         return words.error(128, cause(errno));
     };
     let failure = launcher::failure(program, operation, errno);
-    let (code, text) = match &failure {
-        LaunchError::Executable { .. } => (exit_code(errno), failure.to_string()),
-        _ => (128, format!("{failure}: {}", cause(errno))),
+    let text = match &failure {
+        LaunchError::Executable { .. } => failure.to_string(),
+        _ => format!("{failure}: {}", cause(errno)),
     };
     match words {
-        Words::Start => words.error(code, format!("error during container init: {text}")),
-        Words::Exec => words.error(code, text),
+        Words::Start => words.error(exit_code(&text), format!("error during container init: {text}")),
+        Words::Exec => words.error(exit_code(&text), text),
     }
 }
 
@@ -53,11 +56,34 @@ fn cause(errno: i32) -> String {
     first.into_iter().chain(letters).collect()
 }
 
-/// What a shell exits with that cannot run a program.
-fn exit_code(errno: i32) -> i32 {
-    use rustix::io::Errno;
-    let absent = [Errno::NOENT, Errno::NOTDIR].map(Errno::raw_os_error);
-    if absent.contains(&errno) { 127 } else { 126 }
+/// What a run that did not begin is said to have exited with: upstream reads it off the text.
+fn exit_code(text: &str) -> i32 {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["permission denied", "is a directory"]) {
+        126
+    } else if says(&[
+        "not a directory",
+        "executable file not found",
+        "no such file or directory",
+    ]) {
+        127
+    } else {
+        128
+    }
+}
+
+/// What upstream adds for clients that look for one word, and for whoever mounts a file on a directory.
+pub(crate) fn advice(reason: &str) -> &'static str {
+    let says = |words: &str| reason.contains(words);
+    if says("permission denied") {
+        ""
+    } else if says("is a directory") {
+        ": permission denied"
+    } else if says("not a directory") {
+        ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]
@@ -66,5 +92,29 @@ mod tests {
     fn the_kernels_reason_is_worded_as_clients_expect() {
         assert_eq!(super::cause(2), "no such file or directory");
         assert_eq!(super::cause(22), "invalid argument");
+    }
+
+    #[test]
+    fn the_exit_code_and_the_advice_follow_from_the_text() {
+        for (text, code, advice) in [
+            ("exec: \"/etc\": is a directory", 126, ": permission denied"),
+            ("exec: \"/x\": permission denied", 126, ""),
+            ("exec: \"x\": executable file not found in $PATH", 127, ""),
+            (
+                "chdir to cwd (\"/x\") set in config.json failed: no such file or directory",
+                127,
+                "",
+            ),
+            ("sethostname: invalid argument", 128, ""),
+        ] {
+            assert_eq!(
+                (super::exit_code(text), super::advice(text)),
+                (code, advice),
+                "{text}"
+            );
+        }
+        let text = "chdir to cwd (\"/x\") set in config.json failed: not a directory";
+        assert_eq!(super::exit_code(text), 127);
+        assert!(super::advice(text).starts_with(": Are you trying to mount"));
     }
 }

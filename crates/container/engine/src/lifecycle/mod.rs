@@ -24,7 +24,7 @@ mod stop;
 mod wait;
 
 pub(crate) use end::{UNKNOWN, exit_code};
-pub(crate) use failure::{Words, executable};
+pub(crate) use failure::{Words, advice, executable};
 pub(crate) use filters::Filters;
 pub(crate) use prepare::{log, nowhere, slots};
 pub(crate) use start::{Starter, name_of};

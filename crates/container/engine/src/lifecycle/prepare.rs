@@ -270,6 +270,11 @@ fn stdio(container: &Container) -> Stdio {
 pub(crate) fn log(container: &Container) -> Result<LogSpec, Error> {
     let path = |path: &std::path::Path| path.as_os_str().as_encoded_bytes().into();
     let current = container.log_path.as_deref().map(path);
+    if let LogDriver::Unusable { reason } = &container.spec.log {
+        return Err(Error::Specification(format!(
+            "failed to create task for container: failed to initialize logging driver: {reason}"
+        )));
+    }
     Ok(match (&container.spec.log, current) {
         (
             LogDriver::JsonFile {

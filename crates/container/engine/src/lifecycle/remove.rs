@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use runtime::signal::SIGKILL;
 use store::Durability;
 
 use crate::engine::Engine;
@@ -26,8 +27,10 @@ impl Engine {
                 let removed = engine
                     .remove_entry(&entry, remove.volumes, Durability::Durable)
                     .await;
-                // It was being started when it was told to end.
-                if removed.is_ok() || !remove.force || !entry.get().state.status.is_running() {
+                // It was being started when it was told to end; it may have ended since.
+                let ran = matches!(removed, Err(Error::Conflict(_)))
+                    && entry.get().state.status != Status::Removing;
+                if !(remove.force && ran) {
                     return removed;
                 }
             }
@@ -57,9 +60,10 @@ impl Engine {
         if !entry.get().state.status.is_running() {
             return Ok(());
         }
-        match self.kill_entry(entry).await {
-            // It has ended by itself.
-            Ok(()) | Err(Error::Conflict(_)) => Ok(()),
+        let end = self.end_of_run(entry);
+        match self.signal_entry(entry, SIGKILL).await {
+            // One that has ended by itself may not have been entered as ended yet.
+            Ok(()) | Err(Error::Conflict(_)) => self.expect_end(entry, end).await,
             Err(error) => Err(error),
         }
     }
@@ -102,7 +106,10 @@ impl Engine {
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
-        entry.signals.send_modify(|signals| signals.removed = true);
+        entry.signals.send_modify(|signals| {
+            // Its last run may have been entered as ended and not been told of.
+            (signals.removed, signals.last.code) = (true, container.state.exit_code);
+        });
         drop(turn);
         let engine = self.clone();
         let cleared = async move {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runtime::signal::{self, SIGKILL};
+
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::signals::{self, SIGKILL};
 use crate::state::Status;
 use crate::table::Entry;
 use crate::tasks::{apart, blocking};
@@ -33,6 +34,15 @@ impl Engine {
     pub(crate) async fn kill_entry(&self, entry: &Arc<Entry>) -> Result<(), Error> {
         let end = self.end_of_run(entry);
         self.signal_entry(entry, SIGKILL).await?;
+        self.expect_end(entry, end).await
+    }
+
+    /// Waits for an end that must come, since the program was killed or is gone.
+    pub(crate) async fn expect_end(
+        &self,
+        entry: &Entry,
+        end: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
         if tokio::time::timeout(KILL_WAIT, end).await.is_err() {
             return Err(Error::Unavailable(format!(
                 "tried to kill container, but did not receive an exit event: {}",
@@ -52,7 +62,7 @@ impl Engine {
         if !entry.get().state.status.has_process() {
             return Err(Error::not_running(&container.id));
         }
-        let own = signals::parse(&container.spec.stop_signal);
+        let own = signal::parse(&container.spec.stop_signal);
         // A signal that is not the container's own stop signal lets its restart policy act.
         let stops = own.is_none() || number == SIGKILL || own == Some(number);
         if stops {

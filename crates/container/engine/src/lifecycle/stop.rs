@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use runtime::signal::{self, SIGTERM};
+
 use super::start::Starter;
 use crate::container::Container;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::request::StopOptions;
-use crate::signals::{self, SIGTERM};
 use crate::table::Entry;
 use crate::tasks::apart;
 
@@ -108,7 +109,7 @@ fn ended(error: Error) -> Result<(), Error> {
 fn stop_signal(container: &Container, options: &StopOptions) -> Result<i32, Error> {
     let named = options.signal.as_deref().filter(|name| !name.is_empty());
     if let Some(name) = named {
-        return signals::parse(name).ok_or_else(|| Error::Invalid(format!("invalid signal: {name}")));
+        return signal::parse(name).ok_or_else(|| Error::Invalid(format!("invalid signal: {name}")));
     }
-    Ok(signals::parse(&container.spec.stop_signal).unwrap_or(SIGTERM))
+    Ok(signal::parse(&container.spec.stop_signal).unwrap_or(SIGTERM))
 }

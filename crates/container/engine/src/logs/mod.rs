@@ -89,6 +89,7 @@ impl LogSource {
                 path: path.into(),
                 format: Format::Cri,
             }),
+            LogDriver::Unusable { reason } => Err(Error::Specification(reason.clone())),
             LogDriver::None => Err(Error::Unsupported(
                 "configured logging driver does not support reading".to_owned(),
             )),

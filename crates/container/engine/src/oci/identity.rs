@@ -38,7 +38,7 @@ pub enum IdentityError {
     #[error("unable to find group {0}: no matching entries in group file")]
     Group(String),
     /// A `--group-add` that is not listed.
-    #[error("Unable to find group {0}")]
+    #[error("Unable to find group {0}: no matching entries in group file")]
     Additional(String),
     /// A number that is no id.
     #[error("uids and gids must be in range 0-2147483647")]
@@ -228,7 +228,11 @@ mod tests {
             Ok((33, 33, &[33, 4, 29, 50], "/var/www")),
         );
         check("root", &["root"], Ok((0, 0, &[0, 4], "/root")));
-        check("root", &["nobody"], Err("Unable to find group nobody"));
+        check(
+            "root",
+            &["nobody"],
+            Err("Unable to find group nobody: no matching entries in group file"),
+        );
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(crate) use identity::resolve as resolve_user;
 pub use identity::{IdentityError, User, UserFiles};
 pub use mounts::{ReadOnly, Source, UserMount, effective as effective_mounts};
 pub use namespaces::{Joined, hostname};
+pub(crate) use process::capability_sets;
 pub use resources::limits;
 pub use validate::{Invalid, UpdateError, check, updated};
 

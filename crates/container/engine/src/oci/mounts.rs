@@ -96,7 +96,7 @@ impl UserMount {
     }
 
     /// A bind mount of the node's own.
-    fn own(target: &str, path: &Path, read_only: bool) -> Self {
+    pub(crate) fn own(target: &str, path: &Path, read_only: bool) -> Self {
         Self {
             target: target.to_owned(),
             source: Source::Path {

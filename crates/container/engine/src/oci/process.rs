@@ -38,7 +38,7 @@ pub(super) fn translate(
         },
         args: spec.args.clone(),
         env: environment::of_container(spec, inputs, user),
-        capabilities: Some(sets(capabilities_of(isolation, inputs.facts)?)),
+        capabilities: Some(capability_sets(capabilities_of(isolation, inputs.facts)?)),
         rlimits: rlimits(&spec.resources.ulimits, inputs.facts, warnings)?,
         no_new_privileges: isolation.no_new_privileges,
         apparmor_profile: apparmor(isolation, inputs.facts),
@@ -65,7 +65,7 @@ pub(super) fn capabilities_of(isolation: &Isolation, facts: &Facts) -> Result<Ca
 
 /// Upstream gives the same three sets to every user; the kernel takes the effective ones from a
 /// program that does not run as root.
-fn sets(set: CapabilitySet) -> LinuxCapabilities {
+pub(crate) fn capability_sets(set: CapabilitySet) -> LinuxCapabilities {
     let names: Vec<String> = set.iter().map(|capability| capability.to_string()).collect();
     LinuxCapabilities {
         bounding: names.clone(),

@@ -70,6 +70,11 @@ pub enum LogDriver {
     },
     /// Nowhere.
     None,
+    /// Options that no logger can be made of: every start fails for that reason.
+    Unusable {
+        /// In the words of upstream's logger.
+        reason: String,
+    },
 }
 
 impl Default for LogDriver {

@@ -69,6 +69,11 @@ impl Link {
         answer.await.map_err(|_| SupervisorError::Lost)
     }
 
+    /// Nothing can be asked on it any more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.waiting().ended
+    }
+
     fn enter(&self) -> Option<(u32, oneshot::Receiver<Answer>)> {
         let mut waiting = self.waiting();
         if waiting.ended {

@@ -38,6 +38,18 @@ const MAX_REQUESTS: usize = 512;
 const MAX_EVENTS: usize = 4096;
 /// Pause between two attempts to reach a supervisor that is not there.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long a request waits for a supervisor that was lost; the next one takes a fraction of a second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Starts a supervisor in place of one that was killed.
+pub trait Successor: std::fmt::Debug + Send + Sync {
+    /// Called again and again, from a thread that may block, while nobody listens at the socket:
+    /// starts one unless one is starting.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    fn start(&self) -> io::Result<()>;
+}
 
 /// How the supervisor is reached.
 #[derive(Clone, Debug)]
@@ -47,6 +59,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// The executable that workers run. `/proc/self/exe` is the supervisor's own, sealed image.
     pub worker: PathBuf,
+    /// Who starts the next supervisor when this one was killed; without one it is waited for.
+    pub successor: Option<Arc<dyn Successor>>,
 }
 
 impl Config {
@@ -56,6 +70,7 @@ impl Config {
         Self {
             socket: Some(socket),
             worker: "/proc/self/exe".into(),
+            successor: None,
         }
     }
 }
@@ -81,7 +96,8 @@ pub enum Notice {
         /// The log as it is now.
         log: LogStats,
     },
-    /// There is a connection again: whatever was told meanwhile must be asked for.
+    /// There is a connection again, perhaps to another supervisor, which counts exits anew: whatever was
+    /// told meanwhile must be asked for.
     Reconnected,
     /// A newer daemon has taken over.
     Superseded,
@@ -135,12 +151,15 @@ impl Supervisor {
             tended: Mutex::default(),
             workers: 1.into(),
         }));
-        supervisor.open(socket).await?;
+        let link = supervisor.open(socket).await?;
+        if !supervisor.take_into_use(&link) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         Ok(supervisor)
     }
 
-    /// Takes a new connection into use.
-    async fn open(&self, socket: SeqPacket) -> io::Result<()> {
+    /// Says hello on a new connection.
+    async fn open(&self, socket: SeqPacket) -> io::Result<Arc<Link>> {
         let link = Arc::new(Link::new(socket)?);
         self.0.handle.spawn(self.clone().read(link.clone()));
         let hello = Request::Hello {
@@ -150,33 +169,39 @@ impl Supervisor {
             software: env!("CARGO_PKG_VERSION").into(),
         };
         match link.call(&hello, &[]).await.map_err(io::Error::other)? {
-            (Reply::Welcome { .. }, _) => {
-                self.0.link.send_replace(Some(link));
-                Ok(())
-            }
+            (Reply::Welcome { .. }, _) => Ok(link),
             _ => Err(io::ErrorKind::ConnectionRefused.into()),
         }
+    }
+
+    /// Lets requests use a connection; false if it has ended by now.
+    fn take_into_use(&self, link: &Arc<Link>) -> bool {
+        self.0.link.send_replace(Some(link.clone()));
+        !(link.has_ended() && self.take_out_of_use(link))
+    }
+
+    /// Whether it was in use: whoever takes it out looks for the next one.
+    fn take_out_of_use(&self, link: &Arc<Link>) -> bool {
+        self.0.link.send_if_modified(|current| {
+            let ours = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, link));
+            if ours {
+                *current = None;
+            }
+            ours
+        })
     }
 
     /// Reads a connection to its end, then looks for the next.
     async fn read(self, link: Arc<Link>) {
         let superseded = link.read(|event| self.tell(event)).await;
-        self.0.link.send_if_modified(|current| {
-            let ours = current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(current, &link));
-            if ours {
-                *current = None;
-            }
-            ours
-        });
+        let used = self.take_out_of_use(&link);
         if superseded {
             // The engine ends; a full queue ends it too.
             let _ = self.0.notices.try_send(Notice::Superseded);
-            return;
+        } else if used {
+            tracing::warn!("lost the supervisor");
+            self.0.handle.spawn(self.clone().reconnect());
         }
-        tracing::warn!("lost the supervisor");
-        self.0.handle.spawn(self.clone().reconnect());
     }
 
     /// Boxed, because the task that reads a connection begins the one that looks for the next.
@@ -192,16 +217,33 @@ impl Supervisor {
     async fn reconnect_at(&self, path: &Path) {
         loop {
             tokio::time::sleep(RETRY).await;
-            let Ok(socket) = SeqPacket::connect(path) else {
-                continue;
-            };
-            // Whoever still holds the engine's end is waiting for this.
-            if self.0.notices.is_closed() || self.open(socket).await.is_err() {
+            if self.0.notices.is_closed() {
                 continue;
             }
-            self.hand_back().await;
+            let Ok(socket) = SeqPacket::connect(path) else {
+                self.start_successor().await;
+                continue;
+            };
+            // Before anything that is told on it: a new supervisor counts exits anew.
             let _ = self.0.notices.send(Notice::Reconnected).await;
+            let Ok(link) = self.open(socket).await else {
+                continue;
+            };
+            self.hand_back(&link).await;
+            if self.take_into_use(&link) {
+                tracing::info!("there is a supervisor again");
+                return;
+            }
+        }
+    }
+
+    async fn start_successor(&self) {
+        let Some(successor) = self.0.config.successor.clone() else {
             return;
+        };
+        let started = self.0.handle.spawn_blocking(move || successor.start()).await;
+        if let Ok(Err(error)) = started {
+            tracing::error!(%error, "cannot start a supervisor");
         }
     }
 
@@ -244,9 +286,16 @@ impl Supervisor {
             .acquire()
             .await
             .map_err(|_| SupervisorError::Lost)?;
-        let link = self.0.link.borrow().clone().ok_or(SupervisorError::Lost)?;
-        let answer = link.call(request, fds).await?;
-        error::judge(answer)
+        let link = self.link().await.ok_or(SupervisorError::Lost)?;
+        error::judge(link.call(request, fds).await?)
+    }
+
+    /// The connection in use, or the one that is next.
+    async fn link(&self) -> Option<Arc<Link>> {
+        let mut links = self.0.link.subscribe();
+        let next = links.wait_for(Option::is_some);
+        let link = tokio::time::timeout(PATIENCE, next).await.ok()?.ok()?;
+        link.clone()
     }
 
     async fn done(&self, request: Request) -> Result<(), SupervisorError> {

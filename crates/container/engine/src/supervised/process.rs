@@ -192,7 +192,7 @@ impl Sorted {
     }
 }
 
-fn own_failure(error: io::Error) -> SupervisorError {
+pub(super) fn own_failure(error: io::Error) -> SupervisorError {
     SupervisorError::Failed {
         operation: None,
         errno: error.raw_os_error().unwrap_or_default(),

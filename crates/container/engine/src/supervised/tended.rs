@@ -1,6 +1,7 @@
 //! What the daemon holds of each process, and how a new supervisor gets it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -8,7 +9,9 @@ use supervisor::protocol::{
     Entry as Known, ExitRecord, Key, LogSpec, Name, Outcome, Phase, Reply, Request, Stdio, Streams,
 };
 
-use super::process::Sorted;
+use super::error::judge;
+use super::link::Link;
+use super::process::{Sorted, own_failure};
 use super::{Notice, Supervisor, SupervisorError, borrow};
 
 /// What is held of one process.
@@ -23,17 +26,21 @@ pub(super) struct Entry {
     pub(super) logged: [Option<Arc<OwnedFd>>; 2],
 }
 
-/// All processes whose end has not been processed.
+/// What a new supervisor must get: all processes whose end has not been processed, and what is held by
+/// name.
 #[derive(Debug, Default)]
-pub(super) struct Tended(BTreeMap<Key, Entry>);
+pub(super) struct Tended {
+    all: BTreeMap<Key, Entry>,
+    held: BTreeMap<Name, Vec<Arc<OwnedFd>>>,
+}
 
 impl Tended {
     pub(super) fn insert(&mut self, key: Key, entry: Entry) {
-        self.0.insert(key, entry);
+        self.all.insert(key, entry);
     }
 
     pub(super) fn close_input(&mut self, key: &Key) {
-        if let Some(entry) = self.0.get_mut(key) {
+        if let Some(entry) = self.all.get_mut(key) {
             entry.input = None;
         }
     }
@@ -97,60 +104,41 @@ impl Supervisor {
 
     /// The process behind a key, for as long as its end has not been processed.
     pub(crate) fn pidfd(&self, key: &Key) -> Option<Arc<OwnedFd>> {
-        self.tended().0.get(key).map(|entry| entry.pidfd.clone())
+        self.tended().all.get(key).map(|entry| entry.pidfd.clone())
     }
 
     /// The write end of a process's input, or its terminal.
     pub(crate) fn input(&self, key: &Key) -> Option<Arc<OwnedFd>> {
-        self.tended().0.get(key).and_then(|entry| entry.input.clone())
+        self.tended().all.get(key).and_then(|entry| entry.input.clone())
     }
 
     /// Lets go of a process whose end has been processed.
     pub(crate) fn forget(&self, key: &Key) {
-        self.tended().0.remove(key);
+        self.tended().all.remove(key);
     }
 
-    /// Gives a new supervisor everything that is held. One that it does not take is one that it
+    /// Gives a new supervisor everything that is held, before anybody else asks it for anything. One that it does not take is one that it
     /// has already (the connection was lost, not the supervisor) or one whose end nobody will hear.
-    pub(super) async fn hand_back(&self) {
-        let all: Vec<(Key, Entry)> = self.tended().0.clone().into_iter().collect();
+    pub(super) async fn hand_back(&self, link: &Link) {
+        let held = self.tended().held.clone();
+        for (name, fds) in held {
+            let hold = Request::Hold { name: name.clone() };
+            if let Err(error) = link.call(&hold, &borrow(&fds)).await.and_then(judge) {
+                tracing::warn!(%error, %name, "not held by the supervisor");
+            }
+        }
+        let all: Vec<(Key, Entry)> = self.tended().all.clone().into_iter().collect();
         for (key, entry) in all {
-            match self.hand_over(&key, &entry).await {
+            match hand_over(link, &key, &entry).await {
                 // Adopted although its log cannot be opened.
                 Ok(()) | Err(SupervisorError::Failed { .. } | SupervisorError::Refused(_)) => {}
+                // The next one gets it.
+                Err(SupervisorError::Lost) => return,
                 Err(error) => {
                     tracing::warn!(%error, container = %key.container, "not taken over by the supervisor");
                     self.report_unknown(key).await;
                 }
             }
-        }
-    }
-
-    async fn hand_over(&self, key: &Key, entry: &Entry) -> Result<(), SupervisorError> {
-        let [output, error] = &entry.logged;
-        // Without a log nobody would read the streams.
-        let logged = entry.log.is_some();
-        let held = [output, error].map(|fd| fd.as_ref().filter(|_| logged));
-        let streams = Streams {
-            input: entry.input.is_some(),
-            logged_output: held[0].is_some(),
-            logged_error: held[1].is_some(),
-            ..Streams::default()
-        };
-        let adopt = Request::Adopt {
-            key: key.clone(),
-            pid: entry.pid,
-            stdio: entry.stdio.clone(),
-            streams,
-            log: entry.log.clone(),
-        };
-        let fds = [&entry.pidfd]
-            .into_iter()
-            .chain(&entry.input)
-            .chain(held.into_iter().flatten());
-        match self.call(&adopt, &borrow(fds)).await? {
-            (Reply::Done {}, _) => Ok(()),
-            (other, _) => Err(SupervisorError::unexpected(&other)),
         }
     }
 
@@ -172,22 +160,33 @@ impl Supervisor {
         name: Name,
         fds: &[std::os::fd::BorrowedFd<'_>],
     ) -> Result<(), SupervisorError> {
-        match self.call(&Request::Hold { name }, fds).await? {
-            (Reply::Done {}, _) => Ok(()),
+        let copies = fds.iter().map(|fd| fd.try_clone_to_owned().map(Arc::new));
+        let copies: Vec<_> = copies.collect::<io::Result<_>>().map_err(own_failure)?;
+        match self.call(&Request::Hold { name: name.clone() }, fds).await? {
+            (Reply::Done {}, _) => {
+                self.tended().held.insert(name, copies);
+                Ok(())
+            }
             (other, _) => Err(SupervisorError::unexpected(&other)),
         }
     }
 
     /// The descriptors held under a name.
     pub(super) async fn retrieve(&self, name: Name) -> Result<Vec<OwnedFd>, SupervisorError> {
-        match self.call(&Request::Retrieve { name }, &[]).await? {
-            (Reply::Held { .. }, fds) => Ok(fds),
+        match self.call(&Request::Retrieve { name: name.clone() }, &[]).await? {
+            (Reply::Held { .. }, fds) => {
+                let copies = fds.iter().map(|fd| fd.try_clone().map(Arc::new));
+                let copies = copies.collect::<io::Result<_>>().map_err(own_failure)?;
+                self.tended().held.insert(name, copies);
+                Ok(fds)
+            }
             (other, _) => Err(SupervisorError::unexpected(&other)),
         }
     }
 
     /// Closes the descriptors held under a name.
     pub(super) async fn release(&self, name: Name) -> Result<(), SupervisorError> {
+        self.tended().held.remove(&name);
         self.done(Request::Release { name }).await
     }
 
@@ -198,5 +197,33 @@ impl Supervisor {
             (Reply::End {}, _) => Ok(None),
             (other, _) => Err(SupervisorError::unexpected(&other)),
         }
+    }
+}
+
+async fn hand_over(link: &Link, key: &Key, entry: &Entry) -> Result<(), SupervisorError> {
+    let [output, error] = &entry.logged;
+    // Without a log nobody would read the streams.
+    let logged = entry.log.is_some();
+    let held = [output, error].map(|fd| fd.as_ref().filter(|_| logged));
+    let streams = Streams {
+        input: entry.input.is_some(),
+        logged_output: held[0].is_some(),
+        logged_error: held[1].is_some(),
+        ..Streams::default()
+    };
+    let adopt = Request::Adopt {
+        key: key.clone(),
+        pid: entry.pid,
+        stdio: entry.stdio.clone(),
+        streams,
+        log: entry.log.clone(),
+    };
+    let fds = [&entry.pidfd]
+        .into_iter()
+        .chain(&entry.input)
+        .chain(held.into_iter().flatten());
+    match judge(link.call(&adopt, &borrow(fds)).await?)? {
+        (Reply::Done {}, _) => Ok(()),
+        (other, _) => Err(SupervisorError::unexpected(&other)),
     }
 }

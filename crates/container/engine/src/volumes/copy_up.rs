@@ -18,12 +18,12 @@ const COPYING: &str = "copying the image's content into the volume";
 
 /// Copies `path` below `root` into the directory `target`, if that is empty.
 pub(super) fn copy(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool, Error> {
-    if target.read_dir().map_err(system(COPYING))?.next().is_some() {
-        return Ok(false);
-    }
     let Some(source) = directory(root, path)? else {
         return Ok(false);
     };
+    if target.read_dir().map_err(system(COPYING))?.next().is_some() {
+        return Ok(false);
+    }
     let destination = File::open(target).map_err(system(COPYING))?;
     let copied = through_pipe(source.as_fd(), destination.as_fd());
     if let Err(error) = copied {

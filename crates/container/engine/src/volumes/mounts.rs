@@ -7,7 +7,7 @@ use std::{fs, io};
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::UnmountFlags;
+use rustix::mount::{MountFlags, UnmountFlags};
 
 use super::driver::Options;
 use super::{Volume, Volumes, copy_up, parsed, system};
@@ -61,9 +61,9 @@ impl Volumes {
             }
         };
         if !mounted.source.exists() {
-            let source = mounted.source.display();
-            let text = format!("failed to mount local volume: mount {source}: no such file or directory");
-            return Err(Error::Invalid(text));
+            let (place, reason) = (volume.mountpoint.display(), absent(&volume, &mounted));
+            let text = format!("error while mounting volume '{place}': {reason}");
+            return Err(Error::Specification(text));
         }
         Ok(Mounted {
             source: within(&mounted.source, subpath)?,
@@ -150,6 +150,18 @@ impl Volumes {
         let data = self.data(&volume)?;
         copy_up::copy(root.as_fd(), path, &data)
     }
+}
+
+/// What upstream says of a device that is not there.
+fn absent(volume: &Volume, mounted: &Mounted) -> String {
+    let (source, target) = (mounted.source.display(), volume.mountpoint.display());
+    let mut flags = MountFlags::BIND;
+    flags.set(MountFlags::REC, mounted.recursive);
+    flags.set(MountFlags::RDONLY, mounted.read_only);
+    format!(
+        "failed to mount local volume: mount {source}:{target}, flags: {:#x}: no such file or directory",
+        flags.bits()
+    )
 }
 
 /// A directory or file of a volume, found without leaving it.

@@ -15,7 +15,7 @@ struct Process {
 impl Process {
     fn start(node: &Node) -> Self {
         let runtime = Runtime::new().unwrap();
-        let daemon = runtime.block_on(node.daemon());
+        let daemon = runtime.block_on(Daemon::open(node));
         Self {
             daemon: Some(daemon),
             runtime: Some(runtime),
@@ -59,7 +59,7 @@ fn input() -> Attach {
 
 #[test]
 fn a_container_outlives_its_daemon_and_the_next_one_has_it_whole() {
-    let node = Node::start();
+    let node = isolated();
     let first = Process::start(&node);
     let id = first.does(async |daemon| daemon.run("kept", waiting()).await);
     let before = first.does(async |daemon| daemon.engine.find(&id).unwrap());
@@ -95,7 +95,7 @@ fn a_container_outlives_its_daemon_and_the_next_one_has_it_whole() {
 
 #[test]
 fn what_a_start_that_was_cut_off_has_of_the_network_is_taken_back_by_the_next_daemon() {
-    let node = Node::start();
+    let node = isolated();
     let first = Process::start(&node);
     let id = first.does(async |daemon| {
         let id = daemon.create("cut", waiting()).await;
@@ -119,7 +119,7 @@ fn what_a_start_that_was_cut_off_has_of_the_network_is_taken_back_by_the_next_da
 
 #[test]
 fn an_end_that_no_daemon_saw_is_processed_by_the_next() {
-    let node = Node::start();
+    let node = isolated();
     let first = Process::start(&node);
     let (id, pid, again) = first.does(async |daemon| {
         let id = daemon.run("unseen", waiting()).await;
@@ -165,7 +165,7 @@ fn an_end_that_no_daemon_saw_is_processed_by_the_next() {
 
 #[test]
 fn a_container_outlives_its_supervisor_with_its_clients_and_its_exit_code() {
-    let mut node = Node::start();
+    let mut node = isolated();
     let process = Process::start(&node);
     let (id, mut attached) = process.does(async |daemon| {
         let id = daemon.create("orphan", waiting()).await;
@@ -187,7 +187,7 @@ fn a_container_outlives_its_supervisor_with_its_clients_and_its_exit_code() {
 
 #[test]
 fn after_a_reboot_what_ran_has_ended_and_policies_start_it_again() {
-    let node = Node::start();
+    let node = isolated();
     let first = Process::start(&node);
     let (plain, always, stopped) = first.does(async |daemon| {
         let plain = daemon.run("plain", waiting()).await;

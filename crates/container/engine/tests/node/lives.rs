@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::spec::RestartPolicy;
-use engine::{Attach, Error, ExecSpec, Remove, Status, StopOptions, WaitCondition};
+use engine::{Attach, CommitOptions, Error, ExecSpec, Remove, Status, StopOptions, WaitCondition};
 
 use crate::fixture::*;
 
@@ -175,6 +175,92 @@ fn short_execs_leave_nothing_behind() {
             .until(&id, |_| daemon.engine.execs_of(&id).is_empty())
             .await;
         assert_eq!(pidfds(), before);
+        daemon.engine.kill(&id, 0).await.unwrap();
+    });
+}
+
+/// What they wrote is still in the terminal, or in the pipe, when they have ended.
+#[test]
+fn the_output_of_a_short_exec_is_complete() {
+    on_node(async |daemon| {
+        let mut waiting = spec(&["wait"]);
+        waiting.open_stdin = true;
+        let id = daemon.run("box", waiting).await;
+        let mut execs = tokio::task::JoinSet::new();
+        for tty in [false, true, false, true] {
+            let (engine, id) = (daemon.engine.clone(), id.clone());
+            execs.spawn(async move {
+                for _ in 0..20 {
+                    let exec = ExecSpec {
+                        args: ["/probe", "echo", "a", "--", "exit", "3"]
+                            .map(str::to_owned)
+                            .to_vec(),
+                        tty,
+                        stdout: true,
+                        ..ExecSpec::default()
+                    };
+                    let exec = engine.exec_create(&id, exec).await.unwrap();
+                    let attached = engine.exec_start(&exec, false, None).await.unwrap();
+                    let (said, _) = read_all(&mut attached.unwrap()).await;
+                    assert_eq!(said, if tty { "a\r\n" } else { "a\n" });
+                }
+            });
+        }
+        execs.join_all().await;
+        daemon.engine.kill(&id, 0).await.unwrap();
+    });
+}
+
+/// A commit freezes what runs; what ends before it is frozen is committed all the same. Several at once make
+/// some come at that moment.
+#[test]
+fn a_container_is_committed_however_soon_it_ends() {
+    on_node(async |daemon| {
+        let lives = (0..4).map(async |line| {
+            for number in 0..8 {
+                let brief = spec(&["exit", "0"]);
+                let id = daemon.run(&format!("brief-{line}-{number}"), brief).await;
+                let frozen = CommitOptions {
+                    pause: true,
+                    ..CommitOptions::default()
+                };
+                daemon.engine.commit(&id, frozen).await.unwrap();
+                daemon.wait(&id).await;
+            }
+        });
+        futures_util::future::join_all(lives).await;
+    });
+}
+
+/// Attached before it starts, a container's first client misses nothing of it. Its output ends before its
+/// end is entered, and who removes it then need not know.
+#[test]
+fn a_short_container_says_everything_and_goes() {
+    on_node(async |daemon| {
+        let lives = [false, true].map(async |tty| {
+            for number in 0..10 {
+                let mut brief = spec(&["echo", "a", "--", "exit", "3"]);
+                brief.tty = tty;
+                let id = daemon.create(&format!("brief-{tty}-{number}"), brief).await;
+                let output = Attach {
+                    stdout: true,
+                    stream: true,
+                    ..Attach::default()
+                };
+                let mut attached = daemon.engine.attach(&id, output).await.unwrap();
+                let ended = daemon.engine.waiter(&id, WaitCondition::NextExit).unwrap();
+                daemon.engine.start(&id).await.unwrap();
+                let (said, _) = read_all(&mut attached).await;
+                assert_eq!(said, if tty { "a\r\n" } else { "a\n" });
+                let force = Remove {
+                    force: true,
+                    ..Remove::default()
+                };
+                daemon.engine.remove(&id, force).await.unwrap();
+                assert_eq!(ended.await.unwrap().code, 3);
+            }
+        });
+        futures_util::future::join_all(lives).await;
     });
 }
 

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         socket: arguments[0].clone().into(),
         pid_file: Some(pid_file.into()),
         daemon: None,
+        daemon_pid: None,
         arguments,
         resume: None,
     };

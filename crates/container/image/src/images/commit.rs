@@ -174,6 +174,8 @@ fn child(
     config.history = parent
         .map(|parent| parent.config.history.clone())
         .unwrap_or_default();
+    // What the parent was made for is no comment on the child: its own is in its history.
+    config.comment.clear();
     config.complete();
     config.rootfs.diff_ids.extend(layer);
     config.created = config.created.or(Some(now));

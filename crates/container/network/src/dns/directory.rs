@@ -26,7 +26,7 @@ pub(crate) struct Place {
     pub(crate) ipv6: Option<Ipv6Addr>,
     /// Names under which others find it; the first is the answer to a question for its address.
     pub(crate) names: Vec<String>,
-    /// Names only it knows, for containers on the same network: alias and container.
+    /// Names only it knows, for containers on the same network: alias, and one of the container's names.
     pub(crate) links: Vec<(String, String)>,
 }
 
@@ -41,7 +41,7 @@ impl Place {
             .links
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(alias));
-        link.map(|(_, container)| container.as_str())
+        link.map(|(_, wanted)| wanted.as_str())
     }
 }
 
@@ -144,29 +144,29 @@ impl Directory {
         cuts.find_map(|(host, network)| self.resolve_on(member, host, network))
     }
 
-    /// A link means one container, and hides the one that is really called so.
+    /// A link means whoever has the wanted name by now, and hides the one that is really called so.
     fn resolve_on(&self, member: &Member, host: &str, network: Option<&str>) -> Option<Vec<IpAddr>> {
         let places = || {
             let named =
                 |place: &&Place| network.is_none_or(|name| place.network_name.eq_ignore_ascii_case(name));
             member.places.iter().filter(named)
         };
-        let linked = places().find_map(|place| self.place(place.linked(host)?, &place.network));
+        let linked = places().find_map(|place| Some((place, self.holders(place, place.linked(host)?)?)));
         let plain = || {
             let mut unhidden = places().filter(|place| place.linked(host).is_none());
-            unhidden.find_map(|place| Some((place, self.zones.get(&place.network)?.names.get(host)?)))
+            unhidden.find_map(|place| Some((place, self.holders(place, host)?)))
         };
-        let found: Vec<_> = match linked {
-            Some(place) => place.addresses().collect(),
-            None => {
-                let (place, holders) = plain()?;
-                let places = holders
-                    .iter()
-                    .filter_map(|holder| self.place(holder, &place.network));
-                places.flat_map(Place::addresses).collect()
-            }
-        };
-        Some(found)
+        let (place, holders) = linked.or_else(plain)?;
+        let places = holders
+            .iter()
+            .filter_map(|holder| self.place(holder, &place.network));
+        Some(places.flat_map(Place::addresses).collect())
+    }
+
+    /// The containers that are called so on the network of a place.
+    fn holders(&self, place: &Place, name: &str) -> Option<&Vec<String>> {
+        let zone = self.zones.get(&place.network)?;
+        zone.names.get(&name.to_lowercase())
     }
 
     fn place(&self, container: &str, network: &str) -> Option<&Place> {

@@ -135,15 +135,16 @@ fn a_shared_alias_names_each_now_and_then_and_who_has_gone_no_more() {
 #[test]
 fn links_are_known_to_their_container_only() {
     let node = shop();
-    let db = node.attach("db", "shop");
     let asking = node.attach_with("asking", "shop", |request| {
         request.networks[0].1.links = vec!["db:store".to_owned()];
     });
+    assert_eq!(asking.look_up("store", A).code, SERVFAIL, "it is not there yet");
+    let db = node.attach("db", "shop");
     assert_eq!(asking.look_up("store", A).address(), db.ip());
     assert_eq!(db.look_up("store", A).code, SERVFAIL);
     let legacy = node.attach("legacy", "bridge");
     let linked = node.attach_with("linked", "bridge", |request| {
-        request.networks[0].1.links = vec!["legacy:old".to_owned()];
+        request.networks[0].1.links = vec![format!("{}:old", id("legacy"))];
     });
     let line = format!("{}\told legacy legacy\n", legacy.ip());
     assert!(linked.sandbox.hosts.contains(&line), "{}", linked.sandbox.hosts);

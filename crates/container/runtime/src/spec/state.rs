@@ -42,9 +42,6 @@ object! {
     }
 }
 
-/// The name of the seccomp notification descriptor in [`ContainerProcessState::fds`].
-pub const SECCOMP_FD_NAME: &str = "seccompFd";
-
 words! {
     /// A container's status.
     pub enum ContainerStatus {

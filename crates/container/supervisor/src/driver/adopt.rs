@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use sys::epoll::Interest;
-use sys::{pidfd, pipe};
+use sys::pipe;
 
 use super::actions::first;
 use super::handles::Handles;
@@ -102,15 +102,10 @@ impl Driver {
         Ok(())
     }
 
-    /// From Linux 6.15 on the status can be read once the process is reaped, which is when its
-    /// pidfd hangs up. Before, its end is all that can be known, and readable says that.
+    /// A pidfd is readable when its process has ended, however long its parent may take to reap it.
     pub(super) fn watch_adopted(&self, number: u64, pidfd: &OwnedFd) -> io::Result<()> {
-        let interest = if pidfd::exit_info(pidfd).is_ok() {
-            Interest::NONE
-        } else {
-            Interest::READ
-        };
-        self.epoll.add(pidfd.as_fd(), token::ADOPTED | number, interest)
+        self.epoll
+            .add(pidfd.as_fd(), token::ADOPTED | number, Interest::READ)
     }
 
     fn log_adopted(&mut self, number: u64, spec: LogSpec) {

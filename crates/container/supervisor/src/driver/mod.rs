@@ -44,6 +44,7 @@ mod token {
     pub(super) const CONNECTION: u64 = 5 << 56;
     pub(super) const CHANNEL: u64 = 6 << 56;
     pub(super) const ADOPTED: u64 = 7 << 56;
+    pub(super) const DAEMON: u64 = 8 << 56;
     pub(super) const KIND: u64 = 0xff << 56;
 }
 
@@ -85,12 +86,31 @@ impl Driver {
             None => {
                 let listener = SeqPacketListener::bind(&config.socket, 0o600).map_err(Error::Socket)?;
                 let command = config.daemon.as_ref().map(crate::DaemonCommand::to_bytes);
+                let running = config.daemon_pid.and_then(daemon_above);
                 let (mut driver, pump) =
                     Self::build(config, Table::new(command), listener).map_err(Error::Setup)?;
                 driver.spawn_pump(pump).map_err(Error::Setup)?;
+                if let Some((pid, pidfd)) = running {
+                    driver.watch_daemon(pidfd).map_err(Error::Setup)?;
+                    driver.table.daemon_started(pid, clock::boottime());
+                }
                 Ok(driver)
             }
         }
+    }
+
+    /// A daemon that started us is not our child: only its pidfd tells of its end.
+    pub(super) fn watch_daemon(&mut self, pidfd: OwnedFd) -> io::Result<()> {
+        self.epoll.add(&pidfd, token::DAEMON, Interest::READ)?;
+        self.daemon = Some(pidfd);
+        Ok(())
+    }
+
+    fn daemon_ended(&mut self) {
+        let Some(pidfd) = self.daemon.take() else { return };
+        drop(self.epoll.remove(&pidfd));
+        let actions = self.table.daemon_died(clock::boottime());
+        self.act(actions);
     }
 
     fn build(config: Config, table: Table, listener: SeqPacketListener) -> io::Result<(Self, Pump)> {
@@ -160,6 +180,7 @@ impl Driver {
             token::PUMP => self.hear_pump(),
             token::CONNECTION => self.hear_peer(number),
             token::CHANNEL => self.hear_channel(number),
+            token::DAEMON => self.daemon_ended(),
             _ => self.adopted_ended(number),
         }
     }
@@ -338,7 +359,8 @@ impl Driver {
         else {
             return;
         };
-        let status = pidfd::exit_info(pidfd).ok().flatten();
+        let life = self.table.by_number(number);
+        let status = life.and_then(|life| pidfd::foreign_status(pidfd, life.pid));
         drop(self.epoll.remove(pidfd));
         let actions = self.table.ended(number, Outcome::from(status), realtime_nanos());
         self.act(actions);
@@ -372,6 +394,14 @@ impl Driver {
             self.act_once(action);
         }
     }
+}
+
+/// The daemon that has started this process, by a descriptor: none if it has ended since, for then
+/// this process is somebody else's child.
+fn daemon_above(pid: u32) -> Option<(u32, OwnedFd)> {
+    let pidfd = pidfd::open(pidfd::Pid::from_raw(pid.cast_signed())?).ok()?;
+    // It was our parent when the descriptor was opened, so the descriptor is its.
+    (std::os::unix::process::parent_id() == pid).then_some((pid, pidfd))
 }
 
 fn realtime_nanos() -> u64 {

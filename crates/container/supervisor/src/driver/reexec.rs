@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use sys::epoll::Interest;
 use sys::socket::{SeqPacket, SeqPacketListener};
-use sys::{memfd, pidfd, process, sealed};
+use sys::{memfd, process, sealed};
 
 use super::handles::Handles;
 use super::state::{MAX_STATE, Saved, SavedHandles};
@@ -24,6 +24,9 @@ use crate::protocol::{Bytes, Phase, Reply};
 use crate::pump::{Command, Pump, PumpedLog, PumpedStream, kept};
 use crate::table::Connection;
 use crate::{Config, RESUME_OPTION};
+
+/// The life under which the daemon's pidfd is written down; processes are numbered from 1.
+const DAEMON: u64 = 0;
 
 impl Driver {
     pub(super) fn begin_reexec(&mut self, to: Connection, id: u32, executable: Option<Bytes>) {
@@ -113,7 +116,12 @@ impl Driver {
                     logged: counters.is_some(),
                 }
             });
-        let handles = handles.collect();
+        let daemon = self.daemon.take().map(|pidfd| SavedHandles {
+            life: DAEMON,
+            fds: vec![Some(number(pidfd))],
+            logged: false,
+        });
+        let handles = handles.chain(daemon).collect();
         let held = std::mem::take(&mut self.held).into_iter();
         let connections = std::mem::take(&mut self.connections).into_iter();
         Saved {
@@ -171,21 +179,22 @@ fn restore(config: Config, saved: Saved) -> io::Result<Driver> {
         counters.insert(log.life, shared.clone());
         pump.resume(log, shared, process::claim_inherited)?;
     }
-    for saved in saved.handles {
+    for mut saved in saved.handles {
+        if saved.life == DAEMON {
+            if let Some(number) = saved.fds.pop().flatten() {
+                // One that is our child is heard of twice, which does no harm.
+                driver.watch_daemon(process::claim_inherited(number)?)?;
+            }
+            continue;
+        }
         let counters = saved
             .logged
             .then(|| counters.remove(&saved.life).unwrap_or_default());
         driver.restore_handles(saved, counters, &pump)?;
     }
-    driver.daemon = driver.table.daemon_pid().and_then(open_pid);
     driver.spawn_pump(pump)?;
     driver.repeat_commands(logged);
     Ok(driver)
-}
-
-/// The daemon is our child, so its number stands for it until we reap it.
-fn open_pid(pid: u32) -> Option<OwnedFd> {
-    pidfd::open(pidfd::Pid::from_raw(pid.cast_signed())?).ok()
 }
 
 impl Driver {

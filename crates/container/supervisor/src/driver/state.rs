@@ -17,7 +17,7 @@ const OLDEST_READER: u32 = 2;
 pub(super) const MAX_STATE: usize = 256 << 20;
 
 wire_struct! {
-    /// Descriptors of one process, by number.
+    /// Descriptors of one process, by number. Life 0 is the daemon, which has its pidfd.
     pub(super) struct SavedHandles {
         pub(super) life: u64,
         pub(super) fds: Vec<Option<i32>>,

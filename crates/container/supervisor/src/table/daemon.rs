@@ -135,11 +135,4 @@ impl Table {
             .min()
             .map(Duration::from_nanos)
     }
-
-    pub(crate) fn daemon_pid(&self) -> Option<u32> {
-        match self.daemon {
-            Daemon::Running { pid, .. } => Some(pid),
-            _ => None,
-        }
-    }
 }

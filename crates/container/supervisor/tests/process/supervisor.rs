@@ -18,6 +18,7 @@ fn main() -> Result<(), supervisor::Error> {
         socket: arguments[0].clone().into(),
         pid_file: Some(pid_file.into()),
         daemon: (arguments.len() > 1).then_some(daemon),
+        daemon_pid: None,
         arguments,
         resume,
     })

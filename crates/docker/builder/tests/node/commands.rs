@@ -5,7 +5,7 @@ use crate::fixture::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_sees_its_step_and_its_changes_are_a_layer() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile = "FROM probe\nENV Q=1\nARG R=2\nUSER web:us\nWORKDIR /w\nRUN [\"/probe\", \"env\", \"--\", \"ids\", \"--\", \"cwd\"]\n\
                       USER root\nRUN [\"/probe\", \"write\", \"/made\", \"by a command\"]\nSHELL [\"/probe\", \"echo\"]\nRUN in the shell\n";
     let told = daemon.file(dockerfile, &[]).await;
@@ -30,7 +30,7 @@ async fn a_command_sees_its_step_and_its_changes_are_a_layer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_fails_ends_the_build_and_leaves_nothing() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile = "FROM probe\nENV A=1\nRUN [\"/probe\", \"echo\", \"hi\", \"--\", \"exit\", \"3\"]\n";
     let told = daemon.file(dockerfile, &[]).await;
     assert_eq!(
@@ -56,7 +56,7 @@ async fn a_command_that_fails_ends_the_build_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_that_changes_nothing_makes_no_layer() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let told = daemon.file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[]).await;
     let image = daemon.images.get(&told.id()).unwrap();
     assert!(
@@ -70,7 +70,7 @@ async fn a_step_that_changes_nothing_makes_no_layer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_goes_into_a_volume_is_discarded() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile = "FROM probe\nVOLUME /v\nRUN [\"/probe\", \"write\", \"/v/x\", \"1\"]\nRUN [\"/probe\", \"ls\", \"/v\"]\n";
     let told = daemon.file(dockerfile, &[]).await;
     assert!(!daemon.tree(told.id()).contains_key("v/x"));
@@ -80,7 +80,7 @@ async fn what_goes_into_a_volume_is_discarded() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_in_a_here_document() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let told = daemon
         .file("FROM probe\nRUN <<E\n#!/probe cat\nsaid\nE\n", &[])
         .await;

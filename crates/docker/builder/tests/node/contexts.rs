@@ -9,7 +9,7 @@ const FILES: &[(&str, &str)] = &[("Dockerfile", "FROM scratch\nCOPY a /a\n"), ("
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn plain_compressed_and_directory_contexts_build_alike() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let plain = daemon.build(request(FILES)).await.id();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, &archive(FILES)).unwrap();
@@ -32,7 +32,7 @@ async fn plain_compressed_and_directory_contexts_build_alike() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_and_broken_contexts_are_refused() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let entry = |name: &[u8], kind: tar::EntryType, link: &[u8]| {
         let mut archive = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -85,7 +85,7 @@ async fn hostile_and_broken_contexts_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hard_links_stay_links() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut context = tar::Builder::new(Vec::new());
     append(&mut context, "Dockerfile", b"FROM scratch\nCOPY d /d\n", 0o644);
     append(&mut context, "d/a", b"1", 0o644);

@@ -5,7 +5,7 @@ use crate::fixture::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_and_directories_go_where_upstream_puts_them() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile =
         "FROM scratch\nCOPY d /x\nCOPY d/ /y/\nCOPY d/f d/g/h /z/\nCOPY d/f /q\nCOPY d/f /q2/\nCOPY d /z\n";
     let told = daemon.file(dockerfile, &[("d/f", "1"), ("d/g/h", "2")]).await;
@@ -17,7 +17,7 @@ async fn files_and_directories_go_where_upstream_puts_them() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn owners_and_modes() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile = "FROM probe\nCOPY --chown=web:us d /o\nCOPY --chown=web f /n/f\nCOPY --chown=7 f /seven\n\
                       COPY --chown=1:2 --chmod=4711 f /set\nCOPY f /plain\n";
     let told = daemon.file(dockerfile, &[("d/e", "1"), ("f", "2")]).await;
@@ -54,7 +54,7 @@ async fn owners_and_modes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_in_the_context_and_in_the_image() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut context = tar::Builder::new(Vec::new());
     let links = [
         ("l", "d/f"),
@@ -91,7 +91,7 @@ async fn links_in_the_context_and_in_the_image() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn add_unpacks_archives() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let inner = archive(&[("q/w", "1")]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, &inner).unwrap();
@@ -122,7 +122,7 @@ async fn add_unpacks_archives() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_archive_that_escapes_is_refused_and_nothing_stays() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut inner = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(1);
@@ -146,7 +146,7 @@ async fn an_archive_that_escapes_is_refused_and_nothing_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_gives_files_with_their_owners() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let dockerfile = "FROM probe AS a\nCOPY --chown=5:6 --chmod=0750 d /d\nFROM scratch\nCOPY --from=a /d /e\n\
                       COPY --from=0 --chown=1 /d/f /g\nCOPY --from=probe /etc/pass* /etc/\n";
     let told = daemon.file(dockerfile, &[("d/f", "1")]).await;
@@ -165,7 +165,7 @@ async fn a_stage_gives_files_with_their_owners() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn working_directories_are_made() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let told = daemon
         .file(
             "FROM probe\nWORKDIR /a/b\nCOPY f c/\nWORKDIR c\nWORKDIR /etc\n",
@@ -184,7 +184,7 @@ async fn working_directories_are_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn here_documents_are_files() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let told = daemon
         .file(
             "FROM scratch\nENV V=1\nCOPY <<A <<-'B' /c/\n$V \"q\"\nA\n\t$V\nB\n",

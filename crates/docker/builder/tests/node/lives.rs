@@ -14,7 +14,7 @@ fn the_cache_outlives_the_daemon() {
     // A runtime each: the first daemon's tasks end with it.
     let build = || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async { node.daemon().await.file(dockerfile, &[("a", "1")]).await })
+        runtime.block_on(async { Daemon::open(&node).await.file(dockerfile, &[("a", "1")]).await })
     };
     let first = build().id();
     let told = build();
@@ -25,7 +25,7 @@ fn the_cache_outlives_the_daemon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_result_is_named() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut named = request(&[("Dockerfile", "FROM probe\nCMD [\"x\"]\n")]);
     named.tags = vec![
         Reference::parse("t1:latest").unwrap(),
@@ -47,7 +47,7 @@ async fn a_result_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_build_that_fails_tells_everything() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut quiet = request(&[("Dockerfile", "FROM probe\nCOPY nope /\n")]);
     quiet.quiet = true;
     let told = daemon.build(quiet).await;
@@ -57,7 +57,7 @@ async fn a_quiet_build_that_fails_tells_everything() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_who_leaves_takes_the_container_along() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let (sender, mut receiver) = mpsc::channel(64);
     // Nobody ever opens the other end of the pipe.
     let mut context = tar::Builder::new(Vec::new());
@@ -96,7 +96,7 @@ async fn a_caller_who_leaves_takes_the_container_along() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pruning_forgets_what_nobody_uses() {
     let node = Node::start();
-    let daemon = node.daemon().await;
+    let daemon = Daemon::open(&node).await;
     let mut named = request(&[("Dockerfile", "FROM probe\nENV A=1\nCOPY f /kept\n"), ("f", "1")]);
     named.tags = vec![Reference::parse("kept").unwrap()];
     daemon.build(named).await.id();

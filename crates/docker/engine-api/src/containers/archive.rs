@@ -3,8 +3,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engine::copy::{PathStat, PutOptions, View};
-use engine::oci::{ReadOnly, Source, UserMount};
-use engine::{MountPoint, MountPointKind};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
 use image::Rootfs;
@@ -45,42 +43,9 @@ fn stat_header(stat: &PathStat) -> HeaderValue {
     HeaderValue::try_from(STANDARD.encode(document.to_string())).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// The container's root: its own while it runs, else put together for the occasion.
+/// The container's files, whether it runs or not.
 fn view(api: &Api, name: &str) -> Result<View, ApiError> {
-    let container = api.find(name)?;
-    let opened = if container.state.status.has_process() {
-        View::running(container.state.pid)
-    } else {
-        let rootfs = api.images().rootfs(&container.id);
-        let rootfs = rootfs.ok_or_else(|| {
-            ApiError::internal(format!("container {} has no root file system", container.id))
-        })?;
-        let mounts: Vec<_> = container.mounts.iter().filter_map(user_mount).collect();
-        View::stopped(&rootfs, &mounts)
-    };
-    opened.map_err(|cause| {
-        ApiError::internal(format!(
-            "opening the files of container {}: {cause}",
-            container.id
-        ))
-    })
-}
-
-/// Memory of a container that does not run does not exist.
-fn user_mount(mount: &MountPoint) -> Option<UserMount> {
-    (mount.kind != MountPointKind::Tmpfs).then(|| UserMount {
-        target: mount.destination.clone(),
-        source: Source::Path {
-            path: mount.source.clone().into(),
-            recursive: true,
-            propagation: None,
-        },
-        read_only: if mount.read_only {
-            ReadOnly::Recursive
-        } else {
-            ReadOnly::No
-        },
-    })
+    Ok(api.engine.files(name)?)
 }
 
 /// `HEAD /containers/ID/archive`.
@@ -102,6 +67,7 @@ pub(crate) async fn get(call: Call<Api>) -> Result<Reply, ApiError> {
     let found = blocking(move || {
         let view = view(&api, &wanted.0)?;
         let stat = view.stat(&wanted.0, &wanted.1)?;
+        api.publish_of(&wanted.0, "archive-path", []);
         Ok::<_, ApiError>((view, stat))
     });
     let (view, stat) = found.await?;
@@ -131,9 +97,9 @@ pub(crate) async fn put(call: Call<Api>) -> Result<Reply, ApiError> {
     let mut archive = call.reader();
     blocking(move || {
         let view = view(&api, &name)?;
-        view.put(&container, &name, &path, &mut archive, (api.images(), options))
-            .map(drop)
-            .map_err(ApiError::from)
+        view.put(&container, &name, &path, &mut archive, (api.images(), options))?;
+        api.publish_of(&container.id, "extract-to-dir", []);
+        Ok::<_, ApiError>(())
     })
     .await?;
     Ok(Reply::empty(StatusCode::OK))

@@ -10,6 +10,7 @@ use crate::server::body::Body;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 use crate::stream::detach::DetachKeys;
+use crate::stream::frame::Framing;
 use crate::stream::hijack::{Ended, head, take_over};
 
 /// `POST /containers/ID/attach`. What goes wrong is told as text: a client that hijacks expects no
@@ -44,10 +45,14 @@ async fn begin(call: &Call<Api>) -> Result<Reply, ApiError> {
         stream: query.bool("stream"),
     };
     let attached = call.state.engine.attach(&container.id, streams).await?;
-    let head = head(call.wants_upgrade(), !attached.tty && call.version.since(42));
+    let framing = Framing::of(attached.tty);
+    let head = head(
+        call.wants_upgrade(),
+        framing == Framing::Multiplexed && call.version.since(42),
+    );
     let (api, id) = (call.state.clone(), container.id.clone());
     Ok(take_over(head, move |client| async move {
-        if client.join(attached, keys).await == Ended::Detached {
+        if client.join(attached, framing, keys).await == Ended::Detached {
             api.publish_of(&id, "detach", []);
         }
     }))

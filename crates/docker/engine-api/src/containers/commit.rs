@@ -33,7 +33,9 @@ pub(crate) async fn commit(call: Call<Api>) -> Result<Reply, ApiError> {
     let reference = repo_tag(query.get("repo"), query.get("tag"))?;
     let view = api.view(api.find(query.get("container"))?);
     let changes: Vec<_> = query.all("changes").map(String::from).collect();
-    let asked = apply_changes(run_config(&own.unwrap_or_default()), &changes)?;
+    // Without a body the changes amend the container's own configuration, in its order.
+    let amended = own.as_ref().unwrap_or(&view.door.config);
+    let asked = apply_changes(run_config(amended), &changes)?;
     let options = CommitOptions {
         reference,
         comment: query.get("comment").to_owned(),

@@ -89,10 +89,10 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
     let keys = DetachKeys::parse(&exec.spec.detach_keys)?;
     let framing = Framing::of(options.tty);
     let head = head(upgrade, framing == Framing::Multiplexed && since_42);
-    Ok(take_over(head, move |mut client| async move {
+    Ok(take_over(head, move |client| async move {
         match api.engine.exec_start(&id, false, size).await {
             Ok(Some(attached)) => {
-                if client.join(attached, keys).await == Ended::Detached {
+                if client.join(attached, framing, keys).await == Ended::Detached {
                     api.publish_of(&exec.container, "exec_detach", [("execID", id)]);
                 }
             }

@@ -1,7 +1,8 @@
 //! `GET /containers/ID/json`, `/top`, `/changes`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use engine::spec::NetworkMode;
 use image::{Change, ChangeKind, Rootfs};
 use serde_json::{Value, json};
 
@@ -30,20 +31,16 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
 
 fn beside(api: &Api, view: &View) -> Beside {
     let container = &view.container;
-    let path = |name: &str| {
-        api.host
-            .root_dir
-            .join("containers")
-            .join(&*container.id)
-            .join(name)
-            .display()
-            .to_string()
+    // A start makes the files; who shares another's network has that one's.
+    let started = container.generation > 0;
+    let owner = match &container.spec.network.mode {
+        NetworkMode::Container(id) => id.as_str(),
+        _ => &*container.id,
     };
-    let log = container
-        .log_path
-        .as_ref()
-        .map(|path| path.display().to_string())
-        .unwrap_or_default();
+    let directory = api.host.root_dir.join("containers").join(owner);
+    let shown = |path: PathBuf| Some(path.display().to_string()).filter(|_| started);
+    let path = |name: &str| shown(directory.join(name)).unwrap_or_default();
+    let log = container.log_path.clone().and_then(shown).unwrap_or_default();
     Beside {
         graph_driver: api
             .images()

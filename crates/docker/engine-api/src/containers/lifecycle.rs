@@ -64,7 +64,7 @@ pub(crate) async fn kill(call: Call<Api>) -> Result<Reply, ApiError> {
         Some(name) => signal::parse(name),
     };
     let signal = signal.map_err(|error| error.within(&context))?;
-    if !signal::is_known(signal) {
+    if !runtime::signal::is_known(signal) {
         let reason = format!("{context}: the linux daemon does not support signal {signal}");
         return Err(ApiError::bad(reason));
     }

@@ -1,6 +1,7 @@
 //! `GET /images/NAME/json` and `/history`.
 
 use image::{Image, Reference, RunConfig};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Api;
@@ -103,6 +104,17 @@ fn document(image: &Image, directories: &Value, version: ApiVersion) -> Value {
     }
     if !version.since(44) {
         shown["VirtualSize"] = image.size.into();
+    }
+    if !version.since(45) {
+        // Of the container that an image was committed from; docker-compose 1.29 fails without them.
+        let committed = config.extra.get("container_config");
+        let committed = committed.and_then(|config| Config::deserialize(config).ok());
+        shown["Container"] = config
+            .extra
+            .get("container")
+            .cloned()
+            .unwrap_or_else(|| "".into());
+        shown["ContainerConfig"] = json!(committed.unwrap_or_default());
     }
     shown
 }

@@ -160,8 +160,12 @@ fn run_import(
     archive: &mut dyn std::io::Read,
     import: Import,
 ) -> Result<String, image::Error> {
+    let tag = import.reference.as_ref().map(|tag| tag.familiar());
     let id = api.images().import(archive, import)?;
     let text = id.to_string();
+    if let Some(tag) = tag {
+        api.publish_image(api.images().get(&id).as_ref(), &text, &tag, "tag");
+    }
     api.publish_image(api.images().get(&id).as_ref(), &text, &text, "import");
     Ok(text)
 }

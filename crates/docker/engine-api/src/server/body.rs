@@ -22,8 +22,9 @@ const CHUNK: usize = 64 << 10;
 const JSON_LIMIT: usize = 4 << 20;
 /// How long a client may leave an upload standing still.
 const STALLED: Duration = Duration::from_secs(120);
-/// How much of a refused request is read, in bytes; upstream's figure (Go's).
-const DRAINED: usize = 256 << 10;
+/// How much of a refused request is read, in bytes. Go reads 256 KiB and keeps the connection half open for
+/// a while after its answer; here a client hears the reason when it has sent what it had, up to this.
+const DRAINED: usize = 64 << 20;
 
 /// The body of an answer.
 pub(crate) enum Body {

@@ -56,7 +56,7 @@ async fn torn(_call: Call<()>) -> Handled {
 async fn hijacked(call: Call<()>) -> Handled {
     Ok(take_over(
         head(call.wants_upgrade(), false),
-        |mut client| async move {
+        |client| async move {
             client.say(Framing::Raw, Channel::Stdout, "naked".into()).await;
         },
     ))

@@ -2,7 +2,8 @@
 //!
 //! Output goes out as it comes, in frames unless there is a terminal; what the client sends is the
 //! process's input. The client's half close ends the input and nothing else. A client that is gone
-//! altogether, or typed its detach keys, ends the attachment; the process goes on.
+//! altogether, or typed its detach keys, ends the attachment; the process goes on. Where the output
+//! ends the client closes first.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -11,7 +12,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{Attached, Input};
+use engine::{Attached, Input, Stream};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
@@ -26,6 +27,8 @@ const INPUT: usize = 16 << 10;
 /// How often a client that closed its sending half is looked after: nothing tells of a reader that
 /// has gone but an attempt to write to it.
 const LOOK: Duration = Duration::from_secs(5);
+/// How long a client may take to close after it was told everything.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Why an attachment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,14 +111,21 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Writes one piece of output; for what the door itself has to say.
-    pub(crate) async fn say(&mut self, framing: Framing, channel: Channel, text: String) {
+    /// Writes all the output there is; for what the door itself has to say.
+    pub(crate) async fn say(mut self, framing: Framing, channel: Channel, text: String) {
+        let said = self.writer.write_all(&framing.wrap(channel, text.into())).await;
         // A client that has gone needs no message.
-        let _ = self.writer.write_all(&framing.wrap(channel, text.into())).await;
+        if said.is_ok() {
+            part(self.writer, take_input(self.reader, self.early, None, None)).await;
+        }
     }
 
     /// Joins the client to a process until one of them ends it.
-    pub(crate) async fn join(self, attached: Attached, keys: DetachKeys) -> Ended {
+    ///
+    /// The framing is what the client asked for, which for an exec need not be what the process has: a
+    /// terminal's output goes into frames when the start did not ask for a terminal, and standard error
+    /// has no place in a raw stream.
+    pub(crate) async fn join(self, attached: Attached, framing: Framing, keys: DetachKeys) -> Ended {
         let Self {
             reader,
             writer,
@@ -127,7 +137,6 @@ impl Client {
             input,
             ..
         } = attached;
-        let framing = Framing::of(tty);
         let mut writer = writer;
         let input = take_input(reader, early, input, tty.then_some(keys));
         tokio::pin!(input);
@@ -137,7 +146,8 @@ impl Client {
             tokio::select! {
                 biased;
                 piece = output.recv() => match piece {
-                    None => return Ended::Output,
+                    None => break,
+                    Some((Stream::Stderr, _)) if framing == Framing::Raw => {}
                     Some((stream, bytes)) => {
                         if writer.write_all(&framing.wrap(stream.into(), bytes)).await.is_err() {
                             return Ended::Client;
@@ -156,6 +166,22 @@ impl Client {
                 }
             }
         }
+        if !half_closed {
+            part(writer, input).await;
+        }
+        Ended::Output
+    }
+}
+
+/// Ends the output and lets the client go first; upstream never closes the other half itself.
+///
+/// A socket that is closed on both sides is hung up (POLLHUP) whatever is in it yet. Clients on libuv
+/// (docker-modem) take a hang-up and a read that did not fill their buffer for the end, and the read of
+/// the head is such a one: the output behind it would be lost to them.
+async fn part(mut writer: OwnedWriteHalf, client: impl Future<Output = InputEnded>) {
+    if writer.shutdown().await.is_ok() {
+        // One that does not close is left.
+        let _ = tokio::time::timeout(LINGER, client).await;
     }
 }
 
@@ -234,6 +260,8 @@ async fn pass(input: &mut Option<Input>, bytes: Bytes) {
 mod tests {
     use std::io::Read;
 
+    use rustix::event::{PollFd, PollFlags, Timespec};
+
     use super::*;
 
     #[tokio::test]
@@ -249,5 +277,57 @@ mod tests {
         let mut rest = String::new();
         theirs.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "output");
+    }
+
+    fn hung_up_on(stream: &UnixStream) -> bool {
+        let mut polled = [PollFd::new(stream, PollFlags::IN)];
+        rustix::event::poll(&mut polled, Some(&Timespec::default())).unwrap();
+        polled[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// What a client gets of a process that wrote `out` and, without a terminal, `err`.
+    async fn joined(tty: bool, framing: Framing) -> Vec<u8> {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (reader, writer) = ours.into_split();
+        let early = Bytes::new();
+        let client = Client {
+            reader,
+            writer,
+            early,
+        };
+        let (pieces, output) = tokio::sync::mpsc::channel(2);
+        let stderr = if tty { Stream::Stdout } else { Stream::Stderr };
+        for (stream, text) in [(Stream::Stdout, "out"), (stderr, "err")] {
+            pieces.send((stream, text.into())).await.unwrap();
+        }
+        drop(pieces);
+        let attached = Attached {
+            tty,
+            output,
+            input: None,
+        };
+        let keys = DetachKeys::parse("").unwrap();
+        let reading = async {
+            let mut got = Vec::new();
+            theirs.read_to_end(&mut got).await.unwrap();
+            assert!(!hung_up_on(&theirs));
+            drop(theirs);
+            got
+        };
+        let (ended, got) = tokio::join!(client.join(attached, framing, keys), reading);
+        assert_eq!(ended, Ended::Output);
+        got
+    }
+
+    #[tokio::test]
+    async fn output_is_framed_as_the_client_asked() {
+        let frames = |second: u8| {
+            let second: &[u8] = &[second, 0, 0, 0, 0, 0, 0, 3];
+            [&[1, 0, 0, 0, 0, 0, 0, 3], &b"out"[..], second, b"err"].concat()
+        };
+        assert_eq!(joined(false, Framing::Multiplexed).await, frames(2));
+        assert_eq!(joined(true, Framing::Multiplexed).await, frames(1));
+        assert_eq!(joined(true, Framing::Raw).await, b"outerr");
+        assert_eq!(joined(false, Framing::Raw).await, b"out");
     }
 }

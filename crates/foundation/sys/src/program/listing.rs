@@ -14,7 +14,7 @@ impl Program {
     /// the end.
     pub fn line(&self, index: u32) -> Option<String> {
         let arena = self.arena();
-        let op = (index < arena.layout.ops).then(|| Op::from_record(&arena.record(index)))??;
+        let op = self.operation(index)?;
         let mut line = Line {
             arena,
             text: op.name().to_owned(),
@@ -24,12 +24,25 @@ impl Program {
         Some(line.text)
     }
 
+    /// The operation at `index`.
+    #[must_use]
+    pub fn operation(&self, index: u32) -> Option<Op> {
+        let arena = self.arena();
+        (index < arena.layout.ops).then(|| Op::from_record(&arena.record(index)))?
+    }
+
+    /// What a text of one of its operations says.
+    #[must_use]
+    pub fn spelled(&self, text: Text) -> Option<String> {
+        let bytes = self.arena().text(text.0.into())?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+
     /// The name of the executable that the operation at `index` looks for or runs, if it is one
     /// that does.
     pub fn executable(&self, index: u32) -> Option<String> {
         let arena = self.arena();
-        let op = (index < arena.layout.ops).then(|| Op::from_record(&arena.record(index)))??;
-        let name = match op {
+        let name = match self.operation(index)? {
             Op::Lookup { name, .. } => u64::from(name.0),
             Op::Exec { arguments, .. } => arena.counted(arguments.0)?.next()?,
             _ => return None,

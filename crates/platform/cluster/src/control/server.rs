@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::{MAX_LINE, Reply, Request, State, Status};
 use crate::config::Config;
+use crate::directory;
 use crate::stages::{Stages, milliseconds};
 
 /// Most clients at once; the next one waits.
@@ -40,7 +41,6 @@ struct Progress {
 #[derive(Debug)]
 pub(crate) struct Control {
     config: Config,
-    supervisor_pid: Option<u32>,
     begun: Duration,
     stages: Stages,
     progress: watch::Sender<Progress>,
@@ -58,7 +58,6 @@ impl Control {
     pub(crate) fn serve(
         listener: StdListener,
         config: Config,
-        supervisor_pid: Option<u32>,
         stages: Stages,
     ) -> std::io::Result<(Arc<Self>, mpsc::Receiver<Stop>)> {
         let listener = UnixListener::from_std(listener)?;
@@ -70,7 +69,6 @@ impl Control {
         };
         let control = Arc::new(Self {
             config,
-            supervisor_pid,
             begun: stages.begin(),
             stages,
             progress: watch::Sender::new(progress),
@@ -209,7 +207,7 @@ impl Control {
             name: self.config.name.clone(),
             version: crate::VERSION.to_owned(),
             pid: std::process::id(),
-            supervisor_pid: self.supervisor_pid,
+            supervisor_pid: directory::pid_in(&self.config.paths().supervisor_pid()),
             begun_ns: u64::try_from(self.begun.as_nanos()).unwrap_or(u64::MAX),
             ready_ms: progress.ready.map(milliseconds),
             stages: self.stages.finished(),

@@ -15,7 +15,7 @@ fn place(names: &[&str], ipv4: [u8; 4], ipv6: Option<Ipv6Addr>) -> Place {
         ipv4: Some(ipv4.into()),
         ipv6,
         names: names.iter().map(|&name| name.to_owned()).collect(),
-        links: vec![("cache".to_owned(), "1".to_owned())],
+        links: vec![("cache".to_owned(), "my_web".to_owned())],
     }
 }
 

@@ -23,7 +23,12 @@ fn directory() -> Directory {
         let forward = Forward::default();
         directory.put(container, Member { places, forward });
     };
-    let links = [("db", "two"), ("web1", "two"), ("lost", "far")];
+    let links = [
+        ("db", "Web2"),
+        ("web1", "web2"),
+        ("lost", "far"),
+        ("late", "later"),
+    ];
     put(
         "asking",
         vec![
@@ -64,6 +69,7 @@ fn names_are_those_of_the_same_networks() {
         ("front.end", None),
         ("far", None),
         ("lost", None),
+        ("late", None),
         ("web1.other", None),
         ("", None),
         (".", None),
@@ -73,6 +79,18 @@ fn names_are_those_of_the_same_networks() {
         assert_eq!(found.as_deref(), expected, "{name}");
     }
     assert_eq!(directory.resolve("nobody", "web"), None);
+}
+
+#[test]
+fn a_link_may_come_before_its_container() {
+    let mut directory = directory();
+    let places = vec![place("shop", 6, &["later"], &[])];
+    let forward = Forward::default();
+    directory.put("new", Member { places, forward });
+    let found = directory.resolve("asking", "late");
+    assert_eq!(found, Some(vec![[10, 0, 0, 6].into()]));
+    directory.remove("new");
+    assert_eq!(directory.resolve("asking", "late"), None);
 }
 
 #[test]

@@ -263,11 +263,8 @@ pub(crate) fn resources(host: &HostConfig, info: &HostInfo, update: bool) -> Res
         ),
     ])?;
     super::resources::cpuset(&host.cpuset_cpus, "cpus")?;
-    super::resources::cpuset(&host.cpuset_mems, "mems")?;
-    refuse([(
-        host.blkio_weight != 0 && !(10..=1000).contains(&host.blkio_weight),
-        "Range of blkio weight is from 10 to 1000",
-    )])
+    // The weight of block I/O counts only where the host has one: the engine knows.
+    super::resources::cpuset(&host.cpuset_mems, "mems")
 }
 
 fn namespaces(host: &HostConfig) -> Result<(), ApiError> {
@@ -418,11 +415,6 @@ mod tests {
                 json!({}),
                 json!({"ShmSize": -1}),
                 "SHM size can not be less than 0",
-            ),
-            (
-                json!({}),
-                json!({"BlkioWeight": 5}),
-                "Range of blkio weight is from 10 to 1000",
             ),
             (
                 json!({}),

@@ -20,7 +20,9 @@ pub(crate) fn merge(config: &mut Config, image: &RunConfig) {
     merge_command(config, image);
     merge_healthcheck(&mut config.healthcheck, image.healthcheck.as_ref());
     let volumes = image.volumes.keys().map(|volume| (volume.clone(), Empty {}));
-    config.volumes.get_or_insert_default().extend(volumes);
+    let mut all = config.volumes.take().unwrap_or_default();
+    all.extend(volumes);
+    config.volumes = Some(all).filter(|all| !all.is_empty());
     config.stop_timeout = config.stop_timeout.or(image.stop_timeout);
     if config.shell.as_ref().is_none_or(Vec::is_empty) {
         config.shell.clone_from(&image.shell);
@@ -213,5 +215,15 @@ mod tests {
             (5, 3, 2)
         );
         assert_eq!(config.stop_timeout, Some(7));
+    }
+
+    #[test]
+    fn no_volumes_are_none() {
+        let mut config = Config {
+            volumes: Some(BTreeMap::new()),
+            ..Config::default()
+        };
+        merge(&mut config, &RunConfig::default());
+        assert_eq!(config.volumes, None);
     }
 }

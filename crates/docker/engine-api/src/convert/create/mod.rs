@@ -73,6 +73,9 @@ pub(crate) fn check(
     }
     checks::modes(&request.config, &request.host, info)?;
     let mut warnings = legacy::adapt(request, version)?;
+    if request.host.memory_swappiness == Some(-1) {
+        request.host.memory_swappiness = None;
+    }
     if request.host.restart_policy.name.is_empty() {
         request.host.restart_policy.name = "no".into();
     }

@@ -17,12 +17,22 @@ pub(crate) fn mounts(config: &Config, host: &HostConfig, since_44: bool) -> Resu
     for bind in host.binds.iter().flatten() {
         all.push(parse_bind(bind, &host.volume_driver)?);
     }
+    let binds = all.len();
     for mount in host.mounts.iter().flatten() {
         all.push(parse_mount(mount).map_err(|reason| invalid_config(mount, &reason))?);
     }
-    for (target, options) in host.tmpfs.iter().flatten() {
-        all.push(parse_tmpfs(target, options)?);
-    }
+    refuse_duplicates(&all)?;
+    let in_memory = host.tmpfs.iter().flatten();
+    let in_memory = in_memory.map(|(target, options)| parse_tmpfs(target, options));
+    let in_memory = in_memory.collect::<Result<Vec<_>, _>>()?;
+    // `--tmpfs` wins over `--mount` at the same place, and over nothing else.
+    let hidden = |mount: &MountSpec| in_memory.iter().any(|other| other.target == mount.target);
+    let mut at = 0;
+    all.retain(|mount| {
+        at += 1;
+        at <= binds || !hidden(mount)
+    });
+    all.extend(in_memory);
     refuse_duplicates(&all)?;
     let taken: BTreeSet<_> = all.iter().map(|mount| mount.target.clone()).collect();
     let wanted = config.volumes.iter().flatten().map(|(target, _)| clean(target));
@@ -550,6 +560,25 @@ mod tests {
         ] {
             assert_eq!(read(host), Err((status, sentence.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_file_system_in_memory_hides_a_mount_but_no_bind() {
+        let host = json!({
+            "Mounts": [{"Type": "volume", "Source": "v", "Target": "/a"}, {"Type": "volume", "Source": "v", "Target": "/b"}],
+            "Tmpfs": {"/a": ""},
+        });
+        let mounts = mounts(&Config::default(), &serde_json::from_value(host).unwrap(), true);
+        let kinds: Vec<_> = mounts
+            .unwrap()
+            .into_iter()
+            .map(|mount| (mount.target, matches!(mount.kind, MountKind::Tmpfs { .. })))
+            .collect();
+        assert_eq!(kinds, [("/b".into(), false), ("/a".into(), true)]);
+        assert_eq!(
+            read(json!({"Binds": ["v:/a"], "Tmpfs": {"/a": ""}})),
+            Err((400, "Duplicate mount point: /a".into()))
+        );
     }
 
     #[test]

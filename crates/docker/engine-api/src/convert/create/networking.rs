@@ -50,10 +50,12 @@ pub(crate) fn networking(
         dns_search: host.dns_search.clone().unwrap_or_default(),
         dns_options: host.dns_options.clone().unwrap_or_default(),
         extra_hosts: host.extra_hosts.clone().unwrap_or_default(),
+        // On other networks an endpoint's links count, whose containers may come later.
         links: host
             .links
             .iter()
             .flatten()
+            .filter(|_| matches!(mode, "" | "default" | "bridge" | "host" | "none"))
             .map(|text| link(text, lookup))
             .collect::<Result<_, _>>()?,
     })
@@ -351,5 +353,7 @@ mod tests {
             networking.links,
             [("id-of-a".into(), "a".into()), ("id-of-b".into(), "c".into())]
         );
+        let elsewhere = json!({"NetworkMode": "shop", "Links": ["late:x"]});
+        assert_eq!(read(elsewhere, json!({})).unwrap().links, []);
     }
 }

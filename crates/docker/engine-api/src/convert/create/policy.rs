@@ -93,6 +93,14 @@ fn json_file(options: &BTreeMap<String, String>, config: &Config) -> Result<LogD
     for (name, value) in options {
         check_option(name, value)?;
     }
+    // Names are checked at create, values when a start makes the logger.
+    let made = made_json_file(options, config);
+    Ok(made.unwrap_or_else(|error| LogDriver::Unusable {
+        reason: error.message,
+    }))
+}
+
+fn made_json_file(options: &BTreeMap<String, String>, config: &Config) -> Result<LogDriver, ApiError> {
     let option = |name: &str| options.get(name).map(String::as_str);
     Ok(LogDriver::JsonFile {
         max_size: option("max-size").map_or(Ok(0), max_size)?,
@@ -258,6 +266,22 @@ mod tests {
     }
 
     #[test]
+    fn values_are_read_when_a_start_makes_the_logger() {
+        for (option, value, reason) in [
+            ("max-size", "0", "max-size must be a positive number"),
+            ("max-size", "x", "invalid size: 'x'"),
+            ("max-file", "0", "max-file cannot be less than 1"),
+            ("max-file", "x", "strconv.Atoi: parsing \"x\": invalid syntax"),
+        ] {
+            let reason = reason.to_owned();
+            assert_eq!(
+                read(json!({"Config": {option: value}})),
+                Ok(LogDriver::Unusable { reason })
+            );
+        }
+    }
+
+    #[test]
     fn what_logging_cannot_do_is_refused() {
         for (log_config, sentence) in [
             (
@@ -271,15 +295,6 @@ mod tests {
             (
                 json!({"Config": {"zz": "1"}}),
                 "unknown log opt 'zz' for json-file log driver",
-            ),
-            (
-                json!({"Config": {"max-size": "0"}}),
-                "max-size must be a positive number",
-            ),
-            (json!({"Config": {"max-size": "x"}}), "invalid size: 'x'"),
-            (
-                json!({"Config": {"max-file": "0"}}),
-                "max-file cannot be less than 1",
             ),
             (
                 json!({"Config": {"compress": "true"}}),
