@@ -5,17 +5,21 @@
 //! hands in [`SystemClock`], [`Rng::from_os`] and [`RealDir`]; a test or a simulation hands in
 //! [`ManualClock`], [`Rng::from_seed`] and [`SimDisk`], and a seed then replays the whole run.
 //!
-//! The seams are as small as what is used today (ADR 5). There is no executor here, and no
-//! type of an asynchronous runtime.
+//! Asynchronous rooms reach tasks and timers through [`Env`]; a simulation hands in [`Sim`]. The seams are as
+//! small as what is used today (ADR 5). No type of an asynchronous runtime is named here.
 
 #![forbid(unsafe_code)]
 
 mod clock;
 mod disk;
+pub mod env;
 mod rng;
+mod sim;
 
 pub use clock::{Clock, Instant, ManualClock, SystemClock};
 pub use disk::real::RealDir;
 pub use disk::sim::{Fault, SECTOR, SimDisk};
 pub use disk::{Dir, DirLock, File, LockError};
+pub use env::Env;
 pub use rng::Rng;
+pub use sim::Sim;

@@ -5,8 +5,10 @@
 //! run time. See `docs/formats/schema-row.md` and `docs/formats/object-bytes.md`.
 #![forbid(unsafe_code)]
 
+pub mod cursor;
 pub mod custom;
 pub mod defaults;
+pub mod field;
 mod generated;
 pub mod json;
 pub mod object;
@@ -14,6 +16,7 @@ pub mod proto;
 pub mod resource;
 pub mod row;
 mod scalar;
+pub mod status;
 pub mod tree;
 pub mod yaml;
 

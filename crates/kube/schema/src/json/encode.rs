@@ -24,6 +24,16 @@ pub fn encode_untyped(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends any part of an object as JSON: what stands in a slot, or an item of it.
+pub fn encode_value(types: &Types, value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Struct(object) => encode(types, object, out),
+        Value::Map(map) => entries(out, map, |out, value| encode_value(types, value, out)),
+        Value::List(items) => list(out, items, |out, item| encode_value(types, item, out)),
+        other => plain(other, out),
+    }
+}
+
 /// The object as stored: without `kind`, `apiVersion` and `metadata.resourceVersion`.
 pub(crate) fn encode_body(types: &Types, object: &Struct) -> Vec<u8> {
     let mut json = Vec::new();

@@ -47,7 +47,7 @@ fn is_printable(c: char) -> bool {
 }
 
 /// Go's `strconv.Quote`.
-pub(crate) fn go_quote(text: &str) -> String {
+pub fn go_quote(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
