@@ -35,8 +35,16 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("printers", "store", "a table does no I/O"),
     ("openapi", "store", "a document does no I/O"),
     ("auth", "store", "a decision does no I/O"),
-    ("apiserver", "tokio", "the control plane runs under any Env (decision 5)"),
-    ("client", "tokio", "the control plane runs under any Env (decision 5)"),
+    (
+        "apiserver",
+        "tokio",
+        "the control plane runs under any Env (decision 5)",
+    ),
+    (
+        "client",
+        "tokio",
+        "the control plane runs under any Env (decision 5)",
+    ),
     ("runtime", "tokio", "a container starts without an executor"),
     ("supervisor", "tokio", "two threads and epoll, nothing else"),
     (

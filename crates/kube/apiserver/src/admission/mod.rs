@@ -1,0 +1,1 @@
+//! The ordered plugins that change and check objects before they are stored. (AUTH)

@@ -1,0 +1,1 @@
+//! Who asks: certificates, tokens, anonymous, impersonation. (AUTH)

@@ -1,0 +1,1 @@
+//! Whether they may: RBAC over the cache's objects. (AUTH)

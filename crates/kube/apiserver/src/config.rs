@@ -1,0 +1,22 @@
+//! What the API server is told at its start.
+
+use std::net::IpAddr;
+
+/// The part of the node's configuration that the API server acts on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Service addresses, `10.43.0.0/16`; the first is the `kubernetes` Service's.
+    pub service_cidr: String,
+    /// Node ports, both ends included.
+    pub node_port_range: (u16, u16),
+    /// `cluster.local`
+    pub cluster_domain: String,
+    /// The address that clients inside the cluster reach this server at.
+    pub advertise: IpAddr,
+    /// The port that goes with it.
+    pub port: u16,
+    /// `https://kubernetes.default.svc.cluster.local`: who issues tokens, and their default audience.
+    pub issuer: String,
+    /// The CA bundle of this server's certificate, PEM: what pods get as `kube-root-ca.crt`.
+    pub root_ca: String,
+}

@@ -1,0 +1,1 @@
+//! Custom resources: definitions become rows, rows validate, prune and default objects. (PATCH)

@@ -1,0 +1,1 @@
+//! Writing objects: one path for every resource. (WRITE)

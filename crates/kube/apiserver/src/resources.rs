@@ -1,0 +1,277 @@
+//! The live table of what is served: built-in rows, and those that CustomResourceDefinitions add.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use schema::object::{Order, Prefix};
+use schema::resource::{ResourceDef, Scope, Version, builtin};
+use schema::status::GroupName;
+
+/// A resource in one of its served versions. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The row.
+    pub def: Arc<ResourceDef>,
+    at: usize,
+    /// `kind` and `apiVersion` of this version, as bytes.
+    pub prefix: Arc<Prefix>,
+}
+
+impl Served {
+    /// The served version's row.
+    pub fn version(&self) -> &Version {
+        &self.def.versions[self.at]
+    }
+
+    /// `pods`, `deployments.apps`: how errors name the resource.
+    pub fn group_resource(&self) -> GroupName<'_> {
+        GroupName {
+            group: &self.def.group,
+            name: &self.def.plural,
+        }
+    }
+
+    /// `Pod`, `Deployment.apps`: how validation errors name the kind.
+    pub fn group_kind(&self) -> GroupName<'_> {
+        GroupName {
+            group: &self.def.group,
+            name: &self.def.kind,
+        }
+    }
+
+    /// `v1`, `apps/v1`
+    pub fn api_version(&self) -> String {
+        api_version(&self.def.group, &self.version().name)
+    }
+
+    /// Whether its objects live in namespaces.
+    pub fn namespaced(&self) -> bool {
+        self.def.scope == Scope::Namespaced
+    }
+
+    /// Where its objects are stored: `/registry/pods/`, upstream's prefixes.
+    pub fn key_prefix(&self) -> String {
+        key_prefix(&self.def)
+    }
+
+    /// The store's key of an object; `namespace` is empty for cluster-scoped ones.
+    pub fn key(&self, namespace: &str, name: &str) -> String {
+        let mut key = self.key_prefix();
+        if self.namespaced() {
+            key.push_str(namespace);
+            key.push('/');
+        }
+        key.push_str(name);
+        key
+    }
+}
+
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    }
+}
+
+/// Where upstream keeps resources that do not live under their own plural.
+const PREFIXES: &[(&str, &str, &str)] = &[
+    ("", "endpoints", "services/endpoints"),
+    ("", "nodes", "minions"),
+    ("", "replicationcontrollers", "controllers"),
+    ("", "services", "services/specs"),
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "apiextensions.k8s.io/customresourcedefinitions",
+    ),
+    (
+        "apiregistration.k8s.io",
+        "apiservices",
+        "apiregistration.k8s.io/apiservices",
+    ),
+    ("events.k8s.io", "events", "events"),
+    ("networking.k8s.io", "ingresses", "ingress"),
+];
+
+/// The prefix of a resource's keys: `/registry/minions/`, `/registry/GROUP/PLURAL/` for custom ones.
+pub(crate) fn key_prefix(def: &ResourceDef) -> String {
+    let special = PREFIXES
+        .iter()
+        .find(|(group, plural, _)| *group == def.group && *plural == def.plural);
+    match special {
+        Some((.., prefix)) => format!("/registry/{prefix}/"),
+        None if def.types.is_custom() => format!("/registry/{}/{}/", def.group, def.plural),
+        None => format!("/registry/{}/", def.plural),
+    }
+}
+
+type Key = (String, String);
+
+/// One table, read by every request and replaced row by row when definitions change.
+#[derive(Debug)]
+pub struct Resources {
+    rows: RwLock<Arc<BTreeMap<Key, Row>>>,
+    epoch: AtomicU64,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    def: Arc<ResourceDef>,
+    prefixes: Vec<Arc<Prefix>>,
+}
+
+impl Row {
+    fn new(def: ResourceDef) -> Self {
+        let order = Order::of(&def.types);
+        let prefix = |version: &Version| {
+            Arc::new(Prefix::new(
+                &api_version(&def.group, &version.name),
+                &def.kind,
+                order,
+            ))
+        };
+        Self {
+            prefixes: def.versions.iter().map(prefix).collect(),
+            def: Arc::new(def),
+        }
+    }
+
+    fn served(&self, at: usize) -> Served {
+        Served {
+            def: self.def.clone(),
+            at,
+            prefix: self.prefixes[at].clone(),
+        }
+    }
+}
+
+impl Resources {
+    /// The built-in rows.
+    pub fn builtin() -> Self {
+        let rows = builtin()
+            .iter()
+            .map(|def| (key(def), Row::new(def.clone())))
+            .collect();
+        Self {
+            rows: RwLock::new(Arc::new(rows)),
+            epoch: AtomicU64::new(1),
+        }
+    }
+
+    fn rows(&self) -> Arc<BTreeMap<Key, Row>> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The resource with this group, version and plural, if that version is served.
+    pub fn lookup(&self, group: &str, version: &str, plural: &str) -> Option<Served> {
+        self.rows()
+            .get(&(group.to_owned(), plural.to_owned()))?
+            .version(version)
+    }
+
+    /// The resource with this group, version and kind, if that version is served.
+    pub fn by_kind(&self, group: &str, version: &str, kind: &str) -> Option<Served> {
+        let rows = self.rows();
+        let of_kind = rows
+            .values()
+            .filter(|row| row.def.group == group && row.def.kind == kind);
+        of_kind.into_iter().find_map(|row| row.version(version))
+    }
+
+    /// Every resource in each of its served versions, by group and plural, preferred version first.
+    pub fn all(&self) -> Vec<Served> {
+        let rows = self.rows();
+        let served = |row: &Row| {
+            let enabled = row
+                .def
+                .versions
+                .iter()
+                .enumerate()
+                .filter(|(_, version)| version.enabled);
+            enabled.map(|(at, _)| row.served(at)).collect::<Vec<_>>()
+        };
+        rows.values().flat_map(served).collect()
+    }
+
+    /// Every row.
+    pub fn defs(&self) -> Vec<Arc<ResourceDef>> {
+        self.rows().values().map(|row| row.def.clone()).collect()
+    }
+
+    /// Adds or replaces a custom row.
+    pub fn put(&self, def: ResourceDef) {
+        self.change(|rows| {
+            rows.insert(key(&def), Row::new(def));
+        });
+    }
+
+    /// Removes a custom row.
+    pub fn remove(&self, group: &str, plural: &str) {
+        self.change(|rows| {
+            rows.remove(&(group.to_owned(), plural.to_owned()));
+        });
+    }
+
+    /// Grows with every change: what was derived from the table at an older epoch is stale.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    fn change(&self, act: impl FnOnce(&mut BTreeMap<Key, Row>)) {
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        act(Arc::make_mut(&mut rows));
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Row {
+    fn version(&self, name: &str) -> Option<Served> {
+        let at = self
+            .def
+            .versions
+            .iter()
+            .position(|version| version.enabled && version.name == name)?;
+        Some(self.served(at))
+    }
+}
+
+fn key(def: &ResourceDef) -> Key {
+    (def.group.to_string(), def.plural.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_where_upstream_has_them() {
+        let table = Resources::builtin();
+        let key = |group: &str, plural: &str, namespace: &str| {
+            table
+                .lookup(group, "v1", plural)
+                .map(|served| served.key(namespace, "a"))
+        };
+        let cases = [
+            ("", "pods", "x", "/registry/pods/x/a"),
+            ("", "nodes", "", "/registry/minions/a"),
+            ("", "services", "x", "/registry/services/specs/x/a"),
+            ("", "endpoints", "x", "/registry/services/endpoints/x/a"),
+            ("apps", "deployments", "x", "/registry/deployments/x/a"),
+            ("networking.k8s.io", "ingresses", "x", "/registry/ingress/x/a"),
+        ];
+        for (group, plural, namespace, expected) in cases {
+            assert_eq!(key(group, plural, namespace).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn versions_that_are_off_are_not_served() {
+        let table = Resources::builtin();
+        let off = |served: &Served| !served.version().enabled;
+        assert!(!table.all().iter().any(off));
+        assert!(table.lookup("apps", "v1", "deployments").is_some());
+        assert!(table.lookup("apps", "v9", "deployments").is_none());
+    }
+}

@@ -1,0 +1,1 @@
+//! Questions that are answered and not stored: access, rules, self, token reviews; token requests. (AUTH)

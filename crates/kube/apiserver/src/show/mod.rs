@@ -1,0 +1,1 @@
+//! Discovery, OpenAPI, version, and Tables of what is read. (SHOW)
