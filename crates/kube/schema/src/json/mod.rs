@@ -3,6 +3,7 @@
 
 mod decode;
 mod encode;
+mod pick;
 mod reader;
 mod report;
 mod swar;
@@ -13,6 +14,7 @@ pub use decode::{DecodeError, Decoded, Options, decode};
 pub(crate) use decode::{decode_member, vanishes, zero};
 pub(crate) use encode::encode_body;
 pub use encode::{encode, encode_untyped, encode_value};
+pub use pick::pick;
 pub use reader::{MAX_DEPTH, SyntaxError};
 pub(crate) use reader::{Reader, Token};
 pub use report::go_quote;
