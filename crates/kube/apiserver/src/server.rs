@@ -6,6 +6,7 @@ use driver::Env;
 use http::{Request, Response};
 use store::Store;
 
+use crate::registry::Chance;
 use crate::{Body, Config, Incoming, Peer, Resources};
 
 /// Why the server could not be opened.
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) resources: Resources,
+    pub(crate) chance: Chance,
 }
 
 /// A running API server. Clones share it.
@@ -37,11 +39,13 @@ impl ApiServer {
     #[expect(clippy::unused_async, reason = "WRITE fills this in")]
     pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let resources = Resources::builtin();
+        let chance = Chance::new(env.rng());
         Ok(Self(Arc::new(State {
             config,
             store,
             env,
             resources,
+            chance,
         })))
     }
 
