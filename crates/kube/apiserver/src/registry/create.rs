@@ -54,6 +54,9 @@ async fn attempt(
 ) -> Answer<Stored> {
     fill(op, &mut tree);
     before(op, &mut tree)?;
+    if !op.applied {
+        super::owners::record(op, None, &mut tree);
+    }
     let name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
     admit(op, Ref::new(op.types(), &tree))?;
     let key = op.key(&name);

@@ -1,10 +1,15 @@
 //! One file for each verb, generic over the resource, and the table that leads from a request to its verb.
 
-mod admit;
+pub(crate) mod admit;
 mod create;
 mod delete;
+mod delete_collection;
+mod patch;
 mod update;
 mod write_options;
+
+pub(crate) use patch::patch_bytes;
+pub(crate) use write_options::{delete_options_of, write_options};
 
 use std::sync::Arc;
 
@@ -15,6 +20,7 @@ use schema::status::Status;
 
 use crate::negotiate::respond;
 use crate::server::State;
+use crate::special;
 use crate::{Answer, Body, Call, Refused, Reply, Served, Verb};
 
 /// Carries out a request for a resource and encodes the answer.
@@ -31,10 +37,15 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
     if !allows(call, served) {
         return Err(Status::method_not_allowed().into());
     }
+    if let Some(answer) = special::dispatch(state, call, served).await {
+        return answer;
+    }
     match call.info.verb {
         Verb::Create => create::create(state, call, served).await,
         Verb::Update => update::update(state, call, served).await,
+        Verb::Patch => patch::patch(state, call, served).await,
         Verb::Delete => delete::delete(state, call, served).await,
+        Verb::DeleteCollection => delete_collection::delete_collection(state, call, served).await,
         _ => Err(Status::method_not_allowed().into()),
     }
 }
