@@ -20,7 +20,6 @@ pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation, delete};
 pub(crate) use live::{Live, get, store_failed};
 pub(crate) use metadata::ensure_namespace;
-pub(crate) use names::Chance;
 pub(crate) use op::{Op, Options, Stored};
 pub(crate) use owners::apply;
 pub(crate) use update::{Plan, Updated, rfc3339, update};
