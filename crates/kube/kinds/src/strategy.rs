@@ -138,8 +138,6 @@ pub struct Strategy {
     pub name: NameRule,
     /// When generation is counted.
     pub generation: Generation,
-    /// Whether a new object comes with its `status`: kubelets register a node in one request.
-    pub status_at_create: bool,
     /// Whether a PUT to a name that does not exist creates the object.
     pub create_on_update: bool,
     /// Whether an update may leave out `metadata.resourceVersion`.
@@ -171,7 +169,6 @@ pub const PLAIN: Strategy = Strategy {
     warn: |_, _, _| Vec::new(),
     name: names::dns_subdomain,
     generation: Generation::None,
-    status_at_create: false,
     create_on_update: false,
     unconditional_update: true,
     graceful: |_, _, _| None,

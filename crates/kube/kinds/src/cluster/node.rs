@@ -20,7 +20,6 @@ pub(super) const STRATEGY: Strategy = Strategy {
     },
     validate_update: |_, node, old, errors| update(node, old, errors),
     validate_status: |_, node, old, errors| update(node, old, errors),
-    status_at_create: true,
     fields: &[SelectableField::boolean("spec.unschedulable")],
     ..PLAIN
 };
