@@ -208,3 +208,16 @@ const fn is_link_local_multicast(address: IpAddr) -> bool {
         IpAddr::V6(v6) => v6.segments()[0] & 0xff0f == 0xff02,
     }
 }
+
+/// What is wrong with an address that is an object's name.
+pub fn wrong_name(name: &str) -> Option<String> {
+    match (parse_sloppy(name), name.parse::<IpAddr>()) {
+        (None, _) => Some(NOT_AN_IP.to_owned()),
+        (_, Err(_)) => Some("must not have leading 0s".to_owned()),
+        _ if is_mapped(name) => Some("must not be an IPv4-mapped IPv6 address".to_owned()),
+        (_, Ok(address)) => {
+            let canonical = address.to_string();
+            (canonical != name).then(|| format!("must be in canonical form (\"{canonical}\")"))
+        }
+    }
+}

@@ -12,6 +12,9 @@ mod transition;
 mod validate;
 mod warn;
 
+pub(super) use status::{address, hostname};
+pub(super) use validate::PROTOCOLS;
+
 use crate::rules::names;
 use crate::{PLAIN, SelectableField, Strategy};
 
