@@ -6,6 +6,7 @@ use driver::Env;
 use http::{Request, Response};
 use store::Store;
 
+use crate::cache::Cache;
 use crate::{Body, Config, Incoming, Peer, Resources};
 
 /// Why the server could not be opened.
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) resources: Resources,
+    pub(crate) cache: Cache,
 }
 
 /// A running API server. Clones share it.
@@ -34,14 +36,15 @@ impl ApiServer {
     ///
     /// # Errors
     /// The store's.
-    #[expect(clippy::unused_async, reason = "WRITE fills this in")]
     pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let resources = Resources::builtin();
+        let cache = Cache::open(store.clone(), env.clone()).await?;
         Ok(Self(Arc::new(State {
             config,
             store,
             env,
             resources,
+            cache,
         })))
     }
 

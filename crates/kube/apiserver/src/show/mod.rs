@@ -1,1 +1,5 @@
 //! Discovery, OpenAPI, version, and Tables of what is read. (SHOW)
+
+mod view;
+
+pub(crate) use view::{View, list, object};

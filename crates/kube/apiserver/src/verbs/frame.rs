@@ -15,6 +15,7 @@ use schema::tree::{Struct, Value};
 use crate::cache::{Change, Event, FrameKey};
 use crate::negotiate::{self, Encoding, JSON, PROTOBUF};
 use crate::registry::convert;
+use crate::server::State;
 use crate::{Answer, Call, Served, show};
 
 /// The annotation of the bookmark that ends what was there when the watch began (KEP-3157).
@@ -42,17 +43,17 @@ impl Frames {
     ///
     /// # Errors
     /// 406: YAML is no stream. 400 for options of a Table.
-    pub(super) fn of(call: &Call, served: &Served) -> Answer<Self> {
+    pub(super) fn of(state: &State, call: &Call, served: &Served) -> Answer<Self> {
         let accepted = negotiate::accept(call)?;
         let form = match (accepted.encoding, &accepted.convert) {
             (Encoding::Yaml, _) => return Err(not_acceptable(served).into()),
-            (_, Some(to)) => Form::Shown(show::View::parse(call, to)?),
+            (_, Some(to)) => Form::Shown(show::View::parse(state, call, to)?),
             (Encoding::Json, None) => Form::Json,
             (Encoding::Protobuf, None) => Form::Protobuf,
         };
         let name = match &form {
-            Form::Json => "json",
-            Form::Protobuf => "protobuf",
+            Form::Json => "json".to_owned(),
+            Form::Protobuf => "protobuf".to_owned(),
             Form::Shown(view) => view.key(),
         };
         let key = format!("{name} {}", served.api_version()).into();

@@ -5,16 +5,16 @@ use schema::status::Status;
 
 use super::options::parse_revision;
 use super::read_error;
-use crate::cache::Cache;
+use crate::server::State;
 use crate::{Answer, Call, Reply, Served};
 
 /// Reads an object: as of now, or, where a resource version is given, not older than that.
 ///
 /// # Errors
 /// 404; 400 for a version that is none; 504 for one that has not happened.
-pub(crate) async fn get(cache: &Cache, call: &Call, served: &Served) -> Answer<Reply> {
+pub(crate) async fn get(state: &State, call: &Call) -> Answer<Reply> {
     refuse_export(call)?;
-    let info = &call.info;
+    let (cache, served, info) = (&state.cache, call.served()?, &call.info);
     let (prefix, key) = (served.key_prefix(), key_below(served, &info.namespace, &info.name));
     let version = call.query.get("resourceVersion").unwrap_or_default();
     let found = if version.is_empty() {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
 use schema::object::{Obj, Revision};
 use schema::status::Status;
 
@@ -14,6 +13,7 @@ use super::options::{ListOptions, Match};
 use super::read_error;
 use super::token::Token;
 use crate::cache::{Cache, ReadError, Snapshot};
+use crate::server::State;
 use crate::{Answer, Call, Reply, Served};
 
 /// What a list found.
@@ -55,10 +55,11 @@ struct Part<'a> {
 ///
 /// # Errors
 /// 400, 410, 422, 504.
-pub(crate) async fn list(cache: &Cache, call: &Call, served: &Served) -> Answer<Reply> {
+pub(crate) async fn list(state: &State, call: &Call) -> Answer<Reply> {
+    let served = call.served()?;
     let options = ListOptions::of(call, served, false)?;
-    let listed = read(cache, call, served, &options).await?;
-    list_body::reply(call, served, listed, StatusCode::OK)
+    let listed = read(&state.cache, call, served, &options).await?;
+    list_body::reply(state, call, served, listed)
 }
 
 /// The objects that a call with these options is about; also what `deletecollection` deletes.

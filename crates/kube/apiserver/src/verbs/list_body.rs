@@ -14,19 +14,21 @@ use schema::tree::{Struct, Value};
 use super::list::Listed;
 use crate::negotiate::{self, Encoding, JSON};
 use crate::registry::convert;
+use crate::server::State;
 use crate::{Answer, Body, Call, Reply, Served, show};
 
 /// Answers up to this size are sent as one piece; larger ones in pieces of about this size.
 const PIECE: usize = 128 << 10;
 
 /// Puts a list into what the client accepts.
-pub(super) fn reply(call: &Call, served: &Served, listed: Listed, code: StatusCode) -> Answer<Reply> {
+pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed) -> Answer<Reply> {
     let accepted = negotiate::accept(call)?;
     if let Some(to) = &accepted.convert {
-        return show::list(call, served, &listed, to, &accepted).map(Reply::Http);
+        let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
+        return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
     }
     if accepted.encoding != Encoding::Json || !convert::is_stored(served) {
-        return tree(served, &listed, code);
+        return tree(served, &listed);
     }
     let mut pieces = Pieces::new(served, listed);
     let first = pieces.next_piece();
@@ -35,11 +37,10 @@ pub(super) fn reply(call: &Call, served: &Served, listed: Listed, code: StatusCo
         while !pieces.done {
             whole.extend(pieces.next_piece());
         }
-        return Ok(Reply::Http(negotiate::json(code, accepted.pretty, whole)));
+        return Ok(Reply::Http(negotiate::json(StatusCode::OK, accepted.pretty, whole)));
     }
     let rest = stream::iter(std::iter::once(Bytes::from(first)).chain(pieces));
     let mut response = Response::new(Body::stream(rest));
-    *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     Ok(Reply::Http(response))
 }
@@ -133,7 +134,7 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
 }
 
 /// A list as a tree, for other encodings and for versions that are not stored.
-fn tree(served: &Served, listed: &Listed, code: StatusCode) -> Answer<Reply> {
+fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
     let types = &served.def.types;
     let ty = served.version().list.unwrap_or(served.version().schema);
     let mut list = Struct::new(ty);
@@ -156,7 +157,7 @@ fn tree(served: &Served, listed: &Listed, code: StatusCode) -> Answer<Reply> {
     let items: Answer<Vec<Value>> = listed.objects.iter().map(item).collect();
     cursor::set(types, &mut list, "items", Value::List(items?));
     Ok(Reply::Tree {
-        code,
+        code: StatusCode::OK,
         api_version: served.api_version(),
         kind: format!("{}List", served.def.kind),
         types: types.clone(),

@@ -20,6 +20,7 @@ use super::options::{ListOptions, parse_revision};
 use super::read_error;
 use crate::cache::{Cache, Change, ReadError, Scope, Watcher};
 use crate::select::Selection;
+use crate::server::State;
 use crate::{Answer, Body, Call, Refused, Reply, Served};
 
 /// A watch that names no time ends after this long, and up to twice that: upstream's `--min-request-timeout`.
@@ -35,9 +36,10 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// 400, 406, 422.
-pub(crate) async fn watch(cache: &Cache, env: &Arc<dyn Env>, call: &Call, served: &Served) -> Answer<Reply> {
+pub(crate) async fn watch(state: &State, call: &Call) -> Answer<Reply> {
+    let (cache, env, served) = (&state.cache, &state.env, call.served()?);
     let options = ListOptions::of(call, served, true)?;
-    let frames = Frames::of(call, served)?;
+    let frames = Frames::of(state, call, served)?;
     let revision = watch_revision(&options)?;
     let deadline = deadline(env, &options);
     let body = match begin(cache, call, served, &options, revision).await {

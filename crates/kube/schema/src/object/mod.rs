@@ -11,7 +11,7 @@ mod scan;
 mod splice;
 
 pub use meta::{Labels, Meta, OwnerReference};
-pub use scan::{ScanError, scan};
+pub use scan::{ScanError, metadata, scan};
 pub use splice::{Prefix, splice};
 
 use crate::json::encode_body;
