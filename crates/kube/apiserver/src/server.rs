@@ -7,6 +7,7 @@ use http::{Request, Response};
 use store::Store;
 
 use crate::cache::Cache;
+use crate::registry::Chance;
 use crate::{Body, Config, Incoming, Peer, Resources};
 
 /// Why the server could not be opened.
@@ -24,6 +25,7 @@ pub(crate) struct State {
     pub(crate) env: Arc<dyn Env>,
     pub(crate) resources: Resources,
     pub(crate) cache: Cache,
+    pub(crate) chance: Chance,
 }
 
 /// A running API server. Clones share it.
@@ -39,12 +41,14 @@ impl ApiServer {
     pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let resources = Resources::builtin();
         let cache = Cache::open(store.clone(), env.clone()).await?;
+        let chance = Chance::new(env.rng());
         Ok(Self(Arc::new(State {
             config,
             store,
             env,
             resources,
             cache,
+            chance,
         })))
     }
 

@@ -59,7 +59,9 @@ pub(super) fn object_of(served: &Served, row: &KeyValue) -> Answer<Arc<Obj>> {
 /// What a store's failure is to a client: 503 or 429 where trying again helps, else 500.
 pub(crate) fn store_failed(error: &store::Error) -> Refused {
     match error {
-        store::Error::Busy => Status::too_many_requests("too many writes are waiting, please try again later", 1),
+        store::Error::Busy => {
+            Status::too_many_requests("too many writes are waiting, please try again later", 1)
+        }
         store::Error::Closed => Status::service_unavailable("the server is shutting down"),
         store::Error::TooLarge { length, limit, .. } => {
             Status::too_large(&format!("the object has {length} bytes, the limit is {limit}"))

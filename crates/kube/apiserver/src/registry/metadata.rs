@@ -231,7 +231,11 @@ fn qualified_name(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 wrong.push("prefix part must be non-empty".to_owned());
             } else {
-                wrong.extend(dns1123_subdomain(prefix).iter().map(|text| format!("prefix part {text}")));
+                wrong.extend(
+                    dns1123_subdomain(prefix)
+                        .iter()
+                        .map(|text| format!("prefix part {text}")),
+                );
             }
             name
         }
@@ -240,7 +244,9 @@ fn qualified_name(text: &str) -> Vec<String> {
                                 and must start and end with an alphanumeric character";
             let examples = ["MyName", "my.name", "123-abc"];
             let text = mismatch(RULE, NAME, &examples);
-            return vec![format!("{text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")];
+            return vec![format!(
+                "{text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            )];
         }
     };
     if name.is_empty() {

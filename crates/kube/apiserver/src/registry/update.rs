@@ -240,7 +240,10 @@ fn keep_all_but_status(op: &Op<'_>, tree: &mut Struct, old: &Struct) {
         let managed = cursor::remove(types, tree, "metadata.managedFields");
         let version = cursor::remove(types, tree, "metadata.resourceVersion");
         keep_member(types, tree, old, "metadata");
-        let own = [("metadata.managedFields", managed), ("metadata.resourceVersion", version)];
+        let own = [
+            ("metadata.managedFields", managed),
+            ("metadata.resourceVersion", version),
+        ];
         for (path, value) in own {
             if let Some(value) = value {
                 cursor::set(types, tree, path, value);
@@ -276,7 +279,9 @@ fn count(op: &Op<'_>, tree: &mut Struct, old: &Struct) {
         Generation::None => false,
         Generation::Spec => differs("spec"),
         Generation::Content => {
-            let rest = types.rest(old.ty).is_some_and(|rest| tree.get(rest) != old.get(rest));
+            let rest = types
+                .rest(old.ty)
+                .is_some_and(|rest| tree.get(rest) != old.get(rest));
             rest || names.into_iter().any(|name| content(name) && differs(name))
         }
     };
@@ -326,6 +331,7 @@ fn is_renewal(op: &Op<'_>, tree: &Struct, live: &Live) -> bool {
 pub(super) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seconds = i64::try_from(seconds).unwrap_or(0);
-    jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string()
+    jiff::Timestamp::from_second(seconds)
+        .unwrap_or_default()
+        .to_string()
 }
-

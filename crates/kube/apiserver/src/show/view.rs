@@ -1,7 +1,7 @@
 //! Objects in another form than their own: rows of a Table, or their metadata alone.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use driver::Env;
 use http::StatusCode;
@@ -45,7 +45,10 @@ impl View {
         let form = match to.kind.as_str() {
             "Table" => {
                 let include = Include::parse(call.query.get("includeObject").unwrap_or_default());
-                Form::Table(version, include.map_err(|why| Status::bad_request(why.to_string()))?)
+                Form::Table(
+                    version,
+                    include.map_err(|why| Status::bad_request(why.to_string()))?,
+                )
             }
             "PartialObjectMetadata" => Form::Partial(version),
             "PartialObjectMetadataList" => Form::PartialList(version),

@@ -120,7 +120,8 @@ impl Frames {
         set("kind", Value::str(&self.served.def.kind));
         set("apiVersion", Value::str(&self.served.api_version()));
         set("metadata.resourceVersion", Value::str(&revision.0.to_string()));
-        if ends_initial && let Some(annotations) = cursor::map_mut(types, &mut object, "metadata.annotations") {
+        if ends_initial && let Some(annotations) = cursor::map_mut(types, &mut object, "metadata.annotations")
+        {
             annotations.insert(INITIAL_EVENTS_END, Value::str("true"));
         }
         let bytes = match &self.form {
@@ -166,7 +167,13 @@ fn not_acceptable(served: &Served) -> Status {
 }
 
 fn wrap_json(name: &str, object: &[u8]) -> Bytes {
-    let parts = [b"{\"type\":\"".as_slice(), name.as_bytes(), b"\",\"object\":", object, b"}\n"];
+    let parts = [
+        b"{\"type\":\"".as_slice(),
+        name.as_bytes(),
+        b"\",\"object\":",
+        object,
+        b"}\n",
+    ];
     parts.concat().into()
 }
 

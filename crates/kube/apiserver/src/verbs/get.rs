@@ -15,7 +15,10 @@ use crate::{Answer, Call, Reply, Served};
 pub(crate) async fn get(state: &State, call: &Call) -> Answer<Reply> {
     refuse_export(call)?;
     let (cache, served, info) = (&state.cache, call.served()?, &call.info);
-    let (prefix, key) = (served.key_prefix(), key_below(served, &info.namespace, &info.name));
+    let (prefix, key) = (
+        served.key_prefix(),
+        key_below(served, &info.namespace, &info.name),
+    );
     let version = call.query.get("resourceVersion").unwrap_or_default();
     let found = if version.is_empty() {
         cache.get(&prefix, &key).await

@@ -75,7 +75,9 @@ pub(crate) async fn read(
     let prefix = served.key_prefix();
     let (below, single) = below(call, served, options);
     let token = token(options)?;
-    let start = token.as_ref().map_or(String::new(), |token| format!("{below}{}", token.start));
+    let start = token
+        .as_ref()
+        .map_or(String::new(), |token| format!("{below}{}", token.start));
     let continued = token.as_ref().map(|token| token.start.clone());
     let part = Part {
         prefix: &prefix,
@@ -106,7 +108,9 @@ pub(super) fn below(call: &Call, served: &Served, options: &ListOptions) -> (Str
         "" => fields.required("metadata.namespace").unwrap_or_default(),
         namespace => namespace,
     };
-    let name = fields.required("metadata.name").filter(|_| options.continues.is_empty());
+    let name = fields
+        .required("metadata.name")
+        .filter(|_| options.continues.is_empty());
     match (served.namespaced(), namespace, name) {
         (false, _, Some(name)) => (name.to_owned(), true),
         (false, _, None) | (true, "", _) => (String::new(), false),
@@ -158,7 +162,11 @@ fn cached(snapshot: &Snapshot, part: &Part<'_>, options: &ListOptions, limit: Op
     for object in rows.by_ref() {
         if !page.take(object) {
             // One more is known to be there.
-            let rest = 1 + if options.selection.is_empty() { rows.count() } else { 0 };
+            let rest = 1 + if options.selection.is_empty() {
+                rows.count()
+            } else {
+                0
+            };
             return page.finish(snapshot.revision, rest);
         }
     }
@@ -176,7 +184,9 @@ async fn exact(
     let mut page = Collector::new(part, options, limit);
     let (mut start, mut chunk) = (part.start.clone(), limit);
     loop {
-        let found = cache.page(part.prefix, &part.below, &start, revision, chunk).await?;
+        let found = cache
+            .page(part.prefix, &part.below, &start, revision, chunk)
+            .await?;
         let rows = chunk.map_or(found.count, |chunk| chunk.min(found.count));
         for (at, object) in found.objects.iter().enumerate() {
             let wanted = !part.single || *object.key == *part.below;
@@ -228,13 +238,15 @@ impl<'a> Collector<'a> {
     /// The page; `rest` objects were not looked at.
     fn finish(self, revision: Revision, rest: usize) -> Listed {
         let last = self.objects.last().filter(|_| rest > 0);
-        let continues = last.and_then(|last| last.key.strip_prefix(self.below)).map(|key| {
-            let token = Token {
-                revision: Some(revision.0),
-                start: format!("{key}\0"),
-            };
-            token.encode()
-        });
+        let continues = last
+            .and_then(|last| last.key.strip_prefix(self.below))
+            .map(|key| {
+                let token = Token {
+                    revision: Some(revision.0),
+                    start: format!("{key}\0"),
+                };
+                token.encode()
+            });
         let told = continues.is_some() && self.options.selection.is_empty();
         Listed {
             revision,

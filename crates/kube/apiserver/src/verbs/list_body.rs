@@ -37,11 +37,17 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
         while !pieces.done {
             whole.extend(pieces.next_piece());
         }
-        return Ok(Reply::Http(negotiate::json(StatusCode::OK, accepted.pretty, whole)));
+        return Ok(Reply::Http(negotiate::json(
+            StatusCode::OK,
+            accepted.pretty,
+            whole,
+        )));
     }
     let rest = stream::iter(std::iter::once(Bytes::from(first)).chain(pieces));
     let mut response = Response::new(Body::stream(rest));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     Ok(Reply::Http(response))
 }
 
@@ -121,7 +127,9 @@ fn member(name: &str, value: &str) -> Vec<u8> {
 }
 
 fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
-    let remaining = listed.remaining.map(|count| format!("\"remainingItemCount\":{count}").into_bytes());
+    let remaining = listed
+        .remaining
+        .map(|count| format!("\"remainingItemCount\":{count}").into_bytes());
     let mut members = vec![member("resourceVersion", &listed.revision.0.to_string())];
     if !listed.continues.is_empty() {
         members.push(member("continue", &listed.continues));
@@ -141,7 +149,12 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
     let version = Value::str(&listed.revision.0.to_string());
     cursor::set(types, &mut list, "metadata.resourceVersion", version);
     if !listed.continues.is_empty() {
-        cursor::set(types, &mut list, "metadata.continue", Value::str(&listed.continues));
+        cursor::set(
+            types,
+            &mut list,
+            "metadata.continue",
+            Value::str(&listed.continues),
+        );
     }
     if let Some(count) = listed.remaining.and_then(|count| i64::try_from(count).ok()) {
         cursor::set(types, &mut list, "metadata.remainingItemCount", Value::Int(count));

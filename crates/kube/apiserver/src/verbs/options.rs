@@ -118,7 +118,8 @@ impl ListOptions {
         }
         if !version_match.is_empty() {
             if self.send_initial_events.is_none() {
-                let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+                let detail =
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
                 errors.push(Error::forbidden(&path, detail));
             }
             if !not_older {
@@ -151,7 +152,11 @@ pub(crate) fn parse_revision(text: &str, prefix: &str) -> Answer<Revision> {
         return Ok(Revision(0));
     }
     text.parse().map(Revision).map_err(|_| {
-        let why = format!("strconv.ParseUint: parsing {}: {}", go_quote(text), number_error(text));
+        let why = format!(
+            "strconv.ParseUint: parsing {}: {}",
+            go_quote(text),
+            number_error(text)
+        );
         let error = Error::invalid(&Path::new("resourceVersion"), text, why);
         Status::bad_request(format!("{prefix}{error}")).into()
     })
@@ -159,7 +164,11 @@ pub(crate) fn parse_revision(text: &str, prefix: &str) -> Answer<Revision> {
 
 fn number_error(text: &str) -> &'static str {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if digits { "value out of range" } else { "invalid syntax" }
+    if digits {
+        "value out of range"
+    } else {
+        "invalid syntax"
+    }
 }
 
 fn parse_match(text: &str) -> Option<Match> {

@@ -99,14 +99,29 @@ mod tests {
     #[test]
     fn tokens_of_strangers_are_refused_in_upstreams_words() {
         let cases = [
-            (r#"{"v":"meta.k8s.io/v1","start":"a"}"#, "incorrect encoded start resourceVersion (version meta.k8s.io/v1)"),
-            (r#"{"v":"meta.k8s.io/v1","rv":1}"#, "encoded start key empty (version meta.k8s.io/v1)"),
-            (r#"{"v":"v9","rv":1,"start":"a"}"#, "server does not recognize this encoded version v9"),
-            (r#"{"v":"meta.k8s.io/v1","rv":1,"start":"../../secrets/a"}"#, "../../secrets/a"),
+            (
+                r#"{"v":"meta.k8s.io/v1","start":"a"}"#,
+                "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+            ),
+            (
+                r#"{"v":"meta.k8s.io/v1","rv":1}"#,
+                "encoded start key empty (version meta.k8s.io/v1)",
+            ),
+            (
+                r#"{"v":"v9","rv":1,"start":"a"}"#,
+                "server does not recognize this encoded version v9",
+            ),
+            (
+                r#"{"v":"meta.k8s.io/v1","rv":1,"start":"../../secrets/a"}"#,
+                "../../secrets/a",
+            ),
             (r#"{"v":"meta.k8s.io/v1","rv":1,"start":"a//b"}"#, "a//b"),
         ];
         for (json, text) in cases {
-            assert_eq!(wire(json).unwrap_err().to_string(), format!("continue key is not valid: {text}"));
+            assert_eq!(
+                wire(json).unwrap_err().to_string(),
+                format!("continue key is not valid: {text}")
+            );
         }
         assert!(matches!(Token::decode("%%%"), Err(TokenError::Malformed(_))));
     }

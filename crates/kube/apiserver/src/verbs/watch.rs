@@ -74,9 +74,8 @@ fn respond(content_type: &'static str, body: Body) -> Response<Body> {
 
 fn watch_revision(options: &ListOptions) -> Answer<Revision> {
     // Upstream does not make this one a bad request.
-    parse_revision(&options.resource_version, "").map_err(|Refused(status)| {
-        Status::failure(500, "", status.message).into()
-    })
+    parse_revision(&options.resource_version, "")
+        .map_err(|Refused(status)| Status::failure(500, "", status.message).into())
 }
 
 fn deadline(env: &Arc<dyn Env>, options: &ListOptions) -> Instant {
@@ -111,10 +110,16 @@ async fn begin(
     let with_state = options.send_initial_events == Some(true);
     let mut begun = (Vec::new(), None, revision);
     if with_state {
-        let waited = if unset { cache.wait_for_newest().await } else { cache.wait(revision).await };
+        let waited = if unset {
+            cache.wait_for_newest().await
+        } else {
+            cache.wait(revision).await
+        };
         waited.map_err(refused)?;
         let snapshot = cache.snapshot(&prefix);
-        let found = snapshot.range(&below, "").filter(|object| options.selection.matches(object));
+        let found = snapshot
+            .range(&below, "")
+            .filter(|object| options.selection.matches(object));
         let found = found.filter(|object| !single || *object.key == *below);
         let end = options.bookmarks.then_some(snapshot.revision);
         begun = (found.cloned().collect(), end, snapshot.revision);
@@ -122,9 +127,9 @@ async fn begin(
         begun.2 = cache.revision();
     }
     let (initial, end_bookmark, after) = begun;
-    let watcher = cache.watch(&prefix, scope(&below, single), after).map_err(|floor| {
-        Status::expired(format!("too old resource version: {} ({})", after.0, floor.0))
-    })?;
+    let watcher = cache
+        .watch(&prefix, scope(&below, single), after)
+        .map_err(|floor| Status::expired(format!("too old resource version: {} ({})", after.0, floor.0)))?;
     Ok(Begun {
         initial,
         end_bookmark,
@@ -165,7 +170,10 @@ impl WatchStream {
     fn next_initial(&mut self) -> Option<Bytes> {
         match self.initial.next() {
             Some(object) => Some(self.frames.object(Change::Added, &object)),
-            None => self.end_bookmark.take().map(|revision| self.frames.bookmark(revision, true)),
+            None => self
+                .end_bookmark
+                .take()
+                .map(|revision| self.frames.bookmark(revision, true)),
         }
     }
 
