@@ -20,25 +20,31 @@ use schema::{proto, yaml};
 
 use super::accept::{Accepted, Encoding, accept, accept_header};
 use crate::registry::convert;
+use crate::server::State;
+use crate::show;
 use crate::{Answer, Body, Call, Refused, Reply, Served};
 
 /// Answers up to here are not compressed: it would cost more than it saves.
 const GZIP_ABOVE: u64 = 128 << 10;
 
 /// Puts a reply into the encoding and form that the client accepts.
-pub(crate) fn respond(call: &Call, reply: Reply) -> Response<Body> {
+pub(crate) fn respond(state: &State, call: &Call, reply: Reply) -> Response<Body> {
     let encoded = match reply {
         Reply::Http(response) => Ok(response),
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
         Reply::Object { .. } | Reply::Tree { .. } => {
-            accept(call).and_then(|accepted| form(call, &accepted, reply))
+            accept(call).and_then(|accepted| form(state, call, &accepted, reply))
         }
     };
     let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
     compress(&call.headers, response)
 }
 
-fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+    if let (Some(to), Reply::Object { code, served, object }) = (&accepted.convert, &reply) {
+        let shown = show::object(state, call, served, object, (to, accepted), *code)?;
+        return form(state, call, accepted, shown);
+    }
     match reply {
         Reply::Object { code, served, object } => {
             if accepted.encoding == Encoding::Json && convert::is_stored(&served) {

@@ -4,8 +4,16 @@ pub(crate) mod admit;
 mod create;
 mod delete;
 mod delete_collection;
+mod frame;
+mod get;
+pub(crate) mod list;
+mod list_body;
+pub(crate) mod options;
 mod patch;
+mod read_error;
+mod token;
 mod update;
+mod watch;
 mod write_options;
 
 pub(crate) use patch::patch_bytes;
@@ -41,6 +49,9 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
         return answer;
     }
     match call.info.verb {
+        Verb::Get => get::get(state, call).await,
+        Verb::List => list::list(state, call).await,
+        Verb::Watch => watch::watch(state, call).await,
         Verb::Create => create::create(state, call, served).await,
         Verb::Update => update::update(state, call, served).await,
         Verb::Patch => patch::patch(state, call, served).await,

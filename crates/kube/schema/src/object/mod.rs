@@ -99,6 +99,11 @@ impl Obj {
         splice(prefix, &self.body, self.rv_at, self.rev)
     }
 
+    /// The same bytes, appended to a buffer.
+    pub fn serve_into(&self, prefix: &Prefix, out: &mut Vec<u8>) {
+        splice::splice_into(out, prefix, &self.body, self.rv_at, self.rev);
+    }
+
     /// The same body under another revision: a deleted object is shown as it was last, at the revision that
     /// deleted it.
     #[must_use]
