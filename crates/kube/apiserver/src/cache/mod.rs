@@ -15,7 +15,6 @@ mod state;
 mod watcher;
 mod window;
 
-
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
