@@ -16,6 +16,7 @@ pub mod cache;
 mod call;
 mod config;
 mod custom;
+mod ids;
 mod negotiate;
 mod pipeline;
 mod refused;

@@ -1,7 +1,7 @@
 //! What a kind's printer reads from and writes to.
 
 use schema::cursor::Ref;
-use schema::json::{write_int, write_string};
+use schema::json::{quote, write_int};
 
 use crate::age;
 
@@ -70,7 +70,7 @@ impl<'b> Cells<'b> {
 
     /// A text.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        write_string(self.next(), text);
+        quote(self.next(), text);
         self
     }
 

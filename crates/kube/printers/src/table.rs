@@ -1,7 +1,7 @@
 //! `meta/v1 Table`, written row by row.
 
 use schema::cursor::Ref;
-use schema::json::{write_int, write_string};
+use schema::json::{quote, write_int};
 use schema::object::ScanError;
 
 use crate::cells::Completed;
@@ -71,11 +71,11 @@ impl ListMeta<'_> {
         out.push(b'{');
         if !self.resource_version.is_empty() {
             out.extend_from_slice(b"\"resourceVersion\":");
-            write_string(out, self.resource_version);
+            quote(out, self.resource_version);
         }
         if !self.continue_token.is_empty() {
             out.extend_from_slice(b",\"continue\":");
-            write_string(out, self.continue_token);
+            quote(out, self.continue_token);
         }
         if let Some(remaining) = self.remaining {
             out.extend_from_slice(b",\"remainingItemCount\":");
@@ -164,8 +164,8 @@ fn completed_condition(completed: Option<Completed>, out: &mut Vec<u8>) {
         return;
     };
     out.extend_from_slice(b",\"conditions\":[{\"type\":\"Completed\",\"status\":\"True\",\"reason\":");
-    write_string(out, reason);
+    quote(out, reason);
     out.extend_from_slice(b",\"message\":");
-    write_string(out, message);
+    quote(out, message);
     out.extend_from_slice(b"}]");
 }

@@ -54,6 +54,9 @@ async fn attempt(
 ) -> Answer<Stored> {
     fill(op, &mut tree);
     before(op, &mut tree)?;
+    if !op.applied {
+        super::owners::record(op, None, &mut tree);
+    }
     let name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
     admit(op, Ref::new(op.types(), &tree))?;
     let key = op.key(&name);
@@ -73,15 +76,14 @@ async fn attempt(
 /// Uid, time and, from `generateName`, the name.
 fn fill(op: &Op<'_>, tree: &mut Struct) {
     let types = op.types();
-    let chance = &op.state.chance;
     metadata::wipe(types, tree);
-    cursor::set(types, tree, "metadata.uid", Value::Str(chance.uuid().into()));
+    cursor::set(types, tree, "metadata.uid", Value::Str(op.state.uuid().into()));
     let time = super::update::rfc3339(op.now);
     cursor::set(types, tree, "metadata.creationTimestamp", Value::Str(time.into()));
     let metadata = Ref::new(types, tree).at("metadata");
     let base = metadata.at("generateName").str();
     if metadata.at("name").is_empty() && !base.is_empty() {
-        let name = chance.name(base);
+        let name = op.state.with_rng(|rng| super::names::generate(rng, base));
         cursor::set(types, tree, "metadata.name", Value::Str(name.into()));
     }
 }

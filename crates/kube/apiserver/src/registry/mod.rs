@@ -13,12 +13,13 @@ mod live;
 mod metadata;
 mod names;
 mod op;
+mod owners;
 mod update;
 
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation, delete};
 pub(crate) use live::{Live, get, store_failed};
 pub(crate) use metadata::ensure_namespace;
-pub(crate) use names::Chance;
 pub(crate) use op::{Op, Options, Stored};
-pub(crate) use update::{Plan, Updated, update};
+pub(crate) use owners::apply;
+pub(crate) use update::{Plan, Updated, rfc3339, update};

@@ -45,6 +45,8 @@ pub(crate) struct Op<'a> {
     pub(crate) subresource: &'a str,
     /// How.
     pub(crate) options: Options,
+    /// A server-side apply: the tree comes with its owners.
+    pub(crate) applied: bool,
     /// The time of the request.
     pub(crate) now: SystemTime,
 }
@@ -62,6 +64,7 @@ impl<'a> Op<'a> {
             name: info.name.clone(),
             subresource: &info.subresource,
             options,
+            applied: false,
             now: state.env.wall(),
         }
     }

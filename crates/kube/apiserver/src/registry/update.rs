@@ -33,6 +33,8 @@ pub(crate) struct Plan<M, A> {
     pub(crate) may_create: bool,
     /// The uid that the object must have.
     pub(crate) uid: Option<String>,
+    /// Whether the kind's rules prepare and judge the change; the paths of the system (a binding) have their own.
+    pub(crate) by_rules: bool,
     /// Makes the new tree, of the stored version, from what is live; asked again when somebody else was first.
     pub(crate) make: M,
     /// Judges the finished object, beside the old one if there is one.
@@ -96,7 +98,12 @@ where
     }
     let mut tree = (plan.make)(Some(live))?;
     check_version(op, &mut tree, live)?;
-    before_update(op, &mut tree, live)?;
+    if plan.by_rules {
+        before_update(op, &mut tree, live)?;
+    }
+    if !op.applied {
+        super::owners::record(op, Some(&live.tree), &mut tree);
+    }
     let old = Ref::new(op.types(), &live.tree);
     (plan.admit)(op, Ref::new(op.types(), &tree), Some(old))?;
     if ends(op, &tree, live) {
@@ -328,7 +335,7 @@ fn is_renewal(op: &Op<'_>, tree: &Struct, live: &Live) -> bool {
 }
 
 /// The time in upstream's form: RFC 3339, UTC, whole seconds.
-pub(super) fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let seconds = i64::try_from(seconds).unwrap_or(0);
     jiff::Timestamp::from_second(seconds)

@@ -5,14 +5,14 @@ use schema::cursor::Ref;
 use crate::Answer;
 use crate::registry::Op;
 
-pub(super) fn create(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
+pub(crate) fn create(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
     Ok(())
 }
 
-pub(super) fn update(_: &Op<'_>, _: Ref<'_>, _: Option<Ref<'_>>) -> Answer<()> {
+pub(crate) fn update(_: &Op<'_>, _: Ref<'_>, _: Option<Ref<'_>>) -> Answer<()> {
     Ok(())
 }
 
-pub(super) fn delete(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
+pub(crate) fn delete(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
     Ok(())
 }

@@ -1,43 +1,52 @@
 //! One file for each verb, generic over the resource, and the table that leads from a request to its verb.
 
-mod admit;
+pub(crate) mod admit;
 mod create;
 mod delete;
+mod delete_collection;
 mod frame;
 mod get;
 pub(crate) mod list;
 mod list_body;
 pub(crate) mod options;
+mod patch;
 mod read_error;
 mod token;
 mod update;
 mod watch;
 mod write_options;
 
+pub(crate) use patch::patch_bytes;
+pub(crate) use write_options::{delete_options_of, write_options};
+
 use std::sync::Arc;
 
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Response, StatusCode};
+use http::Response;
 use schema::resource::Verbs;
 use schema::status::Status;
 
 use crate::negotiate::respond;
 use crate::server::State;
-use crate::{Answer, Body, Call, Refused, Reply, Served, Verb};
+use crate::special;
+use crate::{Answer, Body, Call, Reply, Served, Verb};
 
-/// Carries out a request for a resource and encodes the answer.
-pub(crate) async fn dispatch(state: &Arc<State>, call: Call) -> Response<Body> {
-    let reply = match call.served.clone() {
-        Some(served) => carry_out(state, &call, &served).await,
-        None => Ok(unknown(state, &call)),
+/// Carries out a request for a resource that is served, and encodes the answer.
+///
+/// # Errors
+/// What the verb says.
+pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
+    let Some(served) = &call.served else {
+        return Err(Status::no_such_resource().into());
     };
-    let reply = reply.unwrap_or_else(|Refused(status)| Reply::Status(status));
-    respond(state, &call, reply)
+    Ok(respond(state, call, carry_out(state, call, served).await?))
 }
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
     if !allows(call, served) {
         return Err(Status::method_not_allowed().into());
+    }
+    if let Some(answer) = special::dispatch(state, call, served).await {
+        return answer;
     }
     match call.info.verb {
         Verb::Get => get::get(state, call).await,
@@ -45,7 +54,9 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
         Verb::Watch => watch::watch(state, call).await,
         Verb::Create => create::create(state, call, served).await,
         Verb::Update => update::update(state, call, served).await,
+        Verb::Patch => patch::patch(state, call, served).await,
         Verb::Delete => delete::delete(state, call, served).await,
+        Verb::DeleteCollection => delete_collection::delete_collection(state, call, served).await,
         _ => Err(Status::method_not_allowed().into()),
     }
 }
@@ -70,27 +81,4 @@ fn allows(call: &Call, served: &Served) -> bool {
     }
     let mut below = version.subresources.iter();
     below.any(|subresource| subresource.name == call.info.subresource && subresource.verbs.contains(needed))
-}
-
-/// 404: a Status if the group and version are served, else plain text as for any path.
-fn unknown(state: &State, call: &Call) -> Reply {
-    let info = &call.info;
-    let serves = |served: &Served| served.def.group == info.group && served.version().name == info.version;
-    if state.resources.all().iter().any(serves) {
-        return Status::no_such_resource().into();
-    }
-    Reply::Http(not_found())
-}
-
-/// What a path gets that means nothing.
-pub(crate) fn not_found() -> Response<Body> {
-    let mut response = Response::new(Body::full("404 page not found\n"));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

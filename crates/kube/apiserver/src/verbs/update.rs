@@ -38,6 +38,7 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
     let plan = Plan {
         may_create: op.strategy.create_on_update && op.subresource.is_empty(),
         uid: uid.filter(|uid| !uid.is_empty()),
+        by_rules: true,
         make: |_: Option<&registry::Live>| Ok(tree.clone()),
         admit: super::admit::update,
     };

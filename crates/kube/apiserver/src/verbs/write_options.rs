@@ -19,7 +19,7 @@ const META: &str = "meta.k8s.io";
 ///
 /// # Errors
 /// 422, and 400 for a `force` that is no boolean.
-pub(super) fn write_options(call: &Call, kind: &str, apply: Option<bool>) -> Answer<Options> {
+pub(crate) fn write_options(call: &Call, kind: &str, apply: Option<bool>) -> Answer<Options> {
     let mut errors = Errors::new();
     let manager = call.query.get("fieldManager").unwrap_or_default();
     let force = boolean(call, "force")?.filter(|_| apply.is_some());
