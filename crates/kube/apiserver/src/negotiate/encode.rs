@@ -30,7 +30,9 @@ pub(crate) fn respond(call: &Call, reply: Reply) -> Response<Body> {
     let encoded = match reply {
         Reply::Http(response) => Ok(response),
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
-        Reply::Object { .. } | Reply::Tree { .. } => accept(call).and_then(|accepted| form(call, &accepted, reply)),
+        Reply::Object { .. } | Reply::Tree { .. } => {
+            accept(call).and_then(|accepted| form(call, &accepted, reply))
+        }
     };
     let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
     compress(&call.headers, response)
@@ -115,9 +117,14 @@ pub(crate) fn respond_status(headers: &HeaderMap, status: &Status) -> Response<B
     } else {
         other_status(code, encoding, &text).unwrap_or_else(|| json(code, false, text))
     };
-    let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    let wait = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
     if wait > 0 {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(wait));
     }
     response
 }
@@ -141,7 +148,10 @@ fn compress(headers: &HeaderMap, mut response: Response<Body>) -> Response<Body>
         .unwrap_or_default();
     let takes = offered.split(',').any(|coding| coding.trim() == "gzip");
     let size = response.body().size_hint().exact();
-    if !takes || size.is_none_or(|size| size <= GZIP_ABOVE) || response.headers().contains_key(CONTENT_ENCODING) {
+    if !takes
+        || size.is_none_or(|size| size <= GZIP_ABOVE)
+        || response.headers().contains_key(CONTENT_ENCODING)
+    {
         return response;
     }
     let pieces = std::mem::replace(response.body_mut(), Body::empty()).into_pieces();
@@ -216,7 +226,8 @@ mod tests {
     #[test]
     fn people_get_indented_json() {
         let text = indent(br#"{"a":[],"b":{"c":"x:,{\"}"},"d":[1,2]}"#);
-        let expected = "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x:,{\\\"}\"\n  },\n  \"d\": [\n    1,\n    2\n  ]\n}";
+        let expected =
+            "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x:,{\\\"}\"\n  },\n  \"d\": [\n    1,\n    2\n  ]\n}";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
@@ -228,7 +239,15 @@ mod tests {
         let packed = compress(&headers, answer(200 << 10));
         assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
         assert!(packed.body().size_hint().exact().unwrap() < 2000);
-        assert!(!compress(&headers, answer(1000)).headers().contains_key(CONTENT_ENCODING));
-        assert!(!compress(&HeaderMap::new(), answer(200 << 10)).headers().contains_key(CONTENT_ENCODING));
+        assert!(
+            !compress(&headers, answer(1000))
+                .headers()
+                .contains_key(CONTENT_ENCODING)
+        );
+        assert!(
+            !compress(&HeaderMap::new(), answer(200 << 10))
+                .headers()
+                .contains_key(CONTENT_ENCODING)
+        );
     }
 }
