@@ -1,1 +1,18 @@
-//! Discovery, OpenAPI, version, and Tables of what is read. (SHOW)
+//! What the server says of itself (discovery, version), and what it shows of objects besides themselves: Tables and
+//! partial objects.
+
+mod documents;
+mod view;
+
+use http::Response;
+
+use crate::server::State;
+use crate::{Answer, Body, Call};
+
+pub(crate) use documents::Documents;
+pub(crate) use view::{View, list, object};
+
+/// Answers the paths that describe the API; none if the path is no such.
+pub(crate) fn answer(state: &State, call: &Call) -> Option<Response<Body>> {
+    state.documents.answer(state, call)
+}

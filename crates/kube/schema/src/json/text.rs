@@ -8,7 +8,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a quoted string. Like Go, escapes `<`, `>` and `&` (JSON inside HTML) and the two
 /// Unicode line separators.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let (mut done, mut at) = (0, swar::printable(bytes));
@@ -63,7 +63,7 @@ fn escape(out: &mut Vec<u8>, c: &[u8]) {
 }
 
 /// Appends an integer.
-pub(crate) fn int(out: &mut Vec<u8>, int: i64) {
+pub fn int(out: &mut Vec<u8>, int: i64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = int.unsigned_abs();
@@ -83,7 +83,7 @@ pub(crate) fn int(out: &mut Vec<u8>, int: i64) {
 
 /// Appends a finite float in Go's form: the shortest digits that read back, with an exponent below
 /// 1e-6 and from 1e21. (No decoder makes one that is not finite.)
-pub(crate) fn float(out: &mut Vec<u8>, float: f64) {
+pub fn float(out: &mut Vec<u8>, float: f64) {
     let abs = float.abs();
     let text = if abs != 0.0 && !(1e-6..1e21).contains(&abs) {
         let text = format!("{float:e}");
