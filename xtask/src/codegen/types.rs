@@ -88,6 +88,7 @@ struct Type {
     name: usize,
     fields: Vec<Field>,
     wires: Vec<Wire>,
+    atomic: bool,
 }
 
 /// All types, sorted by (package, name), and what their rows point at.
@@ -139,8 +140,10 @@ impl<'a> Table<'a> {
     }
 
     fn row(&mut self, package: &str, name: &str) -> Result<Type> {
-        let (fields, wires) = self.flatten(&format!("{package}.{name}"))?;
+        let full = format!("{package}.{name}");
+        let (fields, wires) = self.flatten(&full)?;
         Ok(Type {
+            atomic: self.go.get(full.as_str()).is_some_and(|go| go.atomic),
             package: self.names.id(package),
             name: self.names.id(name),
             fields,
@@ -314,8 +317,9 @@ impl<'a> Table<'a> {
     fn print_types(&self, out: &mut String) {
         let (mut fields, mut wires) = (0, 0);
         let rows = self.types.iter().map(|t| {
+            let atomic = if t.atomic { ".atomic()" } else { "" };
             let row = format!(
-                "t({}, {}, {fields}, {}, {wires}, {})",
+                "t({}, {}, {fields}, {}, {wires}, {}){atomic}",
                 t.package,
                 t.name,
                 t.fields.len(),

@@ -47,6 +47,14 @@ impl Body {
         ))
     }
 
+    /// The pieces, not yet sent, of a body that is no stream; none of one that is.
+    pub(crate) fn into_pieces(self) -> Vec<Bytes> {
+        match self.0 {
+            Inner::Pieces(pieces) => pieces.into(),
+            Inner::Stream(_) => Vec::new(),
+        }
+    }
+
     /// Frames as they come. Dropping the body drops the stream: that is how a client that went away is noticed.
     pub fn stream(frames: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         Self(Inner::Stream(Box::pin(frames)))

@@ -149,7 +149,11 @@ impl Rows {
         open: bool,
         members: &[Member<'_>],
     ) -> Result<(TypeId, TypeId), TooLarge> {
-        let embedded = Marks { open, embedded: true };
+        let embedded = Marks {
+            open,
+            embedded: true,
+            atomic: false,
+        };
         let item = self.object(kind, embedded, members)?;
         // A stored body always has metadata.
         let metadata = self.one(self.metadata, Emit::Always)?;
@@ -283,7 +287,7 @@ impl Rows {
             };
             rows.push((BUILTIN.name(field.json), self.copied(field, inner)?));
         }
-        self.push(BUILTIN.type_name(ty).1, Marks::default(), rows)
+        self.push(BUILTIN.type_name(ty).1, BUILTIN.marks(ty), rows)
     }
 
     fn copied(&mut self, field: &Field, ty: TypeId) -> Result<Field, TooLarge> {

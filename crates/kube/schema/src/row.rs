@@ -223,7 +223,7 @@ pub struct Type {
     marks: Marks,
 }
 
-/// What a custom resource's schema says of an object besides its members.
+/// What the schema says of an object besides its members. Built-in types know only the last mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// `x-kubernetes-preserve-unknown-fields`: members without a row are kept, as a map in the slot
@@ -231,6 +231,9 @@ pub struct Marks {
     pub open: bool,
     /// `x-kubernetes-embedded-resource`, and the root: has type, version and metadata.
     pub embedded: bool,
+    /// `structType=atomic`, `x-kubernetes-map-type: atomic`: server-side apply owns it as a whole, wherever
+    /// it stands.
+    pub atomic: bool,
 }
 
 impl Type {
@@ -244,8 +247,16 @@ impl Type {
             marks: Marks {
                 open: false,
                 embedded: false,
+                atomic: false,
             },
         }
+    }
+
+    /// The same type, owned as a whole.
+    #[must_use]
+    pub const fn atomic(mut self) -> Self {
+        self.marks.atomic = true;
+        self
     }
 
     /// Where its fields are.

@@ -59,6 +59,22 @@ impl Value {
         }
     }
 
+    /// The map, where the value is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The list, where the value is one.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
     /// The object, where the value is one with a row.
     pub fn as_struct(&self) -> Option<&Struct> {
         match self {
@@ -109,6 +125,20 @@ impl Value {
 pub struct Raw(pub(crate) Box<str>);
 
 impl Raw {
+    /// JSON text from outside, brought into that form.
+    ///
+    /// # Errors
+    /// Text that is not one JSON value.
+    pub fn new(json: &[u8]) -> Result<Self, crate::json::SyntaxError> {
+        crate::json::text::raw(json)
+    }
+
+    /// Text that is in that form already, because it was printed with [`crate::json::quote`] and no white
+    /// space. It is not looked at again: managed fields are printed on every write.
+    pub fn printed(json: String) -> Self {
+        Self(json.into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -141,6 +171,22 @@ impl Map {
     pub fn get(&self, key: &str) -> Option<&Value> {
         let at = self.entries.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
         Some(&self.entries[at].1)
+    }
+
+    /// The value of a key, to change.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Value> {
+        let at = self.entries.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
+        Some(&mut self.entries[at].1)
+    }
+
+    /// Keeps the entries that the predicate, which may change their values, accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &mut Value) -> bool) {
+        self.entries.retain_mut(|(key, value)| keep(key, value));
+    }
+
+    /// The entries in key order, owned.
+    pub fn into_entries(self) -> Vec<(Box<str>, Value)> {
+        self.entries
     }
 
     /// Sets a key.

@@ -3,6 +3,7 @@
 
 mod decode;
 mod encode;
+mod pick;
 mod reader;
 mod report;
 mod swar;
@@ -13,9 +14,10 @@ pub use decode::{DecodeError, Decoded, Options, decode};
 pub(crate) use decode::{decode_member, vanishes, zero};
 pub(crate) use encode::encode_body;
 pub use encode::{encode, encode_untyped, encode_value};
-pub use reader::{MAX_DEPTH, SyntaxError};
-pub(crate) use reader::{Reader, Token};
+pub use pick::pick;
+pub use reader::{MAX_DEPTH, Reader, SyntaxError, Token};
 pub use report::go_quote;
 pub use report::{Issue, IssueKind, strict_error};
+pub use text::string as quote;
 pub(crate) use untyped::number as parse_number;
 pub use untyped::parse;

@@ -50,12 +50,18 @@ type Result<T> = std::result::Result<T, SyntaxError>;
 
 /// What a value begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
+pub enum Token {
+    /// `{`
     Object,
+    /// `[`
     Array,
+    /// `"`
     String,
+    /// A digit or `-`
     Number,
+    /// `true` or `false`
     Bool,
+    /// `null`
     Null,
 }
 
@@ -73,8 +79,10 @@ impl Token {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct Reader<'a> {
+/// Walks JSON text from value to value. Each step follows a [`Reader::peek`] that saw the token it
+/// reads. An error names the byte where the text stops being JSON.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
     input: &'a [u8],
     at: usize,
 }
@@ -108,7 +116,8 @@ impl<'a> Text<'a> {
 const VALUE: &str = "looking for beginning of value";
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(input: &'a [u8]) -> Self {
+    /// Begins before the first value.
+    pub fn new(input: &'a [u8]) -> Self {
         Self { input, at: 0 }
     }
 
@@ -144,8 +153,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Looks at the next value's first byte.
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Result<Token> {
+    pub fn peek(&mut self) -> Result<Token> {
         self.space();
         Ok(match self.byte() {
             Some(b'{') => Token::Object,
@@ -159,7 +171,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing but white space may follow the top-level value.
-    pub(crate) fn end(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn end(&mut self) -> Result<()> {
         self.space();
         if self.at < self.input.len() {
             self.fail("after top-level value")
@@ -169,7 +184,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps into `{`, or over the `,` before the next member; returns the key, or nothing at `}`.
-    pub(crate) fn key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>> {
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn key(&mut self, first: bool) -> Result<Option<Cow<'a, str>>> {
         Ok(self.skip_key(first)?.map(Text::read))
     }
 
@@ -203,8 +221,11 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps into `[`, or over the `,` before the next element; false at `]`.
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
     #[inline]
-    pub(crate) fn element(&mut self, first: bool) -> Result<bool> {
+    pub fn element(&mut self, first: bool) -> Result<bool> {
         self.at += usize::from(first);
         self.space();
         match self.byte() {
@@ -221,13 +242,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn boolean(&mut self) -> Result<bool> {
+    /// A boolean.
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn boolean(&mut self) -> Result<bool> {
         let truth = self.byte() == Some(b't');
         self.literal(if truth { LITERALS[0] } else { LITERALS[1] })?;
         Ok(truth)
     }
 
-    pub(crate) fn null(&mut self) -> Result<()> {
+    /// A null.
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn null(&mut self) -> Result<()> {
         self.literal(LITERALS[2])
     }
 
@@ -242,7 +271,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A number's text, exactly as written.
-    pub(crate) fn number(&mut self) -> Result<&'a str> {
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn number(&mut self) -> Result<&'a str> {
         let start = self.at;
         self.at += usize::from(self.byte() == Some(b'-'));
         match self.byte() {
@@ -279,7 +311,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, borrowed where it needs no unescaping.
-    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn string(&mut self) -> Result<Cow<'a, str>> {
         self.text().map(Text::read)
     }
 
@@ -333,7 +368,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks and steps over one value of any depth up to [`MAX_DEPTH`], without recursion.
-    pub(crate) fn skip(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Text that is not JSON here.
+    pub fn skip(&mut self) -> Result<()> {
         let mut open: Vec<bool> = Vec::new();
         let mut opened = false;
         loop {

@@ -8,7 +8,7 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends a quoted string. Like Go, escapes `<`, `>` and `&` (JSON inside HTML) and the two
 /// Unicode line separators.
-pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
+pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let (mut done, mut at) = (0, swar::printable(bytes));

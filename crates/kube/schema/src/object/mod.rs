@@ -99,6 +99,20 @@ impl Obj {
         splice(prefix, &self.body, self.rv_at, self.rev)
     }
 
+    /// The same body under another revision: a deleted object is shown as it was last, at the revision that
+    /// deleted it.
+    #[must_use]
+    pub fn at(&self, rev: Revision) -> Self {
+        Self {
+            key: self.key.clone(),
+            rev,
+            meta: self.meta.clone(),
+            body: self.body.clone(),
+            rv_at: self.rv_at,
+            view: OnceLock::new(),
+        }
+    }
+
     /// The object's view, read on first demand.
     ///
     /// # Errors

@@ -31,6 +31,7 @@ fn widgets() -> ResourceDef {
     let open = Marks {
         open: true,
         embedded: false,
+        atomic: false,
     };
     let open = rows
         .object("Open", open, &[Member::new("known", Kind::Int64)])
@@ -38,6 +39,7 @@ fn widgets() -> ResourceDef {
     let embedded = Marks {
         open: true,
         embedded: true,
+        atomic: false,
     };
     let template = rows.object("Template", embedded, &[]).unwrap();
     let keys = MemberMerge {

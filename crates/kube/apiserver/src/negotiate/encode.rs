@@ -1,0 +1,234 @@
+//! Answers as bytes.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
+use schema::BUILTIN;
+use schema::cursor;
+use schema::json::{self, Options};
+use schema::resource::type_of_kind;
+use schema::row::Types;
+use schema::status::Status;
+use schema::tree::{Struct, Value};
+use schema::{proto, yaml};
+
+use super::accept::{Accepted, Encoding, accept, accept_header};
+use crate::registry::convert;
+use crate::show;
+use crate::{Body, Call, Refused, Reply};
+
+/// Answers up to here are not compressed: it would cost more than it saves.
+const GZIP_ABOVE: u64 = 128 << 10;
+
+/// Puts a reply into the encoding and form that the client accepts.
+pub(crate) fn respond(call: &Call, reply: Reply) -> Response<Body> {
+    let encoded = match reply {
+        Reply::Http(response) => Ok(response),
+        Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
+        Reply::Object { .. } | Reply::Tree { .. } => accept(call).and_then(|accepted| form(call, &accepted, reply)),
+    };
+    let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
+    compress(&call.headers, response)
+}
+
+fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+    if let (Some(to), Reply::Object { code, served, object }) = (&accepted.convert, &reply) {
+        return show::object(call, served, object, to, accepted, *code);
+    }
+    match reply {
+        Reply::Object { code, served, object } => {
+            if accepted.encoding == Encoding::Json && convert::is_stored(&served) {
+                return Ok(json(code, accepted.pretty, object.served(&served.prefix)));
+            }
+            let tree = convert::tree(&served, &object)?;
+            encode(code, accepted, &served.def.types, &tree)
+        }
+        Reply::Tree {
+            code,
+            api_version,
+            kind,
+            types,
+            mut object,
+        } => {
+            cursor::set(&types, &mut object, "apiVersion", Value::Str(api_version.into()));
+            cursor::set(&types, &mut object, "kind", Value::Str(kind.into()));
+            encode(code, accepted, &types, &object)
+        }
+        Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
+        Reply::Http(response) => Ok(response),
+    }
+}
+
+fn encode(
+    code: StatusCode,
+    accepted: &Accepted,
+    types: &Types,
+    object: &Struct,
+) -> Result<Response<Body>, Refused> {
+    match accepted.encoding {
+        Encoding::Json => {
+            let mut out = Vec::new();
+            json::encode(types, object, &mut out);
+            Ok(json(code, accepted.pretty, out))
+        }
+        Encoding::Yaml => {
+            let mut out = String::new();
+            yaml::encode(types, object, &mut out);
+            Ok(response(code, Encoding::Yaml, out.into()))
+        }
+        Encoding::Protobuf => {
+            let sealed = proto::seal(types, object).map_err(Status::internal)?;
+            Ok(response(code, Encoding::Protobuf, sealed.into()))
+        }
+    }
+}
+
+/// An answer of JSON, ending with a line feed as upstream's.
+pub(crate) fn json(code: StatusCode, pretty: bool, compact: Vec<u8>) -> Response<Body> {
+    let mut text = if pretty { indent(&compact) } else { compact };
+    text.push(b'\n');
+    response(code, Encoding::Json, text.into())
+}
+
+fn response(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = code;
+    let media_type = HeaderValue::from_static(encoding.media_type());
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response
+}
+
+/// A status in the encoding that the headers accept, or in JSON if they accept none.
+pub(crate) fn respond_status(headers: &HeaderMap, status: &Status) -> Response<Body> {
+    let code = StatusCode::from_u16(status.code.max(200)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = serde_json::to_vec(status).unwrap_or_default();
+    let encoding = accept_header(headers, false).map_or(Encoding::Json, |accepted| accepted.encoding);
+    let mut response = if encoding == Encoding::Json {
+        json(code, false, text)
+    } else {
+        other_status(code, encoding, &text).unwrap_or_else(|| json(code, false, text))
+    };
+    let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    if wait > 0 {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+    }
+    response
+}
+
+fn other_status(code: StatusCode, encoding: Encoding, text: &[u8]) -> Option<Response<Body>> {
+    let ty = type_of_kind("", "v1", "Status")?;
+    let tree = json::decode(&BUILTIN, ty, text, Options::default()).ok()?.object;
+    let accepted = Accepted {
+        encoding,
+        pretty: false,
+        convert: None,
+    };
+    encode(code, &accepted, &BUILTIN, &tree).ok()
+}
+
+/// Compresses a large answer for clients that take gzip. Streams go as they are: each frame is awaited.
+fn compress(headers: &HeaderMap, mut response: Response<Body>) -> Response<Body> {
+    let offered = headers
+        .get(ACCEPT_ENCODING)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let takes = offered.split(',').any(|coding| coding.trim() == "gzip");
+    let size = response.body().size_hint().exact();
+    if !takes || size.is_none_or(|size| size <= GZIP_ABOVE) || response.headers().contains_key(CONTENT_ENCODING) {
+        return response;
+    }
+    let pieces = std::mem::replace(response.body_mut(), Body::empty()).into_pieces();
+    let Some(packed) = gzip(&pieces) else {
+        *response.body_mut() = Body::pieces(pieces);
+        return response;
+    };
+    let set = response.headers_mut();
+    set.insert(CONTENT_LENGTH, HeaderValue::from(packed.len()));
+    set.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    set.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    *response.body_mut() = Body::full(packed);
+    response
+}
+
+fn gzip(pieces: &[Bytes]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    for piece in pieces {
+        encoder.write_all(piece).ok()?;
+    }
+    encoder.finish().ok()
+}
+
+/// Go's `json.Indent` with two spaces, of compact JSON.
+fn indent(compact: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(compact.len() * 2);
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 2));
+    };
+    for (at, &byte) in compact.iter().enumerate() {
+        if quoted {
+            out.push(byte);
+            quoted = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'{' | b'[' => {
+                out.push(byte);
+                depth += 1;
+                if !matches!(compact.get(at + 1), Some(b'}' | b']')) {
+                    line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if !matches!(compact.get(at.wrapping_sub(1)), Some(b'{' | b'[')) {
+                    line(&mut out, depth);
+                }
+                out.push(byte);
+            }
+            b',' => {
+                out.push(byte);
+                line(&mut out, depth);
+            }
+            b':' => out.extend_from_slice(b": "),
+            _ => {
+                quoted = byte == b'"';
+                out.push(byte);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_get_indented_json() {
+        let text = indent(br#"{"a":[],"b":{"c":"x:,{\"}"},"d":[1,2]}"#);
+        let expected = "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x:,{\\\"}\"\n  },\n  \"d\": [\n    1,\n    2\n  ]\n}";
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn large_answers_are_compressed_for_those_who_take_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("deflate, gzip"));
+        let answer = |size: usize| json(StatusCode::OK, false, vec![b'1'; size]);
+        let packed = compress(&headers, answer(200 << 10));
+        assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+        assert!(packed.body().size_hint().exact().unwrap() < 2000);
+        assert!(!compress(&headers, answer(1000)).headers().contains_key(CONTENT_ENCODING));
+        assert!(!compress(&HeaderMap::new(), answer(200 << 10)).headers().contains_key(CONTENT_ENCODING));
+    }
+}
