@@ -60,7 +60,10 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let rest = self.body.take().filter(|body| self.drains && !body.is_end_stream());
+        let rest = self
+            .body
+            .take()
+            .filter(|body| self.drains && !body.is_end_stream());
         if let (Some(rest), Ok(executor)) = (rest, tokio::runtime::Handle::try_current()) {
             executor.spawn(tokio::time::timeout(DRAINING, drain(rest)));
         }

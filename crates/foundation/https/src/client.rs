@@ -67,7 +67,10 @@ impl Client {
     /// What is wrong with the endpoint.
     pub fn new(endpoint: Endpoint) -> Result<Self, ClientError> {
         let tls = identity::client(&endpoint.trust, endpoint.identity)?;
-        let host = endpoint.authority.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']));
+        let host = endpoint
+            .authority
+            .rsplit_once(':')
+            .map(|(host, _)| host.trim_matches(['[', ']']));
         let name = host.and_then(|host| ServerName::try_from(host.to_owned()).ok());
         let name = name.ok_or_else(|| ClientError::Authority(endpoint.authority.clone()))?;
         Ok(Self(Arc::new(Inner {
@@ -86,7 +89,9 @@ impl Client {
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
         let mut connection = self.connection().await?;
         let target = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let uri = http::Uri::builder().scheme("https").authority(self.0.authority.as_str());
+        let uri = http::Uri::builder()
+            .scheme("https")
+            .authority(self.0.authority.as_str());
         if let Ok(uri) = uri.path_and_query(target).build() {
             *request.uri_mut() = uri;
         }
@@ -115,7 +120,8 @@ impl Client {
         let stream = self.stream().await;
         let stream = stream.map_err(|error| ClientError::Connect(self.0.authority.clone(), error))?;
         let mut http = http2::Builder::new(TokioExecutor::new());
-        http.initial_stream_window_size(1 << 20).initial_connection_window_size(8 << 20);
+        http.initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(8 << 20);
         let (sender, connection) = http.handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {

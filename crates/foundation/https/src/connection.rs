@@ -114,7 +114,9 @@ async fn shake_hands<S>(stream: TcpStream, shared: &Shared<S>) -> io::Result<Opt
             None => Ok(None),
         }
     });
-    shaken.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    shaken
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// What the kernel watches for us: a peer that has gone, or does not read.

@@ -52,7 +52,10 @@ impl Door {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let tls = TlsAcceptor::from(identity.server()?);
-        let (phase, seats) = (watch::Sender::new(Phase::Open), Arc::new(Semaphore::new(limits.connections)));
+        let (phase, seats) = (
+            watch::Sender::new(Phase::Open),
+            Arc::new(Semaphore::new(limits.connections)),
+        );
         Ok(Self {
             address: listener.local_addr()?,
             accepting: tokio::spawn(accept(

@@ -79,8 +79,7 @@ pub(crate) fn client(trust: &[u8], identity: Option<Identity>) -> Result<Arc<Cli
         roots.add(authority)?;
     }
     let provider = provider();
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_webpki_verifier(verifier);
@@ -95,10 +94,7 @@ pub(crate) fn client(trust: &[u8], identity: Option<Identity>) -> Result<Arc<Cli
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match read {
-        Ok(found) if found.is_empty() => Err(TlsError::Pem(
-            what,
-            rustls_pki_types::pem::Error::NoItemsFound,
-        )),
+        Ok(found) if found.is_empty() => Err(TlsError::Pem(what, rustls_pki_types::pem::Error::NoItemsFound)),
         other => other.map_err(|error| TlsError::Pem(what, error)),
     }
 }

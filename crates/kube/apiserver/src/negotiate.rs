@@ -1,0 +1,1 @@
+//! Encodings: what a client sends and what it accepts. (WRITE)
