@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use pki::{ClientAuthorities, TokenIssuer};
+
 /// The part of the node's configuration that the API server acts on.
-#[derive(Clone, Debug)]
 pub struct Config {
     /// Service addresses, `10.43.0.0/16`; the first is the `kubernetes` Service's.
     pub service_cidr: String,
@@ -15,8 +16,10 @@ pub struct Config {
     pub advertise: IpAddr,
     /// The port that goes with it.
     pub port: u16,
-    /// `https://kubernetes.default.svc.cluster.local`: who issues tokens, and their default audience.
-    pub issuer: String,
+    /// Whose client certificates are believed.
+    pub clients: ClientAuthorities,
+    /// Signs and verifies ServiceAccount tokens; its issuer is their default audience.
+    pub tokens: TokenIssuer,
     /// The CA bundle of this server's certificate, PEM: what pods get as `kube-root-ca.crt`.
     pub root_ca: String,
 }

@@ -238,7 +238,11 @@ fn is_watch(query: &Query) -> bool {
 /// given for one name then hold for a list or watch of it alone.
 fn selected_name(query: &Query) -> Option<String> {
     let mut pinned = None;
-    for term in query.get("fieldSelector")?.split(',').filter(|term| !term.is_empty()) {
+    for term in query
+        .get("fieldSelector")?
+        .split(',')
+        .filter(|term| !term.is_empty())
+    {
         let (field, value) = term.split_once('=')?;
         if field == "metadata.name" {
             pinned = Some(value.trim_start_matches('=').to_owned());
@@ -265,42 +269,162 @@ mod tests {
     #[test]
     fn paths_of_resources_are_read_as_upstream_does() {
         const CASES: &[(&str, &str, &str, [&str; 5])] = &[
-            ("GET", "/api/v1/namespaces", "list", ["", "", "namespaces", "", ""]),
-            ("GET", "/api/v1/namespaces/other", "get", ["", "other", "namespaces", "", "other"]),
-            ("GET", "/api/v1/namespaces/other/pods", "list", ["", "other", "pods", "", ""]),
-            ("GET", "/api/v1/namespaces/other/pods/foo", "get", ["", "other", "pods", "", "foo"]),
-            ("HEAD", "/api/v1/namespaces/other/pods/foo", "get", ["", "other", "pods", "", "foo"]),
+            (
+                "GET",
+                "/api/v1/namespaces",
+                "list",
+                ["", "", "namespaces", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other",
+                "get",
+                ["", "other", "namespaces", "", "other"],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods",
+                "list",
+                ["", "other", "pods", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods/foo",
+                "get",
+                ["", "other", "pods", "", "foo"],
+            ),
+            (
+                "HEAD",
+                "/api/v1/namespaces/other/pods/foo",
+                "get",
+                ["", "other", "pods", "", "foo"],
+            ),
             ("HEAD", "/api/v1/pods", "list", ["", "", "pods", "", ""]),
-            ("GET", "/api/v1/proxy/namespaces/other/pods/foo", "proxy", ["", "other", "pods", "", "foo"]),
-            ("GET", "/api/v1/proxy/namespaces/other/pods/foo/sub/path", "proxy", ["", "other", "pods", "", "foo"]),
+            (
+                "GET",
+                "/api/v1/proxy/namespaces/other/pods/foo",
+                "proxy",
+                ["", "other", "pods", "", "foo"],
+            ),
+            (
+                "GET",
+                "/api/v1/proxy/namespaces/other/pods/foo/sub/path",
+                "proxy",
+                ["", "other", "pods", "", "foo"],
+            ),
             ("GET", "/api/v1/watch/pods", "watch", ["", "", "pods", "", ""]),
-            ("GET", "/api/v1/pods?watch=true", "watch", ["", "", "pods", "", ""]),
-            ("GET", "/api/v1/pods?watch=false", "list", ["", "", "pods", "", ""]),
-            ("GET", "/api/v1/watch/namespaces/other/pods", "watch", ["", "other", "pods", "", ""]),
-            ("GET", "/api/v1/namespaces/other/pods?watch=0", "list", ["", "other", "pods", "", ""]),
-            ("GET", "/api/v1/namespaces/other/pods/foo/status", "get", ["", "other", "pods", "status", "foo"]),
-            ("GET", "/api/v1/namespaces/other/pods/foo/proxy/x", "get", ["", "other", "pods", "proxy", "foo"]),
-            ("PUT", "/api/v1/namespaces/other/finalize", "update", ["", "other", "namespaces", "finalize", "other"]),
-            ("PUT", "/api/v1/namespaces/other/status", "update", ["", "other", "namespaces", "status", "other"]),
-            ("PATCH", "/api/v1/namespaces/other/pods/foo", "patch", ["", "other", "pods", "", "foo"]),
-            ("DELETE", "/api/v1/namespaces/other/pods/foo", "delete", ["", "other", "pods", "", "foo"]),
-            ("POST", "/api/v1/namespaces/other/pods", "create", ["", "other", "pods", "", ""]),
-            ("DELETE", "/api/v1/nodes", "deletecollection", ["", "", "nodes", "", ""]),
-            ("DELETE", "/api/v1/namespaces/other/pods", "deletecollection", ["", "other", "pods", "", ""]),
-            ("POST", "/apis/extensions/v1/namespaces/other/pods", "create", ["extensions", "other", "pods", "", ""]),
+            (
+                "GET",
+                "/api/v1/pods?watch=true",
+                "watch",
+                ["", "", "pods", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/pods?watch=false",
+                "list",
+                ["", "", "pods", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/watch/namespaces/other/pods",
+                "watch",
+                ["", "other", "pods", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods?watch=0",
+                "list",
+                ["", "other", "pods", "", ""],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods/foo/status",
+                "get",
+                ["", "other", "pods", "status", "foo"],
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/other/pods/foo/proxy/x",
+                "get",
+                ["", "other", "pods", "proxy", "foo"],
+            ),
+            (
+                "PUT",
+                "/api/v1/namespaces/other/finalize",
+                "update",
+                ["", "other", "namespaces", "finalize", "other"],
+            ),
+            (
+                "PUT",
+                "/api/v1/namespaces/other/status",
+                "update",
+                ["", "other", "namespaces", "status", "other"],
+            ),
+            (
+                "PATCH",
+                "/api/v1/namespaces/other/pods/foo",
+                "patch",
+                ["", "other", "pods", "", "foo"],
+            ),
+            (
+                "DELETE",
+                "/api/v1/namespaces/other/pods/foo",
+                "delete",
+                ["", "other", "pods", "", "foo"],
+            ),
+            (
+                "POST",
+                "/api/v1/namespaces/other/pods",
+                "create",
+                ["", "other", "pods", "", ""],
+            ),
+            (
+                "DELETE",
+                "/api/v1/nodes",
+                "deletecollection",
+                ["", "", "nodes", "", ""],
+            ),
+            (
+                "DELETE",
+                "/api/v1/namespaces/other/pods",
+                "deletecollection",
+                ["", "other", "pods", "", ""],
+            ),
+            (
+                "POST",
+                "/apis/extensions/v1/namespaces/other/pods",
+                "create",
+                ["extensions", "other", "pods", "", ""],
+            ),
         ];
         for (method, url, verb, expected) in CASES {
             let info = parse(method, url);
             assert!(info.is_resource, "{url}");
             assert_eq!(info.verb.name(), *verb, "{url}");
-            let found = [&info.group, &info.namespace, &info.resource, &info.subresource, &info.name];
+            let found = [
+                &info.group,
+                &info.namespace,
+                &info.resource,
+                &info.subresource,
+                &info.name,
+            ];
             assert_eq!(found.map(String::as_str), *expected, "{url}");
         }
     }
 
     #[test]
     fn other_paths_are_no_resources() {
-        let urls = ["/", "/api", "/api/version", "/api/version/", "/apis/group/version/", "/bad/v1/pods", "/apis/v1/pods", "/healthz"];
+        let urls = [
+            "/",
+            "/api",
+            "/api/version",
+            "/api/version/",
+            "/apis/group/version/",
+            "/bad/v1/pods",
+            "/apis/v1/pods",
+            "/healthz",
+        ];
         for url in urls {
             assert!(!parse("GET", url).is_resource, "{url}");
         }
@@ -322,7 +446,13 @@ mod tests {
             assert_eq!(parse("GET", &format!("{list}{query}")).name, name, "{query}");
         }
         let deleting = parse("DELETE", &format!("{list}fieldSelector=foo=bar"));
-        assert_eq!((deleting.verb.name(), deleting.field_selector.as_str()), ("deletecollection", "foo=bar"));
-        assert_eq!(parse("GET", "/apis/g/v1/watch/r?fieldSelector=a=b").field_selector, "");
+        assert_eq!(
+            (deleting.verb.name(), deleting.field_selector.as_str()),
+            ("deletecollection", "foo=bar")
+        );
+        assert_eq!(
+            parse("GET", "/apis/g/v1/watch/r?fieldSelector=a=b").field_selector,
+            ""
+        );
     }
 }

@@ -1,12 +1,18 @@
 //! The server as its callers see it, and the state that its rooms share.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use driver::Env;
+use driver::{Env, Rng};
 use http::{Request, Response};
 use store::Store;
 
-use crate::{Body, Config, Incoming, Peer, Resources};
+use crate::authn::Authn;
+use crate::authz::Authz;
+use crate::cache::Cache;
+use crate::pipeline::{self, Flight, Health, Metrics};
+use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
 
 /// Why the server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +20,9 @@ pub enum OpenError {
     /// The store failed.
     #[error("the store: {0}")]
     Store(#[from] store::Error),
+    /// What a new cluster needs could not be written.
+    #[error("the first objects: {0}")]
+    Bootstrap(String),
 }
 
 /// What every room of the server works with. A room keeps its own state in its own type, as a field here.
@@ -22,6 +31,32 @@ pub(crate) struct State {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) env: Arc<dyn Env>,
     pub(crate) resources: Resources,
+    pub(crate) cache: Cache,
+    pub(crate) authn: Authn,
+    pub(crate) authz: Authz,
+    pub(crate) flight: Flight,
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    rng: Mutex<Rng>,
+}
+
+impl State {
+    /// A new random UUID.
+    pub(crate) fn uuid(&self) -> String {
+        self.with_rng(ids::uuid)
+    }
+
+    /// Draws from the server's stream of random numbers.
+    pub(crate) fn with_rng<T>(&self, draw: impl FnOnce(&mut Rng) -> T) -> T {
+        draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the store answers a read at once: reads are in memory, and only a failed store keeps one waiting.
+    pub(crate) fn store_answers(&self) -> bool {
+        let mut read = std::pin::pin!(self.store.get(b"/registry/health"));
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(read.as_mut().poll(&mut cx), Poll::Ready(Ok(_)))
+    }
 }
 
 /// A running API server. Clones share it.
@@ -33,27 +68,36 @@ impl ApiServer {
     /// `env`.
     ///
     /// # Errors
-    /// The store's.
-    #[expect(clippy::unused_async, reason = "WRITE fills this in")]
+    /// The store's, and what it says of the first objects.
     pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
-        let resources = Resources::builtin();
-        Ok(Self(Arc::new(State {
+        let cache = Cache::open(store.clone(), env.clone()).await?;
+        let state = Arc::new(State {
+            resources: Resources::builtin(),
+            authn: Authn::default(),
+            authz: Authz::default(),
+            flight: Flight::default(),
+            health: Health::default(),
+            metrics: Metrics::default(),
+            rng: Mutex::new(env.rng()),
+            cache,
             config,
             store,
             env,
-            resources,
-        })))
+        });
+        bootstrap::run(&state).await?;
+        state.health.bootstrapped();
+        Ok(Self(state))
     }
 
     /// Answers one request.
-    #[expect(clippy::unused_async, reason = "WRITE fills this in")]
     pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        let state = &self.0;
-        tracing::trace!(path = request.uri().path(), ?peer, now = ?state.env.now(), revision = state.store.revision().0, port = state.config.port, epoch = state.resources.epoch());
-        Response::new(Body::empty())
+        pipeline::run(&self.0, request, peer).await
     }
 
-    /// Ends watches and background tasks; returns when none is left. Requests that come later get 503.
-    #[expect(clippy::unused_async, reason = "WRITE fills this in")]
-    pub async fn drain(&self) {}
+    /// Refuses new requests, waits for those in flight, and ends watches and background tasks.
+    pub async fn drain(&self) {
+        self.0.flight.close();
+        self.0.cache.close();
+        self.0.flight.empty().await;
+    }
 }

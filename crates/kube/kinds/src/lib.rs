@@ -9,6 +9,11 @@
 //! One file per kind, below a folder per room of the API; each folder exports its rows.
 #![forbid(unsafe_code)]
 
+mod access;
+pub mod alloc;
+mod cluster;
+mod config;
+mod network;
 mod place;
 pub mod rules;
 mod strategy;
@@ -19,7 +24,7 @@ pub use strategy::{
 };
 
 /// The rows of every room, each sorted by (group, plural).
-const ROOMS: &[&[Row]] = &[];
+const ROOMS: &[&[Row]] = &[access::ROWS, cluster::ROWS, config::ROWS, network::ROWS];
 
 /// What is special about a resource; [`PLAIN`] if nothing is (custom resources too).
 pub fn strategy(group: &str, plural: &str) -> &'static Strategy {

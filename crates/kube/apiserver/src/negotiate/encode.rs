@@ -11,6 +11,7 @@ use http_body::Body as _;
 use schema::BUILTIN;
 use schema::cursor;
 use schema::json::{self, Options};
+use schema::object::Obj;
 use schema::resource::type_of_kind;
 use schema::row::Types;
 use schema::status::Status;
@@ -19,26 +20,30 @@ use schema::{proto, yaml};
 
 use super::accept::{Accepted, Encoding, accept, accept_header};
 use crate::registry::convert;
+use crate::server::State;
 use crate::show;
-use crate::{Body, Call, Refused, Reply};
+use crate::{Answer, Body, Call, Refused, Reply, Served};
 
 /// Answers up to here are not compressed: it would cost more than it saves.
 const GZIP_ABOVE: u64 = 128 << 10;
 
 /// Puts a reply into the encoding and form that the client accepts.
-pub(crate) fn respond(call: &Call, reply: Reply) -> Response<Body> {
+pub(crate) fn respond(state: &State, call: &Call, reply: Reply) -> Response<Body> {
     let encoded = match reply {
         Reply::Http(response) => Ok(response),
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
-        Reply::Object { .. } | Reply::Tree { .. } => accept(call).and_then(|accepted| form(call, &accepted, reply)),
+        Reply::Object { .. } | Reply::Tree { .. } => {
+            accept(call).and_then(|accepted| form(state, call, &accepted, reply))
+        }
     };
     let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
     compress(&call.headers, response)
 }
 
-fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
     if let (Some(to), Reply::Object { code, served, object }) = (&accepted.convert, &reply) {
-        return show::object(call, served, object, to, accepted, *code);
+        let shown = show::object(state, call, served, object, (to, accepted), *code)?;
+        return form(state, call, accepted, shown);
     }
     match reply {
         Reply::Object { code, served, object } => {
@@ -64,28 +69,48 @@ fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>
     }
 }
 
+/// One object in an encoding, in the served version.
+///
+/// # Errors
+/// 500
+pub(crate) fn object(accepted: &Accepted, served: &Served, object: &Obj) -> Answer<Vec<u8>> {
+    if accepted.encoding == Encoding::Json {
+        return convert::bytes(served, object);
+    }
+    encode_tree(
+        accepted.encoding,
+        &served.def.types,
+        &convert::tree(served, object)?,
+    )
+}
+
+fn encode_tree(encoding: Encoding, types: &Types, object: &Struct) -> Answer<Vec<u8>> {
+    match encoding {
+        Encoding::Json => {
+            let mut out = Vec::new();
+            json::encode(types, object, &mut out);
+            Ok(out)
+        }
+        Encoding::Yaml => {
+            let mut out = String::new();
+            yaml::encode(types, object, &mut out);
+            Ok(out.into_bytes())
+        }
+        Encoding::Protobuf => proto::seal(types, object).map_err(|error| Status::internal(error).into()),
+    }
+}
+
 fn encode(
     code: StatusCode,
     accepted: &Accepted,
     types: &Types,
     object: &Struct,
 ) -> Result<Response<Body>, Refused> {
-    match accepted.encoding {
-        Encoding::Json => {
-            let mut out = Vec::new();
-            json::encode(types, object, &mut out);
-            Ok(json(code, accepted.pretty, out))
-        }
-        Encoding::Yaml => {
-            let mut out = String::new();
-            yaml::encode(types, object, &mut out);
-            Ok(response(code, Encoding::Yaml, out.into()))
-        }
-        Encoding::Protobuf => {
-            let sealed = proto::seal(types, object).map_err(Status::internal)?;
-            Ok(response(code, Encoding::Protobuf, sealed.into()))
-        }
-    }
+    let text = encode_tree(accepted.encoding, types, object)?;
+    Ok(match accepted.encoding {
+        Encoding::Json => json(code, accepted.pretty, text),
+        other => response(code, other, text.into()),
+    })
 }
 
 /// An answer of JSON, ending with a line feed as upstream's.
@@ -115,9 +140,14 @@ pub(crate) fn respond_status(headers: &HeaderMap, status: &Status) -> Response<B
     } else {
         other_status(code, encoding, &text).unwrap_or_else(|| json(code, false, text))
     };
-    let wait = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    let wait = status
+        .details
+        .as_ref()
+        .map_or(0, |details| details.retry_after_seconds);
     if wait > 0 {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(wait));
     }
     response
 }
@@ -141,7 +171,10 @@ fn compress(headers: &HeaderMap, mut response: Response<Body>) -> Response<Body>
         .unwrap_or_default();
     let takes = offered.split(',').any(|coding| coding.trim() == "gzip");
     let size = response.body().size_hint().exact();
-    if !takes || size.is_none_or(|size| size <= GZIP_ABOVE) || response.headers().contains_key(CONTENT_ENCODING) {
+    if !takes
+        || size.is_none_or(|size| size <= GZIP_ABOVE)
+        || response.headers().contains_key(CONTENT_ENCODING)
+    {
         return response;
     }
     let pieces = std::mem::replace(response.body_mut(), Body::empty()).into_pieces();
@@ -216,7 +249,8 @@ mod tests {
     #[test]
     fn people_get_indented_json() {
         let text = indent(br#"{"a":[],"b":{"c":"x:,{\"}"},"d":[1,2]}"#);
-        let expected = "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x:,{\\\"}\"\n  },\n  \"d\": [\n    1,\n    2\n  ]\n}";
+        let expected =
+            "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x:,{\\\"}\"\n  },\n  \"d\": [\n    1,\n    2\n  ]\n}";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
@@ -228,7 +262,15 @@ mod tests {
         let packed = compress(&headers, answer(200 << 10));
         assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
         assert!(packed.body().size_hint().exact().unwrap() < 2000);
-        assert!(!compress(&headers, answer(1000)).headers().contains_key(CONTENT_ENCODING));
-        assert!(!compress(&HeaderMap::new(), answer(200 << 10)).headers().contains_key(CONTENT_ENCODING));
+        assert!(
+            !compress(&headers, answer(1000))
+                .headers()
+                .contains_key(CONTENT_ENCODING)
+        );
+        assert!(
+            !compress(&HeaderMap::new(), answer(200 << 10))
+                .headers()
+                .contains_key(CONTENT_ENCODING)
+        );
     }
 }

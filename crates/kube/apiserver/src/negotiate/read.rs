@@ -93,7 +93,8 @@ fn from_json(body: &[u8], expected: Expected<'_>, report: bool) -> Answer<Decode
         report,
         ..Options::default()
     };
-    json::decode(expected.types, expected.ty, body, options).map_err(|error| undecodable(body, expected, &error))
+    json::decode(expected.types, expected.ty, body, options)
+        .map_err(|error| undecodable(body, expected, &error))
 }
 
 fn undecodable(body: &[u8], expected: Expected<'_>, error: &DecodeError) -> Refused {
@@ -101,7 +102,11 @@ fn undecodable(body: &[u8], expected: Expected<'_>, error: &DecodeError) -> Refu
         let named = json::parse(body).ok();
         let (api_version, kind) = named.as_ref().map(type_meta).unwrap_or_default();
         let kind = if kind.is_empty() { expected.kind } else { kind };
-        let version = if api_version.is_empty() { expected.api_version } else { api_version };
+        let version = if api_version.is_empty() {
+            expected.api_version
+        } else {
+            api_version
+        };
         return cannot_be_handled(kind, version_of(version), expected, &error.to_string());
     };
     let why = format!("couldn't get version/kind; json parse error: {syntax}");
@@ -160,7 +165,8 @@ fn from_proto(body: &[u8], expected: Expected<'_>) -> Answer<Decoded> {
 
 /// Checks `kind` and `apiVersion`, or fills them in.
 fn name_kind(object: &mut Struct, expected: Expected<'_>) -> Answer<()> {
-    let api_version = take_text(expected, object, "apiVersion").unwrap_or_else(|| expected.api_version.into());
+    let api_version =
+        take_text(expected, object, "apiVersion").unwrap_or_else(|| expected.api_version.into());
     let kind = take_text(expected, object, "kind").unwrap_or_else(|| expected.kind.into());
     if kind != expected.kind || api_version != expected.api_version {
         return Err(wrong_kind(&api_version, &kind, expected));
@@ -207,7 +213,11 @@ fn wrong_kind(api_version: &str, kind: &str, expected: Expected<'_>) -> Refused 
         ))
         .into();
     }
-    let hub = if own_group.is_empty() { "core" } else { own_group.split('.').next().unwrap_or_default() };
+    let hub = if own_group.is_empty() {
+        "core"
+    } else {
+        own_group.split('.').next().unwrap_or_default()
+    };
     let why = format!(
         "converting ({version}.{kind}) to ({hub}.{}): unknown conversion",
         expected.kind

@@ -1,1 +1,233 @@
-//! The layers that every request passes, in upstream's order. (WRITE)
+//! The layers that every request passes, in upstream's order (`DefaultBuildHandlerChain`).
+//!
+//! From outside in: what a panic cannot tear down, the audit id, draining, what the path means, the count of those
+//! in flight, who asks, as whom, whether they may, the body within its bound, the deadline, and then the handler.
+//! Each layer is one call below, and what refuses is answered in one place.
+
+mod flight;
+mod health;
+mod metrics;
+mod reading;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::UserInfo;
+use futures_util::FutureExt;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
+use http::{Method, Request, Response, StatusCode};
+
+pub(crate) use flight::Flight;
+pub(crate) use health::Health;
+pub(crate) use metrics::Metrics;
+
+use crate::server::State;
+use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Verb, Warnings};
+use crate::{negotiate, show, verbs};
+
+/// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest `Audit-Id` that is taken over from a client.
+const MAX_AUDIT_ID: usize = 64;
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// Takes a request through every layer.
+pub(crate) async fn run(state: &Arc<State>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    let audit_id = audit_id(state, &request);
+    let work = AssertUnwindSafe(identify(state, request, peer)).catch_unwind();
+    let mut response = work.await.unwrap_or_else(|_| {
+        let text = "This request caused apiserver to panic. Look in the logs for details.";
+        plain(StatusCode::INTERNAL_SERVER_ERROR, text)
+    });
+    let headers = response.headers_mut();
+    headers.insert(AUDIT_ID, audit_id);
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache, private"));
+    response
+}
+
+/// The client's own, if it is short and printable, or a new one.
+fn audit_id(state: &State, request: &Request<Incoming>) -> HeaderValue {
+    let given = request
+        .headers()
+        .get(AUDIT_ID)
+        .filter(|id| (1..=MAX_AUDIT_ID).contains(&id.len()));
+    given
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::try_from(state.uuid()).unwrap_or(HeaderValue::from_static("")))
+}
+
+/// What the request means, and who asks.
+async fn identify(state: &Arc<State>, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    if state.flight.draining() {
+        let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "apiserver is shutting down.");
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return response;
+    }
+    let query = Query::of(request.uri());
+    let path = percent_encoding::percent_decode_str(request.uri().path()).decode_utf8_lossy();
+    let info = match RequestInfo::parse(request.method(), &path, &query) {
+        Ok(info) => info,
+        Err(error) => return plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    };
+    let begun = state.env.now();
+    let verb = info.verb;
+    // Only what is served: clients must not choose the names of series.
+    let resource = served(state, &info)
+        .map(|served| served.def.plural.clone())
+        .unwrap_or_default();
+    let accept = request.headers().get(ACCEPT).cloned();
+    let answer = admit(state, request, peer, info, query).await;
+    let response = answer.unwrap_or_else(|refused| {
+        let headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
+        negotiate::respond_status(&headers, &refused.0)
+    });
+    state.metrics.count(
+        verb,
+        &resource,
+        response.status(),
+        state.env.now().saturating_since(begun),
+    );
+    response
+}
+
+/// Rights and limits.
+async fn admit(
+    state: &Arc<State>,
+    request: Request<Incoming>,
+    peer: Peer,
+    info: RequestInfo,
+    query: Query,
+) -> Answer<Response<Body>> {
+    let user = authenticate(state, &request, &peer).await?;
+    let long = is_long_running(&info);
+    let Some(_seat) = state.flight.enter(request.method(), long, &user) else {
+        let mut response = plain(
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many requests, please try again later.",
+        );
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        return Ok(response);
+    };
+    let user = state.authn.impersonate(state, user, request.headers())?;
+    state.authz.check(state, &user, &info)?;
+    let limit = reading::time_limit(&query, long, REQUEST_TIMEOUT)?;
+    let (head, body) = request.into_parts();
+    let deadline = state.env.now().saturating_add(limit);
+    let work = async {
+        let body = reading::read(body).await?;
+        let served = served(state, &info);
+        let (method, uri, headers) = (head.method, head.uri, head.headers);
+        let warnings = Warnings::default();
+        let call = Call {
+            method,
+            uri,
+            headers,
+            info,
+            query,
+            user,
+            served,
+            body,
+            deadline,
+            peer,
+            warnings,
+        };
+        handle(state, call).await
+    };
+    if long {
+        return work.await;
+    }
+    let timely = driver::env::timeout(state.env.sleep_until(deadline), work).await;
+    timely.unwrap_or_else(|_| Err(reading::too_late().into()))
+}
+
+async fn authenticate(state: &Arc<State>, request: &Request<Incoming>, peer: &Peer) -> Answer<Arc<UserInfo>> {
+    match &peer.internal {
+        Some(user) => Ok(user.clone()),
+        None => state.authn.authenticate(state, peer, request.headers()).await,
+    }
+}
+
+/// Watches and connections: they end when the client wants, and hold no seat.
+fn is_long_running(info: &RequestInfo) -> bool {
+    const CONNECTIONS: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+    matches!(info.verb, Verb::Watch | Verb::Proxy) || CONNECTIONS.contains(&info.subresource.as_str())
+}
+
+fn served(state: &State, info: &RequestInfo) -> Option<crate::Served> {
+    let wanted = info.is_resource.then_some(info)?;
+    state
+        .resources
+        .lookup(&wanted.group, &wanted.version, &wanted.resource)
+}
+
+async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
+    let mut response = match &call.served {
+        Some(_) => verbs::dispatch(state, &call).await?,
+        None => not_served(state, &call)?,
+    };
+    for warning in call.warnings.take() {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::try_from(format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+    Ok(response)
+}
+
+/// What is no resource: health, metrics, discovery, OpenAPI; and what is nothing.
+fn not_served(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
+    let reads = call.method == Method::GET || call.method == Method::HEAD;
+    let found = if reads {
+        health::answer(state, call).or_else(|| metrics::answer(state, call))
+    } else {
+        None
+    };
+    if let Some(response) = found {
+        return Ok(response);
+    }
+    if let Some(response) = show::answer(state, call)? {
+        return Ok(response);
+    }
+    let known = call.info.is_resource && serves(state, &call.info);
+    if known {
+        return Err(schema::status::Status::no_such_resource().into());
+    }
+    Ok(plain(StatusCode::NOT_FOUND, "404 page not found"))
+}
+
+/// Whether there is anything in this group and version.
+fn serves(state: &State, info: &RequestInfo) -> bool {
+    let same = |def: &schema::resource::ResourceDef| {
+        def.group == info.group
+            && def
+                .versions
+                .iter()
+                .any(|version| version.enabled && version.name == info.version)
+    };
+    state.resources.defs().iter().any(|def| same(def))
+}
+
+/// A text answer, as Go's `http.Error` writes it.
+pub(crate) fn plain(code: StatusCode, text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::full(format!("{text}\n")));
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        http::header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -85,7 +85,12 @@ pub(crate) fn from_stored(served: &Served, tree: Struct) -> Answer<Struct> {
         edge::convert(&served.def.types, tree, served.version().schema)?
     };
     let types = &served.def.types;
-    cursor::set(types, &mut tree, "apiVersion", Value::Str(served.api_version().into()));
+    cursor::set(
+        types,
+        &mut tree,
+        "apiVersion",
+        Value::Str(served.api_version().into()),
+    );
     cursor::set(types, &mut tree, "kind", Value::str(&served.def.kind));
     Ok(tree)
 }

@@ -79,13 +79,23 @@ fn autoscaler_to_v2(object: &mut Map<String, Value>) {
     let mut all = Vec::new();
     all.extend(target.map(|percent| cpu_metric("target", "averageUtilization", &percent)));
     extend(&mut all, metrics);
-    put(object, "spec", "metrics", (!all.is_empty()).then_some(Value::Array(all)));
+    put(
+        object,
+        "spec",
+        "metrics",
+        (!all.is_empty()).then_some(Value::Array(all)),
+    );
     put(object, "spec", "behavior", behavior);
     let used = take(object, "status", "currentCPUUtilizationPercentage");
     let mut all = Vec::new();
     all.extend(used.map(|percent| cpu_metric("current", "averageUtilization", &percent)));
     extend(&mut all, current);
-    put(object, "status", "currentMetrics", (!all.is_empty()).then_some(Value::Array(all)));
+    put(
+        object,
+        "status",
+        "currentMetrics",
+        (!all.is_empty()).then_some(Value::Array(all)),
+    );
     put(object, "status", "conditions", conditions);
 }
 

@@ -18,7 +18,10 @@ pub(super) enum Source {
     Name,
     Namespace,
     /// The first of these paths (joined by `|`) that is there and not empty, else the default.
-    Path { paths: String, absent: String },
+    Path {
+        paths: String,
+        absent: String,
+    },
 }
 
 /// One comparison.
@@ -44,8 +47,13 @@ impl Term {
 
 fn value_at(body: &[u8], paths: &str, absent: &str) -> String {
     let read = |path: &str| pick(body, &path.split('.').collect::<Vec<_>>());
-    let mut found = paths.split('|').filter_map(read).filter(|value| !value.is_empty());
-    found.next().map_or_else(|| absent.to_owned(), |value| value.into_owned())
+    let mut found = paths
+        .split('|')
+        .filter_map(read)
+        .filter(|value| !value.is_empty());
+    found
+        .next()
+        .map_or_else(|| absent.to_owned(), |value| value.into_owned())
 }
 
 /// Comparisons that all must hold. The default has none and selects everything.
@@ -62,7 +70,9 @@ impl FieldSelector {
         parts.sort_unstable();
         let parsed = parts.iter().filter(|part| !part.is_empty()).map(|part| {
             term(part)?.ok_or_else(|| {
-                ParseError(format!("invalid selector: '{selector}'; can't understand '{part}'"))
+                ParseError(format!(
+                    "invalid selector: '{selector}'; can't understand '{part}'"
+                ))
             })
         });
         parsed.collect::<Result<_, _>>().map(Self)
@@ -148,7 +158,9 @@ fn term(part: &str) -> Result<Option<Term>, ParseError> {
 
 fn unescape(value: &str) -> Result<String, ParseError> {
     let bad_escape = |sequence: &str| {
-        ParseError(format!("invalid field selector: invalid escape sequence: {sequence}"))
+        ParseError(format!(
+            "invalid field selector: invalid escape sequence: {sequence}"
+        ))
     };
     let mut out = String::with_capacity(value.len());
     let mut chars = value.chars();

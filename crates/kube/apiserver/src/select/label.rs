@@ -136,16 +136,16 @@ impl LabelSelector {
         if !selector.exists() {
             return Ok(None);
         }
-        let labels = selector.at("matchLabels").entries().map(|(key, value)| {
-            checked(key.to_owned(), Operator::Equals, vec![value.str().to_owned()])
-        });
+        let labels = selector
+            .at("matchLabels")
+            .entries()
+            .map(|(key, value)| checked(key.to_owned(), Operator::Equals, vec![value.str().to_owned()]));
         let expressions = selector.at("matchExpressions").items().map(|expression| {
             let operator = expression.at("operator").str();
             let mut values: Vec<String> = expression.at("values").strings().map(str::to_owned).collect();
             values.sort_unstable();
-            let known = Operator::of_word(operator).ok_or_else(|| {
-                ParseError(format!("{operator:?} is not a valid label selector operator"))
-            })?;
+            let known = Operator::of_word(operator)
+                .ok_or_else(|| ParseError(format!("{operator:?} is not a valid label selector operator")))?;
             checked(expression.at("key").str().to_owned(), known, values)
         });
         let requirements: Result<Vec<_>, _> = labels.chain(expressions).collect();
@@ -164,7 +164,9 @@ impl LabelSelector {
 
     /// Whether labels, given as a look-up, are selected.
     pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.0.iter().all(|requirement| requirement.met_by(label(&requirement.key)))
+        self.0
+            .iter()
+            .all(|requirement| requirement.met_by(label(&requirement.key)))
     }
 }
 

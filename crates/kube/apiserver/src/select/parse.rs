@@ -14,7 +14,10 @@ pub struct ParseError(pub String);
 type Result<T> = std::result::Result<T, ParseError>;
 
 fn found<T>(token: &Token, expected: &str) -> Result<T> {
-    Err(ParseError(format!("found '{}', expected: {expected}", token.literal())))
+    Err(ParseError(format!(
+        "found '{}', expected: {expected}",
+        token.literal()
+    )))
 }
 
 const OPERATORS: &str = "in, notin, =, ==, !=, gt, lt";
@@ -54,9 +57,10 @@ impl Parser {
                 other => return found(other, "!, identifier, or 'end of string'"),
             }
             let requirement = self.requirement();
-            requirements.push(requirement.map_err(|ParseError(why)| {
-                ParseError(format!("unable to parse requirement: {why}"))
-            })?);
+            requirements.push(
+                requirement
+                    .map_err(|ParseError(why)| ParseError(format!("unable to parse requirement: {why}")))?,
+            );
             match self.next() {
                 Token::End => return Ok(requirements),
                 Token::Symbol(",") => match self.peek() {
@@ -162,7 +166,9 @@ impl Parser {
 fn check_key(key: &str, path: &Path) -> Result<()> {
     match key_errors(key) {
         errors if errors.is_empty() => Ok(()),
-        errors => Err(ParseError(Error::invalid(path, key, errors.join("; ")).to_string())),
+        errors => Err(ParseError(
+            Error::invalid(path, key, errors.join("; ")).to_string(),
+        )),
     }
 }
 
@@ -188,7 +194,11 @@ pub(super) fn checked(key: String, operator: Operator, values: Vec<String>) -> R
         }
     }
     if errors.is_empty() {
-        Ok(Requirement { key, operator, values })
+        Ok(Requirement {
+            key,
+            operator,
+            values,
+        })
     } else {
         Err(ParseError(aggregate(&errors)))
     }

@@ -19,7 +19,11 @@ const SENTENCES: &[(&str, &str, Sentence)] = &[
     ("", "ReplicationController", PLAIN),
     ("", "Secret", PLAIN),
     ("", "Service", PLAIN),
-    ("apps", "StatefulSet", "field label not supported for appsv1.StatefulSet: {}"),
+    (
+        "apps",
+        "StatefulSet",
+        "field label not supported for appsv1.StatefulSet: {}",
+    ),
     ("batch", "Job", "field label {q} not supported for Job"),
     ("certificates.k8s.io", "CertificateSigningRequest", PLAIN),
     ("certificates.k8s.io", "ClusterTrustBundle", PLAIN),

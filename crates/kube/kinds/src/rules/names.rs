@@ -7,13 +7,13 @@ pub fn too_long(max: usize) -> String {
     format!("must be no more than {max} bytes")
 }
 
-/// What upstream says when a text does not match: the rule, examples, the expression.
+/// What upstream says when a text does not match: the rule, examples (with its two blanks), the expression.
 pub fn mismatch(rule: &str, expression: &str, examples: &[&str]) -> String {
     if examples.is_empty() {
         return format!("{rule} (regex used for validation is '{expression}')");
     }
     let quoted: Vec<String> = examples.iter().map(|example| format!("'{example}'")).collect();
-    let examples = quoted.join(", or ");
+    let examples = quoted.join(",  or ");
     format!("{rule} (e.g. {examples}, regex used for validation is '{expression}')")
 }
 

@@ -1,0 +1,73 @@
+//! One resource's part of the cache.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use imbl::OrdSet;
+use schema::object::{Obj, Revision};
+
+use super::event::Event;
+use super::seats::Seats;
+use super::snapshot::{Row, Snapshot};
+use super::window::Window;
+
+#[derive(Debug)]
+pub(super) struct Collection {
+    rows: OrdSet<Row>,
+    changed: Revision,
+    pub(super) window: Window,
+    pub(super) seats: Seats,
+}
+
+impl Collection {
+    /// An empty one, of which everything after `floor` will be known.
+    pub(super) fn new(floor: Revision) -> Self {
+        Self {
+            rows: OrdSet::new(),
+            changed: floor,
+            window: Window::after(floor),
+            seats: Seats::default(),
+        }
+    }
+
+    pub(super) fn snapshot(&self, revision: Revision) -> Snapshot {
+        Snapshot {
+            revision,
+            changed: self.changed,
+            rows: self.rows.clone(),
+        }
+    }
+
+    pub(super) fn changed(&self) -> Revision {
+        self.changed
+    }
+
+    /// Takes in an object that was there when the cache was filled.
+    pub(super) fn fill(&mut self, object: Obj) {
+        self.changed = self.changed.max(object.rev);
+        self.rows.insert(Row(Arc::new(object)));
+    }
+
+    /// Takes in a change: the key's object is now this one, or none.
+    pub(super) fn apply(
+        &mut self,
+        revision: Revision,
+        key: &str,
+        object: Option<Obj>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let object = object.map(Arc::new);
+        let previous = match &object {
+            Some(object) => self.rows.insert(Row(object.clone())),
+            None => self.rows.remove(key),
+        };
+        let previous = previous.map(|row| row.0);
+        if object.is_none() && previous.is_none() {
+            return;
+        }
+        self.changed = revision;
+        let event = Arc::new(Event::new(revision, object, previous));
+        self.seats.tell(&event, wakers);
+        self.window.push(event);
+    }
+}
