@@ -17,6 +17,7 @@ mod network;
 mod place;
 pub mod rules;
 mod strategy;
+mod workloads;
 
 pub use place::Place;
 pub use strategy::{
@@ -24,7 +25,13 @@ pub use strategy::{
 };
 
 /// The rows of every room, each sorted by (group, plural).
-const ROOMS: &[&[Row]] = &[access::ROWS, cluster::ROWS, config::ROWS, network::ROWS];
+const ROOMS: &[&[Row]] = &[
+    access::ROWS,
+    cluster::ROWS,
+    config::ROWS,
+    network::ROWS,
+    workloads::ROWS,
+];
 
 /// What is special about a resource; [`PLAIN`] if nothing is (custom resources too).
 pub fn strategy(group: &str, plural: &str) -> &'static Strategy {
