@@ -69,21 +69,6 @@ fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result
     }
 }
 
-/// One object in an encoding, in the served version.
-///
-/// # Errors
-/// 500
-pub(crate) fn object(accepted: &Accepted, served: &Served, object: &Obj) -> Answer<Vec<u8>> {
-    if accepted.encoding == Encoding::Json {
-        return convert::bytes(served, object);
-    }
-    encode_tree(
-        accepted.encoding,
-        &served.def.types,
-        &convert::tree(served, object)?,
-    )
-}
-
 fn encode_tree(encoding: Encoding, types: &Types, object: &Struct) -> Answer<Vec<u8>> {
     match encoding {
         Encoding::Json => {
