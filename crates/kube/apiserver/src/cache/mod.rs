@@ -250,4 +250,4 @@ fn shared(cached: &Snapshot, prefix: &str, row: &store::KeyValue) -> Option<Arc<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
