@@ -260,3 +260,72 @@ fn many_hands_on_one_object_lose_no_change() {
         20
     );
 }
+
+#[test]
+fn nothing_is_made_in_a_namespace_that_is_not_there() {
+    let door = Door::open();
+    let got = door.send(
+        "POST",
+        "/api/v1/namespaces/nowhere/configmaps",
+        r#"{"metadata":{"name":"a"}}"#,
+    );
+    assert_eq!(
+        (got.code, got.message().as_str()),
+        (404, r#"namespaces "nowhere" not found"#)
+    );
+    let kept = door.send("DELETE", "/api/v1/namespaces/default", "");
+    let why = r#"namespaces "default" is forbidden: this namespace may not be deleted"#;
+    assert_eq!((kept.code, kept.message().as_str()), (403, why));
+}
+
+#[test]
+fn a_namespace_that_ends_takes_nothing_new_and_waits_for_its_finalizer() {
+    let door = Door::open();
+    assert_eq!(
+        door.send("POST", "/api/v1/namespaces", r#"{"metadata":{"name":"n"}}"#)
+            .code,
+        201
+    );
+    let ended = door.send("DELETE", "/api/v1/namespaces/n", "");
+    assert_eq!(
+        (ended.code, ended.at("/status/phase")),
+        (200, json!("Terminating")),
+        "{ended:?}"
+    );
+    let got = door.send(
+        "POST",
+        "/api/v1/namespaces/n/configmaps",
+        r#"{"metadata":{"name":"a"}}"#,
+    );
+    assert_eq!(got.code, 403);
+    assert_eq!(got.at("/details/causes/0/reason"), "NamespaceTerminating");
+    let mut finalized = door.send("GET", "/api/v1/namespaces/n", "").json();
+    finalized["spec"]["finalizers"] = json!([]);
+    let done = door.send("PUT", "/api/v1/namespaces/n/finalize", &finalized.to_string());
+    assert_eq!(done.code, 200, "{done:?}");
+    assert_eq!(door.send("GET", "/api/v1/namespaces/n", "").code, 404);
+}
+
+#[test]
+fn a_service_gets_an_address_and_gives_it_back() {
+    let door = Door::open();
+    let all = "/api/v1/namespaces/default/services";
+    let service = |name: &str| {
+        json!({"metadata": {"name": name}, "spec": {"clusterIP": "10.43.9.9", "ports": [{"port": 80}]}})
+            .to_string()
+    };
+    let made = door.send("POST", all, &service("a"));
+    assert_eq!(
+        (made.code, made.at("/spec/clusterIPs/0")),
+        (201, json!("10.43.9.9")),
+        "{made:?}"
+    );
+    let taken = door.send("POST", all, &service("b"));
+    assert_eq!(taken.code, 422);
+    assert!(
+        taken.message().contains("provided IP is already allocated"),
+        "{taken:?}"
+    );
+    assert_eq!(door.send("DELETE", &format!("{all}/a"), "").code, 200);
+    assert_eq!(door.send("POST", all, &service("b")).code, 201);
+}
