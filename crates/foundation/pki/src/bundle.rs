@@ -98,7 +98,7 @@ impl Bundle {
             kubelet_client: files.leaf(
                 "apiserver-kubelet-client",
                 &ca,
-                &client("kube-apiserver-kubelet-client", &["kubeadm:cluster-admins"]),
+                &client("kube-apiserver-kubelet-client", &["system:masters"]),
             )?,
             front_proxy_client: files.leaf(
                 "front-proxy-client",

@@ -8,8 +8,9 @@ use auth::UserInfo;
 use bytes::Bytes;
 use driver::Instant;
 use http::{HeaderMap, Method, Uri};
+use schema::status::Status;
 
-use crate::{RequestInfo, Served};
+use crate::{Answer, RequestInfo, Served};
 
 /// Where a request came from, as its transport knows it.
 #[derive(Clone, Debug, Default)]
@@ -98,4 +99,14 @@ pub struct Call {
     pub peer: Peer,
     /// What the client shall be warned of.
     pub warnings: Warnings,
+}
+
+impl Call {
+    /// The resource that is asked for.
+    ///
+    /// # Errors
+    /// 404 if there is none.
+    pub(crate) fn served(&self) -> Answer<&Served> {
+        Ok(self.served.as_ref().ok_or_else(Status::no_such_resource)?)
+    }
 }

@@ -1,7 +1,7 @@
 //! What is special about each kind: defaults that upstream sets in code, what a strategy prepares, validation,
 //! warnings.
 //!
-//! One row per resource ([`strategy`]); a row is a value of [`Strategy`], and what a kind does not say is
+//! One row per resource ([`strategy()`]); a row is a value of [`Strategy`], and what a kind does not say is
 //! [`PLAIN`]. Pure: trees in, trees and field errors out; no clock, no chance, no I/O. A rule reads
 //! the object through a [`Place`], which knows the path that an error must name and writes it down only if there
 //! is one. The rules that several kinds share, with upstream's texts, are in [`rules`].
@@ -16,7 +16,10 @@ mod config;
 mod network;
 mod place;
 pub mod rules;
+mod storage;
 mod strategy;
+#[cfg(test)]
+mod tables;
 mod workloads;
 
 pub use place::Place;
@@ -30,6 +33,7 @@ const ROOMS: &[&[Row]] = &[
     cluster::ROWS,
     config::ROWS,
     network::ROWS,
+    storage::ROWS,
     workloads::ROWS,
 ];
 

@@ -1,2 +1,27 @@
-//! What the API says of itself: discovery (plain and aggregated) and OpenAPI v2 and v3, printed from the resource rows. Pure.
+//! What the API says of itself: discovery (plain and aggregated) and the server's version, printed from
+//! the resource rows. Pure.
+//!
+//! A [`Catalog`] is the rows of one moment, grouped and ordered as upstream orders them; every document is printed
+//! from it. Documents are made on demand: whoever serves them keeps the bytes until the rows change.
 #![forbid(unsafe_code)]
+
+mod aggregated;
+mod catalog;
+mod plain;
+mod priority;
+mod version;
+
+pub use aggregated::DiscoveryVersion;
+pub use catalog::{Catalog, GroupVersion};
+pub use priority::{GroupPriority, group_priority};
+pub use version::{GIT_VERSION, MAJOR, MINOR, version};
+
+use sha2::{Digest, Sha512};
+
+/// The entity tag of a document, without quotes: upstream's upper-case SHA-512.
+pub fn etag(document: &[u8]) -> String {
+    Sha512::digest(document)
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect()
+}

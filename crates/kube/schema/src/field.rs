@@ -126,6 +126,13 @@ impl ErrorType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadValue(String);
 
+impl BadValue {
+    /// A value of which only the JSON is at hand.
+    pub fn json(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl From<&str> for BadValue {
     fn from(text: &str) -> Self {
         Self(go_quote(text))

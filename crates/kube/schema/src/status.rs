@@ -75,7 +75,7 @@ pub struct Status {
     kind: String,
     #[serde(rename = "apiVersion")]
     api_version: String,
-    metadata: Empty,
+    metadata: ListMeta,
     /// `Success` or `Failure`
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
@@ -94,7 +94,10 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Empty {}
+struct ListMeta {
+    #[serde(rename = "continue", default, skip_serializing_if = "String::is_empty")]
+    continues: String,
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
 fn is_no_code(code: &u16) -> bool {
@@ -115,7 +118,7 @@ impl Status {
         Self {
             kind: "Status".to_owned(),
             api_version: "v1".to_owned(),
-            metadata: Empty {},
+            metadata: ListMeta::default(),
             status: "Failure".to_owned(),
             message: message.into(),
             reason: reason.to_owned(),
@@ -141,6 +144,13 @@ impl Status {
             details: Some(Box::new(details)),
             ..self
         }
+    }
+
+    /// The same status with a token that a list may go on with.
+    #[must_use]
+    pub fn continuing(mut self, token: String) -> Self {
+        self.metadata.continues = token;
+        self
     }
 
     fn about(self, resource: GroupName<'_>, name: &str) -> Self {

@@ -1,4 +1,10 @@
-//! Who asks: certificates, tokens, anonymous, impersonation. (AUTH)
+//! Who asks: certificates, ServiceAccount tokens, nobody known, and as whom a user acts.
+//!
+//! Upstream's rule of order: a certificate that is accepted counts before a token; whoever presents a certificate
+//! or a token that nobody accepts is refused and does not become anonymous.
+
+mod impersonation;
+mod token;
 
 use std::sync::Arc;
 
@@ -10,64 +16,114 @@ use schema::status::Status;
 use crate::server::State;
 use crate::{Answer, Peer};
 
-/// What authentication keeps between requests.
+/// What the id of a user's credential is told under.
+const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
+
+/// Finds out who asks. It keeps nothing: certificates are remembered by [`pki::ClientAuthorities`].
 #[derive(Debug, Default)]
 pub(crate) struct Authn;
 
 impl Authn {
-    /// Who sent a request: the holder of a certificate, or nobody known.
-    #[expect(clippy::unused_async, reason = "tokens are checked against live objects")]
+    /// Who sent a request.
+    ///
+    /// # Errors
+    /// 401 for credentials that are not accepted.
     pub(crate) async fn authenticate(
         &self,
         state: &State,
         peer: &Peer,
         headers: &HeaderMap,
     ) -> Answer<Arc<UserInfo>> {
-        if headers.contains_key(AUTHORIZATION) {
-            return Err(Status::unauthorized().into());
+        if let Some(user) = holder(state, peer) {
+            return Ok(Arc::new(user));
+        }
+        if let Some(token) = bearer(headers) {
+            let found = token::authenticate(state, token, &[state.config.tokens.issuer()]).await;
+            return match found {
+                Ok(identified) => Ok(Arc::new(identified.user.authenticated())),
+                Err(why) => Err(unauthorized(&why)),
+            };
         }
         if peer.certificates.is_empty() {
-            return Ok(Arc::new(anonymous()));
+            return Ok(Arc::new(UserInfo::anonymous()));
         }
-        let found = state
-            .config
-            .clients
-            .identify(&peer.certificates, state.env.wall());
-        let identity = found.map_err(|_| Status::unauthorized())?;
-        Ok(Arc::new(holder(identity)))
+        Err(unauthorized(&"the client certificate is not accepted"))
     }
 
     /// As whom a user acts.
+    ///
+    /// # Errors
+    /// 403 for users, groups, uids and extras that they may not take; 400 without a user to act as.
+    #[expect(clippy::unused_self, reason = "authentication is asked as one, though it keeps nothing")]
     pub(crate) fn impersonate(
         &self,
-        _state: &State,
+        state: &State,
         user: Arc<UserInfo>,
         headers: &HeaderMap,
     ) -> Answer<Arc<UserInfo>> {
-        if headers
-            .keys()
-            .any(|name| name.as_str().starts_with("impersonate-"))
-        {
-            return Err(Status::bad_request("impersonation is not supported yet").into());
+        match impersonation::wanted(headers)? {
+            None => Ok(user),
+            Some(wanted) => impersonation::take(state, &user, wanted).map(Arc::new),
         }
-        Ok(user)
     }
 }
 
-fn anonymous() -> UserInfo {
-    UserInfo {
-        name: "system:anonymous".to_owned(),
-        groups: vec!["system:unauthenticated".to_owned()],
-        ..UserInfo::default()
-    }
+pub(crate) use token::{Identified, authenticate as authenticate_token};
+
+/// The client hears 401 and no more; the log has the reason.
+fn unauthorized(why: &dyn std::fmt::Display) -> crate::Refused {
+    tracing::debug!(%why, "not authenticated");
+    Status::unauthorized().into()
 }
 
-fn holder(identity: pki::Identity) -> UserInfo {
-    let mut groups = identity.groups;
-    groups.push("system:authenticated".to_owned());
-    UserInfo {
+/// The holder of an accepted certificate.
+fn holder(state: &State, peer: &Peer) -> Option<UserInfo> {
+    if peer.certificates.is_empty() {
+        return None;
+    }
+    let found = state.config.clients.identify(&peer.certificates, state.env.wall());
+    let identity = match found {
+        Ok(identity) => identity,
+        Err(error) => {
+            tracing::debug!(%error, "a client certificate is not accepted");
+            return None;
+        }
+    };
+    let fingerprint = format!("X509SHA256={}", identity.fingerprint);
+    let user = UserInfo {
         name: identity.user,
-        groups,
-        ..UserInfo::default()
+        uid: identity.uid,
+        groups: identity.groups,
+        extra: [(CREDENTIAL.to_owned(), vec![fingerprint])].into(),
+    };
+    Some(user.authenticated())
+}
+
+/// The token of `Authorization: Bearer TOKEN`; none if the header says anything else.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_found_where_it_stands() {
+        let cases = [
+            ("Bearer abc", Some("abc")),
+            ("bearer  abc ", Some("abc")),
+            ("Bearer ", None),
+            ("Basic abc", None),
+            ("abc", None),
+        ];
+        for (header, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, header.parse().unwrap());
+            assert_eq!(bearer(&headers), expected, "{header}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
     }
 }

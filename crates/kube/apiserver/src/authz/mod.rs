@@ -1,30 +1,107 @@
-//! Whether they may: RBAC over the cache's objects. (AUTH)
+//! Whether they may: RBAC over the cache's objects.
+//!
+//! A [`Policy`] is made of the four RBAC collections when one of them has changed, and shared by all requests until
+//! the next change: a decision locks nothing but one pointer.
 
-use auth::UserInfo;
-use schema::status::{GroupName, Status};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use auth::{Attributes, Decision, Policy, UserInfo};
+use schema::object::{Obj, Revision};
+use serde::de::DeserializeOwned;
 
 use crate::server::State;
 use crate::{Answer, RequestInfo};
 
-/// What authorization keeps between requests.
+const ROLES: [&str; 2] = ["/registry/clusterroles/", "/registry/roles/"];
+const BINDINGS: [&str; 2] = ["/registry/clusterrolebindings/", "/registry/rolebindings/"];
+
+/// The policy, and which state of the collections it was made of.
 #[derive(Debug, Default)]
-pub(crate) struct Authz;
+pub(crate) struct Authz {
+    known: Mutex<Known>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self([Revision(0); 4], Arc::default())
+    }
+}
+
+#[derive(Debug)]
+struct Known([Revision; 4], Arc<Policy>);
 
 impl Authz {
     /// Refuses a request that its user may not make.
-    pub(crate) fn check(&self, _state: &State, user: &UserInfo, info: &RequestInfo) -> Answer<()> {
-        if user.groups.iter().any(|group| group == "system:masters") {
-            return Ok(());
+    ///
+    /// # Errors
+    /// 403
+    pub(crate) fn check(&self, state: &State, user: &UserInfo, info: &RequestInfo) -> Answer<()> {
+        self.require(state, &attributes(user, info))
+    }
+
+    /// Refuses what is not allowed.
+    ///
+    /// # Errors
+    /// 403 with upstream's text
+    pub(crate) fn require(&self, state: &State, asked: &Attributes<'_>) -> Answer<()> {
+        match self.decide(state, asked) {
+            Decision::Allow(_) => Ok(()),
+            Decision::NoOpinion(reason) => Err(asked.forbidden(&reason).into()),
         }
-        let resource = GroupName {
-            group: &info.group,
-            name: &info.resource,
-        };
-        Err(Status::forbidden(
-            resource,
-            &info.name,
-            &format!("User {:?} is no administrator", user.name),
-        )
-        .into())
+    }
+
+    /// Whether something is allowed, and why.
+    pub(crate) fn decide(&self, state: &State, asked: &Attributes<'_>) -> Decision {
+        if asked.user.in_group(UserInfo::MASTERS) {
+            return Decision::Allow(String::new());
+        }
+        self.policy(state).authorize(asked)
+    }
+
+    /// The policy as the cache has it.
+    pub(crate) fn policy(&self, state: &State) -> Arc<Policy> {
+        let prefixes = [ROLES, BINDINGS].concat();
+        let changed: Vec<Revision> = prefixes.iter().map(|prefix| state.cache.changed(prefix)).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != *changed {
+            *known = Known([changed[0], changed[1], changed[2], changed[3]], Arc::new(made(state)));
+        }
+        known.1.clone()
+    }
+}
+
+fn made(state: &State) -> Policy {
+    let mut policy = Policy::default();
+    for prefix in ROLES {
+        for object in state.cache.snapshot(prefix).iter() {
+            policy.set_role(&object.meta.namespace, &object.meta.name, read(object));
+        }
+    }
+    for prefix in BINDINGS {
+        for object in state.cache.snapshot(prefix).iter() {
+            policy.set_binding(&object.meta.namespace, &object.meta.name, read(object));
+        }
+    }
+    policy
+}
+
+/// What is stored was validated; an object that cannot be read all the same gives nobody a right.
+fn read<T: DeserializeOwned>(object: &Obj) -> Option<T> {
+    serde_json::from_slice(object.body())
+        .inspect_err(|error| tracing::warn!(key = %object.key, %error, "an RBAC object cannot be read"))
+        .ok()
+}
+
+/// A request as rights see it.
+pub(crate) fn attributes<'a>(user: &'a UserInfo, info: &'a RequestInfo) -> Attributes<'a> {
+    if !info.is_resource {
+        return Attributes::of_path(user, info.verb.name(), &info.path);
+    }
+    Attributes {
+        version: &info.version,
+        subresource: &info.subresource,
+        namespace: &info.namespace,
+        name: &info.name,
+        ..Attributes::of(user, info.verb.name(), &info.group, &info.resource)
     }
 }

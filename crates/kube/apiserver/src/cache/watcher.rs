@@ -59,8 +59,10 @@ impl Watcher {
     pub fn poll_next(&mut self, cx: &Context<'_>) -> Poll<Result<Arc<Event>, Ended>> {
         loop {
             if let Some(event) = self.read.pop_front() {
-                self.told = event.revision;
-                if self.seat.scope.holds(event.key()) {
+                // A watch that begins in the future is told nothing of before.
+                let due = event.revision > self.told && self.seat.scope.holds(event.key());
+                self.told = self.told.max(event.revision);
+                if due {
                     return Poll::Ready(Ok(event));
                 }
                 continue;

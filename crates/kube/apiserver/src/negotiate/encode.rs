@@ -19,28 +19,30 @@ use schema::{proto, yaml};
 
 use super::accept::{Accepted, Encoding, accept, accept_header};
 use crate::registry::convert;
+use crate::server::State;
 use crate::show;
-use crate::{Body, Call, Refused, Reply};
+use crate::{Answer, Body, Call, Refused, Reply};
 
 /// Answers up to here are not compressed: it would cost more than it saves.
 const GZIP_ABOVE: u64 = 128 << 10;
 
 /// Puts a reply into the encoding and form that the client accepts.
-pub(crate) fn respond(call: &Call, reply: Reply) -> Response<Body> {
+pub(crate) fn respond(state: &State, call: &Call, reply: Reply) -> Response<Body> {
     let encoded = match reply {
         Reply::Http(response) => Ok(response),
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
         Reply::Object { .. } | Reply::Tree { .. } => {
-            accept(call).and_then(|accepted| form(call, &accepted, reply))
+            accept(call).and_then(|accepted| form(state, call, &accepted, reply))
         }
     };
     let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
     compress(&call.headers, response)
 }
 
-fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
     if let (Some(to), Reply::Object { code, served, object }) = (&accepted.convert, &reply) {
-        return show::object(call, served, object, to, accepted, *code);
+        let shown = show::object(state, call, served, object, (to, accepted), *code)?;
+        return form(state, call, accepted, shown);
     }
     match reply {
         Reply::Object { code, served, object } => {
@@ -66,28 +68,33 @@ fn form(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>
     }
 }
 
+fn encode_tree(encoding: Encoding, types: &Types, object: &Struct) -> Answer<Vec<u8>> {
+    match encoding {
+        Encoding::Json => {
+            let mut out = Vec::new();
+            json::encode(types, object, &mut out);
+            Ok(out)
+        }
+        Encoding::Yaml => {
+            let mut out = String::new();
+            yaml::encode(types, object, &mut out);
+            Ok(out.into_bytes())
+        }
+        Encoding::Protobuf => proto::seal(types, object).map_err(|error| Status::internal(error).into()),
+    }
+}
+
 fn encode(
     code: StatusCode,
     accepted: &Accepted,
     types: &Types,
     object: &Struct,
 ) -> Result<Response<Body>, Refused> {
-    match accepted.encoding {
-        Encoding::Json => {
-            let mut out = Vec::new();
-            json::encode(types, object, &mut out);
-            Ok(json(code, accepted.pretty, out))
-        }
-        Encoding::Yaml => {
-            let mut out = String::new();
-            yaml::encode(types, object, &mut out);
-            Ok(response(code, Encoding::Yaml, out.into()))
-        }
-        Encoding::Protobuf => {
-            let sealed = proto::seal(types, object).map_err(Status::internal)?;
-            Ok(response(code, Encoding::Protobuf, sealed.into()))
-        }
-    }
+    let text = encode_tree(accepted.encoding, types, object)?;
+    Ok(match accepted.encoding {
+        Encoding::Json => json(code, accepted.pretty, text),
+        other => response(code, other, text.into()),
+    })
 }
 
 /// An answer of JSON, ending with a line feed as upstream's.

@@ -1,3 +1,25 @@
-//! Writing objects: one path for every resource. (WRITE)
+//! Writing objects: one path for every resource, built in or custom.
+//!
+//! A verb reads a request into a tree of the stored version and hands it to [`create`], [`update`] or [`delete`]; what
+//! is special about a kind is its row of `kinds`, and nothing here knows one. A tree is encoded once; the store, the
+//! cache, every watcher and the answer share those bytes. Writes are single-key compare-and-swap, so an update is a loop
+//! that starts again from what somebody else has written meanwhile, unless the client named a version.
+
 pub(crate) mod convert;
+mod create;
+mod delete;
 mod edge;
+mod live;
+mod metadata;
+mod names;
+mod op;
+mod owners;
+mod update;
+
+pub(crate) use create::create;
+pub(crate) use delete::{DeleteOptions, Deleted, Propagation, delete};
+pub(crate) use live::{Live, store_failed};
+pub(crate) use metadata::ensure_namespace;
+pub(crate) use op::{Op, Options, Stored};
+pub(crate) use owners::apply;
+pub(crate) use update::{Plan, Updated, rfc3339, update};

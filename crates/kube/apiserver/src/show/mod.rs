@@ -1,29 +1,18 @@
-//! Discovery, OpenAPI, version, and Tables of what is read. (SHOW)
+//! What the server says of itself (discovery, version), and what it shows of objects besides themselves: Tables and
+//! partial objects.
 
-use std::sync::Arc;
+mod documents;
+mod view;
 
-use http::{Response, StatusCode};
-use schema::object::Obj;
-use schema::status::Status;
+use http::Response;
 
-use crate::negotiate::{Accepted, Convert};
 use crate::server::State;
-use crate::{Answer, Body, Call, Served};
+use crate::{Answer, Body, Call};
+
+pub(crate) use documents::Documents;
+pub(crate) use view::{View, list, object};
 
 /// Answers the paths that describe the API; none if the path is no such.
-#[expect(clippy::unnecessary_wraps, reason = "SHOW fills this in")]
-pub(crate) fn answer(_state: &Arc<State>, _call: &Call) -> Answer<Option<Response<Body>>> {
-    Ok(None)
-}
-
-/// An object as a Table or as its metadata.
-pub(crate) fn object(
-    _call: &Call,
-    _served: &Served,
-    _object: &Obj,
-    _to: &Convert,
-    _accepted: &Accepted,
-    _code: StatusCode,
-) -> Answer<Response<Body>> {
-    Err(Status::not_acceptable(&["application/json"]).into())
+pub(crate) fn answer(state: &State, call: &Call) -> Option<Response<Body>> {
+    state.documents.answer(state, call)
 }

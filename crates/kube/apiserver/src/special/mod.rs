@@ -1,1 +1,41 @@
-//! Paths below an object that are more than the object: binding, eviction, scale, finalize, approval. (WRITE)
+//! Paths below an object that are more than the object: binding, eviction, scale, and what only a kubelet can answer.
+//!
+//! `status`, `finalize`, `approval`, `resize` and the like are not here: their body is the object, so the verbs serve
+//! them, and the kind's row says what they may change.
+
+mod binding;
+mod eviction;
+mod kubelet;
+mod scale;
+
+use std::sync::Arc;
+
+use crate::server::State;
+use crate::{Answer, Call, Reply, Served, Verb};
+
+/// Carries out a request that one of the paths here answers; nothing for all others.
+///
+/// # Errors
+/// The path's.
+pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -> Option<Answer<Reply>> {
+    let (info, create) = (&call.info, call.info.verb == Verb::Create);
+    let core = served.def.group.is_empty();
+    Some(match (&*info.resource, &*info.subresource) {
+        ("bindings", "") | ("pods", "binding") if core && create => {
+            binding::create(state, call, served).await
+        }
+        ("pods", "eviction") if core && create => eviction::create(state, call, served).await,
+        ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy")
+            if core =>
+        {
+            kubelet::connect(state, call, served).await
+        }
+        (_, "scale") => match info.verb {
+            Verb::Get => scale::get(state, call, served).await,
+            Verb::Update => scale::update(state, call, served).await,
+            Verb::Patch => scale::patch(state, call, served).await,
+            _ => return None,
+        },
+        _ => return None,
+    })
+}

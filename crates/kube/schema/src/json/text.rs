@@ -63,7 +63,7 @@ fn escape(out: &mut Vec<u8>, c: &[u8]) {
 }
 
 /// Appends an integer.
-pub(crate) fn int(out: &mut Vec<u8>, int: i64) {
+pub fn int(out: &mut Vec<u8>, int: i64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
     let mut rest = int.unsigned_abs();
@@ -83,7 +83,7 @@ pub(crate) fn int(out: &mut Vec<u8>, int: i64) {
 
 /// Appends a finite float in Go's form: the shortest digits that read back, with an exponent below
 /// 1e-6 and from 1e21. (No decoder makes one that is not finite.)
-pub(crate) fn float(out: &mut Vec<u8>, float: f64) {
+pub fn float(out: &mut Vec<u8>, float: f64) {
     let abs = float.abs();
     let text = if abs != 0.0 && !(1e-6..1e21).contains(&abs) {
         let text = format!("{float:e}");

@@ -11,7 +11,7 @@ mod scan;
 mod splice;
 
 pub use meta::{Labels, Meta, OwnerReference};
-pub use scan::{ScanError, scan};
+pub use scan::{ScanError, metadata, scan};
 pub use splice::{Prefix, splice};
 
 use crate::json::encode_body;
@@ -97,6 +97,11 @@ impl Obj {
     /// [`Prefix::none`]) as an item of a typed list.
     pub fn served(&self, prefix: &Prefix) -> Vec<u8> {
         splice(prefix, &self.body, self.rv_at, self.rev)
+    }
+
+    /// The same bytes, appended to a buffer.
+    pub fn serve_into(&self, prefix: &Prefix, out: &mut Vec<u8>) {
+        splice::splice_into(out, prefix, &self.body, self.rv_at, self.rev);
     }
 
     /// The same body under another revision: a deleted object is shown as it was last, at the revision that

@@ -60,14 +60,36 @@ pub fn scan(body: &[u8], order: Order) -> Result<(Meta, usize)> {
     let mut first = true;
     while let Some(key) = reader.key(std::mem::take(&mut first))? {
         if key == "metadata" && reader.peek()? == Token::Object {
-            return metadata(&mut reader, order);
+            return read_metadata(&mut reader, order);
         }
         reader.skip()?;
     }
     Err(ScanError::NoMetadata)
 }
 
-fn metadata(reader: &mut Reader<'_>, order: Order) -> Result<(Meta, usize)> {
+/// The `metadata` member of an object as JSON, a stored body's or a served one's: what a
+/// `PartialObjectMetadata` is made of.
+///
+/// # Errors
+/// See [`ScanError`].
+pub fn metadata(object: &[u8]) -> Result<&[u8]> {
+    let mut reader = Reader::new(object);
+    if reader.peek()? != Token::Object {
+        return Err(ScanError::NoMetadata);
+    }
+    let mut first = true;
+    while let Some(key) = reader.key(std::mem::take(&mut first))? {
+        reader.peek()?;
+        let start = reader.offset();
+        reader.skip()?;
+        if key == "metadata" {
+            return Ok(&object[start..reader.offset()]);
+        }
+    }
+    Err(ScanError::NoMetadata)
+}
+
+fn read_metadata(reader: &mut Reader<'_>, order: Order) -> Result<(Meta, usize)> {
     let mut meta = Meta::default();
     let mut at = reader.offset() + 1;
     let (mut first, mut passed) = (true, false);

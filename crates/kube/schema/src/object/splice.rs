@@ -34,8 +34,14 @@ impl Prefix {
 
 /// The body with prefix and resource version. `rv_at` is what [`super::scan()`] returned for it.
 pub fn splice(prefix: &Prefix, body: &[u8], rv_at: usize, rev: Revision) -> Vec<u8> {
-    let (head, tail) = body.split_at(rv_at.min(body.len()));
     let mut out = Vec::with_capacity(body.len() + prefix.0.len() + 48);
+    splice_into(&mut out, prefix, body, rv_at, rev);
+    out
+}
+
+/// The same, appended: a list is one buffer for many objects.
+pub(super) fn splice_into(out: &mut Vec<u8>, prefix: &Prefix, body: &[u8], rv_at: usize, rev: Revision) {
+    let (head, tail) = body.split_at(rv_at.min(body.len()));
     out.push(b'{');
     out.extend_from_slice(&prefix.0);
     if !prefix.0.is_empty() {
@@ -48,11 +54,10 @@ pub fn splice(prefix: &Prefix, body: &[u8], rv_at: usize, rev: Revision) -> Vec<
         out.push(b',');
     }
     out.extend_from_slice(b"\"resourceVersion\":\"");
-    text::int(&mut out, i64::try_from(rev.0).unwrap_or(i64::MAX));
+    text::int(out, i64::try_from(rev.0).unwrap_or(i64::MAX));
     out.push(b'"');
     if leads && !tail.starts_with(b"}") {
         out.push(b',');
     }
     out.extend_from_slice(tail);
-    out
 }

@@ -1,0 +1,151 @@
+//! A new object: names and system fields, the strategy, validation, the write.
+
+use http::StatusCode;
+use kinds::Generation;
+use schema::cursor::{self, Ref};
+use schema::field::Errors;
+use schema::object;
+use schema::status::Status;
+use schema::tree::{Struct, Value};
+use store::Expect;
+
+use super::live::{Put, get, put};
+use super::metadata;
+use super::op::{Op, Stored};
+use crate::{Answer, Refused};
+
+/// How often a name is generated before the client hears that there is none left.
+const NAME_ATTEMPTS: usize = 8;
+
+/// Kinds whose status clients may set when they create an object.
+const KEEP_STATUS: [(&str, &str); 1] = [("", "nodes")];
+
+/// Creates an object from a tree of the stored version. `admit` judges the finished object.
+///
+/// # Errors
+/// 422, 409 `AlreadyExists`, what `admit` says, and the store's.
+pub(crate) async fn create(
+    op: &Op<'_>,
+    tree: Struct,
+    admit: impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
+) -> Answer<Stored> {
+    let types = op.types();
+    let generated = {
+        let metadata = Ref::new(types, &tree).at("metadata");
+        metadata.at("name").is_empty() && !metadata.at("generateName").is_empty()
+    };
+    if !generated {
+        return attempt(op, tree, &admit).await;
+    }
+    let mut last = None;
+    for _ in 0..NAME_ATTEMPTS {
+        match attempt(op, tree.clone(), &admit).await {
+            Err(Refused(status)) if status.reason == "AlreadyExists" => last = Some(Refused(status)),
+            done => return done,
+        }
+    }
+    Err(last.unwrap_or_else(|| Status::internal("no name was generated").into()))
+}
+
+async fn attempt(
+    op: &Op<'_>,
+    mut tree: Struct,
+    admit: &impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
+) -> Answer<Stored> {
+    fill(op, &mut tree);
+    before(op, &mut tree)?;
+    if !op.applied {
+        super::owners::record(op, None, &mut tree);
+    }
+    let name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
+    admit(op, Ref::new(op.types(), &tree))?;
+    let key = op.key(&name);
+    if op.options.dry_run {
+        return match get(op.state, op.served, &key).await? {
+            Some(_) => Err(exists(op, &tree, &key).await),
+            None => Ok(Stored::Dry(Box::new(tree))),
+        };
+    }
+    let body = object::body(op.types(), &tree);
+    match put(op, &key, body, Expect::Absent, false).await? {
+        Put::Done(object) => Ok(Stored::Object(object)),
+        Put::Lost => Err(exists(op, &tree, &key).await),
+    }
+}
+
+/// Uid, time and, from `generateName`, the name.
+fn fill(op: &Op<'_>, tree: &mut Struct) {
+    let types = op.types();
+    metadata::wipe(types, tree);
+    cursor::set(types, tree, "metadata.uid", Value::Str(op.state.uuid().into()));
+    let time = super::update::rfc3339(op.now);
+    cursor::set(types, tree, "metadata.creationTimestamp", Value::Str(time.into()));
+    let metadata = Ref::new(types, tree).at("metadata");
+    let base = metadata.at("generateName").str();
+    if metadata.at("name").is_empty() && !base.is_empty() {
+        let name = op.state.with_rng(|rng| super::names::generate(rng, base));
+        cursor::set(types, tree, "metadata.name", Value::Str(name.into()));
+    }
+}
+
+/// Prepares and validates the object (upstream's `rest.BeforeCreate`).
+///
+/// # Errors
+/// 400 for another namespace, 422.
+fn before(op: &Op<'_>, tree: &mut Struct) -> Answer<()> {
+    let types = op.types();
+    metadata::ensure_namespace(types, tree, op.namespace)?;
+    let keeps = KEEP_STATUS.contains(&(&op.served.def.group, &op.served.def.plural));
+    if op.has_status() && !keeps {
+        cursor::remove(types, tree, "status");
+    }
+    metadata::set_generation(types, tree, i64::from(counts(op) != Generation::None));
+    op.with_context(|context| (op.strategy.prepare_create)(context, tree));
+    let object = Ref::new(types, tree);
+    let mut errors = Errors::new();
+    metadata::validate(object, op.served.namespaced(), op.strategy.name, &mut errors);
+    op.with_context(|context| (op.strategy.validate_create)(context, object, &mut errors));
+    refuse(op, object, &errors)?;
+    let warnings = op.with_context(|context| (op.strategy.warn)(context, object, None));
+    warnings
+        .into_iter()
+        .for_each(|warning| op.call.warnings.add(warning));
+    Ok(())
+}
+
+/// When the kind's generation is counted; custom resources all count theirs.
+pub(super) fn counts(op: &Op<'_>) -> Generation {
+    if op.types().is_custom() {
+        Generation::Content
+    } else {
+        op.strategy.generation
+    }
+}
+
+/// 422 if there are errors.
+pub(super) fn refuse(op: &Op<'_>, object: Ref<'_>, errors: &Errors) -> Answer<()> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = object.path("metadata.name").str();
+    Err(Status::invalid(op.served.group_kind(), name, errors).into())
+}
+
+/// 409, which also says whether a name was generated and whether the other object is on its way out.
+async fn exists(op: &Op<'_>, tree: &Struct, key: &str) -> Refused {
+    let metadata = Ref::new(op.types(), tree).at("metadata");
+    let name = metadata.at("name").str();
+    let resource = op.served.group_resource();
+    let mut status = if metadata.at("generateName").is_empty() {
+        Status::already_exists(resource, name)
+    } else {
+        Status::generated_name_exists(resource, name)
+    };
+    if let Ok(Some(other)) = get(op.state, op.served, key).await
+        && other.meta.deletion_timestamp.is_some()
+    {
+        status.message = format!("object is being deleted: {}", status.message);
+    }
+    debug_assert_eq!(status.code, StatusCode::CONFLICT.as_u16());
+    status.into()
+}

@@ -1,0 +1,128 @@
+//! What is in the store.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schema::object::{Obj, Order, Revision};
+use schema::status::Status;
+use schema::tree::Struct;
+use store::{Durability, Expect, Key, KeyValue, Op as StoreOp, Write};
+
+use super::convert;
+use super::op::Op;
+use crate::server::State;
+use crate::{Answer, Refused, Served};
+
+/// An object as it stands, to be changed.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    /// Its bytes.
+    pub(crate) object: Arc<Obj>,
+    /// Its tree in the stored version, with its `resourceVersion`.
+    pub(crate) tree: Struct,
+}
+
+/// Reads an object as it stands now.
+///
+/// # Errors
+/// The store's; none there is `None`.
+pub(crate) async fn get(state: &State, served: &Served, key: &str) -> Answer<Option<Arc<Obj>>> {
+    let row = state.store.get(key.as_bytes()).await;
+    let row = row.map_err(|error| store_failed(&error))?;
+    row.map(|row| object_of(served, &row)).transpose()
+}
+
+impl Live {
+    /// Reads and decodes an object as it stands now.
+    ///
+    /// # Errors
+    /// The store's; none there is `None`.
+    pub(crate) async fn read(op: &Op<'_>, name: &str) -> Answer<Option<Self>> {
+        let object = get(op.state, op.served, &op.key(name)).await?;
+        object.map(|object| Self::of(op.served, object)).transpose()
+    }
+
+    fn of(served: &Served, object: Arc<Obj>) -> Answer<Self> {
+        let tree = convert::stored_tree(served, &object)?;
+        Ok(Self { object, tree })
+    }
+}
+
+/// The row as an object.
+pub(super) fn object_of(served: &Served, row: &KeyValue) -> Answer<Arc<Obj>> {
+    let key = String::from_utf8_lossy(&row.key);
+    let order = Order::of(&served.def.types);
+    let object = Obj::new(&key, Revision(row.mod_revision.0), row.value.clone(), order);
+    Ok(Arc::new(object.map_err(Status::internal)?))
+}
+
+/// What a store's failure is to a client: 503 or 429 where trying again helps, else 500.
+pub(crate) fn store_failed(error: &store::Error) -> Refused {
+    match error {
+        store::Error::Busy => {
+            Status::too_many_requests("too many writes are waiting, please try again later", 1)
+        }
+        store::Error::Closed => Status::service_unavailable("the server is shutting down"),
+        store::Error::TooLarge { length, limit, .. } => {
+            Status::too_large(&format!("the object has {length} bytes, the limit is {limit}"))
+        }
+        other => Status::internal(other),
+    }
+    .into()
+}
+
+/// Whether a write may wait for its fsync (decision 2): events, and renewals of a lease by its holder.
+fn durability(served: &Served, renewal: bool) -> Durability {
+    let events = served.def.plural == "events" && matches!(&*served.def.group, "" | "events.k8s.io");
+    if events || renewal {
+        Durability::Relaxed
+    } else {
+        Durability::Durable
+    }
+}
+
+/// How a write went.
+pub(super) enum Put {
+    /// It is there.
+    Done(Arc<Obj>),
+    /// Somebody else was first.
+    Lost,
+}
+
+/// Writes a body under a condition.
+pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
+    let write = Write {
+        op: StoreOp::Put {
+            key: Key::from(key.as_bytes()),
+            value: body,
+            expect,
+            lease: None,
+        },
+        durability: durability(op.served, renewal),
+    };
+    match op.state.store.write(write).await {
+        Ok(written) => {
+            let row = written.row.ok_or_else(|| Status::internal("a put left no row"))?;
+            Ok(Put::Done(object_of(op.served, &row)?))
+        }
+        Err(store::Error::RevisionMismatch { .. }) => Ok(Put::Lost),
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Deletes an object that is at a revision; false if it is at another one, or gone.
+pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool> {
+    let expect = Expect::At(store::Revision(at.0));
+    let write = Write {
+        op: StoreOp::Delete {
+            key: Key::from(key.as_bytes()),
+            expect,
+        },
+        durability: durability(op.served, false),
+    };
+    match op.state.store.write(write).await {
+        Ok(_) => Ok(true),
+        Err(store::Error::RevisionMismatch { .. }) => Ok(false),
+        Err(error) => Err(store_failed(&error)),
+    }
+}

@@ -1,0 +1,192 @@
+//! `scale`: how many, and nothing else, of any kind that has replicas (`autoscaling/v1 Scale`).
+
+use http::StatusCode;
+use schema::BUILTIN;
+use schema::cursor::{self, Ref};
+use schema::field::{Error, Path};
+use schema::json;
+use schema::resource::type_of_kind;
+use schema::row::{TypeId, TypesRef};
+use schema::status::{GroupName, Status};
+use schema::tree::{Struct, Value};
+
+use crate::negotiate::{Expected, decode};
+use crate::registry::{self, Live, Op, Options, Plan, Stored, convert};
+use crate::server::State;
+use crate::verbs::{patch_bytes, write_options};
+use crate::{Answer, Call, Reply, Served};
+
+const API_VERSION: &str = "autoscaling/v1";
+
+fn scale_type() -> Answer<TypeId> {
+    let ty = type_of_kind("autoscaling", "v1", "Scale");
+    ty.ok_or_else(|| Status::internal("no Scale").into())
+}
+
+/// Shows the scale.
+///
+/// # Errors
+/// 404
+pub(super) async fn get(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
+    let op = Op::new(state, call, served, Options::default());
+    match Live::read(&op, &op.name).await? {
+        Some(live) => answer(scale_of(&op, &live.tree)?),
+        None => Err(Status::not_found(served.group_resource(), &op.name).into()),
+    }
+}
+
+/// Sets the number of replicas.
+///
+/// # Errors
+/// 422 for a negative number, 409, 404.
+pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
+    let options = write_options(call, "UpdateOptions", None)?;
+    let expected = Expected {
+        types: &BUILTIN,
+        ty: scale_type()?,
+        api_version: API_VERSION,
+        kind: "Scale",
+    };
+    let scale = decode(call, &call.body, expected, options.fields)?;
+    let op = Op::new(state, call, served, options);
+    let own = Ref::new(&BUILTIN, &scale).path("metadata.name").str();
+    if own != op.name {
+        let why = format!(
+            "the name of the object ({own}) does not match the name on the URL ({})",
+            op.name
+        );
+        return Err(Status::bad_request(why).into());
+    }
+    write(&op, |_: &Live| Ok(scale.clone())).await
+}
+
+/// Patches the Scale, and with it the object.
+///
+/// # Errors
+/// What the patch says, and as for [`update`].
+pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
+    let options = write_options(call, "PatchOptions", Some(false))?;
+    let op = Op::new(state, call, served, options);
+    let ty = scale_type()?;
+    let patched = |live: &Live| {
+        let mut document = Vec::new();
+        json::encode(&BUILTIN, &scale_of(&op, &live.tree)?, &mut document);
+        patch_bytes(&op, &BUILTIN, ty, &document)
+    };
+    write(&op, patched).await
+}
+
+async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<Reply> {
+    let make = |live: Option<&Live>| match live {
+        Some(live) => resize(op, live, &scale(live)?),
+        None => Err(Status::not_found(op.served.group_resource(), &op.name).into()),
+    };
+    let plan = Plan {
+        may_create: false,
+        uid: None,
+        by_rules: true,
+        make,
+        admit: crate::verbs::admit::update,
+    };
+    let updated = registry::update(op, plan).await?;
+    let tree = match updated.stored {
+        Stored::Object(object) => convert::stored_tree(op.served, &object)?,
+        Stored::Dry(tree) => *tree,
+    };
+    answer(scale_of(op, &tree)?)
+}
+
+/// The object with the scale's number, and the version that the client saw, if it said one.
+fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
+    let scale = Ref::new(&BUILTIN, scale);
+    let replicas = scale.path("spec.replicas").int();
+    if replicas < 0 {
+        let path = Path::new("spec").child("replicas");
+        let error = Error::invalid(&path, replicas, "must be greater than or equal to 0");
+        let kind = GroupName {
+            group: "autoscaling",
+            name: "Scale",
+        };
+        return Err(Status::invalid(kind, &op.name, &vec![error]).into());
+    }
+    let mut tree = live.tree.clone();
+    cursor::set(op.types(), &mut tree, "spec.replicas", Value::Int(replicas));
+    let version = scale.path("metadata.resourceVersion").str();
+    if !version.is_empty() {
+        cursor::set(
+            op.types(),
+            &mut tree,
+            "metadata.resourceVersion",
+            Value::str(version),
+        );
+    }
+    Ok(tree)
+}
+
+fn answer(scale: Struct) -> Answer<Reply> {
+    Ok(Reply::Tree {
+        code: StatusCode::OK,
+        api_version: API_VERSION.to_owned(),
+        kind: "Scale".to_owned(),
+        types: TypesRef::Static(&BUILTIN),
+        object: Box::new(scale),
+    })
+}
+
+fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
+    let object = Ref::new(op.types(), tree);
+    let mut scale = Struct::new(scale_type()?);
+    let mut set = |path: &str, value: Value| cursor::set(&BUILTIN, &mut scale, path, value);
+    set("apiVersion", Value::str(API_VERSION));
+    set("kind", Value::str("Scale"));
+    for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        let text = object.at("metadata").at(member).str();
+        if !text.is_empty() {
+            set(&format!("metadata.{member}"), Value::str(text));
+        }
+    }
+    set_number(&mut set, "spec.replicas", object.path("spec.replicas").int());
+    let selector = selector(object.path("spec.selector"));
+    set_number(&mut set, "status.replicas", object.path("status.replicas").int());
+    if !selector.is_empty() {
+        set("status.selector", Value::Str(selector.into()));
+    }
+    Ok(scale)
+}
+
+/// A number held by value is absent where it is zero.
+fn set_number(set: &mut impl FnMut(&str, Value), path: &str, number: i64) {
+    if number != 0 {
+        set(path, Value::Int(number));
+    }
+}
+
+/// A selector as one text: `a=b,c in (d,e),!f`, as upstream prints it, sorted by key.
+fn selector(selector: Ref<'_>) -> String {
+    let plain = !selector.at("matchLabels").exists() && !selector.at("matchExpressions").exists();
+    let labels = if plain {
+        selector
+    } else {
+        selector.at("matchLabels")
+    };
+    let mut terms: Vec<(String, String)> = labels
+        .entries()
+        .map(|(key, value)| (key.to_owned(), format!("{key}={}", value.str())))
+        .collect();
+    for term in selector.at("matchExpressions").items() {
+        let key = term.at("key").str();
+        let mut values: Vec<&str> = term.at("values").strings().collect();
+        values.sort_unstable();
+        let values = values.join(",");
+        let text = match term.at("operator").str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "Exists" => key.to_owned(),
+            _ => format!("!{key}"),
+        };
+        terms.push((key.to_owned(), text));
+    }
+    terms.sort();
+    let terms: Vec<String> = terms.into_iter().map(|(_, text)| text).collect();
+    terms.join(",")
+}

@@ -1,0 +1,18 @@
+//! Where verbs ask admission whether a write may happen.
+
+use schema::cursor::Ref;
+
+use crate::Answer;
+use crate::registry::Op;
+
+pub(crate) fn create(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
+    Ok(())
+}
+
+pub(crate) fn update(_: &Op<'_>, _: Ref<'_>, _: Option<Ref<'_>>) -> Answer<()> {
+    Ok(())
+}
+
+pub(crate) fn delete(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
+    Ok(())
+}
