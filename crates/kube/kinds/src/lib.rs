@@ -21,6 +21,7 @@ mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod workloads;
 
 pub use place::Place;
 pub use strategy::{
@@ -35,6 +36,7 @@ const ROOMS: &[&[Row]] = &[
     config::ROWS,
     network::ROWS,
     storage::ROWS,
+    workloads::ROWS,
 ];
 
 /// What is special about a resource; [`PLAIN`] if nothing is (custom resources too).
