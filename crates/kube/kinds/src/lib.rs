@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod admission;
 pub mod alloc;
 mod cluster;
 mod config;
@@ -30,6 +31,7 @@ pub use strategy::{
 /// The rows of every room, each sorted by (group, plural).
 const ROOMS: &[&[Row]] = &[
     access::ROWS,
+    admission::ROWS,
     cluster::ROWS,
     config::ROWS,
     network::ROWS,
