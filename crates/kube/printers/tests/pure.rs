@@ -1,5 +1,7 @@
 //! Cells of objects in the states that people look at tables for, and the table around them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use printers::{Include, ListMeta, MetaVersion, Options, Table, printer};
 use schema::BUILTIN;
 use schema::cursor::Ref;
