@@ -320,7 +320,7 @@ const STOP_DOCKERD: &str = "kill $(cat pid); while kill -0 $(cat pid) 2>/dev/nul
 fn gantry_in(name: &str, directory: &Path) -> String {
     let at = directory.display();
     format!(
-        "env GANTRY_NAME={name} GANTRY_DATA_DIR={at}/data GANTRY_RUN_DIR={at}/run {}",
+        "env GANTRY_NAME={name} GANTRY_API_PORT=0 GANTRY_DATA_DIR={at}/data GANTRY_RUN_DIR={at}/run {}",
         super::beside_tests("gantry").display()
     )
 }

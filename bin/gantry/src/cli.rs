@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Exec(client::Exec),
     /// Print what a shell evaluates to reach the node.
     Env(node::Env),
+    /// Print the administrator's kubeconfig, or merge it into kubectl's.
+    Kubeconfig(node::Kubeconfig),
     /// Say what this host has of what a node needs.
     Check(node::Check),
     /// Delete everything that the node has stored.

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Restart(options) => node::restart(options),
         Command::Logs(options) => client::logs(options),
         Command::Env(options) => node::env(options),
+        Command::Kubeconfig(options) => node::kubeconfig(options),
         Command::Check(options) => node::check(&options),
         Command::Reset(options) => node::reset(options),
         Command::Build(options) => client::build(options),

@@ -11,10 +11,15 @@ use crate::client::http::Daemon;
 use crate::failure::Failure;
 
 /// Variables of whoever runs the demo that would make it somebody else's node.
-const FOREIGN: [&str; 4] = [
+const FOREIGN: [&str; 9] = [
+    "GANTRY_BIND",
+    "GANTRY_CLUSTER_DOMAIN",
     "GANTRY_CONFIG",
     "GANTRY_DOCKER_SOCKET",
+    "GANTRY_NODE_IP",
+    "GANTRY_NODE_PORT_RANGE",
     "GANTRY_READY_NAMESPACES",
+    "GANTRY_SERVICE_CIDR",
     "GANTRY_WAIT",
 ];
 
@@ -61,6 +66,7 @@ impl Node {
             .env("GANTRY_NAME", &self.name)
             .env("GANTRY_DATA_DIR", self.directory.path().join("data"))
             .env("GANTRY_RUN_DIR", self.run_dir())
+            .env("GANTRY_API_PORT", "0")
             .stdin(Stdio::null());
         command
     }

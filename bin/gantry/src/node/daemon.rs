@@ -10,6 +10,8 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::file::File;
+use super::kubernetes;
 use crate::failure::{Failure, Outcome};
 
 /// Tasks wait more than they compute.
@@ -31,6 +33,8 @@ pub(crate) struct Options {
     docker_socket: PathBuf,
     #[arg(long)]
     ready_namespaces: usize,
+    #[command(flatten)]
+    kubernetes: kubernetes::KubernetesOptions,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
@@ -40,6 +44,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
+        kubernetes: options.kubernetes.over(&File::default()),
     };
     let stages = Stages::new();
     log(&config, &stages)?;

@@ -17,7 +17,10 @@ pub(crate) struct Options {
 pub(crate) fn run(options: Options) -> Outcome {
     let config = options.node.resolve()?;
     let host = format!("unix://{}", config.docker_socket.display());
-    writeln!(io::stdout(), "export DOCKER_HOST={}", quoted(&host))?;
+    let kubeconfig = config.paths().kubeconfig();
+    let mut out = io::stdout().lock();
+    writeln!(out, "export DOCKER_HOST={}", quoted(&host))?;
+    writeln!(out, "export KUBECONFIG={}", quoted(&kubeconfig.to_string_lossy()))?;
     Ok(ExitCode::SUCCESS)
 }
 

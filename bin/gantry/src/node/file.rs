@@ -2,10 +2,11 @@
 //! line; an unknown key is wrong.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cluster::InstanceName;
+use cluster::{Cidr, Domain, InstanceName, PortRange};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -23,6 +24,12 @@ pub(super) struct File {
     pub(super) ready_namespaces: Option<u16>,
     #[serde(deserialize_with = "duration")]
     pub(super) wait: Option<Duration>,
+    pub(super) bind: Option<IpAddr>,
+    pub(super) node_ip: Option<IpAddr>,
+    pub(super) api_port: Option<u16>,
+    pub(super) service_cidr: Option<Cidr>,
+    pub(super) node_port_range: Option<PortRange>,
+    pub(super) cluster_domain: Option<Domain>,
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
@@ -101,6 +108,12 @@ mod tests {
             (toml, "\nname = 3\n", ":2: invalid type"),
             (toml, "name = \"A\"\n", ":1: \"A\" is no name for a node"),
             (toml, "name = \n", ":1: "),
+            (
+                toml,
+                "service-cidr = \"10.0.0.1/8\"\n",
+                ":1: \"10.0.0.1/8\" is no network",
+            ),
+            (toml, "kubelet-port = 1\n", ":1: unknown field `kubelet-port`"),
             (yaml, "name: a\nwait: soon\n", ":2: "),
         ];
         for (parse, text, expected) in cases {

@@ -26,6 +26,8 @@ fn json(status: &Status) -> Value {
         "ready_ms": status.ready_ms,
         "stages": status.stages,
         "docker_host": status.docker_host,
+        "api_server": status.api_server,
+        "kubeconfig": status.kubeconfig,
         "data_dir": status.data_dir,
         "run_dir": status.run_dir,
         "warnings": status.warnings,
@@ -52,6 +54,10 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         status.pid
     )?;
     writeln!(out, "docker socket     {}", status.docker_host)?;
+    if let Some(server) = &status.api_server {
+        writeln!(out, "kubernetes api    {server}")?;
+    }
+    writeln!(out, "kubeconfig        {}", status.kubeconfig.display())?;
     for warning in &status.warnings {
         writeln!(out, "warning           {warning}")?;
     }
@@ -62,5 +68,7 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
 pub(super) fn next(status: &Status) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "type next         export DOCKER_HOST={}", status.docker_host)?;
-    writeln!(out, "                  docker info")
+    let kubeconfig = status.kubeconfig.display();
+    writeln!(out, "                  export KUBECONFIG={kubeconfig}")?;
+    writeln!(out, "                  docker info; kubectl get all")
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use cluster::{Config, InstanceName};
 
 use super::file::{self, File};
+use super::kubernetes;
 use crate::failure::Failure;
 
 #[derive(Clone, Debug, Args)]
@@ -29,6 +30,8 @@ pub(crate) struct NodeOptions {
     /// Network namespaces kept ready for containers to come [default: 16].
     #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
     ready_namespaces: Option<u16>,
+    #[command(flatten)]
+    kubernetes: kubernetes::KubernetesOptions,
 }
 
 /// How long `up` and `restart` wait.
@@ -53,6 +56,7 @@ impl NodeOptions {
             run_dir,
             docker_socket,
             ready_namespaces: None,
+            kubernetes: kubernetes::KubernetesOptions::default(),
         }
     }
 
@@ -75,6 +79,7 @@ impl NodeOptions {
     }
 
     fn over(self, file: File) -> Result<Config, Failure> {
+        let kubernetes = self.kubernetes.over(&file);
         let run_dir = absolute(self.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
         let data_dir = absolute(self.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
         let docker_socket = absolute(
@@ -93,6 +98,7 @@ impl NodeOptions {
                 .or(file.ready_namespaces)
                 .unwrap_or(16)
                 .into(),
+            kubernetes,
         })
     }
 }

@@ -1,2 +1,29 @@
 //! The HTTPS door: TLS, HTTP/1.1 and HTTP/2, upgrades, and a drain that loses no answer.
+//!
+//! It knows connections, not requests: what a path means, who may ask and how long an answer may take is the
+//! [`Service`]'s. Client certificates are asked for and their possession is proven, but nothing here judges
+//! them (decision 13): their bearer hears 401 from the service, not a TLS alert. What waits or is stored is bounded by
+//! [`Limits`]; a peer that has vanished is found by the kernel's own timers, so an idle door has none.
+//!
+//! [`Client`] is the other side, for command lines and remote components. [`TokioEnv`] runs tasks of rooms that
+//! know no executor.
 #![forbid(unsafe_code)]
+
+mod body;
+mod client;
+mod connection;
+mod door;
+mod env;
+mod identity;
+mod limits;
+mod plain;
+mod service;
+mod trust;
+
+pub use body::RequestBody;
+pub use client::{Client, ClientError, Endpoint};
+pub use door::{Door, Drained, OpenError};
+pub use env::TokioEnv;
+pub use identity::{Identity, TlsError};
+pub use limits::Limits;
+pub use service::{Peer, Service, Upgraded, upgraded};

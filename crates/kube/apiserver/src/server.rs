@@ -12,6 +12,7 @@ use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
 use crate::pipeline::{self, Flight, Health, Metrics};
+use crate::show::Documents;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
 
 /// Why the server could not be opened.
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) flight: Flight,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
+    pub(crate) documents: Documents,
     rng: Mutex<Rng>,
 }
 
@@ -78,6 +80,7 @@ impl ApiServer {
             flight: Flight::default(),
             health: Health::default(),
             metrics: Metrics::default(),
+            documents: Documents::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,

@@ -1,2 +1,18 @@
-//! Changing objects by description: JSON patch, merge patch, strategic merge patch, and server-side apply with its managed fields. Pure.
+//! Changing objects by description: JSON patch, merge patch, strategic merge patch, and server-side apply
+//! with its managed fields. Pure: bytes and trees in, bytes and trees out.
 #![forbid(unsafe_code)]
+
+mod error;
+pub mod fieldset;
+mod issues;
+mod json_patch;
+pub mod managed;
+mod merge_patch;
+mod strategic;
+mod typed;
+
+pub use error::{Error, MAX_OPERATIONS};
+pub use issues::{Format, issues};
+pub use json_patch::json_patch;
+pub use merge_patch::merge_patch;
+pub use strategic::strategic;

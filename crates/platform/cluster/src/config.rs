@@ -1,10 +1,13 @@
 //! What a node is told before it starts, as types. Nothing below reads an environment or a file for it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PortRange};
 
 /// A node's configuration, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,25 @@ pub struct Config {
     pub docker_socket: PathBuf,
     /// How many network namespaces are kept ready for containers to come.
     pub ready_namespaces: usize,
+    /// The Kubernetes side.
+    pub kubernetes: Kubernetes,
+}
+
+/// What the Kubernetes side of a node is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kubernetes {
+    /// The address on which the API is served.
+    pub bind: IpAddr,
+    /// Its port; 0 lets the kernel choose one.
+    pub api_port: u16,
+    /// The address under which others reach this node.
+    pub node_ip: IpAddr,
+    /// Where Services get their addresses from.
+    pub service_cidr: Cidr,
+    /// Where they get their node ports from.
+    pub node_port_range: PortRange,
+    /// The domain below which Services have names.
+    pub cluster_domain: Domain,
 }
 
 impl Config {
@@ -106,6 +128,12 @@ macro_rules! files {
 files! {
     /// The layout's version.
     version: data_dir / "VERSION";
+    /// The keys and certificates of the API server.
+    tls: data_dir / "tls";
+    /// The cluster store's log.
+    store: data_dir / "store";
+    /// How an administrator reaches the API server.
+    kubeconfig: data_dir / "kubeconfig";
     /// The node store's log.
     node: data_dir / "node";
     /// Blobs by digest.

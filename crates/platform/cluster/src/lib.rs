@@ -7,19 +7,25 @@
 
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod cgroup;
 mod config;
 pub mod control;
 mod directory;
 mod docker;
+mod kubeconfig;
+mod kubernetes;
 mod listen;
 mod log;
 mod node;
+mod port;
 mod stages;
 mod successor;
 
 pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
-pub use config::{Config, InstanceName, InvalidName, Paths};
+pub use config::{
+    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, Kubernetes, Paths, PortRange,
+};
 pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::control::server::{Control, Stop};
 use crate::directory;
 use crate::docker::Docker;
+use crate::kubernetes::{self, Kubernetes};
 use crate::stages::Stages;
 use crate::successor::{self, Successor};
 use crate::{listen, stage};
@@ -51,6 +52,9 @@ pub enum Error {
     /// The builder cannot be opened.
     #[error("cannot open the builder")]
     Builder(#[from] BuildError),
+    /// The Kubernetes API cannot be served.
+    #[error(transparent)]
+    Kubernetes(#[from] kubernetes::Error),
     /// The kernel refuses something that every daemon needs.
     #[error("cannot set up the daemon")]
     Setup(#[from] io::Error),
@@ -61,7 +65,9 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> u8 {
         match self {
-            Self::Directory(directory::Error::Held(_)) | Self::Listen(listen::Error::Held(_)) => 4,
+            Self::Directory(directory::Error::Held(_))
+            | Self::Listen(listen::Error::Held(_))
+            | Self::Kubernetes(kubernetes::Error::Listen(listen::Error::Held(_))) => 4,
             _ => 1,
         }
     }
@@ -97,6 +103,7 @@ struct Node {
     networks: Networks,
     engine: Engine,
     docker: Docker,
+    kubernetes: Kubernetes,
 }
 
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
@@ -120,7 +127,7 @@ pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
             return fail(&control, error).await;
         }
     };
-    control.ready();
+    control.ready(node.kubernetes.url());
     tracing::info!(pid = std::process::id(), "ready");
     let stop = told(&mut terminate, &mut stops).await;
     control.stopping();
@@ -173,6 +180,9 @@ impl Node {
             Ok::<_, Error>(Arc::new(store))
         })?;
         let supervisor = connect(config).instrument(stage!("supervisor link")).await?;
+        // Beside the rooms of containers: neither needs the other yet.
+        let kubernetes = Kubernetes::serve(config.clone(), supervisor.clone(), clock.clone());
+        let kubernetes = tokio::spawn(kubernetes);
         let images = blocking(&stage!("images"), || {
             let places = image::Config {
                 content: paths.content(),
@@ -211,17 +221,20 @@ impl Node {
         let docker = blocking(&stage!("docker"), || {
             Docker::serve(config, &supervisor, engine.clone(), builder, &*store, clock)
         })?;
+        let kubernetes = kubernetes.instrument(stage!("kubernetes")).await;
         Ok(Self {
             supervisor,
             networks,
             engine,
             docker,
+            kubernetes: kubernetes.map_err(kubernetes::Error::Step)??,
         })
     }
 
     /// The rooms in reverse; what could not be taken away is answered.
     async fn close(self, config: &Config, stop: &Stop) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
+        let mut warnings: Vec<String> = kubernetes.into_iter().collect();
         let closed = self.engine.close(stop.keep_containers);
         if tokio::time::timeout(stop.timeout.max(PROMPT), closed)
             .await

@@ -245,3 +245,6 @@ fn shared(cached: &Snapshot, prefix: &str, row: &store::KeyValue) -> Option<Arc<
         _ => pump::object(prefix, row, order).map(Arc::new),
     }
 }
+
+#[cfg(test)]
+mod tests;

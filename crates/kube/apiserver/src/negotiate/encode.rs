@@ -11,7 +11,6 @@ use http_body::Body as _;
 use schema::BUILTIN;
 use schema::cursor;
 use schema::json::{self, Options};
-use schema::object::Obj;
 use schema::resource::type_of_kind;
 use schema::row::Types;
 use schema::status::Status;
@@ -22,7 +21,7 @@ use super::accept::{Accepted, Encoding, accept, accept_header};
 use crate::registry::convert;
 use crate::server::State;
 use crate::show;
-use crate::{Answer, Body, Call, Refused, Reply, Served};
+use crate::{Answer, Body, Call, Refused, Reply};
 
 /// Answers up to here are not compressed: it would cost more than it saves.
 const GZIP_ABOVE: u64 = 128 << 10;
@@ -67,21 +66,6 @@ fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
         Reply::Http(response) => Ok(response),
     }
-}
-
-/// One object in an encoding, in the served version.
-///
-/// # Errors
-/// 500
-pub(crate) fn object(accepted: &Accepted, served: &Served, object: &Obj) -> Answer<Vec<u8>> {
-    if accepted.encoding == Encoding::Json {
-        return convert::bytes(served, object);
-    }
-    encode_tree(
-        accepted.encoding,
-        &served.def.types,
-        &convert::tree(served, object)?,
-    )
 }
 
 fn encode_tree(encoding: Encoding, types: &Types, object: &Struct) -> Answer<Vec<u8>> {

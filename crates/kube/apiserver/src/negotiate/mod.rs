@@ -7,6 +7,6 @@ mod accept;
 mod encode;
 mod read;
 
-pub(crate) use accept::{Accepted, Convert, Encoding, JSON, PROTOBUF, YAML, accept, accept_header};
-pub(crate) use encode::{json, object, respond, respond_status};
+pub(crate) use accept::{Accepted, Convert, Encoding, JSON, PROTOBUF, accept};
+pub(crate) use encode::{json, respond, respond_status};
 pub(crate) use read::{Expected, FieldValidation, body_json, decode};

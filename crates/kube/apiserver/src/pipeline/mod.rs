@@ -194,7 +194,7 @@ fn not_served(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
     if let Some(response) = found {
         return Ok(response);
     }
-    if let Some(response) = show::answer(state, call)? {
+    if let Some(response) = show::answer(state, call) {
         return Ok(response);
     }
     let known = call.info.is_resource && serves(state, &call.info);

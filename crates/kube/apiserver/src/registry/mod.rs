@@ -18,7 +18,7 @@ mod update;
 
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Propagation, delete};
-pub(crate) use live::{Live, get, store_failed};
+pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
 pub(crate) use op::{Op, Options, Stored};
 pub(crate) use owners::apply;

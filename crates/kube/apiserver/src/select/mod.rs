@@ -37,3 +37,6 @@ impl Selection {
         self.labels.matches(|key| object.meta.label(key)) && self.fields.matches(object)
     }
 }
+
+#[cfg(test)]
+mod tests;

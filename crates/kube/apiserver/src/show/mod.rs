@@ -1,18 +1,18 @@
-//! Discovery, OpenAPI, version, and Tables of what is read. (SHOW)
+//! What the server says of itself (discovery, version), and what it shows of objects besides themselves: Tables and
+//! partial objects.
 
+mod documents;
 mod view;
-
-pub(crate) use view::{View, list, object};
-
-use std::sync::Arc;
 
 use http::Response;
 
 use crate::server::State;
 use crate::{Answer, Body, Call};
 
+pub(crate) use documents::Documents;
+pub(crate) use view::{View, list, object};
+
 /// Answers the paths that describe the API; none if the path is no such.
-#[expect(clippy::unnecessary_wraps, reason = "SHOW fills this in")]
-pub(crate) fn answer(_state: &Arc<State>, _call: &Call) -> Answer<Option<Response<Body>>> {
-    Ok(None)
+pub(crate) fn answer(state: &State, call: &Call) -> Option<Response<Body>> {
+    state.documents.answer(state, call)
 }

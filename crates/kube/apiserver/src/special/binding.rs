@@ -44,7 +44,11 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
     };
     let plan = Plan {
         may_create: false,
-        uid: binding.path("metadata.uid").text().filter(|uid| !uid.is_empty()).map(str::to_owned),
+        uid: binding
+            .path("metadata.uid")
+            .text()
+            .filter(|uid| !uid.is_empty())
+            .map(str::to_owned),
         by_rules: false,
         make: |live: Option<&Live>| assign(&op, binding, live),
         admit: crate::verbs::admit::update,
@@ -60,7 +64,11 @@ fn validate(binding: Ref<'_>, name: &str) -> Answer<()> {
     let target = Path::new("target");
     let kind = binding.path("target.kind").str();
     if !["", "Node"].contains(&kind) {
-        errors.push(Error::not_supported(&target.child("kind"), kind, &["Node", "<empty>"]));
+        errors.push(Error::not_supported(
+            &target.child("kind"),
+            kind,
+            &["Node", "<empty>"],
+        ));
     }
     if binding.path("target.name").is_empty() {
         errors.push(Error::required(&target.child("name"), ""));
@@ -83,9 +91,22 @@ fn assign(op: &Op<'_>, binding: Ref<'_>, live: Option<&Live>) -> Answer<Struct> 
     let mut pod = live.tree.clone();
     let before = Ref::new(op.types(), &live.tree);
     let node = before.path("spec.nodeName").str();
-    let refuse = |why: String| Err(Status::conflict(GroupName { group: "", name: "pods/binding" }, &op.name, &why).into());
+    let refuse = |why: String| {
+        Err(Status::conflict(
+            GroupName {
+                group: "",
+                name: "pods/binding",
+            },
+            &op.name,
+            &why,
+        )
+        .into())
+    };
     if live.object.meta.deletion_timestamp.is_some() {
-        return refuse(format!("pod {} is being deleted, cannot be assigned to a host", op.name));
+        return refuse(format!(
+            "pod {} is being deleted, cannot be assigned to a host",
+            op.name
+        ));
     }
     if !node.is_empty() {
         return refuse(format!("pod {} is already assigned to node {node:?}", op.name));
@@ -113,7 +134,8 @@ fn copy(op: &Op<'_>, from: Ref<'_>, pod: &mut Struct, path: &str) {
 /// `PodScheduled` is true from now on.
 fn condition(op: &Op<'_>, pod: &mut Struct) {
     let types = op.types();
-    let Some(ty) = type_of_kind("", "v1", "PodCondition").or_else(|| types.find("core/v1", "PodCondition")) else {
+    let Some(ty) = type_of_kind("", "v1", "PodCondition").or_else(|| types.find("core/v1", "PodCondition"))
+    else {
         return;
     };
     let mut scheduled = Struct::new(ty);
@@ -121,9 +143,18 @@ fn condition(op: &Op<'_>, pod: &mut Struct) {
         cursor::set(types, &mut scheduled, name, Value::str(value));
     }
     let now = registry::rfc3339(op.now);
-    cursor::set(types, &mut scheduled, "lastTransitionTime", Value::Str(now.into()));
+    cursor::set(
+        types,
+        &mut scheduled,
+        "lastTransitionTime",
+        Value::Str(now.into()),
+    );
     let old = cursor::remove(types, pod, "status.conditions");
-    let mut all = if let Some(Value::List(items)) = old { items } else { Vec::new() };
+    let mut all = if let Some(Value::List(items)) = old {
+        items
+    } else {
+        Vec::new()
+    };
     all.retain(|item| Ref::of(types, item).at("type").str() != "PodScheduled");
     all.push(Value::Struct(Box::new(scheduled)));
     cursor::set(types, pod, "status.conditions", Value::List(all));

@@ -36,9 +36,21 @@ pub(super) async fn create(state: &State, call: &Call, pods: &Served) -> Answer<
         return Err(Status::bad_request("name in URL does not match name in Eviction object").into());
     }
     let told = eviction.at("deleteOptions");
-    let text = if told.exists() { told.json() } else { "{}".to_owned() };
+    let text = if told.exists() {
+        told.json()
+    } else {
+        "{}".to_owned()
+    };
     let (delete, said) = delete_options_of(&text)?;
-    let op = Op::new(state, call, pods, Options { dry_run: options.dry_run || said.dry_run, ..options });
+    let op = Op::new(
+        state,
+        call,
+        pods,
+        Options {
+            dry_run: options.dry_run || said.dry_run,
+            ..options
+        },
+    );
     let Some(live) = Live::read(&op, &op.name).await? else {
         return Err(Status::not_found(pods.group_resource(), &op.name).into());
     };
@@ -92,7 +104,12 @@ async fn covering(op: &Op<'_>, budgets: &Served, pod: &Live) -> Answer<Vec<Strin
         revision: None,
         limit: None,
     };
-    let found = op.state.store.range(&request).await.map_err(|error| store_failed(&error))?;
+    let found = op
+        .state
+        .store
+        .range(&request)
+        .await
+        .map_err(|error| store_failed(&error))?;
     let ty = budgets.version().schema;
     let mut names = Vec::new();
     for row in found.rows {
@@ -117,7 +134,12 @@ fn spend(op: &Op<'_>, live: Option<&Live>, pod: &str) -> Answer<Struct> {
     }
     let mut tree = live.tree.clone();
     let types = op.types();
-    cursor::set(types, &mut tree, "status.disruptionsAllowed", Value::Int(allowed - 1));
+    cursor::set(
+        types,
+        &mut tree,
+        "status.disruptionsAllowed",
+        Value::Int(allowed - 1),
+    );
     if let Some(disrupted) = cursor::map_mut(types, &mut tree, "status.disruptedPods") {
         disrupted.insert(pod, Value::Str(registry::rfc3339(op.now).into()));
     }
@@ -130,7 +152,9 @@ fn refused(name: &str, budget: Ref<'_>) -> Refused {
     let why = "Cannot evict pod as it would violate the pod's disruption budget.";
     let cause = Cause {
         reason: "DisruptionBudget".to_owned(),
-        message: format!("The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"),
+        message: format!(
+            "The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
+        ),
         field: String::new(),
     };
     Status::failure(429, "TooManyRequests", why)

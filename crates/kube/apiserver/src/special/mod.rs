@@ -21,9 +21,13 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -
     let (info, create) = (&call.info, call.info.verb == Verb::Create);
     let core = served.def.group.is_empty();
     Some(match (&*info.resource, &*info.subresource) {
-        ("bindings", "") | ("pods", "binding") if core && create => binding::create(state, call, served).await,
+        ("bindings", "") | ("pods", "binding") if core && create => {
+            binding::create(state, call, served).await
+        }
         ("pods", "eviction") if core && create => eviction::create(state, call, served).await,
-        ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy") if core => {
+        ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy")
+            if core =>
+        {
             kubelet::connect(state, call, served).await
         }
         (_, "scale") => match info.verb {

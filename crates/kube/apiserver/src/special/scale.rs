@@ -51,7 +51,10 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
     let op = Op::new(state, call, served, options);
     let own = Ref::new(&BUILTIN, &scale).path("metadata.name").str();
     if own != op.name {
-        let why = format!("the name of the object ({own}) does not match the name on the URL ({})", op.name);
+        let why = format!(
+            "the name of the object ({own}) does not match the name on the URL ({})",
+            op.name
+        );
         return Err(Status::bad_request(why).into());
     }
     write(&op, |_: &Live| Ok(scale.clone())).await
@@ -110,7 +113,12 @@ fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
     cursor::set(op.types(), &mut tree, "spec.replicas", Value::Int(replicas));
     let version = scale.path("metadata.resourceVersion").str();
     if !version.is_empty() {
-        cursor::set(op.types(), &mut tree, "metadata.resourceVersion", Value::str(version));
+        cursor::set(
+            op.types(),
+            &mut tree,
+            "metadata.resourceVersion",
+            Value::str(version),
+        );
     }
     Ok(tree)
 }
@@ -156,7 +164,11 @@ fn set_number(set: &mut impl FnMut(&str, Value), path: &str, number: i64) {
 /// A selector as one text: `a=b,c in (d,e),!f`, as upstream prints it, sorted by key.
 fn selector(selector: Ref<'_>) -> String {
     let plain = !selector.at("matchLabels").exists() && !selector.at("matchExpressions").exists();
-    let labels = if plain { selector } else { selector.at("matchLabels") };
+    let labels = if plain {
+        selector
+    } else {
+        selector.at("matchLabels")
+    };
     let mut terms: Vec<(String, String)> = labels
         .entries()
         .map(|(key, value)| (key.to_owned(), format!("{key}={}", value.str())))

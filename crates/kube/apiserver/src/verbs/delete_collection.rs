@@ -60,7 +60,12 @@ async fn chosen(op: &Op<'_>, selection: &Selection) -> Answer<(Vec<Arc<Obj>>, Re
         revision: None,
         limit: None,
     };
-    let found = op.state.store.range(&request).await.map_err(|error| store_failed(&error))?;
+    let found = op
+        .state
+        .store
+        .range(&request)
+        .await
+        .map_err(|error| store_failed(&error))?;
     let order = Order::of(op.types());
     let mut objects = Vec::new();
     for row in found.rows {
@@ -79,7 +84,13 @@ fn list(served: &Served, objects: &[Arc<Obj>], revision: Revision) -> Answer<Vec
     write_string(&mut out, &format!("{}List", served.def.kind));
     out.extend_from_slice(b",\"apiVersion\":");
     write_string(&mut out, &served.api_version());
-    out.extend_from_slice(format!(",\"metadata\":{{\"resourceVersion\":\"{}\"}},\"items\":[", revision.0).as_bytes());
+    out.extend_from_slice(
+        format!(
+            ",\"metadata\":{{\"resourceVersion\":\"{}\"}},\"items\":[",
+            revision.0
+        )
+        .as_bytes(),
+    );
     for (at, object) in objects.iter().enumerate() {
         if at > 0 {
             out.push(b',');

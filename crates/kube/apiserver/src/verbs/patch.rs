@@ -29,7 +29,10 @@ enum Kind {
 const KINDS: [(&str, Kind); 4] = [
     ("application/json-patch+json", Kind::Of(Format::Json)),
     ("application/merge-patch+json", Kind::Of(Format::Merge)),
-    ("application/strategic-merge-patch+json", Kind::Of(Format::Strategic)),
+    (
+        "application/strategic-merge-patch+json",
+        Kind::Of(Format::Strategic),
+    ),
     ("application/apply-patch+yaml", Kind::Apply),
 ];
 
@@ -44,7 +47,11 @@ pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer
         applied: kind == Kind::Apply,
         ..Op::new(state, call, served, options)
     };
-    let config = if kind == Kind::Apply { Some(configuration(call)?) } else { None };
+    let config = if kind == Kind::Apply {
+        Some(configuration(call)?)
+    } else {
+        None
+    };
     let make = |live: Option<&Live>| match (kind, &config, live) {
         (_, Some(config), live) => apply(&op, live, config),
         (Kind::Of(_), _, Some(live)) => change(&op, live),
@@ -61,10 +68,20 @@ pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer
 }
 
 fn kind_of(call: &Call, served: &Served) -> Answer<Kind> {
-    let header = call.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let wanted = header.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let header = call
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let wanted = header
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
     let custom = served.def.types.is_custom();
-    let offered = KINDS.into_iter().filter(|(_, kind)| !custom || *kind != Kind::Of(Format::Strategic));
+    let offered = KINDS
+        .into_iter()
+        .filter(|(_, kind)| !custom || *kind != Kind::Of(Format::Strategic));
     let found = offered.clone().find(|(name, _)| *name == wanted);
     let names: Vec<&str> = offered.map(|(name, _)| name).collect();
     found
@@ -73,17 +90,22 @@ fn kind_of(call: &Call, served: &Served) -> Answer<Kind> {
 }
 
 fn configuration(call: &Call) -> Answer<Value> {
-    let undecodable = |error: &dyn std::fmt::Display| Status::bad_request(format!("error decoding patch: {error}"));
+    let undecodable =
+        |error: &dyn std::fmt::Display| Status::bad_request(format!("error decoding patch: {error}"));
     let json = yaml::to_json(&call.body).map_err(|error| undecodable(&error))?;
     json::parse(&json).map_err(|error| undecodable(&error).into())
 }
 
 fn apply(op: &Op<'_>, live: Option<&Live>, config: &Value) -> Answer<Struct> {
-    let spoken = live.map(|live| convert::tree(op.served, &live.object)).transpose()?;
+    let spoken = live
+        .map(|live| convert::tree(op.served, &live.object))
+        .transpose()?;
     let tree = registry::apply(op, spoken.as_ref(), config)?;
     let uid = Ref::new(op.types(), &tree).path("metadata.uid").str();
     if live.is_none() && !uid.is_empty() {
-        let why = format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+        let why = format!(
+            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        );
         return Err(Status::conflict(op.served.group_resource(), &op.name, &why).into());
     }
     finish(op, tree)
@@ -115,8 +137,13 @@ pub(crate) fn patch_bytes(op: &Op<'_>, types: &Types, ty: TypeId, document: &[u8
         report,
         ..Decoding::default()
     };
-    let decoded = json::decode(types, ty, &patched, options).map_err(|error| unfit(&patched, &error.to_string()))?;
-    let mut issues = if report { patch::issues(format, body) } else { Vec::new() };
+    let decoded =
+        json::decode(types, ty, &patched, options).map_err(|error| unfit(&patched, &error.to_string()))?;
+    let mut issues = if report {
+        patch::issues(format, body)
+    } else {
+        Vec::new()
+    };
     issues.extend(decoded.issues.iter().map(ToString::to_string));
     match op.options.fields {
         FieldValidation::Strict if !issues.is_empty() => {

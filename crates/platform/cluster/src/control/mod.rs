@@ -97,6 +97,10 @@ pub struct Status {
     pub stages: Vec<Stage>,
     /// For `DOCKER_HOST`.
     pub docker_host: String,
+    /// Where the Kubernetes API is served; none while the node starts.
+    pub api_server: Option<String>,
+    /// For `KUBECONFIG`.
+    pub kubeconfig: PathBuf,
     /// DATA.
     pub data_dir: PathBuf,
     /// RUN.

@@ -34,6 +34,7 @@ pub(crate) struct Stop {
 struct Progress {
     state: State,
     ready: Option<Duration>,
+    api_server: Option<String>,
     failure: Option<(u8, String)>,
 }
 
@@ -65,6 +66,7 @@ impl Control {
         let progress = Progress {
             state: State::Starting,
             ready: None,
+            api_server: None,
             failure: None,
         };
         let control = Arc::new(Self {
@@ -80,10 +82,11 @@ impl Control {
         Ok((control, receiver))
     }
 
-    pub(crate) fn ready(&self) {
+    pub(crate) fn ready(&self, api_server: String) {
         let ready = sys::clock::boottime().saturating_sub(self.begun);
         self.progress.send_modify(|progress| {
             progress.ready = Some(ready);
+            progress.api_server = Some(api_server);
             progress.state = State::Ready;
         });
     }
@@ -212,6 +215,8 @@ impl Control {
             ready_ms: progress.ready.map(milliseconds),
             stages: self.stages.finished(),
             docker_host: format!("unix://{}", self.config.docker_socket.display()),
+            api_server: progress.api_server,
+            kubeconfig: self.config.paths().kubeconfig(),
             data_dir: self.config.data_dir.clone(),
             run_dir: self.config.run_dir.clone(),
             // No room has any yet; the field is part of the contract.

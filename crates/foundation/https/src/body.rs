@@ -1,0 +1,82 @@
+//! A request's body on its way in.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+/// How much of a refused body is still read, in bytes.
+const DRAINED: usize = 16 << 20;
+/// For how long.
+const DRAINING: Duration = Duration::from_secs(10);
+
+/// What a client sends. Nobody has bounded it yet.
+///
+/// A client that is in the middle of an upload reads the answer only when it has sent all of it, and a connection that
+/// is closed on it loses that answer. So what a service did not want is read on, within bounds, after an HTTP/1
+/// body is dropped; HTTP/2 resets the one stream.
+#[derive(Debug)]
+pub struct RequestBody {
+    body: Option<Incoming>,
+    /// Whether the rest has to be read.
+    drains: bool,
+}
+
+impl RequestBody {
+    pub(crate) fn new(body: Incoming, drains: bool) -> Self {
+        Self {
+            body: Some(body),
+            drains,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(context),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let rest = self
+            .body
+            .take()
+            .filter(|body| self.drains && !body.is_end_stream());
+        if let (Some(rest), Ok(executor)) = (rest, tokio::runtime::Handle::try_current()) {
+            executor.spawn(tokio::time::timeout(DRAINING, drain(rest)));
+        }
+    }
+}
+
+async fn drain(mut body: Incoming) {
+    let mut left = DRAINED;
+    while let Some(Ok(frame)) = body.frame().await {
+        let read = frame.data_ref().map_or(0, Bytes::len);
+        let Some(rest) = left.checked_sub(read) else {
+            return;
+        };
+        left = rest;
+    }
+}

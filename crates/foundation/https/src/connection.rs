@@ -1,0 +1,191 @@
+//! One connection: handshake, then HTTP/1.1 or HTTP/2 as ALPN says, until its end or the door's.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ServerConnection;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::{Limits, Peer, RequestBody, Service, plain};
+
+/// How long connections shall go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Open,
+    /// Until what has been asked is answered.
+    Draining,
+    Cut,
+}
+
+/// What every connection of a door shares.
+pub(crate) struct Shared<S> {
+    pub(crate) service: S,
+    pub(crate) limits: Limits,
+    pub(crate) tls: TlsAcceptor,
+    pub(crate) http1: http1::Builder,
+    pub(crate) http2: http2::Builder<TokioExecutor>,
+}
+
+impl<S> Shared<S> {
+    pub(crate) fn new(service: S, limits: Limits, tls: TlsAcceptor) -> Self {
+        Self {
+            service,
+            limits,
+            tls,
+            http1: http1(&limits),
+            http2: http2(&limits),
+        }
+    }
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.send_buffer)
+        .max_header_size(limits.head_bytes as usize)
+        // A client may shut its sending side after its request and still read.
+        .half_close(true);
+    builder
+}
+
+fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let whole = limits.stream_window.saturating_mul(limits.streams.min(64));
+    builder
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(limits.stream_window)
+        .initial_connection_window_size(whole)
+        .max_header_list_size(limits.head_bytes)
+        .max_send_buf_size(limits.send_buffer);
+    builder
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn attend<S: Service>(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: Arc<Shared<S>>,
+    phase: watch::Receiver<Phase>,
+) {
+    let shaken = tokio::select! {
+        // A handshake that is cut off has lost no answer.
+        biased;
+        () = cut(phase.clone()) => return,
+        shaken = shake_hands(stream, &shared) => shaken,
+    };
+    let served = match shaken {
+        Ok(Some(stream)) => serve(stream, address, shared, phase).await,
+        Ok(None) => return,
+        Err(error) => Err(error.into()),
+    };
+    if let Err(error) = served {
+        tracing::debug!(%address, error = &*error, "connection ended");
+    }
+}
+
+/// Returns when the door is cut. Takes a receiver of its own: the connection's must not have seen what came
+/// during the handshake.
+async fn cut(mut phase: watch::Receiver<Phase>) {
+    drop(phase.wait_for(|phase| *phase == Phase::Cut).await);
+}
+
+type Stream = tokio_rustls::server::TlsStream<TcpStream>;
+
+/// None if the client speaks no TLS, and has been told.
+async fn shake_hands<S>(stream: TcpStream, shared: &Shared<S>) -> io::Result<Option<Stream>> {
+    kernel_limits(&stream, &shared.limits)?;
+    let shaken = timeout(shared.limits.handshake, async {
+        match plain::refuse(stream).await? {
+            Some(stream) => shared.tls.accept(stream).await.map(Some),
+            None => Ok(None),
+        }
+    });
+    shaken
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// What the kernel watches for us: a peer that has gone, or does not read.
+fn kernel_limits(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    use rustix::net::sockopt;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, limits.silent)?;
+    let unread = u32::try_from(limits.unread.as_millis()).unwrap_or(u32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(stream, unread)?)
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+async fn serve<S: Service>(
+    stream: Stream,
+    address: SocketAddr,
+    shared: Arc<Shared<S>>,
+    phase: watch::Receiver<Phase>,
+) -> Ended {
+    let tls = stream.get_ref().1;
+    let http2 = tls.alpn_protocol() == Some(b"h2");
+    let peer = Peer {
+        address,
+        certificates: certificates(tls),
+    };
+    let service = shared.service.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (service, peer) = (service.clone(), peer.clone());
+        let request = request.map(|body| RequestBody::new(body, !http2));
+        async move { Ok::<_, Infallible>(service.call(request, peer).await) }
+    });
+    let io = TokioIo::new(stream);
+    if http2 {
+        let connection = shared.http2.serve_connection(io, service);
+        until_drained(connection, http2::Connection::graceful_shutdown, phase).await?;
+    } else {
+        let connection = shared.http1.serve_connection(io, service).with_upgrades();
+        let shut = http1::UpgradeableConnection::graceful_shutdown;
+        until_drained(connection, shut, phase).await?;
+    }
+    Ok(())
+}
+
+fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
+    let chain = tls.peer_certificates().unwrap_or_default();
+    chain.iter().map(|each| each.to_vec()).collect()
+}
+
+/// Runs a connection; when the door drains (`shut`), until it owes no answer.
+async fn until_drained<C: Future<Output = Result<(), hyper::Error>>>(
+    connection: C,
+    shut: fn(Pin<&mut C>),
+    mut phase: watch::Receiver<Phase>,
+) -> Result<(), hyper::Error> {
+    let mut connection = pin!(connection);
+    loop {
+        // Both arms keep what they have not finished: the connection is pinned outside, the phase is a value.
+        tokio::select! {
+            biased;
+            changed = phase.changed() => {
+                let now = *phase.borrow_and_update();
+                match (changed, now) {
+                    (Ok(()), Phase::Open) => {}
+                    (Ok(()), Phase::Draining) => shut(connection.as_mut()),
+                    _ => return Ok(()),
+                }
+            }
+            ended = connection.as_mut() => return ended,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What stands behind a door, and how it takes a connection over.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::RequestBody;
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Its certificates as DER, its own first; empty if it has shown none. It holds the key of the first;
+    /// whether anybody trusts it has not been asked.
+    pub certificates: Arc<[Vec<u8>]>,
+}
+
+/// Answers requests. A clone is the same service.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The body of answers.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + 'static;
+
+    /// Answers one request. Dropped when the client leaves before the answer's head.
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// The raw bytes of a connection after `101 Switching Protocols`.
+pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
+
+/// The connection under an HTTP/1.1 request, once a 101 has answered it; none where the client asked for no
+/// upgrade or speaks HTTP/2. To be called before the answer, and awaited after it.
+///
+/// # Errors
+/// The future's: the connection ended before.
+pub fn upgraded<B>(
+    request: &mut Request<B>,
+) -> Option<impl Future<Output = Result<Upgraded, hyper::Error>> + Send + use<B>> {
+    let connection = request.extensions_mut().remove::<OnUpgrade>()?;
+    Some(async move { connection.await.map(TokioIo::new) })
+}

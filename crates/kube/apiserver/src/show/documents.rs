@@ -1,0 +1,240 @@
+//! Discovery and `/version`: printed from the live table, once for each of its epochs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use openapi::{Catalog, DiscoveryVersion, etag, version};
+
+use crate::server::State;
+use crate::{Body, Call, Resources};
+
+/// The documents that were asked for since the table last changed. As many as there are paths: bounded by the table.
+#[derive(Debug, Default)]
+pub(crate) struct Documents(Mutex<Printed>);
+
+#[derive(Debug, Default)]
+struct Printed {
+    epoch: u64,
+    catalog: Option<Arc<Catalog>>,
+    documents: BTreeMap<Key, Option<Document>>,
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Version,
+    /// `/api`
+    Core,
+    /// `/apis`
+    Groups,
+    /// `/apis/GROUP`
+    Group(String),
+    /// `/apis/GROUP/VERSION`, `/api/v1`
+    GroupVersion(String, String),
+    /// `/api` or `/apis` with everything below, as v2 or as v2beta1
+    Aggregated {
+        core: bool,
+        beta: bool,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Document {
+    body: Bytes,
+    tag: HeaderValue,
+}
+
+impl Documents {
+    /// The answer to a request for a document of discovery; nothing if the path is none.
+    pub(crate) fn answer(&self, state: &State, call: &Call) -> Option<Response<Body>> {
+        if !matches!(call.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let address = format!("{}:{}", state.config.advertise, state.config.port);
+        self.find(&state.resources, &address, call.uri.path(), &call.headers)
+    }
+
+    /// `address` is this server's, `10.0.0.1:6443`.
+    fn find(
+        &self,
+        resources: &Resources,
+        address: &str,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Response<Body>> {
+        let key = Key::of(path, headers)?;
+        let document = self.document(resources, address, &key)?;
+        Some(match key {
+            Key::Aggregated { beta, .. } => aggregated(&document, discovery_version(beta), headers),
+            _ => plain(&document),
+        })
+    }
+
+    fn document(&self, resources: &Resources, address: &str, key: &Key) -> Option<Document> {
+        let epoch = resources.epoch();
+        let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if printed.epoch != epoch || printed.catalog.is_none() {
+            *printed = Printed {
+                epoch,
+                catalog: Some(Arc::new(Catalog::new(&resources.defs()))),
+                documents: BTreeMap::new(),
+            };
+        }
+        if let Some(document) = printed.documents.get(key) {
+            return document.clone();
+        }
+        let catalog = printed.catalog.clone()?;
+        let document = key.print(&catalog, address).and_then(Document::new);
+        // A path that leads nowhere is not remembered: there is no end to them.
+        if document.is_some() {
+            printed.documents.insert(key.clone(), document.clone());
+        }
+        document
+    }
+}
+
+impl Document {
+    fn new(body: Vec<u8>) -> Option<Self> {
+        let tag = HeaderValue::try_from(format!("\"{}\"", etag(&body))).ok()?;
+        let body = body.into();
+        Some(Self { body, tag })
+    }
+}
+
+impl Key {
+    fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
+        let mut parts = path.trim_matches('/').split('/');
+        let key = match (parts.next()?, parts.next(), parts.next()) {
+            ("version", None, None) => Self::Version,
+            (prefix @ ("api" | "apis"), None, None) => Self::prefix(prefix == "api", headers),
+            ("api", Some(version), None) => Self::GroupVersion(String::new(), version.to_owned()),
+            ("apis", Some(group), None) => Self::Group(group.to_owned()),
+            ("apis", Some(group), Some(version)) => Self::GroupVersion(group.to_owned(), version.to_owned()),
+            _ => return None,
+        };
+        parts.next().is_none().then_some(key)
+    }
+
+    fn prefix(core: bool, headers: &HeaderMap) -> Self {
+        match (accepts_aggregated(headers), core) {
+            (Some(version), core) => Self::Aggregated {
+                core,
+                beta: version == DiscoveryVersion::V2Beta1,
+            },
+            (None, true) => Self::Core,
+            (None, false) => Self::Groups,
+        }
+    }
+
+    fn print(&self, catalog: &Catalog, address: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Version => Some(version()),
+            Self::Core => Some(catalog.api_versions(address)),
+            Self::Groups => Some(catalog.api_groups()),
+            Self::Group(name) => catalog.api_group(name),
+            Self::GroupVersion(group, version) => catalog.api_resources(group, version),
+            Self::Aggregated { core, beta } => Some(catalog.aggregated(*core, discovery_version(*beta))),
+        }
+    }
+}
+
+const fn discovery_version(beta: bool) -> DiscoveryVersion {
+    if beta {
+        DiscoveryVersion::V2Beta1
+    } else {
+        DiscoveryVersion::V2
+    }
+}
+
+/// The first clause of `Accept` decides: clients that want one document name it before the plain one.
+fn accepts_aggregated(headers: &HeaderMap) -> Option<DiscoveryVersion> {
+    let header = headers.get(ACCEPT)?.to_str().ok()?;
+    for clause in header.split(',') {
+        let mut parts = clause.split(';').map(str::trim);
+        if !matches!(parts.next(), Some("application/json" | "application/*" | "*/*")) {
+            continue;
+        }
+        let params: BTreeMap<&str, &str> = parts.filter_map(|part| part.split_once('=')).collect();
+        let of = |name: &str| params.get(name).copied().unwrap_or_default();
+        match (of("as"), of("g"), DiscoveryVersion::parse(of("v"))) {
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io", Some(version)) => return Some(version),
+            ("", ..) => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+fn plain(document: &Document) -> Response<Body> {
+    let mut response = Response::new(Body::full(document.body.clone()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Aggregated discovery is cached by clients: 304 to one who has it (RFC 9110 §13.1.2).
+fn aggregated(document: &Document, version: DiscoveryVersion, asked: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(ETAG, document.tag.clone());
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+    if asked.get(IF_NONE_MATCH) == Some(&document.tag) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(version.content_type()));
+    *response.body_mut() = Body::full(document.body.clone());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+
+    fn ask(path: &str, headers: &[(http::HeaderName, &str)]) -> Option<Response<Body>> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, value.parse().unwrap());
+        }
+        let table = Resources::builtin();
+        Documents::default().find(&table, "10.0.0.1:6443", path, &map)
+    }
+
+    #[test]
+    fn paths_of_discovery_are_answered_and_no_others() {
+        for (path, known) in [
+            ("/version", true),
+            ("/api", true),
+            ("/api/", true),
+            ("/api/v1", true),
+            ("/apis", true),
+            ("/apis/apps", true),
+            ("/apis/apps/v1", true),
+            ("/api/v2", false),
+            ("/apis/apps/v9", false),
+            ("/apis/nope", false),
+            ("/apis/apps/v1/deployments", false),
+            ("/healthz", false),
+        ] {
+            assert_eq!(ask(path, &[]).is_some(), known, "{path}");
+        }
+    }
+
+    #[test]
+    fn aggregated_discovery_is_negotiated_and_revalidated() {
+        const KUBECTL: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+        let first = ask("/apis", &[(ACCEPT, KUBECTL)]).unwrap();
+        assert_eq!(first.headers()[CONTENT_TYPE], DiscoveryVersion::V2.content_type());
+        let tag = first.headers()[ETAG].to_str().unwrap().to_owned();
+        let again = ask("/apis", &[(ACCEPT, KUBECTL), (IF_NONE_MATCH, &tag)]).unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(again.body().size_hint().exact(), Some(0));
+        let plain = ask("/apis", &[(ACCEPT, "application/json")]).unwrap();
+        assert_eq!(plain.headers()[CONTENT_TYPE], "application/json");
+    }
+}
