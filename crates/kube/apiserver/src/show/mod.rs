@@ -2,30 +2,17 @@
 //! partial objects.
 
 mod documents;
+mod view;
 
-use http::{Response, StatusCode};
-use schema::object::Obj;
-use schema::status::Status;
+use http::Response;
 
-use crate::negotiate::{Accepted, Convert};
 use crate::server::State;
-use crate::{Answer, Body, Call, Served};
+use crate::{Body, Call};
 
 pub(crate) use documents::Documents;
+pub(crate) use view::{View, list, object};
 
 /// Answers the paths that describe the API; none if the path is no such.
 pub(crate) fn answer(state: &State, call: &Call) -> Option<Response<Body>> {
     state.documents.answer(state, call)
-}
-
-/// An object as a Table or as its metadata.
-pub(crate) fn object(
-    _call: &Call,
-    _served: &Served,
-    _object: &Obj,
-    _to: &Convert,
-    _accepted: &Accepted,
-    _code: StatusCode,
-) -> Answer<Response<Body>> {
-    Err(Status::not_acceptable(&["application/json"]).into())
 }

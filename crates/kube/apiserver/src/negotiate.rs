@@ -1,1 +1,0 @@
-//! Encodings: what a client sends and what it accepts. (WRITE)
