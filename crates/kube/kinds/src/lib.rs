@@ -16,7 +16,10 @@ mod config;
 mod network;
 mod place;
 pub mod rules;
+mod storage;
 mod strategy;
+#[cfg(test)]
+mod tables;
 
 pub use place::Place;
 pub use strategy::{
@@ -24,7 +27,13 @@ pub use strategy::{
 };
 
 /// The rows of every room, each sorted by (group, plural).
-const ROOMS: &[&[Row]] = &[access::ROWS, cluster::ROWS, config::ROWS, network::ROWS];
+const ROOMS: &[&[Row]] = &[
+    access::ROWS,
+    cluster::ROWS,
+    config::ROWS,
+    network::ROWS,
+    storage::ROWS,
+];
 
 /// What is special about a resource; [`PLAIN`] if nothing is (custom resources too).
 pub fn strategy(group: &str, plural: &str) -> &'static Strategy {

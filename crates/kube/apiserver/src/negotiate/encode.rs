@@ -11,7 +11,6 @@ use http_body::Body as _;
 use schema::BUILTIN;
 use schema::cursor;
 use schema::json::{self, Options};
-use schema::object::Obj;
 use schema::resource::type_of_kind;
 use schema::row::Types;
 use schema::status::Status;
@@ -22,7 +21,7 @@ use super::accept::{Accepted, Encoding, accept, accept_header};
 use crate::registry::convert;
 use crate::server::State;
 use crate::show;
-use crate::{Answer, Body, Call, Refused, Reply, Served};
+use crate::{Answer, Body, Call, Refused, Reply};
 
 /// Answers up to here are not compressed: it would cost more than it saves.
 const GZIP_ABOVE: u64 = 128 << 10;

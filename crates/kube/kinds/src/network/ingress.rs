@@ -40,7 +40,7 @@ fn validate(ingress: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let (rules, backend) = (spec.child("rules"), spec.child("defaultBackend"));
     if rules.is_empty() && !backend.exists() {
         let detail = "either `defaultBackend` or `rules` must be specified";
-        spec.holding(rules.value()).invalid(errors, detail);
+        spec.invalid_value(errors, rules.value(), detail);
     }
     if backend.exists() {
         self::backend(&backend, errors);

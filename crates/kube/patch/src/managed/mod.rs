@@ -1,6 +1,6 @@
 //! Managed fields: who owns which field of an object (apimachinery `util/managedfields`).
 //!
-//! Every write goes through [`update`], every server-side apply through [`apply`]. Both read the managers
+//! Every write goes through [`update()`], every server-side apply through [`apply()`]. Both read the managers
 //! of the live object, see what the write changes, and leave the managers of the new object in it. Nothing
 //! here fails a write but an apply: an object whose managers cannot be told keeps those it had, as in
 //! upstream.
@@ -46,7 +46,7 @@ pub struct Writer<'a> {
     pub subresource: &'a str,
     /// Now, as an object shows it: RFC 3339 in UTC with seconds.
     pub time: &'a str,
-    /// Fields that the write cannot change, and so does not own ([`resets`]).
+    /// Fields that the write cannot change, and so does not own ([`resets()`]).
     pub resets: &'a [&'a [&'a str]],
 }
 

@@ -3,6 +3,7 @@
 
 mod apply;
 mod fields;
+mod model;
 mod strategic;
 mod update;
 

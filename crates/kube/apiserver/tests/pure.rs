@@ -1,0 +1,8 @@
+//! The API server as a client sees it, on the embedded store over a simulated disk and in virtual time.
+
+#[path = "pure/door.rs"]
+mod door;
+#[path = "pure/refusals.rs"]
+mod refusals;
+#[path = "pure/writes.rs"]
+mod writes;

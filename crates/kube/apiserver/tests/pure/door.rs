@@ -1,0 +1,140 @@
+//! A server for one test, and requests to it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+
+use apiserver::{ApiServer, Body, BodyError, Config, Peer};
+use auth::UserInfo;
+use bytes::Bytes;
+use driver::{Env, Rng, Sim, SimDisk};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use pki::{Authority, ClientAuthorities, TokenIssuer, TokenKey};
+use serde_json::Value;
+use store::{Embedded, Options, Writer};
+
+/// A server, its executor, and the writer of its store, which nobody else turns.
+pub(crate) struct Door {
+    sim: Sim,
+    writer: Mutex<Writer>,
+    server: ApiServer,
+}
+
+/// What a request got.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) code: u16,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) text: String,
+}
+
+impl Got {
+    /// The answer as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// What stands at a JSON pointer.
+    pub(crate) fn at(&self, pointer: &str) -> Value {
+        self.json().pointer(pointer).cloned().unwrap_or(Value::Null)
+    }
+
+    /// The `message` of a Status.
+    pub(crate) fn message(&self) -> String {
+        self.at("/message").as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn config() -> Config {
+    let ca = Authority::generate("test", std::time::SystemTime::UNIX_EPOCH).unwrap();
+    Config {
+        service_cidr: "10.43.0.0/16".to_owned(),
+        node_port_range: (30_000, 32_767),
+        cluster_domain: "cluster.local".to_owned(),
+        advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        port: 6443,
+        clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
+        tokens: TokenIssuer::new("https://kubernetes.default.svc", TokenKey::generate().unwrap()),
+        root_ca: ca.certificate_pem().to_owned(),
+    }
+}
+
+impl Door {
+    /// Opens a server over an empty store.
+    pub(crate) fn open() -> Self {
+        let sim = Sim::new(1);
+        let clock: Arc<dyn driver::Clock> = Arc::new(driver::ManualClock::new());
+        let disk = SimDisk::new();
+        let (store, writer) =
+            Embedded::open_driven(disk.dir(), clock, Rng::from_seed(1), Options::default()).unwrap();
+        let writer = Mutex::new(writer);
+        let env: Arc<dyn Env> = Arc::new(sim.clone());
+        let opening = ApiServer::open(config(), Arc::new(store), env);
+        let server = run(&sim, &writer, opening).unwrap();
+        Self { sim, writer, server }
+    }
+
+    /// Sends a request as an administrator. A body's type is JSON unless the method is PATCH, which says its own.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> Got {
+        self.send_as(method, path, "application/json", body)
+    }
+
+    /// The same with a body of another type.
+    pub(crate) fn send_as(&self, method: &str, path: &str, content: &str, body: &str) -> Got {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header(CONTENT_TYPE, content).header("user-agent", "tester/1");
+        self.request(request.header(ACCEPT, "application/json"), body)
+    }
+
+    /// Sends a request with headers of its own.
+    pub(crate) fn request(&self, request: http::request::Builder, body: &str) -> Got {
+        let body = Full::new(Bytes::from(body.to_owned())).map_err(|never| BodyError(never.to_string()));
+        let request = request.body(body.boxed()).unwrap();
+        let peer = Peer {
+            internal: Some(Arc::new(UserInfo {
+                name: "admin".to_owned(),
+                groups: vec!["system:masters".to_owned(), "system:authenticated".to_owned()],
+                ..UserInfo::default()
+            })),
+            ..Peer::default()
+        };
+        let server = self.server.clone();
+        run(&self.sim, &self.writer, async move {
+            let response: Response<Body> = server.handle(request, peer).await;
+            let (head, body) = response.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let warnings = head.headers.get_all("warning").iter();
+            Got {
+                code: head.status.as_u16(),
+                warnings: warnings.map(|text| text.to_str().unwrap().to_owned()).collect(),
+                text: String::from_utf8_lossy(&bytes).into_owned(),
+            }
+        })
+    }
+}
+
+/// Runs a future to its end, turning the store's writer whenever nobody else can work.
+fn run<T: Send + 'static>(
+    sim: &Sim,
+    writer: &Mutex<Writer>,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let slot = Arc::new(Mutex::new(None));
+    let done = slot.clone();
+    sim.spawn(Box::pin(async move {
+        let result = work.await;
+        *done.lock().unwrap() = Some(result);
+    }));
+    for _ in 0..10_000 {
+        sim.run_ready();
+        if let Some(result) = slot.lock().unwrap().take() {
+            return result;
+        }
+        let mut writer = writer.lock().unwrap();
+        if let Some(job) = writer.turn() {
+            writer.finish(job.run());
+        }
+    }
+    panic!("the request does not end");
+}
