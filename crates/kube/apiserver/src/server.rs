@@ -84,7 +84,7 @@ impl ApiServer {
         let cache = Cache::open(store.clone(), env.clone()).await?;
         let state = Arc::new(State {
             resources: Resources::builtin(),
-            authn: Authn::default(),
+            authn: Authn,
             authz: Authz::default(),
             flight: Flight::default(),
             health: Health::default(),

@@ -26,9 +26,8 @@ use objects::Object;
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     let mut writes = Vec::new();
     for object in objects::all(&state.config)? {
-        let (key, body) = match missing(state, &object)? {
-            Some(write) => write,
-            None => continue,
+        let Some((key, body)) = missing(state, &object)? else {
+            continue;
         };
         writes.push(state.store.put(key.as_str().into(), body, Expect::Absent));
     }

@@ -92,7 +92,7 @@ impl Door {
     /// Sends a request with headers of its own.
     pub(crate) fn request(&self, request: http::request::Builder, body: &str) -> Got {
         let body = Full::new(Bytes::from(body.to_owned())).map_err(|never| BodyError(never.to_string()));
-        let request = request.body(body.boxed_unsync()).unwrap();
+        let request = request.body(body.boxed()).unwrap();
         let peer = Peer {
             internal: Some(Arc::new(UserInfo {
                 name: "admin".to_owned(),

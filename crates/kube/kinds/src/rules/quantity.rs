@@ -32,7 +32,7 @@ impl Quantity {
         let down = i32::try_from(fraction.len()).ok()?;
         let nanos = match suffix {
             "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" => scale(digits, 9 - down).saturating_mul(binary(suffix)),
-            suffix => scale(digits, decimal(suffix)? + 9 - down),
+            suffix => scale(digits, decimal(suffix)?.saturating_add(9 - down)),
         };
         Some(Self(if negative { -nanos } else { nanos }))
     }
@@ -239,6 +239,6 @@ mod tests {
         }
         assert!(!amount("1500m").is_whole() && amount("2").is_whole());
         assert_eq!(Quantity::parse("x"), None);
-        assert!(amount("1e9999") > amount("1e28"));
+        assert!(amount("1e9999") > amount("1e28") && amount("1e2147483647") > amount("1e28"));
     }
 }
