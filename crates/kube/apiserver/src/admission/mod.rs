@@ -1,1 +1,5 @@
-//! The ordered plugins that change and check objects before they are stored. (AUTH)
+//! The plugins that judge a write before it is stored.
+
+mod namespace_lifecycle;
+
+pub(crate) use namespace_lifecycle::{may_create, may_delete};

@@ -12,7 +12,7 @@ use store::Expect;
 use super::live::{Put, get, put};
 use super::metadata;
 use super::op::{Op, Stored};
-use crate::{Answer, Refused};
+use crate::{Answer, Refused, admission};
 
 /// How often a name is generated before the client hears that there is none left.
 const NAME_ATTEMPTS: usize = 8;
@@ -29,6 +29,7 @@ pub(crate) async fn create(
     tree: Struct,
     admit: impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
 ) -> Answer<Stored> {
+    admission::may_create(op).await?;
     let types = op.types();
     let generated = {
         let metadata = Ref::new(types, &tree).at("metadata");

@@ -2,8 +2,8 @@
 
 use schema::cursor::Ref;
 
-use crate::Answer;
 use crate::registry::Op;
+use crate::{Answer, admission};
 
 pub(crate) fn create(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
     Ok(())
@@ -13,6 +13,6 @@ pub(crate) fn update(_: &Op<'_>, _: Ref<'_>, _: Option<Ref<'_>>) -> Answer<()> {
     Ok(())
 }
 
-pub(crate) fn delete(_: &Op<'_>, _: Ref<'_>) -> Answer<()> {
-    Ok(())
+pub(crate) fn delete(op: &Op<'_>, _: Ref<'_>) -> Answer<()> {
+    admission::may_delete(op)
 }
