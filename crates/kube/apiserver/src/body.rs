@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::combinators::BoxBody;
 
 /// What broke while a request's body was read: the client went away, or sent what HTTP does not allow.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 pub struct BodyError(pub String);
 
 /// A request's body, whatever transport brings it. Nobody has bounded it yet.
-pub type Incoming = UnsyncBoxBody<Bytes, BodyError>;
+pub type Incoming = BoxBody<Bytes, BodyError>;
 
 /// A response's body. It cannot fail: what goes wrong after the head was sent ends the stream.
 pub struct Body(Inner);

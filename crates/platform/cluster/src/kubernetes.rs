@@ -13,7 +13,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use https::{Door, Drained, Identity, Limits, RequestBody, TokioEnv};
 use network::Holder;
-use pki::{Bundle, Names};
+use pki::{Bundle, ClientAuthorities, Names, TokenIssuer};
 use store::{Embedded, Options, Store};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
@@ -83,11 +83,11 @@ impl Kubernetes {
         });
         let (bundle, store) = (bundle.await??, store.await??);
         let env = Arc::new(TokioEnv::new(Handle::current(), Rng::from_os()?));
-        let server = ApiServer::open(settings(&config, address, &bundle), store, env).await?;
         let identity = Identity::from_pem(
             bundle.serving.certificate_pem().as_bytes(),
             bundle.serving.key_pem().as_bytes(),
         )?;
+        let server = ApiServer::open(settings(&config, address, bundle)?, store, env).await?;
         let door = Door::open(listener, identity, Limits::default(), Front(server.clone()))?;
         Ok(Self { server, door })
     }
@@ -167,18 +167,20 @@ fn open_store(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Result<Arc<
     )?))
 }
 
-fn settings(config: &Config, address: SocketAddr, bundle: &Bundle) -> apiserver::Config {
+fn settings(config: &Config, address: SocketAddr, bundle: Bundle) -> Result<apiserver::Config, Error> {
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
-    apiserver::Config {
+    let issuer = format!("https://kubernetes.default.svc.{}", kubernetes.cluster_domain);
+    Ok(apiserver::Config {
         service_cidr: kubernetes.service_cidr.to_string(),
         node_port_range: (ports.first, ports.last),
         cluster_domain: kubernetes.cluster_domain.to_string(),
         advertise: kubernetes.node_ip,
         port: address.port(),
-        issuer: format!("https://kubernetes.default.svc.{}", kubernetes.cluster_domain),
+        clients: ClientAuthorities::from_pem(bundle.ca.certificate_pem())?,
+        tokens: TokenIssuer::new(&issuer, bundle.tokens),
         root_ca: bundle.ca.certificate_pem().to_owned(),
-    }
+    })
 }
 
 /// The server behind the door.
@@ -194,7 +196,7 @@ impl https::Service for Front {
             certificates: peer.certificates,
             internal: None,
         };
-        let readable = |body: RequestBody| body.map_err(|error| BodyError(error.to_string())).boxed_unsync();
+        let readable = |body: RequestBody| body.map_err(|error| BodyError(error.to_string())).boxed();
         self.0.handle(request.map(readable), peer).await
     }
 }

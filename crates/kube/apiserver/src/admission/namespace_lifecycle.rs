@@ -1,59 +1,79 @@
-//! Nothing is made in a namespace that is not there or is ending, and the first namespaces stay
-//! (upstream's `NamespaceLifecycle`).
+//! `NamespaceLifecycle` (upstream's plugin of this name).
+//!
+//! It asks the store, not the cache: a namespace that was just made is there for the next request, as upstream's
+//! live look-up promises.
 
+use std::task::{Context, Poll, Waker};
+
+use schema::object::{Order, scan};
 use schema::status::{Cause, GroupName, Status};
 
-use crate::registry::{Op, store_failed};
-use crate::{Answer, Refused};
+use crate::Answer;
+use crate::registry::Op;
 
-const NAMESPACES: GroupName<'static> = GroupName {
+const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+const NAMESPACES: GroupName<'_> = GroupName {
     group: "",
     name: "namespaces",
 };
 
-/// What the rest of the system cannot do without.
-const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
-
-/// Whether the namespace of a new object takes it.
+/// Refuses what would be made in a namespace that is not there, or is being ended.
 ///
 /// # Errors
-/// 404 if it is not there, 403 if it is ending, and the store's.
-pub(crate) async fn may_create(op: &Op<'_>) -> Answer<()> {
-    if op.namespace.is_empty() {
+/// 404, 403 with the cause `NamespaceTerminating`.
+pub(super) fn create(op: &Op<'_>) -> Answer<()> {
+    if op.namespace.is_empty() || is_review(op) {
         return Ok(());
     }
+    match ending(op) {
+        Some(false) => Ok(()),
+        None => Err(Status::not_found(NAMESPACES, op.namespace).into()),
+        Some(true) => Err(terminating(op).into()),
+    }
+}
+
+/// Access reviews are questions about a namespace, not things in it.
+fn is_review(op: &Op<'_>) -> bool {
+    op.served.def.group == "authorization.k8s.io"
+}
+
+/// Whether the namespace is being ended; none if there is no such namespace.
+fn ending(op: &Op<'_>) -> Option<bool> {
     let key = format!("/registry/namespaces/{}", op.namespace);
-    let row = op.state.store.get(key.as_bytes()).await;
-    let Some(row) = row.map_err(|error| store_failed(&error))? else {
-        return Err(Status::not_found(NAMESPACES, op.namespace).into());
+    // A read of the embedded store is in memory and ready at once.
+    let mut read = std::pin::pin!(op.state.store.get(key.as_bytes()));
+    let Poll::Ready(Ok(row)) = read.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        return None;
     };
-    let ending = schema::object::scan(&row.value, schema::object::Order::Declared)
-        .is_ok_and(|(meta, _)| meta.deletion_timestamp.is_some());
-    if ending { Err(terminating(op)) } else { Ok(()) }
+    let (meta, _) = scan(&row?.value, Order::Declared).ok()?;
+    Some(meta.deletion_timestamp.is_some())
 }
 
-fn terminating(op: &Op<'_>) -> Refused {
-    let namespace = op.namespace;
-    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+fn terminating(op: &Op<'_>) -> Status {
+    let why = format!(
+        "unable to create new content in namespace {} because it is being terminated",
+        op.namespace
+    );
     let mut status = Status::forbidden(op.served.group_resource(), &op.name, &why);
-    let cause = Cause {
-        reason: "NamespaceTerminating".to_owned(),
-        message: format!("namespace {namespace} is being terminated"),
-        field: "metadata.namespace".to_owned(),
-    };
-    status.details.get_or_insert_default().causes.push(cause);
-    status.into()
+    if let Some(details) = status.details.as_mut() {
+        details.causes = vec![Cause {
+            reason: "NamespaceTerminating".to_owned(),
+            message: format!("namespace {} is being terminated", op.namespace),
+            field: "metadata.namespace".to_owned(),
+        }];
+    }
+    status
 }
 
-/// Whether an object may be deleted.
+/// Keeps the namespaces that a cluster cannot do without.
 ///
 /// # Errors
-/// 403 for a namespace that must stay.
-pub(crate) fn may_delete(op: &Op<'_>) -> Answer<()> {
-    let namespace = op.served.group_resource() == NAMESPACES;
+/// 403
+pub(super) fn delete(op: &Op<'_>) -> Answer<()> {
+    let namespace = op.served.def.kind == "Namespace" && op.served.def.group.is_empty();
     if namespace && IMMORTAL.contains(&op.name.as_str()) {
-        let why = "this namespace may not be deleted";
-        return Err(Status::forbidden(NAMESPACES, &op.name, why).into());
+        return Err(Status::forbidden(NAMESPACES, &op.name, "this namespace may not be deleted").into());
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod view;
 use http::Response;
 
 use crate::server::State;
-use crate::{Answer, Body, Call};
+use crate::{Body, Call};
 
 pub(crate) use documents::Documents;
 pub(crate) use view::{View, list, object};

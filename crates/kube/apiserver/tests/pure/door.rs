@@ -83,14 +83,16 @@ impl Door {
     /// The same with a body of another type.
     pub(crate) fn send_as(&self, method: &str, path: &str, content: &str, body: &str) -> Got {
         let request = Request::builder().method(method).uri(path);
-        let request = request.header(CONTENT_TYPE, content).header("user-agent", "tester/1");
+        let request = request
+            .header(CONTENT_TYPE, content)
+            .header("user-agent", "tester/1");
         self.request(request.header(ACCEPT, "application/json"), body)
     }
 
     /// Sends a request with headers of its own.
     pub(crate) fn request(&self, request: http::request::Builder, body: &str) -> Got {
         let body = Full::new(Bytes::from(body.to_owned())).map_err(|never| BodyError(never.to_string()));
-        let request = request.body(body.boxed_unsync()).unwrap();
+        let request = request.body(body.boxed()).unwrap();
         let peer = Peer {
             internal: Some(Arc::new(UserInfo {
                 name: "admin".to_owned(),
