@@ -1,8 +1,4 @@
 //! A server for one test, and requests to it.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the rig of tests: what cannot be had fails the test"
-)]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
