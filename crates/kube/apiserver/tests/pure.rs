@@ -4,5 +4,7 @@
 mod door;
 #[path = "pure/refusals.rs"]
 mod refusals;
+#[path = "pure/rights.rs"]
+mod rights;
 #[path = "pure/writes.rs"]
 mod writes;
