@@ -336,7 +336,7 @@ fn ends(op: &Op<'_>, tree: &Struct, live: &Live) -> bool {
     let namespace = op.served.def.kind == "Namespace" && op.served.def.group.is_empty();
     free && meta.deletion_timestamp.is_some()
         && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
-        && !(namespace && !object.path("spec.finalizers").is_empty())
+        && (!namespace || object.path("spec.finalizers").is_empty())
 }
 
 /// A lease whose holder stays is only renewed: it counts as just renewed after a restart anyway.
