@@ -90,7 +90,7 @@ pub(super) fn status(config: &Config) -> Result<Option<Status>, Failure> {
         return Ok(None);
     };
     match conversation.next(PROMPT) {
-        Ok(Reply::Status(status)) => Ok(Some(status)),
+        Ok(Reply::Status(status)) => Ok(Some(*status)),
         // It has ended since it was asked.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         other => Err(unexpected(other)),
@@ -284,7 +284,7 @@ fn converse(
     loop {
         match conversation.next(deadline.saturating_sub(boottime())) {
             Ok(Reply::Stage(finished)) => stage(&finished),
-            Ok(Reply::Status(status)) => return Ok(status),
+            Ok(Reply::Status(status)) => return Ok(*status),
             Ok(Reply::Failed { exit, message }) => return Err(Failure::with_code(exit, message)),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => return Err(not_in_time(config)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(died(config, "daemon")),

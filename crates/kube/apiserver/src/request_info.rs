@@ -136,9 +136,9 @@ impl RequestInfo {
 
     /// Takes `/api/VERSION` or `/apis/GROUP/VERSION` off, if there is more behind.
     fn take_group_version<'a>(&mut self, parts: &'a [&'a str]) -> Option<&'a [&'a str]> {
-        let groups = match parts.first()? {
-            &"api" => 0,
-            &"apis" => 1,
+        let groups = match *parts.first()? {
+            "api" => 0,
+            "apis" => 1,
             _ => return None,
         };
         if parts.len() < 3 {

@@ -6,12 +6,17 @@ use std::task::{Context, Poll, Waker};
 
 use driver::{Env, Rng};
 use http::{Request, Response};
+use kinds::alloc::Allocators;
+use schema::cursor::Ref;
+use schema::resource::type_of_kind;
+use schema::{BUILTIN, json};
 use store::Store;
 
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
 use crate::pipeline::{self, Flight, Health, Metrics};
+use crate::registry::Services;
 use crate::show::Documents;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
 
@@ -21,6 +26,9 @@ pub enum OpenError {
     /// The store failed.
     #[error("the store: {0}")]
     Store(#[from] store::Error),
+    /// The configured range of Service addresses is none.
+    #[error("{0} is not a range of addresses")]
+    ServiceCidr(String),
     /// What a new cluster needs could not be written.
     #[error("the first objects: {0}")]
     Bootstrap(String),
@@ -39,6 +47,7 @@ pub(crate) struct State {
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
+    pub(crate) services: Services,
     rng: Mutex<Rng>,
 }
 
@@ -75,12 +84,13 @@ impl ApiServer {
         let cache = Cache::open(store.clone(), env.clone()).await?;
         let state = Arc::new(State {
             resources: Resources::builtin(),
-            authn: Authn::default(),
+            authn: Authn,
             authz: Authz::default(),
             flight: Flight::default(),
             health: Health::default(),
             metrics: Metrics::default(),
             documents: Documents::default(),
+            services: services(&config, &cache)?,
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -103,4 +113,19 @@ impl ApiServer {
         self.0.cache.close();
         self.0.flight.empty().await;
     }
+}
+
+/// The allocators, with what the stored Services have.
+fn services(config: &Config, cache: &Cache) -> Result<Services, OpenError> {
+    let cidr = config.service_cidr.parse();
+    let cidr = cidr.map_err(|_| OpenError::ServiceCidr(config.service_cidr.clone()))?;
+    let services = Services::new(Allocators::new(vec![cidr], config.node_port_range));
+    let (prefix, ty) = ("/registry/services/specs/", type_of_kind("", "v1", "Service"));
+    for object in cache.snapshot(prefix).iter() {
+        let decoded = ty.map(|ty| json::decode(&BUILTIN, ty, object.body(), json::Options::default()));
+        if let Some(Ok(decoded)) = decoded {
+            services.adopt(Ref::new(&BUILTIN, &decoded.object));
+        }
+    }
+    Ok(services)
 }

@@ -1,7 +1,7 @@
 //! What is special about each kind: defaults that upstream sets in code, what a strategy prepares, validation,
 //! warnings.
 //!
-//! One row per resource ([`strategy`]); a row is a value of [`Strategy`], and what a kind does not say is
+//! One row per resource ([`strategy()`]); a row is a value of [`Strategy`], and what a kind does not say is
 //! [`PLAIN`]. Pure: trees in, trees and field errors out; no clock, no chance, no I/O. A rule reads
 //! the object through a [`Place`], which knows the path that an error must name and writes it down only if there
 //! is one. The rules that several kinds share, with upstream's texts, are in [`rules`].
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod admission;
 pub mod alloc;
 mod cluster;
 mod config;
@@ -20,6 +21,7 @@ mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod workloads;
 
 pub use place::Place;
 pub use strategy::{
@@ -29,10 +31,12 @@ pub use strategy::{
 /// The rows of every room, each sorted by (group, plural).
 const ROOMS: &[&[Row]] = &[
     access::ROWS,
+    admission::ROWS,
     cluster::ROWS,
     config::ROWS,
     network::ROWS,
     storage::ROWS,
+    workloads::ROWS,
 ];
 
 /// What is special about a resource; [`PLAIN`] if nothing is (custom resources too).

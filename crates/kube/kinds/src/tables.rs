@@ -43,6 +43,12 @@ const INGRESS: Kind = ("networking.k8s.io", "v1", "ingresses", "Ingress");
 const POLICY: Kind = ("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy");
 const ROLE: Kind = ("rbac.authorization.k8s.io", "v1", "roles", "Role");
 const BINDING: Kind = ("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding");
+const WEBHOOKS: Kind = (
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+);
 const CLASS: Kind = ("storage.k8s.io", "v1", "storageclasses", "StorageClass");
 
 fn special(kind: Kind) -> &'static Strategy {
@@ -240,6 +246,20 @@ fn a_bad_object_is_told_what_is_wrong() {
             ],
         ),
         (
+            WEBHOOKS,
+            r#"{"webhooks":[{"name":"a.b","clientConfig":{},"timeoutSeconds":31,"rules":[{"operations":["X"],"apiGroups":["*","a"],"apiVersions":["v1"],"resources":["*","pods"]}]}]}"#,
+            &[
+                r#"webhooks[0].name: Invalid value: "a.b": should be a domain with at least three segments separated by dots"#,
+                r#"webhooks[0].rules[0].operations[0]: Unsupported value: "X": supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE""#,
+                r#"webhooks[0].rules[0].apiGroups: Invalid value: ["*","a"]: if '*' is present, must not specify other API groups"#,
+                r#"webhooks[0].rules[0].resources: Invalid value: ["*","pods"]: if '*' is present, must not specify other resources without subresources"#,
+                "webhooks[0].sideEffects: Required value: must specify one of None, NoneOnDryRun",
+                "webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and 30 seconds",
+                "webhooks[0].clientConfig: Required value: exactly one of url or service is required",
+                "webhooks[0].admissionReviewVersions: Required value: must specify one of v1, v1beta1",
+            ],
+        ),
+        (
             CLASS,
             r#"{"provisioner":"","reclaimPolicy":"X"}"#,
             &[
@@ -348,6 +368,12 @@ fn defaults_and_preparation_fill_what_upstream_fills() {
             r#"{"spec":{"egress":[{}]}}"#,
             "spec.policyTypes",
             r#"["Ingress","Egress"]"#,
+        ),
+        (
+            WEBHOOKS,
+            r#"{"webhooks":[{"name":"a"}]}"#,
+            "webhooks",
+            r#"[{"name":"a","clientConfig":{},"failurePolicy":"Fail","matchPolicy":"Equivalent","namespaceSelector":{},"objectSelector":{},"sideEffects":null,"timeoutSeconds":10,"admissionReviewVersions":null,"reinvocationPolicy":"Never"}]"#,
         ),
         (VOLUME, "{}", "spec.persistentVolumeReclaimPolicy", r#""Retain""#),
         (CLASS, "{}", "volumeBindingMode", r#""Immediate""#),

@@ -37,6 +37,15 @@ impl GroupVersion {
         api_version(&self.group, &self.version)
     }
 
+    /// `/apis/apps/v1`, `/api/v1`
+    pub(crate) fn root(&self) -> String {
+        if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        }
+    }
+
     /// Each resource with its row for this version, by plural.
     pub(crate) fn resources(&self) -> impl Iterator<Item = (&ResourceDef, &Version)> {
         self.rows

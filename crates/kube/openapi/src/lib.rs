@@ -1,4 +1,4 @@
-//! What the API says of itself: discovery (plain and aggregated) and the server's version, printed from
+//! What the API says of itself: discovery (plain and aggregated), OpenAPI v3 and the server's version, printed from
 //! the resource rows. Pure.
 //!
 //! A [`Catalog`] is the rows of one moment, grouped and ordered as upstream orders them; every document is printed
@@ -7,8 +7,12 @@
 
 mod aggregated;
 mod catalog;
+mod names;
+mod paths;
 mod plain;
 mod priority;
+mod types;
+mod v3;
 mod version;
 
 pub use aggregated::DiscoveryVersion;

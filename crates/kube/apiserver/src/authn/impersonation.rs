@@ -32,7 +32,12 @@ pub(super) fn wanted(headers: &HeaderMap) -> Answer<Option<UserInfo>> {
         }
         return Err(Status::internal("requested impersonation without impersonating a user name").into());
     }
-    Ok(Some(UserInfo { name, uid, groups, extra }))
+    Ok(Some(UserInfo {
+        name,
+        uid,
+        groups,
+        extra,
+    }))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
@@ -46,7 +51,9 @@ fn extra(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
         let Some(key) = name.as_str().strip_prefix(EXTRA) else {
             continue;
         };
-        let key = percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let key = percent_encoding::percent_decode_str(key)
+            .decode_utf8_lossy()
+            .into_owned();
         let value = value.to_str().unwrap_or_default().to_owned();
         extra.entry(key).or_default().push(value);
     }
@@ -77,15 +84,32 @@ pub(super) fn take(state: &State, user: &UserInfo, wanted: UserInfo) -> Answer<U
 fn questions<'a>(user: &'a UserInfo, wanted: &'a UserInfo) -> Vec<Attributes<'a>> {
     let ask = |group, resource| Attributes::of(user, "impersonate", group, resource);
     let mut questions = vec![match wanted.as_service_account() {
-        Some((namespace, name)) => Attributes { namespace, name, ..ask("", "serviceaccounts") },
-        None => Attributes { name: &wanted.name, ..ask("", "users") },
+        Some((namespace, name)) => Attributes {
+            namespace,
+            name,
+            ..ask("", "serviceaccounts")
+        },
+        None => Attributes {
+            name: &wanted.name,
+            ..ask("", "users")
+        },
     }];
-    questions.extend(wanted.groups.iter().map(|name| Attributes { name, ..ask("", "groups") }));
+    questions.extend(wanted.groups.iter().map(|name| Attributes {
+        name,
+        ..ask("", "groups")
+    }));
     for (subresource, values) in &wanted.extra {
-        questions.extend(values.iter().map(|name| Attributes { subresource, name, ..ask(GROUP, "userextras") }));
+        questions.extend(values.iter().map(|name| Attributes {
+            subresource,
+            name,
+            ..ask(GROUP, "userextras")
+        }));
     }
     if !wanted.uid.is_empty() {
-        questions.push(Attributes { name: &wanted.uid, ..ask(GROUP, "uids") });
+        questions.push(Attributes {
+            name: &wanted.uid,
+            ..ask(GROUP, "uids")
+        });
     }
     questions
 }
@@ -117,7 +141,16 @@ mod tests {
             .iter()
             .map(|asked| format!("{}/{} {}", asked.combined_resource(), asked.name, asked.namespace))
             .collect();
-        assert_eq!(asked, ["serviceaccounts/a n", "groups/g ", "groups/h ", "userextras/acme.com/scope/s ", "uids/1 "]);
+        assert_eq!(
+            asked,
+            [
+                "serviceaccounts/a n",
+                "groups/g ",
+                "groups/h ",
+                "userextras/acme.com/scope/s ",
+                "uids/1 "
+            ]
+        );
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl Authn {
     ///
     /// # Errors
     /// 403 for users, groups, uids and extras that they may not take; 400 without a user to act as.
-    #[expect(clippy::unused_self, reason = "authentication is asked as one, though it keeps nothing")]
+    #[expect(
+        clippy::unused_self,
+        reason = "authentication is asked as one, though it keeps nothing"
+    )]
     pub(crate) fn impersonate(
         &self,
         state: &State,
@@ -68,8 +71,6 @@ impl Authn {
     }
 }
 
-pub(crate) use token::{Identified, authenticate as authenticate_token};
-
 /// The client hears 401 and no more; the log has the reason.
 fn unauthorized(why: &dyn std::fmt::Display) -> crate::Refused {
     tracing::debug!(%why, "not authenticated");
@@ -81,7 +82,10 @@ fn holder(state: &State, peer: &Peer) -> Option<UserInfo> {
     if peer.certificates.is_empty() {
         return None;
     }
-    let found = state.config.clients.identify(&peer.certificates, state.env.wall());
+    let found = state
+        .config
+        .clients
+        .identify(&peer.certificates, state.env.wall());
     let identity = match found {
         Ok(identity) => identity,
         Err(error) => {
@@ -101,7 +105,12 @@ fn holder(state: &State, peer: &Peer) -> Option<UserInfo> {
 
 /// The token of `Authorization: Bearer TOKEN`; none if the header says anything else.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
+    let (scheme, token) = headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .trim()
+        .split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

@@ -11,26 +11,32 @@ use crate::server::State;
 pub(crate) struct Identified {
     /// Whose it is.
     pub(crate) user: UserInfo,
-    /// Those of the wanted audiences that it is for.
-    pub(crate) audiences: Vec<String>,
 }
 
 /// Whose token it is. It must be for one of the audiences.
 ///
 /// # Errors
 /// A sentence for the log, and for a TokenReview's status.
-pub(crate) async fn authenticate(state: &State, token: &str, audiences: &[&str]) -> Result<Identified, String> {
+pub(crate) async fn authenticate(
+    state: &State,
+    token: &str,
+    audiences: &[&str],
+) -> Result<Identified, String> {
     let verified = state.config.tokens.verify(token, state.env.wall());
     let claims = verified.map_err(|error| error.to_string())?;
-    let wanted = audiences.iter().filter(|audience| claims.aud.iter().any(|each| each == **audience));
+    let wanted = audiences
+        .iter()
+        .filter(|audience| claims.aud.iter().any(|each| each == **audience));
     let matching: Vec<String> = wanted.map(|audience| (*audience).to_owned()).collect();
     if matching.is_empty() {
-        return Err(format!("token audiences {:?} is invalid for the target audiences {audiences:?}", claims.aud));
+        return Err(format!(
+            "token audiences {:?} is invalid for the target audiences {audiences:?}",
+            claims.aud
+        ));
     }
     check_objects(state, &claims).await?;
     Ok(Identified {
         user: user(&claims),
-        audiences: matching,
     })
 }
 
@@ -38,7 +44,13 @@ pub(crate) async fn authenticate(state: &State, token: &str, audiences: &[&str])
 async fn check_objects(state: &State, claims: &Claims) -> Result<(), String> {
     let claim = &claims.kubernetes;
     let below = |object: &ObjectName| format!("{}/{}", claim.namespace, object.name);
-    check(state, "/registry/serviceaccounts/", &below(&claim.serviceaccount), &claim.serviceaccount).await?;
+    check(
+        state,
+        "/registry/serviceaccounts/",
+        &below(&claim.serviceaccount),
+        &claim.serviceaccount,
+    )
+    .await?;
     if let Some(pod) = &claim.pod {
         check(state, "/registry/pods/", &below(pod), pod).await?;
     }
@@ -53,8 +65,13 @@ async fn check_objects(state: &State, claims: &Claims) -> Result<(), String> {
 }
 
 async fn check(state: &State, prefix: &str, key: &str, expected: &ObjectName) -> Result<(), String> {
-    let found = state.cache.get(prefix, key).await.map_err(|error| error.to_string())?;
-    let alive = found.is_some_and(|object| *object.meta.uid == *expected.uid && object.meta.deletion_timestamp.is_none());
+    let found = state
+        .cache
+        .get(prefix, key)
+        .await
+        .map_err(|error| error.to_string())?;
+    let alive = found
+        .is_some_and(|object| *object.meta.uid == *expected.uid && object.meta.deletion_timestamp.is_none());
     if alive {
         Ok(())
     } else {
@@ -64,7 +81,11 @@ async fn check(state: &State, prefix: &str, key: &str, expected: &ObjectName) ->
 
 fn user(claims: &Claims) -> UserInfo {
     let claim = &claims.kubernetes;
-    let mut user = UserInfo::service_account(&claim.namespace, &claim.serviceaccount.name, &claim.serviceaccount.uid);
+    let mut user = UserInfo::service_account(
+        &claim.namespace,
+        &claim.serviceaccount.name,
+        &claim.serviceaccount.uid,
+    );
     let mut tell = |key: &str, value: String| {
         if !value.is_empty() {
             user.extra.insert(key.to_owned(), vec![value]);
@@ -75,8 +96,14 @@ fn user(claims: &Claims) -> UserInfo {
     }
     for (kind, object) in [("pod", &claim.pod), ("node", &claim.node)] {
         if let Some(object) = object {
-            tell(&format!("authentication.kubernetes.io/{kind}-name"), object.name.clone());
-            tell(&format!("authentication.kubernetes.io/{kind}-uid"), object.uid.clone());
+            tell(
+                &format!("authentication.kubernetes.io/{kind}-name"),
+                object.name.clone(),
+            );
+            tell(
+                &format!("authentication.kubernetes.io/{kind}-uid"),
+                object.uid.clone(),
+            );
         }
     }
     user

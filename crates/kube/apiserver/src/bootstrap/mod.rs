@@ -26,13 +26,16 @@ use objects::Object;
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     let mut writes = Vec::new();
     for object in objects::all(&state.config)? {
-        let (key, body) = match missing(state, &object)? {
-            Some(write) => write,
-            None => continue,
+        let Some((key, body)) = missing(state, &object)? else {
+            continue;
         };
         writes.push(state.store.put(key.as_str().into(), body, Expect::Absent));
     }
-    let newest = try_join_all(writes).await?.iter().map(|written| written.revision.0).max();
+    let newest = try_join_all(writes)
+        .await?
+        .iter()
+        .map(|written| written.revision.0)
+        .max();
     if let Some(revision) = newest {
         let revision = schema::object::Revision(revision);
         let waited = state.cache.wait(revision).await;
@@ -43,7 +46,13 @@ pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
 
 /// The key and the body of an object that is not in the cluster.
 fn missing(state: &State, object: &Object) -> Result<Option<(String, bytes::Bytes)>, OpenError> {
-    let Object { group, plural, namespace, name, json } = object;
+    let Object {
+        group,
+        plural,
+        namespace,
+        name,
+        json,
+    } = object;
     let failed = |why: String| OpenError::Bootstrap(format!("{plural} {name}: {why}"));
     let served = state
         .resources
@@ -55,7 +64,12 @@ fn missing(state: &State, object: &Object) -> Result<Option<(String, bytes::Byte
         return Ok(None);
     }
     let types = &served.def.types;
-    let decoded = decode(types, served.version().schema, json.to_string().as_bytes(), Options::default());
+    let decoded = decode(
+        types,
+        served.version().schema,
+        json.to_string().as_bytes(),
+        Options::default(),
+    );
     let mut tree = decoded.map_err(|error| failed(error.to_string()))?.object;
     (kinds::strategy(group, plural).default)(types, &mut tree);
     cursor::set(types, &mut tree, "metadata.uid", Value::str(&state.uuid()));

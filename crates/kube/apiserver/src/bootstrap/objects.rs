@@ -39,7 +39,11 @@ pub(super) fn all(config: &Config) -> Result<Vec<Object>, OpenError> {
     let mut objects: Vec<Object> = NAMESPACES.into_iter().map(namespace).collect();
     objects.extend(auth::bootstrap::objects().into_iter().map(rbac));
     objects.extend(PRIORITIES.into_iter().map(priority));
-    objects.extend(NAMESPACES.into_iter().flat_map(|namespace| of_namespace(namespace, &config.root_ca)));
+    objects.extend(
+        NAMESPACES
+            .into_iter()
+            .flat_map(|namespace| of_namespace(namespace, &config.root_ca)),
+    );
     objects.extend(service(config)?);
     objects.push(client_trust(&config.root_ca));
     Ok(objects)
@@ -56,15 +60,26 @@ fn rbac(object: auth::bootstrap::Object) -> Object {
 }
 
 fn namespace(name: &'static str) -> Object {
-    core("namespaces", "", name, json!({
-        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
-        "spec": {"finalizers": ["kubernetes"]},
-        "status": {"phase": "Active"},
-    }))
+    core(
+        "namespaces",
+        "",
+        name,
+        json!({
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+            "spec": {"finalizers": ["kubernetes"]},
+            "status": {"phase": "Active"},
+        }),
+    )
 }
 
 fn core(plural: &'static str, namespace: &'static str, name: &'static str, json: Value) -> Object {
-    Object { group: "", plural, namespace, name, json }
+    Object {
+        group: "",
+        plural,
+        namespace,
+        name,
+        json,
+    }
 }
 
 fn priority((name, value, description): (&'static str, i64, &'static str)) -> Object {
@@ -85,36 +100,56 @@ fn priority((name, value, description): (&'static str, i64, &'static str)) -> Ob
 /// What controllers give every namespace: the first ones have it from the start.
 fn of_namespace(namespace: &'static str, root_ca: &str) -> [Object; 2] {
     [
-        core("serviceaccounts", namespace, "default", json!({
-            "metadata": {"name": "default", "namespace": namespace},
-        })),
-        core("configmaps", namespace, "kube-root-ca.crt", json!({
-            "metadata": {"name": "kube-root-ca.crt", "namespace": namespace, "annotations": {
-                "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when \
-                 using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage \
-                 is guaranteed across distributions of Kubernetes clusters.",
-            }},
-            "data": {"ca.crt": root_ca},
-        })),
+        core(
+            "serviceaccounts",
+            namespace,
+            "default",
+            json!({
+                "metadata": {"name": "default", "namespace": namespace},
+            }),
+        ),
+        core(
+            "configmaps",
+            namespace,
+            "kube-root-ca.crt",
+            json!({
+                "metadata": {"name": "kube-root-ca.crt", "namespace": namespace, "annotations": {
+                    "kubernetes.io/description": "Contains a CA bundle that can be used to verify the kube-apiserver when \
+                     using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage \
+                     is guaranteed across distributions of Kubernetes clusters.",
+                }},
+                "data": {"ca.crt": root_ca},
+            }),
+        ),
     ]
 }
 
 /// By which extension API servers know whose client certificates the cluster believes.
 fn client_trust(root_ca: &str) -> Object {
     let name = "extension-apiserver-authentication";
-    core("configmaps", "kube-system", name, json!({
-        "metadata": {"name": name, "namespace": "kube-system"},
-        "data": {"client-ca-file": root_ca},
-    }))
+    core(
+        "configmaps",
+        "kube-system",
+        name,
+        json!({
+            "metadata": {"name": name, "namespace": "kube-system"},
+            "data": {"client-ca-file": root_ca},
+        }),
+    )
 }
 
 /// The service `kubernetes`, at the first address of the range, and where it leads.
 fn service(config: &Config) -> Result<[Object; 4], OpenError> {
-    let address = first_address(&config.service_cidr)
-        .ok_or_else(|| OpenError::Bootstrap(format!("{} is not a range of addresses", config.service_cidr)))?;
+    let address = first_address(&config.service_cidr).ok_or_else(|| {
+        OpenError::Bootstrap(format!("{} is not a range of addresses", config.service_cidr))
+    })?;
     let name = "kubernetes";
     let (backend, port) = (config.advertise.to_string(), config.port);
-    let family = if config.advertise.is_ipv4() { "IPv4" } else { "IPv6" };
+    let family = if config.advertise.is_ipv4() {
+        "IPv4"
+    } else {
+        "IPv6"
+    };
     let metadata = |labels: Value| json!({"name": name, "namespace": "default", "labels": labels});
     let mirrored = json!({"endpointslice.kubernetes.io/skip-mirror": "true"});
     Ok([
@@ -125,27 +160,37 @@ fn service(config: &Config) -> Result<[Object; 4], OpenError> {
             name,
             json: json!({"metadata": {"name": name}, "spec": {"cidrs": [config.service_cidr]}}),
         },
-        core("services", "default", name, json!({
-            "metadata": metadata(json!({"component": "apiserver", "provider": "kubernetes"})),
-            "spec": {
-                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
-                "clusterIP": address.to_string(),
-                "clusterIPs": [address.to_string()],
-                "type": "ClusterIP",
-                "sessionAffinity": "None",
-                "ipFamilies": [if address.is_ipv4() { "IPv4" } else { "IPv6" }],
-                "ipFamilyPolicy": "SingleStack",
-                "internalTrafficPolicy": "Cluster",
-            },
-            "status": {"loadBalancer": {}},
-        })),
-        core("endpoints", "default", name, json!({
-            "metadata": metadata(mirrored),
-            "subsets": [{
-                "addresses": [{"ip": backend}],
-                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-            }],
-        })),
+        core(
+            "services",
+            "default",
+            name,
+            json!({
+                "metadata": metadata(json!({"component": "apiserver", "provider": "kubernetes"})),
+                "spec": {
+                    "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": port}],
+                    "clusterIP": address.to_string(),
+                    "clusterIPs": [address.to_string()],
+                    "type": "ClusterIP",
+                    "sessionAffinity": "None",
+                    "ipFamilies": [if address.is_ipv4() { "IPv4" } else { "IPv6" }],
+                    "ipFamilyPolicy": "SingleStack",
+                    "internalTrafficPolicy": "Cluster",
+                },
+                "status": {"loadBalancer": {}},
+            }),
+        ),
+        core(
+            "endpoints",
+            "default",
+            name,
+            json!({
+                "metadata": metadata(mirrored),
+                "subsets": [{
+                    "addresses": [{"ip": backend}],
+                    "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+                }],
+            }),
+        ),
         Object {
             group: "discovery.k8s.io",
             plural: "endpointslices",

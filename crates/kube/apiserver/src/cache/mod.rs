@@ -146,7 +146,10 @@ impl Cache {
             if state.revision >= wanted || state.closed {
                 return Poll::Ready(state.revision >= wanted);
             }
-            let pump = state.wait(cx.waker());
+            state.listen(cx.waker());
+            // Asking about what has not happened would be asked again and again.
+            let happened = self.store.revision().0 >= wanted.0;
+            let pump = if happened { state.ask() } else { None };
             drop(state);
             pump.into_iter().for_each(std::task::Waker::wake);
             Poll::Pending
@@ -247,4 +250,4 @@ fn shared(cached: &Snapshot, prefix: &str, row: &store::KeyValue) -> Option<Arc<
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -93,14 +93,13 @@ impl State {
         wakers.append(&mut self.waiters);
     }
 
-    /// Wakes this one when a revision has been reached, and sees to it that idle time does not delay that.
-    pub(super) fn wait(&mut self, waker: &Waker) -> Option<Waker> {
-        self.waiters.push(waker.clone());
+    /// Has the pump ask the store how far it is: what has happened may lie outside of what the cache follows.
+    pub(super) fn ask(&mut self) -> Option<Waker> {
         self.asked = true;
         self.pump.take()
     }
 
-    /// Wakes this one at the next change.
+    /// Wakes this one when the cache moves on.
     pub(super) fn listen(&mut self, waker: &Waker) {
         self.waiters.push(waker.clone());
     }

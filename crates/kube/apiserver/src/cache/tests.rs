@@ -11,13 +11,13 @@ use crate::select::{LabelSelector, Selection};
 const PODS: &str = "/registry/pods/";
 
 /// A store whose writer runs when somebody writes: nothing happens on another thread, so that a seed is a run.
-struct Driven {
+pub(crate) struct Driven {
     store: Embedded,
     writer: Mutex<store::Writer>,
 }
 
 impl Driven {
-    fn new(window: usize) -> Arc<Self> {
+    pub(crate) fn new(window: usize) -> Arc<Self> {
         let options = Options {
             window_events: window,
             ..Options::default()

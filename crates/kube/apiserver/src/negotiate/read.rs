@@ -191,7 +191,7 @@ const SCHEME: &str = "k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30";
 fn wrong_kind(api_version: &str, kind: &str, expected: Expected<'_>) -> Refused {
     let (group, version) = split(api_version);
     let (own_group, own_version) = split(expected.api_version);
-    if expected.types.is_custom() && kind == expected.kind || (kind == expected.kind && group != own_group) {
+    if kind == expected.kind && (expected.types.is_custom() || group != own_group) {
         return Status::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
             expected.api_version

@@ -12,6 +12,7 @@ use store::Expect;
 use super::live::{Put, get, put};
 use super::metadata;
 use super::op::{Op, Stored};
+use super::services::Hold;
 use crate::{Answer, Refused};
 
 /// How often a name is generated before the client hears that there is none left.
@@ -53,6 +54,7 @@ async fn attempt(
     admit: &impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
 ) -> Answer<Stored> {
     fill(op, &mut tree);
+    let hold = op.state.services.hold(op, &mut tree, None)?;
     before(op, &mut tree)?;
     if !op.applied {
         super::owners::record(op, None, &mut tree);
@@ -68,7 +70,10 @@ async fn attempt(
     }
     let body = object::body(op.types(), &tree);
     match put(op, &key, body, Expect::Absent, false).await? {
-        Put::Done(object) => Ok(Stored::Object(object)),
+        Put::Done(object) => {
+            hold.into_iter().for_each(Hold::commit);
+            Ok(Stored::Object(object))
+        }
         Put::Lost => Err(exists(op, &tree, &key).await),
     }
 }

@@ -14,6 +14,7 @@ mod metadata;
 mod names;
 mod op;
 mod owners;
+mod services;
 mod update;
 
 pub(crate) use create::create;
@@ -22,4 +23,5 @@ pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
 pub(crate) use op::{Op, Options, Stored};
 pub(crate) use owners::apply;
+pub(crate) use services::Services;
 pub(crate) use update::{Plan, Updated, rfc3339, update};

@@ -16,6 +16,7 @@ use super::create::{counts, refuse};
 use super::live::{Live, Put, put, remove};
 use super::metadata;
 use super::op::{Op, Stored};
+use super::services::Hold;
 use crate::{Answer, Refused};
 
 /// What an update left.
@@ -98,6 +99,11 @@ where
     }
     let mut tree = (plan.make)(Some(live))?;
     check_version(op, &mut tree, live)?;
+    let hold = if plan.by_rules {
+        op.state.services.hold(op, &mut tree, Some(&live.tree))?
+    } else {
+        None
+    };
     if plan.by_rules {
         before_update(op, &mut tree, live)?;
     }
@@ -119,7 +125,10 @@ where
     let expect = Expect::At(store::Revision(live.object.rev.0));
     let renewal = is_renewal(op, &tree, live);
     match put(op, &live.object.key, body, expect, renewal).await? {
-        Put::Done(object) => Ok(Some(updated(Stored::Object(object)))),
+        Put::Done(object) => {
+            hold.into_iter().for_each(Hold::commit);
+            Ok(Some(updated(Stored::Object(object))))
+        }
         Put::Lost => Ok(None),
     }
 }
@@ -137,6 +146,9 @@ async fn finish(op: &Op<'_>, tree: Struct, live: &Live) -> Answer<Option<Updated
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
     let gone = remove(op, &live.object.key, live.object.rev).await?;
+    if gone {
+        op.state.services.release(op, Ref::new(op.types(), &live.tree));
+    }
     Ok(gone.then(|| updated(Stored::Dry(Box::new(tree)))))
 }
 
@@ -324,7 +336,7 @@ fn ends(op: &Op<'_>, tree: &Struct, live: &Live) -> bool {
     let namespace = op.served.def.kind == "Namespace" && op.served.def.group.is_empty();
     free && meta.deletion_timestamp.is_some()
         && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
-        && !(namespace && !object.path("spec.finalizers").is_empty())
+        && (!namespace || object.path("spec.finalizers").is_empty())
 }
 
 /// A lease whose holder stays is only renewed: it counts as just renewed after a restart anyway.

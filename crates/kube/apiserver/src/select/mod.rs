@@ -6,7 +6,6 @@
 mod field;
 mod label;
 mod lexer;
-mod name;
 mod parse;
 mod selectable;
 

@@ -4,7 +4,7 @@ use schema::field::{Error, Errors, Path, aggregate};
 
 use super::label::{LabelSelector, Operator, Requirement};
 use super::lexer::{Token, tokens};
-use super::name::{key_errors, value_errors};
+use kinds::rules::text::{label_value, qualified_name};
 
 /// Why a text is no label selector: upstream's sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -164,7 +164,7 @@ impl Parser {
 }
 
 fn check_key(key: &str, path: &Path) -> Result<()> {
-    match key_errors(key) {
+    match qualified_name(key) {
         errors if errors.is_empty() => Ok(()),
         errors => Err(ParseError(
             Error::invalid(path, key, errors.join("; ")).to_string(),
@@ -187,7 +187,7 @@ pub(super) fn checked(key: String, operator: Operator, values: Vec<String>) -> R
         }
     }
     for (at, value) in values.iter().enumerate() {
-        let wrong = value_errors(value);
+        let wrong = label_value(value);
         if !wrong.is_empty() {
             let path = path.index(at).key(&key);
             errors.push(Error::invalid(&path, value.as_str(), wrong.join("; ")));

@@ -53,7 +53,7 @@ pub(crate) fn resolve(mut selector: FieldSelector, served: &Served) -> Result<Fi
 fn source(field: &str, served: &Served) -> Option<Source> {
     match field {
         "metadata.name" => return Some(Source::Name),
-        "metadata.namespace" if served.namespaced() || !sentence(served).is_some() => {
+        "metadata.namespace" if served.namespaced() || sentence(served).is_none() => {
             return Some(Source::Namespace);
         }
         _ => {}

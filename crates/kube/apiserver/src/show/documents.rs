@@ -1,13 +1,14 @@
-//! Discovery and `/version`: printed from the live table, once for each of its epochs.
+//! Discovery, OpenAPI v3 and `/version`: printed from the live table, once for each of its epochs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use openapi::{Catalog, DiscoveryVersion, etag, version};
 
+use crate::negotiate::JSON;
 use crate::server::State;
 use crate::{Body, Call, Resources};
 
@@ -39,6 +40,10 @@ enum Key {
         core: bool,
         beta: bool,
     },
+    /// `/openapi/v3`
+    OpenapiIndex,
+    /// `/openapi/v3/apis/apps/v1`
+    Openapi(String),
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +59,11 @@ impl Documents {
             return None;
         }
         let address = format!("{}:{}", state.config.advertise, state.config.port);
-        self.find(&state.resources, &address, call.uri.path(), &call.headers)
+        let response = self.find(&state.resources, &address, call.uri.path(), &call.headers)?;
+        Some(match call.query.get("hash").filter(|hash| !hash.is_empty()) {
+            Some(hash) => hashed(response, call.uri.path(), hash),
+            None => response,
+        })
     }
 
     /// `address` is this server's, `10.0.0.1:6443`.
@@ -68,7 +77,12 @@ impl Documents {
         let key = Key::of(path, headers)?;
         let document = self.document(resources, address, &key)?;
         Some(match key {
-            Key::Aggregated { beta, .. } => aggregated(&document, discovery_version(beta), headers),
+            Key::Aggregated { beta, .. } => {
+                tagged(&document, discovery_version(beta).content_type(), headers)
+            }
+            Key::OpenapiIndex => tagged(&document, JSON, headers),
+            Key::Openapi(_) if !accepts_json(headers) => refused(),
+            Key::Openapi(_) => tagged(&document, JSON, headers),
             _ => plain(&document),
         })
     }
@@ -87,7 +101,7 @@ impl Documents {
             return document.clone();
         }
         let catalog = printed.catalog.clone()?;
-        let document = key.print(&catalog, address).and_then(Document::new);
+        let document = key.print(&catalog, address);
         // A path that leads nowhere is not remembered: there is no end to them.
         if document.is_some() {
             printed.documents.insert(key.clone(), document.clone());
@@ -98,7 +112,12 @@ impl Documents {
 
 impl Document {
     fn new(body: Vec<u8>) -> Option<Self> {
-        let tag = HeaderValue::try_from(format!("\"{}\"", etag(&body))).ok()?;
+        let tag = etag(&body);
+        Self::tagged(body, &tag)
+    }
+
+    fn tagged(body: Vec<u8>, tag: &str) -> Option<Self> {
+        let tag = HeaderValue::try_from(format!("\"{tag}\"")).ok()?;
         let body = body.into();
         Some(Self { body, tag })
     }
@@ -106,6 +125,12 @@ impl Document {
 
 impl Key {
     fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
+        if let Some(place) = path.strip_prefix("/openapi/v3") {
+            return Some(match place.trim_matches('/') {
+                "" => Self::OpenapiIndex,
+                place => Self::Openapi(place.to_owned()),
+            });
+        }
         let mut parts = path.trim_matches('/').split('/');
         let key = match (parts.next()?, parts.next(), parts.next()) {
             ("version", None, None) => Self::Version,
@@ -129,15 +154,21 @@ impl Key {
         }
     }
 
-    fn print(&self, catalog: &Catalog, address: &str) -> Option<Vec<u8>> {
-        match self {
-            Self::Version => Some(version()),
-            Self::Core => Some(catalog.api_versions(address)),
-            Self::Groups => Some(catalog.api_groups()),
-            Self::Group(name) => catalog.api_group(name),
-            Self::GroupVersion(group, version) => catalog.api_resources(group, version),
-            Self::Aggregated { core, beta } => Some(catalog.aggregated(*core, discovery_version(*beta))),
-        }
+    fn print(&self, catalog: &Catalog, address: &str) -> Option<Document> {
+        let body = match self {
+            Self::Version => version(),
+            Self::Core => catalog.api_versions(address),
+            Self::Groups => catalog.api_groups(),
+            Self::Group(name) => catalog.api_group(name)?,
+            Self::GroupVersion(group, version) => catalog.api_resources(group, version)?,
+            Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
+            Self::OpenapiIndex => catalog.openapi_index(),
+            Self::Openapi(place) => {
+                let served = catalog.at_place(place)?;
+                return Document::tagged(served.openapi(), &served.hash());
+            }
+        };
+        Document::new(body)
     }
 }
 
@@ -171,12 +202,12 @@ fn accepts_aggregated(headers: &HeaderMap) -> Option<DiscoveryVersion> {
 fn plain(document: &Document) -> Response<Body> {
     let mut response = Response::new(Body::full(document.body.clone()));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     response
 }
 
-/// Aggregated discovery is cached by clients: 304 to one who has it (RFC 9110 §13.1.2).
-fn aggregated(document: &Document, version: DiscoveryVersion, asked: &HeaderMap) -> Response<Body> {
+/// A document that clients keep: 304 to one who has it (RFC 9110 §13.1.2).
+fn tagged(document: &Document, content_type: &'static str, asked: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, document.tag.clone());
@@ -186,8 +217,46 @@ fn aggregated(document: &Document, version: DiscoveryVersion, asked: &HeaderMap)
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(version.content_type()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     *response.body_mut() = Body::full(document.body.clone());
+    response
+}
+
+/// A document that was asked for by its hash never changes; one with another hash is elsewhere.
+fn hashed(mut response: Response<Body>, path: &str, hash: &str) -> Response<Body> {
+    let Some(tag) = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()) else {
+        return response;
+    };
+    let tag = tag.trim_matches('"');
+    if tag == hash {
+        let immutable = HeaderValue::from_static("public, immutable");
+        response.headers_mut().insert(CACHE_CONTROL, immutable);
+        return response;
+    }
+    let place = HeaderValue::try_from(format!("{path}?hash={tag}"));
+    let mut moved = Response::new(Body::empty());
+    *moved.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    if let Ok(place) = place {
+        moved.headers_mut().insert(LOCATION, place);
+    }
+    moved
+}
+
+/// Documents of OpenAPI are had as JSON only.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let Some(accept) = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()) else {
+        return true;
+    };
+    let ranges = accept.split(',').filter_map(|clause| clause.split(';').next());
+    accept.is_empty()
+        || ranges
+            .map(str::trim)
+            .any(|range| [JSON, "application/*", "*/*"].contains(&range))
+}
+
+fn refused() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
     response
 }
 
@@ -219,6 +288,10 @@ mod tests {
             ("/apis/apps/v9", false),
             ("/apis/nope", false),
             ("/apis/apps/v1/deployments", false),
+            ("/openapi/v3", true),
+            ("/openapi/v3/apis/apps/v1", true),
+            ("/openapi/v3/apis/apps/v9", false),
+            ("/openapi/v2", false),
             ("/healthz", false),
         ] {
             assert_eq!(ask(path, &[]).is_some(), known, "{path}");
@@ -234,7 +307,29 @@ mod tests {
         let again = ask("/apis", &[(ACCEPT, KUBECTL), (IF_NONE_MATCH, &tag)]).unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(again.body().size_hint().exact(), Some(0));
+        let protobuf = [(
+            ACCEPT,
+            "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+        )];
+        let refused = ask("/openapi/v3/api/v1", &protobuf).unwrap();
+        assert_eq!(refused.status(), StatusCode::NOT_ACCEPTABLE);
         let plain = ask("/apis", &[(ACCEPT, "application/json")]).unwrap();
         assert_eq!(plain.headers()[CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn a_document_is_where_its_hash_says() {
+        let path = "/openapi/v3/apis/apps/v1";
+        let document = || ask(path, &[]).unwrap();
+        let tag = document().headers()[ETAG]
+            .to_str()
+            .unwrap()
+            .trim_matches('"')
+            .to_owned();
+        let same = hashed(document(), path, &tag);
+        assert_eq!(same.headers()[CACHE_CONTROL], "public, immutable");
+        let other = hashed(document(), path, "0");
+        assert_eq!(other.status(), StatusCode::MOVED_PERMANENTLY);
+        assert_eq!(other.headers()[LOCATION], format!("{path}?hash={tag}"));
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
             .map(str::to_owned),
         by_rules: false,
         make: |live: Option<&Live>| assign(&op, binding, live),
-        admit: crate::verbs::admit::update,
+        admit: crate::admission::update,
     };
     registry::update(&op, plan).await?;
     let mut done = Status::success(None);

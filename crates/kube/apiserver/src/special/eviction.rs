@@ -57,7 +57,7 @@ pub(super) async fn create(state: &State, call: &Call, pods: &Served) -> Answer<
     if !ended(&op, &live) {
         spend_budget(&op, &live).await?;
     }
-    registry::delete(&op, &delete, crate::verbs::admit::delete).await?;
+    registry::delete(&op, &delete, crate::admission::delete).await?;
     let mut done = Status::success(None);
     done.code = StatusCode::CREATED.as_u16();
     Ok(done.into())
@@ -92,7 +92,7 @@ async fn spend_budget(op: &Op<'_>, pod: &Live) -> Answer<()> {
         uid: None,
         by_rules: false,
         make: |live: Option<&Live>| spend(&budget, live, &op.name),
-        admit: crate::verbs::admit::update,
+        admit: crate::admission::update,
     };
     registry::update(&budget, plan).await.map(drop)
 }

@@ -86,7 +86,7 @@ async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<R
         uid: None,
         by_rules: true,
         make,
-        admit: crate::verbs::admit::update,
+        admit: crate::admission::update,
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {

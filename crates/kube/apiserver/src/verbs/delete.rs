@@ -29,7 +29,7 @@ pub(super) async fn delete(state: &State, call: &Call, served: &Served) -> Answe
     let (delete, options) = delete_options(call)?;
     let op = Op::new(state, call, served, options);
     warn(&op, &delete);
-    let deleted = registry::delete(&op, &delete, super::admit::delete).await?;
+    let deleted = registry::delete(&op, &delete, crate::admission::delete).await?;
     reply(&op, &delete, deleted)
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn delete_collection(state: &State, call: &Call, served: &Serve
             name: op.name.clone(),
             ..Op::new(state, call, served, op.options.clone())
         };
-        match registry::delete(&namespaced, &delete, super::admit::delete).await {
+        match registry::delete(&namespaced, &delete, crate::admission::delete).await {
             Err(Refused(status)) if status.reason != "NotFound" => return Err(Refused(status)),
             _ => {}
         }

@@ -194,11 +194,16 @@ fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.push(number << 3 | 2);
     let mut length = bytes.len();
     while length >= 0x80 {
-        out.push((length & 0x7f) as u8 | 0x80);
+        out.push(low(length) | 0x80);
         length >>= 7;
     }
-    out.push((length & 0x7f) as u8);
+    out.push(low(length));
     out.extend_from_slice(bytes);
+}
+
+/// The lowest seven bits.
+fn low(number: usize) -> u8 {
+    number.to_le_bytes()[0] & 0x7f
 }
 
 fn seal_status(text: &[u8]) -> Option<Vec<u8>> {

@@ -1,6 +1,5 @@
 //! One file for each verb, generic over the resource, and the table that leads from a request to its verb.
 
-pub(crate) mod admit;
 mod create;
 mod delete;
 mod delete_collection;

@@ -62,7 +62,7 @@ pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer
         uid: None,
         by_rules: true,
         make,
-        admit: super::admit::update,
+        admit: crate::admission::update,
     };
     reply(&op, registry::update(&op, plan).await?)
 }

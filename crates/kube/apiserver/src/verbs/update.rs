@@ -40,7 +40,7 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
         uid: uid.filter(|uid| !uid.is_empty()),
         by_rules: true,
         make: |_: Option<&registry::Live>| Ok(tree.clone()),
-        admit: super::admit::update,
+        admit: crate::admission::update,
     };
     reply(&op, registry::update(&op, plan).await?)
 }

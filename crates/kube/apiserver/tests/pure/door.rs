@@ -83,7 +83,9 @@ impl Door {
     /// The same with a body of another type.
     pub(crate) fn send_as(&self, method: &str, path: &str, content: &str, body: &str) -> Got {
         let request = Request::builder().method(method).uri(path);
-        let request = request.header(CONTENT_TYPE, content).header("user-agent", "tester/1");
+        let request = request
+            .header(CONTENT_TYPE, content)
+            .header("user-agent", "tester/1");
         self.request(request.header(ACCEPT, "application/json"), body)
     }
 

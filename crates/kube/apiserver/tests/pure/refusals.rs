@@ -18,7 +18,14 @@ fn door() -> Door {
 }
 
 /// Method, path, type, body; code, message.
-type Case = (&'static str, &'static str, &'static str, &'static str, u16, &'static str);
+type Case = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    u16,
+    &'static str,
+);
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
@@ -75,7 +82,11 @@ fn bad_input_is_refused_in_upstreams_words() {
     let door = door();
     for (method, path, content, body, code, message) in CASES {
         let got = door.send_as(method, path, content, body);
-        assert_eq!((got.code, got.message().as_str()), (*code, *message), "{method} {path} {body}");
+        assert_eq!(
+            (got.code, got.message().as_str()),
+            (*code, *message),
+            "{method} {path} {body}"
+        );
         assert_eq!(got.at("/code"), *code, "{method} {path}");
     }
 }
@@ -104,12 +115,19 @@ fn an_accept_that_nothing_meets_is_told_what_there_is() {
     let request = http::Request::get(format!("{MAPS}/a")).header("accept", "text/html");
     let got = door.request(request, "");
     assert_eq!(got.code, 406);
-    assert!(got.message().starts_with("only the following media types are accepted"), "{got:?}");
+    assert!(
+        got.message()
+            .starts_with("only the following media types are accepted"),
+        "{got:?}"
+    );
 }
 
 #[test]
 fn a_body_over_the_limit_is_refused() {
     let door = door();
-    let big = format!(r#"{{"metadata":{{"name":"big"}},"data":{{"k":"{}"}}}}"#, "x".repeat(3 << 20));
+    let big = format!(
+        r#"{{"metadata":{{"name":"big"}},"data":{{"k":"{}"}}}}"#,
+        "x".repeat(3 << 20)
+    );
     assert_eq!(door.send("POST", MAPS, &big).code, 413);
 }

@@ -50,7 +50,7 @@ impl From<Errors> for Refused {
 #[must_use = "an allocation is pending until it is committed or aborted"]
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reservation {
-    /// Addresses that the Service has from now on: each gets an [`ip_address`] object.
+    /// Addresses that the Service has from now on: each gets an [`ip_address()`] object.
     pub taken: Vec<IpAddr>,
     /// Addresses that it had; their objects go.
     pub freed: Vec<IpAddr>,

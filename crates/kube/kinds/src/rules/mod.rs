@@ -2,5 +2,8 @@
 
 pub mod ip;
 pub mod names;
+pub mod quantity;
+pub mod selector;
 pub mod text;
 pub mod value;
+pub mod variable;

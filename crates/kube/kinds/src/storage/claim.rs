@@ -5,7 +5,8 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::{access_modes, known_modes, size};
+use super::{access_modes, known_modes, positive};
+use crate::rules::quantity::Quantity;
 use crate::rules::{names, value};
 use crate::{Context, PLAIN, Place, SelectableField, Strategy};
 
@@ -69,7 +70,7 @@ fn validate(claim: Ref<'_>, errors: &mut Errors) {
     if !size.exists() {
         storage.required(errors, "");
     } else {
-        size::positive(&storage, errors);
+        positive(&storage, errors);
     }
     class_name(&spec.child("storageClassName"), errors);
     value::optional_one_of(&spec.child("volumeMode"), errors, &["Block", "Filesystem"]);
@@ -174,7 +175,7 @@ fn same_but_for_growth(types: &Types, claim: Ref<'_>, old: Ref<'_>) -> bool {
 
 /// A failed growth may be taken back, down to what there is.
 fn shrinks(claim: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
-    let size = |object: Ref<'_>, path: &str| size::nanos(object.path(path).str()).unwrap_or(0);
+    let size = |object: Ref<'_>, path: &str| Quantity::of(object.path(path));
     let now = size(claim.value(), "spec.resources.requests.storage");
     if now < size(old, "spec.resources.requests.storage") && now <= size(old, "status.capacity.storage") {
         let place = claim.child("spec.resources.requests.storage");
@@ -185,7 +186,7 @@ fn shrinks(claim: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
 fn status(claim: Ref<'_>, errors: &mut Errors) {
     let place = Place::root(claim);
     for (_, size) in place.child("status.capacity").each_entry() {
-        if size::nanos(size.str()).is_some_and(|value| value < 0) {
+        if Quantity::of(size.value()).is_negative() {
             size.invalid(errors, "must be a valid resource quantity");
         }
     }

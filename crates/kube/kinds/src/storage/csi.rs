@@ -7,7 +7,7 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::size;
+use crate::rules::quantity::Quantity;
 use crate::rules::{names, text, value};
 use crate::{PLAIN, Place, Strategy};
 
@@ -161,8 +161,8 @@ fn room(capacity: Ref<'_>, errors: &mut Errors) {
     class.check(errors, names::dns1123_subdomain);
     for name in ["capacity", "maximumVolumeSize"] {
         let field = place.child(name);
-        if field.exists() {
-            size::non_negative(&field, errors);
+        if Quantity::of(field.value()).is_negative() {
+            field.invalid(errors, "must be greater than or equal to 0");
         }
     }
 }

@@ -3,11 +3,11 @@
 mod claim;
 mod class;
 mod csi;
-mod size;
 mod volume;
 
 use schema::field::Errors;
 
+use crate::rules::quantity::Quantity;
 use crate::{Place, Row};
 
 const GROUP: &str = "storage.k8s.io";
@@ -43,5 +43,12 @@ fn known_modes(modes: &Place<'_, '_>, errors: &mut Errors) {
     let known = modes.strings().filter(|mode| MODES.contains(mode)).count();
     if single > 0 && known > single {
         modes.forbidden(errors, "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+/// A size above zero.
+fn positive(place: &Place<'_, '_>, errors: &mut Errors) {
+    if Quantity::of(place.value()) <= Quantity::default() {
+        place.invalid(errors, "must be greater than zero");
     }
 }

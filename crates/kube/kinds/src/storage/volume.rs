@@ -5,7 +5,7 @@ use schema::field::{Error, Errors, Path};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::{access_modes, known_modes, size};
+use super::{access_modes, known_modes, positive};
 use crate::rules::{names, text, value};
 use crate::{PLAIN, Place, SelectableField, Strategy};
 
@@ -108,7 +108,7 @@ fn capacity(capacity: &Place<'_, '_>, errors: &mut Errors) {
         capacity.not_supported(errors, &["storage"]);
     }
     for (_, size) in capacity.each_entry() {
-        size::positive(&size, errors);
+        positive(&size, errors);
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Request {
 #[serde(tag = "reply", rename_all = "kebab-case")]
 pub enum Reply {
     /// The last answer to [`Request::Status`] and [`Request::Ready`].
-    Status(Status),
+    Status(Box<Status>),
     /// To [`Request::Ready`]: a stage has finished.
     Stage(Stage),
     /// To [`Request::Ready`]: the node cannot start, and the daemon ends.

@@ -138,7 +138,7 @@ impl Control {
         };
         // A client that has gone needs no answer.
         let _ = match serde_json::from_str(&line) {
-            Ok(Request::Status) => send(&mut write, &Reply::Status(self.status())).await,
+            Ok(Request::Status) => send(&mut write, &Reply::Status(Box::new(self.status()))).await,
             Ok(Request::Ready) => self.when_ready(&mut write).await,
             Ok(Request::Stop {
                 keep_containers,
@@ -178,7 +178,7 @@ impl Control {
                 return told;
             }
             if now.state != State::Starting {
-                return send(client, &Reply::Status(self.status())).await;
+                return send(client, &Reply::Status(Box::new(self.status()))).await;
             }
             // Both are only woken from; what they say is read above, so either may be cancelled.
             tokio::select! {

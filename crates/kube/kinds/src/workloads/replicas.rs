@@ -1,0 +1,82 @@
+//! ReplicaSets and their elder, ReplicationControllers.
+
+use schema::cursor::Ref;
+use schema::field::Errors;
+
+use super::template;
+use crate::rules::value::immutable;
+use crate::{Generation, PLAIN, Place, SelectableField, Strategy};
+
+const FIELDS: &[SelectableField] = &[SelectableField {
+    name: "status.replicas",
+    path: "status.replicas",
+    absent: "0",
+}];
+
+/// `ReplicaSet`
+pub(super) const SET: Strategy = Strategy {
+    default: |types, object| {
+        template::defaults(types, object);
+        template::set_integers(types, object, &[("spec.replicas", 1)]);
+    },
+    validate_create: |_, object, errors| set(object, errors),
+    validate_update: |_, new, old, errors| {
+        set(new, errors);
+        let root = Place::root(new);
+        immutable(
+            &root.child("spec").child("selector"),
+            old.path("spec.selector"),
+            errors,
+        );
+    },
+    generation: Generation::Spec,
+    fields: FIELDS,
+    ..PLAIN
+};
+
+/// `ReplicationController`: its selector is by equality and comes from the template if it is not given.
+pub(super) const CONTROLLER: Strategy = Strategy {
+    default: |types, object| {
+        template::lend_labels(types, object, "spec.selector");
+        template::lend_labels(types, object, "metadata.labels");
+        if Ref::new(types, object).path("spec.template").exists() {
+            template::defaults(types, object);
+        }
+        template::set_integers(types, object, &[("spec.replicas", 1)]);
+    },
+    validate_create: |_, object, errors| controller(object, errors),
+    validate_update: |_, new, _, errors| controller(new, errors),
+    generation: Generation::Spec,
+    orphan: true,
+    fields: FIELDS,
+    ..PLAIN
+};
+
+fn set(object: Ref<'_>, errors: &mut Errors) {
+    let root = Place::root(object);
+    let spec = root.child("spec");
+    template::counts(&spec, &["replicas", "minReadySeconds"], errors);
+    template::selector(&spec, "deployment", errors);
+    template::selected(&spec, errors);
+    template::always(&spec.child("template"), "ReplicaSet", errors);
+}
+
+fn controller(object: Ref<'_>, errors: &mut Errors) {
+    let root = Place::root(object);
+    let spec = root.child("spec");
+    template::counts(&spec, &["minReadySeconds"], errors);
+    let selector = spec.child("selector");
+    selector.require(errors, "");
+    template::counts(&spec, &["replicas"], errors);
+    let template = spec.child("template");
+    if !template.exists() {
+        return template.required(errors, "");
+    }
+    let metadata = template.child("metadata");
+    let labels = metadata.child("labels");
+    let missing = |(key, value): (&str, Ref<'_>)| labels.at(key).text() != Some(value.str());
+    if selector.entries().any(missing) {
+        labels.invalid(errors, "`selector` does not match template `labels`");
+    }
+    template::always(&template, "ReplicationController", errors);
+}

@@ -1,0 +1,96 @@
+//! The pod template of a controller, and the rules that controllers share about it.
+
+use schema::cursor::{Ref, get_mut, set};
+use schema::field::Errors;
+use schema::row::Types;
+use schema::tree::{Struct, Value};
+
+use super::pod;
+use crate::rules::selector;
+use crate::rules::value::{label_selector, labels, non_negative};
+use crate::{Generation, PLAIN, Place, Strategy};
+
+/// `PodTemplate`: the kind of its own.
+pub(super) const STRATEGY: Strategy = Strategy {
+    default: |types, object| pod::spec_defaults(types, object, "template.spec"),
+    validate_create: |_, object, errors| validate(&Place::root(object).child("template"), errors),
+    validate_update: |_, new, _, errors| validate(&Place::root(new).child("template"), errors),
+    generation: Generation::Content,
+    ..PLAIN
+};
+
+/// Defaults of `spec.template.spec`.
+pub(super) fn defaults(types: &Types, object: &mut Struct) {
+    pod::spec_defaults(types, object, "spec.template.spec");
+}
+
+/// Sets integers that are absent.
+pub(super) fn set_integers(types: &Types, object: &mut Struct, integers: &[(&str, i64)]) {
+    for (path, integer) in integers {
+        schema::cursor::set_default(types, object, path, Value::Int(*integer));
+    }
+}
+
+/// Copies the template's labels to where they are a default: a controller's selector or labels.
+pub(super) fn lend_labels(types: &Types, object: &mut Struct, path: &str) {
+    let there = !Ref::new(types, object).path(path).is_empty();
+    let labels = get_mut(types, object, "spec.template.metadata.labels").map(|labels| labels.clone());
+    if let (false, Some(labels)) = (there, labels) {
+        set(types, object, path, labels);
+    }
+}
+
+/// A `PodTemplateSpec`.
+pub(super) fn validate(template: &Place<'_, '_>, errors: &mut Errors) {
+    labels(&template.child("metadata").child("labels"), errors);
+    pod::validate_spec(&template.child("spec"), errors);
+    let ephemeral = template.child("spec").value().at("ephemeralContainers");
+    if !ephemeral.is_empty() {
+        let place = template.child("spec");
+        place
+            .child("ephemeralContainers")
+            .forbidden(errors, "ephemeral containers not allowed in pod template");
+    }
+}
+
+/// A template whose pods are run for ever.
+pub(super) fn always(template: &Place<'_, '_>, kind: &str, errors: &mut Errors) {
+    validate(template, errors);
+    let spec = template.child("spec");
+    if !matches!(spec.at("restartPolicy").str(), "" | "Always") {
+        spec.child("restartPolicy").not_supported(errors, &["Always"]);
+    }
+    if spec.at("activeDeadlineSeconds").exists() {
+        let text = format!("activeDeadlineSeconds in {kind} is not Supported");
+        spec.child("activeDeadlineSeconds").forbidden(errors, text);
+    }
+}
+
+/// The selector of a controller: there, not empty, and it selects the template's pods.
+pub(super) fn selector(spec: &Place<'_, '_>, kind: &str, errors: &mut Errors) {
+    let selector = spec.child("selector");
+    if !selector.exists() {
+        return selector.required(errors, "");
+    }
+    label_selector(&selector, errors);
+    if selector::selects_all(selector.value()) {
+        selector.invalid(errors, format!("empty selector is invalid for {kind}"));
+    }
+}
+
+/// The template's labels match the selector.
+pub(super) fn selected(spec: &Place<'_, '_>, errors: &mut Errors) {
+    let (selector, template) = (spec.at("selector"), spec.child("template"));
+    let (metadata, all) = (template.child("metadata"), selector::selects_all(selector));
+    if selector.exists() && !all && !selector::selects(selector, metadata.at("labels")) {
+        let labels = metadata.child("labels");
+        labels.invalid(errors, "`selector` does not match template `labels`");
+    }
+}
+
+/// Counts that may not be below zero.
+pub(super) fn counts(spec: &Place<'_, '_>, names: &[&str], errors: &mut Errors) {
+    names
+        .iter()
+        .for_each(|name| non_negative(&spec.child(name), errors));
+}
