@@ -97,9 +97,15 @@ fn up_says_where_its_time_went_and_down_leaves_nothing() {
     assert_eq!(up["kubeconfig"], path(&kubeconfig));
     assert_eq!(
         daemon.gantry_ok(&["env"]),
-        format!("export DOCKER_HOST={host}\nexport KUBECONFIG={}\n", path(&kubeconfig))
+        format!(
+            "export DOCKER_HOST={host}\nexport KUBECONFIG={}\n",
+            path(&kubeconfig)
+        )
     );
-    assert_eq!(fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     assert!(daemon.gantry_ok(&["logs"]).contains("ready"));
     for (file, pid) in [
         ("gantry.pid", &up["pid"]),

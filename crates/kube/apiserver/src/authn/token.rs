@@ -35,9 +35,7 @@ pub(crate) async fn authenticate(
         ));
     }
     check_objects(state, &claims).await?;
-    Ok(Identified {
-        user: user(&claims),
-    })
+    Ok(Identified { user: user(&claims) })
 }
 
 /// The account, and the pod, node or secret that the token is bound to, must be the very ones it was made for.
