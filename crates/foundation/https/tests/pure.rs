@@ -1,5 +1,8 @@
 //! The door over loopback, with certificates made here: what a client sees of it.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+#![allow(clippy::disallowed_methods, reason = "TLS goes by the real clock")]
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
