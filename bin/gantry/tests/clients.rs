@@ -2,6 +2,7 @@
 
 mod cases;
 mod docker;
+mod kubectl;
 
 use cases::{CASES, Runtime};
 

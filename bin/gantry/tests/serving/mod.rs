@@ -93,7 +93,19 @@ fn up_says_where_its_time_went_and_down_leaves_nothing() {
     assert_eq!(status(&daemon)["supervisor_pid"], up["supervisor_pid"]);
     let host = format!("unix://{}/docker.sock", path(&daemon.run_dir()));
     assert_eq!(up["docker_host"], host.as_str());
-    assert_eq!(daemon.gantry_ok(&["env"]), format!("export DOCKER_HOST={host}\n"));
+    let kubeconfig = daemon.directory.join("data/kubeconfig");
+    assert_eq!(up["kubeconfig"], path(&kubeconfig));
+    assert_eq!(
+        daemon.gantry_ok(&["env"]),
+        format!(
+            "export DOCKER_HOST={host}\nexport KUBECONFIG={}\n",
+            path(&kubeconfig)
+        )
+    );
+    assert_eq!(
+        fs::metadata(&kubeconfig).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     assert!(daemon.gantry_ok(&["logs"]).contains("ready"));
     for (file, pid) in [
         ("gantry.pid", &up["pid"]),

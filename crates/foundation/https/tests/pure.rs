@@ -1,0 +1,262 @@
+//! The door over loopback, with certificates made here: what a client sees of it.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+#![allow(clippy::disallowed_methods, reason = "TLS goes by the real clock")]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use https::{Client, Door, Drained, Endpoint, Identity, Limits, Peer, RequestBody, Service};
+use pki::{Authority, Leaf, Profile, SubjectName, Usage};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsConnector;
+
+/// Echoes bodies, waits at `/wait`, and hands connections over at `/upgrade`.
+#[derive(Clone)]
+struct Echo {
+    arrived: Arc<Semaphore>,
+    go: Arc<Semaphore>,
+}
+
+impl Service for Echo {
+    type Body = Full<Bytes>;
+
+    async fn call(&self, mut request: Request<RequestBody>, peer: Peer) -> Response<Full<Bytes>> {
+        match request.uri().path() {
+            "/wait" => {
+                self.arrived.add_permits(1);
+                drop(self.go.acquire().await);
+                Response::new("waited".into())
+            }
+            "/certificates" => Response::new(peer.certificates.len().to_string().into()),
+            "/refuse" => answer(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
+            "/upgrade" => {
+                let Some(connection) = https::upgraded(&mut request) else {
+                    return answer(StatusCode::BAD_REQUEST, "no upgrade");
+                };
+                tokio::spawn(async move {
+                    let (mut read, mut write) = tokio::io::split(connection.await.unwrap());
+                    tokio::io::copy(&mut read, &mut write).await.unwrap();
+                });
+                let mut switched = answer(StatusCode::SWITCHING_PROTOCOLS, "");
+                for (name, value) in [("connection", "upgrade"), ("upgrade", "echo")] {
+                    switched.headers_mut().insert(name, value.parse().unwrap());
+                }
+                switched
+            }
+            _ => Response::new(request.into_body().collect().await.unwrap().to_bytes().into()),
+        }
+    }
+}
+
+fn answer(code: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(text.into());
+    *response.status_mut() = code;
+    response
+}
+
+struct Setup {
+    door: Door,
+    echo: Echo,
+    authority: Authority,
+}
+
+fn leaf(authority: &Authority, usage: Usage) -> Leaf {
+    let profile = Profile {
+        common_name: "test",
+        organizations: &[],
+        names: &[SubjectName::from("127.0.0.1")],
+        usage,
+        validity: Duration::from_secs(3600),
+    };
+    authority.issue(&profile, SystemTime::now()).unwrap()
+}
+
+fn identity(leaf: &Leaf) -> Identity {
+    Identity::from_pem(leaf.certificate_pem().as_bytes(), leaf.key_pem().as_bytes()).unwrap()
+}
+
+fn open(limits: Limits) -> Setup {
+    let authority = Authority::generate("ca", SystemTime::now()).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let echo = Echo {
+        arrived: Arc::new(Semaphore::new(0)),
+        go: Arc::new(Semaphore::new(0)),
+    };
+    let serving = identity(&leaf(&authority, Usage::Server));
+    let door = Door::open(listener, serving, limits, echo.clone()).unwrap();
+    Setup {
+        door,
+        echo,
+        authority,
+    }
+}
+
+impl Setup {
+    fn client(&self, identity: Option<Identity>) -> Client {
+        let endpoint = Endpoint {
+            authority: self.door.address().to_string(),
+            trust: self.authority.certificate_pem().as_bytes().to_vec(),
+            identity,
+        };
+        Client::new(endpoint).unwrap()
+    }
+
+    /// A connection that speaks HTTP/1.1.
+    async fn raw(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.certificate_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = TcpStream::connect(self.door.address()).await.unwrap();
+        let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .unwrap()
+    }
+}
+
+async fn ask(client: &Client, path: &str, body: &'static str) -> (StatusCode, String) {
+    let request = Request::post(path).body(body.into()).unwrap();
+    let response = client.send(request).await.unwrap();
+    let code = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (code, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_client_is_answered_and_its_certificate_handed_on_unjudged() {
+    let setup = open(Limits::default());
+    let stranger = Authority::generate("nobody's", SystemTime::now()).unwrap();
+    let foreign = identity(&leaf(&stranger, Usage::Client));
+    assert_eq!(
+        ask(&setup.client(None), "/", "hello").await,
+        (StatusCode::OK, "hello".into())
+    );
+    assert_eq!(ask(&setup.client(None), "/certificates", "").await.1, "0");
+    assert_eq!(
+        ask(&setup.client(Some(foreign)), "/certificates", "").await.1,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_drain_answers_what_was_asked() {
+    let setup = open(Limits::default());
+    let client = setup.client(None);
+    let asked = tokio::spawn({
+        let client = client.clone();
+        async move { ask(&client, "/wait", "").await }
+    });
+    drop(setup.echo.arrived.acquire().await);
+    let go = setup.echo.go.clone();
+    let draining = tokio::spawn(setup.door.drain(Duration::from_secs(20)));
+    go.add_permits(1);
+    assert_eq!(asked.await.unwrap(), (StatusCode::OK, "waited".into()));
+    assert_eq!(draining.await.unwrap(), Drained::Whole);
+    let request = Request::get("/").body(Full::default()).unwrap();
+    assert!(client.send(request).await.is_err());
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_cut_off_in_the_end() {
+    let setup = open(Limits::default());
+    let client = setup.client(None);
+    let asked = tokio::spawn(async move {
+        let request = Request::get("/wait").body(Full::default()).unwrap();
+        client.send(request).await.is_err()
+    });
+    drop(setup.echo.arrived.acquire().await);
+    assert_eq!(setup.door.drain(Duration::from_millis(1)).await, Drained::Cut(1));
+    assert!(asked.await.unwrap());
+}
+
+#[tokio::test]
+async fn http_1_keeps_its_connection_and_upgrades_it() {
+    let setup = open(Limits::default());
+    let mut stream = setup.raw().await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi")
+        .await
+        .unwrap();
+    let first = head(&mut stream).await;
+    assert!(first.starts_with("HTTP/1.1 200 OK\r\n"), "{first}");
+    let mut body = [0; 2];
+    stream.read_exact(&mut body).await.unwrap();
+    assert_eq!(&body, b"hi");
+    stream
+        .write_all(b"GET /upgrade HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n")
+        .await
+        .unwrap();
+    let second = head(&mut stream).await;
+    assert!(second.starts_with("HTTP/1.1 101 "), "{second}");
+    stream.write_all(b"raw!").await.unwrap();
+    let mut raw = [0; 4];
+    stream.read_exact(&mut raw).await.unwrap();
+    assert_eq!(&raw, b"raw!");
+}
+
+async fn head(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// A client in the middle of its upload would not hear why, were the connection closed on it.
+#[tokio::test]
+async fn a_refused_upload_is_read_and_its_answer_heard() {
+    let setup = open(Limits::default());
+    let mut stream = setup.raw().await;
+    let length = 4 << 20;
+    let request = format!("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; length]).await.unwrap();
+    let answer = head(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn who_speaks_no_tls_is_told() {
+    let setup = open(Limits::default());
+    let mut stream = TcpStream::connect(setup.door.address()).await.unwrap();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).await.unwrap();
+    assert!(told.starts_with("HTTP/1.0 400 Bad Request\r\n"), "{told}");
+    assert!(
+        told.ends_with("Client sent an HTTP request to an HTTPS server.\n"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_cut_off_and_makes_room() {
+    let limits = Limits {
+        connections: 1,
+        handshake: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let setup = open(limits);
+    let mut silent = TcpStream::connect(setup.door.address()).await.unwrap();
+    // The one seat is taken: this waits in the kernel's queue until it is free again.
+    assert_eq!(ask(&setup.client(None), "/", "late").await.1, "late");
+    let mut nothing = Vec::new();
+    silent.read_to_end(&mut nothing).await.unwrap();
+    assert!(nothing.is_empty());
+}
