@@ -166,7 +166,12 @@ fn mistakes_have_their_own_exit_codes() {
         error.contains("gantry.yaml:2: ") && error.contains("nmae"),
         "{error}"
     );
-    for wrong in [&["up", "--name", "A"][..], &["up", "--api-port", "1"], &["reset"]] {
+    for wrong in [
+        &["up", "--name", "A"][..],
+        &["up", "--kubelet-port", "1"],
+        &["up", "--service-cidr", "10.43.0.1/16"],
+        &["reset"],
+    ] {
         assert_eq!(daemon.gantry_fails(wrong).0, 2, "{wrong:?}");
     }
     let (code, error) = daemon.gantry_fails(&["up", "-d", "--wait", "0s"]);
