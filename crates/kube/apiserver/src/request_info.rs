@@ -90,7 +90,7 @@ impl RequestInfo {
     /// Reads a method, a decoded path and a query.
     ///
     /// # Errors
-    /// [`NoResource`]; upstream answers 500.
+    /// `NoResource`; upstream answers 500.
     pub fn parse(method: &Method, path: &str, query: &Query) -> Result<Self, NoResource> {
         let mut info = Self::of_path(method, path);
         let parts: Vec<&str> = path

@@ -5,5 +5,7 @@
 mod door;
 #[path = "pure/refusals.rs"]
 mod refusals;
+#[path = "pure/rights.rs"]
+mod rights;
 #[path = "pure/writes.rs"]
 mod writes;

@@ -71,6 +71,8 @@ impl Authn {
     }
 }
 
+pub(crate) use token::authenticate as authenticate_token;
+
 /// The client hears 401 and no more; the log has the reason.
 fn unauthorized(why: &dyn std::fmt::Display) -> crate::Refused {
     tracing::debug!(%why, "not authenticated");

@@ -11,6 +11,8 @@ use crate::server::State;
 pub(crate) struct Identified {
     /// Whose it is.
     pub(crate) user: UserInfo,
+    /// Those of the wanted audiences that it is for.
+    pub(crate) audiences: Vec<String>,
 }
 
 /// Whose token it is. It must be for one of the audiences.
@@ -35,7 +37,10 @@ pub(crate) async fn authenticate(
         ));
     }
     check_objects(state, &claims).await?;
-    Ok(Identified { user: user(&claims) })
+    Ok(Identified {
+        user: user(&claims),
+        audiences: matching,
+    })
 }
 
 /// The account, and the pod, node or secret that the token is bound to, must be the very ones it was made for.

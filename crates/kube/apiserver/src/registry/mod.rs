@@ -1,6 +1,6 @@
 //! Writing objects: one path for every resource, built in or custom.
 //!
-//! A verb reads a request into a tree of the stored version and hands it to [`create`], [`update`] or [`delete`]; what
+//! A verb reads a request into a tree of the stored version and hands it to `create`, `update` or `delete`; what
 //! is special about a kind is its row of `kinds`, and nothing here knows one. A tree is encoded once; the store, the
 //! cache, every watcher and the answer share those bytes. Writes are single-key compare-and-swap, so an update is a loop
 //! that starts again from what somebody else has written meanwhile, unless the client named a version.

@@ -334,9 +334,10 @@ fn ends(op: &Op<'_>, tree: &Struct, live: &Live) -> bool {
     let object = Ref::new(op.types(), tree);
     let free = object.path("metadata.finalizers").is_empty();
     let namespace = op.served.def.kind == "Namespace" && op.served.def.group.is_empty();
-    free && meta.deletion_timestamp.is_some()
+    let emptied = !namespace || object.path("spec.finalizers").is_empty();
+    free && emptied
+        && meta.deletion_timestamp.is_some()
         && meta.deletion_grace_period_seconds.unwrap_or(0) == 0
-        && (!namespace || object.path("spec.finalizers").is_empty())
 }
 
 /// A lease whose holder stays is only renewed: it counts as just renewed after a restart anyway.

@@ -11,7 +11,7 @@ mod scale;
 use std::sync::Arc;
 
 use crate::server::State;
-use crate::{Answer, Call, Reply, Served, Verb};
+use crate::{Answer, Call, Reply, Served, Verb, reviews};
 
 /// Carries out a request that one of the paths here answers; nothing for all others.
 ///
@@ -20,6 +20,9 @@ use crate::{Answer, Call, Reply, Served, Verb};
 pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -> Option<Answer<Reply>> {
     let (info, create) = (&call.info, call.info.verb == Verb::Create);
     let core = served.def.group.is_empty();
+    if let Some(answer) = reviews::dispatch(state, call, served).await {
+        return Some(answer);
+    }
     Some(match (&*info.resource, &*info.subresource) {
         ("bindings", "") | ("pods", "binding") if core && create => {
             binding::create(state, call, served).await
