@@ -185,6 +185,22 @@ fn mistakes_have_their_own_exit_codes() {
 }
 
 #[test]
+fn a_held_port_names_its_holder_and_leaves_nothing() {
+    let first = Daemon::gantry_with(&["--api-port", "6443"]);
+    let second = Daemon::prepare_in(Kind::Gantry, first.namespace.clone());
+    let (code, error) = second.gantry_fails(&["up", "-d", "--api-port", "6443"]);
+    assert_eq!(code, 4, "{error}");
+    let held = format!(
+        "port 6443 of 127.0.0.1 is in use by process {}",
+        status(&first)["pid"]
+    );
+    assert!(error.contains(&held), "{error}");
+    assert_eq!(left(&second), Vec::<String>::new());
+    let namespaces = fs::read_dir(second.run_dir().join("netns"));
+    assert_eq!(namespaces.map_or(0, Iterator::count), 0);
+}
+
+#[test]
 fn only_root_can_start_a_node() {
     let daemon = Daemon::prepare(Kind::Gantry);
     let copy = daemon.directory.join("gantry");
