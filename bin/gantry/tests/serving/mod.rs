@@ -190,10 +190,9 @@ fn a_held_port_names_its_holder_and_leaves_nothing() {
     let second = Daemon::prepare_in(Kind::Gantry, first.namespace.clone());
     let (code, error) = second.gantry_fails(&["up", "-d", "--api-port", "6443"]);
     assert_eq!(code, 4, "{error}");
-    let held = format!(
-        "port 6443 of 127.0.0.1 is in use by process {}",
-        status(&first)["pid"]
-    );
+    // The supervisor keeps the socket for the daemon's successors, and came first.
+    let supervisor = &status(&first)["supervisor_pid"];
+    let held = format!("port 6443 of 127.0.0.1 is in use by process {supervisor}");
     assert!(error.contains(&held), "{error}");
     assert_eq!(left(&second), Vec::<String>::new());
     let namespaces = fs::read_dir(second.run_dir().join("netns"));
