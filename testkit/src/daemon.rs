@@ -149,7 +149,12 @@ impl Daemon {
         Self::prepare_in(kind, Arc::new(Namespace::new()))
     }
 
-    fn prepare_in(kind: Kind, namespace: Arc<Namespace>) -> Self {
+    /// Everything but the daemon itself, beside others.
+    ///
+    /// # Panics
+    /// The host has no room for it.
+    #[must_use]
+    pub fn prepare_in(kind: Kind, namespace: Arc<Namespace>) -> Self {
         let name = short_name();
         let directory = std::env::temp_dir().join(format!("gantry-{name}"));
         std::fs::create_dir_all(&directory).expect("a directory");

@@ -68,10 +68,9 @@ impl Kubernetes {
     /// Opens store and certificates side by side, then the server over both, then its door.
     pub(crate) async fn serve(
         config: Config,
-        holder: Supervisor,
+        listener: TcpListener,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
-        let listener = tokio::task::block_in_place(|| listener(&config, &holder))?;
         let address = listener.local_addr()?;
         let bundle = spawn_blocking({
             let (config, clock) = (config.clone(), clock.clone());
@@ -113,8 +112,9 @@ impl Kubernetes {
     }
 }
 
-/// The socket of the daemon before, if it is where this one shall serve, or a new one.
-fn listener(config: &Config, holder: &dyn Holder) -> Result<TcpListener, Error> {
+/// The socket of the daemon before, if it is where this one shall serve, or a new one. To be had before
+/// anything is made that would have to be taken back if somebody holds the port.
+pub(crate) fn listener(config: &Config, holder: &dyn Holder) -> Result<TcpListener, Error> {
     let wanted = SocketAddr::new(config.kubernetes.bind, config.kubernetes.api_port);
     let fits = |kept: &TcpListener| {
         let at = kept.local_addr();

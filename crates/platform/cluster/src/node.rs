@@ -181,7 +181,8 @@ impl Node {
         })?;
         let supervisor = connect(config).instrument(stage!("supervisor link")).await?;
         // Beside the rooms of containers: neither needs the other yet.
-        let kubernetes = Kubernetes::serve(config.clone(), supervisor.clone(), clock.clone());
+        let port = blocking(&stage!("port"), || kubernetes::listener(config, &supervisor))?;
+        let kubernetes = Kubernetes::serve(config.clone(), port, clock.clone());
         let kubernetes = tokio::spawn(kubernetes);
         let images = blocking(&stage!("images"), || {
             let places = image::Config {
