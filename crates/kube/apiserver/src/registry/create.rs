@@ -53,6 +53,7 @@ async fn attempt(
     mut tree: Struct,
     admit: &impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
 ) -> Answer<Stored> {
+    crate::authz::check_escalation(op, Ref::new(op.types(), &tree), None)?;
     fill(op, &mut tree);
     let hold = op.state.services.hold(op, &mut tree, None)?;
     before(op, &mut tree)?;

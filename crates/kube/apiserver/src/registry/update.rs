@@ -98,6 +98,8 @@ where
         return Err(uid_differs(op, uid, &live.object.meta.uid));
     }
     let mut tree = (plan.make)(Some(live))?;
+    let old = Ref::new(op.types(), &live.tree);
+    crate::authz::check_escalation(op, Ref::new(op.types(), &tree), Some(old))?;
     check_version(op, &mut tree, live)?;
     let hold = if plan.by_rules {
         op.state.services.hold(op, &mut tree, Some(&live.tree))?
@@ -110,7 +112,6 @@ where
     if !op.applied {
         super::owners::record(op, Some(&live.tree), &mut tree);
     }
-    let old = Ref::new(op.types(), &live.tree);
     (plan.admit)(op, Ref::new(op.types(), &tree), Some(old))?;
     if ends(op, &tree, live) {
         return finish(op, tree, live).await;
