@@ -35,6 +35,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("printers", "store", "a table does no I/O"),
     ("openapi", "store", "a document does no I/O"),
     ("auth", "store", "a decision does no I/O"),
+    ("cel", "store", "an expression does no I/O"),
+    ("cel", "tokio", "an expression does no I/O"),
     (
         "apiserver",
         "tokio",
