@@ -1,0 +1,1 @@
+//! `CustomResourceDefinition`: the kind's own row.
