@@ -3,7 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::objects::{PolicyRule, quoted};
+use crate::policy::aggregate;
 use crate::{Policy, UserInfo};
+
+impl PolicyRule {
+    /// Everything, as two rules: what one must have to set a role's `aggregationRule`, which gathers anything.
+    pub fn everything() -> [Self; 2] {
+        let all = || vec![Box::from("*")];
+        let resources = Self {
+            verbs: all(),
+            api_groups: all(),
+            resources: all(),
+            ..Self::default()
+        };
+        let paths = Self {
+            verbs: all(),
+            non_resource_urls: all(),
+            ..Self::default()
+        };
+        [resources, paths]
+    }
+}
 
 impl Policy {
     /// Checks that the user has all that these rules give in the namespace.
@@ -29,8 +49,7 @@ impl Policy {
             lines.join("\n")
         );
         if !own.missing.is_empty() {
-            let missing: Vec<String> = own.missing.iter().map(ToString::to_string).collect();
-            text.push_str(&format!("; resolution errors: [{}]", missing.join(" ")));
+            text.push_str(&format!("; resolution errors: [{}]", aggregate(&own.missing)));
         }
         Err(text)
     }
