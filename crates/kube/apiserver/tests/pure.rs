@@ -3,6 +3,8 @@
 
 #[path = "pure/door.rs"]
 mod door;
+#[path = "pure/golden.rs"]
+mod golden;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]

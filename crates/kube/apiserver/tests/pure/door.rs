@@ -91,8 +91,6 @@ impl Door {
 
     /// Sends a request with headers of its own.
     pub(crate) fn request(&self, request: http::request::Builder, body: &str) -> Got {
-        let body = Full::new(Bytes::from(body.to_owned())).map_err(|never| BodyError(never.to_string()));
-        let request = request.body(body.boxed()).unwrap();
         let peer = Peer {
             internal: Some(Arc::new(UserInfo {
                 name: "admin".to_owned(),
@@ -101,6 +99,17 @@ impl Door {
             })),
             ..Peer::default()
         };
+        self.request_of(peer, request, Bytes::from(body.to_owned()))
+    }
+
+    /// Sends a request of somebody who does not say who it is.
+    pub(crate) fn anonymous(&self, request: http::request::Builder, body: &str) -> Got {
+        self.request_of(Peer::default(), request, Bytes::from(body.to_owned()))
+    }
+
+    fn request_of(&self, peer: Peer, request: http::request::Builder, body: Bytes) -> Got {
+        let body = Full::new(body).map_err(|never| BodyError(never.to_string()));
+        let request = request.body(body.boxed()).unwrap();
         let server = self.server.clone();
         run(&self.sim, &self.writer, async move {
             let response: Response<Body> = server.handle(request, peer).await;
