@@ -66,7 +66,11 @@ fn live(door: &Door, path: &str, body: String) -> String {
     RECORDED.iter().fold(body, |body, (recorded, pointer)| {
         let value = object.at(pointer);
         let here = value.as_str().unwrap();
-        let here = if recorded.starts_with('"') { format!("\"{here}\"") } else { here.to_owned() };
+        let here = if recorded.starts_with('"') {
+            format!("\"{here}\"")
+        } else {
+            here.to_owned()
+        };
         body.replace(recorded, &here)
     })
 }
@@ -83,7 +87,10 @@ fn normal(value: Value) -> Value {
 
 fn normal_members(mut members: Map<String, Value>) -> Map<String, Value> {
     if let (Some(prefix), true) = (members.get("generateName").cloned(), members.contains_key("name")) {
-        members.insert("name".into(), json!(format!("{}<random>", prefix.as_str().unwrap())));
+        members.insert(
+            "name".into(),
+            json!(format!("{}<random>", prefix.as_str().unwrap())),
+        );
     }
     let member = |(name, value): (String, Value)| {
         let value = match name.as_str() {
@@ -166,10 +173,15 @@ fn what_a_real_server_answered() {
         let recorded = answer(&fact["status"], fact["response"].clone());
         differences(&recorded, &answer(&json!(got.code), body), "", &mut found);
         for (at, here) in found {
-            let listed = DIFFERS.iter().position(|(of, pointer, today, _)| *of == case && *pointer == at && *today == here);
+            let listed = DIFFERS
+                .iter()
+                .position(|(of, pointer, today, _)| *of == case && *pointer == at && *today == here);
             match listed {
                 Some(row) => used[row] = true,
-                None => unlisted.push(format!("{case} {at}\n   was {}\n    is {here}", recorded.pointer(&at).unwrap_or(&json!("absent")))),
+                None => unlisted.push(format!(
+                    "{case} {at}\n   was {}\n    is {here}",
+                    recorded.pointer(&at).unwrap_or(&json!("absent"))
+                )),
             }
         }
         cases += 1;
