@@ -4,6 +4,7 @@
 //! them, and the kind's row says what they may change.
 
 mod binding;
+mod connect;
 mod eviction;
 mod kubelet;
 mod scale;
