@@ -86,7 +86,7 @@ impl CertificateRequest {
     }
 }
 
-fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
     match <(SectionKind, Vec<u8>)>::from_pem_slice(pem) {
         Ok((SectionKind::Csr, der)) => Ok(der),
         _ => Err(Error::invalid(
