@@ -95,6 +95,8 @@ fn normal_members(mut members: Map<String, Value>) -> Map<String, Value> {
     let member = |(name, value): (String, Value)| {
         let value = match name.as_str() {
             "resourceVersion" => json!("<rv>"),
+            // Prose is left out of the facts, and ours is our own.
+            "columnDefinitions" => normal(without_descriptions(value)),
             "clusterIP" => json!("<ip>"),
             "clusterIPs" => json!(["<ip>"]),
             _ => normal(value),
@@ -102,6 +104,13 @@ fn normal_members(mut members: Map<String, Value>) -> Map<String, Value> {
         (name, value)
     };
     members.into_iter().map(member).collect()
+}
+
+fn without_descriptions(mut columns: Value) -> Value {
+    for column in columns.as_array_mut().into_iter().flatten() {
+        column.as_object_mut().map(|column| column.remove("description"));
+    }
+    columns
 }
 
 fn normal_text(text: &str) -> String {
@@ -165,7 +174,11 @@ fn what_a_real_server_answered() {
         let fact: Value = serde_json::from_str(line).unwrap();
         let case = fact["case"].as_str().unwrap();
         for (_, method, path, body) in BEFORE.iter().filter(|step| step.0 == case) {
-            assert_eq!(door.send(method, path, body).code, 201, "{path}");
+            let step = Request::builder()
+                .method(*method)
+                .uri(*path)
+                .header("content-type", "application/json");
+            assert_eq!(door.request(step, body).code, 201, "{path}");
         }
         let got = ask(&door, &fact);
         let body = serde_json::from_str(&got.text).unwrap_or(Value::String(got.text.clone()));
