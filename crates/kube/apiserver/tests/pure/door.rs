@@ -59,6 +59,7 @@ fn config() -> Config {
         clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
         tokens: TokenIssuer::new("https://kubernetes.default.svc", TokenKey::generate().unwrap()),
         root_ca: ca.certificate_pem().to_owned(),
+        outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
 
