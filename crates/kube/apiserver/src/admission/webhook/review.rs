@@ -1,7 +1,5 @@
 //! `AdmissionReview` of `admission.k8s.io`, v1 and v1beta1: what a webhook is asked, and what it may answer.
 
-use std::collections::BTreeMap;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -155,11 +153,6 @@ struct Response {
     patch: Option<String>,
     patch_type: Option<String>,
     warnings: Option<Vec<String>>,
-    #[expect(
-        dead_code,
-        reason = "checked to be texts; there is no audit log that they could go to"
-    )]
-    audit_annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Reads an answer.
