@@ -15,6 +15,7 @@ use super::services::Hold;
 use super::time::rfc3339;
 use super::{metadata, owners};
 use crate::admission::{self, Request};
+use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 
 /// How often a name is generated before the client hears that there is none left.
@@ -32,6 +33,7 @@ pub(crate) async fn create(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
         owners::record(op, None, &mut tree);
     }
     admission::mutate(&Request::create(op, &op.name), Some(&mut tree)).await?;
+    check_escalation(op, Ref::new(op.types(), &tree), None)?;
     let metadata = Ref::new(op.types(), &tree).at("metadata");
     if !metadata.at("name").is_empty() || metadata.at("generateName").is_empty() {
         return attempt(op, tree).await;

@@ -15,6 +15,7 @@ use super::op::{Op, Stored};
 use super::owners;
 use super::services::Hold;
 use crate::admission::{self, Kind, Request};
+use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 use prepare::before_update;
 use version::{check_version, uid_differs};
@@ -131,6 +132,7 @@ where
         }
         let request = Request::update(op, Ref::new(op.types(), &live.tree));
         admission::mutate(&request, Some(&mut tree)).await?;
+        check_escalation(op, Ref::new(op.types(), &tree), request.old)?;
         return Ok(tree);
     };
     let old = (view.show)(op, &live.tree)?;
