@@ -6,8 +6,8 @@ use schema::cursor::Ref;
 use schema::tree::Struct;
 
 use super::{
-    Request, certificates, ingress_class, limit_ranger, node_taint, pod_topology, priority, runtime_class,
-    service_account, storage, tolerations,
+    Request, certificates, ingress_class, limit_ranger, node_restriction, node_taint, pod_security,
+    pod_topology, priority, runtime_class, service_account, storage, tolerations,
 };
 use crate::Answer;
 
@@ -51,7 +51,9 @@ pub(super) const PLUGINS: &[(&str, Plugin)] = &[
         "ServiceAccount",
         both(service_account::mutate, service_account::validate),
     ),
+    ("NodeRestriction", changes(node_restriction::judge)),
     ("TaintNodesByCondition", changes(node_taint::mutate)),
+    ("PodSecurity", judges(pod_security::validate)),
     ("Priority", both(priority::mutate, priority::validate)),
     ("DefaultTolerationSeconds", changes(tolerations::mutate)),
     ("DefaultStorageClass", changes(storage::set_default_class)),

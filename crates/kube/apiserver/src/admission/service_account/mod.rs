@@ -1,7 +1,7 @@
 //! `ServiceAccount` (upstream's plugin of this name): every pod runs as an account that exists, pulls images with its
 //! secrets, and finds its token mounted.
 
-mod references;
+pub(super) mod references;
 mod token_volume;
 
 use std::sync::Arc;
@@ -74,7 +74,8 @@ pub(super) async fn wait_for_default(request: &Request<'_>, pod: Option<&Struct>
     };
     if state.cache.snapshot(PREFIX).get(&key).is_none() {
         // Whether it came or not is seen by who looks for it.
-        drop(driver::env::timeout(state.env.sleep(PATIENCE), there).await);
+        let _: Result<(), driver::env::Elapsed> =
+            driver::env::timeout(state.env.sleep(PATIENCE), there).await;
     }
 }
 

@@ -9,7 +9,7 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 const LIMITED: &str = "kubernetes.io/enforce-mountable-secrets";
 
 /// Whether the pod is the API's image of one that a kubelet runs from a file.
-pub(super) fn is_mirror(pod: Ref<'_>) -> bool {
+pub(in crate::admission) fn is_mirror(pod: Ref<'_>) -> bool {
     pod.path("metadata.annotations").at(MIRROR).exists()
 }
 
@@ -18,19 +18,23 @@ pub(super) fn of_mirror(pod: Ref<'_>) -> Result<(), &'static str> {
     if !pod.path("spec.serviceAccountName").is_empty() {
         return Err("a mirror pod may not reference service accounts");
     }
-    let spec = pod.at("spec");
-    if !spec.at("imagePullSecrets").is_empty()
-        || spec.at("volumes").items().any(volume_has_secret)
-        || containers(spec).any(container_has_secret)
-    {
+    if has_secrets(pod) {
         return Err("a mirror pod may not reference secrets");
     }
     let tokens = |source: Ref<'_>| source.at("serviceAccountToken").exists();
-    let mut volumes = spec.at("volumes").items();
+    let mut volumes = pod.path("spec.volumes").items();
     if volumes.any(|volume| volume.path("projected.sources").items().any(tokens)) {
         return Err("a mirror pod may not use ServiceAccountToken volume projections");
     }
     Ok(())
+}
+
+/// Whether a pod names any secret.
+pub(in crate::admission) fn has_secrets(pod: Ref<'_>) -> bool {
+    let spec = pod.at("spec");
+    !spec.at("imagePullSecrets").is_empty()
+        || spec.at("volumes").items().any(volume_has_secret)
+        || containers(spec).any(container_has_secret)
 }
 
 fn containers(spec: Ref<'_>) -> impl Iterator<Item = Ref<'_>> {
