@@ -44,6 +44,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
     route::check(call, served)?;
+    warn_of_deprecation(call, served);
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }
@@ -57,5 +58,23 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
         Verb::Delete => delete::delete(state, call, served).await,
         Verb::DeleteCollection => delete_collection::delete_collection(state, call, served).await,
         _ => Err(Status::method_not_allowed().into()),
+    }
+}
+
+/// Kinds that upstream advises against in this release, whatever is asked of them.
+const DEPRECATED: [(&str, &str); 2] = [
+    ("componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    (
+        "endpoints",
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
+];
+
+fn warn_of_deprecation(call: &Call, served: &Served) {
+    let row = DEPRECATED
+        .iter()
+        .find(|(plural, _)| served.def.group.is_empty() && served.def.plural == *plural);
+    if let Some((_, text)) = row {
+        call.warnings.add(*text);
     }
 }
