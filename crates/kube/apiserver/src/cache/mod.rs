@@ -230,6 +230,12 @@ impl Cache {
         Ok(Watcher::new(self.shared.clone(), prefix, id, scope, after))
     }
 
+    /// Ends the watches of one resource: its definition has changed, and clients begin anew.
+    pub(crate) fn end_watches(&self, prefix: &str) {
+        self.shared
+            .change(|state, wakers| state.collection(prefix).seats.end(wakers));
+    }
+
     /// Ends all watches: the server closes.
     pub fn close(&self) {
         self.shared.change(|state, wakers| {

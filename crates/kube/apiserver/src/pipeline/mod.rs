@@ -167,11 +167,27 @@ fn served(state: &State, info: &RequestInfo) -> Option<crate::Served> {
     state
         .resources
         .lookup(&wanted.group, &wanted.version, &wanted.resource)
+        .filter(|served| served.custom().is_none() || fits_scope(served, wanted))
+}
+
+/// Objects in namespaces are asked for in one, or listed across all.
+fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
+    let across = matches!(info.verb, Verb::List | Verb::Watch);
+    match served.namespaced() {
+        true => across || !info.namespace.is_empty(),
+        false => info.namespace.is_empty(),
+    }
 }
 
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
     let mut response = match &call.served {
-        Some(_) => verbs::dispatch(state, &call).await?,
+        Some(served) => {
+            served
+                .deprecation()
+                .into_iter()
+                .for_each(|text| call.warnings.add(text));
+            verbs::dispatch(state, &call).await?
+        }
         None => not_served(state, &call)?,
     };
     for warning in call.warnings.take() {

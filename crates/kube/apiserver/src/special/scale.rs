@@ -11,6 +11,7 @@ use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
 
 use crate::admission::Kind;
+use crate::custom::Numbers;
 use crate::negotiate::{Expected, decode};
 use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert};
 use crate::server::State;
@@ -37,7 +38,12 @@ fn scale_type() -> Answer<TypeId> {
 pub(super) async fn get(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
     let op = Op::new(state, call, served, Options::default());
     match Live::read(&op, &op.name).await? {
-        Some(live) => answer(scale_of(&op, &live.tree)?),
+        Some(live) => {
+            if let Some(scale) = served.custom_version().and_then(|version| version.scale.as_ref()) {
+                scale.require(Ref::new(op.types(), &live.tree))?;
+            }
+            answer(scale_of(&op, &live.tree)?)
+        }
         None => Err(Status::not_found(served.group_resource(), &op.name).into()),
     }
 }
@@ -101,7 +107,7 @@ async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<R
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {
-        Stored::Object(object) => convert::stored_tree(op.served, &object)?,
+        Stored::Object(object) => convert::live(op.served, &object)?,
         Stored::Dry(tree) => *tree,
     };
     answer(scale_of(op, &tree)?)
@@ -121,7 +127,14 @@ fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
         return Err(Status::invalid(kind, &op.name, &vec![error]).into());
     }
     let mut tree = live.tree.clone();
-    cursor::set(op.types(), &mut tree, "spec.replicas", Value::Int(replicas));
+    match op
+        .served
+        .custom_version()
+        .and_then(|version| version.scale.as_ref())
+    {
+        Some(scale) => scale.write(op.types(), &mut tree, replicas)?,
+        None => cursor::set(op.types(), &mut tree, "spec.replicas", Value::Int(replicas)),
+    }
     let version = scale.path("metadata.resourceVersion").str();
     if !version.is_empty() {
         cursor::set(
@@ -146,6 +159,18 @@ fn answer(scale: Struct) -> Answer<Reply> {
 
 fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
     let object = Ref::new(op.types(), tree);
+    let numbers = match op
+        .served
+        .custom_version()
+        .and_then(|version| version.scale.as_ref())
+    {
+        Some(scale) => scale.read(object),
+        None => Numbers {
+            wanted: object.path("spec.replicas").integer(),
+            found: object.path("status.replicas").int(),
+            selector: selector(object.path("spec.selector")),
+        },
+    };
     let mut scale = Struct::new(scale_type()?);
     let mut set = |path: &str, value: Value| cursor::set(&BUILTIN, &mut scale, path, value);
     set("apiVersion", Value::str(API_VERSION));
@@ -156,11 +181,10 @@ fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
             set(&format!("metadata.{member}"), Value::str(text));
         }
     }
-    set_number(&mut set, "spec.replicas", object.path("spec.replicas").int());
-    let selector = selector(object.path("spec.selector"));
-    set_number(&mut set, "status.replicas", object.path("status.replicas").int());
-    if !selector.is_empty() {
-        set("status.selector", Value::Str(selector.into()));
+    set_number(&mut set, "spec.replicas", numbers.wanted.unwrap_or(0));
+    set_number(&mut set, "status.replicas", numbers.found);
+    if !numbers.selector.is_empty() {
+        set("status.selector", Value::Str(numbers.selector.into()));
     }
     Ok(scale)
 }
