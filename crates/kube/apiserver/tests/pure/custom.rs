@@ -39,6 +39,7 @@ pub(crate) fn object(properties: &Value) -> Value {
 /// Asks until the answer is as wanted: definitions are taken in by a task of the server.
 pub(crate) fn wait(door: &Door, path: &str, wanted: impl Fn(&Got) -> bool) -> Got {
     for _ in 0..50 {
+        door.settle();
         let got = door.send("GET", path, "");
         if wanted(&got) {
             return got;

@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
     (r#"{"set":["a","b","a"]}"#, r#"spec.set[2]: Duplicate value: "a""#, &["FieldValueDuplicate"]),
     (r#"{"map":[{"k":"a"},{"k":"a","v":"b"}]}"#, r#"spec.map[1]: Duplicate value: {"k":"a"}"#, &["FieldValueDuplicate"]),
     (r#"{"map":[{"v":"b"}]}"#, "spec.map[0].k: Required value", &["FieldValueRequired"]),
-    (r#"{"labels":{"a":"b","c":"d"}}"#, "spec.labels: Too many: 2: must have at most 1 items", &["FieldValueTooMany"]),
+    (r#"{"labels":{"a":"b","c":"d"}}"#, "spec.labels: Too many: 2: must have at most 1 item", &["FieldValueTooMany"]),
     (r#"{"labels":{"a":1}}"#, r#"spec.labels.a: Invalid value: "integer": spec.labels.a in body must be of type string: "integer""#, &[TYPE]),
     (r#"{"when":"today"}"#, r#"spec.when: Invalid value: "today": spec.when in body must be of type date-time: "today""#, &[TYPE]),
     (r#"{"address":"::1"}"#, r#"spec.address: Invalid value: "::1": spec.address in body must be of type ipv4: "::1""#, &[TYPE]),

@@ -224,6 +224,7 @@ fn a_storage_version_is_remembered_and_may_not_vanish() {
     );
     let path = format!("{DEFINITIONS}/widgets.example.com");
     let change = |versions: Value| {
+        door.settle();
         let mut body = door.send("GET", &path, "").json();
         body["spec"]["versions"] = versions;
         door.send("PUT", &path, &body.to_string())
