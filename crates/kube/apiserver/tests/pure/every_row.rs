@@ -314,6 +314,7 @@ fn deletes(row: &Row<'_>) -> Step {
 
 /// Takes the finalizers off what waits for them.
 fn release(row: &Row<'_>) -> Step {
+    row.door.settle();
     let left = row.get(JSON, &row.path());
     if left.code == 404 {
         return Ok(());
