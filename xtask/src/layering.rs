@@ -36,6 +36,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("openapi", "store", "a document does no I/O"),
     ("structural", "store", "a schema does no I/O"),
     ("auth", "store", "a decision does no I/O"),
+    ("cel", "store", "an expression does no I/O"),
+    ("cel", "tokio", "an expression does no I/O"),
     (
         "apiserver",
         "tokio",

@@ -110,6 +110,16 @@ impl ApiServer {
         Ok(Self(state))
     }
 
+    /// Every object, as of now and as it changes: what informers of this process stand on.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// What is served now.
+    pub fn resources(&self) -> &Resources {
+        &self.0.resources
+    }
+
     /// Answers one request.
     pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         pipeline::run(&self.0, request, peer).await

@@ -32,11 +32,7 @@ impl Policy {
     /// Upstream's text, which lists what is missing.
     pub fn may_grant(&self, user: &UserInfo, namespace: &str, rules: &[PolicyRule]) -> Result<(), String> {
         let own = self.rules(user, namespace);
-        let lacking: Vec<PolicyRule> = rules
-            .iter()
-            .flat_map(atoms)
-            .filter(|atom| !own.rules.iter().any(|rule| rule.covers(atom)))
-            .collect();
+        let lacking = lacking(&own.rules, rules);
         if lacking.is_empty() {
             return Ok(());
         }
@@ -53,6 +49,14 @@ impl Policy {
         }
         Err(text)
     }
+}
+
+/// What rules give that others do not, as rules of one verb each.
+pub(crate) fn lacking(own: &[PolicyRule], rules: &[PolicyRule]) -> Vec<PolicyRule> {
+    let atoms = rules.iter().flat_map(atoms);
+    atoms
+        .filter(|atom| !own.iter().any(|rule| rule.covers(atom)))
+        .collect()
 }
 
 /// A rule cut into rules of one verb on one resource of one group (and one name), or on one path.

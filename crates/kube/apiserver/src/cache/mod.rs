@@ -236,6 +236,11 @@ impl Cache {
             .change(|state, wakers| state.collection(prefix).seats.end(wakers));
     }
 
+    /// Whether the server closes: what has ended will not begin again.
+    pub fn closed(&self) -> bool {
+        self.shared.state().closed
+    }
+
     /// Ends all watches: the server closes.
     pub fn close(&self) {
         self.shared.change(|state, wakers| {
