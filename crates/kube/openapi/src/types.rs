@@ -1,19 +1,34 @@
 //! Types as OpenAPI v3 schemas, walked from the resources of one group version.
+//!
+//! Built-in types are printed from their rows; a custom resource brings its schema with it, to which the members that every
+//! object has are added.
 
 use std::collections::BTreeMap;
 
+use schema::BUILTIN;
+use schema::resource::{ResourceDef, type_of_kind};
 use schema::row::{Emit, Field, Form, Kind, Patch, Presence, Shape, Topology, TypeId, Types};
 use serde_json::{Map, Value, json};
 
+use crate::descriptions::Descriptions;
 use crate::names;
 
 /// The schemas that a document needs, by name.
-#[derive(Debug, Default)]
-pub(crate) struct Schemas {
+#[derive(Debug)]
+pub(crate) struct Schemas<'a> {
     done: BTreeMap<String, Value>,
+    descriptions: &'a Descriptions,
 }
 
-impl Schemas {
+impl<'a> Schemas<'a> {
+    /// None yet.
+    pub(crate) fn new(descriptions: &'a Descriptions) -> Self {
+        Self {
+            done: BTreeMap::new(),
+            descriptions,
+        }
+    }
+
     /// Adds a built-in type and all that it refers to; gives a reference to it.
     pub(crate) fn refer(&mut self, types: &Types, ty: TypeId) -> Value {
         let name = names::of(types, ty);
@@ -24,6 +39,62 @@ impl Schemas {
             self.done.insert(name.clone(), schema);
         }
         names::reference(&name)
+    }
+
+    /// Adds the schema of a custom resource's version, and of lists of it; gives a reference to the first.
+    pub(crate) fn refer_custom(&mut self, def: &ResourceDef, version: &str, mut schema: Value) -> Value {
+        let name = names::custom(&def.group, version, &def.kind);
+        for ty in ["ObjectMeta", "ListMeta"].iter().filter_map(|kind| BUILTIN.find("meta/v1", kind)) {
+            self.refer(&BUILTIN, ty);
+        }
+        for (member, value) in object_members("ObjectMeta") {
+            schema["properties"][member] = value;
+        }
+        let mut list = json!({
+            "type": "object",
+            "required": ["items"],
+            "properties": { "items": { "type": "array", "items": names::reference(&name) } },
+        });
+        for (member, value) in object_members("ListMeta") {
+            list["properties"][member] = value;
+        }
+        for (suffix, mut made) in [("", schema), ("List", list)] {
+            let kind = format!("{}{suffix}", def.kind);
+            made["x-kubernetes-group-version-kind"] = json!([{ "group": def.group, "kind": kind, "version": version }]);
+            self.done.insert(format!("{name}{suffix}"), made);
+        }
+        names::reference(&name)
+    }
+
+    /// Adds a type of `meta/v1` by its name.
+    pub(crate) fn refer_meta(&mut self, kind: &str) -> Option<Value> {
+        let ty = type_of_kind("", "v1", kind)?;
+        Some(self.refer(&BUILTIN, ty))
+    }
+
+    /// What `/version` answers.
+    pub(crate) fn version_info(&mut self) -> Value {
+        let name = "io.k8s.apimachinery.pkg.version.Info";
+        if let Some(ty) = BUILTIN.find("version", "Info") {
+            let schema = self.object(&BUILTIN, ty);
+            self.done.insert(name.to_owned(), schema);
+        }
+        names::reference(name)
+    }
+
+    /// What every document has besides what its paths need: a patch, and an event of a watch.
+    pub(crate) fn basics(&mut self) {
+        let object = self.special(Kind::Any, "RawExtension");
+        let event = json!({
+            "type": "object",
+            "required": ["type", "object"],
+            "properties": { "object": object, "type": { "type": "string", "default": "" } },
+        });
+        self.done.insert(names::meta("WatchEvent"), event);
+        self.done.insert(names::meta("Patch"), json!({ "type": "object" }));
+        for kind in ["DeleteOptions", "Status"] {
+            self.refer_meta(kind);
+        }
     }
 
     /// Says of which kinds a schema is (`x-kubernetes-group-version-kind`).
@@ -40,6 +111,9 @@ impl Schemas {
     }
 
     fn object(&mut self, types: &Types, ty: TypeId) -> Value {
+        let own = names::of(types, ty);
+        let descriptions = self.descriptions;
+        let mut described = descriptions.of_members(&own);
         let mut properties = Map::new();
         let mut required = Vec::new();
         for field in types.fields(ty) {
@@ -48,9 +122,16 @@ impl Schemas {
             if form.emit == Emit::Always && form.presence != Presence::Optional {
                 required.push(name.to_owned());
             }
-            properties.insert(name.to_owned(), self.property(types, field, form));
+            let mut property = self.property(types, field, form);
+            if let Some(text) = described.remove(name).or_else(|| of_lists(name, &own)) {
+                property = with(property, "description", json!(text));
+            }
+            properties.insert(name.to_owned(), property);
         }
         let mut schema = json!({ "type": "object", "properties": properties });
+        if let Some(text) = descriptions.of_type(&own) {
+            schema["description"] = json!(text);
+        }
         if !required.is_empty() {
             required.sort();
             schema["required"] = json!(required);
@@ -124,8 +205,29 @@ impl Schemas {
             ),
         };
         let reference = names::reference(&name);
-        self.done.entry(name).or_insert(schema);
+        let text = self.descriptions.of_type(&name);
+        self.done.entry(name).or_insert_with(|| match text {
+            Some(text) => with(schema, "description", json!(text)),
+            None => schema,
+        });
         reference
+    }
+}
+
+/// The members that every object has, and its metadata.
+fn object_members(metadata: &str) -> [(&'static str, Value); 3] {
+    let text = json!({ "type": "string" });
+    let metadata = json!({ "allOf": [names::reference(&names::meta(metadata))], "default": {} });
+    [("apiVersion", text.clone()), ("kind", text), ("metadata", metadata)]
+}
+
+/// What stands in every list, whose types the source of descriptions does not have.
+fn of_lists(member: &str, name: &str) -> Option<String> {
+    let kind = name.rsplit('.').next()?.strip_suffix("List").filter(|kind| !kind.is_empty())?;
+    match member {
+        "items" => Some(format!("items is the list of {kind} objects.")),
+        "metadata" => Some("metadata is the standard list metadata.".to_owned()),
+        _ => None,
     }
 }
 
