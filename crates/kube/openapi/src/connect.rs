@@ -33,9 +33,8 @@ fn item(target: &Target<'_>, path: &str, methods: &[&str], suffix: &str) -> Valu
     let (group, version, kind) = target.kind;
     let operation = |method: &&str| {
         let upper = method.to_uppercase();
-        let id = target.id(path, "connect", false, &capital(method));
         let operation = json!({
-            "operationId": format!("{id}{suffix}"),
+            "operationId": target.named(path, "connect", &capital(method), suffix),
             "description": format!("connect {upper} requests to {} of {}", target.below, target.def.kind),
             "tags": [target.tag()],
             "responses": answers(&[("200", "OK")], &content(&["*/*"], &text())),
@@ -67,7 +66,7 @@ pub(crate) fn log(target: &Target<'_>, path: &str) -> Vec<(String, Value)> {
     all.sort_by_key(|parameter| parameter["name"].as_str().unwrap_or_default().to_owned());
     let item = json!({
         "get": {
-            "operationId": target.id(path, "read", false, ""),
+            "operationId": target.named(path, "read", "", ""),
             "description": format!("read log of the specified {}", target.def.kind),
             "tags": [target.tag()],
             "responses": answers(&[("200", "OK")], &content(&TEXT, &text())),

@@ -92,7 +92,7 @@ const DELETE_COLLECTION: Operation = Operation {
     verb: Verbs::DELETECOLLECTION,
     method: "delete",
     action: "deletecollection",
-    id: "deleteCollection",
+    id: "delete",
     text: "delete collection of {}",
     parameters: &[DELETE, SELECT, PRETTY],
 };
@@ -281,7 +281,7 @@ impl Target<'_> {
         let (group, version, kind) = self.kind;
         parameters.extend(operation.parameters.iter().flat_map(|rows| parameters::query(rows)));
         let mut made = json!({
-            "operationId": self.id(path, operation.id, operation.action == "watchlist", ""),
+            "operationId": self.id(path, operation),
             "description": self.text(operation.text),
             "tags": [self.tag()],
             "parameters": parameters,
@@ -295,18 +295,26 @@ impl Target<'_> {
         made
     }
 
-    /// `readAppsV1NamespacedDeploymentScale`; `insert` comes after the version (connections' methods).
-    pub(crate) fn id(&self, path: &str, verb: &str, list: bool, insert: &str) -> String {
+    fn id(&self, path: &str, operation: &Operation) -> String {
+        let (many, list) = match operation.action {
+            "deletecollection" => ("Collection", ""),
+            "watchlist" => ("", "List"),
+            _ => ("", ""),
+        };
+        self.named(path, operation.id, many, list)
+    }
+
+    /// `readAppsV1NamespacedDeploymentScale`; `before` and `after` stand around what is read.
+    pub(crate) fn named(&self, path: &str, verb: &str, before: &str, after: &str) -> String {
         let namespaced = path.contains("{namespace}");
         let everywhere = self.def.scope == Scope::Namespaced && !namespaced;
         format!(
-            "{verb}{}{}{insert}{}{}{}{}{}",
+            "{verb}{}{}{before}{}{}{}{after}{}",
             capital(&names::group(&self.served.group)),
             capital(&self.served.version),
             if namespaced { "Namespaced" } else { "" },
             self.def.kind,
             capital(self.below),
-            if list { "List" } else { "" },
             if everywhere { "ForAllNamespaces" } else { "" },
         )
     }

@@ -69,7 +69,9 @@ impl<'a> Schemas<'a> {
     /// Adds a type of `meta/v1` by its name.
     pub(crate) fn refer_meta(&mut self, kind: &str) -> Option<Value> {
         let ty = type_of_kind("", "v1", kind)?;
-        Some(self.refer(&BUILTIN, ty))
+        let reference = self.refer(&BUILTIN, ty);
+        self.mark(&BUILTIN, ty, "", "v1", kind);
+        Some(reference)
     }
 
     /// What `/version` answers.
@@ -119,16 +121,25 @@ impl<'a> Schemas<'a> {
         for field in types.fields(ty) {
             let form = types.form(field);
             let name = types.name(field.json);
-            if form.emit == Emit::Always && form.presence != Presence::Optional {
+            if is_required(&own, name, form) {
                 required.push(name.to_owned());
             }
             let mut property = self.property(types, field, form);
             if let Some(text) = described.remove(name).or_else(|| of_lists(name, &own)) {
                 property = with(property, "description", json!(text));
             }
+            for (.., mark, value) in MARKS.iter().filter(|(ty, member, ..)| (*ty, *member) == (&own, name)) {
+                property = with(property, mark, json!(value));
+            }
             properties.insert(name.to_owned(), property);
         }
-        let mut schema = json!({ "type": "object", "properties": properties });
+        let mut schema = json!({ "type": "object" });
+        if !properties.is_empty() {
+            schema["properties"] = Value::Object(properties);
+        }
+        if types.marks(ty).atomic {
+            schema["x-kubernetes-map-type"] = json!("atomic");
+        }
         if let Some(text) = descriptions.of_type(&own) {
             schema["description"] = json!(text);
         }
@@ -152,7 +163,7 @@ impl<'a> Schemas<'a> {
             }
         };
         schema = with_default(schema, default(types, form));
-        for (name, value) in merge(types, field, form.shape) {
+        for (name, value) in merge(types, field, form) {
             schema = with(schema, name, value);
         }
         schema
@@ -231,6 +242,62 @@ fn of_lists(member: &str, name: &str) -> Option<String> {
     }
 }
 
+/// Structures that Go prints although they are marked as what may be left out.
+const OPTIONAL: [(&str, &[&str]); 15] = [
+    ("io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy", &["spec"]),
+    ("io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding", &["spec"]),
+    ("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy", &["spec"]),
+    ("io.k8s.api.apps.v1.ControllerRevision", &["data"]),
+    ("io.k8s.api.apps.v1.DeploymentCondition", &["lastTransitionTime", "lastUpdateTime"]),
+    ("io.k8s.api.apps.v1.StatefulSetSpec", &["updateStrategy"]),
+    ("io.k8s.api.core.v1.EventSeries", &["lastObservedTime"]),
+    ("io.k8s.api.discovery.v1.Endpoint", &["conditions"]),
+    ("io.k8s.api.flowcontrol.v1.FlowSchemaCondition", &["lastTransitionTime"]),
+    ("io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration", &["limitResponse"]),
+    ("io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition", &["lastTransitionTime"]),
+    ("io.k8s.api.networking.v1.IngressServiceBackend", &["port"]),
+    ("io.k8s.api.storage.v1.CSIDriver", &["metadata"]),
+    ("io.k8s.api.storage.v1.CSINode", &["metadata"]),
+    (
+        "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService",
+        &["spec", "status"],
+    ),
+];
+
+/// Marks that change nothing, and that upstream has all the same.
+const MARKS: [(&str, &str, &str, &str); 3] = [
+    (
+        "io.k8s.api.core.v1.PersistentVolumeClaimStatus",
+        "allocatedResourceStatuses",
+        "x-kubernetes-map-type",
+        "granular",
+    ),
+    (
+        "io.k8s.api.core.v1.PersistentVolumeSpec",
+        "claimRef",
+        "x-kubernetes-map-type",
+        "granular",
+    ),
+    (
+        "io.k8s.api.policy.v1.PodDisruptionBudgetSpec",
+        "selector",
+        "x-kubernetes-patch-strategy",
+        "replace",
+    ),
+];
+
+fn optional(of: &str, name: &str) -> bool {
+    OPTIONAL.iter().any(|(ty, members)| *ty == of && members.contains(&name))
+}
+
+fn is_required(of: &str, name: &str, form: &Form) -> bool {
+    match form.presence {
+        Presence::Required => true,
+        Presence::Optional => false,
+        _ => form.emit == Emit::Always && !optional(of, name),
+    }
+}
+
 fn extension(name: &str) -> String {
     format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.{name}")
 }
@@ -275,11 +342,15 @@ fn with(schema: Value, name: &str, value: Value) -> Value {
 }
 
 /// What apply and strategic merge patch need to know.
-fn merge(types: &Types, field: &Field, shape: Shape) -> Vec<(&'static str, Value)> {
+fn merge(types: &Types, field: &Field, form: &Form) -> Vec<(&'static str, Value)> {
     let merge = types.merge(field);
     let mut all = Vec::new();
-    match (merge.topology, shape) {
+    let whole = form.kind == Kind::Struct && matches!(form.shape, Shape::Value | Shape::Ptr);
+    match (merge.topology, form.shape) {
         (Topology::Unmarked, _) => {}
+        // The type says so itself.
+        (Topology::Atomic, _) if whole && types.marks(field.ty).atomic => {}
+        (Topology::Atomic, _) if form.kind == Kind::Bytes => all.push(("x-kubernetes-list-type", json!("atomic"))),
         (Topology::Atomic, Shape::List) => all.push(("x-kubernetes-list-type", json!("atomic"))),
         (Topology::Atomic, _) => all.push(("x-kubernetes-map-type", json!("atomic"))),
         (Topology::Set, _) => all.push(("x-kubernetes-list-type", json!("set"))),

@@ -152,10 +152,13 @@ fn operation(operation: Value) -> Value {
         (code, made)
     });
     let responses: Map<String, Value> = responses.collect();
-    if operation.contains_key("x-kubernetes-action") || !produces.is_empty() {
-        operation.insert("consumes".to_owned(), consumes);
-        operation.insert("produces".to_owned(), json!(produces));
+    // Discovery names what it answers in as what it takes; what is text takes nothing.
+    let acts = operation.contains_key("x-kubernetes-action");
+    let refers = responses["200"]["schema"]["$ref"].is_string();
+    if acts || refers {
+        operation.insert("consumes".to_owned(), if acts { consumes } else { json!(produces) });
     }
+    operation.insert("produces".to_owned(), json!(produces));
     operation.insert("responses".to_owned(), Value::Object(responses));
     operation.insert("schemes".to_owned(), json!(["https"]));
     Value::Object(operation)

@@ -88,7 +88,9 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use schema::custom::Rows;
     use schema::resource::builtin;
+    use schema::row::TypesRef;
     use std::sync::Arc;
 
     fn catalog() -> Catalog {
@@ -138,7 +140,7 @@ mod tests {
     fn a_custom_kind_brings_its_schema() {
         let mut row = builtin().iter().find(|def| def.plural == "configmaps").unwrap().clone();
         row.group = "stable.example.com".into();
-        row.types = schema::custom::Rows::default().into();
+        row.types = TypesRef::Shared(Arc::new(Rows::new().unwrap().finish()));
         let catalog = Catalog::new(&[Arc::new(row)]);
         let schema = json!({ "type": "object", "properties": { "spec": { "type": "string" } } });
         let bytes = catalog.openapi("apis/stable.example.com/v1", &|_, _| Some(schema.clone())).unwrap();
