@@ -20,6 +20,9 @@ use crate::{Answer, Body, Call, Reply, Served, show};
 /// Answers up to this size are sent as one piece; larger ones in pieces of about this size.
 const PIECE: usize = 128 << 10;
 
+/// A list with more objects left than this gets room for a whole piece at once.
+const FEW: usize = 64;
+
 /// Puts a list into what the client accepts.
 pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed) -> Answer<Reply> {
     let accepted = negotiate::accept(call)?;
@@ -92,6 +95,9 @@ impl Pieces {
 
     fn next_piece(&mut self) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.head);
+        if self.objects.len() > FEW {
+            out.reserve_exact(PIECE + PIECE / 8);
+        }
         for object in self.objects.by_ref() {
             if !std::mem::take(&mut self.first) {
                 out.push(b',');
