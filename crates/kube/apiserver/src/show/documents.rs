@@ -44,6 +44,8 @@ enum Key {
     OpenapiIndex,
     /// `/openapi/v3/apis/apps/v1`
     Openapi(String),
+    /// `/openapi/v2`
+    Swagger,
 }
 
 #[derive(Clone, Debug)]
@@ -81,8 +83,8 @@ impl Documents {
                 tagged(&document, discovery_version(beta).content_type(), headers)
             }
             Key::OpenapiIndex => tagged(&document, JSON, headers),
-            Key::Openapi(_) if !accepts_json(headers) => refused(),
-            Key::Openapi(_) => tagged(&document, JSON, headers),
+            Key::Openapi(_) | Key::Swagger if !accepts_json(headers) => refused(),
+            Key::Openapi(_) | Key::Swagger => tagged(&document, JSON, headers),
             _ => plain(&document),
         })
     }
@@ -125,6 +127,9 @@ impl Document {
 
 impl Key {
     fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
+        if matches!(path, "/openapi/v2" | "/openapi/v2/") {
+            return Some(Self::Swagger);
+        }
         if let Some(place) = path.strip_prefix("/openapi/v3") {
             return Some(match place.trim_matches('/') {
                 "" => Self::OpenapiIndex,
@@ -164,12 +169,18 @@ impl Key {
             Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
             Self::OpenapiIndex => catalog.openapi_index(),
             Self::Openapi(place) => {
-                let served = catalog.at_place(place)?;
-                return Document::tagged(served.openapi(), &served.hash());
+                let document = catalog.openapi(place, &no_custom_schema)?;
+                return Document::tagged(document, &catalog.openapi_hash(place));
             }
+            Self::Swagger => catalog.swagger(&no_custom_schema),
         };
         Document::new(body)
     }
+}
+
+/// Custom resources are described as objects of any shape until their definitions are read.
+fn no_custom_schema(_: &schema::resource::ResourceDef, _: &str) -> Option<serde_json::Value> {
+    None
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -291,7 +302,7 @@ mod tests {
             ("/openapi/v3", true),
             ("/openapi/v3/apis/apps/v1", true),
             ("/openapi/v3/apis/apps/v9", false),
-            ("/openapi/v2", false),
+            ("/openapi/v2", true),
             ("/healthz", false),
         ] {
             assert_eq!(ask(path, &[]).is_some(), known, "{path}");

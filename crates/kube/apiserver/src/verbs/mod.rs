@@ -71,10 +71,9 @@ const DEPRECATED: [(&str, &str); 2] = [
 ];
 
 fn warn_of_deprecation(call: &Call, served: &Served) {
-    let row = DEPRECATED
-        .iter()
-        .find(|(plural, _)| served.def.group.is_empty() && served.def.plural == *plural);
-    if let Some((_, text)) = row {
-        call.warnings.add(*text);
+    let of = |row: &&(&str, &str)| served.def.group.is_empty() && served.def.plural == row.0;
+    let builtin = DEPRECATED.iter().find(of).map(|row| row.1);
+    if let Some(text) = builtin.or_else(|| served.deprecation()) {
+        call.warnings.add(text);
     }
 }
