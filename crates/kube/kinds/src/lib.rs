@@ -17,10 +17,12 @@ mod config;
 mod network;
 mod place;
 pub mod rules;
+mod signer;
 mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod volume;
 mod workloads;
 
 pub use place::Place;
