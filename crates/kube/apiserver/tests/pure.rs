@@ -25,5 +25,7 @@ mod rights;
 mod samples;
 #[path = "pure/watches.rs"]
 mod watches;
+#[path = "pure/webhooks.rs"]
+mod webhooks;
 #[path = "pure/writes.rs"]
 mod writes;
