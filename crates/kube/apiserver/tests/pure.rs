@@ -1,6 +1,12 @@
 //! The API server as a client sees it, on the embedded store over a simulated disk and in virtual time.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[path = "pure/custom.rs"]
+mod custom;
+#[path = "pure/custom_rules.rs"]
+mod custom_rules;
+#[path = "pure/definitions.rs"]
+mod definitions;
 #[path = "pure/door.rs"]
 mod door;
 #[path = "pure/every_row.rs"]

@@ -18,10 +18,12 @@ mod network;
 mod place;
 pub mod quota;
 pub mod rules;
+mod signer;
 mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod volume;
 mod workloads;
 
 pub use place::Place;

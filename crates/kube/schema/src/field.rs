@@ -260,6 +260,12 @@ impl Error {
         Self::new(ErrorType::Internal, path, None, detail)
     }
 
+    /// The same error without the value: upstream's `OmitValueType`.
+    #[must_use]
+    pub fn without_value(self) -> Self {
+        Self { value: None, ..self }
+    }
+
     /// The sentence without the field, as a cause's `message` has it.
     pub fn body(&self) -> String {
         let shown = self.value.as_ref().filter(|_| self.kind.shows_value());
