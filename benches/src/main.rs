@@ -5,8 +5,10 @@
 
 mod docker;
 mod floor;
+mod kube;
 mod oci_run;
 mod subject;
+mod usage;
 
 use std::process::ExitCode;
 
@@ -41,6 +43,30 @@ const BENCHMARKS: &[Benchmark] = &[
         "row 4: memory of an idle container, over 200 of them",
         docker::container_memory,
     ),
+    (
+        "api-start",
+        "row 6: `gantry up` in an empty directory until the API is ready",
+        kube::start,
+    ),
+    (
+        "idle-memory",
+        "row 8: memory of all processes of an idle node",
+        kube::idle,
+    ),
+    ("binary-size", "row 10: size of the stripped binary", kube::binary),
+    (
+        "api-post",
+        "row 11: durable creation of a small object over TLS",
+        kube::post,
+    ),
+    ("api-get", "row 12: GET of one object", kube::get),
+    ("api-list", "row 12: LIST of 10,000 pods", kube::list),
+    (
+        "api-watch",
+        "row 13: one writer, 10,000 watches on 100 connections",
+        kube::watch,
+    ),
+    ("pod-memory", "row 14: memory of 10,000 pods", kube::pods),
 ];
 
 fn main() -> ExitCode {

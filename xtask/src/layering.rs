@@ -34,6 +34,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("patch", "store", "a patch does no I/O"),
     ("printers", "store", "a table does no I/O"),
     ("openapi", "store", "a document does no I/O"),
+    ("structural", "store", "a schema does no I/O"),
     ("auth", "store", "a decision does no I/O"),
     ("cel", "store", "an expression does no I/O"),
     ("cel", "tokio", "an expression does no I/O"),

@@ -7,7 +7,7 @@ use std::io;
 use serde_json::json;
 use testkit::daemon::{Daemon, Kind};
 
-use super::settled;
+use crate::usage::settled;
 use crate::Outcome;
 use crate::docker::client::Client;
 use crate::subject::version;

@@ -16,6 +16,8 @@ use client::Client;
 use serde_json::json;
 use testkit::daemon::Daemon;
 
+use crate::usage::settled;
+
 /// Namespaces that Gantry keeps ready while it is measured.
 const POOL: usize = 16;
 
@@ -76,24 +78,6 @@ impl Runs {
     }
 }
 
-/// The daemon's processor time once it has not grown for a moment.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark waits until the daemon is quiet"
-)]
-fn settled(daemon: &Daemon) -> u64 {
-    let mut last = daemon.cpu();
-    loop {
-        std::thread::sleep(Duration::from_millis(200));
-        let now = daemon.cpu();
-        // An idle dockerd uses some; a millisecond in two hundred is quiet.
-        if now.saturating_sub(last) < 1_000_000 {
-            return now;
-        }
-        last = now;
-    }
-}
-
 /// A table of the subjects; the ratio is how many times faster than the last one, the peer.
 fn print(subjects: &[Runs]) {
     let Some(peer) = subjects.last() else { return };
@@ -112,26 +96,4 @@ fn print(subjects: &[Runs]) {
             peer.at(50).as_secs_f64() / each.at(50).as_secs_f64(),
         );
     }
-}
-
-/// Largest resident set of the daemon's own processes since they began, in KiB, of the given ones.
-fn peak(pids: &[u32]) -> u64 {
-    let high = |pid: &u32| -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
-    };
-    pids.iter().filter_map(high).sum()
-}
-
-/// The processes of a daemon that are no containers.
-fn processes(daemon: &Daemon) -> Vec<u32> {
-    let group = |leaf: &str| {
-        let path = format!("/sys/fs/cgroup/cpuacct/{}/{leaf}/cgroup.procs", daemon.name);
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines()
-            .filter_map(|line| line.parse().ok())
-            .collect::<Vec<u32>>()
-    };
-    [group("node"), group("daemon")].concat()
 }

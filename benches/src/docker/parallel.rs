@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use testkit::daemon::{Daemon, Kind};
 
-use super::{POOL, Runs, container, peak, print, processes};
+use super::{POOL, Runs, container, print};
 use crate::Outcome;
 use crate::docker::client::Client;
 use crate::subject::version;
+use crate::usage::{peak, processes};
 
 const ROUNDS: usize = 5;
 const CLIENTS: usize = 32;

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use testkit::daemon::{Daemon, Kind};
 
-use super::{POOL, Runs, container, peak, print, processes};
+use super::{POOL, Runs, container, print};
 use crate::Outcome;
 use crate::docker::client::Client;
 use crate::floor::{exec_true, spawn};
 use crate::subject::{Subject, measure, version};
+use crate::usage::{peak, processes};
 
 /// Turns that the daemons take.
 const ROUNDS: usize = 5;

@@ -11,6 +11,7 @@
 //! Everything is sorted, so the output depends on nothing but the input.
 
 mod facts;
+mod golden;
 mod pack;
 mod resources;
 mod shared;
@@ -60,6 +61,10 @@ fn shared_outputs(reference: &Path, schema: &Path) -> Result<Vec<Output>> {
         Output {
             path: "tests/roundtrip.pack",
             bytes: pack::roundtrip(&kubernetes.join("roundtrip"))?,
+        },
+        Output {
+            path: "../apiserver/tests/pure/golden-1.20.jsonl",
+            bytes: golden::transcripts(&kubernetes.join("golden-1.20/transcripts.json"))?.into_bytes(),
         },
     ])
 }

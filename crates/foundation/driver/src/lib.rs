@@ -13,6 +13,7 @@
 mod clock;
 mod disk;
 pub mod env;
+mod queue;
 mod rng;
 mod sim;
 
@@ -21,5 +22,6 @@ pub use disk::real::RealDir;
 pub use disk::sim::{Fault, SECTOR, SimDisk};
 pub use disk::{Dir, DirLock, File, LockError};
 pub use env::Env;
+pub use queue::{Held, Queue};
 pub use rng::Rng;
 pub use sim::Sim;

@@ -24,7 +24,7 @@ pub use error::{Error, TokenError};
 pub use identity::{ClientAuthorities, Identity};
 pub use leaf::{Leaf, Profile, SubjectName, Usage};
 pub use request::CertificateRequest;
-pub use token::{Bound, Claims, ObjectName, Private, TokenIssuer, TokenKey, issuer_of};
+pub use token::{Bound, Claims, LegacyClaims, ObjectName, Private, TokenIssuer, TokenKey, issuer_of};
 
 /// Length of what `duration` is in whole years, for validity periods.
 const YEAR: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);

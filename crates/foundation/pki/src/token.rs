@@ -158,6 +158,45 @@ impl Claims {
     }
 }
 
+/// The claims of a token that is kept in a secret of type `kubernetes.io/service-account-token`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LegacyClaims {
+    /// [`Self::ISSUER`]
+    pub iss: String,
+    /// The ServiceAccount's namespace, and the secret's
+    #[serde(rename = "kubernetes.io/serviceaccount/namespace")]
+    pub namespace: String,
+    /// The secret
+    #[serde(rename = "kubernetes.io/serviceaccount/secret.name")]
+    pub secret: String,
+    /// The ServiceAccount
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.name")]
+    pub account: String,
+    /// The ServiceAccount's uid
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.uid")]
+    pub uid: String,
+    /// `system:serviceaccount:NAMESPACE:NAME`
+    pub sub: String,
+}
+
+impl LegacyClaims {
+    /// By which these tokens are told from others.
+    pub const ISSUER: &str = "kubernetes/serviceaccount";
+
+    /// The claims of a secret's token.
+    pub fn new(namespace: &str, secret: &str, account: &ObjectName) -> Self {
+        Self {
+            iss: Self::ISSUER.to_owned(),
+            namespace: namespace.to_owned(),
+            secret: secret.to_owned(),
+            account: account.name.clone(),
+            uid: account.uid.clone(),
+            sub: format!("system:serviceaccount:{namespace}:{}", account.name),
+        }
+    }
+}
+
 /// `aud` may be one text instead of a list (RFC 7519 §4.1.3).
 fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
@@ -267,21 +306,7 @@ impl TokenIssuer {
     /// [`Error::Random`] if the kernel gives no random bytes.
     pub fn sign(&self, mut claims: Claims) -> Result<String, Error> {
         claims.iss.clone_from(&self.issuer);
-        let header = Header {
-            alg: "ES256",
-            kid: &self.key.public.kid,
-        };
-        let mut token = encoded(&header);
-        token.push('.');
-        token.push_str(&encoded(&claims));
-        let signature = self
-            .key
-            .pair
-            .sign(&self.key.random, token.as_bytes())
-            .map_err(|_| Error::Random)?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
-        Ok(token)
+        self.sign_any(&claims)
     }
 
     /// Checks who signed the token and when it is valid. Audiences and what it is bound to are the caller's.
@@ -292,6 +317,51 @@ impl TokenIssuer {
         if issuer_of(token).as_deref() != Some(&self.issuer) {
             return Err(TokenError::Issuer);
         }
+        let claims: Claims = self.signed(token)?;
+        claims.check(now)?;
+        Ok(claims)
+    }
+
+    /// Signs the claims of a token that is kept in a secret.
+    ///
+    /// # Errors
+    /// [`Error::Random`] if the kernel gives no random bytes.
+    pub fn sign_legacy(&self, claims: &LegacyClaims) -> Result<String, Error> {
+        self.sign_any(claims)
+    }
+
+    /// Checks who signed a token that is kept in a secret; those do not end. That secret and account are there and
+    /// the very ones is the caller's.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn verify_legacy(&self, token: &str) -> Result<LegacyClaims, TokenError> {
+        if issuer_of(token).as_deref() != Some(LegacyClaims::ISSUER) {
+            return Err(TokenError::Issuer);
+        }
+        self.signed(token)
+    }
+
+    fn sign_any(&self, claims: &impl Serialize) -> Result<String, Error> {
+        let header = Header {
+            alg: "ES256",
+            kid: &self.key.public.kid,
+        };
+        let mut token = encoded(&header);
+        token.push('.');
+        token.push_str(&encoded(claims));
+        let signature = self
+            .key
+            .pair
+            .sign(&self.key.random, token.as_bytes())
+            .map_err(|_| Error::Random)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.as_ref(), &mut token);
+        Ok(token)
+    }
+
+    /// What a token says, if this key has signed it.
+    fn signed<T: serde::de::DeserializeOwned>(&self, token: &str) -> Result<T, TokenError> {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let header: ForeignHeader = decoded(header).ok_or(TokenError::Malformed)?;
@@ -304,9 +374,7 @@ impl TokenIssuer {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.key.public.point())
             .verify(signed.as_bytes(), &signature)
             .map_err(|_| TokenError::Signature)?;
-        let claims: Claims = decoded(payload).ok_or(TokenError::Malformed)?;
-        claims.check(now)?;
-        Ok(claims)
+        decoded(payload).ok_or(TokenError::Malformed)
     }
 }
 
@@ -405,6 +473,25 @@ mod tests {
         assert_eq!(issuer.verify(&token, at(900)), Err(TokenError::NotValidYet));
         let elsewhere = TokenIssuer::new("https://elsewhere", TokenKey::generate().unwrap());
         assert_eq!(elsewhere.verify(&token, at(1100)), Err(TokenError::Issuer));
+    }
+
+    #[test]
+    fn a_secrets_token_is_none_of_the_others() {
+        let issuer = issuer();
+        let account = ObjectName {
+            name: "sa".to_owned(),
+            uid: "u1".to_owned(),
+        };
+        let claims = LegacyClaims::new("ns", "s", &account);
+        let token = issuer.sign_legacy(&claims).unwrap();
+        assert_eq!(issuer.verify_legacy(&token), Ok(claims));
+        assert_eq!(issuer.verify(&token, at(0)), Err(TokenError::Issuer));
+        let bound = issuer.sign(self::claims()).unwrap();
+        assert_eq!(issuer.verify_legacy(&bound), Err(TokenError::Issuer));
+        let forged = self::issuer()
+            .sign_legacy(&LegacyClaims::new("ns", "s", &account))
+            .unwrap();
+        assert_eq!(issuer.verify_legacy(&forged), Err(TokenError::Signature));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! What the API server is told at its start.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use pki::{ClientAuthorities, TokenIssuer};
+
+use crate::outbound::Outbound;
 
 /// The part of the node's configuration that the API server acts on.
 pub struct Config {
@@ -22,4 +25,6 @@ pub struct Config {
     pub tokens: TokenIssuer,
     /// The CA bundle of this server's certificate, PEM: what pods get as `kube-root-ca.crt`.
     pub root_ca: String,
+    /// Sends the server's own requests: to webhooks and aggregated servers.
+    pub outbound: Arc<dyn Outbound>,
 }

@@ -18,6 +18,8 @@ mod config;
 mod custom;
 mod ids;
 mod negotiate;
+#[allow(dead_code, reason = "webhooks are about to call it")]
+pub mod outbound;
 mod pipeline;
 mod refused;
 mod registry;

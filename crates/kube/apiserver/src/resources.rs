@@ -8,6 +8,8 @@ use schema::object::{Order, Prefix};
 use schema::resource::{ResourceDef, Scope, Version, builtin};
 use schema::status::GroupName;
 
+use crate::custom::{Custom, CustomVersion};
+
 /// A resource in one of its served versions. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Served {
@@ -16,12 +18,23 @@ pub struct Served {
     at: usize,
     /// `kind` and `apiVersion` of this version, as bytes.
     pub prefix: Arc<Prefix>,
+    custom: Option<Arc<Custom>>,
 }
 
 impl Served {
     /// The served version's row.
     pub fn version(&self) -> &Version {
         &self.def.versions[self.at]
+    }
+
+    /// What its CustomResourceDefinition says besides the row; nothing for a built-in resource.
+    pub(crate) fn custom(&self) -> Option<&Custom> {
+        self.custom.as_deref()
+    }
+
+    /// The same of the served version.
+    pub(crate) fn custom_version(&self) -> Option<&CustomVersion> {
+        self.custom()?.versions.get(self.at)
     }
 
     /// `pods`, `deployments.apps`: how errors name the resource.
@@ -120,10 +133,11 @@ pub struct Resources {
 struct Row {
     def: Arc<ResourceDef>,
     prefixes: Vec<Arc<Prefix>>,
+    custom: Option<Arc<Custom>>,
 }
 
 impl Row {
-    fn new(def: ResourceDef) -> Self {
+    fn new(def: ResourceDef, custom: Option<Arc<Custom>>) -> Self {
         let order = Order::of(&def.types);
         let prefix = |version: &Version| {
             Arc::new(Prefix::new(
@@ -135,6 +149,7 @@ impl Row {
         Self {
             prefixes: def.versions.iter().map(prefix).collect(),
             def: Arc::new(def),
+            custom,
         }
     }
 
@@ -143,6 +158,7 @@ impl Row {
             def: self.def.clone(),
             at,
             prefix: self.prefixes[at].clone(),
+            custom: self.custom.clone(),
         }
     }
 }
@@ -152,7 +168,7 @@ impl Resources {
     pub fn builtin() -> Self {
         let rows = builtin()
             .iter()
-            .map(|def| (key(def), Row::new(def.clone())))
+            .map(|def| (key(def), Row::new(def.clone(), None)))
             .collect();
         Self {
             rows: RwLock::new(Arc::new(rows)),
@@ -201,9 +217,9 @@ impl Resources {
     }
 
     /// Adds or replaces a custom row.
-    pub fn put(&self, def: ResourceDef) {
+    pub(crate) fn put(&self, def: ResourceDef, custom: Arc<Custom>) {
         self.change(|rows| {
-            rows.insert(key(&def), Row::new(def));
+            rows.insert(key(&def), Row::new(def, Some(custom)));
         });
     }
 

@@ -12,6 +12,7 @@ use schema::resource::type_of_kind;
 use schema::{BUILTIN, json};
 use store::Store;
 
+use crate::admission::Rules;
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -48,6 +49,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
     pub(crate) services: Services,
+    pub(crate) rules: Rules,
     rng: Mutex<Rng>,
 }
 
@@ -91,6 +93,7 @@ impl ApiServer {
             metrics: Metrics::default(),
             documents: Documents::default(),
             services: services(&config, &cache)?,
+            rules: Rules::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -100,6 +103,16 @@ impl ApiServer {
         bootstrap::run(&state).await?;
         state.health.bootstrapped();
         Ok(Self(state))
+    }
+
+    /// Every object, as of now and as it changes: what informers of this process stand on.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// What is served now.
+    pub fn resources(&self) -> &Resources {
+        &self.0.resources
     }
 
     /// Answers one request.

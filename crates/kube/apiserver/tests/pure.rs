@@ -3,9 +3,15 @@
 
 #[path = "pure/door.rs"]
 mod door;
+#[path = "pure/every_row.rs"]
+mod every_row;
+#[path = "pure/golden.rs"]
+mod golden;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]
 mod rights;
+#[path = "pure/samples.rs"]
+mod samples;
 #[path = "pure/writes.rs"]
 mod writes;

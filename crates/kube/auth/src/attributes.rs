@@ -29,6 +29,8 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// The path, for what is no resource
     pub path: &'a str,
+    /// The field selector of a request for many, as it was written
+    pub field_selector: &'a str,
 }
 
 impl<'a> Attributes<'a> {
@@ -45,6 +47,7 @@ impl<'a> Attributes<'a> {
             namespace: "",
             name: "",
             path: "",
+            field_selector: "",
         }
     }
 

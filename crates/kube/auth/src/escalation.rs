@@ -3,7 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::objects::{PolicyRule, quoted};
+use crate::policy::aggregate;
 use crate::{Policy, UserInfo};
+
+impl PolicyRule {
+    /// Everything, as two rules: what one must have to set a role's `aggregationRule`, which gathers anything.
+    pub fn everything() -> [Self; 2] {
+        let all = || vec![Box::from("*")];
+        let resources = Self {
+            verbs: all(),
+            api_groups: all(),
+            resources: all(),
+            ..Self::default()
+        };
+        let paths = Self {
+            verbs: all(),
+            non_resource_urls: all(),
+            ..Self::default()
+        };
+        [resources, paths]
+    }
+}
 
 impl Policy {
     /// Checks that the user has all that these rules give in the namespace.
@@ -12,11 +32,7 @@ impl Policy {
     /// Upstream's text, which lists what is missing.
     pub fn may_grant(&self, user: &UserInfo, namespace: &str, rules: &[PolicyRule]) -> Result<(), String> {
         let own = self.rules(user, namespace);
-        let lacking: Vec<PolicyRule> = rules
-            .iter()
-            .flat_map(atoms)
-            .filter(|atom| !own.rules.iter().any(|rule| rule.covers(atom)))
-            .collect();
+        let lacking = lacking(&own.rules, rules);
         if lacking.is_empty() {
             return Ok(());
         }
@@ -29,11 +45,18 @@ impl Policy {
             lines.join("\n")
         );
         if !own.missing.is_empty() {
-            let missing: Vec<String> = own.missing.iter().map(ToString::to_string).collect();
-            text.push_str(&format!("; resolution errors: [{}]", missing.join(" ")));
+            text.push_str(&format!("; resolution errors: [{}]", aggregate(&own.missing)));
         }
         Err(text)
     }
+}
+
+/// What rules give that others do not, as rules of one verb each.
+pub(crate) fn lacking(own: &[PolicyRule], rules: &[PolicyRule]) -> Vec<PolicyRule> {
+    let atoms = rules.iter().flat_map(atoms);
+    atoms
+        .filter(|atom| !own.iter().any(|rule| rule.covers(atom)))
+        .collect()
 }
 
 /// A rule cut into rules of one verb on one resource of one group (and one name), or on one path.

@@ -10,7 +10,8 @@ use crate::{Attributes, Decision, UserInfo};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}.rbac.authorization.k8s.io {:?} not found", role.kind.to_lowercase(), role.name)]
 pub struct NotFound {
-    role: RoleRef,
+    /// What the binding names.
+    pub role: RoleRef,
 }
 
 /// The rules that a user has in a namespace.
@@ -121,23 +122,25 @@ impl Policy {
 
 /// Why nothing was found that allows it: nothing to say, unless a role is missing.
 fn reason(missing: &[NotFound]) -> String {
-    match missing {
-        [] => String::new(),
-        [one] => format!("RBAC: {one}"),
-        many => {
-            // Upstream's aggregate says each thing once.
-            let mut texts: Vec<String> = Vec::new();
-            for error in many {
-                let text = error.to_string();
-                if !texts.contains(&text) {
-                    texts.push(text);
-                }
-            }
-            match texts.as_slice() {
-                [one] => format!("RBAC: {one}"),
-                texts => format!("RBAC: [{}]", texts.join(", ")),
-            }
+    if missing.is_empty() {
+        String::new()
+    } else {
+        format!("RBAC: {}", aggregate(missing))
+    }
+}
+
+/// Several errors as one text, as upstream's aggregate has it: each thing once, in brackets if there is more than one.
+pub fn aggregate(missing: &[NotFound]) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    for error in missing {
+        let text = error.to_string();
+        if !texts.contains(&text) {
+            texts.push(text);
         }
+    }
+    match texts.as_slice() {
+        [one] => one.clone(),
+        texts => format!("[{}]", texts.join(", ")),
     }
 }
 

@@ -180,6 +180,7 @@ fn settings(config: &Config, address: SocketAddr, bundle: Bundle) -> Result<apis
         clients: ClientAuthorities::from_pem(bundle.ca.certificate_pem())?,
         tokens: TokenIssuer::new(&issuer, bundle.tokens),
         root_ca: bundle.ca.certificate_pem().to_owned(),
+        outbound: Arc::new(apiserver::outbound::Offline),
     })
 }
 

@@ -1,35 +1,57 @@
-//! The ordered plugins that change and check objects before they are stored.
+//! The ordered plugins that change and check what is written, before it is stored (upstream's `admission.Interface`).
 //!
-//! Of upstream's there is `NamespaceLifecycle` so far: nothing is made in a namespace that does not exist or that is on
-//! its way out, and the namespaces that a cluster cannot do without stay.
+//! A write passes [`mutate`] once its owners are recorded and before the kind's rules prepare it, and [`validate`] once
+//! it is what would be stored. Both run upstream's plugins in upstream's order: the compiled-in ones are the rows of
+//! [`PLUGINS`], which decide at once from the watch cache; then come policies and webhooks, and the quotas last.
+//! What nobody has set up costs nothing: a plugin looks at the resource first, then at whether a collection is empty.
 
+mod managed;
 mod namespace_lifecycle;
+mod plugins;
+mod policy;
+mod request;
+mod rules;
+mod webhook;
 
 use schema::cursor::Ref;
+use schema::tree::Struct;
+
+pub(crate) use request::{Kind, Operation, Request};
+pub(crate) use rules::Rules;
 
 use crate::Answer;
-use crate::registry::Op;
+use plugins::PLUGINS;
 
-/// Judges a new object.
+/// Lets every plugin change what is written; `object` is none for a deletion.
 ///
 /// # Errors
 /// The first plugin's that objects.
-pub(crate) fn create(op: &Op<'_>, _: Ref<'_>) -> Answer<()> {
-    namespace_lifecycle::create(op)
+pub(crate) async fn mutate(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer<()> {
+    request.op.state.rules.catch_up(request.op.state).await?;
+    namespace_lifecycle::check(request).await?;
+    compiled_in(request, object.as_deref_mut())?;
+    let before = managed::remember(request, object.as_deref());
+    policy::mutate(request, object.as_deref_mut()).await?;
+    if webhook::mutate(request, object.as_deref_mut()).await? {
+        // A plugin must not miss what a webhook has put in (upstream's `reinvocation`).
+        compiled_in(request, object.as_deref_mut())?;
+    }
+    managed::restore(request, object, before);
+    Ok(())
 }
 
-/// Judges an update, or a creation by way of one.
-///
-/// # Errors
-/// The first plugin's that objects.
-pub(crate) fn update(op: &Op<'_>, object: Ref<'_>, old: Option<Ref<'_>>) -> Answer<()> {
-    if old.is_none() { create(op, object) } else { Ok(()) }
+fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer<()> {
+    let mut changing = PLUGINS.iter().filter_map(|plugin| plugin.mutate);
+    changing.try_for_each(|mutate| mutate(request, object.as_deref_mut()))
 }
 
-/// Judges a deletion.
+/// Lets every plugin judge what would be stored; `object` is none for a deletion.
 ///
 /// # Errors
 /// The first plugin's that objects.
-pub(crate) fn delete(op: &Op<'_>, _: Ref<'_>) -> Answer<()> {
-    namespace_lifecycle::delete(op)
+pub(crate) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
+    let mut judging = PLUGINS.iter().filter_map(|plugin| plugin.validate);
+    judging.try_for_each(|validate| validate(request, object))?;
+    policy::validate(request, object).await?;
+    webhook::validate(request, object).await
 }

@@ -1,79 +1,79 @@
-//! `NamespaceLifecycle` (upstream's plugin of this name).
-//!
-//! It asks the store, not the cache: a namespace that was just made is there for the next request, as upstream's
-//! live look-up promises.
-
-use std::task::{Context, Poll, Waker};
+//! `NamespaceLifecycle` (upstream's plugin of this name): nothing is written in a namespace that does not exist, or made
+//! in one that is on its way out, and the namespaces that a cluster cannot do without stay.
 
 use schema::object::{Order, scan};
 use schema::status::{Cause, GroupName, Status};
 
-use crate::Answer;
-use crate::registry::Op;
+use super::{Operation, Request};
+use crate::registry::store_failed;
+use crate::{Answer, Refused};
 
-const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
+
+const PREFIX: &str = "/registry/namespaces/";
 
 const NAMESPACES: GroupName<'_> = GroupName {
     group: "",
     name: "namespaces",
 };
 
-/// Refuses what would be made in a namespace that is not there, or is being ended.
+/// Refuses what would be written where it cannot be.
 ///
 /// # Errors
-/// 404, 403 with the cause `NamespaceTerminating`.
-pub(super) fn create(op: &Op<'_>) -> Answer<()> {
-    if op.namespace.is_empty() || is_review(op) {
+/// 404, 403 with the cause `NamespaceTerminating`, 403 for the end of an immortal namespace.
+pub(super) async fn check(request: &Request<'_>) -> Answer<()> {
+    if request.is("", "namespaces") && request.operation == Operation::Delete {
+        return immortal(request.name);
+    }
+    let free = matches!(request.operation, Operation::Delete | Operation::Connect);
+    if free || request.op.namespace.is_empty() || is_review(request) {
         return Ok(());
     }
-    match ending(op) {
-        Some(false) => Ok(()),
-        None => Err(Status::not_found(NAMESPACES, op.namespace).into()),
-        Some(true) => Err(terminating(op).into()),
-    }
-}
-
-/// Access reviews are questions about a namespace, not things in it.
-fn is_review(op: &Op<'_>) -> bool {
-    op.served.def.group == "authorization.k8s.io"
-}
-
-/// Whether the namespace is being ended; none if there is no such namespace.
-fn ending(op: &Op<'_>) -> Option<bool> {
-    let key = format!("/registry/namespaces/{}", op.namespace);
-    // A read of the embedded store is in memory and ready at once.
-    let mut read = std::pin::pin!(op.state.store.get(key.as_bytes()));
-    let Poll::Ready(Ok(row)) = read.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
-        return None;
+    let Some(ending) = ending(request).await? else {
+        return Err(Status::not_found(NAMESPACES, request.op.namespace).into());
     };
-    let (meta, _) = scan(&row?.value, Order::Declared).ok()?;
-    Some(meta.deletion_timestamp.is_some())
+    if ending && request.operation == Operation::Create {
+        return Err(terminating(request));
+    }
+    Ok(())
 }
 
-fn terminating(op: &Op<'_>) -> Status {
-    let why = format!(
-        "unable to create new content in namespace {} because it is being terminated",
-        op.namespace
-    );
-    let mut status = Status::forbidden(op.served.group_resource(), &op.name, &why);
-    if let Some(details) = status.details.as_mut() {
+fn immortal(name: &str) -> Answer<()> {
+    if IMMORTAL.contains(&name) {
+        return Err(Status::forbidden(NAMESPACES, name, "this namespace may not be deleted").into());
+    }
+    Ok(())
+}
+
+/// A review is a question about a namespace, and its answer must not say whether there is one.
+fn is_review(request: &Request<'_>) -> bool {
+    request.is("authorization.k8s.io", "localsubjectaccessreviews")
+}
+
+/// Whether the namespace is being ended; none if there is no such namespace. The cache has every write of this server
+/// to a namespace ([`super::Rules`]); what it does not have may have come by way of another server.
+async fn ending(request: &Request<'_>) -> Answer<Option<bool>> {
+    let (state, name) = (request.op.state, request.op.namespace);
+    if let Some(namespace) = state.cache.snapshot(PREFIX).get(name) {
+        return Ok(Some(namespace.meta.deletion_timestamp.is_some()));
+    }
+    let row = state.store.get(format!("{PREFIX}{name}").as_bytes()).await;
+    let row = row.map_err(|error| store_failed(&error))?;
+    let meta = row.map(|row| scan(&row.value, Order::Declared)).transpose();
+    let meta = meta.map_err(Status::internal)?;
+    Ok(meta.map(|(meta, _)| meta.deletion_timestamp.is_some()))
+}
+
+fn terminating(request: &Request<'_>) -> Refused {
+    let namespace = request.op.namespace;
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let mut refused = request.forbidden(None, &why);
+    if let Some(details) = refused.0.details.as_mut() {
         details.causes = vec![Cause {
             reason: "NamespaceTerminating".to_owned(),
-            message: format!("namespace {} is being terminated", op.namespace),
+            message: format!("namespace {namespace} is being terminated"),
             field: "metadata.namespace".to_owned(),
         }];
     }
-    status
-}
-
-/// Keeps the namespaces that a cluster cannot do without.
-///
-/// # Errors
-/// 403
-pub(super) fn delete(op: &Op<'_>) -> Answer<()> {
-    let namespace = op.served.def.kind == "Namespace" && op.served.def.group.is_empty();
-    if namespace && IMMORTAL.contains(&op.name.as_str()) {
-        return Err(Status::forbidden(NAMESPACES, &op.name, "this namespace may not be deleted").into());
-    }
-    Ok(())
+    refused
 }

@@ -4,6 +4,7 @@
 //! or a token that nobody accepts is refused and does not become anonymous.
 
 mod impersonation;
+pub(crate) mod issuer;
 mod token;
 
 use std::sync::Arc;

@@ -1,7 +1,15 @@
-//! ServiceAccount tokens: signed by this cluster, and their account and what they are bound to still there.
+//! Bearer tokens: of ServiceAccounts, signed by this cluster or kept in a secret of it, and those by which nodes join.
+//!
+//! What a token was made for must still be there each time it is used: the very account, and the very pod, node or
+//! secret that it is bound to.
+
+mod bootstrap;
+mod bound;
+mod legacy;
 
 use auth::UserInfo;
-use pki::{Claims, ObjectName};
+use pki::{LegacyClaims, issuer_of};
+use schema::object::{Meta, Obj};
 
 use super::CREDENTIAL;
 use crate::server::State;
@@ -24,90 +32,49 @@ pub(crate) async fn authenticate(
     token: &str,
     audiences: &[&str],
 ) -> Result<Identified, String> {
-    let verified = state.config.tokens.verify(token, state.env.wall());
-    let claims = verified.map_err(|error| error.to_string())?;
-    let wanted = audiences
-        .iter()
-        .filter(|audience| claims.aud.iter().any(|each| each == **audience));
-    let matching: Vec<String> = wanted.map(|audience| (*audience).to_owned()).collect();
-    if matching.is_empty() {
-        return Err(format!(
-            "token audiences {:?} is invalid for the target audiences {audiences:?}",
-            claims.aud
-        ));
+    if let Some((id, secret)) = bootstrap::parts(token) {
+        return own(
+            state,
+            audiences,
+            bootstrap::authenticate(state, id, secret).await?,
+        );
     }
-    check_objects(state, &claims).await?;
-    Ok(Identified {
-        user: user(&claims),
-        audiences: matching,
-    })
+    if issuer_of(token).as_deref() == Some(LegacyClaims::ISSUER) {
+        return own(state, audiences, legacy::authenticate(state, token).await?);
+    }
+    bound::authenticate(state, token, audiences).await
 }
 
-/// The account, and the pod, node or secret that the token is bound to, must be the very ones it was made for.
-async fn check_objects(state: &State, claims: &Claims) -> Result<(), String> {
-    let claim = &claims.kubernetes;
-    let below = |object: &ObjectName| format!("{}/{}", claim.namespace, object.name);
-    check(
-        state,
-        "/registry/serviceaccounts/",
-        &below(&claim.serviceaccount),
-        &claim.serviceaccount,
-    )
-    .await?;
-    if let Some(pod) = &claim.pod {
-        check(state, "/registry/pods/", &below(pod), pod).await?;
+/// What names no audience is for this server.
+fn own(state: &State, audiences: &[&str], user: UserInfo) -> Result<Identified, String> {
+    let issuer = state.config.tokens.issuer();
+    let wanted = audiences.iter().filter(|audience| **audience == issuer);
+    let audiences: Vec<String> = wanted.map(|audience| (*audience).to_owned()).collect();
+    if audiences.is_empty() {
+        return Err("the token is for this server alone".to_owned());
     }
-    if let Some(secret) = &claim.secret {
-        check(state, "/registry/secrets/", &below(secret), secret).await?;
-    }
-    match (&claim.node, &claim.pod) {
-        // A node beside a pod is told for information; the token does not die with it.
-        (Some(node), None) => check(state, "/registry/minions/", &node.name, node).await,
-        _ => Ok(()),
-    }
+    Ok(Identified { user, audiences })
 }
 
-async fn check(state: &State, prefix: &str, key: &str, expected: &ObjectName) -> Result<(), String> {
-    let found = state
-        .cache
-        .get(prefix, key)
-        .await
-        .map_err(|error| error.to_string())?;
-    let alive = found
-        .is_some_and(|object| *object.meta.uid == *expected.uid && object.meta.deletion_timestamp.is_none());
-    if alive {
-        Ok(())
-    } else {
-        Err("service account token has been invalidated".to_owned())
-    }
+/// An object of the core group as it is now.
+async fn find(state: &State, prefix: &str, key: &str) -> Result<Option<std::sync::Arc<Obj>>, String> {
+    let found = state.cache.get(prefix, key).await;
+    found.map_err(|error| error.to_string())
 }
 
-fn user(claims: &Claims) -> UserInfo {
-    let claim = &claims.kubernetes;
-    let mut user = UserInfo::service_account(
-        &claim.namespace,
-        &claim.serviceaccount.name,
-        &claim.serviceaccount.uid,
-    );
-    let mut tell = |key: &str, value: String| {
-        if !value.is_empty() {
-            user.extra.insert(key.to_owned(), vec![value]);
-        }
-    };
-    if !claims.jti.is_empty() {
-        tell(CREDENTIAL, format!("JTI={}", claims.jti));
+/// Clocks of two machines may differ by this much, and what ends may take as long.
+const LEEWAY: i64 = 60;
+
+/// Whether an object's end is past. A pod that still has its grace keeps its token.
+fn ended(state: &State, meta: &Meta) -> bool {
+    let at = meta
+        .deletion_timestamp
+        .as_deref()
+        .map(str::parse::<jiff::Timestamp>);
+    let now = jiff::Timestamp::try_from(state.env.wall()).unwrap_or_default();
+    match at {
+        None => false,
+        Some(Ok(at)) => at.as_second() < now.as_second() - LEEWAY,
+        Some(Err(_)) => true,
     }
-    for (kind, object) in [("pod", &claim.pod), ("node", &claim.node)] {
-        if let Some(object) = object {
-            tell(
-                &format!("authentication.kubernetes.io/{kind}-name"),
-                object.name.clone(),
-            );
-            tell(
-                &format!("authentication.kubernetes.io/{kind}-uid"),
-                object.uid.clone(),
-            );
-        }
-    }
-    user
 }

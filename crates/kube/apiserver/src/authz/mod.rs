@@ -1,16 +1,22 @@
-//! Whether they may: RBAC over the cache's objects.
+//! Whether they may: `system:masters`, then what nodes are given, then RBAC, over the cache's objects.
 //!
 //! A [`Policy`] is made of the four RBAC collections when one of them has changed, and shared by all requests until
-//! the next change: a decision locks nothing but one pointer.
+//! the next change: a decision locks nothing but one pointer. What belongs to a node is followed only when a node asks.
+
+mod escalation;
+mod relations;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use auth::{Attributes, Decision, Policy, UserInfo};
+use auth::{Attributes, Decision, Policy, RoleRef, UserInfo, node};
 use schema::object::{Obj, Revision};
 use serde::de::DeserializeOwned;
 
 use crate::server::State;
 use crate::{Answer, RequestInfo};
+
+pub(crate) use escalation::check as check_escalation;
+use relations::Relations;
 
 const ROLES: [&str; 2] = ["/registry/clusterroles/", "/registry/roles/"];
 const BINDINGS: [&str; 2] = ["/registry/clusterrolebindings/", "/registry/rolebindings/"];
@@ -19,6 +25,7 @@ const BINDINGS: [&str; 2] = ["/registry/clusterrolebindings/", "/registry/rolebi
 #[derive(Debug, Default)]
 pub(crate) struct Authz {
     known: Mutex<Known>,
+    relations: Relations,
 }
 
 impl Default for Known {
@@ -50,12 +57,33 @@ impl Authz {
         }
     }
 
-    /// Whether something is allowed, and why.
+    /// Whether something is allowed, and why: the first authorizer that allows it, or what all had to say.
     pub(crate) fn decide(&self, state: &State, asked: &Attributes<'_>) -> Decision {
         if asked.user.in_group(UserInfo::MASTERS) {
             return Decision::Allow(String::new());
         }
-        self.policy(state).authorize(asked)
+        let policy = self.policy(state);
+        if node::node_of(asked.user).is_none() {
+            return policy.authorize(asked);
+        }
+        match (self.of_node(state, &policy, asked), policy.authorize(asked)) {
+            (allowed @ Decision::Allow(_), _) | (_, allowed @ Decision::Allow(_)) => allowed,
+            (Decision::NoOpinion(one), Decision::NoOpinion(other)) => {
+                let said = [one, other].into_iter().filter(|reason| !reason.is_empty());
+                Decision::NoOpinion(said.collect::<Vec<_>>().join("\n"))
+            }
+        }
+    }
+
+    fn of_node(&self, state: &State, policy: &Policy, asked: &Attributes<'_>) -> Decision {
+        let role = RoleRef {
+            kind: "ClusterRole".to_owned(),
+            name: node::ROLE.to_owned(),
+        };
+        let rules = policy.role("", &role).map(Arc::clone).unwrap_or_default();
+        node::authorize(asked, &rules.rules, |node, kind, namespace, name| {
+            self.relations.related(&state.cache, node, kind, namespace, name)
+        })
     }
 
     /// The policy as the cache has it.
@@ -94,7 +122,7 @@ fn made(state: &State) -> Policy {
 /// What is stored was validated; an object that cannot be read all the same gives nobody a right.
 fn read<T: DeserializeOwned>(object: &Obj) -> Option<T> {
     serde_json::from_slice(object.body())
-        .inspect_err(|error| tracing::warn!(key = %object.key, %error, "an RBAC object cannot be read"))
+        .inspect_err(|error| tracing::warn!(key = %object.key, %error, "an object cannot be read"))
         .ok()
 }
 
@@ -108,6 +136,7 @@ pub(crate) fn attributes<'a>(user: &'a UserInfo, info: &'a RequestInfo) -> Attri
         subresource: &info.subresource,
         namespace: &info.namespace,
         name: &info.name,
+        field_selector: &info.field_selector,
         ..Attributes::of(user, info.verb.name(), &info.group, &info.resource)
     }
 }

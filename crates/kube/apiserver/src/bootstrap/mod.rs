@@ -1,23 +1,29 @@
 //! What a new cluster holds before anybody asks.
 //!
 //! Every start looks for each object and writes those that are missing, all at once, so that they share the store's
-//! commits: a new cluster is there after a few, and a later start writes nothing. What is there is left alone.
+//! commits: a new cluster is there after a few, and a later start writes nothing. Of what is there, roles and bindings
+//! get what they lack; everything else is left alone.
 
 mod objects;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use schema::cursor;
 use schema::json::{Options, decode};
 use schema::object::body;
-use schema::tree::Value;
+use schema::tree::{self, Struct};
+use serde_json::Value;
 use store::Expect;
 
-use crate::OpenError;
 use crate::registry::rfc3339;
 use crate::server::State;
+use crate::{OpenError, Served};
 use objects::Object;
+
+/// The group of which existing objects are reconciled.
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Writes what is not there yet.
 ///
@@ -26,10 +32,9 @@ use objects::Object;
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     let mut writes = Vec::new();
     for object in objects::all(&state.config)? {
-        let Some((key, body)) = missing(state, &object)? else {
-            continue;
-        };
-        writes.push(state.store.put(key.as_str().into(), body, Expect::Absent));
+        if let Some((key, body, expect)) = due(state, &object)? {
+            writes.push(state.store.put(key.as_str().into(), body, expect));
+        }
     }
     let newest = try_join_all(writes)
         .await?
@@ -44,36 +49,52 @@ pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The key and the body of an object that is not in the cluster.
-fn missing(state: &State, object: &Object) -> Result<Option<(String, bytes::Bytes)>, OpenError> {
-    let Object {
-        group,
-        plural,
-        namespace,
-        name,
-        json,
-    } = object;
-    let failed = |why: String| OpenError::Bootstrap(format!("{plural} {name}: {why}"));
+/// The write that an object needs: none if it is there and lacks nothing.
+fn due(state: &State, object: &Object) -> Result<Option<(String, Bytes, Expect)>, OpenError> {
+    let failed = |why: String| OpenError::Bootstrap(format!("{} {}: {why}", object.plural, object.name));
     let served = state
         .resources
-        .lookup(group, "v1", plural)
+        .lookup(object.group, "v1", object.plural)
         .ok_or_else(|| failed("not a resource".to_owned()))?;
-    let key = served.key(namespace, name);
+    let key = served.key(object.namespace, object.name);
     let below = key.strip_prefix(&served.key_prefix()).unwrap_or(&key);
-    if state.cache.snapshot(&served.key_prefix()).get(below).is_some() {
-        return Ok(None);
+    match state.cache.snapshot(&served.key_prefix()).get(below) {
+        None => {
+            let body = made(state, &served, object).map_err(failed)?;
+            Ok(Some((key, body, Expect::Absent)))
+        }
+        Some(existing) if object.group == RBAC => {
+            let told: Value =
+                serde_json::from_slice(existing.body()).map_err(|error| failed(error.to_string()))?;
+            let Some(json) = auth::bootstrap::reconcile(&told, &object.json) else {
+                return Ok(None);
+            };
+            let tree = read(&served, &json).map_err(failed)?;
+            let expect = Expect::At(store::Revision(existing.rev.0));
+            Ok(Some((key, body(&served.def.types, &tree), expect)))
+        }
+        Some(_) => Ok(None),
     }
+}
+
+fn read(served: &Served, json: &Value) -> Result<Struct, String> {
+    let (types, ty) = (&served.def.types, served.version().schema);
+    let decoded = decode(types, ty, json.to_string().as_bytes(), Options::default());
+    Ok(decoded.map_err(|error| error.to_string())?.object)
+}
+
+/// The body of a new object.
+fn made(state: &State, served: &Served, object: &Object) -> Result<Bytes, String> {
     let types = &served.def.types;
-    let decoded = decode(
-        types,
-        served.version().schema,
-        json.to_string().as_bytes(),
-        Options::default(),
-    );
-    let mut tree = decoded.map_err(|error| failed(error.to_string()))?.object;
-    (kinds::strategy(group, plural).default)(types, &mut tree);
-    cursor::set(types, &mut tree, "metadata.uid", Value::str(&state.uuid()));
+    let mut tree = read(served, &object.json)?;
+    (kinds::strategy(object.group, object.plural).default)(types, &mut tree);
+    cursor::set(types, &mut tree, "metadata.uid", tree::Value::str(&state.uuid()));
     let now = rfc3339(state.env.wall());
-    cursor::set(types, &mut tree, "metadata.creationTimestamp", Value::str(&now));
-    Ok(Some((key, body(types, &tree))))
+    cursor::set(
+        types,
+        &mut tree,
+        "metadata.creationTimestamp",
+        tree::Value::str(&now),
+    );
+    Ok(body(types, &tree))
 }

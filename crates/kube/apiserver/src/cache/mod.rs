@@ -230,6 +230,11 @@ impl Cache {
         Ok(Watcher::new(self.shared.clone(), prefix, id, scope, after))
     }
 
+    /// Whether the server closes: what has ended will not begin again.
+    pub fn closed(&self) -> bool {
+        self.shared.state().closed
+    }
+
     /// Ends all watches: the server closes.
     pub fn close(&self) {
         self.shared.change(|state, wakers| {

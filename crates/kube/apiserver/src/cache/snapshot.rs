@@ -39,7 +39,7 @@ impl Borrow<str> for Row {
 }
 
 /// The objects of a collection, unchanging. Cloning is one reference count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// As of when.
     pub revision: Revision,
@@ -57,6 +57,23 @@ impl Snapshot {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// Puts an object in its place; answers what was there. Other clones do not change.
+    pub fn insert(&mut self, object: Arc<Obj>) -> Option<Arc<Obj>> {
+        self.changed = self.changed.max(object.rev);
+        self.reach(object.rev);
+        self.rows.insert(Row(object)).map(|row| row.0)
+    }
+
+    /// Takes an object out.
+    pub fn remove(&mut self, key: &str) -> Option<Arc<Obj>> {
+        self.rows.remove(key).map(|row| row.0)
+    }
+
+    /// Everything up to a revision is in it.
+    pub fn reach(&mut self, revision: Revision) {
+        self.revision = self.revision.max(revision);
     }
 
     /// One object by its key below the collection's prefix: `default/web-0`, `node-1`.

@@ -24,7 +24,7 @@ pub(crate) use metrics::Metrics;
 
 use crate::server::State;
 use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Verb, Warnings};
-use crate::{negotiate, show, verbs};
+use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -187,7 +187,9 @@ async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
 fn not_served(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
     let reads = call.method == Method::GET || call.method == Method::HEAD;
     let found = if reads {
-        health::answer(state, call).or_else(|| metrics::answer(state, call))
+        health::answer(state, call)
+            .or_else(|| metrics::answer(state, call))
+            .or_else(|| authn::issuer::answer(state, call))
     } else {
         None
     };

@@ -10,9 +10,12 @@ use schema::tree::{Struct, Value};
 use store::Expect;
 
 use super::live::{Put, get, put};
-use super::metadata;
 use super::op::{Op, Stored};
 use super::services::Hold;
+use super::time::rfc3339;
+use super::{metadata, owners};
+use crate::admission::{self, Request};
+use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 
 /// How often a name is generated before the client hears that there is none left.
@@ -21,26 +24,23 @@ const NAME_ATTEMPTS: usize = 8;
 /// Kinds whose status clients may set when they create an object.
 const KEEP_STATUS: [(&str, &str); 1] = [("", "nodes")];
 
-/// Creates an object from a tree of the stored version. `admit` judges the finished object.
+/// Creates an object from a tree of the stored version: records whose it is, lets admission change and judge it.
 ///
 /// # Errors
-/// 422, 409 `AlreadyExists`, what `admit` says, and the store's.
-pub(crate) async fn create(
-    op: &Op<'_>,
-    tree: Struct,
-    admit: impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
-) -> Answer<Stored> {
-    let types = op.types();
-    let generated = {
-        let metadata = Ref::new(types, &tree).at("metadata");
-        metadata.at("name").is_empty() && !metadata.at("generateName").is_empty()
-    };
-    if !generated {
-        return attempt(op, tree, &admit).await;
+/// 422, 409 `AlreadyExists`, what admission says, and the store's.
+pub(crate) async fn create(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
+    if !op.applied {
+        owners::record(op, None, &mut tree);
+    }
+    admission::mutate(&Request::create(op, &op.name), Some(&mut tree)).await?;
+    check_escalation(op, Ref::new(op.types(), &tree), None)?;
+    let metadata = Ref::new(op.types(), &tree).at("metadata");
+    if !metadata.at("name").is_empty() || metadata.at("generateName").is_empty() {
+        return attempt(op, tree).await;
     }
     let mut last = None;
     for _ in 0..NAME_ATTEMPTS {
-        match attempt(op, tree.clone(), &admit).await {
+        match attempt(op, tree.clone()).await {
             Err(Refused(status)) if status.reason == "AlreadyExists" => last = Some(Refused(status)),
             done => return done,
         }
@@ -48,19 +48,13 @@ pub(crate) async fn create(
     Err(last.unwrap_or_else(|| Status::internal("no name was generated").into()))
 }
 
-async fn attempt(
-    op: &Op<'_>,
-    mut tree: Struct,
-    admit: &impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
-) -> Answer<Stored> {
+async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     fill(op, &mut tree);
     let hold = op.state.services.hold(op, &mut tree, None)?;
     before(op, &mut tree)?;
-    if !op.applied {
-        super::owners::record(op, None, &mut tree);
-    }
-    let name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
-    admit(op, Ref::new(op.types(), &tree))?;
+    let object = Ref::new(op.types(), &tree);
+    let name = object.path("metadata.name").str().to_owned();
+    admission::validate(&Request::create(op, &name), Some(object)).await?;
     let key = op.key(&name);
     if op.options.dry_run {
         return match get(op.state, op.served, &key).await? {
@@ -83,7 +77,7 @@ fn fill(op: &Op<'_>, tree: &mut Struct) {
     let types = op.types();
     metadata::wipe(types, tree);
     cursor::set(types, tree, "metadata.uid", Value::Str(op.state.uuid().into()));
-    let time = super::update::rfc3339(op.now);
+    let time = rfc3339(op.now);
     cursor::set(types, tree, "metadata.creationTimestamp", Value::Str(time.into()));
     let metadata = Ref::new(types, tree).at("metadata");
     let base = metadata.at("generateName").str();

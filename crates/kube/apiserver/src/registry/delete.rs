@@ -13,7 +13,8 @@ use store::Expect;
 use super::live::{Live, Put, put, remove};
 use super::metadata::set_generation;
 use super::op::{Op, Stored};
-use super::update::rfc3339;
+use super::time::rfc3339;
+use crate::admission::{self, Request};
 use crate::{Answer, Refused};
 
 /// What happens to dependents.
@@ -57,22 +58,32 @@ const FOREGROUND: &str = "foregroundDeletion";
 /// Events, leases and the like are no one's owner: upstream has no garbage collection for them.
 const NO_DEPENDENTS: [(&str, &str); 2] = [("", "events"), ("events.k8s.io", "events")];
 
-/// Deletes an object, or begins to. `admit` judges the object as it stands.
+/// Who judges a deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judge {
+    /// Admission.
+    Admission,
+    /// Somebody has already (an eviction is admitted as one).
+    Done,
+}
+
+/// Deletes an object, or begins to.
 ///
 /// # Errors
-/// 404, 409, what `admit` says, and the store's.
-pub(crate) async fn delete(
-    op: &Op<'_>,
-    options: &DeleteOptions,
-    admit: impl Fn(&Op<'_>, Ref<'_>) -> Answer<()>,
-) -> Answer<Deleted> {
+/// 404, 409, what admission says, and the store's.
+pub(crate) async fn delete(op: &Op<'_>, options: &DeleteOptions, judge: Judge) -> Answer<Deleted> {
     loop {
         let Some(live) = Live::read(op, &op.name).await? else {
             return Err(Status::not_found(op.served.group_resource(), &op.name).into());
         };
         precondition(op, options, &live.object)?;
-        admit(op, Ref::new(op.types(), &live.tree))?;
-        let done = match plan(op, options, &live) {
+        let step = plan(op, options, &live);
+        if judge == Judge::Admission && !matches!(step, Step::Nothing) {
+            let request = Request::delete(op, options, Ref::new(op.types(), &live.tree));
+            admission::mutate(&request, None).await?;
+            admission::validate(&request, None).await?;
+        }
+        let done = match step {
             Step::Nothing => Some(Deleted::Pending(Stored::Object(live.object.clone()))),
             Step::Mark(tree) => mark(op, &live, *tree).await?,
             Step::Remove => take_out(op, &live).await?,

@@ -102,6 +102,7 @@ pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, ren
     };
     match op.state.store.write(write).await {
         Ok(written) => {
+            op.state.rules.wrote(op.served, written.revision);
             let row = written.row.ok_or_else(|| Status::internal("a put left no row"))?;
             Ok(Put::Done(object_of(op.served, &row)?))
         }
@@ -121,7 +122,10 @@ pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool>
         durability: durability(op.served, false),
     };
     match op.state.store.write(write).await {
-        Ok(_) => Ok(true),
+        Ok(written) => {
+            op.state.rules.wrote(op.served, written.revision);
+            Ok(true)
+        }
         Err(store::Error::RevisionMismatch { .. }) => Ok(false),
         Err(error) => Err(store_failed(&error)),
     }

@@ -15,13 +15,15 @@ mod names;
 mod op;
 mod owners;
 mod services;
+mod time;
 mod update;
 
 pub(crate) use create::create;
-pub(crate) use delete::{DeleteOptions, Deleted, Propagation, delete};
+pub(crate) use delete::{DeleteOptions, Deleted, Judge, Propagation, delete};
 pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
 pub(crate) use op::{Op, Options, Stored};
 pub(crate) use owners::apply;
 pub(crate) use services::Services;
-pub(crate) use update::{Plan, Updated, rfc3339, update};
+pub(crate) use time::rfc3339;
+pub(crate) use update::{Plan, Updated, View, update};

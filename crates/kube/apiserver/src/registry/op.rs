@@ -99,6 +99,11 @@ impl<'a> Op<'a> {
         self.served.key(self.namespace, name)
     }
 
+    /// The key of an object of this name in the request's namespace, below its resource's prefix.
+    pub(crate) fn namespaced(&self, name: &str) -> String {
+        format!("{}/{name}", self.namespace)
+    }
+
     /// Whether the resource has a path `status`, which alone sets that member.
     pub(crate) fn has_status(&self) -> bool {
         let all = &self.served.version().subresources;

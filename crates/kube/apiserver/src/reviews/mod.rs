@@ -1,20 +1,27 @@
 //! Questions that are answered and not stored: who am I, whose token is this, may they.
 //!
-//! A review comes back as it was asked, with its status.
+//! A review comes back as it was asked, with its status. Admission sees it as any other creation.
 
-use auth::{Attributes, UserInfo};
+mod access;
+mod rules;
+mod token;
+
+use auth::UserInfo;
 use http::StatusCode;
 use schema::BUILTIN;
-use schema::cursor::Ref;
+use schema::cursor::{self, Ref};
+use schema::field::{BadValue, Error, Errors, Path};
 use schema::json::{self, Options};
 use schema::row::TypesRef;
-use schema::status::Status;
+use schema::status::{GroupName, Status};
 use serde_json::{Value, json};
 
+use crate::admission::{self, Request};
 use crate::negotiate::{Expected, decode};
+use crate::registry::Op;
 use crate::server::State;
 use crate::verbs::write_options;
-use crate::{Answer, Call, Reply, Served, authn};
+use crate::{Answer, Call, Reply, Served};
 
 /// Answers a review; nothing for what is none.
 ///
@@ -38,131 +45,85 @@ async fn review(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
         api_version: &api_version,
         kind: &served.def.kind,
     };
-    let asked = decode(call, &call.body, expected, options.fields)?;
-    let asked = Ref::new(types, &asked);
+    let mut tree = decode(call, &call.body, expected, options.fields)?;
+    let op = Op::new(state, call, served, options);
+    let request = Request::create(&op, "");
+    admission::mutate(&request, Some(&mut tree)).await?;
+    let asked = Ref::new(types, &tree);
+    check(&served.def.plural, call, asked)?;
+    admission::validate(&request, Some(asked)).await?;
     let status = status(state, call, &served.def.plural, asked.at("spec")).await?;
-    let parsed = serde_json::from_str(&asked.json());
-    let mut answer: Value = parsed.map_err(Status::internal)?;
+    // Upstream answers with an object of its own making here.
+    let bare = served.def.plural == "selfsubjectreviews";
+    let mut answer: Value = serde_json::from_str(&asked.json()).map_err(Status::internal)?;
     answer["status"] = status;
     let decoded = json::decode(&BUILTIN, ty, answer.to_string().as_bytes(), Options::default());
+    let mut object = decoded.map_err(Status::internal)?.object;
+    if bare {
+        let now = schema::tree::Value::str(&crate::registry::rfc3339(op.now));
+        cursor::set(&BUILTIN, &mut object, "metadata.creationTimestamp", now);
+    }
     Ok(Reply::Tree {
         code: StatusCode::CREATED,
         api_version,
         kind: served.def.kind.to_string(),
         types: TypesRef::Static(&BUILTIN),
-        object: Box::new(decoded.map_err(Status::internal)?.object),
+        object: Box::new(object),
     })
 }
 
+/// Judges what is asked.
+///
+/// # Errors
+/// 422 and 400 with upstream's texts.
+fn check(plural: &str, call: &Call, asked: Ref<'_>) -> Answer<()> {
+    let errors = match plural {
+        "selfsubjectaccessreviews" => access::validate_self(asked),
+        "subjectaccessreviews" => access::validate(asked),
+        "localsubjectaccessreviews" => access::validate_local(asked, &call.info.namespace)?,
+        _ => return Ok(()),
+    };
+    if errors.is_empty() {
+        return Ok(());
+    }
+    // Upstream has lost the kind where it says so.
+    let kind = GroupName {
+        group: "authorization.k8s.io",
+        name: "",
+    };
+    Err(Status::invalid(kind, "", &errors).into())
+}
+
 async fn status(state: &State, call: &Call, plural: &str, spec: Ref<'_>) -> Answer<Value> {
-    match plural {
-        "selfsubjectaccessreviews" => access(state, &call.user, spec),
-        "subjectaccessreviews" => access(state, &subject(spec)?, spec),
-        "localsubjectaccessreviews" => {
-            if spec.path("resourceAttributes.namespace").str() != call.info.namespace {
-                let why = "spec.resourceAttributes.namespace must match namespace";
-                return Err(Status::bad_request(why).into());
-            }
-            access(state, &subject(spec)?, spec)
+    Ok(match plural {
+        "selfsubjectaccessreviews" => access::decide(state, &call.user, spec),
+        "subjectaccessreviews" | "localsubjectaccessreviews" => {
+            access::decide(state, &access::subject(spec), spec)
         }
-        "selfsubjectrulesreviews" => rules(state, &call.user, spec),
-        "selfsubjectreviews" => Ok(json!({"userInfo": user_json(&call.user)})),
-        "tokenreviews" => Ok(token(state, spec).await),
-        _ => Err(Status::method_not_allowed().into()),
-    }
+        "selfsubjectrulesreviews" => rules::of(state, &call.user, spec)?,
+        "selfsubjectreviews" => json!({"userInfo": user_json(&call.user)}),
+        "tokenreviews" => token::review(state, spec).await?,
+        _ => return Err(Status::method_not_allowed().into()),
+    })
 }
 
-/// Of whom a review speaks.
-fn subject(spec: Ref<'_>) -> Answer<UserInfo> {
-    let user = UserInfo {
-        name: spec.at("user").str().to_owned(),
-        uid: spec.at("uid").str().to_owned(),
-        groups: spec.at("groups").strings().map(str::to_owned).collect(),
-        extra: spec
-            .at("extra")
-            .entries()
-            .map(|(key, values)| (key.to_owned(), values.strings().map(str::to_owned).collect()))
-            .collect(),
-    };
-    if user.name.is_empty() && user.groups.is_empty() {
-        return Err(Status::bad_request("at least one of user or group must be specified").into());
-    }
-    Ok(user)
-}
-
-fn access(state: &State, user: &UserInfo, spec: Ref<'_>) -> Answer<Value> {
-    let (resource, path) = (spec.at("resourceAttributes"), spec.at("nonResourceAttributes"));
-    if resource.exists() == path.exists() {
-        let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-        return Err(Status::bad_request(why).into());
-    }
-    let asked = if path.exists() {
-        Attributes::of_path(user, path.at("verb").str(), path.at("path").str())
-    } else {
-        let text = |member| resource.at(member).str();
-        Attributes {
-            version: text("version"),
-            subresource: text("subresource"),
-            namespace: text("namespace"),
-            name: text("name"),
-            ..Attributes::of(user, text("verb"), text("group"), text("resource"))
-        }
-    };
-    let decision = state.authz.decide(state, &asked);
-    let mut status = json!({"allowed": decision.allowed()});
-    if !decision.reason().is_empty() {
-        status["reason"] = decision.reason().into();
-    }
-    Ok(status)
-}
-
-fn rules(state: &State, user: &UserInfo, spec: Ref<'_>) -> Answer<Value> {
-    let namespace = spec.at("namespace").str();
-    if namespace.is_empty() {
-        return Err(Status::bad_request("no namespace on request").into());
-    }
-    let mut found = state.authz.policy(state).rules(user, namespace);
-    if user.in_group(UserInfo::MASTERS) {
-        let everything = || vec!["*".into()];
-        found.rules.push(auth::PolicyRule {
-            verbs: everything(),
-            api_groups: everything(),
-            resources: everything(),
-            ..auth::PolicyRule::default()
-        });
-        found.rules.push(auth::PolicyRule {
-            verbs: everything(),
-            non_resource_urls: everything(),
-            ..auth::PolicyRule::default()
-        });
-    }
-    let of_paths = |rule: &&auth::PolicyRule| !rule.non_resource_urls.is_empty();
-    let (paths, resources): (Vec<_>, Vec<_>) = found.rules.iter().partition(of_paths);
-    let mut status = json!({
-        "resourceRules": resources,
-        "nonResourceRules": paths,
-        "incomplete": !found.missing.is_empty(),
-    });
-    if !found.missing.is_empty() {
-        let missing: Vec<String> = found.missing.iter().map(ToString::to_string).collect();
-        status["evaluationError"] = missing.join(", ").into();
-    }
-    Ok(status)
-}
-
-async fn token(state: &State, spec: Ref<'_>) -> Value {
-    let own = state.config.tokens.issuer();
-    let mut audiences: Vec<&str> = spec.at("audiences").strings().collect();
-    if audiences.is_empty() {
-        audiences.push(own);
-    }
-    match authn::authenticate_token(state, spec.at("token").str(), &audiences).await {
-        Ok(found) => json!({
-            "authenticated": true,
-            "user": user_json(&found.user.authenticated()),
-            "audiences": found.audiences,
-        }),
-        Err(why) => json!({"error": format!("[invalid bearer token, {why}]")}),
+/// Metadata must say nothing, but for a namespace where there is one.
+fn bare_metadata(asked: Ref<'_>, namespaced: bool, errors: &mut Errors) {
+    let metadata = asked.at("metadata");
+    let told: Value = serde_json::from_str(&metadata.json()).unwrap_or_default();
+    let allowed = |name: &str| name == "managedFields" || (namespaced && name == "namespace");
+    let extra = |(name, _): (&String, &Value)| !allowed(name);
+    if told.as_object().is_some_and(|members| members.iter().any(extra)) {
+        let why = if namespaced {
+            "must be empty except for namespace"
+        } else {
+            "must be empty"
+        };
+        errors.push(Error::invalid(
+            &Path::new("metadata"),
+            BadValue::json(&metadata.json()),
+            why,
+        ));
     }
 }
 

@@ -8,11 +8,18 @@ use schema::resource::type_of_kind;
 use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
 
+use crate::admission::{self, Kind, Request};
 use crate::negotiate::{Expected, decode};
 use crate::registry::{self, Live, Op, Plan};
 use crate::server::State;
 use crate::verbs::write_options;
 use crate::{Answer, Call, Reply, Served};
+
+const KIND: Kind<'_> = Kind {
+    group: "",
+    version: "v1",
+    kind: "Binding",
+};
 
 /// Binds the pod to the node that the body names.
 ///
@@ -27,14 +34,14 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
         api_version: "v1",
         kind: "Binding",
     };
-    let binding = decode(call, &call.body, expected, options.fields)?;
-    let binding = Ref::new(&BUILTIN, &binding);
-    let name = binding.path("metadata.name").str();
+    let mut binding = decode(call, &call.body, expected, options.fields)?;
+    let asked = Ref::new(&BUILTIN, &binding);
+    let name = asked.path("metadata.name").str();
     if !call.info.name.is_empty() && name != call.info.name {
         let why = "name in URL does not match name in Binding object";
         return Err(Status::bad_request(why).into());
     }
-    validate(binding, name)?;
+    validate(asked, name)?;
     let pods = state.resources.lookup("", "v1", "pods");
     let pods = pods.ok_or_else(|| Status::internal("pods are not served"))?;
     let op = Op {
@@ -42,6 +49,10 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
         subresource: "binding",
         ..Op::new(state, call, &pods, options)
     };
+    let request = Request::post(&op, KIND);
+    admission::mutate(&request, Some(&mut binding)).await?;
+    let binding = Ref::new(&BUILTIN, &binding);
+    admission::validate(&request, Some(binding)).await?;
     let plan = Plan {
         may_create: false,
         uid: binding
@@ -50,8 +61,8 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
             .filter(|uid| !uid.is_empty())
             .map(str::to_owned),
         by_rules: false,
+        view: None,
         make: |live: Option<&Live>| assign(&op, binding, live),
-        admit: crate::admission::update,
     };
     registry::update(&op, plan).await?;
     let mut done = Status::success(None);

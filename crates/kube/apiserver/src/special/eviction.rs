@@ -9,12 +9,19 @@ use schema::status::{Cause, Details, Status};
 use schema::tree::{Struct, Value};
 use store::{KeyRange, RangeRequest};
 
+use crate::admission::{self, Kind, Request};
 use crate::negotiate::{Expected, decode};
-use crate::registry::{self, Live, Op, Options, Plan, store_failed};
+use crate::registry::{self, Judge, Live, Op, Options, Plan, store_failed};
 use crate::select::LabelSelector;
 use crate::server::State;
 use crate::verbs::{delete_options_of, write_options};
 use crate::{Answer, Call, Refused, Reply, Served};
+
+const KIND: Kind<'_> = Kind {
+    group: "policy",
+    version: "v1",
+    kind: "Eviction",
+};
 
 /// Deletes the pod unless a budget stands against it.
 ///
@@ -29,12 +36,12 @@ pub(super) async fn create(state: &State, call: &Call, pods: &Served) -> Answer<
         api_version: "policy/v1",
         kind: "Eviction",
     };
-    let eviction = decode(call, &call.body, expected, options.fields)?;
-    let eviction = Ref::new(&BUILTIN, &eviction);
-    let named = eviction.path("metadata.name").str();
-    if named != call.info.name {
+    let mut eviction = decode(call, &call.body, expected, options.fields)?;
+    if Ref::new(&BUILTIN, &eviction).path("metadata.name").str() != call.info.name {
         return Err(Status::bad_request("name in URL does not match name in Eviction object").into());
     }
+    admit(&Op::new(state, call, pods, options.clone()), &mut eviction).await?;
+    let eviction = Ref::new(&BUILTIN, &eviction);
     let told = eviction.at("deleteOptions");
     let text = if told.exists() {
         told.json()
@@ -57,10 +64,16 @@ pub(super) async fn create(state: &State, call: &Call, pods: &Served) -> Answer<
     if !ended(&op, &live) {
         spend_budget(&op, &live).await?;
     }
-    registry::delete(&op, &delete, crate::admission::delete).await?;
+    registry::delete(&op, &delete, Judge::Done).await?;
     let mut done = Status::success(None);
     done.code = StatusCode::CREATED.as_u16();
     Ok(done.into())
+}
+
+async fn admit(op: &Op<'_>, eviction: &mut Struct) -> Answer<()> {
+    let request = Request::post(op, KIND);
+    admission::mutate(&request, Some(eviction)).await?;
+    admission::validate(&request, Some(Ref::new(&BUILTIN, eviction))).await
 }
 
 /// A pod that has ended, is ending or runs nowhere yet disrupts nobody.
@@ -91,8 +104,8 @@ async fn spend_budget(op: &Op<'_>, pod: &Live) -> Answer<()> {
         may_create: false,
         uid: None,
         by_rules: false,
+        view: None,
         make: |live: Option<&Live>| spend(&budget, live, &op.name),
-        admit: crate::admission::update,
     };
     registry::update(&budget, plan).await.map(drop)
 }

@@ -5,6 +5,7 @@ use schema::status::Status;
 
 use http::{Response, StatusCode};
 
+use super::connect;
 use crate::registry::{Live, Op, Options};
 use crate::server::State;
 use crate::{Answer, Body, Call, Reply, Served};
@@ -18,6 +19,7 @@ pub(super) async fn connect(state: &State, call: &Call, served: &Served) -> Answ
     let Some(live) = Live::read(&op, &op.name).await? else {
         return Err(Status::not_found(served.group_resource(), &op.name).into());
     };
+    connect::admit(&op).await?;
     let node = Ref::new(op.types(), &live.tree).path("spec.nodeName").str();
     match (&*call.info.resource, &*call.info.subresource, node) {
         ("pods", "log", "") => Ok(Reply::Http(nothing())),

@@ -1,12 +1,14 @@
-//! Paths below an object that are more than the object: binding, eviction, scale, and what only a kubelet can answer.
+//! Paths below an object that are more than the object: binding, eviction, scale, tokens, and what only a kubelet can answer.
 //!
 //! `status`, `finalize`, `approval`, `resize` and the like are not here: their body is the object, so the verbs serve
 //! them, and the kind's row says what they may change.
 
 mod binding;
+mod connect;
 mod eviction;
 mod kubelet;
 mod scale;
+mod token;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -
             binding::create(state, call, served).await
         }
         ("pods", "eviction") if core && create => eviction::create(state, call, served).await,
+        ("serviceaccounts", "token") if core && create => token::create(state, call, served).await,
         ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy")
             if core =>
         {

@@ -10,13 +10,20 @@ use schema::row::{TypeId, TypesRef};
 use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
 
+use crate::admission::Kind;
 use crate::negotiate::{Expected, decode};
-use crate::registry::{self, Live, Op, Options, Plan, Stored, convert};
+use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert};
 use crate::server::State;
 use crate::verbs::{patch_bytes, write_options};
 use crate::{Answer, Call, Reply, Served};
 
 const API_VERSION: &str = "autoscaling/v1";
+
+const KIND: Kind<'_> = Kind {
+    group: "autoscaling",
+    version: "v1",
+    kind: "Scale",
+};
 
 fn scale_type() -> Answer<TypeId> {
     let ty = type_of_kind("autoscaling", "v1", "Scale");
@@ -78,15 +85,19 @@ pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer
 
 async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<Reply> {
     let make = |live: Option<&Live>| match live {
-        Some(live) => resize(op, live, &scale(live)?),
+        Some(live) => scale(live),
         None => Err(Status::not_found(op.served.group_resource(), &op.name).into()),
     };
     let plan = Plan {
         may_create: false,
         uid: None,
         by_rules: true,
+        view: Some(View {
+            kind: KIND,
+            show: scale_of,
+            take: resize,
+        }),
         make,
-        admit: crate::admission::update,
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {

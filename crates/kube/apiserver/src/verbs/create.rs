@@ -28,6 +28,6 @@ pub(super) async fn create(state: &State, call: &Call, served: &Served) -> Answe
     ensure_namespace(op.types(), &mut tree, op.namespace)?;
     op.name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
     let tree = convert::to_stored(served, tree)?;
-    let stored = registry::create(&op, tree, crate::admission::create).await?;
+    let stored = registry::create(&op, tree).await?;
     stored.reply(served, StatusCode::CREATED)
 }

@@ -5,7 +5,7 @@ use schema::object::Obj;
 use schema::status::{Details, Status};
 
 use super::write_options::delete_options;
-use crate::registry::{self, DeleteOptions, Deleted, Op};
+use crate::registry::{self, DeleteOptions, Deleted, Judge, Op};
 use crate::server::State;
 use crate::{Answer, Call, Reply, Served};
 
@@ -29,7 +29,7 @@ pub(super) async fn delete(state: &State, call: &Call, served: &Served) -> Answe
     let (delete, options) = delete_options(call)?;
     let op = Op::new(state, call, served, options);
     warn(&op, &delete);
-    let deleted = registry::delete(&op, &delete, crate::admission::delete).await?;
+    let deleted = registry::delete(&op, &delete, Judge::Admission).await?;
     reply(&op, &delete, deleted)
 }
 

@@ -10,7 +10,7 @@ use store::{KeyRange, RangeRequest};
 
 use super::write_options::delete_options;
 use crate::negotiate;
-use crate::registry::{self, Op, store_failed};
+use crate::registry::{self, Judge, Op, store_failed};
 use crate::select::{FieldSelector, LabelSelector, Selection, resolve};
 use crate::server::State;
 use crate::{Answer, Call, Refused, Reply, Served};
@@ -32,7 +32,7 @@ pub(super) async fn delete_collection(state: &State, call: &Call, served: &Serve
             name: op.name.clone(),
             ..Op::new(state, call, served, op.options.clone())
         };
-        match registry::delete(&namespaced, &delete, crate::admission::delete).await {
+        match registry::delete(&namespaced, &delete, Judge::Admission).await {
             Err(Refused(status)) if status.reason != "NotFound" => return Err(Refused(status)),
             _ => {}
         }

@@ -61,8 +61,8 @@ pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer
         may_create: op.applied && op.subresource.is_empty(),
         uid: None,
         by_rules: true,
+        view: None,
         make,
-        admit: crate::admission::update,
     };
     reply(&op, registry::update(&op, plan).await?)
 }

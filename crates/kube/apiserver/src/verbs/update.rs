@@ -39,8 +39,8 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
         may_create: op.strategy.create_on_update && op.subresource.is_empty(),
         uid: uid.filter(|uid| !uid.is_empty()),
         by_rules: true,
+        view: None,
         make: |_: Option<&registry::Live>| Ok(tree.clone()),
-        admit: crate::admission::update,
     };
     reply(&op, registry::update(&op, plan).await?)
 }

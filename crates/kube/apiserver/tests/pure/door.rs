@@ -8,7 +8,7 @@ use auth::UserInfo;
 use bytes::Bytes;
 use driver::{Env, Rng, Sim, SimDisk};
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
 use pki::{Authority, ClientAuthorities, TokenIssuer, TokenKey};
 use serde_json::Value;
@@ -27,6 +27,8 @@ pub(crate) struct Got {
     pub(crate) code: u16,
     pub(crate) warnings: Vec<String>,
     pub(crate) text: String,
+    pub(crate) bytes: Bytes,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Got {
@@ -57,6 +59,7 @@ fn config() -> Config {
         clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
         tokens: TokenIssuer::new("https://kubernetes.default.svc", TokenKey::generate().unwrap()),
         root_ca: ca.certificate_pem().to_owned(),
+        outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
 
@@ -91,8 +94,11 @@ impl Door {
 
     /// Sends a request with headers of its own.
     pub(crate) fn request(&self, request: http::request::Builder, body: &str) -> Got {
-        let body = Full::new(Bytes::from(body.to_owned())).map_err(|never| BodyError(never.to_string()));
-        let request = request.body(body.boxed()).unwrap();
+        self.request_bytes(request, Bytes::from(body.to_owned()))
+    }
+
+    /// The same with a body that is no text.
+    pub(crate) fn request_bytes(&self, request: http::request::Builder, body: Bytes) -> Got {
         let peer = Peer {
             internal: Some(Arc::new(UserInfo {
                 name: "admin".to_owned(),
@@ -101,6 +107,17 @@ impl Door {
             })),
             ..Peer::default()
         };
+        self.request_of(peer, request, body)
+    }
+
+    /// Sends a request of somebody who does not say who it is.
+    pub(crate) fn anonymous(&self, request: http::request::Builder, body: &str) -> Got {
+        self.request_of(Peer::default(), request, Bytes::from(body.to_owned()))
+    }
+
+    fn request_of(&self, peer: Peer, request: http::request::Builder, body: Bytes) -> Got {
+        let body = Full::new(body).map_err(|never| BodyError(never.to_string()));
+        let request = request.body(body.boxed()).unwrap();
         let server = self.server.clone();
         run(&self.sim, &self.writer, async move {
             let response: Response<Body> = server.handle(request, peer).await;
@@ -111,6 +128,8 @@ impl Door {
                 code: head.status.as_u16(),
                 warnings: warnings.map(|text| text.to_str().unwrap().to_owned()).collect(),
                 text: String::from_utf8_lossy(&bytes).into_owned(),
+                bytes,
+                headers: head.headers,
             }
         })
     }
@@ -134,8 +153,10 @@ fn run<T: Send + 'static>(
             return result;
         }
         let mut writer = writer.lock().unwrap();
-        if let Some(job) = writer.turn() {
-            writer.finish(job.run());
+        match writer.turn() {
+            Some(job) => writer.finish(job.run()),
+            // Nobody writes: what is awaited is time, such as the end of a watch.
+            None => drop(sim.step()),
         }
     }
     panic!("the request does not end");

@@ -42,7 +42,7 @@ impl Order {
 }
 
 /// A store revision, which is also what `resourceVersion` shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
 /// A lean, typed reading of an object, made once per revision and shared.

@@ -8,11 +8,15 @@
 //! The objects come out as JSON as the API takes it, aggregates with the rules of their parts, so that they can be
 //! stored before any controller runs.
 
+mod reconcile;
+
 use serde_json::{Value, json};
 
 use crate::objects::PolicyRule;
 
-const FACTS: &str = include_str!("../facts/policy.txt");
+pub use reconcile::reconcile;
+
+const FACTS: &str = include_str!("../../facts/policy.txt");
 
 const LABEL: &str = "kubernetes.io/bootstrapping";
 const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
