@@ -16,6 +16,7 @@ mod cluster;
 mod config;
 mod network;
 mod place;
+pub mod quota;
 pub mod rules;
 mod storage;
 mod strategy;

@@ -42,6 +42,11 @@ impl Quantity {
         Self(number as i128 * NANO)
     }
 
+    /// In billionths.
+    pub const fn nanos(self) -> i128 {
+        self.0
+    }
+
     /// Whether the amount is a whole number.
     pub const fn is_whole(self) -> bool {
         self.0 % NANO == 0
@@ -128,7 +133,7 @@ fn is_native(name: &str) -> bool {
 }
 
 /// Whether the resource is a device plugin's: only whole numbers of it can be asked for.
-fn is_extended(name: &str) -> bool {
+pub(crate) fn is_extended(name: &str) -> bool {
     !is_native(name) && !name.starts_with("requests.")
 }
 
