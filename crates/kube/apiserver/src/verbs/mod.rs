@@ -10,18 +10,20 @@ mod list_body;
 pub(crate) mod options;
 mod patch;
 mod read_error;
+mod route;
 mod token;
+mod unfit;
 mod update;
 mod watch;
 mod write_options;
 
-pub(crate) use patch::patch_bytes;
+pub(crate) use patch::{configuration, patch_bytes};
+pub(crate) use update::check_name;
 pub(crate) use write_options::{delete_options_of, write_options};
 
 use std::sync::Arc;
 
 use http::Response;
-use schema::resource::Verbs;
 use schema::status::Status;
 
 use crate::negotiate::respond;
@@ -41,9 +43,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
 }
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
-    if !allows(call, served) {
-        return Err(Status::method_not_allowed().into());
-    }
+    route::check(call, served)?;
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }
@@ -58,26 +58,4 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
         Verb::DeleteCollection => delete_collection::delete_collection(state, call, served).await,
         _ => Err(Status::method_not_allowed().into()),
     }
-}
-
-/// Whether the path has the method. A collection's path is the one without a name.
-fn allows(call: &Call, served: &Served) -> bool {
-    let version = served.version();
-    let (needed, named) = match call.info.verb {
-        Verb::Get => (Verbs::GET, true),
-        Verb::List => (Verbs::LIST, false),
-        Verb::Watch => (Verbs::WATCH, false),
-        Verb::Create => (Verbs::CREATE, false),
-        Verb::Update => (Verbs::UPDATE, true),
-        Verb::Patch => (Verbs::PATCH, true),
-        Verb::Delete => (Verbs::DELETE, true),
-        Verb::DeleteCollection => (Verbs::DELETECOLLECTION, false),
-        Verb::Proxy | Verb::Method(_) => return false,
-    };
-    let own_name = call.info.parts.get(1).is_some_and(|name| !name.is_empty());
-    if call.info.subresource.is_empty() {
-        return version.verbs.contains(needed) && (own_name == named || call.info.verb == Verb::Watch);
-    }
-    let mut below = version.subresources.iter();
-    below.any(|subresource| subresource.name == call.info.subresource && subresource.verbs.contains(needed))
 }
