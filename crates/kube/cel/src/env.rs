@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::check::{self, Checked, Objects, Variable};
+use crate::estimate::estimate;
 use crate::eval::Program;
 use crate::issue::Issues;
 use crate::syntax::parse;
@@ -54,6 +55,13 @@ impl Env {
     pub fn type_of(&self, source: &str) -> Result<Type, Issues> {
         let checked = self.check(source)?;
         Ok(checked.types[checked.ast.root().index()].clone())
+    }
+
+    /// The same as [`Self::compile`], and the most that an evaluation may cost.
+    pub(crate) fn compile_with_cost(&self, source: &str) -> Result<(Program, u64), Issues> {
+        let checked = self.check(source)?;
+        let cost = estimate(&checked, &self.variables);
+        Ok((Program::new(&checked, self.variables.len()), cost.max))
     }
 
     fn check(&self, source: &str) -> Result<Checked, Issues> {

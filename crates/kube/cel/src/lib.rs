@@ -8,13 +8,16 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod declare;
 mod env;
 mod error;
 mod escape;
+mod estimate;
 mod eval;
 mod issue;
 mod library;
 mod mutation;
+pub mod rules;
 mod syntax;
 mod types;
 mod value;

@@ -226,8 +226,11 @@ pub fn row_object(types: TypesRef, ty: TypeId) -> Arc<Object> {
 pub struct Decl {
     /// What it is.
     pub form: DeclForm,
-    /// The most characters, bytes, items or entries; `u64::MAX` if there is no bound.
+    /// The most characters, bytes, items or entries; `u64::MAX` if there is no bound. Zero for what has no size:
+    /// that is what upstream's cost estimates reckon with.
     pub max: u64,
+    /// The least bytes of JSON that a value takes.
+    pub min_bytes: u64,
     /// How lists compare and are added to.
     pub list: ListKind,
 }
@@ -259,9 +262,18 @@ pub enum ListKind {
 
 impl Decl {
     fn new(form: DeclForm) -> Self {
+        let sized = match &form {
+            DeclForm::Plain(ty) => matches!(
+                ty,
+                Type::String | Type::Bytes | Type::Dyn | Type::List(_) | Type::Map(_)
+            ),
+            DeclForm::List(_) | DeclForm::Map(_) => true,
+            DeclForm::Object(_) => false,
+        };
         Self {
             form,
-            max: u64::MAX,
+            max: if sized { u64::MAX } else { 0 },
+            min_bytes: 2,
             list: ListKind::Atomic,
         }
     }
@@ -290,6 +302,28 @@ impl Decl {
     #[must_use]
     pub fn at_most(self, max: u64) -> Self {
         Self { max, ..self }
+    }
+
+    /// The same with the least that its JSON takes.
+    #[must_use]
+    pub(crate) fn at_least_bytes(self, min_bytes: u64) -> Self {
+        Self { min_bytes, ..self }
+    }
+
+    /// The declaration of a field, where this is an object.
+    pub(crate) fn field(&self, name: &str) -> Option<Arc<Self>> {
+        match &self.form {
+            DeclForm::Object(object) => object.field(name),
+            _ => None,
+        }
+    }
+
+    /// The declaration of items or of a map's values.
+    pub(crate) fn element(&self) -> Option<Arc<Self>> {
+        match &self.form {
+            DeclForm::List(element) | DeclForm::Map(element) => Some(element.clone()),
+            _ => None,
+        }
     }
 
     /// The type of its values.

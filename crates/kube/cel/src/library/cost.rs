@@ -138,8 +138,18 @@ pub(crate) enum Cost {
     Split,
     /// A list of texts becomes one.
     Join,
-    /// Each item of one list is compared to each of another.
-    Sets,
+    /// Each item of one list is compared to each of another, so many times.
+    Sets(u8),
+    /// Part of a list is made anew.
+    Slice,
+    /// A list of so many numbers is made.
+    Count,
+    /// A list is made anew.
+    Copy,
+    /// Lists in a list are made one, level by level.
+    Flatten,
+    /// Each item is compared to each other; of the list or of its keys, by number of the argument.
+    SelfCompare(u8),
     /// The authorizer decides.
     Check,
     /// A selector is parsed.
@@ -261,7 +271,36 @@ impl Cost {
                 let size = joined(list, rest.first());
                 sized(size.scaled(PER_CHARACTER), size)
             }
-            (Self::Sets, [one, other]) => only(one.size.times(other.size).plus(Range::ONE)),
+            (Self::Sets(times), [one, other]) => only(
+                one.size
+                    .times(other.size)
+                    .scaled(f64::from(times))
+                    .plus(Range::ONE),
+            ),
+            (Self::Slice, [list, start, end]) => {
+                let constant = |arg: &Argument| arg.constant.and_then(|value| u64::try_from(value).ok());
+                let end = constant(end).unwrap_or(list.size.max);
+                made(
+                    1.0,
+                    Range::of(end.saturating_sub(constant(start).unwrap_or_default())),
+                )
+            }
+            (Self::Count, [count]) => {
+                let count = count
+                    .constant
+                    .map_or(u64::MAX, |value| u64::try_from(value).unwrap_or_default());
+                made(1.0, Range::of(count))
+            }
+            (Self::Copy, [list]) => made(1.0, list.size),
+            (Self::Flatten, [list]) => made(1.0, list.size),
+            (Self::Flatten, [list, depth]) => {
+                let depth = depth
+                    .constant
+                    .map_or(u64::MAX, |value| u64::try_from(value).unwrap_or_default());
+                #[expect(clippy::cast_precision_loss, reason = "upstream computes in doubles")]
+                made(depth as f64, list.size)
+            }
+            (Self::SelfCompare(at), args) => args.get(usize::from(at)).map_or(only(Range::ONE), self_compare),
             (Self::Selector, [_, text]) => only(selector(text.size)),
             (Self::ContainsIp, [_, other]) => only(within(other, Range::ZERO)),
             (Self::ContainsCidr, [_, other]) => {
@@ -302,7 +341,17 @@ impl Cost {
             Self::Elements => args.first().map_or(1, traversal),
             Self::Replace | Self::Split => characters(size(0) * 2),
             Self::Join => characters(result.size() * 2),
-            Self::Sets => size(0).saturating_mul(size(1)).saturating_add(1),
+            Self::Sets(times) => size(0)
+                .saturating_mul(size(1))
+                .saturating_mul(u64::from(times))
+                .saturating_add(1),
+            Self::Slice => made_of(between(args)),
+            Self::Count => made_of(number(args.first())),
+            Self::Copy => made_of(size(0)),
+            Self::Flatten => {
+                made_of(size(0).saturating_mul(args.get(1).map_or(1, |depth| number(Some(depth)))))
+            }
+            Self::SelfCompare(at) => compared(args.get(usize::from(at))),
             Self::Selector => selector(Range::of(size(1))).max,
             Self::ContainsIp => characters(size(0) * 2) + parsed(args),
             Self::ContainsCidr => characters(size(0) * 2) + characters(size(0)) + 1 + parsed(args),
@@ -310,6 +359,55 @@ impl Cost {
             Self::One | Self::Order | Self::Concatenation | Self::In => 1,
         }
     }
+}
+
+/// What it costs to make a list.
+const LIST: u64 = 10;
+
+/// A call that makes a list of this size.
+fn made(factor: f64, size: Range) -> Estimate {
+    Estimate {
+        cost: size.scaled(factor).plus(Range::of(1 + LIST)),
+        size: Some(size),
+    }
+}
+
+fn made_of(size: u64) -> u64 {
+    size.saturating_add(1 + LIST)
+}
+
+/// A number of an argument; none is as good as a negative one.
+fn number(value: Option<&Value<'_>>) -> u64 {
+    match value {
+        Some(Value::Int(value)) => u64::try_from(*value).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn between(args: &[Value<'_>]) -> u64 {
+    number(args.get(2)).saturating_sub(number(args.get(1)))
+}
+
+/// The factor of comparing items of a list with each other.
+const fn comparison(texts: bool) -> f64 {
+    if texts { 2.0 + PER_CHARACTER } else { 2.0 }
+}
+
+fn self_compare(list: &Argument) -> Estimate {
+    let texts = match &list.ty {
+        Type::List(item) => matches!(**item, Type::String | Type::Bytes),
+        _ => false,
+    };
+    made(comparison(texts), list.size.times(list.size))
+}
+
+fn compared(list: Option<&Value<'_>>) -> u64 {
+    let Some(Value::List(list)) = list else {
+        return 1;
+    };
+    let texts = matches!(list.get(0), Some(Value::String(_) | Value::Bytes(_)));
+    let size = list.len() as u64;
+    made_of(scaled(size.saturating_mul(size), comparison(texts)))
 }
 
 /// What it costs that an address is given as text.

@@ -9,9 +9,6 @@ use super::{Cost, Function, function, no_overload};
 use crate::Error;
 use crate::value::{List, Value};
 
-/// The longest list that `lists.range` makes: upstream stops at its cost limit, which does not see this.
-const LONGEST_RANGE: i64 = 1_000_000;
-
 /// Overloads for each comparable type.
 const SORTED: &[&str] = &[
     ".list(int) -> bool",
@@ -65,11 +62,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
             items.iter().rposition(|item| item == wanted)
         })
     }),
-    function("slice", &[".list(A), int, int -> list(A)"], Cost::One, slice),
+    function("slice", &[".list(A), int, int -> list(A)"], Cost::Slice, slice),
     function(
         "flatten",
         &[".list(list(A)) -> list(A)", ".list(dyn), int -> list(dyn)"],
-        Cost::One,
+        Cost::Flatten,
         flatten,
     ),
     function(
@@ -84,7 +81,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ".list(string) -> list(string)",
             ".list(bytes) -> list(bytes)",
         ],
-        Cost::One,
+        Cost::SelfCompare(0),
         |args| sort_by_keys(&[args[0].clone(), args[0].clone()]),
     ),
     function(
@@ -99,12 +96,17 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ".list(A), list(string) -> list(A)",
             ".list(A), list(bytes) -> list(A)",
         ],
-        Cost::One,
+        Cost::SelfCompare(1),
         sort_by_keys,
     ),
-    function("lists.range", &["int -> list(int)"], Cost::One, range),
-    function("reverse", &[".list(A) -> list(A)"], Cost::One, reverse),
-    function("distinct", &[".list(A) -> list(A)"], Cost::One, distinct),
+    function("lists.range", &["int -> list(int)"], Cost::Count, range),
+    function("reverse", &[".list(A) -> list(A)"], Cost::Copy, reverse),
+    function(
+        "distinct",
+        &[".list(A) -> list(A)"],
+        Cost::SelfCompare(0),
+        distinct,
+    ),
     function("first", &[".list(A) -> optional(A)"], Cost::One, |args| {
         end("first", args, |_| 0)
     }),
@@ -232,9 +234,7 @@ fn sort_by_keys<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
 
 fn range<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     match args {
-        [Value::Int(count)] if *count > LONGEST_RANGE => Err(Error::text(format!(
-            "lists.range: {count} is more than {LONGEST_RANGE} items"
-        ))),
+        // The cost is spent before the list is made, so it is not longer than a call may cost.
         [Value::Int(count)] => Ok(Value::list((0..*count).map(Value::Int).collect())),
         args => Err(no_overload("lists.range", args)),
     }

@@ -7,11 +7,11 @@ use crate::value::{List, Value};
 const TEST: &[&str] = &["list(A), list(A) -> bool"];
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    function("sets.contains", TEST, Cost::Sets, |args| test(args, contains)),
-    function("sets.equivalent", TEST, Cost::Sets, |args| {
+    function("sets.contains", TEST, Cost::Sets(1), |args| test(args, contains)),
+    function("sets.equivalent", TEST, Cost::Sets(2), |args| {
         test(args, |one, other| contains(one, other) && contains(other, one))
     }),
-    function("sets.intersects", TEST, Cost::Sets, |args| {
+    function("sets.intersects", TEST, Cost::Sets(1), |args| {
         test(args, |one, other| one.iter().any(|item| has(other, &item)))
     }),
 ];

@@ -16,7 +16,6 @@ use std::rc::Rc;
 pub use list::List;
 pub use map::{Lazy, Map};
 pub use place::Place;
-pub(crate) use place::owned;
 pub(crate) use render::{double, json, key_text};
 pub use time::Timestamp;
 

@@ -3,6 +3,7 @@
 //! A value of a declared type is read as declared: a string of format `date-time` is a timestamp. Where
 //! nothing is declared it is what its JSON would be: a time and bytes in base64 are text.
 
+use schema::cursor::Ref;
 use schema::json;
 use schema::row::{Emit, Field, Form, Kind, Shape, Types};
 use schema::tree;
@@ -56,6 +57,15 @@ impl<'a> Place<'a> {
     /// An object as a value.
     pub fn object(self, object: &'a tree::Struct) -> Value<'a> {
         Value::Map(Map::new(Source::Row(object), self))
+    }
+
+    /// What a cursor is at, as a value.
+    pub fn reference(self, at: Ref<'a>) -> Value<'a> {
+        match (at.object(), at.value()) {
+            (Some(object), _) => self.object(object),
+            (None, Some(value)) => self.value(value),
+            (None, None) => Value::Null,
+        }
     }
 
     fn plain(self) -> Option<&'a Type> {

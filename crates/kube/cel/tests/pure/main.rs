@@ -1,6 +1,7 @@
 //! Expressions and what comes of them, as tables.
 
 mod language;
+mod rules;
 mod types;
 
 use cel::{Env, PER_CALL_LIMIT, Value};
