@@ -9,7 +9,9 @@ use schema::object::{Order, Prefix};
 use schema::resource::{ResourceDef, Scope, Version, builtin};
 use schema::status::GroupName;
 
-use crate::custom::{Custom, CustomVersion};
+use kinds::Strategy;
+
+use crate::custom::{self, Custom, CustomVersion};
 
 /// A resource in one of its served versions. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +40,30 @@ impl Served {
         self.custom()?.versions.get(self.at)
     }
 
+    /// The same of the version that objects are stored in.
+    pub(crate) fn stored_custom_version(&self) -> Option<&CustomVersion> {
+        let storage = &self.def.storage_version.version;
+        let at = self
+            .def
+            .versions
+            .iter()
+            .position(|version| version.name == *storage)?;
+        self.custom()?.versions.get(at)
+    }
+
+    /// What a client of this version is warned of.
+    pub(crate) fn deprecation(&self) -> Option<&str> {
+        self.custom_version()?.deprecation.as_deref()
+    }
+
+    /// The kind of a list of objects: `PodList`
+    pub(crate) fn list_kind(&self) -> String {
+        match self.custom() {
+            Some(custom) => custom.list_kind.clone(),
+            None => format!("{}List", self.def.kind),
+        }
+    }
+
     /// `pods`, `deployments.apps`: how errors name the resource.
     pub fn group_resource(&self) -> GroupName<'_> {
         GroupName {
@@ -57,6 +83,14 @@ impl Served {
     /// `v1`, `apps/v1`
     pub fn api_version(&self) -> String {
         api_version(&self.def.group, &self.version().name)
+    }
+
+    /// What is special about the kind.
+    pub(crate) fn strategy(&self) -> &'static Strategy {
+        if custom::is_definition(&self.def.group, &self.def.plural) {
+            return &structural::definition::STRATEGY;
+        }
+        kinds::strategy(&self.def.group, &self.def.plural)
     }
 
     /// Whether its objects live in namespaces.
@@ -225,6 +259,25 @@ impl Resources {
         self.change(|rows| {
             rows.insert(key(&def), Row::new(def, Some(custom)));
         });
+    }
+
+    /// Whether a resource is built in: no definition replaces it.
+    pub(crate) fn is_builtin(&self, group: &str, plural: &str) -> bool {
+        let key = (group.to_owned(), plural.to_owned());
+        self.rows().get(&key).is_some_and(|row| row.custom.is_none())
+    }
+
+    /// A custom resource in the version that it is stored in, served or not.
+    pub(crate) fn stored(&self, group: &str, plural: &str) -> Option<Served> {
+        let rows = self.rows();
+        let row = rows.get(&(group.to_owned(), plural.to_owned()))?;
+        let storage = &row.def.storage_version.version;
+        let at = row
+            .def
+            .versions
+            .iter()
+            .position(|version| version.name == *storage)?;
+        row.custom.is_some().then(|| row.served(at))
     }
 
     /// Removes a custom row.
