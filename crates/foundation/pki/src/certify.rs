@@ -160,23 +160,32 @@ fn purposes(usages: &[&str]) -> Vec<u8> {
 /// The authority's key by its identifier, if it has one.
 fn authority_key(authority: &CertificateDer<'_>) -> Result<Vec<u8>, Error> {
     let (_, authority) = parse(authority)?;
-    let found = authority.extensions().iter().find_map(|each| match each.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(tlv(0x80, id.0)),
-        _ => None,
-    });
-    Ok(found.map_or_else(Vec::new, |id| extension(&[0x55, 0x1d, 35], false, &sequence(&[&id]))))
+    let found = authority
+        .extensions()
+        .iter()
+        .find_map(|each| match each.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(tlv(0x80, id.0)),
+            _ => None,
+        });
+    Ok(found.map_or_else(Vec::new, |id| {
+        extension(&[0x55, 0x1d, 35], false, &sequence(&[&id]))
+    }))
 }
 
 /// The names that are asked for. They are critical where the subject is empty.
 fn alternative_names(request: &X509CertificationRequest<'_>) -> Vec<u8> {
     let info = &request.certification_request_info;
     let is_names = |oid: &Oid<'_>| *oid == OID_X509_EXT_SUBJECT_ALT_NAME;
-    let found = info.iter_attributes().find_map(|attribute| match attribute.parsed_attribute() {
-        ParsedCriAttribute::ExtensionRequest(asked) => {
-            asked.extensions.iter().find(|each| is_names(&each.oid)).map(|each| each.value.to_vec())
-        }
-        _ => None,
-    });
+    let found = info
+        .iter_attributes()
+        .find_map(|attribute| match attribute.parsed_attribute() {
+            ParsedCriAttribute::ExtensionRequest(asked) => asked
+                .extensions
+                .iter()
+                .find(|each| is_names(&each.oid))
+                .map(|each| each.value.to_vec()),
+            _ => None,
+        });
     let critical = info.subject.iter().next().is_none();
     found.map_or_else(Vec::new, |names| extension(&[0x55, 0x1d, 17], critical, &names))
 }
@@ -234,8 +243,14 @@ fn pem(der: &[u8]) -> String {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     let text = STANDARD.encode(der);
-    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+    let lines: Vec<&str> = (0..text.len())
+        .step_by(64)
+        .map(|at| &text[at..text.len().min(at + 64)])
+        .collect();
+    format!(
+        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
+        lines.join("\n")
+    )
 }
 
 #[cfg(test)]
@@ -251,8 +266,12 @@ mod tests {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "system:nodes");
-        params.distinguished_name.push(DnType::CommonName, "system:node:n1");
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, "system:nodes");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "system:node:n1");
         let key = KeyPair::generate_for(kind).unwrap();
         params.serialize_request(&key).unwrap().pem().unwrap()
     }
@@ -262,20 +281,35 @@ mod tests {
         let now = UNIX_EPOCH + NOW;
         let authority = Authority::generate("ca", now).unwrap();
         let usages = ["digital signature", "key encipherment", "client auth"];
-        for kind in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+        for kind in [
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_ED25519,
+        ] {
             let request = request(kind, &["n1.example", "10.0.0.1"]);
             let hour = Duration::from_secs(3600);
             let pem = authority.certify(request.as_bytes(), &usages, hour, now).unwrap();
             let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
             let clients = ClientAuthorities::from_pem(authority.certificate_pem()).unwrap();
             let identity = clients.identify(&[der.to_vec()], now).unwrap();
-            assert_eq!((identity.user.as_str(), identity.groups), ("system:node:n1", vec!["system:nodes".to_owned()]));
+            assert_eq!(
+                (identity.user.as_str(), identity.groups),
+                ("system:node:n1", vec!["system:nodes".to_owned()])
+            );
             assert!(clients.identify(&[der.to_vec()], now + 2 * hour).is_err());
             let (_, seen) = parse(&der).unwrap();
             let usage = seen.key_usage().unwrap().unwrap().value;
             assert!(usage.digital_signature() && usage.key_encipherment() && !usage.key_cert_sign());
             assert!(seen.extended_key_usage().unwrap().unwrap().value.client_auth);
-            assert_eq!(seen.subject_alternative_name().unwrap().unwrap().value.general_names.len(), 2);
+            assert_eq!(
+                seen.subject_alternative_name()
+                    .unwrap()
+                    .unwrap()
+                    .value
+                    .general_names
+                    .len(),
+                2
+            );
             assert!(seen.authority_key_identifier_matches(&authority));
         }
     }
@@ -290,13 +324,16 @@ mod tests {
             let own = authority.certificate_der();
             let (_, own) = parse(&own).unwrap();
             let key = |certificate: &x509_parser::certificate::X509Certificate<'_>, authority: bool| {
-                certificate.extensions().iter().find_map(|each| match each.parsed_extension() {
-                    ParsedExtension::SubjectKeyIdentifier(id) if !authority => Some(id.0.to_vec()),
-                    ParsedExtension::AuthorityKeyIdentifier(id) if authority => {
-                        id.key_identifier.as_ref().map(|id| id.0.to_vec())
-                    }
-                    _ => None,
-                })
+                certificate
+                    .extensions()
+                    .iter()
+                    .find_map(|each| match each.parsed_extension() {
+                        ParsedExtension::SubjectKeyIdentifier(id) if !authority => Some(id.0.to_vec()),
+                        ParsedExtension::AuthorityKeyIdentifier(id) if authority => {
+                            id.key_identifier.as_ref().map(|id| id.0.to_vec())
+                        }
+                        _ => None,
+                    })
             };
             key(self, true) == key(&own, false)
         }
@@ -308,7 +345,9 @@ mod tests {
         let authority = Authority::generate("ca", now).unwrap();
         let request = request(&rcgen::PKCS_ECDSA_P256_SHA256, &[]);
         let century = Duration::from_secs(100 * 366 * 86400);
-        let pem = authority.certify(request.as_bytes(), &["client auth"], century, now).unwrap();
+        let pem = authority
+            .certify(request.as_bytes(), &["client auth"], century, now)
+            .unwrap();
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
         let own = authority.certificate_der();
         let end = |der: &CertificateDer<'_>| parse(der).unwrap().1.validity().not_after.timestamp();

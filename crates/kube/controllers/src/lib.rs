@@ -17,6 +17,7 @@ mod garbage;
 mod namespace;
 mod object;
 mod protection;
+mod quota;
 mod record;
 mod resources;
 mod root_ca;

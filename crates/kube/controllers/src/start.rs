@@ -16,6 +16,7 @@ use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
 use crate::protection::{Claims, Classes, Volumes};
+use crate::quota::Quotas;
 use crate::record::Recorder;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
@@ -131,6 +132,7 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Claims);
     starter.add(Volumes);
     starter.add(Classes);
+    starter.add(Quotas);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -64,7 +64,11 @@ impl Controller for Tokens {
         cx.world.settle().await;
         let (namespace, _) = split(key);
         let name = annotation(&secret, NAME);
-        let account = cx.world.objects(&SERVICE_ACCOUNTS).get(&format!("{namespace}/{name}")).cloned();
+        let account = cx
+            .world
+            .objects(&SERVICE_ACCOUNTS)
+            .get(&format!("{namespace}/{name}"))
+            .cloned();
         cx.perform(self.plan(&secret, account.as_deref())?).await?;
         Ok(Next::Done)
     }

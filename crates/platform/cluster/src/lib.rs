@@ -19,6 +19,7 @@ mod listen;
 mod log;
 mod node;
 mod port;
+pub mod remote;
 mod stages;
 mod successor;
 

@@ -18,8 +18,12 @@ const PENDING: Duration = Duration::from_secs(24 * 3600);
 /// somebody else has to sign it.
 pub(super) fn time_left(object: &Obj, request: &SigningRequest, now: SystemTime) -> Option<Duration> {
     let created: Option<jiff::Timestamp> = object.meta.creation_timestamp.parse().ok();
-    let decided = ["Denied", "Failed"].iter().find_map(|kind| request.condition(kind));
-    let approved = request.condition("Approved").filter(|_| !request.status.certificate.is_empty());
+    let decided = ["Denied", "Failed"]
+        .iter()
+        .find_map(|kind| request.condition(kind));
+    let approved = request
+        .condition("Approved")
+        .filter(|_| !request.status.certificate.is_empty());
     let undecided = request.is_undecided();
     let (since, stays) = match decided.or(approved) {
         Some(condition) => (condition.last_update_time.or(created), DECIDED),

@@ -33,7 +33,9 @@ impl Controller for Certificates {
     }
 
     fn touch(&self, _: &World, _: &Arc<Tracked>, change: &Change, touched: &mut Touched<Self::Key>) {
-        touched.now.extend(change.object.iter().map(|object| object.key.clone()));
+        touched
+            .now
+            .extend(change.object.iter().map(|object| object.key.clone()));
     }
 
     async fn reconcile(&self, cx: &Cx, key: &Self::Key) -> Result<Next, Failed> {

@@ -61,7 +61,9 @@ impl SigningRequest {
 
     /// The request's PEM.
     pub(super) fn pem(&self) -> Result<Vec<u8>, Failed> {
-        STANDARD.decode(&self.spec.request).map_err(|error| Failed::Unread(error.to_string()))
+        STANDARD
+            .decode(&self.spec.request)
+            .map_err(|error| Failed::Unread(error.to_string()))
     }
 
     /// A condition that is there. Approval and denial are true whatever their status says, as upstream reads them.
@@ -70,12 +72,16 @@ impl SigningRequest {
     }
 
     pub(super) fn is_undecided(&self) -> bool {
-        let decided = ["Approved", "Denied"].iter().any(|kind| self.condition(kind).is_some());
+        let decided = ["Approved", "Denied"]
+            .iter()
+            .any(|kind| self.condition(kind).is_some());
         self.status.certificate.is_empty() && !decided
     }
 
     pub(super) fn is_to_be_signed(&self) -> bool {
-        let failed = self.condition("Failed").is_some_and(|failed| failed.status == "True");
+        let failed = self
+            .condition("Failed")
+            .is_some_and(|failed| failed.status == "True");
         let approved = self.condition("Approved").is_some() && self.condition("Denied").is_none();
         self.status.certificate.is_empty() && approved && !failed
     }
@@ -178,14 +184,20 @@ mod tests {
             names: vec![pki::SubjectName::Dns("n1".to_owned())],
             ..request()
         };
-        assert_eq!(kubelet_client(&named, &client).unwrap_err(), "DNS subjectAltNames are not allowed");
+        assert_eq!(
+            kubelet_client(&named, &client).unwrap_err(),
+            "DNS subjectAltNames are not allowed"
+        );
         assert_eq!(
             kubelet_serving(&named, &client).unwrap_err(),
             "usages did not match [digital signature key encipherment server auth]"
         );
         let serving = BTreeSet::from(["digital signature", "key encipherment", "server auth"]);
         assert_eq!(kubelet_serving(&named, &serving), Ok(()));
-        assert_eq!(kubelet_serving(&request(), &serving).unwrap_err(), "DNS or IP subjectAltName is required");
+        assert_eq!(
+            kubelet_serving(&request(), &serving).unwrap_err(),
+            "DNS or IP subjectAltName is required"
+        );
         let other = CertificateRequest {
             common_name: "someone".to_owned(),
             ..request()
@@ -201,8 +213,14 @@ mod tests {
         let usages = |all: &[&str]| all.iter().map(|usage| (*usage).to_owned()).collect::<Vec<_>>();
         assert_eq!(any_client(&usages(&["client auth", "digital signature"])), Ok(()));
         let cases = [
-            (&["digital signature"][..], "missing required usage for client certificate: client auth"),
-            (&["client auth", "cert sign"], "invalid usage for client certificate: cert sign"),
+            (
+                &["digital signature"][..],
+                "missing required usage for client certificate: client auth",
+            ),
+            (
+                &["client auth", "cert sign"],
+                "invalid usage for client certificate: cert sign",
+            ),
         ];
         for (all, text) in cases {
             assert_eq!(any_client(&usages(all)).unwrap_err(), text);

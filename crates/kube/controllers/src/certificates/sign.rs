@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::approve::with_condition;
 use super::request::{
-    CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY, SigningRequest, any_client, kubelet_client, kubelet_serving,
+    CLIENT, KUBELET_CLIENT, KUBELET_SERVING, LEGACY, SigningRequest, any_client, kubelet_client,
+    kubelet_serving,
 };
 use crate::act::Action;
 use crate::driver::Failed;
@@ -50,7 +51,9 @@ pub(super) fn sign(
         }
         Err(why) => {
             let time = jiff::Timestamp::try_from(now).unwrap_or_default();
-            let time = jiff::Timestamp::from_second(time.as_second()).unwrap_or_default().to_string();
+            let time = jiff::Timestamp::from_second(time.as_second())
+                .unwrap_or_default()
+                .to_string();
             let condition = json!({
                 "type": "Failed", "status": "True", "reason": "SignerValidationFailure", "message": why,
                 "lastUpdateTime": time,
@@ -65,6 +68,10 @@ pub(super) fn sign(
 }
 
 fn validity(request: &SigningRequest) -> Duration {
-    let asked = request.spec.expiration_seconds.map(u64::from).map(Duration::from_secs);
+    let asked = request
+        .spec
+        .expiration_seconds
+        .map(u64::from)
+        .map(Duration::from_secs);
     asked.map_or(LONGEST, |asked| asked.clamp(SHORTEST, LONGEST))
 }

@@ -71,7 +71,12 @@ impl Controller for Claims {
 
     async fn reconcile(&self, cx: &Cx, key: &Self::Key) -> Result<Next, Failed> {
         cx.world.settle().await;
-        let claim = cx.world.objects(&CLAIMS).get(key).filter(|claim| is_held(claim, FINALIZER)).cloned();
+        let claim = cx
+            .world
+            .objects(&CLAIMS)
+            .get(key)
+            .filter(|claim| is_held(claim, FINALIZER))
+            .cloned();
         let Some(claim) = claim else {
             return Ok(Next::Done);
         };

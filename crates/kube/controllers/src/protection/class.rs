@@ -44,7 +44,8 @@ impl Controller for Classes {
         };
         let (claims, volumes) = (cx.world.objects(&CLAIMS), cx.world.objects(&VOLUMES));
         if !claims.iter().chain(volumes.iter()).any(|object| has(object, key)) {
-            cx.perform([update_without(&ATTRIBUTES_CLASSES, class, FINALIZER)?]).await?;
+            cx.perform([update_without(&ATTRIBUTES_CLASSES, class, FINALIZER)?])
+                .await?;
         }
         Ok(Next::Done)
     }
