@@ -12,8 +12,11 @@
 mod access;
 mod admission;
 pub mod alloc;
+mod certificates;
 mod cluster;
 mod config;
+mod devices;
+mod flow;
 mod network;
 mod place;
 pub mod rules;
@@ -34,8 +37,11 @@ pub use strategy::{
 const ROOMS: &[&[Row]] = &[
     access::ROWS,
     admission::ROWS,
+    certificates::ROWS,
     cluster::ROWS,
     config::ROWS,
+    devices::ROWS,
+    flow::ROWS,
     network::ROWS,
     storage::ROWS,
     workloads::ROWS,
