@@ -19,6 +19,7 @@ mod devices;
 mod flow;
 mod network;
 mod place;
+pub mod quota;
 pub mod rules;
 mod signer;
 mod storage;

@@ -34,6 +34,11 @@ impl<'a> Ref<'a> {
         Self::from_value(types, Some(value))
     }
 
+    /// A place where nothing is.
+    pub fn nothing(types: &'a Types) -> Self {
+        Self::from_value(types, None)
+    }
+
     fn from_value(types: &'a Types, value: Option<&'a Value>) -> Self {
         let at = match value {
             None => At::Nothing,

@@ -217,6 +217,11 @@ impl Error {
         Self::new(ErrorType::Invalid, path, Some(value.into()), detail)
     }
 
+    /// `spec.x: Invalid value: detail`, where the value is too large to be shown.
+    pub fn invalid_omitted(path: &Path, detail: impl Into<String>) -> Self {
+        Self::new(ErrorType::Invalid, path, None, detail)
+    }
+
     /// The same where the value is not of the schema's type.
     pub fn type_invalid(path: &Path, value: impl Into<BadValue>, detail: impl Into<String>) -> Self {
         Self::new(ErrorType::TypeInvalid, path, Some(value.into()), detail)
