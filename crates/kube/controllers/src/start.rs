@@ -114,10 +114,21 @@ impl Controllers {
     }
 }
 
+/// The ServiceAccount of a controller; what has none acts as upstream's process itself.
+fn identity(account: &str) -> UserInfo {
+    match account {
+        "" => UserInfo {
+            name: "system:kube-controller-manager".to_owned(),
+            ..UserInfo::default()
+        },
+        account => UserInfo::service_account("kube-system", account, ""),
+    }
+}
+
 fn add_all(starter: &mut Starter, config: Config) {
     let Config {
         root_ca,
-        tokens,
+        tokens: issuer,
         authority,
     } = config;
     starter.add(ServiceAccounts);

@@ -26,7 +26,7 @@ pub(super) fn time_left(object: &Obj, request: &SigningRequest, now: SystemTime)
         .filter(|_| !request.status.certificate.is_empty());
     let undecided = request.is_undecided();
     let (since, stays) = match decided.or(approved) {
-        Some(condition) => (condition.last_update_time.or(created), DECIDED),
+        Some(condition) => (condition.updated().or(created), DECIDED),
         None if undecided => (created, PENDING),
         None => return None,
     };

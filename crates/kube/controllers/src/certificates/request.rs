@@ -51,7 +51,14 @@ pub(super) struct Condition {
     #[serde(rename = "type")]
     kind: String,
     status: String,
-    pub(super) last_update_time: Option<jiff::Timestamp>,
+    last_update_time: String,
+}
+
+impl Condition {
+    /// When it was last set, if it says.
+    pub(super) fn updated(&self) -> Option<jiff::Timestamp> {
+        self.last_update_time.parse().ok()
+    }
 }
 
 impl SigningRequest {
