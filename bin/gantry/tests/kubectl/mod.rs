@@ -10,6 +10,7 @@
 )]
 
 mod applies;
+mod controllers;
 mod creates;
 mod describes;
 mod edits;

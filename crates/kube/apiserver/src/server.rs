@@ -17,7 +17,7 @@ use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
 use crate::pipeline::{self, Flight, Health, Metrics};
-use crate::registry::Services;
+use crate::registry::{EventLease, Services};
 use crate::show::Documents;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
@@ -49,6 +49,7 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
     pub(crate) services: Services,
+    pub(crate) event_lease: EventLease,
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
     rng: Mutex<Rng>,
@@ -94,6 +95,7 @@ impl ApiServer {
             metrics: Metrics::default(),
             documents: Documents::default(),
             services: services(&config, &cache)?,
+            event_lease: EventLease::default(),
             rules: Rules::default(),
             webhooks: Webhooks::default(),
             rng: Mutex::new(env.rng()),

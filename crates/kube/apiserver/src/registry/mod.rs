@@ -9,6 +9,7 @@ pub(crate) mod convert;
 mod create;
 mod delete;
 mod edge;
+mod event_lease;
 mod live;
 mod metadata;
 mod names;
@@ -20,6 +21,7 @@ mod update;
 
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Judge, Propagation, delete};
+pub(crate) use event_lease::EventLease;
 pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
 pub(crate) use names::generate as generate_name;
