@@ -2,7 +2,6 @@
 
 mod pem;
 mod pod_request;
-mod request;
 mod trust_bundle;
 
 use crate::Row;
@@ -10,7 +9,6 @@ use crate::Row;
 const GROUP: &str = "certificates.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
-    (GROUP, "certificatesigningrequests", &request::STRATEGY),
     (GROUP, "clustertrustbundles", &trust_bundle::STRATEGY),
     (GROUP, "podcertificaterequests", &pod_request::STRATEGY),
 ];
