@@ -10,7 +10,6 @@ use store::Expect;
 
 use super::live::{Put, get, put};
 use super::op::{Op, Stored};
-use super::services::Hold;
 use super::time::rfc3339;
 use super::{metadata, owners};
 use crate::admission::{self, Request};
@@ -71,7 +70,9 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     let body = op.body(&tree)?;
     match put(op, &key, body, Expect::Absent, false).await? {
         Put::Done(object) => {
-            hold.into_iter().for_each(Hold::commit);
+            if let Some(hold) = hold {
+                hold.commit(op, &tree).await;
+            }
             Ok(Stored::Object(object))
         }
         Put::Lost => Err(exists(op, &tree, &key).await),
