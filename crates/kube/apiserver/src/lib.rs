@@ -16,6 +16,7 @@ pub mod cache;
 mod call;
 mod config;
 mod custom;
+mod fairness;
 mod ids;
 mod negotiate;
 #[allow(dead_code, reason = "webhooks are about to call it")]

@@ -16,6 +16,7 @@ use crate::admission::Rules;
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
+use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::Services;
 use crate::show::Documents;
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) authn: Authn,
     pub(crate) authz: Authz,
     pub(crate) flight: Flight,
+    pub(crate) fairness: Fairness,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
@@ -89,6 +91,7 @@ impl ApiServer {
             authn: Authn,
             authz: Authz::default(),
             flight: Flight::default(),
+            fairness: Fairness::default(),
             health: Health::default(),
             metrics: Metrics::default(),
             documents: Documents::default(),
@@ -101,6 +104,7 @@ impl ApiServer {
             env,
         });
         bootstrap::run(&state).await?;
+        state.env.spawn(Box::pin(fairness::keep(state.clone())));
         state.health.bootstrapped();
         Ok(Self(state))
     }
