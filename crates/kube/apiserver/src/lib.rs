@@ -19,7 +19,6 @@ mod custom;
 mod fairness;
 mod ids;
 mod negotiate;
-#[allow(dead_code, reason = "webhooks are about to call it")]
 pub mod outbound;
 mod pipeline;
 mod refused;

@@ -12,7 +12,7 @@ use schema::resource::type_of_kind;
 use schema::{BUILTIN, json};
 use store::Store;
 
-use crate::admission::Rules;
+use crate::admission::{Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -20,7 +20,7 @@ use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::Services;
 use crate::show::Documents;
-use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
+use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
 /// Why the server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,7 @@ pub(crate) struct State {
     pub(crate) documents: Documents,
     pub(crate) services: Services,
     pub(crate) rules: Rules,
+    pub(crate) webhooks: Webhooks,
     rng: Mutex<Rng>,
 }
 
@@ -97,6 +98,7 @@ impl ApiServer {
             documents: Documents::default(),
             services: services(&config, &cache)?,
             rules: Rules::default(),
+            webhooks: Webhooks::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -105,6 +107,11 @@ impl ApiServer {
         });
         bootstrap::run(&state).await?;
         state.env.spawn(Box::pin(fairness::keep(state.clone())));
+        let custom = custom::open(&state).await;
+        let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
+        state
+            .env
+            .spawn(Box::pin(custom::run(custom, Arc::downgrade(&state))));
         state.health.bootstrapped();
         Ok(Self(state))
     }

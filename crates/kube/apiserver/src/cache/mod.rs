@@ -249,6 +249,12 @@ impl Cache {
         Ok(Watcher::new(self.shared.clone(), prefix, id, scope, after))
     }
 
+    /// Ends the watches of one resource: its definition has changed, and clients begin anew.
+    pub(crate) fn end_watches(&self, prefix: &str) {
+        self.shared
+            .change(|state, wakers| state.collection(prefix).seats.end(wakers));
+    }
+
     /// Whether the server closes: what has ended will not begin again.
     pub fn closed(&self) -> bool {
         self.shared.state().closed

@@ -185,13 +185,25 @@ fn served(state: &State, info: &RequestInfo) -> Option<Served> {
     state
         .resources
         .lookup(&wanted.group, &wanted.version, &wanted.resource)
+        .filter(|served| served.custom().is_none() || fits_scope(served, wanted))
+}
+
+/// Objects in namespaces are asked for in one, or listed across all.
+fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
+    let across = matches!(info.verb, Verb::List | Verb::Watch);
+    match served.namespaced() {
+        true => across || !info.namespace.is_empty(),
+        false => info.namespace.is_empty(),
+    }
 }
 
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
-    let mut response = match &call.served {
-        Some(_) => verbs::dispatch(state, &call).await?,
-        None => not_served(state, &call)?,
+    let answer = match &call.served {
+        Some(_) => verbs::dispatch(state, &call).await,
+        None => not_served(state, &call),
     };
+    // What was warned of stands beside a refusal too.
+    let mut response = answer.unwrap_or_else(|refused| negotiate::respond_status(&call.headers, &refused.0));
     for warning in call.warnings.take() {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::try_from(format!("299 - \"{quoted}\"")) {

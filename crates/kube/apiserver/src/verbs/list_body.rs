@@ -30,7 +30,11 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
         let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
         return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
     }
-    if accepted.encoding != Encoding::Json || !convert::is_stored(served) {
+    let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
+    if accepted.encoding != Encoding::Json
+        || !convert::is_stored(served)
+        || (served.custom().is_some() && !listed.objects.iter().all(verbatim))
+    {
         return tree(served, &listed);
     }
     let mut pieces = Pieces::new(served, listed);
@@ -68,7 +72,7 @@ struct Pieces {
 impl Pieces {
     fn new(served: &Served, listed: Listed) -> Self {
         let custom = served.def.types.is_custom();
-        let kind = member("kind", &format!("{}List", served.def.kind));
+        let kind = member("kind", &served.list_kind());
         let version = member("apiVersion", &served.api_version());
         let metadata = [b"\"metadata\":".as_slice(), &metadata(&listed, custom)].concat();
         // Custom lists have their members sorted, and items that say what they are.
@@ -137,7 +141,8 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
         .remaining
         .map(|count| format!("\"remainingItemCount\":{count}").into_bytes());
     let mut members = vec![member("resourceVersion", &listed.revision.0.to_string())];
-    if !listed.continues.is_empty() {
+    // A list of custom resources says that it does not go on, too.
+    if sorted || !listed.continues.is_empty() {
         members.push(member("continue", &listed.continues));
     }
     members.extend(remaining);
@@ -178,7 +183,7 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
     Ok(Reply::Tree {
         code: StatusCode::OK,
         api_version: served.api_version(),
-        kind: format!("{}List", served.def.kind),
+        kind: served.list_kind(),
         types: types.clone(),
         object: Box::new(list),
     })

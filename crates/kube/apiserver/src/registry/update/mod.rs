@@ -5,7 +5,6 @@ mod prepare;
 mod version;
 
 use schema::cursor::Ref;
-use schema::object;
 use schema::status::Status;
 use schema::tree::Struct;
 use store::Expect;
@@ -51,7 +50,7 @@ pub(crate) struct View {
     pub(crate) kind: Kind<'static>,
     /// What clients see of an object.
     pub(crate) show: fn(&Op<'_>, &Struct) -> Answer<Struct>,
-    /// The object, changed as the small one says.
+    /// The object, changed as the small one says, with the owners of what has changed.
     pub(crate) take: fn(&Op<'_>, &Live, &Struct) -> Answer<Struct>,
 }
 
@@ -137,9 +136,7 @@ where
     };
     let old = (view.show)(op, &live.tree)?;
     admission::mutate(&Request::view(op, view.kind, &old), Some(&mut tree)).await?;
-    let mut whole = (view.take)(op, live, &tree)?;
-    owners::record(op, Some(&live.tree), &mut whole);
-    Ok(whole)
+    (view.take)(op, live, &tree)
 }
 
 /// Validating admission.
@@ -158,7 +155,7 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     if op.options.dry_run {
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
-    let body = object::body(op.types(), &tree);
+    let body = op.body(&tree)?;
     if body == *live.object.body() {
         return Ok(Some(updated(Stored::Object(live.object.clone()))));
     }
