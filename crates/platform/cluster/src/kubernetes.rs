@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::config::Config;
+use crate::outbound::Requests;
 use crate::{kubeconfig, listen, port};
 
 /// What the supervisor keeps the listening socket under: clients that come while no daemon runs wait.
@@ -171,6 +172,11 @@ fn settings(config: &Config, address: SocketAddr, bundle: Bundle) -> Result<apis
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
     let issuer = format!("https://kubernetes.default.svc.{}", kubernetes.cluster_domain);
+    let front_proxy = &bundle.front_proxy_client;
+    let front_proxy = Identity::from_pem(
+        front_proxy.certificate_pem().as_bytes(),
+        front_proxy.key_pem().as_bytes(),
+    )?;
     Ok(apiserver::Config {
         service_cidr: kubernetes.service_cidr.to_string(),
         node_port_range: (ports.first, ports.last),
@@ -180,7 +186,7 @@ fn settings(config: &Config, address: SocketAddr, bundle: Bundle) -> Result<apis
         clients: ClientAuthorities::from_pem(bundle.ca.certificate_pem())?,
         tokens: TokenIssuer::new(&issuer, bundle.tokens),
         root_ca: bundle.ca.certificate_pem().to_owned(),
-        outbound: Arc::new(apiserver::outbound::Offline),
+        outbound: Arc::new(Requests::new(front_proxy)),
     })
 }
 

@@ -1,4 +1,6 @@
-//! RBAC: roles and who has them. Escalation is admission's to judge; here is form alone.
+//! RBAC: roles and who has them. Escalation is authorisation's to judge; here is form alone. And certificate requests.
+
+mod certificate_signing_request;
 
 use schema::cursor::{self, Ref};
 use schema::field::Errors;
@@ -11,6 +13,11 @@ use crate::{PLAIN, Place, Row, Strategy};
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
+    (
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        &certificate_signing_request::STRATEGY,
+    ),
     (GROUP, "clusterrolebindings", &CLUSTER_BINDING),
     (GROUP, "clusterroles", &CLUSTER_ROLE),
     (GROUP, "rolebindings", &BINDING),
