@@ -3,7 +3,7 @@
 use schema::cursor::Ref;
 use schema::custom::TooLarge;
 use schema::object::Revision;
-use schema::resource::{GroupVersion, ResourceDef, Scope, Subresource, Verbs, Version};
+use schema::resource::{GroupVersion, ResourceDef, Scope, Subresource, Verbs, Version, type_of_kind};
 use schema::row::TypesRef;
 use std::sync::Arc;
 use structural::definition::storage_version;
@@ -97,6 +97,8 @@ fn scale_of(def: &ResourceDef, version: &Version) -> Subresource {
         group: "autoscaling".into(),
         version: "v1".into(),
         kind: "Scale".into(),
+        // A row of the built-in table: a Scale is the same everywhere.
+        schema: type_of_kind("autoscaling", "v1", "Scale").unwrap_or(version.schema),
         verbs: Verbs(Verbs::GET.0 | Verbs::PATCH.0 | Verbs::UPDATE.0),
         ..def.status(version)
     }

@@ -11,6 +11,7 @@ mod compile;
 mod conditions;
 mod deletion;
 mod names;
+pub(crate) mod publish;
 mod rules;
 mod scale;
 mod status;
