@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Poll, Waker};
 
 use schema::object::{Order, Prefix};
 use schema::resource::{ResourceDef, Scope, Version, builtin};
@@ -161,6 +162,8 @@ type Key = (String, String);
 pub struct Resources {
     rows: RwLock<Arc<BTreeMap<Key, Row>>>,
     epoch: AtomicU64,
+    /// Those who wait for a change.
+    waiters: Mutex<Vec<Waker>>,
 }
 
 #[derive(Clone, Debug)]
@@ -207,6 +210,7 @@ impl Resources {
         Self {
             rows: RwLock::new(Arc::new(rows)),
             epoch: AtomicU64::new(1),
+            waiters: Mutex::default(),
         }
     }
 
@@ -295,10 +299,29 @@ impl Resources {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// Waits until the table has changed after an epoch; answers the epoch it has then.
+    pub async fn wait_for_change(&self, seen: u64) -> u64 {
+        std::future::poll_fn(|cx| {
+            // The waker first: a change in between wakes it.
+            let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            waiters.retain(|waiter| !waiter.will_wake(cx.waker()));
+            waiters.push(cx.waker().clone());
+            drop(waiters);
+            match self.epoch() {
+                epoch if epoch == seen => Poll::Pending,
+                epoch => Poll::Ready(epoch),
+            }
+        })
+        .await
+    }
+
     fn change(&self, act: impl FnOnce(&mut BTreeMap<Key, Row>)) {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         act(Arc::make_mut(&mut rows));
         self.epoch.fetch_add(1, Ordering::AcqRel);
+        drop(rows);
+        let waiters = std::mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner));
+        waiters.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -12,7 +12,7 @@ use schema::resource::type_of_kind;
 use schema::{BUILTIN, json};
 use store::Store;
 
-use crate::admission::Rules;
+use crate::admission::{Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -50,6 +50,7 @@ pub(crate) struct State {
     pub(crate) documents: Documents,
     pub(crate) services: Services,
     pub(crate) rules: Rules,
+    pub(crate) webhooks: Webhooks,
     rng: Mutex<Rng>,
 }
 
@@ -94,6 +95,7 @@ impl ApiServer {
             documents: Documents::default(),
             services: services(&config, &cache)?,
             rules: Rules::default(),
+            webhooks: Webhooks::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,

@@ -13,11 +13,19 @@ mod door;
 mod every_row;
 #[path = "pure/golden.rs"]
 mod golden;
+#[path = "pure/owners.rs"]
+mod owners;
+#[path = "pure/paths.rs"]
+mod paths;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]
 mod rights;
 #[path = "pure/samples.rs"]
 mod samples;
+#[path = "pure/watches.rs"]
+mod watches;
+#[path = "pure/webhooks.rs"]
+mod webhooks;
 #[path = "pure/writes.rs"]
 mod writes;

@@ -16,11 +16,14 @@ mod cluster;
 mod config;
 mod network;
 mod place;
+pub mod quota;
 pub mod rules;
+mod signer;
 mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod volume;
 mod workloads;
 
 pub use place::Place;

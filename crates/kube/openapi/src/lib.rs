@@ -14,6 +14,7 @@ mod parameters;
 mod paths;
 mod plain;
 mod priority;
+pub mod proto;
 mod roots;
 mod types;
 mod v2;

@@ -177,16 +177,12 @@ fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
 }
 
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
-    let mut response = match &call.served {
-        Some(served) => {
-            served
-                .deprecation()
-                .into_iter()
-                .for_each(|text| call.warnings.add(text));
-            verbs::dispatch(state, &call).await?
-        }
-        None => not_served(state, &call)?,
+    let answer = match &call.served {
+        Some(_) => verbs::dispatch(state, &call).await,
+        None => not_served(state, &call),
     };
+    // What was warned of stands beside a refusal too.
+    let mut response = answer.unwrap_or_else(|refused| negotiate::respond_status(&call.headers, &refused.0));
     for warning in call.warnings.take() {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::try_from(format!("299 - \"{quoted}\"")) {

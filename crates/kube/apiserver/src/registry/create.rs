@@ -35,6 +35,12 @@ pub(crate) async fn create(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     admission::mutate(&Request::create(op, &op.name), Some(&mut tree)).await?;
     check_escalation(op, Ref::new(op.types(), &tree), None)?;
     let metadata = Ref::new(op.types(), &tree).at("metadata");
+    let has_version = !matches!(metadata.at("resourceVersion").str(), "" | "0");
+    if has_version && !op.applied && !op.options.dry_run {
+        // Upstream's store finds this last, and has no code for it.
+        let why = "resourceVersion should not be set on objects to be created";
+        return Err(Status::failure(500, "", why).into());
+    }
     if !metadata.at("name").is_empty() || metadata.at("generateName").is_empty() {
         return attempt(op, tree).await;
     }

@@ -62,7 +62,7 @@ pub(super) fn reply(op: &Op<'_>, updated: registry::Updated) -> Answer<Reply> {
 ///
 /// # Errors
 /// 400
-pub(super) fn check_name(types: &Types, tree: &Struct, name: &str) -> Answer<()> {
+pub(crate) fn check_name(types: &Types, tree: &Struct, name: &str) -> Answer<()> {
     let own = Ref::new(types, tree).path("metadata.name").str();
     if own.is_empty() {
         let why =

@@ -4,6 +4,7 @@ mod batch;
 mod bounds;
 mod daemon_set;
 mod deployment;
+pub(crate) mod downward;
 mod pod;
 mod replicas;
 mod stateful_set;

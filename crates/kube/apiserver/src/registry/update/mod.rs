@@ -50,7 +50,7 @@ pub(crate) struct View {
     pub(crate) kind: Kind<'static>,
     /// What clients see of an object.
     pub(crate) show: fn(&Op<'_>, &Struct) -> Answer<Struct>,
-    /// The object, changed as the small one says.
+    /// The object, changed as the small one says, with the owners of what has changed.
     pub(crate) take: fn(&Op<'_>, &Live, &Struct) -> Answer<Struct>,
 }
 
@@ -136,9 +136,7 @@ where
     };
     let old = (view.show)(op, &live.tree)?;
     admission::mutate(&Request::view(op, view.kind, &old), Some(&mut tree)).await?;
-    let mut whole = (view.take)(op, live, &tree)?;
-    owners::record(op, Some(&live.tree), &mut whole);
-    Ok(whole)
+    (view.take)(op, live, &tree)
 }
 
 /// Validating admission.
