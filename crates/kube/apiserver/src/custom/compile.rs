@@ -1,5 +1,6 @@
 //! A definition as a row, and what goes beside it.
 
+use cel::rules::Rules;
 use schema::cursor::Ref;
 use schema::custom::TooLarge;
 use schema::object::Revision;
@@ -109,6 +110,7 @@ fn beside(definition: Ref<'_>, version: Ref<'_>, schema: Node) -> CustomVersion 
     let path = |name: &str| scale.at(name).str().trim_start_matches('.').to_owned();
     let fields = version.at("selectableFields").items();
     CustomVersion {
+        rules: Rules::compile(version.path("schema.openAPIV3Schema")),
         nulls: nulls::may_hold(&schema),
         schema,
         columns: Columns::of(version),
