@@ -40,7 +40,7 @@ fn is_native(name: &str) -> bool {
 }
 
 /// Whether the resource is a device plugin's: only whole numbers of it can be asked for.
-fn is_extended(name: &str) -> bool {
+pub fn is_extended(name: &str) -> bool {
     let in_quota = || qualified_name(&format!("requests.{name}")).is_empty();
     !is_native(name) && !name.starts_with("requests.") && in_quota()
 }

@@ -15,6 +15,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
     default: |types, object| pod::spec_defaults(types, object, "template.spec"),
     validate_create: |_, object, errors| validate(&Place::root(object).child("template"), errors),
     validate_update: |_, new, _, errors| validate(&Place::root(new).child("template"), errors),
+    warn: |_, new, old| warnings(new, old, "template"),
     generation: Generation::Content,
     ..PLAIN
 };
@@ -58,7 +59,7 @@ pub(super) fn validate(template: &Place<'_, '_>, errors: &mut Errors) {
 pub(super) fn warnings(object: Ref<'_>, old: Option<Ref<'_>>, path: &str) -> Vec<String> {
     let changed = old.is_none_or(|old| old.path(path) != object.path(path));
     let root = Place::root(object);
-    match changed {
+    match changed && object.path(path).exists() {
         true => pod::warnings(&root.child(path), true),
         false => Vec::new(),
     }

@@ -24,7 +24,7 @@ mod windows;
 
 pub(super) use annotations::{agree as annotations_agree, validate as validate_annotations};
 pub(super) use defaults::spec as spec_defaults;
-pub(super) use spec::validate as validate_spec;
+pub(super) use spec::{tolerations as validate_tolerations, validate as validate_spec};
 pub(super) use warn::warnings;
 
 use schema::cursor::Ref;

@@ -203,7 +203,7 @@ fn host_aliases(aliases: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// `spec.tolerations`
-pub(super) fn tolerations(tolerations: &Place<'_, '_>, errors: &mut Errors) {
+pub(in crate::workloads) fn tolerations(tolerations: &Place<'_, '_>, errors: &mut Errors) {
     tolerations.each().for_each(|each| toleration(&each, errors));
 }
 
