@@ -7,6 +7,7 @@
 
 pub(crate) mod convert;
 mod create;
+mod dedup;
 mod delete;
 mod edge;
 mod live;
