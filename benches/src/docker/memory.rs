@@ -7,10 +7,10 @@ use std::io;
 use serde_json::json;
 use testkit::daemon::{Daemon, Kind};
 
-use crate::usage::settled;
 use crate::Outcome;
 use crate::docker::client::Client;
 use crate::subject::version;
+use crate::usage::settled;
 
 const CONTAINERS: u64 = 200;
 

@@ -59,7 +59,9 @@ impl Target {
             let key = PrivateKeyDer::from_pem_slice(&data(&text, "client-key-data: ")?);
             let chain = certificates(&text, "client-certificate-data: ")?;
             let key = key.map_err(io::Error::other)?;
-            builder.with_client_auth_cert(chain, key).map_err(io::Error::other)?
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(io::Error::other)?
         } else {
             builder.with_no_client_auth()
         };
@@ -100,7 +102,9 @@ impl Target {
         config.alpn_protocols = vec![alpn];
         let stream = TcpStream::connect(&self.authority).await?;
         stream.set_nodelay(true)?;
-        TlsConnector::from(Arc::new(config)).connect(self.name.clone(), stream).await
+        TlsConnector::from(Arc::new(config))
+            .connect(self.name.clone(), stream)
+            .await
     }
 
     /// A request for a path of this server.

@@ -42,7 +42,10 @@ impl Figures {
     /// The time that so many of a thousand requests did not exceed.
     pub(super) fn at(&self, thousandth: usize) -> Duration {
         let last = self.times.len().saturating_sub(1);
-        self.times.get((self.times.len() * thousandth / 1000).min(last)).copied().unwrap_or_default()
+        self.times
+            .get((self.times.len() * thousandth / 1000).min(last))
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -77,7 +80,12 @@ impl Load {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-async fn ask(mut connection: Connection, make: Make, (mut next, step): (u64, u64), end: Instant) -> io::Result<Figures> {
+async fn ask(
+    mut connection: Connection,
+    make: Make,
+    (mut next, step): (u64, u64),
+    end: Instant,
+) -> io::Result<Figures> {
     let mut figures = Figures::default();
     loop {
         let begin = Instant::now();

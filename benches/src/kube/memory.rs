@@ -16,7 +16,10 @@ pub(crate) fn idle() -> Outcome {
     rest(&node);
     let pids = processes(&node.daemon);
     let (all, own) = (pss(&pids), anonymous(&pids));
-    println!("idle: {} processes, PSS {all} KiB, of it {own} KiB anonymous", pids.len());
+    println!(
+        "idle: {} processes, PSS {all} KiB, of it {own} KiB anonymous",
+        pids.len()
+    );
     println!(
         "against the recorded control plane with dockerd and containerd ({:.0} MB): {:.3} ×",
         PEER.idle,
@@ -28,7 +31,10 @@ pub(crate) fn idle() -> Outcome {
 /// Row 10: the stripped binary.
 pub(crate) fn binary() -> Outcome {
     let size = std::fs::metadata(beside_tests("gantry"))?.len();
-    println!("gantry: {:.1} MB (must: at most 30; k3s is about 70)", size as f64 / 1e6);
+    println!(
+        "gantry: {:.1} MB (must: at most 30; k3s is about 70)",
+        size as f64 / 1e6
+    );
     Ok(())
 }
 
@@ -56,7 +62,10 @@ fn more_pods(node: &Node) -> std::io::Result<usize> {
     node.runtime.block_on(async {
         let mut connection = node.target.connect(Protocol::Http1).await?;
         let path = "/api/v1/namespaces/default/pods";
-        connection.call(node.target.request("DELETE", path, "")).await.map(drop)
+        connection
+            .call(node.target.request("DELETE", path, ""))
+            .await
+            .map(drop)
     })?;
     make_pods(node, PODS)?;
     node.runtime.block_on(async {
@@ -67,7 +76,10 @@ fn more_pods(node: &Node) -> std::io::Result<usize> {
 }
 
 /// Until the daemon has done what follows a start or a load.
-#[expect(clippy::disallowed_methods, reason = "a benchmark waits until the daemon is quiet")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark waits until the daemon is quiet"
+)]
 fn rest(node: &Node) {
     settled(&node.daemon);
     std::thread::sleep(Duration::from_secs(2));

@@ -4,9 +4,9 @@ use std::io;
 
 use serde_json::json;
 
+use super::Node;
 use super::client::Protocol;
 use super::load::Make;
-use super::Node;
 use std::sync::Arc;
 
 /// Pods of a large namespace.
@@ -55,7 +55,11 @@ pub(super) fn pod(name: &str) -> Vec<u8> {
 pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
     let target = node.target.clone();
     let make: Make = Arc::new(move |at| {
-        target.request("POST", "/api/v1/namespaces/default/pods", pod(&format!("web-{at:05}")))
+        target.request(
+            "POST",
+            "/api/v1/namespaces/default/pods",
+            pod(&format!("web-{at:05}")),
+        )
     });
     node.runtime.block_on(async {
         let mut lanes = tokio::task::JoinSet::new();

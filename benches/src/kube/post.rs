@@ -66,7 +66,10 @@ fn nothing(node: &Node) -> Make {
 
 fn compare(rows: &[(String, Loaded)]) {
     let sync = fdatasync().unwrap_or_default();
-    println!("floor: fdatasync of 4 KB, preallocated, median {:.2} ms", millis(sync));
+    println!(
+        "floor: fdatasync of 4 KB, preallocated, median {:.2} ms",
+        millis(sync)
+    );
     let Some((_, first)) = rows.first() else { return };
     println!(
         "against the recorded kube-apiserver 1.20 + etcd ({:.0}/s, p50 {:.0} ms at 32 connections): {:.1} × the rate, \

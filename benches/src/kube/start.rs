@@ -66,7 +66,13 @@ async fn check(admin: &Target, nobody: &Target) -> io::Result<()> {
         (nobody, "GET", "/readyz?verbose", Vec::new(), 200),
         (admin, "POST", maps, config_map("first"), 201),
         (nobody, "POST", maps, config_map("second"), 403),
-        (admin, "GET", "/api/v1/namespaces/default/services/kubernetes", Vec::new(), 200),
+        (
+            admin,
+            "GET",
+            "/api/v1/namespaces/default/services/kubernetes",
+            Vec::new(),
+            200,
+        ),
     ];
     for (target, method, path, body, code) in expected {
         let mut connection = target.connect(Protocol::Http1).await?;

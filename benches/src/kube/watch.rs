@@ -50,7 +50,9 @@ pub(crate) fn run() -> Outcome {
         micros(spent / events),
         millis(delays[delays.len() / 2])
     );
-    println!("the peer's figure for this row has not been recorded: it is measured when the work is reviewed");
+    println!(
+        "the peer's figure for this row has not been recorded: it is measured when the work is reviewed"
+    );
     Ok(())
 }
 
@@ -72,7 +74,9 @@ async fn watch(target: &Target, seen: &Arc<Seen>) -> io::Result<Vec<Connection>>
 
 async fn count(mut body: Incoming, seen: Arc<Seen>) {
     while let Some(Ok(frame)) = body.frame().await {
-        let lines = frame.data_ref().map_or(0, |data| data.iter().filter(|&&byte| byte == b'\n').count());
+        let lines = frame
+            .data_ref()
+            .map_or(0, |data| data.iter().filter(|&&byte| byte == b'\n').count());
         let all = seen.frames.fetch_add(lines as u64, Ordering::AcqRel) + lines as u64;
         if all.is_multiple_of(WATCHES) {
             seen.more.notify_one();

@@ -18,7 +18,6 @@ mod config;
 mod custom;
 mod ids;
 mod negotiate;
-#[allow(dead_code, reason = "webhooks are about to call it")]
 pub mod outbound;
 mod pipeline;
 mod refused;

@@ -12,14 +12,14 @@ use schema::resource::type_of_kind;
 use schema::{BUILTIN, json};
 use store::Store;
 
-use crate::admission::Rules;
+use crate::admission::{Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::Services;
 use crate::show::Documents;
-use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
+use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
 /// Why the server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,7 @@ pub(crate) struct State {
     pub(crate) documents: Documents,
     pub(crate) services: Services,
     pub(crate) rules: Rules,
+    pub(crate) webhooks: Webhooks,
     rng: Mutex<Rng>,
 }
 
@@ -94,6 +95,7 @@ impl ApiServer {
             documents: Documents::default(),
             services: services(&config, &cache)?,
             rules: Rules::default(),
+            webhooks: Webhooks::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -101,6 +103,11 @@ impl ApiServer {
             env,
         });
         bootstrap::run(&state).await?;
+        let custom = custom::open(&state).await;
+        let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
+        state
+            .env
+            .spawn(Box::pin(custom::run(custom, Arc::downgrade(&state))));
         state.health.bootstrapped();
         Ok(Self(state))
     }

@@ -3,17 +3,31 @@
 
 #[path = "pure/admission.rs"]
 mod admission;
+#[path = "pure/custom.rs"]
+mod custom;
+#[path = "pure/custom_rules.rs"]
+mod custom_rules;
+#[path = "pure/definitions.rs"]
+mod definitions;
 #[path = "pure/door.rs"]
 mod door;
 #[path = "pure/every_row.rs"]
 mod every_row;
 #[path = "pure/golden.rs"]
 mod golden;
+#[path = "pure/owners.rs"]
+mod owners;
+#[path = "pure/paths.rs"]
+mod paths;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]
 mod rights;
 #[path = "pure/samples.rs"]
 mod samples;
+#[path = "pure/watches.rs"]
+mod watches;
+#[path = "pure/webhooks.rs"]
+mod webhooks;
 #[path = "pure/writes.rs"]
 mod writes;

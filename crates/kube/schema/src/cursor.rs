@@ -93,6 +93,15 @@ impl<'a> Ref<'a> {
         }
     }
 
+    /// What is here, to be put elsewhere.
+    pub fn cloned(self) -> Option<Value> {
+        match self.at {
+            At::Nothing => None,
+            At::Object(object) => Some(Value::Struct(Box::new(object.clone()))),
+            At::Value(value) => Some(value.clone()),
+        }
+    }
+
     /// The text here; empty if there is none.
     pub fn str(self) -> &'a str {
         self.text().unwrap_or_default()

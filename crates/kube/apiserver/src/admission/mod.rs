@@ -35,6 +35,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use request::{Kind, Operation, Request};
 pub(crate) use rules::Rules;
+pub(crate) use webhook::Webhooks;
 
 use crate::Answer;
 use plugins::PLUGINS;
@@ -50,9 +51,13 @@ pub(crate) async fn mutate(request: &Request<'_>, mut object: Option<&mut Struct
     compiled_in(request, object.as_deref_mut())?;
     let before = managed::remember(request, object.as_deref());
     policy::mutate(request, object.as_deref_mut()).await?;
-    if webhook::mutate(request, object.as_deref_mut()).await? {
-        // A plugin must not miss what a webhook has put in (upstream's `reinvocation`).
+    let mut rounds = webhook::Rounds::default();
+    if webhook::mutate(request, object.as_deref_mut(), &mut rounds).await? {
+        // A plugin must not miss what a webhook has put in, nor a webhook what comes after it (upstream's `reinvocation`).
         compiled_in(request, object.as_deref_mut())?;
+        policy::mutate(request, object.as_deref_mut()).await?;
+        rounds.again(object.as_deref());
+        webhook::mutate(request, object.as_deref_mut(), &mut rounds).await?;
     }
     managed::restore(request, object, before);
     Ok(())

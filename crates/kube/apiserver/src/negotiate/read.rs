@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use http::header::CONTENT_TYPE;
+use schema::cursor::Ref;
 use schema::json::{self, DecodeError, Decoded, Issue, Options, go_quote, strict_error};
 use schema::row::{TypeId, Types};
 use schema::status::Status;
 use schema::tree::{Struct, Value};
-use schema::{defaults, proto, yaml};
+use schema::{cursor, defaults, proto, yaml};
 
 use super::accept::{JSON, PROTOBUF, YAML};
 use crate::{Answer, Call, Refused, Warnings};
@@ -93,8 +94,38 @@ fn from_json(body: &[u8], expected: Expected<'_>, report: bool) -> Answer<Decode
         report,
         ..Options::default()
     };
-    json::decode(expected.types, expected.ty, body, options)
-        .map_err(|error| undecodable(body, expected, &error))
+    let decoded = json::decode(expected.types, expected.ty, body, options);
+    let mut decoded = decoded.map_err(|error| undecodable(body, expected, &error))?;
+    keep_cleared_managers(expected.types, body, &mut decoded.object);
+    Ok(decoded)
+}
+
+/// An empty list of managers says that there shall be none, and is not the same as no list. Trees have no empty
+/// lists, so it is put in the other way in which clients say it: as a list of one empty entry.
+pub(crate) fn keep_cleared_managers(types: &Types, body: &[u8], object: &mut Struct) {
+    const NAME: &[u8] = b"\"managedFields\"";
+    const CLEARED: &[u8] = br#"{"metadata":{"managedFields":[{}]}}"#;
+    const MANAGERS: &str = "metadata.managedFields";
+    let has = Ref::new(types, object).path(MANAGERS).exists();
+    if has || !body.windows(NAME.len()).any(|window| window == NAME) || !clears_managers(body) {
+        return;
+    }
+    let cleared = json::decode(types, object.ty, CLEARED, Options::default());
+    let entry = cleared
+        .ok()
+        .and_then(|mut cleared| cursor::remove(types, &mut cleared.object, MANAGERS));
+    if let Some(entry) = entry {
+        cursor::set(types, object, MANAGERS, entry);
+    }
+}
+
+fn clears_managers(body: &[u8]) -> bool {
+    let Ok(Value::Map(object)) = json::parse(body) else {
+        return false;
+    };
+    let metadata = object.get("metadata").and_then(Value::as_map);
+    let managers = metadata.and_then(|metadata| metadata.get("managedFields"));
+    managers.and_then(Value::as_list).is_some_and(<[Value]>::is_empty)
 }
 
 fn undecodable(body: &[u8], expected: Expected<'_>, error: &DecodeError) -> Refused {

@@ -4,6 +4,7 @@
 //! cache ([`service`]); names are only resolved outside for URLs that are no Service's. Whoever sends sets the deadline
 //! and the bound of the answer, so that a peer can hang or talk without end at nobody's cost but its own.
 
+pub(crate) mod hook;
 pub(crate) mod service;
 
 use std::io;
@@ -43,8 +44,10 @@ pub enum Credentials {
 pub struct Outgoing {
     /// Its URI is absolute, of scheme `https`.
     pub request: Request<Bytes>,
-    /// Where to connect to; none: the URI's host is looked up.
+    /// Where to connect to, if the address is known.
     pub address: Option<SocketAddr>,
+    /// Host and port to look up and connect to, if they are not the URI's.
+    pub dial: Option<(String, u16)>,
     /// Whom the certificate must name; none: the URI's host.
     pub server_name: Option<String>,
     /// Who may have signed it.

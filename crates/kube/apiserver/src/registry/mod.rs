@@ -5,6 +5,7 @@
 //! cache, every watcher and the answer share those bytes. Writes are single-key compare-and-swap, so an update is a loop
 //! that starts again from what somebody else has written meanwhile, unless the client named a version.
 
+mod admit;
 pub(crate) mod convert;
 mod create;
 mod dedup;

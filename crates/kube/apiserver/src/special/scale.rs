@@ -1,5 +1,7 @@
 //! `scale`: how many, and nothing else, of any kind that has replicas (`autoscaling/v1 Scale`).
 
+mod owners;
+
 use http::StatusCode;
 use schema::BUILTIN;
 use schema::cursor::{self, Ref};
@@ -11,10 +13,11 @@ use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
 
 use crate::admission::Kind;
+use crate::custom::{Numbers, Scale};
 use crate::negotiate::{Expected, decode};
-use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert};
+use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert, ensure_namespace};
 use crate::server::State;
-use crate::verbs::{patch_bytes, write_options};
+use crate::verbs::{check_name, configuration, patch_bytes, write_options};
 use crate::{Answer, Call, Reply, Served};
 
 const API_VERSION: &str = "autoscaling/v1";
@@ -37,7 +40,12 @@ fn scale_type() -> Answer<TypeId> {
 pub(super) async fn get(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
     let op = Op::new(state, call, served, Options::default());
     match Live::read(&op, &op.name).await? {
-        Some(live) => answer(scale_of(&op, &live.tree)?),
+        Some(live) => {
+            if let Some(scale) = custom_scale(&op) {
+                scale.require(Ref::new(op.types(), &live.tree))?;
+            }
+            answer(scale_of(&op, &live.tree)?)
+        }
         None => Err(Status::not_found(served.group_resource(), &op.name).into()),
     }
 }
@@ -54,38 +62,49 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
         api_version: API_VERSION,
         kind: "Scale",
     };
-    let scale = decode(call, &call.body, expected, options.fields)?;
+    let mut scale = decode(call, &call.body, expected, options.fields)?;
     let op = Op::new(state, call, served, options);
-    let own = Ref::new(&BUILTIN, &scale).path("metadata.name").str();
-    if own != op.name {
-        let why = format!(
-            "the name of the object ({own}) does not match the name on the URL ({})",
-            op.name
-        );
-        return Err(Status::bad_request(why).into());
-    }
-    write(&op, |_: &Live| Ok(scale.clone())).await
+    ensure_namespace(&BUILTIN, &mut scale, op.namespace)?;
+    check_name(&BUILTIN, &scale, &op.name)?;
+    let recorded = |old: &Struct| {
+        let mut new = scale.clone();
+        owners::record(&op, old, &mut new);
+        Ok(new)
+    };
+    write(&op, recorded).await
 }
 
-/// Patches the Scale, and with it the object.
+/// Patches the Scale, or applies one, and with it changes the object.
 ///
 /// # Errors
 /// What the patch says, and as for [`update`].
 pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
-    let options = write_options(call, "PatchOptions", Some(false))?;
+    let config = configuration(call, served)?;
+    let options = write_options(call, "PatchOptions", Some(config.is_some()))?;
     let op = Op::new(state, call, served, options);
     let ty = scale_type()?;
-    let patched = |live: &Live| {
-        let mut document = Vec::new();
-        json::encode(&BUILTIN, &scale_of(&op, &live.tree)?, &mut document);
-        patch_bytes(&op, &BUILTIN, ty, &document)
+    let changed = |old: &Struct| {
+        let mut new = match &config {
+            Some(config) => owners::apply(&op, old, config)?,
+            None => {
+                let mut document = Vec::new();
+                json::encode(&BUILTIN, old, &mut document);
+                let mut new = patch_bytes(&op, &BUILTIN, ty, &document)?;
+                owners::record(&op, old, &mut new);
+                new
+            }
+        };
+        ensure_namespace(&BUILTIN, &mut new, op.namespace)?;
+        check_name(&BUILTIN, &new, &op.name)?;
+        Ok(new)
     };
-    write(&op, patched).await
+    write(&op, changed).await
 }
 
-async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<Reply> {
+/// Writes the object with the number that `scale` makes of the live one's Scale.
+async fn write(op: &Op<'_>, scale: impl Fn(&Struct) -> Answer<Struct>) -> Answer<Reply> {
     let make = |live: Option<&Live>| match live {
-        Some(live) => scale(live),
+        Some(live) => scale(&owned_scale_of(op, &live.tree)?),
         None => Err(Status::not_found(op.served.group_resource(), &op.name).into()),
     };
     let plan = Plan {
@@ -94,23 +113,23 @@ async fn write(op: &Op<'_>, scale: impl Fn(&Live) -> Answer<Struct>) -> Answer<R
         by_rules: true,
         view: Some(View {
             kind: KIND,
-            show: scale_of,
+            show: owned_scale_of,
             take: resize,
         }),
         make,
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {
-        Stored::Object(object) => convert::stored_tree(op.served, &object)?,
+        Stored::Object(object) => convert::live(op.served, &object)?,
         Stored::Dry(tree) => *tree,
     };
     answer(scale_of(op, &tree)?)
 }
 
-/// The object with the scale's number, and the version that the client saw, if it said one.
+/// The object with the scale's number and its owners, and the version that the client saw, if it said one.
 fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
-    let scale = Ref::new(&BUILTIN, scale);
-    let replicas = scale.path("spec.replicas").int();
+    let new = Ref::new(&BUILTIN, scale);
+    let replicas = new.path("spec.replicas").int();
     if replicas < 0 {
         let path = Path::new("spec").child("replicas");
         let error = Error::invalid(&path, replicas, "must be greater than or equal to 0");
@@ -120,18 +139,30 @@ fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
         };
         return Err(Status::invalid(kind, &op.name, &vec![error]).into());
     }
-    let mut tree = live.tree.clone();
-    cursor::set(op.types(), &mut tree, "spec.replicas", Value::Int(replicas));
-    let version = scale.path("metadata.resourceVersion").str();
-    if !version.is_empty() {
-        cursor::set(
-            op.types(),
-            &mut tree,
-            "metadata.resourceVersion",
-            Value::str(version),
-        );
+    check_uid(op, new.path("metadata.uid").str(), &live.object.meta.uid)?;
+    let (types, mut tree) = (op.types(), live.tree.clone());
+    match custom_scale(op) {
+        Some(scale) => scale.write(types, &mut tree, replicas)?,
+        None => cursor::set(types, &mut tree, "spec.replicas", Value::Int(replicas)),
     }
+    let version = new.path("metadata.resourceVersion").str();
+    if !version.is_empty() {
+        cursor::set(types, &mut tree, "metadata.resourceVersion", Value::str(version));
+    }
+    owners::hand_back(op, &mut tree, scale);
     Ok(tree)
+}
+
+fn check_uid(op: &Op<'_>, wanted: &str, found: &str) -> Answer<()> {
+    if wanted.is_empty() || wanted == found {
+        return Ok(());
+    }
+    let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+    let resource = GroupName {
+        group: &op.served.def.group,
+        name: &format!("{}/scale", op.served.def.plural),
+    };
+    Err(Status::conflict(resource, &op.name, &why).into())
 }
 
 fn answer(scale: Struct) -> Answer<Reply> {
@@ -144,8 +175,28 @@ fn answer(scale: Struct) -> Answer<Reply> {
     })
 }
 
+/// Where a custom resource has its numbers.
+fn custom_scale<'a>(op: &Op<'a>) -> Option<&'a Scale> {
+    op.served.custom_version()?.scale.as_ref()
+}
+
+/// The scale of an object, with those who own its number.
+fn owned_scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
+    let mut scale = scale_of(op, tree)?;
+    owners::show(op, tree, &mut scale);
+    Ok(scale)
+}
+
 fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
     let object = Ref::new(op.types(), tree);
+    let numbers = match custom_scale(op) {
+        Some(scale) => scale.read(object),
+        None => Numbers {
+            wanted: object.path("spec.replicas").integer(),
+            found: object.path("status.replicas").int(),
+            selector: selector(object.path("spec.selector")),
+        },
+    };
     let mut scale = Struct::new(scale_type()?);
     let mut set = |path: &str, value: Value| cursor::set(&BUILTIN, &mut scale, path, value);
     set("apiVersion", Value::str(API_VERSION));
@@ -156,11 +207,10 @@ fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
             set(&format!("metadata.{member}"), Value::str(text));
         }
     }
-    set_number(&mut set, "spec.replicas", object.path("spec.replicas").int());
-    let selector = selector(object.path("spec.selector"));
-    set_number(&mut set, "status.replicas", object.path("status.replicas").int());
-    if !selector.is_empty() {
-        set("status.selector", Value::Str(selector.into()));
+    set_number(&mut set, "spec.replicas", numbers.wanted.unwrap_or(0));
+    set_number(&mut set, "status.replicas", numbers.found);
+    if !numbers.selector.is_empty() {
+        set("status.selector", Value::Str(numbers.selector.into()));
     }
     Ok(scale)
 }

@@ -10,18 +10,20 @@ mod list_body;
 pub(crate) mod options;
 mod patch;
 mod read_error;
+mod route;
 mod token;
+mod unfit;
 mod update;
 mod watch;
 mod write_options;
 
-pub(crate) use patch::patch_bytes;
+pub(crate) use patch::{configuration, patch_bytes};
+pub(crate) use update::check_name;
 pub(crate) use write_options::{delete_options_of, write_options};
 
 use std::sync::Arc;
 
 use http::Response;
-use schema::resource::Verbs;
 use schema::status::Status;
 
 use crate::negotiate::respond;
@@ -41,9 +43,8 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
 }
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
-    if !allows(call, served) {
-        return Err(Status::method_not_allowed().into());
-    }
+    route::check(call, served)?;
+    warn_of_deprecation(call, served);
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }
@@ -60,24 +61,19 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
     }
 }
 
-/// Whether the path has the method. A collection's path is the one without a name.
-fn allows(call: &Call, served: &Served) -> bool {
-    let version = served.version();
-    let (needed, named) = match call.info.verb {
-        Verb::Get => (Verbs::GET, true),
-        Verb::List => (Verbs::LIST, false),
-        Verb::Watch => (Verbs::WATCH, false),
-        Verb::Create => (Verbs::CREATE, false),
-        Verb::Update => (Verbs::UPDATE, true),
-        Verb::Patch => (Verbs::PATCH, true),
-        Verb::Delete => (Verbs::DELETE, true),
-        Verb::DeleteCollection => (Verbs::DELETECOLLECTION, false),
-        Verb::Proxy | Verb::Method(_) => return false,
-    };
-    let own_name = call.info.parts.get(1).is_some_and(|name| !name.is_empty());
-    if call.info.subresource.is_empty() {
-        return version.verbs.contains(needed) && (own_name == named || call.info.verb == Verb::Watch);
+/// Kinds that upstream advises against in this release, whatever is asked of them.
+const DEPRECATED: [(&str, &str); 2] = [
+    ("componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    (
+        "endpoints",
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
+];
+
+fn warn_of_deprecation(call: &Call, served: &Served) {
+    let of = |row: &&(&str, &str)| served.def.group.is_empty() && served.def.plural == row.0;
+    let builtin = DEPRECATED.iter().find(of).map(|row| row.1);
+    if let Some(text) = builtin.or_else(|| served.deprecation()) {
+        call.warnings.add(text);
     }
-    let mut below = version.subresources.iter();
-    below.any(|subresource| subresource.name == call.info.subresource && subresource.verbs.contains(needed))
 }

@@ -3,16 +3,16 @@
 use http::header::CONTENT_TYPE;
 use patch::Format;
 use schema::cursor::Ref;
-use schema::field::{Error, Path};
 use schema::json::{self, Options as Decoding};
 use schema::row::{TypeId, Types};
-use schema::status::{GroupName, Status};
+use schema::status::Status;
 use schema::tree::{Struct, Value};
 use schema::{defaults, yaml};
 
+use super::unfit::unfit;
 use super::update::{check_name, reply};
 use super::write_options::write_options;
-use crate::negotiate::FieldValidation;
+use crate::negotiate::{FieldValidation, keep_cleared_managers};
 use crate::registry::{self, Live, Op, Plan, convert, ensure_namespace};
 use crate::server::State;
 use crate::{Answer, Call, Refused, Reply, Served};
@@ -41,21 +41,16 @@ const KINDS: [(&str, Kind); 4] = [
 /// # Errors
 /// 415, what the patch, admission, the kind's rules and the store say.
 pub(super) async fn patch(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
-    let kind = kind_of(call, served)?;
-    let options = write_options(call, "PatchOptions", Some(kind == Kind::Apply))?;
+    let config = configuration(call, served)?;
+    let options = write_options(call, "PatchOptions", Some(config.is_some()))?;
     let op = Op {
-        applied: kind == Kind::Apply,
+        applied: config.is_some(),
         ..Op::new(state, call, served, options)
     };
-    let config = if kind == Kind::Apply {
-        Some(configuration(call)?)
-    } else {
-        None
-    };
-    let make = |live: Option<&Live>| match (kind, &config, live) {
-        (_, Some(config), live) => apply(&op, live, config),
-        (Kind::Of(_), _, Some(live)) => change(&op, live),
-        _ => Err(Status::not_found(served.group_resource(), &op.name).into()),
+    let make = |live: Option<&Live>| match (&config, live) {
+        (Some(config), live) => apply(&op, live, config),
+        (None, Some(live)) => change(&op, live),
+        (None, None) => Err(Status::not_found(served.group_resource(), &op.name).into()),
     };
     let plan = Plan {
         may_create: op.applied && op.subresource.is_empty(),
@@ -89,11 +84,19 @@ fn kind_of(call: &Call, served: &Served) -> Answer<Kind> {
         .ok_or_else(|| Status::unsupported_media_type(&names).into())
 }
 
-fn configuration(call: &Call) -> Answer<Value> {
+/// The configuration that the body applies; nothing where it is a patch of another kind.
+///
+/// # Errors
+/// 415, and 400 for what is no YAML.
+pub(crate) fn configuration(call: &Call, served: &Served) -> Answer<Option<Value>> {
+    if kind_of(call, served)? != Kind::Apply {
+        return Ok(None);
+    }
     let undecodable =
         |error: &dyn std::fmt::Display| Status::bad_request(format!("error decoding patch: {error}"));
     let json = yaml::to_json(&call.body).map_err(|error| undecodable(&error))?;
-    json::parse(&json).map_err(|error| undecodable(&error).into())
+    let config = json::parse(&json).map_err(|error| undecodable(&error))?;
+    Ok(Some(config))
 }
 
 fn apply(op: &Op<'_>, live: Option<&Live>, config: &Value) -> Answer<Struct> {
@@ -137,8 +140,9 @@ pub(crate) fn patch_bytes(op: &Op<'_>, types: &Types, ty: TypeId, document: &[u8
         report,
         ..Decoding::default()
     };
-    let decoded =
-        json::decode(types, ty, &patched, options).map_err(|error| unfit(&patched, &error.to_string()))?;
+    let decoded = json::decode(types, ty, &patched, options);
+    let mut decoded = decoded.map_err(|error| unfit(format, body, &patched, &error.to_string()))?;
+    keep_cleared_managers(types, &patched, &mut decoded.object);
     let mut issues = if report {
         patch::issues(format, body)
     } else {
@@ -148,7 +152,7 @@ pub(crate) fn patch_bytes(op: &Op<'_>, types: &Types, ty: TypeId, document: &[u8
     match op.options.fields {
         FieldValidation::Strict if !issues.is_empty() => {
             let why = format!("strict decoding error: {}", issues.join(", "));
-            return Err(unfit(&patched, &why));
+            return Err(unfit(format, body, &patched, &why));
         }
         FieldValidation::Warn => issues.into_iter().for_each(|issue| op.call.warnings.add(issue)),
         _ => {}
@@ -156,19 +160,11 @@ pub(crate) fn patch_bytes(op: &Op<'_>, types: &Types, ty: TypeId, document: &[u8
     Ok(decoded.object)
 }
 
-/// 422 about the patch, in upstream's way: of no kind and without a name.
-fn unfit(patched: &[u8], why: &str) -> Refused {
-    let shown = String::from_utf8_lossy(patched).into_owned();
-    let error = Error::invalid(&Path::new("patch"), shown, why);
-    let nothing = GroupName { group: "", name: "" };
-    Status::invalid(nothing, "", &vec![error]).into()
-}
-
 fn finish(op: &Op<'_>, mut tree: Struct) -> Answer<Struct> {
     let types = op.types();
     check_kind(op, &tree)?;
     defaults::apply(types, &mut tree);
-    (op.strategy.default)(types, &mut tree);
+    op.complete(&mut tree);
     ensure_namespace(types, &mut tree, op.namespace)?;
     check_name(types, &tree, &op.name)?;
     convert::to_stored(op.served, tree)

@@ -1,7 +1,7 @@
 //! Continue tokens: where a list that was cut goes on (apiserver `storage.EncodeContinue`).
 
-use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine as _};
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = "meta.k8s.io/v1";
@@ -42,7 +42,9 @@ impl Token {
     /// Reads what a client sent: anything.
     pub(crate) fn decode(text: &str) -> Result<Self, TokenError> {
         let malformed = |why: &dyn std::fmt::Display| TokenError::Malformed(why.to_string());
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|why| malformed(&why))?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|why| TokenError::Malformed(illegal_base64(&why)))?;
         let wire: Wire = serde_json::from_slice(&bytes).map_err(|why| malformed(&why))?;
         if wire.v != VERSION {
             return Err(TokenError::Version(wire.v));
@@ -72,6 +74,17 @@ impl Token {
         // Strings and a number always are JSON.
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
     }
+}
+
+/// Go's text, which counts up to the group of four that cannot be read.
+fn illegal_base64(why: &DecodeError) -> String {
+    let at = match why {
+        DecodeError::InvalidByte(at, _) => *at,
+        DecodeError::InvalidLastSymbol { offset, .. } => *offset,
+        DecodeError::InvalidLength(length) => length.saturating_sub(1),
+        DecodeError::InvalidPadding => 0,
+    };
+    format!("illegal base64 data at input byte {at}")
 }
 
 /// Whether a key leads nowhere but down: what Go's `path.Clean` leaves as it is.

@@ -27,7 +27,7 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
     };
     let mut tree = decode(call, &call.body, expected, options.fields)?;
     let op = Op::new(state, call, served, options);
-    (op.strategy.default)(op.types(), &mut tree);
+    op.complete(&mut tree);
     ensure_namespace(op.types(), &mut tree, op.namespace)?;
     check_name(op.types(), &tree, &op.name)?;
     let tree = convert::to_stored(served, tree)?;
@@ -62,7 +62,7 @@ pub(super) fn reply(op: &Op<'_>, updated: registry::Updated) -> Answer<Reply> {
 ///
 /// # Errors
 /// 400
-pub(super) fn check_name(types: &Types, tree: &Struct, name: &str) -> Answer<()> {
+pub(crate) fn check_name(types: &Types, tree: &Struct, name: &str) -> Answer<()> {
     let own = Ref::new(types, tree).path("metadata.name").str();
     if own.is_empty() {
         let why =

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
+use apiserver::outbound::Outbound;
 use apiserver::{ApiServer, Body, BodyError, Config, Peer};
 use auth::UserInfo;
 use bytes::Bytes;
@@ -57,15 +58,39 @@ fn config() -> Config {
         advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 6443,
         clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
-        tokens: TokenIssuer::new("https://kubernetes.default.svc", TokenKey::generate().unwrap()),
+        tokens: issuer(&TokenKey::generate().unwrap()),
         root_ca: ca.certificate_pem().to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
 
+fn issuer(key: &TokenKey) -> TokenIssuer {
+    let copy = TokenKey::from_pem(key.private_pem()).unwrap();
+    TokenIssuer::new("https://kubernetes.default.svc", copy)
+}
+
 impl Door {
     /// Opens a server over an empty store.
     pub(crate) fn open() -> Self {
+        Self::with(config())
+    }
+
+    /// Opens a server whose tokens others can sign, too.
+    pub(crate) fn with_issuer() -> (Self, TokenIssuer) {
+        let key = TokenKey::generate().unwrap();
+        let config = Config {
+            tokens: issuer(&key),
+            ..config()
+        };
+        (Self::with(config), issuer(&key))
+    }
+
+    /// Opens a server that sends its own requests this way.
+    pub(crate) fn asking(outbound: Arc<dyn Outbound>) -> Self {
+        Self::with(Config { outbound, ..config() })
+    }
+
+    fn with(config: Config) -> Self {
         let sim = Sim::new(1);
         let clock: Arc<dyn driver::Clock> = Arc::new(driver::ManualClock::new());
         let disk = SimDisk::new();
@@ -73,7 +98,7 @@ impl Door {
             Embedded::open_driven(disk.dir(), clock, Rng::from_seed(1), Options::default()).unwrap();
         let writer = Mutex::new(writer);
         let env: Arc<dyn Env> = Arc::new(sim.clone());
-        let opening = ApiServer::open(config(), Arc::new(store), env);
+        let opening = ApiServer::open(config, Arc::new(store), env);
         let server = run(&sim, &writer, opening).unwrap();
         Self { sim, writer, server }
     }
@@ -132,6 +157,21 @@ impl Door {
                 headers: head.headers,
             }
         })
+    }
+}
+
+impl Door {
+    /// Lets the server's own tasks do all they can do now.
+    pub(crate) fn settle(&self) {
+        for _ in 0..1_000 {
+            self.sim.run_ready();
+            let mut writer = self.writer.lock().unwrap();
+            match writer.turn() {
+                Some(job) => writer.finish(job.run()),
+                None => return,
+            }
+        }
+        panic!("the server does not come to rest");
     }
 }
 

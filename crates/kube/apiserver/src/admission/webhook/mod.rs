@@ -1,28 +1,51 @@
-//! Mutating and validating webhooks.
+//! Webhooks: servers outside that are asked before an object is stored (upstream's `plugin/webhook`).
+//!
+//! [`hooks`] reads the configurations once a change; [`matching`] decides whom a write concerns; [`review`] writes and
+//! reads `AdmissionReview`; [`call`] asks one server. Mutating ones are asked one after the other, by the names of their
+//! configurations, each seeing what the one before left; validating ones all at once.
+
+mod call;
+mod hooks;
+mod matching;
+mod mutating;
+mod object;
+mod review;
+mod validating;
 
 use schema::cursor::Ref;
-use schema::tree::Struct;
 
 use super::Request;
 use crate::Answer;
 
-/// Whether there is a mutating webhook at all.
-pub(super) fn mutates(_: &Request<'_>) -> bool {
-    false
-}
+pub(crate) use hooks::Webhooks;
+pub(super) use mutating::{Rounds, mutate};
 
-/// Lets the webhooks change what is written. Whether one did, so that the plugins before must look again.
-///
-/// # Errors
-/// What a webhook says, or what its failure is to the client.
-pub(super) async fn mutate(_: &Request<'_>, _: Option<&mut Struct>) -> Answer<bool> {
-    Ok(false)
+/// Whether there is a mutating webhook at all.
+pub(super) fn mutates(request: &Request<'_>) -> bool {
+    !exempt(request) && !request.op.state.webhooks.mutating(request.op.state).is_empty()
 }
 
 /// Lets the webhooks judge what would be stored.
 ///
 /// # Errors
 /// What a webhook says, or what its failure is to the client.
-pub(super) async fn validate(_: &Request<'_>, _: Option<Ref<'_>>) -> Answer<()> {
-    Ok(())
+pub(super) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
+    if exempt(request) {
+        return Ok(());
+    }
+    let hooks = request.op.state.webhooks.validating(request.op.state);
+    if hooks.is_empty() {
+        return Ok(());
+    }
+    validating::judge(request, object, &hooks).await
+}
+
+/// What no webhook is asked about: itself, so that a broken one can be taken away, and reviews, without which nobody
+/// could say who may (KEP-5793).
+fn exempt(request: &Request<'_>) -> bool {
+    match &*request.op.served.def.group {
+        "admissionregistration.k8s.io" => true,
+        "authentication.k8s.io" | "authorization.k8s.io" => request.op.subresource.is_empty(),
+        _ => false,
+    }
 }

@@ -5,17 +5,16 @@ mod prepare;
 mod version;
 
 use schema::cursor::Ref;
-use schema::object;
 use schema::status::Status;
 use schema::tree::Struct;
 use store::Expect;
 
+use super::admit::admit;
 use super::live::{Live, Put, put, remove};
 use super::op::{Op, Stored};
 use super::owners;
 use super::services::Hold;
 use crate::admission::{self, Kind, Request};
-use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 use prepare::before_update;
 use version::{check_version, uid_differs};
@@ -51,7 +50,7 @@ pub(crate) struct View {
     pub(crate) kind: Kind<'static>,
     /// What clients see of an object.
     pub(crate) show: fn(&Op<'_>, &Struct) -> Answer<Struct>,
-    /// The object, changed as the small one says.
+    /// The object, changed as the small one says, with the owners of what has changed.
     pub(crate) take: fn(&Op<'_>, &Live, &Struct) -> Answer<Struct>,
 }
 
@@ -127,19 +126,13 @@ where
         return Ok(tree);
     }
     let Some(view) = &plan.view else {
-        if !op.applied {
-            owners::record(op, Some(&live.tree), &mut tree);
-        }
         let request = Request::update(op, Ref::new(op.types(), &live.tree));
-        admission::mutate(&request, Some(&mut tree)).await?;
-        check_escalation(op, Ref::new(op.types(), &tree), request.old)?;
+        admit(op, &request, Some(&live.tree), &mut tree).await?;
         return Ok(tree);
     };
     let old = (view.show)(op, &live.tree)?;
     admission::mutate(&Request::view(op, view.kind, &old), Some(&mut tree)).await?;
-    let mut whole = (view.take)(op, live, &tree)?;
-    owners::record(op, Some(&live.tree), &mut whole);
-    Ok(whole)
+    (view.take)(op, live, &tree)
 }
 
 /// Validating admission.
@@ -158,7 +151,7 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     if op.options.dry_run {
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
-    let body = object::body(op.types(), &tree);
+    let body = op.body(&tree)?;
     if body == *live.object.body() {
         return Ok(Some(updated(Stored::Object(live.object.clone()))));
     }
