@@ -22,7 +22,7 @@ pub(crate) fn v3(cache: &Cache, def: &ResourceDef, version: &str) -> Option<Valu
 /// For OpenAPI v2, whose readers (`kubectl`) cannot cope with much of what v3 says.
 pub(crate) fn v2(cache: &Cache, def: &ResourceDef, version: &str) -> Option<Value> {
     let mut schema = stored(cache, def, version)?;
-    if is(&schema, OPEN) {
+    if schema[OPEN] == true {
         return None;
     }
     each(&mut schema, &mut |schema| {
@@ -45,8 +45,8 @@ fn stored(cache: &Cache, def: &ResourceDef, version: &str) -> Option<Value> {
     found.pointer_mut("/schema/openAPIV3Schema").map(Value::take)
 }
 
-fn is(schema: &Value, flag: &str) -> bool {
-    schema[flag] == true
+fn is(schema: &Map<String, Value>, flag: &str) -> bool {
+    schema.get(flag) == Some(&Value::Bool(true))
 }
 
 /// Does something with every schema, the outer ones first.
@@ -66,7 +66,7 @@ fn each(schema: &mut Value, act: &mut impl FnMut(&mut Map<String, Value>)) {
 
 /// Clients that do not know the extension shall know the types.
 fn int_or_string(schema: &mut Map<String, Value>) {
-    if schema.get("x-kubernetes-int-or-string") != Some(&json!(true)) {
+    if !is(schema, "x-kubernetes-int-or-string") {
         return;
     }
     let both = json!([{ "type": "integer" }, { "type": "string" }]);
@@ -93,7 +93,7 @@ const METADATA: &str = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v
 
 /// An embedded resource has what every resource has.
 fn embedded(schema: &mut Map<String, Value>) {
-    if schema.get("x-kubernetes-embedded-resource") != Some(&json!(true)) {
+    if !is(schema, "x-kubernetes-embedded-resource") {
         return;
     }
     let mut required: Vec<Value> = schema
@@ -115,11 +115,10 @@ fn embedded(schema: &mut Map<String, Value>) {
 
 /// What v2 has no words for is left out, and with it what its readers would take for more than it is.
 fn simplify(schema: &mut Map<String, Value>) {
-    let flag = |schema: &Map<String, Value>, name: &str| schema.get(name) == Some(&json!(true));
     for name in ["allOf", "anyOf", "oneOf", "not"] {
         schema.remove(name);
     }
-    let (nullable, open) = (flag(schema, "nullable"), flag(schema, OPEN));
+    let (nullable, open) = (is(schema, "nullable"), is(schema, OPEN));
     if nullable {
         schema.remove("nullable");
         schema.remove("type");

@@ -34,11 +34,20 @@ pub(crate) fn create(op: &Op<'_>, object: Ref<'_>, errors: &mut Errors) {
 }
 
 /// Judges an object by the rules in CEL, which are only asked about what has the types that they were compiled for.
-fn by_rules(op: &Op<'_>, version: &CustomVersion, object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
+fn by_rules(
+    op: &Op<'_>,
+    version: &CustomVersion,
+    object: Ref<'_>,
+    old: Option<Ref<'_>>,
+    errors: &mut Errors,
+) {
     let Some(rules) = &version.rules else { return };
     let blocks = |error: &Error| {
         use ErrorType::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
-        matches!(error.kind, NotSupported | Required | TooLong | TooMany | TypeInvalid)
+        matches!(
+            error.kind,
+            NotSupported | Required | TooLong | TooMany | TypeInvalid
+        )
     };
     if errors.iter().any(blocks) {
         let why = "some validation rules were not checked because the object was invalid; correct the existing errors \
@@ -48,7 +57,10 @@ fn by_rules(op: &Op<'_>, version: &CustomVersion, object: Ref<'_>, old: Option<R
     }
     let judgement = rules.validate(&Path::root(), object, old);
     errors.extend(judgement.errors);
-    judgement.warnings.into_iter().for_each(|warning| op.call.warnings.add(warning));
+    judgement
+        .warnings
+        .into_iter()
+        .for_each(|warning| op.call.warnings.add(warning));
 }
 
 /// Judges an update, of the object or of its status.

@@ -9,11 +9,12 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use schema::resource::ResourceDef;
 use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
+use schema::resource::ResourceDef;
 
 use crate::cache::Cache;
 use crate::custom::publish;
@@ -104,7 +105,9 @@ impl Documents {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
             }
-            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => tagged(&document, JSON, headers),
+            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => {
+                tagged(&document, JSON, headers)
+            }
             Key::Openapi(_, true) => tagged(&document, proto::V3, headers),
             Key::Swagger(true) => tagged(&document, proto::V2, headers),
             _ => plain(&document),
@@ -161,8 +164,13 @@ impl Document {
 
     /// The body for somebody who takes gzip, or not; and whether it is compressed.
     fn body_for(&self, asked: &HeaderMap) -> (Bytes, bool) {
-        let takes = asked.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let takes = takes.split(',').any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
+        let takes = asked
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let takes = takes
+            .split(',')
+            .any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
         if !self.packed || takes {
             return (self.body.clone(), self.packed);
         }
@@ -179,7 +187,10 @@ impl Key {
         if matches!(path, "/openapi/v2" | "/openapi/v2/") {
             return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
-        match path.strip_prefix("/openapi/v3").map(|place| place.trim_matches('/')) {
+        match path
+            .strip_prefix("/openapi/v3")
+            .map(|place| place.trim_matches('/'))
+        {
             Some("") => Some(Ok(Self::OpenapiIndex)),
             Some(place) => {
                 let form = wants_protobuf(headers, proto::V3);
@@ -226,12 +237,20 @@ impl Key {
             Self::Openapi(at, protobuf) => {
                 let schema = |def: &ResourceDef, version: &str| publish::v3(place.cache?, def, version);
                 let document = catalog.openapi(at, &schema)?;
-                let document = if *protobuf { proto::v3(&document)? } else { document };
+                let document = if *protobuf {
+                    proto::v3(&document)?
+                } else {
+                    document
+                };
                 return Document::packed(&document, &catalog.openapi_hash(at, &stamp));
             }
             Self::Swagger(protobuf) => {
                 let document = catalog.swagger(&|def, version| publish::v2(place.cache?, def, version));
-                let document = if *protobuf { proto::v2(&document)? } else { document };
+                let document = if *protobuf {
+                    proto::v2(&document)?
+                } else {
+                    document
+                };
                 return Document::packed(&document, &etag(&document));
             }
         };
@@ -278,7 +297,11 @@ fn tagged(document: &Document, content_type: &'static str, asked: &HeaderMap) ->
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, document.tag.clone());
-    let vary = if document.packed { "Accept-Encoding, Accept" } else { "Accept" };
+    let vary = if document.packed {
+        "Accept-Encoding, Accept"
+    } else {
+        "Accept"
+    };
     headers.insert(VARY, HeaderValue::from_static(vary));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     if asked.get(IF_NONE_MATCH) == Some(&document.tag) {
@@ -321,12 +344,18 @@ struct NotAcceptable;
 /// Whether a client wants a document as protobuf: the first clause of `Accept` that there is a form for decides.
 /// Before Kubernetes 1.26 the media type was written with a dot (`spec.v2.v1.0+protobuf`).
 fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAcceptable> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     if accept.is_empty() {
         return Ok(false);
     }
     let old = protobuf.replace('@', ".");
-    let mut ranges = accept.split(',').filter_map(|clause| clause.split(';').next()).map(str::trim);
+    let mut ranges = accept
+        .split(',')
+        .filter_map(|clause| clause.split(';').next())
+        .map(str::trim);
     let found = ranges.find_map(|range| match range {
         JSON | "application/*" | "*/*" => Some(false),
         other => (other == protobuf || other == old).then_some(true),

@@ -264,9 +264,16 @@ fn rules_that_do_not_compile_are_refused() {
     let door = Door::open();
     let spec = json!({"type": "object", "properties": {"a": {"type": "string"}},
         "x-kubernetes-validations": [{"rule": "self.b == 1"}]});
-    let body = widgets(&json!({"type": "object", "properties": {"spec": spec}}), &json!({}));
+    let body = widgets(
+        &json!({"type": "object", "properties": {"spec": spec}}),
+        &json!({}),
+    );
     let got = door.send("POST", DEFINITIONS, &body.to_string());
     assert_eq!(got.code, 422);
-    assert!(got.message().contains("properties[spec].x-kubernetes-validations[0].rule"), "{got:?}");
+    assert!(
+        got.message()
+            .contains("properties[spec].x-kubernetes-validations[0].rule"),
+        "{got:?}"
+    );
     assert!(got.message().contains("undefined field 'b'"), "{got:?}");
 }
