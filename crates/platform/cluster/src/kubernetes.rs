@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::config::Config;
+use crate::outbound::Requests;
 use crate::{kubeconfig, listen, port};
 
 /// What the supervisor keeps the listening socket under: clients that come while no daemon runs wait.
@@ -89,7 +90,11 @@ impl Kubernetes {
             bundle.serving.key_pem().as_bytes(),
         )?;
         let tokens = TokenKey::from_pem(bundle.tokens.private_pem())?;
-        let settings = settings(&config, address, &bundle.ca, bundle.tokens)?;
+        let front_proxy = Identity::from_pem(
+            bundle.front_proxy_client.certificate_pem().as_bytes(),
+            bundle.front_proxy_client.key_pem().as_bytes(),
+        )?;
+        let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
         let server = ApiServer::open(settings, store, env.clone()).await?;
         let beside = controllers::Config {
             root_ca: bundle.ca.certificate_pem().to_owned(),
@@ -195,6 +200,7 @@ fn settings(
     address: SocketAddr,
     ca: &Authority,
     tokens: TokenKey,
+    front_proxy: Identity,
 ) -> Result<apiserver::Config, Error> {
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
@@ -207,7 +213,7 @@ fn settings(
         clients: ClientAuthorities::from_pem(ca.certificate_pem())?,
         tokens: TokenIssuer::new(&issuer(config), tokens),
         root_ca: ca.certificate_pem().to_owned(),
-        outbound: Arc::new(apiserver::outbound::Offline),
+        outbound: Arc::new(Requests::new(front_proxy)),
     })
 }
 

@@ -18,6 +18,7 @@ mod kubernetes;
 mod listen;
 mod log;
 mod node;
+mod outbound;
 mod port;
 pub mod remote;
 mod stages;
