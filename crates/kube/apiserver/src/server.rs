@@ -12,7 +12,7 @@ use schema::resource::type_of_kind;
 use schema::{BUILTIN, json};
 use store::Store;
 
-use crate::admission::{Rules, Webhooks};
+use crate::admission::{Policies, Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -51,6 +51,7 @@ pub(crate) struct State {
     pub(crate) services: Services,
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
+    pub(crate) policies: Policies,
     rng: Mutex<Rng>,
 }
 
@@ -96,6 +97,7 @@ impl ApiServer {
             services: services(&config, &cache)?,
             rules: Rules::default(),
             webhooks: Webhooks::default(),
+            policies: Policies::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
