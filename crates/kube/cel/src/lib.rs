@@ -25,7 +25,7 @@ mod value;
 
 pub use env::Env;
 pub use error::Error;
-pub use escape::{escape, unescape};
+pub use escape::{escape, is_reserved, unescape};
 pub use eval::{Mention, Program};
 pub use issue::{Issue, Issues};
 pub use library::{Asked, Authorizer, Opaque, Verdict};

@@ -60,7 +60,10 @@ pub fn environment(scope: Scope, objects: &Objects, variables: Option<&[(Box<str
         env = env.variable("params", objects.params.clone());
     }
     if scope.authorizer {
-        for (name, ty) in ["authorizer", "authorizer.requestResource"].into_iter().zip(AUTHORIZER_TYPES) {
+        for (name, ty) in ["authorizer", "authorizer.requestResource"]
+            .into_iter()
+            .zip(AUTHORIZER_TYPES)
+        {
             env = env.variable(name, Decl::of(Type::Opaque(ty)));
         }
     }
@@ -88,7 +91,12 @@ fn texts(names: &'static [&'static str]) -> impl Iterator<Item = (&'static str, 
 
 /// The type of `request`: an `AdmissionRequest` without its objects.
 pub fn request() -> Decl {
-    let kind = || Decl::object(Object::listed("kubernetes.GroupVersionKind", texts(&["group", "version", "kind"])));
+    let kind = || {
+        Decl::object(Object::listed(
+            "kubernetes.GroupVersionKind",
+            texts(&["group", "version", "kind"]),
+        ))
+    };
     let resource = || {
         let fields = texts(&["group", "version", "resource"]);
         Decl::object(Object::listed("kubernetes.GroupVersionResource", fields))
@@ -107,7 +115,13 @@ pub fn request() -> Decl {
         ("dryRun", Decl::of(Type::Bool)),
         ("options", Decl::of(Type::Dyn)),
     ];
-    let names = texts(&["subResource", "requestSubResource", "name", "namespace", "operation"]);
+    let names = texts(&[
+        "subResource",
+        "requestSubResource",
+        "name",
+        "namespace",
+        "operation",
+    ]);
     Decl::object(Object::listed("kubernetes.AdmissionRequest", names.chain(fields)))
 }
 
@@ -132,7 +146,10 @@ pub fn namespace() -> Decl {
     let fields = [
         ("metadata", Decl::object(metadata)),
         ("spec", Decl::object(spec)),
-        ("status", Decl::object(Object::listed("kubernetes.NamespaceStatus", status))),
+        (
+            "status",
+            Decl::object(Object::listed("kubernetes.NamespaceStatus", status)),
+        ),
     ];
     Decl::object(Object::listed("kubernetes.Namespace", fields))
 }
@@ -162,7 +179,9 @@ impl Wanted {
             | (Self::Text | Self::TextOrNull, Type::String)
             | (Self::TextOrNull, Type::Null) => true,
             (Self::Object, Type::Object(object)) => &*object.name == "Object",
-            (Self::Patch, Type::List(item)) => matches!(&**item, Type::Object(object) if &*object.name == "JSONPatch"),
+            (Self::Patch, Type::List(item)) => {
+                matches!(&**item, Type::Object(object) if &*object.name == "JSONPatch")
+            }
             _ => false,
         }
     }
@@ -203,7 +222,9 @@ impl Compiler {
     /// What is wrong with it, in upstream's words.
     pub fn variable(&mut self, name: &str, source: &str) -> Result<Program, String> {
         let compiled = self.compile(source, Wanted::Any);
-        let ty = compiled.as_ref().map_or(Type::Dyn, |program| program.output().clone());
+        let ty = compiled
+            .as_ref()
+            .map_or(Type::Dyn, |program| program.output().clone());
         self.variables.push((name.into(), ty));
         compiled
     }

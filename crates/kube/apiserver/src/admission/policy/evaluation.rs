@@ -25,7 +25,8 @@ impl Fault {
         match self {
             Self::Failed(why) => why,
             Self::Spent => {
-                "validation failed due to running out of cost budget, no further validation rules will be run".to_owned()
+                "validation failed due to running out of cost budget, no further validation rules will be run"
+                    .to_owned()
             }
         }
     }
@@ -65,7 +66,10 @@ impl<'p> Evaluation<'p> {
             .map_err(|why| Fault::Failed(format!("compilation error: {why}")))?;
         self.prepare(program.mention(VARIABLES))?;
         self.run(program)?.map_err(|error| {
-            Fault::Failed(format!("expression '{}' resulted in error: {error}", expression.source))
+            Fault::Failed(format!(
+                "expression '{}' resulted in error: {error}",
+                expression.source
+            ))
         })
     }
 
@@ -93,7 +97,11 @@ impl<'p> Evaluation<'p> {
         Ok(())
     }
 
-    fn variable(&mut self, name: &str, expression: &'p Expression) -> Result<Result<Value<'p>, Error>, Fault> {
+    fn variable(
+        &mut self,
+        name: &str,
+        expression: &'p Expression,
+    ) -> Result<Result<Value<'p>, Error>, Fault> {
         let told = |what: &str, why: &dyn std::fmt::Display| {
             let name = schema::json::go_quote(name);
             Error::Failed(format!("composited variable {name} fails to {what}: {why}").into())

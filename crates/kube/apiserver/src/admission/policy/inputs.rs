@@ -10,11 +10,11 @@ use schema::tree::{self, Struct};
 
 use super::authorizer::Asker;
 use super::params::Param;
+use crate::Answer;
 use crate::admission::Request;
 use crate::admission::webhook::matching::Told;
 use crate::admission::webhook::{object, review};
 use crate::registry::convert;
-use crate::Answer;
 
 /// A write in the version that a policy names, with all that belongs to it.
 pub(in crate::admission) struct Inputs<'r> {
@@ -34,7 +34,11 @@ impl<'r> Inputs<'r> {
     ///
     /// # Errors
     /// 500 where an object cannot be had in that version.
-    pub(in crate::admission) fn new(request: &'r Request<'r>, told: &Told, written: Option<Ref<'_>>) -> Answer<Self> {
+    pub(in crate::admission) fn new(
+        request: &'r Request<'r>,
+        told: &Told,
+        written: Option<Ref<'_>>,
+    ) -> Answer<Self> {
         let in_version = |object: Option<Ref<'_>>| match object.and_then(Ref::object) {
             Some(tree) => object::in_version(request, told, tree.clone()).map(Some),
             None => Ok(None),
@@ -66,9 +70,12 @@ impl<'r> Inputs<'r> {
         params: Option<&'i Decoded>,
     ) -> Vec<Option<Value<'i>>> {
         let place = Place::new(self.request.types);
-        let read = |object: &'i Option<Struct>| object.as_ref().map_or(Value::Null, |tree| place.object(tree));
+        let read =
+            |object: &'i Option<Struct>| object.as_ref().map_or(Value::Null, |tree| place.object(tree));
         let own = self.namespace.as_ref();
-        let own = own.map_or(Value::Null, |tree| Place::new(&BUILTIN).declared(namespace).object(tree));
+        let own = own.map_or(Value::Null, |tree| {
+            Place::new(&BUILTIN).declared(namespace).object(tree)
+        });
         let mut variables = vec![
             Some(read(&self.object)),
             Some(read(&self.old)),

@@ -22,8 +22,8 @@ use super::webhook::matching::Told;
 use crate::Answer;
 
 pub(super) use read::Expression;
-pub(super) use read::conditions as read_conditions;
 pub(crate) use read::Policies;
+pub(super) use read::conditions as read_conditions;
 
 /// Whether the conditions of a webhook are met.
 ///
@@ -40,7 +40,8 @@ pub(super) fn met(
     let namespace = cel::policy::namespace();
     let variables = inputs.variables(&namespace, None);
     let mut evaluation = evaluation::Evaluation::new(&[], variables, cel::policy::CONDITIONS_BUDGET);
-    evaluation::met(conditions, ignores_failure, &mut evaluation).map_err(|why| request.forbidden(object, &why))
+    evaluation::met(conditions, ignores_failure, &mut evaluation)
+        .map_err(|why| request.forbidden(object, &why))
 }
 
 /// Whether there is a mutating policy at all.

@@ -40,7 +40,10 @@ impl From<String> for Stopped {
 /// What a policy that may not be ignored fails with.
 pub(super) fn change(request: &Request<'_>, tree: &mut Struct, policies: &[Policy]) -> Answer<()> {
     for policy in policies {
-        let told = match policy.matching.concerns(request, Some(Ref::new(request.types, tree))) {
+        let told = match policy
+            .matching
+            .concerns(request, Some(Ref::new(request.types, tree)))
+        {
             Ok(Some(told)) => told,
             Ok(None) => continue,
             Err(refused) => {
@@ -96,7 +99,8 @@ fn bound(
 ) -> Result<(), Stopped> {
     if let Some(matching) = &binding.matching {
         let matched = matching.concerns(request, Some(Ref::new(request.types, tree)));
-        let matched = matched.map_err(|refused| format!("failed to configure binding: {}", refused.0.message))?;
+        let matched =
+            matched.map_err(|refused| format!("failed to configure binding: {}", refused.0.message))?;
         if matched.is_none() {
             return Ok(());
         }

@@ -78,11 +78,17 @@ pub(super) fn collect(
     if found.is_empty() && reference.denies_none {
         return Err("no params found for policy binding with `Deny` parameterNotFoundAction".to_owned());
     }
-    Ok(found.into_iter().map(|object| Some((served.clone(), object))).collect())
+    Ok(found
+        .into_iter()
+        .map(|object| Some((served.clone(), object)))
+        .collect())
 }
 
 fn find(request: &Request<'_>, kind: &ParamKind) -> Result<Served, String> {
-    let (group, version) = kind.api_version.split_once('/').unwrap_or(("", &kind.api_version));
+    let (group, version) = kind
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &kind.api_version));
     request
         .op
         .state
@@ -91,7 +97,11 @@ fn find(request: &Request<'_>, kind: &ParamKind) -> Result<Served, String> {
         .ok_or_else(|| {
             format!(
                 "failed to find resource referenced by paramKind: '{}, Kind={}'",
-                if group.is_empty() { format!("/{version}") } else { kind.api_version.clone() },
+                if group.is_empty() {
+                    format!("/{version}")
+                } else {
+                    kind.api_version.clone()
+                },
                 kind.kind
             )
         })
@@ -103,9 +113,10 @@ fn namespace<'a>(request: &Request<'a>, served: &Served, reference: &'a ParamRef
         return Ok("");
     }
     match (reference.namespace.as_str(), request.op.namespace) {
-        ("", "") => {
-            Err("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources".to_owned())
-        }
+        ("", "") => Err(
+            "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources"
+                .to_owned(),
+        ),
         ("", own) => Ok(own),
         (named, _) => Ok(named),
     }

@@ -116,7 +116,10 @@ impl Known {
         if known.0 != Some(changed) {
             let [policies, bindings] = prefixes.map(|prefix| state.cache.snapshot(prefix));
             let kind = format!("{sort}AdmissionPolicy");
-            let mut all: Vec<Policy> = policies.iter().filter_map(|object| policy(object, &kind)).collect();
+            let mut all: Vec<Policy> = policies
+                .iter()
+                .filter_map(|object| policy(object, &kind))
+                .collect();
             for object in bindings.iter() {
                 bind(&mut all, object, &format!("{kind}Binding"));
             }
@@ -138,13 +141,18 @@ fn read<T>(object: &Obj, kind: &str, read: impl FnOnce(Ref<'_>) -> T) -> Option<
 }
 
 fn policy(object: &Obj, kind: &str) -> Option<Policy> {
-    read(object, kind, |tree| Policy::of(&object.meta.name, tree.at("spec")))
+    read(object, kind, |tree| {
+        Policy::of(&object.meta.name, tree.at("spec"))
+    })
 }
 
 fn bind(policies: &mut [Policy], object: &Obj, kind: &str) {
     let bound = read(object, kind, |tree| {
         let spec = tree.at("spec");
-        (spec.at("policyName").str().to_owned(), Binding::of(&object.meta.name, spec))
+        (
+            spec.at("policyName").str().to_owned(),
+            Binding::of(&object.meta.name, spec),
+        )
     });
     if let Some((name, binding)) = bound
         && let Some(policy) = policies.iter_mut().find(|policy| policy.name == name)
@@ -200,7 +208,12 @@ pub(in crate::admission) fn conditions(list: Ref<'_>) -> Vec<Expression> {
         authorizer: true,
         ..Scope::default()
     };
-    expressions(&Compiler::new(scope, Objects::default()), list, "expression", Wanted::Bool)
+    expressions(
+        &Compiler::new(scope, Objects::default()),
+        list,
+        "expression",
+        Wanted::Bool,
+    )
 }
 
 fn expressions(compiler: &Compiler, list: Ref<'_>, member: &str, wanted: Wanted) -> Vec<Expression> {
@@ -226,7 +239,8 @@ impl Validation {
         Self {
             expression: Expression::new(source, compiler.compile(source, Wanted::Bool)),
             message: text("message").trim().to_owned(),
-            message_expression: (!message.is_empty()).then(|| Expression::new(message, compiler.message(message))),
+            message_expression: (!message.is_empty())
+                .then(|| Expression::new(message, compiler.message(message))),
             reason: text("reason").to_owned(),
         }
     }
@@ -240,7 +254,10 @@ impl Mutation {
             return Self::Patch(Expression::new(&source, compiler.compile(&source, Wanted::Patch)));
         }
         let source = source("applyConfiguration");
-        Self::Apply(Expression::new(&source, compiler.compile(&source, Wanted::Object)))
+        Self::Apply(Expression::new(
+            &source,
+            compiler.compile(&source, Wanted::Object),
+        ))
     }
 }
 
@@ -251,7 +268,11 @@ impl Binding {
             name: name.to_owned(),
             matching: matching.exists().then(|| Matching::of(matching)),
             params: ParamRef::of(spec.at("paramRef")),
-            actions: spec.at("validationActions").strings().map(str::to_owned).collect(),
+            actions: spec
+                .at("validationActions")
+                .strings()
+                .map(str::to_owned)
+                .collect(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Carrying out validating policies.
 
-use cel::policy::{BUDGET, CONDITIONS_BUDGET};
 use cel::Value;
+use cel::policy::{BUDGET, CONDITIONS_BUDGET};
 use schema::cursor::Ref;
 use schema::status::Cause;
 
@@ -86,7 +86,10 @@ impl Judge<'_> {
             Some(binding) => format!("'{}' with binding '{}'", policy.name, binding.name),
             None => format!("'{}'", policy.name),
         };
-        let message = format!("ValidatingAdmissionPolicy {whom} denied request: {}", denial.message);
+        let message = format!(
+            "ValidatingAdmissionPolicy {whom} denied request: {}",
+            denial.message
+        );
         self.denied.get_or_insert(Denial { message, ..denial });
     }
 
@@ -94,7 +97,11 @@ impl Judge<'_> {
     fn misconfigured(&mut self, policy: &Policy, binding: Option<&Binding>, why: &str) {
         if !policy.ignores_failure {
             let what = if binding.is_some() { "binding" } else { "policy" };
-            self.deny(policy, binding, Denial::new(format!("failed to configure {what}: {why}")));
+            self.deny(
+                policy,
+                binding,
+                Denial::new(format!("failed to configure {what}: {why}")),
+            );
         }
     }
 
@@ -112,7 +119,8 @@ impl Judge<'_> {
             if !self.is_bound(policy, binding) {
                 continue;
             }
-            let params = match params::collect(self.request, policy.params.as_ref(), binding.params.as_ref()) {
+            let params = match params::collect(self.request, policy.params.as_ref(), binding.params.as_ref())
+            {
                 Ok(params) => params,
                 Err(why) => {
                     self.misconfigured(policy, Some(binding), &why);
@@ -212,7 +220,10 @@ impl Judge<'_> {
 
 /// What is said: by the message's expression if it says something fit to be shown, by the message, or by the rule.
 fn message<'p>(validation: &'p Validation, evaluation: &mut Evaluation<'p>) -> String {
-    let said = validation.message_expression.as_ref().and_then(|expression| evaluation.eval(expression).ok());
+    let said = validation
+        .message_expression
+        .as_ref()
+        .and_then(|expression| evaluation.eval(expression).ok());
     let said = match &said {
         Some(Value::String(text)) => text.trim(),
         _ => "",
