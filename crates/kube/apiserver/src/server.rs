@@ -9,7 +9,7 @@ use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
-use crate::admission::{Rules, Webhooks};
+use crate::admission::{Policies, Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -51,6 +51,7 @@ pub(crate) struct State {
     pub(crate) event_lease: EventLease,
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
+    pub(crate) policies: Policies,
     rng: Mutex<Rng>,
 }
 
@@ -98,6 +99,7 @@ impl ApiServer {
             event_lease: EventLease::default(),
             rules: Rules::default(),
             webhooks: Webhooks::default(),
+            policies: Policies::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,

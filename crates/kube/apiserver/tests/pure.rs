@@ -21,6 +21,8 @@ mod golden;
 mod owners;
 #[path = "pure/paths.rs"]
 mod paths;
+#[path = "pure/policies.rs"]
+mod policies;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]

@@ -7,6 +7,7 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
+use super::policy;
 use crate::rules::{names, value};
 use crate::{Generation, PLAIN, Place, Strategy};
 
@@ -81,6 +82,10 @@ fn webhook(hook: &Place<'_, '_>, errors: &mut Errors) {
         value::label_selector(&hook.child(selector), errors);
     }
     client(&hook.child("clientConfig"), errors);
+    let conditions = hook.child("matchConditions");
+    if conditions.exists() {
+        policy::conditions(&conditions, &policy::of_webhooks(), errors);
+    }
 }
 
 /// A domain of three labels or more.
@@ -99,7 +104,7 @@ fn qualified(name: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn rule(rule: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn rule(rule: &Place<'_, '_>, errors: &mut Errors) {
     let operations = rule.child("operations");
     alone(&operations, "operations", errors);
     operations
