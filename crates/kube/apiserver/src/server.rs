@@ -13,6 +13,7 @@ use crate::admission::{Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
+use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::{Services, settle_addresses};
 use crate::show::Documents;
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub(crate) authn: Authn,
     pub(crate) authz: Authz,
     pub(crate) flight: Flight,
+    pub(crate) fairness: Fairness,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
@@ -87,6 +89,7 @@ impl ApiServer {
             authn: Authn,
             authz: Authz::default(),
             flight: Flight::default(),
+            fairness: Fairness::default(),
             health: Health::default(),
             metrics: Metrics::default(),
             documents: Documents::default(),
@@ -102,6 +105,7 @@ impl ApiServer {
         bootstrap::run(&state).await?;
         // Only now: the first Service of a new cluster has an address too.
         settle_addresses(&state).await;
+        state.env.spawn(Box::pin(fairness::keep(state.clone())));
         let custom = custom::open(&state).await;
         let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
         state

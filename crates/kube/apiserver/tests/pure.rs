@@ -3,6 +3,8 @@
 
 #[path = "pure/certificates.rs"]
 mod certificates;
+#[path = "pure/admission.rs"]
+mod admission;
 #[path = "pure/custom.rs"]
 mod custom;
 #[path = "pure/custom_rules.rs"]

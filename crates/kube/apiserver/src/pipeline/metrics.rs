@@ -74,7 +74,7 @@ impl Metrics {
         }
         out += "# HELP apiserver_current_inflight_requests Requests being answered.\n\
                 # TYPE apiserver_current_inflight_requests gauge\n";
-        for (kind, count) in ["readOnly", "mutating", "exempt"].iter().zip(flight) {
+        for (kind, count) in ["readOnly", "mutating", "longRunning"].iter().zip(flight) {
             let _ = writeln!(
                 out,
                 "apiserver_current_inflight_requests{{request_kind=\"{kind}\"}} {count}"
@@ -87,7 +87,10 @@ impl Metrics {
 impl All {
     /// The count of a series; none for a new one where there is no room for it.
     fn count(&mut self, resource: &str, series: Series) -> Option<&mut Count> {
-        let known = self.resources.get(resource).is_some_and(|all| all.contains_key(&series));
+        let known = self
+            .resources
+            .get(resource)
+            .is_some_and(|all| all.contains_key(&series));
         if !known {
             if self.series >= MAX_SERIES {
                 return None;
@@ -100,9 +103,10 @@ impl All {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &Series, &Count)> {
-        self.resources
-            .iter()
-            .flat_map(|(resource, all)| all.iter().map(move |(series, count)| (&**resource, series, count)))
+        self.resources.iter().flat_map(|(resource, all)| {
+            all.iter()
+                .map(move |(series, count)| (&**resource, series, count))
+        })
     }
 }
 
@@ -136,6 +140,6 @@ mod tests {
         let text = metrics.print([0, 1, 2]);
         assert!(text.contains("apiserver_request_total{code=\"200\",resource=\"7\",verb=\"GET\"} 2\n"));
         assert_eq!(text.matches("apiserver_request_total{").count(), MAX_SERIES);
-        assert!(text.ends_with("{request_kind=\"exempt\"} 2\n"));
+        assert!(text.ends_with("{request_kind=\"longRunning\"} 2\n"));
     }
 }

@@ -6,8 +6,10 @@
 //! that starts again from what somebody else has written meanwhile, unless the client named a version.
 
 mod addresses;
+mod admit;
 pub(crate) mod convert;
 mod create;
+mod dedup;
 mod delete;
 mod edge;
 mod live;

@@ -9,11 +9,15 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
+use schema::resource::ResourceDef;
 
+use crate::cache::Cache;
+use crate::custom::publish;
 use crate::negotiate::JSON;
 use crate::server::State;
 use crate::{Body, Call, Resources};
@@ -54,6 +58,16 @@ enum Key {
     Swagger(bool),
 }
 
+/// What documents are printed from.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    resources: &'a Resources,
+    /// Where the definitions of custom resources are.
+    cache: Option<&'a Cache>,
+    /// This server's: `10.0.0.1:6443`
+    address: &'a str,
+}
+
 #[derive(Clone, Debug)]
 struct Document {
     body: Bytes,
@@ -69,38 +83,39 @@ impl Documents {
             return None;
         }
         let address = format!("{}:{}", state.config.advertise, state.config.port);
-        let response = self.find(&state.resources, &address, call.uri.path(), &call.headers)?;
+        let place = Place {
+            resources: &state.resources,
+            cache: Some(&state.cache),
+            address: &address,
+        };
+        let response = self.find(place, call.uri.path(), &call.headers)?;
         Some(match call.query.get("hash").filter(|hash| !hash.is_empty()) {
             Some(hash) => hashed(response, call.uri.path(), hash),
             None => response,
         })
     }
 
-    /// `address` is this server's, `10.0.0.1:6443`.
-    fn find(
-        &self,
-        resources: &Resources,
-        address: &str,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Option<Response<Body>> {
+    fn find(&self, place: Place<'_>, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         let key = match Key::of(path, headers)? {
             Ok(key) => key,
             Err(NotAcceptable) => return Some(refused()),
         };
-        let document = self.document(resources, address, &key)?;
+        let document = self.document(place, &key)?;
         Some(match key {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
             }
-            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => tagged(&document, JSON, headers),
+            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => {
+                tagged(&document, JSON, headers)
+            }
             Key::Openapi(_, true) => tagged(&document, proto::V3, headers),
             Key::Swagger(true) => tagged(&document, proto::V2, headers),
             _ => plain(&document),
         })
     }
 
-    fn document(&self, resources: &Resources, address: &str, key: &Key) -> Option<Document> {
+    fn document(&self, place: Place<'_>, key: &Key) -> Option<Document> {
+        let resources = place.resources;
         let epoch = resources.epoch();
         let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if printed.epoch != epoch || printed.catalog.is_none() {
@@ -116,7 +131,7 @@ impl Documents {
         let catalog = printed.catalog.clone()?;
         // Some are long to print; others are not to wait for that.
         drop(printed);
-        let document = key.print(&catalog, address)?;
+        let document = key.print(&catalog, place)?;
         let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A path that leads nowhere is not remembered: there is no end to them.
         if printed.epoch == epoch {
@@ -149,8 +164,13 @@ impl Document {
 
     /// The body for somebody who takes gzip, or not; and whether it is compressed.
     fn body_for(&self, asked: &HeaderMap) -> (Bytes, bool) {
-        let takes = asked.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let takes = takes.split(',').any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
+        let takes = asked
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let takes = takes
+            .split(',')
+            .any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
         if !self.packed || takes {
             return (self.body.clone(), self.packed);
         }
@@ -167,7 +187,10 @@ impl Key {
         if matches!(path, "/openapi/v2" | "/openapi/v2/") {
             return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
-        match path.strip_prefix("/openapi/v3").map(|place| place.trim_matches('/')) {
+        match path
+            .strip_prefix("/openapi/v3")
+            .map(|place| place.trim_matches('/'))
+        {
             Some("") => Some(Ok(Self::OpenapiIndex)),
             Some(place) => {
                 let form = wants_protobuf(headers, proto::V3);
@@ -201,33 +224,38 @@ impl Key {
         }
     }
 
-    fn print(&self, catalog: &Catalog, address: &str) -> Option<Document> {
+    fn print(&self, catalog: &Catalog, place: Place<'_>) -> Option<Document> {
+        let stamp = |def: &ResourceDef| place.resources.custom_since(def);
         let body = match self {
             Self::Version => version(),
-            Self::Core => catalog.api_versions(address),
+            Self::Core => catalog.api_versions(place.address),
             Self::Groups => catalog.api_groups(),
             Self::Group(name) => catalog.api_group(name)?,
             Self::GroupVersion(group, version) => catalog.api_resources(group, version)?,
             Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
-            Self::OpenapiIndex => catalog.openapi_index(),
-            Self::Openapi(place, protobuf) => {
-                let document = catalog.openapi(place, &no_custom_schema)?;
-                let document = if *protobuf { proto::v3(&document)? } else { document };
-                return Document::packed(&document, &catalog.openapi_hash(place));
+            Self::OpenapiIndex => catalog.openapi_index(&stamp),
+            Self::Openapi(at, protobuf) => {
+                let schema = |def: &ResourceDef, version: &str| publish::v3(place.cache?, def, version);
+                let document = catalog.openapi(at, &schema)?;
+                let document = if *protobuf {
+                    proto::v3(&document)?
+                } else {
+                    document
+                };
+                return Document::packed(&document, &catalog.openapi_hash(at, &stamp));
             }
             Self::Swagger(protobuf) => {
-                let document = catalog.swagger(&no_custom_schema);
-                let document = if *protobuf { proto::v2(&document)? } else { document };
+                let document = catalog.swagger(&|def, version| publish::v2(place.cache?, def, version));
+                let document = if *protobuf {
+                    proto::v2(&document)?
+                } else {
+                    document
+                };
                 return Document::packed(&document, &etag(&document));
             }
         };
         Document::new(body)
     }
-}
-
-/// Custom resources are described as objects of any shape until their definitions are read.
-fn no_custom_schema(_: &schema::resource::ResourceDef, _: &str) -> Option<serde_json::Value> {
-    None
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -269,7 +297,11 @@ fn tagged(document: &Document, content_type: &'static str, asked: &HeaderMap) ->
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, document.tag.clone());
-    let vary = if document.packed { "Accept-Encoding, Accept" } else { "Accept" };
+    let vary = if document.packed {
+        "Accept-Encoding, Accept"
+    } else {
+        "Accept"
+    };
     headers.insert(VARY, HeaderValue::from_static(vary));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     if asked.get(IF_NONE_MATCH) == Some(&document.tag) {
@@ -312,12 +344,18 @@ struct NotAcceptable;
 /// Whether a client wants a document as protobuf: the first clause of `Accept` that there is a form for decides.
 /// Before Kubernetes 1.26 the media type was written with a dot (`spec.v2.v1.0+protobuf`).
 fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAcceptable> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     if accept.is_empty() {
         return Ok(false);
     }
     let old = protobuf.replace('@', ".");
-    let mut ranges = accept.split(',').filter_map(|clause| clause.split(';').next()).map(str::trim);
+    let mut ranges = accept
+        .split(',')
+        .filter_map(|clause| clause.split(';').next())
+        .map(str::trim);
     let found = ranges.find_map(|range| match range {
         JSON | "application/*" | "*/*" => Some(false),
         other => (other == protobuf || other == old).then_some(true),
@@ -342,7 +380,12 @@ mod tests {
             map.insert(name, value.parse().unwrap());
         }
         let table = Resources::builtin();
-        Documents::default().find(&table, "10.0.0.1:6443", path, &map)
+        let place = Place {
+            resources: &table,
+            cache: None,
+            address: "10.0.0.1:6443",
+        };
+        Documents::default().find(place, path, &map)
     }
 
     #[test]

@@ -9,12 +9,12 @@ use schema::status::Status;
 use schema::tree::Struct;
 use store::Expect;
 
+use super::admit::admit;
 use super::live::{Live, Put, put, remove};
 use super::op::{Op, Stored};
 use super::owners;
 use super::services::Hold;
 use crate::admission::{self, Kind, Request};
-use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 use prepare::before_update;
 use version::{check_version, uid_differs};
@@ -126,12 +126,8 @@ where
         return Ok(tree);
     }
     let Some(view) = &plan.view else {
-        if !op.applied {
-            owners::record(op, Some(&live.tree), &mut tree);
-        }
         let request = Request::update(op, Ref::new(op.types(), &live.tree));
-        admission::mutate(&request, Some(&mut tree)).await?;
-        check_escalation(op, Ref::new(op.types(), &tree), request.old)?;
+        admit(op, &request, Some(&live.tree), &mut tree).await?;
         return Ok(tree);
     };
     let old = (view.show)(op, &live.tree)?;
