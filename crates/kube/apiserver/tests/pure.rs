@@ -29,6 +29,8 @@ mod refusals;
 mod rights;
 #[path = "pure/samples.rs"]
 mod samples;
+#[path = "pure/services.rs"]
+mod services;
 #[path = "pure/watches.rs"]
 mod watches;
 #[path = "pure/webhooks.rs"]
