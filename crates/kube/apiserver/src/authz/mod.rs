@@ -88,7 +88,9 @@ impl Authz {
 
     /// The policy as the cache has it.
     pub(crate) fn policy(&self, state: &State) -> Arc<Policy> {
-        let changed = state.cache.all_changed([ROLES[0], ROLES[1], BINDINGS[0], BINDINGS[1]]);
+        let changed = state
+            .cache
+            .all_changed([ROLES[0], ROLES[1], BINDINGS[0], BINDINGS[1]]);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != changed {
             *known = Known(changed, Arc::new(made(state)));

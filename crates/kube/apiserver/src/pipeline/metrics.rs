@@ -87,7 +87,10 @@ impl Metrics {
 impl All {
     /// The count of a series; none for a new one where there is no room for it.
     fn count(&mut self, resource: &str, series: Series) -> Option<&mut Count> {
-        let known = self.resources.get(resource).is_some_and(|all| all.contains_key(&series));
+        let known = self
+            .resources
+            .get(resource)
+            .is_some_and(|all| all.contains_key(&series));
         if !known {
             if self.series >= MAX_SERIES {
                 return None;
@@ -100,9 +103,10 @@ impl All {
     }
 
     fn iter(&self) -> impl Iterator<Item = (&str, &Series, &Count)> {
-        self.resources
-            .iter()
-            .flat_map(|(resource, all)| all.iter().map(move |(series, count)| (&**resource, series, count)))
+        self.resources.iter().flat_map(|(resource, all)| {
+            all.iter()
+                .map(move |(series, count)| (&**resource, series, count))
+        })
     }
 }
 

@@ -9,12 +9,14 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
 
 use crate::negotiate::JSON;
+use crate::pipeline::health_paths;
 use crate::server::State;
 use crate::{Body, Call, Resources};
 
@@ -32,6 +34,8 @@ struct Printed {
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
+    /// `/`: every path there is
+    Index,
     Version,
     /// `/api`
     Core,
@@ -93,7 +97,9 @@ impl Documents {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
             }
-            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => tagged(&document, JSON, headers),
+            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => {
+                tagged(&document, JSON, headers)
+            }
             Key::Openapi(_, true) => tagged(&document, proto::V3, headers),
             Key::Swagger(true) => tagged(&document, proto::V2, headers),
             _ => plain(&document),
@@ -149,8 +155,13 @@ impl Document {
 
     /// The body for somebody who takes gzip, or not; and whether it is compressed.
     fn body_for(&self, asked: &HeaderMap) -> (Bytes, bool) {
-        let takes = asked.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let takes = takes.split(',').any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
+        let takes = asked
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let takes = takes
+            .split(',')
+            .any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
         if !self.packed || takes {
             return (self.body.clone(), self.packed);
         }
@@ -164,10 +175,16 @@ impl Document {
 impl Key {
     /// What a path asks for; an error where the client takes no form of it.
     fn of(path: &str, headers: &HeaderMap) -> Option<Result<Self, NotAcceptable>> {
+        if matches!(path, "/" | "/index.html") {
+            return Some(Ok(Self::Index));
+        }
         if matches!(path, "/openapi/v2" | "/openapi/v2/") {
             return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
-        match path.strip_prefix("/openapi/v3").map(|place| place.trim_matches('/')) {
+        match path
+            .strip_prefix("/openapi/v3")
+            .map(|place| place.trim_matches('/'))
+        {
             Some("") => Some(Ok(Self::OpenapiIndex)),
             Some(place) => {
                 let form = wants_protobuf(headers, proto::V3);
@@ -203,6 +220,7 @@ impl Key {
 
     fn print(&self, catalog: &Catalog, address: &str) -> Option<Document> {
         let body = match self {
+            Self::Index => index(catalog),
             Self::Version => version(),
             Self::Core => catalog.api_versions(address),
             Self::Groups => catalog.api_groups(),
@@ -212,12 +230,20 @@ impl Key {
             Self::OpenapiIndex => catalog.openapi_index(),
             Self::Openapi(place, protobuf) => {
                 let document = catalog.openapi(place, &no_custom_schema)?;
-                let document = if *protobuf { proto::v3(&document)? } else { document };
+                let document = if *protobuf {
+                    proto::v3(&document)?
+                } else {
+                    document
+                };
                 return Document::packed(&document, &catalog.openapi_hash(place));
             }
             Self::Swagger(protobuf) => {
                 let document = catalog.swagger(&no_custom_schema);
-                let document = if *protobuf { proto::v2(&document)? } else { document };
+                let document = if *protobuf {
+                    proto::v2(&document)?
+                } else {
+                    document
+                };
                 return Document::packed(&document, &etag(&document));
             }
         };
@@ -228,6 +254,24 @@ impl Key {
 /// Custom resources are described as objects of any shape until their definitions are read.
 fn no_custom_schema(_: &schema::resource::ResourceDef, _: &str) -> Option<serde_json::Value> {
     None
+}
+
+/// Where a person may begin to look: upstream's `IndexLister`.
+fn index(catalog: &Catalog) -> Vec<u8> {
+    const FIXED: [&str; 7] = [
+        "/.well-known/openid-configuration",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/version",
+    ];
+    let mut paths = catalog.paths();
+    paths.extend(FIXED.map(str::to_owned));
+    paths.extend(health_paths());
+    paths.sort_unstable();
+    serde_json::to_vec_pretty(&serde_json::json!({ "paths": paths })).unwrap_or_default()
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -269,7 +313,11 @@ fn tagged(document: &Document, content_type: &'static str, asked: &HeaderMap) ->
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, document.tag.clone());
-    let vary = if document.packed { "Accept-Encoding, Accept" } else { "Accept" };
+    let vary = if document.packed {
+        "Accept-Encoding, Accept"
+    } else {
+        "Accept"
+    };
     headers.insert(VARY, HeaderValue::from_static(vary));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     if asked.get(IF_NONE_MATCH) == Some(&document.tag) {
@@ -312,12 +360,18 @@ struct NotAcceptable;
 /// Whether a client wants a document as protobuf: the first clause of `Accept` that there is a form for decides.
 /// Before Kubernetes 1.26 the media type was written with a dot (`spec.v2.v1.0+protobuf`).
 fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAcceptable> {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
     if accept.is_empty() {
         return Ok(false);
     }
     let old = protobuf.replace('@', ".");
-    let mut ranges = accept.split(',').filter_map(|clause| clause.split(';').next()).map(str::trim);
+    let mut ranges = accept
+        .split(',')
+        .filter_map(|clause| clause.split(';').next())
+        .map(str::trim);
     let found = ranges.find_map(|range| match range {
         JSON | "application/*" | "*/*" => Some(false),
         other => (other == protobuf || other == old).then_some(true),
@@ -348,6 +402,7 @@ mod tests {
     #[test]
     fn paths_of_discovery_are_answered_and_no_others() {
         for (path, known) in [
+            ("/", true),
             ("/version", true),
             ("/api", true),
             ("/api/", true),
