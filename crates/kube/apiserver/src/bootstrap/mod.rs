@@ -111,5 +111,9 @@ fn made(state: &State, served: &Served, object: &Object) -> Result<Bytes, String
         "metadata.creationTimestamp",
         tree::Value::str(&now),
     );
+    cursor::each_mut(types, &mut tree, "status.conditions", |condition| {
+        let now = tree::Value::str(&now);
+        cursor::set_default(types, condition, "lastTransitionTime", now);
+    });
     Ok(body(types, &tree))
 }
