@@ -15,6 +15,8 @@ mod definitions;
 mod door;
 #[path = "pure/every_row.rs"]
 mod every_row;
+#[path = "pure/fairness.rs"]
+mod fairness;
 #[path = "pure/golden.rs"]
 mod golden;
 #[path = "pure/owners.rs"]
