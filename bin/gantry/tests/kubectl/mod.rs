@@ -9,6 +9,7 @@
     reason = "a test's helpers fail the test by panicking"
 )]
 
+mod admits;
 mod applies;
 mod creates;
 mod describes;
