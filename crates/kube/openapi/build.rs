@@ -86,11 +86,22 @@ fn describe(source: &str, table: &mut String) {
     for line in schema.lines().take_while(|line| *line != "}") {
         let text = line.trim_start();
         match line.len() - text.len() {
-            12 if let Some(text) = described(text, "\"description\": ", ",") => table.push_str(&format!("\t{text}")),
-            16 => member = text.strip_prefix('"').and_then(|rest| Some(rest.split_once("\": ")?.0)),
+            12 if let Some(text) = described(text, "\"description\": ", ",") => {
+                table.push_str(&format!("\t{text}"))
+            }
+            16 => {
+                member = text
+                    .strip_prefix('"')
+                    .and_then(|rest| Some(rest.split_once("\": ")?.0))
+            }
             20 => {
-                let text = described(text, "\"description\": ", ",")
-                    .or_else(|| described(text, "schema_obj.ensure_object().insert(\"description\".into(), ", ".into());"));
+                let text = described(text, "\"description\": ", ",").or_else(|| {
+                    described(
+                        text,
+                        "schema_obj.ensure_object().insert(\"description\".into(), ",
+                        ".into());",
+                    )
+                });
                 if let (Some(member), Some(text)) = (member, text) {
                     table.push_str(&format!("\n\t{member}\t{text}"));
                 }

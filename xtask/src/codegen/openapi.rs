@@ -20,9 +20,13 @@ pub(super) fn facts(swagger: &Path) -> Result<Vec<u8>> {
 
 /// Takes descriptions out and puts shared parameters in. Below `properties`, `description` is a member's name.
 fn strip(value: &mut Value, parameters: &Value, names: bool) -> Result<()> {
-    let shared = value["$ref"].as_str().and_then(|place| place.strip_prefix("#/parameters/"));
+    let shared = value["$ref"]
+        .as_str()
+        .and_then(|place| place.strip_prefix("#/parameters/"));
     if let Some(name) = shared {
-        let found = parameters.get(name).ok_or_else(|| format!("there is no parameter {name}"))?;
+        let found = parameters
+            .get(name)
+            .ok_or_else(|| format!("there is no parameter {name}"))?;
         *value = found.clone();
     }
     match value {
@@ -34,7 +38,9 @@ fn strip(value: &mut Value, parameters: &Value, names: bool) -> Result<()> {
                 strip(member, parameters, name == "properties" && !names)?;
             }
         }
-        Value::Array(items) => items.iter_mut().try_for_each(|item| strip(item, parameters, false))?,
+        Value::Array(items) => items
+            .iter_mut()
+            .try_for_each(|item| strip(item, parameters, false))?,
         _ => {}
     }
     Ok(())

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::trust::AnyHolder;
+use crate::trust::{AnyHolder, AnyServer};
 
 /// What ALPN offers, in the order of preference.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -74,20 +75,43 @@ impl Identity {
 
 /// A client that trusts the authorities of `trust` (PEM) alone, and speaks HTTP/2.
 pub(crate) fn client(trust: &[u8], identity: Option<Identity>) -> Result<Arc<ClientConfig>, TlsError> {
+    configured(authorities(trust)?, identity, PROTOCOLS[0])
+}
+
+/// A client that speaks HTTP/1.1 and trusts the authorities of `trust` (PEM); without any, everybody.
+pub(crate) fn http1_client(
+    trust: Option<&[u8]>,
+    identity: Option<Identity>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Some(trust) => authorities(trust)?,
+        None => Arc::new(AnyServer::new(&provider())),
+    };
+    configured(verifier, identity, PROTOCOLS[1])
+}
+
+fn authorities(trust: &[u8]) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     let mut roots = RootCertStore::empty();
     for authority in certificates("authorities", trust)? {
         roots.add(authority)?;
     }
-    let provider = provider();
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build()?;
-    let builder = ClientConfig::builder_with_provider(provider)
+    Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?)
+}
+
+fn configured(
+    verifier: Arc<dyn ServerCertVerifier>,
+    identity: Option<Identity>,
+    protocol: &[u8],
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
-        .with_webpki_verifier(verifier);
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         Some(identity) => builder.with_client_auth_cert(identity.chain, identity.key)?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![PROTOCOLS[0].to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(Arc::new(config))
 }
 

@@ -5,11 +5,12 @@
 //! them (decision 13): their bearer hears 401 from the service, not a TLS alert. What waits or is stored is bounded by
 //! [`Limits`]; a peer that has vanished is found by the kernel's own timers, so an idle door has none.
 //!
-//! [`Client`] is the other side, for command lines and remote components. [`TokioEnv`] runs tasks of rooms that
+//! [`Client`] is the other side, for command lines and remote components; [`Caller`] asks many servers, webhooks for one. [`TokioEnv`] runs tasks of rooms that
 //! know no executor.
 #![forbid(unsafe_code)]
 
 mod body;
+mod caller;
 mod client;
 mod connection;
 mod door;
@@ -21,6 +22,7 @@ mod service;
 mod trust;
 
 pub use body::RequestBody;
+pub use caller::{CallError, Caller, ServerTrust, Target};
 pub use client::{Client, ClientError, Endpoint};
 pub use door::{Door, Drained, OpenError};
 pub use env::TokioEnv;

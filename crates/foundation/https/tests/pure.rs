@@ -10,7 +10,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use https::{Client, Door, Drained, Endpoint, Identity, Limits, Peer, RequestBody, Service};
+use https::{
+    CallError, Caller, Client, Door, Drained, Endpoint, Identity, Limits, Peer, RequestBody, ServerTrust,
+    Service, Target,
+};
 use pki::{Authority, Leaf, Profile, SubjectName, Usage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -259,4 +262,81 @@ async fn who_says_nothing_is_cut_off_and_makes_room() {
     let mut nothing = Vec::new();
     silent.read_to_end(&mut nothing).await.unwrap();
     assert!(nothing.is_empty());
+}
+
+fn target(setup: &Setup, trust: ServerTrust) -> Target {
+    Target {
+        host: ("hooks.example.com".to_owned(), 443),
+        address: Some(setup.door.address()),
+        server_name: "127.0.0.1".to_owned(),
+        trust,
+        identity: None,
+    }
+}
+
+fn trusted(setup: &Setup) -> ServerTrust {
+    ServerTrust::Authorities(setup.authority.certificate_pem().to_owned().into())
+}
+
+async fn call(caller: &Caller, target: &Target, body: &'static str) -> Result<String, CallError> {
+    let request = Request::post("https://hooks.example.com/admit?timeout=1s")
+        .body(body.into())
+        .unwrap();
+    let response = caller.send(target, request).await?;
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    Ok(String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_caller_asks_who_it_trusts_and_keeps_the_connection() {
+    // A second connection would wait for the first to end.
+    let setup = open(Limits {
+        connections: 1,
+        ..Limits::default()
+    });
+    let caller = Caller::new(Bytes::new(), Vec::new());
+    let target = target(&setup, trusted(&setup));
+    for body in ["one", "two"] {
+        assert_eq!(call(&caller, &target, body).await.unwrap(), body);
+    }
+    // The kept connection has ended; the next request goes out on a new one.
+    assert_eq!(setup.door.drain(Duration::from_secs(5)).await, Drained::Whole);
+    let refused = call(&caller, &target, "three").await.unwrap_err();
+    assert!(matches!(refused, CallError::Connect { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_caller_refuses_whom_it_does_not_trust() {
+    let setup = open(Limits::default());
+    let caller = Caller::new(Bytes::new(), Vec::new());
+    let other = Authority::generate("other", SystemTime::now()).unwrap();
+    let foreign = ServerTrust::Authorities(other.certificate_pem().to_owned().into());
+    let refused = call(&caller, &target(&setup, foreign), "x").await.unwrap_err();
+    assert!(matches!(refused, CallError::Tls(_)), "{refused}");
+    let misnamed = Target {
+        server_name: "hooks.example.com".to_owned(),
+        ..target(&setup, trusted(&setup))
+    };
+    let refused = call(&caller, &misnamed, "x").await.unwrap_err();
+    assert!(matches!(refused, CallError::Tls(_)), "{refused}");
+    let anyone = target(&setup, ServerTrust::Anyone);
+    assert_eq!(call(&caller, &anyone, "x").await.unwrap(), "x");
+}
+
+#[tokio::test]
+async fn a_caller_shows_the_identity_that_is_asked_for() {
+    let setup = open(Limits::default());
+    let own = identity(&leaf(&setup.authority, Usage::Client));
+    let caller = Caller::new(Bytes::new(), vec![own]);
+    for (identity, expected) in [(None, "0"), (Some(0), "1")] {
+        let target = Target {
+            identity,
+            ..target(&setup, trusted(&setup))
+        };
+        let request = Request::post("https://hooks.example.com/certificates")
+            .body("".into())
+            .unwrap();
+        let response = caller.send(&target, request).await.unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected);
+    }
 }

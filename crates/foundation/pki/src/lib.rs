@@ -10,6 +10,7 @@
 
 mod authority;
 mod bundle;
+mod certify;
 mod discovery;
 mod error;
 mod identity;
@@ -23,7 +24,7 @@ pub use discovery::{Key, KeySet, Provider};
 pub use error::{Error, TokenError};
 pub use identity::{ClientAuthorities, Identity};
 pub use leaf::{Leaf, Profile, SubjectName, Usage};
-pub use request::CertificateRequest;
+pub use request::{CertificateRequest, check_certificates};
 pub use token::{Bound, Claims, LegacyClaims, ObjectName, Private, TokenIssuer, TokenKey, issuer_of};
 
 /// Length of what `duration` is in whole years, for validity periods.

@@ -86,7 +86,33 @@ impl CertificateRequest {
     }
 }
 
-fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+/// Checks that a text is one or more certificates in PEM and nothing else.
+///
+/// # Errors
+/// [`Error::Invalid`] with upstream's texts.
+pub fn check_certificates(pem: &[u8]) -> Result<(), Error> {
+    let wrong = |why: String| Error::invalid("certificate", why);
+    let mut blocks = 0;
+    for block in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem) {
+        let (kind, der) = block.map_err(|error| wrong(error.to_string()))?;
+        if kind != SectionKind::Certificate {
+            return Err(wrong(format!(
+                "only CERTIFICATE PEM blocks are allowed, found {kind:?}"
+            )));
+        }
+        let parsed = x509_parser::parse_x509_certificate(&der);
+        parsed.map_err(|error| wrong(error.to_string()))?;
+        blocks += 1;
+    }
+    if blocks == 0 {
+        return Err(wrong(
+            "must contain at least one CERTIFICATE PEM block".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
     match <(SectionKind, Vec<u8>)>::from_pem_slice(pem) {
         Ok((SectionKind::Csr, der)) => Ok(der),
         _ => Err(Error::invalid(

@@ -27,7 +27,7 @@ pub use error::Error;
 pub use escape::{escape, unescape};
 pub use eval::Program;
 pub use issue::{Issue, Issues};
-pub use library::Opaque;
+pub use library::{Asked, Authorizer, Opaque, Verdict};
 pub use types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
 pub use value::{Blob, Lazy, List, Map, Place, Text, Timestamp, Value};
 

@@ -44,7 +44,9 @@ fn item(target: &Target<'_>, path: &str, methods: &[&str], suffix: &str) -> Valu
         ((*method).to_owned(), operation)
     };
     let mut item: Map<String, Value> = methods.iter().map(operation).collect();
-    let mut all: Vec<Value> = parameters::of_path(path).chain(parameters::of_kind(kind)).collect();
+    let mut all: Vec<Value> = parameters::of_path(path)
+        .chain(parameters::of_kind(kind))
+        .collect();
     all.sort_by_key(|parameter| parameter["name"].as_str().unwrap_or_default().to_owned());
     item.insert("parameters".to_owned(), json!(all));
     Value::Object(item)

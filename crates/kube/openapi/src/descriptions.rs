@@ -70,7 +70,11 @@ mod tests {
         let all = Descriptions::unpack();
         assert!(all.types.len() > 600, "{}", all.types.len());
         let pod = "io.k8s.api.core.v1.Pod";
-        assert!(all.of_type(pod).unwrap().starts_with("Pod is a collection of containers"));
+        assert!(
+            all.of_type(pod)
+                .unwrap()
+                .starts_with("Pod is a collection of containers")
+        );
         let members = all.of_members("io.k8s.api.core.v1.Container");
         assert!(members["image"].starts_with("Container image name."));
         assert!(members["resources"].starts_with("Compute Resources required by this container."));

@@ -1,8 +1,8 @@
 //! What may stand in a request's path and query, and where a document says so.
 
+use schema::BUILTIN;
 use schema::resource::type_of_kind;
 use schema::row::{Kind, Types};
-use schema::BUILTIN;
 use serde_json::{Value, json};
 
 /// Name and type of a query parameter.
@@ -48,7 +48,10 @@ pub(crate) fn query(rows: &[Row]) -> impl Iterator<Item = Value> {
 
 /// The parameters that a path's braces name.
 pub(crate) fn of_path(path: &str) -> impl Iterator<Item = Value> {
-    let named = path.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+    let named = path
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| Some(rest.split_once('}')?.0));
     named.map(|name| {
         json!({ "in": "path", "name": name, "required": true, "schema": { "type": "string", "uniqueItems": true } })
     })
@@ -85,7 +88,10 @@ pub(crate) fn common(operations: &mut [Value]) -> Vec<Value> {
     let mut shared = of(first);
     shared.retain(|parameter| rest.iter().all(|each| each.contains(parameter)));
     for operation in operations {
-        let own: Vec<Value> = of(operation).into_iter().filter(|each| !shared.contains(each)).collect();
+        let own: Vec<Value> = of(operation)
+            .into_iter()
+            .filter(|each| !shared.contains(each))
+            .collect();
         if let Some(members) = operation.as_object_mut() {
             match own.is_empty() {
                 true => members.remove("parameters"),

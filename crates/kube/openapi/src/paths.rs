@@ -149,7 +149,11 @@ const ITEM: &[Operation] = &[READ, REPLACE, PATCH, REMOVE];
 const BELOW: &[Operation] = &[READ, CREATE, REPLACE, PATCH, REMOVE];
 
 /// Every path of a group version; the schemas it needs are added.
-pub(crate) fn of(served: &GroupVersion, schemas: &mut Schemas<'_>, custom: CustomSchema<'_>) -> Map<String, Value> {
+pub(crate) fn of(
+    served: &GroupVersion,
+    schemas: &mut Schemas<'_>,
+    custom: CustomSchema<'_>,
+) -> Map<String, Value> {
     let mut paths = Map::new();
     for (def, version) in served.resources() {
         let body = if def.types.is_custom() {
@@ -166,7 +170,13 @@ pub(crate) fn of(served: &GroupVersion, schemas: &mut Schemas<'_>, custom: Custo
 /// The schemas of a built-in resource.
 fn refer(served: &GroupVersion, def: &ResourceDef, version: &Version, schemas: &mut Schemas<'_>) -> Value {
     let body = schemas.refer(&def.types, version.schema);
-    schemas.mark(&def.types, version.schema, &served.group, &served.version, &def.kind);
+    schemas.mark(
+        &def.types,
+        version.schema,
+        &served.group,
+        &served.version,
+        &def.kind,
+    );
     if let Some(list) = version.list {
         schemas.refer(&def.types, list);
         let kind = format!("{}List", def.kind);
@@ -192,7 +202,12 @@ fn resource(
     let root = served.root();
     let namespaced = def.scope == Scope::Namespaced;
     let namespace = if namespaced { "/namespaces/{namespace}" } else { "" };
-    let places = |base: &str| (format!("{base}/{}", def.plural), format!("{base}{namespace}/{}", def.plural));
+    let places = |base: &str| {
+        (
+            format!("{base}/{}", def.plural),
+            format!("{base}{namespace}/{}", def.plural),
+        )
+    };
     let (everywhere, collection) = places(&root);
     let item = format!("{collection}/{{name}}");
     let mut add = |path: String, operations: &[Operation]| {
@@ -246,7 +261,11 @@ fn below(
     let types = &target.def.types;
     let built_in = !types.is_custom() || sub.name != "status";
     let body = if built_in {
-        let types: &schema::row::Types = if types.is_custom() { &schema::BUILTIN } else { types };
+        let types: &schema::row::Types = if types.is_custom() {
+            &schema::BUILTIN
+        } else {
+            types
+        };
         let body = schemas.refer(types, sub.schema);
         schemas.mark(types, sub.schema, kind.0, kind.1, kind.2);
         body
@@ -262,7 +281,10 @@ impl Target<'_> {
     /// The operations of a path that the verbs allow, and the parameters of all of them; none if there is no operation.
     fn path(&self, path: &str, operations: &[Operation]) -> Option<Value> {
         let of_path = || parameters::of_path(path);
-        let allowed: Vec<&Operation> = operations.iter().filter(|it| self.verbs.contains(it.verb)).collect();
+        let allowed: Vec<&Operation> = operations
+            .iter()
+            .filter(|it| self.verbs.contains(it.verb))
+            .collect();
         let mut printed: Vec<Value> = allowed
             .iter()
             .map(|operation| self.operation(path, operation, of_path().collect()))
@@ -279,7 +301,12 @@ impl Target<'_> {
 
     fn operation(&self, path: &str, operation: &Operation, mut parameters: Vec<Value>) -> Value {
         let (group, version, kind) = self.kind;
-        parameters.extend(operation.parameters.iter().flat_map(|rows| parameters::query(rows)));
+        parameters.extend(
+            operation
+                .parameters
+                .iter()
+                .flat_map(|rows| parameters::query(rows)),
+        );
         let mut made = json!({
             "operationId": self.id(path, operation),
             "description": self.text(operation.text),
@@ -322,8 +349,16 @@ impl Target<'_> {
     /// `{}` is the kind; `{a}` and `{the}` are the object, or the subresource of it.
     fn text(&self, text: &str) -> String {
         let kind = &*self.def.kind;
-        let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-        let of = if self.below.is_empty() { String::new() } else { format!("{} of ", self.below) };
+        let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
+            "an"
+        } else {
+            "a"
+        };
+        let of = if self.below.is_empty() {
+            String::new()
+        } else {
+            format!("{} of ", self.below)
+        };
         text.replace("{a}", &format!("{of}{article} {kind}"))
             .replace("{the}", &format!("{of}the specified {kind}"))
             .replace("{}", kind)
@@ -358,7 +393,11 @@ impl Target<'_> {
             _ => self.body.clone(),
         };
         let streams = matches!(operation.action, "list" | "watch" | "watchlist");
-        let media_types: Vec<&str> = if streams { [&ENCODINGS[..], &STREAMS].concat() } else { ENCODINGS.to_vec() };
+        let media_types: Vec<&str> = if streams {
+            [&ENCODINGS[..], &STREAMS].concat()
+        } else {
+            ENCODINGS.to_vec()
+        };
         let codes: &[(&str, &str)] = match operation.action {
             "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
             "put" | "patch" => &[("200", "OK"), ("201", "Created")],
@@ -377,9 +416,12 @@ impl Target<'_> {
 
 /// Answers with these codes and this content, and the one that everybody gets who is nobody.
 pub(crate) fn answers(codes: &[(&str, &str)], content: &Value) -> Value {
-    let each = codes
-        .iter()
-        .map(|(code, text)| ((*code).to_owned(), json!({ "description": text, "content": content })));
+    let each = codes.iter().map(|(code, text)| {
+        (
+            (*code).to_owned(),
+            json!({ "description": text, "content": content }),
+        )
+    });
     let refused = ("401".to_owned(), json!({ "description": "Unauthorized" }));
     Value::Object(each.chain([refused]).collect())
 }

@@ -83,7 +83,13 @@ pub(crate) fn places(catalog: &Catalog) -> impl Iterator<Item = String> {
 /// The paths of the document at a place, with the schemas they need.
 pub(crate) fn at(catalog: &Catalog, place: &str, schemas: &mut Schemas<'_>) -> Option<Value> {
     if let Some(root) = ROOTS.iter().find(|root| root.place == place) {
-        let operation = operation(schemas, root.id, root.text, root.tag, (root.kind, root.media_types));
+        let operation = operation(
+            schemas,
+            root.id,
+            root.text,
+            root.tag,
+            (root.kind, root.media_types),
+        );
         return Some(json!({ root.path: { "get": operation } }));
     }
     let group = catalog.group(place.strip_prefix("apis/")?)?;
@@ -113,7 +119,9 @@ fn operation(
     let schema = match kind {
         None => json!({ "type": "string" }),
         Some("Info") => schemas.version_info(),
-        Some(kind) => schemas.refer_meta(kind).unwrap_or_else(|| names::reference(&names::meta(kind))),
+        Some(kind) => schemas
+            .refer_meta(kind)
+            .unwrap_or_else(|| names::reference(&names::meta(kind))),
     };
     json!({
         "operationId": id,

@@ -44,7 +44,10 @@ impl<'a> Schemas<'a> {
     /// Adds the schema of a custom resource's version, and of lists of it; gives a reference to the first.
     pub(crate) fn refer_custom(&mut self, def: &ResourceDef, version: &str, mut schema: Value) -> Value {
         let name = names::custom(&def.group, version, &def.kind);
-        for ty in ["ObjectMeta", "ListMeta"].iter().filter_map(|kind| BUILTIN.find("meta/v1", kind)) {
+        for ty in ["ObjectMeta", "ListMeta"]
+            .iter()
+            .filter_map(|kind| BUILTIN.find("meta/v1", kind))
+        {
             self.refer(&BUILTIN, ty);
         }
         for (member, value) in object_members("ObjectMeta") {
@@ -60,7 +63,8 @@ impl<'a> Schemas<'a> {
         }
         for (suffix, mut made) in [("", schema), ("List", list)] {
             let kind = format!("{}{suffix}", def.kind);
-            made["x-kubernetes-group-version-kind"] = json!([{ "group": def.group, "kind": kind, "version": version }]);
+            made["x-kubernetes-group-version-kind"] =
+                json!([{ "group": def.group, "kind": kind, "version": version }]);
             self.done.insert(format!("{name}{suffix}"), made);
         }
         names::reference(&name)
@@ -93,7 +97,8 @@ impl<'a> Schemas<'a> {
             "properties": { "object": object, "type": { "type": "string", "default": "" } },
         });
         self.done.insert(names::meta("WatchEvent"), event);
-        self.done.insert(names::meta("Patch"), json!({ "type": "object" }));
+        self.done
+            .insert(names::meta("Patch"), json!({ "type": "object" }));
         for kind in ["DeleteOptions", "Status"] {
             self.refer_meta(kind);
         }
@@ -128,7 +133,10 @@ impl<'a> Schemas<'a> {
             if let Some(text) = described.remove(name).or_else(|| of_lists(name, &own)) {
                 property = with(property, "description", json!(text));
             }
-            for (.., mark, value) in MARKS.iter().filter(|(ty, member, ..)| (*ty, *member) == (&own, name)) {
+            for (.., mark, value) in MARKS
+                .iter()
+                .filter(|(ty, member, ..)| (*ty, *member) == (&own, name))
+            {
                 property = with(property, mark, json!(value));
             }
             properties.insert(name.to_owned(), property);
@@ -229,12 +237,20 @@ impl<'a> Schemas<'a> {
 fn object_members(metadata: &str) -> [(&'static str, Value); 3] {
     let text = json!({ "type": "string" });
     let metadata = json!({ "allOf": [names::reference(&names::meta(metadata))], "default": {} });
-    [("apiVersion", text.clone()), ("kind", text), ("metadata", metadata)]
+    [
+        ("apiVersion", text.clone()),
+        ("kind", text),
+        ("metadata", metadata),
+    ]
 }
 
 /// What stands in every list, whose types the source of descriptions does not have.
 fn of_lists(member: &str, name: &str) -> Option<String> {
-    let kind = name.rsplit('.').next()?.strip_suffix("List").filter(|kind| !kind.is_empty())?;
+    let kind = name
+        .rsplit('.')
+        .next()?
+        .strip_suffix("List")
+        .filter(|kind| !kind.is_empty())?;
     match member {
         "items" => Some(format!("items is the list of {kind} objects.")),
         "metadata" => Some("metadata is the standard list metadata.".to_owned()),
@@ -244,17 +260,38 @@ fn of_lists(member: &str, name: &str) -> Option<String> {
 
 /// Structures that Go prints although they are marked as what may be left out.
 const OPTIONAL: [(&str, &[&str]); 15] = [
-    ("io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy", &["spec"]),
-    ("io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding", &["spec"]),
-    ("io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy", &["spec"]),
+    (
+        "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy",
+        &["spec"],
+    ),
+    (
+        "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding",
+        &["spec"],
+    ),
+    (
+        "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy",
+        &["spec"],
+    ),
     ("io.k8s.api.apps.v1.ControllerRevision", &["data"]),
-    ("io.k8s.api.apps.v1.DeploymentCondition", &["lastTransitionTime", "lastUpdateTime"]),
+    (
+        "io.k8s.api.apps.v1.DeploymentCondition",
+        &["lastTransitionTime", "lastUpdateTime"],
+    ),
     ("io.k8s.api.apps.v1.StatefulSetSpec", &["updateStrategy"]),
     ("io.k8s.api.core.v1.EventSeries", &["lastObservedTime"]),
     ("io.k8s.api.discovery.v1.Endpoint", &["conditions"]),
-    ("io.k8s.api.flowcontrol.v1.FlowSchemaCondition", &["lastTransitionTime"]),
-    ("io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration", &["limitResponse"]),
-    ("io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition", &["lastTransitionTime"]),
+    (
+        "io.k8s.api.flowcontrol.v1.FlowSchemaCondition",
+        &["lastTransitionTime"],
+    ),
+    (
+        "io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration",
+        &["limitResponse"],
+    ),
+    (
+        "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition",
+        &["lastTransitionTime"],
+    ),
     ("io.k8s.api.networking.v1.IngressServiceBackend", &["port"]),
     ("io.k8s.api.storage.v1.CSIDriver", &["metadata"]),
     ("io.k8s.api.storage.v1.CSINode", &["metadata"]),
@@ -287,7 +324,9 @@ const MARKS: [(&str, &str, &str, &str); 3] = [
 ];
 
 fn optional(of: &str, name: &str) -> bool {
-    OPTIONAL.iter().any(|(ty, members)| *ty == of && members.contains(&name))
+    OPTIONAL
+        .iter()
+        .any(|(ty, members)| *ty == of && members.contains(&name))
 }
 
 fn is_required(of: &str, name: &str, form: &Form) -> bool {
@@ -350,7 +389,9 @@ fn merge(types: &Types, field: &Field, form: &Form) -> Vec<(&'static str, Value)
         (Topology::Unmarked, _) => {}
         // The type says so itself.
         (Topology::Atomic, _) if whole && types.marks(field.ty).atomic => {}
-        (Topology::Atomic, _) if form.kind == Kind::Bytes => all.push(("x-kubernetes-list-type", json!("atomic"))),
+        (Topology::Atomic, _) if form.kind == Kind::Bytes => {
+            all.push(("x-kubernetes-list-type", json!("atomic")))
+        }
         (Topology::Atomic, Shape::List) => all.push(("x-kubernetes-list-type", json!("atomic"))),
         (Topology::Atomic, _) => all.push(("x-kubernetes-map-type", json!("atomic"))),
         (Topology::Set, _) => all.push(("x-kubernetes-list-type", json!("set"))),

@@ -23,7 +23,9 @@ impl Catalog {
     pub(crate) fn swagger_value(&self, custom: CustomSchema<'_>) -> Value {
         let (mut paths, mut definitions) = (Map::new(), Map::new());
         for document in self.documents(custom) {
-            let Value::Object(mut document) = document else { continue };
+            let Value::Object(mut document) = document else {
+                continue;
+            };
             for (path, item) in members(document.remove("paths")) {
                 paths.insert(path, path_item(item));
             }
@@ -65,12 +67,18 @@ fn define(definitions: &mut Map<String, Value>, name: String, schema: Value) {
         definitions.insert(name, new);
         return;
     };
-    let Some(Value::Array(more)) = new.get(KINDS) else { return };
+    let Some(Value::Array(more)) = new.get(KINDS) else {
+        return;
+    };
     if !known[KINDS].is_array() {
         known[KINDS] = json!([]);
     }
     if let Some(kinds) = known[KINDS].as_array_mut() {
-        let added = more.iter().filter(|kind| !kinds.contains(kind)).cloned().collect::<Vec<_>>();
+        let added = more
+            .iter()
+            .filter(|kind| !kinds.contains(kind))
+            .cloned()
+            .collect::<Vec<_>>();
         kinds.extend(added);
         kinds.sort_by_key(|kind| (text(kind, "group"), text(kind, "version"), text(kind, "kind")));
     }
@@ -82,7 +90,9 @@ fn text(value: &Value, name: &str) -> String {
 
 /// A schema in v2's words.
 fn definition(schema: Value) -> Value {
-    let Value::Object(mut members) = schema else { return schema };
+    let Value::Object(mut members) = schema else {
+        return schema;
+    };
     // Beside a reference v2 ignores what v3 has to write around it.
     if let Some(Value::Array(parts)) = members.remove("allOf")
         && let [Value::Object(part)] = &parts[..]
@@ -95,7 +105,12 @@ fn definition(schema: Value) -> Value {
     }
     let inner = members.into_iter().map(|(name, value)| {
         let value = match name.as_str() {
-            "$ref" => json!(value.as_str().unwrap_or_default().replace("#/components/schemas/", "#/definitions/")),
+            "$ref" => json!(
+                value
+                    .as_str()
+                    .unwrap_or_default()
+                    .replace("#/components/schemas/", "#/definitions/")
+            ),
             "items" | "additionalProperties" => definition(value),
             "properties" => {
                 let each = members_of(value).map(|(name, schema)| (name, definition(schema)));
@@ -156,7 +171,10 @@ fn operation(operation: Value) -> Value {
     let acts = operation.contains_key("x-kubernetes-action");
     let refers = responses["200"]["schema"]["$ref"].is_string();
     if acts || refers {
-        operation.insert("consumes".to_owned(), if acts { consumes } else { json!(produces) });
+        operation.insert(
+            "consumes".to_owned(),
+            if acts { consumes } else { json!(produces) },
+        );
     }
     operation.insert("produces".to_owned(), json!(produces));
     operation.insert("responses".to_owned(), Value::Object(responses));
@@ -167,8 +185,13 @@ fn operation(operation: Value) -> Value {
 /// The media types of a body and its schema, which is the same for all of them.
 fn content(holder: &Value) -> (Vec<String>, Value) {
     let content = holder["content"].as_object();
-    let media_types = content.into_iter().flatten().map(|(media_type, _)| media_type.clone());
-    let schema = content.and_then(|content| content.values().next()).map(|of| of["schema"].clone());
+    let media_types = content
+        .into_iter()
+        .flatten()
+        .map(|(media_type, _)| media_type.clone());
+    let schema = content
+        .and_then(|content| content.values().next())
+        .map(|of| of["schema"].clone());
     (media_types.collect(), definition(schema.unwrap_or_default()))
 }
 

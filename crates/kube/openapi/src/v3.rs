@@ -12,6 +12,9 @@ use crate::{GIT_VERSION, etag, paths, roots};
 /// The schema (`openAPIV3Schema`) of a custom resource's version, as far as it is published.
 pub type CustomSchema<'a> = &'a dyn Fn(&ResourceDef, &str) -> Option<Value>;
 
+/// A number that changes whenever a custom resource's schemas do; 0 for built-in resources.
+pub type Stamp<'a> = &'a dyn Fn(&ResourceDef) -> u64;
+
 /// Where a group version's document is, in the index and below `/openapi/v3/`: `apis/apps/v1`, `api/v1`.
 fn place(served: &GroupVersion) -> String {
     served.root().trim_start_matches('/').to_owned()
@@ -23,10 +26,10 @@ impl Catalog {
     }
 
     /// `/openapi/v3`
-    pub fn openapi_index(&self) -> Vec<u8> {
+    pub fn openapi_index(&self, stamp: Stamp<'_>) -> Vec<u8> {
         let places = self.versions().map(place).chain(roots::places(self));
         let entry = |at: String| {
-            let url = format!("/openapi/v3/{at}?hash={}", self.openapi_hash(&at));
+            let url = format!("/openapi/v3/{at}?hash={}", self.openapi_hash(&at, stamp));
             (at, json!({ "serverRelativeURL": url }))
         };
         let paths: Map<String, Value> = places.map(entry).collect();
@@ -35,10 +38,14 @@ impl Catalog {
 
     /// What changes when the document at a place does. Documents are long to make, so it is a hash of what they are
     /// made from: the rows, and this server's version. Upper-case hexadecimal digits.
-    pub fn openapi_hash(&self, at: &str) -> String {
+    pub fn openapi_hash(&self, at: &str, stamp: Stamp<'_>) -> String {
         let mut rows = format!("{GIT_VERSION} {at}");
-        for (def, version) in self.versions().filter(|served| place(served) == at).flat_map(GroupVersion::resources) {
-            rows.push_str(&format!(" {}={:?}", def.plural, version));
+        for (def, version) in self
+            .versions()
+            .filter(|served| place(served) == at)
+            .flat_map(GroupVersion::resources)
+        {
+            rows.push_str(&format!(" {}={:?} {}", def.plural, version, stamp(def)));
         }
         etag(rows.as_bytes())
     }
@@ -52,7 +59,9 @@ impl Catalog {
     pub(crate) fn documents(&self, custom: CustomSchema<'_>) -> Vec<Value> {
         let descriptions = Descriptions::unpack();
         let places = self.versions().map(place).chain(roots::places(self));
-        places.filter_map(|at| self.document(&at, custom, &descriptions)).collect()
+        places
+            .filter_map(|at| self.document(&at, custom, &descriptions))
+            .collect()
     }
 
     fn document(&self, at: &str, custom: CustomSchema<'_>, descriptions: &Descriptions) -> Option<Value> {
@@ -122,7 +131,12 @@ mod tests {
         let containers = &spec["properties"]["containers"];
         assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
         assert_eq!(containers["x-kubernetes-list-type"], "map");
-        assert!(containers["description"].as_str().unwrap().starts_with("List of containers"));
+        assert!(
+            containers["description"]
+                .as_str()
+                .unwrap()
+                .starts_with("List of containers")
+        );
         assert_eq!(
             containers["items"]["allOf"][0]["$ref"],
             "#/components/schemas/io.k8s.api.core.v1.Container"
@@ -138,16 +152,25 @@ mod tests {
 
     #[test]
     fn a_custom_kind_brings_its_schema() {
-        let mut row = builtin().iter().find(|def| def.plural == "configmaps").unwrap().clone();
+        let mut row = builtin()
+            .iter()
+            .find(|def| def.plural == "configmaps")
+            .unwrap()
+            .clone();
         row.group = "stable.example.com".into();
         row.types = TypesRef::Shared(Arc::new(Rows::new().unwrap().finish()));
         let catalog = Catalog::new(&[Arc::new(row)]);
         let schema = json!({ "type": "object", "properties": { "spec": { "type": "string" } } });
-        let bytes = catalog.openapi("apis/stable.example.com/v1", &|_, _| Some(schema.clone())).unwrap();
+        let bytes = catalog
+            .openapi("apis/stable.example.com/v1", &|_, _| Some(schema.clone()))
+            .unwrap();
         let document: Value = serde_json::from_slice(&bytes).unwrap();
         let made = &document["components"]["schemas"]["com.example.stable.v1.ConfigMap"];
         assert_eq!(made["properties"]["spec"], json!({ "type": "string" }));
         assert_eq!(made["properties"]["kind"], json!({ "type": "string" }));
-        assert_eq!(made["x-kubernetes-group-version-kind"][0]["group"], "stable.example.com");
+        assert_eq!(
+            made["x-kubernetes-group-version-kind"][0]["group"],
+            "stable.example.com"
+        );
     }
 }

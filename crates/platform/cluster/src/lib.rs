@@ -18,7 +18,9 @@ mod kubernetes;
 mod listen;
 mod log;
 mod node;
+mod outbound;
 mod port;
+pub mod remote;
 mod stages;
 mod successor;
 

@@ -11,11 +11,13 @@ mod compile;
 mod conditions;
 mod deletion;
 mod names;
+pub(crate) mod publish;
 mod rules;
 mod scale;
 mod status;
 mod table;
 
+use cel::rules::Rules;
 use schema::object::Revision;
 use structural::Node;
 
@@ -56,6 +58,8 @@ pub(crate) struct Custom {
 pub(crate) struct CustomVersion {
     /// The schema, compiled.
     pub(crate) schema: Node,
+    /// Its rules in CEL, if it has any.
+    pub(crate) rules: Option<Rules>,
     /// Whether a `null` in a map or list of it may have to give way.
     pub(crate) nulls: bool,
     /// How objects are shown in a Table.

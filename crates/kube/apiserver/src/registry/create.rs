@@ -12,7 +12,6 @@ use super::admit::admit;
 use super::live::{Put, get, put};
 use super::metadata;
 use super::op::{Op, Stored};
-use super::services::Hold;
 use super::time::rfc3339;
 use crate::admission::{self, Request};
 use crate::{Answer, Refused, custom};
@@ -67,7 +66,9 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     let body = op.body(&tree)?;
     match put(op, &key, body, Expect::Absent, false).await? {
         Put::Done(object) => {
-            hold.into_iter().for_each(Hold::commit);
+            if let Some(hold) = hold {
+                hold.commit(op, &tree).await;
+            }
             Ok(Stored::Object(object))
         }
         Put::Lost => Err(exists(op, &tree, &key).await),

@@ -5,6 +5,7 @@
 //! cache, every watcher and the answer share those bytes. Writes are single-key compare-and-swap, so an update is a loop
 //! that starts again from what somebody else has written meanwhile, unless the client named a version.
 
+mod addresses;
 mod admit;
 pub(crate) mod convert;
 mod create;
@@ -20,6 +21,7 @@ mod services;
 mod time;
 mod update;
 
+pub(crate) use addresses::settle as settle_addresses;
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Judge, Propagation, delete};
 pub(crate) use live::{Live, store_failed};

@@ -23,6 +23,9 @@ use crate::server::State;
 use crate::verbs::write_options;
 use crate::{Answer, Call, Reply, Served};
 
+/// Reviews that are answered with a new object, in which nothing of the question is left.
+const NEW: [&str; 2] = ["selfsubjectreviews", "selfsubjectrulesreviews"];
+
 /// Answers a review; nothing for what is none.
 ///
 /// # Errors
@@ -53,13 +56,14 @@ async fn review(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
     check(&served.def.plural, call, asked)?;
     admission::validate(&request, Some(asked)).await?;
     let status = status(state, call, &served.def.plural, asked.at("spec")).await?;
-    // Upstream answers with an object of its own making here.
-    let bare = served.def.plural == "selfsubjectreviews";
     let mut answer: Value = serde_json::from_str(&asked.json()).map_err(Status::internal)?;
+    if NEW.contains(&&*served.def.plural) {
+        answer = json!({"kind": answer["kind"], "apiVersion": answer["apiVersion"]});
+    }
     answer["status"] = status;
     let decoded = json::decode(&BUILTIN, ty, answer.to_string().as_bytes(), Options::default());
     let mut object = decoded.map_err(Status::internal)?.object;
-    if bare {
+    if served.def.plural == "selfsubjectreviews" {
         let now = schema::tree::Value::str(&crate::registry::rfc3339(op.now));
         cursor::set(&BUILTIN, &mut object, "metadata.creationTimestamp", now);
     }

@@ -21,11 +21,8 @@ pub(super) fn of(state: &State, user: &UserInfo, spec: Ref<'_>) -> Answer<Value>
         return Err(Status::bad_request("no namespace on request").into());
     }
     let found = state.authz.policy(state).rules(user, namespace);
-    let masters = user.in_group(UserInfo::MASTERS).then(PolicyRule::everything);
-    let rules: Vec<&PolicyRule> = masters.iter().flatten().chain(&found.rules).collect();
-    let (paths, resources): (Vec<_>, Vec<_>) = rules
-        .into_iter()
-        .partition(|rule| !rule.non_resource_urls.is_empty());
+    let of_paths = |rule: &&PolicyRule| !rule.non_resource_urls.is_empty();
+    let (paths, resources): (Vec<_>, Vec<_>) = found.rules.iter().partition(of_paths);
     let mut why: Vec<String> = Vec::new();
     why.extend(node::node_of(user).map(|_| NODE.to_owned()));
     why.extend((!found.missing.is_empty()).then(|| aggregate(&found.missing)));

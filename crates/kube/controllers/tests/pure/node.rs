@@ -28,18 +28,23 @@ pub(crate) static CLASSES: Resource = Resource::new(
     false,
 );
 
-/// Keys are slow to make, and all tests may share them.
+/// Keys that a restart finds again.
 struct Keys {
-    ca: Arc<Authority>,
+    ca: Authority,
     token: String,
 }
 
 fn keys() -> &'static Keys {
     static KEYS: std::sync::OnceLock<Keys> = std::sync::OnceLock::new();
     KEYS.get_or_init(|| Keys {
-        ca: Arc::new(Authority::generate("test", SystemTime::UNIX_EPOCH).unwrap()),
+        ca: Authority::generate("test", SystemTime::UNIX_EPOCH).unwrap(),
         token: TokenKey::generate().unwrap().private_pem().to_owned(),
     })
+}
+
+fn tokens() -> TokenIssuer {
+    let key = TokenKey::from_pem(&keys().token).unwrap();
+    TokenIssuer::new("https://kubernetes.default.svc", key)
 }
 
 fn config() -> Config {
@@ -51,11 +56,9 @@ fn config() -> Config {
         advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
         port: 6443,
         clients: ClientAuthorities::from_pem(ca).unwrap(),
-        tokens: TokenIssuer::new(
-            "https://kubernetes.default.svc",
-            TokenKey::from_pem(&keys().token).unwrap(),
-        ),
+        tokens: tokens(),
         root_ca: ca.to_owned(),
+        outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
 
@@ -105,7 +108,8 @@ impl Node {
     pub(crate) fn with_controllers(mut self) -> Self {
         let config = controllers::Config {
             root_ca: keys().ca.certificate_pem().to_owned(),
-            authority: keys().ca.clone(),
+            tokens: tokens(),
+            authority: Authority::from_pem(keys().ca.certificate_pem(), keys().ca.key_pem()).unwrap(),
         };
         let env: Arc<dyn Env> = Arc::new(self.sim.clone());
         self.controllers = Some(Controllers::start(config, &self.server, &env));

@@ -1,4 +1,4 @@
-//! RBAC: roles and who has them. Escalation is admission's to judge; here is form alone.
+//! RBAC: roles and who has them. Escalation is authorisation's to judge; here is form alone.
 
 use schema::cursor::{self, Ref};
 use schema::field::Errors;

@@ -1,7 +1,7 @@
 //! Priority and fairness: which requests wait for which (`flowcontrol.apiserver.k8s.io`).
 
-mod level;
 mod flow_schema;
+mod level;
 
 use crate::Row;
 

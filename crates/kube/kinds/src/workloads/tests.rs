@@ -37,7 +37,7 @@ fn context() -> Context<'static> {
     }
 }
 
-fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
+pub(super) fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
     let mut object = read(group, plural, version, json);
     cursor::set(&BUILTIN, &mut object, "metadata.uid", Value::str("u"));
     (strategy(group, plural).prepare_create)(&context(), &mut object);
@@ -46,7 +46,7 @@ fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }
 
-fn update_faults(group: &str, plural: &str, old: &str, new: &str) -> Vec<String> {
+pub(super) fn update_faults(group: &str, plural: &str, old: &str, new: &str) -> Vec<String> {
     let (new, old) = (read(group, plural, "v1", new), read(group, plural, "v1", old));
     let (new, old) = (Ref::new(&BUILTIN, &new), Ref::new(&BUILTIN, &old));
     let mut errors = Errors::new();

@@ -237,7 +237,12 @@ mod tests {
     fn fields_are_written_as_gnostic_numbers_them() {
         let document = br##"{"swagger":"2.0","info":{"title":"T","version":"v1"},
             "definitions":{"a.B":{"type":"object","properties":{"c":{"$ref":"#/definitions/d"}},"x-k":"set"}}}"##;
-        let schema = [&b"\xb2\x01\x08\x0a\x06object"[..], b"\xca\x01\x19\x0a\x17\x0a\x01c\x12\x12\x0a\x10#/definitions/d", b"\xfa\x01\x0d\x0a\x03x-k\x12\x06\x12\x04set\n"].concat();
+        let schema = [
+            &b"\xb2\x01\x08\x0a\x06object"[..],
+            b"\xca\x01\x19\x0a\x17\x0a\x01c\x12\x12\x0a\x10#/definitions/d",
+            b"\xfa\x01\x0d\x0a\x03x-k\x12\x06\x12\x04set\n",
+        ]
+        .concat();
         let schema_length = u8::try_from(schema.len()).unwrap();
         let entry = [&b"\x0a\x03a.B\x12"[..], &[schema_length], &schema].concat();
         let entry_length = u8::try_from(entry.len()).unwrap();

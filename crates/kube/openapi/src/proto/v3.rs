@@ -67,7 +67,11 @@ static OPERATION: Message = Message {
 };
 
 static REQUEST_BODY: Message = Message {
-    fields: &[("description", 1, Text), ("content", 2, Map(1, media_type)), ("required", 3, Flag)],
+    fields: &[
+        ("description", 1, Text),
+        ("content", 2, Map(1, media_type)),
+        ("required", 3, Flag),
+    ],
     extensions: 4,
 };
 

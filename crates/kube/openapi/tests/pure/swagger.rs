@@ -21,7 +21,9 @@ const MARKS: [&str; 1] = ["x-kubernetes-unions"];
 static UPSTREAM: LazyLock<Value> = LazyLock::new(|| {
     let mut text = String::new();
     let packed = include_bytes!("swagger.deflate");
-    DeflateDecoder::new(packed.as_slice()).read_to_string(&mut text).unwrap();
+    DeflateDecoder::new(packed.as_slice())
+        .read_to_string(&mut text)
+        .unwrap();
     let mut document = serde_json::from_str(&text).unwrap();
     normalise(&mut document, false);
     document
@@ -98,7 +100,8 @@ fn definitions_are_upstreams() {
         for shared in ["DeleteOptions", "Status", "WatchEvent", "Scale"] {
             if name.ends_with(&format!(".{shared}")) {
                 for each in [&mut ours, &mut theirs] {
-                    each.as_object_mut().map(|members| members.remove("x-kubernetes-group-version-kind"));
+                    each.as_object_mut()
+                        .map(|members| members.remove("x-kubernetes-group-version-kind"));
                 }
             }
         }
@@ -122,9 +125,16 @@ fn first_difference(place: &str, ours: &Value, theirs: &Value) -> String {
     }
     if let (Some(one), Some(other)) = (ours.as_array(), theirs.as_array()) {
         let only = |some: &[Value], others: &[Value]| -> Vec<String> {
-            some.iter().filter(|item| !others.contains(item)).map(Value::to_string).collect()
+            some.iter()
+                .filter(|item| !others.contains(item))
+                .map(Value::to_string)
+                .collect()
         };
-        return format!("{place}: ours only {:?}, theirs only {:?}", only(one, other), only(other, one));
+        return format!(
+            "{place}: ours only {:?}, theirs only {:?}",
+            only(one, other),
+            only(other, one)
+        );
     }
     format!("{place}: {ours}, upstream {theirs}")
 }

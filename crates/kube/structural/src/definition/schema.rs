@@ -92,6 +92,10 @@ pub(super) fn validate(validation: &Place<'_, '_>, has_status: bool, errors: &mu
     if errors.len() == before && schema.at("$schema").exists() {
         schema.invalid_value(errors, "", "OpenAPIV3Schema 'schema' is not supported");
     }
+    // Of a schema that is wrong the rules cannot be read as they are meant.
+    if errors.len() == before {
+        cel::rules::check(schema.value(), &schema.path(), errors);
+    }
 }
 
 fn root_with_status(validation: &Place<'_, '_>, schema: &Place<'_, '_>, errors: &mut Errors) {

@@ -159,7 +159,9 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     let renewal = is_renewal(op, &tree, live);
     match put(op, &live.object.key, body, expect, renewal).await? {
         Put::Done(object) => {
-            hold.into_iter().for_each(Hold::commit);
+            if let Some(hold) = hold {
+                hold.commit(op, &tree).await;
+            }
             Ok(Some(updated(Stored::Object(object))))
         }
         Put::Lost => Ok(None),
@@ -180,7 +182,10 @@ async fn finish(op: &Op<'_>, tree: Struct, live: &Live) -> Answer<Option<Updated
     }
     let gone = remove(op, &live.object.key, live.object.rev).await?;
     if gone {
-        op.state.services.release(op, Ref::new(op.types(), &live.tree));
+        op.state
+            .services
+            .release(op, Ref::new(op.types(), &live.tree))
+            .await;
     }
     Ok(gone.then(|| updated(Stored::Dry(Box::new(tree)))))
 }
