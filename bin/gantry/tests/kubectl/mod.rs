@@ -9,6 +9,7 @@
     reason = "a test's helpers fail the test by panicking"
 )]
 
+mod admits;
 mod applies;
 mod controllers;
 mod creates;
