@@ -48,6 +48,12 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
         "tokio",
         "the control plane runs under any Env (decision 5)",
     ),
+    (
+        "controllers",
+        "tokio",
+        "the control plane runs under any Env (decision 5)",
+    ),
+    ("controllers", "hyper", "controllers know no transport"),
     ("runtime", "tokio", "a container starts without an executor"),
     ("supervisor", "tokio", "two threads and epoll, nothing else"),
     (

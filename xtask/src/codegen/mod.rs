@@ -12,6 +12,7 @@
 
 mod facts;
 mod golden;
+mod openapi;
 mod pack;
 mod resources;
 mod shared;
@@ -65,6 +66,10 @@ fn shared_outputs(reference: &Path, schema: &Path) -> Result<Vec<Output>> {
         Output {
             path: "../apiserver/tests/pure/golden-1.20.jsonl",
             bytes: golden::transcripts(&kubernetes.join("golden-1.20/transcripts.json"))?.into_bytes(),
+        },
+        Output {
+            path: "../openapi/tests/pure/swagger.deflate",
+            bytes: openapi::facts(&kubernetes.join("swagger.json"))?,
         },
     ])
 }

@@ -70,7 +70,8 @@ fn log(config: &Config, stages: &Stages) -> Result<(), Failure> {
         .with_filter(LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(text)
-        .with(stages.layer())
+        // With a limit too: without it libraries' spans for every frame would be made, for nobody.
+        .with(stages.layer().with_filter(LevelFilter::INFO))
         .init();
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     Ok(())

@@ -51,6 +51,25 @@ pub trait Env: Send + Sync {
 #[error("the time is over")]
 pub struct Elapsed;
 
+/// The work's result, if it is there before `env`'s clock reads `at`. Work that never has to wait needs no timer, and
+/// none is made for it.
+///
+/// # Errors
+/// [`Elapsed`]; the work has then been dropped.
+pub async fn until<T>(env: &dyn Env, at: Instant, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    let mut sleep: Option<Sleep> = None;
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(move |cx: &mut Context<'_>| {
+        // The work first: a result that is there counts, however late it is looked at.
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Ok(done));
+        }
+        let sleep = sleep.get_or_insert_with(|| env.sleep_until(at));
+        sleep.as_mut().poll(cx).map(|()| Err(Elapsed))
+    })
+    .await
+}
+
 /// The work's result, if it is there before the wait is over.
 ///
 /// # Errors

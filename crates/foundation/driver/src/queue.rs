@@ -55,7 +55,7 @@ struct State<K> {
 }
 
 /// A key that a worker has. Dropped, it is free to be taken again.
-pub struct Held<K: Ord + Clone> {
+pub struct Held<K: Ord + Clone + Send + 'static> {
     key: K,
     queue: Queue<K>,
 }
@@ -102,6 +102,13 @@ impl<K: Ord + Clone + Send + 'static> Queue<K> {
             Poll::Ready(())
         })
         .await;
+    }
+
+    /// Adds a key after a while, unless it comes sooner.
+    pub fn add_after(&self, key: K, after: Duration) {
+        let due = self.shared.env.now().saturating_add(after);
+        let timer = self.state().add_later(key, due);
+        timer.into_iter().for_each(Waker::wake);
     }
 
     /// The next key; none once the queue is closed.
@@ -233,7 +240,7 @@ impl<K: Ord + Clone> State<K> {
     }
 }
 
-impl<K: Ord + Clone> Held<K> {
+impl<K: Ord + Clone + Send + 'static> Held<K> {
     /// The key.
     pub fn key(&self) -> &K {
         &self.key
@@ -266,13 +273,11 @@ impl<K: Ord + Clone> Held<K> {
     }
 
     fn come_back(&self, after: Duration) {
-        let due = self.queue.shared.env.now().saturating_add(after);
-        let timer = self.queue.state().add_later(self.key.clone(), due);
-        timer.into_iter().for_each(Waker::wake);
+        self.queue.add_after(self.key.clone(), after);
     }
 }
 
-impl<K: Ord + Clone> Drop for Held<K> {
+impl<K: Ord + Clone + Send + 'static> Drop for Held<K> {
     fn drop(&mut self) {
         let mut state = self.queue.state();
         state.held.remove(&self.key);

@@ -76,6 +76,11 @@ impl Sim {
         while self.run_one() {}
     }
 
+    /// Whether something can run without time passing.
+    pub fn is_ready(&self) -> bool {
+        !lock(&self.shared.state).ready.is_empty()
+    }
+
     /// Runs one task, or lets time pass until one can run; false if there is nothing left to wait for.
     pub fn step(&self) -> bool {
         self.run_one() || self.pass_time()

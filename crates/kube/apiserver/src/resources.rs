@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Poll, Waker};
 
 use schema::object::{Order, Prefix};
 use schema::resource::{ResourceDef, Scope, Version, builtin};
 use schema::status::GroupName;
 
-use crate::custom::{Custom, CustomVersion};
+use kinds::Strategy;
+
+use crate::custom::{self, Custom, CustomVersion};
 
 /// A resource in one of its served versions. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,6 +40,30 @@ impl Served {
         self.custom()?.versions.get(self.at)
     }
 
+    /// The same of the version that objects are stored in.
+    pub(crate) fn stored_custom_version(&self) -> Option<&CustomVersion> {
+        let storage = &self.def.storage_version.version;
+        let at = self
+            .def
+            .versions
+            .iter()
+            .position(|version| version.name == *storage)?;
+        self.custom()?.versions.get(at)
+    }
+
+    /// What a client of this version is warned of.
+    pub(crate) fn deprecation(&self) -> Option<&str> {
+        self.custom_version()?.deprecation.as_deref()
+    }
+
+    /// The kind of a list of objects: `PodList`
+    pub(crate) fn list_kind(&self) -> String {
+        match self.custom() {
+            Some(custom) => custom.list_kind.clone(),
+            None => format!("{}List", self.def.kind),
+        }
+    }
+
     /// `pods`, `deployments.apps`: how errors name the resource.
     pub fn group_resource(&self) -> GroupName<'_> {
         GroupName {
@@ -56,6 +83,14 @@ impl Served {
     /// `v1`, `apps/v1`
     pub fn api_version(&self) -> String {
         api_version(&self.def.group, &self.version().name)
+    }
+
+    /// What is special about the kind.
+    pub(crate) fn strategy(&self) -> &'static Strategy {
+        if custom::is_definition(&self.def.group, &self.def.plural) {
+            return &structural::definition::STRATEGY;
+        }
+        kinds::strategy(&self.def.group, &self.def.plural)
     }
 
     /// Whether its objects live in namespaces.
@@ -127,6 +162,8 @@ type Key = (String, String);
 pub struct Resources {
     rows: RwLock<Arc<BTreeMap<Key, Row>>>,
     epoch: AtomicU64,
+    /// Those who wait for a change.
+    waiters: Mutex<Vec<Waker>>,
 }
 
 #[derive(Clone, Debug)]
@@ -173,6 +210,7 @@ impl Resources {
         Self {
             rows: RwLock::new(Arc::new(rows)),
             epoch: AtomicU64::new(1),
+            waiters: Mutex::default(),
         }
     }
 
@@ -223,6 +261,25 @@ impl Resources {
         });
     }
 
+    /// Whether a resource is built in: no definition replaces it.
+    pub(crate) fn is_builtin(&self, group: &str, plural: &str) -> bool {
+        let key = (group.to_owned(), plural.to_owned());
+        self.rows().get(&key).is_some_and(|row| row.custom.is_none())
+    }
+
+    /// A custom resource in the version that it is stored in, served or not.
+    pub(crate) fn stored(&self, group: &str, plural: &str) -> Option<Served> {
+        let rows = self.rows();
+        let row = rows.get(&(group.to_owned(), plural.to_owned()))?;
+        let storage = &row.def.storage_version.version;
+        let at = row
+            .def
+            .versions
+            .iter()
+            .position(|version| version.name == *storage)?;
+        row.custom.is_some().then(|| row.served(at))
+    }
+
     /// Removes a custom row.
     pub fn remove(&self, group: &str, plural: &str) {
         self.change(|rows| {
@@ -235,10 +292,29 @@ impl Resources {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// Waits until the table has changed after an epoch; answers the epoch it has then.
+    pub async fn wait_for_change(&self, seen: u64) -> u64 {
+        std::future::poll_fn(|cx| {
+            // The waker first: a change in between wakes it.
+            let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+            waiters.retain(|waiter| !waiter.will_wake(cx.waker()));
+            waiters.push(cx.waker().clone());
+            drop(waiters);
+            match self.epoch() {
+                epoch if epoch == seen => Poll::Pending,
+                epoch => Poll::Ready(epoch),
+            }
+        })
+        .await
+    }
+
     fn change(&self, act: impl FnOnce(&mut BTreeMap<Key, Row>)) {
         let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         act(Arc::make_mut(&mut rows));
         self.epoch.fetch_add(1, Ordering::AcqRel);
+        drop(rows);
+        let waiters = std::mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner));
+        waiters.into_iter().for_each(Waker::wake);
     }
 }
 

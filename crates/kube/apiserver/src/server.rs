@@ -19,7 +19,7 @@ use crate::cache::Cache;
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::Services;
 use crate::show::Documents;
-use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, ids};
+use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
 /// Why the server could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +103,11 @@ impl ApiServer {
             env,
         });
         bootstrap::run(&state).await?;
+        let custom = custom::open(&state).await;
+        let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
+        state
+            .env
+            .spawn(Box::pin(custom::run(custom, Arc::downgrade(&state))));
         state.health.bootstrapped();
         Ok(Self(state))
     }

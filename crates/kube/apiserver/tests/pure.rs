@@ -3,6 +3,12 @@
 
 #[path = "pure/certificates.rs"]
 mod certificates;
+#[path = "pure/custom.rs"]
+mod custom;
+#[path = "pure/custom_rules.rs"]
+mod custom_rules;
+#[path = "pure/definitions.rs"]
+mod definitions;
 #[path = "pure/door.rs"]
 mod door;
 #[path = "pure/every_row.rs"]

@@ -1,7 +1,35 @@
-//! The Common Expression Language, as Kubernetes v1.36 uses it.
+//! The Common Expression Language (github.com/google/cel-spec), as Kubernetes v1.36 uses it.
+//!
+//! An [`Env`] says which variables there are and of which types; [`Env::compile`] parses and checks an expression
+//! and makes a [`Program`]; [`Program::eval`] evaluates it over [`Value`]s that borrow from the objects they are
+//! read from. What an expression may cost is estimated when it is compiled and counted when it is evaluated.
+//! Error texts, costs and limits are those of upstream's implementation, cel-go 0.26 with the libraries of
+//! `k8s.io/apiserver/pkg/cel`, since users and their tests see them.
 #![forbid(unsafe_code)]
 
+mod check;
+mod declare;
+mod env;
+mod error;
+mod escape;
+mod estimate;
+mod eval;
 mod issue;
+mod library;
+mod mutation;
+pub mod rules;
 mod syntax;
+mod types;
+mod value;
 
+pub use env::Env;
+pub use error::Error;
+pub use escape::{escape, unescape};
+pub use eval::Program;
 pub use issue::{Issue, Issues};
+pub use library::Opaque;
+pub use types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
+pub use value::{Blob, Lazy, List, Map, Place, Text, Timestamp, Value};
+
+/// What evaluating one expression may cost.
+pub const PER_CALL_LIMIT: u64 = 1_000_000;

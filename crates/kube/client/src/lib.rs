@@ -22,7 +22,7 @@ mod verbs;
 mod watch;
 
 pub use answer::{List, Object};
-pub use discovery::Discovery;
+pub use discovery::{Discovery, Entry};
 pub use error::Error;
 pub use follow::{Follow, Step};
 pub use informer::{Change, Changes, Informer, Informers};

@@ -12,15 +12,21 @@
 mod access;
 mod admission;
 pub mod alloc;
+mod certificates;
 mod cluster;
 mod config;
+mod devices;
+mod flow;
 mod network;
 mod place;
+pub mod quota;
 pub mod rules;
+mod signer;
 mod storage;
 mod strategy;
 #[cfg(test)]
 mod tables;
+mod volume;
 mod workloads;
 
 pub use place::Place;
@@ -32,8 +38,11 @@ pub use strategy::{
 const ROOMS: &[&[Row]] = &[
     access::ROWS,
     admission::ROWS,
+    certificates::ROWS,
     cluster::ROWS,
     config::ROWS,
+    devices::ROWS,
+    flow::ROWS,
     network::ROWS,
     storage::ROWS,
     workloads::ROWS,

@@ -174,7 +174,6 @@ fn a_bad_object_is_told_what_is_wrong() {
                 "subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`",
                 r#"subsets[1].addresses[0].ip: Invalid value: "169.254.1.1": may not be in the link-local range (169.254.0.0/16, fe80::/10)"#,
                 "subsets[1].ports[0].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
-                "subsets[1].ports[0].protocol: Required value",
             ],
         ),
         (

@@ -1,4 +1,4 @@
-//! What the API says of itself: discovery (plain and aggregated), OpenAPI v3 and the server's version, printed from
+//! What the API says of itself: discovery (plain and aggregated), OpenAPI v2 and v3 and the server's version, printed from
 //! the resource rows. Pure.
 //!
 //! A [`Catalog`] is the rows of one moment, grouped and ordered as upstream orders them; every document is printed
@@ -7,17 +7,24 @@
 
 mod aggregated;
 mod catalog;
+mod connect;
+mod descriptions;
 mod names;
+mod parameters;
 mod paths;
 mod plain;
 mod priority;
+pub mod proto;
+mod roots;
 mod types;
+mod v2;
 mod v3;
 mod version;
 
 pub use aggregated::DiscoveryVersion;
 pub use catalog::{Catalog, GroupVersion};
-pub use priority::{GroupPriority, group_priority};
+pub use priority::{GroupPriority, group_priority, version_rank};
+pub use v3::CustomSchema;
 pub use version::{GIT_VERSION, MAJOR, MINOR, version};
 
 use sha2::{Digest, Sha512};

@@ -24,6 +24,20 @@ pub(crate) fn of(types: &Types, ty: TypeId) -> String {
     format!("{root}.{version}.{name}")
 }
 
+/// The name of a custom resource's schema: its group from the end, `com.example.stable.v1.CronTab`.
+pub(crate) fn custom(group: &str, version: &str, kind: &str) -> String {
+    let group: Vec<&str> = group.rsplit('.').collect();
+    format!("{}.{version}.{kind}", group.join("."))
+}
+
+/// What ids and tags call a group: `rbacAuthorization` of `rbac.authorization.k8s.io`, and `core`.
+pub(crate) fn group(group: &str) -> String {
+    let mut words = group.trim_end_matches(".k8s.io").split('.');
+    let first = words.next().filter(|first| !first.is_empty()).unwrap_or("core");
+    let rest: String = words.map(crate::paths::capital).collect();
+    format!("{first}{rest}")
+}
+
 /// A type of `meta/v1`.
 pub(crate) fn meta(name: &str) -> String {
     format!("io.k8s.apimachinery.pkg.apis.meta.v1.{name}")

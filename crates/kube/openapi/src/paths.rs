@@ -1,253 +1,371 @@
-//! The paths of one group version, with the operations that clients look for: which verbs a kind has, and which
-//! parameters (`fieldValidation`, `dryRun`) the server understands.
+//! The paths of one group version: which operations a resource has, under which names, with which parameters, bodies
+//! and answers.
+//!
+//! What upstream's installer does verb by verb is a table of operations here, and one printer over it. Connections (exec,
+//! proxies …) are in `connect`.
 
 use schema::resource::{ResourceDef, Scope, Subresource, Verbs, Version};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::GroupVersion;
-use crate::names;
+use crate::parameters::{self, DELETE, FORCE, PRETTY, Row, SELECT, WATCH, WRITE};
 use crate::types::Schemas;
+use crate::v3::CustomSchema;
+use crate::{connect, names};
 
 const JSON: &str = "application/json";
-const ENCODINGS: [&str; 3] = [JSON, "application/vnd.kubernetes.protobuf", "application/yaml"];
+const ENCODINGS: [&str; 3] = [JSON, "application/yaml", "application/vnd.kubernetes.protobuf"];
+const STREAMS: [&str; 2] = [
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+];
 const PATCHES: [&str; 4] = [
-    "application/apply-patch+yaml",
     "application/json-patch+json",
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 ];
 
-/// Query parameters of writing.
-const WRITE: &[(&str, &str)] = &[
-    ("dryRun", "string"),
-    ("fieldManager", "string"),
-    ("fieldValidation", "string"),
-];
-/// And of patching.
-const FORCE: &[(&str, &str)] = &[("force", "boolean")];
-/// Query parameters of deleting.
-const DELETE: &[(&str, &str)] = &[
-    ("dryRun", "string"),
-    ("gracePeriodSeconds", "integer"),
-    ("orphanDependents", "boolean"),
-    ("propagationPolicy", "string"),
-];
-/// Query parameters of lists and watches.
-const LIST: &[(&str, &str)] = &[
-    ("allowWatchBookmarks", "boolean"),
-    ("continue", "string"),
-    ("fieldSelector", "string"),
-    ("labelSelector", "string"),
-    ("limit", "integer"),
-    ("resourceVersion", "string"),
-    ("resourceVersionMatch", "string"),
-    ("sendInitialEvents", "boolean"),
-    ("timeoutSeconds", "integer"),
-    ("watch", "boolean"),
+/// Kinds whose deletion answers with the object.
+const SHOWN_WHEN_DELETED: [&str; 18] = [
+    "CSIDriver",
+    "CSINode",
+    "DeviceClass",
+    "DeviceTaintRule",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodTemplate",
+    "ResourceClaim",
+    "ResourceClaimTemplate",
+    "ResourcePoolStatusRequest",
+    "ResourceQuota",
+    "ResourceSlice",
+    "Service",
+    "ServiceAccount",
+    "StorageClass",
+    "VolumeAttachment",
+    "VolumeAttributesClass",
 ];
 
 /// What one path is about.
-struct Target<'a> {
-    served: &'a GroupVersion,
-    def: &'a ResourceDef,
+pub(crate) struct Target<'a> {
+    pub(crate) served: &'a GroupVersion,
+    pub(crate) def: &'a ResourceDef,
     /// The kind of the body: group, version, kind.
-    kind: (&'a str, &'a str, &'a str),
+    pub(crate) kind: (&'a str, &'a str, &'a str),
     /// A reference to the schema of the body.
     body: Value,
-    /// `PodStatus`, for operation ids
-    suffix: String,
+    /// `status`; empty for the object itself
+    pub(crate) below: &'a str,
     verbs: Verbs,
 }
 
-/// One operation of a path: the verb, HTTP's method, the action that upstream names, and what its id begins with.
+/// One operation of a path: the verb, HTTP's method, the action that upstream names, what its id begins and what its
+/// description says (`{}` is the kind), and its parameters.
 struct Operation {
     verb: Verbs,
     method: &'static str,
     action: &'static str,
     id: &'static str,
-    parameters: &'static [&'static [(&'static str, &'static str)]],
+    text: &'static str,
+    parameters: &'static [&'static [Row]],
 }
 
-const COLLECTION: &[Operation] = &[
-    operation(Verbs::LIST, "get", "list", "list", &[LIST]),
-    operation(Verbs::CREATE, "post", "post", "create", &[WRITE]),
-    operation(
-        Verbs::DELETECOLLECTION,
-        "delete",
-        "deletecollection",
-        "deleteCollection",
-        &[DELETE, LIST],
-    ),
-];
+const LIST: Operation = Operation {
+    verb: Verbs::LIST,
+    method: "get",
+    action: "list",
+    id: "list",
+    text: "list or watch objects of kind {}",
+    parameters: &[WATCH, SELECT, PRETTY],
+};
+const CREATE: Operation = Operation {
+    verb: Verbs::CREATE,
+    method: "post",
+    action: "post",
+    id: "create",
+    text: "create {a}",
+    parameters: &[WRITE, PRETTY],
+};
+const DELETE_COLLECTION: Operation = Operation {
+    verb: Verbs::DELETECOLLECTION,
+    method: "delete",
+    action: "deletecollection",
+    id: "delete",
+    text: "delete collection of {}",
+    parameters: &[DELETE, SELECT, PRETTY],
+};
+const READ: Operation = Operation {
+    verb: Verbs::GET,
+    method: "get",
+    action: "get",
+    id: "read",
+    text: "read {the}",
+    parameters: &[PRETTY],
+};
+const REPLACE: Operation = Operation {
+    verb: Verbs::UPDATE,
+    method: "put",
+    action: "put",
+    id: "replace",
+    text: "replace {the}",
+    parameters: &[WRITE, PRETTY],
+};
+const PATCH: Operation = Operation {
+    verb: Verbs::PATCH,
+    method: "patch",
+    action: "patch",
+    id: "patch",
+    text: "partially update {the}",
+    parameters: &[WRITE, FORCE, PRETTY],
+};
+const REMOVE: Operation = Operation {
+    verb: Verbs::DELETE,
+    method: "delete",
+    action: "delete",
+    id: "delete",
+    text: "delete {a}",
+    parameters: &[DELETE, PRETTY],
+};
+const WATCH_ONE: Operation = Operation {
+    verb: Verbs::WATCH,
+    method: "get",
+    action: "watch",
+    id: "watch",
+    text: "watch changes to an object of kind {}. deprecated: use the 'watch' parameter with a list operation instead, \
+           filtered to a single item with the 'fieldSelector' parameter.",
+    parameters: &[WATCH, SELECT, PRETTY],
+};
+const WATCH_LIST: Operation = Operation {
+    action: "watchlist",
+    text: "watch individual changes to a list of {}. deprecated: use the 'watch' parameter with a list operation instead.",
+    ..WATCH_ONE
+};
 
-const ITEM: &[Operation] = &[
-    operation(Verbs::GET, "get", "get", "read", &[]),
-    operation(Verbs::UPDATE, "put", "put", "replace", &[WRITE]),
-    operation(Verbs::PATCH, "patch", "patch", "patch", &[WRITE, FORCE]),
-    operation(Verbs::DELETE, "delete", "delete", "delete", &[DELETE]),
-];
-
+const COLLECTION: &[Operation] = &[LIST, CREATE, DELETE_COLLECTION];
+const ITEM: &[Operation] = &[READ, REPLACE, PATCH, REMOVE];
 /// A subresource is created by `POST` to its own path.
-const BELOW: &[Operation] = &[
-    operation(Verbs::GET, "get", "get", "read", &[]),
-    operation(Verbs::CREATE, "post", "post", "create", &[WRITE]),
-    operation(Verbs::UPDATE, "put", "put", "replace", &[WRITE]),
-    operation(Verbs::PATCH, "patch", "patch", "patch", &[WRITE, FORCE]),
-    operation(Verbs::DELETE, "delete", "delete", "delete", &[DELETE]),
-];
-
-const fn operation(
-    verb: Verbs,
-    method: &'static str,
-    action: &'static str,
-    id: &'static str,
-    parameters: &'static [&'static [(&'static str, &'static str)]],
-) -> Operation {
-    Operation {
-        verb,
-        method,
-        action,
-        id,
-        parameters,
-    }
-}
+const BELOW: &[Operation] = &[READ, CREATE, REPLACE, PATCH, REMOVE];
 
 /// Every path of a group version; the schemas it needs are added.
-pub(crate) fn of(served: &GroupVersion, schemas: &mut Schemas) -> Map<String, Value> {
+pub(crate) fn of(
+    served: &GroupVersion,
+    schemas: &mut Schemas<'_>,
+    custom: CustomSchema<'_>,
+) -> Map<String, Value> {
     let mut paths = Map::new();
-    let built_in = |def: &ResourceDef| !def.types.is_custom();
-    for (def, version) in served.resources().filter(|(def, _)| built_in(def)) {
-        resource(served, def, version, schemas, &mut paths);
+    for (def, version) in served.resources() {
+        let body = if def.types.is_custom() {
+            let schema = custom(def, &version.name).unwrap_or_else(|| json!({ "type": "object" }));
+            schemas.refer_custom(def, &version.name, schema)
+        } else {
+            refer(served, def, version, schemas)
+        };
+        resource(served, (def, version, body), schemas, &mut paths);
     }
     paths
 }
 
+/// The schemas of a built-in resource.
+fn refer(served: &GroupVersion, def: &ResourceDef, version: &Version, schemas: &mut Schemas<'_>) -> Value {
+    let body = schemas.refer(&def.types, version.schema);
+    schemas.mark(
+        &def.types,
+        version.schema,
+        &served.group,
+        &served.version,
+        &def.kind,
+    );
+    if let Some(list) = version.list {
+        schemas.refer(&def.types, list);
+        let kind = format!("{}List", def.kind);
+        schemas.mark(&def.types, list, &served.group, &served.version, &kind);
+    }
+    body
+}
+
 fn resource(
     served: &GroupVersion,
-    def: &ResourceDef,
-    version: &Version,
-    schemas: &mut Schemas,
+    (def, version, body): (&ResourceDef, &Version, Value),
+    schemas: &mut Schemas<'_>,
     paths: &mut Map<String, Value>,
 ) {
-    let kind = (served.group.as_str(), served.version.as_str(), &*def.kind);
     let target = Target {
         served,
         def,
-        kind,
-        body: schemas.refer(&def.types, version.schema),
-        suffix: String::new(),
+        kind: (&served.group, &served.version, &def.kind),
+        body,
+        below: "",
         verbs: version.verbs,
     };
-    schemas.mark(&def.types, version.schema, kind.0, kind.1, kind.2);
-    if let Some(list) = version.list {
-        schemas.refer(&def.types, list);
-        schemas.mark(&def.types, list, kind.0, kind.1, &format!("{}List", def.kind));
-    }
-    let namespace = match def.scope {
-        Scope::Namespaced => "/namespaces/{namespace}",
-        Scope::Cluster => "",
+    let root = served.root();
+    let namespaced = def.scope == Scope::Namespaced;
+    let namespace = if namespaced { "/namespaces/{namespace}" } else { "" };
+    let places = |base: &str| {
+        (
+            format!("{base}/{}", def.plural),
+            format!("{base}{namespace}/{}", def.plural),
+        )
     };
-    let collection = format!("{}{namespace}/{}", served.root(), def.plural);
+    let (everywhere, collection) = places(&root);
     let item = format!("{collection}/{{name}}");
-    if def.scope == Scope::Namespaced && version.verbs.contains(Verbs::LIST) {
-        let everywhere = format!("{}/{}", served.root(), def.plural);
-        paths.insert(everywhere.clone(), target.path(&everywhere, &COLLECTION[..1]));
+    let mut add = |path: String, operations: &[Operation]| {
+        if let Some(printed) = target.path(&path, operations) {
+            paths.insert(path, printed);
+        }
+    };
+    if namespaced {
+        add(everywhere, &[LIST]);
+    }
+    add(collection.clone(), COLLECTION);
+    add(item.clone(), ITEM);
+    // Custom resources have no paths of the deprecated kind.
+    if !def.types.is_custom() {
+        let (everywhere, collection) = places(&format!("{root}/watch"));
+        if namespaced {
+            add(everywhere, &[WATCH_LIST]);
+        }
+        add(format!("{collection}/{{name}}"), &[WATCH_ONE]);
+        add(collection, &[WATCH_LIST]);
     }
     for sub in version.subresources.iter() {
-        let path = format!("{item}/{}", sub.name);
-        paths.insert(path.clone(), below(served, def, sub, schemas).path(&path, BELOW));
+        below((&target, sub), &item, schemas, paths);
     }
-    paths.insert(item.clone(), target.path(&item, ITEM));
-    paths.insert(collection.clone(), target.path(&collection, COLLECTION));
 }
 
-fn below<'a>(
-    served: &'a GroupVersion,
-    def: &'a ResourceDef,
-    sub: &'a Subresource,
-    schemas: &mut Schemas,
-) -> Target<'a> {
+fn below(
+    (target, sub): (&Target<'_>, &Subresource),
+    item: &str,
+    schemas: &mut Schemas<'_>,
+    paths: &mut Map<String, Value>,
+) {
+    let path = format!("{item}/{}", sub.name);
     let kind = (&*sub.group, &*sub.version, &*sub.kind);
-    let body = schemas.refer(&def.types, sub.schema);
-    schemas.mark(&def.types, sub.schema, kind.0, kind.1, kind.2);
-    Target {
-        served,
-        def,
+    let target = Target {
+        served: target.served,
+        def: target.def,
         kind,
-        body,
-        suffix: capital(&sub.name),
+        body: target.body.clone(),
+        below: &sub.name,
         verbs: sub.verbs,
+    };
+    if connect::is_connection(kind.2) {
+        paths.extend(connect::paths(&target, &path));
+        return;
+    }
+    if sub.name == "log" {
+        paths.extend(connect::log(&target, &path));
+        return;
+    }
+    let types = &target.def.types;
+    let built_in = !types.is_custom() || sub.name != "status";
+    let body = if built_in {
+        let types: &schema::row::Types = if types.is_custom() {
+            &schema::BUILTIN
+        } else {
+            types
+        };
+        let body = schemas.refer(types, sub.schema);
+        schemas.mark(types, sub.schema, kind.0, kind.1, kind.2);
+        body
+    } else {
+        target.body.clone()
+    };
+    if let Some(printed) = (Target { body, ..target }).path(&path, BELOW) {
+        paths.insert(path, printed);
     }
 }
 
 impl Target<'_> {
-    /// The operations of a path that the verbs allow, and the path's own parameters.
-    fn path(&self, path: &str, operations: &[Operation]) -> Value {
-        let mut item = Map::new();
-        for operation in operations.iter().filter(|it| self.verbs.contains(it.verb)) {
-            item.insert(operation.method.to_owned(), self.operation(path, operation));
-        }
-        let named = ["name", "namespace"]
+    /// The operations of a path that the verbs allow, and the parameters of all of them; none if there is no operation.
+    fn path(&self, path: &str, operations: &[Operation]) -> Option<Value> {
+        let of_path = || parameters::of_path(path);
+        let allowed: Vec<&Operation> = operations
             .iter()
-            .filter(|name| path.contains(&format!("{{{name}}}")));
-        let of_path = named.map(|name| {
-            json!({ "in": "path", "name": name, "required": true, "schema": { "type": "string", "uniqueItems": true } })
-        });
-        let parameters: Vec<Value> = of_path.chain([query(&("pretty", "string"))]).collect();
-        item.insert("parameters".to_owned(), json!(parameters));
-        Value::Object(item)
+            .filter(|it| self.verbs.contains(it.verb))
+            .collect();
+        let mut printed: Vec<Value> = allowed
+            .iter()
+            .map(|operation| self.operation(path, operation, of_path().collect()))
+            .collect();
+        let common = parameters::common(&mut printed);
+        let methods = allowed.iter().map(|operation| operation.method.to_owned());
+        let mut item: Map<String, Value> = methods.zip(printed).collect();
+        if item.is_empty() {
+            return None;
+        }
+        item.insert("parameters".to_owned(), json!(common));
+        Some(Value::Object(item))
     }
 
-    fn operation(&self, path: &str, operation: &Operation) -> Value {
+    fn operation(&self, path: &str, operation: &Operation, mut parameters: Vec<Value>) -> Value {
         let (group, version, kind) = self.kind;
-        let parameters: Vec<Value> = operation
-            .parameters
-            .iter()
-            .copied()
-            .flatten()
-            .map(query)
-            .collect();
+        parameters.extend(
+            operation
+                .parameters
+                .iter()
+                .flat_map(|rows| parameters::query(rows)),
+        );
         let mut made = json!({
             "operationId": self.id(path, operation),
+            "description": self.text(operation.text),
             "tags": [self.tag()],
+            "parameters": parameters,
             "responses": self.responses(operation),
             "x-kubernetes-action": operation.action,
             "x-kubernetes-group-version-kind": { "group": group, "version": version, "kind": kind },
         });
-        if !parameters.is_empty() {
-            made["parameters"] = json!(parameters);
-        }
         if let Some(body) = self.request(operation) {
             made["requestBody"] = body;
         }
         made
     }
 
-    /// `readAppsV1NamespacedDeploymentScale`
     fn id(&self, path: &str, operation: &Operation) -> String {
-        let group = self.served.group.split('.').next().unwrap_or_default();
-        let group = if group.is_empty() { "core" } else { group };
-        let namespaced = if path.contains("{namespace}") {
-            "Namespaced"
-        } else {
-            ""
+        let (many, list) = match operation.action {
+            "deletecollection" => ("Collection", ""),
+            "watchlist" => ("", "List"),
+            _ => ("", ""),
         };
-        let everywhere = self.def.scope == Scope::Namespaced && namespaced.is_empty();
+        self.named(path, operation.id, many, list)
+    }
+
+    /// `readAppsV1NamespacedDeploymentScale`; `before` and `after` stand around what is read.
+    pub(crate) fn named(&self, path: &str, verb: &str, before: &str, after: &str) -> String {
+        let namespaced = path.contains("{namespace}");
+        let everywhere = self.def.scope == Scope::Namespaced && !namespaced;
         format!(
-            "{}{}{}{namespaced}{}{}{}",
-            operation.id,
-            capital(group),
+            "{verb}{}{}{before}{}{}{}{after}{}",
+            capital(&names::group(&self.served.group)),
             capital(&self.served.version),
+            if namespaced { "Namespaced" } else { "" },
             self.def.kind,
-            self.suffix,
+            capital(self.below),
             if everywhere { "ForAllNamespaces" } else { "" },
         )
     }
 
-    fn tag(&self) -> String {
-        let group = self.served.group.split('.').next().unwrap_or_default();
-        let group = if group.is_empty() { "core" } else { group };
-        format!("{group}_{}", self.served.version)
+    /// `{}` is the kind; `{a}` and `{the}` are the object, or the subresource of it.
+    fn text(&self, text: &str) -> String {
+        let kind = &*self.def.kind;
+        let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) {
+            "an"
+        } else {
+            "a"
+        };
+        let of = if self.below.is_empty() {
+            String::new()
+        } else {
+            format!("{} of ", self.below)
+        };
+        text.replace("{a}", &format!("{of}{article} {kind}"))
+            .replace("{the}", &format!("{of}the specified {kind}"))
+            .replace("{}", kind)
+    }
+
+    pub(crate) fn tag(&self) -> String {
+        format!("{}_{}", names::group(&self.served.group), self.served.version)
     }
 
     fn request(&self, operation: &Operation) -> Option<Value> {
@@ -266,23 +384,27 @@ impl Target<'_> {
     }
 
     fn responses(&self, operation: &Operation) -> Value {
+        let status = || names::reference(&names::meta("Status"));
         let body = match operation.action {
             "list" => names::reference(&format!("{}List", self.schema_name())),
-            "delete" | "deletecollection" => names::reference(&names::meta("Status")),
+            "watch" | "watchlist" => names::reference(&names::meta("WatchEvent")),
+            "delete" if !SHOWN_WHEN_DELETED.contains(&&*self.def.kind) => status(),
+            "deletecollection" => status(),
             _ => self.body.clone(),
         };
-        let codes: &[(&str, &str)] = match operation.method {
+        let streams = matches!(operation.action, "list" | "watch" | "watchlist");
+        let media_types: Vec<&str> = if streams {
+            [&ENCODINGS[..], &STREAMS].concat()
+        } else {
+            ENCODINGS.to_vec()
+        };
+        let codes: &[(&str, &str)] = match operation.action {
             "post" => &[("200", "OK"), ("201", "Created"), ("202", "Accepted")],
             "put" | "patch" => &[("200", "OK"), ("201", "Created")],
+            "delete" => &[("200", "OK"), ("202", "Accepted")],
             _ => &[("200", "OK")],
         };
-        let mut responses = Map::new();
-        for (code, text) in codes {
-            let answer = json!({ "description": text, "content": content(&ENCODINGS, &body) });
-            responses.insert((*code).to_owned(), answer);
-        }
-        responses.insert("401".to_owned(), json!({ "description": "Unauthorized" }));
-        Value::Object(responses)
+        answers(codes, &content(&media_types, &body))
     }
 
     /// `io.k8s.api.core.v1.Pod`
@@ -292,16 +414,24 @@ impl Target<'_> {
     }
 }
 
-fn content(media_types: &[&str], schema: &Value) -> Value {
+/// Answers with these codes and this content, and the one that everybody gets who is nobody.
+pub(crate) fn answers(codes: &[(&str, &str)], content: &Value) -> Value {
+    let each = codes.iter().map(|(code, text)| {
+        (
+            (*code).to_owned(),
+            json!({ "description": text, "content": content }),
+        )
+    });
+    let refused = ("401".to_owned(), json!({ "description": "Unauthorized" }));
+    Value::Object(each.chain([refused]).collect())
+}
+
+pub(crate) fn content(media_types: &[&str], schema: &Value) -> Value {
     let of = |media_type: &&str| ((*media_type).to_owned(), json!({ "schema": schema }));
     Value::Object(media_types.iter().map(of).collect())
 }
 
-fn query((name, kind): &(&str, &str)) -> Value {
-    json!({ "in": "query", "name": name, "schema": { "type": kind, "uniqueItems": true } })
-}
-
-fn capital(word: &str) -> String {
+pub(crate) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()

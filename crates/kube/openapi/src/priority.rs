@@ -64,7 +64,7 @@ pub fn group_priority(group: &str, version: &str) -> GroupPriority {
 
 /// The key by which versions of equal priority are sorted, greatest first: upstream's "kube-aware" order, stable
 /// before beta before alpha, newer before older, and other names last, by name.
-pub(crate) fn version_rank(version: &str) -> (u8, u32, u32, std::cmp::Reverse<&str>) {
+pub fn version_rank(version: &str) -> (u8, u32, u32, std::cmp::Reverse<&str>) {
     let name = std::cmp::Reverse(version);
     parse(version).map_or((0, 0, 0, name), |(stability, major, minor)| {
         (stability, major, minor, name)

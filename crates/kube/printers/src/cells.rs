@@ -1,7 +1,7 @@
 //! What a kind's printer reads from and writes to.
 
 use schema::cursor::Ref;
-use schema::json::{quote, write_int};
+use schema::json::{quote, write_float, write_int};
 
 use crate::age;
 
@@ -93,6 +93,18 @@ impl<'b> Cells<'b> {
     /// A length.
     pub(crate) fn count(&mut self, count: usize) -> &mut Self {
         self.int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    /// Nothing.
+    pub fn null(&mut self) -> &mut Self {
+        self.next().extend_from_slice(b"null");
+        self
+    }
+
+    /// A number that need not be an integer.
+    pub fn number(&mut self, number: f64) -> &mut Self {
+        write_float(self.next(), number);
+        self
     }
 
     /// A boolean.

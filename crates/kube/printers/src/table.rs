@@ -85,28 +85,40 @@ impl ListMeta<'_> {
     }
 }
 
+/// Writes the cells of a row.
+type Print<'p> = Box<dyn Fn(&Row<'_>, &mut Cells<'_>) + 'p>;
+
 /// A table in the making.
-#[derive(Debug)]
 pub struct Table<'p> {
     out: Vec<u8>,
-    printer: &'p Printer,
+    print: Print<'p>,
     options: Options,
     empty: bool,
 }
 
 impl<'p> Table<'p> {
-    /// A table without rows yet.
+    /// A table of a built-in kind, without rows yet.
     pub fn new(printer: &'p Printer, meta: &ListMeta<'_>, options: Options) -> Self {
+        Self::with(printer.columns, printer.print, meta, options)
+    }
+
+    /// A table with columns of its own, without rows yet.
+    pub fn with(
+        own: &[Column],
+        print: impl Fn(&Row<'_>, &mut Cells<'_>) + 'p,
+        meta: &ListMeta<'_>,
+        options: Options,
+    ) -> Self {
         let mut out = Vec::with_capacity(1024);
         options.version.begin("Table", &mut out);
         out.extend_from_slice(b",\"metadata\":");
         meta.write(&mut out);
         out.extend_from_slice(b",\"columnDefinitions\":");
-        columns(options.headers.then_some(printer.columns), &mut out);
+        columns(options.headers.then_some(own), &mut out);
         out.extend_from_slice(b",\"rows\":[");
         Self {
             out,
-            printer,
+            print: Box::new(print),
             options,
             empty: true,
         }
@@ -124,7 +136,7 @@ impl<'p> Table<'p> {
         };
         self.out.extend_from_slice(begin);
         let mut cells = Cells::new(&mut self.out);
-        (self.printer.print)(&Row { object, now }, &mut cells);
+        (self.print)(&Row { object, now }, &mut cells);
         let completed = cells.completed;
         self.out.push(b']');
         completed_condition(completed, &mut self.out);

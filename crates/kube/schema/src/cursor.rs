@@ -34,6 +34,11 @@ impl<'a> Ref<'a> {
         Self::from_value(types, Some(value))
     }
 
+    /// A place where nothing is.
+    pub fn nothing(types: &'a Types) -> Self {
+        Self::from_value(types, None)
+    }
+
     fn from_value(types: &'a Types, value: Option<&'a Value>) -> Self {
         let at = match value {
             None => At::Nothing,
@@ -85,6 +90,15 @@ impl<'a> Ref<'a> {
         match self.at {
             At::Value(value) => Some(value),
             _ => None,
+        }
+    }
+
+    /// What is here, to be put elsewhere.
+    pub fn cloned(self) -> Option<Value> {
+        match self.at {
+            At::Nothing => None,
+            At::Object(object) => Some(Value::Struct(Box::new(object.clone()))),
+            At::Value(value) => Some(value.clone()),
         }
     }
 

@@ -23,7 +23,8 @@ fn absent(types: &Types, field: &Field, slot: usize, object: &mut Struct) {
     let form = types.form(field);
     let default = types.name(form.default);
     if !default.is_empty() {
-        if let Some(value) = decode_member(types, field, default.as_bytes(), Options::default()) {
+        if let Some(mut value) = decode_member(types, field, default.as_bytes(), Options::default()) {
+            descend(types, &mut value);
             object.set(slot, value);
         }
     } else if form.shape == Shape::Value && form.kind == crate::row::Kind::Struct {

@@ -217,6 +217,11 @@ impl Error {
         Self::new(ErrorType::Invalid, path, Some(value.into()), detail)
     }
 
+    /// `spec.x: Invalid value: detail`, where the value is too large to be shown.
+    pub fn invalid_omitted(path: &Path, detail: impl Into<String>) -> Self {
+        Self::new(ErrorType::Invalid, path, None, detail)
+    }
+
     /// The same where the value is not of the schema's type.
     pub fn type_invalid(path: &Path, value: impl Into<BadValue>, detail: impl Into<String>) -> Self {
         Self::new(ErrorType::TypeInvalid, path, Some(value.into()), detail)
@@ -258,6 +263,12 @@ impl Error {
     /// `spec.x: Internal error: detail`
     pub fn internal(path: &Path, detail: impl Into<String>) -> Self {
         Self::new(ErrorType::Internal, path, None, detail)
+    }
+
+    /// The same error without the value: upstream's `OmitValueType`.
+    #[must_use]
+    pub fn without_value(self) -> Self {
+        Self { value: None, ..self }
     }
 
     /// The sentence without the field, as a cause's `message` has it.

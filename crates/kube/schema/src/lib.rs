@@ -8,11 +8,13 @@
 pub mod cursor;
 pub mod custom;
 pub mod defaults;
+pub mod duration;
 pub mod field;
 mod generated;
 pub mod json;
 pub mod object;
 pub mod proto;
+pub mod quantity;
 pub mod resource;
 pub mod row;
 mod scalar;

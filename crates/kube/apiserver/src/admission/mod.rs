@@ -5,16 +5,33 @@
 //! [`PLUGINS`], which decide at once from the watch cache; then come policies and webhooks, and the quotas last.
 //! What nobody has set up costs nothing: a plugin looks at the resource first, then at whether a collection is empty.
 
+mod certificates;
+mod default_class;
+mod ingress_class;
+mod limit_ranger;
 mod managed;
 mod namespace_lifecycle;
+mod node_restriction;
+mod node_taint;
 mod plugins;
+mod pod_security;
+mod pod_topology;
 mod policy;
+mod priority;
+mod quota;
 mod request;
 mod rules;
+mod runtime_class;
+mod service_account;
+mod storage;
+mod tolerations;
+mod tree;
 mod webhook;
 
 use schema::cursor::Ref;
+use schema::object::ScanError;
 use schema::tree::Struct;
+use serde::de::DeserializeOwned;
 
 pub(crate) use request::{Kind, Operation, Request};
 pub(crate) use rules::Rules;
@@ -30,6 +47,7 @@ use plugins::PLUGINS;
 pub(crate) async fn mutate(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer<()> {
     request.op.state.rules.catch_up(request.op.state).await?;
     namespace_lifecycle::check(request).await?;
+    service_account::wait_for_default(request, object.as_deref()).await;
     compiled_in(request, object.as_deref_mut())?;
     let before = managed::remember(request, object.as_deref());
     policy::mutate(request, object.as_deref_mut()).await?;
@@ -46,7 +64,7 @@ pub(crate) async fn mutate(request: &Request<'_>, mut object: Option<&mut Struct
 }
 
 fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer<()> {
-    let mut changing = PLUGINS.iter().filter_map(|plugin| plugin.mutate);
+    let mut changing = PLUGINS.iter().filter_map(|(_, plugin)| plugin.mutate);
     changing.try_for_each(|mutate| mutate(request, object.as_deref_mut()))
 }
 
@@ -55,8 +73,14 @@ fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer
 /// # Errors
 /// The first plugin's that objects.
 pub(crate) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
-    let mut judging = PLUGINS.iter().filter_map(|plugin| plugin.validate);
+    let mut judging = PLUGINS.iter().filter_map(|(_, plugin)| plugin.validate);
     judging.try_for_each(|validate| validate(request, object))?;
     policy::validate(request, object).await?;
-    webhook::validate(request, object).await
+    webhook::validate(request, object).await?;
+    quota::validate(request, object).await
+}
+
+/// Reads a view from stored bytes.
+fn read_view<T: DeserializeOwned>(body: &[u8]) -> Result<T, ScanError> {
+    serde_json::from_slice(body).map_err(|error| ScanError::Unreadable(error.to_string()))
 }

@@ -88,17 +88,12 @@ impl Authz {
 
     /// The policy as the cache has it.
     pub(crate) fn policy(&self, state: &State) -> Arc<Policy> {
-        let prefixes = [ROLES, BINDINGS].concat();
-        let changed: Vec<Revision> = prefixes
-            .iter()
-            .map(|prefix| state.cache.changed(prefix))
-            .collect();
+        let changed = state
+            .cache
+            .all_changed([ROLES[0], ROLES[1], BINDINGS[0], BINDINGS[1]]);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0 != *changed {
-            *known = Known(
-                [changed[0], changed[1], changed[2], changed[3]],
-                Arc::new(made(state)),
-            );
+        if known.0 != changed {
+            *known = Known(changed, Arc::new(made(state)));
         }
         known.1.clone()
     }

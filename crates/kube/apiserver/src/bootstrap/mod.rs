@@ -31,7 +31,8 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// The store's.
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     let mut writes = Vec::new();
-    for object in objects::all(&state.config)? {
+    let now = rfc3339(state.env.wall());
+    for object in objects::all(&state.config, &now)? {
         if let Some((key, body, expect)) = due(state, &object)? {
             writes.push(state.store.put(key.as_str().into(), body, expect));
         }
@@ -56,7 +57,7 @@ fn due(state: &State, object: &Object) -> Result<Option<(String, Bytes, Expect)>
         .resources
         .lookup(object.group, "v1", object.plural)
         .ok_or_else(|| failed("not a resource".to_owned()))?;
-    let key = served.key(object.namespace, object.name);
+    let key = served.key(object.namespace, &object.name);
     let below = key.strip_prefix(&served.key_prefix()).unwrap_or(&key);
     match state.cache.snapshot(&served.key_prefix()).get(below) {
         None => {

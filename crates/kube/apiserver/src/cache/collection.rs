@@ -38,6 +38,11 @@ impl Collection {
         }
     }
 
+    /// One object by its key.
+    pub(super) fn get(&self, key: &str) -> Option<Arc<Obj>> {
+        self.rows.get(key).map(|row| row.0.clone())
+    }
+
     pub(super) fn changed(&self) -> Revision {
         self.changed
     }

@@ -117,6 +117,12 @@ impl Cache {
         self.shared.state().collection(prefix).changed()
     }
 
+    /// When each of some resources' objects last changed.
+    pub fn all_changed<const N: usize>(&self, prefixes: [&str; N]) -> [Revision; N] {
+        let mut state = self.shared.state();
+        prefixes.map(|prefix| state.collection(prefix).changed())
+    }
+
     /// Waits until a resource's objects have changed after a revision; false if the cache has closed.
     pub async fn wait_for_change(&self, prefix: &str, after: Revision) -> bool {
         std::future::poll_fn(|cx| {
@@ -176,6 +182,14 @@ impl Cache {
     /// # Errors
     /// The store's.
     pub async fn get(&self, prefix: &str, key: &str) -> Result<Option<Arc<Obj>>, ReadError> {
+        // Where the cache has all that anybody has been told of, it is the store.
+        let newest = self.store.revision().0;
+        {
+            let mut state = self.shared.state();
+            if state.revision.0 >= newest && !state.closed {
+                return Ok(state.collection(prefix).get(key));
+            }
+        }
         let row = self.store.get(format!("{prefix}{key}").as_bytes()).await?;
         let cached = self.snapshot(prefix);
         Ok(row.and_then(|row| shared(&cached, prefix, &row)))
@@ -228,6 +242,12 @@ impl Cache {
         }
         let id = state.take_id();
         Ok(Watcher::new(self.shared.clone(), prefix, id, scope, after))
+    }
+
+    /// Ends the watches of one resource: its definition has changed, and clients begin anew.
+    pub(crate) fn end_watches(&self, prefix: &str) {
+        self.shared
+            .change(|state, wakers| state.collection(prefix).seats.end(wakers));
     }
 
     /// Whether the server closes: what has ended will not begin again.

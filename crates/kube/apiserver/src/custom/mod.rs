@@ -2,15 +2,48 @@
 //!
 //! A definition becomes a row like the built-in ones ([`schema::resource::ResourceDef`]) and, beside it, a [`Custom`]:
 //! what no row can say. Every line after the lookup is shared with the built-in kinds; the few places that differ ask
-//! [`crate::Served::custom`].
+//! [`crate::Served::custom`]. One task ([`table`]) follows the definitions in the watch cache, so that whatever wrote
+//! them is seen alike.
+
+mod cleanup;
+mod columns;
+mod compile;
+mod conditions;
+mod deletion;
+mod names;
+mod rules;
+mod scale;
+mod status;
+mod table;
 
 use schema::object::Revision;
+use structural::Node;
+
+pub(crate) use columns::Columns;
+pub(crate) use deletion::begin as begin_deletion;
+pub(crate) use rules::{create, settle, update, warnings};
+pub(crate) use scale::{Numbers, Scale};
+pub(crate) use table::{open, run};
+
+/// The group of the definitions.
+const GROUP: &str = "apiextensions.k8s.io";
+/// Their plural.
+const DEFINITIONS: &str = "customresourcedefinitions";
+/// Where they are stored.
+const PREFIX: &str = "/registry/apiextensions.k8s.io/customresourcedefinitions/";
+
+/// Whether a resource is that of the definitions.
+pub(crate) fn is_definition(group: &str, plural: &str) -> bool {
+    group == GROUP && plural == DEFINITIONS
+}
 
 /// What a definition says of a resource besides its row.
 #[derive(Debug)]
 pub(crate) struct Custom {
     /// By the place of the version in the row.
     pub(crate) versions: Vec<CustomVersion>,
+    /// The kind of a list of objects.
+    pub(crate) list_kind: String,
     /// Whether the definition is on its way out: nothing new may be created.
     pub(crate) terminating: bool,
     /// Objects stored after this revision are as the present schema wants them; older ones are pruned and defaulted
@@ -21,6 +54,16 @@ pub(crate) struct Custom {
 /// The same of one version.
 #[derive(Debug)]
 pub(crate) struct CustomVersion {
+    /// The schema, compiled.
+    pub(crate) schema: Node,
+    /// Whether a `null` in a map or list of it may have to give way.
+    pub(crate) nulls: bool,
+    /// How objects are shown in a Table.
+    pub(crate) columns: Columns,
+    /// Fields that list and watch can select by, without the dot in front: `spec.color`
+    pub(crate) selectable: Vec<String>,
+    /// Where the scale's numbers are.
+    pub(crate) scale: Option<Scale>,
     /// What the client is warned of on every request.
     pub(crate) deprecation: Option<String>,
 }

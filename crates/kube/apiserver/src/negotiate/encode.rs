@@ -46,7 +46,7 @@ fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result
     }
     match reply {
         Reply::Object { code, served, object } => {
-            if accepted.encoding == Encoding::Json && convert::is_stored(&served) {
+            if accepted.encoding == Encoding::Json && convert::is_verbatim(&served, &object) {
                 return Ok(json(code, accepted.pretty, object.served(&served.prefix)));
             }
             let tree = convert::tree(&served, &object)?;

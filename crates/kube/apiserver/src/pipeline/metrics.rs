@@ -16,9 +16,17 @@ const MAX_SERIES: usize = 4096;
 
 /// Counts since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<BTreeMap<Series, Count>>);
+pub(crate) struct Metrics(Mutex<All>);
 
-type Series = (&'static str, Box<str>, u16);
+/// By resource, so that counting one more request of a known series allocates nothing.
+#[derive(Debug, Default)]
+struct All {
+    resources: BTreeMap<Box<str>, BTreeMap<Series, Count>>,
+    series: usize,
+}
+
+/// Verb and code.
+type Series = (&'static str, u16);
 
 #[derive(Debug, Default)]
 struct Count {
@@ -29,10 +37,9 @@ struct Count {
 impl Metrics {
     /// Counts an answer whose head has been made.
     pub(crate) fn count(&self, verb: Verb, resource: &str, code: StatusCode, time: Duration) {
-        let series = (verb.name(), resource.into(), code.as_u16());
+        let series = (verb.name(), code.as_u16());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() < MAX_SERIES || all.contains_key(&series) {
-            let count = all.entry(series).or_default();
+        if let Some(count) = all.count(resource, series) {
             count.requests += 1;
             count.time += time;
         }
@@ -44,24 +51,20 @@ impl Metrics {
             "# HELP apiserver_request_total Requests by verb, resource and code.\n\
              # TYPE apiserver_request_total counter\n",
         );
-        let labels = |(verb, resource, code): &Series| {
+        let labels = |resource: &str, (verb, code): &Series| {
             format!(
                 "{{code=\"{code}\",resource=\"{resource}\",verb=\"{}\"}}",
                 verb.to_uppercase()
             )
         };
-        for (series, count) in all.iter() {
-            let _ = writeln!(
-                out,
-                "apiserver_request_total{} {}",
-                labels(series),
-                count.requests
-            );
+        for (resource, series, count) in all.iter() {
+            let labels = labels(resource, series);
+            let _ = writeln!(out, "apiserver_request_total{labels} {}", count.requests);
         }
         out += "# HELP apiserver_request_duration_seconds Time from a request's head to its answer's head.\n\
                 # TYPE apiserver_request_duration_seconds summary\n";
-        for (series, count) in all.iter() {
-            let (labels, seconds) = (labels(series), count.time.as_secs_f64());
+        for (resource, series, count) in all.iter() {
+            let (labels, seconds) = (labels(resource, series), count.time.as_secs_f64());
             let _ = writeln!(out, "apiserver_request_duration_seconds_sum{labels} {seconds}");
             let _ = writeln!(
                 out,
@@ -78,6 +81,32 @@ impl Metrics {
             );
         }
         out
+    }
+}
+
+impl All {
+    /// The count of a series; none for a new one where there is no room for it.
+    fn count(&mut self, resource: &str, series: Series) -> Option<&mut Count> {
+        let known = self
+            .resources
+            .get(resource)
+            .is_some_and(|all| all.contains_key(&series));
+        if !known {
+            if self.series >= MAX_SERIES {
+                return None;
+            }
+            self.series += 1;
+            let all = self.resources.entry(resource.into()).or_default();
+            all.insert(series, Count::default());
+        }
+        self.resources.get_mut(resource)?.get_mut(&series)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &Series, &Count)> {
+        self.resources.iter().flat_map(|(resource, all)| {
+            all.iter()
+                .map(move |(series, count)| (&**resource, series, count))
+        })
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) use health::Health;
 pub(crate) use metrics::Metrics;
 
 use crate::server::State;
-use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Verb, Warnings};
+use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
 use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
@@ -78,19 +78,18 @@ async fn identify(state: &Arc<State>, request: Request<Incoming>, peer: Peer) ->
     };
     let begun = state.env.now();
     let verb = info.verb;
+    let served = served(state, &info);
     // Only what is served: clients must not choose the names of series.
-    let resource = served(state, &info)
-        .map(|served| served.def.plural.clone())
-        .unwrap_or_default();
+    let row = served.as_ref().map(|served| served.def.clone());
     let accept = request.headers().get(ACCEPT).cloned();
-    let answer = admit(state, request, peer, info, query).await;
+    let answer = admit(state, request, peer, (info, query, served)).await;
     let response = answer.unwrap_or_else(|refused| {
         let headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
         negotiate::respond_status(&headers, &refused.0)
     });
     state.metrics.count(
         verb,
-        &resource,
+        row.as_ref().map_or("", |row| &row.plural),
         response.status(),
         state.env.now().saturating_since(begun),
     );
@@ -102,8 +101,7 @@ async fn admit(
     state: &Arc<State>,
     request: Request<Incoming>,
     peer: Peer,
-    info: RequestInfo,
-    query: Query,
+    (info, query, served): (RequestInfo, Query, Option<Served>),
 ) -> Answer<Response<Body>> {
     let user = authenticate(state, &request, &peer).await?;
     let long = is_long_running(&info);
@@ -124,7 +122,6 @@ async fn admit(
     let deadline = state.env.now().saturating_add(limit);
     let work = async {
         let body = reading::read(body).await?;
-        let served = served(state, &info);
         let (method, uri, headers) = (head.method, head.uri, head.headers);
         let warnings = Warnings::default();
         let call = Call {
@@ -145,7 +142,7 @@ async fn admit(
     if long {
         return work.await;
     }
-    let timely = driver::env::timeout(state.env.sleep_until(deadline), work).await;
+    let timely = driver::env::until(&*state.env, deadline, work).await;
     timely.unwrap_or_else(|_| Err(reading::too_late().into()))
 }
 
@@ -162,11 +159,21 @@ fn is_long_running(info: &RequestInfo) -> bool {
     matches!(info.verb, Verb::Watch | Verb::Proxy) || CONNECTIONS.contains(&info.subresource.as_str())
 }
 
-fn served(state: &State, info: &RequestInfo) -> Option<crate::Served> {
+fn served(state: &State, info: &RequestInfo) -> Option<Served> {
     let wanted = info.is_resource.then_some(info)?;
     state
         .resources
         .lookup(&wanted.group, &wanted.version, &wanted.resource)
+        .filter(|served| served.custom().is_none() || fits_scope(served, wanted))
+}
+
+/// Objects in namespaces are asked for in one, or listed across all.
+fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
+    let across = matches!(info.verb, Verb::List | Verb::Watch);
+    match served.namespaced() {
+        true => across || !info.namespace.is_empty(),
+        false => info.namespace.is_empty(),
+    }
 }
 
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {

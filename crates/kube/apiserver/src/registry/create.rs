@@ -4,7 +4,6 @@ use http::StatusCode;
 use kinds::Generation;
 use schema::cursor::{self, Ref};
 use schema::field::Errors;
-use schema::object;
 use schema::status::Status;
 use schema::tree::{Struct, Value};
 use store::Expect;
@@ -16,7 +15,7 @@ use super::time::rfc3339;
 use super::{metadata, owners};
 use crate::admission::{self, Request};
 use crate::authz::check_escalation;
-use crate::{Answer, Refused};
+use crate::{Answer, Refused, custom};
 
 /// How often a name is generated before the client hears that there is none left.
 const NAME_ATTEMPTS: usize = 8;
@@ -29,12 +28,19 @@ const KEEP_STATUS: [(&str, &str); 1] = [("", "nodes")];
 /// # Errors
 /// 422, 409 `AlreadyExists`, what admission says, and the store's.
 pub(crate) async fn create(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
+    not_terminating(op, &tree)?;
     if !op.applied {
         owners::record(op, None, &mut tree);
     }
     admission::mutate(&Request::create(op, &op.name), Some(&mut tree)).await?;
     check_escalation(op, Ref::new(op.types(), &tree), None)?;
     let metadata = Ref::new(op.types(), &tree).at("metadata");
+    let has_version = !matches!(metadata.at("resourceVersion").str(), "" | "0");
+    if has_version && !op.applied && !op.options.dry_run {
+        // Upstream's store finds this last, and has no code for it.
+        let why = "resourceVersion should not be set on objects to be created";
+        return Err(Status::failure(500, "", why).into());
+    }
     if !metadata.at("name").is_empty() || metadata.at("generateName").is_empty() {
         return attempt(op, tree).await;
     }
@@ -62,7 +68,7 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
             None => Ok(Stored::Dry(Box::new(tree))),
         };
     }
-    let body = object::body(op.types(), &tree);
+    let body = op.body(&tree)?;
     match put(op, &key, body, Expect::Absent, false).await? {
         Put::Done(object) => {
             hold.into_iter().for_each(Hold::commit);
@@ -104,12 +110,28 @@ fn before(op: &Op<'_>, tree: &mut Struct) -> Answer<()> {
     let mut errors = Errors::new();
     metadata::validate(object, op.served.namespaced(), op.strategy.name, &mut errors);
     op.with_context(|context| (op.strategy.validate_create)(context, object, &mut errors));
+    custom::create(op, object, &mut errors);
     refuse(op, object, &errors)?;
     let warnings = op.with_context(|context| (op.strategy.warn)(context, object, None));
     warnings
         .into_iter()
+        .chain(
+            op.served
+                .custom()
+                .map_or_else(Vec::new, |_| custom::warnings(object, None)),
+        )
         .for_each(|warning| op.call.warnings.add(warning));
     Ok(())
+}
+
+/// Nothing new comes to a custom resource whose definition is on its way out.
+fn not_terminating(op: &Op<'_>, tree: &Struct) -> Answer<()> {
+    if op.served.custom().is_none_or(|custom| !custom.terminating) {
+        return Ok(());
+    }
+    let name = Ref::new(op.types(), tree).path("metadata.name").str();
+    let why = "create not allowed while custom resource definition is terminating";
+    Err(Status::forbidden(op.served.group_resource(), name, why).into())
 }
 
 /// When the kind's generation is counted; custom resources all count theirs.

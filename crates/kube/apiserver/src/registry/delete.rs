@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schema::cursor::{self, Ref};
-use schema::object::{self, Obj};
+use schema::object::Obj;
 use schema::row::Types;
 use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
@@ -15,7 +15,7 @@ use super::metadata::set_generation;
 use super::op::{Op, Stored};
 use super::time::rfc3339;
 use crate::admission::{self, Request};
-use crate::{Answer, Refused};
+use crate::{Answer, Refused, custom};
 
 /// What happens to dependents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ async fn mark(op: &Op<'_>, live: &Live, tree: Struct) -> Answer<Option<Deleted>>
     if op.options.dry_run {
         return Ok(Some(Deleted::Pending(Stored::Dry(Box::new(tree)))));
     }
-    let body = object::body(op.types(), &tree);
+    let body = op.body(&tree)?;
     if body == *live.object.body() {
         return Ok(Some(Deleted::Pending(Stored::Object(live.object.clone()))));
     }
@@ -164,6 +164,9 @@ fn plan(op: &Op<'_>, options: &DeleteOptions, live: &Live) -> Step {
     };
     let types = op.types();
     set_finalizers(op, &mut tree, options);
+    if custom::is_definition(&op.served.def.group, &op.served.def.plural) {
+        custom::begin_deletion(types, &mut tree, &rfc3339(op.now));
+    }
     let held = !Ref::new(types, &tree).path("metadata.finalizers").is_empty() || holds_namespace(op, &tree);
     match grace {
         Some(seconds) if seconds > 0 || held => Step::Mark(Box::new(tree)),

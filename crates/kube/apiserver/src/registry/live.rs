@@ -43,7 +43,7 @@ impl Live {
     }
 
     fn of(served: &Served, object: Arc<Obj>) -> Answer<Self> {
-        let tree = convert::stored_tree(served, &object)?;
+        let tree = convert::live(served, &object)?;
         Ok(Self { object, tree })
     }
 }

@@ -1,6 +1,8 @@
 //! `ObjectMeta`: what the server fills in, keeps, and checks, the same for every kind.
 
-use kinds::rules::names::{dns1123_label, dns1123_subdomain, mismatch, too_long};
+use kinds::rules::names::dns1123_label;
+use kinds::rules::text::qualified_name;
+use kinds::rules::value::{annotations, labels};
 use kinds::{NameRule, Place};
 use schema::cursor::{self, Ref};
 use schema::field::{Error, Errors};
@@ -103,33 +105,6 @@ fn common(metadata: &Place<'_, '_>, errors: &mut Errors) {
     finalizers(&metadata.child("finalizers"), errors);
 }
 
-fn labels(labels: &Place<'_, '_>, errors: &mut Errors) {
-    for (key, value) in labels.entries() {
-        for text in qualified_name(key) {
-            labels.invalid_value(errors, key, text);
-        }
-        for text in label_value(value.str()) {
-            labels.invalid_value(errors, value.str(), text);
-        }
-    }
-}
-
-/// All annotations of an object together, in bytes.
-const MAX_ANNOTATIONS: usize = 256 << 10;
-
-fn annotations(annotations: &Place<'_, '_>, errors: &mut Errors) {
-    let mut size = 0;
-    for (key, value) in annotations.entries() {
-        size += key.len() + value.str().len();
-        for text in qualified_name(&key.to_lowercase()) {
-            annotations.invalid_value(errors, key, text);
-        }
-    }
-    if size > MAX_ANNOTATIONS {
-        annotations.too_long(errors, MAX_ANNOTATIONS);
-    }
-}
-
 fn owners(owners: &Place<'_, '_>, errors: &mut Errors) {
     let mut controller = String::new();
     for owner in owners.each() {
@@ -209,64 +184,4 @@ fn no_new_finalizers(finalizers: &Place<'_, '_>, before: Ref<'_>, errors: &mut E
             ),
         ));
     }
-}
-
-const NAME: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
-
-fn is_name(text: &str) -> bool {
-    let ends = text.bytes().next().zip(text.bytes().next_back());
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    ends.is_some_and(|(first, last)| first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric())
-        && text.bytes().all(inner)
-}
-
-/// `prefix/name`, the key of a label, an annotation, a finalizer.
-fn qualified_name(text: &str) -> Vec<String> {
-    const RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', \
-                        and must start and end with an alphanumeric character";
-    let mut wrong = Vec::new();
-    let name = match text.split('/').collect::<Vec<_>>()[..] {
-        [name] => name,
-        [prefix, name] => {
-            if prefix.is_empty() {
-                wrong.push("prefix part must be non-empty".to_owned());
-            } else {
-                wrong.extend(
-                    dns1123_subdomain(prefix)
-                        .iter()
-                        .map(|text| format!("prefix part {text}")),
-                );
-            }
-            name
-        }
-        _ => {
-            const RULE: &str = "a valid label key must consist of alphanumeric characters, '-', '_' or '.', \
-                                and must start and end with an alphanumeric character";
-            let examples = ["MyName", "my.name", "123-abc"];
-            let text = mismatch(RULE, NAME, &examples);
-            return vec![format!(
-                "{text} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-            )];
-        }
-    };
-    if name.is_empty() {
-        wrong.push("name part must be non-empty".to_owned());
-    } else if name.len() > 63 {
-        wrong.push(format!("name part {}", too_long(63)));
-    }
-    if !is_name(name) {
-        wrong.push(mismatch(RULE, NAME, &["MyName", "my.name", "123-abc"]));
-    }
-    wrong
-}
-
-/// A label's value.
-fn label_value(text: &str) -> Vec<String> {
-    const RULE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', \
-                        and must start and end with an alphanumeric character";
-    const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
-    let long = (text.len() > 63).then(|| too_long(63));
-    let examples = ["MyValue", "my_value", "12345"];
-    let wrong = (!text.is_empty() && !is_name(text)).then(|| mismatch(RULE, VALUE, &examples));
-    long.into_iter().chain(wrong).collect()
 }

@@ -22,6 +22,7 @@ pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Judge, Propagation, delete};
 pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
+pub(crate) use names::generate as generate_name;
 pub(crate) use op::{Op, Options, Stored};
 pub(crate) use owners::apply;
 pub(crate) use services::Services;

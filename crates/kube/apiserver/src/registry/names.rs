@@ -9,7 +9,7 @@ const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 const MAX_BASE: usize = 58;
 
 /// A name that begins with `base`.
-pub(super) fn generate(rng: &mut Rng, base: &str) -> String {
+pub(crate) fn generate(rng: &mut Rng, base: &str) -> String {
     let mut end = base.len().min(MAX_BASE);
     while !base.is_char_boundary(end) {
         end -= 1;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::StatusCode;
 use kinds::{Context, Strategy, User};
 use schema::object::Obj;
@@ -59,7 +60,7 @@ impl<'a> Op<'a> {
             state,
             call,
             served,
-            strategy: kinds::strategy(&served.def.group, &served.def.plural),
+            strategy: served.strategy(),
             namespace: if served.namespaced() { &info.namespace } else { "" },
             name: info.name.clone(),
             subresource: &info.subresource,
@@ -92,6 +93,23 @@ impl<'a> Op<'a> {
                 extra: &extra,
             },
         })
+    }
+
+    /// Completes what a client has sent: defaults that upstream sets in code, and what a custom resource's schema says
+    /// of `null`.
+    pub(crate) fn complete(&self, tree: &mut Struct) {
+        if let Some(version) = self.served.custom_version() {
+            crate::custom::settle(version, self.types(), tree);
+        }
+        (self.strategy.default)(self.types(), tree);
+    }
+
+    /// The bytes in which an object is stored: of a custom resource the tree is in the version that was asked for.
+    ///
+    /// # Errors
+    /// 500 when it cannot be had in the stored version.
+    pub(crate) fn body(&self, tree: &Struct) -> Answer<Bytes> {
+        convert::body(self.served, tree)
     }
 
     /// The store's key of an object of this name.

@@ -58,7 +58,16 @@ fn source(field: &str, served: &Served) -> Option<Source> {
         }
         _ => {}
     }
-    let fields = kinds::strategy(&served.def.group, &served.def.plural).fields;
+    let fields = served.strategy().fields;
+    let own = served
+        .custom_version()
+        .is_some_and(|version| version.selectable.iter().any(|own| own == field));
+    if own {
+        return Some(Source::Path {
+            paths: field.to_owned(),
+            absent: String::new(),
+        });
+    }
     let known = fields.iter().find(|known| known.name == field)?;
     Some(Source::Path {
         paths: known.path.to_owned(),

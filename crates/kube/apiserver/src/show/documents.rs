@@ -1,12 +1,19 @@
-//! Discovery, OpenAPI v3 and `/version`: printed from the live table, once for each of its epochs.
+//! Discovery, OpenAPI v2 and v3 and `/version`: printed from the live table, once for each of its epochs.
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, VARY};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION,
+    VARY,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use openapi::{Catalog, DiscoveryVersion, etag, version};
+use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
 
 use crate::negotiate::JSON;
 use crate::server::State;
@@ -20,7 +27,7 @@ pub(crate) struct Documents(Mutex<Printed>);
 struct Printed {
     epoch: u64,
     catalog: Option<Arc<Catalog>>,
-    documents: BTreeMap<Key, Option<Document>>,
+    documents: BTreeMap<Key, Document>,
 }
 
 /// What a path asks for.
@@ -42,13 +49,17 @@ enum Key {
     },
     /// `/openapi/v3`
     OpenapiIndex,
-    /// `/openapi/v3/apis/apps/v1`
-    Openapi(String),
+    /// `/openapi/v3/apis/apps/v1`, and whether as protobuf
+    Openapi(String, bool),
+    /// `/openapi/v2`, and whether as protobuf
+    Swagger(bool),
 }
 
 #[derive(Clone, Debug)]
 struct Document {
     body: Bytes,
+    /// Whether the body is kept compressed: a description of everything has megabytes, and is asked for seldom.
+    packed: bool,
     tag: HeaderValue,
 }
 
@@ -74,15 +85,20 @@ impl Documents {
         path: &str,
         headers: &HeaderMap,
     ) -> Option<Response<Body>> {
-        let key = Key::of(path, headers)?;
+        let key = match Key::of(path, headers)? {
+            Ok(key) => key,
+            Err(NotAcceptable) => return Some(refused()),
+        };
         let document = self.document(resources, address, &key)?;
         Some(match key {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
             }
-            Key::OpenapiIndex => tagged(&document, JSON, headers),
-            Key::Openapi(_) if !accepts_json(headers) => refused(),
-            Key::Openapi(_) => tagged(&document, JSON, headers),
+            Key::OpenapiIndex | Key::Openapi(_, false) | Key::Swagger(false) => {
+                tagged(&document, JSON, headers)
+            }
+            Key::Openapi(_, true) => tagged(&document, proto::V3, headers),
+            Key::Swagger(true) => tagged(&document, proto::V2, headers),
             _ => plain(&document),
         })
     }
@@ -98,15 +114,18 @@ impl Documents {
             };
         }
         if let Some(document) = printed.documents.get(key) {
-            return document.clone();
+            return Some(document.clone());
         }
         let catalog = printed.catalog.clone()?;
-        let document = key.print(&catalog, address);
+        // Some are long to print; others are not to wait for that.
+        drop(printed);
+        let document = key.print(&catalog, address)?;
+        let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A path that leads nowhere is not remembered: there is no end to them.
-        if document.is_some() {
+        if printed.epoch == epoch {
             printed.documents.insert(key.clone(), document.clone());
         }
-        document
+        Some(document)
     }
 }
 
@@ -118,19 +137,58 @@ impl Document {
 
     fn tagged(body: Vec<u8>, tag: &str) -> Option<Self> {
         let tag = HeaderValue::try_from(format!("\"{tag}\"")).ok()?;
-        let body = body.into();
-        Some(Self { body, tag })
+        let (body, packed) = (body.into(), false);
+        Some(Self { body, packed, tag })
+    }
+
+    /// One that is kept compressed.
+    fn packed(body: &[u8], tag: &str) -> Option<Self> {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(body).ok()?;
+        let mut document = Self::tagged(packed.finish().ok()?, tag)?;
+        document.packed = true;
+        Some(document)
+    }
+
+    /// The body for somebody who takes gzip, or not; and whether it is compressed.
+    fn body_for(&self, asked: &HeaderMap) -> (Bytes, bool) {
+        let takes = asked
+            .get(ACCEPT_ENCODING)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let takes = takes
+            .split(',')
+            .any(|coding| coding.split(';').next().unwrap_or_default().trim() == "gzip");
+        if !self.packed || takes {
+            return (self.body.clone(), self.packed);
+        }
+        let mut plain = Vec::new();
+        // We packed it: it can be unpacked.
+        drop(GzDecoder::new(&*self.body).read_to_end(&mut plain));
+        (plain.into(), false)
     }
 }
 
 impl Key {
-    fn of(path: &str, headers: &HeaderMap) -> Option<Self> {
-        if let Some(place) = path.strip_prefix("/openapi/v3") {
-            return Some(match place.trim_matches('/') {
-                "" => Self::OpenapiIndex,
-                place => Self::Openapi(place.to_owned()),
-            });
+    /// What a path asks for; an error where the client takes no form of it.
+    fn of(path: &str, headers: &HeaderMap) -> Option<Result<Self, NotAcceptable>> {
+        if matches!(path, "/openapi/v2" | "/openapi/v2/") {
+            return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
+        match path
+            .strip_prefix("/openapi/v3")
+            .map(|place| place.trim_matches('/'))
+        {
+            Some("") => Some(Ok(Self::OpenapiIndex)),
+            Some(place) => {
+                let form = wants_protobuf(headers, proto::V3);
+                Some(form.map(|protobuf| Self::Openapi(place.to_owned(), protobuf)))
+            }
+            None => Self::of_discovery(path, headers).map(Ok),
+        }
+    }
+
+    fn of_discovery(path: &str, headers: &HeaderMap) -> Option<Self> {
         let mut parts = path.trim_matches('/').split('/');
         let key = match (parts.next()?, parts.next(), parts.next()) {
             ("version", None, None) => Self::Version,
@@ -163,13 +221,32 @@ impl Key {
             Self::GroupVersion(group, version) => catalog.api_resources(group, version)?,
             Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
             Self::OpenapiIndex => catalog.openapi_index(),
-            Self::Openapi(place) => {
-                let served = catalog.at_place(place)?;
-                return Document::tagged(served.openapi(), &served.hash());
+            Self::Openapi(place, protobuf) => {
+                let document = catalog.openapi(place, &no_custom_schema)?;
+                let document = if *protobuf {
+                    proto::v3(&document)?
+                } else {
+                    document
+                };
+                return Document::packed(&document, &catalog.openapi_hash(place));
+            }
+            Self::Swagger(protobuf) => {
+                let document = catalog.swagger(&no_custom_schema);
+                let document = if *protobuf {
+                    proto::v2(&document)?
+                } else {
+                    document
+                };
+                return Document::packed(&document, &etag(&document));
             }
         };
         Document::new(body)
     }
+}
+
+/// Custom resources are described as objects of any shape until their definitions are read.
+fn no_custom_schema(_: &schema::resource::ResourceDef, _: &str) -> Option<serde_json::Value> {
+    None
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -211,14 +288,23 @@ fn tagged(document: &Document, content_type: &'static str, asked: &HeaderMap) ->
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(ETAG, document.tag.clone());
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    let vary = if document.packed {
+        "Accept-Encoding, Accept"
+    } else {
+        "Accept"
+    };
+    headers.insert(VARY, HeaderValue::from_static(vary));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));
     if asked.get(IF_NONE_MATCH) == Some(&document.tag) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    *response.body_mut() = Body::full(document.body.clone());
+    let (body, packed) = document.body_for(asked);
+    if packed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    *response.body_mut() = Body::full(body);
     response
 }
 
@@ -242,16 +328,30 @@ fn hashed(mut response: Response<Body>, path: &str, hash: &str) -> Response<Body
     moved
 }
 
-/// Documents of OpenAPI are had as JSON only.
-fn accepts_json(headers: &HeaderMap) -> bool {
-    let Some(accept) = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()) else {
-        return true;
-    };
-    let ranges = accept.split(',').filter_map(|clause| clause.split(';').next());
-    accept.is_empty()
-        || ranges
-            .map(str::trim)
-            .any(|range| [JSON, "application/*", "*/*"].contains(&range))
+/// The client takes neither JSON nor this protobuf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NotAcceptable;
+
+/// Whether a client wants a document as protobuf: the first clause of `Accept` that there is a form for decides.
+/// Before Kubernetes 1.26 the media type was written with a dot (`spec.v2.v1.0+protobuf`).
+fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAcceptable> {
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .unwrap_or_default();
+    if accept.is_empty() {
+        return Ok(false);
+    }
+    let old = protobuf.replace('@', ".");
+    let mut ranges = accept
+        .split(',')
+        .filter_map(|clause| clause.split(';').next())
+        .map(str::trim);
+    let found = ranges.find_map(|range| match range {
+        JSON | "application/*" | "*/*" => Some(false),
+        other => (other == protobuf || other == old).then_some(true),
+    });
+    found.ok_or(NotAcceptable)
 }
 
 fn refused() -> Response<Body> {
@@ -291,7 +391,7 @@ mod tests {
             ("/openapi/v3", true),
             ("/openapi/v3/apis/apps/v1", true),
             ("/openapi/v3/apis/apps/v9", false),
-            ("/openapi/v2", false),
+            ("/openapi/v2", true),
             ("/healthz", false),
         ] {
             assert_eq!(ask(path, &[]).is_some(), known, "{path}");
@@ -307,14 +407,27 @@ mod tests {
         let again = ask("/apis", &[(ACCEPT, KUBECTL), (IF_NONE_MATCH, &tag)]).unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(again.body().size_hint().exact(), Some(0));
-        let protobuf = [(
-            ACCEPT,
-            "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
-        )];
-        let refused = ask("/openapi/v3/api/v1", &protobuf).unwrap();
+        let yaml = [(ACCEPT, "application/yaml")];
+        let refused = ask("/openapi/v3/api/v1", &yaml).unwrap();
         assert_eq!(refused.status(), StatusCode::NOT_ACCEPTABLE);
         let plain = ask("/apis", &[(ACCEPT, "application/json")]).unwrap();
         assert_eq!(plain.headers()[CONTENT_TYPE], "application/json");
+    }
+
+    #[test]
+    fn openapi_is_json_or_protobuf_and_compressed_for_those_who_take_it() {
+        let kubectl = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+        let old = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+        for (accept, form) in [("*/*", JSON), (kubectl, kubectl), (old, kubectl)] {
+            let plain = ask("/openapi/v2", &[(ACCEPT, accept)]).unwrap();
+            assert_eq!(plain.headers()[CONTENT_TYPE], form);
+            assert_eq!(plain.headers().get(CONTENT_ENCODING), None);
+            let packed = ask("/openapi/v2", &[(ACCEPT, accept), (ACCEPT_ENCODING, "gzip, br")]).unwrap();
+            assert_eq!(packed.headers()[CONTENT_ENCODING], "gzip");
+            assert_eq!(packed.headers()[ETAG], plain.headers()[ETAG]);
+            let size = |response: &Response<Body>| response.body().size_hint().exact().unwrap();
+            assert!(size(&packed) * 4 < size(&plain), "{}", size(&packed));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use driver::Env;
 use http::StatusCode;
-use printers::{Include, ListMeta, MetaVersion, Options, Table, partial_object, printer};
+use printers::{Include, ListMeta, MetaVersion, Options, Printer, Table, partial_object, printer};
 use schema::BUILTIN;
 use schema::cursor::Ref;
 use schema::json::{Options as Decoding, decode};
@@ -14,6 +14,7 @@ use schema::row::TypesRef;
 use schema::status::Status;
 use schema::tree::Struct;
 
+use crate::custom::Columns;
 use crate::negotiate::{self, Accepted, Convert, Encoding};
 use crate::registry::convert;
 use crate::server::State;
@@ -90,7 +91,7 @@ impl View {
         let bytes = convert::bytes(served, object)?;
         match self.form {
             Form::Table(version, include) => {
-                let tree = convert::stored_tree(served, object)?;
+                let tree = convert::live(served, object)?;
                 self.table(served, &tree, &bytes, version, include)
             }
             Form::Partial(version) | Form::PartialList(version) => partial(version, &bytes),
@@ -124,7 +125,8 @@ impl View {
             include,
             headers: self.headers,
         };
-        let mut table = Table::new(printer(&served.def.group, &served.def.plural), &meta, options);
+        let print = printing(served);
+        let mut table = print.table(&meta, options);
         table.row(row, self.now(), bytes).map_err(Status::internal)?;
         Ok(table.finish())
     }
@@ -160,10 +162,10 @@ impl View {
                     include,
                     headers: true,
                 };
-                let printer = printer(&served.def.group, &served.def.plural);
-                let mut table = Table::new(printer, meta, options);
+                let print = printing(served);
+                let mut table = print.table(meta, options);
                 for object in objects {
-                    let tree = convert::stored_tree(served, object)?;
+                    let tree = convert::live(served, object)?;
                     let row = Ref::new(&served.def.types, &tree);
                     let bytes = convert::bytes(served, object)?;
                     table.row(row, self.now(), &bytes).map_err(Status::internal)?;
@@ -179,6 +181,33 @@ impl View {
                 );
                 Err(Status::failure(406, "NotAcceptable", why).into())
             }
+        }
+    }
+}
+
+/// Who writes the cells: the kind's printer, or what a custom resource's definition says.
+enum Printing<'a> {
+    Kind(&'static Printer),
+    Custom(&'a Columns),
+}
+
+fn printing(served: &Served) -> Printing<'_> {
+    match served.custom_version() {
+        Some(version) => Printing::Custom(&version.columns),
+        None => Printing::Kind(printer(&served.def.group, &served.def.plural)),
+    }
+}
+
+impl<'a> Printing<'a> {
+    fn table(&'a self, meta: &ListMeta<'_>, options: Options) -> Table<'a> {
+        match self {
+            Self::Kind(printer) => Table::new(printer, meta, options),
+            Self::Custom(columns) => Table::with(
+                columns.headers(),
+                |row, cells| columns.print(row, cells),
+                meta,
+                options,
+            ),
         }
     }
 }

@@ -13,6 +13,7 @@ use schema::status::{GroupName, Status};
 use schema::tree::{Struct, Value};
 
 use crate::admission::Kind;
+use crate::custom::{Numbers, Scale};
 use crate::negotiate::{Expected, decode};
 use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert, ensure_namespace};
 use crate::server::State;
@@ -39,7 +40,12 @@ fn scale_type() -> Answer<TypeId> {
 pub(super) async fn get(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
     let op = Op::new(state, call, served, Options::default());
     match Live::read(&op, &op.name).await? {
-        Some(live) => answer(scale_of(&op, &live.tree)?),
+        Some(live) => {
+            if let Some(scale) = custom_scale(&op) {
+                scale.require(Ref::new(op.types(), &live.tree))?;
+            }
+            answer(scale_of(&op, &live.tree)?)
+        }
         None => Err(Status::not_found(served.group_resource(), &op.name).into()),
     }
 }
@@ -114,7 +120,7 @@ async fn write(op: &Op<'_>, scale: impl Fn(&Struct) -> Answer<Struct>) -> Answer
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {
-        Stored::Object(object) => convert::stored_tree(op.served, &object)?,
+        Stored::Object(object) => convert::live(op.served, &object)?,
         Stored::Dry(tree) => *tree,
     };
     answer(scale_of(op, &tree)?)
@@ -135,7 +141,10 @@ fn resize(op: &Op<'_>, live: &Live, scale: &Struct) -> Answer<Struct> {
     }
     check_uid(op, new.path("metadata.uid").str(), &live.object.meta.uid)?;
     let (types, mut tree) = (op.types(), live.tree.clone());
-    cursor::set(types, &mut tree, "spec.replicas", Value::Int(replicas));
+    match custom_scale(op) {
+        Some(scale) => scale.write(types, &mut tree, replicas)?,
+        None => cursor::set(types, &mut tree, "spec.replicas", Value::Int(replicas)),
+    }
     let version = new.path("metadata.resourceVersion").str();
     if !version.is_empty() {
         cursor::set(types, &mut tree, "metadata.resourceVersion", Value::str(version));
@@ -166,6 +175,11 @@ fn answer(scale: Struct) -> Answer<Reply> {
     })
 }
 
+/// Where a custom resource has its numbers.
+fn custom_scale<'a>(op: &Op<'a>) -> Option<&'a Scale> {
+    op.served.custom_version()?.scale.as_ref()
+}
+
 /// The scale of an object, with those who own its number.
 fn owned_scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
     let mut scale = scale_of(op, tree)?;
@@ -175,6 +189,14 @@ fn owned_scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
 
 fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
     let object = Ref::new(op.types(), tree);
+    let numbers = match custom_scale(op) {
+        Some(scale) => scale.read(object),
+        None => Numbers {
+            wanted: object.path("spec.replicas").integer(),
+            found: object.path("status.replicas").int(),
+            selector: selector(object.path("spec.selector")),
+        },
+    };
     let mut scale = Struct::new(scale_type()?);
     let mut set = |path: &str, value: Value| cursor::set(&BUILTIN, &mut scale, path, value);
     set("apiVersion", Value::str(API_VERSION));
@@ -185,11 +207,10 @@ fn scale_of(op: &Op<'_>, tree: &Struct) -> Answer<Struct> {
             set(&format!("metadata.{member}"), Value::str(text));
         }
     }
-    set_number(&mut set, "spec.replicas", object.path("spec.replicas").int());
-    let selector = selector(object.path("spec.selector"));
-    set_number(&mut set, "status.replicas", object.path("status.replicas").int());
-    if !selector.is_empty() {
-        set("status.selector", Value::Str(selector.into()));
+    set_number(&mut set, "spec.replicas", numbers.wanted.unwrap_or(0));
+    set_number(&mut set, "status.replicas", numbers.found);
+    if !numbers.selector.is_empty() {
+        set("status.selector", Value::Str(numbers.selector.into()));
     }
     Ok(scale)
 }

@@ -24,7 +24,7 @@ pub(super) async fn create(state: &State, call: &Call, served: &Served) -> Answe
     };
     let mut tree = decode(call, &call.body, expected, options.fields)?;
     let mut op = Op::new(state, call, served, options);
-    (op.strategy.default)(op.types(), &mut tree);
+    op.complete(&mut tree);
     ensure_namespace(op.types(), &mut tree, op.namespace)?;
     op.name = Ref::new(op.types(), &tree).path("metadata.name").str().to_owned();
     let tree = convert::to_stored(served, tree)?;

@@ -81,7 +81,7 @@ async fn chosen(op: &Op<'_>, selection: &Selection) -> Answer<(Vec<Arc<Obj>>, Re
 
 fn list(served: &Served, objects: &[Arc<Obj>], revision: Revision) -> Answer<Vec<u8>> {
     let mut out = b"{\"kind\":".to_vec();
-    write_string(&mut out, &format!("{}List", served.def.kind));
+    write_string(&mut out, &served.list_kind());
     out.extend_from_slice(b",\"apiVersion\":");
     write_string(&mut out, &served.api_version());
     out.extend_from_slice(

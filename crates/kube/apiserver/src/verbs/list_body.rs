@@ -20,6 +20,9 @@ use crate::{Answer, Body, Call, Reply, Served, show};
 /// Answers up to this size are sent as one piece; larger ones in pieces of about this size.
 const PIECE: usize = 128 << 10;
 
+/// A list with more objects left than this gets room for a whole piece at once.
+const FEW: usize = 64;
+
 /// Puts a list into what the client accepts.
 pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed) -> Answer<Reply> {
     let accepted = negotiate::accept(call)?;
@@ -27,7 +30,11 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
         let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
         return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
     }
-    if accepted.encoding != Encoding::Json || !convert::is_stored(served) {
+    let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
+    if accepted.encoding != Encoding::Json
+        || !convert::is_stored(served)
+        || (served.custom().is_some() && !listed.objects.iter().all(verbatim))
+    {
         return tree(served, &listed);
     }
     let mut pieces = Pieces::new(served, listed);
@@ -65,7 +72,7 @@ struct Pieces {
 impl Pieces {
     fn new(served: &Served, listed: Listed) -> Self {
         let custom = served.def.types.is_custom();
-        let kind = member("kind", &format!("{}List", served.def.kind));
+        let kind = member("kind", &served.list_kind());
         let version = member("apiVersion", &served.api_version());
         let metadata = [b"\"metadata\":".as_slice(), &metadata(&listed, custom)].concat();
         // Custom lists have their members sorted, and items that say what they are.
@@ -88,6 +95,9 @@ impl Pieces {
 
     fn next_piece(&mut self) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.head);
+        if self.objects.len() > FEW {
+            out.reserve_exact(PIECE + PIECE / 8);
+        }
         for object in self.objects.by_ref() {
             if !std::mem::take(&mut self.first) {
                 out.push(b',');
@@ -131,7 +141,8 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
         .remaining
         .map(|count| format!("\"remainingItemCount\":{count}").into_bytes());
     let mut members = vec![member("resourceVersion", &listed.revision.0.to_string())];
-    if !listed.continues.is_empty() {
+    // A list of custom resources says that it does not go on, too.
+    if sorted || !listed.continues.is_empty() {
         members.push(member("continue", &listed.continues));
     }
     members.extend(remaining);
@@ -172,7 +183,7 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
     Ok(Reply::Tree {
         code: StatusCode::OK,
         api_version: served.api_version(),
-        kind: format!("{}List", served.def.kind),
+        kind: served.list_kind(),
         types: types.clone(),
         object: Box::new(list),
     })

@@ -44,6 +44,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
     route::check(call, served)?;
+    warn_of_deprecation(call, served);
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }
@@ -57,5 +58,22 @@ async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<R
         Verb::Delete => delete::delete(state, call, served).await,
         Verb::DeleteCollection => delete_collection::delete_collection(state, call, served).await,
         _ => Err(Status::method_not_allowed().into()),
+    }
+}
+
+/// Kinds that upstream advises against in this release, whatever is asked of them.
+const DEPRECATED: [(&str, &str); 2] = [
+    ("componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    (
+        "endpoints",
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+    ),
+];
+
+fn warn_of_deprecation(call: &Call, served: &Served) {
+    let of = |row: &&(&str, &str)| served.def.group.is_empty() && served.def.plural == row.0;
+    let builtin = DEPRECATED.iter().find(of).map(|row| row.1);
+    if let Some(text) = builtin.or_else(|| served.deprecation()) {
+        call.warnings.add(text);
     }
 }

@@ -164,7 +164,7 @@ fn finish(op: &Op<'_>, mut tree: Struct) -> Answer<Struct> {
     let types = op.types();
     check_kind(op, &tree)?;
     defaults::apply(types, &mut tree);
-    (op.strategy.default)(types, &mut tree);
+    op.complete(&mut tree);
     ensure_namespace(types, &mut tree, op.namespace)?;
     check_name(types, &tree, &op.name)?;
     convert::to_stored(op.served, tree)

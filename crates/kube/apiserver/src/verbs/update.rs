@@ -27,7 +27,7 @@ pub(super) async fn update(state: &State, call: &Call, served: &Served) -> Answe
     };
     let mut tree = decode(call, &call.body, expected, options.fields)?;
     let op = Op::new(state, call, served, options);
-    (op.strategy.default)(op.types(), &mut tree);
+    op.complete(&mut tree);
     ensure_namespace(op.types(), &mut tree, op.namespace)?;
     check_name(op.types(), &tree, &op.name)?;
     let tree = convert::to_stored(served, tree)?;

@@ -7,7 +7,6 @@ mod macros;
 mod parser;
 mod recover;
 
-pub use ast::{Ast, Expr, ExprId};
 pub(crate) use parser::parse;
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod seat;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use apiserver::ApiServer;
 use apiserver::cache::Snapshot;
@@ -18,6 +19,9 @@ use schema::object::Obj;
 use crate::{Client, Discovery, Error, Resource};
 use local::Local;
 use reflector::Reflector;
+
+/// How often a remote server is asked what it serves.
+const REDISCOVERY: Duration = Duration::from_secs(30);
 
 /// What happened to one object.
 #[derive(Clone, Debug)]
@@ -96,6 +100,20 @@ impl Informers {
         match &self.0 {
             Source::Local(server) => Ok(Discovery::of(server.resources())),
             Source::Remote(remote) => Discovery::read(&remote.client).await,
+        }
+    }
+
+    /// Waits until what is served may have changed after `seen`, which is 0 or what this answered before. Over a client
+    /// that is every 30 seconds, as upstream's controllers ask.
+    pub async fn rediscovered(&self, seen: u64) -> u64 {
+        match &self.0 {
+            Source::Local(server) => server.resources().wait_for_change(seen).await,
+            Source::Remote(remote) => {
+                if seen > 0 {
+                    remote.env.sleep(REDISCOVERY).await;
+                }
+                seen + 1
+            }
         }
     }
 

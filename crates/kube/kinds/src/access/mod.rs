@@ -1,6 +1,4 @@
-//! RBAC: roles and who has them. Escalation is authorisation's to judge; here is form alone. And certificate requests.
-
-mod certificate_signing_request;
+//! RBAC: roles and who has them. Escalation is authorisation's to judge; here is form alone.
 
 use schema::cursor::{self, Ref};
 use schema::field::Errors;
@@ -13,11 +11,6 @@ use crate::{PLAIN, Place, Row, Strategy};
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
-    (
-        "certificates.k8s.io",
-        "certificatesigningrequests",
-        &certificate_signing_request::STRATEGY,
-    ),
     (GROUP, "clusterrolebindings", &CLUSTER_BINDING),
     (GROUP, "clusterroles", &CLUSTER_ROLE),
     (GROUP, "rolebindings", &BINDING),

@@ -1,8 +1,10 @@
 //! What a cluster is made of: namespaces, nodes, events.
 
+mod api_service;
 mod event;
 mod namespace;
 mod node;
+mod storage_version;
 
 use crate::{PLAIN, Row, Strategy};
 
@@ -11,26 +13,23 @@ pub(crate) const ROWS: &[Row] = &[
     ("", "namespaces", &namespace::STRATEGY),
     ("", "nodes", &node::STRATEGY),
     ("apiextensions.k8s.io", "customresourcedefinitions", &DEFINITION),
-    ("apiregistration.k8s.io", "apiservices", &API_SERVICE),
-    ("coordination.k8s.io", "leasecandidates", &CANDIDATE),
+    ("apiregistration.k8s.io", "apiservices", &api_service::STRATEGY),
     ("events.k8s.io", "events", &event::EVENTS),
+    (
+        "internal.apiserver.k8s.io",
+        "storageversions",
+        &storage_version::VERSION,
+    ),
+    (
+        "storagemigration.k8s.io",
+        "storageversionmigrations",
+        &storage_version::MIGRATION,
+    ),
 ];
 
 /// Definitions are validated where they are served from, beside their schemas.
 const DEFINITION: Strategy = Strategy {
     generation: crate::Generation::Spec,
     unconditional_update: false,
-    ..PLAIN
-};
-
-const API_SERVICE: Strategy = Strategy {
-    unconditional_update: false,
-    ..PLAIN
-};
-
-const CANDIDATE: Strategy = Strategy {
-    create_on_update: true,
-    unconditional_update: false,
-    resets: &[],
     ..PLAIN
 };

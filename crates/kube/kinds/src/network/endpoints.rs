@@ -1,21 +1,24 @@
 //! `Endpoints`: where a Service's traffic went before slices.
 
-use schema::cursor::Ref;
+use schema::cursor::{Ref, each_mut, set_default};
 use schema::field::Errors;
+use schema::tree::Value;
 
 use super::service::PROTOCOLS;
 use crate::rules::{ip, names, text, value};
 use crate::{PLAIN, Place, Strategy};
 
-const DEPRECATED: &str = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-
 pub(super) const STRATEGY: Strategy = Strategy {
+    default: |types, endpoints| {
+        each_mut(types, endpoints, "subsets", |subset| {
+            each_mut(types, subset, "ports", |port| {
+                set_default(types, port, "protocol", Value::str("TCP"));
+            });
+        });
+    },
     validate_create: |_, endpoints, errors| validate(endpoints, None, errors),
     validate_update: |_, endpoints, old, errors| validate(endpoints, Some(old), errors),
-    warn: |_, endpoints, _| {
-        let spellings = spellings(endpoints);
-        std::iter::once(DEPRECATED.to_owned()).chain(spellings).collect()
-    },
+    warn: |_, endpoints, _| spellings(endpoints),
     create_on_update: true,
     resets: &[],
     ..PLAIN

@@ -2,9 +2,9 @@
 //!
 //! Each rule answers the texts of what is wrong; none means right.
 
-/// `must be no more than N bytes`
-pub fn too_long(max: usize) -> String {
-    format!("must be no more than {max} bytes")
+/// What is said of a name that is too long.
+fn too_long(max: usize) -> String {
+    format!("must be no more than {max} characters")
 }
 
 /// What upstream says when a text does not match: the rule, examples (with its two blanks), the expression.
@@ -56,6 +56,17 @@ pub fn dns1123_subdomain(text: &str) -> Vec<String> {
                         '-' or '.', and must start and end with an alphanumeric character";
     let long = (text.len() > 253).then(|| too_long(253));
     let wrong = (!is_subdomain(text)).then(|| mismatch(RULE, SUBDOMAIN, &["example.com"]));
+    long.into_iter().chain(wrong).collect()
+}
+
+/// The same where an underscore is a letter too: the search list of a resolver.
+pub fn dns1123_subdomain_with_underscore(text: &str) -> Vec<String> {
+    const RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
+                        '_', '-' or '.', and must start and end with an alphanumeric character";
+    const EXPRESSION: &str = r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*";
+    let plain = |label: &str| is_label(&label.strip_prefix('_').unwrap_or(label).replace('_', "-"));
+    let long = (text.len() > 253).then(|| too_long(253));
+    let wrong = (!text.split('.').all(plain)).then(|| mismatch(RULE, EXPRESSION, &["example.com"]));
     long.into_iter().chain(wrong).collect()
 }
 

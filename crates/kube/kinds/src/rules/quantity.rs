@@ -1,99 +1,10 @@
-//! Quantities: amounts to compare, and the rules of lists of resources.
+//! The rules of lists of resources: their names and amounts.
 
-use schema::cursor::Ref;
 use schema::field::Errors;
+pub use schema::quantity::Quantity;
 
 use super::text::qualified_name;
 use crate::Place;
-
-/// An amount in nanos; amounts beyond 10^29 count as that much.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quantity(i128);
-
-const NANO: i128 = 1_000_000_000;
-
-impl Quantity {
-    /// The amount of a canonical text, as trees hold them; zero where there is none.
-    pub fn of(value: Ref<'_>) -> Self {
-        Self::parse(value.str()).unwrap_or_default()
-    }
-
-    /// Reads a canonical text.
-    pub fn parse(text: &str) -> Option<Self> {
-        let end = text
-            .find(|c: char| !(c.is_ascii_digit() || "+-.".contains(c)))
-            .unwrap_or(text.len());
-        let (number, suffix) = text.split_at(end);
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-        let negative = whole.starts_with('-');
-        let digits: i128 = format!("{}{fraction}", whole.trim_start_matches(['-', '+']))
-            .parse()
-            .ok()?;
-        let down = i32::try_from(fraction.len()).ok()?;
-        let nanos = match suffix {
-            "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" => scale(digits, 9 - down).saturating_mul(binary(suffix)),
-            suffix => scale(digits, decimal(suffix)?.saturating_add(9 - down)),
-        };
-        Some(Self(if negative { -nanos } else { nanos }))
-    }
-
-    /// A whole number.
-    pub const fn whole(number: i64) -> Self {
-        Self(number as i128 * NANO)
-    }
-
-    /// Whether the amount is a whole number.
-    pub const fn is_whole(self) -> bool {
-        self.0 % NANO == 0
-    }
-
-    /// Whether the amount is below zero.
-    pub const fn is_negative(self) -> bool {
-        self.0 < 0
-    }
-
-    /// The sum.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-}
-
-fn binary(suffix: &str) -> i128 {
-    let power = "KMGTPE".find(&suffix[..1]).unwrap_or(0);
-    (0..=power).fold(1, |amount, _| amount * 1024)
-}
-
-fn decimal(suffix: &str) -> Option<i32> {
-    const SUFFIXES: [(&str, i32); 10] = [
-        ("n", -9),
-        ("u", -6),
-        ("m", -3),
-        ("", 0),
-        ("k", 3),
-        ("M", 6),
-        ("G", 9),
-        ("T", 12),
-        ("P", 15),
-        ("E", 18),
-    ];
-    let named = SUFFIXES.iter().find(|(name, _)| *name == suffix);
-    named
-        .map(|(_, power)| *power)
-        .or_else(|| suffix.strip_prefix(['e', 'E'])?.parse().ok())
-}
-
-/// `digits` × 10^`power`, within bounds.
-fn scale(digits: i128, power: i32) -> i128 {
-    let steps = power.unsigned_abs().min(40);
-    (0..steps).fold(digits, |amount, _| {
-        if power < 0 {
-            amount / 10
-        } else {
-            amount.saturating_mul(10)
-        }
-    })
-}
 
 const CONTAINER: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 const COUNTED: [&str; 9] = [
@@ -118,7 +29,8 @@ const QUOTA: [&str; 8] = [
     "limits.ephemeral-storage",
 ];
 
-fn is_huge_page(name: &str) -> bool {
+/// Whether the resource is memory in large pages.
+pub fn is_huge_page(name: &str) -> bool {
     name.starts_with("hugepages-")
 }
 
@@ -128,11 +40,13 @@ fn is_native(name: &str) -> bool {
 }
 
 /// Whether the resource is a device plugin's: only whole numbers of it can be asked for.
-fn is_extended(name: &str) -> bool {
-    !is_native(name) && !name.starts_with("requests.")
+pub fn is_extended(name: &str) -> bool {
+    let in_quota = || qualified_name(&format!("requests.{name}")).is_empty();
+    !is_native(name) && !name.starts_with("requests.") && in_quota()
 }
 
-fn is_container_resource(name: &str) -> bool {
+/// Whether a container can ask for the resource by this name without a domain.
+pub fn is_container_resource(name: &str) -> bool {
     CONTAINER.contains(&name) || is_huge_page(name)
 }
 
@@ -177,17 +91,23 @@ pub fn resource_quantity(place: &Place<'_, '_>, name: &str, errors: &mut Errors)
     }
 }
 
+/// A rule about a resource's name; the place is the amount's.
+pub type NameRule = fn(&Place<'_, '_>, &str, &mut Errors);
+
 /// Requests and limits of a container: upstream's `ValidateContainerResourceRequirements`.
 pub fn requirements(place: &Place<'_, '_>, errors: &mut Errors) {
+    requirements_of(place, container_resource_name, errors);
+}
+
+/// The same, where other resources can be asked for.
+pub fn requirements_of(place: &Place<'_, '_>, name_rule: NameRule, errors: &mut Errors) {
     let (limits, requests) = (place.child("limits"), place.child("requests"));
-    for (name, limit) in limits.each_entry() {
-        container_resource_name(&limit, name, errors);
-        resource_quantity(&limit, name, errors);
-    }
+    amounts(&limits, name_rule, errors);
     for (name, request) in requests.each_entry() {
-        container_resource_name(&request, name, errors);
+        name_rule(&request, name, errors);
         resource_quantity(&request, name, errors);
         within_limit(&requests, &limits, name, errors);
+        huge_pages(&request, name, errors);
     }
     let asked = |name: &str| limits.at(name).exists() || requests.at(name).exists();
     let huge = |list: &Place<'_, '_>| list.entries().any(|(name, _)| is_huge_page(name));
@@ -196,8 +116,29 @@ pub fn requirements(place: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
+/// The amounts of a list of limits.
+pub fn amounts(limits: &Place<'_, '_>, name_rule: NameRule, errors: &mut Errors) {
+    for (name, limit) in limits.each_entry() {
+        name_rule(&limit, name, errors);
+        resource_quantity(&limit, name, errors);
+        huge_pages(&limit, name, errors);
+    }
+}
+
+/// Huge pages come in whole ones.
+fn huge_pages(amount: &Place<'_, '_>, name: &str, errors: &mut Errors) {
+    let Some(size) = name.strip_prefix("hugepages-") else {
+        return;
+    };
+    let page = Quantity::parse(size).map_or(0, Quantity::nanos);
+    if page <= 0 || Quantity::of(amount.value()).nanos() % page != 0 {
+        let text = format!("{} is not positive integer multiple of {name}", amount.str());
+        amount.invalid(errors, text);
+    }
+}
+
 fn within_limit(requests: &Place<'_, '_>, limits: &Place<'_, '_>, name: &str, errors: &mut Errors) {
-    let exact = is_extended(name) || is_huge_page(name);
+    let exact = !is_overcommitted(name);
     let (request, limit) = (requests.at(name), limits.at(name));
     let (asked, most) = (Quantity::of(request), Quantity::of(limit));
     let mut wrong = |relation: &str| {
@@ -206,39 +147,13 @@ fn within_limit(requests: &Place<'_, '_>, limits: &Place<'_, '_>, name: &str, er
     };
     match limit.exists() {
         true if exact && asked != most => wrong("equal to"),
-        true if !exact && asked > most => wrong("less than or equal to"),
+        true if asked > most => wrong("less than or equal to"),
         false if exact => limits.required(errors, "Limit must be set for non overcommitable resources"),
         _ => {}
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_compare() {
-        let amount = |text: &str| Quantity::parse(text).unwrap();
-        for (less, more) in [
-            ("100m", "1"),
-            ("1k", "1Ki"),
-            ("-1", "0"),
-            ("1Gi", "1100M"),
-            ("1n", "1u"),
-            ("1E", "1e20"),
-        ] {
-            assert!(amount(less) < amount(more), "{less} {more}");
-        }
-        for (one, other) in [
-            ("1000m", "1"),
-            ("1024Ki", "1Mi"),
-            ("12e3", "12k"),
-            ("0.5", "500m"),
-        ] {
-            assert_eq!(amount(one), amount(other), "{one} {other}");
-        }
-        assert!(!amount("1500m").is_whole() && amount("2").is_whole());
-        assert_eq!(Quantity::parse("x"), None);
-        assert!(amount("1e9999") > amount("1e28") && amount("1e2147483647") > amount("1e28"));
-    }
+/// Whether more of the resource can be promised than there is.
+pub fn is_overcommitted(name: &str) -> bool {
+    is_native(name) && !is_huge_page(name)
 }

@@ -1,6 +1,6 @@
 //! Formats of texts other than objects' names.
 
-use super::names::{dns1123_subdomain, mismatch, too_long};
+use super::names::{dns1123_subdomain, mismatch};
 
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 
@@ -12,6 +12,11 @@ fn is_qualified(text: &str) -> bool {
         && bytes
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+/// What is said of a label's part that is too long.
+fn too_long(max: usize) -> String {
+    format!("must be no more than {max} bytes")
 }
 
 /// `must be between 1 and 65535, inclusive`
@@ -32,10 +37,10 @@ pub fn qualified_name(text: &str) -> Vec<String> {
             *name
         }
         [prefix, name] => {
+            // Within a key, lengths are in bytes.
+            let wrong = dns1123_subdomain(prefix).into_iter();
             errors.extend(
-                dns1123_subdomain(prefix)
-                    .into_iter()
-                    .map(|text| format!("prefix part {text}")),
+                wrong.map(|text| format!("prefix part {}", text.replace("253 characters", "253 bytes"))),
             );
             *name
         }

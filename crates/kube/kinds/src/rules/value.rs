@@ -76,6 +76,23 @@ pub fn labels(place: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
+/// All annotations of an object together, in bytes.
+const MAX_ANNOTATIONS: usize = 256 << 10;
+
+/// Annotations: their keys are labels' keys, whatever their case, and together they are bounded.
+pub fn annotations(place: &Place<'_, '_>, errors: &mut Errors) {
+    let mut size = 0;
+    for (key, value) in place.entries() {
+        size += key.len() + value.str().len();
+        text::qualified_name(&key.to_lowercase())
+            .into_iter()
+            .for_each(|text| place.invalid_value(errors, key, text));
+    }
+    if size > MAX_ANNOTATIONS {
+        place.too_long(errors, MAX_ANNOTATIONS);
+    }
+}
+
 /// A `LabelSelector`.
 pub fn label_selector(place: &Place<'_, '_>, errors: &mut Errors) {
     labels(&place.child("matchLabels"), errors);

@@ -2,6 +2,7 @@
 //!
 //! Each rule answers the texts of what is wrong; none means right.
 
+use schema::cursor::Ref;
 use schema::field::Errors;
 
 use super::names::mismatch;
@@ -57,6 +58,14 @@ pub fn non_negative_or_percent(place: &Place<'_, '_>, errors: &mut Errors) {
     match place.text() {
         Some(_) => place.check(errors, percent),
         None => non_negative(place, errors),
+    }
+}
+
+/// Whether a number or a percentage comes to nothing.
+pub fn is_zero(value: Ref<'_>) -> bool {
+    match value.text() {
+        Some(text) => text == "0%",
+        None => value.int() == 0,
     }
 }
 

@@ -58,13 +58,16 @@ fn sources(types: &Types, claim: &mut Struct) {
 }
 
 fn validate(claim: Ref<'_>, errors: &mut Errors) {
-    let place = Place::root(claim);
-    let spec = place.child("spec");
+    spec(&Place::root(claim).child("spec"), errors);
+}
+
+/// The spec of a claim, or of a template of claims.
+pub(crate) fn spec(spec: &Place<'_, '_>, errors: &mut Errors) {
     let modes = spec.child("accessModes");
     access_modes(&modes, "at least 1 access mode is required", errors);
     value::label_selector(&spec.child("selector"), errors);
     known_modes(&modes, errors);
-    let size = claim.path("spec.resources.requests.storage");
+    let size = spec.value().path("resources.requests.storage");
     let storage = spec.named("resources", size);
     let storage = storage.key("storage").holding(size);
     if !size.exists() {
@@ -78,6 +81,24 @@ fn validate(claim: Ref<'_>, errors: &mut Errors) {
         source(&spec.child(name), errors);
     }
     class_name(&spec.child("volumeAttributesClassName"), errors);
+}
+
+/// Warnings about the spec of a claim, if there is one.
+pub(crate) fn warnings(spec: &Place<'_, '_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for list in ["requests", "limits"] {
+        let amounts = spec.child("resources");
+        let amount = amounts.child(list);
+        let amount = amount.key("storage");
+        if amount.exists() && !Quantity::of(amount.value()).is_whole() {
+            let text = format!(
+                "fractional byte value {:?} is invalid, must be an integer",
+                amount.str()
+            );
+            found.push(format!("{}: {text}", amount.path()));
+        }
+    }
+    found
 }
 
 fn class_name(name: &Place<'_, '_>, errors: &mut Errors) {

@@ -9,6 +9,7 @@ use schema::tree::{Struct, Value};
 
 use crate::rules::quantity::Quantity;
 use crate::rules::{names, text, value};
+use crate::volume::driver_name;
 use crate::{PLAIN, Place, Strategy};
 
 const MODES: &[&str] = &["Ephemeral", "Persistent"];
@@ -89,14 +90,6 @@ fn default(types: &Types, driver: &mut Struct) {
         let modes = Value::List(vec![Value::str("Persistent")]);
         cursor::set(types, driver, "spec.volumeLifecycleModes", modes);
     }
-}
-
-fn driver_name(name: &Place<'_, '_>, errors: &mut Errors) {
-    name.require(errors, "");
-    if name.len() > 63 {
-        name.too_long(errors, 63);
-    }
-    name.all_invalid(errors, names::dns1123_subdomain(&name.str().to_lowercase()));
 }
 
 fn validate_driver(driver: Ref<'_>, errors: &mut Errors) {

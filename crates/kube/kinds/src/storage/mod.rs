@@ -5,6 +5,8 @@ mod class;
 mod csi;
 mod volume;
 
+pub(crate) use claim::{spec as claim_spec, warnings as claim_warnings};
+
 use schema::field::Errors;
 
 use crate::rules::quantity::Quantity;

@@ -6,7 +6,8 @@ use schema::row::Types;
 use schema::tree::{Struct, Value};
 
 use super::{access_modes, known_modes, positive};
-use crate::rules::{names, text, value};
+use crate::rules::{names, node_selector, value};
+use crate::volume::{PERSISTENT, check_source};
 use crate::{PLAIN, Place, SelectableField, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -36,32 +37,6 @@ pub(super) const STRATEGY: Strategy = Strategy {
     }],
     ..PLAIN
 };
-
-/// The kinds of volumes and the members that one must have, in upstream's order.
-const SOURCES: &[(&str, &[&str])] = &[
-    ("hostPath", &["path"]),
-    ("gcePersistentDisk", &["pdName"]),
-    ("awsElasticBlockStore", &["volumeID"]),
-    ("glusterfs", &["endpoints", "path"]),
-    ("flocker", &[]),
-    ("nfs", &["server", "path"]),
-    ("rbd", &["monitors", "image"]),
-    ("quobyte", &["registry", "volume"]),
-    ("cephfs", &["monitors"]),
-    ("iscsi", &["targetPortal", "iqn"]),
-    ("cinder", &["volumeID"]),
-    ("fc", &[]),
-    ("flexVolume", &["driver"]),
-    ("azureFile", &["secretName", "shareName"]),
-    ("vsphereVolume", &["volumePath"]),
-    ("photonPersistentDisk", &["pdID"]),
-    ("portworxVolume", &["volumeID"]),
-    ("azureDisk", &["diskName", "diskURI"]),
-    ("scaleIO", &["gateway", "system", "volumeName"]),
-    ("local", &["path"]),
-    ("storageos", &["volumeName"]),
-    ("csi", &["driver", "volumeHandle"]),
-];
 
 fn default(types: &Types, volume: &mut Struct) {
     for (path, text) in [
@@ -121,37 +96,14 @@ fn affinity(spec: &Place<'_, '_>, errors: &mut Errors) {
     if !required.exists() {
         return required.required(errors, "must specify required node constraints");
     }
-    let terms = required.child("nodeSelectorTerms");
-    terms.require(errors, "must have at least one node selector term");
-    for term in terms.each() {
-        for expression in term.child("matchExpressions").each() {
-            expression.child("key").check(errors, text::qualified_name);
-            let operators = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
-            if !operators.contains(&expression.at("operator").str()) {
-                expression
-                    .child("operator")
-                    .invalid(errors, "not a valid selector operator");
-            }
-        }
-    }
+    node_selector::required(&required, errors);
 }
 
 fn sources(spec: &Place<'_, '_>, errors: &mut Errors) {
-    let mut given = SOURCES.iter().filter(|(name, _)| spec.at(name).exists());
-    let Some((first, members)) = given.next() else {
-        return spec.required(errors, "must specify a volume type");
-    };
-    let source = spec.child(first);
-    for member in *members {
-        source.child(member).require(errors, "");
-    }
-    if *first == "local" && !spec.at("nodeAffinity").exists() {
+    let source = check_source(spec, PERSISTENT, errors);
+    if source == Some("local") && !spec.at("nodeAffinity").exists() {
         spec.child("nodeAffinity")
             .required(errors, "Local volume requires node affinity");
-    }
-    for (name, _) in given {
-        spec.child(name)
-            .forbidden(errors, "may not specify more than 1 volume type");
     }
 }
 
@@ -170,9 +122,10 @@ fn attributes(spec: &Place<'_, '_>, errors: &mut Errors) {
 
 /// A volume's source is for life; its other fields may be set once.
 fn update(volume: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
-    if SOURCES
+    let (spec, was) = (volume.at("spec"), old.at("spec"));
+    if PERSISTENT
         .iter()
-        .any(|(name, _)| source_changed(volume.at("spec").at(name), old.at("spec").at(name)))
+        .any(|source| source_changed(spec.at(source.member), was.at(source.member)))
     {
         let path = Path::new("spec").child("persistentvolumesource");
         errors.push(Error::forbidden(

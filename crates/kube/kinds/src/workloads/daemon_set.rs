@@ -5,9 +5,9 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::template;
+use super::{status, template};
 use crate::rules::value::immutable;
-use crate::rules::variable::{non_negative_or_percent, not_above_hundred};
+use crate::rules::variable::{is_zero, non_negative_or_percent, not_above_hundred};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -22,6 +22,8 @@ pub(super) const STRATEGY: Strategy = Strategy {
             errors,
         );
     },
+    validate_status: |_, new, old, errors| status::validate(&status::DAEMON_SET, new, old, errors),
+    warn: |_, new, old| template::warnings(new, old, "spec.template"),
     generation: Generation::Spec,
     ..PLAIN
 };
@@ -63,9 +65,14 @@ fn rolling_update(place: &Place<'_, '_>, errors: &mut Errors) {
     if !place.exists() {
         return place.required(errors, "");
     }
-    for name in ["maxUnavailable", "maxSurge"] {
-        let place = place.child(name);
-        non_negative_or_percent(&place, errors);
-        not_above_hundred(&place, errors);
+    let (unavailable, surge) = (place.child("maxUnavailable"), place.child("maxSurge"));
+    for place in [&unavailable, &surge] {
+        non_negative_or_percent(place, errors);
+        not_above_hundred(place, errors);
+    }
+    match (is_zero(unavailable.value()), is_zero(surge.value())) {
+        (true, true) => unavailable.required(errors, "cannot be 0 when `maxSurge` is 0"),
+        (false, false) => surge.invalid(errors, "may not be set when `maxUnavailable` is non-zero"),
+        _ => {}
     }
 }

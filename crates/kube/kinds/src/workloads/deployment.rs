@@ -5,9 +5,9 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::template;
+use super::{status, template};
 use crate::rules::value::immutable;
-use crate::rules::variable::{non_negative_or_percent, not_above_hundred};
+use crate::rules::variable::{is_zero, non_negative_or_percent, not_above_hundred};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -22,6 +22,8 @@ pub(super) const STRATEGY: Strategy = Strategy {
             errors,
         );
     },
+    validate_status: |_, new, old, errors| status::validate(&status::DEPLOYMENT, new, old, errors),
+    warn: |_, new, old| template::warnings(new, old, "spec.template"),
     generation: Generation::Spec,
     resets: &[("", &["status"]), ("status", &["spec", "metadata.labels"])],
     ..PLAIN
@@ -66,7 +68,8 @@ fn strategy(place: &Place<'_, '_>, errors: &mut Errors) {
             rolling.forbidden(errors, "may not be specified when strategy `type` is 'Recreate'");
         }
         "Recreate" => {}
-        "RollingUpdate" => rolling_update(&rolling, errors),
+        "RollingUpdate" if rolling.exists() => rolling_update(&rolling, errors),
+        "RollingUpdate" => rolling.required(errors, "this should be defaulted and never be nil"),
         _ => place
             .child("type")
             .not_supported(errors, &["Recreate", "RollingUpdate"]),
@@ -81,11 +84,6 @@ fn rolling_update(place: &Place<'_, '_>, errors: &mut Errors) {
         unavailable.invalid(errors, "may not be 0 when `maxSurge` is 0");
     }
     not_above_hundred(&unavailable, errors);
-}
-
-/// Whether a number or percentage is there and comes to nothing.
-fn is_zero(value: Ref<'_>) -> bool {
-    value.exists() && (value.integer() == Some(0) || value.text() == Some("0%"))
 }
 
 fn deadline(spec: &Place<'_, '_>, errors: &mut Errors) {

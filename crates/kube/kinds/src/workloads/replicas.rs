@@ -3,7 +3,7 @@
 use schema::cursor::Ref;
 use schema::field::Errors;
 
-use super::template;
+use super::{status, template};
 use crate::rules::value::immutable;
 use crate::{Generation, PLAIN, Place, SelectableField, Strategy};
 
@@ -29,6 +29,8 @@ pub(super) const SET: Strategy = Strategy {
             errors,
         );
     },
+    validate_status: |_, new, old, errors| status::validate(&status::REPLICAS, new, old, errors),
+    warn: |_, new, old| template::warnings(new, old, "spec.template"),
     generation: Generation::Spec,
     fields: FIELDS,
     ..PLAIN
@@ -46,6 +48,8 @@ pub(super) const CONTROLLER: Strategy = Strategy {
     },
     validate_create: |_, object, errors| controller(object, errors),
     validate_update: |_, new, _, errors| controller(new, errors),
+    validate_status: |_, new, old, errors| status::validate(&status::REPLICAS, new, old, errors),
+    warn: |_, new, old| template::warnings(new, old, "spec.template"),
     generation: Generation::Spec,
     orphan: true,
     fields: FIELDS,

@@ -5,8 +5,9 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::template;
-use crate::rules::value::one_of;
+use super::{status, template};
+use crate::rules::table::Rule::{NonNegative, Word};
+use crate::rules::variable::{is_zero, non_negative_or_percent, not_above_hundred};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
@@ -16,6 +17,8 @@ pub(super) const STRATEGY: Strategy = Strategy {
         validate(new, errors);
         fixed(new, old, errors);
     },
+    validate_status: |_, new, old, errors| status::validate(&status::STATEFUL_SET, new, old, errors),
+    warn: |_, new, old| warnings(new, old),
     generation: Generation::Spec,
     ..PLAIN
 };
@@ -70,24 +73,81 @@ fn validate(object: Ref<'_>, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     let management = spec.child("podManagementPolicy");
-    if management.require(errors, "") {
-        one_of(&management, errors, &["OrderedReady", "Parallel"]);
+    if management.require(errors, "") && !matches!(management.str(), "OrderedReady" | "Parallel") {
+        management.invalid(errors, "must be 'OrderedReady' or 'Parallel'");
     }
-    let strategy = spec.child("updateStrategy");
-    match strategy.at("type").str() {
-        "RollingUpdate" => template::counts(&strategy.child("rollingUpdate"), &["partition"], errors),
-        "OnDelete" if strategy.at("rollingUpdate").exists() => strategy
-            .child("rollingUpdate")
-            .forbidden(errors, "only allowed for updateStrategy 'RollingUpdate'"),
-        "OnDelete" => {}
-        _ => strategy
-            .child("type")
-            .not_supported(errors, &["RollingUpdate", "OnDelete"]),
+    update_strategy(&spec.child("updateStrategy"), errors);
+    let retention = spec.child("persistentVolumeClaimRetentionPolicy");
+    for name in ["whenDeleted", "whenScaled"] {
+        Word(&["Delete", "Retain"]).check(&retention.child(name), errors);
     }
     template::counts(&spec, &["replicas", "minReadySeconds"], errors);
+    let start = spec.value().path("ordinals.start");
+    NonNegative.check(&spec.named("ordinals.start", start), errors);
     template::selector(&spec, "statefulset", errors);
     template::selected(&spec, errors);
-    template::always(&spec.child("template"), "StatefulSet", errors);
+    pods(&spec, errors);
+}
+
+fn update_strategy(strategy: &Place<'_, '_>, errors: &mut Errors) {
+    let rolling = strategy.child("rollingUpdate");
+    match strategy.at("type").str() {
+        "RollingUpdate" => rolling_update(&rolling, errors),
+        "OnDelete" if rolling.exists() => {
+            rolling.invalid(errors, "only allowed for updateStrategy 'RollingUpdate'");
+        }
+        "OnDelete" => {}
+        "" => strategy.required(errors, ""),
+        _ => strategy.invalid(errors, "must be 'RollingUpdate' or 'OnDelete'"),
+    }
+}
+
+fn rolling_update(rolling: &Place<'_, '_>, errors: &mut Errors) {
+    template::counts(rolling, &["partition"], errors);
+    let unavailable = rolling.child("maxUnavailable");
+    if !unavailable.exists() {
+        return;
+    }
+    non_negative_or_percent(&unavailable, errors);
+    if is_zero(unavailable.value()) {
+        unavailable.invalid(errors, "cannot be 0");
+    }
+    not_above_hundred(&unavailable, errors);
+}
+
+/// The pods' volumes are those of the template and one for each claim, which comes in the place of a volume of its
+/// name.
+fn pods(spec: &Place<'_, '_>, errors: &mut Errors) {
+    let place = spec.child("template");
+    let Some(mut object) = place.object().cloned() else {
+        return template::always(&place, "StatefulSet", errors);
+    };
+    let types = place.types();
+    let claims = spec.at("volumeClaimTemplates").items();
+    let names: Vec<&str> = claims.map(|claim| claim.path("metadata.name").str()).collect();
+    if !names.is_empty() {
+        let given = place.value().path("spec.volumes").items();
+        let mut volumes: Vec<Value> = given
+            .filter(|volume| !names.contains(&volume.at("name").str()))
+            .filter_map(Ref::cloned)
+            .collect();
+        volumes.extend(names.iter().filter_map(|name| claim_volume(types, name)));
+        set(types, &mut object, "spec.volumes", Value::List(volumes));
+    }
+    let pods = place.holding(Ref::new(types, &object));
+    template::always(&pods, "StatefulSet", errors);
+}
+
+fn claim_volume(types: &Types, name: &str) -> Option<Value> {
+    let mut volume = Struct::new(types.find("core/v1", "Volume")?);
+    set(types, &mut volume, "name", Value::str(name));
+    set(
+        types,
+        &mut volume,
+        "persistentVolumeClaim.claimName",
+        Value::str(name),
+    );
+    Some(Value::Struct(Box::new(volume)))
 }
 
 fn fixed(new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
@@ -103,4 +163,18 @@ fn fixed(new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
              'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
         );
     }
+}
+
+fn warnings(new: Ref<'_>, old: Option<Ref<'_>>) -> Vec<String> {
+    let mut found = template::warnings(new, old, "spec.template");
+    let root = Place::root(new);
+    let spec = root.child("spec");
+    for claim in spec.child("volumeClaimTemplates").each() {
+        found.extend(crate::storage::claim_warnings(&claim.child("spec")));
+    }
+    if spec.at("revisionHistoryLimit").int() < 0 {
+        let text = "a negative value retains all historical revisions; a value >= 0 is recommended";
+        found.push(format!("spec.revisionHistoryLimit: {text}"));
+    }
+    found
 }

@@ -7,7 +7,7 @@ use schema::tree::{Struct, Value};
 
 use super::pod;
 use crate::rules::selector;
-use crate::rules::value::{label_selector, labels, non_negative};
+use crate::rules::value::{annotations, label_selector, labels, non_negative};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 /// `PodTemplate`: the kind of its own.
@@ -15,6 +15,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
     default: |types, object| pod::spec_defaults(types, object, "template.spec"),
     validate_create: |_, object, errors| validate(&Place::root(object).child("template"), errors),
     validate_update: |_, new, _, errors| validate(&Place::root(new).child("template"), errors),
+    warn: |_, new, old| warnings(new, old, "template"),
     generation: Generation::Content,
     ..PLAIN
 };
@@ -40,16 +41,27 @@ pub(super) fn lend_labels(types: &Types, object: &mut Struct, path: &str) {
     }
 }
 
-/// A `PodTemplateSpec`.
+/// A `PodTemplateSpec`. Upstream's paths of its metadata leave out `metadata`.
 pub(super) fn validate(template: &Place<'_, '_>, errors: &mut Errors) {
-    labels(&template.child("metadata").child("labels"), errors);
-    pod::validate_spec(&template.child("spec"), errors);
-    let ephemeral = template.child("spec").value().at("ephemeralContainers");
-    if !ephemeral.is_empty() {
-        let place = template.child("spec");
-        place
-            .child("ephemeralContainers")
-            .forbidden(errors, "ephemeral containers not allowed in pod template");
+    let (metadata, spec) = (template.holding(template.at("metadata")), template.child("spec"));
+    labels(&metadata.child("labels"), errors);
+    annotations(&metadata.child("annotations"), errors);
+    pod::validate_annotations(&metadata, &spec, errors);
+    pod::validate_spec(&spec, errors);
+    pod::annotations_agree(metadata.value(), &spec, errors);
+    if !spec.at("ephemeralContainers").is_empty() {
+        let text = "ephemeral containers not allowed in pod template";
+        spec.child("ephemeralContainers").forbidden(errors, text);
+    }
+}
+
+/// Warnings about the template at a path of the object, at create and where it changes.
+pub(super) fn warnings(object: Ref<'_>, old: Option<Ref<'_>>, path: &str) -> Vec<String> {
+    let changed = old.is_none_or(|old| old.path(path) != object.path(path));
+    let root = Place::root(object);
+    match changed && object.path(path).exists() {
+        true => pod::warnings(&root.child(path), true),
+        false => Vec::new(),
     }
 }
 

@@ -1,11 +1,11 @@
 use std::time::SystemTime;
 
 use schema::BUILTIN;
-use schema::cursor::Ref;
+use schema::cursor::{self, Ref};
 use schema::field::Errors;
 use schema::json::{Options, decode, encode};
 use schema::resource::by_resource;
-use schema::tree::Struct;
+use schema::tree::{Struct, Value};
 
 use crate::{Context, User, strategy};
 
@@ -38,7 +38,9 @@ fn context() -> Context<'static> {
 }
 
 fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
-    let object = read(group, plural, version, json);
+    let mut object = read(group, plural, version, json);
+    cursor::set(&BUILTIN, &mut object, "metadata.uid", Value::str("u"));
+    (strategy(group, plural).prepare_create)(&context(), &mut object);
     let mut errors = Errors::new();
     (strategy(group, plural).validate_create)(&context(), Ref::new(&BUILTIN, &object), &mut errors);
     errors.iter().map(ToString::to_string).collect()

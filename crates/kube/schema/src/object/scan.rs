@@ -24,6 +24,9 @@ pub enum ScanError {
     /// `metadata` already has a `resourceVersion`: these are not stored bytes.
     #[error("a stored body has no resourceVersion")]
     HasVersion,
+    /// A view does not find what it reads.
+    #[error("{0}")]
+    Unreadable(String),
     /// The object's one view is of another type.
     #[error("the object has a view of another type")]
     View,

@@ -23,19 +23,21 @@ const DECIMAL: [(&str, i64); 10] = [
 ];
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+/// How an amount is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
     DecimalExponent,
+    #[default]
     DecimalSi,
     BinarySi,
 }
 
 /// A text taken apart.
-struct Parts<'a> {
-    negative: bool,
+pub(crate) struct Parts<'a> {
+    pub(crate) negative: bool,
     whole: &'a str,
     fraction: &'a str,
-    format: Format,
+    pub(crate) format: Format,
     /// Power of ten, or of 1024 for [`Format::BinarySi`].
     exponent: i64,
 }
@@ -46,25 +48,14 @@ pub(crate) fn canonical(text: &str) -> Result<String, String> {
     if parts.is_canonical() {
         return Ok(text.to_owned());
     }
-    let mut amount = parts.amount();
-    if amount.digits.is_empty() {
-        return Ok("0".to_owned());
-    }
-    let mut format = parts.format;
-    if format == Format::BinarySi {
-        if let Some(text) = amount.binary() {
-            return Ok(sign(parts.negative, &text));
-        }
-        format = Format::DecimalSi;
-    }
-    Ok(sign(parts.negative, &amount.decimal(format)))
+    Ok(parts.amount().print(parts.negative, parts.format))
 }
 
 fn sign(negative: bool, text: &str) -> String {
     format!("{}{text}", if negative { "-" } else { "" })
 }
 
-fn parse(text: &str) -> Result<Parts<'_>, String> {
+pub(crate) fn parse(text: &str) -> Result<Parts<'_>, String> {
     if text.is_empty() {
         return Err(FORMAT.to_owned());
     }
@@ -118,7 +109,7 @@ impl Parts<'_> {
     }
 
     /// The value, rounded up to whole nanos, and for binary suffixes capped as upstream caps it.
-    fn amount(&self) -> Amount {
+    pub(crate) fn amount(&self) -> Amount {
         let text = [self.whole, self.fraction].concat();
         let digits: Vec<u8> = text.trim_start_matches('0').bytes().map(|b| b - b'0').collect();
         let mut amount = Amount {
@@ -141,12 +132,41 @@ impl Parts<'_> {
 }
 
 /// `digits` × 10^`scale`; no leading zeros, and no digits for zero.
-struct Amount {
+pub(crate) struct Amount {
     digits: Vec<u8>,
     scale: i64,
 }
 
 impl Amount {
+    /// So many nanos.
+    pub(crate) fn of_nanos(nanos: u128) -> Self {
+        let text = nanos.to_string();
+        let digits = text.trim_start_matches('0').bytes().map(|b| b - b'0').collect();
+        Self { digits, scale: NANO }
+    }
+
+    /// In nanos; amounts beyond the bounds of 128 bits count as that much.
+    pub(crate) fn nanos(&self) -> i128 {
+        let digits = self.digits.iter();
+        let number = digits.fold(0_i128, |n, d| n.saturating_mul(10).saturating_add((*d).into()));
+        let power = u32::try_from(self.scale - NANO).unwrap_or(0).min(40);
+        (0..power).fold(number, |n, _| n.saturating_mul(10))
+    }
+
+    /// The canonical text.
+    pub(crate) fn print(mut self, negative: bool, mut format: Format) -> String {
+        if self.digits.is_empty() {
+            return "0".to_owned();
+        }
+        if format == Format::BinarySi {
+            if let Some(text) = self.binary() {
+                return sign(negative, &text);
+            }
+            format = Format::DecimalSi;
+        }
+        sign(negative, &self.decimal(format))
+    }
+
     fn multiply(&mut self, by: u32) {
         let mut carry = 0;
         for digit in self.digits.iter_mut().rev() {

@@ -5,7 +5,6 @@ mod prepare;
 mod version;
 
 use schema::cursor::Ref;
-use schema::object;
 use schema::status::Status;
 use schema::tree::Struct;
 use store::Expect;
@@ -156,7 +155,7 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     if op.options.dry_run {
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
-    let body = object::body(op.types(), &tree);
+    let body = op.body(&tree)?;
     if body == *live.object.body() {
         return Ok(Some(updated(Stored::Object(live.object.clone()))));
     }

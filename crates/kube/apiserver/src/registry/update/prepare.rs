@@ -6,9 +6,9 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::Struct;
 
-use crate::Answer;
 use crate::registry::create::{counts, refuse};
 use crate::registry::{Live, Op, metadata};
+use crate::{Answer, custom};
 
 /// Prepares and validates the update (upstream's `rest.BeforeUpdate`).
 pub(super) fn before_update(op: &Op<'_>, tree: &mut Struct, live: &Live) -> Answer<()> {
@@ -22,10 +22,13 @@ pub(super) fn before_update(op: &Op<'_>, tree: &mut Struct, live: &Live) -> Answ
     let mut errors = Errors::new();
     metadata::validate_update(object, old, op.served.namespaced(), &mut errors);
     op.with_context(|context| validate(op, context, object, old, &mut errors));
+    custom::update(op, object, old, &mut errors);
     refuse(op, object, &errors)?;
     let warnings = op.with_context(|context| (op.strategy.warn)(context, object, Some(old)));
+    let own = op.served.custom().filter(|_| op.subresource != "status");
     warnings
         .into_iter()
+        .chain(own.map_or_else(Vec::new, |_| custom::warnings(object, Some(old))))
         .for_each(|warning| op.call.warnings.add(warning));
     Ok(())
 }

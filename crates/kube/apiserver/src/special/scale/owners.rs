@@ -57,10 +57,11 @@ fn with_replicas<T>(op: &Op<'_>, act: impl FnOnce(Replicas<'_>) -> T) -> T {
             .lookup(group, version, &op.served.def.plural)
             .is_some()
     };
+    let custom = super::custom_scale(op).map(|scale| scale.spec.split('.').collect::<Vec<_>>());
     act(Replicas {
         types: op.types(),
         api_version: &op.served.api_version(),
-        path: &PATH,
+        path: custom.as_deref().unwrap_or(&PATH),
         served: &served,
     })
 }

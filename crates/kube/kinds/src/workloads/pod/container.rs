@@ -1,178 +1,211 @@
-//! Validation of containers: names, images, ports, environment, mounts, probes, resources.
+//! Containers: what all have in common (upstream's `validateContainerCommon`), and what each list asks besides.
 
 use std::collections::BTreeSet;
 
 use schema::field::Errors;
 
-use super::defaults::CONTAINERS;
+use super::scene::Scene;
+use super::{environment, handlers, mounts, ports, resources, security};
 use crate::Place;
 use crate::rules::names::dns1123_label;
 use crate::rules::quantity;
-use crate::rules::text::port_name;
-use crate::rules::value::{non_negative, one_of, port, port_number, required_one_of};
-use crate::rules::variable::env_var_name;
+use crate::rules::table::Rule::{NonNegative, Required, RequiredText, RequiredWord};
+use crate::rules::table::{Rules, check};
 
-/// Every container of the spec, whose volumes have these names.
-pub(super) fn all(spec: &Place<'_, '_>, volumes: &BTreeSet<&str>, errors: &mut Errors) {
-    if spec.at("containers").is_empty() {
-        spec.child("containers").required(errors, "");
-    }
-    let host_network = spec.at("hostNetwork").bool();
-    let mut names = BTreeSet::new();
-    for list in ["containers", "ephemeralContainers", "initContainers"] {
-        debug_assert!(CONTAINERS.contains(&list));
-        for container in spec.child(list).each() {
-            one(&container, volumes, host_network, errors);
-            let name = container.child("name");
-            if !name.is_empty() && !names.insert(name.str()) {
-                name.duplicate(errors);
-            }
-        }
-    }
-}
-
-fn one(container: &Place<'_, '_>, volumes: &BTreeSet<&str>, host_network: bool, errors: &mut Errors) {
-    let name = container.child("name");
-    if name.require(errors, "") {
-        name.check(errors, dns1123_label);
-    }
-    let image = container.child("image");
-    if image.require(errors, "") && image.str().trim() != image.str() {
-        image.invalid(errors, "must not have leading or trailing whitespace");
-    }
-    ports(&container.child("ports"), host_network, errors);
-    container
-        .child("env")
-        .each()
-        .for_each(|env| variable(&env, errors));
-    mounts(&container.child("volumeMounts"), volumes, errors);
-    required_one_of(
-        &container.child("imagePullPolicy"),
-        errors,
-        &["Always", "IfNotPresent", "Never"],
-    );
-    quantity::requirements(&container.child("resources"), errors);
-    for (name, fixed) in [
-        ("livenessProbe", true),
-        ("readinessProbe", false),
-        ("startupProbe", true),
-    ] {
-        let place = container.child(name);
-        if place.exists() {
-            probe(&place, fixed, errors);
-        }
-    }
-}
-
-fn ports(ports: &Place<'_, '_>, host_network: bool, errors: &mut Errors) {
-    let mut names = BTreeSet::new();
-    for each in ports.each() {
-        let name = each.child("name");
-        if !name.is_empty() {
-            name.check(errors, port_name);
-            if !names.insert(name.str()) {
-                name.duplicate(errors);
-            }
-        }
-        let (inner, outer) = (each.child("containerPort"), each.child("hostPort"));
-        match inner.int() {
-            0 => inner.required(errors, ""),
-            _ => port_number(&inner, errors),
-        }
-        if outer.int() != 0 {
-            port_number(&outer, errors);
-        }
-        if host_network && outer.int() != inner.int() {
-            inner.invalid_value(
-                errors,
-                inner.int(),
-                "must match `hostPort` when `hostNetwork` is true",
-            );
-        }
-        required_one_of(&each.child("protocol"), errors, &["SCTP", "TCP", "UDP"]);
-    }
-}
-
-const SOURCES: [&str; 5] = [
-    "fieldRef",
-    "resourceFieldRef",
-    "configMapKeyRef",
-    "secretKeyRef",
-    "fileKeyRef",
+const COMMON: Rules = &[
+    ("name", RequiredText(dns1123_label)),
+    ("image", Required),
+    (
+        "terminationMessagePolicy",
+        RequiredWord(&["File", "FallbackToLogsOnError"]),
+    ),
 ];
 
-fn variable(env: &Place<'_, '_>, errors: &mut Errors) {
-    let name = env.child("name");
-    if name.require(errors, "") {
-        name.check(errors, env_var_name);
-    }
-    let from = env.child("valueFrom");
-    if !from.exists() {
-        return;
-    }
-    let sources = SOURCES.iter().filter(|name| from.at(name).exists()).count();
-    if sources == 0 {
-        from.invalid_value(
-            errors,
-            "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
-        );
-    }
-    if !env.at("value").is_empty() && sources > 0 {
-        from.invalid_value(errors, "", "may not be specified when `value` is not empty");
-    }
-    if sources > 1 {
-        from.invalid_value(errors, "", "may not have more than one field specified at a time");
-    }
+fn common(container: &Place<'_, '_>, scene: &Scene<'_>, errors: &mut Errors) {
+    check(container, COMMON, errors);
+    ports::validate(&container.child("ports"), errors);
+    environment::variables(&container.child("env"), errors);
+    environment::from(&container.child("envFrom"), errors);
+    mounts::mounts(container, &scene.volumes, errors);
+    mounts::devices(container, &scene.volumes, errors);
+    RequiredWord(&["Always", "IfNotPresent", "Never"]).check(&container.child("imagePullPolicy"), errors);
+    let resources = container.child("resources");
+    quantity::requirements(&resources, errors);
+    resources::claims(&resources.child("claims"), &scene.claims, errors);
+    resize_policy(&container.child("resizePolicy"), scene, errors);
+    security::container(&container.child("securityContext"), scene.host_users, errors);
 }
 
-fn mounts(mounts: &Place<'_, '_>, volumes: &BTreeSet<&str>, errors: &mut Errors) {
-    let mut paths = BTreeSet::new();
-    for mount in mounts.each() {
-        let (name, path) = (mount.child("name"), mount.child("mountPath"));
-        if name.require(errors, "") && !volumes.contains(name.str()) {
-            name.not_found(errors);
+/// Upstream's errors name the list, except for duplicates.
+fn resize_policy(policies: &Place<'_, '_>, scene: &Scene<'_>, errors: &mut Errors) {
+    let mut seen = BTreeSet::new();
+    for policy in policies.each() {
+        let (resource, restart) = (policy.at("resourceName"), policy.at("restartPolicy"));
+        if !seen.insert(resource.str()) {
+            policy.holding(resource).duplicate(errors);
         }
-        path.require(errors, "");
-        if !paths.insert(path.str()) {
-            path.invalid(errors, "must be unique");
+        RequiredWord(&["cpu", "memory"]).check(&policies.holding(resource), errors);
+        RequiredWord(&["NotRequired", "RestartContainer"]).check(&policies.holding(restart), errors);
+        if scene.restart_policy == "Never" && restart.str() != "NotRequired" {
+            let text = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            policies.holding(restart).invalid(errors, text);
         }
     }
 }
 
-const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+/// The lists of containers of a spec.
+pub(super) fn all(spec: &Place<'_, '_>, scene: &Scene<'_>, errors: &mut Errors) {
+    let mut names = BTreeSet::new();
+    containers(&spec.child("containers"), scene, &mut names, errors);
+    init_containers(&spec.child("initContainers"), scene, &mut names, errors);
+    ephemeral(&spec.child("ephemeralContainers"), scene, names, errors);
+}
 
-fn probe(probe: &Place<'_, '_>, fixed: bool, errors: &mut Errors) {
-    let mut handlers = HANDLERS.iter().filter(|name| probe.at(name).exists());
-    if handlers.next().is_none() {
-        probe.required(errors, "must specify a handler type");
+fn containers<'a>(
+    list: &Place<'_, 'a>,
+    scene: &Scene<'_>,
+    names: &mut BTreeSet<&'a str>,
+    errors: &mut Errors,
+) {
+    list.require(errors, "");
+    for container in list.each() {
+        common(&container, scene, errors);
+        let name = container.child("name");
+        if !names.insert(name.str()) {
+            name.duplicate(errors);
+        }
+        handlers::lifecycle(&container, scene, errors);
+        handlers::probes(&container, scene, errors);
+        restart_policy(&container, errors);
     }
-    for another in handlers {
-        probe
-            .child(another)
-            .forbidden(errors, "may not specify more than 1 handler type");
+    ports::host_conflicts(list.each(), errors);
+}
+
+fn init_containers<'a>(
+    list: &Place<'_, 'a>,
+    scene: &Scene<'_>,
+    names: &mut BTreeSet<&'a str>,
+    errors: &mut Errors,
+) {
+    for container in list.each() {
+        common(&container, scene, errors);
+        restart_policy(&container, errors);
+        let name = container.child("name");
+        if !name.is_empty() && !names.insert(name.str()) {
+            name.duplicate(errors);
+        }
+        // They run one after the other: each may have the ports of the one before.
+        ports::host_conflicts([list.index(0, container.value())], errors);
+        if container.at("restartPolicy").str() == "Always" {
+            handlers::lifecycle(&container, scene, errors);
+            handlers::probes(&container, scene, errors);
+            continue;
+        }
+        for name in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+            if container.at(name).exists() {
+                let text = "may not be set for init containers without restartPolicy=Always";
+                container.child(name).forbidden(errors, text);
+            }
+        }
     }
-    let get = probe.child("httpGet");
-    if get.exists() {
-        get.child("path").require(errors, "");
-        port(&get.child("port"), errors);
-        one_of(&get.child("scheme"), errors, &["HTTP", "HTTPS"]);
+}
+
+const EXIT_CODES: Rules = &[("operator", RequiredWord(&["In", "NotIn"]))];
+const MAX_RULES: usize = 20;
+const MAX_CODES: usize = 255;
+
+/// A container's own policy and the rules that refine it.
+fn restart_policy(container: &Place<'_, '_>, errors: &mut Errors) {
+    let (policy, rules) = (
+        container.child("restartPolicy"),
+        container.child("restartPolicyRules"),
+    );
+    match policy.exists() {
+        true => crate::rules::value::one_of(&policy, errors, &["Always", "OnFailure", "Never"]),
+        false if rules.is_empty() => {}
+        false => policy.required(errors, "must specify restartPolicy when restart rules are used"),
     }
-    let socket = probe.child("tcpSocket");
-    if socket.exists() {
-        port(&socket.child("port"), errors);
+    if rules.len() > MAX_RULES {
+        rules.too_many(errors, MAX_RULES);
     }
-    for name in [
-        "initialDelaySeconds",
-        "timeoutSeconds",
-        "periodSeconds",
-        "successThreshold",
-        "failureThreshold",
-    ] {
-        non_negative(&probe.child(name), errors);
+    for rule in rules.each() {
+        RequiredWord(&["Restart"]).check(&rule.child("action"), errors);
+        let codes = rule.child("exitCodes");
+        if !codes.exists() {
+            codes.required(errors, "must be specified");
+            continue;
+        }
+        check(&codes, EXIT_CODES, errors);
+        let values = codes.child("values");
+        if values.len() > MAX_CODES {
+            values.too_many(errors, MAX_CODES);
+        }
+        values.each().for_each(|code| NonNegative.check(&code, errors));
     }
-    let successes = probe.child("successThreshold");
-    if fixed && successes.int() != 1 {
-        successes.invalid_value(errors, successes.int(), "must be 1");
+}
+
+/// What an ephemeral container may have; `targetContainerName` is its own.
+const EPHEMERAL: [&str; 17] = [
+    "name",
+    "image",
+    "command",
+    "args",
+    "workingDir",
+    "envFrom",
+    "env",
+    "volumeMounts",
+    "volumeDevices",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "imagePullPolicy",
+    "securityContext",
+    "stdin",
+    "stdinOnce",
+    "tty",
+    "targetContainerName",
+];
+const NOT_EPHEMERAL: &str = "cannot be set for an Ephemeral Container";
+
+fn ephemeral(list: &Place<'_, '_>, scene: &Scene<'_>, others: BTreeSet<&str>, errors: &mut Errors) {
+    let mut names: BTreeSet<&str> = others.clone();
+    for container in list.each() {
+        common(&container, scene, errors);
+        trimmed_image(&container, errors);
+        let (name, target) = (container.child("name"), container.child("targetContainerName"));
+        if !names.insert(name.str()) {
+            name.duplicate(errors);
+        }
+        if !target.is_empty() && !others.contains(target.str()) {
+            target.not_found(errors);
+        }
+        ephemeral_members(&container, errors);
+        for mount in container.child("volumeMounts").each() {
+            for name in ["subPath", "subPathExpr"] {
+                if !mount.at(name).is_empty() {
+                    mount.child(name).forbidden(errors, NOT_EPHEMERAL);
+                }
+            }
+        }
+    }
+}
+
+fn ephemeral_members(container: &Place<'_, '_>, errors: &mut Errors) {
+    let Some(object) = container.object() else { return };
+    let types = container.types();
+    let names = types.fields(object.ty).iter().map(|field| types.name(field.json));
+    for name in names.filter(|name| !EPHEMERAL.contains(name)) {
+        // A struct that Go holds by value is not set while it is empty.
+        let by_value = name == "resources" && container.at(name).is_empty();
+        if container.at(name).exists() && !by_value {
+            container.child(name).forbidden(errors, NOT_EPHEMERAL);
+        }
+    }
+}
+
+/// A pod's image has no blanks around it; a template's may.
+pub(super) fn trimmed_image(container: &Place<'_, '_>, errors: &mut Errors) {
+    let image = container.child("image");
+    if image.str().trim() != image.str() {
+        image.invalid(errors, "must not have leading or trailing whitespace");
     }
 }

@@ -4,6 +4,9 @@ use schema::cursor::{Ref, each_mut, ensure, get_mut, map_mut, set_default};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
+use super::amounts;
+use crate::rules::quantity::{Quantity, is_huge_page, is_overcommitted};
+
 /// A permission of files: rw-r--r--.
 const FILE_MODE: i64 = 0o644;
 
@@ -13,7 +16,6 @@ pub(super) const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephem
 /// Defaults of a pod: those of its spec, and some that templates do not get.
 pub(super) fn pod(types: &Types, pod: &mut Struct) {
     spec(types, pod, "spec");
-    set_default(types, pod, "spec.enableServiceLinks", Value::Bool(true));
     let host_network = Ref::new(types, pod).path("spec.hostNetwork").bool();
     for list in ["spec.initContainers", "spec.containers"] {
         each_mut(types, pod, list, |container| {
@@ -22,6 +24,50 @@ pub(super) fn pod(types: &Types, pod: &mut Struct) {
                 each_mut(types, container, "ports", |port| host_port(types, port));
             }
         });
+    }
+    whole(types, pod);
+    set_default(types, pod, "spec.enableServiceLinks", Value::Bool(true));
+}
+
+/// What a pod asks for as a whole, where it says a part of it: upstream's `defaultHugePagePodLimits` and
+/// `defaultPodRequests`.
+fn whole(types: &Types, pod: &mut Struct) {
+    let read = Ref::new(types, pod).at("spec");
+    let resources = read.at("resources");
+    let (limits, requests) = (resources.at("limits"), resources.at("requests"));
+    if limits.is_empty() && requests.is_empty() {
+        return;
+    }
+    let pages = amounts::limits(read)
+        .into_iter()
+        .filter(|(name, _)| is_huge_page(name));
+    let pages: Vec<_> = pages.filter(|(name, _)| !requests.at(name).exists()).collect();
+    let asked = amounts::requests(read).into_iter();
+    let asked: Vec<_> = asked
+        .filter(|(name, _)| amounts::is_supported(name) && is_overcommitted(name))
+        .collect();
+    lend_amounts(types, pod, "spec.resources.limits", pages);
+    let limits = Ref::new(types, pod).path("spec.resources.limits").entries();
+    let limits: Vec<_> = limits
+        .filter(|(name, _)| amounts::is_supported(name))
+        .map(|(name, amount)| (name.to_owned(), Quantity::of(amount)))
+        .collect();
+    if !limits.is_empty() {
+        lend_amounts(types, pod, "spec.resources.requests", asked);
+        lend_amounts(types, pod, "spec.resources.requests", limits);
+    }
+}
+
+fn lend_amounts(types: &Types, object: &mut Struct, path: &str, amounts: Vec<(String, Quantity)>) {
+    if amounts.is_empty() {
+        return;
+    }
+    if let Some(map) = map_mut(types, object, path) {
+        for (name, amount) in amounts {
+            if map.get(&name).is_none() {
+                map.insert(&name, Value::str(&amount.to_string()));
+            }
+        }
     }
 }
 

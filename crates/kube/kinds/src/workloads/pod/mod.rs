@@ -1,33 +1,50 @@
 //! Pods.
 
+mod affinity;
+mod amounts;
+mod annotations;
 mod container;
 mod defaults;
+mod environment;
+mod handlers;
+mod mounts;
+mod ports;
+mod prepare;
 mod quality;
+mod resize;
+mod resources;
+mod scene;
+mod security;
 mod spec;
+mod status;
 mod update;
+mod volumes;
+mod warn;
+mod windows;
 
+pub(super) use annotations::{agree as annotations_agree, validate as validate_annotations};
 pub(super) use defaults::spec as spec_defaults;
-pub(super) use spec::validate as validate_spec;
+pub(super) use spec::{tolerations as validate_tolerations, validate as validate_spec};
+pub(super) use warn::warnings;
 
-use schema::cursor::{Ref, set};
-use schema::tree::{Struct, Value};
+use schema::cursor::Ref;
+use schema::field::Errors;
 
+use self::scene::Spec;
+use crate::rules::names::dns1123_label;
 use crate::{Context, Generation, PLAIN, Place, SelectableField, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     default: defaults::pod,
-    prepare_create,
-    validate_create: |_, object, errors| {
-        let root = Place::root(object);
-        spec::validate(&root.child("spec"), errors);
-        let ephemeral = object.path("spec.ephemeralContainers");
-        if !ephemeral.is_empty() {
-            let spec = root.child("spec");
-            spec.child("ephemeralContainers")
-                .forbidden(errors, "cannot be set on create");
-        }
+    prepare_create: prepare::create,
+    prepare_status: status::prepare,
+    validate_create: create,
+    validate_update: |context, new, old, errors| {
+        validate(context, new, errors);
+        update::validate(new, old, errors);
     },
-    validate_update: |_, new, old, errors| update::validate(new, old, errors),
+    validate_status: |_, new, old, errors| status::validate(new, old, errors),
+    warn: created_warnings,
     generation: Generation::Spec,
     graceful,
     fields: &[
@@ -40,6 +57,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         SelectableField::text("status.podIP"),
         SelectableField::text("status.nominatedNodeName"),
     ],
+    subresources: resize::SUBRESOURCES,
     resets: &[
         ("", &["status"]),
         (
@@ -50,10 +68,70 @@ pub(super) const STRATEGY: Strategy = Strategy {
     ..PLAIN
 };
 
-fn prepare_create(context: &Context<'_>, pod: &mut Struct) {
-    let class = quality::class(Ref::new(context.types, pod).at("spec"));
-    set(context.types, pod, "status.phase", Value::str("Pending"));
-    set(context.types, pod, "status.qosClass", Value::str(class));
+/// Upstream's `validatePodMetadataAndSpec`: what holds for every pod.
+fn validate(_: &Context<'_>, pod: Ref<'_>, errors: &mut Errors) {
+    let root = Place::root(pod);
+    let (metadata, place) = (root.child("metadata"), root.child("spec"));
+    annotations::validate(&metadata, &place, errors);
+    let spec = Spec {
+        place: &place,
+        pod_name: metadata.at("name").str(),
+        is_pod: true,
+    };
+    spec::validate_spec(&spec, errors);
+    if place.at("serviceAccountName").is_empty() {
+        tokens(&place, errors);
+    }
+    for list in ["containers", "initContainers"] {
+        let list = place.child(list);
+        list.each()
+            .for_each(|each| container::trimmed_image(&each, errors));
+    }
+}
+
+/// A token is somebody's.
+fn tokens(spec: &Place<'_, '_>, errors: &mut Errors) {
+    for volume in spec.child("volumes").each() {
+        let projected = volume.child("projected");
+        for source in projected.child("sources").each() {
+            let token = source.child("serviceAccountToken");
+            if token.exists() {
+                let text = "must not be specified when serviceAccountName is not set";
+                token.forbidden(errors, text);
+            }
+        }
+    }
+}
+
+fn create(context: &Context<'_>, pod: Ref<'_>, errors: &mut Errors) {
+    validate(context, pod, errors);
+    let root = Place::root(pod);
+    let spec = root.child("spec");
+    if !spec.at("ephemeralContainers").is_empty() {
+        spec.child("ephemeralContainers")
+            .forbidden(errors, "cannot be set on create");
+    }
+    if !spec.at("nodeName").is_empty() && !spec.at("schedulingGates").is_empty() {
+        let text = "cannot be set until all schedulingGates have been cleared";
+        spec.child("nodeName").forbidden(errors, text);
+    }
+    annotations::agree(pod.at("metadata"), &spec, errors);
+}
+
+/// Upstream warns when a pod is created: people seldom update pods themselves.
+fn created_warnings(_: &Context<'_>, pod: Ref<'_>, old: Option<Ref<'_>>) -> Vec<String> {
+    if old.is_some() {
+        return Vec::new();
+    }
+    let wrong = dns1123_label(pod.path("metadata.name").str()).join(" ");
+    let name = (!wrong.is_empty()).then(|| {
+        format!(
+            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label \
+             is recommended: [{wrong}]"
+        )
+    });
+    let root = Place::root(pod);
+    name.into_iter().chain(warnings(&root, false)).collect()
 }
 
 /// Upstream's `CheckGracefulDelete`: what does not run on a node goes at once.

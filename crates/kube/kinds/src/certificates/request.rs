@@ -13,8 +13,8 @@ use schema::field::{Error, Errors, Path};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use crate::rules::{names, value};
-use crate::{Context, PLAIN, Place, SelectableField, Strategy, Subresource};
+use crate::rules::value;
+use crate::{Context, PLAIN, Place, SelectableField, Strategy, Subresource, signer};
 
 const CONDITIONS: &str = "status.conditions";
 const CERTIFICATE: &str = "status.certificate";
@@ -52,7 +52,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         validate_update(request, old, may, errors);
     },
     // Nobody cares how it is called.
-    name: names::segment,
+    name: |_, _| Vec::new(),
     fields: &[SelectableField::text("spec.signerName")],
     subresources: &[Subresource {
         name: "approval",
@@ -66,7 +66,10 @@ pub(super) const STRATEGY: Strategy = Strategy {
         },
     }],
     resets: &[
-        ("", &["status"]),
+        (
+            "",
+            &["spec.uid", "spec.username", "spec.groups", "spec.extra", "status"],
+        ),
         ("status", &["spec"]),
         ("approval", &["spec", CERTIFICATE]),
     ],
@@ -193,14 +196,14 @@ fn validate(request: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
             usage.duplicate(errors);
         }
     }
-    let signer = spec.child("signerName");
-    if signer.str() == "kubernetes.io/legacy-unknown" {
-        signer.invalid(
+    let by = spec.child("signerName");
+    if by.str() == "kubernetes.io/legacy-unknown" {
+        by.invalid(
             errors,
             "the legacy signerName is not allowed via this API version",
         );
-    } else if signer.require(errors, "") {
-        signer_name(&signer, errors);
+    } else {
+        signer::name(&by, errors);
     }
     let lasts = spec.child("expirationSeconds");
     if lasts.exists() && lasts.int() < MIN_SECONDS {
@@ -246,43 +249,6 @@ fn certificate(issued: Ref<'_>) -> Result<(), String> {
         return Ok(());
     }
     pki::check_certificates(&pem).map_err(why)
-}
-
-/// `example.com/signer-name`
-fn signer_name(signer: &Place<'_, '_>, errors: &mut Errors) {
-    const MAX_DOMAIN: usize = 253;
-    const MAX_PATH: usize = 253 + 63 + 1;
-    let mut segments = signer.str().split('/');
-    let (Some(domain), Some(path), None) = (segments.next(), segments.next(), segments.next()) else {
-        signer.invalid(
-            errors,
-            "must be a fully qualified domain and path of the form 'example.com/signer-name'",
-        );
-        return;
-    };
-    if domain.len() > MAX_DOMAIN {
-        signer.too_long(errors, MAX_DOMAIN);
-    }
-    labels(signer, domain, names::dns1123_label, errors);
-    if !domain.contains('.') {
-        signer.invalid_value(
-            errors,
-            domain,
-            "should be a domain with at least two segments separated by dots",
-        );
-    }
-    labels(signer, path, names::dns1123_subdomain, errors);
-    if path.len() > MAX_PATH {
-        signer.too_long(errors, MAX_PATH);
-    }
-}
-
-fn labels(signer: &Place<'_, '_>, segment: &str, rule: fn(&str) -> Vec<String>, errors: &mut Errors) {
-    for label in segment.split('.') {
-        for why in rule(label) {
-            signer.invalid_value(errors, segment, format!("validating label {label:?}: {why}"));
-        }
-    }
 }
 
 fn conditions(conditions: &Place<'_, '_>, errors: &mut Errors) {

@@ -1,0 +1,6 @@
+//! Evaluation.
+
+mod program;
+mod run;
+
+pub use program::Program;

@@ -1,0 +1,318 @@
+//! Programs: checked expressions, brought into the form in which they are evaluated.
+//!
+//! Names are numbers, constants are in place, patterns are compiled, and what macros build up item by item is
+//! recognised, so that it is not copied at each step.
+
+use super::run::Run;
+use crate::Error;
+use crate::check::{Checked, Meaning, Name};
+use crate::library::{Declared, Function, Pattern};
+use crate::syntax::ast::{ACCUMULATOR, Expr, ExprId, Fold, Item, Literal};
+use crate::types::Type;
+use crate::value::Value;
+
+/// A place in a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At(u32);
+
+/// A checked expression that can be evaluated, any number of times and from any thread.
+#[derive(Debug)]
+pub struct Program {
+    ops: Vec<Op>,
+    root: At,
+    pub(super) locals: usize,
+    output: Type,
+    used: Vec<bool>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub(super) enum Op {
+    Literal(Literal),
+    Literals(Box<[Literal]>),
+    Type(Type),
+    Variable(usize, Box<str>),
+    Local(usize),
+    Field(At, Box<str>),
+    OptionalField(At, Box<str>),
+    Has(At, Box<str>),
+    Index(At, At),
+    OptionalIndex(At, At),
+    And(At, At),
+    Or(At, At),
+    If(At, At, At),
+    NotStrictlyFalse(At),
+    /// The first optional if it has a value, else the second.
+    Either(At, At),
+    /// The optional's value, or another.
+    ValueOr(At, At),
+    Matches(At, Box<Pattern>, u64),
+    /// A function whose row is known.
+    Call(&'static Function, Box<[At]>),
+    /// One of several rows, which the values decide.
+    Choose(&'static [Declared], Box<[At]>),
+    List(Box<[(At, bool)]>),
+    Map(Box<[(At, At, bool)]>),
+    Object(Box<str>, Box<[(Box<str>, At, bool)]>),
+    /// One more item for the list in a slot.
+    Append(usize, At),
+    /// One more entry for the map in a slot.
+    Insert(usize, At, At),
+    /// The entries of a map for the map in a slot.
+    InsertAll(usize, At),
+    Fold(Box<FoldOp>),
+}
+
+/// A loop; its slots are the accumulator's and those that follow.
+#[derive(Debug)]
+pub(super) struct FoldOp {
+    pub(super) slot: usize,
+    pub(super) two: bool,
+    pub(super) range: At,
+    pub(super) init: At,
+    pub(super) condition: At,
+    pub(super) step: At,
+    pub(super) result: At,
+}
+
+impl Program {
+    pub(crate) fn new(checked: &Checked, variables: usize) -> Self {
+        let mut program = Self {
+            ops: Vec::new(),
+            root: At(0),
+            locals: checked.locals,
+            output: checked.types[checked.ast.root().index()].clone(),
+            used: vec![false; variables],
+        };
+        program.root = Lower {
+            checked,
+            program: &mut program,
+        }
+        .lower(checked.ast.root());
+        program
+    }
+
+    /// The type of the result.
+    pub fn output(&self) -> &Type {
+        &self.output
+    }
+
+    /// Whether the expression mentions the environment's variable of this number.
+    pub fn uses(&self, variable: usize) -> bool {
+        self.used.get(variable).copied().unwrap_or_default()
+    }
+
+    /// Evaluates the expression. The second result is what it cost.
+    ///
+    /// `variables` are those of the environment, in its order; one that has no value fails the expression that
+    /// reads it. No more than `limit` is spent.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn eval<'a>(
+        &'a self,
+        variables: &[Option<Value<'a>>],
+        limit: u64,
+    ) -> (Result<Value<'a>, Error>, u64) {
+        let mut run = Run::new(self, variables, limit);
+        let result = run.eval(self.root);
+        (result, run.cost())
+    }
+
+    pub(super) fn op(&self, at: At) -> &Op {
+        &self.ops[at.0 as usize]
+    }
+
+    fn push(&mut self, op: Op) -> At {
+        self.ops.push(op);
+        At(u32::try_from(self.ops.len() - 1).unwrap_or(u32::MAX))
+    }
+}
+
+struct Lower<'c> {
+    checked: &'c Checked,
+    program: &'c mut Program,
+}
+
+impl<'c> Lower<'c> {
+    fn lower(&mut self, id: ExprId) -> At {
+        let op = match self.checked.ast.expr(id) {
+            Expr::Error => Op::Literal(Literal::Null),
+            Expr::Literal(literal) => Op::Literal(literal.clone()),
+            Expr::Ident(name) => self.name(id, name),
+            Expr::Select { operand, field, test } => self.select(id, *operand, field, *test),
+            Expr::Call {
+                function,
+                target,
+                args,
+            } => self.call(id, function, *target, args),
+            Expr::List(items) => self.list(items),
+            Expr::Map(entries) => {
+                let entries = entries.iter();
+                Op::Map(
+                    entries
+                        .map(|entry| (self.lower(entry.key), self.lower(entry.value), entry.optional))
+                        .collect(),
+                )
+            }
+            Expr::Struct { name, fields } => {
+                let lowered = fields
+                    .iter()
+                    .map(|field| (field.name.clone(), self.lower(field.value), field.optional));
+                Op::Object(name.trim_start_matches('.').into(), lowered.collect())
+            }
+            Expr::Fold(fold) => self.fold(id, fold),
+        };
+        self.program.push(op)
+    }
+
+    fn meaning(&self, id: ExprId) -> Option<&'c Meaning> {
+        self.checked.meanings[id.index()].as_ref()
+    }
+
+    fn name(&mut self, id: ExprId, name: &str) -> Op {
+        match self.meaning(id) {
+            Some(Meaning::Name(Name::Variable(number))) => {
+                self.program.used[*number] = true;
+                Op::Variable(*number, name.into())
+            }
+            Some(Meaning::Name(Name::Local(slot))) => Op::Local(*slot),
+            Some(Meaning::Name(Name::Type(ty))) => Op::Type(ty.clone()),
+            _ => Op::Literal(Literal::Null),
+        }
+    }
+
+    fn select(&mut self, id: ExprId, operand: ExprId, field: &str, test: bool) -> Op {
+        if self.meaning(id).is_some() {
+            let name = self.checked.ast.qualified_name(id).unwrap_or_default();
+            return self.name(id, &name);
+        }
+        let operand = self.lower(operand);
+        if test {
+            Op::Has(operand, field.into())
+        } else {
+            Op::Field(operand, field.into())
+        }
+    }
+
+    fn call(&mut self, id: ExprId, function: &str, target: Option<ExprId>, args: &[ExprId]) -> Op {
+        let (functions, member) = match self.meaning(id) {
+            Some(Meaning::Function(functions, _, member)) => (*functions, *member),
+            _ => (&[][..], true),
+        };
+        if function == "_?._" {
+            return self.optional_field(args);
+        }
+        if let Some(op) = self.pattern(function, target, args) {
+            return op;
+        }
+        let target = target.filter(|_| member);
+        if let Some(op) = self.accumulate(function, args) {
+            return op;
+        }
+        let args: Vec<At> = target.iter().chain(args).map(|arg| self.lower(*arg)).collect();
+        match (function, args.as_slice()) {
+            ("_&&_", [one, other]) => Op::And(*one, *other),
+            ("_||_", [one, other]) => Op::Or(*one, *other),
+            ("_?_:_", [condition, yes, no]) => Op::If(*condition, *yes, *no),
+            ("@not_strictly_false", [operand]) => Op::NotStrictlyFalse(*operand),
+            ("_[_]", [operand, index]) => Op::Index(*operand, *index),
+            ("_[?_]", [operand, index]) => Op::OptionalIndex(*operand, *index),
+            ("or", [one, other]) if member => Op::Either(*one, *other),
+            ("orValue", [one, other]) if member => Op::ValueOr(*one, *other),
+            _ => match functions {
+                [only] => Op::Call(only.function, args.into()),
+                several => Op::Choose(several, args.into()),
+            },
+        }
+    }
+
+    fn optional_field(&mut self, args: &[ExprId]) -> Op {
+        match args {
+            [operand, name] => match self.checked.ast.expr(*name) {
+                Expr::Literal(Literal::String(field)) => {
+                    Op::OptionalField(self.lower(*operand), field.clone())
+                }
+                _ => Op::Literal(Literal::Null),
+            },
+            _ => Op::Literal(Literal::Null),
+        }
+    }
+
+    /// A match against a constant pattern, which is compiled now.
+    fn pattern(&mut self, function: &str, target: Option<ExprId>, args: &[ExprId]) -> Option<Op> {
+        let operands: Vec<ExprId> = target.iter().chain(args).copied().collect();
+        let ("matches", [text, pattern]) = (function, operands.as_slice()) else {
+            return None;
+        };
+        let Expr::Literal(literal @ Literal::String(pattern)) = self.checked.ast.expr(*pattern) else {
+            return None;
+        };
+        let compiled = Pattern::new(pattern).ok()?;
+        let size = Value::literal(literal).size();
+        Some(Op::Matches(self.lower(*text), Box::new(compiled), size))
+    }
+
+    /// `@result + [item]` and `cel.@mapInsert(@result, …)`, as macros make them.
+    fn accumulate(&mut self, function: &str, args: &[ExprId]) -> Option<Op> {
+        let slot = match (self.checked.ast.expr(*args.first()?), self.meaning(args[0])) {
+            (Expr::Ident(name), Some(Meaning::Name(Name::Local(slot)))) if **name == *ACCUMULATOR => *slot,
+            _ => return None,
+        };
+        match (function, &args[1..]) {
+            ("_+_", [list]) => match self.checked.ast.expr(*list) {
+                Expr::List(items) => match &**items {
+                    [
+                        Item {
+                            value,
+                            optional: false,
+                        },
+                    ] => Some(Op::Append(slot, self.lower(*value))),
+                    _ => None,
+                },
+                _ => None,
+            },
+            ("cel.@mapInsert", [key, value]) => {
+                let key = self.lower(*key);
+                Some(Op::Insert(slot, key, self.lower(*value)))
+            }
+            ("cel.@mapInsert", [entries]) => Some(Op::InsertAll(slot, self.lower(*entries))),
+            _ => None,
+        }
+    }
+
+    /// A list of constants needs nothing at run time.
+    fn list(&mut self, items: &[Item]) -> Op {
+        let literals: Option<Box<[Literal]>> = items
+            .iter()
+            .map(|item| match self.checked.ast.expr(item.value) {
+                Expr::Literal(literal) if !item.optional => Some(literal.clone()),
+                _ => None,
+            })
+            .collect();
+        match literals {
+            Some(literals) => Op::Literals(literals),
+            None => Op::List(
+                items
+                    .iter()
+                    .map(|item| (self.lower(item.value), item.optional))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn fold(&mut self, id: ExprId, fold: &Fold) -> Op {
+        let Some(Meaning::Locals(slot)) = self.meaning(id) else {
+            return Op::Literal(Literal::Null);
+        };
+        Op::Fold(Box::new(FoldOp {
+            slot: *slot,
+            two: fold.second.is_some(),
+            range: self.lower(fold.range),
+            init: self.lower(fold.init),
+            condition: self.lower(fold.condition),
+            step: self.lower(fold.step),
+            result: self.lower(fold.result),
+        }))
+    }
+}

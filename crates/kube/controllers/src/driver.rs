@@ -1,0 +1,286 @@
+//! What turns every controller: feeds that hear of changes, a queue of keys, workers that look at them.
+//!
+//! Each resource is followed once, for all controllers. A feed first tells everybody what is there; workers begin when
+//! all of that is told, so that an index which a controller keeps is whole before it decides anything. A worker does
+//! not look at a key again before what was written for it is in the informers.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apiserver::cache::Snapshot;
+use async_channel::Receiver;
+use client::{Change, Changes, Client, Resource};
+use driver::{Env, Held, Queue};
+use futures_util::{StreamExt, stream};
+
+use crate::act::{Action, perform};
+use crate::record::Recorder;
+use crate::world::{Tracked, World};
+
+/// Keys that wait for one controller at most; what feeds it waits then.
+const CAPACITY: usize = 1 << 16;
+
+/// Writes of one worker that are under way at once.
+const AT_ONCE: usize = 20;
+
+/// Why a key could not be dealt with. It is looked at again later.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    /// A write or a question was refused.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// An object that is not what its kind should be.
+    #[error("an object cannot be read: {0}")]
+    Unread(String),
+    /// Several things, each with its own reason.
+    #[error("{0}")]
+    Several(String),
+    /// A certificate or a token could not be made.
+    #[error(transparent)]
+    Pki(#[from] pki::Error),
+}
+
+impl Failed {
+    /// Whether somebody else was faster: that is no failure to speak of.
+    fn is_race(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_conflict() || error.code() == Some(422))
+    }
+}
+
+/// What is to become of a key that was dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing until something changes.
+    Done,
+    /// It is looked at again after a while.
+    After(Duration),
+}
+
+/// Keys that a change touches.
+#[derive(Debug)]
+pub(crate) struct Touched<K> {
+    pub(crate) now: Vec<K>,
+    pub(crate) later: Vec<(K, Duration)>,
+}
+
+impl<K> Touched<K> {
+    const fn none() -> Self {
+        Self {
+            now: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.now.is_empty() && self.later.is_empty()
+    }
+}
+
+/// What a controller works with.
+pub(crate) struct Cx {
+    pub(crate) client: Client,
+    pub(crate) world: Arc<World>,
+    pub(crate) env: Arc<dyn Env>,
+    pub(crate) recorder: Recorder,
+}
+
+impl Cx {
+    /// Carries writes out, one after the other, and waits until the informers show them.
+    ///
+    /// # Errors
+    /// The first that is refused; those after it are not tried.
+    pub(crate) async fn perform(&self, actions: impl IntoIterator<Item = Action>) -> Result<(), Failed> {
+        let mut wrote = false;
+        for action in actions {
+            perform(&self.client, &action).await?;
+            wrote = true;
+        }
+        if wrote {
+            self.world.settle().await;
+        }
+        Ok(())
+    }
+}
+
+impl Cx {
+    /// Carries writes out that do not depend on each other, some at once.
+    ///
+    /// # Errors
+    /// One that is refused; the others are tried.
+    pub(crate) async fn perform_all(&self, actions: Vec<Action>) -> Result<(), Failed> {
+        let work = stream::iter(actions).map(|action| async move { perform(&self.client, &action).await });
+        let done: Vec<_> = work.buffer_unordered(AT_ONCE).collect().await;
+        self.world.settle().await;
+        done.into_iter().collect::<Result<(), _>>().map_err(Failed::from)
+    }
+}
+
+/// A controller.
+pub(crate) trait Controller: Send + Sync + 'static {
+    /// What it deals with, one at a time.
+    type Key: Ord + Clone + Debug + Send + Sync + 'static;
+
+    /// The ServiceAccount of `kube-system` that it acts as; upstream's.
+    const ACCOUNT: &'static str;
+
+    /// Keys that are dealt with at once; upstream's.
+    const WORKERS: usize;
+
+    /// Whether changes of a resource concern it.
+    fn follows(&self, resource: &Resource) -> bool;
+
+    /// Which keys a change touches. The first thing told of an object that is there already has no `previous`.
+    fn touch(&self, world: &World, of: &Arc<Tracked>, change: &Change, touched: &mut Touched<Self::Key>);
+
+    /// All objects of a resource are about to be told anew; deletions may have been missed.
+    fn retell(
+        &self,
+        _world: &World,
+        _of: &Arc<Tracked>,
+        _snapshot: &Snapshot,
+        _touched: &mut Touched<Self::Key>,
+    ) {
+    }
+
+    /// What is served has changed.
+    fn rediscover(&self, _world: &World, _touched: &mut Touched<Self::Key>) {}
+
+    /// Deals with a key.
+    fn reconcile(&self, cx: &Cx, key: &Self::Key) -> impl Future<Output = Result<Next, Failed>> + Send;
+}
+
+/// Keys on their way into a queue that may be full.
+pub(crate) type Adding = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A controller of any key, as the feeds see it.
+pub(crate) trait Observer: Send + Sync {
+    /// See [`Controller::follows`].
+    fn follows(&self, resource: &Resource) -> bool;
+
+    /// Hears of a change at once; what has to be looked at for it is added as soon as there is room.
+    fn observe(&self, of: &Arc<Tracked>, changes: &Changes) -> Option<Adding>;
+
+    /// Hears that what is served has changed.
+    fn rediscover(&self) -> Option<Adding>;
+
+    /// No key is dealt with any more.
+    fn close(&self);
+
+    /// Whether no key waits and none is dealt with.
+    fn idle(&self) -> bool;
+}
+
+/// A controller that runs.
+pub(crate) struct Running<C: Controller> {
+    controller: C,
+    queue: Queue<C::Key>,
+    cx: Cx,
+}
+
+impl<C: Controller> Running<C> {
+    /// Starts the workers. They begin when `told` closes, and each holds `alive` until it has ended.
+    pub(crate) fn start(
+        controller: C,
+        cx: Cx,
+        told: &Receiver<()>,
+        alive: &async_channel::Sender<()>,
+    ) -> Arc<Self> {
+        let env = cx.env.clone();
+        let running = Arc::new(Self {
+            controller,
+            queue: Queue::new(env.clone(), CAPACITY),
+            cx,
+        });
+        for _ in 0..C::WORKERS {
+            let (running, told, alive) = (running.clone(), told.clone(), alive.clone());
+            env.spawn(Box::pin(async move {
+                // Nothing is ever sent: it closes.
+                let _closed = told.recv().await;
+                running.work().await;
+                drop(alive);
+            }));
+        }
+        running
+    }
+
+    async fn work(&self) {
+        while let Some(held) = self.queue.take().await {
+            match self.controller.reconcile(&self.cx, held.key()).await {
+                Ok(Next::Done) => held.done(),
+                Ok(Next::After(pause)) => held.again(pause),
+                Err(failed) => Self::give_back(held, &failed),
+            }
+        }
+    }
+
+    fn give_back(held: Held<C::Key>, failed: &Failed) {
+        let key = held.key().clone();
+        let pause = held.failed();
+        if failed.is_race() {
+            tracing::debug!(controller = C::ACCOUNT, ?key, %failed, ?pause, "once more");
+        } else {
+            tracing::warn!(controller = C::ACCOUNT, ?key, %failed, ?pause, "failed");
+        }
+    }
+
+    fn add(&self, touched: Touched<C::Key>) -> Option<Adding> {
+        for (key, pause) in touched.later {
+            self.queue.add_after(key, pause);
+        }
+        if touched.now.is_empty() {
+            return None;
+        }
+        let queue = self.queue.clone();
+        Some(Box::pin(async move {
+            for key in touched.now {
+                queue.add(key).await;
+            }
+        }))
+    }
+}
+
+impl<C: Controller> Observer for Running<C> {
+    fn follows(&self, resource: &Resource) -> bool {
+        self.controller.follows(resource)
+    }
+
+    fn observe(&self, of: &Arc<Tracked>, changes: &Changes) -> Option<Adding> {
+        let mut touched = Touched::none();
+        let (world, controller) = (&*self.cx.world, &self.controller);
+        match changes {
+            Changes::One(change) => controller.touch(world, of, change, &mut touched),
+            Changes::All(snapshot) => {
+                controller.retell(world, of, snapshot, &mut touched);
+                for object in snapshot.iter() {
+                    let there = Change {
+                        object: Some(object.clone()),
+                        previous: None,
+                    };
+                    controller.touch(world, of, &there, &mut touched);
+                }
+            }
+        }
+        if touched.is_empty() {
+            None
+        } else {
+            self.add(touched)
+        }
+    }
+
+    fn rediscover(&self) -> Option<Adding> {
+        let mut touched = Touched::none();
+        self.controller.rediscover(&self.cx.world, &mut touched);
+        self.add(touched)
+    }
+
+    fn close(&self) {
+        self.queue.close();
+    }
+
+    fn idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

@@ -1,0 +1,72 @@
+//! The resources that controllers know by name.
+
+use client::Resource;
+
+pub(crate) static NAMESPACES: Resource = Resource::new("", "v1", "namespaces", "Namespace", false);
+pub(crate) static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
+pub(crate) static CONFIG_MAPS: Resource = Resource::new("", "v1", "configmaps", "ConfigMap", true);
+pub(crate) static SECRETS: Resource = Resource::new("", "v1", "secrets", "Secret", true);
+pub(crate) static SERVICE_ACCOUNTS: Resource =
+    Resource::new("", "v1", "serviceaccounts", "ServiceAccount", true);
+pub(crate) static EVENTS: Resource = Resource::new("", "v1", "events", "Event", true);
+pub(crate) static VOLUMES: Resource = Resource::new("", "v1", "persistentvolumes", "PersistentVolume", false);
+pub(crate) static CLAIMS: Resource =
+    Resource::new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
+pub(crate) static ATTRIBUTES_CLASSES: Resource = Resource::new(
+    "storage.k8s.io",
+    "v1",
+    "volumeattributesclasses",
+    "VolumeAttributesClass",
+    false,
+);
+pub(crate) static CLUSTER_ROLES: Resource = Resource::new(
+    "rbac.authorization.k8s.io",
+    "v1",
+    "clusterroles",
+    "ClusterRole",
+    false,
+);
+pub(crate) static SIGNING_REQUESTS: Resource = Resource::new(
+    "certificates.k8s.io",
+    "v1",
+    "certificatesigningrequests",
+    "CertificateSigningRequest",
+    false,
+);
+pub(crate) static ACCESS_REVIEWS: Resource = Resource::new(
+    "authorization.k8s.io",
+    "v1",
+    "subjectaccessreviews",
+    "SubjectAccessReview",
+    false,
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apiserver::Resources;
+
+    #[test]
+    fn every_name_is_served() {
+        let table = Resources::builtin();
+        let all = [
+            &NAMESPACES,
+            &PODS,
+            &CONFIG_MAPS,
+            &SECRETS,
+            &SERVICE_ACCOUNTS,
+            &EVENTS,
+            &VOLUMES,
+            &CLAIMS,
+            &ATTRIBUTES_CLASSES,
+            &CLUSTER_ROLES,
+            &SIGNING_REQUESTS,
+            &ACCESS_REVIEWS,
+        ];
+        for resource in all {
+            let served = table.lookup(&resource.group, &resource.version, &resource.plural);
+            let served = served.unwrap_or_else(|| panic!("{resource:?}"));
+            assert_eq!(*resource, Resource::of(&served.def, &resource.version));
+        }
+    }
+}
