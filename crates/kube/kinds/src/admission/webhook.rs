@@ -28,6 +28,8 @@ pub(super) const MUTATING: Strategy = Strategy {
             cursor::set_default(types, hook, "reinvocationPolicy", Value::str("Never"));
         });
     },
+    validate_create: |_, configuration, errors| mutating(configuration, errors),
+    validate_update: |_, configuration, _, errors| mutating(configuration, errors),
     ..VALIDATING
 };
 
@@ -61,6 +63,15 @@ fn validate(configuration: Ref<'_>, errors: &mut Errors) {
         if !name.is_empty() && !seen.insert(name.str()) {
             name.duplicate(errors);
         }
+    }
+}
+
+fn mutating(configuration: Ref<'_>, errors: &mut Errors) {
+    validate(configuration, errors);
+    let place = Place::root(configuration);
+    for hook in place.child("webhooks").each() {
+        let policy = hook.child("reinvocationPolicy");
+        value::optional_one_of(&policy, errors, &["IfNeeded", "Never"]);
     }
 }
 
