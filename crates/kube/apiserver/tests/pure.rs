@@ -23,12 +23,16 @@ mod golden;
 mod owners;
 #[path = "pure/paths.rs"]
 mod paths;
+#[path = "pure/policies.rs"]
+mod policies;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]
 mod rights;
 #[path = "pure/samples.rs"]
 mod samples;
+#[path = "pure/services.rs"]
+mod services;
 #[path = "pure/watches.rs"]
 mod watches;
 #[path = "pure/webhooks.rs"]

@@ -2,7 +2,7 @@
 //! and a quota that is new or changed learns what is there. What an object counts for, `kinds::quota` says for both.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use client::{Change, Resource};
 use kinds::quota::{Amount, Amounts, Evaluator, Scope};
@@ -13,13 +13,17 @@ use schema::object::Obj;
 use schema::resource::{by_resource, type_of_kind};
 use schema::row::TypeId;
 use schema::tree::Struct;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::act::Action;
 use crate::driver::{Controller, Cx, Failed, Next, Touched};
-use crate::object::{editable, split, target};
+use crate::object::{editable, read, split, target};
 use crate::resources::{PODS, QUOTAS};
 use crate::world::{Table, Tracked, World};
+
+/// A count that changed something is made again after this long.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keys are quotas.
 pub(crate) struct Quotas;

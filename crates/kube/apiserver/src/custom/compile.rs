@@ -57,6 +57,7 @@ pub(super) fn compile(definition: Ref<'_>, since: Revision) -> Result<(ResourceD
             .map(|(version, schema)| beside(definition, *version, schema))
             .collect(),
         list_kind: names.at("listKind").str().to_owned(),
+        by_webhook: spec.path("conversion.strategy").str() == "Webhook",
         terminating: definition.path("metadata.deletionTimestamp").exists(),
         since,
     };
