@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{client, completion, demo, node, oci, supervisor, version, worker};
+use crate::{client, completion, demo, kube, node, oci, supervisor, version, worker};
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Ps(client::Ps),
     /// Run another program in a running container.
     Exec(client::Exec),
+    /// Lay manifests over the cluster's objects.
+    Apply(kube::Apply),
+    /// Show objects of the cluster.
+    Get(kube::Get),
+    /// Delete objects of the cluster.
+    Delete(kube::Delete),
     /// Print what a shell evaluates to reach the node.
     Env(node::Env),
     /// Print the administrator's kubeconfig, or merge it into kubectl's.

@@ -6,6 +6,7 @@ mod client;
 mod completion;
 mod demo;
 mod failure;
+mod kube;
 mod node;
 mod oci;
 mod supervisor;
@@ -37,6 +38,9 @@ fn main() -> ExitCode {
         Command::Run(options) => client::run(*options),
         Command::Ps(options) => client::ps(options),
         Command::Exec(options) => client::exec(options),
+        Command::Apply(options) => kube::apply(options),
+        Command::Get(options) => kube::get(options),
+        Command::Delete(options) => kube::delete(options),
         Command::Daemon(options) => node::daemon(options),
         Command::Oci(oci) => oci::run(*oci),
         Command::Supervisor(options) => supervisor::run(options),

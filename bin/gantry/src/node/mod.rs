@@ -39,11 +39,11 @@ pub(crate) enum Format {
 }
 
 /// Exit codes besides 0, 1 and 2 (docs: `gantry up --help`).
-mod exit {
-    pub(super) const NOT_RUNNING: u8 = 3;
-    pub(super) const HELD: u8 = 4;
-    pub(super) const CANNOT: u8 = 5;
-    pub(super) const NOT_IN_TIME: u8 = 124;
+pub(crate) mod exit {
+    pub(crate) const NOT_RUNNING: u8 = 3;
+    pub(crate) const HELD: u8 = 4;
+    pub(crate) const CANNOT: u8 = 5;
+    pub(crate) const NOT_IN_TIME: u8 = 124;
 }
 
-const NOT_RUNNING: &str = "no node runs with this RUN directory";
+pub(crate) const NOT_RUNNING: &str = "no node runs with this RUN directory";

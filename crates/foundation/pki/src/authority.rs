@@ -77,6 +77,11 @@ impl Authority {
         Ok(profile.params(now)?.signed_by(key, &self.issuer)?.pem())
     }
 
+    /// The key that signs.
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// Whether this authority's key has signed it.
     pub fn has_issued(&self, leaf: &Leaf) -> bool {
         let der = leaf.certificate_der();

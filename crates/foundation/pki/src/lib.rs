@@ -10,6 +10,7 @@
 
 mod authority;
 mod bundle;
+mod certify;
 mod discovery;
 mod error;
 mod identity;

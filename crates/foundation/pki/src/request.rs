@@ -112,7 +112,7 @@ pub fn check_certificates(pem: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
+pub(crate) fn der(pem: &[u8]) -> Result<Vec<u8>, Error> {
     match <(SectionKind, Vec<u8>)>::from_pem_slice(pem) {
         Ok((SectionKind::Csr, der)) => Ok(der),
         _ => Err(Error::invalid(

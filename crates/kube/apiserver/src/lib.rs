@@ -16,6 +16,7 @@ pub mod cache;
 mod call;
 mod config;
 mod custom;
+mod fairness;
 mod ids;
 mod negotiate;
 pub mod outbound;

@@ -280,6 +280,13 @@ impl Resources {
         row.custom.is_some().then(|| row.served(at))
     }
 
+    /// When a custom resource's schemas last changed; 0 for a built-in one.
+    pub(crate) fn custom_since(&self, def: &ResourceDef) -> u64 {
+        let rows = self.rows();
+        let custom = rows.get(&key(def)).and_then(|row| row.custom.as_ref());
+        custom.map_or(0, |custom| custom.since.0)
+    }
+
     /// Removes a custom row.
     pub fn remove(&self, group: &str, plural: &str) {
         self.change(|rows| {

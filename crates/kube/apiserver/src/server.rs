@@ -7,17 +7,15 @@ use std::task::{Context, Poll, Waker};
 use driver::{Env, Rng};
 use http::{Request, Response};
 use kinds::alloc::Allocators;
-use schema::cursor::Ref;
-use schema::resource::type_of_kind;
-use schema::{BUILTIN, json};
 use store::Store;
 
-use crate::admission::{Rules, Webhooks};
+use crate::admission::{Policies, Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
+use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
-use crate::registry::Services;
+use crate::registry::{EventLease, Services, settle_addresses};
 use crate::show::Documents;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
@@ -45,12 +43,15 @@ pub(crate) struct State {
     pub(crate) authn: Authn,
     pub(crate) authz: Authz,
     pub(crate) flight: Flight,
+    pub(crate) fairness: Fairness,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
     pub(crate) services: Services,
+    pub(crate) event_lease: EventLease,
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
+    pub(crate) policies: Policies,
     rng: Mutex<Rng>,
 }
 
@@ -90,12 +91,15 @@ impl ApiServer {
             authn: Authn,
             authz: Authz::default(),
             flight: Flight::default(),
+            fairness: Fairness::default(),
             health: Health::default(),
             metrics: Metrics::default(),
             documents: Documents::default(),
-            services: services(&config, &cache)?,
+            services: services(&config)?,
+            event_lease: EventLease::default(),
             rules: Rules::default(),
             webhooks: Webhooks::default(),
+            policies: Policies::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -103,6 +107,9 @@ impl ApiServer {
             env,
         });
         bootstrap::run(&state).await?;
+        // Only now: the first Service of a new cluster has an address too.
+        settle_addresses(&state).await;
+        state.env.spawn(Box::pin(fairness::keep(state.clone())));
         let custom = custom::open(&state).await;
         let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
         state
@@ -135,17 +142,9 @@ impl ApiServer {
     }
 }
 
-/// The allocators, with what the stored Services have.
-fn services(config: &Config, cache: &Cache) -> Result<Services, OpenError> {
+/// The allocators, before it is known what the Services have.
+fn services(config: &Config) -> Result<Services, OpenError> {
     let cidr = config.service_cidr.parse();
     let cidr = cidr.map_err(|_| OpenError::ServiceCidr(config.service_cidr.clone()))?;
-    let services = Services::new(Allocators::new(vec![cidr], config.node_port_range));
-    let (prefix, ty) = ("/registry/services/specs/", type_of_kind("", "v1", "Service"));
-    for object in cache.snapshot(prefix).iter() {
-        let decoded = ty.map(|ty| json::decode(&BUILTIN, ty, object.body(), json::Options::default()));
-        if let Some(Ok(decoded)) = decoded {
-            services.adopt(Ref::new(&BUILTIN, &decoded.object));
-        }
-    }
-    Ok(services)
+    Ok(Services::new(Allocators::new(vec![cidr], config.node_port_range)))
 }

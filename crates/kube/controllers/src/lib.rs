@@ -11,19 +11,20 @@
 
 mod act;
 mod aggregation;
-//mod certificates;
+mod certificates;
 mod driver;
 mod garbage;
 mod namespace;
 mod object;
-//mod protection;
+mod protection;
+mod quota;
 mod record;
 mod resources;
 mod root_ca;
 mod selector;
 mod service_account;
 mod start;
-//mod tokens;
+mod tokens;
 mod world;
 
 pub use start::{Config, Controllers};

@@ -9,6 +9,7 @@ pub(crate) static SECRETS: Resource = Resource::new("", "v1", "secrets", "Secret
 pub(crate) static SERVICE_ACCOUNTS: Resource =
     Resource::new("", "v1", "serviceaccounts", "ServiceAccount", true);
 pub(crate) static EVENTS: Resource = Resource::new("", "v1", "events", "Event", true);
+pub(crate) static QUOTAS: Resource = Resource::new("", "v1", "resourcequotas", "ResourceQuota", true);
 pub(crate) static VOLUMES: Resource = Resource::new("", "v1", "persistentvolumes", "PersistentVolume", false);
 pub(crate) static CLAIMS: Resource =
     Resource::new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
@@ -56,6 +57,7 @@ mod tests {
             &SECRETS,
             &SERVICE_ACCOUNTS,
             &EVENTS,
+            &QUOTAS,
             &VOLUMES,
             &CLAIMS,
             &ATTRIBUTES_CLASSES,

@@ -8,15 +8,19 @@ use auth::UserInfo;
 use client::{Changes, Client, Informers};
 use driver::Env;
 use futures_util::future::{Either, select};
-use pki::Authority;
+use pki::{Authority, TokenIssuer};
 
 use crate::aggregation::Aggregation;
+use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::protection::{Claims, Classes, Volumes};
+use crate::quota::Quotas;
 use crate::record::Recorder;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
+use crate::tokens::Tokens;
 use crate::world::{Table, Tracked, World};
 
 /// What upstream's process of controllers is called; field managers see it.
@@ -26,8 +30,10 @@ const AGENT: &str = "kube-controller-manager";
 pub struct Config {
     /// The bundle by which pods know the API server, PEM.
     pub root_ca: String,
+    /// Signs the tokens that secrets hold.
+    pub tokens: TokenIssuer,
     /// Signs the certificates of kubelets and clients.
-    pub authority: Arc<Authority>,
+    pub authority: Authority,
 }
 
 /// The running controllers.
@@ -51,7 +57,7 @@ struct Starter {
 
 impl Starter {
     fn add<C: Controller>(&mut self, controller: C) {
-        let user = UserInfo::service_account("kube-system", C::ACCOUNT, "");
+        let user = identity(C::ACCOUNT);
         let client = Client::in_process(self.server.clone(), user, AGENT);
         let cx = Cx {
             recorder: Recorder::new(client.clone(), self.env.clone(), C::ACCOUNT),
@@ -108,14 +114,36 @@ impl Controllers {
     }
 }
 
+/// The ServiceAccount of a controller; what has none acts as upstream's process itself.
+fn identity(account: &str) -> UserInfo {
+    match account {
+        "" => UserInfo {
+            name: "system:kube-controller-manager".to_owned(),
+            ..UserInfo::default()
+        },
+        account => UserInfo::service_account("kube-system", account, ""),
+    }
+}
+
 fn add_all(starter: &mut Starter, config: Config) {
-    let Config { root_ca, authority } = config;
+    let Config {
+        root_ca,
+        tokens: issuer,
+        authority,
+    } = config;
     starter.add(ServiceAccounts);
-    starter.add(RootCa { bundle: root_ca });
+    starter.add(RootCa {
+        bundle: root_ca.clone(),
+    });
     starter.add(Namespaces);
     starter.add(Garbage::default());
     starter.add(Aggregation);
-    let _ = authority;
+    starter.add(Certificates { authority });
+    starter.add(Tokens { issuer, root_ca });
+    starter.add(Claims);
+    starter.add(Volumes);
+    starter.add(Classes);
+    starter.add(Quotas);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -6,3 +6,5 @@ mod garbage;
 mod namespaces;
 #[path = "pure/node.rs"]
 mod node;
+#[path = "pure/others.rs"]
+mod others;

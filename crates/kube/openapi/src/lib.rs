@@ -24,7 +24,7 @@ mod version;
 pub use aggregated::DiscoveryVersion;
 pub use catalog::{Catalog, GroupVersion};
 pub use priority::{GroupPriority, group_priority, version_rank};
-pub use v3::CustomSchema;
+pub use v3::{CustomSchema, Stamp};
 pub use version::{GIT_VERSION, MAJOR, MINOR, version};
 
 use sha2::{Digest, Sha512};

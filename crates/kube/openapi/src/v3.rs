@@ -12,6 +12,9 @@ use crate::{GIT_VERSION, etag, paths, roots};
 /// The schema (`openAPIV3Schema`) of a custom resource's version, as far as it is published.
 pub type CustomSchema<'a> = &'a dyn Fn(&ResourceDef, &str) -> Option<Value>;
 
+/// A number that changes whenever a custom resource's schemas do; 0 for built-in resources.
+pub type Stamp<'a> = &'a dyn Fn(&ResourceDef) -> u64;
+
 /// Where a group version's document is, in the index and below `/openapi/v3/`: `apis/apps/v1`, `api/v1`.
 fn place(served: &GroupVersion) -> String {
     served.root().trim_start_matches('/').to_owned()
@@ -23,10 +26,10 @@ impl Catalog {
     }
 
     /// `/openapi/v3`
-    pub fn openapi_index(&self) -> Vec<u8> {
+    pub fn openapi_index(&self, stamp: Stamp<'_>) -> Vec<u8> {
         let places = self.versions().map(place).chain(roots::places(self));
         let entry = |at: String| {
-            let url = format!("/openapi/v3/{at}?hash={}", self.openapi_hash(&at));
+            let url = format!("/openapi/v3/{at}?hash={}", self.openapi_hash(&at, stamp));
             (at, json!({ "serverRelativeURL": url }))
         };
         let paths: Map<String, Value> = places.map(entry).collect();
@@ -35,14 +38,14 @@ impl Catalog {
 
     /// What changes when the document at a place does. Documents are long to make, so it is a hash of what they are
     /// made from: the rows, and this server's version. Upper-case hexadecimal digits.
-    pub fn openapi_hash(&self, at: &str) -> String {
+    pub fn openapi_hash(&self, at: &str, stamp: Stamp<'_>) -> String {
         let mut rows = format!("{GIT_VERSION} {at}");
         for (def, version) in self
             .versions()
             .filter(|served| place(served) == at)
             .flat_map(GroupVersion::resources)
         {
-            rows.push_str(&format!(" {}={:?}", def.plural, version));
+            rows.push_str(&format!(" {}={:?} {}", def.plural, version, stamp(def)));
         }
         etag(rows.as_bytes())
     }

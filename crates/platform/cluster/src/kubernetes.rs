@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiserver::{ApiServer, BodyError};
-use driver::{Clock, RealDir, Rng};
+use controllers::Controllers;
+use driver::{Clock, Env, RealDir, Rng};
 use engine::supervised::Supervisor;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use https::{Door, Drained, Identity, Limits, RequestBody, TokioEnv};
 use network::Holder;
-use pki::{Bundle, ClientAuthorities, Names, TokenIssuer};
+use pki::{Authority, Bundle, ClientAuthorities, Names, TokenIssuer, TokenKey};
 use store::{Embedded, Options, Store};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
@@ -59,14 +60,15 @@ impl From<https::TlsError> for Error {
     }
 }
 
-/// The served API.
+/// The served API, and the controllers beside it.
 pub(crate) struct Kubernetes {
     server: ApiServer,
+    controllers: Controllers,
     door: Door,
 }
 
 impl Kubernetes {
-    /// Opens store and certificates side by side, then the server over both, then its door.
+    /// Opens store and certificates side by side, then the server over both, the controllers, and the door.
     pub(crate) async fn serve(
         config: Config,
         listener: TcpListener,
@@ -82,14 +84,30 @@ impl Kubernetes {
             move || open_store(&directory, clock)
         });
         let (bundle, store) = (bundle.await??, store.await??);
-        let env = Arc::new(TokioEnv::new(Handle::current(), Rng::from_os()?));
+        let env: Arc<dyn Env> = Arc::new(TokioEnv::new(Handle::current(), Rng::from_os()?));
         let identity = Identity::from_pem(
             bundle.serving.certificate_pem().as_bytes(),
             bundle.serving.key_pem().as_bytes(),
         )?;
-        let server = ApiServer::open(settings(&config, address, bundle)?, store, env).await?;
+        let tokens = TokenKey::from_pem(bundle.tokens.private_pem())?;
+        let front_proxy = Identity::from_pem(
+            bundle.front_proxy_client.certificate_pem().as_bytes(),
+            bundle.front_proxy_client.key_pem().as_bytes(),
+        )?;
+        let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
+        let server = ApiServer::open(settings, store, env.clone()).await?;
+        let beside = controllers::Config {
+            root_ca: bundle.ca.certificate_pem().to_owned(),
+            tokens: TokenIssuer::new(&issuer(&config), tokens),
+            authority: bundle.ca,
+        };
+        let controllers = Controllers::start(beside, &server, &env);
         let door = Door::open(listener, identity, Limits::default(), Front(server.clone()))?;
-        Ok(Self { server, door })
+        Ok(Self {
+            server,
+            controllers,
+            door,
+        })
     }
 
     /// The URL for clients of this host.
@@ -97,9 +115,10 @@ impl Kubernetes {
         kubeconfig::server(self.door.address())
     }
 
-    /// Ends it: watches first, so that they do not hold up the rest. With `handover` the socket stays, for the
-    /// next daemon. Answers what was cut off.
+    /// Ends it: controllers while their writes are still taken, then watches, so that they do not hold up the rest.
+    /// With `handover` the socket stays, for the next daemon. Answers what was cut off.
     pub(crate) async fn close(self, holder: &Supervisor, handover: bool) -> Option<String> {
+        self.controllers.stop().await;
         self.server.drain().await;
         let drained = self.door.drain(PATIENCE).await;
         if !handover {
@@ -168,24 +187,32 @@ fn open_store(directory: &std::path::Path, clock: Arc<dyn Clock>) -> Result<Arc<
     )?))
 }
 
-fn settings(config: &Config, address: SocketAddr, bundle: Bundle) -> Result<apiserver::Config, Error> {
+/// The name under which ServiceAccount tokens are made.
+fn issuer(config: &Config) -> String {
+    format!(
+        "https://kubernetes.default.svc.{}",
+        config.kubernetes.cluster_domain
+    )
+}
+
+fn settings(
+    config: &Config,
+    address: SocketAddr,
+    ca: &Authority,
+    tokens: TokenKey,
+    front_proxy: Identity,
+) -> Result<apiserver::Config, Error> {
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
-    let issuer = format!("https://kubernetes.default.svc.{}", kubernetes.cluster_domain);
-    let front_proxy = &bundle.front_proxy_client;
-    let front_proxy = Identity::from_pem(
-        front_proxy.certificate_pem().as_bytes(),
-        front_proxy.key_pem().as_bytes(),
-    )?;
     Ok(apiserver::Config {
         service_cidr: kubernetes.service_cidr.to_string(),
         node_port_range: (ports.first, ports.last),
         cluster_domain: kubernetes.cluster_domain.to_string(),
         advertise: kubernetes.node_ip,
         port: address.port(),
-        clients: ClientAuthorities::from_pem(bundle.ca.certificate_pem())?,
-        tokens: TokenIssuer::new(&issuer, bundle.tokens),
-        root_ca: bundle.ca.certificate_pem().to_owned(),
+        clients: ClientAuthorities::from_pem(ca.certificate_pem())?,
+        tokens: TokenIssuer::new(&issuer(config), tokens),
+        root_ca: ca.certificate_pem().to_owned(),
         outbound: Arc::new(Requests::new(front_proxy)),
     })
 }

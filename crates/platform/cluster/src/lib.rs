@@ -20,6 +20,7 @@ mod log;
 mod node;
 mod outbound;
 mod port;
+pub mod remote;
 mod stages;
 mod successor;
 

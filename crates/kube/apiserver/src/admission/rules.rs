@@ -27,9 +27,13 @@ const LOOKED_AT: &[(&str, &str)] = &[
     ("storage.k8s.io", "storageclasses"),
 ];
 
-/// The newest write of an object that plugins look at.
+/// The newest write of an object that plugins look at, and whether the cache has it.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(AtomicU64);
+pub(crate) struct Rules {
+    noted: AtomicU64,
+    /// What the cache is known to have; most requests need not ask it.
+    reached: AtomicU64,
+}
 
 impl Rules {
     /// Takes note of a write that became durable.
@@ -40,7 +44,7 @@ impl Rules {
                 .iter()
                 .any(|(group, plural)| def.plural == *plural && def.group == *group);
         if looked_at {
-            self.0.fetch_max(at.0, Ordering::AcqRel);
+            self.noted.fetch_max(at.0, Ordering::AcqRel);
         }
     }
 
@@ -49,11 +53,13 @@ impl Rules {
     /// # Errors
     /// 504 after three seconds.
     pub(super) async fn catch_up(&self, state: &State) -> Answer<()> {
-        let noted = self.0.load(Ordering::Acquire);
-        if state.cache.revision().0 >= noted {
+        let noted = self.noted.load(Ordering::Acquire);
+        if self.reached.load(Ordering::Acquire) >= noted {
             return Ok(());
         }
         let waited = state.cache.wait(Revision(noted)).await;
-        waited.map_err(|error| Status::timeout(&error.to_string(), 1).into())
+        waited.map_err(|error| Status::timeout(&error.to_string(), 1))?;
+        self.reached.fetch_max(noted, Ordering::AcqRel);
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! commits: a new cluster is there after a few, and a later start writes nothing. Of what is there, roles and bindings
 //! get what they lack; everything else is left alone.
 
+pub(crate) mod flow;
 mod objects;
 
 use std::sync::Arc;
@@ -30,9 +31,23 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// # Errors
 /// The store's.
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
-    let mut writes = Vec::new();
     let now = rfc3339(state.env.wall());
-    for object in objects::all(&state.config, &now)? {
+    let mut objects = objects::all(&state.config, &now)?;
+    objects.extend(flow::all(&now));
+    write(state, objects).await
+}
+
+/// Writes the flow schemas and priority levels that are not there.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn flow_control(state: &Arc<State>) -> Result<(), OpenError> {
+    write(state, flow::all(&rfc3339(state.env.wall()))).await
+}
+
+async fn write(state: &Arc<State>, objects: Vec<Object>) -> Result<(), OpenError> {
+    let mut writes = Vec::new();
+    for object in objects {
         if let Some((key, body, expect)) = due(state, &object)? {
             writes.push(state.store.put(key.as_str().into(), body, expect));
         }
@@ -97,5 +112,9 @@ fn made(state: &State, served: &Served, object: &Object) -> Result<Bytes, String
         "metadata.creationTimestamp",
         tree::Value::str(&now),
     );
+    cursor::each_mut(types, &mut tree, "status.conditions", |condition| {
+        let now = tree::Value::str(&now);
+        cursor::set_default(types, condition, "lastTransitionTime", now);
+    });
     Ok(body(types, &tree))
 }

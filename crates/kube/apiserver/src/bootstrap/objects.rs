@@ -208,7 +208,16 @@ fn service(config: &Config) -> Result<[Object; 4], OpenError> {
             plural: "servicecidrs",
             namespace: "",
             name: name.into(),
-            json: json!({"metadata": {"name": name}, "spec": {"cidrs": [config.service_cidr]}}),
+            json: json!({
+                "metadata": {"name": name},
+                "spec": {"cidrs": [config.service_cidr]},
+                "status": {"conditions": [{
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "",
+                    "message": "Kubernetes default Service CIDR is ready",
+                }]},
+            }),
         },
         core(
             "services",

@@ -43,6 +43,10 @@ impl Collection {
         self.rows.get(key).map(|row| row.0.clone())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn changed(&self) -> Revision {
         self.changed
     }

@@ -117,6 +117,11 @@ impl Cache {
         self.shared.state().collection(prefix).changed()
     }
 
+    /// How many objects a resource has.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.shared.state().collection(prefix).len()
+    }
+
     /// When each of some resources' objects last changed.
     pub fn all_changed<const N: usize>(&self, prefixes: [&str; N]) -> [Revision; N] {
         let mut state = self.shared.state();

@@ -1,9 +1,10 @@
 //! A definition as a row, and what goes beside it.
 
+use cel::rules::Rules;
 use schema::cursor::Ref;
 use schema::custom::TooLarge;
 use schema::object::Revision;
-use schema::resource::{GroupVersion, ResourceDef, Scope, Subresource, Verbs, Version};
+use schema::resource::{GroupVersion, ResourceDef, Scope, Subresource, Verbs, Version, type_of_kind};
 use schema::row::TypesRef;
 use std::sync::Arc;
 use structural::definition::storage_version;
@@ -56,6 +57,7 @@ pub(super) fn compile(definition: Ref<'_>, since: Revision) -> Result<(ResourceD
             .map(|(version, schema)| beside(definition, *version, schema))
             .collect(),
         list_kind: names.at("listKind").str().to_owned(),
+        by_webhook: spec.path("conversion.strategy").str() == "Webhook",
         terminating: definition.path("metadata.deletionTimestamp").exists(),
         since,
     };
@@ -97,6 +99,8 @@ fn scale_of(def: &ResourceDef, version: &Version) -> Subresource {
         group: "autoscaling".into(),
         version: "v1".into(),
         kind: "Scale".into(),
+        // A row of the built-in table: a Scale is the same everywhere.
+        schema: type_of_kind("autoscaling", "v1", "Scale").unwrap_or(version.schema),
         verbs: Verbs(Verbs::GET.0 | Verbs::PATCH.0 | Verbs::UPDATE.0),
         ..def.status(version)
     }
@@ -107,6 +111,7 @@ fn beside(definition: Ref<'_>, version: Ref<'_>, schema: Node) -> CustomVersion 
     let path = |name: &str| scale.at(name).str().trim_start_matches('.').to_owned();
     let fields = version.at("selectableFields").items();
     CustomVersion {
+        rules: Rules::compile(version.path("schema.openAPIV3Schema")),
         nulls: nulls::may_hold(&schema),
         schema,
         columns: Columns::of(version),

@@ -2,13 +2,32 @@
 
 use kinds::rules::text;
 use schema::cursor::Ref;
-use schema::field::{Error, Errors, Path};
+use schema::field::{Error, ErrorType, Errors, Path};
 use schema::json::go_quote;
+use schema::status::Status;
 use schema::tree::Struct;
 use structural::{View, embedded, nulls, unique, validate};
 
 use super::{CustomVersion, Scale};
 use crate::registry::Op;
+use crate::{Answer, Served};
+
+/// Refuses what only a conversion webhook could answer: webhooks are not called. The version that objects are stored in
+/// is served.
+///
+/// # Errors
+/// 500, as upstream answers where a webhook fails.
+pub(crate) fn convertible(served: &Served) -> Answer<()> {
+    let stored = served.version().name == served.def.storage_version.version;
+    if stored || !served.custom().is_some_and(|custom| custom.by_webhook) {
+        return Ok(());
+    }
+    let (version, kind) = (served.api_version(), &served.def.kind);
+    let why = format!(
+        "conversion webhook for {version}, Kind={kind} failed: this server does not call conversion webhooks"
+    );
+    Err(Status::internal(why).into())
+}
 
 /// Brings a decoded object into the form in which it is judged: no `null` where there may be none.
 pub(crate) fn settle(version: &CustomVersion, types: &schema::row::Types, object: &mut Struct) {
@@ -30,6 +49,37 @@ pub(crate) fn create(op: &Op<'_>, object: Ref<'_>, errors: &mut Errors) {
     }
     embedded(op.types(), &version.schema, value, &Path::root(), errors);
     unique(op.types(), &version.schema, value, &Path::root(), errors);
+    by_rules(op, version, object, None, errors);
+}
+
+/// Judges an object by the rules in CEL, which are only asked about what has the types that they were compiled for.
+fn by_rules(
+    op: &Op<'_>,
+    version: &CustomVersion,
+    object: Ref<'_>,
+    old: Option<Ref<'_>>,
+    errors: &mut Errors,
+) {
+    let Some(rules) = &version.rules else { return };
+    let blocks = |error: &Error| {
+        use ErrorType::{NotSupported, Required, TooLong, TooMany, TypeInvalid};
+        matches!(
+            error.kind,
+            NotSupported | Required | TooLong | TooMany | TypeInvalid
+        )
+    };
+    if errors.iter().any(blocks) {
+        let why = "some validation rules were not checked because the object was invalid; correct the existing errors \
+                   to complete validation";
+        errors.push(Error::invalid(&Path::root(), "null", why));
+        return;
+    }
+    let judgement = rules.validate(&Path::root(), object, old);
+    errors.extend(judgement.errors);
+    judgement
+        .warnings
+        .into_iter()
+        .for_each(|warning| op.call.warnings.add(warning));
 }
 
 /// Judges an update, of the object or of its status.
@@ -56,6 +106,7 @@ pub(crate) fn update(op: &Op<'_>, object: Ref<'_>, old: Ref<'_>, errors: &mut Er
         embedded(types, &version.schema, value, &Path::root(), errors);
     }
     unchanged_or_unique(op, version, value, before, errors);
+    by_rules(op, version, object, Some(old), errors);
 }
 
 fn status(op: &Op<'_>, version: &CustomVersion, value: View<'_>, before: View<'_>, errors: &mut Errors) {

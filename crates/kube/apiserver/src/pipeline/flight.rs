@@ -1,36 +1,29 @@
-//! How many requests are being answered, and the end of them.
-//!
-//! Upstream's limits without priority and fairness: 400 that read, 200 that write; administrators and watches hold
-//! no seat. A request that finds none is told to come again.
+//! How many requests are being answered, and the end of them. Whose turn it is decides `fairness`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use auth::UserInfo;
 use http::Method;
-
-const MAX_READING: usize = 400;
-const MAX_WRITING: usize = 200;
 
 /// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
     reading: Arc<AtomicUsize>,
     writing: Arc<AtomicUsize>,
-    exempt: Arc<AtomicUsize>,
+    long: Arc<AtomicUsize>,
     draining: AtomicBool,
     drained: Arc<Mutex<Vec<Waker>>>,
 }
 
-/// A request's place; dropped, it is free.
+/// A request's place; dropped, it is over.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct InFlight {
     count: Arc<AtomicUsize>,
     drained: Arc<Mutex<Vec<Waker>>>,
 }
 
-impl Drop for Seat {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::AcqRel);
         let wakers = std::mem::take(&mut *self.drained.lock().unwrap_or_else(PoisonError::into_inner));
@@ -39,25 +32,23 @@ impl Drop for Seat {
 }
 
 impl Flight {
-    /// A seat, if one is free. Those who are not counted against a limit always get one.
-    pub(crate) fn enter(&self, method: &Method, long_running: bool, user: &UserInfo) -> Option<Seat> {
-        let exempt = long_running || user.groups.iter().any(|group| group == "system:masters");
-        let (count, limit) = match *method {
-            _ if exempt => (&self.exempt, usize::MAX),
-            Method::GET | Method::HEAD | Method::OPTIONS => (&self.reading, MAX_READING),
-            _ => (&self.writing, MAX_WRITING),
+    /// Counts a request until what is answered is dropped.
+    pub(crate) fn enter(&self, method: &Method, long_running: bool) -> InFlight {
+        let count = match *method {
+            _ if long_running => &self.long,
+            Method::GET | Method::HEAD | Method::OPTIONS => &self.reading,
+            _ => &self.writing,
         };
-        let entered = count.fetch_add(1, Ordering::AcqRel);
-        let seat = Seat {
+        count.fetch_add(1, Ordering::AcqRel);
+        InFlight {
             count: count.clone(),
             drained: self.drained.clone(),
-        };
-        (entered < limit).then_some(seat)
+        }
     }
 
-    /// How many are being answered: reading, writing, without limit.
+    /// How many are being answered: reading, writing, as long as the client likes.
     pub(crate) fn counts(&self) -> [usize; 3] {
-        [&self.reading, &self.writing, &self.exempt].map(|count| count.load(Ordering::Acquire))
+        [&self.reading, &self.writing, &self.long].map(|count| count.load(Ordering::Acquire))
     }
 
     /// Whether new requests are refused.
@@ -76,7 +67,7 @@ impl Flight {
     }
 
     fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
-        // The waker first: a seat that is given back in between wakes it.
+        // The waker first: a request that ends in between wakes it.
         self.drained
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -95,32 +86,14 @@ mod tests {
     use futures_util::FutureExt;
 
     #[test]
-    fn seats_are_given_back_and_bounded() {
+    fn requests_are_counted_until_they_are_over() {
         let flight = Flight::default();
-        let user = UserInfo::default();
-        let seats: Vec<Option<Seat>> = (0..MAX_WRITING + 1)
-            .map(|_| flight.enter(&Method::POST, false, &user))
-            .collect();
-        assert_eq!(seats.iter().filter(|seat| seat.is_some()).count(), MAX_WRITING);
-        assert_eq!(flight.counts(), [0, MAX_WRITING, 0]);
-        assert!(flight.enter(&Method::GET, false, &user).is_some());
-        drop(seats);
+        let held = [Method::POST, Method::GET, Method::PUT].map(|method| flight.enter(&method, false));
+        let watch = flight.enter(&Method::GET, true);
+        assert_eq!(flight.counts(), [1, 2, 1]);
+        assert!(flight.empty().now_or_never().is_none());
+        drop((held, watch));
         assert_eq!(flight.counts(), [0; 3]);
         assert!(flight.empty().now_or_never().is_some());
-    }
-
-    #[test]
-    fn administrators_find_a_seat() {
-        let flight = Flight::default();
-        let nobody = UserInfo::default();
-        let _full: Vec<_> = (0..MAX_WRITING)
-            .map(|_| flight.enter(&Method::PUT, false, &nobody))
-            .collect();
-        let admin = UserInfo {
-            groups: vec!["system:masters".to_owned()],
-            ..UserInfo::default()
-        };
-        assert!(flight.enter(&Method::PUT, false, &nobody).is_none());
-        assert!(flight.enter(&Method::PUT, false, &admin).is_some());
     }
 }

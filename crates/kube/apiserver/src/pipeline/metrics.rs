@@ -74,7 +74,7 @@ impl Metrics {
         }
         out += "# HELP apiserver_current_inflight_requests Requests being answered.\n\
                 # TYPE apiserver_current_inflight_requests gauge\n";
-        for (kind, count) in ["readOnly", "mutating", "exempt"].iter().zip(flight) {
+        for (kind, count) in ["readOnly", "mutating", "longRunning"].iter().zip(flight) {
             let _ = writeln!(
                 out,
                 "apiserver_current_inflight_requests{{request_kind=\"{kind}\"}} {count}"
@@ -140,6 +140,6 @@ mod tests {
         let text = metrics.print([0, 1, 2]);
         assert!(text.contains("apiserver_request_total{code=\"200\",resource=\"7\",verb=\"GET\"} 2\n"));
         assert_eq!(text.matches("apiserver_request_total{").count(), MAX_SERIES);
-        assert!(text.ends_with("{request_kind=\"exempt\"} 2\n"));
+        assert!(text.ends_with("{request_kind=\"longRunning\"} 2\n"));
     }
 }

@@ -19,9 +19,10 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
 use http::{Method, Request, Response, StatusCode};
 
 pub(crate) use flight::Flight;
-pub(crate) use health::Health;
+pub(crate) use health::{Health, paths as health_paths};
 pub(crate) use metrics::Metrics;
 
+use crate::fairness::{self, Flow};
 use crate::server::State;
 use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
 use crate::{authn, negotiate, show, verbs};
@@ -82,11 +83,15 @@ async fn identify(state: &Arc<State>, request: Request<Incoming>, peer: Peer) ->
     // Only what is served: clients must not choose the names of series.
     let row = served.as_ref().map(|served| served.def.clone());
     let accept = request.headers().get(ACCEPT).cloned();
-    let answer = admit(state, request, peer, (info, query, served)).await;
-    let response = answer.unwrap_or_else(|refused| {
+    let mut flow = None;
+    let answer = admit(state, request, peer, (info, query, served), &mut flow).await;
+    let mut response = answer.unwrap_or_else(|refused| {
         let headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
         negotiate::respond_status(&headers, &refused.0)
     });
+    if let Some(flow) = flow {
+        flow.tell(response.headers_mut());
+    }
     state.metrics.count(
         verb,
         row.as_ref().map_or("", |row| &row.plural),
@@ -102,24 +107,30 @@ async fn admit(
     request: Request<Incoming>,
     peer: Peer,
     (info, query, served): (RequestInfo, Query, Option<Served>),
+    flow: &mut Option<Arc<Flow>>,
 ) -> Answer<Response<Body>> {
     let user = authenticate(state, &request, &peer).await?;
     let long = is_long_running(&info);
-    let Some(_seat) = state.flight.enter(request.method(), long, &user) else {
-        let mut response = plain(
-            StatusCode::TOO_MANY_REQUESTS,
-            "Too many requests, please try again later.",
-        );
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        return Ok(response);
-    };
+    let _counted = state.flight.enter(request.method(), long);
     let user = state.authn.impersonate(state, user, request.headers())?;
-    state.authz.check(state, &user, &info)?;
     let limit = reading::time_limit(&query, long, REQUEST_TIMEOUT)?;
-    let (head, body) = request.into_parts();
     let deadline = state.env.now().saturating_add(limit);
+    // Connections live as long as both ends like: they wait for nobody, and nobody waits for them.
+    if !long || info.verb == Verb::Watch {
+        *flow = state.fairness.classify(state, &user, &info);
+    }
+    let _seat = match flow {
+        Some(flow) => {
+            let width = fairness::width(state, &info, served.as_ref());
+            match flow.seat(state, (&user, &info), width, deadline).await {
+                Ok(seat) => Some(seat),
+                Err(fairness::Rejected) => return Ok(too_many()),
+            }
+        }
+        None => None,
+    };
+    state.authz.check(state, &user, &info)?;
+    let (head, body) = request.into_parts();
     let work = async {
         let body = reading::read(body).await?;
         let (method, uri, headers) = (head.method, head.uri, head.headers);
@@ -144,6 +155,18 @@ async fn admit(
     }
     let timely = driver::env::until(&*state.env, deadline, work).await;
     timely.unwrap_or_else(|_| Err(reading::too_late().into()))
+}
+
+/// There is no seat for the request, and none to be had in time.
+fn too_many() -> Response<Body> {
+    let mut response = plain(
+        StatusCode::TOO_MANY_REQUESTS,
+        "Too many requests, please try again later.",
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 async fn authenticate(state: &Arc<State>, request: &Request<Incoming>, peer: &Peer) -> Answer<Arc<UserInfo>> {
@@ -198,6 +221,7 @@ fn not_served(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
     let found = if reads {
         health::answer(state, call)
             .or_else(|| metrics::answer(state, call))
+            .or_else(|| fairness::answer(state, call))
             .or_else(|| authn::issuer::answer(state, call))
     } else {
         None

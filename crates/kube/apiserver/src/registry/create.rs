@@ -8,13 +8,12 @@ use schema::status::Status;
 use schema::tree::{Struct, Value};
 use store::Expect;
 
+use super::admit::admit;
 use super::live::{Put, get, put};
+use super::metadata;
 use super::op::{Op, Stored};
-use super::services::Hold;
 use super::time::rfc3339;
-use super::{metadata, owners};
 use crate::admission::{self, Request};
-use crate::authz::check_escalation;
 use crate::{Answer, Refused, custom};
 
 /// How often a name is generated before the client hears that there is none left.
@@ -29,11 +28,7 @@ const KEEP_STATUS: [(&str, &str); 1] = [("", "nodes")];
 /// 422, 409 `AlreadyExists`, what admission says, and the store's.
 pub(crate) async fn create(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     not_terminating(op, &tree)?;
-    if !op.applied {
-        owners::record(op, None, &mut tree);
-    }
-    admission::mutate(&Request::create(op, &op.name), Some(&mut tree)).await?;
-    check_escalation(op, Ref::new(op.types(), &tree), None)?;
+    admit(op, &Request::create(op, &op.name), None, &mut tree).await?;
     let metadata = Ref::new(op.types(), &tree).at("metadata");
     let has_version = !matches!(metadata.at("resourceVersion").str(), "" | "0");
     if has_version && !op.applied && !op.options.dry_run {
@@ -71,7 +66,9 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     let body = op.body(&tree)?;
     match put(op, &key, body, Expect::Absent, false).await? {
         Put::Done(object) => {
-            hold.into_iter().for_each(Hold::commit);
+            if let Some(hold) = hold {
+                hold.commit(op, &tree).await;
+            }
             Ok(Stored::Object(object))
         }
         Put::Lost => Err(exists(op, &tree, &key).await),

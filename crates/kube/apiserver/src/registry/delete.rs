@@ -122,7 +122,8 @@ async fn mark(op: &Op<'_>, live: &Live, tree: Struct) -> Answer<Option<Deleted>>
 async fn take_out(op: &Op<'_>, live: &Live) -> Answer<Option<Deleted>> {
     let gone = op.options.dry_run || remove(op, &live.object.key, live.object.rev).await?;
     if gone && !op.options.dry_run {
-        op.state.services.release(op, Ref::new(op.types(), &live.tree));
+        let tree = Ref::new(op.types(), &live.tree);
+        op.state.services.release(op, tree).await;
     }
     Ok(gone.then(|| Deleted::Gone(live.object.clone())))
 }

@@ -5,10 +5,14 @@
 //! cache, every watcher and the answer share those bytes. Writes are single-key compare-and-swap, so an update is a loop
 //! that starts again from what somebody else has written meanwhile, unless the client named a version.
 
+mod addresses;
+mod admit;
 pub(crate) mod convert;
 mod create;
+mod dedup;
 mod delete;
 mod edge;
+mod event_lease;
 mod live;
 mod metadata;
 mod names;
@@ -18,8 +22,10 @@ mod services;
 mod time;
 mod update;
 
+pub(crate) use addresses::settle as settle_addresses;
 pub(crate) use create::create;
 pub(crate) use delete::{DeleteOptions, Deleted, Judge, Propagation, delete};
+pub(crate) use event_lease::EventLease;
 pub(crate) use live::{Live, store_failed};
 pub(crate) use metadata::ensure_namespace;
 pub(crate) use names::generate as generate_name;

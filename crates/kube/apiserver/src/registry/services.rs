@@ -7,6 +7,7 @@ use schema::cursor::Ref;
 use schema::status::Status;
 use schema::tree::Struct;
 
+use super::addresses;
 use super::op::Op;
 use crate::{Answer, Refused};
 
@@ -66,9 +67,11 @@ impl Services {
     }
 
     /// Frees what a deleted Service had; nothing for other resources.
-    pub(super) fn release(&self, op: &Op<'_>, object: Ref<'_>) {
+    pub(super) async fn release(&self, op: &Op<'_>, object: Ref<'_>) {
         if is_service(op) {
-            self.lock().commit(Allocators::delete(object));
+            let reservation = Allocators::delete(object);
+            addresses::follow(op.state, object, &[], &reservation.freed).await;
+            self.lock().commit(reservation);
         }
     }
 }
@@ -88,9 +91,11 @@ fn told(op: &Op<'_>, service: &Struct, refused: NotAllocated) -> Refused {
 }
 
 impl Hold<'_> {
-    /// The write is durable.
-    pub(super) fn commit(mut self) {
+    /// The write of this Service is durable.
+    pub(super) async fn commit(mut self, op: &Op<'_>, service: &Struct) {
         if let Some(reservation) = self.reservation.take() {
+            let service = Ref::new(op.types(), service);
+            addresses::follow(op.state, service, &reservation.taken, &reservation.freed).await;
             self.services.lock().commit(reservation);
         }
     }

@@ -14,8 +14,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
+use schema::resource::ResourceDef;
 
+use crate::cache::Cache;
+use crate::custom::publish;
 use crate::negotiate::JSON;
+use crate::pipeline::health_paths;
 use crate::server::State;
 use crate::{Body, Call, Resources};
 
@@ -33,6 +37,8 @@ struct Printed {
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
+    /// `/`: every path there is
+    Index,
     Version,
     /// `/api`
     Core,
@@ -55,6 +61,16 @@ enum Key {
     Swagger(bool),
 }
 
+/// What documents are printed from.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    resources: &'a Resources,
+    /// Where the definitions of custom resources are.
+    cache: Option<&'a Cache>,
+    /// This server's: `10.0.0.1:6443`
+    address: &'a str,
+}
+
 #[derive(Clone, Debug)]
 struct Document {
     body: Bytes,
@@ -70,26 +86,24 @@ impl Documents {
             return None;
         }
         let address = format!("{}:{}", state.config.advertise, state.config.port);
-        let response = self.find(&state.resources, &address, call.uri.path(), &call.headers)?;
+        let place = Place {
+            resources: &state.resources,
+            cache: Some(&state.cache),
+            address: &address,
+        };
+        let response = self.find(place, call.uri.path(), &call.headers)?;
         Some(match call.query.get("hash").filter(|hash| !hash.is_empty()) {
             Some(hash) => hashed(response, call.uri.path(), hash),
             None => response,
         })
     }
 
-    /// `address` is this server's, `10.0.0.1:6443`.
-    fn find(
-        &self,
-        resources: &Resources,
-        address: &str,
-        path: &str,
-        headers: &HeaderMap,
-    ) -> Option<Response<Body>> {
+    fn find(&self, place: Place<'_>, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         let key = match Key::of(path, headers)? {
             Ok(key) => key,
             Err(NotAcceptable) => return Some(refused()),
         };
-        let document = self.document(resources, address, &key)?;
+        let document = self.document(place, &key)?;
         Some(match key {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
@@ -103,7 +117,8 @@ impl Documents {
         })
     }
 
-    fn document(&self, resources: &Resources, address: &str, key: &Key) -> Option<Document> {
+    fn document(&self, place: Place<'_>, key: &Key) -> Option<Document> {
+        let resources = place.resources;
         let epoch = resources.epoch();
         let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if printed.epoch != epoch || printed.catalog.is_none() {
@@ -119,7 +134,7 @@ impl Documents {
         let catalog = printed.catalog.clone()?;
         // Some are long to print; others are not to wait for that.
         drop(printed);
-        let document = key.print(&catalog, address)?;
+        let document = key.print(&catalog, place)?;
         let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A path that leads nowhere is not remembered: there is no end to them.
         if printed.epoch == epoch {
@@ -172,6 +187,9 @@ impl Document {
 impl Key {
     /// What a path asks for; an error where the client takes no form of it.
     fn of(path: &str, headers: &HeaderMap) -> Option<Result<Self, NotAcceptable>> {
+        if matches!(path, "/" | "/index.html") {
+            return Some(Ok(Self::Index));
+        }
         if matches!(path, "/openapi/v2" | "/openapi/v2/") {
             return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
@@ -212,26 +230,29 @@ impl Key {
         }
     }
 
-    fn print(&self, catalog: &Catalog, address: &str) -> Option<Document> {
+    fn print(&self, catalog: &Catalog, place: Place<'_>) -> Option<Document> {
+        let stamp = |def: &ResourceDef| place.resources.custom_since(def);
         let body = match self {
+            Self::Index => index(catalog),
             Self::Version => version(),
-            Self::Core => catalog.api_versions(address),
+            Self::Core => catalog.api_versions(place.address),
             Self::Groups => catalog.api_groups(),
             Self::Group(name) => catalog.api_group(name)?,
             Self::GroupVersion(group, version) => catalog.api_resources(group, version)?,
             Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
-            Self::OpenapiIndex => catalog.openapi_index(),
-            Self::Openapi(place, protobuf) => {
-                let document = catalog.openapi(place, &no_custom_schema)?;
+            Self::OpenapiIndex => catalog.openapi_index(&stamp),
+            Self::Openapi(at, protobuf) => {
+                let schema = |def: &ResourceDef, version: &str| publish::v3(place.cache?, def, version);
+                let document = catalog.openapi(at, &schema)?;
                 let document = if *protobuf {
                     proto::v3(&document)?
                 } else {
                     document
                 };
-                return Document::packed(&document, &catalog.openapi_hash(place));
+                return Document::packed(&document, &catalog.openapi_hash(at, &stamp));
             }
             Self::Swagger(protobuf) => {
-                let document = catalog.swagger(&no_custom_schema);
+                let document = catalog.swagger(&|def, version| publish::v2(place.cache?, def, version));
                 let document = if *protobuf {
                     proto::v2(&document)?
                 } else {
@@ -244,9 +265,22 @@ impl Key {
     }
 }
 
-/// Custom resources are described as objects of any shape until their definitions are read.
-fn no_custom_schema(_: &schema::resource::ResourceDef, _: &str) -> Option<serde_json::Value> {
-    None
+/// Where a person may begin to look: upstream's `IndexLister`.
+fn index(catalog: &Catalog) -> Vec<u8> {
+    const FIXED: [&str; 7] = [
+        "/.well-known/openid-configuration",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/version",
+    ];
+    let mut paths = catalog.paths();
+    paths.extend(FIXED.map(str::to_owned));
+    paths.extend(health_paths());
+    paths.sort_unstable();
+    serde_json::to_vec_pretty(&serde_json::json!({ "paths": paths })).unwrap_or_default()
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -371,12 +405,18 @@ mod tests {
             map.insert(name, value.parse().unwrap());
         }
         let table = Resources::builtin();
-        Documents::default().find(&table, "10.0.0.1:6443", path, &map)
+        let place = Place {
+            resources: &table,
+            cache: None,
+            address: "10.0.0.1:6443",
+        };
+        Documents::default().find(place, path, &map)
     }
 
     #[test]
     fn paths_of_discovery_are_answered_and_no_others() {
         for (path, known) in [
+            ("/", true),
             ("/version", true),
             ("/api", true),
             ("/api/", true),

@@ -205,3 +205,123 @@ fn what_has_not_changed_is_not_held_against_an_update() {
         )
     );
 }
+
+#[test]
+fn rules_in_cel_are_kept() {
+    let door = Door::open();
+    let number = json!({"type": "integer"});
+    let spec = json!({"type": "object", "properties": {"min": number, "max": number, "fixed": {"type": "string",
+            "x-kubernetes-validations": [{"rule": "self == oldSelf", "message": "is fixed"}]}},
+        "x-kubernetes-validations": [{"rule": "self.min <= self.max", "message": "min is above max", "fieldPath": ".min"}]});
+    serve(
+        &door,
+        &widgets(
+            &json!({"type": "object", "properties": {"spec": spec}}),
+            &json!({}),
+        ),
+    );
+    let wrong = door.send("POST", ALL, &widget("a", &json!({"min": 2, "max": 1})));
+    assert_eq!(wrong.code, 422, "{wrong:?}");
+    assert!(
+        wrong.message().contains("spec.min: Invalid value") && wrong.message().ends_with("min is above max"),
+        "{wrong:?}"
+    );
+    assert_eq!(
+        door.send(
+            "POST",
+            ALL,
+            &widget("a", &json!({"min": 1, "max": 1, "fixed": "x"}))
+        )
+        .code,
+        201
+    );
+    let changed = door.send_as(
+        "PATCH",
+        &format!("{ALL}/a"),
+        "application/merge-patch+json",
+        r#"{"spec":{"fixed":"y"}}"#,
+    );
+    assert_eq!(
+        (changed.code, changed.message().as_str()),
+        (
+            422,
+            r#"Widget.example.com "a" is invalid: spec.fixed: Invalid value: "y": is fixed"#
+        )
+    );
+    let blocked = door.send("POST", ALL, &widget("b", &json!({"min": "x", "max": 1})));
+    assert_eq!(
+        blocked.at("/details/causes").as_array().unwrap().len(),
+        2,
+        "{blocked:?}"
+    );
+    assert!(
+        blocked
+            .message()
+            .contains("some validation rules were not checked because the object was invalid")
+    );
+}
+
+#[test]
+fn documents_describe_custom_kinds() {
+    let door = door();
+    let v3 = door.send("GET", "/openapi/v3/apis/example.com/v1", "");
+    let widget = v3.at("/components/schemas/com.example.v1.Widget");
+    assert_eq!(
+        widget["properties"]["spec"]["properties"]["int"]["maximum"], 10,
+        "{}",
+        v3.text
+    );
+    assert_eq!(widget["x-kubernetes-group-version-kind"][0]["kind"], "Widget");
+    assert_eq!(
+        widget["properties"]["spec"]["properties"]["either"]["anyOf"][1]["type"],
+        "string"
+    );
+    let v2 = door.send("GET", "/openapi/v2", "");
+    let widget = v2.at("/definitions/com.example.v1.Widget");
+    assert_eq!(
+        widget["properties"]["spec"]["properties"]["word"]["type"],
+        "string"
+    );
+    assert!(widget["properties"]["spec"]["properties"]["maybe"]["type"].is_null());
+}
+
+#[test]
+fn an_applied_key_that_stands_twice_is_told_by_its_line() {
+    let door = door();
+    let body =
+        "\napiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: a\nspec:\n  text: abc\n  text: abd\n";
+    let apply = |more: &str| {
+        let path = format!("{ALL}/a?fieldManager=m{more}");
+        door.send_as("PATCH", &path, "application/apply-patch+yaml", body)
+    };
+    let strict = apply("&fieldValidation=Strict");
+    assert_eq!(
+        (strict.code, strict.message().as_str()),
+        (
+            400,
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 8: key \"text\" already set in map"
+        )
+    );
+    let unknown = door.send_as(
+        "PATCH",
+        &format!("{ALL}/a?fieldManager=m&fieldValidation=Strict"),
+        "application/apply-patch+yaml",
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: a\n  zz: 1\nspec: {yy: 1}\n",
+    );
+    assert!(
+        unknown
+            .message()
+            .contains(".spec.yy: field not declared in schema"),
+        "{unknown:?}"
+    );
+    let warned = apply("");
+    assert_eq!(
+        (warned.code, warned.at("/spec/text")),
+        (201, json!("abd")),
+        "{warned:?}"
+    );
+    assert_eq!(
+        warned.warnings,
+        [r#"299 - "line 8: key \"text\" already set in map""#]
+    );
+}

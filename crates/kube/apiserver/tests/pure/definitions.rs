@@ -258,3 +258,22 @@ fn formats_that_nobody_checks_are_warned_of() {
         (201, vec![r#"299 - "unrecognized format \"strange\"""#.to_owned()])
     );
 }
+
+#[test]
+fn rules_that_do_not_compile_are_refused() {
+    let door = Door::open();
+    let spec = json!({"type": "object", "properties": {"a": {"type": "string"}},
+        "x-kubernetes-validations": [{"rule": "self.b == 1"}]});
+    let body = widgets(
+        &json!({"type": "object", "properties": {"spec": spec}}),
+        &json!({}),
+    );
+    let got = door.send("POST", DEFINITIONS, &body.to_string());
+    assert_eq!(got.code, 422);
+    assert!(
+        got.message()
+            .contains("properties[spec].x-kubernetes-validations[0].rule"),
+        "{got:?}"
+    );
+    assert!(got.message().contains("undefined field 'b'"), "{got:?}");
+}

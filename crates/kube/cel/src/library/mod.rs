@@ -3,18 +3,24 @@
 //! Upstream keeps declarations, bindings, cost estimates and cost trackers in four places; a function that is
 //! missing in one of them is a bug that shows late. Here the row is the function.
 
+mod authz;
 mod convert;
 mod cost;
 mod dates;
 mod format;
+mod formats;
 mod lists;
+mod network;
 mod opaque;
 mod operators;
 mod optionals;
+mod quantity;
 mod regex;
+mod semver;
 mod sets;
 mod signature;
 mod strings;
+mod url;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -23,6 +29,8 @@ use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{NO_PAD, STANDARD};
 
+pub(crate) use authz::TYPES as AUTHORIZER_TYPES;
+pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use cost::{Argument, Cost, Range};
 pub use opaque::Opaque;
 pub(crate) use operators::{index, optional_index};
@@ -74,7 +82,29 @@ const LIBRARIES: &[&[Function]] = &[
     optionals::FUNCTIONS,
     regex::FUNCTIONS,
     sets::FUNCTIONS,
+    network::FUNCTIONS,
+    quantity::FUNCTIONS,
+    semver::FUNCTIONS,
+    url::FUNCTIONS,
+    formats::FUNCTIONS,
+    authz::FUNCTIONS,
+    PATCH,
 ];
+
+/// What helps to write JSON patches.
+const PATCH: &[Function] = &[function(
+    "jsonpatch.escapeKey",
+    &["string -> string"],
+    Cost::Text {
+        times: 1,
+        size: cost::Size::Same,
+        only_bytes: false,
+    },
+    |args| match args {
+        [Value::String(key)] => Ok(Value::owned(key.replace('~', "~0").replace('/', "~1"))),
+        args => Err(no_overload("jsonpatch.escapeKey", args)),
+    },
+)];
 
 /// Functions by name. What two libraries call the same is one function with the overloads of both.
 static DECLARED: LazyLock<HashMap<&'static str, Vec<Declared>>> = LazyLock::new(|| {

@@ -76,9 +76,7 @@ fn prepare_create(context: &Context<'_>, namespace: &mut Struct) {
 }
 
 fn keep(types: &Types, new: &mut Struct, old: &Struct, path: &str) {
-    let old = Ref::new(types, old).path(path);
-    let kept = old.value().cloned();
-    match kept.or_else(|| old.object().map(|object| Value::Struct(Box::new(object.clone())))) {
+    match Ref::new(types, old).path(path).cloned() {
         Some(value) => cursor::set(types, new, path, value),
         None => drop(cursor::remove(types, new, path)),
     }

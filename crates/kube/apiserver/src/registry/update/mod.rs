@@ -9,12 +9,12 @@ use schema::status::Status;
 use schema::tree::Struct;
 use store::Expect;
 
+use super::admit::admit;
 use super::live::{Live, Put, put, remove};
 use super::op::{Op, Stored};
 use super::owners;
 use super::services::Hold;
 use crate::admission::{self, Kind, Request};
-use crate::authz::check_escalation;
 use crate::{Answer, Refused};
 use prepare::before_update;
 use version::{check_version, uid_differs};
@@ -126,12 +126,8 @@ where
         return Ok(tree);
     }
     let Some(view) = &plan.view else {
-        if !op.applied {
-            owners::record(op, Some(&live.tree), &mut tree);
-        }
         let request = Request::update(op, Ref::new(op.types(), &live.tree));
-        admission::mutate(&request, Some(&mut tree)).await?;
-        check_escalation(op, Ref::new(op.types(), &tree), request.old)?;
+        admit(op, &request, Some(&live.tree), &mut tree).await?;
         return Ok(tree);
     };
     let old = (view.show)(op, &live.tree)?;
@@ -163,7 +159,9 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     let renewal = is_renewal(op, &tree, live);
     match put(op, &live.object.key, body, expect, renewal).await? {
         Put::Done(object) => {
-            hold.into_iter().for_each(Hold::commit);
+            if let Some(hold) = hold {
+                hold.commit(op, &tree).await;
+            }
             Ok(Some(updated(Stored::Object(object))))
         }
         Put::Lost => Ok(None),
@@ -184,7 +182,10 @@ async fn finish(op: &Op<'_>, tree: Struct, live: &Live) -> Answer<Option<Updated
     }
     let gone = remove(op, &live.object.key, live.object.rev).await?;
     if gone {
-        op.state.services.release(op, Ref::new(op.types(), &live.tree));
+        op.state
+            .services
+            .release(op, Ref::new(op.types(), &live.tree))
+            .await;
     }
     Ok(gone.then(|| updated(Stored::Dry(Box::new(tree)))))
 }

@@ -5,6 +5,7 @@ use schema::field::{Error, Errors};
 use schema::tree::{Struct, Value};
 
 use crate::rules::selector::selects;
+use crate::workloads::template;
 use crate::{Context, Place};
 
 /// The labels, of old and of new, and what they say of the job.
@@ -39,6 +40,8 @@ pub(super) fn generate(context: &Context<'_>, job: &mut Struct) {
     {
         selector.insert(SELECTED, Value::str(&uid));
     }
+    // A job without labels of its own shows its pods' from the first answer on: they are its default.
+    template::lend_labels(types, job, "metadata.labels");
 }
 
 /// What was to be generated is there, and says what it must: upstream's `validateGeneratedSelector`.

@@ -146,3 +146,6 @@ fn graceful(_: &Context<'_>, pod: Ref<'_>, requested: Option<i64>) -> Option<i64
     };
     Some(if seconds < 0 { 1 } else { seconds })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! Every row of every kind: what holds for all of them.
+
+#[path = "../../schema/tests/pure/arbitrary.rs"]
+#[allow(dead_code, reason = "the schema's own tests use all of it")]
+mod arbitrary;
+#[path = "../../apiserver/tests/pure/samples.rs"]
+#[allow(dead_code, reason = "the server's tests use all of it")]
+mod samples;
+
+#[path = "pure/rows.rs"]
+mod rows;
