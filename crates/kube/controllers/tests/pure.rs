@@ -1,5 +1,4 @@
 //! Controllers beside an API server, under seeded schedules and virtual time.
-#![expect(missing_docs, reason = "tests")]
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/namespaces.rs"]
