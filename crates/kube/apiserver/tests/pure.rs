@@ -1,10 +1,10 @@
 //! The API server as a client sees it, on the embedded store over a simulated disk and in virtual time.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-#[path = "pure/certificates.rs"]
-mod certificates;
 #[path = "pure/admission.rs"]
 mod admission;
+#[path = "pure/certificates.rs"]
+mod certificates;
 #[path = "pure/custom.rs"]
 mod custom;
 #[path = "pure/custom_rules.rs"]

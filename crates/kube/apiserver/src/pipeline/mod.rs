@@ -22,9 +22,9 @@ pub(crate) use flight::Flight;
 pub(crate) use health::Health;
 pub(crate) use metrics::Metrics;
 
+use crate::fairness::{self, Flow};
 use crate::server::State;
 use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
-use crate::fairness::{self, Flow};
 use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
@@ -163,7 +163,9 @@ fn too_many() -> Response<Body> {
         StatusCode::TOO_MANY_REQUESTS,
         "Too many requests, please try again later.",
     );
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
