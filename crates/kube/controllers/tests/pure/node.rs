@@ -308,3 +308,39 @@ fn run<T: Send + 'static>(
     }
     panic!("the request does not end");
 }
+
+pub(crate) static WIDGETS: Resource = Resource::new("example.com", "v1", "widgets", "Widget", true);
+static DEFINITIONS: Resource = Resource::new(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    false,
+);
+
+impl Node {
+    /// Defines widgets, and waits until they are served.
+    pub(crate) fn define_widgets(&self) {
+        let definition = json!({
+            "metadata": {"name": "widgets.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                }}],
+            },
+        });
+        self.create(&DEFINITIONS, "", &definition);
+        self.until("widgets are served", |node| {
+            let definition = node.get(&DEFINITIONS, "", "widgets.example.com").unwrap();
+            let conditions = definition["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            conditions
+                .iter()
+                .any(|each| each["type"] == "Established" && each["status"] == "True")
+        });
+    }
+}
