@@ -20,6 +20,9 @@ const APPLY: &str = "application/apply-patch+yaml";
 
 type Step = Result<(), String>;
 
+/// Kinds whose own controllers act on an object as soon as it is there.
+const ACTED_ON: [&str; 2] = ["customresourcedefinitions", "flowschemas"];
+
 /// One resource in one version, and where its sample lives.
 struct Row<'a> {
     door: &'a Door,
@@ -111,8 +114,8 @@ fn create(row: &Row<'_>) -> Step {
     same("reason", &again.at("/reason"), &json!("AlreadyExists"))?;
     let got = row.get(JSON, &row.path());
     is("get", &got, 200)?;
-    // The server itself says in their status what came of them.
-    if ["customresourcedefinitions", "flowschemas"].contains(&&*row.def.plural) {
+    // The server itself says in the status what came of it.
+    if ACTED_ON.contains(&&*row.def.plural) {
         row.door.settle();
         return Ok(());
     }
