@@ -1,5 +1,6 @@
 //! What is asked before an object is stored: webhooks and policies.
 
+mod binding;
 mod policy;
 mod webhook;
 
@@ -9,17 +10,9 @@ const GROUP: &str = "admissionregistration.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
     (GROUP, "mutatingadmissionpolicies", &policy::MUTATING),
-    (
-        GROUP,
-        "mutatingadmissionpolicybindings",
-        &policy::MUTATING_BINDING,
-    ),
+    (GROUP, "mutatingadmissionpolicybindings", &binding::MUTATING),
     (GROUP, "mutatingwebhookconfigurations", &webhook::MUTATING),
     (GROUP, "validatingadmissionpolicies", &policy::VALIDATING),
-    (
-        GROUP,
-        "validatingadmissionpolicybindings",
-        &policy::VALIDATING_BINDING,
-    ),
+    (GROUP, "validatingadmissionpolicybindings", &binding::VALIDATING),
     (GROUP, "validatingwebhookconfigurations", &webhook::VALIDATING),
 ];

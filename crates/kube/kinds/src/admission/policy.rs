@@ -1,4 +1,4 @@
-//! Admission policies and their bindings: everything about them but their CEL, which is judged where it is compiled.
+//! Admission policies: everything about them but their CEL, which is judged where it is compiled.
 
 use std::collections::BTreeSet;
 
@@ -39,24 +39,8 @@ pub(super) const MUTATING: Strategy = Strategy {
     ..VALIDATING
 };
 
-pub(super) const VALIDATING_BINDING: Strategy = Strategy {
-    default: |types, binding| match_defaults(types, binding, "spec.matchResources"),
-    validate_create: |_, binding, errors| validating_binding(binding, errors),
-    validate_update: |_, binding, _, errors| validating_binding(binding, errors),
-    generation: Generation::Spec,
-    unconditional_update: false,
-    resets: &[],
-    ..PLAIN
-};
-
-pub(super) const MUTATING_BINDING: Strategy = Strategy {
-    validate_create: |_, object, errors| binding(object, errors),
-    validate_update: |_, object, _, errors| binding(object, errors),
-    ..VALIDATING_BINDING
-};
-
 /// What a match says nothing of, if there is one.
-fn match_defaults(types: &Types, object: &mut Struct, path: &str) {
+pub(super) fn match_defaults(types: &Types, object: &mut Struct, path: &str) {
     if !Ref::new(types, object).path(path).exists() {
         return;
     }
@@ -124,7 +108,7 @@ fn constraints(place: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// `MatchResources`
-fn matching(place: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn matching(place: &Place<'_, '_>, errors: &mut Errors) {
     RequiredWord(&["Equivalent", "Exact"]).check(&place.child("matchPolicy"), errors);
     for name in ["namespaceSelector", "objectSelector"] {
         let selector = place.child(name);
@@ -269,66 +253,4 @@ fn mutating(policy: Ref<'_>, errors: &mut Errors) {
         }
     }
     RequiredWord(&["IfNeeded", "Never"]).check(&spec.child("reinvocationPolicy"), errors);
-}
-
-const BINDING: Rules = &[
-    ("policyName", RequiredText(dns1123_subdomain)),
-    ("paramRef", Of(param_ref)),
-    (
-        "matchResources",
-        Of(|place, errors| {
-            if place.exists() {
-                matching(place, errors);
-            }
-        }),
-    ),
-];
-
-fn binding(binding: Ref<'_>, errors: &mut Errors) {
-    let root = Place::root(binding);
-    check(&root.child("spec"), BINDING, errors);
-}
-
-fn param_ref(reference: &Place<'_, '_>, errors: &mut Errors) {
-    if !reference.exists() {
-        return;
-    }
-    let (name, selector) = (reference.child("name"), reference.child("selector"));
-    match (name.is_empty(), selector.exists()) {
-        (false, true) => {
-            for place in [&name, &selector] {
-                place.forbidden(errors, "name and selector are mutually exclusive");
-            }
-        }
-        (true, false) => reference.required(errors, "one of name or selector must be specified"),
-        (false, false) => name.check(errors, path_segment),
-        (true, true) => label_selector(&selector, errors),
-    }
-    RequiredWord(&["Allow", "Deny"]).check(&reference.child("parameterNotFoundAction"), errors);
-}
-
-const ACTIONS: &[&str] = &["Audit", "Deny", "Warn"];
-
-fn validating_binding(object: Ref<'_>, errors: &mut Errors) {
-    binding(object, errors);
-    let root = Place::root(object);
-    let spec = root.child("spec");
-    let actions = spec.child("validationActions");
-    actions.require(errors, "at least one validation action is required");
-    let mut seen = BTreeSet::new();
-    for action in actions.each() {
-        if !ACTIONS.contains(&action.str()) {
-            action.not_supported(errors, ACTIONS);
-        }
-        if !seen.insert(action.str()) {
-            action.duplicate(errors);
-        }
-    }
-    if seen.contains("Deny") && seen.contains("Warn") {
-        actions.invalid(
-            errors,
-            "must not contain both Deny and Warn (repeating the same validation failure information in the API response \
-             and headers serves no purpose)",
-        );
-    }
 }
