@@ -1,4 +1,5 @@
 //! Every row of every kind: what holds for all of them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 #[path = "../../schema/tests/pure/arbitrary.rs"]
 #[allow(dead_code, reason = "the schema's own tests use all of it")]

@@ -56,7 +56,7 @@ fn defaults(types: &Types, object: &mut Struct, spec: &str) {
             count_defaults(types, request, "exactly.");
         }
         each_mut(types, request, "firstAvailable", |choice| {
-            count_defaults(types, choice, "")
+            count_defaults(types, choice, "");
         });
     });
 }

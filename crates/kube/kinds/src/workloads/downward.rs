@@ -76,7 +76,7 @@ pub(crate) fn field(field: &Place<'_, '_>, fields: &[&str], errors: &mut Errors)
             wrong.for_each(|text| field.invalid_value(errors, key, text));
         }
         None if !fields.contains(&path.str()) && path.str() != "spec.host" => {
-            path.not_supported(errors, fields)
+            path.not_supported(errors, fields);
         }
         None => {}
     }

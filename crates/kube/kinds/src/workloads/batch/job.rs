@@ -5,12 +5,11 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::{policy, selector, status};
+use super::{policy, selector, status, update};
 use crate::rules::names::{dns1123_label, dns1123_subdomain};
 use crate::rules::table::Rule::{NonNegative, Word};
 use crate::rules::table::{Rules, check};
-use crate::rules::value::immutable;
-use crate::rules::value::{IMMUTABLE, label_selector};
+use crate::rules::value::label_selector;
 use crate::workloads::template;
 use crate::{Generation, PLAIN, Place, SelectableField, Strategy};
 
@@ -21,7 +20,7 @@ pub(in super::super) const STRATEGY: Strategy = Strategy {
     default,
     prepare_create: selector::generate,
     validate_create: |_, object, errors| create(object, errors),
-    validate_update: |_, new, old, errors| update(new, old, errors),
+    validate_update: |_, new, old, errors| update::validate(new, old, errors),
     validate_status: |_, new, old, errors| status::validate(new, old, errors),
     warn: |_, new, old| warnings(new, old),
     generation: Generation::Spec,
@@ -99,7 +98,7 @@ fn create(job: Ref<'_>, errors: &mut Errors) {
     }
 }
 
-fn selected_spec(spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn selected_spec(spec: &Place<'_, '_>, errors: &mut Errors) {
     validate_spec(spec, errors);
     let selector = spec.child("selector");
     match selector.exists() {
@@ -219,76 +218,6 @@ fn restart_policy(template: &Place<'_, '_>, failure_policy: bool, errors: &mut E
         "OnFailure" | "Never" => {}
         _ => policy.not_supported(errors, &["OnFailure", "Never"]),
     }
-}
-
-const FIXED: [&str; 5] = [
-    "completionMode",
-    "podFailurePolicy",
-    "backoffLimitPerIndex",
-    "managedBy",
-    "successPolicy",
-];
-
-fn update(new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
-    let root = Place::root(new);
-    let (spec, was) = (root.child("spec"), old.at("spec"));
-    selected_spec(&spec, errors);
-    completions(&spec, was, errors);
-    immutable(&spec.child("selector"), was.at("selector"), errors);
-    template_update(&spec, old, errors);
-    for name in FIXED {
-        immutable(&spec.child(name), was.at(name), errors);
-    }
-}
-
-/// An indexed job grows and shrinks, with its parallelism.
-fn completions(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
-    let completions = spec.child("completions");
-    if spec.at("completionMode").str() != "Indexed" {
-        return immutable(&completions, old.at("completions"), errors);
-    }
-    let changed = completions.value() != old.at("completions");
-    if changed && completions.exists() && completions.int() != spec.at("parallelism").int() {
-        let text = "can only be modified in tandem with spec.parallelism";
-        completions.invalid(errors, text);
-    }
-}
-
-/// What a suspended job that has no pods yet may change of its template: where they go.
-const DIRECTIVES: [&str; 6] = [
-    "metadata.annotations",
-    "metadata.labels",
-    "spec.nodeSelector",
-    "spec.tolerations",
-    "spec.schedulingGates",
-    "spec.affinity.nodeAffinity",
-];
-
-fn template_update(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
-    let (new, was) = (spec.child("template"), old.path("spec.template"));
-    let suspended = old.path("spec.suspend").bool();
-    let never_started = !old.path("status.startTime").exists();
-    let same = match suspended && never_started {
-        true => without_directives(new.value()) == without_directives(was),
-        false => new.value() == was,
-    };
-    if !same {
-        new.invalid(errors, IMMUTABLE);
-    }
-}
-
-fn without_directives(template: Ref<'_>) -> Option<Struct> {
-    let types = template.types();
-    let mut template = template.object()?.clone();
-    for path in DIRECTIVES {
-        cursor::remove(types, &mut template, path);
-    }
-    for path in ["metadata", "spec.affinity"] {
-        if Ref::new(types, &template).path(path).is_empty() {
-            cursor::remove(types, &mut template, path);
-        }
-    }
-    Some(template)
 }
 
 fn warnings(job: Ref<'_>, old: Option<Ref<'_>>) -> Vec<String> {

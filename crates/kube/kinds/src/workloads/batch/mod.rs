@@ -6,6 +6,7 @@ mod job;
 mod policy;
 mod selector;
 mod status;
+mod update;
 
 pub(super) use cron_job::STRATEGY as CRON_JOB;
 pub(super) use job::STRATEGY as JOB;

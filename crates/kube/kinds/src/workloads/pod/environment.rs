@@ -11,8 +11,10 @@ use crate::rules::text::config_map_key;
 use crate::rules::variable::env_var_name;
 use crate::workloads::downward;
 
+type Judge = fn(&Place<'_, '_>, &mut Errors);
+
 /// Where a variable's value can come from.
-const SOURCES: [(&str, fn(&Place<'_, '_>, &mut Errors)); 5] = [
+const SOURCES: [(&str, Judge); 5] = [
     ("fieldRef", |field, errors| {
         downward::field(field, downward::VARIABLE_FIELDS, errors);
     }),

@@ -184,7 +184,7 @@ fn grows(new: Ref<'_>, old: Ref<'_>) -> bool {
         let (new, old) = (new.at(list), old.at(list));
         new.len() >= old.len() && old.items().zip(new.items()).all(|(old, new)| old == new)
     };
-    (!empty(old) || empty(new)) && lists.iter().all(|list| starts(list))
+    (!empty(old) || empty(new)) && lists.iter().all(starts)
 }
 
 /// The members that differ. Upstream prints a diff of its own types here, whose form it says changes with every

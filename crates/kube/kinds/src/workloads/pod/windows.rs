@@ -197,6 +197,6 @@ pub(super) fn os(spec: &Place<'_, '_>, errors: &mut Errors) {
         without(spec, &POD, text, errors);
     }
     each_container(spec, |each| {
-        without(&each.child("securityContext"), container, text, errors)
+        without(&each.child("securityContext"), container, text, errors);
     });
 }
