@@ -390,7 +390,7 @@ fn merge(types: &Types, field: &Field, form: &Form) -> Vec<(&'static str, Value)
         // The type says so itself.
         (Topology::Atomic, _) if whole && types.marks(field.ty).atomic => {}
         (Topology::Atomic, _) if form.kind == Kind::Bytes => {
-            all.push(("x-kubernetes-list-type", json!("atomic")))
+            all.push(("x-kubernetes-list-type", json!("atomic")));
         }
         (Topology::Atomic, Shape::List) => all.push(("x-kubernetes-list-type", json!("atomic"))),
         (Topology::Atomic, _) => all.push(("x-kubernetes-map-type", json!("atomic"))),

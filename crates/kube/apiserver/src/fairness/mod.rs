@@ -150,8 +150,7 @@ pub(crate) fn width(state: &State, info: &RequestInfo, served: Option<&Served>) 
 impl Config {
     /// Levels that are as they were go on with those who wait in them.
     fn new(schemas: &Snapshot, levels: &Snapshot, before: &Self) -> Self {
-        let mut specs: Vec<(String, HeaderValue, LevelSpec)> =
-            levels.iter().filter_map(|level| read(level)).collect();
+        let mut specs: Vec<(String, HeaderValue, LevelSpec)> = levels.iter().filter_map(read).collect();
         for name in flow::MANDATORY {
             if !specs.iter().any(|(known, ..)| known == name) {
                 specs.push((name.to_owned(), HeaderValue::from_static(""), fallback(name)));
