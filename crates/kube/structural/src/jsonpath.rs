@@ -88,7 +88,7 @@ impl JsonPath {
         for step in &self.steps {
             let mut next = Vec::new();
             for at in found {
-                step.follow(types, root, at, &mut next);
+                step.follow(types, at, &mut next);
             }
             found = next;
         }
@@ -109,7 +109,7 @@ impl Step {
         }
     }
 
-    fn follow<'a>(&self, types: &'a Types, root: View<'a>, at: View<'a>, out: &mut Vec<View<'a>>) {
+    fn follow<'a>(&self, types: &'a Types, at: View<'a>, out: &mut Vec<View<'a>>) {
         match self {
             Self::Member(name) => out.extend(at.member(types, name)),
             Self::Slice(slice) => {
@@ -119,7 +119,7 @@ impl Step {
             }
             Self::Every => children(types, at, out),
             Self::Below => below(types, at, out),
-            Self::Union(steps) => steps.iter().for_each(|step| step.follow(types, root, at, out)),
+            Self::Union(steps) => steps.iter().for_each(|step| step.follow(types, at, out)),
             Self::Filter(left, comparison, right) => {
                 let mut items = Vec::new();
                 if let View::List(list) = at {

@@ -41,8 +41,8 @@ pub fn validate(
 #[derive(Clone, Copy)]
 enum Spot<'p> {
     Root,
-    Member(&'p Spot<'p>, &'p str),
-    Item(&'p Spot<'p>, usize),
+    Member(&'p Self, &'p str),
+    Item(&'p Self, usize),
 }
 
 impl Spot<'_> {
@@ -151,7 +151,8 @@ impl Walk<'_> {
         if !texts && !format.is_empty() && !fits {
             return self.type_invalid(spot, format, number::format_of(value));
         }
-        if !(texts && !numeric && !format.is_empty()) && !fits {
+        let by_format = texts && !numeric && !format.is_empty();
+        if !by_format && !fits {
             return self.type_invalid(spot, &types.names(), name);
         }
         self.matched += 1;

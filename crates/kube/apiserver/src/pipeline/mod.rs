@@ -191,7 +191,7 @@ fn served(state: &State, info: &RequestInfo) -> Option<Served> {
 }
 
 /// Objects in namespaces are asked for in one, or listed across all.
-fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
+fn fits_scope(served: &Served, info: &RequestInfo) -> bool {
     let across = matches!(info.verb, Verb::List | Verb::Watch);
     match served.namespaced() {
         true => across || !info.namespace.is_empty(),

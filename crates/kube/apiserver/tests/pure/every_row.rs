@@ -111,8 +111,8 @@ fn create(row: &Row<'_>) -> Step {
     same("reason", &again.at("/reason"), &json!("AlreadyExists"))?;
     let got = row.get(JSON, &row.path());
     is("get", &got, 200)?;
-    // The server itself says in a definition's status what came of it.
-    if row.def.plural == "customresourcedefinitions" {
+    // The server itself says in their status what came of them.
+    if ["customresourcedefinitions", "flowschemas"].contains(&&*row.def.plural) {
         row.door.settle();
         return Ok(());
     }

@@ -134,7 +134,8 @@ fn unsupported(schema: Ref<'_>) -> bool {
     ];
     let mut found = false;
     super::warnings::each(schema, &mut |schema| {
-        found |= NAMES.iter().any(|name| schema.at(name).exists()) || schema.at("items").len() > 0;
+        found |=
+            NAMES.iter().any(|name| schema.at(name).exists()) || schema.at("items").items().next().is_some();
     });
     found
 }
@@ -173,7 +174,7 @@ fn standard(schema: &Place<'_, '_>, scope: &Scope, errors: &mut Errors) {
         );
     }
     let items = schema.child("items");
-    if items.len() > 0 {
+    if items.items().next().is_some() {
         items.forbidden(errors, "items must be a schema object and not an array");
     }
     let embedded = schema.child("x-kubernetes-embedded-resource");

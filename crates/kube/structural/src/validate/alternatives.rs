@@ -9,15 +9,12 @@ use super::{Spot, Walk};
 use crate::node::Node;
 use crate::view::View;
 
+/// What one schema says of a value, and how many checks the value passed.
+type Attempt = (Errors, usize);
+
 impl Walk<'_> {
     /// What one alternative says, without telling.
-    fn attempt(
-        &mut self,
-        node: &Node,
-        value: View<'_>,
-        old: Option<View<'_>>,
-        spot: &Spot<'_>,
-    ) -> (Errors, usize) {
+    fn attempt(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) -> Attempt {
         let errors = mem::take(&mut self.errors);
         let matched = mem::take(&mut self.matched);
         self.value(node, value, old, spot);
@@ -25,7 +22,7 @@ impl Walk<'_> {
         (told, mem::replace(&mut self.matched, matched))
     }
 
-    fn merge(&mut self, (errors, matched): (Errors, usize)) {
+    fn merge(&mut self, (errors, matched): Attempt) {
         errors.into_iter().for_each(|error| self.push(error));
         self.matched += matched;
     }
@@ -68,7 +65,7 @@ impl Walk<'_> {
     }
 
     fn any_of(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) {
-        let mut best: Option<(Errors, usize)> = None;
+        let mut best: Option<Attempt> = None;
         for each in &node.any_of {
             let attempt = self.attempt(each, value, old, spot);
             if attempt.0.is_empty() {
@@ -86,7 +83,7 @@ impl Walk<'_> {
     }
 
     fn one_of(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) {
-        let (mut best, mut valid): (Option<(Errors, usize)>, Vec<(Errors, usize)>) = (None, Vec::new());
+        let (mut best, mut valid): (Option<Attempt>, Vec<Attempt>) = (None, Vec::new());
         for each in &node.one_of {
             let attempt = self.attempt(each, value, old, spot);
             if attempt.0.is_empty() {
