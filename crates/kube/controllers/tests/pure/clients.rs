@@ -106,7 +106,8 @@ fn discovery_over_the_wire_is_the_tables() {
 
 #[test]
 fn what_is_followed_from_too_long_ago_is_listed_anew() {
-    let node = Node::open(1, driver::SimDisk::new());
+    // After a restart the cache knows nothing of before.
+    let node = Node::open(1, driver::SimDisk::new()).crash(2);
     let env: Arc<dyn Env> = Arc::new(node.sim());
     let everything = Selectors::default();
     let mut follow = Follow::new(node.client.clone(), env, MAPS.clone(), "default", everything).from("1");
