@@ -58,7 +58,9 @@ pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
 
 /// Makes ConfigMaps `small-00000` … in the namespace `default`.
 pub(super) fn make_config_maps(node: &Node, count: u64) -> io::Result<()> {
-    make_all(node, "configmaps", count, |at| config_map(&format!("small-{at:05}")))
+    make_all(node, "configmaps", count, |at| {
+        config_map(&format!("small-{at:05}"))
+    })
 }
 
 fn make_all(node: &Node, plural: &'static str, count: u64, body: fn(u64) -> Vec<u8>) -> io::Result<()> {

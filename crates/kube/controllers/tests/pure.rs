@@ -1,6 +1,8 @@
 //! Controllers beside an API server, under seeded schedules and virtual time.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
+#[path = "pure/clients.rs"]
+mod clients;
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/namespaces.rs"]

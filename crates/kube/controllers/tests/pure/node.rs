@@ -120,6 +120,11 @@ impl Node {
         self
     }
 
+    /// The executor.
+    pub(crate) fn sim(&self) -> Sim {
+        self.sim.clone()
+    }
+
     /// Cuts the power and starts anew.
     pub(crate) fn crash(self, seed: u64) -> Self {
         let disk = self.disk.clone();
