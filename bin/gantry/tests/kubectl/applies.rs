@@ -70,16 +70,6 @@ metadata: {name: typo}
 spec:
   containers: [{name: c, imagge: i, image: i}]
 ";
-const CHECKED: &str = "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: checked, resourceVersion: '1'}
-spec:
-  selector: {matchLabels: {app: keys}}
-  template:
-    metadata: {labels: {app: keys}}
-    spec: {containers: [{name: c, image: i}]}
-";
 
 #[rustfmt::skip]
 const CLIENT_SIDE: &[Step] = &[
@@ -111,8 +101,7 @@ const CLIENT_SIDE: &[Step] = &[
     ("get deployment keys -o jsonpath={.spec.strategy}{.spec.template.spec.volumes}", "", Out("{\"type\":\"Recreate\"}[{\"hostPath\":{\"path\":\"/tmp\",\"type\":\"\"},\"name\":\"cache\"}]")),
     ("apply -f -", TYPO, Fails("unknown field \"spec.containers[0].imagge\"")),
     ("apply --validate=warn -f -", TYPO, Has(&["Warning: unknown field \"spec.containers[0].imagge\"", "pod/typo created"])),
-    ("replace --validate=ignore -f -", TYPO, Out("pod/typo replaced\n")),
-    ("apply -f -", CHECKED, Fails("resourceVersion should not be set on objects to be created")),
+    ("replace --validate=ignore -f -", TYPO, Fails("pod updates may not change fields other than")),
 ];
 
 #[test]

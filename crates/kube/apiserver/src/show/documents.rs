@@ -367,7 +367,7 @@ fn hashed(mut response: Response<Body>, path: &str, hash: &str) -> Response<Body
 struct NotAcceptable;
 
 /// Whether a client wants a document as protobuf: the first clause of `Accept` that there is a form for decides.
-/// Before Kubernetes 1.26 the media type was written with a dot (`spec.v2.v1.0+protobuf`).
+/// Many ask for the media type as it was first written, with `@` (`spec.v2@v1.0+protobuf`).
 fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAcceptable> {
     let accept = headers
         .get(ACCEPT)
@@ -376,7 +376,7 @@ fn wants_protobuf(headers: &HeaderMap, protobuf: &str) -> Result<bool, NotAccept
     if accept.is_empty() {
         return Ok(false);
     }
-    let old = protobuf.replace('@', ".");
+    let old = protobuf.replace(".v1.0", "@v1.0");
     let mut ranges = accept
         .split(',')
         .filter_map(|clause| clause.split(';').next())
@@ -457,8 +457,8 @@ mod tests {
     #[test]
     fn openapi_is_json_or_protobuf_and_compressed_for_those_who_take_it() {
         let kubectl = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
-        let old = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-        for (accept, form) in [("*/*", JSON), (kubectl, kubectl), (old, kubectl)] {
+        let dotted = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+        for (accept, form) in [("*/*", JSON), (kubectl, dotted), (dotted, dotted)] {
             let plain = ask("/openapi/v2", &[(ACCEPT, accept)]).unwrap();
             assert_eq!(plain.headers()[CONTENT_TYPE], form);
             assert_eq!(plain.headers().get(CONTENT_ENCODING), None);

@@ -9,10 +9,10 @@ mod v3;
 
 use serde_json::Value;
 
-/// The media type of v2 documents.
-pub const V2: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// The media type of v2 documents. Clients also ask with `v2@v1.0`, which Go cannot read in an answer.
+pub const V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 /// The media type of v3 documents.
-pub const V3: &str = "application/com.github.proto-openapi.spec.v3@v1.0+protobuf";
+pub const V3: &str = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf";
 
 /// A document of v2, from its JSON; none if that is no JSON.
 pub fn v2(document: &[u8]) -> Option<Vec<u8>> {
