@@ -202,7 +202,7 @@ async fn pod(op: &Op<'_>, pod: &Obj) -> Answer<Bound> {
         return Ok(Bound::Pod(identity(pod), None));
     }
     let node = op.state.cache.get("/registry/minions/", &name).await;
-    let node = node.map_err(|error| Status::internal(error))?;
+    let node = node.map_err(Status::internal)?;
     let node = node.map_or_else(
         || ObjectName {
             name: name.into_owned(),
@@ -224,7 +224,7 @@ async fn find(state: &State, plural: &str, key: &str, name: &str) -> Answer<std:
     let served = state.resources.lookup("", "v1", plural);
     let served = served.ok_or_else(Status::no_such_resource)?;
     let found = state.cache.get(&served.key_prefix(), key).await;
-    let found = found.map_err(|error| Status::internal(error))?;
+    let found = found.map_err(Status::internal)?;
     found.ok_or_else(|| Status::not_found(served.group_resource(), name).into())
 }
 
