@@ -1,6 +1,7 @@
 //! The objects that are written and read: a small ConfigMap, and a pod as a Deployment makes them.
 
 use std::io;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -70,7 +71,7 @@ pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
                 for at in (lane..count).step_by(16) {
                     let (status, _) = connection.call(make(at)).await?;
                     if !status.is_success() {
-                        return Err(io::Error::other(format!("pod {at}: {status}")));
+                        return Err(io::Error::other(format!("{plural} {at}: {status}")));
                     }
                 }
                 Ok(())

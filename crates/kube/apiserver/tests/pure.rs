@@ -15,18 +15,24 @@ mod definitions;
 mod door;
 #[path = "pure/every_row.rs"]
 mod every_row;
+#[path = "pure/fairness.rs"]
+mod fairness;
 #[path = "pure/golden.rs"]
 mod golden;
 #[path = "pure/owners.rs"]
 mod owners;
 #[path = "pure/paths.rs"]
 mod paths;
+#[path = "pure/policies.rs"]
+mod policies;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]
 mod rights;
 #[path = "pure/samples.rs"]
 mod samples;
+#[path = "pure/services.rs"]
+mod services;
 #[path = "pure/watches.rs"]
 mod watches;
 #[path = "pure/webhooks.rs"]

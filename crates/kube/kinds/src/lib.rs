@@ -12,6 +12,8 @@
 mod access;
 mod admission;
 pub mod alloc;
+#[cfg(test)]
+mod cases;
 mod certificates;
 mod cluster;
 mod config;

@@ -19,7 +19,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
 use http::{Method, Request, Response, StatusCode};
 
 pub(crate) use flight::Flight;
-pub(crate) use health::Health;
+pub(crate) use health::{Health, paths as health_paths};
 pub(crate) use metrics::Metrics;
 
 use crate::fairness::{self, Flow};

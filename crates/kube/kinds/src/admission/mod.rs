@@ -1,23 +1,21 @@
-//! What is asked before an object is stored: webhooks. Policies in CEL are judged where they are compiled; here
-//! is their generation alone.
+//! What is asked before an object is stored: webhooks, and policies in CEL.
 
+mod policy;
 mod webhook;
 
-use crate::{Generation, PLAIN, Row, Strategy};
+use crate::Row;
 
 const GROUP: &str = "admissionregistration.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
-    (GROUP, "mutatingadmissionpolicies", &POLICY),
-    (GROUP, "mutatingadmissionpolicybindings", &POLICY),
+    (GROUP, "mutatingadmissionpolicies", &policy::MUTATING),
+    (GROUP, "mutatingadmissionpolicybindings", &policy::BINDING),
     (GROUP, "mutatingwebhookconfigurations", &webhook::MUTATING),
-    (GROUP, "validatingadmissionpolicies", &POLICY),
-    (GROUP, "validatingadmissionpolicybindings", &POLICY),
+    (GROUP, "validatingadmissionpolicies", &policy::VALIDATING),
+    (
+        GROUP,
+        "validatingadmissionpolicybindings",
+        &policy::VALIDATING_BINDING,
+    ),
     (GROUP, "validatingwebhookconfigurations", &webhook::VALIDATING),
 ];
-
-const POLICY: Strategy = Strategy {
-    generation: Generation::Spec,
-    unconditional_update: false,
-    ..PLAIN
-};

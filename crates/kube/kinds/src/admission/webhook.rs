@@ -7,6 +7,7 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
+use super::policy;
 use crate::rules::{names, value};
 use crate::{Generation, PLAIN, Place, Strategy};
 
@@ -27,6 +28,8 @@ pub(super) const MUTATING: Strategy = Strategy {
             cursor::set_default(types, hook, "reinvocationPolicy", Value::str("Never"));
         });
     },
+    validate_create: |_, configuration, errors| mutating(configuration, errors),
+    validate_update: |_, configuration, _, errors| mutating(configuration, errors),
     ..VALIDATING
 };
 
@@ -63,6 +66,15 @@ fn validate(configuration: Ref<'_>, errors: &mut Errors) {
     }
 }
 
+fn mutating(configuration: Ref<'_>, errors: &mut Errors) {
+    validate(configuration, errors);
+    let place = Place::root(configuration);
+    for hook in place.child("webhooks").each() {
+        let policy = hook.child("reinvocationPolicy");
+        value::optional_one_of(&policy, errors, &["IfNeeded", "Never"]);
+    }
+}
+
 fn webhook(hook: &Place<'_, '_>, errors: &mut Errors) {
     qualified(&hook.child("name"), errors);
     hook.child("rules").each().for_each(|each| rule(&each, errors));
@@ -81,6 +93,10 @@ fn webhook(hook: &Place<'_, '_>, errors: &mut Errors) {
         value::label_selector(&hook.child(selector), errors);
     }
     client(&hook.child("clientConfig"), errors);
+    let conditions = hook.child("matchConditions");
+    if conditions.exists() {
+        policy::conditions(&conditions, &policy::of_webhooks(), errors);
+    }
 }
 
 /// A domain of three labels or more.
@@ -99,7 +115,7 @@ fn qualified(name: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn rule(rule: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn rule(rule: &Place<'_, '_>, errors: &mut Errors) {
     let operations = rule.child("operations");
     alone(&operations, "operations", errors);
     operations

@@ -2,7 +2,7 @@
 
 mod pem;
 mod pod_request;
-mod signing_request;
+mod request;
 mod trust_bundle;
 
 use crate::Row;
@@ -10,7 +10,7 @@ use crate::Row;
 const GROUP: &str = "certificates.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
-    (GROUP, "certificatesigningrequests", &signing_request::STRATEGY),
+    (GROUP, "certificatesigningrequests", &request::STRATEGY),
     (GROUP, "clustertrustbundles", &trust_bundle::STRATEGY),
     (GROUP, "podcertificaterequests", &pod_request::STRATEGY),
 ];

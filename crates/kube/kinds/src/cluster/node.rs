@@ -7,7 +7,7 @@ use schema::field::{Error, Errors};
 use schema::row::Types;
 use schema::tree::Struct;
 
-use crate::rules::{ip, text, value};
+use crate::rules::{ip, quantity, text, value};
 use crate::{PLAIN, Place, SelectableField, Strategy};
 
 const EFFECTS: &[&str] = &["NoExecute", "NoSchedule", "PreferNoSchedule"];
@@ -16,6 +16,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
     default,
     validate_create: |_, node, errors| {
         taints(node, errors);
+        resources(node, errors);
         pod_cidrs(node, errors);
     },
     validate_update: |_, node, old, errors| update(node, old, errors),
@@ -73,7 +74,20 @@ fn pod_cidrs(node: Ref<'_>, errors: &mut Errors) {
         .for_each(|cidr| cidr.duplicate(errors));
 }
 
+/// What a node has, and what of it can be given out.
+fn resources(node: Ref<'_>, errors: &mut Errors) {
+    let place = Place::root(node);
+    let status = place.child("status");
+    for list in ["capacity", "allocatable"] {
+        let amounts = status.child(list);
+        for (name, amount) in amounts.entries() {
+            quantity::resource_quantity(&amounts.named(name, amount), name, errors);
+        }
+    }
+}
+
 fn update(node: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
+    resources(node, errors);
     let place = Place::root(node);
     let addresses = place.child("status.addresses");
     let mut seen = BTreeSet::new();

@@ -42,4 +42,6 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 #[cfg(test)]
-mod tests;
+mod cases;
+#[cfg(test)]
+pub(crate) mod tests;

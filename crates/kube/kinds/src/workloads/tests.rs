@@ -9,7 +9,7 @@ use schema::tree::{Struct, Value};
 
 use crate::{Context, User, strategy};
 
-fn read(group: &str, plural: &str, version: &str, json: &str) -> Struct {
+pub(super) fn read(group: &str, plural: &str, version: &str, json: &str) -> Struct {
     let (_, row) = by_resource(group, version, plural).unwrap();
     let mut object = decode(&BUILTIN, row.schema, json.as_bytes(), Options::default())
         .unwrap()
@@ -19,7 +19,7 @@ fn read(group: &str, plural: &str, version: &str, json: &str) -> Struct {
     object
 }
 
-fn text(object: &Struct) -> String {
+pub(super) fn text(object: &Struct) -> String {
     let mut out = Vec::new();
     encode(&BUILTIN, object, &mut out);
     String::from_utf8(out).unwrap()
@@ -37,7 +37,7 @@ fn context() -> Context<'static> {
     }
 }
 
-pub(super) fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
+pub(crate) fn faults(group: &str, plural: &str, version: &str, json: &str) -> Vec<String> {
     let mut object = read(group, plural, version, json);
     cursor::set(&BUILTIN, &mut object, "metadata.uid", Value::str("u"));
     (strategy(group, plural).prepare_create)(&context(), &mut object);
@@ -54,7 +54,7 @@ pub(super) fn update_faults(group: &str, plural: &str, old: &str, new: &str) -> 
     errors.iter().map(ToString::to_string).collect()
 }
 
-const TEMPLATE: &str =
+pub(super) const TEMPLATE: &str =
     r#"{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"nginx:1"}]}}"#;
 
 #[test]

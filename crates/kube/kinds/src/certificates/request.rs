@@ -13,7 +13,7 @@ use schema::field::{Error, Errors, Path};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use crate::rules::{names, value};
+use crate::rules::value;
 use crate::{Context, PLAIN, Place, SelectableField, Strategy, Subresource, signer};
 
 const CONDITIONS: &str = "status.conditions";
@@ -52,7 +52,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         validate_update(request, old, may, errors);
     },
     // Nobody cares how it is called.
-    name: names::segment,
+    name: |_, _| Vec::new(),
     fields: &[SelectableField::text("spec.signerName")],
     subresources: &[Subresource {
         name: "approval",
@@ -66,7 +66,10 @@ pub(super) const STRATEGY: Strategy = Strategy {
         },
     }],
     resets: &[
-        ("", &["status"]),
+        (
+            "",
+            &["spec.uid", "spec.username", "spec.groups", "spec.extra", "status"],
+        ),
         ("status", &["spec"]),
         ("approval", &["spec", CERTIFICATE]),
     ],
@@ -97,7 +100,9 @@ fn prepare_create(context: &Context<'_>, request: &mut Struct) {
 
 fn keep(types: &Types, request: &mut Struct, old: &Struct, paths: &[&str]) {
     for path in paths {
-        match Ref::new(types, old).path(path).cloned() {
+        let old = Ref::new(types, old).path(path);
+        let value = old.value().cloned();
+        match value.or_else(|| old.object().map(|object| Value::Struct(Box::new(object.clone())))) {
             Some(value) => cursor::set(types, request, path, value),
             None => drop(cursor::remove(types, request, path)),
         }
@@ -192,14 +197,13 @@ fn validate(request: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
         }
     }
     let by = spec.child("signerName");
-    match by.str() {
-        "kubernetes.io/legacy-unknown" => {
-            by.invalid(
-                errors,
-                "the legacy signerName is not allowed via this API version",
-            );
-        }
-        _ => signer::name(&by, errors),
+    if by.str() == "kubernetes.io/legacy-unknown" {
+        by.invalid(
+            errors,
+            "the legacy signerName is not allowed via this API version",
+        );
+    } else {
+        signer::name(&by, errors);
     }
     let lasts = spec.child("expirationSeconds");
     if lasts.exists() && lasts.int() < MIN_SECONDS {
