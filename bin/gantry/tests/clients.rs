@@ -3,6 +3,7 @@
 mod cases;
 mod docker;
 mod kubectl;
+mod libraries;
 
 use cases::{CASES, Runtime};
 

@@ -5,6 +5,11 @@
 //! for a target that does not exist, so that `Cargo.lock` pins it and cargo fetches it. One line for each type, `NAME TAB
 //! TEXT`, and one for each member, `TAB MEMBER TAB TEXT`, texts as JSON strings; the whole deflated.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to a build script by variables"
+)]
+
 use std::error::Error;
 use std::fs;
 use std::io::Write;
@@ -86,22 +91,17 @@ fn describe(source: &str, table: &mut String) {
     for line in schema.lines().take_while(|line| *line != "}") {
         let text = line.trim_start();
         match line.len() - text.len() {
-            12 if let Some(text) = described(text, "\"description\": ", ",") => {
-                table.push_str(&format!("\t{text}"))
+            12 => {
+                if let Some(text) = described(text, PLAIN) {
+                    table.push_str(&format!("\t{text}"));
+                }
             }
             16 => {
-                member = text
-                    .strip_prefix('"')
-                    .and_then(|rest| Some(rest.split_once("\": ")?.0))
+                let rest = text.strip_prefix('"');
+                member = rest.and_then(|rest| Some(rest.split_once("\": ")?.0));
             }
             20 => {
-                let text = described(text, "\"description\": ", ",").or_else(|| {
-                    described(
-                        text,
-                        "schema_obj.ensure_object().insert(\"description\".into(), ",
-                        ".into());",
-                    )
-                });
+                let text = described(text, PLAIN).or_else(|| described(text, ADDED));
                 if let (Some(member), Some(text)) = (member, text) {
                     table.push_str(&format!("\n\t{member}\t{text}"));
                 }
@@ -112,6 +112,13 @@ fn describe(source: &str, table: &mut String) {
     table.push('\n');
 }
 
-fn described<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
+/// What stands before and after a description: in a schema, and where one is added to a schema of another type.
+const PLAIN: (&str, &str) = ("\"description\": ", ",");
+const ADDED: (&str, &str) = (
+    "schema_obj.ensure_object().insert(\"description\".into(), ",
+    ".into());",
+);
+
+fn described<'a>(line: &'a str, (before, after): (&str, &str)) -> Option<&'a str> {
     line.strip_prefix(before)?.strip_suffix(after)
 }

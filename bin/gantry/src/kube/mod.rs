@@ -39,8 +39,12 @@ pub(crate) struct Server {
     /// The namespace, instead of the context's.
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
-    #[command(flatten)]
-    node: NodeOptions,
+    /// The file with the node's options.
+    #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the node keeps its kubeconfig [default: /var/lib/gantry].
+    #[arg(long, env = "GANTRY_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
 }
 
 /// A server that can be asked.
@@ -55,7 +59,10 @@ impl Server {
     async fn connect(&self) -> Result<Session, Failure> {
         let path = match &self.kubeconfig {
             Some(path) => path.clone(),
-            None => self.node.clone().resolve()?.paths().kubeconfig(),
+            None => {
+                let node = NodeOptions::stored_at(self.config.clone(), self.data_dir.clone());
+                node.resolve()?.paths().kubeconfig()
+            }
         };
         let yaml = fs::read(&path).map_err(|error| unreadable(&path, &error, self.kubeconfig.is_none()))?;
         let read = |file: &str| fs::read(path.parent().unwrap_or(&path).join(file));

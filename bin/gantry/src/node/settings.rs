@@ -60,6 +60,14 @@ impl NodeOptions {
         }
     }
 
+    /// For a command to which a node is no more than the place of its kubeconfig.
+    pub(crate) fn stored_at(config: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
+        Self {
+            data_dir,
+            ..Self::serving_at(config, None, None)
+        }
+    }
+
     /// # Errors
     /// A usage failure that names the file's line.
     pub(crate) fn resolve(self) -> Result<Config, Failure> {

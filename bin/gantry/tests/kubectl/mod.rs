@@ -9,7 +9,9 @@
     reason = "a test's helpers fail the test by panicking"
 )]
 
+mod admits;
 mod applies;
+mod controllers;
 mod creates;
 mod describes;
 mod edits;

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
+mod kube;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

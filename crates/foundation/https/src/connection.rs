@@ -147,7 +147,9 @@ async fn serve<S: Service>(
     let service = service_fn(move |request: Request<Incoming>| {
         let (service, peer) = (service.clone(), peer.clone());
         let request = request.map(|body| RequestBody::new(body, !http2));
-        async move { Ok::<_, Infallible>(service.call(request, peer).await) }
+        // Boxed, so that what answering took is given back once the head is there: a watch lives for hours, and what a
+        // connection holds for its next request is a pointer.
+        async move { Ok::<_, Infallible>(Box::pin(service.call(request, peer)).await) }
     });
     let io = TokioIo::new(stream);
     if http2 {

@@ -9,13 +9,13 @@ use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
-use crate::admission::{Rules, Webhooks};
+use crate::admission::{Policies, Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
 use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
-use crate::registry::{Services, settle_addresses};
+use crate::registry::{EventLease, Services, settle_addresses};
 use crate::show::Documents;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
@@ -48,8 +48,10 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     pub(crate) documents: Documents,
     pub(crate) services: Services,
+    pub(crate) event_lease: EventLease,
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
+    pub(crate) policies: Policies,
     rng: Mutex<Rng>,
 }
 
@@ -94,8 +96,10 @@ impl ApiServer {
             metrics: Metrics::default(),
             documents: Documents::default(),
             services: services(&config)?,
+            event_lease: EventLease::default(),
             rules: Rules::default(),
             webhooks: Webhooks::default(),
+            policies: Policies::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,

@@ -1,10 +1,10 @@
 //! The API server as a client sees it, on the embedded store over a simulated disk and in virtual time.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-#[path = "pure/certificates.rs"]
-mod certificates;
 #[path = "pure/admission.rs"]
 mod admission;
+#[path = "pure/certificates.rs"]
+mod certificates;
 #[path = "pure/custom.rs"]
 mod custom;
 #[path = "pure/custom_rules.rs"]
@@ -15,12 +15,16 @@ mod definitions;
 mod door;
 #[path = "pure/every_row.rs"]
 mod every_row;
+#[path = "pure/fairness.rs"]
+mod fairness;
 #[path = "pure/golden.rs"]
 mod golden;
 #[path = "pure/owners.rs"]
 mod owners;
 #[path = "pure/paths.rs"]
 mod paths;
+#[path = "pure/policies.rs"]
+mod policies;
 #[path = "pure/refusals.rs"]
 mod refusals;
 #[path = "pure/rights.rs"]

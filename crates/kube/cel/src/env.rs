@@ -32,6 +32,11 @@ impl Env {
         self
     }
 
+    /// The names of the variables, in the order of their numbers.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| &*variable.name)
+    }
+
     /// Lets expressions make `Object{…}` and `JSONPatch{…}`.
     #[must_use]
     pub fn mutation(mut self) -> Self {

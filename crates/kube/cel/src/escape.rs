@@ -36,6 +36,11 @@ const PARTS: &[(&str, &str)] = &[
     ("__slash__", "/"),
 ];
 
+/// Whether a name is a word of the language, which no variable can have.
+pub fn is_reserved(name: &str) -> bool {
+    WORDS.contains(&name)
+}
+
 /// The identifier of a property, if there is one: other characters than these cannot be escaped.
 pub fn escape(name: &str) -> Option<Cow<'_, str>> {
     let first = name.chars().next()?;

@@ -70,10 +70,6 @@ impl<'s> Found<'s> {
         });
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.list.len()
-    }
-
     /// Nothing, or all that was found.
     pub(crate) fn finish(self) -> Result<(), Issues> {
         if self.list.is_empty() {

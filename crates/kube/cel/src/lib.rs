@@ -17,6 +17,7 @@ mod eval;
 mod issue;
 mod library;
 mod mutation;
+pub mod policy;
 pub mod rules;
 mod syntax;
 mod types;
@@ -24,12 +25,12 @@ mod value;
 
 pub use env::Env;
 pub use error::Error;
-pub use escape::{escape, unescape};
-pub use eval::Program;
+pub use escape::{escape, is_reserved, unescape};
+pub use eval::{Mention, Program};
 pub use issue::{Issue, Issues};
 pub use library::{Asked, Authorizer, Opaque, Verdict};
 pub use types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
-pub use value::{Blob, Lazy, List, Map, Place, Text, Timestamp, Value};
+pub use value::{Blob, List, Map, Place, Text, Timestamp, Value};
 
 /// What evaluating one expression may cost.
 pub const PER_CALL_LIMIT: u64 = 1_000_000;

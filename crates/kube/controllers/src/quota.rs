@@ -2,7 +2,7 @@
 //! and a quota that is new or changed learns what is there. What an object counts for, `kinds::quota` says for both.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use client::{Change, Resource};
 use kinds::quota::{Amount, Amounts, Evaluator, Scope};
@@ -13,13 +13,17 @@ use schema::object::Obj;
 use schema::resource::{by_resource, type_of_kind};
 use schema::row::TypeId;
 use schema::tree::Struct;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::act::Action;
 use crate::driver::{Controller, Cx, Failed, Next, Touched};
-use crate::object::{editable, split, target};
+use crate::object::{editable, read, split, target, text};
 use crate::resources::{PODS, QUOTAS};
 use crate::world::{Table, Tracked, World};
+
+/// A count that changed something is made again after this long.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keys are quotas.
 pub(crate) struct Quotas;
@@ -35,14 +39,12 @@ impl Controller for Quotas {
 
     fn touch(&self, world: &World, of: &Arc<Tracked>, change: &Change, touched: &mut Touched<Self::Key>) {
         if of.is(&QUOTAS) {
-            touched
-                .now
-                .extend(change.object.iter().map(|quota| quota.key.clone()));
+            let anew = change.object.iter().filter(|_| asks_anew(change));
+            touched.now.extend(anew.map(|quota| quota.key.clone()));
         }
-        // What is made or grows is charged by admission; a pod that ends counts no more.
-        let gone = change.object.is_none();
-        let changed = of.is(&PODS) && change.previous.is_some();
-        if let Some(object) = change.either().filter(|_| gone || changed) {
+        // What is made or grows is charged by admission.
+        let gone = change.object.is_none() || of.is(&PODS) && has_ended(change);
+        if let Some(object) = change.either().filter(|_| gone) {
             let below = format!("{}/", split(&object.key).0);
             let quotas = world.objects(&QUOTAS);
             touched
@@ -56,10 +58,37 @@ impl Controller for Quotas {
         let Some(quota) = cx.world.objects(&QUOTAS).get(key).cloned() else {
             return Ok(Next::Done);
         };
-        cx.perform(plan(&cx.world.table(), &quota, cx.env.wall())?)
-            .await?;
-        Ok(Next::Done)
+        let Some(action) = plan(&cx.world.table(), &quota, cx.env.wall())? else {
+            return Ok(Next::Done);
+        };
+        cx.perform([action]).await?;
+        // What was charged and not yet stored when this was counted is counted then.
+        Ok(Next::After(AGAIN))
     }
+}
+
+/// Whether a quota is new, or limits something else. What admission charges is no reason to count: the object that it is
+/// charged for is not there yet.
+fn asks_anew(change: &Change) -> bool {
+    let hard = |object: &Arc<Obj>| read::<Spec>(object).map(|quota| quota.spec).unwrap_or_default();
+    let (new, old) = (
+        change.object.as_ref().map(hard),
+        change.previous.as_ref().map(hard),
+    );
+    new != old
+}
+
+/// The part of a quota that says what it limits.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Spec {
+    spec: Value,
+}
+
+/// Whether a pod has changed its phase: one that ended counts no more.
+fn has_ended(change: &Change) -> bool {
+    let phase = |pod: &Arc<Obj>| text(pod, &["status", "phase"]);
+    change.previous.is_some() && change.object.as_ref().map(phase) != change.previous.as_ref().map(phase)
 }
 
 fn evaluator(resource: &Resource) -> Option<Evaluator> {

@@ -1,8 +1,11 @@
 //! Controllers beside an API server, under seeded schedules and virtual time.
-#![expect(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/namespaces.rs"]
 mod namespaces;
 #[path = "pure/node.rs"]
 mod node;
+#[path = "pure/others.rs"]
+mod others;

@@ -83,6 +83,18 @@ struct ApiResource<'a> {
 }
 
 impl Catalog {
+    /// Every path of discovery.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = ["/api", "/apis", "/apis/"].map(str::to_owned).into();
+        for group in &self.groups {
+            if !group.name.is_empty() {
+                paths.push(format!("/apis/{}", group.name));
+            }
+            paths.extend(group.versions.iter().map(GroupVersion::root));
+        }
+        paths
+    }
+
     /// `/api`. `address` is this server's, `10.0.0.1:6443`. As ever since 1.1, without `apiVersion`.
     pub fn api_versions(&self, address: &str) -> Vec<u8> {
         let core = self

@@ -16,3 +16,18 @@ pub use issues::{Format, issues};
 pub use json_patch::json_patch;
 pub use merge_patch::merge_patch;
 pub use strategic::strategic;
+
+/// Lays a configuration over an object, both plain JSON: lists with keys are merged by them, nothing is removed
+/// (structured-merge-diff `typed.Merge`).
+///
+/// # Errors
+/// A configuration that is not of the type.
+pub fn lay_over(
+    types: &schema::row::Types,
+    ty: schema::row::TypeId,
+    live: schema::tree::Value,
+    applied: &schema::tree::Value,
+) -> Result<schema::tree::Value, String> {
+    let place = typed::place::Place::object(types, ty);
+    typed::merge::merge(place, live, applied).map_err(|why| why.to_string())
+}

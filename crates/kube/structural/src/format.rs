@@ -191,7 +191,7 @@ fn is_base64(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let padding = text.len() - body.len();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+/".contains(&byte);
-    !text.is_empty() && text.len() % 4 == 0 && padding <= 2 && body.bytes().all(allowed)
+    !text.is_empty() && text.len().is_multiple_of(4) && padding <= 2 && body.bytes().all(allowed)
 }
 
 fn is_mac(text: &str) -> bool {

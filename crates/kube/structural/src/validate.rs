@@ -3,10 +3,9 @@
 //! One walk over the tree with the compiled schema beside it; nothing is allocated for a value that is right. On an
 //! update the old value walks along, and what is wrong with a part that has not changed is forgiven (KEP-4008).
 
+mod alternatives;
 mod number;
 mod text;
-
-use std::mem;
 
 use schema::field::{BadValue, Error, Errors, Path};
 use schema::json::go_quote;
@@ -42,8 +41,8 @@ pub fn validate(
 #[derive(Clone, Copy)]
 enum Spot<'p> {
     Root,
-    Member(&'p Spot<'p>, &'p str),
-    Item(&'p Spot<'p>, usize),
+    Member(&'p Self, &'p str),
+    Item(&'p Self, usize),
 }
 
 impl Spot<'_> {
@@ -152,7 +151,8 @@ impl Walk<'_> {
         if !texts && !format.is_empty() && !fits {
             return self.type_invalid(spot, format, number::format_of(value));
         }
-        if !(texts && !numeric && !format.is_empty()) && !fits {
+        let by_format = texts && !numeric && !format.is_empty();
+        if !by_format && !fits {
             return self.type_invalid(spot, &types.names(), name);
         }
         self.matched += 1;
@@ -234,98 +234,6 @@ impl Walk<'_> {
             self.too_many(spot, size, max);
         }
         self.matched += 2;
-    }
-
-    /// What one alternative says, without telling.
-    fn attempt(
-        &mut self,
-        node: &Node,
-        value: View<'_>,
-        old: Option<View<'_>>,
-        spot: &Spot<'_>,
-    ) -> (Errors, usize) {
-        let errors = mem::take(&mut self.errors);
-        let matched = mem::take(&mut self.matched);
-        self.value(node, value, old, spot);
-        let told = mem::replace(&mut self.errors, errors);
-        (told, mem::replace(&mut self.matched, matched))
-    }
-
-    fn merge(&mut self, (errors, matched): (Errors, usize)) {
-        errors.into_iter().for_each(|error| self.push(error));
-        self.matched += matched;
-    }
-
-    fn alternatives(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) {
-        if !node.any_of.is_empty() {
-            self.any_of(node, value, old, spot);
-        }
-        if !node.one_of.is_empty() {
-            self.one_of(node, value, old, spot);
-        }
-        let mut valid = 0;
-        for each in &node.all_of {
-            let attempt = self.attempt(each, value, old, spot);
-            valid += usize::from(attempt.0.is_empty());
-            self.merge(attempt);
-        }
-        if valid != node.all_of.len() {
-            let none = if valid == 0 { ". None validated" } else { "" };
-            self.loose(format!(
-                "{} must validate all the schemas (allOf){none}",
-                go_quote(&spot.text())
-            ));
-        }
-        if let Some(not) = &node.not
-            && self.attempt(not, value, old, spot).0.is_empty()
-        {
-            self.loose(format!(
-                "{} must not validate the schema (not)",
-                go_quote(&spot.text())
-            ));
-        }
-        self.matched += 2;
-    }
-
-    fn any_of(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) {
-        let mut best: Option<(Errors, usize)> = None;
-        for each in &node.any_of {
-            let attempt = self.attempt(each, value, old, spot);
-            if attempt.0.is_empty() {
-                return self.merge(attempt);
-            }
-            if best.as_ref().is_none_or(|best| attempt.1 > best.1) {
-                best = Some(attempt);
-            }
-        }
-        self.loose(format!(
-            "{} must validate at least one schema (anyOf)",
-            go_quote(&spot.text())
-        ));
-        best.into_iter().for_each(|best| self.merge(best));
-    }
-
-    fn one_of(&mut self, node: &Node, value: View<'_>, old: Option<View<'_>>, spot: &Spot<'_>) {
-        let (mut best, mut valid): (Option<(Errors, usize)>, Vec<(Errors, usize)>) = (None, Vec::new());
-        for each in &node.one_of {
-            let attempt = self.attempt(each, value, old, spot);
-            if attempt.0.is_empty() {
-                valid.push(attempt);
-                best = None;
-            } else if valid.is_empty() && best.as_ref().is_none_or(|best| attempt.1 > best.1) {
-                best = Some(attempt);
-            }
-        }
-        let found = match valid.len() {
-            1 => return valid.into_iter().for_each(|only| self.merge(only)),
-            0 => "Found none valid".to_owned(),
-            several => format!("Found {several} valid alternatives"),
-        };
-        let at = go_quote(&spot.text());
-        self.loose(format!(
-            "{at} must validate one and only one schema (oneOf). {found}"
-        ));
-        best.into_iter().for_each(|best| self.merge(best));
     }
 }
 

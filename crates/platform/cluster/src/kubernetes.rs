@@ -118,7 +118,8 @@ impl Kubernetes {
     /// Ends it: controllers while their writes are still taken, then watches, so that they do not hold up the rest.
     /// With `handover` the socket stays, for the next daemon. Answers what was cut off.
     pub(crate) async fn close(self, holder: &Supervisor, handover: bool) -> Option<String> {
-        self.controllers.stop().await;
+        // What is not finished in time is finished by the next daemon: controllers go by how things stand.
+        drop(tokio::time::timeout(PATIENCE, self.controllers.stop()).await);
         self.server.drain().await;
         let drained = self.door.drain(PATIENCE).await;
         if !handover {

@@ -110,3 +110,90 @@ fn http(error: &(dyn std::error::Error + 'static)) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::time::{Duration, SystemTime};
+
+    use http::{Request, Response};
+    use http_body_util::BodyExt;
+    use https::{Door, Limits, Peer, RequestBody, Service};
+    use pki::{Authority, Profile, SubjectName, Usage};
+
+    use super::*;
+
+    /// A webhook that allows everything.
+    #[derive(Clone)]
+    struct Hook;
+
+    impl Service for Hook {
+        type Body = Full<Bytes>;
+
+        async fn call(&self, request: Request<RequestBody>, _: Peer) -> Response<Full<Bytes>> {
+            let review = request.into_body().collect().await.unwrap().to_bytes();
+            Response::new(Full::new(review))
+        }
+    }
+
+    fn leaf(authority: &Authority, usage: Usage) -> Identity {
+        let profile = Profile {
+            common_name: "hook",
+            organizations: &[],
+            names: &[SubjectName::from("s.n.svc")],
+            usage,
+            validity: Duration::from_secs(3600),
+        };
+        #[expect(clippy::disallowed_methods, reason = "TLS goes by the real clock")]
+        let leaf = authority.issue(&profile, SystemTime::now()).unwrap();
+        Identity::from_pem(leaf.certificate_pem().as_bytes(), leaf.key_pem().as_bytes()).unwrap()
+    }
+
+    fn authority() -> Authority {
+        #[expect(clippy::disallowed_methods, reason = "TLS goes by the real clock")]
+        Authority::generate("hooks", SystemTime::now()).unwrap()
+    }
+
+    async fn post(
+        requests: &Requests,
+        to: std::net::SocketAddr,
+        trust: &Authority,
+        name: &str,
+    ) -> Result<Bytes, String> {
+        let outgoing = Outgoing {
+            request: Request::post("https://s.n.svc:443/admit?timeout=10s")
+                .body("review".into())
+                .unwrap(),
+            address: Some(to),
+            dial: None,
+            server_name: Some(name.to_owned()),
+            trust: Trust::Authorities(trust.certificate_pem().to_owned().into()),
+            credentials: Credentials::None,
+        };
+        let answer = requests.send(outgoing).await.map_err(|error| error.to_string())?;
+        Ok(answer.into_body().collect().await.unwrap().to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_webhook_is_asked_over_tls_and_failures_are_told_as_go_tells_them() {
+        let (own, other) = (authority(), authority());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let door = Door::open(listener, leaf(&own, Usage::Server), Limits::default(), Hook).unwrap();
+        let at = door.address();
+        let requests = Requests::new(leaf(&own, Usage::Client));
+        assert_eq!(post(&requests, at, &own, "s.n.svc").await.unwrap(), "review");
+        assert_eq!(
+            post(&requests, at, &other, "s.n.svc").await.unwrap_err(),
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority"
+        );
+        assert_eq!(
+            post(&requests, at, &own, "x.n.svc").await.unwrap_err(),
+            "tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match x.n.svc"
+        );
+        door.drain(Duration::from_secs(5)).await;
+        assert_eq!(
+            post(&requests, at, &own, "s.n.svc").await.unwrap_err(),
+            format!("dial tcp {at}: connect: connection refused")
+        );
+    }
+}

@@ -33,6 +33,7 @@ use schema::object::ScanError;
 use schema::tree::Struct;
 use serde::de::DeserializeOwned;
 
+pub(crate) use policy::Policies;
 pub(crate) use request::{Kind, Operation, Request};
 pub(crate) use rules::Rules;
 pub(crate) use webhook::Webhooks;

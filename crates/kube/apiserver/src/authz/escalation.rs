@@ -15,6 +15,16 @@ use crate::registry::Op;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
+/// What the garbage collector changes, and what a write brings along.
+const CHANGED: [&str; 6] = [
+    "metadata.ownerReferences",
+    "metadata.finalizers",
+    "metadata.managedFields",
+    "metadata.resourceVersion",
+    "kind",
+    "apiVersion",
+];
+
 /// Judges a role or binding that is about to be written; everything else passes.
 ///
 /// # Errors
@@ -101,14 +111,8 @@ impl Write<'_> {
 
     fn without_owners(&self, object: &Struct) -> Struct {
         let mut copy = object.clone();
-        let metadata = [
-            "ownerReferences",
-            "finalizers",
-            "managedFields",
-            "resourceVersion",
-        ];
-        for member in metadata {
-            schema::cursor::remove(self.op.types(), &mut copy, &format!("metadata.{member}"));
+        for path in CHANGED {
+            schema::cursor::remove(self.op.types(), &mut copy, path);
         }
         copy
     }

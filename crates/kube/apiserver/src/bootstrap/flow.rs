@@ -111,7 +111,7 @@ fn object(plural: &'static str, name: &'static str, spec: Value, status: Option<
         group: GROUP,
         plural,
         namespace: "",
-        name,
+        name: name.into(),
         json: json!({ "metadata": metadata, "spec": spec, "status": status.unwrap_or_else(|| json!({})) }),
     }
 }

@@ -31,8 +31,9 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 /// # Errors
 /// The store's.
 pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
-    let mut objects = objects::all(&state.config)?;
-    objects.extend(flow::all(&rfc3339(state.env.wall())));
+    let now = rfc3339(state.env.wall());
+    let mut objects = objects::all(&state.config, &now)?;
+    objects.extend(flow::all(&now));
     write(state, objects).await
 }
 
@@ -71,7 +72,7 @@ fn due(state: &State, object: &Object) -> Result<Option<(String, Bytes, Expect)>
         .resources
         .lookup(object.group, "v1", object.plural)
         .ok_or_else(|| failed("not a resource".to_owned()))?;
-    let key = served.key(object.namespace, object.name);
+    let key = served.key(object.namespace, &object.name);
     let below = key.strip_prefix(&served.key_prefix()).unwrap_or(&key);
     match state.cache.snapshot(&served.key_prefix()).get(below) {
         None => {

@@ -1,5 +1,6 @@
 //! The first objects: namespaces, RBAC, priority classes, the cluster's own service, trust.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
@@ -12,9 +13,11 @@ pub(super) struct Object {
     pub(super) group: &'static str,
     pub(super) plural: &'static str,
     pub(super) namespace: &'static str,
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) json: Value,
 }
+
+const REGISTRATION: &str = "apiregistration.k8s.io";
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -35,8 +38,9 @@ const PRIORITIES: [(&str, i64, &str); 2] = [
 ///
 /// # Errors
 /// [`OpenError::Bootstrap`] if the range of service addresses is none.
-pub(super) fn all(config: &Config) -> Result<Vec<Object>, OpenError> {
+pub(super) fn all(config: &Config, now: &str) -> Result<Vec<Object>, OpenError> {
     let mut objects: Vec<Object> = NAMESPACES.into_iter().map(namespace).collect();
+    objects.extend(local_services(now));
     objects.extend(auth::bootstrap::objects().into_iter().map(rbac));
     objects.extend(PRIORITIES.into_iter().map(priority));
     objects.extend(
@@ -49,12 +53,58 @@ pub(super) fn all(config: &Config) -> Result<Vec<Object>, OpenError> {
     Ok(objects)
 }
 
+/// An APIService for each version that this server itself serves; there is none for the group of APIServices.
+fn local_services(now: &str) -> Vec<Object> {
+    let mut served: Vec<(&str, &str)> = Vec::new();
+    for def in schema::resource::builtin() {
+        let enabled = def.versions.iter().filter(|version| version.enabled);
+        served.extend(enabled.map(|version| (&*def.group, &*version.name)));
+    }
+    served.sort_unstable();
+    served.dedup();
+    served.retain(|(group, _)| *group != REGISTRATION);
+    served
+        .into_iter()
+        .map(|(group, version)| local_service(group, version, now))
+        .collect()
+}
+
+fn local_service(group: &str, version: &str, now: &str) -> Object {
+    let priority = openapi::group_priority(group, version);
+    let name = format!("{version}.{group}");
+    let mut json = json!({
+        "metadata": {"name": name, "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}},
+        "spec": {
+            "version": version,
+            "groupPriorityMinimum": priority.group,
+            "versionPriority": priority.version,
+        },
+        "status": {"conditions": [{
+            "type": "Available",
+            "status": "True",
+            "lastTransitionTime": now,
+            "reason": "Local",
+            "message": "Local APIServices are always available",
+        }]},
+    });
+    if !group.is_empty() {
+        json["spec"]["group"] = group.into();
+    }
+    Object {
+        group: REGISTRATION,
+        plural: "apiservices",
+        namespace: "",
+        name: name.into(),
+        json,
+    }
+}
+
 fn rbac(object: auth::bootstrap::Object) -> Object {
     Object {
         group: "rbac.authorization.k8s.io",
         plural: object.resource,
         namespace: object.namespace,
-        name: object.name,
+        name: object.name.into(),
         json: object.json,
     }
 }
@@ -77,7 +127,7 @@ fn core(plural: &'static str, namespace: &'static str, name: &'static str, json:
         group: "",
         plural,
         namespace,
-        name,
+        name: name.into(),
         json,
     }
 }
@@ -87,7 +137,7 @@ fn priority((name, value, description): (&'static str, i64, &'static str)) -> Ob
         group: "scheduling.k8s.io",
         plural: "priorityclasses",
         namespace: "",
-        name,
+        name: name.into(),
         json: json!({
             "metadata": {"name": name, "generation": 1},
             "value": value,
@@ -157,7 +207,7 @@ fn service(config: &Config) -> Result<[Object; 4], OpenError> {
             group: "networking.k8s.io",
             plural: "servicecidrs",
             namespace: "",
-            name,
+            name: name.into(),
             json: json!({
                 "metadata": {"name": name},
                 "spec": {"cidrs": [config.service_cidr]},
@@ -204,7 +254,7 @@ fn service(config: &Config) -> Result<[Object; 4], OpenError> {
             group: "discovery.k8s.io",
             plural: "endpointslices",
             namespace: "default",
-            name,
+            name: name.into(),
             json: json!({
                 "metadata": metadata(json!({"kubernetes.io/service-name": name})),
                 "addressType": family,

@@ -57,6 +57,7 @@ pub(super) fn compile(definition: Ref<'_>, since: Revision) -> Result<(ResourceD
             .map(|(version, schema)| beside(definition, *version, schema))
             .collect(),
         list_kind: names.at("listKind").str().to_owned(),
+        by_webhook: spec.path("conversion.strategy").str() == "Webhook",
         terminating: definition.path("metadata.deletionTimestamp").exists(),
         since,
     };
@@ -83,7 +84,7 @@ fn served(def: &ResourceDef, version: Ref<'_>, root: structural::Root) -> Versio
     let below = version.at("subresources");
     let mut paths = Vec::new();
     if below.at("scale").exists() {
-        paths.push(scale_of(def, &made));
+        paths.push(scale_of(&made));
     }
     if below.at("status").exists() {
         paths.push(def.status(&made));
@@ -92,7 +93,7 @@ fn served(def: &ResourceDef, version: Ref<'_>, root: structural::Root) -> Versio
     made
 }
 
-fn scale_of(def: &ResourceDef, version: &Version) -> Subresource {
+fn scale_of(version: &Version) -> Subresource {
     Subresource {
         name: "scale".into(),
         group: "autoscaling".into(),
@@ -101,7 +102,6 @@ fn scale_of(def: &ResourceDef, version: &Version) -> Subresource {
         // A row of the built-in table: a Scale is the same everywhere.
         schema: type_of_kind("autoscaling", "v1", "Scale").unwrap_or(version.schema),
         verbs: Verbs(Verbs::GET.0 | Verbs::PATCH.0 | Verbs::UPDATE.0),
-        ..def.status(version)
     }
 }
 

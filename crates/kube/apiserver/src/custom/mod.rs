@@ -23,7 +23,7 @@ use structural::Node;
 
 pub(crate) use columns::Columns;
 pub(crate) use deletion::begin as begin_deletion;
-pub(crate) use rules::{create, settle, update, warnings};
+pub(crate) use rules::{convertible, create, settle, update, warnings};
 pub(crate) use scale::{Numbers, Scale};
 pub(crate) use table::{open, run};
 
@@ -46,6 +46,8 @@ pub(crate) struct Custom {
     pub(crate) versions: Vec<CustomVersion>,
     /// The kind of a list of objects.
     pub(crate) list_kind: String,
+    /// Whether a webhook converts between the versions.
+    pub(crate) by_webhook: bool,
     /// Whether the definition is on its way out: nothing new may be created.
     pub(crate) terminating: bool,
     /// Objects stored after this revision are as the present schema wants them; older ones are pruned and defaulted

@@ -139,7 +139,9 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     };
     let mut out = String::new();
     for row in &all {
-        let (last, others) = row.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
+        let (last, others) = row
+            .split_last()
+            .map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
         for (column, cell) in others.iter().enumerate() {
             out += &format!("{:<1$}", format!("{cell},"), width(column));
         }
@@ -155,7 +157,10 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let rows = [vec!["catch-all".to_owned(), "1".to_owned()], vec!["x".to_owned(), "22".to_owned()]];
+        let rows = [
+            vec!["catch-all".to_owned(), "1".to_owned()],
+            vec!["x".to_owned(), "22".to_owned()],
+        ];
         let expected = "Name,      N\ncatch-all, 1\nx,         22\n";
         assert_eq!(table(&["Name", "N"], &rows), expected);
     }

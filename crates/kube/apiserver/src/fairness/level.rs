@@ -135,7 +135,10 @@ impl Level {
             drop(state);
             return Found::Seat(self.seat(width, None));
         }
-        let found = self.limits.queuing.and_then(|queuing| state.choose(queuing, flow));
+        let found = self
+            .limits
+            .queuing
+            .and_then(|queuing| state.choose(queuing, flow));
         let Some(queue) = found else {
             self.counts.rejected.fetch_add(1, Ordering::Relaxed);
             return Found::Nothing;
@@ -215,7 +218,9 @@ impl State {
             self.queues.resize_with(count, Queue::default);
         }
         let load = |at: &usize| self.queues[*at].waiting.len() + self.queues[*at].executing as usize;
-        let best = hand(flow, count, queuing.hand_size as usize).into_iter().min_by_key(load)?;
+        let best = hand(flow, count, queuing.hand_size as usize)
+            .into_iter()
+            .min_by_key(load)?;
         let room = self.queues[best].waiting.len() < queuing.queue_length_limit as usize;
         room.then_some(best)
     }
@@ -235,12 +240,16 @@ impl State {
         let mut wakers = Vec::new();
         while self.waiting > 0 {
             let waiting = self.queues.iter_mut().filter(|queue| !queue.waiting.is_empty());
-            let Some(queue) = waiting.min_by_key(|queue| queue.served) else { break };
+            let Some(queue) = waiting.min_by_key(|queue| queue.served) else {
+                break;
+            };
             let width = queue.waiting.front().map_or(0, |ticket| ticket.width);
             if self.seats > 0 && self.seats + width > limit {
                 break;
             }
-            let Some(ticket) = queue.waiting.pop_front() else { break };
+            let Some(ticket) = queue.waiting.pop_front() else {
+                break;
+            };
             self.served = queue.served;
             queue.served += u64::from(width);
             queue.executing += 1;
@@ -278,7 +287,9 @@ fn hand(flow: (&str, &str), count: usize, size: usize) -> Vec<usize> {
         // The card is the n-th of those that are left.
         let mut sorted = dealt.clone();
         sorted.sort_unstable();
-        let at = sorted.iter().fold(card, |at, taken| at + usize::from(*taken <= at));
+        let at = sorted
+            .iter()
+            .fold(card, |at, taken| at + usize::from(*taken <= at));
         dealt.push(at);
     }
     dealt
@@ -408,7 +419,10 @@ mod tests {
                 drop(seat);
                 return true;
             }
-            let other = large.iter_mut().filter(|each| !each.seated).find_map(|each| each.now_or_never());
+            let other = large
+                .iter_mut()
+                .filter(|each| !each.seated)
+                .find_map(|each| each.now_or_never());
             assert!(other.is_some(), "somebody's turn has come");
             false
         });

@@ -24,10 +24,10 @@ pub(crate) use dump::answer;
 pub(crate) use level::Seat;
 pub(crate) use upkeep::keep;
 
-use crate::{RequestInfo, Served, Verb};
 use crate::bootstrap::flow;
 use crate::cache::Snapshot;
 use crate::server::State;
+use crate::{RequestInfo, Served, Verb};
 use ::schema::object::{Obj, Revision};
 use level::{Found, Level, Limits, Waiting};
 
@@ -150,13 +150,17 @@ pub(crate) fn width(state: &State, info: &RequestInfo, served: Option<&Served>) 
 impl Config {
     /// Levels that are as they were go on with those who wait in them.
     fn new(schemas: &Snapshot, levels: &Snapshot, before: &Self) -> Self {
-        let mut specs: Vec<(String, HeaderValue, LevelSpec)> = levels.iter().filter_map(|level| read(level)).collect();
+        let mut specs: Vec<(String, HeaderValue, LevelSpec)> =
+            levels.iter().filter_map(|level| read(level)).collect();
         for name in flow::MANDATORY {
             if !specs.iter().any(|(known, ..)| known == name) {
                 specs.push((name.to_owned(), HeaderValue::from_static(""), fallback(name)));
             }
         }
-        let shares: u32 = specs.iter().filter_map(|(.., spec)| Some(spec.limited.as_ref()?.nominal_concurrency_shares)).sum();
+        let shares: u32 = specs
+            .iter()
+            .filter_map(|(.., spec)| Some(spec.limited.as_ref()?.nominal_concurrency_shares))
+            .sum();
         let level = |(name, uid, spec): (String, HeaderValue, LevelSpec)| {
             let limits = limits(&spec, shares);
             let same = |level: &&Arc<Level>| level.limits == limits && level.uid == uid;
@@ -205,7 +209,8 @@ fn limits(spec: &LevelSpec, shares: u32) -> Limits {
             queuing: None,
         };
     };
-    let seats = (u64::from(SEATS) * u64::from(limited.nominal_concurrency_shares)).div_ceil(u64::from(shares.max(1)));
+    let seats =
+        (u64::from(SEATS) * u64::from(limited.nominal_concurrency_shares)).div_ceil(u64::from(shares.max(1)));
     Limits {
         seats: Some(u32::try_from(seats).unwrap_or(u32::MAX)),
         queuing: limited.limit_response.queuing,
@@ -220,7 +225,9 @@ fn read<T: DeserializeOwned>(object: &Arc<Obj>) -> Option<(String, HeaderValue, 
         spec: T,
     }
     let holder: Holder<T> = serde_json::from_slice(object.body())
-        .inspect_err(|error| tracing::warn!(key = %object.key, %error, "a flow control object cannot be read"))
+        .inspect_err(
+            |error| tracing::warn!(key = %object.key, %error, "a flow control object cannot be read"),
+        )
         .ok()?;
     let uid = HeaderValue::try_from(&*object.meta.uid).ok()?;
     Some((object.meta.name.to_string(), uid, holder.spec))

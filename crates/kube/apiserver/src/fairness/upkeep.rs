@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use schema::object::{Obj, body};
 use schema::json::{Options, decode};
+use schema::object::{Obj, body};
 use serde_json::{Value, json};
 use store::Expect;
 
@@ -66,11 +66,22 @@ async fn judge(state: &Arc<State>) {
 /// The body with the right condition; none if it has it.
 fn judged(state: &State, object: &Obj, is_there: impl Fn(&str) -> bool) -> Option<bytes::Bytes> {
     let mut value: Value = serde_json::from_slice(object.body()).ok()?;
-    let level = value["spec"]["priorityLevelConfiguration"]["name"].as_str()?.to_owned();
+    let level = value["spec"]["priorityLevelConfiguration"]["name"]
+        .as_str()?
+        .to_owned();
     let new = dangling(&level, is_there(&level), &rfc3339(state.env.wall()));
-    let mut conditions = value["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let old = conditions.iter().position(|condition| condition["type"] == "Dangling");
-    let same = |old: &Value| ["status", "reason", "message"].iter().all(|name| old[*name] == new[*name]);
+    let mut conditions = value["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let old = conditions
+        .iter()
+        .position(|condition| condition["type"] == "Dangling");
+    let same = |old: &Value| {
+        ["status", "reason", "message"]
+            .iter()
+            .all(|name| old[*name] == new[*name])
+    };
     match old {
         Some(at) if same(&conditions[at]) => return None,
         Some(at) => conditions[at] = new,
@@ -80,8 +91,15 @@ fn judged(state: &State, object: &Obj, is_there: impl Fn(&str) -> bool) -> Optio
         value["status"] = json!({});
     }
     value["status"]["conditions"] = json!(conditions);
-    let served = state.resources.lookup("flowcontrol.apiserver.k8s.io", "v1", "flowschemas")?;
+    let served = state
+        .resources
+        .lookup("flowcontrol.apiserver.k8s.io", "v1", "flowschemas")?;
     let text = value.to_string();
-    let decoded = decode(&served.def.types, served.version().schema, text.as_bytes(), Options::default());
+    let decoded = decode(
+        &served.def.types,
+        served.version().schema,
+        text.as_bytes(),
+        Options::default(),
+    );
     Some(body(&served.def.types, &decoded.ok()?.object))
 }

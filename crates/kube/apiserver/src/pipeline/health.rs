@@ -42,6 +42,14 @@ const CHECKS: &[Check] = &[
     ("shutdown", READY, |state| !state.flight.draining()),
 ];
 
+/// Every health path.
+pub(crate) fn paths() -> impl Iterator<Item = String> {
+    let below =
+        |endpoint: &'static str| checks_of(endpoint).map(move |(name, ..)| format!("/{endpoint}/{name}"));
+    let each = move |endpoint: &&'static str| std::iter::once(format!("/{endpoint}")).chain(below(endpoint));
+    EVERYWHERE.iter().flat_map(each)
+}
+
 /// Answers a health path.
 pub(super) fn answer(state: &Arc<State>, call: &Call) -> Option<Response<Body>> {
     let mut parts = call.info.path.trim_start_matches('/').splitn(2, '/');

@@ -19,12 +19,12 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
 use http::{Method, Request, Response, StatusCode};
 
 pub(crate) use flight::Flight;
-pub(crate) use health::Health;
+pub(crate) use health::{Health, paths as health_paths};
 pub(crate) use metrics::Metrics;
 
+use crate::fairness::{self, Flow};
 use crate::server::State;
 use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
-use crate::fairness::{self, Flow};
 use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
@@ -163,7 +163,9 @@ fn too_many() -> Response<Body> {
         StatusCode::TOO_MANY_REQUESTS,
         "Too many requests, please try again later.",
     );
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
@@ -189,7 +191,7 @@ fn served(state: &State, info: &RequestInfo) -> Option<Served> {
 }
 
 /// Objects in namespaces are asked for in one, or listed across all.
-fn fits_scope(served: &crate::Served, info: &RequestInfo) -> bool {
+fn fits_scope(served: &Served, info: &RequestInfo) -> bool {
     let across = matches!(info.verb, Verb::List | Verb::Watch);
     match served.namespaced() {
         true => across || !info.namespace.is_empty(),

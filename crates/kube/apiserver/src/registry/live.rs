@@ -73,12 +73,15 @@ pub(crate) fn store_failed(error: &store::Error) -> Refused {
 
 /// Whether a write may wait for its fsync (decision 2): events, and renewals of a lease by its holder.
 fn durability(served: &Served, renewal: bool) -> Durability {
-    let events = served.def.plural == "events" && matches!(&*served.def.group, "" | "events.k8s.io");
-    if events || renewal {
+    if is_event(served) || renewal {
         Durability::Relaxed
     } else {
         Durability::Durable
     }
+}
+
+fn is_event(served: &Served) -> bool {
+    served.def.plural == "events" && matches!(&*served.def.group, "" | "events.k8s.io")
 }
 
 /// How a write went.
@@ -91,12 +94,16 @@ pub(super) enum Put {
 
 /// Writes a body under a condition.
 pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
+    let lease = match is_event(op.served) {
+        true => Some(op.state.event_lease.get(op.state).await?),
+        false => None,
+    };
     let write = Write {
         op: StoreOp::Put {
             key: Key::from(key.as_bytes()),
             value: body,
             expect,
-            lease: None,
+            lease,
         },
         durability: durability(op.served, renewal),
     };

@@ -19,6 +19,7 @@ use schema::resource::ResourceDef;
 use crate::cache::Cache;
 use crate::custom::publish;
 use crate::negotiate::JSON;
+use crate::pipeline::health_paths;
 use crate::server::State;
 use crate::{Body, Call, Resources};
 
@@ -36,6 +37,8 @@ struct Printed {
 /// What a path asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
+    /// `/`: every path there is
+    Index,
     Version,
     /// `/api`
     Core,
@@ -184,6 +187,9 @@ impl Document {
 impl Key {
     /// What a path asks for; an error where the client takes no form of it.
     fn of(path: &str, headers: &HeaderMap) -> Option<Result<Self, NotAcceptable>> {
+        if matches!(path, "/" | "/index.html") {
+            return Some(Ok(Self::Index));
+        }
         if matches!(path, "/openapi/v2" | "/openapi/v2/") {
             return Some(wants_protobuf(headers, proto::V2).map(Self::Swagger));
         }
@@ -227,6 +233,7 @@ impl Key {
     fn print(&self, catalog: &Catalog, place: Place<'_>) -> Option<Document> {
         let stamp = |def: &ResourceDef| place.resources.custom_since(def);
         let body = match self {
+            Self::Index => index(catalog),
             Self::Version => version(),
             Self::Core => catalog.api_versions(place.address),
             Self::Groups => catalog.api_groups(),
@@ -256,6 +263,24 @@ impl Key {
         };
         Document::new(body)
     }
+}
+
+/// Where a person may begin to look: upstream's `IndexLister`.
+fn index(catalog: &Catalog) -> Vec<u8> {
+    const FIXED: [&str; 7] = [
+        "/.well-known/openid-configuration",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openapi/v3/",
+        "/openid/v1/jwks",
+        "/version",
+    ];
+    let mut paths = catalog.paths();
+    paths.extend(FIXED.map(str::to_owned));
+    paths.extend(health_paths());
+    paths.sort_unstable();
+    serde_json::to_vec_pretty(&serde_json::json!({ "paths": paths })).unwrap_or_default()
 }
 
 const fn discovery_version(beta: bool) -> DiscoveryVersion {
@@ -391,6 +416,7 @@ mod tests {
     #[test]
     fn paths_of_discovery_are_answered_and_no_others() {
         for (path, known) in [
+            ("/", true),
             ("/version", true),
             ("/api", true),
             ("/api/", true),

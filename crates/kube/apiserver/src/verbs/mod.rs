@@ -45,6 +45,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
     route::check(call, served)?;
     warn_of_deprecation(call, served);
+    crate::custom::convertible(served)?;
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }

@@ -93,8 +93,21 @@ pub(crate) fn configuration(call: &Call, served: &Served) -> Answer<Option<Value
         return Ok(None);
     }
     let undecodable =
-        |error: &dyn std::fmt::Display| Status::bad_request(format!("error decoding patch: {error}"));
-    let json = yaml::to_json(&call.body).map_err(|error| undecodable(&error))?;
+        |error: &dyn std::fmt::Display| Status::bad_request(format!("error decoding YAML: {error}"));
+    let (json, twice) = yaml::parse(&call.body).map_err(|error| undecodable(&error))?;
+    match (twice, call.query.get("fieldValidation")) {
+        (Some(twice), Some("Strict")) => {
+            return Err(Status::bad_request(format!("error strict decoding YAML: {twice}")).into());
+        }
+        (Some(_), Some("Ignore")) | (None, _) => {}
+        // One line for each key, behind the one that says what they are.
+        (Some(twice), _) => {
+            let text = twice.to_string();
+            text.lines()
+                .skip(1)
+                .for_each(|line| call.warnings.add(line.trim()));
+        }
+    }
     let config = json::parse(&json).map_err(|error| undecodable(&error))?;
     Ok(Some(config))
 }

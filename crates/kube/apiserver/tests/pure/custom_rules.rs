@@ -284,3 +284,44 @@ fn documents_describe_custom_kinds() {
     );
     assert!(widget["properties"]["spec"]["properties"]["maybe"]["type"].is_null());
 }
+
+#[test]
+fn an_applied_key_that_stands_twice_is_told_by_its_line() {
+    let door = door();
+    let body =
+        "\napiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: a\nspec:\n  text: abc\n  text: abd\n";
+    let apply = |more: &str| {
+        let path = format!("{ALL}/a?fieldManager=m{more}");
+        door.send_as("PATCH", &path, "application/apply-patch+yaml", body)
+    };
+    let strict = apply("&fieldValidation=Strict");
+    assert_eq!(
+        (strict.code, strict.message().as_str()),
+        (
+            400,
+            "error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  line 8: key \"text\" already set in map"
+        )
+    );
+    let unknown = door.send_as(
+        "PATCH",
+        &format!("{ALL}/a?fieldManager=m&fieldValidation=Strict"),
+        "application/apply-patch+yaml",
+        "apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: a\n  zz: 1\nspec: {yy: 1}\n",
+    );
+    assert!(
+        unknown
+            .message()
+            .contains(".spec.yy: field not declared in schema"),
+        "{unknown:?}"
+    );
+    let warned = apply("");
+    assert_eq!(
+        (warned.code, warned.at("/spec/text")),
+        (201, json!("abd")),
+        "{warned:?}"
+    );
+    assert_eq!(
+        warned.warnings,
+        [r#"299 - "line 8: key \"text\" already set in map""#]
+    );
+}

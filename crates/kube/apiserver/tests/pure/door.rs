@@ -161,6 +161,28 @@ impl Door {
 }
 
 impl Door {
+    /// Begins a request that lasts; the code is there when it has ended.
+    pub(crate) fn begin(&self, path: &str) -> Arc<Mutex<Option<u16>>> {
+        let request = Request::get(path).header(ACCEPT, "application/json");
+        let body = Full::new(Bytes::new()).map_err(|never| BodyError(never.to_string()));
+        let request = request.body(body.boxed()).unwrap();
+        let (server, ended) = (self.server.clone(), Arc::new(Mutex::new(None)));
+        let peer = Peer {
+            internal: Some(Arc::new(UserInfo {
+                groups: vec!["system:masters".to_owned()],
+                ..UserInfo::default()
+            })),
+            ..Peer::default()
+        };
+        let slot = ended.clone();
+        self.sim.spawn(Box::pin(async move {
+            let (head, body) = server.handle(request, peer).await.into_parts();
+            body.collect().await.unwrap();
+            *slot.lock().unwrap() = Some(head.status.as_u16());
+        }));
+        ended
+    }
+
     /// Lets the server's own tasks do all they can do now.
     pub(crate) fn settle(&self) {
         for _ in 0..1_000 {

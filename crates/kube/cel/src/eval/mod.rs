@@ -3,4 +3,4 @@
 mod program;
 mod run;
 
-pub use program::Program;
+pub use program::{Mention, Program};

@@ -3,6 +3,8 @@
 //! Names are numbers, constants are in place, patterns are compiled, and what macros build up item by item is
 //! recognised, so that it is not copied at each step.
 
+use std::collections::BTreeSet;
+
 use super::run::Run;
 use crate::Error;
 use crate::check::{Checked, Meaning, Name};
@@ -22,7 +24,40 @@ pub struct Program {
     root: At,
     pub(super) locals: usize,
     output: Type,
-    used: Vec<bool>,
+    mentions: Vec<Mention>,
+}
+
+/// What an expression reads of a variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mention {
+    /// Nothing.
+    #[default]
+    None,
+    /// These fields.
+    Fields(BTreeSet<Box<str>>),
+    /// It as a whole.
+    Whole,
+}
+
+impl Mention {
+    /// Whether the expression reads a field.
+    pub fn has(&self, field: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Fields(fields) => fields.contains(field),
+            Self::Whole => true,
+        }
+    }
+
+    fn add(&mut self, field: &str) {
+        match self {
+            Self::None => *self = Self::Fields([field.into()].into()),
+            Self::Fields(fields) => {
+                fields.insert(field.into());
+            }
+            Self::Whole => {}
+        }
+    }
 }
 
 /// One step.
@@ -82,7 +117,7 @@ impl Program {
             root: At(0),
             locals: checked.locals,
             output: checked.types[checked.ast.root().index()].clone(),
-            used: vec![false; variables],
+            mentions: vec![Mention::None; variables],
         };
         program.root = Lower {
             checked,
@@ -99,7 +134,12 @@ impl Program {
 
     /// Whether the expression mentions the environment's variable of this number.
     pub fn uses(&self, variable: usize) -> bool {
-        self.used.get(variable).copied().unwrap_or_default()
+        self.mention(variable) != &Mention::None
+    }
+
+    /// What the expression reads of the environment's variable of this number.
+    pub fn mention(&self, variable: usize) -> &Mention {
+        self.mentions.get(variable).unwrap_or(&Mention::None)
     }
 
     /// Evaluates the expression. The second result is what it cost.
@@ -173,7 +213,7 @@ impl<'c> Lower<'c> {
     fn name(&mut self, id: ExprId, name: &str) -> Op {
         match self.meaning(id) {
             Some(Meaning::Name(Name::Variable(number))) => {
-                self.program.used[*number] = true;
+                self.program.mentions[*number] = Mention::Whole;
                 Op::Variable(*number, name.into())
             }
             Some(Meaning::Name(Name::Local(slot))) => Op::Local(*slot),
@@ -187,11 +227,22 @@ impl<'c> Lower<'c> {
             let name = self.checked.ast.qualified_name(id).unwrap_or_default();
             return self.name(id, &name);
         }
-        let operand = self.lower(operand);
+        let operand = self.operand(operand, field);
         if test {
             Op::Has(operand, field.into())
         } else {
             Op::Field(operand, field.into())
+        }
+    }
+
+    /// What a field is read of: of a variable only the field is mentioned.
+    fn operand(&mut self, id: ExprId, field: &str) -> At {
+        match (self.checked.ast.expr(id), self.meaning(id)) {
+            (Expr::Ident(name), Some(Meaning::Name(Name::Variable(number)))) => {
+                self.program.mentions[*number].add(field);
+                self.program.push(Op::Variable(*number, name.clone()))
+            }
+            _ => self.lower(id),
         }
     }
 
@@ -231,7 +282,7 @@ impl<'c> Lower<'c> {
         match args {
             [operand, name] => match self.checked.ast.expr(*name) {
                 Expr::Literal(Literal::String(field)) => {
-                    Op::OptionalField(self.lower(*operand), field.clone())
+                    Op::OptionalField(self.operand(*operand, field), field.clone())
                 }
                 _ => Op::Literal(Literal::Null),
             },

@@ -154,7 +154,7 @@ impl<'r, 'a> Run<'r, 'a> {
     fn field_of(&mut self, operand: &Value<'a>, name: &'a str) -> Result<Value<'a>> {
         match operand {
             Value::Map(map) => map
-                .field(name, &mut self.left)
+                .field(name)
                 .unwrap_or_else(|| Err(Error::NoSuchKey(name.to_owned()))),
             Value::Optional(None) => Ok(Value::Optional(None)),
             Value::Optional(Some(operand)) => self.optional_field_of(operand, name),
@@ -171,7 +171,7 @@ impl<'r, 'a> Run<'r, 'a> {
 
     fn optional_field_of(&mut self, operand: &Value<'a>, name: &'a str) -> Result<Value<'a>> {
         match operand {
-            Value::Map(map) => match map.field(name, &mut self.left) {
+            Value::Map(map) => match map.field(name) {
                 Some(value) => value.map(Value::some),
                 None => Ok(Value::Optional(None)),
             },
@@ -193,10 +193,9 @@ impl<'r, 'a> Run<'r, 'a> {
         }
     }
 
-    /// An entry of what is computed only when asked for has to be asked for by name.
     fn indexed(&mut self, operand: &Value<'a>, at: &Value<'a>) -> Result<Value<'a>> {
         if let (Value::Map(map), Value::String(name)) = (operand, at)
-            && let Some(value) = map.computed(name, &mut self.left)
+            && let Some(value) = map.result(name)
         {
             return value;
         }

@@ -219,7 +219,10 @@ fn path<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
 
 fn group<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     match args {
-        [Value::Opaque(Opaque::Authorizer(authorizer)), Value::String(group)] => {
+        [
+            Value::Opaque(Opaque::Authorizer(authorizer)),
+            Value::String(group),
+        ] => {
             let asked = Asked {
                 group: group.to_string(),
                 ..Asked::default()
@@ -231,7 +234,12 @@ fn group<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
 }
 
 fn service_account<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    let [Value::Opaque(Opaque::Authorizer(authorizer)), Value::String(namespace), Value::String(name)] = args else {
+    let [
+        Value::Opaque(Opaque::Authorizer(authorizer)),
+        Value::String(namespace),
+        Value::String(name),
+    ] = args
+    else {
         return Err(no_overload("serviceAccount", args));
     };
     if !super::formats::is_subdomain(name) {

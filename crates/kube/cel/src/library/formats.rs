@@ -43,21 +43,39 @@ const QUALIFIED: &str = "a qualified name must consist of alphanumeric character
 
 const FORMATS: &[NamedFormat] = &[
     format("dns1123Label", |text| of(text, is_label(text), 63, LABEL)),
-    format("dns1123Subdomain", |text| of(text, is_subdomain(text), 253, SUBDOMAIN)),
-    format("dns1035Label", |text| of(text, is_label_1035(text), 63, LABEL_1035)),
+    format("dns1123Subdomain", |text| {
+        of(text, is_subdomain(text), 253, SUBDOMAIN)
+    }),
+    format("dns1035Label", |text| {
+        of(text, is_label_1035(text), 63, LABEL_1035)
+    }),
     format("qualifiedName", qualified_name),
     format("dns1123LabelPrefix", |text| prefix(text, is_label, 63, LABEL)),
-    format("dns1123SubdomainPrefix", |text| prefix(text, is_subdomain, 253, SUBDOMAIN)),
-    format("dns1035LabelPrefix", |text| prefix(text, is_label_1035, 63, LABEL_1035)),
-    format("labelValue", |text| of(text, text.is_empty() || is_name(text), 63, LABEL_VALUE)),
+    format("dns1123SubdomainPrefix", |text| {
+        prefix(text, is_subdomain, 253, SUBDOMAIN)
+    }),
+    format("dns1035LabelPrefix", |text| {
+        prefix(text, is_label_1035, 63, LABEL_1035)
+    }),
+    format("labelValue", |text| {
+        of(text, text.is_empty() || is_name(text), 63, LABEL_VALUE)
+    }),
     format("uri", |text| {
         let good = super::url::is_url(text);
         plain(good.is_ok(), &good.err().unwrap_or_default())
     }),
-    format("uuid", |text| plain(is_uuid(text), "does not match the UUID format")),
-    format("byte", |text| plain(base64_decode(text).is_some(), "invalid base64")),
-    format("date", |text| plain(text.len() == 10 && text.parse::<Date>().is_ok(), "invalid date")),
-    format("datetime", |text| plain(time::parse_timestamp(text).is_some(), "invalid datetime")),
+    format("uuid", |text| {
+        plain(is_uuid(text), "does not match the UUID format")
+    }),
+    format("byte", |text| {
+        plain(base64_decode(text).is_some(), "invalid base64")
+    }),
+    format("date", |text| {
+        plain(text.len() == 10 && text.parse::<Date>().is_ok(), "invalid date")
+    }),
+    format("datetime", |text| {
+        plain(time::parse_timestamp(text).is_some(), "invalid datetime")
+    }),
 ];
 
 const fn format(name: &'static str, check: fn(&str) -> Vec<String>) -> NamedFormat {
@@ -65,7 +83,11 @@ const fn format(name: &'static str, check: fn(&str) -> Vec<String>) -> NamedForm
 }
 
 fn plain(good: bool, message: &str) -> Vec<String> {
-    if good { Vec::new() } else { vec![message.to_owned()] }
+    if good {
+        Vec::new()
+    } else {
+        vec![message.to_owned()]
+    }
 }
 
 fn of(text: &str, good: bool, longest: usize, message: &str) -> Vec<String> {
@@ -104,7 +126,10 @@ fn is_label_1035(text: &str) -> bool {
 fn is_name(text: &str) -> bool {
     let ends = [text.bytes().next(), text.bytes().last()];
     let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    text.bytes().all(good) && ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
+    text.bytes().all(good)
+        && ends
+            .iter()
+            .all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn qualified_name(text: &str) -> Vec<String> {
@@ -155,7 +180,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     constant("format.dns1035Label", |_| known("dns1035Label")),
     constant("format.qualifiedName", |_| known("qualifiedName")),
     constant("format.dns1123LabelPrefix", |_| known("dns1123LabelPrefix")),
-    constant("format.dns1123SubdomainPrefix", |_| known("dns1123SubdomainPrefix")),
+    constant("format.dns1123SubdomainPrefix", |_| {
+        known("dns1123SubdomainPrefix")
+    }),
     constant("format.dns1035LabelPrefix", |_| known("dns1035LabelPrefix")),
     constant("format.labelValue", |_| known("labelValue")),
     constant("format.uri", |_| known("uri")),

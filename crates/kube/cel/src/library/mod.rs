@@ -29,8 +29,8 @@ use base64::Engine as _;
 use base64::engine::GeneralPurpose;
 use base64::engine::general_purpose::{NO_PAD, STANDARD};
 
-pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use authz::TYPES as AUTHORIZER_TYPES;
+pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use cost::{Argument, Cost, Range};
 pub use opaque::Opaque;
 pub(crate) use operators::{index, optional_index};

@@ -90,7 +90,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         of_address("isLoopback", args, |ip| Value::Bool(ip.is_loopback()))
     }),
     function("isLinkLocalMulticast", TEST, Cost::One, |args| {
-        of_address("isLinkLocalMulticast", args, |ip| Value::Bool(is_link_local_multicast(ip)))
+        of_address("isLinkLocalMulticast", args, |ip| {
+            Value::Bool(is_link_local_multicast(ip))
+        })
     }),
     function("isLinkLocalUnicast", TEST, Cost::One, |args| {
         of_address("isLinkLocalUnicast", args, |ip| Value::Bool(is_link_local(ip)))
@@ -102,7 +104,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         let [Value::String(text)] = args else {
             return Err(no_overload("cidr", args));
         };
-        network(text).map(|cidr| Value::Opaque(Opaque::Cidr(cidr)))
+        // Upstream says it twice.
+        let parsed = network(text).map_err(|why| {
+            Error::text(format!(
+                "network address parse error during conversion from string: {why}"
+            ))
+        });
+        parsed.map(|cidr| Value::Opaque(Opaque::Cidr(cidr)))
     }),
     function("isCIDR", &["string -> bool"], PARSE, |args| {
         is("isCIDR", args, |text| network(text).is_ok())
@@ -156,7 +164,9 @@ fn of_network<'a>(name: &str, args: &[Value<'a>], read: fn(Cidr) -> Value<'a>) -
 fn address(text: &str) -> Result<IpAddr, Error> {
     let quoted = go_quote(text);
     if text.contains('%') {
-        return Err(Error::text(format!("IP address {quoted} with zone value is not allowed")));
+        return Err(Error::text(format!(
+            "IP address {quoted} with zone value is not allowed"
+        )));
     }
     let address: IpAddr = text.parse().map_err(|_| {
         Error::text(format!(
@@ -164,7 +174,9 @@ fn address(text: &str) -> Result<IpAddr, Error> {
         ))
     })?;
     if is_mapped(address) {
-        return Err(Error::text(format!("IPv4-mapped IPv6 address {quoted} is not allowed")));
+        return Err(Error::text(format!(
+            "IPv4-mapped IPv6 address {quoted} is not allowed"
+        )));
     }
     Ok(address)
 }
@@ -184,12 +196,18 @@ fn network(text: &str) -> Result<Cidr, Error> {
     let parsed: IpAddr = address
         .parse()
         .map_err(|_| wrong(&format!("ParseAddr({}): unable to parse IP", go_quote(address))))?;
-    let plain = bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits.len() == 1 || !bits.starts_with('0'));
+    let digits = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits && (bits.len() == 1 || !bits.starts_with('0'));
     let most = if parsed.is_ipv4() { 32 } else { 128 };
-    let bits = bits.parse().ok().filter(|bits: &u8| plain && *bits <= most);
+    if !plain {
+        return Err(wrong(&format!("bad bits after slash: {}", go_quote(bits))));
+    }
+    let bits = bits.parse().ok().filter(|bits: &u8| *bits <= most);
     let bits = bits.ok_or_else(|| wrong("prefix length out of range"))?;
     if is_mapped(parsed) {
-        return Err(Error::text(format!("IPv4-mapped IPv6 address {quoted} is not allowed")));
+        return Err(Error::text(format!(
+            "IPv4-mapped IPv6 address {quoted} is not allowed"
+        )));
     }
     Ok(Cidr {
         address: parsed,
@@ -223,7 +241,10 @@ fn is_global(address: IpAddr) -> bool {
 
 fn contains_ip<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     let (cidr, other) = match args {
-        [Value::Opaque(Opaque::Cidr(cidr)), Value::Opaque(Opaque::Ip(other))] => (cidr, *other),
+        [
+            Value::Opaque(Opaque::Cidr(cidr)),
+            Value::Opaque(Opaque::Ip(other)),
+        ] => (cidr, *other),
         [Value::Opaque(Opaque::Cidr(cidr)), Value::String(text)] => (cidr, address(text)?),
         args => return Err(no_overload("containsIP", args)),
     };
@@ -232,9 +253,14 @@ fn contains_ip<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
 
 fn contains_cidr<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     let (cidr, other) = match args {
-        [Value::Opaque(Opaque::Cidr(cidr)), Value::Opaque(Opaque::Cidr(other))] => (cidr, *other),
+        [
+            Value::Opaque(Opaque::Cidr(cidr)),
+            Value::Opaque(Opaque::Cidr(other)),
+        ] => (cidr, *other),
         [Value::Opaque(Opaque::Cidr(cidr)), Value::String(text)] => (cidr, network(text)?),
         args => return Err(no_overload("containsCIDR", args)),
     };
-    Ok(Value::Bool(other.bits >= cidr.bits && cidr.contains(other.address)))
+    Ok(Value::Bool(
+        other.bits >= cidr.bits && cidr.contains(other.address),
+    ))
 }

@@ -54,7 +54,11 @@ impl Opaque<'_> {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Ip(address) | Self::Cidr(Cidr { address, .. }) => {
-                if address.is_ipv4() { 4 } else { 16 }
+                if address.is_ipv4() {
+                    4
+                } else {
+                    16
+                }
             }
             Self::Format(format) => format.name.len() as u64,
             _ => 1,

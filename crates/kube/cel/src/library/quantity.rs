@@ -34,7 +34,8 @@ const BINARY: &[(&str, u32)] = &[
     ("Ei", 60),
 ];
 
-const FORM: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+const FORM: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 impl Quantity {
     fn parse(text: &str) -> Result<Self, &'static str> {
@@ -62,7 +63,9 @@ impl Quantity {
     }
 
     fn integer(self) -> Option<i64> {
-        (self.0 % NANO == 0).then(|| i64::try_from(self.0 / NANO).ok()).flatten()
+        (self.0 % NANO == 0)
+            .then(|| i64::try_from(self.0 / NANO).ok())
+            .flatten()
     }
 }
 
@@ -71,7 +74,9 @@ fn power(suffix: &str) -> Result<i32, &'static str> {
     if let Some((_, power)) = DECIMAL.iter().find(|(name, _)| *name == suffix) {
         return Ok(*power);
     }
-    let exponent = suffix.strip_prefix(['e', 'E']).ok_or("unable to parse quantity's suffix")?;
+    let exponent = suffix
+        .strip_prefix(['e', 'E'])
+        .ok_or("unable to parse quantity's suffix")?;
     exponent.parse().map_err(|_| "unable to parse quantity's suffix")
 }
 
@@ -80,7 +85,13 @@ fn scaled(digits: i128, power: i32) -> i128 {
     let factor = 10_i128.checked_pow(power.unsigned_abs());
     match (power >= 0, factor) {
         (true, Some(factor)) => digits.saturating_mul(factor),
-        (true, None) => if digits == 0 { 0 } else { i128::MAX },
+        (true, None) => {
+            if digits == 0 {
+                0
+            } else {
+                i128::MAX
+            }
+        }
         (false, Some(factor)) => digits.div_euclid(factor) + i128::from(digits.rem_euclid(factor) != 0),
         (false, None) => i128::from(digits != 0),
     }
@@ -89,8 +100,15 @@ fn scaled(digits: i128, power: i32) -> i128 {
 /// The amount in the largest decimal suffix that leaves no fraction.
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |power: i32| 10_i128.checked_pow((power + 9).unsigned_abs()).filter(|unit| self.0 % unit == 0);
-        let best = DECIMAL.iter().rev().find_map(|(suffix, power)| Some((suffix, fits(*power)?)));
+        let fits = |power: i32| {
+            10_i128
+                .checked_pow((power + 9).unsigned_abs())
+                .filter(|unit| self.0 % unit == 0)
+        };
+        let best = DECIMAL
+            .iter()
+            .rev()
+            .find_map(|(suffix, power)| Some((suffix, fits(*power)?)));
         match best {
             Some((suffix, unit)) if self.0 != 0 => write!(f, "{}{suffix}", self.0 / unit),
             _ => f.write_str("0"),
@@ -123,36 +141,56 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         Ok(Value::Bool(Quantity::parse(text).is_ok()))
     }),
-    function("sign", &["kubernetes.Quantity -> int", ".kubernetes.Quantity -> int"], Cost::One, |args| {
-        one("sign", args, |it| Ok(Value::Int(i64::from(it.0.signum() as i8))))
-    }),
+    function(
+        "sign",
+        &["kubernetes.Quantity -> int", ".kubernetes.Quantity -> int"],
+        Cost::One,
+        |args| one("sign", args, |it| Ok(Value::Int(i64::from(it.0.signum() as i8)))),
+    ),
     function("isGreaterThan", COMPARE, Cost::One, |args| {
         two("isGreaterThan", args, |one, other| Value::Bool(one > other))
     }),
     function("isLessThan", COMPARE, Cost::One, |args| {
         two("isLessThan", args, |one, other| Value::Bool(one < other))
     }),
-    function("compareTo", &[".kubernetes.Quantity, kubernetes.Quantity -> int"], Cost::One, |args| {
-        two("compareTo", args, |one, other| Value::Int(one.cmp(&other) as i64))
-    }),
-    function("asApproximateFloat", &[".kubernetes.Quantity -> double"], Cost::One, |args| {
-        #[expect(clippy::cast_precision_loss, reason = "it is called approximate")]
-        one("asApproximateFloat", args, |it| Ok(Value::Double(it.0 as f64 / NANO as f64)))
-    }),
+    function(
+        "compareTo",
+        &[".kubernetes.Quantity, kubernetes.Quantity -> int"],
+        Cost::One,
+        |args| two("compareTo", args, |one, other| Value::Int(one.cmp(&other) as i64)),
+    ),
+    function(
+        "asApproximateFloat",
+        &[".kubernetes.Quantity -> double"],
+        Cost::One,
+        |args| {
+            #[expect(clippy::cast_precision_loss, reason = "it is called approximate")]
+            one("asApproximateFloat", args, |it| {
+                Ok(Value::Double(it.0 as f64 / NANO as f64))
+            })
+        },
+    ),
     function("asInteger", &[".kubernetes.Quantity -> int"], Cost::One, |args| {
         one("asInteger", args, |it| {
             let whole = it.integer().map(Value::Int);
             whole.ok_or_else(|| Error::text("cannot convert value to integer"))
         })
     }),
-    function("isInteger", &[".kubernetes.Quantity -> bool"], Cost::One, |args| {
-        one("isInteger", args, |it| Ok(Value::Bool(it.integer().is_some())))
-    }),
+    function(
+        "isInteger",
+        &[".kubernetes.Quantity -> bool"],
+        Cost::One,
+        |args| one("isInteger", args, |it| Ok(Value::Bool(it.integer().is_some()))),
+    ),
     function("add", COMBINE, Cost::One, |args| {
-        two("add", args, |one, other| value(Quantity(one.0.saturating_add(other.0))))
+        two("add", args, |one, other| {
+            value(Quantity(one.0.saturating_add(other.0)))
+        })
     }),
     function("sub", COMBINE, Cost::One, |args| {
-        two("sub", args, |one, other| value(Quantity(one.0.saturating_sub(other.0))))
+        two("sub", args, |one, other| {
+            value(Quantity(one.0.saturating_sub(other.0)))
+        })
     }),
 ];
 
@@ -171,9 +209,16 @@ fn one<'a>(
     }
 }
 
-fn two<'a>(name: &str, args: &[Value<'a>], join: fn(Quantity, Quantity) -> Value<'a>) -> Result<Value<'a>, Error> {
+fn two<'a>(
+    name: &str,
+    args: &[Value<'a>],
+    join: fn(Quantity, Quantity) -> Value<'a>,
+) -> Result<Value<'a>, Error> {
     match args {
-        [Value::Opaque(Opaque::Quantity(one)), Value::Opaque(Opaque::Quantity(other))] => Ok(join(*one, *other)),
+        [
+            Value::Opaque(Opaque::Quantity(one)),
+            Value::Opaque(Opaque::Quantity(other)),
+        ] => Ok(join(*one, *other)),
         [Value::Opaque(Opaque::Quantity(one)), Value::Int(other)] => Ok(join(*one, Quantity::whole(*other))),
         args => Err(no_overload(name, args)),
     }

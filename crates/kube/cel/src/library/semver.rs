@@ -29,15 +29,23 @@ impl Semver {
             return Err("Version string empty".to_owned());
         }
         let (rest, build) = text.split_once('+').unwrap_or((text, ""));
-        let (core, before) = rest.split_once('-').map_or((rest, None), |(core, before)| (core, Some(before)));
+        let (core, before) = rest
+            .split_once('-')
+            .map_or((rest, None), |(core, before)| (core, Some(before)));
         let parts: Vec<&str> = core.split('.').collect();
         let [major, minor, patch] = parts.as_slice() else {
             return Err("No Major.Minor.Patch elements found".to_owned());
         };
-        let numbers = [number("major", major)?, number("minor", minor)?, number("patch", patch)?];
+        let numbers = [
+            number("major", major)?,
+            number("minor", minor)?,
+            number("patch", patch)?,
+        ];
         let before = before.map_or(Ok(Vec::new()), |before| before.split('.').map(part).collect())?;
         if text.contains('+') && !build.split('.').all(is_identifier) {
-            return Err(format!("Invalid character(s) found in build meta data \"{build}\""));
+            return Err(format!(
+                "Invalid character(s) found in build meta data \"{build}\""
+            ));
         }
         Ok(Self {
             numbers,
@@ -47,17 +55,22 @@ impl Semver {
     }
 
     fn precedence(&self, other: &Self) -> Ordering {
-        self.numbers.cmp(&other.numbers).then_with(|| match (self.before.is_empty(), other.before.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => self.before.cmp(&other.before),
+        self.numbers.cmp(&other.numbers).then_with(|| {
+            match (self.before.is_empty(), other.before.is_empty()) {
+                (true, true) => Ordering::Equal,
+                (true, false) => Ordering::Greater,
+                (false, true) => Ordering::Less,
+                (false, false) => self.before.cmp(&other.before),
+            }
         })
     }
 }
 
 fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn number(what: &str, text: &str) -> Result<u64, String> {
@@ -66,9 +79,12 @@ fn number(what: &str, text: &str) -> Result<u64, String> {
         return Err(format!("Invalid character(s) found in {what} number \"{text}\""));
     }
     if text.len() > 1 && text.starts_with('0') {
-        return Err(format!("{name} number must not contain leading zeroes \"{text}\""));
+        return Err(format!(
+            "{name} number must not contain leading zeroes \"{text}\""
+        ));
     }
-    text.parse().map_err(|_| format!("Invalid character(s) found in {what} number \"{text}\""))
+    text.parse()
+        .map_err(|_| format!("Invalid character(s) found in {what} number \"{text}\""))
 }
 
 fn part(text: &str) -> Result<Part, String> {
@@ -79,7 +95,9 @@ fn part(text: &str) -> Result<Part, String> {
         return Ok(Part::Text(text.to_owned()));
     }
     if text.len() > 1 && text.starts_with('0') {
-        return Err(format!("Numeric PreRelease version must not contain leading zeroes \"{text}\""));
+        return Err(format!(
+            "Numeric PreRelease version must not contain leading zeroes \"{text}\""
+        ));
     }
     text.parse()
         .map(Part::Number)
@@ -101,7 +119,13 @@ fn normalized(text: &str) -> String {
 fn without_zeros(part: &str) -> &str {
     let trimmed = part.trim_start_matches('0');
     let kept = part.len() > 1 && !trimmed.starts_with(|c: char| c.is_ascii_digit());
-    if kept && !part.is_empty() && trimmed.is_empty() { "0" } else if trimmed.is_empty() { part } else { trimmed }
+    if kept && !part.is_empty() && trimmed.is_empty() {
+        "0"
+    } else if trimmed.is_empty() {
+        part
+    } else {
+        trimmed
+    }
 }
 
 impl fmt::Display for Semver {
@@ -115,7 +139,11 @@ impl fmt::Display for Semver {
                 Part::Text(text) => f.write_str(text)?,
             }
         }
-        if self.build.is_empty() { Ok(()) } else { write!(f, "+{}", self.build) }
+        if self.build.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "+{}", self.build)
+        }
     }
 }
 
@@ -138,18 +166,24 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Ok(Value::Opaque(Opaque::Semver(Rc::new(version))))
         },
     ),
-    function("isSemver", &["string -> bool", "string, bool -> bool"], PARSE, |args| {
-        Ok(Value::Bool(read("isSemver", args)?.is_ok()))
-    }),
+    function(
+        "isSemver",
+        &["string -> bool", "string, bool -> bool"],
+        PARSE,
+        |args| Ok(Value::Bool(read("isSemver", args)?.is_ok())),
+    ),
     function("isGreaterThan", COMPARE, Cost::One, |args| {
         compare("isGreaterThan", args, |order| Value::Bool(order.is_gt()))
     }),
     function("isLessThan", COMPARE, Cost::One, |args| {
         compare("isLessThan", args, |order| Value::Bool(order.is_lt()))
     }),
-    function("compareTo", &[".kubernetes.Semver, kubernetes.Semver -> int"], Cost::One, |args| {
-        compare("compareTo", args, |order| Value::Int(order as i64))
-    }),
+    function(
+        "compareTo",
+        &[".kubernetes.Semver, kubernetes.Semver -> int"],
+        Cost::One,
+        |args| compare("compareTo", args, |order| Value::Int(order as i64)),
+    ),
     function("major", NUMBER, Cost::One, |args| numbered("major", args, 0)),
     function("minor", NUMBER, Cost::One, |args| numbered("minor", args, 1)),
     function("patch", NUMBER, Cost::One, |args| numbered("patch", args, 2)),
@@ -166,9 +200,10 @@ fn read(name: &str, args: &[Value<'_>]) -> Result<Result<Semver, String>, Error>
 
 fn compare<'a>(name: &str, args: &[Value<'a>], tell: fn(Ordering) -> Value<'a>) -> Result<Value<'a>, Error> {
     match args {
-        [Value::Opaque(Opaque::Semver(one)), Value::Opaque(Opaque::Semver(other))] => {
-            Ok(tell(one.precedence(other)))
-        }
+        [
+            Value::Opaque(Opaque::Semver(one)),
+            Value::Opaque(Opaque::Semver(other)),
+        ] => Ok(tell(one.precedence(other))),
         args => Err(no_overload(name, args)),
     }
 }

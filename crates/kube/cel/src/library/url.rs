@@ -62,9 +62,15 @@ impl Url {
     /// The host without its port and brackets.
     fn hostname(&self) -> &str {
         let host = self.host.strip_suffix(self.port()).unwrap_or(&self.host);
-        let host = if self.port().is_empty() { host } else { host.trim_end_matches(':') };
+        let host = if self.port().is_empty() {
+            host
+        } else {
+            host.trim_end_matches(':')
+        };
         let host = host.strip_suffix(':').unwrap_or(host);
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+        host.strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host)
     }
 
     fn port(&self) -> &str {
@@ -76,7 +82,9 @@ impl Url {
 /// Whether a text is an URL, or why not.
 pub(super) fn is_url(text: &str) -> Result<(), String> {
     let parsed = Url::parse(text);
-    parsed.map(drop).map_err(|why| format!("parse {}: {why}", go_quote(text)))
+    parsed
+        .map(drop)
+        .map_err(|why| format!("parse {}: {why}", go_quote(text)))
 }
 
 fn scheme(text: &str) -> Result<(&str, &str), String> {
@@ -99,12 +107,17 @@ fn check_host(host: &str) -> Result<(), String> {
         (false, _) => host.find(':').map_or("", |at| &host[at..]),
     };
     let good = after.is_empty()
-        || after.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        || after
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     if !good {
         return Err(format!("invalid port {} after host", go_quote(after)));
     }
     match host.chars().find(|c| " \"<>\\^`{|}".contains(*c)) {
-        Some(wrong) => Err(format!("invalid character {} in host name", go_quote(&wrong.to_string()))),
+        Some(wrong) => Err(format!(
+            "invalid character {} in host name",
+            go_quote(&wrong.to_string())
+        )),
         None => Ok(()),
     }
 }
@@ -136,7 +149,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         let url = Url::parse(text).map_err(|why| {
             let quoted = go_quote(text);
-            Error::text(format!("URL parse error during conversion from string: parse {quoted}: {why}"))
+            Error::text(format!(
+                "URL parse error during conversion from string: parse {quoted}: {why}"
+            ))
         })?;
         Ok(Value::Opaque(Opaque::Url(Rc::new(url))))
     }),
@@ -146,16 +161,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
         };
         Ok(Value::Bool(Url::parse(text).is_ok()))
     }),
-    function("getScheme", PART, Cost::One, |args| part("getScheme", args, |url| url.scheme.clone())),
-    function("getHost", PART, Cost::One, |args| part("getHost", args, |url| url.host.clone())),
+    function("getScheme", PART, Cost::One, |args| {
+        part("getScheme", args, |url| url.scheme.clone())
+    }),
+    function("getHost", PART, Cost::One, |args| {
+        part("getHost", args, |url| url.host.clone())
+    }),
     function("getHostname", PART, Cost::One, |args| {
         part("getHostname", args, |url| url.hostname().to_owned())
     }),
-    function("getPort", PART, Cost::One, |args| part("getPort", args, |url| url.port().to_owned())),
+    function("getPort", PART, Cost::One, |args| {
+        part("getPort", args, |url| url.port().to_owned())
+    }),
     function("getEscapedPath", PART, Cost::One, |args| {
         part("getEscapedPath", args, |url| escaped(&url.path))
     }),
-    function("getQuery", &[".kubernetes.URL -> map(string, list(string))"], Cost::One, query),
+    function(
+        "getQuery",
+        &[".kubernetes.URL -> map(string, list(string))"],
+        Cost::One,
+        query,
+    ),
 ];
 
 fn part<'a>(name: &str, args: &[Value<'a>], read: fn(&Url) -> String) -> Result<Value<'a>, Error> {
@@ -184,13 +210,19 @@ fn query<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
         return Err(no_overload("getQuery", args));
     };
     let mut found: BTreeMap<String, Vec<Value<'a>>> = BTreeMap::new();
-    for pair in url.query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')) {
+    for pair in url
+        .query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.contains(';'))
+    {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         if let (Some(key), Some(value)) = (decoded(key), decoded(value)) {
             found.entry(key).or_default().push(Value::owned(value));
         }
     }
-    let entries = found.into_iter().map(|(key, values)| (Key(Value::owned(key)), Value::list(values)));
+    let entries = found
+        .into_iter()
+        .map(|(key, values)| (Key(Value::owned(key)), Value::list(values)));
     Ok(Value::Map(Map::of(entries.collect())))
 }
 

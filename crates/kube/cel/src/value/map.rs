@@ -1,7 +1,6 @@
 //! Maps and objects, wherever their entries lie.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,21 +33,8 @@ pub(super) enum Source<'a> {
     Made(Rc<BTreeMap<Key<'a>, Value<'a>>>),
     /// An object made by an expression, by the name of its type.
     Object(Rc<str>, Rc<BTreeMap<Key<'a>, Value<'a>>>),
-    /// Found when they are asked for.
-    Lazy(&'a dyn Lazy),
-}
-
-/// Entries that are computed when an expression asks for them.
-pub trait Lazy: fmt::Debug {
-    /// The value of a name, if there is one. `budget` is what the expression may still cost, and is charged
-    /// with what the value costs.
-    ///
-    /// # Errors
-    /// What the expression that asks fails with.
-    fn get<'a>(&'a self, name: &str, budget: &mut u64) -> Option<Result<Value<'a>, Error>>;
-
-    /// Whether there is such a name.
-    fn has(&self, name: &str) -> bool;
+    /// Results of other expressions, which may be errors.
+    Results(Rc<BTreeMap<Box<str>, Result<Value<'a>, Error>>>),
 }
 
 impl<'a> Map<'a> {
@@ -63,9 +49,9 @@ impl<'a> Map<'a> {
         Self { source, place: None }
     }
 
-    /// Entries that are found when they are asked for.
-    pub fn lazy(entries: &'a dyn Lazy) -> Self {
-        Self::made(Source::Lazy(entries))
+    /// Results of other expressions: who asks for one that is an error fails with it.
+    pub fn results(entries: BTreeMap<Box<str>, Result<Value<'a>, Error>>) -> Self {
+        Self::made(Source::Results(Rc::new(entries)))
     }
 
     /// A map of its own.
@@ -117,7 +103,7 @@ impl<'a> Map<'a> {
             },
             Source::Made(entries) | Source::Object(_, entries) => entries.len(),
             Source::Row(_) | Source::Absent(_) => self.names().len(),
-            Source::Lazy(_) => 0,
+            Source::Results(entries) => entries.len(),
         }
     }
 
@@ -132,6 +118,7 @@ impl<'a> Map<'a> {
             Source::Made(entries) | Source::Object(_, entries) => {
                 entries.keys().map(|key| key.0.clone()).collect()
             }
+            Source::Results(entries) => entries.keys().map(|name| Value::owned(&**name)).collect(),
             _ => self.names().into_iter().map(Value::str).collect(),
         }
     }
@@ -157,19 +144,19 @@ impl<'a> Map<'a> {
 
     /// The value of a name.
     pub fn named(&self, name: &str) -> Option<Value<'a>> {
-        let place = self.place?;
         match &self.source {
-            Source::Tree(map) => self.entry(name, place, map),
-            Source::Row(object) => self.member(name, place, Some(object), object.ty),
-            Source::Absent(ty) => self.member(name, place, None, *ty),
-            Source::Made(_) | Source::Object(..) | Source::Lazy(_) => None,
+            Source::Tree(map) => self.entry(name, self.place?, map),
+            Source::Row(object) => self.member(name, self.place?, Some(object), object.ty),
+            Source::Absent(ty) => self.member(name, self.place?, None, *ty),
+            Source::Results(entries) => entries.get(name)?.clone().ok(),
+            Source::Made(_) | Source::Object(..) => None,
         }
     }
 
-    /// The value of a field or of a key that is a constant name; what is computed for it counts.
-    pub(crate) fn field(&self, name: &'a str, budget: &mut u64) -> Option<Result<Value<'a>, Error>> {
+    /// The value of a field or of a key that is a constant name.
+    pub(crate) fn field(&self, name: &'a str) -> Option<Result<Value<'a>, Error>> {
         match &self.source {
-            Source::Lazy(entries) => entries.get(name, budget),
+            Source::Results(entries) => entries.get(name).cloned(),
             Source::Made(_) | Source::Object(..) => self.get(&Value::str(name)).map(Ok),
             _ => self.named(name).map(Ok),
         }
@@ -178,16 +165,16 @@ impl<'a> Map<'a> {
     /// Whether there is such a field.
     pub(crate) fn has(&self, name: &str) -> bool {
         match &self.source {
-            Source::Lazy(entries) => entries.has(name),
+            Source::Results(entries) => entries.contains_key(name),
             Source::Made(_) | Source::Object(..) => self.get(&Value::owned(name)).is_some(),
             _ => self.named(name).is_some(),
         }
     }
 
-    /// The value of a name where values are computed when they are asked for.
-    pub(crate) fn computed(&self, name: &str, budget: &mut u64) -> Option<Result<Value<'a>, Error>> {
+    /// The value of a name among results.
+    pub(crate) fn result(&self, name: &str) -> Option<Result<Value<'a>, Error>> {
         match &self.source {
-            Source::Lazy(entries) => entries.get(name, budget),
+            Source::Results(entries) => entries.get(name).cloned(),
             _ => None,
         }
     }
@@ -263,7 +250,7 @@ impl<'a> Map<'a> {
             Source::Tree(map) => map.entries().iter().map(|(key, _)| &**key).collect(),
             Source::Row(object) => self.members(place, object.ty, Some(object)),
             Source::Absent(ty) => self.members(place, *ty, None),
-            Source::Made(_) | Source::Object(..) | Source::Lazy(_) => Vec::new(),
+            Source::Made(_) | Source::Object(..) | Source::Results(_) => Vec::new(),
         }
     }
 

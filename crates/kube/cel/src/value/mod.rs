@@ -14,7 +14,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 pub use list::List;
-pub use map::{Lazy, Map};
+pub use map::Map;
 pub use place::Place;
 pub(crate) use render::{double, json, key_text};
 pub use time::Timestamp;

@@ -1,6 +1,8 @@
 //! Expressions and what comes of them, as tables.
 
+mod arbitrary;
 mod language;
+mod libraries;
 mod rules;
 mod types;
 

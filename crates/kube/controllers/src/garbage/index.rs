@@ -215,6 +215,10 @@ impl Index {
         self.new.remove(place)
     }
 
+    #[expect(
+        clippy::mutable_key_type,
+        reason = "places are ordered by names alone, which do not change"
+    )]
     pub(super) fn take_unknown(&mut self) -> BTreeSet<Place> {
         std::mem::take(&mut self.unknown)
     }

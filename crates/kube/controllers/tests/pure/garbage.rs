@@ -3,7 +3,7 @@
 use client::Propagation::{Background, Foreground, Orphan};
 use serde_json::json;
 
-use crate::node::{CLASSES, EVENTS, MAPS, Node, owner};
+use crate::node::{CLASSES, EVENTS, MAPS, Node, WIDGETS, owner};
 
 fn left(node: &Node) -> Vec<String> {
     let mut names = node.names(&MAPS, "x");
@@ -235,4 +235,34 @@ fn thousands_of_dependents_go() {
     node.delete(&MAPS, "x", "owner", Some(Foreground));
     node.settle();
     assert_eq!(left(&node).len(), 0);
+}
+
+#[test]
+fn custom_resources_own_and_are_owned() {
+    let node = Node::start(8);
+    node.namespace("x");
+    let early = json!({"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "before-there-were-any"});
+    node.map("x", "early", &[early]);
+    node.settle();
+    assert_eq!(left(&node), ["early"], "nobody can say yet");
+    node.define_widgets();
+    node.settle();
+    assert_eq!(
+        left(&node),
+        Vec::<String>::new(),
+        "now its owner is known to be absent"
+    );
+
+    let uid = node
+        .create(&WIDGETS, "x", &json!({"metadata": {"name": "w"}}))
+        .uid();
+    let reference = json!({"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": uid, "blockOwnerDeletion": true});
+    let map = node.map("x", "m", &[reference]);
+    let below =
+        json!({"metadata": {"name": "below", "ownerReferences": [owner("ConfigMap", "m", &map, true)]}});
+    node.create(&WIDGETS, "x", &below);
+    node.settle();
+    node.delete(&WIDGETS, "x", "w", Some(Foreground));
+    node.settle();
+    assert_eq!((left(&node), node.names(&WIDGETS, "x")), (Vec::new(), Vec::new()));
 }

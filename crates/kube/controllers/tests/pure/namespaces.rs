@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::node::{ACCOUNTS, MAPS, NAMESPACES, Node, SECRETS};
+use crate::node::{ACCOUNTS, MAPS, NAMESPACES, Node, SECRETS, WIDGETS};
 
 fn condition(namespace: &Value, kind: &str) -> (String, String) {
     let all = namespace["status"]["conditions"]
@@ -131,4 +131,27 @@ fn controllers_that_are_stopped_do_nothing_more() {
     node.create(&NAMESPACES, "", &json!({"metadata": {"name": "y"}}));
     node.settle();
     assert_eq!(node.names(&ACCOUNTS, "y"), Vec::<String>::new());
+}
+
+#[test]
+fn custom_resources_go_with_their_namespace() {
+    let node = Node::start(4);
+    node.namespace("x");
+    node.define_widgets();
+    let widget = |name: &str, finalizers: Value| json!({"metadata": {"name": name, "finalizers": finalizers}, "spec": {"size": 1}});
+    node.create(&WIDGETS, "x", &widget("free", json!([])));
+    node.create(&WIDGETS, "x", &widget("held", json!(["example.com/hold"])));
+    node.delete(&NAMESPACES, "", "x", None);
+    node.settle();
+    assert_eq!(node.names(&WIDGETS, "x"), ["held"]);
+    let namespace = node.get(&NAMESPACES, "", "x").unwrap();
+    let (_, message) = condition(&namespace, "NamespaceContentRemaining");
+    assert_eq!(
+        message,
+        "Some resources are remaining: widgets.example.com has 1 resource instances"
+    );
+    node.patch(&WIDGETS, "x", "held", &json!({"metadata": {"finalizers": []}}));
+    node.until("the namespace goes", |node| {
+        node.get(&NAMESPACES, "", "x").is_none()
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use apiserver::{ApiServer, Config};
 use auth::UserInfo;
@@ -10,7 +10,7 @@ use client::{
     Client, DeleteOptions, Error, ListOptions, Object, PatchKind, Propagation, Resource, WriteOptions,
 };
 use controllers::Controllers;
-use driver::{Env, Rng, Sim, SimDisk};
+use driver::{Env, ManualClock, Rng, Sim, SimDisk};
 use pki::{Authority, ClientAuthorities, TokenIssuer, TokenKey};
 use serde_json::{Value, json};
 use store::{Embedded, Options, Writer};
@@ -66,6 +66,8 @@ fn config() -> Config {
 pub(crate) struct Node {
     sim: Sim,
     disk: SimDisk,
+    /// The store's, which is not the executor's.
+    clock: Arc<ManualClock>,
     writer: Mutex<Writer>,
     pub(crate) server: ApiServer,
     pub(crate) client: Client,
@@ -81,9 +83,10 @@ impl Node {
     /// One over a disk, without controllers.
     pub(crate) fn open(seed: u64, disk: SimDisk) -> Self {
         let sim = Sim::new(seed);
-        let clock: Arc<dyn driver::Clock> = Arc::new(driver::ManualClock::new());
+        let clock = Arc::new(ManualClock::new());
         let rng = Rng::from_seed(seed);
-        let (store, writer) = Embedded::open_driven(disk.dir(), clock, rng, Options::default()).unwrap();
+        let opened = Embedded::open_driven(disk.dir(), clock.clone(), rng, Options::default());
+        let (store, writer) = opened.unwrap();
         let writer = Mutex::new(writer);
         let env: Arc<dyn Env> = Arc::new(sim.clone());
         let opening = ApiServer::open(config(), Arc::new(store), env);
@@ -97,6 +100,7 @@ impl Node {
         Self {
             sim,
             disk,
+            clock,
             writer,
             server,
             client,
@@ -139,6 +143,15 @@ impl Node {
         self.sim.run_ready();
         turn(&self.writer);
         self.sim.is_ready()
+    }
+
+    /// Lets time pass, for the store too.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.settle();
+        self.clock.advance(time);
+        let env = self.sim.clone();
+        self.run(async move { env.sleep(time).await });
+        self.settle();
     }
 
     /// Lets everything happen, time included, until this holds.
@@ -226,6 +239,21 @@ impl Node {
         deleted.unwrap();
     }
 
+    pub(crate) fn update(
+        &self,
+        resource: &'static Resource,
+        name: &str,
+        subresource: &'static str,
+        object: &Value,
+    ) {
+        let (client, name, json) = (self.client.clone(), name.to_owned(), object.to_string());
+        let updated = self.run(async move {
+            let place = resource.everywhere().named(&name).below(subresource);
+            client.update(place, json, &WriteOptions::default()).await
+        });
+        updated.unwrap();
+    }
+
     pub(crate) fn patch(&self, resource: &'static Resource, namespace: &str, name: &str, patch: &Value) {
         let (client, namespace, name) = (self.client.clone(), namespace.to_owned(), name.to_owned());
         let json = patch.to_string();
@@ -274,6 +302,45 @@ fn run<T: Send + 'static>(
             return result;
         }
         turn(writer);
+        if !sim.is_ready() {
+            sim.step();
+        }
     }
     panic!("the request does not end");
+}
+
+pub(crate) static WIDGETS: Resource = Resource::new("example.com", "v1", "widgets", "Widget", true);
+static DEFINITIONS: Resource = Resource::new(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    false,
+);
+
+impl Node {
+    /// Defines widgets, and waits until they are served.
+    pub(crate) fn define_widgets(&self) {
+        let definition = json!({
+            "metadata": {"name": "widgets.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                }}],
+            },
+        });
+        self.create(&DEFINITIONS, "", &definition);
+        self.until("widgets are served", |node| {
+            let definition = node.get(&DEFINITIONS, "", "widgets.example.com").unwrap();
+            let conditions = definition["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            conditions
+                .iter()
+                .any(|each| each["type"] == "Established" && each["status"] == "True")
+        });
+    }
 }

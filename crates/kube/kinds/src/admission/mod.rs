@@ -1,6 +1,5 @@
-//! What is asked before an object is stored: webhooks and policies.
+//! What is asked before an object is stored: webhooks, and policies in CEL.
 
-mod binding;
 mod policy;
 mod webhook;
 
@@ -10,9 +9,13 @@ const GROUP: &str = "admissionregistration.k8s.io";
 
 pub(crate) const ROWS: &[Row] = &[
     (GROUP, "mutatingadmissionpolicies", &policy::MUTATING),
-    (GROUP, "mutatingadmissionpolicybindings", &binding::MUTATING),
+    (GROUP, "mutatingadmissionpolicybindings", &policy::BINDING),
     (GROUP, "mutatingwebhookconfigurations", &webhook::MUTATING),
     (GROUP, "validatingadmissionpolicies", &policy::VALIDATING),
-    (GROUP, "validatingadmissionpolicybindings", &binding::VALIDATING),
+    (
+        GROUP,
+        "validatingadmissionpolicybindings",
+        &policy::VALIDATING_BINDING,
+    ),
     (GROUP, "validatingwebhookconfigurations", &webhook::VALIDATING),
 ];

@@ -1,256 +1,394 @@
-//! Admission policies: everything about them but their CEL, which is judged where it is compiled.
+//! Admission policies and their bindings: `pkg/apis/admissionregistration/{v1/defaults.go,validation}`.
+//!
+//! Expressions are compiled here as they are when they are asked: what would fail then is refused now.
 
 use std::collections::BTreeSet;
 
-use schema::cursor::{self, Ref, set_default};
+use cel::policy::{Compiler, Objects, Scope, Wanted};
+use schema::cursor::{self, Ref};
 use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::webhook;
-use crate::rules::names::{dns1035_label, dns1123_subdomain, path_segment};
-use crate::rules::table::Rule::{Of, RequiredText, RequiredWord, Word};
-use crate::rules::table::{Rules, check};
-use crate::rules::text::qualified_name;
-use crate::rules::value::label_selector;
-use crate::rules::variable::c_identifier;
+use super::webhook::rule;
+use crate::rules::{names, text, value};
 use crate::{Generation, PLAIN, Place, Strategy};
 
-pub(super) const VALIDATING: Strategy = Strategy {
+const POLICY: Strategy = Strategy {
     default: |types, policy| {
-        set_default(types, policy, "spec.failurePolicy", Value::str("Fail"));
-        match_defaults(types, policy, "spec.matchConstraints");
+        cursor::set_default(types, policy, "spec.failurePolicy", Value::str("Fail"));
+        default_matching(types, policy, "spec.matchConstraints");
     },
-    validate_create: |_, policy, errors| validating(policy, errors),
-    validate_update: |_, policy, _, errors| validating(policy, errors),
     generation: Generation::Spec,
     unconditional_update: false,
     ..PLAIN
 };
 
-pub(super) const MUTATING: Strategy = Strategy {
-    default: |types, policy| {
-        (VALIDATING.default)(types, policy);
-        set_default(types, policy, "spec.reinvocationPolicy", Value::str("Never"));
-    },
-    validate_create: |_, policy, errors| mutating(policy, errors),
-    validate_update: |_, policy, _, errors| mutating(policy, errors),
-    resets: &[],
-    ..VALIDATING
+pub(super) const VALIDATING: Strategy = Strategy {
+    validate_create: |_, policy, errors| validating(policy, errors),
+    validate_update: |_, policy, _, errors| validating(policy, errors),
+    ..POLICY
 };
 
-/// What a match says nothing of, if there is one.
-pub(super) fn match_defaults(types: &Types, object: &mut Struct, path: &str) {
+pub(super) const MUTATING: Strategy = Strategy {
+    validate_create: |_, policy, errors| mutating(policy, errors),
+    validate_update: |_, policy, _, errors| mutating(policy, errors),
+    ..POLICY
+};
+
+pub(super) const BINDING: Strategy = Strategy {
+    default: |types, binding| default_matching(types, binding, "spec.matchResources"),
+    validate_create: |_, it, errors| binding(it, errors),
+    validate_update: |_, it, _, errors| binding(it, errors),
+    ..POLICY
+};
+
+pub(super) const VALIDATING_BINDING: Strategy = Strategy {
+    validate_create: |_, it, errors| validating_binding(it, errors),
+    validate_update: |_, it, _, errors| validating_binding(it, errors),
+    ..BINDING
+};
+
+/// The most annotations that a policy may make, and the longest expression of one, in bytes.
+const MOST_ANNOTATIONS: usize = 20;
+const LONGEST_ANNOTATION: usize = 5 << 10;
+
+/// The most conditions that a policy may have.
+const MOST_CONDITIONS: usize = 64;
+
+const REASONS: &[&str] = &["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+
+fn default_matching(types: &Types, object: &mut Struct, path: &str) {
     if !Ref::new(types, object).path(path).exists() {
         return;
     }
-    set_default(
-        types,
-        object,
-        &format!("{path}.matchPolicy"),
-        Value::str("Equivalent"),
-    );
-    for selector in ["namespaceSelector", "objectSelector"] {
-        cursor::ensure(types, object, &format!("{path}.{selector}"));
-    }
+    let at = |member: &str| format!("{path}.{member}");
+    cursor::set_default(types, object, &at("matchPolicy"), Value::str("Equivalent"));
+    cursor::ensure(types, object, &at("namespaceSelector"));
+    cursor::ensure(types, object, &at("objectSelector"));
     for rules in ["resourceRules", "excludeResourceRules"] {
-        cursor::each_mut(types, object, &format!("{path}.{rules}"), |rule| {
-            set_default(types, rule, "scope", Value::str("*"));
+        cursor::each_mut(types, object, &at(rules), |rule| {
+            cursor::set_default(types, rule, "scope", Value::str("*"));
         });
     }
 }
 
-const COMMON: Rules = &[
-    ("failurePolicy", RequiredWord(&["Fail", "Ignore"])),
-    ("paramKind", Of(param_kind)),
-    ("matchConstraints", Of(constraints)),
-    ("matchConditions", Of(conditions)),
-    ("variables", Of(variables)),
-];
-
-fn param_kind(kind: &Place<'_, '_>, errors: &mut Errors) {
-    if !kind.exists() {
+fn validating(policy: Ref<'_>, errors: &mut Errors) {
+    let name = policy.path("metadata.name").str();
+    let place = Place::root(policy);
+    let spec = place.child("spec");
+    let compiler = head(&spec, false, errors);
+    let (validations, annotations) = (spec.child("validations"), spec.child("auditAnnotations"));
+    if validations.is_empty() && annotations.is_empty() {
+        for list in [&validations, &annotations] {
+            list.required(
+                errors,
+                "validations or auditAnnotations must contain at least one item",
+            );
+        }
         return;
     }
-    let version = kind.child("apiVersion");
-    if version.require(errors, "") {
-        let (group, name) = version.str().rsplit_once('/').unwrap_or(("", version.str()));
-        match group.contains('/') {
-            true => {
-                let text = format!("unexpected GroupVersion string: {}", version.str());
-                version.invalid(errors, text);
-            }
-            false => {
-                if !group.is_empty() {
-                    version.all_invalid(errors, dns1123_subdomain(group));
-                }
-                version.all_invalid(errors, dns1035_label(name));
-            }
-        }
-    }
-    let name = kind.child("kind");
-    let wrong = dns1035_label(&name.str().to_lowercase());
-    if name.require(errors, "") && !wrong.is_empty() {
-        let text = format!(
-            "may have mixed case, but should otherwise match: {}",
-            wrong.join(",")
+    validations
+        .each()
+        .for_each(|each| validation(&each, &compiler, errors));
+    if annotations.len() > MOST_ANNOTATIONS {
+        annotations.invalid(
+            errors,
+            format!("must not have more than {MOST_ANNOTATIONS} auditAnnotations"),
         );
-        name.invalid(errors, text);
     }
-}
-
-fn constraints(place: &Place<'_, '_>, errors: &mut Errors) {
-    if !place.exists() {
-        return place.required(errors, "");
-    }
-    matching(place, errors);
-    place.child("resourceRules").require(errors, "");
-}
-
-/// `MatchResources`
-pub(super) fn matching(place: &Place<'_, '_>, errors: &mut Errors) {
-    RequiredWord(&["Equivalent", "Exact"]).check(&place.child("matchPolicy"), errors);
-    for name in ["namespaceSelector", "objectSelector"] {
-        let selector = place.child(name);
-        match selector.exists() {
-            true => label_selector(&selector, errors),
-            false => selector.required(errors, ""),
-        }
-    }
-    for list in ["resourceRules", "excludeResourceRules"] {
-        for rule in place.child(list).each() {
-            let mut seen = BTreeSet::new();
-            for name in rule.child("resourceNames").each() {
-                name.check(errors, path_segment);
-                if !seen.insert(name.str()) {
-                    name.duplicate(errors);
-                }
-            }
-            webhook::rule(&rule, errors);
+    let mut seen = BTreeSet::new();
+    for annotation in annotations.each() {
+        annotated(&annotation, name, &compiler, errors);
+        let key = annotation.child("key");
+        if !seen.insert(key.str()) {
+            key.duplicate(errors);
         }
     }
 }
 
-const MAX_CONDITIONS: usize = 64;
+/// What both sorts of policies begin with; the compiler knows the policy's variables.
+fn head(spec: &Place<'_, '_>, mutation: bool, errors: &mut Errors) -> Compiler {
+    value::optional_one_of(&spec.child("failurePolicy"), errors, &["Fail", "Ignore"]);
+    let params = spec.child("paramKind");
+    if params.exists() {
+        param_kind(&params, errors);
+    }
+    let constraints = spec.child("matchConstraints");
+    if constraints.require(errors, "") {
+        matching(&constraints, errors);
+        constraints.child("resourceRules").require(errors, "");
+    }
+    let scope = Scope {
+        params: params.exists(),
+        authorizer: true,
+        mutation,
+    };
+    let mut compiler = Compiler::new(scope, Objects::default());
+    conditions(&spec.child("matchConditions"), &compiler, errors);
+    for variable in spec.child("variables").each() {
+        self::variable(&variable, &mut compiler, errors);
+    }
+    compiler
+}
 
-/// Conditions in CEL: names that differ, and expressions.
-pub(super) fn conditions(list: &Place<'_, '_>, errors: &mut Errors) {
-    if list.len() > MAX_CONDITIONS {
-        list.too_many(errors, MAX_CONDITIONS);
+/// Conditions of policies and webhooks.
+pub(super) fn conditions(list: &Place<'_, '_>, compiler: &Compiler, errors: &mut Errors) {
+    if list.len() > MOST_CONDITIONS {
+        list.too_many(errors, MOST_CONDITIONS);
     }
     let mut seen = BTreeSet::new();
     for condition in list.each() {
         let (name, expression) = (condition.child("name"), condition.child("expression"));
         if expression.str().trim().is_empty() {
             expression.required(errors, "");
+        } else {
+            compiled(
+                &expression,
+                compiler.compile(expression.str().trim(), Wanted::Bool),
+                errors,
+            );
         }
-        RequiredText(qualified_name).check(&name, errors);
-        if !name.is_empty() && !seen.insert(name.str()) {
-            name.duplicate(errors);
+        if name.require(errors, "") {
+            name.check(errors, text::qualified_name);
+            if !seen.insert(name.str()) {
+                name.duplicate(errors);
+            }
         }
     }
 }
 
-fn expression(expression: &Place<'_, '_>, errors: &mut Errors) {
+/// The compiler of conditions of webhooks.
+pub(super) fn of_webhooks() -> Compiler {
+    let scope = Scope {
+        authorizer: true,
+        ..Scope::default()
+    };
+    Compiler::new(scope, Objects::default())
+}
+
+fn compiled<T>(place: &Place<'_, '_>, result: Result<T, String>, errors: &mut Errors) {
+    if let Err(why) = result {
+        place.invalid(errors, why);
+    }
+}
+
+fn variable(variable: &Place<'_, '_>, compiler: &mut Compiler, errors: &mut Errors) {
+    let (name, expression) = (variable.child("name"), variable.child("expression"));
+    if name.str().trim().is_empty() {
+        name.required(errors, "name is not specified");
+    } else if !is_identifier(name.str()) {
+        name.invalid(errors, "name is not a valid CEL identifier");
+    }
     if expression.str().trim().is_empty() {
         expression.required(errors, "expression is not specified");
+    } else {
+        let result = compiler.variable(name.str(), expression.str());
+        compiled(&expression, result, errors);
     }
 }
 
-fn variables(variables: &Place<'_, '_>, errors: &mut Errors) {
-    let mut seen = BTreeSet::new();
-    for variable in variables.each() {
-        let name = variable.child("name");
-        if name.require(errors, "name is not specified") && !c_identifier(name.str()).is_empty() {
-            name.invalid(errors, "name is not a valid CEL identifier");
-        }
-        if !name.is_empty() && !seen.insert(name.str()) {
-            name.duplicate(errors);
-        }
-        expression(&variable.child("expression"), errors);
-    }
+fn is_identifier(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(word) && !name.starts_with(|c: char| c.is_ascii_digit()) && !cel::is_reserved(name)
 }
 
-const MAX_ANNOTATIONS: usize = 20;
-const REASONS: &[&str] = &["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
-
-fn validating(policy: Ref<'_>, errors: &mut Errors) {
-    let root = Place::root(policy);
-    let spec = root.child("spec");
-    check(&spec, COMMON, errors);
-    let (validations, annotations) = (spec.child("validations"), spec.child("auditAnnotations"));
-    if validations.is_empty() && annotations.is_empty() {
-        let text = "validations or auditAnnotations must be set";
-        validations.required(errors, text);
-        return annotations.required(errors, text);
-    }
-    validations.each().for_each(|each| validation(&each, errors));
-    if annotations.len() > MAX_ANNOTATIONS {
-        let text = format!("must not have more than {MAX_ANNOTATIONS} auditAnnotations");
-        annotations.invalid(errors, text);
-    }
-    let mut seen = BTreeSet::new();
-    for annotation in annotations.each() {
-        let key = annotation.child("key");
-        RequiredText(qualified_name).check(&key, errors);
-        let value = annotation.child("valueExpression");
-        if value.str().trim().is_empty() {
-            value.required(errors, "valueExpression is not specified");
+fn param_kind(params: &Place<'_, '_>, errors: &mut Errors) {
+    let (version, kind) = (params.child("apiVersion"), params.child("kind"));
+    if version.require(errors, "") {
+        match version.str().split('/').collect::<Vec<_>>().as_slice() {
+            [plain] => api_version(&version, "", plain, errors),
+            [group, plain] => api_version(&version, group, plain, errors),
+            _ => version.invalid(
+                errors,
+                format!("unexpected GroupVersion string: {}", version.str()),
+            ),
         }
-        if !key.is_empty() && !seen.insert(key.str()) {
-            key.duplicate(errors);
+    }
+    if kind.require(errors, "") {
+        let wrong = names::dns1035_label(&kind.str().to_lowercase());
+        if !wrong.is_empty() {
+            let detail = format!(
+                "may have mixed case, but should otherwise match: {}",
+                wrong.join(",")
+            );
+            kind.invalid(errors, detail);
         }
     }
 }
 
-fn validation(validation: &Place<'_, '_>, errors: &mut Errors) {
-    let (message, by) = (validation.child("message"), validation.child("messageExpression"));
-    expression(&validation.child("expression"), errors);
-    let blank = |place: &Place<'_, '_>| !place.is_empty() && place.str().trim().is_empty();
-    if blank(&by) {
-        by.invalid(errors, "must be non-empty if specified");
+fn api_version(place: &Place<'_, '_>, group: &str, version: &str, errors: &mut Errors) {
+    let wrong = names::dns1123_subdomain(group);
+    if !group.is_empty() && !wrong.is_empty() {
+        place.invalid_value(errors, group, wrong.join(","));
     }
-    if blank(&message) {
-        message.invalid(errors, "message must be non-empty if specified");
-    } else if message.str().trim().contains(['\n', '\r']) {
-        message.invalid(errors, "message must not contain line breaks");
-    } else if validation.at("expression").str().trim().contains('\n') && message.is_empty() && by.is_empty() {
-        message.required(
+    if version.is_empty() {
+        place.invalid(errors, "version must be specified");
+        return;
+    }
+    let wrong = names::dns1035_label(version);
+    if !wrong.is_empty() {
+        place.invalid_value(errors, version, wrong.join(","));
+    }
+}
+
+fn matching(matching: &Place<'_, '_>, errors: &mut Errors) {
+    value::one_of(&matching.child("matchPolicy"), errors, &["Equivalent", "Exact"]);
+    for selector in ["namespaceSelector", "objectSelector"] {
+        value::label_selector(&matching.child(selector), errors);
+    }
+    for rules in ["resourceRules", "excludeResourceRules"] {
+        for each in matching.child(rules).each() {
+            let mut seen = BTreeSet::new();
+            for name in each.child("resourceNames").each() {
+                if !seen.insert(name.str()) {
+                    name.duplicate(errors);
+                }
+            }
+            rule(&each, errors);
+        }
+    }
+}
+
+fn has_newlines(text: &str) -> bool {
+    text.contains(['\n', '\r'])
+}
+
+fn validation(validation: &Place<'_, '_>, compiler: &Compiler, errors: &mut Errors) {
+    let (expression, message) = (validation.child("expression"), validation.child("message"));
+    if expression.str().trim().is_empty() {
+        expression.required(errors, "expression is not specified");
+    } else {
+        compiled(
+            &expression,
+            compiler.compile(expression.str(), Wanted::Bool),
             errors,
-            "message must be specified if expression contains line breaks",
         );
     }
-    Word(REASONS).check(&validation.child("reason"), errors);
+    let told = validation.child("messageExpression");
+    if !told.is_empty() {
+        if told.str().trim().is_empty() {
+            told.invalid(errors, "must be non-empty if specified");
+        } else {
+            compiled(&told, compiler.message(told.str()), errors);
+        }
+    }
+    if !message.is_empty() && message.str().trim().is_empty() {
+        message.invalid(errors, "message must be non-empty if specified");
+    } else if has_newlines(message.str().trim()) {
+        message.invalid(errors, "message must not contain line breaks");
+    }
+    value::optional_one_of(&validation.child("reason"), errors, REASONS);
+}
+
+fn annotated(annotation: &Place<'_, '_>, policy: &str, compiler: &Compiler, errors: &mut Errors) {
+    let (key, expression) = (annotation.child("key"), annotation.child("valueExpression"));
+    for why in text::qualified_name(&format!("{policy}/{}", key.str())) {
+        key.invalid_value(errors, format!("{policy}/{}", key.str()), why);
+    }
+    let trimmed = expression.str().trim();
+    if trimmed.is_empty() {
+        expression.required(errors, "valueExpression is not specified");
+    } else if trimmed.len() > LONGEST_ANNOTATION {
+        expression.required(
+            errors,
+            &format!("must not exceed {LONGEST_ANNOTATION} bytes in length"),
+        );
+    } else {
+        compiled(&expression, compiler.compile(trimmed, Wanted::TextOrNull), errors);
+    }
 }
 
 fn mutating(policy: Ref<'_>, errors: &mut Errors) {
-    let root = Place::root(policy);
-    let spec = root.child("spec");
-    check(&spec, COMMON, errors);
+    let place = Place::root(policy);
+    let spec = place.child("spec");
+    let compiler = head(&spec, true, errors);
     let mutations = spec.child("mutations");
-    mutations.require(errors, "mutations must contain at least one item");
-    for mutation in mutations.each() {
-        let kind = mutation.child("patchType");
-        let (own, other) = match kind.str() {
-            "ApplyConfiguration" => ("applyConfiguration", "jsonPatch"),
-            "JSONPatch" => ("jsonPatch", "applyConfiguration"),
-            _ => {
-                RequiredWord(&["ApplyConfiguration", "JSONPatch"]).check(&kind, errors);
-                continue;
-            }
-        };
-        let patch = mutation.child(own);
-        match patch.exists() {
-            true => expression(&patch.child("expression"), errors),
-            false => patch.required(
-                errors,
-                &format!("must be specified when patchType is {}", kind.str()),
-            ),
+    if mutations.require(errors, "mutations must contain at least one item") {
+        mutations
+            .each()
+            .for_each(|each| mutation(&each, &compiler, errors));
+    }
+    let again = spec.child("reinvocationPolicy");
+    if again.require(errors, "") {
+        value::one_of(&again, errors, &["IfNeeded", "Never"]);
+    }
+}
+
+fn mutation(mutation: &Place<'_, '_>, compiler: &Compiler, errors: &mut Errors) {
+    let (json, apply) = (mutation.child("jsonPatch"), mutation.child("applyConfiguration"));
+    let (wanted, own, other, kind) = match mutation.child("patchType").str() {
+        "JSONPatch" => (Wanted::Patch, &json, &apply, "JSONPatch"),
+        "ApplyConfiguration" => (Wanted::Object, &apply, &json, "ApplyConfiguration"),
+        "" => return mutation.child("patchType").required(errors, ""),
+        _ => {
+            let known = ["ApplyConfiguration", "JSONPatch"];
+            return mutation.child("patchType").not_supported(errors, &known);
         }
-        if mutation.at(other).exists() {
-            let text = format!("must not be specified when patchType is {}", kind.str());
-            mutation.child(other).forbidden(errors, text);
+    };
+    if other.exists() {
+        other.forbidden(errors, format!("must not be specified when patchType is {kind}"));
+    }
+    if !own.exists() {
+        return own.required(errors, &format!("must be specified when patchType is {kind}"));
+    }
+    let expression = own.child("expression");
+    if expression.str().trim().is_empty() {
+        expression.required(errors, "expression is not specified");
+    } else {
+        compiled(&expression, compiler.compile(expression.str(), wanted), errors);
+    }
+}
+
+fn binding(binding: Ref<'_>, errors: &mut Errors) {
+    let place = Place::root(binding);
+    let spec = place.child("spec");
+    let policy = spec.child("policyName");
+    if policy.require(errors, "") {
+        policy.check(errors, names::dns1123_subdomain);
+    }
+    let params = spec.child("paramRef");
+    if params.exists() {
+        param_ref(&params, errors);
+    }
+    let resources = spec.child("matchResources");
+    if resources.exists() {
+        matching(&resources, errors);
+    }
+}
+
+fn param_ref(params: &Place<'_, '_>, errors: &mut Errors) {
+    let (name, selector) = (params.child("name"), params.child("selector"));
+    match (name.is_empty(), selector.exists()) {
+        (false, true) => name.forbidden(errors, "name and selector are mutually exclusive"),
+        (true, false) => name.required(errors, "one of name or selector must be specified"),
+        (false, false) => {}
+        (true, true) => value::label_selector(&selector, errors),
+    }
+    let action = params.child("parameterNotFoundAction");
+    if action.require(errors, "") {
+        value::one_of(&action, errors, &["Allow", "Deny"]);
+    }
+}
+
+fn validating_binding(it: Ref<'_>, errors: &mut Errors) {
+    binding(it, errors);
+    let place = Place::root(it);
+    let spec = place.child("spec");
+    let actions = spec.child("validationActions");
+    let mut seen = BTreeSet::new();
+    for action in actions.each() {
+        value::one_of(&action, errors, &["Audit", "Deny", "Warn"]);
+        if !seen.insert(action.str()) {
+            action.duplicate(errors);
         }
     }
-    RequiredWord(&["IfNeeded", "Never"]).check(&spec.child("reinvocationPolicy"), errors);
+    if seen.contains("Deny") && seen.contains("Warn") {
+        actions.invalid(
+            errors,
+            "must not contain both Deny and Warn (repeating the same validation failure information in the API response \
+             and headers serves no purpose)",
+        );
+    }
+    actions.require(errors, "at least one validation action is required");
 }

@@ -93,7 +93,10 @@ fn webhook(hook: &Place<'_, '_>, errors: &mut Errors) {
         value::label_selector(&hook.child(selector), errors);
     }
     client(&hook.child("clientConfig"), errors);
-    policy::conditions(&hook.child("matchConditions"), errors);
+    let conditions = hook.child("matchConditions");
+    if conditions.exists() {
+        policy::conditions(&conditions, &policy::of_webhooks(), errors);
+    }
 }
 
 /// A domain of three labels or more.
@@ -112,7 +115,6 @@ fn qualified(name: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-/// Which requests: `RuleWithOperations`.
 pub(super) fn rule(rule: &Place<'_, '_>, errors: &mut Errors) {
     let operations = rule.child("operations");
     alone(&operations, "operations", errors);

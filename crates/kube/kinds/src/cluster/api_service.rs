@@ -1,8 +1,9 @@
 //! `APIService`: kube-aggregator's `pkg/apis/apiregistration/validation`.
 
+use jiff::Timestamp;
 use schema::cursor::{self, Ref};
 use schema::field::Errors;
-use schema::tree::Value;
+use schema::tree::{Struct, Value};
 
 use crate::rules::names::{dns1035_label, dns1123_subdomain, path_segment};
 use crate::rules::table::Rule::{Of, Required, Text};
@@ -17,12 +18,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
             cursor::set_default(types, service, "spec.service.port", Value::Int(443));
         }
     },
-    prepare_create: |context: &Context<'_>, service| {
-        // What needs no other server is there from the start.
-        if Ref::new(context.types, service).path("spec.service").exists() {
-            cursor::remove(context.types, service, "status");
-        }
-    },
+    prepare_create,
     validate_create: |_, service, errors| validate(service, errors),
     validate_update: |_, service, _, errors| validate(service, errors),
     validate_status: |_, service, _, errors| {
@@ -36,6 +32,36 @@ pub(super) const STRATEGY: Strategy = Strategy {
     unconditional_update: false,
     ..PLAIN
 };
+
+/// What needs no other server is there from the start. What needs one is not: this server sends no requests on, and says
+/// so where clients look.
+fn prepare_create(context: &Context<'_>, service: &mut Struct) {
+    let types = context.types;
+    if !Ref::new(types, service).path("spec.service").exists() {
+        return;
+    }
+    cursor::remove(types, service, "status");
+    let Some(ty) = types.find("apiregistration/v1", "APIServiceCondition") else {
+        return;
+    };
+    let seconds = Timestamp::try_from(context.now).unwrap_or_default().as_second();
+    let now = Timestamp::from_second(seconds).unwrap_or_default().to_string();
+    let mut condition = Struct::new(ty);
+    for (member, text) in [
+        ("type", "Available"),
+        ("status", "False"),
+        ("lastTransitionTime", &now),
+        ("reason", "FailedDiscoveryCheck"),
+        (
+            "message",
+            "this server does not send requests on to other API servers",
+        ),
+    ] {
+        cursor::set(types, &mut condition, member, Value::str(text));
+    }
+    let conditions = Value::List(vec![Value::Struct(Box::new(condition))]);
+    cursor::set(types, service, "status.conditions", conditions);
+}
 
 const SPEC: Rules = &[
     ("group", Text(dns1123_subdomain)),

@@ -239,7 +239,7 @@ mod tests {
             "definitions":{"a.B":{"type":"object","properties":{"c":{"$ref":"#/definitions/d"}},"x-k":"set"}}}"##;
         let schema = [
             &b"\xb2\x01\x08\x0a\x06object"[..],
-            b"\xca\x01\x19\x0a\x17\x0a\x01c\x12\x12\x0a\x10#/definitions/d",
+            b"\xca\x01\x18\x0a\x16\x0a\x01c\x12\x11\x0a\x0f#/definitions/d",
             b"\xfa\x01\x0d\x0a\x03x-k\x12\x06\x12\x04set\n",
         ]
         .concat();

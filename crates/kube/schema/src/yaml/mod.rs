@@ -4,7 +4,7 @@
 mod read;
 mod write;
 
-pub use read::{YamlError, to_json};
+pub use read::{YamlError, parse, to_json};
 
 use crate::json::{self, DecodeError, Decoded, Options};
 use crate::row::{TypeId, Types};

@@ -1,8 +1,10 @@
 //! YAML → JSON, with aliases expanded under the parser's budget (no billion laughs).
 
-use crate::json::{encode_untyped, parse_number};
+use crate::json::{encode_untyped, go_quote, parse_number};
 use crate::tree::{Map, Value};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Text that is not one YAML document.
@@ -10,91 +12,129 @@ use std::fmt;
 #[error("error converting YAML to JSON: {0}")]
 pub struct YamlError(String);
 
-/// The document as JSON text, keys sorted.
+/// The document as JSON text, keys sorted. Of a key that is given twice the last value counts.
 ///
 /// # Errors
 /// [`YamlError`] with the parser's words and position.
 pub fn to_json(yaml: &[u8]) -> Result<Vec<u8>, YamlError> {
-    let text = std::str::from_utf8(yaml).map_err(|error| YamlError(error.to_string()))?;
-    let Node(value) = serde_saphyr::from_str(text).map_err(|error| YamlError(error.to_string()))?;
-    let mut json = Vec::new();
-    encode_untyped(&value, &mut json);
-    Ok(json)
+    parse(yaml).map(|(json, _)| json)
 }
 
-struct Node(Value);
+/// The same, and what a strict reader says of keys that are given twice.
+///
+/// # Errors
+/// [`YamlError`] with the parser's words and position.
+pub fn parse(yaml: &[u8]) -> Result<(Vec<u8>, Option<YamlError>), YamlError> {
+    let text = std::str::from_utf8(yaml).map_err(|error| YamlError(error.to_string()))?;
+    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    let node: Node =
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| YamlError(error.to_string()))?;
+    let mut json = Vec::new();
+    encode_untyped(&node.value, &mut json);
+    let mut again = node.again;
+    again.sort_unstable();
+    let lines: Vec<String> = again
+        .iter()
+        .map(|(line, key)| format!("\n  line {line}: key {} already set in map", go_quote(key)))
+        .collect();
+    let strict = (!lines.is_empty()).then(|| YamlError(format!("yaml: unmarshal errors:{}", lines.concat())));
+    Ok((json, strict))
+}
+
+/// A value, and the lines and names of the keys in it that were there before.
+struct Node {
+    value: Value,
+    again: Vec<(u64, String)>,
+}
+
+impl From<Value> for Node {
+    fn from(value: Value) -> Self {
+        let again = Vec::new();
+        Self { value, again }
+    }
+}
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor).map(Node)
+        deserializer.deserialize_any(NodeVisitor)
     }
 }
 
 struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Value;
+    type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Value::Null.into())
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E>(self) -> Result<Node, E> {
+        Ok(Value::Null.into())
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Value::Bool(value).into())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Int(value))
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Value::Int(value).into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(parse_number(&value.to_string()))
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(parse_number(&value.to_string()).into())
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
         // JSON has no infinities.
         if value.is_finite() {
-            Ok(Value::Float(value))
+            Ok(Value::Float(value).into())
         } else {
             Err(E::custom(format!("json: unsupported value: {value}")))
         }
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::str(value))
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Value::str(value).into())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Node(item)) = access.next_element()? {
-            items.push(item);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let (mut items, mut again) = (Vec::new(), Vec::new());
+        while let Some(item) = access.next_element::<Node>()? {
+            items.push(item.value);
+            again.extend(item.again);
         }
-        Ok(Value::List(items))
+        let value = Value::List(items);
+        Ok(Node { value, again })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((key, Node(value))) = access.next_entry::<Node, Node>()? {
-            entries.push((key_text(key), value));
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let (mut entries, mut again) = (Vec::new(), Vec::new());
+        let mut seen = BTreeSet::new();
+        while let Some((key, item)) = access.next_entry::<Spanned<Node>, Node>()? {
+            let line = key.referenced.line();
+            let key = key_text(key.value.value);
+            if !seen.insert(key.clone()) {
+                again.push((line, key.to_string()));
+            }
+            entries.push((key, item.value));
+            again.extend(item.again);
         }
-        Ok(Value::Map(Box::new(Map::from_entries(entries))))
+        let value = Value::Map(Box::new(Map::from_entries(entries)));
+        Ok(Node { value, again })
     }
 }
 
 /// JSON keys are strings; a YAML key that is a number or boolean becomes its text.
-fn key_text(Node(key): Node) -> Box<str> {
+fn key_text(key: Value) -> Box<str> {
     match key {
         Value::Str(text) => text,
         other => {

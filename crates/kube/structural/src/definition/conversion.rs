@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 
 use kinds::Place;
 use kinds::rules::{names, value};
-use schema::cursor::Ref;
 use schema::field::Errors;
 
 /// The versions of `ConversionReview` that the server speaks.
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 const FORM: &str = "; desired format: https://host[/path]";
 
-pub(super) fn validate(conversion: &Place<'_, '_>, _old: Option<Ref<'_>>, errors: &mut Errors) {
+pub(super) fn validate(conversion: &Place<'_, '_>, errors: &mut Errors) {
     if !conversion.exists() {
         return;
     }

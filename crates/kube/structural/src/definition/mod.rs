@@ -11,6 +11,7 @@ mod names;
 mod schema;
 mod spec;
 mod structure;
+mod topology;
 mod validations;
 mod version;
 mod warnings;

@@ -33,7 +33,7 @@ pub(super) fn validate(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut 
         let why = "must be None if spec.preserveUnknownFields is true";
         conversion.child("strategy").invalid(errors, why);
     }
-    conversion::validate(&conversion, old, errors);
+    conversion::validate(&conversion, errors);
     if let Some(old) = old {
         immutable(spec, old, errors);
     }

@@ -9,6 +9,7 @@ use schema::json::{self, Options};
 use schema::object::{Obj, Revision};
 use schema::resource::type_of_kind;
 
+use crate::admission::policy::{self, Expression};
 use crate::outbound::hook::ClientConfig;
 use crate::select::LabelSelector;
 use crate::server::State;
@@ -36,7 +37,7 @@ pub(super) struct Hook {
     /// Which objects.
     pub(super) objects: Result<LabelSelector, String>,
     /// Expressions that must hold.
-    pub(super) conditions: bool,
+    pub(super) conditions: Vec<Expression>,
     /// Whether a write goes on when the webhook cannot be asked.
     pub(super) ignores_failure: bool,
     /// How long it may take.
@@ -76,12 +77,12 @@ impl ReviewVersion {
 
 /// `RuleWithOperations`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) operations: Vec<String>,
-    pub(super) groups: Vec<String>,
-    pub(super) versions: Vec<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) scope: String,
+pub(in crate::admission) struct Rule {
+    pub(in crate::admission) operations: Vec<String>,
+    pub(in crate::admission) groups: Vec<String>,
+    pub(in crate::admission) versions: Vec<String>,
+    pub(in crate::admission) resources: Vec<String>,
+    pub(in crate::admission) scope: String,
 }
 
 /// The webhooks of one kind of configuration.
@@ -164,7 +165,7 @@ impl Hook {
             equivalent: !is("matchPolicy", "Exact"),
             namespaces: selector("namespaceSelector"),
             objects: selector("objectSelector"),
-            conditions: !hook.at("matchConditions").is_empty(),
+            conditions: policy::read_conditions(hook.at("matchConditions")),
             ignores_failure: is("failurePolicy", "Ignore"),
             timeout: Duration::from_secs(u64::try_from(seconds).unwrap_or(1)),
             dry_runs: is("sideEffects", "None") || is("sideEffects", "NoneOnDryRun"),
@@ -178,7 +179,8 @@ impl Hook {
 }
 
 impl Rule {
-    fn of(rule: Ref<'_>) -> Self {
+    /// Reads a rule.
+    pub(in crate::admission) fn of(rule: Ref<'_>) -> Self {
         let texts = |member| rule.at(member).strings().map(str::to_owned).collect();
         Self {
             operations: texts("operations"),

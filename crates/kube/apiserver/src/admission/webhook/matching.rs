@@ -3,13 +3,13 @@
 use schema::cursor::Ref;
 use schema::status::{GroupName, Status};
 
-use super::super::{Operation, Request};
+use super::super::{Operation, Request, policy};
 use super::hooks::{Hook, Rule};
 use crate::select::LabelSelector;
 use crate::{Answer, Refused, Served};
 
 /// The version in which a webhook is told of a write; none: that of the request.
-pub(super) type Told = Option<Served>;
+pub(in crate::admission) type Told = Option<Served>;
 
 /// Whether a webhook is to be asked, and in which version. `object` is what is written now.
 ///
@@ -20,14 +20,12 @@ pub(super) fn concerns(request: &Request<'_>, hook: &Hook, object: Option<Ref<'_
     let Some(told) = told(request, hook) else {
         return Ok(None);
     };
-    if !in_namespace(request, hook, object)? || !is_object(request, hook, object)? {
+    if !in_namespace(request, &hook.namespaces, object)? || !is_object(request, &hook.objects, object)? {
         return Ok(None);
     }
-    if hook.conditions {
-        return Err(request.forbidden(
-            object,
-            "matchConditions of webhooks are not evaluated by this server",
-        ));
+    let conditions = &hook.conditions;
+    if !conditions.is_empty() && !policy::met(request, &told, object, conditions, hook.ignores_failure)? {
+        return Ok(None);
     }
     Ok(Some(told))
 }
@@ -51,7 +49,7 @@ fn told(request: &Request<'_>, hook: &Hook) -> Option<Told> {
 }
 
 /// The same objects under other versions, and other groups.
-fn equivalents(request: &Request<'_>) -> Vec<Served> {
+pub(in crate::admission) fn equivalents(request: &Request<'_>) -> Vec<Served> {
     let own = request.op.served;
     let prefix = own.key_prefix();
     let mut others = request.op.state.resources.all();
@@ -62,7 +60,8 @@ fn equivalents(request: &Request<'_>) -> Vec<Served> {
     others
 }
 
-fn matches(request: &Request<'_>, rule: &Rule, served: &Served) -> bool {
+/// Whether a rule names the write, were it of this resource.
+pub(in crate::admission) fn matches(request: &Request<'_>, rule: &Rule, served: &Served) -> bool {
     let any = |items: &[String], wanted: &str| items.iter().any(|item| item == "*" || item == wanted);
     in_scope(request, rule)
         && any(&rule.operations, request.operation.name())
@@ -89,7 +88,7 @@ fn is_resource(rule: &str, plural: &str, subresource: &str) -> bool {
 }
 
 /// The namespace of a write; of a namespace, itself.
-pub(super) fn namespace<'a>(request: &Request<'a>) -> &'a str {
+pub(in crate::admission) fn namespace<'a>(request: &Request<'a>) -> &'a str {
     if request.is_of("", "namespaces") {
         request.name
     } else {
@@ -97,12 +96,20 @@ pub(super) fn namespace<'a>(request: &Request<'a>) -> &'a str {
     }
 }
 
-fn in_namespace(request: &Request<'_>, hook: &Hook, object: Option<Ref<'_>>) -> Answer<bool> {
+/// Whether a write is in a namespace that is selected.
+///
+/// # Errors
+/// 500 for a selector that cannot be read, 404 for a namespace that is not there.
+pub(in crate::admission) fn in_namespace(
+    request: &Request<'_>,
+    selector: &Result<LabelSelector, String>,
+    object: Option<Ref<'_>>,
+) -> Answer<bool> {
     let (namespace, is_namespace) = (namespace(request), request.is_of("", "namespaces"));
     if namespace.is_empty() && !is_namespace {
         return Ok(true);
     }
-    let selector = parsed(&hook.namespaces)?;
+    let selector = parsed(selector)?;
     if selector.is_empty() {
         return Ok(true);
     }
@@ -121,9 +128,16 @@ fn in_namespace(request: &Request<'_>, hook: &Hook, object: Option<Ref<'_>>) -> 
     Ok(selector.matches(|key| found.meta.label(key)))
 }
 
-/// The object as it is or as it was.
-fn is_object(request: &Request<'_>, hook: &Hook, object: Option<Ref<'_>>) -> Answer<bool> {
-    let selector = parsed(&hook.objects)?;
+/// Whether the object is selected, as it is or as it was.
+///
+/// # Errors
+/// 500 for a selector that cannot be read.
+pub(in crate::admission) fn is_object(
+    request: &Request<'_>,
+    selector: &Result<LabelSelector, String>,
+    object: Option<Ref<'_>>,
+) -> Answer<bool> {
+    let selector = parsed(selector)?;
     let mut seen = [object, request.old].into_iter().flatten();
     Ok(selector.is_empty() || seen.any(|object| object.at("metadata").exists() && selects(selector, object)))
 }

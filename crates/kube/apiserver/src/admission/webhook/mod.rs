@@ -5,11 +5,11 @@
 //! configurations, each seeing what the one before left; validating ones all at once.
 
 mod call;
-mod hooks;
-mod matching;
+pub(in crate::admission) mod hooks;
+pub(in crate::admission) mod matching;
 mod mutating;
-mod object;
-mod review;
+pub(in crate::admission) mod object;
+pub(in crate::admission) mod review;
 mod validating;
 
 use schema::cursor::Ref;

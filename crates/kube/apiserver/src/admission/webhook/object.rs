@@ -43,7 +43,15 @@ pub(super) fn encode(request: &Request<'_>, told: &Told, object: Ref<'_>) -> Ans
     Ok(Ref::new(request.types, &tree).json())
 }
 
-fn in_version(request: &Request<'_>, told: &Told, mut tree: Struct) -> Answer<Struct> {
+/// A tree of the stored version as one of the told version, with its kind.
+///
+/// # Errors
+/// 500 where it cannot be had in that version.
+pub(in crate::admission) fn in_version(
+    request: &Request<'_>,
+    told: &Told,
+    mut tree: Struct,
+) -> Answer<Struct> {
     if is_own(request) {
         return convert::from_stored(served(request, told), tree);
     }
@@ -62,7 +70,12 @@ fn in_version(request: &Request<'_>, told: &Told, mut tree: Struct) -> Answer<St
 ///
 /// # Errors
 /// 500 where it is none of its kind any more.
-pub(super) fn decode(request: &Request<'_>, told: &Told, was: &Struct, json: &[u8]) -> Answer<Struct> {
+pub(in crate::admission) fn decode(
+    request: &Request<'_>,
+    told: &Told,
+    was: &Struct,
+    json: &[u8],
+) -> Answer<Struct> {
     let own = is_own(request);
     let ty = if own {
         served(request, told).version().schema

@@ -29,7 +29,7 @@ pub(super) fn question(
 }
 
 /// All but the objects, which may be large and are text already.
-fn ask(request: &Request<'_>, told: &Told, uid: &str) -> Value {
+pub(in crate::admission) fn ask(request: &Request<'_>, told: &Told, uid: &str) -> Value {
     let op = request.op;
     let (own, other) = (op.served, object::served(request, told));
     let resource = |served: &crate::Served| json!({"group": served.def.group, "version": served.version().name, "resource": served.def.plural});
