@@ -12,7 +12,6 @@ type Case = (
 );
 
 const FLOW: &str = "flowcontrol.apiserver.k8s.io";
-const ADMISSION: &str = "admissionregistration.k8s.io";
 
 const CASES: &[Case] = &[
     (
@@ -42,32 +41,6 @@ const CASES: &[Case] = &[
             "spec.limited.nominalConcurrencyShares: Invalid value: -1: must be a non-negative integer",
             "spec.limited.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive",
             "spec.limited.limitResponse.queuing.handSize: Invalid value: 9: required entropy bits of deckSize 1000 and handSize 9 should not be greater than 60",
-        ],
-    ),
-    (
-        ADMISSION,
-        "validatingadmissionpolicies",
-        "v1",
-        r#"{"spec":{"paramKind":{"apiVersion":"a/b/c","kind":"K"},"matchConstraints":{},"variables":[{"name":"1","expression":"a"}],"validations":[{"expression":" ","message":"a\nb","reason":"X"}]}}"#,
-        &[
-            r#"spec.paramKind.apiVersion: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c"#,
-            "spec.matchConstraints.resourceRules: Required value",
-            r#"spec.variables[0].name: Invalid value: "1": name is not a valid CEL identifier"#,
-            "spec.validations[0].expression: Required value: expression is not specified",
-            r#"spec.validations[0].message: Invalid value: "a\nb": message must not contain line breaks"#,
-            r#"spec.validations[0].reason: Unsupported value: "X": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized""#,
-        ],
-    ),
-    (
-        ADMISSION,
-        "validatingadmissionpolicybindings",
-        "v1",
-        r#"{"spec":{"policyName":"p","paramRef":{"name":"a","selector":{}},"validationActions":["Deny","Warn"]}}"#,
-        &[
-            "spec.paramRef.name: Forbidden: name and selector are mutually exclusive",
-            "spec.paramRef.selector: Forbidden: name and selector are mutually exclusive",
-            "spec.paramRef.parameterNotFoundAction: Required value",
-            r#"spec.validationActions: Invalid value: ["Deny","Warn"]: must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)"#,
         ],
     ),
     (
