@@ -27,7 +27,7 @@ use std::process::{Command, Output, Stdio};
 use testkit::daemon::{Daemon, Kind};
 
 /// What a step must show.
-pub enum Says {
+pub(crate) enum Says {
     /// It succeeds, and standard output is this.
     Out(&'static str),
     /// It succeeds, and standard output or standard error holds each of these.
@@ -37,21 +37,21 @@ pub enum Says {
     /// It fails, and standard error or standard output holds this.
     Fails(&'static str),
 }
-pub use Says::{Fails, Has, Lacks, Out};
+pub(crate) use Says::{Fails, Has, Lacks, Out};
 
 /// Words (quoted with `'` where they hold blanks), standard input, outcome.
-pub type Step = (&'static str, &'static str, Says);
+pub(crate) type Step = (&'static str, &'static str, Says);
 
 /// Runs the steps of a table one after the other on a node of their own.
 #[track_caller]
-pub fn walk(steps: &[Step]) {
+pub(crate) fn walk(steps: &[Step]) {
     let daemon = Daemon::start(Kind::Gantry);
     walk_on(&daemon, steps);
 }
 
 /// The same on a node that is there.
 #[track_caller]
-pub fn walk_on(daemon: &Daemon, steps: &[Step]) {
+pub(crate) fn walk_on(daemon: &Daemon, steps: &[Step]) {
     let failures: Vec<String> = steps
         .iter()
         .filter_map(|step| check(daemon, step).err())
@@ -60,7 +60,7 @@ pub fn walk_on(daemon: &Daemon, steps: &[Step]) {
 }
 
 /// A kubectl that acts as the administrator.
-pub fn kubectl(daemon: &Daemon, words: &str) -> Command {
+pub(crate) fn kubectl(daemon: &Daemon, words: &str) -> Command {
     let mut command = daemon.namespace.command("timeout 60 kubectl");
     let kubeconfig = daemon.directory.join("data/kubeconfig");
     command
@@ -85,7 +85,7 @@ fn split(words: &str) -> Vec<String> {
 }
 
 /// Runs a command with a text on its standard input.
-pub fn with_input(mut command: Command, input: &str) -> Output {
+pub(crate) fn with_input(mut command: Command, input: &str) -> Output {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

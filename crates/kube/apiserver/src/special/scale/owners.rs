@@ -24,7 +24,7 @@ pub(super) fn hand_back(op: &Op<'_>, object: &mut Struct, scale: &Struct) {
 /// Records the writer as the owner of what it changes.
 pub(super) fn record(op: &Op<'_>, old: &Struct, new: &mut Struct) {
     as_writer(op, old, |kind, writer| {
-        managed::update(kind, Some(old), new, writer)
+        managed::update(kind, Some(old), new, writer);
     });
 }
 
