@@ -66,7 +66,7 @@ impl Rules {
     /// Compiles the rules of a schema (a `JSONSchemaProps`); nothing if it has none.
     pub fn compile(schema: Ref<'_>) -> Option<Self> {
         let decl = declare(schema, true).map(Arc::new);
-        Node::compile(schema, schema, true, decl).map(Self)
+        Node::compile(schema, schema, decl).map(Self)
     }
 
     /// Judges an object, in the light of what it was. `path` is where it stands: the root for a resource.
