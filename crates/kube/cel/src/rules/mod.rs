@@ -1,7 +1,7 @@
 //! `x-kubernetes-validations`: rules in the schema of a custom resource.
 //!
 //! [`Rules::compile`] walks a schema once and keeps the nodes that have rules at or below them; a resource without
-//! rules costs nothing. [`check`] says what is wrong with the rules of a definition; [`Rules::validate`] judges an
+//! rules costs nothing. [`check()`] says what is wrong with the rules of a definition; [`Rules::validate`] judges an
 //! object.
 
 mod check;
