@@ -13,12 +13,7 @@ use crate::types::{Decl, ListKind, Type};
 
 /// The schema with rules, and the one that says what is there: they differ in branches of `allOf`.
 impl Node {
-    pub(super) fn compile(
-        schema: Ref<'_>,
-        structure: Ref<'_>,
-        root: bool,
-        decl: Option<Arc<Decl>>,
-    ) -> Option<Self> {
+    pub(super) fn compile(schema: Ref<'_>, structure: Ref<'_>, decl: Option<Arc<Decl>>) -> Option<Self> {
         if !has_rules(schema) {
             return None;
         }
@@ -26,7 +21,7 @@ impl Node {
         let below = |name: &str| {
             let (schema, structure) = (schema.at(name), structure.at(name));
             schema.object().and(structure.object())?;
-            Self::compile(schema, structure, embedded(structure), element.clone()).map(Box::new)
+            Self::compile(schema, structure, element.clone()).map(Box::new)
         };
         let branches = schema.at("allOf").items();
         let node = Self {
@@ -36,7 +31,7 @@ impl Node {
             values: below("additionalProperties"),
             properties: properties(schema, structure, decl.as_ref()),
             all_of: branches
-                .filter_map(|branch| Self::compile(branch, structure, root, decl.clone()))
+                .filter_map(|branch| Self::compile(branch, structure, decl.clone()))
                 .collect(),
             list: decl.as_ref().map_or(ListKind::Atomic, |decl| decl.list.clone()),
             decl,
@@ -80,10 +75,7 @@ fn properties(
         let of = structure.at("properties").at(name);
         of.object()?;
         let decl = property_decl(name, of, decl)?;
-        Some((
-            name.into(),
-            Node::compile(property, of, embedded(of), Some(decl))?,
-        ))
+        Some((name.into(), Node::compile(property, of, Some(decl))?))
     };
     schema.at("properties").entries().filter_map(node).collect()
 }

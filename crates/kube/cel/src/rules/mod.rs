@@ -1,7 +1,7 @@
 //! `x-kubernetes-validations`: rules in the schema of a custom resource.
 //!
 //! [`Rules::compile`] walks a schema once and keeps the nodes that have rules at or below them; a resource without
-//! rules costs nothing. [`check`] says what is wrong with the rules of a definition; [`Rules::validate`] judges an
+//! rules costs nothing. [`check()`] says what is wrong with the rules of a definition; [`Rules::validate`] judges an
 //! object.
 
 mod check;
@@ -66,7 +66,7 @@ impl Rules {
     /// Compiles the rules of a schema (a `JSONSchemaProps`); nothing if it has none.
     pub fn compile(schema: Ref<'_>) -> Option<Self> {
         let decl = declare(schema, true).map(Arc::new);
-        Node::compile(schema, schema, true, decl).map(Self)
+        Node::compile(schema, schema, decl).map(Self)
     }
 
     /// Judges an object, in the light of what it was. `path` is where it stands: the root for a resource.

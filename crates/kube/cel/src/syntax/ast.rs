@@ -5,7 +5,7 @@
 
 /// A node's position in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExprId(pub(crate) u32);
+pub(crate) struct ExprId(pub(crate) u32);
 
 impl ExprId {
     pub(crate) fn index(self) -> usize {
@@ -15,7 +15,7 @@ impl ExprId {
 
 /// A parsed expression, macros expanded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ast {
+pub(crate) struct Ast {
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: ExprId,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Node {
 
 /// One node.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
+pub(crate) enum Expr {
     /// Something malformed, which has been complained about.
     Error,
     /// A constant.
@@ -90,58 +90,58 @@ pub enum Literal {
 
 /// An item of a list.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Item {
+pub(crate) struct Item {
     /// The item.
-    pub value: ExprId,
+    pub(crate) value: ExprId,
     /// Whether it is an optional, to be left out if it has no value.
-    pub optional: bool,
+    pub(crate) optional: bool,
 }
 
 /// An entry of a map.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key.
-    pub key: ExprId,
+    pub(crate) key: ExprId,
     /// The value.
-    pub value: ExprId,
+    pub(crate) value: ExprId,
     /// Whether the value is an optional.
-    pub optional: bool,
+    pub(crate) optional: bool,
     /// Where the colon is.
     pub(crate) offset: u32,
 }
 
 /// A field of an object that is made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
+pub(crate) struct Field {
     /// Its name.
-    pub name: Box<str>,
+    pub(crate) name: Box<str>,
     /// Its value.
-    pub value: ExprId,
+    pub(crate) value: ExprId,
     /// Whether the value is an optional.
-    pub optional: bool,
+    pub(crate) optional: bool,
     /// Where the colon is.
     pub(crate) offset: u32,
 }
 
 /// A loop over a list or map with one value that is carried along.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fold {
+pub(crate) struct Fold {
     /// The item, or the map's key; of two variables the index or key.
-    pub var: Box<str>,
+    pub(crate) var: Box<str>,
     /// The second variable: the item or the map's value.
-    pub second: Option<Box<str>>,
+    pub(crate) second: Option<Box<str>>,
     /// What is looped over.
-    pub range: ExprId,
+    pub(crate) range: ExprId,
     /// The name of what is carried along.
-    pub accumulator: Box<str>,
+    pub(crate) accumulator: Box<str>,
     /// Its first value.
-    pub init: ExprId,
+    pub(crate) init: ExprId,
     /// Whether to go on.
-    pub condition: ExprId,
+    pub(crate) condition: ExprId,
     /// Its next value.
-    pub step: ExprId,
+    pub(crate) step: ExprId,
     /// What the loop amounts to.
-    pub result: ExprId,
+    pub(crate) result: ExprId,
 }
 
 /// The name that macros give to what a loop carries along; no identifier can be it.
@@ -149,12 +149,12 @@ pub(crate) const ACCUMULATOR: &str = "@result";
 
 impl Ast {
     /// The node of the whole expression.
-    pub fn root(&self) -> ExprId {
+    pub(crate) fn root(&self) -> ExprId {
         self.root
     }
 
     /// A node.
-    pub fn expr(&self, id: ExprId) -> &Expr {
+    pub(crate) fn expr(&self, id: ExprId) -> &Expr {
         &self.nodes[id.index()].expr
     }
 

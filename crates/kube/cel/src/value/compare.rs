@@ -24,7 +24,6 @@ pub(crate) fn numbers(one: &Value<'_>, other: &Value<'_>) -> Option<Option<Order
 }
 
 #[expect(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     reason = "the whole part is compared exactly: casts of floats saturate, and both bounds are powers of two"
 )]

@@ -187,8 +187,8 @@ impl<'a> Value<'a> {
             Self::String(text) => text.is_empty(),
             Self::Bytes(bytes) => bytes.is_empty(),
             Self::Timestamp(moment) => moment.is_zero(),
-            Self::List(list) => list.len() == 0,
-            Self::Map(map) => map.len() == 0,
+            Self::List(list) => list.is_empty(),
+            Self::Map(map) => map.is_empty(),
             Self::Optional(value) => value.as_ref().is_none_or(|value| value.is_zero()),
             Self::Type(_) | Self::Opaque(_) => false,
         }
