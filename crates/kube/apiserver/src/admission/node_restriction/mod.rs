@@ -78,7 +78,7 @@ impl<'a> Judge<'a> {
         if fine { Ok(()) } else { self.refuse(why()) }
     }
 
-    fn new(&self) -> Ref<'a> {
+    fn written(&self) -> Ref<'a> {
         let nothing = || {
             self.request
                 .old
@@ -105,7 +105,7 @@ impl<'a> Judge<'a> {
     }
 
     fn slice(&self) -> Answer<()> {
-        let own = self.new().path("spec.nodeName").str() == self.node;
+        let own = self.written().path("spec.nodeName").str() == self.node;
         self.need(own || self.request.operation != Operation::Create, || {
             "can only create ResourceSlice with the same NodeName as the requesting node".to_owned()
         })
@@ -132,7 +132,7 @@ impl<'a> Judge<'a> {
             }
             Some(claim)
         };
-        self.need(rest(self.new()) == rest(self.old()), || {
+        self.need(rest(self.written()) == rest(self.old()), || {
             format!(
                 "node {:?} is not allowed to update fields other than status.capacity and status.conditions",
                 self.node

@@ -22,10 +22,10 @@ impl Judge<'_> {
 
     fn new_node(&self) -> Answer<()> {
         let node = self.node;
-        self.need(!self.new().path("spec.configSource").exists(), || {
+        self.need(!self.written().path("spec.configSource").exists(), || {
             format!("node {node:?} is not allowed to create pods with a non-nil configSource")
         })?;
-        let wrong = labels::forbidden(self.new(), Ref::nothing(self.request.types));
+        let wrong = labels::forbidden(self.written(), Ref::nothing(self.request.types));
         self.need(wrong.is_empty(), || {
             let wrong: Vec<&str> = wrong.into_iter().collect();
             format!(
@@ -36,7 +36,7 @@ impl Judge<'_> {
     }
 
     fn changed_node(&self) -> Answer<()> {
-        let (node, new, old) = (self.node, self.new(), self.old());
+        let (node, new, old) = (self.node, self.written(), self.old());
         let same = |path: &str| new.path(path) == old.path(path);
         let source = "spec.configSource";
         self.need(!new.path(source).exists() || same(source), || {

@@ -58,7 +58,7 @@ impl Judge<'_> {
 
     /// A mirror is the node's own, and reaches nothing else in the API.
     fn mirror(&self) -> Answer<()> {
-        let (node, pod) = (self.node, self.new());
+        let (node, pod) = (self.node, self.written());
         self.need(is_mirror(pod), || {
             format!("pod does not have {MIRROR:?} annotation, node {node:?} can only create mirror pods")
         })?;
@@ -115,7 +115,7 @@ impl Judge<'_> {
     }
 
     fn status(&self) -> Answer<()> {
-        let (node, new, old) = (self.node, self.new(), self.old());
+        let (node, new, old) = (self.node, self.written(), self.old());
         self.need(old.path("spec.nodeName").str() == node, || {
             format!("node {node:?} can only update pod status for pods with spec.nodeName set to itself")
         })?;
@@ -143,7 +143,7 @@ impl Judge<'_> {
         if self.request.op.subresource != "token" || self.request.operation != Operation::Create {
             return Ok(());
         }
-        let bound = self.new().path("spec.boundObjectRef");
+        let bound = self.written().path("spec.boundObjectRef");
         let text = |member: &str| bound.at(member).str();
         let to_pod = (text("apiVersion"), text("kind")) == ("v1", "Pod") && !text("name").is_empty();
         self.need(to_pod, || "node requested token not bound to a pod".to_owned())?;

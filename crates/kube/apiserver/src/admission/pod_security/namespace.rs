@@ -2,6 +2,7 @@
 //! more. Those that are there stay.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schema::cursor::Ref;
 use schema::object::Obj;
@@ -85,7 +86,7 @@ fn warn(request: &Request<'_>, namespace: &str, enforce: LevelVersion) -> Answer
 }
 
 /// One pod of each controller first: its others will break the same rules.
-fn distinct_first<'a>(pods: Vec<&'a std::sync::Arc<Obj>>) -> Vec<&'a std::sync::Arc<Obj>> {
+fn distinct_first(pods: Vec<&Arc<Obj>>) -> Vec<&Arc<Obj>> {
     let mut seen = BTreeSet::new();
     let (mut first, mut rest) = (Vec::new(), Vec::new());
     for pod in pods {

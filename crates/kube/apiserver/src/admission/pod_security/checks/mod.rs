@@ -93,17 +93,20 @@ impl Violations {
     }
 }
 
+/// What finds what is wrong.
+type Form = fn(&Pod<'_>) -> Found;
+
 /// A rule.
 struct Check {
     /// Upstream's id, by which rules are ordered.
     id: &'static str,
     /// Its forms, each from a minor version on; in the order of the versions.
-    versions: &'static [(u32, fn(&Pod<'_>) -> Found)],
+    versions: &'static [(u32, Form)],
     /// Rules of the baseline that this one makes needless.
     instead_of: &'static [&'static str],
 }
 
-const fn check(id: &'static str, versions: &'static [(u32, fn(&Pod<'_>) -> Found)]) -> Check {
+const fn check(id: &'static str, versions: &'static [(u32, Form)]) -> Check {
     let instead_of = &[];
     Check {
         id,
@@ -184,7 +187,7 @@ const RESTRICTED: &[Check] = &[
 
 impl Check {
     /// The form of a version; none if the rule is younger.
-    fn of(&self, minor: u32) -> Option<fn(&Pod<'_>) -> Found> {
+    fn of(&self, minor: u32) -> Option<Form> {
         let mut forms = self.versions.iter().rev();
         forms.find(|(since, _)| *since <= minor).map(|(_, form)| *form)
     }
