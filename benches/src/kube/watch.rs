@@ -44,7 +44,7 @@ pub(crate) fn run() -> Outcome {
     let mut delays = node.runtime.block_on(write(&node.target, &seen))?;
     let spent = Duration::from_nanos(settled(&node.daemon).saturating_sub(cpu));
     delays.sort_unstable();
-    let events = (WRITES * WATCHES) as u32;
+    let events = u32::try_from(WRITES * WATCHES).unwrap_or(u32::MAX);
     println!(
         "{WRITES} writes to {WATCHES} watches: {:.2} µs of processor time for each event delivered; the last watch has \
          it {:.1} ms after the write began (median, client included)",

@@ -136,7 +136,11 @@ async fn table_of(
         wide: options.output == Some(Output::Wide),
         head: !options.no_headers,
         namespaces: options.all_namespaces && entry.resource.namespaced,
-        prefix: prefixed.then(|| shown(entry, "")).unwrap_or_default(),
+        prefix: if prefixed {
+            shown(entry, "")
+        } else {
+            Default::default()
+        },
     };
     table::print(&answer, &style)
 }

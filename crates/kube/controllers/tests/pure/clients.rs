@@ -100,7 +100,8 @@ fn discovery_over_the_wire_is_the_tables() {
     let own = Discovery::of(node.server.resources());
     let mut asked: Vec<String> = asked.entries().iter().map(|each| format!("{each:?}")).collect();
     let mut own: Vec<String> = own.entries().iter().map(|each| format!("{each:?}")).collect();
-    (asked.sort(), own.sort());
+    asked.sort();
+    own.sort();
     assert_eq!(asked, own);
 }
 
