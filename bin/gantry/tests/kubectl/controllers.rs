@@ -38,18 +38,18 @@ fn namespaces_begin_and_end() {
 
 #[test]
 fn a_namespace_says_what_it_waits_for() {
-    const HELD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: held, namespace: y, finalizers: [example.com/hold]}\n";
+    const HELD: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: held, namespace: held, finalizers: [example.com/hold]}\n";
     const STEPS: &[Step] = &[
-        ("create ns y", "", Out("namespace/y created\n")),
+        ("create ns held", "", Out("namespace/held created\n")),
         ("create -f -", HELD, Out("configmap/held created\n")),
-        ("delete ns y --wait=false", "", Has(&["namespace \"y\" deleted"])),
+        ("delete ns held --wait=false", "", Has(&["namespace \"held\" deleted"])),
         (
-            "wait ns/y --for=condition=NamespaceFinalizersRemaining --timeout=10s",
+            "wait ns/held --for=condition=NamespaceFinalizersRemaining --timeout=10s",
             "",
-            Out("namespace/y condition met\n"),
+            Out("namespace/held condition met\n"),
         ),
         (
-            "describe ns y",
+            "describe ns held",
             "",
             Has(&[
                 "Status:       Terminating",
@@ -58,17 +58,17 @@ fn a_namespace_says_what_it_waits_for() {
             ]),
         ),
         (
-            "create configmap late -n y",
+            "create configmap late -n held",
             "",
             Fails("because it is being terminated"),
         ),
         (
-            "patch cm held -n y --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
+            "patch cm held -n held --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
             "",
             Out("configmap/held patched\n"),
         ),
-        ("wait ns/y --for=delete --timeout=20s", "", Has(&[""])),
-        ("get ns y", "", Fails("not found")),
+        ("wait ns/held --for=delete --timeout=20s", "", Has(&[""])),
+        ("get ns held", "", Fails("not found")),
     ];
     walk(STEPS);
 }

@@ -20,7 +20,7 @@ const GENERATORS: &[Step] = &[
     ("get job from -o jsonpath={.metadata.ownerReferences[0].kind},{.metadata.annotations}", "", Out("CronJob,{\"cronjob.kubernetes.io/instantiate\":\"manual\"}")),
     ("create job from --from=cronjob/nope", "", Fails("cronjobs.batch \"nope\" not found")),
     ("create quota q --hard=pods=2,cpu=1 --scopes=BestEffort", "", Fails("is invalid")),
-    ("create quota q --hard=pods=2,services=3", "", Out("resourcequota/q created\n")),
+    ("create quota q --hard=pods=2,services=9", "", Out("resourcequota/q created\n")),
     ("create poddisruptionbudget p1 --selector=app=rails --min-available=2", "", Out("poddisruptionbudget.policy/p1 created\n")),
     ("create pdb p2 --selector=app=rails --max-unavailable=50%", "", Out("poddisruptionbudget.policy/p2 created\n")),
     ("get pdb --no-headers", "", Has(&["p1    2     N/A   0", "p2    N/A   50%   0"])),

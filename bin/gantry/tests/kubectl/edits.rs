@@ -12,9 +12,9 @@ metadata: {name: valid-pod, labels: {name: valid-pod}}
 spec:
   containers: [{name: c, image: nginx}]
 ";
-const NODE: &str = "apiVersion: v1\nkind: Node\nmetadata: {name: n}\n";
+const NODE: &str = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n";
 const NODE_AGAIN: &str =
-    "apiVersion: v1\nkind: Node\nmetadata: {name: n, annotations: {a: b}, resourceVersion: '0'}\n";
+    "apiVersion: v1\nkind: Node\nmetadata: {name: n1, annotations: {a: b}, resourceVersion: '0'}\n";
 const RENAMED: &str = "\
 apiVersion: v1
 kind: Pod
@@ -65,25 +65,25 @@ fn pods_are_labelled_patched_and_replaced() {
 
 #[rustfmt::skip]
 const NODES: &[Step] = &[
-    ("create -f -", NODE, Out("node/n created\n")),
-    ("replace --dry-run=server -f -", NODE_AGAIN, Out("node/n replaced (server dry run)\n")),
-    ("replace -f -", NODE_AGAIN, Out("node/n replaced\n")),
-    ("get node n -o jsonpath={.metadata.annotations.a}", "", Out("b")),
-    ("taint nodes n a=b:NoSchedule", "", Out("node/n tainted\n")),
-    ("taint nodes n a=b:NoSchedule", "", Fails("already has a taint(s) with same effect(s) and --overwrite is false")),
-    ("taint nodes n a=c:NoSchedule --overwrite", "", Out("node/n modified\n")),
-    ("taint nodes n a=c:Nope", "", Fails("invalid taint effect: Nope")),
-    ("taint nodes n a-", "", Out("node/n untainted\n")),
-    ("taint nodes n a-", "", Fails("taint \"a\" not found")),
-    ("cordon n", "", Out("node/n cordoned\n")),
+    ("create -f -", NODE, Out("node/n1 created\n")),
+    ("replace --dry-run=server -f -", NODE_AGAIN, Out("node/n1 replaced (server dry run)\n")),
+    ("replace -f -", NODE_AGAIN, Out("node/n1 replaced\n")),
+    ("get node n1 -o jsonpath={.metadata.annotations.a}", "", Out("b")),
+    ("taint nodes n1 a=b:NoSchedule", "", Out("node/n1 tainted\n")),
+    ("taint nodes n1 a=b:NoSchedule", "", Fails("already has a taint(s) with same effect(s) and --overwrite is false")),
+    ("taint nodes n1 a=c:NoSchedule --overwrite", "", Out("node/n1 modified\n")),
+    ("taint nodes n1 a=c:Nope", "", Fails("invalid taint effect: Nope")),
+    ("taint nodes n1 a-", "", Out("node/n1 untainted\n")),
+    ("taint nodes n1 a-", "", Fails("taint \"a\" not found")),
+    ("cordon n1", "", Out("node/n1 cordoned\n")),
     ("get nodes", "", Has(&["SchedulingDisabled"])),
-    ("cordon n", "", Out("node/n already cordoned\n")),
-    ("uncordon n", "", Out("node/n uncordoned\n")),
-    ("label node n node-role.kubernetes.io/worker=", "", Out("node/n labeled\n")),
+    ("cordon n1", "", Out("node/n1 already cordoned\n")),
+    ("uncordon n1", "", Out("node/n1 uncordoned\n")),
+    ("label node n1 node-role.kubernetes.io/worker=", "", Out("node/n1 labeled\n")),
     ("get nodes", "", Has(&["worker"])),
-    ("drain n", "", Has(&["node/n drained"])),
-    ("delete node n", "", Out("node \"n\" deleted\n")),
-    ("drain n", "", Fails("nodes \"n\" not found")),
+    ("drain n1", "", Has(&["node/n1 drained"])),
+    ("delete node n1", "", Out("node \"n1\" deleted\n")),
+    ("drain n1", "", Fails("nodes \"n1\" not found")),
 ];
 
 #[test]

@@ -69,7 +69,7 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndta: {}\n",
     );
     assert!(
-        String::from_utf8_lossy(&wrong.stderr).contains("unknown field \"dta\""),
+        String::from_utf8_lossy(&wrong.stderr).contains(".dta: field not declared in schema"),
         "{wrong:?}"
     );
 }

@@ -90,7 +90,8 @@ fn failed(error: CallError, name: &str) -> OutboundError {
 /// As Go says it, which is what people search for.
 fn tls(error: &io::Error, name: &str) -> String {
     let text = error.to_string();
-    let why = if text.contains("UnknownIssuer") {
+    // An authority of the same name with another key is found, and then did not sign.
+    let why = if text.contains("UnknownIssuer") || text.contains("BadSignature") {
         "certificate signed by unknown authority".to_owned()
     } else if text.contains("not valid for name") || text.contains("NotValidForName") {
         format!("certificate is not valid for any names, but wanted to match {name}")
