@@ -42,7 +42,11 @@ fn a_namespace_says_what_it_waits_for() {
     const STEPS: &[Step] = &[
         ("create ns held", "", Out("namespace/held created\n")),
         ("create -f -", HELD, Out("configmap/held created\n")),
-        ("delete ns held --wait=false", "", Has(&["namespace \"held\" deleted"])),
+        (
+            "delete ns held --wait=false",
+            "",
+            Has(&["namespace \"held\" deleted"]),
+        ),
         (
             "wait ns/held --for=condition=NamespaceFinalizersRemaining --timeout=10s",
             "",
