@@ -18,8 +18,8 @@ use crate::failure::{Failure, Outcome};
 const WORKERS: usize = 2;
 /// File systems, netlink and the store block; more than this at once would only queue in the kernel.
 const BLOCKING: usize = 64;
-/// Twice what the deepest path needs in a debug build.
-const STACK: usize = 1 << 20;
+/// Four times what the deepest path (400 levels of an object) needs in a debug build. Address space, not memory.
+const STACK: usize = 8 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -1,6 +1,6 @@
 //! `auth`, `certificate`, and what an impersonated user hears.
 
-use super::{Fails, Has, Lacks, Out, Step, kubectl, walk, walk_on, with_input};
+use super::{Fails, Has, Out, Step, kubectl, walk, walk_on, with_input};
 use testkit::daemon::{Daemon, Kind};
 
 const RECONCILED: &str = "\

@@ -25,6 +25,8 @@ const PATCHES: [&str; 4] = [
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 ];
+/// Custom kinds have no strategy to merge by: clients choose by what is listed here.
+const CUSTOM_PATCHES: [&str; 3] = [PATCHES[0], PATCHES[1], PATCHES[3]];
 
 /// Kinds whose deletion answers with the object.
 const SHOWN_WHEN_DELETED: [&str; 18] = [
@@ -368,10 +370,18 @@ impl Target<'_> {
         format!("{}_{}", names::group(&self.served.group), self.served.version)
     }
 
+    fn patches(&self) -> &'static [&'static str] {
+        if self.def.types.is_custom() {
+            &CUSTOM_PATCHES
+        } else {
+            &PATCHES
+        }
+    }
+
     fn request(&self, operation: &Operation) -> Option<Value> {
         let content = match operation.method {
             "post" | "put" => content(&["*/*"], &self.body),
-            "patch" => content(&PATCHES, &names::reference(&names::meta("Patch"))),
+            "patch" => content(self.patches(), &names::reference(&names::meta("Patch"))),
             "delete" => content(&["*/*"], &names::reference(&names::meta("DeleteOptions"))),
             _ => return None,
         };

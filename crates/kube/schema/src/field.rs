@@ -1,5 +1,6 @@
 //! What is wrong with a field: upstream's `field.Path` and `field.Error`, with its texts.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::cursor::Ref;
@@ -291,13 +292,10 @@ impl fmt::Display for Error {
 
 /// All of them in one text, each said once: upstream's aggregate.
 pub fn aggregate(errors: &[Error]) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for error in errors {
-        let text = error.to_string();
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
+    // A request of 3 MB may have hundreds of thousands.
+    let mut seen = HashSet::new();
+    let mut texts: Vec<String> = errors.iter().map(Error::to_string).collect();
+    texts.retain(|text| seen.insert(text.clone()));
     match texts.as_slice() {
         [one] => one.clone(),
         texts => format!("[{}]", texts.join(", ")),

@@ -1,7 +1,10 @@
 //! Owner references that are there twice are stored once, and the client is told (upstream's
 //! `dedupOwnerReferencesAndAddWarning`).
 
+use std::collections::BTreeSet;
+
 use schema::cursor::{self, Ref};
+use schema::json;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
@@ -43,15 +46,17 @@ fn take_out(types: &Types, tree: &mut Struct) -> Vec<String> {
         return Vec::new();
     };
     let mut twice = Vec::new();
-    let mut kept: Vec<Value> = Vec::with_capacity(owners.len());
-    for owner in owners.drain(..) {
-        if kept.contains(&owner) {
-            twice.push(Ref::of(types, &owner).at("uid").str().to_owned());
-        } else {
-            kept.push(owner);
+    // By their bytes: a request may name tens of thousands.
+    let mut seen = BTreeSet::new();
+    owners.retain(|owner| {
+        let mut bytes = Vec::new();
+        json::encode_value(types, owner, &mut bytes);
+        let first = seen.insert(bytes);
+        if !first {
+            twice.push(Ref::of(types, owner).at("uid").str().to_owned());
         }
-    }
-    *owners = kept;
+        first
+    });
     twice.dedup();
     twice
 }

@@ -283,6 +283,15 @@ fn documents_describe_custom_kinds() {
         "string"
     );
     assert!(widget["properties"]["spec"]["properties"]["maybe"]["type"].is_null());
+    // kubectl chooses its patch by what is listed here.
+    let patch =
+        v2.at("/paths/~1apis~1example.com~1v1~1namespaces~1{namespace}~1widgets~1{name}/patch/consumes");
+    let known = json!([
+        "application/apply-patch+yaml",
+        "application/json-patch+json",
+        "application/merge-patch+json"
+    ]);
+    assert_eq!(patch, known);
 }
 
 #[test]

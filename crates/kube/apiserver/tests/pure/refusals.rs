@@ -131,3 +131,24 @@ fn a_body_over_the_limit_is_refused() {
     );
     assert_eq!(door.send("POST", MAPS, &big).code, 413);
 }
+
+/// Work that grows with the square of what a body holds would take minutes here, and one worker of the server.
+#[test]
+fn bodies_full_of_faults_are_answered_like_any() {
+    let door = door();
+    let many = |each: &dyn Fn(usize) -> String| (0..20_000).map(each).collect::<Vec<_>>().join(",");
+    let keys = many(&|at| format!(r#""!{at}":"""#));
+    let owners = many(&|at| format!(r#"{{"apiVersion":"v1","kind":"Pod","name":"a","uid":"{at}"}}"#));
+    let cases = [
+        (format!(r#"{{"metadata":{{"name":"b"}},"data":{{{keys}}}}}"#), 422),
+        (format!(r#"{{"metadata":{{"name":"b"}},{keys}}}"#), 201),
+        (
+            format!(r#"{{"metadata":{{"name":"c","ownerReferences":[{owners}]}}}}"#),
+            201,
+        ),
+    ];
+    for (body, code) in cases {
+        let got = door.send("POST", MAPS, &body);
+        assert_eq!(got.code, code, "{}", &got.text[..got.text.len().min(200)]);
+    }
+}

@@ -121,6 +121,21 @@ fn deep_json_is_refused_before_the_stack_ends() {
 }
 
 #[test]
+fn deep_yaml_is_refused_before_the_stack_ends() {
+    let lists = |levels: usize| "- ".repeat(levels) + "a";
+    let maps = |levels: usize| "{a: ".repeat(levels) + "b" + &"}".repeat(levels);
+    let keys = |levels: usize| "? ".repeat(levels) + "a";
+    // The parser's own limit is 64.
+    assert!(yaml::to_json(lists(60).as_bytes()).is_ok());
+    assert!(yaml::to_json(maps(60).as_bytes()).is_ok());
+    for levels in [65, 1_000, 100_000] {
+        for deep in [lists(levels), maps(levels), keys(levels)] {
+            assert!(yaml::to_json(deep.as_bytes()).is_err(), "{levels}");
+        }
+    }
+}
+
+#[test]
 fn deep_protobuf_is_refused_before_the_stack_ends() {
     let mut message = Vec::new();
     for _ in 0..5_000 {
