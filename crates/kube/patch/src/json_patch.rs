@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use schema::MAX_TREE_DEPTH;
 use schema::json::{encode_untyped, go_quote, parse};
 use schema::tree::{Map, Value};
 
@@ -10,6 +11,9 @@ use crate::Error;
 use crate::error::MAX_OPERATIONS;
 
 type Done<T = ()> = Result<T, String>;
+
+/// What all copies of a patch may add up to, in bytes of JSON: upstream's `JSONPatchMaxCopyBytes`.
+const MAX_COPIED: usize = 3 << 20;
 
 /// Applies a JSON patch to an object in JSON.
 ///
@@ -19,8 +23,9 @@ type Done<T = ()> = Result<T, String>;
 pub fn json_patch(document: &[u8], patch: &[u8]) -> Result<Vec<u8>, Error> {
     let operations = operations(parse(patch)?)?;
     let mut document = parse(document)?;
+    let mut copied = 0;
     for operation in operations {
-        perform(&mut document, &operation).map_err(Error::Operation)?;
+        perform(&mut document, &operation, &mut copied).map_err(Error::Operation)?;
     }
     let mut out = Vec::new();
     encode_untyped(&document, &mut out);
@@ -61,13 +66,13 @@ fn word(value: &Value) -> &'static str {
     }
 }
 
-fn perform(document: &mut Value, operation: &Map) -> Done {
+fn perform(document: &mut Value, operation: &Map, copied: &mut usize) -> Done {
     match operation.get("op").and_then(Value::as_str).unwrap_or("unknown") {
         "add" => add(document, operation),
         "remove" => remove(document, operation),
         "replace" => replace(document, operation),
         "move" => move_value(document, operation),
-        "copy" => copy(document, operation),
+        "copy" => copy(document, operation, copied),
         "test" => test(document, operation),
         other => Err(format!("Unexpected kind: {other}")),
     }
@@ -81,7 +86,9 @@ fn add(document: &mut Value, operation: &Map) -> Done {
             go_quote(path)
         )
     })?;
-    insert(container, &key, value(operation)).map_err(|why| format!("error in add for path: '{path}': {why}"))
+    let value = value(operation);
+    fits(path, &value)?;
+    insert(container, &key, value).map_err(|why| format!("error in add for path: '{path}': {why}"))
 }
 
 fn remove(document: &mut Value, operation: &Map) -> Done {
@@ -107,15 +114,17 @@ fn replace(document: &mut Value, operation: &Map) -> Done {
         };
         return Ok(());
     }
+    let value = value(operation);
+    fits(path, &value)?;
     let missing = |what: &str| {
         format!("replace operation does not apply: doc is missing {what}: {path}: missing value")
     };
     let (container, key) = find(document, path).ok_or_else(|| missing("path"))?;
     match container {
-        Value::Map(map) => map.insert(&key, value(operation)),
+        Value::Map(map) => map.insert(&key, value),
         Value::List(items) => {
             let at = index(&key, items.len()).map_err(|_| missing("key"))?;
-            items[at] = value(operation);
+            items[at] = value;
         }
         _ => return Err(missing("path")),
     }
@@ -131,22 +140,31 @@ fn move_value(document: &mut Value, operation: &Map) -> Done {
     let moved = take(container, &key).map_err(|why| format!("error in move for path: '{key}': {why}"))?;
     let path =
         member(operation, "path").map_err(|why| format!("move operation failed to decode path: {why}"))?;
+    fits(path, &moved)?;
     let (container, key) = find(document, path).ok_or_else(|| {
         format!("move operation does not apply: doc is missing destination path: {path}: missing value")
     })?;
     insert(container, &key, moved).map_err(|why| format!("error in move for path: '{path}': {why}"))
 }
 
-fn copy(document: &mut Value, operation: &Map) -> Done {
+fn copy(document: &mut Value, operation: &Map, sum: &mut usize) -> Done {
     let from =
         member(operation, "from").map_err(|why| format!("copy operation failed to decode from: {why}"))?;
     let (container, key) = find(document, from).ok_or_else(|| {
         format!("copy operation does not apply: doc is missing from path: {from}: missing value")
     })?;
     let copied = get(container, &key).map_err(|why| format!("error in copy for from: '{from}': {why}"))?;
-    let copied = copied.cloned().unwrap_or(Value::Null);
+    let copied = copied.unwrap_or(&Value::Null);
+    *sum += size(copied);
+    if *sum > MAX_COPIED {
+        return Err(format!(
+            "Unable to complete the copy, the accumulated size increase of copy is {sum}, exceeding the limit {MAX_COPIED}"
+        ));
+    }
+    let copied = copied.clone();
     let path =
         member(operation, "path").map_err(|_| "copy operation failed to decode path: missing value")?;
+    fits(path, &copied)?;
     let (container, key) = find(document, path).ok_or_else(|| {
         format!("copy operation does not apply: doc is missing destination path: {path}: missing value")
     })?;
@@ -169,6 +187,30 @@ fn test(document: &mut Value, operation: &Map) -> Done {
         return Ok(());
     }
     Err(format!("testing value {path} failed: test failed"))
+}
+
+/// Operations nest values in each other; what walks them afterwards does so by recursion.
+fn fits(path: &str, value: &Value) -> Done {
+    if path.matches('/').count() + depth(value) > MAX_TREE_DEPTH {
+        return Err(format!("{path}: exceeded max depth"));
+    }
+    Ok(())
+}
+
+/// How deep the lists and maps of a value lie in each other.
+fn depth(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Map(map) => map.entries().iter().map(|(_, value)| depth(value)).max(),
+        Value::List(items) => items.iter().map(depth).max(),
+        _ => return 0,
+    };
+    1 + deepest.unwrap_or(0)
+}
+
+fn size(value: &Value) -> usize {
+    let mut json = Vec::new();
+    encode_untyped(value, &mut json);
+    json.len()
 }
 
 /// A member of the operation that is text.
@@ -366,6 +408,30 @@ mod tests {
                 (422, "Invalid")
             );
         }
+    }
+
+    /// Each copy doubles the object, or doubles its depth: neither may go on for 10,000 operations.
+    #[test]
+    fn operations_cannot_blow_an_object_up() {
+        let copies = |from: &str, to: &dyn Fn(usize) -> String| {
+            let each = |at| format!(r#"{{"op":"copy","from":"{from}","path":"{}"}}"#, to(at));
+            format!("[{}]", (0..500).map(each).collect::<Vec<_>>().join(","))
+        };
+        let document = format!(r#"{{"data":{{"k":"{}"}}}}"#, "x".repeat(100_000));
+        let error = patched(&document, &copies("/data", &|at| format!("/data/b{at}"))).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("Unable to complete the copy, the accumulated size"),
+            "{error}"
+        );
+        let error = patched(r#"{"a":{}}"#, &copies("/a", &|_| "/a/a".to_owned())).unwrap_err();
+        assert!(error.to_string().contains("max depth"), "{error}");
+        let steps =
+            (1..10_000).map(|at| format!(r#"{{"op":"add","path":"{}","value":{{}}}}"#, "/a".repeat(at)));
+        let steps = format!("[{}]", steps.take(1_000).collect::<Vec<_>>().join(","));
+        let error = patched("{}", &steps).unwrap_err();
+        assert!(error.to_string().contains("max depth"), "{error}");
     }
 
     #[test]

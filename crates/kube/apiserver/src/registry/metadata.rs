@@ -22,6 +22,9 @@ const SYSTEM_FIELDS: [&str; 6] = [
     "metadata.resourceVersion",
 ];
 
+/// Finalizers without a domain.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+
 /// Clears what a client cannot choose.
 pub(super) fn wipe(types: &Types, object: &mut Struct) {
     for path in SYSTEM_FIELDS {
@@ -131,10 +134,22 @@ fn finalizers(finalizers: &Place<'_, '_>, errors: &mut Errors) {
             finalizers.invalid_value(errors, finalizer, text);
         }
     }
+    if !finalizers.types().is_custom() {
+        finalizers.each().for_each(|finalizer| known(&finalizer, errors));
+    }
     let has = |name: &str| finalizers.strings().any(|finalizer| finalizer == name);
     if has("orphan") && has("foregroundDeletion") {
         let why = "finalizer orphan and foregroundDeletion cannot be both set";
         finalizers.invalid(errors, why);
+    }
+}
+
+/// Of built-in kinds: one of the system's own, or somebody's.
+fn known(finalizer: &Place<'_, '_>, errors: &mut Errors) {
+    let own = STANDARD_FINALIZERS.contains(&finalizer.str());
+    if !own && !finalizer.str().contains('/') {
+        let why = "name is neither a standard finalizer name nor is it fully qualified";
+        finalizer.invalid(errors, why);
     }
 }
 
