@@ -1,6 +1,7 @@
 //! One request on its way through the server.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,23 +55,49 @@ fn own(text: Cow<'_, str>) -> String {
     text.into_owned()
 }
 
-/// Warnings that an answer carries as `Warning` headers. Bounded by the kinds' own rules; duplicates are dropped.
+/// What all warnings of an answer may have together, in characters; if they have more, each is cut.
+const MAX_WARNINGS: usize = 4096;
+/// What one has then.
+const MAX_CUT_WARNING: usize = 256;
+
+/// Warnings that an answer carries as `Warning` headers, each once, bounded as upstream bounds them.
 #[derive(Debug, Default)]
-pub struct Warnings(Mutex<Vec<String>>);
+pub struct Warnings(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    seen: HashSet<String>,
+    ordered: Vec<String>,
+}
 
 impl Warnings {
     /// Adds one.
     pub fn add(&self, warning: impl Into<String>) {
         let warning = warning.into();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !all.contains(&warning) {
-            all.push(warning);
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.seen.insert(warning.clone()) {
+            told.ordered.push(warning);
         }
     }
 
-    /// What was added so far.
+    /// What was added so far, as much as an answer carries.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        let told = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let length = |warning: &String| warning.chars().count();
+        if told.ordered.iter().map(length).sum::<usize>() <= MAX_WARNINGS {
+            return told.ordered;
+        }
+        let mut written = 0;
+        let cut = told
+            .ordered
+            .iter()
+            .map(|warning| warning.chars().take(MAX_CUT_WARNING).collect());
+        let room = |warning: &String| {
+            let fits = written < MAX_WARNINGS;
+            written += length(warning);
+            fits
+        };
+        cut.take_while(room).collect()
     }
 }
 
@@ -108,5 +135,23 @@ impl Call {
     /// 404 if there is none.
     pub(crate) fn served(&self) -> Answer<&Served> {
         Ok(self.served.as_ref().ok_or_else(Status::no_such_resource)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_told_once_and_never_fill_an_answer() {
+        let warnings = Warnings::default();
+        ["a", "b", "a"].into_iter().for_each(|text| warnings.add(text));
+        assert_eq!(warnings.take(), ["a", "b"]);
+        for at in 0..5_000 {
+            warnings.add(format!("{at}{}", "ö".repeat(500)));
+        }
+        let told = warnings.take();
+        assert_eq!(told.len(), MAX_WARNINGS / MAX_CUT_WARNING);
+        assert!(told.iter().all(|text| text.chars().count() == MAX_CUT_WARNING));
     }
 }

@@ -1,7 +1,7 @@
 //! The controllers: what makes the world as objects say it should be.
 //!
 //! Each controller is one short file: which changes concern it, which keys they touch, and what is to be done about a
-//! key. Deciding is pure (`plan` functions over a view); [`driver`](mod@driver) turns all of them, and [`world`] is what
+//! key. Deciding is pure (`plan` functions over a view); `driver` turns all of them, and `world` is what
 //! all of them look at: the informers of this process, which stand on the API server's watch cache, so no object is in
 //! memory twice. They write through the API server's own pipeline, as upstream's identities with upstream's rights.
 //!

@@ -1,7 +1,7 @@
 //! Requests that the server itself makes: to admission and conversion webhooks, and to servers behind an APIService.
 //!
 //! The server knows no socket: [`Outbound`] is what its owner gives it. Where a request goes is decided here, from the
-//! cache ([`service`]); names are only resolved outside for URLs that are no Service's. Whoever sends sets the deadline
+//! cache (`service`); names are only resolved outside for URLs that are no Service's. Whoever sends sets the deadline
 //! and the bound of the answer, so that a peer can hang or talk without end at nobody's cost but its own.
 
 pub(crate) mod hook;

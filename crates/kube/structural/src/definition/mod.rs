@@ -1,7 +1,7 @@
 //! `CustomResourceDefinition`: the kind's own row (`apiextensions-apiserver/pkg/apis/apiextensions`).
 //!
 //! Upstream keeps definitions in an internal form that has what all versions share once, beside them
-//! (`spec.validation` for `spec.versions[*].schema`), and its errors name those places: [`layout`] knows them.
+//! (`spec.validation` for `spec.versions[*].schema`), and its errors name those places: `layout` knows them.
 
 mod approval;
 mod conversion;
