@@ -13,11 +13,11 @@ pub const CASES: &[Case] = &[
         four
         $ docker logs $n 2>&1 >/dev/null
         two
-        $ docker logs --tail 1 $n
-        four
         $ docker run --name $n-2 busybox sh -c 'echo two; echo three; printf four' >/dev/null; docker logs -t --tail 2 $n-2 | sed 's/^20[0-9-]*T[0-9:.]*Z/TIME/'
         TIME three
         TIME four
+        $ docker logs --tail 1 $n-2
+        four
         $ docker logs --since 1h $n 2>/dev/null | wc -l
         2
         $ docker logs --until 2001-01-01 $n
