@@ -1,7 +1,6 @@
 """CRUD, watches, the dynamic client, apply and YAML with the official Python client; prints `ok NAME` for each case."""
 
 import threading
-import time
 
 from kubernetes import client, config, dynamic, utils, watch
 from kubernetes.client.rest import ApiException
@@ -188,8 +187,13 @@ def leases_elect_one_leader():
     for name in ("one", "two"):
         threading.Thread(target=lead, args=(name,), daemon=True).start()
     assert done.wait(20), "nobody leads"
-    time.sleep(2)
-    holder = client.CoordinationV1Api().read_namespaced_lease("election", NAMESPACE).spec.holder_identity
+    leases, renewed = client.CoordinationV1Api(), set()
+    for event in watch.Watch().stream(leases.list_namespaced_lease, NAMESPACE, timeout_seconds=20):
+        renewed.add(event["object"].spec.renew_time)
+        if len(renewed) == 3:
+            break
+    assert len(renewed) == 3, "the leader does not renew its lease"
+    holder = leases.read_namespaced_lease("election", NAMESPACE).spec.holder_identity
     assert led == [holder], (led, holder)
 
 
