@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use driver::{Env, Rng};
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
@@ -84,7 +85,15 @@ impl ApiServer {
     ///
     /// # Errors
     /// The store's, and what it says of the first objects.
-    pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
+    pub fn open(
+        config: Config,
+        store: Arc<dyn Store>,
+        env: Arc<dyn Env>,
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::opened(config, store, env))
+    }
+
+    async fn opened(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let cache = Cache::open(store.clone(), env.clone()).await?;
         let state = Arc::new(State {
             resources: Resources::builtin(),
@@ -129,9 +138,9 @@ impl ApiServer {
         &self.0.resources
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        pipeline::run(&self.0, request, peer).await
+    /// Answers one request. Boxed here, so that the code of all verbs stands in this crate and not in each caller's.
+    pub fn handle(&self, request: Request<Incoming>, peer: Peer) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(pipeline::run(&self.0, request, peer))
     }
 
     /// Refuses new requests, waits for those in flight, and ends watches and background tasks.
