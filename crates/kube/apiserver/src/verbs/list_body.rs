@@ -11,31 +11,32 @@ use schema::json::write_string;
 use schema::object::{Obj, Prefix};
 use schema::tree::{Struct, Value};
 
-use super::list::Listed;
+use super::list::{Listed, Objects};
 use crate::negotiate::{self, Encoding, JSON};
 use crate::registry::convert;
 use crate::server::State;
 use crate::{Answer, Body, Call, Reply, Served, show};
 
-/// Answers up to this size are sent as one piece; larger ones in pieces of about this size.
+/// Larger answers than this are sent in pieces of about this size.
 const PIECE: usize = 128 << 10;
 
-/// A list with more objects left than this gets room for a whole piece at once.
-const FEW: usize = 64;
+/// The first piece: all that is in memory for a client who does not read, and all of a small answer.
+const FIRST_PIECE: usize = 16 << 10;
 
 /// Puts a list into what the client accepts.
-pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed) -> Answer<Reply> {
+pub(super) fn reply(state: &State, call: &Call, served: &Served, mut listed: Listed) -> Answer<Reply> {
     let accepted = negotiate::accept(call)?;
     if let Some(to) = &accepted.convert {
         let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
-        return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
+        let objects = listed.objects.collect();
+        return show::list(state, call, served, &objects, meta, (to, &accepted));
     }
     let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
     if accepted.encoding != Encoding::Json
         || !convert::is_stored(served)
-        || (served.custom().is_some() && !listed.objects.iter().all(verbatim))
+        || (served.custom().is_some() && !listed.objects.all(verbatim))
     {
-        return tree(served, &listed);
+        return tree(served, &mut listed);
     }
     let mut pieces = Pieces::new(served, listed);
     let first = pieces.next_piece();
@@ -64,9 +65,11 @@ struct Pieces {
     head: Vec<u8>,
     tail: Vec<u8>,
     prefix: Arc<Prefix>,
-    objects: std::vec::IntoIter<Arc<Obj>>,
+    objects: Objects,
     first: bool,
     done: bool,
+    /// How large the next piece is.
+    piece: usize,
 }
 
 impl Pieces {
@@ -87,28 +90,31 @@ impl Pieces {
             head: [&head, b",\"items\":[".as_slice()].concat(),
             tail,
             prefix,
-            objects: listed.objects.into_iter(),
+            objects: listed.objects,
             first: true,
             done: false,
+            piece: FIRST_PIECE,
         }
     }
 
     fn next_piece(&mut self) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.head);
-        if self.objects.len() > FEW {
+        let piece = std::mem::replace(&mut self.piece, PIECE);
+        if piece == PIECE {
             out.reserve_exact(PIECE + PIECE / 8);
         }
-        for object in self.objects.by_ref() {
-            if !std::mem::take(&mut self.first) {
+        let (first, prefix) = (&mut self.first, &self.prefix);
+        let more = self.objects.next_while(|object| {
+            if !std::mem::take(first) {
                 out.push(b',');
             }
-            object.serve_into(&self.prefix, &mut out);
-            if out.len() >= PIECE {
-                return out;
-            }
+            object.serve_into(prefix, &mut out);
+            out.len() < piece
+        });
+        if !more {
+            out.append(&mut self.tail);
+            self.done = true;
         }
-        out.append(&mut self.tail);
-        self.done = true;
         out
     }
 }
@@ -153,7 +159,7 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
 }
 
 /// A list as a tree, for other encodings and for versions that are not stored.
-fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
+fn tree(served: &Served, listed: &mut Listed) -> Answer<Reply> {
     let types = &served.def.types;
     let ty = served.version().list.unwrap_or(served.version().schema);
     let mut list = Struct::new(ty);
@@ -178,7 +184,7 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
         }
         Ok(Value::Struct(Box::new(item)))
     };
-    let items: Answer<Vec<Value>> = listed.objects.iter().map(item).collect();
+    let items: Answer<Vec<Value>> = listed.objects.collect().iter().map(item).collect();
     cursor::set(types, &mut list, "items", Value::List(items?));
     Ok(Reply::Tree {
         code: StatusCode::OK,
