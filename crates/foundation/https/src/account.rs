@@ -83,7 +83,12 @@ impl Account {
         if enough(self.held()) {
             return Poll::Ready(());
         }
-        self.waiting().push(cx.waker().clone());
+        let mut waiting = self.waiting();
+        // Once each, however often a client has its stream polled.
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
+        }
+        drop(waiting);
         // What was written before the waker stood there has woken nobody.
         if enough(self.held()) {
             return Poll::Ready(());

@@ -9,6 +9,8 @@ use http::{HeaderValue, Response, StatusCode};
 use schema::cursor;
 use schema::json::write_string;
 use schema::object::{Obj, Prefix};
+use schema::proto;
+use schema::status::Status;
 use schema::tree::{Struct, Value};
 
 use super::list::{Listed, Objects};
@@ -36,7 +38,10 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, mut listed: Lis
         || !convert::is_stored(served)
         || (served.custom().is_some() && !listed.objects.all(verbatim))
     {
-        return tree(served, &mut listed);
+        return match accepted.encoding {
+            Encoding::Protobuf if !served.def.types.is_custom() => protobuf(served, &mut listed),
+            _ => tree(served, &mut listed),
+        };
     }
     let mut pieces = Pieces::new(served, listed);
     let first = pieces.next_piece();
@@ -158,24 +163,45 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
     [b"{".as_slice(), &members.join(&b','), b"}"].concat()
 }
 
+/// A list as protobuf: object by object, so that no more than one of them is a tree at a time. Its length stands before
+/// its items, so all of them are encoded before the first is sent.
+fn protobuf(served: &Served, listed: &mut Listed) -> Answer<Reply> {
+    let types = &served.def.types;
+    let (mut pieces, mut piece, mut failed) = (vec![Bytes::new()], Vec::new(), None);
+    listed
+        .objects
+        .next_while(|object| match convert::tree(served, object) {
+            Ok(item) => {
+                proto::put_item(types, &item, &mut piece);
+                if piece.len() >= PIECE {
+                    pieces.push(std::mem::take(&mut piece).into());
+                }
+                true
+            }
+            Err(refused) => {
+                failed = Some(refused);
+                false
+            }
+        });
+    if let Some(refused) = failed {
+        return Err(refused);
+    }
+    pieces.push(piece.into());
+    let mut list = head(served, listed);
+    for (name, text) in [("apiVersion", served.api_version()), ("kind", served.list_kind())] {
+        cursor::set(types, &mut list, name, Value::str(&text));
+    }
+    let items = pieces.iter().map(Bytes::len).sum();
+    let (head, tail) = proto::seal_list(types, &list, items).map_err(Status::internal)?;
+    pieces[0] = head.into();
+    pieces.push(tail.into());
+    Ok(Reply::Http(negotiate::pieces(Encoding::Protobuf, pieces)))
+}
+
 /// A list as a tree, for other encodings and for versions that are not stored.
 fn tree(served: &Served, listed: &mut Listed) -> Answer<Reply> {
     let types = &served.def.types;
-    let ty = served.version().list.unwrap_or(served.version().schema);
-    let mut list = Struct::new(ty);
-    let version = Value::str(&listed.revision.0.to_string());
-    cursor::set(types, &mut list, "metadata.resourceVersion", version);
-    if !listed.continues.is_empty() {
-        cursor::set(
-            types,
-            &mut list,
-            "metadata.continue",
-            Value::str(&listed.continues),
-        );
-    }
-    if let Some(count) = listed.remaining.and_then(|count| i64::try_from(count).ok()) {
-        cursor::set(types, &mut list, "metadata.remainingItemCount", Value::Int(count));
-    }
+    let mut list = head(served, listed);
     let item = |object: &Arc<Obj>| {
         let mut item = convert::tree(served, object)?;
         if !types.is_custom() {
@@ -193,4 +219,22 @@ fn tree(served: &Served, listed: &mut Listed) -> Answer<Reply> {
         types: types.clone(),
         object: Box::new(list),
     })
+}
+
+/// A list that has no items yet.
+fn head(served: &Served, listed: &Listed) -> Struct {
+    let types = &served.def.types;
+    let mut list = Struct::new(served.version().list.unwrap_or(served.version().schema));
+    let mut set = |path: &str, value: Value| cursor::set(types, &mut list, path, value);
+    set(
+        "metadata.resourceVersion",
+        Value::str(&listed.revision.0.to_string()),
+    );
+    if !listed.continues.is_empty() {
+        set("metadata.continue", Value::str(&listed.continues));
+    }
+    if let Some(count) = listed.remaining.and_then(|count| i64::try_from(count).ok()) {
+        set("metadata.remainingItemCount", Value::Int(count));
+    }
+    list
 }
