@@ -33,8 +33,8 @@ mod show;
 mod special;
 mod verbs;
 
-pub use body::{Body, BodyError, Incoming};
-pub use call::{Call, Peer, Query, Warnings};
+pub use body::{Body, BodyError, Incoming, NotTaken};
+pub use call::{Call, Peer, Query, Warnings, Writing};
 pub use config::Config;
 pub use refused::{Answer, Refused};
 pub use reply::Reply;

@@ -17,6 +17,8 @@ mod door;
 mod every_row;
 #[path = "pure/fairness.rs"]
 mod fairness;
+#[path = "pure/flow.rs"]
+mod flow;
 #[path = "pure/golden.rs"]
 mod golden;
 #[path = "pure/owners.rs"]

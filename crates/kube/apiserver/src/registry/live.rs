@@ -107,6 +107,7 @@ pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, ren
         },
         durability: durability(op.served, renewal),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);
@@ -128,6 +129,7 @@ pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool>
         },
         durability: durability(op.served, false),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);

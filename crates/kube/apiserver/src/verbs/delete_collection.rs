@@ -36,6 +36,8 @@ pub(super) async fn delete_collection(state: &State, call: &Call, served: &Serve
             Err(Refused(status)) if status.reason != "NotFound" => return Err(Refused(status)),
             _ => {}
         }
+        // Whoever leaves between two objects ends it.
+        call.writing.pause();
     }
     let body = list(served, &objects, revision)?;
     Ok(Reply::Http(negotiate::json(StatusCode::OK, false, body)))
