@@ -118,7 +118,12 @@ async fn many<'a>(
     }
     let place = options.which.place(session, target);
     let mut deleted = Vec::new();
-    for object in session.client.list_all(place, &options.which.listing()).await?.items {
+    for object in session
+        .client
+        .list_all(place, &options.which.listing())
+        .await?
+        .items
+    {
         let (namespace, name) = (object.namespace(), object.name());
         deleted.extend(one(session, options, target.entry, &namespace, &name).await?);
     }

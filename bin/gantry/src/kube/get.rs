@@ -145,7 +145,13 @@ async fn of_target(session: &Session, options: &Options, target: Target<'_>) -> 
     let place = options.which.place(session, target);
     Ok(match target.name {
         Some(name) => vec![session.client.get(place.named(name)).await?],
-        None => session.client.list_all(place, &options.which.listing()).await?.items,
+        None => {
+            session
+                .client
+                .list_all(place, &options.which.listing())
+                .await?
+                .items
+        }
     })
 }
 

@@ -180,7 +180,10 @@ mod tests {
             text(TABLE, wide),
             "x   pod/a        5s   n1\n    pod/longer   3    <none>\n"
         );
-        assert_eq!(text(r#"{"columnDefinitions":[],"rows":[]}"#, Style::default()), "");
+        assert_eq!(
+            text(r#"{"columnDefinitions":[],"rows":[]}"#, Style::default()),
+            ""
+        );
     }
 
     #[test]

@@ -5,20 +5,26 @@ use std::io::{self, Write};
 use client::{Event, Object, Watch, WatchOptions};
 use serde::Deserialize;
 
+use super::Session;
 use super::apply::shown;
 use super::get::{Options, Output, print, table_of, whole};
 use super::table::{self, Table};
 use super::which::Target;
-use super::Session;
 use crate::failure::Failure;
 
 /// What asks for objects themselves.
 const OBJECTS: &str = "application/json";
 
 /// Shows a resource's objects, or one of them, as they are and as they change.
-pub(super) async fn show(session: &Session, options: &Options, targets: &[Target<'_>]) -> Result<(), Failure> {
+pub(super) async fn show(
+    session: &Session,
+    options: &Options,
+    targets: &[Target<'_>],
+) -> Result<(), Failure> {
     let [target] = targets else {
-        return Err(Failure::usage("only one resource can be watched: a TYPE, or one TYPE NAME"));
+        return Err(Failure::usage(
+            "only one resource can be watched: a TYPE, or one TYPE NAME",
+        ));
     };
     match options.as_objects() {
         None => tables(session, options, *target).await,

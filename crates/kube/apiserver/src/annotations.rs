@@ -64,7 +64,11 @@ impl Annotations {
         let mut noted = self.noted();
         let bytes = noted.bytes + key.len() + value.len();
         if noted.all.contains_key(&key) || bytes > MAX_BYTES {
-            tracing::debug!(key, bytes, "an audit annotation that is there already, or one too many");
+            tracing::debug!(
+                key,
+                bytes,
+                "an audit annotation that is there already, or one too many"
+            );
             return;
         }
         noted.bytes = bytes;
@@ -83,14 +87,33 @@ mod tests {
         annotations.add("policy/key", "two");
         annotations.add_of_body("patch.webhook.admission.k8s.io/round_0_index_0", "{}");
         for key in ["bare", "two/slashes/here", "policy/no spaces", "big/value"] {
-            annotations.add(key, if key == "big/value" { "x".repeat(MAX_BYTES) } else { String::new() });
+            annotations.add(
+                key,
+                if key == "big/value" {
+                    "x".repeat(MAX_BYTES)
+                } else {
+                    String::new()
+                },
+            );
         }
         let all: Vec<(String, Annotation)> = annotations.take().into_iter().collect();
-        let note = |key: &str, value: &str, level| (key.to_owned(), Annotation { value: value.to_owned(), level });
+        let note = |key: &str, value: &str, level| {
+            (
+                key.to_owned(),
+                Annotation {
+                    value: value.to_owned(),
+                    level,
+                },
+            )
+        };
         assert_eq!(
             all,
             [
-                note("patch.webhook.admission.k8s.io/round_0_index_0", "{}", AnnotationLevel::Request),
+                note(
+                    "patch.webhook.admission.k8s.io/round_0_index_0",
+                    "{}",
+                    AnnotationLevel::Request
+                ),
                 note("policy/key", "one", AnnotationLevel::Metadata),
             ]
         );

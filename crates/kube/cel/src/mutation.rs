@@ -39,7 +39,11 @@ pub fn check_type_names(made: &Value<'_>) -> Result<(), String> {
     };
     let mut wrong = Vec::new();
     names_below(made, name, &mut wrong);
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
 }
 
 fn names_below(value: &Value<'_>, path: &str, wrong: &mut Vec<String>) {
@@ -54,7 +58,9 @@ fn names_below(value: &Value<'_>, path: &str, wrong: &mut Vec<String>) {
             }
             for (member, value) in map.entries() {
                 match (name, &member) {
-                    (Some(_), Value::String(member)) => names_below(&value, &format!("{path}.{}", &**member), wrong),
+                    (Some(_), Value::String(member)) => {
+                        names_below(&value, &format!("{path}.{}", &**member), wrong)
+                    }
                     _ => names_below(&value, path, wrong),
                 }
             }

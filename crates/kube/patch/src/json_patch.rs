@@ -383,8 +383,14 @@ mod tests {
     #[test]
     fn a_test_that_is_not_met_is_told_apart() {
         let error = patched(r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":2}]"#).unwrap_err();
-        assert_eq!(error, Error::Test("testing value /a failed: test failed".to_owned()));
-        assert_eq!((error.status().code, error.status().reason.as_str()), (422, "Invalid"));
+        assert_eq!(
+            error,
+            Error::Test("testing value /a failed: test failed".to_owned())
+        );
+        assert_eq!(
+            (error.status().code, error.status().reason.as_str()),
+            (422, "Invalid")
+        );
     }
 
     #[test]

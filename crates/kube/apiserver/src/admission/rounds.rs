@@ -74,16 +74,15 @@ pub(super) struct Round<'r, K> {
 }
 
 impl<'r, K: Ord> Round<'r, K> {
-    fn begin(
-        second: bool,
-        wanted: &'r mut bool,
-        turns: &'r mut Turns<K>,
-        object: Option<&Struct>,
-    ) -> Self {
+    fn begin(second: bool, wanted: &'r mut bool, turns: &'r mut Turns<K>, object: Option<&Struct>) -> Self {
         if second && turns.left.as_ref() != object {
             turns.due.append(&mut turns.taken);
         }
-        Self { second, wanted, turns }
+        Self {
+            second,
+            wanted,
+            turns,
+        }
     }
 
     /// Whether it is its turn: in the second round only of those that asked for it.

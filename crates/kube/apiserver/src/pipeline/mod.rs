@@ -24,9 +24,7 @@ pub(crate) use metrics::Metrics;
 
 use crate::fairness::{self, Flow};
 use crate::server::State;
-use crate::{
-    Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings,
-};
+use crate::{Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
 use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).

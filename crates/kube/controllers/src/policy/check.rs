@@ -16,7 +16,10 @@ pub(super) fn warnings(spec: &Spec, types: &Types<'_>) -> Vec<(String, String)> 
             ("messageExpression", &validation.message_expression),
         ];
         for (member, expression) in expressions.into_iter().filter(|(_, text)| !text.is_empty()) {
-            let wrong: Vec<String> = checkers.iter().filter_map(|checker| checker.check(expression)).collect();
+            let wrong: Vec<String> = checkers
+                .iter()
+                .filter_map(|checker| checker.check(expression))
+                .collect();
             if !wrong.is_empty() {
                 warnings.push((format!("spec.validations[{index}].{member}"), wrong.join("\n")));
             }

@@ -86,7 +86,12 @@ impl<'w> Types<'w> {
                 && *resource.version == *version
                 && (group.is_empty() || *resource.group == *group)
         };
-        let entries: Vec<&'w Entry> = self.discovery.entries().iter().filter(|entry| is(&entry.resource)).collect();
+        let entries: Vec<&'w Entry> = self
+            .discovery
+            .entries()
+            .iter()
+            .filter(|entry| is(&entry.resource))
+            .collect();
         entries.into_iter().map(|entry| &entry.resource)
     }
 
@@ -103,7 +108,9 @@ impl<'w> Types<'w> {
         let ty = type_of_kind(&DEFINITIONS.group, &DEFINITIONS.version, &DEFINITIONS.kind)?;
         let decoded = decode(&BUILTIN, ty, definition.body(), Options::default()).ok()?;
         let versions = Ref::new(&BUILTIN, &decoded.object).path("spec.versions");
-        let version = versions.items().find(|version| version.at("name").str() == &*resource.version)?;
+        let version = versions
+            .items()
+            .find(|version| version.at("name").str() == &*resource.version)?;
         custom_resource(version.path("schema.openAPIV3Schema"))
     }
 }

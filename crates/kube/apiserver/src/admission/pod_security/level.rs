@@ -124,11 +124,7 @@ impl Policy {
             warn.level = enforce.level;
             warn.version = warn_version.unwrap_or(enforce.version);
         }
-        let policy = Self {
-            enforce,
-            audit,
-            warn,
-        };
+        let policy = Self { enforce, audit, warn };
         (policy, labels.errors)
     }
 

@@ -123,7 +123,11 @@ fn note(request: &Request<'_>, what: &str, text: String) {
 
 fn note_errors(request: &Request<'_>, wrong: &Errors) {
     if !wrong.is_empty() {
-        note(request, "error", format!("Failed to parse policy: {}", aggregate(wrong)));
+        note(
+            request,
+            "error",
+            format!("Failed to parse policy: {}", aggregate(wrong)),
+        );
     }
 }
 

@@ -55,11 +55,7 @@ pub(super) fn mutates(request: &Request<'_>) -> bool {
 ///
 /// # Errors
 /// What a policy says.
-pub(super) fn mutate(
-    request: &Request<'_>,
-    object: Option<&mut Struct>,
-    rounds: &mut Rounds,
-) -> Answer<()> {
+pub(super) fn mutate(request: &Request<'_>, object: Option<&mut Struct>, rounds: &mut Rounds) -> Answer<()> {
     let Some(object) = object else {
         return Ok(());
     };

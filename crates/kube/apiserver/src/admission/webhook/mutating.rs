@@ -76,7 +76,11 @@ impl Turn<'_> {
     /// Asks and does what the answer says. Whether the object is another now.
     async fn ask(&self, object: Option<&mut Struct>) -> Answer<bool> {
         let (now, old) = (
-            self.json(object.as_deref().map(|object| Ref::new(self.request.types, object)))?,
+            self.json(
+                object
+                    .as_deref()
+                    .map(|object| Ref::new(self.request.types, object)),
+            )?,
             self.json(self.request.old)?,
         );
         let asked = ask(self.request, self.hook, self.told, true, &now, &old).await;
