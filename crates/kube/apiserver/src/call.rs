@@ -12,7 +12,7 @@ use driver::Instant;
 use http::{HeaderMap, Method, Uri};
 use schema::status::Status;
 
-use crate::{Answer, RequestInfo, Served};
+use crate::{Annotations, Answer, RequestInfo, Served};
 
 /// Where a request came from, as its transport knows it.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +170,8 @@ pub struct Call {
     pub warnings: Warnings,
     /// Whether it has begun to write.
     pub writing: Writing,
+    /// What the audit log shall be told.
+    pub annotations: Annotations,
 }
 
 impl Call {

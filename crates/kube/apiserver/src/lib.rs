@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod annotations;
 mod authn;
 mod authz;
 mod body;
@@ -33,6 +34,7 @@ mod show;
 mod special;
 mod verbs;
 
+pub use annotations::{Annotation, AnnotationLevel, Annotations};
 pub use body::{Body, BodyError, Incoming, NotTaken};
 pub use call::{Call, Peer, Query, Warnings, Writing};
 pub use config::Config;

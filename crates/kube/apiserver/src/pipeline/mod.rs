@@ -33,7 +33,7 @@ use unbroken::Unbroken;
 use crate::call::Writing;
 use crate::fairness::{self, Flow, Seat};
 use crate::server::State;
-use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
+use crate::{Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
 use crate::{authn, negotiate, show, verbs};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
@@ -157,6 +157,7 @@ async fn admit(
         peer,
         warnings,
         writing,
+        annotations: Annotations::default(),
     };
     let held = (counted, seat, room);
     if long {
