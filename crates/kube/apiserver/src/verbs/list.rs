@@ -14,7 +14,7 @@ use super::read_error;
 use super::token::Token;
 use crate::cache::{Cache, ReadError, Snapshot};
 use crate::server::State;
-use crate::{Answer, Call, Reply, Served};
+use crate::{Answer, Call, Reply, Served, custom};
 
 /// What a list found.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ struct Part<'a> {
 pub(crate) async fn list(state: &State, call: &Call) -> Answer<Reply> {
     let served = call.served()?;
     let options = ListOptions::of(call, served, false)?;
-    let listed = read(&state.cache, call, served, &options).await?;
+    let mut listed = read(&state.cache, call, served, &options).await?;
+    custom::conversion::all_shown(state, served, &mut listed.objects).await?;
     list_body::reply(state, call, served, listed)
 }
 

@@ -30,11 +30,7 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
         let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
         return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
     }
-    let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
-    if accepted.encoding != Encoding::Json
-        || !convert::is_stored(served)
-        || (served.custom().is_some() && !listed.objects.iter().all(verbatim))
-    {
+    if accepted.encoding != Encoding::Json || !is_verbatim(served, &listed) {
         return tree(served, &listed);
     }
     let mut pieces = Pieces::new(served, listed);
@@ -56,6 +52,17 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     Ok(Reply::Http(response))
+}
+
+/// Whether the objects can be sent as they are: of a built-in resource all can, or none.
+fn is_verbatim(served: &Served, listed: &Listed) -> bool {
+    match served.custom() {
+        None => convert::is_stored(served),
+        Some(_) => listed
+            .objects
+            .iter()
+            .all(|object| convert::is_verbatim(served, object)),
+    }
 }
 
 /// A list of JSON, written piece by piece.
