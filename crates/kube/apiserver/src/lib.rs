@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod aggregation;
 mod authn;
 mod authz;
 mod body;

@@ -268,6 +268,14 @@ impl Resources {
         self.rows().get(&key).is_some_and(|row| row.custom.is_none())
     }
 
+    /// Whether a group has built-in resources.
+    pub(crate) fn has_builtin(&self, group: &str) -> bool {
+        let rows = self.rows();
+        let from = (group.to_owned(), String::new());
+        let mut of_group = rows.range(from..).take_while(|((name, _), _)| name == group);
+        of_group.any(|(_, row)| row.custom.is_none())
+    }
+
     /// A custom resource in the version that it is stored in, served or not.
     pub(crate) fn stored(&self, group: &str, plural: &str) -> Option<Served> {
         let rows = self.rows();

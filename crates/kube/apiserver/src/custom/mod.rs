@@ -8,10 +8,11 @@
 mod cleanup;
 mod columns;
 mod compile;
-mod conditions;
+pub(crate) mod conditions;
 pub(crate) mod conversion;
 mod deletion;
 mod names;
+pub(crate) mod own;
 pub(crate) mod publish;
 mod rules;
 mod scale;
@@ -23,6 +24,7 @@ use schema::object::Revision;
 use structural::Node;
 
 pub(crate) use columns::Columns;
+pub(crate) use conditions::Condition;
 pub(crate) use deletion::begin as begin_deletion;
 pub(crate) use rules::{create, settle, update, warnings};
 pub(crate) use scale::{Numbers, Scale};
