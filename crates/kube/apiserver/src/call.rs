@@ -11,7 +11,7 @@ use driver::Instant;
 use http::{HeaderMap, Method, Uri};
 use schema::status::Status;
 
-use crate::{Answer, RequestInfo, Served};
+use crate::{Annotations, Answer, RequestInfo, Served};
 
 /// Where a request came from, as its transport knows it.
 #[derive(Clone, Debug, Default)]
@@ -126,6 +126,8 @@ pub struct Call {
     pub peer: Peer,
     /// What the client shall be warned of.
     pub warnings: Warnings,
+    /// What the audit log shall be told.
+    pub annotations: Annotations,
 }
 
 impl Call {

@@ -9,6 +9,7 @@
 
 mod admission;
 mod aggregation;
+mod annotations;
 mod authn;
 mod authz;
 mod body;
@@ -34,6 +35,7 @@ mod show;
 mod special;
 mod verbs;
 
+pub use annotations::{Annotation, AnnotationLevel, Annotations};
 pub use body::{Body, BodyError, Incoming};
 pub use call::{Call, Peer, Query, Warnings};
 pub use config::Config;

@@ -24,8 +24,10 @@ pub(crate) use metrics::Metrics;
 
 use crate::fairness::{self, Flow};
 use crate::server::State;
-use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
-use crate::{aggregation, authn, negotiate, show, verbs};
+use crate::{
+    Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings, aggregation, authn, negotiate, show,
+    verbs,
+};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -147,6 +149,7 @@ async fn admit(
             deadline,
             peer,
             warnings,
+            annotations: Annotations::default(),
         };
         handle(state, call).await
     };

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use regexp::Regexp;
+
 use super::run::Run;
 use crate::Error;
 use crate::check::{Checked, Meaning, Name};
-use crate::library::{Declared, Function, Pattern};
+use crate::library::{Declared, Function};
 use crate::syntax::ast::{ACCUMULATOR, Expr, ExprId, Fold, Item, Literal};
 use crate::types::Type;
 use crate::value::Value;
@@ -81,7 +83,7 @@ pub(super) enum Op {
     Either(At, At),
     /// The optional's value, or another.
     ValueOr(At, At),
-    Matches(At, Box<Pattern>, u64),
+    Matches(At, Box<Regexp>, u64),
     /// A function whose row is known.
     Call(&'static Function, Box<[At]>),
     /// One of several rows, which the values decide.
@@ -299,7 +301,7 @@ impl<'c> Lower<'c> {
         let Expr::Literal(literal @ Literal::String(pattern)) = self.checked.ast.expr(*pattern) else {
             return None;
         };
-        let compiled = Pattern::new(pattern).ok()?;
+        let compiled = Regexp::new(pattern).ok()?;
         let size = Value::literal(literal).size();
         Some(Op::Matches(self.lower(*text), Box::new(compiled), size))
     }

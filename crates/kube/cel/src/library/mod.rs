@@ -34,7 +34,6 @@ pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use cost::{Argument, Cost, Range};
 pub use opaque::Opaque;
 pub(crate) use operators::{index, optional_index};
-pub(crate) use regex::Pattern;
 pub(crate) use signature::Signature;
 
 use crate::Error;

@@ -12,7 +12,7 @@ use super::super::Request;
 use super::hooks::Hook;
 use super::matching::Told;
 use super::review::{self, Verdict};
-use crate::Refused;
+use crate::{Answer, Refused};
 
 /// Bytes of warnings that one answer may add.
 const MAX_WARNINGS: usize = 4096;
@@ -26,21 +26,28 @@ pub(super) enum Failed {
     Refused(Refused),
 }
 
-/// What the client hears, unless failures are ignored.
+/// What the client hears, unless failures are ignored; then the audit log is told, under this key.
 ///
 /// # Errors
-/// 500 for a webhook that failed; what it said, if it refused.
-pub(super) fn outcome<T>(hook: &Hook, asked: Result<T, Failed>) -> Result<Option<T>, Refused> {
+/// 500 for a webhook that failed; what it said, if it refused; 504 where the time for the whole request is over.
+pub(super) fn outcome<T>(
+    request: &Request<'_>,
+    hook: &Hook,
+    audited_as: &str,
+    asked: Result<T, Failed>,
+) -> Answer<Option<T>> {
     match asked {
         Ok(verdict) => Ok(Some(verdict)),
         Err(Failed::Refused(refused)) => Err(refused),
         Err(Failed::Calling(why)) => {
             let why = format!("failed calling webhook {}: {why}", go_quote(&hook.name));
             tracing::warn!(webhook = %hook.id, open = hook.ignores_failure, %why, "a webhook failed");
-            if hook.ignores_failure {
-                return Ok(None);
+            if !hook.ignores_failure {
+                return Err(Status::internal(why).into());
             }
-            Err(Status::internal(why).into())
+            request.op.call.annotations.add(audited_as, &hook.name);
+            in_time(request)?;
+            Ok(None)
         }
     }
 }
@@ -76,6 +83,13 @@ pub(super) async fn ask(
     let verdict = review::verdict(version, &uid, mutating, answer.body());
     let verdict =
         verdict.map_err(|why| Failed::Calling(format!("received invalid webhook response: {why}")))?;
+    for (key, value) in &verdict.annotations {
+        request
+            .op
+            .call
+            .annotations
+            .add(format!("{}/{key}", hook.name), value);
+    }
     warn(request, &verdict.warnings);
     if verdict.allowed {
         Ok(verdict)
@@ -119,10 +133,16 @@ fn denied(name: &str, result: &Value) -> Status {
     status
 }
 
-/// Whether the time for the whole request is over.
-pub(super) fn is_late(request: &Request<'_>) -> bool {
+/// Whether there is time left for the request as a whole.
+///
+/// # Errors
+/// 504 if there is none.
+pub(super) fn in_time(request: &Request<'_>) -> Answer<()> {
     let (now, due) = (request.op.state.env.now(), request.op.call.deadline);
-    due.saturating_since(now) == Duration::ZERO
+    if due.saturating_since(now) > Duration::ZERO {
+        return Ok(());
+    }
+    Err(Status::timeout("request did not complete within requested timeout", 0).into())
 }
 
 #[cfg(test)]
