@@ -21,6 +21,8 @@ mod door;
 mod every_row;
 #[path = "pure/fairness.rs"]
 mod fairness;
+#[path = "pure/flow.rs"]
+mod flow;
 #[path = "pure/golden.rs"]
 mod golden;
 #[path = "pure/outside.rs"]

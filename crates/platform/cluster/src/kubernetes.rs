@@ -121,7 +121,8 @@ impl Kubernetes {
     pub(crate) async fn close(self, holder: &Supervisor, handover: bool) -> Option<String> {
         // What is not finished in time is finished by the next daemon: controllers go by how things stand.
         drop(tokio::time::timeout(PATIENCE, self.controllers.stop()).await);
-        self.server.drain().await;
+        // What nobody waits for any more, or nobody reads, is not waited for either.
+        drop(tokio::time::timeout(PATIENCE, self.server.drain()).await);
         let drained = self.door.drain(PATIENCE).await;
         if !handover {
             // It may have gone first.

@@ -108,6 +108,7 @@ pub(super) async fn put(op: &Op<'_>, key: &str, value: Bytes, expect: Expect, re
         },
         durability: durability(op.served, renewal),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);
@@ -129,6 +130,7 @@ pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool>
         },
         durability: durability(op.served, false),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);

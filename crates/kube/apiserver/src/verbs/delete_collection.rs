@@ -3,13 +3,13 @@
 use schema::object::Obj;
 use schema::status::Status;
 
-use super::list::{self, Listed};
+use super::list::{self, Listed, Objects};
 use super::list_body;
 use super::options::ListOptions;
 use super::write_options::delete_options;
 use crate::registry::{self, DeleteOptions, Judge, Op, Options};
 use crate::server::State;
-use crate::{Answer, Call, Refused, Reply, Served, custom};
+use crate::{Answer, Call, Refused, Reply, Served};
 
 /// Objects read at a time, where the client says nothing (upstream's `deleteCollectionPageSize`).
 const PAGE: usize = 10_000;
@@ -24,34 +24,26 @@ pub(super) async fn delete_collection(state: &State, call: &Call, served: &Serve
     let deletion = delete_options(call)?;
     let limited = options.limit.is_some();
     options.limit.get_or_insert(PAGE);
-    let mut deleted: Option<Listed> = None;
+    let mut deleted = Vec::new();
     loop {
-        let page = list::read(&state.cache, call, served, &options).await?;
-        for object in &page.objects {
+        let mut page = list::read(&state.cache, call, served, &options).await?;
+        let objects = page.objects.collect();
+        for object in &objects {
             delete(state, call, served, object, &deletion).await?;
+            // Whoever leaves between two objects ends it.
+            call.writing.pause();
         }
-        if limited {
-            return answer(state, call, served, page).await;
+        deleted.extend(objects);
+        if limited || page.continues.is_empty() {
+            let whole = Listed {
+                objects: Objects::Page(deleted.into_iter()),
+                ..page
+            };
+            return list_body::reply(state, call, served, whole.shown(state, served).await?);
         }
-        options.continues.clone_from(&page.continues);
+        options.continues = page.continues;
         options.resource_version.clear();
         options.version_match = None;
-        let all = match deleted.take() {
-            None => page,
-            Some(mut all) => {
-                all.objects.extend(page.objects);
-                all
-            }
-        };
-        if options.continues.is_empty() {
-            let whole = Listed {
-                continues: String::new(),
-                remaining: None,
-                ..all
-            };
-            return answer(state, call, served, whole).await;
-        }
-        deleted = Some(all);
     }
 }
 
@@ -76,9 +68,4 @@ async fn delete(
 
 fn is_gone(status: &Status) -> bool {
     status.reason == "NotFound"
-}
-
-async fn answer(state: &State, call: &Call, served: &Served, mut listed: Listed) -> Answer<Reply> {
-    custom::conversion::all_shown(state, served, &mut listed.objects).await?;
-    list_body::reply(state, call, served, listed)
 }

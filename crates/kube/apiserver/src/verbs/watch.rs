@@ -42,6 +42,9 @@ pub(crate) async fn watch(state: &Arc<State>, call: &Call) -> Answer<Reply> {
     let options = ListOptions::of(call, served, true)?;
     let frames = Frames::of(state, call, served)?;
     let revision = watch_revision(&options)?;
+    if options.timeout_seconds.is_some_and(|seconds| seconds < 0) {
+        return Ok(Reply::Http(respond(frames.content_type(), Body::empty())));
+    }
     let deadline = deadline(env, &options);
     let body = match begin(state, call, served, &options, revision).await {
         Ok(begun) => {
@@ -82,7 +85,9 @@ fn watch_revision(options: &ListOptions) -> Answer<Revision> {
 }
 
 fn deadline(env: &Arc<dyn Env>, options: &ListOptions) -> Instant {
-    let asked = options.timeout_seconds.filter(|seconds| *seconds > 0);
+    let asked = options
+        .timeout_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
     let lasts = asked.map(Duration::from_secs).unwrap_or_else(|| {
         let spread = env.rng().below(MIN_TIMEOUT.as_secs());
         MIN_TIMEOUT + Duration::from_secs(spread)
