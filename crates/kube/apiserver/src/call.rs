@@ -168,10 +168,10 @@ pub struct Call {
     pub peer: Peer,
     /// What the client shall be warned of.
     pub warnings: Warnings,
-    /// Whether it has begun to write.
-    pub writing: Writing,
     /// What the audit log shall be told.
     pub annotations: Annotations,
+    /// Whether it has begun to write.
+    pub writing: Writing,
 }
 
 impl Call {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod aggregation;
 mod annotations;
 mod authn;
 mod authz;

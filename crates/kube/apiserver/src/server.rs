@@ -11,6 +11,7 @@ use kinds::alloc::Allocators;
 use store::Store;
 
 use crate::admission::{Policies, Rules, Webhooks};
+use crate::aggregation::{self, Aggregation};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -53,6 +54,7 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
+    pub(crate) aggregation: Aggregation,
     rng: Mutex<Rng>,
 }
 
@@ -109,6 +111,7 @@ impl ApiServer {
             rules: Rules::default(),
             webhooks: Webhooks::default(),
             policies: Policies::default(),
+            aggregation: Aggregation::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -124,6 +127,9 @@ impl ApiServer {
         state
             .env
             .spawn(Box::pin(custom::run(custom, Arc::downgrade(&state))));
+        state
+            .env
+            .spawn(Box::pin(aggregation::follow(Arc::downgrade(&state))));
         state.health.bootstrapped();
         Ok(Self(state))
     }

@@ -94,6 +94,7 @@ impl Kubernetes {
             bundle.front_proxy_client.certificate_pem().as_bytes(),
             bundle.front_proxy_client.key_pem().as_bytes(),
         )?;
+        let front_proxy = (front_proxy, bundle.front_proxy_ca.certificate_pem());
         let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
         let server = ApiServer::open(settings, store, env.clone()).await?;
         let beside = controllers::Config {
@@ -202,7 +203,7 @@ fn settings(
     address: SocketAddr,
     ca: &Authority,
     tokens: TokenKey,
-    front_proxy: Identity,
+    (front_proxy, front_proxy_ca): (Identity, &str),
 ) -> Result<apiserver::Config, Error> {
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
@@ -215,6 +216,7 @@ fn settings(
         clients: ClientAuthorities::from_pem(ca.certificate_pem())?,
         tokens: TokenIssuer::new(&issuer(config), tokens),
         root_ca: ca.certificate_pem().to_owned(),
+        front_proxy_ca: front_proxy_ca.to_owned(),
         outbound: Arc::new(Requests::new(front_proxy)),
     })
 }

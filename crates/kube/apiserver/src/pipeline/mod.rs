@@ -33,8 +33,10 @@ use unbroken::Unbroken;
 use crate::call::Writing;
 use crate::fairness::{self, Flow, Seat};
 use crate::server::State;
-use crate::{Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
-use crate::{authn, negotiate, show, verbs};
+use crate::{
+    Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings, aggregation,
+    authn, negotiate, show, verbs,
+};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -156,8 +158,8 @@ async fn admit(
         deadline,
         peer,
         warnings,
-        writing,
         annotations: Annotations::default(),
+        writing,
     };
     let held = (counted, seat, room);
     if long {
@@ -221,6 +223,9 @@ fn is_long_running(info: &RequestInfo) -> bool {
 
 fn served(state: &State, info: &RequestInfo) -> Option<Served> {
     let wanted = info.is_resource.then_some(info)?;
+    if state.aggregation.takes(wanted) {
+        return None;
+    }
     state
         .resources
         .lookup(&wanted.group, &wanted.version, &wanted.resource)
@@ -239,7 +244,7 @@ fn fits_scope(served: &Served, info: &RequestInfo) -> bool {
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
     let answer = match &call.served {
         Some(_) => verbs::dispatch(state, &call).await,
-        None => not_served(state, &call),
+        None => elsewhere(state, &call).await,
     };
     // What was warned of stands beside a refusal too.
     let mut response = answer.unwrap_or_else(|refused| negotiate::respond_status(&call.headers, &refused.0));
@@ -250,6 +255,17 @@ async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
         }
     }
     Ok(response)
+}
+
+/// What another server serves, or nobody.
+async fn elsewhere(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
+    if let Some(remote) = state.aggregation.of_call(call) {
+        return Ok(aggregation::forward(state, call, &remote).await);
+    }
+    match aggregation::openapi(state, call).await {
+        Some(response) => Ok(response),
+        None => not_served(state, call),
+    }
 }
 
 /// What is no resource: health, metrics, discovery, OpenAPI; and what is nothing.

@@ -15,7 +15,7 @@ use super::token::Token;
 use crate::cache::{Cache, ReadError, Snapshot};
 use crate::select::Selection;
 use crate::server::State;
-use crate::{Answer, Call, Reply, Served};
+use crate::{Answer, Call, Reply, Served, custom};
 
 /// What a list found.
 #[derive(Debug)]
@@ -28,6 +28,21 @@ pub(crate) struct Listed {
     pub(crate) continues: String,
     /// How many are left, where that is known.
     pub(crate) remaining: Option<usize>,
+}
+
+impl Listed {
+    /// The same with every object in the version that was asked for, where a webhook converts them.
+    ///
+    /// # Errors
+    /// 500 with what the webhook did wrong.
+    pub(super) async fn shown(mut self, state: &State, served: &Served) -> Answer<Self> {
+        if custom::conversion::webhook(served).is_some() {
+            let mut objects = self.objects.collect();
+            custom::conversion::all_shown(state, served, &mut objects).await?;
+            self.objects = Objects::Page(objects.into_iter());
+        }
+        Ok(self)
+    }
 }
 
 /// The objects of a list, handed out once.
@@ -120,7 +135,7 @@ pub(crate) async fn list(state: &State, call: &Call) -> Answer<Reply> {
     let served = call.served()?;
     let options = ListOptions::of(call, served, false)?;
     let listed = read(&state.cache, call, served, &options).await?;
-    list_body::reply(state, call, served, listed)
+    list_body::reply(state, call, served, listed.shown(state, served).await?)
 }
 
 /// The objects that a call with these options is about; also what `deletecollection` deletes.

@@ -33,11 +33,7 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, mut listed: Lis
         let objects = listed.objects.collect();
         return show::list(state, call, served, &objects, meta, (to, &accepted));
     }
-    let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
-    if accepted.encoding != Encoding::Json
-        || !convert::is_stored(served)
-        || (served.custom().is_some() && !listed.objects.all(verbatim))
-    {
+    if accepted.encoding != Encoding::Json || !is_verbatim(served, &listed) {
         return match accepted.encoding {
             Encoding::Protobuf if !served.def.types.is_custom() => protobuf(served, &mut listed),
             _ => tree(served, &mut listed),
@@ -62,6 +58,14 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, mut listed: Lis
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     Ok(Reply::Http(response))
+}
+
+/// Whether the objects can be sent as they are: of a built-in resource all can, or none.
+fn is_verbatim(served: &Served, listed: &Listed) -> bool {
+    match served.custom() {
+        None => convert::is_stored(served),
+        Some(_) => listed.objects.all(|object| convert::is_verbatim(served, object)),
+    }
 }
 
 /// A list of JSON, written piece by piece.

@@ -61,6 +61,7 @@ fn config() -> Config {
         clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
         tokens: issuer(&TokenKey::generate().unwrap()),
         root_ca: ca.certificate_pem().to_owned(),
+        front_proxy_ca: "front proxy".to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
