@@ -99,7 +99,7 @@ impl ApiServer {
         let cache = Cache::open(store.clone(), env.clone()).await?;
         let state = Arc::new(State {
             resources: Resources::builtin(),
-            authn: Authn,
+            authn: Authn::default(),
             authz: Authz::default(),
             flight: Flight::default(),
             fairness: Fairness::default(),

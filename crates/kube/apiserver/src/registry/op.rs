@@ -78,7 +78,6 @@ impl<'a> Op<'a> {
     /// What a strategy is told.
     pub(crate) fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
         let user = &self.call.user;
-        let extra: Vec<(String, Vec<String>)> = user.extra.clone().into_iter().collect();
         ask(&Context {
             types: self.types(),
             now: self.now,
@@ -90,7 +89,7 @@ impl<'a> Op<'a> {
                 name: &user.name,
                 uid: &user.uid,
                 groups: &user.groups,
-                extra: &extra,
+                extra: Some(&user.extra),
             },
         })
     }
