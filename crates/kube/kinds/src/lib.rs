@@ -19,6 +19,7 @@ mod cluster;
 mod config;
 mod devices;
 mod flow;
+mod internal;
 mod network;
 mod place;
 pub mod quota;

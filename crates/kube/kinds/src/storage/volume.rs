@@ -96,7 +96,7 @@ fn affinity(spec: &Place<'_, '_>, errors: &mut Errors) {
     if !required.exists() {
         return required.required(errors, "must specify required node constraints");
     }
-    node_selector::required(&required, errors);
+    node_selector::required(&required, true, errors);
 }
 
 fn sources(spec: &Place<'_, '_>, errors: &mut Errors) {
