@@ -9,7 +9,7 @@ use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
-use crate::admission::{Policies, Rules, Webhooks};
+use crate::admission::{Ledger, Policies, Rules, Webhooks};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -52,6 +52,7 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
+    pub(crate) quotas: Ledger,
     rng: Mutex<Rng>,
 }
 
@@ -100,6 +101,7 @@ impl ApiServer {
             rules: Rules::default(),
             webhooks: Webhooks::default(),
             policies: Policies::default(),
+            quotas: Ledger::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,

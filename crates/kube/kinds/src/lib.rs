@@ -32,6 +32,7 @@ mod tables;
 mod volume;
 mod workloads;
 
+pub use internal::json as internal_json;
 pub use place::Place;
 pub use strategy::{
     Context, Generation, NameRule, PLAIN, Reset, Row, SelectableField, Strategy, Subresource, User,

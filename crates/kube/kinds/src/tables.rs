@@ -165,7 +165,9 @@ fn a_bad_object_is_told_what_is_wrong() {
         (
             SERVICE,
             r#"{"spec":{"ports":[{"name":"a","port":1},{"name":"b","port":1}]}}"#,
-            &[r#"spec.ports[1]: Duplicate value: {"protocol":"TCP","port":1,"targetPort":0}"#],
+            &[
+                r#"spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":1,"TargetPort":0,"NodePort":0}"#,
+            ],
         ),
         (
             ENDPOINTS,
@@ -295,7 +297,7 @@ fn an_update_changes_what_may_change() {
             r#"{"roleRef":{"kind":"Role","name":"a"}}"#,
             r#"{"roleRef":{"kind":"Role","name":"b"}}"#,
             &[
-                r#"roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef"#,
+                r#"roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change roleRef"#,
             ],
         ),
         (

@@ -25,7 +25,7 @@ pub(crate) fn bad_value(value: Ref<'_>) -> BadValue {
 }
 
 /// What stands here as JSON of upstream's internal type.
-fn json(value: Ref<'_>) -> String {
+pub fn json(value: Ref<'_>) -> String {
     let mut printer = Printer::new(value.types(), None);
     printer.place(value);
     printer.text()

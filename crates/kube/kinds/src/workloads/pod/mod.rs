@@ -154,4 +154,6 @@ fn graceful(_: &Context<'_>, pod: Ref<'_>, requested: Option<i64>) -> Option<i64
 }
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod tests;
