@@ -141,7 +141,84 @@ const CHANGES: &[Case] = &[
         r#"{"spec":{"type":"ClusterIP"},"status":{"loadBalancer":{"ingress":[{"ip":"1.1.1.1"}]}}}"#,
         &["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"],
     ),
+    (
+        "persistentvolumeclaims",
+        "",
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}"#,
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"2Gi"}},"storageClassName":"c","volumeName":"v"}}"#,
+        &[
+            "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims\n@@ -6,7 +6,7 @@\n  \"Resources\": {\n   \"Limits\": null,\n   \"Requests\": {\n-   \"storage\": \"1Gi\"\n+   \"storage\": \"2Gi\"\n   }\n  },\n  \"VolumeName\": \"v\",\n",
+        ],
+    ),
+    (
+        "persistentvolumeclaims",
+        "",
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"volumeAttributesClassName":"a"},"status":{"phase":"Bound","capacity":{"storage":"1Gi"},"currentVolumeAttributesClassName":"a"}}"#,
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"500Mi"}}},"status":{"phase":"Bound"}}"#,
+        &[
+            "spec.resources.requests.storage: Forbidden: field can not be less than status.capacity",
+            "spec.volumeAttributesClassName: Forbidden: update to nil is forbidden when status.currentVolumeAttributesClassName is not nil",
+        ],
+    ),
+    (
+        "persistentvolumeclaims",
+        "",
+        r#"{"metadata":{"annotations":{"volume.beta.kubernetes.io/storage-class":"c"}},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}"#,
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},"storageClassName":"c"}}"#,
+        &[],
+    ),
+    (
+        "persistentvolumeclaims",
+        "status",
+        r#"{"spec":{"accessModes":["ReadWriteOnce"]}}"#,
+        r#"{"spec":{},"status":{"capacity":{"storage":"-1"},"allocatedResources":{"cpu":"1","a b":"1","storage":"1500m"},"allocatedResourceStatuses":{"storage":"Odd"}}}"#,
+        &[
+            "Spec.accessModes: Required value",
+            r#"status.capacity[storage]: Invalid value: "-1": must be a valid resource quantity"#,
+            r#"status.allocatedResourceStatuses: Unsupported value: "storage": supported values: "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible", "NodeResizePending""#,
+            r#"status.allocatedResources: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"#,
+            r#"status.allocatedResources: Unsupported value: "cpu": supported values: "storage""#,
+        ],
+    ),
+    (
+        "persistentvolumes",
+        "",
+        r#"{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/a"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"failure-domain.beta.kubernetes.io/zone","operator":"In","values":["a b"]}]}]}}}}"#,
+        r#"{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"hostPath":{"path":"/b"},"nodeAffinity":{"required":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"topology.kubernetes.io/zone","operator":"In","values":["a b"]}]}]}}}}"#,
+        &[
+            "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation\n@@ -2,7 +2,7 @@\n  \"GCEPersistentDisk\": null,\n  \"AWSElasticBlockStore\": null,\n  \"HostPath\": {\n-  \"Path\": \"/a\",\n+  \"Path\": \"/b\",\n   \"Type\": \"\"\n  },\n  \"Glusterfs\": null,\n",
+        ],
+    ),
+    (
+        "persistentvolumes",
+        "",
+        r#"{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"d","volumeHandle":"h"}}}"#,
+        r#"{"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"d","volumeHandle":"h","controllerExpandSecretRef":{"name":"n","namespace":"m"}}}}"#,
+        &[],
+    ),
 ];
+
+const CLAIMS: &[(&str, &[&str])] = &[
+    (
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1500m"}},"dataSource":{"kind":"VolumeSnapshot","apiGroup":"snapshot.storage.k8s.io","name":"s"},"dataSourceRef":{"kind":"Odd","apiGroup":"x.io","name":"s"}}}"#,
+        &["spec: Invalid value: {}: must match dataSourceRef"],
+    ),
+    (
+        r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"0"}},"dataSource":{"kind":"Odd","name":"s"},"dataSourceRef":{"kind":"Odd","name":"s","namespace":"other"}}}"#,
+        &[r#"spec.resources[storage]: Invalid value: "0": must be greater than zero"#],
+    ),
+];
+
+#[test]
+fn claims_are_judged_as_upstream_does() {
+    for (json, expected) in CLAIMS {
+        assert_eq!(
+            faults("", "persistentvolumeclaims", "v1", json),
+            *expected,
+            "{json}"
+        );
+    }
+}
 
 #[test]
 fn updates_change_what_they_may() {

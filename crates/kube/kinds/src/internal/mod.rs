@@ -41,6 +41,18 @@ pub(crate) fn difference(old: Ref<'_>, new: Ref<'_>) -> String {
     diff::unified(&indented(old), &indented(new))
 }
 
+/// The same of some members of an object, which upstream has in a struct of their own.
+pub(crate) fn difference_of(members: &[&str], old: Ref<'_>, new: Ref<'_>) -> String {
+    let indented = |value: Ref<'_>| {
+        let mut printer = Printer::new(value.types(), Some(0));
+        if let Some(object) = value.object() {
+            printer.members(object, members);
+        }
+        printer.text()
+    };
+    diff::unified(&indented(old), &indented(new))
+}
+
 struct Printer<'a> {
     types: &'a Types,
     out: Vec<u8>,
@@ -81,6 +93,17 @@ impl<'a> Printer<'a> {
         if own.is_empty() {
             for index in 0..self.types.fields(ty).len() {
                 self.member(ty, object, index, &mut first);
+            }
+        }
+        self.close(b'}', first);
+    }
+
+    fn members(&mut self, object: &Struct, members: &[&str]) {
+        self.open(b'{');
+        let mut first = true;
+        for json in members {
+            if let Some(index) = self.types.slot(object.ty, json, 0) {
+                self.member(object.ty, Some(object), index, &mut first);
             }
         }
         self.close(b'}', first);

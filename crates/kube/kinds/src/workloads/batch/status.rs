@@ -229,19 +229,25 @@ fn lists(update: &Update<'_, '_>, errors: &mut Errors) {
         );
     }
     if let Some(completions) = completions.filter(|_| failed.exists() && (new_failed || new_completed))
-        && overlap(completed.str(), failed.str(), completions)
+        && let Some(at) = overlap(completed.str(), failed.str(), completions)
     {
-        failed.invalid(errors, "failedIndexes and completedIndexes overlap");
+        failed.invalid(
+            errors,
+            format!("failedIndexes and completedIndexes overlap at index: {at}"),
+        );
     }
 }
 
-/// Whether two lists of indexes have one in common.
-fn overlap(one: &str, other: &str, completions: i64) -> bool {
+/// The first index that two lists have in common.
+fn overlap(one: &str, other: &str, completions: i64) -> Option<i64> {
     let ranges = |list: &str| index_ranges(list, completions).unwrap_or_default();
     let others = ranges(other);
-    ranges(one)
+    let ranges = ranges(one);
+    let pairs = ranges
         .iter()
-        .any(|one| others.iter().any(|other| one.0 <= other.1 && other.0 <= one.1))
+        .flat_map(|one| others.iter().map(move |other| (one, other)));
+    let common = pairs.filter(|(one, other)| one.0 <= other.1 && other.0 <= one.1);
+    common.map(|(one, other)| one.0.max(other.0)).min()
 }
 
 fn pods(update: &Update<'_, '_>, errors: &mut Errors) {

@@ -137,7 +137,10 @@ fn excess(seed: u64, asks: bool) -> usize {
         writers.iter().all(|writer| *writer == Writer::Done),
         "nobody waits for ever: {seed} {writers:?} {counter:?}"
     );
-    world.objects.len().saturating_sub(hard.max(world.before))
+    match world.status {
+        Some(_) => world.objects.len().saturating_sub(hard.max(world.before)),
+        None => 0,
+    }
 }
 
 #[test]
