@@ -15,6 +15,7 @@ use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
 use crate::record::Recorder;
@@ -143,6 +144,7 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Claims);
     starter.add(Volumes);
     starter.add(Classes);
+    starter.add(Policies);
     starter.add(Quotas);
 }
 
