@@ -10,7 +10,7 @@ use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
-use crate::admission::{Policies, Rules, Webhooks};
+use crate::admission::{Ledger, Policies, Rules, Webhooks};
 use crate::aggregation::{self, Aggregation};
 use crate::authn::Authn;
 use crate::authz::Authz;
@@ -54,6 +54,7 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
+    pub(crate) quotas: Ledger,
     pub(crate) aggregation: Aggregation,
     rng: Mutex<Rng>,
 }
@@ -111,6 +112,7 @@ impl ApiServer {
             rules: Rules::default(),
             webhooks: Webhooks::default(),
             policies: Policies::default(),
+            quotas: Ledger::default(),
             aggregation: Aggregation::default(),
             rng: Mutex::new(env.rng()),
             cache,

@@ -55,7 +55,7 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     before(op, &mut tree)?;
     let object = Ref::new(op.types(), &tree);
     let name = object.path("metadata.name").str().to_owned();
-    admission::validate(&Request::create(op, &name), Some(object)).await?;
+    let _pass = admission::validate(&Request::create(op, &name), Some(object)).await?;
     let key = op.key(&name);
     if op.options.dry_run {
         return match get(op.state, &key).await? {
