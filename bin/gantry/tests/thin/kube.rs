@@ -84,8 +84,16 @@ fn map(name: &str, finalizers: &str) -> String {
 fn what_changes_is_shown_as_it_changes() {
     let daemon = Daemon::start(Kind::Gantry);
     for (words, first, then) in [
-        (&["get", "cm", "-w", "-o", "name"][..], "configmap/kube-root-ca.crt\n", "configmap/one\n"),
-        (&["get", "cm", "-w"], "kube-root-ca.crt   1", "two                0"),
+        (
+            &["get", "cm", "-w", "-o", "name"][..],
+            "configmap/kube-root-ca.crt\n",
+            "configmap/one\n",
+        ),
+        (
+            &["get", "cm", "-w"],
+            "kube-root-ca.crt   1",
+            "two                0",
+        ),
     ] {
         let mut watch = daemon.gantry(words);
         let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();

@@ -223,7 +223,10 @@ fn policies_judge_configurations_of_webhooks_and_not_each_other() {
     let deny = json!({"matchConstraints": all, "validations": [{"expression": "false"}]});
     assert_eq!(put(&door, "validatingadmissionpolicies", "p", &deny).code, 201);
     let binding = json!({"policyName": "p", "validationActions": ["Deny"]});
-    assert_eq!(put(&door, "validatingadmissionpolicybindings", "b", &binding).code, 201);
+    assert_eq!(
+        put(&door, "validatingadmissionpolicybindings", "b", &binding).code,
+        201
+    );
     let webhooks = json!({"metadata": {"name": "w"}, "webhooks": []});
     let path = format!("{GROUP}/validatingwebhookconfigurations");
     assert_eq!(door.send("POST", &path, &webhooks.to_string()).code, 422);

@@ -4,7 +4,6 @@ use super::{Entries, Estimator, declared};
 use crate::check::Meaning;
 use crate::library::{Argument, Range};
 use crate::syntax::ast::{Expr, ExprId, Literal};
-use crate::types::Type;
 
 impl Estimator<'_> {
     pub(super) fn call(

@@ -3,7 +3,7 @@
 use super::{Entries, Estimator, Local, declared};
 use crate::check::{Meaning, Name};
 use crate::library::Range;
-use crate::syntax::ast::{Expr, ExprId};
+use crate::syntax::ast::{Expr, ExprId, Literal};
 use crate::types::Type;
 
 impl Estimator<'_> {

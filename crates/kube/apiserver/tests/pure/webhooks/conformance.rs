@@ -18,7 +18,12 @@ const MERGE: &str = "application/merge-patch+json";
 fn server() -> Arc<Outside> {
     Outside::new(|path, review| {
         let data = &review["request"]["object"]["data"];
-        let add = |key: &str| patch(review, &json!([{"op": "add", "path": format!("/data/{key}"), "value": "yes"}]));
+        let add = |key: &str| {
+            patch(
+                review,
+                &json!([{"op": "add", "path": format!("/data/{key}"), "value": "yes"}]),
+            )
+        };
         match path {
             "/always-deny" => denial(review, "this webhook denies all requests"),
             "/configmaps" if data["webhook-e2e-test"] == "webhook-disallow" => {
@@ -33,7 +38,10 @@ fn server() -> Arc<Outside> {
 }
 
 fn denial(review: &Value, why: &str) -> Does {
-    answer(review, &json!({"allowed": false, "status": {"message": why, "reason": why}}))
+    answer(
+        review,
+        &json!({"allowed": false, "status": {"message": why, "reason": why}}),
+    )
 }
 
 fn rules(operations: &Value, group: &str, resources: &Value) -> Value {
@@ -60,7 +68,8 @@ fn should_include_webhook_resources_in_discovery_documents() {
     let groups = door.send("GET", "/apis", "").text;
     assert!(groups.contains("\"admissionregistration.k8s.io\""));
     assert_eq!(
-        door.send("GET", "/apis/admissionregistration.k8s.io", "").at("/versions/0/groupVersion"),
+        door.send("GET", "/apis/admissionregistration.k8s.io", "")
+            .at("/versions/0/groupVersion"),
         "admissionregistration.k8s.io/v1"
     );
     let resources = door.send("GET", CONFIGURATIONS, "").text;
@@ -75,17 +84,33 @@ fn should_be_able_to_deny_pod_and_configmap_creation() {
     let door = Door::asking(server());
     let pods = rules(&json!(["CREATE"]), "", &json!(["pods"]));
     let maps = rules(&json!(["CREATE", "UPDATE", "DELETE"]), "", &json!(["configmaps"]));
-    configure(&door, VALIDATING, "v", &[hook("pods", "/always-deny", &pods), hook("maps", "/configmaps", &maps)]);
+    configure(
+        &door,
+        VALIDATING,
+        "v",
+        &[
+            hook("pods", "/always-deny", &pods),
+            hook("maps", "/configmaps", &maps),
+        ],
+    );
     let pod = json!({"metadata": {"name": "disallowed-pod"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     let got = door.send("POST", "/api/v1/namespaces/default/pods", &pod.to_string());
     let why = r#"admission webhook "pods.example.com" denied the request: this webhook denies all requests"#;
     assert_eq!((got.code, got.message().as_str()), (400, why));
     let unwanted = json!({"webhook-e2e-test": "webhook-disallow"});
     let why = r#"admission webhook "maps.example.com" denied the request: the configmap contains unwanted key and value"#;
-    assert_eq!(door.send("POST", MAPS, &map("disallowed", &unwanted)).message(), why);
+    assert_eq!(
+        door.send("POST", MAPS, &map("disallowed", &unwanted)).message(),
+        why
+    );
     data(&door.send("POST", MAPS, &map("allowed", &json!({"admit": "this"}))));
     for (method, kind) in [("PUT", "application/json"), ("PATCH", MERGE)] {
-        let got = door.send_as(method, &format!("{MAPS}/allowed"), kind, &map("allowed", &unwanted));
+        let got = door.send_as(
+            method,
+            &format!("{MAPS}/allowed"),
+            kind,
+            &map("allowed", &unwanted),
+        );
         assert_eq!(got.message(), why, "{method}");
     }
 }
@@ -97,9 +122,18 @@ fn should_be_able_to_deny_attaching_pod() {
     let attach = rules(&json!(["CONNECT"]), "", &json!(["pods/attach"]));
     configure(&door, VALIDATING, "v", &[hook("attach", "/always-deny", &attach)]);
     let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
-    assert_eq!(door.send("POST", "/api/v1/namespaces/default/pods", &pod.to_string()).code, 201);
-    let got = door.send("POST", "/api/v1/namespaces/default/pods/p/attach?container=c&stdin=true", "");
-    let why = r#"admission webhook "attach.example.com" denied the request: this webhook denies all requests"#;
+    assert_eq!(
+        door.send("POST", "/api/v1/namespaces/default/pods", &pod.to_string())
+            .code,
+        201
+    );
+    let got = door.send(
+        "POST",
+        "/api/v1/namespaces/default/pods/p/attach?container=c&stdin=true",
+        "",
+    );
+    let why =
+        r#"admission webhook "attach.example.com" denied the request: this webhook denies all requests"#;
     assert_eq!(got.message(), why, "{}", got.text);
 }
 
@@ -122,13 +156,30 @@ fn should_be_able_to_deny_custom_resource_creation_update_and_deletion() {
         json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"webhook-e2e-test": value}}).to_string()
     };
     // One that was there before the webhook cannot be deleted, either.
-    assert_eq!(door.send("POST", WIDGETS, &widget("old", "webhook-disallow")).code, 201);
-    let all = rules(&json!(["CREATE", "UPDATE", "DELETE"]), "example.com", &json!(["widgets"]));
+    assert_eq!(
+        door.send("POST", WIDGETS, &widget("old", "webhook-disallow"))
+            .code,
+        201
+    );
+    let all = rules(
+        &json!(["CREATE", "UPDATE", "DELETE"]),
+        "example.com",
+        &json!(["widgets"]),
+    );
     configure(&door, VALIDATING, "v", &[hook("cr", "/cr", &all)]);
     let why = r#"admission webhook "cr.example.com" denied the request: the custom resource contains unwanted data"#;
-    assert_eq!(door.send("POST", WIDGETS, &widget("w", "webhook-disallow")).message(), why);
+    assert_eq!(
+        door.send("POST", WIDGETS, &widget("w", "webhook-disallow"))
+            .message(),
+        why
+    );
     assert_eq!(door.send("POST", WIDGETS, &widget("w", "fine")).code, 201);
-    let worse = door.send_as("PATCH", &format!("{WIDGETS}/w"), MERGE, &widget("w", "webhook-disallow"));
+    let worse = door.send_as(
+        "PATCH",
+        &format!("{WIDGETS}/w"),
+        MERGE,
+        &widget("w", "webhook-disallow"),
+    );
     assert_eq!(worse.message(), why);
     assert_eq!(door.send("DELETE", &format!("{WIDGETS}/old"), "").message(), why);
 }
@@ -148,7 +199,10 @@ fn should_unconditionally_reject_operations_on_fail_closed_webhook() {
 fn should_mutate_configmap() {
     let door = Door::asking(server());
     let create = rules(&json!(["CREATE"]), "", &json!(["configmaps"]));
-    let hooks = [hook("one", "/mutating", &create), hook("two", "/mutating-2", &create)];
+    let hooks = [
+        hook("one", "/mutating", &create),
+        hook("two", "/mutating-2", &create),
+    ];
     configure(&door, MUTATING, "m", &hooks);
     assert_eq!(
         data(&door.send("POST", MAPS, &map("m", &json!({"mutation-start": "yes"})))),
@@ -160,8 +214,12 @@ fn should_mutate_configmap() {
 #[test]
 fn should_mutate_pod_and_apply_defaults_after_mutation() {
     let outside = Outside::new(|_, review| {
-        let init = json!({"name": "webhook-added-init-container", "image": "webhook-added-image", "resources": {}});
-        patch(review, &json!([{"op": "add", "path": "/spec/initContainers", "value": [init]}]))
+        let init =
+            json!({"name": "webhook-added-init-container", "image": "webhook-added-image", "resources": {}});
+        patch(
+            review,
+            &json!([{"op": "add", "path": "/spec/initContainers", "value": [init]}]),
+        )
     });
     let door = Door::asking(outside);
     let pods = rules(&json!(["CREATE"]), "", &json!(["pods"]));
@@ -172,7 +230,11 @@ fn should_mutate_pod_and_apply_defaults_after_mutation() {
     let added = got.at("/spec/initContainers/0");
     assert_eq!(added["name"], "webhook-added-init-container");
     assert_eq!(
-        (&added["terminationMessagePolicy"], &added["terminationMessagePath"], &added["imagePullPolicy"]),
+        (
+            &added["terminationMessagePolicy"],
+            &added["terminationMessagePath"],
+            &added["imagePullPolicy"]
+        ),
         (&json!("File"), &json!("/dev/termination-log"), &json!("Always"))
     );
 }
@@ -182,7 +244,10 @@ fn should_mutate_pod_and_apply_defaults_after_mutation() {
 fn should_not_be_able_to_mutate_or_prevent_deletion_of_webhook_configuration_objects() {
     let outside = Outside::new(|path, review| match path {
         "/deny" => denial(review, "no"),
-        _ => patch(review, &json!([{"op": "add", "path": "/metadata/labels", "value": {"mutated": "yes"}}])),
+        _ => patch(
+            review,
+            &json!([{"op": "add", "path": "/metadata/labels", "value": {"mutated": "yes"}}]),
+        ),
     });
     let door = Door::asking(outside.clone());
     let all = rules(
@@ -204,7 +269,10 @@ fn should_not_be_able_to_mutate_or_prevent_deletion_of_webhook_configuration_obj
 /// should mutate custom resource [Conformance]
 #[test]
 fn should_mutate_custom_resource() {
-    mutates_widgets(&json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), true);
+    mutates_widgets(
+        &json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+        true,
+    );
 }
 
 /// should mutate custom resource with pruning [Conformance]
@@ -222,7 +290,10 @@ fn mutates_widgets(schema: &Value, keeps_second: bool) {
     let door = Door::asking(server());
     serve(&door, &widgets(schema, &json!({})));
     let create = rules(&json!(["CREATE", "UPDATE"]), "example.com", &json!(["widgets"]));
-    let hooks = [hook("one", "/mutating", &create), hook("two", "/mutating-2", &create)];
+    let hooks = [
+        hook("one", "/mutating", &create),
+        hook("two", "/mutating-2", &create),
+    ];
     configure(&door, MUTATING, "m", &hooks);
     let widget = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "data": {"mutation-start": "yes"}});
     let mut expected = json!({"mutation-start": "yes", "mutation-stage-1": "yes"});
@@ -238,7 +309,8 @@ fn should_mutate_custom_resource_with_different_stored_version() {
     let door = Door::asking(server());
     let free = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
     let versions = |stored: &str| -> Value {
-        let version = |name: &str| json!({"name": name, "served": true, "storage": name == stored, "schema": free});
+        let version =
+            |name: &str| json!({"name": name, "served": true, "storage": name == stored, "schema": free});
         json!([version("v1"), version("v2")])
     };
     serve(&door, &crate::custom::definition(&versions("v1")));
@@ -255,17 +327,29 @@ fn should_mutate_custom_resource_with_different_stored_version() {
     let again = json!({"data": {"mutation-start": "yes", "mutation-stage-1": null}});
     let patched = door.send_as("PATCH", &format!("{WIDGETS}/w"), MERGE, &again.to_string());
     assert_eq!(patched.code, 200, "{}", patched.text);
-    assert_eq!(patched.at("/data/mutation-stage-1"), "yes", "the webhook is asked in the version that it names");
+    assert_eq!(
+        patched.at("/data/mutation-stage-1"),
+        "yes",
+        "the webhook is asked in the version that it names"
+    );
 }
 
 /// should deny crd creation [Conformance]
 #[test]
 fn should_deny_crd_creation() {
     let door = Door::asking(server());
-    let create = rules(&json!(["CREATE"]), "apiextensions.k8s.io", &json!(["customresourcedefinitions"]));
+    let create = rules(
+        &json!(["CREATE"]),
+        "apiextensions.k8s.io",
+        &json!(["customresourcedefinitions"]),
+    );
     configure(&door, VALIDATING, "v", &[hook("crd", "/always-deny", &create)]);
     let definition = widgets(&object(&json!({})), &json!({}));
-    let got = door.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", &definition.to_string());
+    let got = door.send(
+        "POST",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        &definition.to_string(),
+    );
     let why = r#"admission webhook "crd.example.com" denied the request: this webhook denies all requests"#;
     assert_eq!((got.code, got.message().as_str()), (400, why));
 }
@@ -280,16 +364,30 @@ fn should_honor_timeout() {
         let got = door.send("POST", MAPS, &map(&policy.to_lowercase(), &json!({})));
         assert_eq!(got.code, code, "{}", got.text);
         if code == 500 {
-            assert!(got.message().ends_with("?timeout=1s\": context deadline exceeded"), "{}", got.message());
+            assert!(
+                got.message()
+                    .ends_with("?timeout=1s\": context deadline exceeded"),
+                "{}",
+                got.message()
+            );
         }
-        assert_eq!(door.send("DELETE", &format!("{}/slow", plural(VALIDATING)), "").code, 200);
+        assert_eq!(
+            door.send("DELETE", &format!("{}/slow", plural(VALIDATING)), "")
+                .code,
+            200
+        );
     }
     let unbounded = hook("slow", "/hangs", &json!({}));
     configure(&door, VALIDATING, "slow", &[unbounded]);
     let read = door.send("GET", &format!("{}/slow", plural(VALIDATING)), "");
     assert_eq!(read.at("/webhooks/0/timeoutSeconds"), 10, "the default of v1");
     let got = door.send("POST", MAPS, &map("m", &json!({})));
-    assert!(got.message().ends_with("?timeout=10s\": context deadline exceeded"), "{}", got.message());
+    assert!(
+        got.message()
+            .ends_with("?timeout=10s\": context deadline exceeded"),
+        "{}",
+        got.message()
+    );
 }
 
 /// patching/updating a validating webhook should work [Conformance], patching/updating a mutating webhook should work
@@ -299,7 +397,10 @@ fn patching_updating_a_webhook_should_work() {
     let door = Door::asking(server());
     let disallowed = json!({"webhook-e2e-test": "webhook-disallow"});
     let started = json!({"mutation-start": "yes"});
-    for (kind, path, body) in [(VALIDATING, "/configmaps", &disallowed), (MUTATING, "/mutating", &started)] {
+    for (kind, path, body) in [
+        (VALIDATING, "/configmaps", &disallowed),
+        (MUTATING, "/mutating", &started),
+    ] {
         let create = rules(&json!(["CREATE"]), "", &json!(["configmaps"]));
         configure(&door, kind, "w", &[hook("w", path, &create)]);
         let at = format!("{}/w", plural(kind));
@@ -313,7 +414,11 @@ fn patching_updating_a_webhook_should_work() {
         assert_eq!(door.send("PUT", &at, &updated.to_string()).code, 200);
         assert!(!acts("m"), "{kind} of updates");
         let create = r#"[{"op":"replace","path":"/webhooks/0/rules/0/operations","value":["CREATE"]}]"#;
-        assert_eq!(door.send_as("PATCH", &at, "application/json-patch+json", create).code, 200);
+        assert_eq!(
+            door.send_as("PATCH", &at, "application/json-patch+json", create)
+                .code,
+            200
+        );
         assert!(acts("m"), "{kind} of creations");
         assert_eq!(door.send("DELETE", &at, "").code, 200);
     }
@@ -333,10 +438,24 @@ fn listing_webhooks_should_work() {
         }
         let listed = door.send("GET", &format!("{}?labelSelector=e2e%3Dlist", plural(kind)), "");
         assert_eq!(listed.at("/items").as_array().unwrap().len(), 10);
-        let create = || door.send("POST", &format!("{MAPS}?dryRun=All"), &map("m", &json!({"mutation-start": "yes"})));
+        let create = || {
+            door.send(
+                "POST",
+                &format!("{MAPS}?dryRun=All"),
+                &map("m", &json!({"mutation-start": "yes"})),
+            )
+        };
         let got = create();
-        assert!(got.code == 400 || got.at("/data/mutation-stage-1") == "yes", "{}", got.text);
-        let deleted = door.send("DELETE", &format!("{}?labelSelector=e2e%3Dlist", plural(kind)), "");
+        assert!(
+            got.code == 400 || got.at("/data/mutation-stage-1") == "yes",
+            "{}",
+            got.text
+        );
+        let deleted = door.send(
+            "DELETE",
+            &format!("{}?labelSelector=e2e%3Dlist", plural(kind)),
+            "",
+        );
         assert_eq!(deleted.code, 200, "{}", deleted.text);
         assert_eq!(data(&create()), json!({"mutation-start": "yes"}));
     }
@@ -348,8 +467,14 @@ fn listing_webhooks_should_work() {
 fn should_be_able_to_create_and_update_webhook_configurations_with_match_conditions() {
     let door = Door::open();
     for kind in [VALIDATING, MUTATING] {
-        let conditions = json!([{"name": "expression-1", "expression": "object.metadata.namespace == 'production'"}]);
-        configure(&door, kind, "w", &[hook("w", "/w", &json!({"matchConditions": conditions}))]);
+        let conditions =
+            json!([{"name": "expression-1", "expression": "object.metadata.namespace == 'production'"}]);
+        configure(
+            &door,
+            kind,
+            "w",
+            &[hook("w", "/w", &json!({"matchConditions": conditions}))],
+        );
         let at = format!("{}/w", plural(kind));
         let mut read = door.send("GET", &at, "").json();
         assert_eq!(read["webhooks"][0]["matchConditions"], conditions);
@@ -359,7 +484,10 @@ fn should_be_able_to_create_and_update_webhook_configurations_with_match_conditi
         ]);
         read["webhooks"][0]["matchConditions"] = updated.clone();
         assert_eq!(door.send("PUT", &at, &read.to_string()).code, 200);
-        assert_eq!(door.send("GET", &at, "").at("/webhooks/0/matchConditions"), updated);
+        assert_eq!(
+            door.send("GET", &at, "").at("/webhooks/0/matchConditions"),
+            updated
+        );
     }
 }
 
@@ -373,7 +501,10 @@ fn should_reject_webhook_configurations_with_invalid_match_conditions() {
         let got = door.send("POST", &plural(kind), &body.to_string());
         assert_eq!(got.code, 422, "{}", got.text);
         assert!(got.message().contains("compilation failed"), "{}", got.message());
-        assert_eq!(got.at("/details/causes/0/field"), "webhooks[0].matchConditions[0].expression");
+        assert_eq!(
+            got.at("/details/causes/0/field"),
+            "webhooks[0].matchConditions[0].expression"
+        );
     }
 }
 
@@ -382,7 +513,8 @@ fn should_reject_webhook_configurations_with_invalid_match_conditions() {
 fn should_mutate_everything_except_skip_me_configmaps() {
     let door = Door::asking(server());
     let mut create = rules(&json!(["CREATE"]), "", &json!(["configmaps"]));
-    create["matchConditions"] = json!([{"name": "skip-me", "expression": "object.metadata.name != 'skip-me'"}]);
+    create["matchConditions"] =
+        json!([{"name": "skip-me", "expression": "object.metadata.name != 'skip-me'"}]);
     configure(&door, MUTATING, "m", &[hook("m", "/mutating", &create)]);
     let started = json!({"mutation-start": "yes"});
     assert_eq!(data(&door.send("POST", MAPS, &map("skip-me", &started))), started);
@@ -398,7 +530,11 @@ fn conditions_that_cannot_be_judged() {
     let door = Door::asking(server());
     let fails = json!({"name": "fails", "expression": "object.data.none == 'x'"});
     let cases = [
-        (json!([{"name": "n", "expression": "namespaceObject == null"}]), "Fail", 400),
+        (
+            json!([{"name": "n", "expression": "namespaceObject == null"}]),
+            "Fail",
+            400,
+        ),
         (json!([fails]), "Fail", 403),
         (json!([fails]), "Ignore", 201),
         (json!([fails, {"name": "f", "expression": "false"}]), "Fail", 201),
@@ -406,8 +542,15 @@ fn conditions_that_cannot_be_judged() {
     for (conditions, policy, code) in cases {
         let more = json!({"matchConditions": conditions, "failurePolicy": policy});
         configure(&door, VALIDATING, "v", &[hook("v", "/always-deny", &more)]);
-        let got = door.send("POST", &format!("{MAPS}?dryRun=All"), &map("m", &json!({"a": "b"})));
+        let got = door.send(
+            "POST",
+            &format!("{MAPS}?dryRun=All"),
+            &map("m", &json!({"a": "b"})),
+        );
         assert_eq!(got.code, code, "{conditions} {policy}: {}", got.text);
-        assert_eq!(door.send("DELETE", &format!("{}/v", plural(VALIDATING)), "").code, 200);
+        assert_eq!(
+            door.send("DELETE", &format!("{}/v", plural(VALIDATING)), "").code,
+            200
+        );
     }
 }

@@ -169,7 +169,11 @@ fn should_type_check_validation_expressions() {
         node.get(&POLICIES, "", "confused").unwrap()["status"]["observedGeneration"] == 2
     });
     let status = &node.get(&POLICIES, "", "confused").unwrap()["status"];
-    assert_eq!(*status, json!({"observedGeneration": 2}), "as apply leaves what is empty");
+    assert_eq!(
+        *status,
+        json!({"observedGeneration": 2}),
+        "as apply leaves what is empty"
+    );
 }
 
 /// should type check a CRD
