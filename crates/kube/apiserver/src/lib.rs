@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod aggregation;
 mod annotations;
 mod authn;
 mod authz;
@@ -35,8 +36,8 @@ mod special;
 mod verbs;
 
 pub use annotations::{Annotation, AnnotationLevel, Annotations};
-pub use body::{Body, BodyError, Incoming};
-pub use call::{Call, Peer, Query, Warnings};
+pub use body::{Body, BodyError, Incoming, NotTaken};
+pub use call::{Call, Peer, Query, Warnings, Writing};
 pub use config::Config;
 pub use refused::{Answer, Refused};
 pub use reply::Reply;

@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use schema::object::{Obj, Order, Revision};
+use schema::object::{Obj, Revision};
 use schema::status::Status;
 use schema::tree::Struct;
 use store::{Durability, Expect, Key, KeyValue, Op as StoreOp, Write};
 
 use super::convert;
 use super::op::Op;
+use crate::cache::reading;
 use crate::server::State;
-use crate::{Answer, Refused, Served};
+use crate::{Answer, Refused, Served, custom};
 
 /// An object as it stands, to be changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     /// Its bytes.
     pub(crate) object: Arc<Obj>,
-    /// Its tree in the stored version, with its `resourceVersion`.
+    /// The same as a webhook converts it to the version that was asked for; else the object itself.
+    pub(crate) shown: Arc<Obj>,
+    /// Its tree as the registry works on it ([`convert::live`]), with its `resourceVersion`.
     pub(crate) tree: Struct,
 }
 
@@ -26,10 +29,10 @@ pub(crate) struct Live {
 ///
 /// # Errors
 /// The store's; none there is `None`.
-pub(crate) async fn get(state: &State, served: &Served, key: &str) -> Answer<Option<Arc<Obj>>> {
+pub(crate) async fn get(state: &State, key: &str) -> Answer<Option<Arc<Obj>>> {
     let row = state.store.get(key.as_bytes()).await;
     let row = row.map_err(|error| store_failed(&error))?;
-    row.map(|row| object_of(served, &row)).transpose()
+    row.map(|row| object_of(&row)).transpose()
 }
 
 impl Live {
@@ -38,22 +41,18 @@ impl Live {
     /// # Errors
     /// The store's; none there is `None`.
     pub(crate) async fn read(op: &Op<'_>, name: &str) -> Answer<Option<Self>> {
-        let object = get(op.state, op.served, &op.key(name)).await?;
-        object.map(|object| Self::of(op.served, object)).transpose()
-    }
-
-    fn of(served: &Served, object: Arc<Obj>) -> Answer<Self> {
-        let tree = convert::live(served, &object)?;
-        Ok(Self { object, tree })
+        let Some(object) = get(op.state, &op.key(name)).await? else {
+            return Ok(None);
+        };
+        let shown = custom::conversion::shown(op.state, op.served, object.clone()).await?;
+        let tree = convert::live(op.served, &shown)?;
+        Ok(Some(Self { object, shown, tree }))
     }
 }
 
 /// The row as an object.
-pub(super) fn object_of(served: &Served, row: &KeyValue) -> Answer<Arc<Obj>> {
-    let key = String::from_utf8_lossy(&row.key);
-    let order = Order::of(&served.def.types);
-    let object = Obj::new(&key, Revision(row.mod_revision.0), row.value.clone(), order);
-    Ok(Arc::new(object.map_err(Status::internal)?))
+pub(super) fn object_of(row: &KeyValue) -> Answer<Arc<Obj>> {
+    Ok(reading::read(row).map_err(Status::internal)?)
 }
 
 /// What a store's failure is to a client: 503 or 429 where trying again helps, else 500.
@@ -92,8 +91,8 @@ pub(super) enum Put {
     Lost,
 }
 
-/// Writes a body under a condition.
-pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
+/// Writes what [`Op::value`] made under a condition.
+pub(super) async fn put(op: &Op<'_>, key: &str, value: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
     let lease = match is_event(op.served) {
         true => Some(op.state.event_lease.get(op.state).await?),
         false => None,
@@ -101,17 +100,18 @@ pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, ren
     let write = Write {
         op: StoreOp::Put {
             key: Key::from(key.as_bytes()),
-            value: body,
+            value,
             expect,
             lease,
         },
         durability: durability(op.served, renewal),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);
             let row = written.row.ok_or_else(|| Status::internal("a put left no row"))?;
-            Ok(Put::Done(object_of(op.served, &row)?))
+            Ok(Put::Done(object_of(&row)?))
         }
         Err(store::Error::RevisionMismatch { .. }) => Ok(Put::Lost),
         Err(error) => Err(store_failed(&error)),
@@ -128,6 +128,7 @@ pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool>
         },
         durability: durability(op.served, false),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::Response;
 use schema::MAX_REQUEST_BYTES;
 use schema::json::go_quote;
 use schema::status::Status;
@@ -12,7 +12,6 @@ use super::super::Request;
 use super::hooks::Hook;
 use super::matching::Told;
 use super::review::{self, Verdict};
-use crate::outbound::exchange;
 use crate::{Answer, Refused};
 
 /// Bytes of warnings that one answer may add.
@@ -101,44 +100,10 @@ pub(super) async fn ask(
 
 async fn send(request: &Request<'_>, hook: &Hook, body: String) -> Result<Response<bytes::Bytes>, String> {
     let state = request.op.state;
-    let now = state.env.now();
-    let deadline = now.saturating_add(hook.timeout).min(request.op.call.deadline);
-    let left = deadline.saturating_since(now);
-    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-    let posted = hook.client.post(state, body.into(), seconds);
-    let (outgoing, url) = posted.map_err(|error| error.to_string())?;
-    let answer = exchange(state, outgoing, MAX_REQUEST_BYTES, deadline).await;
-    let answer = answer.map_err(|error| format!("Post {}: {error}", go_quote(&url)))?;
-    if answer.status().is_success() {
-        return Ok(answer);
-    }
-    Err(said(answer.status(), answer.body()))
-}
-
-/// What client-go makes of an answer that is no success.
-fn said(code: StatusCode, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let told: Option<Value> = serde_json::from_slice(body).ok();
-    let status = told.filter(|told| told["kind"] == "Status");
-    if let Some(message) = status.as_ref().and_then(|status| status["message"].as_str()) {
-        return message.to_owned();
-    }
-    match code.as_u16() {
-        400 => "the server rejected our request for an unknown reason".to_owned(),
-        401 => "the server has asked for the client to provide credentials".to_owned(),
-        403 => "forbidden".to_owned(),
-        404 => "the server could not find the requested resource".to_owned(),
-        405 => "the server does not allow this method on the requested resource".to_owned(),
-        415 => "the body of the request was in an unknown format".to_owned(),
-        429 => "the server has received too many requests and has asked us to try again later".to_owned(),
-        503 => "the server is currently unable to handle the request".to_owned(),
-        504 => "the server was unable to return a response in the time allotted, but may still be processing the request".to_owned(),
-        500.. => {
-            let shown: String = text.trim().chars().take(1024).collect();
-            format!("an error on the server ({}) has prevented the request from succeeding", go_quote(&shown))
-        }
-        code => format!("the server responded with the status code {code} but did not return more information"),
-    }
+    let deadline = state.env.now().saturating_add(hook.timeout);
+    let deadline = deadline.min(request.op.call.deadline);
+    let asked = hook.client.ask(state, body.into(), MAX_REQUEST_BYTES, deadline);
+    asked.await
 }
 
 fn warn(request: &Request<'_>, warnings: &[String]) {
