@@ -27,7 +27,7 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Account {
     /// The connection's, of a stream; none is a connection.
-    connection: Option<Arc<Account>>,
+    connection: Option<Arc<Self>>,
     limit: usize,
     held: AtomicUsize,
     moved: AtomicU64,
