@@ -444,7 +444,7 @@ async fn get(sender: &mut Sender, path: &str) -> Response<hyper::body::Incoming>
 
 #[tokio::test]
 async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
-    const STREAMS: usize = 60;
+    const STREAMS: u32 = 60;
     let unread = endless(Duration::from_millis(300));
     for window in [0, 1] {
         let given = unread.endless.given.load(Ordering::Relaxed);
@@ -460,8 +460,8 @@ async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
             "{given} bytes wait for a client that reads nothing"
         );
         // They are reset while the client does nothing, those that waited for room at their turn.
-        drop(unread.endless.dropped.acquire_many(STREAMS as u32).await.unwrap());
-        unread.endless.dropped.forget_permits(STREAMS);
+        drop(unread.endless.dropped.acquire_many(STREAMS).await.unwrap());
+        unread.endless.dropped.forget_permits(STREAMS as usize);
         for answer in answers {
             assert!(answer.into_body().collect().await.is_err());
         }
