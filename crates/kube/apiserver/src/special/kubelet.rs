@@ -27,6 +27,10 @@ pub(super) async fn connect(state: &State, call: &Call, served: &Served) -> Answ
             let why = format!("pod {} does not have a host assigned", op.name);
             Err(Status::bad_request(why).into())
         }
+        ("services", _, _) => {
+            let why = format!("no endpoints available for service {:?}", op.name);
+            Err(Status::service_unavailable(why).into())
+        }
         (_, path, _) => {
             let why = format!("error trying to reach service: the node's kubelet does not serve {path}");
             Err(Status::service_unavailable(why).into())

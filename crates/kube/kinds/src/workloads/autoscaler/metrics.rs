@@ -4,7 +4,7 @@ use schema::field::Errors;
 
 use super::reference;
 use crate::Place;
-use crate::rules::names::path_segment;
+use crate::rules::names::{dns1123_label, path_segment};
 use crate::rules::quantity::Quantity;
 use crate::rules::table::Rule::RequiredWith;
 use crate::rules::table::{Rules, check};
@@ -21,7 +21,17 @@ const SOURCES: [Source; 5] = [
 ];
 const TYPES: &[&str] = &["ContainerResource", "External", "Object", "Pods", "Resource"];
 
-pub(super) fn metric(metric: &Place<'_, '_>, errors: &mut Errors) {
+/// All metrics; what scales to nothing needs one that is there without pods.
+pub(super) fn all(list: &Place<'_, '_>, to_nothing: bool, errors: &mut Errors) {
+    list.each().for_each(|each| metric(&each, errors));
+    let outside = |metric: schema::cursor::Ref<'_>| matches!(metric.at("type").str(), "Object" | "External");
+    if to_nothing && !list.items().any(outside) {
+        let text = "must specify at least one Object or External metric to support scaling to zero replicas";
+        list.forbidden(errors, text);
+    }
+}
+
+fn metric(metric: &Place<'_, '_>, errors: &mut Errors) {
     let kind = metric.child("type");
     kind.require(errors, "must specify a metric source type");
     if !TYPES.contains(&kind.str()) {
@@ -38,9 +48,14 @@ pub(super) fn metric(metric: &Place<'_, '_>, errors: &mut Errors) {
         .iter()
         .find(|(name, _, _)| *name == kind.str())
         .map(|(_, member, _)| *member);
-    if let Some(member) = expected.filter(|member| !metric.at(member).exists()) {
-        let text = "must populate information for the given metric source";
-        metric.child(member).required(errors, text);
+    match expected {
+        // Upstream says it twice.
+        None => kind.not_supported(errors, TYPES),
+        Some(member) if !metric.at(member).exists() => {
+            let text = "must populate information for the given metric source";
+            metric.child(member).required(errors, text);
+        }
+        Some(_) => {}
     }
     if given.len() != 1 {
         for (_, member, _) in given.iter().filter(|(_, member, _)| Some(*member) != expected) {
@@ -121,9 +136,10 @@ fn resource_source(source: &Place<'_, '_>, errors: &mut Errors) {
 
 fn container_source(source: &Place<'_, '_>, errors: &mut Errors) {
     check(source, NAMED, errors);
-    source
-        .child("container")
-        .require(errors, "must specify a container");
+    let container = source.child("container");
+    if container.require(errors, "must specify a container") {
+        container.check(errors, dns1123_label);
+    }
     resource_target(&source.child("target"), errors);
 }
 

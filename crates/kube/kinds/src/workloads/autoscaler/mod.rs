@@ -19,8 +19,11 @@ pub(super) const STRATEGY: Strategy = Strategy {
     prepare_create: |context, object| without_annotations(context.types, object),
     prepare_update: |context, object, _| without_annotations(context.types, object),
     prepare_status: |context, object, _| without_annotations(context.types, object),
-    validate_create: |_, object, errors| validate(object, errors),
-    validate_update: |_, new, _, errors| validate(new, errors),
+    validate_create: |_, object, errors| validate(object, 1, errors),
+    validate_update: |_, new, old, errors| {
+        let none = old.path("spec.minReplicas").integer() == Some(0);
+        validate(new, i64::from(!none), errors);
+    },
     validate_status: |_, new, _, errors| status(new, errors),
     ..PLAIN
 };
@@ -93,12 +96,13 @@ fn rules(types: &Types, object: &mut Struct, path: &str, policies: Policies) {
     set_default(types, object, &format!("{path}.policies"), list);
 }
 
-fn validate(object: Ref<'_>, errors: &mut Errors) {
+/// `lowest` is 0 where the old one could scale to nothing.
+fn validate(object: Ref<'_>, lowest: i64, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     let (least, most) = (spec.child("minReplicas"), spec.child("maxReplicas"));
-    if least.exists() && least.int() < 1 {
-        least.invalid(errors, "must be greater than or equal to 1");
+    if least.exists() && least.int() < lowest {
+        least.invalid(errors, format!("must be greater than or equal to {lowest}"));
     }
     if most.int() < 1 {
         most.invalid_value(errors, most.int(), "must be greater than 0");
@@ -108,9 +112,7 @@ fn validate(object: Ref<'_>, errors: &mut Errors) {
         most.invalid_value(errors, most.int(), text);
     }
     reference(&spec.child("scaleTargetRef"), errors);
-    spec.child("metrics")
-        .each()
-        .for_each(|each| metrics::metric(&each, errors));
+    metrics::all(&spec.child("metrics"), least.integer() == Some(0), errors);
     for name in ["scaleUp", "scaleDown"] {
         let rules = spec.child("behavior");
         let rules = rules.child(name);
