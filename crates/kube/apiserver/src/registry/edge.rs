@@ -71,6 +71,9 @@ const CURRENT_METRICS: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 
+/// What `autoscaling/v1` aims at where nothing is said: percent of the processor time that pods ask for.
+const IMPLIED_CPU: u8 = 80;
+
 fn autoscaler_to_v2(object: &mut Map<String, Value>) {
     let kept = |object: &mut Map<String, Value>, key| take_annotation(object, key);
     let (metrics, behavior) = (kept(object, METRICS), kept(object, BEHAVIOR));
@@ -79,12 +82,10 @@ fn autoscaler_to_v2(object: &mut Map<String, Value>) {
     let mut all = Vec::new();
     all.extend(target.map(|percent| cpu_metric("target", "averageUtilization", &percent)));
     extend(&mut all, metrics);
-    put(
-        object,
-        "spec",
-        "metrics",
-        (!all.is_empty()).then_some(Value::Array(all)),
-    );
+    if all.is_empty() {
+        all.push(cpu_metric("target", "averageUtilization", &IMPLIED_CPU.into()));
+    }
+    put(object, "spec", "metrics", Some(Value::Array(all)));
     put(object, "spec", "behavior", behavior);
     let used = take(object, "status", "currentCPUUtilizationPercentage");
     let mut all = Vec::new();
