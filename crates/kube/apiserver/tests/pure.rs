@@ -5,6 +5,8 @@
 mod admission;
 #[path = "pure/certificates.rs"]
 mod certificates;
+#[path = "pure/conformance.rs"]
+mod conformance;
 #[path = "pure/custom.rs"]
 mod custom;
 #[path = "pure/custom_rules.rs"]

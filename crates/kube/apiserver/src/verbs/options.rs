@@ -30,7 +30,8 @@ pub(crate) struct ListOptions {
     pub(crate) limit: Option<usize>,
     /// The token; empty if none was sent.
     pub(crate) continues: String,
-    pub(crate) timeout_seconds: Option<u64>,
+    /// Below zero: a watch ends as it begins.
+    pub(crate) timeout_seconds: Option<i64>,
     pub(crate) bookmarks: bool,
     pub(crate) send_initial_events: Option<bool>,
 }
@@ -52,7 +53,7 @@ impl ListOptions {
             version_match: parse_match(&version_match),
             limit: usize::try_from(limit).ok().filter(|limit| *limit > 0),
             continues: text("continue"),
-            timeout_seconds: integer(query, "timeoutSeconds")?.and_then(|it| u64::try_from(it).ok()),
+            timeout_seconds: integer(query, "timeoutSeconds")?,
             bookmarks: boolean(query, "allowWatchBookmarks").unwrap_or(false),
             send_initial_events: boolean(query, "sendInitialEvents"),
         };

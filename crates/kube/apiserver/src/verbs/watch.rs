@@ -79,8 +79,9 @@ fn watch_revision(options: &ListOptions) -> Answer<Revision> {
 }
 
 fn deadline(env: &Arc<dyn Env>, options: &ListOptions) -> Instant {
-    let asked = options.timeout_seconds.filter(|seconds| *seconds > 0);
-    let lasts = asked.map(Duration::from_secs).unwrap_or_else(|| {
+    let asked = options.timeout_seconds.filter(|seconds| *seconds != 0);
+    let asked = asked.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    let lasts = asked.unwrap_or_else(|| {
         let spread = env.rng().below(MIN_TIMEOUT.as_secs());
         MIN_TIMEOUT + Duration::from_secs(spread)
     });
