@@ -4,6 +4,7 @@ mod cases;
 mod docker;
 mod kubectl;
 mod libraries;
+mod nesting;
 
 use cases::{CASES, Runtime};
 

@@ -3,34 +3,31 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use client::{DeleteOptions, Entry, ListOptions, Propagation, Selectors};
+use clap::{ArgAction, Args, ValueEnum};
+use client::{DeleteOptions, Entry, Propagation};
 
 use super::apply::{entry, namespace, shown};
-use super::{Server, Session, manifest, wanted};
+use super::gone::{Deleted, wait};
+use super::which::{Target, Which};
+use super::{Server, Session, manifest};
 use crate::client::block_on;
 use crate::failure::{Failure, Outcome};
 
-/// Delete objects. Does not wait until they are gone.
+/// How long is waited if nothing is said: kubectl's week.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Delete objects, and wait until they are gone.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// TYPE NAME..., TYPE/NAME..., or TYPE with -l or --all.
-    words: Vec<String>,
+    #[command(flatten)]
+    which: Which,
     /// Delete what a manifest names: a file, a directory, or - for standard input; may be given again.
-    #[arg(short, long = "filename", value_name = "FILE", conflicts_with_all = ["words", "selector", "all"])]
+    #[arg(short, long = "filename", value_name = "FILE", conflicts_with_all = ["words", "selector", "field_selector", "all_namespaces", "all"])]
     filename: Vec<PathBuf>,
-    /// Those with these labels.
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    selector: String,
     /// All of the type in the namespace.
-    #[arg(long, conflicts_with = "selector")]
+    #[arg(long, conflicts_with_all = ["selector", "field_selector"])]
     all: bool,
     /// What happens to dependents.
     #[arg(long, value_enum, default_value_t = Cascade::Background)]
@@ -41,6 +38,12 @@ pub(crate) struct Options {
     /// It is no failure if an object is not there.
     #[arg(long)]
     ignore_not_found: bool,
+    /// Wait until the objects are gone.
+    #[arg(long, action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true")]
+    wait: bool,
+    /// How long to wait, such as 30s [default: a week].
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     server: Server,
 }
@@ -69,66 +72,79 @@ impl Options {
 pub(crate) fn run(options: Options) -> Outcome {
     block_on(async {
         let session = options.server.connect().await?;
-        if options.filename.is_empty() {
-            by_words(&session, &options).await?;
+        let deleted = if options.filename.is_empty() {
+            by_words(&session, &options).await?
         } else {
-            for document in manifest::read(&options.filename)? {
-                let entry = entry(&session, &document)?;
-                let flag = options.server.namespace.as_deref();
-                let namespace = namespace(&session, &document, flag)?;
-                one(&session, &options, entry, &namespace, &document.name).await?;
-            }
+            by_manifests(&session, &options).await?
+        };
+        if options.wait {
+            wait(&session, &deleted, options.timeout.unwrap_or(LONGEST)).await?;
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn by_words(session: &Session, options: &Options) -> Result<(), Failure> {
-    for (kind, name) in wanted(&options.words)? {
-        for entry in session.resources(kind)? {
-            match name {
-                Some(name) => one(session, options, entry, &session.namespace, name).await?,
-                None => many(session, options, entry).await?,
+async fn by_manifests<'a>(session: &'a Session, options: &Options) -> Result<Vec<Deleted<'a>>, Failure> {
+    let mut deleted = Vec::new();
+    for document in manifest::read(&options.filename)? {
+        let entry = entry(session, &document)?;
+        let namespace = namespace(session, &document, options.server.namespace.as_deref())?;
+        deleted.extend(one(session, options, entry, &namespace, &document.name).await?);
+    }
+    Ok(deleted)
+}
+
+async fn by_words<'a>(session: &'a Session, options: &'a Options) -> Result<Vec<Deleted<'a>>, Failure> {
+    let mut deleted = Vec::new();
+    for target in options.which.targets(session)? {
+        match target.name {
+            Some(name) => {
+                deleted.extend(one(session, options, target.entry, &session.namespace, name).await?);
             }
+            None => deleted.extend(many(session, options, target).await?),
         }
     }
-    Ok(())
+    Ok(deleted)
 }
 
 /// Deletes what is selected, one by one, so that each is told.
-async fn many(session: &Session, options: &Options, entry: &Entry) -> Result<(), Failure> {
-    if !options.all && options.selector.is_empty() {
+async fn many<'a>(
+    session: &'a Session,
+    options: &Options,
+    target: Target<'a>,
+) -> Result<Vec<Deleted<'a>>, Failure> {
+    if !options.all && !options.which.selects() {
         return Err(Failure::usage("name the objects, or say which by -l or --all"));
     }
-    let list = ListOptions {
-        selectors: Selectors {
-            labels: options.selector.clone(),
-            ..Selectors::default()
-        },
-        ..ListOptions::default()
-    };
-    let place = entry.resource.within(&session.namespace);
-    for object in session.client.list_all(place, &list).await?.items {
-        one(session, options, entry, &session.namespace, &object.name()).await?;
+    let place = options.which.place(session, target);
+    let mut deleted = Vec::new();
+    for object in session
+        .client
+        .list_all(place, &options.which.listing())
+        .await?
+        .items
+    {
+        let (namespace, name) = (object.namespace(), object.name());
+        deleted.extend(one(session, options, target.entry, &namespace, &name).await?);
     }
-    Ok(())
+    Ok(deleted)
 }
 
-async fn one(
+/// Deletes one and says so; none if it was not there.
+async fn one<'a>(
     session: &Session,
     options: &Options,
-    entry: &Entry,
+    entry: &'a Entry,
     namespace: &str,
     name: &str,
-) -> Result<(), Failure> {
+) -> Result<Option<Deleted<'a>>, Failure> {
     let place = entry.resource.within(namespace).named(name);
-    match session.client.delete(place, &options.how()).await {
-        Err(error) if options.ignore_not_found && error.is_not_found() => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => {
-            let shown = shown(entry, name);
-            let (kind, name) = shown.split_once('/').unwrap_or((&shown, ""));
-            Ok(writeln!(io::stdout(), "{kind} {name:?} deleted")?)
-        }
-    }
+    let answer = match session.client.delete(place, &options.how()).await {
+        Err(error) if options.ignore_not_found && error.is_not_found() => return Ok(None),
+        answer => answer?,
+    };
+    let shown = shown(entry, name);
+    let (kind, name) = shown.split_once('/').unwrap_or((&shown, ""));
+    writeln!(io::stdout(), "{kind} {name:?} deleted")?;
+    Ok(Some(Deleted::new(entry, namespace, name, &answer)))
 }

@@ -4,38 +4,30 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use client::{Entry, ListOptions, Object, Selectors};
+use client::{Entry, Object};
 use serde_json::{Value, json};
 
 use super::apply::shown;
-use super::{Server, Session, table, wanted};
+use super::table::{self, Style, Table};
+use super::which::{Target, Which};
+use super::{Server, Session, watch};
 use crate::client::block_on;
 use crate::failure::{Failure, Outcome};
 
 /// Show objects.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// TYPE, TYPE NAME..., or TYPE/NAME...; types may be joined by commas.
-    #[arg(required = true)]
-    words: Vec<String>,
+    #[command(flatten)]
+    pub(super) which: Which,
     /// How: a table (default), a wide one, or objects.
     #[arg(short, long, value_enum)]
-    output: Option<Output>,
-    /// Those with these labels.
-    #[arg(
-        short = 'l',
-        long,
-        value_name = "SELECTOR",
-        default_value = "",
-        hide_default_value = true
-    )]
-    selector: String,
-    /// Those with these fields: status.phase=Running.
-    #[arg(long, value_name = "SELECTOR", default_value = "", hide_default_value = true)]
-    field_selector: String,
-    /// Of all namespaces.
-    #[arg(short = 'A', long)]
-    all_namespaces: bool,
+    pub(super) output: Option<Output>,
+    /// Show what changes, too, until the server or the user ends it.
+    #[arg(short, long)]
+    pub(super) watch: bool,
+    /// Show only what changes.
+    #[arg(long, conflicts_with = "watch")]
+    pub(super) watch_only: bool,
     /// A table without its head.
     #[arg(long)]
     no_headers: bool,
@@ -44,63 +36,64 @@ pub(crate) struct Options {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     Wide,
     Name,
     Json,
     Yaml,
 }
 
+impl Options {
+    /// How objects are shown, where not as a table.
+    pub(super) fn as_objects(&self) -> Option<Output> {
+        self.output.filter(|output| *output != Output::Wide)
+    }
+
+    /// A table of one resource; several stand apart by what is before their names.
+    pub(super) fn table(&self, entry: &Entry, several: bool) -> Table {
+        let prefix = if several { shown(entry, "") } else { String::new() };
+        Table::new(Style {
+            wide: self.output == Some(Output::Wide),
+            head: !self.no_headers,
+            namespaces: self.which.all_namespaces && entry.resource.namespaced,
+            prefix,
+        })
+    }
+}
+
 pub(crate) fn run(options: Options) -> Outcome {
     block_on(async {
         let session = options.server.connect().await?;
-        match options.output {
-            None | Some(Output::Wide) => tables(&session, &options).await?,
-            Some(output) => objects(&session, &options, output).await?,
+        let targets = options.which.targets(&session)?;
+        match options.as_objects() {
+            _ if options.watch || options.watch_only => watch::show(&session, &options, &targets).await?,
+            None => tables(&session, &options, &targets).await?,
+            Some(output) => objects(&session, &options, &targets, output).await?,
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-/// What is asked of one resource.
-fn asked(options: &Options, name: Option<&str>) -> ListOptions {
-    let named = name.map(|name| format!("metadata.name={name}"));
-    let fields = [options.field_selector.clone(), named.unwrap_or_default()];
-    let fields: Vec<String> = fields.into_iter().filter(|part| !part.is_empty()).collect();
-    ListOptions {
-        selectors: Selectors {
-            labels: options.selector.clone(),
-            fields: fields.join(","),
-        },
-        ..ListOptions::default()
-    }
-}
-
-fn namespace<'a>(session: &'a Session, options: &Options) -> &'a str {
-    if options.all_namespaces {
-        ""
-    } else {
-        &session.namespace
-    }
-}
-
-async fn tables(session: &Session, options: &Options) -> Result<(), Failure> {
-    let mut shown_any = false;
-    for (kind, name) in wanted(&options.words)? {
-        let entries = session.resources(kind)?;
-        let several = entries.len() > 1;
-        for entry in entries {
-            let text = table_of(session, options, entry, name, several).await?;
-            if text.is_empty() {
-                continue;
-            }
-            let gap = if shown_any && several { "\n" } else { "" };
-            write!(io::stdout(), "{gap}{text}")?;
-            shown_any = true;
+async fn tables(session: &Session, options: &Options, targets: &[Target<'_>]) -> Result<(), Failure> {
+    let several = targets.iter().any(|target| target.entry != targets[0].entry);
+    let (mut gap, mut last): (&str, Option<(&Entry, Table)>) = ("", None);
+    for target in targets {
+        let answer = table_of(session, options, *target).await?;
+        let mut table = match last.take() {
+            // Several objects of one resource are one table.
+            Some((entry, table)) if entry == target.entry => table,
+            _ => options.table(target.entry, several),
+        };
+        let begins = !table.has_begun();
+        let text = table.text(&answer)?;
+        if !text.is_empty() {
+            write!(io::stdout(), "{}{text}", if begins { gap } else { "" })?;
+            gap = "\n";
         }
+        last = Some((target.entry, table));
     }
-    if !shown_any {
-        let place = match namespace(session, options) {
+    if gap.is_empty() {
+        let place = match options.which.namespace(session) {
             "" => String::new(),
             namespace => format!(" in {namespace} namespace"),
         };
@@ -109,74 +102,56 @@ async fn tables(session: &Session, options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The table of one resource's objects; nothing if there are none.
-async fn table_of(
+/// A target's objects as the server's Table.
+pub(super) async fn table_of(
     session: &Session,
     options: &Options,
-    entry: &Entry,
-    name: Option<&str>,
-    prefixed: bool,
-) -> Result<String, Failure> {
-    let place = entry.resource.within(namespace(session, options));
-    let answer = match name {
-        Some(name) => {
-            session
-                .client
-                .raw(&place.named(name).path(), table::ACCEPT)
-                .await?
+    target: Target<'_>,
+) -> Result<Vec<u8>, Failure> {
+    let place = options.which.place(session, target);
+    let answer = match target.name {
+        Some(name) => session.client.raw(&place.named(name).path(), table::ACCEPT).await,
+        None => {
+            let listing = options.which.listing();
+            session.client.list_as(place, &listing, table::ACCEPT).await
         }
+    };
+    Ok(answer?.to_vec())
+}
+
+async fn objects(
+    session: &Session,
+    options: &Options,
+    targets: &[Target<'_>],
+    output: Output,
+) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    for target in targets {
+        for object in of_target(session, options, *target).await? {
+            found.push((target.entry, object));
+        }
+    }
+    if output == Output::Name {
+        for (entry, object) in &found {
+            writeln!(io::stdout(), "{}", shown(entry, &object.name()))?;
+        }
+        return Ok(());
+    }
+    let single = targets.len() == 1 && targets[0].name.is_some();
+    print_all(&found, single, output)
+}
+
+async fn of_target(session: &Session, options: &Options, target: Target<'_>) -> Result<Vec<Object>, Failure> {
+    let place = options.which.place(session, target);
+    Ok(match target.name {
+        Some(name) => vec![session.client.get(place.named(name)).await?],
         None => {
             session
                 .client
-                .list_as(place, &asked(options, None), table::ACCEPT)
+                .list_all(place, &options.which.listing())
                 .await?
+                .items
         }
-    };
-    let style = table::Style {
-        wide: options.output == Some(Output::Wide),
-        head: !options.no_headers,
-        namespaces: options.all_namespaces && entry.resource.namespaced,
-        prefix: if prefixed {
-            shown(entry, "")
-        } else {
-            Default::default()
-        },
-    };
-    table::print(&answer, &style)
-}
-
-async fn objects(session: &Session, options: &Options, output: Output) -> Result<(), Failure> {
-    let mut found = Vec::new();
-    let words = wanted(&options.words)?;
-    let single = words.len() == 1 && words[0].1.is_some();
-    for (kind, name) in words {
-        for entry in session.resources(kind)? {
-            for object in of_entry(session, options, entry, name).await? {
-                found.push((entry, object));
-            }
-        }
-    }
-    match output {
-        Output::Name => {
-            for (entry, object) in &found {
-                writeln!(io::stdout(), "{}", shown(entry, &object.name()))?;
-            }
-            Ok(())
-        }
-        _ => print_all(&found, single, output),
-    }
-}
-
-async fn of_entry(
-    session: &Session,
-    options: &Options,
-    entry: &Entry,
-    name: Option<&str>,
-) -> Result<Vec<Object>, Failure> {
-    let place = entry.resource.within(namespace(session, options));
-    Ok(match name {
-        Some(name) => vec![session.client.get(place.named(name)).await?],
-        None => session.client.list_all(place, &asked(options, None)).await?.items,
     })
 }
 
@@ -193,16 +168,21 @@ fn print_all(found: &[(&Entry, Object)], single: bool, output: Output) -> Result
             json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": ""}, "items": values})
         }
     };
+    print(&value, output)
+}
+
+/// A value as JSON or YAML.
+pub(super) fn print(value: &Value, output: Output) -> Result<(), Failure> {
     let mut out = io::stdout();
     match output {
-        Output::Yaml => write!(out, "{}", table::yaml(&value)?)?,
-        _ => writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?,
+        Output::Yaml => write!(out, "{}", table::yaml(value)?)?,
+        _ => writeln!(out, "{}", serde_json::to_string_pretty(value)?)?,
     }
     Ok(())
 }
 
 /// The object with its type, which items of lists leave out.
-fn whole(entry: &Entry, object: &Object) -> Result<Value, Failure> {
+pub(super) fn whole(entry: &Entry, object: &Object) -> Result<Value, Failure> {
     let mut value: Value = object.read()?;
     value["apiVersion"] = entry.resource.api_version().into();
     value["kind"] = entry.resource.kind.to_string().into();

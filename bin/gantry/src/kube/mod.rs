@@ -6,8 +6,11 @@
 mod apply;
 mod delete;
 mod get;
+mod gone;
 mod manifest;
 mod table;
+mod watch;
+mod which;
 
 use std::fs;
 use std::io;
@@ -110,56 +113,5 @@ impl Session {
             }
         }
         Ok(found)
-    }
-}
-
-/// What is asked for: `TYPE`, `TYPE NAME…`, or `TYPE/NAME…`.
-fn wanted(words: &[String]) -> Result<Vec<(&str, Option<&str>)>, Failure> {
-    let slashed = words.iter().all(|word| word.contains('/'));
-    if slashed && !words.is_empty() {
-        return Ok(words
-            .iter()
-            .filter_map(|word| word.split_once('/'))
-            .map(|(kind, name)| (kind, Some(name)))
-            .collect());
-    }
-    let Some((kind, names)) = words.split_first() else {
-        return Err(Failure::usage("name a resource: pods, pods NAME, or pods/NAME"));
-    };
-    if let Some(mixed) = names.iter().chain([kind]).find(|word| word.contains('/')) {
-        return Err(Failure::usage(format!(
-            "{mixed:?}: TYPE/NAME and TYPE NAME cannot be mixed"
-        )));
-    }
-    match names {
-        [] => Ok(vec![(kind, None)]),
-        names => Ok(names
-            .iter()
-            .map(|name| (kind.as_str(), Some(name.as_str())))
-            .collect()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_name_types_and_objects() {
-        let read = |words: &[&str]| {
-            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-            wanted(&words)
-                .map(|all| {
-                    all.into_iter()
-                        .map(|(kind, name)| format!("{kind}:{}", name.unwrap_or("*")))
-                        .collect::<Vec<_>>()
-                })
-                .map_err(|failure| failure.code())
-        };
-        assert_eq!(read(&["pods"]).unwrap(), ["pods:*"]);
-        assert_eq!(read(&["pods", "a", "b"]).unwrap(), ["pods:a", "pods:b"]);
-        assert_eq!(read(&["pods/a", "svc/b"]).unwrap(), ["pods:a", "svc:b"]);
-        assert_eq!(read(&["pods", "svc/b"]), Err(2));
-        assert_eq!(read(&[]), Err(2));
     }
 }

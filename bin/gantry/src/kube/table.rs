@@ -24,8 +24,9 @@ pub(super) struct Style {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
-    column_definitions: Vec<Column>,
+struct Answer {
+    #[serde(default)]
+    column_definitions: Option<Vec<Column>>,
     #[serde(default)]
     rows: Option<Vec<Row>>,
 }
@@ -44,29 +45,75 @@ struct Row {
     object: Value,
 }
 
-/// The table of an answer; nothing without rows.
-///
-/// # Errors
-/// An answer that is no Table.
-pub(super) fn print(answer: &[u8], style: &Style) -> Result<String, Failure> {
-    let table: Table = serde_json::from_slice(answer)?;
-    let rows = table.rows.unwrap_or_default();
-    if rows.is_empty() {
-        return Ok(String::new());
+/// A table that grows: its columns are as wide as the widest cell so far.
+pub(super) struct Table {
+    style: Style,
+    columns: Vec<Column>,
+    widths: Vec<usize>,
+}
+
+impl Table {
+    pub(super) const fn new(style: Style) -> Self {
+        Self {
+            style,
+            columns: Vec::new(),
+            widths: Vec::new(),
+        }
     }
-    let shown: Vec<usize> = (0..table.column_definitions.len())
-        .filter(|at| style.wide || table.column_definitions[*at].priority == 0)
-        .collect();
-    let mut lines = Vec::new();
-    if style.head {
-        let namespace = style.namespaces.then(|| "NAMESPACE".to_owned());
-        let names = shown
-            .iter()
-            .map(|at| table.column_definitions[*at].name.to_uppercase());
-        lines.push(namespace.into_iter().chain(names).collect());
+
+    /// Whether any row was shown.
+    pub(super) const fn has_begun(&self) -> bool {
+        !self.widths.is_empty()
     }
-    lines.extend(rows.iter().map(|row| cells(row, &shown, style)));
-    Ok(aligned(&lines))
+
+    /// The rows of an answer, below the head if they are the first; nothing without rows. Columns that an answer does not
+    /// define are those of the one before.
+    ///
+    /// # Errors
+    /// An answer that is no Table.
+    pub(super) fn text(&mut self, answer: &[u8]) -> Result<String, Failure> {
+        let answer: Answer = serde_json::from_slice(answer)?;
+        if let Some(columns) = answer.column_definitions.filter(|columns| !columns.is_empty()) {
+            self.columns = columns;
+        }
+        let rows = answer.rows.unwrap_or_default();
+        if rows.is_empty() {
+            return Ok(String::new());
+        }
+        let shown: Vec<usize> = (0..self.columns.len())
+            .filter(|at| self.style.wide || self.columns[*at].priority == 0)
+            .collect();
+        let mut lines = Vec::new();
+        if self.style.head && !self.has_begun() {
+            lines.push(self.head(&shown));
+        }
+        lines.extend(rows.iter().map(|row| cells(row, &shown, &self.style)));
+        Ok(self.aligned(&lines))
+    }
+
+    fn head(&self, shown: &[usize]) -> Vec<String> {
+        let namespace = self.style.namespaces.then(|| "NAMESPACE".to_owned());
+        let names = shown.iter().map(|at| self.columns[*at].name.to_uppercase());
+        namespace.into_iter().chain(names).collect()
+    }
+
+    /// Three spaces between columns, none at the end.
+    fn aligned(&mut self, lines: &[Vec<String>]) -> String {
+        for line in lines {
+            self.widths.resize(self.widths.len().max(line.len()), 0);
+            for (width, cell) in self.widths.iter_mut().zip(line) {
+                *width = (*width).max(cell.chars().count() + 3);
+            }
+        }
+        let mut text = String::new();
+        for line in lines {
+            let cells = line.iter().zip(&self.widths);
+            let padded: String = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+            text.push_str(padded.trim_end());
+            text.push('\n');
+        }
+        text
+    }
 }
 
 fn cells(row: &Row, shown: &[usize], style: &Style) -> Vec<String> {
@@ -79,30 +126,6 @@ fn cells(row: &Row, shown: &[usize], style: &Style) -> Vec<String> {
         Some(other) => other.to_string(),
     };
     namespace.into_iter().chain(shown.iter().map(cell)).collect()
-}
-
-/// Three spaces between columns, none at the end.
-fn aligned(lines: &[Vec<String>]) -> String {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(at))
-            .map(|cell| cell.chars().count())
-            .max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or(0) + 3).collect();
-    let mut text = String::new();
-    for line in lines {
-        let padded: String = line
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(padded.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// A value as YAML.
@@ -136,16 +159,17 @@ mod tests {
     const TABLE: &str = r#"{"columnDefinitions":[{"name":"Name"},{"name":"Age"},{"name":"Node","priority":1}],
         "rows":[{"cells":["a","5s","n1"],"object":{"metadata":{"namespace":"x"}}},{"cells":["longer",3,null]}]}"#;
 
+    fn text(answer: &str, style: Style) -> String {
+        Table::new(style).text(answer.as_bytes()).unwrap()
+    }
+
     #[test]
     fn columns_are_as_wide_as_their_cells() {
-        let style = Style {
+        let plain = Style {
             head: true,
             ..Style::default()
         };
-        assert_eq!(
-            print(TABLE.as_bytes(), &style).unwrap(),
-            "NAME     AGE\na        5s\nlonger   3\n"
-        );
+        assert_eq!(text(TABLE, plain), "NAME     AGE\na        5s\nlonger   3\n");
         let wide = Style {
             wide: true,
             head: false,
@@ -153,13 +177,24 @@ mod tests {
             prefix: "pod/".to_owned(),
         };
         assert_eq!(
-            print(TABLE.as_bytes(), &wide).unwrap(),
+            text(TABLE, wide),
             "x   pod/a        5s   n1\n    pod/longer   3    <none>\n"
         );
         assert_eq!(
-            print(br#"{"columnDefinitions":[],"rows":[]}"#, &style).unwrap(),
+            text(r#"{"columnDefinitions":[],"rows":[]}"#, Style::default()),
             ""
         );
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_below_those_before() {
+        let mut table = Table::new(Style {
+            head: true,
+            ..Style::default()
+        });
+        assert!(!table.text(TABLE.as_bytes()).unwrap().is_empty());
+        let more = table.text(br#"{"columnDefinitions":null,"rows":[{"cells":["b","9s"]}]}"#);
+        assert_eq!(more.unwrap(), "b        9s\n");
     }
 
     #[test]

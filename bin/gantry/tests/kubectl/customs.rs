@@ -81,7 +81,8 @@ items:
 - {apiVersion: company.com/v1, kind: Foo, metadata: {name: test-list}, someField: modifiedField}
 - {apiVersion: company.com/v1, kind: Bar, metadata: {name: test-list}, someField: modifiedField}
 ";
-const VALID: &str = "apiVersion: company.com/v1\nkind: ValidFoo\nmetadata: {name: v}\nspec: {count: 3, size: 2}\n";
+const VALID: &str =
+    "apiVersion: company.com/v1\nkind: ValidFoo\nmetadata: {name: v}\nspec: {count: 3, size: 2}\n";
 const INVALID: &str = "apiVersion: company.com/v1\nkind: ValidFoo\nmetadata: {name: w}\nspec: {count: 0}\n";
 const NESTED: &str = "get foos/test -o jsonpath={.nestedField}";
 
@@ -172,7 +173,8 @@ spec:
   names: {plural: examples, singular: example, shortNames: [pod], kind: Example}
   versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {test: {type: string}}}}}}}]
 ";
-const EXAMPLE: &str = "apiVersion: test.com/v1\nkind: Example\nmetadata: {name: test-crd-example}\nspec: {test: test}\n";
+const EXAMPLE: &str =
+    "apiVersion: test.com/v1\nkind: Example\nmetadata: {name: test-crd-example}\nspec: {test: test}\n";
 const BOTH: &str = "\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -213,7 +215,7 @@ const NAMES: &[Step] = &[
     ("wait --for=condition=Established crd/widgets.example.com --timeout=20s", "", Has(&["condition met"])),
     ("apply -f -", BOTH, Has(&["widgets.example.com unchanged", "widget.example.com/foo created"])),
     ("get widget foo -o name", "", Out("widget.example.com/foo\n")),
-    ("delete -f -", BOTH, Has(&["\"widgets.example.com\" deleted"])),
+    ("delete -f - --ignore-not-found", BOTH, Has(&["\"widgets.example.com\" deleted"])),
     ("api-resources", "", Lacks(&["widgets"])),
     ("apply -f -", AGAIN, Has(&["widgets.example.com created"])),
     ("wait --for=condition=Established crd/widgets.example.com --timeout=20s", "", Has(&["condition met"])),

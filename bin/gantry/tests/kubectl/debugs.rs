@@ -10,7 +10,10 @@ spec:
   securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
   containers: [{name: busybox, image: busybox, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
 ";
-const FILES: &[File] = &[("target.yaml", TARGET), ("custom.json", "{\"env\":[{\"name\":\"K\",\"value\":\"V\"}]}")];
+const FILES: &[File] = &[
+    ("target.yaml", TARGET),
+    ("custom.json", "{\"env\":[{\"name\":\"K\",\"value\":\"V\"}]}"),
+];
 const EPHEMERAL: &str = "get pod target -o jsonpath={range.spec.ephemeralContainers[*]}{.name}:{.image}:{.securityContext.capabilities.add[0]}{end}";
 
 #[rustfmt::skip]

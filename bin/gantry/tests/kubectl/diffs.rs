@@ -33,7 +33,14 @@ metadata: {name: test}
 stringData: {k: v}
 ";
 
-const FILES: &[File] = &[("pod.yaml", POD), ("changed.yaml", CHANGED), ("invalid.yaml", INVALID), ("a.yaml", A), ("b.yaml", B), ("same.yaml", SAME)];
+const FILES: &[File] = &[
+    ("pod.yaml", POD),
+    ("changed.yaml", CHANGED),
+    ("invalid.yaml", INVALID),
+    ("a.yaml", A),
+    ("b.yaml", B),
+    ("same.yaml", SAME),
+];
 
 #[rustfmt::skip]
 const DIFFS: &[Step] = &[

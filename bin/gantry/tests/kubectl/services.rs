@@ -63,7 +63,8 @@ const FILES: &[File] = &[
 ];
 const SELECTOR: &str = "get service redis-master -o jsonpath={.spec.selector}";
 const WHOLE: &str = "{\"app\":\"redis\",\"role\":\"master\",\"tier\":\"backend\"}";
-const LIMITS: &str = "get deployment nginx -o jsonpath={.spec.template.spec.containers[*].resources.limits.cpu}";
+const LIMITS: &str =
+    "get deployment nginx -o jsonpath={.spec.template.spec.containers[*].resources.limits.cpu}";
 
 #[rustfmt::skip]
 const SERVICES: &[Step] = &[

@@ -52,5 +52,9 @@ fn what_is_deleted_meanwhile_ends_a_wait() {
     walk_on(&daemon, &[("delete configmap one two", "", Has(&["deleted"]))]);
     let output = waiting.wait_with_output().unwrap();
     // A wait that begins when both are gone has nothing to say.
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use driver::{Clock, Rng};
+use futures_util::future::BoxFuture;
 use image::Images;
 use jiff::Timestamp;
 use network::Networks;
@@ -88,7 +89,11 @@ impl Engine {
     ///
     /// # Errors
     /// The rows cannot be read, this host cannot be read, or the supervisor cannot be reached.
-    pub async fn open(config: Config) -> Result<Self, Error> {
+    pub fn open(config: Config) -> BoxFuture<'static, Result<Self, Error>> {
+        Box::pin(Self::opened(config))
+    }
+
+    async fn opened(config: Config) -> Result<Self, Error> {
         let layout = Layout::read().map_err(Error::system("the cgroup hierarchies"))?;
         let facts = Facts::read(&layout).map_err(Error::system("facts about this host"))?;
         let containers = config.data_dir.join("containers");

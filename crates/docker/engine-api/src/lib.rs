@@ -33,6 +33,7 @@ use std::sync::Arc;
 use builder::Builder;
 use driver::Clock;
 use engine::Engine;
+use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use tokio::net::UnixListener;
 
@@ -59,7 +60,20 @@ pub struct Api {
 ///
 /// # Errors
 /// None today: what accepting fails with is logged and tried again.
-pub async fn serve(listener: UnixListener, api: Api, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+pub fn serve(
+    listener: UnixListener,
+    api: Api,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> BoxFuture<'static, io::Result<()>> {
+    served(listener, api, Box::pin(shutdown))
+}
+
+/// Boxed here, so that the code of all routes stands in this crate and not in each caller's.
+fn served(
+    listener: UnixListener,
+    api: Api,
+    shutdown: BoxFuture<'static, ()>,
+) -> BoxFuture<'static, io::Result<()>> {
     let server = HeaderValue::try_from(format!("Docker/{} (linux)", api.host.version))
         .unwrap_or(HeaderValue::from_static("Docker"));
     let dispatch = Dispatch {
@@ -67,5 +81,5 @@ pub async fn serve(listener: UnixListener, api: Api, shutdown: impl Future<Outpu
         state: Arc::new(api),
         server,
     };
-    server::serve(listener, Arc::new(dispatch), shutdown).await
+    Box::pin(server::serve(listener, Arc::new(dispatch), shutdown))
 }

@@ -9,11 +9,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-/// How much of a refused body is still read, in bytes.
-const DRAINED: usize = 16 << 20;
-/// For how long.
-const DRAINING: Duration = Duration::from_secs(10);
-
 /// What a client sends. Nobody has bounded it yet.
 ///
 /// A client that is in the middle of an upload reads the answer only when it has sent all of it, and a connection that
@@ -22,16 +17,33 @@ const DRAINING: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct RequestBody {
     body: Option<Incoming>,
-    /// Whether the rest has to be read.
-    drains: bool,
+    rest: Option<Rest>,
+}
+
+/// How much of a body that nobody wanted is still read.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// In bytes.
+    pub bytes: usize,
+    /// For how long.
+    pub time: Duration,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self {
+            bytes: 16 << 20,
+            time: Duration::from_secs(10),
+        }
+    }
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming, drains: bool) -> Self {
-        Self {
-            body: Some(body),
-            drains,
-        }
+    /// A body whose rest is read on the current executor; not, if there is no `rest`.
+    #[must_use]
+    pub fn new(body: Incoming, rest: Option<Rest>) -> Self {
+        let body = Some(body);
+        Self { body, rest }
     }
 }
 
@@ -60,18 +72,17 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let rest = self
-            .body
-            .take()
-            .filter(|body| self.drains && !body.is_end_stream());
-        if let (Some(rest), Ok(executor)) = (rest, tokio::runtime::Handle::try_current()) {
-            executor.spawn(tokio::time::timeout(DRAINING, drain(rest)));
+        let unread = self.body.take().filter(|body| !body.is_end_stream());
+        let (Some(body), Some(rest)) = (unread, self.rest) else {
+            return;
+        };
+        if let Ok(executor) = tokio::runtime::Handle::try_current() {
+            executor.spawn(tokio::time::timeout(rest.time, drain(body, rest.bytes)));
         }
     }
 }
 
-async fn drain(mut body: Incoming) {
-    let mut left = DRAINED;
+async fn drain(mut body: Incoming, mut left: usize) {
     while let Some(Ok(frame)) = body.frame().await {
         let read = frame.data_ref().map_or(0, Bytes::len);
         let Some(rest) = left.checked_sub(read) else {

@@ -5,19 +5,23 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Limits, Peer, RequestBody, Service, plain};
+use crate::account::{ACCOUNT, Account, Stalled};
+use crate::outgoing::Outgoing;
+use crate::{Limits, Peer, RequestBody, Rest, Service, plain};
 
 /// How long connections shall go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub(crate) struct Shared<S> {
     pub(crate) limits: Limits,
     pub(crate) tls: TlsAcceptor,
     pub(crate) http1: http1::Builder,
-    pub(crate) http2: http2::Builder<TokioExecutor>,
+    pub(crate) http2: http2::Builder<Streams>,
 }
 
 impl<S> Shared<S> {
@@ -57,13 +61,15 @@ fn http1(limits: &Limits) -> http1::Builder {
         .max_headers(limits.headers)
         .max_buf_size(limits.send_buffer)
         .max_header_size(limits.head_bytes as usize)
-        // A client may shut its sending side after its request and still read.
-        .half_close(true);
+        // A client that shuts its sending side has left, as Go's servers see it: nobody works for it any more.
+        .half_close(false);
     builder
 }
 
-fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2(limits: &Limits) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams {
+        unread: limits.unread,
+    });
     let whole = limits.stream_window.saturating_mul(limits.streams.min(64));
     builder
         .max_concurrent_streams(limits.streams)
@@ -72,6 +78,30 @@ fn http2(limits: &Limits) -> http2::Builder<TokioExecutor> {
         .max_header_list_size(limits.head_bytes)
         .max_send_buf_size(limits.send_buffer);
     builder
+}
+
+/// Runs the streams of HTTP/2 connections, each with an account of its own, until they end or stand still. A stream that
+/// is dropped is reset, and what h2 holds of it goes with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    unread: Duration,
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        // Only connections start streams.
+        let account = ACCOUNT.try_with(Account::stream);
+        let account = account.unwrap_or_else(|_| Account::of_connection(usize::MAX));
+        let stalled = Stalled::new(account.clone(), self.unread);
+        tokio::spawn(ACCOUNT.scope(account, async move {
+            let (stream, stalled) = (pin!(stream), pin!(stalled));
+            tokio::select! {
+                biased;
+                _ = stream => {}
+                () = stalled => tracing::debug!("a stream that nobody reads is reset"),
+            }
+        }));
+    }
 }
 
 /// Serves one connection to its end.
@@ -146,21 +176,35 @@ async fn serve<S: Service>(
     let service = shared.service.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (service, peer) = (service.clone(), peer.clone());
-        let request = request.map(|body| RequestBody::new(body, !http2));
-        // Boxed, so that what answering took is given back once the head is there: a watch lives for hours, and what a
-        // connection holds for its next request is a pointer.
-        async move { Ok::<_, Infallible>(Box::pin(service.call(request, peer)).await) }
+        let request = request.map(|body| RequestBody::new(body, (!http2).then(Rest::default)));
+        async move { Ok::<_, Infallible>(answer(&service, request, peer).await) }
     });
     let io = TokioIo::new(stream);
-    if http2 {
-        let connection = shared.http2.serve_connection(io, service);
-        until_drained(connection, http2::Connection::graceful_shutdown, phase).await?;
-    } else {
-        let connection = shared.http1.serve_connection(io, service).with_upgrades();
-        let shut = http1::UpgradeableConnection::graceful_shutdown;
-        until_drained(connection, shut, phase).await?;
-    }
-    Ok(())
+    let account = Account::of_connection(shared.limits.connection_buffer);
+    // A stream is cut off alone first; a whole connection only if that was not enough.
+    let stalled = Stalled::new(account.clone(), shared.limits.unread * if http2 { 2 } else { 1 });
+    let served = async {
+        if http2 {
+            let connection = shared.http2.serve_connection(io, service);
+            until_drained(connection, http2::Connection::graceful_shutdown, phase, stalled).await
+        } else {
+            let connection = shared.http1.serve_connection(io, service).with_upgrades();
+            let shut = http1::UpgradeableConnection::graceful_shutdown;
+            until_drained(connection, shut, phase, stalled).await
+        }
+    };
+    Ok(ACCOUNT.scope(account, served).await?)
+}
+
+/// Boxed, so that what answering took is given back once the head is there: a watch lives for hours, and what a
+/// connection holds for its next request is a pointer.
+async fn answer<S: Service>(
+    service: &S,
+    request: Request<RequestBody>,
+    peer: Peer,
+) -> Response<Outgoing<S::Body>> {
+    let response = Box::pin(service.call(request, peer)).await;
+    response.map(|body| Outgoing::new(body, ACCOUNT.get()))
 }
 
 fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
@@ -168,15 +212,16 @@ fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
     chain.iter().map(|each| each.to_vec()).collect()
 }
 
-/// Runs a connection; when the door drains (`shut`), until it owes no answer.
+/// Runs a connection until its client takes nothing any more; when the door drains (`shut`), until it owes no answer.
 async fn until_drained<C: Future<Output = Result<(), hyper::Error>>>(
     connection: C,
     shut: fn(Pin<&mut C>),
     mut phase: watch::Receiver<Phase>,
+    stalled: Stalled,
 ) -> Result<(), hyper::Error> {
-    let mut connection = pin!(connection);
+    let (mut connection, mut stalled) = (pin!(connection), pin!(stalled));
     loop {
-        // Both arms keep what they have not finished: the connection is pinned outside, the phase is a value.
+        // All arms keep what they have not finished: two are pinned outside, the phase is a value.
         tokio::select! {
             biased;
             changed = phase.changed() => {
@@ -188,6 +233,7 @@ async fn until_drained<C: Future<Output = Result<(), hyper::Error>>>(
                 }
             }
             ended = connection.as_mut() => return ended,
+            () = stalled.as_mut() => return Ok(()),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! know no executor.
 #![forbid(unsafe_code)]
 
+mod account;
 mod body;
 mod caller;
 mod client;
@@ -17,11 +18,12 @@ mod door;
 mod env;
 mod identity;
 mod limits;
+mod outgoing;
 mod plain;
 mod service;
 mod trust;
 
-pub use body::RequestBody;
+pub use body::{RequestBody, Rest};
 pub use caller::{CallError, Caller, ServerTrust, Target};
 pub use client::{Client, ClientError, Endpoint};
 pub use door::{Door, Drained, OpenError};

@@ -21,7 +21,11 @@ pub struct Limits {
     pub stream_window: u32,
     /// Bytes that a connection may hold for a client which does not read: HTTP/1.1 in all, HTTP/2 for each stream.
     pub send_buffer: usize,
-    /// How long sent bytes may stay unacknowledged, or the client's window shut, before the connection is cut.
+    /// Bytes of answers that a connection may hold, with all its streams, before it is given more of them.
+    pub connection_buffer: usize,
+    /// How long a client may leave what it has asked for unread. A stream (HTTP/2) or connection that takes less than
+    /// 128 KiB of what it was given in this time, and less than all of it, is cut off; so is a connection whose sent
+    /// bytes stay unacknowledged.
     pub unread: Duration,
     /// How long a connection may be silent before the kernel asks whether its peer is still there.
     pub silent: Duration,
@@ -38,7 +42,8 @@ impl Default for Limits {
             streams: 250,
             stream_window: 256 << 10,
             send_buffer: 256 << 10,
-            unread: Duration::from_secs(60),
+            connection_buffer: 1 << 20,
+            unread: Duration::from_secs(30),
             silent: Duration::from_secs(120),
         }
     }

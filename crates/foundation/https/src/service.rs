@@ -9,6 +9,8 @@ use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
+#[cfg(doc)]
+use crate::Limits;
 use crate::RequestBody;
 
 /// Who is at the other end of a connection.
@@ -26,9 +28,11 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// The body of answers.
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
         + Send
+        + Unpin
         + 'static;
 
-    /// Answers one request. Dropped when the client leaves before the answer's head.
+    /// Answers one request. Dropped when the client leaves before the answer's head; the body is kept until all of it
+    /// is sent, and dropped when the client leaves or takes nothing of it for too long ([`Limits::unread`]).
     fn call(
         &self,
         request: Request<RequestBody>,

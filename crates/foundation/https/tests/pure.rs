@@ -4,11 +4,15 @@
 #![allow(clippy::disallowed_methods, reason = "TLS goes by the real clock")]
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use https::{
     CallError, Caller, Client, Door, Drained, Endpoint, Identity, Limits, Peer, RequestBody, ServerTrust,
@@ -113,14 +117,19 @@ impl Setup {
 
     /// A connection that speaks HTTP/1.1.
     async fn raw(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
+        self.stream(&[]).await
+    }
+
+    async fn stream(&self, protocols: &[&[u8]]) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.authority.certificate_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|each| each.to_vec()).collect();
         let stream = TcpStream::connect(self.door.address()).await.unwrap();
         let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
         TlsConnector::from(Arc::new(config))
@@ -339,4 +348,166 @@ async fn a_caller_shows_the_identity_that_is_asked_for() {
         let response = caller.send(&target, request).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), expected);
     }
+}
+
+/// Answers without end, and tells when it is not wanted any more; `/N` has N pieces of 64 KiB.
+#[derive(Clone)]
+struct Endless {
+    given: Arc<AtomicUsize>,
+    dropped: Arc<Semaphore>,
+}
+
+struct Given {
+    endless: Endless,
+    left: usize,
+}
+
+impl Service for Endless {
+    type Body = Given;
+
+    async fn call(&self, request: Request<RequestBody>, _: Peer) -> Response<Given> {
+        let left = request.uri().path()[1..].parse().unwrap_or(usize::MAX);
+        Response::new(Given {
+            endless: self.clone(),
+            left,
+        })
+    }
+}
+
+impl http_body::Body for Given {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        self.left = left;
+        self.endless.given.fetch_add(PIECE, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; PIECE])))))
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.endless.dropped.add_permits(1);
+    }
+}
+
+const PIECE: usize = 64 << 10;
+
+struct Unread {
+    setup: Setup,
+    endless: Endless,
+}
+
+/// A door whose clients have `unread` to take what they were given.
+fn endless(unread: Duration) -> Unread {
+    let mut setup = open(Limits::default());
+    let endless = Endless {
+        given: Arc::default(),
+        dropped: Arc::new(Semaphore::new(0)),
+    };
+    let limits = Limits {
+        unread,
+        ..Limits::default()
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let serving = identity(&leaf(&setup.authority, Usage::Server));
+    setup.door = Door::open(listener, serving, limits, endless.clone()).unwrap();
+    Unread { setup, endless }
+}
+
+type Sender = hyper::client::conn::http2::SendRequest<Full<Bytes>>;
+
+/// An HTTP/2 connection whose streams have windows of this size until somebody reads them.
+async fn http2(setup: &Setup, window: u32) -> Sender {
+    let stream = setup.stream(&[b"h2"]).await;
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let mut builder = hyper::client::conn::http2::Builder::new(executor);
+    builder.initial_stream_window_size(window);
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (sender, connection) = builder.handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn get(sender: &mut Sender, path: &str) -> Response<hyper::body::Incoming> {
+    let uri = format!("https://127.0.0.1{path}");
+    let request = Request::get(uri).body(Full::default()).unwrap();
+    sender.ready().await.unwrap();
+    sender.send_request(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_bounded_and_cut_off() {
+    const STREAMS: usize = 60;
+    let unread = endless(Duration::from_millis(300));
+    for window in [0, 1] {
+        let given = unread.endless.given.load(Ordering::Relaxed);
+        let mut sender = http2(&unread.setup, window).await;
+        let mut answers = Vec::new();
+        for _ in 0..STREAMS {
+            answers.push(get(&mut sender, "/endless").await);
+        }
+        // Every answer has begun; the next requests of this client are answered all the same.
+        let given = unread.endless.given.load(Ordering::Relaxed) - given;
+        assert!(
+            given <= (1 << 20) + PIECE,
+            "{given} bytes wait for a client that reads nothing"
+        );
+        // They are reset while the client does nothing, those that waited for room at their turn.
+        drop(unread.endless.dropped.acquire_many(STREAMS as u32).await.unwrap());
+        unread.endless.dropped.forget_permits(STREAMS);
+        for answer in answers {
+            assert!(answer.into_body().collect().await.is_err());
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_reads_gets_all_of_a_long_answer() {
+    let unread = endless(Duration::from_secs(60));
+    let mut sender = http2(&unread.setup, 1000).await;
+    for pieces in [0, 1, 50] {
+        let answer = get(&mut sender, &format!("/{pieces}")).await;
+        let whole = answer.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(whole.len(), pieces * PIECE);
+        drop(unread.endless.dropped.acquire().await);
+    }
+    // One that leaves in the middle frees it at once.
+    let answer = get(&mut sender, "/endless").await;
+    unread.endless.dropped.forget_permits(10);
+    drop(answer);
+    drop(unread.endless.dropped.acquire().await);
+}
+
+#[tokio::test]
+async fn http_1_is_cut_off_as_well() {
+    let unread = endless(Duration::from_millis(300));
+    let mut stream = unread.setup.raw().await;
+    let request = b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    drop(unread.endless.dropped.acquire().await);
+    let mut rest = Vec::new();
+    // What the kernel still has is read; then it is torn.
+    assert!(stream.read_to_end(&mut rest).await.is_err());
+}
+
+#[tokio::test]
+async fn work_for_a_client_that_left_ends() {
+    let setup = open(Limits::default());
+    let mut stream = setup.raw().await;
+    stream
+        .write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    drop(setup.echo.arrived.acquire().await);
+    stream.shutdown().await.unwrap();
+    drop(stream);
+    // Nobody lets it go on: the door is empty because nobody waits for it.
+    assert_eq!(setup.door.drain(Duration::from_secs(20)).await, Drained::Whole);
 }

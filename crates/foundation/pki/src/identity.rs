@@ -5,6 +5,7 @@
 //! the hash of its bytes until it expires, because a client presents it with every connection.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,27 +34,24 @@ pub struct Identity {
     pub groups: Vec<String>,
     /// SHA-256 of the certificate's DER in lower-case hex: the credential's id
     pub fingerprint: String,
+    /// When the certificates are valid, in seconds since 1970
+    pub valid: RangeInclusive<i64>,
+}
+
+impl Identity {
+    /// Whether the certificates that said so are valid at a time.
+    pub fn holds_at(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.valid
+            .contains(&i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// The authorities that a client certificate may come from.
 #[derive(Debug)]
 pub struct ClientAuthorities {
     anchors: Vec<TrustAnchor<'static>>,
-    known: Mutex<HashMap<[u8; 32], Known>>,
-}
-
-#[derive(Clone, Debug)]
-struct Known {
-    identity: Identity,
-    not_before: i64,
-    not_after: i64,
-}
-
-impl Known {
-    fn valid(&self, now: Duration) -> bool {
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        (self.not_before..=self.not_after).contains(&now)
-    }
+    known: Mutex<HashMap<[u8; 32], Identity>>,
 }
 
 impl ClientAuthorities {
@@ -78,28 +76,28 @@ impl ClientAuthorities {
     /// # Errors
     /// [`Error::Invalid`] says why the certificate is not accepted.
     pub fn identify(&self, chain: &[Vec<u8>], now: SystemTime) -> Result<Identity, Error> {
-        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let leaf = chain
             .first()
             .ok_or_else(|| Error::invalid("client certificate", "there is none"))?;
         let key: [u8; 32] = fingerprint(leaf);
-        if let Some(known) = self.known().get(&key).filter(|known| known.valid(since_epoch)) {
-            return Ok(known.identity.clone());
+        if let Some(known) = self.known().get(&key).filter(|known| known.holds_at(now)) {
+            return Ok(known.clone());
         }
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let fresh = self.verify(chain, &key, since_epoch)?;
         let mut known = self.known();
         if known.len() >= REMEMBERED {
             known.clear();
         }
         known.insert(key, fresh.clone());
-        Ok(fresh.identity)
+        Ok(fresh)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Known>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<[u8; 32], Identity>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn verify(&self, chain: &[Vec<u8>], key: &[u8; 32], now: Duration) -> Result<Known, Error> {
+    fn verify(&self, chain: &[Vec<u8>], key: &[u8; 32], now: Duration) -> Result<Identity, Error> {
         let refused = |error: &dyn std::fmt::Display| Error::invalid("client certificate", error);
         let chain: Vec<CertificateDer<'_>> = chain.iter().map(|der| der.as_slice().into()).collect();
         EndEntityCert::try_from(&chain[0])
@@ -114,12 +112,18 @@ impl ClientAuthorities {
                 None,
             )
             .map_err(|error| refused(&error))?;
-        known(&chain, hex(key))
+        said(&chain, hex(key))
     }
 }
 
 /// What the leaf says, for as long as it and all that came with it are valid.
-fn known(chain: &[CertificateDer<'_>], fingerprint: String) -> Result<Known, Error> {
+fn said(chain: &[CertificateDer<'_>], fingerprint: String) -> Result<Identity, Error> {
+    let (mut not_before, mut not_after) = (i64::MIN, i64::MAX);
+    for der in chain {
+        let (_, each) = leaf::parse(der)?;
+        not_before = not_before.max(each.validity().not_before.timestamp());
+        not_after = not_after.min(each.validity().not_after.timestamp());
+    }
     let (_, certificate) = leaf::parse(&chain[0])?;
     let identity = Identity {
         user: attributes(&certificate, &OID_X509_COMMON_NAME)
@@ -128,21 +132,12 @@ fn known(chain: &[CertificateDer<'_>], fingerprint: String) -> Result<Known, Err
         uid: attributes(&certificate, &UID).next().unwrap_or_default(),
         groups: attributes(&certificate, &OID_X509_ORGANIZATION_NAME).collect(),
         fingerprint,
+        valid: not_before..=not_after,
     };
     if identity.user.is_empty() {
         return Err(Error::invalid("client certificate", "it has no common name"));
     }
-    let (mut not_before, mut not_after) = (i64::MIN, i64::MAX);
-    for der in chain {
-        let (_, each) = leaf::parse(der)?;
-        not_before = not_before.max(each.validity().not_before.timestamp());
-        not_after = not_after.min(each.validity().not_after.timestamp());
-    }
-    Ok(Known {
-        identity,
-        not_before,
-        not_after,
-    })
+    Ok(identity)
 }
 
 fn attributes<'a>(

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use auth::UserInfo;
@@ -11,7 +12,7 @@ use driver::Instant;
 use http::{HeaderMap, Method, Uri};
 use schema::status::Status;
 
-use crate::{Answer, RequestInfo, Served};
+use crate::{Annotations, Answer, RequestInfo, Served};
 
 /// Where a request came from, as its transport knows it.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +102,47 @@ impl Warnings {
     }
 }
 
+/// Whether a request has handed a write to the store. From then on it must not be dropped, though its client leaves.
+#[derive(Clone, Debug, Default)]
+pub struct Writing(Option<Arc<AtomicBool>>);
+
+impl Writing {
+    /// Of a request with this method; one that reads never writes.
+    pub(crate) fn of(method: &Method) -> Self {
+        let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        if reads { Self(None) } else { Self::possible() }
+    }
+
+    pub(crate) fn possible() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    pub(crate) fn is_possible(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// What follows must not be dropped.
+    pub(crate) fn begin(&self) {
+        self.set(true);
+    }
+
+    /// What was written is done with, and nothing more has been.
+    pub(crate) fn pause(&self) {
+        self.set(false);
+    }
+
+    pub(crate) fn begun(&self) -> bool {
+        let begun = self.0.as_ref();
+        begun.is_some_and(|begun| begun.load(Ordering::Acquire))
+    }
+
+    fn set(&self, value: bool) {
+        if let Some(begun) = &self.0 {
+            begun.store(value, Ordering::Release);
+        }
+    }
+}
+
 /// A request that passed the pipeline: authenticated, authorised, read.
 #[derive(Debug)]
 pub struct Call {
@@ -126,6 +168,10 @@ pub struct Call {
     pub peer: Peer,
     /// What the client shall be warned of.
     pub warnings: Warnings,
+    /// What the audit log shall be told.
+    pub annotations: Annotations,
+    /// Whether it has begun to write.
+    pub writing: Writing,
 }
 
 impl Call {

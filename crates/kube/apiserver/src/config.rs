@@ -25,6 +25,8 @@ pub struct Config {
     pub tokens: TokenIssuer,
     /// The CA bundle of this server's certificate, PEM: what pods get as `kube-root-ca.crt`.
     pub root_ca: String,
+    /// Whose certificates the front proxy has, PEM: what aggregated servers are told to believe.
+    pub front_proxy_ca: String,
     /// Sends the server's own requests: to webhooks and aggregated servers.
     pub outbound: Arc<dyn Outbound>,
 }

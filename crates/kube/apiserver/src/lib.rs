@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod aggregation;
+mod annotations;
 mod authn;
 mod authz;
 mod body;
@@ -33,8 +35,9 @@ mod show;
 mod special;
 mod verbs;
 
-pub use body::{Body, BodyError, Incoming};
-pub use call::{Call, Peer, Query, Warnings};
+pub use annotations::{Annotation, AnnotationLevel, Annotations};
+pub use body::{Body, BodyError, Incoming, NotTaken};
+pub use call::{Call, Peer, Query, Warnings, Writing};
 pub use config::Config;
 pub use refused::{Answer, Refused};
 pub use reply::Reply;

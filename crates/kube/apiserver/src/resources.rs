@@ -40,15 +40,19 @@ impl Served {
         self.custom()?.versions.get(self.at)
     }
 
-    /// The same of the version that objects are stored in.
-    pub(crate) fn stored_custom_version(&self) -> Option<&CustomVersion> {
-        let storage = &self.def.storage_version.version;
-        let at = self
-            .def
-            .versions
-            .iter()
-            .position(|version| version.name == *storage)?;
-        self.custom()?.versions.get(at)
+    /// The same of another version of the resource.
+    pub(crate) fn custom_version_of(&self, version: &str) -> Option<&CustomVersion> {
+        self.custom()?.versions.get(self.def.place_of(version)?)
+    }
+
+    /// A custom resource in another of its versions, served or not.
+    pub(crate) fn in_version(&self, version: &str) -> Option<Self> {
+        let at = self.def.place_of(version)?;
+        Some(Self {
+            prefix: prefix(&self.def, &self.def.versions[at]),
+            at,
+            ..self.clone()
+        })
     }
 
     /// What a client of this version is warned of.
@@ -166,6 +170,11 @@ pub struct Resources {
     waiters: Mutex<Vec<Waker>>,
 }
 
+fn prefix(def: &ResourceDef, version: &Version) -> Arc<Prefix> {
+    let api_version = api_version(&def.group, &version.name);
+    Arc::new(Prefix::new(&api_version, &def.kind, Order::of(&def.types)))
+}
+
 #[derive(Clone, Debug)]
 struct Row {
     def: Arc<ResourceDef>,
@@ -175,16 +184,8 @@ struct Row {
 
 impl Row {
     fn new(def: ResourceDef, custom: Option<Arc<Custom>>) -> Self {
-        let order = Order::of(&def.types);
-        let prefix = |version: &Version| {
-            Arc::new(Prefix::new(
-                &api_version(&def.group, &version.name),
-                &def.kind,
-                order,
-            ))
-        };
         Self {
-            prefixes: def.versions.iter().map(prefix).collect(),
+            prefixes: def.versions.iter().map(|version| prefix(&def, version)).collect(),
             def: Arc::new(def),
             custom,
         }
@@ -267,16 +268,19 @@ impl Resources {
         self.rows().get(&key).is_some_and(|row| row.custom.is_none())
     }
 
+    /// Whether a group has built-in resources.
+    pub(crate) fn has_builtin(&self, group: &str) -> bool {
+        let rows = self.rows();
+        let from = (group.to_owned(), String::new());
+        let mut of_group = rows.range(from..).take_while(|((name, _), _)| name == group);
+        of_group.any(|(_, row)| row.custom.is_none())
+    }
+
     /// A custom resource in the version that it is stored in, served or not.
     pub(crate) fn stored(&self, group: &str, plural: &str) -> Option<Served> {
         let rows = self.rows();
         let row = rows.get(&(group.to_owned(), plural.to_owned()))?;
-        let storage = &row.def.storage_version.version;
-        let at = row
-            .def
-            .versions
-            .iter()
-            .position(|version| version.name == *storage)?;
+        let at = row.def.place_of(&row.def.storage_version.version)?;
         row.custom.is_some().then(|| row.served(at))
     }
 
@@ -327,12 +331,8 @@ impl Resources {
 
 impl Row {
     fn version(&self, name: &str) -> Option<Served> {
-        let at = self
-            .def
-            .versions
-            .iter()
-            .position(|version| version.enabled && version.name == name)?;
-        Some(self.served(at))
+        let at = self.def.place_of(name)?;
+        self.def.versions[at].enabled.then(|| self.served(at))
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use driver::{Env, Rng};
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
 use crate::admission::{Policies, Rules, Webhooks};
+use crate::aggregation::{self, Aggregation};
 use crate::authn::Authn;
 use crate::authz::Authz;
 use crate::cache::Cache;
@@ -54,6 +56,7 @@ pub(crate) struct State {
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
     pub(crate) components: Components,
+    pub(crate) aggregation: Aggregation,
     rng: Mutex<Rng>,
 }
 
@@ -86,11 +89,19 @@ impl ApiServer {
     ///
     /// # Errors
     /// The store's, and what it says of the first objects.
-    pub async fn open(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
+    pub fn open(
+        config: Config,
+        store: Arc<dyn Store>,
+        env: Arc<dyn Env>,
+    ) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::opened(config, store, env))
+    }
+
+    async fn opened(config: Config, store: Arc<dyn Store>, env: Arc<dyn Env>) -> Result<Self, OpenError> {
         let cache = Cache::open(store.clone(), env.clone()).await?;
         let state = Arc::new(State {
             resources: Resources::builtin(),
-            authn: Authn,
+            authn: Authn::default(),
             authz: Authz::default(),
             flight: Flight::default(),
             fairness: Fairness::default(),
@@ -103,6 +114,7 @@ impl ApiServer {
             webhooks: Webhooks::default(),
             policies: Policies::default(),
             components: Components::default(),
+            aggregation: Aggregation::default(),
             rng: Mutex::new(env.rng()),
             cache,
             config,
@@ -118,6 +130,9 @@ impl ApiServer {
         state
             .env
             .spawn(Box::pin(custom::run(custom, Arc::downgrade(&state))));
+        state
+            .env
+            .spawn(Box::pin(aggregation::follow(Arc::downgrade(&state))));
         state.health.bootstrapped();
         Ok(Self(state))
     }
@@ -142,9 +157,9 @@ impl ApiServer {
         self.0.components.register(component, Arc::new(probe));
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        pipeline::run(&self.0, request, peer).await
+    /// Answers one request. Boxed here, so that the code of all verbs stands in this crate and not in each caller's.
+    pub fn handle(&self, request: Request<Incoming>, peer: Peer) -> BoxFuture<'_, Response<Body>> {
+        Box::pin(pipeline::run(&self.0, request, peer))
     }
 
     /// Refuses new requests, waits for those in flight, and ends watches and background tasks.

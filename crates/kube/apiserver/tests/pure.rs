@@ -3,10 +3,14 @@
 
 #[path = "pure/admission.rs"]
 mod admission;
+#[path = "pure/aggregation.rs"]
+mod aggregation;
 #[path = "pure/certificates.rs"]
 mod certificates;
 #[path = "pure/conformance.rs"]
 mod conformance;
+#[path = "pure/conversion.rs"]
+mod conversion;
 #[path = "pure/custom.rs"]
 mod custom;
 #[path = "pure/custom_rules.rs"]
@@ -19,8 +23,12 @@ mod door;
 mod every_row;
 #[path = "pure/fairness.rs"]
 mod fairness;
+#[path = "pure/flow.rs"]
+mod flow;
 #[path = "pure/golden.rs"]
 mod golden;
+#[path = "pure/outside.rs"]
+mod outside;
 #[path = "pure/owners.rs"]
 mod owners;
 #[path = "pure/paths.rs"]

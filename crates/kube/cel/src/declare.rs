@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schema::BUILTIN;
 use schema::cursor::Ref;
+use schema::row::TypesRef;
 use schema::tree;
 
 use crate::escape::escape;
-use crate::types::{Decl, Fields, ListKind, Object, Type};
+use crate::types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
 
 /// The largest request, in bytes.
 const LARGEST_REQUEST: u64 = 3 << 20;
@@ -22,6 +24,19 @@ const METADATA: [&str; 2] = ["name", "generateName"];
 /// embedded in it, whose type, version and name are always known.
 pub(crate) fn declare(schema: Ref<'_>, root: bool) -> Option<Decl> {
     at(schema, root, "selfType")
+}
+
+/// A custom resource as policies are checked against it: besides what its schema says, all of its metadata is known.
+pub fn custom_resource(schema: Ref<'_>) -> Option<Decl> {
+    let mut decl = declare(schema, true)?;
+    let metadata = BUILTIN.find("meta/v1", "ObjectMeta");
+    if let (DeclForm::Object(object), Some(metadata)) = (&mut decl.form, metadata)
+        && let Fields::Listed(fields) = &mut Arc::make_mut(object).fields
+    {
+        let metadata = row_object(TypesRef::Static(&BUILTIN), metadata);
+        fields.insert("metadata".into(), Arc::new(Decl::object(metadata)));
+    }
+    Some(decl)
 }
 
 fn at(schema: Ref<'_>, root: bool, name: &str) -> Option<Decl> {

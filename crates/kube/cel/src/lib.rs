@@ -23,12 +23,14 @@ mod syntax;
 mod types;
 mod value;
 
+pub use declare::custom_resource;
 pub use env::Env;
 pub use error::Error;
 pub use escape::{escape, is_reserved, unescape};
 pub use eval::{Mention, Program};
 pub use issue::{Issue, Issues};
 pub use library::{Asked, Authorizer, Opaque, Verdict};
+pub use mutation::check_type_names;
 pub use types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
 pub use value::{Blob, List, Map, Place, Text, Timestamp, Value};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::env::Env;
 use crate::eval::Program;
+use crate::issue::Issues;
 use crate::library::AUTHORIZER_TYPES;
 use crate::types::{Decl, Object, Type};
 
@@ -247,6 +248,14 @@ impl Compiler {
             ..self.scope
         };
         self.compile_in(scope, source, Wanted::Text)
+    }
+
+    /// What is wrong with the types of an expression, if anything: upstream's type checker of policies.
+    ///
+    /// # Errors
+    /// All of it, as cel-go prints it.
+    pub fn check(&self, source: &str) -> Result<Type, Issues> {
+        environment(self.scope, &self.objects, Some(&self.variables)).type_of(source)
     }
 
     fn compile_in(&self, scope: Scope, source: &str, wanted: Wanted) -> Result<Program, String> {

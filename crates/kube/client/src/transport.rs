@@ -58,7 +58,7 @@ impl Transport for InProcess {
         Box::pin(async move {
             let answer = self.server.handle(request.map(body), self.peer.clone()).await;
             let readable = |body: Body| {
-                body.map_err(|never| -> TransportError { match never {} })
+                body.map_err(|torn| TransportError(torn.to_string()))
                     .boxed_unsync()
             };
             Ok(answer.map(readable))

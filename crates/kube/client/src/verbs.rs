@@ -114,9 +114,22 @@ impl Client {
     /// # Errors
     /// See [`Error`]. A version that is forgotten is the watch's first item.
     pub async fn watch(&self, place: Place<'_>, options: &WatchOptions) -> Result<Watch, Error> {
+        self.watch_as(place, options, JSON).await
+    }
+
+    /// The same with objects in another form, such as Tables of one row.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn watch_as(
+        &self,
+        place: Place<'_>,
+        options: &WatchOptions,
+        accept: &str,
+    ) -> Result<Watch, Error> {
         let mut asked = Asked::new(Method::GET, place);
         asked.query = Query::default().watching(options);
-        let request = asked.build(JSON, &self.agent)?;
+        let request = asked.build(accept, &self.agent)?;
         let answer = self.transport.send(request).await?;
         if answer.status().is_success() {
             return Ok(Watch::new(answer.into_body()));

@@ -4,8 +4,10 @@
 //! all of that is told, so that an index which a controller keeps is whole before it decides anything. A worker does
 //! not look at a key again before what was written for it is in the informers.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use apiserver::cache::Snapshot;
 use async_channel::Receiver;
 use client::{Change, Changes, Client, Resource};
 use driver::{Env, Held, Queue};
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::act::{Action, perform};
 use crate::record::Recorder;
@@ -41,6 +43,9 @@ pub(crate) enum Failed {
     /// A certificate or a token could not be made.
     #[error(transparent)]
     Pki(#[from] pki::Error),
+    /// The controller has a mistake, which is told; the key is looked at again, and others meanwhile.
+    #[error("panicked: {0}")]
+    Panicked(String),
 }
 
 impl Failed {
@@ -208,7 +213,7 @@ impl<C: Controller> Running<C> {
 
     async fn work(&self) {
         while let Some(held) = self.queue.take().await {
-            match self.controller.reconcile(&self.cx, held.key()).await {
+            match self.reconcile(held.key()).await {
                 Ok(Next::Done) => held.done(),
                 Ok(Next::After(pause)) => held.again(pause),
                 Err(failed) => Self::give_back(held, &failed),
@@ -216,13 +221,25 @@ impl<C: Controller> Running<C> {
         }
     }
 
+    /// Deals with a key. A panic ends no worker: controllers decide from how things stand and keep nothing half done that
+    /// another look would not put right.
+    async fn reconcile(&self, key: &C::Key) -> Result<Next, Failed> {
+        let dealt = AssertUnwindSafe(self.controller.reconcile(&self.cx, key)).catch_unwind();
+        let dealt = dealt.await;
+        dealt.unwrap_or_else(|panic| Err(Failed::Panicked(said(&*panic))))
+    }
+
     fn give_back(held: Held<C::Key>, failed: &Failed) {
         let key = held.key().clone();
         let pause = held.failed();
-        if failed.is_race() {
-            tracing::debug!(controller = C::ACCOUNT, ?key, %failed, ?pause, "once more");
-        } else {
-            tracing::warn!(controller = C::ACCOUNT, ?key, %failed, ?pause, "failed");
+        match failed {
+            Failed::Panicked(_) => {
+                tracing::error!(controller = C::ACCOUNT, ?key, %failed, ?pause, "a mistake")
+            }
+            failed if failed.is_race() => {
+                tracing::debug!(controller = C::ACCOUNT, ?key, %failed, ?pause, "once more");
+            }
+            failed => tracing::warn!(controller = C::ACCOUNT, ?key, %failed, ?pause, "failed"),
         }
     }
 
@@ -242,12 +259,16 @@ impl<C: Controller> Running<C> {
     }
 }
 
-impl<C: Controller> Observer for Running<C> {
-    fn follows(&self, resource: &Resource) -> bool {
-        self.controller.follows(resource)
-    }
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a word".to_owned())
+}
 
-    fn observe(&self, of: &Arc<Tracked>, changes: &Changes) -> Option<Adding> {
+impl<C: Controller> Running<C> {
+    /// Which keys changes touch.
+    fn touched(&self, of: &Arc<Tracked>, changes: &Changes) -> Touched<C::Key> {
         let mut touched = Touched::none();
         let (world, controller) = (&*self.cx.world, &self.controller);
         match changes {
@@ -263,10 +284,25 @@ impl<C: Controller> Observer for Running<C> {
                 }
             }
         }
-        if touched.is_empty() {
-            None
-        } else {
-            self.add(touched)
+        touched
+    }
+}
+
+impl<C: Controller> Observer for Running<C> {
+    fn follows(&self, resource: &Resource) -> bool {
+        self.controller.follows(resource)
+    }
+
+    /// A panic ends no feed, on which others hang too; what the controller made of these changes is lost.
+    fn observe(&self, of: &Arc<Tracked>, changes: &Changes) -> Option<Adding> {
+        match catch_unwind(AssertUnwindSafe(|| self.touched(of, changes))) {
+            Ok(touched) if touched.is_empty() => None,
+            Ok(touched) => self.add(touched),
+            Err(panic) => {
+                let panic = said(&*panic);
+                tracing::error!(controller = C::ACCOUNT, resource = ?of.resource(), panic, "a mistake");
+                None
+            }
         }
     }
 
@@ -282,5 +318,81 @@ impl<C: Controller> Observer for Running<C> {
 
     fn idle(&self) -> bool {
         self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use client::{Answered, Informers, Transport};
+    use driver::Sim;
+
+    use super::*;
+
+    /// A server that never answers.
+    struct Nobody;
+
+    impl Transport for Nobody {
+        fn send(&self, _: http::Request<bytes::Bytes>) -> Answered<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// Panics at its first look at each key.
+    #[derive(Clone, Default)]
+    struct Clumsy(Arc<Mutex<Vec<u32>>>);
+
+    impl Controller for Clumsy {
+        type Key = u32;
+        const ACCOUNT: &'static str = "clumsy";
+        const WORKERS: usize = 1;
+
+        fn follows(&self, _: &Resource) -> bool {
+            false
+        }
+
+        fn touch(&self, _: &World, _: &Arc<Tracked>, _: &Change, _: &mut Touched<u32>) {}
+
+        async fn reconcile(&self, _: &Cx, key: &u32) -> Result<Next, Failed> {
+            let first = {
+                let mut seen = self.0.lock().unwrap();
+                seen.push(*key);
+                seen.iter().filter(|seen| *seen == key).count() == 1
+            };
+            assert!(!first, "clumsy");
+            Ok(Next::Done)
+        }
+    }
+
+    #[test]
+    fn a_panic_costs_one_look_and_no_worker() {
+        let sim = Sim::new(1);
+        let env: Arc<dyn Env> = Arc::new(sim.clone());
+        let client = Client::new(Arc::new(Nobody), "tester");
+        let cx = Cx {
+            recorder: Recorder::new(client.clone(), env.clone(), "clumsy"),
+            world: Arc::new(World::new(Informers::remote(client.clone(), env.clone()))),
+            client,
+            env: env.clone(),
+        };
+        let ((telling, told), (alive, _ended)) = (async_channel::bounded(1), async_channel::bounded(1));
+        let clumsy = Clumsy::default();
+        let running = Running::start(clumsy.clone(), cx, &told, &alive);
+        drop(telling);
+        let queue = running.queue.clone();
+        env.spawn(Box::pin(async move {
+            queue.add(7).await;
+            queue.add(8).await;
+        }));
+        sim.run_ready();
+        while clumsy.0.lock().unwrap().len() < 4 {
+            assert!(sim.step(), "the keys are not looked at again");
+            sim.run_ready();
+        }
+        let mut seen = clumsy.0.lock().unwrap().clone();
+        seen.sort_unstable();
+        assert_eq!(seen, [7, 7, 8, 8]);
+        assert!(running.idle());
     }
 }

@@ -16,6 +16,7 @@ mod driver;
 mod garbage;
 mod namespace;
 mod object;
+mod policy;
 mod protection;
 mod quota;
 mod record;

@@ -34,6 +34,20 @@ pub(crate) static SIGNING_REQUESTS: Resource = Resource::new(
     "CertificateSigningRequest",
     false,
 );
+pub(crate) static DEFINITIONS: Resource = Resource::new(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    false,
+);
+pub(crate) static VALIDATING_POLICIES: Resource = Resource::new(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicy",
+    false,
+);
 pub(crate) static ACCESS_REVIEWS: Resource = Resource::new(
     "authorization.k8s.io",
     "v1",
@@ -63,6 +77,8 @@ mod tests {
             &ATTRIBUTES_CLASSES,
             &CLUSTER_ROLES,
             &SIGNING_REQUESTS,
+            &DEFINITIONS,
+            &VALIDATING_POLICIES,
             &ACCESS_REVIEWS,
         ];
         for resource in all {

@@ -15,6 +15,7 @@ use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
 use crate::record::Recorder;
@@ -96,7 +97,11 @@ impl Controllers {
         let running = ended.clone();
         server.register("controller-manager", move || {
             let gone = running.is_closed();
-            if gone { Err("the controllers have ended".to_owned()) } else { Ok(()) }
+            if gone {
+                Err("the controllers have ended".to_owned())
+            } else {
+                Ok(())
+            }
         });
         Self {
             observers: starter.observers,
@@ -148,6 +153,7 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Claims);
     starter.add(Volumes);
     starter.add(Classes);
+    starter.add(Policies);
     starter.add(Quotas);
 }
 

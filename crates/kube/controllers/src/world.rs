@@ -96,6 +96,14 @@ impl World {
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Every kind that is served, in each of its versions.
+    ///
+    /// # Errors
+    /// The server's.
+    pub(crate) async fn discovery(&self) -> Result<Discovery, Error> {
+        self.informers.discovery().await
+    }
+
     /// The objects of a resource that is always served.
     pub(crate) fn objects(&self, resource: &Resource) -> Snapshot {
         self.informers.of(resource).snapshot()

@@ -3,6 +3,8 @@
 
 #[path = "pure/clients.rs"]
 mod clients;
+#[path = "pure/conformance.rs"]
+mod conformance;
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/namespaces.rs"]
@@ -11,3 +13,5 @@ mod namespaces;
 mod node;
 #[path = "pure/others.rs"]
 mod others;
+#[path = "pure/protection.rs"]
+mod protection;

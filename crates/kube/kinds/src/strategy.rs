@@ -1,5 +1,6 @@
 //! The row of a kind: upstream's `pkg/registry/*/strategy.go` as data.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use schema::cursor::Ref;
@@ -19,7 +20,7 @@ pub struct User<'a> {
     /// The user's groups.
     pub groups: &'a [String],
     /// What the authenticator knows besides.
-    pub extra: &'a [(String, Vec<String>)],
+    pub extra: Option<&'a BTreeMap<String, Vec<String>>>,
 }
 
 /// The request that a strategy is asked for.

@@ -23,7 +23,7 @@ const CONTEXT: Context<'_> = Context {
         name: "",
         uid: "",
         groups: &[],
-        extra: &[],
+        extra: None,
     },
 };
 

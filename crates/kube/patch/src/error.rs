@@ -21,6 +21,9 @@ pub enum Error {
     /// The operations of a JSON patch do not fit the object. Clients do not see the text.
     #[error("{0}")]
     Operation(String),
+    /// An operation `test` of a JSON patch found something else. Clients do not see the text.
+    #[error("{0}")]
+    Test(String),
     /// A strategic merge patch that contradicts itself: 422.
     #[error("{0}")]
     Unprocessable(&'static str),
@@ -36,7 +39,7 @@ impl Error {
             Self::Syntax(_) => Status::bad_request("invalid JSON patch"),
             Self::Form(text) => Status::bad_request(text.clone()),
             Self::TooMany(_) => Status::too_large(&self.to_string()),
-            Self::Operation(_) | Self::Unprocessable(_) => {
+            Self::Operation(_) | Self::Test(_) | Self::Unprocessable(_) => {
                 let message = "the server rejected our request due to an error in our request";
                 Status::failure(422, "Invalid", message).with(Details::default())
             }

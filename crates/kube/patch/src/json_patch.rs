@@ -18,14 +18,14 @@ const MAX_COPIED: usize = 3 << 20;
 /// Applies a JSON patch to an object in JSON.
 ///
 /// # Errors
-/// [`Error::Form`] for a patch that is no list of objects, [`Error::TooMany`], and [`Error::Operation`] for
-/// the first operation that does not fit.
+/// [`Error::Form`] for a patch that is no list of objects, [`Error::TooMany`], [`Error::Test`] for a
+/// test that is not met, and [`Error::Operation`] for another operation that does not fit; the first of them.
 pub fn json_patch(document: &[u8], patch: &[u8]) -> Result<Vec<u8>, Error> {
     let operations = operations(parse(patch)?)?;
     let mut document = parse(document)?;
     let mut copied = 0;
     for operation in operations {
-        perform(&mut document, &operation, &mut copied).map_err(Error::Operation)?;
+        perform(&mut document, &operation, &mut copied)?;
     }
     let mut out = Vec::new();
     encode_untyped(&document, &mut out);
@@ -66,16 +66,17 @@ fn word(value: &Value) -> &'static str {
     }
 }
 
-fn perform(document: &mut Value, operation: &Map, copied: &mut usize) -> Done {
-    match operation.get("op").and_then(Value::as_str).unwrap_or("unknown") {
+fn perform(document: &mut Value, operation: &Map, copied: &mut usize) -> Result<(), Error> {
+    let done = match operation.get("op").and_then(Value::as_str).unwrap_or("unknown") {
         "add" => add(document, operation),
         "remove" => remove(document, operation),
         "replace" => replace(document, operation),
         "move" => move_value(document, operation),
         "copy" => copy(document, operation, copied),
-        "test" => test(document, operation),
+        "test" => return test(document, operation),
         other => Err(format!("Unexpected kind: {other}")),
-    }
+    };
+    done.map_err(Error::Operation)
 }
 
 fn add(document: &mut Value, operation: &Map) -> Done {
@@ -171,22 +172,25 @@ fn copy(document: &mut Value, operation: &Map, sum: &mut usize) -> Done {
     insert(container, &key, copied).map_err(|why| format!("error while adding value during copy: {why}"))
 }
 
-fn test(document: &mut Value, operation: &Map) -> Done {
-    let path =
-        member(operation, "path").map_err(|why| format!("test operation failed to decode path: {why}"))?;
-    let wanted = operation.get("value").unwrap_or(&Value::Null);
-    let found = if path.is_empty() {
-        Some(&*document)
-    } else {
-        let (container, key) = find(document, path).ok_or_else(|| {
-            format!("test operation does not apply: is missing path: {path}: missing value")
-        })?;
-        get(container, &key).map_err(|why| format!("error in test for path: '{path}': {why}"))?
-    };
-    if found.unwrap_or(&Value::Null) == wanted {
+fn test(document: &mut Value, operation: &Map) -> Result<(), Error> {
+    let (path, found) = tested(document, operation).map_err(Error::Operation)?;
+    if found.unwrap_or(&Value::Null) == operation.get("value").unwrap_or(&Value::Null) {
         return Ok(());
     }
-    Err(format!("testing value {path} failed: test failed"))
+    Err(Error::Test(format!("testing value {path} failed: test failed")))
+}
+
+/// What a test looks at, and where.
+fn tested<'v>(document: &'v mut Value, operation: &'v Map) -> Done<(&'v str, Option<&'v Value>)> {
+    let path =
+        member(operation, "path").map_err(|why| format!("test operation failed to decode path: {why}"))?;
+    if path.is_empty() {
+        return Ok((path, Some(document)));
+    }
+    let (container, key) = find(document, path)
+        .ok_or_else(|| format!("test operation does not apply: is missing path: {path}: missing value"))?;
+    let found = get(container, &key).map_err(|why| format!("error in test for path: '{path}': {why}"))?;
+    Ok((path, found))
 }
 
 /// Operations nest values in each other; what walks them afterwards does so by recursion.
@@ -377,6 +381,19 @@ mod tests {
     }
 
     #[test]
+    fn a_test_that_is_not_met_is_told_apart() {
+        let error = patched(r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":2}]"#).unwrap_err();
+        assert_eq!(
+            error,
+            Error::Test("testing value /a failed: test failed".to_owned())
+        );
+        assert_eq!(
+            (error.status().code, error.status().reason.as_str()),
+            (422, "Invalid")
+        );
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused_in_upstreams_words() {
         for (patch, text) in [
             (
@@ -390,10 +407,6 @@ mod tests {
             (
                 r#"[{"op":"replace","path":"/l/5","value":1}]"#,
                 "replace operation does not apply: doc is missing key: /l/5: missing value",
-            ),
-            (
-                r#"[{"op":"test","path":"/a","value":2}]"#,
-                "testing value /a failed: test failed",
             ),
             (r#"[{"op":"jump","path":"/a"}]"#, "Unexpected kind: jump"),
             (

@@ -146,9 +146,14 @@ pub struct ResourceDef {
 }
 
 impl ResourceDef {
-    /// The row of a served version.
+    /// The row of a version.
     pub fn version(&self, name: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| version.name == name)
+        self.versions.get(self.place_of(name)?)
+    }
+
+    /// The place of a version among the row's.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.versions.iter().position(|version| version.name == name)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Structure (types, properties, extensions) and value validation (bounds, patterns, `allOf` …) are in one node, as
 //! they are in the document; upstream's two shapes of it, structural and OpenAPI, differ in nothing that is kept here.
 
-use regex::Regex;
+use regexp::Regexp;
 use schema::cursor::Ref;
 use schema::json::parse;
 use schema::tree::Value;
@@ -102,7 +102,7 @@ pub struct Pattern {
     /// As the schema has it.
     pub text: String,
     /// Compiled; nothing if it is no expression, which validation of the definition refuses.
-    pub regex: Option<Regex>,
+    pub regexp: Option<Regexp>,
 }
 
 /// A schema.
@@ -266,7 +266,7 @@ fn bound(schema: Ref<'_>, name: &str, exclusive: &str) -> Option<Bound> {
 fn pattern(text: &str) -> Option<Pattern> {
     (!text.is_empty()).then(|| Pattern {
         text: text.to_owned(),
-        regex: Regex::new(text).ok(),
+        regexp: Regexp::new(text).ok(),
     })
 }
 

@@ -94,6 +94,7 @@ impl Kubernetes {
             bundle.front_proxy_client.certificate_pem().as_bytes(),
             bundle.front_proxy_client.key_pem().as_bytes(),
         )?;
+        let front_proxy = (front_proxy, bundle.front_proxy_ca.certificate_pem());
         let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
         let server = ApiServer::open(settings, store, env.clone()).await?;
         let beside = controllers::Config {
@@ -120,7 +121,8 @@ impl Kubernetes {
     pub(crate) async fn close(self, holder: &Supervisor, handover: bool) -> Option<String> {
         // What is not finished in time is finished by the next daemon: controllers go by how things stand.
         drop(tokio::time::timeout(PATIENCE, self.controllers.stop()).await);
-        self.server.drain().await;
+        // What nobody waits for any more, or nobody reads, is not waited for either.
+        drop(tokio::time::timeout(PATIENCE, self.server.drain()).await);
         let drained = self.door.drain(PATIENCE).await;
         if !handover {
             // It may have gone first.
@@ -201,7 +203,7 @@ fn settings(
     address: SocketAddr,
     ca: &Authority,
     tokens: TokenKey,
-    front_proxy: Identity,
+    (front_proxy, front_proxy_ca): (Identity, &str),
 ) -> Result<apiserver::Config, Error> {
     let kubernetes = &config.kubernetes;
     let ports = kubernetes.node_port_range;
@@ -214,6 +216,7 @@ fn settings(
         clients: ClientAuthorities::from_pem(ca.certificate_pem())?,
         tokens: TokenIssuer::new(&issuer(config), tokens),
         root_ca: ca.certificate_pem().to_owned(),
+        front_proxy_ca: front_proxy_ca.to_owned(),
         outbound: Arc::new(Requests::new(front_proxy)),
     })
 }

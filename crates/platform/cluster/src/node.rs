@@ -9,6 +9,7 @@ use builder::{BuildError, Builder};
 use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
 use engine::Engine;
 use engine::supervised::Supervisor;
+use futures_util::future::BoxFuture;
 use image::Images;
 use network::{Networks, Pool};
 use store::{Embedded, Options, Store};
@@ -110,7 +111,11 @@ struct Node {
 ///
 /// # Errors
 /// [`Error`], of which everybody who waits at the control socket has heard.
-pub async fn run(config: Config, stages: Stages) -> Result<(), Error> {
+pub fn run(config: Config, stages: Stages) -> BoxFuture<'static, Result<(), Error>> {
+    Box::pin(live(config, stages))
+}
+
+async fn live(config: Config, stages: Stages) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate())?;
     let _run = directory::lock(&config.run_dir)?;
     let socket = listen::bind(&config.paths().control_socket(), 0o600, None)?;

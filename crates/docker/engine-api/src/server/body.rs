@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use https::{RequestBody, Rest};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::error::ApiError;
 
@@ -22,9 +23,12 @@ const CHUNK: usize = 64 << 10;
 const JSON_LIMIT: usize = 4 << 20;
 /// How long a client may leave an upload standing still.
 const STALLED: Duration = Duration::from_secs(120);
-/// How much of a refused request is read, in bytes. Go reads 256 KiB and keeps the connection half open for
-/// a while after its answer; here a client hears the reason when it has sent what it had, up to this.
-const DRAINED: usize = 64 << 20;
+/// How much of a refused request is read. Go reads 256 KiB and keeps the connection half open for a while after its
+/// answer; here a client hears the reason when it has sent what it had, up to this.
+const REST: Rest = Rest {
+    bytes: 64 << 20,
+    time: STALLED,
+};
 
 /// The body of an answer.
 pub(crate) enum Body {
@@ -126,80 +130,16 @@ impl Write for BodySender {
     }
 }
 
-/// A request's body, which hands what is left of it back when it is dropped before its end.
-pub(crate) struct Upload {
-    body: Option<Incoming>,
-    back: Option<oneshot::Sender<Incoming>>,
-}
-
-/// What is left of a body that nobody wanted to the end.
-pub(crate) struct Rest(oneshot::Receiver<Incoming>);
-
-impl Upload {
-    /// The body, and where the rest of it turns up.
-    pub(crate) fn new(body: Incoming) -> (Self, Rest) {
-        let (back, rest) = oneshot::channel();
-        let (body, back) = (Some(body), Some(back));
-        (Self { body, back }, Rest(rest))
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        if let (Some(body), Some(back)) = (self.body.take(), self.back.take()) {
-            let _ = back.send(body);
-        }
-    }
-}
-
-impl HttpBody for Upload {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(context),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body
-            .as_ref()
-            .map_or_else(SizeHint::default, HttpBody::size_hint)
-    }
-}
-
-impl Rest {
-    /// Reads what is left of a refused request, up to upstream's bound: a client that is cut off in the
-    /// middle of its body does not see why.
-    pub(crate) async fn drain(mut self) {
-        let Ok(mut body) = self.0.try_recv() else { return };
-        let drained = async {
-            let mut read = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                read += frame.data_ref().map_or(0, Bytes::len);
-                if read > DRAINED {
-                    break;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(STALLED, drained).await;
-    }
+/// A request's body; what a handler leaves of it is read on, so that the client hears why.
+pub(crate) fn upload(body: Incoming) -> RequestBody {
+    RequestBody::new(body, Some(REST))
 }
 
 /// Reads a whole body into memory.
 ///
 /// # Errors
 /// 413 above 4 MiB, 400 when the client broke off.
-pub(crate) async fn collect(body: Upload) -> Result<Bytes, ApiError> {
+pub(crate) async fn collect(body: RequestBody) -> Result<Bytes, ApiError> {
     let limited = Limited::new(body, JSON_LIMIT).collect();
     let read = tokio::time::timeout(STALLED, limited).await;
     match read.map_err(|_| {
@@ -219,14 +159,14 @@ pub(crate) async fn collect(body: Upload) -> Result<Bytes, ApiError> {
 
 /// A request's body as a blocking `Read`, for a thread that unpacks an archive.
 pub(crate) struct BodyReader {
-    body: Upload,
+    body: RequestBody,
     handle: Handle,
     piece: Bytes,
 }
 
 impl BodyReader {
     /// Takes the body over; call from within the runtime that serves the connection.
-    pub(crate) fn new(body: Upload) -> Self {
+    pub(crate) fn new(body: RequestBody) -> Self {
         Self {
             body,
             handle: Handle::current(),

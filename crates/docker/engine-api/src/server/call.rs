@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Method};
+use https::RequestBody;
 use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
-use super::body::{self, BodyReader, Upload};
+use super::body::{self, BodyReader};
 use super::query::Query;
 use super::version::ApiVersion;
 use crate::error::ApiError;
@@ -29,7 +30,7 @@ pub(crate) struct Call<S> {
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Upload,
+    pub body: RequestBody,
 }
 
 impl<S> Call<S> {

@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::body::{Body, Upload};
+use super::body::{self, Body};
 use super::call::Call;
 use super::query::Query;
 use super::reply::{Reply, failure};
@@ -55,8 +55,8 @@ impl<S: Send + Sync> Dispatch<S> {
         let version = ApiVersion::negotiate(named)?;
         let query = Query::parse(request.uri().query().unwrap_or(""))?;
         let (head, body) = request.into_parts();
-        let (body, rest) = Upload::new(body);
-        let answer = (route.handler)(Call {
+        let body = body::upload(body);
+        let call = Call {
             state: self.state.clone(),
             version,
             method: head.method,
@@ -64,12 +64,8 @@ impl<S: Send + Sync> Dispatch<S> {
             query,
             headers: head.headers,
             body,
-        })
-        .await;
-        if answer.is_err() {
-            rest.drain().await;
-        }
-        answer
+        };
+        (route.handler)(call).await
     }
 
     /// Puts the headers on that every answer of a known route has, refusals included.

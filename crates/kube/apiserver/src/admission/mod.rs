@@ -20,6 +20,7 @@ mod policy;
 mod priority;
 mod quota;
 mod request;
+mod rounds;
 mod rules;
 mod runtime_class;
 mod service_account;
@@ -40,6 +41,7 @@ pub(crate) use webhook::Webhooks;
 
 use crate::Answer;
 use plugins::PLUGINS;
+use rounds::Rounds;
 
 /// Lets every plugin change what is written; `object` is none for a deletion.
 ///
@@ -49,19 +51,21 @@ pub(crate) async fn mutate(request: &Request<'_>, mut object: Option<&mut Struct
     request.op.state.rules.catch_up(request.op.state).await?;
     namespace_lifecycle::check(request).await?;
     service_account::wait_for_default(request, object.as_deref()).await;
-    compiled_in(request, object.as_deref_mut())?;
     let before = managed::remember(request, object.as_deref());
-    policy::mutate(request, object.as_deref_mut()).await?;
-    let mut rounds = webhook::Rounds::default();
-    if webhook::mutate(request, object.as_deref_mut(), &mut rounds).await? {
-        // A plugin must not miss what a webhook has put in, nor a webhook what comes after it (upstream's `reinvocation`).
-        compiled_in(request, object.as_deref_mut())?;
-        policy::mutate(request, object.as_deref_mut()).await?;
-        rounds.again(object.as_deref());
-        webhook::mutate(request, object.as_deref_mut(), &mut rounds).await?;
+    let mut rounds = Rounds::default();
+    round(request, object.as_deref_mut(), &mut rounds).await?;
+    if rounds.again() {
+        round(request, object.as_deref_mut(), &mut rounds).await?;
     }
     managed::restore(request, object, before);
     Ok(())
+}
+
+/// Every plugin once; in a second round, policies and webhooks only as far as they asked for it.
+async fn round(request: &Request<'_>, mut object: Option<&mut Struct>, rounds: &mut Rounds) -> Answer<()> {
+    compiled_in(request, object.as_deref_mut())?;
+    policy::mutate(request, object.as_deref_mut(), rounds)?;
+    webhook::mutate(request, object, rounds).await
 }
 
 fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer<()> {
@@ -76,7 +80,7 @@ fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer
 pub(crate) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
     let mut judging = PLUGINS.iter().filter_map(|(_, plugin)| plugin.validate);
     judging.try_for_each(|validate| validate(request, object))?;
-    policy::validate(request, object).await?;
+    policy::validate(request, object)?;
     webhook::validate(request, object).await?;
     quota::validate(request, object).await
 }

@@ -3,6 +3,7 @@
 //! Upstream's rule of order: a certificate that is accepted counts before a token; whoever presents a certificate
 //! or a token that nobody accepts is refused and does not become anonymous.
 
+mod holders;
 mod impersonation;
 pub(crate) mod issuer;
 mod token;
@@ -14,15 +15,18 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use schema::status::Status;
 
+use self::holders::Holders;
 use crate::server::State;
 use crate::{Answer, Peer};
 
 /// What the id of a user's credential is told under.
 const CREDENTIAL: &str = "authentication.kubernetes.io/credential-id";
 
-/// Finds out who asks. It keeps nothing: certificates are remembered by [`pki::ClientAuthorities`].
+/// Finds out who asks.
 #[derive(Debug, Default)]
-pub(crate) struct Authn;
+pub(crate) struct Authn {
+    holders: Holders,
+}
 
 impl Authn {
     /// Who sent a request.
@@ -35,8 +39,8 @@ impl Authn {
         peer: &Peer,
         headers: &HeaderMap,
     ) -> Answer<Arc<UserInfo>> {
-        if let Some(user) = holder(state, peer) {
-            return Ok(Arc::new(user));
+        if let Some(user) = self.holders.of(state, peer) {
+            return Ok(user);
         }
         if let Some(token) = bearer(headers) {
             let found = token::authenticate(state, token, &[state.config.tokens.issuer()]).await;
@@ -78,32 +82,6 @@ pub(crate) use token::authenticate as authenticate_token;
 fn unauthorized(why: &dyn std::fmt::Display) -> crate::Refused {
     tracing::debug!(%why, "not authenticated");
     Status::unauthorized().into()
-}
-
-/// The holder of an accepted certificate.
-fn holder(state: &State, peer: &Peer) -> Option<UserInfo> {
-    if peer.certificates.is_empty() {
-        return None;
-    }
-    let found = state
-        .config
-        .clients
-        .identify(&peer.certificates, state.env.wall());
-    let identity = match found {
-        Ok(identity) => identity,
-        Err(error) => {
-            tracing::debug!(%error, "a client certificate is not accepted");
-            return None;
-        }
-    };
-    let fingerprint = format!("X509SHA256={}", identity.fingerprint);
-    let user = UserInfo {
-        name: identity.user,
-        uid: identity.uid,
-        groups: identity.groups,
-        extra: [(CREDENTIAL.to_owned(), vec![fingerprint])].into(),
-    };
-    Some(user.authenticated())
 }
 
 /// The token of `Authorization: Bearer TOKEN`; none if the header says anything else.

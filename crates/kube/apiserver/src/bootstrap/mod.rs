@@ -45,6 +45,19 @@ pub(crate) async fn flow_control(state: &Arc<State>) -> Result<(), OpenError> {
     write(state, flow::all(&rfc3339(state.env.wall()))).await
 }
 
+/// Writes the APIService of a version of custom resources, if it is not there.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn register(state: &State, group: &str, version: &str) -> Result<(), OpenError> {
+    let now = rfc3339(state.env.wall());
+    let service = objects::local_service(group, version, "true", &now);
+    if let Some((key, body, expect)) = due(state, &service)? {
+        state.store.put(key.as_str().into(), body, expect).await?;
+    }
+    Ok(())
+}
+
 async fn write(state: &Arc<State>, objects: Vec<Object>) -> Result<(), OpenError> {
     let mut writes = Vec::new();
     for object in objects {

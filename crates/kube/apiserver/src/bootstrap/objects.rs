@@ -49,7 +49,7 @@ pub(super) fn all(config: &Config, now: &str) -> Result<Vec<Object>, OpenError> 
             .flat_map(|namespace| of_namespace(namespace, &config.root_ca)),
     );
     objects.extend(service(config)?);
-    objects.push(client_trust(&config.root_ca));
+    objects.push(client_trust(config));
     Ok(objects)
 }
 
@@ -65,15 +65,16 @@ fn local_services(now: &str) -> Vec<Object> {
     served.retain(|(group, _)| *group != REGISTRATION);
     served
         .into_iter()
-        .map(|(group, version)| local_service(group, version, now))
+        .map(|(group, version)| local_service(group, version, "onstart", now))
         .collect()
 }
 
-fn local_service(group: &str, version: &str, now: &str) -> Object {
+/// `managed` says until when it stays: `onstart` for good, `true` as long as the version is served.
+pub(super) fn local_service(group: &str, version: &str, managed: &str, now: &str) -> Object {
     let priority = openapi::group_priority(group, version);
     let name = format!("{version}.{group}");
     let mut json = json!({
-        "metadata": {"name": name, "labels": {"kube-aggregator.kubernetes.io/automanaged": "onstart"}},
+        "metadata": {"name": name, "labels": {"kube-aggregator.kubernetes.io/automanaged": managed}},
         "spec": {
             "version": version,
             "groupPriorityMinimum": priority.group,
@@ -174,8 +175,8 @@ fn of_namespace(namespace: &'static str, root_ca: &str) -> [Object; 2] {
     ]
 }
 
-/// By which extension API servers know whose client certificates the cluster believes.
-fn client_trust(root_ca: &str) -> Object {
+/// By which extension API servers know whose client certificates the cluster believes, and who may say for whom it asks.
+fn client_trust(config: &Config) -> Object {
     let name = "extension-apiserver-authentication";
     core(
         "configmaps",
@@ -183,7 +184,15 @@ fn client_trust(root_ca: &str) -> Object {
         name,
         json!({
             "metadata": {"name": name, "namespace": "kube-system"},
-            "data": {"client-ca-file": root_ca},
+            "data": {
+                "client-ca-file": config.root_ca,
+                "requestheader-allowed-names": "[\"front-proxy-client\"]",
+                "requestheader-client-ca-file": config.front_proxy_ca,
+                "requestheader-extra-headers-prefix": "[\"X-Remote-Extra-\"]",
+                "requestheader-group-headers": "[\"X-Remote-Group\"]",
+                "requestheader-uid-headers": "[\"X-Remote-Uid\"]",
+                "requestheader-username-headers": "[\"X-Remote-User\"]",
+            },
         }),
     )
 }

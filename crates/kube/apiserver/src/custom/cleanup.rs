@@ -21,7 +21,7 @@ use super::table::Cleaning;
 use crate::cache::Cache;
 use crate::registry::{self, DeleteOptions, Judge, Op, Options};
 use crate::server::State;
-use crate::{Answer, Call, Peer, Query, Refused, RequestInfo, Served, Warnings};
+use crate::{Annotations, Answer, Call, Peer, Query, Refused, RequestInfo, Served, Warnings, Writing};
 
 /// How long a turn that failed waits before the next.
 const RETRY: Duration = Duration::from_secs(1);
@@ -199,5 +199,7 @@ fn own_call(state: &State, served: &Served, object: &Obj) -> Answer<Call> {
             ..Peer::default()
         },
         warnings: Warnings::default(),
+        annotations: Annotations::default(),
+        writing: Writing::default(),
     })
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use structural::definition::storage_version;
 use structural::{Node, nulls, rows};
 
-use super::{Columns, Custom, CustomVersion, Scale};
+use super::{Columns, Custom, CustomVersion, Scale, conversion};
 
 /// Makes the row. Names are the accepted ones: what others have been given first, a definition does not get.
 ///
@@ -57,7 +57,7 @@ pub(super) fn compile(definition: Ref<'_>, since: Revision) -> Result<(ResourceD
             .map(|(version, schema)| beside(definition, *version, schema))
             .collect(),
         list_kind: names.at("listKind").str().to_owned(),
-        by_webhook: spec.path("conversion.strategy").str() == "Webhook",
+        webhook: conversion::Webhook::of(spec.at("conversion")),
         terminating: definition.path("metadata.deletionTimestamp").exists(),
         since,
     };

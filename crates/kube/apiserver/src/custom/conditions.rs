@@ -9,11 +9,11 @@ use structural::definition::{Approval, approval, is_protected, structural_errors
 
 /// One condition.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Condition {
-    pub(super) ty: &'static str,
-    pub(super) status: &'static str,
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+pub(crate) struct Condition {
+    pub(crate) ty: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
 }
 
 impl Condition {
@@ -45,7 +45,7 @@ pub(super) fn holds(definition: Ref<'_>, ty: &str) -> bool {
 
 /// Sets a condition; the time of its last transition stays unless the status changes. Nothing is touched if it says
 /// that already.
-pub(super) fn set(types: &Types, definition: &mut Struct, condition: &Condition, now: &str) {
+pub(crate) fn set(types: &Types, definition: &mut Struct, condition: &Condition, now: &str) {
     let old = find(Ref::new(types, definition), condition.ty);
     let since = old
         .filter(|old| old.at("status").str() == condition.status)

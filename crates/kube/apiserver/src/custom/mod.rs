@@ -8,9 +8,11 @@
 mod cleanup;
 mod columns;
 mod compile;
-mod conditions;
+pub(crate) mod conditions;
+pub(crate) mod conversion;
 mod deletion;
 mod names;
+pub(crate) mod own;
 pub(crate) mod publish;
 mod rules;
 mod scale;
@@ -22,8 +24,9 @@ use schema::object::Revision;
 use structural::Node;
 
 pub(crate) use columns::Columns;
+pub(crate) use conditions::Condition;
 pub(crate) use deletion::begin as begin_deletion;
-pub(crate) use rules::{convertible, create, settle, update, warnings};
+pub(crate) use rules::{create, settle, update, warnings};
 pub(crate) use scale::{Numbers, Scale};
 pub(crate) use table::{open, run};
 
@@ -46,8 +49,8 @@ pub(crate) struct Custom {
     pub(crate) versions: Vec<CustomVersion>,
     /// The kind of a list of objects.
     pub(crate) list_kind: String,
-    /// Whether a webhook converts between the versions.
-    pub(crate) by_webhook: bool,
+    /// The webhook that converts between the versions, if they differ in more than their name.
+    pub(crate) webhook: Option<conversion::Webhook>,
     /// Whether the definition is on its way out: nothing new may be created.
     pub(crate) terminating: bool,
     /// Objects stored after this revision are as the present schema wants them; older ones are pruned and defaulted

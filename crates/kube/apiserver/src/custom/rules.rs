@@ -4,30 +4,11 @@ use kinds::rules::text;
 use schema::cursor::Ref;
 use schema::field::{Error, ErrorType, Errors, Path};
 use schema::json::go_quote;
-use schema::status::Status;
 use schema::tree::Struct;
 use structural::{View, embedded, nulls, unique, validate};
 
 use super::{CustomVersion, Scale};
 use crate::registry::Op;
-use crate::{Answer, Served};
-
-/// Refuses what only a conversion webhook could answer: webhooks are not called. The version that objects are stored in
-/// is served.
-///
-/// # Errors
-/// 500, as upstream answers where a webhook fails.
-pub(crate) fn convertible(served: &Served) -> Answer<()> {
-    let stored = served.version().name == served.def.storage_version.version;
-    if stored || !served.custom().is_some_and(|custom| custom.by_webhook) {
-        return Ok(());
-    }
-    let (version, kind) = (served.api_version(), &served.def.kind);
-    let why = format!(
-        "conversion webhook for {version}, Kind={kind} failed: this server does not call conversion webhooks"
-    );
-    Err(Status::internal(why).into())
-}
 
 /// Brings a decoded object into the form in which it is judged: no `null` where there may be none.
 pub(crate) fn settle(version: &CustomVersion, types: &schema::row::Types, object: &mut Struct) {

@@ -145,9 +145,16 @@ pub(crate) fn json(code: StatusCode, pretty: bool, compact: Vec<u8>) -> Response
 }
 
 fn response(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
-    let length = HeaderValue::from(body.len());
-    let mut response = Response::new(Body::full(body));
+    let mut response = pieces(encoding, [body]);
     *response.status_mut() = code;
+    response
+}
+
+/// 200 with a body of pieces that are there.
+pub(crate) fn pieces(encoding: Encoding, pieces: impl IntoIterator<Item = Bytes>) -> Response<Body> {
+    let body = Body::pieces(pieces);
+    let length = HeaderValue::from(body.size_hint().lower());
+    let mut response = Response::new(body);
     let media_type = HeaderValue::from_static(encoding.media_type());
     response.headers_mut().insert(CONTENT_TYPE, media_type);
     response.headers_mut().insert(CONTENT_LENGTH, length);

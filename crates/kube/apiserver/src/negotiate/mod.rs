@@ -8,5 +8,5 @@ mod encode;
 mod read;
 
 pub(crate) use accept::{Accepted, Convert, Encoding, JSON, PROTOBUF, YAML, accept};
-pub(crate) use encode::{json, respond, respond_status};
+pub(crate) use encode::{json, pieces, respond, respond_status};
 pub(crate) use read::{Expected, FieldValidation, decode, keep_cleared_managers, options_json};

@@ -3,13 +3,16 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use driver::Instant;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use schema::cursor::Ref;
+use schema::json::go_quote;
 use schema::tree::Value;
 
+use super::refusal::said;
 use super::service::{Place, Reference, Unresolved, resolve};
-use super::{Credentials, Outgoing, Trust};
+use super::{Credentials, Outgoing, Trust, exchange};
 use crate::server::State;
 
 const JSON: &str = "application/json";
@@ -63,17 +66,35 @@ impl ClientConfig {
         }
     }
 
+    /// Sends `body` there and reads the answer, up to `limit` bytes and until `deadline`.
+    ///
+    /// # Errors
+    /// Why there is no answer, or none of success, in client-go's words.
+    pub(crate) async fn ask(
+        &self,
+        state: &State,
+        body: Bytes,
+        limit: usize,
+        deadline: Instant,
+    ) -> Result<Response<Bytes>, String> {
+        let left = deadline.saturating_since(state.env.now());
+        let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let posted = self.post(state, body, seconds);
+        let (outgoing, url) = posted.map_err(|error| error.to_string())?;
+        let answer = exchange(state, outgoing, limit, deadline).await;
+        let answer = answer.map_err(|error| format!("Post {}: {error}", go_quote(&url)))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(said(answer.status(), answer.body()))
+    }
+
     /// The request that sends `body` there, and its URL as errors name it. `seconds`: what the webhook is told of
     /// how long its caller waits.
     ///
     /// # Errors
     /// See [`Unsendable`].
-    pub(crate) fn post(
-        &self,
-        state: &State,
-        body: Bytes,
-        seconds: u64,
-    ) -> Result<(Outgoing, String), Unsendable> {
+    fn post(&self, state: &State, body: Bytes, seconds: u64) -> Result<(Outgoing, String), Unsendable> {
         let base = match &self.target {
             Target::Url(url) => url.clone(),
             Target::Service(to, path) => format!("https://{}:{}{path}", to.host(), to.port),

@@ -5,6 +5,7 @@
 //! and the bound of the answer, so that a peer can hang or talk without end at nobody's cost but its own.
 
 pub(crate) mod hook;
+mod refusal;
 pub(crate) mod service;
 
 use std::io;

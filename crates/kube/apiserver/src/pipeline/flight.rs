@@ -6,12 +6,16 @@ use std::task::{Context, Poll, Waker};
 
 use http::Method;
 
+use super::bodies::Bodies;
+
 /// The requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Flight {
     reading: Arc<AtomicUsize>,
     writing: Arc<AtomicUsize>,
     long: Arc<AtomicUsize>,
+    /// What they have sent.
+    pub(super) bodies: Bodies,
     draining: AtomicBool,
     drained: Arc<Mutex<Vec<Waker>>>,
 }

@@ -1,31 +1,42 @@
 //! The layers that every request passes, in upstream's order (`DefaultBuildHandlerChain`).
 //!
 //! From outside in: what a panic cannot tear down, the audit id, draining, what the path means, the count of those
-//! in flight, who asks, as whom, whether they may, the body within its bound, the deadline, and then the handler.
-//! Each layer is one call below, and what refuses is answered in one place.
+//! in flight, who asks, as whom, whether they may, the deadline, the body within its bound, a seat, and then the handler.
+//! Each layer is one call below, and what refuses is answered in one place. Seat and count are the answer's until it is
+//! sent.
 
+mod bodies;
 mod flight;
 mod health;
 mod metrics;
-mod reading;
+mod timing;
+mod unbroken;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::UserInfo;
+use driver::Instant;
 use futures_util::FutureExt;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Method, Request, Response, StatusCode};
 
+use bodies::{Received, Room};
 pub(crate) use flight::Flight;
 pub(crate) use health::{Health, paths as health_paths};
 pub(crate) use metrics::Metrics;
 
-use crate::fairness::{self, Flow};
+use flight::InFlight;
+use unbroken::Unbroken;
+
+use crate::call::Writing;
+use crate::fairness::{self, Flow, Seat};
 use crate::server::State;
-use crate::{Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings};
-use crate::{authn, negotiate, show, verbs};
+use crate::{
+    Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings, aggregation,
+    authn, negotiate, show, verbs,
+};
 
 /// How long a request may take that is no watch, unless it asks for less (upstream's `--request-timeout`).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -111,15 +122,19 @@ async fn admit(
 ) -> Answer<Response<Body>> {
     let user = authenticate(state, &request, &peer).await?;
     let long = is_long_running(&info);
-    let _counted = state.flight.enter(request.method(), long);
+    let counted = state.flight.enter(request.method(), long);
     let user = state.authn.impersonate(state, user, request.headers())?;
-    let limit = reading::time_limit(&query, long, REQUEST_TIMEOUT)?;
+    let limit = timing::limit(&query, long, REQUEST_TIMEOUT)?;
     let deadline = state.env.now().saturating_add(limit);
     // Connections live as long as both ends like: they wait for nobody, and nobody waits for them.
     if !long || info.verb == Verb::Watch {
         *flow = state.fairness.classify(state, &user, &info);
     }
-    let _seat = match flow {
+    state.authz.check(state, &user, &info)?;
+    let (head, body) = request.into_parts();
+    let reading = state.flight.bodies.read(&user.name, body);
+    let Received { bytes: body, room } = in_time(state, deadline, reading).await?;
+    let seat = match flow {
         Some(flow) => {
             let width = fairness::width(state, &info, served.as_ref());
             match flow.seat(state, (&user, &info), width, deadline).await {
@@ -129,32 +144,56 @@ async fn admit(
         }
         None => None,
     };
-    state.authz.check(state, &user, &info)?;
-    let (head, body) = request.into_parts();
-    let work = async {
-        let body = reading::read(body).await?;
-        let (method, uri, headers) = (head.method, head.uri, head.headers);
-        let warnings = Warnings::default();
-        let call = Call {
-            method,
-            uri,
-            headers,
-            info,
-            query,
-            user,
-            served,
-            body,
-            deadline,
-            peer,
-            warnings,
-        };
-        handle(state, call).await
+    let (method, uri, headers) = (head.method, head.uri, head.headers);
+    let (warnings, writing) = (Warnings::default(), Writing::of(&method));
+    let call = Call {
+        method,
+        uri,
+        headers,
+        info,
+        query,
+        user,
+        served,
+        body,
+        deadline,
+        peer,
+        warnings,
+        annotations: Annotations::default(),
+        writing,
     };
+    let held = (counted, seat, room);
     if long {
+        return handle(state, call).await;
+    }
+    let answer = carry_out(state, call, held);
+    in_time(state, deadline, answer).await
+}
+
+/// What a request holds until its answer is sent.
+type Held = (InFlight, Option<Seat>, Option<Room>);
+
+/// Answers a request; one that may write goes on where it must although nobody waits for it any more.
+async fn carry_out(state: &Arc<State>, call: Call, held: Held) -> Answer<Response<Body>> {
+    let (writing, deadline) = (call.writing.clone(), call.deadline);
+    let work = {
+        let state = state.clone();
+        async move {
+            let mut response = handle(&state, call).await?;
+            let (env, body) = (state.env.clone(), response.body_mut());
+            body.lasting(env, deadline, held);
+            Ok(response)
+        }
+    };
+    if !writing.is_possible() {
         return work.await;
     }
+    Unbroken::new(state.env.clone(), writing, work).await
+}
+
+/// What is not there in time is 504.
+async fn in_time<T>(state: &State, deadline: Instant, work: impl Future<Output = Answer<T>>) -> Answer<T> {
     let timely = driver::env::until(&*state.env, deadline, work).await;
-    timely.unwrap_or_else(|_| Err(reading::too_late().into()))
+    timely.unwrap_or_else(|_| Err(timing::too_late().into()))
 }
 
 /// There is no seat for the request, and none to be had in time.
@@ -184,6 +223,9 @@ fn is_long_running(info: &RequestInfo) -> bool {
 
 fn served(state: &State, info: &RequestInfo) -> Option<Served> {
     let wanted = info.is_resource.then_some(info)?;
+    if state.aggregation.takes(wanted) {
+        return None;
+    }
     state
         .resources
         .lookup(&wanted.group, &wanted.version, &wanted.resource)
@@ -202,7 +244,7 @@ fn fits_scope(served: &Served, info: &RequestInfo) -> bool {
 async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
     let answer = match &call.served {
         Some(_) => verbs::dispatch(state, &call).await,
-        None => not_served(state, &call),
+        None => elsewhere(state, &call).await,
     };
     // What was warned of stands beside a refusal too.
     let mut response = answer.unwrap_or_else(|refused| negotiate::respond_status(&call.headers, &refused.0));
@@ -213,6 +255,17 @@ async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
         }
     }
     Ok(response)
+}
+
+/// What another server serves, or nobody.
+async fn elsewhere(state: &Arc<State>, call: &Call) -> Answer<Response<Body>> {
+    if let Some(remote) = state.aggregation.of_call(call) {
+        return Ok(aggregation::forward(state, call, &remote).await);
+    }
+    match aggregation::openapi(state, call).await {
+        Some(response) => Ok(response),
+        None => not_served(state, call),
+    }
 }
 
 /// What is no resource: health, metrics, discovery, OpenAPI; and what is nothing.

@@ -2,7 +2,8 @@
 //!
 //! Nearly every resource is served in the version that it is stored in, and nothing happens here. Of the built-in
 //! ones two differ: events of `events.k8s.io` are stored as core events, and `autoscaling/v1` autoscalers as `v2`.
-//! Other versions of a custom resource differ in `apiVersion` alone (conversion `None`).
+//! Objects of a custom resource say which version they were stored in; versions of it differ in `apiVersion` alone
+//! (conversion `None`), or a webhook knows how (`custom::conversion`), which is asked before anything here.
 
 use bytes::Bytes;
 use schema::cursor;
@@ -15,7 +16,7 @@ use schema::status::Status;
 use schema::tree::{Struct, Value};
 
 use super::edge;
-use crate::{Answer, Served, custom};
+use crate::{Answer, Refused, Served, custom};
 
 /// The type that objects of the resource are stored as.
 pub(crate) fn stored_type(served: &Served) -> TypeId {
@@ -34,23 +35,61 @@ pub(crate) fn is_stored(served: &Served) -> bool {
     storage.group == served.def.group && storage.version == served.version().name
 }
 
-/// Whether an object's stored bytes are what the served version shows: it is the stored version, and a custom
-/// resource's schema has not changed since.
-pub(crate) fn is_verbatim(served: &Served, object: &Obj) -> bool {
-    is_stored(served) && served.custom().is_none_or(|custom| object.rev > custom.since)
+/// The version that an object's bytes are of.
+pub(crate) fn version_of<'a>(served: &'a Served, object: &'a Obj) -> &'a str {
+    match &*object.version {
+        "" => &served.def.storage_version.version,
+        own => own,
+    }
 }
 
-/// A stored body as a tree of the stored version, complete with what a body leaves out; a custom resource's with the
-/// defaults that its schema has come to have.
+/// Whether an object's bytes are what the served version shows: they are of that version, and a custom resource's
+/// schema has not changed since.
+pub(crate) fn is_verbatim(served: &Served, object: &Obj) -> bool {
+    match served.custom() {
+        None => is_stored(served),
+        Some(custom) => is_own(served, object) && object.rev > custom.since,
+    }
+}
+
+/// Whether an object's bytes are of the served version.
+pub(crate) fn is_own(served: &Served, object: &Obj) -> bool {
+    version_of(served, object) == served.version().name
+}
+
+fn body_type(served: &Served, object: &Obj) -> Answer<TypeId> {
+    let Some(version) = Some(&*object.version).filter(|version| !version.is_empty()) else {
+        return Ok(stored_type(served));
+    };
+    let row = served.def.version(version);
+    Ok(row
+        .ok_or_else(|| unknown_version(served, "from", version))?
+        .schema)
+}
+
+/// 500: the definition has no such version.
+pub(crate) fn unknown_version(served: &Served, way: &str, version: &str) -> Refused {
+    let group = &served.def.group;
+    let why = format!("request to convert CR {way} an invalid group/version: {group}/{version}");
+    Status::failure(500, "", why).into()
+}
+
+/// A body as a tree of its own version, complete with what a body leaves out; a custom resource's with the defaults
+/// that its schema has come to have.
 ///
 /// # Errors
 /// 500 for bytes that are no object of the resource.
 pub(crate) fn stored_tree(served: &Served, object: &Obj) -> Answer<Struct> {
     let types = &served.def.types;
-    let decoded = json::decode(types, stored_type(served), object.body(), Options::default());
+    let decoded = json::decode(
+        types,
+        body_type(served, object)?,
+        object.body(),
+        Options::default(),
+    );
     let mut tree = decoded.map_err(Status::internal)?.object;
     set_version(types, &mut tree, object);
-    if let Some(version) = served.stored_custom_version()
+    if let Some(version) = served.custom_version_of(version_of(served, object))
         && served.custom().is_some_and(|custom| object.rev <= custom.since)
     {
         custom::settle(version, types, &mut tree);
@@ -81,6 +120,9 @@ pub(crate) fn live(served: &Served, object: &Obj) -> Answer<Struct> {
 /// # Errors
 /// 500 for bytes that are no object of the resource.
 pub(crate) fn tree(served: &Served, object: &Obj) -> Answer<Struct> {
+    if !is_own(served, object) {
+        custom::conversion::needs_none(served, version_of(served, object))?;
+    }
     from_stored(served, stored_tree(served, object)?)
 }
 
@@ -133,18 +175,25 @@ pub(crate) fn to_stored(served: &Served, tree: Struct) -> Answer<Struct> {
     edge::convert(&served.def.types, tree, stored_type(served))
 }
 
-/// The bytes in which a tree that the registry works on is stored.
+/// What the store shall hold of a tree that the registry works on.
 ///
 /// # Errors
 /// 500
-pub(crate) fn body(served: &Served, tree: &Struct) -> Answer<Bytes> {
+pub(crate) fn value(served: &Served, tree: &Struct) -> Answer<Bytes> {
     let types = &served.def.types;
-    if served.custom().is_none() || tree.ty == stored_type(served) {
+    let Some(storage) = served.custom_version_of(&served.def.storage_version.version) else {
         return Ok(object::body(types, tree));
+    };
+    if is_stored(served) {
+        return Ok(stored_value(served, tree));
     }
     let mut stored = edge::convert(types, tree.clone(), stored_type(served))?;
-    if let Some(version) = served.stored_custom_version() {
-        custom::settle(version, types, &mut stored);
-    }
-    Ok(object::body(types, &stored))
+    custom::settle(storage, types, &mut stored);
+    Ok(stored_value(served, &stored))
+}
+
+/// What the store shall hold of a custom resource's tree of the stored version.
+pub(crate) fn stored_value(served: &Served, tree: &Struct) -> Bytes {
+    let body = object::body(&served.def.types, tree);
+    object::stored(&served.def.storage_version.version, &body)
 }

@@ -63,8 +63,8 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
             None => Ok(Stored::Dry(Box::new(tree))),
         };
     }
-    let body = op.body(&tree)?;
-    match put(op, &key, body, Expect::Absent, false).await? {
+    let value = op.value(&tree).await?;
+    match put(op, &key, value, Expect::Absent, false).await? {
         Put::Done(object) => {
             if let Some(hold) = hold {
                 hold.commit(op, &tree).await;

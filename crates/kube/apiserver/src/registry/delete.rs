@@ -108,12 +108,12 @@ async fn mark(op: &Op<'_>, live: &Live, tree: Struct) -> Answer<Option<Deleted>>
     if op.options.dry_run {
         return Ok(Some(Deleted::Pending(Stored::Dry(Box::new(tree)))));
     }
-    let body = op.body(&tree)?;
-    if body == *live.object.body() {
+    let value = op.value(&tree).await?;
+    if live.object.is_stored_as(&value) {
         return Ok(Some(Deleted::Pending(Stored::Object(live.object.clone()))));
     }
     let expect = Expect::At(store::Revision(live.object.rev.0));
-    Ok(match put(op, &live.object.key, body, expect, false).await? {
+    Ok(match put(op, &live.object.key, value, expect, false).await? {
         Put::Done(object) => Some(Deleted::Pending(Stored::Object(object))),
         Put::Lost => None,
     })

@@ -11,14 +11,16 @@ use store::{Durability, Expect, Key, KeyValue, Op as StoreOp, Write};
 use super::convert;
 use super::op::Op;
 use crate::server::State;
-use crate::{Answer, Refused, Served};
+use crate::{Answer, Refused, Served, custom};
 
 /// An object as it stands, to be changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     /// Its bytes.
     pub(crate) object: Arc<Obj>,
-    /// Its tree in the stored version, with its `resourceVersion`.
+    /// The same as a webhook converts it to the version that was asked for; else the object itself.
+    pub(crate) shown: Arc<Obj>,
+    /// Its tree as the registry works on it ([`convert::live`]), with its `resourceVersion`.
     pub(crate) tree: Struct,
 }
 
@@ -38,13 +40,12 @@ impl Live {
     /// # Errors
     /// The store's; none there is `None`.
     pub(crate) async fn read(op: &Op<'_>, name: &str) -> Answer<Option<Self>> {
-        let object = get(op.state, op.served, &op.key(name)).await?;
-        object.map(|object| Self::of(op.served, object)).transpose()
-    }
-
-    fn of(served: &Served, object: Arc<Obj>) -> Answer<Self> {
-        let tree = convert::live(served, &object)?;
-        Ok(Self { object, tree })
+        let Some(object) = get(op.state, op.served, &op.key(name)).await? else {
+            return Ok(None);
+        };
+        let shown = custom::conversion::shown(op.state, op.served, object.clone()).await?;
+        let tree = convert::live(op.served, &shown)?;
+        Ok(Some(Self { object, shown, tree }))
     }
 }
 
@@ -92,8 +93,8 @@ pub(super) enum Put {
     Lost,
 }
 
-/// Writes a body under a condition.
-pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
+/// Writes what [`Op::value`] made under a condition.
+pub(super) async fn put(op: &Op<'_>, key: &str, value: Bytes, expect: Expect, renewal: bool) -> Answer<Put> {
     let lease = match is_event(op.served) {
         true => Some(op.state.event_lease.get(op.state).await?),
         false => None,
@@ -101,12 +102,13 @@ pub(super) async fn put(op: &Op<'_>, key: &str, body: Bytes, expect: Expect, ren
     let write = Write {
         op: StoreOp::Put {
             key: Key::from(key.as_bytes()),
-            value: body,
+            value,
             expect,
             lease,
         },
         durability: durability(op.served, renewal),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);
@@ -128,6 +130,7 @@ pub(super) async fn remove(op: &Op<'_>, key: &str, at: Revision) -> Answer<bool>
         },
         durability: durability(op.served, false),
     };
+    op.call.writing.begin();
     match op.state.store.write(write).await {
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);

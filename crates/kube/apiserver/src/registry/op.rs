@@ -13,7 +13,7 @@ use schema::tree::Struct;
 use super::convert;
 use crate::negotiate::FieldValidation;
 use crate::server::State;
-use crate::{Answer, Call, Reply, Served};
+use crate::{Answer, Call, Reply, Served, custom};
 
 /// The options that all writes have (`CreateOptions`, `UpdateOptions`, `PatchOptions`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,7 +78,6 @@ impl<'a> Op<'a> {
     /// What a strategy is told.
     pub(crate) fn with_context<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
         let user = &self.call.user;
-        let extra: Vec<(String, Vec<String>)> = user.extra.clone().into_iter().collect();
         ask(&Context {
             types: self.types(),
             now: self.now,
@@ -90,7 +89,7 @@ impl<'a> Op<'a> {
                 name: &user.name,
                 uid: &user.uid,
                 groups: &user.groups,
-                extra: &extra,
+                extra: Some(&user.extra),
             },
         })
     }
@@ -99,17 +98,20 @@ impl<'a> Op<'a> {
     /// of `null`.
     pub(crate) fn complete(&self, tree: &mut Struct) {
         if let Some(version) = self.served.custom_version() {
-            crate::custom::settle(version, self.types(), tree);
+            custom::settle(version, self.types(), tree);
         }
         (self.strategy.default)(self.types(), tree);
     }
 
-    /// The bytes in which an object is stored: of a custom resource the tree is in the version that was asked for.
+    /// What the store shall hold of an object: of a custom resource the tree is in the version that was asked for.
     ///
     /// # Errors
     /// 500 when it cannot be had in the stored version.
-    pub(crate) fn body(&self, tree: &Struct) -> Answer<Bytes> {
-        convert::body(self.served, tree)
+    pub(crate) async fn value(&self, tree: &Struct) -> Answer<Bytes> {
+        match custom::conversion::webhook(self.served) {
+            Some(hook) if !convert::is_stored(self.served) => hook.value(self.state, self.served, tree).await,
+            _ => convert::value(self.served, tree),
+        }
     }
 
     /// The store's key of an object of this name.

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use openapi::{Catalog, DiscoveryVersion, etag, proto, version};
 use schema::resource::ResourceDef;
 
+use crate::aggregation::Aggregation;
 use crate::cache::Cache;
 use crate::custom::publish;
 use crate::negotiate::JSON;
@@ -67,8 +68,20 @@ struct Place<'a> {
     resources: &'a Resources,
     /// Where the definitions of custom resources are.
     cache: Option<&'a Cache>,
+    /// What other servers serve.
+    aggregation: Option<&'a Aggregation>,
     /// This server's: `10.0.0.1:6443`
     address: &'a str,
+}
+
+impl Place<'_> {
+    /// This server's document with what others serve in it.
+    fn merged(&self, own: Vec<u8>, merge: fn(&Aggregation, Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+        match self.aggregation {
+            Some(others) => merge(others, own),
+            None => own,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +102,7 @@ impl Documents {
         let place = Place {
             resources: &state.resources,
             cache: Some(&state.cache),
+            aggregation: Some(&state.aggregation),
             address: &address,
         };
         let response = self.find(place, call.uri.path(), &call.headers)?;
@@ -119,7 +133,8 @@ impl Documents {
 
     fn document(&self, place: Place<'_>, key: &Key) -> Option<Document> {
         let resources = place.resources;
-        let epoch = resources.epoch();
+        // Both only grow.
+        let epoch = resources.epoch() + place.aggregation.map_or(0, Aggregation::epoch);
         let mut printed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if printed.epoch != epoch || printed.catalog.is_none() {
             *printed = Printed {
@@ -236,11 +251,21 @@ impl Key {
             Self::Index => index(catalog),
             Self::Version => version(),
             Self::Core => catalog.api_versions(place.address),
-            Self::Groups => catalog.api_groups(),
-            Self::Group(name) => catalog.api_group(name)?,
+            Self::Groups => place.merged(catalog.api_groups(), Aggregation::groups),
+            Self::Group(name) => match place.aggregation {
+                Some(others) => others.group(name, catalog.api_group(name))?,
+                None => catalog.api_group(name)?,
+            },
             Self::GroupVersion(group, version) => catalog.api_resources(group, version)?,
-            Self::Aggregated { core, beta } => catalog.aggregated(*core, discovery_version(*beta)),
-            Self::OpenapiIndex => catalog.openapi_index(&stamp),
+            Self::Aggregated { core, beta } => {
+                let own = catalog.aggregated(*core, discovery_version(*beta));
+                if *core {
+                    own
+                } else {
+                    place.merged(own, Aggregation::aggregated)
+                }
+            }
+            Self::OpenapiIndex => place.merged(catalog.openapi_index(&stamp), Aggregation::openapi_index),
             Self::Openapi(at, protobuf) => {
                 let schema = |def: &ResourceDef, version: &str| publish::v3(place.cache?, def, version);
                 let document = catalog.openapi(at, &schema)?;
@@ -408,6 +433,7 @@ mod tests {
         let place = Place {
             resources: &table,
             cache: None,
+            aggregation: None,
             address: "10.0.0.1:6443",
         };
         Documents::default().find(place, path, &map)

@@ -43,7 +43,10 @@ pub(crate) fn unstored(
         (Form::Table(..), _) => made.table(&view, served, list)?,
         (Form::Partial(version), false) => partial(version, &made.bytes(made.object))?,
         (Form::PartialList(version), true) => {
-            let bodies = made.objects(list).into_iter().map(|object| Ok(made.bytes(&object)));
+            let bodies = made
+                .objects(list)
+                .into_iter()
+                .map(|object| Ok(made.bytes(&object)));
             partial_items(version, &made.meta(), bodies)?
         }
         (Form::Partial(_), true) => return Err(a_list(served, made.kind).into()),
@@ -67,7 +70,11 @@ impl<'a> Unstored<'a> {
             cursor::set(self.types, &mut item, "kind", Value::str(kind));
             item
         };
-        all.at("items").items().filter_map(Ref::object).map(named).collect()
+        all.at("items")
+            .items()
+            .filter_map(Ref::object)
+            .map(named)
+            .collect()
     }
 
     fn bytes(&self, object: &Struct) -> Vec<u8> {

@@ -88,7 +88,9 @@ fn component(state: &State, name: &str) -> Value {
 fn health(state: &State, name: &str) -> Result<(), String> {
     if name == "etcd-0" {
         let answers = state.store_answers();
-        return answers.then_some(()).ok_or_else(|| "the store does not answer".to_owned());
+        return answers
+            .then_some(())
+            .ok_or_else(|| "the store does not answer".to_owned());
     }
     let probe = state.components.probe(name);
     probe.map_or_else(|| Err(format!("no {name} runs in this process")), |probe| probe())

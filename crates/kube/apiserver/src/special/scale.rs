@@ -18,7 +18,7 @@ use crate::negotiate::{Expected, decode};
 use crate::registry::{self, Live, Op, Options, Plan, Stored, View, convert, ensure_namespace};
 use crate::server::State;
 use crate::verbs::{check_name, configuration, patch_bytes, write_options};
-use crate::{Answer, Call, Reply, Served};
+use crate::{Answer, Call, Reply, Served, custom};
 
 const API_VERSION: &str = "autoscaling/v1";
 
@@ -120,7 +120,10 @@ async fn write(op: &Op<'_>, scale: impl Fn(&Struct) -> Answer<Struct>) -> Answer
     };
     let updated = registry::update(op, plan).await?;
     let tree = match updated.stored {
-        Stored::Object(object) => convert::live(op.served, &object)?,
+        Stored::Object(object) => {
+            let shown = custom::conversion::shown(op.state, op.served, object).await?;
+            convert::live(op.served, &shown)?
+        }
         Stored::Dry(tree) => *tree,
     };
     answer(scale_of(op, &tree)?)

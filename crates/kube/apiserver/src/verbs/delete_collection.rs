@@ -1,106 +1,71 @@
-//! DELETE of a collection: each object that the selectors choose, one after the other.
+//! DELETE of a collection: each object that the selectors choose, one after the other, page by page.
 
-use std::sync::Arc;
-
-use http::StatusCode;
-use schema::json::write_string;
-use schema::object::{Obj, Order, Prefix, Revision};
+use schema::object::Obj;
 use schema::status::Status;
-use store::{KeyRange, RangeRequest};
 
+use super::list::{self, Listed, Objects};
+use super::list_body;
+use super::options::ListOptions;
 use super::write_options::delete_options;
-use crate::negotiate;
-use crate::registry::{self, Judge, Op, store_failed};
-use crate::select::{FieldSelector, LabelSelector, Selection, resolve};
+use crate::registry::{self, DeleteOptions, Judge, Op, Options};
 use crate::server::State;
 use crate::{Answer, Call, Refused, Reply, Served};
 
-/// Deletes what the selectors choose; answers the objects as they were.
+/// Objects read at a time, where the client says nothing (upstream's `deleteCollectionPageSize`).
+const PAGE: usize = 10_000;
+
+/// Deletes what the selectors choose; answers the objects as they were. With a limit that many and no more, and where
+/// it goes on.
 ///
 /// # Errors
 /// What the options, admission and the store say; what was deleted before stays so.
 pub(super) async fn delete_collection(state: &State, call: &Call, served: &Served) -> Answer<Reply> {
-    let selection = selection(call, served)?;
-    let (delete, options) = delete_options(call)?;
-    let mut op = Op::new(state, call, served, options);
-    let (objects, revision) = chosen(&op, &selection).await?;
-    for object in &objects {
-        op.name = object.meta.name.to_string();
-        let namespaced = Op {
-            namespace: &object.meta.namespace,
-            options: op.options.clone(),
-            name: op.name.clone(),
-            ..Op::new(state, call, served, op.options.clone())
-        };
-        match registry::delete(&namespaced, &delete, Judge::Admission).await {
-            Err(Refused(status)) if status.reason != "NotFound" => return Err(Refused(status)),
-            _ => {}
+    let mut options = ListOptions::of(call, served, false)?;
+    let deletion = delete_options(call)?;
+    let limited = options.limit.is_some();
+    options.limit.get_or_insert(PAGE);
+    let mut deleted = Vec::new();
+    loop {
+        let mut page = list::read(&state.cache, call, served, &options).await?;
+        let objects = page.objects.collect();
+        for object in &objects {
+            delete(state, call, served, object, &deletion).await?;
+            // Whoever leaves between two objects ends it.
+            call.writing.pause();
         }
+        deleted.extend(objects);
+        if limited || page.continues.is_empty() {
+            let whole = Listed {
+                objects: Objects::Page(deleted.into_iter()),
+                ..page
+            };
+            return list_body::reply(state, call, served, whole.shown(state, served).await?);
+        }
+        options.continues = page.continues;
+        options.resource_version.clear();
+        options.version_match = None;
     }
-    let body = list(served, &objects, revision)?;
-    Ok(Reply::Http(negotiate::json(StatusCode::OK, false, body)))
 }
 
-fn selection(call: &Call, served: &Served) -> Answer<Selection> {
-    let refused = |error: &dyn std::fmt::Display| Refused::from(Status::bad_request(error.to_string()));
-    let fields = FieldSelector::parse(&call.info.field_selector).map_err(|error| refused(&error))?;
-    Ok(Selection {
-        labels: LabelSelector::parse(&call.info.label_selector).map_err(|error| refused(&error))?,
-        fields: resolve(fields, served).map_err(|error| refused(&error))?,
-    })
-}
-
-async fn chosen(op: &Op<'_>, selection: &Selection) -> Answer<(Vec<Arc<Obj>>, Revision)> {
-    let mut prefix = op.served.key_prefix();
-    if !op.namespace.is_empty() {
-        prefix = format!("{prefix}{}/", op.namespace);
-    }
-    let request = RangeRequest {
-        range: KeyRange::prefix(prefix.as_bytes()),
-        revision: None,
-        limit: None,
+/// Deletes one; that it is gone already is as good.
+async fn delete(
+    state: &State,
+    call: &Call,
+    served: &Served,
+    object: &Obj,
+    (delete, options): &(DeleteOptions, Options),
+) -> Answer<()> {
+    let op = Op {
+        namespace: &object.meta.namespace,
+        name: object.meta.name.to_string(),
+        ..Op::new(state, call, served, options.clone())
     };
-    let found = op
-        .state
-        .store
-        .range(&request)
-        .await
-        .map_err(|error| store_failed(&error))?;
-    let order = Order::of(op.types());
-    let mut objects = Vec::new();
-    for row in found.rows {
-        let key = String::from_utf8_lossy(&row.key);
-        let revision = Revision(row.mod_revision.0);
-        let object = Obj::new(&key, revision, row.value.clone(), order).map_err(Status::internal)?;
-        if selection.matches(&object) {
-            objects.push(Arc::new(object));
-        }
+    match registry::delete(&op, delete, Judge::Admission).await {
+        Err(Refused(status)) if !is_gone(&status) => Err(Refused(status)),
+        _ => Ok(()),
     }
-    Ok((objects, Revision(found.revision.0)))
 }
 
-fn list(served: &Served, objects: &[Arc<Obj>], revision: Revision) -> Answer<Vec<u8>> {
-    let mut out = b"{\"kind\":".to_vec();
-    write_string(&mut out, &served.list_kind());
-    out.extend_from_slice(b",\"apiVersion\":");
-    write_string(&mut out, &served.api_version());
-    out.extend_from_slice(
-        format!(
-            ",\"metadata\":{{\"resourceVersion\":\"{}\"}},\"items\":[",
-            revision.0
-        )
-        .as_bytes(),
-    );
-    for (at, object) in objects.iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        if registry::convert::is_stored(served) && !served.def.types.is_custom() {
-            out.extend_from_slice(&object.served(&Prefix::none()));
-        } else {
-            out.extend_from_slice(&registry::convert::bytes(served, object)?);
-        }
-    }
-    out.extend_from_slice(b"]}");
-    Ok(out)
+fn is_gone(status: &Status) -> bool {
+    status.reason == "NotFound"
 }

@@ -13,8 +13,9 @@ use super::options::{ListOptions, Match};
 use super::read_error;
 use super::token::Token;
 use crate::cache::{Cache, ReadError, Snapshot};
+use crate::select::Selection;
 use crate::server::State;
-use crate::{Answer, Call, Reply, Served};
+use crate::{Answer, Call, Reply, Served, custom};
 
 /// What a list found.
 #[derive(Debug)]
@@ -22,11 +23,86 @@ pub(crate) struct Listed {
     /// As of when.
     pub(crate) revision: Revision,
     /// The objects, by key.
-    pub(crate) objects: Vec<Arc<Obj>>,
+    pub(crate) objects: Objects,
     /// Where it goes on; empty at the end.
     pub(crate) continues: String,
     /// How many are left, where that is known.
     pub(crate) remaining: Option<usize>,
+}
+
+impl Listed {
+    /// The same with every object in the version that was asked for, where a webhook converts them.
+    ///
+    /// # Errors
+    /// 500 with what the webhook did wrong.
+    pub(super) async fn shown(mut self, state: &State, served: &Served) -> Answer<Self> {
+        if custom::conversion::webhook(served).is_some() {
+            let mut objects = self.objects.collect();
+            custom::conversion::all_shown(state, served, &mut objects).await?;
+            self.objects = Objects::Page(objects.into_iter());
+        }
+        Ok(self)
+    }
+}
+
+/// The objects of a list, handed out once.
+#[derive(Debug)]
+pub(crate) enum Objects {
+    /// Of a page, whose end is known.
+    Page(std::vec::IntoIter<Arc<Obj>>),
+    /// Of a collection that is listed whole: found while the answer is written, so that a list of any length costs a
+    /// client who does not read it nothing but a reference.
+    Whole(Box<Whole>),
+}
+
+/// What is selected of a collection as of one revision.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    snapshot: Snapshot,
+    below: String,
+    start: String,
+    selection: Selection,
+}
+
+impl Objects {
+    /// Hands out objects until `take` has enough; false once there are no more.
+    pub(super) fn next_while(&mut self, mut take: impl FnMut(&Arc<Obj>) -> bool) -> bool {
+        match self {
+            Self::Page(objects) => objects.any(|object| !take(&object)),
+            Self::Whole(whole) => whole.next_while(take),
+        }
+    }
+
+    /// All that are left.
+    pub(super) fn collect(&mut self) -> Vec<Arc<Obj>> {
+        match self {
+            Self::Page(objects) => objects.collect(),
+            Self::Whole(whole) => whole.rest().cloned().collect(),
+        }
+    }
+
+    /// Whether all that are left are like this.
+    pub(super) fn all(&self, like: impl Fn(&Arc<Obj>) -> bool) -> bool {
+        match self {
+            Self::Page(objects) => objects.as_slice().iter().all(like),
+            Self::Whole(whole) => whole.rest().all(like),
+        }
+    }
+}
+
+impl Whole {
+    fn next_while(&mut self, mut take: impl FnMut(&Arc<Obj>) -> bool) -> bool {
+        let last = self.rest().find(|object| !take(object));
+        let next = last.map(|object| format!("{}\0", object.key));
+        let more = next.is_some();
+        self.start = next.unwrap_or_default();
+        more
+    }
+
+    fn rest(&self) -> impl Iterator<Item = &Arc<Obj>> {
+        let rows = self.snapshot.range(&self.below, &self.start);
+        rows.filter(|object| self.selection.matches(object))
+    }
 }
 
 /// Where a list reads.
@@ -59,7 +135,7 @@ pub(crate) async fn list(state: &State, call: &Call) -> Answer<Reply> {
     let served = call.served()?;
     let options = ListOptions::of(call, served, false)?;
     let listed = read(&state.cache, call, served, &options).await?;
-    list_body::reply(state, call, served, listed)
+    list_body::reply(state, call, served, listed.shown(state, served).await?)
 }
 
 /// The objects that a call with these options is about; also what `deletecollection` deletes.
@@ -91,11 +167,11 @@ pub(crate) async fn read(
         Source::Exact(revision) => exact(cache, &part, options, limit, revision).await,
         Source::Consistent => {
             let waited = cache.wait_for_newest().await;
-            waited.map(|()| cached(&cache.snapshot(&prefix), &part, options, limit))
+            waited.map(|()| cached(cache.snapshot(&prefix), part, options, limit))
         }
         Source::Cached(revision) => {
             let waited = cache.wait(revision).await;
-            waited.map(|()| cached(&cache.snapshot(&prefix), &part, options, limit))
+            waited.map(|()| cached(cache.snapshot(&prefix), part, options, limit))
         }
     };
     Ok(found.map_err(|error| read_error::status(&error, continued.as_deref()))?)
@@ -150,9 +226,12 @@ fn source(options: &ListOptions, token: Option<&Token>) -> Answer<Source> {
     })
 }
 
-fn cached(snapshot: &Snapshot, part: &Part<'_>, options: &ListOptions, limit: Option<usize>) -> Listed {
+fn cached(snapshot: Snapshot, part: Part<'_>, options: &ListOptions, limit: Option<usize>) -> Listed {
+    if limit.is_none() && !part.single {
+        return whole(snapshot, part, options);
+    }
     let selected = |object: &&Arc<Obj>| options.selection.matches(object);
-    let mut page = Collector::new(part, options, limit);
+    let mut page = Collector::new(&part, options, limit);
     if part.single {
         let found = snapshot.get(&part.below).filter(selected).cloned();
         page.objects.extend(found);
@@ -171,6 +250,20 @@ fn cached(snapshot: &Snapshot, part: &Part<'_>, options: &ListOptions, limit: Op
         }
     }
     page.finish(snapshot.revision, 0)
+}
+
+fn whole(snapshot: Snapshot, part: Part<'_>, options: &ListOptions) -> Listed {
+    Listed {
+        revision: snapshot.revision,
+        continues: String::new(),
+        remaining: None,
+        objects: Objects::Whole(Box::new(Whole {
+            snapshot,
+            below: part.below,
+            start: part.start,
+            selection: options.selection.clone(),
+        })),
+    }
 }
 
 async fn exact(
@@ -252,7 +345,7 @@ impl<'a> Collector<'a> {
             revision,
             remaining: told.then_some(rest),
             continues: continues.unwrap_or_default(),
-            objects: self.objects,
+            objects: Objects::Page(self.objects.into_iter()),
         }
     }
 }

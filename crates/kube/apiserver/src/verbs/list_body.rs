@@ -9,33 +9,35 @@ use http::{HeaderValue, Response, StatusCode};
 use schema::cursor;
 use schema::json::write_string;
 use schema::object::{Obj, Prefix};
+use schema::proto;
+use schema::status::Status;
 use schema::tree::{Struct, Value};
 
-use super::list::Listed;
+use super::list::{Listed, Objects};
 use crate::negotiate::{self, Encoding, JSON};
 use crate::registry::convert;
 use crate::server::State;
 use crate::{Answer, Body, Call, Reply, Served, show};
 
-/// Answers up to this size are sent as one piece; larger ones in pieces of about this size.
+/// Larger answers than this are sent in pieces of about this size.
 const PIECE: usize = 128 << 10;
 
-/// A list with more objects left than this gets room for a whole piece at once.
-const FEW: usize = 64;
+/// The first piece: all that is in memory for a client who does not read, and all of a small answer.
+const FIRST_PIECE: usize = 16 << 10;
 
 /// Puts a list into what the client accepts.
-pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed) -> Answer<Reply> {
+pub(super) fn reply(state: &State, call: &Call, served: &Served, mut listed: Listed) -> Answer<Reply> {
     let accepted = negotiate::accept(call)?;
     if let Some(to) = &accepted.convert {
         let meta = (listed.revision, listed.continues.as_str(), listed.remaining);
-        return show::list(state, call, served, &listed.objects, meta, (to, &accepted));
+        let objects = listed.objects.collect();
+        return show::list(state, call, served, &objects, meta, (to, &accepted));
     }
-    let verbatim = |object: &Arc<Obj>| convert::is_verbatim(served, object);
-    if accepted.encoding != Encoding::Json
-        || !convert::is_stored(served)
-        || (served.custom().is_some() && !listed.objects.iter().all(verbatim))
-    {
-        return tree(served, &listed);
+    if accepted.encoding != Encoding::Json || !is_verbatim(served, &listed) {
+        return match accepted.encoding {
+            Encoding::Protobuf if !served.def.types.is_custom() => protobuf(served, &mut listed),
+            _ => tree(served, &mut listed),
+        };
     }
     let mut pieces = Pieces::new(served, listed);
     let first = pieces.next_piece();
@@ -58,15 +60,25 @@ pub(super) fn reply(state: &State, call: &Call, served: &Served, listed: Listed)
     Ok(Reply::Http(response))
 }
 
+/// Whether the objects can be sent as they are: of a built-in resource all can, or none.
+fn is_verbatim(served: &Served, listed: &Listed) -> bool {
+    match served.custom() {
+        None => convert::is_stored(served),
+        Some(_) => listed.objects.all(|object| convert::is_verbatim(served, object)),
+    }
+}
+
 /// A list of JSON, written piece by piece.
 struct Pieces {
     /// What stands before the items; taken by the first piece.
     head: Vec<u8>,
     tail: Vec<u8>,
     prefix: Arc<Prefix>,
-    objects: std::vec::IntoIter<Arc<Obj>>,
+    objects: Objects,
     first: bool,
     done: bool,
+    /// How large the next piece is.
+    piece: usize,
 }
 
 impl Pieces {
@@ -87,28 +99,31 @@ impl Pieces {
             head: [&head, b",\"items\":[".as_slice()].concat(),
             tail,
             prefix,
-            objects: listed.objects.into_iter(),
+            objects: listed.objects,
             first: true,
             done: false,
+            piece: FIRST_PIECE,
         }
     }
 
     fn next_piece(&mut self) -> Vec<u8> {
         let mut out = std::mem::take(&mut self.head);
-        if self.objects.len() > FEW {
+        let piece = std::mem::replace(&mut self.piece, PIECE);
+        if piece == PIECE {
             out.reserve_exact(PIECE + PIECE / 8);
         }
-        for object in self.objects.by_ref() {
-            if !std::mem::take(&mut self.first) {
+        let (first, prefix) = (&mut self.first, &self.prefix);
+        let more = self.objects.next_while(|object| {
+            if !std::mem::take(first) {
                 out.push(b',');
             }
-            object.serve_into(&self.prefix, &mut out);
-            if out.len() >= PIECE {
-                return out;
-            }
+            object.serve_into(prefix, &mut out);
+            out.len() < piece
+        });
+        if !more {
+            out.append(&mut self.tail);
+            self.done = true;
         }
-        out.append(&mut self.tail);
-        self.done = true;
         out
     }
 }
@@ -152,24 +167,45 @@ fn metadata(listed: &Listed, sorted: bool) -> Vec<u8> {
     [b"{".as_slice(), &members.join(&b','), b"}"].concat()
 }
 
-/// A list as a tree, for other encodings and for versions that are not stored.
-fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
+/// A list as protobuf: object by object, so that no more than one of them is a tree at a time. Its length stands before
+/// its items, so all of them are encoded before the first is sent.
+fn protobuf(served: &Served, listed: &mut Listed) -> Answer<Reply> {
     let types = &served.def.types;
-    let ty = served.version().list.unwrap_or(served.version().schema);
-    let mut list = Struct::new(ty);
-    let version = Value::str(&listed.revision.0.to_string());
-    cursor::set(types, &mut list, "metadata.resourceVersion", version);
-    if !listed.continues.is_empty() {
-        cursor::set(
-            types,
-            &mut list,
-            "metadata.continue",
-            Value::str(&listed.continues),
-        );
+    let (mut pieces, mut piece, mut failed) = (vec![Bytes::new()], Vec::new(), None);
+    listed
+        .objects
+        .next_while(|object| match convert::tree(served, object) {
+            Ok(item) => {
+                proto::put_item(types, &item, &mut piece);
+                if piece.len() >= PIECE {
+                    pieces.push(std::mem::take(&mut piece).into());
+                }
+                true
+            }
+            Err(refused) => {
+                failed = Some(refused);
+                false
+            }
+        });
+    if let Some(refused) = failed {
+        return Err(refused);
     }
-    if let Some(count) = listed.remaining.and_then(|count| i64::try_from(count).ok()) {
-        cursor::set(types, &mut list, "metadata.remainingItemCount", Value::Int(count));
+    pieces.push(piece.into());
+    let mut list = head(served, listed);
+    for (name, text) in [("apiVersion", served.api_version()), ("kind", served.list_kind())] {
+        cursor::set(types, &mut list, name, Value::str(&text));
     }
+    let items = pieces.iter().map(Bytes::len).sum();
+    let (head, tail) = proto::seal_list(types, &list, items).map_err(Status::internal)?;
+    pieces[0] = head.into();
+    pieces.push(tail.into());
+    Ok(Reply::Http(negotiate::pieces(Encoding::Protobuf, pieces)))
+}
+
+/// A list as a tree, for other encodings and for versions that are not stored.
+fn tree(served: &Served, listed: &mut Listed) -> Answer<Reply> {
+    let types = &served.def.types;
+    let mut list = head(served, listed);
     let item = |object: &Arc<Obj>| {
         let mut item = convert::tree(served, object)?;
         if !types.is_custom() {
@@ -178,7 +214,7 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
         }
         Ok(Value::Struct(Box::new(item)))
     };
-    let items: Answer<Vec<Value>> = listed.objects.iter().map(item).collect();
+    let items: Answer<Vec<Value>> = listed.objects.collect().iter().map(item).collect();
     cursor::set(types, &mut list, "items", Value::List(items?));
     Ok(Reply::Tree {
         code: StatusCode::OK,
@@ -187,4 +223,22 @@ fn tree(served: &Served, listed: &Listed) -> Answer<Reply> {
         types: types.clone(),
         object: Box::new(list),
     })
+}
+
+/// A list that has no items yet.
+fn head(served: &Served, listed: &Listed) -> Struct {
+    let types = &served.def.types;
+    let mut list = Struct::new(served.version().list.unwrap_or(served.version().schema));
+    let mut set = |path: &str, value: Value| cursor::set(types, &mut list, path, value);
+    set(
+        "metadata.resourceVersion",
+        Value::str(&listed.revision.0.to_string()),
+    );
+    if !listed.continues.is_empty() {
+        set("metadata.continue", Value::str(&listed.continues));
+    }
+    if let Some(count) = listed.remaining.and_then(|count| i64::try_from(count).ok()) {
+        set("metadata.remainingItemCount", Value::Int(count));
+    }
+    list
 }

@@ -1,5 +1,6 @@
 //! One file for each verb, generic over the resource, and the table that leads from a request to its verb.
 
+mod converter;
 mod create;
 mod delete;
 mod delete_collection;
@@ -28,8 +29,7 @@ use schema::status::Status;
 
 use crate::negotiate::respond;
 use crate::server::State;
-use crate::special;
-use crate::{Answer, Body, Call, Reply, Served, Verb};
+use crate::{Answer, Body, Call, Reply, Served, Verb, custom, special};
 
 /// Carries out a request for a resource that is served, and encodes the answer.
 ///
@@ -39,13 +39,24 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call) -> Answer<Response
     let Some(served) = &call.served else {
         return Err(Status::no_such_resource().into());
     };
-    Ok(respond(state, call, carry_out(state, call, served).await?))
+    let reply = carry_out(state, call, served).await?;
+    Ok(respond(state, call, shown(state, reply).await?))
+}
+
+/// A reply with its object in the version that was asked for.
+async fn shown(state: &State, reply: Reply) -> Answer<Reply> {
+    match reply {
+        Reply::Object { code, served, object } => {
+            let object = custom::conversion::shown(state, &served, object).await?;
+            Ok(Reply::Object { code, served, object })
+        }
+        other => Ok(other),
+    }
 }
 
 async fn carry_out(state: &Arc<State>, call: &Call, served: &Served) -> Answer<Reply> {
     route::check(call, served)?;
     warn_of_deprecation(call, served);
-    crate::custom::convertible(served)?;
     if let Some(answer) = special::dispatch(state, call, served).await {
         return answer;
     }

@@ -30,7 +30,7 @@ pub(crate) struct ListOptions {
     pub(crate) limit: Option<usize>,
     /// The token; empty if none was sent.
     pub(crate) continues: String,
-    /// Below zero: a watch ends as it begins.
+    /// None for the server's own; a watch whose time is negative is over when it begins, as upstream's.
     pub(crate) timeout_seconds: Option<i64>,
     pub(crate) bookmarks: bool,
     pub(crate) send_initial_events: Option<bool>,
@@ -53,7 +53,7 @@ impl ListOptions {
             version_match: parse_match(&version_match),
             limit: usize::try_from(limit).ok().filter(|limit| *limit > 0),
             continues: text("continue"),
-            timeout_seconds: integer(query, "timeoutSeconds")?,
+            timeout_seconds: integer(query, "timeoutSeconds")?.filter(|seconds| *seconds != 0),
             bookmarks: boolean(query, "allowWatchBookmarks").unwrap_or(false),
             send_initial_events: boolean(query, "sendInitialEvents"),
         };

@@ -114,7 +114,7 @@ pub(crate) fn configuration(call: &Call, served: &Served) -> Answer<Option<Value
 
 fn apply(op: &Op<'_>, live: Option<&Live>, config: &Value) -> Answer<Struct> {
     let spoken = live
-        .map(|live| convert::tree(op.served, &live.object))
+        .map(|live| convert::tree(op.served, &live.shown))
         .transpose()?;
     let tree = registry::apply(op, spoken.as_ref(), config)?;
     let uid = Ref::new(op.types(), &tree).path("metadata.uid").str();
@@ -128,7 +128,7 @@ fn apply(op: &Op<'_>, live: Option<&Live>, config: &Value) -> Answer<Struct> {
 }
 
 fn change(op: &Op<'_>, live: &Live) -> Answer<Struct> {
-    let document = convert::bytes(op.served, &live.object)?;
+    let document = convert::bytes(op.served, &live.shown)?;
     let tree = patch_bytes(op, op.types(), op.served.version().schema, &document)?;
     finish(op, tree)
 }

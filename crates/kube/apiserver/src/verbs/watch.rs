@@ -14,14 +14,15 @@ use http::{HeaderValue, Response};
 use schema::object::{Obj, Revision};
 use schema::status::Status;
 
+use super::converter::Converter;
 use super::frame::Frames;
 use super::list::below;
 use super::options::{ListOptions, parse_revision};
 use super::read_error;
-use crate::cache::{Cache, Change, ReadError, Scope, Watcher};
+use crate::cache::{Change, ReadError, Scope, Watcher};
 use crate::select::Selection;
 use crate::server::State;
-use crate::{Answer, Body, Call, Refused, Reply, Served};
+use crate::{Answer, Body, Call, Refused, Reply, Served, custom};
 
 /// A watch that names no time ends after this long, and up to twice that: upstream's `--min-request-timeout`.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1800);
@@ -36,13 +37,16 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// 400, 406, 422.
-pub(crate) async fn watch(state: &State, call: &Call) -> Answer<Reply> {
-    let (cache, env, served) = (&state.cache, &state.env, call.served()?);
+pub(crate) async fn watch(state: &Arc<State>, call: &Call) -> Answer<Reply> {
+    let (env, served) = (&state.env, call.served()?);
     let options = ListOptions::of(call, served, true)?;
     let frames = Frames::of(state, call, served)?;
     let revision = watch_revision(&options)?;
+    if options.timeout_seconds.is_some_and(|seconds| seconds < 0) {
+        return Ok(Reply::Http(respond(frames.content_type(), Body::empty())));
+    }
     let deadline = deadline(env, &options);
-    let body = match begin(cache, call, served, &options, revision).await {
+    let body = match begin(state, call, served, &options, revision).await {
         Ok(begun) => {
             let timeout = env.sleep_until(deadline);
             let stream = WatchStream {
@@ -55,8 +59,10 @@ pub(crate) async fn watch(state: &State, call: &Call) -> Answer<Reply> {
                 initial: begun.initial.into_iter(),
                 end_bookmark: begun.end_bookmark,
                 watcher: begun.watcher,
+                converter: Converter::of(state, served),
                 content_type: frames.content_type(),
                 frames,
+                ended: false,
             };
             return Ok(Reply::Http(stream.respond()));
         }
@@ -79,9 +85,10 @@ fn watch_revision(options: &ListOptions) -> Answer<Revision> {
 }
 
 fn deadline(env: &Arc<dyn Env>, options: &ListOptions) -> Instant {
-    let asked = options.timeout_seconds.filter(|seconds| *seconds != 0);
-    let asked = asked.map(|seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
-    let lasts = asked.unwrap_or_else(|| {
+    let asked = options
+        .timeout_seconds
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    let lasts = asked.map(Duration::from_secs).unwrap_or_else(|| {
         let spread = env.rng().below(MIN_TIMEOUT.as_secs());
         MIN_TIMEOUT + Duration::from_secs(spread)
     });
@@ -98,13 +105,13 @@ struct Begun {
 }
 
 async fn begin(
-    cache: &Cache,
+    state: &State,
     call: &Call,
     served: &Served,
     options: &ListOptions,
     revision: Revision,
 ) -> Result<Begun, Status> {
-    let prefix = served.key_prefix();
+    let (cache, prefix) = (&state.cache, served.key_prefix());
     let (below, single) = below(call, served, options);
     let unset = options.resource_version.is_empty();
     let refused = |error: ReadError| read_error::status(&error, None);
@@ -127,7 +134,9 @@ async fn begin(
     } else if revision == Revision(0) {
         begun.2 = cache.revision();
     }
-    let (initial, end_bookmark, after) = begun;
+    let (mut initial, end_bookmark, after) = begun;
+    let shown = custom::conversion::all_shown(state, served, &mut initial).await;
+    shown.map_err(|refused| *refused.0)?;
     let watcher = cache
         .watch(&prefix, scope(&below, single), after)
         .map_err(|floor| Status::expired(format!("too old resource version: {} ({})", after.0, floor.0)))?;
@@ -158,8 +167,10 @@ struct WatchStream {
     initial: std::vec::IntoIter<Arc<Obj>>,
     end_bookmark: Option<Revision>,
     watcher: Watcher,
+    converter: Option<Converter>,
     frames: Frames,
     content_type: &'static str,
+    ended: bool,
 }
 
 impl WatchStream {
@@ -186,10 +197,34 @@ impl WatchStream {
                 Poll::Ready(Err(_)) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             };
-            if let Some((change, object)) = event.told(&self.selection) {
-                return Poll::Ready(Some(self.frames.event(&event, change, object)));
+            let Some((change, object)) = event.told(&self.selection) else {
+                continue;
+            };
+            let converter = self.converter.as_mut();
+            if converter.is_some_and(|converter| converter.takes(change, object)) {
+                return Poll::Pending;
             }
+            return Poll::Ready(Some(self.frames.event(&event, change, object)));
         }
+    }
+
+    /// What a webhook has converted; an object that it cannot convert ends the watch.
+    fn next_converted(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(converter) = &mut self.converter else {
+            return Poll::Ready(None);
+        };
+        converter.poll(cx).map(|converted| match converted? {
+            (change, Ok(object)) => Some(self.frames.object(change, &object)),
+            (_, Err(Refused(status))) => {
+                self.ended = true;
+                Some(self.frames.error(&status))
+            }
+        })
+    }
+
+    /// Whether a webhook is at work on an event.
+    fn converts(&self) -> bool {
+        self.converter.as_ref().is_some_and(Converter::is_busy)
     }
 
     /// How far the watch is, each minute and shortly before its end.
@@ -223,15 +258,22 @@ impl Stream for WatchStream {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = self.get_mut();
-        if this.timeout.as_mut().poll(cx).is_ready() {
+        if this.ended || this.timeout.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         if let Some(frame) = this.next_initial() {
             return Poll::Ready(Some(frame));
         }
-        match this.next_event(cx) {
-            Poll::Pending => {}
-            ready => return ready,
+        loop {
+            match this.next_converted(cx) {
+                Poll::Ready(None) => {}
+                busy => return busy,
+            }
+            match this.next_event(cx) {
+                Poll::Pending if this.converts() => {}
+                Poll::Pending => break,
+                ready => return ready,
+            }
         }
         loop {
             match this.next_bookmark(cx) {

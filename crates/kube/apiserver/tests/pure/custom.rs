@@ -483,28 +483,6 @@ fn a_deprecated_version_warns() {
 }
 
 #[test]
-fn versions_that_only_a_webhook_could_make_are_refused() {
-    let door = Door::open();
-    let version = |name: &str, storage: bool| {
-        json!({"name": name, "served": true, "storage": storage,
-               "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
-    };
-    let mut body = definition(&json!([version("v1", true), version("v2", false)]));
-    body["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
-        "conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://a.example/convert"}}});
-    serve(&door, &body);
-    assert_eq!(door.send("POST", ALL, &widget("a", &json!({"x": 1}))).code, 201);
-    let refused = door.send("GET", "/apis/example.com/v2/namespaces/default/widgets/a", "");
-    assert_eq!(
-        (refused.code, refused.message().as_str()),
-        (
-            500,
-            "Internal error occurred: conversion webhook for example.com/v2, Kind=Widget failed: this server does not call conversion webhooks"
-        )
-    );
-}
-
-#[test]
 fn a_watch_ends_when_the_definition_changes() {
     let door = Door::open();
     serve(&door, &sizes());

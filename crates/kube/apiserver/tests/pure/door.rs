@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use apiserver::outbound::Outbound;
-use apiserver::{ApiServer, Body, BodyError, Config, Peer};
+use apiserver::{ApiServer, Body, BodyError, Config, Incoming, Peer};
 use auth::UserInfo;
 use bytes::Bytes;
 use driver::{Env, Rng, Sim, SimDisk};
@@ -60,6 +61,7 @@ fn config() -> Config {
         clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
         tokens: issuer(&TokenKey::generate().unwrap()),
         root_ca: ca.certificate_pem().to_owned(),
+        front_proxy_ca: "front proxy".to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
     }
 }
@@ -67,6 +69,19 @@ fn config() -> Config {
 fn issuer(key: &TokenKey) -> TokenIssuer {
     let copy = TokenKey::from_pem(key.private_pem()).unwrap();
     TokenIssuer::new("https://kubernetes.default.svc", copy)
+}
+
+/// An authenticated user.
+pub(crate) fn named(user: &str) -> Peer {
+    let user = UserInfo {
+        name: user.to_owned(),
+        groups: vec!["system:authenticated".to_owned()],
+        ..UserInfo::default()
+    };
+    Peer {
+        internal: Some(Arc::new(user)),
+        ..Peer::default()
+    }
 }
 
 impl Door {
@@ -141,12 +156,10 @@ impl Door {
     }
 
     fn request_of(&self, peer: Peer, request: http::request::Builder, body: Bytes) -> Got {
-        let body = Full::new(body).map_err(|never| BodyError(never.to_string()));
-        let request = request.body(body.boxed()).unwrap();
-        let server = self.server.clone();
+        let request = request.body(whole(body)).unwrap();
+        let work = self.handle(request, peer);
         run(&self.sim, &self.writer, async move {
-            let response: Response<Body> = server.handle(request, peer).await;
-            let (head, body) = response.into_parts();
+            let (head, body) = work.await.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
             let warnings = head.headers.get_all("warning").iter();
             Got {
@@ -160,7 +173,50 @@ impl Door {
     }
 }
 
+/// A body that is there.
+pub(crate) fn whole(body: Bytes) -> Incoming {
+    Full::new(body)
+        .map_err(|never| BodyError(never.to_string()))
+        .boxed()
+}
+
 impl Door {
+    /// The work on a request, not begun.
+    pub(crate) fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
+        let server = self.server.clone();
+        async move { server.handle(request, peer).await }
+    }
+
+    /// What a request of this user is answered, its body not read.
+    pub(crate) fn answer(&self, user: &str, request: Request<Incoming>) -> Response<Body> {
+        run(&self.sim, &self.writer, self.handle(request, named(user)))
+    }
+
+    /// Begins a request of this user; its code is there when it is answered.
+    pub(crate) fn begin_as(&self, user: &str, request: Request<Incoming>) -> Arc<Mutex<Option<u16>>> {
+        let (work, ended) = (self.handle(request, named(user)), Arc::new(Mutex::new(None)));
+        let slot = ended.clone();
+        self.sim.spawn(Box::pin(async move {
+            *slot.lock().unwrap() = Some(work.await.status().as_u16());
+        }));
+        ended
+    }
+
+    /// Lets virtual time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        let slept = self.sim.sleep(time);
+        run(&self.sim, &self.writer, slept);
+    }
+
+    /// Lets everybody work but the store's writer.
+    pub(crate) fn run_ready(&self) {
+        self.sim.run_ready();
+    }
+
     /// Begins a request that lasts; the code is there when it has ended.
     pub(crate) fn begin(&self, path: &str) -> Arc<Mutex<Option<u16>>> {
         let request = Request::get(path).header(ACCEPT, "application/json");
@@ -181,6 +237,11 @@ impl Door {
             *slot.lock().unwrap() = Some(head.status.as_u16());
         }));
         ended
+    }
+
+    /// The virtual time.
+    pub(crate) fn now(&self) -> driver::Instant {
+        self.sim.now()
     }
 
     /// Lets the server's own tasks do all they can do now.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use schema::resource::{ResourceDef, Scope, Verbs, Version, builtin};
+use schema::{BUILTIN, MAX_REQUEST_BYTES, proto};
 use serde_json::{Value, json};
 
 use crate::door::{Door, Got};
@@ -222,6 +223,8 @@ fn reads(row: &Row<'_>) -> Step {
     for media in [YAML, PROTOBUF] {
         is(media, &row.get(media, &list), 200)?;
     }
+    let sealed = row.get(PROTOBUF, &list);
+    same("protobuf list", &opened(&sealed), &row.get(JSON, &list).json())?;
     let one = row.get(
         JSON,
         &format!("{}?fieldSelector=metadata.name%3D{}", row.collection(), row.name),
@@ -233,6 +236,14 @@ fn reads(row: &Row<'_>) -> Step {
     )?;
     let unknown = row.get(JSON, &format!("{}?fieldSelector=no.such%3D1", row.collection()));
     is("unknown field", &unknown, 400)
+}
+
+/// What is in an envelope of protobuf, as JSON.
+fn opened(got: &Got) -> Value {
+    let object = proto::open(&BUILTIN, None, &got.bytes, MAX_REQUEST_BYTES).unwrap();
+    let mut text = Vec::new();
+    schema::json::encode(&BUILTIN, &object, &mut text);
+    serde_json::from_slice(&text).unwrap()
 }
 
 /// Pages of one hold what the whole list holds.

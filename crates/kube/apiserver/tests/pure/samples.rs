@@ -30,7 +30,7 @@ const SAMPLES: &[Sample] = &[
     ("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "n", r#""spec":{"policyName":"none","validationActions":["Deny"]}"#),
     ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "n", r#""webhooks":[{"name":"a.x.io","clientConfig":{"url":"https://localhost:1/a"},"rules":[{"apiGroups":["x.io"],"apiVersions":["v1"],"operations":["CREATE"],"resources":["widgets"]}],"sideEffects":"None","admissionReviewVersions":["v1"]}]"#),
     ("apiextensions.k8s.io", "customresourcedefinitions", "ns.x.io", r#""spec":{"group":"x.io","scope":"Namespaced","names":{"plural":"ns","kind":"N","singular":"n","listKind":"NList"},"versions":[{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}"#),
-    ("apiregistration.k8s.io", "apiservices", "v1.y.io", r#""spec":{"group":"y.io","version":"v1","groupPriorityMinimum":1000,"versionPriority":10,"insecureSkipTLSVerify":true,"service":{"name":"s","namespace":"default"}}"#),
+    ("apiregistration.k8s.io", "apiservices", "v1.y.io", r#""spec":{"group":"y.io","version":"v1","groupPriorityMinimum":1000,"versionPriority":10}"#),
     ("apps", "controllerrevisions", "n", r#""revision":1,"data":{"a":"b"}"#),
     ("apps", "daemonsets", "n", r#""spec":{"selector":{"matchLabels":{"a":"b"}},"template":POD}"#),
     ("apps", "deployments", "n", r#""spec":{"selector":{"matchLabels":{"a":"b"}},"template":POD}"#),

@@ -182,3 +182,24 @@ fn a_version_that_is_none_is_told_in_the_answer() {
     );
     assert_eq!(yaml.code, 406, "{yaml:?}");
 }
+
+#[test]
+fn a_watch_of_no_time_tells_nothing() {
+    let door = Door::open();
+    create(&door, "a", "x");
+    for (query, told) in [
+        ("watch=1&timeoutSeconds=-5", 0),
+        ("watch=1&timeoutSeconds=-5&resourceVersion=1", 0),
+        ("watch=1&timeoutSeconds=1", 1),
+    ] {
+        let begun = door.now();
+        let got = get(&door, query);
+        assert_eq!(
+            (got.code, frames(&got).len().min(1)),
+            (200, told),
+            "{query}: {got:?}"
+        );
+        let lasted = door.now().saturating_since(begun).as_secs();
+        assert_eq!(lasted, told as u64, "{query}");
+    }
+}

@@ -262,8 +262,17 @@ fn deletions_take_their_options_as_protobuf() {
     let delete = |name: &str, raw: &[u8]| {
         let kind = [b"\x0a\x02v1\x12\x0dDeleteOptions".as_slice()].concat();
         let lengths = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
-        let envelope = [b"k8s\0\x0a", &[lengths(&kind)][..], &kind, b"\x12", &[lengths(raw)], raw].concat();
-        let request = Request::delete(map(name)).header("content-type", "application/vnd.kubernetes.protobuf");
+        let envelope = [
+            b"k8s\0\x0a",
+            &[lengths(&kind)][..],
+            &kind,
+            b"\x12",
+            &[lengths(raw)],
+            raw,
+        ]
+        .concat();
+        let request =
+            Request::delete(map(name)).header("content-type", "application/vnd.kubernetes.protobuf");
         door.request_bytes(request.header("accept", "application/json"), envelope.into())
     };
     for name in ["a", "b"] {

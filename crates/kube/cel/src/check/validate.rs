@@ -2,7 +2,6 @@
 
 use super::Meaning;
 use crate::issue::Found;
-use crate::library::Pattern;
 use crate::syntax::ast::{Ast, Expr, Literal};
 use crate::value::time::{parse_duration, parse_timestamp};
 
@@ -19,7 +18,7 @@ pub(super) fn literals(found: &mut Found<'_>, ast: &Ast, meanings: &[Option<Mean
             continue;
         };
         let good = match function.name {
-            "matches" => Pattern::new(text).is_ok(),
+            "matches" => regexp::Regexp::new(text).is_ok(),
             "duration" => parse_duration(text).is_some(),
             "timestamp" => parse_timestamp(text).is_some(),
             _ => true,

@@ -1,5 +1,6 @@
 //! Evaluation.
 
+mod lower;
 mod program;
 mod run;
 

@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::operators::{add, ordered};
+use super::arithmetic::add;
+use super::operators::ordered;
 use super::{Cost, Function, function, no_overload};
 use crate::Error;
 use crate::value::{List, Value};

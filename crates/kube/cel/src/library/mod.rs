@@ -3,12 +3,14 @@
 //! Upstream keeps declarations, bindings, cost estimates and cost trackers in four places; a function that is
 //! missing in one of them is a bug that shows late. Here the row is the function.
 
+mod arithmetic;
 mod authz;
 mod convert;
 mod cost;
 mod dates;
 mod format;
 mod formats;
+mod indexing;
 mod lists;
 mod network;
 mod opaque;
@@ -32,9 +34,8 @@ use base64::engine::general_purpose::{NO_PAD, STANDARD};
 pub(crate) use authz::TYPES as AUTHORIZER_TYPES;
 pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use cost::{Argument, Cost, Range};
+pub(crate) use indexing::{index, optional_index};
 pub use opaque::Opaque;
-pub(crate) use operators::{index, optional_index};
-pub(crate) use regex::Pattern;
 pub(crate) use signature::Signature;
 
 use crate::Error;

@@ -3,10 +3,12 @@
 
 use std::cmp::Ordering;
 
+use super::arithmetic::{add, divide, modulo, multiply, negate, subtract};
+use super::indexing::{size, within};
 use super::{Cost, Function, function, no_overload};
 use crate::Error;
+use crate::value::Value;
 use crate::value::compare::{numbers, order};
-use crate::value::{List, Map, Value};
 
 const COMPARABLE: &[&str] = &[
     "bool, bool -> bool",
@@ -150,14 +152,6 @@ fn not<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     }
 }
 
-fn negate<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    match args {
-        [Value::Int(value)] => value.checked_neg().map(Value::Int).ok_or_else(int_overflow),
-        [Value::Double(value)] => Ok(Value::Double(-value)),
-        args => Err(no_overload("-_", args)),
-    }
-}
-
 fn equal<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
     Ok(Value::Bool(args[0] == args[1]))
 }
@@ -170,192 +164,6 @@ fn compare<'a>(name: &str, args: &[Value<'a>], wanted: fn(Ordering) -> bool) -> 
     let order = order(&args[0], &args[1]).ok_or_else(|| no_overload(name, args))?;
     let order = order.ok_or_else(|| Error::text("NaN values cannot be ordered"))?;
     Ok(Value::Bool(wanted(order)))
-}
-
-pub(super) fn int_overflow() -> Error {
-    Error::text("integer overflow")
-}
-
-fn uint_overflow() -> Error {
-    Error::text("unsigned integer overflow")
-}
-
-fn duration_overflow() -> Error {
-    Error::text("duration overflow")
-}
-
-pub(super) fn add<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    use Value::{Bytes, Double, Duration, Int, List, String, Timestamp, Uint};
-    match args {
-        [Int(one), Int(other)] => one.checked_add(*other).map(Int).ok_or_else(int_overflow),
-        [Uint(one), Uint(other)] => one.checked_add(*other).map(Uint).ok_or_else(uint_overflow),
-        [Double(one), Double(other)] => Ok(Double(one + other)),
-        [String(one), String(other)] => Ok(Value::owned([&**one, &**other].concat())),
-        [Bytes(one), Bytes(other)] => Ok(Value::blob([&**one, &**other].concat())),
-        [Duration(one), Duration(other)] => one
-            .checked_add(*other)
-            .map(Duration)
-            .ok_or_else(duration_overflow),
-        [Duration(nanos), Timestamp(moment)] | [Timestamp(moment), Duration(nanos)] => {
-            moment.plus(*nanos).map(Timestamp)
-        }
-        [List(one), List(other)] => Ok(concatenate(one, other)),
-        args => Err(no_overload("_+_", args)),
-    }
-}
-
-/// Lists one after the other. What is declared to be a set or a map stays one: the second list's items are
-/// added, or take the place of their like.
-fn concatenate<'a>(one: &List<'a>, other: &List<'a>) -> Value<'a> {
-    use crate::types::ListKind;
-    use crate::value::compare::identity;
-    let keys: Option<&[Box<str>]> = match one.kind() {
-        Some(ListKind::Map(keys)) => Some(keys),
-        Some(ListKind::Set) => Some(&[]),
-        _ => None,
-    };
-    let mut items: Vec<Value<'a>> = one.iter().collect();
-    let Some(keys) = keys else {
-        items.extend(other.iter());
-        return Value::list(items);
-    };
-    let key = |item: &Value<'a>| {
-        if keys.is_empty() {
-            crate::value::json(item)
-        } else {
-            identity(item, keys)
-        }
-    };
-    let mut places: std::collections::HashMap<String, usize> = items
-        .iter()
-        .enumerate()
-        .map(|(at, item)| (key(item), at))
-        .collect();
-    for item in other.iter() {
-        let next = items.len();
-        match *places.entry(key(&item)).or_insert(next) {
-            at if at < next => items[at] = item,
-            _ => items.push(item),
-        }
-    }
-    Value::list(items)
-}
-
-fn subtract<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    use Value::{Double, Duration, Int, Timestamp, Uint};
-    match args {
-        [Int(one), Int(other)] => one.checked_sub(*other).map(Int).ok_or_else(int_overflow),
-        [Uint(one), Uint(other)] => one.checked_sub(*other).map(Uint).ok_or_else(uint_overflow),
-        [Double(one), Double(other)] => Ok(Double(one - other)),
-        [Duration(one), Duration(other)] => one
-            .checked_sub(*other)
-            .map(Duration)
-            .ok_or_else(duration_overflow),
-        [Timestamp(moment), Duration(nanos)] => moment.minus(*nanos).map(Timestamp),
-        [Timestamp(one), Timestamp(other)] => one.since(*other).map(Duration),
-        args => Err(no_overload("_-_", args)),
-    }
-}
-
-fn multiply<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    use Value::{Double, Int, Uint};
-    match args {
-        [Int(one), Int(other)] => one.checked_mul(*other).map(Int).ok_or_else(int_overflow),
-        [Uint(one), Uint(other)] => one.checked_mul(*other).map(Uint).ok_or_else(uint_overflow),
-        [Double(one), Double(other)] => Ok(Double(one * other)),
-        args => Err(no_overload("_*_", args)),
-    }
-}
-
-fn divide<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    use Value::{Double, Int, Uint};
-    match args {
-        [Int(_), Int(0)] | [Uint(_), Uint(0)] => Err(Error::text("division by zero")),
-        [Int(one), Int(other)] => one.checked_div(*other).map(Int).ok_or_else(int_overflow),
-        [Uint(one), Uint(other)] => Ok(Uint(one / other)),
-        [Double(one), Double(other)] => Ok(Double(one / other)),
-        args => Err(no_overload("_/_", args)),
-    }
-}
-
-fn modulo<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    use Value::{Int, Uint};
-    match args {
-        [Int(_), Int(0)] | [Uint(_), Uint(0)] => Err(Error::text("modulus by zero")),
-        [Int(one), Int(other)] => one.checked_rem(*other).map(Int).ok_or_else(int_overflow),
-        [Uint(one), Uint(other)] => Ok(Uint(one % other)),
-        args => Err(no_overload("_%_", args)),
-    }
-}
-
-/// The place in a list that a number means.
-fn place(index: &Value<'_>) -> Result<i64, Error> {
-    let whole = |index: &Value<'_>| match index {
-        Value::Int(index) => Some(*index),
-        Value::Uint(index) => i64::try_from(*index).ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "only a whole number is taken")]
-        Value::Double(index) if index.fract() == 0.0 && index.abs() < 9e15 => Some(*index as i64),
-        _ => None,
-    };
-    whole(index).ok_or_else(|| match index {
-        Value::Uint(_) | Value::Double(_) => Error::text(format!(
-            "unsupported index value {} in list",
-            crate::value::json(index)
-        )),
-        other => Error::text(format!(
-            "unsupported index type '{}' in list",
-            super::type_name(other)
-        )),
-    })
-}
-
-/// `operand[index]`
-pub(crate) fn index<'a>(operand: &Value<'a>, index: &Value<'a>) -> Result<Value<'a>, Error> {
-    match operand {
-        Value::List(list) => {
-            let at = place(index)?;
-            list.at(at).ok_or(Error::OutOfBounds(at))
-        }
-        Value::Map(map) => entry(map, index),
-        Value::Optional(None) => Ok(Value::Optional(None)),
-        Value::Optional(Some(_)) => optional_index(operand, index),
-        _ => Err(Error::NoSuchOverload),
-    }
-}
-
-fn entry<'a>(map: &Map<'a>, key: &Value<'a>) -> Result<Value<'a>, Error> {
-    map.get(key)
-        .ok_or_else(|| Error::NoSuchKey(crate::value::key_text(key)))
-}
-
-/// `operand[?index]`: the same as an optional.
-pub(crate) fn optional_index<'a>(operand: &Value<'a>, at: &Value<'a>) -> Result<Value<'a>, Error> {
-    match operand {
-        Value::Optional(None) => Ok(Value::Optional(None)),
-        Value::Optional(Some(operand)) => optional_index(operand, at),
-        operand => match index(operand, at) {
-            Ok(value) => Ok(Value::some(value)),
-            Err(Error::NoSuchKey(_) | Error::OutOfBounds(_)) => Ok(Value::Optional(None)),
-            Err(error) => Err(error),
-        },
-    }
-}
-
-fn within<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    match args {
-        [item, Value::List(list)] => Ok(Value::Bool(list.iter().any(|other| other == *item))),
-        [key, Value::Map(map)] => Ok(Value::Bool(map.get(key).is_some())),
-        args => Err(no_overload("@in", args)),
-    }
-}
-
-fn size<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    match &args[0] {
-        value @ (Value::String(_) | Value::Bytes(_) | Value::List(_) | Value::Map(_)) => {
-            Ok(Value::Int(i64::try_from(value.size()).unwrap_or(i64::MAX)))
-        }
-        _ => Err(no_overload("size", args)),
-    }
 }
 
 /// Numbers in their order, or an error.

@@ -8,7 +8,7 @@ mod reflector;
 mod seat;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use apiserver::ApiServer;
@@ -60,8 +60,8 @@ enum Source {
 struct Remote {
     client: Client,
     env: Arc<dyn Env>,
-    /// Bounded by the number of resources that anybody follows; they are followed until the process ends.
-    followed: Mutex<BTreeMap<Resource, Arc<Reflector>>>,
+    /// What anybody follows now. Those that nobody holds any more are taken out when the next one comes.
+    followed: Mutex<BTreeMap<Resource, Weak<Reflector>>>,
 }
 
 /// All informers of a process. Clones share them.
@@ -84,7 +84,8 @@ impl Informers {
         })))
     }
 
-    /// The informer of a resource.
+    /// The informer of a resource. Over a client, the resource is followed for as long as an informer of it, or somebody
+    /// who follows one, is there.
     pub fn of(&self, resource: &Resource) -> Informer {
         match &self.0 {
             Source::Local(server) => Informer(Kind::Local(Local::new(server, resource))),
@@ -131,10 +132,11 @@ impl Informers {
 impl Remote {
     fn follow(&self, resource: &Resource) -> Arc<Reflector> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = followed.get(resource).cloned();
+        let known = followed.get(resource).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let reflector = Reflector::start(&self.client, &self.env, resource);
-            followed.insert(resource.clone(), reflector.clone());
+            followed.retain(|_, reflector| reflector.strong_count() > 0);
+            followed.insert(resource.clone(), Arc::downgrade(&reflector));
             reflector
         })
     }

@@ -1,11 +1,14 @@
 //! An informer of its own list and watch, shared by all who follow the resource.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use apiserver::cache::Snapshot;
+use async_channel::{Receiver, Sender};
 use driver::Env;
+use futures_util::future::{Either, select};
 use schema::custom::Rows;
 use schema::object::{Obj, Order, Revision, body};
 use schema::resource::by_resource;
@@ -15,8 +18,10 @@ use super::Change;
 use super::seat::{Following, Seat};
 use crate::{Client, Error, Event, Follow, Object, Resource, Selectors, Step};
 
-/// A resource's objects as its watch tells them.
+/// A resource's objects as its watch tells them, for as long as anybody holds it.
 pub(super) struct Reflector {
+    /// Nothing is ever sent: it closes with the last who holds the reflector, which ends the watch.
+    _held: Sender<()>,
     row: Row,
     synced: AtomicBool,
     state: Mutex<State>,
@@ -74,20 +79,17 @@ fn open(kind: &str) -> (TypesRef, TypeId) {
 impl Reflector {
     /// Begins to follow.
     pub(super) fn start(client: &Client, env: &Arc<dyn Env>, resource: &Resource) -> Arc<Self> {
+        let (held, left) = async_channel::bounded(1);
         let reflector = Arc::new(Self {
+            _held: held,
             row: Row::of(resource),
             synced: AtomicBool::new(false),
             state: Mutex::default(),
         });
         let everything = Selectors::default();
-        let mut follow = Follow::new(client.clone(), env.clone(), resource.clone(), "", everything);
-        let (shared, name) = (reflector.clone(), resource.group_resource());
-        env.spawn(Box::pin(async move {
-            loop {
-                let failed = |error: &Error| tracing::warn!(resource = name, %error, "cannot follow");
-                shared.take(follow.next(failed).await);
-            }
-        }));
+        let follow = Follow::new(client.clone(), env.clone(), resource.clone(), "", everything);
+        let name = resource.group_resource();
+        env.spawn(Box::pin(take_all(Arc::downgrade(&reflector), follow, left, name)));
         reflector
     }
 
@@ -177,6 +179,21 @@ impl Reflector {
                 previous: Some(previous),
             };
             state.tell(gone).wake(state);
+        }
+    }
+}
+
+/// Tells a reflector what its watch brings, until nobody holds it.
+async fn take_all(reflector: Weak<Reflector>, mut follow: Follow, left: Receiver<()>, name: String) {
+    loop {
+        let failed = |error: &Error| tracing::warn!(resource = name, %error, "cannot follow");
+        let (left, step) = (pin!(left.recv()), pin!(follow.next(failed)));
+        let Either::Right((step, _)) = select(left, step).await else {
+            return;
+        };
+        match reflector.upgrade() {
+            Some(reflector) => reflector.take(step),
+            None => return,
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The client's verbs and informers, as a remote process uses them: here is the control plane to try them on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use auth::UserInfo;
+use bytes::Bytes;
 use client::{
-    Changes, DeleteOptions, Discovery, Event, Follow, Informers, ListOptions, PatchKind, Selectors, Step,
-    WatchOptions, WriteOptions,
+    Answered, Changes, Client, DeleteOptions, Discovery, Event, Follow, InProcess, Informers, ListOptions,
+    PatchKind, Selectors, Step, Transport, WatchOptions, WriteOptions,
 };
 use driver::Env;
+use http::Request;
+use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::node::{MAPS, Node, WIDGETS};
@@ -152,4 +157,65 @@ fn a_remote_informer_shows_what_the_server_has() {
     assert!(matches!(change, Some(Changes::One(change)) if change.object.is_none()));
     assert!(maps.snapshot().get("default/m").is_none());
     assert_eq!(maps.snapshot().len(), node.names(&MAPS, "").len());
+}
+
+/// A transport that counts the answers which somebody still reads.
+struct Counting {
+    inner: InProcess,
+    open: Arc<AtomicUsize>,
+}
+
+/// One of them.
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Transport for Counting {
+    fn send(&self, request: Request<Bytes>) -> Answered<'_> {
+        let (sending, open) = (self.inner.send(request), self.open.clone());
+        Box::pin(async move {
+            let answer = sending.await?;
+            open.fetch_add(1, Ordering::SeqCst);
+            let held = Open(open);
+            Ok(answer.map(|body| {
+                let counted = body.map_frame(move |frame| {
+                    let _held = &held;
+                    frame
+                });
+                counted.boxed_unsync()
+            }))
+        })
+    }
+}
+
+#[test]
+fn a_resource_is_followed_for_as_long_as_somebody_wants_it() {
+    let node = Node::open(1, driver::SimDisk::new());
+    let open = Arc::new(AtomicUsize::new(0));
+    let admin = UserInfo {
+        groups: vec![UserInfo::MASTERS.to_owned()],
+        ..UserInfo::default()
+    };
+    let transport = Counting {
+        inner: InProcess::new(node.server.clone(), admin),
+        open: open.clone(),
+    };
+    let env: Arc<dyn Env> = Arc::new(node.sim());
+    let informers = Informers::remote(Client::new(Arc::new(transport), "tester"), env);
+    let watches = |count: usize, what: &str| node.until(what, |_| open.load(Ordering::SeqCst) == count);
+    let (one, other) = (informers.of(&MAPS), informers.of(&MAPS));
+    watches(1, "both share one watch");
+    let following = one.follow();
+    drop((one, other));
+    node.settle();
+    watches(1, "who follows keeps it");
+    drop(following);
+    watches(0, "nobody wants it");
+    let again = informers.of(&MAPS);
+    watches(1, "it is followed anew");
+    assert!(again.snapshot().get("default/kube-root-ca.crt").is_some());
 }

@@ -58,6 +58,7 @@ fn config() -> Config {
         clients: ClientAuthorities::from_pem(ca).unwrap(),
         tokens: tokens(),
         root_ca: ca.to_owned(),
+        front_proxy_ca: ca.to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
     }
 }

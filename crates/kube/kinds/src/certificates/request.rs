@@ -91,7 +91,7 @@ fn prepare_create(context: &Context<'_>, request: &mut Struct) {
     if !user.groups.is_empty() {
         cursor::set(types, request, "spec.groups", list(user.groups));
     }
-    for (key, values) in user.extra {
+    for (key, values) in user.extra.into_iter().flatten() {
         if let Some(extra) = cursor::map_mut(types, request, "spec.extra") {
             extra.insert(key, list(values));
         }

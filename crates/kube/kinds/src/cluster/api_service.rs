@@ -33,14 +33,13 @@ pub(super) const STRATEGY: Strategy = Strategy {
     ..PLAIN
 };
 
-/// What needs no other server is there from the start. What needs one is not: this server sends no requests on, and says
-/// so where clients look.
+/// What needs no other server is there from the start; whether another one is there has to be seen.
 fn prepare_create(context: &Context<'_>, service: &mut Struct) {
     let types = context.types;
-    if !Ref::new(types, service).path("spec.service").exists() {
+    cursor::remove(types, service, "status");
+    if Ref::new(types, service).path("spec.service").exists() {
         return;
     }
-    cursor::remove(types, service, "status");
     let Some(ty) = types.find("apiregistration/v1", "APIServiceCondition") else {
         return;
     };
@@ -49,13 +48,10 @@ fn prepare_create(context: &Context<'_>, service: &mut Struct) {
     let mut condition = Struct::new(ty);
     for (member, text) in [
         ("type", "Available"),
-        ("status", "False"),
+        ("status", "True"),
         ("lastTransitionTime", &now),
-        ("reason", "FailedDiscoveryCheck"),
-        (
-            "message",
-            "this server does not send requests on to other API servers",
-        ),
+        ("reason", "Local"),
+        ("message", "Local APIServices are always available"),
     ] {
         cursor::set(types, &mut condition, member, Value::str(text));
     }

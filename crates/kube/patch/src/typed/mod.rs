@@ -5,6 +5,7 @@
 //! way of every write. Applying works on plain JSON, because a configuration is partial, and what it says
 //! of a zero is not nothing.
 
+pub(crate) mod atomic;
 pub(crate) mod collect;
 pub(crate) mod compare;
 pub(crate) mod merge;

@@ -3,13 +3,16 @@
 
 use super::decode::decode;
 use super::encode::encode;
-use super::wire::{Fields, ProtoError, Wired, put_bytes, put_message};
+use super::wire::{Fields, ProtoError, Wired, put_bytes, put_message, put_tag, put_varint};
 use crate::resource::type_of_kind;
 use crate::row::{TypeId, Types};
 use crate::tree::{Struct, Value};
 
 /// What every enveloped message begins with.
 pub const MAGIC: [u8; 4] = *b"k8s\0";
+
+/// The wire type of messages and text.
+const LENGTH_DELIMITED: u8 = 2;
 
 /// The object in its envelope; `kind` and `apiVersion` come from its own members.
 ///
@@ -28,6 +31,36 @@ pub fn seal(types: &Types, object: &Struct) -> Result<Vec<u8>, ProtoError> {
     put_bytes(&mut out, 3, b"");
     put_bytes(&mut out, 4, b"");
     Ok(out)
+}
+
+/// A list in its envelope, around items that have been encoded: what stands before `items` bytes of [`put_item`], and
+/// what stands behind them. `list` is the list without its items.
+///
+/// # Errors
+/// As [`seal`].
+pub fn seal_list(types: &Types, list: &Struct, items: usize) -> Result<(Vec<u8>, Vec<u8>), ProtoError> {
+    let mut head = seal(types, list)?;
+    let mut own = Vec::new();
+    encode(types, list, &mut own);
+    // The list's own fields come before its items, and two empty fields behind the message.
+    let tail = head.split_off(head.len() - 4);
+    head.truncate(head.len() - message_length(own.len()));
+    put_tag(&mut head, 2, LENGTH_DELIMITED);
+    put_varint(&mut head, (own.len() + items) as u64);
+    head.append(&mut own);
+    Ok((head, tail))
+}
+
+/// Appends an item of a list: `items` is field 2 of every list.
+pub fn put_item(types: &Types, item: &Struct, out: &mut Vec<u8>) {
+    put_message(out, 2, |out| encode(types, item, out));
+}
+
+/// What a field takes whose message has so many bytes.
+fn message_length(length: usize) -> usize {
+    let mut prefix = Vec::new();
+    put_varint(&mut prefix, length as u64);
+    1 + prefix.len() + length
 }
 
 fn member<'a>(types: &Types, object: &'a Struct, name: &str) -> &'a str {

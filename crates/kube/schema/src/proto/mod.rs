@@ -8,5 +8,5 @@ mod wire;
 
 pub use decode::decode;
 pub use encode::encode;
-pub use envelope::{MAGIC, open, seal};
+pub use envelope::{MAGIC, open, put_item, seal, seal_list};
 pub use wire::ProtoError;

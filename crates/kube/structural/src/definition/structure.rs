@@ -178,15 +178,8 @@ fn values(schema: &Place<'_, '_>, (skip_any, skip_first): (bool, bool), errors: 
         nested(&not, false, errors);
     }
     let pattern = schema.child("pattern");
-    if let Err(why) = regex::Regex::new(pattern.str()) {
-        let why = why.to_string();
-        let last = why
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
-        let text = format!("must be a valid regular expression, but isn't: error parsing regexp: {last}");
+    if let Err(why) = regexp::Regexp::new(pattern.str()) {
+        let text = format!("must be a valid regular expression, but isn't: {why}");
         pattern.invalid(errors, text);
     }
 }

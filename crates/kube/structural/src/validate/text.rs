@@ -31,7 +31,10 @@ impl Walk<'_> {
             return self.invalid(spot, text, &format!("should be at least {min} chars long"));
         }
         if let Some(pattern) = &node.pattern
-            && !pattern.regex.as_ref().is_some_and(|regex| regex.is_match(text))
+            && !pattern
+                .regexp
+                .as_ref()
+                .is_some_and(|regexp| regexp.is_match(text))
         {
             self.invalid(spot, text, &format!("should match '{}'", pattern.text));
         }

@@ -92,46 +92,46 @@ impl fmt::Display for LevelVersion {
 pub(super) struct Policy {
     /// What is refused.
     pub(super) enforce: LevelVersion,
+    /// What the audit log is told of.
+    pub(super) audit: LevelVersion,
     /// What clients are told of.
     pub(super) warn: LevelVersion,
 }
 
-const EVERYTHING: LevelVersion = LevelVersion {
-    level: Level::Privileged,
-    version: Version::Latest,
-};
-
 impl Policy {
     /// What labels say, and what is wrong with them. A level to be enforced that cannot be read is the strictest; one
-    /// to be warned of is none.
+    /// that is only told of is none.
     pub(super) fn of<'a>(label: impl Fn(&str) -> Option<&'a str>) -> (Self, Errors) {
         let mut labels = Labels {
             label,
             errors: Errors::new(),
         };
         let (enforced, enforce_version) = (labels.level("enforce"), labels.version("enforce-version"));
-        labels.level("audit");
-        labels.version("audit-version");
+        let (audited, audit_version) = (labels.level("audit"), labels.version("audit-version"));
         let (warned, warn_version) = (labels.level("warn"), labels.version("warn-version"));
         let enforce = LevelVersion {
             level: enforced.map_or(Level::Privileged, |level| level.unwrap_or(Level::Restricted)),
             version: enforce_version.unwrap_or(Version::Latest),
         };
-        let mut warn = LevelVersion {
-            level: warned.map_or(Level::Privileged, |level| level.unwrap_or(Level::Privileged)),
-            version: warn_version.unwrap_or(Version::Latest),
+        let told = |level: Option<Option<Level>>, version: Option<Version>| LevelVersion {
+            level: level.flatten().unwrap_or(Level::Privileged),
+            version: version.unwrap_or(Version::Latest),
         };
+        let audit = told(audited, audit_version);
+        let mut warn = told(warned, warn_version);
         // What would be refused is warned of, unless the labels say what to warn of.
         if warned.is_none() && matches!(enforced, Some(Some(_))) && enforce.level > warn.level {
             warn.level = enforce.level;
             warn.version = warn_version.unwrap_or(enforce.version);
         }
-        (Self { enforce, warn }, labels.errors)
+        let policy = Self { enforce, audit, warn };
+        (policy, labels.errors)
     }
 
     /// Whether pods may do everything, and nobody is told.
     pub(super) fn is_privileged(&self) -> bool {
-        self.enforce.level == EVERYTHING.level && self.warn.level == EVERYTHING.level
+        let modes = [self.enforce, self.audit, self.warn];
+        modes.iter().all(|mode| mode.level == Level::Privileged)
     }
 }
 

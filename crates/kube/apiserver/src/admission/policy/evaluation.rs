@@ -136,7 +136,9 @@ pub(in crate::admission) fn met<'p>(
         match evaluation.eval(condition) {
             Ok(Value::Bool(false)) => return Ok(false),
             Ok(_) => {}
-            Err(fault) => faults.push(fault.text()),
+            Err(Fault::Failed(why)) => faults.push(why),
+            Err(Fault::Spent) if ignores_failure => return Ok(false),
+            Err(Fault::Spent) => return Err(Fault::Spent.text()),
         }
     }
     match faults.as_slice() {

@@ -16,6 +16,9 @@ use crate::admission::webhook::matching::Told;
 use crate::admission::webhook::{object, review};
 use crate::registry::convert;
 
+/// The number of the variable `namespaceObject`.
+const NAMESPACE: usize = 2;
+
 /// A write in the version that a policy names, with all that belongs to it.
 pub(in crate::admission) struct Inputs<'r> {
     request: &'r Request<'r>,
@@ -85,6 +88,19 @@ impl<'r> Inputs<'r> {
         ];
         variables.extend(params.map(|params| Some(params.value())));
         variables.extend(self.asker.variables().map(Some));
+        variables
+    }
+}
+
+impl Inputs<'_> {
+    /// What conditions see: all but the namespace, which upstream does not show them.
+    pub(in crate::admission) fn of_conditions<'i>(
+        &'i self,
+        namespace: &'i cel::Decl,
+        params: Option<&'i Decoded>,
+    ) -> Vec<Option<Value<'i>>> {
+        let mut variables = self.variables(namespace, params);
+        variables[NAMESPACE] = Some(Value::Null);
         variables
     }
 }

@@ -3,13 +3,14 @@
 //!
 //! [`read`] compiles policies and joins them with their bindings, once a change; [`matching`] decides whom a write
 //! concerns; [`params`] finds what a binding parameterises its policy with; [`inputs`] is what expressions see;
-//! [`validating`] and [`mutating`] carry policies out. All of it is decided at once: nothing here waits.
+//! [`validating`] and [`mutating`] carry policies out, [`mutation`] one change. All of it is decided at once: nothing here waits.
 
 mod authorizer;
 mod evaluation;
 mod inputs;
 mod matching;
 mod mutating;
+mod mutation;
 mod params;
 mod read;
 mod validating;
@@ -18,6 +19,7 @@ use schema::cursor::Ref;
 use schema::tree::Struct;
 
 use super::Request;
+use super::rounds::Rounds;
 use super::webhook::matching::Told;
 use crate::Answer;
 
@@ -38,7 +40,7 @@ pub(super) fn met(
 ) -> Answer<bool> {
     let inputs = inputs::Inputs::new(request, told, object)?;
     let namespace = cel::policy::namespace();
-    let variables = inputs.variables(&namespace, None);
+    let variables = inputs.of_conditions(&namespace, None);
     let mut evaluation = evaluation::Evaluation::new(&[], variables, cel::policy::CONDITIONS_BUDGET);
     evaluation::met(conditions, ignores_failure, &mut evaluation)
         .map_err(|why| request.forbidden(object, &why))
@@ -53,7 +55,7 @@ pub(super) fn mutates(request: &Request<'_>) -> bool {
 ///
 /// # Errors
 /// What a policy says.
-pub(super) async fn mutate(request: &Request<'_>, object: Option<&mut Struct>) -> Answer<()> {
+pub(super) fn mutate(request: &Request<'_>, object: Option<&mut Struct>, rounds: &mut Rounds) -> Answer<()> {
     let Some(object) = object else {
         return Ok(());
     };
@@ -61,14 +63,14 @@ pub(super) async fn mutate(request: &Request<'_>, object: Option<&mut Struct>) -
         return Ok(());
     }
     let policies = request.op.state.policies.mutating(request.op.state);
-    mutating::change(request, object, &policies)
+    mutating::change(request, object, &policies, rounds)
 }
 
 /// Lets the policies judge what would be stored.
 ///
 /// # Errors
 /// What a policy says.
-pub(super) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
+pub(super) fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
     if exempt(request) {
         return Ok(());
     }

@@ -1,36 +1,39 @@
-//! Carrying out mutating policies, one after the other: each sees what the one before has left.
+//! Carrying out mutating policies (upstream's `plugin/policy/mutating`).
+//!
+//! Which policies, bindings and parameters concern a write is decided before the first of them changes it; then they take
+//! their turns, each seeing what the one before has left. A mutation that fails is left out, those after it are tried all
+//! the same, and what may not be ignored refuses the write in the end.
 
-use cel::Value;
-use cel::policy::{BUDGET, CONDITIONS_BUDGET};
+use std::fmt;
+
+use cel::policy::CONDITIONS_BUDGET;
 use schema::cursor::Ref;
 use schema::json;
 use schema::status::Cause;
 use schema::tree::Struct;
 
-use super::evaluation::{Evaluation, Fault, met};
+use super::evaluation::{Evaluation, met};
 use super::inputs::{Decoded, Inputs};
-use super::params;
-use super::read::{Binding, Mutation, Policy};
+use super::mutation::{Stopped, carry_out};
+use super::params::{self, Param};
+use super::read::{Binding, Policy};
+use crate::Answer;
 use crate::admission::Request;
+use crate::admission::rounds::{Round, Rounds};
 use crate::admission::webhook::matching::Told;
-use crate::admission::webhook::object;
-use crate::{Answer, Refused};
 
-/// Why a policy could not be carried out, in words; or what the client gets whatever the policy says of failures.
-enum Stopped {
-    Failed(String),
-    Refused(Refused),
+/// A policy that concerns a write, with one of its bindings and one of its parameters.
+struct Invocation<'p> {
+    policy: &'p Policy,
+    binding: &'p Binding,
+    param: Param,
+    told: Told,
 }
 
-impl From<Refused> for Stopped {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<String> for Stopped {
-    fn from(why: String) -> Self {
-        Self::Failed(why)
+impl Invocation<'_> {
+    fn key(&self) -> [String; 3] {
+        let param = self.param.as_ref().map_or("", |(_, object)| &object.key);
+        [&self.policy.name, &self.binding.name, param].map(str::to_owned)
     }
 }
 
@@ -38,142 +41,206 @@ impl From<String> for Stopped {
 ///
 /// # Errors
 /// What a policy that may not be ignored fails with.
-pub(super) fn change(request: &Request<'_>, tree: &mut Struct, policies: &[Policy]) -> Answer<()> {
-    for policy in policies {
-        let told = match policy
-            .matching
-            .concerns(request, Some(Ref::new(request.types, tree)))
-        {
-            Ok(Some(told)) => told,
-            Ok(None) => continue,
-            Err(refused) => {
-                let why = format!("failed to configure policy: {}", refused.0.message);
-                denied(request, tree, policy, None, &why)?;
-                continue;
-            }
-        };
-        for binding in &policy.bindings {
-            match bound(request, tree, policy, binding, &told) {
-                Ok(()) => {}
-                Err(Stopped::Refused(refused)) => return Err(refused),
-                Err(Stopped::Failed(why)) => denied(request, tree, policy, Some(binding), &why)?,
-            }
-        }
-    }
-    Ok(())
-}
-
-/// 403, unless the policy may be ignored.
-fn denied(
-    request: &Request<'_>,
-    tree: &Struct,
-    policy: &Policy,
-    binding: Option<&Binding>,
-    why: &str,
-) -> Answer<()> {
-    if policy.ignores_failure {
-        return Ok(());
-    }
-    let whom = match binding {
-        Some(binding) => format!("'{}' with binding '{}'", policy.name, binding.name),
-        None => json::go_quote(&policy.name),
-    };
-    let message = format!("policy {whom} denied request: {why}");
-    let mut refused = request.forbidden(Some(Ref::new(request.types, tree)), &message);
-    refused.0.message.clone_from(&message);
-    refused.0.reason = "Invalid".to_owned();
-    let details = refused.0.details.get_or_insert_default();
-    details.causes.push(Cause {
-        message,
-        ..Cause::default()
-    });
-    Err(refused)
-}
-
-fn bound(
+pub(super) fn change(
     request: &Request<'_>,
     tree: &mut Struct,
-    policy: &Policy,
-    binding: &Binding,
-    told: &Told,
-) -> Result<(), Stopped> {
-    if let Some(matching) = &binding.matching {
-        let matched = matching.concerns(request, Some(Ref::new(request.types, tree)));
-        let matched =
-            matched.map_err(|refused| format!("failed to configure binding: {}", refused.0.message))?;
-        if matched.is_none() {
-            return Ok(());
-        }
+    policies: &[Policy],
+    rounds: &mut Rounds,
+) -> Answer<()> {
+    let mut faults = Faults::default();
+    let written = Ref::new(request.types, tree);
+    let mut invocations = Vec::new();
+    for policy in policies {
+        invocations.extend(concerned(request, written, policy, &mut faults));
     }
-    let params = params::collect(request, policy.params.as_ref(), binding.params.as_ref())
-        .map_err(|why| format!("failed to configure binding: {why}"))?;
-    for param in &params {
-        let param = Decoded::new(param)?;
-        let param = policy.params.is_some().then_some(&param);
-        if !conditions(request, tree, policy, told, param)? {
-            continue;
+    if !invocations.is_empty() {
+        let mut round = rounds.policies(Some(tree));
+        let mut carried_out = false;
+        for invocation in &invocations {
+            carried_out |= invoke(request, tree, invocation, &mut round, &mut faults)?;
         }
-        for mutation in &policy.mutations {
-            mutate(request, tree, policy, mutation, told, param)?;
+        // Upstream looks at whether anything was carried out, not at what it did.
+        if carried_out {
+            round.changed();
         }
+        round.end(Some(tree));
     }
-    Ok(())
+    faults.refuse(request, tree)
 }
 
+/// How a policy concerns a write: once for each parameter of each binding.
+fn concerned<'p>(
+    request: &Request<'_>,
+    written: Ref<'_>,
+    policy: &'p Policy,
+    faults: &mut Faults<'p>,
+) -> Vec<Invocation<'p>> {
+    let told = match policy.matching.concerns(request, Some(written)) {
+        Ok(Some(told)) => told,
+        Ok(None) => return Vec::new(),
+        Err(refused) => {
+            faults.misconfigured(policy, None, &refused.0.message);
+            return Vec::new();
+        }
+    };
+    let mut invocations = Vec::new();
+    for binding in &policy.bindings {
+        match params_of(request, written, policy, binding) {
+            Ok(params) => invocations.extend(params.into_iter().map(|param| Invocation {
+                policy,
+                binding,
+                param,
+                told: told.clone(),
+            })),
+            Err(why) => faults.misconfigured(policy, Some(binding), &why),
+        }
+    }
+    invocations
+}
+
+/// The parameters that a binding brings; none where it does not concern the write.
+fn params_of(
+    request: &Request<'_>,
+    written: Ref<'_>,
+    policy: &Policy,
+    binding: &Binding,
+) -> Result<Vec<Param>, String> {
+    if let Some(matching) = &binding.matching {
+        let matched = matching.concerns(request, Some(written));
+        if matched.map_err(|refused| refused.0.message)?.is_none() {
+            return Ok(Vec::new());
+        }
+    }
+    params::collect(request, policy.params.as_ref(), binding.params.as_ref())
+}
+
+/// Lets one take its turn; whether a mutation was carried out.
+fn invoke<'p>(
+    request: &Request<'_>,
+    tree: &mut Struct,
+    invocation: &Invocation<'p>,
+    round: &mut Round<'_, [String; 3]>,
+    faults: &mut Faults<'p>,
+) -> Answer<bool> {
+    let (policy, binding, told) = (invocation.policy, invocation.binding, &invocation.told);
+    let param = Decoded::new(&invocation.param)?;
+    let param = policy.params.is_some().then_some(&param);
+    match conditions(request, tree, policy, told, param)? {
+        Ok(true) => {}
+        Ok(false) => return Ok(false),
+        Err(why) => {
+            faults.failed(policy, binding, why);
+            return Ok(false);
+        }
+    }
+    let key = invocation.key();
+    if !round.is_due(&key) {
+        return Ok(false);
+    }
+    let before = tree.clone();
+    let mut carried_out = false;
+    for mutation in &policy.mutations {
+        match carry_out(request, tree, policy, mutation, told, param) {
+            Ok(()) => carried_out = true,
+            Err(Stopped::Failed(why)) => faults.failed(policy, binding, why),
+            Err(Stopped::Refused(refused)) => return Err(refused),
+        }
+    }
+    if *tree != before {
+        round.changed();
+    }
+    if policy.reinvoked {
+        round.taken(key);
+    }
+    Ok(carried_out)
+}
+
+/// Whether the policy's conditions are met, or why that cannot be said.
 fn conditions(
     request: &Request<'_>,
     tree: &Struct,
     policy: &Policy,
     told: &Told,
     param: Option<&Decoded>,
-) -> Result<bool, Stopped> {
+) -> Answer<Result<bool, String>> {
+    if policy.conditions.is_empty() {
+        return Ok(Ok(true));
+    }
     let inputs = Inputs::new(request, told, Some(Ref::new(request.types, tree)))?;
     let namespace = cel::policy::namespace();
-    let variables = inputs.variables(&namespace, param);
+    let variables = inputs.of_conditions(&namespace, param);
     let mut evaluation = Evaluation::new(&policy.variables, variables, CONDITIONS_BUDGET);
-    Ok(met(&policy.conditions, policy.ignores_failure, &mut evaluation)?)
+    Ok(met(&policy.conditions, policy.ignores_failure, &mut evaluation))
 }
 
-/// One mutation: the object that it describes takes the place of the one that was.
-fn mutate(
-    request: &Request<'_>,
-    tree: &mut Struct,
-    policy: &Policy,
-    mutation: &Mutation,
-    told: &Told,
-    param: Option<&Decoded>,
-) -> Result<(), Stopped> {
-    let inputs = Inputs::new(request, told, Some(Ref::new(request.types, tree)))?;
-    let namespace = cel::policy::namespace();
-    let variables = inputs.variables(&namespace, param);
-    let mut evaluation = Evaluation::new(&policy.variables, variables, BUDGET);
-    let Some(seen) = inputs.object() else {
-        return Ok(());
-    };
-    let (Mutation::Apply(expression) | Mutation::Patch(expression)) = mutation;
-    let said = evaluation.eval(expression).map_err(Fault::text)?;
-    let changed = match mutation {
-        Mutation::Apply(_) => applied(request, seen, &said)?,
-        Mutation::Patch(_) => patched(request, seen, &said)?,
-    };
-    *tree = object::decode(request, told, tree, &changed)?;
-    Ok(())
+/// What went wrong with policies that may not be ignored.
+#[derive(Default)]
+struct Faults<'p>(Vec<Fault<'p>>);
+
+struct Fault<'p> {
+    policy: &'p Policy,
+    binding: Option<&'p Binding>,
+    why: String,
+    /// Whether it is the policy's evaluation that failed, and not its configuration.
+    invalid: bool,
 }
 
-/// The object with a configuration laid over it.
-fn applied(request: &Request<'_>, seen: &Struct, said: &Value<'_>) -> Result<Vec<u8>, String> {
-    let configuration = json::parse(said.to_json().as_bytes()).map_err(|error| error.to_string())?;
-    let live = Ref::new(request.types, seen).json();
-    let live = json::parse(live.as_bytes()).map_err(|error| error.to_string())?;
-    let merged = patch::lay_over(request.types, seen.ty, live, &configuration)
-        .map_err(|why| format!("invalid ApplyConfiguration: {why}"))?;
-    let mut out = Vec::new();
-    json::encode_untyped(&merged, &mut out);
-    Ok(out)
+impl fmt::Display for Fault<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (policy, why) = (&self.policy.name, &self.why);
+        match self.binding {
+            Some(binding) => write!(
+                f,
+                "policy '{policy}' with binding '{}' denied request: {why}",
+                binding.name
+            ),
+            None => write!(f, "policy {} denied request: {why}", json::go_quote(policy)),
+        }
+    }
 }
 
-fn patched(request: &Request<'_>, seen: &Struct, said: &Value<'_>) -> Result<Vec<u8>, String> {
-    let document = Ref::new(request.types, seen).json();
-    patch::json_patch(document.as_bytes(), said.to_json().as_bytes())
-        .map_err(|error| format!("JSON Patch: {error}"))
+impl<'p> Faults<'p> {
+    fn add(&mut self, fault: Fault<'p>) {
+        if !fault.policy.ignores_failure {
+            self.0.push(fault);
+        }
+    }
+
+    fn misconfigured(&mut self, policy: &'p Policy, binding: Option<&'p Binding>, why: &str) {
+        let what = if binding.is_some() { "binding" } else { "policy" };
+        self.add(Fault {
+            policy,
+            binding,
+            why: format!("failed to configure {what}: {why}"),
+            invalid: false,
+        });
+    }
+
+    fn failed(&mut self, policy: &'p Policy, binding: &'p Binding, why: String) {
+        self.add(Fault {
+            policy,
+            binding: Some(binding),
+            why,
+            invalid: true,
+        });
+    }
+
+    /// 403 in the words of the first, with all as causes.
+    fn refuse(self, request: &Request<'_>, tree: &Struct) -> Answer<()> {
+        let Some(first) = self.0.first() else {
+            return Ok(());
+        };
+        let mut refused = request.forbidden(Some(Ref::new(request.types, tree)), "");
+        let status = &mut refused.0;
+        status.message = first.to_string();
+        if first.invalid {
+            status.reason = "Invalid".to_owned();
+        }
+        let causes = self.0.iter().map(|fault| Cause {
+            message: fault.to_string(),
+            ..Cause::default()
+        });
+        status.details.get_or_insert_default().causes.extend(causes);
+        Err(refused)
+    }
 }

@@ -28,8 +28,11 @@ pub(super) struct Policy {
     /// Its own variables, in their order, by name.
     pub(super) variables: Vec<(String, Expression)>,
     pub(super) validations: Vec<Validation>,
-    pub(super) annotations: Vec<Expression>,
+    /// What the audit log is told, by key.
+    pub(super) annotations: Vec<(String, Expression)>,
     pub(super) mutations: Vec<Mutation>,
+    /// Whether it is asked again when what comes after it has changed the object.
+    pub(super) reinvoked: bool,
     pub(super) bindings: Vec<Binding>,
 }
 
@@ -171,14 +174,18 @@ impl Policy {
         };
         let mut compiler = Compiler::new(scope, Objects::default());
         // Conditions come before the variables, of which they know nothing.
-        let conditions = expressions(&compiler, spec.at("matchConditions"), "expression", Wanted::Bool);
+        let conditions = expressions(&compiler, spec.at("matchConditions"));
         let variables = spec.at("variables").items().map(|variable| {
             let (name, source) = (variable.at("name").str(), variable.at("expression").str());
             let program = compiler.variable(name, source);
             (name.to_owned(), Expression::new(source, program))
         });
         let variables = variables.collect();
-        let annotations = spec.at("auditAnnotations");
+        let annotations = spec.at("auditAnnotations").items().map(|annotation| {
+            let (key, source) = (annotation.at("key").str(), annotation.at("valueExpression").str());
+            let program = compiler.compile(source, Wanted::TextOrNull);
+            (key.to_owned(), Expression::new(source, program))
+        });
         Self {
             name: name.to_owned(),
             matching: Matching::of(spec.at("matchConstraints")),
@@ -191,12 +198,13 @@ impl Policy {
                 .items()
                 .map(|validation| Validation::of(&compiler, validation))
                 .collect(),
-            annotations: expressions(&compiler, annotations, "valueExpression", Wanted::TextOrNull),
+            annotations: annotations.collect(),
             mutations: spec
                 .at("mutations")
                 .items()
                 .map(|mutation| Mutation::of(&compiler, mutation))
                 .collect(),
+            reinvoked: spec.at("reinvocationPolicy").str() == "IfNeeded",
             bindings: Vec::new(),
         }
     }
@@ -208,18 +216,13 @@ pub(in crate::admission) fn conditions(list: Ref<'_>) -> Vec<Expression> {
         authorizer: true,
         ..Scope::default()
     };
-    expressions(
-        &Compiler::new(scope, Objects::default()),
-        list,
-        "expression",
-        Wanted::Bool,
-    )
+    expressions(&Compiler::new(scope, Objects::default()), list)
 }
 
-fn expressions(compiler: &Compiler, list: Ref<'_>, member: &str, wanted: Wanted) -> Vec<Expression> {
-    let sources = list.items().map(|item| item.at(member).str());
+fn expressions(compiler: &Compiler, conditions: Ref<'_>) -> Vec<Expression> {
+    let sources = conditions.items().map(|item| item.at("expression").str());
     sources
-        .map(|source| Expression::new(source, compiler.compile(source, wanted)))
+        .map(|source| Expression::new(source, compiler.compile(source, Wanted::Bool)))
         .collect()
 }
 

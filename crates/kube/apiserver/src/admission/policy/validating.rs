@@ -1,19 +1,28 @@
-//! Carrying out validating policies.
+//! Carrying out validating policies (upstream's `plugin/policy/validating`).
+
+use std::collections::BTreeMap;
 
 use cel::Value;
 use cel::policy::{BUDGET, CONDITIONS_BUDGET};
 use schema::cursor::Ref;
 use schema::status::Cause;
+use serde::Serialize;
 
 use super::evaluation::{Evaluation, Fault, met};
 use super::inputs::{Decoded, Inputs};
 use super::params;
-use super::read::{Binding, Expression, Policy, Validation};
+use super::read::{Binding, Policy, Validation};
 use crate::admission::Request;
 use crate::{Answer, Refused};
 
 /// The longest message that an expression may make, in bytes.
 const LONGEST_MESSAGE: usize = 5 << 10;
+
+/// The longest annotation of the audit log, in bytes; longer ones are cut.
+const LONGEST_ANNOTATION: usize = 10 << 10;
+
+/// Violations that the audit log is told of at most.
+const MOST_VIOLATIONS: usize = 50;
 
 /// Why a write is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +41,26 @@ impl Denial {
     }
 }
 
+/// What the audit log is told of a rule that is not met.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Violation {
+    message: String,
+    policy: String,
+    binding: String,
+    expression_index: usize,
+    validation_actions: Vec<String>,
+}
+
 /// What becomes of what a policy says.
 struct Judge<'r> {
     request: &'r Request<'r>,
     object: Option<Ref<'r>>,
     /// The first denial, with its whole text: the others are not told.
     denied: Option<Denial>,
+    /// For the audit log: what was violated, and a policy's own annotations, which each binding may make differently.
+    violations: Vec<Violation>,
+    annotations: BTreeMap<String, Vec<String>>,
 }
 
 /// Lets the policies judge a write.
@@ -49,10 +72,14 @@ pub(super) fn judge(request: &Request<'_>, object: Option<Ref<'_>>, policies: &[
         request,
         object,
         denied: None,
+        violations: Vec::new(),
+        annotations: BTreeMap::new(),
     };
     for policy in policies {
         judge.policy(policy)?;
+        judge.publish(&policy.name);
     }
+    judge.publish_violations();
     match judge.denied {
         Some(denial) => Err(refusal(request, object, denial)),
         None => Ok(()),
@@ -154,15 +181,20 @@ impl Judge<'_> {
     fn apply(&mut self, policy: &Policy, binding: &Binding, inputs: &Inputs<'_>, param: &Decoded) {
         let namespace = cel::policy::namespace();
         let param = policy.params.is_some().then_some(param);
-        let variables = || inputs.variables(&namespace, param);
-        let mut conditions = Evaluation::new(&policy.variables, variables(), CONDITIONS_BUDGET);
+        let conditions = inputs.of_conditions(&namespace, param);
+        let mut conditions = Evaluation::new(&policy.variables, conditions, CONDITIONS_BUDGET);
         match met(&policy.conditions, policy.ignores_failure, &mut conditions) {
             Ok(true) => {}
             Ok(false) => return,
-            Err(why) => return self.failed(policy, binding, why),
+            Err(why) => return self.failed(policy, binding, 0, why),
         }
-        let mut evaluation = Evaluation::new(&policy.variables, variables(), BUDGET);
-        for validation in &policy.validations {
+        let evaluation = || Evaluation::new(&policy.variables, inputs.variables(&namespace, param), BUDGET);
+        self.validate(policy, binding, evaluation());
+        self.annotate(policy, binding, evaluation());
+    }
+
+    fn validate<'p>(&mut self, policy: &'p Policy, binding: &Binding, mut evaluation: Evaluation<'p>) {
+        for (index, validation) in policy.validations.iter().enumerate() {
             match evaluation.eval(&validation.expression) {
                 Ok(Value::Bool(true)) => {}
                 Ok(_) => {
@@ -170,41 +202,66 @@ impl Judge<'_> {
                         message: message(validation, &mut evaluation),
                         reason: validation.reason.clone(),
                     };
-                    self.violated(policy, binding, denial);
+                    self.violated(policy, binding, index, denial);
                 }
-                Err(Fault::Spent) => return self.failed(policy, binding, Fault::Spent.text()),
-                Err(fault) => self.failed(policy, binding, fault.text()),
+                Err(Fault::Spent) => return self.failed(policy, binding, 0, Fault::Spent.text()),
+                Err(fault) => self.failed(policy, binding, index, fault.text()),
             }
-        }
-        let mut annotations = Evaluation::new(&policy.variables, variables(), BUDGET);
-        for annotation in &policy.annotations {
-            self.annotation(policy, binding, annotation, &mut annotations);
         }
     }
 
-    /// There is no audit log for annotations yet; that one cannot be made is told all the same.
-    fn annotation<'p>(
-        &mut self,
-        policy: &'p Policy,
-        binding: &Binding,
-        annotation: &'p Expression,
-        evaluation: &mut Evaluation<'p>,
-    ) {
-        if let Err(fault) = evaluation.eval(annotation)
-            && !policy.ignores_failure
-        {
-            self.deny(policy, Some(binding), Denial::new(fault.text()));
+    /// Makes what the policy tells the audit log. What cannot be made refuses the write, whatever the binding's actions.
+    fn annotate<'p>(&mut self, policy: &'p Policy, binding: &Binding, mut evaluation: Evaluation<'p>) {
+        for (key, annotation) in &policy.annotations {
+            match evaluation.eval(annotation) {
+                Ok(Value::String(text)) => self.annotation(key, text.trim()),
+                Ok(_) => {}
+                Err(Fault::Spent) => return self.failed(policy, binding, 0, Fault::Spent.text()),
+                Err(_) if policy.ignores_failure => {}
+                Err(fault) => self.deny(policy, Some(binding), Denial::new(fault.text())),
+            }
+        }
+    }
+
+    fn annotation(&mut self, key: &str, text: &str) {
+        let text = &text[..text.floor_char_boundary(LONGEST_ANNOTATION)];
+        let said = self.annotations.entry(key.to_owned()).or_default();
+        if !text.is_empty() && !said.iter().any(|said| said == text) {
+            said.push(text.to_owned());
+        }
+    }
+
+    /// Tells the audit log what a policy had to say with all of its bindings.
+    fn publish(&mut self, policy: &str) {
+        for (key, said) in std::mem::take(&mut self.annotations) {
+            if !said.is_empty() {
+                let annotations = &self.request.op.call.annotations;
+                annotations.add(format!("{policy}/{key}"), said.join(", "));
+            }
+        }
+    }
+
+    fn publish_violations(&mut self) {
+        self.violations.truncate(MOST_VIOLATIONS);
+        if self.violations.is_empty() {
+            return;
+        }
+        const KEY: &str = "validation.policy.admission.k8s.io/validation_failure";
+        match serde_json::to_string(&self.violations) {
+            Ok(violations) => self.request.op.call.annotations.add(KEY, violations),
+            Err(error) => tracing::warn!(%error, "violations cannot be told to the audit log"),
         }
     }
 
     /// An expression could not be evaluated.
-    fn failed(&mut self, policy: &Policy, binding: &Binding, why: String) {
+    fn failed(&mut self, policy: &Policy, binding: &Binding, index: usize, why: String) {
         if !policy.ignores_failure {
-            self.violated(policy, binding, Denial::new(why));
+            self.violated(policy, binding, index, Denial::new(why));
         }
     }
 
-    fn violated(&mut self, policy: &Policy, binding: &Binding, denial: Denial) {
+    /// The rule of this index is not met.
+    fn violated(&mut self, policy: &Policy, binding: &Binding, index: usize, denial: Denial) {
         for action in &binding.actions {
             match action.as_str() {
                 "Deny" => self.deny(policy, Some(binding), denial.clone()),
@@ -212,6 +269,13 @@ impl Judge<'_> {
                     "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {}",
                     policy.name, binding.name, denial.message
                 )),
+                "Audit" => self.violations.push(Violation {
+                    message: denial.message.clone(),
+                    policy: policy.name.clone(),
+                    binding: binding.name.clone(),
+                    expression_index: index,
+                    validation_actions: binding.actions.clone(),
+                }),
                 _ => {}
             }
         }

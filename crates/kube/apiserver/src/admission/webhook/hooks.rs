@@ -24,6 +24,8 @@ const TIMEOUT: i64 = 10;
 pub(super) struct Hook {
     /// Tells webhooks of one name apart: `CONFIGURATION/NAME/N`.
     pub(super) id: String,
+    /// The configuration that it is from.
+    pub(super) configuration: String,
     /// How errors call it.
     pub(super) name: String,
     /// Where it is.
@@ -144,13 +146,15 @@ fn read(object: &Obj, kind: &str) -> Vec<Hook> {
     for hook in configuration.at("webhooks").items() {
         let name = hook.at("name").str();
         let same = hooks.iter().filter(|other| other.name == name).count();
-        hooks.push(Hook::of(hook, format!("{}/{name}/{same}", object.meta.name)));
+        hooks.push(Hook::of(hook, &object.meta.name, same));
     }
     hooks
 }
 
 impl Hook {
-    fn of(hook: Ref<'_>, id: String) -> Self {
+    /// One of a configuration, after `same` others of its name.
+    fn of(hook: Ref<'_>, configuration: &str, same: usize) -> Self {
+        let name = hook.at("name").str();
         let is = |member: &str, value: &str| hook.at(member).str() == value;
         let seconds = hook.at("timeoutSeconds").integer().unwrap_or(TIMEOUT);
         let selector = |member| {
@@ -158,8 +162,9 @@ impl Hook {
             parsed.map_err(|error| error.to_string())
         };
         Self {
-            id,
-            name: hook.at("name").str().to_owned(),
+            id: format!("{configuration}/{name}/{same}"),
+            configuration: configuration.to_owned(),
+            name: name.to_owned(),
             client: ClientConfig::of(hook.at("clientConfig")),
             rules: hook.at("rules").items().map(Rule::of).collect(),
             equivalent: !is("matchPolicy", "Exact"),

@@ -18,7 +18,7 @@ use super::Request;
 use crate::Answer;
 
 pub(crate) use hooks::Webhooks;
-pub(super) use mutating::{Rounds, mutate};
+pub(super) use mutating::mutate;
 
 /// Whether there is a mutating webhook at all.
 pub(super) fn mutates(request: &Request<'_>) -> bool {

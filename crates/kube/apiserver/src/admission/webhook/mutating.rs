@@ -1,50 +1,21 @@
 //! Webhooks that change objects, one after the other.
-//!
-//! When one has changed the object, the compiled-in plugins and the policies look again, and so do those webhooks that ask
-//! for it (`reinvocationPolicy: IfNeeded`), once.
-
-use std::collections::BTreeSet;
 
 use schema::cursor::Ref;
 use schema::json::go_quote;
 use schema::status::Status;
 use schema::tree::Struct;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::super::Request;
+use super::super::rounds::{Round, Rounds};
 use super::call::{Failed, ask, outcome};
 use super::hooks::Hook;
 use super::matching::{Told, concerns};
 use super::{exempt, object};
 use crate::Answer;
 
-/// What a second round needs to know of the first.
-#[derive(Debug, Default)]
-pub(in crate::admission) struct Rounds {
-    /// Whether this is the second.
-    again: bool,
-    /// Webhooks that want to be asked again, should the object change after them.
-    asked: BTreeSet<String>,
-    /// Webhooks after which it has.
-    due: BTreeSet<String>,
-    /// The object as the webhooks left it.
-    left: Option<Struct>,
-}
-
-impl Rounds {
-    fn changed(&mut self) {
-        self.due.append(&mut self.asked);
-    }
-
-    /// Begins the second round, with the object as the plugins in between have left it.
-    pub(in crate::admission) fn again(&mut self, object: Option<&Struct>) {
-        self.again = true;
-        if self.left.as_ref() != object {
-            self.changed();
-        }
-    }
-}
-
-/// Lets the webhooks change what is written. Whether one did.
+/// Lets the webhooks change what is written.
 ///
 /// # Errors
 /// What a webhook says, or what its failure is to the client.
@@ -52,96 +23,170 @@ pub(in crate::admission) async fn mutate(
     request: &Request<'_>,
     mut object: Option<&mut Struct>,
     rounds: &mut Rounds,
-) -> Answer<bool> {
-    if exempt(request) {
-        return Ok(false);
-    }
+) -> Answer<()> {
     let hooks = request.op.state.webhooks.mutating(request.op.state);
-    let mut changed = false;
-    for hook in hooks.iter() {
-        if rounds.again && !rounds.due.contains(&hook.id) {
-            continue;
-        }
+    if hooks.is_empty() || exempt(request) {
+        return Ok(());
+    }
+    let number = rounds.number();
+    let mut round = rounds.webhooks(object.as_deref());
+    for (index, hook) in hooks.iter().enumerate() {
         let seen = object.as_deref().map(|object| Ref::new(request.types, object));
         let Some(told) = concerns(request, hook, seen)? else {
             continue;
         };
-        // Boxed, so that a write which concerns no webhook carries none of this.
-        if Box::pin(one(request, hook, &told, object.as_deref_mut())).await? {
-            changed = true;
-            rounds.changed();
+        if !round.is_due(&hook.id) {
+            continue;
         }
-        if hook.reinvoked {
-            rounds.asked.insert(hook.id.clone());
-        }
-    }
-    if changed {
-        rounds.left = object.as_deref().cloned();
-    }
-    Ok(changed)
-}
-
-/// Asks one webhook and does what it says. Whether the object is another now.
-async fn one(request: &Request<'_>, hook: &Hook, told: &Told, object: Option<&mut Struct>) -> Answer<bool> {
-    let json = |object: Option<Ref<'_>>| match object {
-        Some(object) => object::encode(request, told, object),
-        None => Ok("null".to_owned()),
-    };
-    let (now, old) = (
-        json(object.as_deref().map(|object| Ref::new(request.types, object)))?,
-        json(request.old)?,
-    );
-    let asked = ask(request, hook, told, true, &now, &old).await;
-    let asked = asked.and_then(|verdict| match verdict.patch.is_empty() {
-        true => Ok(None),
-        false => patched(
+        let turn = Turn {
             request,
             hook,
-            told,
-            (object.as_deref(), &now),
-            &verdict.patch,
-            &verdict.patch_type,
-        ),
-    });
-    let Some(Some(new)) = outcome(hook, asked)? else {
-        return Ok(false);
-    };
-    let Some(object) = object else { return Ok(false) };
-    let changed = *object != new;
-    *object = new;
-    Ok(changed)
+            told: &told,
+            place: format!("round_{number}_index_{index}"),
+        };
+        // Boxed, so that a write which concerns no webhook carries none of this.
+        Box::pin(turn.take(object.as_deref_mut(), &mut round)).await?;
+    }
+    round.end(object.as_deref());
+    Ok(())
 }
 
-/// The object after a patch; none if it says nothing.
-fn patched(
-    request: &Request<'_>,
-    hook: &Hook,
-    told: &Told,
-    (object, json): (Option<&Struct>, &str),
-    patch: &[u8],
-    patch_type: &str,
-) -> Result<Option<Struct>, Failed> {
-    if serde_json::from_slice::<Vec<serde_json::Value>>(patch).is_ok_and(|operations| operations.is_empty()) {
-        return Ok(None);
+/// One webhook is asked about a write.
+struct Turn<'t> {
+    request: &'t Request<'t>,
+    hook: &'t Hook,
+    told: &'t Told,
+    /// How audit annotations call it: `round_0_index_3`
+    place: String,
+}
+
+impl Turn<'_> {
+    async fn take(&self, object: Option<&mut Struct>, round: &mut Round<'_, String>) -> Answer<()> {
+        let changed = self.ask(object).await;
+        self.note_mutation(matches!(changed, Ok(true)));
+        if changed? {
+            round.changed();
+        }
+        if self.hook.reinvoked {
+            round.taken(self.hook.id.clone());
+        }
+        Ok(())
     }
-    let refused = |why: String| Failed::Refused(Status::internal(why).into());
-    let Some(object) = object else {
-        return Err(refused(format!(
-            "admission webhook {} attempted to modify the object, which is not supported for this operation",
-            go_quote(&hook.name)
-        )));
-    };
-    if patch_type != "JSONPatch" {
-        return Err(Failed::Calling(format!(
-            "unsupported patch type {}",
-            go_quote(patch_type)
-        )));
+
+    /// Asks and does what the answer says. Whether the object is another now.
+    async fn ask(&self, object: Option<&mut Struct>) -> Answer<bool> {
+        let (now, old) = (
+            self.json(
+                object
+                    .as_deref()
+                    .map(|object| Ref::new(self.request.types, object)),
+            )?,
+            self.json(self.request.old)?,
+        );
+        let asked = ask(self.request, self.hook, self.told, true, &now, &old).await;
+        let asked = asked.and_then(|verdict| {
+            let patched = self.patched((object.as_deref(), &now), &verdict.patch, &verdict.patch_type)?;
+            if patched.is_some() {
+                self.note_patch(&verdict.patch);
+            }
+            Ok(patched)
+        });
+        let failed_open = format!("failed-open.mutation.webhook.admission.k8s.io/{}", self.place);
+        let Some(Some(new)) = outcome(self.request, self.hook, &failed_open, asked)? else {
+            return Ok(false);
+        };
+        let Some(object) = object else { return Ok(false) };
+        let changed = *object != new;
+        *object = new;
+        Ok(changed)
     }
-    let changed = patch::json_patch(json.as_bytes(), patch).map_err(|error| match error {
-        patch::Error::Operation(_) => refused(error.to_string()),
-        other => Failed::Calling(format!("received undecodable patch in webhook response: {other}")),
-    })?;
-    object::decode(request, told, object, &changed)
-        .map(Some)
-        .map_err(Failed::Refused)
+
+    fn json(&self, object: Option<Ref<'_>>) -> Answer<String> {
+        match object {
+            Some(object) => object::encode(self.request, self.told, object),
+            None => Ok("null".to_owned()),
+        }
+    }
+
+    /// The object after a patch; none if it says nothing.
+    fn patched(
+        &self,
+        (object, json): (Option<&Struct>, &str),
+        patch: &[u8],
+        patch_type: &str,
+    ) -> Result<Option<Struct>, Failed> {
+        if patch.is_empty() || is_empty_list(patch) {
+            return Ok(None);
+        }
+        let refused = |why: String| Failed::Refused(Status::internal(why).into());
+        let Some(object) = object else {
+            return Err(refused(format!(
+                "admission webhook {} attempted to modify the object, which is not supported for this operation",
+                go_quote(&self.hook.name)
+            )));
+        };
+        if patch_type != "JSONPatch" {
+            let why = format!("unsupported patch type {}", go_quote(patch_type));
+            return Err(Failed::Calling(why));
+        }
+        let changed = patch::json_patch(json.as_bytes(), patch).map_err(|error| match error {
+            patch::Error::Operation(_) | patch::Error::Test(_) => refused(error.to_string()),
+            other => Failed::Calling(format!("received undecodable patch in webhook response: {other}")),
+        })?;
+        object::decode(self.request, self.told, object, &changed)
+            .map(Some)
+            .map_err(Failed::Refused)
+    }
+
+    /// Tells the audit log whether the webhook changed the object.
+    fn note_mutation(&self, mutated: bool) {
+        let mutation = Mutation {
+            configuration: &self.hook.configuration,
+            webhook: &self.hook.name,
+            mutated,
+        };
+        let key = format!("mutation.webhook.admission.k8s.io/{}", self.place);
+        if let Ok(mutation) = serde_json::to_string(&mutation) {
+            self.request.op.call.annotations.add(key, mutation);
+        }
+    }
+
+    /// Tells the audit log how, where it logs bodies.
+    fn note_patch(&self, patch: &[u8]) {
+        let Ok(patch) = serde_json::from_slice(patch) else {
+            return;
+        };
+        let patch = Patch {
+            configuration: &self.hook.configuration,
+            webhook: &self.hook.name,
+            patch,
+            patch_type: "JSONPatch",
+        };
+        let key = format!("patch.webhook.admission.k8s.io/{}", self.place);
+        if let Ok(patch) = serde_json::to_string(&patch) {
+            self.request.op.call.annotations.add_of_body(key, patch);
+        }
+    }
+}
+
+fn is_empty_list(patch: &[u8]) -> bool {
+    serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(patch).is_ok_and(|operations| operations.is_empty())
+}
+
+/// Upstream's `MutationAuditAnnotation`.
+#[derive(Serialize)]
+struct Mutation<'m> {
+    configuration: &'m str,
+    webhook: &'m str,
+    mutated: bool,
+}
+
+/// Upstream's `PatchAuditAnnotation`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Patch<'m> {
+    configuration: &'m str,
+    webhook: &'m str,
+    patch: Value,
+    patch_type: &'static str,
 }

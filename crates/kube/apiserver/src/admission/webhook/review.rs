@@ -1,5 +1,7 @@
 //! `AdmissionReview` of `admission.k8s.io`, v1 and v1beta1: what a webhook is asked, and what it may answer.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -132,6 +134,8 @@ pub(super) struct Verdict {
     pub(super) patch: Vec<u8>,
     pub(super) patch_type: String,
     pub(super) warnings: Vec<String>,
+    /// What the audit log is to be told, by key.
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,6 +157,7 @@ struct Response {
     patch: Option<String>,
     patch_type: Option<String>,
     warnings: Option<Vec<String>>,
+    audit_annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Reads an answer.
@@ -195,6 +200,7 @@ pub(super) fn verdict(
         },
         patch,
         warnings: response.warnings.unwrap_or_default(),
+        annotations: response.audit_annotations.unwrap_or_default(),
     })
 }
 

@@ -151,13 +151,13 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     if op.options.dry_run {
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
-    let body = op.body(&tree)?;
-    if body == *live.object.body() {
+    let value = op.value(&tree).await?;
+    if live.object.is_stored_as(&value) {
         return Ok(Some(updated(Stored::Object(live.object.clone()))));
     }
     let expect = Expect::At(store::Revision(live.object.rev.0));
     let renewal = is_renewal(op, &tree, live);
-    match put(op, &live.object.key, body, expect, renewal).await? {
+    match put(op, &live.object.key, value, expect, renewal).await? {
         Put::Done(object) => {
             if let Some(hold) = hold {
                 hold.commit(op, &tree).await;

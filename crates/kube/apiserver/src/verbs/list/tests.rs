@@ -44,7 +44,7 @@ async fn page(cache: &Cache, below: &str, options: &ListOptions) -> Result<Liste
         Source::Exact(revision) => exact(cache, &part, options, options.limit, revision).await,
         _ => {
             cache.wait_for_newest().await?;
-            Ok(cached(&cache.snapshot(PODS), &part, options, options.limit))
+            Ok(cached(cache.snapshot(PODS), part, options, options.limit))
         }
     }
 }
@@ -53,11 +53,12 @@ async fn page(cache: &Cache, below: &str, options: &ListOptions) -> Result<Liste
 async fn pages(cache: &Cache, store: &Driven, below: &str, labels: &str, limit: usize) -> Vec<String> {
     let (mut keys, mut continues) = (Vec::new(), String::new());
     loop {
-        let listed = page(cache, below, &options(labels, limit, &continues))
+        let mut listed = page(cache, below, &options(labels, limit, &continues))
             .await
             .unwrap();
-        assert!(listed.objects.len() <= limit);
-        keys.extend(listed.objects.iter().map(|object| object.key.to_string()));
+        let objects = listed.objects.collect();
+        assert!(objects.len() <= limit);
+        keys.extend(objects.iter().map(|object| object.key.to_string()));
         assert_eq!(
             listed.remaining.is_some(),
             labels.is_empty() && !listed.continues.is_empty()
@@ -72,6 +73,27 @@ async fn pages(cache: &Cache, store: &Driven, below: &str, labels: &str, limit: 
             .await
             .unwrap();
         cache.wait_for_newest().await.unwrap();
+    }
+}
+
+/// The keys of a list without a limit, found `step` at a time.
+async fn unlimited(cache: &Cache, below: &str, labels: &str, step: usize) -> Vec<String> {
+    let options = ListOptions {
+        limit: None,
+        ..options(labels, 1, "")
+    };
+    let mut listed = page(cache, below, &options).await.unwrap();
+    assert!(matches!(listed.objects, Objects::Whole(_)));
+    let mut keys = Vec::new();
+    loop {
+        let until = keys.len() + step;
+        let more = listed.objects.next_while(|object| {
+            keys.push(object.key.to_string());
+            keys.len() < until
+        });
+        if !more {
+            return keys;
+        }
     }
 }
 
@@ -93,12 +115,10 @@ fn pages_are_the_snapshot_of_the_first_one() {
                 put(&store, "b", at).await;
             }
             let cache = Cache::open(store.clone(), Arc::new(env.clone())).await.unwrap();
-            let whole = page(&cache, below, &options(labels, 1000, "")).await.unwrap();
-            let expected: Vec<String> = whole
-                .objects
-                .iter()
-                .map(|object| object.key.to_string())
-                .collect();
+            let mut whole = page(&cache, below, &options(labels, 1000, "")).await.unwrap();
+            let objects = whole.objects.collect();
+            let expected: Vec<String> = objects.iter().map(|object| object.key.to_string()).collect();
+            assert_eq!(unlimited(&cache, below, labels, limit).await, expected);
             assert_eq!(
                 pages(&cache, &store, below, labels, limit).await,
                 expected,
@@ -132,8 +152,12 @@ fn a_page_of_a_forgotten_revision_says_how_to_go_on() {
             (&410.into(), &"Expired".into())
         );
         let again = status["metadata"]["continue"].as_str().unwrap();
-        let rest = page(&cache, "", &options("", 5, again)).await.unwrap();
-        let keys: Vec<&str> = rest.objects.iter().map(|object| &*object.key).collect();
+        let rest = page(&cache, "", &options("", 5, again))
+            .await
+            .unwrap()
+            .objects
+            .collect();
+        let keys: Vec<&str> = rest.iter().map(|object| &*object.key).collect();
         assert_eq!(keys, ["a/p002", "a/p003", "a/p004"]);
     });
 }

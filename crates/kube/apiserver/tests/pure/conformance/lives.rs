@@ -170,7 +170,11 @@ impl Walk<'_> {
         self.is("get what is gone", &self.door.send("GET", &self.path(0), ""), 404);
         assert_eq!(self.listed(&self.collection()), 2, "{}", self.life.2);
         let path = format!("{}?{LABEL}", self.collection());
-        self.is("delete of the collection", &self.door.send("DELETE", &path, ""), 200);
+        self.is(
+            "delete of the collection",
+            &self.door.send("DELETE", &path, ""),
+            200,
+        );
         assert_eq!(self.listed(&self.collection()), 0, "{}", self.life.2);
     }
 
@@ -178,7 +182,9 @@ impl Walk<'_> {
     fn was_watched(&self, since: &Value) {
         let since = since.as_str().unwrap();
         let query = format!("watch=true&timeoutSeconds=5&resourceVersion={since}&{LABEL}");
-        let got = self.door.send("GET", &format!("{}?{query}", self.collection()), "");
+        let got = self
+            .door
+            .send("GET", &format!("{}?{query}", self.collection()), "");
         let mut told: Vec<(String, bool, bool)> = got
             .text
             .lines()
@@ -216,7 +222,10 @@ fn contains(found: &Value, wanted: &Value) {
             // Conditions of others may stand beside.
             for value in wanted {
                 let same = |each: &&Value| each["type"] == value["type"];
-                let each = found.iter().find(same).unwrap_or_else(|| panic!("{value} is not in {found:?}"));
+                let each = found
+                    .iter()
+                    .find(same)
+                    .unwrap_or_else(|| panic!("{value} is not in {found:?}"));
                 contains(each, value);
             }
         }
@@ -229,7 +238,9 @@ fn kinds_support_the_operations_of_their_api() {
     let door = Door::open();
     for life in LIVES {
         let walk = Walk { door: &door, life };
-        let since = door.send("GET", &walk.collection(), "").at("/metadata/resourceVersion");
+        let since = door
+            .send("GET", &walk.collection(), "")
+            .at("/metadata/resourceVersion");
         walk.is_discovered();
         walk.is_made();
         walk.is_changed();

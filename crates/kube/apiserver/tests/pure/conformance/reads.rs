@@ -35,7 +35,11 @@ fn lists_come_in_chunks() {
                 version = got.at("/metadata/resourceVersion");
             }
             assert_eq!(got.at("/metadata/resourceVersion"), version);
-            token = got.at("/metadata/continue").as_str().unwrap_or_default().to_owned();
+            token = got
+                .at("/metadata/continue")
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let left = got.at("/metadata/remainingItemCount").as_u64().unwrap_or(0);
             assert_eq!(left, 40 - found as u64);
             if token.is_empty() {
@@ -63,29 +67,45 @@ fn tables_are_refused_where_there_are_none() {
 #[test]
 fn what_is_not_stored_has_tables_too() {
     let door = Door::open();
-    let pod = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let pod =
+        json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     let deployment = json!({"metadata": {"name": "d"}, "spec": {"replicas": 3, "selector": {"matchLabels": {"a": "b"}}, "template": pod}});
     let all = "/apis/apps/v1/namespaces/default/deployments";
     assert_eq!(door.send("POST", all, &deployment.to_string()).code, 201);
     let columns = |got: &Got| -> Vec<String> {
         let all = got.at("/columnDefinitions");
-        all.as_array().unwrap().iter().map(|each| each["name"].as_str().unwrap().to_owned()).collect()
+        all.as_array()
+            .unwrap()
+            .iter()
+            .map(|each| each["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     let scale = get(&door, &format!("{all}/d/scale"), TABLE);
     assert_eq!(columns(&scale), ["Name", "Desired", "Available", "Age"]);
     assert_eq!(scale.at("/rows/0/cells/0"), "d");
-    assert_eq!((scale.at("/rows/0/cells/1"), scale.at("/rows/0/cells/2")), (json!(3), json!(0)));
+    assert_eq!(
+        (scale.at("/rows/0/cells/1"), scale.at("/rows/0/cells/2")),
+        (json!(3), json!(0))
+    );
     assert_eq!(scale.at("/rows/0/object/kind"), "PartialObjectMetadata");
     let parts = get(&door, "/api/v1/componentstatuses", TABLE);
     assert_eq!(columns(&parts), ["Name", "Status", "Message", "Error"]);
     let cells = |at: usize| parts.at(&format!("/rows/{at}/cells"));
     assert_eq!(cells(1), json!(["etcd-0", "Healthy", "ok", ""]));
-    assert_eq!(cells(2), json!(["scheduler", "Unhealthy", "", "no scheduler runs in this process"]));
+    assert_eq!(
+        cells(2),
+        json!(["scheduler", "Unhealthy", "", "no scheduler runs in this process"])
+    );
     let map = r#"{"metadata":{"name":"m"},"data":{"k":"v"}}"#;
     let request = Request::post("/api/v1/namespaces/default/configmaps?dryRun=All");
-    let request = request.header("content-type", "application/json").header("accept", TABLE);
+    let request = request
+        .header("content-type", "application/json")
+        .header("accept", TABLE);
     let dry = door.request(request, map);
-    assert_eq!((dry.code, columns(&dry)), (201, vec!["Name".to_owned(), "Data".to_owned(), "Age".to_owned()]));
+    assert_eq!(
+        (dry.code, columns(&dry)),
+        (201, vec!["Name".to_owned(), "Data".to_owned(), "Age".to_owned()])
+    );
     assert_eq!(dry.at("/rows/0/cells/1"), 1);
 }
 
@@ -95,17 +115,35 @@ fn parts_of_the_control_plane_say_how_they_are() {
     let all = "/api/v1/componentstatuses";
     let names = |query: &str| -> Vec<String> {
         let items = door.send("GET", &format!("{all}{query}"), "").at("/items");
-        items.as_array().unwrap().iter().map(|each| each["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+        items
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|each| each["metadata"]["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     assert_eq!(names(""), ["controller-manager", "etcd-0", "scheduler"]);
     assert_eq!(names("?fieldSelector=metadata.name%3Detcd-0"), ["etcd-0"]);
     assert_eq!(names("?labelSelector=a%3Db"), [""; 0]);
     let store = door.send("GET", &format!("{all}/etcd-0"), "");
-    assert_eq!((store.at("/kind"), store.at("/apiVersion")), (json!("ComponentStatus"), json!("v1")));
-    assert_eq!(store.at("/conditions/0"), json!({"type": "Healthy", "status": "True", "message": "ok"}));
+    assert_eq!(
+        (store.at("/kind"), store.at("/apiVersion")),
+        (json!("ComponentStatus"), json!("v1"))
+    );
+    assert_eq!(
+        store.at("/conditions/0"),
+        json!({"type": "Healthy", "status": "True", "message": "ok"})
+    );
     let none = door.send("GET", &format!("{all}/nope"), "");
-    assert_eq!((none.code, none.message().as_str()), (500, "Component not found: nope"));
-    let partial = get(&door, all, "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io");
+    assert_eq!(
+        (none.code, none.message().as_str()),
+        (500, "Component not found: nope")
+    );
+    let partial = get(
+        &door,
+        all,
+        "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io",
+    );
     assert_eq!(partial.at("/items/1/metadata/name"), "etcd-0", "{partial:?}");
 }
 
@@ -154,7 +192,11 @@ fn the_preferred_version_is_one_of_the_groups() {
         let own = door.send("GET", &format!("/apis/{name}"), "");
         let preferred = own.at("/preferredVersion/version");
         let versions = own.at("/versions");
-        let known = versions.as_array().unwrap().iter().any(|each| each["version"] == preferred);
+        let known = versions
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|each| each["version"] == preferred);
         assert!(known, "{name}: {preferred} is not in {versions}");
         assert_eq!(own.at("/versions"), group["versions"]);
     }
@@ -168,16 +210,31 @@ fn discovery_is_one_document_for_those_who_ask_for_it() {
         for path in ["/api", "/apis"] {
             let got = get(&door, path, &accept);
             assert_eq!(got.at("/kind"), "APIGroupDiscoveryList", "{path}");
-            assert_eq!(got.at("/apiVersion"), format!("apidiscovery.k8s.io/{version}").as_str());
+            assert_eq!(
+                got.at("/apiVersion"),
+                format!("apidiscovery.k8s.io/{version}").as_str()
+            );
             assert_eq!(got.headers["content-type"].to_str().unwrap(), accept);
         }
     }
-    let whole = get(&door, "/apis", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let whole = get(
+        &door,
+        "/apis",
+        "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
+    );
     let groups = whole.at("/items");
     for (group, kind) in GROUPS {
-        let found = groups.as_array().unwrap().iter().find(|each| each["metadata"]["name"] == *group);
+        let found = groups
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|each| each["metadata"]["name"] == *group);
         let resources = &found.unwrap_or_else(|| panic!("{group} is not told"))["versions"][0]["resources"];
-        let known = resources.as_array().unwrap().iter().any(|each| each["responseKind"]["kind"] == *kind);
+        let known = resources
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|each| each["responseKind"]["kind"] == *kind);
         assert!(known, "{group} has no {kind}");
     }
     let plain = get(&door, "/apis", "application/json");
@@ -187,7 +244,13 @@ fn discovery_is_one_document_for_those_who_ask_for_it() {
 #[test]
 fn the_server_has_a_version() {
     let got = Door::open().send("GET", "/version", "");
-    let number = |name: &str| got.at(name).as_str().unwrap().trim_end_matches('+').parse::<u32>();
+    let number = |name: &str| {
+        got.at(name)
+            .as_str()
+            .unwrap()
+            .trim_end_matches('+')
+            .parse::<u32>()
+    };
     assert_eq!((number("/major"), number("/minor")), (Ok(1), Ok(36)), "{got:?}");
 }
 
@@ -199,21 +262,45 @@ fn reviews_answer_for_oneself_and_for_others() {
         "subjects": [{"kind": "ServiceAccount", "name": "e2e", "namespace": "default"}]});
     let rbac = "/apis/rbac.authorization.k8s.io/v1";
     for (plural, object) in [("clusterroles", rule), ("clusterrolebindings", binding)] {
-        assert_eq!(door.send("POST", &format!("{rbac}/{plural}"), &object.to_string()).code, 201);
+        assert_eq!(
+            door.send("POST", &format!("{rbac}/{plural}"), &object.to_string())
+                .code,
+            201
+        );
     }
     let asked = json!({"user": "system:serviceaccount:default:e2e", "resourceAttributes": {"verb": "list", "resource": "configmaps", "version": "v1"}});
     let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     let got = door.send("POST", path, &json!({"spec": asked}).to_string());
-    assert_eq!((got.code, got.at("/status/allowed")), (201, json!(true)), "{got:?}");
+    assert_eq!(
+        (got.code, got.at("/status/allowed")),
+        (201, json!(true)),
+        "{got:?}"
+    );
     let mut local = asked;
     local["resourceAttributes"]["namespace"] = json!("default");
     let path = "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews";
     let body = json!({"metadata": {"namespace": "default"}, "spec": local});
     let got = door.send("POST", path, &body.to_string());
-    assert_eq!((got.code, got.at("/status/allowed")), (201, json!(true)), "{got:?}");
-    let own = json!({"spec": {"resourceAttributes": {"verb": "list", "resource": "configmaps", "version": "v1"}}});
-    let got = door.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &own.to_string());
+    assert_eq!(
+        (got.code, got.at("/status/allowed")),
+        (201, json!(true)),
+        "{got:?}"
+    );
+    let own =
+        json!({"spec": {"resourceAttributes": {"verb": "list", "resource": "configmaps", "version": "v1"}}});
+    let got = door.send(
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        &own.to_string(),
+    );
     assert_eq!(got.at("/status/allowed"), true);
-    let got = door.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", r#"{"spec":{"namespace":"default"}}"#);
-    assert!(!got.at("/status/resourceRules").as_array().unwrap().is_empty(), "{got:?}");
+    let got = door.send(
+        "POST",
+        "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+        r#"{"spec":{"namespace":"default"}}"#,
+    );
+    assert!(
+        !got.at("/status/resourceRules").as_array().unwrap().is_empty(),
+        "{got:?}"
+    );
 }

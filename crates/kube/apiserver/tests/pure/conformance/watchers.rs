@@ -23,7 +23,11 @@ fn mutate(door: &Door, name: &str, to: &str) -> Got {
 
 fn relabel(door: &Door, name: &str, to: &str) {
     let patch = json!({"metadata": {"labels": {"watch-this-configmap": to}}}).to_string();
-    assert_eq!(door.send_as("PATCH", &format!("{MAPS}/{name}"), MERGE, &patch).code, 200);
+    assert_eq!(
+        door.send_as("PATCH", &format!("{MAPS}/{name}"), MERGE, &patch)
+            .code,
+        200
+    );
 }
 
 fn delete(door: &Door, name: &str) {
@@ -48,7 +52,10 @@ fn told(door: &Door, since: &str, selector: &str) -> Vec<(String, String)> {
 }
 
 fn frames(expected: &[(&str, &str)]) -> Vec<(String, String)> {
-    expected.iter().map(|(kind, number)| ((*kind).to_owned(), (*number).to_owned())).collect()
+    expected
+        .iter()
+        .map(|(kind, number)| ((*kind).to_owned(), (*number).to_owned()))
+        .collect()
 }
 
 #[test]
@@ -61,7 +68,12 @@ fn add_update_and_delete_are_told_to_who_selects_them() {
         mutate(&door, name, "2");
         delete(&door, name);
     }
-    let life = [("ADDED", ""), ("MODIFIED", "1"), ("MODIFIED", "2"), ("DELETED", "2")];
+    let life = [
+        ("ADDED", ""),
+        ("MODIFIED", "1"),
+        ("MODIFIED", "2"),
+        ("DELETED", "2"),
+    ];
     for selector in ["watch-this-configmap%3Da", "watch-this-configmap%3Db"] {
         assert_eq!(told(&door, &since, selector), frames(&life), "{selector}");
     }
@@ -105,7 +117,14 @@ fn what_leaves_the_selection_is_told_as_deleted() {
     relabel(&door, "a", "s");
     mutate(&door, "a", "3");
     delete(&door, "a");
-    let expected = [("ADDED", ""), ("MODIFIED", "1"), ("DELETED", "1"), ("ADDED", "2"), ("MODIFIED", "3"), ("DELETED", "3")];
+    let expected = [
+        ("ADDED", ""),
+        ("MODIFIED", "1"),
+        ("DELETED", "1"),
+        ("ADDED", "2"),
+        ("MODIFIED", "3"),
+        ("DELETED", "3"),
+    ];
     assert_eq!(told(&door, &since, "watch-this-configmap%3Ds"), frames(&expected));
 }
 
@@ -123,7 +142,11 @@ fn watches_at_once_tell_the_same_order() {
     }
     let frames = |since: &str| -> Vec<String> {
         let path = format!("{MAPS}?watch=true&timeoutSeconds=5&resourceVersion={since}");
-        door.send("GET", &path, "").text.lines().map(str::to_owned).collect()
+        door.send("GET", &path, "")
+            .text
+            .lines()
+            .map(str::to_owned)
+            .collect()
     };
     let whole = frames(&versions[0]);
     assert_eq!(whole.len(), 28);

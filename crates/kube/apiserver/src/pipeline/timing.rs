@@ -1,28 +1,13 @@
-//! A request's body and time, both bounded.
+//! A request's time.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use schema::status::Status;
 
-use crate::{Answer, Incoming, Query};
-
-/// Reads a whole body of at most [`schema::MAX_REQUEST_BYTES`].
-pub(super) async fn read(body: Incoming) -> Answer<Bytes> {
-    let whole = Limited::new(body, schema::MAX_REQUEST_BYTES).collect().await;
-    let whole = whole.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Status::too_large(&format!("limit is {}", schema::MAX_REQUEST_BYTES))
-        } else {
-            Status::bad_request(format!("unable to read the request's body: {error}"))
-        }
-    })?;
-    Ok(whole.to_bytes())
-}
+use crate::{Answer, Query};
 
 /// How long a request may take: what it asks for in `timeout`, at most `most`. Watches have `timeoutSeconds`.
-pub(super) fn time_limit(query: &Query, long_running: bool, most: Duration) -> Answer<Duration> {
+pub(super) fn limit(query: &Query, long_running: bool, most: Duration) -> Answer<Duration> {
     let asked = query
         .get("timeout")
         .filter(|text| !text.is_empty() && !long_running);
