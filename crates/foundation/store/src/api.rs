@@ -3,8 +3,10 @@
 //! There is no transaction over several keys and there will be none: etcd can do it, but
 //! nothing in Kubernetes needs it, and leaving it out keeps every backend simple and alike.
 
+use std::any::Any;
+use std::fmt;
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,6 +54,55 @@ pub struct KeyValue {
     pub version: u64,
     /// The lease it goes away with.
     pub lease: Option<LeaseId>,
+    /// What a reader has made of the value.
+    pub reading: Reading,
+}
+
+/// What a reader has made of a row's value, kept with it: whoever shares the row shares this too, and the value is
+/// read once for each revision. It is no part of the row.
+#[derive(Default)]
+pub struct Reading(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Reading {
+    /// What was made of the value, or what `make` makes of it now. One type of reading for each row: another type is
+    /// made anew and not kept.
+    ///
+    /// # Errors
+    /// Those of `make`; nothing is kept then.
+    pub fn get_or_make<T, E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E>
+    where
+        T: Any + Send + Sync,
+    {
+        let kept = self.0.get().and_then(|kept| kept.clone().downcast().ok());
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        let made = Arc::new(make()?);
+        // Another reader may have been first; both have made the same.
+        drop(self.0.set(made.clone()));
+        Ok(made)
+    }
+}
+
+impl Clone for Reading {
+    /// A changed copy of a row is to be read anew.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Reading {}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.get().is_some() { "read" } else { "unread" })
+    }
 }
 
 /// One change of one key.

@@ -10,7 +10,7 @@ use crate::queue::Request;
 use crate::record::{LogOp, RecordBuilder};
 use crate::tree::Tree;
 use crate::{
-    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Revision, Snapshot,
+    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Reading, Revision, Snapshot,
     Written,
 };
 
@@ -142,6 +142,7 @@ impl Batch {
                     mod_revision: revision,
                     version,
                     lease,
+                    reading: Reading::default(),
                 }
             }
             None => KeyValue {
@@ -151,6 +152,7 @@ impl Batch {
                 mod_revision: revision,
                 version: 1,
                 lease,
+                reading: Reading::default(),
             },
         });
         self.log(&LogOp::Put(row.clone()));

@@ -42,8 +42,8 @@ mod wire;
 mod writer;
 
 pub use api::{
-    Durability, Event, Expect, KeyValue, LeaseId, Op, RangeRequest, RangeResponse, Revision, Store, Write,
-    Written,
+    Durability, Event, Expect, KeyValue, LeaseId, Op, RangeRequest, RangeResponse, Reading, Revision, Store,
+    Write, Written,
 };
 pub use background::{Finished, Job};
 pub use embedded::{Embedded, Status};

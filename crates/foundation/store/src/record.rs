@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::wire::{Reader, length_u32};
-use crate::{Key, KeyValue, LeaseId, Options, Revision};
+use crate::{Key, KeyValue, LeaseId, Options, Reading, Revision};
 
 /// Length of a record's header, and so of the shortest record, in bytes.
 pub(crate) const HEADER: usize = 40;
@@ -68,6 +68,7 @@ impl LogOp {
                 mod_revision: revision,
                 version,
                 lease,
+                reading: Reading::default(),
             }))),
             2 => Some(Self::Delete(key)),
             3 => lease.map(|lease| Self::Grant {
@@ -208,6 +209,7 @@ mod tests {
                     mod_revision: Revision::ZERO,
                     version: b,
                     lease,
+                    reading: Reading::default(),
                 })),
             }
         })

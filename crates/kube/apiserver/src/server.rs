@@ -10,7 +10,7 @@ use http::{Request, Response};
 use kinds::alloc::Allocators;
 use store::Store;
 
-use crate::admission::{Policies, Rules, Webhooks};
+use crate::admission::{Ledger, Policies, Rules, Webhooks};
 use crate::aggregation::{self, Aggregation};
 use crate::authn::Authn;
 use crate::authz::Authz;
@@ -56,6 +56,7 @@ pub(crate) struct State {
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
     pub(crate) components: Components,
+    pub(crate) quotas: Ledger,
     pub(crate) aggregation: Aggregation,
     rng: Mutex<Rng>,
 }
@@ -114,6 +115,7 @@ impl ApiServer {
             webhooks: Webhooks::default(),
             policies: Policies::default(),
             components: Components::default(),
+            quotas: Ledger::default(),
             aggregation: Aggregation::default(),
             rng: Mutex::new(env.rng()),
             cache,

@@ -19,6 +19,7 @@ mod cluster;
 mod config;
 mod devices;
 mod flow;
+mod internal;
 mod network;
 mod place;
 pub mod quota;
@@ -31,6 +32,7 @@ mod tables;
 mod volume;
 mod workloads;
 
+pub use internal::json as internal_json;
 pub use place::Place;
 pub use strategy::{
     Context, Generation, NameRule, PLAIN, Reset, Row, SelectableField, Strategy, Subresource, User,

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use schema::cursor::Ref;
 use schema::field::{BadValue, Error, Errors, Path};
 
+use crate::internal::bad_value;
+
 /// A [`Ref`] that knows where it is.
 ///
 /// Places are chained on the stack, and a path is written only when there is an error: nearly all
@@ -167,9 +169,9 @@ impl<'p, 'a> Place<'p, 'a> {
     }
 
     /// What stands here as an error shows it: a text that is absent is the empty one.
-    fn bad(&self) -> BadValue {
+    pub(crate) fn bad(&self) -> BadValue {
         if self.at.exists() {
-            self.at.into()
+            bad_value(self.at)
         } else {
             "".into()
         }

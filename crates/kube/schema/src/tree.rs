@@ -133,7 +133,7 @@ impl Raw {
         crate::json::text::raw(json)
     }
 
-    /// Text that is in that form already, because it was printed with [`crate::json::quote`] and no white
+    /// Text that is in that form already, because it was printed with [`crate::json::write_string`] and no white
     /// space. It is not looked at again: managed fields are printed on every write.
     pub fn printed(json: String) -> Self {
         Self(json.into())

@@ -130,7 +130,7 @@ impl<'a> View<'a> {
             Self::Bool(value) => out.extend_from_slice(value.to_string().as_bytes()),
             Self::Int(int) => json::write_int(&mut out, int),
             Self::Float(float) => json::write_float(&mut out, float),
-            Self::Text(text) => json::quote(&mut out, text),
+            Self::Text(text) => json::write_string(&mut out, text),
             Self::List(items) => {
                 out.push(b'[');
                 for (at, item) in items.iter().enumerate() {

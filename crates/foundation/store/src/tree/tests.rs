@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::node::MAX;
 use super::*;
-use crate::{Key, Revision};
+use crate::{Key, Reading, Revision};
 
 fn row(key: u16, revision: u64) -> Arc<KeyValue> {
     Arc::new(KeyValue {
@@ -14,6 +14,7 @@ fn row(key: u16, revision: u64) -> Arc<KeyValue> {
         mod_revision: Revision(revision),
         version: 1,
         lease: None,
+        reading: Reading::default(),
     })
 }
 

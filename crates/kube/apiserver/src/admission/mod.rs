@@ -35,6 +35,7 @@ use schema::tree::Struct;
 use serde::de::DeserializeOwned;
 
 pub(crate) use policy::Policies;
+pub(crate) use quota::{Ledger, Pass, count};
 pub(crate) use request::{Kind, Operation, Request};
 pub(crate) use rules::Rules;
 pub(crate) use webhook::Webhooks;
@@ -73,11 +74,12 @@ fn compiled_in(request: &Request<'_>, mut object: Option<&mut Struct>) -> Answer
     changing.try_for_each(|mutate| mutate(request, object.as_deref_mut()))
 }
 
-/// Lets every plugin judge what would be stored; `object` is none for a deletion.
+/// Lets every plugin judge what would be stored; `object` is none for a deletion. What comes back is dropped once the
+/// write is stored, or is not: quotas are not counted before.
 ///
 /// # Errors
 /// The first plugin's that objects.
-pub(crate) async fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer<()> {
+pub(crate) async fn validate<'a>(request: &Request<'a>, object: Option<Ref<'_>>) -> Answer<Option<Pass<'a>>> {
     let mut judging = PLUGINS.iter().filter_map(|(_, plugin)| plugin.validate);
     judging.try_for_each(|validate| validate(request, object))?;
     policy::validate(request, object)?;

@@ -52,9 +52,9 @@ impl Collection {
     }
 
     /// Takes in an object that was there when the cache was filled.
-    pub(super) fn fill(&mut self, object: Obj) {
+    pub(super) fn fill(&mut self, object: Arc<Obj>) {
         self.changed = self.changed.max(object.rev);
-        self.rows.insert(Row(Arc::new(object)));
+        self.rows.insert(Row(object));
     }
 
     /// Takes in a change: the key's object is now this one, or none.
@@ -62,10 +62,9 @@ impl Collection {
         &mut self,
         revision: Revision,
         key: &str,
-        object: Option<Obj>,
+        object: Option<Arc<Obj>>,
         wakers: &mut Vec<Waker>,
     ) {
-        let object = object.map(Arc::new);
         let previous = match &object {
             Some(object) => self.rows.insert(Row(object.clone())),
             None => self.rows.remove(key),

@@ -9,6 +9,7 @@ mod collection;
 mod event;
 mod place;
 mod pump;
+pub(crate) mod reading;
 mod seats;
 mod snapshot;
 mod state;
@@ -196,8 +197,7 @@ impl Cache {
             }
         }
         let row = self.store.get(format!("{prefix}{key}").as_bytes()).await?;
-        let cached = self.snapshot(prefix);
-        Ok(row.and_then(|row| shared(&cached, prefix, &row)))
+        Ok(row.as_deref().and_then(reading::object))
     }
 
     /// The objects whose keys begin with `prefix` and `below`, from the key `start` on, exactly as of a revision.
@@ -221,7 +221,6 @@ impl Cache {
             limit,
         };
         let found = self.store.range(&request).await?;
-        let cached = self.snapshot(prefix);
         let key = |row: &store::KeyValue| String::from_utf8_lossy(&row.key[prefix.len()..]).into_owned();
         Ok(Page {
             revision,
@@ -229,7 +228,7 @@ impl Cache {
             objects: found
                 .rows
                 .iter()
-                .filter_map(|row| shared(&cached, prefix, row))
+                .filter_map(|row| reading::object(row))
                 .collect(),
             count: found.count,
         })
@@ -266,16 +265,6 @@ impl Cache {
             state.closed = true;
             state.end_watches(wakers);
         });
-    }
-}
-
-/// The object in a row: the cache's own if it has that revision of it.
-fn shared(cached: &Snapshot, prefix: &str, row: &store::KeyValue) -> Option<Arc<Obj>> {
-    let (_, order) = place::place(prefix)?;
-    let key = std::str::from_utf8(&row.key).ok()?.strip_prefix(prefix)?;
-    match cached.get(key) {
-        Some(object) if object.rev.0 == row.mod_revision.0 => Some(object.clone()),
-        _ => pump::object(prefix, row, order).map(Arc::new),
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use schema::object::{Obj, Order, Revision};
+use schema::object::{Obj, Revision};
 use store::{Error, KeyRange, KeyValue, RangeRequest, Store, Watch, WatchItem, WatchRequest};
 
 use super::place::{ROOT, place};
+use super::reading::object;
 use super::state::Shared;
 
 /// Events that may wait for the pump; one more, and it reads everything anew.
@@ -28,7 +29,7 @@ struct Read {
     revision: Revision,
     prefix: String,
     key: String,
-    object: Option<Obj>,
+    object: Option<Arc<Obj>>,
 }
 
 impl Pump {
@@ -128,27 +129,16 @@ impl Pump {
 
 fn read_event(event: &store::Event) -> Option<Read> {
     let key = std::str::from_utf8(event.key()).ok()?;
-    let (prefix, order) = place(key)?;
+    let (prefix, _) = place(key)?;
     Some(Read {
         revision: Revision(event.revision.0),
         prefix: prefix.to_owned(),
         key: key[prefix.len()..].to_owned(),
-        object: event.row.as_ref().and_then(|row| object(prefix, row, order)),
+        object: event.row.as_deref().and_then(object),
     })
 }
 
-fn read_object(row: &KeyValue) -> Option<(String, Obj)> {
-    let key = std::str::from_utf8(&row.key).ok()?;
-    let (prefix, order) = place(key)?;
-    Some((prefix.to_owned(), object(prefix, row, order)?))
-}
-
-/// The object in a row of the store; none if it is not one.
-pub(super) fn object(prefix: &str, row: &KeyValue, order: Order) -> Option<Obj> {
-    let key = std::str::from_utf8(&row.key).ok()?.strip_prefix(prefix)?;
-    let object = Obj::new(key, Revision(row.mod_revision.0), row.value.clone(), order);
-    if let Err(error) = &object {
-        tracing::error!(key, %error, "what is stored is no object");
-    }
-    object.ok()
+fn read_object(row: &KeyValue) -> Option<(String, Arc<Obj>)> {
+    let (prefix, _) = place(std::str::from_utf8(&row.key).ok()?)?;
+    Some((prefix.to_owned(), object(row)?))
 }

@@ -75,7 +75,7 @@ impl State {
     pub(super) fn refill(
         &mut self,
         revision: Revision,
-        objects: Vec<(String, Obj)>,
+        objects: Vec<(String, Arc<Obj>)>,
         wakers: &mut Vec<Waker>,
     ) {
         self.end_watches(wakers);

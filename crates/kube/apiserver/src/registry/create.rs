@@ -55,10 +55,10 @@ async fn attempt(op: &Op<'_>, mut tree: Struct) -> Answer<Stored> {
     before(op, &mut tree)?;
     let object = Ref::new(op.types(), &tree);
     let name = object.path("metadata.name").str().to_owned();
-    admission::validate(&Request::create(op, &name), Some(object)).await?;
+    let _pass = admission::validate(&Request::create(op, &name), Some(object)).await?;
     let key = op.key(&name);
     if op.options.dry_run {
-        return match get(op.state, op.served, &key).await? {
+        return match get(op.state, &key).await? {
             Some(_) => Err(exists(op, &tree, &key).await),
             None => Ok(Stored::Dry(Box::new(tree))),
         };
@@ -159,7 +159,7 @@ async fn exists(op: &Op<'_>, tree: &Struct, key: &str) -> Refused {
     } else {
         Status::generated_name_exists(resource, name)
     };
-    if let Ok(Some(other)) = get(op.state, op.served, key).await
+    if let Ok(Some(other)) = get(op.state, key).await
         && other.meta.deletion_timestamp.is_some()
     {
         status.message = format!("object is being deleted: {}", status.message);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use schema::object::{Obj, Order, Revision};
+use schema::object::{Obj, Revision};
 use schema::status::Status;
 use schema::tree::Struct;
 use store::{Durability, Expect, Key, KeyValue, Op as StoreOp, Write};
 
 use super::convert;
 use super::op::Op;
+use crate::cache::reading;
 use crate::server::State;
 use crate::{Answer, Refused, Served, custom};
 
@@ -28,10 +29,10 @@ pub(crate) struct Live {
 ///
 /// # Errors
 /// The store's; none there is `None`.
-pub(crate) async fn get(state: &State, served: &Served, key: &str) -> Answer<Option<Arc<Obj>>> {
+pub(crate) async fn get(state: &State, key: &str) -> Answer<Option<Arc<Obj>>> {
     let row = state.store.get(key.as_bytes()).await;
     let row = row.map_err(|error| store_failed(&error))?;
-    row.map(|row| object_of(served, &row)).transpose()
+    row.map(|row| object_of(&row)).transpose()
 }
 
 impl Live {
@@ -40,7 +41,7 @@ impl Live {
     /// # Errors
     /// The store's; none there is `None`.
     pub(crate) async fn read(op: &Op<'_>, name: &str) -> Answer<Option<Self>> {
-        let Some(object) = get(op.state, op.served, &op.key(name)).await? else {
+        let Some(object) = get(op.state, &op.key(name)).await? else {
             return Ok(None);
         };
         let shown = custom::conversion::shown(op.state, op.served, object.clone()).await?;
@@ -50,11 +51,8 @@ impl Live {
 }
 
 /// The row as an object.
-pub(super) fn object_of(served: &Served, row: &KeyValue) -> Answer<Arc<Obj>> {
-    let key = String::from_utf8_lossy(&row.key);
-    let order = Order::of(&served.def.types);
-    let object = Obj::new(&key, Revision(row.mod_revision.0), row.value.clone(), order);
-    Ok(Arc::new(object.map_err(Status::internal)?))
+pub(super) fn object_of(row: &KeyValue) -> Answer<Arc<Obj>> {
+    Ok(reading::read(row).map_err(Status::internal)?)
 }
 
 /// What a store's failure is to a client: 503 or 429 where trying again helps, else 500.
@@ -113,7 +111,7 @@ pub(super) async fn put(op: &Op<'_>, key: &str, value: Bytes, expect: Expect, re
         Ok(written) => {
             op.state.rules.wrote(op.served, written.revision);
             let row = written.row.ok_or_else(|| Status::internal("a put left no row"))?;
-            Ok(Put::Done(object_of(op.served, &row)?))
+            Ok(Put::Done(object_of(&row)?))
         }
         Err(store::Error::RevisionMismatch { .. }) => Ok(Put::Lost),
         Err(error) => Err(store_failed(&error)),

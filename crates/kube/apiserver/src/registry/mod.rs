@@ -7,6 +7,7 @@
 
 mod addresses;
 mod admit;
+mod autoscaler;
 pub(crate) mod convert;
 mod create;
 mod dedup;

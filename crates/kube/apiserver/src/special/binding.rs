@@ -52,7 +52,7 @@ pub(super) async fn create(state: &State, call: &Call, _: &Served) -> Answer<Rep
     let request = Request::post(&op, KIND);
     admission::mutate(&request, Some(&mut binding)).await?;
     let binding = Ref::new(&BUILTIN, &binding);
-    admission::validate(&request, Some(binding)).await?;
+    drop(admission::validate(&request, Some(binding)).await?);
     let plan = Plan {
         may_create: false,
         uid: binding

@@ -26,7 +26,9 @@ pub(super) async fn admit(op: &Op<'_>) -> Answer<()> {
     let mut options = options(op, path);
     let request = Request::connect(op, kind);
     admission::mutate(&request, Some(&mut options)).await?;
-    admission::validate(&request, Some(Ref::new(&BUILTIN, &options))).await
+    admission::validate(&request, Some(Ref::new(&BUILTIN, &options)))
+        .await
+        .map(drop)
 }
 
 /// The parameters as the object that upstream makes of them (`PodExecOptions`).

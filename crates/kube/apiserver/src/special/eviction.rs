@@ -73,7 +73,9 @@ pub(super) async fn create(state: &State, call: &Call, pods: &Served) -> Answer<
 async fn admit(op: &Op<'_>, eviction: &mut Struct) -> Answer<()> {
     let request = Request::post(op, KIND);
     admission::mutate(&request, Some(eviction)).await?;
-    admission::validate(&request, Some(Ref::new(&BUILTIN, eviction))).await
+    admission::validate(&request, Some(Ref::new(&BUILTIN, eviction)))
+        .await
+        .map(drop)
 }
 
 /// A pod that has ended, is ending or runs nowhere yet disrupts nobody.

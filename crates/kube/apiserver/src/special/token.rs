@@ -67,7 +67,7 @@ pub(super) async fn create(state: &State, call: &Call, served: &Served) -> Answe
     fill(&op, &mut tree);
     let asked = Ref::new(&BUILTIN, &tree);
     validate(asked)?;
-    admission::validate(&request, Some(asked)).await?;
+    drop(admission::validate(&request, Some(asked)).await?);
     let bound = bound(&op, asked.path("spec.boundObjectRef")).await?;
     let token = sign(&op, &account, bound, asked.at("spec"))?;
     let ends = op.now + seconds(asked.path("spec.expirationSeconds").int());

@@ -20,6 +20,7 @@ use store::{Embedded, Options, Writer};
 pub(crate) struct Door {
     sim: Sim,
     writer: Mutex<Writer>,
+    store: Arc<Embedded>,
     server: ApiServer,
 }
 
@@ -112,10 +113,22 @@ impl Door {
         let (store, writer) =
             Embedded::open_driven(disk.dir(), clock, Rng::from_seed(1), Options::default()).unwrap();
         let writer = Mutex::new(writer);
-        let env: Arc<dyn Env> = Arc::new(sim.clone());
-        let opening = ApiServer::open(config, Arc::new(store), env);
+        let (store, env): (_, Arc<dyn Env>) = (Arc::new(store), Arc::new(sim.clone()));
+        let opening = ApiServer::open(config, store.clone(), env);
         let server = run(&sim, &writer, opening).unwrap();
-        Self { sim, writer, server }
+        Self {
+            sim,
+            writer,
+            store,
+            server,
+        }
+    }
+
+    /// Starts the server anew over the same store.
+    pub(crate) fn start_again(&mut self) {
+        let env: Arc<dyn Env> = Arc::new(self.sim.clone());
+        let opening = ApiServer::open(config(), self.store.clone(), env);
+        self.server = run(&self.sim, &self.writer, opening).unwrap();
     }
 
     /// Sends a request as an administrator. A body's type is JSON unless the method is PATCH, which says its own.

@@ -652,3 +652,48 @@ fn a_kubelet_reads_what_its_pods_need() {
         "node authorizer does not support user rule resolution"
     );
 }
+
+/// An administrator's additions stay, what is missing comes back, and who says so is left alone.
+#[test]
+fn a_second_start_gives_roles_and_bindings_back_what_they_lack() {
+    let mut door = Door::open();
+    let role = |name: &str| format!("/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}");
+    let binding = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/system:basic-user";
+    let untouched = door.send("GET", &role("system:discovery"), "").json();
+    let added = json!({"apiGroups": ["x.io"], "resources": ["xs"], "verbs": ["get"]});
+    let put = |door: &Door, path: &str, change: &dyn Fn(&mut Value)| {
+        let mut object = door.send("GET", path, "").json();
+        let before = object.clone();
+        change(&mut object);
+        let got = door.send("PUT", path, &object.to_string());
+        assert_eq!(got.code, 200, "{got:?}");
+        before
+    };
+    let before = put(&door, &role("system:basic-user"), &|object| {
+        object["rules"] = json!([added])
+    });
+    let left = put(&door, &role("system:public-info-viewer"), &|object| {
+        object["rules"] = json!([]);
+        object["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] = "false".into();
+    });
+    put(&door, binding, &|object| object["subjects"] = json!([]));
+    door.send("DELETE", &role("system:node-bootstrapper"), "");
+    door.start_again();
+    let mut rules = vec![added];
+    rules.extend(before["rules"].as_array().unwrap().iter().cloned());
+    assert_eq!(
+        door.send("GET", &role("system:basic-user"), "").at("/rules"),
+        Value::Array(rules)
+    );
+    let left_alone = door.send("GET", &role("system:public-info-viewer"), "");
+    assert_ne!(left["rules"], Value::Null);
+    assert!(
+        matches!(left_alone.at("/rules"), Value::Null | Value::Array(_)),
+        "{left_alone:?}"
+    );
+    assert_ne!(left_alone.at("/rules"), left["rules"]);
+    let subjects = door.send("GET", binding, "").at("/subjects");
+    assert_eq!(subjects[0]["name"], "system:authenticated");
+    assert_eq!(door.send("GET", &role("system:node-bootstrapper"), "").code, 200);
+    assert_eq!(door.send("GET", &role("system:discovery"), "").json(), untouched);
+}

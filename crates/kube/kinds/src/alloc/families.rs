@@ -44,7 +44,7 @@ fn default_policy<'a>(stack: &Stack, old: Option<&'a Stack>) -> &'a str {
 
 fn well_formed(service: Ref<'_>) -> Result<(), Refused> {
     let mut errors = Errors::new();
-    cluster_ips::validate(&Place::root(service), &mut errors);
+    cluster_ips::validate(&Place::root(service), None, &mut errors);
     passed(errors)
 }
 

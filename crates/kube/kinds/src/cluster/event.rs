@@ -1,7 +1,7 @@
 //! `Event`, of both groups; trees are the core group's. Upstream: `pkg/apis/core/validation/events.go`.
 
 use schema::cursor::Ref;
-use schema::field::{Error, Errors};
+use schema::field::Errors;
 
 use crate::rules::{names, text, value};
 use crate::{PLAIN, Place, SelectableField, Strategy};
@@ -137,7 +137,7 @@ fn unchanged(event: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
     ] {
         let field = place.named(name, event.at(member));
         if field.value() != old.at(member) {
-            errors.push(Error::invalid(&field.path(), field.value(), value::IMMUTABLE));
+            field.invalid(errors, value::IMMUTABLE);
         }
     }
 }

@@ -33,3 +33,6 @@ const DEFINITION: Strategy = Strategy {
     unconditional_update: false,
     ..PLAIN
 };
+
+#[cfg(test)]
+mod changes;

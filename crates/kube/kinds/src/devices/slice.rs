@@ -76,7 +76,7 @@ fn place(spec: &Place<'_, '_>, errors: &mut Errors) {
         name.check(errors, dns1123_subdomain);
     }
     if selector.exists() {
-        node_selector::required(&selector, errors);
+        node_selector::required(&selector, true, errors);
         if selector.at("nodeSelectorTerms").len() != 1 {
             let terms = selector.child("nodeSelectorTerms");
             terms.invalid(errors, "must have exactly one node selector term");

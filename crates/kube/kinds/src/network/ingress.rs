@@ -5,6 +5,7 @@ use schema::field::Errors;
 
 use super::class;
 use super::service::{address, hostname};
+use crate::internal::bad_value;
 use crate::rules::{ip, names, text, value};
 use crate::{Generation, PLAIN, Place, Strategy};
 
@@ -40,7 +41,7 @@ fn validate(ingress: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let (rules, backend) = (spec.child("rules"), spec.child("defaultBackend"));
     if rules.is_empty() && !backend.exists() {
         let detail = "either `defaultBackend` or `rules` must be specified";
-        spec.invalid_value(errors, rules.value(), detail);
+        spec.invalid_value(errors, bad_value(rules.value()), detail);
     }
     if backend.exists() {
         self::backend(&backend, errors);
@@ -141,7 +142,7 @@ fn backend(backend: &Place<'_, '_>, errors: &mut Errors) {
 fn service_backend(backend: &Place<'_, '_>, service: &Place<'_, '_>, errors: &mut Errors) {
     let name = service.child("name");
     if name.require(errors, "") {
-        name.check(errors, names::dns1035_label);
+        name.check(errors, names::dns1123_label);
     }
     let port = service.child("port");
     let (name, number) = (port.child("name"), port.child("number"));

@@ -70,7 +70,7 @@ pub fn dns1123_subdomain_with_underscore(text: &str) -> Vec<String> {
     long.into_iter().chain(wrong).collect()
 }
 
-/// An RFC 1035 label: a Service's name.
+/// An RFC 1035 label.
 pub fn dns1035_label(text: &str) -> Vec<String> {
     const RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', \
                         start with an alphabetic character, and end with an alphanumeric character";
@@ -102,14 +102,9 @@ pub fn dns_subdomain(name: &str, prefix: bool) -> Vec<String> {
     dns1123_subdomain(&stem(name, prefix))
 }
 
-/// Namespaces' names ([`crate::NameRule`]).
+/// Namespaces' and Services' names ([`crate::NameRule`]).
 pub fn dns_label(name: &str, prefix: bool) -> Vec<String> {
     dns1123_label(&stem(name, prefix))
-}
-
-/// Services' names ([`crate::NameRule`]).
-pub fn dns1035(name: &str, prefix: bool) -> Vec<String> {
-    dns1035_label(&stem(name, prefix))
 }
 
 /// RBAC objects' names ([`crate::NameRule`]).

@@ -6,11 +6,20 @@ use super::names::dns1123_subdomain;
 use super::text::{label_value, qualified_name};
 use crate::Place;
 
-/// A selector that must be met: it has terms, and their values could be labels' values.
-pub fn required(selector: &Place<'_, '_>, errors: &mut Errors) {
+/// A selector that must be met: it has terms, and their values could be labels' values unless an old object's could not.
+pub fn required(selector: &Place<'_, '_>, strict: bool, errors: &mut Errors) {
     let terms = selector.child("nodeSelectorTerms");
     terms.require(errors, "must have at least one node selector term");
-    terms.each().for_each(|each| term(&each, true, errors));
+    terms.each().for_each(|each| term(&each, strict, errors));
+}
+
+/// What is wrong with the values of a selector's terms.
+pub fn values(selector: &Place<'_, '_>, errors: &mut Errors) {
+    for term in selector.at("nodeSelectorTerms").items() {
+        let expressions = term.at("matchExpressions").items();
+        let values = expressions.flat_map(|expression| expression.at("values").items());
+        values.for_each(|value| selector.holding(value).check(errors, label_value));
+    }
 }
 
 /// A term. What is only preferred may have values that no label can have.

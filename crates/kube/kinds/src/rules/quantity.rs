@@ -1,5 +1,6 @@
 //! The rules of lists of resources: their names and amounts.
 
+use schema::cursor::Ref;
 use schema::field::Errors;
 pub use schema::quantity::Quantity;
 
@@ -95,19 +96,21 @@ pub fn resource_quantity(place: &Place<'_, '_>, name: &str, errors: &mut Errors)
 pub type NameRule = fn(&Place<'_, '_>, &str, &mut Errors);
 
 /// Requests and limits of a container: upstream's `ValidateContainerResourceRequirements`.
-pub fn requirements(place: &Place<'_, '_>, errors: &mut Errors) {
-    requirements_of(place, container_resource_name, errors);
+pub fn requirements(place: &Place<'_, '_>, whole_pages: bool, errors: &mut Errors) {
+    requirements_of(place, container_resource_name, whole_pages, errors);
 }
 
 /// The same, where other resources can be asked for.
-pub fn requirements_of(place: &Place<'_, '_>, name_rule: NameRule, errors: &mut Errors) {
+pub fn requirements_of(place: &Place<'_, '_>, name_rule: NameRule, whole_pages: bool, errors: &mut Errors) {
     let (limits, requests) = (place.child("limits"), place.child("requests"));
-    amounts(&limits, name_rule, errors);
+    amounts(&limits, name_rule, whole_pages, errors);
     for (name, request) in requests.each_entry() {
         name_rule(&request, name, errors);
         resource_quantity(&request, name, errors);
         within_limit(&requests, &limits, name, errors);
-        huge_pages(&request, name, errors);
+        if whole_pages {
+            huge_pages(&request, name, errors);
+        }
     }
     let asked = |name: &str| limits.at(name).exists() || requests.at(name).exists();
     let huge = |list: &Place<'_, '_>| list.entries().any(|(name, _)| is_huge_page(name));
@@ -116,22 +119,29 @@ pub fn requirements_of(place: &Place<'_, '_>, name_rule: NameRule, errors: &mut 
     }
 }
 
-/// The amounts of a list of limits.
-pub fn amounts(limits: &Place<'_, '_>, name_rule: NameRule, errors: &mut Errors) {
+/// The amounts of a list of limits; those of huge pages are whole ones unless an old object's were not.
+pub fn amounts(limits: &Place<'_, '_>, name_rule: NameRule, whole_pages: bool, errors: &mut Errors) {
     for (name, limit) in limits.each_entry() {
         name_rule(&limit, name, errors);
         resource_quantity(&limit, name, errors);
-        huge_pages(&limit, name, errors);
+        if whole_pages {
+            huge_pages(&limit, name, errors);
+        }
     }
+}
+
+/// Whether an amount of a resource that is memory in large pages is one of whole pages.
+pub fn is_whole_pages(name: &str, amount: Ref<'_>) -> bool {
+    let size = name
+        .strip_prefix("hugepages-")
+        .and_then(|size| Quantity::parse(size));
+    let page = size.map_or(0, Quantity::nanos);
+    page > 0 && Quantity::of(amount).nanos() % page == 0
 }
 
 /// Huge pages come in whole ones.
 fn huge_pages(amount: &Place<'_, '_>, name: &str, errors: &mut Errors) {
-    let Some(size) = name.strip_prefix("hugepages-") else {
-        return;
-    };
-    let page = Quantity::parse(size).map_or(0, Quantity::nanos);
-    if page <= 0 || Quantity::of(amount.value()).nanos() % page != 0 {
+    if is_huge_page(name) && !is_whole_pages(name, amount.value()) {
         let text = format!("{} is not positive integer multiple of {name}", amount.str());
         amount.invalid(errors, text);
     }

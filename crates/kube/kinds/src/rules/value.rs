@@ -95,6 +95,11 @@ pub fn annotations(place: &Place<'_, '_>, errors: &mut Errors) {
 
 /// A `LabelSelector`.
 pub fn label_selector(place: &Place<'_, '_>, errors: &mut Errors) {
+    label_selector_of(place, true, errors);
+}
+
+/// The same; the values in its expressions could be labels' values if it is `strict`.
+pub fn label_selector_of(place: &Place<'_, '_>, strict: bool, errors: &mut Errors) {
     labels(&place.child("matchLabels"), errors);
     for expression in place.child("matchExpressions").each() {
         let values = expression.child("values");
@@ -114,8 +119,10 @@ pub fn label_selector(place: &Place<'_, '_>, errors: &mut Errors) {
                 .invalid(errors, "not a valid selector operator"),
         }
         expression.child("key").check(errors, text::qualified_name);
-        values
-            .each()
-            .for_each(|value| value.check(errors, text::label_value));
+        if strict {
+            values
+                .each()
+                .for_each(|value| value.check(errors, text::label_value));
+        }
     }
 }

@@ -6,6 +6,7 @@ use schema::row::Types;
 use schema::tree::{Struct, Value};
 
 use super::{access_modes, known_modes, positive};
+use crate::internal::difference_of;
 use crate::rules::{names, node_selector, value};
 use crate::volume::{PERSISTENT, check_source};
 use crate::{PLAIN, Place, SelectableField, Strategy};
@@ -25,9 +26,9 @@ pub(super) const STRATEGY: Strategy = Strategy {
             );
         }
     },
-    validate_create: |_, volume, errors| validate(volume, errors),
+    validate_create: |_, volume, errors| validate(volume, None, errors),
     validate_update: |_, volume, old, errors| {
-        validate(volume, errors);
+        validate(volume, Some(old), errors);
         update(volume, old, errors);
     },
     fields: &[SelectableField {
@@ -53,7 +54,7 @@ fn default(types: &Types, volume: &mut Struct) {
     }
 }
 
-fn validate(volume: Ref<'_>, errors: &mut Errors) {
+fn validate(volume: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let place = Place::root(volume);
     let spec = place.child("spec");
     let modes = spec.child("accessModes");
@@ -64,9 +65,9 @@ fn validate(volume: Ref<'_>, errors: &mut Errors) {
     if !policy.is_empty() {
         value::one_of(&policy, errors, &["Delete", "Recycle", "Retain"]);
     }
-    affinity(&spec, errors);
+    affinity(&spec, old, errors);
     sources(&spec, errors);
-    if spec.value().path("hostPath.path").str() == "/" && policy.str() == "Recycle" {
+    if is_root(spec.value().path("hostPath.path").str()) && policy.str() == "Recycle" {
         policy.forbidden(errors, "may not be 'recycle' for a hostPath mount of '/'");
     }
     let class = spec.child("storageClassName");
@@ -75,6 +76,19 @@ fn validate(volume: Ref<'_>, errors: &mut Errors) {
     }
     value::optional_one_of(&spec.child("volumeMode"), errors, &["Block", "Filesystem"]);
     attributes(&spec, errors);
+}
+
+/// Whether a path means the root, in whatever way.
+fn is_root(path: &str) -> bool {
+    let mut depth = 0_u32;
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => depth = depth.saturating_sub(1),
+            _ => depth += 1,
+        }
+    }
+    path.starts_with('/') && depth == 0
 }
 
 fn capacity(capacity: &Place<'_, '_>, errors: &mut Errors) {
@@ -87,7 +101,7 @@ fn capacity(capacity: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn affinity(spec: &Place<'_, '_>, errors: &mut Errors) {
+fn affinity(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let affinity = spec.child("nodeAffinity");
     if !affinity.exists() {
         return;
@@ -96,7 +110,13 @@ fn affinity(spec: &Place<'_, '_>, errors: &mut Errors) {
     if !required.exists() {
         return required.required(errors, "must specify required node constraints");
     }
-    node_selector::required(&required, errors);
+    let wrong_before = old.is_some_and(|old| {
+        let mut found = Errors::new();
+        let was = old.path("spec.nodeAffinity.required");
+        node_selector::values(&required.holding(was), &mut found);
+        !found.is_empty()
+    });
+    node_selector::required(&required, !wrong_before, errors);
 }
 
 fn sources(spec: &Place<'_, '_>, errors: &mut Errors) {
@@ -122,22 +142,12 @@ fn attributes(spec: &Place<'_, '_>, errors: &mut Errors) {
 
 /// A volume's source is for life; its other fields may be set once.
 fn update(volume: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
-    let (spec, was) = (volume.at("spec"), old.at("spec"));
-    if PERSISTENT
-        .iter()
-        .any(|source| source_changed(spec.at(source.member), was.at(source.member)))
-    {
-        let path = Path::new("spec").child("persistentvolumesource");
-        errors.push(Error::forbidden(
-            &path,
-            "spec.persistentvolumesource is immutable after creation",
-        ));
-    }
+    source_kept(volume.at("spec"), old.at("spec"), errors);
     let place = Place::root(volume);
     let mode = place.named("volumeMode", volume.path("spec.volumeMode"));
     value::immutable(&mode, old.path("spec.volumeMode"), errors);
     let (affinity, was) = (volume.path("spec.nodeAffinity"), old.path("spec.nodeAffinity"));
-    if was.exists() && affinity != was {
+    if was.exists() && renamed(affinity) != renamed(was) {
         let detail = format!("{}, except for updating from beta label to GA", value::IMMUTABLE);
         place.named("nodeAffinity", affinity).invalid(errors, detail);
     }
@@ -147,15 +157,79 @@ fn update(volume: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
     }
 }
 
-/// A CSI volume may get the secret for its growth later.
-fn source_changed(new: Ref<'_>, old: Ref<'_>) -> bool {
-    const LATER: &str = "controllerExpandSecretRef";
-    if !old.at(LATER).exists() && new.at(LATER).exists() && old.exists() {
-        let mut without = new.object().cloned();
-        if let Some(new) = &mut without {
-            cursor::remove(old.types(), new, LATER);
-        }
-        return without.as_ref().map(|new| Ref::new(old.types(), new)) != Some(old);
+/// Labels of nodes that were renamed: a volume may be moved to the new name.
+const RENAMED: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    (
+        "beta.kubernetes.io/instance-type",
+        "node.kubernetes.io/instance-type",
+    ),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    (
+        "failure-domain.beta.kubernetes.io/region",
+        "topology.kubernetes.io/region",
+    ),
+    (
+        "failure-domain.beta.kubernetes.io/zone",
+        "topology.kubernetes.io/zone",
+    ),
+];
+
+/// The affinity with the new names.
+fn renamed(affinity: Ref<'_>) -> Option<Struct> {
+    let types = affinity.types();
+    let mut object = affinity.object()?.clone();
+    cursor::each_mut(types, &mut object, "required.nodeSelectorTerms", |term| {
+        cursor::each_mut(types, term, "matchExpressions", |expression| {
+            let key = Ref::new(types, expression).at("key").str();
+            if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == key) {
+                cursor::set(types, expression, "key", Value::str(new));
+            }
+        });
+    });
+    Some(object)
+}
+
+/// The members that upstream has in a struct of their own.
+const SOURCES: [&str; 22] = [
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "hostPath",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "iscsi",
+    "flexVolume",
+    "cinder",
+    "cephfs",
+    "fc",
+    "flocker",
+    "azureFile",
+    "vsphereVolume",
+    "azureDisk",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "scaleIO",
+    "local",
+    "storageos",
+    "csi",
+];
+
+/// The source does not change; a CSI volume may get the secret for its growth later.
+fn source_kept(new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
+    const LATER: &str = "csi.controllerExpandSecretRef";
+    let Some(mut spec) = new.object().cloned() else {
+        return;
+    };
+    if old.at("csi").exists() && !old.path(LATER).exists() {
+        cursor::remove(new.types(), &mut spec, LATER);
     }
-    new != old
+    let new = Ref::new(new.types(), &spec);
+    if SOURCES.iter().any(|member| new.at(member) != old.at(member)) {
+        let changes = difference_of(&SOURCES, old, new);
+        let text = format!("spec.persistentvolumesource is immutable after creation\n{changes}");
+        let path = Path::new("spec").child("persistentvolumesource");
+        errors.push(Error::forbidden(&path, text));
+    }
 }

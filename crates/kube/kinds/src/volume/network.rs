@@ -96,7 +96,9 @@ pub(super) fn csi_secret(csi: &Place<'_, '_>, errors: &mut Errors) {
 
 /// The name of a CSI driver: its case does not count.
 pub(crate) fn driver_name(place: &Place<'_, '_>, errors: &mut Errors) {
-    place.require(errors, "");
+    if !place.require(errors, "") {
+        return;
+    }
     if place.len() > 63 {
         errors.push(Error::too_long(&place.path(), 63));
     }

@@ -32,7 +32,7 @@ const CASES: &[Case] = &[
         r#"{"spec":{"selector":{"matchLabels":{"a":"b"}},"template":TEMPLATE,"podManagementPolicy":"X","updateStrategy":{"type":"OnDelete","rollingUpdate":{"partition":1}},"ordinals":{"start":-1},"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"X"}}}"#,
         &[
             r#"spec.podManagementPolicy: Invalid value: "X": must be 'OrderedReady' or 'Parallel'"#,
-            r#"spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'"#,
+            r#"spec.updateStrategy.rollingUpdate: Invalid value: {"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy 'RollingUpdate'"#,
             r#"spec.persistentVolumeClaimRetentionPolicy.whenDeleted: Unsupported value: "X": supported values: "Delete", "Retain""#,
             "spec.ordinals.start: Invalid value: -1: must be greater than or equal to 0",
         ],
@@ -42,9 +42,7 @@ const CASES: &[Case] = &[
         "daemonsets",
         "v1",
         r#"{"spec":{"selector":{"matchLabels":{"a":"b"}},"template":TEMPLATE,"updateStrategy":{"rollingUpdate":{"maxUnavailable":0,"maxSurge":0}}}}"#,
-        &[
-            "spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when `maxSurge` is 0",
-        ],
+        &["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"],
     ),
     (
         "batch",
@@ -176,7 +174,7 @@ const CASES: &[Case] = &[
         &[
             r#"overhead.podFixed.limits[x]: Invalid value: "x": must be a standard resource type or fully qualified"#,
             r#"overhead.podFixed.limits[x]: Invalid value: "x": must be a standard resource for containers"#,
-            r#"scheduling.tolerations[1]: Duplicate value: {"key":"a","operator":"Exists"}"#,
+            r#"scheduling.tolerations[1]: Duplicate value: {"Key":"a","Operator":"Exists","Value":"","Effect":"","TolerationSeconds":null}"#,
         ],
     ),
     (

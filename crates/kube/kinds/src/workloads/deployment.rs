@@ -5,16 +5,18 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::{status, template};
+use super::{replicas, status, template};
 use crate::rules::value::immutable;
 use crate::rules::variable::{is_zero, non_negative_or_percent, not_above_hundred};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     default,
-    validate_create: |_, object, errors| validate(object, errors),
+    prepare_create: |context, object| template::dropped(context, object, None, "spec.template"),
+    prepare_update: |context, new, old| template::dropped(context, new, Some(old), "spec.template"),
+    validate_create: |_, object, errors| validate(object, None, errors),
     validate_update: |_, new, old, errors| {
-        validate(new, errors);
+        validate(new, Some(old), errors);
         let root = Place::root(new);
         immutable(
             &root.child("spec").child("selector"),
@@ -49,13 +51,11 @@ fn default(types: &Types, object: &mut Struct) {
     }
 }
 
-fn validate(object: Ref<'_>, errors: &mut Errors) {
+fn validate(object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     template::counts(&spec, &["replicas"], errors);
-    template::selector(&spec, "deployment", errors);
-    template::selected(&spec, errors);
-    template::always(&spec.child("template"), "ReplicaSet", errors);
+    replicas::pods(&spec, old, errors);
     strategy(&spec.child("strategy"), errors);
     template::counts(&spec, &["minReadySeconds", "revisionHistoryLimit"], errors);
     deadline(&spec, errors);
@@ -70,9 +70,7 @@ fn strategy(place: &Place<'_, '_>, errors: &mut Errors) {
         "Recreate" => {}
         "RollingUpdate" if rolling.exists() => rolling_update(&rolling, errors),
         "RollingUpdate" => rolling.required(errors, "this should be defaulted and never be nil"),
-        _ => place
-            .child("type")
-            .not_supported(errors, &["Recreate", "RollingUpdate"]),
+        _ => place.not_supported(errors, &["Recreate", "RollingUpdate"]),
     }
 }
 

@@ -19,9 +19,11 @@ pub(super) const SET: Strategy = Strategy {
         template::defaults(types, object);
         template::set_integers(types, object, &[("spec.replicas", 1)]);
     },
-    validate_create: |_, object, errors| set(object, errors),
+    prepare_create: |context, object| template::dropped(context, object, None, "spec.template"),
+    prepare_update: |context, new, old| template::dropped(context, new, Some(old), "spec.template"),
+    validate_create: |_, object, errors| set(object, None, errors),
     validate_update: |_, new, old, errors| {
-        set(new, errors);
+        set(new, Some(old), errors);
         let root = Place::root(new);
         immutable(
             &root.child("spec").child("selector"),
@@ -46,8 +48,10 @@ pub(super) const CONTROLLER: Strategy = Strategy {
         }
         template::set_integers(types, object, &[("spec.replicas", 1)]);
     },
-    validate_create: |_, object, errors| controller(object, errors),
-    validate_update: |_, new, _, errors| controller(new, errors),
+    prepare_create: |context, object| template::dropped(context, object, None, "spec.template"),
+    prepare_update: |context, new, old| template::dropped(context, new, Some(old), "spec.template"),
+    validate_create: |_, object, errors| controller(object, None, errors),
+    validate_update: |_, new, old, errors| controller(new, Some(old), errors),
     validate_status: |_, new, old, errors| status::validate(&status::REPLICAS, new, old, errors),
     warn: |_, new, old| template::warnings(new, old, "spec.template"),
     generation: Generation::Spec,
@@ -56,16 +60,25 @@ pub(super) const CONTROLLER: Strategy = Strategy {
     ..PLAIN
 };
 
-fn set(object: Ref<'_>, errors: &mut Errors) {
+fn set(object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     template::counts(&spec, &["replicas", "minReadySeconds"], errors);
-    template::selector(&spec, "deployment", errors);
-    template::selected(&spec, errors);
-    template::always(&spec.child("template"), "ReplicaSet", errors);
+    pods(&spec, old, errors);
 }
 
-fn controller(object: Ref<'_>, errors: &mut Errors) {
+/// The selector and the pods of a set, or of a deployment, which makes sets of it.
+pub(super) fn pods(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
+    if !template::selector(spec, "deployment", "invalid label selector", errors) {
+        return;
+    }
+    template::selected(spec, errors);
+    let place = spec.child("template");
+    template::validate(&place, old.map(|old| old.path("spec.template")), errors);
+    template::always(&place, "ReplicaSet", errors);
+}
+
+fn controller(object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     template::counts(&spec, &["minReadySeconds"], errors);
@@ -82,5 +95,6 @@ fn controller(object: Ref<'_>, errors: &mut Errors) {
     if selector.entries().any(missing) {
         labels.invalid(errors, "`selector` does not match template `labels`");
     }
+    template::validate(&template, old.map(|old| old.path("spec.template")), errors);
     template::always(&template, "ReplicationController", errors);
 }

@@ -35,7 +35,7 @@ fn handler(handler: &Place<'_, '_>, errors: &mut Errors) {
 fn overhead(overhead: &Place<'_, '_>, errors: &mut Errors) {
     let fixed = overhead.child("podFixed");
     let limits = fixed.named("limits", fixed.value());
-    quantity::amounts(&limits, quantity::container_resource_name, errors);
+    quantity::amounts(&limits, quantity::container_resource_name, true, errors);
 }
 
 fn scheduling(scheduling: &Place<'_, '_>, errors: &mut Errors) {
@@ -43,7 +43,7 @@ fn scheduling(scheduling: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 fn tolerations(tolerations: &Place<'_, '_>, errors: &mut Errors) {
-    pod::validate_tolerations(tolerations, errors);
+    pod::validate_tolerations(tolerations, false, errors);
     let all: Vec<Ref<'_>> = tolerations.items().collect();
     for (index, toleration) in tolerations.each().enumerate() {
         if all[..index].contains(&toleration.value()) {

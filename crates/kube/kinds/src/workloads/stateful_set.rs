@@ -1,20 +1,29 @@
 //! StatefulSets.
 
-use schema::cursor::{Ref, each_mut, set, set_default};
+use schema::cursor::{Ref, each_mut, remove, set, set_default};
 use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
 use super::{status, template};
+use crate::rules::names::dns1123_label;
 use crate::rules::table::Rule::{NonNegative, Word};
 use crate::rules::variable::{is_zero, non_negative_or_percent, not_above_hundred};
-use crate::{Generation, PLAIN, Place, Strategy};
+use crate::{Context, Generation, PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     default,
-    validate_create: |_, object, errors| validate(object, errors),
+    prepare_create: |context, object| {
+        template::dropped(context, object, None, "spec.template");
+        drop_unavailable(context, object, None);
+    },
+    prepare_update: |context, new, old| {
+        template::dropped(context, new, Some(old), "spec.template");
+        drop_unavailable(context, new, Some(old));
+    },
+    validate_create: |_, object, errors| validate(object, None, errors),
     validate_update: |_, new, old, errors| {
-        validate(new, errors);
+        validate(new, Some(old), errors);
         fixed(new, old, errors);
     },
     validate_status: |_, new, old, errors| status::validate(&status::STATEFUL_SET, new, old, errors),
@@ -69,7 +78,16 @@ fn claim_defaults(types: &Types, claim: &mut Struct) {
     set_default(types, claim, "status.phase", Value::str("Pending"));
 }
 
-fn validate(object: Ref<'_>, errors: &mut Errors) {
+/// How many pods may be missing belongs to a feature that is off by default until 1.37.
+fn drop_unavailable(context: &Context<'_>, set: &mut Struct, old: Option<&Struct>) {
+    const PATH: &str = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+    let in_use = old.is_some_and(|old| Ref::new(context.types, old).path(PATH).exists());
+    if !in_use {
+        remove(context.types, set, PATH);
+    }
+}
+
+fn validate(object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let root = Place::root(object);
     let spec = root.child("spec");
     let management = spec.child("podManagementPolicy");
@@ -84,9 +102,15 @@ fn validate(object: Ref<'_>, errors: &mut Errors) {
     template::counts(&spec, &["replicas", "minReadySeconds"], errors);
     let start = spec.value().path("ordinals.start");
     NonNegative.check(&spec.named("ordinals.start", start), errors);
-    template::selector(&spec, "statefulset", errors);
-    template::selected(&spec, errors);
-    pods(&spec, errors);
+    let service = spec.child("serviceName");
+    if old.is_none() && !service.is_empty() {
+        service.check(errors, dns1123_label);
+    }
+    if template::selector(&spec, "statefulset", "", errors) {
+        template::selected(&spec, errors);
+        pods(&spec, old.map(|old| old.path("spec.template")), errors);
+    }
+    template::always(&spec.child("template"), "StatefulSet", errors);
 }
 
 fn update_strategy(strategy: &Place<'_, '_>, errors: &mut Errors) {
@@ -117,10 +141,10 @@ fn rolling_update(rolling: &Place<'_, '_>, errors: &mut Errors) {
 
 /// The pods' volumes are those of the template and one for each claim, which comes in the place of a volume of its
 /// name.
-fn pods(spec: &Place<'_, '_>, errors: &mut Errors) {
+fn pods(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let place = spec.child("template");
     let Some(mut object) = place.object().cloned() else {
-        return template::always(&place, "StatefulSet", errors);
+        return template::validate(&place, old, errors);
     };
     let types = place.types();
     let claims = spec.at("volumeClaimTemplates").items();
@@ -135,7 +159,7 @@ fn pods(spec: &Place<'_, '_>, errors: &mut Errors) {
         set(types, &mut object, "spec.volumes", Value::List(volumes));
     }
     let pods = place.holding(Ref::new(types, &object));
-    template::always(&pods, "StatefulSet", errors);
+    template::validate(&pods, old, errors);
 }
 
 fn claim_volume(types: &Types, name: &str) -> Option<Value> {

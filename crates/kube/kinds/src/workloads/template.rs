@@ -1,20 +1,28 @@
 //! The pod template of a controller, and the rules that controllers share about it.
 
 use schema::cursor::{Ref, get_mut, set};
-use schema::field::Errors;
+use schema::field::{BadValue, Errors};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::pod;
+use super::pod::{self, Kept};
 use crate::rules::selector;
 use crate::rules::value::{annotations, label_selector, labels, non_negative};
-use crate::{Generation, PLAIN, Place, Strategy};
+use crate::{Context, Generation, PLAIN, Place, Strategy};
 
 /// `PodTemplate`: the kind of its own.
 pub(super) const STRATEGY: Strategy = Strategy {
     default: |types, object| pod::spec_defaults(types, object, "template.spec"),
-    validate_create: |_, object, errors| validate(&Place::root(object).child("template"), errors),
-    validate_update: |_, new, _, errors| validate(&Place::root(new).child("template"), errors),
+    prepare_create: |context, object| dropped(context, object, None, "template"),
+    prepare_update: |context, new, old| dropped(context, new, Some(old), "template"),
+    validate_create: |_, object, errors| validate(&Place::root(object).child("template"), None, errors),
+    validate_update: |_, new, old, errors| {
+        validate(
+            &Place::root(new).child("template"),
+            Some(old.at("template")),
+            errors,
+        );
+    },
     warn: |_, new, old| warnings(new, old, "template"),
     generation: Generation::Content,
     ..PLAIN
@@ -41,13 +49,24 @@ pub(super) fn lend_labels(types: &Types, object: &mut Struct, path: &str) {
     }
 }
 
-/// A `PodTemplateSpec`. Upstream's paths of its metadata leave out `metadata`.
-pub(super) fn validate(template: &Place<'_, '_>, errors: &mut Errors) {
+/// Takes out of the template at a path what belongs to features that are off, unless the old one has it.
+pub(super) fn dropped(context: &Context<'_>, object: &mut Struct, old: Option<&Struct>, path: &str) {
+    let types = context.types;
+    let before = old.map(|old| Ref::new(types, old).path(path).at("spec"));
+    if let Some(Value::Struct(spec)) = get_mut(types, object, &format!("{path}.spec")) {
+        pod::drop_disabled(types, spec, before);
+    }
+}
+
+/// A `PodTemplateSpec`, which may keep what was wrong with the old one. Upstream's paths of its metadata leave out
+/// `metadata`.
+pub(super) fn validate(template: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
+    let kept = Kept::of(old);
     let (metadata, spec) = (template.holding(template.at("metadata")), template.child("spec"));
     labels(&metadata.child("labels"), errors);
     annotations(&metadata.child("annotations"), errors);
-    pod::validate_annotations(&metadata, &spec, errors);
-    pod::validate_spec(&spec, errors);
+    pod::validate_annotations(&metadata, &spec, &kept, errors);
+    pod::validate_spec(&spec, &kept, errors);
     pod::annotations_agree(metadata.value(), &spec, errors);
     if !spec.at("ephemeralContainers").is_empty() {
         let text = "ephemeral containers not allowed in pod template";
@@ -65,9 +84,8 @@ pub(super) fn warnings(object: Ref<'_>, old: Option<Ref<'_>>, path: &str) -> Vec
     }
 }
 
-/// A template whose pods are run for ever.
+/// Pods that are run for ever.
 pub(super) fn always(template: &Place<'_, '_>, kind: &str, errors: &mut Errors) {
-    validate(template, errors);
     let spec = template.child("spec");
     if !matches!(spec.at("restartPolicy").str(), "" | "Always") {
         spec.child("restartPolicy").not_supported(errors, &["Always"]);
@@ -78,25 +96,43 @@ pub(super) fn always(template: &Place<'_, '_>, kind: &str, errors: &mut Errors) 
     }
 }
 
-/// The selector of a controller: there, not empty, and it selects the template's pods.
-pub(super) fn selector(spec: &Place<'_, '_>, kind: &str, errors: &mut Errors) {
+/// The selector of a controller: there, not empty, and one that can be read. Whether it can, and so selects something or
+/// nothing.
+pub(super) fn selector(spec: &Place<'_, '_>, kind: &str, unreadable: &str, errors: &mut Errors) -> bool {
     let selector = spec.child("selector");
     if !selector.exists() {
-        return selector.required(errors, "");
+        // Upstream takes none for one that selects nothing.
+        selector.required(errors, "");
+        return true;
     }
+    let before = errors.len();
     label_selector(&selector, errors);
+    let readable = errors.len() == before;
     if selector::selects_all(selector.value()) {
         selector.invalid(errors, format!("empty selector is invalid for {kind}"));
+    }
+    if !readable {
+        selector.invalid(errors, unreadable);
+    }
+    readable
+}
+
+/// The template's labels match the selector, unless it selects all; none matches nothing.
+pub(super) fn selected(spec: &Place<'_, '_>, errors: &mut Errors) {
+    let selector = spec.at("selector");
+    if !selector.exists() || !selector::selects_all(selector) {
+        matches(spec, errors);
     }
 }
 
 /// The template's labels match the selector.
-pub(super) fn selected(spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn matches(spec: &Place<'_, '_>, errors: &mut Errors) {
     let (selector, template) = (spec.at("selector"), spec.child("template"));
-    let (metadata, all) = (template.child("metadata"), selector::selects_all(selector));
-    if selector.exists() && !all && !selector::selects(selector, metadata.at("labels")) {
-        let labels = metadata.child("labels");
-        labels.invalid(errors, "`selector` does not match template `labels`");
+    let metadata = template.child("metadata");
+    let labels = metadata.child("labels");
+    if !selector.exists() || !selector::selects(selector, labels.value()) {
+        let shown = BadValue::json(&labels.json());
+        labels.invalid_value(errors, shown, "`selector` does not match template `labels`");
     }
 }
 

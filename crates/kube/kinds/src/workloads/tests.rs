@@ -9,7 +9,7 @@ use schema::tree::{Struct, Value};
 
 use crate::{Context, User, strategy};
 
-pub(super) fn read(group: &str, plural: &str, version: &str, json: &str) -> Struct {
+pub(crate) fn read(group: &str, plural: &str, version: &str, json: &str) -> Struct {
     let (_, row) = by_resource(group, version, plural).unwrap();
     let mut object = decode(&BUILTIN, row.schema, json.as_bytes(), Options::default())
         .unwrap()
@@ -19,7 +19,7 @@ pub(super) fn read(group: &str, plural: &str, version: &str, json: &str) -> Stru
     object
 }
 
-pub(super) fn text(object: &Struct) -> String {
+pub(crate) fn text(object: &Struct) -> String {
     let mut out = Vec::new();
     encode(&BUILTIN, object, &mut out);
     String::from_utf8(out).unwrap()
@@ -46,11 +46,24 @@ pub(crate) fn faults(group: &str, plural: &str, version: &str, json: &str) -> Ve
     errors.iter().map(ToString::to_string).collect()
 }
 
-pub(super) fn update_faults(group: &str, plural: &str, old: &str, new: &str) -> Vec<String> {
-    let (new, old) = (read(group, plural, "v1", new), read(group, plural, "v1", old));
+pub(crate) fn update_faults(group: &str, plural: &str, old: &str, new: &str) -> Vec<String> {
+    through(group, plural, "", old, new)
+}
+
+/// What is wrong with an update through a path below the object.
+pub(crate) fn through(group: &str, plural: &str, path: &str, old: &str, new: &str) -> Vec<String> {
+    let (mut new, old) = (read(group, plural, "v1", new), read(group, plural, "v1", old));
+    let row = strategy(group, plural);
+    let below = row.subresources.iter().find(|below| below.name == path);
+    let (prepare, validate) = match (path, below) {
+        (_, Some(below)) => (below.prepare, below.validate),
+        ("status", _) => (row.prepare_status, row.validate_status),
+        _ => (row.prepare_update, row.validate_update),
+    };
+    prepare(&context(), &mut new, &old);
     let (new, old) = (Ref::new(&BUILTIN, &new), Ref::new(&BUILTIN, &old));
     let mut errors = Errors::new();
-    (strategy(group, plural).validate_update)(&context(), new, old, &mut errors);
+    validate(&context(), new, old, &mut errors);
     errors.iter().map(ToString::to_string).collect()
 }
 
@@ -137,7 +150,10 @@ fn wrong_controllers_are_refused_with_upstreams_texts() {
     let spec = |selector: &str| format!(r#"{{"spec":{{{selector}"template":{TEMPLATE}}}}}"#);
     assert_eq!(
         faults("apps", "deployments", "v1", &spec("")),
-        ["spec.selector: Required value"]
+        [
+            "spec.selector: Required value",
+            r#"spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`"#
+        ]
     );
     assert_eq!(
         faults(

@@ -18,7 +18,6 @@ pub use pick::pick;
 pub use reader::{MAX_DEPTH, Reader, SyntaxError, Token};
 pub use report::go_quote;
 pub use report::{Issue, IssueKind, strict_error};
-pub use text::string as quote;
 pub use text::{float as write_float, int as write_int, string as write_string};
 pub(crate) use untyped::number as parse_number;
 pub use untyped::parse;

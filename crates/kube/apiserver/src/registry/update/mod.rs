@@ -14,7 +14,7 @@ use super::live::{Live, Put, put, remove};
 use super::op::{Op, Stored};
 use super::owners;
 use super::services::Hold;
-use crate::admission::{self, Kind, Request};
+use crate::admission::{self, Kind, Pass, Request};
 use crate::{Answer, Refused};
 use prepare::before_update;
 use version::{check_version, uid_differs};
@@ -103,17 +103,23 @@ where
     }
     let mut tree = wanted(op, plan, live).await?;
     check_version(op, &mut tree, live)?;
-    let mut hold = None;
+    let (mut hold, mut pass) = (None, None);
     if plan.by_rules {
         hold = op.state.services.hold(op, &mut tree, Some(&live.tree))?;
         before_update(op, &mut tree, live)?;
         owners::keep_times(op, &live.tree, &mut tree);
-        judge(op, plan, live, &tree).await?;
+        pass = judge(op, plan, live, &tree).await?;
     }
     if ends(op, &tree, live) {
         return finish(op, tree, live).await;
     }
-    write(op, tree, live, hold).await
+    let _count = match plan.by_rules {
+        true => admission::count(op, Ref::new(op.types(), &tree))?,
+        false => None,
+    };
+    let written = write(op, tree, live, hold).await;
+    drop(pass);
+    written
 }
 
 /// What the client wants, recorded as its own and changed by admission.
@@ -136,14 +142,21 @@ where
 }
 
 /// Validating admission.
-async fn judge<M>(op: &Op<'_>, plan: &Plan<M>, live: &Live, tree: &Struct) -> Answer<()> {
+async fn judge<'a, M>(
+    op: &'a Op<'_>,
+    plan: &Plan<M>,
+    live: &'a Live,
+    tree: &Struct,
+) -> Answer<Option<Pass<'a>>> {
     let Some(view) = &plan.view else {
         let request = Request::update(op, Ref::new(op.types(), &live.tree));
         return admission::validate(&request, Some(Ref::new(op.types(), tree))).await;
     };
     let (old, new) = ((view.show)(op, &live.tree)?, (view.show)(op, tree)?);
     let request = Request::view(op, view.kind, &old);
-    admission::validate(&request, Some(Ref::new(request.types, &new))).await
+    // Quotas do not count through a view.
+    drop(admission::validate(&request, Some(Ref::new(request.types, &new))).await?);
+    Ok(None)
 }
 
 /// Writes the object unless nothing has changed.

@@ -8,6 +8,7 @@ use schema::field::Errors;
 
 use super::shape;
 use crate::Place;
+use crate::internal::bad_value;
 use crate::rules::{ip, value};
 
 const FAMILIES: &[&str] = &["IPv4", "IPv6"];
@@ -15,7 +16,7 @@ const POLICIES: &[&str] = &["PreferDualStack", "RequireDualStack", "SingleStack"
 
 /// The fields of a Service of a type that has addresses (`ValidateServiceClusterIPsRelatedFields`). They
 /// may be incomplete: allocation asks before it fills them.
-pub(crate) fn validate(service: &Place<'_, '_>, errors: &mut Errors) {
+pub(crate) fn validate(service: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     if shape::is_external_name(service.value()) {
         return;
     }
@@ -24,7 +25,8 @@ pub(crate) fn validate(service: &Place<'_, '_>, errors: &mut Errors) {
     families(&spec.child("ipFamilies"), errors);
     value::optional_one_of(&spec.child("ipFamilyPolicy"), errors, POLICIES);
     let ips = spec.child("clusterIPs");
-    let well_formed = addresses(&ips, errors);
+    let known = old.map(|old| old.path("spec.clusterIPs").strings().collect::<Vec<_>>());
+    let well_formed = addresses(&ips, &known.unwrap_or_default(), errors);
     if ips.len() > 2 {
         ips.invalid(errors, "may only hold up to 2 values");
     }
@@ -57,14 +59,14 @@ fn families(families: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// Whether all are addresses, or the one is `None`.
-fn addresses(ips: &Place<'_, '_>, errors: &mut Errors) -> bool {
+fn addresses(ips: &Place<'_, '_>, known: &[&str], errors: &mut Errors) -> bool {
     let mut well_formed = true;
     for (at, address) in ips.each().enumerate() {
         let before = errors.len();
         match address.str() {
             "None" if at == 0 && ips.len() == 1 => {}
             "None" if at == 0 => ips.invalid(errors, "'None' must be the first and only value"),
-            _ => ip::ip_for_legacy_field(&address, errors, &[]),
+            _ => ip::ip_for_legacy_field(&address, errors, known),
         }
         well_formed &= errors.len() == before;
     }
@@ -125,7 +127,11 @@ fn ips_kept(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
         return changed.for_each(|changed| at(changed).invalid(errors, ONCE));
     }
     if new.is_empty() {
-        at(0).invalid_value(errors, "", "primary clusterIP can not be unset");
+        at(0).invalid_value(
+            errors,
+            bad_value(ips.value()),
+            "primary clusterIP can not be unset",
+        );
     } else if !old.is_empty() && new[0] != old[0] {
         at(0).invalid(errors, ONCE);
     }
@@ -144,7 +150,11 @@ fn families_kept(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
         return changed.for_each(|_| first.invalid(errors, ONCE));
     }
     if old.len() > new.len() && spec.at("clusterIPs").is_empty() {
-        first.invalid(errors, "primary ipFamily can not be unset");
+        first.invalid_value(
+            errors,
+            bad_value(families.value()),
+            "primary ipFamily can not be unset",
+        );
     }
     if !old.is_empty() && !new.is_empty() && new[0] != old[0] {
         first.invalid_value(errors, spec.at("clusterIPs"), ONCE);

@@ -10,7 +10,7 @@ use crate::rules::{ip, text, value};
 const ONLY_BALANCER: &str = "may only be used when `type` is 'LoadBalancer'";
 const RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
 const POLICIES: &[&str] = &["Cluster", "Local"];
-const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameNode", "PreferSameZone"];
+const DISTRIBUTIONS: &[&str] = &["PreferClose", "PreferSameZone", "PreferSameNode"];
 
 /// What a new version may not change of the old one.
 pub(super) fn update(service: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
@@ -62,20 +62,23 @@ fn source_ranges(service: &Place<'_, '_>, balanced: bool, old: Option<Ref<'_>>, 
             field.forbidden(errors, ONLY_BALANCER);
         }
         let known: Vec<&str> = old
-            .map(|old| old.path("spec.loadBalancerSourceRanges").strings().collect())
+            .map(|old| {
+                old.path("spec.loadBalancerSourceRanges")
+                    .strings()
+                    .map(str::trim)
+                    .collect()
+            })
             .unwrap_or_default();
-        for range in field.each().filter(|range| !known.contains(&range.str())) {
+        for range in field.each().filter(|range| !known.contains(&range.str().trim())) {
             ip::cidr_text(&range, range.str().trim(), errors);
         }
     } else if annotation.exists() {
         if !balanced {
             annotation.forbidden(errors, ONLY_BALANCER);
         }
-        let listed = annotation
-            .str()
-            .trim()
-            .split(',')
-            .filter(|_| !annotation.str().trim().is_empty());
+        let was = old.map(|old| old.path("metadata.annotations").at(RANGES));
+        let asked = was != Some(annotation.value()) && !annotation.str().trim().is_empty();
+        let listed = annotation.str().trim().split(',').filter(|_| asked);
         for range in listed {
             ip::cidr_text(&annotation, range.trim(), errors);
         }

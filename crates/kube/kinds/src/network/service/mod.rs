@@ -25,7 +25,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
     validate_update: |_, service, old, errors| validate::update(service, old, errors),
     validate_status: |_, service, old, errors| status::validate(service, old, errors),
     warn: |_, service, old| warn::warnings(service, old),
-    name: names::dns1035,
+    name: names::dns_label,
     create_on_update: true,
     fields: &[
         SelectableField::text("spec.clusterIP"),

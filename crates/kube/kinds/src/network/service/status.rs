@@ -13,7 +13,7 @@ pub(super) fn validate(service: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
     let balancer = status.child("loadBalancer");
     let ingresses = balancer.child("ingress");
     if !shape::is_load_balancer(service) && !ingresses.is_empty() {
-        return ingresses.forbidden(errors, "may only be used when `spec.type` is \"LoadBalancer\"");
+        return ingresses.forbidden(errors, "may only be used when `spec.type` is 'LoadBalancer'");
     }
     let old = old.path("status.loadBalancer.ingress").items();
     let known: Vec<&str> = old.map(|ingress| ingress.at("ip").str()).collect();

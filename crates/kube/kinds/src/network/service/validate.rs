@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use schema::cursor::Ref;
-use schema::field::{Error, Errors};
+use schema::field::Errors;
 use schema::tree::{Struct, Value};
 
 use super::{cluster_ips, external, shape};
@@ -36,7 +36,7 @@ pub(super) fn service(service: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Error
     ports(&spec.child("ports"), errors);
     value::labels(&spec.child("selector"), errors);
     affinity(spec, errors);
-    cluster_ips::validate(place, errors);
+    cluster_ips::validate(place, old, errors);
     external_ips(spec, old, errors);
     value::required_one_of(&spec.child("type"), errors, TYPES);
     port_numbers(place, errors);
@@ -175,7 +175,7 @@ fn port_numbers(service: &Place<'_, '_>, errors: &mut Errors) {
         if !seen.insert((port.at("protocol").str(), port.at("port").int())) {
             let pair = pair(port.value());
             let shown = pair.as_ref().map(|pair| Ref::new(service.types(), pair));
-            errors.push(Error::duplicate(&port.path(), shown.unwrap_or(port.value())));
+            port.holding(shown.unwrap_or(port.value())).duplicate(errors);
         }
     }
 }

@@ -16,11 +16,28 @@ use crate::{PLAIN, Place, Strategy};
 
 pub(super) const STRATEGY: Strategy = Strategy {
     default,
+    prepare_create: |context, object| without_annotations(context.types, object),
+    prepare_update: |context, object, _| without_annotations(context.types, object),
+    prepare_status: |context, object, _| without_annotations(context.types, object),
     validate_create: |_, object, errors| validate(object, errors),
     validate_update: |_, new, _, errors| validate(new, errors),
     validate_status: |_, new, _, errors| status(new, errors),
     ..PLAIN
 };
+
+/// Where `v1` keeps what only `v2` has a member for: `v2` has none of them.
+const KEPT: [&str; 4] = ["behavior", "conditions", "current-metrics", "metrics"];
+
+fn without_annotations(types: &Types, object: &mut Struct) {
+    if let Some(Value::Map(annotations)) = cursor::get_mut(types, object, "metadata.annotations") {
+        let kept = |name: &str| KEPT.iter().any(|kept| *kept == name);
+        annotations.retain(|name, _| {
+            !name
+                .strip_prefix("autoscaling.alpha.kubernetes.io/")
+                .is_some_and(kept)
+        });
+    }
+}
 
 /// Policies of scaling: type, value, seconds.
 type Policies = &'static [(&'static str, i64, i64)];

@@ -13,6 +13,8 @@ use crate::{Generation, PLAIN, Place, Strategy};
 
 pub(in super::super) const STRATEGY: Strategy = Strategy {
     default,
+    prepare_create: |context, cron| template::dropped(context, cron, None, TEMPLATE),
+    prepare_update: |context, new, old| template::dropped(context, new, Some(old), TEMPLATE),
     validate_create: |_, object, errors| {
         validate(object, None, errors);
         name(object, errors);
@@ -22,6 +24,9 @@ pub(in super::super) const STRATEGY: Strategy = Strategy {
     generation: Generation::Spec,
     ..PLAIN
 };
+
+/// The template of its jobs' pods.
+const TEMPLATE: &str = "spec.jobTemplate.spec.template";
 
 fn default(types: &Types, cron: &mut Struct) {
     pod::spec_defaults(types, cron, "spec.jobTemplate.spec.template.spec");
@@ -59,7 +64,8 @@ fn validate(object: Ref<'_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     }
     let policies = RequiredWord(&["Allow", "Forbid", "Replace"]);
     policies.check(&spec.child("concurrencyPolicy"), errors);
-    job_template(&spec.child("jobTemplate"), errors);
+    let template = was.map(|was| was.path("jobTemplate.spec"));
+    job_template(&spec.child("jobTemplate"), template, errors);
     for name in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
         NonNegative.check(&spec.child(name), errors);
     }
@@ -90,9 +96,9 @@ fn schedule(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
 }
 
 /// Each job has a selector of its own.
-fn job_template(template: &Place<'_, '_>, errors: &mut Errors) {
+fn job_template(template: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     let spec = template.child("spec");
-    job::validate_spec(&spec, errors);
+    job::validate_spec(&spec, old, errors);
     let (selector, manual) = (spec.child("selector"), spec.child("manualSelector"));
     if selector.exists() {
         selector.invalid(errors, "`selector` will be auto-generated");
@@ -115,6 +121,6 @@ fn warnings(cron: Ref<'_>, old: Option<Ref<'_>>) -> Vec<String> {
          https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details"
             .to_owned()
     });
-    let templates = template::warnings(cron, old, "spec.jobTemplate.spec.template");
+    let templates = template::warnings(cron, old, TEMPLATE);
     name.into_iter().chain(templates).chain(zone).collect()
 }

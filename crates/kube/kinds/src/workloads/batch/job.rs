@@ -18,7 +18,11 @@ const NO_LIMIT: i64 = i32::MAX as i64;
 
 pub(in super::super) const STRATEGY: Strategy = Strategy {
     default,
-    prepare_create: selector::generate,
+    prepare_create: |context, job| {
+        template::dropped(context, job, None, "spec.template");
+        selector::generate(context, job);
+    },
+    prepare_update: |context, new, old| template::dropped(context, new, Some(old), "spec.template"),
     validate_create: |_, object, errors| create(object, errors),
     validate_update: |_, new, old, errors| update::validate(new, old, errors),
     validate_status: |_, new, old, errors| status::validate(new, old, errors),
@@ -84,7 +88,7 @@ const COUNTS: Rules = &[
 fn create(job: Ref<'_>, errors: &mut Errors) {
     let root = Place::root(job);
     selector::validate(&root, errors);
-    selected_spec(&root.child("spec"), errors);
+    selected_spec(&root.child("spec"), None, errors);
     let (spec, name) = (job.at("spec"), job.path("metadata.name").str());
     let completions = spec.at("completions").int();
     if spec.at("completionMode").str() != "Indexed" || completions == 0 {
@@ -98,18 +102,21 @@ fn create(job: Ref<'_>, errors: &mut Errors) {
     }
 }
 
-pub(super) fn selected_spec(spec: &Place<'_, '_>, errors: &mut Errors) {
-    validate_spec(spec, errors);
+pub(super) fn selected_spec(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
+    validate_spec(spec, old, errors);
     let selector = spec.child("selector");
+    let before = errors.len();
     match selector.exists() {
         true => label_selector(&selector, errors),
         false => selector.required(errors, ""),
     }
-    template::selected(spec, errors);
+    if errors.len() == before || !selector.exists() {
+        template::matches(spec, errors);
+    }
 }
 
 /// The spec of a job or of a template of jobs, whose selectors are yet to be made.
-pub(super) fn validate_spec(spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn validate_spec(spec: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     check(spec, COUNTS, errors);
     let per_index = spec.child("backoffLimitPerIndex");
     if spec.at("maxFailedIndexes").exists() && !per_index.exists() {
@@ -132,7 +139,7 @@ pub(super) fn validate_spec(spec: &Place<'_, '_>, errors: &mut Errors) {
     policy::success(spec, errors);
     replacement(spec, errors);
     let place = spec.child("template");
-    template::validate(&place, errors);
+    template::validate(&place, old.map(|old| old.at("template")), errors);
     restart_policy(&place, spec.at("podFailurePolicy").exists(), errors);
 }
 

@@ -148,35 +148,47 @@ fn success_rule(rule: &Place<'_, '_>, completions: i64, errors: &mut Errors) {
 }
 
 /// How many indexes a list like `1,3-5` has.
-fn indexes(list: &str, completions: i64) -> Result<i64, String> {
-    let number = |text: &str| match text.parse::<i64>() {
-        Err(_) => Err(format!("cannot convert string to integer for index: {text:?}")),
-        Ok(number) if number >= completions => Err(format!("too large index: {text:?}")),
-        Ok(number) => Ok(number),
-    };
+pub(super) fn indexes(list: &str, completions: i64) -> Result<i64, String> {
+    let ranges = index_ranges(list, completions)?;
+    Ok(ranges.iter().map(|(first, end)| end - first + 1).sum())
+}
+
+/// The ranges of such a list, first and last index of each.
+pub(super) fn index_ranges(list: &str, completions: i64) -> Result<Vec<(i64, i64)>, String> {
     let after = |last: i64, next: i64| match last < next {
         true => Ok(()),
         false => Err(format!("non-increasing order, previous: {last}, current: {next}")),
     };
-    let (mut total, mut last) = (0, None);
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
     for interval in list.split(',').filter(|_| !list.is_empty()) {
-        let (first, end) = match interval.split('-').collect::<Vec<_>>()[..] {
-            [one] => (number(one)?, None),
-            [first, end] => (number(first)?, Some(end)),
-            _ => {
-                return Err(format!(
-                    "the fragment {interval:?} violates the requirement that an index interval can have at most two \
-                     parts separated by '-'"
-                ));
-            }
-        };
-        last.map_or(Ok(()), |last| after(last, first))?;
-        let end = end.map(number).transpose()?;
+        let (first, end) = ends(interval)?;
+        let first = index(first, completions)?;
+        ranges.last().map_or(Ok(()), |(_, last)| after(*last, first))?;
+        let end = end.map(|end| index(end, completions)).transpose()?;
         end.map_or(Ok(()), |end| after(first, end))?;
-        total += end.unwrap_or(first) - first + 1;
-        last = Some(end.unwrap_or(first));
+        ranges.push((first, end.unwrap_or(first)));
     }
-    Ok(total)
+    Ok(ranges)
+}
+
+fn index(text: &str, completions: i64) -> Result<i64, String> {
+    match text.parse::<i64>() {
+        Err(_) => Err(format!("cannot convert string to integer for index: {text:?}")),
+        Ok(number) if number >= completions => Err(format!("too large index: {text:?}")),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// The parts of `3-5`, or of `3`.
+fn ends(interval: &str) -> Result<(&str, Option<&str>), String> {
+    match interval.split('-').collect::<Vec<_>>()[..] {
+        [one] => Ok((one, None)),
+        [first, end] => Ok((first, Some(end))),
+        _ => Err(format!(
+            "the fragment {interval:?} violates the requirement that an index interval can have at most two parts \
+             separated by '-'"
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -5,34 +5,62 @@ use std::collections::BTreeSet;
 use schema::cursor::Ref;
 use schema::field::{Error, Errors};
 
+use super::kept::{Fault, Kept};
 use crate::Place;
 use crate::rules::names::dns1123_label;
 use crate::rules::node_selector;
 use crate::rules::table::Rule;
 use crate::rules::text::qualified_name;
-use crate::rules::value::{label_selector, one_of};
+use crate::rules::value::{label_selector, label_selector_of, one_of};
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
+/// Where a spec says what a node must have.
+pub(super) const REQUIRED_NODES: &str =
+    "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution";
+
 /// `spec.affinity`
-pub(super) fn validate(affinity: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn validate(affinity: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let nodes = affinity.child("nodeAffinity");
     let required = nodes.child(REQUIRED);
     if required.exists() {
-        node_selector::required(&required, errors);
+        node_selector::required(&required, !kept.has(Fault::NodeValues), errors);
     }
     for preference in nodes.child(PREFERRED).each() {
         weight(&preference, errors);
         node_selector::term(&preference.child("preference"), false, errors);
     }
+    let values = !kept.has(Fault::SelectorValues);
     for name in ["podAffinity", "podAntiAffinity"] {
         let pods = affinity.child(name);
-        pods.child(REQUIRED).each().for_each(|each| term(&each, errors));
+        let required = pods.child(REQUIRED);
+        required.each().for_each(|each| term(&each, values, errors));
         for preference in pods.child(PREFERRED).each() {
             weight(&preference, errors);
-            term(&preference.child("podAffinityTerm"), errors);
+            term(&preference.child("podAffinityTerm"), values, errors);
         }
+    }
+}
+
+/// The selectors of all terms about pods.
+pub(super) fn selectors(affinity: &Place<'_, '_>, errors: &mut Errors) {
+    for name in ["podAffinity", "podAntiAffinity"] {
+        let pods = affinity.child(name);
+        let required = pods.child(REQUIRED);
+        required
+            .each()
+            .for_each(|each| term_selectors(&each, true, errors));
+        let preferred = pods.child(PREFERRED);
+        for preference in preferred.each() {
+            term_selectors(&preference.child("podAffinityTerm"), true, errors);
+        }
+    }
+}
+
+fn term_selectors(term: &Place<'_, '_>, values: bool, errors: &mut Errors) {
+    for name in ["labelSelector", "namespaceSelector"] {
+        label_selector_of(&term.child(name), values, errors);
     }
 }
 
@@ -43,9 +71,8 @@ fn weight(preference: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn term(term: &Place<'_, '_>, errors: &mut Errors) {
-    label_selector(&term.child("labelSelector"), errors);
-    label_selector(&term.child("namespaceSelector"), errors);
+fn term(term: &Place<'_, '_>, values: bool, errors: &mut Errors) {
+    term_selectors(term, values, errors);
     for namespace in term.at("namespaces").items() {
         // Upstream's error says `namespace`, and no index.
         term.named("namespace", namespace).check(errors, dns1123_label);
@@ -59,7 +86,9 @@ fn term(term: &Place<'_, '_>, errors: &mut Errors) {
 const NO_SELECTOR: &str = "must not be specified when labelSelector is not set";
 const IN_BOTH: &str = "exists in both matchLabelKeys and labelSelector";
 
-fn label_keys(term: &Place<'_, '_>, errors: &mut Errors) {
+/// `matchLabelKeys` and `mismatchLabelKeys`: what a pod's labels say under them has been put into the selector already,
+/// once each.
+pub(super) fn label_keys(term: &Place<'_, '_>, errors: &mut Errors) {
     let selector = term.at("labelSelector");
     let (keys, others) = (term.child("matchLabelKeys"), term.child("mismatchLabelKeys"));
     for list in [&keys, &others] {
@@ -87,7 +116,7 @@ fn label_keys(term: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// `spec.topologySpreadConstraints`
-pub(super) fn spread(constraints: &Place<'_, '_>, is_pod: bool, errors: &mut Errors) {
+pub(super) fn spread(constraints: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let all: Vec<Ref<'_>> = constraints.items().collect();
     for (index, constraint) in constraints.each().enumerate() {
         spread_basics(&constraint, errors);
@@ -104,8 +133,13 @@ pub(super) fn spread(constraints: &Place<'_, '_>, is_pod: bool, errors: &mut Err
         for name in ["nodeAffinityPolicy", "nodeTaintsPolicy"] {
             Rule::Word(&["Honor", "Ignore"]).check(&constraint.child(name), errors);
         }
-        spread_keys(&constraint, is_pod, errors);
-        label_selector(&constraint.child("labelSelector"), errors);
+        match kept.has(Fault::SpreadKeys) {
+            true => spread_keys(&constraint, errors),
+            false => label_keys(&constraint, errors),
+        }
+        if !kept.has(Fault::SpreadSelectors) {
+            label_selector(&constraint.child("labelSelector"), errors);
+        }
     }
 }
 
@@ -138,18 +172,17 @@ fn min_domains(constraint: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-/// A pod's selector has got its keys' values from its labels already, once each.
-fn spread_keys(constraint: &Place<'_, '_>, is_pod: bool, errors: &mut Errors) {
+/// The keys as they were judged before they were put into the selector.
+fn spread_keys(constraint: &Place<'_, '_>, errors: &mut Errors) {
     let (keys, selector) = (constraint.child("matchLabelKeys"), constraint.at("labelSelector"));
     if !keys.is_empty() && !selector.exists() {
         keys.forbidden(errors, NO_SELECTOR);
     }
     for key in keys.each() {
         key.check(errors, qualified_name);
-        let labels = usize::from(selector.at("matchLabels").at(key.str()).exists());
-        let expressions = selector.at("matchExpressions").items();
-        let expressions = expressions.filter(|it| it.at("key").str() == key.str()).count();
-        if labels + expressions > usize::from(is_pod) {
+        let mut expressions = selector.at("matchExpressions").items();
+        let expressed = expressions.any(|expression| expression.at("key").str() == key.str());
+        if expressed || selector.at("matchLabels").at(key.str()).exists() {
             key.invalid(errors, IN_BOTH);
         }
     }

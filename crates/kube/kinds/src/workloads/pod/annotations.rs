@@ -3,6 +3,7 @@
 use schema::cursor::Ref;
 use schema::field::Errors;
 
+use super::kept::{Fault, Kept};
 use super::scene::each_container;
 use crate::Place;
 use crate::rules::paths::descending;
@@ -15,14 +16,17 @@ const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/
 const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 
 /// Annotations of a pod or of a template: upstream's `ValidatePodSpecificAnnotations`.
-pub(crate) fn validate(metadata: &Place<'_, '_>, spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(crate) fn validate(metadata: &Place<'_, '_>, spec: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let annotations = metadata.child("annotations");
     for (key, value) in annotations.each_entry() {
         match key {
             MIRROR if spec.at("nodeName").is_empty() => {
                 value.invalid(errors, "must set spec.nodeName if mirror pod annotation is set");
             }
-            DELETION_COST if !is_cost(value.str()) => value.invalid(errors, "must be a 32bit integer"),
+            DELETION_COST if !is_cost(value.str()) && !kept.has(Fault::DeletionCost) => {
+                value.invalid(errors, "must be a 32bit integer");
+            }
+            DELETION_COST => {}
             SECCOMP_POD => seccomp(&annotations.named(key, value.value()), errors),
             _ if key.starts_with(SECCOMP_CONTAINER) => {
                 seccomp(&annotations.named(key, value.value()), errors);
@@ -30,6 +34,12 @@ pub(crate) fn validate(metadata: &Place<'_, '_>, spec: &Place<'_, '_>, errors: &
             _ => app_armor(key, &value, spec, errors),
         }
     }
+}
+
+/// Whether the cost of a deletion is a number, or not given.
+pub(super) fn has_cost(metadata: Ref<'_>) -> bool {
+    let cost = metadata.at("annotations").at(DELETION_COST);
+    !cost.exists() || is_cost(cost.str())
 }
 
 /// 32 bits without a needless sign or zero before it.

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use schema::field::Errors;
 
+use super::kept::Fault;
 use super::scene::Scene;
 use super::{environment, handlers, mounts, ports, resources, security};
 use crate::Place;
 use crate::rules::names::dns1123_label;
 use crate::rules::quantity;
-use crate::rules::table::Rule::{NonNegative, Required, RequiredText, RequiredWord};
+use crate::rules::table::Rule::{Required, RequiredText, RequiredWord};
 use crate::rules::table::{Rules, check};
+use crate::rules::value::one_of;
 
 const COMMON: Rules = &[
     ("name", RequiredText(dns1123_label)),
@@ -30,7 +32,7 @@ fn common(container: &Place<'_, '_>, scene: &Scene<'_>, errors: &mut Errors) {
     mounts::devices(container, &scene.volumes, errors);
     RequiredWord(&["Always", "IfNotPresent", "Never"]).check(&container.child("imagePullPolicy"), errors);
     let resources = container.child("resources");
-    quantity::requirements(&resources, errors);
+    quantity::requirements(&resources, !scene.kept.has(Fault::HugePages), errors);
     resources::claims(&resources.child("claims"), &scene.claims, errors);
     resize_policy(&container.child("resizePolicy"), scene, errors);
     security::container(&container.child("securityContext"), scene.host_users, errors);
@@ -47,7 +49,7 @@ fn resize_policy(policies: &Place<'_, '_>, scene: &Scene<'_>, errors: &mut Error
         RequiredWord(&["cpu", "memory"]).check(&policies.holding(resource), errors);
         RequiredWord(&["NotRequired", "RestartContainer"]).check(&policies.holding(restart), errors);
         if scene.restart_policy == "Never" && restart.str() != "NotRequired" {
-            let text = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            let text = "must be 'NotRequired' when pod `restartPolicy` is 'Never'";
             policies.holding(restart).invalid(errors, text);
         }
     }
@@ -89,7 +91,7 @@ fn init_containers<'a>(
 ) {
     for container in list.each() {
         common(&container, scene, errors);
-        restart_policy(&container, errors);
+        init_restart_policy(&container, errors);
         let name = container.child("name");
         if !name.is_empty() && !names.insert(name.str()) {
             name.duplicate(errors);
@@ -107,10 +109,34 @@ fn init_containers<'a>(
                 container.child(name).forbidden(errors, text);
             }
         }
+        if !scene.kept.has(Fault::InitRestarts) {
+            init_resize_policy(&container.child("resizePolicy"), errors);
+        }
     }
 }
 
-const EXIT_CODES: Rules = &[("operator", RequiredWord(&["In", "NotIn"]))];
+fn init_resize_policy(policies: &Place<'_, '_>, errors: &mut Errors) {
+    for policy in policies.each() {
+        let restart = policy.child("restartPolicy");
+        if restart.str() == "RestartContainer" {
+            let text = "must not be set to 'RestartContainer' for non-sidecar initContainers";
+            restart.invalid(errors, text);
+        }
+    }
+}
+
+/// Without a policy there is nothing that rules could refine, and they are not looked at.
+fn init_restart_policy(container: &Place<'_, '_>, errors: &mut Errors) {
+    let policy = container.child("restartPolicy");
+    match (policy.exists(), container.at("restartPolicyRules").is_empty()) {
+        (true, _) => restart_policy(container, errors),
+        (false, true) => {}
+        (false, false) => policy.required(errors, NO_POLICY),
+    }
+}
+
+const NO_POLICY: &str = "must specify restartPolicy when restart rules are used";
+const ACTIONS: &[&str] = &["Restart", "RestartAllContainers"];
 const MAX_RULES: usize = 20;
 const MAX_CODES: usize = 255;
 
@@ -121,26 +147,25 @@ fn restart_policy(container: &Place<'_, '_>, errors: &mut Errors) {
         container.child("restartPolicyRules"),
     );
     match policy.exists() {
-        true => crate::rules::value::one_of(&policy, errors, &["Always", "OnFailure", "Never"]),
-        false if rules.is_empty() => {}
-        false => policy.required(errors, "must specify restartPolicy when restart rules are used"),
+        true => one_of(&policy, errors, &["Always", "Never", "OnFailure"]),
+        false if rules.is_empty() => return,
+        false => policy.required(errors, NO_POLICY),
     }
     if rules.len() > MAX_RULES {
         rules.too_many(errors, MAX_RULES);
     }
     for rule in rules.each() {
-        RequiredWord(&["Restart"]).check(&rule.child("action"), errors);
+        one_of(&rule.child("action"), errors, ACTIONS);
         let codes = rule.child("exitCodes");
         if !codes.exists() {
             codes.required(errors, "must be specified");
             continue;
         }
-        check(&codes, EXIT_CODES, errors);
+        one_of(&codes.child("operator"), errors, &["In", "NotIn"]);
         let values = codes.child("values");
         if values.len() > MAX_CODES {
             values.too_many(errors, MAX_CODES);
         }
-        values.each().for_each(|code| NonNegative.check(&code, errors));
     }
 }
 

@@ -2,10 +2,11 @@
 
 use schema::field::Errors;
 
+use super::scene::each_container;
 use crate::Place;
-use crate::rules::names::dns_subdomain;
-use crate::rules::paths::non_reserved;
-use crate::rules::table::Rule::{Of, Required, RequiredText, Text};
+use crate::rules::names::{dns_subdomain, dns1123_label};
+use crate::rules::paths::no_backsteps;
+use crate::rules::table::Rule::{Of, RequiredText, Text};
 use crate::rules::table::{Rules, check};
 use crate::rules::text::config_map_key;
 use crate::rules::variable::env_var_name;
@@ -34,10 +35,36 @@ const KEY: Rules = &[("name", Of(name)), ("key", RequiredText(config_map_key))];
 
 const FILE_KEY: Rules = &[
     ("key", RequiredText(env_var_name)),
-    ("volumeName", Required),
-    ("path", Required),
-    ("path", Of(non_reserved)),
+    ("volumeName", RequiredText(dns1123_label)),
+    ("path", Of(file)),
 ];
+
+fn file(path: &Place<'_, '_>, errors: &mut Errors) {
+    if path.require(errors, "") {
+        no_backsteps(path, errors);
+    }
+}
+
+/// The files that variables are read from are in volumes that containers share.
+pub(super) fn files(spec: &Place<'_, '_>, errors: &mut Errors) {
+    let volumes = spec.at("volumes");
+    each_container(spec, |container| {
+        for variable in container.child("env").each() {
+            let from = variable.child("valueFrom");
+            let file = from.child("fileKeyRef");
+            let name = file.child("volumeName");
+            let volume = volumes
+                .items()
+                .find(|volume| volume.at("name").str() == name.str());
+            match volume {
+                _ if !file.exists() => {}
+                None => name.not_found(errors),
+                Some(volume) if volume.at("emptyDir").exists() => {}
+                Some(_) => name.invalid(errors, "referenced volume must be of type emptyDir"),
+            }
+        }
+    });
+}
 
 /// The variables.
 pub(super) fn variables(variables: &Place<'_, '_>, errors: &mut Errors) {

@@ -7,7 +7,9 @@ mod container;
 mod defaults;
 mod environment;
 mod handlers;
+mod kept;
 mod mounts;
+mod off;
 mod ports;
 mod prepare;
 mod quality;
@@ -17,6 +19,7 @@ mod scene;
 mod security;
 mod spec;
 mod status;
+mod subresources;
 mod update;
 mod volumes;
 mod warn;
@@ -24,6 +27,8 @@ mod windows;
 
 pub(super) use annotations::{agree as annotations_agree, validate as validate_annotations};
 pub(super) use defaults::spec as spec_defaults;
+pub(crate) use kept::Kept;
+pub(super) use off::drop_disabled;
 pub(super) use spec::{tolerations as validate_tolerations, validate as validate_spec};
 pub(super) use warn::warnings;
 
@@ -37,10 +42,11 @@ use crate::{Context, Generation, PLAIN, Place, SelectableField, Strategy};
 pub(super) const STRATEGY: Strategy = Strategy {
     default: defaults::pod,
     prepare_create: prepare::create,
+    prepare_update: prepare::update,
     prepare_status: status::prepare,
     validate_create: create,
-    validate_update: |context, new, old, errors| {
-        validate(context, new, errors);
+    validate_update: |_, new, old, errors| {
+        validate(new, &Kept::of(Some(old)), errors);
         update::validate(new, old, errors);
     },
     validate_status: |_, new, old, errors| status::validate(new, old, errors),
@@ -57,7 +63,7 @@ pub(super) const STRATEGY: Strategy = Strategy {
         SelectableField::text("status.podIP"),
         SelectableField::text("status.nominatedNodeName"),
     ],
-    subresources: resize::SUBRESOURCES,
+    subresources: subresources::SUBRESOURCES,
     resets: &[
         ("", &["status"]),
         (
@@ -69,14 +75,14 @@ pub(super) const STRATEGY: Strategy = Strategy {
 };
 
 /// Upstream's `validatePodMetadataAndSpec`: what holds for every pod.
-fn validate(_: &Context<'_>, pod: Ref<'_>, errors: &mut Errors) {
+fn validate(pod: Ref<'_>, kept: &Kept, errors: &mut Errors) {
     let root = Place::root(pod);
     let (metadata, place) = (root.child("metadata"), root.child("spec"));
-    annotations::validate(&metadata, &place, errors);
+    annotations::validate(&metadata, &place, kept, errors);
     let spec = Spec {
         place: &place,
-        pod_name: metadata.at("name").str(),
-        is_pod: true,
+        pod: Some(metadata.value()),
+        kept,
     };
     spec::validate_spec(&spec, errors);
     if place.at("serviceAccountName").is_empty() {
@@ -103,8 +109,8 @@ fn tokens(spec: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-fn create(context: &Context<'_>, pod: Ref<'_>, errors: &mut Errors) {
-    validate(context, pod, errors);
+fn create(_: &Context<'_>, pod: Ref<'_>, errors: &mut Errors) {
+    validate(pod, &Kept::NOTHING, errors);
     let root = Place::root(pod);
     let spec = root.child("spec");
     if !spec.at("ephemeralContainers").is_empty() {
@@ -147,5 +153,7 @@ fn graceful(_: &Context<'_>, pod: Ref<'_>, requested: Option<i64>) -> Option<i64
     Some(if seconds < 0 { 1 } else { seconds })
 }
 
+#[cfg(test)]
+mod changes;
 #[cfg(test)]
 mod tests;

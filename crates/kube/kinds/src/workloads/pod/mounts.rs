@@ -18,7 +18,7 @@ pub(super) fn mounts(container: &Place<'_, '_>, volumes: &Volumes<'_>, errors: &
     for mount in list.each() {
         place(&mount, volumes, devices, &mut paths, errors);
         let at = list.holding(mount.value());
-        below(&mount, &at, volumes, errors);
+        below(&mount, &at, errors);
         propagation(&at.child("mountPropagation"), privileged, errors);
         recursive(&at, errors);
     }
@@ -49,20 +49,15 @@ fn place<'a>(
     }
 }
 
-fn below(mount: &Place<'_, '_>, list: &Place<'_, '_>, volumes: &Volumes<'_>, errors: &mut Errors) {
-    let image = volumes
-        .get(mount.at("name").str())
-        .is_some_and(|volume| volume.at("image").exists());
+fn below(mount: &Place<'_, '_>, list: &Place<'_, '_>, errors: &mut Errors) {
     let given = ["subPath", "subPathExpr"]
         .into_iter()
         .filter(|name| !mount.at(name).is_empty());
     for name in given {
-        let path = mount.child(name);
-        if image {
-            path.invalid(errors, "not allowed in image volume sources");
-        }
         if name == "subPathExpr" && !mount.at("subPath").is_empty() {
-            path.invalid(errors, "subPathExpr and subPath are mutually exclusive");
+            mount
+                .child(name)
+                .invalid(errors, "subPathExpr and subPath are mutually exclusive");
         }
         descending(&list.child(name), errors);
     }

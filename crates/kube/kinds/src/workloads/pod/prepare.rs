@@ -4,7 +4,7 @@ use schema::cursor::{self, Ref};
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::quality;
+use super::{off, quality};
 use crate::Context;
 
 /// Upstream's `PrepareForCreate`.
@@ -14,6 +14,7 @@ pub(super) fn create(context: &Context<'_>, pod: &mut Struct) {
     cursor::remove(types, pod, "status");
     cursor::set(types, pod, "status.phase", Value::str("Pending"));
     cursor::set(types, pod, "status.qosClass", Value::str(class));
+    drop_disabled(types, pod, None);
     gated(types, pod);
     let labels = Ref::new(types, pod).path("metadata.labels").cloned();
     let Some(labels) = labels else { return };
@@ -25,6 +26,17 @@ pub(super) fn create(context: &Context<'_>, pod: &mut Struct) {
     cursor::each_mut(types, pod, "spec.topologySpreadConstraints", |constraint| {
         select(types, constraint, labels, &[("matchLabelKeys", "In")]);
     });
+}
+
+/// Upstream's `PrepareForUpdate`.
+pub(super) fn update(context: &Context<'_>, new: &mut Struct, old: &Struct) {
+    drop_disabled(context.types, new, Some(Ref::new(context.types, old)));
+}
+
+fn drop_disabled(types: &Types, pod: &mut Struct, old: Option<Ref<'_>>) {
+    if let Some(Value::Struct(spec)) = cursor::get_mut(types, pod, "spec") {
+        off::drop_disabled(types, spec, old.map(|old| old.at("spec")));
+    }
 }
 
 /// A pod that is held back says so from the beginning.

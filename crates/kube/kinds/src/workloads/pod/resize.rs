@@ -1,91 +1,20 @@
-//! Updates through `pods/resize` and `pods/ephemeralcontainers`.
+//! Updates through `pods/resize`: upstream's `ValidatePodResize`.
 
 use schema::cursor::{self, Ref};
-use schema::field::{Error, Errors, Path};
+use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::annotations::MIRROR;
-use super::{quality, update};
-use crate::{Context, Place, Subresource};
-
-/// The ways to a pod beside itself and its status.
-pub(super) const SUBRESOURCES: &[Subresource] = &[
-    Subresource {
-        name: "ephemeralcontainers",
-        prepare: |context, new, old| {
-            keep_all_but(context.types, new, old, &["ephemeralContainers"]);
-        },
-        validate: ephemeral,
-    },
-    Subresource {
-        name: "resize",
-        prepare: prepare_resize,
-        validate: resize,
-    },
-];
-
-/// Of the old pod everything but these members of its spec.
-fn keep_all_but(types: &Types, new: &mut Struct, old: &Struct, members: &[&str]) {
-    let old = Ref::new(types, old);
-    let own = Ref::new(types, new).at("spec");
-    let given: Vec<_> = members
-        .iter()
-        .map(|name| (*name, own.at(name).cloned()))
-        .collect();
-    for path in ["spec", "status"] {
-        update::keep(types, new, old, path);
-    }
-    for (name, value) in given {
-        let path = format!("spec.{name}");
-        match value {
-            Some(value) => cursor::set(types, new, &path, value),
-            None => drop(cursor::remove(types, new, &path)),
-        }
-    }
-}
-
-fn is_mirror(pod: Ref<'_>) -> bool {
-    pod.path("metadata.annotations").at(MIRROR).exists()
-}
-
-/// An error that no field is named in.
-fn refuse(errors: &mut Errors, text: &str) {
-    errors.clear();
-    errors.push(Error::forbidden(&Path::root(), text));
-}
-
-fn ephemeral(context: &Context<'_>, new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
-    super::validate(context, new, errors);
-    if is_mirror(old) {
-        return refuse(errors, "static pods do not support ephemeral containers");
-    }
-    let root = Place::root(new);
-    let spec = root.child("spec");
-    let list = spec.child("ephemeralContainers");
-    for was in old.path("spec.ephemeralContainers").items() {
-        let name = was.at("name").str();
-        let now = list.items().find(|container| container.at("name").str() == name);
-        match now {
-            None => list.forbidden(
-                errors,
-                format!("existing ephemeral containers {name:?} may not be removed\n"),
-            ),
-            Some(now) if now != was => {
-                let changes = update::difference(now, was);
-                let text = format!("existing ephemeral containers {name:?} may not be changed\n{changes}");
-                list.forbidden(errors, text);
-            }
-            Some(_) => {}
-        }
-    }
-}
+use super::kept::Kept;
+use super::subresources::{is_mirror, keep_all_but, refuse};
+use super::{off, quality, update};
+use crate::{Context, Place};
 
 const LISTS: [&str; 2] = ["containers", "initContainers"];
 
 /// Takes resources and the policies of resizing from the new pod, all else from the old. Containers that were
 /// moved or renamed are left for validation to refuse.
-fn prepare_resize(context: &Context<'_>, new: &mut Struct, old: &Struct) {
+pub(super) fn prepare(context: &Context<'_>, new: &mut Struct, old: &Struct) {
     let types = context.types;
     let before = Ref::new(types, old).at("spec");
     let after = Ref::new(types, new).at("spec");
@@ -101,6 +30,9 @@ fn prepare_resize(context: &Context<'_>, new: &mut Struct, old: &Struct) {
         if let Some(containers) = containers {
             cursor::set(types, new, &format!("spec.{list}"), containers);
         }
+    }
+    if let Some(Value::Struct(spec)) = cursor::get_mut(types, new, "spec") {
+        off::drop_disabled(types, spec, Some(before));
     }
 }
 
@@ -124,8 +56,9 @@ fn resized(types: &Types, new: Ref<'_>, old: Ref<'_>) -> Option<Value> {
     Some(containers)
 }
 
-fn resize(context: &Context<'_>, new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
-    super::validate(context, new, errors);
+/// What may be asked of a pod that runs: other amounts of cpu and memory.
+pub(super) fn validate(new: Ref<'_>, old: Ref<'_>, errors: &mut Errors) {
+    super::validate(new, &Kept::of(Some(old)), errors);
     if is_mirror(old) {
         return refuse(errors, "static pods cannot be resized");
     }
@@ -133,20 +66,51 @@ fn resize(context: &Context<'_>, new: Ref<'_>, old: Ref<'_>, errors: &mut Errors
         return refuse(errors, "windows pods cannot be resized");
     }
     let root = Place::root(new);
-    let spec = root.child("spec");
-    let class = old.path("status.qosClass").str();
+    let (spec, was) = (root.child("spec"), old.at("spec"));
+    as_a_whole(&spec, old, errors);
+    pod_level(&spec, was.at("resources"), errors);
+    let before = errors.len();
+    LISTS
+        .iter()
+        .for_each(|list| ordering(&spec, list, was.at(list), errors));
+    if errors.len() > before {
+        return;
+    }
+    for list in ["initContainers", "containers"] {
+        let list_place = spec.child(list);
+        for (container, was) in list_place.each().zip(was.at(list).items()) {
+            none_removed(
+                &container.child("resources"),
+                was.at("resources"),
+                CONTAINER,
+                errors,
+            );
+        }
+    }
+    containers(&spec, was.at("containers"), errors);
+    init_containers(&spec.child("initContainers"), was.at("initContainers"), errors);
+    if errors.is_empty() && without_amounts(spec.value()) != without_amounts(was) {
+        spec.forbidden(errors, "only cpu and memory resources are mutable");
+    }
+}
+
+/// What depends on the pod and where it runs.
+fn as_a_whole(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
+    let class = match old.path("status.qosClass").str() {
+        "" => quality::class(old.at("spec")),
+        class => class,
+    };
     if class != quality::class(spec.value()) {
-        let text = "Pod QOS Class may not change as a result of resizing";
-        spec.invalid_value(errors, new.path("status.qosClass").str(), text);
+        // The status of the new one is the old one's.
+        let told = old.path("status.qosClass").str();
+        spec.invalid_value(
+            errors,
+            told,
+            "Pod QOS Class may not change as a result of resizing",
+        );
     }
     if !node_resizes(old) {
         spec.forbidden(errors, "Pod running on node without support for resize");
-    }
-    for list in ["initContainers", "containers"] {
-        containers(&spec, list, old.at("spec"), errors);
-    }
-    if errors.is_empty() && without_amounts(spec.value()) != without_amounts(old.at("spec")) {
-        spec.forbidden(errors, "only cpu and memory resources are mutable");
     }
 }
 
@@ -157,56 +121,76 @@ fn node_resizes(pod: Ref<'_>) -> bool {
     running.is_none_or(|status| status.at("resources").exists())
 }
 
-fn containers(spec: &Place<'_, '_>, list: &str, old: Ref<'_>, errors: &mut Errors) {
-    let places = spec.child(list);
-    for (new, old) in places.each().zip(old.at(list).items()) {
-        let sidecar = old.at("restartPolicy").str() == "Always";
-        if list == "containers" || sidecar {
-            amounts(
-                &new.child("resources"),
-                old.at("resources"),
-                new.at("resizePolicy"),
-                errors,
-            );
-            let what = if sidecar { " for sidecar containers" } else { "" };
-            if container_without_amounts(new.value()) != container_without_amounts(old) {
-                spec.forbidden(errors, format!("only cpu and memory resources{what} are mutable"));
-            }
-        } else if new.value() != old {
-            spec.forbidden(errors, "resources for non-sidecar init containers are immutable");
+/// Resources of the pod as a whole.
+fn pod_level(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
+    let new = spec.child("resources");
+    let set = |resources: Ref<'_>| LISTS_OF_AMOUNTS.iter().any(|list| !resources.at(list).is_empty());
+    if !set(new.value()) && !set(old) {
+        return;
+    }
+    if old.exists() && !new.exists() {
+        return new.forbidden(errors, "pod-level resources cannot be removed");
+    }
+    none_removed(&new, old, POD_LEVEL, errors);
+    if amounts_dropped(new.value()) != amounts_dropped(old) {
+        spec.forbidden(errors, "only cpu and memory resources are mutable at pod-level");
+    }
+}
+
+/// Containers are the same in the same order.
+fn ordering(spec: &Place<'_, '_>, list: &str, old: Ref<'_>, errors: &mut Errors) {
+    let new = spec.child(list);
+    if new.len() != old.len() {
+        return new.forbidden(errors, format!("{list} may not be added or removed on resize"));
+    }
+    for (container, old) in new.each().zip(old.items()) {
+        if container.at("name") != old.at("name") {
+            let text = format!("{list} may not be renamed or reordered on resize");
+            container.child("name").forbidden(errors, text);
         }
     }
 }
 
-/// What was asked for stays asked for; memory is taken away only by a restart.
-fn amounts(resources: &Place<'_, '_>, old: Ref<'_>, policies: Ref<'_>, errors: &mut Errors) {
-    for (list, what) in [("requests", "requests"), ("limits", "limits")] {
+const LISTS_OF_AMOUNTS: [&str; 2] = ["requests", "limits"];
+const CONTAINER: &str = "resource";
+const POD_LEVEL: &str = "pod-level resource";
+
+/// What was asked for stays asked for.
+fn none_removed(resources: &Place<'_, '_>, old: Ref<'_>, what: &str, errors: &mut Errors) {
+    for list in LISTS_OF_AMOUNTS {
         let gone = |(name, _): (&str, Ref<'_>)| !resources.at(list).at(name).exists();
         if old.at(list).entries().any(gone) {
-            let text = format!("resource {what} cannot be removed");
+            let text = format!("{what} {list} cannot be removed");
             resources.child(list).forbidden(errors, text);
         }
     }
-    let mut memory = policies
-        .items()
-        .filter(|policy| policy.at("resourceName").str() == "memory");
-    if memory
-        .next()
-        .is_some_and(|policy| policy.at("restartPolicy").str() == "RestartContainer")
-    {
-        return;
+}
+
+fn containers(spec: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
+    for (container, was) in spec.at("containers").items().zip(old.items()) {
+        if resources_reset(container) != resources_reset(was) {
+            spec.forbidden(errors, "only cpu and memory resources are mutable");
+        }
     }
-    let limits = resources.child("limits");
-    let (now, was) = (limits.key("memory"), old.at("limits").at("memory"));
-    let verb = match (now.exists(), was.exists()) {
-        // Kubelets lower a limit where the container uses less (1.34); they cannot add one.
-        (true, false) => "added",
-        _ => return,
-    };
-    now.forbidden(
-        errors,
-        format!("memory limits cannot be {verb} unless resizePolicy is RestartContainer"),
-    );
+}
+
+fn init_containers(list: &Place<'_, '_>, old: Ref<'_>, errors: &mut Errors) {
+    for (container, was) in list.each().zip(old.items()) {
+        if resources_reset(container.value()) != resources_reset(was) {
+            let text = "only cpu and memory resources for init or sidecar containers are mutable";
+            container.forbidden(errors, text);
+        }
+        if container.at("restartPolicy").str() == "Always" || container.value() == was {
+            continue;
+        }
+        let policies = container.at("resizePolicy").items();
+        let restarts = |policy: &Ref<'_>| policy.at("restartPolicy").str() == "RestartContainer";
+        for _ in policies.filter(restarts) {
+            let text =
+                "non-sidecar init containers with a resize policy of RestartContainer cannot be resized";
+            container.forbidden(errors, text);
+        }
+    }
 }
 
 /// The spec as it would be without amounts of cpu and memory.
@@ -216,31 +200,40 @@ fn without_amounts(spec: Ref<'_>) -> Option<Struct> {
     strip(types, &mut spec, "resources");
     for list in LISTS {
         cursor::each_mut(types, &mut spec, list, |container| {
-            strip(types, container, "resources");
-            cursor::remove(types, container, "resizePolicy");
+            strip(types, container, "resources")
         });
     }
     Some(spec)
 }
 
-fn container_without_amounts(container: Ref<'_>) -> Option<Struct> {
+fn resources_reset(container: Ref<'_>) -> Option<Struct> {
     let mut object = container.object()?.clone();
     strip(container.types(), &mut object, "resources");
-    cursor::remove(container.types(), &mut object, "resizePolicy");
     Some(object)
 }
 
+/// The resources of a pod without these amounts.
+fn amounts_dropped(resources: Ref<'_>) -> Option<Struct> {
+    let mut object = resources.object()?.clone();
+    drop_amounts(resources.types(), &mut object, "");
+    (!object.is_empty()).then_some(object)
+}
+
 fn strip(types: &Types, object: &mut Struct, path: &str) {
-    for list in ["requests", "limits"] {
-        let path = format!("{path}.{list}");
+    drop_amounts(types, object, &format!("{path}."));
+    if Ref::new(types, object).path(path).is_empty() {
+        cursor::remove(types, object, path);
+    }
+}
+
+fn drop_amounts(types: &Types, object: &mut Struct, prefix: &str) {
+    for list in LISTS_OF_AMOUNTS {
+        let path = format!("{prefix}{list}");
         if let Some(Value::Map(map)) = cursor::get_mut(types, object, &path) {
             map.retain(|name, _| !matches!(name, "cpu" | "memory"));
             if map.entries().is_empty() {
                 cursor::remove(types, object, &path);
             }
         }
-    }
-    if Ref::new(types, object).path(path).is_empty() {
-        cursor::remove(types, object, path);
     }
 }

@@ -3,18 +3,29 @@
 use std::collections::BTreeSet;
 
 use schema::cursor::Ref;
-use schema::field::{Error, Errors};
+use schema::field::{Error, Errors, Path};
 
 use super::amounts;
+use super::annotations::MIRROR;
+use super::kept::{Fault, Kept};
+use super::scene::Spec;
 use crate::Place;
 use crate::rules::names::{dns1123_label, dns1123_subdomain};
 use crate::rules::quantity::{self, Quantity};
 use crate::rules::table::Rule;
 
 /// The claims that a pod has: `spec.resourceClaims`.
-pub(super) fn pod_claims(claims: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn pod_claims(spec: &Spec<'_, '_>, errors: &mut Errors) {
+    let claims = spec.place.child("resourceClaims");
+    let annotations = spec.pod.map(|metadata| metadata.at("annotations"));
+    let is_mirror = annotations.is_some_and(|annotations| annotations.at(MIRROR).exists());
     let mut names = BTreeSet::new();
     for claim in claims.each() {
+        if is_mirror {
+            let text = "static pods do not support resource claims";
+            errors.push(Error::forbidden(&Path::root(), text));
+            continue;
+        }
         let name = claim.child("name");
         if name.require(errors, "") {
             match names.insert(name.str()) {
@@ -94,28 +105,47 @@ fn pod_resource_name(place: &Place<'_, '_>, name: &str, errors: &mut Errors) {
 }
 
 /// `spec.resources`: at least what the containers ask for together, and no container's limit is above it.
-pub(super) fn pod(spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn pod(spec: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let resources = spec.child("resources");
     if !resources.exists() {
         return;
     }
-    if resources.at("claims").exists() {
-        resources
-            .child("claims")
-            .forbidden(errors, "claims cannot be set for Resources at pod-level");
+    if spec.value().path("os.name").str() == "windows" {
+        return resources.forbidden(errors, "may not be set for a windows pod");
     }
-    quantity::requirements_of(&resources, pod_resource_name, errors);
-    let requests = resources.child("requests");
-    for (name, asked) in amounts::requests(spec.value()) {
-        let own = requests.at(&name);
-        if asked > Quantity::of(own) {
-            let given = if own.exists() { own.str() } else { "0" };
-            let text = format!("must be greater than or equal to aggregate container requests of {asked}");
-            requests.key(&name).invalid_value(errors, given, text);
-        }
+    let own = resources.child("claims");
+    if own.exists() {
+        own.forbidden(errors, "claims may not be set for Resources at pod-level");
     }
+    quantity::requirements_of(&resources, pod_resource_name, !kept.has(Fault::HugePages), errors);
+    claims(&own, &claim_names(spec.value()), errors);
+    aggregates(&resources, "requests", amounts::requests(spec.value()), errors);
+    let pages = amounts::limits(spec.value()).into_iter();
+    let pages = pages.filter(|(name, _)| quantity::is_huge_page(name)).collect();
+    aggregates(&resources, "limits", pages, errors);
     for container in spec.child("containers").each() {
         container_limits(&resources, &container, errors);
+    }
+}
+
+/// The names of the claims that a pod has.
+pub(super) fn claim_names(spec: Ref<'_>) -> BTreeSet<&str> {
+    let names = spec
+        .at("resourceClaims")
+        .items()
+        .map(|claim| claim.at("name").str());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// What is stated of the pod as a whole is enough for its containers together.
+fn aggregates(resources: &Place<'_, '_>, list: &str, sums: amounts::Amounts, errors: &mut Errors) {
+    let stated = resources.child(list);
+    for (name, sum) in sums {
+        let own = stated.key(&name);
+        if own.exists() && sum > Quantity::of(own.value()) {
+            let text = format!("must be greater than or equal to aggregate container {list} of {sum}");
+            own.invalid(errors, text);
+        }
     }
 }
 

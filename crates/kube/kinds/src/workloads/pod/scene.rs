@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use schema::cursor::Ref;
 
+use super::kept::{Kept, own_users};
+use super::resources::claim_names;
 use super::volumes::Volumes;
 use crate::Place;
 
@@ -12,14 +14,28 @@ use crate::Place;
 pub(super) struct Spec<'p, 'a> {
     /// Where it is.
     pub(super) place: &'p Place<'p, 'a>,
-    /// The pod's name; empty where there is none yet, and for templates.
-    pub(super) pod_name: &'a str,
+    /// The metadata of its pod; none for a template.
+    pub(super) pod: Option<Ref<'a>>,
+    /// What the old spec had that this one may keep.
+    pub(super) kept: &'p Kept,
+}
+
+impl<'a> Spec<'_, 'a> {
     /// Whether it is a pod's, not a template's.
-    pub(super) is_pod: bool,
+    pub(super) const fn is_pod(&self) -> bool {
+        self.pod.is_some()
+    }
+
+    /// The pod's name; empty where there is none yet, and for templates.
+    pub(super) fn pod_name(&self) -> &'a str {
+        self.pod.map_or("", |metadata| metadata.at("name").str())
+    }
 }
 
 /// What containers can refer to, and what their rules depend on.
 pub(super) struct Scene<'a> {
+    /// What the old spec had that this one may keep.
+    pub(super) kept: &'a Kept,
     /// The volumes that are right.
     pub(super) volumes: Volumes<'a>,
     /// The names of the pod's resource claims.
@@ -36,16 +52,13 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Of a spec whose volumes are known.
-    pub(super) fn new(spec: Ref<'a>, volumes: Volumes<'a>) -> Self {
-        let claims = spec
-            .at("resourceClaims")
-            .items()
-            .map(|claim| claim.at("name").str());
+    pub(super) fn new(spec: Ref<'a>, volumes: Volumes<'a>, kept: &'a Kept) -> Self {
         Self {
+            kept,
             volumes,
-            claims: claims.filter(|name| !name.is_empty()).collect(),
+            claims: claim_names(spec),
             grace: spec.at("terminationGracePeriodSeconds").integer(),
-            host_users: spec.at("hostUsers").boolean() != Some(false),
+            host_users: !own_users(spec),
             restart_policy: spec.at("restartPolicy").str(),
             os: spec.path("os.name").str(),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use schema::field::Errors;
 
+use super::kept::{Fault, Kept};
 use super::windows;
 use crate::Place;
 use crate::rules::paths::descending;
@@ -27,7 +28,6 @@ const POD_REST: Rules = &[
     ("windowsOptions", If(windows::options)),
     ("appArmorProfile", If(app_armor)),
     ("supplementalGroupsPolicy", Word(&["Merge", "Strict"])),
-    ("seLinuxChangePolicy", Word(&["MountOption", "Recursive"])),
 ];
 
 fn groups(groups: &Place<'_, '_>, errors: &mut Errors) {
@@ -37,7 +37,7 @@ fn groups(groups: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// The context of a pod.
-pub(super) fn pod(spec: &Place<'_, '_>, errors: &mut Errors) {
+pub(super) fn pod(spec: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let context = spec.child("securityContext");
     check(&context, POD, errors);
     let shared = spec.at("shareProcessNamespace");
@@ -47,8 +47,19 @@ pub(super) fn pod(spec: &Place<'_, '_>, errors: &mut Errors) {
             .named("shareProcessNamespace", shared)
             .invalid(errors, text);
     }
-    sysctls(spec, &context.child("sysctls"), errors);
+    sysctls(
+        spec,
+        &context.child("sysctls"),
+        kept.has(Fault::SharedSysctls),
+        errors,
+    );
     check(&context, POD_REST, errors);
+    // The other policy needs a feature that is off by default until 1.37.
+    let policies: &[&str] = match kept.has(Fault::Relabelling) {
+        true => &["MountOption", "Recursive"],
+        false => &["Recursive"],
+    };
+    Word(policies).check(&context.child("seLinuxChangePolicy"), errors);
 }
 
 const SYSCTL: &str = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$";
@@ -76,7 +87,19 @@ fn namespace(name: &str) -> &'static str {
     }
 }
 
-fn sysctls(spec: &Place<'_, '_>, sysctls: &Place<'_, '_>, errors: &mut Errors) {
+/// The namespace of a setting, if it is the host's.
+fn shared(spec: &Place<'_, '_>, sysctl: &str) -> Option<&'static str> {
+    let namespace = namespace(sysctl);
+    (!namespace.is_empty() && spec.at(namespace).bool()).then_some(namespace)
+}
+
+/// Whether a pod sets what is the host's.
+pub(super) fn shares_sysctls(spec: &Place<'_, '_>) -> bool {
+    let mut sysctls = spec.value().path("securityContext.sysctls").items();
+    sysctls.any(|sysctl| shared(spec, sysctl.at("name").str()).is_some())
+}
+
+fn sysctls(spec: &Place<'_, '_>, sysctls: &Place<'_, '_>, may_share: bool, errors: &mut Errors) {
     let mut seen = BTreeSet::new();
     for sysctl in sysctls.each() {
         let name = sysctl.child("name");
@@ -89,8 +112,7 @@ fn sysctls(spec: &Place<'_, '_>, sysctls: &Place<'_, '_>, errors: &mut Errors) {
                 name.duplicate(errors);
             }
         }
-        let shared = namespace(name.str());
-        if !shared.is_empty() && spec.at(shared).bool() {
+        if let Some(shared) = shared(spec, name.str()).filter(|_| !may_share) {
             name.invalid(errors, format!("may not be specified when '{shared}' is true"));
         }
     }

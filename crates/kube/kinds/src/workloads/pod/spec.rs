@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use schema::field::Errors;
 
-use super::scene::{Scene, Spec};
-use super::{affinity, container, ports, resources, security, volumes, windows};
+use super::kept::{Fault, Kept, own_users};
+use super::scene::{Scene, Spec, each_container};
+use super::{affinity, container, environment, ports, resources, security, volumes, windows};
 use crate::Place;
 use crate::rules::ip;
 use crate::rules::names::{dns1123_label, dns1123_subdomain, dns1123_subdomain_with_underscore};
@@ -30,7 +31,9 @@ const NAMES: Rules = &[
     ("activeDeadlineSeconds", Range(1, LONGEST_DEADLINE)),
     ("hostname", Text(dns1123_label)),
     ("subdomain", Text(dns1123_label)),
-    ("tolerations", Of(tolerations)),
+];
+
+const CLASSES: Rules = &[
     ("hostAliases", Of(host_aliases)),
     ("priorityClassName", Text(dns1123_subdomain)),
     ("runtimeClassName", If(class_name)),
@@ -40,41 +43,44 @@ const NAMES: Rules = &[
             RequiredWord(&["PreemptLowerPriority", "Never"]).check(place, errors);
         }),
     ),
-    ("overhead", Of(overhead)),
 ];
 
 /// The spec of a template: its pods have no names yet.
-pub(crate) fn validate(place: &Place<'_, '_>, errors: &mut Errors) {
+pub(crate) fn validate(place: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let spec = Spec {
         place,
-        pod_name: "",
-        is_pod: false,
+        pod: None,
+        kept,
     };
     validate_spec(&spec, errors);
 }
 
 /// The spec of a pod or of a template.
 pub(super) fn validate_spec(spec: &Spec<'_, '_>, errors: &mut Errors) {
-    let place = spec.place;
+    let (place, kept) = (spec.place, spec.kept);
     if !place.at("terminationGracePeriodSeconds").exists() {
         place.child("terminationGracePeriodSeconds").required(errors, "");
     }
-    let scene = Scene::new(place.value(), volumes::validate(spec, errors));
-    resources::pod_claims(&place.child("resourceClaims"), errors);
+    let scene = Scene::new(place.value(), volumes::validate(spec, errors), kept);
+    resources::pod_claims(spec, errors);
     container::all(place, &scene, errors);
-    resources::pod(place, errors);
-    ports::host_network(place, spec.is_pod, errors);
+    resources::pod(place, kept, errors);
+    ports::host_network(place, spec.is_pod(), errors);
     check(place, PLACING, errors);
-    security::pod(place, errors);
-    affinity::validate(&place.child("affinity"), errors);
+    security::pod(place, kept, errors);
+    affinity::validate(&place.child("affinity"), kept, errors);
     dns(place, errors);
     gates(place, errors);
-    affinity::spread(&place.child("topologySpreadConstraints"), spec.is_pod, errors);
+    affinity::spread(&place.child("topologySpreadConstraints"), kept, errors);
     windows::host_process(place, errors);
-    host_users(place, errors);
-    check(place, NAMES, errors);
-    windows::os(place, errors);
+    host_users(place, kept, errors);
     host_name(place, errors);
+    check(place, NAMES, errors);
+    tolerations(&place.child("tolerations"), kept.has(Fault::Comparisons), errors);
+    check(place, CLASSES, errors);
+    overhead(&place.child("overhead"), kept, errors);
+    windows::os(place, errors);
+    environment::files(place, errors);
 }
 
 fn class_name(place: &Place<'_, '_>, errors: &mut Errors) {
@@ -82,9 +88,10 @@ fn class_name(place: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// Upstream judges the overhead as a container's limits.
-fn overhead(overhead: &Place<'_, '_>, errors: &mut Errors) {
+fn overhead(overhead: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
     let limits = overhead.named("limits", overhead.value());
-    quantity::amounts(&limits, quantity::container_resource_name, errors);
+    let whole = !kept.has(Fault::HugePages);
+    quantity::amounts(&limits, quantity::container_resource_name, whole, errors);
 }
 
 const MAX_NAME_SERVERS: usize = 3;
@@ -156,9 +163,12 @@ fn gates(spec: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-/// A pod with users of its own cannot have other namespaces of the host. Upstream spells the members like Go.
-fn host_users(spec: &Place<'_, '_>, errors: &mut Errors) {
-    if spec.at("hostUsers").boolean() != Some(false) {
+const OWN_USERS: &str = "when `hostUsers` is false";
+
+/// A pod with users of its own cannot have other namespaces of the host, nor devices. Upstream spells the members like
+/// Go.
+fn host_users(spec: &Place<'_, '_>, kept: &Kept, errors: &mut Errors) {
+    if !own_users(spec.value()) {
         return;
     }
     for (member, path) in [
@@ -166,11 +176,20 @@ fn host_users(spec: &Place<'_, '_>, errors: &mut Errors) {
         ("hostPID", "HostPID"),
         ("hostIPC", "HostIPC"),
     ] {
-        if spec.at(member).bool() {
-            spec.child(path)
-                .forbidden(errors, "when `pod.Spec.HostUsers` is false");
+        let left = member == "hostNetwork" && kept.has(Fault::HostNetwork);
+        if spec.at(member).bool() && !left {
+            spec.child(path).forbidden(errors, OWN_USERS);
         }
     }
+    if kept.has(Fault::VolumeDevices) {
+        return;
+    }
+    each_container(spec, |container| {
+        let devices = container.child("volumeDevices");
+        if !devices.is_empty() {
+            devices.forbidden(errors, OWN_USERS);
+        }
+    });
 }
 
 /// The longest name of a Linux host.
@@ -181,15 +200,15 @@ fn host_name(spec: &Place<'_, '_>, errors: &mut Errors) {
     if !name.exists() {
         return;
     }
+    for other in ["setHostnameAsFQDN", "hostNetwork"] {
+        if spec.at(other).bool() {
+            name.forbidden(errors, format!("may not be specified when {other} is true"));
+        }
+    }
     if name.len() > MAX_HOST_NAME {
         name.too_long(errors, MAX_HOST_NAME);
     }
     name.check(errors, dns1123_subdomain);
-    for other in ["setHostnameAsFQDN", "hostNetwork"] {
-        if spec.at(other).bool() {
-            name.forbidden(errors, format!("may not be specified when `{other}` is true"));
-        }
-    }
 }
 
 fn host_aliases(aliases: &Place<'_, '_>, errors: &mut Errors) {
@@ -202,12 +221,14 @@ fn host_aliases(aliases: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-/// `spec.tolerations`
-pub(in crate::workloads) fn tolerations(tolerations: &Place<'_, '_>, errors: &mut Errors) {
-    tolerations.each().for_each(|each| toleration(&each, errors));
+/// `spec.tolerations`; numbers are compared only where they have been before.
+pub(in crate::workloads) fn tolerations(tolerations: &Place<'_, '_>, numbers: bool, errors: &mut Errors) {
+    tolerations
+        .each()
+        .for_each(|each| toleration(&each, numbers, errors));
 }
 
-fn toleration(place: &Place<'_, '_>, errors: &mut Errors) {
+fn toleration(place: &Place<'_, '_>, numbers: bool, errors: &mut Errors) {
     let (operator, effect, value) = (place.child("operator"), place.child("effect"), place.at("value"));
     Text(qualified_name).check(&place.child("key"), errors);
     if place.at("key").is_empty() && operator.str() != "Exists" {
@@ -237,7 +258,8 @@ fn toleration(place: &Place<'_, '_>, errors: &mut Errors) {
                 "value must be empty when `operator` is 'Exists'",
             );
         }
-        "Lt" | "Gt" => number(&operator, value.str(), errors),
+        "Lt" | "Gt" if numbers => number(&place.child("value"), errors),
+        "Lt" | "Gt" => operator.not_supported(errors, &["Equal", "Exists", "Lt", "Gt"]),
         _ => operator.not_supported(errors, &["Equal", "Exists"]),
     }
     if !effect.is_empty() {
@@ -246,12 +268,10 @@ fn toleration(place: &Place<'_, '_>, errors: &mut Errors) {
 }
 
 /// What is compared is a number in its shortest form.
-fn number(operator: &Place<'_, '_>, value: &str, errors: &mut Errors) {
-    let right = value
-        .parse::<i64>()
-        .is_ok_and(|number| number.to_string() == value);
-    if !right {
-        let text = format!("value must be an integer when `operator` is '{}'", operator.str());
-        operator.invalid_value(errors, value, text);
+fn number(value: &Place<'_, '_>, errors: &mut Errors) {
+    let text = value.str();
+    let shortest = |number: i64| number.to_string() == text;
+    if !text.parse::<i64>().is_ok_and(shortest) {
+        value.invalid(errors, "must be a valid decimal integer in canonical form");
     }
 }

@@ -95,14 +95,14 @@ fn specs_are_judged_as_upstream_does() {
                 "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
                 r#"spec.securityContext.sysctls[0].name: Invalid value: "net.core.somaxconn": may not be specified when 'hostNetwork' is true"#,
                 r#"spec.securityContext.sysctls[1].name: Invalid value: "A": must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"#,
-                "spec.hostNetwork: Forbidden: when `pod.Spec.HostUsers` is false",
+                "spec.hostNetwork: Forbidden: when `hostUsers` is false",
             ],
         ),
         (
             r#""os":{"name":"windows"},"securityContext":{"fsGroup":1},"hostPID":true"#,
             &[
-                "spec.securityContext.fsGroup: Forbidden: cannot be set for a windows pod",
                 "spec.hostPID: Forbidden: cannot be set for a windows pod",
+                "spec.securityContext.fsGroup: Forbidden: cannot be set for a windows pod",
             ],
         ),
         (
@@ -129,7 +129,7 @@ fn specs_are_judged_as_upstream_does() {
         (
             r#""resourceClaims":[{"name":"a"},{"name":"a","resourceClaimName":"x"}]"#,
             &[
-                r#"spec.resourceClaims[0]: Invalid value: {"name":"a"}: must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"#,
+                r#"spec.resourceClaims[0]: Invalid value: {"Name":"a","ResourceClaimName":null,"ResourceClaimTemplateName":null}: must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"#,
                 r#"spec.resourceClaims[1].name: Duplicate value: "a""#,
             ],
         ),
@@ -148,7 +148,6 @@ fn containers_are_judged_as_upstream_does() {
                 r#"spec.containers[0].volumeMounts.subPath: Invalid value: "../x": must not contain '..'"#,
                 "spec.containers[0].volumeMounts.mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers",
                 r#"spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/a": must be unique"#,
-                r#"spec.containers[0].volumeMounts[1].subPath: Invalid value: "s": not allowed in image volume sources"#,
             ],
         ),
         (
@@ -188,7 +187,7 @@ fn containers_are_judged_as_upstream_does() {
             &[
                 r#"spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`"#,
                 "spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost",
-                r#"spec.containers[0].securityContext: Invalid value: {"privileged":true,"allowPrivilegeEscalation":false,"procMount":"Unmasked","seccompProfile":{"type":"Localhost"}}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true"#,
+                r#"spec.containers[0].securityContext: Invalid value: {"Capabilities":null,"Privileged":true,"SELinuxOptions":null,"WindowsOptions":null,"RunAsUser":null,"RunAsGroup":null,"RunAsNonRoot":null,"ReadOnlyRootFilesystem":null,"AllowPrivilegeEscalation":false,"ProcMount":"Unmasked","SeccompProfile":{"Type":"Localhost","LocalhostProfile":null},"AppArmorProfile":null}: cannot set `allowPrivilegeEscalation` to false and `privileged` to true"#,
             ],
         ),
         (
@@ -266,5 +265,7 @@ fn an_update_changes_only_what_it_may() {
     assert!(fault.starts_with(
         "spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
     ));
-    assert!(fault.contains("\n  {\n+ \thostname: \"h\",\n"), "{fault}");
+    let changed = "\n@@ -64,7 +64,7 @@\n   \"SELinuxChangePolicy\": null\n  },\n  \"ImagePullSecrets\": null,\n- \"Hostname\": \"\",\n\
+                   + \"Hostname\": \"h\",\n";
+    assert!(fault.contains(changed), "{fault}");
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schema::cursor::Ref;
-use schema::field::Errors;
+use schema::field::{ErrorType, Errors};
 
+use super::kept::Fault;
 use super::scene::Spec;
 use crate::Place;
 use crate::rules::names::{dns1123_label, dns1123_subdomain};
@@ -42,17 +43,22 @@ pub(super) fn validate<'a>(spec: &Spec<'_, 'a>, errors: &mut Errors) -> Volumes<
 
 /// The claims that this pod's ephemeral volumes make; a template's pods have no name yet.
 fn created_claims(spec: &Spec<'_, '_>, volumes: Ref<'_>) -> BTreeSet<String> {
-    if spec.pod_name.is_empty() {
+    if spec.pod_name().is_empty() {
         return BTreeSet::new();
     }
     let ephemeral = volumes.items().filter(|volume| volume.at("ephemeral").exists());
     ephemeral
-        .map(|volume| format!("{}-{}", spec.pod_name, volume.at("name").str()))
+        .map(|volume| format!("{}-{}", spec.pod_name(), volume.at("name").str()))
         .collect()
 }
 
 fn source(spec: &Spec<'_, '_>, volume: &Place<'_, '_>, errors: &mut Errors) {
     check_source(volume, POD, errors);
+    if spec.kept.has(Fault::TokenPaths) {
+        // Nothing else is wrong with the value at this path.
+        let path = volume.child("projected").child("path").path().to_string();
+        errors.retain(|error| error.kind != ErrorType::Invalid || error.field != path);
+    }
     let name = volume.child("name");
     let (disk, image) = (volume.at("iscsi"), volume.child("image"));
     if disk.at("initiatorName").exists() && name.len() + 1 + disk.at("targetPortal").len() > 64 {
@@ -62,11 +68,11 @@ fn source(spec: &Spec<'_, '_>, volume: &Place<'_, '_>, errors: &mut Errors) {
              specified.",
         );
     }
-    if spec.is_pod && image.exists() {
+    if spec.is_pod() && image.exists() {
         image.child("reference").require(errors, "");
     }
-    if volume.at("ephemeral").exists() && !spec.pod_name.is_empty() && !name.is_empty() {
-        let claim = format!("{}-{}", spec.pod_name, name.str());
+    if volume.at("ephemeral").exists() && !spec.pod_name().is_empty() && !name.is_empty() {
+        let claim = format!("{}-{}", spec.pod_name(), name.str());
         for text in dns1123_subdomain(&claim) {
             name.invalid(errors, format!("PVC name {claim:?}: {text}"));
         }

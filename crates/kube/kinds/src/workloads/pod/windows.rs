@@ -135,15 +135,19 @@ pub(super) fn host_process(spec: &Place<'_, '_>, errors: &mut Errors) {
     }
 }
 
-/// A pod's members that Windows does not have; those of the security context below it.
-const POD: [&str; 4] = ["hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"];
-const POD_CONTEXT: [&str; 11] = [
+/// A pod's members that Windows does not have, in upstream's order: of the security context or, if not there, of the
+/// spec.
+const POD: [&str; 15] = [
     "appArmorProfile",
     "seLinuxOptions",
+    "hostUsers",
+    "hostPID",
+    "hostIPC",
     "seccompProfile",
     "fsGroup",
     "fsGroupChangePolicy",
     "sysctls",
+    "shareProcessNamespace",
     "runAsUser",
     "runAsGroup",
     "supplementalGroups",
@@ -163,8 +167,17 @@ const CONTAINER_CONTEXT: [&str; 10] = [
     "runAsGroup",
 ];
 
+/// Whether a member is set; one that Go holds by value is not while it is false.
+fn is_set(place: &Place<'_, '_>, name: &str) -> bool {
+    match name {
+        "hostPID" | "hostIPC" => place.at(name).bool(),
+        "sysctls" => !place.at(name).is_empty(),
+        _ => place.at(name).exists(),
+    }
+}
+
 fn without(place: &Place<'_, '_>, names: &[&str], text: &str, errors: &mut Errors) {
-    for name in names.iter().filter(|name| place.at(name).exists()) {
+    for name in names.iter().filter(|name| is_set(place, name)) {
         place.child(name).forbidden(errors, text);
     }
 }
@@ -176,7 +189,7 @@ pub(super) fn os(spec: &Place<'_, '_>, errors: &mut Errors) {
         return;
     }
     let name = os.child("name");
-    if !name.require(errors, "cannot be empty") {
+    if !name.require(errors, "") {
         return;
     }
     let (text, pod, container): (_, &[&str], &[&str]) = match name.str() {
@@ -185,16 +198,13 @@ pub(super) fn os(spec: &Place<'_, '_>, errors: &mut Errors) {
             &["windowsOptions"],
             &["windowsOptions"],
         ),
-        "windows" => (
-            "cannot be set for a windows pod",
-            &POD_CONTEXT,
-            &CONTAINER_CONTEXT,
-        ),
+        "windows" => ("cannot be set for a windows pod", &POD, &CONTAINER_CONTEXT),
         _ => return Rule::Word(&["linux", "windows"]).check(&os.holding(name.value()), errors),
     };
-    without(&spec.child("securityContext"), pod, text, errors);
-    if name.str() == "windows" {
-        without(spec, &POD, text, errors);
+    let context = spec.child("securityContext");
+    for name in pod {
+        without(&context, &[name], text, errors);
+        without(spec, &[name], text, errors);
     }
     each_container(spec, |each| {
         without(&each.child("securityContext"), container, text, errors);

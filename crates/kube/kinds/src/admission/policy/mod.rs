@@ -2,6 +2,9 @@
 //!
 //! Expressions are compiled here as they are when they are asked: what would fail then is refused now.
 
+mod binding;
+mod matching;
+
 use std::collections::BTreeSet;
 
 use cel::policy::{Compiler, Objects, Scope, Wanted};
@@ -10,8 +13,9 @@ use schema::field::Errors;
 use schema::row::Types;
 use schema::tree::{Struct, Value};
 
-use super::webhook::rule;
-use crate::rules::{names, text, value};
+use self::binding::{binding, validating_binding};
+use self::matching::{matching, param_kind};
+use crate::rules::{text, value};
 use crate::{Generation, PLAIN, Place, Strategy};
 
 const POLICY: Strategy = Strategy {
@@ -193,63 +197,6 @@ fn is_identifier(name: &str) -> bool {
     name.chars().all(word) && !name.starts_with(|c: char| c.is_ascii_digit()) && !cel::is_reserved(name)
 }
 
-fn param_kind(params: &Place<'_, '_>, errors: &mut Errors) {
-    let (version, kind) = (params.child("apiVersion"), params.child("kind"));
-    if version.require(errors, "") {
-        match version.str().split('/').collect::<Vec<_>>().as_slice() {
-            [plain] => api_version(&version, "", plain, errors),
-            [group, plain] => api_version(&version, group, plain, errors),
-            _ => version.invalid(
-                errors,
-                format!("unexpected GroupVersion string: {}", version.str()),
-            ),
-        }
-    }
-    if kind.require(errors, "") {
-        let wrong = names::dns1035_label(&kind.str().to_lowercase());
-        if !wrong.is_empty() {
-            let detail = format!(
-                "may have mixed case, but should otherwise match: {}",
-                wrong.join(",")
-            );
-            kind.invalid(errors, detail);
-        }
-    }
-}
-
-fn api_version(place: &Place<'_, '_>, group: &str, version: &str, errors: &mut Errors) {
-    let wrong = names::dns1123_subdomain(group);
-    if !group.is_empty() && !wrong.is_empty() {
-        place.invalid_value(errors, group, wrong.join(","));
-    }
-    if version.is_empty() {
-        place.invalid(errors, "version must be specified");
-        return;
-    }
-    let wrong = names::dns1035_label(version);
-    if !wrong.is_empty() {
-        place.invalid_value(errors, version, wrong.join(","));
-    }
-}
-
-fn matching(matching: &Place<'_, '_>, errors: &mut Errors) {
-    value::one_of(&matching.child("matchPolicy"), errors, &["Equivalent", "Exact"]);
-    for selector in ["namespaceSelector", "objectSelector"] {
-        value::label_selector(&matching.child(selector), errors);
-    }
-    for rules in ["resourceRules", "excludeResourceRules"] {
-        for each in matching.child(rules).each() {
-            let mut seen = BTreeSet::new();
-            for name in each.child("resourceNames").each() {
-                if !seen.insert(name.str()) {
-                    name.duplicate(errors);
-                }
-            }
-            rule(&each, errors);
-        }
-    }
-}
-
 fn has_newlines(text: &str) -> bool {
     text.contains(['\n', '\r'])
 }
@@ -338,57 +285,4 @@ fn mutation(mutation: &Place<'_, '_>, compiler: &Compiler, errors: &mut Errors) 
     } else {
         compiled(&expression, compiler.compile(expression.str(), wanted), errors);
     }
-}
-
-fn binding(binding: Ref<'_>, errors: &mut Errors) {
-    let place = Place::root(binding);
-    let spec = place.child("spec");
-    let policy = spec.child("policyName");
-    if policy.require(errors, "") {
-        policy.check(errors, names::dns1123_subdomain);
-    }
-    let params = spec.child("paramRef");
-    if params.exists() {
-        param_ref(&params, errors);
-    }
-    let resources = spec.child("matchResources");
-    if resources.exists() {
-        matching(&resources, errors);
-    }
-}
-
-fn param_ref(params: &Place<'_, '_>, errors: &mut Errors) {
-    let (name, selector) = (params.child("name"), params.child("selector"));
-    match (name.is_empty(), selector.exists()) {
-        (false, true) => name.forbidden(errors, "name and selector are mutually exclusive"),
-        (true, false) => name.required(errors, "one of name or selector must be specified"),
-        (false, false) => {}
-        (true, true) => value::label_selector(&selector, errors),
-    }
-    let action = params.child("parameterNotFoundAction");
-    if action.require(errors, "") {
-        value::one_of(&action, errors, &["Allow", "Deny"]);
-    }
-}
-
-fn validating_binding(it: Ref<'_>, errors: &mut Errors) {
-    binding(it, errors);
-    let place = Place::root(it);
-    let spec = place.child("spec");
-    let actions = spec.child("validationActions");
-    let mut seen = BTreeSet::new();
-    for action in actions.each() {
-        value::one_of(&action, errors, &["Audit", "Deny", "Warn"]);
-        if !seen.insert(action.str()) {
-            action.duplicate(errors);
-        }
-    }
-    if seen.contains("Deny") && seen.contains("Warn") {
-        actions.invalid(
-            errors,
-            "must not contain both Deny and Warn (repeating the same validation failure information in the API response \
-             and headers serves no purpose)",
-        );
-    }
-    actions.require(errors, "at least one validation action is required");
 }

@@ -1,5 +1,8 @@
 //! Kinds as tables: a manifest, and what is wrong with it in upstream's words.
 
+mod defaults;
+mod updates;
+
 use std::time::SystemTime;
 
 use schema::BUILTIN;
@@ -165,7 +168,9 @@ fn a_bad_object_is_told_what_is_wrong() {
         (
             SERVICE,
             r#"{"spec":{"ports":[{"name":"a","port":1},{"name":"b","port":1}]}}"#,
-            &[r#"spec.ports[1]: Duplicate value: {"protocol":"TCP","port":1,"targetPort":0}"#],
+            &[
+                r#"spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":1,"TargetPort":0,"NodePort":0}"#,
+            ],
         ),
         (
             ENDPOINTS,
@@ -270,149 +275,4 @@ fn a_bad_object_is_told_what_is_wrong() {
     for (kind, json, expected) in cases {
         assert_eq!(created(*kind, json).1, *expected, "{} {json}", kind.3);
     }
-}
-
-#[test]
-fn an_update_changes_what_may_change() {
-    let cases: &[(Kind, &str, &str, &[&str])] = &[
-        (
-            CONFIG_MAP,
-            r#"{"immutable":true,"data":{"a":"b"}}"#,
-            r#"{"data":{"a":"c"}}"#,
-            &[
-                "immutable: Forbidden: field is immutable when `immutable` is set",
-                "data: Forbidden: field is immutable when `immutable` is set",
-            ],
-        ),
-        (
-            SECRET,
-            "{}",
-            r#"{"type":"x"}"#,
-            &[r#"type: Invalid value: "x": field is immutable"#],
-        ),
-        (
-            BINDING,
-            r#"{"roleRef":{"kind":"Role","name":"a"}}"#,
-            r#"{"roleRef":{"kind":"Role","name":"b"}}"#,
-            &[
-                r#"roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef"#,
-            ],
-        ),
-        (
-            CLASS,
-            r#"{"provisioner":"a","parameters":{"k":"v"}}"#,
-            r#"{"provisioner":"b"}"#,
-            &[
-                "parameters: Forbidden: updates to parameters are forbidden.",
-                "provisioner: Forbidden: updates to provisioner are forbidden.",
-            ],
-        ),
-        (
-            SERVICE,
-            r#"{"spec":{"clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"],"ports":[{"port":1}]}}"#,
-            r#"{"spec":{"clusterIP":"10.0.0.2","clusterIPs":["10.0.0.2"],"ports":[{"port":1}]}}"#,
-            &[r#"spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set"#],
-        ),
-        (
-            CLAIM,
-            r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"2Gi"}}},"status":{"phase":"Bound","capacity":{"storage":"2Gi"}}}"#,
-            r#"{"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}},"status":{"phase":"Bound"}}"#,
-            &["spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"],
-        ),
-        (
-            NODE,
-            r#"{"spec":{"providerID":"a"}}"#,
-            r#"{"spec":{"providerID":"b"}}"#,
-            &["spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid"],
-        ),
-    ];
-    for (kind, old, new, expected) in cases {
-        assert_eq!(updated(*kind, old, new).1, *expected, "{} {new}", kind.3);
-    }
-}
-
-#[test]
-fn defaults_and_preparation_fill_what_upstream_fills() {
-    let cases: &[(Kind, &str, &str, &str)] = &[
-        (
-            NAMESPACE,
-            r#"{"metadata":{"name":"a"}}"#,
-            "metadata.labels",
-            r#"{"kubernetes.io/metadata.name":"a"}"#,
-        ),
-        (NAMESPACE, "{}", "spec.finalizers", r#"["kubernetes"]"#),
-        (NAMESPACE, "{}", "status.phase", r#""Active""#),
-        (SECRET, r#"{"stringData":{"a":"b"}}"#, "data", r#"{"a":"Yg=="}"#),
-        (SECRET, "{}", "type", r#""Opaque""#),
-        (
-            SERVICE,
-            r#"{"spec":{"ports":[{"port":80}]}}"#,
-            "spec.ports",
-            r#"[{"protocol":"TCP","port":80,"targetPort":80}]"#,
-        ),
-        (
-            SERVICE,
-            r#"{"spec":{"type":"LoadBalancer"}}"#,
-            "spec.allocateLoadBalancerNodePorts",
-            "true",
-        ),
-        (
-            SERVICE,
-            r#"{"spec":{"sessionAffinity":"ClientIP"}}"#,
-            "spec.sessionAffinityConfig",
-            r#"{"clientIP":{"timeoutSeconds":10800}}"#,
-        ),
-        (
-            POLICY,
-            r#"{"spec":{"egress":[{}]}}"#,
-            "spec.policyTypes",
-            r#"["Ingress","Egress"]"#,
-        ),
-        (
-            WEBHOOKS,
-            r#"{"webhooks":[{"name":"a"}]}"#,
-            "webhooks",
-            r#"[{"name":"a","clientConfig":{},"failurePolicy":"Fail","matchPolicy":"Equivalent","namespaceSelector":{},"objectSelector":{},"sideEffects":null,"timeoutSeconds":10,"admissionReviewVersions":null,"reinvocationPolicy":"Never"}]"#,
-        ),
-        (VOLUME, "{}", "spec.persistentVolumeReclaimPolicy", r#""Retain""#),
-        (CLASS, "{}", "volumeBindingMode", r#""Immediate""#),
-    ];
-    for (kind, json, path, expected) in cases {
-        let object = created(*kind, json).0;
-        assert_eq!(
-            Ref::new(&BUILTIN, &object).path(path).json(),
-            *expected,
-            "{} {json}",
-            kind.3
-        );
-        let mut again = object.clone();
-        (special(*kind).default)(&BUILTIN, &mut again);
-        assert_eq!(again, object, "defaults are idempotent: {}", kind.3);
-    }
-}
-
-#[test]
-fn a_service_that_changes_its_type_loses_what_it_no_longer_needs() {
-    let old = r#"{"spec":{"type":"LoadBalancer","clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"],"ipFamilies":["IPv4"],
-        "ports":[{"port":1,"nodePort":30001}],"externalTrafficPolicy":"Local","healthCheckNodePort":30002}}"#;
-    let new = old.replace("LoadBalancer", "ClusterIP");
-    let spec = |json: &str| {
-        Ref::new(&BUILTIN, &updated(SERVICE, old, json).0)
-            .at("spec")
-            .json()
-    };
-    assert_eq!(
-        spec(&new),
-        r#"{"ports":[{"protocol":"TCP","port":1,"targetPort":1}],"clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"],"type":"ClusterIP","sessionAffinity":"None","ipFamilies":["IPv4"],"internalTrafficPolicy":"Cluster"}"#
-    );
-    let named = old.replace(
-        r#""type":"LoadBalancer""#,
-        r#""type":"ExternalName","externalName":"a.b""#,
-    );
-    assert!(!spec(&named).contains("clusterIP"), "{}", spec(&named));
-    let changed = new.replace("30001", "30009");
-    assert!(
-        spec(&changed).contains("30009"),
-        "what the client changed is for validation to refuse"
-    );
 }
