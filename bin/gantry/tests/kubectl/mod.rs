@@ -35,7 +35,7 @@ mod volumes;
 mod waits;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use testkit::daemon::{Daemon, Kind};
@@ -103,11 +103,11 @@ pub(crate) fn walk_with(files: &[File], steps: &[Step]) {
 /// The same on a node that is there, with the client of PATH.
 #[track_caller]
 pub(crate) fn walk_on(daemon: &Daemon, steps: &[Step]) {
-    run_all(&"kubectl".into(), daemon, steps);
+    run_all(Path::new("kubectl"), daemon, steps);
 }
 
 #[track_caller]
-fn run_all(client: &PathBuf, daemon: &Daemon, steps: &[Step]) {
+fn run_all(client: &Path, daemon: &Daemon, steps: &[Step]) {
     let failures: Vec<String> = steps
         .iter()
         .filter_map(|step| check(client, daemon, step).err())
@@ -122,10 +122,10 @@ fn run_all(client: &PathBuf, daemon: &Daemon, steps: &[Step]) {
 
 /// A kubectl that acts as the administrator.
 pub(crate) fn kubectl(daemon: &Daemon, words: &str) -> Command {
-    command(&"kubectl".into(), daemon, words)
+    command(Path::new("kubectl"), daemon, words)
 }
 
-fn command(client: &PathBuf, daemon: &Daemon, words: &str) -> Command {
+fn command(client: &Path, daemon: &Daemon, words: &str) -> Command {
     let words = split(words);
     let is_variable = |word: &&String| word.split_once('=').is_some_and(|(name, _)| is_upper(name));
     let variables = words.iter().take_while(is_variable).count();
@@ -177,7 +177,7 @@ pub(crate) fn with_input(mut command: Command, input: &str) -> Output {
     child.wait_with_output().expect("kubectl ends")
 }
 
-fn check(client: &PathBuf, daemon: &Daemon, (words, input, says): &Step) -> Result<(), String> {
+fn check(client: &Path, daemon: &Daemon, (words, input, says): &Step) -> Result<(), String> {
     let output = with_input(command(client, daemon, words), input);
     let out = String::from_utf8_lossy(&output.stdout);
     let both = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
