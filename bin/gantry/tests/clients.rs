@@ -2,9 +2,9 @@
 
 mod cases;
 mod docker;
+mod hostile;
 mod kubectl;
 mod libraries;
-mod nesting;
 
 use cases::{CASES, Runtime};
 

@@ -1,6 +1,8 @@
 //! `gantry apply`, `get` and `delete` on a node of their own.
 
-use super::{gantry, output, with_input};
+use std::process::Stdio;
+
+use super::{gantry, output, read_until, with_input};
 use testkit::daemon::{Daemon, Kind};
 
 const MANIFEST: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: i}]}\n";
@@ -72,4 +74,63 @@ fn mistakes_get_a_sentence_and_an_exit_code() {
         String::from_utf8_lossy(&wrong.stderr).contains(".dta: field not declared in schema"),
         "{wrong:?}"
     );
+}
+
+fn map(name: &str, finalizers: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, finalizers: [{finalizers}]}}\n")
+}
+
+#[test]
+fn what_changes_is_shown_as_it_changes() {
+    let daemon = Daemon::start(Kind::Gantry);
+    for (words, first, then) in [
+        (
+            &["get", "cm", "-w", "-o", "name"][..],
+            "configmap/kube-root-ca.crt\n",
+            "configmap/one\n",
+        ),
+        (
+            &["get", "cm", "-w"],
+            "kube-root-ca.crt   1",
+            "two                0",
+        ),
+    ] {
+        let mut watch = daemon.gantry(words);
+        let mut watch = watch.stdout(Stdio::piped()).spawn().unwrap();
+        let mut shown = watch.stdout.take().unwrap();
+        read_until(&mut shown, first);
+        applied(&daemon, &map(if words.len() > 3 { "one" } else { "two" }, ""));
+        read_until(&mut shown, then);
+        watch.kill().unwrap();
+        watch.wait().unwrap();
+    }
+    let (code, _, stderr) = gantry(&daemon, &["get", "cm,svc", "-w"]);
+    assert!(code == 2 && stderr.contains("only one resource"), "{stderr}");
+}
+
+fn applied(daemon: &Daemon, manifest: &str) {
+    let applied = with_input(daemon.gantry(&["apply", "-f", "-"]), manifest);
+    assert!(applied.status.success(), "{applied:?}");
+}
+
+#[test]
+fn delete_waits_until_the_objects_are_gone() {
+    let daemon = Daemon::start(Kind::Gantry);
+    applied(&daemon, &map("held", "example.com/hold"));
+    let said = "configmap \"held\" deleted\n";
+    let at_once = gantry(&daemon, &["delete", "cm", "held", "--wait=false"]);
+    assert_eq!(at_once, (0, said.into(), String::new()));
+    let (code, out, stderr) = gantry(&daemon, &["delete", "cm", "held", "--timeout", "50ms"]);
+    assert_eq!((code, out.as_str()), (1, said));
+    assert!(
+        stderr.contains("timed out waiting for the condition on configmaps/held"),
+        "{stderr}"
+    );
+    let mut waits = daemon.gantry(&["delete", "cm", "held"]);
+    let mut waits = waits.stdout(Stdio::piped()).spawn().unwrap();
+    read_until(waits.stdout.as_mut().unwrap(), said);
+    assert!(waits.try_wait().unwrap().is_none(), "it is there still");
+    applied(&daemon, &map("held", ""));
+    assert_eq!(waits.wait().unwrap().code(), Some(0));
+    assert_eq!(gantry(&daemon, &["get", "cm", "held"]).0, 1);
 }

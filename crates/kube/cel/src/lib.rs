@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod decl;
 mod declare;
 mod env;
 mod error;
@@ -23,6 +24,7 @@ mod syntax;
 mod types;
 mod value;
 
+pub use decl::{Decl, DeclForm, ListKind, row_object};
 pub use declare::custom_resource;
 pub use env::Env;
 pub use error::Error;
@@ -31,7 +33,7 @@ pub use eval::{Mention, Program};
 pub use issue::{Issue, Issues};
 pub use library::{Asked, Authorizer, Opaque, Verdict};
 pub use mutation::check_type_names;
-pub use types::{Decl, DeclForm, Fields, ListKind, Object, Type, row_object};
+pub use types::{Fields, Object, Type};
 pub use value::{Blob, List, Map, Place, Text, Timestamp, Value};
 
 /// What evaluating one expression may cost.

@@ -1,7 +1,7 @@
 //! What a kind's printer reads from and writes to.
 
 use schema::cursor::Ref;
-use schema::json::{quote, write_float, write_int};
+use schema::json::{write_float, write_int, write_string};
 
 use crate::age;
 
@@ -70,7 +70,7 @@ impl<'b> Cells<'b> {
 
     /// A text.
     pub fn text(&mut self, text: &str) -> &mut Self {
-        quote(self.next(), text);
+        write_string(self.next(), text);
         self
     }
 

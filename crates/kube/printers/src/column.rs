@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schema::json::{quote, write_int};
+use schema::json::{write_int, write_string};
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Column {
         ];
         for (name, value) in members {
             out.extend_from_slice(name.as_bytes());
-            quote(out, value);
+            write_string(out, value);
         }
         out.extend_from_slice(b",\"priority\":");
         write_int(out, self.priority.into());

@@ -1,7 +1,7 @@
 //! `meta/v1 Table`, written row by row.
 
 use schema::cursor::Ref;
-use schema::json::{quote, write_int};
+use schema::json::{write_int, write_string};
 use schema::object::ScanError;
 
 use crate::cells::Completed;
@@ -71,11 +71,11 @@ impl ListMeta<'_> {
         out.push(b'{');
         if !self.resource_version.is_empty() {
             out.extend_from_slice(b"\"resourceVersion\":");
-            quote(out, self.resource_version);
+            write_string(out, self.resource_version);
         }
         if !self.continue_token.is_empty() {
             out.extend_from_slice(b",\"continue\":");
-            quote(out, self.continue_token);
+            write_string(out, self.continue_token);
         }
         if let Some(remaining) = self.remaining {
             out.extend_from_slice(b",\"remainingItemCount\":");
@@ -176,8 +176,8 @@ fn completed_condition(completed: Option<Completed>, out: &mut Vec<u8>) {
         return;
     };
     out.extend_from_slice(b",\"conditions\":[{\"type\":\"Completed\",\"status\":\"True\",\"reason\":");
-    quote(out, reason);
+    write_string(out, reason);
     out.extend_from_slice(b",\"message\":");
-    quote(out, message);
+    write_string(out, message);
     out.extend_from_slice(b"}]");
 }

@@ -213,3 +213,23 @@ fn objects_are_changed() {
     assert_eq!(got.at("/metadata/labels/seen"), "one");
     assert_eq!(got.at("/data"), json!({"a": "added", "b": "x"}));
 }
+
+#[test]
+fn policies_judge_configurations_of_webhooks_and_not_each_other() {
+    let door = Door::open();
+    let all = json!({"resourceRules": [{
+        "apiGroups": ["admissionregistration.k8s.io"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"],
+    }]});
+    let deny = json!({"matchConstraints": all, "validations": [{"expression": "false"}]});
+    assert_eq!(put(&door, "validatingadmissionpolicies", "p", &deny).code, 201);
+    let binding = json!({"policyName": "p", "validationActions": ["Deny"]});
+    assert_eq!(
+        put(&door, "validatingadmissionpolicybindings", "b", &binding).code,
+        201
+    );
+    let webhooks = json!({"metadata": {"name": "w"}, "webhooks": []});
+    let path = format!("{GROUP}/validatingwebhookconfigurations");
+    assert_eq!(door.send("POST", &path, &webhooks.to_string()).code, 422);
+    let policies = format!("{GROUP}/validatingadmissionpolicies/p");
+    assert_eq!(door.send("DELETE", &policies, "").code, 200);
+}

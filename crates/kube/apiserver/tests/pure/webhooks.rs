@@ -1,5 +1,8 @@
 //! Webhooks through the whole server: whom they are asked about, what they are told, what their answers do.
 
+#[path = "webhooks/conformance.rs"]
+mod conformance;
+
 use std::sync::{Arc, Mutex};
 
 use apiserver::Body;

@@ -108,6 +108,8 @@ impl Node {
         let patched: Value = self.merge(resource, ("", &name), "", &patch).read().unwrap();
         assert_eq!(patched["metadata"]["annotations"]["patched"], "true");
         self.told_of_patch(resource, &label, from);
+        // Whoever reacts to the patch has done so: upstream tries again upon a conflict.
+        self.settle();
         let mut updated = self.get(resource, "", &name).unwrap();
         updated["metadata"]["annotations"]["updated"] = "true".into();
         let updated: Value = self.replace(resource, "", &updated).unwrap().read().unwrap();

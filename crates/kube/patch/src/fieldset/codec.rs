@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schema::json::{Reader, SyntaxError, Token, encode_untyped, parse, quote};
+use schema::json::{Reader, SyntaxError, Token, encode_untyped, parse, write_string};
 use schema::tree::Value;
 
 use super::{Element, FieldSet, Scalar};
@@ -55,7 +55,7 @@ impl<'a> FieldSet<'a> {
             }
             step.clear();
             node.element.print(step);
-            quote(out, std::str::from_utf8(step).unwrap_or_default());
+            write_string(out, std::str::from_utf8(step).unwrap_or_default());
             out.push(b':');
             let own = node.member && !node.children.is_empty();
             node.children.print(own, out, step);
@@ -142,7 +142,7 @@ impl Element<'_> {
                     if index > 0 {
                         out.push(b',');
                     }
-                    quote(out, name);
+                    write_string(out, name);
                     out.push(b':');
                     value.print(out);
                 }
@@ -160,7 +160,7 @@ impl Element<'_> {
 impl Scalar<'_> {
     fn print(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Str(text) => quote(out, text),
+            Self::Str(text) => write_string(out, text),
             Self::Int(int) => encode_untyped(&Value::Int(*int), out),
             Self::Float(float) => encode_untyped(&Value::Float(*float), out),
             Self::Bool(truth) => encode_untyped(&Value::Bool(*truth), out),

@@ -2,7 +2,7 @@
 
 use crate::json::{encode_untyped, go_quote, parse_number};
 use crate::tree::{Map, Value};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(parse_number(&value.to_string()).into())
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Node, E> {
         // JSON has no infinities.
         if value.is_finite() {
             Ok(Value::Float(value).into())
@@ -119,9 +119,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let (mut entries, mut again) = (Vec::new(), Vec::new());
         let mut seen = BTreeSet::new();
-        while let Some((key, item)) = access.next_entry::<Spanned<Node>, Node>()? {
+        while let Some((key, item)) = access.next_entry::<Spanned<Key>, Node>()? {
             let line = key.referenced.line();
-            let key = key_text(key.value.value);
+            let key = key.value.0;
             if !seen.insert(key.clone()) {
                 again.push((line, key.to_string()));
             }
@@ -133,14 +133,80 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-/// JSON keys are strings; a YAML key that is a number or boolean becomes its text.
-fn key_text(key: Value) -> Box<str> {
-    match key {
-        Value::Str(text) => text,
-        other => {
-            let mut text = Vec::new();
-            encode_untyped(&other, &mut text);
-            String::from_utf8_lossy(&text).into()
-        }
+/// A key. JSON has strings; a YAML key that is a number or boolean becomes its text, and one that is a collection is
+/// refused unread: the parser works on keys twice at each level, so that a few dozen in one another would take years.
+struct Key(Box<str>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
     }
+}
+
+struct KeyVisitor;
+
+impl KeyVisitor {
+    /// What the key would be as a value, as text.
+    fn text<E: Error>(node: Result<Node, E>) -> Result<Key, E> {
+        node.map(|node| match node.value {
+            Value::Str(text) => Key(text),
+            other => {
+                let mut text = Vec::new();
+                encode_untyped(&other, &mut text);
+                Key(String::from_utf8_lossy(&text).into())
+            }
+        })
+    }
+}
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map key that is a scalar")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_unit())
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Key, E> {
+        self.visit_unit()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_i64(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_u64(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_f64(value))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Key, E> {
+        Self::text(NodeVisitor.visit_str(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Key, A::Error> {
+        Err(invalid_key())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Key, A::Error> {
+        Err(invalid_key())
+    }
+}
+
+fn invalid_key<E: Error>() -> E {
+    E::custom("yaml: invalid map key")
 }

@@ -81,10 +81,17 @@ pub(super) fn validate(request: &Request<'_>, object: Option<Ref<'_>>) -> Answer
     validating::judge(request, object, &policies)
 }
 
-/// What no policy is asked about: policies and webhooks themselves, so that a broken one can be taken away, and reviews.
+/// What no policy is asked about: policies themselves, so that a broken one can be taken away, and reviews. Webhooks'
+/// configurations may be judged.
 fn exempt(request: &Request<'_>) -> bool {
+    const POLICIES: [&str; 4] = [
+        "mutatingadmissionpolicies",
+        "mutatingadmissionpolicybindings",
+        "validatingadmissionpolicies",
+        "validatingadmissionpolicybindings",
+    ];
     match &*request.op.served.def.group {
-        "admissionregistration.k8s.io" => true,
+        "admissionregistration.k8s.io" => POLICIES.contains(&&*request.op.served.def.plural),
         "authentication.k8s.io" | "authorization.k8s.io" => request.op.subresource.is_empty(),
         _ => false,
     }

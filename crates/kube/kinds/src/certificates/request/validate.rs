@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schema::cursor::Ref;
 use schema::field::{Error, Errors, Path};
+use schema::tree::Value;
 
 use super::{APPROVED, CERTIFICATE, CONDITIONS, DENIED, FAILED, May, of_type};
 use crate::rules::value;

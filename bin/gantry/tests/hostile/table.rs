@@ -109,7 +109,7 @@ pub(super) fn documents() -> Vec<Attack> {
             "yaml maps",
             post(TREES, YAML),
             format!(
-                "{{metadata: {{name: y}}, spec: {}}}",
+                "{{metadata: {{name: ym}}, spec: {}}}",
                 nested("{a: ", "1", "}", DEEP_YAML)
             ),
             OK,
