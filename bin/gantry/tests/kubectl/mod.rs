@@ -1,7 +1,8 @@
 //! The real kubectl against the API server: tables of transcripts, after upstream's `test/cmd`.
 //!
-//! A step is a command line and what its output must hold. kubectl is the one of PATH; a machine without it
-//! fails the suite. Each table has a node of its own, whose API server is as young as a real one after `gantry up`.
+//! A step is a command line and what its output must hold. A table is walked by the kubectl of PATH and by the newest
+//! one (`cargo xtask test` installs it); a machine without either fails the suite. Each walk has a node of its own,
+//! whose API server is as young as a real one after `gantry up`.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,15 +14,28 @@ mod admits;
 mod applies;
 mod controllers;
 mod creates;
+mod customs;
+mod debugs;
 mod describes;
+mod diffs;
 mod edits;
+mod files;
 mod gets;
+mod kinds;
+mod nodes;
+mod prints;
+mod prunes;
+mod revisions;
 mod rights;
 mod rollouts;
+mod services;
 mod shows;
 mod verbs;
+mod volumes;
+mod waits;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use testkit::daemon::{Daemon, Kind};
@@ -36,39 +50,102 @@ pub(crate) enum Says {
     Lacks(&'static [&'static str]),
     /// It fails, and standard error or standard output holds this.
     Fails(&'static str),
+    /// It ends with this status, and standard output or standard error holds this.
+    Exits(i32, &'static str),
 }
-pub(crate) use Says::{Fails, Has, Lacks, Out};
+pub(crate) use Says::{Exits, Fails, Has, Lacks, Out};
 
-/// Words (quoted with `'` where they hold blanks), standard input, outcome.
+/// Words (quoted with `'` where they hold blanks; variables of the environment lead), standard input, outcome.
 pub(crate) type Step = (&'static str, &'static str, Says);
 
-/// Runs the steps of a table one after the other on a node of their own.
-#[track_caller]
-pub(crate) fn walk(steps: &[Step]) {
-    let daemon = Daemon::start(Kind::Gantry);
-    walk_on(&daemon, steps);
+/// A file's path and text, below the directory that kubectl runs in.
+pub(crate) type File = (&'static str, &'static str);
+
+/// The two programs that walk a table.
+fn clients() -> [PathBuf; 2] {
+    let installed = std::env::var("GANTRY_CLIENTS").expect("cargo sets it (.cargo/config.toml)");
+    let newest = PathBuf::from(installed).join("kubectl-1.36.4/bin/kubectl");
+    assert!(
+        newest.exists(),
+        "`cargo xtask test` installs {}",
+        newest.display()
+    );
+    ["kubectl".into(), newest]
 }
 
-/// The same on a node that is there.
+/// Runs the steps of a table one after the other, with each client on a node of its own.
+#[track_caller]
+pub(crate) fn walk(steps: &[Step]) {
+    walk_with(&[], steps);
+}
+
+/// The same with the newest client alone: older ones ask for versions that are not served any more.
+#[track_caller]
+pub(crate) fn walk_newest(steps: &[Step]) {
+    let [_, newest] = clients();
+    run_all(&newest, &Daemon::start(Kind::Gantry), steps);
+}
+
+/// The same as [`walk`] beside files.
+#[track_caller]
+pub(crate) fn walk_with(files: &[File], steps: &[Step]) {
+    for client in clients() {
+        let daemon = Daemon::start(Kind::Gantry);
+        for (path, text) in files {
+            let path = daemon.directory.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        run_all(&client, &daemon, steps);
+    }
+}
+
+/// The same on a node that is there, with the client of PATH.
 #[track_caller]
 pub(crate) fn walk_on(daemon: &Daemon, steps: &[Step]) {
+    run_all(Path::new("kubectl"), daemon, steps);
+}
+
+#[track_caller]
+fn run_all(client: &Path, daemon: &Daemon, steps: &[Step]) {
     let failures: Vec<String> = steps
         .iter()
-        .filter_map(|step| check(daemon, step).err())
+        .filter_map(|step| check(client, daemon, step).err())
         .collect();
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{}: {}",
+        client.display(),
+        failures.join("\n")
+    );
 }
 
 /// A kubectl that acts as the administrator.
 pub(crate) fn kubectl(daemon: &Daemon, words: &str) -> Command {
-    let mut command = daemon.namespace.command("timeout 60 kubectl");
+    command(Path::new("kubectl"), daemon, words)
+}
+
+fn command(client: &Path, daemon: &Daemon, words: &str) -> Command {
+    let words = split(words);
+    let is_variable = |word: &&String| word.split_once('=').is_some_and(|(name, _)| is_upper(name));
+    let variables = words.iter().take_while(is_variable).count();
+    let mut command = daemon.namespace.command("timeout 120");
     let kubeconfig = daemon.directory.join("data/kubeconfig");
     command
-        .args(split(words))
+        .arg(client)
+        .args(&words[variables..])
         .current_dir(&daemon.directory)
         .env("KUBECONFIG", kubeconfig)
-        .env("HOME", &daemon.directory);
+        .env("HOME", &daemon.directory)
+        .envs(words[..variables].iter().filter_map(|word| word.split_once('=')));
     command
+}
+
+fn is_upper(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .chars()
+            .all(|letter| letter.is_ascii_uppercase() || letter == '_')
 }
 
 /// A command line's words: blanks part them, except within `'`.
@@ -100,8 +177,8 @@ pub(crate) fn with_input(mut command: Command, input: &str) -> Output {
     child.wait_with_output().expect("kubectl ends")
 }
 
-fn check(daemon: &Daemon, (words, input, says): &Step) -> Result<(), String> {
-    let output = with_input(kubectl(daemon, words), input);
+fn check(client: &Path, daemon: &Daemon, (words, input, says): &Step) -> Result<(), String> {
+    let output = with_input(command(client, daemon, words), input);
     let out = String::from_utf8_lossy(&output.stdout);
     let both = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
     let succeeded = output.status.success();
@@ -110,6 +187,7 @@ fn check(daemon: &Daemon, (words, input, says): &Step) -> Result<(), String> {
         Has(texts) => succeeded && texts.iter().all(|text| both.contains(text)),
         Lacks(texts) => succeeded && !texts.iter().any(|text| both.contains(text)),
         Fails(text) => !succeeded && both.contains(text),
+        Exits(code, text) => output.status.code() == Some(*code) && both.contains(text),
     };
     good.then_some(())
         .ok_or_else(|| format!("kubectl {words}: {}\n{both}", output.status))

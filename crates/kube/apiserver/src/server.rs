@@ -19,6 +19,7 @@ use crate::fairness::{self, Fairness};
 use crate::pipeline::{self, Flight, Health, Metrics};
 use crate::registry::{EventLease, Services, settle_addresses};
 use crate::show::Documents;
+use crate::special::Components;
 use crate::{Body, Config, Incoming, Peer, Resources, bootstrap, custom, ids};
 
 /// Why the server could not be opened.
@@ -54,6 +55,7 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) webhooks: Webhooks,
     pub(crate) policies: Policies,
+    pub(crate) components: Components,
     pub(crate) quotas: Ledger,
     pub(crate) aggregation: Aggregation,
     rng: Mutex<Rng>,
@@ -112,6 +114,7 @@ impl ApiServer {
             rules: Rules::default(),
             webhooks: Webhooks::default(),
             policies: Policies::default(),
+            components: Components::default(),
             quotas: Ledger::default(),
             aggregation: Aggregation::default(),
             rng: Mutex::new(env.rng()),
@@ -144,6 +147,16 @@ impl ApiServer {
     /// What is served now.
     pub fn resources(&self) -> &Resources {
         &self.0.resources
+    }
+
+    /// Says how a part of the control plane beside this server is (`scheduler`, `controller-manager`): what
+    /// `componentstatuses` show. The probe is asked at each request and does not wait; its error tells what is wrong.
+    pub fn register(
+        &self,
+        component: &'static str,
+        probe: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        self.0.components.register(component, Arc::new(probe));
     }
 
     /// Answers one request. Boxed here, so that the code of all verbs stands in this crate and not in each caller's.

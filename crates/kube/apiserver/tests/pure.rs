@@ -7,6 +7,8 @@ mod admission;
 mod aggregation;
 #[path = "pure/certificates.rs"]
 mod certificates;
+#[path = "pure/conformance.rs"]
+mod conformance;
 #[path = "pure/conversion.rs"]
 mod conversion;
 #[path = "pure/custom.rs"]

@@ -94,6 +94,15 @@ impl Controllers {
             alive,
         };
         env.spawn(Box::pin(feeds.run(telling)));
+        let running = ended.clone();
+        server.register("controller-manager", move || {
+            let gone = running.is_closed();
+            if gone {
+                Err("the controllers have ended".to_owned())
+            } else {
+                Ok(())
+            }
+        });
         Self {
             observers: starter.observers,
             going,

@@ -159,8 +159,7 @@ pub(crate) fn of(
     let mut paths = Map::new();
     for (def, version) in served.resources() {
         let body = if def.types.is_custom() {
-            let schema = custom(def, &version.name).unwrap_or_else(|| json!({ "type": "object" }));
-            schemas.refer_custom(def, &version.name, schema)
+            schemas.refer_custom(def, &version.name, custom(def, &version.name))
         } else {
             refer(served, def, version, schemas)
         };

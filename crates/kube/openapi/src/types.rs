@@ -41,8 +41,9 @@ impl<'a> Schemas<'a> {
         names::reference(&name)
     }
 
-    /// Adds the schema of a custom resource's version, and of lists of it; gives a reference to the first.
-    pub(crate) fn refer_custom(&mut self, def: &ResourceDef, version: &str, mut schema: Value) -> Value {
+    /// Adds the schema of a custom resource's version, and of lists of it; gives a reference to the first. Where the
+    /// document has no words for the schema, nothing is said of its members: kubectl would take them for all there are.
+    pub(crate) fn refer_custom(&mut self, def: &ResourceDef, version: &str, schema: Option<Value>) -> Value {
         let name = names::custom(&def.group, version, &def.kind);
         for ty in ["ObjectMeta", "ListMeta"]
             .iter()
@@ -50,9 +51,15 @@ impl<'a> Schemas<'a> {
         {
             self.refer(&BUILTIN, ty);
         }
-        for (member, value) in object_members("ObjectMeta") {
-            schema["properties"][member] = value;
-        }
+        let own = schema.map_or_else(
+            || json!({ "type": "object" }),
+            |mut schema| {
+                for (member, value) in object_members("ObjectMeta") {
+                    schema["properties"][member] = value;
+                }
+                schema
+            },
+        );
         let mut list = json!({
             "type": "object",
             "required": ["items"],
@@ -61,7 +68,7 @@ impl<'a> Schemas<'a> {
         for (member, value) in object_members("ListMeta") {
             list["properties"][member] = value;
         }
-        for (suffix, mut made) in [("", schema), ("List", list)] {
+        for (suffix, mut made) in [("", own), ("List", list)] {
             let kind = format!("{}{suffix}", def.kind);
             made["x-kubernetes-group-version-kind"] =
                 json!([{ "group": def.group, "kind": kind, "version": version }]);

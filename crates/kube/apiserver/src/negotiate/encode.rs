@@ -17,7 +17,7 @@ use schema::status::Status;
 use schema::tree::{Struct, Value};
 use schema::{proto, yaml};
 
-use super::accept::{Accepted, Encoding, accept, accept_header};
+use super::accept::{Accepted, Convert, Encoding, accept, accept_header};
 use crate::registry::convert;
 use crate::server::State;
 use crate::show;
@@ -40,11 +40,59 @@ pub(crate) fn respond(state: &State, call: &Call, reply: Reply) -> Response<Body
 }
 
 fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
-    if let (Some(to), Reply::Object { code, served, object }) = (&accepted.convert, &reply) {
-        let shown = show::object(state, call, served, object, (to, accepted), *code)?;
-        return form(state, call, accepted, shown);
+    let shown = match (&accepted.convert, reply) {
+        (Some(to), Reply::Object { code, served, object }) => {
+            show::object(state, call, &served, &object, (to, accepted), code)?
+        }
+        (Some(to), reply @ Reply::Tree { .. }) => unstored(state, call, (to, accepted), reply)?,
+        (_, reply) => reply,
+    };
+    plain(call, accepted, shown)
+}
+
+/// The forms that there are besides an object's own: what already is one is not converted again.
+const FORMS: [&str; 3] = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"];
+
+fn unstored(state: &State, call: &Call, asked: (&Convert, &Accepted), reply: Reply) -> Answer<Reply> {
+    match typed(reply) {
+        Reply::Tree {
+            code,
+            kind,
+            types,
+            object,
+            ..
+        } if !FORMS.contains(&kind.as_str()) => {
+            let made = show::Unstored {
+                code,
+                kind: &kind,
+                types: &types,
+                object: &object,
+            };
+            show::unstored(state, call, &made, asked)
+        }
+        other => Ok(other),
     }
-    match reply {
+}
+
+/// A tree that says what it is.
+fn typed(mut reply: Reply) -> Reply {
+    if let Reply::Tree {
+        api_version,
+        kind,
+        types,
+        object,
+        ..
+    } = &mut reply
+    {
+        cursor::set(types, object, "apiVersion", Value::str(api_version));
+        cursor::set(types, object, "kind", Value::str(kind));
+    }
+    reply
+}
+
+/// Encodes what is in the form that was asked for.
+fn plain(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body>, Refused> {
+    match typed(reply) {
         Reply::Object { code, served, object } => {
             if accepted.encoding == Encoding::Json && convert::is_verbatim(&served, &object) {
                 return Ok(json(code, accepted.pretty, object.served(&served.prefix)));
@@ -53,16 +101,8 @@ fn form(state: &State, call: &Call, accepted: &Accepted, reply: Reply) -> Result
             encode(code, accepted, &served.def.types, &tree)
         }
         Reply::Tree {
-            code,
-            api_version,
-            kind,
-            types,
-            mut object,
-        } => {
-            cursor::set(&types, &mut object, "apiVersion", Value::Str(api_version.into()));
-            cursor::set(&types, &mut object, "kind", Value::Str(kind.into()));
-            encode(code, accepted, &types, &object)
-        }
+            code, types, object, ..
+        } => encode(code, accepted, &types, &object),
         Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
         Reply::Http(response) => Ok(response),
     }

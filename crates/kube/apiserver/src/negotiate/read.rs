@@ -2,6 +2,7 @@
 //! upstream's words for what does not fit.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use http::header::CONTENT_TYPE;
 use schema::cursor::Ref;
@@ -9,7 +10,7 @@ use schema::json::{self, DecodeError, Decoded, Issue, Options, go_quote, strict_
 use schema::row::{TypeId, Types};
 use schema::status::Status;
 use schema::tree::{Struct, Value};
-use schema::{cursor, defaults, proto, yaml};
+use schema::{BUILTIN, cursor, defaults, proto, yaml};
 
 use super::accept::{JSON, PROTOBUF, YAML};
 use crate::{Answer, Call, Refused, Warnings};
@@ -63,17 +64,22 @@ pub(crate) fn decode(
     Ok(object)
 }
 
-/// The body as JSON text; for options and patches.
+/// The options that a body is (`DeleteOptions`), as JSON text.
 ///
 /// # Errors
-/// 415, and 400 for YAML that is none.
-pub(crate) fn body_json(call: &Call) -> Answer<Cow<'_, [u8]>> {
+/// 415, and 400 for a body that is none.
+pub(crate) fn options_json<'a>(call: &'a Call, kind: &str) -> Answer<Cow<'a, [u8]>> {
+    let bad = |why: &dyn Display| Refused::from(Status::bad_request(why.to_string()));
     match media_type(call)? {
         JSON => Ok(Cow::Borrowed(&call.body)),
-        YAML => yaml::to_json(&call.body)
-            .map(Cow::Owned)
-            .map_err(|error| Status::bad_request(error.to_string()).into()),
-        _ => Err(Status::unsupported_media_type(&[JSON, YAML]).into()),
+        YAML => yaml::to_json(&call.body).map(Cow::Owned).map_err(|why| bad(&why)),
+        _ => {
+            let ty = BUILTIN.find("meta/v1", kind);
+            let opened = proto::open(&BUILTIN, ty, &call.body, schema::MAX_REQUEST_BYTES);
+            let mut out = Vec::new();
+            json::encode(&BUILTIN, &opened.map_err(|why| bad(&why))?, &mut out);
+            Ok(Cow::Owned(out))
+        }
     }
 }
 

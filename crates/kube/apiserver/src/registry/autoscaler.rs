@@ -111,6 +111,9 @@ const STATUSES: &[Shape] = &[
     ),
 ];
 
+/// What `autoscaling/v1` aims at where nothing is said, in percent: upstream's default, made explicit when it converts.
+const IMPLIED_CPU: u8 = 80;
+
 /// Makes a `v1` object one of `v2`.
 pub(super) fn to_v2(_: &Types, object: &mut Map<String, Value>) {
     let [metrics, current, conditions, behavior] =
@@ -118,6 +121,9 @@ pub(super) fn to_v2(_: &Types, object: &mut Map<String, Value>) {
     let mut all = newer(metrics, SOURCES).unwrap_or_default();
     let target = take(object, "spec", "targetCPUUtilizationPercentage");
     all.extend(target.map(|percent| of_cpu("target", &percent)));
+    if all.is_empty() {
+        all.push(of_cpu("target", &IMPLIED_CPU.into()));
+    }
     put(object, "spec", "metrics", list(all));
     put(object, "spec", "behavior", behavior.map(small_names));
     let used = take(object, "status", "currentCPUUtilizationPercentage");

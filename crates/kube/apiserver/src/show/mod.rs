@@ -2,6 +2,7 @@
 //! partial objects.
 
 mod documents;
+mod unstored;
 mod view;
 
 use http::Response;
@@ -10,6 +11,7 @@ use crate::server::State;
 use crate::{Body, Call};
 
 pub(crate) use documents::Documents;
+pub(crate) use unstored::{Unstored, unstored};
 pub(crate) use view::{View, list, object};
 
 /// Answers the paths that describe the API; none if the path is no such.

@@ -22,14 +22,14 @@ use crate::{Answer, Call, Reply, Served};
 
 /// How a client wants to see objects.
 pub(crate) struct View {
-    form: Form,
+    pub(super) form: Form,
     /// A watch tells the columns with its first row.
     headers: bool,
     env: Arc<dyn Env>,
 }
 
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Table(MetaVersion, Include),
     Partial(MetaVersion),
     /// Of a list: what a single object is not.
@@ -78,7 +78,7 @@ impl View {
         self.headers = false;
     }
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         let since = self.env.wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
     }
@@ -132,7 +132,7 @@ impl View {
     }
 
     /// JSON as it is; other encodings by way of the tree.
-    fn reply(&self, accepted: &Accepted, code: StatusCode, json: Vec<u8>) -> Answer<Reply> {
+    pub(super) fn reply(&self, accepted: &Accepted, code: StatusCode, json: Vec<u8>) -> Answer<Reply> {
         if accepted.encoding == Encoding::Json {
             return Ok(Reply::Http(negotiate::json(code, accepted.pretty, json)));
         }
@@ -172,26 +172,22 @@ impl View {
                 }
                 Ok(table.finish())
             }
-            Form::PartialList(version) => partial_list(version, served, objects, meta),
-            Form::Partial(_) => {
-                let kind = &served.def.kind;
-                let why = format!(
-                    "you requested PartialObjectMetadata, but the requested object is a list (*{}.{kind}List)",
-                    served.version().name
-                );
-                Err(Status::failure(406, "NotAcceptable", why).into())
+            Form::PartialList(version) => {
+                let bodies = objects.iter().map(|object| convert::bytes(served, object));
+                partial_items(version, meta, bodies)
             }
+            Form::Partial(_) => Err(a_list(served, &format!("{}List", served.def.kind)).into()),
         }
     }
 }
 
 /// Who writes the cells: the kind's printer, or what a custom resource's definition says.
-enum Printing<'a> {
+pub(super) enum Printing<'a> {
     Kind(&'static Printer),
     Custom(&'a Columns),
 }
 
-fn printing(served: &Served) -> Printing<'_> {
+pub(super) fn printing(served: &Served) -> Printing<'_> {
     match served.custom_version() {
         Some(version) => Printing::Custom(&version.columns),
         None => Printing::Kind(printer(&served.def.group, &served.def.plural)),
@@ -199,7 +195,7 @@ fn printing(served: &Served) -> Printing<'_> {
 }
 
 impl<'a> Printing<'a> {
-    fn table(&'a self, meta: &ListMeta<'_>, options: Options) -> Table<'a> {
+    pub(super) fn table(&'a self, meta: &ListMeta<'_>, options: Options) -> Table<'a> {
         match self {
             Self::Kind(printer) => Table::new(printer, meta, options),
             Self::Custom(columns) => Table::with(
@@ -212,32 +208,49 @@ impl<'a> Printing<'a> {
     }
 }
 
-fn partial(version: MetaVersion, bytes: &[u8]) -> Answer<Vec<u8>> {
+pub(super) fn partial(version: MetaVersion, bytes: &[u8]) -> Answer<Vec<u8>> {
     let mut out = Vec::new();
     partial_object(version, bytes, &mut out).map_err(Status::internal)?;
     Ok(out)
 }
 
-fn partial_list(
+/// The metadata of each of these objects, as a list.
+pub(super) fn partial_items<B: AsRef<[u8]>>(
     version: MetaVersion,
-    served: &Served,
-    objects: &[Arc<Obj>],
     meta: &ListMeta<'_>,
+    bodies: impl Iterator<Item = Answer<B>>,
 ) -> Answer<Vec<u8>> {
     let api_version = version.api_version();
     let head = format!(r#"{{"kind":"PartialObjectMetadataList","apiVersion":"{api_version}","metadata":"#);
     let mut out = head.into_bytes();
     meta.write(&mut out);
     out.extend_from_slice(b",\"items\":[");
-    for (at, object) in objects.iter().enumerate() {
+    for (at, body) in bodies.enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        let bytes = convert::bytes(served, object)?;
-        partial_object(version, &bytes, &mut out).map_err(Status::internal)?;
+        partial_object(version, body?.as_ref(), &mut out).map_err(Status::internal)?;
     }
     out.extend_from_slice(b"]}");
     Ok(out)
+}
+
+/// Refuses the form of an object to a list.
+pub(super) fn a_list(served: &Served, kind: &str) -> Status {
+    let version = &served.version().name;
+    let why = format!(
+        "you requested PartialObjectMetadata, but the requested object is a list (*{version}.{kind})"
+    );
+    Status::failure(406, "NotAcceptable", why)
+}
+
+/// Refuses the form of a list to an object.
+pub(super) fn no_list(served: &Served, kind: &str) -> Status {
+    let version = &served.version().name;
+    let why = format!(
+        "you requested PartialObjectMetadataList, but the requested object is not a list (*{version}.{kind})"
+    );
+    Status::failure(406, "NotAcceptable", why)
 }
 
 /// Answers with one object in another form.
@@ -254,12 +267,7 @@ pub(crate) fn object(
 ) -> Answer<Reply> {
     let view = View::parse(state, call, to)?;
     if matches!(view.form, Form::PartialList(_)) {
-        let kind = &served.def.kind;
-        let why = format!(
-            "you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{kind})",
-            served.version().name
-        );
-        return Err(Status::failure(406, "NotAcceptable", why).into());
+        return Err(no_list(served, &served.def.kind).into());
     }
     view.reply(accepted, code, view.frame(served, object)?)
 }

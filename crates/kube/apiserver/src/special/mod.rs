@@ -4,6 +4,7 @@
 //! them, and the kind's row says what they may change.
 
 mod binding;
+mod components;
 mod connect;
 mod eviction;
 mod kubelet;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 use crate::server::State;
 use crate::{Answer, Call, Reply, Served, Verb, reviews};
+
+pub(crate) use components::Components;
 
 /// Carries out a request that one of the paths here answers; nothing for all others.
 ///
@@ -30,6 +33,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -
             binding::create(state, call, served).await
         }
         ("pods", "eviction") if core && create => eviction::create(state, call, served).await,
+        ("componentstatuses", "") if core => components::show(state, call, served),
         ("serviceaccounts", "token") if core && create => token::create(state, call, served).await,
         ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy")
             if core =>

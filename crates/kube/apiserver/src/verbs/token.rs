@@ -1,19 +1,72 @@
 //! Continue tokens: where a list that was cut goes on (apiserver `storage.EncodeContinue`).
 
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use base64::{DecodeError, Engine as _};
-use serde::{Deserialize, Serialize};
+use schema::json::{parse, write_float};
+use schema::tree::{Map, Value};
+use serde::Serialize;
 
 const VERSION: &str = "meta.k8s.io/v1";
 
-#[derive(Serialize, Deserialize)]
+/// Go's `RawURLEncoding`, which does not mind bits that are left over.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
+
+#[derive(Default, Serialize)]
 struct Wire {
-    #[serde(default)]
     v: String,
-    #[serde(default)]
     rv: i64,
-    #[serde(default)]
     start: String,
+}
+
+impl Wire {
+    /// Reads it as Go does, whose sentences an error has.
+    fn read(json: &[u8]) -> Result<Self, TokenError> {
+        let map = match parse(json).map_err(|why| TokenError::Malformed(why.to_string()))? {
+            Value::Map(map) => *map,
+            Value::Null => Map::default(),
+            other => return Err(mismatch(&other, "value of type storage.continueToken")),
+        };
+        Ok(Self {
+            v: text(&map, "v")?,
+            rv: match map.get("rv") {
+                Some(Value::Int(rv)) => *rv,
+                None | Some(Value::Null) => 0,
+                Some(other) => return Err(mismatch(other, "struct field continueToken.rv of type int64")),
+            },
+            start: text(&map, "start")?,
+        })
+    }
+}
+
+fn text(map: &Map, name: &str) -> Result<String, TokenError> {
+    match map.get(name) {
+        Some(Value::Str(text)) => Ok(text.to_string()),
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(other) => {
+            let place = format!("struct field continueToken.{name} of type string");
+            Err(mismatch(other, &place))
+        }
+    }
+}
+
+/// `encoding/json`'s `UnmarshalTypeError`.
+fn mismatch(value: &Value, place: &str) -> TokenError {
+    let found = match value {
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Int(_) if !place.ends_with("int64") => "number".to_owned(),
+        Value::Float(float) if place.ends_with("int64") => {
+            let mut out = Vec::new();
+            write_float(&mut out, *float);
+            format!("number {}", String::from_utf8_lossy(&out))
+        }
+        Value::Int(_) | Value::Float(_) => "number".to_owned(),
+        Value::List(_) => "array".to_owned(),
+        Value::Map(_) => "object".to_owned(),
+        _ => "string".to_owned(),
+    };
+    TokenError::Malformed(format!("json: cannot unmarshal {found} into Go {place}"))
 }
 
 /// Where a list goes on.
@@ -41,11 +94,9 @@ pub(crate) enum TokenError {
 impl Token {
     /// Reads what a client sent: anything.
     pub(crate) fn decode(text: &str) -> Result<Self, TokenError> {
-        let malformed = |why: &dyn std::fmt::Display| TokenError::Malformed(why.to_string());
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text)
-            .map_err(|why| TokenError::Malformed(illegal_base64(&why)))?;
-        let wire: Wire = serde_json::from_slice(&bytes).map_err(|why| malformed(&why))?;
+        let bytes = BASE64.decode(text);
+        let bytes = bytes.map_err(|why| TokenError::Malformed(illegal_base64(&why)))?;
+        let wire = Wire::read(&bytes)?;
         if wire.v != VERSION {
             return Err(TokenError::Version(wire.v));
         }
@@ -72,7 +123,7 @@ impl Token {
             start: self.start.clone(),
         };
         // Strings and a number always are JSON.
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
+        BASE64.encode(serde_json::to_vec(&wire).unwrap_or_default())
     }
 }
 
@@ -97,7 +148,7 @@ mod tests {
     use super::*;
 
     fn wire(json: &str) -> Result<Token, TokenError> {
-        Token::decode(&URL_SAFE_NO_PAD.encode(json))
+        Token::decode(&BASE64.encode(json))
     }
 
     #[test]
@@ -129,6 +180,18 @@ mod tests {
                 "../../secrets/a",
             ),
             (r#"{"v":"meta.k8s.io/v1","rv":1,"start":"a//b"}"#, "a//b"),
+            (
+                "[1]",
+                "json: cannot unmarshal array into Go value of type storage.continueToken",
+            ),
+            (
+                r#"{"v":1}"#,
+                "json: cannot unmarshal number into Go struct field continueToken.v of type string",
+            ),
+            (
+                r#"{"v":"meta.k8s.io/v1","rv":"x"}"#,
+                "json: cannot unmarshal string into Go struct field continueToken.rv of type int64",
+            ),
         ];
         for (json, text) in cases {
             assert_eq!(
@@ -136,7 +199,13 @@ mod tests {
                 format!("continue key is not valid: {text}")
             );
         }
-        assert!(matches!(Token::decode("%%%"), Err(TokenError::Malformed(_))));
+        for (text, why) in [
+            ("%%%", "illegal base64 data at input byte 0"),
+            ("abc", "invalid character 'i' looking for beginning of value"),
+        ] {
+            let told = Token::decode(text).unwrap_err().to_string();
+            assert_eq!(told, format!("continue key is not valid: {why}"));
+        }
     }
 
     proptest::proptest! {

@@ -5,7 +5,7 @@ use http::header::USER_AGENT;
 use schema::field::{BadValue, Error, Errors, Path};
 use schema::status::{GroupName, Status};
 
-use crate::negotiate::{FieldValidation, body_json};
+use crate::negotiate::{FieldValidation, options_json};
 use crate::registry::{DeleteOptions, Options, Propagation};
 use crate::{Answer, Call};
 
@@ -173,7 +173,7 @@ pub(crate) fn delete_options_of(json: &str) -> Answer<(DeleteOptions, Options)> 
 }
 
 fn body(call: &Call) -> Answer<Wire> {
-    let json = body_json(call)?;
+    let json = options_json(call, "DeleteOptions")?;
     let wire: Wire = serde_json::from_slice(&json).map_err(|error| Status::bad_request(error.to_string()))?;
     match wire.kind.as_deref() {
         None | Some("" | "DeleteOptions") => Ok(wire),

@@ -1,5 +1,6 @@
 //! Writing objects, by every verb.
 
+use http::Request;
 use serde_json::{Value, json};
 
 use crate::door::Door;
@@ -241,6 +242,49 @@ fn an_autoscaler_has_two_versions() {
         json!(60),
         "{v2:?}"
     );
+}
+
+/// `autoscaling/v1` has an aim that nobody needs to name.
+#[test]
+fn an_autoscaler_that_says_no_aim_has_one() {
+    let door = Door::open();
+    let v1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    let body = json!({"metadata": {"name": "h"}, "spec": {"maxReplicas": 3,
+        "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}}});
+    let made = door.send("POST", v1, &body.to_string());
+    assert_eq!(made.at("/spec/targetCPUUtilizationPercentage"), 80, "{made:?}");
+}
+
+/// Typed clients send the options of a deletion in the encoding that they send objects in.
+#[test]
+fn deletions_take_their_options_as_protobuf() {
+    let door = Door::open();
+    let delete = |name: &str, raw: &[u8]| {
+        let kind = [b"\x0a\x02v1\x12\x0dDeleteOptions".as_slice()].concat();
+        let lengths = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap();
+        let envelope = [
+            b"k8s\0\x0a",
+            &[lengths(&kind)][..],
+            &kind,
+            b"\x12",
+            &[lengths(raw)],
+            raw,
+        ]
+        .concat();
+        let request =
+            Request::delete(map(name)).header("content-type", "application/vnd.kubernetes.protobuf");
+        door.request_bytes(request.header("accept", "application/json"), envelope.into())
+    };
+    for name in ["a", "b"] {
+        door.send("POST", MAPS, &json!({"metadata": {"name": name}}).to_string());
+    }
+    assert_eq!(delete("a", b"\x08\0").code, 200);
+    assert_eq!(door.send("GET", &map("a"), "").code, 404);
+    // `preconditions.uid`, which is another's.
+    let refused = delete("b", b"\x12\x06\x0a\x04nope");
+    assert_eq!(refused.code, 409, "{refused:?}");
+    assert_eq!(door.send("GET", &map("b"), "").code, 200);
+    assert_eq!(delete("b", b"\xff").code, 400);
 }
 
 #[test]
