@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use auth::{Attributes, UserInfo};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use schema::status::Status;
 
 use crate::Answer;
@@ -15,17 +15,14 @@ const GROUP: &str = "authentication.k8s.io";
 /// Who is to be impersonated; none if no header asks for it.
 ///
 /// # Errors
-/// 500 as upstream answers where a user's name is missing.
+/// 500 as upstream answers where a user's name is missing; 400 for what is not UTF-8: a header that cannot be read must
+/// not leave the caller acting as himself.
 pub(super) fn wanted(headers: &HeaderMap) -> Answer<Option<UserInfo>> {
-    let name = text(headers, "impersonate-user");
-    let groups: Vec<String> = headers
-        .get_all("impersonate-group")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .collect();
-    let uid = text(headers, "impersonate-uid");
-    let extra = extra(headers);
+    let name = first(headers, "impersonate-user")?;
+    let groups = headers.get_all("impersonate-group").iter().map(text);
+    let groups = groups.collect::<Answer<Vec<String>>>()?;
+    let uid = first(headers, "impersonate-uid")?;
+    let extra = extra(headers)?;
     if name.is_empty() {
         if groups.is_empty() && extra.is_empty() && uid.is_empty() {
             return Ok(None);
@@ -40,12 +37,17 @@ pub(super) fn wanted(headers: &HeaderMap) -> Answer<Option<UserInfo>> {
     }))
 }
 
-fn text(headers: &HeaderMap, name: &str) -> String {
-    let value = headers.get(name).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().to_owned()
+fn first(headers: &HeaderMap, name: &str) -> Answer<String> {
+    headers.get(name).map_or(Ok(String::new()), text)
 }
 
-fn extra(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
+/// Any UTF-8, not only what is ASCII: names are in all languages.
+fn text(value: &HeaderValue) -> Answer<String> {
+    let text = std::str::from_utf8(value.as_bytes()).map(str::to_owned);
+    text.map_err(|_| Status::bad_request("impersonation headers must be UTF-8").into())
+}
+
+fn extra(headers: &HeaderMap) -> Answer<BTreeMap<String, Vec<String>>> {
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
         let Some(key) = name.as_str().strip_prefix(EXTRA) else {
@@ -54,10 +56,9 @@ fn extra(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
         let key = percent_encoding::percent_decode_str(key)
             .decode_utf8_lossy()
             .into_owned();
-        let value = value.to_str().unwrap_or_default().to_owned();
-        extra.entry(key).or_default().push(value);
+        extra.entry(key).or_default().push(text(value)?);
     }
-    extra
+    Ok(extra)
 }
 
 /// Lets `user` be `wanted`, if each thing about them is allowed.
@@ -151,6 +152,23 @@ mod tests {
                 "uids/1 "
             ]
         );
+    }
+
+    #[test]
+    fn no_header_is_passed_over() {
+        let with = |name: &'static str, value: &[u8]| {
+            let mut headers = headers(&[("impersonate-user", "a")]);
+            headers.insert(name, HeaderValue::from_bytes(value).unwrap());
+            wanted(&headers).map(Option::unwrap)
+        };
+        let name = "jürg".as_bytes();
+        assert_eq!(with("impersonate-user", name).unwrap().name, "jürg");
+        assert_eq!(with("impersonate-uid", name).unwrap().uid, "jürg");
+        assert_eq!(with("impersonate-group", name).unwrap().groups, ["jürg"]);
+        assert_eq!(with("impersonate-extra-k", name).unwrap().extra["k"], ["jürg"]);
+        for header in ["impersonate-user", "impersonate-uid", "impersonate-group", "impersonate-extra-k"] {
+            assert_eq!(with(header, b"j\xfcrg").unwrap_err().0.code, 400, "{header}");
+        }
     }
 
     #[test]
