@@ -113,14 +113,14 @@ async fn mark(op: &Op<'_>, live: &Live, tree: Struct) -> Answer<Option<Deleted>>
         return Ok(Some(Deleted::Pending(Stored::Object(live.object.clone()))));
     }
     let expect = Expect::At(store::Revision(live.object.rev.0));
-    Ok(match put(op, &live.object.key, value, expect, false).await? {
+    Ok(match put(op, &live.key, value, expect, false).await? {
         Put::Done(object) => Some(Deleted::Pending(Stored::Object(object))),
         Put::Lost => None,
     })
 }
 
 async fn take_out(op: &Op<'_>, live: &Live) -> Answer<Option<Deleted>> {
-    let gone = op.options.dry_run || remove(op, &live.object.key, live.object.rev).await?;
+    let gone = op.options.dry_run || remove(op, &live.key, live.object.rev).await?;
     if gone && !op.options.dry_run {
         let tree = Ref::new(op.types(), &live.tree);
         op.state.services.release(op, tree).await;

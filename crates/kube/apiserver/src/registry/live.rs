@@ -17,6 +17,8 @@ use crate::{Answer, Refused, Served, custom};
 /// An object as it stands, to be changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
+    /// The store's key of it, whole.
+    pub(crate) key: String,
     /// Its bytes.
     pub(crate) object: Arc<Obj>,
     /// The same as a webhook converts it to the version that was asked for; else the object itself.
@@ -41,12 +43,18 @@ impl Live {
     /// # Errors
     /// The store's; none there is `None`.
     pub(crate) async fn read(op: &Op<'_>, name: &str) -> Answer<Option<Self>> {
-        let Some(object) = get(op.state, &op.key(name)).await? else {
+        let key = op.key(name);
+        let Some(object) = get(op.state, &key).await? else {
             return Ok(None);
         };
         let shown = custom::conversion::shown(op.state, op.served, object.clone()).await?;
         let tree = convert::live(op.served, &shown)?;
-        Ok(Some(Self { object, shown, tree }))
+        Ok(Some(Self {
+            key,
+            object,
+            shown,
+            tree,
+        }))
     }
 }
 

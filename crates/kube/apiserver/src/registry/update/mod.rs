@@ -170,7 +170,7 @@ async fn write(op: &Op<'_>, tree: Struct, live: &Live, hold: Option<Hold<'_>>) -
     }
     let expect = Expect::At(store::Revision(live.object.rev.0));
     let renewal = is_renewal(op, &tree, live);
-    match put(op, &live.object.key, value, expect, renewal).await? {
+    match put(op, &live.key, value, expect, renewal).await? {
         Put::Done(object) => {
             if let Some(hold) = hold {
                 hold.commit(op, &tree).await;
@@ -193,7 +193,7 @@ async fn finish(op: &Op<'_>, tree: Struct, live: &Live) -> Answer<Option<Updated
     if op.options.dry_run {
         return Ok(Some(updated(Stored::Dry(Box::new(tree)))));
     }
-    let gone = remove(op, &live.object.key, live.object.rev).await?;
+    let gone = remove(op, &live.key, live.object.rev).await?;
     if gone {
         op.state
             .services
