@@ -85,18 +85,29 @@ fn version_of(document: &Value, remote: &Remote) -> Value {
     let mut found = found
         .cloned()
         .unwrap_or_else(|| json!({"version": remote.version}));
-    for resource in found["resources"].as_array_mut().into_iter().flatten() {
+    for resource in objects(&mut found, "resources") {
         // Clients of 1.26 cannot do without.
         kind_of(resource);
-        let below = resource.get_mut("subresources").and_then(Value::as_array_mut);
-        below.into_iter().flatten().for_each(kind_of);
+        objects(resource, "subresources").for_each(kind_of);
     }
     found
 }
 
+/// The objects of a list; whatever else another server has put there goes.
+fn objects<'a>(of: &'a mut Value, member: &str) -> impl Iterator<Item = &'a mut Value> {
+    let mut list = of.get_mut(member).and_then(Value::as_array_mut);
+    if let Some(list) = &mut list {
+        list.retain(Value::is_object);
+    }
+    list.into_iter().flatten()
+}
+
 fn kind_of(resource: &mut Value) {
-    if resource["responseKind"].is_null() {
-        resource["responseKind"] = json!({"group": "", "version": "", "kind": ""});
+    if let Some(members) = resource.as_object_mut() {
+        let kind = members.entry("responseKind").or_insert(Value::Null);
+        if kind.is_null() {
+            *kind = json!({"group": "", "version": "", "kind": ""});
+        }
     }
 }
 
@@ -155,6 +166,52 @@ async fn openapi(state: &State, remote: &Remote) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::Trust;
+    use crate::outbound::service::Reference;
+
+    #[test]
+    fn nothing_that_another_server_says_is_more_than_it_is() {
+        let remote = Remote {
+            name: "v1.g.io".to_owned(),
+            group: "g.io".to_owned(),
+            version: "v1".to_owned(),
+            to: Reference {
+                namespace: "n".to_owned(),
+                name: "s".to_owned(),
+                port: 443,
+            },
+            trust: Trust::Anyone,
+            available: true,
+            priority: openapi::group_priority("g.io", "v1"),
+        };
+        let kind = json!({"group": "", "version": "", "kind": ""});
+        let of = |version: Value| json!({"items": [1, {"metadata": {"name": "g.io"}, "versions": [null, version]}]});
+        let cases = [
+            (json!("boom"), json!({"version": "v1"})),
+            (json!({"items": {"a": 1}}), json!({"version": "v1"})),
+            (of(json!("v1")), json!({"version": "v1"})),
+            (
+                of(json!({"version": "v1", "resources": 7})),
+                json!({"version": "v1", "resources": 7}),
+            ),
+            (
+                of(
+                    json!({"version": "v1", "resources": ["boom", {"resource": "a", "responseKind": null, "subresources": [1]}]}),
+                ),
+                json!({"version": "v1", "resources": [{"resource": "a", "responseKind": kind, "subresources": []}]}),
+            ),
+        ];
+        for (document, wanted) in cases {
+            assert_eq!(version_of(&document, &remote), wanted, "{document}");
+        }
+        for list in [
+            json!(1),
+            json!({"resources": "x"}),
+            json!({"resources": [1, null, {"name": 3}]}),
+        ] {
+            of_plain(&list);
+        }
+    }
 
     #[test]
     fn a_plain_list_becomes_resources_with_what_is_below_them() {
