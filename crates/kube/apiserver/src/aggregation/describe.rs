@@ -1,6 +1,7 @@
 //! What an APIService's server says of itself: its resources for discovery, and where its OpenAPI is.
 
 use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::Remote;
@@ -42,14 +43,11 @@ pub(super) async fn describe(state: &State, remote: &Remote, before: Option<&Des
     if !remote.available {
         return known().stale();
     }
-    match resources(state, remote).await {
-        Ok(mut discovery) => {
-            discovery["freshness"] = "Current".into();
-            Description {
-                discovery,
-                openapi: openapi(state, remote).await,
-            }
-        }
+    match resources(state, remote).await.and_then(current) {
+        Ok(discovery) => Description {
+            discovery,
+            openapi: openapi(state, remote).await,
+        },
         Err(why) => {
             tracing::debug!(
                 service = remote.name,
@@ -76,39 +74,80 @@ async fn resources(state: &State, remote: &Remote) -> Result<Value, String> {
 /// The version's part of an aggregated document; a server may leave it out.
 fn version_of(document: &Value, remote: &Remote) -> Value {
     let groups = document["items"].as_array().into_iter().flatten();
-    let versions = groups
+    let mut versions = groups
         .filter(|group| group["metadata"]["name"] == remote.group.as_str())
         .flat_map(|group| group["versions"].as_array().into_iter().flatten());
-    let found = versions
-        .into_iter()
-        .find(|version| version["version"] == remote.version.as_str());
-    let mut found = found
-        .cloned()
-        .unwrap_or_else(|| json!({"version": remote.version}));
-    for resource in objects(&mut found, "resources") {
-        // Clients of 1.26 cannot do without.
-        kind_of(resource);
-        objects(resource, "subresources").for_each(kind_of);
-    }
+    let found = versions.find(|version| version["version"] == remote.version.as_str());
     found
+        .cloned()
+        .unwrap_or_else(|| json!({"version": remote.version}))
 }
 
-/// The objects of a list; whatever else another server has put there goes.
-fn objects<'a>(of: &'a mut Value, member: &str) -> impl Iterator<Item = &'a mut Value> {
-    let mut list = of.get_mut(member).and_then(Value::as_array_mut);
-    if let Some(list) = &mut list {
-        list.retain(Value::is_object);
-    }
-    list.into_iter().flatten()
+/// `APIVersionDiscovery`. What another server says is read into it whole or not at all, so that nothing else reaches the
+/// document that all clients read.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Version {
+    version: String,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Resource>,
+    #[serde(skip_deserializing)]
+    freshness: &'static str,
 }
 
-fn kind_of(resource: &mut Value) {
-    if let Some(members) = resource.as_object_mut() {
-        let kind = members.entry("responseKind").or_insert(Value::Null);
-        if kind.is_null() {
-            *kind = json!({"group": "", "version": "", "kind": ""});
-        }
-    }
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Resource {
+    resource: String,
+    /// Clients of 1.26 cannot do without.
+    #[serde(deserialize_with = "or_none")]
+    response_kind: Kind,
+    scope: String,
+    singular_resource: String,
+    #[serde(deserialize_with = "or_none")]
+    verbs: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    short_names: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    subresources: Vec<Subresource>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Subresource {
+    subresource: String,
+    #[serde(deserialize_with = "or_none")]
+    response_kind: Kind,
+    #[serde(deserialize_with = "or_none")]
+    verbs: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Kind {
+    group: String,
+    version: String,
+    kind: String,
+}
+
+/// `null` is nothing, as Go reads it.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// What a server said, as it is shown.
+///
+/// # Errors
+/// It is no description of a version.
+fn current(said: Value) -> Result<Value, String> {
+    let version: Version = serde_json::from_value(said).map_err(|error| error.to_string())?;
+    let version = Version {
+        freshness: "Current",
+        ..version
+    };
+    serde_json::to_value(version).map_err(|error| error.to_string())
 }
 
 /// An `APIResourceList`'s resources, each with those below it.
@@ -159,8 +198,10 @@ fn response_kind(resource: &Value) -> Value {
 async fn openapi(state: &State, remote: &Remote) -> Option<String> {
     let index = get(state, remote, "/openapi/v3", "application/json").await.ok()?;
     let place = format!("apis/{}", remote.api_version());
-    let url = index.body["paths"][place]["serverRelativeURL"].as_str()?;
-    Some(url.to_owned())
+    let url = index.body["paths"][&place]["serverRelativeURL"].as_str()?;
+    // Only what leads there through this server.
+    url.starts_with(&format!("/openapi/v3/{place}"))
+        .then(|| url.to_owned())
 }
 
 #[cfg(test)]
@@ -169,9 +210,8 @@ mod tests {
     use crate::outbound::Trust;
     use crate::outbound::service::Reference;
 
-    #[test]
-    fn nothing_that_another_server_says_is_more_than_it_is() {
-        let remote = Remote {
+    fn remote() -> Remote {
+        Remote {
             name: "v1.g.io".to_owned(),
             group: "g.io".to_owned(),
             version: "v1".to_owned(),
@@ -183,26 +223,38 @@ mod tests {
             trust: Trust::Anyone,
             available: true,
             priority: openapi::group_priority("g.io", "v1"),
-        };
-        let kind = json!({"group": "", "version": "", "kind": ""});
+        }
+    }
+
+    #[test]
+    fn nothing_that_another_server_says_is_more_than_it_is() {
         let of = |version: Value| json!({"items": [1, {"metadata": {"name": "g.io"}, "versions": [null, version]}]});
+        let resources = |resources: Value| of(json!({"version": "v1", "resources": resources}));
+        let empty = || Some(json!({"version": "v1", "freshness": "Current"}));
+        let shown = json!({
+            "resource": "a", "responseKind": {"group": "", "version": "", "kind": ""}, "scope": "",
+            "singularResource": "", "verbs": [],
+        });
         let cases = [
-            (json!("boom"), json!({"version": "v1"})),
-            (json!({"items": {"a": 1}}), json!({"version": "v1"})),
-            (of(json!("v1")), json!({"version": "v1"})),
+            (json!("boom"), empty()),
+            (json!({"items": {"a": 1}}), empty()),
+            (of(json!("v1")), empty()),
+            (resources(Value::Null), empty()),
+            (resources(json!(7)), None),
+            (resources(json!(["boom"])), None),
+            (resources(json!([{"resource": "a", "verbs": "get"}])), None),
+            (resources(json!([{"resource": "a", "subresources": [1]}])), None),
             (
-                of(json!({"version": "v1", "resources": 7})),
-                json!({"version": "v1", "resources": 7}),
-            ),
-            (
-                of(
-                    json!({"version": "v1", "resources": ["boom", {"resource": "a", "responseKind": null, "subresources": [1]}]}),
-                ),
-                json!({"version": "v1", "resources": [{"resource": "a", "responseKind": kind, "subresources": []}]}),
+                resources(json!([{"resource": "a", "responseKind": null, "other": 1}])),
+                Some(json!({"version": "v1", "freshness": "Current", "resources": [shown]})),
             ),
         ];
         for (document, wanted) in cases {
-            assert_eq!(version_of(&document, &remote), wanted, "{document}");
+            assert_eq!(
+                current(version_of(&document, &remote())).ok(),
+                wanted,
+                "{document}"
+            );
         }
         for list in [
             json!(1),
