@@ -96,7 +96,9 @@ fn rewrite(message: &[u8], levels: usize) -> Option<Vec<u8>> {
         let begin = at;
         let key = read_varint(message, &mut at)?;
         match key & 7 {
-            0 => drop(read_varint(message, &mut at)?),
+            0 => {
+                read_varint(message, &mut at)?;
+            }
             2 => {
                 let length = read_varint(message, &mut at)?;
                 let body = message.get(at..at.checked_add(length)?)?;

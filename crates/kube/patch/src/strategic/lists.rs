@@ -1,8 +1,11 @@
 //! Merging lists: of objects by their merge key, of scalars as sets.
 
+use std::collections::{HashMap, HashSet};
+
 use schema::tree::{Map, Value};
 
 use super::order::{self, same_kind};
+use super::places::mark;
 use super::{DIRECTIVE, Done, Rules, directives, merge_map};
 use crate::Error;
 
@@ -27,26 +30,16 @@ pub(super) fn merge(original: Vec<Value>, patch: Vec<Value>, rules: Rules<'_>) -
     order::normal(merged, &new, &old, rules.merge_key)
 }
 
-/// Every scalar once: a later twin goes, and the last one takes its place, as in upstream.
+/// Every scalar once. Their order is made anew after it.
 fn distinct(mut items: Vec<Value>) -> Vec<Value> {
-    let mut at = 0;
-    while at < items.len() {
-        let mut other = at + 1;
-        while other < items.len() {
-            if items[at] == items[other] {
-                items.swap_remove(other);
-            } else {
-                other += 1;
-            }
-        }
-        at += 1;
-    }
+    let mut seen = HashSet::new();
+    items.retain(|item| seen.insert(mark(item)));
     items
 }
 
 /// Does what `$patch` in items says, and gives the original list and the items without it.
 fn special_items(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Done<(Vec<Value>, Vec<Value>)> {
-    let (mut plain, mut replace) = (Vec::new(), false);
+    let (mut plain, mut replace, mut deleted) = (Vec::new(), false, HashSet::new());
     for item in patch {
         let Value::Map(mut map) = item else { continue };
         let Some(directive) = map.remove(DIRECTIVE) else {
@@ -57,8 +50,7 @@ fn special_items(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Done
             Some("delete") => {
                 let wanted = map.get(key).cloned();
                 map.insert(DIRECTIVE, directive);
-                let wanted = wanted.ok_or_else(|| no_key(&map, key))?;
-                original.retain(|item| item.as_map().and_then(|item| item.get(key)) != Some(&wanted));
+                deleted.insert(mark(&wanted.ok_or_else(|| no_key(&map, key))?));
             }
             Some("replace") => replace = true,
             Some("merge") => {
@@ -69,6 +61,10 @@ fn special_items(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Done
             _ => return Err(directives::unknown(&directive, &map)),
         }
     }
+    if !deleted.is_empty() {
+        let known = |item: &Value| item.as_map().and_then(|item| item.get(key)).map(mark);
+        original.retain(|item| known(item).is_none_or(|known| !deleted.contains(&known)));
+    }
     Ok(if replace {
         (plain, Vec::new())
     } else {
@@ -77,18 +73,21 @@ fn special_items(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Done
 }
 
 fn plain_items(mut original: Vec<Value>, patch: Vec<Value>, rules: Rules<'_>) -> Done<Vec<Value>> {
+    let key = rules.merge_key;
+    let mut places = HashMap::new();
+    for (at, item) in original.iter().enumerate() {
+        if let Some(known) = item.as_map().and_then(|item| item.get(key)) {
+            places.entry(mark(known)).or_insert(at);
+        }
+    }
     for item in patch {
         let Value::Map(item) = item else { continue };
-        let wanted = item
-            .get(rules.merge_key)
-            .ok_or_else(|| no_key(&item, rules.merge_key))?;
-        let same = |old: &Value| old.as_map().and_then(|old| old.get(rules.merge_key)) == Some(wanted);
-        match original.iter().position(same) {
-            Some(at) => {
-                if let Value::Map(old) = std::mem::replace(&mut original[at], Value::Null) {
-                    original[at] = Value::Map(Box::new(merge_map(*old, *item, rules)?));
-                }
-            }
+        let known = mark(item.get(key).ok_or_else(|| no_key(&item, key))?);
+        let at = *places.entry(known).or_insert(original.len());
+        let old = original.get_mut(at).map(|old| std::mem::replace(old, Value::Null));
+        match old {
+            Some(Value::Map(old)) => original[at] = Value::Map(Box::new(merge_map(*old, *item, rules)?)),
+            Some(other) => original[at] = other,
             None => original.push(Value::Map(item)),
         }
     }

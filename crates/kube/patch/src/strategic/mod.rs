@@ -5,6 +5,7 @@
 mod directives;
 mod lists;
 mod order;
+mod places;
 
 use schema::json::{encode_untyped, go_quote, parse};
 use schema::row::{Kind, Patch, Shape, TypeId, Types};

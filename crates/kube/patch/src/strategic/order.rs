@@ -3,6 +3,7 @@
 use schema::tree::{Map, Value};
 
 use super::lists::no_key;
+use super::places::Places;
 use super::{DIRECTIVE, Done, ORDER_PREFIX, Rules, directives, lists};
 use crate::Error;
 
@@ -89,7 +90,7 @@ fn check(patch: &[Value], wanted: &[Value], key: &str) -> Done {
 }
 
 /// What an item is known by: its merge key, or itself.
-fn identity<'a>(item: &'a Value, key: &str) -> Done<&'a Value> {
+pub(super) fn identity<'a>(item: &'a Value, key: &str) -> Done<&'a Value> {
     if key.is_empty() {
         return Ok(item);
     }
@@ -105,20 +106,12 @@ fn identity<'a>(item: &'a Value, key: &str) -> Done<&'a Value> {
 /// Puts a merged list in order: items that the patch names in its order, the others in that of the server,
 /// and where both are known to the server, the server's order decides between the two.
 pub(super) fn normal(merged: Vec<Value>, wanted: &[Value], server: &[Value], key: &str) -> Done<Vec<Value>> {
-    let place = |list: &[Value], item: &Value| -> Done<Option<usize>> {
-        let item = identity(item, key)?;
-        for (at, other) in list.iter().enumerate() {
-            if identity(other, key)? == item {
-                return Ok(Some(at));
-            }
-        }
-        Ok(None)
-    };
+    let (wanted, server) = (Places::of(wanted, key), Places::of(server, key));
     let (mut named, mut others) = (Vec::new(), Vec::new());
     for item in merged {
-        match place(wanted, &item)? {
-            Some(at) => named.push((at, place(server, &item)?, item)),
-            None => others.push((place(server, &item)?, item)),
+        match wanted.find(&item)? {
+            Some(at) => named.push((at, server.find(&item)?, item)),
+            None => others.push((server.find(&item)?, item)),
         }
     }
     named.sort_by_key(|(at, ..)| *at);
