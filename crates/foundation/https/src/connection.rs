@@ -179,7 +179,9 @@ async fn serve<S: Service>(
     };
     let service = shared.service.clone();
     let presence = Presence::default();
-    let idle = presence.clone().idle(shared.limits.head, shared.crowded.subscribe());
+    let idle = presence
+        .clone()
+        .idle(shared.limits.head, shared.crowded.subscribe());
     let service = service_fn(move |request: Request<Incoming>| {
         let (service, peer, busy) = (service.clone(), peer.clone(), presence.enter());
         let request = request.map(|body| RequestBody::new(body, (!http2).then(Rest::default)));
@@ -192,7 +194,13 @@ async fn serve<S: Service>(
     let served = async {
         if http2 {
             let connection = shared.http2.serve_connection(io, service);
-            until_drained(connection, http2::Connection::graceful_shutdown, phase, (stalled, idle)).await
+            until_drained(
+                connection,
+                http2::Connection::graceful_shutdown,
+                phase,
+                (stalled, idle),
+            )
+            .await
         } else {
             let connection = shared.http1.serve_connection(io, service).with_upgrades();
             let shut = http1::UpgradeableConnection::graceful_shutdown;

@@ -3,8 +3,8 @@
 //! Whoever has shaken hands holds a seat before anybody knows who it is. So a connection without a request under way
 //! is closed after a while, and at once where others wait for its seat; clients connect again when they need to.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};

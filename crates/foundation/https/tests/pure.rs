@@ -406,7 +406,10 @@ async fn where_the_door_is_full_who_asks_nothing_makes_room() {
     let setup = open(limits);
     // One has asked and waits, the other has shaken hands and says nothing.
     let mut busy = http2(&setup, 1 << 16).await;
-    let (go, asked) = (setup.echo.go.clone(), tokio::spawn(async move { get(&mut busy, "/wait").await }));
+    let (go, asked) = (
+        setup.echo.go.clone(),
+        tokio::spawn(async move { get(&mut busy, "/wait").await }),
+    );
     drop(setup.echo.arrived.acquire().await.unwrap());
     let idle = http2(&setup, 1 << 16).await;
     assert_eq!(ask(&setup.client(None), "/", "in time").await.1, "in time");

@@ -234,7 +234,7 @@ impl<C: Controller> Running<C> {
         let pause = held.failed();
         match failed {
             Failed::Panicked(_) => {
-                tracing::error!(controller = C::ACCOUNT, ?key, %failed, ?pause, "a mistake")
+                tracing::error!(controller = C::ACCOUNT, ?key, %failed, ?pause, "a mistake");
             }
             failed if failed.is_race() => {
                 tracing::debug!(controller = C::ACCOUNT, ?key, %failed, ?pause, "once more");

@@ -102,7 +102,7 @@ fn comparable(claim: Ref<'_>, old: Ref<'_>) -> Option<(Struct, Struct)> {
     let size = old.path("spec.resources.requests.storage").cloned();
     if let Some(Value::Map(requests)) = cursor::get_mut(types, &mut new, "resources.requests") {
         let entry = size.unwrap_or_else(|| Value::str("0"));
-        requests.insert("storage".into(), entry);
+        requests.insert("storage", entry);
     }
     match old.at("spec").at(ATTRIBUTES).cloned() {
         Some(class) => cursor::set(types, &mut new, ATTRIBUTES, class),

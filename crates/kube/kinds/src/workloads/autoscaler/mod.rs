@@ -33,7 +33,7 @@ const KEPT: [&str; 4] = ["behavior", "conditions", "current-metrics", "metrics"]
 
 fn without_annotations(types: &Types, object: &mut Struct) {
     if let Some(Value::Map(annotations)) = cursor::get_mut(types, object, "metadata.annotations") {
-        let kept = |name: &str| KEPT.iter().any(|kept| *kept == name);
+        let kept = |name: &str| KEPT.contains(&name);
         annotations.retain(|name, _| {
             !name
                 .strip_prefix("autoscaling.alpha.kubernetes.io/")

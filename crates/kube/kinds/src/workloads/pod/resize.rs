@@ -200,7 +200,7 @@ fn without_amounts(spec: Ref<'_>) -> Option<Struct> {
     strip(types, &mut spec, "resources");
     for list in LISTS {
         cursor::each_mut(types, &mut spec, list, |container| {
-            strip(types, container, "resources")
+            strip(types, container, "resources");
         });
     }
     Some(spec)
