@@ -10,8 +10,8 @@ use crate::queue::Request;
 use crate::record::{LogOp, RecordBuilder};
 use crate::tree::Tree;
 use crate::{
-    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Reading, Revision, Snapshot,
-    Written,
+    Completer, Durability, Error, Event, Expect, Key, KeyValue, LeaseId, Op, Options, Reading, Revision,
+    Snapshot, Written,
 };
 
 /// How many keys of a lease are deleted in one batch; with the longest keys they are 4 MiB.

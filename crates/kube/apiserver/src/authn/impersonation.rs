@@ -166,7 +166,12 @@ mod tests {
         assert_eq!(with("impersonate-uid", name).unwrap().uid, "jürg");
         assert_eq!(with("impersonate-group", name).unwrap().groups, ["jürg"]);
         assert_eq!(with("impersonate-extra-k", name).unwrap().extra["k"], ["jürg"]);
-        for header in ["impersonate-user", "impersonate-uid", "impersonate-group", "impersonate-extra-k"] {
+        for header in [
+            "impersonate-user",
+            "impersonate-uid",
+            "impersonate-group",
+            "impersonate-extra-k",
+        ] {
             assert_eq!(with(header, b"j\xfcrg").unwrap_err().0.code, 400, "{header}");
         }
     }

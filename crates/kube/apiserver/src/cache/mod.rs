@@ -225,11 +225,7 @@ impl Cache {
         Ok(Page {
             revision,
             last: found.rows.last().map(|row| key(row)),
-            objects: found
-                .rows
-                .iter()
-                .filter_map(|row| reading::object(row))
-                .collect(),
+            objects: found.rows.iter().filter_map(|row| reading::object(row)).collect(),
             count: found.count,
         })
     }

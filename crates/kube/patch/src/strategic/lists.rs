@@ -84,7 +84,9 @@ fn plain_items(mut original: Vec<Value>, patch: Vec<Value>, rules: Rules<'_>) ->
         let Value::Map(item) = item else { continue };
         let known = mark(item.get(key).ok_or_else(|| no_key(&item, key))?);
         let at = *places.entry(known).or_insert(original.len());
-        let old = original.get_mut(at).map(|old| std::mem::replace(old, Value::Null));
+        let old = original
+            .get_mut(at)
+            .map(|old| std::mem::replace(old, Value::Null));
         match old {
             Some(Value::Map(old)) => original[at] = Value::Map(Box::new(merge_map(*old, *item, rules)?)),
             Some(other) => original[at] = other,

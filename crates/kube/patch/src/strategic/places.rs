@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use schema::tree::Value;
 
-use super::order::identity;
 use super::Done;
+use super::order::identity;
 use crate::Error;
 
 /// Positions in a list. A list with an item that has no merge key is known up to there: only who looks further hears

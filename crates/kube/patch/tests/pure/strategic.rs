@@ -107,14 +107,17 @@ fn lists_merge_as_their_fields_say() {
 /// Comparing all with all would take minutes here, and the runner ends such a test.
 #[test]
 fn lists_may_be_as_long_as_a_request() {
-    let names = |prefix: &str| -> Vec<String> { (0..50_000).map(|at| format!("\"a/{prefix}{at}\"")).collect() };
+    let names =
+        |prefix: &str| -> Vec<String> { (0..50_000).map(|at| format!("\"a/{prefix}{at}\"")).collect() };
     let (old, new) = (names("o").join(","), names("n").join(","));
     let document = format!(r#"{{"metadata":{{"finalizers":[{old}]}}}}"#);
-    let patch = format!(
-        r#"{{"metadata":{{"finalizers":[{new}],"$setElementOrder/finalizers":[{new},{old}]}}}}"#
-    );
+    let patch =
+        format!(r#"{{"metadata":{{"finalizers":[{new}],"$setElementOrder/finalizers":[{new},{old}]}}}}"#);
     let merged = patched("v1", "Pod", &document, &patch).unwrap();
-    assert_eq!(merged, format!(r#"{{"metadata":{{"finalizers":[{new},{old}]}}}}"#));
+    assert_eq!(
+        merged,
+        format!(r#"{{"metadata":{{"finalizers":[{new},{old}]}}}}"#)
+    );
 }
 
 #[test]
