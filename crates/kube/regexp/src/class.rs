@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::escape::{Escape, escape};
+use crate::escape::{Escape, NEARLY_ALL, escape};
 use crate::reader::Reader;
-use crate::{Error, Fault};
+use crate::{Error, Fault, HEAVIEST};
 
 /// Classes that POSIX names within brackets; the engine knows them by the same names, and as ASCII only.
 const POSIX: &[&str] = &[
@@ -22,13 +22,15 @@ pub(crate) fn literal(out: &mut String, character: char) {
     }
 }
 
-/// Reads a class, whose opening bracket is next, and writes it.
-pub(crate) fn class(reader: &mut Reader<'_>, out: &mut String) -> Result<(), Error> {
+/// Reads a class, whose opening bracket is next, and writes it. What it weighs.
+pub(crate) fn class(reader: &mut Reader<'_>, out: &mut String) -> Result<u64, Error> {
     let start = reader.at();
+    let mut weight = 1;
     reader.next();
     out.push('[');
     if reader.take("^") {
         out.push('^');
+        weight = NEARLY_ALL;
     }
     let mut first = true;
     while first || !reader.rest().starts_with(']') {
@@ -36,37 +38,42 @@ pub(crate) fn class(reader: &mut Reader<'_>, out: &mut String) -> Result<(), Err
         if reader.peek().is_none() {
             return Err(Error::new(Fault::MissingBracket, &reader.whole()[start..]));
         }
-        item(reader, start, out)?;
+        weight += item(reader, start, out)?;
+        if weight > HEAVIEST {
+            return Err(reader.wrong(Fault::TooLarge, start));
+        }
     }
     reader.next();
     out.push(']');
-    Ok(())
+    Ok(weight)
 }
 
 /// One character, a range of them, or a class by name.
-fn item(reader: &mut Reader<'_>, start: usize, out: &mut String) -> Result<(), Error> {
+fn item(reader: &mut Reader<'_>, start: usize, out: &mut String) -> Result<u64, Error> {
     if reader.rest().starts_with("[:") && posix(reader, out)? {
-        return Ok(());
+        return Ok(NEARLY_ALL);
     }
     let begins = reader.at();
-    let low = match one(reader, start)? {
+    let first = one(reader, start)?;
+    let weight = first.weight();
+    let low = match first {
         Escape::Class(class) => {
             out.push_str(&class);
-            return Ok(());
+            return Ok(weight);
         }
         Escape::Character(low) => low,
     };
     literal(out, low);
     let rest = reader.rest();
     if !rest.starts_with('-') || rest.starts_with("-]") {
-        return Ok(());
+        return Ok(weight);
     }
     reader.next();
     match one(reader, start)? {
         Escape::Character(high) if high >= low => {
             out.push('-');
             literal(out, high);
-            Ok(())
+            Ok(NEARLY_ALL)
         }
         Escape::Character(_) => Err(reader.wrong(Fault::ClassRange, begins)),
         // No letter that names a class names a character.

@@ -1,5 +1,8 @@
 //! What a backslash begins: characters by number or letter, and classes of characters.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use crate::reader::Reader;
 use crate::{Error, Fault};
 
@@ -10,6 +13,24 @@ pub(crate) enum Escape {
     Character(char),
     /// A class, as the engine writes it within brackets.
     Class(String),
+}
+
+/// What a class of Unicode weighs: there are some hundred ranges in it.
+const UNICODE: u64 = 500;
+
+/// What a class weighs that leaves out some of ASCII.
+pub(crate) const NEARLY_ALL: u64 = 12;
+
+impl Escape {
+    /// See [`crate::HEAVIEST`].
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            Self::Character(_) => 1,
+            Self::Class(class) if class.starts_with('\\') && class.contains('{') => UNICODE,
+            Self::Class(class) if class.starts_with('[') => NEARLY_ALL,
+            Self::Class(_) => 2,
+        }
+    }
 }
 
 /// Classes that Perl names by a letter; they know ASCII only, and a vertical tab is no white space.
@@ -112,11 +133,27 @@ fn unicode(reader: &mut Reader<'_>, start: usize, negated: bool) -> Result<Strin
         None => (name.as_str(), false),
     };
     let letter = if negated == inverse { 'p' } else { 'P' };
-    let class = format!(r"\{letter}{{{name}}}");
     // The engine knows the names; of what it could be told besides them, Go knows nothing.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | ' ');
-    if name.is_empty() || !name.chars().all(plain) || regex::Regex::new(&class).is_err() {
+    let folded: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let folded = folded.to_ascii_lowercase();
+    if folded.is_empty() || !name.chars().all(plain) || !is_known(&folded) {
         return Err(reader.wrong(Fault::ClassRange, start));
     }
-    Ok(class)
+    Ok(format!(r"\{letter}{{{folded}}}"))
+}
+
+/// Whether the engine knows a class of Unicode by a name. Asking it is dear, so it is asked once for each: there are few
+/// hundred.
+fn is_known(name: &str) -> bool {
+    static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.contains(name) {
+        return true;
+    }
+    let is_known = regex::Regex::new(&format!(r"\p{{{name}}}")).is_ok();
+    if is_known {
+        known.insert(name.to_owned());
+    }
+    is_known
 }

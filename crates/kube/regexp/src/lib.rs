@@ -20,35 +20,48 @@ use regex::{Regex, RegexBuilder};
 
 pub use error::{Error, Fault};
 
-/// What a compiled expression may take, in bytes.
-const LARGEST: usize = 4 << 20;
+/// What a compiled expression may take, in bytes. Its weight bounds it before it is compiled; this is for what the weight
+/// does not foresee.
+const LARGEST: usize = 2 << 20;
 
 /// How deep groups may enclose each other. (Go takes 1,000 levels.)
-const DEEPEST: u32 = 250;
+pub(crate) const DEEPEST: usize = 200;
+
+/// The same as the engine counts: repetitions and alternations are levels, too.
+const NESTING: u32 = 1_000;
+
+/// What an expression may weigh: about the states of its automaton. A letter weighs one, a class of Unicode 500, and what
+/// is repeated by number so many times as much. Go has one instruction for a class; here it is hundreds, so that
+/// `\pL{1,100}` is taken and `\pL{1000}` is not.
+pub const HEAVIEST: u64 = 64_000;
+
+/// What an expression weighs, at most [`HEAVIEST`]. It is read and not compiled: that takes time linear in its length.
+///
+/// # Errors
+/// What is wrong with it, in Go's words; and expressions that are larger or deeper than this server takes.
+pub fn weight(expression: &str) -> Result<u64, Error> {
+    translate::translate(expression).map(|translated| translated.weight)
+}
 
 /// A compiled regular expression.
 #[derive(Clone, Debug)]
 pub struct Regexp(Regex);
 
 impl Regexp {
-    /// Compiles an expression.
+    /// Compiles an expression, which takes time and memory by its weight.
     ///
     /// # Errors
-    /// What is wrong with it, in Go's words; and expressions that are larger or deeper than this server takes.
+    /// The same as of [`weight`].
     pub fn new(expression: &str) -> Result<Self, Error> {
         let translated = translate::translate(expression)?;
-        let compiled = RegexBuilder::new(&translated)
+        let compiled = RegexBuilder::new(&translated.text)
             .size_limit(LARGEST)
             .dfa_size_limit(LARGEST)
-            .nest_limit(DEEPEST)
+            .nest_limit(NESTING)
             .build();
-        compiled.map(Self).map_err(|error| {
-            let fault = match error {
-                regex::Error::CompiledTooBig(_) => Fault::TooLarge,
-                _ => Fault::TooDeep,
-            };
-            Error::new(fault, expression)
-        })
+        compiled
+            .map(Self)
+            .map_err(|_| Error::new(Fault::TooLarge, expression))
     }
 
     /// Whether the text has a match in it.

@@ -3,14 +3,21 @@
 use std::collections::BTreeSet;
 
 use crate::class::{class, literal};
-use crate::escape::{Escape, escape};
+use crate::escape::{Escape, NEARLY_ALL, escape};
 use crate::group::{Opened, open};
 use crate::reader::Reader;
 use crate::repeat::{Count, MOST, repeat};
-use crate::{Error, Fault};
+use crate::{DEEPEST, Error, Fault, HEAVIEST};
 
-/// The expression as the engine reads it.
-pub(crate) fn translate(expression: &str) -> Result<String, Error> {
+/// An expression as the engine reads it.
+pub(crate) struct Translated {
+    pub(crate) text: String,
+    /// See [`HEAVIEST`].
+    pub(crate) weight: u64,
+}
+
+/// Translates an expression.
+pub(crate) fn translate(expression: &str) -> Result<Translated, Error> {
     let mut translation = Translation {
         reader: Reader::new(expression),
         out: String::with_capacity(expression.len() + 16),
@@ -21,9 +28,15 @@ pub(crate) fn translate(expression: &str) -> Result<String, Error> {
     };
     while translation.reader.peek().is_some() {
         translation.step()?;
+        if translation.level.weight > HEAVIEST {
+            return Err(Error::new(Fault::TooLarge, expression));
+        }
     }
     if translation.groups.is_empty() {
-        Ok(translation.out)
+        Ok(Translated {
+            text: translation.out,
+            weight: translation.level.weight,
+        })
     } else {
         Err(Error::new(Fault::MissingParen, expression))
     }
@@ -44,16 +57,26 @@ struct Translation<'e> {
 /// What is known of a group, or of the whole.
 #[derive(Clone, Copy, Debug, Default)]
 struct Level {
-    /// The last thing that could be repeated, by how often it repeats what is in it at most.
-    last: Option<Count>,
-    /// The highest of those so far.
+    /// The last thing that could be repeated.
+    last: Option<Item>,
+    /// How often anything so far repeats what is in it at most.
     most: Count,
+    /// What all of it weighs.
+    weight: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    /// How often it repeats what is in it at most.
+    count: Count,
+    weight: u64,
 }
 
 impl Level {
-    fn push(&mut self, count: Count) {
-        self.last = Some(count);
+    fn push(&mut self, count: Count, weight: u64) {
+        self.last = Some(Item { count, weight });
         self.most = self.most.max(count);
+        self.weight = self.weight.saturating_add(weight);
     }
 }
 
@@ -74,8 +97,8 @@ impl Translation<'_> {
                 Ok(())
             }
             Some('[') => {
-                class(&mut self.reader, &mut self.out)?;
-                self.level.push(1);
+                let weight = class(&mut self.reader, &mut self.out)?;
+                self.level.push(1, weight);
                 Ok(())
             }
             Some('\\') => self.escaped(),
@@ -87,12 +110,18 @@ impl Translation<'_> {
     }
 
     fn character(&mut self) {
-        match self.reader.next() {
-            Some(special @ ('.' | '^' | '$')) => self.out.push(special),
-            Some(plain) => literal(&mut self.out, plain),
-            None => {}
-        }
-        self.level.push(1);
+        let weight = match self.reader.next() {
+            Some(special @ ('.' | '^' | '$')) => {
+                self.out.push(special);
+                NEARLY_ALL
+            }
+            Some(plain) => {
+                literal(&mut self.out, plain);
+                plain.len_utf8() as u64
+            }
+            None => 0,
+        };
+        self.level.push(1, weight);
     }
 
     fn repetition(&mut self, start: usize, count: Count) -> Result<(), Error> {
@@ -102,11 +131,14 @@ impl Translation<'_> {
         let Some(last) = self.level.last else {
             return Err(self.reader.wrong(Fault::MissingArgument, start));
         };
-        let times = last.saturating_mul(count);
+        let times = last.count.saturating_mul(count);
         if times > MOST {
             return Err(self.reader.wrong(Fault::RepeatSize, start));
         }
-        self.level.push(times);
+        // It has been weighed once already.
+        self.level.weight -= last.weight;
+        let weight = last.weight.saturating_mul(u64::from(count)).saturating_add(1);
+        self.level.push(times, weight);
         self.out.push_str(self.reader.since(start));
         self.repeated = Some(start);
         Ok(())
@@ -114,6 +146,9 @@ impl Translation<'_> {
 
     fn open(&mut self) -> Result<(), Error> {
         match open(&mut self.reader, &mut self.names, &mut self.out)? {
+            Opened::Group if self.groups.len() == DEEPEST => {
+                return Err(Error::new(Fault::TooDeep, self.reader.whole()));
+            }
             Opened::Group => self.groups.push(std::mem::take(&mut self.level)),
             // Flags are nothing that could be repeated.
             Opened::Flags => self.level.last = None,
@@ -127,8 +162,8 @@ impl Translation<'_> {
         };
         self.reader.next();
         self.out.push(')');
-        let most = std::mem::replace(&mut self.level, around).most;
-        self.level.push(most.max(1));
+        let closed = std::mem::replace(&mut self.level, around);
+        self.level.push(closed.most.max(1), closed.weight);
         Ok(())
     }
 
@@ -146,17 +181,19 @@ impl Translation<'_> {
         }
         if let Some((_, place)) = PLACES.iter().find(|(go, _)| self.reader.take(go)) {
             self.out.push_str(place);
-        } else {
-            match escape(&mut self.reader)? {
-                Escape::Character(character) => literal(&mut self.out, character),
-                Escape::Class(class) => {
-                    self.out.push('[');
-                    self.out.push_str(&class);
-                    self.out.push(']');
-                }
+            self.level.push(1, 1);
+            return Ok(());
+        }
+        let escaped = escape(&mut self.reader)?;
+        self.level.push(1, escaped.weight());
+        match escaped {
+            Escape::Character(character) => literal(&mut self.out, character),
+            Escape::Class(class) => {
+                self.out.push('[');
+                self.out.push_str(&class);
+                self.out.push(']');
             }
         }
-        self.level.push(1);
         Ok(())
     }
 
@@ -167,7 +204,7 @@ impl Translation<'_> {
                 return;
             };
             literal(&mut self.out, character);
-            self.level.push(1);
+            self.level.push(1, character.len_utf8() as u64);
         }
     }
 }

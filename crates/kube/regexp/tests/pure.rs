@@ -139,8 +139,33 @@ fn what_is_too_large_or_too_deep_is_refused() {
     let deep = format!("{}a{}", "(".repeat(2_000), ")".repeat(2_000));
     let error = Regexp::new(&deep).expect_err("deep");
     assert_eq!(error.fault(), regexp::Fault::TooDeep);
-    let error = Regexp::new(&r"\p{L}{1000}".repeat(1_000)).expect_err("large");
-    assert_eq!(error.fault(), regexp::Fault::TooLarge);
+    for large in [
+        r"\pL{1000}",
+        r"(\pL{10}){100}",
+        r"[\pL\pN]{80}",
+        &r"\p{L}".repeat(1_000),
+        &"a".repeat(100_000),
+    ] {
+        assert_eq!(
+            Regexp::new(large).expect_err("large").fault(),
+            regexp::Fault::TooLarge
+        );
+    }
+}
+
+#[test]
+fn what_is_taken_is_compiled_and_weighed() {
+    for (expression, weight) in [
+        ("abc", 3),
+        ("[a-z]{3}", 40),
+        (r"\pL{1,63}", 31_501),
+        (r"[\p{L}\p{N}]{1,63}", 63_064),
+        ("(a{500}){2}", 1_003),
+        (r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", 102),
+    ] {
+        assert_eq!(regexp::weight(expression), Ok(weight), "{expression}");
+        Regexp::new(expression).expect(expression);
+    }
 }
 
 proptest! {

@@ -3,6 +3,8 @@
 //! Structure (types, properties, extensions) and value validation (bounds, patterns, `allOf` …) are in one node, as
 //! they are in the document; upstream's two shapes of it, structural and OpenAPI, differ in nothing that is kept here.
 
+use std::sync::OnceLock;
+
 use regexp::Regexp;
 use schema::cursor::Ref;
 use schema::json::parse;
@@ -101,8 +103,16 @@ pub enum ListType {
 pub struct Pattern {
     /// As the schema has it.
     pub text: String,
-    /// Compiled; nothing if it is no expression, which validation of the definition refuses.
-    pub regexp: Option<Regexp>,
+    /// Compiled when it is first asked; nothing if it is no expression, which validation of the definition refuses.
+    compiled: OnceLock<Option<Regexp>>,
+}
+
+impl Pattern {
+    /// Whether a text has a match in it.
+    pub fn is_match(&self, text: &str) -> bool {
+        let compiled = self.compiled.get_or_init(|| Regexp::new(&self.text).ok());
+        compiled.as_ref().is_some_and(|regexp| regexp.is_match(text))
+    }
 }
 
 /// A schema.
@@ -266,7 +276,7 @@ fn bound(schema: Ref<'_>, name: &str, exclusive: &str) -> Option<Bound> {
 fn pattern(text: &str) -> Option<Pattern> {
     (!text.is_empty()).then(|| Pattern {
         text: text.to_owned(),
-        regexp: Regexp::new(text).ok(),
+        compiled: OnceLock::new(),
     })
 }
 

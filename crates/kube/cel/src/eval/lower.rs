@@ -1,8 +1,6 @@
 //! From a checked expression to a program, node by node.
 
-use regexp::Regexp;
-
-use super::program::{At, FoldOp, Mention, Op, Program};
+use super::program::{At, Constant, FoldOp, Mention, Op, Program};
 use crate::check::{Checked, Meaning, Name};
 use crate::syntax::ast::{ACCUMULATOR, Expr, ExprId, Fold, Item, Literal};
 use crate::value::Value;
@@ -133,7 +131,7 @@ impl<'c> Lower<'c> {
         }
     }
 
-    /// A match against a constant pattern, which is compiled now.
+    /// A match against a constant pattern.
     fn pattern(&mut self, function: &str, target: Option<ExprId>, args: &[ExprId]) -> Option<Op> {
         let operands: Vec<ExprId> = target.iter().chain(args).copied().collect();
         let ("matches", [text, pattern]) = (function, operands.as_slice()) else {
@@ -142,9 +140,12 @@ impl<'c> Lower<'c> {
         let Expr::Literal(literal @ Literal::String(pattern)) = self.checked.ast.expr(*pattern) else {
             return None;
         };
-        let compiled = Regexp::new(pattern).ok()?;
         let size = Value::literal(literal).size();
-        Some(Op::Matches(self.lower(*text), Box::new(compiled), size))
+        Some(Op::Matches(
+            self.lower(*text),
+            Box::new(Constant::new(pattern)),
+            size,
+        ))
     }
 
     /// `@result + [item]` and `cel.@mapInsert(@result, …)`, as macros make them.

@@ -4,6 +4,7 @@
 //! recognised, so that it is not copied at each step.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use regexp::Regexp;
 
@@ -84,7 +85,8 @@ pub(super) enum Op {
     Either(At, At),
     /// The optional's value, or another.
     ValueOr(At, At),
-    Matches(At, Box<Regexp>, u64),
+    /// Whether a text matches a constant, whose size is given.
+    Matches(At, Box<Constant>, u64),
     /// A function whose row is known.
     Call(&'static Function, Box<[At]>),
     /// One of several rows, which the values decide.
@@ -99,6 +101,31 @@ pub(super) enum Op {
     /// The entries of a map for the map in a slot.
     InsertAll(usize, At),
     Fold(Box<FoldOp>),
+}
+
+/// A pattern that is a literal, compiled by the first who needs it.
+#[derive(Debug)]
+pub(super) struct Constant {
+    text: Box<str>,
+    compiled: OnceLock<Result<Regexp, Error>>,
+}
+
+impl Constant {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            text: text.into(),
+            compiled: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn is_match(&self, text: &str) -> Result<bool, Error> {
+        let compile = || Regexp::new(&self.text).map_err(|error| Error::text(error.to_string()));
+        let compiled = self.compiled.get_or_init(compile);
+        compiled
+            .as_ref()
+            .map(|regexp| regexp.is_match(text))
+            .map_err(Clone::clone)
+    }
 }
 
 /// A loop; its slots are the accumulator's and those that follow.

@@ -36,6 +36,7 @@ pub use authz::{Asked, Authorizer, Verdict};
 pub(crate) use cost::{Argument, Cost, Range};
 pub(crate) use indexing::{index, optional_index};
 pub use opaque::Opaque;
+pub(crate) use regex::{search, wrong as wrong_pattern};
 pub(crate) use signature::Signature;
 
 use crate::Error;

@@ -1,5 +1,5 @@
-//! Regular expressions. Matching takes linear time, so no pattern is dangerous; a pattern's size is bounded when it is
-//! compiled.
+//! Regular expressions. Matching takes linear time, so no pattern is dangerous; a pattern's weight is bounded, and one that
+//! is no literal costs by it.
 
 use regexp::Regexp;
 
@@ -12,9 +12,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
         "matches",
         &["string, string -> bool", ".string, string -> bool"],
         Cost::Matches,
-        matches,
+        node,
     ),
-    function("find", &[".string, string -> string"], Cost::Find, find),
+    function("find", &[".string, string -> string"], Cost::Find, node),
     function(
         "findAll",
         &[
@@ -22,30 +22,46 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ".string, string, int -> list(string)",
         ],
         Cost::Find,
-        find_all,
+        node,
     ),
 ];
 
-fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    match args {
-        [Value::String(text), Value::String(pattern)] => {
-            let pattern = Regexp::new(pattern).map_err(|error| Error::text(error.to_string()))?;
-            Ok(Value::Bool(pattern.is_match(text)))
-        }
-        args => Err(no_overload("matches", args)),
+/// What these functions do, the evaluator does by [`search`], because it keeps what is compiled.
+fn node<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
+    Err(no_overload("_", args))
+}
+
+/// What is wrong with a pattern, as one of these functions tells it.
+pub(crate) fn wrong(function: &str, error: &regexp::Error) -> Error {
+    match function {
+        "matches" => Error::text(error.to_string()),
+        _ => Error::text(format!("Illegal regex: {error}")),
     }
 }
 
-fn compile(pattern: &str) -> Result<Regexp, Error> {
-    Regexp::new(pattern).map_err(|error| Error::text(format!("Illegal regex: {error}")))
-}
-
-fn find<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    let [Value::String(text), Value::String(pattern)] = args else {
-        return Err(no_overload("find", args));
+/// Carries out one of these functions with its pattern, the second argument, compiled.
+///
+/// # Errors
+/// Arguments of other types.
+pub(crate) fn search<'a>(function: &str, pattern: &Regexp, args: &[Value<'a>]) -> Result<Value<'a>, Error> {
+    let (text, most) = match args {
+        [Value::String(text), _] => (text, usize::MAX),
+        [Value::String(text), _, Value::Int(count)] => (text, usize::try_from(*count).unwrap_or(usize::MAX)),
+        args => return Err(no_overload(function, args)),
     };
-    let found = compile(pattern)?.find(text);
-    Ok(found.map_or(Value::str(""), |found| part(text, found)))
+    Ok(match function {
+        "matches" => Value::Bool(pattern.is_match(text)),
+        "find" => pattern
+            .find(text)
+            .map_or(Value::str(""), |found| part(text, found)),
+        _ => Value::list(
+            pattern
+                .find_all(text)
+                .take(most)
+                .map(|found| part(text, found))
+                .collect(),
+        ),
+    })
 }
 
 /// A piece of a text, borrowed where the text is.
@@ -54,16 +70,4 @@ fn part<'a>(text: &Text<'a>, range: std::ops::Range<usize>) -> Value<'a> {
         Text::Borrowed(text) => Value::str(&text[range]),
         Text::Shared(text) => Value::owned(&text[range]),
     }
-}
-
-fn find_all<'a>(args: &[Value<'a>]) -> Result<Value<'a>, Error> {
-    let (text, pattern, count) = match args {
-        [Value::String(text), Value::String(pattern)] => (text, pattern, -1),
-        [Value::String(text), Value::String(pattern), Value::Int(count)] => (text, pattern, *count),
-        args => return Err(no_overload("findAll", args)),
-    };
-    let pattern = compile(pattern)?;
-    let most = usize::try_from(count).unwrap_or(usize::MAX);
-    let found = pattern.find_all(text).take(most);
-    Ok(Value::list(found.map(|found| part(text, found)).collect()))
 }

@@ -197,3 +197,40 @@ fn urls_and_formats() {
         ("jsonpatch.escapeKey('a/b~c')", "\"a~1b~0c\""),
     ]);
 }
+
+#[test]
+fn a_pattern_that_is_made_up_for_each_item_costs_what_compiling_it_takes() {
+    let cost = |source: &str| {
+        let program = crate::env().compile(source).unwrap();
+        let (result, cost) = program.eval(&[Some(cel::Value::Int(7)), None], cel::PER_CALL_LIMIT);
+        (
+            result
+                .map(|value| value.to_json())
+                .map_err(|error| error.to_string()),
+            cost,
+        )
+    };
+    let (one, once) = cost("['a', 'a', 'a'].all(p, 'a'.matches(p))");
+    let (other, thrice) = cost("['a', 'b|a', 'c|a'].all(p, 'a'.matches(p))");
+    assert_eq!((one.as_deref(), other.as_deref()), (Ok("true"), Ok("true")));
+    assert!(once < 400 && thrice > 600, "{once} {thrice}");
+    let (heavy, _) =
+        cost(r"[1, 2, 3, 4, 5, 6, 7, 8, 9].all(n, !'z'.matches('\\pL{' + string(80 + n) + '}'))");
+    assert_eq!(
+        heavy.unwrap_err(),
+        "operation cancelled: actual cost limit exceeded"
+    );
+    let (wrong, _) = cost("'a'.matches('(' + 'a')");
+    assert_eq!(
+        wrong.unwrap_err(),
+        "error parsing regexp: missing closing ): `(a`"
+    );
+    let many = vec![r"'z'.matches('\\pL{60}')"; 3].join(" || ");
+    assert!(
+        crate::env()
+            .compile(&many)
+            .unwrap_err()
+            .to_string()
+            .contains("invalid matches argument")
+    );
+}

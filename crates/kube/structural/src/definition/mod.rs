@@ -8,6 +8,7 @@ mod conversion;
 mod defaults;
 mod layout;
 mod names;
+mod patterns;
 mod schema;
 mod spec;
 mod structure;
@@ -130,6 +131,7 @@ fn name(root: &Place<'_, '_>, errors: &mut Errors) {
 
 fn validate(root: &Place<'_, '_>, old: Option<Ref<'_>>, errors: &mut Errors) {
     spec::validate(&root.child("spec"), old, errors);
+    patterns::validate(&root.child("spec"), errors);
     status(&root.child("status"), errors);
     stored_versions(root, errors);
     approval::validate(root, old, errors);

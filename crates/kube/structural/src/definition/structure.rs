@@ -178,7 +178,7 @@ fn values(schema: &Place<'_, '_>, (skip_any, skip_first): (bool, bool), errors: 
         nested(&not, false, errors);
     }
     let pattern = schema.child("pattern");
-    if let Err(why) = regexp::Regexp::new(pattern.str()) {
+    if let Err(why) = regexp::weight(pattern.str()) {
         let text = format!("must be a valid regular expression, but isn't: {why}");
         pattern.invalid(errors, text);
     }

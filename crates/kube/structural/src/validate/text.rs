@@ -31,10 +31,7 @@ impl Walk<'_> {
             return self.invalid(spot, text, &format!("should be at least {min} chars long"));
         }
         if let Some(pattern) = &node.pattern
-            && !pattern
-                .regexp
-                .as_ref()
-                .is_some_and(|regexp| regexp.is_match(text))
+            && !pattern.is_match(text)
         {
             self.invalid(spot, text, &format!("should match '{}'", pattern.text));
         }

@@ -33,6 +33,9 @@ impl<'a> Run<'_, 'a> {
         if function.cost != Cost::Join {
             self.spend(function.cost.actual(args, &Value::Null))?;
         }
+        if matches!(function.cost, Cost::Matches | Cost::Find) {
+            return self.search(function.name, args);
+        }
         let result = (function.eval)(args)?;
         if function.cost == Cost::Join {
             self.spend(function.cost.actual(args, &result))?;

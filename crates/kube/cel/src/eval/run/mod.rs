@@ -7,6 +7,11 @@ mod fields;
 mod fold;
 mod logic;
 mod make;
+mod patterns;
+
+use std::rc::Rc;
+
+use regexp::Regexp;
 
 use super::program::{At, Op, Program};
 use crate::Error;
@@ -28,6 +33,8 @@ pub(super) struct Run<'r, 'a> {
     locals: Vec<Result<Value<'a>>>,
     limit: u64,
     left: u64,
+    /// Patterns that were compiled last, by their texts.
+    patterns: Vec<(Box<str>, Rc<Regexp>)>,
 }
 
 impl<'r, 'a> Run<'r, 'a> {
@@ -38,6 +45,7 @@ impl<'r, 'a> Run<'r, 'a> {
             locals: vec![Ok(Value::Null); program.locals],
             limit,
             left: limit,
+            patterns: Vec::new(),
         }
     }
 
@@ -110,7 +118,7 @@ impl<'r, 'a> Run<'r, 'a> {
             Op::Matches(text, pattern, size) => match self.eval(*text)? {
                 Value::String(text) => {
                     self.spend(Cost::matching(characters(&text) as u64, *size))?;
-                    Ok(Value::Bool(pattern.is_match(&text)))
+                    pattern.is_match(&text).map(Value::Bool)
                 }
                 _ => Err(Error::NoSuchOverload),
             },
