@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::account::{ACCOUNT, Account, Stalled};
+use crate::idle::{Busy, Presence};
 use crate::outgoing::Outgoing;
 use crate::{Limits, Peer, RequestBody, Rest, Service, plain};
 
@@ -39,6 +40,8 @@ pub(crate) struct Shared<S> {
     pub(crate) tls: TlsAcceptor,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Streams>,
+    /// Whether somebody waits for a seat.
+    pub(crate) crowded: watch::Sender<bool>,
 }
 
 impl<S> Shared<S> {
@@ -49,6 +52,7 @@ impl<S> Shared<S> {
             tls,
             http1: http1(&limits),
             http2: http2(&limits),
+            crowded: watch::Sender::new(false),
         }
     }
 }
@@ -174,10 +178,12 @@ async fn serve<S: Service>(
         certificates: certificates(tls),
     };
     let service = shared.service.clone();
+    let presence = Presence::default();
+    let idle = presence.clone().idle(shared.limits.head, shared.crowded.subscribe());
     let service = service_fn(move |request: Request<Incoming>| {
-        let (service, peer) = (service.clone(), peer.clone());
+        let (service, peer, busy) = (service.clone(), peer.clone(), presence.enter());
         let request = request.map(|body| RequestBody::new(body, (!http2).then(Rest::default)));
-        async move { Ok::<_, Infallible>(answer(&service, request, peer).await) }
+        async move { Ok::<_, Infallible>(answer(&service, request, peer, busy).await) }
     });
     let io = TokioIo::new(stream);
     let account = Account::of_connection(shared.limits.connection_buffer);
@@ -186,11 +192,11 @@ async fn serve<S: Service>(
     let served = async {
         if http2 {
             let connection = shared.http2.serve_connection(io, service);
-            until_drained(connection, http2::Connection::graceful_shutdown, phase, stalled).await
+            until_drained(connection, http2::Connection::graceful_shutdown, phase, (stalled, idle)).await
         } else {
             let connection = shared.http1.serve_connection(io, service).with_upgrades();
             let shut = http1::UpgradeableConnection::graceful_shutdown;
-            until_drained(connection, shut, phase, stalled).await
+            until_drained(connection, shut, phase, (stalled, idle)).await
         }
     };
     Ok(ACCOUNT.scope(account, served).await?)
@@ -202,9 +208,10 @@ async fn answer<S: Service>(
     service: &S,
     request: Request<RequestBody>,
     peer: Peer,
+    busy: Busy,
 ) -> Response<Outgoing<S::Body>> {
     let response = Box::pin(service.call(request, peer)).await;
-    response.map(|body| Outgoing::new(body, ACCOUNT.get()))
+    response.map(|body| Outgoing::new(body, ACCOUNT.get(), busy))
 }
 
 fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
@@ -212,16 +219,20 @@ fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
     chain.iter().map(|each| each.to_vec()).collect()
 }
 
-/// Runs a connection until its client takes nothing any more; when the door drains (`shut`), until it owes no answer.
+/// How long a connection has to end by itself that is idle and was told to.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Runs a connection until its client takes nothing any more, or asks nothing; when the door drains (`shut`), until it
+/// owes no answer.
 async fn until_drained<C: Future<Output = Result<(), hyper::Error>>>(
     connection: C,
     shut: fn(Pin<&mut C>),
     mut phase: watch::Receiver<Phase>,
-    stalled: Stalled,
+    (stalled, idle): (Stalled, impl Future<Output = ()>),
 ) -> Result<(), hyper::Error> {
-    let (mut connection, mut stalled) = (pin!(connection), pin!(stalled));
+    let (mut connection, mut stalled, mut idle) = (pin!(connection), pin!(stalled), pin!(idle));
     loop {
-        // All arms keep what they have not finished: two are pinned outside, the phase is a value.
+        // All arms keep what they have not finished: they are pinned outside, the phase is a value.
         tokio::select! {
             biased;
             changed = phase.changed() => {
@@ -234,6 +245,10 @@ async fn until_drained<C: Future<Output = Result<(), hyper::Error>>>(
             }
             ended = connection.as_mut() => return ended,
             () = stalled.as_mut() => return Ok(()),
+            () = idle.as_mut() => {
+                shut(connection.as_mut());
+                return timeout(GOODBYE, connection).await.unwrap_or(Ok(()));
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -110,7 +110,7 @@ async fn accept<S: Service>(
     phase: watch::Sender<Phase>,
 ) {
     loop {
-        let Ok(seat) = seats.clone().acquire_owned().await else {
+        let Some(seat) = seat(&seats, &shared.crowded).await else {
             return;
         };
         match listener.accept().await {
@@ -127,4 +127,15 @@ async fn accept<S: Service>(
             }
         }
     }
+}
+
+/// A seat for the next connection. Where there is none, idle ones make room.
+async fn seat(seats: &Arc<Semaphore>, crowded: &watch::Sender<bool>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(seat) = seats.clone().try_acquire_owned() {
+        return Some(seat);
+    }
+    crowded.send_replace(true);
+    let seat = seats.clone().acquire_owned().await;
+    crowded.send_replace(false);
+    seat.ok()
 }

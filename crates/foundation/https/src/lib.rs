@@ -17,6 +17,7 @@ mod connection;
 mod door;
 mod env;
 mod identity;
+mod idle;
 mod limits;
 mod outgoing;
 mod plain;

@@ -9,7 +9,8 @@ pub struct Limits {
     pub connections: usize,
     /// For the TLS handshake, from the accepted connection on.
     pub handshake: Duration,
-    /// HTTP/1.1: from the end of an answer to the end of the next request's head.
+    /// From the end of an answer to the end of the next request's head (HTTP/2: while no stream is open). Where the
+    /// door is full, connections without a request end at once.
     pub head: Duration,
     /// Bytes of a request's head, and header lines in it.
     pub head_bytes: u32,

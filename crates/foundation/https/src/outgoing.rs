@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::account::{Account, Piece};
+use crate::idle::Busy;
 
 /// An answer up to this size ends with its last piece. The end of a larger one follows when all of it is written: as
 /// long as the client has not taken it, its stream can be cut off and the service knows that it is not over.
@@ -19,15 +20,17 @@ pub(crate) struct Outgoing<B> {
     account: Arc<Account>,
     given: usize,
     ended: bool,
+    _busy: Busy,
 }
 
 impl<B> Outgoing<B> {
-    pub(crate) fn new(body: B, account: Arc<Account>) -> Self {
+    pub(crate) fn new(body: B, account: Arc<Account>, busy: Busy) -> Self {
         Self {
             body,
             account,
             given: 0,
             ended: false,
+            _busy: busy,
         }
     }
 }

@@ -397,6 +397,38 @@ impl Drop for Given {
     }
 }
 
+#[tokio::test]
+async fn where_the_door_is_full_who_asks_nothing_makes_room() {
+    let limits = Limits {
+        connections: 2,
+        ..Limits::default()
+    };
+    let setup = open(limits);
+    // One has asked and waits, the other has shaken hands and says nothing.
+    let mut busy = http2(&setup, 1 << 16).await;
+    let (go, asked) = (setup.echo.go.clone(), tokio::spawn(async move { get(&mut busy, "/wait").await }));
+    drop(setup.echo.arrived.acquire().await.unwrap());
+    let idle = http2(&setup, 1 << 16).await;
+    assert_eq!(ask(&setup.client(None), "/", "in time").await.1, "in time");
+    go.add_permits(1);
+    assert_eq!(asked.await.unwrap().status(), StatusCode::OK);
+    drop(idle);
+}
+
+#[tokio::test]
+async fn who_asks_nothing_for_long_is_sent_away() {
+    let limits = Limits {
+        head: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let setup = open(limits);
+    let mut client = http2(&setup, 1 << 16).await;
+    assert_eq!(get(&mut client, "/").await.status(), StatusCode::OK);
+    while client.ready().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
 const PIECE: usize = 64 << 10;
 
 struct Unread {

@@ -163,9 +163,6 @@ fn run_writer(mut writer: Writer, jobs: &SyncSender<Job>) {
         if !writer.wait() {
             break;
         }
-        // Whoever runs already and is about to write as well shall be in the same batch: on a busy machine an fsync
-        // then serves many, and on an idle one this returns at once.
-        thread::yield_now();
     }
     let shared = writer.shared.clone();
     if let Err(Error::Failed(error) | Error::Io(error)) = writer.close() {

@@ -59,7 +59,7 @@ fn names_below(value: &Value<'_>, path: &str, wrong: &mut Vec<String>) {
             for (member, value) in map.entries() {
                 match (name, &member) {
                     (Some(_), Value::String(member)) => {
-                        names_below(&value, &format!("{path}.{}", &**member), wrong)
+                        names_below(&value, &format!("{path}.{}", &**member), wrong);
                     }
                     _ => names_below(&value, path, wrong),
                 }

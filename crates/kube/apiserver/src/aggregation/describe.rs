@@ -1,6 +1,7 @@
 //! What an APIService's server says of itself: its resources for discovery, and where its OpenAPI is.
 
 use http::header::CONTENT_TYPE;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::Remote;
@@ -42,14 +43,11 @@ pub(super) async fn describe(state: &State, remote: &Remote, before: Option<&Des
     if !remote.available {
         return known().stale();
     }
-    match resources(state, remote).await {
-        Ok(mut discovery) => {
-            discovery["freshness"] = "Current".into();
-            Description {
-                discovery,
-                openapi: openapi(state, remote).await,
-            }
-        }
+    match resources(state, remote).await.and_then(current) {
+        Ok(discovery) => Description {
+            discovery,
+            openapi: openapi(state, remote).await,
+        },
         Err(why) => {
             tracing::debug!(
                 service = remote.name,
@@ -76,28 +74,80 @@ async fn resources(state: &State, remote: &Remote) -> Result<Value, String> {
 /// The version's part of an aggregated document; a server may leave it out.
 fn version_of(document: &Value, remote: &Remote) -> Value {
     let groups = document["items"].as_array().into_iter().flatten();
-    let versions = groups
+    let mut versions = groups
         .filter(|group| group["metadata"]["name"] == remote.group.as_str())
         .flat_map(|group| group["versions"].as_array().into_iter().flatten());
-    let found = versions
-        .into_iter()
-        .find(|version| version["version"] == remote.version.as_str());
-    let mut found = found
-        .cloned()
-        .unwrap_or_else(|| json!({"version": remote.version}));
-    for resource in found["resources"].as_array_mut().into_iter().flatten() {
-        // Clients of 1.26 cannot do without.
-        kind_of(resource);
-        let below = resource.get_mut("subresources").and_then(Value::as_array_mut);
-        below.into_iter().flatten().for_each(kind_of);
-    }
+    let found = versions.find(|version| version["version"] == remote.version.as_str());
     found
+        .cloned()
+        .unwrap_or_else(|| json!({"version": remote.version}))
 }
 
-fn kind_of(resource: &mut Value) {
-    if resource["responseKind"].is_null() {
-        resource["responseKind"] = json!({"group": "", "version": "", "kind": ""});
-    }
+/// `APIVersionDiscovery`. What another server says is read into it whole or not at all, so that nothing else reaches the
+/// document that all clients read.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Version {
+    version: String,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    resources: Vec<Resource>,
+    #[serde(skip_deserializing)]
+    freshness: &'static str,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Resource {
+    resource: String,
+    /// Clients of 1.26 cannot do without.
+    #[serde(deserialize_with = "or_none")]
+    response_kind: Kind,
+    scope: String,
+    singular_resource: String,
+    #[serde(deserialize_with = "or_none")]
+    verbs: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    short_names: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<String>,
+    #[serde(deserialize_with = "or_none", skip_serializing_if = "Vec::is_empty")]
+    subresources: Vec<Subresource>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Subresource {
+    subresource: String,
+    #[serde(deserialize_with = "or_none")]
+    response_kind: Kind,
+    #[serde(deserialize_with = "or_none")]
+    verbs: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Kind {
+    group: String,
+    version: String,
+    kind: String,
+}
+
+/// `null` is nothing, as Go reads it.
+fn or_none<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// What a server said, as it is shown.
+///
+/// # Errors
+/// It is no description of a version.
+fn current(said: Value) -> Result<Value, String> {
+    let version: Version = serde_json::from_value(said).map_err(|error| error.to_string())?;
+    let version = Version {
+        freshness: "Current",
+        ..version
+    };
+    serde_json::to_value(version).map_err(|error| error.to_string())
 }
 
 /// An `APIResourceList`'s resources, each with those below it.
@@ -148,13 +198,72 @@ fn response_kind(resource: &Value) -> Value {
 async fn openapi(state: &State, remote: &Remote) -> Option<String> {
     let index = get(state, remote, "/openapi/v3", "application/json").await.ok()?;
     let place = format!("apis/{}", remote.api_version());
-    let url = index.body["paths"][place]["serverRelativeURL"].as_str()?;
-    Some(url.to_owned())
+    let url = index.body["paths"][&place]["serverRelativeURL"].as_str()?;
+    // Only what leads there through this server.
+    url.starts_with(&format!("/openapi/v3/{place}"))
+        .then(|| url.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbound::Trust;
+    use crate::outbound::service::Reference;
+
+    fn remote() -> Remote {
+        Remote {
+            name: "v1.g.io".to_owned(),
+            group: "g.io".to_owned(),
+            version: "v1".to_owned(),
+            to: Reference {
+                namespace: "n".to_owned(),
+                name: "s".to_owned(),
+                port: 443,
+            },
+            trust: Trust::Anyone,
+            available: true,
+            priority: openapi::group_priority("g.io", "v1"),
+        }
+    }
+
+    #[test]
+    fn nothing_that_another_server_says_is_more_than_it_is() {
+        let of = |version: Value| json!({"items": [1, {"metadata": {"name": "g.io"}, "versions": [null, version]}]});
+        let resources = |resources: Value| of(json!({"version": "v1", "resources": resources}));
+        let empty = || Some(json!({"version": "v1", "freshness": "Current"}));
+        let shown = json!({
+            "resource": "a", "responseKind": {"group": "", "version": "", "kind": ""}, "scope": "",
+            "singularResource": "", "verbs": [],
+        });
+        let cases = [
+            (json!("boom"), empty()),
+            (json!({"items": {"a": 1}}), empty()),
+            (of(json!("v1")), empty()),
+            (resources(Value::Null), empty()),
+            (resources(json!(7)), None),
+            (resources(json!(["boom"])), None),
+            (resources(json!([{"resource": "a", "verbs": "get"}])), None),
+            (resources(json!([{"resource": "a", "subresources": [1]}])), None),
+            (
+                resources(json!([{"resource": "a", "responseKind": null, "other": 1}])),
+                Some(json!({"version": "v1", "freshness": "Current", "resources": [shown]})),
+            ),
+        ];
+        for (document, wanted) in cases {
+            assert_eq!(
+                current(version_of(&document, &remote())).ok(),
+                wanted,
+                "{document}"
+            );
+        }
+        for list in [
+            json!(1),
+            json!({"resources": "x"}),
+            json!({"resources": [1, null, {"name": 3}]}),
+        ] {
+            of_plain(&list);
+        }
+    }
 
     #[test]
     fn a_plain_list_becomes_resources_with_what_is_below_them() {

@@ -1,10 +1,12 @@
 //! The task that keeps the table of what other servers serve, and the status of their APIServices.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, join_all, select, select_all};
 use schema::object::{Obj, Revision};
 
@@ -23,7 +25,11 @@ const FOLLOWED: [&str; 3] = [PREFIX, "/registry/services/specs/", "/registry/end
 pub(crate) async fn run(state: Weak<State>) {
     while let Some(state) = state.upgrade() {
         let seen = (state.cache.all_changed(FOLLOWED), state.resources.epoch());
-        turn(&state).await;
+        // What other servers answer is foreign: whatever it does to a turn, the next one comes.
+        if AssertUnwindSafe(turn(&state)).catch_unwind().await.is_err() {
+            tracing::error!("a panic: APIServices are looked at again");
+            state.env.sleep(RECHECK).await;
+        }
         if !wait(&state, seen).await {
             return;
         }

@@ -5,9 +5,11 @@
 //! Here one turn does all of it for a definition, with one write: a definition is established as soon as it is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use schema::BUILTIN;
 use schema::cursor::Ref;
 use schema::object::{Obj, Revision};
@@ -68,11 +70,17 @@ pub(crate) async fn run(mut table: Table, state: Weak<State>) {
     while cache.wait_for_change(PREFIX, done).await {
         let Some(state) = state.upgrade() else { return };
         let changed = cache.changed(PREFIX);
-        match table.turn(&state).await {
-            Ok(()) => done = changed,
-            Err(refused) => {
+        // A definition is foreign: whatever it does to a turn, the others are followed.
+        let turn = AssertUnwindSafe(table.turn(&state)).catch_unwind().await;
+        match turn {
+            Ok(Ok(())) => done = changed,
+            Ok(Err(refused)) => {
                 tracing::warn!(error = %refused.0.message, "custom resource definitions could not be taken in");
                 state.env.sleep(RETRY).await;
+            }
+            Err(_) => {
+                tracing::error!("a panic: custom resource definitions are looked at again when one changes");
+                done = changed;
             }
         }
     }

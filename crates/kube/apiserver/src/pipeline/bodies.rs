@@ -60,19 +60,18 @@ impl Bodies {
     pub(super) async fn read(&self, user: &str, mut body: Incoming) -> Answer<Received> {
         let most = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let mut whole = Whole::default();
-        let mut room = None;
+        let mut room: Option<Room> = None;
         whole.check(most)?;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
                 continue;
             };
             whole.check(data.len())?;
-            if whole.len() + data.len() > UNCOUNTED && room.is_none() {
-                let size = body
-                    .size_hint()
-                    .upper()
-                    .map_or(MAX_REQUEST_BYTES, |left| whole.len() + data.len() + count(left));
-                room = Some(self.room(user, size.min(MAX_REQUEST_BYTES), MOST)?);
+            let grown = whole.len() + data.len();
+            match &mut room {
+                Some(room) => room.grow(data.len(), MOST)?,
+                None if grown > UNCOUNTED => room = Some(self.room(user, grown, MOST)?),
+                None => {}
             }
             whole.push(data);
         }
@@ -80,24 +79,35 @@ impl Bodies {
         Ok(Received { bytes, room })
     }
 
+    /// A place for what has come, not for what was announced: announcing costs nothing.
     fn room(&self, user: &str, size: usize, most: Most) -> Answer<Room> {
-        let mut held = self.lock();
-        let own = held.users.get(user).copied().unwrap_or(0);
-        if own + size > most.user || held.all + size > most.all {
-            let why = "Too many requests, please try again later.";
-            return Err(Status::too_many_requests(why, 1).into());
-        }
-        held.all += size;
-        held.users.insert(user.to_owned(), own + size);
-        Ok(Room {
+        let mut room = Room {
             bodies: self.clone(),
             user: user.to_owned(),
-            size,
-        })
+            size: 0,
+        };
+        room.grow(size, most)?;
+        Ok(room)
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room {
+    fn grow(&mut self, more: usize, most: Most) -> Answer<()> {
+        let mut held = self.bodies.lock();
+        let own = held.users.get(&self.user).copied().unwrap_or(0);
+        if own + more > most.user || held.all + more > most.all {
+            let why = "Too many requests, please try again later.";
+            return Err(Status::too_many_requests(why, 1).into());
+        }
+        held.all += more;
+        held.users.insert(self.user.clone(), own + more);
+        drop(held);
+        self.size += more;
+        Ok(())
     }
 }
 
@@ -152,10 +162,6 @@ impl Whole {
     }
 }
 
-fn count(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
 fn broken(error: &BodyError) -> Status {
     Status::bad_request(format!("unable to read the request's body: {error}"))
 }
@@ -182,7 +188,7 @@ mod tests {
             (vec![], 0),
             (vec![b"abc".to_vec()], 0),
             (vec![b"a".to_vec(), b"bc".to_vec(), vec![], b"d".to_vec()], 0),
-            (vec![vec![b'x'; UNCOUNTED], vec![b'y']], MAX_REQUEST_BYTES),
+            (vec![vec![b'x'; UNCOUNTED], vec![b'y']], UNCOUNTED + 1),
         ];
         for (frames, counted) in cases {
             let received = read(&bodies, frames.clone()).unwrap();
