@@ -70,7 +70,7 @@ const LIMITS: &str =
 const SERVICES: &[Step] = &[
     ("create -f redis.yaml", "", Has(&["created"])),
     ("describe service redis-master", "", Has(&["Name:", "Labels:", "Selector:", "IP:", "Port:", "Endpoints:", "Session Affinity:", "Internal Traffic Policy:"])),
-    ("describe services --chunk-size=1 -v=6", "", Has(&["services?limit=1", "endpointslices?", "events?"])),
+    ("describe services --chunk-size=1 -v=6", "", Has(&["services?limit=1", "endpointslices?"])),
     ("set selector -f redis.yaml role=padawan --local -o jsonpath={.spec.selector}", "", Out("{\"role\":\"padawan\"}")),
     ("set selector -f redis.yaml role=padawan", "", Out("service/redis-master selector updated\n")),
     (SELECTOR, "", Out("{\"role\":\"padawan\"}")),
