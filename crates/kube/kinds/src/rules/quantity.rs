@@ -132,9 +132,7 @@ pub fn amounts(limits: &Place<'_, '_>, name_rule: NameRule, whole_pages: bool, e
 
 /// Whether an amount of a resource that is memory in large pages is one of whole pages.
 pub fn is_whole_pages(name: &str, amount: Ref<'_>) -> bool {
-    let size = name
-        .strip_prefix("hugepages-")
-        .and_then(Quantity::parse);
+    let size = name.strip_prefix("hugepages-").and_then(Quantity::parse);
     let page = size.map_or(0, Quantity::nanos);
     page > 0 && Quantity::of(amount).nanos() % page == 0
 }
