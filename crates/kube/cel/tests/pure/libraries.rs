@@ -225,7 +225,7 @@ fn a_pattern_that_is_made_up_for_each_item_costs_what_compiling_it_takes() {
         wrong.unwrap_err(),
         "error parsing regexp: missing closing ): `(a`"
     );
-    let many = vec![r"'z'.matches('\\pL{60}')"; 3].join(" || ");
+    let many = [r"'z'.matches('\\pL{60}')"; 3].join(" || ");
     assert!(
         crate::env()
             .compile(&many)
