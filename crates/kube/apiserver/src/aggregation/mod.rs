@@ -1,8 +1,8 @@
 //! APIServices: groups and versions that another server serves (`kube-aggregator`).
 //!
-//! One task ([`follow`]) keeps the table of such versions by what is in the watch cache, asks the servers behind them
+//! One task ([`follow()`]) keeps the table of such versions by what is in the watch cache, asks the servers behind them
 //! whether they answer and what they serve, and writes what came of it into the APIServices' status. A request for such a
-//! version passes the pipeline like any other up to its handler, which sends it on ([`forward`]); documents of discovery
+//! version passes the pipeline like any other up to its handler, which sends it on ([`forward()`]); documents of discovery
 //! are this server's with theirs merged in ([`merge`]). Without such APIServices all of it costs a comparison.
 
 mod check;
