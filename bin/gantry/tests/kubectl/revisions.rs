@@ -35,6 +35,8 @@ const HISTORY: &[Step] = &[
     ("rollout history daemonset agent", "", Has(&["daemonset.apps/agent"])),
     ("rollout undo daemonset agent --to-revision=1000000", "", Fails("unable to find specified revision 1000000 in history")),
     ("rollout restart daemonset agent", "", Out("daemonset.apps/agent restarted\n")),
+    // Within one second kubectl refuses a second one: the first is taken back.
+    ("patch daemonset agent --type=json -p [{\"op\":\"remove\",\"path\":\"/spec/template/metadata/annotations\"}]", "", Out("daemonset.apps/agent patched\n")),
     ("rollout restart daemonset agent -o name", "", Out("daemonset.apps/agent\n")),
     ("create -f -", DEPLOYMENT, Has(&["created"])),
     ("rollout status deployment web --watch=false", "", Exits(0, "Waiting for deployment spec update to be observed")),
