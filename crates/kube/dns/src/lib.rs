@@ -1,0 +1,2 @@
+//! The names of the cluster, as a function of services and endpoints.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Services and their endpoints as the map of this node.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Which node a pod runs on.
+#![forbid(unsafe_code)]
