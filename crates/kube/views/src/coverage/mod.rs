@@ -39,9 +39,9 @@ enum Node {
     /// A field that is refused.
     Refused(When),
     /// An object of which these members matter.
-    Members(&'static [(&'static str, Node)]),
+    Members(&'static [(&'static str, Self)]),
     /// A list whose elements are so.
-    Each(&'static Node),
+    Each(&'static Self),
 }
 
 /// Every refused field as its path, `[]` for the elements of a list, and when.
