@@ -5,15 +5,22 @@
 //! knows the time, or who asks.
 #![forbid(unsafe_code)]
 
+pub mod coverage;
 pub mod node;
 pub mod placement;
 pub mod pod;
+mod protocol;
 pub mod ready;
 pub mod resources;
 pub mod selector;
+mod service;
+mod slice;
 pub mod taint;
 mod text;
 
 pub use node::NodeView;
 pub use pod::PodView;
+pub use protocol::Protocol;
 pub use resources::Requests;
+pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficPolicy};
+pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};

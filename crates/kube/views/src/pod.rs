@@ -13,6 +13,8 @@ use schema::object::{Labels, Meta, ScanError, View};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::Protocol;
+use crate::coverage;
 use crate::node::Truth;
 use crate::placement::{Affinity, Placement, Spread};
 use crate::ready::{Deleting, Phase, Ready};
@@ -79,6 +81,8 @@ pub struct PodView {
     pub finalizers: bool,
     /// `status.startTime`
     pub start: Option<Timestamp>,
+    /// The first field of its spec that no node honours yet ([`coverage::unsupported`]).
+    pub unsupported: Option<Box<str>>,
 }
 
 /// The controller of a pod.
@@ -90,19 +94,6 @@ pub struct Owner {
     pub name: Box<str>,
     /// Its uid.
     pub uid: Box<str>,
-}
-
-/// A transport protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// `TCP`
-    #[default]
-    Tcp,
-    /// `UDP`
-    Udp,
-    /// `SCTP`
-    Sctp,
 }
 
 /// A port of the node that a pod takes.
@@ -394,6 +385,7 @@ impl View for PodView {
             cost: metadata.annotations.0,
             finalizers: !meta.finalizers.is_empty(),
             start: status.start_time.as_ref().and_then(Text::time),
+            unsupported: coverage::unsupported(body).map(String::into_boxed_str),
         })
     }
 }
