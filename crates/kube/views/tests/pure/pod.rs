@@ -12,9 +12,10 @@ use schema::object::{Obj, Order, Revision, body};
 use schema::resource::type_of_kind;
 use schema::tree::Struct;
 use serde_json::{Value, json};
+use views::Protocol;
 use views::pod::HostPort;
 use views::ready::Phase;
-use views::{PodView, Protocol, Requests};
+use views::{PodView, Requests};
 
 fn tree(pod: &Value) -> Struct {
     let ty = type_of_kind("", "v1", "Pod").unwrap();
@@ -167,7 +168,7 @@ fn a_pod_is_read() {
         (pod.restarts, pod.sidecar_restarts, pod.ip),
         (3, 2, Some([10, 0, 0, 7].into()))
     );
-    assert!(pod.placement.is_none() && pod.unsupported.is_none() && !pod.is_active());
+    assert!(pod.placement.is_none() && !pod.is_active());
 }
 
 #[test]
@@ -226,11 +227,4 @@ fn placement_is_read_where_something_is_asked() {
     assert_eq!((away.required.len(), away.preferred[0].weight), (1, 9));
     assert_eq!(&*away.preferred[0].term.topology_key, "zone");
     assert_eq!(placement.topology_spread_constraints[0].max_skew, 1);
-}
-
-#[test]
-fn a_field_that_no_node_honours_is_named() {
-    let spec = json!({"containers": [{"name": "a"}], "shareProcessNamespace": true});
-    let pod = read(json!({}), spec, json!({}));
-    assert_eq!(pod.unsupported.as_deref(), Some("spec.shareProcessNamespace"));
 }
