@@ -14,14 +14,14 @@ const HEAD: usize = 64 << 10;
 
 /// A connection that asks one thing after the other. Answers must say their length.
 pub(super) struct Lane {
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
     buffer: Vec<u8>,
 }
 
 impl Lane {
     pub(super) fn new(stream: TlsStream<TcpStream>) -> Self {
         Self {
-            stream,
+            stream: Box::new(stream),
             buffer: vec![0; HEAD],
         }
     }
