@@ -13,6 +13,7 @@ mod act;
 mod aggregation;
 mod certificates;
 mod driver;
+mod endpoints;
 mod garbage;
 mod namespace;
 mod object;

@@ -6,5 +6,5 @@ mod service;
 mod slice;
 
 pub use protocol::Protocol;
-pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficPolicy};
+pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficDistribution, TrafficPolicy};
 pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};

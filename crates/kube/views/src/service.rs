@@ -41,6 +41,21 @@ pub enum TrafficPolicy {
     Local,
 }
 
+/// Which endpoints a client would rather have (`spec.trafficDistribution`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TrafficDistribution {
+    /// No wish, or one that is not known.
+    #[default]
+    #[serde(other)]
+    Anywhere,
+    /// Those of its zone.
+    #[serde(rename = "PreferSameZone", alias = "PreferClose")]
+    SameZone,
+    /// Those of its node, else of its zone.
+    #[serde(rename = "PreferSameNode")]
+    SameNode,
+}
+
 /// `targetPort`: where pods listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetPort {
@@ -92,6 +107,8 @@ pub struct ServiceView {
     pub internal: TrafficPolicy,
     /// `spec.externalTrafficPolicy`
     pub external: TrafficPolicy,
+    /// `spec.trafficDistribution`
+    pub distribution: TrafficDistribution,
     /// Whether endpoints count as ready whatever their pods say.
     pub publish_not_ready: bool,
     /// `spec.externalName`
@@ -175,6 +192,7 @@ impl View for ServiceView {
             source_ranges: owned(spec.load_balancer_source_ranges),
             internal: spec.internal_traffic_policy,
             external: spec.external_traffic_policy,
+            distribution: spec.traffic_distribution,
             publish_not_ready: spec.publish_not_ready_addresses,
             external_name: spec.external_name.into(),
             proxied_elsewhere: meta.label(PROXY_NAME).is_some(),
@@ -214,6 +232,7 @@ struct Spec<'a> {
     load_balancer_source_ranges: Option<Vec<Cow<'a, str>>>,
     internal_traffic_policy: TrafficPolicy,
     external_traffic_policy: TrafficPolicy,
+    traffic_distribution: TrafficDistribution,
     publish_not_ready_addresses: bool,
     #[serde(borrow)]
     external_name: Cow<'a, str>,
@@ -351,7 +370,7 @@ mod tests {
             "type":"LoadBalancer","externalIPs":["192.0.2.1"],"sessionAffinity":"ClientIP",
             "sessionAffinityConfig":{"clientIP":{"timeoutSeconds":60}},"loadBalancerSourceRanges":[" 10.0.0.0/8 "],
             "externalTrafficPolicy":"Local","internalTrafficPolicy":"Local","publishNotReadyAddresses":true,
-            "ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":"PreferDualStack"},
+            "trafficDistribution":"PreferClose","ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":"PreferDualStack"},
             "status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.9","ipMode":"VIP"},{"ip":"192.0.2.8"},
                 {"ip":"192.0.2.7","ipMode":"Proxy"},{"hostname":"x"}]}}}"#,
         );
@@ -387,6 +406,7 @@ mod tests {
             source_ranges: ["10.0.0.0/8".into()].into(),
             internal: TrafficPolicy::Local,
             external: TrafficPolicy::Local,
+            distribution: TrafficDistribution::SameZone,
             publish_not_ready: true,
             external_name: "".into(),
             proxied_elsewhere: false,
@@ -408,6 +428,7 @@ mod tests {
             read(r#"{"spec":{"clusterIP":"fd00::1","sessionAffinity":"ClientIP","ports":[{"port":5}]}}"#);
         assert_eq!(old.endpoint_families(), [Family::V6]);
         assert_eq!(old.affinity, Some(Duration::from_secs(10_800)));
+        assert_eq!(old.distribution, TrafficDistribution::Anywhere);
         assert_eq!(old.ports[0].target, TargetPort::Number(5));
         assert!(ServiceView::read(&Meta::default(), br#"{"spec":{"ports":[{"port":-1}]}}"#).is_err());
     }
