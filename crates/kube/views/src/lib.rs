@@ -1,10 +1,25 @@
 //! One lean reading of each kind that schedulers, controllers, proxies and kubelets look at all day.
+//!
+//! An object has one view ([`schema::object::View`]), read once per revision and shared by all who follow it. A view
+//! holds what decisions need and what follows from the object alone; who needs more decodes for itself. Nothing here
+//! knows the time, or who asks.
 #![forbid(unsafe_code)]
 
+pub mod node;
+pub mod placement;
+pub mod pod;
 mod protocol;
-mod service;
-mod slice;
+pub mod ready;
+pub mod resources;
+pub mod selector;
+pub mod service;
+pub mod slice;
+pub mod taint;
+mod text;
 
+pub use node::NodeView;
+pub use pod::PodView;
 pub use protocol::Protocol;
-pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficDistribution, TrafficPolicy};
-pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};
+pub use resources::Requests;
+pub use service::ServiceView;
+pub use slice::SliceView;

@@ -1,6 +1,5 @@
 //! What a proxy, a name server and the endpoints controllers see of a Service.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use schema::object::{Labels, Meta, ScanError, View};
 use serde::Deserialize;
 
 use crate::Protocol;
+use crate::text::Text;
 
 /// Services that say so are another proxy's.
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
@@ -186,7 +186,7 @@ impl View for ServiceView {
                 .map(Port::view)
                 .collect(),
             selector: spec.selector.map(labels),
-            affinity: (spec.session_affinity == "ClientIP").then(|| spec.session_affinity_config.timeout()),
+            affinity: (&*spec.session_affinity == "ClientIP").then(|| spec.session_affinity_config.timeout()),
             external_ips: parsed(spec.external_ips.iter().flatten()),
             ingress_ips: parsed(vips.iter().filter(|each| each.is_vip()).map(|each| &each.ip)),
             source_ranges: owned(spec.load_balancer_source_ranges),
@@ -194,7 +194,7 @@ impl View for ServiceView {
             external: spec.external_traffic_policy,
             distribution: spec.traffic_distribution,
             publish_not_ready: spec.publish_not_ready_addresses,
-            external_name: spec.external_name.into(),
+            external_name: spec.external_name.boxed(),
             proxied_elsewhere: meta.label(PROXY_NAME).is_some(),
         })
     }
@@ -215,27 +215,27 @@ struct Spec<'a> {
     #[serde(rename = "type")]
     kind: ServiceKind,
     #[serde(borrow, rename = "clusterIP")]
-    cluster_ip: Cow<'a, str>,
+    cluster_ip: Text<'a>,
     #[serde(borrow, rename = "clusterIPs")]
-    cluster_ips: Option<Vec<Cow<'a, str>>>,
+    cluster_ips: Option<Vec<Text<'a>>>,
     ip_families: Option<Vec<Family>>,
     #[serde(borrow)]
     ports: Option<Vec<Port<'a>>>,
     #[serde(borrow)]
-    selector: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(borrow)]
-    session_affinity: Cow<'a, str>,
+    session_affinity: Text<'a>,
     session_affinity_config: AffinityConfig,
     #[serde(borrow, rename = "externalIPs")]
-    external_ips: Option<Vec<Cow<'a, str>>>,
+    external_ips: Option<Vec<Text<'a>>>,
     #[serde(borrow)]
-    load_balancer_source_ranges: Option<Vec<Cow<'a, str>>>,
+    load_balancer_source_ranges: Option<Vec<Text<'a>>>,
     internal_traffic_policy: TrafficPolicy,
     external_traffic_policy: TrafficPolicy,
     traffic_distribution: TrafficDistribution,
     publish_not_ready_addresses: bool,
     #[serde(borrow)]
-    external_name: Cow<'a, str>,
+    external_name: Text<'a>,
 }
 
 impl Spec<'_> {
@@ -251,36 +251,36 @@ impl Spec<'_> {
 #[serde(rename_all = "camelCase", default)]
 struct Port<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    name: Text<'a>,
     protocol: Protocol,
     port: u16,
     #[serde(borrow)]
     target_port: Option<Target<'a>>,
     node_port: u16,
     #[serde(borrow)]
-    app_protocol: Option<Cow<'a, str>>,
+    app_protocol: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Target<'a> {
     Number(u16),
-    Name(Cow<'a, str>),
+    Name(Text<'a>),
 }
 
 impl Port<'_> {
     fn view(self) -> ServicePort {
         ServicePort {
-            name: self.name.into(),
+            name: self.name.boxed(),
             protocol: self.protocol,
             port: self.port,
             target: match self.target_port {
-                Some(Target::Name(name)) => TargetPort::Name(name.into()),
+                Some(Target::Name(name)) => TargetPort::Name(name.boxed()),
                 Some(Target::Number(number)) if number > 0 => TargetPort::Number(number),
                 _ => TargetPort::Number(self.port),
             },
             node_port: self.node_port,
-            app_protocol: self.app_protocol.map(Box::from),
+            app_protocol: self.app_protocol.as_ref().map(Text::boxed),
         }
     }
 }
@@ -322,23 +322,23 @@ struct LoadBalancer<'a> {
 #[serde(rename_all = "camelCase", default)]
 struct Ingress<'a> {
     #[serde(borrow)]
-    ip: Cow<'a, str>,
+    ip: Text<'a>,
     #[serde(borrow)]
-    ip_mode: Option<Cow<'a, str>>,
+    ip_mode: Option<Text<'a>>,
 }
 
 impl Ingress<'_> {
     fn is_vip(&self) -> bool {
-        self.ip_mode.as_ref().is_none_or(|mode| mode == "VIP")
+        self.ip_mode.as_ref().is_none_or(|mode| &**mode == "VIP")
     }
 }
 
 /// The texts that are addresses; `None` of headless services is not.
-fn parsed<'t>(texts: impl IntoIterator<Item = &'t Cow<'t, str>>) -> Box<[IpAddr]> {
+fn parsed<'t>(texts: impl IntoIterator<Item = &'t Text<'t>>) -> Box<[IpAddr]> {
     texts.into_iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-fn owned(texts: Option<Vec<Cow<'_, str>>>) -> Box<[Box<str>]> {
+fn owned(texts: Option<Vec<Text<'_>>>) -> Box<[Box<str>]> {
     texts
         .unwrap_or_default()
         .into_iter()
@@ -346,9 +346,9 @@ fn owned(texts: Option<Vec<Cow<'_, str>>>) -> Box<[Box<str>]> {
         .collect()
 }
 
-fn labels(map: BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Labels {
+fn labels(map: BTreeMap<Text<'_>, Text<'_>>) -> Labels {
     map.into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
+        .map(|(key, value)| (key.boxed(), value.boxed()))
         .collect()
 }
 

@@ -11,7 +11,7 @@ use client::{Change, DeleteOptions, Resource};
 use schema::object::Obj;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use views::Family;
+use views::service::Family;
 
 use super::ports::{Port, resolve};
 use super::wire::Reference;
@@ -225,15 +225,22 @@ fn subsets(asked: &Asked) -> Vec<Subset> {
     }
     let mut packed: BTreeMap<Vec<(Address, bool)>, Vec<Port>> = BTreeMap::new();
     for (port, addresses) in serving {
-        packed.entry(addresses.into_iter().collect()).or_default().extend(port);
+        packed
+            .entry(addresses.into_iter().collect())
+            .or_default()
+            .extend(port);
     }
-    packed.into_iter().map(|(addresses, ports)| Subset::new(addresses, ports)).collect()
+    packed
+        .into_iter()
+        .map(|(addresses, ports)| Subset::new(addresses, ports))
+        .collect()
 }
 
 impl Subset {
     fn new(addresses: Vec<(Address, bool)>, ports: Vec<Port>) -> Self {
         let (ready, not): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|(_, ready)| *ready);
-        let plain = |addresses: Vec<(Address, bool)>| addresses.into_iter().map(|(address, _)| address).collect();
+        let plain =
+            |addresses: Vec<(Address, bool)>| addresses.into_iter().map(|(address, _)| address).collect();
         Self {
             addresses: plain(ready),
             not_ready_addresses: plain(not),
@@ -245,7 +252,11 @@ impl Subset {
 /// A pod's ports; one that is none for a headless service that has none, whose pods are endpoints all the same.
 fn ports(asked: &Asked, pod: &Backend) -> Vec<Option<Port>> {
     if asked.view.ports.is_empty() {
-        return if asked.view.is_headless() { vec![None] } else { Vec::new() };
+        return if asked.view.is_headless() {
+            vec![None]
+        } else {
+            Vec::new()
+        };
     }
     let nameless = |port: Port| Port {
         name: port.name.filter(|name| !name.is_empty()),
@@ -269,15 +280,22 @@ fn trigger(asked: &Asked, counted: &[(&Backend, Address)], there: &[Subset]) -> 
 
 /// Leaves out what is over a thousand, those that are not ready first, each subset in proportion; says whether it did.
 fn truncate(subsets: &mut [Subset]) -> bool {
-    let count = |of: fn(&Subset) -> &Vec<Address>| subsets.iter().map(|subset| of(subset).len()).sum::<usize>();
+    let count =
+        |of: fn(&Subset) -> &Vec<Address>| subsets.iter().map(|subset| of(subset).len()).sum::<usize>();
     let ready = count(|subset| &subset.addresses);
     let not_ready = count(|subset| &subset.not_ready_addresses);
     if ready + not_ready <= MOST {
         return false;
     }
     if ready > MOST {
-        subsets.iter_mut().for_each(|subset| subset.not_ready_addresses.clear());
-        shorten(subsets.iter_mut().map(|subset| &mut subset.addresses), ready, MOST);
+        subsets
+            .iter_mut()
+            .for_each(|subset| subset.not_ready_addresses.clear());
+        shorten(
+            subsets.iter_mut().map(|subset| &mut subset.addresses),
+            ready,
+            MOST,
+        );
     } else {
         let lists = subsets.iter_mut().map(|subset| &mut subset.not_ready_addresses);
         shorten(lists, not_ready, MOST - ready);

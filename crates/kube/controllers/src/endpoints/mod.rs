@@ -14,7 +14,8 @@ use std::sync::Arc;
 use client::{Change, Resource};
 use jiff::Timestamp;
 use schema::object::{Meta, Obj};
-use views::{PodView, ServiceKind, ServiceView};
+use views::service::ServiceKind;
+use views::{PodView, ServiceView};
 
 use crate::resources::{PODS, SERVICES};
 use crate::world::World;

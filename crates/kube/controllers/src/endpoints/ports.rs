@@ -4,7 +4,9 @@
 //! of equal ports, and each group has slices, or subsets, of its own.
 
 use serde::{Deserialize, Serialize};
-use views::{PodView, Protocol, ServicePort, ServiceView, TargetPort};
+use views::pod::NamedPort;
+use views::service::{ServicePort, TargetPort};
+use views::{PodView, Protocol, ServiceView};
 
 /// A port with its number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,8 +49,8 @@ fn number(port: &ServicePort, pod: &PodView) -> Option<u16> {
 }
 
 fn named(pod: &PodView, name: &str, protocol: Protocol) -> Option<u16> {
-    let is = |(own, _, spoken): &&(Box<str>, u16, Protocol)| **own == *name && *spoken == protocol;
-    pod.named_ports.iter().find(is).map(|(_, number, _)| *number)
+    let is = |own: &&NamedPort| *own.name == *name && own.protocol == protocol;
+    pod.named_ports.iter().find(is).map(|own| own.port)
 }
 
 fn numbered(port: &ServicePort, number: u16) -> Port {

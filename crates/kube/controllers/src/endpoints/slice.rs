@@ -12,7 +12,8 @@ use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource};
 use schema::object::{Meta, Obj};
 use serde_json::{Value, json};
-use views::{Family, SERVICE_NAME};
+use views::service::Family;
+use views::slice::SERVICE_NAME;
 
 use super::fill::{Fate, Slot, Wanted, fill};
 use super::ports::{Group, Port, group, resolve};
@@ -63,7 +64,9 @@ impl Controller for Slices {
             touched.now.extend(node.flat_map(|node| self.waiting(&node.key)));
         } else {
             let states = change.object.iter().chain(&change.previous);
-            let services = states.filter(|slice| is_ours(&slice.meta)).map(|slice| service_of(&slice.meta));
+            let services = states
+                .filter(|slice| is_ours(&slice.meta))
+                .map(|slice| service_of(&slice.meta));
             touched.later.extend(services.map(|key| (key, AFTER_OTHERS)));
         }
     }
@@ -74,7 +77,9 @@ impl Controller for Slices {
         };
         let existing = existing(&cx.world.objects(&ENDPOINT_SLICES), asked.meta())?;
         let nodes = cx.world.objects(&NODES);
-        let plan = plan(&asked, &existing, &|node| nodes.get(node).map(|node| zone(&node.meta)))?;
+        let plan = plan(&asked, &existing, &|node| {
+            nodes.get(node).map(|node| zone(&node.meta))
+        })?;
         cx.perform(plan.actions).await?;
         Ok(self.wait_for(&cx.world, key, plan.missing))
     }
@@ -191,9 +196,11 @@ fn plan(
     for draft in drafts {
         plan.actions.extend(draft.actions(asked, trigger.as_deref())?);
     }
-    let strays = existing
-        .iter()
-        .filter(|slice| families.iter().all(|family| family.as_str() != slice.content.address_type));
+    let strays = existing.iter().filter(|slice| {
+        families
+            .iter()
+            .all(|family| family.as_str() != slice.content.address_type)
+    });
     plan.actions.extend(strays.map(delete));
     Ok(plan)
 }
@@ -210,7 +217,9 @@ fn wanted(
     let mut groups = Groups::new();
     for pod in asked.pods.iter().filter(|pod| pod.counts()) {
         let ports = resolve(&asked.view, &pod.view);
-        let (_, wanted) = groups.entry(group(&ports)).or_insert_with(|| (ports, Wanted::new()));
+        let (_, wanted) = groups
+            .entry(group(&ports))
+            .or_insert_with(|| (ports, Wanted::new()));
         let zone = zone_of(&pod.view.node);
         if zone.is_none() && !pod.view.node.is_empty() {
             missing.insert(pod.view.node.clone());
@@ -237,7 +246,10 @@ fn draft<'a>(asked: &Asked, family: Family, there: &[&'a Existing], wanted: Grou
         there.iter().partition(|slice| slice.belongs_to(asked.meta()));
     let mut by_group: BTreeMap<Group, Vec<&Existing>> = BTreeMap::new();
     for slice in own {
-        by_group.entry(group(slice.content.ports())).or_default().push(slice);
+        by_group
+            .entry(group(slice.content.ports()))
+            .or_default()
+            .push(slice);
     }
     let mut draft = Draft {
         family,
@@ -266,12 +278,16 @@ impl<'a> Draft<'a> {
         for (slice, fate) in slices.into_iter().zip(filled.fates) {
             match fate {
                 Fate::Keep => {}
-                Fate::Write(endpoints) => self.update.push((slice, slice.content.ports().to_vec(), endpoints)),
+                Fate::Write(endpoints) => {
+                    self.update
+                        .push((slice, slice.content.ports().to_vec(), endpoints))
+                }
                 Fate::Delete => self.delete.push(slice),
             }
         }
         let new = filled.new.into_iter();
-        self.create.extend(new.map(|endpoints| (ports.to_vec(), endpoints)));
+        self.create
+            .extend(new.map(|endpoints| (ports.to_vec(), endpoints)));
     }
 
     /// A service without endpoints has one slice that says so, and a right one is left alone.
@@ -280,7 +296,11 @@ impl<'a> Draft<'a> {
             return;
         }
         match &*self.delete {
-            [only] if only.says_nothing() && only.has_labels(&labels(asked)) && only.belongs_to(asked.meta()) => {
+            [only]
+                if only.says_nothing()
+                    && only.has_labels(&labels(asked))
+                    && only.belongs_to(asked.meta()) =>
+            {
                 self.delete.clear();
             }
             _ => self.create.push((Vec::new(), Vec::new())),
@@ -290,7 +310,11 @@ impl<'a> Draft<'a> {
     /// A slice that would go and one that would come are one that changes.
     fn recycle(&mut self, asked: &Asked) {
         for slice in std::mem::take(&mut self.delete) {
-            match slice.belongs_to(asked.meta()).then(|| self.create.pop()).flatten() {
+            match slice
+                .belongs_to(asked.meta())
+                .then(|| self.create.pop())
+                .flatten()
+            {
                 Some((ports, endpoints)) => self.update.push((slice, ports, endpoints)),
                 None => self.delete.push(slice),
             }
@@ -334,7 +358,10 @@ fn trigger(asked: &Asked, existing: &[Existing], drafts: &[Draft<'_>]) -> Option
         .filter(|endpoint| shown.get(&endpoint.identity()) != Some(&endpoint.conditions.serving))
         .map(|endpoint| endpoint.identity().1)
         .collect();
-    let changed = asked.pods.iter().filter(|pod| new.contains(&*pod.object.meta.name));
+    let changed = asked
+        .pods
+        .iter()
+        .filter(|pod| new.contains(&*pod.object.meta.name));
     earliest(changed.filter_map(Backend::since))
 }
 

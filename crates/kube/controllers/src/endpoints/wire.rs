@@ -1,10 +1,11 @@
 //! EndpointSlices as they are written (`discovery.k8s.io/v1`).
 
 use serde::{Deserialize, Serialize};
-use views::{Family, ServiceView, TrafficDistribution};
+use views::ServiceView;
+use views::service::{Family, TrafficDistribution};
 
 use super::ports::Port;
-use super::{Backend, Asked};
+use super::{Asked, Backend};
 
 /// One endpoint, with all that this controller writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
