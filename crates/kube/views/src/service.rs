@@ -44,16 +44,16 @@ pub enum TrafficPolicy {
 /// Which endpoints a client would rather have (`spec.trafficDistribution`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum TrafficDistribution {
-    /// No wish, or one that is not known.
-    #[default]
-    #[serde(other)]
-    Anywhere,
     /// Those of its zone.
     #[serde(rename = "PreferSameZone", alias = "PreferClose")]
     SameZone,
     /// Those of its node, else of its zone.
     #[serde(rename = "PreferSameNode")]
     SameNode,
+    /// No wish, or one that is not known.
+    #[default]
+    #[serde(other)]
+    Anywhere,
 }
 
 /// `targetPort`: where pods listen.
@@ -265,7 +265,7 @@ struct Port<'a> {
 #[serde(untagged)]
 enum Target<'a> {
     Number(u16),
-    Name(Text<'a>),
+    Name(#[serde(borrow)] Text<'a>),
 }
 
 impl Port<'_> {

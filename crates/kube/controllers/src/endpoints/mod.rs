@@ -3,6 +3,8 @@
 //! is what they share: which changes concern a service, and which of its pods count.
 
 mod fill;
+#[cfg(test)]
+mod fixture;
 mod legacy;
 mod ports;
 mod slice;
