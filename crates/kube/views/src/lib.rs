@@ -5,6 +5,7 @@
 //! knows the time, or who asks.
 #![forbid(unsafe_code)]
 
+pub mod coverage;
 pub mod node;
 pub mod placement;
 pub mod pod;
@@ -12,8 +13,8 @@ mod protocol;
 pub mod ready;
 pub mod resources;
 pub mod selector;
-pub mod service;
-pub mod slice;
+mod service;
+mod slice;
 pub mod taint;
 mod text;
 
@@ -21,5 +22,7 @@ pub use node::NodeView;
 pub use pod::PodView;
 pub use protocol::Protocol;
 pub use resources::Requests;
-pub use service::ServiceView;
-pub use slice::SliceView;
+pub use service::{
+    Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficDistribution, TrafficPolicy,
+};
+pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};

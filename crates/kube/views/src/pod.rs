@@ -13,9 +13,10 @@ use schema::object::{Labels, Meta, ScanError, View};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::coverage;
 use crate::node::Truth;
 use crate::placement::{Affinity, Placement, Spread};
-pub use crate::protocol::Protocol;
+use crate::protocol::Protocol;
 use crate::ready::{Deleting, Phase, Ready};
 use crate::resources::{Amounts, Part, Requests, Whole};
 use crate::selector::Selector;
@@ -80,6 +81,8 @@ pub struct PodView {
     pub finalizers: bool,
     /// `status.startTime`
     pub start: Option<Timestamp>,
+    /// The first field that is not honoured ([`coverage`]), of a pod that has no node yet: a kubelet looks for itself.
+    pub unsupported: Option<String>,
 }
 
 /// The controller of a pod.
@@ -351,6 +354,7 @@ impl View for PodView {
             mut spec,
             status,
         } = raw;
+        let unscheduled = spec.node_name.is_empty();
         let placement = spec.placement();
         let whole = spec.whole();
         let scored = whole.total(Amounts::or_default).rounded();
@@ -382,6 +386,7 @@ impl View for PodView {
             cost: metadata.annotations.0,
             finalizers: !meta.finalizers.is_empty(),
             start: status.start_time.as_ref().and_then(Text::time),
+            unsupported: unscheduled.then(|| coverage::unsupported(body)).flatten(),
         })
     }
 }

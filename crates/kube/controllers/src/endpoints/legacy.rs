@@ -11,7 +11,7 @@ use client::{Change, DeleteOptions, Resource};
 use schema::object::Obj;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use views::service::Family;
+use views::Family;
 
 use super::ports::{Port, resolve};
 use super::wire::Reference;

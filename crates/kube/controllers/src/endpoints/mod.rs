@@ -16,8 +16,7 @@ use std::sync::Arc;
 use client::{Change, Resource};
 use jiff::Timestamp;
 use schema::object::{Meta, Obj};
-use views::service::ServiceKind;
-use views::{PodView, ServiceView};
+use views::{PodView, ServiceKind, ServiceView};
 
 use crate::resources::{PODS, SERVICES};
 use crate::world::World;

@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use views::pod::NamedPort;
-use views::service::{ServicePort, TargetPort};
-use views::{PodView, Protocol, ServiceView};
+use views::{PodView, Protocol, ServicePort, ServiceView, TargetPort};
 
 /// A port with its number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

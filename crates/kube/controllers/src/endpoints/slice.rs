@@ -12,8 +12,7 @@ use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource};
 use schema::object::{Meta, Obj};
 use serde_json::{Value, json};
-use views::service::Family;
-use views::slice::SERVICE_NAME;
+use views::{Family, SERVICE_NAME};
 
 use super::fill::{Fate, Slot, Wanted, fill};
 use super::ports::{Group, Port, group, resolve};

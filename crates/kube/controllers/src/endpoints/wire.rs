@@ -1,8 +1,7 @@
 //! EndpointSlices as they are written (`discovery.k8s.io/v1`).
 
 use serde::{Deserialize, Serialize};
-use views::ServiceView;
-use views::service::{Family, TrafficDistribution};
+use views::{Family, ServiceView, TrafficDistribution};
 
 use super::ports::Port;
 use super::{Asked, Backend};

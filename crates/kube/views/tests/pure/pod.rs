@@ -12,7 +12,8 @@ use schema::object::{Obj, Order, Revision, body};
 use schema::resource::type_of_kind;
 use schema::tree::Struct;
 use serde_json::{Value, json};
-use views::pod::{HostPort, Protocol};
+use views::Protocol;
+use views::pod::HostPort;
 use views::ready::Phase;
 use views::{PodView, Requests};
 
