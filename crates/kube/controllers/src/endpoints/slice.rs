@@ -11,6 +11,7 @@ use std::time::Duration;
 use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource};
 use schema::object::{Meta, Obj};
+use serde::Serialize;
 use serde_json::{Value, json};
 use views::{Family, SERVICE_NAME};
 
@@ -394,7 +395,7 @@ fn create_slice(
                 "controller": true, "blockOwnerDeletion": true,
             }],
         },
-        "addressType": family.as_str(), "endpoints": endpoints, "ports": ports,
+        "addressType": family.as_str(), "endpoints": list(endpoints), "ports": list(ports),
     });
     annotate(&mut object, TRIGGER, trigger);
     Action::Create {
@@ -413,13 +414,21 @@ fn update_slice(
 ) -> Result<Action, Failed> {
     let mut object = editable(&ENDPOINT_SLICES, &slice.object)?;
     object["metadata"]["labels"] = json!(labels(asked));
-    object["endpoints"] = json!(endpoints);
-    object["ports"] = Value::from(ports.iter().map(|port| json!(port)).collect::<Vec<_>>());
+    object["endpoints"] = list(endpoints);
+    object["ports"] = list(ports);
     annotate(&mut object, TRIGGER, trigger);
     Ok(Action::Update {
         target: target(&ENDPOINT_SLICES, &slice.object.meta),
         object,
     })
+}
+
+/// A list as upstream's server answers it after it has stored it: without items it is none.
+fn list<T: Serialize>(items: &[T]) -> Value {
+    match items {
+        [] => Value::Null,
+        items => json!(items),
+    }
 }
 
 fn delete(slice: &Existing) -> Action {
