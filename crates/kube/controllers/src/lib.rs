@@ -14,6 +14,7 @@ mod act;
 mod aggregation;
 mod certificates;
 mod driver;
+mod endpoints;
 mod garbage;
 mod namespace;
 mod object;

@@ -13,6 +13,7 @@ use pki::{Authority, TokenIssuer};
 use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
+use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
 use crate::policy::Policies;
@@ -154,6 +155,8 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Classes);
     starter.add(Policies);
     starter.add(Quotas);
+    starter.add(Slices::default());
+    starter.add(Endpoints);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
