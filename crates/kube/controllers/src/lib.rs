@@ -21,6 +21,7 @@ mod object;
 mod policy;
 mod protection;
 mod quota;
+mod replica_set;
 mod resources;
 mod root_ca;
 mod selector;

@@ -19,9 +19,11 @@ use crate::namespace::Namespaces;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
+use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
 /// What upstream's process of controllers is called; field managers see it.
@@ -157,6 +159,8 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Quotas);
     starter.add(Slices::default());
     starter.add(Endpoints);
+    let pods: Arc<Owned> = Arc::default();
+    starter.add(ReplicaSets { pods });
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
