@@ -105,7 +105,9 @@ impl VolumeStore {
     fn make_all(&self, pod: &Pod, payloads: &[Payload]) -> Result<Mounts, Refused> {
         let mut mounts = Mounts::default();
         for payload in payloads {
-            let mounted = self.make(pod, payload).map_err(|error| refused(payload, &error))?;
+            let mounted = self
+                .make(pod, payload)
+                .map_err(|error| refused(payload, &error))?;
             mounts.volumes.insert(payload.volume.clone(), mounted);
         }
         Ok(mounts)
@@ -213,6 +215,9 @@ fn group(pod: &Pod) -> Result<Option<u32>, VolumeError> {
 fn refused(payload: &Payload, error: &VolumeError) -> Refused {
     Refused {
         reason: "FailedMount".to_owned(),
-        message: format!("MountVolume.SetUp failed for volume {:?} : {error}", payload.volume),
+        message: format!(
+            "MountVolume.SetUp failed for volume {:?} : {error}",
+            payload.volume
+        ),
     }
 }
