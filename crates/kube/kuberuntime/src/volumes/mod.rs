@@ -98,6 +98,17 @@ impl VolumeStore {
         Ok(())
     }
 
+    /// Unmounts all that is mounted for a pod and keeps what is on disk, for a node that goes down. It works on the disk.
+    ///
+    /// # Errors
+    /// Something is mounted that cannot be unmounted.
+    pub fn unmount(&self, uid: &Uid) -> io::Result<()> {
+        let pod = self.root.join(&**uid);
+        [SUBPATHS, VOLUMES]
+            .iter()
+            .try_for_each(|name| mounted::clear(&pod.join(name)))
+    }
+
     fn place(&self, uid: &Uid, plugin: &str, volume: &str) -> PathBuf {
         self.root.join(&**uid).join(VOLUMES).join(plugin).join(volume)
     }
