@@ -15,6 +15,8 @@ use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
@@ -154,6 +156,11 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Classes);
     starter.add(Policies);
     starter.add(Quotas);
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
+    starter.add(Evictions::new(placed.clone()));
+    starter.add(PodGc::new(placed));
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
