@@ -82,7 +82,7 @@ impl Engine {
         let container: &Container = &*self.find(reference)?;
         let files =
             UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
-        let user = oci::resolve_user(&container.spec.user, &[], &files)
+        let user = oci::resolve_user(&container.spec.user, &[], container.spec.listed_groups, &files)
             .map_err(|error| Error::Invalid(error.to_string()))?;
         Ok((user.uid, user.gid))
     }

@@ -108,6 +108,15 @@ pub struct Attached {
     pub input: Option<Input>,
 }
 
+/// A further process that has run to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExecSync {
+    /// How it ended; absent if it was killed when its time was up.
+    pub code: Option<i32>,
+    /// The beginning of what it wrote, output and errors as they came.
+    pub output: Vec<u8>,
+}
+
 /// A further process of a container, as `GET /exec/ID/json` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exec {

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod node;
+pub mod spdy;
+pub mod websocket;
 
 pub use node::{
     ContainerRef, Io, LogFault, LogLine, LogQuery, Node, Pipe, PodRef, Session, Stream, StreamFault,

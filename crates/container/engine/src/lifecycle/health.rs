@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::health;
+use crate::request::ExecSync;
 use crate::spec::{ExecSpec, Healthcheck};
 use crate::state::{ProbeResult, Status};
 use crate::table::Entry;
@@ -58,9 +59,14 @@ impl Engine {
             stderr: true,
             ..ExecSpec::default()
         };
-        let (exit_code, output) = match self.run_probe(entry, spec, check.timeout).await {
-            Ok((Some(code), bytes)) => (code, health::output(&bytes)),
-            Ok((None, bytes)) => (-1, check.timeout_output(&health::output(&bytes))),
+        // One byte more than is kept tells that there was more.
+        let keep = health::OUTPUT_LENGTH + 1;
+        let (exit_code, output) = match self.run_to_end(entry, spec, check.timeout, keep).await {
+            Ok(ExecSync {
+                code: Some(code),
+                output,
+            }) => (code, health::output(&output)),
+            Ok(ExecSync { code: None, output }) => (-1, check.timeout_output(&health::output(&output))),
             Err(error) => (-1, error.to_string()),
         };
         ProbeResult {
