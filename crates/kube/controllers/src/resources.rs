@@ -4,6 +4,8 @@ use client::Resource;
 
 pub(crate) static NAMESPACES: Resource = Resource::new("", "v1", "namespaces", "Namespace", false);
 pub(crate) static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
+pub(crate) static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
+pub(crate) static LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases", "Lease", true);
 pub(crate) static CONFIG_MAPS: Resource = Resource::new("", "v1", "configmaps", "ConfigMap", true);
 pub(crate) static SECRETS: Resource = Resource::new("", "v1", "secrets", "Secret", true);
 pub(crate) static SERVICE_ACCOUNTS: Resource =
@@ -74,6 +76,8 @@ mod tests {
         let all = [
             &NAMESPACES,
             &PODS,
+            &NODES,
+            &LEASES,
             &CONFIG_MAPS,
             &SECRETS,
             &SERVICE_ACCOUNTS,

@@ -16,6 +16,8 @@ use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
@@ -161,6 +163,11 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Endpoints);
     let pods: Arc<Owned> = Arc::default();
     starter.add(ReplicaSets { pods });
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
+    starter.add(Evictions::new(placed.clone()));
+    starter.add(PodGc::new(placed));
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
