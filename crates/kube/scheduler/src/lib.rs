@@ -5,14 +5,16 @@
 //! ([`Queue`]). [`Scheduler`] feeds both from informers and writes what was decided.
 #![forbid(unsafe_code)]
 
-mod bind;
 mod filter;
 mod fit_error;
 pub mod plan;
 pub mod plugins;
+mod preempt;
 pub mod queue;
 mod run;
 pub mod snapshot;
+mod status;
+mod write;
 
 pub use fit_error::FitError;
 pub use plan::{Decision, plan};

@@ -158,14 +158,23 @@ impl Queue {
 
     /// No node took the pod, for these plugins' reasons; if there are none, anything may help.
     pub fn failed(&mut self, key: &str, why: PluginSet, now: Instant) {
-        self.back(key, Place::Waiting { since: now, why });
+        let out = self
+            .entries
+            .get_key_value(key)
+            .filter(|(_, entry)| entry.place == Place::Out);
+        if let Some(key) = out.map(|(key, _)| key.clone()) {
+            self.move_to(&key, Place::Waiting { since: now, why });
+        }
     }
 
-    /// The pod was given a node, but that could not be written.
+    /// What was decided could not be written: the pod is tried again after its back-off, whatever happens.
     pub fn not_written(&mut self, key: &str) {
-        let until = self.entries.get(key).map(Entry::backoff);
-        if let Some(until) = until {
-            self.back(key, Place::Backoff { until, strict: true });
+        let known = self
+            .entries
+            .get_key_value(key)
+            .map(|(key, entry)| (key.clone(), entry.backoff()));
+        if let Some((key, until)) = known {
+            self.move_to(&key, Place::Backoff { until, strict: true });
         }
     }
 
@@ -185,16 +194,6 @@ impl Queue {
             entry.held = held;
             self.list(&key, &entry);
             self.entries.insert(key, entry);
-        }
-    }
-
-    fn back(&mut self, key: &str, place: Place) {
-        let out = self
-            .entries
-            .get_key_value(key)
-            .filter(|(_, entry)| entry.place == Place::Out);
-        if let Some(key) = out.map(|(key, _)| key.clone()) {
-            self.move_to(&key, place);
         }
     }
 

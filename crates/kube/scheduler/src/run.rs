@@ -10,16 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use async_channel::{Receiver, Sender};
-use client::{Changes, Client, Error, Following, Informers, Level, Recorder, Resource};
+use client::{Changes, Client, Error, Following, Informer, Informers, Level, Recorder, Resource};
 use driver::{Env, Rng};
 use schema::object::Obj;
 use views::{NodeView, PodView, coverage};
 
-use crate::bind::{Done, PODS, Waits, What, Writer};
+use crate::fit_error::FitError;
 use crate::plan::{Decision, Planned, plan};
 use crate::plugins::{ALL, Happened, Incoming};
+use crate::preempt::{NoPreemption, Preemption, preempt};
 use crate::queue::Queue;
 use crate::snapshot::{Key, NodeIx, Snapshot};
+use crate::status::Waits;
+use crate::write::{Done, PODS, Preempted, What, Writer};
 
 /// The scheduler that pods ask for unless they ask for another.
 const NAME: &str = "default-scheduler";
@@ -50,7 +53,11 @@ impl Scheduler {
             namespaces: informers.of(&NAMESPACES).follow(),
             pods: informers.of(&PODS).follow(),
         };
-        let running = Running::new(Writer::new(client, recorder, env.clone()), env.clone());
+        let running = Running::new(
+            Writer::new(client, recorder, env.clone()),
+            informers.of(&PODS),
+            env.clone(),
+        );
         let shared = busy.clone();
         env.spawn(Box::pin(async move {
             running.run(feeds, &shared).await;
@@ -110,6 +117,8 @@ struct Running {
     rng: Rng,
     world: Snapshot,
     queue: Queue,
+    /// All pods, for those that have to leave.
+    all: Informer,
     /// The objects of the pods in the queue.
     objects: BTreeMap<Key, Arc<Obj>>,
     writer: Writer,
@@ -121,8 +130,9 @@ struct Running {
 }
 
 impl Running {
-    fn new(writer: Writer, env: Arc<dyn Env>) -> Self {
+    fn new(writer: Writer, all: Informer, env: Arc<dyn Env>) -> Self {
         Self {
+            all,
             rng: env.rng(),
             env,
             world: Snapshot::new(),
@@ -362,12 +372,60 @@ impl Running {
             Decision::Bind(node) => self.bind(&key, &pod, &object, node),
             Decision::Unschedulable(error) => {
                 self.queue.failed(&key, error.plugins(), self.env.now());
-                self.wait(&key, &object, Waits::Unschedulable, &error.message());
+                self.make_room(&key, &pod, &object, error);
             }
         }
     }
 
-    fn bind(&mut self, key: &Key, pod: &Arc<PodView>, object: &Obj, node: NodeIx) {
+    /// A pod that fits nowhere may push out less important ones.
+    fn make_room(&mut self, key: &Key, pod: &Arc<PodView>, object: &Arc<Obj>, mut error: FitError) {
+        let incoming = Incoming { key, view: pod };
+        match preempt(&mut self.world, &ALL, incoming, &error, &mut self.rng) {
+            Ok(preemption) => self.preempt(key, pod, object, &preemption, &error.message()),
+            Err(why) => {
+                error.then(why.message());
+                let hopeless = matches!(why, NoPreemption::NotHelpful(_)) && !pod.nominated.is_empty();
+                self.wait(
+                    key,
+                    object,
+                    Waits::Unschedulable,
+                    &error.message(),
+                    hopeless.then_some(""),
+                );
+            }
+        }
+    }
+
+    fn preempt(
+        &mut self,
+        key: &Key,
+        pod: &Arc<PodView>,
+        object: &Arc<Obj>,
+        preemption: &Preemption,
+        message: &str,
+    ) {
+        let node = self.world.name(preemption.node).to_owned();
+        let displaced = self.world.displaced(preemption.node, pod.priority);
+        displaced
+            .iter()
+            .for_each(|other| self.world.nominate(other, None, ""));
+        self.world.nominate(key, Some(pod), &node);
+        let all = self.all.snapshot();
+        let objects = |keys: &[Key]| keys.iter().filter_map(|key| all.get(key).cloned()).collect();
+        let (victims, displaced) = (objects(&preemption.victims), objects(&displaced));
+        self.queue.hold(key);
+        self.writer.preempt(
+            object,
+            message,
+            Preempted {
+                node,
+                victims,
+                displaced,
+            },
+        );
+    }
+
+    fn bind(&mut self, key: &Key, pod: &Arc<PodView>, object: &Arc<Obj>, node: NodeIx) {
         self.world.assume(key, pod, node);
         let event = Happened::Pod {
             before: None,
@@ -378,8 +436,8 @@ impl Running {
     }
 
     /// Says why a pod waits. It is not tried again before that is written, or a binding could be overtaken.
-    fn wait(&mut self, key: &Key, object: &Obj, why: Waits, message: &str) {
-        if self.writer.wait(object, why, message, None) {
+    fn wait(&mut self, key: &Key, object: &Arc<Obj>, why: Waits, message: &str, nominated: Option<&str>) {
+        if self.writer.wait(object, why, message, nominated) {
             self.queue.hold(key);
         }
     }
@@ -394,20 +452,16 @@ impl Running {
             // The informers will say so, and take the pod out of the queue.
             (What::Binding | What::Failure, Ok(())) => {}
             (What::Binding, Err(error)) => self.not_bound(&done.key, &object, error),
-            (What::Condition, result) => {
-                if let Err(error) = result {
-                    tracing::debug!(pod = %done.key, %error, "the condition was not written");
-                }
-                self.queue.release(&done.key);
-            }
-            (What::Failure, Err(error)) => {
-                tracing::warn!(pod = %done.key, %error, "the failure was not written");
+            (What::Condition | What::Preemption, Ok(())) => self.queue.release(&done.key),
+            (what, Err(error)) => {
+                tracing::warn!(pod = %done.key, %error, ?what, "not written");
                 self.queue.not_written(&done.key);
+                self.queue.release(&done.key);
             }
         }
     }
 
-    fn not_bound(&mut self, key: &Key, object: &Obj, error: &Error) {
+    fn not_bound(&mut self, key: &Key, object: &Arc<Obj>, error: &Error) {
         if let Some(pod) = self.world.forget(key) {
             let event = Happened::Pod {
                 before: Some(&pod),
@@ -421,6 +475,6 @@ impl Running {
             return;
         }
         let message = format!("running Bind plugin \"DefaultBinder\": {error}");
-        self.wait(key, object, Waits::SchedulerError, &message);
+        self.wait(key, object, Waits::SchedulerError, &message, None);
     }
 }

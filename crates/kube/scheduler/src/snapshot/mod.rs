@@ -102,6 +102,36 @@ impl Snapshot {
         self.pods.nominate_on(key, pod, node);
     }
 
+    /// Pods below a priority for which room is kept on a node.
+    pub(crate) fn displaced(&self, at: NodeIx, priority: i32) -> Vec<Key> {
+        let name = self.name(at);
+        let there = self
+            .pods
+            .nominated()
+            .iter()
+            .filter(|(_, (_, node))| **node == *name);
+        there
+            .filter(|(_, (pod, _))| pod.priority < priority)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// Takes a pod away in thought.
+    pub(crate) fn lift(&mut self, key: &str) {
+        if let Some((_, placed)) = self.pods.get(key) {
+            self.nodes.remove(placed.node, key);
+        }
+    }
+
+    /// Puts a pod back that was [lifted](Self::lift); nothing happens to one that is there.
+    pub(crate) fn lay(&mut self, key: &Key, pod: &Arc<PodView>) {
+        if let Some((_, placed)) = self.pods.get(key)
+            && !self.nodes.get(placed.node).pods.contains_key(key)
+        {
+            self.nodes.add(placed.node, key, pod);
+        }
+    }
+
     /// Tells a namespace's labels; none if it is gone.
     pub fn namespace(&mut self, name: &str, labels: Option<&Labels>) {
         match labels {
