@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cidr::Cidr;
+use crate::cluster::Cluster;
 use crate::links;
 use crate::naming::Naming;
 use crate::networks::State;
@@ -158,10 +159,12 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
     let host = state.host_files().reachable_resolv_conf;
     let servers = host.servers().iter();
     let servers = servers.map(|&server| Cidr::new(server, crate::cidr::width(server)));
+    let cluster = state.config.cluster.iter().flat_map(Cluster::ranges);
     routes
         .into_iter()
         .map(|(subnet, _)| subnet)
         .chain(servers)
+        .chain(cluster)
         .collect()
 }
 

@@ -12,6 +12,7 @@ mod node {
     mod life;
     mod names;
     mod nameserver;
+    mod pods;
     mod ports;
     mod reach;
     pub(crate) mod rig;
