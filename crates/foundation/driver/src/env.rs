@@ -13,6 +13,9 @@ use crate::{Clock, Instant, Rng};
 /// Something to be run until it ends.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Work that a seam promises: boxed, so that its code stands in the room that does it.
+pub type Doing<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A wait for a moment; dropped, it is forgotten.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 

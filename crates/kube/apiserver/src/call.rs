@@ -12,6 +12,7 @@ use driver::Instant;
 use http::{HeaderMap, Method, Uri};
 use schema::status::Status;
 
+use crate::nodes::Upgrade;
 use crate::{Annotations, Answer, RequestInfo, Served};
 
 /// Where a request came from, as its transport knows it.
@@ -172,6 +173,8 @@ pub struct Call {
     pub annotations: Annotations,
     /// Whether it has begun to write.
     pub writing: Writing,
+    /// The connection that it came on, where it may be taken over.
+    pub upgrade: Upgrade,
 }
 
 impl Call {

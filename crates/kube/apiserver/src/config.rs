@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pki::{ClientAuthorities, TokenIssuer};
 
+use crate::nodes::Nodes;
 use crate::outbound::Outbound;
 
 /// The part of the node's configuration that the API server acts on.
@@ -29,4 +30,6 @@ pub struct Config {
     pub front_proxy_ca: String,
     /// Sends the server's own requests: to webhooks and aggregated servers.
     pub outbound: Arc<dyn Outbound>,
+    /// Reaches the kubelets: logs, exec, attach, port-forward.
+    pub nodes: Arc<dyn Nodes>,
 }

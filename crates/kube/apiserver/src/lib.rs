@@ -21,6 +21,7 @@ mod custom;
 mod fairness;
 mod ids;
 mod negotiate;
+pub mod nodes;
 pub mod outbound;
 mod pipeline;
 mod refused;

@@ -218,6 +218,7 @@ fn settings(
         root_ca: ca.certificate_pem().to_owned(),
         front_proxy_ca: front_proxy_ca.to_owned(),
         outbound: Arc::new(Requests::new(front_proxy)),
+        nodes: Arc::new(apiserver::nodes::NoNodes),
     })
 }
 

@@ -19,6 +19,7 @@ use super::conditions::{self, Condition};
 use super::status::{now, read, write};
 use super::table::Cleaning;
 use crate::cache::Cache;
+use crate::nodes::Upgrade;
 use crate::registry::{self, DeleteOptions, Judge, Op, Options};
 use crate::server::State;
 use crate::{Annotations, Answer, Call, Peer, Query, Refused, RequestInfo, Served, Warnings, Writing};
@@ -201,5 +202,6 @@ fn own_call(state: &State, served: &Served, object: &Obj) -> Answer<Call> {
         warnings: Warnings::default(),
         annotations: Annotations::default(),
         writing: Writing::default(),
+        upgrade: Upgrade::default(),
     })
 }

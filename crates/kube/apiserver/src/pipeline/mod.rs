@@ -32,6 +32,7 @@ use unbroken::Unbroken;
 
 use crate::call::Writing;
 use crate::fairness::{self, Flow, Seat};
+use crate::nodes::Upgrade;
 use crate::server::State;
 use crate::{
     Annotations, Answer, Body, Call, Incoming, Peer, Query, RequestInfo, Served, Verb, Warnings, aggregation,
@@ -160,6 +161,7 @@ async fn admit(
         warnings,
         annotations: Annotations::default(),
         writing,
+        upgrade: Upgrade(head.extensions),
     };
     let held = (counted, seat, room);
     if long {

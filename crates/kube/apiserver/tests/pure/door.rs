@@ -64,6 +64,7 @@ fn config() -> Config {
         root_ca: ca.certificate_pem().to_owned(),
         front_proxy_ca: "front proxy".to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
+        nodes: Arc::new(apiserver::nodes::NoNodes),
     }
 }
 

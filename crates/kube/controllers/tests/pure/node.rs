@@ -60,6 +60,7 @@ fn config() -> Config {
         root_ca: ca.to_owned(),
         front_proxy_ca: ca.to_owned(),
         outbound: Arc::new(apiserver::outbound::Offline),
+        nodes: Arc::new(apiserver::nodes::NoNodes),
     }
 }
 
