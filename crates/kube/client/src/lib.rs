@@ -16,6 +16,7 @@ mod informer;
 mod kubeconfig;
 mod options;
 mod place;
+mod recorder;
 mod request;
 mod transport;
 mod verbs;
@@ -31,6 +32,7 @@ pub use options::{
     DeleteOptions, ListOptions, PatchKind, Preconditions, Propagation, Selectors, WatchOptions, WriteOptions,
 };
 pub use place::{Place, Resource};
+pub use recorder::{Level, Recorder, Subject};
 pub use transport::{AnswerBody, Answered, InProcess, Transport, TransportError};
 pub use verbs::Client;
 pub use watch::{Event, Watch};

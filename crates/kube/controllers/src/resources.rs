@@ -8,8 +8,10 @@ pub(crate) static CONFIG_MAPS: Resource = Resource::new("", "v1", "configmaps", 
 pub(crate) static SECRETS: Resource = Resource::new("", "v1", "secrets", "Secret", true);
 pub(crate) static SERVICE_ACCOUNTS: Resource =
     Resource::new("", "v1", "serviceaccounts", "ServiceAccount", true);
-pub(crate) static EVENTS: Resource = Resource::new("", "v1", "events", "Event", true);
 pub(crate) static QUOTAS: Resource = Resource::new("", "v1", "resourcequotas", "ResourceQuota", true);
+pub(crate) static DEPLOYMENTS: Resource = Resource::new("apps", "v1", "deployments", "Deployment", true);
+pub(crate) static REPLICA_SETS: Resource = Resource::new("apps", "v1", "replicasets", "ReplicaSet", true);
+pub(crate) static JOBS: Resource = Resource::new("batch", "v1", "jobs", "Job", true);
 pub(crate) static VOLUMES: Resource = Resource::new("", "v1", "persistentvolumes", "PersistentVolume", false);
 pub(crate) static CLAIMS: Resource =
     Resource::new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true);
@@ -70,8 +72,10 @@ mod tests {
             &CONFIG_MAPS,
             &SECRETS,
             &SERVICE_ACCOUNTS,
-            &EVENTS,
             &QUOTAS,
+            &DEPLOYMENTS,
+            &REPLICA_SETS,
+            &JOBS,
             &VOLUMES,
             &CLAIMS,
             &ATTRIBUTES_CLASSES,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apiserver::ApiServer;
 use async_channel::{Receiver, Sender};
 use auth::UserInfo;
-use client::{Changes, Client, Informers};
+use client::{Changes, Client, Informers, Recorder};
 use driver::Env;
 use futures_util::future::{Either, select};
 use pki::{Authority, TokenIssuer};
@@ -18,7 +18,6 @@ use crate::namespace::Namespaces;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
-use crate::record::Recorder;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
@@ -61,7 +60,7 @@ impl Starter {
         let user = identity(C::ACCOUNT);
         let client = Client::in_process(self.server.clone(), user, AGENT);
         let cx = Cx {
-            recorder: Recorder::new(client.clone(), self.env.clone(), C::ACCOUNT),
+            recorder: Recorder::start(client.clone(), &self.env, C::SOURCE, ""),
             client,
             world: self.world.clone(),
             env: self.env.clone(),
