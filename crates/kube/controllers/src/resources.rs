@@ -26,7 +26,6 @@ pub(crate) static ATTRIBUTES_CLASSES: Resource = Resource::new(
 );
 pub(crate) static SERVICES: Resource = Resource::new("", "v1", "services", "Service", true);
 pub(crate) static ENDPOINTS: Resource = Resource::new("", "v1", "endpoints", "Endpoints", true);
-pub(crate) static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
 pub(crate) static ENDPOINT_SLICES: Resource =
     Resource::new("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 pub(crate) static CLUSTER_ROLES: Resource = Resource::new(
