@@ -26,6 +26,7 @@ mod quota;
 mod replica_set;
 mod resources;
 mod root_ca;
+mod selection;
 mod selector;
 mod service_account;
 mod start;
@@ -33,4 +34,5 @@ mod tokens;
 mod workload;
 mod world;
 
+pub use selection::{InvalidSelection, Selection};
 pub use start::{Config, Controllers};

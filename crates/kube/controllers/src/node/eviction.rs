@@ -96,7 +96,9 @@ impl Evictions {
         let now = cx.env.wall();
         let noticed = self.noticed(&pod.key, now);
         let added = taints.iter().filter(|taint| taint.effect == Effect::NoExecute);
-        let added = added.map(|taint| taint.added.map_or(noticed, SystemTime::from)).min();
+        let added = added
+            .map(|taint| taint.added.map_or(noticed, SystemTime::from))
+            .min();
         let came = Time::parse(&pod.meta.creation_timestamp).map_or(noticed, |time| time.stamp().into());
         let end = added.unwrap_or(noticed).max(came) + patience;
         let begun = *self.begun.get_or_init(|| cx.env.now());
@@ -126,7 +128,9 @@ fn fate(taints: &[Taint], tolerations: &[Toleration]) -> Fate {
     if !executing().all(tolerated) {
         return Fate::Goes;
     }
-    let used = tolerations.iter().filter(|each| executing().any(|taint| each.tolerates(taint)));
+    let used = tolerations
+        .iter()
+        .filter(|each| executing().any(|taint| each.tolerates(taint)));
     match used.filter_map(|toleration| toleration.seconds).min() {
         None => Fate::Stays,
         Some(..=0) => Fate::Goes,
@@ -146,7 +150,10 @@ impl Controller for Evictions {
 
     fn touch(&self, world: &World, of: &Arc<Tracked>, change: &Change, touched: &mut Touched<Self::Key>) {
         if of.is(&NODES) {
-            let (old, new) = (taints_of(change.previous.as_ref()), taints_of(change.object.as_ref()));
+            let (old, new) = (
+                taints_of(change.previous.as_ref()),
+                taints_of(change.object.as_ref()),
+            );
             if old != new
                 && let Some(node) = change.either()
             {
@@ -172,7 +179,9 @@ impl Controller for Evictions {
             self.waiting().remove(key);
             return Ok(Next::Done);
         };
-        let view = pod.view::<PodView>().map_err(|error| Failed::Unread(error.to_string()))?;
+        let view = pod
+            .view::<PodView>()
+            .map_err(|error| Failed::Unread(error.to_string()))?;
         let node = cx.world.objects(&NODES).get(&view.node).cloned();
         let taints = taints_of(node.as_ref());
         match fate(&taints, &view.tolerations) {
@@ -193,7 +202,10 @@ impl Controller for Evictions {
 fn taints_of(node: Option<&Arc<Obj>>) -> Vec<Taint> {
     let view = node.and_then(|node| node.view::<NodeView>().ok());
     let taints = view.iter().flat_map(|node| node.taints.iter());
-    taints.filter(|taint| taint.effect == Effect::NoExecute).cloned().collect()
+    taints
+        .filter(|taint| taint.effect == Effect::NoExecute)
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,16 +233,32 @@ mod tests {
             (vec![&a], vec![], Fate::Goes),
             (vec![&a], vec![toleration("a", None)], Fate::Stays),
             (vec![&a], vec![toleration("a", Some(5))], waits(5)),
-            (vec![&a], vec![toleration("a", Some(5)), toleration("a", Some(3))], waits(3)),
-            (vec![&a], vec![toleration("a", None), toleration("", Some(9))], waits(9)),
+            (
+                vec![&a],
+                vec![toleration("a", Some(5)), toleration("a", Some(3))],
+                waits(3),
+            ),
+            (
+                vec![&a],
+                vec![toleration("a", None), toleration("", Some(9))],
+                waits(9),
+            ),
             (vec![&a], vec![toleration("a", Some(0))], Fate::Goes),
             (vec![&a], vec![toleration("a", Some(-1))], Fate::Goes),
             (vec![&a, &b], vec![toleration("a", Some(5))], Fate::Goes),
-            (vec![&a, &b], vec![toleration("a", Some(5)), toleration("b", None)], waits(5)),
+            (
+                vec![&a, &b],
+                vec![toleration("a", Some(5)), toleration("b", None)],
+                waits(5),
+            ),
         ];
         for (taints, tolerations, expected) in cases {
             let taints: Vec<Taint> = taints.into_iter().cloned().collect();
-            assert_eq!(fate(&taints, &tolerations), expected, "{taints:?} {tolerations:?}");
+            assert_eq!(
+                fate(&taints, &tolerations),
+                expected,
+                "{taints:?} {tolerations:?}"
+            );
         }
     }
 
