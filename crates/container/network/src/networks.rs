@@ -20,6 +20,7 @@ use crate::pool::Pool as Namespaces;
 use crate::registry::Registry;
 use crate::row;
 use crate::sandboxes::{HostFiles, addresses};
+use crate::services::Known;
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep};
 use crate::{Cluster, EndpointInfo, Error, Holder, LinkCounters, Network, NetworkSpec, Pool, Sandbox};
@@ -83,6 +84,7 @@ pub(crate) struct State {
     pub(crate) free: Condvar,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) table: Table,
+    pub(crate) services: Mutex<Known>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) upkeep: Upkeep,
     pub(crate) background: Mutex<Option<Background>>,

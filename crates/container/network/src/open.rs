@@ -30,6 +30,7 @@ use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
 use crate::sandboxes::{self, Open, addresses};
+use crate::services;
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
@@ -59,6 +60,7 @@ impl Networks {
         let (upkeep, thread) = start_upkeep(&back, &namespaces, &naming, &rng)?;
         let state = Arc::new(State {
             table: Table::new(&naming, config.cluster.as_ref()),
+            services: Mutex::default(),
             naming,
             store,
             holder,
@@ -152,6 +154,10 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
         .table
         .program(&segments, &forwards, &pods)
         .map_err(Error::kernel("cannot write the nf_tables table"))?;
+    if let Some(cluster) = &state.config.cluster {
+        let linked = services::link::link_up(&state.naming, cluster);
+        linked.map_err(Error::kernel("cannot make the link of services"))?;
+    }
     sweep(state);
     update_neighbours(state);
     fill_default_shelf(state);

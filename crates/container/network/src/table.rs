@@ -16,6 +16,7 @@
 //! * Bridges let loopback destinations in for the answers to the redirected (route_localnet), so
 //!   a packet from a container that names one is dropped before anything else sees it.
 
+mod balance;
 mod cluster;
 mod program;
 
@@ -24,6 +25,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 
+pub(crate) use balance::{
+    Balancer, Change, backend, elsewhere, frontend, member, node_port, service, unanswered,
+};
 use cluster::{HAIRPIN, Scope};
 use program::{
     ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
@@ -59,7 +63,7 @@ pub(crate) struct Forward {
     pub(crate) to_port: u16,
 }
 
-type Elements = Vec<(&'static str, Element)>;
+pub(crate) type Elements = Vec<(&'static str, Element)>;
 
 /// The table of one instance.
 #[derive(Debug)]

@@ -16,4 +16,5 @@ mod node {
     mod ports;
     mod reach;
     pub(crate) mod rig;
+    mod services;
 }

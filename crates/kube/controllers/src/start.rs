@@ -16,12 +16,16 @@ use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
+use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
 /// What upstream's process of controllers is called; field managers see it.
@@ -157,6 +161,13 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Quotas);
     starter.add(Slices::default());
     starter.add(Endpoints);
+    let pods: Arc<Owned> = Arc::default();
+    starter.add(ReplicaSets { pods });
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
+    starter.add(Evictions::new(placed.clone()));
+    starter.add(PodGc::new(placed));
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -8,6 +8,7 @@
 pub mod container;
 pub mod env;
 pub mod facts;
+pub mod node;
 pub mod pod;
 pub mod traits;
 pub mod volume;

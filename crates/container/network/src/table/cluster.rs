@@ -97,7 +97,7 @@ impl Scope {
             [&v4()[..], &self.to_dns(), &[ACCEPT]].concat(),
             [
                 &v4()[..],
-                &frontend(network(DESTINATION, 4, R0)),
+                &frontend(network(DESTINATION, 4, R0), R0),
                 &[dispatch(SERVICES)],
             ]
             .concat(),
@@ -111,7 +111,7 @@ impl Scope {
 
     /// Chain `forward`, behind what goes on.
     pub(super) fn refusing(&self) -> Vec<Rule> {
-        let mut rules = refusals(&frontend(network(DESTINATION, 4, R0)));
+        let mut rules = refusals(&frontend(network(DESTINATION, 4, R0), R0));
         rules.extend(refuse(&[&v4()[..], &within(DESTINATION, self.services)].concat()));
         rules
     }
@@ -138,8 +138,8 @@ impl Scope {
                 &[&v4()[..], &self.to_dns(), &transport(protocol), &other].concat(),
             ));
         }
-        rules.extend(refusals(&frontend(network(DESTINATION, 4, R0))));
-        rules.extend(refusals(&frontend(Expression::Value(R0, vec![0; 4]))));
+        rules.extend(refusals(&frontend(network(DESTINATION, 4, R0), R0)));
+        rules.extend(refusals(&frontend(Expression::Value(R0, vec![0; 4]), R0)));
         rules
     }
 
@@ -224,13 +224,13 @@ const fn dispatch(map: &'static str) -> Expression {
     Expression::Dispatch(map, R0)
 }
 
-/// The key of a frontend: the address that the first expression loads, protocol and port.
-pub(super) fn frontend(address: Expression) -> Vec<Expression> {
-    [&[address][..], &port(R0.after(4))].concat()
+/// The key of a frontend: the address, which is loaded `to`, protocol and port.
+pub(super) fn frontend(address: Expression, to: Register) -> Vec<Expression> {
+    [&[address][..], &port(to.after(4))].concat()
 }
 
 /// Protocol and destination port.
-pub(super) const fn port(at: Register) -> [Expression; 2] {
+const fn port(at: Register) -> [Expression; 2] {
     [
         Expression::Meta(Meta::Transport, at),
         Expression::Transport {
@@ -292,5 +292,23 @@ fn network_of(range: Cidr) -> Vec<u8> {
     match range.masked().address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Cluster;
+    use crate::naming::Naming;
+    use crate::table::Table;
+    use crate::wire::attribute::Messages;
+
+    /// Bytes that the kernel takes: what the node tests send. Little-endian machines.
+    #[test]
+    fn the_program_of_a_cluster_is_these_bytes() {
+        let cidr = |text: &str| text.parse().unwrap();
+        let cluster = Cluster::new(cidr("10.42.0.0/16"), cidr("10.43.0.0/16"), [10, 43, 0, 10].into());
+        let mut messages = Messages::begin();
+        Table::new(&Naming::new("gantry"), Some(&cluster)).write(&mut messages);
+        insta::assert_snapshot!("program", crate::wire::hex(&messages.end().0));
     }
 }

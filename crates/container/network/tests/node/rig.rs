@@ -281,15 +281,20 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listener: TcpListener) -> Self {
+        Self::answering(listener, |peer| peer.to_string())
+    }
+
+    /// Says what `answer` makes of the client's address.
+    pub(crate) fn answering(
+        listener: TcpListener,
+        answer: impl Fn(IpAddr) -> String + Send + 'static,
+    ) -> Self {
         let own = listener.try_clone().unwrap();
         let serve = move || {
             for client in own.incoming() {
                 let Ok(mut client) = client else { return };
-                let peer = client
-                    .peer_addr()
-                    .map(|peer| peer.ip().to_canonical().to_string())
-                    .unwrap_or_default();
-                let _ = client.write_all(peer.as_bytes());
+                let peer = client.peer_addr().map(|peer| answer(peer.ip().to_canonical()));
+                let _ = client.write_all(peer.unwrap_or_default().as_bytes());
             }
         };
         let thread = Some(std::thread::spawn(serve));
