@@ -12,6 +12,7 @@ use pki::{Authority, TokenIssuer};
 
 use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
+use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
@@ -157,7 +158,12 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Policies);
     starter.add(Quotas);
     let pods: Arc<Owned> = Arc::default();
-    starter.add(ReplicaSets { pods });
+    // First: it keeps the pods in order for those after it.
+    starter.add(ReplicaSets { pods: pods.clone() });
+    starter.add(Deployments {
+        pods,
+        sets: Owned::default(),
+    });
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
