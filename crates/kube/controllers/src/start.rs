@@ -12,6 +12,7 @@ use pki::{Authority, TokenIssuer};
 
 use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
+use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
@@ -178,7 +179,10 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add("endpointslice-controller", Slices::default());
     starter.add("endpoints-controller", Endpoints);
     let pods: Arc<Owned> = Arc::default();
-    starter.add("replicaset-controller", ReplicaSets { pods });
+    // First: it keeps the pods in order for those after it.
+    starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
+    let sets = Owned::default();
+    starter.add("deployment-controller", Deployments { pods, sets });
     // Nodes come first: they keep what the others look into.
     let placed = Arc::new(Placed::default());
     starter.add(
