@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cluster::{Cidr, Domain, InstanceName, PortRange};
+use cluster::{Cidr, Domain, InstanceName, PodCidr, PortRange};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -30,6 +30,9 @@ pub(super) struct File {
     pub(super) service_cidr: Option<Cidr>,
     pub(super) node_port_range: Option<PortRange>,
     pub(super) cluster_domain: Option<Domain>,
+    pub(super) pod_cidr: Option<PodCidr>,
+    pub(super) kubelet_port: Option<u16>,
+    pub(super) max_pods: Option<u16>,
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
@@ -113,7 +116,11 @@ mod tests {
                 "service-cidr = \"10.0.0.1/8\"\n",
                 ":1: \"10.0.0.1/8\" is no network",
             ),
-            (toml, "kubelet-port = 1\n", ":1: unknown field `kubelet-port`"),
+            (
+                toml,
+                "pod-cidr = \"10.0.0.1/8\"\n",
+                ":1: \"10.0.0.1/8\" is no network",
+            ),
             (yaml, "name: a\nwait: soon\n", ":2: "),
         ];
         for (parse, text, expected) in cases {

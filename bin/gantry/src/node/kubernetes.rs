@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use clap::Args;
-use cluster::{Cidr, Domain, Kubernetes, PortRange};
+use cluster::{Cidr, Domain, Kubernetes, PodCidr, PortRange};
 
 use super::file::File;
 
@@ -28,6 +28,15 @@ pub(super) struct KubernetesOptions {
     /// The domain below which Services have names [default: cluster.local].
     #[arg(long, env = "GANTRY_CLUSTER_DOMAIN", value_name = "DOMAIN")]
     cluster_domain: Option<Domain>,
+    /// Where pods get their addresses from [default: 10.42.0.0/16].
+    #[arg(long, env = "GANTRY_POD_CIDR", value_name = "CIDR")]
+    pod_cidr: Option<PodCidr>,
+    /// The port of the kubelet's own API; 0 lets the kernel choose [default: 10250].
+    #[arg(long, env = "GANTRY_KUBELET_PORT", value_name = "PORT")]
+    kubelet_port: Option<u16>,
+    /// How many pods the node takes [default: 110].
+    #[arg(long, env = "GANTRY_MAX_PODS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    max_pods: Option<u16>,
 }
 
 impl KubernetesOptions {
@@ -44,6 +53,9 @@ impl KubernetesOptions {
                 self.cluster_domain.or_else(|| file.cluster_domain.clone()),
                 "cluster.local",
             ),
+            pod_cidr: default(self.pod_cidr.or(file.pod_cidr), "10.42.0.0/16"),
+            kubelet_port: self.kubelet_port.or(file.kubelet_port).unwrap_or(10250),
+            max_pods: self.max_pods.or(file.max_pods).unwrap_or(110),
         }
     }
 }
@@ -57,7 +69,7 @@ fn default<T: std::str::FromStr<Err: std::fmt::Debug>>(given: Option<T>, default
 }
 
 /// What a daemon that shall be like this is told.
-pub(super) fn words(kubernetes: &Kubernetes) -> [String; 6] {
+pub(super) fn words(kubernetes: &Kubernetes) -> [String; 9] {
     [
         format!("--bind={}", kubernetes.bind),
         format!("--node-ip={}", kubernetes.node_ip),
@@ -65,6 +77,9 @@ pub(super) fn words(kubernetes: &Kubernetes) -> [String; 6] {
         format!("--service-cidr={}", kubernetes.service_cidr),
         format!("--node-port-range={}", kubernetes.node_port_range),
         format!("--cluster-domain={}", kubernetes.cluster_domain),
+        format!("--pod-cidr={}", kubernetes.pod_cidr),
+        format!("--kubelet-port={}", kubernetes.kubelet_port),
+        format!("--max-pods={}", kubernetes.max_pods),
     ]
 }
 
@@ -111,7 +126,18 @@ mod tests {
             api_port: Some(1),
             ..File::default()
         };
-        let line = Line::try_parse_from(["x", "--api-port", "7", "--service-cidr", "10.9.0.0/20"]).unwrap();
+        let line = Line::try_parse_from([
+            "x",
+            "--api-port",
+            "7",
+            "--service-cidr",
+            "10.9.0.0/20",
+            "--pod-cidr",
+            "10.8.0.0/20",
+            "--max-pods",
+            "9",
+        ])
+        .unwrap();
         let kubernetes = line.options.over(&file);
         assert_eq!(kubernetes.api_port, 7);
         assert_eq!(kubernetes.cluster_domain.as_str(), "file.test");
@@ -128,8 +154,11 @@ mod tests {
             ("--cluster-domain", "No Domain"),
             ("--bind", "localhost"),
             ("--api-port", "65536"),
-            ("--kubelet-port", "10250"),
-            ("--max-pods", "1"),
+            ("--kubelet-port", "65536"),
+            ("--max-pods", "0"),
+            ("--pod-cidr", "10.42.0.1/16"),
+            ("--pod-cidr", "10.42.0.0/30"),
+            ("--pod-cidr", "fd00::/64"),
         ] {
             let error = Line::try_parse_from(["x", flag, value])
                 .err()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use cluster::{Config, InstanceName};
+use cluster::{Config, InstanceName, Kubernetes};
 
 use super::file::{self, File};
 use super::kubernetes;
@@ -94,6 +94,7 @@ impl NodeOptions {
             self.docker_socket.or(file.docker_socket),
             &run_dir.join("docker.sock"),
         )?;
+        apart(&kubernetes)?;
         socket_fits(&docker_socket)?;
         socket_fits(&run_dir.join("supervisor.sock"))?;
         Ok(Config {
@@ -114,6 +115,17 @@ impl NodeOptions {
 fn absolute(given: Option<PathBuf>, default: &Path) -> Result<PathBuf, Failure> {
     let path = given.unwrap_or_else(|| default.to_owned());
     std::path::absolute(&path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// A packet to an address that is a pod's and a Service's could go to either.
+fn apart(kubernetes: &Kubernetes) -> Result<(), Failure> {
+    let (pods, services) = (&kubernetes.pod_cidr, &kubernetes.service_cidr);
+    if pods.overlaps(services) {
+        return Err(Failure::usage(format!(
+            "--pod-cidr {pods} and --service-cidr {services} overlap"
+        )));
+    }
+    Ok(())
 }
 
 /// unix(7): a socket's path has at most 107 bytes.
@@ -156,6 +168,16 @@ mod tests {
         assert_eq!(config.docker_socket, Path::new("/r/docker.sock"));
         assert_eq!(config.data_dir, Path::new("/var/lib/gantry"));
         assert_eq!(wait, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn pods_and_services_have_addresses_of_their_own() {
+        let overlapping = [("10.43.0.0/24", "10.43.0.0/16"), ("10.0.0.0/8", "10.43.0.0/16")];
+        for (pods, services) in overlapping {
+            let failure = resolve(&["--pod-cidr", pods, "--service-cidr", services]).unwrap_err();
+            assert!(failure.message().contains("overlap"), "{}", failure.message());
+        }
+        resolve(&["--pod-cidr", "10.42.0.0/16", "--service-cidr", "10.43.0.0/16"]).unwrap();
     }
 
     #[test]

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! All of a case is one shell, so variables last. `$n` is a name that no other case has; `$ns` runs a
-//! command in the daemon's network namespace; `$dir` is a directory of the case's own; `build` is `docker build`. Standard output and
-//! error are both looked at. `? N` is an exit status (0 where none is named), `[..]` any text within a line,
+//! command in the daemon's network namespace; `$dir` is a directory of the case's own; `build` is `docker build`; `k` is kubectl
+//! in a Kubernetes namespace of the case's own, which its first use makes. Standard output and error are both looked at. `? N` is an exit status (0 where none is named), `[..]` any text within a line,
 //! a line `...` any lines.
 
 use std::io::Write;
@@ -95,6 +95,15 @@ build() {
     sed '/^DEPRECATED/,/^$/d' $dir/.said
     return $1
 }
+k() {
+    if [ ! -e $dir/.namespace ]; then
+        : > $dir/.namespace
+        kubectl create namespace $n > /dev/null
+        kubectl wait --for=create -n $n serviceaccount/default > /dev/null
+    fi
+    kubectl -n $n "$@"
+}
+kubectl() { $ns timeout 50 kubectl "$@"; }
 "#;
 
 /// Two characters that no output has.
@@ -136,6 +145,8 @@ fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> (String, String) {
         .env("DOCKER_CONFIG", daemon.directory.join("config"))
         .env("DOCKER_BUILDKIT", "0")
         .env("DOCKER_CLI_HINTS", "false")
+        .env("KUBECONFIG", daemon.directory.join("data/kubeconfig"))
+        .env("HOME", &directory)
         .env("n", &name)
         .env("ns", daemon.namespace.enter())
         .env("dir", path(&directory))

@@ -16,6 +16,7 @@ mod informer;
 mod kubeconfig;
 mod options;
 mod place;
+mod recorder;
 mod request;
 mod transport;
 mod verbs;
@@ -25,12 +26,13 @@ pub use answer::{List, Object};
 pub use discovery::{Discovery, Entry};
 pub use error::Error;
 pub use follow::{Follow, Step};
-pub use informer::{Change, Changes, Informer, Informers};
+pub use informer::{Change, Changes, Following, Informer, Informers};
 pub use kubeconfig::{Context, Credentials, KubeconfigError};
 pub use options::{
     DeleteOptions, ListOptions, PatchKind, Preconditions, Propagation, Selectors, WatchOptions, WriteOptions,
 };
 pub use place::{Place, Resource};
+pub use recorder::{Level, Recorder, Subject};
 pub use transport::{AnswerBody, Answered, InProcess, Transport, TransportError};
 pub use verbs::Client;
 pub use watch::{Event, Watch};

@@ -65,6 +65,17 @@ pub(crate) enum Action {
 /// # Errors
 /// The server's, but those that say that things are so already.
 pub(crate) async fn perform(client: &Client, action: &Action) -> Result<(), Error> {
+    match attempt(client, action).await {
+        Err(error) if !is_so(action, &error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Carries a write out, for those who want to know each refusal.
+///
+/// # Errors
+/// The server's.
+pub(crate) async fn attempt(client: &Client, action: &Action) -> Result<(), Error> {
     let options = WriteOptions::default();
     let done = match action {
         Action::Create {
@@ -96,10 +107,7 @@ pub(crate) async fn perform(client: &Client, action: &Action) -> Result<(), Erro
         }
         Action::Delete { target, options } => client.delete(target.place(), options).await,
     };
-    match done {
-        Err(error) if !is_so(action, &error) => Err(error),
-        _ => Ok(()),
-    }
+    done.map(drop)
 }
 
 /// Whether a refusal says that there is nothing to be done.

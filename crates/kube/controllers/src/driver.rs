@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use apiserver::cache::Snapshot;
 use async_channel::Receiver;
-use client::{Change, Changes, Client, Resource};
+use client::{Change, Changes, Client, Recorder, Resource, Subject};
 use driver::{Env, Held, Queue};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::act::{Action, perform};
-use crate::record::Recorder;
+use crate::workload::{self, Told};
 use crate::world::{Tracked, World};
 
 /// Keys that wait for one controller at most; what feeds it waits then.
@@ -123,6 +123,34 @@ impl Cx {
     }
 }
 
+impl Cx {
+    /// Creates things carefully, see [`workload::slow_start`]. Answers for each that was tried, in their order.
+    pub(crate) async fn slow_start(&self, actions: &[Action]) -> Vec<Result<(), client::Error>> {
+        let done = workload::slow_start(&self.client, actions).await;
+        self.world.settle().await;
+        done
+    }
+
+    /// Carries writes out that do not depend on each other. Answers for each, in their order.
+    pub(crate) async fn together(&self, actions: &[Action]) -> Vec<Result<(), client::Error>> {
+        let done = workload::together(&self.client, actions).await;
+        self.world.settle().await;
+        done
+    }
+
+    /// Tells people what was done about an object.
+    pub(crate) fn tell(&self, subject: &Subject, told: impl IntoIterator<Item = Told>) {
+        for Told {
+            level,
+            reason,
+            message,
+        } in told
+        {
+            self.recorder.event(subject, level, reason, message);
+        }
+    }
+}
+
 /// A controller.
 pub(crate) trait Controller: Send + Sync + 'static {
     /// What it deals with, one at a time.
@@ -130,6 +158,9 @@ pub(crate) trait Controller: Send + Sync + 'static {
 
     /// The ServiceAccount of `kube-system` that it acts as; upstream's.
     const ACCOUNT: &'static str;
+
+    /// Who its events come from; upstream's.
+    const SOURCE: &'static str = Self::ACCOUNT;
 
     /// Keys that are dealt with at once; upstream's.
     const WORKERS: usize;
@@ -371,7 +402,7 @@ mod tests {
         let env: Arc<dyn Env> = Arc::new(sim.clone());
         let client = Client::new(Arc::new(Nobody), "tester");
         let cx = Cx {
-            recorder: Recorder::new(client.clone(), env.clone(), "clumsy"),
+            recorder: Recorder::start(client.clone(), &env, "clumsy", ""),
             world: Arc::new(World::new(Informers::remote(client.clone(), env.clone()))),
             client,
             env: env.clone(),

@@ -3,6 +3,7 @@
 use client::Resource;
 use schema::json::pick;
 use schema::object::{Meta, Obj, Order, Prefix};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -70,6 +71,26 @@ pub(crate) fn update_without(resource: &Resource, object: &Obj, finalizer: &str)
         target: target(resource, &object.meta),
         object: value,
     })
+}
+
+/// Writes a status, if it is another than it was. Both are the controller's own reading, which holds all of it.
+///
+/// # Errors
+/// [`Failed::Unread`]
+pub(crate) fn status_update<S: PartialEq + Serialize>(
+    resource: &Resource,
+    object: &Obj,
+    (old, new): (&S, &S),
+) -> Result<Option<Action>, Failed> {
+    if old == new {
+        return Ok(None);
+    }
+    let mut value = editable(resource, object)?;
+    value["status"] = serde_json::to_value(new).map_err(|error| Failed::Unread(error.to_string()))?;
+    Ok(Some(Action::Update {
+        target: target(resource, &object.meta).below("status"),
+        object: value,
+    }))
 }
 
 /// `namespace` and `name` of a key of the informers.

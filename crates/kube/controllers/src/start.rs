@@ -5,7 +5,7 @@ use std::sync::Arc;
 use apiserver::ApiServer;
 use async_channel::{Receiver, Sender};
 use auth::UserInfo;
-use client::{Changes, Client, Informers};
+use client::{Changes, Client, Informers, Recorder};
 use driver::Env;
 use futures_util::future::{Either, select};
 use pki::{Authority, TokenIssuer};
@@ -13,15 +13,19 @@ use pki::{Authority, TokenIssuer};
 use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
+use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
-use crate::record::Recorder;
+use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
 /// What upstream's process of controllers is called; field managers see it.
@@ -61,7 +65,7 @@ impl Starter {
         let user = identity(C::ACCOUNT);
         let client = Client::in_process(self.server.clone(), user, AGENT);
         let cx = Cx {
-            recorder: Recorder::new(client.clone(), self.env.clone(), C::ACCOUNT),
+            recorder: Recorder::start(client.clone(), &self.env, C::SOURCE, ""),
             client,
             world: self.world.clone(),
             env: self.env.clone(),
@@ -155,6 +159,15 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Classes);
     starter.add(Policies);
     starter.add(Quotas);
+    starter.add(Slices::default());
+    starter.add(Endpoints);
+    let pods: Arc<Owned> = Arc::default();
+    starter.add(ReplicaSets { pods });
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
+    starter.add(Evictions::new(placed.clone()));
+    starter.add(PodGc::new(placed));
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -5,6 +5,8 @@
 mod clients;
 #[path = "pure/conformance.rs"]
 mod conformance;
+#[path = "pure/endpoints.rs"]
+mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/namespaces.rs"]

@@ -30,6 +30,7 @@ macro_rules! text {
 }
 
 text!(Cidr);
+text!(PodCidr);
 text!(PortRange);
 text!(Domain);
 
@@ -79,6 +80,50 @@ impl FromStr for Cidr {
 }
 
 impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// The network of this node's pods: `10.42.0.0/16`. Its address has no bit below the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PodCidr {
+    /// The lowest address.
+    pub address: Ipv4Addr,
+    /// How many bits name the network: 8 to 28.
+    pub prefix: u8,
+}
+
+impl PodCidr {
+    /// Whether an address of one network is an address of the other.
+    #[must_use]
+    pub fn overlaps(&self, services: &Cidr) -> bool {
+        let IpAddr::V4(address) = services.address else {
+            return false;
+        };
+        let common = 32 - u32::from(self.prefix.min(services.prefix));
+        u32::from(self.address) >> common == u32::from(address) >> common
+    }
+}
+
+impl FromStr for PodCidr {
+    type Err = InvalidAddresses;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddresses> {
+        let parsed: Option<(Ipv4Addr, u8)> = text
+            .split_once('/')
+            .and_then(|(address, prefix)| Some((address.parse().ok()?, prefix.parse().ok()?)));
+        parsed
+            .filter(|(address, prefix)| {
+                (8..=28).contains(prefix) && u32::from(*address).trailing_zeros() >= 32 - u32::from(*prefix)
+            })
+            .map(|(address, prefix)| Self { address, prefix })
+            .ok_or_else(|| InvalidAddresses(text.to_owned(), "network for pods, as 10.42.0.0/16 (/8 to /28)"))
+    }
+}
+
+impl fmt::Display for PodCidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PortRange};
+pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PodCidr, PortRange};
 
 /// A node's configuration, complete and valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,12 @@ pub struct Kubernetes {
     pub node_port_range: PortRange,
     /// The domain below which Services have names.
     pub cluster_domain: Domain,
+    /// Where this node's pods get their addresses from.
+    pub pod_cidr: PodCidr,
+    /// The port of the kubelet's own API; 0 lets the kernel choose one.
+    pub kubelet_port: u16,
+    /// How many pods the node takes.
+    pub max_pods: u16,
 }
 
 impl Config {
@@ -160,7 +166,42 @@ files! {
     starting: run_dir / "starting.lock";
 }
 
+/// The data directory of the node that has the host to itself: its kubelet uses the paths of everybody's kubelets.
+const DEFAULT_DATA_DIR: &str = "/var/lib/gantry";
+
 impl Paths<'_> {
+    /// The kubelet's root: a directory for each pod.
+    #[must_use]
+    pub fn kubelet(&self) -> PathBuf {
+        self.host_wide("/var/lib/kubelet", "kubelet")
+    }
+
+    /// The logs of pods by namespace, name and uid.
+    #[must_use]
+    pub fn pod_logs(&self) -> PathBuf {
+        self.host_wide("/var/log/pods", "log/pods")
+    }
+
+    /// Links to the logs of pods by container.
+    #[must_use]
+    pub fn container_logs(&self) -> PathBuf {
+        self.host_wide("/var/log/containers", "log/containers")
+    }
+
+    /// The manifests of static pods.
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.host_wide("/etc/kubernetes/manifests", "manifests")
+    }
+
+    fn host_wide(&self, path: &str, own: &str) -> PathBuf {
+        if self.0.data_dir == Path::new(DEFAULT_DATA_DIR) {
+            PathBuf::from(path)
+        } else {
+            self.0.data_dir.join(own)
+        }
+    }
+
     /// The directory of the daemon's log.
     #[must_use]
     pub fn log_dir(&self) -> PathBuf {

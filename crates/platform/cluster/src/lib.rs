@@ -26,7 +26,7 @@ mod successor;
 
 pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
 pub use config::{
-    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, Kubernetes, Paths, PortRange,
+    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, Kubernetes, Paths, PodCidr, PortRange,
 };
 pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};

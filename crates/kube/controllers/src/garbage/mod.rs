@@ -12,12 +12,11 @@ mod plan;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use apiserver::cache::Snapshot;
-use client::{Change, Resource};
+use client::{Change, Level, Resource, Subject};
 use schema::object::{Meta, Obj};
 
 use crate::driver::{Controller, Cx, Failed, Next, Touched};
 use crate::object::has_finalizer;
-use crate::record::KindOf;
 use crate::world::{Tracked, World};
 use index::Index;
 pub(crate) use index::Place;
@@ -143,7 +142,7 @@ impl Garbage {
         // Only now: what is there in another namespace is looked for once, and not for all dependents of what went.
         if self.index().take_new(key) {
             for reference in plan::elsewhere(&table, &object.meta, &owners) {
-                report(cx, key, &object.meta, &reference).await;
+                report(cx, key, object, &reference);
             }
         }
         Ok(Next::Done)
@@ -151,14 +150,10 @@ impl Garbage {
 }
 
 /// Tells people that an owner is in another namespace.
-async fn report(cx: &Cx, key: &Place, meta: &Meta, reference: &str) {
-    let (resource, namespace) = (key.resource(), &meta.namespace);
+fn report(cx: &Cx, key: &Place, object: &Obj, reference: &str) {
+    let namespace = &object.meta.namespace;
     let message = format!("ownerRef {reference} does not exist in namespace {namespace:?}");
-    let kind = KindOf {
-        api_version: &resource.api_version(),
-        kind: &resource.kind,
-    };
+    let subject = Subject::of(key.resource(), object);
     cx.recorder
-        .warn(kind, meta, "OwnerRefInvalidNamespace", &message)
-        .await;
+        .event(&subject, Level::Warning, "OwnerRefInvalidNamespace", message);
 }

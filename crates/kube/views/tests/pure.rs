@@ -1,0 +1,4 @@
+//! Views of stored bodies.
+
+#[path = "pure/pod.rs"]
+mod pod;
