@@ -12,7 +12,9 @@ mod node {
     mod life;
     mod names;
     mod nameserver;
+    mod pods;
     mod ports;
     mod reach;
     pub(crate) mod rig;
+    mod services;
 }

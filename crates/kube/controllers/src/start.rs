@@ -14,8 +14,11 @@ use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
 use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
+use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
@@ -157,8 +160,19 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add(Classes);
     starter.add(Policies);
     starter.add(Quotas);
+    starter.add(Slices::default());
+    starter.add(Endpoints);
+    add_workloads(starter);
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
+    starter.add(Evictions::new(placed.clone()));
+    starter.add(PodGc::new(placed));
+}
+
+/// What makes pods. ReplicaSets come first: they keep the pods in order for the others.
+fn add_workloads(starter: &mut Starter) {
     let pods: Arc<Owned> = Arc::default();
-    // First: it keeps the pods in order for those after it.
     starter.add(ReplicaSets { pods: pods.clone() });
     starter.add(Deployments {
         pods,

@@ -7,6 +7,8 @@ mod clients;
 mod conformance;
 #[path = "pure/deployments.rs"]
 mod deployments;
+#[path = "pure/endpoints.rs"]
+mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
 #[path = "pure/kubelet.rs"]

@@ -1,2 +1,18 @@
 //! What a pod on this node should do next, and the statuses that tell it.
+//!
+//! The whole of a pod is a [`worker`]: a pure function of what is asked for, what is seen and what time it is. What has to
+//! be done goes through the four traits of [`traits`], whose implementations know containers, files and sockets; this room
+//! knows none of them, and no executor.
 #![forbid(unsafe_code)]
+
+pub mod container;
+pub mod env;
+pub mod facts;
+pub mod node;
+pub mod pod;
+pub mod traits;
+pub mod volume;
+
+pub use container::{ContainerId, ContainerIx, Uid};
+pub use facts::NodeFacts;
+pub use pod::Pod;

@@ -22,5 +22,7 @@ pub use node::NodeView;
 pub use pod::PodView;
 pub use protocol::Protocol;
 pub use resources::Requests;
-pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficPolicy};
+pub use service::{
+    Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficDistribution, TrafficPolicy,
+};
 pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};

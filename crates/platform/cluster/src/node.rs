@@ -294,5 +294,6 @@ fn network_config(config: &Config) -> network::Config {
         ready: config.ready_namespaces,
         resolv_conf: "/etc/resolv.conf".into(),
         hosts: "/etc/hosts".into(),
+        cluster: None,
     }
 }

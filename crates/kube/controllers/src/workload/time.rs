@@ -40,6 +40,11 @@ impl Time {
     pub(crate) fn since(self, other: Self) -> Duration {
         Duration::try_from(self.0.duration_since(other.0)).unwrap_or_default()
     }
+
+    /// The moment itself.
+    pub(crate) const fn stamp(self) -> Timestamp {
+        self.0
+    }
 }
 
 impl Serialize for Time {

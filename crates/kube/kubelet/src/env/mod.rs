@@ -1,0 +1,5 @@
+//! The environment of a container.
+
+mod expand;
+
+pub use expand::expand;
