@@ -159,7 +159,7 @@ fn add_all(starter: &mut Starter, config: Config) {
     // Nodes come first: they keep what the others look into.
     let placed = Arc::new(Placed::default());
     starter.add(Nodes::new(starter.env.clone(), placed.clone()));
-    starter.add(Evictions::new(placed.clone()));
+    starter.add(Evictions::new(starter.env.now(), placed.clone()));
     starter.add(PodGc::new(placed));
 }
 

@@ -11,6 +11,8 @@ mod garbage;
 mod namespaces;
 #[path = "pure/node.rs"]
 mod node;
+#[path = "pure/nodes.rs"]
+mod nodes;
 #[path = "pure/others.rs"]
 mod others;
 #[path = "pure/protection.rs"]
