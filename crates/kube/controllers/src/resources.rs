@@ -24,6 +24,10 @@ pub(crate) static ATTRIBUTES_CLASSES: Resource = Resource::new(
     "VolumeAttributesClass",
     false,
 );
+pub(crate) static SERVICES: Resource = Resource::new("", "v1", "services", "Service", true);
+pub(crate) static ENDPOINTS: Resource = Resource::new("", "v1", "endpoints", "Endpoints", true);
+pub(crate) static ENDPOINT_SLICES: Resource =
+    Resource::new("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 pub(crate) static CLUSTER_ROLES: Resource = Resource::new(
     "rbac.authorization.k8s.io",
     "v1",
@@ -83,6 +87,10 @@ mod tests {
             &VOLUMES,
             &CLAIMS,
             &ATTRIBUTES_CLASSES,
+            &SERVICES,
+            &ENDPOINTS,
+            &NODES,
+            &ENDPOINT_SLICES,
             &CLUSTER_ROLES,
             &SIGNING_REQUESTS,
             &DEFINITIONS,

@@ -62,7 +62,8 @@ impl From<https::TlsError> for Error {
 
 /// The served API, and the controllers beside it.
 pub(crate) struct Kubernetes {
-    server: ApiServer,
+    pub(crate) server: ApiServer,
+    pub(crate) env: Arc<dyn Env>,
     controllers: Controllers,
     door: Door,
 }
@@ -98,6 +99,7 @@ impl Kubernetes {
         let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
         let server = ApiServer::open(settings, store, env.clone()).await?;
         let beside = controllers::Config {
+            selected: config.kubernetes.controllers.clone(),
             root_ca: bundle.ca.certificate_pem().to_owned(),
             tokens: TokenIssuer::new(&issuer(&config), tokens),
             authority: bundle.ca,
@@ -106,6 +108,7 @@ impl Kubernetes {
         let door = Door::open(listener, identity, Limits::default(), Front(server.clone()))?;
         Ok(Self {
             server,
+            env,
             controllers,
             door,
         })

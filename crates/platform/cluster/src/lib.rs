@@ -26,8 +26,10 @@ mod successor;
 
 pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
 pub use config::{
-    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, Kubernetes, Paths, PodCidr, PortRange,
+    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, InvalidPart, Kubernetes, Paths,
+    PodCidr, PortRange, Without,
 };
+pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource, Subject};
 use driver::Instant;
 use schema::object::{Meta, Obj};
@@ -161,6 +162,7 @@ impl Controller for Evictions {
             }
             return;
         }
+        self.placed.record(change);
         let Some(pod) = change.object.as_ref() else {
             let gone = change.either().map(|pod| pod.key.clone());
             if let Some(key) = gone {
@@ -172,6 +174,12 @@ impl Controller for Evictions {
         let node = node_of(Some(pod)).and_then(|node| nodes.get(&node).cloned());
         if !taints_of(node.as_ref()).is_empty() || self.waiting().contains_key(&pod.key) {
             touched.now.push(pod.key.clone());
+        }
+    }
+
+    fn retell(&self, _: &World, of: &Arc<Tracked>, all: &Snapshot, _: &mut Touched<Self::Key>) {
+        if of.is(&PODS) {
+            self.placed.retell(all);
         }
     }
 
