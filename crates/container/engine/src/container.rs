@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use store::Durability;
 
 use crate::spec::{ContainerSpec, Propagation};
 use crate::state::State;
@@ -113,6 +114,17 @@ pub enum Owner {
     },
     /// A step of a build.
     Build,
+}
+
+impl Owner {
+    /// How its rows are written. A pod's container is made from what the API server has durably:
+    /// what a loss of power takes is made again from there, so that a start pays for no fsync.
+    pub(crate) const fn durability(&self) -> Durability {
+        match self {
+            Self::Pod { .. } => Durability::Relaxed,
+            Self::Docker | Self::Build => Durability::Durable,
+        }
+    }
 }
 
 /// Something mounted into a container.

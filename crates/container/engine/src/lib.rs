@@ -41,7 +41,7 @@ pub use container::{Container, ContainerId, ImageRef, MountPoint, MountPointKind
 pub use engine::{Config, Engine};
 pub use error::{Error, Kind};
 pub use request::{
-    Attach, Attached, Create, Created, Exec, Remove, StopOptions, Stream, Update, WaitCondition,
+    Attach, Attached, Create, Created, Exec, ExecSync, Remove, StopOptions, Stream, Update, WaitCondition,
 };
 pub use spec::{ContainerSpec, ExecSpec};
 pub use state::{Exit, Health, HealthStatus, ProbeResult, State, Status};

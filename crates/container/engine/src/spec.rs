@@ -43,6 +43,8 @@ pub struct ContainerSpec {
     pub user: String,
     /// Supplementary groups (`--group-add`), names or numbers.
     pub groups: Vec<String>,
+    /// Whether it also has the groups that its own files list the user in.
+    pub listed_groups: ListedGroups,
     /// Whether the program has a pseudo-terminal.
     pub tty: bool,
     /// Its first size as rows and columns; absent for the terminal's own default.
@@ -90,6 +92,19 @@ pub struct ContainerSpec {
     pub healthcheck: Option<Healthcheck>,
     /// Where output is logged.
     pub log: LogDriver,
+}
+
+/// Whether a program has the groups that the container's `/etc/group` lists its user in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListedGroups {
+    /// Where the user is written without a group (docker's rule).
+    #[default]
+    WithoutGroup,
+    /// Always (`supplementalGroupsPolicy: Merge`).
+    Always,
+    /// Never (`supplementalGroupsPolicy: Strict`).
+    Never,
 }
 
 /// A further process in a running container (`docker exec`, probes).

@@ -14,5 +14,7 @@ mod fixture;
 mod isolation;
 #[path = "node/lives.rs"]
 mod lives;
+#[path = "node/pods.rs"]
+mod pods;
 #[path = "node/views.rs"]
 mod views;

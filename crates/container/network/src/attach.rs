@@ -5,21 +5,19 @@
 //! ports are reserved in memory first, so that whoever comes second hears so at once; when a later
 //! step fails, what was done is taken back by the same code that detaches.
 
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
 use crate::detach::{detach, dismantle};
-use crate::dns::server;
+use crate::dns::{Asker, server};
 use crate::files;
 use crate::join::{Names, endpoint_sysctls, join, set_sysctls};
 use crate::links::{self, LinkPlan};
 use crate::networks::{Networks, State, lock};
 use crate::pool::{Kind, Port, Ready, ReadyLink, plug};
-use crate::ports::Published;
-use crate::publish;
+use crate::publish::{self, Bound};
 use crate::row::{self, SandboxRow, VERSION};
 use crate::sandboxes::{Live, Open, cidrs, live};
 use crate::upkeep::Job;
@@ -80,7 +78,7 @@ impl State {
 struct Building {
     row: SandboxRow,
     ports: Vec<Port>,
-    sockets: Vec<(Published, Option<OwnedFd>)>,
+    sockets: Vec<Bound>,
     open: Open,
     redirected: bool,
 }
@@ -222,11 +220,7 @@ impl Building {
             .replace_forwards(&[], &forwards)
             .map_err(Error::kernel("cannot redirect published ports"))?;
         self.redirected = true;
-        publish::forget(state, &self.row.published);
-        let sockets = std::mem::take(&mut self.sockets);
-        let proxy = publish::hold(state, &self.row, sockets)?;
-        *lock(&self.open.proxy) = Some(proxy);
-        Ok(())
+        publish::serve(state, &self.row, &self.open, std::mem::take(&mut self.sockets))
     }
 
     fn live(&mut self, state: &State) -> Result<Live, Error> {
@@ -271,7 +265,7 @@ fn switches_ipv6_off((name, value): &(String, String)) -> bool {
 }
 
 /// From the shelf, or made now. Either way the shelf is looked after later.
-fn take(state: &State, kind: &Kind) -> Result<Ready, Error> {
+pub(crate) fn take(state: &State, kind: &Kind) -> Result<Ready, Error> {
     let ready = state.namespaces.take(kind);
     state.upkeep.later(Job::Refill(kind.clone()));
     let make = || state.namespaces.make(kind, &state.unique());
@@ -326,9 +320,12 @@ pub(crate) fn serve_names(
         .holder
         .hold(&dns_key(&row.container), &borrowed)
         .map_err(Error::kernel(failed))?;
-    let serving = state
-        .resolver
-        .serve(&row.container, namespace.clone(), sockets, &state.runtime);
+    let serving = state.resolver.serve(
+        Asker::Container(row.container.clone()),
+        namespace.clone(),
+        sockets,
+        &state.runtime,
+    );
     *lock(&open.serving) = Some(serving.map_err(Error::kernel(failed))?);
     Ok(())
 }

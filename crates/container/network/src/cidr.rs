@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 /// An address and a prefix length that is no longer than the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Cidr {
+pub struct Cidr {
     pub(crate) address: IpAddr,
     pub(crate) prefix: u8,
 }
 
 impl Cidr {
     /// A prefix that is too long is cut to the address's length.
-    pub(crate) fn new(address: IpAddr, prefix: u8) -> Self {
+    pub fn new(address: IpAddr, prefix: u8) -> Self {
         Self {
             address,
             prefix: prefix.min(width(address)),
@@ -21,7 +21,7 @@ impl Cidr {
     }
 
     /// The network: the host's bits are zero.
-    pub(crate) fn masked(self) -> Self {
+    pub fn masked(self) -> Self {
         Self {
             address: from_bits(bits(self.address) & !self.host_mask(), self.address),
             ..self
@@ -33,6 +33,13 @@ impl Cidr {
         from_bits(bits(self.address) | self.host_mask(), self.address)
     }
 
+    /// The mask of its prefix as it is laid over an address.
+    pub(crate) fn mask(self) -> Vec<u8> {
+        let full = u128::MAX << self.host_bits().min(127);
+        let bytes = if self.host_bits() == 128 { 0 } else { full }.to_be_bytes();
+        bytes[16 - usize::from(width(self.address) / 8)..].to_vec()
+    }
+
     /// The address `offset` after the first of the network.
     #[cfg(test)]
     pub(crate) fn nth(self, offset: u128) -> IpAddr {
@@ -42,7 +49,8 @@ impl Cidr {
         )
     }
 
-    pub(crate) fn contains(self, address: IpAddr) -> bool {
+    /// Whether the address is in the network.
+    pub fn contains(self, address: IpAddr) -> bool {
         self.address.is_ipv4() == address.is_ipv4()
             && bits(address) & !self.host_mask() == bits(self.masked().address)
     }

@@ -9,6 +9,9 @@ use crate::networks::{Networks, State, lock};
 use crate::open::{files, report};
 use crate::proxy::Proxy;
 use crate::publish;
+use crate::row::SandboxRow;
+use crate::sandboxes::Open;
+use crate::services;
 use crate::wire::attribute::Messages;
 
 impl Networks {
@@ -25,18 +28,27 @@ impl Networks {
         }
         let sandboxes = std::mem::take(&mut state.registry().sandboxes);
         for live in sandboxes.values() {
-            drop(lock(&live.open.serving).take());
-            let proxy = lock(&live.open.proxy).take();
-            proxy.into_iter().for_each(Proxy::stop);
-            publish::release(state, &live.row);
+            let_go(state, &live.row, &live.open);
         }
         drop(sandboxes);
+        let pods = state.registry().pods.take_all();
+        for (row, open) in &pods {
+            let_go(state, row, open);
+        }
+        services::stop_serving(state);
         drop(state.namespaces.drain(None));
-        neighbours::update(&state.naming, &[]);
+        neighbours::update(&state.naming, &neighbours::Open::default());
         report("the nf_tables table stays", state.table.remove());
         report("links stay", remove_links(state));
         report("namespaces stay", remove_namespaces(state));
     }
+}
+
+fn let_go(state: &State, row: &SandboxRow, open: &Open) {
+    drop(lock(&open.serving).take());
+    let proxy = lock(&open.proxy).take();
+    proxy.into_iter().for_each(Proxy::stop);
+    publish::release(state, row);
 }
 
 fn remove_links(state: &State) -> std::io::Result<()> {

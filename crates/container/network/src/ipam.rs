@@ -155,6 +155,17 @@ impl Addresses {
         })
     }
 
+    /// Takes the lowest free address behind this one, or behind none: an address that was just
+    /// given back is nobody's for as long as there are others.
+    pub(crate) fn take_behind(&mut self, last: Option<IpAddr>) -> Option<IpAddr> {
+        let behind = last.map_or(0, |last| bits(last).saturating_add(1));
+        let lowest = self.hint;
+        self.hint = lowest.max(behind);
+        let taken = self.take_next();
+        self.hint = lowest;
+        taken.or_else(|| self.take_next())
+    }
+
     /// Takes this address, which may lie outside the range but not outside the subnet.
     pub(crate) fn take(&mut self, address: IpAddr) -> Result<(), Error> {
         if !self.subnet.contains(address) {

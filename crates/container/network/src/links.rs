@@ -47,6 +47,12 @@ pub(crate) fn routes(netlink: &mut Netlink) -> io::Result<Vec<(Cidr, u32)>> {
     dump(netlink, Messages::get_routes, route::route)
 }
 
+/// The link of the default route, if there is one.
+pub(crate) fn default_link(netlink: &mut Netlink) -> io::Result<Option<u32>> {
+    let all = dump(netlink, Messages::get_routes, route::default_link)?;
+    Ok(all.first().copied())
+}
+
 fn dump<T>(
     netlink: &mut Netlink,
     ask: fn(&mut Messages),

@@ -45,6 +45,26 @@ impl Naming {
         cut(format!("{}v{unique:.12}", self.stem))
     }
 
+    /// The host's end of a pod's link; `unique` is hex digits.
+    pub(crate) fn pod(&self, unique: &str) -> String {
+        cut(format!("{}{unique:.12}", self.pods()))
+    }
+
+    /// What the names of the host's ends of pods' links begin with, and no other link's: there is
+    /// no underscore in the name of an instance.
+    pub(crate) fn pods(&self) -> String {
+        format!("{}_", self.stem)
+    }
+
+    /// The link that the addresses of services are routed to.
+    pub(crate) fn services(&self) -> String {
+        if self.instance.len() + 3 <= LINK {
+            format!("{}svc", self.instance)
+        } else {
+            format!("{}svc", self.stem)
+        }
+    }
+
     /// The group that all our links are in. It tells our links from everybody else's, whatever
     /// they are called, and lets the kernel take all of them away in one go.
     pub(crate) fn group(&self) -> u32 {
@@ -97,6 +117,8 @@ mod tests {
         assert_eq!(naming.default_bridge(), "gantry0");
         assert_eq!(naming.bridge(id), "gantry-01234567");
         assert_eq!(naming.veth(id), "gantryv01234567");
+        assert_eq!(naming.pod(id), "gantry_01234567");
+        assert_eq!(naming.services(), "gantrysvc");
         let (a, b) = (
             Naming::new("a-very-long-name-1"),
             Naming::new("a-very-long-name-2"),
@@ -105,6 +127,8 @@ mod tests {
             (a.default_bridge(), b.default_bridge()),
             (a.bridge(id), b.bridge(id)),
             (a.veth(id), b.veth(id)),
+            (a.pod(id), b.pod(id)),
+            (a.services(), b.services()),
         ] {
             assert!(a != b && a.len() <= LINK && b.len() <= LINK, "{a} {b}");
         }

@@ -14,15 +14,17 @@ use tokio::task::JoinHandle;
 
 use crate::create;
 use crate::dns::Resolver;
+use crate::dns::server::Serving;
 use crate::files::ResolvConf;
 use crate::naming::Naming;
 use crate::pool::Pool as Namespaces;
 use crate::registry::Registry;
 use crate::row;
 use crate::sandboxes::{HostFiles, addresses};
+use crate::services::Known;
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep};
-use crate::{EndpointInfo, Error, Holder, LinkCounters, Network, NetworkSpec, Pool, Sandbox};
+use crate::{Cluster, EndpointInfo, Error, Holder, LinkCounters, Network, NetworkSpec, Pool, Sandbox};
 
 /// How a node's networks are set up.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Config {
     pub resolv_conf: PathBuf,
     /// The host's `hosts`.
     pub hosts: PathBuf,
+    /// Pods and services, if the node is part of a cluster.
+    pub cluster: Option<Cluster>,
 }
 
 impl Config {
@@ -56,6 +60,7 @@ impl Config {
             ready: 8,
             resolv_conf: "/etc/resolv.conf".into(),
             hosts: "/etc/hosts".into(),
+            cluster: None,
         }
     }
 }
@@ -80,6 +85,8 @@ pub(crate) struct State {
     pub(crate) free: Condvar,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) table: Table,
+    pub(crate) services: Mutex<Known>,
+    pub(crate) names: Mutex<Option<Serving>>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) upkeep: Upkeep,
     pub(crate) background: Mutex<Option<Background>>,
@@ -247,6 +254,7 @@ impl State {
     /// Gives addresses and ports of a row back.
     pub(crate) fn free_row(&self, row: &row::SandboxRow) {
         let mut registry = self.registry();
+        registry.pods.release(row);
         for joined in &row.joined {
             if let Some(net) = registry.nets.get_mut(&joined.endpoint.network_id) {
                 net.release(&row.container, addresses(&joined.endpoint));

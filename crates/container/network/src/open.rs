@@ -15,19 +15,22 @@ use tokio::runtime::Handle;
 
 use crate::attach::{self, dns_key};
 use crate::cidr::Cidr;
+use crate::cluster::Cluster;
 use crate::create::{self, link_up};
-use crate::dns::Resolver;
+use crate::dns::{Asker, Resolver};
 use crate::ipam::{choose_subnet, refuse_pools};
 use crate::links;
 use crate::naming::Naming;
 use crate::neighbours;
 use crate::networks::{Background, Config, Networks, State, lock, unique};
+use crate::pods;
 use crate::pool::{Kind, Pool};
 use crate::ports;
 use crate::publish;
 use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
 use crate::sandboxes::{self, Open, addresses};
+use crate::services;
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
@@ -47,6 +50,7 @@ impl Networks {
         runtime: Handle,
     ) -> Result<Self, Error> {
         refuse_pools(&config.pools)?;
+        config.cluster.iter().try_for_each(Cluster::refuse)?;
         let naming = Naming::new(&config.instance);
         let directory = config.run_dir.join("netns");
         prepare(&directory)?;
@@ -55,7 +59,9 @@ impl Networks {
         let back = Arc::new(OnceLock::new());
         let (upkeep, thread) = start_upkeep(&back, &namespaces, &naming, &rng)?;
         let state = Arc::new(State {
-            table: Table::new(naming.table()),
+            table: Table::new(&naming, config.cluster.as_ref()),
+            services: Mutex::default(),
+            names: Mutex::default(),
             naming,
             store,
             holder,
@@ -117,7 +123,11 @@ fn start_upkeep(
 }
 
 fn update_neighbours(state: &State) {
-    neighbours::update(&state.naming, &bridges(&state.registry()));
+    let open = neighbours::Open {
+        bridges: bridges(&state.registry()),
+        names_of_pods: state.config.cluster.as_ref().map(|cluster| cluster.dns),
+    };
+    neighbours::update(&state.naming, &open);
 }
 
 fn bridges(registry: &Registry) -> Vec<String> {
@@ -137,23 +147,26 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
     for row in rows {
         restore_sandbox(state, row)?;
     }
-    let (segments, forwards) = {
+    pods::restore(state)?;
+    let (segments, forwards, pods) = {
         let registry = state.registry();
         let segments: Vec<_> = registry.nets.values().filter_map(Net::segment).collect();
-        let forwards: Vec<_> = registry
-            .sandboxes
-            .values()
-            .flat_map(|live| live.row.forwards())
-            .collect();
-        (segments, forwards)
+        let forwards: Vec<_> = registry.rows().flat_map(|row| row.forwards()).collect();
+        let pods = registry.pods.addresses();
+        (segments, forwards, pods)
     };
     state
         .table
-        .program(&segments, &forwards)
+        .program(&segments, &forwards, &pods, services::kept_names(state))
         .map_err(Error::kernel("cannot write the nf_tables table"))?;
+    if let Some(cluster) = &state.config.cluster {
+        let linked = services::link::link_up(&state.naming, cluster);
+        linked.map_err(Error::kernel("cannot make the link of services"))?;
+    }
     sweep(state);
     update_neighbours(state);
     fill_default_shelf(state);
+    pods::fill_shelf(state);
     let weak = Arc::downgrade(state);
     let changed = move || weak.upgrade().iter().for_each(|state| state.neighbours_later());
     let watch = neighbours::watch(&state.naming, &state.runtime, Arc::new(changed));
@@ -252,8 +265,9 @@ fn restore_sandbox(state: &State, row: SandboxRow) -> Result<(), Error> {
     Ok(())
 }
 
-fn reserve(state: &State, row: &SandboxRow) {
+pub(crate) fn reserve(state: &State, row: &SandboxRow) {
     let mut registry = state.registry();
+    registry.pods.reserve(row);
     for joined in &row.joined {
         if let Some(net) = registry.nets.get_mut(&joined.endpoint.network_id) {
             net.restore(&row.container, addresses(&joined.endpoint));
@@ -276,7 +290,7 @@ fn reserve(state: &State, row: &SandboxRow) {
 }
 
 /// The name server and the proxy go on with the sockets that the supervisor has kept.
-fn serve(state: &State, row: &SandboxRow, open: &Open) {
+pub(crate) fn serve(state: &State, row: &SandboxRow, open: &Open) {
     if !row.published.is_empty() {
         match publish::hold(state, row, publish::retrieve(state, row)) {
             Ok(proxy) => *lock(&open.proxy) = Some(proxy),
@@ -294,9 +308,12 @@ fn serve(state: &State, row: &SandboxRow, open: &Open) {
         .unwrap_or_default();
     let served = match <[_; 2]>::try_from(kept) {
         Ok(sockets) => {
-            let serving = state
-                .resolver
-                .serve(&row.container, namespace.clone(), sockets, &state.runtime);
+            let serving = state.resolver.serve(
+                Asker::Container(row.container.clone()),
+                namespace.clone(),
+                sockets,
+                &state.runtime,
+            );
             serving
                 .map(|serving| *lock(&open.serving) = Some(serving))
                 .map_err(Error::kernel("cannot serve names"))
@@ -312,11 +329,12 @@ fn serve(state: &State, row: &SandboxRow, open: &Open) {
 fn sweep(state: &State) {
     let (links, names, keys) = {
         let registry = state.registry();
-        let rows: Vec<_> = registry.sandboxes.values().map(|live| live.row.clone()).collect();
+        let rows: Vec<_> = registry.rows().cloned().collect();
         let ends = rows
             .iter()
             .flat_map(|row| row.joined.iter().map(|joined| joined.link.clone()));
-        let links: BTreeSet<_> = ends.chain(bridges(&registry)).collect();
+        let services = state.config.cluster.as_ref().map(|_| state.naming.services());
+        let links: BTreeSet<_> = ends.chain(bridges(&registry)).chain(services).collect();
         let names: BTreeSet<_> = rows.iter().filter_map(|row| row.namespace.clone()).collect();
         let keys: BTreeSet<_> = rows.iter().map(|row| row.container.clone()).collect();
         (links, names, keys)
@@ -329,6 +347,9 @@ fn sweep(state: &State) {
                 netns::unpin(&state.namespaces.path(&name)),
             );
         }
+    }
+    if state.config.cluster.is_none() {
+        services::stop_serving(state);
     }
     for key in state.holder.held().unwrap_or_default() {
         let ours = key.strip_prefix("network.").and_then(|key| key.split('.').nth(1));
@@ -368,7 +389,7 @@ fn fill_default_shelf(state: &State) {
             port: Some(port),
             sysctls: Vec::new(),
         };
-        state.namespaces.set_default(&kind);
+        state.namespaces.set_large(&kind, state.config.ready);
         state.upkeep.later(Job::Refill(kind));
     }
 }

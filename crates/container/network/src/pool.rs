@@ -33,16 +33,29 @@ pub(crate) struct Kind {
     pub(crate) sysctls: Vec<(String, String)>,
 }
 
+impl Kind {
+    fn network(&self) -> &str {
+        self.port.as_ref().map_or("", |port| port.network.as_str())
+    }
+}
+
 /// A link of a container, as far as it does not depend on the container.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Port {
     pub(crate) network: String,
-    /// Index of the bridge.
-    pub(crate) master: u32,
+    /// Index of the bridge; without one, packets are routed to the host's end.
+    pub(crate) master: Option<u32>,
     pub(crate) mtu: Option<u32>,
     /// Its name in the container.
     pub(crate) interface: String,
     pub(crate) ipv6: bool,
+}
+
+impl Port {
+    /// The host's end is on no bridge.
+    pub(crate) const fn routed(&self) -> bool {
+        self.master.is_none()
+    }
 }
 
 /// A namespace that is ready to be used.
@@ -57,7 +70,7 @@ pub(crate) struct Ready {
 }
 
 /// The link of a ready namespace: up, without an address.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ReadyLink {
     /// The host's end.
     pub(crate) host: String,
@@ -71,7 +84,8 @@ pub(crate) struct Pool {
     directory: PathBuf,
     naming: Naming,
     ready: usize,
-    default_network: Mutex<String>,
+    /// How many lie ready for a network, where it is not [`SMALL`].
+    large: Mutex<BTreeMap<String, usize>>,
     shelves: Mutex<BTreeMap<Kind, Vec<Ready>>>,
 }
 
@@ -81,7 +95,7 @@ impl Pool {
             directory,
             naming,
             ready,
-            default_network: Mutex::new(String::new()),
+            large: Mutex::new(BTreeMap::new()),
             shelves: Mutex::new(BTreeMap::new()),
         }
     }
@@ -95,14 +109,9 @@ impl Pool {
         &self.directory
     }
 
-    /// The kind that gets the large shelf, which is made at once.
-    pub(crate) fn set_default(&self, kind: &Kind) {
-        let network = kind
-            .port
-            .as_ref()
-            .map(|port| port.network.clone())
-            .unwrap_or_default();
-        *lock(&self.default_network) = network;
+    /// A kind that gets a shelf at once, on which so many lie.
+    pub(crate) fn set_large(&self, kind: &Kind, ready: usize) {
+        lock(&self.large).insert(kind.network().to_owned(), ready);
         lock(&self.shelves).entry(kind.clone()).or_default();
     }
 
@@ -112,7 +121,7 @@ impl Pool {
         if let Some(shelf) = shelves.get_mut(kind) {
             return shelf.pop();
         }
-        if shelves.len() <= SHELVES && self.ready > 0 {
+        if shelves.len() <= SHELVES + 1 && self.ready > 0 {
             shelves.insert(kind.clone(), Vec::new());
         }
         None
@@ -148,13 +157,9 @@ impl Pool {
     }
 
     fn missing(&self, kind: &Kind) -> usize {
-        let network = kind
-            .port
-            .as_ref()
-            .map(|port| port.network.as_str())
-            .unwrap_or_default();
-        let large = kind.sysctls.is_empty() && *network == **lock(&self.default_network);
-        let wanted = if large { self.ready } else { SMALL.min(self.ready) };
+        let large = lock(&self.large).get(kind.network()).copied();
+        let large = large.filter(|_| kind.sysctls.is_empty());
+        let wanted = large.unwrap_or_else(|| SMALL.min(self.ready));
         lock(&self.shelves)
             .get(kind)
             .map_or(0, |shelf| wanted.saturating_sub(shelf.len()))
@@ -165,17 +170,18 @@ impl Pool {
         let name: String = unique.chars().take(12).collect();
         let mut host = links::open()?;
         let hairpin = links::bridges_pass_netfilter();
-        let build = || {
-            furnish(
-                kind,
-                &mut host,
-                &self.naming.veth(&name),
-                self.naming.group(),
-                hairpin,
-            )
+        let routed = kind.port.as_ref().is_some_and(Port::routed);
+        let end = if routed {
+            self.naming.pod(&name)
+        } else {
+            self.naming.veth(&name)
         };
+        let build = || furnish(kind, &mut host, &end, self.naming.group(), hairpin && !routed);
         let (namespace, furnished) = Namespace::create(build)?;
         let (inside, link) = furnished?;
+        if routed {
+            crate::pods::settle(&end)?;
+        }
         namespace.pin(&self.path(&name))?;
         Ok(Ready {
             name,
@@ -266,8 +272,8 @@ pub(crate) fn plug(
             group,
             master: port.master,
             mtu: port.mtu,
+            mac: port.routed().then_some(crate::pods::HOST),
             peer: &port.interface,
-            peer_mac: None,
             namespace: namespace.cast_unsigned(),
         });
         messages.set_port(host_name, hairpin);

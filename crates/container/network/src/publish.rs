@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::attach::ports_key;
-use crate::networks::State;
+use crate::networks::{State, lock};
 use crate::ports::{self, ANY4, Published};
 use crate::proxy::Proxy;
 use crate::row::SandboxRow;
+use crate::sandboxes::Open;
 use crate::wire::attribute::Messages;
 use crate::{Error, PortBinding, Protocol};
 use rustix::io::Errno;
@@ -122,6 +123,17 @@ fn refused(row: &SandboxRow, published: &Published, error: Errno) -> String {
         ..
     } = published;
     format!("failed to bind host port for {host}:{port}:{to}:{container_port}/{protocol}: {why}")
+}
+
+/// Serves ports that the table redirects by now.
+pub(crate) fn serve(state: &State, row: &SandboxRow, open: &Open, bound: Vec<Bound>) -> Result<(), Error> {
+    if bound.is_empty() {
+        return Ok(());
+    }
+    forget(state, &row.published);
+    let proxy = hold(state, row, bound)?;
+    *lock(&open.proxy) = Some(proxy);
+    Ok(())
 }
 
 /// Gives the sockets to the supervisor, and starts the proxy on them.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use crate::cidr::Cidr;
 use crate::ipam::Addresses;
+use crate::pods::Pods;
 use crate::pool::Port;
 use crate::ports::Taken;
-use crate::row::NetworkRow;
+use crate::row::{NetworkRow, SandboxRow};
 use crate::sandboxes::Live;
 use crate::table::Segment;
 use crate::validate::{self, Options};
@@ -129,7 +130,7 @@ impl Net {
     pub(crate) fn port(&self, interface: String) -> Port {
         Port {
             network: self.network.id.clone(),
-            master: self.master,
+            master: Some(self.master),
             mtu: self.options.mtu,
             interface,
             ipv6: self.v6.is_some(),
@@ -224,6 +225,7 @@ pub(crate) struct Registry {
     pub(crate) nets: BTreeMap<String, Net>,
     /// By container.
     pub(crate) sandboxes: BTreeMap<String, Live>,
+    pub(crate) pods: Pods,
     pub(crate) ports: Taken,
     /// Containers that somebody is working on.
     pub(crate) busy: BTreeSet<String>,
@@ -253,6 +255,12 @@ impl Registry {
 
     pub(crate) fn named(&self, name: &str) -> Option<&Net> {
         self.nets.values().find(|net| net.network.name == name)
+    }
+
+    /// The rows of all containers and pods that are attached.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Arc<SandboxRow>> {
+        let containers = self.sandboxes.values().map(|live| &live.row);
+        containers.chain(self.pods.rows())
     }
 
     /// All subnets of all networks.

@@ -17,6 +17,7 @@ use crate::{DnsSpec, Endpoint, Error, Network};
 
 const NETWORKS: &str = "/networks/";
 const SANDBOXES: &str = "/sandboxes/";
+const PODS: &str = "/podsandboxes/";
 
 /// A network, as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -194,6 +195,11 @@ pub(crate) fn sandboxes(store: &dyn Store) -> Result<Vec<SandboxRow>, Error> {
     load(store, SANDBOXES)
 }
 
+/// The rows of pods have the form of containers' rows: one place, on no network.
+pub(crate) fn pods(store: &dyn Store) -> Result<Vec<SandboxRow>, Error> {
+    load(store, PODS)
+}
+
 /// Keeps a network; it is on disk when this returns.
 pub(crate) fn put_network(store: &dyn Store, row: &NetworkRow) -> Result<(), Error> {
     put(store, NETWORKS, &row.network.id, row, Durability::Durable).wait()?;
@@ -211,10 +217,24 @@ pub(crate) fn put_sandbox(store: &dyn Store, row: &SandboxRow) -> Pending<Writte
     put(store, SANDBOXES, &row.container, row, Durability::Relaxed)
 }
 
+/// Keeps a pod's sandbox, as [`put_sandbox`] does.
+pub(crate) fn put_pod(store: &dyn Store, row: &SandboxRow) -> Pending<Written> {
+    put(store, PODS, &row.container, row, Durability::Relaxed)
+}
+
 /// Forgets a sandbox.
 pub(crate) fn delete_sandbox(store: &dyn Store, container: &str) -> Result<(), Error> {
+    forget(store, key(SANDBOXES, container))
+}
+
+/// Forgets a pod's sandbox.
+pub(crate) fn delete_pod(store: &dyn Store, pod: &str) -> Result<(), Error> {
+    forget(store, key(PODS, pod))
+}
+
+fn forget(store: &dyn Store, key: Key) -> Result<(), Error> {
     let op = Op::Delete {
-        key: key(SANDBOXES, container),
+        key,
         expect: Expect::Any,
     };
     let durability = Durability::Relaxed;

@@ -16,23 +16,31 @@
 //! * Bridges let loopback destinations in for the answers to the redirected (route_localnet), so
 //!   a packet from a container that names one is dropped before anything else sees it.
 
+mod balance;
+mod cluster;
 mod program;
 
+use std::collections::BTreeMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 
+pub(crate) use balance::{
+    Balancer, Change, backend, elsewhere, frontend, member, node_port, service, unanswered,
+};
+use cluster::{ANSWERS, HAIRPIN, QUESTIONS, Scope};
 use program::{
     ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
     rules,
 };
 use sys::netlink::{Family, Netlink};
 
-use crate::Protocol;
 use crate::cidr::Cidr;
+use crate::naming::Naming;
 use crate::networks::lock;
 use crate::wire::attribute::Messages;
 use crate::wire::nftables::Element;
+use crate::{Cluster, Protocol};
 
 /// What the table has to know about a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +63,38 @@ pub(crate) struct Forward {
     pub(crate) to_port: u16,
 }
 
-type Elements = Vec<(&'static str, Element)>;
+/// The ports of the cluster's name server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamePorts {
+    pub(crate) udp: u16,
+    pub(crate) tcp: u16,
+}
+
+impl NamePorts {
+    fn elements(self) -> Elements {
+        const NAMES: u16 = 53;
+        let element = |protocol: Protocol, from: u16, to: u16| Element {
+            value: Some(to.to_be_bytes().to_vec()),
+            ..Element::of([[protocol.number(), 0, 0, 0], port(from)].concat())
+        };
+        let carriers = [(Protocol::Udp, self.udp), (Protocol::Tcp, self.tcp)];
+        let both = carriers.into_iter().flat_map(|(protocol, own)| {
+            [
+                (QUESTIONS, element(protocol, NAMES, own)),
+                (ANSWERS, element(protocol, own, NAMES)),
+            ]
+        });
+        both.collect()
+    }
+}
+
+pub(crate) type Elements = Vec<(&'static str, Element)>;
 
 /// The table of one instance.
 #[derive(Debug)]
 pub(crate) struct Table {
     name: String,
+    cluster: Option<Scope>,
     /// Sockets for the next transactions. To close one waits, in the kernel, until all readers
     /// have let go of what the last transaction took away: some ten milliseconds.
     sockets: Mutex<Vec<Netlink>>,
@@ -70,15 +104,22 @@ pub(crate) struct Table {
 const SOCKETS: usize = 8;
 
 impl Table {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(naming: &Naming, cluster: Option<&Cluster>) -> Self {
         Self {
-            name: name.to_owned(),
+            name: naming.table().to_owned(),
+            cluster: cluster.map(|cluster| Scope::new(naming, cluster)),
             sockets: Mutex::default(),
         }
     }
 
     /// Puts the whole table in place, in one transaction.
-    pub(crate) fn program(&self, segments: &[Segment], forwards: &[Forward]) -> io::Result<()> {
+    pub(crate) fn program(
+        &self,
+        segments: &[Segment],
+        forwards: &[Forward],
+        pods: &[Ipv4Addr],
+        names: Option<NamePorts>,
+    ) -> io::Result<()> {
         let mut messages = Messages::begin();
         messages.add_table(&self.name);
         messages.delete_table(&self.name);
@@ -86,20 +127,26 @@ impl Table {
         let elements = segments
             .iter()
             .flat_map(elements_of)
-            .chain(forwards.iter().map(element_of));
+            .chain(forwards.iter().map(element_of))
+            .chain(pods.iter().map(|pod| hairpin(*pod)))
+            .chain(names.into_iter().flat_map(NamePorts::elements));
         self.change(&mut messages, Messages::add_elements, elements.collect());
         self.send(messages)
     }
 
     fn write(&self, messages: &mut Messages) {
         messages.add_table(&self.name);
-        for (id, set) in (1..).zip(SETS) {
+        let (sets, chains) = match &self.cluster {
+            Some(_) => (cluster::SETS, cluster::CHAINS),
+            None => (&[][..], &[][..]),
+        };
+        for (id, set) in (1..).zip(SETS.iter().chain(sets)) {
             messages.add_set(&self.name, set, id);
         }
-        for chain in CHAINS {
+        for chain in CHAINS.iter().chain(chains) {
             messages.add_chain(&self.name, chain);
         }
-        for (chain, rule) in rules() {
+        for (chain, rule) in rules(self.cluster.as_ref()) {
             messages.add_rule(&self.name, chain, &rule);
         }
     }
@@ -130,6 +177,26 @@ impl Table {
             Messages::add_elements,
             new.iter().map(element_of).collect(),
         );
+        self.send(messages)
+    }
+
+    /// A pod is there, and these ports lead to it.
+    pub(crate) fn add_pod(&self, address: Ipv4Addr, forwards: &[Forward]) -> io::Result<()> {
+        self.transact(Messages::add_elements, elements_of_pod(address, forwards))
+    }
+
+    /// A pod is gone.
+    pub(crate) fn remove_pod(&self, address: Ipv4Addr, forwards: &[Forward]) -> io::Result<()> {
+        self.transact(Messages::delete_elements, elements_of_pod(address, forwards))
+    }
+
+    /// Names are asked for at port 53 and answered at these, and no others.
+    pub(crate) fn serve_names(&self, ports: NamePorts) -> io::Result<()> {
+        let mut messages = Messages::begin();
+        for set in [QUESTIONS, ANSWERS] {
+            messages.flush_set(&self.name, set);
+        }
+        self.change(&mut messages, Messages::add_elements, ports.elements());
         self.send(messages)
     }
 
@@ -165,10 +232,12 @@ impl Table {
 
     /// Elements of one set go into one message.
     fn change(&self, messages: &mut Messages, operation: Operation, elements: Elements) {
-        for set in SETS {
-            let of_set = elements.iter().filter(|(name, _)| *name == set.name);
-            let of_set: Vec<_> = of_set.map(|(_, element)| element.clone()).collect();
-            operation(messages, &self.name, set.name, &of_set);
+        let mut sets: BTreeMap<&str, Vec<Element>> = BTreeMap::new();
+        for (set, element) in elements {
+            sets.entry(set).or_default().push(element);
+        }
+        for (set, elements) in sets {
+            operation(messages, &self.name, set, &elements);
         }
     }
 }
@@ -198,6 +267,15 @@ fn elements_of(segment: &Segment) -> Elements {
         }
     }
     elements
+}
+
+fn elements_of_pod(address: Ipv4Addr, forwards: &[Forward]) -> Elements {
+    let ports = forwards.iter().map(element_of);
+    ports.chain([hairpin(address)]).collect()
+}
+
+fn hairpin(pod: Ipv4Addr) -> (&'static str, Element) {
+    (HAIRPIN, Element::of([pod.octets(), pod.octets()].concat()))
 }
 
 fn range(prefix: &[u8], subnet: Cidr) -> Element {
@@ -263,7 +341,7 @@ mod tests {
     #[test]
     fn the_program_is_these_bytes() {
         let mut messages = Messages::begin();
-        Table::new("gantry").write(&mut messages);
+        Table::new(&Naming::new("gantry"), None).write(&mut messages);
         insta::assert_snapshot!("program", crate::wire::hex(&messages.end().0));
     }
 

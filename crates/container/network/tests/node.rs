@@ -8,11 +8,14 @@
 )]
 
 mod node {
+    mod cluster_names;
     mod firewall;
     mod life;
     mod names;
     mod nameserver;
+    mod pods;
     mod ports;
     mod reach;
     pub(crate) mod rig;
+    mod services;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{Container, Engine};
+use engine::{Container, Engine, Owner};
 use image::Images;
 use jiff::Timestamp;
 use network::Networks;
@@ -33,6 +33,18 @@ impl Api {
         Ok(self.engine.find(name)?)
     }
 
+    /// The container a user calls so, if this door may do that to it. A pod's container is used
+    /// from here like any other (exec, logs, cp, kill, …), but what it is, what it is called and
+    /// when it runs is the kubelet's to say.
+    ///
+    /// # Errors
+    /// There is none; 409 if it is a pod's.
+    pub(crate) fn find_own(&self, name: &str, deed: Deed) -> Result<Arc<Container>, ApiError> {
+        let container = self.find(name)?;
+        refuse_pod(&container, deed)?;
+        Ok(container)
+    }
+
     /// A container with what belongs to it.
     pub(crate) fn view(&self, container: Arc<Container>) -> View {
         let sandbox = self
@@ -45,9 +57,47 @@ impl Api {
     /// Every container of users, newest first; steps of a build are nobody's.
     pub(crate) fn containers(&self) -> Vec<Arc<Container>> {
         let mut all = self.engine.list();
-        all.retain(|container| container.owner != engine::Owner::Build);
+        all.retain(|container| container.owner != Owner::Build);
         all.sort_by(|a, b| b.created.cmp(&a.created).then_with(|| a.id.cmp(&b.id)));
         all
+    }
+}
+
+/// What only the door that made a container does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Start,
+    Restart,
+    Remove,
+    Rename,
+    Update,
+    Connect,
+    Disconnect,
+}
+
+impl Deed {
+    /// What the user can do instead.
+    const fn instead(self) -> &'static str {
+        match self {
+            Self::Start => "its kubelet starts it when the pod's restart policy says so",
+            Self::Restart => "stop it, and its kubelet starts it again as the pod's restart policy says",
+            Self::Remove => "delete the pod instead",
+            Self::Rename => "its kubelet finds it by its name",
+            Self::Update => "change the pod's resources instead",
+            Self::Connect | Self::Disconnect => "its network is the pod's",
+        }
+    }
+}
+
+/// Refuses what is not this door's to do to a pod's container.
+pub(crate) fn refuse_pod(container: &Container, deed: Deed) -> Result<(), ApiError> {
+    match &container.owner {
+        Owner::Pod { namespace, name, .. } => Err(ApiError::conflict(format!(
+            "container {} belongs to pod {namespace}/{name}: {}",
+            container.name,
+            deed.instead()
+        ))),
+        Owner::Docker | Owner::Build => Ok(()),
     }
 }
 
@@ -133,5 +183,49 @@ impl Api {
             actor,
             time: self.now(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use serde_json::json;
+
+    fn container(owner: serde_json::Value) -> Container {
+        let container = json!({
+            "id": "0".repeat(64), "name": "k8s_web_shop_prod_1_0", "created": "2026-11-21T00:00:00Z",
+            "spec": {}, "image": null, "owner": owner, "door": null, "state": {}, "restart_count": 0,
+            "generation": 0, "mounts": [], "log_path": null,
+        });
+        serde_json::from_value(container).unwrap()
+    }
+
+    #[test]
+    fn what_a_pod_s_container_is_and_when_it_runs_is_not_this_door_s() {
+        let of_pod = container(json!({ "pod": { "namespace": "prod", "name": "shop", "uid": "1" } }));
+        let own = container(json!("docker"));
+        let deeds = [
+            Deed::Start,
+            Deed::Restart,
+            Deed::Remove,
+            Deed::Rename,
+            Deed::Update,
+            Deed::Connect,
+            Deed::Disconnect,
+        ];
+        for deed in deeds {
+            assert_eq!(refuse_pod(&own, deed), Ok(()));
+            let refused = refuse_pod(&of_pod, deed).unwrap_err();
+            assert_eq!(refused.status, StatusCode::CONFLICT);
+            let names = "container k8s_web_shop_prod_1_0 belongs to pod prod/shop: ";
+            assert!(refused.message.starts_with(names), "{}", refused.message);
+        }
+        let refused = refuse_pod(&of_pod, Deed::Remove).unwrap_err();
+        assert!(
+            refused.message.ends_with(": delete the pod instead"),
+            "{}",
+            refused.message
+        );
     }
 }

@@ -8,7 +8,7 @@ use network::{EndpointInfo, Ipam, IpamConfig, Mac, Network, NetworkSpec};
 use serde_json::{Value, json};
 
 use crate::Api;
-use crate::api::blocking;
+use crate::api::{Deed, blocking, refuse_pod};
 use crate::convert::create::go_bool;
 use crate::convert::create::networking::endpoint;
 use crate::convert::time::rfc3339;
@@ -211,8 +211,9 @@ pub(crate) async fn connect(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked: wire::Connect = go_json::decode(body)?;
     let network = api.networks().find(&name)?;
     let settings = endpoint(&network.name, asked.endpoint_config.as_ref())?;
+    let container = api.find_own(&asked.container, Deed::Connect)?;
     api.engine
-        .network_connect(&asked.container, &network.id, settings)
+        .network_connect(&container.id, &network.id, settings)
         .await?;
     Ok(Reply::empty(StatusCode::OK))
 }
@@ -222,6 +223,10 @@ pub(crate) async fn disconnect(call: Call<Api>) -> Result<Reply, ApiError> {
     let (api, name) = (call.state.clone(), call.name.clone());
     let asked: wire::Disconnect = call.json().await?;
     let network = api.networks().find(&name)?;
+    // One that is gone may still be taken off by force: the engine knows what to say of it.
+    if let Ok(container) = api.find(&asked.container) {
+        refuse_pod(&container, Deed::Disconnect)?;
+    }
     api.engine
         .network_disconnect(&asked.container, &network.id, asked.force)
         .await?;

@@ -10,6 +10,7 @@ pub mod confine;
 pub mod epoll;
 pub mod in_root;
 mod init;
+pub mod ipcns;
 pub mod launch;
 pub mod memfd;
 pub mod mount;

@@ -34,8 +34,7 @@ impl Namespace {
     /// [`io::ErrorKind::InvalidInput`].
     pub fn open(path: &Path) -> io::Result<Self> {
         let file: OwnedFd = File::open(path)?.into();
-        let magic = rustix::fs::fstatfs(&file)?.f_type;
-        if u64::try_from(magic) == Ok(NSFS_MAGIC) {
+        if is_of_nsfs(&file)? {
             Ok(Self(file))
         } else {
             Err(io::ErrorKind::InvalidInput.into())
@@ -60,13 +59,7 @@ impl Namespace {
 
     /// Binds it to the file `path`, which must not exist: it lives until [`unpin`].
     pub fn pin(&self, path: &Path) -> io::Result<()> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        drop(rustix::fs::open(path, flags, Mode::from_raw_mode(0o444))?);
-        let link = format!("/proc/self/fd/{}", self.0.as_raw_fd());
-        rustix::mount::mount_bind(link, path).map_err(|error| {
-            let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
-            error.into()
-        })
+        bind(&self.0, path)
     }
 }
 
@@ -74,6 +67,26 @@ impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Binds a namespace to the file `path`, which must not exist.
+pub(crate) fn bind(namespace: impl AsFd, path: &Path) -> io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    drop(rustix::fs::open(path, flags, Mode::from_raw_mode(0o444))?);
+    let link = format!("/proc/self/fd/{}", namespace.as_fd().as_raw_fd());
+    rustix::mount::mount_bind(link, path).map_err(|error| {
+        let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
+        error.into()
+    })
+}
+
+/// Whether a namespace of any kind is bound to a file.
+pub fn is_namespace(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| is_of_nsfs(&file).unwrap_or(false))
+}
+
+fn is_of_nsfs(file: impl AsFd) -> io::Result<bool> {
+    Ok(u64::try_from(rustix::fs::fstatfs(file)?.f_type) == Ok(NSFS_MAGIC))
 }
 
 /// Takes back what [`Namespace::pin`] did. A file that is not there is no error.
@@ -121,7 +134,8 @@ fn is_mount(path: &Path) -> io::Result<bool> {
     Ok(stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+/// Runs `work` on a thread of its own, which may change its namespaces, and waits for it.
+pub(crate) fn on_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let builder = thread::Builder::new().name("netns".to_owned()).stack_size(STACK);
         let thread = builder.spawn_scoped(scope, work)?;

@@ -5,8 +5,14 @@
 mod clients;
 #[path = "pure/conformance.rs"]
 mod conformance;
+#[path = "pure/deployments.rs"]
+mod deployments;
+#[path = "pure/endpoints.rs"]
+mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
+#[path = "pure/kubelet.rs"]
+mod kubelet;
 #[path = "pure/namespaces.rs"]
 mod namespaces;
 #[path = "pure/node.rs"]
@@ -15,3 +21,5 @@ mod node;
 mod others;
 #[path = "pure/protection.rs"]
 mod protection;
+#[path = "pure/replica_sets.rs"]
+mod replica_sets;

@@ -122,6 +122,10 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
 
 /// The containers of a node, as these protocols need them.
 pub trait Node: Send + Sync {
+    /// Whether the pod has a running container of this name. Asked before a connection is taken over, so that a client
+    /// hears of its mistake in HTTP; nothing is promised for the next moment.
+    fn runs(&self, of: &ContainerRef) -> bool;
+
     /// Runs a command in a running container. The answer comes when the program has started.
     fn exec(&self, of: ContainerRef, command: Vec<String>, io: Io) -> Doing<Result<Session, StreamFault>>;
 

@@ -231,6 +231,24 @@ impl Engine {
         })
     }
 
+    /// Waits for the end of an exec and answers its exit code. It is watched from this call on, so
+    /// that whoever asks before it is started misses nothing.
+    ///
+    /// # Errors
+    /// There is none of that id; also when its container has ended since.
+    pub fn exec_wait(&self, exec: &str) -> Result<impl Future<Output = i32> + Send + use<>, Error> {
+        let exec = self.find_exec(exec)?;
+        let mut ended = exec.ended.subscribe();
+        Ok(async move {
+            // The sender is in the entry.
+            let _ = ended.wait_for(|ended| *ended).await;
+            match *exec.phase() {
+                Phase::Ended { code, .. } => code,
+                _ => crate::lifecycle::UNKNOWN,
+            }
+        })
+    }
+
     /// Ids of the execs of a container that runs, the oldest first.
     #[must_use]
     pub fn execs_of(&self, container: &str) -> Vec<String> {

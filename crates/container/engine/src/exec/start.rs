@@ -199,7 +199,7 @@ impl Engine {
             &spec.user
         };
         let invalid = |error: oci::IdentityError| Error::Specification(error.to_string());
-        let user = oci::resolve_user(name, &own.groups, &users).map_err(invalid)?;
+        let user = oci::resolve_user(name, &own.groups, own.listed_groups, &users).map_err(invalid)?;
         let mut wanted = OciProcess {
             args: spec.args.clone(),
             env: environment(&template.env, own, spec, &user.home),

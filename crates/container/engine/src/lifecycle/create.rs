@@ -39,7 +39,7 @@ fn check_working_directory(rootfs: &Rootfs, cwd: &str) -> Result<(), Error> {
 }
 
 impl Engine {
-    /// Makes a container. It is durable when this returns.
+    /// Makes a container. It is durable when this returns, unless it is a pod's.
     ///
     /// # Errors
     /// The specification makes no sense, the name is taken, the image or a volume is not there, or
@@ -87,7 +87,7 @@ impl Engine {
         let directory = self.directory(&id);
         let log_path = match &spec.log {
             LogDriver::JsonFile { .. } => Some(directory.join(format!("{id}-json.log"))),
-            LogDriver::Cri { path } => Some(path.into()),
+            LogDriver::Cri { path, .. } => Some(path.into()),
             LogDriver::None | LogDriver::Unusable { .. } => None,
         };
         let container = Container {

@@ -76,7 +76,7 @@ impl Engine {
     /// container's that is mounted on the host because a mount namespace cannot be reached into.
     fn shared_memory(&self, container: &Container) -> Result<Option<PathBuf>, Error> {
         match &container.spec.isolation.ipc {
-            IpcNamespace::Private | IpcNamespace::None => Ok(None),
+            IpcNamespace::Private | IpcNamespace::None | IpcNamespace::Path(_) => Ok(None),
             IpcNamespace::Host => Ok(Some("/dev/shm".into())),
             IpcNamespace::Container(id) => Ok(Some(self.shm_path(&self.0.table.find(id)?.id))),
             IpcNamespace::Shareable => {

@@ -58,9 +58,12 @@ impl Engine {
             stderr: true,
             ..ExecSpec::default()
         };
-        let (exit_code, output) = match self.run_probe(entry, spec, check.timeout).await {
-            Ok((Some(code), bytes)) => (code, health::output(&bytes)),
-            Ok((None, bytes)) => (-1, check.timeout_output(&health::output(&bytes))),
+        // One byte more than is kept tells that there was more.
+        let keep = health::OUTPUT_LENGTH + 1;
+        let run = self.run_to_end(entry, spec, check.timeout, keep).await;
+        let (exit_code, output) = match run.map(|done| (done.code, health::output(&done.all()))) {
+            Ok((Some(code), output)) => (code, output),
+            Ok((None, output)) => (-1, check.timeout_output(&output)),
             Err(error) => (-1, error.to_string()),
         };
         ProbeResult {

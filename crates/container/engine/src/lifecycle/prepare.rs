@@ -217,7 +217,10 @@ impl Engine {
 
 /// Whether others may join: then its shared memory lies where they find it.
 const fn shares_ipc(ipc: &IpcNamespace) -> bool {
-    !matches!(ipc, IpcNamespace::Private | IpcNamespace::None)
+    !matches!(
+        ipc,
+        IpcNamespace::Private | IpcNamespace::None | IpcNamespace::Path(_)
+    )
 }
 
 /// The host's mounts, where a mount of the container asks for propagation: a long file to read.
@@ -291,11 +294,16 @@ pub(crate) fn log(container: &Container) -> Result<LogSpec, Error> {
             max_size: *max_size,
             max_files: *max_files,
         },
-        (LogDriver::Cri { .. }, Some(path)) => LogSpec {
+        (
+            LogDriver::Cri {
+                max_size, max_files, ..
+            },
+            Some(path),
+        ) => LogSpec {
             path,
             format: Format::Cri {},
-            max_size: 0,
-            max_files: 0,
+            max_size: *max_size,
+            max_files: *max_files,
         },
         _ => nowhere(),
     })

@@ -13,8 +13,8 @@ use crate::table::Entry;
 use crate::tasks::{apart, blocking};
 
 impl Engine {
-    /// Removes a container. It is forgotten durably when this returns; its files go in the
-    /// background.
+    /// Removes a container. It is forgotten when this returns, durably unless it is a pod's; its
+    /// files go in the background.
     ///
     /// # Errors
     /// It runs and force was not asked for, or it is being removed already.
@@ -24,9 +24,8 @@ impl Engine {
             engine.check_removable(&entry, remove.force)?;
             loop {
                 engine.stop_for_removal(&entry).await?;
-                let removed = engine
-                    .remove_entry(&entry, remove.volumes, Durability::Durable)
-                    .await;
+                let durability = entry.get().owner.durability();
+                let removed = engine.remove_entry(&entry, remove.volumes, durability).await;
                 // It was being started when it was told to end; it may have ended since.
                 let ran = matches!(removed, Err(Error::Conflict(_)))
                     && entry.get().state.status != Status::Removing;

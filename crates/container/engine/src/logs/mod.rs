@@ -85,7 +85,7 @@ impl LogSource {
                 path,
                 format: Format::Json,
             }),
-            LogDriver::Cri { path } => Ok(Self {
+            LogDriver::Cri { path, .. } => Ok(Self {
                 path: path.into(),
                 format: Format::Cri,
             }),

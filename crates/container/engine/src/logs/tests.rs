@@ -208,6 +208,8 @@ fn a_log_that_is_not_kept_cannot_be_read() {
     let cri = LogSource::of(
         &LogDriver::Cri {
             path: "/pod/0.log".into(),
+            max_size: 0,
+            max_files: 0,
         },
         "/x".into(),
     )

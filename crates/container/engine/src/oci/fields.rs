@@ -136,6 +136,7 @@ const TABLE: &[(&str, Reader)] = &[
         Translation(|s| s.isolation.uts = UtsNamespace::Host),
     ),
     ("labels", Source("engine.rs", "spec.labels")),
+    ("listed_groups", Source("exec/start.rs", "own.listed_groups")),
     ("log.json_file.attributes", Source(PREPARE, "encode(attributes)")),
     (
         "log.json_file.max_files",

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::spec::ListedGroups;
+
 /// Lines of a file that are looked at; what an image has beyond that is not read.
 const MAX_LINES: usize = 65_536;
 
@@ -105,12 +107,23 @@ fn number(field: &str) -> i64 {
 ///
 /// # Errors
 /// A name the image does not list, or a number out of range.
-pub(crate) fn resolve(user: &str, additional: &[String], files: &UserFiles) -> Result<User, IdentityError> {
+pub(crate) fn resolve(
+    user: &str,
+    additional: &[String],
+    listed: ListedGroups,
+    files: &UserFiles,
+) -> Result<User, IdentityError> {
     let (name, group) = user.split_once(':').unwrap_or((user, ""));
     let (mut found, matched) = find_user(name, files)?;
-    if group.is_empty() {
+    let joins = match listed {
+        ListedGroups::WithoutGroup => group.is_empty(),
+        ListedGroups::Always => true,
+        ListedGroups::Never => false,
+    };
+    if joins {
         found.groups = member_groups(matched.as_deref(), files)?;
-    } else {
+    }
+    if !group.is_empty() {
         found.gid = find_group(group, files).ok_or_else(|| IdentityError::Group(group.to_owned()))??;
     }
     found.groups.insert(0, found.gid);
@@ -193,7 +206,7 @@ mod tests {
     }
 
     fn check(user: &str, groups: &[&str], expected: Result<(u32, u32, &[u32], &str), &str>) {
-        let found = resolve(user, &owned(groups), &files());
+        let found = resolve(user, &owned(groups), ListedGroups::WithoutGroup, &files());
         let found = found
             .as_ref()
             .map(|user| (user.uid, user.gid, user.groups.as_slice(), user.home.as_str()));
@@ -236,6 +249,15 @@ mod tests {
     }
 
     #[test]
+    fn listed_groups_are_joined_as_asked() {
+        let groups = |user: &str, listed| resolve(user, &owned(&["50"]), listed, &files()).unwrap().groups;
+        assert_eq!(groups("33:4", ListedGroups::WithoutGroup), [4, 50]);
+        assert_eq!(groups("33:7", ListedGroups::Always), [7, 4, 29, 50]);
+        assert_eq!(groups("4711:7", ListedGroups::Always), [7, 50]);
+        assert_eq!(groups("33", ListedGroups::Never), [33, 50]);
+    }
+
+    #[test]
     fn what_is_not_there_is_refused_in_upstream_s_words() {
         check(
             "nobody",
@@ -263,18 +285,18 @@ mod tests {
     #[test]
     fn an_image_without_files_has_numbers_only() {
         let empty = UserFiles::default();
-        let root = resolve("", &[], &empty).unwrap();
+        let root = resolve("", &[], ListedGroups::WithoutGroup, &empty).unwrap();
         assert_eq!(
             (root.uid, root.gid, root.groups.as_slice(), root.home.as_str()),
             (0, 0, &[0][..], "/")
         );
-        assert!(resolve("root", &[], &empty).is_err());
+        assert!(resolve("root", &[], ListedGroups::WithoutGroup, &empty).is_err());
     }
 
     proptest! {
         #[test]
         fn hostile_files_never_panic(passwd: String, group: String, user: String) {
-            drop(resolve(&user, std::slice::from_ref(&user), &UserFiles { passwd, group }));
+            drop(resolve(&user, std::slice::from_ref(&user), ListedGroups::Always, &UserFiles { passwd, group }));
         }
     }
 }

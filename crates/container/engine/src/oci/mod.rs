@@ -170,7 +170,7 @@ pub struct Program {
 /// See [`TranslateError`].
 pub fn program(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Program, TranslateError> {
     let mut warnings = Vec::new();
-    let user = identity::resolve(&spec.user, &spec.groups, inputs.users)?;
+    let user = identity::resolve(&spec.user, &spec.groups, spec.listed_groups, inputs.users)?;
     Ok(Program {
         process: process::translate(spec, inputs, &user, &mut warnings)?,
         seccomp: process::seccomp(spec, inputs.facts)?,

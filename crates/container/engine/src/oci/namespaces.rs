@@ -113,10 +113,11 @@ fn pid<'a>(isolation: &Isolation, joined: &Joined<'a>) -> Result<Wanted<'a>, Tra
     }
 }
 
-fn ipc<'a>(isolation: &Isolation, joined: &Joined<'a>) -> Result<Wanted<'a>, TranslateError> {
-    match isolation.ipc {
+fn ipc<'a>(isolation: &'a Isolation, joined: &Joined<'a>) -> Result<Wanted<'a>, TranslateError> {
+    match &isolation.ipc {
         IpcNamespace::None | IpcNamespace::Private | IpcNamespace::Shareable => Ok(Wanted::New),
         IpcNamespace::Host => Ok(Wanted::Host),
+        IpcNamespace::Path(path) => Ok(Wanted::Path(Path::new(path))),
         IpcNamespace::Container(_) => joined
             .ipc
             .map(Wanted::Path)

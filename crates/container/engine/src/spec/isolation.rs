@@ -76,6 +76,8 @@ pub enum IpcNamespace {
     Host,
     /// That of the container with this id.
     Container(String),
+    /// The namespace behind this file (a pod's). Its `/dev/shm` is for the door to mount.
+    Path(String),
 }
 
 /// `--pid`.

@@ -67,6 +67,12 @@ pub enum LogDriver {
     Cri {
         /// Absolute; its directory exists.
         path: String,
+        /// Bytes after which the file is rotated; 0 for never.
+        #[serde(default)]
+        max_size: u64,
+        /// Files kept, the current one included; 0 and 1 for that one alone.
+        #[serde(default)]
+        max_files: u16,
     },
     /// Nowhere.
     None,

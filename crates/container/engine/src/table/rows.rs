@@ -1,7 +1,7 @@
 //! The table on disk: two rows for each container.
 //!
 //! `/containers/ID` is what it is; it changes by a user's hand only and is durable before the user
-//! hears of it. `/containerstates/ID` is where in its life it is; it changes with every start and
+//! hears of it (a pod's is made again from what the API server has, and is not). `/containerstates/ID` is where in its life it is; it changes with every start and
 //! end and is handed to the kernel only: it survives the daemon, and after a loss of power the
 //! containers do not run anyway.
 
@@ -95,7 +95,7 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Writes what a container is, durably.
+    /// Writes what a container is, as durably as its owner asks.
     pub(crate) async fn define(&self, entry: &Entry) -> Result<(), Error> {
         let _order = entry.row.lock().await;
         let container = entry.get();
@@ -110,7 +110,7 @@ impl Rows {
             mounts: container.mounts.clone(),
             log_path: container.log_path.clone(),
         };
-        self.put(DEFINITIONS, &container.id, &row, Durability::Durable)?
+        self.put(DEFINITIONS, &container.id, &row, container.owner.durability())?
             .await?;
         Ok(())
     }

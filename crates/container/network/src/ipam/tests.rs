@@ -165,3 +165,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_behind_the_last_is_taken_until_there_is_none() {
+    let mut addresses = Addresses::new("10.0.0.0/29".parse().unwrap(), None);
+    let mut last = None;
+    let mut next = |addresses: &mut Addresses| {
+        last = addresses.take_behind(last).or(last);
+        last.map(|address| address.to_string()).unwrap_or_default()
+    };
+    assert_eq!(next(&mut addresses), "10.0.0.1");
+    addresses.release("10.0.0.1".parse().unwrap());
+    for expected in [
+        "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.1",
+    ] {
+        assert_eq!(next(&mut addresses), expected);
+    }
+    assert_eq!(addresses.take_behind(None), None);
+    addresses.release("10.0.0.3".parse().unwrap());
+    assert_eq!(
+        addresses
+            .take_behind(Some("10.0.0.5".parse().unwrap()))
+            .unwrap()
+            .to_string(),
+        "10.0.0.3"
+    );
+}

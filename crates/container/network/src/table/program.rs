@@ -1,6 +1,7 @@
 //! The program of the table as data: its sets, its chains, its rules. What it means is said in
 //! [`super`].
 
+use super::cluster::Scope;
 use crate::wire::expression::{Ct, Expression, Meta, Register, Verdict};
 use crate::wire::nftables::{ADDRESS4, ADDRESS6, Chain, FAMILY, Field, LINK, PORT, PROTOCOL, Set};
 
@@ -16,21 +17,23 @@ pub(super) const ANY6: &str = "published6";
 pub(super) const AT4: &str = "published_at4";
 pub(super) const AT6: &str = "published_at6";
 
-const fn set(name: &'static str, key: &'static [Field], interval: bool) -> Set {
+pub(super) const fn set(name: &'static str, key: &'static [Field], interval: bool) -> Set {
     Set {
         name,
         key,
         value: &[],
         interval,
+        remembers: None,
     }
 }
 
-const fn map(name: &'static str, key: &'static [Field], value: &'static [Field]) -> Set {
+pub(super) const fn map(name: &'static str, key: &'static [Field], value: &'static [Field]) -> Set {
     Set {
         name,
         key,
         value,
         interval: false,
+        remembers: None,
     }
 }
 
@@ -57,7 +60,7 @@ pub(super) const CHAINS: &[Chain] = &[
     chain("postrouting", "nat", 4, 100),
 ];
 
-const fn chain(name: &'static str, kind: &'static str, hook: u32, priority: i32) -> Chain {
+pub(super) const fn chain(name: &'static str, kind: &'static str, hook: u32, priority: i32) -> Chain {
     Chain {
         name,
         kind,
@@ -66,38 +69,54 @@ const fn chain(name: &'static str, kind: &'static str, hook: u32, priority: i32)
     }
 }
 
-const R0: Register = Register(0);
+pub(super) const R0: Register = Register(0);
 const R4: Register = Register(4);
 /// `RTN_LOCAL`.
 const LOCAL: u32 = 2;
 /// `NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED)`.
-const GOING_ON: u32 = 2 | 4;
+pub(super) const GOING_ON: u32 = 2 | 4;
 /// `IPS_DST_NAT`.
-const REDIRECTED: u32 = 1 << 5;
+pub(super) const REDIRECTED: u32 = 1 << 5;
 
-/// The program, chain by chain.
-pub(super) fn rules() -> Vec<(&'static str, Vec<Expression>)> {
+/// A chain and a rule of it.
+pub(super) type Placed = (&'static str, Vec<Expression>);
+
+/// The program, chain by chain; with a cluster's part, if the node has one.
+pub(super) fn rules(cluster: Option<&Scope>) -> Vec<Placed> {
     let mut rules = vec![(
         "loopback",
         [&from(BRIDGES)[..], &v4(), &loopback(16), &[DROP]].concat(),
     )];
+    rules.extend(cluster.map(|cluster| ("loopback", cluster.guarding())));
     for chain in ["prerouting", "output"] {
-        rules.extend(redirections().map(|rule| (chain, rule)));
+        let services = cluster.into_iter().flat_map(Scope::services);
+        let all = services
+            .chain(redirections())
+            .chain(cluster.map(Scope::node_ports));
+        rules.extend(all.map(|rule| (chain, rule)));
     }
-    rules.extend(forwarding().map(|rule| ("forward", rule)));
-    rules.extend(sources().map(|rule| ("postrouting", rule)));
+    rules.extend(forwarding(cluster).into_iter().map(|rule| ("forward", rule)));
+    let own = cluster.map(Scope::sources).unwrap_or_default();
+    rules.extend(own.into_iter().chain(sources()).map(|rule| ("postrouting", rule)));
+    rules.extend(cluster.into_iter().flat_map(Scope::rewriting));
+    let refusing = cluster.map(|cluster| {
+        [
+            ("refuse_in", cluster.refusing_in()),
+            ("refuse_out", cluster.refusing_out()),
+        ]
+    });
+    for (chain, refusing) in refusing.into_iter().flatten() {
+        rules.extend(refusing.into_iter().map(|rule| (chain, rule)));
+    }
     rules
 }
 
-const DROP: Expression = Expression::Verdict(Verdict::Drop);
-const ACCEPT: Expression = Expression::Verdict(Verdict::Accept);
+pub(super) const DROP: Expression = Expression::Verdict(Verdict::Drop);
+pub(super) const ACCEPT: Expression = Expression::Verdict(Verdict::Accept);
 
 /// An address that was named when publishing wins over "any address".
 fn redirections() -> impl Iterator<Item = Vec<Expression>> {
-    let any = [
-        Expression::DestinationType(R0),
-        Expression::Equal(R0, LOCAL.to_ne_bytes().to_vec()),
-    ];
+    let any = any_local();
     // A packet from ::1 cannot leave the host, whatever its destination becomes: the proxy on the
     // published socket serves it.
     let not_loopback6 = [
@@ -115,6 +134,14 @@ fn redirections() -> impl Iterator<Item = Vec<Expression>> {
         [&v6()[..], &not_loopback6, &any, &redirect(ANY6, 0, true)].concat(),
     ]
     .into_iter()
+}
+
+/// The destination is an address of the host.
+pub(super) fn any_local() -> [Expression; 2] {
+    [
+        Expression::DestinationType(R0),
+        Expression::Equal(R0, LOCAL.to_ne_bytes().to_vec()),
+    ]
 }
 
 /// Looks up protocol and port behind `before` bytes of the key, and goes where the map says.
@@ -138,21 +165,25 @@ fn redirect(set: &'static str, before: u32, v6: bool) -> Vec<Expression> {
     ]
 }
 
-fn forwarding() -> impl Iterator<Item = Vec<Expression>> {
+fn forwarding(cluster: Option<&Scope>) -> Vec<Vec<Expression>> {
     let within = [
         Expression::Meta(Meta::InputName, R0),
         Expression::Meta(Meta::OutputName, R4),
         Expression::Lookup(WITHIN, R0, None),
     ];
-    [
-        [&connection(Ct::State, GOING_ON)[..], &[ACCEPT]].concat(),
+    let mut rules = vec![[&connection(Ct::State, GOING_ON)[..], &[ACCEPT]].concat()];
+    rules.extend(cluster.into_iter().flat_map(Scope::refusing));
+    rules.extend([
         [&within[..], &[ACCEPT]].concat(),
         [&from(INTERNAL)[..], &[DROP]].concat(),
         [&to(INTERNAL)[..], &[DROP]].concat(),
+    ]);
+    rules.extend(cluster.into_iter().flat_map(Scope::forwarding));
+    rules.extend([
         [&to(BRIDGES)[..], &connection(Ct::Status, REDIRECTED), &[ACCEPT]].concat(),
         [&to(BRIDGES)[..], &[DROP]].concat(),
-    ]
-    .into_iter()
+    ]);
+    rules
 }
 
 fn sources() -> impl Iterator<Item = Vec<Expression>> {
@@ -190,7 +221,7 @@ fn sources() -> impl Iterator<Item = Vec<Expression>> {
     .into_iter()
 }
 
-fn v4() -> [Expression; 2] {
+pub(super) fn v4() -> [Expression; 2] {
     family(2)
 }
 
@@ -205,12 +236,12 @@ fn family(number: u8) -> [Expression; 2] {
     ]
 }
 
-const fn network(offset: u32, length: u32, to: Register) -> Expression {
+pub(super) const fn network(offset: u32, length: u32, to: Register) -> Expression {
     Expression::Network { offset, length, to }
 }
 
 /// The address at this offset of an IPv4 header is in 127.0.0.0/8.
-fn loopback(offset: u32) -> [Expression; 3] {
+pub(super) fn loopback(offset: u32) -> [Expression; 3] {
     [
         network(offset, 4, R0),
         Expression::Mask(R0, vec![255, 0, 0, 0]),
@@ -218,7 +249,7 @@ fn loopback(offset: u32) -> [Expression; 3] {
     ]
 }
 
-fn from(set: &'static str) -> [Expression; 2] {
+pub(super) fn from(set: &'static str) -> [Expression; 2] {
     [
         Expression::Meta(Meta::InputName, R0),
         Expression::Lookup(set, R0, None),
@@ -233,7 +264,7 @@ fn to(set: &'static str) -> [Expression; 2] {
 }
 
 /// Any of these bits is set.
-fn connection(key: Ct, bits: u32) -> [Expression; 3] {
+pub(super) fn connection(key: Ct, bits: u32) -> [Expression; 3] {
     [
         Expression::Ct(key, R0),
         Expression::Mask(R0, bits.to_ne_bytes().to_vec()),

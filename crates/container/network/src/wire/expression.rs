@@ -28,11 +28,21 @@ pub(crate) enum Meta {
     Transport = 16,
 }
 
+/// What [`Expression::Update`] does to an element of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Update {
+    /// Adds it unless it is there; one that is there keeps its value and begins its time anew.
+    Renew = 1,
+    Delete = 2,
+}
+
 /// What `ct` reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ct {
     State = 0,
     Status = 2,
+    DestinationPort = 12,
+    Destination4 = 20,
 }
 
 /// Where a rule ends.
@@ -49,6 +59,8 @@ pub(crate) enum Expression {
     Meta(Meta, Register),
     /// Loads a fact about the connection.
     Ct(Ct, Register),
+    /// Loads a fact about the first packet of the connection, as it came.
+    CtOriginal(Ct, Register),
     /// Loads bytes of the network header.
     Network { offset: u32, length: u32, to: Register },
     /// Loads bytes of the transport header.
@@ -72,6 +84,24 @@ pub(crate) enum Expression {
     Different(Register, Vec<u8>),
     /// Goes on if the set has the key; a map's value goes to the second register.
     Lookup(&'static str, Register, Option<Register>),
+    /// Goes on if the set does not have the key.
+    Missing(&'static str, Register),
+    /// Does what a map of verdicts has for the key; goes on if it has none.
+    Dispatch(&'static str, Register),
+    /// Loads a random number below this one, in the machine's order.
+    Random(u32, Register),
+    /// Changes a set: the key, the value of a map, the seconds that it is kept.
+    Update {
+        set: &'static str,
+        operation: Update,
+        key: Register,
+        value: Option<Register>,
+        seconds: u32,
+    },
+    /// Refuses with a TCP reset.
+    Reset,
+    /// Refuses with "port unreachable".
+    Unreachable,
     /// Rewrites the destination to the address in the register and the port behind it.
     Dnat {
         v6: bool,
@@ -100,12 +130,15 @@ impl Expression {
     const fn name(&self) -> &'static str {
         match self {
             Self::Meta(..) => "meta",
-            Self::Ct(..) => "ct",
+            Self::Ct(..) | Self::CtOriginal(..) => "ct",
             Self::Network { .. } | Self::Transport { .. } | Self::SetTransport { .. } => "payload",
             Self::DestinationType(_) => "fib",
             Self::Mask(..) => "bitwise",
             Self::Equal(..) | Self::Different(..) => "cmp",
-            Self::Lookup(..) => "lookup",
+            Self::Lookup(..) | Self::Missing(..) | Self::Dispatch(..) => "lookup",
+            Self::Random(..) => "numgen",
+            Self::Update { .. } => "dynset",
+            Self::Reset | Self::Unreachable => "reject",
             Self::Dnat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
@@ -118,6 +151,10 @@ impl Expression {
         match self {
             Self::Meta(key, to) => plain(data, &[(1, to.number()), (2, *key as u32)]),
             Self::Ct(key, to) => plain(data, &[(1, to.number()), (2, *key as u32)]),
+            Self::CtOriginal(key, to) => {
+                plain(data, &[(1, to.number()), (2, *key as u32)]);
+                data.bytes(3, &[0]);
+            }
             Self::Network { offset, length, to } => payload(data, 1, *offset, *length, *to),
             Self::Transport { offset, length, to } => payload(data, 2, *offset, *length, *to),
             Self::Value(to, bytes) => {
@@ -148,7 +185,36 @@ impl Expression {
             Self::Mask(register, mask) => bitwise(data, *register, mask),
             Self::Equal(register, bytes) => compare(data, *register, 0, bytes),
             Self::Different(register, bytes) => compare(data, *register, 1, bytes),
-            Self::Lookup(set, key, value) => lookup(data, set, *key, *value),
+            Self::Lookup(set, key, value) => lookup(data, set, *key, value.map(Register::number)),
+            Self::Missing(set, key) => {
+                lookup(data, set, *key, None);
+                data.be32(5, 1);
+            }
+            // The verdict register is 0.
+            Self::Dispatch(set, key) => lookup(data, set, *key, Some(0)),
+            // The kind of numbers: random (1).
+            Self::Random(below, to) => plain(data, &[(1, to.number()), (2, *below), (3, 1), (4, 0)]),
+            Self::Update {
+                set,
+                operation,
+                key,
+                value,
+                seconds,
+            } => {
+                data.text(1, set);
+                plain(data, &[(3, *operation as u32), (4, key.number())]);
+                if let Some(value) = value {
+                    data.be32(5, value.number());
+                }
+                if *seconds > 0 {
+                    data.be64(6, u64::from(*seconds) * 1000);
+                }
+            }
+            Self::Reset => plain(data, &[(1, 1)]),
+            // By the family's ICMP (2): port unreachable (1).
+            Self::Unreachable => {
+                data.be32(1, 2).bytes(2, &[1]);
+            }
             Self::Dnat { v6, address, port } => {
                 let family = if *v6 { 10 } else { 2 };
                 plain(
@@ -190,10 +256,10 @@ fn compare(data: &mut Attributes<'_>, register: Register, operation: u32, bytes:
     value(data, 3, bytes);
 }
 
-fn lookup(data: &mut Attributes<'_>, set: &str, key: Register, to: Option<Register>) {
+fn lookup(data: &mut Attributes<'_>, set: &str, key: Register, to: Option<u32>) {
     data.text(1, set).be32(2, key.number());
     if let Some(to) = to {
-        data.be32(3, to.number());
+        data.be32(3, to);
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) const IPV4: u8 = 2;
 /// `NFPROTO_IPV6`.
 pub(crate) const IPV6: u8 = 10;
 
+/// `NF_INET_LOCAL_IN`.
+pub(crate) const HOOK_INPUT: u32 = 1;
 /// `NF_INET_FORWARD`.
 pub(crate) const HOOK_FORWARD: u32 = 2;
 /// `NF_INET_LOCAL_OUT`.
@@ -22,6 +24,8 @@ pub(crate) const HOOK_POSTROUTING: u32 = 4;
 /// Room that a list of elements has in one message, with a margin for its frame: an attribute is
 /// no longer than 64 KiB.
 const ELEMENTS: usize = 60_000;
+/// Room that the name of a chain of ours takes in an element.
+const CHAIN: usize = 64;
 
 /// Kinds of messages (`enum nf_tables_msg_types`).
 pub(crate) mod kind {
@@ -63,6 +67,13 @@ pub(crate) const PROTOCOL: Field = Field { length: 1, kind: 12 };
 pub(crate) const PORT: Field = Field { length: 2, kind: 13 };
 pub(crate) const LINK: Field = Field { length: 16, kind: 41 };
 pub(crate) const FAMILY: Field = Field { length: 1, kind: 2 };
+/// A number in the machine's order, which `nft list` shows as it shows marks.
+pub(crate) const INDEX: Field = Field { length: 4, kind: 19 };
+/// Where to go on: `NFT_DATA_VERDICT`. As long as the kernel wants it to be.
+pub(crate) const VERDICT: Field = Field {
+    length: 0,
+    kind: 0xffff_ff00,
+};
 
 /// A set, or a map if it has a value.
 #[derive(Debug)]
@@ -72,6 +83,8 @@ pub(crate) struct Set {
     pub(crate) value: &'static [Field],
     /// Elements are ranges.
     pub(crate) interval: bool,
+    /// Rules add elements, which go after their time; so many at most.
+    pub(crate) remembers: Option<u32>,
 }
 
 /// An element of a set.
@@ -82,6 +95,8 @@ pub(crate) struct Element {
     pub(crate) key_end: Option<Vec<u8>>,
     /// What a map has for the key.
     pub(crate) value: Option<Vec<u8>>,
+    /// The chain to go to, in a map of verdicts.
+    pub(crate) chain: Option<String>,
     /// This key ends the range that the key before begins, and does not belong to it.
     pub(crate) ends: bool,
 }
@@ -92,6 +107,7 @@ impl Element {
             key,
             key_end: None,
             value: None,
+            chain: None,
             ends: false,
         }
     }
@@ -143,16 +159,36 @@ impl Messages {
         });
     }
 
+    /// Makes a chain that others go to, without rules, whatever it had before.
+    pub(crate) fn add_empty_chain(&mut self, table: &str, chain: &str) {
+        self.push(kind::NEW_CHAIN, CREATE, &header(INET), |body| {
+            body.text(1, table).text(3, chain);
+        });
+        self.push(kind::DELETE_RULE, 0, &header(INET), |body| {
+            body.text(1, table).text(2, chain);
+        });
+    }
+
+    /// Takes a chain away that nobody goes to any more.
+    pub(crate) fn delete_chain(&mut self, table: &str, chain: &str) {
+        self.push(kind::DELETE_CHAIN, 0, &header(INET), |body| {
+            body.text(1, table).text(3, chain);
+        });
+    }
+
     /// Makes a set. `id` is unique within the transaction.
     pub(crate) fn add_set(&mut self, table: &str, set: &Set, id: u32) {
         const INTERVAL: u32 = 4;
         const MAP: u32 = 8;
+        const TIMEOUT: u32 = 0x10;
+        const BY_RULES: u32 = 0x20;
         const CONCATENATION: u32 = 0x80;
         let concatenated = set.interval && set.key.len() > 1;
         let flags = [
             (set.interval, INTERVAL),
             (!set.value.is_empty(), MAP),
             (concatenated, CONCATENATION),
+            (set.remembers.is_some(), TIMEOUT | BY_RULES),
         ];
         let flags = flags.iter().filter(|(on, _)| *on).map(|(_, flag)| flag).sum();
         self.push(kind::NEW_SET, CREATE, &header(INET), |body| {
@@ -160,6 +196,11 @@ impl Messages {
             body.be32(4, kind_of(set.key)).be32(5, length_of(set.key));
             if !set.value.is_empty() {
                 body.be32(6, kind_of(set.value)).be32(7, length_of(set.value));
+            }
+            if let Some(size) = set.remembers {
+                body.nest(9, |description| {
+                    description.be32(1, size);
+                });
             }
             if concatenated {
                 body.nest(9, |description| {
@@ -186,9 +227,17 @@ impl Messages {
         self.elements(kind::DELETE_ELEMENT, 0, table, set, elements);
     }
 
+    /// Takes all elements away.
+    pub(crate) fn flush_set(&mut self, table: &str, set: &str) {
+        self.push(kind::DELETE_ELEMENT, 0, &header(INET), |body| {
+            body.text(1, table).text(2, set);
+        });
+    }
+
     fn elements(&mut self, kind: u16, flags: u16, table: &str, set: &str, elements: &[Element]) {
         let Some(first) = elements.first() else { return };
-        let size = 40 + first.key.len() * 2 + first.value.as_ref().map_or(0, Vec::len);
+        let data = first.value.as_ref().map_or(0, Vec::len) + first.chain.as_ref().map_or(0, |_| CHAIN);
+        let size = 40 + first.key.len() * 2 + data;
         for chunk in elements.chunks(ELEMENTS / size) {
             self.push(kind, flags, &header(INET), |body| {
                 body.text(1, table).text(2, set);
@@ -264,6 +313,14 @@ fn write_element(list: &mut super::attribute::Attributes<'_>, element: &Element)
         }
         if let Some(data) = &element.value {
             value(body, 2, data);
+        }
+        if let Some(chain) = &element.chain {
+            body.nest(2, |data| {
+                data.nest(2, |verdict| {
+                    const GOTO: i32 = -4;
+                    verdict.be32(1, GOTO.cast_unsigned()).text(2, chain);
+                });
+            });
         }
     });
 }

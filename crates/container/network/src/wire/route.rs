@@ -12,6 +12,8 @@ const GETLINK: u16 = 18;
 const NEWADDR: u16 = 20;
 const DELADDR: u16 = 21;
 const NEWROUTE: u16 = 24;
+const DELROUTE: u16 = 25;
+const NEWNEIGH: u16 = 28;
 const GETROUTE: u16 = 26;
 /// `IFF_UP`.
 const UP: u32 = 1;
@@ -60,11 +62,12 @@ pub(crate) struct Bridge<'a> {
 pub(crate) struct Veth<'a> {
     pub(crate) host: &'a str,
     pub(crate) group: u32,
-    /// Index of the bridge.
-    pub(crate) master: u32,
+    /// Index of the bridge, if the host's end is on one.
+    pub(crate) master: Option<u32>,
+    /// The host's end's hardware address; the kernel's choice without.
+    pub(crate) mac: Option<Mac>,
     pub(crate) mtu: Option<u32>,
     pub(crate) peer: &'a str,
-    pub(crate) peer_mac: Option<Mac>,
     /// Descriptor number of the peer's namespace.
     pub(crate) namespace: u32,
 }
@@ -86,13 +89,18 @@ impl Messages {
         });
     }
 
-    /// Both ends of a pair; the host's end is on its bridge but not up yet.
+    /// Both ends of a pair; the host's end is on its bridge, if it has one, but not up yet.
     pub(crate) fn add_veth(&mut self, veth: &Veth<'_>) {
         self.push(NEWLINK, CREATE_NEW, &ifinfo(0, 0), |link| {
             link.text(ifla::IFNAME, veth.host);
             mtu(link, veth.mtu);
             link.u32(ifla::GROUP, veth.group);
-            link.u32(ifla::MASTER, veth.master);
+            if let Some(mac) = veth.mac {
+                link.bytes(ifla::ADDRESS, &mac.0);
+            }
+            if let Some(master) = veth.master {
+                link.u32(ifla::MASTER, master);
+            }
             link.nest(ifla::LINKINFO, |info| {
                 info.text(ifla::INFO_KIND, "veth");
                 info.nest(ifla::INFO_DATA, |data| {
@@ -196,30 +204,54 @@ impl Messages {
 
     /// Takes the default route away.
     pub(crate) fn delete_default_route(&mut self, index: u32, gateway: IpAddr) {
-        self.route_through(NEWROUTE + 1, 0, index, gateway);
+        self.route_through(DELROUTE, 0, index, gateway);
+    }
+
+    /// What is in `to` is on this link; the host's own packets there come from `source`.
+    pub(crate) fn link_route(&mut self, index: u32, to: Cidr, source: Option<IpAddr>) {
+        const ON_LINK: u8 = 253;
+        const RTA_PREFSRC: u16 = 7;
+        let fixed = route_header(to, ON_LINK);
+        self.push(NEWROUTE, REPLACE, &fixed, |route| {
+            destination(route, to);
+            route.u32(RTA_OIF, index);
+            if let Some(source) = source {
+                with_octets(source, |octets| {
+                    route.bytes(RTA_PREFSRC, octets);
+                });
+            }
+        });
+    }
+
+    /// Takes the route to exactly this subnet away, whatever link it is on.
+    pub(crate) fn delete_route(&mut self, to: Cidr) {
+        const ANY: u8 = 255;
+        self.push(DELROUTE, 0, &route_header(to, ANY), |route| {
+            destination(route, to);
+        });
+    }
+
+    /// Who has this address on a link, for good: nobody is asked.
+    pub(crate) fn neighbour(&mut self, index: u32, address: IpAddr, mac: Mac) {
+        const PERMANENT: u8 = 0x80;
+        const NDA_DST: u16 = 1;
+        const NDA_LLADDR: u16 = 2;
+        let [a, b, c, d] = index.to_ne_bytes();
+        let state = u16::from(PERMANENT).to_ne_bytes();
+        let fixed = [family(address), 0, 0, 0, a, b, c, d, state[0], state[1], 0, 0];
+        self.push(NEWNEIGH, REPLACE, &fixed, |body| {
+            with_octets(address, |octets| {
+                body.bytes(NDA_DST, octets);
+            });
+            body.bytes(NDA_LLADDR, &mac.0);
+        });
     }
 
     fn route_through(&mut self, kind: u16, flags: u16, index: u32, gateway: IpAddr) {
-        const MAIN: u8 = 254;
-        const PROTOCOL_BOOT: u8 = 3;
-        const UNICAST: u8 = 1;
-        let fixed = [
-            family(gateway),
-            0,
-            0,
-            0,
-            MAIN,
-            PROTOCOL_BOOT,
-            0,
-            UNICAST,
-            0,
-            0,
-            0,
-            0,
-        ];
-        self.push(kind, flags, &fixed, |route| {
-            const RTA_OIF: u16 = 4;
-            const RTA_GATEWAY: u16 = 5;
+        const UNIVERSE: u8 = 0;
+        const RTA_GATEWAY: u16 = 5;
+        let everywhere = Cidr::new(gateway, 0);
+        self.push(kind, flags, &route_header(everywhere, UNIVERSE), |route| {
             with_octets(gateway, |octets| {
                 route.bytes(RTA_GATEWAY, octets);
             });
@@ -233,6 +265,38 @@ impl Messages {
     }
 }
 
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+/// `RT_TABLE_MAIN`.
+const MAIN: u8 = 254;
+
+/// `struct rtmsg` of a unicast route in the main table.
+const fn route_header(to: Cidr, scope: u8) -> [u8; 12] {
+    const PROTOCOL_BOOT: u8 = 3;
+    const UNICAST: u8 = 1;
+    let (family, length) = (family(to.address), to.prefix);
+    [
+        family,
+        length,
+        0,
+        0,
+        MAIN,
+        PROTOCOL_BOOT,
+        scope,
+        UNICAST,
+        0,
+        0,
+        0,
+        0,
+    ]
+}
+
+fn destination(route: &mut Attributes<'_>, to: Cidr) {
+    with_octets(to.address, |octets| {
+        route.bytes(RTA_DST, octets);
+    });
+}
+
 fn mtu(link: &mut Attributes<'_>, mtu: Option<u32>) {
     if let Some(mtu) = mtu {
         link.u32(ifla::MTU, mtu);
@@ -241,9 +305,6 @@ fn mtu(link: &mut Attributes<'_>, mtu: Option<u32>) {
 
 fn veth_peer(peer: &mut Attributes<'_>, veth: &Veth<'_>) {
     peer.text(ifla::IFNAME, veth.peer);
-    if let Some(mac) = veth.peer_mac {
-        peer.bytes(ifla::ADDRESS, &mac.0);
-    }
     mtu(peer, veth.mtu);
     peer.u32(ifla::NET_NS_FD, veth.namespace);
 }
@@ -290,6 +351,7 @@ pub(crate) struct Link {
     pub(crate) group: u32,
     /// `bridge`, `veth` …; empty for a device.
     pub(crate) kind: String,
+    pub(crate) mtu: u32,
     pub(crate) counters: LinkCounters,
 }
 
@@ -303,6 +365,7 @@ pub(crate) fn link(payload: &[u8]) -> Option<Link> {
         index,
         group: find(body, ifla::GROUP).and_then(u32_of).unwrap_or(0),
         kind: find(info, ifla::INFO_KIND).map(text).unwrap_or_default(),
+        mtu: find(body, ifla::MTU).and_then(u32_of).unwrap_or(0),
         counters: counters(name.clone(), find(body, ifla::STATS64).unwrap_or_default()),
         name,
     })
@@ -333,16 +396,21 @@ fn counters(interface: String, stats: &[u8]) -> LinkCounters {
 /// other tables than the main one, and IPv4 routes to what is not on the link are left out: those
 /// of a VPN may cover every address and say nothing about which are in use.
 pub(crate) fn route(payload: &[u8]) -> Option<(Cidr, u32)> {
-    const MAIN: u8 = 254;
     const LINK: u8 = 253;
-    const RTA_DST: u16 = 1;
-    const RTA_OIF: u16 = 4;
     (*payload.get(4)? == MAIN).then_some(())?;
     let body = payload.get(12..)?;
     let destination = octets(attributes(body).find(|(kind, _)| *kind == RTA_DST)?.1)?;
     (destination.is_ipv6() || *payload.get(6)? == LINK).then_some(())?;
     let link = find(body, RTA_OIF).and_then(u32_of).unwrap_or(0);
     Some((Cidr::new(destination, *payload.get(1)?), link))
+}
+
+/// Reads the payload of an RTM_NEWROUTE: the link of an IPv4 default route of the main table.
+pub(crate) fn default_link(payload: &[u8]) -> Option<u32> {
+    let everywhere = payload.get(..5)? == [AF_INET, 0, 0, 0, MAIN];
+    everywhere
+        .then(|| find(payload.get(12..)?, RTA_OIF).and_then(u32_of))
+        .flatten()
 }
 
 fn octets(value: &[u8]) -> Option<IpAddr> {
@@ -372,10 +440,10 @@ mod tests {
         let veth = Veth {
             host: "gantryv1",
             group: 7,
-            master: 3,
+            master: Some(3),
+            mac: None,
             mtu: None,
             peer: "eth0",
-            peer_mac: None,
             namespace: 9,
         };
         let cidr = "172.17.0.2/16".parse::<Cidr>().unwrap_or_else(|()| panic!());

@@ -9,7 +9,7 @@ use super::ports::{port, publish};
 use super::reach::spec;
 use super::rig::{self, Container, NODE, Node, WORLD, World, ask, eventually, id, request};
 
-fn links() -> Vec<String> {
+pub(crate) fn links() -> Vec<String> {
     let entries = std::fs::read_to_string("/proc/thread-self/net/dev").unwrap();
     entries
         .lines()

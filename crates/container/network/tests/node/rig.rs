@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use driver::{Clock, Instant, Rng, SimDisk, SystemClock};
-use network::{Attach, Config, Holder, Networks, Sandbox};
+use network::{Attach, Cluster, Config, Holder, Networks, PodAttach, PodSandbox, Sandbox};
 use store::{Embedded, Options, Store};
 use sys::netlink::{Family, Netlink};
 use sys::netns::{self, Namespace};
@@ -81,8 +81,12 @@ impl Node {
 
     /// Another node in the same namespace.
     pub(crate) fn beside(&self, name: &str) -> Self {
+        self.beside_with(name, |_| {})
+    }
+
+    pub(crate) fn beside_with(&self, name: &str, change: impl FnOnce(&mut Config)) -> Self {
         assert_ne!(self.config.instance, name);
-        Self::called(name, |_| {})
+        Self::called(name, change)
     }
 
     /// The namespace is the test's own, so that names need not be unique on the host.
@@ -110,6 +114,24 @@ impl Node {
         };
         node.open();
         node
+    }
+
+    /// A node of a cluster.
+    pub(crate) fn of_cluster() -> Self {
+        Self::with(|config| config.cluster = Some(cluster()))
+    }
+
+    pub(crate) fn pod(&self, name: &str) -> Pod {
+        self.pod_with(name, |_| {})
+    }
+
+    pub(crate) fn pod_with(&self, name: &str, change: impl FnOnce(&mut PodAttach)) -> Pod {
+        let mut request = PodAttach {
+            pod: name.to_owned(),
+            ..PodAttach::default()
+        };
+        change(&mut request);
+        Pod::of(self.networks().attach_pod(request).unwrap())
     }
 
     pub(crate) fn open(&mut self) {
@@ -148,6 +170,55 @@ impl Node {
         let mut request = request(name, network);
         change(&mut request);
         Container::of(self.networks().attach(request).unwrap())
+    }
+}
+
+/// The addresses of the tests' cluster.
+pub(crate) fn cluster() -> Cluster {
+    let cidr = |text: &str| text.parse().unwrap();
+    Cluster {
+        ready: 2,
+        ..Cluster::new(cidr("10.42.0.0/24"), cidr("10.43.0.0/16"), DNS)
+    }
+}
+
+pub(crate) const DNS: Ipv4Addr = Ipv4Addr::new(10, 43, 0, 10);
+
+/// A pod: a namespace and an address.
+pub(crate) struct Pod {
+    pub(crate) sandbox: Arc<PodSandbox>,
+    pub(crate) namespace: Namespace,
+}
+
+impl Pod {
+    pub(crate) fn of(sandbox: Arc<PodSandbox>) -> Self {
+        let namespace = Namespace::open(&sandbox.key).unwrap();
+        Self { sandbox, namespace }
+    }
+
+    pub(crate) fn ip(&self) -> Ipv4Addr {
+        self.sandbox.address
+    }
+
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.namespace.run(work).unwrap()
+    }
+
+    /// Listens on a port of all its addresses.
+    pub(crate) fn listen(&self, port: u16) -> Server {
+        Server::start(self.run(move || TcpListener::bind(("0.0.0.0", port))).unwrap())
+    }
+
+    /// What a server says to it.
+    pub(crate) fn ask(&self, to: impl Into<SocketAddr>) -> Option<IpAddr> {
+        let to = to.into();
+        self.run(move || ask(to))
+    }
+
+    /// Whether it reaches nobody there.
+    pub(crate) fn silent(&self, to: impl Into<SocketAddr>) -> bool {
+        let to = to.into();
+        self.run(move || silent(to))
     }
 }
 
@@ -214,15 +285,20 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listener: TcpListener) -> Self {
+        Self::answering(listener, |peer| peer.to_string())
+    }
+
+    /// Says what `answer` makes of the client's address.
+    pub(crate) fn answering(
+        listener: TcpListener,
+        answer: impl Fn(IpAddr) -> String + Send + 'static,
+    ) -> Self {
         let own = listener.try_clone().unwrap();
         let serve = move || {
             for client in own.incoming() {
                 let Ok(mut client) = client else { return };
-                let peer = client
-                    .peer_addr()
-                    .map(|peer| peer.ip().to_canonical().to_string())
-                    .unwrap_or_default();
-                let _ = client.write_all(peer.as_bytes());
+                let peer = client.peer_addr().map(|peer| answer(peer.ip().to_canonical()));
+                let _ = client.write_all(peer.unwrap_or_default().as_bytes());
             }
         };
         let thread = Some(std::thread::spawn(serve));

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::Api;
+use crate::api::Deed;
 use crate::convert::signal;
 use crate::error::ApiError;
 use crate::prune::Prune;
@@ -23,7 +24,8 @@ pub(crate) async fn start(call: Call<Api>) -> Result<Reply, ApiError> {
     if call.query.text("checkpoint").is_some() || call.query.text("checkpoint-dir").is_some() {
         return Err(ApiError::bad("checkpoint is only supported in experimental mode"));
     }
-    call.state.engine.start(&call.name).await?;
+    let container = call.state.find_own(&call.name, Deed::Start)?;
+    call.state.engine.start(&container.id).await?;
     Ok(Reply::no_content())
 }
 
@@ -52,7 +54,8 @@ pub(crate) async fn stop(call: Call<Api>) -> Result<Reply, ApiError> {
 /// `POST /containers/ID/restart`.
 pub(crate) async fn restart(call: Call<Api>) -> Result<Reply, ApiError> {
     let options = stop_options(&call)?;
-    call.state.engine.restart(&call.name, options).await?;
+    let container = call.state.find_own(&call.name, Deed::Restart)?;
+    call.state.engine.restart(&container.id, options).await?;
     Ok(Reply::no_content())
 }
 
@@ -91,7 +94,8 @@ pub(crate) async fn rename(call: Call<Api>) -> Result<Reply, ApiError> {
     if call.name.is_empty() || name.is_empty() {
         return Err(ApiError::bad("Neither old nor new names may be empty"));
     }
-    call.state.engine.rename(&call.name, name).await?;
+    let container = call.state.find_own(&call.name, Deed::Rename)?;
+    call.state.engine.rename(&container.id, name).await?;
     Ok(Reply::no_content())
 }
 
@@ -121,7 +125,8 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
         force: call.query.bool("force"),
         volumes: call.query.bool("v"),
     };
-    call.state.engine.remove(&call.name, remove).await?;
+    let container = call.state.find_own(&call.name, Deed::Remove)?;
+    call.state.engine.remove(&container.id, remove).await?;
     Ok(Reply::no_content())
 }
 

@@ -4,6 +4,7 @@ use engine::Update;
 use serde_json::json;
 
 use crate::Api;
+use crate::api::Deed;
 use crate::convert::create::{checks, policy, resources};
 use crate::coverage;
 use crate::error::ApiError;
@@ -25,7 +26,7 @@ pub(crate) async fn update(call: Call<Api>) -> Result<Reply, ApiError> {
     asked.pids_limit = asked.pids_limit.map(|limit| limit.max(0));
     checks::resources(&asked, &api.host, true)?;
     checks::restart_policy(&asked.restart_policy)?;
-    let view = api.view(api.find(&name)?);
+    let view = api.view(api.find_own(&name, Deed::Update)?);
     let mut door = view.door;
     refuse_conflicts(&door.host, &asked)
         .map_err(|error| error.within(&format!("Cannot update container {}", view.container.id)))?;

@@ -113,6 +113,7 @@ impl Node {
     /// Starts the controllers.
     pub(crate) fn with_controllers(mut self) -> Self {
         let config = controllers::Config {
+            selected: controllers::Selection::default(),
             root_ca: keys().ca.certificate_pem().to_owned(),
             tokens: tokens(),
             authority: Authority::from_pem(keys().ca.certificate_pem(), keys().ca.key_pem()).unwrap(),

@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use isolation::go_bool;
 pub(crate) use merge::merge_into_image;
 
-use engine::spec::ContainerSpec;
+use engine::spec::{ContainerSpec, ListedGroups};
 use image::RunConfig;
 use runtime::example::{MASKED_PATHS, READONLY_PATHS};
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,7 @@ pub(crate) fn specify(
         cwd: config.working_dir.clone(),
         user: config.user.clone(),
         groups: host.group_add.clone().unwrap_or_default(),
+        listed_groups: ListedGroups::WithoutGroup,
         tty: config.tty,
         terminal_size: terminal_size(host.console_size),
         open_stdin: config.open_stdin,
