@@ -178,18 +178,26 @@ fn add_all(starter: &mut Starter, config: Config) {
     starter.add("resourcequota-controller", Quotas);
     starter.add("endpointslice-controller", Slices::default());
     starter.add("endpoints-controller", Endpoints);
-    let pods: Arc<Owned> = Arc::default();
-    // First: it keeps the pods in order for those after it.
-    starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
-    let sets = Owned::default();
-    starter.add("deployment-controller", Deployments { pods, sets });
+    add_workloads(starter);
+    // Nodes come first: they keep what the others look into.
     let placed = Arc::new(Placed::default());
     starter.add(
         "node-lifecycle-controller",
         Nodes::new(starter.env.clone(), placed.clone()),
     );
-    starter.add("taint-eviction-controller", Evictions::new(starter.env.now(), placed.clone()));
+    starter.add(
+        "taint-eviction-controller",
+        Evictions::new(starter.env.now(), placed.clone()),
+    );
     starter.add("pod-garbage-collector-controller", PodGc::new(placed));
+}
+
+/// What makes pods. ReplicaSets come first: they keep the pods in order for the others.
+fn add_workloads(starter: &mut Starter) {
+    let pods: Arc<Owned> = Arc::default();
+    starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
+    let sets = Owned::default();
+    starter.add("deployment-controller", Deployments { pods, sets });
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -104,6 +104,14 @@ impl fmt::Display for Without {
     }
 }
 
+impl Kubernetes {
+    /// The address of the cluster's name server: the tenth of the Services'.
+    #[must_use]
+    pub fn cluster_dns(&self) -> IpAddr {
+        self.service_cidr.nth(10)
+    }
+}
+
 impl Config {
     /// The files of this node.
     #[must_use]
@@ -231,16 +239,10 @@ impl Paths<'_> {
         self.host_wide("/var/lib/kubelet", "kubelet")
     }
 
-    /// The logs of pods by namespace, name and uid.
+    /// Where the logs of pods are, in `pods`, and links to them in `containers`.
     #[must_use]
     pub fn pod_logs(&self) -> PathBuf {
-        self.host_wide("/var/log/pods", "log/pods")
-    }
-
-    /// Links to the logs of pods by container.
-    #[must_use]
-    pub fn container_logs(&self) -> PathBuf {
-        self.host_wide("/var/log/containers", "log/containers")
+        self.host_wide("/var/log", "log")
     }
 
     /// The manifests of static pods.

@@ -15,6 +15,11 @@ use crate::node::Node;
 
 pub(crate) static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
 
+static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
+
+/// How often the node says that it is well.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
 /// How long a pod takes to become ready, to end by itself, and to end when it is told to.
 const STARTING: Duration = Duration::from_millis(700);
 const WORKING: Duration = Duration::from_secs(3);
@@ -35,6 +40,7 @@ impl Node {
             client,
             sim: sim.clone(),
         };
+        sim.spawn(Box::pin(kubelet.clone().beat()));
         sim.spawn(Box::pin(kubelet.run(informers)));
         self
     }
@@ -57,6 +63,37 @@ pub(crate) fn view(pod: &Obj) -> Arc<PodView> {
 }
 
 impl Kubelet {
+    /// Registers its node, and keeps it well: what is on no node that lives is taken away.
+    async fn beat(self) {
+        let (node, options) = (json!({"metadata": {"name": "n"}}), WriteOptions::default());
+        drop(
+            self.client
+                .create(NODES.everywhere(), node.to_string(), &options)
+                .await,
+        );
+        loop {
+            let now = self.second();
+            let condition = json!({
+                "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+                "lastHeartbeatTime": now, "lastTransitionTime": now,
+            });
+            let patch = json!({"status": {"conditions": [condition]}}).to_string();
+            let place = NODES.everywhere().named("n").below("status");
+            drop(
+                self.client
+                    .patch(place, PatchKind::Strategic, patch, &options)
+                    .await,
+            );
+            self.sim.sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Now, as objects say it.
+    fn second(&self) -> String {
+        let now = jiff::Timestamp::try_from(self.sim.wall()).unwrap();
+        jiff::Timestamp::from_second(now.as_second()).unwrap().to_string()
+    }
+
     async fn run(self, informers: Informers) {
         let mut following = informers.of(&PODS).follow();
         let (mut started, mut ended) = (BTreeSet::new(), BTreeSet::new());
