@@ -185,7 +185,10 @@ fn add_all(starter: &mut Starter, config: Config) {
         "node-lifecycle-controller",
         Nodes::new(starter.env.clone(), placed.clone()),
     );
-    starter.add("taint-eviction-controller", Evictions::new(placed.clone()));
+    starter.add(
+        "taint-eviction-controller",
+        Evictions::new(starter.env.now(), placed.clone()),
+    );
     starter.add("pod-garbage-collector-controller", PodGc::new(placed));
 }
 

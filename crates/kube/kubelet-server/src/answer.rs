@@ -1,22 +1,15 @@
 //! Answers: text as Go's servers write it, JSON, streams.
 
-use std::convert::Infallible;
-
+use apiserver::Body;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Response, StatusCode};
-use http_body::Frame;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-
-/// A response's body.
-pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 fn full(code: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Full::new(body).boxed_unsync());
+    let mut response = Response::new(Body::full(body));
     *response.status_mut() = code;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
@@ -46,15 +39,14 @@ pub(crate) fn json(body: impl Into<Bytes>) -> Response<Body> {
 
 /// Text as it comes.
 pub(crate) fn stream(pieces: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
-    let frames = pieces.map(|bytes| Ok::<_, Infallible>(Frame::data(bytes)));
-    let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+    let mut response = Response::new(Body::stream(pieces));
     response.headers_mut().insert(CONTENT_TYPE, TEXT);
     response
 }
 
 /// The start of another protocol on the connection.
 pub(crate) fn switching(headers: http::HeaderMap) -> Response<Body> {
-    let mut response = Response::new(Full::default().boxed_unsync());
+    let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response

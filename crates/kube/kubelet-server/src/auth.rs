@@ -5,13 +5,14 @@
 
 use std::fmt;
 
+use apiserver::Body;
 use client::{Resource, WriteOptions};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use https::Peer;
 use serde_json::{Value, json};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::server::State;
 
 static TOKEN_REVIEWS: Resource = Resource::new(

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use apiserver::Body;
 use http::{HeaderMap, Response, StatusCode};
 use streaming::remote::{self, Remote, Spoken, Version, Wanted};
 use streaming::{ContainerRef, Io, handshake, websocket};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::lookup::Pod;
 use crate::server::{Call, State};
 

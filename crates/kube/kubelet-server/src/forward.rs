@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apiserver::Body;
 use driver::env::Doing;
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -9,7 +10,7 @@ use https::Upgraded;
 use streaming::forward::{self, Forward, Spoken};
 use streaming::{handshake, websocket};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::query::Query;
 use crate::server::{Call, State};
 

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use apiserver::Body;
 use http::{Response, StatusCode};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::server::{Call, State};
 
 /// The checks, in upstream's order; the last one is the kubelet's own.

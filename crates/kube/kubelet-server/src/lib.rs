@@ -11,6 +11,7 @@ mod auth;
 mod exec;
 mod forward;
 mod health;
+mod local;
 mod log_query;
 mod logs;
 mod lookup;
@@ -21,5 +22,4 @@ mod run;
 mod server;
 mod sessions;
 
-pub use answer::Body;
 pub use server::{Parts, Server};

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use apiserver::Body;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use http::{Response, StatusCode};
@@ -10,7 +11,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use streaming::{ContainerRef, LogFault, LogLine};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::log_query::{Unfit, Wanted, container_id};
 use crate::server::{Call, State};
 

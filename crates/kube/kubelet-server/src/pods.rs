@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use apiserver::Body;
 use http::Response;
 use schema::object::Prefix;
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::server::{Call, State};
 
 /// A PodList, of the bytes that the API has.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use apiserver::Body;
 use driver::env::Doing;
 use http::{Method, Response, StatusCode};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::server::{Call, State};
 use crate::{exec, forward, health, logs, pods, run};
 

@@ -3,11 +3,12 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
+use apiserver::Body;
 use http::{Response, StatusCode};
 use streaming::remote::Wanted;
 use streaming::{ContainerRef, Io, StreamFault};
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::exec::find;
 use crate::server::{Call, State};
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use apiserver::Body;
 use bytes::Bytes;
 use client::{Client, Informers};
 use driver::Env;
@@ -11,7 +12,7 @@ use https::{Peer, RequestBody};
 use pki::ClientAuthorities;
 use streaming::Node;
 
-use crate::answer::{self, Body};
+use crate::answer;
 use crate::lookup::Lookup;
 use crate::query::Query;
 use crate::sessions::Sessions;

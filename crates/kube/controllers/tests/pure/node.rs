@@ -263,10 +263,21 @@ impl Node {
     }
 
     pub(crate) fn patch(&self, resource: &'static Resource, namespace: &str, name: &str, patch: &Value) {
+        self.patch_below(resource, namespace, name, "", patch);
+    }
+
+    pub(crate) fn patch_below(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        patch: &Value,
+    ) {
         let (client, namespace, name) = (self.client.clone(), namespace.to_owned(), name.to_owned());
         let json = patch.to_string();
         let patched = self.run(async move {
-            let place = resource.within(&namespace).named(&name);
+            let place = resource.within(&namespace).named(&name).below(subresource);
             client
                 .patch(place, PatchKind::Merge, json, &WriteOptions::default())
                 .await
