@@ -16,6 +16,7 @@ use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
+use crate::job::Jobs;
 use crate::namespace::Namespaces;
 use crate::node::{Evictions, Nodes, Placed};
 use crate::pod_gc::PodGc;
@@ -26,6 +27,7 @@ use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::ttl::Ttl;
 use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
@@ -175,9 +177,11 @@ fn add_workloads(starter: &mut Starter) {
     let pods: Arc<Owned> = Arc::default();
     starter.add(ReplicaSets { pods: pods.clone() });
     starter.add(Deployments {
-        pods,
+        pods: pods.clone(),
         sets: Owned::default(),
     });
+    starter.add(Jobs { pods });
+    starter.add(Ttl);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.
