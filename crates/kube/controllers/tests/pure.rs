@@ -17,3 +17,5 @@ mod node;
 mod others;
 #[path = "pure/protection.rs"]
 mod protection;
+#[path = "pure/services.rs"]
+mod services;
