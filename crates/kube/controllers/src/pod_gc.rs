@@ -80,6 +80,7 @@ impl PodGc {
     }
 
     fn pod(&self, world: &World, change: &Change, touched: &mut Touched<Key>) {
+        self.placed.record(change);
         if self.count(change) {
             touched.now.push(Key::Ended);
         }
@@ -90,7 +91,9 @@ impl PodGc {
             touched.now.push(Key::Pod(pod.key.clone()));
         }
         let node = node_of(Some(pod)).filter(|node| world.objects(&NODES).get(node).is_none());
-        touched.later.extend(node.map(|node| (Key::Node(node), QUARANTINE)));
+        touched
+            .later
+            .extend(node.map(|node| (Key::Node(node), QUARANTINE)));
     }
 
     fn node(&self, change: &Change, touched: &mut Touched<Key>) {
@@ -134,7 +137,8 @@ impl PodGc {
             None => true,
             Some(node) => cx.world.objects(&NODES).get(&node).is_some_and(is_out_of_service),
         };
-        cx.perform(lost.then(|| end(&pod, None)).into_iter().flatten()).await
+        cx.perform(lost.then(|| end(&pod, None)).into_iter().flatten())
+            .await
     }
 
     /// Deletes ended pods above the threshold.
@@ -142,7 +146,8 @@ impl PodGc {
         let pods = cx.world.objects(&PODS);
         let ended: Vec<Arc<Obj>> = pods.iter().filter(|pod| has_ended(pod)).cloned().collect();
         let oldest = surplus(ended, self.threshold);
-        cx.perform_all(oldest.iter().flat_map(|pod| end(pod, None)).collect()).await
+        cx.perform_all(oldest.iter().flat_map(|pod| end(pod, None)).collect())
+            .await
     }
 }
 
@@ -163,8 +168,9 @@ impl Controller for PodGc {
         }
     }
 
-    fn retell(&self, _: &World, of: &Arc<Tracked>, _: &Snapshot, _: &mut Touched<Key>) {
+    fn retell(&self, _: &World, of: &Arc<Tracked>, all: &Snapshot, _: &mut Touched<Key>) {
         if of.is(&PODS) {
+            self.placed.retell(all);
             self.ended().clear();
         }
     }
@@ -192,7 +198,11 @@ fn is_out_of_service(node: &Arc<Obj>) -> bool {
 fn surplus(mut ended: Vec<Arc<Obj>>, threshold: usize) -> Vec<Arc<Obj>> {
     ended.sort_by_cached_key(|pod| {
         let evicted = text(pod, &["status", "reason"]) == "Evicted";
-        (!evicted, pod.meta.creation_timestamp.clone(), pod.meta.name.clone())
+        (
+            !evicted,
+            pod.meta.creation_timestamp.clone(),
+            pod.meta.name.clone(),
+        )
     });
     ended.truncate(ended.len().saturating_sub(threshold));
     ended
@@ -210,7 +220,9 @@ fn end(pod: &Arc<Obj>, lost: Option<Time>) -> Vec<Action> {
         grace_period_seconds: Some(0),
         ..DeleteOptions::of_uid(&pod.meta.uid)
     };
-    said.into_iter().chain([Action::Delete { target, options }]).collect()
+    said.into_iter()
+        .chain([Action::Delete { target, options }])
+        .collect()
 }
 
 fn failed(pod: &Obj, lost: Option<Time>) -> Value {
@@ -246,7 +258,12 @@ mod tests {
     #[test]
     fn evicted_pods_go_first_then_the_oldest() {
         let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
-        let all = vec![pod("c", early, ""), pod("d", late, "Evicted"), pod("b", late, ""), pod("a", late, "")];
+        let all = vec![
+            pod("c", early, ""),
+            pod("d", late, "Evicted"),
+            pod("b", late, ""),
+            pod("a", late, ""),
+        ];
         let names = |threshold: usize| -> Vec<Box<str>> {
             let gone = surplus(all.clone(), threshold);
             gone.iter().map(|pod| pod.meta.name.clone()).collect()

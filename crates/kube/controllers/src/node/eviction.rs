@@ -5,9 +5,10 @@
 //! time to say that they are well again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource, Subject};
 use driver::Instant;
 use schema::object::{Meta, Obj};
@@ -35,7 +36,7 @@ const AT_FIRST: Duration = Duration::from_secs(50);
 /// Keys are pods.
 pub(crate) struct Evictions {
     placed: Arc<Placed>,
-    begun: OnceLock<Instant>,
+    begun: Instant,
     /// Pods that will have to go, since when; people are told when they need not.
     waiting: Mutex<BTreeMap<Box<str>, SystemTime>>,
 }
@@ -52,10 +53,11 @@ enum Fate {
 }
 
 impl Evictions {
-    pub(crate) fn new(placed: Arc<Placed>) -> Self {
+    /// The controller of a process that starts now.
+    pub(crate) fn new(begun: Instant, placed: Arc<Placed>) -> Self {
         Self {
             placed,
-            begun: OnceLock::new(),
+            begun,
             waiting: Mutex::default(),
         }
     }
@@ -96,12 +98,13 @@ impl Evictions {
         let now = cx.env.wall();
         let noticed = self.noticed(&pod.key, now);
         let added = taints.iter().filter(|taint| taint.effect == Effect::NoExecute);
-        let added = added.map(|taint| taint.added.map_or(noticed, SystemTime::from)).min();
+        let added = added
+            .map(|taint| taint.added.map_or(noticed, SystemTime::from))
+            .min();
         let came = Time::parse(&pod.meta.creation_timestamp).map_or(noticed, |time| time.stamp().into());
         let end = added.unwrap_or(noticed).max(came) + patience;
-        let begun = *self.begun.get_or_init(|| cx.env.now());
-        let at_first = AT_FIRST.min(patience);
-        let at_first = at_first.saturating_sub(cx.env.now().saturating_since(begun));
+        let running = cx.env.now().saturating_since(self.begun);
+        let at_first = AT_FIRST.min(patience).saturating_sub(running);
         let left = end.duration_since(now).unwrap_or_default().max(at_first);
         (!left.is_zero()).then_some(left)
     }
@@ -126,7 +129,9 @@ fn fate(taints: &[Taint], tolerations: &[Toleration]) -> Fate {
     if !executing().all(tolerated) {
         return Fate::Goes;
     }
-    let used = tolerations.iter().filter(|each| executing().any(|taint| each.tolerates(taint)));
+    let used = tolerations
+        .iter()
+        .filter(|each| executing().any(|taint| each.tolerates(taint)));
     match used.filter_map(|toleration| toleration.seconds).min() {
         None => Fate::Stays,
         Some(..=0) => Fate::Goes,
@@ -146,7 +151,10 @@ impl Controller for Evictions {
 
     fn touch(&self, world: &World, of: &Arc<Tracked>, change: &Change, touched: &mut Touched<Self::Key>) {
         if of.is(&NODES) {
-            let (old, new) = (taints_of(change.previous.as_ref()), taints_of(change.object.as_ref()));
+            let (old, new) = (
+                taints_of(change.previous.as_ref()),
+                taints_of(change.object.as_ref()),
+            );
             if old != new
                 && let Some(node) = change.either()
             {
@@ -154,9 +162,12 @@ impl Controller for Evictions {
             }
             return;
         }
+        self.placed.record(change);
         let Some(pod) = change.object.as_ref() else {
             let gone = change.either().map(|pod| pod.key.clone());
-            gone.into_iter().for_each(|key| drop(self.waiting().remove(&key)));
+            if let Some(key) = gone {
+                self.waiting().remove(&key);
+            }
             return;
         };
         let nodes = world.objects(&NODES);
@@ -166,13 +177,21 @@ impl Controller for Evictions {
         }
     }
 
+    fn retell(&self, _: &World, of: &Arc<Tracked>, all: &Snapshot, _: &mut Touched<Self::Key>) {
+        if of.is(&PODS) {
+            self.placed.retell(all);
+        }
+    }
+
     async fn reconcile(&self, cx: &Cx, key: &Self::Key) -> Result<Next, Failed> {
         let pod = cx.world.objects(&PODS).get(key).cloned();
         let Some(pod) = pod.filter(|pod| pod.meta.deletion_timestamp.is_none()) else {
             self.waiting().remove(key);
             return Ok(Next::Done);
         };
-        let view = pod.view::<PodView>().map_err(|error| Failed::Unread(error.to_string()))?;
+        let view = pod
+            .view::<PodView>()
+            .map_err(|error| Failed::Unread(error.to_string()))?;
         let node = cx.world.objects(&NODES).get(&view.node).cloned();
         let taints = taints_of(node.as_ref());
         match fate(&taints, &view.tolerations) {
@@ -193,7 +212,10 @@ impl Controller for Evictions {
 fn taints_of(node: Option<&Arc<Obj>>) -> Vec<Taint> {
     let view = node.and_then(|node| node.view::<NodeView>().ok());
     let taints = view.iter().flat_map(|node| node.taints.iter());
-    taints.filter(|taint| taint.effect == Effect::NoExecute).cloned().collect()
+    taints
+        .filter(|taint| taint.effect == Effect::NoExecute)
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]
@@ -221,16 +243,32 @@ mod tests {
             (vec![&a], vec![], Fate::Goes),
             (vec![&a], vec![toleration("a", None)], Fate::Stays),
             (vec![&a], vec![toleration("a", Some(5))], waits(5)),
-            (vec![&a], vec![toleration("a", Some(5)), toleration("a", Some(3))], waits(3)),
-            (vec![&a], vec![toleration("a", None), toleration("", Some(9))], waits(9)),
+            (
+                vec![&a],
+                vec![toleration("a", Some(5)), toleration("a", Some(3))],
+                waits(3),
+            ),
+            (
+                vec![&a],
+                vec![toleration("a", None), toleration("", Some(9))],
+                waits(9),
+            ),
             (vec![&a], vec![toleration("a", Some(0))], Fate::Goes),
             (vec![&a], vec![toleration("a", Some(-1))], Fate::Goes),
             (vec![&a, &b], vec![toleration("a", Some(5))], Fate::Goes),
-            (vec![&a, &b], vec![toleration("a", Some(5)), toleration("b", None)], waits(5)),
+            (
+                vec![&a, &b],
+                vec![toleration("a", Some(5)), toleration("b", None)],
+                waits(5),
+            ),
         ];
         for (taints, tolerations, expected) in cases {
             let taints: Vec<Taint> = taints.into_iter().cloned().collect();
-            assert_eq!(fate(&taints, &tolerations), expected, "{taints:?} {tolerations:?}");
+            assert_eq!(
+                fate(&taints, &tolerations),
+                expected,
+                "{taints:?} {tolerations:?}"
+            );
         }
     }
 

@@ -91,7 +91,10 @@ mod tests {
         });
         assert!(forget(&mut node, "N"));
         let conditions = node["status"]["conditions"].as_array().unwrap();
-        assert_eq!(conditions[0], json!({"type": "NetworkUnavailable", "status": "False"}));
+        assert_eq!(
+            conditions[0],
+            json!({"type": "NetworkUnavailable", "status": "False"})
+        );
         let stopped = json!({
             "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown",
             "message": "Kubelet stopped posting node status.", "lastHeartbeatTime": "H", "lastTransitionTime": "N",

@@ -80,14 +80,20 @@ impl Nodes {
             return;
         };
         let renewed = |lease: &Obj| text(lease, &["spec", "renewTime"]);
-        let same = change.previous.as_ref().is_some_and(|old| renewed(old) == renewed(lease));
+        let same = change
+            .previous
+            .as_ref()
+            .is_some_and(|old| renewed(old) == renewed(lease));
         if let Some(node) = lease.key.strip_prefix(LEASES_OF_NODES).filter(|_| !same) {
             self.hear(node);
         }
     }
 
     fn node(&self, world: &World, change: &Change, touched: &mut Touched<Box<str>>) {
-        let (old, new) = (change.previous.as_deref().map(view), change.object.as_deref().map(view));
+        let (old, new) = (
+            change.previous.as_deref().map(view),
+            change.object.as_deref().map(view),
+        );
         let Some(key) = change.either().map(|node| node.key.clone()) else {
             return;
         };
@@ -107,7 +113,9 @@ impl Nodes {
         if ready(&old) != ready(&new) {
             // How many are well says what may be done to the others.
             let others = world.objects(&NODES);
-            let ill = others.iter().filter(|node| view(node).is_ok_and(|view| !view.is_ready()));
+            let ill = others
+                .iter()
+                .filter(|node| view(node).is_ok_and(|view| !view.is_ready()));
             touched.now.extend(ill.map(|node| node.key.clone()));
         }
         touched.now.push(key);
@@ -130,7 +138,12 @@ impl Nodes {
     fn introduce(&self, cx: &Cx, node: &Obj) {
         let known = self.seen().told.insert(node.key.clone(), node.meta.uid.clone());
         if known.as_ref() != Some(&node.meta.uid) {
-            tell(cx, node, "RegisteredNode", format!("Registered Node {} in Controller", node.key));
+            tell(
+                cx,
+                node,
+                "RegisteredNode",
+                format!("Registered Node {} in Controller", node.key),
+            );
         }
     }
 
@@ -147,7 +160,8 @@ impl Nodes {
             ..Subject::default()
         };
         let message = format!("Node {node} event: Removing Node {node} from Controller");
-        cx.recorder.event(&subject, Level::Normal, "RemovingNode", message);
+        cx.recorder
+            .event(&subject, Level::Normal, "RemovingNode", message);
     }
 
     /// Notes that a node is silent.
@@ -164,7 +178,10 @@ impl Nodes {
         .await?;
         if was_ready {
             let message = format!("Node {} status is now: NodeNotReady", node.key);
-            cx.tell(&Subject::of(&NODES, node), [Told::normal("NodeNotReady", message)]);
+            cx.tell(
+                &Subject::of(&NODES, node),
+                [Told::normal("NodeNotReady", message)],
+            );
         }
         Ok(())
     }
@@ -189,7 +206,11 @@ impl Nodes {
             let mut changed: Value = editable(&PODS, &pod)?;
             if health::not_ready(&mut changed, &now(cx)) {
                 let target = target(&PODS, &pod.meta).below("status");
-                cx.perform([Action::Update { target, object: changed }]).await?;
+                cx.perform([Action::Update {
+                    target,
+                    object: changed,
+                }])
+                .await?;
                 let told = Told::warning("NodeNotReady", "Node is not ready".to_owned());
                 cx.tell(&Subject::of(&PODS, &pod), [told]);
             }

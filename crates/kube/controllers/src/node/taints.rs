@@ -16,9 +16,17 @@ const UNSCHEDULABLE: &str = "node.kubernetes.io/unschedulable";
 const BY_CONDITION: [(&str, Truth, &str); 6] = [
     ("Ready", Truth::False, NOT_READY),
     ("Ready", Truth::Unknown, UNREACHABLE),
-    ("MemoryPressure", Truth::True, "node.kubernetes.io/memory-pressure"),
+    (
+        "MemoryPressure",
+        Truth::True,
+        "node.kubernetes.io/memory-pressure",
+    ),
     ("DiskPressure", Truth::True, "node.kubernetes.io/disk-pressure"),
-    ("NetworkUnavailable", Truth::True, "node.kubernetes.io/network-unavailable"),
+    (
+        "NetworkUnavailable",
+        Truth::True,
+        "node.kubernetes.io/network-unavailable",
+    ),
     ("PIDPressure", Truth::True, "node.kubernetes.io/pid-pressure"),
 ];
 
@@ -60,7 +68,9 @@ impl Execution {
         match (anywhere, well) {
             (false, _) => Self::Stopped,
             // 55 of a hundred, of three at least.
-            (true, 1..) if ill > 2 && ill * 100 >= (ill + well) * 55 && ill + well <= SMALL_ZONE => Self::Paused,
+            (true, 1..) if ill > 2 && ill * 100 >= (ill + well) * 55 && ill + well <= SMALL_ZONE => {
+                Self::Paused
+            }
             _ => Self::Allowed,
         }
     }
@@ -85,8 +95,15 @@ pub(super) fn correct(node: &Value, view: &NodeView, execution: Execution, now: 
 
 /// What has to be added to a node's taints, and which have to go.
 fn difference(view: &NodeView, execution: Execution) -> (Vec<Wanted>, Vec<Wanted>) {
-    let has = |(key, effect): &Wanted| view.taints.iter().any(|taint| *taint.key == **key && taint.effect == *effect);
-    let says = |kind: &str, status: Truth| view.condition(kind).is_some_and(|condition| condition.status == status);
+    let has = |(key, effect): &Wanted| {
+        view.taints
+            .iter()
+            .any(|taint| *taint.key == **key && taint.effect == *effect)
+    };
+    let says = |kind: &str, status: Truth| {
+        view.condition(kind)
+            .is_some_and(|condition| condition.status == status)
+    };
     let mut wanted: Vec<Wanted> = BY_CONDITION
         .iter()
         .filter(|(kind, status, _)| says(kind, *status))
@@ -96,7 +113,7 @@ fn difference(view: &NodeView, execution: Execution) -> (Vec<Wanted>, Vec<Wanted
         wanted.push((UNSCHEDULABLE, Effect::NoSchedule));
     }
     let executing = [NOT_READY, UNREACHABLE].map(|key| (key, Effect::NoExecute));
-    let sent_away = executing.iter().any(|taint| has(taint));
+    let sent_away = executing.iter().any(has);
     let may = match execution {
         Execution::Allowed => true,
         Execution::Paused => sent_away,
@@ -108,11 +125,15 @@ fn difference(view: &NodeView, execution: Execution) -> (Vec<Wanted>, Vec<Wanted
     if view.condition("Ready").is_none() {
         wanted.extend(own.clone().filter(|taint| taint.0 == NOT_READY && has(taint)));
     } else if may {
-        let lasting = wanted.iter().filter(|(key, _)| [NOT_READY, UNREACHABLE].contains(key));
+        let lasting = wanted
+            .iter()
+            .filter(|(key, _)| [NOT_READY, UNREACHABLE].contains(key));
         let execute: Vec<Wanted> = lasting.map(|(key, _)| (*key, Effect::NoExecute)).collect();
         wanted.extend(execute);
     }
-    let removed = own.chain(executing).filter(|taint| has(taint) && !wanted.contains(taint));
+    let removed = own
+        .chain(executing)
+        .filter(|taint| has(taint) && !wanted.contains(taint));
     let removed: Vec<Wanted> = removed.collect();
     wanted.retain(|taint| !has(taint));
     (wanted, removed)
@@ -122,10 +143,15 @@ fn retaint(node: &mut Value, added: &[Wanted], removed: &[Wanted], now: &str) {
     if added.is_empty() && removed.is_empty() {
         return;
     }
-    let is = |taint: &Value, (key, effect): &Wanted| taint["key"] == **key && taint["effect"] == word(*effect);
+    let is =
+        |taint: &Value, (key, effect): &Wanted| taint["key"] == **key && taint["effect"] == word(*effect);
     let taints = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
-    let kept = taints.into_iter().filter(|taint| !removed.iter().any(|other| is(taint, other)));
-    let new = added.iter().map(|(key, effect)| json!({"key": key, "effect": word(*effect), "timeAdded": now}));
+    let kept = taints
+        .into_iter()
+        .filter(|taint| !removed.iter().any(|other| is(taint, other)));
+    let new = added
+        .iter()
+        .map(|(key, effect)| json!({"key": key, "effect": word(*effect), "timeAdded": now}));
     node["spec"]["taints"] = kept.chain(new).collect();
 }
 
@@ -157,7 +183,11 @@ mod tests {
     fn node(ready: &str, taints: &[&str]) -> Value {
         let taint = |text: &&str| {
             let (key, effect) = text.split_once(':').unwrap();
-            let key = if key == "mine" { key.to_owned() } else { format!("node.kubernetes.io/{key}") };
+            let key = if key == "mine" {
+                key.to_owned()
+            } else {
+                format!("node.kubernetes.io/{key}")
+            };
             json!({"key": key, "effect": effect})
         };
         let conditions = match ready {
@@ -177,9 +207,19 @@ mod tests {
         type Row<'a> = (&'a str, &'a [&'a str], Execution, Option<&'a [&'a str]>);
         let unreachable: &[&str] = &["unreachable:NoSchedule", "unreachable:NoExecute"];
         let cases: [Row<'_>; 9] = [
-            ("True", &["not-ready:NoSchedule", "mine:NoExecute"], Allowed, Some(&["mine:NoExecute"])),
+            (
+                "True",
+                &["not-ready:NoSchedule", "mine:NoExecute"],
+                Allowed,
+                Some(&["mine:NoExecute"]),
+            ),
             ("True", &["mine:NoSchedule"], Allowed, None),
-            ("False", &[], Allowed, Some(&["not-ready:NoSchedule", "not-ready:NoExecute"])),
+            (
+                "False",
+                &[],
+                Allowed,
+                Some(&["not-ready:NoSchedule", "not-ready:NoExecute"]),
+            ),
             (
                 "Unknown",
                 &["not-ready:NoSchedule", "not-ready:NoExecute"],
@@ -188,18 +228,17 @@ mod tests {
             ),
             ("Unknown", unreachable, Allowed, None),
             ("Unknown", &[], Paused, Some(&["unreachable:NoSchedule"])),
-            (
-                "Unknown",
-                &["not-ready:NoExecute"],
-                Paused,
-                Some(unreachable),
-            ),
+            ("Unknown", &["not-ready:NoExecute"], Paused, Some(unreachable)),
             ("Unknown", unreachable, Stopped, Some(&["unreachable:NoSchedule"])),
             ("", &["not-ready:NoSchedule"], Allowed, None),
         ];
         for (ready, taints, execution, expected) in cases {
             let expected = expected.map(|all| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
-            assert_eq!(after(&node(ready, taints), execution), expected, "{ready} {taints:?} {execution:?}");
+            assert_eq!(
+                after(&node(ready, taints), execution),
+                expected,
+                "{ready} {taints:?} {execution:?}"
+            );
         }
     }
 
@@ -208,7 +247,10 @@ mod tests {
         let mut cordoned = node("True", &[]);
         cordoned["spec"]["unschedulable"] = json!(true);
         let full = json!({"type": "DiskPressure", "status": "True"});
-        cordoned["status"]["conditions"].as_array_mut().unwrap().push(full);
+        cordoned["status"]["conditions"]
+            .as_array_mut()
+            .unwrap()
+            .push(full);
         let expected = ["disk-pressure:NoSchedule", "unschedulable:NoSchedule"].map(str::to_owned);
         assert_eq!(after(&cordoned, Execution::Allowed), Some(expected.to_vec()));
     }
@@ -216,7 +258,8 @@ mod tests {
     #[test]
     fn old_labels_follow_new_ones() {
         let mut labelled = node("True", &[]);
-        labelled["metadata"]["labels"] = json!({"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "plan9"});
+        labelled["metadata"]["labels"] =
+            json!({"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "plan9"});
         let view = NodeView::read(&Meta::default(), labelled.to_string().as_bytes()).unwrap();
         let corrected = correct(&labelled, &view, Execution::Allowed, "").unwrap();
         assert_eq!(corrected["metadata"]["labels"]["beta.kubernetes.io/os"], "linux");
@@ -235,14 +278,25 @@ mod tests {
         let of = |all: &[NodeView]| Execution::of("a", all.iter());
         let many = |well: usize, ill: usize, zone: &str| -> Vec<NodeView> {
             let states = [(true, well), (false, ill)];
-            states.iter().flat_map(|(ready, count)| (0..*count).map(|_| view(*ready, zone))).collect()
+            states
+                .iter()
+                .flat_map(|(ready, count)| (0..*count).map(|_| view(*ready, zone)))
+                .collect()
         };
         assert_eq!(of(&many(0, 1, "a")), Execution::Stopped);
         assert_eq!(of(&many(1, 1, "a")), Execution::Allowed);
         assert_eq!(of(&many(2, 3, "a")), Execution::Paused);
         assert_eq!(of(&many(3, 3, "a")), Execution::Allowed);
-        assert_eq!(of(&many(20, 40, "a")), Execution::Allowed, "large enough to go on");
+        assert_eq!(
+            of(&many(20, 40, "a")),
+            Execution::Allowed,
+            "large enough to go on"
+        );
         let other = [many(0, 3, "a"), many(1, 0, "b")].concat();
-        assert_eq!(of(&other), Execution::Allowed, "a zone alone, while others are well");
+        assert_eq!(
+            of(&other),
+            Execution::Allowed,
+            "a zone alone, while others are well"
+        );
     }
 }

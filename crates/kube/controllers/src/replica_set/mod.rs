@@ -24,7 +24,7 @@ use crate::workload::{Told, template};
 use crate::world::{Tracked, World};
 use plan::Plan;
 use rank::Neighbours;
-pub(crate) use status::Status;
+pub(crate) use status::{REPLICA_FAILURE, Status};
 
 /// What a ReplicaSet says.
 #[derive(Debug, Default, Deserialize)]

@@ -53,12 +53,12 @@ pub(super) fn plan(
 }
 
 /// The active pods that are too many.
-fn surplus<'a>(
-    mut active: Vec<&'a Pod>,
+fn surplus(
+    mut active: Vec<&Pod>,
     replicas: usize,
     neighbours: impl FnOnce() -> Neighbours,
     now: SystemTime,
-) -> Vec<&'a Pod> {
+) -> Vec<&Pod> {
     let too_many = active.len().saturating_sub(replicas);
     if too_many > 0 && too_many < active.len() {
         rank(&mut active, &neighbours(), now);

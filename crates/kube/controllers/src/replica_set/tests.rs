@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use schema::object::Meta;
 use serde_json::{Value, json};
 
 use super::plan::plan;
@@ -171,9 +172,9 @@ fn a_status_counts_pods() {
             &json!({"metadata": deleting, "status": {"phase": "Failed"}}),
         ),
     ];
-    let meta = schema::object::Meta {
+    let meta = Meta {
         generation: 7,
-        ..Default::default()
+        ..Meta::default()
     };
     let status = status::of(&meta, &set, &pods, None, clock(100));
     let expected = json!({
@@ -187,10 +188,10 @@ fn a_status_counts_pods() {
 
 #[test]
 fn a_failure_is_said_until_it_is_over() {
-    let meta = schema::object::Meta::default();
+    let meta = Meta::default();
     let healthy = set(&json!({"replicas": 1}), &json!({"replicas": 0}));
     let failed = status::of(&meta, &healthy, &[], Some("no quota".to_owned()), clock(1));
-    let failure = conditions::find(&failed.conditions, status::REPLICA_FAILURE).unwrap();
+    let failure = conditions::find(&failed.conditions, REPLICA_FAILURE).unwrap();
     assert_eq!(
         (&*failure.reason, &*failure.message),
         ("FailedCreate", "no quota")
