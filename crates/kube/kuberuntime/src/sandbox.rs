@@ -118,7 +118,10 @@ impl Pods {
             };
             self.write_note(pod, hostname)
                 .map_err(node("the note of a sandbox"))?;
-            Ok(Sandbox { address })
+            Ok(Sandbox {
+                address,
+                warnings: Vec::new(),
+            })
         });
         if done.is_err()
             && let Err(error) = self.unmake_sandbox(&pod.uid)
@@ -227,7 +230,10 @@ impl Pods {
             .pod(uid)
             .map(|pod| IpAddr::V4(pod.address));
         let ipc = note.host_ipc || sys::netns::is_namespace(&self.0.paths.ipc(uid));
-        (ipc && address.is_none() == note.host_network).then_some(Sandbox { address })
+        (ipc && address.is_none() == note.host_network).then_some(Sandbox {
+            address,
+            warnings: Vec::new(),
+        })
     }
 
     /// The notes of the last daemon.

@@ -177,7 +177,7 @@ impl Convert {
 }
 
 /// Upstream indents for browsers and for people's tools.
-fn is_pretty(headers: &HeaderMap, query: &Query) -> bool {
+pub(crate) fn is_pretty(headers: &HeaderMap, query: &Query) -> bool {
     if let Some(pretty) = query.get("pretty").filter(|pretty| !pretty.is_empty()) {
         return ["1", "t", "T", "true", "TRUE", "True"].contains(&pretty);
     }

@@ -17,7 +17,7 @@ use schema::status::Status;
 use schema::tree::{Struct, Value};
 use schema::{proto, yaml};
 
-use super::accept::{Accepted, Convert, Encoding, accept, accept_header};
+use super::accept::{Accepted, Convert, Encoding, accept, accept_header, is_pretty};
 use crate::registry::convert;
 use crate::server::State;
 use crate::show;
@@ -30,12 +30,12 @@ const GZIP_ABOVE: u64 = 128 << 10;
 pub(crate) fn respond(state: &State, call: &Call, reply: Reply) -> Response<Body> {
     let encoded = match reply {
         Reply::Http(response) => Ok(response),
-        Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
+        Reply::Status(status) => Ok(refusal(call, &status)),
         Reply::Object { .. } | Reply::Tree { .. } => {
             accept(call).and_then(|accepted| form(state, call, &accepted, reply))
         }
     };
-    let response = encoded.unwrap_or_else(|Refused(status)| respond_status(&call.headers, &status));
+    let response = encoded.unwrap_or_else(|Refused(status)| refusal(call, &status));
     compress(&call.headers, response)
 }
 
@@ -103,7 +103,7 @@ fn plain(call: &Call, accepted: &Accepted, reply: Reply) -> Result<Response<Body
         Reply::Tree {
             code, types, object, ..
         } => encode(code, accepted, &types, &object),
-        Reply::Status(status) => Ok(respond_status(&call.headers, &status)),
+        Reply::Status(status) => Ok(refusal(call, &status)),
         Reply::Http(response) => Ok(response),
     }
 }
@@ -137,11 +137,14 @@ fn encode(
     })
 }
 
-/// An answer of JSON, ending with a line feed as upstream's.
-pub(crate) fn json(code: StatusCode, pretty: bool, compact: Vec<u8>) -> Response<Body> {
-    let mut text = if pretty { indent(&compact) } else { compact };
-    text.push(b'\n');
-    response(code, Encoding::Json, text.into())
+/// An answer of JSON: on one line that ends with a line feed, or indented and without one, as Go's encoders leave it.
+pub(crate) fn json(code: StatusCode, pretty: bool, mut compact: Vec<u8>) -> Response<Body> {
+    if pretty {
+        compact = indent(&compact);
+    } else {
+        compact.push(b'\n');
+    }
+    response(code, Encoding::Json, compact.into())
 }
 
 fn response(code: StatusCode, encoding: Encoding, body: Bytes) -> Response<Body> {
@@ -161,15 +164,20 @@ pub(crate) fn pieces(encoding: Encoding, pieces: impl IntoIterator<Item = Bytes>
     response
 }
 
+/// A status in the form that the call's client accepts.
+pub(crate) fn refusal(call: &Call, status: &Status) -> Response<Body> {
+    respond_status(&call.headers, is_pretty(&call.headers, &call.query), status)
+}
+
 /// A status in the encoding that the headers accept, or in JSON if they accept none.
-pub(crate) fn respond_status(headers: &HeaderMap, status: &Status) -> Response<Body> {
+pub(crate) fn respond_status(headers: &HeaderMap, pretty: bool, status: &Status) -> Response<Body> {
     let code = StatusCode::from_u16(status.code.max(200)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let text = serde_json::to_vec(status).unwrap_or_default();
     let encoding = accept_header(headers, false).map_or(Encoding::Json, |accepted| accepted.encoding);
     let mut response = if encoding == Encoding::Json {
-        json(code, false, text)
+        json(code, pretty, text)
     } else {
-        other_status(code, encoding, &text).unwrap_or_else(|| json(code, false, text))
+        other_status(code, encoding, &text).unwrap_or_else(|| json(code, pretty, text))
     };
     let wait = status
         .details
@@ -230,7 +238,7 @@ fn gzip(pieces: &[Bytes]) -> Option<Vec<u8>> {
 }
 
 /// Go's `json.Indent` with two spaces, of compact JSON.
-fn indent(compact: &[u8]) -> Vec<u8> {
+pub(crate) fn indent(compact: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(compact.len() * 2);
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     let line = |out: &mut Vec<u8>, depth: usize| {

@@ -7,6 +7,6 @@ mod accept;
 mod encode;
 mod read;
 
-pub(crate) use accept::{Accepted, Convert, Encoding, JSON, PROTOBUF, YAML, accept};
-pub(crate) use encode::{json, pieces, respond, respond_status};
+pub(crate) use accept::{Accepted, Convert, Encoding, JSON, PROTOBUF, YAML, accept, is_pretty};
+pub(crate) use encode::{indent, json, pieces, refusal, respond, respond_status};
 pub(crate) use read::{Expected, FieldValidation, decode, keep_cleared_managers, options_json};

@@ -95,11 +95,12 @@ async fn identify(state: &Arc<State>, request: Request<Incoming>, peer: Peer) ->
     // Only what is served: clients must not choose the names of series.
     let row = served.as_ref().map(|served| served.def.clone());
     let accept = request.headers().get(ACCEPT).cloned();
+    let pretty = negotiate::is_pretty(request.headers(), &query);
     let mut flow = None;
     let answer = admit(state, request, peer, (info, query, served), &mut flow).await;
     let mut response = answer.unwrap_or_else(|refused| {
         let headers = accept.map(|accept| (ACCEPT, accept)).into_iter().collect();
-        negotiate::respond_status(&headers, &refused.0)
+        negotiate::respond_status(&headers, pretty, &refused.0)
     });
     if let Some(flow) = flow {
         flow.tell(response.headers_mut());
@@ -249,7 +250,7 @@ async fn handle(state: &Arc<State>, call: Call) -> Answer<Response<Body>> {
         None => elsewhere(state, &call).await,
     };
     // What was warned of stands beside a refusal too.
-    let mut response = answer.unwrap_or_else(|refused| negotiate::respond_status(&call.headers, &refused.0));
+    let mut response = answer.unwrap_or_else(|refused| negotiate::refusal(&call, &refused.0));
     for warning in call.warnings.take() {
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::try_from(format!("299 - \"{quoted}\"")) {

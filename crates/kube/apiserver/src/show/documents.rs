@@ -19,7 +19,7 @@ use schema::resource::ResourceDef;
 use crate::aggregation::Aggregation;
 use crate::cache::Cache;
 use crate::custom::publish;
-use crate::negotiate::JSON;
+use crate::negotiate::{self, JSON};
 use crate::pipeline::health_paths;
 use crate::server::State;
 use crate::{Body, Call, Resources};
@@ -105,19 +105,29 @@ impl Documents {
             aggregation: Some(&state.aggregation),
             address: &address,
         };
-        let response = self.find(place, call.uri.path(), &call.headers)?;
+        let pretty = negotiate::is_pretty(&call.headers, &call.query);
+        let response = self.find(place, call.uri.path(), &call.headers, pretty)?;
         Some(match call.query.get("hash").filter(|hash| !hash.is_empty()) {
             Some(hash) => hashed(response, call.uri.path(), hash),
             None => response,
         })
     }
 
-    fn find(&self, place: Place<'_>, path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
+    fn find(
+        &self,
+        place: Place<'_>,
+        path: &str,
+        headers: &HeaderMap,
+        pretty: bool,
+    ) -> Option<Response<Body>> {
         let key = match Key::of(path, headers)? {
             Ok(key) => key,
             Err(NotAcceptable) => return Some(refused()),
         };
-        let document = self.document(place, &key)?;
+        let mut document = self.document(place, &key)?;
+        if pretty && key.is_object() {
+            document.body = negotiate::indent(document.body.trim_ascii_end()).into();
+        }
         Some(match key {
             Key::Aggregated { beta, .. } => {
                 tagged(&document, discovery_version(beta).content_type(), headers)
@@ -160,11 +170,6 @@ impl Documents {
 }
 
 impl Document {
-    fn new(body: Vec<u8>) -> Option<Self> {
-        let tag = etag(&body);
-        Self::tagged(body, &tag)
-    }
-
     fn tagged(body: Vec<u8>, tag: &str) -> Option<Self> {
         let tag = HeaderValue::try_from(format!("\"{tag}\"")).ok()?;
         let (body, packed) = (body.into(), false);
@@ -247,7 +252,7 @@ impl Key {
 
     fn print(&self, catalog: &Catalog, place: Place<'_>) -> Option<Document> {
         let stamp = |def: &ResourceDef| place.resources.custom_since(def);
-        let body = match self {
+        let mut body = match self {
             Self::Index => index(catalog),
             Self::Version => version(),
             Self::Core => catalog.api_versions(place.address),
@@ -286,7 +291,21 @@ impl Key {
                 return Document::packed(&document, &etag(&document));
             }
         };
-        Document::new(body)
+        let tag = etag(&body);
+        if self.is_object() {
+            body.push(b'\n');
+        }
+        Document::tagged(body, &tag)
+    }
+
+    /// Whether upstream encodes it as it encodes objects: ending with a line feed, indented for people.
+    fn is_object(&self) -> bool {
+        match self {
+            Self::Core | Self::Groups | Self::Group(_) | Self::GroupVersion(..) | Self::Aggregated { .. } => {
+                true
+            }
+            Self::Index | Self::Version | Self::OpenapiIndex | Self::Openapi(..) | Self::Swagger(_) => false,
+        }
     }
 }
 
@@ -436,7 +455,7 @@ mod tests {
             aggregation: None,
             address: "10.0.0.1:6443",
         };
-        Documents::default().find(place, path, &map)
+        Documents::default().find(place, path, &map, false)
     }
 
     #[test]

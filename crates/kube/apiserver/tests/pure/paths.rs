@@ -115,6 +115,31 @@ fn people_get_it_indented_when_they_ask_or_look_like_people() {
     assert!(refused.text.starts_with("{\"kind\":"), "{}", refused.text);
 }
 
+/// Go's encoder ends a line with a line feed, and its indented form with the last brace.
+#[test]
+fn refusals_and_discovery_are_indented_and_ended_as_objects_are() {
+    let door = door();
+    for path in [
+        "/api/v1/namespaces/default/configmaps/a",
+        "/api/v1/namespaces/default/configmaps/absent",
+        "/api",
+        "/apis",
+        "/apis/apps",
+        "/apis/apps/v1",
+    ] {
+        let plain = get(&door, path, &[]).text;
+        assert!(
+            plain.ends_with("}\n") && plain.lines().count() == 1,
+            "{path}: {plain}"
+        );
+        let curl = get(&door, path, &[("user-agent", "curl/8.0")]).text;
+        assert!(
+            curl.starts_with("{\n  \"kind\": ") && curl.ends_with("\n}"),
+            "{path}: {curl}"
+        );
+    }
+}
+
 #[test]
 fn a_large_list_is_compressed_for_those_who_take_it() {
     let door = Door::open();

@@ -280,7 +280,11 @@ mod tests {
         assert_eq!(names(&owned.candidates(&snapshot, &owner.meta)), ["web-new"]);
         snapshot.remove("x/web-new");
         owned.retell(&snapshot);
-        assert_eq!(names(&owned.candidates(&snapshot, &owner.meta)), ["orphan"], "as the snapshot says");
+        assert_eq!(
+            names(&owned.candidates(&snapshot, &owner.meta)),
+            ["orphan"],
+            "as the snapshot says"
+        );
     }
 
     #[test]
