@@ -80,13 +80,15 @@ fn instance(node: &Node) -> String {
 
 impl Daemon {
     pub(crate) async fn open(node: &Node) -> Self {
-        let cluster = network::Cluster::new(
+        let mut cluster = network::Cluster::new(
             "10.42.0.0/16".parse().unwrap(),
             "10.43.0.0/16".parse().unwrap(),
             [10, 43, 0, 10].into(),
         );
+        // A daemon that a test leaves must not go on filling a shelf beside the next one.
+        cluster.ready = 0;
         let networks = network::Config {
-            ready: 1,
+            ready: 0,
             cluster: Some(cluster),
             ..node.network_config()
         };

@@ -71,13 +71,11 @@ fn a_program_that_is_not_there_is_a_container_that_ended() {
             panic!("it does not start");
         };
         assert_eq!(code, 127);
-        assert!(
-            message.starts_with("failed to create containerd task: "),
-            "{message}"
-        );
-        assert!(
-            message.contains("exec: \"nothing\": executable file not found in $PATH"),
-            "{message}"
+        assert_eq!(
+            message,
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create \
+             failed: unable to start container process: error during container init: exec: \"nothing\": executable \
+             file not found in $PATH: unknown"
         );
         let seen = daemon.observed(&pod).await.unwrap().observed.containers;
         let Standing::Ended(ended) = &seen[0].standing else {
@@ -87,6 +85,7 @@ fn a_program_that_is_not_there_is_a_container_that_ended() {
             (&seen[0].id, ended.how, ended.code, ended.started),
             (&id, How::NotStarted, 127, None)
         );
+        assert_eq!(ended.message, message);
     });
 }
 
