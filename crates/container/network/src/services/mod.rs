@@ -101,7 +101,8 @@ impl Networks {
             let step = lock(&state.services).plan(&mut waiting);
             carry_out(state, step)?;
         }
-        Ok(())
+        let rest = lock(&state.services).forget_inherited().filter(|_| change.whole);
+        rest.map_or(Ok(()), |rest| carry_out(state, rest))
     }
 
     /// How many connections to services a pod has to answer: TCP, begun and not yet closed by both

@@ -135,7 +135,7 @@ fn pods_outlive_the_daemon_and_not_their_namespaces() {
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     sys::netns::unpin(&gone.sandbox.key).unwrap();
     node.open();
-    assert_eq!(node.networks().pods(), [web.sandbox.clone()]);
+    assert_eq!(node.networks().pods(), std::slice::from_ref(&web.sandbox));
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     let next = node.pod("next");
     assert_ne!(next.ip(), web.ip());
