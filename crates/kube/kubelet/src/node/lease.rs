@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// How often it is renewed.
-pub const RENEWAL: Duration = Duration::from_secs(10);
+pub(super) const RENEWAL: Duration = Duration::from_secs(10);
 
 /// How long a renewal holds.
 const SECONDS: u64 = 40;
@@ -64,7 +64,9 @@ impl Lease {
 /// The lease, held by the node from now on. Its owner is set if it has none: then it goes with the Node.
 fn renewed(before: Option<Value>, node: &str, uid: &str, now: SystemTime) -> Value {
     let mut lease = before.unwrap_or_else(|| json!({"metadata": {"name": node}}));
-    let owned = lease["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
+    let owned = lease["metadata"]["ownerReferences"]
+        .as_array()
+        .is_some_and(|owners| !owners.is_empty());
     if !owned && !uid.is_empty() {
         let owner = json!({"apiVersion": "v1", "kind": "Node", "name": node, "uid": uid});
         lease["metadata"]["ownerReferences"] = json!([owner]);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use driver::env::Doing;
+use schema::quantity::Quantity;
 use serde_json::{Map, Value, json};
 
 use super::Config;
+use crate::NodeFacts;
+use crate::traits::Doing;
 
 /// Memory that pods are not promised: below it the node says that it is under pressure (upstream's default threshold).
 pub const MEMORY_THRESHOLD: u64 = 100 << 20;
@@ -73,61 +75,66 @@ pub struct Image {
     pub size: u64,
 }
 
-/// What pods may be promised on this node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allocatable {
-    /// Thousandths of a processor.
-    pub milli_cpu: u64,
-    /// Bytes of memory.
-    pub memory: u64,
-    /// Bytes of writable layers, logs and `emptyDir` volumes.
-    pub ephemeral_storage: u64,
-    /// How many pods.
-    pub pods: u64,
+/// What a node has, or what of it pods may be promised.
+struct Amounts {
+    memory: u64,
+    disk: u64,
 }
 
 impl Machine {
-    /// What is left for pods once the thresholds of pressure and huge pages are taken off.
-    pub fn allocatable(&self, config: &Config) -> Allocatable {
-        let huge: u64 = self.huge_pages.values().sum();
-        let memory = self.memory.saturating_sub(MEMORY_THRESHOLD).saturating_sub(huge);
-        Allocatable {
-            milli_cpu: self.cpus.saturating_mul(1000),
-            memory: whole_kib(memory),
-            ephemeral_storage: whole_kib(self.disk - self.disk / 10),
-            pods: config.max_pods.into(),
+    /// What pods on it are told and admitted by. `domain` is the cluster's.
+    pub fn facts(&self, config: &Config, domain: &str) -> NodeFacts {
+        let list = self.allocatable_list(config);
+        let quantity = |(name, value): (String, Value)| Some((name, Quantity::parse(value.as_str()?)?));
+        NodeFacts {
+            name: config.name.to_string(),
+            addresses: vec![config.address],
+            allocatable: list.into_iter().filter_map(quantity).collect(),
+            domain: domain.to_owned(),
         }
     }
 
     pub(super) fn capacity_list(&self, config: &Config) -> Map<String, Value> {
-        let all = Allocatable {
-            milli_cpu: self.cpus.saturating_mul(1000),
-            memory: whole_kib(self.memory),
-            ephemeral_storage: whole_kib(self.disk),
-            pods: config.max_pods.into(),
+        let all = Amounts {
+            memory: self.memory,
+            disk: self.disk,
         };
-        self.list(all)
+        self.list(config, &all)
     }
 
+    /// What is left for pods once the thresholds of pressure and huge pages are taken off.
     pub(super) fn allocatable_list(&self, config: &Config) -> Map<String, Value> {
-        self.list(self.allocatable(config))
+        let huge: u64 = self.huge_pages.values().sum();
+        let left = Amounts {
+            memory: self.memory.saturating_sub(MEMORY_THRESHOLD).saturating_sub(huge),
+            disk: self.disk - self.disk / 10,
+        };
+        self.list(config, &left)
     }
 
-    fn list(&self, of: Allocatable) -> Map<String, Value> {
-        let mut list = Map::new();
-        list.insert("cpu".to_owned(), decimal(of.milli_cpu / 1000).into());
-        list.insert("ephemeral-storage".to_owned(), binary(of.ephemeral_storage).into());
-        for (page, all) in &self.huge_pages {
-            list.insert(format!("hugepages-{}", binary(*page)), binary(*all).into());
-        }
-        list.insert("memory".to_owned(), binary(of.memory).into());
-        list.insert("pods".to_owned(), decimal(of.pods).into());
-        list
+    fn list(&self, config: &Config, of: &Amounts) -> Map<String, Value> {
+        let pages = self
+            .huge_pages
+            .iter()
+            .map(|(page, all)| (format!("hugepages-{}", binary(*page)), binary(*all)));
+        let others = [
+            ("cpu", decimal(self.cpus)),
+            ("ephemeral-storage", binary(whole_kib(of.disk))),
+            ("memory", binary(whole_kib(of.memory))),
+            ("pods", decimal(config.max_pods.into())),
+        ];
+        let others = others.map(|(name, amount)| (name.to_owned(), amount));
+        let all = pages.chain(others);
+        all.map(|(name, amount)| (name, amount.into())).collect()
     }
 
     /// The largest images, largest first.
     pub(super) fn image_list(&self) -> Vec<Value> {
-        let mut images: Vec<&Image> = self.images.iter().filter(|image| !image.names.is_empty()).collect();
+        let mut images: Vec<&Image> = self
+            .images
+            .iter()
+            .filter(|image| !image.names.is_empty())
+            .collect();
         images.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.names.cmp(&b.names)));
         let shown = images.into_iter().take(MAX_IMAGES);
         shown
@@ -170,11 +177,20 @@ mod tests {
 
     #[test]
     fn quantities_are_written_as_upstream_reads_them_back() {
-        let cases = [(0, "0"), (1023, "1023"), (1024, "1Ki"), (100 << 20, "100Mi"), (3 << 40, "3Ti")];
+        let cases = [
+            (0, "0"),
+            (1023, "1023"),
+            (1024, "1Ki"),
+            (100 << 20, "100Mi"),
+            (3 << 40, "3Ti"),
+        ];
         for (bytes, text) in cases {
             assert_eq!(binary(bytes), text);
         }
-        assert_eq!([decimal(110), decimal(1000), decimal(1500)], ["110", "1k", "1500"]);
+        assert_eq!(
+            [decimal(110), decimal(1000), decimal(1500)],
+            ["110", "1k", "1500"]
+        );
     }
 
     #[test]
@@ -183,7 +199,10 @@ mod tests {
             names: (0..7).map(|name| format!("i{size}:{name}")).collect(),
             size,
         };
-        let nameless = Image { names: Vec::new(), size: 1 << 40 };
+        let nameless = Image {
+            names: Vec::new(),
+            size: 1 << 40,
+        };
         let machine = Machine {
             images: (0..60).map(image).chain([nameless]).collect(),
             ..Machine::default()

@@ -22,7 +22,7 @@ use futures_util::future::{Either, select};
 use serde_json::{Map, Value, json};
 
 use lease::Lease;
-pub use machine::{Allocatable, Host, Image, MEMORY_THRESHOLD, Machine, Pressure};
+pub use machine::{Host, Image, MEMORY_THRESHOLD, Machine, Pressure};
 pub use status::{Patch, Told, missing_labels, patch, registration};
 
 static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
@@ -114,7 +114,10 @@ pub async fn give_roles(client: &Client, node: &str, roles: &[&str]) -> Result<(
     let labels: Map<String, Value> = roles.iter().map(label).collect();
     let patch = json!({"metadata": {"labels": labels}}).to_string();
     let (place, options) = (NODES.everywhere().named(node), WriteOptions::default());
-    client.patch(place, PatchKind::Merge, patch, &options).await.map(drop)
+    client
+        .patch(place, PatchKind::Merge, patch, &options)
+        .await
+        .map(drop)
 }
 
 struct Agent {
@@ -156,7 +159,11 @@ impl Agent {
         let machine = self.host.machine().await;
         let (node, told) = registration(&self.config, &machine, self.env.wall());
         let options = WriteOptions::default();
-        match self.client.create(NODES.everywhere(), node.to_string(), &options).await {
+        match self
+            .client
+            .create(NODES.everywhere(), node.to_string(), &options)
+            .await
+        {
             Ok(_) => {
                 told.into_iter().for_each(|each| self.tell(&each));
                 Ok(())
@@ -183,7 +190,11 @@ impl Agent {
     fn warn_of_range(&self, node: &Value) {
         let (has, wanted) = (node["spec"]["podCIDR"].as_str(), self.config.pod_cidr.as_deref());
         if has != wanted {
-            tracing::warn!(?has, ?wanted, "the node was registered with other pod addresses; delete it to change them");
+            tracing::warn!(
+                ?has,
+                ?wanted,
+                "the node was registered with other pod addresses; delete it to change them"
+            );
         }
     }
 
@@ -239,7 +250,8 @@ impl Agent {
             uid: self.config.name.clone(),
             ..Subject::default()
         };
-        self.recorder.event(&subject, told.level, &told.reason, told.message.as_str());
+        self.recorder
+            .event(&subject, told.level, &told.reason, told.message.as_str());
     }
 
     fn complain(&self, what: &str, error: &Error) {

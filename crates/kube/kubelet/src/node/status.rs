@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Config, Machine};
 
 /// How old the newest heartbeat may become (upstream's `nodeStatusReportFrequency`).
-pub const REPORT: Duration = Duration::from_secs(300);
+const REPORT: Duration = Duration::from_secs(300);
 
 /// An event of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,10 @@ pub fn registration(config: &Config, machine: &Machine, now: SystemTime) -> (Val
 pub fn missing_labels(config: &Config, node: &Value) -> Option<Value> {
     let wanted = labels(config);
     let has = |key: &str, value: &Value| node["metadata"]["labels"].get(key) == Some(value);
-    let missing: Map<String, Value> = wanted.into_iter().filter(|(key, value)| !has(key, value)).collect();
+    let missing: Map<String, Value> = wanted
+        .into_iter()
+        .filter(|(key, value)| !has(key, value))
+        .collect();
     (!missing.is_empty()).then(|| json!({"metadata": {"labels": missing}}))
 }
 
@@ -131,7 +134,7 @@ pub fn patch(config: &Config, machine: &Machine, node: &Value, now: SystemTime) 
 }
 
 /// Says that pods may, or may not, be given to the node.
-pub fn schedulable(config: &Config, unschedulable: bool) -> Told {
+pub(super) fn schedulable(config: &Config, unschedulable: bool) -> Told {
     let reason = if unschedulable {
         "NodeNotSchedulable"
     } else {
@@ -149,7 +152,10 @@ fn labels(config: &Config) -> Map<String, Value> {
         ("kubernetes.io/os", "linux"),
     ];
     let known = known.map(|(key, value)| (key.to_owned(), json!(value)));
-    let own = config.labels.iter().map(|(key, value)| (key.clone(), json!(value)));
+    let own = config
+        .labels
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)));
     known.into_iter().chain(own).collect()
 }
 
@@ -169,7 +175,7 @@ fn status_of(config: &Config, machine: &Machine, old: &Value, now: SystemTime) -
     let mut conditions = Vec::new();
     let states = SHORTAGES.iter().map(|shortage| shortage.state(machine));
     for (state, event) in states.chain([readiness(machine)]) {
-        let before = condition(old, &state.kind);
+        let before = condition(old, state.kind);
         let moved = before["status"] != *state.status;
         if moved {
             told.push(config.is_now(event));
@@ -259,7 +265,11 @@ fn readiness(machine: &Machine) -> (State, &'static str) {
     };
     match machine.faults.as_slice() {
         [] => (
-            state("True", "KubeletReady", "kubelet is posting ready status".to_owned()),
+            state(
+                "True",
+                "KubeletReady",
+                "kubelet is posting ready status".to_owned(),
+            ),
             "NodeReady",
         ),
         [fault] => (state("False", "KubeletNotReady", fault.clone()), "NodeNotReady"),
@@ -276,7 +286,10 @@ fn reboot(config: &Config, machine: &Machine, old: &Value) -> Option<Told> {
     rebooted.then(|| Told {
         level: Level::Warning,
         reason: "Rebooted".to_owned(),
-        message: format!("Node {} has been rebooted, boot id: {}", config.name, machine.boot_id),
+        message: format!(
+            "Node {} has been rebooted, boot id: {}",
+            config.name, machine.boot_id
+        ),
     })
 }
 
@@ -303,10 +316,19 @@ fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
 fn says_the_same(status: &Value, old: &Value) -> bool {
     let same = |name: &str| match name {
         "conditions" => conditions(status).iter().all(|new| is_there(new, old)),
-        "capacity" | "allocatable" => stale(&status[name], &old[name]).is_empty() && holds(&old[name], &status[name]),
+        "capacity" | "allocatable" => {
+            stale(&status[name], &old[name]).is_empty() && holds(&old[name], &status[name])
+        }
         name => status[name] == old[name],
     };
-    let names = ["addresses", "allocatable", "capacity", "conditions", "daemonEndpoints", "images"];
+    let names = [
+        "addresses",
+        "allocatable",
+        "capacity",
+        "conditions",
+        "daemonEndpoints",
+        "images",
+    ];
     names.into_iter().all(same) && holds(&old["nodeInfo"], &status["nodeInfo"])
 }
 

@@ -70,6 +70,9 @@ mod tests {
             hostnames: vec!["a".to_owned(), "b".to_owned()],
         };
         let text = of_node("", &[alias]);
-        assert_eq!(text, format!("{HEADER_OF_NODE}\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n"));
+        assert_eq!(
+            text,
+            format!("{HEADER_OF_NODE}\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")
+        );
     }
 }

@@ -128,7 +128,8 @@ fn read(path: &Path) -> Result<String, FilesError> {
 
 /// Everybody may read it, whatever the umask.
 fn put(path: PathBuf, text: &str) -> Result<PathBuf, FilesError> {
-    let done = fs::write(&path, text).and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)));
+    let done =
+        fs::write(&path, text).and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)));
     match done {
         Ok(()) => Ok(path),
         Err(error) => Err(FilesError::Io(path, error)),
@@ -140,7 +141,8 @@ mod tests {
     use super::*;
 
     fn pod(spec: &str) -> Pod {
-        let json = format!(r#"{{"metadata": {{"name": "web", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
+        let json =
+            format!(r#"{{"metadata": {{"name": "web", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
         Pod::parse(json.as_bytes()).unwrap()
     }
 

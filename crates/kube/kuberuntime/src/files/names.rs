@@ -87,7 +87,8 @@ mod tests {
     use super::*;
 
     fn names(name: &str, spec: &str) -> Result<Names, NamesError> {
-        let json = format!(r#"{{"metadata": {{"name": "{name}", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
+        let json =
+            format!(r#"{{"metadata": {{"name": "{name}", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
         Names::of(&Pod::parse(json.as_bytes()).unwrap(), "c.l")
     }
 
@@ -104,11 +105,20 @@ mod tests {
                 "h.s.x.svc.c.l",
             ),
             (r#"{"setHostnameAsFQDN": true}"#, "web", None, "web"),
-            (r#"{"hostnameOverride": "a.b", "subdomain": "s"}"#, "a.b", None, "a.b"),
+            (
+                r#"{"hostnameOverride": "a.b", "subdomain": "s"}"#,
+                "a.b",
+                None,
+                "a.b",
+            ),
         ];
         for (spec, host, full, kernel) in cases {
             let names = names("web", spec).unwrap();
-            assert_eq!((&*names.host, names.full().as_deref(), &*names.of_kernel()), (host, full, kernel), "{spec}");
+            assert_eq!(
+                (&*names.host, names.full().as_deref(), &*names.of_kernel()),
+                (host, full, kernel),
+                "{spec}"
+            );
         }
     }
 
@@ -116,8 +126,14 @@ mod tests {
     fn long_names_are_cut_or_refused() {
         let long = format!("{}-.{}", "a".repeat(61), "b".repeat(30));
         assert_eq!(names(&long, "{}").unwrap().host, "a".repeat(61));
-        let spec = format!(r#"{{"setHostnameAsFQDN": true, "subdomain": "{}"}}"#, "s".repeat(60));
+        let spec = format!(
+            r#"{{"setHostnameAsFQDN": true, "subdomain": "{}"}}"#,
+            "s".repeat(60)
+        );
         let error = names("web", &spec).unwrap_err().to_string();
-        assert!(error.ends_with("is too long (64 characters is the max, 74 characters requested)"), "{error}");
+        assert!(
+            error.ends_with("is too long (64 characters is the max, 74 characters requested)"),
+            "{error}"
+        );
     }
 }

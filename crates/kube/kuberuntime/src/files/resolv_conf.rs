@@ -39,7 +39,9 @@ impl ResolvConf {
                 Some("nameserver") => parsed.servers.extend(words.next().map(str::to_owned)),
                 Some("search") => {
                     let domains = words.filter(|domain| *domain != ".");
-                    parsed.searches = domains.map(|domain| domain.trim_end_matches('.').to_owned()).collect();
+                    parsed.searches = domains
+                        .map(|domain| domain.trim_end_matches('.').to_owned())
+                        .collect();
                 }
                 Some("options") => words.for_each(|option| set_option(&mut parsed.options, option)),
                 _ => {}
@@ -77,7 +79,11 @@ impl ResolvConf {
             return node.clone();
         };
         let domain = &cluster.domain;
-        let own = [format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()];
+        let own = [
+            format!("{namespace}.svc.{domain}"),
+            format!("svc.{domain}"),
+            domain.clone(),
+        ];
         Self {
             servers: vec![server.to_string()],
             searches: own.into_iter().chain(node.searches.iter().cloned()).collect(),
@@ -157,11 +163,14 @@ mod tests {
     use super::*;
 
     fn node() -> ResolvConf {
-        ResolvConf::parse("# comment\nnameserver 9.9.9.9\nsearch old\nsearch lan. . corp\noptions ndots:2 edns0\n")
+        ResolvConf::parse(
+            "# comment\nnameserver 9.9.9.9\nsearch old\nsearch lan. . corp\noptions ndots:2 edns0\n",
+        )
     }
 
     fn of(spec: &str) -> (String, Vec<Exceeded>) {
-        let json = format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
+        let json =
+            format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
         let cluster = Cluster {
             domain: "c.l".to_owned(),
             server: Some([10, 43, 0, 10].into()),
@@ -177,9 +186,15 @@ mod tests {
         let cases = [
             ("{}", cluster),
             (r#"{"hostNetwork": true}"#, host),
-            (r#"{"hostNetwork": true, "dnsPolicy": "ClusterFirstWithHostNet"}"#, cluster),
+            (
+                r#"{"hostNetwork": true, "dnsPolicy": "ClusterFirstWithHostNet"}"#,
+                cluster,
+            ),
             (r#"{"dnsPolicy": "Default"}"#, host),
-            (r#"{"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1"]}}"#, "nameserver 1.1.1.1\n"),
+            (
+                r#"{"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1"]}}"#,
+                "nameserver 1.1.1.1\n",
+            ),
         ];
         for (spec, expected) in cases {
             assert_eq!(of(spec), (expected.to_owned(), Vec::new()), "{spec}");
@@ -190,8 +205,7 @@ mod tests {
     fn what_a_pod_adds_comes_after_and_options_replace() {
         let spec = r#"{"dnsConfig": {"nameservers": ["1.1.1.1", "10.43.0.10"], "searches": ["mine", "lan"],
             "options": [{"name": "ndots", "value": "1"}, {"name": "debug"}]}}"#;
-        let expected =
-            "search x.svc.c.l svc.c.l c.l lan corp mine\nnameserver 10.43.0.10\nnameserver 1.1.1.1\noptions ndots:1 debug\n";
+        let expected = "search x.svc.c.l svc.c.l c.l lan corp mine\nnameserver 10.43.0.10\nnameserver 1.1.1.1\noptions ndots:1 debug\n";
         assert_eq!(of(spec), (expected.to_owned(), Vec::new()));
     }
 
@@ -208,7 +222,11 @@ mod tests {
         let spec = format!(r#"{{"dnsConfig": {{"searches": {domains:?}}}}}"#);
         let (text, exceeded) = of(&spec);
         let line = text.lines().next().unwrap().strip_prefix("search ").unwrap();
-        assert!(line.len() <= MAX_SEARCH_CHARACTERS && line.len() > 1900, "{}", line.len());
+        assert!(
+            line.len() <= MAX_SEARCH_CHARACTERS && line.len() > 1900,
+            "{}",
+            line.len()
+        );
         assert!(exceeded[0].0.ends_with(line));
     }
 }

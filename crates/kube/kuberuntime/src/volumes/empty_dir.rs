@@ -84,7 +84,8 @@ mod tests {
     use super::*;
 
     fn size_of(limit: Option<&str>, spec: &str) -> Option<u64> {
-        let json = format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
+        let json =
+            format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
         let volume = EmptyDir {
             medium: "Memory".to_owned(),
             size_limit: limit.map(str::to_owned),
@@ -96,7 +97,8 @@ mod tests {
     fn memory_is_bounded_by_the_least_that_is_said() {
         let limited = r#"{"containers": [{"name": "a", "resources": {"limits": {"memory": "64Mi"}}},
             {"name": "b", "resources": {"limits": {"memory": "64Mi"}}}]}"#;
-        let one_free = r#"{"containers": [{"name": "a", "resources": {"limits": {"memory": "64Mi"}}}, {"name": "b"}]}"#;
+        let one_free =
+            r#"{"containers": [{"name": "a", "resources": {"limits": {"memory": "64Mi"}}}, {"name": "b"}]}"#;
         let cases = [
             (None, limited, Some(128 << 20)),
             (Some("1Gi"), limited, Some(128 << 20)),

@@ -11,10 +11,10 @@ use kubelet::pod::HostPath;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HostPathError {
     /// Something else is there, or nothing.
-    #[error("hostPath type check failed: {} is not {1}", .0.display())]
+    #[error("hostPath type check failed: {path} is not {}", .1, path = .0.display())]
     Type(PathBuf, &'static str),
     /// The path could not be made.
-    #[error("{}: {}", .0.display(), .1)]
+    #[error("{path}: {}", .1, path = .0.display())]
     Io(PathBuf, #[source] io::Error),
     /// A type that nobody knows.
     #[error("{0} is an invalid volume type")]
@@ -68,7 +68,12 @@ fn make_directory(path: &Path) -> io::Result<()> {
 
 /// Only the file: directories above it have to be there.
 fn make_file(path: &Path) -> io::Result<()> {
-    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path);
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .open(path);
     opened.map(drop)
 }
 
@@ -112,9 +117,15 @@ mod tests {
             ("/dev/null".to_owned(), "BlockDevice", "a block device"),
         ];
         for (path, kind, word) in &wrong {
-            assert_eq!(find(path, kind), Err(format!("hostPath type check failed: {path} is not {word}")));
+            assert_eq!(
+                find(path, kind),
+                Err(format!("hostPath type check failed: {path} is not {word}"))
+            );
         }
-        assert_eq!(find(&at("file"), "Pipe"), Err("Pipe is an invalid volume type".to_owned()));
+        assert_eq!(
+            find(&at("file"), "Pipe"),
+            Err("Pipe is an invalid volume type".to_owned())
+        );
         assert!(find(&at("no/parent"), "FileOrCreate").is_err());
     }
 }

@@ -98,6 +98,17 @@ impl VolumeStore {
         Ok(())
     }
 
+    /// Unmounts all that is mounted for a pod and keeps what is on disk, for a node that goes down. It works on the disk.
+    ///
+    /// # Errors
+    /// Something is mounted that cannot be unmounted.
+    pub fn unmount(&self, uid: &Uid) -> io::Result<()> {
+        let pod = self.root.join(&**uid);
+        [SUBPATHS, VOLUMES]
+            .iter()
+            .try_for_each(|name| mounted::clear(&pod.join(name)))
+    }
+
     fn place(&self, uid: &Uid, plugin: &str, volume: &str) -> PathBuf {
         self.root.join(&**uid).join(VOLUMES).join(plugin).join(volume)
     }
@@ -105,7 +116,9 @@ impl VolumeStore {
     fn make_all(&self, pod: &Pod, payloads: &[Payload]) -> Result<Mounts, Refused> {
         let mut mounts = Mounts::default();
         for payload in payloads {
-            let mounted = self.make(pod, payload).map_err(|error| refused(payload, &error))?;
+            let mounted = self
+                .make(pod, payload)
+                .map_err(|error| refused(payload, &error))?;
             mounts.volumes.insert(payload.volume.clone(), mounted);
         }
         Ok(mounts)
@@ -213,6 +226,9 @@ fn group(pod: &Pod) -> Result<Option<u32>, VolumeError> {
 fn refused(payload: &Payload, error: &VolumeError) -> Refused {
     Refused {
         reason: "FailedMount".to_owned(),
-        message: format!("MountVolume.SetUp failed for volume {:?} : {error}", payload.volume),
+        message: format!(
+            "MountVolume.SetUp failed for volume {:?} : {error}",
+            payload.volume
+        ),
     }
 }

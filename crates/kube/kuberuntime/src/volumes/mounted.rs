@@ -49,14 +49,6 @@ pub(super) fn detach(target: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether something is mounted at `target`.
-///
-/// # Errors
-/// The table of mounts cannot be read.
-pub(super) fn is_mounted(target: &Path) -> io::Result<bool> {
-    Ok(table()?.iter().any(|mount| mount == target))
-}
-
 /// Unmounts everything at or below a directory, and answers only when nothing is left: whoever removes the directory next
 /// would remove what is mounted.
 ///

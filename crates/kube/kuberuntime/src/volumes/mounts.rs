@@ -41,10 +41,14 @@ pub(super) fn of(
 ) -> Result<Vec<MountSpec>, MountError> {
     let all = container.volume_mounts.iter().enumerate();
     all.map(|(at, mount)| {
-        let volume = mounts.volumes.get(&mount.name).ok_or_else(|| {
-            MountError::NoVolume(mount.name.clone(), container.name.clone())
-        })?;
-        let place = subpaths.join(&mount.name).join(&container.name).join(at.to_string());
+        let volume = mounts
+            .volumes
+            .get(&mount.name)
+            .ok_or_else(|| MountError::NoVolume(mount.name.clone(), container.name.clone()))?;
+        let place = subpaths
+            .join(&mount.name)
+            .join(&container.name)
+            .join(at.to_string());
         let source = source(volume, mount, container, environment, &place)?;
         Ok(spec(&source, mount, volume, is_free_path(pod, &mount.name)))
     })
@@ -97,7 +101,10 @@ fn is_free_path(pod: &Pod, volume: &str) -> bool {
 }
 
 fn spec(source: &Path, mount: &VolumeMount, volume: &Mounted, create_source: bool) -> MountSpec {
-    let recursive = matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible"));
+    let recursive = matches!(
+        mount.recursive_read_only.as_deref(),
+        Some("Enabled" | "IfPossible")
+    );
     MountSpec {
         target: target(&mount.mount_path),
         read_only: mount.read_only || volume.read_only,
@@ -157,7 +164,13 @@ mod tests {
             volumes: [("v".to_owned(), mounted)].into(),
         };
         let environment = [("A".to_owned(), "..".to_owned())];
-        of(Path::new("/nowhere"), &pod, &pod.spec.all[0], &environment, &mounts)
+        of(
+            Path::new("/nowhere"),
+            &pod,
+            &pod.spec.all[0],
+            &environment,
+            &mounts,
+        )
     }
 
     fn bind(propagation: Option<Propagation>, writable_below: bool, create_source: bool) -> MountKind {
@@ -175,7 +188,13 @@ mod tests {
         let cases = [
             ("", "{}", false, false, bind(None, true, false)),
             ("", "{}", true, true, bind(None, true, false)),
-            (r#", "readOnly": true"#, "{}", false, true, bind(None, true, false)),
+            (
+                r#", "readOnly": true"#,
+                "{}",
+                false,
+                true,
+                bind(None, true, false),
+            ),
             (
                 r#", "readOnly": true, "recursiveReadOnly": "IfPossible""#,
                 "{}",
@@ -199,21 +218,29 @@ mod tests {
             ),
         ];
         for (more, source, volume_read_only, read_only, kind) in cases {
-            let container = format!(r#"{{"name": "c", "volumeMounts": [{{"name": "v", "mountPath": "a//b/"{more}}}]}}"#);
+            let container =
+                format!(r#"{{"name": "c", "volumeMounts": [{{"name": "v", "mountPath": "a//b/"{more}}}]}}"#);
             let volume = source.replacen('{', r#"{"name": "v", "#, 1).replace(", }", "}");
             let expected = MountSpec {
                 target: "/a/b".to_owned(),
                 read_only,
                 kind,
             };
-            assert_eq!(mounts_of(&container, &volume, volume_read_only).unwrap(), [expected], "{more}");
+            assert_eq!(
+                mounts_of(&container, &volume, volume_read_only).unwrap(),
+                [expected],
+                "{more}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_there_is_told_in_upstreams_words() {
         let cases = [
-            (r#"{"name": "w", "mountPath": "/a"}"#, r#"cannot find volume "w" to mount into container "c""#),
+            (
+                r#"{"name": "w", "mountPath": "/a"}"#,
+                r#"cannot find volume "w" to mount into container "c""#,
+            ),
             (
                 r#"{"name": "v", "mountPath": "/a", "subPathExpr": "x/$(B)"}"#,
                 r#"missing value for "B""#,
@@ -229,7 +256,12 @@ mod tests {
         ];
         for (mount, message) in cases {
             let container = format!(r#"{{"name": "c", "volumeMounts": [{mount}]}}"#);
-            assert_eq!(mounts_of(&container, r#"{"name": "v"}"#, false).unwrap_err().to_string(), message);
+            assert_eq!(
+                mounts_of(&container, r#"{"name": "v"}"#, false)
+                    .unwrap_err()
+                    .to_string(),
+                message
+            );
         }
     }
 }

@@ -44,7 +44,12 @@ pub(super) struct Whose<'a> {
 ///
 /// # Errors
 /// See [`SubPathError`].
-pub(super) fn bind(volume: &Path, path: &str, place: &Path, whose: Whose<'_>) -> Result<PathBuf, SubPathError> {
+pub(super) fn bind(
+    volume: &Path,
+    path: &str,
+    place: &Path,
+    whose: Whose<'_>,
+) -> Result<PathBuf, SubPathError> {
     let steps = checked(path)?;
     let log = |what: &'static str| {
         move |error: io::Error| {
@@ -90,7 +95,8 @@ fn find_or_make(volume: &Path, path: &Path) -> io::Result<OwnedFd> {
         way.push(step);
         match mkdirat(&parent, step, Mode::RWXU) {
             Ok(()) => {
-                let made = sys::in_root::open(&root, &way, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
+                let made =
+                    sys::in_root::open(&root, &way, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW)?;
                 fchmod(&made, mode)?;
             }
             Err(Errno::EXIST) => {}
@@ -135,7 +141,10 @@ mod tests {
     fn paths_that_leave_are_refused_in_upstreams_words() {
         let refused = |path: &str| checked(path).unwrap_err().to_string();
         assert_eq!(refused("/a"), "error SubPath `/a` must not be an absolute path");
-        assert_eq!(refused("a/../b"), "unable to provision SubPath `a/../b`: must not contain '..'");
+        assert_eq!(
+            refused("a/../b"),
+            "unable to provision SubPath `a/../b`: must not contain '..'"
+        );
         assert_eq!(checked("./a//b/.").unwrap(), Path::new("a/b"));
     }
 
@@ -145,7 +154,10 @@ mod tests {
         fs::set_permissions(volume.path(), fs::Permissions::from_mode(0o770)).unwrap();
         find_or_make(volume.path(), Path::new("a/b")).unwrap();
         for made in ["a", "a/b"] {
-            assert_eq!(fs::metadata(volume.path().join(made)).unwrap().mode() & 0o7777, 0o770);
+            assert_eq!(
+                fs::metadata(volume.path().join(made)).unwrap().mode() & 0o7777,
+                0o770
+            );
         }
     }
 

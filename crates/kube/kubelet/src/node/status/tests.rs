@@ -42,7 +42,10 @@ fn applied(node: &Value, patch: &Patch) -> Value {
     let addresses = status["addresses"].as_array_mut().unwrap();
     assert_eq!(addresses.pop(), Some(json!({"$patch": "replace"})));
     for list in ["capacity", "allocatable"] {
-        status[list].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        status[list]
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
     }
     node["status"] = status;
     node
@@ -63,15 +66,23 @@ fn a_node_registers_with_all_that_it_is() {
     ] {
         assert_eq!(labels[key], value);
     }
-    assert_eq!(node["spec"], json!({"podCIDR": "10.42.0.0/24", "podCIDRs": ["10.42.0.0/24"]}));
+    assert_eq!(
+        node["spec"],
+        json!({"podCIDR": "10.42.0.0/24", "podCIDRs": ["10.42.0.0/24"]})
+    );
     let status = &node["status"];
     let capacity = json!({
         "cpu": "2", "memory": "8Gi", "ephemeral-storage": "100Gi", "pods": "110", "hugepages-2Mi": "0",
     });
     assert_eq!(status["capacity"], capacity);
-    assert_eq!(status["allocatable"]["memory"], "8092Mi", "the threshold of pressure is kept back");
+    assert_eq!(
+        status["allocatable"]["memory"], "8092Mi",
+        "the threshold of pressure is kept back"
+    );
     assert_eq!(status["allocatable"]["ephemeral-storage"], "90Gi");
-    let said = |each: &Value| [&each["type"], &each["status"], &each["reason"]].map(|text| text.as_str().unwrap().to_owned());
+    let said = |each: &Value| {
+        [&each["type"], &each["status"], &each["reason"]].map(|text| text.as_str().unwrap().to_owned())
+    };
     let conditions: Vec<_> = conditions(status).iter().map(said).collect();
     let expected = [
         ["MemoryPressure", "False", "KubeletHasSufficientMemory"],
@@ -82,7 +93,12 @@ fn a_node_registers_with_all_that_it_is() {
     assert_eq!(conditions, expected);
     assert_eq!(
         reasons(&told),
-        ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID", "NodeReady"]
+        [
+            "NodeHasSufficientMemory",
+            "NodeHasNoDiskPressure",
+            "NodeHasSufficientPID",
+            "NodeReady"
+        ]
     );
     assert_eq!(told[3].message, "Node n status is now: NodeReady");
 }
@@ -117,7 +133,11 @@ fn what_changed_is_posted_at_once_and_only_once() {
         change(&mut machine);
         let patch = patch(&config(), &machine, &node, later).unwrap();
         let after = applied(&node, &patch);
-        assert_eq!(super::patch(&config(), &machine, &after, later), None, "{machine:?}");
+        assert_eq!(
+            super::patch(&config(), &machine, &after, later),
+            None,
+            "{machine:?}"
+        );
     }
 }
 
@@ -145,13 +165,19 @@ fn a_shortage_is_told_when_it_begins_and_when_it_ends() {
     };
     let later = START + Duration::from_secs(10);
     let begins = patch(&config(), &short, &node, later).unwrap();
-    assert_eq!(reasons(&begins.told), ["NodeHasInsufficientMemory", "NodeHasDiskPressure"]);
+    assert_eq!(
+        reasons(&begins.told),
+        ["NodeHasInsufficientMemory", "NodeHasDiskPressure"]
+    );
     let node = applied(&node, &begins);
     let memory = &conditions(&node["status"])[0];
     assert_eq!(memory["message"], "kubelet has insufficient memory available");
     assert_eq!(memory["lastTransitionTime"], "1970-01-01T00:00:10Z");
     let ends = patch(&config(), &machine(), &node, later).unwrap();
-    assert_eq!(reasons(&ends.told), ["NodeHasSufficientMemory", "NodeHasNoDiskPressure"]);
+    assert_eq!(
+        reasons(&ends.told),
+        ["NodeHasSufficientMemory", "NodeHasNoDiskPressure"]
+    );
 }
 
 #[test]
@@ -162,7 +188,10 @@ fn faults_keep_it_from_being_ready() {
     let message = |machine: &Machine| {
         let patch = patch(&config(), machine, &node, START).unwrap();
         assert_eq!(reasons(&patch.told), ["NodeNotReady"]);
-        conditions(&patch.body["status"])[3]["message"].as_str().unwrap().to_owned()
+        conditions(&patch.body["status"])[3]["message"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(message(&broken), "the network is down");
     broken.faults.push("no disk".to_owned());
