@@ -122,7 +122,9 @@ fn start_upkeep(
     })
 }
 
+/// Our place among other people's firewalls: the table is there, and they let through what is ours.
 fn update_neighbours(state: &State) {
+    report("the nf_tables table is gone", services::mend(state));
     let open = neighbours::Open {
         bridges: bridges(&state.registry()),
         names_of_pods: state.config.cluster.as_ref().map(|cluster| cluster.dns),
@@ -168,7 +170,7 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
 }
 
 /// What the table is to have.
-fn contents(state: &State) -> Contents {
+pub(crate) fn contents(state: &State) -> Contents {
     let names = services::kept_names(state);
     let registry = state.registry();
     Contents {

@@ -33,9 +33,11 @@ use program::{
     ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
     rules,
 };
+use rustix::io::Errno;
 use sys::netlink::{Family, Netlink};
 
 use crate::cidr::Cidr;
+use crate::links;
 use crate::naming::Naming;
 use crate::networks::lock;
 use crate::wire::attribute::Messages;
@@ -164,6 +166,29 @@ impl Table {
         // An older program may have had other keys.
         let none = Services::default();
         self.replace(contents, &none).map(|()| none)
+    }
+
+    /// Puts the table in place again if somebody has taken it away.
+    pub(crate) fn mend(&self, contents: impl FnOnce() -> (Contents, Services)) -> io::Result<()> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        tracing::warn!(
+            table = self.name,
+            "somebody has taken our table away: it is made again"
+        );
+        let (contents, services) = contents();
+        self.replace(&contents, &services)
+    }
+
+    fn is_there(&self) -> io::Result<bool> {
+        let mut messages = Messages::new();
+        messages.get_table(&self.name);
+        match self.with_socket(|netlink| netlink.get(&mut messages.0)) {
+            Ok(_) => Ok(true),
+            Err(error) if links::is(&error, Errno::NOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn replace(&self, contents: &Contents, services: &Services) -> io::Result<()> {

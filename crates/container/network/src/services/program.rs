@@ -56,6 +56,23 @@ impl Known {
         self.inherited = services.0.into_iter().map(place).collect();
     }
 
+    /// All that the table is to have of them. Chains that nobody goes to are made when they are
+    /// wanted again.
+    pub(crate) fn all(&mut self) -> Services {
+        let known = self
+            .frontends
+            .iter()
+            .flat_map(|(frontend, balanced)| elements(*frontend, balanced));
+        let left = self
+            .inherited
+            .iter()
+            .map(|((set, _), element)| (*set, element.clone()));
+        let services = Services(known.chain(left).collect());
+        let there = services.balancers();
+        self.balancers.retain(|balancer, _| there.contains(balancer));
+        services
+    }
+
     /// What is different from what is known, frontend by frontend.
     pub(super) fn changes(&self, change: &ServiceChange, dns: Ipv4Addr) -> Waiting {
         let mut all: BTreeMap<Frontend, Option<&Balanced>> = BTreeMap::new();

@@ -32,6 +32,7 @@ pub(crate) mod kind {
     use super::SUBSYSTEM;
 
     pub(crate) const NEW_TABLE: u16 = SUBSYSTEM << 8;
+    pub(crate) const GET_TABLE: u16 = NEW_TABLE + 1;
     pub(crate) const DELETE_TABLE: u16 = NEW_TABLE + 2;
     pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
     pub(crate) const GET_CHAIN: u16 = NEW_TABLE + 4;
@@ -145,6 +146,13 @@ impl Messages {
     /// Takes a table away with all that is in it.
     pub(crate) fn delete_table(&mut self, table: &str) {
         self.push(kind::DELETE_TABLE, 0, &header(INET), |body| {
+            body.text(1, table);
+        });
+    }
+
+    /// Asks for a table.
+    pub(crate) fn get_table(&mut self, table: &str) {
+        self.push(kind::GET_TABLE, 0, &header(INET), |body| {
             body.text(1, table);
         });
     }
