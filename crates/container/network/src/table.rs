@@ -101,7 +101,7 @@ fn list(netlink: &mut Netlink, table: &str, set: &str) -> io::Result<Vec<Element
     messages.get_elements(table, set);
     let mut found = Vec::new();
     netlink.dump(&mut messages.0, |_, payload| {
-        found.extend(nftables::elements(payload))
+        found.extend(nftables::elements(payload));
     })?;
     Ok(found)
 }
