@@ -1,0 +1,13 @@
+//! A kubelet without a kernel: workers alone, and the whole of it beside an API server under virtual time.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
+#[path = "pure/node.rs"]
+mod node;
+#[path = "pure/play.rs"]
+mod play;
+#[path = "pure/rules.rs"]
+mod rules;
+#[path = "pure/transcripts.rs"]
+mod transcripts;
+#[path = "pure/whole.rs"]
+mod whole;
