@@ -93,7 +93,8 @@ impl Target {
         })
     }
 
-    async fn stream(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
+    /// The bare connection.
+    pub(super) async fn stream(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
         let mut config = self.config.clone();
         let alpn = match protocol {
             Protocol::Http1 => b"http/1.1".to_vec(),
@@ -108,7 +109,7 @@ impl Target {
     }
 
     /// A request for a path of this server.
-    pub(super) fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    pub(super) fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.authority))
@@ -116,7 +117,7 @@ impl Target {
             .header("content-type", "application/json")
             .header("accept", "application/json");
         request
-            .body(Full::new(body.into()))
+            .body(body.into())
             .unwrap_or_else(|error| panic!("{method} {path} is no request: {error}"))
     }
 }
@@ -145,24 +146,30 @@ pub(super) enum Connection {
 
 impl Connection {
     /// Sends a request; the body of the answer comes as it is read.
-    pub(super) async fn send(&mut self, mut request: Request<Full<Bytes>>) -> io::Result<Response<Incoming>> {
+    pub(super) async fn send(&mut self, mut request: Request<Bytes>) -> io::Result<Response<Incoming>> {
         match self {
             Self::Http1(sender) => {
                 let target = request.uri().path_and_query().map_or("/", |path| path.as_str());
                 *request.uri_mut() = target.parse().map_err(io::Error::other)?;
                 sender.ready().await.map_err(io::Error::other)?;
-                sender.send_request(request).await.map_err(io::Error::other)
+                sender
+                    .send_request(request.map(Full::new))
+                    .await
+                    .map_err(io::Error::other)
             }
             Self::Http2(sender) => {
                 request.headers_mut().remove("host");
                 sender.ready().await.map_err(io::Error::other)?;
-                sender.send_request(request).await.map_err(io::Error::other)
+                sender
+                    .send_request(request.map(Full::new))
+                    .await
+                    .map_err(io::Error::other)
             }
         }
     }
 
     /// Sends a request and reads its answer to the end: the status and how many bytes there were.
-    pub(super) async fn call(&mut self, request: Request<Full<Bytes>>) -> io::Result<(StatusCode, usize)> {
+    pub(super) async fn call(&mut self, request: Request<Bytes>) -> io::Result<(StatusCode, usize)> {
         let response = self.send(request).await?;
         let status = response.status();
         let mut body = response.into_body();

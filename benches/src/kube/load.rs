@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
+use http::{Request, StatusCode};
 use tokio::task::JoinSet;
 
 use super::client::{Connection, Protocol, Target};
+use super::lane::Lane;
 
 /// Who asks, and for how long.
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ impl Figures {
 }
 
 /// What the n-th request is.
-pub(super) type Make = Arc<dyn Fn(u64) -> Request<Full<Bytes>> + Send + Sync>;
+pub(super) type Make = Arc<dyn Fn(u64) -> Request<Bytes> + Send + Sync>;
 
 impl Load {
     /// Connects first, then asks; an answer that is not 2xx ends it.
@@ -58,9 +58,7 @@ impl Load {
     pub(super) async fn run(self, target: &Target, make: &Make) -> io::Result<Figures> {
         let mut lanes = Vec::new();
         for _ in 0..self.connections {
-            let connection = target.connect(self.protocol).await?;
-            lanes.extend((1..self.streams).filter_map(|_| connection.stream()));
-            lanes.push(connection);
+            lanes.extend(self.lanes(target).await?);
         }
         let (count, begin) = (lanes.len() as u64, Instant::now());
         let mut asking = JoinSet::new();
@@ -79,9 +77,37 @@ impl Load {
     }
 }
 
+impl Load {
+    /// One more connection, as its streams.
+    async fn lanes(self, target: &Target) -> io::Result<Vec<Asking>> {
+        if self.protocol == Protocol::Http1 {
+            return Ok(vec![Asking::Lane(Lane::new(target.stream(self.protocol).await?))]);
+        }
+        let connection = target.connect(self.protocol).await?;
+        let more = (1..self.streams).filter_map(|_| connection.stream());
+        let more: Vec<Asking> = more.map(Asking::Stream).collect();
+        Ok(more.into_iter().chain([Asking::Stream(connection)]).collect())
+    }
+}
+
+/// Who asks one thing after the other.
+enum Asking {
+    Lane(Lane),
+    Stream(Connection),
+}
+
+impl Asking {
+    async fn call(&mut self, request: Request<Bytes>) -> io::Result<(StatusCode, usize)> {
+        match self {
+            Self::Lane(lane) => lane.call(&request).await,
+            Self::Stream(connection) => connection.call(request).await,
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 async fn ask(
-    mut connection: Connection,
+    mut connection: Asking,
     make: Make,
     (mut next, step): (u64, u64),
     end: Instant,

@@ -5,6 +5,7 @@
 //! server's own processor time for each request is printed beside the rates.
 
 mod client;
+mod lane;
 mod load;
 mod memory;
 mod objects;

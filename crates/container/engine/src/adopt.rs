@@ -167,6 +167,7 @@ impl Engine {
         let container = entry.change(|container| {
             let state = &mut container.state;
             (state.status, state.pid, state.exit_code) = (Status::Exited, 0, UNKNOWN);
+            state.unseen = true;
             state.finished_at = Some(self.now());
             Arc::new(container.clone())
         });

@@ -73,17 +73,25 @@ impl Engine {
             .collect()
     }
 
-    /// Who a container runs as: user and group id, names looked up in its own files
-    /// (`copyUIDGID`).
+    /// Who owns what is copied into a container: user and group id of whom it runs as (`copyUIDGID`).
     ///
     /// # Errors
     /// There is no such container, or its user is not in its files.
     pub fn owner(&self, reference: &str) -> Result<(u32, u32), Error> {
+        let user = self.user(reference)?;
+        Ok((user.uid, user.gid))
+    }
+
+    /// Who a container runs as, with its groups; names are looked up in its own files.
+    ///
+    /// # Errors
+    /// There is no such container, or its user or a group is not in its files.
+    pub fn user(&self, reference: &str) -> Result<oci::User, Error> {
         let container: &Container = &*self.find(reference)?;
         let files =
             UserFiles::of(&self.root_of(container)?).map_err(Error::system("the image's user database"))?;
-        let user = oci::resolve_user(&container.spec.user, &[], container.spec.listed_groups, &files)
-            .map_err(|error| Error::Invalid(error.to_string()))?;
-        Ok((user.uid, user.gid))
+        let spec = &container.spec;
+        oci::resolve_user(&spec.user, &spec.groups, spec.listed_groups, &files)
+            .map_err(|error| Error::Invalid(error.to_string()))
     }
 }

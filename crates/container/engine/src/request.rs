@@ -113,8 +113,24 @@ pub struct Attached {
 pub struct ExecSync {
     /// How it ended; absent if it was killed when its time was up.
     pub code: Option<i32>,
-    /// The beginning of what it wrote, output and errors as they came.
-    pub output: Vec<u8>,
+    /// The beginning of what it wrote, as it came.
+    pub output: Vec<(Stream, Bytes)>,
+}
+
+impl ExecSync {
+    /// Output and errors as they came.
+    #[must_use]
+    pub fn all(&self) -> Vec<u8> {
+        let chunks = self.output.iter();
+        chunks.flat_map(|(_, chunk)| chunk.iter().copied()).collect()
+    }
+
+    /// What came of one stream.
+    #[must_use]
+    pub fn of(&self, stream: Stream) -> Vec<u8> {
+        let chunks = self.output.iter().filter(|(from, _)| *from == stream);
+        chunks.flat_map(|(_, chunk)| chunk.iter().copied()).collect()
+    }
 }
 
 /// A further process of a container, as `GET /exec/ID/json` shows it.

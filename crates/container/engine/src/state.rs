@@ -94,6 +94,8 @@ pub struct State {
     pub health: Option<Health>,
     /// Whether a user asked it to stop: `unless-stopped` and restarts heed that.
     pub stopped_by_user: bool,
+    /// Whether nobody saw how the last run ended: its exit code is made up.
+    pub unseen: bool,
 }
 
 /// `State.Health`.

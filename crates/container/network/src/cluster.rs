@@ -56,16 +56,19 @@ impl Cluster {
         Err(Error::Invalid(wrong))
     }
 
-    /// No network of docker's may have an address that pods or services have.
-    pub(crate) fn refuse_overlap(&self, registry: &Registry) -> Result<(), Error> {
-        let overlapping = registry.nets.values().find(|net| {
-            let taken = |subnet: &Cidr| subnet.overlaps(self.pods) || subnet.overlaps(self.services);
-            net.subnets().iter().any(taken)
-        });
-        overlapping.map_or(Ok(()), |net| {
+    /// No network of docker's may have an address that pods or services have, and the host may have
+    /// no other way to them: of another cluster on it, for example.
+    pub(crate) fn refuse_overlap(&self, registry: &Registry, elsewhere: &[Cidr]) -> Result<(), Error> {
+        let taken = |subnet: &Cidr| self.ranges().iter().any(|range| range.overlaps(*subnet));
+        let mut networks = registry.nets.values();
+        let network = networks.find(|net| net.subnets().iter().any(taken));
+        let who = network.map(|net| format!("the network {}", net.network.name));
+        let route = || elsewhere.iter().find(|subnet| taken(subnet));
+        let who = who.or_else(|| route().map(|subnet| format!("what this host has at {subnet}")));
+        who.map_or(Ok(()), |who| {
             Err(Error::Conflict(format!(
-                "the network {} overlaps with the cluster's addresses ({} and {})",
-                net.network.name, self.pods, self.services
+                "the cluster's addresses ({} and {}) overlap with {who}",
+                self.pods, self.services
             )))
         })
     }

@@ -140,9 +140,16 @@ fn refuse_conflicts(registry: &Registry, spec: &NetworkSpec, link: &str) -> Resu
     })
 }
 
+/// Subnets that a network of docker's keeps out of: what the host has ways to, and what the
+/// cluster has.
+pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
+    let cluster = state.config.cluster.iter().flat_map(Cluster::ranges);
+    elsewhere(state).into_iter().chain(cluster).collect()
+}
+
 /// Subnets that the host has routes to: a container must still reach them. Links of ours and the
 /// default route are no hindrance.
-pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
+pub(crate) fn elsewhere(state: &State) -> Vec<Cidr> {
     let routes = links::open().and_then(|mut host| {
         let ours: Vec<_> = links::list(&mut host)?
             .into_iter()
@@ -159,12 +166,10 @@ pub(crate) fn reserved_elsewhere(state: &State) -> Vec<Cidr> {
     let host = state.host_files().reachable_resolv_conf;
     let servers = host.servers().iter();
     let servers = servers.map(|&server| Cidr::new(server, crate::cidr::width(server)));
-    let cluster = state.config.cluster.iter().flat_map(Cluster::ranges);
     routes
         .into_iter()
         .map(|(subnet, _)| subnet)
         .chain(servers)
-        .chain(cluster)
         .collect()
 }
 

@@ -14,12 +14,14 @@ use tokio::task::JoinHandle;
 
 use crate::create;
 use crate::dns::Resolver;
+use crate::dns::server::Serving;
 use crate::files::ResolvConf;
 use crate::naming::Naming;
 use crate::pool::Pool as Namespaces;
 use crate::registry::Registry;
 use crate::row;
 use crate::sandboxes::{HostFiles, addresses};
+use crate::services::Known;
 use crate::table::Table;
 use crate::upkeep::{Job, Upkeep};
 use crate::{Cluster, EndpointInfo, Error, Holder, LinkCounters, Network, NetworkSpec, Pool, Sandbox};
@@ -83,6 +85,8 @@ pub(crate) struct State {
     pub(crate) free: Condvar,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) table: Table,
+    pub(crate) services: Mutex<Known>,
+    pub(crate) names: Mutex<Option<Serving>>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) upkeep: Upkeep,
     pub(crate) background: Mutex<Option<Background>>,

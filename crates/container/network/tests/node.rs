@@ -8,6 +8,7 @@
 )]
 
 mod node {
+    mod cluster_names;
     mod firewall;
     mod life;
     mod names;
@@ -16,4 +17,5 @@ mod node {
     mod ports;
     mod reach;
     pub(crate) mod rig;
+    mod services;
 }

@@ -31,6 +31,8 @@ const FIRST_TYPE: u16 = 16;
 const DATAGRAM: usize = 64 * 1024;
 /// Room for the answers to one transaction; an acknowledgement takes up to 1 KiB of it.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// Room for one transaction.
+const SEND_BUFFER: usize = 16 << 20;
 /// A table that changes under a dump makes it void; so often is it tried again.
 const DUMP_ATTEMPTS: usize = 8;
 
@@ -115,6 +117,7 @@ impl Netlink {
         if family == Family::Netfilter {
             // Only privileged sockets may; an unprivileged one could change nothing anyway.
             let _ = rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER);
+            let _ = rustix::net::sockopt::set_socket_send_buffer_size_force(&socket, SEND_BUFFER);
         }
         rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
         Ok(Self { socket, sequence: 0 })

@@ -34,8 +34,7 @@ impl Namespace {
     /// [`io::ErrorKind::InvalidInput`].
     pub fn open(path: &Path) -> io::Result<Self> {
         let file: OwnedFd = File::open(path)?.into();
-        let magic = rustix::fs::fstatfs(&file)?.f_type;
-        if u64::try_from(magic) == Ok(NSFS_MAGIC) {
+        if is_of_nsfs(&file)? {
             Ok(Self(file))
         } else {
             Err(io::ErrorKind::InvalidInput.into())
@@ -79,6 +78,15 @@ pub(crate) fn bind(namespace: impl AsFd, path: &Path) -> io::Result<()> {
         let _ = rustix::fs::unlinkat(CWD, path, AtFlags::empty());
         error.into()
     })
+}
+
+/// Whether a namespace of any kind is bound to a file.
+pub fn is_namespace(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| is_of_nsfs(&file).unwrap_or(false))
+}
+
+fn is_of_nsfs(file: impl AsFd) -> io::Result<bool> {
+    Ok(u64::try_from(rustix::fs::fstatfs(file)?.f_type) == Ok(NSFS_MAGIC))
 }
 
 /// Takes back what [`Namespace::pin`] did. A file that is not there is no error.

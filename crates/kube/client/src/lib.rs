@@ -26,7 +26,7 @@ pub use answer::{List, Object};
 pub use discovery::{Discovery, Entry};
 pub use error::Error;
 pub use follow::{Follow, Step};
-pub use informer::{Change, Changes, Informer, Informers};
+pub use informer::{Change, Changes, Following, Informer, Informers};
 pub use kubeconfig::{Context, Credentials, KubeconfigError};
 pub use options::{
     DeleteOptions, ListOptions, PatchKind, Preconditions, Propagation, Selectors, WatchOptions, WriteOptions,

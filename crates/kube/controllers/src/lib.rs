@@ -8,20 +8,26 @@
 //! Nothing polls: what waits, waits for an event, or for the one timer of its queue. A controller decides from how
 //! things stand and never from what it did before, so one that is killed at any point goes on where things stand.
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "the controllers of workloads come with the next commits")]
+#![allow(dead_code, reason = "the controller of Jobs comes with the next commit")]
 
 mod act;
 mod aggregation;
 mod certificates;
+mod deployment;
 mod driver;
+mod endpoints;
 mod garbage;
 mod namespace;
+mod node;
 mod object;
+mod pod_gc;
 mod policy;
 mod protection;
 mod quota;
+mod replica_set;
 mod resources;
 mod root_ca;
+mod selection;
 mod selector;
 mod service_account;
 mod start;
@@ -29,4 +35,5 @@ mod tokens;
 mod workload;
 mod world;
 
+pub use selection::{InvalidSelection, Selection};
 pub use start::{Config, Controllers};

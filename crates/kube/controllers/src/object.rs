@@ -82,15 +82,26 @@ pub(crate) fn status_update<S: PartialEq + Serialize>(
     object: &Obj,
     (old, new): (&S, &S),
 ) -> Result<Option<Action>, Failed> {
-    if old == new {
-        return Ok(None);
-    }
+    (old != new)
+        .then(|| status_write(resource, object, new))
+        .transpose()
+}
+
+/// Writes a status.
+///
+/// # Errors
+/// [`Failed::Unread`]
+pub(crate) fn status_write(
+    resource: &Resource,
+    object: &Obj,
+    status: &impl Serialize,
+) -> Result<Action, Failed> {
     let mut value = editable(resource, object)?;
-    value["status"] = serde_json::to_value(new).map_err(|error| Failed::Unread(error.to_string()))?;
-    Ok(Some(Action::Update {
+    value["status"] = serde_json::to_value(status).map_err(|error| Failed::Unread(error.to_string()))?;
+    Ok(Action::Update {
         target: target(resource, &object.meta).below("status"),
         object: value,
-    }))
+    })
 }
 
 /// `namespace` and `name` of a key of the informers.

@@ -4,6 +4,8 @@ use client::Resource;
 
 pub(crate) static NAMESPACES: Resource = Resource::new("", "v1", "namespaces", "Namespace", false);
 pub(crate) static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
+pub(crate) static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
+pub(crate) static LEASES: Resource = Resource::new("coordination.k8s.io", "v1", "leases", "Lease", true);
 pub(crate) static CONFIG_MAPS: Resource = Resource::new("", "v1", "configmaps", "ConfigMap", true);
 pub(crate) static SECRETS: Resource = Resource::new("", "v1", "secrets", "Secret", true);
 pub(crate) static SERVICE_ACCOUNTS: Resource =
@@ -22,6 +24,10 @@ pub(crate) static ATTRIBUTES_CLASSES: Resource = Resource::new(
     "VolumeAttributesClass",
     false,
 );
+pub(crate) static SERVICES: Resource = Resource::new("", "v1", "services", "Service", true);
+pub(crate) static ENDPOINTS: Resource = Resource::new("", "v1", "endpoints", "Endpoints", true);
+pub(crate) static ENDPOINT_SLICES: Resource =
+    Resource::new("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 pub(crate) static CLUSTER_ROLES: Resource = Resource::new(
     "rbac.authorization.k8s.io",
     "v1",
@@ -69,6 +75,8 @@ mod tests {
         let all = [
             &NAMESPACES,
             &PODS,
+            &NODES,
+            &LEASES,
             &CONFIG_MAPS,
             &SECRETS,
             &SERVICE_ACCOUNTS,
@@ -79,6 +87,10 @@ mod tests {
             &VOLUMES,
             &CLAIMS,
             &ATTRIBUTES_CLASSES,
+            &SERVICES,
+            &ENDPOINTS,
+            &NODES,
+            &ENDPOINT_SLICES,
             &CLUSTER_ROLES,
             &SIGNING_REQUESTS,
             &DEFINITIONS,

@@ -12,15 +12,22 @@ use pki::{Authority, TokenIssuer};
 
 use crate::aggregation::Aggregation;
 use crate::certificates::Certificates;
+use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
+use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
 use crate::namespace::Namespaces;
+use crate::node::{Evictions, Nodes, Placed};
+use crate::pod_gc::PodGc;
 use crate::policy::Policies;
 use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
+use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
+use crate::selection::Selection;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
 /// What upstream's process of controllers is called; field managers see it.
@@ -34,6 +41,8 @@ pub struct Config {
     pub tokens: TokenIssuer,
     /// Signs the certificates of kubelets and clients.
     pub authority: Authority,
+    /// Which controllers run.
+    pub selected: Selection,
 }
 
 /// The running controllers.
@@ -53,10 +62,15 @@ struct Starter {
     told: Receiver<()>,
     alive: Sender<()>,
     observers: Vec<Arc<dyn Observer>>,
+    selected: Selection,
 }
 
 impl Starter {
-    fn add<C: Controller>(&mut self, controller: C) {
+    /// Starts a controller, if it is selected by its name.
+    fn add<C: Controller>(&mut self, name: &str, controller: C) {
+        if !self.selected.runs(name) {
+            return;
+        }
         let user = identity(C::ACCOUNT);
         let client = Client::in_process(self.server.clone(), user, AGENT);
         let cx = Cx {
@@ -83,6 +97,7 @@ impl Controllers {
             told,
             alive: alive.clone(),
             observers: Vec::new(),
+            selected: config.selected.clone(),
         };
         add_all(&mut starter, config);
         let feeds = Feeds {
@@ -139,21 +154,50 @@ fn add_all(starter: &mut Starter, config: Config) {
         root_ca,
         tokens: issuer,
         authority,
+        selected: _,
     } = config;
-    starter.add(ServiceAccounts);
-    starter.add(RootCa {
-        bundle: root_ca.clone(),
-    });
-    starter.add(Namespaces);
-    starter.add(Garbage::default());
-    starter.add(Aggregation);
-    starter.add(Certificates { authority });
-    starter.add(Tokens { issuer, root_ca });
-    starter.add(Claims);
-    starter.add(Volumes);
-    starter.add(Classes);
-    starter.add(Policies);
-    starter.add(Quotas);
+    starter.add("serviceaccount-controller", ServiceAccounts);
+    starter.add(
+        "root-ca-certificate-publisher-controller",
+        RootCa {
+            bundle: root_ca.clone(),
+        },
+    );
+    starter.add("namespace-controller", Namespaces);
+    starter.add("garbage-collector-controller", Garbage::default());
+    starter.add("clusterrole-aggregation-controller", Aggregation);
+    starter.add(
+        "certificatesigningrequest-signing-controller",
+        Certificates { authority },
+    );
+    starter.add("serviceaccount-token-controller", Tokens { issuer, root_ca });
+    starter.add("persistentvolumeclaim-protection-controller", Claims);
+    starter.add("persistentvolume-protection-controller", Volumes);
+    starter.add("volumeattributesclass-protection-controller", Classes);
+    starter.add("validatingadmissionpolicy-status-controller", Policies);
+    starter.add("resourcequota-controller", Quotas);
+    starter.add("endpointslice-controller", Slices::default());
+    starter.add("endpoints-controller", Endpoints);
+    add_workloads(starter);
+    // Nodes come first: they keep what the others look into.
+    let placed = Arc::new(Placed::default());
+    starter.add(
+        "node-lifecycle-controller",
+        Nodes::new(starter.env.clone(), placed.clone()),
+    );
+    starter.add(
+        "taint-eviction-controller",
+        Evictions::new(starter.env.now(), placed.clone()),
+    );
+    starter.add("pod-garbage-collector-controller", PodGc::new(placed));
+}
+
+/// What makes pods. ReplicaSets come first: they keep the pods in order for the others.
+fn add_workloads(starter: &mut Starter) {
+    let pods: Arc<Owned> = Arc::default();
+    starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
+    let sets = Owned::default();
+    starter.add("deployment-controller", Deployments { pods, sets });
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

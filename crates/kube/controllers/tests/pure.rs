@@ -5,13 +5,23 @@
 mod clients;
 #[path = "pure/conformance.rs"]
 mod conformance;
+#[path = "pure/deployments.rs"]
+mod deployments;
+#[path = "pure/endpoints.rs"]
+mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
+#[path = "pure/kubelet.rs"]
+mod kubelet;
 #[path = "pure/namespaces.rs"]
 mod namespaces;
 #[path = "pure/node.rs"]
 mod node;
+#[path = "pure/nodes.rs"]
+mod nodes;
 #[path = "pure/others.rs"]
 mod others;
 #[path = "pure/protection.rs"]
 mod protection;
+#[path = "pure/replica_sets.rs"]
+mod replica_sets;

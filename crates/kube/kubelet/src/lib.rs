@@ -9,6 +9,7 @@ pub mod admit;
 pub mod container;
 pub mod env;
 pub mod facts;
+pub mod node;
 pub mod payload;
 pub mod pod;
 mod record;

@@ -5,9 +5,13 @@
 //! what a [`Node`] gives. Nothing here knows a pod's rights, HTTP servers or containers.
 #![forbid(unsafe_code)]
 
+pub mod forward;
+pub mod handshake;
 mod node;
+pub mod remote;
 pub mod spdy;
 pub mod websocket;
+mod wire;
 
 pub use node::{
     ContainerRef, Io, LogFault, LogLine, LogQuery, Node, Pipe, PodRef, Session, Stream, StreamFault,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod coverage;
+mod joined;
 pub mod node;
 pub mod placement;
 pub mod pod;
@@ -18,9 +19,12 @@ mod slice;
 pub mod taint;
 mod text;
 
+pub use joined::{Joined, ServiceKey};
 pub use node::NodeView;
 pub use pod::PodView;
 pub use protocol::Protocol;
 pub use resources::Requests;
-pub use service::{Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficPolicy};
+pub use service::{
+    Family, ServiceKind, ServicePort, ServiceView, TargetPort, TrafficDistribution, TrafficPolicy,
+};
 pub use slice::{EndpointView, SERVICE_NAME, SlicePort, SliceView};

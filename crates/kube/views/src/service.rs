@@ -1,6 +1,5 @@
 //! What a proxy, a name server and the endpoints controllers see of a Service.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use schema::object::{Labels, Meta, ScanError, View};
 use serde::Deserialize;
 
 use crate::Protocol;
+use crate::text::Text;
 
 /// Services that say so are another proxy's.
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
@@ -39,6 +39,21 @@ pub enum TrafficPolicy {
     Cluster,
     /// Those of the node where it arrives.
     Local,
+}
+
+/// Which endpoints a client would rather have (`spec.trafficDistribution`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum TrafficDistribution {
+    /// Those of its zone.
+    #[serde(rename = "PreferSameZone", alias = "PreferClose")]
+    SameZone,
+    /// Those of its node, else of its zone.
+    #[serde(rename = "PreferSameNode")]
+    SameNode,
+    /// No wish, or one that is not known.
+    #[default]
+    #[serde(other)]
+    Anywhere,
 }
 
 /// `targetPort`: where pods listen.
@@ -92,6 +107,8 @@ pub struct ServiceView {
     pub internal: TrafficPolicy,
     /// `spec.externalTrafficPolicy`
     pub external: TrafficPolicy,
+    /// `spec.trafficDistribution`
+    pub distribution: TrafficDistribution,
     /// Whether endpoints count as ready whatever their pods say.
     pub publish_not_ready: bool,
     /// `spec.externalName`
@@ -169,14 +186,15 @@ impl View for ServiceView {
                 .map(Port::view)
                 .collect(),
             selector: spec.selector.map(labels),
-            affinity: (spec.session_affinity == "ClientIP").then(|| spec.session_affinity_config.timeout()),
+            affinity: (&*spec.session_affinity == "ClientIP").then(|| spec.session_affinity_config.timeout()),
             external_ips: parsed(spec.external_ips.iter().flatten()),
             ingress_ips: parsed(vips.iter().filter(|each| each.is_vip()).map(|each| &each.ip)),
             source_ranges: owned(spec.load_balancer_source_ranges),
             internal: spec.internal_traffic_policy,
             external: spec.external_traffic_policy,
+            distribution: spec.traffic_distribution,
             publish_not_ready: spec.publish_not_ready_addresses,
-            external_name: spec.external_name.into(),
+            external_name: spec.external_name.boxed(),
             proxied_elsewhere: meta.label(PROXY_NAME).is_some(),
         })
     }
@@ -197,26 +215,27 @@ struct Spec<'a> {
     #[serde(rename = "type")]
     kind: ServiceKind,
     #[serde(borrow, rename = "clusterIP")]
-    cluster_ip: Cow<'a, str>,
+    cluster_ip: Text<'a>,
     #[serde(borrow, rename = "clusterIPs")]
-    cluster_ips: Option<Vec<Cow<'a, str>>>,
+    cluster_ips: Option<Vec<Text<'a>>>,
     ip_families: Option<Vec<Family>>,
     #[serde(borrow)]
     ports: Option<Vec<Port<'a>>>,
     #[serde(borrow)]
-    selector: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    selector: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(borrow)]
-    session_affinity: Cow<'a, str>,
+    session_affinity: Text<'a>,
     session_affinity_config: AffinityConfig,
     #[serde(borrow, rename = "externalIPs")]
-    external_ips: Option<Vec<Cow<'a, str>>>,
+    external_ips: Option<Vec<Text<'a>>>,
     #[serde(borrow)]
-    load_balancer_source_ranges: Option<Vec<Cow<'a, str>>>,
+    load_balancer_source_ranges: Option<Vec<Text<'a>>>,
     internal_traffic_policy: TrafficPolicy,
     external_traffic_policy: TrafficPolicy,
+    traffic_distribution: TrafficDistribution,
     publish_not_ready_addresses: bool,
     #[serde(borrow)]
-    external_name: Cow<'a, str>,
+    external_name: Text<'a>,
 }
 
 impl Spec<'_> {
@@ -232,36 +251,36 @@ impl Spec<'_> {
 #[serde(rename_all = "camelCase", default)]
 struct Port<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    name: Text<'a>,
     protocol: Protocol,
     port: u16,
     #[serde(borrow)]
     target_port: Option<Target<'a>>,
     node_port: u16,
     #[serde(borrow)]
-    app_protocol: Option<Cow<'a, str>>,
+    app_protocol: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Target<'a> {
     Number(u16),
-    Name(Cow<'a, str>),
+    Name(#[serde(borrow)] Text<'a>),
 }
 
 impl Port<'_> {
     fn view(self) -> ServicePort {
         ServicePort {
-            name: self.name.into(),
+            name: self.name.boxed(),
             protocol: self.protocol,
             port: self.port,
             target: match self.target_port {
-                Some(Target::Name(name)) => TargetPort::Name(name.into()),
+                Some(Target::Name(name)) => TargetPort::Name(name.boxed()),
                 Some(Target::Number(number)) if number > 0 => TargetPort::Number(number),
                 _ => TargetPort::Number(self.port),
             },
             node_port: self.node_port,
-            app_protocol: self.app_protocol.map(Box::from),
+            app_protocol: self.app_protocol.as_ref().map(Text::boxed),
         }
     }
 }
@@ -303,23 +322,23 @@ struct LoadBalancer<'a> {
 #[serde(rename_all = "camelCase", default)]
 struct Ingress<'a> {
     #[serde(borrow)]
-    ip: Cow<'a, str>,
+    ip: Text<'a>,
     #[serde(borrow)]
-    ip_mode: Option<Cow<'a, str>>,
+    ip_mode: Option<Text<'a>>,
 }
 
 impl Ingress<'_> {
     fn is_vip(&self) -> bool {
-        self.ip_mode.as_ref().is_none_or(|mode| mode == "VIP")
+        self.ip_mode.as_ref().is_none_or(|mode| &**mode == "VIP")
     }
 }
 
 /// The texts that are addresses; `None` of headless services is not.
-fn parsed<'t>(texts: impl IntoIterator<Item = &'t Cow<'t, str>>) -> Box<[IpAddr]> {
+fn parsed<'t>(texts: impl IntoIterator<Item = &'t Text<'t>>) -> Box<[IpAddr]> {
     texts.into_iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-fn owned(texts: Option<Vec<Cow<'_, str>>>) -> Box<[Box<str>]> {
+fn owned(texts: Option<Vec<Text<'_>>>) -> Box<[Box<str>]> {
     texts
         .unwrap_or_default()
         .into_iter()
@@ -327,9 +346,9 @@ fn owned(texts: Option<Vec<Cow<'_, str>>>) -> Box<[Box<str>]> {
         .collect()
 }
 
-fn labels(map: BTreeMap<Cow<'_, str>, Cow<'_, str>>) -> Labels {
+fn labels(map: BTreeMap<Text<'_>, Text<'_>>) -> Labels {
     map.into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
+        .map(|(key, value)| (key.boxed(), value.boxed()))
         .collect()
 }
 
@@ -351,7 +370,7 @@ mod tests {
             "type":"LoadBalancer","externalIPs":["192.0.2.1"],"sessionAffinity":"ClientIP",
             "sessionAffinityConfig":{"clientIP":{"timeoutSeconds":60}},"loadBalancerSourceRanges":[" 10.0.0.0/8 "],
             "externalTrafficPolicy":"Local","internalTrafficPolicy":"Local","publishNotReadyAddresses":true,
-            "ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":"PreferDualStack"},
+            "trafficDistribution":"PreferClose","ipFamilies":["IPv4","IPv6"],"ipFamilyPolicy":"PreferDualStack"},
             "status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.9","ipMode":"VIP"},{"ip":"192.0.2.8"},
                 {"ip":"192.0.2.7","ipMode":"Proxy"},{"hostname":"x"}]}}}"#,
         );
@@ -387,6 +406,7 @@ mod tests {
             source_ranges: ["10.0.0.0/8".into()].into(),
             internal: TrafficPolicy::Local,
             external: TrafficPolicy::Local,
+            distribution: TrafficDistribution::SameZone,
             publish_not_ready: true,
             external_name: "".into(),
             proxied_elsewhere: false,
@@ -408,6 +428,7 @@ mod tests {
             read(r#"{"spec":{"clusterIP":"fd00::1","sessionAffinity":"ClientIP","ports":[{"port":5}]}}"#);
         assert_eq!(old.endpoint_families(), [Family::V6]);
         assert_eq!(old.affinity, Some(Duration::from_secs(10_800)));
+        assert_eq!(old.distribution, TrafficDistribution::Anywhere);
         assert_eq!(old.ports[0].target, TargetPort::Number(5));
         assert!(ServiceView::read(&Meta::default(), br#"{"spec":{"ports":[{"port":-1}]}}"#).is_err());
     }

@@ -1,12 +1,12 @@
 //! What a proxy and a name server see of an EndpointSlice (`discovery.k8s.io/v1`).
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use schema::object::{Meta, ScanError, View};
 use serde::Deserialize;
 
 use crate::Protocol;
+use crate::text::Text;
 
 /// Names the service that a slice belongs to.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -79,7 +79,7 @@ struct Body<'a> {
 #[serde(default)]
 struct Port<'a> {
     #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
+    name: Option<Text<'a>>,
     protocol: Option<Protocol>,
     port: Option<u16>,
 }
@@ -87,7 +87,7 @@ struct Port<'a> {
 impl Port<'_> {
     fn view(self) -> SlicePort {
         SlicePort {
-            name: self.name.unwrap_or_default().into(),
+            name: self.name.unwrap_or_default().boxed(),
             protocol: self.protocol.unwrap_or_default(),
             port: self.port,
         }
@@ -98,14 +98,14 @@ impl Port<'_> {
 #[serde(rename_all = "camelCase", default)]
 struct Endpoint<'a> {
     #[serde(borrow)]
-    addresses: Option<Vec<Cow<'a, str>>>,
+    addresses: Option<Vec<Text<'a>>>,
     conditions: Conditions,
     #[serde(borrow)]
-    hostname: Option<Cow<'a, str>>,
+    hostname: Option<Text<'a>>,
     #[serde(borrow)]
     target_ref: Option<Reference<'a>>,
     #[serde(borrow)]
-    node_name: Option<Cow<'a, str>>,
+    node_name: Option<Text<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -120,9 +120,9 @@ struct Conditions {
 #[serde(default)]
 struct Reference<'a> {
     #[serde(borrow)]
-    kind: Cow<'a, str>,
+    kind: Text<'a>,
     #[serde(borrow)]
-    uid: Cow<'a, str>,
+    uid: Text<'a>,
 }
 
 impl Endpoint<'_> {
@@ -133,12 +133,12 @@ impl Endpoint<'_> {
             ready: self.conditions.ready.unwrap_or(true),
             serving: self.conditions.serving.unwrap_or(true),
             terminating: self.conditions.terminating.unwrap_or(false),
-            node: self.node_name.map(Box::from),
-            hostname: self.hostname.map(Box::from),
+            node: self.node_name.as_ref().map(Text::boxed),
+            hostname: self.hostname.as_ref().map(Text::boxed),
             pod: self
                 .target_ref
-                .filter(|to| to.kind == "Pod")
-                .map(|to| to.uid.into()),
+                .filter(|to| &*to.kind == "Pod")
+                .map(|to| to.uid.boxed()),
         }
     }
 }

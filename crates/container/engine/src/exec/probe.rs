@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use runtime::signal::SIGKILL;
 use tokio::sync::mpsc;
 
@@ -79,11 +80,14 @@ impl Engine {
 }
 
 /// Everything that is written is read, so that nobody waits for room; the beginning is kept.
-async fn collect(mut output: mpsc::Receiver<(Stream, bytes::Bytes)>, keep: usize) -> Vec<u8> {
-    let mut kept = Vec::new();
-    while let Some((_, chunk)) = output.recv().await {
-        let room = keep.saturating_sub(kept.len());
-        kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+async fn collect(mut output: mpsc::Receiver<(Stream, Bytes)>, keep: usize) -> Vec<(Stream, Bytes)> {
+    let (mut kept, mut room) = (Vec::new(), keep);
+    while let Some((stream, mut chunk)) = output.recv().await {
+        chunk.truncate(room);
+        room -= chunk.len();
+        if !chunk.is_empty() {
+            kept.push((stream, chunk));
+        }
     }
     kept
 }

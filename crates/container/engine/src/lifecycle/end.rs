@@ -51,13 +51,15 @@ impl Engine {
             run.process.take()
         };
         let Some(process) = process else { return };
-        let code = record.outcome.status().map_or(UNKNOWN, exit_code);
+        let code = record.outcome.status().map(exit_code);
         self.finish(entry, process, code, record.at).await;
     }
 
-    /// Enters the end of a run and does what follows from it.
-    pub(crate) async fn finish(&self, entry: &Arc<Entry>, process: Process, code: i32, at: u64) {
+    /// Enters the end of a run and does what follows from it. There is no code where nobody saw it.
+    pub(crate) async fn finish(&self, entry: &Arc<Entry>, process: Process, code: Option<i32>, at: u64) {
         let container = entry.get();
+        let seen = code.is_some();
+        let code = code.unwrap_or(UNKNOWN);
         entry.hub.close();
         self.0.supervisor.forget(&process.key);
         self.forget_execs(&container.id);
@@ -69,6 +71,7 @@ impl Engine {
         self.remove_cgroup(&container, process.cgroup.clone());
         let ran = self.0.clock.now().saturating_since(process.since);
         let decision = self.decide_restart(entry, &container, code, ran);
+        entry.change(|container| container.state.unseen = !seen);
         let container = self.enter_end(entry, code, oom_killed, at, decision);
         if oom_killed {
             self.tell(&container, "oom", &[]);

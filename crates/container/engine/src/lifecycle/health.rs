@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::engine::Engine;
 use crate::health;
-use crate::request::ExecSync;
 use crate::spec::{ExecSpec, Healthcheck};
 use crate::state::{ProbeResult, Status};
 use crate::table::Entry;
@@ -61,12 +60,10 @@ impl Engine {
         };
         // One byte more than is kept tells that there was more.
         let keep = health::OUTPUT_LENGTH + 1;
-        let (exit_code, output) = match self.run_to_end(entry, spec, check.timeout, keep).await {
-            Ok(ExecSync {
-                code: Some(code),
-                output,
-            }) => (code, health::output(&output)),
-            Ok(ExecSync { code: None, output }) => (-1, check.timeout_output(&health::output(&output))),
+        let run = self.run_to_end(entry, spec, check.timeout, keep).await;
+        let (exit_code, output) = match run.map(|done| (done.code, health::output(&done.all()))) {
+            Ok((Some(code), output)) => (code, output),
+            Ok((None, output)) => (-1, check.timeout_output(&output)),
             Err(error) => (-1, error.to_string()),
         };
         ProbeResult {

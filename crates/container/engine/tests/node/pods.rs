@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::spec::{ContainerSpec, IpcNamespace, LogDriver};
-use engine::{Create, Error, ExecSpec, ExecSync, Owner};
+use engine::{Create, Error, ExecSpec, Owner, Stream};
 
 use crate::fixture::*;
 
@@ -35,7 +35,7 @@ fn a_command_is_run_to_its_end_and_the_beginning_of_its_output_kept() {
         let said = run(&["echo", "hello", "--", "exit", "3"], PATIENCE, 4)
             .await
             .unwrap();
-        assert_eq!((said.code, &*said.output), (Some(3), &b"hell"[..]));
+        assert_eq!((said.code, &*said.all()), (Some(3), &b"hell"[..]));
         // Its input is /dev/null unless it is asked for, so it would end at once.
         let mut endless = command(&["wait"]);
         endless.stdin = true;
@@ -45,11 +45,8 @@ fn a_command_is_run_to_its_end_and_the_beginning_of_its_output_kept() {
             .await
             .unwrap();
         assert_eq!(
-            killed,
-            ExecSync {
-                code: None,
-                output: b"ready\n".to_vec()
-            }
+            (killed.code, &*killed.of(Stream::Stdout)),
+            (None, &b"ready\n"[..])
         );
         let mut missing = command(&[]);
         missing.args = vec!["/nothing".into()];

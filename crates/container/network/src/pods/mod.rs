@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::attach::take;
 use crate::cidr::Cidr;
+use crate::create;
 use crate::detach::dismantle;
 use crate::ipam::Addresses;
 use crate::networks::{Networks, State};
@@ -337,7 +338,8 @@ pub(crate) fn restore(state: &State) -> Result<(), Error> {
     let Some(cluster) = &state.config.cluster else {
         return discard_all(state);
     };
-    cluster.refuse_overlap(&state.registry())?;
+    let elsewhere = create::elsewhere(state);
+    cluster.refuse_overlap(&state.registry(), &elsewhere)?;
     let mtu = shelf::uplink().map_err(Error::kernel("cannot read the host's routes"))?;
     state.registry().pods = Pods::new(cluster.pods, mtu);
     for row in row::pods(&*state.store)? {

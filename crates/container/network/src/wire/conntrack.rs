@@ -1,21 +1,37 @@
-//! ctnetlink: forgetting connections. linux/netfilter/nfnetlink_conntrack.h
+//! ctnetlink: forgetting and listing connections. linux/netfilter/nfnetlink_conntrack.h
 //!
 //! A connection remembers how its first packet was translated. When a published port appears or
 //! goes, UDP "connections" that are still alive would keep the old way for as long as somebody
 //! sends; so they are deleted, and the next packet is looked at anew.
 
-use super::attribute::Messages;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use super::attribute::{Attributes, Messages, be32_of, find};
 use super::nftables::IPV4;
 
 /// `NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE`.
 const DELETE: u16 = 1 << 8 | 2;
+/// `IPCTNL_MSG_CT_GET`.
+const GET: u16 = 1 << 8 | 1;
 const CTA_TUPLE_ORIG: u16 = 1;
+const CTA_TUPLE_REPLY: u16 = 2;
+const CTA_STATUS: u16 = 3;
+const CTA_PROTOINFO: u16 = 4;
+/// `IPPROTO_UDP`.
+const UDP: u8 = 17;
 const CTA_FILTER: u16 = 25;
 const CTA_FILTER_ORIG_FLAGS: u16 = 1;
 const CTA_FILTER_REPLY_FLAGS: u16 = 2;
-/// `CTA_FILTER_FLAG(CTA_PROTO_NUM)`, `CTA_FILTER_FLAG(CTA_PROTO_DST_PORT)`
+/// `CTA_FILTER_FLAG` of what an attribute of a tuple says.
+const BY_SOURCE: u32 = 1 << 0;
+const BY_DESTINATION: u32 = 1 << 1;
 const BY_PROTOCOL: u32 = 1 << 3;
+const BY_SOURCE_PORT: u32 = 1 << 4;
 const BY_DESTINATION_PORT: u32 = 1 << 5;
+
+/// `struct nfgenmsg` of a request that names addresses: without a version, the kernel takes it
+/// for one about all families, and does not compare them.
+const WITH_ADDRESSES: [u8; 4] = [IPV4, 1, 0, 0];
 
 impl Messages {
     /// Forgets connections of a protocol that began towards a port.
@@ -32,6 +48,73 @@ impl Messages {
             });
         });
     }
+
+    /// Forgets UDP conversations that began towards a port (of an address, if one is named), of
+    /// these only what a backend answers, if one is named.
+    pub(crate) fn forget_service(&mut self, ip: Option<Ipv4Addr>, port: u16, backend: Option<SocketAddrV4>) {
+        let began = ip.map_or(0, |_| BY_DESTINATION) | BY_PROTOCOL | BY_DESTINATION_PORT;
+        let answered = backend.map_or(0, |_| BY_SOURCE | BY_PROTOCOL | BY_SOURCE_PORT);
+        self.push(DELETE, 0, &WITH_ADDRESSES, |body| {
+            body.nest(CTA_TUPLE_ORIG, |tuple| {
+                address(tuple, 2, ip);
+                transport(tuple, 3, port);
+            });
+            if let Some(backend) = backend {
+                body.nest(CTA_TUPLE_REPLY, |tuple| {
+                    address(tuple, 1, Some(*backend.ip()));
+                    transport(tuple, 2, backend.port());
+                });
+            }
+            filter(body, began, answered);
+        });
+    }
+
+    /// Asks for the connections that this address answers.
+    pub(crate) fn get_answered(&mut self, by: Ipv4Addr) {
+        self.push(GET, 0, &WITH_ADDRESSES, |body| {
+            body.nest(CTA_TUPLE_REPLY, |tuple| address(tuple, 1, Some(by)));
+            filter(body, 0, BY_SOURCE);
+        });
+    }
+}
+
+/// `CTA_TUPLE_IP`: the source (1) or the destination (2).
+fn address(tuple: &mut Attributes<'_>, end: u16, ip: Option<Ipv4Addr>) {
+    if let Some(ip) = ip {
+        tuple.nest(1, |body| {
+            body.bytes(end, &ip.octets());
+        });
+    }
+}
+
+/// `CTA_TUPLE_PROTO`: UDP, and the source's port (2) or the destination's (3).
+fn transport(tuple: &mut Attributes<'_>, end: u16, port: u16) {
+    tuple.nest(2, |body| {
+        body.bytes(1, &[UDP]).bytes(end, &port.to_be_bytes());
+    });
+}
+
+fn filter(body: &mut Attributes<'_>, began: u32, answered: u32) {
+    body.nest(CTA_FILTER, |filter| {
+        filter.u32(CTA_FILTER_ORIG_FLAGS, began);
+        filter.u32(CTA_FILTER_REPLY_FLAGS, answered);
+    });
+}
+
+/// Reads the payload of a connection: whether it is one over TCP whose destination was translated,
+/// and which not both sides have closed.
+pub(crate) fn is_open_service(payload: &[u8]) -> bool {
+    /// `IPS_DST_NAT`.
+    const TRANSLATED: u32 = 1 << 5;
+    /// From `TCP_CONNTRACK_SYN_SENT` to `TCP_CONNTRACK_CLOSE_WAIT`.
+    const OPEN: std::ops::RangeInclusive<u8> = 1..=5;
+    let body = payload.get(4..).unwrap_or_default();
+    let status = find(body, CTA_STATUS).and_then(be32_of).unwrap_or(0);
+    let state = find(body, CTA_PROTOINFO)
+        .and_then(|info| find(info, 1))
+        .and_then(|tcp| find(tcp, 1))
+        .and_then(|state| state.first());
+    status & TRANSLATED != 0 && state.is_some_and(|state| OPEN.contains(state))
 }
 
 #[cfg(test)]
@@ -44,5 +127,31 @@ mod tests {
         let mut messages = Messages::new();
         messages.forget_port(17, 53);
         insta::assert_snapshot!("forget_port", super::super::hex(&messages.0));
+        let mut messages = Messages::new();
+        let backend = SocketAddrV4::new([10, 42, 0, 5].into(), 5353);
+        messages.forget_service(Some([10, 43, 0, 9].into()), 53, Some(backend));
+        messages.get_answered([10, 42, 0, 5].into());
+        insta::assert_snapshot!("services", super::super::hex(&messages.0));
+    }
+
+    #[test]
+    fn open_connections_of_services_are_counted() {
+        let connection = |status: u32, state: Option<u8>| {
+            let mut messages = Messages::new();
+            messages.push(0, 0, &[IPV4, 0, 0, 0], |body| {
+                body.be32(CTA_STATUS, status);
+                body.nest(CTA_PROTOINFO, |info| {
+                    info.nest(1, |tcp| {
+                        if let Some(state) = state {
+                            tcp.bytes(1, &[state]);
+                        }
+                    });
+                });
+            });
+            is_open_service(&messages.0[16..])
+        };
+        assert!(connection(1 << 5, Some(3)) && connection(1 << 5 | 8, Some(1)));
+        assert!(!connection(8, Some(3)) && !connection(1 << 5, Some(7)) && !connection(1 << 5, None));
+        assert!(!is_open_service(&[]));
     }
 }

@@ -81,8 +81,12 @@ impl Node {
 
     /// Another node in the same namespace.
     pub(crate) fn beside(&self, name: &str) -> Self {
+        self.beside_with(name, |_| {})
+    }
+
+    pub(crate) fn beside_with(&self, name: &str, change: impl FnOnce(&mut Config)) -> Self {
         assert_ne!(self.config.instance, name);
-        Self::called(name, |_| {})
+        Self::called(name, change)
     }
 
     /// The namespace is the test's own, so that names need not be unique on the host.
@@ -281,15 +285,20 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(listener: TcpListener) -> Self {
+        Self::answering(listener, |peer| peer.to_string())
+    }
+
+    /// Says what `answer` makes of the client's address.
+    pub(crate) fn answering(
+        listener: TcpListener,
+        answer: impl Fn(IpAddr) -> String + Send + 'static,
+    ) -> Self {
         let own = listener.try_clone().unwrap();
         let serve = move || {
             for client in own.incoming() {
                 let Ok(mut client) = client else { return };
-                let peer = client
-                    .peer_addr()
-                    .map(|peer| peer.ip().to_canonical().to_string())
-                    .unwrap_or_default();
-                let _ = client.write_all(peer.as_bytes());
+                let peer = client.peer_addr().map(|peer| answer(peer.ip().to_canonical()));
+                let _ = client.write_all(peer.unwrap_or_default().as_bytes());
             }
         };
         let thread = Some(std::thread::spawn(serve));

@@ -82,6 +82,8 @@ pub(super) struct Correlator {
     groups: Recent<Similar, Group>,
     seen: Recent<Same, Seen>,
     buckets: Recent<(Subject, Level), Bucket>,
+    /// What the last name was made from: names are never the same, whatever the clock says.
+    last: i128,
 }
 
 impl Default for Correlator {
@@ -90,6 +92,7 @@ impl Default for Correlator {
             groups: Recent::new(KEYS),
             seen: Recent::new(KEYS),
             buckets: Recent::new(KEYS),
+            last: 0,
         }
     }
 }
@@ -131,7 +134,8 @@ impl Correlator {
     fn count(&mut self, key: Same, happened: Happened, rng: &mut Rng) -> Entry {
         let seen = self.seen.entry(key);
         if seen.count == 0 {
-            seen.name = name(&happened, rng);
+            self.last = happened.at.as_nanosecond().max(self.last + 1);
+            seen.name = name(&happened.subject.name, self.last, rng);
             seen.first = happened.at;
         }
         seen.count = seen.count.saturating_add(1);
@@ -145,8 +149,8 @@ impl Correlator {
 }
 
 /// The name of an event: the object's and a time, or a uuid where that is no name.
-fn name(happened: &Happened, rng: &mut Rng) -> Box<str> {
-    let name = format!("{}.{:x}", happened.subject.name, happened.at.as_nanosecond());
+fn name(object: &str, time: i128, rng: &mut Rng) -> Box<str> {
+    let name = format!("{object}.{time:x}");
     let allowed = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     if name.len() <= MAX_NAME && name.bytes().all(allowed) {
         return name.into();

@@ -58,6 +58,13 @@ fn the_same_thing_is_counted() {
 }
 
 #[test]
+fn what_happens_in_one_moment_has_names_of_its_own() {
+    let entries = told(["a", "b", "c"].map(|text| (text.to_owned(), 0)));
+    let names: std::collections::BTreeSet<_> = entries.into_iter().map(|entry| entry.unwrap().name).collect();
+    assert_eq!(names.len(), 3);
+}
+
+#[test]
 fn parts_of_an_object_are_told_apart() {
     let (mut correlator, mut rng) = (Correlator::default(), Rng::from_seed(1));
     let mut of = |part: &str| {

@@ -3,6 +3,7 @@
 
 pub(crate) mod conditions;
 pub(crate) mod owned;
+pub(crate) mod pods;
 mod slow_start;
 pub(crate) mod template;
 pub(crate) mod time;

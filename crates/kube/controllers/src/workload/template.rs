@@ -1,9 +1,14 @@
 //! Pods as templates say (`core/v1 PodTemplateSpec`).
 
+use std::collections::BTreeSet;
+
 use client::Resource;
 use driver::Rng;
 use schema::object::Meta;
 use serde_json::{Map, Value, json};
+
+use crate::driver::Cx;
+use crate::resources::PODS;
 
 /// What generated names end with; no vowels, so no words.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -34,6 +39,20 @@ pub(crate) fn name(prefix: &str, rng: &mut Rng) -> String {
         name.push(letter(chance));
     }
     name
+}
+
+/// So many names for objects of a namespace, which no pod there has.
+pub(crate) fn names(prefix: &str, count: usize, namespace: &str, cx: &Cx) -> Vec<String> {
+    let pods = cx.world.objects(&PODS);
+    let mut rng = cx.env.rng();
+    let mut names = BTreeSet::new();
+    while names.len() < count {
+        let name = name(prefix, &mut rng);
+        if pods.get(&format!("{namespace}/{name}")).is_none() {
+            names.insert(name);
+        }
+    }
+    names.into_iter().collect()
 }
 
 /// The reference by which an object's controller owns it.

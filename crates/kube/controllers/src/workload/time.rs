@@ -31,7 +31,18 @@ impl Time {
         after.checked_sub(self.age(now)).filter(|left| !left.is_zero())
     }
 
-    pub(crate) fn stamp(self) -> Timestamp {
+    /// The moment that a view has.
+    pub(crate) const fn at(stamp: Timestamp) -> Self {
+        Self(stamp)
+    }
+
+    /// How long it is after another; zero if it is before.
+    pub(crate) fn since(self, other: Self) -> Duration {
+        Duration::try_from(self.0.duration_since(other.0)).unwrap_or_default()
+    }
+
+    /// The moment itself.
+    pub(crate) const fn stamp(self) -> Timestamp {
         self.0
     }
 }

@@ -55,7 +55,9 @@ pub(super) enum Frame {
     /// Settings, windows, and what is not known.
     Other,
     /// The next bytes of a stream.
-    Data { stream: u32, end: bool, bytes: Bytes },
+    Data { stream: u32, bytes: Bytes },
+    /// The client sends no more on a stream.
+    End { stream: u32 },
 }
 
 /// Reads frames.
@@ -90,12 +92,14 @@ impl Decoder {
             return None;
         }
         let bytes = input.split_to(left.min(input.len())).freeze();
+        if left == 0 && end {
+            return Some(Frame::End { stream });
+        }
         let left = left - bytes.len();
-        if left > 0 {
+        if left > 0 || end {
             self.data = Some((stream, end, left));
         }
-        let end = end && left == 0;
-        Some(Frame::Data { stream, end, bytes })
+        Some(Frame::Data { stream, bytes })
     }
 }
 
@@ -254,14 +258,7 @@ mod tests {
     fn an_end_without_bytes_is_a_frame_of_its_own() {
         let mut out = BytesMut::new();
         write_data(1, b"", true, &mut out);
-        assert_eq!(
-            read(&out, 1).unwrap(),
-            [Frame::Data {
-                stream: 1,
-                end: true,
-                bytes: Bytes::new()
-            }]
-        );
+        assert_eq!(read(&out, 1).unwrap(), [Frame::End { stream: 1 }]);
     }
 
     proptest! {
@@ -276,10 +273,10 @@ mod tests {
             pieces.iter().for_each(|(stream, bytes)| write_data(*stream, bytes, true, &mut out));
             let (mut got, mut open) = (Vec::new(), Vec::new());
             for frame in read(&out, size).unwrap() {
-                let Frame::Data { stream, end, bytes } = frame else { panic!("{frame:?}") };
-                open.extend_from_slice(&bytes);
-                if end {
-                    got.push((stream, std::mem::take(&mut open)));
+                match frame {
+                    Frame::Data { bytes, .. } => open.extend_from_slice(&bytes),
+                    Frame::End { stream } => got.push((stream, std::mem::take(&mut open))),
+                    other => panic!("{other:?}"),
                 }
             }
             prop_assert_eq!(got, pieces);

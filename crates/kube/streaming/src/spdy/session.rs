@@ -22,11 +22,11 @@ pub enum Happened {
     Data {
         /// The stream's number.
         stream: u32,
-        /// The bytes; none if it only ends.
+        /// The bytes.
         bytes: Bytes,
-        /// They are its last.
-        end: bool,
     },
+    /// It sends no more on a stream.
+    Ended(u32),
     /// It gave a stream up.
     Reset(u32),
     /// It opened what it must not: to be reset.
@@ -82,15 +82,15 @@ impl Reader {
             }
             Frame::Headers { stream, end, block } => {
                 self.unpacker.unpack(&block)?;
-                let bytes = Bytes::new();
-                return Ok(end.then_some(Happened::Data { stream, bytes, end }));
+                return Ok(end.then_some(Happened::Ended(stream)));
             }
             Frame::RstStream { stream } => Happened::Reset(stream),
             // Even ones would answer the server's, which asks nothing.
             Frame::Ping(id) if id % 2 == 1 => Happened::Ping(id),
             Frame::Ping(_) | Frame::Other => return Ok(None),
             Frame::GoAway => Happened::GoAway,
-            Frame::Data { stream, end, bytes } => Happened::Data { stream, bytes, end },
+            Frame::Data { stream, bytes } => Happened::Data { stream, bytes },
+            Frame::End { stream } => Happened::Ended(stream),
         }))
     }
 }
@@ -247,14 +247,12 @@ mod tests {
         ] {
             writer.write(&command, &mut out);
         }
-        let data = |bytes: &'static str, end| Happened::Data {
-            stream: 3,
-            bytes: bytes.into(),
-            end,
-        };
         let all = [
-            data("abc", false),
-            data("", true),
+            Happened::Data {
+                stream: 3,
+                bytes: "abc".into(),
+            },
+            Happened::Ended(3),
             Happened::Reset(1),
             Happened::Ping(1),
             Happened::GoAway,

@@ -1,0 +1,108 @@
+//! Images of containers, by their pull policy.
+//!
+//! What was built, loaded, tagged or imported on this node is used at once, whatever the policy says: it exists nowhere
+//! else. Only `Always` with a registry in the image's name insists on that registry.
+
+use std::sync::Arc;
+
+use image::{Image, Images, Reference};
+use kubelet::container::{ImageFault, ImageFound, ImageReason};
+use kubelet::pod::{Container, PullPolicy};
+
+/// What is said of images that would have to be pulled.
+const NO_REGISTRIES: &str =
+    "registries are not supported yet: build, load, tag or import the image on this node";
+
+/// Finds the image of a container.
+///
+/// # Errors
+/// It is not to be had, by upstream's reasons.
+pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>, ImageFound), ImageFault> {
+    let name = container.image.as_str();
+    let here = images.resolve(name);
+    if let (Err(error), Err(_)) = (Reference::parse(name), &here) {
+        return Err(fault(
+            ImageReason::InvalidImageName,
+            invalid(name, &error.to_string()),
+        ));
+    }
+    let insists = container.image_pull_policy == PullPolicy::Always && names_registry(name);
+    match here {
+        Ok(image) if !insists => {
+            let found = ImageFound {
+                image: shown(name),
+                id: image.id.to_string(),
+            };
+            Ok((image, found))
+        }
+        _ if container.image_pull_policy == PullPolicy::Never => Err(fault(
+            ImageReason::ErrImageNeverPull,
+            format!("Container image {name:?} is not present with pull policy of Never"),
+        )),
+        _ => Err(fault(ImageReason::ErrImagePull, NO_REGISTRIES.to_owned())),
+    }
+}
+
+const fn fault(reason: ImageReason, message: String) -> ImageFault {
+    ImageFault { reason, message }
+}
+
+fn invalid(name: &str, error: &str) -> String {
+    format!("Failed to apply default image tag {name:?}: couldn't parse image name {name:?}: {error}")
+}
+
+/// The whole name of an image: `docker.io/library/web:1`. An id is no name and stays as it is.
+pub(crate) fn shown(name: &str) -> String {
+    let Ok(reference) = Reference::parse(name) else {
+        return name.to_owned();
+    };
+    let reference = reference.with_default_tag();
+    let tag = reference
+        .tag
+        .as_ref()
+        .map(|tag| format!(":{tag}"))
+        .unwrap_or_default();
+    let digest = reference
+        .digest
+        .as_ref()
+        .map(|digest| format!("@{digest}"))
+        .unwrap_or_default();
+    format!("{}{tag}{digest}", reference.name())
+}
+
+/// Whether what stands before the first slash is a registry, as the user wrote it.
+fn names_registry(name: &str) -> bool {
+    let first = name.split_once('/').map(|(first, _)| first);
+    first.is_some_and(|first| first == "localhost" || first.contains(['.', ':']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_what_a_user_names_as_one() {
+        for (name, expected) in [
+            ("web", false),
+            ("shop/web:1", false),
+            ("web:1.2", false),
+            ("docker.io/library/web", true),
+            ("localhost/web", true),
+            ("registry:5000/web", true),
+        ] {
+            assert_eq!(names_registry(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn statuses_show_whole_names() {
+        for (name, expected) in [
+            ("web", "docker.io/library/web:latest"),
+            ("shop/web:1", "docker.io/shop/web:1"),
+            ("r.io/web", "r.io/web:latest"),
+            ("0123", "docker.io/library/0123:latest"),
+        ] {
+            assert_eq!(shown(name), expected);
+        }
+    }
+}

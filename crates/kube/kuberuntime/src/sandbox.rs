@@ -1,0 +1,333 @@
+//! What the containers of a pod share: network, IPC namespace, shared memory, names, group.
+//!
+//! No process holds it. Namespaces are files, and a note beside them says whose they are, so that the next daemon finds
+//! a pod's sandbox whole or not at all: the note is written last.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
+
+use kubelet::container::Sandbox;
+use kubelet::pod::{ContainerPort, Protocol};
+use kubelet::traits::Refused;
+use kubelet::{Pod, Uid};
+use network::{PodAttach, PortBinding};
+use rustix::mount::{MountFlags, UnmountFlags};
+use serde::{Deserialize, Serialize};
+
+use crate::resources::{self, Qos};
+use crate::{Pods, blocking, files};
+
+/// Bytes of a pod's `/dev/shm`.
+const SHM: &str = "mode=1777,size=65536k";
+
+/// Kernel parameters of IPC namespaces; all others that a pod may set are of its network.
+const IPC_PARAMETERS: [&str; 2] = ["kernel.", "fs.mqueue."];
+
+/// What is known of a sandbox that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    /// It has the node's network.
+    pub(crate) host_network: bool,
+    /// It has the node's IPC.
+    pub(crate) host_ipc: bool,
+    /// The group of the pod.
+    pub(crate) group: String,
+    /// What it asks for of its class, in thousandths of a processor; none outside of a class that is shared so.
+    pub(crate) burst: Option<i64>,
+    /// Its name for itself.
+    pub(crate) hostname: String,
+    /// How long its containers may take to end, in seconds.
+    pub(crate) grace: u64,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+enum SandboxError {
+    #[error("{0}")]
+    Network(#[from] network::Error),
+    #[error(transparent)]
+    Files(#[from] files::FilesError),
+    #[error("{0}: {1}")]
+    Node(&'static str, #[source] io::Error),
+    #[error("the port {0:?} of the node is none")]
+    Port(String),
+}
+
+/// For `map_err`.
+fn node(what: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
+    move |error| SandboxError::Node(what, error)
+}
+
+/// What burstable pods ask for, by uid: the notes of sandboxes, added up.
+#[derive(Debug, Default)]
+pub(crate) struct Bursts(Mutex<BTreeMap<Uid, i64>>);
+
+impl Bursts {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uid, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pods {
+    /// Makes a pod's sandbox unless it is there.
+    pub(crate) async fn prepare_pod(&self, pod: Arc<Pod>) -> Result<Sandbox, Refused> {
+        let _turn = self.0.turns.acquire().await;
+        let pods = self.clone();
+        let made = blocking(move || match pods.sandbox(&pod.uid) {
+            Some(sandbox) => Ok(sandbox),
+            None => pods.make_sandbox(&pod),
+        });
+        made.await.map_err(|error| Refused {
+            reason: "FailedCreatePodSandBox".to_owned(),
+            message: format!("Failed to create pod sandbox: {error}"),
+        })
+    }
+
+    fn make_sandbox(&self, pod: &Arc<Pod>) -> Result<Sandbox, SandboxError> {
+        let names = files::Names::of(pod, &self.0.cluster.domain).map_err(files::FilesError::from)?;
+        // What an attempt that was cut short has left.
+        self.unmake_sandbox(&pod.uid)
+            .map_err(node("the remains of a sandbox"))?;
+        // Its network and all else are made at once: both wait for locks of the kernel, and for different ones.
+        let address = std::thread::scope(|scope| {
+            let network = std::thread::Builder::new().spawn_scoped(scope, || self.attach(pod));
+            let made = self.make_shared(pod);
+            let network = network.map_err(node("a thread"))?;
+            let address = network
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            made.and(address)
+        });
+        let done = address.and_then(|address| {
+            let address = address.map(IpAddr::V4);
+            let directory = self.0.paths.pod(&pod.uid);
+            let written = files::write(&directory, pod, address, &self.0.cluster, &self.0.node_files)?;
+            for exceeded in written.exceeded {
+                tracing::warn!(pod = pod.key(), warning = exceeded.0, "DNSConfigForming");
+            }
+            let hostname = if pod.spec.host_network {
+                String::new()
+            } else {
+                names.of_kernel()
+            };
+            self.write_note(pod, hostname)
+                .map_err(node("the note of a sandbox"))?;
+            Ok(Sandbox {
+                address,
+                warnings: Vec::new(),
+            })
+        });
+        if done.is_err()
+            && let Err(error) = self.unmake_sandbox(&pod.uid)
+        {
+            tracing::warn!(pod = pod.key(), %error, "the remains of a sandbox stay until the next attempt");
+        }
+        done
+    }
+
+    fn attach(&self, pod: &Pod) -> Result<Option<Ipv4Addr>, SandboxError> {
+        if pod.spec.host_network {
+            return Ok(None);
+        }
+        let of_network = pod
+            .spec
+            .security_context
+            .sysctls
+            .iter()
+            .filter(|each| !is_of_ipc(&each.name));
+        let request = PodAttach {
+            pod: pod.uid.to_string(),
+            ports: ports(pod)?,
+            sysctls: of_network
+                .map(|each| (each.name.clone(), each.value.clone()))
+                .collect(),
+        };
+        Ok(Some(self.0.engine.networks().attach_pod(request)?.address))
+    }
+
+    fn make_shared(&self, pod: &Pod) -> Result<(), SandboxError> {
+        let (paths, uid) = (&self.0.paths, &pod.uid);
+        make_directory(&paths.pod(uid)).map_err(node("the pod's directory"))?;
+        make_directory(&paths.sandbox(uid)).map_err(node("the sandbox's directory"))?;
+        let logs = paths.pod_logs(&pod.namespace, &pod.name, uid);
+        fs::create_dir_all(&logs).map_err(node("the directory of logs"))?;
+        let group = self.0.groups.of_pod(resources::qos(pod), uid);
+        let bounds = resources::of_pod(pod);
+        self.0
+            .groups
+            .set(&group, bounds)
+            .map_err(node("the pod's control group"))?;
+        if !pod.spec.host_ipc {
+            let all = &pod.spec.security_context.sysctls;
+            let parameters = all.iter().filter(|each| is_of_ipc(&each.name));
+            let parameters: Vec<(PathBuf, &str)> = parameters
+                .map(|each| (parameter(&each.name), each.value.as_str()))
+                .collect();
+            sys::ipcns::create(&paths.ipc(uid), || {
+                parameters
+                    .iter()
+                    .try_for_each(|(path, value)| fs::write(path, value))
+            })
+            .map_err(node("the pod's IPC namespace"))?;
+            mount_shm(&paths.shm(uid)).map_err(node("the pod's shared memory"))?;
+        }
+        Ok(())
+    }
+
+    fn write_note(&self, pod: &Pod, hostname: String) -> io::Result<()> {
+        let qos = resources::qos(pod);
+        let grace = pod.spec.termination_grace_period_seconds;
+        let note = Note {
+            namespace: pod.namespace.clone(),
+            name: pod.name.clone(),
+            host_network: pod.spec.host_network,
+            host_ipc: pod.spec.host_ipc,
+            group: self.0.groups.of_pod(qos, &pod.uid),
+            burst: (qos == Qos::Burstable).then(|| resources::requests(pod).milli_cpu),
+            hostname,
+            grace: grace.and_then(|grace| u64::try_from(grace).ok()).unwrap_or(30),
+        };
+        let path = self.0.paths.note(&pod.uid);
+        let new = path.with_extension("new");
+        fs::write(&new, serde_json::to_vec(&note)?)?;
+        fs::rename(new, path)?;
+        self.share_class(|bursts| note.burst.and_then(|burst| bursts.insert(pod.uid.clone(), burst)))
+    }
+
+    /// Changes what burstable pods ask for together, and lets the kernel know.
+    fn share_class<T>(&self, change: impl FnOnce(&mut BTreeMap<Uid, i64>) -> T) -> io::Result<()> {
+        let mut bursts = self.0.bursts.lock();
+        let before: i64 = bursts.values().sum();
+        change(&mut bursts);
+        let now: i64 = bursts.values().sum();
+        // Held over one small write, so that the last sum is the one that stays.
+        if now == before {
+            Ok(())
+        } else {
+            self.0.groups.share(Qos::Burstable, now)
+        }
+    }
+
+    /// What is known of a pod's sandbox, if one was made and nothing of it was taken back.
+    pub(crate) fn note(&self, uid: &Uid) -> Option<Note> {
+        let text = fs::read(self.0.paths.note(uid)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// A pod's sandbox, if it is there and works.
+    pub(crate) fn sandbox(&self, uid: &Uid) -> Option<Sandbox> {
+        let note = self.note(uid)?;
+        let address = self
+            .0
+            .engine
+            .networks()
+            .pod(uid)
+            .map(|pod| IpAddr::V4(pod.address));
+        let ipc = note.host_ipc || sys::netns::is_namespace(&self.0.paths.ipc(uid));
+        (ipc && address.is_none() == note.host_network).then_some(Sandbox {
+            address,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// The notes of the last daemon.
+    pub(crate) fn adopt_sandboxes(&self) -> io::Result<()> {
+        let found: Vec<(Uid, i64)> = self
+            .noted()
+            .into_iter()
+            .filter_map(|(uid, note)| Some((uid, note.burst?)))
+            .collect();
+        self.share_class(|bursts| bursts.extend(found))
+    }
+
+    /// All pods that have a sandbox, or a part of one.
+    pub(crate) fn noted(&self) -> Vec<(Uid, Note)> {
+        let listing = fs::read_dir(self.0.paths.running())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let uids = listing.filter_map(|entry| Some(Uid::new(entry.file_name().to_str()?)));
+        uids.filter_map(|uid| self.note(&uid).map(|note| (uid, note)))
+            .collect()
+    }
+
+    /// Takes a pod's sandbox away, whole or in part.
+    pub(crate) fn unmake_sandbox(&self, uid: &Uid) -> io::Result<()> {
+        let detached = self.0.engine.networks().detach_pod(uid);
+        detached.map_err(io::Error::other)?;
+        unmount(&self.0.paths.shm(uid))?;
+        sys::netns::unpin(&self.0.paths.ipc(uid))?;
+        self.0.groups.remove_pod(uid)?;
+        self.share_class(|bursts| bursts.remove(uid))?;
+        gone(fs::remove_dir_all(self.0.paths.sandbox(uid)))
+    }
+}
+
+/// What is not there is gone.
+pub(crate) fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Nobody but the node looks into it.
+fn make_directory(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(path)
+}
+
+fn is_of_ipc(name: &str) -> bool {
+    IPC_PARAMETERS
+        .iter()
+        .any(|prefix| name.replace('/', ".").starts_with(prefix))
+}
+
+/// The file of a kernel parameter: `kernel.shm_rmid_forced`. The API admits no other notation for these.
+fn parameter(name: &str) -> PathBuf {
+    Path::new("/proc/sys").join(name.replace('.', "/"))
+}
+
+fn mount_shm(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)?;
+    let options = std::ffi::CString::new(SHM)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    Ok(rustix::mount::mount("shm", path, "tmpfs", flags, &*options)?)
+}
+
+/// What is not mounted, or not there, is unmounted.
+fn unmount(path: &Path) -> io::Result<()> {
+    use rustix::io::Errno;
+    match rustix::mount::unmount(path, UnmountFlags::DETACH) {
+        Ok(()) | Err(Errno::INVAL | Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The node's ports that lead to a pod.
+fn ports(pod: &Pod) -> Result<Vec<PortBinding>, SandboxError> {
+    let all = pod.spec.all.iter().flat_map(|container| &container.ports);
+    all.filter(|port| port.host_port != 0).map(binding).collect()
+}
+
+fn binding(port: &ContainerPort) -> Result<PortBinding, SandboxError> {
+    let everywhere = matches!(port.host_ip.as_str(), "" | "0.0.0.0" | "::");
+    let address = (!everywhere).then(|| port.host_ip.parse());
+    Ok(PortBinding {
+        container_port: port.container_port,
+        protocol: match port.protocol {
+            Protocol::Tcp => network::Protocol::Tcp,
+            Protocol::Udp => network::Protocol::Udp,
+            Protocol::Sctp => network::Protocol::Sctp,
+        },
+        host_ip: address
+            .transpose()
+            .map_err(|_| SandboxError::Port(port.host_ip.clone()))?,
+        host_port: Some((port.host_port, port.host_port)),
+    })
+}
