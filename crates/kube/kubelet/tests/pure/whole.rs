@@ -169,10 +169,10 @@ fn a_kubelet_that_comes_back_adopts_what_runs() {
 }
 
 #[test]
-fn many_pods_run_and_go_whatever_fails() {
+fn a_hundred_pods_run_and_go_whatever_fails() {
     let node = Node::start(6);
     *node.world.fails.lock().unwrap() = 20;
-    let names: Vec<String> = (0..10).map(|at| format!("p{at}")).collect();
+    let names: Vec<String> = (0..100).map(|at| format!("p{at}")).collect();
     for name in &names {
         node.pod(name, &web());
     }
@@ -182,12 +182,12 @@ fn many_pods_run_and_go_whatever_fails() {
             .filter(|pod| pod["status"]["phase"] == "Running")
             .count()
     };
-    node.until("all run", |node| running(node) == names.len());
+    node.until_each(s(5), "all run", |node| running(node) == names.len());
     for name in &names {
         assert_eq!(node.world.running(name), 1, "{name}");
         node.delete(name, 1);
     }
-    node.until("all gone", |node| {
+    node.until_each(s(1), "all gone", |node| {
         node.list(&PODS).is_empty() && node.world.is_empty()
     });
 }
