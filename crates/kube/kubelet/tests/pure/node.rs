@@ -86,13 +86,18 @@ impl Node {
     }
 
     pub(crate) fn create(&self, resource: &'static Resource, namespace: &str, object: &Value) -> Object {
-        let (client, namespace, json) = (self.server.admin.clone(), namespace.to_owned(), object.to_string());
-        self.server.run(async move {
-            client
-                .create(resource.within(&namespace), json, &WriteOptions::default())
-                .await
-        })
-        .unwrap()
+        let (client, namespace, json) = (
+            self.server.admin.clone(),
+            namespace.to_owned(),
+            object.to_string(),
+        );
+        self.server
+            .run(async move {
+                client
+                    .create(resource.within(&namespace), json, &WriteOptions::default())
+                    .await
+            })
+            .unwrap()
     }
 
     /// A pod of this node.
@@ -108,7 +113,9 @@ impl Node {
 
     pub(crate) fn get(&self, resource: &'static Resource, name: &str) -> Option<Value> {
         let (client, name) = (self.server.admin.clone(), name.to_owned());
-        let got = self.server.run(async move { client.get(resource.within("default").named(&name)).await });
+        let got = self
+            .server
+            .run(async move { client.get(resource.within("default").named(&name)).await });
         match got {
             Ok(object) => Some(object.read().unwrap()),
             Err(error) if error.is_not_found() => None,
@@ -147,8 +154,9 @@ impl Node {
             grace_period_seconds: Some(grace),
             ..DeleteOptions::default()
         };
-        let done =
-            self.server.run(async move { client.delete(PODS.within("default").named(&name), &options).await });
+        let done = self
+            .server
+            .run(async move { client.delete(PODS.within("default").named(&name), &options).await });
         done.unwrap();
     }
 

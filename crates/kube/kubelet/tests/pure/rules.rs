@@ -193,11 +193,11 @@ proptest! {
             vec![Act::Exit(s(7), code), Act::Exit(s(9), 0), Act::Serve(MS)],
             vec![Act::Exit(s(3), 0), Act::Serve(MS)],
         ];
-        let on = staged(&spec, &acts, &[Outcome::Success]).run(s(400));
+        let on = staged(&spec, &acts, &[Outcome::Success]).run(s(150));
         let anew = staged(&spec, &acts, &[Outcome::Success])
             .run(Duration::from_millis(at))
             .restart()
-            .go_on(s(400));
+            .go_on(s(150));
         let states = |play: &Play| {
             let status = play.status();
             let kinds = |list: &str| -> Vec<String> {

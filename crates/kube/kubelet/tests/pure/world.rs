@@ -8,10 +8,12 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use driver::{Env, Rng, Sim};
 use kubelet::container::{
-    Attempt, ContainerIx, Ended, How, ImageFault, ImageFound, Observed, ObservedContainer, ObservedPod, Sandbox,
-    Standing, StartFault, Started, spec_hash,
+    Attempt, ContainerIx, Ended, How, ImageFault, ImageFound, Observed, ObservedContainer, ObservedPod,
+    Sandbox, Standing, StartFault, Started, spec_hash,
 };
-use kubelet::traits::{Doing, Ending, HookTarget, Outcome, ProbeTarget, Prober, Refused, Runtime, Services, Volumes};
+use kubelet::traits::{
+    Doing, Ending, HookTarget, Outcome, ProbeTarget, Prober, Refused, Runtime, Services, Volumes,
+};
 use kubelet::volume::{Mounts, Payload, Usage};
 use kubelet::{ContainerId, Pod, Uid};
 
