@@ -3,5 +3,17 @@
 
 #[path = "pure/agent.rs"]
 mod agent;
+#[path = "pure/node.rs"]
+mod node;
+#[path = "pure/play.rs"]
+mod play;
+#[path = "pure/rules.rs"]
+mod rules;
 #[path = "pure/server.rs"]
 mod server;
+#[path = "pure/transcripts.rs"]
+mod transcripts;
+#[path = "pure/whole.rs"]
+mod whole;
+#[path = "pure/world.rs"]
+mod world;

@@ -14,10 +14,10 @@ use store::{Embedded, Options, Writer};
 
 /// An API server, its executor, and the writer of its store, which nobody else turns.
 pub(crate) struct Server {
-    sim: Sim,
+    pub(crate) sim: Sim,
     writer: Mutex<Writer>,
-    server: ApiServer,
-    admin: Client,
+    pub(crate) server: ApiServer,
+    pub(crate) admin: Client,
 }
 
 fn config() -> Config {
@@ -69,6 +69,11 @@ impl Server {
     pub(crate) fn as_node(&self, name: &str) -> Client {
         let user = user(&format!("system:node:{name}"), "system:nodes");
         Client::in_process(self.server.clone(), user, "kubelet")
+    }
+
+    /// Runs a future to its end, and whatever else can run meanwhile.
+    pub(crate) fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        run(&self.sim, &self.writer, work)
     }
 
     /// Lets everything happen that happens without time.
