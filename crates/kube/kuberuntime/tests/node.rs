@@ -18,3 +18,5 @@ mod security;
 mod starts;
 #[path = "node/streams.rs"]
 mod streams;
+#[path = "node/volumes.rs"]
+mod volumes;
