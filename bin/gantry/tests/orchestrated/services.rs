@@ -27,7 +27,7 @@ pub(super) const CASES: &[Case] = &[
         $ k exec asks -- nslookup -type=a kubernetes.default.svc.cluster.local | tail -2
         Address: 10.[..].0.1
 
-        $ docker run --rm busybox wget -qO- http://web.$n.svc.cluster.local | cut -c1-3
+        $ docker network create $n >/dev/null; docker run --rm --network $n busybox wget -qO- http://web.$n.svc.cluster.local | cut -c1-3
         web
         "#,
     ),
