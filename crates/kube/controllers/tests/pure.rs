@@ -11,6 +11,8 @@ mod deployments;
 mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
+#[path = "pure/jobs.rs"]
+mod jobs;
 #[path = "pure/kubelet.rs"]
 mod kubelet;
 #[path = "pure/namespaces.rs"]
@@ -23,5 +25,7 @@ mod nodes;
 mod others;
 #[path = "pure/protection.rs"]
 mod protection;
+#[path = "pure/services.rs"]
+mod services;
 #[path = "pure/replica_sets.rs"]
 mod replica_sets;
