@@ -17,6 +17,7 @@ mod probe;
 mod resources;
 mod sandbox;
 mod streams;
+mod usage;
 pub mod volumes;
 
 use std::path::PathBuf;
@@ -294,6 +295,6 @@ impl Volumes for Pods {
     }
 
     fn usage(&self, uid: &Uid) -> Doing<Usage> {
-        self.0.volumes.usage(uid)
+        Box::pin(self.clone().measure(uid.clone()))
     }
 }
