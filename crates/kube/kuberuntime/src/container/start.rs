@@ -15,7 +15,7 @@ use kubelet::volume::Mounts;
 
 use super::spec::{self, Place, Wanted};
 use super::{names, not_started, security};
-use crate::sandbox::Note;
+use crate::note::Note;
 use crate::{Pods, blocking, images, logs};
 
 /// Dead containers of one name that are kept, the newest ones.
