@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cluster::{Cidr, Domain, InstanceName, PodCidr, PortRange};
+use cluster::{Cidr, Controllers, Domain, InstanceName, PodCidr, PortRange, Without};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -33,6 +33,8 @@ pub(super) struct File {
     pub(super) pod_cidr: Option<PodCidr>,
     pub(super) kubelet_port: Option<u16>,
     pub(super) max_pods: Option<u16>,
+    pub(super) controllers: Option<Controllers>,
+    pub(super) without: Option<Without>,
 }
 
 fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use clap::Args;
-use cluster::{Cidr, Domain, Kubernetes, PodCidr, PortRange};
+use cluster::{Cidr, Controllers, Domain, Kubernetes, PodCidr, PortRange, Without};
 
 use super::file::File;
 
@@ -37,6 +37,17 @@ pub(super) struct KubernetesOptions {
     /// How many pods the node takes [default: 110].
     #[arg(long, env = "GANTRY_MAX_PODS", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     max_pods: Option<u16>,
+    /// Which controllers run: `foo` does, `-foo` does not, `*` all others [default: *].
+    #[arg(
+        long,
+        env = "GANTRY_CONTROLLERS",
+        value_name = "NAMES",
+        allow_hyphen_values = true
+    )]
+    controllers: Option<Controllers>,
+    /// What is left out: kubelet, scheduler.
+    #[arg(long, env = "GANTRY_WITHOUT", value_name = "PARTS")]
+    without: Option<Without>,
 }
 
 impl KubernetesOptions {
@@ -56,6 +67,11 @@ impl KubernetesOptions {
             pod_cidr: default(self.pod_cidr.or(file.pod_cidr), "10.42.0.0/16"),
             kubelet_port: self.kubelet_port.or(file.kubelet_port).unwrap_or(10250),
             max_pods: self.max_pods.or(file.max_pods).unwrap_or(110),
+            controllers: self
+                .controllers
+                .or_else(|| file.controllers.clone())
+                .unwrap_or_default(),
+            without: self.without.or(file.without).unwrap_or_default(),
         }
     }
 }
@@ -69,7 +85,7 @@ fn default<T: std::str::FromStr<Err: std::fmt::Debug>>(given: Option<T>, default
 }
 
 /// What a daemon that shall be like this is told.
-pub(super) fn words(kubernetes: &Kubernetes) -> [String; 9] {
+pub(super) fn words(kubernetes: &Kubernetes) -> [String; 11] {
     [
         format!("--bind={}", kubernetes.bind),
         format!("--node-ip={}", kubernetes.node_ip),
@@ -80,6 +96,8 @@ pub(super) fn words(kubernetes: &Kubernetes) -> [String; 9] {
         format!("--pod-cidr={}", kubernetes.pod_cidr),
         format!("--kubelet-port={}", kubernetes.kubelet_port),
         format!("--max-pods={}", kubernetes.max_pods),
+        format!("--controllers={}", kubernetes.controllers),
+        format!("--without={}", kubernetes.without),
     ]
 }
 
@@ -136,6 +154,10 @@ mod tests {
             "10.8.0.0/20",
             "--max-pods",
             "9",
+            "--without",
+            "kubelet",
+            "--controllers",
+            "*,-job-controller",
         ])
         .unwrap();
         let kubernetes = line.options.over(&file);
@@ -156,6 +178,8 @@ mod tests {
             ("--api-port", "65536"),
             ("--kubelet-port", "65536"),
             ("--max-pods", "0"),
+            ("--controllers", "*,-nobody"),
+            ("--without", "etcd"),
             ("--pod-cidr", "10.42.0.1/16"),
             ("--pod-cidr", "10.42.0.0/30"),
             ("--pod-cidr", "fd00::/64"),

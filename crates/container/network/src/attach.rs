@@ -11,7 +11,7 @@ use sys::netlink::Netlink;
 use sys::netns::Namespace;
 
 use crate::detach::{detach, dismantle};
-use crate::dns::server;
+use crate::dns::{Asker, server};
 use crate::files;
 use crate::join::{Names, endpoint_sysctls, join, set_sysctls};
 use crate::links::{self, LinkPlan};
@@ -320,9 +320,12 @@ pub(crate) fn serve_names(
         .holder
         .hold(&dns_key(&row.container), &borrowed)
         .map_err(Error::kernel(failed))?;
-    let serving = state
-        .resolver
-        .serve(&row.container, namespace.clone(), sockets, &state.runtime);
+    let serving = state.resolver.serve(
+        Asker::Container(row.container.clone()),
+        namespace.clone(),
+        sockets,
+        &state.runtime,
+    );
     *lock(&open.serving) = Some(serving.map_err(Error::kernel(failed))?);
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::proxy::Proxy;
 use crate::publish;
 use crate::row::SandboxRow;
 use crate::sandboxes::Open;
+use crate::services;
 use crate::wire::attribute::Messages;
 
 impl Networks {
@@ -34,8 +35,9 @@ impl Networks {
         for (row, open) in &pods {
             let_go(state, row, open);
         }
+        services::stop_serving(state);
         drop(state.namespaces.drain(None));
-        neighbours::update(&state.naming, &[]);
+        neighbours::update(&state.naming, &neighbours::Open::default());
         report("the nf_tables table stays", state.table.remove());
         report("links stay", remove_links(state));
         report("namespaces stay", remove_namespaces(state));

@@ -46,6 +46,7 @@ mod wire;
 
 pub use cidr::Cidr;
 pub use cluster::Cluster;
+pub use dns::zone::{Found, Record, RecordData, RecordKind, Zone};
 pub use error::{Error, Kind};
 pub use holder::Holder;
 pub use ipam::Pool;

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::create;
 use crate::dns::Resolver;
+use crate::dns::server::Serving;
 use crate::files::ResolvConf;
 use crate::naming::Naming;
 use crate::pool::Pool as Namespaces;
@@ -85,6 +86,7 @@ pub(crate) struct State {
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) table: Table,
     pub(crate) services: Mutex<Known>,
+    pub(crate) names: Mutex<Option<Serving>>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) upkeep: Upkeep,
     pub(crate) background: Mutex<Option<Background>>,

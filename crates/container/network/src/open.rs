@@ -17,7 +17,7 @@ use crate::attach::{self, dns_key};
 use crate::cidr::Cidr;
 use crate::cluster::Cluster;
 use crate::create::{self, link_up};
-use crate::dns::Resolver;
+use crate::dns::{Asker, Resolver};
 use crate::ipam::{choose_subnet, refuse_pools};
 use crate::links;
 use crate::naming::Naming;
@@ -61,6 +61,7 @@ impl Networks {
         let state = Arc::new(State {
             table: Table::new(&naming, config.cluster.as_ref()),
             services: Mutex::default(),
+            names: Mutex::default(),
             naming,
             store,
             holder,
@@ -122,7 +123,11 @@ fn start_upkeep(
 }
 
 fn update_neighbours(state: &State) {
-    neighbours::update(&state.naming, &bridges(&state.registry()));
+    let open = neighbours::Open {
+        bridges: bridges(&state.registry()),
+        names_of_pods: state.config.cluster.as_ref().map(|cluster| cluster.dns),
+    };
+    neighbours::update(&state.naming, &open);
 }
 
 fn bridges(registry: &Registry) -> Vec<String> {
@@ -152,7 +157,7 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
     };
     state
         .table
-        .program(&segments, &forwards, &pods)
+        .program(&segments, &forwards, &pods, services::kept_names(state))
         .map_err(Error::kernel("cannot write the nf_tables table"))?;
     if let Some(cluster) = &state.config.cluster {
         let linked = services::link::link_up(&state.naming, cluster);
@@ -303,9 +308,12 @@ pub(crate) fn serve(state: &State, row: &SandboxRow, open: &Open) {
         .unwrap_or_default();
     let served = match <[_; 2]>::try_from(kept) {
         Ok(sockets) => {
-            let serving = state
-                .resolver
-                .serve(&row.container, namespace.clone(), sockets, &state.runtime);
+            let serving = state.resolver.serve(
+                Asker::Container(row.container.clone()),
+                namespace.clone(),
+                sockets,
+                &state.runtime,
+            );
             serving
                 .map(|serving| *lock(&open.serving) = Some(serving))
                 .map_err(Error::kernel("cannot serve names"))
@@ -339,6 +347,9 @@ fn sweep(state: &State) {
                 netns::unpin(&state.namespaces.path(&name)),
             );
         }
+    }
+    if state.config.cluster.is_none() {
+        services::stop_serving(state);
     }
     for key in state.holder.held().unwrap_or_default() {
         let ours = key.strip_prefix("network.").and_then(|key| key.split('.').nth(1));

@@ -28,7 +28,7 @@ use std::sync::Mutex;
 pub(crate) use balance::{
     Balancer, Change, backend, elsewhere, frontend, member, node_port, service, unanswered,
 };
-use cluster::{HAIRPIN, Scope};
+use cluster::{ANSWERS, HAIRPIN, QUESTIONS, Scope};
 use program::{
     ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
     rules,
@@ -63,6 +63,31 @@ pub(crate) struct Forward {
     pub(crate) to_port: u16,
 }
 
+/// The ports of the cluster's name server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NamePorts {
+    pub(crate) udp: u16,
+    pub(crate) tcp: u16,
+}
+
+impl NamePorts {
+    fn elements(self) -> Elements {
+        const NAMES: u16 = 53;
+        let element = |protocol: Protocol, from: u16, to: u16| Element {
+            value: Some(to.to_be_bytes().to_vec()),
+            ..Element::of([[protocol.number(), 0, 0, 0], port(from)].concat())
+        };
+        let carriers = [(Protocol::Udp, self.udp), (Protocol::Tcp, self.tcp)];
+        let both = carriers.into_iter().flat_map(|(protocol, own)| {
+            [
+                (QUESTIONS, element(protocol, NAMES, own)),
+                (ANSWERS, element(protocol, own, NAMES)),
+            ]
+        });
+        both.collect()
+    }
+}
+
 pub(crate) type Elements = Vec<(&'static str, Element)>;
 
 /// The table of one instance.
@@ -93,6 +118,7 @@ impl Table {
         segments: &[Segment],
         forwards: &[Forward],
         pods: &[Ipv4Addr],
+        names: Option<NamePorts>,
     ) -> io::Result<()> {
         let mut messages = Messages::begin();
         messages.add_table(&self.name);
@@ -102,7 +128,8 @@ impl Table {
             .iter()
             .flat_map(elements_of)
             .chain(forwards.iter().map(element_of))
-            .chain(pods.iter().map(|pod| hairpin(*pod)));
+            .chain(pods.iter().map(|pod| hairpin(*pod)))
+            .chain(names.into_iter().flat_map(NamePorts::elements));
         self.change(&mut messages, Messages::add_elements, elements.collect());
         self.send(messages)
     }
@@ -161,6 +188,16 @@ impl Table {
     /// A pod is gone.
     pub(crate) fn remove_pod(&self, address: Ipv4Addr, forwards: &[Forward]) -> io::Result<()> {
         self.transact(Messages::delete_elements, elements_of_pod(address, forwards))
+    }
+
+    /// Names are asked for at port 53 and answered at these, and no others.
+    pub(crate) fn serve_names(&self, ports: NamePorts) -> io::Result<()> {
+        let mut messages = Messages::begin();
+        for set in [QUESTIONS, ANSWERS] {
+            messages.flush_set(&self.name, set);
+        }
+        self.change(&mut messages, Messages::add_elements, ports.elements());
+        self.send(messages)
     }
 
     /// Takes the table away.

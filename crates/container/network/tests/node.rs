@@ -8,6 +8,7 @@
 )]
 
 mod node {
+    mod cluster_names;
     mod firewall;
     mod life;
     mod names;

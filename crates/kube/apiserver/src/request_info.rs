@@ -226,8 +226,12 @@ fn lower_case(method: &Method) -> &'static str {
 
 /// Upstream's reading of a boolean parameter: there, and neither `false` nor `0`.
 pub(crate) fn is_true(query: &Query, name: &str) -> bool {
-    let off = |value: &str| value.eq_ignore_ascii_case("false") || value == "0";
-    query.get(name).is_some_and(|value| !off(value))
+    query.get(name).is_some_and(is_truth)
+}
+
+/// Whether the value of a boolean parameter is yes.
+pub(crate) fn is_truth(value: &str) -> bool {
+    !value.eq_ignore_ascii_case("false") && value != "0"
 }
 
 fn is_watch(query: &Query) -> bool {

@@ -27,6 +27,7 @@ mod quota;
 mod replica_set;
 mod resources;
 mod root_ca;
+mod selection;
 mod selector;
 mod service_account;
 mod start;
@@ -35,4 +36,5 @@ mod ttl;
 mod workload;
 mod world;
 
+pub use selection::{InvalidSelection, Selection};
 pub use start::{Config, Controllers};

@@ -80,6 +80,7 @@ impl PodGc {
     }
 
     fn pod(&self, world: &World, change: &Change, touched: &mut Touched<Key>) {
+        self.placed.record(change);
         if self.count(change) {
             touched.now.push(Key::Ended);
         }
@@ -167,8 +168,9 @@ impl Controller for PodGc {
         }
     }
 
-    fn retell(&self, _: &World, of: &Arc<Tracked>, _: &Snapshot, _: &mut Touched<Key>) {
+    fn retell(&self, _: &World, of: &Arc<Tracked>, all: &Snapshot, _: &mut Touched<Key>) {
         if of.is(&PODS) {
+            self.placed.retell(all);
             self.ended().clear();
         }
     }

@@ -25,6 +25,7 @@ use crate::protection::{Claims, Classes, Volumes};
 use crate::quota::Quotas;
 use crate::replica_set::ReplicaSets;
 use crate::root_ca::RootCa;
+use crate::selection::Selection;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
 use crate::ttl::Ttl;
@@ -42,6 +43,8 @@ pub struct Config {
     pub tokens: TokenIssuer,
     /// Signs the certificates of kubelets and clients.
     pub authority: Authority,
+    /// Which controllers run.
+    pub selected: Selection,
 }
 
 /// The running controllers.
@@ -61,10 +64,15 @@ struct Starter {
     told: Receiver<()>,
     alive: Sender<()>,
     observers: Vec<Arc<dyn Observer>>,
+    selected: Selection,
 }
 
 impl Starter {
-    fn add<C: Controller>(&mut self, controller: C) {
+    /// Starts a controller, if it is selected by its name.
+    fn add<C: Controller>(&mut self, name: &str, controller: C) {
+        if !self.selected.runs(name) {
+            return;
+        }
         let user = identity(C::ACCOUNT);
         let client = Client::in_process(self.server.clone(), user, AGENT);
         let cx = Cx {
@@ -91,6 +99,7 @@ impl Controllers {
             told,
             alive: alive.clone(),
             observers: Vec::new(),
+            selected: config.selected.clone(),
         };
         add_all(&mut starter, config);
         let feeds = Feeds {
@@ -147,41 +156,55 @@ fn add_all(starter: &mut Starter, config: Config) {
         root_ca,
         tokens: issuer,
         authority,
+        selected: _,
     } = config;
-    starter.add(ServiceAccounts);
-    starter.add(RootCa {
-        bundle: root_ca.clone(),
-    });
-    starter.add(Namespaces);
-    starter.add(Garbage::default());
-    starter.add(Aggregation);
-    starter.add(Certificates { authority });
-    starter.add(Tokens { issuer, root_ca });
-    starter.add(Claims);
-    starter.add(Volumes);
-    starter.add(Classes);
-    starter.add(Policies);
-    starter.add(Quotas);
-    starter.add(Slices::default());
-    starter.add(Endpoints);
+    starter.add("serviceaccount-controller", ServiceAccounts);
+    starter.add(
+        "root-ca-certificate-publisher-controller",
+        RootCa {
+            bundle: root_ca.clone(),
+        },
+    );
+    starter.add("namespace-controller", Namespaces);
+    starter.add("garbage-collector-controller", Garbage::default());
+    starter.add("clusterrole-aggregation-controller", Aggregation);
+    starter.add(
+        "certificatesigningrequest-signing-controller",
+        Certificates { authority },
+    );
+    starter.add("serviceaccount-token-controller", Tokens { issuer, root_ca });
+    starter.add("persistentvolumeclaim-protection-controller", Claims);
+    starter.add("persistentvolume-protection-controller", Volumes);
+    starter.add("volumeattributesclass-protection-controller", Classes);
+    starter.add("validatingadmissionpolicy-status-controller", Policies);
+    starter.add("resourcequota-controller", Quotas);
+    starter.add("endpointslice-controller", Slices::default());
+    starter.add("endpoints-controller", Endpoints);
     add_workloads(starter);
     // Nodes come first: they keep what the others look into.
     let placed = Arc::new(Placed::default());
-    starter.add(Nodes::new(starter.env.clone(), placed.clone()));
-    starter.add(Evictions::new(placed.clone()));
-    starter.add(PodGc::new(placed));
+    starter.add(
+        "node-lifecycle-controller",
+        Nodes::new(starter.env.clone(), placed.clone()),
+    );
+    starter.add(
+        "taint-eviction-controller",
+        Evictions::new(starter.env.now(), placed.clone()),
+    );
+    starter.add("pod-garbage-collector-controller", PodGc::new(placed));
 }
 
 /// What makes pods. ReplicaSets come first: they keep the pods in order for the others.
 fn add_workloads(starter: &mut Starter) {
     let pods: Arc<Owned> = Arc::default();
-    starter.add(ReplicaSets { pods: pods.clone() });
-    starter.add(Deployments {
+    starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
+    let deployments = Deployments {
         pods: pods.clone(),
         sets: Owned::default(),
-    });
-    starter.add(Jobs { pods });
-    starter.add(Ttl);
+    };
+    starter.add("deployment-controller", deployments);
+    starter.add("job-controller", Jobs { pods });
+    starter.add("ttl-after-finished-controller", Ttl);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

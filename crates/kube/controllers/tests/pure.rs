@@ -19,6 +19,8 @@ mod kubelet;
 mod namespaces;
 #[path = "pure/node.rs"]
 mod node;
+#[path = "pure/nodes.rs"]
+mod nodes;
 #[path = "pure/others.rs"]
 mod others;
 #[path = "pure/protection.rs"]

@@ -51,10 +51,12 @@ pub struct ContainerIx(pub u16);
 pub type Attempt = u32;
 
 /// What containers of a pod share: its network namespace and address, its IPC namespace, its groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sandbox {
     /// The pod's address; none with the node's network.
     pub address: Option<IpAddr>,
+    /// What people should know of its name service: messages of `DNSConfigForming`.
+    pub warnings: Vec<String>,
 }
 
 /// Whom the processes of a container run as, at its start (`status.containerStatuses[].user.linux`).

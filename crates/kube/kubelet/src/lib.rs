@@ -5,14 +5,25 @@
 //! knows none of them, and no executor.
 #![forbid(unsafe_code)]
 
+pub mod admit;
 pub mod container;
 pub mod env;
 pub mod facts;
 pub mod node;
+pub mod payload;
 pub mod pod;
+mod record;
+mod resources;
+mod run;
+pub mod source;
+mod sources;
+pub mod status;
 pub mod traits;
 pub mod volume;
+pub mod wheel;
+pub mod worker;
 
 pub use container::{ContainerId, ContainerIx, Uid};
 pub use facts::NodeFacts;
 pub use pod::Pod;
+pub use run::{Config, Kubelet, Parts};

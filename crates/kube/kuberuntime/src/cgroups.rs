@@ -49,14 +49,25 @@ impl Groups {
 
     /// Makes the group of all pods, with so many thousandths of a processor, and those of the classes.
     pub(crate) fn open(&self, milli_cpu: i64) -> io::Result<()> {
-        self.set(&self.top, Bounds { shares: shares(milli_cpu), quota: None, memory: None })?;
+        self.set(
+            &self.top,
+            Bounds {
+                shares: shares(milli_cpu),
+                quota: None,
+                memory: None,
+            },
+        )?;
         self.share(Qos::BestEffort, 0)?;
         self.share(Qos::Burstable, 0)
     }
 
     /// Gives a class what its pods ask for together, in thousandths of a processor.
     pub(crate) fn share(&self, qos: Qos, milli_cpu: i64) -> io::Result<()> {
-        let bounds = Bounds { shares: shares(milli_cpu), quota: None, memory: None };
+        let bounds = Bounds {
+            shares: shares(milli_cpu),
+            quota: None,
+            memory: None,
+        };
         self.set(&self.of_class(qos), bounds)
     }
 
@@ -76,12 +87,20 @@ impl Groups {
     /// Removes a pod's group, whatever class it is of. What dies in it is waited for; what lives is not ended here.
     pub(crate) fn remove_pod(&self, uid: &Uid) -> io::Result<()> {
         let classes = [Qos::Guaranteed, Qos::Burstable, Qos::BestEffort];
-        classes.into_iter().try_for_each(|qos| self.remove(&self.of_pod(qos, uid)))
+        classes
+            .into_iter()
+            .try_for_each(|qos| self.remove(&self.of_pod(qos, uid)))
     }
 
-    /// Removes the groups of classes and the one above them, where nothing is in them any more.
+    /// Removes the groups of classes and those above them, where nothing is in them any more.
     pub(crate) fn close(&self) {
-        for path in [self.of_class(Qos::BestEffort), self.of_class(Qos::Burstable), self.top.clone()] {
+        let instance = self.top.trim_end_matches("/kubepods").to_owned();
+        for path in [
+            self.of_class(Qos::BestEffort),
+            self.of_class(Qos::Burstable),
+            self.top.clone(),
+            instance,
+        ] {
             for directory in self.directories(&path) {
                 // One that is in use stays.
                 let _ = fs::remove_dir(directory);
@@ -98,7 +117,13 @@ impl Groups {
     fn remove(&self, path: &str) -> io::Result<()> {
         let unified = self.layout.unified.as_ref().map(|hierarchy| hierarchy.dir(path));
         let group = Cgroup {
-            v1: self.layout.v1.iter().map(|each| each.dir(path)).filter(|each| each.is_dir()).collect(),
+            v1: self
+                .layout
+                .v1
+                .iter()
+                .map(|each| each.dir(path))
+                .filter(|each| each.is_dir())
+                .collect(),
             unified: unified.filter(|directory| directory.is_dir()),
         };
         if group.v1.is_empty() && group.unified.is_none() {

@@ -10,7 +10,8 @@ use kubelet::container::{ImageFault, ImageFound, ImageReason};
 use kubelet::pod::{Container, PullPolicy};
 
 /// What is said of images that would have to be pulled.
-const NO_REGISTRIES: &str = "registries are not supported yet: build, load, tag or import the image on this node";
+const NO_REGISTRIES: &str =
+    "registries are not supported yet: build, load, tag or import the image on this node";
 
 /// Finds the image of a container.
 ///
@@ -20,12 +21,18 @@ pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>
     let name = container.image.as_str();
     let here = images.resolve(name);
     if let (Err(error), Err(_)) = (Reference::parse(name), &here) {
-        return Err(fault(ImageReason::InvalidImageName, invalid(name, &error.to_string())));
+        return Err(fault(
+            ImageReason::InvalidImageName,
+            invalid(name, &error.to_string()),
+        ));
     }
     let insists = container.image_pull_policy == PullPolicy::Always && names_registry(name);
     match here {
         Ok(image) if !insists => {
-            let found = ImageFound { image: shown(name), id: image.id.to_string() };
+            let found = ImageFound {
+                image: shown(name),
+                id: image.id.to_string(),
+            };
             Ok((image, found))
         }
         _ if container.image_pull_policy == PullPolicy::Never => Err(fault(
@@ -50,8 +57,16 @@ pub(crate) fn shown(name: &str) -> String {
         return name.to_owned();
     };
     let reference = reference.with_default_tag();
-    let tag = reference.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-    let digest = reference.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+    let tag = reference
+        .tag
+        .as_ref()
+        .map(|tag| format!(":{tag}"))
+        .unwrap_or_default();
+    let digest = reference
+        .digest
+        .as_ref()
+        .map(|digest| format!("@{digest}"))
+        .unwrap_or_default();
     format!("{}{tag}{digest}", reference.name())
 }
 

@@ -42,7 +42,8 @@ pub(crate) fn remove_empty(directory: &Path) {
 /// `0.log.3` is a part of `0.log`.
 fn is_part(name: &OsStr, log: &OsStr) -> bool {
     let (name, log) = (name.as_encoded_bytes(), log.as_encoded_bytes());
-    name.strip_prefix(log).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    name.strip_prefix(log)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
 #[cfg(test)]
@@ -58,7 +59,10 @@ mod tests {
             fs::write(logs.join(name), "").unwrap();
         }
         let names = || {
-            let mut names: Vec<_> = fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let mut names: Vec<_> = fs::read_dir(&logs)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
             names.sort();
             names
         };

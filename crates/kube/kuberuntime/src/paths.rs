@@ -99,10 +99,17 @@ mod tests {
 
     #[test]
     fn logs_lie_where_tools_look() {
-        let paths = Paths { root: "/r".into(), run: "/run".into(), logs: "/l".into() };
+        let paths = Paths {
+            root: "/r".into(),
+            run: "/run".into(),
+            logs: "/l".into(),
+        };
         let pod = Pod::parse(br#"{"metadata":{"name":"p","namespace":"n","uid":"u"}}"#).unwrap();
         assert_eq!(paths.log(&pod, "c", 3), PathBuf::from("/l/pods/n_p_u/c/3.log"));
-        assert_eq!(paths.message(&pod.uid, "c", 17), PathBuf::from("/r/pods/u/containers/c/00000011"));
+        assert_eq!(
+            paths.message(&pod.uid, "c", 17),
+            PathBuf::from("/r/pods/u/containers/c/00000011")
+        );
         let link = paths.log_link("p", "n", "c", "id");
         assert_eq!(link, PathBuf::from("/l/containers/p_n_c-id.log"));
         let long = paths.log_link(&"p".repeat(253), "n", "c", "id");

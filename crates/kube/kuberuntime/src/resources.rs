@@ -104,7 +104,11 @@ impl Asked {
 pub(crate) fn qos(pod: &Pod) -> Qos {
     let whole = Asked::of(&pod.spec.resources);
     let asked: Vec<Asked> = if whole == Asked::default() {
-        let lasting = pod.spec.all.iter().filter(|each| each.kind != ContainerKind::Ephemeral);
+        let lasting = pod
+            .spec
+            .all
+            .iter()
+            .filter(|each| each.kind != ContainerKind::Ephemeral);
         lasting.map(|each| Asked::of(&each.resources)).collect()
     } else {
         vec![whole]
@@ -129,7 +133,7 @@ pub(crate) fn requests(pod: &Pod) -> Amounts {
 }
 
 fn together(pod: &Pod, which: fn(Asked) -> Amounts) -> Amounts {
-    let (mut sidecars, mut running, mut most) = Default::default();
+    let (mut sidecars, mut running, mut most) = <(Amounts, Amounts, Amounts)>::default();
     for container in &pod.spec.all {
         let asked = which(Asked::of(&container.resources));
         match container.kind {
@@ -156,7 +160,12 @@ pub(crate) struct Bounds {
 /// The bounds of a pod's group. It is bounded where each of its containers is.
 pub(crate) fn of_pod(pod: &Pod) -> Bounds {
     let asked = Asked::of(&pod.spec.resources).limits;
-    let each = || pod.spec.all.iter().filter(|each| each.kind != ContainerKind::Ephemeral);
+    let each = || {
+        pod.spec
+            .all
+            .iter()
+            .filter(|each| each.kind != ContainerKind::Ephemeral)
+    };
     let all = |which: fn(Amounts) -> i64| each().all(|each| which(Asked::of(&each.resources).limits) > 0);
     let sum = asked.or(together(pod, |asked| asked.limits)) + Amounts::of(&pod.spec.overhead);
     let cpu = asked.milli_cpu > 0 || all(|limits| limits.milli_cpu);
@@ -185,7 +194,10 @@ pub(crate) fn of_container(pod: &Pod, container: &Container, capacity: i64) -> R
 
 /// Thousandths of a processor as shares, of which one processor has 1024.
 pub(crate) fn shares(milli: i64) -> i64 {
-    milli.saturating_mul(1024).div_euclid(1000).clamp(MIN_SHARES, MAX_SHARES)
+    milli
+        .saturating_mul(1024)
+        .div_euclid(1000)
+        .clamp(MIN_SHARES, MAX_SHARES)
 }
 
 fn quota(milli: i64) -> Option<i64> {
@@ -194,14 +206,21 @@ fn quota(milli: i64) -> Option<i64> {
 
 /// Whom the kernel ends first when memory is short: -1000 nobody, 1000 this one.
 fn oom_score(pod: &Pod, container: &Container, capacity: i64) -> i32 {
-    let critical = pod.spec.priority.is_some_and(|priority| priority >= NODE_CRITICAL);
+    let critical = pod
+        .spec
+        .priority
+        .is_some_and(|priority| priority >= NODE_CRITICAL);
     match qos(pod) {
         _ if critical => -997,
         Qos::Guaranteed => -997,
         Qos::BestEffort => 1000,
         Qos::Burstable if container.kind == ContainerKind::Sidecar => {
             // It must not go before those that it serves.
-            let served = pod.spec.all.iter().filter(|each| each.kind == ContainerKind::Regular);
+            let served = pod
+                .spec
+                .all
+                .iter()
+                .filter(|each| each.kind == ContainerKind::Regular);
             let least = served.map(|each| burstable_score(pod, each, capacity)).min();
             burstable_score(pod, container, capacity).min(least.unwrap_or(i32::MAX))
         }
@@ -219,8 +238,15 @@ fn burstable_score(pod: &Pod, container: &Container, capacity: i64) -> i32 {
 /// Memory that a pod asks for beyond its containers, for each of them.
 fn spare(pod: &Pod) -> i64 {
     let whole = Asked::of(&pod.spec.resources).requests.memory;
-    let lasting = || pod.spec.all.iter().filter(|each| each.kind != ContainerKind::Ephemeral);
-    let asked: i64 = lasting().map(|each| Asked::of(&each.resources).requests.memory).sum();
+    let lasting = || {
+        pod.spec
+            .all
+            .iter()
+            .filter(|each| each.kind != ContainerKind::Ephemeral)
+    };
+    let asked: i64 = lasting()
+        .map(|each| Asked::of(&each.resources).requests.memory)
+        .sum();
     let count = i64::try_from(lasting().count()).unwrap_or(i64::MAX).max(1);
     if whole > asked { (whole - asked) / count } else { 0 }
 }
@@ -258,7 +284,9 @@ mod tests {
             (&[r#"{"limits":{"cpu":"1"}}"#], Qos::Burstable),
             (&[r#"{"requests":{"cpu":"0"}}"#], Qos::BestEffort),
             (
-                &[r#"{"requests":{"cpu":"0.5","memory":"134217728"},"limits":{"cpu":"500m","memory":"128Mi"}}"#],
+                &[
+                    r#"{"requests":{"cpu":"0.5","memory":"134217728"},"limits":{"cpu":"500m","memory":"128Mi"}}"#,
+                ],
                 Qos::Guaranteed,
             ),
         ];
@@ -271,10 +299,24 @@ mod tests {
 
     #[test]
     fn amounts_become_the_kernel_s() {
-        for (milli, expected) in [(0, 2), (1, 2), (2, 2), (3, 3), (100, 102), (1000, 1024), (1 << 40, MAX_SHARES)] {
+        for (milli, expected) in [
+            (0, 2),
+            (1, 2),
+            (2, 2),
+            (3, 3),
+            (100, 102),
+            (1000, 1024),
+            (1 << 40, MAX_SHARES),
+        ] {
             assert_eq!(shares(milli), expected, "{milli}");
         }
-        for (milli, expected) in [(0, None), (1, Some(1000)), (10, Some(1000)), (500, Some(50_000)), (2000, Some(200_000))] {
+        for (milli, expected) in [
+            (0, None),
+            (1, Some(1000)),
+            (10, Some(1000)),
+            (500, Some(50_000)),
+            (2000, Some(200_000)),
+        ] {
             assert_eq!(quota(milli), expected, "{milli}");
         }
     }
@@ -285,7 +327,13 @@ mod tests {
         let limits = of_container(&full, &full.spec.all[0], 1 << 33);
         let memory = 128 << 20;
         assert_eq!(
-            (limits.cpu_shares, limits.cpu_quota, limits.cpu_period, limits.memory, limits.memory_swap),
+            (
+                limits.cpu_shares,
+                limits.cpu_quota,
+                limits.cpu_period,
+                limits.memory,
+                limits.memory_swap
+            ),
             (512, 50_000, 100_000, memory, memory)
         );
         let none = of(&["{}"]);
@@ -308,9 +356,20 @@ mod tests {
                 {{"name":"s","restartPolicy":"Always","resources":{FULL}}}],"containers":[{{"name":"c","resources":{FULL}}}]}}"#
         ));
         assert_eq!(of_pod(&init).quota, Some(200_000));
-        assert_eq!(requests(&init), Amounts { milli_cpu: 2000, memory: 1 << 30 });
-        let whole = pod(r#"{"containers":[{"name":"c"}],"resources":{"limits":{"cpu":"1","memory":"1Gi"}},"overhead":{"cpu":"500m"}}"#);
-        assert_eq!((of_pod(&whole).quota, of_pod(&whole).shares), (Some(150_000), 1536));
+        assert_eq!(
+            requests(&init),
+            Amounts {
+                milli_cpu: 2000,
+                memory: 1 << 30
+            }
+        );
+        let whole = pod(
+            r#"{"containers":[{"name":"c"}],"resources":{"limits":{"cpu":"1","memory":"1Gi"}},"overhead":{"cpu":"500m"}}"#,
+        );
+        assert_eq!(
+            (of_pod(&whole).quota, of_pod(&whole).shares),
+            (Some(150_000), 1536)
+        );
     }
 
     #[test]

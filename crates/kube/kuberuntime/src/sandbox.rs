@@ -92,13 +92,16 @@ impl Pods {
     fn make_sandbox(&self, pod: &Arc<Pod>) -> Result<Sandbox, SandboxError> {
         let names = files::Names::of(pod, &self.0.cluster.domain).map_err(files::FilesError::from)?;
         // What an attempt that was cut short has left.
-        self.unmake_sandbox(&pod.uid).map_err(node("the remains of a sandbox"))?;
+        self.unmake_sandbox(&pod.uid)
+            .map_err(node("the remains of a sandbox"))?;
         // Its network and all else are made at once: both wait for locks of the kernel, and for different ones.
         let address = std::thread::scope(|scope| {
             let network = std::thread::Builder::new().spawn_scoped(scope, || self.attach(pod));
             let made = self.make_shared(pod);
             let network = network.map_err(node("a thread"))?;
-            let address = network.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let address = network
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             made.and(address)
         });
         let done = address.and_then(|address| {
@@ -108,9 +111,17 @@ impl Pods {
             for exceeded in written.exceeded {
                 tracing::warn!(pod = pod.key(), warning = exceeded.0, "DNSConfigForming");
             }
-            let hostname = if pod.spec.host_network { String::new() } else { names.of_kernel() };
-            self.write_note(pod, hostname).map_err(node("the note of a sandbox"))?;
-            Ok(Sandbox { address })
+            let hostname = if pod.spec.host_network {
+                String::new()
+            } else {
+                names.of_kernel()
+            };
+            self.write_note(pod, hostname)
+                .map_err(node("the note of a sandbox"))?;
+            Ok(Sandbox {
+                address,
+                warnings: Vec::new(),
+            })
         });
         if done.is_err()
             && let Err(error) = self.unmake_sandbox(&pod.uid)
@@ -124,11 +135,18 @@ impl Pods {
         if pod.spec.host_network {
             return Ok(None);
         }
-        let of_network = pod.spec.security_context.sysctls.iter().filter(|each| !is_of_ipc(&each.name));
+        let of_network = pod
+            .spec
+            .security_context
+            .sysctls
+            .iter()
+            .filter(|each| !is_of_ipc(&each.name));
         let request = PodAttach {
             pod: pod.uid.to_string(),
             ports: ports(pod)?,
-            sysctls: of_network.map(|each| (each.name.clone(), each.value.clone())).collect(),
+            sysctls: of_network
+                .map(|each| (each.name.clone(), each.value.clone()))
+                .collect(),
         };
         Ok(Some(self.0.engine.networks().attach_pod(request)?.address))
     }
@@ -141,14 +159,20 @@ impl Pods {
         fs::create_dir_all(&logs).map_err(node("the directory of logs"))?;
         let group = self.0.groups.of_pod(resources::qos(pod), uid);
         let bounds = resources::of_pod(pod);
-        self.0.groups.set(&group, bounds).map_err(node("the pod's control group"))?;
+        self.0
+            .groups
+            .set(&group, bounds)
+            .map_err(node("the pod's control group"))?;
         if !pod.spec.host_ipc {
             let all = &pod.spec.security_context.sysctls;
             let parameters = all.iter().filter(|each| is_of_ipc(&each.name));
-            let parameters: Vec<(PathBuf, &str)> =
-                parameters.map(|each| (parameter(&each.name), each.value.as_str())).collect();
+            let parameters: Vec<(PathBuf, &str)> = parameters
+                .map(|each| (parameter(&each.name), each.value.as_str()))
+                .collect();
             sys::ipcns::create(&paths.ipc(uid), || {
-                parameters.iter().try_for_each(|(path, value)| fs::write(path, value))
+                parameters
+                    .iter()
+                    .try_for_each(|(path, value)| fs::write(path, value))
             })
             .map_err(node("the pod's IPC namespace"))?;
             mount_shm(&paths.shm(uid)).map_err(node("the pod's shared memory"))?;
@@ -173,9 +197,7 @@ impl Pods {
         let new = path.with_extension("new");
         fs::write(&new, serde_json::to_vec(&note)?)?;
         fs::rename(new, path)?;
-        self.share_class(|bursts| {
-            note.burst.and_then(|burst| bursts.insert(pod.uid.clone(), burst))
-        })
+        self.share_class(|bursts| note.burst.and_then(|burst| bursts.insert(pod.uid.clone(), burst)))
     }
 
     /// Changes what burstable pods ask for together, and lets the kernel know.
@@ -185,7 +207,11 @@ impl Pods {
         change(&mut bursts);
         let now: i64 = bursts.values().sum();
         // Held over one small write, so that the last sum is the one that stays.
-        if now == before { Ok(()) } else { self.0.groups.share(Qos::Burstable, now) }
+        if now == before {
+            Ok(())
+        } else {
+            self.0.groups.share(Qos::Burstable, now)
+        }
     }
 
     /// What is known of a pod's sandbox, if one was made and nothing of it was taken back.
@@ -197,9 +223,17 @@ impl Pods {
     /// A pod's sandbox, if it is there and works.
     pub(crate) fn sandbox(&self, uid: &Uid) -> Option<Sandbox> {
         let note = self.note(uid)?;
-        let address = self.0.engine.networks().pod(uid).map(|pod| IpAddr::V4(pod.address));
+        let address = self
+            .0
+            .engine
+            .networks()
+            .pod(uid)
+            .map(|pod| IpAddr::V4(pod.address));
         let ipc = note.host_ipc || sys::netns::is_namespace(&self.0.paths.ipc(uid));
-        (ipc && address.is_none() == note.host_network).then_some(Sandbox { address })
+        (ipc && address.is_none() == note.host_network).then_some(Sandbox {
+            address,
+            warnings: Vec::new(),
+        })
     }
 
     /// The notes of the last daemon.
@@ -214,9 +248,13 @@ impl Pods {
 
     /// All pods that have a sandbox, or a part of one.
     pub(crate) fn noted(&self) -> Vec<(Uid, Note)> {
-        let listing = fs::read_dir(self.0.paths.running()).into_iter().flatten().flatten();
+        let listing = fs::read_dir(self.0.paths.running())
+            .into_iter()
+            .flatten()
+            .flatten();
         let uids = listing.filter_map(|entry| Some(Uid::new(entry.file_name().to_str()?)));
-        uids.filter_map(|uid| self.note(&uid).map(|note| (uid, note))).collect()
+        uids.filter_map(|uid| self.note(&uid).map(|note| (uid, note)))
+            .collect()
     }
 
     /// Takes a pod's sandbox away, whole or in part.
@@ -245,7 +283,9 @@ fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 fn is_of_ipc(name: &str) -> bool {
-    IPC_PARAMETERS.iter().any(|prefix| name.replace('/', ".").starts_with(prefix))
+    IPC_PARAMETERS
+        .iter()
+        .any(|prefix| name.replace('/', ".").starts_with(prefix))
 }
 
 /// The file of a kernel parameter: `kernel.shm_rmid_forced`. The API admits no other notation for these.
@@ -285,7 +325,9 @@ fn binding(port: &ContainerPort) -> Result<PortBinding, SandboxError> {
             Protocol::Udp => network::Protocol::Udp,
             Protocol::Sctp => network::Protocol::Sctp,
         },
-        host_ip: address.transpose().map_err(|_| SandboxError::Port(port.host_ip.clone()))?,
+        host_ip: address
+            .transpose()
+            .map_err(|_| SandboxError::Port(port.host_ip.clone()))?,
         host_port: Some((port.host_port, port.host_port)),
     })
 }

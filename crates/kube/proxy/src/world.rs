@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use client::{Change as Event, Changes};
+use client::Changes;
 use schema::object::Obj;
-use views::{EndpointView, ServiceView, SliceView};
+use views::{EndpointView, Joined, ServiceKey, SliceView};
 
 use crate::map::{Balanced, Change, Frontend, Map, diff};
 use crate::plan::plan;
@@ -17,23 +17,17 @@ const NOT_OURS: [&str; 2] = [
     "service.kubernetes.io/service-proxy-name",
 ];
 
-/// `namespace/name` of a service.
-type Key = Box<str>;
-
 /// What is known, and what follows.
 #[derive(Debug)]
 pub(crate) struct World {
     node: Box<str>,
-    services: BTreeMap<Key, Arc<ServiceView>>,
-    slices: BTreeMap<Key, BTreeMap<Box<str>, Arc<SliceView>>>,
-    /// Which service each slice was last of.
-    owners: BTreeMap<Box<str>, Key>,
+    joined: Joined,
     /// What each service wants.
-    planned: BTreeMap<Key, Planned>,
+    planned: BTreeMap<ServiceKey, Planned>,
     /// Who wants each frontend. Where several do the first has it, by name.
-    claims: BTreeMap<Frontend, BTreeSet<Key>>,
+    claims: BTreeMap<Frontend, BTreeSet<ServiceKey>>,
     /// Services that have to be looked at.
-    dirty: BTreeSet<Key>,
+    dirty: BTreeSet<ServiceKey>,
     /// Frontends whose state in the datapath may not be what it should be.
     pending: BTreeSet<Frontend>,
     /// Addresses that became ready, or ceased to be, for one service each.
@@ -61,9 +55,7 @@ impl World {
     pub(crate) fn new(node: &str) -> Self {
         Self {
             node: node.into(),
-            services: BTreeMap::new(),
-            slices: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            joined: Joined::default(),
             planned: BTreeMap::new(),
             claims: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -76,50 +68,40 @@ impl World {
     /// Hears of services.
     pub(crate) fn services(&mut self, changes: &Changes) {
         match changes {
-            Changes::One(change) => self.service(change),
+            Changes::One(change) => self.service(change.either(), change.object.as_ref()),
             Changes::All(snapshot) => {
-                self.dirty.extend(std::mem::take(&mut self.services).into_keys());
-                snapshot.iter().for_each(|service| self.service(&there(service)));
+                self.dirty.extend(self.joined.clear_services());
+                snapshot
+                    .iter()
+                    .for_each(|service| self.service(Some(service), Some(service)));
             }
         }
     }
 
-    fn service(&mut self, change: &Event) {
-        let Some(key) = change.either().map(|object| object.key.clone()) else {
-            return;
-        };
-        match change.object.as_ref().and_then(|object| object.view().ok()) {
-            Some(view) => drop(self.services.insert(key.clone(), view)),
-            None => drop(self.services.remove(&key)),
+    fn service(&mut self, which: Option<&Arc<Obj>>, now: Option<&Arc<Obj>>) {
+        if let Some(which) = which {
+            self.joined.set_service(&which.key, now.map(|now| &**now));
+            self.dirty.insert(which.key.clone());
         }
-        self.dirty.insert(key);
     }
 
     /// Hears of slices.
     pub(crate) fn slices(&mut self, changes: &Changes) {
         match changes {
-            Changes::One(change) => self.slice(change),
+            Changes::One(change) => self.slice(change.either(), change.object.as_ref()),
             Changes::All(snapshot) => {
-                self.dirty.extend(std::mem::take(&mut self.slices).into_keys());
-                self.owners.clear();
-                snapshot.iter().for_each(|slice| self.slice(&there(slice)));
+                self.dirty.extend(self.joined.clear_slices());
+                snapshot
+                    .iter()
+                    .for_each(|slice| self.slice(Some(slice), Some(slice)));
             }
         }
     }
 
-    fn slice(&mut self, change: &Event) {
-        let Some(slice) = change.either() else {
-            return;
-        };
-        if let Some(owner) = self.owners.remove(&slice.key) {
-            self.slices.entry(owner.clone()).or_default().remove(&slice.key);
-            self.dirty.insert(owner);
-        }
-        if let Some((owner, view)) = change.object.as_ref().and_then(owned) {
-            let slices = self.slices.entry(owner.clone()).or_default();
-            slices.insert(slice.key.clone(), view);
-            self.owners.insert(slice.key.clone(), owner.clone());
-            self.dirty.insert(owner);
+    fn slice(&mut self, which: Option<&Arc<Obj>>, now: Option<&Arc<Obj>>) {
+        if let Some(which) = which {
+            let now = now.map(|now| &**now).filter(|slice| is_for_proxies(slice));
+            self.dirty.extend(self.joined.set_slice(&which.key, now));
         }
     }
 
@@ -153,10 +135,7 @@ impl World {
         self.planned.get(first)?.map.get(frontend)
     }
 
-    fn look(&mut self, key: &Key) {
-        if self.slices.get(key).is_some_and(BTreeMap::is_empty) {
-            self.slices.remove(key);
-        }
+    fn look(&mut self, key: &ServiceKey) {
         let new = self.plan(key);
         let old = self.planned.remove(key).unwrap_or_default();
         let change = diff(&old.map, &new.map);
@@ -175,7 +154,7 @@ impl World {
         }
     }
 
-    fn release(&mut self, frontend: &Frontend, key: &Key) {
+    fn release(&mut self, frontend: &Frontend, key: &ServiceKey) {
         if let Some(claims) = self.claims.get_mut(frontend) {
             claims.remove(key);
             if claims.is_empty() {
@@ -184,12 +163,11 @@ impl World {
         }
     }
 
-    fn plan(&self, key: &Key) -> Planned {
-        let Some(service) = self.services.get(key) else {
+    fn plan(&self, key: &ServiceKey) -> Planned {
+        let Some(service) = self.joined.service(key) else {
             return Planned::default();
         };
-        let slices = self.slices.get(key).into_iter().flat_map(BTreeMap::values);
-        let slices: Vec<&SliceView> = slices.map(|slice| &**slice).collect();
+        let slices: Vec<&SliceView> = self.joined.slices(key).collect();
         let map = plan(service, &slices, &self.node);
         let endpoints = slices.iter().flat_map(|slice| &*slice.endpoints);
         let stays = |endpoint: &&EndpointView| endpoint.ready && !endpoint.terminating;
@@ -217,19 +195,8 @@ fn turns<'a>(old: &'a BTreeSet<Ipv4Addr>, new: &'a BTreeSet<Ipv4Addr>) -> impl I
         .chain(old.difference(new).map(turn(false)))
 }
 
-fn there(object: &Arc<Obj>) -> Event {
-    Event {
-        object: Some(object.clone()),
-        previous: None,
-    }
-}
-
-/// The service that a slice is of, unless it is none for proxies.
-fn owned(slice: &Arc<Obj>) -> Option<(Key, Arc<SliceView>)> {
-    let view = slice.view::<SliceView>().ok()?;
-    let ours = NOT_OURS.iter().all(|label| slice.meta.label(label).is_none());
-    let service = format!("{}/{}", slice.meta.namespace, view.service);
-    (ours && !view.service.is_empty()).then(|| (service.into(), view))
+fn is_for_proxies(slice: &Obj) -> bool {
+    NOT_OURS.iter().all(|label| slice.meta.label(label).is_none())
 }
 
 #[cfg(test)]

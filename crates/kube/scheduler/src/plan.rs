@@ -156,3 +156,6 @@ fn add(totals: &mut [i64], scoring: &Scoring<'_>, nodes: &[NodeIx], weight: i64)
         *total += score * weight;
     }
 }
+
+#[cfg(test)]
+mod tests;

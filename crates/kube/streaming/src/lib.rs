@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod forward;
+pub mod handshake;
 mod node;
 pub mod remote;
 pub mod spdy;

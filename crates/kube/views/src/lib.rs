@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod coverage;
+mod joined;
 pub mod node;
 pub mod placement;
 pub mod pod;
@@ -18,6 +19,7 @@ mod slice;
 pub mod taint;
 mod text;
 
+pub use joined::{Joined, ServiceKey};
 pub use node::NodeView;
 pub use pod::PodView;
 pub use protocol::Protocol;

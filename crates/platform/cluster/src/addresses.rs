@@ -46,9 +46,16 @@ impl Cidr {
     /// The first address that somebody can have.
     #[must_use]
     pub fn first(&self) -> IpAddr {
+        self.nth(1)
+    }
+
+    /// The address with this number, up to 15: every network has that many.
+    #[must_use]
+    pub fn nth(&self, number: u8) -> IpAddr {
+        let number = number & 15;
         match self.address {
-            IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) | 1).into(),
-            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) | 1).into(),
+            IpAddr::V4(address) => Ipv4Addr::from(u32::from(address) | u32::from(number)).into(),
+            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) | u128::from(number)).into(),
         }
     }
 }

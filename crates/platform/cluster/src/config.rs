@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use controllers::Selection;
 use serde::{Deserialize, Serialize};
 
 pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PodCidr, PortRange};
@@ -47,6 +48,68 @@ pub struct Kubernetes {
     pub kubelet_port: u16,
     /// How many pods the node takes.
     pub max_pods: u16,
+    /// Which controllers run.
+    pub controllers: Selection,
+    /// What else does not.
+    pub without: Without,
+}
+
+/// Parts that can be left out of a node, as words parted by commas: `kubelet,scheduler`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Without {
+    /// The node takes no pods, and does not register itself.
+    pub kubelet: bool,
+    /// Pods are bound by somebody else.
+    pub scheduler: bool,
+}
+
+/// A word that is no part of a node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} cannot be left out: kubelet and scheduler can")]
+pub struct InvalidPart(String);
+
+impl FromStr for Without {
+    type Err = InvalidPart;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPart> {
+        let mut without = Self::default();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match word {
+                "kubelet" => without.kubelet = true,
+                "scheduler" => without.scheduler = true,
+                other => return Err(InvalidPart(other.to_owned())),
+            }
+        }
+        Ok(without)
+    }
+}
+
+impl TryFrom<String> for Without {
+    type Error = InvalidPart;
+
+    fn try_from(text: String) -> Result<Self, InvalidPart> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Without {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [(self.kubelet, "kubelet"), (self.scheduler, "scheduler")];
+        let words: Vec<&str> = words
+            .iter()
+            .filter_map(|(out, word)| out.then_some(*word))
+            .collect();
+        f.write_str(&words.join(","))
+    }
+}
+
+impl Kubernetes {
+    /// The address of the cluster's name server: the tenth of the Services'.
+    #[must_use]
+    pub fn cluster_dns(&self) -> IpAddr {
+        self.service_cidr.nth(10)
+    }
 }
 
 impl Config {
@@ -176,16 +239,10 @@ impl Paths<'_> {
         self.host_wide("/var/lib/kubelet", "kubelet")
     }
 
-    /// The logs of pods by namespace, name and uid.
+    /// Where the logs of pods are, in `pods`, and links to them in `containers`.
     #[must_use]
     pub fn pod_logs(&self) -> PathBuf {
-        self.host_wide("/var/log/pods", "log/pods")
-    }
-
-    /// Links to the logs of pods by container.
-    #[must_use]
-    pub fn container_logs(&self) -> PathBuf {
-        self.host_wide("/var/log/containers", "log/containers")
+        self.host_wide("/var/log", "log")
     }
 
     /// The manifests of static pods.

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::config::Config;
+use crate::nodes::LocalNodes;
 use crate::outbound::Requests;
 use crate::{kubeconfig, listen, port};
 
@@ -62,7 +63,13 @@ impl From<https::TlsError> for Error {
 
 /// The served API, and the controllers beside it.
 pub(crate) struct Kubernetes {
-    server: ApiServer,
+    pub(crate) server: ApiServer,
+    pub(crate) env: Arc<dyn Env>,
+    /// Who signs the client certificates that are believed, PEM.
+    pub(crate) authority: String,
+    /// The certificate of every server of this node.
+    pub(crate) identity: Identity,
+    pub(crate) nodes: LocalNodes,
     controllers: Controllers,
     door: Door,
 }
@@ -95,17 +102,32 @@ impl Kubernetes {
             bundle.front_proxy_client.key_pem().as_bytes(),
         )?;
         let front_proxy = (front_proxy, bundle.front_proxy_ca.certificate_pem());
-        let settings = settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?;
+        let authority = bundle.ca.certificate_pem().to_owned();
+        let nodes = LocalNodes::default();
+        let settings = apiserver::Config {
+            nodes: Arc::new(nodes.clone()),
+            ..settings(&config, address, &bundle.ca, bundle.tokens, front_proxy)?
+        };
         let server = ApiServer::open(settings, store, env.clone()).await?;
         let beside = controllers::Config {
+            selected: config.kubernetes.controllers.clone(),
             root_ca: bundle.ca.certificate_pem().to_owned(),
             tokens: TokenIssuer::new(&issuer(&config), tokens),
             authority: bundle.ca,
         };
         let controllers = Controllers::start(beside, &server, &env);
-        let door = Door::open(listener, identity, Limits::default(), Front(server.clone()))?;
+        let door = Door::open(
+            listener,
+            identity.clone(),
+            Limits::default(),
+            Front(server.clone()),
+        )?;
         Ok(Self {
             server,
+            env,
+            authority,
+            identity,
+            nodes,
             controllers,
             door,
         })
@@ -139,17 +161,26 @@ impl Kubernetes {
 /// anything is made that would have to be taken back if somebody holds the port.
 pub(crate) fn listener(config: &Config, holder: &dyn Holder) -> Result<TcpListener, Error> {
     let wanted = SocketAddr::new(config.kubernetes.bind, config.kubernetes.api_port);
+    held_listener(HELD, wanted, holder)
+}
+
+/// The same for any port, whose socket is kept under a key.
+pub(crate) fn held_listener(
+    key: &str,
+    wanted: SocketAddr,
+    holder: &dyn Holder,
+) -> Result<TcpListener, Error> {
     let fits = |kept: &TcpListener| {
         let at = kept.local_addr();
         at.is_ok_and(|at| at.ip() == wanted.ip() && (wanted.port() == 0 || at.port() == wanted.port()))
     };
-    let kept = holder.retrieve(HELD)?.pop().map(TcpListener::from);
+    let kept = holder.retrieve(key)?.pop().map(TcpListener::from);
     if let Some(kept) = kept.filter(fits) {
         return Ok(kept);
     }
-    holder.release(HELD)?;
+    holder.release(key)?;
     let listener = port::bind(wanted)?;
-    holder.hold(HELD, &[listener.as_fd()])?;
+    holder.hold(key, &[listener.as_fd()])?;
     Ok(listener)
 }
 

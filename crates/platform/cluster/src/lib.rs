@@ -11,14 +11,18 @@ mod addresses;
 mod cgroup;
 mod config;
 pub mod control;
+mod datapath;
 mod directory;
 mod docker;
 mod kubeconfig;
 mod kubernetes;
 mod listen;
 mod log;
+mod names;
 mod node;
+mod nodes;
 mod outbound;
+mod pods;
 mod port;
 pub mod remote;
 mod stages;
@@ -26,8 +30,10 @@ mod successor;
 
 pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
 pub use config::{
-    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, Kubernetes, Paths, PodCidr, PortRange,
+    Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, InvalidPart, Kubernetes, Paths,
+    PodCidr, PortRange, Without,
 };
+pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};

@@ -1,7 +1,7 @@
 //! The daemon's life: rooms are opened one after the other, served, and closed in reverse.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use engine::supervised::Supervisor;
 use futures_util::future::BoxFuture;
 use image::Images;
 use network::{Networks, Pool};
+use scheduler::Scheduler;
 use store::{Embedded, Options, Store};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,6 +23,7 @@ use crate::control::server::{Control, Stop};
 use crate::directory;
 use crate::docker::Docker;
 use crate::kubernetes::{self, Kubernetes};
+use crate::pods::{self, Ground, Pods};
 use crate::stages::Stages;
 use crate::successor::{self, Successor};
 use crate::{listen, stage};
@@ -56,6 +58,9 @@ pub enum Error {
     /// The Kubernetes API cannot be served.
     #[error(transparent)]
     Kubernetes(#[from] kubernetes::Error),
+    /// Pods cannot run.
+    #[error("cannot run pods")]
+    Pods(#[from] kuberuntime::OpenError),
     /// The kernel refuses something that every daemon needs.
     #[error("cannot set up the daemon")]
     Setup(#[from] io::Error),
@@ -105,6 +110,8 @@ struct Node {
     engine: Engine,
     docker: Docker,
     kubernetes: Kubernetes,
+    scheduler: Option<Scheduler>,
+    pods: Option<Pods>,
 }
 
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
@@ -186,7 +193,12 @@ impl Node {
         })?;
         let supervisor = connect(config).instrument(stage!("supervisor link")).await?;
         // Beside the rooms of containers: neither needs the other yet.
-        let port = blocking(&stage!("port"), || kubernetes::listener(config, &supervisor))?;
+        let (port, kubelet_port) = blocking(&stage!("port"), || {
+            let api = kubernetes::listener(config, &supervisor)?;
+            let with_kubelet = !config.kubernetes.without.kubelet;
+            let kubelet = with_kubelet.then(|| pods::listener(config, &supervisor));
+            Ok::<_, Error>((api, kubelet.transpose()?))
+        })?;
         let kubernetes = Kubernetes::serve(config.clone(), port, clock.clone());
         let kubernetes = tokio::spawn(kubernetes);
         let images = blocking(&stage!("images"), || {
@@ -218,27 +230,62 @@ impl Node {
         let builder = blocking(&stage!("builder"), || {
             Builder::open(
                 engine.clone(),
-                images,
+                images.clone(),
                 store.clone(),
                 paths.build(),
                 clock.clone(),
             )
         })?;
         let docker = blocking(&stage!("docker"), || {
-            Docker::serve(config, &supervisor, engine.clone(), builder, &*store, clock)
+            Docker::serve(
+                config,
+                &supervisor,
+                engine.clone(),
+                builder,
+                &*store,
+                clock.clone(),
+            )
         })?;
         let kubernetes = kubernetes.instrument(stage!("kubernetes")).await;
+        let kubernetes = kubernetes.map_err(kubernetes::Error::Step)??;
+        let without = config.kubernetes.without;
+        let scheduler = (!without.scheduler).then(|| pods::scheduler(&kubernetes));
+        let ground = Ground {
+            config,
+            kubernetes: &kubernetes,
+            engine: &engine,
+            images: &images,
+            networks: &networks,
+            clock: &clock,
+        };
+        let pods = match kubelet_port {
+            Some(port) => Some(Pods::open(ground, port).await?),
+            None => None,
+        };
         Ok(Self {
             supervisor,
             networks,
             engine,
             docker,
-            kubernetes: kubernetes.map_err(kubernetes::Error::Step)??,
+            kubernetes,
+            scheduler,
+            pods,
         })
     }
 
     /// The rooms in reverse; what could not be taken away is answered.
     async fn close(self, config: &Config, stop: &Stop) -> Vec<String> {
+        // First, so that nobody starts again what is being stopped.
+        let pods = match self.pods {
+            Some(pods) => Some(pods.stop().await),
+            None => None,
+        };
+        if let Some(scheduler) = self.scheduler {
+            drop(tokio::time::timeout(PROMPT, scheduler.stop()).await);
+        }
+        if !stop.handover {
+            tokio::task::block_in_place(|| pods::release(&self.supervisor));
+        }
         let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
         let mut warnings: Vec<String> = kubernetes.into_iter().collect();
         let closed = self.engine.close(stop.keep_containers);
@@ -250,7 +297,10 @@ impl Node {
         }
         self.docker.close(config, &self.supervisor, stop.handover).await;
         if !stop.keep_containers {
-            tokio::task::block_in_place(|| self.networks.close());
+            tokio::task::block_in_place(|| {
+                pods.iter().for_each(kuberuntime::Pods::close);
+                self.networks.close();
+            });
         }
         warnings
     }
@@ -260,7 +310,7 @@ impl Node {
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs what blocks within a stage's span.
-fn blocking<T>(span: &tracing::Span, work: impl FnOnce() -> T) -> T {
+pub(crate) fn blocking<T>(span: &tracing::Span, work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(|| span.in_scope(work))
 }
 
@@ -294,6 +344,22 @@ fn network_config(config: &Config) -> network::Config {
         ready: config.ready_namespaces,
         resolv_conf: "/etc/resolv.conf".into(),
         hosts: "/etc/hosts".into(),
-        cluster: None,
+        cluster: cluster_config(config),
     }
+}
+
+/// The network of pods and services; none on a node without pods.
+fn cluster_config(config: &Config) -> Option<network::Cluster> {
+    let kubernetes = &config.kubernetes;
+    let IpAddr::V4(dns) = kubernetes.cluster_dns() else {
+        return None;
+    };
+    let pods = kubernetes.pod_cidr.to_string().parse().ok()?;
+    let services = kubernetes.service_cidr.to_string().parse().ok()?;
+    let cluster = network::Cluster {
+        domain: kubernetes.cluster_domain.to_string(),
+        ready: config.ready_namespaces,
+        ..network::Cluster::new(pods, services, dns)
+    };
+    (!kubernetes.without.kubelet).then_some(cluster)
 }

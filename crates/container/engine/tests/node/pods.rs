@@ -44,7 +44,10 @@ fn a_command_is_run_to_its_end_and_the_beginning_of_its_output_kept() {
             .exec_sync(&id, endless, Duration::from_millis(200), 64)
             .await
             .unwrap();
-        assert_eq!((killed.code, &*killed.of(Stream::Stdout)), (None, &b"ready\n"[..]));
+        assert_eq!(
+            (killed.code, &*killed.of(Stream::Stdout)),
+            (None, &b"ready\n"[..])
+        );
         let mut missing = command(&[]);
         missing.args = vec!["/nothing".into()];
         let refused = daemon.engine.exec_sync(&id, missing, PATIENCE, 0).await;

@@ -12,6 +12,7 @@ use hickory_proto::rr::rdata::{A, AAAA, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 
+use super::cluster::{self, Followed, Names, Said};
 use super::directory::Directory;
 
 /// For how many seconds clients may keep an answer. Upstream's.
@@ -39,18 +40,23 @@ pub(crate) enum Answer {
     Reply(Vec<u8>),
     /// Ask outside; the query goes as it is.
     Forward,
+    /// Ask outside for the end of it.
+    Follow(Box<Followed>),
     /// Say nothing: it was no query.
     Ignore,
 }
 
-/// What a container sees of the names.
+/// What of the names is seen by whoever asks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View<'a> {
     pub(crate) directory: &'a Directory,
-    pub(crate) container: &'a str,
+    /// The container that asks, if one does: others see no networks.
+    pub(crate) container: Option<&'a str>,
+    /// The cluster's names, if there is a cluster.
+    pub(crate) cluster: Option<&'a Names>,
 }
 
-/// Answers one query of a container. Any bytes may come.
+/// Answers one query. Any bytes may come.
 pub(crate) fn answer(query: &[u8], transport: Transport, view: &View<'_>, rng: &mut Rng) -> Answer {
     let Some(asked) = Asked::read(query) else {
         return Answer::Ignore;
@@ -59,16 +65,21 @@ pub(crate) fn answer(query: &[u8], transport: Transport, view: &View<'_>, rng: &
         Some(code) => Some(asked.reply(code)),
         None => asked.resolve(view, rng),
     };
-    outcome.map_or(Answer::Forward, |reply| {
-        Answer::Reply(asked.encode(reply, transport))
-    })
+    if let Some(reply) = outcome {
+        return Answer::Reply(asked.encode(reply, asked.room(transport, usize::MAX)));
+    }
+    match view.cluster.and_then(|names| names.consult(&asked)) {
+        Some(Said::Reply(reply)) => Answer::Reply(cluster::encode(&asked, reply, transport)),
+        Some(Said::Follow(followed)) => Answer::Follow(followed),
+        None => Answer::Forward,
+    }
 }
 
 /// The answer to `query` that nobody can answer it: `SERVFAIL` if all servers failed, `REFUSED`
 /// if there is too much to do. Nothing for what is no query.
 pub(super) fn failure(query: &[u8], code: ResponseCode) -> Option<Vec<u8>> {
     let asked = Asked::read(query)?;
-    Some(asked.encode(asked.reply(code), Transport::Tcp))
+    Some(asked.encode(asked.reply(code), asked.room(Transport::Tcp, usize::MAX)))
 }
 
 /// What a packet from an upstream server is.
@@ -104,7 +115,8 @@ pub(super) fn judge(query: &[u8], packet: &[u8]) -> Verdict {
 }
 
 /// A query as far as it is understood.
-struct Asked {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
     header: Header,
     question: Option<Query>,
     edns: Option<Edns>,
@@ -142,21 +154,24 @@ impl Asked {
 
     /// The answer out of the names of the networks; `None` if they have none.
     fn resolve(&self, view: &View<'_>, rng: &mut Rng) -> Option<Message> {
+        let container = view.container?;
         let question = self
             .question
             .as_ref()
             .filter(|question| question.query_class() == DNSClass::IN)?;
         let name = dotted(question.name());
         match question.query_type() {
-            RecordType::A | RecordType::AAAA => self.resolve_address(&name, question, view, rng),
+            RecordType::A | RecordType::AAAA => {
+                self.resolve_address(&name, question, (view.directory, container), rng)
+            }
             // "Implicit MX" (RFC 5321 §5.1): mail for a container goes to its address.
             RecordType::MX => view
                 .directory
-                .resolve(view.container, &name)
+                .resolve(container, &name)
                 .map(|_| self.reply(ResponseCode::NoError)),
             RecordType::PTR => {
                 let target =
-                    Name::from_ascii(view.directory.reverse(view.container, reversed(&name)?)? + ".").ok()?;
+                    Name::from_ascii(view.directory.reverse(container, reversed(&name)?)? + ".").ok()?;
                 Some(self.reply_with(vec![RData::PTR(PTR(target))]))
             }
             _ => None,
@@ -167,11 +182,11 @@ impl Asked {
         &self,
         name: &str,
         question: &Query,
-        view: &View<'_>,
+        (directory, container): (&Directory, &str),
         rng: &mut Rng,
     ) -> Option<Message> {
-        let Some(mut found) = view.directory.resolve(view.container, name) else {
-            let left_to_client = !name.contains('.') && view.directory.forward(view.container).ndots_set;
+        let Some(mut found) = directory.resolve(container, name) else {
+            let left_to_client = !name.contains('.') && directory.forward(container).ndots_set;
             return left_to_client.then(|| self.reply(ResponseCode::NoError));
         };
         found.retain(|address| address.is_ipv4() == (question.query_type() == RecordType::A));
@@ -188,7 +203,7 @@ impl Asked {
         reply
     }
 
-    fn reply(&self, code: ResponseCode) -> Message {
+    pub(super) fn reply(&self, code: ResponseCode) -> Message {
         let mut reply = Message::error_msg(self.header.id, self.header.op_code, code);
         reply.metadata.recursion_desired = self.header.recursion_desired;
         reply.metadata.checking_disabled = self.header.checking_disabled;
@@ -202,16 +217,26 @@ impl Asked {
         reply
     }
 
-    /// The bytes of a reply, cut to what the client takes: it asks again over TCP then.
-    fn encode(&self, mut reply: Message, transport: Transport) -> Vec<u8> {
-        let limit = match transport {
+    pub(super) const fn question(&self) -> Option<&Query> {
+        self.question.as_ref()
+    }
+
+    /// The number by which the client knows the answer.
+    pub(super) fn id(&self) -> u16 {
+        self.header.id
+    }
+
+    /// How many bytes of an answer the client takes, over UDP no more than `largest`.
+    pub(super) fn room(&self, transport: Transport, largest: usize) -> usize {
+        let asked = self.edns.as_ref().map_or(0, |edns| edns.max_payload().into());
+        match transport {
             Transport::Tcp => usize::from(u16::MAX),
-            Transport::Udp => self
-                .edns
-                .as_ref()
-                .map_or(0, |edns| edns.max_payload().into())
-                .max(UDP_SIZE),
-        };
+            Transport::Udp => asked.min(largest).max(UDP_SIZE),
+        }
+    }
+
+    /// The bytes of a reply, cut to what the client takes: it asks again over TCP then.
+    pub(super) fn encode(&self, mut reply: Message, limit: usize) -> Vec<u8> {
         let whole = reply.to_vec().unwrap_or_default();
         if whole.len() <= limit {
             return whole;
@@ -242,7 +267,7 @@ fn edns(decoder: &mut BinDecoder<'_>, header: &Header) -> Option<Edns> {
 
 /// A name as containers are called: in lower case, without the last dot. What is no text stands
 /// for no container.
-fn dotted(name: &Name) -> String {
+pub(super) fn dotted(name: &Name) -> String {
     let labels: Vec<_> = name
         .iter()
         .map(|label| String::from_utf8_lossy(label).to_lowercase())

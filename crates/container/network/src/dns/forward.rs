@@ -24,13 +24,10 @@ use super::answer::{Transport, Verdict, failure, judge};
 /// How long one server may take. Upstream's; resolvers of containers give up after five seconds.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How many questions of one container may be outside at once. Each has a descriptor.
-const PER_CONTAINER: usize = 256;
-
-/// How many of all containers.
+/// How many questions of all name servers may be outside at once. Each has a descriptor.
 const PER_NODE: usize = 4096;
 
-/// What all containers of a node may ask outside together. Clones share it.
+/// What all name servers of a node may ask outside together. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Budget(Arc<Semaphore>);
 
@@ -40,7 +37,7 @@ impl Default for Budget {
     }
 }
 
-/// One container's way out.
+/// One name server's way out.
 pub(super) struct Forwarder {
     namespace: Arc<Namespace>,
     own: Arc<Semaphore>,
@@ -54,8 +51,9 @@ pub(super) struct Permit {
 }
 
 impl Forwarder {
-    pub(super) fn new(namespace: Arc<Namespace>, node: Budget) -> Self {
-        let own = Arc::new(Semaphore::new(PER_CONTAINER));
+    /// At most so many questions of its own are outside at once.
+    pub(super) fn new(namespace: Arc<Namespace>, questions: usize, node: Budget) -> Self {
+        let own = Arc::new(Semaphore::new(questions));
         Self { namespace, own, node }
     }
 

@@ -1,4 +1,4 @@
-//! The server of one container: a task over two sockets that others opened in its namespace.
+//! A name server, of one container or of all pods: a task over two sockets that others opened.
 //!
 //! Names of networks are answered where the query is read. Only what is asked outside, and TCP
 //! connections, have tasks of their own; an idle server has no timer and no buffer.
@@ -19,13 +19,45 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, QUERY_SIZE, Transport, View, answer, failure};
+use super::cluster::{Followed, Names};
 use super::directory::{Directory, Forward};
 use super::forward::{Budget, Forwarder, Permit, read_message, write_message};
 use super::redirect;
 use crate::files::NAME_SERVER;
 
-/// How many TCP connections a container may have to its server.
-const CONNECTIONS: usize = 32;
+/// Whose questions a server answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Asker {
+    /// A container's, which knows its networks.
+    Container(String),
+    /// Those of all pods, who know no networks of docker's.
+    Cluster,
+}
+
+impl Asker {
+    /// How many TCP connections there may be.
+    const fn connections(&self) -> usize {
+        match self {
+            Self::Container(_) => 32,
+            Self::Cluster => 1024,
+        }
+    }
+
+    /// How many questions may be outside at once; for pods as many as CoreDNS' usual setup has.
+    const fn questions(&self) -> usize {
+        match self {
+            Self::Container(_) => 256,
+            Self::Cluster => 1000,
+        }
+    }
+
+    fn container(&self) -> Option<&str> {
+        match self {
+            Self::Container(container) => Some(container),
+            Self::Cluster => None,
+        }
+    }
+}
 
 /// For how long a connection may be silent, and a client slow to read.
 const IDLE: Duration = Duration::from_secs(8);
@@ -33,16 +65,17 @@ const IDLE: Duration = Duration::from_secs(8);
 /// How many datagrams are read before others may run.
 const TURN: usize = 64;
 
-/// The name server of all containers.
+/// What all name servers know.
 #[derive(Debug, Default)]
 pub(crate) struct Resolver {
     directory: RwLock<Directory>,
+    cluster: RwLock<Option<Arc<Names>>>,
     budget: Budget,
     /// Counts answers: each has an order of its own for the addresses of shared names.
     turn: AtomicU64,
 }
 
-/// One container's name server: it ends, with all that it does, when dropped.
+/// One name server: it ends, with all that it does, when dropped.
 #[derive(Debug)]
 pub(crate) struct Serving(AbortHandle);
 
@@ -78,10 +111,22 @@ impl Resolver {
         change(&mut self.directory.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Serves a container from sockets made by [`bind`].
+    /// From now on a cluster's names are known.
+    pub(crate) fn join_cluster(&self, names: Names) {
+        *self.cluster.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(names));
+    }
+
+    fn cluster(&self) -> Option<Arc<Names>> {
+        self.cluster
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Serves whoever asks at these sockets, a container at those made by [`bind`].
     pub(crate) fn serve(
         self: &Arc<Self>,
-        container: &str,
+        asker: Asker,
         namespace: Arc<Namespace>,
         [udp, tcp]: [OwnedFd; 2],
         runtime: &Handle,
@@ -93,30 +138,57 @@ impl Resolver {
         );
         let service = Service {
             resolver: Arc::clone(self),
-            container: container.to_owned(),
             udp,
-            forwarder: Forwarder::new(namespace, self.budget.clone()),
+            forwarder: Forwarder::new(namespace, asker.questions(), self.budget.clone()),
+            asker,
         };
         Ok(Serving(
             runtime.spawn(serve(Arc::new(service), tcp)).abort_handle(),
         ))
     }
 
-    fn answer(&self, container: &str, query: &[u8], transport: Transport) -> Answer {
+    fn answer(&self, asker: &Asker, query: &[u8], transport: Transport) -> Answer {
         let mut rng = Rng::from_seed(self.turn.fetch_add(1, Ordering::Relaxed));
-        let directory = &self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        answer(query, transport, &View { directory, container }, &mut rng)
+        let cluster = self.cluster();
+        let view = View {
+            directory: &self.directory.read().unwrap_or_else(PoisonError::into_inner),
+            container: asker.container(),
+            cluster: cluster.as_deref(),
+        };
+        answer(query, transport, &view, &mut rng)
     }
 
-    fn forward(&self, container: &str) -> Forward {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        directory.forward(container)
+    fn forward(&self, asker: &Asker) -> Forward {
+        if let Some(container) = asker.container() {
+            let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+            return directory.forward(container);
+        }
+        Forward {
+            servers: self.cluster().map(|names| (names.servers)()).unwrap_or_default(),
+            from_inside: false,
+            outside: true,
+            ndots_set: false,
+        }
     }
+}
+
+/// What is to be asked outside.
+enum Errand {
+    /// A query as it is.
+    Forward(Vec<u8>),
+    /// The end of an answer.
+    Follow(Box<Followed>),
+}
+
+/// What is done about a query: this is sent, if anything is, or somebody else is asked first.
+enum Turn {
+    Done(Option<Vec<u8>>),
+    Outside(Errand, Permit),
 }
 
 struct Service {
     resolver: Arc<Resolver>,
-    container: String,
+    asker: Asker,
     udp: UdpSocket,
     forwarder: Forwarder,
 }
@@ -129,7 +201,7 @@ async fn serve(service: Arc<Service>, tcp: TcpListener) {
         // Each of these may be dropped at any time: none has taken anything before it is ready.
         tokio::select! {
             _ = service.udp.readable() => if service.drain(&mut open) == TURN { yield_now().await },
-            accepted = tcp.accept(), if connections.len() < CONNECTIONS => match accepted {
+            accepted = tcp.accept(), if connections.len() < service.asker.connections() => match accepted {
                 Ok((stream, _)) => { connections.spawn(Arc::clone(&service).converse(stream)); }
                 // Out of descriptors: the client waits in the backlog.
                 Err(_) => sleep(Duration::from_millis(100)).await,
@@ -154,31 +226,44 @@ impl Service {
     }
 
     fn datagram(self: &Arc<Self>, query: &[u8], client: SocketAddr, open: &mut JoinSet<()>) {
-        let reply = match self.resolver.answer(&self.container, query, Transport::Udp) {
-            Answer::Ignore => None,
-            Answer::Reply(reply) => Some(reply),
-            Answer::Forward => match self.forwarder.permit() {
-                None => failure(query, ResponseCode::Refused),
-                Some(permit) => {
-                    open.spawn(Arc::clone(self).relay(query.to_vec(), client, permit));
-                    None
-                }
-            },
+        match self.consider(query, Transport::Udp) {
+            Turn::Done(reply) => reply.iter().for_each(|reply| self.send(reply, client)),
+            Turn::Outside(errand, permit) => drop(open.spawn(Arc::clone(self).relay(errand, client, permit))),
+        }
+    }
+
+    fn consider(&self, query: &[u8], transport: Transport) -> Turn {
+        let errand = match self.resolver.answer(&self.asker, query, transport) {
+            Answer::Ignore => return Turn::Done(None),
+            Answer::Reply(reply) => return Turn::Done(Some(reply)),
+            Answer::Forward => Errand::Forward(query.to_vec()),
+            Answer::Follow(followed) => Errand::Follow(followed),
         };
-        if let Some(reply) = reply {
+        match (self.forwarder.permit(), errand) {
+            (Some(permit), errand) => Turn::Outside(errand, permit),
+            (None, Errand::Forward(_)) => Turn::Done(failure(query, ResponseCode::Refused)),
+            (None, Errand::Follow(followed)) => Turn::Done(Some(followed.finish(None, transport))),
+        }
+    }
+
+    async fn relay(self: Arc<Self>, errand: Errand, client: SocketAddr, permit: Permit) {
+        if let Some(reply) = self.ask(errand, Transport::Udp, permit).await {
             self.send(&reply, client);
         }
     }
 
-    async fn relay(self: Arc<Self>, query: Vec<u8>, client: SocketAddr, permit: Permit) {
-        if let Some(reply) = self.ask(&query, Transport::Udp, permit).await {
-            self.send(&reply, client);
+    async fn ask(&self, errand: Errand, transport: Transport, permit: Permit) -> Option<Vec<u8>> {
+        let forward = self.resolver.forward(&self.asker);
+        match errand {
+            Errand::Forward(query) => self.forwarder.ask(&query, transport, &forward, permit).await,
+            Errand::Follow(followed) => {
+                let heard = self
+                    .forwarder
+                    .ask(&followed.query, transport, &forward, permit)
+                    .await;
+                Some(followed.finish(heard.as_deref(), transport))
+            }
         }
-    }
-
-    async fn ask(&self, query: &[u8], transport: Transport, permit: Permit) -> Option<Vec<u8>> {
-        let forward = self.resolver.forward(&self.container);
-        self.forwarder.ask(query, transport, &forward, permit).await
     }
 
     /// An answer that finds no room is lost, as datagrams are; the client asks again.
@@ -202,13 +287,9 @@ impl Service {
     }
 
     async fn respond(&self, query: &[u8]) -> Option<Vec<u8>> {
-        match self.resolver.answer(&self.container, query, Transport::Tcp) {
-            Answer::Ignore => None,
-            Answer::Reply(reply) => Some(reply),
-            Answer::Forward => match self.forwarder.permit() {
-                None => failure(query, ResponseCode::Refused),
-                Some(permit) => self.ask(query, Transport::Tcp, permit).await,
-            },
+        match self.consider(query, Transport::Tcp) {
+            Turn::Done(reply) => reply,
+            Turn::Outside(errand, permit) => self.ask(errand, Transport::Tcp, permit).await,
         }
     }
 }

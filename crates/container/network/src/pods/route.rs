@@ -53,6 +53,6 @@ pub(super) fn outside(link: &str, address: Ipv4Addr) -> io::Result<()> {
 pub(super) fn forget(address: Ipv4Addr) -> io::Result<()> {
     let mut host = links::open()?;
     links::gone_is_fine(links::send(&mut host, |messages| {
-        messages.delete_route(only(address))
+        messages.delete_route(only(address));
     }))
 }

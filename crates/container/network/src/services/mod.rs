@@ -3,10 +3,12 @@
 //! What a service is, others know: here there are frontends with backends. The table's program does
 //! not depend on them ([`crate::table`]); a change is a difference of elements ([`program`]), one
 //! transaction for a burst of any usual size. What the kernel remembers of conversations over UDP is
-//! brought up to date afterwards ([`conversations`]): they never end by themselves.
+//! brought up to date afterwards ([`conversations`]): they never end by themselves. Services' names
+//! are served at an address among theirs ([`names`]).
 
 mod conversations;
 pub(crate) mod link;
+mod names;
 mod program;
 
 use std::io;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use crate::networks::{Networks, State, lock};
 use crate::{Error, Protocol};
 
+pub(crate) use names::{kept_names, stop_serving};
 pub(crate) use program::Known;
 use program::Step;
 

@@ -10,13 +10,15 @@
 //! * Sources stay, except where the answer could not find back: a pod that reaches itself, a client
 //!   at 127.0.0.1, a backend on another node; and except for what leaves the cluster.
 //! * The name server's address is nobody else's: what is published on all addresses of the host is
-//!   not published there.
+//!   not published there. Nor has it port 53 of all addresses: its sockets have ports that the kernel
+//!   chose, and these are rewritten on the way, before and behind connection tracking (as for
+//!   containers' servers). Whoever wants to be a name server on this host can.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::program::{
-    ACCEPT, BRIDGES, DROP, GOING_ON, R0, REDIRECTED, any_local, chain, connection, from, loopback, map,
-    network, set, v4,
+    ACCEPT, BRIDGES, DROP, GOING_ON, Placed, R0, REDIRECTED, any_local, chain, connection, from, loopback,
+    map, network, set, v4,
 };
 use crate::Cluster;
 use crate::cidr::Cidr;
@@ -33,6 +35,8 @@ pub(super) const REFUSED: &str = "refused";
 pub(super) const DROPPED: &str = "dropped";
 pub(super) const ELSEWHERE: &str = "elsewhere";
 pub(super) const HAIRPIN: &str = "hairpin";
+pub(super) const QUESTIONS: &str = "questions";
+pub(super) const ANSWERS: &str = "answers";
 
 /// Clients that are remembered at most; further ones are balanced anew each time.
 const CLIENTS: u32 = 262_144;
@@ -51,16 +55,24 @@ pub(super) const SETS: &[Set] = &[
     set(DROPPED, &[ADDRESS4, PROTOCOL, PORT], false),
     set(ELSEWHERE, &[ADDRESS4, PROTOCOL, PORT], false),
     set(HAIRPIN, &[ADDRESS4, ADDRESS4], false),
+    map(QUESTIONS, &[PROTOCOL, PORT], &[PORT]),
+    map(ANSWERS, &[PROTOCOL, PORT], &[PORT]),
 ];
 
-/// `NF_INET_LOCAL_IN` and `NF_INET_LOCAL_OUT`, behind whatever translates.
+/// Before connection tracking and behind everything, for names; on `NF_INET_LOCAL_IN` and
+/// `NF_INET_LOCAL_OUT` behind whatever translates, for what is refused.
 pub(super) const CHAINS: &[Chain] = &[
+    chain("ask_in", "filter", 0, -300),
+    chain("ask_out", "filter", 3, -300),
+    chain("answer", "filter", 4, 300),
     chain("refuse_in", "filter", 1, 0),
     chain("refuse_out", "filter", 3, 0),
 ];
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// Protocols that names are asked over, and where their headers have the checksum.
+const CARRIERS: [(u8, u32); 2] = [(UDP, 6), (TCP, 16)];
 const SOURCE: u32 = 12;
 const DESTINATION: u32 = 16;
 
@@ -88,7 +100,7 @@ impl Scope {
 
     /// Chain `loopback`: as from docker's bridges.
     pub(super) fn guarding(&self) -> Rule {
-        [&self.from_pods()[..], &v4(), &loopback(DESTINATION), &[DROP]].concat()
+        [&self.out_of_pods()[..], &v4(), &loopback(DESTINATION), &[DROP]].concat()
     }
 
     /// Chains `prerouting` and `output`, before docker's redirections.
@@ -122,18 +134,38 @@ impl Scope {
         [going_on(), dns].into_iter().chain(self.refusing()).collect()
     }
 
+    /// Chains `ask_in`, `ask_out` and `answer`: the port that clients know is another one.
+    pub(super) fn rewriting(&self) -> Vec<Placed> {
+        let rewrite = |address: [Expression; 2], at: u32, map, (protocol, checksum)| {
+            let found = R0.after(8);
+            let look_up = [
+                Expression::Meta(Meta::Transport, R0),
+                Expression::Equal(R0, vec![protocol]),
+                transport_port(at, R0.after(4)),
+                Expression::Lookup(map, R0, Some(found)),
+                Expression::SetTransport {
+                    offset: at,
+                    length: 2,
+                    from: found,
+                    checksum,
+                },
+            ];
+            [&v4()[..], &address, &look_up].concat()
+        };
+        let mut rules = Vec::new();
+        for carrier in CARRIERS {
+            let question = rewrite(self.to_dns(), 2, QUESTIONS, carrier);
+            rules.extend(["ask_in", "ask_out"].map(|chain| (chain, question.clone())));
+            rules.push(("answer", rewrite(self.by_dns(), 0, ANSWERS, carrier)));
+        }
+        rules
+    }
+
     /// Chain `refuse_in`: node ports too, and what the name server's address has beside names.
     pub(super) fn refusing_in(&self) -> Vec<Rule> {
         let mut rules = vec![going_on()];
-        for protocol in [TCP, UDP] {
-            let other = [
-                Expression::Transport {
-                    offset: 2,
-                    length: 2,
-                    to: R0,
-                },
-                Expression::Different(R0, 53_u16.to_be_bytes().to_vec()),
-            ];
+        for (protocol, _) in CARRIERS {
+            let other = [transport_port(2, R0.after(4)), Expression::Missing(ANSWERS, R0)];
             rules.extend(refuse(
                 &[&v4()[..], &self.to_dns(), &transport(protocol), &other].concat(),
             ));
@@ -147,7 +179,7 @@ impl Scope {
     pub(super) fn forwarding(&self) -> [Rule; 4] {
         let translated = connection(Ct::Status, REDIRECTED);
         [
-            [&self.from_pods()[..], &[ACCEPT]].concat(),
+            [&self.out_of_pods()[..], &[ACCEPT]].concat(),
             [&from(BRIDGES)[..], &self.to_pods(), &[ACCEPT]].concat(),
             [&self.to_pods()[..], &translated, &[ACCEPT]].concat(),
             [&self.to_pods()[..], &[DROP]].concat(),
@@ -194,7 +226,7 @@ impl Scope {
         ]
     }
 
-    fn from_pods(&self) -> [Expression; 2] {
+    fn out_of_pods(&self) -> [Expression; 2] {
         [
             Expression::Meta(Meta::InputName, R0),
             Expression::Equal(R0, self.links.clone()),
@@ -209,8 +241,16 @@ impl Scope {
     }
 
     fn to_dns(&self) -> [Expression; 2] {
+        self.dns_at(DESTINATION)
+    }
+
+    fn by_dns(&self) -> [Expression; 2] {
+        self.dns_at(SOURCE)
+    }
+
+    fn dns_at(&self, offset: u32) -> [Expression; 2] {
         [
-            network(DESTINATION, 4, R0),
+            network(offset, 4, R0),
             Expression::Equal(R0, self.dns.octets().to_vec()),
         ]
     }
@@ -233,12 +273,17 @@ pub(super) fn frontend(address: Expression, to: Register) -> Vec<Expression> {
 const fn port(at: Register) -> [Expression; 2] {
     [
         Expression::Meta(Meta::Transport, at),
-        Expression::Transport {
-            offset: 2,
-            length: 2,
-            to: at.after(4),
-        },
+        transport_port(2, at.after(4)),
     ]
+}
+
+/// The port at this offset of the transport header.
+const fn transport_port(offset: u32, to: Register) -> Expression {
+    Expression::Transport {
+        offset,
+        length: 2,
+        to,
+    }
 }
 
 /// Protocol and destination port that the connection began with.

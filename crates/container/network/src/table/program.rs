@@ -98,6 +98,7 @@ pub(super) fn rules(cluster: Option<&Scope>) -> Vec<Placed> {
     rules.extend(forwarding(cluster).into_iter().map(|rule| ("forward", rule)));
     let own = cluster.map(Scope::sources).unwrap_or_default();
     rules.extend(own.into_iter().chain(sources()).map(|rule| ("postrouting", rule)));
+    rules.extend(cluster.into_iter().flat_map(Scope::rewriting));
     let refusing = cluster.map(|cluster| {
         [
             ("refuse_in", cluster.refusing_in()),

@@ -13,6 +13,8 @@ pub(crate) const IPV4: u8 = 2;
 /// `NFPROTO_IPV6`.
 pub(crate) const IPV6: u8 = 10;
 
+/// `NF_INET_LOCAL_IN`.
+pub(crate) const HOOK_INPUT: u32 = 1;
 /// `NF_INET_FORWARD`.
 pub(crate) const HOOK_FORWARD: u32 = 2;
 /// `NF_INET_LOCAL_OUT`.
@@ -223,6 +225,13 @@ impl Messages {
     /// Takes elements away. One that is not there makes the transaction fail.
     pub(crate) fn delete_elements(&mut self, table: &str, set: &str, elements: &[Element]) {
         self.elements(kind::DELETE_ELEMENT, 0, table, set, elements);
+    }
+
+    /// Takes all elements away.
+    pub(crate) fn flush_set(&mut self, table: &str, set: &str) {
+        self.push(kind::DELETE_ELEMENT, 0, &header(INET), |body| {
+            body.text(1, table).text(2, set);
+        });
     }
 
     fn elements(&mut self, kind: u16, flags: u16, table: &str, set: &str, elements: &[Element]) {

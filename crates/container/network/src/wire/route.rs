@@ -227,7 +227,7 @@ impl Messages {
     pub(crate) fn delete_route(&mut self, to: Cidr) {
         const ANY: u8 = 255;
         self.push(DELROUTE, 0, &route_header(to, ANY), |route| {
-            destination(route, to)
+            destination(route, to);
         });
     }
 

@@ -1,9 +1,15 @@
 //! Beside somebody else's firewall.
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use network::{Found, Protocol, RecordKind, Zone};
 use sys::netlink::{Family, Netlink};
 
+use super::nameserver::over_udp;
 use super::ports::{port, publish};
-use super::rig::{NODE, Node, WORLD, World, attribute, eventually, message};
+use super::rig::{DNS, NODE, Node, WORLD, World, attribute, eventually, message};
+use super::services::{node_port, service, set, to};
 
 const NEW_TABLE: u16 = 0xa00;
 const GET_TABLE: u16 = 0xa01;
@@ -30,17 +36,22 @@ fn name_in(payload: &[u8]) -> String {
 
 /// `ip filter FORWARD` with policy drop, as dockerd and careful hosts have it.
 fn drop_forwarded() {
+    drop_in(b"FORWARD\0", 2);
+}
+
+/// A chain of `ip filter` on a hook, with policy drop.
+fn drop_in(name: &[u8], number: u32) {
     let hook = attribute(
         4 | 0x8000,
         &[
-            attribute(1, &2_u32.to_be_bytes()),
+            attribute(1, &number.to_be_bytes()),
             attribute(2, &0_u32.to_be_bytes()),
         ]
         .concat(),
     );
     let chain = [
         attribute(1, b"filter\0"),
-        attribute(3, b"FORWARD\0"),
+        attribute(3, name),
         hook,
         attribute(5, &0_u32.to_be_bytes()),
         attribute(7, b"filter\0"),
@@ -59,8 +70,12 @@ fn drop_forwarded() {
 }
 
 fn rules() -> usize {
+    rules_in(b"FORWARD\0")
+}
+
+fn rules_in(chain: &[u8]) -> usize {
     let mut count = 0;
-    let parts: [&[u8]; 3] = [&IPV4, &attribute(1, b"filter\0"), &attribute(2, b"FORWARD\0")];
+    let parts: [&[u8]; 3] = [&IPV4, &attribute(1, b"filter\0"), &attribute(2, chain)];
     Netlink::open(Family::Netfilter)
         .unwrap()
         .dump(&mut message(GET_RULE, 0, &parts), |_, _| count += 1)
@@ -125,4 +140,72 @@ fn two_nodes_share_a_host() {
     drop(second);
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     assert_eq!(rules(), 2);
+}
+
+/// A host that drops whatever it does not know, in both directions that matter.
+#[test]
+fn pods_and_services_beside_a_firewall() {
+    let mut node = Node::of_cluster();
+    let world = World::new();
+    drop_forwarded();
+    drop_in(b"INPUT\0", 1);
+    eventually("our rules appear", || rules() == 4 && rules_in(b"INPUT\0") == 1);
+    node.networks().serve_cluster(Arc::new(Nothing)).unwrap();
+    let (web, peer) = (node.pod("web"), node.pod("peer"));
+    let _web = web.listen(8080);
+    let _world = world.listen(80);
+    set(&node, node_port(Protocol::Tcp), to(&[&web]));
+    set(&node, service([10, 43, 7, 7].into(), Protocol::Tcp), to(&[&web]));
+    assert_eq!(world.ask((NODE, 30_080)), Some(WORLD.into()));
+    assert_eq!(
+        peer.ask((Ipv4Addr::new(10, 43, 7, 7), 80)),
+        Some(peer.ip().into())
+    );
+    assert_eq!(peer.ask((NODE, 30_080)), Some(peer.ip().into()));
+    assert_eq!(peer.run(|| over_udp((DNS, 53), "web.cluster.local")), "NXDomain");
+    // What the host keeps for itself, it keeps.
+    let _host = super::rig::Server::start(std::net::TcpListener::bind((NODE, 81)).unwrap());
+    assert!(peer.silent((NODE, 81)));
+    node.networks.take().unwrap().close();
+    assert_eq!((rules(), rules_in(b"INPUT\0")), (0, 0));
+}
+
+struct Nothing;
+
+impl Zone for Nothing {
+    fn resolve(&self, _: &str, _: RecordKind) -> Found {
+        Found::NoName
+    }
+}
+
+#[test]
+fn two_clusters_share_a_host() {
+    let node = Node::of_cluster();
+    let world = World::new();
+    let clash = || node.beside_with("other", |config| config.cluster = Some(super::rig::cluster()));
+    assert!(
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(clash)).is_err(),
+        "the same addresses"
+    );
+    let other = node.beside_with("second", |config| {
+        let cidr = |text: &str| text.parse().unwrap();
+        let dns = Ipv4Addr::new(10, 53, 0, 10);
+        config.cluster = Some(network::Cluster::new(
+            cidr("10.52.0.0/24"),
+            cidr("10.53.0.0/16"),
+            dns,
+        ));
+    });
+    let (web, theirs) = (node.pod("web"), other.pod("web"));
+    let (_web, _theirs) = (web.listen(8080), theirs.listen(8080));
+    let shop = Ipv4Addr::new(10, 53, 7, 7);
+    set(&node, node_port(Protocol::Tcp), to(&[&web]));
+    set(&other, service(shop, Protocol::Tcp), to(&[&theirs]));
+    assert_eq!(world.ask((NODE, 30_080)), Some(WORLD.into()));
+    assert!(theirs.ask((shop, 80)).is_some());
+    // Pods of the other cluster are the outside world: published ports lead in, nothing else.
+    assert!(theirs.silent((web.ip(), 8080)));
+    assert!(theirs.ask((NODE, 30_080)).is_some());
+    drop(other);
+    assert_eq!(world.ask((NODE, 30_080)), Some(WORLD.into()));
 }

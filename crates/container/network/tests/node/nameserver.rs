@@ -36,22 +36,24 @@ fn brief(reply: &[u8]) -> String {
     first.unwrap_or_else(|| format!("{:?}", reply.metadata.response_code))
 }
 
-fn over_udp(name: &str) -> String {
+/// What the server at an address says over UDP: the code, or the first record.
+pub(crate) fn over_udp(server: (Ipv4Addr, u16), name: &str) -> String {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
-    socket.send_to(&query(name), SERVER).unwrap();
+    socket.send_to(&query(name), server).unwrap();
     let mut buffer = [0; 512];
     let (length, from) = socket.recv_from(&mut buffer).unwrap();
     assert_eq!(
         from,
-        SocketAddr::from(SERVER),
+        SocketAddr::from(server),
         "clients take answers from whom they asked only"
     );
     brief(&buffer[..length])
 }
 
-fn over_tcp(name: &str) -> String {
-    let mut stream = TcpStream::connect(SERVER).unwrap();
+/// What it says over TCP.
+pub(crate) fn over_tcp(server: (Ipv4Addr, u16), name: &str) -> String {
+    let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let query = query(name);
     let length = u16::try_from(query.len()).unwrap().to_be_bytes();
@@ -64,7 +66,7 @@ fn over_tcp(name: &str) -> String {
 }
 
 fn asks(container: &Container, name: &str) -> [String; 2] {
-    container.run(|| [over_udp(name), over_tcp(name)])
+    container.run(|| [over_udp(SERVER, name), over_tcp(SERVER, name)])
 }
 
 #[test]
@@ -138,6 +140,6 @@ fn servers_of_the_user_are_asked_from_inside() {
         })
         .unwrap();
     let asking = Container::of(asking);
-    assert_eq!(asking.run(|| over_udp("example.com")), "NoError");
+    assert_eq!(asking.run(|| over_udp(SERVER, "example.com")), "NoError");
     assert_eq!(answering.join().unwrap(), asking.ip());
 }

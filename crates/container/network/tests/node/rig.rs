@@ -81,8 +81,12 @@ impl Node {
 
     /// Another node in the same namespace.
     pub(crate) fn beside(&self, name: &str) -> Self {
+        self.beside_with(name, |_| {})
+    }
+
+    pub(crate) fn beside_with(&self, name: &str, change: impl FnOnce(&mut Config)) -> Self {
         assert_ne!(self.config.instance, name);
-        Self::called(name, |_| {})
+        Self::called(name, change)
     }
 
     /// The namespace is the test's own, so that names need not be unique on the host.

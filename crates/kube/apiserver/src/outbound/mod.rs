@@ -8,6 +8,8 @@ pub(crate) mod hook;
 mod refusal;
 pub(crate) mod service;
 
+pub(crate) use refusal::said;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -9,14 +9,15 @@ use schema::tree::{Struct, Value};
 use crate::Answer;
 use crate::admission::{self, Kind, Request};
 use crate::registry::Op;
+use crate::request_info::is_truth;
 
-/// Lets admission judge a connection. A log is no connection: it is read.
+/// Lets admission judge a connection.
 ///
 /// # Errors
 /// What admission says.
 pub(super) async fn admit(op: &Op<'_>) -> Answer<()> {
     let mut below = op.served.version().subresources.iter();
-    let path = below.find(|path| path.name == op.subresource && path.name != "log");
+    let path = below.find(|path| path.name == op.subresource);
     let Some(path) = path else { return Ok(()) };
     let kind = Kind {
         group: &path.group,
@@ -56,9 +57,7 @@ fn value(field: &Field, given: &[&str]) -> Option<Value> {
             let numbers = given.iter().filter_map(|value| value.parse().ok());
             Some(Value::List(numbers.map(Value::Int).collect()))
         }
-        (_, Form::Bool) => {
-            matches!(*first, "1" | "t" | "T" | "true" | "TRUE" | "True").then_some(Value::Bool(true))
-        }
+        (_, Form::Bool) => is_truth(first).then_some(Value::Bool(true)),
         (_, Form::String) => Some(Value::str(first)).filter(|text| !text.is_empty()),
         _ => None,
     }

@@ -7,9 +7,12 @@ mod binding;
 mod components;
 mod connect;
 mod eviction;
-mod kubelet;
+mod logs;
+mod pod;
 mod scale;
+mod stream;
 mod token;
+mod unreached;
 
 use std::sync::Arc;
 
@@ -35,11 +38,9 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -
         ("pods", "eviction") if core && create => eviction::create(state, call, served).await,
         ("componentstatuses", "") if core => components::show(state, call, served),
         ("serviceaccounts", "token") if core && create => token::create(state, call, served).await,
-        ("pods", "attach" | "exec" | "log" | "portforward" | "proxy") | ("nodes" | "services", "proxy")
-            if core =>
-        {
-            kubelet::connect(state, call, served).await
-        }
+        ("pods", "log") if core => logs::get(state, call, served).await,
+        ("pods", "attach" | "exec" | "portforward") if core => stream::connect(state, call, served).await,
+        ("nodes" | "pods" | "services", "proxy") if core => unreached::connect(state, call, served).await,
         (_, "scale") => match info.verb {
             Verb::Get => scale::get(state, call, served).await,
             Verb::Update => scale::update(state, call, served).await,

@@ -5,9 +5,10 @@
 //! time to say that they are well again.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use apiserver::cache::Snapshot;
 use client::{Change, DeleteOptions, Resource, Subject};
 use driver::Instant;
 use schema::object::{Meta, Obj};
@@ -35,7 +36,7 @@ const AT_FIRST: Duration = Duration::from_secs(50);
 /// Keys are pods.
 pub(crate) struct Evictions {
     placed: Arc<Placed>,
-    begun: OnceLock<Instant>,
+    begun: Instant,
     /// Pods that will have to go, since when; people are told when they need not.
     waiting: Mutex<BTreeMap<Box<str>, SystemTime>>,
 }
@@ -52,10 +53,11 @@ enum Fate {
 }
 
 impl Evictions {
-    pub(crate) fn new(placed: Arc<Placed>) -> Self {
+    /// The controller of a process that starts now.
+    pub(crate) fn new(begun: Instant, placed: Arc<Placed>) -> Self {
         Self {
             placed,
-            begun: OnceLock::new(),
+            begun,
             waiting: Mutex::default(),
         }
     }
@@ -101,9 +103,8 @@ impl Evictions {
             .min();
         let came = Time::parse(&pod.meta.creation_timestamp).map_or(noticed, |time| time.stamp().into());
         let end = added.unwrap_or(noticed).max(came) + patience;
-        let begun = *self.begun.get_or_init(|| cx.env.now());
-        let at_first = AT_FIRST.min(patience);
-        let at_first = at_first.saturating_sub(cx.env.now().saturating_since(begun));
+        let running = cx.env.now().saturating_since(self.begun);
+        let at_first = AT_FIRST.min(patience).saturating_sub(running);
         let left = end.duration_since(now).unwrap_or_default().max(at_first);
         (!left.is_zero()).then_some(left)
     }
@@ -161,15 +162,24 @@ impl Controller for Evictions {
             }
             return;
         }
+        self.placed.record(change);
         let Some(pod) = change.object.as_ref() else {
             let gone = change.either().map(|pod| pod.key.clone());
-            gone.into_iter().for_each(|key| drop(self.waiting().remove(&key)));
+            if let Some(key) = gone {
+                self.waiting().remove(&key);
+            }
             return;
         };
         let nodes = world.objects(&NODES);
         let node = node_of(Some(pod)).and_then(|node| nodes.get(&node).cloned());
         if !taints_of(node.as_ref()).is_empty() || self.waiting().contains_key(&pod.key) {
             touched.now.push(pod.key.clone());
+        }
+    }
+
+    fn retell(&self, _: &World, of: &Arc<Tracked>, all: &Snapshot, _: &mut Touched<Self::Key>) {
+        if of.is(&PODS) {
+            self.placed.retell(all);
         }
     }
 

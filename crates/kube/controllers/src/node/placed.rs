@@ -11,7 +11,8 @@ use views::PodView;
 /// Keys of pods by the name of their node.
 type Index = BTreeMap<Box<str>, BTreeSet<Box<str>>>;
 
-/// The index. The controller of nodes keeps it; as it is the first to be told of a change, it is whole for the others.
+/// The index. Each of its controllers tells it what it hears, as any of them may be left out; to be told twice changes
+/// nothing.
 #[derive(Default)]
 pub(crate) struct Placed(Mutex<Index>);
 
@@ -21,7 +22,7 @@ impl Placed {
     }
 
     /// Hears of a change of a pod.
-    pub(super) fn record(&self, change: &Change) {
+    pub(crate) fn record(&self, change: &Change) {
         let (old, new) = (node_of(change.previous.as_ref()), node_of(change.object.as_ref()));
         if old == new {
             return;
@@ -44,7 +45,7 @@ impl Placed {
     }
 
     /// Hears how things stand, at once.
-    pub(super) fn retell(&self, pods: &Snapshot) {
+    pub(crate) fn retell(&self, pods: &Snapshot) {
         let mut index = Index::default();
         for pod in pods.iter() {
             if let Some(node) = node_of(Some(pod)) {

@@ -113,7 +113,7 @@ fn difference(view: &NodeView, execution: Execution) -> (Vec<Wanted>, Vec<Wanted
         wanted.push((UNSCHEDULABLE, Effect::NoSchedule));
     }
     let executing = [NOT_READY, UNREACHABLE].map(|key| (key, Effect::NoExecute));
-    let sent_away = executing.iter().any(|taint| has(taint));
+    let sent_away = executing.iter().any(has);
     let may = match execution {
         Execution::Allowed => true,
         Execution::Paused => sent_away,

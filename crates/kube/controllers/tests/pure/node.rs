@@ -113,6 +113,7 @@ impl Node {
     /// Starts the controllers.
     pub(crate) fn with_controllers(mut self) -> Self {
         let config = controllers::Config {
+            selected: controllers::Selection::default(),
             root_ca: keys().ca.certificate_pem().to_owned(),
             tokens: tokens(),
             authority: Authority::from_pem(keys().ca.certificate_pem(), keys().ca.key_pem()).unwrap(),
@@ -262,10 +263,21 @@ impl Node {
     }
 
     pub(crate) fn patch(&self, resource: &'static Resource, namespace: &str, name: &str, patch: &Value) {
+        self.patch_below(resource, namespace, name, "", patch);
+    }
+
+    pub(crate) fn patch_below(
+        &self,
+        resource: &'static Resource,
+        namespace: &str,
+        name: &str,
+        subresource: &'static str,
+        patch: &Value,
+    ) {
         let (client, namespace, name) = (self.client.clone(), namespace.to_owned(), name.to_owned());
         let json = patch.to_string();
         let patched = self.run(async move {
-            let place = resource.within(&namespace).named(&name);
+            let place = resource.within(&namespace).named(&name).below(subresource);
             client
                 .patch(place, PatchKind::Merge, json, &WriteOptions::default())
                 .await

@@ -175,7 +175,7 @@ fn status_of(config: &Config, machine: &Machine, old: &Value, now: SystemTime) -
     let mut conditions = Vec::new();
     let states = SHORTAGES.iter().map(|shortage| shortage.state(machine));
     for (state, event) in states.chain([readiness(machine)]) {
-        let before = condition(old, &state.kind);
+        let before = condition(old, state.kind);
         let moved = before["status"] != *state.status;
         if moved {
             told.push(config.is_now(event));

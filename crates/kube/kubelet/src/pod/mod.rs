@@ -50,7 +50,7 @@ pub struct Deletion {
 }
 
 /// A pod of this node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pod {
     /// `metadata.namespace`
     pub namespace: String,

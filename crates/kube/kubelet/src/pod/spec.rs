@@ -91,7 +91,7 @@ pub struct Named {
 }
 
 /// `spec` of a pod. Fields that only other rooms look at are not read.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSpec {
     #[serde(rename = "initContainers")]

@@ -55,7 +55,11 @@ fn content(entry: &[u8]) -> Option<&[u8]> {
     let mut parts = entry.splitn(4, |byte| *byte == b' ');
     let (tag, content) = (parts.nth(2)?, parts.next()?);
     let whole = tag.split(|byte| *byte == b':').next() == Some(b"F");
-    if whole { Some(content) } else { content.strip_suffix(b"\n") }
+    if whole {
+        Some(content)
+    } else {
+        content.strip_suffix(b"\n")
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +79,10 @@ mod tests {
         assert_eq!(of_file(file(&long).path()), "b".repeat(4096));
         assert_eq!(of_file(Path::new("/nowhere/at/all")), "");
         let read = of_file(Path::new("/proc"));
-        assert!(read.starts_with("Error on reading termination log /proc: "), "{read}");
+        assert!(
+            read.starts_with("Error on reading termination log /proc: "),
+            "{read}"
+        );
     }
 
     #[test]
@@ -83,7 +90,10 @@ mod tests {
         let entry = |number: usize| format!("2026-11-21T00:00:00Z stdout F line {number}\n");
         let log: String = (0..100).map(entry).collect();
         let said = of_log(file(&log).path());
-        assert!(said.starts_with("line 20\n") && said.ends_with("line 99\n"), "{said}");
+        assert!(
+            said.starts_with("line 20\n") && said.ends_with("line 99\n"),
+            "{said}"
+        );
         let long = format!("T stderr P {}\nT stderr F {}\n", "x".repeat(3000), "end");
         let said = of_log(file(&long).path());
         assert_eq!((said.len(), said.ends_with("xxxend\n")), (2048, true));

@@ -4,15 +4,15 @@ pub(crate) mod message;
 pub(crate) mod names;
 mod security;
 pub(crate) mod spec;
-mod start;
+pub(crate) mod start;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use engine::{Container, Error, Remove, StopOptions};
 use jiff::Timestamp;
-use kubelet::container::{ContainerId, Ended, How, ImageFound, RunsAs, Standing};
 use kubelet::Uid;
+use kubelet::container::{ContainerId, Ended, How, ImageFound, RunsAs, Standing};
 
 use crate::container::names::Told;
 use crate::{Pods, blocking, images, logs, sandbox};
@@ -21,7 +21,8 @@ impl Pods {
     /// Every container of pods, newest first, with what its labels tell.
     pub(crate) fn rows(&self) -> Vec<(Arc<Container>, Told)> {
         let all = self.0.engine.list().into_iter();
-        all.filter_map(|row| Told::by(&row).map(|told| (row, told))).collect()
+        all.filter_map(|row| Told::by(&row).map(|told| (row, told)))
+            .collect()
     }
 
     /// Those of one pod.
@@ -113,7 +114,9 @@ impl Pods {
 pub(crate) fn image_of(row: &Container) -> ImageFound {
     let image = row.image.as_ref();
     ImageFound {
-        image: image.map(|image| images::shown(&image.reference)).unwrap_or_default(),
+        image: image
+            .map(|image| images::shown(&image.reference))
+            .unwrap_or_default(),
         id: image.map(|image| image.id.clone()).unwrap_or_default(),
     }
 }
@@ -155,8 +158,13 @@ fn finished(at: Timestamp) -> SystemTime {
 
 /// Its last words, by its policy.
 fn last_words(row: &Container, told: &Told) -> String {
-    let mounted = row.mounts.iter().find(|mount| mount.destination == told.message_path);
-    let said = mounted.map(|mount| message::of_file(mount.source.as_ref())).unwrap_or_default();
+    let mounted = row
+        .mounts
+        .iter()
+        .find(|mount| mount.destination == told.message_path);
+    let said = mounted
+        .map(|mount| message::of_file(mount.source.as_ref()))
+        .unwrap_or_default();
     let log = row.log_path.as_deref();
     match log.filter(|_| said.is_empty() && told.falls_back && row.state.exit_code != 0) {
         Some(log) => message::of_log(log),

@@ -30,7 +30,10 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
 /// `k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT`
 pub(crate) fn name(pod: &Pod, container: &Container, attempt: Attempt) -> String {
-    format!("k8s_{}_{}_{}_{}_{attempt}", container.name, pod.name, pod.namespace, pod.uid)
+    format!(
+        "k8s_{}_{}_{}_{}_{attempt}",
+        container.name, pod.name, pod.namespace, pod.uid
+    )
 }
 
 /// Where a container leaves its last words, inside.
@@ -66,7 +69,10 @@ pub(crate) fn labels(
         (PORTS, ports(container)),
         (GRACE, pod_grace(pod).to_string()),
     ];
-    labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    labels
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
 }
 
 /// Seconds that a pod says its containers may take to end.

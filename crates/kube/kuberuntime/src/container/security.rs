@@ -49,7 +49,11 @@ pub(super) fn run_as(pod: &Pod, container: &Container, image: &str) -> Result<Ru
     };
     let groups = all.supplemental_groups.iter().chain(&all.fs_group);
     Ok(RunAs {
-        user: if group.is_empty() { user } else { format!("{user}:{group}") },
+        user: if group.is_empty() {
+            user
+        } else {
+            format!("{user}:{group}")
+        },
         groups: groups.map(ToString::to_string).collect(),
         listed: match all.supplemental_groups_policy {
             SupplementalGroupsPolicy::Merge => ListedGroups::Always,
@@ -65,11 +69,13 @@ fn refuse_root(pod: &Pod, container: &Container, user: Option<i64>, image: &str)
     match (user, named.parse::<i64>()) {
         (Some(0), _) => Err(format!("container's runAsUser breaks non-root policy {whose}")),
         (Some(_), _) => Ok(()),
-        (None, Ok(0)) => Err(format!("container has runAsNonRoot and image will run as root {whose}")),
+        (None, Ok(0)) => Err(format!(
+            "container has runAsNonRoot and image will run as root {whose}"
+        )),
         (None, Ok(_)) => Ok(()),
-        (None, Err(_)) if named.is_empty() => {
-            Err(format!("container has runAsNonRoot and image will run as root {whose}"))
-        }
+        (None, Err(_)) if named.is_empty() => Err(format!(
+            "container has runAsNonRoot and image will run as root {whose}"
+        )),
         (None, Err(_)) => Err(format!(
             "container has runAsNonRoot and image has non-numeric user ({named}), cannot verify user is non-root {whose}"
         )),
@@ -87,7 +93,10 @@ pub(super) fn capabilities(container: &Container) -> Capabilities {
 
 /// The profile of AppArmor in the engine's words: empty for the default one.
 pub(super) fn apparmor(pod: &Pod, container: &Container) -> String {
-    match profile(&container.security_context.app_armor_profile, &pod.spec.security_context.app_armor_profile) {
+    match profile(
+        &container.security_context.app_armor_profile,
+        &pod.spec.security_context.app_armor_profile,
+    ) {
         None => String::new(),
         Some(profile) => match profile.kind {
             ProfileType::RuntimeDefault => String::new(),
@@ -120,7 +129,9 @@ fn profile<'a>(own: &'a Option<Profile>, pod: &'a Option<Profile>) -> Option<&'a
 
 fn read_profile(path: &Path) -> Result<Seccomp, String> {
     let failed = |reason: String| format!("cannot load seccomp profile {:?}: {reason}", path.display());
-    let size = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
+    let size = fs::metadata(path)
+        .map_err(|error| failed(error.to_string()))?
+        .len();
     if size > MAX_PROFILE {
         return Err(failed(format!("it is larger than {MAX_PROFILE} bytes")));
     }
@@ -158,12 +169,19 @@ mod tests {
             (r#"{"runAsGroup":3}"#, "{}", "", "0:3"),
         ];
         for (of_pod, own, image, expected) in cases {
-            assert_eq!(who(of_pod, own, image).unwrap().0, expected, "{of_pod} {own} {image}");
+            assert_eq!(
+                who(of_pod, own, image).unwrap().0,
+                expected,
+                "{of_pod} {own} {image}"
+            );
         }
         let groups = r#"{"supplementalGroups":[5,6],"fsGroup":7,"supplementalGroupsPolicy":"Strict"}"#;
         assert_eq!(who(groups, "{}", "").unwrap().1, ["5", "6", "7"]);
         let strict = pod(groups, "{}");
-        assert_eq!(run_as(&strict, &strict.spec.all[0], "").unwrap().listed, ListedGroups::Never);
+        assert_eq!(
+            run_as(&strict, &strict.spec.all[0], "").unwrap().listed,
+            ListedGroups::Never
+        );
     }
 
     #[test]
@@ -171,9 +189,21 @@ mod tests {
         let non_root = r#"{"runAsNonRoot":true}"#;
         let whose = r#"(pod: "p_n(u)", container: c)"#;
         let cases = [
-            (r#"{"runAsNonRoot":true,"runAsUser":0}"#, "web", "container's runAsUser breaks non-root policy "),
-            (non_root, "", "container has runAsNonRoot and image will run as root "),
-            (non_root, "0:5", "container has runAsNonRoot and image will run as root "),
+            (
+                r#"{"runAsNonRoot":true,"runAsUser":0}"#,
+                "web",
+                "container's runAsUser breaks non-root policy ",
+            ),
+            (
+                non_root,
+                "",
+                "container has runAsNonRoot and image will run as root ",
+            ),
+            (
+                non_root,
+                "0:5",
+                "container has runAsNonRoot and image will run as root ",
+            ),
             (
                 non_root,
                 "web:5",
@@ -215,7 +245,13 @@ mod tests {
         };
         assert_eq!(check("{}"), "");
         assert_eq!(check(r#"{"appArmorProfile":{"type":"RuntimeDefault"}}"#), "");
-        assert_eq!(check(r#"{"appArmorProfile":{"type":"Unconfined"}}"#), "unconfined");
-        assert_eq!(check(r#"{"appArmorProfile":{"type":"Localhost","localhostProfile":"mine"}}"#), "mine");
+        assert_eq!(
+            check(r#"{"appArmorProfile":{"type":"Unconfined"}}"#),
+            "unconfined"
+        );
+        assert_eq!(
+            check(r#"{"appArmorProfile":{"type":"Localhost","localhostProfile":"mine"}}"#),
+            "mine"
+        );
     }
 }

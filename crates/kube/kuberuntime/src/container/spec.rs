@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use engine::ContainerId;
 use engine::spec::{
-    ContainerSpec, IpcNamespace, Isolation, LogDriver, MountKind, MountSpec, NetworkMode, Networking, PidNamespace,
-    RestartPolicy, Seccomp, UtsNamespace,
+    ContainerSpec, IpcNamespace, Isolation, LogDriver, MountKind, MountSpec, NetworkMode, Networking,
+    PidNamespace, RestartPolicy, Seccomp, UtsNamespace,
 };
 use image::RunConfig;
 use kubelet::Pod;
@@ -63,7 +63,13 @@ pub(crate) struct Wanted<'a> {
 /// # Errors
 /// What it asks for cannot be given: the message of `CreateContainerConfigError`.
 pub(crate) fn of(wanted: Wanted<'_>, place: Place) -> Result<ContainerSpec, String> {
-    let Wanted { pod, container, attempt, image, environment } = wanted;
+    let Wanted {
+        pod,
+        container,
+        attempt,
+        image,
+        environment,
+    } = wanted;
     let who = security::run_as(pod, container, &image.user)?;
     let log = place.log.to_string_lossy().into_owned();
     Ok(ContainerSpec {
@@ -90,9 +96,16 @@ pub(crate) fn of(wanted: Wanted<'_>, place: Place) -> Result<ContainerSpec, Stri
         mounts: mounts(container, place),
         read_only_rootfs: container.security_context.read_only_root_filesystem,
         restart: RestartPolicy::No,
-        stop_signal: or(container.lifecycle.stop_signal.as_deref().unwrap_or_default(), &image.stop_signal),
+        stop_signal: or(
+            container.lifecycle.stop_signal.as_deref().unwrap_or_default(),
+            &image.stop_signal,
+        ),
         stop_timeout: Some(names::pod_grace(pod)),
-        log: LogDriver::Cri { path: log, max_size: LOG_SIZE, max_files: LOG_FILES },
+        log: LogDriver::Cri {
+            path: log,
+            max_size: LOG_SIZE,
+            max_files: LOG_FILES,
+        },
         ..ContainerSpec::default()
     })
 }
@@ -124,7 +137,9 @@ fn variables(image: &RunConfig, environment: &[(String, String)]) -> Vec<String>
 }
 
 fn network(namespace: Option<&Path>) -> NetworkMode {
-    namespace.map_or(NetworkMode::Host, |path| NetworkMode::Path(path.to_string_lossy().into_owned()))
+    namespace.map_or(NetworkMode::Host, |path| {
+        NetworkMode::Path(path.to_string_lossy().into_owned())
+    })
 }
 
 fn isolation(pod: &Pod, container: &Container, place: &Place) -> Isolation {
@@ -144,7 +159,11 @@ fn isolation(pod: &Pod, container: &Container, place: &Place) -> Isolation {
             None if pod.spec.host_pid => PidNamespace::Host,
             None => PidNamespace::Private,
         },
-        uts: if place.network.is_some() { UtsNamespace::Private } else { UtsNamespace::Host },
+        uts: if place.network.is_some() {
+            UtsNamespace::Private
+        } else {
+            UtsNamespace::Host
+        },
         ..Isolation::default()
     }
 }
@@ -152,7 +171,10 @@ fn isolation(pod: &Pod, container: &Container, place: &Place) -> Isolation {
 /// Its volumes, and the node's files where no volume is mounted in their place.
 fn mounts(container: &Container, place: Place) -> Vec<MountSpec> {
     let read_only = container.security_context.read_only_root_filesystem;
-    let files = place.files.into_iter().map(|(target, source)| bind(target, &source, read_only));
+    let files = place
+        .files
+        .into_iter()
+        .map(|(target, source)| bind(target, &source, read_only));
     let shm = place.ipc.map(|(_, shm)| bind("/dev/shm", &shm, false));
     let message = bind(names::message_path(container), &place.message, false);
     let mut mounts = place.mounts;
@@ -183,7 +205,8 @@ mod tests {
     use super::*;
 
     fn pod(spec: &str) -> Pod {
-        let json = format!(r#"{{"metadata":{{"name":"shop","namespace":"prod","uid":"u-1"}},"spec":{spec}}}"#);
+        let json =
+            format!(r#"{{"metadata":{{"name":"shop","namespace":"prod","uid":"u-1"}},"spec":{spec}}}"#);
         Pod::parse(json.as_bytes()).unwrap()
     }
 
@@ -192,7 +215,10 @@ mod tests {
             network: Some("/run/netns/1".into()),
             ipc: Some(("/run/pods/u-1/ipc".into(), "/run/pods/u-1/shm".into())),
             hostname: "shop".into(),
-            files: vec![("/etc/hosts", "/pods/u-1/etc-hosts".into()), ("/etc/resolv.conf", "/pods/u-1/resolv.conf".into())],
+            files: vec![
+                ("/etc/hosts", "/pods/u-1/etc-hosts".into()),
+                ("/etc/resolv.conf", "/pods/u-1/resolv.conf".into()),
+            ],
             mounts: vec![bind("/etc/hosts", Path::new("/own"), false)],
             message: "/pods/u-1/containers/web/00000002".into(),
             log: "/log/pods/prod_shop_u-1/web/2.log".into(),
@@ -217,7 +243,10 @@ mod tests {
 
     fn made(spec: &str, place: Place) -> Result<ContainerSpec, String> {
         let pod = pod(spec);
-        let environment = [("MODE".to_owned(), "pod".to_owned()), ("A".to_owned(), "1".to_owned())];
+        let environment = [
+            ("MODE".to_owned(), "pod".to_owned()),
+            ("A".to_owned(), "1".to_owned()),
+        ];
         let wanted = Wanted {
             pod: &pod,
             container: &pod.spec.all[0],
@@ -238,12 +267,17 @@ mod tests {
                 "securityContext":{"fsGroup":9,"supplementalGroups":[8]},"terminationGracePeriodSeconds":3}"#,
             place(),
         );
-        insta::assert_json_snapshot!(spec.unwrap());
+        insta::assert_snapshot!(serde_json::to_string_pretty(&spec.unwrap()).unwrap());
     }
 
     #[test]
     fn a_container_that_shares_the_node() {
-        let shared = Place { network: None, ipc: None, hostname: String::new(), ..place() };
+        let shared = Place {
+            network: None,
+            ipc: None,
+            hostname: String::new(),
+            ..place()
+        };
         let spec = made(
             r#"{"containers":[{"name":"web","securityContext":{"privileged":true}}],
                 "hostNetwork":true,"hostPID":true,"hostIPC":true}"#,
@@ -252,10 +286,26 @@ mod tests {
         let spec = spec.unwrap();
         let isolation = &spec.isolation;
         assert_eq!(
-            (&isolation.ipc, &isolation.pid, isolation.uts, isolation.privileged, &spec.network.mode),
-            (&IpcNamespace::Host, &PidNamespace::Host, UtsNamespace::Host, true, &NetworkMode::Host)
+            (
+                &isolation.ipc,
+                &isolation.pid,
+                isolation.uts,
+                isolation.privileged,
+                &spec.network.mode
+            ),
+            (
+                &IpcNamespace::Host,
+                &PidNamespace::Host,
+                UtsNamespace::Host,
+                true,
+                &NetworkMode::Host
+            )
         );
-        assert!(spec.mounts.iter().all(|mount| mount.target != "/dev/shm"), "{:?}", spec.mounts);
+        assert!(
+            spec.mounts.iter().all(|mount| mount.target != "/dev/shm"),
+            "{:?}",
+            spec.mounts
+        );
     }
 
     #[test]
@@ -278,7 +328,10 @@ mod tests {
             place(),
         );
         let spec = spec.unwrap();
-        assert_eq!((&*spec.cwd, &*spec.stop_signal, &*spec.user), ("/w", "SIGUSR1", "web:us"));
+        assert_eq!(
+            (&*spec.cwd, &*spec.stop_signal, &*spec.user),
+            ("/w", "SIGUSR1", "web:us")
+        );
         assert_eq!(spec.env, ["PATH=/bin", "MODE=pod", "A=1"]);
         assert!(spec.mounts.iter().any(|mount| mount.target == "/words"));
     }

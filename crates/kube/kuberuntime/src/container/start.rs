@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::{Create, Error, ImageRef, Owner, Remove};
+use engine::{Create, ImageRef, Owner, Remove};
 use image::Image;
+use kubelet::Pod;
 use kubelet::container::{Attempt, ContainerIx, ImageFound, StartFault, Started};
 use kubelet::pod::Container;
 use kubelet::volume::Mounts;
-use kubelet::Pod;
 
 use super::spec::{self, Place, Wanted};
 use super::{names, security};
@@ -47,7 +47,11 @@ impl Pods {
         let id = created.map_err(|error| StartFault::Create(error.to_string()))?.id;
         let started = self.0.engine.start(&id).await;
         self.collect_dead(&start.pod, start.at).await;
-        let row = self.0.engine.find(&id).map_err(|error| StartFault::Create(error.to_string()))?;
+        let row = self
+            .0
+            .engine
+            .find(&id)
+            .map_err(|error| StartFault::Create(error.to_string()))?;
         let known = kubelet::ContainerId::new(&id);
         if let Err(error) = started {
             return Err(StartFault::Run {
@@ -62,12 +66,24 @@ impl Pods {
         let pods = self.clone();
         let (user, row) = blocking(move || {
             let container = start.pod.at(start.at);
-            pods.link_log(&start.pod, container.map_or("", |container| &container.name), &row);
+            pods.link_log(
+                &start.pod,
+                container.map_or("", |container| &container.name),
+                &row,
+            );
             (pods.runs_as(&row.id), row)
         })
         .await;
-        let at = row.state.started_at.map_or_else(|| self.0.clock.wall(), Into::into);
-        Ok(Started { id: known, at, image, user })
+        let at = row
+            .state
+            .started_at
+            .map_or_else(|| self.0.clock.wall(), Into::into);
+        Ok(Started {
+            id: known,
+            at,
+            image,
+            user,
+        })
     }
 
     /// Everything about a container before it is made.
@@ -77,7 +93,9 @@ impl Pods {
         let missing = || config(format!("the pod has no container {}", start.at.0));
         let container = pod.at(start.at).ok_or_else(missing)?;
         let (image, found) = images::find(self.0.engine.images(), container).map_err(StartFault::Image)?;
-        let note = self.note(&pod.uid).ok_or_else(|| config("the pod has no sandbox".to_owned()))?;
+        let note = self
+            .note(&pod.uid)
+            .ok_or_else(|| config("the pod has no sandbox".to_owned()))?;
         let place = self.place(start, container, note)?;
         let wanted = Wanted {
             pod,
@@ -96,11 +114,19 @@ impl Pods {
     fn place(&self, start: &Start, container: &Container, note: Note) -> Result<Place, StartFault> {
         let (pod, paths) = (&start.pod, &self.0.paths);
         let config = StartFault::Config;
-        let network = self.0.engine.networks().pod(&pod.uid).map(|sandbox| sandbox.key.clone());
+        let network = self
+            .0
+            .engine
+            .networks()
+            .pod(&pod.uid)
+            .map(|sandbox| sandbox.key.clone());
         if network.is_none() && !note.host_network {
             return Err(config("the pod has no network".to_owned()));
         }
-        let mounted = self.0.volumes.mounts_of(pod, start.at, &start.environment, &start.mounts);
+        let mounted = self
+            .0
+            .volumes
+            .mounts_of(pod, start.at, &start.environment, &start.mounts);
         Ok(Place {
             network,
             ipc: (!note.host_ipc).then(|| (paths.ipc(&pod.uid), paths.shm(&pod.uid))),
@@ -124,7 +150,9 @@ impl Pods {
             ("/etc/resolv.conf", "resolv.conf"),
             ("/etc/hostname", "hostname"),
         ];
-        let own = files.into_iter().filter(|(_, name)| !(host_network && *name == "hostname"));
+        let own = files
+            .into_iter()
+            .filter(|(_, name)| !(host_network && *name == "hostname"));
         own.map(|(target, name)| (target, directory.join(name))).collect()
     }
 
@@ -138,14 +166,26 @@ impl Pods {
         let mut running = found.filter(|(row, told)| told.name == name && row.state.status.has_process());
         match running.next() {
             Some((row, _)) => Ok(Some(row.id.clone())),
-            None => Err(StartFault::Config(format!("unable to find target container {name}"))),
+            None => Err(StartFault::Config(format!(
+                "unable to find target container {name}"
+            ))),
         }
     }
 
     /// What an attempt that was cut short has left under this name.
     async fn remove_leftover(&self, name: &str) {
         if let Ok(row) = self.0.engine.find(name)
-            && let Err(error) = self.0.engine.remove(&row.id, Remove { force: true, volumes: false }).await
+            && let Err(error) = self
+                .0
+                .engine
+                .remove(
+                    &row.id,
+                    Remove {
+                        force: true,
+                        volumes: false,
+                    },
+                )
+                .await
         {
             tracing::warn!(name, %error, "what is left of an attempt stays");
         }
@@ -165,20 +205,21 @@ impl Pods {
     }
 
     fn link_log(&self, pod: &Pod, container: &str, row: &engine::Container) {
-        let link = self.0.paths.log_link(&pod.name, &pod.namespace, container, &row.id);
-        let linked = row.log_path.as_deref().map_or(Ok(()), |log| logs::link(&link, log));
+        let link = self
+            .0
+            .paths
+            .log_link(&pod.name, &pod.namespace, container, &row.id);
+        let linked = row
+            .log_path
+            .as_deref()
+            .map_or(Ok(()), |log| logs::link(&link, log));
         if let Err(error) = linked {
             tracing::warn!(container = row.name, %error, "no link leads to a log");
         }
     }
 }
 
-fn create(
-    start: &Start,
-    container: &Container,
-    spec: engine::ContainerSpec,
-    image: &Image,
-) -> Create {
+fn create(start: &Start, container: &Container, spec: engine::ContainerSpec, image: &Image) -> Create {
     let pod = &start.pod;
     Create {
         name: Some(names::name(pod, container, start.attempt)),

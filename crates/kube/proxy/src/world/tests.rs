@@ -1,6 +1,7 @@
 //! Whatever happens in whatever order, the datapath ends as a plan from scratch would have it.
 
 use bytes::Bytes;
+use client::Change as Event;
 use proptest::prelude::*;
 use schema::object::{Order, Revision};
 use serde_json::json;
@@ -139,9 +140,9 @@ impl Model {
             let slices = self
                 .slices
                 .values()
-                .filter_map(owned)
-                .filter(|(owner, _)| owner == key);
-            let slices: Vec<_> = slices.map(|(_, view)| view).collect();
+                .map(|slice| slice.view::<SliceView>().unwrap());
+            let own = |slice: &Arc<SliceView>| **key == *format!("x/{}", slice.service);
+            let slices: Vec<_> = slices.filter(own).collect();
             let slices: Vec<&SliceView> = slices.iter().map(|slice| &**slice).collect();
             for (frontend, balanced) in plan(&service.view().unwrap(), &slices, "n") {
                 map.entry(frontend).or_insert(balanced);

@@ -246,4 +246,4 @@ fn reversed(scores: &mut [i64]) {
 fn plain(_: &mut [i64]) {}
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,4 +6,5 @@ mod handshake;
 
 pub use channel::{Channels, Coding, Piece, Step};
 pub use frame::{Decoder, Event, Fault, Opcode, close, encode};
+pub(crate) use handshake::tokens;
 pub use handshake::{Accepted, Refused, accept, is_asked};

@@ -53,7 +53,8 @@ fn directory() -> Directory {
 const fn view(directory: &Directory) -> View<'_> {
     View {
         directory,
-        container: "1",
+        container: Some("1"),
+        cluster: None,
     }
 }
 

@@ -43,7 +43,14 @@ fn start(servers: Vec<SocketAddr>, outside: bool) -> Fixture {
     let addresses = (udp.local_addr().unwrap(), tcp.local_addr().unwrap());
     let sockets = [udp.into(), tcp.into()];
     let here = Arc::new(Namespace::current().unwrap());
-    let serving = resolver.serve("c", here, sockets, &Handle::current()).unwrap();
+    let serving = resolver
+        .serve(
+            Asker::Container("c".to_owned()),
+            here,
+            sockets,
+            &Handle::current(),
+        )
+        .unwrap();
     Fixture {
         resolver,
         serving,

@@ -1,0 +1,295 @@
+//! What all tasks of a kubelet share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use client::Recorder;
+use driver::{Env, Instant};
+use futures_util::future::{Either, select};
+use schema::object::Obj;
+use views::{NodeView, PodView};
+
+use super::Parts;
+use super::desk::{self, Mail};
+use crate::admit::{self, Place};
+use crate::container::{Observed, Uid};
+use crate::facts::NodeFacts;
+use crate::pod::Pod;
+use crate::resources::NODES;
+use crate::source::SourceKey;
+use crate::wheel::Wheel;
+use crate::worker::{Event, Now, Rejection, Worker};
+use crate::{env, payload};
+
+/// Mails that wait for a pod at most. What is more is looked up again instead ([`Slot`]).
+const MAILBOX: usize = 64;
+
+/// What a pod's task takes when it gets to it, whatever its mailbox held.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// The newest state of the pod.
+    pub(super) pod: Option<Arc<Pod>>,
+    /// It is gone.
+    pub(super) forgotten: bool,
+    /// Something was missed.
+    pub(super) seen: Option<Observed>,
+    /// Sources have changed.
+    pub(super) source: bool,
+}
+
+/// A pod's place in the kubelet.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    mail: Sender<Mail>,
+    slot: Arc<Mutex<Slot>>,
+    pub(crate) pod: Arc<Pod>,
+    /// What it takes of the node; none once it is over, or if it was never let in.
+    takes: Option<PodView>,
+    needs: BTreeSet<SourceKey>,
+}
+
+impl Seat {
+    /// Puts something into the slot and wakes the task.
+    fn put(&self, change: impl FnOnce(&mut Slot)) {
+        change(&mut lock(&self.slot));
+        // A full mailbox means that the task is about to look anyway.
+        drop(self.mail.try_send(Mail::Look));
+    }
+
+    /// Whether the pod names a ConfigMap or Secret.
+    pub(super) fn needs(&self, namespace: &str, key: &SourceKey) -> bool {
+        self.pod.namespace == namespace && self.needs.contains(key)
+    }
+}
+
+/// What all tasks share.
+pub(crate) struct Core {
+    pub(crate) parts: Parts,
+    pub(crate) facts: Arc<NodeFacts>,
+    pub(crate) recorder: Recorder,
+    pub(crate) env: Arc<dyn Env>,
+    seats: Mutex<BTreeMap<Uid, Seat>>,
+    pub(super) wheel: Mutex<Wheel<Uid>>,
+    bell: Sender<()>,
+    closed: Receiver<()>,
+    /// Goes with the last task.
+    _alive: Sender<()>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// With the other end of the timers' bell.
+    pub(super) fn new(
+        parts: Parts,
+        facts: Arc<NodeFacts>,
+        recorder: Recorder,
+        env: Arc<dyn Env>,
+        closed: Receiver<()>,
+        alive: Sender<()>,
+    ) -> (Arc<Self>, Receiver<()>) {
+        let (bell, rung) = async_channel::bounded(1);
+        let core = Self {
+            parts,
+            facts,
+            recorder,
+            env,
+            seats: Mutex::default(),
+            wheel: Mutex::default(),
+            bell,
+            closed,
+            _alive: alive,
+        };
+        (Arc::new(core), rung)
+    }
+
+    /// Both clocks.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            instant: self.env.now(),
+            wall: self.env.wall(),
+        }
+    }
+
+    /// Runs a task until it ends or the kubelet is closed, whichever is first.
+    pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let core = self.clone();
+        self.env.spawn(Box::pin(async move {
+            core.unless_closed(task).await;
+        }));
+    }
+
+    /// The work's result, unless the kubelet is closed before; the work is then dropped.
+    pub(crate) async fn unless_closed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let work = std::pin::pin!(work);
+        let closed = std::pin::pin!(self.closed.recv());
+        match select(closed, work).await {
+            Either::Left(_) => None,
+            Either::Right((done, _)) => Some(done),
+        }
+    }
+
+    /// When a pod has to be looked at.
+    pub(super) fn set_timer(&self, uid: &Uid, at: Option<Instant>) {
+        let mut wheel = lock(&self.wheel);
+        let before = wheel.next();
+        match at {
+            Some(at) => wheel.set(uid.clone(), at),
+            None => wheel.clear(uid),
+        }
+        if wheel.next() != before {
+            let _rung = self.bell.try_send(());
+        }
+    }
+
+    /// The seats of all pods.
+    pub(crate) fn seats(&self) -> Vec<Seat> {
+        lock(&self.seats).values().cloned().collect()
+    }
+
+    pub(super) fn seat(&self, uid: &Uid) -> Option<Seat> {
+        lock(&self.seats).get(uid).cloned()
+    }
+
+    /// Nothing is left of a pod.
+    pub(super) fn leave(&self, uid: &Uid) {
+        lock(&self.seats).remove(uid);
+        self.set_timer(uid, None);
+    }
+
+    /// A pod of this node is there, or has changed. `found` is what is there of one that is new.
+    pub(crate) fn place(self: &Arc<Self>, object: &Obj, found: Option<&Observed>) {
+        let before = self.seat(&Uid::new(&object.meta.uid));
+        let pod = match Pod::of(object, before.as_ref().map(|seat| &*seat.pod)) {
+            Ok(pod) => Arc::new(pod),
+            Err(error) => return tracing::warn!(pod = %object.key, %error, "a pod is passed over"),
+        };
+        match before {
+            Some(seat) => self.update(&seat, pod),
+            None => self.begin(pod, object, found),
+        }
+    }
+
+    fn update(&self, seat: &Seat, pod: Arc<Pod>) {
+        if let Some(seat) = lock(&self.seats).get_mut(&pod.uid) {
+            seat.needs = needs(&pod);
+            seat.pod = pod.clone();
+            if pod.reported.phase.is_terminal() {
+                seat.takes = None;
+            }
+        }
+        seat.put(|slot| slot.pod = Some(pod));
+    }
+
+    /// Admits a new pod and starts its task.
+    fn begin(self: &Arc<Self>, pod: Arc<Pod>, object: &Obj, found: Option<&Observed>) {
+        let nothing = Observed::default();
+        let worker = Worker::new(
+            pod.clone(),
+            self.facts.clone(),
+            found.unwrap_or(&nothing),
+            self.now(),
+        );
+        let view = object.view::<PodView>().ok();
+        let verdict = match &view {
+            Some(view) if worker.is_admitting() => self.admit(&pod, view, object),
+            _ => Ok(()),
+        };
+        let over = pod.reported.phase.is_terminal() || verdict.is_err();
+        let takes = view.filter(|_| !over).map(|view| (*view).clone());
+        let admitted = worker.is_admitting().then_some(verdict);
+        self.sit(worker, takes, admitted.map(Event::Admitted));
+    }
+
+    /// Something runs here of a pod that the API does not have.
+    pub(crate) fn orphan(self: &Arc<Self>, pod: Arc<Pod>, found: &Observed) {
+        let worker = Worker::new(pod, self.facts.clone(), found, self.now());
+        self.sit(worker, None, Some(Event::Forgotten));
+    }
+
+    fn sit(self: &Arc<Self>, worker: Worker, takes: Option<PodView>, first: Option<Event>) {
+        let (mail, mailbox) = async_channel::bounded(MAILBOX);
+        let slot = Arc::new(Mutex::new(Slot::default()));
+        let pod = worker.pod().clone();
+        let seat = Seat {
+            mail: mail.clone(),
+            slot: slot.clone(),
+            needs: needs(&pod),
+            pod: pod.clone(),
+            takes,
+        };
+        lock(&self.seats).insert(pod.uid.clone(), seat);
+        // The mailbox is new: there is room.
+        drop(mail.try_send(first.map_or(Mail::Look, Mail::Event)));
+        self.spawn(desk::run(self.clone(), worker, mail, mailbox, slot));
+    }
+
+    fn admit(&self, pod: &Pod, view: &PodView, object: &Obj) -> Result<(), Rejection> {
+        let others: Vec<PodView> = self.seats().into_iter().filter_map(|seat| seat.takes).collect();
+        let node = self
+            .parts
+            .informers
+            .of(&NODES)
+            .snapshot()
+            .get(&self.facts.name)
+            .cloned();
+        let node = node.and_then(|node| node.view::<NodeView>().ok());
+        let place = Place {
+            facts: &self.facts,
+            node: node.as_deref().map(|node| (node, &*self.facts.name)),
+            others: &others,
+        };
+        admit::admit(pod, view, object.body(), place)
+    }
+
+    /// The API does not have a pod any more.
+    pub(crate) fn forget(&self, uid: &Uid) {
+        if let Some(seat) = self.seat(uid) {
+            seat.put(|slot| slot.forgotten = true);
+        }
+    }
+
+    /// Something happened to a pod. Where its mailbox is full, how things stand is looked up.
+    pub(super) fn post(&self, uid: &Uid, event: Event) {
+        let Some(seat) = self.seat(uid) else { return };
+        if seat.mail.try_send(Mail::Event(event)).is_err() {
+            self.look_again(Some(uid));
+        }
+    }
+
+    /// Compares what is there with what is believed, for one pod or all.
+    pub(super) fn look_again(&self, only: Option<&Uid>) {
+        let seen = self.parts.runtime.observe();
+        let mut seen: BTreeMap<Uid, Observed> = seen.into_iter().map(|pod| (pod.uid, pod.observed)).collect();
+        for seat in self.seats() {
+            if only.is_none_or(|uid| *uid == seat.pod.uid) {
+                let found = seen.remove(&seat.pod.uid).unwrap_or_default();
+                seat.put(|slot| slot.seen = Some(found));
+            }
+        }
+    }
+
+    /// Objects that pods name have changed.
+    pub(super) fn sources_changed(&self, concerns: impl Fn(&Seat) -> bool) {
+        for seat in self.seats().into_iter().filter(concerns) {
+            seat.put(|slot| slot.source = true);
+        }
+    }
+
+    /// It is time for some pods.
+    pub(super) fn ring(&self, due: &[Uid]) {
+        for seat in due.iter().filter_map(|uid| self.seat(uid)) {
+            seat.put(|_| ());
+        }
+    }
+}
+
+/// All ConfigMaps and Secrets that a pod names.
+fn needs(pod: &Pod) -> BTreeSet<SourceKey> {
+    let of_env = pod.spec.all.iter().flat_map(env::needs);
+    payload::needs(pod).into_iter().chain(of_env).collect()
+}

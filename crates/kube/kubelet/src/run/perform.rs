@@ -1,0 +1,155 @@
+//! What a worker wants done, as futures: each ends in one event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::Level;
+use views::ServiceView;
+
+use super::core::Core;
+use super::files;
+use crate::container::{Attempt, ContainerId, ContainerIx, StartFault, Started};
+use crate::env::{self, World};
+use crate::pod::{Container, Handler, Pod};
+use crate::record;
+use crate::resources::SERVICES;
+use crate::traits::{Ask, Outcome, ProbeTarget};
+use crate::volume::Mounts;
+use crate::worker::{HookKind, ProbeKind, Told, ask};
+
+/// The namespace and the names of services that every pod is told of.
+const MASTER: (&str, &str) = ("default", "kubernetes");
+
+/// What a container is started with.
+pub(super) struct Start {
+    pub(super) pod: Arc<Pod>,
+    pub(super) at: ContainerIx,
+    pub(super) attempt: Attempt,
+    pub(super) address: Option<std::net::IpAddr>,
+    pub(super) mounts: Arc<Mounts>,
+}
+
+/// Starts a container with its environment.
+pub(super) async fn start(core: &Core, start: Start) -> Result<Started, StartFault> {
+    let Some(container) = start.pod.at(start.at) else {
+        return Err(StartFault::Config(
+            "the container is not there any more".to_owned(),
+        ));
+    };
+    let sources = files::read(core, &start.pod.namespace, env::needs(container)).await;
+    let sources = sources.map_err(StartFault::Config)?;
+    let world = World {
+        pod: &start.pod,
+        node: &core.facts,
+        address: start.address,
+        sources: &sources,
+        links: &links(core, &start.pod),
+    };
+    let made = env::of(world, container).map_err(StartFault::Config)?;
+    for message in made.skipped {
+        let told = Told {
+            of: Some(start.at),
+            level: Level::Warning,
+            reason: "InvalidEnvironmentVariableNames".to_owned(),
+            message,
+        };
+        record::tell(&core.recorder, &start.pod, told);
+    }
+    let runtime = &core.parts.runtime;
+    let starting = runtime.start(
+        &start.pod,
+        start.at,
+        start.attempt,
+        made.variables,
+        start.mounts.clone(),
+    );
+    starting.await
+}
+
+/// Variables of the services that a pod is told of: the API server always, those of its namespace unless it does not want
+/// them.
+fn links(core: &Core, pod: &Pod) -> Vec<(String, String)> {
+    let snapshot = core.parts.informers.of(&SERVICES).snapshot();
+    let own = pod.spec.enable_service_links.unwrap_or(true);
+    let mut chosen = std::collections::BTreeMap::new();
+    let master = snapshot.get(&format!("{}/{}", MASTER.0, MASTER.1));
+    let prefix = format!("{}/", pod.namespace);
+    let mine = own.then(|| snapshot.range(&prefix, "")).into_iter().flatten();
+    for object in master.into_iter().chain(mine) {
+        if let Ok(view) = object.view::<ServiceView>() {
+            chosen.insert(object.meta.name.to_string(), view);
+        }
+    }
+    chosen
+        .iter()
+        .flat_map(|(name, view)| env::links(name, view))
+        .collect()
+}
+
+/// Runs a hook.
+pub(super) async fn hook(
+    core: &Core,
+    pod: &Pod,
+    address: Option<std::net::IpAddr>,
+    at: ContainerIx,
+    id: ContainerId,
+    kind: HookKind,
+    limit: Duration,
+) -> Result<(), String> {
+    let Some(container) = pod.at(at) else {
+        return Ok(());
+    };
+    let handler = match kind {
+        HookKind::PostStart => container.lifecycle.post_start.as_ref(),
+        HookKind::PreStop => container.lifecycle.pre_stop.as_ref(),
+    };
+    let Some(handler) = handler else { return Ok(()) };
+    if let Some(sleep) = handler.sleep {
+        core.env
+            .sleep(crate::pod::seconds(sleep.seconds).min(limit))
+            .await;
+        return Ok(());
+    }
+    let ask = hook_ask(pod, container, address, handler)?;
+    core.parts.prober.hook(ProbeTarget { id, ask }, limit).await
+}
+
+fn hook_ask(
+    pod: &Pod,
+    container: &Container,
+    address: Option<std::net::IpAddr>,
+    handler: &Handler,
+) -> Result<Ask, String> {
+    match ask(pod, container, address, handler)? {
+        // Nothing is ever connected to: the API lets the form in, and has said so since its beginning.
+        Ask::Tcp { .. } => Err("invalid handler: tcpSocket is not supported for lifecycle hooks".to_owned()),
+        ask => Ok(ask),
+    }
+}
+
+/// Probes a container.
+pub(super) async fn probe(
+    core: &Core,
+    pod: &Pod,
+    address: Option<std::net::IpAddr>,
+    at: ContainerIx,
+    id: ContainerId,
+    kind: ProbeKind,
+) -> Outcome {
+    let container = pod.at(at);
+    let probe = container.and_then(|container| match kind {
+        ProbeKind::Startup => container.startup_probe.as_ref(),
+        ProbeKind::Liveness => container.liveness_probe.as_ref(),
+        ProbeKind::Readiness => container.readiness_probe.as_ref(),
+    });
+    let Some((container, probe)) = container.zip(probe) else {
+        return Outcome::Errored("the probe is not there any more".to_owned());
+    };
+    match ask(pod, container, address, &probe.handler) {
+        Ok(ask) => {
+            let timeout = crate::pod::seconds(probe.timeout_seconds.max(1));
+            core.parts.prober.probe(ProbeTarget { id, ask }, timeout).await
+        }
+        Err(error) => Outcome::Errored(error),
+    }
+}

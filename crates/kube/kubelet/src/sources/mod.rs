@@ -1,0 +1,3 @@
+//! Where pods of a node come from.
+
+pub(crate) mod api;
