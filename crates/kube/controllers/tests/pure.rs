@@ -23,7 +23,7 @@ mod nodes;
 mod others;
 #[path = "pure/protection.rs"]
 mod protection;
-#[path = "pure/services.rs"]
-mod services;
 #[path = "pure/replica_sets.rs"]
 mod replica_sets;
+#[path = "pure/services.rs"]
+mod services;
