@@ -68,7 +68,7 @@ struct Node {
 
 impl Node {
     fn start() -> io::Result<Self> {
-        Self::of(Daemon::start(Kind::Gantry))
+        Self::of(Daemon::api())
     }
 
     fn of(daemon: Daemon) -> io::Result<Self> {

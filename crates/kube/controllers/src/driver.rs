@@ -146,7 +146,7 @@ impl Cx {
             message,
         } in told
         {
-            self.recorder.event(subject, level, reason, message);
+            self.recorder.event(subject, level, &reason, message);
         }
     }
 }

@@ -146,10 +146,18 @@ pub(crate) fn ended(row: &Container, told: &Told) -> Ended {
         started: state.started_at.map(Into::into),
         finished: finished(state.finished_at.unwrap_or(row.created)),
         message: match how {
-            How::NotStarted => state.error.clone(),
+            How::NotStarted => not_started(&state.error),
             _ => last_words(row, told),
         },
     }
+}
+
+/// Why a program could not be started, as users of containerd know it; the engine's words are docker's.
+pub(crate) fn not_started(error: &str) -> String {
+    let reason = error
+        .strip_prefix("failed to create task for container: ")
+        .unwrap_or(error);
+    format!("failed to create containerd task: {reason}")
 }
 
 fn finished(at: Timestamp) -> SystemTime {

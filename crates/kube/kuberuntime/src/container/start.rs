@@ -14,7 +14,7 @@ use kubelet::pod::Container;
 use kubelet::volume::Mounts;
 
 use super::spec::{self, Place, Wanted};
-use super::{names, security};
+use super::{names, not_started, security};
 use crate::sandbox::Note;
 use crate::{Pods, blocking, images, logs};
 
@@ -59,7 +59,7 @@ impl Pods {
                 image,
                 code: row.state.exit_code,
                 at: self.0.clock.wall(),
-                message: format!("failed to create containerd task: {error}"),
+                message: not_started(&error.to_string()),
             });
         }
         self.watch_end(&id);
