@@ -160,9 +160,12 @@ impl Pods {
         Ok(pods)
     }
 
-    /// Takes away what pods have in the kernel, for a node that goes down and whose containers have been stopped.
-    /// Containers, logs, files and volumes on disk stay for the next time. It touches the disk.
+    /// Takes away what pods have in the kernel, for a node that goes down: containers that were to stop and have not are
+    /// killed. Containers, logs, files and volumes on disk stay for the next time. It touches the disk.
     pub fn close(&self) {
+        if let Err(error) = self.0.groups.kill() {
+            tracing::warn!(%error, "what runs in pods is not killed");
+        }
         for pod in self.observe_all() {
             let taken = self
                 .0

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kubelet::traits::{Refused, Runtime};
 
@@ -127,11 +128,7 @@ fn limits_are_where_the_kernel_looks() {
         let score = fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
         assert_eq!(score.trim(), "938");
         let class = above(&above(&cpu));
-        daemon
-            .pods
-            .stop(&started.id, std::time::Duration::ZERO)
-            .await
-            .unwrap();
+        daemon.pods.stop(&started.id, Duration::ZERO).await.unwrap();
         daemon.pods.tear_down(&pod.uid).await.unwrap();
         if class.join("cpu.shares").exists() {
             assert_eq!(
@@ -208,7 +205,7 @@ fn a_hundred_pods_leave_nothing() {
                     .start(&pod, kubelet::ContainerIx(0), 0, vec![], Arc::default())
                     .await
                     .unwrap();
-                pods.stop(&started.id, std::time::Duration::ZERO).await.unwrap();
+                pods.stop(&started.id, Duration::ZERO).await.unwrap();
                 pods.tear_down(&pod.uid).await.unwrap();
                 pods.remove(&started.id).await;
             });
@@ -233,6 +230,28 @@ fn a_hundred_pods_leave_nothing() {
             networks.close();
         };
         tokio::task::spawn_blocking(closing).await.unwrap();
+    });
+    node.assert_nothing_left();
+}
+
+/// Whoever goes down waits for its containers as long as it likes; what runs then still is in nobody's way.
+#[test]
+fn a_node_that_goes_down_kills_what_did_not_stop_in_time() {
+    let node = isolated();
+    life(&node, async |daemon| {
+        for number in 0..4 {
+            daemon.run(&waiting(&format!("deaf-{number}"), ""), 0).await;
+        }
+        let stopped = tokio::time::timeout(Duration::from_millis(100), daemon.engine.close(false)).await;
+        assert!(stopped.is_err(), "they do not hear SIGTERM");
+        let (pods, networks) = (daemon.pods.clone(), daemon.engine.networks().clone());
+        let closing = tokio::task::spawn_blocking(move || {
+            pods.close();
+            networks.close();
+        });
+        // Each of them would be waited for ten seconds otherwise.
+        let closed = tokio::time::timeout(Duration::from_secs(9), closing).await;
+        closed.expect("nobody is waited for").unwrap();
     });
     node.assert_nothing_left();
 }
