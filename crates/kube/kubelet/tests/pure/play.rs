@@ -13,6 +13,7 @@ use kubelet::container::{
 use kubelet::traits::{Outcome, Refused};
 use kubelet::worker::{Action, Event, HookKind, Life, Now, ProbeKind, Worker};
 use kubelet::{NodeFacts, Pod};
+use schema::quantity::Quantity;
 use serde_json::Value;
 
 /// What a container does when it is started.
@@ -81,6 +82,9 @@ pub(crate) fn facts() -> NodeFacts {
     NodeFacts {
         name: "n1".to_owned(),
         addresses: vec!["192.0.2.1".parse().unwrap()],
+        allocatable: [("cpu", 2), ("pods", 110)]
+            .map(|(name, amount)| (name.to_owned(), Quantity::whole(amount)))
+            .into(),
         ..NodeFacts::default()
     }
 }
@@ -266,12 +270,12 @@ impl Play {
 
     /// Hands an event to the worker and does what it says.
     pub(crate) fn feed(&mut self, event: Event) {
-        if let Event::Ended(id, ended) = &event {
-            if let Some(actor) = self.actors.get_mut(id) {
-                actor.ended = Some(ended.clone());
-                let text = format!("ended {}#{} {}", actor.name, actor.attempt, ended.code);
-                self.note(&text);
-            }
+        if let Event::Ended(id, ended) = &event
+            && let Some(actor) = self.actors.get_mut(id)
+        {
+            actor.ended = Some(ended.clone());
+            let text = format!("ended {}#{} {}", actor.name, actor.attempt, ended.code);
+            self.note(&text);
         }
         for action in self.worker.on(event, when(self.at)) {
             self.perform(action);
