@@ -183,6 +183,7 @@ impl Worker {
                 order::Next::End => self.end(Why::Finished, now, out),
             }
         }
+        self.give_up_waiting(now);
         self.flip_images(now, out);
         self.probe_due(now, out);
         self.stop_due(now, out);

@@ -62,6 +62,8 @@ pub(crate) struct Play {
     hooks: BTreeMap<String, (Duration, Result<(), String>)>,
     pub(crate) volumes: Result<(), Refused>,
     pub(crate) sandbox: Option<Sandbox>,
+    /// Ends of containers that are stopped are not told.
+    pub(crate) silent: bool,
     /// How long services take to let go.
     pub(crate) leaving: Duration,
     due: BTreeMap<(Duration, u64), Event>,
@@ -122,6 +124,7 @@ impl Play {
             hooks: BTreeMap::new(),
             volumes: Ok(()),
             sandbox: None,
+            silent: false,
             leaving: 5 * MS,
             due: BTreeMap::new(),
             next: 0,
@@ -444,6 +447,17 @@ impl Play {
         self.due
             .retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
         self.end_later(&id, takes, code, How::Exited);
+        if self.silent {
+            self.due.retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
+            let ended = Ended {
+                how: How::Exited,
+                code,
+                started: None,
+                finished: when(self.at + takes).wall,
+                message: String::new(),
+            };
+            self.actors.entry(id.clone()).and_modify(|actor| actor.ended = Some(ended));
+        }
         self.later(takes + MS, Event::Stopped(id, Ok(())));
     }
 
