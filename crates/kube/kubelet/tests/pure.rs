@@ -3,6 +3,8 @@
 
 #[path = "pure/agent.rs"]
 mod agent;
+#[path = "pure/limits.rs"]
+mod limits;
 #[path = "pure/node.rs"]
 mod node;
 #[path = "pure/play.rs"]
