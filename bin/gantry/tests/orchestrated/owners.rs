@@ -3,7 +3,7 @@
 
 use crate::docker::transcript::{Case, case};
 
-pub const CASES: &[Case] = &[case(
+pub(super) const CASES: &[Case] = &[case(
     "a pod's container is its kubelet's",
     r#"
     $ q() { "$@" 2>&1 | head -1 | sed "s/$n/NS/g; s/[0-9a-f]\{8\}-[0-9a-f-]\{27\}/UID/g"; }

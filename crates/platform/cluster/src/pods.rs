@@ -30,7 +30,7 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::datapath::Kernel;
+use crate::datapath::{Api, Kernel};
 use crate::kubernetes::{self, Kubernetes};
 use crate::names::Names;
 use crate::node::{Error, blocking};
@@ -73,7 +73,11 @@ impl Pods {
         let zone = Zone::start(&informers, ground.domain(), env);
         let (proxy, agent, kubelet, runtime, door) = async {
             let name = node_name();
-            let kernel = Arc::new(Kernel::new(ground.networks.clone()));
+            let api = Api {
+                advertised: ground.config.kubernetes.node_ip,
+                served: ground.kubernetes.address(),
+            };
+            let kernel = Arc::new(Kernel::new(ground.networks.clone(), api));
             let proxy = Arc::new(Proxy::start(&informers, &name, kernel, env));
             let reader = MachineReader::new(ground.images.clone(), &ground.config.data_dir);
             let machine = reader.machine().await;
