@@ -5,6 +5,8 @@
 mod admission;
 #[path = "pure/agent.rs"]
 mod agent;
+#[path = "pure/limits.rs"]
+mod limits;
 #[path = "pure/node.rs"]
 mod node;
 #[path = "pure/play.rs"]
