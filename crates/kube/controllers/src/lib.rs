@@ -8,7 +8,6 @@
 //! Nothing polls: what waits, waits for an event, or for the one timer of its queue. A controller decides from how
 //! things stand and never from what it did before, so one that is killed at any point goes on where things stand.
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "the controller of Jobs comes with the next commit")]
 
 mod act;
 mod aggregation;
@@ -17,6 +16,7 @@ mod deployment;
 mod driver;
 mod endpoints;
 mod garbage;
+mod job;
 mod namespace;
 mod node;
 mod object;
@@ -32,6 +32,7 @@ mod selector;
 mod service_account;
 mod start;
 mod tokens;
+mod ttl;
 mod workload;
 mod world;
 

@@ -16,6 +16,7 @@ use crate::deployment::Deployments;
 use crate::driver::{Adding, Controller, Cx, Observer, Running};
 use crate::endpoints::{Endpoints, Slices};
 use crate::garbage::Garbage;
+use crate::job::Jobs;
 use crate::namespace::Namespaces;
 use crate::node::{Evictions, Nodes, Placed};
 use crate::pod_gc::PodGc;
@@ -27,6 +28,7 @@ use crate::root_ca::RootCa;
 use crate::selection::Selection;
 use crate::service_account::ServiceAccounts;
 use crate::tokens::Tokens;
+use crate::ttl::Ttl;
 use crate::workload::owned::Owned;
 use crate::world::{Table, Tracked, World};
 
@@ -196,8 +198,13 @@ fn add_all(starter: &mut Starter, config: Config) {
 fn add_workloads(starter: &mut Starter) {
     let pods: Arc<Owned> = Arc::default();
     starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
-    let sets = Owned::default();
-    starter.add("deployment-controller", Deployments { pods, sets });
+    let deployments = Deployments {
+        pods: pods.clone(),
+        sets: Owned::default(),
+    };
+    starter.add("deployment-controller", deployments);
+    starter.add("job-controller", Jobs { pods });
+    starter.add("ttl-after-finished-controller", Ttl);
 }
 
 /// A resource that is followed; its feed ends when the channel is dropped.

@@ -11,6 +11,8 @@ mod deployments;
 mod endpoints;
 #[path = "pure/garbage.rs"]
 mod garbage;
+#[path = "pure/jobs.rs"]
+mod jobs;
 #[path = "pure/kubelet.rs"]
 mod kubelet;
 #[path = "pure/namespaces.rs"]
@@ -25,3 +27,5 @@ mod others;
 mod protection;
 #[path = "pure/replica_sets.rs"]
 mod replica_sets;
+#[path = "pure/services.rs"]
+mod services;

@@ -25,7 +25,7 @@ use crate::resources::{DEPLOYMENTS, PODS, REPLICA_SETS};
 use crate::selector::LabelSelector;
 use crate::workload::Told;
 use crate::workload::conditions::Truth;
-use crate::workload::owned::{self, Owned, claim, controller_of};
+use crate::workload::owned::{self, Claimant, Owned, controller_of};
 use crate::workload::pods::Pod;
 use crate::world::{Tracked, World};
 use plan::Plan;
@@ -82,7 +82,13 @@ impl Controller for Deployments {
         }
         let all = cx.world.objects(&REPLICA_SETS);
         let candidates = self.sets.candidates(&all, &object.meta);
-        let claim = claim((&DEPLOYMENTS, &object.meta), &labels, &REPLICA_SETS, candidates);
+        let claimant = Claimant {
+            kind: &DEPLOYMENTS,
+            meta: &object.meta,
+            selector: &labels,
+            finalizer: None,
+        };
+        let claim = claimant.claim(&REPLICA_SETS, candidates);
         if !claim.actions.is_empty() {
             cx.perform(claim.actions).await?;
             return Ok(Next::Done);

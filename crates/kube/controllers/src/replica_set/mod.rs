@@ -1,7 +1,6 @@
 //! ReplicaSets keep so many pods of one template (upstream's `replicaset`).
 
 mod plan;
-mod rank;
 mod status;
 
 use std::collections::BTreeMap;
@@ -18,12 +17,13 @@ use crate::driver::{Controller, Cx, Failed, Next, Touched};
 use crate::object::{editable, read, status_update};
 use crate::resources::{PODS, REPLICA_SETS};
 use crate::selector::LabelSelector;
-use crate::workload::owned::{self, Owned, claim};
+use crate::workload::owned::{self, Claimant, Owned};
 use crate::workload::pods::{Pod, counts_anew};
-use crate::workload::{Told, template};
+use crate::workload::rank::Neighbours;
+use crate::workload::staff::{self, Outcome};
+use crate::workload::template;
 use crate::world::{Tracked, World};
 use plan::Plan;
-use rank::Neighbours;
 pub(crate) use status::{REPLICA_FAILURE, Status};
 
 /// What a ReplicaSet says.
@@ -112,11 +112,12 @@ impl Controller for ReplicaSets {
         if object.meta.deletion_timestamp.is_none() {
             plan = plan::plan(set.spec.replicas, &pods, || self.neighbours(cx, object), now);
         }
-        let failed = match carry_out(cx, object, &plan).await? {
-            Done::All => return Ok(Next::Done),
-            Done::Nothing => None,
-            Done::Failed(failed) => Some(failed),
-        };
+        let outcome = carry_out(cx, object, &plan).await?;
+        if outcome.is_change() && outcome.refused.is_none() {
+            // Whatever was made or deleted wakes the next look, which counts it.
+            return Ok(Next::Done);
+        }
+        let failed = outcome.refused;
         let status = status::of(
             &object.meta,
             &set,
@@ -153,7 +154,13 @@ impl ReplicaSets {
                 others.push(pod);
             }
         }
-        let claim = claim((&REPLICA_SETS, &object.meta), &set.spec.selector, &PODS, active);
+        let claimant = Claimant {
+            kind: &REPLICA_SETS,
+            meta: &object.meta,
+            selector: &set.spec.selector,
+            finalizer: None,
+        };
+        let claim = claimant.claim(&PODS, active);
         for pod in &claim.mine {
             others.push(Pod::read(pod)?);
         }
@@ -185,104 +192,33 @@ impl ReplicaSets {
     }
 }
 
-/// What came of a plan.
-enum Done {
-    /// There was nothing to do, or nothing can be done in a namespace on its way out.
-    Nothing,
-    /// All of it is done: what was changed is looked at when it shows.
-    All,
-    /// Something was refused.
-    Failed(Refused),
-}
-
-/// Why pods could not be created or deleted; what conditions say of it.
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error(transparent)]
-    Create(client::Error),
-    #[error("unable to delete pods: {0}")]
-    Delete(client::Error),
-}
-
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Create(error) | Refused::Delete(error) => Self::Client(error),
-        }
-    }
-}
-
-async fn carry_out(cx: &Cx, set: &Obj, plan: &Plan) -> Result<Done, Failed> {
+async fn carry_out(cx: &Cx, set: &Obj, plan: &Plan) -> Result<Outcome, Failed> {
     let subject = Subject::of(&REPLICA_SETS, set);
-    let mut done = Done::Nothing;
+    let mut outcome = Outcome::default();
     if plan.create > 0 {
-        let (names, creates) = creates(cx, set, plan.create)?;
-        let results = cx.slow_start(&creates).await;
-        for (name, result) in names.iter().zip(results) {
-            note(&mut done, cx, &subject, created(name, result));
-        }
+        staff::make(cx, &subject, &creates(cx, set, plan.create)?, &mut outcome).await;
     }
     if !plan.delete.is_empty() {
-        let deletes: Vec<Action> = plan.delete.iter().map(Pod::delete).collect();
-        let results = cx.together(&deletes).await;
-        for (pod, result) in plan.delete.iter().zip(results) {
-            note(&mut done, cx, &subject, deleted(pod.name(), result));
-        }
+        staff::delete(cx, &subject, &plan.delete, &mut outcome).await;
     }
-    Ok(done)
+    Ok(outcome)
 }
 
-/// The first refusal counts, and else that anything was done.
-fn note(done: &mut Done, cx: &Cx, subject: &Subject, (told, result): (Option<Told>, Result<bool, Refused>)) {
-    cx.tell(subject, told);
-    match (result, &done) {
-        (Err(refused), Done::Nothing | Done::All) => *done = Done::Failed(refused),
-        (Ok(true), Done::Nothing) => *done = Done::All,
-        _ => {}
-    }
-}
-
-fn created(name: &str, result: Result<(), client::Error>) -> (Option<Told>, Result<bool, Refused>) {
-    match result {
-        Ok(()) => (
-            Some(Told::normal("SuccessfulCreate", format!("Created pod: {name}"))),
-            Ok(true),
-        ),
-        Err(error) if error.is_terminating() => (None, Ok(false)),
-        Err(error) => {
-            let told = Told::warning("FailedCreate", format!("Error creating: {error}"));
-            (Some(told), Err(Refused::Create(error)))
-        }
-    }
-}
-
-fn deleted(name: &str, result: Result<(), client::Error>) -> (Option<Told>, Result<bool, Refused>) {
-    match result {
-        Ok(()) => (
-            Some(Told::normal("SuccessfulDelete", format!("Deleted pod: {name}"))),
-            Ok(true),
-        ),
-        Err(error) if error.is_not_found() || error.is_conflict() => (None, Ok(true)),
-        Err(error) => {
-            let told = Told::warning("FailedDelete", format!("Error deleting: {error}"));
-            (Some(told), Err(Refused::Delete(error)))
-        }
-    }
-}
-
-/// New pods and their names, which nobody has.
-fn creates(cx: &Cx, set: &Obj, count: usize) -> Result<(Vec<String>, Vec<Action>), Failed> {
+/// New pods by their names, which nobody has.
+fn creates(cx: &Cx, set: &Obj, count: usize) -> Result<Vec<(String, Action)>, Failed> {
     let value = editable(&REPLICA_SETS, set)?;
     let owner = template::controller(&REPLICA_SETS, &set.meta);
     let prefix = template::prefix(&set.meta.name);
-    let names = template::names(&prefix, count, &set.meta.namespace, cx);
-    let create = |name: &String| Action::Create {
-        resource: PODS.clone(),
-        namespace: set.meta.namespace.to_string(),
-        object: template::pod_of(&value["spec"]["template"], &owner, &prefix, name),
+    let create = |name: String| {
+        let create = Action::Create {
+            resource: PODS.clone(),
+            namespace: set.meta.namespace.to_string(),
+            object: template::pod_of(&value["spec"]["template"], &owner, &prefix, &name),
+        };
+        (name, create)
     };
-    let creates = names.iter().map(create).collect();
-    Ok((names, creates))
+    let mut names = template::Names::new(cx, &set.meta.namespace);
+    Ok((0..count).map(|_| create(names.next(&prefix))).collect())
 }
 
 #[cfg(test)]

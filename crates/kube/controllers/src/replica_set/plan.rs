@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use views::ready::Phase;
 
-use super::rank::{Neighbours, rank};
 use crate::workload::pods::Pod;
+use crate::workload::rank::{Neighbours, rank};
 use crate::workload::time::Time;
 
 /// Pods that are made or deleted in one look; upstream's.
@@ -61,7 +61,7 @@ fn surplus(
 ) -> Vec<&Pod> {
     let too_many = active.len().saturating_sub(replicas);
     if too_many > 0 && too_many < active.len() {
-        rank(&mut active, &neighbours(), now);
+        rank(&mut active, |pod| *pod, &neighbours(), now);
     }
     active.truncate(too_many.min(BURST));
     active

@@ -4,10 +4,10 @@ use schema::object::Meta;
 use serde_json::{Value, json};
 
 use super::plan::plan;
-use super::rank::{Neighbours, rank};
 use super::*;
 use crate::workload::conditions;
 use crate::workload::pods::sample::{at, clock, pod, ready};
+use crate::workload::rank::rank;
 
 fn names<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Vec<&'a str> {
     pods.into_iter().map(Pod::name).collect()
@@ -67,7 +67,7 @@ fn who_is_missed_least_goes_first() {
     let neighbours = Neighbours::from([("crowd".into(), 3), ("n".into(), 1)]);
     for turned in 0..pods.len() {
         let mut mixed: Vec<&Pod> = pods.iter().cycle().skip(turned).take(pods.len()).collect();
-        rank(&mut mixed, &neighbours, clock(4100));
+        rank(&mut mixed, |pod| *pod, &neighbours, clock(4100));
         assert_eq!(names(mixed), expected);
     }
 }

@@ -77,11 +77,6 @@ pub(crate) fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Co
     conditions.iter().find(|each| each.kind == kind)
 }
 
-/// Whether the condition of a type holds.
-pub(crate) fn holds(conditions: &[Condition], kind: &str) -> bool {
-    find(conditions, kind).is_some_and(Condition::is_true)
-}
-
 /// Puts a condition in. One with the same status and reason stays as it is; one with the same status keeps the time when
 /// it became so.
 pub(crate) fn set(conditions: &mut Vec<Condition>, mut condition: Condition) {
@@ -137,6 +132,6 @@ mod tests {
             Some(Time::of(at(5)))
         );
         remove(&mut conditions, "A");
-        assert!(holds(&conditions, "B") && !holds(&conditions, "A"));
+        assert!(find(&conditions, "B").unwrap().is_true() && find(&conditions, "A").is_none());
     }
 }

@@ -4,11 +4,15 @@
 pub(crate) mod conditions;
 pub(crate) mod owned;
 pub(crate) mod pods;
+pub(crate) mod rank;
 mod slow_start;
+pub(crate) mod staff;
 pub(crate) mod template;
 pub(crate) mod time;
 
 pub(crate) use slow_start::{slow_start, together};
+
+use std::borrow::Cow;
 
 use client::Level;
 
@@ -16,23 +20,23 @@ use client::Level;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) level: Level,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: Cow<'static, str>,
     pub(crate) message: String,
 }
 
 impl Told {
-    pub(crate) const fn normal(reason: &'static str, message: String) -> Self {
+    pub(crate) fn normal(reason: impl Into<Cow<'static, str>>, message: String) -> Self {
         Self {
             level: Level::Normal,
-            reason,
+            reason: reason.into(),
             message,
         }
     }
 
-    pub(crate) const fn warning(reason: &'static str, message: String) -> Self {
+    pub(crate) fn warning(reason: impl Into<Cow<'static, str>>, message: String) -> Self {
         Self {
             level: Level::Warning,
-            reason,
+            reason: reason.into(),
             message,
         }
     }

@@ -8,9 +8,9 @@ use client::{Change, Resource};
 use schema::object::{Meta, Obj, OwnerReference};
 use serde_json::{Value, json};
 
-use super::template::prefix;
+use super::template::{controller, stem};
 use crate::act::Action;
-use crate::object::{split, target};
+use crate::object::{has_finalizer, split, target};
 use crate::selector::LabelSelector;
 
 /// The reference to the controller of an object.
@@ -122,7 +122,7 @@ impl Owned {
             let known = [index.owned.get(&owner.uid), index.orphans.get(&owner.namespace)];
             keys.extend(known.into_iter().flatten().flatten().cloned());
         }
-        let own = format!("{}/{}", owner.namespace, prefix(&owner.name));
+        let own = format!("{}/{}", owner.namespace, stem(&owner.name));
         keys.extend(snapshot.range(&own, "").map(|object| object.key.clone()));
         let there = keys.iter().filter_map(|key| snapshot.get(key));
         let concerned = |object: &&Arc<Obj>| {
@@ -141,53 +141,75 @@ pub(crate) struct Claim {
     pub(crate) actions: Vec<Action>,
 }
 
-/// Sorts candidates. Orphans that are selected are taken in, unless they or the owner are being deleted; what is not
-/// selected any more is let go.
-pub(crate) fn claim(
-    (owner_kind, owner): (&Resource, &Meta),
-    selector: &LabelSelector,
-    resource: &Resource,
-    candidates: Vec<Arc<Obj>>,
-) -> Claim {
-    let mut claim = Claim::default();
-    let living = owner.deletion_timestamp.is_none();
-    for object in candidates {
-        let owned = controller_of(&object.meta).is_some();
-        match (owned, selector.matches(&object.meta)) {
-            (true, true) => claim.mine.push(object),
-            (true, false) if living => claim.actions.push(let_go(resource, &object, owner)),
-            (false, true) if living && object.meta.deletion_timestamp.is_none() => {
-                claim
-                    .actions
-                    .push(take_in(resource, &object, (owner_kind, owner)));
+/// Who claims objects.
+pub(crate) struct Claimant<'a> {
+    pub(crate) kind: &'a Resource,
+    pub(crate) meta: &'a Meta,
+    pub(crate) selector: &'a LabelSelector,
+    /// What those that are taken in get, so that they do not go unseen.
+    pub(crate) finalizer: Option<&'static str>,
+}
+
+impl Claimant<'_> {
+    /// Sorts candidates. Orphans that are selected are taken in, unless they or the owner are being deleted; what is not
+    /// selected any more is let go.
+    pub(crate) fn claim(&self, resource: &Resource, candidates: Vec<Arc<Obj>>) -> Claim {
+        let mut claim = Claim::default();
+        let living = self.meta.deletion_timestamp.is_none();
+        for object in candidates {
+            let owned = controller_of(&object.meta).is_some();
+            match (owned, self.selector.matches(&object.meta)) {
+                (true, true) => claim.mine.push(object),
+                (true, false) if living => claim.actions.push(self.let_go(resource, &object)),
+                (false, true) if living && object.meta.deletion_timestamp.is_none() => {
+                    claim.actions.push(self.take_in(resource, &object));
+                }
+                _ => {}
             }
-            _ => {}
         }
+        claim
     }
-    claim
-}
 
-fn take_in(resource: &Resource, object: &Obj, (kind, owner): (&Resource, &Meta)) -> Action {
-    let mut references: Vec<Value> = object.meta.owner_references.iter().map(reference).collect();
-    references.push(super::template::controller(kind, owner));
-    set_references(resource, object, references)
-}
+    fn take_in(&self, resource: &Resource, object: &Obj) -> Action {
+        let mut references: Vec<Value> = object.meta.owner_references.iter().map(reference).collect();
+        references.push(controller(self.kind, self.meta));
+        let mut changes =
+            vec![json!({"op": "add", "path": "/metadata/ownerReferences", "value": references})];
+        let missing = self
+            .finalizer
+            .filter(|finalizer| !has_finalizer(&object.meta, finalizer));
+        if let Some(finalizer) = missing {
+            let finalizers: Vec<&str> = object
+                .meta
+                .finalizers
+                .iter()
+                .map(|own| &**own)
+                .chain([finalizer])
+                .collect();
+            changes.push(json!({"op": "add", "path": "/metadata/finalizers", "value": finalizers}));
+        }
+        unchanged(resource, object, changes)
+    }
 
-fn let_go(resource: &Resource, object: &Obj, owner: &Meta) -> Action {
-    let others = object.meta.owner_references.iter();
-    let others = others.filter(|reference| reference.uid != owner.uid);
-    set_references(resource, object, others.map(reference).collect())
+    fn let_go(&self, resource: &Resource, object: &Obj) -> Action {
+        let others = object.meta.owner_references.iter();
+        let others = others.filter(|reference| reference.uid != self.meta.uid);
+        let references: Vec<Value> = others.map(reference).collect();
+        let change = json!({"op": "add", "path": "/metadata/ownerReferences", "value": references});
+        unchanged(resource, object, vec![change])
+    }
 }
 
 /// As the object was when this was decided, and never otherwise.
-fn set_references(resource: &Resource, object: &Obj, references: Vec<Value>) -> Action {
+fn unchanged(resource: &Resource, object: &Obj, changes: Vec<Value>) -> Action {
+    let mut patch = vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": object.meta.uid}),
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": object.rev.0.to_string()}),
+    ];
+    patch.extend(changes);
     Action::Patch {
         target: target(resource, &object.meta),
-        patch: json!([
-            {"op": "test", "path": "/metadata/uid", "value": object.meta.uid},
-            {"op": "test", "path": "/metadata/resourceVersion", "value": object.rev.0.to_string()},
-            {"op": "add", "path": "/metadata/ownerReferences", "value": references},
-        ]),
+        patch: patch.into(),
     }
 }
 
@@ -297,7 +319,13 @@ mod tests {
             object("orphan", "3", json!({"app": "web"}), ""),
             object("nobody", "4", json!({"app": "x"}), ""),
         ];
-        let claimed = claim((&REPLICA_SETS, &owner.meta), &selector, &PODS, candidates.clone());
+        let claimant = |meta| Claimant {
+            kind: &REPLICA_SETS,
+            meta,
+            selector: &selector,
+            finalizer: None,
+        };
+        let claimed = claimant(&owner.meta).claim(&PODS, candidates.clone());
         assert_eq!(names(&claimed.mine), ["mine"]);
         let patched: Vec<(String, Value)> = claimed
             .actions
@@ -317,7 +345,7 @@ mod tests {
         );
         let mut dying = owner.meta.clone();
         dying.deletion_timestamp = Some("2026-01-01T00:00:00Z".into());
-        let claimed = claim((&REPLICA_SETS, &dying), &selector, &PODS, candidates);
+        let claimed = claimant(&dying).claim(&PODS, candidates);
         assert!(claimed.actions.is_empty());
         assert_eq!(names(&claimed.mine), ["mine"]);
     }

@@ -66,7 +66,10 @@ pub(crate) fn counts_anew(change: &Change) -> bool {
     let (Ok(before), Ok(now)) = (old.view::<PodView>(), new.view::<PodView>()) else {
         return true;
     };
-    let seen = |view: &PodView| (view.phase, view.ready, view.deleting.is_some());
+    let seen = |view: &PodView| {
+        let restarts = (view.restarts, view.sidecar_restarts);
+        (view.phase, view.ready, view.deleting.is_some(), restarts)
+    };
     let meta = |object: &Obj| (object.meta.uid.clone(), object.meta.finalizers.clone());
     seen(&before) != seen(&now)
         || meta(old) != meta(new)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use apiserver::cache::Snapshot;
 use client::Resource;
 use driver::Rng;
 use schema::object::Meta;
@@ -31,8 +32,14 @@ pub(crate) fn prefix(owner: &str) -> String {
     format!("{owner}-")
 }
 
+/// The same, cut so far that all of them begin so however long they would be.
+pub(crate) fn stem(owner: &str) -> String {
+    const SURE: usize = 40;
+    prefix(owner).chars().take(SURE).collect()
+}
+
 /// A name of an own, after a prefix that is cut where it would be too long.
-pub(crate) fn name(prefix: &str, rng: &mut Rng) -> String {
+fn name(prefix: &str, rng: &mut Rng) -> String {
     let mut name: String = prefix.chars().take(MAX_GENERATED - RANDOM).collect();
     for _ in 0..RANDOM {
         let [chance, ..] = rng.next_u64().to_be_bytes();
@@ -41,18 +48,33 @@ pub(crate) fn name(prefix: &str, rng: &mut Rng) -> String {
     name
 }
 
-/// So many names for objects of a namespace, which no pod there has.
-pub(crate) fn names(prefix: &str, count: usize, namespace: &str, cx: &Cx) -> Vec<String> {
-    let pods = cx.world.objects(&PODS);
-    let mut rng = cx.env.rng();
-    let mut names = BTreeSet::new();
-    while names.len() < count {
-        let name = name(prefix, &mut rng);
-        if pods.get(&format!("{namespace}/{name}")).is_none() {
-            names.insert(name);
+/// Names for pods of a namespace, which no pod there has.
+pub(crate) struct Names<'a> {
+    namespace: &'a str,
+    pods: Snapshot,
+    rng: Rng,
+    given: BTreeSet<String>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(cx: &Cx, namespace: &'a str) -> Self {
+        Self {
+            namespace,
+            pods: cx.world.objects(&PODS),
+            rng: cx.env.rng(),
+            given: BTreeSet::new(),
         }
     }
-    names.into_iter().collect()
+
+    pub(crate) fn next(&mut self, prefix: &str) -> String {
+        loop {
+            let name = name(prefix, &mut self.rng);
+            let taken = self.pods.get(&format!("{}/{name}", self.namespace)).is_some();
+            if !taken && self.given.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }
 
 /// The reference by which an object's controller owns it.

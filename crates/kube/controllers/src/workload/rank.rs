@@ -6,18 +6,19 @@ use std::time::SystemTime;
 
 use views::ready::Phase;
 
-use crate::workload::pods::Pod;
-use crate::workload::time::Time;
+use super::pods::Pod;
+use super::time::Time;
 
 /// Active pods of the same owner on each node.
-pub(super) type Neighbours = BTreeMap<Box<str>, usize>;
+pub(crate) type Neighbours = BTreeMap<Box<str>, usize>;
 
 /// Puts those first that are missed least; upstream's order (`ActivePodsWithRanks`): without a node, not running, not
 /// ready, cheap by their annotation, with many neighbours, ready for a short time, often restarted, young. Times count by
 /// their logarithms, so that it is by chance, which is their uids, who goes of those that are about as old. (Upstream
 /// compares restarts only between pods that became ready in the same second, which is no order where three meet.)
-pub(super) fn rank(pods: &mut [&Pod], neighbours: &Neighbours, now: SystemTime) {
-    pods.sort_by_cached_key(|pod| {
+pub(crate) fn rank<T>(pods: &mut [T], pod: impl Fn(&T) -> &Pod, neighbours: &Neighbours, now: SystemTime) {
+    pods.sort_by_cached_key(|each| {
+        let pod = pod(each);
         let view = &pod.view;
         let since = view.ready.filter(|ready| ready.is).map(|ready| ready.since);
         (
