@@ -99,6 +99,8 @@ pub struct Daemon {
     pub directory: PathBuf,
     /// What its groups are named.
     pub name: String,
+    /// Further variables of its environment: addresses of its own, where it is not alone.
+    settings: String,
     // In this order: the daemon goes before its namespace.
     _watchdog: Held,
     /// Where it runs.
@@ -140,13 +142,24 @@ impl Daemon {
         daemon
     }
 
+    /// Starts a Gantry that serves the Kubernetes API and does nothing about workloads: what a test makes stays as it
+    /// was made.
+    ///
+    /// # Panics
+    /// It does not start.
+    #[must_use]
+    pub fn api() -> Self {
+        let still = STILL.map(|name| format!("-{name}-controller")).join(",");
+        Self::gantry_with(&["--without=kubelet,scheduler", &format!("--controllers=*,{still}")])
+    }
+
     /// Everything but the daemon itself.
     ///
     /// # Panics
     /// The host has no room for it.
     #[must_use]
     pub fn prepare(kind: Kind) -> Self {
-        Self::prepare_in(kind, Arc::new(Namespace::new()))
+        Self::prepare_with(kind, Arc::new(Namespace::new()), String::new())
     }
 
     /// Everything but the daemon itself, beside others.
@@ -155,6 +168,14 @@ impl Daemon {
     /// The host has no room for it.
     #[must_use]
     pub fn prepare_in(kind: Kind, namespace: Arc<Namespace>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) % 64;
+        let (pods, services) = (64 + number, 128 + number);
+        let own = format!("GANTRY_POD_CIDR=10.{pods}.0.0/16 GANTRY_SERVICE_CIDR=10.{services}.0.0/16");
+        Self::prepare_with(kind, namespace, own)
+    }
+
+    fn prepare_with(kind: Kind, namespace: Arc<Namespace>, settings: String) -> Self {
         let name = short_name();
         let directory = std::env::temp_dir().join(format!("gantry-{name}"));
         std::fs::create_dir_all(&directory).expect("a directory");
@@ -172,6 +193,7 @@ impl Daemon {
         Self {
             kind,
             name,
+            settings,
             _watchdog: Held::spawn(&mut command),
             directory,
             namespace,
@@ -181,7 +203,9 @@ impl Daemon {
     /// The command line of `gantry` for this node.
     #[must_use]
     pub fn gantry(&self, arguments: &[&str]) -> Command {
-        let mut command = self.namespace.command(&gantry_in(&self.name, &self.directory));
+        let mut command = self.namespace.command("env");
+        command.args(self.settings.split_whitespace());
+        command.args(gantry_in(&self.name, &self.directory).split(' '));
         command.args(arguments);
         command
     }
@@ -315,6 +339,19 @@ impl Daemon {
     }
 }
 
+/// The controllers that act on workloads.
+const STILL: [&str; 9] = [
+    "deployment",
+    "replicaset",
+    "job",
+    "ttl-after-finished",
+    "endpointslice",
+    "endpoints",
+    "node-lifecycle",
+    "taint-eviction",
+    "pod-garbage-collector",
+];
+
 /// The hierarchy that counts processor time (v1 here, as the peer needs it).
 const DOCKERD_GROUP: &str = "/sys/fs/cgroup/cpuacct/";
 
@@ -325,7 +362,7 @@ const STOP_DOCKERD: &str = "kill $(cat pid); while kill -0 $(cat pid) 2>/dev/nul
 fn gantry_in(name: &str, directory: &Path) -> String {
     let at = directory.display();
     format!(
-        "env GANTRY_NAME={name} GANTRY_API_PORT=0 GANTRY_DATA_DIR={at}/data GANTRY_RUN_DIR={at}/run {}",
+        "env GANTRY_NAME={name} GANTRY_API_PORT=0 GANTRY_KUBELET_PORT=0 GANTRY_DATA_DIR={at}/data GANTRY_RUN_DIR={at}/run {}",
         super::beside_tests("gantry").display()
     )
 }

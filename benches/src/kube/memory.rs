@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use testkit::beside_tests;
+use testkit::daemon::{Daemon, Kind};
 
 use super::client::Protocol;
 use super::objects::{PODS, make_pods};
@@ -12,7 +13,7 @@ use crate::usage::{anonymous, processes, pss, settled};
 
 /// Row 8: proportional memory of all processes of a node that nobody asks anything.
 pub(crate) fn idle() -> Outcome {
-    let node = Node::start()?;
+    let node = Node::of(Daemon::start(Kind::Gantry))?;
     rest(&node);
     let pids = processes(&node.daemon);
     let (all, own) = (pss(&pids), anonymous(&pids));

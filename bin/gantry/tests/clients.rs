@@ -5,6 +5,7 @@ mod docker;
 mod hostile;
 mod kubectl;
 mod libraries;
+mod orchestrated;
 
 use cases::{CASES, Runtime};
 

@@ -17,7 +17,7 @@ mod run;
 mod streams;
 mod system;
 mod terminal;
-mod transcript;
+pub(crate) mod transcript;
 mod volumes;
 
 use testkit::daemon::{Daemon, Kind};

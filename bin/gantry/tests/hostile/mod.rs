@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 use crate::kubectl::kubectl;
 use table::{Attack, JSON, TREES, YAML, documents, expressions, patches};
@@ -27,7 +27,7 @@ struct Node {
 
 impl Node {
     fn start() -> Self {
-        let daemon = Daemon::start(Kind::Gantry);
+        let daemon = Daemon::api();
         let said = |path: &str| {
             let words = format!("config view --raw --minify -o jsonpath={{{path}}}");
             let output = kubectl(&daemon, &words).output().unwrap();

@@ -1,6 +1,6 @@
 //! What controllers do, as kubectl sees it: namespaces that end, owners and their dependents, accounts and trust.
 
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 use super::{Fails, Has, Lacks, Out, Step, kubectl, walk, walk_on};
 
@@ -79,7 +79,7 @@ fn a_namespace_says_what_it_waits_for() {
 
 #[test]
 fn dependents_go_or_stay_as_the_cascade_says() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     for (cascade, left) in [
         ("background", ""),
         ("foreground", ""),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Fails, Has, Out, Step, kubectl, walk, with_input};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 const POD: &str = "\
 apiVersion: v1
@@ -93,7 +93,7 @@ fn nodes_are_tainted_and_cordoned() {
 
 #[test]
 fn an_editor_changes_an_object() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let script = daemon.directory.join("editor");
     std::fs::write(&script, "#!/bin/sh\nsed -i s/nginx/apache/ $1\n").unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();

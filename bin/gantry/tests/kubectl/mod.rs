@@ -38,7 +38,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 /// What a step must show.
 pub(crate) enum Says {
@@ -84,14 +84,14 @@ pub(crate) fn walk(steps: &[Step]) {
 #[track_caller]
 pub(crate) fn walk_newest(steps: &[Step]) {
     let [_, newest] = clients();
-    run_all(&newest, &Daemon::start(Kind::Gantry), steps);
+    run_all(&newest, &Daemon::api(), steps);
 }
 
 /// The same as [`walk`] beside files.
 #[track_caller]
 pub(crate) fn walk_with(files: &[File], steps: &[Step]) {
     for client in clients() {
-        let daemon = Daemon::start(Kind::Gantry);
+        let daemon = Daemon::api();
         for (path, text) in files {
             let path = daemon.directory.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -196,7 +196,7 @@ fn check(client: &Path, daemon: &Daemon, (words, input, says): &Step) -> Result<
 
 #[test]
 fn every_resource_is_listed() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let output = kubectl(&daemon, "api-resources --verbs=list -o name")
         .output()
         .unwrap();

@@ -1,7 +1,7 @@
 //! `auth`, `certificate`, and what an impersonated user hears.
 
 use super::{Fails, Has, Out, Step, kubectl, walk, walk_on, with_input};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 const RECONCILED: &str = "\
 apiVersion: rbac.authorization.k8s.io/v1
@@ -59,7 +59,7 @@ fn who_may_what_is_told_and_kept() {
 
 #[test]
 fn a_certificate_is_asked_for_and_decided_on() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let asked = daemon.directory.join("asked.pem");
     let made = daemon
         .namespace

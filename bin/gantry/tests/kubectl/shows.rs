@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::{Fails, Has, Lacks, Out, Step, kubectl, walk};
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 #[rustfmt::skip]
 const ITSELF: &[Step] = &[
@@ -43,7 +43,7 @@ fn the_server_says_what_it_is() {
 
 #[test]
 fn a_proxy_hands_the_api_on() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let mut proxy = kubectl(&daemon, "proxy --port=0")
         .stdout(Stdio::piped())
         .spawn()

@@ -1,7 +1,7 @@
 //! `wait`: for conditions, fields, creation and the end of objects, alone and in bulk.
 
 use super::{Fails, Has, Out, Step, kubectl, walk, walk_on};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 #[rustfmt::skip]
 const WAITS: &[Step] = &[
@@ -37,7 +37,7 @@ fn what_is_awaited_comes_or_times_out() {
 
 #[test]
 fn what_is_deleted_meanwhile_ends_a_wait() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     walk_on(
         &daemon,
         &[

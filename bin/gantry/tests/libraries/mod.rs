@@ -6,11 +6,11 @@
 
 use std::process::Command;
 
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 /// Runs a script on a fresh node and returns the lines that it prints.
 fn run(program: &str, name: &str, script: &str) -> Vec<String> {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let file = daemon.directory.join(name);
     std::fs::write(&file, script).unwrap();
     let modules = Command::new("npm").args(["root", "-g"]).output().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::docker::transcript::{Case, case};
 
-pub const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     case(
         "from a Dockerfile to a page",
         r#"
@@ -90,7 +90,7 @@ pub const CASES: &[Case] = &[
         $ ip=$(k get service web -o jsonpath='{.spec.clusterIP}')
         $ $ns busybox wget -qO- http://$ip/
         v1
-        $ $ns sh -c 'i=0; while [ $i -lt 2000 ]; do busybox wget -T 5 -qO- http://'$ip'/ || echo failed; i=$((i+1)); done' > answers & asking=$!
+        $ $ns sh -c 'i=0; while [ $i -lt 2000 ]; do timeout 5 busybox wget -qO- http://'$ip'/ || echo failed; i=$((i+1)); done' > answers & asking=$!
         $ k set image deployment/web '*'=$n:2
         deployment.apps/web image updated
         $ k rollout status deployment/web | tail -1

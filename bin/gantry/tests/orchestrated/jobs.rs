@@ -2,7 +2,7 @@
 
 use crate::docker::transcript::{Case, case};
 
-pub const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     case(
         "completions",
         r#"

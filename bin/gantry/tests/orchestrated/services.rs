@@ -2,7 +2,7 @@
 
 use crate::docker::transcript::{Case, case};
 
-pub const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     case(
         "names and addresses",
         r#"
@@ -14,13 +14,20 @@ pub const CASES: &[Case] = &[
         service/bare exposed
         $ k rollout status deployment/web | tail -1
         deployment "web" successfully rolled out
-        $ k run asks --image=busybox --restart=Never --rm -i --quiet -- sh -c 'wget -qO- http://web | cut -c1-3; wget -qO- http://web.$(cut -d" " -f2 /etc/resolv.conf | grep ^svc | head -1 >/dev/null; echo '$n').svc.cluster.local | cut -c1-3; nslookup bare.'$n'.svc.cluster.local | grep -c "Address.*10.42"'
+        $ k run asks --image=busybox -- sleep 1d
+        pod/asks created
+        $ k wait --for=condition=Ready pod/asks
+        pod/asks condition met
+        $ k exec asks -- wget -qO- http://web | cut -c1-3
         web
+        $ k exec asks -- wget -qO- http://web.$n.svc.cluster.local | cut -c1-3
         web
+        $ k exec asks -- nslookup -type=a bare.$n.svc.cluster.local | grep -c "^Address: 10"
         2
-        $ k run asks --image=busybox --restart=Never --rm -i --quiet -- nslookup kubernetes.default.svc.cluster.local | grep Address | tail -1
-        Address[..]10.43.0.1
-        $ docker run --rm busybox wget -qO- http://web.$n.svc.cluster.local | cut -c1-3
+        $ k exec asks -- nslookup -type=a kubernetes.default.svc.cluster.local | tail -2
+        Address: 10.[..].0.1
+
+        $ docker network create $n >/dev/null; docker run --rm --network $n busybox wget -qO- http://web.$n.svc.cluster.local | cut -c1-3
         web
         "#,
     ),
@@ -30,7 +37,7 @@ pub const CASES: &[Case] = &[
         $ k create service clusterip none --tcp=80
         service/none created
         $ ip=$(k get service none -o jsonpath='{.spec.clusterIP}')
-        $ $ns busybox wget -T 5 -qO- http://$ip/
+        $ $ns timeout 5 busybox wget -qO- http://$ip/
         wget: can't connect to remote host ([..]): Connection refused
         ? 1
         "#,
@@ -45,7 +52,7 @@ pub const CASES: &[Case] = &[
         pod/self condition met
         $ k wait --for=jsonpath='{.endpoints[0].conditions.ready}'=true endpointslice -l kubernetes.io/service-name=self | wc -l
         1
-        $ k exec self -- wget -T 5 -qO- http://self/
+        $ k exec self -- wget -qO- http://self/
         self
         "#,
     ),

@@ -2,7 +2,7 @@
 
 use crate::docker::transcript::{Case, case};
 
-pub const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     case(
         "exec and its codes",
         r#"
@@ -10,7 +10,7 @@ pub const CASES: &[Case] = &[
         pod/p created
         $ k wait --for=condition=Ready pod/p
         pod/p condition met
-        $ k exec p -- sh -c 'echo out; echo err >&2; exit 7' | sort
+        $ { k exec p -- sh -c 'echo out; echo err >&2; exit 7'; } 2>&1 | LC_ALL=C sort
         command terminated with exit code 7
         err
         out
@@ -21,8 +21,8 @@ pub const CASES: &[Case] = &[
         through
         $ head -c 3000000 /dev/urandom > big; sha256sum < big > sums; k exec -i p -- sh -c 'cat > /big; sha256sum < /big; cat /big' < big > both; head -c 68 both | cmp - sums; tail -c +69 both | cmp - big
         $ k exec p -- absent
-        [..]
-        ? 126
+        error: Internal error occurred: [..]exec: "absent": executable file not found in $PATH[..]
+        ? 1
         $ k logs p
         started
         $ k logs p -c other
@@ -67,6 +67,7 @@ pub const CASES: &[Case] = &[
         $ mkdir from; echo a > from/a; head -c 500000 /dev/urandom > from/b
         $ k cp from p:/tmp/there
         $ k cp p:/tmp/there back 2>/dev/null; diff -r from back
+        tar: removing leading '/' from member names
         "#,
     ),
     case(
@@ -76,14 +77,15 @@ pub const CASES: &[Case] = &[
         pod/p created
         $ k wait --for=condition=Ready pod/p
         pod/p condition met
-        $ mkfifo said; (k port-forward pod/p 8081:80 > said 2>&1; :) & forwarding=$!; head -1 said
+        $ $ns kubectl -n $n port-forward pod/p 8081:80 > said 2>&1 & forwarding=$!
+        $ until grep Forwarding.from.127 said; do kill -0 $forwarding; done
         Forwarding from 127.0.0.1:8081 -> 80
-        $ for i in 1 2 3; do $ns busybox wget -T 5 -qO- http://127.0.0.1:8081/; done
+        $ for i in 1 2 3; do $ns timeout 5 busybox wget -qO- http://127.0.0.1:8081/; done
         forwarded
         forwarded
         forwarded
-        $ pkill -P $forwarding; wait $forwarding
-        [..]
+        $ kill $forwarding; wait $forwarding
+        Terminated
         ? 143
         "#,
     ),

@@ -3,13 +3,13 @@
 use std::process::Stdio;
 
 use super::{gantry, output, read_until, with_input};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 
 const MANIFEST: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop, labels: {app: web}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: i}]}\n";
 
 #[test]
 fn what_is_applied_is_shown_and_deleted() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     let applied = with_input(daemon.gantry(&["apply", "-f", "-"]), MANIFEST);
     let text = String::from_utf8(applied.stdout).unwrap();
     assert_eq!(
@@ -47,7 +47,7 @@ fn what_is_applied_is_shown_and_deleted() {
 
 #[test]
 fn mistakes_get_a_sentence_and_an_exit_code() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     for (words, code, says) in [
         (
             &["get", "nonsense"][..],
@@ -82,7 +82,7 @@ fn map(name: &str, finalizers: &str) -> String {
 
 #[test]
 fn what_changes_is_shown_as_it_changes() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     for (words, first, then) in [
         (
             &["get", "cm", "-w", "-o", "name"][..],
@@ -115,7 +115,7 @@ fn applied(daemon: &Daemon, manifest: &str) {
 
 #[test]
 fn delete_waits_until_the_objects_are_gone() {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::api();
     applied(&daemon, &map("held", "example.com/hold"));
     let said = "configmap \"held\" deleted\n";
     let at_once = gantry(&daemon, &["delete", "cm", "held", "--wait=false"]);

@@ -1,7 +1,7 @@
-//! How long a container waits for its network: `attach [CONTAINERS]`, as root.
+//! How long a container, or a pod, waits for its network: `attach [CONTAINERS]`, as root.
 //!
 //! Prints the times of attach and detach one after the other, with ready namespaces and without,
-//! with a published port, and of several at once, in a network namespace of its own. "All" is the
+//! with a published port, and of several at once, then those of pods, in a network namespace of its own. "All" is the
 //! wall time of the run, refills and teardown in the background included; the last figure is what
 //! that costs in processor time.
 
@@ -16,7 +16,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use driver::{Rng, SimDisk, SystemClock};
-use network::{Attach, Config, EndpointSpec, Holder, Networks, PortBinding, Protocol};
+use network::{
+    Attach, Cluster, Config, EndpointSpec, Error as NetworkError, Holder, Networks, PodAttach, PortBinding,
+    Protocol,
+};
 use store::{Embedded, Options};
 
 /// Between containers, for the figure with full shelves.
@@ -70,6 +73,7 @@ fn main() -> Outcome {
         let runtime = tokio::runtime::Runtime::new()?;
         let mut config = Config::new("measure", run.path().to_owned());
         config.ready = ready;
+        config.cluster = Some(cluster(ready)?);
         let clock = Arc::new(SystemClock::new());
         let store = Embedded::open(
             SimDisk::new().dir(),
@@ -87,9 +91,21 @@ fn main() -> Outcome {
         let each = cpu.as_micros() / (3 * count as u128);
         println!("{ready:>3} ready: all {all:.2?}, processor {cpu:.2?}, {each} µs a container");
         in_turn(&networks, ready, count, &[8080], PAUSE)?;
+        pods_in_turn(&networks, ready, count, Duration::ZERO)?;
+        pods_in_turn(&networks, ready, count, PAUSE)?;
         networks.close();
     }
     Ok(())
+}
+
+fn cluster(ready: usize) -> Outcome<Cluster> {
+    let cidr = |text: &str| text.parse().map_err(|()| text.to_owned());
+    let new = Cluster::new(
+        cidr("10.42.0.0/16")?,
+        cidr("10.43.0.0/16")?,
+        [10, 43, 0, 10].into(),
+    );
+    Ok(Cluster { ready, ..new })
 }
 
 fn request(number: usize, ports: &[u16]) -> Attach {
@@ -110,20 +126,46 @@ fn request(number: usize, ports: &[u16]) -> Attach {
 }
 
 fn in_turn(networks: &Networks, ready: usize, count: usize, ports: &[u16], pause: Duration) -> Outcome {
-    let (mut attach, mut detach) = (Vec::new(), Vec::new());
+    let what = format!("{ready:>3} ready, one every {pause:?}, {} ports", ports.len());
+    each(
+        &what,
+        (count, pause),
+        |number| networks.attach(request(number, ports)).map(drop),
+        |number| networks.detach(&format!("{number:064x}")),
+    )
+}
+
+fn pods_in_turn(networks: &Networks, ready: usize, count: usize, pause: Duration) -> Outcome {
+    let pod = |number: usize| PodAttach {
+        pod: format!("pod-{number}"),
+        ..PodAttach::default()
+    };
+    each(
+        &format!("{ready:>3} ready, one every {pause:?}, pods"),
+        (count, pause),
+        |number| networks.attach_pod(pod(number)).map(drop),
+        |number| networks.detach_pod(&format!("pod-{number}")),
+    )
+}
+
+fn each(
+    what: &str,
+    (count, pause): (usize, Duration),
+    attach: impl Fn(usize) -> Result<(), NetworkError>,
+    detach: impl Fn(usize) -> Result<(), NetworkError>,
+) -> Outcome {
+    let (mut attached, mut detached) = (Vec::new(), Vec::new());
     for number in 0..count {
         let start = Instant::now();
-        let sandbox = networks.attach(request(number, ports))?;
-        attach.push(start.elapsed());
+        attach(number)?;
+        attached.push(start.elapsed());
         let start = Instant::now();
-        networks.detach(&format!("{number:064x}"))?;
-        detach.push(start.elapsed());
-        drop(sandbox);
+        detach(number)?;
+        detached.push(start.elapsed());
         std::thread::sleep(pause);
     }
-    let what = format!("{ready:>3} ready, one every {pause:?}, {} ports", ports.len());
-    report(&what, "attach", attach);
-    report(&what, "detach", detach);
+    report(what, "attach", attached);
+    report(what, "detach", detached);
     Ok(())
 }
 

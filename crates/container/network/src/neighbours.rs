@@ -210,8 +210,9 @@ fn rules(netlink: &mut Netlink, naming: &Naming, place: &Place) -> io::Result<Ve
     deprecated,
     reason = "its successor is unsafe, for types whose descriptor may change; a Netlink has one for life"
 )]
-/// Calls `changed` after somebody has changed a firewall. What only touches elements of sets, and
-/// our own table, is nobody's firewall.
+/// Calls `changed` after somebody has changed a firewall, or taken our own table away (`nft flush
+/// ruleset` does, with which most firewalls begin). What only touches elements of sets, and the rest
+/// of our own table, is nobody's firewall.
 pub(crate) fn watch(
     naming: &Naming,
     runtime: &Handle,
@@ -251,7 +252,8 @@ fn concerns(message: u16, payload: &[u8], own: &str) -> bool {
         kind::NEW_TABLE,
         kind::DELETE_TABLE,
     ];
-    firewall.contains(&message) && nftables::table_of(payload).is_none_or(|table| table != own)
+    let ours = || nftables::table_of(payload).is_some_and(|table| table == own);
+    firewall.contains(&message) && (message == kind::DELETE_TABLE || !ours())
 }
 
 #[cfg(test)]
@@ -265,6 +267,7 @@ mod tests {
         let payload = &messages.0[16..];
         assert!(concerns(kind::NEW_TABLE, payload, "gantry"));
         assert!(!concerns(kind::NEW_TABLE, payload, "other"));
+        assert!(concerns(kind::DELETE_TABLE, payload, "other"));
         assert!(!concerns(kind::NEW_ELEMENT, payload, "gantry"));
     }
 }

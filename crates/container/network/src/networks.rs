@@ -188,26 +188,23 @@ impl Networks {
             .map(|live| live.view.clone())
     }
 
-    /// What went through the container's links.
+    /// What went through the links of a container or a pod.
     ///
     /// # Errors
     /// [`io::ErrorKind::NotFound`] for a container that is not attached; when the namespace is
     /// gone. A container on the host's network has no links of its own: the list is empty.
     pub fn counters(&self, container: &str) -> io::Result<Vec<LinkCounters>> {
-        let live = self
+        let (row, open) = self
             .0
             .registry()
-            .sandboxes
-            .get(container)
-            .cloned()
+            .attached(container)
             .ok_or(io::ErrorKind::NotFound)?;
-        let names: Vec<_> = live
-            .row
+        let names: Vec<_> = row
             .joined
             .iter()
             .map(|joined| joined.endpoint.interface.clone())
             .collect();
-        let links = self.0.inside(&live.open, crate::links::list)?;
+        let links = self.0.inside(&open, crate::links::list)?;
         let links = links.into_iter().filter(|link| names.contains(&link.name));
         Ok(links.map(|link| link.counters).collect())
     }

@@ -31,7 +31,7 @@ use crate::registry::{Net, Registry};
 use crate::row::{self, NetworkRow, SandboxRow};
 use crate::sandboxes::{self, Open, addresses};
 use crate::services;
-use crate::table::Table;
+use crate::table::{Contents, Table};
 use crate::upkeep::{Job, Upkeep, Worker};
 use crate::{Error, Holder};
 
@@ -122,7 +122,9 @@ fn start_upkeep(
     })
 }
 
+/// Our place among other people's firewalls: the table is there, and they let through what is ours.
 fn update_neighbours(state: &State) {
+    report("the nf_tables table is gone", services::mend(state));
     let open = neighbours::Open {
         bridges: bridges(&state.registry()),
         names_of_pods: state.config.cluster.as_ref().map(|cluster| cluster.dns),
@@ -148,17 +150,9 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
         restore_sandbox(state, row)?;
     }
     pods::restore(state)?;
-    let (segments, forwards, pods) = {
-        let registry = state.registry();
-        let segments: Vec<_> = registry.nets.values().filter_map(Net::segment).collect();
-        let forwards: Vec<_> = registry.rows().flat_map(|row| row.forwards()).collect();
-        let pods = registry.pods.addresses();
-        (segments, forwards, pods)
-    };
-    state
-        .table
-        .program(&segments, &forwards, &pods, services::kept_names(state))
-        .map_err(Error::kernel("cannot write the nf_tables table"))?;
+    let programmed = state.table.program(&contents(state));
+    let services = programmed.map_err(Error::kernel("cannot write the nf_tables table"))?;
+    lock(&state.services).inherit(services);
     if let Some(cluster) = &state.config.cluster {
         let linked = services::link::link_up(&state.naming, cluster);
         linked.map_err(Error::kernel("cannot make the link of services"))?;
@@ -173,6 +167,18 @@ fn restore(state: &Arc<State>) -> Result<Option<tokio::task::JoinHandle<()>>, Er
     Ok(watch
         .inspect_err(|error| tracing::warn!(%error, "changes of the host's firewall go unnoticed"))
         .ok())
+}
+
+/// What the table is to have.
+pub(crate) fn contents(state: &State) -> Contents {
+    let names = services::kept_names(state);
+    let registry = state.registry();
+    Contents {
+        segments: registry.nets.values().filter_map(Net::segment).collect(),
+        forwards: registry.rows().flat_map(|row| row.forwards()).collect(),
+        pods: registry.pods.addresses(),
+        names,
+    }
 }
 
 fn restore_networks(state: &State, sandboxes: &[SandboxRow]) -> Result<(), Error> {

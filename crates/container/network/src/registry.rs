@@ -11,7 +11,7 @@ use crate::pods::Pods;
 use crate::pool::Port;
 use crate::ports::Taken;
 use crate::row::{NetworkRow, SandboxRow};
-use crate::sandboxes::Live;
+use crate::sandboxes::{Live, Open};
 use crate::table::Segment;
 use crate::validate::{self, Options};
 use crate::{EndpointSpec, Error, Network};
@@ -261,6 +261,13 @@ impl Registry {
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Arc<SandboxRow>> {
         let containers = self.sandboxes.values().map(|live| &live.row);
         containers.chain(self.pods.rows())
+    }
+
+    /// A container or a pod, as it is kept and what is open for it.
+    pub(crate) fn attached(&self, key: &str) -> Option<(Arc<SandboxRow>, Arc<Open>)> {
+        let container = self.sandboxes.get(key);
+        let container = container.map(|live| (live.row.clone(), live.open.clone()));
+        container.or_else(|| self.pods.attached(key))
     }
 
     /// All subnets of all networks.

@@ -20,7 +20,7 @@ mod balance;
 mod cluster;
 mod program;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
@@ -28,18 +28,20 @@ use std::sync::Mutex;
 pub(crate) use balance::{
     Balancer, Change, backend, elsewhere, frontend, member, node_port, service, unanswered,
 };
-use cluster::{ANSWERS, HAIRPIN, QUESTIONS, Scope};
+use cluster::{ANSWERS, HAIRPIN, OF_SERVICES, QUESTIONS, Scope};
 use program::{
     ANY4, ANY6, AT4, AT6, BRIDGES, CHAINS, INTERNAL, LOCAL4, LOCAL6, MASQUERADE4, MASQUERADE6, SETS, WITHIN,
     rules,
 };
+use rustix::io::Errno;
 use sys::netlink::{Family, Netlink};
 
 use crate::cidr::Cidr;
+use crate::links;
 use crate::naming::Naming;
 use crate::networks::lock;
 use crate::wire::attribute::Messages;
-use crate::wire::nftables::Element;
+use crate::wire::nftables::{self, Element};
 use crate::{Cluster, Protocol};
 
 /// What the table has to know about a network.
@@ -61,6 +63,47 @@ pub(crate) struct Forward {
     pub(crate) port: u16,
     pub(crate) to: IpAddr,
     pub(crate) to_port: u16,
+}
+
+/// What the table has from the start.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) forwards: Vec<Forward>,
+    pub(crate) pods: Vec<Ipv4Addr>,
+    pub(crate) names: Option<NamePorts>,
+}
+
+impl Contents {
+    fn elements(&self) -> impl Iterator<Item = (&'static str, Element)> {
+        let segments = self.segments.iter().flat_map(elements_of);
+        let ports = self.forwards.iter().map(element_of);
+        let pods = self.pods.iter().map(|pod| hairpin(*pod));
+        let names = self.names.into_iter().flat_map(NamePorts::elements);
+        segments.chain(ports).chain(pods).chain(names)
+    }
+}
+
+/// The elements of services.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Services(pub(crate) Elements);
+
+impl Services {
+    /// The chains that they lead to.
+    pub(crate) fn balancers(&self) -> BTreeSet<Balancer> {
+        let chains = self.0.iter().filter_map(|(_, element)| element.chain.as_deref());
+        chains.filter_map(Balancer::named).collect()
+    }
+}
+
+fn list(netlink: &mut Netlink, table: &str, set: &str) -> io::Result<Vec<Element>> {
+    let mut messages = Messages::new();
+    messages.get_elements(table, set);
+    let mut found = Vec::new();
+    netlink.dump(&mut messages.0, |_, payload| {
+        found.extend(nftables::elements(payload));
+    })?;
+    Ok(found)
 }
 
 /// The ports of the cluster's name server.
@@ -112,26 +155,66 @@ impl Table {
         }
     }
 
-    /// Puts the whole table in place, in one transaction.
-    pub(crate) fn program(
-        &self,
-        segments: &[Segment],
-        forwards: &[Forward],
-        pods: &[Ipv4Addr],
-        names: Option<NamePorts>,
-    ) -> io::Result<()> {
+    /// Puts the whole table in place, in one transaction, with the services of the table that was
+    /// there, if they can be read; these are returned. An earlier daemon's clients do not notice
+    /// that there is another one.
+    pub(crate) fn program(&self, contents: &Contents) -> io::Result<Services> {
+        let services = self.services();
+        if self.replace(contents, &services).is_ok() {
+            return Ok(services);
+        }
+        // An older program may have had other keys.
+        let none = Services::default();
+        self.replace(contents, &none).map(|()| none)
+    }
+
+    /// Puts the table in place again if somebody has taken it away.
+    pub(crate) fn mend(&self, contents: impl FnOnce() -> (Contents, Services)) -> io::Result<()> {
+        if self.is_there()? {
+            return Ok(());
+        }
+        tracing::warn!(
+            table = self.name,
+            "somebody has taken our table away: it is made again"
+        );
+        let (contents, services) = contents();
+        self.replace(&contents, &services)
+    }
+
+    fn is_there(&self) -> io::Result<bool> {
+        let mut messages = Messages::new();
+        messages.get_table(&self.name);
+        match self.with_socket(|netlink| netlink.get(&mut messages.0)) {
+            Ok(_) => Ok(true),
+            Err(error) if links::is(&error, Errno::NOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn replace(&self, contents: &Contents, services: &Services) -> io::Result<()> {
         let mut messages = Messages::begin();
         messages.add_table(&self.name);
         messages.delete_table(&self.name);
         self.write(&mut messages);
-        let elements = segments
-            .iter()
-            .flat_map(elements_of)
-            .chain(forwards.iter().map(element_of))
-            .chain(pods.iter().map(|pod| hairpin(*pod)))
-            .chain(names.into_iter().flat_map(NamePorts::elements));
+        for balancer in services.balancers() {
+            balancer.write(&mut messages, &self.name);
+        }
+        let elements = contents.elements().chain(services.0.iter().cloned());
         self.change(&mut messages, Messages::add_elements, elements.collect());
         self.send(messages)
+    }
+
+    /// The services of the table that is there; none if there is none.
+    fn services(&self) -> Services {
+        let sets = self.cluster.iter().flat_map(|_| OF_SERVICES);
+        let elements = sets.flat_map(|set| {
+            let found = self.with_socket(|netlink| list(netlink, &self.name, set));
+            found
+                .unwrap_or_default()
+                .into_iter()
+                .map(move |element| (set, element))
+        });
+        Services(elements.collect())
     }
 
     fn write(&self, messages: &mut Messages) {

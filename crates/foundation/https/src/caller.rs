@@ -1,4 +1,5 @@
-//! Requests to many servers: webhooks, aggregated API servers. HTTP/1.1 over TLS, with the connections kept.
+//! Requests to many servers: webhooks, aggregated API servers, kubelets, pods. HTTP/1.1, mostly over TLS, with the
+//! connections kept.
 //!
 //! Each server is asked as often as somebody needs it and trusted for itself, so connections are kept by where they lead,
 //! whom they trust and who asks. HTTP/1.1 spreads concurrent requests over what stands behind a name, which one HTTP/2
@@ -13,12 +14,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -43,6 +45,8 @@ pub enum ServerTrust {
     Authorities(Bytes),
     /// Anybody's, as long as it holds the key.
     Anyone,
+    /// Nobody's: there is no TLS.
+    Plain,
 }
 
 /// Where a request goes.
@@ -121,7 +125,7 @@ impl Caller {
         if let Some(mut connection) = self.take(target) {
             match connection.try_send_request(request).await {
                 Ok(response) => {
-                    self.keep(target, connection);
+                    self.keep(target, connection, &response);
                     return Ok(response);
                 }
                 Err(mut failed) => match failed.take_message() {
@@ -132,7 +136,7 @@ impl Caller {
         }
         let mut connection = self.connect(target).await?;
         let response = connection.send_request(request).await?;
-        self.keep(target, connection);
+        self.keep(target, connection, &response);
         Ok(response)
     }
 
@@ -149,8 +153,11 @@ impl Caller {
         Some(idle.swap_remove(at))
     }
 
-    /// It is ready again once the answer that is under way has been read.
-    fn keep(&self, target: &Target, connection: SendRequest<Full<Bytes>>) {
+    /// It is ready again once the answer that is under way has been read; one that now speaks something else never is.
+    fn keep(&self, target: &Target, connection: SendRequest<Full<Bytes>>, answer: &Response<Incoming>) {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return;
+        }
         let mut kept = self.kept();
         if kept.len() >= SERVERS && !kept.contains_key(target) {
             kept.clear();
@@ -162,6 +169,11 @@ impl Caller {
     }
 
     async fn connect(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, CallError> {
+        let late = |_| failed(target, io::ErrorKind::TimedOut.into());
+        if target.trust == ServerTrust::Plain {
+            let dialled = timeout(CONNECT, dial(target)).await;
+            return begin(dialled.map_err(late)??).await;
+        }
         let name = ServerName::try_from(target.server_name.clone())
             .map_err(|_| CallError::Lookup(target.server_name.clone()))?;
         let tls = self.tls(target)?;
@@ -170,16 +182,7 @@ impl Caller {
             let connected = TlsConnector::from(tls).connect(name, stream).await;
             connected.map_err(CallError::Tls)
         });
-        let stream = secured
-            .await
-            .unwrap_or_else(|_| Err(failed(target, io::ErrorKind::TimedOut.into())))?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
-        Ok(sender)
+        begin(secured.await.map_err(late)??).await
     }
 
     fn tls(&self, target: &Target) -> Result<Arc<rustls::ClientConfig>, TlsError> {
@@ -187,9 +190,22 @@ impl Caller {
         match &target.trust {
             ServerTrust::Host => identity::http1_client(Some(&self.0.host_trust), identity),
             ServerTrust::Authorities(pem) => identity::http1_client(Some(pem), identity),
-            ServerTrust::Anyone => identity::http1_client(None, identity),
+            ServerTrust::Anyone | ServerTrust::Plain => identity::http1_client(None, identity),
         }
     }
+}
+
+/// Speaks HTTP on a connection. What it is upgraded to is whoever's who gets the answer.
+async fn begin(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<SendRequest<Full<Bytes>>, CallError> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "connection ended");
+        }
+    });
+    Ok(sender)
 }
 
 async fn dial(target: &Target) -> Result<TcpStream, CallError> {

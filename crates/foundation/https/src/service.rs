@@ -7,11 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 
 #[cfg(doc)]
 use crate::Limits;
-use crate::RequestBody;
+use crate::{RequestBody, Upgraded};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -40,9 +39,6 @@ pub trait Service: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-/// The raw bytes of a connection after `101 Switching Protocols`.
-pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
-
 /// The connection under an HTTP/1.1 request, once a 101 has answered it; none where the client asked for no
 /// upgrade or speaks HTTP/2. To be called before the answer, and awaited after it.
 ///
@@ -52,5 +48,5 @@ pub fn upgraded<B>(
     request: &mut Request<B>,
 ) -> Option<impl Future<Output = Result<Upgraded, hyper::Error>> + Send + use<B>> {
     let connection = request.extensions_mut().remove::<OnUpgrade>()?;
-    Some(async move { connection.await.map(TokioIo::new) })
+    Some(async move { connection.await.map(Upgraded::new) })
 }

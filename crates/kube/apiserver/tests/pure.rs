@@ -27,6 +27,8 @@ mod fairness;
 mod flow;
 #[path = "pure/golden.rs"]
 mod golden;
+#[path = "pure/kubelets.rs"]
+mod kubelets;
 #[path = "pure/outside.rs"]
 mod outside;
 #[path = "pure/owners.rs"]

@@ -50,7 +50,7 @@ pub(crate) enum Failed {
 
 impl Failed {
     /// Whether somebody else was faster: that is no failure to speak of.
-    fn is_race(&self) -> bool {
+    pub(crate) fn is_race(&self) -> bool {
         matches!(self, Self::Client(error) if error.is_conflict() || error.code() == Some(422))
     }
 }

@@ -27,3 +27,5 @@ mod others;
 mod protection;
 #[path = "pure/replica_sets.rs"]
 mod replica_sets;
+#[path = "pure/services.rs"]
+mod services;

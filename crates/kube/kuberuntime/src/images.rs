@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use image::{Image, Images, Reference};
+use image::{Digest, Image, Images, Reference};
 use kubelet::container::{ImageFault, ImageFound, ImageReason};
 use kubelet::pod::{Container, PullPolicy};
 
@@ -53,7 +53,8 @@ fn invalid(name: &str, error: &str) -> String {
 
 /// The whole name of an image: `docker.io/library/web:1`. An id is no name and stays as it is.
 pub(crate) fn shown(name: &str) -> String {
-    let Ok(reference) = Reference::parse(name) else {
+    let is_id = name.parse::<Digest>().is_ok();
+    let Some(reference) = Reference::parse(name).ok().filter(|_| !is_id) else {
         return name.to_owned();
     };
     let reference = reference.with_default_tag();
@@ -104,5 +105,7 @@ mod tests {
         ] {
             assert_eq!(shown(name), expected);
         }
+        let id = format!("sha256:{}", "0".repeat(64));
+        assert_eq!(shown(&id), id);
     }
 }

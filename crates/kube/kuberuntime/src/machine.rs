@@ -11,9 +11,10 @@ use image::{Images, Reference};
 use kubelet::node::{Host, Image, MEMORY_THRESHOLD, Machine, Pressure};
 use kubelet::traits::Doing;
 
-/// Of the disk that has to be free, in hundredths. Upstream's default is ten, which on a large disk is very much; k3s'
-/// is this.
+/// What has to be free of the disk: this many hundredths, or this many bytes if that is less. Upstream's default is ten
+/// hundredths alone; of a large disk that is so much that a node with plenty of room would take no pods.
 const FREE_DISK: u64 = 5;
+const ENOUGH_DISK: u64 = 1 << 30;
 
 /// Of the process ids that have to be free, in hundredths.
 const FREE_PIDS: u64 = 10;
@@ -50,7 +51,7 @@ impl MachineReader {
             os_image: os_image(),
             pressure: Pressure {
                 memory: memory.available < MEMORY_THRESHOLD,
-                disk: is_short(disk.available, disk.total, FREE_DISK),
+                disk: disk.is_short(),
                 pids: pids_are_short(&text("/proc/loadavg"), &text("/proc/sys/kernel/pid_max")),
             },
             images: self.images.list().iter().map(|image| shown(image)).collect(),
@@ -124,6 +125,10 @@ impl Disk {
             total: bytes(|stat| stat.f_blocks),
             available: bytes(|stat| stat.f_bavail),
         }
+    }
+
+    const fn is_short(&self) -> bool {
+        self.available < ENOUGH_DISK && is_short(self.available, self.total, FREE_DISK)
     }
 }
 
@@ -221,9 +226,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_disk_is_not_short() {
-        assert!(!is_short(0, 0, FREE_DISK));
-        assert!(is_short(4, 100, FREE_DISK));
-        assert!(!is_short(5, 100, FREE_DISK));
+    fn a_disk_is_short_when_little_of_it_is_left() {
+        let short = |available, total| Disk { total, available }.is_short();
+        assert!(!short(0, 0));
+        assert!(short(4, 100));
+        assert!(!short(5, 100));
+        assert!(!short(ENOUGH_DISK, 100 * ENOUGH_DISK), "little of it, but enough");
     }
 }

@@ -445,7 +445,12 @@ impl Running {
     fn done(&mut self, done: &Done) {
         self.writer.ended();
         let known = self.objects.get(&done.key).cloned();
+        let gone = known.is_none();
         let Some(object) = known.filter(|object| object.meta.uid == done.uid) else {
+            // It has a node, or is over or gone. Who is over without a node gives back what was assumed.
+            if gone && done.result.is_err() {
+                self.give_back(&done.key);
+            }
             return;
         };
         match (done.what, &done.result) {
@@ -462,13 +467,7 @@ impl Running {
     }
 
     fn not_bound(&mut self, key: &Key, object: &Arc<Obj>, error: &Error) {
-        if let Some(pod) = self.world.forget(key) {
-            let event = Happened::Pod {
-                before: Some(&pod),
-                now: None,
-            };
-            self.queue.happened(&event, self.env.now());
-        }
+        self.give_back(key);
         self.queue.not_written(key);
         if error.is_not_found() || error.is_conflict() {
             tracing::debug!(pod = %key, %error, "not bound");
@@ -476,5 +475,16 @@ impl Running {
         }
         let message = format!("running Bind plugin \"DefaultBinder\": {error}");
         self.wait(key, object, Waits::SchedulerError, &message, None);
+    }
+
+    /// Others may have what was assumed for a pod.
+    fn give_back(&mut self, key: &str) {
+        if let Some(pod) = self.world.forget(key) {
+            let event = Happened::Pod {
+                before: Some(&pod),
+                now: None,
+            };
+            self.queue.happened(&event, self.env.now());
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! Views of stored bodies.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 #[path = "pure/pod.rs"]
 mod pod;

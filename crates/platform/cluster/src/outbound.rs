@@ -44,7 +44,8 @@ impl Outbound for Requests {
         Box::pin(async move {
             let target = target(&outgoing);
             let response = caller.send(&target, outgoing.request.map(Full::new)).await;
-            let response = response.map_err(|error| failed(error, &target.server_name))?;
+            let mut response = response.map_err(|error| failed(error, &target.server_name))?;
+            https::pass_on(outgoing.upgrade.0, &mut response);
             Ok(response.map(|body| {
                 // A body that breaks ends; its length then tells whoever parses it.
                 let pieces = BodyDataStream::new(body).take_while(|piece| ready(piece.is_ok()));
@@ -59,7 +60,8 @@ fn target(outgoing: &Outgoing) -> Target {
     let uri = outgoing.request.uri();
     let own = (
         uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
-        uri.port_u16().unwrap_or(443),
+        uri.port_u16()
+            .unwrap_or(if outgoing.trust == Trust::Plain { 80 } else { 443 }),
     );
     Target {
         server_name: outgoing.server_name.clone().unwrap_or_else(|| own.0.clone()),
@@ -69,6 +71,7 @@ fn target(outgoing: &Outgoing) -> Target {
             Trust::Host => ServerTrust::Host,
             Trust::Authorities(pem) => ServerTrust::Authorities(pem.clone()),
             Trust::Anyone => ServerTrust::Anyone,
+            Trust::Plain => ServerTrust::Plain,
         },
         identity: match outgoing.credentials {
             Credentials::None => None,
@@ -117,6 +120,7 @@ mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::{Duration, SystemTime};
 
+    use apiserver::nodes::Upgrade;
     use http::{Request, Response};
     use http_body_util::BodyExt;
     use https::{Door, Limits, Peer, RequestBody, Service};
@@ -170,6 +174,7 @@ mod tests {
             server_name: Some(name.to_owned()),
             trust: Trust::Authorities(trust.certificate_pem().to_owned().into()),
             credentials: Credentials::None,
+            upgrade: Upgrade::default(),
         };
         let answer = requests.send(outgoing).await.map_err(|error| error.to_string())?;
         Ok(answer.into_body().collect().await.unwrap().to_bytes())

@@ -60,6 +60,11 @@ impl Names {
             .question()
             .filter(|question| question.query_class() == DNSClass::IN)?;
         let (name, kind) = (dotted(question.name()), kind(question.query_type()));
+        if kind == RecordKind::Soa && name == self.domain {
+            let mut reply = authoritative(asked, ResponseCode::NoError);
+            reply.add_answers(self.begin(&name));
+            return Some(Said::Reply(reply));
+        }
         let reply = match self.zone.resolve(&name, kind) {
             Found::NotOurs => return None,
             Found::NoName => self.nothing(asked, &name, ResponseCode::NXDomain),
@@ -118,20 +123,23 @@ impl Names {
     /// That there is nothing, and for how long that may be kept (RFC 2308 §3).
     fn nothing(&self, asked: &Asked, name: &str, code: ResponseCode) -> Message {
         let mut reply = authoritative(asked, code);
-        let domain = &self.domain;
         let zone = ["in-addr.arpa", "ip6.arpa"]
             .into_iter()
             .find(|zone| name.ends_with(zone));
-        let names = (
-            absolute(zone.unwrap_or(domain)),
-            absolute(&format!("ns.dns.{domain}")),
-            absolute(&format!("hostmaster.{domain}")),
-        );
-        if let (Some(zone), Some(server), Some(person)) = names {
-            let begin = SOA::new(server, person, self.serial, 7200, 1800, 86_400, NOTHING_TTL);
-            reply.add_authority(Record::from_rdata(zone, NOTHING_TTL, RData::SOA(begin)));
-        }
+        reply.add_authorities(self.begin(zone.unwrap_or(&self.domain)));
         reply
+    }
+
+    /// The beginning of a zone (RFC 1035 §3.3.13).
+    fn begin(&self, zone: &str) -> Option<Record> {
+        let name = |name: &str| absolute(&format!("{name}.{}", self.domain));
+        let (server, person) = (name("ns.dns")?, name("hostmaster")?);
+        let begin = SOA::new(server, person, self.serial, 7200, 1800, 86_400, NOTHING_TTL);
+        Some(Record::from_rdata(
+            absolute(zone)?,
+            NOTHING_TTL,
+            RData::SOA(begin),
+        ))
     }
 }
 

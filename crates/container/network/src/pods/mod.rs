@@ -117,6 +117,11 @@ impl Pods {
         self.live.values().map(|live| &live.row)
     }
 
+    pub(crate) fn attached(&self, pod: &str) -> Option<(Arc<SandboxRow>, Arc<Open>)> {
+        let live = self.live.get(pod)?;
+        Some((live.row.clone(), live.open.clone()))
+    }
+
     pub(crate) fn addresses(&self) -> Vec<Ipv4Addr> {
         self.live.values().map(|live| live.view.address).collect()
     }

@@ -2,8 +2,9 @@
 //!
 //! Nobody is on it: what goes to a service is translated before it gets there. It is there so that
 //! the host has a way to these addresses and a source for it that pods answer to, whatever other
-//! ways it has, and to carry the name server's address. An empty bridge, because kernels may come
-//! without dummy links.
+//! ways it has, and to carry the name server's address. Addresses of pods that are not there lead
+//! to it too, and not out of the host by its default route: the table refuses what would leave here.
+//! An empty bridge, because kernels may come without dummy links.
 
 use std::io;
 
@@ -34,6 +35,8 @@ pub(crate) fn link_up(naming: &Naming, cluster: &Cluster) -> io::Result<()> {
     links::send(&mut host, |messages| {
         messages.add_address(index, dns);
         messages.link_up(index);
-        messages.link_route(index, cluster.services, Some(dns.address));
+        for range in cluster.ranges() {
+            messages.link_route(index, range, Some(dns.address));
+        }
     })
 }

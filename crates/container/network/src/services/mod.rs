@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::networks::{Networks, State, lock};
+use crate::open;
 use crate::{Error, Protocol};
 
 pub(crate) use names::{kept_names, stop_serving};
@@ -101,7 +102,8 @@ impl Networks {
             let step = lock(&state.services).plan(&mut waiting);
             carry_out(state, step)?;
         }
-        Ok(())
+        let rest = lock(&state.services).forget_inherited().filter(|_| change.whole);
+        rest.map_or(Ok(()), |rest| carry_out(state, rest))
     }
 
     /// How many connections to services a pod has to answer: TCP, begun and not yet closed by both
@@ -116,6 +118,14 @@ impl Networks {
     }
 }
 
+/// Makes the table again, with all that is known, if somebody has taken it away.
+pub(crate) fn mend(state: &State) -> io::Result<()> {
+    let _claim = state.claim(CLAIM);
+    state
+        .table
+        .mend(|| (open::contents(state), lock(&state.services).all()))
+}
+
 /// No container and no pod has this name.
 const CLAIM: &str = "services.";
 
@@ -125,7 +135,7 @@ fn carry_out(state: &State, step: Step) -> Result<(), Error> {
     let forgotten = state
         .table
         .with_socket(|netlink| conversations::forget(netlink, &step.forgotten));
-    crate::open::report("old conversations with a service over UDP may go on", forgotten);
+    open::report("old conversations with a service over UDP may go on", forgotten);
     lock(&state.services).done(step);
     Ok(())
 }

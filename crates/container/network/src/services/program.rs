@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::conversations::Forgotten;
 use super::{Balanced, Frontend, ServiceChange, Unanswered};
 use crate::Protocol;
-use crate::table::{self, Balancer, Change, Elements};
+use crate::table::{self, Balancer, Change, Elements, Services};
+use crate::wire::nftables::Element;
 
 /// Most elements that one transaction changes, give or take one frontend's.
 const BURST: usize = 20_000;
@@ -20,7 +21,13 @@ pub(crate) struct Known {
     frontends: BTreeMap<Frontend, Balanced>,
     /// How many frontends go to each chain that is there.
     balancers: BTreeMap<Balancer, usize>,
+    /// What an earlier process has left, by set and key, until the first change says what becomes
+    /// of it.
+    inherited: BTreeMap<Place, Element>,
 }
+
+/// A set, and a key in it.
+type Place = (&'static str, Vec<u8>);
 
 /// What is to become of each frontend; `None` goes.
 pub(super) type Waiting = VecDeque<(Frontend, Option<Balanced>)>;
@@ -33,9 +40,39 @@ pub(super) struct Step {
     frontends: Vec<(Frontend, Option<Balanced>)>,
     /// How many frontends more or less go to a chain.
     balancers: BTreeMap<Balancer, isize>,
+    /// What is inherited no more.
+    settled: Vec<Place>,
 }
 
 impl Known {
+    /// An earlier process has left these.
+    pub(crate) fn inherit(&mut self, services: Services) {
+        self.balancers = services
+            .balancers()
+            .into_iter()
+            .map(|balancer| (balancer, 0))
+            .collect();
+        let place = |(set, element): (&'static str, Element)| ((set, element.key.clone()), element);
+        self.inherited = services.0.into_iter().map(place).collect();
+    }
+
+    /// All that the table is to have of them. Chains that nobody goes to are made when they are
+    /// wanted again.
+    pub(crate) fn all(&mut self) -> Services {
+        let known = self
+            .frontends
+            .iter()
+            .flat_map(|(frontend, balanced)| elements(*frontend, balanced));
+        let left = self
+            .inherited
+            .iter()
+            .map(|((set, _), element)| (*set, element.clone()));
+        let services = Services(known.chain(left).collect());
+        let there = services.balancers();
+        self.balancers.retain(|balancer, _| there.contains(balancer));
+        services
+    }
+
     /// What is different from what is known, frontend by frontend.
     pub(super) fn changes(&self, change: &ServiceChange, dns: Ipv4Addr) -> Waiting {
         let mut all: BTreeMap<Frontend, Option<&Balanced>> = BTreeMap::new();
@@ -64,8 +101,35 @@ impl Known {
         {
             step.add(frontend, self.frontends.get(&frontend), balanced);
         }
+        step.settle(&self.inherited);
         step.chains(&self.balancers);
         step
+    }
+
+    /// Behind a change that said all there is: what is still inherited goes, and the chains that it
+    /// went to.
+    pub(super) fn forget_inherited(&self) -> Option<Step> {
+        let unused = |(balancer, count): (&Balancer, &usize)| {
+            (*count == 0 && balancer.affinity.is_some()).then_some(*balancer)
+        };
+        let gone: Vec<_> = self.balancers.iter().filter_map(unused).collect();
+        if self.inherited.is_empty() && gone.is_empty() {
+            return None;
+        }
+        let remove = self
+            .inherited
+            .iter()
+            .map(|((set, _), element)| (*set, element.clone()));
+        let change = Change {
+            remove: remove.collect(),
+            gone,
+            ..Change::default()
+        };
+        Some(Step {
+            change,
+            settled: self.inherited.keys().cloned().collect(),
+            ..Step::default()
+        })
     }
 
     /// The step was carried out.
@@ -79,6 +143,9 @@ impl Known {
         for (balancer, more) in step.balancers {
             let count = self.balancers.entry(balancer).or_default();
             *count = count.saturating_add_signed(more);
+        }
+        for place in &step.settled {
+            self.inherited.remove(place);
         }
         for gone in &step.change.gone {
             self.balancers.remove(gone);
@@ -105,6 +172,23 @@ impl Step {
         count(new.as_ref(), 1);
         self.forgotten.extend(forgotten(frontend, old, new.as_ref()));
         self.frontends.push((frontend, new));
+    }
+
+    /// What is inherited is not added once more, and gives way to what is different.
+    fn settle(&mut self, inherited: &BTreeMap<Place, Element>) {
+        let (settled, remove) = (&mut self.settled, &mut self.change.remove);
+        self.change.add.retain(|(set, element)| {
+            let place = (*set, element.key.clone());
+            let Some(there) = inherited.get(&place) else {
+                return true;
+            };
+            settled.push(place);
+            let different = there != element;
+            if different {
+                remove.push((set, there.clone()));
+            }
+            different
+        });
     }
 
     /// Chains that are needed and not there, and chains that nobody goes to any more. Those without

@@ -51,11 +51,7 @@ impl Table {
     pub(crate) fn balance(&self, change: &Change) -> std::io::Result<()> {
         let mut messages = Messages::begin();
         for balancer in &change.new {
-            let chain = balancer.name();
-            messages.add_empty_chain(&self.name, &chain);
-            for rule in balancer.rules() {
-                messages.add_rule(&self.name, &chain, &rule);
-            }
+            balancer.write(&mut messages, &self.name);
         }
         // A key is given another value by taking it away first.
         let order: [(Operation, &Elements); 2] = [
@@ -81,6 +77,32 @@ impl Balancer {
         match self.affinity {
             None => format!("{form}-{}", self.backends),
             Some(seconds) => format!("{form}-{}-{seconds}", self.backends),
+        }
+    }
+
+    /// The chain of this name, if it is one of these.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let (form, rest) = name.split_once('-')?;
+        let (backends, affinity) = match rest.split_once('-') {
+            None => (rest, None),
+            Some((backends, seconds)) => (backends, Some(seconds.parse().ok()?)),
+        };
+        Some(Self {
+            node_port: match form {
+                "lb" => false,
+                "np" => true,
+                _ => return None,
+            },
+            backends: backends.parse().ok()?,
+            affinity,
+        })
+    }
+
+    pub(super) fn write(&self, messages: &mut Messages, table: &str) {
+        let chain = self.name();
+        messages.add_empty_chain(table, &chain);
+        for rule in self.rules() {
+            messages.add_rule(table, &chain, &rule);
         }
     }
 
@@ -228,11 +250,7 @@ mod tests {
     fn chains_are_these_bytes() {
         let bytes = |balancer: Balancer| {
             let mut messages = Messages::new();
-            let chain = balancer.name();
-            messages.add_empty_chain("gantry", &chain);
-            for rule in balancer.rules() {
-                messages.add_rule("gantry", &chain, &rule);
-            }
+            balancer.write(&mut messages, "gantry");
             crate::wire::hex(&messages.0)
         };
         let plain = Balancer {
@@ -256,8 +274,19 @@ mod tests {
             backends,
             affinity,
         };
-        assert_eq!(balancer(false, 3, None).name(), "lb-3");
-        assert_eq!(balancer(true, 3, Some(10)).name(), "np-3-10");
+        for (name, balancer) in [
+            ("lb-3", balancer(false, 3, None)),
+            ("np-3-10", balancer(true, 3, Some(10))),
+        ] {
+            assert_eq!(
+                (balancer.name().as_str(), Balancer::named(name)),
+                (name, Some(balancer))
+            );
+        }
+        assert_eq!(
+            ["forward", "lb-", "lb-3-x", "xx-3"].map(Balancer::named),
+            [None; 4]
+        );
         assert_eq!(balancer(false, 1, None).rules().len(), 1);
         assert_eq!(balancer(false, 2, Some(9)).rules().len(), 4);
     }

@@ -4,7 +4,7 @@
 //!   map, whose verdict goes to a chain for so many backends ([`super::balance`]); what such a chain
 //!   says depends on the number only, so services are elements.
 //! * A frontend without backends is refused at once, or dropped if it has some elsewhere only; what
-//!   nobody has of the services' addresses is refused too.
+//!   nobody has of services' and pods' addresses is refused too: it would leave by their own link.
 //! * Pods reach everything but docker's internal networks; they are reached by each other, by
 //!   containers, and through services and published ports.
 //! * Sources stay, except where the answer could not find back: a pod that reaches itself, a client
@@ -34,6 +34,10 @@ pub(super) const AFFINITY: &str = "affinity";
 pub(super) const REFUSED: &str = "refused";
 pub(super) const DROPPED: &str = "dropped";
 pub(super) const ELSEWHERE: &str = "elsewhere";
+/// The sets that services alone fill.
+pub(super) const OF_SERVICES: [&str; 7] = [
+    SERVICES, NODEPORTS, BACKENDS, MEMBERS, REFUSED, DROPPED, ELSEWHERE,
+];
 pub(super) const HAIRPIN: &str = "hairpin";
 pub(super) const QUESTIONS: &str = "questions";
 pub(super) const ANSWERS: &str = "answers";
@@ -82,7 +86,8 @@ pub(super) struct Scope {
     /// What names of pods' links begin with.
     links: Vec<u8>,
     pods: Cidr,
-    services: Cidr,
+    /// The name of the link that nobody is on.
+    nobodys: Vec<u8>,
     dns: Ipv4Addr,
 }
 
@@ -93,7 +98,7 @@ impl Scope {
         Self {
             links: naming.pods().into_bytes(),
             pods: cluster.pods,
-            services: cluster.services,
+            nobodys: [naming.services().as_bytes(), &[0]].concat(),
             dns: cluster.dns,
         }
     }
@@ -124,14 +129,22 @@ impl Scope {
     /// Chain `forward`, behind what goes on.
     pub(super) fn refusing(&self) -> Vec<Rule> {
         let mut rules = refusals(&frontend(network(DESTINATION, 4, R0), R0));
-        rules.extend(refuse(&[&v4()[..], &within(DESTINATION, self.services)].concat()));
+        rules.extend(refuse(&self.to_nobody()));
         rules
     }
 
-    /// Chain `refuse_out`.
+    /// Chain `refuse_out`. The host's own packets are told the link that they would have left by
+    /// before they were translated.
     pub(super) fn refusing_out(&self) -> Vec<Rule> {
-        let dns = [&v4()[..], &self.to_dns(), &[ACCEPT]].concat();
-        [going_on(), dns].into_iter().chain(self.refusing()).collect()
+        let untranslated = [
+            Expression::Ct(Ct::Status, R0),
+            Expression::Mask(R0, REDIRECTED.to_ne_bytes().to_vec()),
+            Expression::Equal(R0, vec![0; 4]),
+        ];
+        let mut rules = vec![going_on()];
+        rules.extend(refusals(&frontend(network(DESTINATION, 4, R0), R0)));
+        rules.extend(refuse(&[&self.to_nobody()[..], &untranslated].concat()));
+        rules
     }
 
     /// Chains `ask_in`, `ask_out` and `answer`: the port that clients know is another one.
@@ -237,6 +250,13 @@ impl Scope {
         [
             Expression::Meta(Meta::OutputName, R0),
             Expression::Equal(R0, self.links.clone()),
+        ]
+    }
+
+    fn to_nobody(&self) -> [Expression; 2] {
+        [
+            Expression::Meta(Meta::OutputName, R0),
+            Expression::Equal(R0, self.nobodys.clone()),
         ]
     }
 

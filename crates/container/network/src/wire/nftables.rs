@@ -1,7 +1,7 @@
 //! nf_tables: transactions of tables, chains, sets, elements and rules.
 //! linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 
-use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, be32_of, be64_of, find, text};
+use super::attribute::{APPEND, CREATE, CREATE_NEW, Messages, attributes, be32_of, be64_of, find, text};
 use super::expression::{Expression, value};
 
 /// nf_tables' number among the users of nfnetlink.
@@ -32,6 +32,7 @@ pub(crate) mod kind {
     use super::SUBSYSTEM;
 
     pub(crate) const NEW_TABLE: u16 = SUBSYSTEM << 8;
+    pub(crate) const GET_TABLE: u16 = NEW_TABLE + 1;
     pub(crate) const DELETE_TABLE: u16 = NEW_TABLE + 2;
     pub(crate) const NEW_CHAIN: u16 = NEW_TABLE + 3;
     pub(crate) const GET_CHAIN: u16 = NEW_TABLE + 4;
@@ -41,6 +42,7 @@ pub(crate) mod kind {
     pub(crate) const DELETE_RULE: u16 = NEW_TABLE + 8;
     pub(crate) const NEW_SET: u16 = NEW_TABLE + 9;
     pub(crate) const NEW_ELEMENT: u16 = NEW_TABLE + 12;
+    pub(crate) const GET_ELEMENT: u16 = NEW_TABLE + 13;
     pub(crate) const DELETE_ELEMENT: u16 = NEW_TABLE + 14;
 }
 
@@ -148,6 +150,13 @@ impl Messages {
         });
     }
 
+    /// Asks for a table.
+    pub(crate) fn get_table(&mut self, table: &str) {
+        self.push(kind::GET_TABLE, 0, &header(INET), |body| {
+            body.text(1, table);
+        });
+    }
+
     /// Makes a chain on a hook. What it does not decide is accepted.
     pub(crate) fn add_chain(&mut self, table: &str, chain: &Chain) {
         self.push(kind::NEW_CHAIN, CREATE, &header(INET), |body| {
@@ -225,6 +234,13 @@ impl Messages {
     /// Takes elements away. One that is not there makes the transaction fail.
     pub(crate) fn delete_elements(&mut self, table: &str, set: &str, elements: &[Element]) {
         self.elements(kind::DELETE_ELEMENT, 0, table, set, elements);
+    }
+
+    /// Asks for the elements of a set.
+    pub(crate) fn get_elements(&mut self, table: &str, set: &str) {
+        self.push(kind::GET_ELEMENT, 0, &header(INET), |body| {
+            body.text(1, table).text(2, set);
+        });
     }
 
     /// Takes all elements away.
@@ -372,6 +388,27 @@ pub(crate) fn rule(payload: &[u8]) -> Option<(u64, Option<String>)> {
     Some((find(body, 3).and_then(be64_of)?, comment.map(text)))
 }
 
+/// Reads the payload of a list of elements: their keys, values and chains.
+pub(crate) fn elements(payload: &[u8]) -> Vec<Element> {
+    let list = payload
+        .get(4..)
+        .and_then(|body| find(body, 3))
+        .unwrap_or_default();
+    attributes(list)
+        .filter_map(|(_, element)| read_element(element))
+        .collect()
+}
+
+fn read_element(body: &[u8]) -> Option<Element> {
+    let data = find(body, 2).unwrap_or_default();
+    let chain = find(data, 2).and_then(|verdict| find(verdict, 2));
+    Some(Element {
+        value: find(data, 1).map(<[u8]>::to_vec),
+        chain: chain.map(text),
+        ..Element::of(find(find(body, 1)?, 1)?.to_vec())
+    })
+}
+
 /// Reads which table a message about anything is about.
 pub(crate) fn table_of(payload: &[u8]) -> Option<String> {
     find(payload.get(4..)?, 1).map(text)
@@ -384,4 +421,31 @@ fn place(payload: &[u8], chain: u16) -> Option<Place> {
         table: find(body, 1).map(text)?,
         chain: find(body, chain).map(text)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_read_as_they_are_written() {
+        let way = Element {
+            chain: Some("lb-3".to_owned()),
+            ..Element::of(vec![10, 43, 0, 9, 6, 0, 0, 0, 0, 80, 0, 0])
+        };
+        let backend = Element {
+            value: Some(vec![10, 42, 0, 5, 0, 80, 0, 0]),
+            ..Element::of(vec![1; 16])
+        };
+        let plain = Element::of(vec![2; 12]);
+        let mut messages = Messages::new();
+        messages.add_elements(
+            "gantry",
+            "services",
+            &[way.clone(), backend.clone(), plain.clone()],
+        );
+        let payload = &messages.0[16..];
+        assert_eq!(elements(payload), [way, backend, plain]);
+        assert!((0..payload.len()).all(|end| elements(&payload[..end]).len() <= 3));
+    }
 }

@@ -146,6 +146,7 @@ fn two_nodes_share_a_host() {
 #[test]
 fn pods_and_services_beside_a_firewall() {
     let mut node = Node::of_cluster();
+    std::fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "1").unwrap();
     let world = World::new();
     drop_forwarded();
     drop_in(b"INPUT\0", 1);
@@ -208,4 +209,32 @@ fn two_clusters_share_a_host() {
     assert!(theirs.ask((NODE, 30_080)).is_some());
     drop(other);
     assert_eq!(world.ask((NODE, 30_080)), Some(WORLD.into()));
+}
+
+/// `nft flush ruleset`, with which a firewall that is loaded anew begins.
+#[test]
+fn a_table_that_is_taken_away_comes_back() {
+    let node = Node::of_cluster();
+    let world = World::new();
+    let web = node.attach_with("web", "bridge", publish(vec![port(80, 8080)]));
+    let pod = node.pod("pod");
+    let (_web, _pod) = (web.listen(80), pod.listen(8080));
+    set(&node, node_port(Protocol::Tcp), to(&[&pod]));
+    let mut flush = [
+        message(16, 0, &[&[0, 0, 0, 10]]),
+        message(0xa02, 0, &[&[0; 4]]),
+        message(17, 0, &[&[0, 0, 0, 10]]),
+    ]
+    .concat();
+    Netlink::open(Family::Netfilter)
+        .unwrap()
+        .transaction(&mut flush)
+        .unwrap();
+    eventually("it is back", || tables() == ["node"]);
+    for port in [8080, 30_080] {
+        assert_eq!(world.ask((NODE, port)), Some(WORLD.into()));
+    }
+    set(&node, node_port(Protocol::Tcp), to(&[]));
+    assert_eq!(world.ask((NODE, 30_080)), None);
+    node.networks().detach_pod("pod").unwrap();
 }

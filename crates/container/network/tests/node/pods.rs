@@ -21,6 +21,7 @@ fn pods_reach_each_other_the_host_and_the_world_and_keep_their_addresses() {
     let (_b, _world) = (b.listen(80), world.listen(80));
     let _host = super::rig::Server::start(std::net::TcpListener::bind((NODE, 81)).unwrap());
     assert_eq!(a.ask((b.ip(), 80)), Some(a.ip().into()));
+    assert!(node.networks().counters("a").unwrap()[0].sent.packets > 0);
     assert_eq!(b.ask((b.ip(), 80)), Some(b.ip().into()));
     assert_eq!(a.ask((NODE, 81)), Some(a.ip().into()));
     assert!(ask((b.ip(), 80).into()).is_some());
@@ -135,7 +136,7 @@ fn pods_outlive_the_daemon_and_not_their_namespaces() {
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     sys::netns::unpin(&gone.sandbox.key).unwrap();
     node.open();
-    assert_eq!(node.networks().pods(), [web.sandbox.clone()]);
+    assert_eq!(node.networks().pods(), std::slice::from_ref(&web.sandbox));
     assert_eq!(world.ask((NODE, 8080)), Some(WORLD.into()));
     let next = node.pod("next");
     assert_ne!(next.ip(), web.ip());

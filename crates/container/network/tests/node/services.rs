@@ -313,6 +313,71 @@ fn a_connection_outlives_its_backends_place_in_the_map() {
     assert!(client.run(|| refused((SHOP, 80))));
 }
 
+/// The daemon dies and comes back; until it knows the services again, they go on.
+#[test]
+fn services_outlive_the_daemon() {
+    let mut node = Node::of_cluster();
+    let (web, client) = (node.pod("web"), node.pod("client"));
+    let _server = web.listen(8080);
+    let other = service(Ipv4Addr::new(10, 43, 7, 8), Protocol::Tcp);
+    let sticky = Balanced {
+        affinity: Some(Duration::from_secs(60)),
+        ..to(&[&web])
+    };
+    set(&node, service(SHOP, Protocol::Tcp), to(&[&web]));
+    set(&node, other, sticky);
+    set(&node, node_port(Protocol::Tcp), to(&[]));
+    for _ in 0..2 {
+        node.reopen();
+        assert!(client.ask((SHOP, 80)).is_some());
+        assert!(client.ask((Ipv4Addr::new(10, 43, 7, 8), 80)).is_some());
+    }
+    let whole = ServiceChange {
+        set: vec![(service(SHOP, Protocol::Tcp), to(&[&web]))],
+        whole: true,
+        ..ServiceChange::default()
+    };
+    node.networks().services(&whole).unwrap();
+    assert!(client.ask((SHOP, 80)).is_some());
+    assert!(client.run(|| refused((Ipv4Addr::new(10, 43, 7, 8), 80))));
+}
+
+/// The host's own servers may stand behind a service, those at 127.0.0.1 too.
+#[test]
+fn a_backend_may_be_on_the_host() {
+    let node = Node::of_cluster();
+    let world = World::new();
+    node.networks().create(spec("shop")).unwrap();
+    let (pod, container) = (node.pod("pod"), node.attach("c", "shop"));
+    for host in [Ipv4Addr::LOCALHOST, NODE] {
+        let _server = Server::start(std::net::TcpListener::bind((host, 6443)).unwrap());
+        let balanced = Balanced {
+            backends: [SocketAddrV4::new(host, 6443)].into(),
+            ..to(&[])
+        };
+        set(&node, service(SHOP, Protocol::Tcp), balanced.clone());
+        set(&node, node_port(Protocol::Tcp), balanced);
+        assert_eq!(pod.ask((SHOP, 80)), Some(pod.ip().into()));
+        assert_eq!(container.ask((SHOP, 80)), Some(container.ip().into()));
+        assert!(ask((SHOP, 80).into()).is_some());
+        assert_eq!(pod.ask((NODE, NODE_PORT)), Some(pod.ip().into()));
+        if host == NODE {
+            assert_eq!(world.ask((NODE, NODE_PORT)), Some(WORLD.into()));
+        }
+    }
+}
+
+/// As a client of a pod that has just gone sees it.
+#[test]
+fn a_pod_that_is_not_there_refuses() {
+    let node = Node::of_cluster();
+    let _world = World::new();
+    let client = node.pod("client");
+    let gone = node.pod("gone").ip();
+    node.networks().detach_pod("gone").unwrap();
+    assert!(refused((gone, 80)) && client.run(move || refused((gone, 80))));
+}
+
 #[test]
 fn a_thousand_services_come_and_leave_nothing() {
     let mut node = Node::of_cluster();

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Remote;
+use crate::nodes::Upgrade;
 use crate::outbound::service::{Place, Unresolved, resolve};
 use crate::outbound::{Credentials, Outgoing};
 use crate::pipeline::plain;
@@ -115,6 +116,7 @@ pub(super) fn outgoing(
         server_name: Some(host),
         trust: remote.trust.clone(),
         credentials: Credentials::FrontProxy,
+        upgrade: Upgrade::default(),
     })
 }
 
@@ -140,7 +142,8 @@ fn dressed(call: &Call, mut request: Request<bytes::Bytes>) -> Request<bytes::By
     request
 }
 
-fn drop_hop_by_hop(headers: &mut HeaderMap) {
+/// Takes out what is between two neighbours.
+pub(crate) fn drop_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -173,16 +176,20 @@ pub(super) fn introduce(headers: &mut HeaderMap, user: &UserInfo) {
     }
 }
 
+/// Whence a request came, and through whom.
+pub(crate) fn forwarded_for(call: &Call) -> String {
+    let before = call.headers.get("x-forwarded-for");
+    let before = before.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let client = call.peer.address.map(|address| address.ip().to_string());
+    let from: Vec<String> = before.into_iter().chain(client).collect();
+    from.join(", ")
+}
+
 /// Says whence the request came and where it was asked for.
 fn trace(headers: &mut HeaderMap, call: &Call, uri: &Uri) {
-    let before = headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
-    let client = call.peer.address.map(|address| address.ip().to_string());
-    let from: Vec<String> = before.map(str::to_owned).into_iter().chain(client).collect();
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     for (name, text) in [
-        ("x-forwarded-for", from.join(", ").as_str()),
+        ("x-forwarded-for", forwarded_for(call).as_str()),
         ("x-forwarded-uri", uri.path()),
         ("x-forwarded-host", authority),
         ("x-forwarded-proto", "https"),

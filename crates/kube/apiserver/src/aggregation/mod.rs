@@ -23,7 +23,7 @@ use describe::Description;
 use crate::{Call, RequestInfo};
 
 pub(crate) use follow::run as follow;
-pub(crate) use forward::{forward, openapi};
+pub(crate) use forward::{drop_hop_by_hop, forward, forwarded_for, openapi};
 pub(crate) use spec::Remote;
 
 /// Where APIServices are stored.

@@ -13,6 +13,7 @@ use schema::tree::Value;
 use super::refusal::said;
 use super::service::{Place, Reference, Unresolved, resolve};
 use super::{Credentials, Outgoing, Trust, exchange};
+use crate::nodes::Upgrade;
 use crate::server::State;
 
 const JSON: &str = "application/json";
@@ -119,6 +120,7 @@ impl ClientConfig {
             server_name: None,
             trust: self.trust.clone(),
             credentials: Credentials::None,
+            upgrade: Upgrade::default(),
         };
         if let Target::Service(to, _) = &self.target {
             let place = resolve(state, to, state.with_rng(driver::Rng::next_u64));

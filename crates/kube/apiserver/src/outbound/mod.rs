@@ -20,6 +20,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 
 use crate::Body;
+use crate::nodes::Upgrade;
 use crate::server::State;
 
 /// Whose certificates the other side may have.
@@ -29,8 +30,10 @@ pub enum Trust {
     Host,
     /// These authorities alone, PEM.
     Authorities(Bytes),
-    /// Anybody's (`insecureSkipTLSVerify` of an APIService).
+    /// Anybody's (`insecureSkipTLSVerify` of an APIService, proxies).
     Anyone,
+    /// Nobody's: there is no TLS (proxies).
+    Plain,
 }
 
 /// Who the server says it is.
@@ -45,7 +48,7 @@ pub enum Credentials {
 /// A request with all that is needed to send it.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// Its URI is absolute, of scheme `https`.
+    /// Its URI is absolute, of scheme `https`, or `http` with [`Trust::Plain`].
     pub request: Request<Bytes>,
     /// Where to connect to, if the address is known.
     pub address: Option<SocketAddr>,
@@ -57,6 +60,8 @@ pub struct Outgoing {
     pub trust: Trust,
     /// Who asks.
     pub credentials: Credentials,
+    /// The connection of a client whose request this is: joined with this one if the answer is 101.
+    pub upgrade: Upgrade,
 }
 
 /// Why there is no answer. The texts are Go's, which users know from events and answers.

@@ -50,7 +50,10 @@ pub(super) async fn get(state: &State, call: &Call, served: &Served) -> Answer<R
     let node = pod::target(state, node)?;
     let parameters = wanted.parameters(&call.query);
     let mark = if parameters.is_empty() { "" } else { "?" };
-    let target = format!("/containerLogs/{}/{}/{container}{mark}{parameters}", op.namespace, op.name);
+    let target = format!(
+        "/containerLogs/{}/{}/{container}{mark}{parameters}",
+        op.namespace, op.name
+    );
     let answer = pod::read(state, &node, &target).await;
     let answer = answer.map_err(|error| {
         let url = pod::url(&node, &target);
@@ -127,6 +130,16 @@ fn foreign(code: StatusCode, name: &str, why: String) -> Status {
     })
 }
 
+/// # Errors
+/// 400, as Go says it.
+fn time(text: &str) -> Answer<Timestamp> {
+    text.parse().map_err(|_| {
+        let (text, layout) = (go_quote(text), r#""2006-01-02T15:04:05Z07:00""#);
+        let why = format!("parsing time {text} as {layout}: cannot parse {text} as \"2006\"");
+        Status::bad_request(why).into()
+    })
+}
+
 /// The options that have rules.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
@@ -142,17 +155,12 @@ impl Wanted {
     /// 400 for what is no number or no time.
     fn read(query: &Query) -> Answer<Self> {
         let number = |name: &str| -> Answer<Option<i64>> {
-            let Some(text) = query.get(name) else { return Ok(None) };
+            let Some(text) = query.get(name) else {
+                return Ok(None);
+            };
             text.parse().map(Some).map_err(|_| {
                 let why = format!("strconv.ParseInt: parsing {}: invalid syntax", go_quote(text));
                 Status::bad_request(why).into()
-            })
-        };
-        let time = |text: &str| {
-            text.parse::<Timestamp>().map_err(|_| {
-                let text = go_quote(text);
-                let layout = r#""2006-01-02T15:04:05Z07:00""#;
-                Status::bad_request(format!("parsing time {text} as {layout}: cannot parse {text} as \"2006\""))
             })
         };
         let since = query.get("sinceTime").filter(|text| !["", "null"].contains(text));
@@ -174,7 +182,11 @@ impl Wanted {
         }
         let mut positive = |name: &str, number: Option<i64>| {
             if let Some(number) = number.filter(|number| *number < 1) {
-                errors.push(Error::invalid(&root.child(name), number, "must be greater than 0"));
+                errors.push(Error::invalid(
+                    &root.child(name),
+                    number,
+                    "must be greater than 0",
+                ));
             }
         };
         positive("limitBytes", self.limit_bytes);
@@ -186,7 +198,11 @@ impl Wanted {
         }
         if let Some(stream) = &self.stream {
             if !STREAMS.contains(&stream.as_str()) {
-                errors.push(Error::not_supported(&root.child("stream"), stream.as_str(), &STREAMS));
+                errors.push(Error::not_supported(
+                    &root.child("stream"),
+                    stream.as_str(),
+                    &STREAMS,
+                ));
             } else if stream != "All" && self.tail_lines.is_some() {
                 let why = "`tailLines` and specific `stream` are mutually exclusive for now";
                 errors.push(Error::forbidden(&root, why));

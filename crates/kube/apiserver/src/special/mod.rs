@@ -9,10 +9,10 @@ mod connect;
 mod eviction;
 mod logs;
 mod pod;
+mod proxy;
 mod scale;
 mod stream;
 mod token;
-mod unreached;
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(crate) async fn dispatch(state: &Arc<State>, call: &Call, served: &Served) -
         ("serviceaccounts", "token") if core && create => token::create(state, call, served).await,
         ("pods", "log") if core => logs::get(state, call, served).await,
         ("pods", "attach" | "exec" | "portforward") if core => stream::connect(state, call, served).await,
-        ("nodes" | "pods" | "services", "proxy") if core => unreached::connect(state, call, served).await,
+        ("nodes" | "pods" | "services", "proxy") if core => proxy::connect(state, call, served).await,
         (_, "scale") => match info.verb {
             Verb::Get => scale::get(state, call, served).await,
             Verb::Update => scale::update(state, call, served).await,

@@ -87,7 +87,10 @@ pub(super) fn target(state: &State, name: &str) -> Answer<NodeTarget> {
     Ok(NodeTarget {
         name: name.to_owned(),
         address: of_kind("InternalIP").or_else(|| of_kind("ExternalIP")),
-        port: u16::try_from(port).ok().filter(|port| *port > 0).unwrap_or(KUBELET),
+        port: u16::try_from(port)
+            .ok()
+            .filter(|port| *port > 0)
+            .unwrap_or(KUBELET),
     })
 }
 

@@ -15,7 +15,12 @@ use crate::server::State;
 use crate::{Answer, Call, Query, Reply, Served, Verb};
 
 /// What connects with a container, and how the kubelet's API calls what is asked for.
-const STREAMS: [(&str, &str); 4] = [("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty")];
+const STREAMS: [(&str, &str); 4] = [
+    ("stdin", "input"),
+    ("stdout", "output"),
+    ("stderr", "error"),
+    ("tty", "tty"),
+];
 
 /// Hands a connection on.
 ///
@@ -41,7 +46,11 @@ pub(super) async fn connect(state: &State, call: &Call, served: &Served) -> Answ
         return Err(Status::bad_request("Upgrade request required").into());
     }
     let request = handed_on(call, &target);
-    let answer = state.config.nodes.call(&node, request, call.upgrade.clone()).await;
+    let answer = state
+        .config
+        .nodes
+        .call(&node, request, call.upgrade.clone())
+        .await;
     let answer = answer.map_err(|error| pod::failed(format!("error dialing backend: {error}")))?;
     Ok(Reply::Http(answer))
 }
@@ -52,7 +61,13 @@ fn may_change(state: &State, call: &Call) -> Answer<()> {
         return Ok(());
     }
     let verb = Verb::Create.name();
-    state.authz.require(state, &Attributes { verb, ..attributes(&call.user, &call.info) })
+    state.authz.require(
+        state,
+        &Attributes {
+            verb,
+            ..attributes(&call.user, &call.info)
+        },
+    )
 }
 
 /// The kubelet's path and query for what is asked.
@@ -70,7 +85,10 @@ fn target(call: &Call, pod: Ref<'_>) -> Answer<String> {
     for (_, own) in STREAMS.iter().filter(|(name, _)| is_true(query, name)) {
         parameters.append_pair(own, "1");
     }
-    Ok(format!("/{path}/{namespace}/{name}/{container}?{}", parameters.finish()))
+    Ok(format!(
+        "/{path}/{namespace}/{name}/{container}?{}",
+        parameters.finish()
+    ))
 }
 
 /// The ports that a client without SPDY names.
@@ -85,7 +103,10 @@ fn ports(query: &Query) -> String {
 }
 
 fn asks_for_upgrade(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let mut lines = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
     lines.any(|line| line.to_ascii_lowercase().contains("upgrade"))
 }
 
@@ -102,7 +123,9 @@ fn handed_on(call: &Call, target: &str) -> Request<bytes::Bytes> {
     let mut headers = call.headers.clone();
     let own: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| [AUTHORIZATION, HOST, CONTENT_LENGTH].contains(name) || name.as_str().starts_with("impersonate-"))
+        .filter(|name| {
+            [AUTHORIZATION, HOST, CONTENT_LENGTH].contains(name) || name.as_str().starts_with("impersonate-")
+        })
         .cloned()
         .collect();
     own.iter().for_each(|name| drop(headers.remove(name)));

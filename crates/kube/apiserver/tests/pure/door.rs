@@ -107,6 +107,15 @@ impl Door {
         Self::with(Config { outbound, ..config() })
     }
 
+    /// The same, and reaches kubelets this way.
+    pub(crate) fn reaching(outbound: Arc<dyn Outbound>, nodes: Arc<dyn apiserver::nodes::Nodes>) -> Self {
+        Self::with(Config {
+            outbound,
+            nodes,
+            ..config()
+        })
+    }
+
     fn with(config: Config) -> Self {
         let sim = Sim::new(1);
         let clock: Arc<dyn driver::Clock> = Arc::new(driver::ManualClock::new());

@@ -9,12 +9,10 @@ use std::sync::Arc;
 
 use client::{Change, DeleteOptions, Resource};
 use schema::object::Obj;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use views::Family;
 
-use super::ports::{Port, resolve};
-use super::wire::Reference;
+use super::subsets::{Address, Subset, counted, is_ready, subsets, truncate};
 use super::{Asked, Backend, HEADLESS, TRIGGER, annotate, earliest, is_source, labels_but, services_of_pod};
 use crate::act::Action;
 use crate::driver::{Controller, Cx, Failed, Next, Touched};
@@ -27,9 +25,6 @@ const MANAGER: &str = "endpoint-controller";
 
 /// Says that addresses are missing.
 const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
-
-/// Addresses in one object at most.
-const MOST: usize = 1_000;
 
 /// Labels that a service cannot set.
 const RESERVED: [&str; 2] = [MANAGED_BY, HEADLESS];
@@ -91,29 +86,6 @@ fn leftover(current: &Obj, went: bool) -> Option<Action> {
         target: target(&ENDPOINTS, &current.meta),
         options: DeleteOptions::of_uid(&current.meta.uid),
     })
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Subset {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    addresses: Vec<Address>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    not_ready_addresses: Vec<Address>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<Port>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Address {
-    ip: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hostname: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_ref: Option<Reference>,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,85 +159,6 @@ fn labels(asked: &Asked) -> BTreeMap<String, String> {
     labels
 }
 
-/// The pods that are endpoints, with their addresses of the service's first family.
-fn counted(asked: &Asked) -> Vec<(&Backend, Address)> {
-    let family = asked.view.endpoint_families().first().copied();
-    let staying = |pod: &&Backend| asked.view.publish_not_ready || pod.view.deleting.is_none();
-    let pods = asked.pods.iter().filter(|pod| pod.counts()).filter(staying);
-    pods.filter_map(|pod| Some((pod, address(asked, pod, family?)?)))
-        .collect()
-}
-
-fn address(asked: &Asked, pod: &Backend, family: Family) -> Option<Address> {
-    let ip = pod.view.ip.filter(|ip| Family::of(*ip) == family)?;
-    Some(Address {
-        ip: ip.to_string(),
-        hostname: pod.hostname(asked.meta()).map(str::to_owned),
-        node_name: (!pod.view.node.is_empty()).then(|| pod.view.node.to_string()),
-        target_ref: Some(Reference::to(pod)),
-    })
-}
-
-fn is_ready(asked: &Asked, pod: &Backend) -> bool {
-    asked.view.publish_not_ready || pod.view.is_ready()
-}
-
-/// Addresses of equal ports together, by address.
-fn subsets(asked: &Asked) -> Vec<Subset> {
-    let mut serving: Vec<(Option<Port>, BTreeMap<Address, bool>)> = Vec::new();
-    for (pod, address) in counted(asked) {
-        for port in ports(asked, pod) {
-            let at = serving.iter().position(|(known, _)| *known == port);
-            let at = at.unwrap_or_else(|| {
-                serving.push((port, BTreeMap::new()));
-                serving.len() - 1
-            });
-            serving[at].1.insert(address.clone(), is_ready(asked, pod));
-        }
-    }
-    let mut packed: BTreeMap<Vec<(Address, bool)>, Vec<Port>> = BTreeMap::new();
-    for (port, addresses) in serving {
-        packed
-            .entry(addresses.into_iter().collect())
-            .or_default()
-            .extend(port);
-    }
-    packed
-        .into_iter()
-        .map(|(addresses, ports)| Subset::new(addresses, ports))
-        .collect()
-}
-
-impl Subset {
-    fn new(addresses: Vec<(Address, bool)>, ports: Vec<Port>) -> Self {
-        let (ready, not): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|(_, ready)| *ready);
-        let plain =
-            |addresses: Vec<(Address, bool)>| addresses.into_iter().map(|(address, _)| address).collect();
-        Self {
-            addresses: plain(ready),
-            not_ready_addresses: plain(not),
-            ports,
-        }
-    }
-}
-
-/// A pod's ports; one that is none for a headless service that has none, whose pods are endpoints all the same.
-fn ports(asked: &Asked, pod: &Backend) -> Vec<Option<Port>> {
-    if asked.view.ports.is_empty() {
-        return if asked.view.is_headless() {
-            vec![None]
-        } else {
-            Vec::new()
-        };
-    }
-    let nameless = |port: Port| Port {
-        name: port.name.filter(|name| !name.is_empty()),
-        ..port
-    };
-    let resolved = resolve(&asked.view, &pod.view).into_iter();
-    resolved.map(|port| Some(nameless(port))).collect()
-}
-
 /// When that happened which is written now ([`super::slice`] does the same).
 fn trigger(asked: &Asked, counted: &[(&Backend, Address)], there: &[Subset]) -> Option<String> {
     let changed = counted.iter().filter(|(pod, address)| {
@@ -276,41 +169,6 @@ fn trigger(asked: &Asked, counted: &[(&Backend, Address)], there: &[Subset]) -> 
         !there.iter().any(has)
     });
     earliest(changed.filter_map(|(pod, _)| pod.since()))
-}
-
-/// Leaves out what is over a thousand, those that are not ready first, each subset in proportion; says whether it did.
-fn truncate(subsets: &mut [Subset]) -> bool {
-    let count =
-        |of: fn(&Subset) -> &Vec<Address>| subsets.iter().map(|subset| of(subset).len()).sum::<usize>();
-    let ready = count(|subset| &subset.addresses);
-    let not_ready = count(|subset| &subset.not_ready_addresses);
-    if ready + not_ready <= MOST {
-        return false;
-    }
-    if ready > MOST {
-        subsets
-            .iter_mut()
-            .for_each(|subset| subset.not_ready_addresses.clear());
-        shorten(
-            subsets.iter_mut().map(|subset| &mut subset.addresses),
-            ready,
-            MOST,
-        );
-    } else {
-        let lists = subsets.iter_mut().map(|subset| &mut subset.not_ready_addresses);
-        shorten(lists, not_ready, MOST - ready);
-    }
-    true
-}
-
-/// Shortens lists that are `total` long together to `room`, rounding up while there is room.
-fn shorten<'a>(lists: impl Iterator<Item = &'a mut Vec<Address>>, total: usize, room: usize) {
-    let mut left = room;
-    for list in lists {
-        let share = (list.len() * room).div_ceil(total.max(1));
-        list.truncate(share.min(left));
-        left -= list.len();
-    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 //! Endpoints of before (`legacy`), which some clients still read. Both are functions of a service and its pods; this file
 //! is what they share: which changes concern a service, and which of its pods count.
 
+mod existing;
 mod fill;
 #[cfg(test)]
 mod fixture;
 mod legacy;
+mod plan;
 mod ports;
 mod slice;
+mod subsets;
 mod wire;
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
 static NODES: Resource = Resource::new("", "v1", "nodes", "Node", false);
 static SLICES: Resource = Resource::new("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true);
 
-fn service(node: &Node, name: &str, spec: &Value) {
+pub(crate) fn service(node: &Node, name: &str, spec: &Value) {
     let mut all = json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "web"}]});
     for (key, value) in spec.as_object().unwrap() {
         all[key] = value.clone();
@@ -23,7 +23,7 @@ fn service(node: &Node, name: &str, spec: &Value) {
 }
 
 /// A pod that runs on a node under an address.
-fn pod(node: &Node, name: &str, address: &str) {
+pub(crate) fn pod(node: &Node, name: &str, address: &str) {
     let container = json!({"name": "c", "image": "i", "ports": [{"name": "web", "containerPort": 8080}]});
     let pod = json!({
         "metadata": {"name": name, "labels": {"app": "web"}},
@@ -33,7 +33,7 @@ fn pod(node: &Node, name: &str, address: &str) {
     status(node, name, address, true);
 }
 
-fn status(node: &Node, name: &str, address: &str, ready: bool) {
+pub(crate) fn status(node: &Node, name: &str, address: &str, ready: bool) {
     let status = json!({"status": {
         "phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
         "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" },
@@ -51,7 +51,7 @@ fn status(node: &Node, name: &str, address: &str, ready: bool) {
     node.settle();
 }
 
-fn kill(node: &Node, name: &str, grace: i64) {
+pub(crate) fn kill(node: &Node, name: &str, grace: i64) {
     let (client, name) = (node.client.clone(), name.to_owned());
     let options = DeleteOptions {
         grace_period_seconds: Some(grace),
@@ -99,7 +99,7 @@ fn listed(node: &Node, service: &str) -> Option<[Vec<String>; 2]> {
     Some([ips("addresses"), ips("notReadyAddresses")])
 }
 
-fn cluster(seed: u64) -> Node {
+pub(crate) fn cluster(seed: u64) -> Node {
     let node = Node::start(seed);
     node.namespace("x");
     let zone = json!({"metadata": {"name": "n", "labels": {"topology.kubernetes.io/zone": "z"}}});

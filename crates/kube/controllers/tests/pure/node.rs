@@ -149,8 +149,8 @@ impl Node {
     /// One round of whatever can run; false if nothing can.
     pub(crate) fn turn(&self) -> bool {
         self.sim.run_ready();
-        turn(&self.writer);
-        self.sim.is_ready()
+        let wrote = turn(&self.writer);
+        wrote || self.sim.is_ready()
     }
 
     /// Lets time pass, for the store too.
@@ -296,11 +296,15 @@ pub(crate) fn owner(kind: &str, name: &str, uid: &str, blocks: bool) -> Value {
     json!({"apiVersion": version, "kind": kind, "name": name, "uid": uid, "blockOwnerDeletion": blocks})
 }
 
-fn turn(writer: &Mutex<Writer>) {
+/// Whether there was anything to write.
+fn turn(writer: &Mutex<Writer>) -> bool {
     let mut writer = writer.lock().unwrap();
-    if let Some(job) = writer.turn() {
+    let job = writer.turn();
+    let wrote = job.is_some();
+    if let Some(job) = job {
         writer.finish(job.run());
     }
+    wrote
 }
 
 /// Runs a future to its end, turning the store's writer whenever nobody else can work.

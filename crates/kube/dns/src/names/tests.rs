@@ -352,7 +352,7 @@ proptest! {
                 }
                 Step::Slice(at, is) => {
                     let key = format!("x/e{at}");
-                    let endpoint = |at: u8| json!({"addresses": [format!("10.42.0.{at}")], "conditions": {"ready": at % 3 != 0}});
+                    let endpoint = |at: u8| json!({"addresses": [format!("10.42.0.{at}")], "conditions": {"ready": !at.is_multiple_of(3)}});
                     let new = is.map(|(of, bits)| {
                         let endpoints: Vec<_> = (0..8).filter(|at| bits >> at & 1 == 1).map(endpoint).collect();
                         slice(&key, &format!("s{of}"), &json!(endpoints), &json!([{"name": "", "port": 1}]))

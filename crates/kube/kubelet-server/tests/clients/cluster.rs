@@ -153,23 +153,34 @@ impl Cluster {
 
     /// The node, a pod of one container that runs, one of two, one that waits, and one that runs nowhere.
     fn populate(&self) {
-        self.create(&NODES, &json!({"metadata": {"name": NODE}}), &json!({
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": self.kubelet.port()}},
-        }));
-        let running = |name: &str| json!({
-            "name": name, "image": "i", "imageID": "i", "ready": true, "restartCount": 1,
-            "containerID": format!("g://{name}-1"),
-            "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
-            "lastState": {"terminated": {"exitCode": 1, "containerID": format!("g://{name}-0")}},
-        });
+        self.create(
+            &NODES,
+            &json!({"metadata": {"name": NODE}}),
+            &json!({
+                "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+                "daemonEndpoints": {"kubeletEndpoint": {"Port": self.kubelet.port()}},
+            }),
+        );
+        let running = |name: &str| {
+            json!({
+                "name": name, "image": "i", "imageID": "i", "ready": true, "restartCount": 1,
+                "containerID": format!("g://{name}-1"),
+                "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+                "lastState": {"terminated": {"exitCode": 1, "containerID": format!("g://{name}-0")}},
+            })
+        };
         let waiting = json!({
             "name": "one", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
             "state": {"waiting": {"reason": "ContainerCreating"}},
         });
         let status = |statuses: &[Value]| json!({"phase": "Running", "containerStatuses": statuses});
         self.pod("single", NODE, &["one"], &status(&[running("one")]));
-        self.pod("double", NODE, &["one", "two"], &status(&[running("one"), running("two")]));
+        self.pod(
+            "double",
+            NODE,
+            &["one", "two"],
+            &status(&[running("one"), running("two")]),
+        );
         self.pod("stopped", NODE, &["three"], &status(&[running("three")]));
         self.pod("waiting", NODE, &["one"], &status(&[waiting]));
         self.pod("nowhere", "", &["one"], &json!({"phase": "Pending"}));
@@ -210,7 +221,11 @@ async fn open(directory: &TempDir, authority: &Authority, double: &Double) -> (C
     let dir = Arc::new(RealDir::open(directory.path()).unwrap());
     let clock = Arc::new(SystemClock::new());
     let store = Embedded::open(dir, clock, Rng::from_seed(2), Options::default()).unwrap();
-    let (key, ca, later) = (TokenKey::generate().unwrap(), authority.certificate_pem(), Arc::new(Later::default()));
+    let (key, ca, later) = (
+        TokenKey::generate().unwrap(),
+        authority.certificate_pem(),
+        Arc::new(Later::default()),
+    );
     let config = apiserver::Config {
         service_cidr: "10.43.0.0/16".to_owned(),
         node_port_range: (30_000, 32_767),
@@ -224,7 +239,9 @@ async fn open(directory: &TempDir, authority: &Authority, double: &Double) -> (C
         outbound: Arc::new(apiserver::outbound::Offline),
         nodes: Arc::new(Slot(later.clone())),
     };
-    let server = ApiServer::open(config, Arc::new(store), env.clone()).await.unwrap();
+    let server = ApiServer::open(config, Arc::new(store), env.clone())
+        .await
+        .unwrap();
     let parts = Parts {
         node: NODE.to_owned(),
         client: in_process(&server, &format!("system:node:{NODE}"), "system:nodes"),

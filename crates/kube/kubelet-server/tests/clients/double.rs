@@ -108,15 +108,25 @@ impl Node for Double {
         let name = of.container;
         let all: Vec<(i64, Stream, String)> = (1..=5)
             .map(|at| {
-                let stream = if at % 2 == 0 { Stream::Stderr } else { Stream::Stdout };
+                let stream = if at % 2 == 0 {
+                    Stream::Stderr
+                } else {
+                    Stream::Stdout
+                };
                 (at, stream, format!("{name} {id} line {at}\n"))
             })
             .collect();
-        let skipped = query.tail.map_or(0, |tail| all.len().saturating_sub(usize::try_from(tail).unwrap()));
+        let skipped = query
+            .tail
+            .map_or(0, |tail| all.len().saturating_sub(usize::try_from(tail).unwrap()));
         tokio::spawn(async move {
             for (at, stream, text) in all.into_iter().skip(skipped) {
                 let time = i128::from(at) * 1_000_000_000;
-                let wanted = if stream == Stream::Stdout { query.stdout } else { query.stderr };
+                let wanted = if stream == Stream::Stdout {
+                    query.stdout
+                } else {
+                    query.stderr
+                };
                 if wanted && query.since.is_none_or(|since| time >= since) {
                     let text = text.into();
                     drop(sender.send(Ok(LogLine { time, stream, text })).await);
@@ -125,7 +135,15 @@ impl Node for Double {
             if query.follow {
                 let text = "followed\n".into();
                 let time = 6_000_000_000;
-                drop(sender.send(Ok(LogLine { time, stream: Stream::Stdout, text })).await);
+                drop(
+                    sender
+                        .send(Ok(LogLine {
+                            time,
+                            stream: Stream::Stdout,
+                            text,
+                        }))
+                        .await,
+                );
             }
         });
         Box::pin(async move { Ok(lines) })

@@ -10,18 +10,25 @@ use crate::cluster::Cluster;
 const OLDER: [&str; 5] = ["1.27", "1.29", "1.30", "1.31", "1.33"];
 
 /// Those that are there: older ones stand beside the kubectl of PATH, the newest is installed by `cargo xtask test`.
-#[expect(clippy::disallowed_methods, reason = "cargo's own word of where clients are, and PATH")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo's own word of where clients are, and PATH"
+)]
 pub(crate) fn clients() -> Vec<PathBuf> {
     let installed = std::env::var("GANTRY_CLIENTS").expect("cargo sets it (.cargo/config.toml)");
     let newest = PathBuf::from(installed).join("kubectl-1.36.4/bin/kubectl");
-    assert!(newest.exists(), "`cargo xtask test` installs {}", newest.display());
+    assert!(
+        newest.exists(),
+        "`cargo xtask test` installs {}",
+        newest.display()
+    );
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path).map(|directory| directory.join("kubectl"));
     let beside = found.find_map(|kubectl| kubectl.canonicalize().ok());
     let beside = beside.and_then(|kubectl| kubectl.parent().map(Path::to_path_buf));
-    let older = beside.into_iter().flat_map(|directory| {
-        OLDER.map(|version| directory.join(format!("kubectl.{version}")))
-    });
+    let older = beside
+        .into_iter()
+        .flat_map(|directory| OLDER.map(|version| directory.join(format!("kubectl.{version}"))));
     older.filter(|kubectl| kubectl.exists()).chain([newest]).collect()
 }
 
@@ -58,6 +65,10 @@ impl Cluster {
     pub(crate) fn told(&self, client: &Path, words: &[&str], input: &str) -> (i32, String, String) {
         let output = self.says(client, words, input.as_bytes());
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 }

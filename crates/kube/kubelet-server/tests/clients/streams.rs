@@ -21,36 +21,75 @@ fn walk(step: impl Fn(&Cluster, &Path)) {
 #[test]
 fn exec_tells_outputs_and_the_exit_code() {
     walk(|cluster, client| {
-        let script = ["exec", "single", "--", "sh", "-c", "echo out; echo err >&2; exit 7"];
+        let script = [
+            "exec",
+            "single",
+            "--",
+            "sh",
+            "-c",
+            "echo out; echo err >&2; exit 7",
+        ];
         let (code, out, err) = cluster.told(client, &script, "");
         assert_eq!((code, &*out), (7, "out\n"));
-        assert!(err.contains("err\n") && err.contains("command terminated with exit code 7"), "{err}");
-        let (code, out, _) = cluster.told(client, &["exec", "-i", "double", "-c", "two", "--", "cat"], "some input");
+        assert!(
+            err.contains("err\n") && err.contains("command terminated with exit code 7"),
+            "{err}"
+        );
+        let (code, out, _) = cluster.told(
+            client,
+            &["exec", "-i", "double", "-c", "two", "--", "cat"],
+            "some input",
+        );
         assert_eq!((code, &*out), (0, "some input"));
-        let (code, out, _) = cluster.told(client, &["exec", "-i", "single", "--", "sh", "-c", "exit 0"], "unread");
+        let (code, out, _) = cluster.told(
+            client,
+            &["exec", "-i", "single", "--", "sh", "-c", "exit 0"],
+            "unread",
+        );
         assert_eq!((code, &*out), (0, ""));
     });
 }
 
 #[test]
 fn exec_passes_ten_megabytes_both_ways() {
-    let sent: Vec<u8> = (0..10_u32 << 20).map(|at| u8::try_from(at % 253).unwrap()).collect();
+    let sent: Vec<u8> = (0..10_u32 << 20)
+        .map(|at| u8::try_from(at % 253).unwrap())
+        .collect();
     walk(|cluster, client| {
         let output = cluster.says(client, &["exec", "-i", "single", "--", "cat"], &sent);
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && output.stdout == sent, "{} bytes, {error}", output.stdout.len());
+        assert!(
+            output.status.success() && output.stdout == sent,
+            "{} bytes, {error}",
+            output.stdout.len()
+        );
     });
 }
 
 #[test]
 fn exec_tells_what_is_wrong() {
     let cases: [(&[&str], &str); 6] = [
-        (&["exec", "stopped", "--", "true"], r#"container not found ("three")"#),
-        (&["exec", "single", "-c", "x", "--", "true"], "container x is not valid for pod single"),
-        (&["exec", "nowhere", "--", "true"], "pod nowhere does not have a host assigned"),
+        (
+            &["exec", "stopped", "--", "true"],
+            r#"container not found ("three")"#,
+        ),
+        (
+            &["exec", "single", "-c", "x", "--", "true"],
+            "container x is not valid for pod single",
+        ),
+        (
+            &["exec", "nowhere", "--", "true"],
+            "pod nowhere does not have a host assigned",
+        ),
         (&["exec", "nobody", "--", "true"], r#"pods "nobody" not found"#),
-        (&["exec", "single", "--", "no-such-program"], r#"error executing command in container: exec: "no-such-program""#),
-        (&["attach", "stopped"], "container three not found in pod stopped_default"),
+        (
+            &["exec", "single", "--", "no-such-program"],
+            r#"error executing command in container: exec: "no-such-program""#,
+        ),
+        (
+            &["attach", "stopped"],
+            "container three not found in pod stopped_default",
+        ),
     ];
     walk(|cluster, client| {
         for (words, expected) in cases {
@@ -72,9 +111,14 @@ fn attach_is_connected_with_the_containers_own_program() {
 fn cp_copies_both_ways() {
     walk(|cluster, client| {
         let there = cluster.directory.path().join("there");
-        let (from, to) = (cluster.directory.path().join("from"), cluster.directory.path().join("back"));
+        let (from, to) = (
+            cluster.directory.path().join("from"),
+            cluster.directory.path().join("back"),
+        );
         std::fs::create_dir_all(&there).unwrap();
-        let content: Vec<u8> = (0..1_u32 << 20).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        let content: Vec<u8> = (0..1_u32 << 20)
+            .map(|at| u8::try_from(at % 251).unwrap())
+            .collect();
         std::fs::write(&from, &content).unwrap();
         let remote = format!("single:{}/copy", there.display());
         for words in [["cp", "from", &remote], ["cp", &remote, "back"]] {
@@ -91,13 +135,28 @@ fn cp_copies_both_ways() {
 fn logs_are_those_that_are_asked_for() {
     let cases: [(&[&str], &str); 8] = [
         (&["logs", "single", "--tail=1"], "one one-1 line 5\n"),
-        (&["logs", "single", "--previous", "--tail=1"], "one one-0 line 5\n"),
-        (&["logs", "single", "-f", "--tail=1"], "one one-1 line 5\nfollowed\n"),
-        (&["logs", "single", "--timestamps", "--tail=1"], "1970-01-01T00:00:05.000000000Z one one-1 line 5\n"),
+        (
+            &["logs", "single", "--previous", "--tail=1"],
+            "one one-0 line 5\n",
+        ),
+        (
+            &["logs", "single", "-f", "--tail=1"],
+            "one one-1 line 5\nfollowed\n",
+        ),
+        (
+            &["logs", "single", "--timestamps", "--tail=1"],
+            "1970-01-01T00:00:05.000000000Z one one-1 line 5\n",
+        ),
         (&["logs", "single", "--limit-bytes=20"], "one one-1 line 1\none"),
-        (&["logs", "single", "--since-time=1970-01-01T00:00:05Z"], "one one-1 line 5\n"),
+        (
+            &["logs", "single", "--since-time=1970-01-01T00:00:05Z"],
+            "one one-1 line 5\n",
+        ),
         (&["logs", "double", "-c", "two", "--tail=1"], "two two-1 line 5\n"),
-        (&["logs", "double", "--all-containers", "--tail=1"], "one one-1 line 5\ntwo two-1 line 5\n"),
+        (
+            &["logs", "double", "--all-containers", "--tail=1"],
+            "one one-1 line 5\ntwo two-1 line 5\n",
+        ),
     ];
     walk(|cluster, client| {
         for (words, expected) in cases {
@@ -142,8 +201,10 @@ fn port_forward_carries_many_connections_and_half_closes() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (mut line, mut told) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+        told.read_line(&mut line).unwrap();
+        // It tells of each connection, and ends where nobody hears it.
+        let hearing = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
         // Forwarding from 127.0.0.1:40123 -> 80
         let local = line.split(" -> ").next().and_then(|text| text.rsplit(':').next());
         let local: u16 = local.and_then(|port| port.parse().ok()).expect(&line);
@@ -160,9 +221,14 @@ fn port_forward_carries_many_connections_and_half_closes() {
                 })
             })
             .collect();
-        let wrong = asking.into_iter().filter(|_| true).map(|each| each.join().unwrap()).filter(|right| !right).count();
+        let wrong = asking
+            .into_iter()
+            .map(|each| each.join().unwrap())
+            .filter(|right| !right)
+            .count();
         child.kill().unwrap();
         child.wait().unwrap();
+        hearing.join().unwrap().unwrap();
         assert_eq!(wrong, 0, "of 100 connections");
     });
 }

@@ -170,7 +170,8 @@ fn initialized(worker: &Worker, phase: Phase) -> Said {
 pub(super) fn is_ready(kind: ContainerKind, state: &State) -> bool {
     match kind {
         ContainerKind::Init => state.dead.as_ref().is_some_and(|dead| dead.ended.code == 0),
-        _ => state.up().is_some_and(|up| {
+        ContainerKind::Ephemeral => false,
+        ContainerKind::Sidecar | ContainerKind::Regular => state.up().is_some_and(|up| {
             let probed = up
                 .probes
                 .iter()

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value, json};
 
 use super::conditions::is_ready;
-use super::phase::shown;
+use super::phase::{has_begun, shown};
 use super::timestamp;
 use crate::container::{Ended, How, ImageFound, RunsAs};
 use crate::pod::{Container, ContainerKind, VolumeMount};
@@ -67,7 +67,9 @@ fn status(worker: &Worker, container: &Container, state: &State) -> Value {
     if let Some(id) = id(state) {
         put("containerID", json!(format!("gantry://{id}")));
     }
-    put("started", json!(state.has_started()));
+    if container.kind != ContainerKind::Ephemeral {
+        put("started", json!(state.has_started()));
+    }
     if !container.resources.requests.is_empty() {
         put("allocatedResources", json!(container.resources.requests));
     }
@@ -78,7 +80,7 @@ fn status(worker: &Worker, container: &Container, state: &State) -> Value {
             container.volume_mounts.iter().map(mount).collect(),
         );
     }
-    if let Some(user) = state.up().and_then(|up| up.user.as_ref()) {
+    if let Some(user) = user(state) {
         put("user", runs_as(user));
     }
     Value::Object(body)
@@ -106,8 +108,9 @@ fn states(worker: &Worker, container: &Container, state: &State) -> (Value, Valu
         return (ended(&state.dead), ended(&state.last));
     }
     let over = matches!(worker.life, Life::TearingDown(_) | Life::Finished(_));
-    let began = worker.states.iter().any(|state| state.attempt.is_some());
-    if over && began && container.kind != ContainerKind::Ephemeral {
+    // Before its init containers were done it never could have run.
+    let could = container.kind == ContainerKind::Regular && has_begun(worker);
+    if over && could {
         return (unlocated(), ended(&state.last));
     }
     (
@@ -178,6 +181,12 @@ fn id(state: &State) -> Option<&crate::container::ContainerId> {
     let up = state.up().map(|up| &up.id);
     let dead = state.dead.as_ref().or(state.last.as_ref());
     up.or_else(|| dead.and_then(|dead| dead.id.as_ref()))
+}
+
+fn user(state: &State) -> Option<&RunsAs> {
+    let up = state.up().and_then(|up| up.user.as_ref());
+    let dead = state.dead.as_ref().or(state.last.as_ref());
+    up.or_else(|| dead.and_then(|dead| dead.user.as_ref()))
 }
 
 fn resources(container: &Container) -> Value {

@@ -97,7 +97,7 @@ fn by_containers(worker: &Worker, over: bool) -> Phase {
 }
 
 /// Whether any of the pod's own containers was made.
-fn has_begun(worker: &Worker) -> bool {
+pub(super) fn has_begun(worker: &Worker) -> bool {
     let mut all = worker.pod.spec.all.iter().zip(&worker.states);
     all.any(|(container, state)| container.kind == ContainerKind::Regular && state.made)
 }

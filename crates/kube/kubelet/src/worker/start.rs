@@ -291,8 +291,10 @@ impl Worker {
         let Some(up) = self.state(at).and_then(super::State::up_mut) else {
             return;
         };
-        up.post_start = Hooked::Done;
-        let Err(message) = result else { return };
+        let Err(message) = result else {
+            up.post_start = Hooked::Done;
+            return;
+        };
         out.push(tell(
             Some(at),
             Level::Warning,

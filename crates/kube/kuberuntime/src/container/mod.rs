@@ -6,6 +6,7 @@ mod security;
 pub(crate) mod spec;
 pub(crate) mod start;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -99,6 +100,18 @@ impl Pods {
         }
     }
 
+    /// What the containers of a pod have written to their own layers and logs, in bytes, by name.
+    pub(crate) fn written_by(&self, uid: &Uid) -> BTreeMap<String, u64> {
+        let mut written = BTreeMap::new();
+        for (row, told) in self.rows_of(uid) {
+            let layer = self.0.engine.images().rootfs(&row.id);
+            let layer = layer.and_then(|layer| layer.size().ok()).unwrap_or(0);
+            let logs = row.log_path.as_deref().map_or(0, logs::size);
+            *written.entry(told.name).or_insert(0) += layer + logs;
+        }
+        written
+    }
+
     /// Whom a container runs as, as far as its files can be read.
     pub(crate) fn runs_as(&self, id: &str) -> Option<RunsAs> {
         let user = self.0.engine.user(id).ok()?;
@@ -146,10 +159,18 @@ pub(crate) fn ended(row: &Container, told: &Told) -> Ended {
         started: state.started_at.map(Into::into),
         finished: finished(state.finished_at.unwrap_or(row.created)),
         message: match how {
-            How::NotStarted => state.error.clone(),
+            How::NotStarted => not_started(&state.error),
             _ => last_words(row, told),
         },
     }
+}
+
+/// Why a program could not be started, as users of containerd know it; the engine's words are docker's.
+pub(crate) fn not_started(error: &str) -> String {
+    let reason = error
+        .strip_prefix("failed to create task for container: ")
+        .unwrap_or(error);
+    format!("failed to create containerd task: {reason}")
 }
 
 fn finished(at: Timestamp) -> SystemTime {

@@ -73,10 +73,12 @@ fn memory_of(pod: &Pod) -> Option<u64> {
     }
     let beside = |kind| matches!(kind, ContainerKind::Regular | ContainerKind::Sidecar);
     let mut containers = pod.spec.all.iter().filter(|container| beside(container.kind));
-    containers.try_fold(0_u64, |sum, container| {
+    let all = containers.try_fold(0_u64, |sum, container| {
         let limit = container.resources.limits.get("memory")?;
         Some(sum.saturating_add(bytes(limit)?))
-    })
+    });
+    // To the kernel, a size of nothing is no limit.
+    all.filter(|all| *all > 0)
 }
 
 #[cfg(test)]
@@ -106,6 +108,7 @@ mod tests {
             (None, one_free, None),
             (Some("1Mi"), one_free, Some(1 << 20)),
             (Some("0"), one_free, None),
+            (Some("1Mi"), "{}", Some(1 << 20)),
         ];
         for (limit, spec, expected) in cases {
             assert_eq!(size_of(limit, spec), expected, "{limit:?} {spec}");

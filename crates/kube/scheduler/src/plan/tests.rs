@@ -186,7 +186,7 @@ impl Crowd {
             self.decide(&key, &pod, now);
             self.check();
         }
-        if turn % 3 == 0 {
+        if turn.is_multiple_of(3) {
             self.tell();
         }
     }

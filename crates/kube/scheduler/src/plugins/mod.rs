@@ -83,7 +83,7 @@ pub enum Prepared<'a> {
 pub struct Scoring<'a> {
     /// The score of one node.
     pub each: Box<dyn Fn(NodeIx) -> i64 + 'a>,
-    /// Brings the scores of all nodes into 0 to [`MAX_SCORE`].
+    /// Brings the scores of all nodes into 0 to 100.
     pub normalize: fn(&mut [i64]),
 }
 

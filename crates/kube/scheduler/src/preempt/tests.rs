@@ -77,7 +77,8 @@ fn only_as_many_leave_as_have_to_and_the_least_important_first() {
 
 #[test]
 fn the_node_is_taken_where_it_hurts_least() {
-    let cases: [(&[(&str, i32, &str)], &str); 4] = [
+    type Pods<'a> = &'a [(&'a str, i32, &'a str)];
+    let cases: [(Pods<'_>, &str); 4] = [
         // The most important victim is less important.
         (&[("a", 3, "4"), ("b", 2, "4")], "b"),
         // All together are less important.

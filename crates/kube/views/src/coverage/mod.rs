@@ -1,7 +1,7 @@
 //! Nothing is accepted and ignored: the fields of a pod that this node cannot honour yet.
 //!
 //! [`unsupported`] names the first of them, and whoever meets the pod first (scheduler or kubelet) fails the pod with
-//! that name. It is asked for every pod, so it walks the bytes once, along the few members of [`refused`]'s tree, and
+//! that name. It is asked for every pod, so it walks the bytes once, along the few members of `refused`'s tree, and
 //! makes neither a tree nor a copy of the rest. That every other field of the specification is honoured or does nothing
 //! upstream either is shown by the table of the tests, which prints docs/coverage-pods.md.
 

@@ -183,6 +183,11 @@ fn that_there_is_nothing_may_be_kept_for_a_while() {
         RecordType::A,
         &format!("NXDomain [] [{BEGIN}] []"),
     );
+    check(
+        "cluster.local.",
+        RecordType::SOA,
+        &format!("NoError [{BEGIN}] [] []"),
+    );
     let reverse = BEGIN.replacen("cluster.local.", "in-addr.arpa.", 1);
     check(
         "8.0.43.10.in-addr.arpa.",

@@ -26,7 +26,7 @@ fn balanced(backends: &[u8]) -> Balanced {
 #[derive(Default)]
 struct Kernel {
     known: Known,
-    elements: BTreeSet<(&'static str, crate::wire::nftables::Element)>,
+    elements: BTreeSet<(&'static str, Element)>,
     chains: BTreeSet<Balancer>,
 }
 
@@ -39,29 +39,45 @@ impl Kernel {
             let step = self.known.plan(&mut waiting);
             size += step.change.size();
             all.extend(step.forgotten.clone());
-            for new in &step.change.new {
-                assert!(self.chains.insert(*new), "made twice");
-            }
-            for element in &step.change.remove {
-                assert!(self.elements.remove(element), "not there: {element:?}");
-            }
-            for element in &step.change.add {
-                let (set, key) = (element.0, &element.1.key);
-                assert!(
-                    !self
-                        .elements
-                        .iter()
-                        .any(|(name, there)| *name == set && there.key == *key)
-                );
-                self.elements.insert(element.clone());
-            }
-            for gone in &step.change.gone {
-                assert!(self.chains.remove(gone));
-            }
-            self.known.done(step);
+            self.carry_out(step);
+        }
+        if let Some(step) = self.known.forget_inherited().filter(|_| change.whole) {
+            size += step.change.size();
+            self.carry_out(step);
         }
         self.check();
         (size, all)
+    }
+
+    fn carry_out(&mut self, step: Step) {
+        for new in &step.change.new {
+            assert!(self.chains.insert(*new), "made twice");
+        }
+        for element in &step.change.remove {
+            assert!(self.elements.remove(element), "not there: {element:?}");
+        }
+        for element in &step.change.add {
+            let (set, key) = (element.0, &element.1.key);
+            assert!(
+                !self
+                    .elements
+                    .iter()
+                    .any(|(name, there)| *name == set && there.key == *key)
+            );
+            self.elements.insert(element.clone());
+        }
+        for gone in &step.change.gone {
+            assert!(self.chains.remove(gone));
+        }
+        self.known.done(step);
+    }
+
+    /// The process dies; another one finds what it left.
+    fn restart(&mut self) {
+        let services = Services(self.elements.iter().cloned().collect());
+        self.chains = services.balancers();
+        self.known = Known::default();
+        self.known.inherit(services);
     }
 
     /// What the frontends come to, and whether every chain that is gone to is there.
@@ -70,7 +86,12 @@ impl Kernel {
         let wanted: BTreeSet<_> = all
             .flat_map(|(frontend, balanced)| elements(*frontend, balanced))
             .collect();
-        assert_eq!(self.elements, wanted);
+        let left = self
+            .known
+            .inherited
+            .iter()
+            .map(|((set, _), element)| (*set, element.clone()));
+        assert_eq!(self.elements, wanted.into_iter().chain(left).collect());
         for (frontend, balanced) in &self.known.frontends {
             assert!(balancer(*frontend, balanced).is_none_or(|balancer| self.chains.contains(&balancer)));
         }
@@ -156,6 +177,19 @@ fn the_name_server_is_no_frontend() {
 }
 
 #[test]
+fn what_was_left_and_is_still_so_costs_nothing() {
+    let mut kernel = Kernel::default();
+    let change = ServiceChange {
+        whole: true,
+        ..set(address(9, Protocol::Tcp), balanced(&[1, 2, 3]))
+    };
+    kernel.apply(&change);
+    kernel.apply(&set(address(8, Protocol::Tcp), balanced(&[])));
+    kernel.restart();
+    assert_eq!(kernel.apply(&change).0, 1, "the other one goes");
+}
+
+#[test]
 fn a_large_change_is_made_in_steps() {
     let mut kernel = Kernel::default();
     let many = (0..30_000_u32).map(|number| {
@@ -223,5 +257,26 @@ proptest! {
             kernel.apply(&ServiceChange { set, remove, whole });
         }
         prop_assert!(kernel.chains.len() <= 40);
+    }
+
+    #[test]
+    fn what_was_left_gives_way_to_what_there_is(
+        before in proptest::collection::vec((any_frontend(), any_balanced()), 0..8),
+        between in proptest::collection::vec((any_frontend(), any_balanced()), 0..3),
+        after in proptest::collection::vec((any_frontend(), any_balanced()), 0..8),
+    ) {
+        let mut kernel = Kernel::default();
+        let change = |set, whole| ServiceChange { set, remove: Vec::new(), whole };
+        kernel.apply(&change(before, false));
+        kernel.restart();
+        if !between.is_empty() {
+            kernel.apply(&change(between, false));
+        }
+        let after: BTreeMap<_, _> = after.into_iter().collect();
+        kernel.apply(&change(after.clone().into_iter().collect(), true));
+        prop_assert!(kernel.known.inherited.is_empty());
+        prop_assert_eq!(&kernel.known.frontends, &after);
+        let used = |chain: &&Balancer| kernel.known.balancers.get(chain).is_some_and(|count| *count > 0);
+        prop_assert!(kernel.chains.iter().filter(|chain| chain.affinity.is_some()).all(|chain| used(&chain)));
     }
 }

@@ -1,11 +1,13 @@
 //! Slices as a function of a service and its pods, and of the slices that are there.
 
+use client::DeleteOptions;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::fill::MOST;
 use super::super::fixture::{Is, asked, object, pod, pod_with, service};
 use super::super::wire::Conditions;
+use super::super::{TRIGGER, wire};
 use super::*;
 
 /// Slices as a server would keep them.
@@ -289,10 +291,16 @@ fn a_pod_of_an_unknown_node_waits_for_it() {
         };
         (object["endpoints"].as_array().map_or(0, Vec::len), plan.missing)
     };
-    assert_eq!(planned(false, stray()), (0, BTreeSet::from(["other".into()])));
-    assert_eq!(planned(true, stray()), (1, BTreeSet::from(["other".into()])));
-    assert_eq!(planned(false, unbound()), (0, BTreeSet::new()));
-    assert_eq!(planned(true, unbound()), (1, BTreeSet::new()));
+    assert_eq!(
+        planned(false, stray()),
+        (0, Missing::from([("other".into(), "pod-001".into())]))
+    );
+    assert_eq!(
+        planned(true, stray()),
+        (1, Missing::from([("other".into(), "pod-001".into())]))
+    );
+    assert_eq!(planned(false, unbound()), (0, Missing::new()));
+    assert_eq!(planned(true, unbound()), (1, Missing::new()));
 }
 
 #[test]
@@ -367,7 +375,7 @@ proptest! {
 }
 
 /// In which slice each endpoint is, by its ports too: one whose port changes has to move.
-fn places(server: &Server) -> BTreeMap<(super::super::wire::Identity, Group), String> {
+fn places(server: &Server) -> BTreeMap<(wire::Identity, Group), String> {
     let slices = server.existing();
     let placed = slices.iter().flat_map(|slice| {
         let endpoints = slice.content.endpoints().iter();

@@ -1,0 +1,19 @@
+//! A kubelet without a kernel: workers alone, and the whole of it beside an API server under virtual time.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
+#[path = "pure/agent.rs"]
+mod agent;
+#[path = "pure/node.rs"]
+mod node;
+#[path = "pure/play.rs"]
+mod play;
+#[path = "pure/rules.rs"]
+mod rules;
+#[path = "pure/server.rs"]
+mod server;
+#[path = "pure/transcripts.rs"]
+mod transcripts;
+#[path = "pure/whole.rs"]
+mod whole;
+#[path = "pure/world.rs"]
+mod world;
