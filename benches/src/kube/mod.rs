@@ -20,7 +20,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 use tokio::runtime::{Builder, Runtime};
 
 pub(crate) use memory::{binary, idle, pods};

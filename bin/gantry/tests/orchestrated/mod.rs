@@ -3,6 +3,7 @@
 
 mod deployments;
 mod jobs;
+mod owners;
 mod pods;
 mod services;
 mod streams;
@@ -21,4 +22,4 @@ macro_rules! areas {
     ($($area:ident)*) => { $(#[test] fn $area() { on_a_node($area::CASES); })* };
 }
 
-areas! { deployments jobs pods services streams }
+areas! { deployments jobs owners pods services streams }

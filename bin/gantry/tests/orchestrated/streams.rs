@@ -21,8 +21,8 @@ pub(super) const CASES: &[Case] = &[
         through
         $ head -c 3000000 /dev/urandom > big; sha256sum < big > sums; k exec -i p -- sh -c 'cat > /big; sha256sum < /big; cat /big' < big > both; head -c 68 both | cmp - sums; tail -c +69 both | cmp - big
         $ k exec p -- absent
-        [..]
-        ? 126
+        error: Internal error occurred: [..]exec: "absent": executable file not found in $PATH[..]
+        ? 1
         $ k logs p
         started
         $ k logs p -c other
@@ -85,6 +85,7 @@ pub(super) const CASES: &[Case] = &[
         forwarded
         forwarded
         $ kill $forwarding; wait $forwarding
+        Terminated
         ? 143
         "#,
     ),

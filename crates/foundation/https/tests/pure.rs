@@ -546,3 +546,91 @@ async fn work_for_a_client_that_left_ends() {
     // Nobody lets it go on: the door is empty because nobody waits for it.
     assert_eq!(setup.door.drain(Duration::from_secs(20)).await, Drained::Whole);
 }
+
+/// Sends every request on to a server without TLS.
+#[derive(Clone)]
+struct Proxy {
+    caller: Caller,
+    target: Target,
+}
+
+impl Service for Proxy {
+    type Body = Pin<Box<dyn http_body::Body<Data = Bytes, Error = hyper::Error> + Send>>;
+
+    async fn call(&self, request: Request<RequestBody>, _: Peer) -> Response<Self::Body> {
+        let (mut head, body) = request.into_parts();
+        let client = std::mem::take(&mut head.extensions);
+        let body = body.collect().await.unwrap().to_bytes();
+        let request = Request::from_parts(head, Full::new(body));
+        let mut answer = self.caller.send(&self.target, request).await.unwrap();
+        https::pass_on(client, &mut answer);
+        answer.map(|body| Box::pin(body) as Self::Body)
+    }
+}
+
+/// A server that speaks something else than HTTP from its first answer on: it greets, and echoes.
+async fn switching() -> Target {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        head(&mut connection).await;
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello ";
+        connection.write_all(answer).await.unwrap();
+        let (mut reading, mut writing) = connection.split();
+        tokio::io::copy(&mut reading, &mut writing).await.unwrap();
+    });
+    Target {
+        host: ("localhost".to_owned(), address.port()),
+        address: Some(address),
+        server_name: String::new(),
+        trust: ServerTrust::Plain,
+        identity: None,
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_passed_on_once_both_sides_have_switched() {
+    let authority = Authority::generate("test", SystemTime::now()).unwrap();
+    let proxy = Proxy {
+        caller: Caller::new(Bytes::new(), Vec::new()),
+        target: switching().await,
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let serving = identity(&leaf(&authority, Usage::Server));
+    let door = Door::open(listener, serving, Limits::default(), proxy).unwrap();
+    let echo = Echo {
+        arrived: Arc::new(Semaphore::new(0)),
+        go: Arc::new(Semaphore::new(0)),
+    };
+    let mut client = Setup { door, echo, authority }.raw().await;
+    let ask = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    client.write_all(ask).await.unwrap();
+    assert!(head(&mut client).await.starts_with("HTTP/1.1 101"));
+    client.write_all(b"world").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut all = String::new();
+    client.read_to_string(&mut all).await.unwrap();
+    assert_eq!(all, "hello world");
+}
+
+#[tokio::test]
+async fn who_took_a_connection_over_may_leave_it_unread() {
+    let setup = open(Limits {
+        unread: Duration::from_secs(1),
+        ..Limits::default()
+    });
+    let mut stream = setup.raw().await;
+    let ask = b"GET /upgrade HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
+    stream.write_all(ask).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 101"));
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let sent = vec![b'x'; 16 << 20];
+    let length = sent.len();
+    let writer = tokio::spawn(async move { writing.write_all(&sent).await.map(|()| writing) });
+    // Longer than the door lets others leave its answers: the time itself is what is tested.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let mut got = vec![0; length];
+    reading.read_exact(&mut got).await.unwrap();
+    drop(writer.await.unwrap().unwrap());
+}

@@ -198,14 +198,11 @@ fn add_all(starter: &mut Starter, config: Config) {
 fn add_workloads(starter: &mut Starter) {
     let pods: Arc<Owned> = Arc::default();
     starter.add("replicaset-controller", ReplicaSets { pods: pods.clone() });
-    let sets = Owned::default();
-    starter.add(
-        "deployment-controller",
-        Deployments {
-            pods: pods.clone(),
-            sets,
-        },
-    );
+    let deployments = Deployments {
+        pods: pods.clone(),
+        sets: Owned::default(),
+    };
+    starter.add("deployment-controller", deployments);
     starter.add("job-controller", Jobs { pods });
     starter.add("ttl-after-finished-controller", Ttl);
 }

@@ -9,6 +9,7 @@ pub mod admit;
 pub mod container;
 pub mod env;
 pub mod facts;
+mod limits;
 pub mod node;
 pub mod payload;
 pub mod pod;

@@ -11,6 +11,7 @@ pub mod files;
 mod images;
 mod logs;
 pub mod machine;
+mod note;
 mod observe;
 mod paths;
 mod probe;
@@ -38,9 +39,9 @@ use tokio::sync::Semaphore;
 use cgroups::Groups;
 use container::start::Start;
 use files::{Cluster, NodeFiles};
+use note::Bursts;
 use observe::Teller;
 use paths::Paths;
-use sandbox::Bursts;
 use volumes::VolumeStore;
 
 /// Sandboxes and containers that are made at once, for each processor and besides: beyond that the kernel's locks of
@@ -294,6 +295,13 @@ impl Volumes for Pods {
     }
 
     fn usage(&self, uid: &Uid) -> Doing<Usage> {
-        self.0.volumes.usage(uid)
+        let (pods, uid, volumes) = (self.clone(), uid.clone(), self.0.volumes.usage(uid));
+        Box::pin(async move {
+            let containers = blocking(move || pods.written_by(&uid)).await;
+            Usage {
+                containers,
+                ..volumes.await
+            }
+        })
     }
 }

@@ -20,13 +20,23 @@ pub(crate) fn remove(log: &Path) -> io::Result<()> {
     let (Some(directory), Some(name)) = (log.parent(), log.file_name()) else {
         return Ok(());
     };
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if is_part(&entry.file_name(), name) {
-            gone(fs::remove_file(entry.path()))?;
-        }
-    }
+    files(directory, name).try_for_each(|file| gone(fs::remove_file(file.path())))?;
     remove_empty(directory);
     Ok(())
+}
+
+/// Bytes of a log and the files that were rotated out of it.
+pub(crate) fn size(log: &Path) -> u64 {
+    let (Some(directory), Some(name)) = (log.parent(), log.file_name()) else {
+        return 0;
+    };
+    let metadata = files(directory, name).filter_map(|file| file.metadata().ok());
+    metadata.map(|metadata| metadata.len()).sum()
+}
+
+fn files(directory: &Path, log: &OsStr) -> impl Iterator<Item = fs::DirEntry> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(move |entry| is_part(&entry.file_name(), log))
 }
 
 /// Removes a directory and the one above it where nothing is in them.
@@ -66,6 +76,8 @@ mod tests {
             names.sort();
             names
         };
+        fs::write(logs.join("1.log.1"), "123").unwrap();
+        assert_eq!(size(&logs.join("1.log")), 3);
         remove(&logs.join("1.log")).unwrap();
         assert_eq!(names(), ["10.log", "11.log.2"]);
         remove(&logs.join("10.log")).unwrap();

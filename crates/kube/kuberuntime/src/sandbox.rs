@@ -3,11 +3,10 @@
 //! No process holds it. Namespaces are files, and a note beside them says whose they are, so that the next daemon finds
 //! a pod's sandbox whole or not at all: the note is written last.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::{fs, io};
 
 use kubelet::container::Sandbox;
@@ -16,9 +15,8 @@ use kubelet::traits::Refused;
 use kubelet::{Pod, Uid};
 use network::{PodAttach, PortBinding};
 use rustix::mount::{MountFlags, UnmountFlags};
-use serde::{Deserialize, Serialize};
 
-use crate::resources::{self, Qos};
+use crate::resources;
 use crate::{Pods, blocking, files};
 
 /// Bytes of a pod's `/dev/shm`.
@@ -26,25 +24,6 @@ const SHM: &str = "mode=1777,size=65536k";
 
 /// Kernel parameters of IPC namespaces; all others that a pod may set are of its network.
 const IPC_PARAMETERS: [&str; 2] = ["kernel.", "fs.mqueue."];
-
-/// What is known of a sandbox that is there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Note {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-    /// It has the node's network.
-    pub(crate) host_network: bool,
-    /// It has the node's IPC.
-    pub(crate) host_ipc: bool,
-    /// The group of the pod.
-    pub(crate) group: String,
-    /// What it asks for of its class, in thousandths of a processor; none outside of a class that is shared so.
-    pub(crate) burst: Option<i64>,
-    /// Its name for itself.
-    pub(crate) hostname: String,
-    /// How long its containers may take to end, in seconds.
-    pub(crate) grace: u64,
-}
 
 /// Why there is no sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -62,16 +41,6 @@ enum SandboxError {
 /// For `map_err`.
 fn node(what: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
     move |error| SandboxError::Node(what, error)
-}
-
-/// What burstable pods ask for, by uid: the notes of sandboxes, added up.
-#[derive(Debug, Default)]
-pub(crate) struct Bursts(Mutex<BTreeMap<Uid, i64>>);
-
-impl Bursts {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uid, i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Pods {
@@ -108,9 +77,6 @@ impl Pods {
             let address = address.map(IpAddr::V4);
             let directory = self.0.paths.pod(&pod.uid);
             let written = files::write(&directory, pod, address, &self.0.cluster, &self.0.node_files)?;
-            for exceeded in written.exceeded {
-                tracing::warn!(pod = pod.key(), warning = exceeded.0, "DNSConfigForming");
-            }
             let hostname = if pod.spec.host_network {
                 String::new()
             } else {
@@ -118,9 +84,10 @@ impl Pods {
             };
             self.write_note(pod, hostname)
                 .map_err(node("the note of a sandbox"))?;
+            let warnings = written.exceeded.into_iter().map(|exceeded| exceeded.0);
             Ok(Sandbox {
                 address,
-                warnings: Vec::new(),
+                warnings: warnings.collect(),
             })
         });
         if done.is_err()
@@ -180,46 +147,6 @@ impl Pods {
         Ok(())
     }
 
-    fn write_note(&self, pod: &Pod, hostname: String) -> io::Result<()> {
-        let qos = resources::qos(pod);
-        let grace = pod.spec.termination_grace_period_seconds;
-        let note = Note {
-            namespace: pod.namespace.clone(),
-            name: pod.name.clone(),
-            host_network: pod.spec.host_network,
-            host_ipc: pod.spec.host_ipc,
-            group: self.0.groups.of_pod(qos, &pod.uid),
-            burst: (qos == Qos::Burstable).then(|| resources::requests(pod).milli_cpu),
-            hostname,
-            grace: grace.and_then(|grace| u64::try_from(grace).ok()).unwrap_or(30),
-        };
-        let path = self.0.paths.note(&pod.uid);
-        let new = path.with_extension("new");
-        fs::write(&new, serde_json::to_vec(&note)?)?;
-        fs::rename(new, path)?;
-        self.share_class(|bursts| note.burst.and_then(|burst| bursts.insert(pod.uid.clone(), burst)))
-    }
-
-    /// Changes what burstable pods ask for together, and lets the kernel know.
-    fn share_class<T>(&self, change: impl FnOnce(&mut BTreeMap<Uid, i64>) -> T) -> io::Result<()> {
-        let mut bursts = self.0.bursts.lock();
-        let before: i64 = bursts.values().sum();
-        change(&mut bursts);
-        let now: i64 = bursts.values().sum();
-        // Held over one small write, so that the last sum is the one that stays.
-        if now == before {
-            Ok(())
-        } else {
-            self.0.groups.share(Qos::Burstable, now)
-        }
-    }
-
-    /// What is known of a pod's sandbox, if one was made and nothing of it was taken back.
-    pub(crate) fn note(&self, uid: &Uid) -> Option<Note> {
-        let text = fs::read(self.0.paths.note(uid)).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-
     /// A pod's sandbox, if it is there and works.
     pub(crate) fn sandbox(&self, uid: &Uid) -> Option<Sandbox> {
         let note = self.note(uid)?;
@@ -234,27 +161,6 @@ impl Pods {
             address,
             warnings: Vec::new(),
         })
-    }
-
-    /// The notes of the last daemon.
-    pub(crate) fn adopt_sandboxes(&self) -> io::Result<()> {
-        let found: Vec<(Uid, i64)> = self
-            .noted()
-            .into_iter()
-            .filter_map(|(uid, note)| Some((uid, note.burst?)))
-            .collect();
-        self.share_class(|bursts| bursts.extend(found))
-    }
-
-    /// All pods that have a sandbox, or a part of one.
-    pub(crate) fn noted(&self) -> Vec<(Uid, Note)> {
-        let listing = fs::read_dir(self.0.paths.running())
-            .into_iter()
-            .flatten()
-            .flatten();
-        let uids = listing.filter_map(|entry| Some(Uid::new(entry.file_name().to_str()?)));
-        uids.filter_map(|uid| self.note(&uid).map(|note| (uid, note)))
-            .collect()
     }
 
     /// Takes a pod's sandbox away, whole or in part.

@@ -49,7 +49,9 @@ impl Pods {
         let exec = engine.exec_create(&row.id, spec).await.map_err(failed)?;
         let ended = engine.exec_wait(&exec).map_err(failed)?;
         let started = engine.exec_start(&exec, false, None).await;
-        let attached = started.map_err(not_started)?.ok_or(StreamFault::NotFound)?;
+        let attached = started
+            .map_err(|error| not_started(&exec, error))?
+            .ok_or(StreamFault::NotFound)?;
         let resizer = engine.clone();
         let resize = resizing(move |columns, rows| {
             let (engine, exec) = (resizer.clone(), exec.clone());
@@ -129,12 +131,13 @@ fn failed(error: engine::Error) -> StreamFault {
 }
 
 /// A program that cannot be started, in the words of users of containerd.
-fn not_started(error: engine::Error) -> StreamFault {
+fn not_started(exec: &str, error: engine::Error) -> StreamFault {
     match error {
         engine::Error::NotFound(_) => StreamFault::NotFound,
-        error => StreamFault::Failed(format!(
-            "failed to exec in container: failed to start exec: {error}"
-        )),
+        error => {
+            let text = format!("failed to exec in container: failed to start exec {exec:?}: {error}");
+            StreamFault::Failed(text)
+        }
     }
 }
 

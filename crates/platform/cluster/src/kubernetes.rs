@@ -133,6 +133,11 @@ impl Kubernetes {
         })
     }
 
+    /// Where the API is served.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.door.address()
+    }
+
     /// The URL for clients of this host.
     pub(crate) fn url(&self) -> String {
         kubeconfig::server(self.door.address())

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Client, Informers, Recorder};
+use client::{Client, Informers, Recorder, Resource, WriteOptions};
 use dns::Zone;
 use driver::Clock;
 use driver::env::Doing;
@@ -25,11 +25,12 @@ use network::{Holder, Networks};
 use pki::ClientAuthorities;
 use proxy::Proxy;
 use scheduler::Scheduler;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::datapath::Kernel;
+use crate::datapath::{Api, Kernel};
 use crate::kubernetes::{self, Kubernetes};
 use crate::names::Names;
 use crate::node::{Error, blocking};
@@ -39,6 +40,8 @@ use crate::stage;
 const KUBELET_VERSION: &str = concat!("v1.36.3+gantry.", env!("CARGO_PKG_VERSION"));
 /// What the supervisor keeps the kubelet's listening socket under.
 const HELD: &str = "cluster.kubelet";
+static SERVICES: Resource = Resource::new("", "v1", "services", "Service", true);
+
 /// How long each part may take to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -70,7 +73,11 @@ impl Pods {
         let zone = Zone::start(&informers, ground.domain(), env);
         let (proxy, agent, kubelet, runtime, door) = async {
             let name = node_name();
-            let kernel = Arc::new(Kernel::new(ground.networks.clone()));
+            let api = Api {
+                advertised: ground.config.kubernetes.node_ip,
+                served: ground.kubernetes.address(),
+            };
+            let kernel = Arc::new(Kernel::new(ground.networks.clone(), api));
             let proxy = Arc::new(Proxy::start(&informers, &name, kernel, env));
             let reader = MachineReader::new(ground.images.clone(), &ground.config.data_dir);
             let machine = reader.machine().await;
@@ -88,6 +95,7 @@ impl Pods {
         .instrument(stage!("kubelet"))
         .await?;
         async {
+            ground.name_service().await;
             zone.synced().await;
             blocking(&tracing::Span::current(), || {
                 ground.networks.serve_cluster(Arc::new(Names(zone.clone())))
@@ -210,16 +218,34 @@ impl Ground<'_> {
         Ok(door.map_err(kubernetes::Error::from)?)
     }
 
-    /// No node may give itself a role, so an administrator does.
-    async fn give_roles(&self) {
+    fn administrator(&self) -> Client {
         let user = auth::UserInfo {
             name: "gantry".to_owned(),
             groups: vec![auth::UserInfo::MASTERS.to_owned()],
             ..auth::UserInfo::default()
         };
-        let client = Client::in_process(self.kubernetes.server.clone(), user, "gantry");
-        if let Err(error) = node::give_roles(&client, &node_name(), &["control-plane"]).await {
+        Client::in_process(self.kubernetes.server.clone(), user, "gantry")
+    }
+
+    /// No node may give itself a role, so an administrator does.
+    async fn give_roles(&self) {
+        let given = node::give_roles(&self.administrator(), &node_name(), &["control-plane"]).await;
+        if let Err(error) = given {
             tracing::warn!(%error, "the node has no role");
+        }
+    }
+
+    /// The Service that the name server is known by, unless it is there. It leads to no pod: the node answers itself.
+    async fn name_service(&self) {
+        let object = name_service(self.config.kubernetes.cluster_dns()).to_string();
+        let made = self
+            .administrator()
+            .create(SERVICES.within("kube-system"), object, &WriteOptions::default())
+            .await;
+        match made {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() => {}
+            Err(error) => tracing::warn!(%error, "the name server has no Service"),
         }
     }
 }
@@ -245,6 +271,21 @@ pub(crate) fn listener(config: &Config, holder: &dyn Holder) -> Result<TcpListen
 pub(crate) fn release(holder: &dyn Holder) {
     // It may have gone first.
     drop(holder.release(HELD));
+}
+
+/// As CoreDNS' own manifests have it, without its pods.
+fn name_service(address: IpAddr) -> Value {
+    json!({
+        "metadata": {"name": "kube-dns", "labels": {
+            "k8s-app": "kube-dns",
+            "kubernetes.io/cluster-service": "true",
+            "kubernetes.io/name": "CoreDNS",
+        }},
+        "spec": {"clusterIP": address, "ports": [
+            {"name": "dns", "port": 53, "protocol": "UDP"},
+            {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+        ]},
+    })
 }
 
 /// The host's name, as nodes are called.

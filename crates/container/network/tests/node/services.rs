@@ -342,6 +342,31 @@ fn services_outlive_the_daemon() {
     assert!(client.run(|| refused((Ipv4Addr::new(10, 43, 7, 8), 80))));
 }
 
+/// The host's own servers may stand behind a service, those at 127.0.0.1 too.
+#[test]
+fn a_backend_may_be_on_the_host() {
+    let node = Node::of_cluster();
+    let world = World::new();
+    node.networks().create(spec("shop")).unwrap();
+    let (pod, container) = (node.pod("pod"), node.attach("c", "shop"));
+    for host in [Ipv4Addr::LOCALHOST, NODE] {
+        let _server = Server::start(std::net::TcpListener::bind((host, 6443)).unwrap());
+        let balanced = Balanced {
+            backends: [SocketAddrV4::new(host, 6443)].into(),
+            ..to(&[])
+        };
+        set(&node, service(SHOP, Protocol::Tcp), balanced.clone());
+        set(&node, node_port(Protocol::Tcp), balanced);
+        assert_eq!(pod.ask((SHOP, 80)), Some(pod.ip().into()));
+        assert_eq!(container.ask((SHOP, 80)), Some(container.ip().into()));
+        assert!(ask((SHOP, 80).into()).is_some());
+        assert_eq!(pod.ask((NODE, NODE_PORT)), Some(pod.ip().into()));
+        if host == NODE {
+            assert_eq!(world.ask((NODE, NODE_PORT)), Some(WORLD.into()));
+        }
+    }
+}
+
 /// As a client of a pod that has just gone sees it.
 #[test]
 fn a_pod_that_is_not_there_refuses() {

@@ -130,6 +130,16 @@ fn foreign(code: StatusCode, name: &str, why: String) -> Status {
     })
 }
 
+/// # Errors
+/// 400, as Go says it.
+fn time(text: &str) -> Answer<Timestamp> {
+    text.parse().map_err(|_| {
+        let (text, layout) = (go_quote(text), r#""2006-01-02T15:04:05Z07:00""#);
+        let why = format!("parsing time {text} as {layout}: cannot parse {text} as \"2006\"");
+        Status::bad_request(why).into()
+    })
+}
+
 /// The options that have rules.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
@@ -151,15 +161,6 @@ impl Wanted {
             text.parse().map(Some).map_err(|_| {
                 let why = format!("strconv.ParseInt: parsing {}: invalid syntax", go_quote(text));
                 Status::bad_request(why).into()
-            })
-        };
-        let time = |text: &str| {
-            text.parse::<Timestamp>().map_err(|_| {
-                let text = go_quote(text);
-                let layout = r#""2006-01-02T15:04:05Z07:00""#;
-                Status::bad_request(format!(
-                    "parsing time {text} as {layout}: cannot parse {text} as \"2006\""
-                ))
             })
         };
         let since = query.get("sinceTime").filter(|text| !["", "null"].contains(text));

@@ -131,10 +131,12 @@ fn pods_change_by_their_own_paths() {
     let resized = patch("/resize", bigger);
     assert_eq!(resized.code, 200, "{}", resized.text);
     assert_eq!(resized.at("/spec/containers/0/resources/requests/cpu"), "2");
+    assert_eq!(resized.at("/metadata/generation"), 2);
     let debugger = json!({"spec": {"ephemeralContainers": [{"name": "d", "image": "i"}]}});
     let debugged = patch("/ephemeralcontainers", debugger);
     assert_eq!(debugged.code, 200, "{}", debugged.text);
     assert_eq!(debugged.at("/spec/ephemeralContainers/0/name"), "d");
+    assert_eq!(debugged.at("/metadata/generation"), 3);
     let twice = json!({"spec": {"ephemeralContainers": [{"name": "c", "image": "i"}]}});
     let refused = patch("/ephemeralcontainers", twice);
     assert_eq!(refused.code, 422, "{}", refused.text);

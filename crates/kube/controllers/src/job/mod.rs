@@ -15,6 +15,7 @@ mod template;
 
 use std::sync::Arc;
 
+use apiserver::cache::Snapshot;
 use client::{Change, Resource, Subject};
 use schema::object::{Meta, Obj};
 
@@ -42,7 +43,7 @@ pub(crate) enum Key {
 }
 
 pub(crate) struct Jobs {
-    /// All pods by their controllers, as the controller of ReplicaSets keeps them.
+    /// All pods by their controllers. The controller of ReplicaSets keeps the same, if it runs.
     pub(crate) pods: Arc<Owned>,
 }
 
@@ -60,6 +61,7 @@ impl Controller for Jobs {
             self.touch_job(world, change, touched);
             return;
         }
+        self.pods.record(change);
         if counts_anew(change) {
             touched.now.extend(owned::owners(&JOBS, change).map(Key::Job));
         }
@@ -75,6 +77,12 @@ impl Controller for Jobs {
             let selector = |job: &Obj| Some(read::<Job>(job).ok()?.spec.selector);
             let selecting = owned::selecting(&jobs, pod, selector);
             touched.now.extend(selecting.into_iter().map(Key::Job));
+        }
+    }
+
+    fn retell(&self, _: &World, of: &Arc<Tracked>, snapshot: &Snapshot, _: &mut Touched<Self::Key>) {
+        if of.is(&PODS) {
+            self.pods.retell(snapshot);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A pod of a Job: how far it is, and what it says of its end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -78,7 +79,7 @@ struct Raw {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Annotated {
-    annotations: std::collections::BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
 }
 
 impl Run {

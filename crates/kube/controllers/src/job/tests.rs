@@ -6,6 +6,7 @@ use super::plan::{Plan, Wanted, plan};
 use super::*;
 use crate::workload::conditions::Condition;
 use crate::workload::pods::sample::{at, clock, pod, ready};
+use crate::workload::time::Time;
 
 fn job(spec: &Value, status: &Value) -> Job {
     let mut all = json!({"parallelism": 1, "completions": 1, "backoffLimit": 6});
@@ -28,7 +29,7 @@ fn indexed(count: i64, more: &Value) -> Value {
 fn run(name: &str, phase: &str, second: i64, more: &Value) -> Run {
     let mut metadata = json!({"creationTimestamp": at(0), "annotations": {}});
     if more["free"].is_null() {
-        metadata["finalizers"] = json!([pod::TRACKING]);
+        metadata["finalizers"] = json!([TRACKING]);
     }
     if let Some(index) = more["index"].as_i64() {
         metadata["annotations"][pod::INDEX] = index.to_string().into();
@@ -83,7 +84,7 @@ fn a_job_makes_runs_counts_and_ends() {
         failures: None,
     };
     assert_eq!((made.create, made.again), (vec![wanted], None));
-    assert_eq!(first.start_time, Some(crate::workload::time::Time::of(clock(1))));
+    assert_eq!(first.start_time, Some(Time::of(clock(1))));
     let empty = json!({
         "startTime": at(1), "conditions": [], "active": 0, "succeeded": 0, "failed": 0, "terminating": 0, "ready": 0,
         "uncountedTerminatedPods": {},
@@ -246,7 +247,7 @@ fn a_suspended_job_rests_and_goes_on() {
         (reasons(&on.conditions), plan.create.len()),
         (vec![("Suspended", "JobResumed")], 1)
     );
-    assert_eq!(on.start_time, Some(crate::workload::time::Time::of(clock(100))));
+    assert_eq!(on.start_time, Some(Time::of(clock(100))));
     let never = look(&job(&json!({"suspend": true}), &none()), Vec::new(), 1).1;
     assert_eq!(never.start_time, None);
 }

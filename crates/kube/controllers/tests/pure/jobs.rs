@@ -152,10 +152,10 @@ fn a_job_that_fails_tries_again_ever_later() {
     node.create(&JOBS, "x", &job("fail-3", &json!({"backoffLimit": 2})));
     let before = node.sim().now();
     node.until("it is over", is_over);
-    // Three pods of about four seconds each, and pauses of 10 and 20 seconds from their ends.
+    // Three pods of about four seconds each, and pauses of 10 and 20 seconds from their ends, in whole seconds.
     let took = node.sim().now().saturating_since(before);
     assert!(
-        (Duration::from_secs(40)..Duration::from_secs(46)).contains(&took),
+        (Duration::from_secs(38)..Duration::from_secs(46)).contains(&took),
         "{took:?}"
     );
     assert_eq!(
@@ -204,13 +204,10 @@ fn a_suspended_job_rests() {
     node.patch(&JOBS, "x", "work", &json!({"spec": {"suspend": false}}));
     node.until("both run again", |node| status(node)["active"] == 2);
     assert_eq!(reasons(&node), ["Suspended/JobResumed"]);
-    assert!(
-        told(&node).ends_with(&[
-            "Resumed".to_owned(),
-            "SuccessfulCreate".to_owned(),
-            "SuccessfulCreate".to_owned()
-        ]) || told(&node).contains(&"Resumed".to_owned())
-    );
+    let told = told(&node);
+    for reason in ["Suspended", "Resumed"] {
+        assert!(told.iter().any(|each| each == reason), "{told:?}");
+    }
 }
 
 #[test]
@@ -265,14 +262,14 @@ fn pods_of_a_job_that_is_gone_do_not_stay() {
 
 #[test]
 fn each_pod_counts_exactly_once_wherever_the_power_fails() {
-    for rounds in [3, 9, 20, 37] {
+    for rounds in [4, 20] {
         let mut node = cluster(rounds);
         node.create(
             &JOBS,
             "x",
             &job("work", &json!({"completions": 6, "parallelism": 3})),
         );
-        for crash in 0..4 {
+        for crash in 0..3 {
             for _ in 0..rounds {
                 if !node.turn() {
                     node.sim().step();
@@ -280,18 +277,14 @@ fn each_pod_counts_exactly_once_wherever_the_power_fails() {
             }
             node = node.crash(100 * rounds + crash).with_controllers().with_kubelet();
         }
-        node.until("it is over", |node| {
-            node.get(&JOBS, "x", "work").is_none() || is_over(node)
-        });
+        node.until("it is over", is_over);
         node.settle();
-        if node.get(&JOBS, "x", "work").is_some() {
-            assert_eq!(status(&node)["succeeded"], 6, "{rounds}");
-            let done = node
-                .pods()
-                .iter()
-                .filter(|pod| read(pod)["status"]["phase"] == "Succeeded")
-                .count();
-            assert_eq!(done, 6, "{rounds}");
-        }
+        assert_eq!(status(&node)["succeeded"], 6, "{rounds}");
+        let pods: Vec<Value> = node.pods().iter().map(|pod| read(pod)).collect();
+        let done = pods
+            .iter()
+            .filter(|pod| pod["status"]["phase"] == "Succeeded")
+            .count();
+        assert_eq!(done, 6, "{rounds}");
     }
 }

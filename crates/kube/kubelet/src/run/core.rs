@@ -21,7 +21,7 @@ use crate::resources::NODES;
 use crate::source::SourceKey;
 use crate::wheel::Wheel;
 use crate::worker::{Event, Now, Rejection, Worker};
-use crate::{env, payload};
+use crate::{env, limits, payload};
 
 /// Mails that wait for a pod at most. What is more is looked up again instead ([`Slot`]).
 const MAILBOX: usize = 64;
@@ -58,6 +58,11 @@ impl Seat {
         drop(self.mail.try_send(Mail::Look));
     }
 
+    /// Whether the pod has a place on the node whose disk it may not fill.
+    pub(super) fn is_limited(&self) -> bool {
+        self.takes.is_some() && limits::has_any(&self.pod)
+    }
+
     /// Whether the pod names a ConfigMap or Secret.
     pub(super) fn needs(&self, namespace: &str, key: &SourceKey) -> bool {
         self.pod.namespace == namespace && self.needs.contains(key)
@@ -73,6 +78,8 @@ pub(crate) struct Core {
     seats: Mutex<BTreeMap<Uid, Seat>>,
     pub(super) wheel: Mutex<Wheel<Uid>>,
     bell: Sender<()>,
+    /// Rings when a pod comes whose disk is limited.
+    limited: (Sender<()>, Receiver<()>),
     closed: Receiver<()>,
     /// Goes with the last task.
     _alive: Sender<()>,
@@ -101,6 +108,7 @@ impl Core {
             seats: Mutex::default(),
             wheel: Mutex::default(),
             bell,
+            limited: async_channel::bounded(1),
             closed,
             _alive: alive,
         };
@@ -131,6 +139,12 @@ impl Core {
             Either::Left(_) => None,
             Either::Right((done, _)) => Some(done),
         }
+    }
+
+    /// Waits for a pod that may not take all of the disk.
+    pub(super) async fn limited_pod_came(&self) {
+        // Both ends are here, so it does not close.
+        let _rung = self.limited.1.recv().await;
     }
 
     /// When a pod has to be looked at.
@@ -201,8 +215,13 @@ impl Core {
         };
         let over = pod.reported.phase.is_terminal() || verdict.is_err();
         let takes = view.filter(|_| !over).map(|view| (*view).clone());
+        let is_limited = takes.is_some() && limits::has_any(&pod);
         let admitted = worker.is_admitting().then_some(verdict);
         self.sit(worker, takes, admitted.map(Event::Admitted));
+        if is_limited {
+            // One ring is enough for all that come.
+            let _rung = self.limited.0.try_send(());
+        }
     }
 
     /// Something runs here of a pod that the API does not have.

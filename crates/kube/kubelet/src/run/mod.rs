@@ -8,6 +8,7 @@ mod core;
 mod desk;
 mod files;
 mod follow;
+mod limits;
 mod outbox;
 mod perform;
 mod timers;
@@ -69,6 +70,7 @@ impl Kubelet {
         core.spawn(timers::run(core.clone(), rung));
         core.spawn(follow::ends(core.clone(), core.parts.runtime.ends()));
         core.spawn(follow::sources(core.clone()));
+        core.spawn(limits::run(core.clone()));
         core.spawn(crate::sources::api::run(core.clone(), starting));
         Self {
             core,

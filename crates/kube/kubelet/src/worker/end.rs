@@ -14,8 +14,8 @@ use crate::pod::ContainerKind;
 /// How long services may take to let go of a pod before its containers are signalled all the same.
 const LEAVING: Duration = Duration::from_secs(1);
 
-/// The grace of a pod that the API does not have any more (upstream's for orphans).
-const ORPHANED: Duration = Duration::from_secs(1);
+/// The grace of a pod that the API does not have any more, and of one that is evicted (upstream's for both).
+const SHORT: Duration = Duration::from_secs(1);
 
 /// The pause before something that failed at the end of a pod is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -104,10 +104,12 @@ impl Worker {
             self.leaving = Leaving::Asked(now.instant.saturating_add(LEAVING));
             out.push(Action::LeaveService);
         }
-        let grace = if why == Why::Forgotten {
-            ORPHANED
-        } else {
-            self.pod.grace()
+        if let Why::Evicted { reason, message } = &why {
+            out.push(tell(None, Level::Warning, reason, message.clone()));
+        }
+        let grace = match why {
+            Why::Forgotten | Why::Evicted { .. } => SHORT,
+            _ => self.pod.grace(),
         };
         self.life = Life::Ending(Ending {
             why,
@@ -120,7 +122,7 @@ impl Worker {
     pub(super) fn end_if_due(&mut self, now: Now, out: &mut Out) {
         if self.forgotten {
             self.end(Why::Forgotten, now, out);
-            self.shorten(ORPHANED, now);
+            self.shorten(SHORT, now);
         }
         if self.pod.deletion.is_some() {
             self.end(Why::Deleted, now, out);

@@ -6,6 +6,7 @@ mod security;
 pub(crate) mod spec;
 pub(crate) mod start;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -97,6 +98,18 @@ impl Pods {
                 tracing::warn!(directory = %directory.display(), %error, "a directory of a pod stays");
             }
         }
+    }
+
+    /// What the containers of a pod have written to their own layers and logs, in bytes, by name.
+    pub(crate) fn written_by(&self, uid: &Uid) -> BTreeMap<String, u64> {
+        let mut written = BTreeMap::new();
+        for (row, told) in self.rows_of(uid) {
+            let layer = self.0.engine.images().rootfs(&row.id);
+            let layer = layer.and_then(|layer| layer.size().ok()).unwrap_or(0);
+            let logs = row.log_path.as_deref().map_or(0, logs::size);
+            *written.entry(told.name).or_insert(0) += layer + logs;
+        }
+        written
     }
 
     /// Whom a container runs as, as far as its files can be read.

@@ -19,23 +19,21 @@ pub(super) struct RunAs {
     pub(super) listed: ListedGroups,
 }
 
-/// What was said of a container, or else of its pod.
-fn either<T: Copy>(own: Option<T>, pod: Option<T>) -> Option<T> {
-    own.or(pod)
-}
-
 /// Whom a container runs as. `image` is the image's `USER`.
 ///
 /// # Errors
 /// The container must not run as root and would, or might: upstream's sentence.
 pub(super) fn run_as(pod: &Pod, container: &Container, image: &str) -> Result<RunAs, String> {
     let (own, all) = (&container.security_context, &pod.spec.security_context);
-    let user = either(own.run_as_user, all.run_as_user);
-    if either(own.run_as_non_root, all.run_as_non_root) == Some(true) {
+    let user = own.run_as_user.or(all.run_as_user);
+    if own.run_as_non_root.or(all.run_as_non_root) == Some(true) {
         refuse_root(pod, container, user, image)?;
     }
     let (image_user, image_group) = image.split_once(':').unwrap_or((image, ""));
-    let group = either(own.run_as_group, all.run_as_group).map(|group| group.to_string());
+    let group = own
+        .run_as_group
+        .or(all.run_as_group)
+        .map(|group| group.to_string());
     let group = match (group, user) {
         (Some(group), _) => group,
         // The image's group is that of the image's user.

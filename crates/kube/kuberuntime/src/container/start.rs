@@ -15,7 +15,7 @@ use kubelet::volume::Mounts;
 
 use super::spec::{self, Place, Wanted};
 use super::{names, not_started, security};
-use crate::sandbox::Note;
+use crate::note::Note;
 use crate::{Pods, blocking, images, logs};
 
 /// Dead containers of one name that are kept, the newest ones.
@@ -52,38 +52,35 @@ impl Pods {
             .engine
             .find(&id)
             .map_err(|error| StartFault::Create(error.to_string()))?;
-        let known = kubelet::ContainerId::new(&id);
-        if let Err(error) = started {
-            return Err(StartFault::Run {
-                id: known,
+        match started {
+            Ok(()) => Ok(self.started(start, row, image).await),
+            Err(error) => Err(StartFault::Run {
+                id: kubelet::ContainerId::new(&id),
                 image,
                 code: row.state.exit_code,
                 at: self.0.clock.wall(),
                 message: not_started(&error.to_string()),
-            });
+            }),
         }
-        self.watch_end(&id);
+    }
+
+    /// A program runs: its end is waited for, and its log can be found.
+    async fn started(&self, start: Start, row: Arc<engine::Container>, image: ImageFound) -> Started {
+        self.watch_end(&row.id);
+        let (id, at) = (kubelet::ContainerId::new(&row.id), row.state.started_at);
         let pods = self.clone();
-        let (user, row) = blocking(move || {
+        let user = blocking(move || {
             let container = start.pod.at(start.at);
-            pods.link_log(
-                &start.pod,
-                container.map_or("", |container| &container.name),
-                &row,
-            );
-            (pods.runs_as(&row.id), row)
-        })
-        .await;
-        let at = row
-            .state
-            .started_at
-            .map_or_else(|| self.0.clock.wall(), Into::into);
-        Ok(Started {
-            id: known,
-            at,
+            let name = container.map_or("", |container| &container.name);
+            pods.link_log(&start.pod, name, &row);
+            pods.runs_as(&row.id)
+        });
+        Started {
+            id,
+            at: at.map_or_else(|| self.0.clock.wall(), Into::into),
             image,
-            user,
-        })
+            user: user.await,
+        }
     }
 
     /// Everything about a container before it is made.

@@ -3,6 +3,7 @@
 //! Connections start in the node's network, as upstream's kubelet's do: a pod need not listen on its loopback. Each probe
 //! is a connection of its own; nothing is kept.
 
+mod asked;
 mod exec;
 mod http;
 mod tcp;
@@ -28,7 +29,7 @@ impl Pods {
                 path,
                 headers,
             } => {
-                let request = http::Asked {
+                let request = asked::Asked {
                     scheme,
                     host,
                     port,
@@ -60,7 +61,7 @@ impl Pods {
                 headers,
             } => {
                 let shown = path.clone();
-                let request = http::Asked {
+                let request = asked::Asked {
                     scheme,
                     host,
                     port,

@@ -100,7 +100,7 @@ impl Daemon {
                     images
                         .load(&mut &*testkit::image::busybox(), &mut |_| {})
                         .unwrap(),
-                )
+                );
             };
             tokio::task::spawn_blocking(load).await.unwrap();
         }
@@ -120,7 +120,7 @@ impl Daemon {
         let (pods, networks) = (self.pods.clone(), self.engine.networks().clone());
         let closing = move || {
             pods.close();
-            networks.close()
+            networks.close();
         };
         tokio::task::spawn_blocking(closing).await.unwrap();
     }

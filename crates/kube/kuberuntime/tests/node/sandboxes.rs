@@ -230,7 +230,7 @@ fn a_hundred_pods_leave_nothing() {
         let (pods, networks) = (pods.clone(), engine.networks().clone());
         let closing = move || {
             pods.close();
-            networks.close()
+            networks.close();
         };
         tokio::task::spawn_blocking(closing).await.unwrap();
     });

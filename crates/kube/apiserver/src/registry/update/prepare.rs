@@ -50,7 +50,11 @@ fn validate(op: &Op<'_>, context: &kinds::Context<'_>, new: Ref<'_>, old: Ref<'_
 fn prepare(op: &Op<'_>, tree: &mut Struct, live: &Live) {
     let old = &live.tree;
     match (op.subresource, own_way(op)) {
-        (_, Some(own)) => op.with_context(|context| (own.prepare)(context, tree, old)),
+        (_, Some(own)) => {
+            op.with_context(|context| (own.prepare)(context, tree, old));
+            // What a kubelet is to do differently counts, whichever way it came (ephemeral containers, a resize).
+            count(op, tree, old);
+        }
         ("status", None) => {
             keep_all_but_status(op, tree, old);
             op.with_context(|context| (op.strategy.prepare_status)(context, tree, old));
