@@ -39,7 +39,9 @@ impl State {
     pub(crate) fn claim_to_attach(&self, container: &str) -> Result<Claim<'_>, Error> {
         let claim = self.claim(container);
         if self.registry().closing {
-            return Err(Error::Unavailable("this node's network is being closed".to_owned()));
+            return Err(Error::Unavailable(
+                "this node's network is being closed".to_owned(),
+            ));
         }
         Ok(claim)
     }
@@ -48,7 +50,9 @@ impl State {
     pub(crate) fn settle_down(&self) {
         let mut registry = self.registry();
         registry.closing = true;
-        let waited = self.free.wait_while(registry, |registry| !registry.busy.is_empty());
+        let waited = self
+            .free
+            .wait_while(registry, |registry| !registry.busy.is_empty());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 

@@ -172,7 +172,7 @@ impl Ground<'_> {
             run_dir: self.config.run_dir.clone(),
             cluster: Cluster {
                 domain: self.domain().to_owned(),
-                server: Some(self.config.kubernetes.cluster_dns().into()),
+                server: Some(self.config.kubernetes.cluster_dns()),
             },
             node_files: NodeFiles::default(),
             memory: machine.memory,

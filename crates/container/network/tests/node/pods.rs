@@ -201,7 +201,9 @@ fn closing_waits_for_what_is_being_attached() {
             pod: format!("pod-{thread}-{number}"),
             ..PodAttach::default()
         };
-        let first_refused = (0..).map(here).find_map(|request| networks.attach_pod(request).err());
+        let first_refused = (0..)
+            .map(here)
+            .find_map(|request| networks.attach_pod(request).err());
         assert_eq!(first_refused.map(|error| error.kind()), Some(Kind::Unavailable));
     };
     std::thread::scope(|scope| {

@@ -69,7 +69,10 @@ fn rule_of(path: &str) -> Option<usize> {
 }
 
 fn standings() -> BTreeMap<String, Option<usize>> {
-    leaves().into_iter().map(|path| (path.clone(), rule_of(&path))).collect()
+    leaves()
+        .into_iter()
+        .map(|path| (path.clone(), rule_of(&path)))
+        .collect()
 }
 
 #[test]
@@ -78,7 +81,10 @@ fn every_field_has_a_rule_and_every_rule_a_field() {
     let without: Vec<_> = standings.iter().filter(|(_, rule)| rule.is_none()).collect();
     assert!(without.is_empty(), "{without:?}");
     let used: BTreeSet<usize> = standings.values().flatten().copied().collect();
-    let idle: Vec<_> = (0..RULES.len()).filter(|at| !used.contains(at)).map(|at| RULES[at].0).collect();
+    let idle: Vec<_> = (0..RULES.len())
+        .filter(|at| !used.contains(at))
+        .map(|at| RULES[at].0)
+        .collect();
     assert!(idle.is_empty(), "{idle:?}");
 }
 
@@ -94,11 +100,20 @@ fn the_table_and_the_node_refuse_the_same() {
     };
     for (path, rule) in standings() {
         let (_, standing) = RULES[rule.unwrap()];
-        let said = matches!(standing, Standing::Refused | Standing::RefusedValue(..) | Standing::Unreachable(_));
+        let said = matches!(
+            standing,
+            Standing::Refused | Standing::RefusedValue(..) | Standing::Unreachable(_)
+        );
         let refuses = below(&path);
-        assert!(!refuses || said, "{path} is refused, and the table says {standing:?}");
+        assert!(
+            !refuses || said,
+            "{path} is refused, and the table says {standing:?}"
+        );
         let may = matches!(standing, Standing::Unreachable(_));
-        assert!(refuses || !said || may, "{path} is not refused, and the table says {standing:?}");
+        assert!(
+            refuses || !said || may,
+            "{path} is not refused, and the table says {standing:?}"
+        );
     }
 }
 
@@ -107,7 +122,9 @@ fn every_test_that_a_rule_names_exists() {
     let mut source = String::new();
     for room in ["scheduler", "kubelet", "kuberuntime", "apiserver", "dns", "kinds"] {
         let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room);
-        ["src", "tests"].iter().for_each(|folder| read(&room.join(folder), &mut source));
+        ["src", "tests"]
+            .iter()
+            .for_each(|folder| read(&room.join(folder), &mut source));
     }
     let transcripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../bin/gantry/tests/orchestrated");
     read(&transcripts, &mut source);
