@@ -448,7 +448,8 @@ impl Play {
             .retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
         self.end_later(&id, takes, code, How::Exited);
         if self.silent {
-            self.due.retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
+            self.due
+                .retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
             let ended = Ended {
                 how: How::Exited,
                 code,
@@ -456,7 +457,9 @@ impl Play {
                 finished: when(self.at + takes).wall,
                 message: String::new(),
             };
-            self.actors.entry(id.clone()).and_modify(|actor| actor.ended = Some(ended));
+            self.actors
+                .entry(id.clone())
+                .and_modify(|actor| actor.ended = Some(ended));
         }
         self.later(takes + MS, Event::Stopped(id, Ok(())));
     }

@@ -366,7 +366,10 @@ fn a_gate_of_others_holds_readiness() {
 fn a_container_whose_end_nobody_tells_is_given_up() {
     let spec = json!({"containers": [{"name": "web", "livenessProbe": {"exec": {"command": ["x"]},
         "periodSeconds": 60, "failureThreshold": 1}}]});
-    let mut play = Play::new(&spec).probe("web/Liveness", [Outcome::Failure("no".to_owned()), Outcome::Success]);
+    let mut play = Play::new(&spec).probe(
+        "web/Liveness",
+        [Outcome::Failure("no".to_owned()), Outcome::Success],
+    );
     play.silent = true;
     let play = play.run(s(10)).delete(3).go_on(s(20));
     check("silent", &play);
