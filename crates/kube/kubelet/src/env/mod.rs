@@ -26,7 +26,7 @@ pub struct World<'a> {
     pub address: Option<IpAddr>,
     /// What is there of the objects that it names.
     pub sources: &'a Sources,
-    /// Variables of services ([`links`]), already chosen.
+    /// Variables of services ([`links()`]), already chosen.
     pub links: &'a [(String, String)],
 }
 
