@@ -10,7 +10,10 @@ const RESOURCE: &str = "ephemeral-storage";
 
 /// Whether anything about a pod is limited.
 pub(crate) fn has_any(pod: &Pod) -> bool {
-    pod.spec.volumes.iter().any(|volume| size_limit(&volume.source).is_some())
+    pod.spec
+        .volumes
+        .iter()
+        .any(|volume| size_limit(&volume.source).is_some())
         || pod.spec.all.iter().any(|container| limit(container).is_some())
 }
 
@@ -43,7 +46,10 @@ fn volume(pod: &Pod, usage: &Usage) -> Option<String> {
         let limit = bytes(text).filter(|limit| *limit > 0)?;
         let used = *usage.volumes.get(&volume.name)?;
         (used > limit).then(|| {
-            format!("Usage of EmptyDir volume {:?} exceeds the limit {text:?}. ", volume.name)
+            format!(
+                "Usage of EmptyDir volume {:?} exceeds the limit {text:?}. ",
+                volume.name
+            )
         })
     })
 }
@@ -51,15 +57,18 @@ fn volume(pod: &Pod, usage: &Usage) -> Option<String> {
 /// What runs beside each other counts together; of init containers, the one with the most.
 fn whole(pod: &Pod, usage: &Usage) -> Option<String> {
     let of = |kinds: &'static [ContainerKind]| {
-        let some = pod.spec.all.iter().filter(|container| kinds.contains(&container.kind));
+        let some = pod
+            .spec
+            .all
+            .iter()
+            .filter(|container| kinds.contains(&container.kind));
         some.filter_map(|container| Quantity::parse(limit(container)?))
     };
     let beside = of(&[ContainerKind::Regular, ContainerKind::Sidecar]).reduce(Quantity::plus);
     let limit = beside.max(of(&[ContainerKind::Init]).max())?;
     let used: u64 = usage.volumes.values().chain(usage.containers.values()).sum();
-    (i128::from(used) > i128::from(limit.value())).then(|| {
-        format!("Pod ephemeral local storage usage exceeds the total limit of containers {limit}. ")
-    })
+    (i128::from(used) > i128::from(limit.value()))
+        .then(|| format!("Pod ephemeral local storage usage exceeds the total limit of containers {limit}. "))
 }
 
 fn container(pod: &Pod, usage: &Usage) -> Option<String> {
@@ -67,7 +76,10 @@ fn container(pod: &Pod, usage: &Usage) -> Option<String> {
         let text = limit(container)?;
         let used = *usage.containers.get(&container.name)?;
         (used > bytes(text)?).then(|| {
-            format!("Container {} exceeded its local ephemeral storage limit {text:?}. ", container.name)
+            format!(
+                "Container {} exceeded its local ephemeral storage limit {text:?}. ",
+                container.name
+            )
         })
     })
 }
@@ -77,14 +89,18 @@ mod tests {
     use super::*;
 
     fn pod(spec: &str) -> Pod {
-        let json = format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
+        let json =
+            format!(r#"{{"metadata": {{"name": "p", "namespace": "x", "uid": "u"}}, "spec": {spec}}}"#);
         Pod::parse(json.as_bytes()).unwrap()
     }
 
     fn usage(volume: u64, containers: &[(&str, u64)]) -> Usage {
         Usage {
             volumes: [("v".to_owned(), volume)].into(),
-            containers: containers.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect(),
+            containers: containers
+                .iter()
+                .map(|(name, bytes)| ((*name).to_owned(), *bytes))
+                .collect(),
         }
     }
 
@@ -96,7 +112,10 @@ mod tests {
         assert!(has_any(&pod));
         assert_eq!(exceeded(&pod, &usage(20 * MIB, &[])), None);
         let message = "Usage of EmptyDir volume \"v\" exceeds the limit \"20Mi\". ";
-        assert_eq!(exceeded(&pod, &usage(20 * MIB + 1, &[])).as_deref(), Some(message));
+        assert_eq!(
+            exceeded(&pod, &usage(20 * MIB + 1, &[])).as_deref(),
+            Some(message)
+        );
     }
 
     #[test]
@@ -104,13 +123,23 @@ mod tests {
         let container = |name: &str| {
             format!(r#"{{"name": "{name}", "resources": {{"limits": {{"ephemeral-storage": "1Gi"}}}}}}"#)
         };
-        let pod = pod(&format!(r#"{{"containers": [{}, {}]}}"#, container("a"), container("b")));
+        let pod = pod(&format!(
+            r#"{{"containers": [{}, {}]}}"#,
+            container("a"),
+            container("b")
+        ));
         let gib = 1024 * MIB;
         assert_eq!(exceeded(&pod, &usage(0, &[("a", gib), ("b", gib)])), None);
         let whole = "Pod ephemeral local storage usage exceeds the total limit of containers 2Gi. ";
-        assert_eq!(exceeded(&pod, &usage(1, &[("a", gib), ("b", gib)])).as_deref(), Some(whole));
+        assert_eq!(
+            exceeded(&pod, &usage(1, &[("a", gib), ("b", gib)])).as_deref(),
+            Some(whole)
+        );
         let one = "Container b exceeded its local ephemeral storage limit \"1Gi\". ";
-        assert_eq!(exceeded(&pod, &usage(0, &[("a", 0), ("b", gib + 1)])).as_deref(), Some(one));
+        assert_eq!(
+            exceeded(&pod, &usage(0, &[("a", 0), ("b", gib + 1)])).as_deref(),
+            Some(one)
+        );
     }
 
     #[test]
