@@ -41,7 +41,7 @@ impl Networks {
     /// is left of it then.
     pub fn attach(&self, request: Attach) -> Result<Arc<Sandbox>, Error> {
         let state = &*self.0;
-        let _claim = state.claim(&request.container);
+        let _claim = state.claim_to_attach(&request.container)?;
         // What a start that was cut off has left.
         detach(state, &request.container)?;
         let mut building = Building::reserve(state, &request)?;

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use sys::netlink::Netlink;
 
+use crate::Error;
 use crate::links;
 use crate::networks::{State, lock};
 use crate::registry::Registry;
@@ -32,6 +33,23 @@ impl State {
             state: self,
             container: container.to_owned(),
         }
+    }
+
+    /// The same, for whoever is about to attach something.
+    pub(crate) fn claim_to_attach(&self, container: &str) -> Result<Claim<'_>, Error> {
+        let claim = self.claim(container);
+        if self.registry().closing {
+            return Err(Error::Unavailable("this node's network is being closed".to_owned()));
+        }
+        Ok(claim)
+    }
+
+    /// Nothing is attached from now on; waits until nobody works on anything.
+    pub(crate) fn settle_down(&self) {
+        let mut registry = self.registry();
+        registry.closing = true;
+        let waited = self.free.wait_while(registry, |registry| !registry.busy.is_empty());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Does something with a socket inside a sandbox. The socket is kept for the next time.

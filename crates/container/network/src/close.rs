@@ -16,9 +16,11 @@ use crate::wire::attribute::Messages;
 
 impl Networks {
     /// `down`: takes away every kernel object of this instance. Networks stay in the store, and
-    /// are back when it is opened again; containers must have ended before.
+    /// are back when it is opened again; containers must have ended before. What is being attached
+    /// just now is waited for, and nothing can be attached any more.
     pub fn close(&self) {
         let state = &*self.0;
+        state.settle_down();
         let background = lock(&state.background).take();
         if let Some(background) = background {
             background.watch.iter().for_each(tokio::task::JoinHandle::abort);

@@ -229,6 +229,8 @@ pub(crate) struct Registry {
     pub(crate) ports: Taken,
     /// Containers that somebody is working on.
     pub(crate) busy: BTreeSet<String>,
+    /// Nothing new is attached any more.
+    pub(crate) closing: bool,
     /// Names and subnets of networks that are being created.
     pub(crate) coming: BTreeMap<String, Vec<Cidr>>,
 }

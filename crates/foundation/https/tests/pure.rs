@@ -570,12 +570,15 @@ impl Service for Proxy {
 
 /// A server that speaks something else than HTTP from its first answer on: it greets, and echoes.
 async fn switching() -> Target {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut connection, _) = listener.accept().await.unwrap();
         head(&mut connection).await;
-        let answer = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello ";
+        let answer =
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello ";
         connection.write_all(answer).await.unwrap();
         let (mut reading, mut writing) = connection.split();
         tokio::io::copy(&mut reading, &mut writing).await.unwrap();
@@ -603,7 +606,13 @@ async fn a_connection_is_passed_on_once_both_sides_have_switched() {
         arrived: Arc::new(Semaphore::new(0)),
         go: Arc::new(Semaphore::new(0)),
     };
-    let mut client = Setup { door, echo, authority }.raw().await;
+    let mut client = Setup {
+        door,
+        echo,
+        authority,
+    }
+    .raw()
+    .await;
     let ask = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
     client.write_all(ask).await.unwrap();
     assert!(head(&mut client).await.starts_with("HTTP/1.1 101"));

@@ -298,11 +298,7 @@ mod tests {
                 }
             }
             let pod = pod(&status);
-            assert_eq!(
-                container_id(&pod, "c", previous).map_err(|why| why),
-                expected,
-                "{status}"
-            );
+            assert_eq!(container_id(&pod, "c", previous), expected, "{status}");
         }
         let pod = pod(&json!({}));
         assert_eq!(

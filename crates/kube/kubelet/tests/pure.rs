@@ -1,8 +1,12 @@
 //! A kubelet without a kernel: workers alone, and the whole of it beside an API server under virtual time.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
+#[path = "pure/admission.rs"]
+mod admission;
 #[path = "pure/agent.rs"]
 mod agent;
+#[path = "pure/limits.rs"]
+mod limits;
 #[path = "pure/node.rs"]
 mod node;
 #[path = "pure/play.rs"]

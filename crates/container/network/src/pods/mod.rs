@@ -155,7 +155,7 @@ impl Networks {
     pub fn attach_pod(&self, request: PodAttach) -> Result<Arc<PodSandbox>, Error> {
         let state = &*self.0;
         state.cluster()?;
-        let _claim = state.claim(&request.pod);
+        let _claim = state.claim_to_attach(&request.pod)?;
         detach(state, &request.pod)?;
         let mut building = Building::reserve(state, &request)?;
         match building.finish(state, &request) {

@@ -190,3 +190,28 @@ fn dockers_networks_keep_out_of_the_clusters_addresses() {
     assert_eq!(node.attach("web", "bridge").ip().to_string(), "172.19.0.2");
     assert_eq!(node.pod("pod").ip().to_string(), "172.17.0.1");
 }
+
+/// As when a node goes down while something still starts pods.
+#[test]
+fn closing_waits_for_what_is_being_attached() {
+    let mut node = Node::of_cluster();
+    let networks = node.networks.take().unwrap();
+    let attach = |thread: usize| {
+        let here = |number| PodAttach {
+            pod: format!("pod-{thread}-{number}"),
+            ..PodAttach::default()
+        };
+        let first_refused = (0..).map(here).find_map(|request| networks.attach_pod(request).err());
+        assert_eq!(first_refused.map(|error| error.kind()), Some(Kind::Unavailable));
+    };
+    std::thread::scope(|scope| {
+        (0..8).for_each(|thread| drop(scope.spawn(move || attach(thread))));
+        eventually("they begin", || networks.pods().len() > 8);
+        networks.close();
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        assert!(!mounts.contains(node.config.run_dir.to_str().unwrap()));
+    });
+    assert_eq!(links(), ["lo"]);
+    let files = std::fs::read_dir(node.config.run_dir.join("netns")).unwrap();
+    assert_eq!(files.count(), 0);
+}

@@ -11,6 +11,7 @@ mod pod;
 mod policy;
 mod spec;
 mod status;
+mod supply;
 mod template;
 
 use std::sync::Arc;

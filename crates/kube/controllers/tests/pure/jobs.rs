@@ -152,7 +152,7 @@ fn a_job_that_fails_tries_again_ever_later() {
     node.create(&JOBS, "x", &job("fail-3", &json!({"backoffLimit": 2})));
     let before = node.sim().now();
     node.until("it is over", is_over);
-    // Three pods of about four seconds each, and pauses of 10 and 20 seconds from their ends, in whole seconds.
+    // Three pods of three to five seconds each, and pauses of 10 and 20 seconds from their ends, in whole seconds.
     let took = node.sim().now().saturating_since(before);
     assert!(
         (Duration::from_secs(38)..Duration::from_secs(46)).contains(&took),

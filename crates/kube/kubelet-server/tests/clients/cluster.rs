@@ -34,7 +34,6 @@ pub(crate) const NODE: &str = "here";
 /// A running cluster.
 pub(crate) struct Cluster {
     pub(crate) directory: TempDir,
-    pub(crate) double: Double,
     pub(crate) kubelet: SocketAddr,
     pub(crate) authority: Authority,
     pub(crate) runtime: Runtime,
@@ -112,12 +111,10 @@ impl Cluster {
         let runtime = Runtime::new().unwrap();
         let directory = TempDir::new().unwrap();
         let authority = Authority::generate("test", now()).unwrap();
-        let double = Double::default();
-        let (client, doors) = runtime.block_on(open(&directory, &authority, &double));
+        let (client, doors) = runtime.block_on(open(&directory, &authority));
         let cluster = Self {
             kubelet: doors[1].address(),
             directory,
-            double,
             authority,
             runtime,
             client,
@@ -214,7 +211,7 @@ impl Cluster {
     }
 }
 
-async fn open(directory: &TempDir, authority: &Authority, double: &Double) -> (Client, Vec<Door>) {
+async fn open(directory: &TempDir, authority: &Authority) -> (Client, Vec<Door>) {
     let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let (api, kubelet) = (listen(), listen());
     let env: Arc<dyn Env> = Arc::new(TokioEnv::new(Handle::current(), Rng::from_seed(1)));
@@ -247,7 +244,7 @@ async fn open(directory: &TempDir, authority: &Authority, double: &Double) -> (C
         client: in_process(&server, &format!("system:node:{NODE}"), "system:nodes"),
         informers: Informers::in_process(server.clone()),
         clients: ClientAuthorities::from_pem(ca).unwrap(),
-        streams: Arc::new(double.clone()),
+        streams: Arc::new(Double),
         healthy: Arc::new(|| Ok(())),
         env,
     };

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use bytes::Bytes;
@@ -13,11 +12,9 @@ use streaming::{
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-/// The node; the terminal sizes that clients told.
-#[derive(Clone, Default)]
-pub(crate) struct Double {
-    pub(crate) sizes: Arc<Mutex<Vec<(u16, u16)>>>,
-}
+/// The node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Double;
 
 fn pump(mut from: impl Read + Send + 'static, stream: Stream, to: Sender<(Stream, Bytes)>) {
     thread::spawn(move || {
@@ -42,7 +39,7 @@ fn feed(mut to: impl Write + Send + 'static, mut from: Receiver<Bytes>) {
 }
 
 impl Double {
-    fn run(&self, command: &[String]) -> Result<Session, StreamFault> {
+    fn run(command: &[String]) -> Result<Session, StreamFault> {
         let mut child = Command::new(&command[0])
             .args(&command[1..])
             .stdin(Stdio::piped())
@@ -52,16 +49,10 @@ impl Double {
             .map_err(|error| StreamFault::Failed(format!("exec: {:?}: {error}", command[0])))?;
         let (going, output) = mpsc::channel(4);
         let (input, coming) = mpsc::channel(4);
-        let (resize, mut sizes) = mpsc::channel(4);
+        let (resize, _) = mpsc::channel(1);
         pump(child.stdout.take().unwrap(), Stream::Stdout, going.clone());
         pump(child.stderr.take().unwrap(), Stream::Stderr, going);
         feed(child.stdin.take().unwrap(), coming);
-        let seen = self.sizes.clone();
-        thread::spawn(move || {
-            while let Some(size) = sizes.blocking_recv() {
-                seen.lock().unwrap().push(size);
-            }
-        });
         let ended = tokio::task::spawn_blocking(move || child.wait().unwrap().code().unwrap_or(137));
         Ok(Session {
             input: Some(input),
@@ -79,7 +70,7 @@ impl Node for Double {
 
     fn exec(&self, of: ContainerRef, command: Vec<String>, _: Io) -> Doing<Result<Session, StreamFault>> {
         let answer = if self.runs(&of) {
-            self.run(&command)
+            Self::run(&command)
         } else {
             Err(StreamFault::NotFound)
         };

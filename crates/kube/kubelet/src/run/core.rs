@@ -265,9 +265,11 @@ impl Core {
         admit::admit(pod, view, object.body(), place)
     }
 
-    /// The API does not have a pod any more.
+    /// The API does not have a pod any more. Its place is free at once, as upstream's is: whoever forced it out of the
+    /// API has decided so.
     pub(crate) fn forget(&self, uid: &Uid) {
-        if let Some(seat) = self.seat(uid) {
+        if let Some(seat) = lock(&self.seats).get_mut(uid) {
+            seat.takes = None;
             seat.put(|slot| slot.forgotten = true);
         }
     }

@@ -70,7 +70,7 @@ impl Files {
                 }
             }
             Err(refused) => {
-                tracing::debug!(pod = %pod.key(), message = %refused.message, "volumes stay as they are")
+                tracing::debug!(pod = %pod.key(), message = %refused.message, "volumes stay as they are");
             }
         }
         self

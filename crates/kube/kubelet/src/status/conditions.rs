@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::phase::has_begun;
 use super::{timestamp, why};
 use crate::pod::{Condition, ContainerKind, Phase, Pod};
 use crate::worker::{Now, State, Why, Worker};
@@ -141,25 +142,18 @@ fn names<'a>(worker: &'a Worker, wanted: impl Fn(ContainerKind, &'a State) -> bo
 }
 
 fn initialized(worker: &Worker, phase: Phase) -> Said {
-    let begun = !names(worker, |kind, state| kind == ContainerKind::Regular && state.made).is_empty();
     if phase == Phase::Succeeded {
         return Said::new("Initialized", true, Some("PodCompleted"), None);
     }
-    if begun {
+    if has_begun(worker) {
         return Said::holds("Initialized");
     }
-    let unknown = |kind, state: &State| match kind {
-        ContainerKind::Init | ContainerKind::Sidecar => state.attempt.is_none() && !worker.shared.is_begun(),
-        _ => false,
-    };
-    let incomplete = |kind, state: &State| match kind {
+    let incomplete = names(worker, |kind, state| match kind {
         ContainerKind::Init => state.dead.as_ref().is_none_or(|dead| dead.ended.code != 0),
         ContainerKind::Sidecar => !state.has_started(),
         _ => false,
-    };
-    let unknown = names(worker, unknown);
-    let incomplete = names(worker, |kind, state| incomplete(kind, state));
-    if unknown.is_empty() && incomplete.is_empty() {
+    });
+    if incomplete.is_empty() {
         return Said::holds("Initialized");
     }
     let message = format!("containers with incomplete status: [{}]", incomplete.join(" "));

@@ -2,13 +2,11 @@
 
 use super::why;
 use crate::pod::{Container, ContainerKind, Phase, RestartPolicy};
-use crate::worker::{Fault, Hooked, Life, Run, State, Why, Worker};
+use crate::worker::{Dead, Fault, Hooked, Life, State, Up, Why, Worker, restarts};
 
 /// How a container counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
-    /// It has never run, or nobody knows.
-    Unknown,
     /// It waits for its first start.
     Waiting,
     Running,
@@ -18,7 +16,7 @@ pub(super) enum Count {
 
 /// How a container counts, by the state that its status shows.
 pub(super) fn count(state: &State) -> Count {
-    let running = |up: &crate::worker::Up| up.post_start == Hooked::Done;
+    let running = |up: &Up| up.post_start == Hooked::Done;
     if state.up().is_some_and(running) {
         return Count::Running;
     }
@@ -28,7 +26,6 @@ pub(super) fn count(state: &State) -> Count {
         // One that is started again is over, as far as the pod is concerned, until it runs.
         (None, Some(last)) if last.ended.code == 0 => Count::Succeeded,
         (None, Some(_)) => Count::Failed,
-        (None, None) if matches!(state.run, Run::Up(_)) || state.fault.is_some() => Count::Waiting,
         (None, None) => Count::Waiting,
     }
 }
@@ -75,7 +72,7 @@ fn by_containers(worker: &Worker, over: bool) -> Phase {
         .collect();
     let has = |wanted: Count| counted.contains(&wanted);
     let failed = has(Count::Failed);
-    if has(Count::Waiting) || has(Count::Unknown) {
+    if has(Count::Waiting) {
         return if over { Phase::Failed } else { Phase::Pending };
     }
     if has(Count::Running) {
@@ -118,9 +115,7 @@ fn by_init(worker: &Worker, begun: bool) -> Option<Phase> {
             .dead
             .as_ref()
             .filter(|_| container.kind == ContainerKind::Init);
-        dead.is_some_and(|dead| {
-            dead.ended.code != 0 && !crate::worker::restarts(spec, container, &dead.ended)
-        })
+        dead.is_some_and(|dead| dead.ended.code != 0 && !restarts(spec, container, &dead.ended))
     };
     let mut all = spec.all.iter().zip(&worker.states);
     if all.clone().any(failed) {
@@ -131,9 +126,7 @@ fn by_init(worker: &Worker, begun: bool) -> Option<Phase> {
 
 /// Whether a fault is what a container's status shows: of one that will be started again, or never was.
 pub(super) fn shown<'a>(worker: &Worker, container: &Container, state: &'a State) -> Option<&'a Fault> {
-    let again = |dead: &crate::worker::Dead| {
-        state.changed || crate::worker::restarts(&worker.pod.spec, container, &dead.ended)
-    };
+    let again = |dead: &Dead| state.changed || restarts(&worker.pod.spec, container, &dead.ended);
     let waits = state.dead.as_ref().is_none_or(again);
     let running = state.up().is_some_and(|up| up.post_start == Hooked::Done);
     state

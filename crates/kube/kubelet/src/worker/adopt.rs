@@ -86,12 +86,12 @@ fn of(pod: &Pod, container: &Container, seen: &[&ObservedContainer], now: Now) -
     match &last.standing {
         Standing::Running(at) => state.run = Run::Up(Box::new(up(container, last, *at, reported, now))),
         Standing::Ended(_) => state.dead = dead(last, now),
-        // It was made and never started: the next one takes its place.
+        // It was made and never started, which is no end that a policy may count: the next one takes its place.
         Standing::Created => {
-            state.dead = Some(Dead {
+            state.last = Some(Dead {
                 id: Some(last.id.clone()),
                 ..vanished(now)
-            })
+            });
         }
     }
     state

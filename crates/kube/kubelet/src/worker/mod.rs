@@ -183,6 +183,7 @@ impl Worker {
                 order::Next::End => self.end(Why::Finished, now, out),
             }
         }
+        self.give_up_waiting(now);
         self.flip_images(now, out);
         self.probe_due(now, out);
         self.stop_due(now, out);
@@ -228,7 +229,7 @@ impl Worker {
         let containers = self.states.iter().flat_map(|state| {
             let waits = running && state.run == Run::Idle;
             let up = state.up();
-            let probes = up.map(|up| probe::wakes(up)).unwrap_or_default();
+            let probes = up.map(probe::wakes).unwrap_or_default();
             let stop = up.and_then(|up| up.stopping.as_ref()).and_then(stop::wakes);
             [
                 state.retry_at.filter(|_| waits),

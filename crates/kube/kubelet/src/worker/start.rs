@@ -153,9 +153,11 @@ impl Worker {
         match result {
             Ok(started) => self.runs(at, attempt, started, now, out),
             Err(StartFault::Config(text)) => {
-                self.unstartable(at, "CreateContainerConfigError", text, now, out)
+                self.unstartable(at, "CreateContainerConfigError", text, now, out);
             }
-            Err(StartFault::Create(text)) => self.unstartable(at, "CreateContainerError", text, now, out),
+            Err(StartFault::Create(text)) => {
+                self.unstartable(at, "CreateContainerError", text, now, out);
+            }
             Err(StartFault::Image(fault)) => {
                 state.run = Run::Looking;
                 self.image(at, Err(fault), now, out);
@@ -167,37 +169,48 @@ impl Worker {
                 at: when,
                 message,
             }) => {
-                let dead = Dead {
-                    id: Some(id),
-                    image: Some(image),
-                    user: None,
-                    at: now.instant,
-                    ended: Ended {
-                        how: How::NotStarted,
-                        code,
-                        started: None,
-                        finished: when,
-                        message: message.clone(),
-                    },
+                let ended = Ended {
+                    how: How::NotStarted,
+                    code,
+                    started: None,
+                    finished: when,
+                    message,
                 };
-                state.made = true;
-                state.changed = false;
-                state.attempt = Some(attempt);
-                state.bury();
-                state.died(dead);
-                state.fault = Some(Fault {
-                    reason: "RunContainerError",
-                    message: message.clone(),
-                });
-                out.push(tell(Some(at), Level::Normal, "Created", "Container created"));
-                out.push(tell(
-                    Some(at),
-                    Level::Warning,
-                    "Failed",
-                    format!("Error: {message}"),
-                ));
+                self.never_ran(at, attempt, (id, image), ended, now, out);
             }
         }
+    }
+
+    /// It was made, and its program could not be started: it has ended as soon as it was there.
+    fn never_ran(
+        &mut self,
+        at: ContainerIx,
+        attempt: Attempt,
+        (id, image): (ContainerId, ImageFound),
+        ended: Ended,
+        now: Now,
+        out: &mut Out,
+    ) {
+        let message = ended.message.clone();
+        let error = format!("Error: {message}");
+        out.push(tell(Some(at), Level::Normal, "Created", "Container created"));
+        out.push(tell(Some(at), Level::Warning, "Failed", error));
+        let Some(state) = self.state(at) else { return };
+        state.made = true;
+        state.changed = false;
+        state.attempt = Some(attempt);
+        state.bury();
+        state.died(Dead {
+            id: Some(id),
+            image: Some(image),
+            user: None,
+            at: now.instant,
+            ended,
+        });
+        state.fault = Some(Fault {
+            reason: "RunContainerError",
+            message,
+        });
     }
 
     fn unstartable(&mut self, at: ContainerIx, reason: &'static str, text: String, now: Now, out: &mut Out) {

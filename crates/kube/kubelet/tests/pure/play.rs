@@ -13,6 +13,7 @@ use kubelet::container::{
 use kubelet::traits::{Outcome, Refused};
 use kubelet::worker::{Action, Event, HookKind, Life, Now, ProbeKind, Worker};
 use kubelet::{NodeFacts, Pod};
+use schema::quantity::Quantity;
 use serde_json::Value;
 
 /// What a container does when it is started.
@@ -61,6 +62,8 @@ pub(crate) struct Play {
     hooks: BTreeMap<String, (Duration, Result<(), String>)>,
     pub(crate) volumes: Result<(), Refused>,
     pub(crate) sandbox: Option<Sandbox>,
+    /// Ends of containers that are stopped are not told.
+    pub(crate) silent: bool,
     /// How long services take to let go.
     pub(crate) leaving: Duration,
     due: BTreeMap<(Duration, u64), Event>,
@@ -81,6 +84,9 @@ pub(crate) fn facts() -> NodeFacts {
     NodeFacts {
         name: "n1".to_owned(),
         addresses: vec!["192.0.2.1".parse().unwrap()],
+        allocatable: [("cpu", 2), ("pods", 110)]
+            .map(|(name, amount)| (name.to_owned(), Quantity::whole(amount)))
+            .into(),
         ..NodeFacts::default()
     }
 }
@@ -118,6 +124,7 @@ impl Play {
             hooks: BTreeMap::new(),
             volumes: Ok(()),
             sandbox: None,
+            silent: false,
             leaving: 5 * MS,
             due: BTreeMap::new(),
             next: 0,
@@ -266,12 +273,12 @@ impl Play {
 
     /// Hands an event to the worker and does what it says.
     pub(crate) fn feed(&mut self, event: Event) {
-        if let Event::Ended(id, ended) = &event {
-            if let Some(actor) = self.actors.get_mut(id) {
-                actor.ended = Some(ended.clone());
-                let text = format!("ended {}#{} {}", actor.name, actor.attempt, ended.code);
-                self.note(&text);
-            }
+        if let Event::Ended(id, ended) = &event
+            && let Some(actor) = self.actors.get_mut(id)
+        {
+            actor.ended = Some(ended.clone());
+            let text = format!("ended {}#{} {}", actor.name, actor.attempt, ended.code);
+            self.note(&text);
         }
         for action in self.worker.on(event, when(self.at)) {
             self.perform(action);
@@ -440,6 +447,17 @@ impl Play {
         self.due
             .retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
         self.end_later(&id, takes, code, How::Exited);
+        if self.silent {
+            self.due.retain(|_, event| !matches!(event, Event::Ended(other, _) if *other == id));
+            let ended = Ended {
+                how: How::Exited,
+                code,
+                started: None,
+                finished: when(self.at + takes).wall,
+                message: String::new(),
+            };
+            self.actors.entry(id.clone()).and_modify(|actor| actor.ended = Some(ended));
+        }
         self.later(takes + MS, Event::Stopped(id, Ok(())));
     }
 

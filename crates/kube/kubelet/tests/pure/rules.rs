@@ -42,8 +42,8 @@ fn spec() -> impl Strategy<Value = Value> {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        3 => (1u64..5000).prop_map(|ms| Act::Serve(ms as u32 * MS)),
-        4 => (0u64..20_000, 0..3i32).prop_map(|(ms, code)| Act::Exit(ms as u32 * MS, code)),
+        3 => (1u32..5000).prop_map(|ms| Act::Serve(ms * MS)),
+        4 => (0u32..20_000, 0..3i32).prop_map(|(ms, code)| Act::Exit(ms * MS, code)),
         1 => Just(Act::OutOfMemory(s(1))),
         1 => Just(Act::Fault(StartFault::Create("no".to_owned()))),
         1 => Just(Act::NoImage(ImageFault { reason: ImageReason::ErrImagePull, message: "no".to_owned() })),

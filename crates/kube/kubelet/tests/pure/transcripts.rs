@@ -361,3 +361,14 @@ fn a_gate_of_others_holds_readiness() {
         .go_on(s(1));
     check("gates", &play);
 }
+
+#[test]
+fn a_container_whose_end_nobody_tells_is_given_up() {
+    let spec = json!({"containers": [{"name": "web", "livenessProbe": {"exec": {"command": ["x"]},
+        "periodSeconds": 60, "failureThreshold": 1}}]});
+    let mut play = Play::new(&spec).probe("web/Liveness", [Outcome::Failure("no".to_owned()), Outcome::Success]);
+    play.silent = true;
+    let play = play.run(s(10)).delete(3).go_on(s(20));
+    check("silent", &play);
+    assert!(play.is_gone());
+}

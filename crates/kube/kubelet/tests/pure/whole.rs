@@ -142,6 +142,24 @@ fn a_pod_that_cannot_run_here_is_failed() {
 }
 
 #[test]
+fn a_place_is_taken_until_the_api_forgets_its_pod() {
+    let node = Node::start(7);
+    let mut spec = web();
+    spec["containers"][0]["resources"] = json!({"requests": {"cpu": "1500m"}});
+    node.pod("first", &spec);
+    node.until("running", |node| node.phase("first") == "Running");
+    node.pod("second", &spec);
+    node.until("rejected", |node| node.phase("second") == "Failed");
+    let status = node.get(&PODS, "second").unwrap()["status"].clone();
+    assert_eq!(status["reason"], "OutOfcpu");
+    let text = "Pod was rejected: Node didn't have enough resource: cpu, requested: 1500, used: 1500, capacity: 2000";
+    assert_eq!(status["message"], text);
+    node.delete("first", 0);
+    node.pod("third", &spec);
+    node.until("running", |node| node.phase("third") == "Running");
+}
+
+#[test]
 fn a_kubelet_that_comes_back_adopts_what_runs() {
     let mut node = Node::start(5);
     for name in ["stays", "dies", "goes", "forced"] {

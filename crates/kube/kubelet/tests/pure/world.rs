@@ -44,6 +44,8 @@ pub(crate) struct World {
     ends: (Sender<Ending>, Mutex<Receiver<Ending>>),
     /// How many of a hundred preparations and starts fail.
     pub(crate) fails: Mutex<u64>,
+    /// What each pod takes of the disk.
+    pub(crate) usage: Mutex<Usage>,
 }
 
 impl World {
@@ -57,6 +59,7 @@ impl World {
             environments: Mutex::default(),
             ends: (sender, Mutex::new(receiver)),
             fails: Mutex::new(0),
+            usage: Mutex::default(),
         })
     }
 
@@ -321,7 +324,8 @@ impl Volumes for World {
     }
 
     fn usage(&self, _uid: &Uid) -> Doing<Usage> {
-        self.later(Usage::default)
+        let usage = self.usage.lock().unwrap().clone();
+        self.later(move || usage)
     }
 }
 

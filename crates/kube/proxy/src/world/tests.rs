@@ -27,8 +27,7 @@ fn service(at: u8, external: bool) -> Arc<Obj> {
 }
 
 fn slice(at: u8, of: u8, endpoints: u8) -> Arc<Obj> {
-    let endpoint =
-        |at: u8| json!({"addresses": [format!("10.42.0.{at}")], "conditions": {"ready": !at.is_multiple_of(3)}});
+    let endpoint = |at: u8| json!({"addresses": [format!("10.42.0.{at}")], "conditions": {"ready": !at.is_multiple_of(3)}});
     let endpoints: Vec<_> = (0..8)
         .filter(|bit| endpoints >> bit & 1 == 1)
         .map(endpoint)

@@ -30,15 +30,24 @@ impl Plugin for Taints {
         if !world.is_choosy() {
             return Prepared::Skip;
         }
-        let minds = move |node| untolerated(&world.view(node).taints, &pod.view.tolerations, &HARD).is_some();
+        let minds = move |node| {
+            let taints = &world.view(node).taints;
+            untolerated(taints, &pod.view.tolerations, &HARD).is_some()
+        };
         let refuse = || Fit::never("node(s) had untolerated taint(s)");
-        Prepared::Each(None, Box::new(move |node| Fit::unless(minds(node), refuse)))
+        Prepared::Each(
+            None,
+            Box::new(move |node| Fit::unless(world.room(node).choosy && minds(node), refuse)),
+        )
     }
 
     fn score<'a>(&self, world: &'a Snapshot, pod: Incoming<'a>, _: &[NodeIx]) -> Option<Scoring<'a>> {
         let tolerations = &pod.view.tolerations;
         world.is_choosy().then(|| Scoring {
-            each: Box::new(|node| disliked(&world.view(node).taints, tolerations)),
+            each: Box::new(|node| match world.room(node).choosy {
+                true => disliked(&world.view(node).taints, tolerations),
+                false => 0,
+            }),
             normalize: reversed,
         })
     }

@@ -28,10 +28,8 @@ impl Plugin for Unschedulable {
             return Prepared::Skip;
         }
         let refuse = || Fit::never("node(s) were unschedulable");
-        Prepared::Each(
-            None,
-            Box::new(move |node| Fit::unless(world.view(node).unschedulable, refuse)),
-        )
+        let closed = move |node| world.room(node).choosy && world.view(node).unschedulable;
+        Prepared::Each(None, Box::new(move |node| Fit::unless(closed(node), refuse)))
     }
 
     fn wakes(&self, event: &Happened<'_>, _: Incoming<'_>) -> bool {

@@ -44,6 +44,8 @@ pub(crate) struct Room {
     pub(crate) used: Amounts,
     /// What is taken as scores count it: thousandths of a CPU, and bytes of memory.
     pub(crate) scored: (i64, i64),
+    /// Whether it has taints, or takes no new pods. It stands here so that of most nodes nothing else is looked at.
+    pub(crate) choosy: bool,
 }
 
 impl Room {
@@ -186,7 +188,9 @@ impl Nodes {
         let node = &mut self.slots[at.at()];
         self.choosy -= usize::from(node.is_choosy());
         node.view = view;
-        self.choosy += usize::from(node.is_choosy());
+        let choosy = node.is_choosy();
+        self.choosy += usize::from(choosy);
+        self.rooms[at.at()].choosy = choosy;
         if node.live.is_none() {
             node.live = Some(next);
             self.live.push(at);
@@ -197,7 +201,8 @@ impl Nodes {
         let Some(at) = self.by_name.get(name).copied() else {
             return;
         };
-        self.rooms[at.at()].capacity = Amounts::default();
+        let room = &mut self.rooms[at.at()];
+        (room.capacity, room.choosy) = (Amounts::default(), false);
         let node = &mut self.slots[at.at()];
         self.choosy -= usize::from(node.is_choosy());
         node.view = NOTHING.clone();
