@@ -1,7 +1,7 @@
 //! The files that name things in a pod: `/etc/hosts`, `/etc/resolv.conf`, `/etc/hostname`. Written once for a pod, and
 //! mounted into each of its containers.
 //!
-//! What is in them is decided without I/O; [`write`] is the one that touches the disk.
+//! What is in them is decided without I/O; [`write()`] is the one that touches the disk.
 
 mod hosts;
 mod names;
