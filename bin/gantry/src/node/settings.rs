@@ -125,6 +125,11 @@ fn apart(kubernetes: &Kubernetes) -> Result<(), Failure> {
             "--pod-cidr {pods} and --service-cidr {services} overlap"
         )));
     }
+    if services.first().is_ipv6() && !kubernetes.without.kubelet {
+        return Err(Failure::usage(format!(
+            "--service-cidr {services}: pods reach IPv4 Services only; --without kubelet serves the API alone"
+        )));
+    }
     Ok(())
 }
 
@@ -178,6 +183,13 @@ mod tests {
             assert!(failure.message().contains("overlap"), "{}", failure.message());
         }
         resolve(&["--pod-cidr", "10.42.0.0/16", "--service-cidr", "10.43.0.0/16"]).unwrap();
+        let failure = resolve(&["--service-cidr", "fd00::/112"]).unwrap_err();
+        assert!(
+            failure.message().contains("IPv4 Services"),
+            "{}",
+            failure.message()
+        );
+        resolve(&["--service-cidr", "fd00::/112", "--without", "kubelet"]).unwrap();
     }
 
     #[test]

@@ -125,8 +125,8 @@ mod tests {
         assert!(Selection::default().runs("job-controller"));
         assert!(!of("*,-job-controller").runs("job-controller"));
         assert!(of("*, -job-controller").runs("namespace-controller"));
-        assert!(of("job-controller").runs("job-controller"));
-        assert!(!of("job-controller").runs("namespace-controller"));
+        assert!(of("namespace-controller").runs("namespace-controller"));
+        assert!(!of("namespace-controller").runs("job-controller"));
     }
 
     #[test]

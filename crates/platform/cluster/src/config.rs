@@ -245,12 +245,6 @@ impl Paths<'_> {
         self.host_wide("/var/log", "log")
     }
 
-    /// The manifests of static pods.
-    #[must_use]
-    pub fn manifests(&self) -> PathBuf {
-        self.host_wide("/etc/kubernetes/manifests", "manifests")
-    }
-
     fn host_wide(&self, path: &str, own: &str) -> PathBuf {
         if self.0.data_dir == Path::new(DEFAULT_DATA_DIR) {
             PathBuf::from(path)
