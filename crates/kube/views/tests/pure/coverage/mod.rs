@@ -23,7 +23,7 @@ const VALUES: [&str; 1] = ["LabelSelector"];
 /// Every field that holds a value, by its path.
 fn leaves() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let spec = BUILTIN.find("k8s.io.api.core.v1", "PodSpec").unwrap();
+    let spec = BUILTIN.find("core/v1", "PodSpec").unwrap();
     walk(spec, "spec", &mut found);
     found
 }
