@@ -168,7 +168,7 @@ fn mistakes_have_their_own_exit_codes() {
     );
     for wrong in [
         &["up", "--name", "A"][..],
-        &["up", "--kubelet-port", "1"],
+        &["up", "--kubelet-port", "65536"],
         &["reset"],
     ] {
         assert_eq!(daemon.gantry_fails(wrong).0, 2, "{wrong:?}");
