@@ -7,6 +7,7 @@ mod docker;
 mod floor;
 mod kube;
 mod oci_run;
+mod pods;
 mod subject;
 mod usage;
 
@@ -49,9 +50,19 @@ const BENCHMARKS: &[Benchmark] = &[
         kube::start,
     ),
     (
+        "up-serves",
+        "row 7: `gantry up` in an empty directory until a Deployment serves",
+        pods::serves,
+    ),
+    (
         "idle-memory",
         "row 8: memory of all processes of an idle node",
         kube::idle,
+    ),
+    (
+        "idle",
+        "row 9: processor time, bytes and fsyncs of a node whose demo app nobody asks anything",
+        pods::idle,
     ),
     ("binary-size", "row 10: size of the stripped binary", kube::binary),
     (
@@ -67,6 +78,16 @@ const BENCHMARKS: &[Benchmark] = &[
         kube::watch,
     ),
     ("pod-memory", "row 14: memory of 10,000 pods", kube::pods),
+    (
+        "schedule",
+        "row 16: 10,000 pods on 5,000 simulated nodes, created to bound",
+        pods::schedule,
+    ),
+    (
+        "pod-start",
+        "row 19: a pod from its creation until a watch sees it run, and 100 at once",
+        pods::start,
+    ),
 ];
 
 fn main() -> ExitCode {

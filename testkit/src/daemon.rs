@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::leftovers::Traces;
+
 /// What serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -47,9 +49,29 @@ impl Namespace {
     /// The host refuses.
     #[must_use]
     pub fn new() -> Self {
-        let script = "busybox ip link set lo up && echo ready && exec cat";
         let mut command = Command::new("unshare");
-        command.args(["--net", "sh", "-c", script]).stdout(Stdio::piped());
+        command.args([
+            "--net",
+            "sh",
+            "-c",
+            "busybox ip link set lo up && echo ready && exec cat",
+        ]);
+        Self::held_by(command)
+    }
+
+    /// The one that the tests are in, with its way out. Names and addresses there are to be nobody else's.
+    ///
+    /// # Panics
+    /// There is no shell.
+    #[must_use]
+    pub fn here() -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo ready && exec cat"]);
+        Self::held_by(command)
+    }
+
+    fn held_by(mut command: Command) -> Self {
+        command.stdout(Stdio::piped());
         let mut held = Held::spawn(&mut command);
         let mut line = String::new();
         let out = held.0.stdout.as_mut().expect("it is piped");
@@ -90,7 +112,23 @@ impl Default for Namespace {
     }
 }
 
-/// A running daemon; dropping it leaves nothing of it.
+/// Looks, when everything else of a node is gone, whether it is.
+#[derive(Debug)]
+struct Guard {
+    node: Option<Traces>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(node) = self.node.take().filter(|_| !std::thread::panicking()) else {
+            return;
+        };
+        let left = node.all();
+        assert!(left.is_empty(), "left of {} after `down`: {left:#?}", node.name);
+    }
+}
+
+/// A running daemon; dropping it leaves nothing of it, and panics where Gantry has left something in the kernel.
 #[derive(Debug)]
 pub struct Daemon {
     /// Which one.
@@ -101,8 +139,9 @@ pub struct Daemon {
     pub name: String,
     /// Further variables of its environment: addresses of its own, where it is not alone.
     settings: String,
-    // In this order: the daemon goes before its namespace.
+    // In this order: the daemon goes, it is seen to be gone, and then its namespace goes.
     _watchdog: Held,
+    guard: Guard,
     /// Where it runs.
     pub namespace: Arc<Namespace>,
 }
@@ -190,14 +229,38 @@ impl Daemon {
             .current_dir(&directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        let traces = || Traces {
+            name: name.clone(),
+            directory: directory.clone(),
+            process: namespace.pid(),
+        };
+        let guard = Guard {
+            node: (kind == Kind::Gantry).then(traces),
+        };
         Self {
             kind,
             name,
             settings,
             _watchdog: Held::spawn(&mut command),
+            guard,
             directory,
             namespace,
         }
+    }
+
+    /// What Gantry has in the kernel: mounts, control groups, links, an nf_tables table. Nothing once it is down.
+    #[must_use]
+    pub fn left(&self) -> Vec<String> {
+        self.guard.node.iter().flat_map(Traces::all).collect()
+    }
+
+    /// Takes away what a reboot takes of a network.
+    ///
+    /// # Panics
+    /// The kernel refuses.
+    pub fn lose_network(&self) {
+        let lost = self.guard.node.as_ref().map(Traces::lose_network);
+        lost.transpose().expect("links and tables go");
     }
 
     /// The command line of `gantry` for this node.

@@ -6,6 +6,7 @@
 mod bundle;
 pub mod daemon;
 pub mod image;
+mod leftovers;
 pub mod node;
 
 pub use bundle::Bundle;

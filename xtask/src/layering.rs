@@ -21,6 +21,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("testkit", 5),
     ("benches", 6),
     ("xtask", 5),
+    // On the ground, and so without any of the rooms: an example is a program like anybody's.
+    ("examples", 0),
 ];
 
 /// What a crate must not depend on, even indirectly, and why.
@@ -101,6 +103,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("engine", "hyper", "doors speak HTTP"),
     ("builder", "hyper", "doors speak HTTP"),
     ("builder", "engine-api", "the builder has more than one door"),
+    ("gantry", "rehearsal", "tests are rehearsed, products are not"),
 ];
 
 struct Crate {

@@ -1,10 +1,12 @@
 //! `cargo xtask`: the one door to the project's tasks. What CI runs is what a person runs.
 #![forbid(unsafe_code)]
 
+mod base_images;
 mod codegen;
 mod layering;
 mod run;
 mod tools;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -13,8 +15,10 @@ use run::{Failed, Result, cargo};
 const HELP: &str = "\
 cargo xtask TASK
   test [unit|node|clients]   every check and every test (root); or one profile of tests
+  test --vm [FILTER]         the node's tests on an emulated machine with cgroup v2 alone; root, an hour or more
   lint                       rustfmt, clippy, rustdoc, layering, forbidden dependencies
   codegen [--check]          write the generated tables, or say which are stale
+  base-images                the Debian and Python base of the shop's variant, imported into the engine at DOCKER_HOST
   bench NAME                 one benchmark against its peer: cargo xtask bench --list
   layering                   check that no crate looks upward
 ";
@@ -34,8 +38,10 @@ fn main() -> ExitCode {
 fn task(words: &[&str]) -> Result {
     match words {
         ["test"] => lint().and_then(|()| tests("all")),
+        ["test", "--vm", filter @ ..] => vm::test(filter),
         ["test", "unit"] => tests("default"),
         ["test", profile @ ("node" | "clients")] => tests(profile),
+        ["base-images"] => base_images::run(),
         ["lint"] => lint(),
         ["layering"] => layering::check(),
         ["codegen"] => codegen::run(false).map_err(Failed::because),
@@ -91,6 +97,9 @@ fn tests(profile: &str) -> Result {
     tools::ensure(&tools::NEXTEST)?;
     if matches!(profile, "all" | "clients" | "node") {
         tools::ensure_peers()?;
+    }
+    if matches!(profile, "all" | "clients") {
+        base_images::ensure()?;
     }
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::run::{Failed, Result, cargo_in, say};
+use crate::run::{Failed, Result, cargo_in, execute, say};
 
 /// A cargo subcommand and the package that brings it.
 pub(crate) struct Tool {
@@ -49,6 +49,7 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["busybox", "true"], "busybox-static"),
     (&["dockerd", "--version"], "docker.io"),
     (&["docker", "--version"], "docker.io"),
+    (&["docker-compose", "--version"], "docker-compose"),
     (&["openssl", "version"], "openssl"),
     (&["curl", "--version"], "curl"),
     (&["pip", "--version"], "python3-pip"),
@@ -100,12 +101,13 @@ fn in_shell(script: &str) -> bool {
 /// Installs the peers that are missing. A peer that cannot be had fails the suite: a comparison
 /// that was not made must not look like one that passed.
 pub(crate) fn ensure_peers() -> Result {
-    ensure_packages()?;
+    ensure_packages(PEERS, "the peers of the client tests")?;
     ensure_libraries()
 }
 
-fn ensure_packages() -> Result {
-    let missing: Vec<&str> = PEERS
+/// Installs those of Debian's packages whose programs are missing; `what` they are is told when that fails.
+pub(crate) fn ensure_packages(packages: &[(&[&str], &str)], what: &str) -> Result {
+    let missing: Vec<&str> = packages
         .iter()
         .filter(|(probe, _)| !runs(probe))
         .map(|(_, package)| *package)
@@ -113,11 +115,11 @@ fn ensure_packages() -> Result {
     if missing.is_empty() {
         return Ok(());
     }
-    apt_get(&["update", "--quiet"])?;
+    apt_get(&["update", "--quiet"], what)?;
     let keep = kept_client();
     let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
     let install = ["install", "--quiet", "--yes", "--no-install-recommends"];
-    without_services(|| apt_get(&[&install[..], &keep, &missing].concat()))
+    without_services(|| apt_get(&[&install[..], &keep, &missing].concat(), what))
 }
 
 /// The client that users have stays theirs: Debian's package must not write over it.
@@ -152,18 +154,11 @@ fn runs(probe: &[&str]) -> bool {
     probe.status().is_ok_and(|status| status.success())
 }
 
-fn apt_get(arguments: &[&str]) -> Result {
-    say(&format!("+ apt-get {}", arguments.join(" ")));
+fn apt_get(arguments: &[&str], what: &str) -> Result {
     let mut command = Command::new("apt-get");
     command
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(Stdio::null());
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(Failed(format!(
-            "cannot install the peers of the client tests: apt-get {}",
-            arguments.join(" ")
-        ))),
-    }
+    execute(&mut command).map_err(|failed| Failed(format!("cannot install {what}: {failed}")))
 }

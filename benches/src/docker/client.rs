@@ -7,21 +7,36 @@ use std::path::Path;
 
 use serde_json::Value;
 
-pub(super) struct Client(BufReader<UnixStream>);
+pub(crate) struct Client(BufReader<UnixStream>);
 
 impl Client {
-    pub(super) fn connect(socket: &Path) -> io::Result<Self> {
+    pub(crate) fn connect(socket: &Path) -> io::Result<Self> {
         Ok(Self(BufReader::new(UnixStream::connect(socket)?)))
     }
 
     /// The answer's body, if the status is below 400; null where it is empty.
-    pub(super) fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Value> {
+    pub(crate) fn call(&mut self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Value> {
         let body = body.map(Value::to_string).unwrap_or_default();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        let answer = self.send(method, path, "application/json", body.as_bytes())?;
+        if answer.is_empty() {
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Loads the archive of an image.
+    pub(crate) fn load(&mut self, archive: &[u8]) -> io::Result<()> {
+        self.send("POST", "/v1.41/images/load?quiet=1", "application/x-tar", archive)
+            .map(drop)
+    }
+
+    /// The answer's body, if the status is below 400.
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<Vec<u8>> {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         );
-        self.0.get_mut().write_all(request.as_bytes())?;
+        self.0.get_mut().write_all(&[head.as_bytes(), body].concat())?;
         let status = self.line()?;
         let code: u16 = status
             .split(' ')
@@ -38,10 +53,7 @@ impl Client {
             let text = String::from_utf8_lossy(&body).into_owned();
             return Err(io::Error::other(format!("{method} {path}: {code} {text}")));
         }
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        Ok(serde_json::from_slice(&body)?)
+        Ok(body)
     }
 
     fn line(&mut self) -> io::Result<String> {

@@ -1,6 +1,6 @@
 //! Rows 2, 3 and 4: containers through the Engine API, on Gantry and on Debian's dockerd, by one client.
 
-mod client;
+pub(crate) mod client;
 mod memory;
 mod parallel;
 mod run;

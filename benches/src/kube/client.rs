@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,22 +27,22 @@ const WINDOW: u32 = 4 << 20;
 
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
+pub(crate) enum Protocol {
     Http1,
     Http2,
 }
 
 /// A server, and who asks it.
 #[derive(Clone)]
-pub(super) struct Target {
-    pub(super) authority: String,
+pub(crate) struct Target {
+    pub(crate) authority: String,
     name: ServerName<'static>,
     config: ClientConfig,
 }
 
 impl Target {
     /// What a kubeconfig with inline credentials names, with its certificate or without.
-    pub(super) fn of(kubeconfig: &Path, certified: bool) -> io::Result<Self> {
+    pub(crate) fn of(kubeconfig: &Path, certified: bool) -> io::Result<Self> {
         let text = std::fs::read_to_string(kubeconfig)?;
         let authority = value(&text, "server: https://")?.to_owned();
         let host = authority.rsplit_once(':').map_or(&*authority, |(host, _)| host);
@@ -73,7 +74,7 @@ impl Target {
     }
 
     /// A new connection.
-    pub(super) async fn connect(&self, protocol: Protocol) -> io::Result<Connection> {
+    pub(crate) async fn connect(&self, protocol: Protocol) -> io::Result<Connection> {
         let stream = TokioIo::new(self.stream(protocol).await?);
         Ok(match protocol {
             Protocol::Http1 => {
@@ -94,7 +95,7 @@ impl Target {
     }
 
     /// The bare connection.
-    pub(super) async fn stream(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn stream(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
         let mut config = self.config.clone();
         let alpn = match protocol {
             Protocol::Http1 => b"http/1.1".to_vec(),
@@ -109,7 +110,7 @@ impl Target {
     }
 
     /// A request for a path of this server.
-    pub(super) fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    pub(crate) fn request(&self, method: &str, path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.authority))
@@ -139,14 +140,14 @@ fn certificates(text: &str, key: &str) -> io::Result<Vec<CertificateDer<'static>
 }
 
 /// One connection. Clones of an HTTP/2 connection are streams of it.
-pub(super) enum Connection {
+pub(crate) enum Connection {
     Http1(http1::SendRequest<Full<Bytes>>),
     Http2(http2::SendRequest<Full<Bytes>>),
 }
 
 impl Connection {
     /// Sends a request; the body of the answer comes as it is read.
-    pub(super) async fn send(&mut self, mut request: Request<Bytes>) -> io::Result<Response<Incoming>> {
+    pub(crate) async fn send(&mut self, mut request: Request<Bytes>) -> io::Result<Response<Incoming>> {
         match self {
             Self::Http1(sender) => {
                 let target = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -169,7 +170,7 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer to the end: the status and how many bytes there were.
-    pub(super) async fn call(&mut self, request: Request<Bytes>) -> io::Result<(StatusCode, usize)> {
+    pub(crate) async fn call(&mut self, request: Request<Bytes>) -> io::Result<(StatusCode, usize)> {
         let response = self.send(request).await?;
         let status = response.status();
         let mut body = response.into_body();
@@ -180,8 +181,24 @@ impl Connection {
         Ok((status, bytes))
     }
 
+    /// Sends a request and reads the JSON of its answer.
+    ///
+    /// # Errors
+    /// The server refuses it: what it says.
+    pub(crate) async fn ask(&mut self, request: Request<Bytes>) -> io::Result<Value> {
+        let what = format!("{} {}", request.method(), request.uri().path());
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(io::Error::other)?;
+        let body: Value = serde_json::from_slice(&body.to_bytes())?;
+        match status.is_success() {
+            true => Ok(body),
+            false => Err(io::Error::other(format!("{what}: {status}: {}", body["message"]))),
+        }
+    }
+
     /// Another stream of the same connection; none where a connection has but one.
-    pub(super) fn stream(&self) -> Option<Self> {
+    pub(crate) fn stream(&self) -> Option<Self> {
         match self {
             Self::Http1(_) => None,
             Self::Http2(sender) => Some(Self::Http2(sender.clone())),

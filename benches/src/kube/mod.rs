@@ -4,11 +4,11 @@
 //! of machine and stand as [`PEER`]; every table says so. Client and server share the machine's processors, so the
 //! server's own processor time for each request is printed beside the rates.
 
-mod client;
+pub(crate) mod client;
 mod lane;
 mod load;
 mod memory;
-mod objects;
+pub(crate) mod objects;
 mod post;
 mod read;
 mod start;
@@ -60,10 +60,10 @@ pub(crate) const PEER: Peer = Peer {
 };
 
 /// A running node, and a client beside it.
-struct Node {
-    daemon: Daemon,
-    target: Target,
-    runtime: Runtime,
+pub(crate) struct Node {
+    pub(crate) daemon: Daemon,
+    pub(crate) target: Target,
+    pub(crate) runtime: Runtime,
 }
 
 impl Node {
@@ -71,7 +71,8 @@ impl Node {
         Self::of(Daemon::api())
     }
 
-    fn of(daemon: Daemon) -> io::Result<Self> {
+    /// This daemon's. The calling thread moves into its network namespace.
+    pub(crate) fn of(daemon: Daemon) -> io::Result<Self> {
         enter(&daemon)?;
         Ok(Self {
             target: Target::of(&daemon.directory.join("data/kubeconfig"), true)?,
@@ -102,7 +103,7 @@ impl Loaded {
 }
 
 /// Moves this thread, and so what it connects, into the daemon's network namespace.
-fn enter(daemon: &Daemon) -> io::Result<()> {
+pub(crate) fn enter(daemon: &Daemon) -> io::Result<()> {
     let namespace = File::open(format!("/proc/{}/ns/net", daemon.namespace.pid()))?;
     move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
     Ok(())
@@ -115,11 +116,11 @@ fn middle<T>(mut rounds: Vec<T>, figure: impl Fn(&T) -> f64) -> Option<T> {
     rounds.into_iter().nth(at)
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn millis(time: Duration) -> f64 {
+pub(crate) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

@@ -1,16 +1,17 @@
 //! The objects that are written and read: a small ConfigMap, and a pod as a Deployment makes them.
 
 use std::io;
-use std::sync::Arc;
 
 use serde_json::json;
 
 use super::Node;
-use super::client::Protocol;
-use super::load::Make;
+use super::client::{Protocol, Target};
 
 /// Pods of a large namespace.
-pub(super) const PODS: u64 = 10_000;
+pub(crate) const PODS: u64 = 10_000;
+
+/// Connections that make objects.
+const LANES: usize = 16;
 
 /// A ConfigMap of about 100 bytes of data.
 pub(super) fn config_map(name: &str) -> Vec<u8> {
@@ -53,38 +54,46 @@ pub(super) fn pod(name: &str) -> Vec<u8> {
 
 /// Makes pods `web-00000` … in the namespace `default`.
 pub(super) fn make_pods(node: &Node, count: u64) -> io::Result<()> {
-    make_all(node, "pods", count, |at| pod(&format!("web-{at:05}")))
+    let make = make_all(&node.target, "/api/v1/namespaces/default/pods", count, |at| {
+        pod(&format!("web-{at:05}"))
+    });
+    node.runtime.block_on(make)
 }
 
 /// Makes ConfigMaps `small-00000` … in the namespace `default`.
 pub(super) fn make_config_maps(node: &Node, count: u64) -> io::Result<()> {
-    make_all(node, "configmaps", count, |at| {
-        config_map(&format!("small-{at:05}"))
-    })
+    let make = make_all(
+        &node.target,
+        "/api/v1/namespaces/default/configmaps",
+        count,
+        |at| config_map(&format!("small-{at:05}")),
+    );
+    node.runtime.block_on(make)
 }
 
-fn make_all(node: &Node, plural: &'static str, count: u64, body: fn(u64) -> Vec<u8>) -> io::Result<()> {
-    let target = node.target.clone();
-    let path = format!("/api/v1/namespaces/default/{plural}");
-    let make: Make = Arc::new(move |at| target.request("POST", &path, body(at)));
-    node.runtime.block_on(async {
-        let mut lanes = tokio::task::JoinSet::new();
-        for lane in 0..16 {
-            let mut connection = node.target.connect(Protocol::Http1).await?;
-            let make = make.clone();
-            lanes.spawn(async move {
-                for at in (lane..count).step_by(16) {
-                    let (status, _) = connection.call(make(at)).await?;
-                    if !status.is_success() {
-                        return Err(io::Error::other(format!("{plural} {at}: {status}")));
-                    }
+/// Posts so many objects to a collection, on [`LANES`] connections.
+pub(crate) async fn make_all(
+    target: &Target,
+    path: &str,
+    count: u64,
+    body: fn(u64) -> Vec<u8>,
+) -> io::Result<()> {
+    let mut lanes = tokio::task::JoinSet::new();
+    for first in (0..count).take(LANES) {
+        let mut connection = target.connect(Protocol::Http1).await?;
+        let (target, path) = (target.clone(), path.to_owned());
+        lanes.spawn(async move {
+            for at in (first..count).step_by(LANES) {
+                let (status, _) = connection.call(target.request("POST", &path, body(at))).await?;
+                if !status.is_success() {
+                    return Err(io::Error::other(format!("POST {path} {at}: {status}")));
                 }
-                Ok(())
-            });
-        }
-        while let Some(lane) = lanes.join_next().await {
-            lane.map_err(io::Error::other)??;
-        }
-        Ok(())
-    })
+            }
+            Ok(())
+        });
+    }
+    while let Some(lane) = lanes.join_next().await {
+        lane.map_err(io::Error::other)??;
+    }
+    Ok(())
 }

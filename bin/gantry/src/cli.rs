@@ -6,7 +6,7 @@ use crate::{client, completion, demo, kube, node, oci, supervisor, version, work
 
 /// Builds, ships, runs and orchestrates containers.
 #[derive(Debug, Parser)]
-#[command(name = "gantry", disable_version_flag = true, arg_required_else_help = true)]
+#[command(name = "gantry", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -14,7 +14,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start a node: the Docker Engine API, and what stands behind it.
+    /// Start a node: the Docker Engine API, the Kubernetes API, and what stands behind them.
     Up(node::Up),
     /// Say how the node is.
     Status(node::Status),

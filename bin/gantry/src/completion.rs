@@ -1,5 +1,6 @@
 //! `gantry completion SHELL`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory};
@@ -15,11 +16,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
-    clap_complete::generate(
-        options.shell,
-        &mut Cli::command(),
-        "gantry",
-        &mut std::io::stdout().lock(),
-    );
+    // The generator panics where a reader has had enough; writing what it made does not.
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Cli::command(), "gantry", &mut script);
+    std::io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,10 +2,13 @@
 
 mod cases;
 mod docker;
+mod drill;
 mod hostile;
 mod kubectl;
 mod libraries;
 mod orchestrated;
+mod shop;
+mod tour;
 
 use cases::{CASES, Runtime};
 

@@ -11,6 +11,7 @@ use super::block_on;
 use super::frame::{Demultiplexer, Stream};
 use super::http::{Daemon, Error, Target};
 use super::session::print;
+use super::socket::serving;
 use crate::failure::{Failure, Outcome};
 use crate::node;
 
@@ -31,7 +32,7 @@ pub(crate) fn run(options: Options) -> Outcome {
     let Some(container) = &options.container else {
         return node::logs(options.node);
     };
-    let daemon = Daemon::new(options.node.node.clone().resolve()?.docker_socket);
+    let daemon = serving(options.node.node.clone().resolve()?.docker_socket)?;
     block_on(async {
         let tty = is_terminal(&daemon, container).await?;
         copy(&daemon, target(container, options.node.follow, options.tail), tty).await?;

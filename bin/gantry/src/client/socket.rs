@@ -1,12 +1,14 @@
 //! Where the node serves. Not all of a node's options: `--name` is the container's in these commands.
 
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::http::Daemon;
+use super::http::{Daemon, Error};
 use crate::failure::Failure;
-use crate::node::NodeOptions;
+use crate::node::{NodePlace, exit};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SocketOptions {
@@ -23,9 +25,24 @@ pub(super) struct SocketOptions {
 
 impl SocketOptions {
     /// # Errors
-    /// As for every command of a node.
+    /// As for every command of a node: 3 if it does not run.
     pub(super) fn daemon(self) -> Result<Daemon, Failure> {
-        let node = NodeOptions::serving_at(self.config, self.run_dir, self.docker_socket);
-        Ok(Daemon::new(node.resolve()?.docker_socket))
+        let node = NodePlace::serving_at(self.config, self.run_dir, self.docker_socket);
+        serving(node.resolve()?.docker_socket)
+    }
+}
+
+/// The daemon behind a socket.
+///
+/// # Errors
+/// 3 if nobody serves there: asked first, so that every command ends alike, whatever the docker client's would.
+pub(super) fn serving(socket: PathBuf) -> Result<Daemon, Failure> {
+    match UnixStream::connect(&socket) {
+        Err(source) if matches!(source.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            let failure = Failure::from(Error::Connect { socket, source });
+            Err(Failure::with_code(exit::NOT_RUNNING, failure.message()))
+        }
+        // Whatever else is wrong is told by the first request.
+        _ => Ok(Daemon::new(socket)),
     }
 }

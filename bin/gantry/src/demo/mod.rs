@@ -1,9 +1,13 @@
-//! `gantry demo`: the main job of this build, shown on this machine. It grows with Gantry; now it builds an
-//! image and runs containers of it, through the same command line and API that everybody has. It has a node
+//! `gantry demo`: the main job of this build, shown on this machine. It builds images, runs containers of them, and
+//! serves the example shop as Deployments, through the same command line and API that everybody has. It has a node
 //! of its own, beside whatever else runs here, and leaves nothing behind, also when it fails.
 
+mod example;
 mod node;
+mod program;
+mod shop;
 mod steps;
+mod visitor;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -24,6 +28,8 @@ pub(crate) struct Options {
     /// How many containers to run one after the other.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     containers: u32,
+    #[command(flatten)]
+    program: program::ProgramOptions,
 }
 
 pub(crate) fn run(options: &Options) -> Outcome {
@@ -35,8 +41,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     // From here on a signal ends the demo between two steps, so that it always takes its node down.
     let signals = Signals::block(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP])?;
-    let begun = boottime();
     let node = Node::prepare()?;
+    shop::prepare(&node, options)?;
+    let begun = boottime();
     for step in steps::STEPS {
         if signals.next().is_some() {
             return Err(failed("interrupted"));
@@ -45,11 +52,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
     node.end()?;
     say("down leaves no process, mount, link, group or file")?;
-    writeln!(
-        io::stdout(),
-        "    all of it: {:.1} s",
-        (boottime() - begun).as_secs_f64()
-    )?;
+    detail(&format!("all of it: {:.1} s", (boottime() - begun).as_secs_f64()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,6 +64,11 @@ fn failed(what: impl Into<String>) -> Failure {
 /// One check that holds.
 fn say(what: &str) -> io::Result<()> {
     writeln!(io::stdout(), "ok  {what}")
+}
+
+/// A figure of the check before.
+fn detail(what: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "    {what}")
 }
 
 /// How long something takes that must succeed.

@@ -1,9 +1,13 @@
 //! The demo's node: its directories, its command line, and its end.
 
 use std::fs;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::Duration;
 
+use serde_json::{Deserializer, Value};
+use sys::clock::boottime;
 use tempfile::TempDir;
 
 use super::failed;
@@ -11,7 +15,7 @@ use crate::client::http::Daemon;
 use crate::failure::Failure;
 
 /// Variables of whoever runs the demo that would make it somebody else's node.
-const FOREIGN: [&str; 9] = [
+const FOREIGN: [&str; 8] = [
     "GANTRY_BIND",
     "GANTRY_CLUSTER_DOMAIN",
     "GANTRY_CONFIG",
@@ -19,9 +23,11 @@ const FOREIGN: [&str; 9] = [
     "GANTRY_NODE_IP",
     "GANTRY_NODE_PORT_RANGE",
     "GANTRY_READY_NAMESPACES",
-    "GANTRY_SERVICE_CIDR",
     "GANTRY_WAIT",
 ];
+
+/// How long an object may take to become what it should.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Taken down when dropped, however far it has come.
 pub(super) struct Node {
@@ -46,6 +52,11 @@ impl Node {
         self.directory.path().join("context")
     }
 
+    /// The directory of the example shop.
+    pub(super) fn shop(&self) -> PathBuf {
+        self.directory.path().join("shop")
+    }
+
     pub(super) fn run_dir(&self) -> PathBuf {
         self.directory.path().join("run")
     }
@@ -67,7 +78,11 @@ impl Node {
             .env("GANTRY_DATA_DIR", self.directory.path().join("data"))
             .env("GANTRY_RUN_DIR", self.run_dir())
             .env("GANTRY_API_PORT", "0")
+            .env("GANTRY_KUBELET_PORT", "0")
             .stdin(Stdio::null());
+        for (variable, subnet) in ["GANTRY_POD_CIDR", "GANTRY_SERVICE_CIDR"].iter().zip(subnets()) {
+            command.env(variable, subnet);
+        }
         command
     }
 
@@ -84,6 +99,25 @@ impl Node {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr).trim_end()
         )))
+    }
+
+    /// What `gantry get` shows as JSON.
+    pub(super) fn object(&self, which: &[&str]) -> Result<Value, Failure> {
+        let shown = self.gantry(&[&["get", "--output", "json"][..], which].concat())?;
+        Ok(serde_json::from_str(&shown)?)
+    }
+
+    /// An object of those that `gantry get --watch` shows, as soon as it is as `holds` says.
+    pub(super) fn until(&self, which: &[&str], holds: impl Fn(&Value) -> bool) -> Result<Value, Failure> {
+        let mut watch = self.command(&[&["get", "--watch", "--output", "json"][..], which].concat());
+        let mut watch = watch.stdout(Stdio::piped()).spawn()?;
+        let found = watch.stdout.take().map(|out| Patient::new(out).find(holds));
+        watch.kill()?;
+        watch.wait()?;
+        let never = |why: String| failed(format!("{} is not as it should be: {why}", which.join(" ")));
+        found
+            .unwrap_or_else(|| Err("it is not shown".to_owned()))
+            .map_err(never)
     }
 
     /// Takes it down and looks whether anything is left.
@@ -149,4 +183,46 @@ impl Drop for Node {
             drop(self.command(&["down", "--timeout", "1s"]).output());
         }
     }
+}
+
+/// A watch's output, not waited for beyond a moment.
+struct Patient {
+    out: ChildStdout,
+    late: Duration,
+}
+
+impl Patient {
+    fn new(out: ChildStdout) -> Self {
+        let late = boottime() + PATIENCE;
+        Self { out, late }
+    }
+
+    /// The first object that `holds`, or why there is none.
+    fn find(self, holds: impl Fn(&Value) -> bool) -> Result<Value, String> {
+        let mut last = Value::Null;
+        for object in Deserializer::from_reader(BufReader::new(self)).into_iter() {
+            match object {
+                Ok(object) if holds(&object) => return Ok(object),
+                Ok(object) => last = object,
+                Err(error) => return Err(format!("{error}; last seen: {last}")),
+            }
+        }
+        Err(format!("the watch has ended; last seen: {last}"))
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.late.saturating_sub(boottime());
+        if sys::poll::readable_within(&self.out, left)? {
+            return self.out.read(buffer);
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, "not in time"))
+    }
+}
+
+/// Of pods and services: not those of a node with the defaults, nor, mostly, of another demo.
+fn subnets() -> [String; 2] {
+    let second = 128 + std::process::id() % 64 * 2;
+    [second, second + 1].map(|second| format!("10.{second}.0.0/16"))
 }

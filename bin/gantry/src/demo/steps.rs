@@ -1,7 +1,7 @@
 //! What the demo shows, a function for each check.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 use super::node::Node;
-use super::{Options, failed, milliseconds, say, timed};
+use super::{Options, detail, failed, milliseconds, say, shop, timed};
 use crate::client::block_on;
 use crate::client::http::{Daemon, Target};
 use crate::failure::Failure;
@@ -19,7 +19,24 @@ use crate::failure::Failure;
 pub(super) type Step = fn(&Node, &Options) -> Result<(), Failure>;
 
 /// In this order; each relies on the ones before.
-pub(super) const STEPS: &[Step] = &[start, build, build_again, run_one, run_many, stay, exec, survive];
+pub(super) const STEPS: &[Step] = &[
+    start,
+    build,
+    build_again,
+    run_one,
+    run_many,
+    stay,
+    exec,
+    survive,
+    shop::build,
+    shop::apply,
+    shop::buy,
+    shop::scale,
+    shop::roll_over,
+    shop::undo,
+    shop::restart,
+    shop::replace,
+];
 
 const IMAGE: &str = "gantry-demo";
 /// The container that runs on.
@@ -114,10 +131,9 @@ fn run_many(node: &Node, options: &Options) -> Result<(), Failure> {
         times.len()
     ))?;
     let [fastest, median] = [0, times.len() / 2].map(|at| milliseconds(times[at]));
-    writeln!(
-        io::stdout(),
-        "    create, start, wait, remove over the API: fastest {fastest}, median {median}"
-    )?;
+    detail(&format!(
+        "create, start, wait, remove over the API: fastest {fastest}, median {median}"
+    ))?;
     Ok(())
 }
 
@@ -214,7 +230,7 @@ fn daemon(node: &Node) -> Result<Pid, Failure> {
     pid.ok_or_else(|| failed("gantry.pid holds no process id"))
 }
 
-fn expect(output: &str, text: &str, of: &str) -> Result<(), Failure> {
+pub(super) fn expect(output: &str, text: &str, of: &str) -> Result<(), Failure> {
     if output.contains(text) {
         return Ok(());
     }

@@ -23,9 +23,10 @@ use cluster::remote;
 pub(crate) use apply::{Options as Apply, run as apply};
 pub(crate) use delete::{Options as Delete, run as delete};
 pub(crate) use get::{Options as Get, run as get};
+pub(crate) use table::yaml;
 
 use crate::failure::Failure;
-use crate::node::NodeOptions;
+use crate::node::NodePlace;
 
 /// What these clients call themselves; the field manager of what they apply.
 const AGENT: &str = "gantry";
@@ -63,7 +64,7 @@ impl Server {
         let path = match &self.kubeconfig {
             Some(path) => path.clone(),
             None => {
-                let node = NodeOptions::stored_at(self.config.clone(), self.data_dir.clone());
+                let node = NodePlace::stored_at(self.config.clone(), self.data_dir.clone());
                 node.resolve()?.paths().kubeconfig()
             }
         };

@@ -132,7 +132,7 @@ fn cells(row: &Row, shown: &[usize], style: &Style) -> Vec<String> {
 ///
 /// # Errors
 /// A value that is no object.
-pub(super) fn yaml(value: &Value) -> Result<String, Failure> {
+pub(crate) fn yaml(value: &Value) -> Result<String, Failure> {
     let json = value.to_string();
     let rows = schema::custom::Rows::new().and_then(|mut rows| {
         let (ty, _) = rows.root("Object", true, &[])?;

@@ -11,7 +11,7 @@ use cluster::control::{Reply, Request};
 use sys::clock::boottime;
 
 use super::processes::{self, Found};
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use super::{NOT_RUNNING, exit, features};
 use crate::failure::{Failure, Outcome};
 
@@ -31,7 +31,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     #[command(flatten)]
-    node: NodeOptions,
+    node: NodePlace,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
@@ -50,7 +50,7 @@ pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) ->
         return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
     }
     let (_lock, found) = processes::claim(config, boottime() + MENDING)?;
-    if matches!(found, Found::Nothing) {
+    if matches!(found, Found::Nothing) && !was_killed(config) {
         return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING));
     }
     // First of all, so that a daemon that ends is not started again.
@@ -58,17 +58,36 @@ pub(super) fn stop(config: &Config, keep_containers: bool, timeout: Duration) ->
     if let Some(supervisor) = &mut supervisor {
         processes::set_daemon(supervisor, None)?;
     }
-    if let Found::Daemon(_) = found {
-        stop_daemon(config, keep_containers, timeout)?;
-    }
+    let stopped = match found {
+        Found::Daemon(_) => stop_daemon(config, keep_containers, timeout),
+        _ => Ok(()),
+    };
     if keep_containers {
-        return Ok(());
+        return stopped;
+    }
+    if let Err(failure) = stopped {
+        // Its supervisor kills it; what it has not taken away is swept up.
+        let failure = failure.message();
+        drop(writeln!(
+            io::stderr(),
+            "warning: the daemon does not stop: {failure}"
+        ));
+    }
+    if !matches!(found, Found::Daemon(_)) {
+        // Containers that nobody else will stop.
+        cluster::stop_containers(&config.name, timeout)?;
     }
     if let Some(supervisor) = supervisor {
         let pid = cluster::pid_in(&config.paths().supervisor_pid()).unwrap_or_default();
         processes::end_supervisor(supervisor, pid, timeout)?;
     }
+    cluster::sweep(config)?;
     clear(config)
+}
+
+/// A node that ends in order takes this file along.
+fn was_killed(config: &Config) -> bool {
+    config.paths().supervisor_pid().exists()
 }
 
 fn stop_daemon(config: &Config, keep_containers: bool, timeout: Duration) -> Result<(), Failure> {
@@ -96,9 +115,8 @@ fn stop_daemon(config: &Config, keep_containers: bool, timeout: Duration) -> Res
     }
 }
 
-/// What outlives the processes: their groups, and the files that a killed one could not remove.
+/// The files that a killed process could not remove.
 fn clear(config: &Config) -> Result<(), Failure> {
-    cluster::remove_cgroup(&config.name)?;
     let paths = config.paths();
     let files = [
         paths.pid(),

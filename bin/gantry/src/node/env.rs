@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use crate::failure::Outcome;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    node: NodeOptions,
+    node: NodePlace,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {

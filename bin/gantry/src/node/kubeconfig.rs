@@ -12,9 +12,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use super::{NOT_RUNNING, exit};
 use crate::failure::{Failure, Outcome};
+use crate::kube;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -27,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, env = "HOME", value_name = "DIR", hide = true)]
     home: Option<PathBuf>,
     #[command(flatten)]
-    node: NodeOptions,
+    node: NodePlace,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
@@ -72,9 +73,7 @@ fn merge_into(path: &Path, own: &str) -> Result<(), Failure> {
     drop(fs::remove_file(&new));
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(&new)?;
-    // JSON is YAML, and kubectl rewrites the file in its own style when it next changes it.
-    serde_json::to_writer_pretty(&mut file, &merged).map_err(io::Error::from)?;
-    file.write_all(b"\n")?;
+    file.write_all(kube::yaml(&merged)?.as_bytes())?;
     file.sync_all()?;
     Ok(fs::rename(&new, path)?)
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use rustix::fs::inotify;
 
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -17,7 +17,7 @@ pub(crate) struct Options {
     #[arg(short, long)]
     pub(crate) follow: bool,
     #[command(flatten)]
-    pub(crate) node: NodeOptions,
+    pub(crate) node: NodePlace,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {

@@ -27,7 +27,7 @@ pub(crate) use kubeconfig::{Options as Kubeconfig, run as kubeconfig};
 pub(crate) use logs::{Options as Logs, run as logs};
 pub(crate) use reset::{Options as Reset, run as reset};
 pub(crate) use restart::{Options as Restart, run as restart};
-pub(crate) use settings::NodeOptions;
+pub(crate) use settings::NodePlace;
 pub(crate) use status::{Options as Status, run as status};
 pub(crate) use up::{Options as Up, run as up};
 

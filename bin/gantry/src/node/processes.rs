@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cluster::control::client::{self, Conversation};
 use cluster::control::{Reply, Request, Status};
-use cluster::{Config, Stage};
+use cluster::{Config, Held, Stage};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use supervisor::client::Client;
@@ -23,6 +23,9 @@ use crate::failure::Failure;
 
 /// How long an answer that needs no work may take.
 const PROMPT: Duration = Duration::from_secs(10);
+
+/// How long a process that was killed may take to be gone.
+const ENDING: Duration = Duration::from_millis(200);
 
 /// What there is of a node.
 pub(super) enum Found {
@@ -150,6 +153,27 @@ fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
     ]);
     words.extend(kubernetes::words(&config.kubernetes).map(Into::into));
     Ok(words)
+}
+
+/// A node of this name with other directories would share links, rules and cgroups with ours.
+///
+/// # Errors
+/// 4, naming the process that runs it. One that has just been killed is waited for.
+pub(super) fn name_is_free(config: &Config) -> Result<(), Failure> {
+    loop {
+        let Some(pid) = cluster::name_holder(&config.name)? else {
+            return Ok(());
+        };
+        let ends = watch(pid).map(|process| sys::poll::readable_within(process, ENDING));
+        if ends.transpose()?.unwrap_or(true) {
+            continue;
+        }
+        let held = Held {
+            what: format!("the name {:?}", config.name.as_str()),
+            pid: Some(pid),
+        };
+        return Err(Failure::with_code(exit::HELD, held.to_string()));
+    }
 }
 
 /// Starts the supervisor, and it the daemon. What either says before it has a log goes into the log file.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use cluster::Config;
 
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use super::{down, exit, features};
 use crate::failure::{Failure, Outcome};
 
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    node: NodeOptions,
+    node: NodePlace,
 }
 
 pub(crate) fn run(options: Options) -> Outcome {

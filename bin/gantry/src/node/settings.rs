@@ -10,12 +10,13 @@ use super::file::{self, File};
 use super::kubernetes;
 use crate::failure::Failure;
 
-#[derive(Clone, Debug, Args)]
-pub(crate) struct NodeOptions {
+/// Which node: all that a command needs which makes none.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NodePlace {
     /// What links, nf_tables table and cgroups are named after [default: gantry].
     #[arg(long, env = "GANTRY_NAME")]
     name: Option<InstanceName>,
-    /// A TOML or YAML file with these options as keys.
+    /// A TOML or YAML file with the node's options as keys.
     #[arg(long, env = "GANTRY_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// What survives a reboot [default: /var/lib/gantry].
@@ -27,9 +28,18 @@ pub(crate) struct NodeOptions {
     /// Where the Docker Engine API is served [default: RUN/docker.sock].
     #[arg(long, env = "GANTRY_DOCKER_SOCKET", value_name = "PATH")]
     docker_socket: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NodeOptions {
+    #[command(flatten)]
+    place: NodePlace,
     /// Network namespaces kept ready for containers to come [default: 16].
     #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
     ready_namespaces: Option<u16>,
+    /// The port of the node's own registry: 0, for none, until there is one.
+    #[arg(long, env = "GANTRY_REGISTRY_PORT", value_name = "PORT")]
+    registry_port: Option<u16>,
     #[command(flatten)]
     kubernetes: kubernetes::KubernetesOptions,
 }
@@ -42,7 +52,7 @@ pub(crate) struct WaitOption {
     wait: Option<Duration>,
 }
 
-impl NodeOptions {
+impl NodePlace {
     /// For a command to which a node is no more than the place where it serves.
     pub(crate) fn serving_at(
         config: Option<PathBuf>,
@@ -50,13 +60,10 @@ impl NodeOptions {
         docker_socket: Option<PathBuf>,
     ) -> Self {
         Self {
-            name: None,
             config,
-            data_dir: None,
             run_dir,
             docker_socket,
-            ready_namespaces: None,
-            kubernetes: kubernetes::KubernetesOptions::default(),
+            ..Self::default()
         }
     }
 
@@ -68,6 +75,20 @@ impl NodeOptions {
         }
     }
 
+    /// # Errors
+    /// A usage failure that names the file's line.
+    pub(crate) fn resolve(self) -> Result<Config, Failure> {
+        let node = NodeOptions {
+            place: self,
+            ready_namespaces: None,
+            registry_port: None,
+            kubernetes: kubernetes::KubernetesOptions::default(),
+        };
+        node.resolve()
+    }
+}
+
+impl NodeOptions {
     /// # Errors
     /// A usage failure that names the file's line.
     pub(crate) fn resolve(self) -> Result<Config, Failure> {
@@ -83,22 +104,27 @@ impl NodeOptions {
     }
 
     fn file(&self) -> Result<File, Failure> {
-        self.config.as_deref().map_or(Ok(File::default()), file::read)
+        self.place
+            .config
+            .as_deref()
+            .map_or(Ok(File::default()), file::read)
     }
 
     fn over(self, file: File) -> Result<Config, Failure> {
         let kubernetes = self.kubernetes.over(&file);
-        let run_dir = absolute(self.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
-        let data_dir = absolute(self.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
+        let place = self.place;
+        let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
+        let data_dir = absolute(place.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
         let docker_socket = absolute(
-            self.docker_socket.or(file.docker_socket),
+            place.docker_socket.or(file.docker_socket),
             &run_dir.join("docker.sock"),
         )?;
+        no_registry(self.registry_port.or(file.registry_port))?;
         apart(&kubernetes)?;
         socket_fits(&docker_socket)?;
         socket_fits(&run_dir.join("supervisor.sock"))?;
         Ok(Config {
-            name: self.name.or(file.name).unwrap_or_default(),
+            name: place.name.or(file.name).unwrap_or_default(),
             data_dir,
             run_dir,
             docker_socket,
@@ -115,6 +141,16 @@ impl NodeOptions {
 fn absolute(given: Option<PathBuf>, default: &Path) -> Result<PathBuf, Failure> {
     let path = given.unwrap_or_else(|| default.to_owned());
     std::path::absolute(&path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+}
+
+/// A node serves no registry yet, and says so rather than to let somebody push into the void.
+fn no_registry(port: Option<u16>) -> Result<(), Failure> {
+    match port {
+        None | Some(0) => Ok(()),
+        Some(port) => Err(Failure::usage(format!(
+            "--registry-port {port} is not supported yet: 0, which means no registry, is"
+        ))),
+    }
 }
 
 /// A packet to an address that is a pod's and a Service's could go to either.
@@ -190,6 +226,15 @@ mod tests {
             failure.message()
         );
         resolve(&["--service-cidr", "fd00::/112", "--without", "kubelet"]).unwrap();
+    }
+
+    #[test]
+    fn a_registry_is_not_promised() {
+        resolve(&["--registry-port", "0"]).unwrap();
+        let failure = resolve(&["--registry-port", "5000"]).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        let why = "--registry-port 5000 is not supported yet";
+        assert!(failure.message().starts_with(why), "{}", failure.message());
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::settings::NodeOptions;
+use super::settings::NodePlace;
 use super::{Format, NOT_RUNNING, exit, processes, report};
 use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    node: NodeOptions,
+    node: NodePlace,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,

@@ -61,7 +61,10 @@ pub(crate) fn run(options: Options) -> Outcome {
             processes::set_daemon(&mut supervisor, Some(&config))?;
             None
         }
-        Found::Nothing => Some(processes::start_supervisor(&config)?),
+        Found::Nothing => {
+            processes::name_is_free(&config)?;
+            Some(processes::start_supervisor(&config)?)
+        }
     };
     if let Some(child) = &supervisor {
         processes::until_supervised(&config, child)?;
@@ -140,7 +143,7 @@ impl Starting {
             None => drop(processes::set_daemon(&mut supervisor, None)),
         }
         if self.supervisor.is_some() {
-            drop(cluster::remove_cgroup(&config.name));
+            drop(cluster::sweep_start(config));
         }
     }
 

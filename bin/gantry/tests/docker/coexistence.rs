@@ -1,5 +1,5 @@
 //! Two Gantrys and a dockerd (whose forward chain drops by default) in one network namespace, in any order:
-//! containers of each reach out, and are reached.
+//! containers of each reach out, and are reached; so do pods, and so are they.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -93,8 +93,64 @@ fn live_together(order: &[Kind]) {
         let page = sh(&outside.namespace, &script);
         assert_eq!(page, format!("page {number}\n"), "of {order:?}");
     }
+    for daemon in daemons.iter().filter(|daemon| daemon.kind == Kind::Gantry) {
+        a_pod_reaches_out_and_is_reached(daemon, &outside);
+    }
     let chain = sh(&host, "iptables --wait -S FORWARD");
     assert!(chain.contains("-P FORWARD DROP\n"), "{chain}");
+}
+
+#[track_caller]
+fn kubectl(daemon: &Daemon, words: &[&str]) -> String {
+    let mut command = daemon.namespace.command("timeout 50 kubectl");
+    command
+        .args(words)
+        .env("KUBECONFIG", daemon.directory.join("data/kubeconfig"));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "kubectl {words:?}: {}", all(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn a_pod_reaches_out_and_is_reached(daemon: &Daemon, outside: &Outside) {
+    let page = format!(
+        "mkdir /w; echo pod of {} > /w/index.html; exec httpd -f -p 80 -h /w",
+        daemon.name
+    );
+    kubectl(daemon, &["wait", "--for=create", "serviceaccount/default"]);
+    kubectl(
+        daemon,
+        &[
+            "run",
+            "web",
+            "--image=busybox",
+            "--port=80",
+            "--",
+            "sh",
+            "-c",
+            &page,
+        ],
+    );
+    kubectl(daemon, &["expose", "pod", "web", "--type=NodePort"]);
+    kubectl(daemon, &["wait", "--for=condition=Ready", "pod/web"]);
+    let fetch = "timeout 5 wget -qO- http://10.99.0.1:8000/world";
+    let out = kubectl(daemon, &["exec", "web", "--", "sh", "-c", fetch]);
+    assert_eq!(out, "outside\n", "a pod of {} reaches out", daemon.name);
+    let port = kubectl(
+        daemon,
+        &[
+            "get",
+            "service",
+            "web",
+            "--output=jsonpath={.spec.ports[0].nodePort}",
+        ],
+    );
+    let script = format!("until busybox timeout 2 busybox wget -qO- http://10.99.0.2:{port}; do :; done");
+    let page = sh(&outside.namespace, &script);
+    assert_eq!(
+        page,
+        format!("pod of {}\n", daemon.name),
+        "its node port is reached"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod prune;
 mod run;
 mod streams;
 mod system;
-mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod transcript;
 mod volumes;
 

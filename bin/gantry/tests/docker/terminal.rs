@@ -12,15 +12,21 @@ use testkit::daemon::{Daemon, Kind};
 /// How long anything may take to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A docker client that believes a person sits before it.
-struct Session {
+/// A client that believes a person sits before it.
+pub struct Session {
     client: Child,
     master: File,
     seen: String,
 }
 
 impl Session {
+    /// docker.
     fn start(daemon: &Daemon, arguments: &[&str]) -> Self {
+        Self::of(daemon, "docker", arguments)
+    }
+
+    /// Another client, by the words of its command.
+    pub fn of(daemon: &Daemon, program: &str, arguments: &[&str]) -> Self {
         let size = Size {
             rows: 30,
             columns: 100,
@@ -29,9 +35,11 @@ impl Session {
         let copy = |fd: &OwnedFd| fd.try_clone().unwrap();
         let mut command = Command::new("setsid");
         command
-            .args(["--ctty", "--wait", "docker"])
+            .args(["--ctty", "--wait"])
+            .args(program.split(' '))
             .args(arguments)
             .env("DOCKER_HOST", daemon.host())
+            .env("KUBECONFIG", daemon.directory.join("data/kubeconfig"))
             .env("DOCKER_CONFIG", daemon.directory.join("config"))
             .stdin(copy(&pty.slave))
             .stdout(copy(&pty.slave))
@@ -43,14 +51,15 @@ impl Session {
         }
     }
 
-    fn type_(&mut self, keys: &str) -> &mut Self {
+    /// Presses keys.
+    pub fn type_(&mut self, keys: &str) -> &mut Self {
         self.master.write_all(keys.as_bytes()).unwrap();
         self
     }
 
     /// Reads on until `text` has appeared since the last time.
     #[track_caller]
-    fn see(&mut self, text: &str) -> &mut Self {
+    pub fn see(&mut self, text: &str) -> &mut Self {
         while !self.seen.contains(text) {
             let more = sys::poll::readable_within(&self.master, PATIENCE).unwrap();
             assert!(more, "{text:?} does not come; seen: {:?}", self.seen);
@@ -66,7 +75,7 @@ impl Session {
     }
 
     /// The client's end, reading on meanwhile.
-    fn end(mut self) -> ExitStatus {
+    pub fn end(mut self) -> ExitStatus {
         let mut rest = [0; 4096];
         while sys::poll::readable_within(&self.master, PATIENCE).unwrap()
             && matches!(self.master.read(&mut rest), Ok(1..))
@@ -79,6 +88,14 @@ fn daemon(kind: Kind) -> Daemon {
     let daemon = Daemon::start(kind);
     daemon.load_images();
     daemon
+}
+
+impl Session {
+    /// Gives the terminal another size; the client is told by its signal.
+    pub fn resize(&self, size: Size) {
+        pty::resize(&self.master, size).unwrap();
+        rustix::process::kill_process(client(self), rustix::process::Signal::WINCH).unwrap();
+    }
 }
 
 pub fn a_shell_on_a_terminal(kind: Kind) {
@@ -94,8 +111,7 @@ pub fn a_shell_on_a_terminal(kind: Kind) {
         rows: 41,
         columns: 77,
     };
-    pty::resize(&session.master, size).unwrap();
-    rustix::process::kill_process(client(&session), rustix::process::Signal::WINCH).unwrap();
+    session.resize(size);
     // The new size travels by a request of its own.
     session
         .type_("until stty size | grep '41 77'; do :; done; echo resi'zed'\n")

@@ -27,6 +27,8 @@ pub struct Case {
     pub script: &'static str,
     /// Why the real dockerd of Debian shows something else, where it does.
     pub not_dockerd: Option<&'static str>,
+    /// How long all of it may take, in seconds.
+    seconds: u32,
 }
 
 pub const fn case(name: &'static str, script: &'static str) -> Case {
@@ -34,6 +36,7 @@ pub const fn case(name: &'static str, script: &'static str) -> Case {
         name,
         script,
         not_dockerd: None,
+        seconds: 60,
     }
 }
 
@@ -43,6 +46,11 @@ impl Case {
             not_dockerd: Some(why),
             ..self
         }
+    }
+
+    /// For a case that does more than others.
+    pub const fn within(self, seconds: u32) -> Self {
+        Self { seconds, ..self }
     }
 }
 
@@ -139,7 +147,7 @@ fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> (String, String) {
     std::fs::create_dir(&directory).unwrap();
     let mut command = Command::new("timeout");
     command
-        .args(["--kill-after=5", "60", "sh"])
+        .args(["--kill-after=5", &case.seconds.to_string(), "sh"])
         .current_dir(&directory)
         .env("DOCKER_HOST", daemon.host())
         .env("DOCKER_CONFIG", daemon.directory.join("config"))
@@ -226,11 +234,11 @@ fn parse(script: &str) -> Vec<Step> {
     steps
 }
 
-fn lines(text: &str) -> Vec<String> {
+pub fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn matches(expected: &[String], found: &[String]) -> bool {
+pub fn matches(expected: &[String], found: &[String]) -> bool {
     match (expected.split_first(), found.split_first()) {
         (None, None) => true,
         (Some((first, rest)), _) if first == "..." => {

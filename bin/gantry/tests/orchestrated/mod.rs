@@ -5,8 +5,11 @@ mod deployments;
 mod jobs;
 mod owners;
 mod pods;
+mod resizes;
 mod services;
+mod statics;
 mod streams;
+mod terminal;
 
 use testkit::daemon::{Daemon, Kind};
 
@@ -22,4 +25,4 @@ macro_rules! areas {
     ($($area:ident)*) => { $(#[test] fn $area() { on_a_node($area::CASES); })* };
 }
 
-areas! { deployments jobs owners pods services streams }
+areas! { deployments jobs owners pods resizes services statics streams }

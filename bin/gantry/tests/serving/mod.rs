@@ -155,6 +155,32 @@ fn the_second_comer_is_told_who_was_first() {
     assert!(socket.exists(), "somebody else's socket is left alone");
 }
 
+/// Links, rules and cgroups are named after it.
+#[test]
+fn a_name_is_one_nodes() {
+    let first = started();
+    first.load_images();
+    let pid = status(&first)["supervisor_pid"].to_string();
+    let second = Daemon::prepare_in(Kind::Gantry, first.namespace.clone());
+    let (code, error) = second.gantry_fails(&["up", "-d", "--name", &first.name]);
+    assert_eq!(code, 4, "{error}");
+    let name = format!("the name {:?} is in use by process {pid} ", first.name);
+    assert!(error.contains(&name), "{error}");
+    assert_eq!(first.ok(&["run", "--rm", "busybox", "echo", "well"]), "well\n");
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_panic() {
+    let daemon = Daemon::prepare(Kind::Gantry);
+    for words in [&["completion", "zsh"][..], &["oci", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = daemon.gantry(words).stdout(writer).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!error.contains("panicked"), "{words:?}: {error}");
+    }
+}
+
 #[test]
 fn mistakes_have_their_own_exit_codes() {
     let daemon = Daemon::prepare(Kind::Gantry);

@@ -27,6 +27,7 @@ pub(crate) async fn take_over(engine: &Engine) -> Result<(), Error> {
     for found in &found {
         engine.adopt(found);
     }
+    engine.take_over_survivors().await;
     let listener = Listener::new(engine.clone(), notices);
     for container in engine.list() {
         engine.reclaim_volumes(&container);
@@ -87,7 +88,7 @@ impl Engine {
         }
     }
 
-    fn adopt_main(&self, entry: &Entry, found: &Found) {
+    pub(crate) fn adopt_main(&self, entry: &Entry, found: &Found) {
         let container = entry.get();
         let process = Process {
             key: found.key.clone(),
@@ -161,8 +162,8 @@ impl Engine {
         self.keep(entry).await;
     }
 
-    /// The row says that it runs and nobody has its process: it ended unseen, with supervisor and
-    /// daemon, or with the machine.
+    /// The row says that it runs and its process is not there: it ended unseen, while neither supervisor nor
+    /// daemon was there, or with the machine.
     async fn end_unseen(&self, entry: &Arc<Entry>, boots: &mut JoinSet<()>) {
         let container = entry.change(|container| {
             let state = &mut container.state;
@@ -220,14 +221,7 @@ impl Engine {
     pub(crate) fn cgroup_of(&self, container: &Container) -> runtime::cgroup::Cgroup {
         let parent = &container.spec.resources.cgroup_parent;
         let path = cgroups_path(&self.0.instance, parent, &container.id);
-        let existing = |hierarchy: &runtime::cgroup::Hierarchy| {
-            let directory = hierarchy.dir(&path);
-            directory.is_dir().then_some(directory)
-        };
-        runtime::cgroup::Cgroup {
-            v1: self.0.layout.v1.iter().filter_map(existing).collect(),
-            unified: self.0.layout.unified.as_ref().and_then(existing),
-        }
+        runtime::cgroup::Cgroup::existing(&self.0.layout, &path)
     }
 
     /// How long a container has run, as a reading of this daemon's monotonic clock.

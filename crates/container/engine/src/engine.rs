@@ -126,7 +126,7 @@ impl Engine {
             volumes,
             facts,
             layout,
-            appends: runtime::host::appends_layers(),
+            appends: sys::mount::appends_layers(),
             filters: Filters::default(),
             closing: watch::Sender::new(false),
         }));

@@ -30,6 +30,7 @@ pub mod spec;
 mod state;
 pub mod stats;
 pub mod supervised;
+mod survivors;
 mod table;
 mod tasks;
 pub mod top;

@@ -38,7 +38,7 @@ impl Content {
     /// Opens or makes the store, and clears what was being written when the last run ended.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         let (blobs, ingest) = (root.join("blobs/sha256"), root.join("ingest"));
-        remove_if_there(&ingest)?;
+        sys::tree::remove(&ingest)?;
         fs::create_dir_all(&blobs)?;
         fs::create_dir_all(&ingest)?;
         Ok(Self {
@@ -123,7 +123,7 @@ impl Ingest {
 
 impl Drop for Ingest {
     fn drop(&mut self) {
-        if let Err(error) = remove_if_there(&self.path) {
+        if let Err(error) = sys::tree::remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "left to the next start");
         }
     }
@@ -146,13 +146,6 @@ impl Write for BlobWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

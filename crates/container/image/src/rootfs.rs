@@ -32,7 +32,7 @@ const OPTIONS: &[(&str, &str)] = &[("redirect_dir", "off"), ("metacopy", "off"),
 
 impl Rootfs {
     /// The options of an overlay mount of it (`key=value`, in order), to be given to fsconfig(2)
-    /// one by one. (Linux before 6.8 has no `lowerdir+`; there use [`Self::mount`].)
+    /// one by one. (Linux before 6.7 has no `lowerdir+`; there use [`Self::mount`].)
     #[must_use]
     pub fn options(&self) -> Vec<String> {
         let option = |key: &str, path: &PathBuf| format!("{key}={}", path.display());

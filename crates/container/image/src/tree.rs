@@ -9,8 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, mkdirat, openat, openat2,
-    statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat, fstat, mkdirat, openat, openat2, statat,
 };
 use rustix::io::Errno;
 
@@ -106,64 +105,8 @@ pub(crate) fn names(directory: impl AsFd) -> Result<Vec<CString>, Errno> {
 }
 
 /// Removes `name` and all that is in it. There being nothing is no error.
-///
-/// A tree may be deeper than there are descriptors: what lies deeper than [`LEVELS`] is moved up
-/// into `directory` itself and removed from there.
 pub(crate) fn remove(directory: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-    let mut moved = 0;
-    let mut pending = vec![name.to_owned()];
-    while let Some(name) = pending.pop() {
-        let mut deep = |parent: BorrowedFd<'_>, child: &CStr| {
-            let aside = aside(moved);
-            moved += 1;
-            rustix::fs::renameat(parent, child, directory, &aside)?;
-            pending.push(aside);
-            Ok(())
-        };
-        remove_level(directory, &name, LEVELS, &mut deep)?;
-    }
-    Ok(())
-}
-
-/// How many directories deep a removal holds descriptors.
-const LEVELS: usize = 128;
-
-/// A name that no archive and no container has put there by chance.
-fn aside(number: usize) -> CString {
-    CString::new(format!(".gantry-removing-{number}")).unwrap_or_default()
-}
-
-type Deep<'a> = dyn FnMut(BorrowedFd<'_>, &CStr) -> Result<(), Errno> + 'a;
-
-fn remove_level(
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    levels: usize,
-    deep: &mut Deep<'_>,
-) -> Result<(), Errno> {
-    match unlinkat(directory, name, AtFlags::empty()) {
-        Err(Errno::ISDIR) => {}
-        Err(Errno::NOENT) => return Ok(()),
-        other => return other,
-    }
-    remove_directory(directory, name, levels, deep)
-}
-
-fn remove_directory(
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    levels: usize,
-    deep: &mut Deep<'_>,
-) -> Result<(), Errno> {
-    let inner = enter(directory, name)?;
-    for (child, kind) in children(&inner)? {
-        match kind {
-            FileType::Directory if levels == 0 => deep(inner.as_fd(), &child)?,
-            FileType::Directory => remove_directory(inner.as_fd(), &child, levels - 1, deep)?,
-            _ => unlinkat(&inner, &child, AtFlags::empty())?,
-        }
-    }
-    unlinkat(directory, name, AtFlags::REMOVEDIR)
+    sys::tree::remove_at(directory, name)
 }
 
 /// Names and kinds, in the directory's own order.

@@ -1,17 +1,21 @@
 //! `down`: nothing of this instance stays in the kernel.
 
-use sys::netlink::Netlink;
+use std::io;
+use std::path::Path;
+
 use sys::netns;
 
 use crate::links;
+use crate::naming::Naming;
 use crate::neighbours;
 use crate::networks::{Networks, State, lock};
-use crate::open::{files, report};
+use crate::open::{DIRECTORY, files, report};
 use crate::proxy::Proxy;
 use crate::publish;
 use crate::row::SandboxRow;
 use crate::sandboxes::Open;
 use crate::services;
+use crate::table::Table;
 use crate::wire::attribute::Messages;
 
 impl Networks {
@@ -39,11 +43,33 @@ impl Networks {
         }
         services::stop_serving(state);
         drop(state.namespaces.drain(None));
-        neighbours::update(&state.naming, &neighbours::Open::default());
-        report("the nf_tables table stays", state.table.remove());
-        report("links stay", remove_links(state));
-        report("namespaces stay", remove_namespaces(state));
+        report("a bridge keeps an address of ours", give_back(state));
+        if let Err(error) = take_away(&state.naming, &state.table, state.namespaces.directory()) {
+            tracing::warn!(%error, "something of the network stays");
+        }
     }
+}
+
+/// Takes away what an instance has in the kernel, for a node whose daemon was killed and cannot do it. It knows names
+/// only: an address that a bridge of somebody else's was lent stays there.
+///
+/// # Errors
+/// The first thing that stays; everything was tried.
+pub fn sweep(instance: &str, run_dir: &Path) -> io::Result<()> {
+    let naming = Naming::new(instance);
+    take_away(&naming, &Table::new(&naming, None), &run_dir.join(DIRECTORY))
+}
+
+fn take_away(naming: &Naming, table: &Table, directory: &Path) -> io::Result<()> {
+    neighbours::update(naming, &neighbours::Open::default());
+    let table = about("the nf_tables table", table.remove());
+    let links = about("links", remove_links(naming));
+    let namespaces = about("namespaces", remove_namespaces(directory));
+    table.and(links).and(namespaces)
+}
+
+fn about(what: &str, result: io::Result<()>) -> io::Result<()> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))
 }
 
 fn let_go(state: &State, row: &SandboxRow, open: &Open) {
@@ -53,16 +79,16 @@ fn let_go(state: &State, row: &SandboxRow, open: &Open) {
     publish::release(state, row);
 }
 
-fn remove_links(state: &State) -> std::io::Result<()> {
+fn remove_links(naming: &Naming) -> io::Result<()> {
     let mut host = links::open()?;
-    for group in [state.naming.group(), state.naming.dead_group()] {
+    for group in [naming.group(), naming.dead_group()] {
         links::gone_is_fine(links::send(&mut host, |messages| messages.delete_group(group)))?;
     }
-    give_back(state, &mut host)
+    Ok(())
 }
 
 /// A bridge that was there before us loses the addresses that we gave it.
-fn give_back(state: &State, host: &mut Netlink) -> std::io::Result<()> {
+fn give_back(state: &State) -> io::Result<()> {
     let registry = state.registry();
     let borrowed = registry.nets.values().filter(|net| net.borrowed);
     let addresses: Vec<_> = borrowed
@@ -73,18 +99,23 @@ fn give_back(state: &State, host: &mut Netlink) -> std::io::Result<()> {
         })
         .collect();
     drop(registry);
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let mut host = links::open()?;
     let away = |messages: &mut Messages| {
         addresses
             .iter()
             .for_each(|(index, address)| messages.delete_address(*index, *address));
     };
-    links::gone_is_fine(links::send(host, away))
+    links::gone_is_fine(links::send(&mut host, away))
 }
 
-fn remove_namespaces(state: &State) -> std::io::Result<()> {
-    let directory = state.namespaces.directory();
-    files(directory)
+/// All of them are tried: one that stays is no reason for the others.
+fn remove_namespaces(directory: &Path) -> io::Result<()> {
+    let unpinned = files(directory)
         .iter()
-        .try_for_each(|name| netns::unpin(&state.namespaces.path(name)))?;
-    netns::unshelter(directory)
+        .map(|name| netns::unpin(&directory.join(name)))
+        .fold(Ok(()), io::Result::and);
+    unpinned.and(netns::unshelter(directory))
 }

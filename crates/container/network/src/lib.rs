@@ -45,6 +45,7 @@ mod validate;
 mod wire;
 
 pub use cidr::Cidr;
+pub use close::sweep;
 pub use cluster::Cluster;
 pub use dns::zone::{Found, Record, RecordData, RecordKind, Zone};
 pub use error::{Error, Kind};

@@ -52,7 +52,7 @@ impl Networks {
         refuse_pools(&config.pools)?;
         config.cluster.iter().try_for_each(Cluster::refuse)?;
         let naming = Naming::new(&config.instance);
-        let directory = config.run_dir.join("netns");
+        let directory = config.run_dir.join(DIRECTORY);
         prepare(&directory)?;
         let namespaces = Arc::new(Pool::new(directory, naming.clone(), config.ready));
         let rng = Arc::new(Mutex::new(rng));
@@ -88,6 +88,9 @@ impl Networks {
         Ok(Self(state))
     }
 }
+
+/// Where the files of namespaces are, in RUN.
+pub(crate) const DIRECTORY: &str = "netns";
 
 pub(crate) fn report(what: &'static str, result: std::io::Result<()>) {
     if let Err(error) = result {

@@ -32,14 +32,6 @@ impl Host {
     }
 }
 
-/// Whether this kernel's overlay takes layers one at a time (`lowerdir+`, Linux 6.7).
-#[must_use]
-pub fn appends_layers() -> bool {
-    use rustix::mount::{FsOpenFlags, fsconfig_set_string, fsopen};
-    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC);
-    context.is_ok_and(|context| fsconfig_set_string(&context, "lowerdir+", "/").is_ok())
-}
-
 /// The `CapPrm` line of a process's status.
 fn permitted(status: &str) -> CapabilitySet {
     let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:"));

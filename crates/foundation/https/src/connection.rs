@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -59,9 +59,8 @@ impl<S> Shared<S> {
 
 fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
+    // A head that does not come is `idle`'s: until it is whole, nothing is under way.
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
         .max_headers(limits.headers)
         .max_buf_size(limits.send_buffer)
         .max_header_size(limits.head_bytes as usize)

@@ -432,6 +432,21 @@ async fn who_asks_nothing_for_long_is_sent_away() {
     }
 }
 
+#[tokio::test]
+async fn half_a_head_is_not_waited_for() {
+    let limits = Limits {
+        head: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let setup = open(limits);
+    let mut stream = setup.raw().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // Cut off: without a word, and perhaps without TLS's.
+    drop(stream.read_to_end(&mut answer).await);
+    assert!(answer.is_empty());
+}
+
 const PIECE: usize = 64 << 10;
 
 struct Unread {

@@ -1,11 +1,12 @@
 //! Mounts that are attached nowhere: they are seen in no mount table, are reached by descriptor,
 //! and go away with it (fsopen(2), fsconfig(2), fsmount(2), open_tree(2)).
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::mount::{MountFlags, mount};
 
@@ -32,11 +33,24 @@ pub struct Overlay<'a> {
 /// # Errors
 /// As fsconfig(2) and mount(2); `InvalidInput` for a path with a NUL byte.
 pub fn overlay(overlay: &Overlay<'_>) -> io::Result<OwnedFd> {
-    match by_steps(overlay) {
-        // Linux before 6.8 knows no `lowerdir+`, and its fsconfig takes 255 bytes of `lowerdir`.
-        Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => by_string(overlay),
-        other => other,
+    if appends_layers() {
+        by_steps(overlay)
+    } else {
+        by_string(overlay)
     }
+}
+
+/// Whether this kernel's overlay takes layers one at a time (`lowerdir+`, Linux 6.7); older ones take 255 bytes of
+/// `lowerdir` by fsconfig(2). Asked once.
+#[must_use]
+pub fn appends_layers() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    let takes = |option: &CStr| {
+        let fs = raw::fsopen(c"overlay");
+        fs.is_ok_and(|fs| raw::fsconfig(fs.as_fd(), option, Some(c"/")).is_ok())
+    };
+    // Before Linux 6.5 any word is taken until the mount is made.
+    *ANSWER.get_or_init(|| takes(c"lowerdir+") && !takes(c"no-such-option"))
 }
 
 /// A copy of the mount at `path` and of all mounts below it.
@@ -79,7 +93,7 @@ fn by_steps(overlay: &Overlay<'_>) -> io::Result<OwnedFd> {
     Ok(raw::fsmount(fs.as_fd(), 0)?)
 }
 
-/// As [`overlay`], which calls it where the kernel is older than 6.8. (Public because that way
+/// As [`overlay`], which calls it where the kernel is older than 6.7. (Public because that way
 /// must be tested on newer ones too.)
 ///
 /// mount(2) takes one string of options and a place. The place is in a mount namespace that only

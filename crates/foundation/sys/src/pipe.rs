@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 /// A pipe that carries what a process writes.
@@ -33,6 +34,77 @@ pub fn input(uid: u32, gid: u32) -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     give(&reader, uid, gid)?;
     Ok((reader, writer))
+}
+
+/// A pipe that another process has open, without an end of it: opening it changes nothing for anybody.
+#[derive(Debug)]
+pub struct ForeignPipe {
+    pipe: OwnedFd,
+    id: u64,
+    both: bool,
+}
+
+/// The pipe behind descriptor `number` of process `pid`; none where there is something else, or nothing.
+/// What a process shows there is its own choice, so nothing but a pipe is ever opened.
+///
+/// # Errors
+/// This process may not look.
+pub fn foreign(pid: u32, number: u32) -> io::Result<Option<ForeignPipe>> {
+    let path = format!("/proc/{pid}/fd/{number}");
+    let pipe = match rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT | Errno::SRCH | Errno::NXIO) => return Ok(None),
+        other => other?,
+    };
+    if u64::try_from(rustix::fs::fstatfs(&pipe)?.f_type) != Ok(PIPEFS_MAGIC) {
+        return Ok(None);
+    }
+    let id = rustix::fs::fstat(&pipe)?.st_ino;
+    let both = opened_for_both(pid, number);
+    Ok(Some(ForeignPipe { pipe, id, both }))
+}
+
+impl ForeignPipe {
+    /// Its number: the same for all descriptors of one pipe.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether the process holds it as [`OutputPipe::writer`] is held, which hardly any other pipe is.
+    #[must_use]
+    pub const fn is_output(&self) -> bool {
+        self.both
+    }
+
+    /// A read end of one's own: non-blocking, and what is in the pipe comes to whoever reads first.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn reader(&self) -> io::Result<OwnedFd> {
+        reopen(&self.pipe, OFlags::RDONLY | OFlags::NONBLOCK)
+    }
+
+    /// A write end of one's own; it blocks.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn writer(&self) -> io::Result<OwnedFd> {
+        // Without waiting: the process that read it may be gone.
+        let writer = reopen(&self.pipe, OFlags::WRONLY | OFlags::NONBLOCK)?;
+        let flags = rustix::fs::fcntl_getfl(&writer)?;
+        rustix::fs::fcntl_setfl(&writer, flags - OFlags::NONBLOCK)?;
+        Ok(writer)
+    }
+}
+
+/// The file system of pipes.
+const PIPEFS_MAGIC: u64 = 0x5049_5045;
+
+fn opened_for_both(pid: u32, number: u32) -> bool {
+    let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).unwrap_or_default();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+    flags.is_some_and(|flags| OFlags::from_bits_retain(flags) & OFlags::RWMODE == OFlags::RDWR)
 }
 
 /// A plain close-on-exec pipe: (read end, write end), of which the write end does not block.
@@ -107,6 +179,41 @@ mod tests {
         drop(pipe.writer);
         assert_eq!(read(&pipe.reader, &mut buffer).unwrap(), 3);
         assert_eq!(read(&pipe.reader, &mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_reader_has_left_in_a_pipe_is_read_by_the_next() {
+        let (uid, gid) = own();
+        let pipe = output(uid, gid).unwrap();
+        let number = |fd: &OwnedFd| u32::try_from(fd.as_raw_fd()).unwrap();
+        write(&pipe.writer, b"abc").unwrap();
+        drop(pipe.reader);
+        let found = foreign(std::process::id(), number(&pipe.writer))
+            .unwrap()
+            .unwrap();
+        assert!(found.is_output());
+        let reader = found.reader().unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(read(&reader, &mut buffer).unwrap(), 3);
+        drop(pipe.writer);
+        assert_eq!(read(&reader, &mut buffer).unwrap(), 0, "the end is still seen");
+    }
+
+    #[test]
+    fn an_input_is_opened_again_and_nothing_but_a_pipe_is() {
+        let (uid, gid) = own();
+        let (reader, writer) = input(uid, gid).unwrap();
+        drop(writer);
+        let here =
+            |fd: &OwnedFd| foreign(std::process::id(), u32::try_from(fd.as_raw_fd()).unwrap()).unwrap();
+        let found = here(&reader).unwrap();
+        assert!(!found.is_output());
+        let again = found.writer().unwrap();
+        assert_eq!(write(&again, b"x").unwrap(), 1);
+        assert_eq!(read(&reader, &mut [0; 8]).unwrap(), 1);
+        let file: OwnedFd = std::fs::File::open("/dev/null").unwrap().into();
+        assert!(here(&file).is_none());
+        assert!(foreign(std::process::id(), 9_999).unwrap().is_none());
     }
 
     #[test]

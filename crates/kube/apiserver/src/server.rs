@@ -127,6 +127,9 @@ impl ApiServer {
         // Only now: the first Service of a new cluster has an address too.
         settle_addresses(&state).await;
         state.env.spawn(Box::pin(fairness::keep(state.clone())));
+        state
+            .env
+            .spawn(Box::pin(bootstrap::own_service::keep(state.clone())));
         let custom = custom::open(&state).await;
         let custom = custom.map_err(|refused| OpenError::Bootstrap(refused.0.message))?;
         state

@@ -1,11 +1,15 @@
 //! The pods of this node, as the API has them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use client::{Informer, Informers, Resource};
 use schema::object::Obj;
 use serde::Deserialize;
 use streaming::PodRef;
+
+/// The annotation of the pods that show static pods: the uid of the pod that is shown.
+const MIRROR: &str = "kubernetes.io/config.mirror";
 
 static PODS: Resource = Resource::new("", "v1", "pods", "Pod", true);
 
@@ -30,6 +34,7 @@ pub(crate) struct Metadata {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) uid: String,
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,7 +127,14 @@ fn read(object: &Obj) -> Option<Pod> {
 impl Pod {
     /// How streams name it.
     pub(crate) fn reference(&self) -> PodRef {
-        let Metadata { name, namespace, uid } = &self.metadata;
+        let Metadata {
+            name,
+            namespace,
+            uid,
+            annotations,
+        } = &self.metadata;
+        // What runs has the uid that its file gave it.
+        let uid = annotations.get(MIRROR).unwrap_or(uid);
         PodRef {
             namespace: namespace.clone(),
             name: name.clone(),

@@ -6,7 +6,7 @@ use views::{NodeView, PodView, Requests, coverage};
 
 use crate::facts::NodeFacts;
 use crate::pod::Pod;
-use crate::worker::Rejection;
+use crate::worker::{Rejection, ResizeFault};
 
 /// Sysctls that a pod may set without harm to others (upstream's safe set).
 const SAFE_SYSCTLS: [&str; 13] = [
@@ -141,6 +141,38 @@ fn tolerates(view: &PodView, node: &NodeView) -> Result<(), Rejection> {
 type Row<'a> = (&'a str, i64, i64, i64);
 
 fn fits(view: &PodView, place: Place<'_>) -> Result<(), Rejection> {
+    let rows = rows(view, place);
+    let short = rows.iter().find(|row| is_short(row));
+    short.map_or(Ok(()), |row| {
+        Err(rejected(&format!("OutOf{}", row.0), lacks(row)))
+    })
+}
+
+fn is_short((_, wanted, used, there): &Row<'_>) -> bool {
+    *wanted > 0 && used.saturating_add(*wanted) > *there
+}
+
+fn lacks((name, wanted, used, there): &Row<'_>) -> String {
+    format!("Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {there}")
+}
+
+/// Whether there is room for what a pod that runs here asks for now.
+///
+/// # Errors
+/// The node has not so much, now or ever.
+pub(crate) fn room(view: &PodView, place: Place<'_>) -> Result<(), ResizeFault> {
+    let rows = rows(view, place);
+    if let Some((name, wanted, _, there)) = rows.iter().find(|(_, wanted, _, there)| wanted > there) {
+        return Err(ResizeFault::Infeasible(format!(
+            "Node didn't have enough capacity: {name}, requested: {wanted}, capacity: {there}"
+        )));
+    }
+    let short = rows.iter().find(|row| is_short(row));
+    short.map_or(Ok(()), |row| Err(ResizeFault::Deferred(lacks(row))))
+}
+
+/// What a pod asks for, resource by resource.
+fn rows<'a>(view: &'a PodView, place: Place<'_>) -> Vec<Row<'a>> {
     let allocatable = |resource: &str| place.facts.allocatable(resource);
     let used =
         |of: &dyn Fn(&Requests) -> i64| place.others.iter().map(|other| of(&other.requests)).sum::<i64>();
@@ -175,13 +207,5 @@ fn fits(view: &PodView, place: Place<'_>) -> Result<(), Rejection> {
         let there = allocatable(name).map_or(0, Quantity::value);
         rows.push((name, *amount, used(&|requests| requests.other(name)), there));
     }
-    let short = rows
-        .iter()
-        .find(|(_, wanted, used, there)| *wanted > 0 && used.saturating_add(*wanted) > *there);
-    short.map_or(Ok(()), |(name, wanted, used, there)| {
-        let text = format!(
-            "Node didn't have enough resource: {name}, requested: {wanted}, used: {used}, capacity: {there}"
-        );
-        Err(rejected(&format!("OutOf{name}"), text))
-    })
+    rows
 }

@@ -27,4 +27,4 @@ pub mod worker;
 pub use container::{ContainerId, ContainerIx, Uid};
 pub use facts::NodeFacts;
 pub use pod::Pod;
-pub use run::{Config, Kubelet, Parts};
+pub use run::{Config, Health, Kubelet, Parts};

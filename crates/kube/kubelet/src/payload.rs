@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::env::{metadata, resource};
+use crate::env::{Room, metadata, resource};
 use crate::facts::NodeFacts;
 use crate::pod::{
     DownwardFile, DownwardSource, FilesSource, Pod, Projected, Projection, TokenSource, Volume, VolumeSource,
@@ -10,6 +10,9 @@ use crate::pod::{
 use crate::source::{Data, SourceKey, SourceKind, Sources};
 use crate::traits::Refused;
 use crate::volume::{Content, FileEntry, Payload, Plugin};
+
+/// Bytes that the files of a pod's volumes may hold together: one key may be the content of any number of them.
+const MOST: usize = 128 << 20;
 
 /// The mode of files that nobody says anything about.
 const MODE: u32 = 0o644;
@@ -93,9 +96,10 @@ pub fn tokens(pod: &Pod) -> BTreeSet<TokenWish> {
 /// # Errors
 /// The first that cannot be made, as its event says it (`FailedMount`).
 pub fn of(world: World<'_>) -> Result<Vec<Payload>, Refused> {
+    let mut room = Room::of(MOST);
     let volumes = world.pod.spec.volumes.iter();
     volumes
-        .map(|volume| one(world, volume).map_err(|text| failed(volume, &text)))
+        .map(|volume| one(world, volume, &mut room).map_err(|text| failed(volume, &text)))
         .collect()
 }
 
@@ -106,30 +110,33 @@ fn failed(volume: &Volume, text: &str) -> Refused {
     }
 }
 
-fn one(world: World<'_>, volume: &Volume) -> Result<Payload, String> {
+fn one(world: World<'_>, volume: &Volume, room: &mut Room) -> Result<Payload, String> {
     let files = |plugin, files: BTreeMap<String, FileEntry>| Content::Files {
         plugin,
         files: files.into_values().collect(),
     };
-    let mut made = Files::default();
+    let mut made = Files {
+        all: BTreeMap::new(),
+        room,
+    };
     let content = match &volume.source {
         VolumeSource::EmptyDir(dir) => Content::EmptyDir(dir.clone()),
         VolumeSource::HostPath(path) => Content::HostPath(path.clone()),
         VolumeSource::ConfigMap(source) => {
             made.source(world, SourceKind::ConfigMap, source, source.default_mode)?;
-            files(Plugin::ConfigMap, made.0)
+            files(Plugin::ConfigMap, made.all)
         }
         VolumeSource::Secret(source) => {
             made.source(world, SourceKind::Secret, source, source.default_mode)?;
-            files(Plugin::Secret, made.0)
+            files(Plugin::Secret, made.all)
         }
         VolumeSource::Downward(source) => {
             made.downward(world, source, source.default_mode)?;
-            files(Plugin::DownwardApi, made.0)
+            files(Plugin::DownwardApi, made.all)
         }
         VolumeSource::Projected(projected) => {
             made.projected(world, projected)?;
-            files(Plugin::Projected, made.0)
+            files(Plugin::Projected, made.all)
         }
         VolumeSource::Other(_) => return Err("its kind is not supported on this node".to_owned()),
     };
@@ -140,18 +147,24 @@ fn one(world: World<'_>, volume: &Volume) -> Result<Payload, String> {
 }
 
 /// Files by path; a later one of the same path wins.
-#[derive(Default)]
-struct Files(BTreeMap<String, FileEntry>);
+struct Files<'a> {
+    all: BTreeMap<String, FileEntry>,
+    /// What all volumes of the pod may still hold.
+    room: &'a mut Room,
+}
 
-impl Files {
-    fn put(&mut self, path: &str, mode: u32, owner: Option<u32>, content: Vec<u8>) {
+impl Files<'_> {
+    fn put(&mut self, path: &str, mode: u32, owner: Option<u32>, content: &[u8]) -> Result<(), String> {
+        let full = |_| format!("the files of the pod's volumes hold more than {MOST} bytes");
+        self.room.take(content.len()).map_err(full)?;
         let entry = FileEntry {
             path: path.to_owned(),
             mode,
             owner,
-            content,
+            content: content.to_vec(),
         };
-        self.0.insert(path.to_owned(), entry);
+        self.all.insert(path.to_owned(), entry);
+        Ok(())
     }
 
     fn projected(&mut self, world: World<'_>, projected: &Projected) -> Result<(), String> {
@@ -186,12 +199,12 @@ impl Files {
         };
         if source.items.is_empty() {
             for (key, value) in data.iter() {
-                self.put(key, mode, None, value.to_vec());
+                self.put(key, mode, None, value)?;
             }
         }
         for item in &source.items {
             match data.get(&item.key) {
-                Some(value) => self.put(&item.path, item.mode.unwrap_or(mode), None, value.to_vec()),
+                Some(value) => self.put(&item.path, item.mode.unwrap_or(mode), None, value)?,
                 None if source.optional => {}
                 None => {
                     let kind = if kind == SourceKind::Secret {
@@ -216,7 +229,7 @@ impl Files {
         for item in &source.items {
             let content = downward(world, item)?;
             let mode = item.mode.or(mode).unwrap_or(MODE);
-            self.put(&item.path, mode, None, content.into_bytes());
+            self.put(&item.path, mode, None, content.as_bytes())?;
         }
         Ok(())
     }
@@ -231,8 +244,7 @@ impl Files {
         let owner = only_user(world.pod);
         let private = owner.is_some() || world.pod.spec.security_context.fs_group.is_some();
         let mode = if private { TOKEN_MODE } else { mode.unwrap_or(MODE) };
-        self.put(&source.path, mode, owner, token.clone().into_bytes());
-        Ok(())
+        self.put(&source.path, mode, owner, token.as_bytes())
     }
 }
 
@@ -331,6 +343,32 @@ mod tests {
         check(
             r#"{"name":"v","configMap":{"name":"none","optional":true}}"#,
             Ok(&[]),
+        );
+    }
+
+    #[test]
+    fn one_key_in_many_files_does_not_fill_the_node() {
+        let items = (0..200)
+            .map(|at| format!(r#"{{"key":"k","path":"{at}"}}"#))
+            .collect::<Vec<_>>();
+        let volume = format!(
+            r#"{{"name":"v","configMap":{{"name":"m","items":[{}]}}}}"#,
+            items.join(",")
+        );
+        let json = format!(
+            r#"{{"metadata":{{"name":"p","namespace":"n"}},"spec":{{"containers":[],"volumes":[{volume}]}}}}"#
+        );
+        let data = Data::new([("k".to_owned(), vec![0; 1 << 20])]);
+        let world = World {
+            pod: &Pod::parse(json.as_bytes()).unwrap(),
+            node: &NodeFacts::default(),
+            sources: &[(SourceKey::config_map("m"), Arc::new(data))].into(),
+            tokens: &BTreeMap::new(),
+        };
+        let message = of(world).unwrap_err().message;
+        assert!(
+            message.ends_with("the files of the pod's volumes hold more than 134217728 bytes"),
+            "{message}"
         );
     }
 

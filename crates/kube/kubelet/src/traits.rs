@@ -3,7 +3,9 @@
 //! Everything here is asked for by the driver that runs a pod's worker, one thing at a time for each container. Errors carry
 //! the text that users see. Nothing has to be undone by whoever asks: what was made is found again by pod and attempt.
 
+use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +74,9 @@ pub trait Runtime: Send + Sync {
     /// has ended. A second call with a shorter grace shortens the first. One that is gone has stopped.
     fn stop(&self, id: &ContainerId, grace: Duration) -> Doing<Result<(), String>>;
 
+    /// Gives a pod's groups, and those of its containers that run, the limits that the pod says now.
+    fn resize(&self, pod: &Arc<Pod>, running: Vec<(ContainerIx, ContainerId)>) -> Doing<Result<(), String>>;
+
     /// Removes a container that has ended, its log too. One that is gone is removed.
     fn remove(&self, id: &ContainerId) -> Doing<()>;
 
@@ -115,6 +120,15 @@ pub enum Ask {
         /// Headers of the user. `Host` is honoured.
         headers: Vec<HttpHeader>,
     },
+    /// What `grpc.health.v1.Health` says.
+    Grpc {
+        /// An address.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Of which service; empty for the server.
+        service: String,
+    },
     /// Whether a connection is accepted.
     Tcp {
         /// An address or a name.
@@ -156,6 +170,21 @@ pub trait Prober: Send + Sync {
 
     /// Runs a hook; the error is the text for people.
     fn hook(&self, target: HookTarget, limit: Duration) -> Doing<Result<(), String>>;
+}
+
+/// A file that may describe a static pod: its path, and its content or why it cannot be read.
+pub type ManifestFile = (PathBuf, io::Result<Vec<u8>>);
+
+/// The files that describe static pods.
+pub trait Manifests: Send + Sync {
+    /// Every file, in the order of paths.
+    ///
+    /// # Errors
+    /// The directory's: it is not there, or cannot be read.
+    fn read(&self) -> Doing<io::Result<Vec<ManifestFile>>>;
+
+    /// Done once anything may have changed since the last [`read`](Self::read) began. Dropping it loses nothing.
+    fn changed(&self) -> Doing<()>;
 }
 
 /// The services of this node.

@@ -11,10 +11,14 @@ mod limits;
 mod node;
 #[path = "pure/play.rs"]
 mod play;
+#[path = "pure/resizes.rs"]
+mod resizes;
 #[path = "pure/rules.rs"]
 mod rules;
 #[path = "pure/server.rs"]
 mod server;
+#[path = "pure/statics.rs"]
+mod statics;
 #[path = "pure/transcripts.rs"]
 mod transcripts;
 #[path = "pure/whole.rs"]

@@ -10,13 +10,10 @@ use std::{fs, io};
 
 use kubelet::Uid;
 use runtime::cgroup::{self, Cgroup, Layout, Request};
-use runtime::signal::SIGKILL;
 use runtime::spec::{LinuxCpu, LinuxMemory, LinuxResources};
-use sys::pidfd::{self, Pid};
 use sys::poll;
 
 use crate::resources::{Bounds, PERIOD, Qos, shares};
-use crate::sandbox::gone;
 
 /// How long the end of what is dying in a group is waited for before it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -119,25 +116,12 @@ impl Groups {
 
     /// Kills everything that runs in pods, all at once: for a node that goes down and has waited long enough.
     pub(crate) fn kill(&self) -> io::Result<()> {
-        let all = self.existing(&self.top);
-        if !all.populated().unwrap_or(false) {
-            return Ok(());
-        }
-        all.kill(|pid| {
-            let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
-            // One that has ended meanwhile is what was wanted.
-            gone(pidfd::open(pid).and_then(|process| pidfd::signal(process, SIGKILL)))
-        })
+        self.existing(&self.top).kill_all()
     }
 
     /// A group as far as it is there.
     fn existing(&self, path: &str) -> Cgroup {
-        let unified = self.layout.unified.as_ref().map(|hierarchy| hierarchy.dir(path));
-        let v1 = self.layout.v1.iter().map(|each| each.dir(path));
-        Cgroup {
-            v1: v1.filter(|each| each.is_dir()).collect(),
-            unified: unified.filter(|directory| directory.is_dir()),
-        }
+        Cgroup::existing(&self.layout, path)
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {

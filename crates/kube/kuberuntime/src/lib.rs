@@ -11,10 +11,12 @@ pub mod files;
 mod images;
 mod logs;
 pub mod machine;
+mod manifests;
 mod note;
 mod observe;
 mod paths;
 mod probe;
+mod resize;
 mod resources;
 mod sandbox;
 mod streams;
@@ -43,6 +45,8 @@ use note::Bursts;
 use observe::Teller;
 use paths::Paths;
 use volumes::VolumeStore;
+
+pub use manifests::ManifestDirectory;
 
 /// Sandboxes and containers that are made at once, for each processor and besides: beyond that the kernel's locks of
 /// links and groups only make each other wait.
@@ -252,6 +256,11 @@ impl Runtime for Pods {
     fn stop(&self, id: &ContainerId, grace: Duration) -> Doing<Result<(), String>> {
         let (pods, id) = (self.clone(), id.clone());
         Box::pin(async move { pods.stop_container(id, grace).await })
+    }
+
+    fn resize(&self, pod: &Arc<Pod>, running: Vec<(ContainerIx, ContainerId)>) -> Doing<Result<(), String>> {
+        let (pods, pod) = (self.clone(), pod.clone());
+        Box::pin(async move { pods.resize_pod(&pod, running).await })
     }
 
     fn remove(&self, id: &ContainerId) -> Doing<()> {

@@ -187,6 +187,8 @@ pub(crate) fn of_container(pod: &Pod, container: &Container, capacity: i64) -> R
         memory: limits.memory,
         // All of it together: what is limited does not swap.
         memory_swap: limits.memory,
+        // As the kubelet's singleProcessOOMKill is false by default: half a container is not left running.
+        oom_group: true,
         oom_score_adj: oom_score(pod, container, capacity),
         ..Resources::default()
     }

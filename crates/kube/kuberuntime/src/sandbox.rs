@@ -60,9 +60,13 @@ impl Pods {
 
     fn make_sandbox(&self, pod: &Arc<Pod>) -> Result<Sandbox, SandboxError> {
         let names = files::Names::of(pod, &self.0.cluster.domain).map_err(files::FilesError::from)?;
-        // What an attempt that was cut short has left.
-        self.unmake_sandbox(&pod.uid)
-            .map_err(node("the remains of a sandbox"))?;
+        // Its directory comes before all else and goes after it: where there is none, no attempt was cut short.
+        let directory = self.0.paths.sandbox(&pod.uid);
+        if directory.exists() || self.0.engine.networks().pod(&pod.uid).is_some() {
+            self.unmake_sandbox(&pod.uid)
+                .map_err(node("the remains of a sandbox"))?;
+        }
+        make_directory(&directory).map_err(node("the sandbox's directory"))?;
         // Its network and all else are made at once: both wait for locks of the kernel, and for different ones.
         let address = std::thread::scope(|scope| {
             let network = std::thread::Builder::new().spawn_scoped(scope, || self.attach(pod));
@@ -121,7 +125,6 @@ impl Pods {
     fn make_shared(&self, pod: &Pod) -> Result<(), SandboxError> {
         let (paths, uid) = (&self.0.paths, &pod.uid);
         make_directory(&paths.pod(uid)).map_err(node("the pod's directory"))?;
-        make_directory(&paths.sandbox(uid)).map_err(node("the sandbox's directory"))?;
         let logs = paths.pod_logs(&pod.namespace, &pod.name, uid);
         fs::create_dir_all(&logs).map_err(node("the directory of logs"))?;
         let group = self.0.groups.of_pod(resources::qos(pod), uid);

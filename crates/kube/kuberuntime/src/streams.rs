@@ -19,6 +19,8 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 
+use crate::container::names::Told;
+use crate::probe::reason;
 use crate::{Pods, blocking};
 
 type Doing<T> = kubelet::traits::Doing<T>;
@@ -95,7 +97,7 @@ impl Pods {
             Ok(stream) => stream,
             Err(error) => {
                 let v6 = connect(network, IpAddr::V6(Ipv6Addr::LOCALHOST), port).await;
-                v6.map_err(|_| error)?
+                v6.map_err(|other| nobody(port, &uid, [&error, &other]))?
             }
         };
         // What comes is interactive as often as not.
@@ -103,9 +105,17 @@ impl Pods {
         Ok(Box::new(stream))
     }
 
-    fn read_log(&self, id: &str, query: &LogQuery) -> Result<Receiver<io::Result<LogLine>>, LogFault> {
+    /// The id is what the API says, which others may write: it counts for the pod's own containers only.
+    fn read_log(
+        &self,
+        of: &ContainerRef,
+        id: &str,
+        query: &LogQuery,
+    ) -> Result<Receiver<io::Result<LogLine>>, LogFault> {
         let engine = &self.0.engine;
-        let row = engine.find(id).map_err(|_| LogFault::NotFound)?;
+        let own = |(row, told): &(Arc<Container>, Told)| *row.id == *id && told.name == of.container;
+        let found = self.rows_of(&Uid::new(&of.pod.uid)).into_iter().find(own);
+        let (row, _) = found.ok_or(LogFault::NotFound)?;
         let since = query.since.map(jiff::Timestamp::from_nanosecond).transpose();
         let wanted = engine::logs::LogQuery {
             stdout: query.stdout,
@@ -211,6 +221,16 @@ where
     sender
 }
 
+/// Nobody listens at a port of a pod, by either family: containerd's text.
+fn nobody(port: u16, pod: &Uid, [v4, v6]: [&io::Error; 2]) -> io::Error {
+    let (why4, why6) = (reason(v4), reason(v6));
+    let text = format!(
+        "failed to connect to localhost:{port} inside namespace {:?}, IPv4: dial tcp4 127.0.0.1:{port}: connect: {why4} IPv6 dial tcp6 [::1]:{port}: connect: {why6}",
+        &**pod
+    );
+    io::Error::new(v4.kind(), text)
+}
+
 /// Connects inside a network namespace: a socket belongs to the one in which it was made.
 async fn connect(namespace: Option<PathBuf>, to: IpAddr, port: u16) -> io::Result<TcpStream> {
     let socket = blocking(move || match namespace {
@@ -273,11 +293,11 @@ impl Node for Pods {
 
     fn logs(
         &self,
-        _of: ContainerRef,
+        of: ContainerRef,
         id: String,
         query: LogQuery,
     ) -> Doing<Result<Receiver<io::Result<LogLine>>, LogFault>> {
         let pods = self.clone();
-        Box::pin(async move { pods.read_log(&id, &query) })
+        Box::pin(async move { pods.read_log(&of, &id, &query) })
     }
 }

@@ -1,7 +1,7 @@
 //! Whether new connections still come to a pod, as far as the datapath knows: what a pod that ends waits for before it is
 //! told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +17,8 @@ pub(crate) struct Leading(Mutex<State>);
 struct State {
     /// To how many services each address is a ready backend.
     ready: BTreeMap<Ipv4Addr, usize>,
+    /// Those that some service has ever led to, until they are done with: connections may be open to them.
+    led: BTreeSet<Ipv4Addr>,
     /// Who waits for an address to be none any more. Nothing is ever sent: it closes.
     waiting: BTreeMap<Ipv4Addr, (Sender<()>, Receiver<()>)>,
 }
@@ -28,6 +30,7 @@ impl Leading {
         let mut state = self.lock();
         for turn in turns.iter().filter(|turn| turn.ready) {
             *state.ready.entry(turn.address).or_default() += 1;
+            state.led.insert(turn.address);
         }
         for turn in turns.iter().filter(|turn| !turn.ready) {
             state.lose(turn.address);
@@ -43,6 +46,20 @@ impl Leading {
             .entry(address)
             .or_insert_with(|| async_channel::bounded(1));
         Some(closes.clone())
+    }
+
+    /// Whether a connection through a service can be open to the address. To look costs a walk over all that the kernel
+    /// remembers, so nobody looks for a pod that no service ever led to.
+    pub(crate) fn has_led_to(&self, address: Ipv4Addr) -> bool {
+        self.lock().led.contains(&address)
+    }
+
+    /// Whoever had the address is done with it.
+    pub(crate) fn done(&self, address: Ipv4Addr) {
+        let mut state = self.lock();
+        if !state.ready.contains_key(&address) {
+            state.led.remove(&address);
+        }
     }
 
     /// Nobody learns anything any more.

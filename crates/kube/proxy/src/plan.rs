@@ -43,7 +43,7 @@ fn frontends(service: &ServiceView, port: &ServicePort, endpoints: &Endpoints) -
         .map(at)
         .map(|frontend| (frontend, internal.clone()));
     let outside = v4(&service.external_ips).chain(v4(open_ingress(service)));
-    let outside = outside.map(at).chain(node_port);
+    let outside = outside.filter(is_anybodys).map(at).chain(node_port);
     inside
         .chain(outside.map(|frontend| (frontend, external.clone())))
         .collect()
@@ -55,6 +55,11 @@ fn open_ingress(service: &ServiceView) -> &[IpAddr] {
         [] => &service.ingress_ips,
         _ => &[],
     }
+}
+
+/// Whether an address that a user wrote down may lead to a service here: nobody takes the node's own loopback.
+fn is_anybodys(address: &Ipv4Addr) -> bool {
+    !(address.is_loopback() || address.is_unspecified() || address.is_multicast() || address.is_broadcast())
 }
 
 fn v4(addresses: &[IpAddr]) -> impl Iterator<Item = Ipv4Addr> {

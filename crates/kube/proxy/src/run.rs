@@ -91,17 +91,17 @@ impl Proxy {
         let start = self.synced.clone();
         Box::pin(async move {
             synced(&start).await;
-            if let IpAddr::V4(address) = pod {
-                while let Some(closes) = leading.leads_to(address) {
-                    // Nothing is ever sent: it closes.
-                    let _closed = closes.recv().await;
-                }
+            let IpAddr::V4(address) = pod else { return };
+            while let Some(closes) = leading.leads_to(address) {
+                // Nothing is ever sent: it closes.
+                let _closed = closes.recv().await;
             }
             let mut pause = COUNT;
-            while datapath.connections(pod).await > 0 {
+            while leading.has_led_to(address) && datapath.connections(pod).await > 0 {
                 env.sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_COUNT);
             }
+            leading.done(address);
         })
     }
 }

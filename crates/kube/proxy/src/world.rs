@@ -24,8 +24,8 @@ pub(crate) struct World {
     joined: Joined,
     /// What each service wants.
     planned: BTreeMap<ServiceKey, Planned>,
-    /// Who wants each frontend. Where several do the first has it, by name.
-    claims: BTreeMap<Frontend, BTreeSet<ServiceKey>>,
+    /// Who wants each frontend. Where several do the first has it.
+    claims: BTreeMap<Frontend, BTreeSet<Claim>>,
     /// Services that have to be looked at.
     dirty: BTreeSet<ServiceKey>,
     /// Frontends whose state in the datapath may not be what it should be.
@@ -40,6 +40,14 @@ pub(crate) struct World {
 pub(crate) struct Turn {
     pub(crate) address: Ipv4Addr,
     pub(crate) ready: bool,
+}
+
+/// Who wants a frontend, the one with the best right first: cluster IPs are given out by the API server, once each, while
+/// everybody may write any address down as an external one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    outside: bool,
+    service: ServiceKey,
 }
 
 /// What follows from one service.
@@ -132,7 +140,7 @@ impl World {
 
     fn wanted(&self, frontend: &Frontend) -> Option<&Balanced> {
         let first = self.claims.get(frontend)?.first()?;
-        self.planned.get(first)?.map.get(frontend)
+        self.planned.get(&first.service)?.map.get(frontend)
     }
 
     fn look(&mut self, key: &ServiceKey) {
@@ -143,7 +151,7 @@ impl World {
             self.release(frontend, key);
         }
         for frontend in new.map.keys() {
-            self.claims.entry(*frontend).or_default().insert(key.clone());
+            self.claim(*frontend, key);
         }
         self.pending
             .extend(change.set.into_iter().map(|(frontend, _)| frontend));
@@ -154,9 +162,30 @@ impl World {
         }
     }
 
+    fn claim(&mut self, frontend: Frontend, key: &ServiceKey) {
+        let claim = Claim {
+            outside: self.is_outside(&frontend, key),
+            service: key.clone(),
+        };
+        let claims = self.claims.entry(frontend).or_default();
+        if !claims.contains(&claim) {
+            claims.retain(|other| other.service != *key);
+            claims.insert(claim);
+            self.pending.insert(frontend);
+        }
+    }
+
+    fn is_outside(&self, frontend: &Frontend, key: &ServiceKey) -> bool {
+        let own = |ip: Ipv4Addr| {
+            let service = self.joined.service(key);
+            service.is_some_and(|service| service.ips.contains(&IpAddr::V4(ip)))
+        };
+        !matches!(frontend, Frontend::Address { ip, .. } if own(*ip))
+    }
+
     fn release(&mut self, frontend: &Frontend, key: &ServiceKey) {
         if let Some(claims) = self.claims.get_mut(frontend) {
-            claims.remove(key);
+            claims.retain(|claim| claim.service != *key);
             if claims.is_empty() {
                 self.claims.remove(frontend);
             }

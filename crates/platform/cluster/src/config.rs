@@ -245,6 +245,12 @@ impl Paths<'_> {
         self.host_wide("/var/log", "log")
     }
 
+    /// Where the files of static pods are.
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.host_wide("/etc/kubernetes/manifests", "manifests")
+    }
+
     fn host_wide(&self, path: &str, own: &str) -> PathBuf {
         if self.0.data_dir == Path::new(DEFAULT_DATA_DIR) {
             PathBuf::from(path)

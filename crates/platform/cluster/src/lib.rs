@@ -10,6 +10,7 @@
 mod addresses;
 mod cgroup;
 mod config;
+mod containers;
 pub mod control;
 mod datapath;
 mod directory;
@@ -27,8 +28,9 @@ mod port;
 pub mod remote;
 mod stages;
 mod successor;
+mod sweep;
 
-pub use cgroup::{join as join_cgroup, remove as remove_cgroup};
+pub use cgroup::{holder as name_holder, join as join_cgroup};
 pub use config::{
     Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, InvalidPart, Kubernetes, Paths,
     PodCidr, PortRange, Without,
@@ -39,6 +41,7 @@ pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};
 pub use stages::{Layer as StageLayer, Stage, Stages};
 pub use successor::supervisor_command;
+pub use sweep::{stop_containers, sweep, sweep_start};
 #[doc(hidden)]
 pub use tracing;
 

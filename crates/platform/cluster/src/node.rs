@@ -1,17 +1,13 @@
 //! The daemon's life: rooms are opened one after the other, served, and closed in reverse.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use builder::{BuildError, Builder};
+use builder::BuildError;
 use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
-use engine::Engine;
 use engine::supervised::Supervisor;
 use futures_util::future::BoxFuture;
-use image::Images;
-use network::{Networks, Pool};
 use scheduler::Scheduler;
 use store::{Embedded, Options, Store};
 use tokio::runtime::Handle;
@@ -19,9 +15,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Instrument;
 
 use crate::config::Config;
+use crate::containers::Containers;
 use crate::control::server::{Control, Stop};
 use crate::directory;
-use crate::docker::Docker;
 use crate::kubernetes::{self, Kubernetes};
 use crate::pods::{self, Ground, Pods};
 use crate::stages::Stages;
@@ -106,9 +102,7 @@ const STORE: Options = Options {
 /// Every room, open.
 struct Node {
     supervisor: Supervisor,
-    networks: Networks,
-    engine: Engine,
-    docker: Docker,
+    containers: Containers,
     kubernetes: Kubernetes,
     scheduler: Option<Scheduler>,
     pods: Option<Pods>,
@@ -183,7 +177,7 @@ async fn told(terminate: &mut Signal, stops: &mut tokio::sync::mpsc::Receiver<St
 impl Node {
     /// The composition: what a room needs is above it.
     async fn open(config: &Config) -> Result<Self, Error> {
-        let (paths, executor) = (config.paths(), Handle::current());
+        let paths = config.paths();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store: Arc<dyn Store> = blocking(&stage!("store"), || {
             directory::stamp(&paths.version())?;
@@ -201,51 +195,7 @@ impl Node {
         })?;
         let kubernetes = Kubernetes::serve(config.clone(), port, clock.clone());
         let kubernetes = tokio::spawn(kubernetes);
-        let images = blocking(&stage!("images"), || {
-            let places = image::Config {
-                content: paths.content(),
-                snapshots: paths.snapshots(),
-                limits: image::Limits::default(),
-            };
-            Images::open(places, store.clone(), Arc::new(supervisor.clone()), clock.clone())
-        })?;
-        let networks = blocking(&stage!("networks"), || {
-            let holder = Arc::new(supervisor.clone());
-            let (settings, rng) = (network_config(config), Rng::from_os()?);
-            let opened = Networks::open(settings, store.clone(), holder, clock.clone(), rng, executor);
-            Ok::<_, Error>(opened?)
-        })?;
-        let engine = Engine::open(engine::Config {
-            instance: config.name.to_string(),
-            data_dir: config.data_dir.clone(),
-            run_dir: config.run_dir.clone(),
-            supervisor: supervisor.clone(),
-            images: images.clone(),
-            networks: networks.clone(),
-            store: store.clone(),
-            clock: clock.clone(),
-            rng: Rng::from_os()?,
-        });
-        let engine = engine.instrument(stage!("engine")).await?;
-        let builder = blocking(&stage!("builder"), || {
-            Builder::open(
-                engine.clone(),
-                images.clone(),
-                store.clone(),
-                paths.build(),
-                clock.clone(),
-            )
-        })?;
-        let docker = blocking(&stage!("docker"), || {
-            Docker::serve(
-                config,
-                &supervisor,
-                engine.clone(),
-                builder,
-                &*store,
-                clock.clone(),
-            )
-        })?;
+        let containers = Containers::open(config, &supervisor, &store, &clock).await?;
         let kubernetes = kubernetes.instrument(stage!("kubernetes")).await;
         let kubernetes = kubernetes.map_err(kubernetes::Error::Step)??;
         let without = config.kubernetes.without;
@@ -253,9 +203,9 @@ impl Node {
         let ground = Ground {
             config,
             kubernetes: &kubernetes,
-            engine: &engine,
-            images: &images,
-            networks: &networks,
+            engine: &containers.engine,
+            images: &containers.images,
+            networks: &containers.networks,
             clock: &clock,
         };
         let pods = match kubelet_port {
@@ -264,9 +214,7 @@ impl Node {
         };
         Ok(Self {
             supervisor,
-            networks,
-            engine,
-            docker,
+            containers,
             kubernetes,
             scheduler,
             pods,
@@ -288,18 +236,21 @@ impl Node {
         }
         let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
         let mut warnings: Vec<String> = kubernetes.into_iter().collect();
-        let closed = self.engine.close(stop.keep_containers);
+        let closed = self.containers.engine.close(stop.keep_containers);
         if tokio::time::timeout(stop.timeout.max(PROMPT), closed)
             .await
             .is_err()
         {
             warnings.push("not every container stopped in time: the rest is killed".to_owned());
         }
-        self.docker.close(config, &self.supervisor, stop.handover).await;
+        self.containers
+            .docker
+            .close(config, &self.supervisor, stop.handover)
+            .await;
         if !stop.keep_containers {
             tokio::task::block_in_place(|| {
                 pods.iter().for_each(kuberuntime::Pods::close);
-                self.networks.close();
+                self.containers.networks.close();
             });
         }
         warnings
@@ -328,38 +279,3 @@ async fn connect(config: &Config) -> io::Result<Supervisor> {
 
 /// Where a daemon finds the supervisor's connection (docs/formats/supervisor-protocol.md, The daemon).
 const GIVEN: i32 = 3;
-
-/// The pools of dockerd, in its order: /16 networks of 172.17.0.0 on, then /20 of 192.168.0.0/16.
-fn network_config(config: &Config) -> network::Config {
-    let pool = |base: String, size| Pool { base, size };
-    let mut pools: Vec<Pool> = (17..32)
-        .map(|second| pool(format!("172.{second}.0.0/16"), 16))
-        .collect();
-    pools.push(pool("192.168.0.0/16".to_owned(), 20));
-    network::Config {
-        instance: config.name.to_string(),
-        run_dir: config.run_dir.clone(),
-        pools,
-        publish_on: Ipv4Addr::UNSPECIFIED.into(),
-        ready: config.ready_namespaces,
-        resolv_conf: "/etc/resolv.conf".into(),
-        hosts: "/etc/hosts".into(),
-        cluster: cluster_config(config),
-    }
-}
-
-/// The network of pods and services; none on a node without pods.
-fn cluster_config(config: &Config) -> Option<network::Cluster> {
-    let kubernetes = &config.kubernetes;
-    let IpAddr::V4(dns) = kubernetes.cluster_dns() else {
-        return None;
-    };
-    let pods = kubernetes.pod_cidr.to_string().parse().ok()?;
-    let services = kubernetes.service_cidr.to_string().parse().ok()?;
-    let cluster = network::Cluster {
-        domain: kubernetes.cluster_domain.to_string(),
-        ready: config.ready_namespaces,
-        ..network::Cluster::new(pods, services, dns)
-    };
-    (!kubernetes.without.kubelet).then_some(cluster)
-}

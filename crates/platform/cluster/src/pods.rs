@@ -16,11 +16,11 @@ use https::{Door, Limits};
 use image::Images;
 use kubelet::node::{self, Host, Machine, NodeAgent};
 use kubelet::traits::Services;
-use kubelet::{Kubelet, NodeFacts};
+use kubelet::{Health, Kubelet, NodeFacts};
 use kubelet_server::Server;
-use kuberuntime::Pods as Runtime;
 use kuberuntime::files::{Cluster, NodeFiles};
 use kuberuntime::machine::MachineReader;
+use kuberuntime::{ManifestDirectory, Pods as Runtime};
 use network::{Holder, Networks};
 use pki::ClientAuthorities;
 use proxy::Proxy;
@@ -37,7 +37,7 @@ use crate::node::{Error, blocking};
 use crate::stage;
 
 /// The Kubernetes that this node's kubelet is the kubelet of.
-const KUBELET_VERSION: &str = concat!("v1.36.3+gantry.", env!("CARGO_PKG_VERSION"));
+const KUBELET_VERSION: &str = concat!("v1.36.3+gantry", env!("CARGO_PKG_VERSION"));
 /// What the supervisor keeps the kubelet's listening socket under.
 const HELD: &str = "cluster.kubelet";
 static SERVICES: Resource = Resource::new("", "v1", "services", "Service", true);
@@ -88,7 +88,7 @@ impl Pods {
             let recorder = Recorder::start(client.clone(), env, "kubelet", &name);
             let agent = NodeAgent::start(settings, client.clone(), Arc::new(reader), recorder, env);
             let kubelet = ground.kubelet(client.clone(), facts, &runtime, &proxy);
-            let door = ground.door(name, client, &runtime, listener)?;
+            let door = ground.door(name, client, &runtime, kubelet.health(), listener)?;
             kubelet.ready().await;
             Ok::<_, Error>((proxy, agent, kubelet, runtime, door))
         }
@@ -190,6 +190,7 @@ impl Ground<'_> {
             volumes: Arc::new(runtime.clone()),
             prober: Arc::new(runtime.clone()),
             services: Arc::new(Left(proxy.clone())),
+            manifests: Arc::new(ManifestDirectory::open(self.config.paths().manifests())),
         };
         Kubelet::start(kubelet::Config { facts }, parts, &self.kubernetes.env)
     }
@@ -200,6 +201,7 @@ impl Ground<'_> {
         name: String,
         client: Client,
         runtime: &Runtime,
+        health: Health,
         listener: TcpListener,
     ) -> Result<Door, Error> {
         let server = Server::new(kubelet_server::Parts {
@@ -209,7 +211,7 @@ impl Ground<'_> {
             clients: ClientAuthorities::from_pem(&self.kubernetes.authority)
                 .map_err(kubernetes::Error::from)?,
             streams: Arc::new(runtime.clone()),
-            healthy: Arc::new(|| Ok(())),
+            healthy: Arc::new(move || health.check()),
             env: self.kubernetes.env.clone(),
         });
         self.kubernetes.nodes.serve(name, server.clone());
@@ -237,11 +239,13 @@ impl Ground<'_> {
 
     /// The Service that the name server is known by, unless it is there. It leads to no pod: the node answers itself.
     async fn name_service(&self) {
+        let (client, place) = (self.administrator(), SERVICES.within("kube-system"));
+        // Not by creating it: its own address is taken then, which is told before its name is.
+        if client.get(place.named("kube-dns")).await.is_ok() {
+            return;
+        }
         let object = name_service(self.config.kubernetes.cluster_dns()).to_string();
-        let made = self
-            .administrator()
-            .create(SERVICES.within("kube-system"), object, &WriteOptions::default())
-            .await;
+        let made = client.create(place, object, &WriteOptions::default()).await;
         match made {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {}
@@ -258,7 +262,9 @@ pub(crate) fn scheduler(kubernetes: &Kubernetes) -> Scheduler {
     };
     let client = Client::in_process(kubernetes.server.clone(), user, "kube-scheduler");
     let informers = Informers::in_process(kubernetes.server.clone());
-    Scheduler::start(client, informers, &kubernetes.env)
+    let scheduler = Scheduler::start(client, informers, &kubernetes.env);
+    kubernetes.server.register("scheduler", scheduler.probe());
+    scheduler
 }
 
 /// Where the kubelet's own API listens: the socket of the daemon before, or a new one.

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use runtime::plan::{self, Context};
-use runtime::spec::Process as OciProcess;
+use runtime::spec::{ConsoleSize, Process as OciProcess};
 use supervisor::protocol::{Key, Owner, Stdio};
 use sys::program::Program;
 
@@ -145,7 +145,11 @@ impl Engine {
             Some(template) => template.clone(),
             None => self.template_of(container)?,
         };
-        let wanted = self.exec_process(container, &template.process, exec)?;
+        let wanted = OciProcess {
+            // The supervisor sets it too, when it has the terminal: the program may have looked by then.
+            console_size: spec.tty.then(|| console_size(size)),
+            ..self.exec_process(container, &template.process, exec)?
+        };
         let unified = process
             .cgroup
             .open_unified()
@@ -204,7 +208,6 @@ impl Engine {
             args: spec.args.clone(),
             env: environment(&template.env, own, spec, &user.home),
             terminal: spec.tty,
-            console_size: None,
             user: runtime::spec::User {
                 uid: user.uid,
                 gid: user.gid,
@@ -269,6 +272,13 @@ fn claim(exec: &ExecEntry, key: &Key) -> Result<(), Error> {
         Phase::Ended { .. } => Err(Error::Conflict(format!(
             "Error: Exec command {id} has already run"
         ))),
+    }
+}
+
+fn console_size((rows, columns): (u16, u16)) -> ConsoleSize {
+    ConsoleSize {
+        height: rows.into(),
+        width: columns.into(),
     }
 }
 

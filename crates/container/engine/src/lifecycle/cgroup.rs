@@ -4,7 +4,6 @@ use std::fs;
 use std::time::Duration;
 
 use runtime::cgroup::Cgroup;
-use sys::pidfd::{self, Pid};
 use sys::poll;
 
 use crate::container::Container;
@@ -18,31 +17,15 @@ impl Engine {
         self.0.background.block(move || {
             // The kernel does not tell of the end of a group that somebody else removes.
             let wait = |events: &fs::File| poll::urgent_within(events, LOOK_AGAIN).map(drop);
-            if let Err(error) = kill(&cgroup).and_then(|()| cgroup.remove(wait)) {
+            if let Err(error) = cgroup.kill_all().and_then(|()| cgroup.remove(wait)) {
                 tracing::warn!(%id, %error, "control groups of a container stay until the next start");
             }
         });
     }
 }
 
-/// Kills every process in the groups.
-fn kill(cgroup: &Cgroup) -> std::io::Result<()> {
-    if !cgroup.populated().unwrap_or(false) {
-        return Ok(());
-    }
-    cgroup.kill(|pid| {
-        let pid = Pid::from_raw(pid.cast_signed()).ok_or(std::io::ErrorKind::NotFound)?;
-        // One that has ended meanwhile is what was wanted.
-        match pidfd::open(pid).and_then(|process| pidfd::signal(process, SIGKILL)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    })
-}
-
 /// How long a group is waited for before it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-const SIGKILL: i32 = rustix::process::Signal::KILL.as_raw();
 
 /// How many processes of a group the kernel has killed for want of memory.
 pub(crate) fn read_oom_kills(cgroup: &Cgroup) -> u64 {

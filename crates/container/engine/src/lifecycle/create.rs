@@ -53,7 +53,7 @@ impl Engine {
         if create.spec.args.is_empty() {
             return Err(Error::Invalid("no command specified".into()));
         }
-        let warnings = oci::check(&mut create.spec, &self.0.facts)
+        let warnings = oci::check(&mut create.spec, &self.0.facts, &create.owner)
             .map_err(|invalid| Error::Invalid(invalid.to_string()))?;
         let id = ContainerId::new(self.new_id());
         let name = match &create.name {

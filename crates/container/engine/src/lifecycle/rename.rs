@@ -86,7 +86,8 @@ impl Engine {
         let (mut warnings, mut resources) = (Vec::new(), None);
         if let Some(change) = update.resources {
             let current = &before.spec.resources;
-            let updated = oci::updated(current, change, &self.0.facts).map_err(|error| match error {
+            let updated = oci::updated(current, change, &self.0.facts, &before.owner);
+            let updated = updated.map_err(|error| match error {
                 oci::UpdateError::Invalid(error) => Error::Invalid(error.to_string()),
                 oci::UpdateError::Conflict(text) => Error::Conflict(text.to_owned()),
             })?;

@@ -176,13 +176,12 @@ fn member_groups(name: Option<&str>, files: &UserFiles) -> Result<Vec<u32>, Iden
     listing.map(|entry| in_range(entry.gid)).collect()
 }
 
-/// A group by name or number; none if a name is not listed. An id need not be.
+/// A group by name or number; none if a name is not listed. A number is always an id, never a name: an image must not
+/// say which group that is.
 fn find_group(group: &str, files: &UserFiles) -> Option<Result<u32, IdentityError>> {
+    let listed = || files.groups().find(|entry| entry.name == group);
     let id = group.parse::<i64>().ok();
-    let listed = files
-        .groups()
-        .find(|entry| entry.name == group || id == Some(entry.gid));
-    listed.map(|entry| entry.gid).or(id).map(in_range)
+    id.or_else(|| listed().map(|entry| entry.gid)).map(in_range)
 }
 
 fn in_range(id: i64) -> Result<u32, IdentityError> {
@@ -201,7 +200,7 @@ mod tests {
     fn files() -> UserFiles {
         UserFiles {
             passwd: "# accounts\nroot:x:0:0:root:/root:/bin/sh\n\nweb:x:33:33:web:/var/www:/bin/false\n1000:x:7:8::/odd:\nbroken\n".into(),
-            group: "root:x:0:\nadm:x:4:root,web\nwww:x:33:\naudio:x:29:web\n".into(),
+            group: "root:x:0:\nadm:x:4:root,web\nwww:x:33:\naudio:x:29:web\n2000:x:0:\n".into(),
         }
     }
 
@@ -231,6 +230,11 @@ mod tests {
         check("4711:adm", &[], Ok((4711, 4, &[4], "/")));
         check(":adm", &[], Ok((0, 4, &[4], "/root")));
         check("1000", &[], Ok((1000, 0, &[0], "/")));
+    }
+
+    #[test]
+    fn an_image_does_not_say_which_group_a_number_is() {
+        check("4711:2000", &["2000"], Ok((4711, 2000, &[2000], "/")));
     }
 
     #[test]

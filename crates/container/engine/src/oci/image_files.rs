@@ -6,7 +6,6 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use image::Rootfs;
@@ -66,7 +65,7 @@ fn look(rootfs: &Rootfs, name: &str) -> io::Result<Found> {
         }
         let path = etc.join(name);
         match present(&path)? {
-            Some(file) if file.is_file() => return File::open(&path).map(Found::File),
+            Some(file) if file.is_file() => return open(layer, name).map(Found::File),
             Some(link) if link.is_symlink() => return Ok(Found::Link),
             Some(_) => return Ok(Found::Nothing),
             None if hides_lower_layers(&etc) => return Ok(Found::Nothing),
@@ -76,16 +75,16 @@ fn look(rootfs: &Rootfs, name: &str) -> io::Result<Found> {
     Ok(Found::Nothing)
 }
 
+/// Opens `etc/NAME` of a layer, which a running container may have exchanged since it was looked at.
+fn open(layer: &Path, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    sys::in_root::open(File::open(layer)?, &Path::new("etc").join(name), flags).map(File::from)
+}
+
 /// What is at a path, which may be a whiteout: a character device 0:0, never a file.
 fn present(path: &Path) -> io::Result<Option<Metadata>> {
     match path.symlink_metadata() {
-        Ok(metadata) => {
-            debug_assert!(
-                !metadata.file_type().is_char_device() || metadata.rdev() == 0,
-                "a layer has whiteouts only"
-            );
-            Ok(Some(metadata))
-        }
+        Ok(metadata) => Ok(Some(metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -188,6 +188,9 @@ pub fn translate(spec: &ContainerSpec, inputs: &Inputs<'_>) -> Result<Translated
     let (devices, rules) = devices::translate(spec, inputs.devices)?;
     let mut resources = limits(&spec.resources, inputs.devices)?;
     resources.devices = rules;
+    if spec.resources.oom_group && inputs.facts.cgroup2 {
+        resources.unified.insert("memory.oom.group".into(), "1".into());
+    }
     let (masked_paths, readonly_paths) = defaults::covered(spec, inputs.facts);
     let linux = Linux {
         seccomp: program.seccomp,

@@ -232,17 +232,30 @@ fn a_namespace_of_a_container_that_does_not_run_cannot_be_joined() {
     check(|s| s.isolation.ipc = IpcNamespace::Container("x".into()), "IPC");
 }
 
-#[test]
-fn cgroup_v2_gives_every_container_its_own_view() {
+/// As on a host with cgroup v2 alone.
+fn on_v2(spec: &ContainerSpec) -> Spec {
     let mut facts = facts();
     facts.cgroup2 = true;
-    let spec = plain(&["sh"]);
-    let found = translated_with(&spec, |inputs| {
+    let found = translated_with(spec, |inputs| {
         // The inputs borrow for the call only.
         let facts: &'static Facts = Box::leak(Box::new(facts));
         inputs.facts = facts;
     });
-    assert!(namespaces_of(&found.unwrap().spec).contains(&"cgroup".to_owned()));
+    found.unwrap().spec
+}
+
+#[test]
+fn cgroup_v2_gives_every_container_its_own_view() {
+    assert!(namespaces_of(&on_v2(&plain(&["sh"]))).contains(&"cgroup".to_owned()));
+}
+
+#[test]
+fn the_processes_of_a_container_die_together_where_the_kernel_can() {
+    let mut spec = plain(&["sh"]);
+    spec.resources.oom_group = true;
+    let unified = |spec: Spec| spec.linux.unwrap().resources.unwrap().unified;
+    assert_eq!(unified(on_v2(&spec))["memory.oom.group"], "1");
+    assert!(unified(translated(&spec)).is_empty());
 }
 
 #[test]

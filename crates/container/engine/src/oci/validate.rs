@@ -14,6 +14,7 @@ use super::process::rlimit_type;
 use super::{Facts, mounts};
 pub use update::{UpdateError, updated};
 
+use crate::container::Owner;
 use crate::spec::{CgroupNamespace, ContainerSpec, MountKind, NetworkMode, Resources};
 
 /// A specification that makes no sense: a 400 with this text.
@@ -40,7 +41,7 @@ fn refuse(condition: bool, text: impl Into<String>) -> Result<(), Invalid> {
 ///
 /// # Errors
 /// The first thing that makes no sense.
-pub fn check(spec: &mut ContainerSpec, facts: &Facts) -> Result<Vec<String>, Invalid> {
+pub fn check(spec: &mut ContainerSpec, facts: &Facts, owner: &Owner) -> Result<Vec<String>, Invalid> {
     refuse(
         !spec.cwd.is_empty() && !spec.cwd.starts_with('/'),
         format!(
@@ -59,7 +60,7 @@ pub fn check(spec: &mut ContainerSpec, facts: &Facts) -> Result<Vec<String>, Inv
         &spec.isolation.capabilities.add,
         &spec.isolation.capabilities.drop,
     )?;
-    let mut warnings = limits::check(&mut spec.resources, facts, false)?;
+    let mut warnings = limits::check(&mut spec.resources, facts, owner, false)?;
     let adjustment = spec.resources.oom_score_adj;
     refuse(
         !(-1000..=1000).contains(&adjustment),

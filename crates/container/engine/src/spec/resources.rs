@@ -16,6 +16,8 @@ pub struct Resources {
     pub memory_swappiness: Option<i64>,
     /// Whether the OOM killer leaves it alone.
     pub oom_kill_disable: bool,
+    /// Whether the OOM killer takes all of its processes when it takes one; on cgroup v2 alone, elsewhere it takes one.
+    pub oom_group: bool,
     /// -1000 to 1000.
     pub oom_score_adj: i32,
 

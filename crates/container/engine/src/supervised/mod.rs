@@ -29,8 +29,8 @@ pub use error::SupervisorError;
 use link::{Answer, Link};
 pub(crate) use process::Streams;
 pub use process::{Launch, Started};
-pub(crate) use tended::Found;
 use tended::Tended;
+pub(crate) use tended::{Entry, Found};
 
 /// Requests under way at once; more wait for their turn.
 const MAX_REQUESTS: usize = 512;

@@ -16,14 +16,14 @@ use super::{Notice, Supervisor, SupervisorError, borrow};
 
 /// What is held of one process.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) pid: u32,
-    pub(super) pidfd: Arc<OwnedFd>,
-    pub(super) stdio: Stdio,
-    pub(super) log: Option<LogSpec>,
-    pub(super) input: Option<Arc<OwnedFd>>,
+pub(crate) struct Entry {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Arc<OwnedFd>,
+    pub(crate) stdio: Stdio,
+    pub(crate) log: Option<LogSpec>,
+    pub(crate) input: Option<Arc<OwnedFd>>,
     /// Never read: the supervisor's pump is the only reader.
-    pub(super) logged: [Option<Arc<OwnedFd>>; 2],
+    pub(crate) logged: [Option<Arc<OwnedFd>>; 2],
 }
 
 /// What a new supervisor must get: all processes whose end has not been processed, and what is held by
@@ -141,6 +141,21 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// Gives the supervisor a process that neither it nor this daemon has started.
+    ///
+    /// # Errors
+    /// It is not taken; the process runs on.
+    pub(crate) async fn entrust(&self, key: &Key, entry: Entry) -> Result<(), SupervisorError> {
+        let link = self.link().await.ok_or(SupervisorError::Lost)?;
+        match hand_over(&link, key, &entry).await {
+            // As above: without its log.
+            Ok(()) | Err(SupervisorError::Failed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.tended().insert(key.clone(), entry);
+        Ok(())
     }
 
     async fn report_unknown(&self, key: Key) {

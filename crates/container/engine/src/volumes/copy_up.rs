@@ -122,12 +122,7 @@ fn attributes(file: BorrowedFd<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
 
 fn empty(directory: &Path) -> io::Result<()> {
     for entry in directory.read_dir()? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            std::fs::remove_dir_all(entry.path())?;
-        } else {
-            std::fs::remove_file(entry.path())?;
-        }
+        sys::tree::remove(&entry?.path())?;
     }
     Ok(())
 }

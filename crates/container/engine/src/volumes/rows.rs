@@ -137,8 +137,5 @@ fn found(directory: &Path, name: &str) -> Volume {
 
 /// Removes what is left of a volume.
 pub(super) fn clear(trash: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(trash) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
+    sys::tree::remove(trash)
 }

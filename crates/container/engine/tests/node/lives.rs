@@ -147,6 +147,29 @@ fn an_exec_runs_in_the_container() {
 }
 
 /// Some have ended before the daemon hears that they were started.
+/// The program may look at once, before anybody could have told it later.
+#[test]
+fn an_execs_terminal_has_its_size_from_the_first_moment() {
+    on_node(async |daemon| {
+        let mut waiting = spec(&["wait"]);
+        (waiting.tty, waiting.open_stdin) = (true, true);
+        let id = daemon.run("sized", waiting).await;
+        for _ in 0..40 {
+            let exec = ExecSpec {
+                args: ["/probe", "tty"].map(str::to_owned).to_vec(),
+                tty: true,
+                stdout: true,
+                ..ExecSpec::default()
+            };
+            let exec = daemon.engine.exec_create(&id, exec).await.unwrap();
+            let size = Some((33, 77));
+            let started = daemon.engine.exec_start(&exec, false, size).await.unwrap();
+            let said = read_all(&mut started.unwrap()).await.0;
+            assert!(said.starts_with("33x77 "), "{said}");
+        }
+    });
+}
+
 #[test]
 fn short_execs_leave_nothing_behind() {
     on_node(async |daemon| {

@@ -20,6 +20,7 @@ use crate::cidr::Cidr;
 use crate::create;
 use crate::detach::dismantle;
 use crate::ipam::Addresses;
+use crate::links;
 use crate::networks::{Networks, State};
 use crate::open;
 use crate::publish;
@@ -338,7 +339,7 @@ fn leave(state: &State, row: &SandboxRow, open: Arc<Open>, known: bool) {
     dismantle(state, row, open, &[]);
 }
 
-/// Pods of an earlier process whose namespaces are still there go on.
+/// Pods of an earlier process whose namespaces and links are still there go on.
 pub(crate) fn restore(state: &State) -> Result<(), Error> {
     let Some(cluster) = &state.config.cluster else {
         return discard_all(state);
@@ -368,6 +369,14 @@ fn discard_all(state: &State) -> Result<(), Error> {
 
 fn reopen(state: &State, row: &SandboxRow) -> Option<Open> {
     let name = row.namespace.as_ref()?;
+    let mut host = links::open().ok()?;
+    let mut linked = row
+        .joined
+        .iter()
+        .map(|joined| links::find(&mut host, &joined.link));
+    if !linked.all(|link| link.is_ok_and(|link| link.is_some())) {
+        return None;
+    }
     let namespace = sys::netns::Namespace::open(&state.namespaces.path(name)).ok()?;
     Some(Open {
         namespace: Some(Arc::new(namespace)),

@@ -33,11 +33,11 @@ pub(crate) fn fill_shelf(state: &State) {
 }
 
 /// Sets up the host's end of a link, in the host's namespace: answers to clients at 127.0.0.1 come
-/// in here with a loopback destination (the table keeps all others out), and whatever the host
-/// makes of sources in general, a pod's packets come in where its route leads.
+/// in here with a loopback destination (the table keeps all others out), and a pod, which may make packets
+/// of its own, sends none in the name of another: they count where their route leads.
 pub(crate) fn settle(link: &str) -> io::Result<()> {
     links::set_sysctl(&format!("net/ipv4/conf/{link}/route_localnet"), "1")?;
-    links::set_sysctl(&format!("net/ipv4/conf/{link}/rp_filter"), "0")
+    links::set_sysctl(&format!("net/ipv4/conf/{link}/rp_filter"), "1")
 }
 
 /// What a packet may have on the link that leads out: pods send no longer ones.

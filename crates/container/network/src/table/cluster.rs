@@ -178,10 +178,16 @@ impl Scope {
     pub(super) fn refusing_in(&self) -> Vec<Rule> {
         let mut rules = vec![going_on()];
         for (protocol, _) in CARRIERS {
-            let other = [transport_port(2, R0.after(4)), Expression::Missing(ANSWERS, R0)];
-            rules.extend(refuse(
-                &[&v4()[..], &self.to_dns(), &transport(protocol), &other].concat(),
-            ));
+            let asked = [&v4()[..], &self.to_dns(), &transport(protocol)].concat();
+            // With a value that nobody needs: to older kernels (Linux 6.1) a map is not a set too.
+            let value = Some(R0.after(8));
+            let served = [
+                transport_port(2, R0.after(4)),
+                Expression::Lookup(ANSWERS, R0, value),
+                ACCEPT,
+            ];
+            rules.push([&asked[..], &served].concat());
+            rules.extend(refuse(&asked));
         }
         rules.extend(refusals(&frontend(network(DESTINATION, 4, R0), R0)));
         rules.extend(refusals(&frontend(Expression::Value(R0, vec![0; 4]), R0)));

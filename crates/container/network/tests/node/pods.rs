@@ -1,6 +1,7 @@
 //! Pods: who reaches whom, what they have, what stays of them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::time::Duration;
 
 use network::{Kind, PodAttach};
 
@@ -90,6 +91,31 @@ fn a_pod_cannot_name_the_hosts_loopback() {
         super::rig::silent(([127, 0, 0, 1], 7777))
     });
     assert!(unreached);
+}
+
+/// A program that may make packets by itself (`CAP_NET_RAW`, which containers have) may write any source on them.
+#[test]
+fn a_pod_sends_nothing_in_the_name_of_another() {
+    let node = Node::of_cluster();
+    let _world = World::new();
+    let (pod, other) = (node.pod("a"), node.pod("b"));
+    let host = UdpSocket::bind((NODE, 7777)).unwrap();
+    host.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    for source in [other.ip(), Ipv4Addr::new(198, 51, 100, 7), pod.ip()] {
+        pod.run(|| send_from(source, NODE, 7777));
+    }
+    let (_, heard) = host.recv_from(&mut [0; 64]).unwrap();
+    assert_eq!(heard.ip(), IpAddr::V4(pod.ip()));
+}
+
+/// Sends a datagram without content; the kernel fills in lengths and checksums of the header.
+fn send_from(source: Ipv4Addr, to: Ipv4Addr, port: u16) {
+    use rustix::net::{AddressFamily, SendFlags, SocketType, ipproto, sendto, socket};
+    let raw = socket(AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)).unwrap();
+    let header: [u8; 12] = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0];
+    let datagram = [[0x12, 0x34], port.to_be_bytes(), [0, 8], [0, 0]].concat();
+    let packet = [&header[..], &source.octets(), &to.octets(), &datagram].concat();
+    sendto(&raw, &packet, SendFlags::empty(), &SocketAddrV4::new(to, 0)).unwrap();
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, steps};
+use sys::pidfd::{self, Pid};
+
+use super::layout::{Hierarchy, Layout, steps};
 use super::plan::{Missing, Plan, Write};
 use super::stats::{Files, Stats};
 
@@ -35,6 +37,16 @@ impl Cgroup {
         Self {
             v1,
             unified: unified.into_iter().next(),
+        }
+    }
+
+    /// The groups at `path` below the root of each hierarchy, as far as they are there.
+    #[must_use]
+    pub fn existing(layout: &Layout, path: &str) -> Self {
+        let there = |hierarchy: &Hierarchy| Some(hierarchy.dir(path)).filter(|dir| dir.is_dir());
+        Self {
+            v1: layout.v1.iter().filter_map(there).collect(),
+            unified: layout.unified.as_ref().and_then(there),
         }
     }
 
@@ -170,6 +182,24 @@ impl Cgroup {
         self.freeze(true)?;
         let signalled = self.pids()?.into_iter().try_for_each(&mut signal);
         self.freeze(false).and(signalled)
+    }
+
+    /// [`Self::kill`] with real signals; nothing where no process is.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn kill_all(&self) -> io::Result<()> {
+        if !self.populated().unwrap_or(false) {
+            return Ok(());
+        }
+        self.kill(|pid| {
+            let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::NotFound)?;
+            // One that has ended meanwhile is what was wanted.
+            match pidfd::open(pid).and_then(|process| pidfd::signal(process, libc::SIGKILL)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        })
     }
 
     /// Removes the groups and those below them. While processes are still dying the kernel says

@@ -22,7 +22,7 @@ pub struct Overlay {
     pub upper: Option<PathBuf>,
     /// The overlay's own directory, beside `upper`.
     pub work: Option<PathBuf>,
-    /// Whether this kernel takes layers one at a time ([`crate::host::appends_layers`]). Where it
+    /// Whether this kernel takes layers one at a time ([`sys::mount::appends_layers`]). Where it
     /// does not, all of their names have to fit into one page.
     pub appends: bool,
 }

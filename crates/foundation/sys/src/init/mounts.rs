@@ -133,8 +133,13 @@ impl Init<'_> {
         } else {
             file
         };
-        let tree = raw::open_tree(self.fd(cover)?.as_raw_fd(), c"", CLONE_ONE)?;
-        raw::move_mount(tree.as_fd(), target.as_raw_fd(), c"")
+        let cover = self.fd(cover)?;
+        match raw::open_tree(cover.as_raw_fd(), c"", CLONE_ONE) {
+            // Before Linux 6.15 only what is attached can be cloned: the first place gets the cover
+            // itself, and the others a clone of it there.
+            Err(Errno::INVAL) => raw::move_mount(cover, target.as_raw_fd(), c""),
+            clone => raw::move_mount(clone?.as_fd(), target.as_raw_fd(), c""),
+        }
     }
 
     pub(super) fn readonly(&self, base: Slot, path: &CStr) -> Result<()> {

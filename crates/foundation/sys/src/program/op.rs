@@ -231,7 +231,7 @@ operations! {
     20 Device { root: Slot = s0, path: Text = a, mode: u32 = b, device: u64 = x, owner: u64 = y }
     /// A symbolic link at `path` inside `root`. Whatever exists there already is kept.
     21 Symlink { root: Slot = s0, target: Text = a, path: Text = b }
-    /// Cover `path` below `base` with a clone of `directory` or `file`, whichever it is. A path
+    /// Cover `path` below `base` with `directory` or `file`, whichever it is, or a clone of it. A path
     /// that does not exist needs no cover.
     22 Mask { base: Slot = s0, directory: Slot = s1, file: Slot = s2, path: Text = a }
     /// Make `path` below `base` a read-only mount. A path that does not exist is passed over.

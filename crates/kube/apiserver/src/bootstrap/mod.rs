@@ -2,10 +2,11 @@
 //!
 //! Every start looks for each object and writes those that are missing, all at once, so that they share the store's
 //! commits: a new cluster is there after a few, and a later start writes nothing. Of what is there, roles and bindings
-//! get what they lack; everything else is left alone.
+//! get what they lack, and the server's own endpoints lead to where it is; everything else is left alone.
 
 pub(crate) mod flow;
 mod objects;
+pub(crate) mod own_service;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
     let now = rfc3339(state.env.wall());
     let mut objects = objects::all(&state.config, &now)?;
     objects.extend(flow::all(&now));
-    write(state, objects).await
+    write(state, &objects).await
 }
 
 /// Writes the flow schemas and priority levels that are not there.
@@ -42,7 +43,7 @@ pub(crate) async fn run(state: &Arc<State>) -> Result<(), OpenError> {
 /// # Errors
 /// The store's.
 pub(crate) async fn flow_control(state: &Arc<State>) -> Result<(), OpenError> {
-    write(state, flow::all(&rfc3339(state.env.wall()))).await
+    write(state, &flow::all(&rfc3339(state.env.wall()))).await
 }
 
 /// Writes the APIService of a version of custom resources, if it is not there.
@@ -58,10 +59,10 @@ pub(crate) async fn register(state: &State, group: &str, version: &str) -> Resul
     Ok(())
 }
 
-async fn write(state: &Arc<State>, objects: Vec<Object>) -> Result<(), OpenError> {
+async fn write(state: &Arc<State>, objects: &[Object]) -> Result<(), OpenError> {
     let mut writes = Vec::new();
     for object in objects {
-        if let Some((key, body, expect)) = due(state, &object)? {
+        if let Some((key, body, expect)) = due(state, object)? {
             writes.push(state.store.put(key.as_str().into(), body, expect));
         }
     }
@@ -92,17 +93,30 @@ fn due(state: &State, object: &Object) -> Result<Option<(String, Bytes, Expect)>
             let body = made(state, &served, object).map_err(failed)?;
             Ok(Some((key, body, Expect::Absent)))
         }
-        Some(existing) if object.group == RBAC => {
+        Some(existing) => {
+            let Some(reconcile) = reconciler(object) else {
+                return Ok(None);
+            };
             let told: Value =
                 serde_json::from_slice(existing.body()).map_err(|error| failed(error.to_string()))?;
-            let Some(json) = auth::bootstrap::reconcile(&told, &object.json) else {
+            let Some(json) = reconcile(&told, &object.json) else {
                 return Ok(None);
             };
             let tree = read(&served, &json).map_err(failed)?;
             let expect = Expect::At(store::Revision(existing.rev.0));
             Ok(Some((key, body(&served.def.types, &tree), expect)))
         }
-        Some(_) => Ok(None),
+    }
+}
+
+/// What an object that is there becomes, from how it is and how it was made; none if it is right.
+type Reconcile = fn(&Value, &Value) -> Option<Value>;
+
+fn reconciler(object: &Object) -> Option<Reconcile> {
+    match (object.group, object.plural) {
+        (RBAC, _) => Some(auth::bootstrap::reconcile),
+        (_, "endpoints" | "endpointslices") => Some(own_service::led_here),
+        _ => None,
     }
 }
 

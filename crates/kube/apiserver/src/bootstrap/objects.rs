@@ -198,7 +198,7 @@ fn client_trust(config: &Config) -> Object {
 }
 
 /// The service `kubernetes`, at the first address of the range, and where it leads.
-fn service(config: &Config) -> Result<[Object; 4], OpenError> {
+pub(super) fn service(config: &Config) -> Result<[Object; 4], OpenError> {
     let address = first_address(&config.service_cidr).ok_or_else(|| {
         OpenError::Bootstrap(format!("{} is not a range of addresses", config.service_cidr))
     })?;

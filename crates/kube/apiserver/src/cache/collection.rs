@@ -11,10 +11,15 @@ use super::seats::Seats;
 use super::snapshot::{Row, Snapshot};
 use super::window::Window;
 
+/// Who may wait for a change at once. One more, and all look again: some have long stopped waiting.
+const WAITERS: usize = 256;
+
 #[derive(Debug)]
 pub(super) struct Collection {
     rows: OrdSet<Row>,
     changed: Revision,
+    /// Woken by the next change, and by nothing that happens elsewhere.
+    waiters: Vec<Waker>,
     pub(super) window: Window,
     pub(super) seats: Seats,
 }
@@ -25,6 +30,7 @@ impl Collection {
         Self {
             rows: OrdSet::new(),
             changed: floor,
+            waiters: Vec::new(),
             window: Window::after(floor),
             seats: Seats::default(),
         }
@@ -51,6 +57,26 @@ impl Collection {
         self.changed
     }
 
+    /// Wakes this one when something changes. Answers who is to be woken now, in place of being remembered on.
+    pub(super) fn listen(&mut self, waker: &Waker) -> Vec<Waker> {
+        if self.waiters.iter().any(|waiter| waiter.will_wake(waker)) {
+            return Vec::new();
+        }
+        let stale = if self.waiters.len() < WAITERS {
+            Vec::new()
+        } else {
+            std::mem::take(&mut self.waiters)
+        };
+        self.waiters.push(waker.clone());
+        stale
+    }
+
+    /// Ends all watches, and has those look again who wait for a change.
+    pub(super) fn end(&mut self, wakers: &mut Vec<Waker>) {
+        self.seats.end(wakers);
+        wakers.append(&mut self.waiters);
+    }
+
     /// Takes in an object that was there when the cache was filled.
     pub(super) fn fill(&mut self, object: Arc<Obj>) {
         self.changed = self.changed.max(object.rev);
@@ -74,6 +100,7 @@ impl Collection {
             return;
         }
         self.changed = revision;
+        wakers.append(&mut self.waiters);
         let event = Arc::new(Event::new(revision, object, previous));
         self.seats.tell(&event, wakers);
         self.window.push(event);

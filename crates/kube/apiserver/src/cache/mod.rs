@@ -115,7 +115,7 @@ impl Cache {
 
     /// When a resource's objects last changed. What was derived from a [`Snapshot`] with this number is current.
     pub fn changed(&self, prefix: &str) -> Revision {
-        self.shared.state().collection(prefix).changed()
+        self.shared.state().changed(prefix)
     }
 
     /// How many objects a resource has.
@@ -125,8 +125,8 @@ impl Cache {
 
     /// When each of some resources' objects last changed.
     pub fn all_changed<const N: usize>(&self, prefixes: [&str; N]) -> [Revision; N] {
-        let mut state = self.shared.state();
-        prefixes.map(|prefix| state.collection(prefix).changed())
+        let state = self.shared.state();
+        prefixes.map(|prefix| state.changed(prefix))
     }
 
     /// Waits until a resource's objects have changed after a revision; false if the cache has closed.
@@ -136,10 +136,13 @@ impl Cache {
             if state.closed {
                 return Poll::Ready(false);
             }
-            if state.collection(prefix).changed() > after {
+            let collection = state.collection(prefix);
+            if collection.changed() > after {
                 return Poll::Ready(true);
             }
-            state.listen(cx.waker());
+            let stale = collection.listen(cx.waker());
+            drop(state);
+            stale.into_iter().for_each(std::task::Waker::wake);
             Poll::Pending
         })
         .await

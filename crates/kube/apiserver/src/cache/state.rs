@@ -18,6 +18,7 @@ pub(super) struct State {
     /// When the cache was filled: of a collection that is not there, everything since is known.
     floor: Revision,
     pub(super) collections: BTreeMap<Arc<str>, Collection>,
+    /// Those who wait for a revision.
     waiters: Vec<Waker>,
     /// Somebody waits for a revision: the store shall say how far it is.
     pub(super) asked: bool,
@@ -66,6 +67,12 @@ impl State {
         }
     }
 
+    /// When a collection changed last.
+    pub(super) fn changed(&self, prefix: &str) -> Revision {
+        let collection = self.collections.get(prefix);
+        collection.map_or(self.floor, Collection::changed)
+    }
+
     pub(super) fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
@@ -107,6 +114,6 @@ impl State {
     pub(super) fn end_watches(&mut self, wakers: &mut Vec<Waker>) {
         self.collections
             .values_mut()
-            .for_each(|collection| collection.seats.end(wakers));
+            .for_each(|collection| collection.end(wakers));
     }
 }

@@ -2,8 +2,8 @@
 
 use auth::Attributes;
 use form_urlencoded::Serializer;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, UPGRADE};
-use http::{HeaderMap, Method, Request};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderName};
+use http::{HeaderMap, Request};
 use schema::cursor::Ref;
 use schema::status::Status;
 
@@ -55,9 +55,10 @@ pub(super) async fn connect(state: &State, call: &Call, served: &Served) -> Answ
     Ok(Reply::Http(answer))
 }
 
-/// Whoever connects changes something, with whichever method the connection begins: a WebSocket begins with GET.
+/// Whoever connects changes something, with whichever method and protocol the connection begins (upstream's
+/// `ensureAuthorizedForVerb`): a WebSocket begins with GET, and SPDY may.
 fn may_change(state: &State, call: &Call) -> Answer<()> {
-    if call.method != Method::GET || !is_websocket(&call.headers) {
+    if call.info.verb == Verb::Create {
         return Ok(());
     }
     let verb = Verb::Create.name();
@@ -108,11 +109,6 @@ fn asks_for_upgrade(headers: &HeaderMap) -> bool {
         .iter()
         .filter_map(|line| line.to_str().ok());
     lines.any(|line| line.to_ascii_lowercase().contains("upgrade"))
-}
-
-fn is_websocket(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
-    asks_for_upgrade(headers) && upgrade.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"))
 }
 
 /// The client's request as the kubelet gets it: from this server, not from the client.

@@ -1,28 +1,22 @@
 //! A server for one test, and requests to it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apiserver::outbound::Outbound;
-use apiserver::{ApiServer, Body, BodyError, Config, Incoming, Peer};
+use apiserver::{Body, BodyError, Config, Incoming, Peer};
 use auth::UserInfo;
 use bytes::Bytes;
-use driver::{Env, Rng, Sim, SimDisk};
+use driver::{Env, SimDisk};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
-use pki::{Authority, ClientAuthorities, TokenIssuer, TokenKey};
+use pki::TokenIssuer;
+use rehearsal::Plane;
 use serde_json::Value;
-use store::{Embedded, Options, Writer};
 
-/// A server, its executor, and the writer of its store, which nobody else turns.
-pub(crate) struct Door {
-    sim: Sim,
-    writer: Mutex<Writer>,
-    store: Arc<Embedded>,
-    server: ApiServer,
-}
+/// A server, and what a test asks it.
+pub(crate) struct Door(Plane);
 
 /// What a request got.
 #[derive(Debug)]
@@ -51,26 +45,12 @@ impl Got {
     }
 }
 
+/// A front proxy's authority that is not the cluster's own.
 fn config() -> Config {
-    let ca = Authority::generate("test", std::time::SystemTime::UNIX_EPOCH).unwrap();
     Config {
-        service_cidr: "10.43.0.0/16".to_owned(),
-        node_port_range: (30_000, 32_767),
-        cluster_domain: "cluster.local".to_owned(),
-        advertise: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        port: 6443,
-        clients: ClientAuthorities::from_pem(ca.certificate_pem()).unwrap(),
-        tokens: issuer(&TokenKey::generate().unwrap()),
-        root_ca: ca.certificate_pem().to_owned(),
         front_proxy_ca: "front proxy".to_owned(),
-        outbound: Arc::new(apiserver::outbound::Offline),
-        nodes: Arc::new(apiserver::nodes::NoNodes),
+        ..rehearsal::config()
     }
-}
-
-fn issuer(key: &TokenKey) -> TokenIssuer {
-    let copy = TokenKey::from_pem(key.private_pem()).unwrap();
-    TokenIssuer::new("https://kubernetes.default.svc", copy)
 }
 
 /// An authenticated user.
@@ -94,12 +74,7 @@ impl Door {
 
     /// Opens a server whose tokens others can sign, too.
     pub(crate) fn with_issuer() -> (Self, TokenIssuer) {
-        let key = TokenKey::generate().unwrap();
-        let config = Config {
-            tokens: issuer(&key),
-            ..config()
-        };
-        (Self::with(config), issuer(&key))
+        (Self::open(), rehearsal::issuer())
     }
 
     /// Opens a server that sends its own requests this way.
@@ -117,28 +92,19 @@ impl Door {
     }
 
     fn with(config: Config) -> Self {
-        let sim = Sim::new(1);
-        let clock: Arc<dyn driver::Clock> = Arc::new(driver::ManualClock::new());
-        let disk = SimDisk::new();
-        let (store, writer) =
-            Embedded::open_driven(disk.dir(), clock, Rng::from_seed(1), Options::default()).unwrap();
-        let writer = Mutex::new(writer);
-        let (store, env): (_, Arc<dyn Env>) = (Arc::new(store), Arc::new(sim.clone()));
-        let opening = ApiServer::open(config, store.clone(), env);
-        let server = run(&sim, &writer, opening).unwrap();
-        Self {
-            sim,
-            writer,
-            store,
-            server,
-        }
+        Self(Plane::open_on(SimDisk::new(), 1, config))
     }
 
     /// Starts the server anew over the same store.
     pub(crate) fn start_again(&mut self) {
-        let env: Arc<dyn Env> = Arc::new(self.sim.clone());
-        let opening = ApiServer::open(config(), self.store.clone(), env);
-        self.server = run(&self.sim, &self.writer, opening).unwrap();
+        self.start_at(config().port);
+    }
+
+    /// The same at another port, after the one before has ended: both would put right where the API is.
+    pub(crate) fn start_at(&mut self, port: u16) {
+        let server = self.0.server.clone();
+        self.0.run(async move { server.drain().await });
+        self.0.reopen(Config { port, ..config() });
     }
 
     /// Sends a request as an administrator. A body's type is JSON unless the method is PATCH, which says its own.
@@ -181,7 +147,7 @@ impl Door {
     fn request_of(&self, peer: Peer, request: http::request::Builder, body: Bytes) -> Got {
         let request = request.body(whole(body)).unwrap();
         let work = self.handle(request, peer);
-        run(&self.sim, &self.writer, async move {
+        self.0.run(async move {
             let (head, body) = work.await.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
             let warnings = head.headers.get_all("warning").iter();
@@ -210,20 +176,20 @@ impl Door {
         request: Request<Incoming>,
         peer: Peer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static + use<> {
-        let server = self.server.clone();
+        let server = self.0.server.clone();
         async move { server.handle(request, peer).await }
     }
 
     /// What a request of this user is answered, its body not read.
     pub(crate) fn answer(&self, user: &str, request: Request<Incoming>) -> Response<Body> {
-        run(&self.sim, &self.writer, self.handle(request, named(user)))
+        self.0.run(self.handle(request, named(user)))
     }
 
     /// Begins a request of this user; its code is there when it is answered.
     pub(crate) fn begin_as(&self, user: &str, request: Request<Incoming>) -> Arc<Mutex<Option<u16>>> {
         let (work, ended) = (self.handle(request, named(user)), Arc::new(Mutex::new(None)));
         let slot = ended.clone();
-        self.sim.spawn(Box::pin(async move {
+        self.0.sim().spawn(Box::pin(async move {
             *slot.lock().unwrap() = Some(work.await.status().as_u16());
         }));
         ended
@@ -231,13 +197,12 @@ impl Door {
 
     /// Lets virtual time pass.
     pub(crate) fn pass(&self, time: Duration) {
-        let slept = self.sim.sleep(time);
-        run(&self.sim, &self.writer, slept);
+        self.0.run(self.0.sim().sleep(time));
     }
 
     /// Lets everybody work but the store's writer.
     pub(crate) fn run_ready(&self) {
-        self.sim.run_ready();
+        self.0.sim().run_ready();
     }
 
     /// Begins a request that lasts; the code is there when it has ended.
@@ -245,7 +210,7 @@ impl Door {
         let request = Request::get(path).header(ACCEPT, "application/json");
         let body = Full::new(Bytes::new()).map_err(|never| BodyError(never.to_string()));
         let request = request.body(body.boxed()).unwrap();
-        let (server, ended) = (self.server.clone(), Arc::new(Mutex::new(None)));
+        let (server, ended) = (self.0.server.clone(), Arc::new(Mutex::new(None)));
         let peer = Peer {
             internal: Some(Arc::new(UserInfo {
                 groups: vec!["system:masters".to_owned()],
@@ -254,7 +219,7 @@ impl Door {
             ..Peer::default()
         };
         let slot = ended.clone();
-        self.sim.spawn(Box::pin(async move {
+        self.0.sim().spawn(Box::pin(async move {
             let (head, body) = server.handle(request, peer).await.into_parts();
             body.collect().await.unwrap();
             *slot.lock().unwrap() = Some(head.status.as_u16());
@@ -264,46 +229,11 @@ impl Door {
 
     /// The virtual time.
     pub(crate) fn now(&self) -> driver::Instant {
-        self.sim.now()
+        self.0.sim().now()
     }
 
     /// Lets the server's own tasks do all they can do now.
     pub(crate) fn settle(&self) {
-        for _ in 0..1_000 {
-            self.sim.run_ready();
-            let mut writer = self.writer.lock().unwrap();
-            match writer.turn() {
-                Some(job) => writer.finish(job.run()),
-                None => return,
-            }
-        }
-        panic!("the server does not come to rest");
+        self.0.settle();
     }
-}
-
-/// Runs a future to its end, turning the store's writer whenever nobody else can work.
-fn run<T: Send + 'static>(
-    sim: &Sim,
-    writer: &Mutex<Writer>,
-    work: impl Future<Output = T> + Send + 'static,
-) -> T {
-    let slot = Arc::new(Mutex::new(None));
-    let done = slot.clone();
-    sim.spawn(Box::pin(async move {
-        let result = work.await;
-        *done.lock().unwrap() = Some(result);
-    }));
-    for _ in 0..10_000 {
-        sim.run_ready();
-        if let Some(result) = slot.lock().unwrap().take() {
-            return result;
-        }
-        let mut writer = writer.lock().unwrap();
-        match writer.turn() {
-            Some(job) => writer.finish(job.run()),
-            // Nobody writes: what is awaited is time, such as the end of a watch.
-            None => drop(sim.step()),
-        }
-    }
-    panic!("the request does not end");
 }

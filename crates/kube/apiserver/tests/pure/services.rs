@@ -1,5 +1,7 @@
 //! Addresses and ports of Services, through the whole server: who has which, and what is left of them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::door::{Door, Got};
@@ -145,4 +147,37 @@ fn pods_change_by_their_own_paths() {
         "{}",
         refused.text
     );
+}
+
+/// Upstream's kubernetesservice controller.
+#[test]
+fn the_apis_own_service_comes_back_and_leads_to_where_the_server_is() {
+    let mut door = Door::open();
+    let own = |door: &Door, at: &str| door.send("GET", at, "");
+    let (service, endpoints) = (
+        format!("{SERVICES}/kubernetes"),
+        "/api/v1/namespaces/default/endpoints/kubernetes",
+    );
+    let slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
+    for gone in [service.as_str(), endpoints, slice] {
+        assert_eq!(door.send("DELETE", gone, "").code, 200);
+        door.settle();
+        // A Service's address is free only when its end has been dealt with.
+        door.pass(Duration::from_secs(2));
+        door.settle();
+        assert_eq!(own(&door, gone).code, 200, "{gone}");
+    }
+    assert_eq!(own(&door, &service).at("/spec/clusterIP"), "10.43.0.1");
+    assert_eq!(address_object(&door, "10.43.0.1").code, 200);
+    let taken = post(&door, "a", &json!({"clusterIP": "10.43.0.1"}));
+    assert_eq!(taken.code, 422, "{}", taken.text);
+
+    let revision = own(&door, slice).at("/metadata/resourceVersion");
+    door.settle();
+    assert_eq!(own(&door, slice).at("/metadata/resourceVersion"), revision);
+    door.start_at(7001);
+    door.settle();
+    assert_eq!(own(&door, &service).at("/spec/ports/0/targetPort"), 7001);
+    assert_eq!(own(&door, endpoints).at("/subsets/0/ports/0/port"), 7001);
+    assert_eq!(own(&door, slice).at("/ports/0/port"), 7001);
 }

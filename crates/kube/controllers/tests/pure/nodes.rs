@@ -56,7 +56,7 @@ fn ready(node: &Node, status: &str) -> Value {
 fn say(node: &Node, name: &str, status: &str) {
     let mut object = node.get(&NODES, "", name).unwrap();
     object["status"] = ready(node, status);
-    node.update(&NODES, name, "status", &object);
+    node.update(&NODES, "", name, "status", &object);
     node.settle();
 }
 
@@ -351,7 +351,7 @@ fn what_was_never_scheduled_or_is_out_of_service_ends_at_once() {
         json!({"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"});
     let mut object = node.get(&NODES, "", "a").unwrap();
     object["spec"]["taints"].as_array_mut().unwrap().push(taint);
-    node.update(&NODES, "a", "", &object);
+    node.update(&NODES, "", "a", "", &object);
     node.settle();
     assert_eq!(phase("lost"), "Failed");
 }

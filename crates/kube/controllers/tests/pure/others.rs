@@ -176,7 +176,7 @@ fn what_is_no_kubelets_request_waits_for_a_person_and_fails_with_words() {
     let mut approved = waiting;
     approved["status"]["conditions"] =
         json!([{"type": "Approved", "status": "True", "reason": "Me", "message": ""}]);
-    node.update(&REQUESTS, "r", "approval", &approved);
+    node.update(&REQUESTS, "", "r", "approval", &approved);
     node.settle();
     let failed = node.get(&REQUESTS, "", "r").unwrap();
     assert_eq!(

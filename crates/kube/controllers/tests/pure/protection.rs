@@ -26,7 +26,7 @@ fn volume(node: &Node, name: &str, class: Option<&str>) {
 fn phase(node: &Node, name: &str, phase: &str) {
     let mut volume = node.get(&VOLUMES, "", name).unwrap();
     volume["status"]["phase"] = phase.into();
-    node.update(&VOLUMES, name, "status", &volume);
+    node.update(&VOLUMES, "", name, "status", &volume);
 }
 
 #[test]

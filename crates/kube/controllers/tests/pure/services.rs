@@ -177,7 +177,16 @@ fn a_ready_pod_is_behind_its_service_and_one_that_ends_leaves() {
 #[test]
 fn open_connections_are_waited_for() {
     let rig = Rig::start(1);
+    service(
+        &rig.node,
+        "web",
+        &json!({"type": "NodePort", "ports": [{"port": 80, "targetPort": "web", "nodePort": 30080}]}),
+    );
+    pod(&rig.node, "a", "10.42.0.1");
     rig.datapath.0.lock().unwrap().open = 2;
+    kill(&rig.node, "a", 30);
+    let never = rig.leaving("10.42.0.9");
+    assert!(*never.lock().unwrap(), "no service ever led there: nobody looks");
     let gone = rig.leaving("10.42.0.1");
     rig.node.pass(Duration::from_secs(3));
     assert!(!*gone.lock().unwrap());

@@ -28,7 +28,8 @@ pub fn between(low: i64, high: i64) -> String {
 pub fn qualified_name(text: &str) -> Vec<String> {
     const RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                         alphanumeric character";
-    let wrong = mismatch(RULE, QUALIFIED, &["MyName", "my.name", "123-abc"]);
+    // Keys are nearly always right: the text is written for those that are not.
+    let wrong = || mismatch(RULE, QUALIFIED, &["MyName", "my.name", "123-abc"]);
     let mut errors = Vec::new();
     let name = match text.split('/').collect::<Vec<_>>().as_slice() {
         [name] => *name,
@@ -46,7 +47,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
         }
         _ => {
             let optional = "with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')";
-            return vec![format!("a valid label key {wrong} {optional}")];
+            return vec![format!("a valid label key {} {optional}", wrong())];
         }
     };
     match name.len() {
@@ -55,7 +56,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
         _ => errors.push(format!("name part {}", too_long(63))),
     }
     if !is_qualified(name) {
-        errors.push(format!("name part {wrong}"));
+        errors.push(format!("name part {}", wrong()));
     }
     errors
 }

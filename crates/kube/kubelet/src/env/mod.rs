@@ -7,7 +7,7 @@ mod links;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-pub use expand::expand;
+pub use expand::{Room, TooLong, expand};
 pub use fields::{metadata, resource};
 pub use links::links;
 
@@ -74,33 +74,51 @@ fn key_of(variable: &EnvVar) -> Option<(SourceKey, &KeyRef)> {
 /// The environment of a container: services, then `envFrom` in order, then `env` in order; later ones win.
 ///
 /// # Errors
-/// What is named and not there: the message of `CreateContainerConfigError`.
+/// What is named and not there, or more than a program can be given: the message of `CreateContainerConfigError`.
 pub fn of(world: World<'_>, container: &Container) -> Result<Environment, String> {
-    let mut out = Environment::default();
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
-    let mut order: Vec<String> = Vec::new();
-    let mut set = |values: &mut BTreeMap<String, String>, name: &str, value: String| {
-        if values.insert(name.to_owned(), value).is_none() {
-            order.push(name.to_owned());
-        }
-    };
+    let mut skipped = Vec::new();
+    let mut known = Known::default();
     for (name, value) in world.links {
-        set(&mut values, name, value.clone());
+        known.set(name, value.clone())?;
     }
     for from in &container.env_from {
-        for (name, value) in all_of(world, from, &mut out.skipped)? {
-            set(&mut values, &name, value);
+        for (name, value) in all_of(world, from, &mut skipped)? {
+            known.set(&name, value)?;
         }
     }
     for variable in &container.env {
-        let known = |name: &str| values.get(name).map(String::as_str);
-        if let Some(value) = value_of(world, container, variable, known)? {
-            set(&mut values, &variable.name, value);
+        if let Some(value) = value_of(world, container, variable, &known.values)? {
+            known.set(&variable.name, value)?;
         }
     }
-    let take = |name: String| values.remove(&name).map(|value| (name, value));
-    out.variables = order.into_iter().filter_map(take).collect();
-    Ok(out)
+    Ok(Environment {
+        variables: known.in_order(),
+        skipped,
+    })
+}
+
+/// The variables so far.
+#[derive(Default)]
+struct Known {
+    values: BTreeMap<String, String>,
+    order: Vec<String>,
+    room: Room,
+}
+
+impl Known {
+    fn set(&mut self, name: &str, value: String) -> Result<(), String> {
+        let taken = self.room.take(name.len() + value.len());
+        taken.map_err(|error| error.to_string())?;
+        if self.values.insert(name.to_owned(), value).is_none() {
+            self.order.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    fn in_order(mut self) -> Vec<(String, String)> {
+        let take = |name: String| self.values.remove(&name).map(|value| (name, value));
+        self.order.into_iter().filter_map(take).collect()
+    }
 }
 
 /// What `envFrom` brings.
@@ -137,14 +155,18 @@ fn all_of(
 }
 
 /// A variable's value; none of one that may be missing and is.
-fn value_of<'a>(
+fn value_of(
     world: World<'_>,
     container: &Container,
     variable: &EnvVar,
-    known: impl Fn(&str) -> Option<&'a str>,
+    known: &BTreeMap<String, String>,
 ) -> Result<Option<String>, String> {
     match &variable.value_from {
-        None => Ok(Some(expand(&variable.value, known))),
+        None => {
+            let known = |name: &str| known.get(name).map(String::as_str);
+            let expanded = expand(&variable.value, &mut Room::default(), known);
+            expanded.map(Some).map_err(|error| error.to_string())
+        }
         Some(EnvSource::FieldRef(field)) => {
             let found = fields::of(world.pod, world.node, world.address, &field.field_path);
             found
@@ -235,6 +257,17 @@ mod tests {
             })
             .map_err(str::to_owned);
         assert_eq!(made, expected, "{container}");
+    }
+
+    #[test]
+    fn a_few_lines_do_not_ask_for_more_than_the_node_has() {
+        let doubled = (1..40).map(|at| format!(r#",{{"name":"A{at}","value":"$(A{0})$(A{0})"}}"#, at - 1));
+        let env = format!(
+            r#"{{"name":"A0","value":"{}"}}{}"#,
+            "x".repeat(1000),
+            doubled.collect::<String>()
+        );
+        check(&format!(r#""env":[{env}]"#), Err("argument list too long"));
     }
 
     #[test]

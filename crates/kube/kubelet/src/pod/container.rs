@@ -41,6 +41,16 @@ pub struct Limits {
     pub requests: ResourceList,
 }
 
+/// `containers[].resizePolicy[]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ResizePolicy {
+    /// `cpu`, `memory`
+    pub resource_name: String,
+    /// `NotRequired`, `RestartContainer`
+    pub restart_policy: String,
+}
+
 /// `containers[].restartPolicy`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum ContainerRestart {
@@ -266,6 +276,8 @@ pub struct Container {
     pub env_from: Vec<EnvFrom>,
     /// `resources`
     pub resources: Limits,
+    /// What a change of them needs.
+    pub resize_policy: Vec<ResizePolicy>,
     /// `volumeMounts`
     pub volume_mounts: Vec<VolumeMount>,
     /// `livenessProbe`
@@ -297,6 +309,20 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether it has to be started anew where other limits than its own were in force.
+    pub fn restarts_for(&self, before: &Limits) -> bool {
+        let own = &self.resources;
+        let mut restarting = self
+            .resize_policy
+            .iter()
+            .filter(|policy| policy.restart_policy == "RestartContainer");
+        restarting.any(|policy| {
+            let name = &policy.resource_name;
+            own.limits.get(name) != before.limits.get(name)
+                || own.requests.get(name) != before.requests.get(name)
+        })
+    }
+
     /// Whether it would be a sidecar among init containers.
     pub(super) fn is_sidecar(&self) -> bool {
         self.restart_policy == Some(ContainerRestart::Always)

@@ -19,10 +19,12 @@ use serde::Deserialize;
 
 pub use container::{
     Container, ContainerKind, ContainerPort, ContainerRestart, EnvFrom, EnvSource, EnvVar, ExitCodes,
-    FieldRef, KeyRef, Limits, Operator, Protocol, PullPolicy, ResourceFieldRef, ResourceList, RestartRule,
-    Source, TerminationMessagePolicy, VolumeMount,
+    FieldRef, KeyRef, Limits, Operator, Protocol, PullPolicy, ResizePolicy, ResourceFieldRef, ResourceList,
+    RestartRule, Source, TerminationMessagePolicy, VolumeMount,
 };
-pub use probe::{ExecAction, Handler, HttpGet, HttpHeader, Lifecycle, Port, Probe, Scheme, Sleep, TcpSocket};
+pub use probe::{
+    ExecAction, GrpcAction, Handler, HttpGet, HttpHeader, Lifecycle, Port, Probe, Scheme, Sleep, TcpSocket,
+};
 pub use security::{
     Capabilities, PodSecurity, Profile, ProfileType, Security, SupplementalGroupsPolicy, Sysctl,
 };

@@ -66,6 +66,16 @@ pub struct TcpSocket {
     pub host: String,
 }
 
+/// `grpc`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct GrpcAction {
+    /// Which port; a number.
+    pub port: u16,
+    /// The service that is asked for; the server if there is none.
+    pub service: Option<String>,
+}
+
 /// `exec`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -92,6 +102,8 @@ pub struct Handler {
     pub http_get: Option<HttpGet>,
     /// Connects to it.
     pub tcp_socket: Option<TcpSocket>,
+    /// Asks its health service (probes only).
+    pub grpc: Option<GrpcAction>,
     /// Waits (hooks only).
     pub sleep: Option<Sleep>,
 }

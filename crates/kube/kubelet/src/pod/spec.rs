@@ -117,6 +117,8 @@ pub struct PodSpec {
     pub dns_config: DnsConfig,
     /// `spec.nodeName`
     pub node_name: String,
+    /// The RuntimeClass that the pod wants; none for the node's own runtime.
+    pub runtime_class_name: Option<String>,
     /// `spec.nodeSelector`
     pub node_selector: BTreeMap<String, String>,
     /// `spec.serviceAccountName`

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::container::Limits;
+
 /// `status.phase`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Phase {
@@ -68,6 +70,8 @@ pub struct ReportedContainer {
     pub started: Option<bool>,
     /// Whether it is ready.
     pub ready: bool,
+    /// The limits that are in force.
+    pub resources: Option<Limits>,
 }
 
 /// `status` of a pod, as it is in the API.

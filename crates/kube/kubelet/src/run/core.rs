@@ -13,14 +13,16 @@ use views::{NodeView, PodView};
 
 use super::Parts;
 use super::desk::{self, Mail};
+use super::health::{Broken, Watch};
 use crate::admit::{self, Place};
 use crate::container::{Observed, Uid};
 use crate::facts::NodeFacts;
 use crate::pod::Pod;
 use crate::resources::NODES;
 use crate::source::SourceKey;
+use crate::sources::mirrors::Mirrors;
 use crate::wheel::Wheel;
-use crate::worker::{Event, Now, Rejection, Worker};
+use crate::worker::{Event, Now, Rejection, ResizeFault, Worker};
 use crate::{env, limits, payload};
 
 /// Mails that wait for a pod at most. What is more is looked up again instead ([`Slot`]).
@@ -37,6 +39,8 @@ pub(super) struct Slot {
     pub(super) seen: Option<Observed>,
     /// Sources have changed.
     pub(super) source: bool,
+    /// Which object of the API shows it, where it comes from a file.
+    pub(super) mirror: Option<Option<Uid>>,
 }
 
 /// A pod's place in the kubelet.
@@ -47,7 +51,11 @@ pub(crate) struct Seat {
     pub(crate) pod: Arc<Pod>,
     /// What it takes of the node; none once it is over, or if it was never let in.
     takes: Option<PodView>,
+    /// What it asks for now, where that is more.
+    asks: Option<PodView>,
     needs: BTreeSet<SourceKey>,
+    /// The object that shows it, of a static pod.
+    mirror: Option<Uid>,
 }
 
 impl Seat {
@@ -56,6 +64,20 @@ impl Seat {
         change(&mut lock(&self.slot));
         // A full mailbox means that the task is about to look anyway.
         drop(self.mail.try_send(Mail::Look));
+    }
+
+    /// What the pod asks for. What is less than it has is taken at once, what is more has to be asked for.
+    fn ask(&mut self, asks: Option<PodView>) {
+        let Some((takes, asks)) = self.takes.as_mut().zip(asks) else {
+            return;
+        };
+        let (had, wants) = (&takes.requests, &asks.requests);
+        if wants.milli_cpu <= had.milli_cpu && wants.memory <= had.memory {
+            *takes = asks;
+            self.asks = None;
+        } else {
+            self.asks = Some(asks);
+        }
     }
 
     /// Whether the pod has a place on the node whose disk it may not fill.
@@ -80,6 +102,8 @@ pub(crate) struct Core {
     bell: Sender<()>,
     /// Rings when a pod comes whose disk is limited.
     limited: (Sender<()>, Receiver<()>),
+    pub(crate) mirrors: Mirrors,
+    pub(super) broken: Broken,
     closed: Receiver<()>,
     /// Goes with the last task.
     _alive: Sender<()>,
@@ -109,6 +133,8 @@ impl Core {
             wheel: Mutex::default(),
             bell,
             limited: async_channel::bounded(1),
+            mirrors: Mirrors::default(),
+            broken: Broken::default(),
             closed,
             _alive: alive,
         };
@@ -129,6 +155,24 @@ impl Core {
         self.env.spawn(Box::pin(async move {
             core.unless_closed(task).await;
         }));
+    }
+
+    /// The same for a task that ends with the kubelet only: if it ends before, the kubelet is not well.
+    pub(super) fn spawn_lasting(
+        self: &Arc<Self>,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let watch = Watch::over(self.clone(), name);
+        self.spawn(async move {
+            task.await;
+            drop(watch);
+        });
+    }
+
+    /// Whether the kubelet is being closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_closed()
     }
 
     /// The work's result, unless the kubelet is closed before; the work is then dropped.
@@ -171,8 +215,43 @@ impl Core {
 
     /// Nothing is left of a pod.
     pub(super) fn leave(&self, uid: &Uid) {
-        lock(&self.seats).remove(uid);
+        let left = lock(&self.seats).remove(uid);
         self.set_timer(uid, None);
+        // Another of the same name may wait for it.
+        if left.is_some() {
+            self.mirrors.ring();
+        }
+    }
+
+    /// Whether a pod is being looked after.
+    pub(crate) fn has_seat(&self, uid: &Uid) -> bool {
+        lock(&self.seats).contains_key(uid)
+    }
+
+    /// Key and uid of all pods that come from files.
+    pub(crate) fn static_pods(&self) -> Vec<(Box<str>, Uid)> {
+        let seats = lock(&self.seats);
+        let of_files = seats.values().filter(|seat| seat.pod.is_static());
+        of_files
+            .map(|seat| (seat.pod.key().into(), seat.pod.uid.clone()))
+            .collect()
+    }
+
+    /// Which object of the API shows a static pod from now on.
+    pub(crate) fn show(&self, uid: &Uid, mirror: Option<Uid>) {
+        if let Some(seat) = lock(&self.seats).get_mut(uid)
+            && seat.mirror != mirror
+        {
+            seat.mirror.clone_from(&mirror);
+            seat.put(|slot| slot.mirror = Some(mirror));
+        }
+    }
+
+    /// A pod takes nothing of the node any more, though the API may not have heard of it.
+    pub(super) fn free(&self, uid: &Uid) {
+        if let Some(seat) = lock(&self.seats).get_mut(uid) {
+            seat.takes = None;
+        }
     }
 
     /// A pod of this node is there, or has changed. `found` is what is there of one that is new.
@@ -183,13 +262,15 @@ impl Core {
             Err(error) => return tracing::warn!(pod = %object.key, %error, "a pod is passed over"),
         };
         match before {
-            Some(seat) => self.update(&seat, pod),
+            Some(seat) => self.update(&seat, pod, object),
             None => self.begin(pod, object, found),
         }
     }
 
-    fn update(&self, seat: &Seat, pod: Arc<Pod>) {
+    fn update(&self, seat: &Seat, pod: Arc<Pod>, object: &Obj) {
+        let asks = object.view::<PodView>().ok().map(|view| (*view).clone());
         if let Some(seat) = lock(&self.seats).get_mut(&pod.uid) {
+            seat.ask(asks);
             seat.needs = needs(&pod);
             seat.pod = pod.clone();
             if pod.reported.phase.is_terminal() {
@@ -240,6 +321,8 @@ impl Core {
             needs: needs(&pod),
             pod: pod.clone(),
             takes,
+            asks: None,
+            mirror: None,
         };
         lock(&self.seats).insert(pod.uid.clone(), seat);
         // The mailbox is new: there is room.
@@ -263,6 +346,33 @@ impl Core {
             others: &others,
         };
         admit::admit(pod, view, object.body(), place)
+    }
+
+    /// Keeps for a pod what it asks for now.
+    ///
+    /// # Errors
+    /// The node has not so much, now or ever.
+    pub(super) fn make_room(&self, pod: &Pod) -> Result<(), ResizeFault> {
+        let mut seats = lock(&self.seats);
+        let others: Vec<PodView> = seats
+            .iter()
+            .filter(|(uid, _)| **uid != pod.uid)
+            .filter_map(|(_, seat)| seat.takes.clone())
+            .collect();
+        let Some(seat) = seats.get_mut(&pod.uid) else {
+            return Ok(());
+        };
+        let Some(asks) = seat.asks.clone() else {
+            return Ok(());
+        };
+        let place = Place {
+            facts: &self.facts,
+            node: None,
+            others: &others,
+        };
+        admit::room(&asks, place)?;
+        seat.takes = seat.asks.take();
+        Ok(())
     }
 
     /// The API does not have a pod any more. Its place is free at once, as upstream's is: whoever forced it out of the

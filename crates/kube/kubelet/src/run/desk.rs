@@ -11,6 +11,7 @@ use super::core::{Core, Slot, lock};
 use super::files::{self, Files};
 use super::outbox::{Outbox, patch};
 use super::perform::{self, Start};
+use crate::container::Uid;
 use crate::pod::Pod;
 use crate::record;
 use crate::resources::PODS;
@@ -52,6 +53,10 @@ struct Desk {
     mail: Sender<Mail>,
     slot: Arc<Mutex<Slot>>,
     outbox: Outbox,
+    /// Where statuses of a static pod are written, once the API shows it.
+    mirror: Option<Uid>,
+    /// The last of them, for the next one that shows it.
+    last: Option<(u64, Status)>,
     files: Files,
     jobs: VecDeque<Job>,
     filing: bool,
@@ -74,6 +79,8 @@ pub(super) async fn run(
         mail,
         slot,
         outbox: Outbox::default(),
+        mirror: None,
+        last: None,
         files: Files::default(),
         jobs: VecDeque::new(),
         filing: false,
@@ -93,6 +100,33 @@ pub(super) async fn run(
 impl Desk {
     fn pod(&self) -> &Arc<Pod> {
         self.worker.pod()
+    }
+
+    /// The object that statuses are written to; none of a static pod that the API does not show.
+    fn object(&self) -> Option<&Uid> {
+        if self.pod().is_static() {
+            self.mirror.as_ref()
+        } else {
+            Some(&self.pod().uid)
+        }
+    }
+
+    /// Another object shows the pod, or none: it has to be told all.
+    fn shown_by(&mut self, mirror: Option<Uid>) {
+        self.mirror = mirror;
+        if let Some((number, status)) = self.last.clone() {
+            self.outbox.put(number, status, self.core.env.now());
+        }
+    }
+
+    fn put(&mut self, number: u64, status: Status) {
+        if self.pod().is_static() {
+            self.last = Some((number, status.clone()));
+            if status.phase.is_terminal() {
+                self.core.free(&self.pod().uid);
+            }
+        }
+        self.outbox.put(number, status, self.core.env.now());
     }
 
     fn on(&mut self, event: Event) {
@@ -121,6 +155,9 @@ impl Desk {
         if slot.forgotten {
             self.on(Event::Forgotten);
         }
+        if let Some(mirror) = slot.mirror {
+            self.shown_by(mirror);
+        }
     }
 
     fn read(&mut self, mail: Mail) {
@@ -138,12 +175,16 @@ impl Desk {
         if self.files.wakes().is_some_and(|at| at <= now) {
             self.file(Job::Refresh);
         }
-        if let Some((number, status)) = self.outbox.take(now) {
-            self.write(number, status);
+        let object = self.object().cloned();
+        if let Some(object) = &object
+            && let Some((number, status)) = self.outbox.take(now)
+        {
+            self.write(object.clone(), number, status);
         }
         self.next_job();
         let filing = self.files.wakes().filter(|_| !self.filing && self.follows);
-        let wakes = [self.worker.wake_at(), self.outbox.wakes(), filing];
+        let writing = self.outbox.wakes().filter(|_| object.is_some());
+        let wakes = [self.worker.wake_at(), writing, filing];
         let at = wakes.into_iter().flatten().min();
         self.core.set_timer(&self.pod().uid, at);
     }
@@ -165,7 +206,7 @@ impl Desk {
         let address = self.worker.address();
         match action {
             Action::Prepare => self.beside(|core, pod| async move {
-                Mail::Event(Event::Prepared(core.parts.runtime.prepare(&pod).await))
+                Mail::Event(Event::Prepared(perform::prepare(&core, &pod).await))
             }),
             Action::WriteVolumes => self.file(Job::Write),
             Action::FindImage(at) => self.beside(move |core, pod| async move {
@@ -202,6 +243,10 @@ impl Desk {
                 let result = core.parts.runtime.stop(&id, grace).await;
                 Mail::Event(Event::Stopped(id, result))
             }),
+            Action::Resize(outgrown) => self.beside(move |core, pod| async move {
+                let result = perform::resize(&core, &pod, &outgrown).await;
+                Mail::Event(Event::Resized(pod, outgrown, result))
+            }),
             Action::Remove(id) => {
                 let core = self.core.clone();
                 self.core
@@ -209,7 +254,7 @@ impl Desk {
             }
             Action::TearDown => self.file(Job::TearDown),
             Action::WriteStatus(number, status) => {
-                self.outbox.put(number, *status, self.core.env.now());
+                self.put(number, *status);
             }
             Action::DeletePod => self.beside(|core, pod| async move {
                 Mail::Event(Event::Deleted(files::delete(&core, &pod).await))
@@ -266,10 +311,10 @@ impl Desk {
         }
     }
 
-    fn write(&self, number: u64, status: Status) {
+    fn write(&self, object: Uid, number: u64, status: Status) {
         self.beside(move |core, pod| async move {
             let place = PODS.within(&pod.namespace).named(&pod.name).below("status");
-            let body = patch(&pod, &status);
+            let body = patch(&pod, &object, &status);
             let options = WriteOptions::default();
             let result = core
                 .parts

@@ -8,9 +8,11 @@ mod core;
 mod desk;
 mod files;
 mod follow;
+mod health;
 mod limits;
 mod outbox;
 mod perform;
+mod runtime_class;
 mod timers;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +22,9 @@ use client::{Client, Informers, Recorder};
 use driver::Env;
 
 use crate::facts::NodeFacts;
-use crate::traits::{Prober, Runtime, Services, Volumes};
+use crate::traits::{Manifests, Prober, Runtime, Services, Volumes};
 pub(crate) use core::Core;
+pub use health::Health;
 
 /// What a kubelet is told.
 #[derive(Clone, Debug)]
@@ -45,6 +48,8 @@ pub struct Parts {
     pub prober: Arc<dyn Prober>,
     /// The services of the node.
     pub services: Arc<dyn Services>,
+    /// The files of static pods.
+    pub manifests: Arc<dyn Manifests>,
 }
 
 /// The kubelet of a node.
@@ -67,17 +72,22 @@ impl Kubelet {
         let recorder = Recorder::start(parts.client.clone(), env, "kubelet", &config.facts.name);
         let facts = Arc::new(config.facts);
         let (core, rung) = Core::new(parts, facts, recorder, env.clone(), closed, alive);
-        core.spawn(timers::run(core.clone(), rung));
-        core.spawn(follow::ends(core.clone(), core.parts.runtime.ends()));
-        core.spawn(follow::sources(core.clone()));
-        core.spawn(limits::run(core.clone()));
-        core.spawn(crate::sources::api::run(core.clone(), starting));
+        core.spawn_lasting("timers", timers::run(core.clone(), rung));
+        core.spawn_lasting("ends", follow::ends(core.clone(), core.parts.runtime.ends()));
+        core.spawn_lasting("objects", follow::sources(core.clone()));
+        core.spawn_lasting("limits", limits::run(core.clone()));
+        core.spawn_lasting("pods", crate::sources::run(core.clone(), starting));
         Self {
             core,
             ready,
             closing: Mutex::new(Some(closing)),
             ended,
         }
+    }
+
+    /// Who tells whether it does its work.
+    pub fn health(&self) -> Health {
+        Health::of(&self.core)
     }
 
     /// What is known of the node.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use driver::Instant;
 use serde_json::{Map, Value, json};
 
+use crate::container::Uid;
 use crate::pod::Pod;
-use crate::status::Status;
+use crate::status::{PASSING, Status};
 
 /// How long a status that nobody waits for may wait for the next one.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -78,26 +79,29 @@ impl Outbox {
 
 /// The strategic merge patch that writes a status. Conditions of others stay where they are, before ours; of addresses only
 /// the newest count.
-pub(super) fn patch(pod: &Pod, status: &Status) -> Vec<u8> {
+pub(super) fn patch(pod: &Pod, object: &Uid, status: &Status) -> Vec<u8> {
     let mut body: Map<String, Value> = status.body.as_object().cloned().unwrap_or_default();
     for name in ["podIPs", "hostIPs"] {
         if let Some(Value::Array(list)) = body.get_mut(name) {
             list.push(json!({"$patch": "replace"}));
         }
     }
-    if let Some(Value::Array(ours)) = body.get("conditions") {
-        let kinds: Vec<&str> = ours
+    if let Some(Value::Array(ours)) = body.get_mut("conditions") {
+        let kinds: Vec<String> = ours
             .iter()
-            .filter_map(|condition| condition["type"].as_str())
+            .filter_map(|condition| condition["type"].as_str().map(str::to_owned))
             .collect();
         let others = pod.reported.conditions.iter().map(|condition| &*condition.kind);
-        let others = others.filter(|kind| !kinds.contains(kind));
+        let others = others.filter(|kind| !kinds.iter().any(|own| own == kind));
+        let (over, others): (Vec<&str>, Vec<&str>) = others.partition(|kind| PASSING.contains(kind));
+        ours.extend(over.iter().map(|kind| json!({"type": kind, "$patch": "delete"})));
         let order: Value = others
-            .chain(kinds.iter().copied())
+            .into_iter()
+            .chain(kinds.iter().map(String::as_str))
             .map(|kind| json!({"type": kind}))
             .collect();
         body.insert("$setElementOrder/conditions".to_owned(), order);
     }
-    let patch = json!({"metadata": {"uid": &*pod.uid}, "status": body});
+    let patch = json!({"metadata": {"uid": &**object}, "status": body});
     patch.to_string().into_bytes()
 }

@@ -7,18 +7,24 @@ use client::Level;
 use views::ServiceView;
 
 use super::core::Core;
-use super::files;
-use crate::container::{Attempt, ContainerId, ContainerIx, StartFault, Started};
+use super::{files, runtime_class};
+use crate::container::{Attempt, ContainerId, ContainerIx, Sandbox, StartFault, Started};
 use crate::env::{self, World};
 use crate::pod::{Container, Handler, Pod};
 use crate::record;
 use crate::resources::SERVICES;
-use crate::traits::{Ask, Outcome, ProbeTarget};
+use crate::traits::{Ask, Outcome, ProbeTarget, Refused};
 use crate::volume::Mounts;
-use crate::worker::{HookKind, ProbeKind, Told, ask};
+use crate::worker::{HookKind, Outgrown, ProbeKind, ResizeFault, Told, ask, live};
 
 /// The namespace and the names of services that every pod is told of.
 const MASTER: (&str, &str) = ("default", "kubernetes");
+
+/// Makes what the containers of a pod share.
+pub(super) async fn prepare(core: &Core, pod: &Arc<Pod>) -> Result<Sandbox, Refused> {
+    runtime_class::check(core, pod)?;
+    core.parts.runtime.prepare(pod).await
+}
 
 /// What a container is started with.
 pub(super) struct Start {
@@ -84,6 +90,13 @@ fn links(core: &Core, pod: &Pod) -> Vec<(String, String)> {
         .iter()
         .flat_map(|(name, view)| env::links(name, view))
         .collect()
+}
+
+/// Gives containers the limits that the pod says, where the node has room for it.
+pub(super) async fn resize(core: &Core, pod: &Arc<Pod>, outgrown: &[Outgrown]) -> Result<(), ResizeFault> {
+    core.make_room(pod)?;
+    let resizing = core.parts.runtime.resize(pod, live(pod, outgrown));
+    resizing.await.map_err(ResizeFault::Failed)
 }
 
 /// Runs a hook.

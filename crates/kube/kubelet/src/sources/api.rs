@@ -8,6 +8,8 @@ use client::Changes;
 use schema::object::Obj;
 use views::PodView;
 
+use super::Found;
+use super::mirrors::{Mirror, Shown};
 use crate::container::{ObservedPod, Uid};
 use crate::pod::Pod;
 use crate::resources::PODS;
@@ -19,15 +21,14 @@ struct Source {
     /// Pods of this node, by key.
     known: BTreeMap<Box<str>, Uid>,
     /// What was found at the start and nobody has taken yet.
-    found: BTreeMap<Uid, ObservedPod>,
+    found: Found,
 }
 
 /// Follows the pods of this node. `starting` is dropped once those that are there at the start have their workers.
-pub(crate) async fn run(core: Arc<Core>, starting: Sender<()>) {
+pub(super) async fn run(core: Arc<Core>, found: Found, starting: Sender<()>) {
     let mut starting = Some(starting);
-    let observed = core.parts.runtime.observe();
     let mut source = Source {
-        found: observed.into_iter().map(|pod| (pod.uid.clone(), pod)).collect(),
+        found,
         known: BTreeMap::new(),
         core,
     };
@@ -46,8 +47,13 @@ pub(crate) async fn run(core: Arc<Core>, starting: Sender<()>) {
 impl Source {
     fn all(&mut self, objects: &[&Obj]) {
         let mut gone = std::mem::take(&mut self.known);
+        let mut shown = Shown::new();
         for object in objects {
             if !self.is_ours(object) {
+                continue;
+            }
+            if let Some(mirror) = Mirror::of(object) {
+                shown.insert(object.key.clone(), mirror);
                 continue;
             }
             let uid = Uid::new(&object.meta.uid);
@@ -64,10 +70,17 @@ impl Source {
                 self.core.orphan(Arc::new(pod), &orphan.observed);
             }
         }
+        // Last: whoever waits for an orphan finds it in its seat.
+        self.core.mirrors.replace(shown);
     }
 
     fn changed(&mut self, object: Option<&Obj>, previous: Option<&Obj>) {
         let object = object.filter(|object| self.is_ours(object));
+        let mirror = object.and_then(Mirror::of);
+        if let Some(any) = object.or(previous) {
+            self.core.mirrors.set(&any.key, mirror.clone());
+        }
+        let object = object.filter(|_| mirror.is_none());
         if let Some(previous) = previous {
             let uid = Uid::new(&previous.meta.uid);
             let same = object.is_some_and(|object| object.meta.uid == previous.meta.uid);
@@ -89,7 +102,7 @@ impl Source {
         self.known.insert(object.key.clone(), uid);
     }
 
-    /// Whether a pod is bound to this node. Those that only show a static pod are not run twice.
+    /// Whether a pod is bound to this node.
     fn is_ours(&self, object: &Obj) -> bool {
         let view = object.view::<PodView>();
         view.is_ok_and(|view| *view.node == *self.core.facts.name)

@@ -8,10 +8,18 @@ use serde_json::{Value, json};
 use super::phase::has_begun;
 use super::{timestamp, why};
 use crate::pod::{Condition, ContainerKind, Phase, Pod};
-use crate::worker::{Now, State, Why, Worker};
+use crate::worker::{Now, ResizeFault, State, Why, Worker};
+
+const RESIZE_PENDING: &str = "PodResizePending";
+const RESIZE_IN_PROGRESS: &str = "PodResizeInProgress";
+
+/// Conditions that are taken away when they do not hold, where those of a kubelet otherwise stay.
+pub(crate) const PASSING: [&str; 2] = [RESIZE_PENDING, RESIZE_IN_PROGRESS];
 
 /// The conditions of a kubelet, in the order in which they are written.
-const OWN: [&str; 5] = [
+const OWN: [&str; 7] = [
+    RESIZE_PENDING,
+    RESIZE_IN_PROGRESS,
     "PodReadyToStartContainers",
     "Initialized",
     "Ready",
@@ -101,7 +109,11 @@ impl Said {
 /// The conditions of a pod now.
 pub(super) fn of(worker: &mut Worker, phase: Phase, now: Now) -> Value {
     let containers_ready = containers_ready(worker, phase);
-    let mut all = vec![
+    let mut all: Vec<Said> = resizing(worker)
+        .filter(|_| !phase.is_terminal())
+        .into_iter()
+        .collect();
+    all.extend([
         Said::new(
             "PodReadyToStartContainers",
             worker.shared.sandbox().is_some() && !phase.is_terminal(),
@@ -112,7 +124,7 @@ pub(super) fn of(worker: &mut Worker, phase: Phase, now: Now) -> Value {
         ready(worker, &containers_ready),
         containers_ready,
         Said::holds("PodScheduled"),
-    ];
+    ]);
     if let Some(Why::Evicted { message, .. }) = why(worker) {
         let reason = Some("TerminationByKubelet");
         all.push(Said::new("DisruptionTarget", true, reason, Some(message.clone())));
@@ -122,6 +134,18 @@ pub(super) fn of(worker: &mut Worker, phase: Phase, now: Now) -> Value {
     all.into_iter()
         .map(|said| written(said, generation, history, now))
         .collect()
+}
+
+/// That containers do not have the limits that the spec says, and why.
+fn resizing(worker: &Worker) -> Option<Said> {
+    let says = |kind, reason, message: &String| Some(Said::new(kind, true, reason, Some(message.clone())));
+    match &worker.resizing.fault {
+        Some(ResizeFault::Infeasible(why)) => says(RESIZE_PENDING, Some("Infeasible"), why),
+        Some(ResizeFault::Deferred(why)) => says(RESIZE_PENDING, Some("Deferred"), why),
+        Some(ResizeFault::Failed(why)) => says(RESIZE_IN_PROGRESS, Some("Error"), why),
+        // While they are being set, for some milliseconds, nothing is said.
+        None => None,
+    }
 }
 
 fn written(said: Said, generation: i64, history: &mut History, now: Now) -> Value {

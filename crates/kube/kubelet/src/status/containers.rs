@@ -8,7 +8,7 @@ use super::conditions::is_ready;
 use super::phase::{has_begun, shown};
 use super::timestamp;
 use crate::container::{Ended, How, ImageFound, RunsAs};
-use crate::pod::{Container, ContainerKind, VolumeMount};
+use crate::pod::{Container, ContainerKind, Limits, VolumeMount};
 use crate::worker::{Dead, Hooked, Life, State, Worker};
 
 /// Puts all three lists. Init containers stand as in the spec, the others by name.
@@ -70,10 +70,16 @@ fn status(worker: &Worker, container: &Container, state: &State) -> Value {
     if container.kind != ContainerKind::Ephemeral {
         put("started", json!(state.has_started()));
     }
-    if !container.resources.requests.is_empty() {
-        put("allocatedResources", json!(container.resources.requests));
+    let in_force = state.in_force.as_ref().unwrap_or(&container.resources);
+    let kept = if worker.resizing.is_allocated() {
+        &container.resources
+    } else {
+        in_force
+    };
+    if !kept.requests.is_empty() {
+        put("allocatedResources", json!(kept.requests));
     }
-    put("resources", resources(container));
+    put("resources", resources(in_force));
     if !container.volume_mounts.is_empty() {
         put(
             "volumeMounts",
@@ -189,12 +195,9 @@ fn user(state: &State) -> Option<&RunsAs> {
     up.or_else(|| dead.and_then(|dead| dead.user.as_ref()))
 }
 
-fn resources(container: &Container) -> Value {
+fn resources(in_force: &Limits) -> Value {
     let mut body = Map::new();
-    for (name, list) in [
-        ("limits", &container.resources.limits),
-        ("requests", &container.resources.requests),
-    ] {
+    for (name, list) in [("limits", &in_force.limits), ("requests", &in_force.requests)] {
         if !list.is_empty() {
             body.insert(name.to_owned(), json!(list));
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::pod::Phase;
 use crate::worker::{Life, Now, Why, Worker};
-pub(crate) use conditions::History;
+pub(crate) use conditions::{History, PASSING};
 
 /// A status as it shall be in the API.
 #[derive(Clone, Debug, PartialEq)]

@@ -83,6 +83,10 @@ fn of(pod: &Pod, container: &Container, seen: &[&ObservedContainer], now: Now) -
     state.attempt = Some(last.attempt);
     state.made = true;
     state.last = newest.find_map(|before| dead(before, now));
+    // The kubelet before set what it told of.
+    let known = reported.filter(|reported| !reported.container_id.is_empty());
+    let known = known.and_then(|reported| reported.resources.clone());
+    state.in_force = Some(known.unwrap_or_else(|| container.resources.clone()));
     match &last.standing {
         Standing::Running(at) => state.run = Run::Up(Box::new(up(container, last, *at, reported, now))),
         Standing::Ended(_) => state.dead = dead(last, now),

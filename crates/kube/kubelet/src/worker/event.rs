@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use client::Level;
 use driver::Instant;
 
+use super::resize::{Outgrown, ResizeFault};
 use crate::container::{
     Attempt, ContainerId, ContainerIx, Ended, ImageFault, ImageFound, Observed, Sandbox, StartFault, Started,
 };
@@ -166,6 +167,8 @@ pub enum Event {
     Written(u64),
     /// The API was asked to let go of the pod.
     Deleted(Result<(), String>),
+    /// Containers have the limits that this version of the pod says, or not.
+    Resized(Arc<Pod>, Vec<Outgrown>, Result<(), ResizeFault>),
     /// The node wants the pod to go.
     Evicted {
         /// `Evicted`
@@ -213,6 +216,8 @@ pub enum Action {
     LeaveService,
     /// Stop a container within a time, a shorter one than before perhaps: [`Event::Stopped`].
     Stop(ContainerId, Duration),
+    /// Give containers the limits that the pod says: [`Event::Resized`].
+    Resize(Vec<Outgrown>),
     /// Remove a dead container. Nothing comes back.
     Remove(ContainerId),
     /// Take down what containers shared: [`Event::TornDown`].

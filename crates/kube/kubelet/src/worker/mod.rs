@@ -11,6 +11,7 @@ mod end;
 mod event;
 mod order;
 mod probe;
+mod resize;
 mod restart;
 mod sandbox;
 mod start;
@@ -25,6 +26,8 @@ use driver::Instant;
 
 pub use event::{Action, Ending, Event, HookKind, Life, Now, ProbeKind, Rejection, Told, Why};
 pub use probe::ask;
+pub use resize::{Outgrown, ResizeFault};
+pub(crate) use resize::{Resizing, live};
 pub(crate) use restart::restarts;
 pub(crate) use state::{Dead, Fault, Hooked, Run, State, Up};
 
@@ -67,6 +70,7 @@ pub struct Worker {
     deleting: end::Asked,
     /// It is torn down; not again before then.
     tearing: end::Asked,
+    pub(crate) resizing: Resizing,
 }
 
 impl Worker {
@@ -91,6 +95,7 @@ impl Worker {
             leaving: end::Leaving::NotYet,
             deleting: end::Asked::default(),
             tearing: end::Asked::default(),
+            resizing: Resizing::default(),
         };
         worker.adopt(seen, now);
         worker
@@ -152,6 +157,7 @@ impl Worker {
             Event::TornDown(result) => self.torn_down(result, now, out),
             Event::Written(number) => self.written = self.written.max(number),
             Event::Deleted(result) => self.deleting.answered(result.is_ok(), now),
+            Event::Resized(pod, outgrown, result) => self.resized(&pod, &outgrown, result, now, out),
             Event::Evicted { reason, message } => self.end(Why::Evicted { reason, message }, now, out),
             Event::SandboxLost => self.shared.lose(),
             Event::Seen(seen) => self.seen(&seen, now),
@@ -185,6 +191,7 @@ impl Worker {
         }
         self.give_up_waiting(now);
         self.flip_images(now, out);
+        self.resize(now, out);
         self.probe_due(now, out);
         self.stop_due(now, out);
         if matches!(self.life, Life::Ending(_)) {
@@ -225,6 +232,7 @@ impl Worker {
             self.leaving.wakes().filter(|_| ending),
             self.deleting.wakes(),
             self.tearing.wakes(),
+            self.resizing.wakes().filter(|_| running),
         ];
         let containers = self.states.iter().flat_map(|state| {
             let waits = running && state.run == Run::Idle;

@@ -1,5 +1,6 @@
 //! Probes of a running container: when the next one is due, and what its outcome means.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use super::event::ProbeKind;
 use super::state::{Probing, Up};
 use super::{Action, Life, Now, Out, Worker, tell, whole};
 use crate::container::{ContainerId, ContainerIx};
-use crate::pod::{Container, Handler, HttpGet, Pod, Port, Probe, RestartPolicy};
+use crate::env::{Room, expand};
+use crate::pod::{Container, EnvVar, Handler, HttpGet, Pod, Port, Probe, RestartPolicy};
 use crate::traits::{Ask, Outcome};
 
 /// How often a probe that could not be asked is tried again at once (upstream's `maxProbeRetries`).
@@ -60,14 +62,7 @@ pub fn ask(
         if host.is_empty() { own } else { host.to_owned() }
     };
     if let Some(exec) = &handler.exec {
-        let literal = |name: &str| {
-            let named = container.env.iter().rev().find(|variable| variable.name == name);
-            named
-                .filter(|variable| variable.value_from.is_none())
-                .map(|variable| &*variable.value)
-        };
-        let command = exec.command.iter().map(|word| crate::env::expand(word, literal));
-        return Ok(Ask::Exec(command.collect()));
+        return command(container, &exec.command).map(Ask::Exec);
     }
     if let Some(get) = &handler.http_get {
         return Ok(Ask::Http {
@@ -76,6 +71,13 @@ pub fn ask(
             port: port(container, &get.port)?,
             path: path(get),
             headers: get.http_headers.clone(),
+        });
+    }
+    if let Some(grpc) = &handler.grpc {
+        return Ok(Ask::Grpc {
+            host: host(""),
+            port: grpc.port,
+            service: grpc.service.clone().unwrap_or_default(),
         });
     }
     match &handler.tcp_socket {
@@ -89,6 +91,21 @@ pub fn ask(
             container.name
         )),
     }
+}
+
+/// Only variables that are written down as they are count.
+fn command(container: &Container, words: &[String]) -> Result<Vec<String>, String> {
+    let named = container.env.iter().map(|variable| (&*variable.name, variable));
+    let named: BTreeMap<&str, &EnvVar> = named.collect();
+    let literal = |name: &str| {
+        let found = named.get(name).filter(|variable| variable.value_from.is_none());
+        found.map(|variable| &*variable.value)
+    };
+    let mut room = Room::default();
+    let expanded = words.iter().map(|word| expand(word, &mut room, literal));
+    expanded
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 fn path(get: &HttpGet) -> String {

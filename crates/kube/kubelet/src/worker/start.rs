@@ -64,6 +64,7 @@ impl Worker {
     ) {
         let made = self.shared.is_made();
         let running = self.life == Life::Running;
+        let limits = self.pod.at(at).map(|container| container.resources.clone());
         let Some(state) = self.state(at).filter(|state| state.run == Run::Looking) else {
             return;
         };
@@ -78,6 +79,7 @@ impl Worker {
                 let attempt = state.attempt.map_or(0, |attempt| attempt.saturating_add(1));
                 state.images = backoff::Backoff::default();
                 state.run = Run::Starting(attempt);
+                state.in_force = limits;
                 let image = self.image_name(at);
                 let text = format!(
                     "Container image \"{image}\" already present on machine and can be accessed by the pod"

@@ -7,6 +7,7 @@ use driver::Instant;
 use super::backoff::Backoff;
 use super::event::ProbeKind;
 use crate::container::{Attempt, ContainerId, Ended, ImageFound, RunsAs};
+use crate::pod::Limits;
 
 /// Why a container waits: what its status says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +119,8 @@ pub(crate) struct State {
     pub(crate) retry_at: Option<Instant>,
     /// When `ErrImagePull` becomes `ImagePullBackOff`.
     pub(crate) flips_at: Option<Instant>,
+    /// The limits that it was started with, or was given since.
+    pub(crate) in_force: Option<Limits>,
     /// Its spec has changed: it is started again whatever its policy.
     pub(crate) changed: bool,
     /// Since it ended last, it was tried to start it.
@@ -139,6 +142,7 @@ impl State {
             fault: None,
             retry_at: None,
             flips_at: None,
+            in_force: None,
             changed: false,
             tried: false,
             restarts: Backoff::default(),

@@ -98,6 +98,6 @@ fn what_does_not_fit_is_told_why() {
             Some(("SysctlForbidden", &forbidden(name))),
         );
     }
-    let unsupported = spec(json!({"runtimeClassName": "x"}));
-    check(&unsupported, Some(("UnsupportedField", "spec.runtimeClassName")));
+    let unsupported = spec(json!({"hostUsers": false}));
+    check(&unsupported, Some(("UnsupportedField", "spec.hostUsers")));
 }

@@ -142,7 +142,7 @@ fn a_node_that_was_there_before_is_taken_over() {
             {"type": "InternalIP", "address": "10.9.9.9"}, {"type": "InternalIP", "address": "10.9.9.8"},
         ]},
     });
-    server.create(&NODES, &before);
+    server.create(&NODES, "", &before);
     let (_agent, _) = start(&server);
     let node = node(&server);
     let labels = &node["metadata"]["labels"];
@@ -161,7 +161,7 @@ fn a_node_that_was_there_before_is_taken_over() {
 fn a_node_that_somebody_deletes_stays_deleted() {
     let server = Server::open(1);
     let (agent, _) = start(&server);
-    server.delete(&NODES, "n");
+    server.delete(&NODES, "", "n", None);
     server.pass(30 * SECOND);
     assert_eq!(server.get(&NODES, "", "n"), None);
     assert_eq!(renewed(&server).unwrap(), "1970-01-01T00:00:00.000000Z");

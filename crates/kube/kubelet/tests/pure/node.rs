@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{DeleteOptions, Informers, ListOptions, Object, PatchKind, Resource, WriteOptions};
+use client::{Informers, Object, PatchKind, Resource, WriteOptions};
 use kubelet::{Kubelet, Parts};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ impl Node {
     pub(crate) fn start(seed: u64) -> Self {
         let server = Server::open(seed);
         let mut node = Self {
-            world: World::new(server.sim.clone(), seed),
+            world: World::new(server.sim(), seed),
             server,
             kubelet: None,
         };
@@ -48,6 +48,7 @@ impl Node {
             volumes: self.world.clone(),
             prober: self.world.clone(),
             services: self.world.clone(),
+            manifests: self.world.clone(),
         };
         let facts = crate::play::facts();
         let kubelet = Kubelet::start(kubelet::Config { facts }, parts, &env);
@@ -86,18 +87,7 @@ impl Node {
     }
 
     pub(crate) fn create(&self, resource: &'static Resource, namespace: &str, object: &Value) -> Object {
-        let (client, namespace, json) = (
-            self.server.admin.clone(),
-            namespace.to_owned(),
-            object.to_string(),
-        );
-        self.server
-            .run(async move {
-                client
-                    .create(resource.within(&namespace), json, &WriteOptions::default())
-                    .await
-            })
-            .unwrap()
+        self.server.create(resource, namespace, object)
     }
 
     /// A pod of this node.
@@ -112,52 +102,37 @@ impl Node {
     }
 
     pub(crate) fn get(&self, resource: &'static Resource, name: &str) -> Option<Value> {
-        let (client, name) = (self.server.admin.clone(), name.to_owned());
-        let got = self
-            .server
-            .run(async move { client.get(resource.within("default").named(&name)).await });
-        match got {
-            Ok(object) => Some(object.read().unwrap()),
-            Err(error) if error.is_not_found() => None,
-            Err(error) => panic!("{error}"),
-        }
+        self.server.get(resource, "default", name)
+    }
+
+    pub(crate) fn get_in(&self, resource: &'static Resource, space: &str, name: &str) -> Option<Value> {
+        self.server.get(resource, space, name)
     }
 
     pub(crate) fn list(&self, resource: &'static Resource) -> Vec<Value> {
-        let client = self.server.admin.clone();
-        let list = self.server.run(async move {
+        self.server.list(resource, "default")
+    }
+
+    /// Gives a pod's first container other limits, by the path that is for it.
+    pub(crate) fn resize(&self, name: &str, resources: &Value) {
+        let patch = json!({"spec": {"containers": [{"name": "c", "resources": resources}]}});
+        let (client, name) = (self.server.client.clone(), name.to_owned());
+        let done = self.server.run(async move {
+            let place = PODS.within("default").named(&name).below("resize");
+            let options = WriteOptions::default();
             client
-                .list_all(resource.within("default"), &ListOptions::default())
+                .patch(place, PatchKind::Strategic, patch.to_string(), &options)
                 .await
         });
-        list.unwrap()
-            .items
-            .iter()
-            .map(|object| object.read().unwrap())
-            .collect()
+        done.unwrap();
     }
 
     pub(crate) fn patch(&self, resource: &'static Resource, name: &str, patch: &Value) {
-        let (client, name, json) = (self.server.admin.clone(), name.to_owned(), patch.to_string());
-        let done = self.server.run(async move {
-            let place = resource.within("default").named(&name);
-            client
-                .patch(place, PatchKind::Merge, json, &WriteOptions::default())
-                .await
-        });
-        done.unwrap();
+        self.server.patch(resource, "default", name, patch);
     }
 
     pub(crate) fn delete(&self, name: &str, grace: i64) {
-        let (client, name) = (self.server.admin.clone(), name.to_owned());
-        let options = DeleteOptions {
-            grace_period_seconds: Some(grace),
-            ..DeleteOptions::default()
-        };
-        let done = self
-            .server
-            .run(async move { client.delete(PODS.within("default").named(&name), &options).await });
-        done.unwrap();
+        self.server.delete_within(grace, &PODS, "default", name);
     }
 
     pub(crate) fn phase(&self, name: &str) -> String {

@@ -329,6 +329,11 @@ impl Play {
                 self.later(self.leaving, Event::ServiceLeft);
             }
             Action::Stop(id, grace) => self.stop(id, grace),
+            Action::Resize(outgrown) => {
+                self.note("resize");
+                let pod = self.worker.pod().clone();
+                self.later(MS, Event::Resized(pod, outgrown, Ok(())));
+            }
             Action::Remove(id) => {
                 let actor = self.actors.remove(&id);
                 let actor = actor.map(|actor| format!("{}#{}", actor.name, actor.attempt));

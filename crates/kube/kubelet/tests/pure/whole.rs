@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use client::Resource;
 use serde_json::{Value, json};
 
 use crate::node::{EVENTS, MAPS, Node, PODS, SECRETS};
@@ -130,15 +131,42 @@ fn an_image_that_comes_wakes_who_waits_for_it() {
 fn a_pod_that_cannot_run_here_is_failed() {
     let node = Node::start(4);
     let mut spec = web();
-    spec["containers"][0]["livenessProbe"] = json!({"grpc": {"port": 80}});
+    spec["hostUsers"] = json!(false);
     node.pod("web", &spec);
     node.until("failed", |node| node.phase("web") == "Failed");
     let status = node.get(&PODS, "web").unwrap()["status"].clone();
     assert_eq!(status["reason"], "UnsupportedField");
-    assert_eq!(status["message"], "spec.containers[0].livenessProbe.grpc");
+    assert_eq!(status["message"], "spec.hostUsers");
     assert!(node.world.is_empty());
     node.delete("web", 30);
     node.until("gone", |node| node.get(&PODS, "web").is_none());
+}
+
+#[test]
+fn a_class_leads_to_a_runtime() {
+    static CLASSES: Resource = Resource::new("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", false);
+    let node = Node::start(47);
+    for (name, handler) in [("ours", "gantry"), ("theirs", "kata")] {
+        node.create(
+            &CLASSES,
+            "",
+            &json!({"metadata": {"name": name}, "handler": handler}),
+        );
+        let mut spec = web();
+        spec["runtimeClassName"] = json!(name);
+        node.pod(name, &spec);
+    }
+    node.until("running", |node| node.phase("ours") == "Running");
+    let said = |node: &Node| {
+        let events = node.list(&EVENTS);
+        let of = |event: &&Value| event["reason"] == "FailedCreatePodSandBox";
+        events.iter().find(of).map(|event| event["message"].clone())
+    };
+    node.until("told", |node| said(node).is_some());
+    let why =
+        "Failed to create pod sandbox: failed to get sandbox runtime: no runtime for \"kata\" is configured";
+    assert_eq!(said(&node).unwrap(), why);
+    assert_eq!(node.phase("theirs"), "Pending");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What a kubelet's parts do where there is no kernel: they write down, take a while, and sometimes fail.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +14,8 @@ use kubelet::container::{
     Sandbox, Standing, StartFault, Started, spec_hash,
 };
 use kubelet::traits::{
-    Doing, Ending, HookTarget, Outcome, ProbeTarget, Prober, Refused, Runtime, Services, Volumes,
+    Doing, Ending, HookTarget, ManifestFile, Manifests, Outcome, ProbeTarget, Prober, Refused, Runtime,
+    Services, Volumes,
 };
 use kubelet::volume::{Mounts, Payload, Usage};
 use kubelet::{ContainerId, Pod, Uid};
@@ -46,6 +49,9 @@ pub(crate) struct World {
     pub(crate) fails: Mutex<u64>,
     /// What each pod takes of the disk.
     pub(crate) usage: Mutex<Usage>,
+    /// Files of static pods, by path.
+    manifests: Mutex<BTreeMap<PathBuf, String>>,
+    changes: (Sender<()>, Receiver<()>),
 }
 
 impl World {
@@ -60,6 +66,8 @@ impl World {
             ends: (sender, Mutex::new(receiver)),
             fails: Mutex::new(0),
             usage: Mutex::default(),
+            manifests: Mutex::default(),
+            changes: async_channel::bounded(1),
         })
     }
 
@@ -88,6 +96,16 @@ impl World {
         if here {
             self.ends.0.try_send(Ending::Images).unwrap();
         }
+    }
+
+    /// Writes a file of a static pod, or takes it away.
+    pub(crate) fn manifest(&self, path: &str, text: Option<&str>) {
+        let mut manifests = self.manifests.lock().unwrap();
+        match text {
+            Some(text) => drop(manifests.insert(path.into(), text.to_owned())),
+            None => drop(manifests.remove(std::path::Path::new(path))),
+        }
+        let _rung = self.changes.0.try_send(());
     }
 
     /// Ends a container from outside, as `docker kill` does.
@@ -250,6 +268,16 @@ impl Runtime for World {
         })
     }
 
+    fn resize(&self, pod: &Arc<Pod>, running: Vec<(ContainerIx, ContainerId)>) -> Doing<Result<(), String>> {
+        let names: Vec<&str> = running
+            .iter()
+            .filter_map(|(at, _)| pod.at(*at))
+            .map(|container| &*container.name)
+            .collect();
+        self.note(format!("resize {} [{}]", pod.name, names.join(" ")));
+        self.later(|| Ok(()))
+    }
+
     fn stop(&self, id: &ContainerId, grace: Duration) -> Doing<Result<(), String>> {
         self.note(format!(
             "stop {} within {}s",
@@ -342,5 +370,21 @@ impl Prober for World {
 impl Services for World {
     fn left(&self, _pod: IpAddr) -> Doing<()> {
         self.later(|| ())
+    }
+}
+
+impl Manifests for World {
+    fn read(&self) -> Doing<io::Result<Vec<ManifestFile>>> {
+        let files = self.manifests.lock().unwrap().clone();
+        let files = files
+            .into_iter()
+            .map(|(path, text)| (path, Ok(text.into_bytes())));
+        let files = files.collect();
+        Box::pin(async move { Ok(files) })
+    }
+
+    fn changed(&self) -> Doing<()> {
+        let changes = self.changes.1.clone();
+        Box::pin(async move { changes.recv().await.unwrap_or(()) })
     }
 }

@@ -1,8 +1,11 @@
 //! Last words of a container: what it left in its file, or the end of its log.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// Bytes of last words that are kept (`v1 terminationMessagePath`).
 const MAX_MESSAGE: u64 = 4096;
@@ -35,12 +38,21 @@ pub(super) fn of_log(path: &Path) -> String {
 }
 
 fn tail(path: &Path, length: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     let from = file.metadata()?.len().saturating_sub(length);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens a file. What the pod has mounted in its place may be anything: a FIFO would be waited for.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let is_file = file.metadata()?.is_file();
+    let other = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    is_file.then_some(file).ok_or_else(other)
 }
 
 /// What was said in the last entries, each line with its newline unless more of it follows.
@@ -83,6 +95,22 @@ mod tests {
             read.starts_with("Error on reading termination log /proc: "),
             "{read}"
         );
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_no_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("fifo");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        assert!(of_file(&fifo).ends_with(": not a regular file"));
+        assert_eq!(of_log(&fifo), "");
     }
 
     #[test]

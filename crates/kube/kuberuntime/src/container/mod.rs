@@ -94,7 +94,7 @@ impl Pods {
         }
         let directories = [self.0.paths.pod(uid), self.0.paths.pod_logs(namespace, name, uid)];
         for directory in directories {
-            if let Err(error) = sandbox::gone(std::fs::remove_dir_all(&directory)) {
+            if let Err(error) = sys::tree::remove(&directory) {
                 tracing::warn!(directory = %directory.display(), %error, "a directory of a pod stays");
             }
         }

@@ -1,5 +1,6 @@
 //! From a container of a pod to what the engine runs. Pure: everything it needs of the node is in its [`Place`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::ContainerId;
@@ -10,7 +11,7 @@ use engine::spec::{
 use image::RunConfig;
 use kubelet::Pod;
 use kubelet::container::Attempt;
-use kubelet::env::expand;
+use kubelet::env::{Room, TooLong, expand};
 use kubelet::pod::Container;
 
 use super::{names, security};
@@ -73,7 +74,7 @@ pub(crate) fn of(wanted: Wanted<'_>, place: Place) -> Result<ContainerSpec, Stri
     let who = security::run_as(pod, container, &image.user)?;
     let log = place.log.to_string_lossy().into_owned();
     Ok(ContainerSpec {
-        args: arguments(container, image, environment),
+        args: arguments(container, image, environment).map_err(|error| error.to_string())?,
         env: variables(image, environment),
         cwd: or(&container.working_dir, &image.working_dir),
         user: who.user,
@@ -115,19 +116,30 @@ fn or(own: &str, other: &str) -> String {
 }
 
 /// `command` stands for the image's entrypoint, and then its command does not count; `args` for its command.
-fn arguments(container: &Container, image: &RunConfig, environment: &[(String, String)]) -> Vec<String> {
-    let known = |name: &str| {
-        let found = environment.iter().rfind(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
+fn arguments(
+    container: &Container,
+    image: &RunConfig,
+    environment: &[(String, String)],
+) -> Result<Vec<String>, TooLong> {
+    // Of two with one name the later is the one.
+    let known: BTreeMap<&str, &str> = environment
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let mut room = Room::default();
+    let mut expanded = |words: &[String]| {
+        let each = words
+            .iter()
+            .map(|word| expand(word, &mut room, |name| known.get(name).copied()));
+        each.collect::<Result<Vec<_>, _>>()
     };
-    let expanded = |words: &[String]| words.iter().map(|word| expand(word, known)).collect::<Vec<_>>();
     let own = |words: &Option<Vec<String>>| words.clone().unwrap_or_default();
-    let (command, args) = (expanded(&container.command), expanded(&container.args));
-    match (command.is_empty(), args.is_empty()) {
+    let (command, args) = (expanded(&container.command)?, expanded(&container.args)?);
+    Ok(match (command.is_empty(), args.is_empty()) {
         (true, true) => [own(&image.entrypoint), own(&image.cmd)].concat(),
         (true, false) => [own(&image.entrypoint), args].concat(),
         (false, _) => [command, args].concat(),
-    }
+    })
 }
 
 /// The image's variables, then the kubelet's; of two with one name the later is the one.

@@ -5,6 +5,7 @@
 
 mod asked;
 mod exec;
+mod grpc;
 mod http;
 mod tcp;
 
@@ -22,6 +23,7 @@ impl Pods {
         match target.ask {
             Ask::Exec(command) => exec::probe(&self.0.engine, &target.id, command, timeout).await,
             Ask::Tcp { host, port } => tcp::probe(&host, port, timeout).await,
+            Ask::Grpc { host, port, service } => grpc::probe(&host, port, &service, timeout).await,
             Ask::Http {
                 scheme,
                 host,
@@ -74,7 +76,7 @@ impl Pods {
                 };
                 http::hook(request, limit).await.map_err(failed)
             }
-            Ask::Tcp { .. } => Err("tcpSocket is no lifecycle hook".to_owned()),
+            Ask::Tcp { .. } | Ask::Grpc { .. } => Err("it is no lifecycle hook".to_owned()),
         }
     }
 
@@ -106,7 +108,7 @@ fn dial_failure(to: SocketAddr, error: &io::Error) -> String {
 }
 
 /// What the kernel said, as Go words it.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -1,13 +1,19 @@
 //! What of a pod's volumes one of its containers sees, as the engine mounts it.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use engine::spec::{MountKind, MountSpec, Propagation};
 use kubelet::Pod;
+use kubelet::env::Room;
 use kubelet::pod::{Container, VolumeMount, VolumeSource};
 use kubelet::volume::{Mounted, Mounts};
 
 use super::subpath::{self, SubPathError, Whose};
+
+/// Bytes of a path that the kernel takes.
+const MAX_PATH: usize = 4096;
 
 /// Why a container cannot have its mounts; the texts are upstream's.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +24,9 @@ pub enum MountError {
     /// A variable in `subPathExpr` that the container does not have.
     #[error("missing value for {0:?}")]
     NoVariable(String),
+    /// No path is so long.
+    #[error("the path that {0:?} stands for is too long")]
+    TooLong(String),
     /// A part of a volume that cannot be had.
     #[error(transparent)]
     SubPath(#[from] SubPathFault),
@@ -79,17 +88,21 @@ fn source(
 
 /// A path must not be made of what is not there, so a variable that is missing is an error here and nowhere else.
 fn expanded(expression: &str, environment: &[(String, String)]) -> Result<String, MountError> {
-    let missing = std::cell::RefCell::new(None);
-    let text = kubelet::env::expand(expression, |name| {
-        let found = environment.iter().rfind(|(known, _)| known == name);
+    let missing = RefCell::new(None);
+    let known: BTreeMap<&str, &str> = environment
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    let text = kubelet::env::expand(expression, &mut Room::of(MAX_PATH), |name| {
+        let found = known.get(name).copied();
         if found.is_none() {
             missing.borrow_mut().get_or_insert_with(|| name.to_owned());
         }
-        found.map(|(_, value)| value.as_str())
+        found
     });
     match missing.into_inner() {
         Some(name) => Err(MountError::NoVariable(name)),
-        None => Ok(text),
+        None => text.map_err(|_| MountError::TooLong(expression.to_owned())),
     }
 }
 

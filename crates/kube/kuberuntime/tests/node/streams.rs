@@ -208,10 +208,21 @@ fn logs_are_read_while_and_after_a_container_runs() {
             follow: false,
             ..query
         };
-        let mut lines = daemon.pods.logs(of(&pod), id, last.clone()).await.unwrap();
+        let mut lines = daemon
+            .pods
+            .logs(of(&pod), id.clone(), last.clone())
+            .await
+            .unwrap();
         assert_eq!(lines.recv().await.unwrap().unwrap().text, "two\n");
         assert!(lines.recv().await.is_none());
-        let gone = daemon.pods.logs(of(&pod), "0".repeat(64), last).await.err();
+        let gone = daemon
+            .pods
+            .logs(of(&pod), "0".repeat(64), last.clone())
+            .await
+            .err();
         assert_eq!(gone, Some(LogFault::NotFound));
+        // A status can be written by others than us: an id in it opens nobody else's log.
+        let others = daemon.pods.logs(of(&waiting("other", "")), id, last).await.err();
+        assert_eq!(others, Some(LogFault::NotFound));
     });
 }

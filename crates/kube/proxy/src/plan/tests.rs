@@ -109,7 +109,7 @@ fn policies_and_what_is_left_where_nothing_is_ready() {
 #[test]
 fn frontends_are_all_addresses_and_ports_of_a_service() {
     let spec = json!({
-        "type": "LoadBalancer", "externalIPs": ["192.0.2.1", "fd00::1"], "clusterIPs": ["10.43.0.7", "fd00::7"],
+        "type": "LoadBalancer", "externalIPs": ["192.0.2.1", "fd00::1", "127.0.0.1", "0.0.0.0", "224.0.0.1"], "clusterIPs": ["10.43.0.7", "fd00::7"],
         "ports": [{"name": "http", "port": 80, "nodePort": 30080}, {"name": "dns", "port": 53, "protocol": "UDP"}],
         "sessionAffinity": "ClientIP",
     });

@@ -14,9 +14,13 @@ fn object(key: &str, json: &serde_json::Value) -> Arc<Obj> {
     Arc::new(Obj::new(key, Revision(1), body, Order::Declared).unwrap())
 }
 
-/// Two services may want the same external address.
+/// Two services may want the same external address, and that may be another one's own.
 fn service(at: u8, external: bool) -> Arc<Obj> {
-    let ips = if external { json!(["192.0.2.1"]) } else { json!([]) };
+    let ips = if external {
+        json!(["192.0.2.1", "10.43.0.3"])
+    } else {
+        json!([])
+    };
     object(
         &format!("x/s{at}"),
         &json!({
@@ -132,9 +136,9 @@ impl Model {
         }
     }
 
-    /// What all services want, the first of those that want the same.
+    /// What all services want, the first of those that want the same; whose cluster IP it is, has it before all.
     fn expected(&self) -> (Map, BTreeSet<Ipv4Addr>) {
-        let (mut map, mut ready) = (Map::new(), BTreeSet::new());
+        let (mut map, mut ready, mut outside) = (Map::new(), BTreeSet::new(), Vec::new());
         for (key, service) in &self.services {
             let slices = self
                 .slices
@@ -143,9 +147,13 @@ impl Model {
             let own = |slice: &Arc<SliceView>| **key == *format!("x/{}", slice.service);
             let slices: Vec<_> = slices.filter(own).collect();
             let slices: Vec<&SliceView> = slices.iter().map(|slice| &**slice).collect();
-            for (frontend, balanced) in plan(&service.view().unwrap(), &slices, "n") {
-                map.entry(frontend).or_insert(balanced);
-            }
+            let view: Arc<views::ServiceView> = service.view().unwrap();
+            let is_own = |frontend: &Frontend| matches!(frontend, Frontend::Address { ip, .. } if view.ips.contains(&IpAddr::V4(*ip)));
+            let (own, others): (Map, Map) = plan(&view, &slices, "n")
+                .into_iter()
+                .partition(|(frontend, _)| is_own(frontend));
+            map.extend(own);
+            outside.extend(others);
             let endpoints = slices.iter().flat_map(|slice| &*slice.endpoints);
             ready.extend(endpoints.filter(|endpoint| endpoint.ready).map(
                 |endpoint| match endpoint.addresses[0] {
@@ -153,6 +161,9 @@ impl Model {
                     IpAddr::V6(address) => panic!("{address}"),
                 },
             ));
+        }
+        for (frontend, balanced) in outside {
+            map.entry(frontend).or_insert(balanced);
         }
         (map, ready)
     }
@@ -190,6 +201,33 @@ proptest! {
         prop_assert_eq!(led, ready);
         prop_assert!(model.world.change().is_empty());
     }
+}
+
+#[test]
+fn nobody_takes_a_cluster_ip_by_naming_it_as_external() {
+    let mut model = Model::new();
+    let claimed = Frontend::Address {
+        ip: Ipv4Addr::new(10, 43, 0, 3),
+        protocol: views::Protocol::Tcp,
+        port: 80,
+    };
+    let backends = |model: &mut Model| {
+        model.step(&Step::Sync(true));
+        model.told[&claimed]
+            .backends
+            .iter()
+            .map(|to| to.ip().octets()[3])
+            .collect::<Vec<_>>()
+    };
+    model.step(&Step::Slice(0, Some((0, 1 << 4))));
+    model.step(&Step::Slice(3, Some((3, 1 << 5))));
+    model.step(&Step::Service(0, Some(true)));
+    assert_eq!(backends(&mut model), [4], "nobody has been given it");
+    model.step(&Step::Service(3, Some(false)));
+    assert_eq!(backends(&mut model), [5]);
+    model.step(&Step::Service(0, None));
+    model.step(&Step::Service(0, Some(true)));
+    assert_eq!(backends(&mut model), [5]);
 }
 
 #[test]

@@ -70,6 +70,15 @@ impl Scheduler {
         let _closed = self.ended.recv().await;
     }
 
+    /// Says whether it runs, for as long as somebody asks.
+    pub fn probe(&self) -> impl Fn() -> Result<(), String> + Send + Sync + 'static {
+        let ended = self.ended.clone();
+        move || match ended.is_closed() {
+            true => Err("the scheduler has ended".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     /// Whether there is nothing to decide and nothing is being written.
     pub fn idle(&self) -> bool {
         !self.busy.load(Ordering::Acquire)

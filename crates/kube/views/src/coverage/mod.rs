@@ -14,7 +14,7 @@ use walk::Walk;
 pub const REASON: &str = "UnsupportedField";
 
 /// The path of the first field of a pod (JSON, members in the order of the specification) that is not honoured:
-/// `spec.containers[0].livenessProbe.grpc`. `None` too for bytes that are not a pod, which somebody else refuses.
+/// `spec.containers[0].volumeDevices`. `None` too for bytes that are not a pod, which somebody else refuses.
 #[must_use]
 pub fn unsupported(pod: &[u8]) -> Option<String> {
     Walk::of(&refused::POD).over(pod)
@@ -79,11 +79,14 @@ mod tests {
             (r#"{"containers":[{"name":"a"}]}"#, None),
             (r#"{"hostUsers":true,"shareProcessNamespace":false}"#, None),
             (r#"{"hostUsers":false}"#, Some("spec.hostUsers")),
-            (r#"{"runtimeClassName":null,"resourceClaims":[]}"#, None),
-            (r#"{"runtimeClassName":"kata"}"#, Some("spec.runtimeClassName")),
+            (r#"{"schedulingGroup":null,"resourceClaims":[]}"#, None),
             (
-                r#"{"containers":[{"name":"a"},{"livenessProbe":{"periodSeconds":1,"grpc":{"port":1}}}]}"#,
-                Some("spec.containers[1].livenessProbe.grpc"),
+                r#"{"schedulingGroup":{"podGroupName":"a"}}"#,
+                Some("spec.schedulingGroup"),
+            ),
+            (
+                r#"{"containers":[{"name":"a"},{"name":"b","volumeDevices":[{"name":"d"}]}]}"#,
+                Some("spec.containers[1].volumeDevices"),
             ),
             (
                 r#"{"volumes":[{"name":"a","emptyDir":{"medium":"HugePages-2Mi"}}]}"#,

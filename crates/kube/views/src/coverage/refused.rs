@@ -11,7 +11,6 @@ const SPEC: Node = Members(&[
     ("containers", Each(&CONTAINER)),
     ("ephemeralContainers", Each(&CONTAINER)),
     ("shareProcessNamespace", Refused(Bool(true))),
-    ("runtimeClassName", Refused(Set)),
     ("hostUsers", Refused(Bool(false))),
     ("resourceClaims", Refused(Set)),
     ("resources", Members(&[("claims", Refused(Set))])),
@@ -28,9 +27,6 @@ static CONTAINER: Node = Members(&[
     ),
     ("resources", Members(&[("claims", Refused(Set))])),
     ("volumeDevices", Refused(Set)),
-    ("livenessProbe", GRPC),
-    ("readinessProbe", GRPC),
-    ("startupProbe", GRPC),
     (
         "restartPolicyRules",
         Each(&Members(&[("action", Refused(Text("RestartAllContainers")))])),
@@ -40,8 +36,6 @@ static CONTAINER: Node = Members(&[
         Members(&[("procMount", Refused(Text("Unmasked")))]),
     ),
 ]);
-
-const GRPC: Node = Members(&[("grpc", Refused(Set))]);
 
 /// Storage comes with its own gate; what is left here is what a node has by itself.
 static VOLUME: Node = Members(&[

@@ -5,17 +5,35 @@ use std::collections::BTreeSet;
 use super::super::Facts;
 use super::super::facts::list;
 use super::{Invalid, refuse};
+use crate::container::Owner;
 use crate::spec::Resources;
 
 /// The least memory a container can be given, bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
 
+/// The rule is docker's. Kubernetes leaves it to the kernel, which kills what does not fit.
+fn least_memory(owner: &Owner) -> i64 {
+    match owner {
+        Owner::Pod { .. } => 1,
+        Owner::Docker | Owner::Build => LEAST_MEMORY,
+    }
+}
+
 /// Checks limits, of a new container or of an `update`, and takes out what the host cannot set.
 ///
 /// # Errors
 /// The first limit that makes no sense.
-pub(super) fn check(resources: &mut Resources, facts: &Facts, update: bool) -> Result<Vec<String>, Invalid> {
+pub(super) fn check(
+    resources: &mut Resources,
+    facts: &Facts,
+    owner: &Owner,
+    update: bool,
+) -> Result<Vec<String>, Invalid> {
     let mut warnings = Vec::new();
+    refuse(
+        resources.memory != 0 && resources.memory < least_memory(owner),
+        "Minimum memory limit allowed is 6MB",
+    )?;
     memory(resources, facts, update, &mut warnings)?;
     cpu(resources, facts, &mut warnings)?;
     cpuset(resources, facts, &mut warnings)?;
@@ -37,7 +55,7 @@ fn memory(
     update: bool,
     warnings: &mut Vec<String>,
 ) -> Result<(), Invalid> {
-    memory_limit(resources, facts, warnings)?;
+    memory_limit(resources, facts, warnings);
     swap(resources, update)?;
     swappiness(resources, facts, warnings)?;
     reservation(resources, facts, warnings)?;
@@ -46,11 +64,7 @@ fn memory(
     Ok(())
 }
 
-fn memory_limit(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) -> Result<(), Invalid> {
-    refuse(
-        resources.memory != 0 && resources.memory < LEAST_MEMORY,
-        "Minimum memory limit allowed is 6MB",
-    )?;
+fn memory_limit(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<String>) {
     if discard(
         warnings,
         resources.memory > 0 && !facts.available.memory,
@@ -65,7 +79,6 @@ fn memory_limit(resources: &mut Resources, facts: &Facts, warnings: &mut Vec<Str
     ) {
         resources.memory_swap = -1;
     }
-    Ok(())
 }
 
 fn swap(resources: &Resources, update: bool) -> Result<(), Invalid> {

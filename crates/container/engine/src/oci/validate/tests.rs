@@ -9,7 +9,7 @@ type Set = fn(&mut ContainerSpec);
 pub(crate) fn checked(set: Set, facts: &Facts) -> (ContainerSpec, Result<Vec<String>, String>) {
     let mut spec = ContainerSpec::default();
     set(&mut spec);
-    let result = check(&mut spec, facts).map_err(|error| error.to_string());
+    let result = check(&mut spec, facts, &Owner::Docker).map_err(|error| error.to_string());
     (spec, result)
 }
 
@@ -236,7 +236,7 @@ fn what_the_host_cannot_do_is_taken_out_and_said() {
     (r.blkio_read_bps, r.blkio_write_bps) = (limit(), limit());
     (r.blkio_read_iops, r.blkio_write_iops) = (limit(), limit());
     spec.isolation.cgroup = CgroupNamespace::Private;
-    let warnings = check(&mut spec, &facts).unwrap();
+    let warnings = check(&mut spec, &facts, &Owner::Docker).unwrap();
     assert_eq!(warnings.len(), 15, "{warnings:#?}");
     assert!(
         warnings
@@ -292,7 +292,7 @@ fn an_update_changes_what_it_names_and_respects_what_stays() {
         ..Resources::default()
     };
     let update = |change| {
-        updated(&current, change, &facts())
+        updated(&current, change, &facts(), &Owner::Docker)
             .map(|(next, _)| next)
             .map_err(|e| e.to_string())
     };
@@ -336,7 +336,7 @@ fn an_update_changes_what_it_names_and_respects_what_stays() {
 #[test]
 fn an_update_cannot_mix_two_ways_to_limit_processors() {
     let check = |current: Resources, change: Resources, part: &str| {
-        let error = updated(&current, change, &facts()).unwrap_err();
+        let error = updated(&current, change, &facts(), &Owner::Docker).unwrap_err();
         assert!(
             matches!(&error, UpdateError::Conflict(text) if text.contains(part)),
             "{error}"
@@ -358,4 +358,18 @@ fn an_update_cannot_mix_two_ways_to_limit_processors() {
     check(quota(), nano(), "as CPU Quota has already been set");
     check(nano(), period(), "CPU Period cannot be updated");
     check(nano(), quota(), "CPU Quota cannot be updated");
+}
+
+#[test]
+fn a_pod_s_memory_is_the_kernel_s_affair() {
+    let owner = Owner::Pod {
+        namespace: "n".into(),
+        name: "p".into(),
+        uid: "u".into(),
+    };
+    let mut spec = ContainerSpec::default();
+    spec.resources.memory = MIB;
+    assert!(check(&mut spec, &facts(), &owner).is_ok());
+    spec.resources.memory = -1;
+    assert!(check(&mut spec, &facts(), &owner).is_err());
 }

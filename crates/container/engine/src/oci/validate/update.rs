@@ -2,6 +2,7 @@
 
 use super::super::Facts;
 use super::{Invalid, limits};
+use crate::container::Owner;
 use crate::spec::Resources;
 
 /// Limits after an `update` of some of them: what is zero, empty or absent in `change` stays.
@@ -13,8 +14,9 @@ pub fn updated(
     current: &Resources,
     mut change: Resources,
     facts: &Facts,
+    owner: &Owner,
 ) -> Result<(Resources, Vec<String>), UpdateError> {
-    let warnings = limits::check(&mut change, facts, true)?;
+    let warnings = limits::check(&mut change, facts, owner, true)?;
     if let Some(text) = conflict(current, &change) {
         return Err(UpdateError::Conflict(text));
     }

@@ -13,6 +13,8 @@ pub(crate) fn resources(host: &HostConfig) -> Resources {
         memory_reservation: host.memory_reservation,
         memory_swappiness: host.memory_swappiness.filter(|swappiness| *swappiness >= 0),
         oom_kill_disable: host.oom_kill_disable.unwrap_or(false),
+        // docker ends one process, as it always did.
+        oom_group: false,
         oom_score_adj: i32::try_from(host.oom_score_adj).unwrap_or(0),
         nano_cpus: host.nano_cpus,
         cpu_shares: host.cpu_shares,

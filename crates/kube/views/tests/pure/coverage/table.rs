@@ -28,7 +28,7 @@ const WINDOWS: &str = "Windows only (API text)";
 const EPHEMERAL: &str = "validation refuses it for ephemeral containers";
 
 pub(super) const RULES: &[(&str, Standing)] = &[
-    ("C.name", Honoured("names_are_as_they_were_given")),
+    ("C.name", Honoured("labels_tell_what_the_next_daemon_needs")),
     (
         "C.image",
         Honoured("images_are_found_by_their_policy_and_wake_who_waits"),
@@ -58,7 +58,7 @@ pub(super) const RULES: &[(&str, Standing)] = &[
     ("C.resources.claims", Refused),
     (
         "C.resizePolicy",
-        Inert("says nothing until a resize, which is infeasible here"),
+        Honoured("a_container_that_wants_it_is_started_anew"),
     ),
     (
         "C.restartPolicy",
@@ -75,11 +75,8 @@ pub(super) const RULES: &[(&str, Standing)] = &[
     ("C.volumeMounts", Honoured("mounts_are_as_the_container_says")),
     ("C.volumeDevices", Refused),
     ("C.livenessProbe", Honoured(PROBES)),
-    ("C.livenessProbe.grpc", Refused),
     ("C.readinessProbe", Honoured(PROBES)),
-    ("C.readinessProbe.grpc", Refused),
     ("C.startupProbe", Honoured(PROBES)),
-    ("C.startupProbe.grpc", Refused),
     ("C.lifecycle", Honoured("hooks_run_before_and_after")),
     (
         "C.lifecycle.stopSignal",
@@ -191,7 +188,7 @@ pub(super) const RULES: &[(&str, Standing)] = &[
     ),
     ("spec.resources.claims", Refused),
     ("spec.restartPolicy", Honoured("work_that_is_done_ends_the_pod")),
-    ("spec.runtimeClassName", Refused),
+    ("spec.runtimeClassName", Honoured("a_class_leads_to_a_runtime")),
     (
         "spec.schedulerName",
         Honoured("gates_names_of_others_and_nodes_keep_us_away"),
