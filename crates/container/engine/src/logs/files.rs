@@ -23,22 +23,38 @@ pub(super) struct Reader {
     /// The file being read; none while there is none.
     current: Option<Lines>,
     /// Files after it, older first.
-    next: VecDeque<File>,
+    next: VecDeque<Lines>,
+    /// Whether what comes later is read too.
+    follow: bool,
 }
 
 impl Reader {
-    /// At the beginning, or before the last `tail` entries.
-    pub(super) fn open(source: LogSource, tail: Option<u64>) -> io::Result<Self> {
-        let mut files = open_all(&source.path)?;
+    /// At the beginning, or before the last `tail` entries. Who does not follow reads what is there now: another
+    /// reading would never end beside a container that writes faster than its client reads.
+    pub(super) fn open(source: LogSource, tail: Option<u64>, follow: bool) -> io::Result<Self> {
+        let mut files: VecDeque<(File, u64)> = open_all(&source.path)?
+            .into_iter()
+            .map(|file| file.metadata().map(|metadata| (file, metadata.len())))
+            .collect::<io::Result<_>>()?;
         if let Some(tail) = tail {
             seek_to_tail(&mut files, tail)?;
         }
-        let current = files.pop_front().map(Lines::new);
+        let mut next = files
+            .into_iter()
+            .map(|(file, end)| {
+                if follow {
+                    Ok(Lines::new(file))
+                } else {
+                    Lines::up_to(file, end)
+                }
+            })
+            .collect::<io::Result<VecDeque<_>>>()?;
         Ok(Self {
             path: source.path,
             format: source.format,
-            current,
-            next: files,
+            current: next.pop_front(),
+            next,
+            follow,
         })
     }
 
@@ -63,8 +79,11 @@ impl Reader {
                 return Ok(Some(line));
             }
             if finished {
-                self.current = self.next.pop_front().map(Lines::new);
+                self.current = self.next.pop_front();
                 continue;
+            }
+            if !self.follow {
+                return Ok(None);
             }
             self.next = self.successors()?;
             if self.next.is_empty() {
@@ -74,7 +93,7 @@ impl Reader {
     }
 
     /// Files younger than the current one.
-    fn successors(&self) -> io::Result<VecDeque<File>> {
+    fn successors(&self) -> io::Result<VecDeque<Lines>> {
         let current = self
             .current
             .as_ref()
@@ -87,15 +106,16 @@ impl Reader {
         let known = files.iter().position(|file| identity(file).ok() == current);
         // One that has been removed was older than any that is there.
         files.drain(..known.filter(|_| current.is_some()).map_or(0, |at| at + 1));
-        Ok(files)
+        Ok(files.into_iter().map(Lines::new).collect())
     }
 }
 
-/// Puts each file where the last `tail` entries begin; files before that go.
-fn seek_to_tail(files: &mut VecDeque<File>, tail: u64) -> io::Result<()> {
+/// Puts each file, of which as many bytes count as stand beside it, where the last `tail` entries begin; files before that
+/// go.
+fn seek_to_tail(files: &mut VecDeque<(File, u64)>, tail: u64) -> io::Result<()> {
     let mut wanted = tail;
-    for (at, file) in files.iter_mut().enumerate().rev() {
-        let (start, found) = last_lines(file, wanted)?;
+    for (at, (file, end)) in files.iter_mut().enumerate().rev() {
+        let (start, found) = last_lines(file, *end, wanted)?;
         file.seek(SeekFrom::Start(start))?;
         wanted -= found;
         if wanted == 0 {

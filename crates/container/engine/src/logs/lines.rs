@@ -1,7 +1,7 @@
 //! Lines out of a file that grows, and where the last ones begin.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 
 /// The longest line that is kept: an entry of the supervisor's is a quarter of this.
@@ -20,10 +20,21 @@ pub(super) struct Lines {
     searched: usize,
     /// In the middle of a line too long to keep.
     skipping: bool,
+    /// Bytes of the file that are still to be read.
+    left: u64,
 }
 
 impl Lines {
-    /// From where the file stands.
+    /// From where the file stands up to `end`, wherever it ends later.
+    pub(super) fn up_to(mut file: File, end: u64) -> io::Result<Self> {
+        let start = file.stream_position()?;
+        Ok(Self {
+            left: end.saturating_sub(start),
+            ..Self::new(file)
+        })
+    }
+
+    /// From where the file stands, as far as it grows.
     pub(super) fn new(file: File) -> Self {
         Self {
             file,
@@ -31,6 +42,7 @@ impl Lines {
             taken: 0,
             searched: 0,
             skipping: false,
+            left: u64::MAX,
         }
     }
 
@@ -72,10 +84,13 @@ impl Lines {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         let before = self.buffer.len();
-        self.buffer.resize(before + BLOCK, 0);
+        let block = usize::try_from(self.left).unwrap_or(BLOCK).min(BLOCK);
+        self.buffer.resize(before + block, 0);
         let read = read_retrying(&mut self.file, &mut self.buffer[before..]);
         self.buffer.truncate(before + *read.as_ref().unwrap_or(&0));
-        Ok(read? > 0)
+        let read = read?;
+        self.left -= read as u64;
+        Ok(read > 0)
     }
 }
 
@@ -88,11 +103,10 @@ fn read_retrying(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// Where the last `wanted` lines of a file begin, and how many there are if they are fewer; a line
+/// Where the last `wanted` lines of the first `end` bytes of a file begin, and how many there are if they are fewer; a line
 /// that is not whole yet comes after them. Reads backwards, so that the tail of a large file costs
 /// what the tail is.
-pub(super) fn last_lines(file: &File, wanted: u64) -> io::Result<(u64, u64)> {
-    let mut end = file.metadata()?.len();
+pub(super) fn last_lines(file: &File, mut end: u64, wanted: u64) -> io::Result<(u64, u64)> {
     let mut block = vec![0; BLOCK];
     // The newline of the last line ends it; each further one ends the line before.
     let mut newlines = 0;
@@ -115,7 +129,7 @@ pub(super) fn last_lines(file: &File, wanted: u64) -> io::Result<(u64, u64)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::io::{Seek, SeekFrom, Write};
+    use std::io::{SeekFrom, Write};
 
     fn file(content: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
@@ -155,12 +169,13 @@ mod tests {
         let file = file(&content);
         for wanted in [0, 1, 1598, 1599, 4999, 5000] {
             assert_eq!(
-                last_lines(&file, wanted).unwrap(),
+                last_lines(&file, 5000 * 41, wanted).unwrap(),
                 ((5000 - wanted) * 41, wanted),
                 "{wanted}"
             );
         }
-        assert_eq!(last_lines(&file, 6000).unwrap(), (0, 5000));
+        assert_eq!(last_lines(&file, 5000 * 41, 6000).unwrap(), (0, 5000));
+        assert_eq!(last_lines(&file, 41 * 7, 3).unwrap(), (41 * 4, 3), "a part of it");
     }
 
     proptest! {
@@ -174,7 +189,7 @@ mod tests {
         ) {
             let mut content: String = lines.iter().map(|line| format!("{line}\n")).collect();
             content.push_str(&torn);
-            let (start, found) = last_lines(&file(content.as_bytes()), wanted).unwrap();
+            let (start, found) = last_lines(&file(content.as_bytes()), content.len() as u64, wanted).unwrap();
             let count = lines.len().min(usize::try_from(wanted).unwrap());
             prop_assert_eq!(found, count as u64);
             let mut tail = file(content.as_bytes());

@@ -3,7 +3,7 @@
 //!
 //! [`read()`] starts a task that sends entries over a bounded channel: first what is there, from
 //! the last `tail` entries on, then, if it follows, what comes, until the container has ended and
-//! all of it is read. It waits for inotify(7) and never polls; a client that does not read stops
+//! all of it is read. Who does not follow sees what was there when the reading began. It waits for inotify(7) and never polls; a client that does not read stops
 //! the task, not the container. Files are read on blocking threads, a batch at a time.
 
 mod entry;
@@ -137,8 +137,8 @@ async fn run(
     } else {
         None
     };
-    let tail = query.tail;
-    let mut reader = blocking(move || Reader::open(source, tail)).await?;
+    let (tail, follow) = (query.tail, query.follow);
+    let mut reader = blocking(move || Reader::open(source, tail, follow)).await?;
     let mut until = std::pin::pin!(sleep_until(query.until, now));
     let mut ended = std::pin::pin!(ended);
     loop {

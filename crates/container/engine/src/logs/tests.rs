@@ -226,6 +226,22 @@ async fn take(entries: &mut mpsc::Receiver<io::Result<LogEntry>>, count: usize) 
     numbers
 }
 
+#[test]
+fn who_does_not_follow_sees_what_was_there() {
+    for rotated in [false, true] {
+        let mut log = Log::new();
+        log.write(3);
+        let mut reader = Reader::open(log.source(), Some(2), false).unwrap();
+        if rotated {
+            log.rotate(2);
+        }
+        log.write(200);
+        let seen: Vec<i64> = reader.batch(BATCH).unwrap().iter().map(number).collect();
+        assert_eq!(seen, [1, 2], "rotated: {rotated}");
+        assert!(reader.batch(BATCH).unwrap().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_follower_sees_what_comes_through_rotations_and_ends_with_the_container() {
     let mut log = Log::new();

@@ -144,14 +144,16 @@ impl Remote {
         if timeout(OPENING, ears.open()).await != Ok(true) {
             return false;
         }
+        let started = self.start().await;
+        // The client hears that it is connected; not before, because kubectl before 1.33 discards what comes for a stream
+        // that it has still to make.
         if matches!(spoken, Spoken::WebSocket(..)) {
-            // The client hears that it is connected.
             let ready = Say::Bytes(self.first_written(), Bytes::new());
             if tell.send(ready).await.is_err() {
                 return false;
             }
         }
-        let ended = match self.start().await {
+        let ended = match started {
             Ok(session) => match converse(ears, tell, session, self.io).await {
                 Some(ended) => ended,
                 None => return false,

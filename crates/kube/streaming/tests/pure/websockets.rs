@@ -99,6 +99,14 @@ async fn a_client_hears_that_it_is_connected_then_both_outputs_then_the_end() {
     );
 }
 
+/// kubectl before 1.33 may read the connection before it has made its streams.
+#[tokio::test(start_paused = true)]
+async fn a_client_hears_nothing_before_its_program_has_started() {
+    let mut client = exec(&["never"]);
+    let heard = tokio::time::timeout(std::time::Duration::from_secs(60), next(&mut client)).await;
+    assert!(heard.is_err(), "{heard:?}");
+}
+
 #[tokio::test]
 async fn input_goes_in_and_ends_with_a_message_of_its_own() {
     let mut client = exec(&["cat"]);
