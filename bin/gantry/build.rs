@@ -12,9 +12,6 @@ use std::process::Command;
 /// The target whose linker is known: Rust brings it along, and uses it unless told otherwise.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The first glibc whose static executables relocate themselves by packed tables too.
-const PACKED_RELOCATIONS: (u32, u32) = (2, 36);
-
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let of = |name: &str| env::var(name).unwrap_or_default();
@@ -24,9 +21,6 @@ fn main() {
     }
     // Functions of the same code become one. Nothing asks whether two functions are the same one: rustc warns of that.
     link("--icf=all");
-    if libc_version().is_some_and(|version| version >= PACKED_RELOCATIONS) {
-        link("--pack-dyn-relocs=relr");
-    }
 }
 
 fn link(argument: &str) {
@@ -40,13 +34,6 @@ fn brings_lld(rustc: &str) -> bool {
         let linker = format!("lib/rustlib/{TARGET}/bin/gcc-ld/ld.lld");
         Path::new(&sysroot).join(linker).exists()
     })
-}
-
-/// The version of the C library that is linked.
-fn libc_version() -> Option<(u32, u32)> {
-    let named = printed("getconf", &["GNU_LIBC_VERSION"])?;
-    let (major, minor) = named.strip_prefix("glibc ")?.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn printed(program: &str, arguments: &[&str]) -> Option<String> {

@@ -17,7 +17,8 @@ impl Syncs {
     /// Begins to count, for these processes and whatever they start.
     ///
     /// # Errors
-    /// The kernel has no such trace points (`CONFIG_FTRACE_SYSCALLS`), or tracefs is not mounted.
+    /// The kernel has no such trace points (`CONFIG_FTRACE_SYSCALLS`), or tracefs is not mounted (`mount -t tracefs nodev
+    /// /sys/kernel/tracing`).
     pub(super) fn of(pids: &[u32]) -> io::Result<Self> {
         let buffer = PathBuf::from(format!("{TRACING}/gantry-bench-{}", std::process::id()));
         fs::create_dir(&buffer)?;

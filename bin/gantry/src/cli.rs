@@ -52,7 +52,6 @@ pub(crate) enum Command {
     /// Read a foreign archive in confinement (started by the supervisor, not by hand).
     #[command(hide = true)]
     Worker(worker::Options),
-    /// Run containers from OCI bundles, as runc does.
     Oci(Box<oci::Oci>),
     /// Be the parent of a node's containers (started by `up`, not by hand).
     #[command(hide = true)]

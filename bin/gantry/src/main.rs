@@ -18,13 +18,22 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
+use failure::Outcome;
+use oci::Oci;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match cli.command {
+    let result = match Oci::typed() {
+        Some(oci) => oci::run(oci),
+        None => dispatch(Cli::parse().command),
+    };
+    result.unwrap_or_else(|failure| failure.print())
+}
+
+fn dispatch(command: Command) -> Outcome {
+    match command {
         Command::Up(options) => node::up(options),
         Command::Status(options) => node::status(options),
         Command::Down(options) => node::down(options),
@@ -48,6 +57,5 @@ fn main() -> ExitCode {
         Command::Worker(options) => worker::run(&options),
         Command::Version(options) => version::run(&options),
         Command::Completion(options) => completion::run(&options),
-    };
-    result.unwrap_or_else(|failure| failure.print())
+    }
 }

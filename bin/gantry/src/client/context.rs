@@ -124,7 +124,7 @@ impl Context {
         let mut names = fs::read_dir(self.root.join(below))?
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<io::Result<Vec<_>>>()?;
-        names.sort();
+        names.sort_unstable();
         names
             .iter()
             .try_for_each(|name| self.entry(archive, &below.join(name)))

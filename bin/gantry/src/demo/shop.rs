@@ -191,7 +191,7 @@ fn together(visits: impl Iterator<Item = Visits>) -> Visits {
         all.times.extend(each.times);
         all.failures.extend(each.failures);
     }
-    all.times.sort();
+    all.times.sort_unstable();
     all
 }
 

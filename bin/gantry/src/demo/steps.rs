@@ -125,7 +125,7 @@ fn run_many(node: &Node, options: &Options) -> Result<(), Failure> {
         }
         times.push(taken);
     }
-    times.sort();
+    times.sort_unstable();
     say(&format!(
         "{} containers one after the other, each with a network of its own",
         times.len()

@@ -69,7 +69,7 @@ fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
         matches!(extension, Some("json" | "yaml" | "yml"))
     };
     files.retain(manifest);
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 

@@ -13,8 +13,9 @@
 //! * Containers on a bridge reach each other; nobody else reaches them but by published ports;
 //!   `internal` networks reach nothing.
 //! * What leaves by another link than its own bridge gets the host's address.
-//! * Bridges let loopback destinations in for the answers to the redirected (route_localnet), so
-//!   a packet from a container that names one is dropped before anything else sees it.
+//! * Bridges let loopback destinations in for the answers to the redirected (route_localnet), and
+//!   a redirection comes before the kernel judges a loopback destination: so a packet that names one and does not
+//!   come from the host itself is dropped before anything else sees it.
 
 mod balance;
 mod cluster;

@@ -294,7 +294,7 @@ fn hash(tree: &dyn Tree, path: &Path) -> io::Result<Option<String>> {
         hashes.push(entry_hash(tree, path, entry)?);
         Ok::<_, io::Error>(Descend::Yes)
     })?;
-    hashes.sort();
+    hashes.sort_unstable();
     Ok(Some(joined("dir", hashes.iter().map(String::as_str))))
 }
 

@@ -73,7 +73,7 @@ mod tests {
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name())
                 .collect();
-            names.sort();
+            names.sort_unstable();
             names
         };
         fs::write(logs.join("1.log.1"), "123").unwrap();

@@ -110,7 +110,7 @@ fn read(path: &Path) -> io::Result<Vec<ManifestFile>> {
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         .map(|entry| entry.path())
         .collect();
-    paths.sort();
+    paths.sort_unstable();
     if paths.len() > MAX_FILES {
         tracing::error!(path = %path.display(), "only the first {MAX_FILES} manifests are read");
         paths.truncate(MAX_FILES);

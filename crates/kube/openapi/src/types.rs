@@ -159,7 +159,7 @@ impl<'a> Schemas<'a> {
             schema["description"] = json!(text);
         }
         if !required.is_empty() {
-            required.sort();
+            required.sort_unstable();
             schema["required"] = json!(required);
         }
         schema

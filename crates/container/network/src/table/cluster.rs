@@ -103,11 +103,6 @@ impl Scope {
         }
     }
 
-    /// Chain `loopback`: as from docker's bridges.
-    pub(super) fn guarding(&self) -> Rule {
-        [&self.out_of_pods()[..], &v4(), &loopback(DESTINATION), &[DROP]].concat()
-    }
-
     /// Chains `prerouting` and `output`, before docker's redirections.
     pub(super) fn services(&self) -> [Rule; 2] {
         [

@@ -71,6 +71,8 @@ pub(super) const fn chain(name: &'static str, kind: &'static str, hook: u32, pri
 
 pub(super) const R0: Register = Register(0);
 const R4: Register = Register(4);
+/// `IFNAMSIZ`.
+const LINK_NAME: usize = 16;
 /// `RTN_LOCAL`.
 const LOCAL: u32 = 2;
 /// `NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED)`.
@@ -83,11 +85,7 @@ pub(super) type Placed = (&'static str, Vec<Expression>);
 
 /// The program, chain by chain; with a cluster's part, if the node has one.
 pub(super) fn rules(cluster: Option<&Scope>) -> Vec<Placed> {
-    let mut rules = vec![(
-        "loopback",
-        [&from(BRIDGES)[..], &v4(), &loopback(16), &[DROP]].concat(),
-    )];
-    rules.extend(cluster.map(|cluster| ("loopback", cluster.guarding())));
+    let mut rules = vec![("loopback", guarding())];
     for chain in ["prerouting", "output"] {
         let services = cluster.into_iter().flat_map(Scope::services);
         let all = services
@@ -109,6 +107,18 @@ pub(super) fn rules(cluster: Option<&Scope>) -> Vec<Placed> {
         rules.extend(refusing.into_iter().map(|rule| (chain, rule)));
     }
     rules
+}
+
+/// What is published on 127.0.0.1 is the host's own: the kernel looks whether such an address may come over a wire only
+/// after it has been redirected.
+fn guarding() -> Vec<Expression> {
+    let mut own = b"lo".to_vec();
+    own.resize(LINK_NAME, 0);
+    let from_elsewhere = [
+        Expression::Meta(Meta::InputName, R0),
+        Expression::Different(R0, own),
+    ];
+    [&from_elsewhere[..], &v4(), &loopback(16), &[DROP]].concat()
 }
 
 pub(super) const DROP: Expression = Expression::Verdict(Verdict::Drop);

@@ -87,7 +87,7 @@ fn a_pod_cannot_name_the_hosts_loopback() {
     let pod = node.pod("pod");
     let unreached = pod.run(|| {
         std::fs::write("/proc/sys/net/ipv4/conf/eth0/route_localnet", "1").unwrap();
-        super::rig::hijack_loopback("169.254.1.1".parse().unwrap());
+        super::rig::hijack_loopback("169.254.1.1".parse().unwrap(), pod.ip());
         super::rig::silent(([127, 0, 0, 1], 7777))
     });
     assert!(unreached);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use network::{Attach, EndpointSpec, Kind, NetworkSpec, PortBinding, Protocol};
 
 use super::reach::spec;
-use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, id, request, silent};
+use super::rig::{LIMIT, NODE, Node, WORLD, World, ask, hijack_loopback, id, request, silent};
 
 pub(crate) fn port(container_port: u16, host_port: u16) -> PortBinding {
     PortBinding {
@@ -39,6 +39,26 @@ fn a_port_is_reached_on_every_address_and_the_source_is_kept() {
         .map(|place| format!("{} {}", place.ip, place.port))
         .collect();
     assert_eq!(shown, ["0.0.0.0 8080", ":: 8080"]);
+}
+
+/// A neighbour may send packets to 127.0.0.1 over the wire.
+#[test]
+fn what_is_published_on_the_loopback_is_not_reached_over_a_wire() {
+    let node = Node::new();
+    let world = World::new();
+    let local = PortBinding {
+        host_ip: Some(Ipv4Addr::LOCALHOST.into()),
+        ..port(80, 8080)
+    };
+    let web = node.attach_with("web", "bridge", publish(vec![local]));
+    let _server = web.listen(80);
+    assert!(ask((Ipv4Addr::LOCALHOST, 8080).into()).is_some());
+    let unreached = world.run(|| {
+        std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").unwrap();
+        hijack_loopback(NODE, WORLD);
+        silent((Ipv4Addr::LOCALHOST, 8080))
+    });
+    assert!(unreached);
 }
 
 #[test]

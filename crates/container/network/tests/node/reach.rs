@@ -113,7 +113,7 @@ fn a_container_cannot_name_the_hosts_loopback() {
     // Through its own loopback link nothing leaves; so it is sent to the gateway on purpose.
     let unreached = a.run(|| {
         std::fs::write("/proc/sys/net/ipv4/conf/eth0/route_localnet", "1").unwrap();
-        super::rig::hijack_loopback("172.17.0.1".parse().unwrap());
+        super::rig::hijack_loopback("172.17.0.1".parse().unwrap(), a.ip());
         silent(([127, 0, 0, 1], 7777))
     });
     assert!(unreached);

@@ -461,26 +461,24 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Sends packets to 127.0.0.1 through `gateway` instead of the loopback link: for a container that
-/// means harm.
-pub(crate) fn hijack_loopback(gateway: Ipv4Addr) {
+/// Sends packets to 127.0.0.1 through `gateway` instead of the loopback link, from an address of its own: for a
+/// container that means harm.
+pub(crate) fn hijack_loopback(gateway: Ipv4Addr, own: Ipv4Addr) {
     let mut netlink = route();
-    // The route for 127.0.0.1 in the local table goes, one through the gateway comes.
-    let local = [2, 32, 0, 0, 255, 2, 254, 2, 0, 0, 0, 0];
+    // With the address its routes go, and answers from it are believed.
+    let on_loopback = [2, 8, 0, 254, 1, 0, 0, 0];
+    let address = attribute(2, &[127, 0, 0, 1]);
     netlink
-        .request(&mut message(25, 0, &[&local, &attribute(1, &[127, 0, 0, 1])]))
+        .request(&mut message(21, 0, &[&on_loopback, &address]))
         .unwrap();
     let via = [2, 32, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0];
-    let parts: [&[u8]; 3] = [
+    let parts: [&[u8]; 4] = [
         &via,
         &attribute(1, &[127, 0, 0, 1]),
         &attribute(5, &gateway.octets()),
+        &attribute(7, &own.octets()),
     ];
     netlink.request(&mut message(24, 0x400, &parts)).unwrap();
-    let all = [2, 8, 0, 0, 255, 2, 254, 2, 0, 0, 0, 0];
-    netlink
-        .request(&mut message(25, 0, &[&all, &attribute(1, &[127, 0, 0, 0])]))
-        .unwrap();
 }
 
 /// A /16 that the host has a route to: through its loopback link, which does for a test.

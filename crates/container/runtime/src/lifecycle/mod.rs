@@ -196,7 +196,7 @@ impl Runtime {
             .flatten()
             .filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names.collect();
-        names.sort();
+        names.sort_unstable();
         let found = |id: String| Some((self.record(&id).ok()?, self.state(&id).ok()?));
         Ok(names.into_iter().filter_map(found).collect())
     }

@@ -262,7 +262,7 @@ fn attributes<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Vec<(OsString, V
             attributes.push((OsString::from_vec(name.to_vec()), record.value_bytes().to_vec()));
         }
     }
-    attributes.sort();
+    attributes.sort_unstable();
     if size > MAX_ATTRIBUTES {
         return Err(refused("too many extended attributes"));
     }

@@ -91,7 +91,7 @@ impl Tree for DirectoryTree {
                 names.push(OsString::from_vec(entry.file_name().to_bytes().to_vec()));
             }
         }
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     }
 
@@ -161,6 +161,6 @@ fn attributes(parent: &OwnedFd, name: &OsStr) -> io::Result<Vec<(OsString, Vec<u
         value.truncate(length);
         attributes.push((OsStr::from_bytes(name.to_bytes()).to_owned(), value));
     }
-    attributes.sort();
+    attributes.sort_unstable();
     Ok(attributes)
 }

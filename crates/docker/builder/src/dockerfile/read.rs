@@ -201,7 +201,7 @@ fn definition(word: &str) -> Read<ArgDefinition> {
 
 fn sorted(ports: &[String]) -> Vec<String> {
     let mut ports = ports.to_vec();
-    ports.sort();
+    ports.sort_unstable();
     ports
 }
 

@@ -222,7 +222,7 @@ impl<E: Executor + 'static> Driver<E> {
         let mut given: Vec<String> = persistent
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        given.sort();
+        given.sort_unstable();
         let bar = format!("|{}", given.len());
         std::iter::once(bar)
             .chain(given)

@@ -78,7 +78,7 @@ impl Dir for RealDir {
         let mut names = fs::read_dir(&self.path)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
             .collect::<io::Result<Vec<_>>>()?;
-        names.sort();
+        names.sort_unstable();
         Ok(names)
     }
 

@@ -250,7 +250,7 @@ fn selector(selector: Ref<'_>) -> String {
         };
         terms.push((key.to_owned(), text));
     }
-    terms.sort();
+    terms.sort_unstable();
     let terms: Vec<String> = terms.into_iter().map(|(_, text)| text).collect();
     terms.join(",")
 }

@@ -194,6 +194,6 @@ fn listed(list: &List<'_>) -> Result<String, Error> {
 fn mapped(map: &Map<'_>) -> Result<String, Error> {
     let entry = |(key, value): (Value<'_>, Value<'_>)| Ok(format!("{}:{}", nested(&key)?, nested(&value)?));
     let mut entries: Vec<String> = map.entries().map(entry).collect::<Result<_, Error>>()?;
-    entries.sort();
+    entries.sort_unstable();
     Ok(format!("{{{}}}", entries.join(", ")))
 }

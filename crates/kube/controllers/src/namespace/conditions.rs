@@ -67,7 +67,7 @@ impl Findings {
     /// What went wrong, as one sentence.
     pub(super) fn failure(&self) -> Option<String> {
         let mut errors = self.errors.clone();
-        errors.sort();
+        errors.sort_unstable();
         let all = errors.join(", ");
         (!errors.is_empty()).then(|| {
             format!(
@@ -81,7 +81,7 @@ impl Findings {
     fn bad(&self, condition: &str) -> Option<(&'static str, String)> {
         let list = |counts: &BTreeMap<String, usize>, text: fn(&str, usize) -> String| {
             let mut texts: Vec<String> = counts.iter().map(|(name, count)| text(name, *count)).collect();
-            texts.sort();
+            texts.sort_unstable();
             (!texts.is_empty()).then(|| texts.join(", "))
         };
         match condition {

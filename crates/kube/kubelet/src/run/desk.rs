@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use async_channel::{Receiver, Sender};
 use client::{Error, PatchKind, WriteOptions};
 
-use super::core::{Core, Slot, lock};
+use super::core::{Core, lock};
 use super::files::{self, Files};
 use super::outbox::{Outbox, patch};
 use super::perform::{self, Start};
+use super::seat::Slot;
 use crate::container::Uid;
 use crate::pod::Pod;
 use crate::record;

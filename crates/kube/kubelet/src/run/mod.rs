@@ -13,6 +13,8 @@ mod limits;
 mod outbox;
 mod perform;
 mod runtime_class;
+mod seat;
+mod tenants;
 mod timers;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -80,7 +80,7 @@ fn warn(request: &Request<'_>, namespace: &str, enforce: LevelVersion) -> Answer
         .iter()
         .map(|(reason, names)| line(reason, names))
         .collect();
-    lines.sort();
+    lines.sort_unstable();
     lines.into_iter().for_each(|line| warnings.add(line));
     Ok(())
 }
