@@ -188,7 +188,12 @@ fn listed_sysctls(spec: &EndpointSpec) -> impl Iterator<Item = &str> {
 fn sysctl_faults(spec: &EndpointSpec) -> Vec<String> {
     let bad = |sysctl: &&str| {
         let parts: Vec<_> = sysctl.splitn(5, '.').collect();
-        !matches!(parts[..], [_, "ipv4" | "ipv6" | "mpls", _, "IFNAME" | "ifname", last] if last.contains('='))
+        let name = sysctl.split_once('=').map_or("", |(name, _)| name);
+        !matches!(
+            parts[..],
+            [_, "ipv4" | "ipv6" | "mpls", _, "IFNAME" | "ifname", _]
+        ) || name.contains('/')
+            || sys::sysctl::below_proc_sys(name).is_err()
     };
     let text = |sysctl| {
         format!(
@@ -251,7 +256,23 @@ fn link(text: &str) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::link;
+    use super::*;
+
+    #[test]
+    fn a_sysctl_of_an_endpoint_stays_below_its_link() {
+        for (sysctl, bad) in [
+            ("net.ipv4.conf.IFNAME.log_martians=1", false),
+            ("net.ipv4.conf.IFNAME.log_martians=a/b..c", false),
+            ("net.ipv4.conf.IFNAME.log_martians", true),
+            ("net.ipv4.conf.IFNAME./../../../../../kernel/core_pattern=1", true),
+            ("net.ipv4.conf.IFNAME.//.//.kernel=1", true),
+            ("net/./..ipv4.conf.IFNAME.x=1", true),
+        ] {
+            let mut spec = EndpointSpec::default();
+            spec.driver_opts.insert(SYSCTLS.to_owned(), sysctl.to_owned());
+            assert_eq!(!sysctl_faults(&spec).is_empty(), bad, "{sysctl}");
+        }
+    }
 
     #[test]
     fn a_link_has_an_alias() {

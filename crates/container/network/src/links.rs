@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
 
 use sys::netlink::{Family, Netlink};
 
@@ -83,7 +82,9 @@ pub(crate) fn gone_is_fine(result: io::Result<()>) -> io::Result<()> {
 
 /// The value of a sysctl of the calling thread's namespace.
 pub(crate) fn sysctl(name: &str) -> io::Result<String> {
-    Ok(std::fs::read_to_string(sysctl_path(name))?.trim().to_owned())
+    Ok(std::fs::read_to_string(sys::sysctl::file(name)?)?
+        .trim()
+        .to_owned())
 }
 
 /// Sets a sysctl of the calling thread's namespace, unless it has that value already.
@@ -91,17 +92,7 @@ pub(crate) fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
     if sysctl(name).is_ok_and(|now| now == value) {
         return Ok(());
     }
-    std::fs::write(sysctl_path(name), value)
-}
-
-/// Names separate by dots, or by slashes where a part (a link's name) has dots. sysctl(8)
-fn sysctl_path(name: &str) -> std::path::PathBuf {
-    let relative = if name.contains('/') {
-        name.to_owned()
-    } else {
-        name.replace('.', "/")
-    };
-    Path::new("/proc/sys").join(relative.trim_start_matches('/'))
+    std::fs::write(sys::sysctl::file(name)?, value)
 }
 
 /// Whether this namespace has IPv6 at all.

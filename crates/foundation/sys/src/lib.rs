@@ -27,5 +27,6 @@ pub mod pty;
 mod raw;
 pub mod sealed;
 pub mod socket;
+pub mod sysctl;
 pub mod tree;
 pub mod usage;

@@ -136,9 +136,10 @@ impl Pods {
         if !pod.spec.host_ipc {
             let all = &pod.spec.security_context.sysctls;
             let parameters = all.iter().filter(|each| is_of_ipc(&each.name));
+            let parameters = parameters.map(|each| Ok((sys::sysctl::file(&each.name)?, each.value.as_str())));
             let parameters: Vec<(PathBuf, &str)> = parameters
-                .map(|each| (parameter(&each.name), each.value.as_str()))
-                .collect();
+                .collect::<io::Result<_>>()
+                .map_err(node("a kernel parameter"))?;
             sys::ipcns::create(&paths.ipc(uid), || {
                 parameters
                     .iter()
@@ -195,11 +196,6 @@ fn is_of_ipc(name: &str) -> bool {
     IPC_PARAMETERS
         .iter()
         .any(|prefix| name.replace('/', ".").starts_with(prefix))
-}
-
-/// The file of a kernel parameter: `kernel.shm_rmid_forced`. The API admits no other notation for these.
-fn parameter(name: &str) -> PathBuf {
-    Path::new("/proc/sys").join(name.replace('.', "/"))
 }
 
 fn mount_shm(path: &Path) -> io::Result<()> {

@@ -23,25 +23,9 @@ const NAMESPACED: &[(&str, NamespaceType)] = &[
 
 /// The file below `/proc` for `key`, if the container has the namespace it belongs to.
 pub(super) fn file(key: &str, has: impl Fn(u32) -> bool) -> Result<String, PlanError> {
-    let dotted = if key
-        .split_once(['.', '/'])
-        .is_some_and(|(family, _)| key.as_bytes()[family.len()] == b'/')
-    {
-        // sysctl(8)'s other notation: slashes and dots change places.
-        key.chars()
-            .map(|char| {
-                if char == '/' {
-                    '.'
-                } else if char == '.' {
-                    '/'
-                } else {
-                    char
-                }
-            })
-            .collect()
-    } else {
-        key.to_owned()
-    };
+    let property = || format!("linux.sysctl[{key}]");
+    let invalid = |_| PlanError::invalid(property(), "not the name of a parameter");
+    let dotted = sys::sysctl::dotted(key).map_err(invalid)?;
     let entry = NAMESPACED.iter().find(|(name, _)| {
         if name.ends_with('.') {
             dotted.starts_with(name)
@@ -49,7 +33,6 @@ pub(super) fn file(key: &str, has: impl Fn(u32) -> bool) -> Result<String, PlanE
             dotted == *name
         }
     });
-    let property = || format!("linux.sysctl[{key}]");
     let Some((_, namespace)) = entry else {
         return Err(PlanError::invalid(
             property(),
@@ -62,16 +45,8 @@ pub(super) fn file(key: &str, has: impl Fn(u32) -> bool) -> Result<String, PlanE
             format!("not allowed in the host's {namespace} namespace"),
         ));
     }
-    let path = dotted.chars().map(|char| {
-        if char == '.' {
-            '/'
-        } else if char == '/' {
-            '.'
-        } else {
-            char
-        }
-    });
-    Ok(format!("sys/{}", path.collect::<String>()))
+    let path = sys::sysctl::below_proc_sys(key).map_err(invalid)?;
+    Ok(format!("sys/{path}"))
 }
 
 #[cfg(test)]
@@ -93,6 +68,26 @@ mod tests {
             file("net.ipv4.conf.eth0/100.forwarding", all).unwrap(),
             "sys/net/ipv4/conf/eth0.100/forwarding"
         );
+    }
+
+    #[test]
+    fn no_name_leads_out_of_its_family() {
+        for key in [
+            "net/../kernel/core_pattern",
+            "net.//.kernel.core_pattern",
+            "net/ipv4/../../kernel/core_pattern",
+            "fs.mqueue.//.//.kernel.core_pattern",
+            "net/./ipv4",
+            "net..ipv4",
+            "net.",
+            "net.ipv4.",
+        ] {
+            let error = file(key, |_| true).unwrap_err();
+            assert!(
+                error.to_string().contains("not the name of a parameter"),
+                "{key}: {error}"
+            );
+        }
     }
 
     #[test]
