@@ -192,7 +192,7 @@ pub(super) fn start_supervisor(config: &Config) -> Result<Child, Failure> {
 /// Tells a supervisor what to run as the daemon from now on; none if it shall not be restarted.
 pub(super) fn set_daemon(supervisor: &mut Client, config: Option<&Config>) -> Result<(), Failure> {
     let words = config.map(daemon_command).transpose()?.unwrap_or_default();
-    let environment = std::env::vars_os().map(|(name, value)| [name, value].join("=".as_ref()));
+    let environment = cluster::environment().map(|(name, value)| [name, value].join("=".as_ref()));
     let request = protocol::Request::SetDaemon {
         arguments: words.iter().map(|word| word.as_bytes().into()).collect(),
         environment: environment.map(|each| each.as_bytes().into()).collect(),

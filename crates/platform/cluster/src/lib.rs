@@ -40,7 +40,7 @@ pub use directory::{Held, command_of, pid_in};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};
 pub use stages::{Layer as StageLayer, Stage, Stages};
-pub use successor::supervisor_command;
+pub use successor::{environment, supervisor_command};
 pub use sweep::{stop_containers, sweep, sweep_start};
 #[doc(hidden)]
 pub use tracing;

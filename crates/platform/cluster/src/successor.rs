@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,24 @@ use std::sync::{Mutex, PoisonError};
 use sys::socket::SeqPacket;
 
 use crate::config::Config;
+
+/// What a node keeps of the environment that `up` was typed in, by name or its beginning. The rest stays out: whoever
+/// looks into a process of the node's (a container that may trace others, `exec` while it enters) finds nobody's secrets.
+const ENVIRONMENT: &[&str] = &[
+    "GANTRY_", "HOME", "LANG", "LC_", "MIMALLOC_", "PATH", "RUST_", "SSL_CERT_", "TMPDIR", "TZ",
+];
+
+/// The variables of this process that a node's processes get.
+pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    let kept = |name: &OsString| {
+        let name = name.as_bytes();
+        ENVIRONMENT.iter().any(|kept| match kept.strip_suffix('_') {
+            Some(_) => name.starts_with(kept.as_bytes()),
+            None => name == kept.as_bytes(),
+        })
+    };
+    std::env::vars_os().filter(move |(name, _)| kept(name))
+}
 
 /// The supervisor of a node, run from `executable`, which starts `daemon`.
 #[must_use]
@@ -33,6 +52,7 @@ fn command(config: &Config, executable: &Path, watched: Option<u32>, daemon: &[O
     command.args(["--cgroup", config.name.as_str()]);
     command.args(watched.map(|pid| format!("--daemon-pid={pid}")));
     command.arg("--").args(daemon).current_dir("/");
+    command.env_clear().envs(environment());
     command
 }
 
