@@ -26,7 +26,11 @@ pub fn to_json(yaml: &[u8]) -> Result<Vec<u8>, YamlError> {
 /// [`YamlError`] with the parser's words and position.
 pub fn parse(yaml: &[u8]) -> Result<(Vec<u8>, Option<YamlError>), YamlError> {
     let text = std::str::from_utf8(yaml).map_err(|error| YamlError(error.to_string()))?;
-    let options = serde_saphyr::options! { duplicate_keys: DuplicateKeyPolicy::LastWins };
+    // Modes of files are written in YAML 1.1's octal, with a leading zero: `defaultMode: 0400`.
+    let options = serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        legacy_octal_numbers: true,
+    };
     let node: Node =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| YamlError(error.to_string()))?;
     let mut json = Vec::new();
@@ -209,4 +213,32 @@ impl<'de> Visitor<'de> for KeyVisitor {
 
 fn invalid_key<E: Error>() -> E {
     E::custom("yaml: invalid map key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What sigs.k8s.io/yaml makes of scalars.
+    #[test]
+    fn numbers_are_those_of_yaml_1_1() {
+        for (yaml, json) in [
+            ("0400", "256"),
+            ("0644", "420"),
+            ("-010", "-8"),
+            ("0o440", "288"),
+            ("00", "0"),
+            ("0", "0"),
+            ("08", "8"),
+            ("010.5", "10.5"),
+            ("0x1F", "31"),
+            ("0b11", "3"),
+            ("1_000", "1000"),
+            ("'0400'", "\"0400\""),
+            ("0400a", "\"0400a\""),
+        ] {
+            let read = to_json(yaml.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(read).unwrap(), json, "{yaml}");
+        }
+    }
 }
