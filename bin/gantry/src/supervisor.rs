@@ -45,6 +45,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         cluster::join_cgroup(name)?;
         arguments.extend(["--cgroup".into(), name.as_str().into()]);
     }
+    sys::title::remember()?;
     supervisor::main(Config {
         socket: options.socket,
         pid_file: options.pid_file,

@@ -14,7 +14,7 @@ use crate::failure::{Failure, Outcome};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: the program's own; 125 if the node refuses, 126 if the program cannot be executed, 127 if there \
+Exit status: the program's own; 1 if the node refuses, 126 if the program cannot be executed, 127 if there \
 is none.")]
 pub(crate) struct Options {
     /// Send the program our input.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cluster::control::client::{self, Conversation};
 use cluster::control::{Reply, Request, Status};
-use cluster::{Config, Held, Stage};
+use cluster::{Config, Held, InstanceName, Stage};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify;
 use supervisor::client::Client;
@@ -93,11 +93,26 @@ pub(super) fn status(config: &Config) -> Result<Option<Status>, Failure> {
         return Ok(None);
     };
     match conversation.next(PROMPT) {
-        Ok(Reply::Status(status)) => Ok(Some(*status)),
+        Ok(Reply::Status(status)) => is_meant(config, &status).map(|()| Some(*status)),
         // It has ended since it was asked.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         other => Err(unexpected(other)),
     }
+}
+
+/// A name that was given is the node's: nobody ends another by a slip. No name at all means whichever is there.
+fn is_meant(config: &Config, found: &Status) -> Result<(), Failure> {
+    if config.name == found.name || config.name == InstanceName::default() {
+        return Ok(());
+    }
+    let why = format!(
+        "the run directory {} belongs to the node {:?} (process {}), not to {:?}",
+        config.run_dir.display(),
+        found.name.as_str(),
+        found.pid,
+        config.name.as_str(),
+    );
+    Err(Failure::with_code(exit::HELD, why))
 }
 
 /// Asks the daemon; none if nobody listens.

@@ -109,6 +109,9 @@ fn start(runtime: &Runtime, id: &str) -> Result<(), Failure> {
 }
 
 fn make(runtime: &Runtime, options: &Create, console: Option<OwnedFd>) -> Result<Created, Failure> {
+    if options.init {
+        sys::title::remember()?;
+    }
     let created = runtime.create(&lifecycle::Create {
         id: &options.id,
         bundle: &options.bundle,

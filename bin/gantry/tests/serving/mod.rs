@@ -170,6 +170,22 @@ fn a_name_is_one_nodes() {
 }
 
 #[test]
+fn a_node_of_another_name_is_left_alone() {
+    let node = started();
+    for words in [
+        &["down", "--name", "other"][..],
+        &["status", "--name", "other"],
+        &["up", "-d", "--name", "other"],
+    ] {
+        let (code, error) = node.gantry_fails(words);
+        assert_eq!(code, 4, "{words:?}: {error}");
+        let whose = format!("belongs to the node {:?}", node.name);
+        assert!(error.contains(&whose), "{words:?}: {error}");
+    }
+    assert_eq!(status(&node)["state"], "ready");
+}
+
+#[test]
 fn a_reader_that_has_enough_is_no_panic() {
     let daemon = Daemon::prepare(Kind::Gantry);
     for words in [&["completion", "zsh"][..], &["oci", "--help"]] {

@@ -28,5 +28,6 @@ mod raw;
 pub mod sealed;
 pub mod socket;
 pub mod sysctl;
+pub mod title;
 pub mod tree;
 pub mod usage;

@@ -22,7 +22,16 @@ use crate::config::Config;
 /// What a node keeps of the environment that `up` was typed in, by name or its beginning. The rest stays out: whoever
 /// looks into a process of the node's (a container that may trace others, `exec` while it enters) finds nobody's secrets.
 const ENVIRONMENT: &[&str] = &[
-    "GANTRY_", "HOME", "LANG", "LC_", "MIMALLOC_", "PATH", "RUST_", "SSL_CERT_", "TMPDIR", "TZ",
+    "GANTRY_",
+    "HOME",
+    "LANG",
+    "LC_",
+    "MIMALLOC_",
+    "PATH",
+    "RUST_",
+    "SSL_CERT_",
+    "TMPDIR",
+    "TZ",
 ];
 
 /// The variables of this process that a node's processes get.

@@ -118,6 +118,11 @@ impl LogFile {
         self.size
     }
 
+    /// Whether entries need not be made: of a program whose output is its clients' alone.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.spec.path.0 == b"/dev/null"
+    }
+
     pub(crate) fn cut(&self) -> Cut {
         match self.spec.format {
             Format::Cri {} => Cut::WhenExceeded,

@@ -157,10 +157,16 @@ impl Pump {
         let Some(log) = self.logs.get_mut(&stream.life) else {
             return;
         };
+        let chunk = length.map(|length| &self.chunk[..length]);
+        if stream.copy.is_some() {
+            stream.pending.extend_from_slice(chunk.unwrap_or_default());
+        }
+        if log.file.keeps_nothing() {
+            return;
+        }
         let time = rfc3339_nano(clock::realtime());
         let (batch, name, format) = (&mut self.batch, stream.name, &log.file.spec().format);
         batch.clear();
-        let chunk = length.map(|length| &self.chunk[..length]);
         match chunk {
             Some(chunk) => stream.splitter.feed(chunk, |line, ending| {
                 batch.push(format, &time, name, line, ending);
@@ -168,9 +174,6 @@ impl Pump {
             None => stream
                 .splitter
                 .finish(|line, ending| batch.push(format, &time, name, line, ending)),
-        }
-        if stream.copy.is_some() {
-            stream.pending.extend_from_slice(chunk.unwrap_or_default());
         }
         let life = stream.life;
         self.write(life);

@@ -1,5 +1,7 @@
 //! `GET /images/NAME/json` and `/history`.
 
+use std::path::Path;
+
 use image::{Image, Reference, RunConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -67,7 +69,14 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
     let rootfs = blocking(move || images.view(&id)).await?;
     let mut layers = rootfs.lower.iter().map(|path| path.display().to_string());
     let top = layers.next().unwrap_or_default();
-    let directories = json!({ "LowerDir": layers.collect::<Vec<_>>().join(":"), "UpperDir": top });
+    let top = Path::new(&top);
+    let beside = |name| top.with_file_name(name).display().to_string();
+    let mut directories =
+        json!({ "MergedDir": beside("merged"), "UpperDir": top, "WorkDir": beside("work") });
+    let lower = layers.collect::<Vec<_>>().join(":");
+    if !lower.is_empty() {
+        directories["LowerDir"] = lower.into();
+    }
     Reply::json(&document(&image, &directories, call.version))
 }
 

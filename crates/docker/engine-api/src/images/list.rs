@@ -44,9 +44,9 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
     Reply::json(&rows)
 }
 
-/// Every image as `GET /system/df` lists it: with how many containers use it.
+/// The images that `GET /system/df` lists, those of a build's steps left out, with how many containers use each.
 pub(crate) fn with_usage(api: &Api, version: ApiVersion) -> Result<Vec<Value>, ApiError> {
-    let selection = Selection::parse(Filters::default(), true, api)?;
+    let selection = Selection::parse(Filters::default(), false, api)?;
     let shared = api.images().disk_usage().shared;
     let all = api.images().list();
     let rows = all

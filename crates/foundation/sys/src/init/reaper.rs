@@ -3,6 +3,11 @@
 //! container's program does.
 
 use crate::raw::{self, Result};
+use crate::title;
+
+/// What users of docker know the init by.
+const TITLE: &[u8] = b"/sbin/docker-init";
+const NAME: &std::ffi::CStr = c"docker-init";
 
 const ALL: u64 = u64::MAX;
 
@@ -21,6 +26,7 @@ pub(super) fn fork_under_init() -> Result<()> {
 }
 
 fn serve(program: i32) -> ! {
+    title::replace(TITLE, NAME);
     // Standard streams too: the container's end of its pipes must close when its program ends.
     raw::close_range(0, u32::MAX, 0);
     loop {
