@@ -34,6 +34,9 @@ const PROGRAMS: &[&str] = &[
     "unshare",
 ];
 
+/// Programs of the workspace that tests look for beside `gantry`, each in a package of its own.
+const HELPERS: &[(&str, &str)] = &[("testkit", "probe"), ("shop", "shop")];
+
 /// Files of the machine: path, mode, content.
 const FILES: &[(&str, u32, &str)] = &[
     ("vm/init", 0o755, include_str!("init.sh")),
@@ -137,7 +140,16 @@ fn tests(tree: &Path) -> Done {
     )?;
     let cargo = output(plain_cargo().args(["metadata", "--format-version", "1", "--offline"]))?;
     let list: Value = serde_json::from_str(&list).map_err(Failed::because)?;
-    for program in programs_of(&list) {
+    let mut programs = programs_of(&list);
+    let gantry = programs.iter().find(|path| path.ends_with("gantry"));
+    let beside = gantry
+        .cloned()
+        .ok_or_else(|| Failed("gantry was not built".to_owned()))?;
+    for (package, name) in HELPERS {
+        execute(plain_cargo().args(["build", "--quiet", "--package", package, "--bin", name]))?;
+        programs.push(beside.with_file_name(name));
+    }
+    for program in programs {
         strip(&program, &below(tree, &program))?;
     }
     fs::write(tree.join("vm/root"), root().as_os_str().as_encoded_bytes()).map_err(Failed::because)?;
