@@ -109,4 +109,22 @@ pub(super) const CASES: &[Case] = &[
         pod/p condition met
         "#,
     ),
+    case(
+        "run -i loses nothing of a short program",
+        r#"
+        $ once() { k run p --rm -i -q --restart=Never --image=busybox -- "$@"; }
+        $ for i in 1 2 3; do for pause in 0 0.02 0.05 0.2; do once sh -c "echo hello; sleep $pause"; done; done 2>/dev/null | uniq -c | tr -s ' '
+         12 hello
+        $ for i in 1 2; do once sh -c 'printf unfinished; sleep 0.1' 2>/dev/null; echo; done
+        unfinished
+        unfinished
+        $ once sh -c 'seq 200000; sleep 0.1' 2>/dev/null > said; seq 200000 | cmp - said
+        $ echo through | once cat 2>/dev/null
+        through
+        $ once sh -c 'echo three; sleep 0.1; exit 3' 2>/dev/null
+        three
+        ? 3
+        $ k get pods -o name
+        "#,
+    ),
 ];

@@ -7,6 +7,7 @@
 
 mod cgroups;
 mod container;
+mod early;
 pub mod files;
 mod images;
 mod logs;
@@ -40,6 +41,7 @@ use tokio::sync::Semaphore;
 
 use cgroups::Groups;
 use container::start::Start;
+use early::Places;
 use files::{Cluster, NodeFiles};
 use note::Bursts;
 use observe::Teller;
@@ -109,6 +111,7 @@ struct Inner {
     turns: Semaphore,
     bursts: Bursts,
     teller: Teller,
+    places: Places,
 }
 
 impl Pods {
@@ -152,6 +155,7 @@ impl Pods {
             turns: Semaphore::new(turns()),
             bursts: Bursts::default(),
             teller: Teller::default(),
+            places: Places::default(),
         }));
         pods.adopt_sandboxes()
             .map_err(unusable("the control group of burstable pods"))?;

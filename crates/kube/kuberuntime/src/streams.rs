@@ -28,6 +28,9 @@ type Doing<T> = kubelet::traits::Doing<T>;
 /// Chunks of input and output, lines of logs and sizes of terminals that wait.
 const BACKLOG: usize = 16;
 
+/// What containerd says of a container that has ended between the kubelet's look at it and its own.
+const EXITED: &str = "container is in CONTAINER_EXITED state";
+
 impl Pods {
     /// The running container that is meant.
     fn running(&self, of: &ContainerRef) -> Option<Arc<Container>> {
@@ -59,7 +62,7 @@ impl Pods {
             let (engine, exec) = (resizer.clone(), exec.clone());
             async move { engine.exec_resize(&exec, rows, columns).await.is_ok() }
         });
-        Ok(session(attached, resize, ended.map(Ok).boxed()))
+        Ok(session(Vec::new(), attached, resize, ended.map(Ok).boxed()))
     }
 
     async fn attach_to(&self, of: ContainerRef, io: Io) -> Result<Session, StreamFault> {
@@ -68,6 +71,49 @@ impl Pods {
         let ended = engine
             .waiter(&row.id, WaitCondition::NotRunning)
             .map_err(failed)?;
+        let (said, attached) = match self.0.places.take(&row.id).await {
+            Some(early) => (early.said, self.first_client(&row, io, early.rest).await),
+            None => (Vec::new(), self.later_client(&row, io).await?),
+        };
+        let resizer = engine.clone();
+        let resize = resizing(move |columns, rows| {
+            let (engine, id) = (resizer.clone(), row.id.clone());
+            async move { engine.resize(&id, rows, columns).await.is_ok() }
+        });
+        // How the container ended is not what a client that was attached to it is told.
+        Ok(session(said, attached, resize, ended.map(|_| Ok(0)).boxed()))
+    }
+
+    /// A client who has what the container writes already. If that has ended meanwhile there is no input.
+    async fn first_client(
+        &self,
+        row: &Container,
+        io: Io,
+        output: Receiver<(engine::Stream, Bytes)>,
+    ) -> Attached {
+        let wanted = Attach {
+            stdin: io.stdin,
+            stream: true,
+            ..Attach::default()
+        };
+        let input = match self.0.engine.attach(&row.id, wanted).await {
+            Ok(attached) => attached.input,
+            Err(error) => {
+                tracing::debug!(id = %row.id, %error, "a client without input");
+                None
+            }
+        };
+        Attached {
+            tty: row.spec.tty,
+            output,
+            input,
+        }
+    }
+
+    /// A client who has what the container writes from now on. One that ends at this moment has nothing to say any more,
+    /// and a client that is told so reads the log.
+    async fn later_client(&self, row: &Container, io: Io) -> Result<Attached, StreamFault> {
+        let engine = &self.0.engine;
         let wanted = Attach {
             stdin: io.stdin,
             stdout: io.stdout,
@@ -75,14 +121,12 @@ impl Pods {
             logs: false,
             stream: true,
         };
-        let attached = engine.attach(&row.id, wanted).await.map_err(failed)?;
-        let resizer = engine.clone();
-        let resize = resizing(move |columns, rows| {
-            let (engine, id) = (resizer.clone(), row.id.clone());
-            async move { engine.resize(&id, rows, columns).await.is_ok() }
-        });
-        // How the container ended is not what a client that was attached to it is told.
-        Ok(session(attached, resize, ended.map(|_| Ok(0)).boxed()))
+        let attached = engine.attach(&row.id, wanted).await;
+        match engine.find(&row.id) {
+            Ok(row) if row.state.status.has_process() => attached.map_err(failed),
+            Ok(_) => Err(StreamFault::Failed(EXITED.to_owned())),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     async fn connect(&self, pod: PodRef, port: u16) -> io::Result<Box<dyn Pipe>> {
@@ -151,8 +195,9 @@ fn not_started(exec: &str, error: engine::Error) -> StreamFault {
     }
 }
 
-/// Joins a client's end with a process's.
+/// Joins a client's end with a process's. `said` comes before what comes.
 fn session(
+    said: Vec<(engine::Stream, Bytes)>,
     attached: Attached,
     resize: Sender<(u16, u16)>,
     ended: Doing<Result<i32, StreamFault>>,
@@ -160,7 +205,7 @@ fn session(
     let (sender, output) = mpsc::channel(BACKLOG);
     let (done, all) = oneshot::channel();
     tokio::spawn(async move {
-        pass_on(attached.output, sender).await;
+        pass_on(said, attached.output, sender).await;
         // Nobody may be waiting for it.
         let _ = done.send(());
     });
@@ -177,7 +222,16 @@ fn session(
     }
 }
 
-async fn pass_on(mut from: Receiver<(engine::Stream, Bytes)>, to: Sender<(Stream, Bytes)>) {
+async fn pass_on(
+    said: Vec<(engine::Stream, Bytes)>,
+    mut from: Receiver<(engine::Stream, Bytes)>,
+    to: Sender<(Stream, Bytes)>,
+) {
+    for (stream, chunk) in said {
+        if to.send((streamed(stream), chunk)).await.is_err() {
+            return;
+        }
+    }
     while let Some((stream, chunk)) = from.recv().await {
         if to.send((streamed(stream), chunk)).await.is_err() {
             return;

@@ -45,7 +45,11 @@ impl Pods {
         self.remove_leftover(&name).await;
         let created = self.0.engine.create(create).await;
         let id = created.map_err(|error| StartFault::Create(error.to_string()))?.id;
+        self.keep_place(&id).await;
         let started = self.0.engine.start(&id).await;
+        if started.is_err() {
+            self.0.places.give_up(&id);
+        }
         self.collect_dead(&start.pod, start.at).await;
         let row = self
             .0

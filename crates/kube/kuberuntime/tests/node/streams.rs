@@ -122,6 +122,78 @@ fn a_client_attaches_to_the_container_itself() {
     });
 }
 
+/// Reads the log until it has as many lines.
+async fn logged(daemon: &Daemon, pod: &kubelet::Pod, id: &str, lines: usize) {
+    let query = LogQuery {
+        stdout: true,
+        stderr: true,
+        follow: true,
+        ..LogQuery::default()
+    };
+    let mut log = daemon.pods.logs(of(pod), id.to_owned(), query).await.unwrap();
+    for _ in 0..lines {
+        let line = tokio::time::timeout(PATIENCE, log.recv()).await;
+        line.expect("it is logged").unwrap().unwrap();
+    }
+}
+
+#[test]
+fn the_first_client_has_what_was_written_before_it_came() {
+    on_node(async |daemon| {
+        for once in ["true", "false"] {
+            let pod = pod(
+                &format!("early-{once}"),
+                &format!(
+                    r#"{{"containers":[{{"name":"c","image":"busybox","stdin":true,"stdinOnce":{once},
+                    "command":["sh","-c","echo one; echo two >&2; printf 'word? '; read word; echo got $word"]}}]}}"#
+                ),
+            );
+            let started = daemon.run(&pod, 0).await;
+            logged(daemon, &pod, &started.id, 2).await;
+            let mut first = daemon.pods.attach(of(&pod), ALL).await.unwrap();
+            let second = daemon.pods.attach(of(&pod), ALL).await.unwrap();
+            let input = first.input.take().unwrap();
+            input.send(Bytes::from_static(b"it\n")).await.unwrap();
+            let (out, err, code) = read(first).await;
+            assert_eq!(
+                (out.as_str(), err.as_str(), code),
+                ("one\nword? got it\n", "two\n", Ok(0))
+            );
+            let (out, err, _) = read(second).await;
+            assert!(
+                "word? got it\n".ends_with(&out) && out.ends_with("got it\n"),
+                "{out}"
+            );
+            assert_eq!(err, "");
+            daemon.end_of(&started.id).await;
+            let late = daemon.pods.attach(of(&pod), ALL).await.err();
+            assert_eq!(late, Some(StreamFault::NotFound));
+        }
+    });
+}
+
+/// Whenever a client comes: it has everything, or is told that it has nothing.
+#[test]
+fn no_client_is_told_that_all_is_well_and_has_lost_something() {
+    on_node(async |daemon| {
+        for attempt in 0..30 {
+            let pod = one(
+                &format!("short-{attempt}"),
+                &["echo", "hello"],
+                r#""stdin":true,"stdinOnce":true"#,
+            );
+            daemon.run(&pod, 0).await;
+            match daemon.pods.attach(of(&pod), ALL).await {
+                Ok(session) => {
+                    assert_eq!(read(session).await, ("hello\n".into(), String::new(), Ok(0)));
+                }
+                Err(StreamFault::NotFound) => {}
+                Err(StreamFault::Failed(why)) => assert_eq!(why, "container is in CONTAINER_EXITED state"),
+            }
+        }
+    });
+}
+
 #[test]
 fn a_port_of_the_pod_s_loopback_is_reached() {
     on_node(async |daemon| {
