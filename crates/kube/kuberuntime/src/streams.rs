@@ -75,7 +75,7 @@ impl Pods {
             logs: false,
             stream: true,
         };
-        let attached = engine.attach(&row.id, wanted).await.map_err(failed)?;
+        let attached = engine.attach_running(&row.id, wanted).await.map_err(failed)?;
         let resizer = engine.clone();
         let resize = resizing(move |columns, rows| {
             let (engine, id) = (resizer.clone(), row.id.clone());

@@ -102,6 +102,7 @@ impl Engine {
         let container = entry.get();
         self.0.table.remove(&entry.id);
         self.forget_execs(&entry.id);
+        entry.hubs.end();
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);
