@@ -25,7 +25,7 @@ set -- --binaries-metadata /vm/tests.json --cargo-metadata /vm/cargo.json --prof
 while IFS= read -r word || [ -n "$word" ]; do set -- "$@" "$word"; done < /vm/filter
 root=$(cat /vm/root)
 # There is no cargo to ask.
-export INSTA_WORKSPACE_ROOT="$root"
+export INSTA_WORKSPACE_ROOT="$root" GANTRY_TEST_PATIENCE=8
 echo "vm: $(uname -r), $(cat /sys/fs/cgroup/cgroup.controllers), up for $(cut -d' ' -f1 /proc/uptime) s"
 cd "$root" && cargo-nextest nextest run "$@" 2>&1 | cat
 echo "vm: exit $?"

@@ -139,6 +139,16 @@ fn run(daemon: &Daemon, case: &Case) -> Result<(), String> {
     Ok(())
 }
 
+/// How many times slower than most this machine is: an emulated one says so (`cargo xtask test --vm`).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a test knows of its machine comes from outside"
+)]
+fn patience() -> u32 {
+    let told = std::env::var("GANTRY_TEST_PATIENCE").unwrap_or_default();
+    told.parse().unwrap_or(1)
+}
+
 /// Everything that the case's shell says, each step followed by its status between marks; and, where it did
 /// not come to its end in time, what its containers were doing.
 fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> (String, String) {
@@ -147,7 +157,7 @@ fn shell(daemon: &Daemon, case: &Case, steps: &[Step]) -> (String, String) {
     std::fs::create_dir(&directory).unwrap();
     let mut command = Command::new("timeout");
     command
-        .args(["--kill-after=5", &case.seconds.to_string(), "sh"])
+        .args(["--kill-after=5", &(case.seconds * patience()).to_string(), "sh"])
         .current_dir(&directory)
         .env("DOCKER_HOST", daemon.host())
         .env("DOCKER_CONFIG", daemon.directory.join("config"))

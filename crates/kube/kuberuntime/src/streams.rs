@@ -96,7 +96,7 @@ impl Pods {
             stream: true,
             ..Attach::default()
         };
-        let input = match self.0.engine.attach(&row.id, wanted).await {
+        let input = match self.0.engine.attach_running(&row.id, wanted).await {
             Ok(attached) => attached.input,
             Err(error) => {
                 tracing::debug!(id = %row.id, %error, "a client without input");
@@ -121,7 +121,7 @@ impl Pods {
             logs: false,
             stream: true,
         };
-        let attached = engine.attach(&row.id, wanted).await;
+        let attached = engine.attach_running(&row.id, wanted).await;
         match engine.find(&row.id) {
             Ok(row) if row.state.status.has_process() => attached.map_err(failed),
             Ok(_) => Err(StreamFault::Failed(EXITED.to_owned())),
