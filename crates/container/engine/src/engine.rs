@@ -187,7 +187,8 @@ impl Engine {
             tasks.into_iter().flatten().for_each(|task| task.abort());
         }
         if keep_containers {
-            return;
+            // The next daemon goes by the rows.
+            return self.0.background.settled().await;
         }
         let stops = self.0.table.entries().into_iter().map(|entry| {
             let engine = self.clone();

@@ -4,6 +4,8 @@
 
 #[path = "node/changes.rs"]
 mod changes;
+#[path = "node/cut.rs"]
+mod cut;
 #[path = "node/deaths.rs"]
 mod deaths;
 #[path = "node/files.rs"]

@@ -237,10 +237,8 @@ impl Node {
         let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
         let mut warnings: Vec<String> = kubernetes.into_iter().collect();
         let closed = self.containers.engine.close(stop.keep_containers);
-        if tokio::time::timeout(stop.timeout.max(PROMPT), closed)
-            .await
-            .is_err()
-        {
+        let in_time = tokio::time::timeout(stop.timeout.max(PROMPT), closed).await;
+        if in_time.is_err() && !stop.keep_containers {
             warnings.push("not every container stopped in time: the rest is killed".to_owned());
         }
         self.containers
@@ -257,7 +255,7 @@ impl Node {
     }
 }
 
-/// What keeping containers takes at most: it waits for nothing.
+/// What keeping containers takes at most: what is known of them is written down.
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs what blocks within a stage's span.
