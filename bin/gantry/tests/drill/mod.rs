@@ -10,6 +10,7 @@ mod reboot;
 mod storm;
 mod supervisor;
 mod survivors;
+mod twice;
 
 use std::process::{Child, Command, Stdio};
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::lifecycle::{self, Starter, UNKNOWN};
 use crate::state::Status;
 use crate::supervised::{Found, Notice};
-use crate::table::{Entry, Process};
+use crate::table::Entry;
 use crate::tasks::blocking;
 
 /// Fills the table and starts listening to the supervisor.
@@ -24,9 +24,11 @@ pub(crate) async fn take_over(engine: &Engine) -> Result<(), Error> {
     std::fs::create_dir_all(engine.root_mount_point()).map_err(Error::system("the mount point of roots"))?;
     load(engine).await?;
     let found = engine.0.supervisor.entries(|key| log_of(engine, key)).await?;
+    let (starting, found): (Vec<_>, Vec<_>) = found.into_iter().partition(Found::is_starting);
     for found in &found {
         engine.adopt(found);
     }
+    engine.see_through(starting).await?;
     engine.take_over_survivors().await;
     let listener = Listener::new(engine.clone(), notices);
     for container in engine.list() {
@@ -60,7 +62,7 @@ async fn load(engine: &Engine) -> Result<(), Error> {
     Ok(())
 }
 
-fn log_of(engine: &Engine, key: &Key) -> Option<LogSpec> {
+pub(crate) fn log_of(engine: &Engine, key: &Key) -> Option<LogSpec> {
     match key.task {
         Task::Main {} => {
             let entry = engine.0.table.get(&key.container.to_string())?;
@@ -72,7 +74,7 @@ fn log_of(engine: &Engine, key: &Key) -> Option<LogSpec> {
 
 impl Engine {
     /// Takes over a process that the supervisor has.
-    fn adopt(&self, found: &Found) {
+    pub(crate) fn adopt(&self, found: &Found) {
         let entry = self.0.table.get(&found.key.container.to_string());
         let ended = matches!(found.phase, Phase::Exited { .. } | Phase::Draining {});
         match (entry, &found.key.task) {
@@ -88,28 +90,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn adopt_main(&self, entry: &Entry, found: &Found) {
-        let container = entry.get();
-        let process = Process {
-            key: found.key.clone(),
-            starting: false,
-            pidfd: self.0.supervisor.pidfd(&found.key),
-            cgroup: self.cgroup_of(&container),
-            template: None,
-            since: self.started_at(&container),
-        };
-        entry.run().process = Some(process);
-        entry.change(|container| {
-            container.generation = found.key.generation;
-            if !container.state.status.has_process() {
-                container.state.status = Status::Running;
-            }
-            container.state.pid = found.pid;
-        });
-    }
-
     /// Ends a process that belongs to nobody any more.
-    async fn abandon(&self, key: &Key) {
+    pub(crate) async fn abandon(&self, key: &Key) {
         if key.task == (Task::Main {}) {
             // It may be on its way already.
             let _ = self.0.supervisor.signal(key, 9).await;
@@ -222,16 +204,6 @@ impl Engine {
         let parent = &container.spec.resources.cgroup_parent;
         let path = cgroups_path(&self.0.instance, parent, &container.id);
         runtime::cgroup::Cgroup::existing(&self.0.layout, &path)
-    }
-
-    /// How long a container has run, as a reading of this daemon's monotonic clock.
-    fn started_at(&self, container: &Container) -> driver::Instant {
-        let now = self.0.clock.now();
-        let age = container.state.started_at.map(|at| self.now().duration_since(at));
-        let age = age
-            .and_then(|age| std::time::Duration::try_from(age).ok())
-            .unwrap_or_default();
-        driver::Instant::from_origin(now.saturating_since(driver::Instant::from_origin(age)))
     }
 }
 

@@ -8,6 +8,7 @@
 mod acks;
 mod adopt;
 mod attach;
+mod begun;
 mod commit;
 mod container;
 pub mod copy;

@@ -6,6 +6,8 @@
 mod attaching;
 #[path = "node/changes.rs"]
 mod changes;
+#[path = "node/cut.rs"]
+mod cut;
 #[path = "node/deaths.rs"]
 mod deaths;
 #[path = "node/files.rs"]

@@ -275,6 +275,7 @@ impl Runtime for Pods {
     fn tear_down(&self, uid: &Uid) -> Doing<Result<(), String>> {
         let (pods, uid) = (self.clone(), uid.clone());
         Box::pin(async move {
+            pods.end_attempts(&uid, None).await?;
             let down = blocking(move || pods.take_down(&uid)).await;
             down.map_err(|error| error.to_string())
         })

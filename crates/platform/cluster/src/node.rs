@@ -238,8 +238,8 @@ impl Node {
         let mut warnings: Vec<String> = kubernetes.into_iter().collect();
         let engine = &self.containers.engine;
         if stop.keep_containers {
-            // Nothing is waited for.
-            engine.close(true).await;
+            // Rows that are being written; the next daemon finds out about what is missing.
+            drop(tokio::time::timeout(PROMPT, engine.close(true)).await);
         } else if !engine.close_within(stop.timeout.max(PROMPT)).await {
             warnings.push("not every container stopped in time: the rest is killed".to_owned());
         }
@@ -257,7 +257,7 @@ impl Node {
     }
 }
 
-/// What may be had at least by what needs no time to speak of.
+/// What may be had at least by what needs no time to speak of: keeping containers, whose rows are written down.
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs what blocks within a stage's span.

@@ -19,7 +19,8 @@ impl Engine {
             tasks.into_iter().flatten().for_each(|task| task.abort());
         }
         if keep_containers {
-            return;
+            // The next daemon goes by the rows.
+            return self.0.background.settled().await;
         }
         self.end_all(|engine, entry| async move { engine.stop_for_shutdown(&entry).await })
             .await;

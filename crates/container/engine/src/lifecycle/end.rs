@@ -126,6 +126,8 @@ impl Engine {
             }
             (state.pid, state.exit_code, state.oom_killed) = (0, code, oom_killed);
             state.finished_at = Some(now);
+            // When a run began that no daemon saw begin is a guess, or read off another clock.
+            state.started_at = state.started_at.map(|began| began.min(now));
             if let Some(health) = &mut state.health {
                 // Nobody probes it any more (upstream's rule).
                 health.status = HealthStatus::Unhealthy;

@@ -28,4 +28,4 @@ pub(crate) use end::{UNKNOWN, exit_code};
 pub(crate) use failure::{Words, advice, executable};
 pub(crate) use filters::Filters;
 pub(crate) use prepare::{log, nowhere, slots};
-pub(crate) use start::{Starter, name_of};
+pub(crate) use start::{Starter, name_of, run_began};

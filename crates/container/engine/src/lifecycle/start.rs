@@ -196,7 +196,7 @@ impl Engine {
 }
 
 /// The state of a run that has just begun.
-fn run_began(container: &mut Container, pid: u32, now: Timestamp) {
+pub(crate) fn run_began(container: &mut Container, pid: u32, now: Timestamp) {
     let before = container.state.health.take().map(Health::restarted);
     let checked = container.spec.healthcheck.is_some();
     container.state = State {

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use supervisor::protocol::{Key, LogSpec, Owner, Reply, Request, Start, Stdio, Streams as Announced};
+use supervisor::protocol::{Key, LogSpec, Owner, Reason, Reply, Request, Start, Stdio, Streams as Announced};
 
 use super::tended::Entry;
 use super::{Supervisor, SupervisorError};
@@ -91,6 +91,32 @@ impl Supervisor {
         match self.call(&Request::Start { start }, &fds).await? {
             (Reply::Started { pid, streams, .. }, fds) => self.started(key, pid, stdio, log, streams, fds),
             (other, _) => Err(SupervisorError::unexpected(&other)),
+        }
+    }
+
+    /// Waits until a start that a daemon before this one asked for has come to an end: whether there is a process now, which
+    /// may have ended too. Where the start has failed nothing is left of it.
+    ///
+    /// # Errors
+    /// The supervisor is lost.
+    pub(crate) async fn outcome(&self, key: Key) -> Result<bool, SupervisorError> {
+        // The same request again takes the place of the asker who is gone. A start that fails at this very moment is asked
+        // for anew, and fails again: this is no program.
+        let start = Start {
+            key,
+            namespaces: 0,
+            stdio: Stdio::Null {},
+            owner: Owner { uid: 0, gid: 0 },
+            log: None,
+            attach: false,
+            cgroup: false,
+            program: Some(Vec::new().into()),
+        };
+        match self.call(&Request::Start { start }, &[]).await {
+            Ok((Reply::Started { .. }, _)) | Err(SupervisorError::Refused(Reason::WrongPhase {})) => Ok(true),
+            Ok((other, _)) => Err(SupervisorError::unexpected(&other)),
+            Err(SupervisorError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

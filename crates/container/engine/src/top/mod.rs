@@ -9,6 +9,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use columns::Column;
 use process::Process;
@@ -57,6 +58,13 @@ pub fn list(pids: &[u32], ps_args: &str, now: u64) -> Result<Top, Error> {
         .filter_map(|pid| Process::read(*pid))
         .collect();
     Ok(show(&columns, &processes, &host))
+}
+
+/// How long ago a process began; none if it is gone. The kernel counts hundredths of a second.
+pub(crate) fn age(pid: u32) -> Option<Duration> {
+    let began = Process::read(pid)?.started;
+    let began = Duration::from_millis(began.saturating_mul(1000 / process::TICKS));
+    Some(sys::clock::boottime().saturating_sub(began))
 }
 
 fn show(columns: &[Column], processes: &[Process], host: &Host) -> Top {

@@ -9,13 +9,13 @@ use tokio::runtime::Runtime;
 use crate::fixture::*;
 
 /// A daemon with everything it runs: dropped, it is gone as if it had been killed.
-struct Process {
+pub(crate) struct Process {
     daemon: Option<Daemon>,
     runtime: Option<Runtime>,
 }
 
 impl Process {
-    fn start(node: &Node) -> Self {
+    pub(crate) fn start(node: &Node) -> Self {
         let runtime = Runtime::new().unwrap();
         let daemon = runtime.block_on(Daemon::open(node));
         Self {
@@ -25,12 +25,12 @@ impl Process {
     }
 
     /// Ends as `down` does.
-    fn close(mut self) {
+    pub(crate) fn close(mut self) {
         self.does(async |daemon| daemon.close().await);
         drop(self.runtime.take());
     }
 
-    fn does<T>(&self, work: impl AsyncFnOnce(&Daemon) -> T) -> T {
+    pub(crate) fn does<T>(&self, work: impl AsyncFnOnce(&Daemon) -> T) -> T {
         let (daemon, runtime) = (self.daemon.as_ref().unwrap(), self.runtime.as_ref().unwrap());
         runtime.block_on(work(daemon))
     }

@@ -54,6 +54,27 @@ impl Pods {
         }
     }
 
+    /// Ends whatever runs of a pod, or of one of its containers, and removes what has never run. No two attempts of a
+    /// container run at once, and nothing of a pod runs on when its end is told, whatever the kubelet has heard of.
+    pub(crate) async fn end_attempts(&self, uid: &Uid, container: Option<&str>) -> Result<(), String> {
+        for (row, told) in self.rows_of(uid) {
+            if container.is_some_and(|name| name != told.name) {
+                continue;
+            }
+            if row.state.status.has_process() {
+                tracing::warn!(
+                    container = row.name,
+                    "runs although nobody knows of it, and is ended"
+                );
+                self.stop_container(ContainerId::new(&row.id), Duration::ZERO)
+                    .await?;
+            } else if standing(&row, &told) == Standing::Created {
+                self.remove_container(&row.id).await;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a container that has ended, with its log and its last words.
     pub(crate) async fn remove_container(&self, id: &str) {
         let Ok(row) = self.0.engine.find(id) else { return };
@@ -138,7 +159,8 @@ pub(crate) fn image_of(row: &Container) -> ImageFound {
 pub(crate) fn standing(row: &Container, told: &Told) -> Standing {
     let state = &row.state;
     match state.started_at {
-        Some(at) if state.status.has_process() => Standing::Running(at.into()),
+        // Whatever has a process runs.
+        at if state.status.has_process() => Standing::Running(at.unwrap_or(row.created).into()),
         None if state.error.is_empty() => Standing::Created,
         _ => Standing::Ended(ended(row, told)),
     }

@@ -43,6 +43,10 @@ impl Pods {
         let (create, image) = made?;
         let name = create.name.clone().unwrap_or_default();
         self.remove_leftover(&name).await;
+        let container = start.pod.at(start.at).map_or("", |container| &container.name);
+        self.end_attempts(&start.pod.uid, Some(container))
+            .await
+            .map_err(StartFault::Create)?;
         let created = self.0.engine.create(create).await;
         let id = created.map_err(|error| StartFault::Create(error.to_string()))?.id;
         self.keep_place(&id).await;

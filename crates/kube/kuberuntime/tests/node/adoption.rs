@@ -1,7 +1,9 @@
 //! What a daemon finds of the pods of the one before.
 
+use engine::{Create, Remove, Status};
 use kubelet::container::{How, Standing};
 use kubelet::traits::{Ending, Runtime};
+use testkit::cut::Cut;
 
 use crate::fixture::*;
 
@@ -80,6 +82,69 @@ fn an_end_that_no_daemon_saw_is_found_by_the_next() {
     node.assert_nothing_left();
 }
 
+/// A pod's container whose daemon died before it could write down that it runs: its id, and its process's.
+fn cut(node: &Node, pod: &std::sync::Arc<kubelet::Pod>) -> (String, u32) {
+    let id = life(node, async |daemon| {
+        let started = daemon.run(pod, 0).await;
+        let row = daemon.engine.find(&started.id).unwrap();
+        let force = Remove {
+            force: true,
+            ..Remove::default()
+        };
+        daemon.engine.remove(&row.id, force).await.unwrap();
+        let same = Create {
+            name: Some(row.name.clone()),
+            spec: (*row.spec).clone(),
+            image: row.image.clone(),
+            owner: row.owner.clone(),
+            ..Create::default()
+        };
+        let id = daemon.engine.create(same).await.unwrap().id;
+        daemon.leave().await;
+        id.to_string()
+    });
+    let pid = node.cut_start(&id, "exec sleep 1000", Cut::Running);
+    (id, pid)
+}
+
+#[test]
+fn what_a_daemon_began_and_did_not_write_down_is_found_running_and_nothing_beside_it() {
+    let node = isolated();
+    let pod = waiting("cut", "");
+    let (id, pid) = cut(&node, &pod);
+    life(&node, async |daemon| {
+        let seen = daemon.observed(&pod).await.unwrap().observed.containers;
+        assert_eq!((seen.len(), &*seen[0].id, seen[0].attempt), (1, &*id, 0));
+        let row = daemon.engine.find(&id).unwrap();
+        assert_eq!(row.state.pid, pid);
+        let began = row.state.started_at.expect("it is known when it began");
+        assert_eq!(seen[0].standing, Standing::Running(began.into()));
+        daemon.close().await;
+    });
+    node.assert_nothing_left();
+}
+
+#[test]
+fn two_attempts_of_a_container_never_run_at_once() {
+    let node = isolated();
+    let pod = waiting("single", "");
+    let (id, pid) = cut(&node, &pod);
+    let first = sys::pidfd::open(sys::pidfd::Pid::from_raw(pid.cast_signed()).unwrap()).unwrap();
+    life(&node, async |daemon| {
+        // Whatever made a kubelet think that the first one is gone.
+        let second = daemon.start(&pod, 0, 1).await.unwrap();
+        sys::poll::readable(&first).unwrap();
+        let row = daemon.engine.find(&id).unwrap();
+        assert_eq!((row.state.status, row.state.exit_code), (Status::Exited, 137));
+        // Nor does anything run on when the pod is said to be taken down.
+        daemon.pods.tear_down(&pod.uid).await.unwrap();
+        let row = daemon.engine.find(&second.id).unwrap();
+        assert_eq!(row.state.status, Status::Exited);
+        daemon.close().await;
+    });
+    node.assert_nothing_left();
+}
+
 #[test]
 fn after_a_reboot_there_is_no_sandbox_and_nobody_knows_how_it_ended() {
     let mut node = isolated();
@@ -118,7 +183,7 @@ fn a_container_that_somebody_takes_away_is_missed() {
     on_node(async |daemon| {
         let pod = waiting("taken", "");
         let started = daemon.run(&pod, 0).await;
-        let force = engine::Remove {
+        let force = Remove {
             force: true,
             volumes: false,
         };
