@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::logs::LogEntry;
-use engine::{Attach, Attached, Container, ExecSpec, Input, WaitCondition};
+use engine::{Attach, Attached, Container, ExecSpec, Input, Status, WaitCondition};
 use futures_util::FutureExt;
 use kubelet::Uid;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -122,11 +122,12 @@ impl Pods {
             stream: true,
         };
         let attached = engine.attach(&row.id, wanted).await;
-        match engine.find(&row.id) {
-            Ok(row) if row.state.status.has_process() => attached.map_err(failed),
-            Ok(_) => Err(StreamFault::Failed(EXITED.to_owned())),
-            Err(error) => Err(failed(error)),
+        let status = engine.find(&row.id).map_err(failed)?.state.status;
+        let refused = matches!(attached, Err(engine::Error::Conflict(_))) && status != Status::Paused;
+        if refused || !status.has_process() {
+            return Err(StreamFault::Failed(EXITED.to_owned()));
         }
+        attached.map_err(failed)
     }
 
     async fn connect(&self, pod: PodRef, port: u16) -> io::Result<Box<dyn Pipe>> {
