@@ -45,5 +45,5 @@ macro_rules! areas {
 
 areas! {
     cases: build files images lifecycle networks prune run streams system volumes;
-    sessions: a_shell_on_a_terminal detach_keys_leave_it_running without_a_terminal_ctrl_c_reaches_the_program
+    sessions: a_shell_on_a_terminal a_shell_is_started_again detach_keys_leave_it_running without_a_terminal_ctrl_c_reaches_the_program
 }

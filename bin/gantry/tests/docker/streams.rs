@@ -103,6 +103,28 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "start -a gets the run that it starts",
+        r#"
+        $ docker create --name $n busybox sh -c 'echo out; echo err >&2; exit 3' >/dev/null
+        $ for i in 1 2 3; do docker start -a $n 2>/dev/null; echo $?; done
+        out
+        3
+        out
+        3
+        out
+        3
+        $ docker start -a $n 2>&1 >/dev/null
+        err
+        ? 3
+        $ docker create -i --name $n-2 busybox sh -c 'read line; echo got $line; cat' >/dev/null
+        $ for i in 1 2; do printf '%s\nmore %s\n' $i $i | docker start -ai $n-2; done
+        got 1
+        more 1
+        got 2
+        more 2
+        "#,
+    ),
+    case(
         "a tty",
         r#"
         $ docker run -d -t --name $n busybox sh -c 'test -t 0 && test -t 1 && stty size && echo done' >/dev/null; docker wait $n

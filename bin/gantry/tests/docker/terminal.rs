@@ -164,6 +164,21 @@ pub fn detach_keys_leave_it_running(kind: Kind) {
     daemon.ok(&["rm", "-f", "shell"]);
 }
 
+pub fn a_shell_is_started_again(kind: Kind) {
+    let daemon = daemon(kind);
+    let mut session = Session::start(&daemon, &["run", "-it", "--name", "shell", "busybox"]);
+    session.see("# ").type_("exit 4\n");
+    assert_eq!(session.end().code(), Some(4));
+    for round in 1..=2 {
+        let mut session = Session::start(&daemon, &["start", "-ai", "shell"]);
+        session.see("# ").type_(&format!("echo round $(({round}+0))\n"));
+        session.see(&format!("round {round}"));
+        session.type_("until stty size | grep '30 100'; do :; done; exit 5\n");
+        assert_eq!(session.end().code(), Some(5));
+    }
+    daemon.ok(&["rm", "shell"]);
+}
+
 pub fn without_a_terminal_ctrl_c_reaches_the_program(kind: Kind) {
     let daemon = daemon(kind);
     let script = "trap 'echo caught; exit 5' INT; echo up; while :; do sleep 0.1; done";

@@ -52,6 +52,38 @@ fn kept_containers_and_pods_are_the_same_afterwards() {
 }
 
 #[test]
+fn what_down_has_to_kill_starts_again_and_says_so() {
+    let daemon = node();
+    // As process 1 it does not heed SIGTERM. What a user has stopped stays down.
+    let run = "docker run -d --stop-timeout 1000 --restart";
+    sh(
+        &daemon,
+        &format!(
+            "{run} unless-stopped --name kept busybox sleep 1d; {run} unless-stopped --name by-hand busybox sleep 1d
+            {run} no --name once busybox sleep 1d; docker stop -t 0 by-hand"
+        ),
+    );
+    daemon.gantry_ok(&["down", "--timeout", "1s"]);
+    assert_eq!(daemon.left(), Vec::<String>::new());
+    let down = sh(&daemon, "date -u +%Y-%m-%dT%H:%M:%S.%NZ");
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(
+        sh(
+            &daemon,
+            "docker inspect -f '{{.Name}} {{.State.Status}} {{.State.ExitCode}}' kept by-hand once"
+        ),
+        "/kept running 0\n/by-hand exited 137\n/once exited 137\n"
+    );
+    for name in ["kept", "once"] {
+        let finished = sh(
+            &daemon,
+            &format!("docker inspect -f '{{{{.State.FinishedAt}}}}' {name}"),
+        );
+        assert!(finished < down, "{name}: {finished}, and down ended at {down}");
+    }
+}
+
+#[test]
 fn pods_that_are_being_started_leave_nothing() {
     let daemon = node();
     for _ in 0..4 {

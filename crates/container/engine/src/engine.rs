@@ -178,38 +178,6 @@ impl Engine {
         Ok(self.0.table.find(reference)?.get())
     }
 
-    /// Ends this engine. Containers are stopped, all at once, unless they are kept.
-    pub async fn close(&self, keep_containers: bool) {
-        self.0.closing.send_replace(true);
-        for entry in self.0.table.entries() {
-            let mut run = entry.run();
-            let tasks = [run.restart.take(), run.probes.take()];
-            tasks.into_iter().flatten().for_each(|task| task.abort());
-        }
-        if keep_containers {
-            return;
-        }
-        let stops = self.0.table.entries().into_iter().map(|entry| {
-            let engine = self.clone();
-            tokio::spawn(async move { engine.stop_for_shutdown(&entry).await })
-        });
-        for stop in stops.collect::<Vec<_>>() {
-            // One that panicked has said so.
-            let _ = stop.await;
-        }
-        self.0.background.settled().await;
-        self.remove_groups();
-    }
-
-    /// The groups above those of containers, which are empty now.
-    fn remove_groups(&self) {
-        let path = format!("/{}", self.0.instance);
-        for hierarchy in self.0.layout.v1.iter().chain(&self.0.layout.unified) {
-            // One that was never made, or in which somebody else has put something.
-            let _ = std::fs::remove_dir(hierarchy.dir(&path));
-        }
-    }
-
     /// The directory of a container's own files.
     pub(crate) fn directory(&self, id: &str) -> PathBuf {
         self.0.data_dir.join("containers").join(id)

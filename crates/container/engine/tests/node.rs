@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "node/attaching.rs"]
+mod attaching;
 #[path = "node/changes.rs"]
 mod changes;
 #[path = "node/deaths.rs"]

@@ -45,7 +45,7 @@ impl Pods {
             stream: true,
             ..Attach::default()
         };
-        let input = match self.0.engine.attach(&row.id, wanted).await {
+        let input = match self.0.engine.attach_running(&row.id, wanted).await {
             Ok(attached) => attached.input,
             Err(error) => {
                 tracing::debug!(id = %row.id, %error, "a client without input");
@@ -70,7 +70,7 @@ impl Pods {
             logs: false,
             stream: true,
         };
-        let attached = engine.attach(&row.id, wanted).await;
+        let attached = engine.attach_running(&row.id, wanted).await;
         let status = engine.find(&row.id).map_err(failed)?.state.status;
         let refused = matches!(attached, Err(engine::Error::Conflict(_))) && status != Status::Paused;
         if refused || !status.has_process() {

@@ -236,11 +236,11 @@ impl Node {
         }
         let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
         let mut warnings: Vec<String> = kubernetes.into_iter().collect();
-        let closed = self.containers.engine.close(stop.keep_containers);
-        if tokio::time::timeout(stop.timeout.max(PROMPT), closed)
-            .await
-            .is_err()
-        {
+        let engine = &self.containers.engine;
+        if stop.keep_containers {
+            // Nothing is waited for.
+            engine.close(true).await;
+        } else if !engine.close_within(stop.timeout.max(PROMPT)).await {
             warnings.push("not every container stopped in time: the rest is killed".to_owned());
         }
         self.containers
@@ -257,7 +257,7 @@ impl Node {
     }
 }
 
-/// What keeping containers takes at most: it waits for nothing.
+/// What may be had at least by what needs no time to speak of.
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs what blocks within a stage's span.

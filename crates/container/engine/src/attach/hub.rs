@@ -14,7 +14,7 @@ use crate::readiness;
 use crate::request::Stream;
 use crate::supervised::Streams;
 
-/// The clients of one process.
+/// The clients of one process: of one run of a container, or of an exec.
 #[derive(Debug)]
 pub(crate) struct Hub {
     state: Mutex<State>,
@@ -22,8 +22,8 @@ pub(crate) struct Hub {
     pub(crate) opening: tokio::sync::Mutex<()>,
     /// The process's input, for those who write to it.
     input: watch::Sender<InputState>,
-    /// Counts the ends of runs: a reader that sees it change takes what is left and goes.
-    ends: watch::Sender<u64>,
+    /// Whether the process has ended: a reader that sees it takes what is left and goes.
+    ended: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -31,8 +31,19 @@ struct State {
     clients: Vec<Client>,
     /// How many streams are being read.
     readers: usize,
-    /// Whether the process runs.
-    running: bool,
+    /// Whether the process has ended, or never began.
+    ended: bool,
+}
+
+/// How it stands with a client that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is served.
+    Served,
+    /// Nothing is read yet.
+    Unserved,
+    /// It was not added: the process has ended, and the client hears so at once.
+    Late,
 }
 
 /// Somebody who wants output.
@@ -70,6 +81,11 @@ impl Client {
             !self.sender.is_closed()
         }
     }
+
+    /// Waits until it has gone.
+    pub(super) async fn gone(&self) {
+        self.sender.closed().await;
+    }
 }
 
 impl Default for Hub {
@@ -78,7 +94,7 @@ impl Default for Hub {
             state: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             input: watch::Sender::new(InputState::Waiting),
-            ends: watch::Sender::new(0),
+            ended: watch::Sender::new(false),
         }
     }
 }
@@ -88,12 +104,24 @@ impl Hub {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a client; whether somebody reads output already.
-    pub(crate) fn add(&self, client: Client) -> bool {
+    /// Adds a client. What is left of an ended process is for those who came before its end.
+    pub(crate) fn add(&self, client: Client) -> Added {
         let mut state = self.state();
+        if state.ended {
+            return Added::Late;
+        }
         state.clients.retain(|client| !client.sender.is_closed());
         state.clients.push(client);
-        state.readers > 0
+        if state.readers > 0 {
+            Added::Served
+        } else {
+            Added::Unserved
+        }
+    }
+
+    /// Whether the process has ended, or never began.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state().ended
     }
 
     /// Whether anybody is attached.
@@ -114,20 +142,21 @@ impl Hub {
 
     /// The process runs: its input is this, and whoever is attached is served from these copies.
     pub(crate) fn open(self: &Arc<Self>, streams: Streams) {
-        self.input
-            .send_replace(streams.input.map_or(InputState::Ended, InputState::Open));
+        let input = streams.input.map_or(InputState::Ended, InputState::Open);
         let output = streams.output.map(|fd| (Stream::Stdout, fd));
         let error = streams.error.map(|fd| (Stream::Stderr, fd));
         let streams: Vec<_> = output.into_iter().chain(error).collect();
         {
             let mut state = self.state();
             state.readers += streams.len();
-            state.running = true;
+            if !state.ended {
+                self.input.send_replace(input);
+            }
         }
         for (stream, fd) in streams {
-            let (hub, ends) = (self.clone(), self.ends.subscribe());
+            let (hub, ended) = (self.clone(), self.ended.subscribe());
             tokio::spawn(async move {
-                if let Err(error) = hub.pass_on(stream, fd, ends).await {
+                if let Err(error) = hub.pass_on(stream, fd, ended).await {
                     tracing::debug!(%error, "a copy of output");
                 }
                 hub.leave();
@@ -137,10 +166,10 @@ impl Hub {
 
     /// The process has ended, or never began: clients get what is left, and their end.
     pub(crate) fn close(&self) {
-        self.input.send_replace(InputState::Ended);
-        self.ends.send_modify(|ends| *ends += 1);
         let mut state = self.state();
-        state.running = false;
+        state.ended = true;
+        self.input.send_replace(InputState::Ended);
+        self.ended.send_replace(true);
         if state.readers == 0 {
             state.clients.clear();
         }
@@ -151,13 +180,8 @@ impl Hub {
         self.input.send_replace(InputState::Ended);
     }
 
-    /// The next run's clients may wait for its input.
-    pub(crate) fn reset(&self) {
-        self.input.send_replace(InputState::Waiting);
-    }
-
     /// Reads one stream until it ends, the process has and nothing is left, or nobody listens.
-    async fn pass_on(&self, stream: Stream, fd: OwnedFd, mut ends: watch::Receiver<u64>) -> io::Result<()> {
+    async fn pass_on(&self, stream: Stream, fd: OwnedFd, mut ended: watch::Receiver<bool>) -> io::Result<()> {
         sys::pipe::set_nonblocking(&fd)?;
         let copy = readiness::watched(fd)?;
         let mut buffer = vec![0; CHUNK];
@@ -166,13 +190,9 @@ impl Hub {
             let length = tokio::select! {
                 biased;
                 read = read => read?,
-                _ = ends.changed() => match sys::pipe::read(copy.get_ref(), &mut buffer) {
+                _ = ended.wait_for(|ended| *ended) => match sys::pipe::read(copy.get_ref(), &mut buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                    // There is more: look again when this has been passed on.
-                    other => {
-                        ends.mark_changed();
-                        other?
-                    }
+                    other => other?,
                 },
             };
             if length == 0 || !self.give(stream, Bytes::copy_from_slice(&buffer[..length])).await {
@@ -194,7 +214,7 @@ impl Hub {
     fn leave(&self) {
         let mut state = self.state();
         state.readers = state.readers.saturating_sub(1);
-        if state.readers == 0 && !state.running {
+        if state.readers == 0 && state.ended {
             state.clients.clear();
         }
     }

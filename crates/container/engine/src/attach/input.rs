@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
-use super::Hub;
+use super::{Client, Hub};
 use crate::readiness;
 
 /// Chunks of input that wait for the process.
@@ -56,17 +56,17 @@ impl Input {
 }
 
 impl Hub {
-    /// A way to write to the process, from when it runs on. `ended` is called when the client has
-    /// closed it and everything has been written.
-    pub(crate) fn writer<F>(self: &Arc<Self>, ended: impl FnOnce() -> F + Send + 'static) -> Input
+    /// A client's way to write to the process, from when it runs on. `ended` is called when the
+    /// client has closed it and everything has been written.
+    pub(crate) fn writer<F>(&self, client: &Client, ended: impl FnOnce() -> F + Send + 'static) -> Input
     where
         F: Future<Output = ()> + Send,
     {
         let (sender, chunks) = mpsc::channel(BACKLOG);
         let detached = Arc::new(AtomicBool::new(false));
-        let (state, leaving) = (self.input(), detached.clone());
+        let (state, leaving, client) = (self.input(), detached.clone(), client.clone());
         tokio::spawn(async move {
-            let written = carry(chunks, state).await;
+            let written = carry(chunks, state, client).await;
             if matches!(written, Ok(true)) && !leaving.load(Ordering::Relaxed) {
                 ended().await;
             }
@@ -79,11 +79,17 @@ impl Hub {
 async fn carry(
     mut chunks: mpsc::Receiver<Bytes>,
     mut state: watch::Receiver<InputState>,
+    client: Client,
 ) -> io::Result<bool> {
-    let open = state
-        .wait_for(|state| !matches!(state, InputState::Waiting))
-        .await
-        .map(|state| state.clone());
+    let open = tokio::select! {
+        open = state.wait_for(|state| !matches!(state, InputState::Waiting)) => {
+            open.map(|state| state.clone())
+        }
+        // A process that is waited for may never run; what a client that has gone wrote is nobody's.
+        () = client.gone() => return Ok(false),
+    };
+    // Whoever holds a client holds its output open.
+    drop(client);
     let Ok(InputState::Open(fd)) = open else {
         return Ok(false);
     };
@@ -98,7 +104,7 @@ async fn carry(
             _ = ended => return Ok(false),
         }
     }
-    Ok(true)
+    Ok(!matches!(*state.borrow(), InputState::Ended))
 }
 
 async fn write_all(pipe: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
@@ -109,4 +115,25 @@ async fn write_all(pipe: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> 
         bytes = &bytes[written..];
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_run_that_never_comes_leaves_nothing_when_it_goes() {
+        let hub = Hub::default();
+        let (client, output) = Client::new(true, true);
+        let input = hub.writer(&client, || async {});
+        hub.add(client);
+        assert!(hub.has_clients());
+        input.write(Bytes::from_static(b"early")).await.unwrap();
+        drop(output);
+        let left = tokio::time::timeout(Duration::from_secs(20), input.sender.closed()).await;
+        assert!(left.is_ok(), "its writer goes on waiting");
+        assert!(!hub.has_clients());
+    }
 }

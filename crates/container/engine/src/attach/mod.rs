@@ -4,12 +4,17 @@
 //! [`Hub`] for each process reads the copy, while somebody is attached, and passes every chunk to
 //! everybody. A client that reads slowly slows the process down, as upstream has it; one that goes
 //! is forgotten with the next chunk. What nobody reads is in the log and nowhere else.
+//!
+//! Each run of a container has a hub of its own ([`Hubs`]), so that nobody who came for one run sees
+//! or writes to another.
 
 mod container;
 mod hub;
+mod hubs;
 mod input;
 
 pub(crate) use hub::{Client, Hub};
+pub(crate) use hubs::Hubs;
 pub use input::Input;
 
 /// Chunks that wait for a client; with [`CHUNK`] this bounds what an attached client costs.

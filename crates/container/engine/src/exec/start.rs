@@ -50,12 +50,13 @@ impl Engine {
     fn attach_exec(&self, exec: &Arc<ExecEntry>) -> Attached {
         let spec = &exec.spec;
         let (client, output) = Client::new(spec.stdout, spec.stderr);
-        exec.hub.add(client);
         let input = spec.stdin.then(|| {
             let (engine, closed) = (self.clone(), exec.clone());
-            exec.hub
-                .writer(move || async move { engine.exec_input_closed(&closed).await })
+            exec.hub.writer(&client, move || async move {
+                engine.exec_input_closed(&closed).await;
+            })
         });
+        exec.hub.add(client);
         Attached {
             tty: spec.tty,
             output,

@@ -60,7 +60,7 @@ impl Engine {
         let container = entry.get();
         let seen = code.is_some();
         let code = code.unwrap_or(UNKNOWN);
-        entry.hub.close();
+        entry.hubs.latest().close();
         self.0.supervisor.forget(&process.key);
         self.forget_execs(&container.id);
         let cgroup = process.cgroup.clone();

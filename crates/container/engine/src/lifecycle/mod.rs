@@ -5,6 +5,7 @@
 //! What the supervisor tells of an end is entered at once, whoever holds the lock.
 
 mod cgroup;
+mod close;
 mod create;
 mod end;
 mod failure;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use runtime::signal::SIGKILL;
 use store::Durability;
 
+use super::signal::Ender;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::request::Remove;
@@ -60,7 +61,7 @@ impl Engine {
             return Ok(());
         }
         let end = self.end_of_run(entry);
-        match self.signal_entry(entry, SIGKILL).await {
+        match self.signal_entry(entry, SIGKILL, Ender::User).await {
             // One that has ended by itself may not have been entered as ended yet.
             Ok(()) | Err(Error::Conflict(_)) => self.expect_end(entry, end).await,
             Err(error) => Err(error),
@@ -102,6 +103,7 @@ impl Engine {
         let container = entry.get();
         self.0.table.remove(&entry.id);
         self.forget_execs(&entry.id);
+        entry.hubs.end();
         let (engine, gone) = (self.clone(), container.clone());
         blocking(move || engine.release_volumes(&gone, volumes)).await;
         self.tell(&container, "destroy", &[]);

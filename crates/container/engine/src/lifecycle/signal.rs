@@ -11,6 +11,15 @@ use crate::state::Status;
 use crate::table::Entry;
 use crate::tasks::{apart, blocking};
 
+/// Who ends a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ender {
+    /// Somebody who asked for it: `unless-stopped` heeds that.
+    User,
+    /// The node, because it goes down itself.
+    Node,
+}
+
 /// How long a kill waits for the end that must follow (upstream's number).
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
@@ -23,17 +32,17 @@ impl Engine {
         let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
         apart(async move {
             match signal {
-                0 | SIGKILL => engine.kill_entry(&entry).await,
-                other => engine.signal_entry(&entry, other).await,
+                0 | SIGKILL => engine.kill_entry(&entry, Ender::User).await,
+                other => engine.signal_entry(&entry, other, Ender::User).await,
             }
         })
         .await
     }
 
     /// Ends the program without asking and waits for its end.
-    pub(crate) async fn kill_entry(&self, entry: &Arc<Entry>) -> Result<(), Error> {
+    pub(crate) async fn kill_entry(&self, entry: &Arc<Entry>, ender: Ender) -> Result<(), Error> {
         let end = self.end_of_run(entry);
-        self.signal_entry(entry, SIGKILL).await?;
+        self.signal_entry(entry, SIGKILL, ender).await?;
         self.expect_end(entry, end).await
     }
 
@@ -52,11 +61,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends a signal as a user's: the restart policy heeds it, and a program that is frozen is let
-    /// go so that it can act.
-    pub(crate) async fn signal_entry(&self, entry: &Arc<Entry>, number: i32) -> Result<(), Error> {
+    /// Sends a signal that may end the program: the restart policy heeds it, and a program that is
+    /// frozen is let go so that it can act.
+    pub(crate) async fn signal_entry(
+        &self,
+        entry: &Arc<Entry>,
+        number: i32,
+        ender: Ender,
+    ) -> Result<(), Error> {
         let container = entry.get();
-        if container.state.status == Status::Restarting && self.cancel_restart(entry).await {
+        if container.state.status == Status::Restarting && self.cancel_restart(entry, ender).await {
             return Ok(());
         }
         if !entry.get().state.status.has_process() {
@@ -68,7 +82,7 @@ impl Engine {
         if stops {
             entry.run().stopping = true;
         }
-        entry.change(|container| container.state.stopped_by_user = true);
+        entry.change(|container| container.state.stopped_by_user |= ender == Ender::User);
         self.send(entry, number)?;
         let (engine, kept) = (self.clone(), entry.clone());
         self.0.background.spawn(async move { engine.keep(&kept).await });
@@ -104,7 +118,7 @@ impl Engine {
     }
 
     /// Ends the wait for a restart; false if the program came to run meanwhile.
-    pub(crate) async fn cancel_restart(&self, entry: &Arc<Entry>) -> bool {
+    pub(crate) async fn cancel_restart(&self, entry: &Arc<Entry>, ender: Ender) -> bool {
         let _turn = entry.operation.lock().await;
         if entry.get().state.status != Status::Restarting {
             return !entry.get().state.status.has_process();
@@ -114,7 +128,7 @@ impl Engine {
         }
         entry.change(|container| {
             container.state.status = Status::Exited;
-            container.state.stopped_by_user = true;
+            container.state.stopped_by_user |= ender == Ender::User;
         });
         self.keep(entry).await;
         true

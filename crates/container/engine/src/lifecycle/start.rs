@@ -77,7 +77,8 @@ impl Engine {
             Arc::new(container.clone())
         });
         let key = Key::main(name_of(&container.id)?, container.generation);
-        entry.hub.reset();
+        // From here on who attaches has come for this run.
+        entry.hubs.next();
         let attached = self.attach_network(&container).await?;
         let launched = self.launch(entry, &container, key, &attached).await;
         if launched.is_err() {
@@ -94,7 +95,7 @@ impl Engine {
         key: Key,
         attached: &Attached,
     ) -> Result<(), Error> {
-        let (engine, attach) = (self.clone(), entry.hub.has_clients());
+        let (engine, attach) = (self.clone(), entry.hubs.latest().has_clients());
         let (planned, named, network) = (container.clone(), key.clone(), attached.clone());
         let decided = blocking(move || engine.decide(&planned, &named, &network, attach)).await?;
         let Decided {
@@ -150,7 +151,11 @@ impl Engine {
             });
             (container, run.early_end.take())
         };
-        entry.hub.open(started.streams);
+        let unheard = started.streams.output.is_none() && started.streams.error.is_none();
+        entry.hubs.latest().open(started.streams);
+        if unheard {
+            self.serve_latecomers(entry);
+        }
         self.tell(&container, "start", &[]);
         if let Some(record) = early_end {
             let (engine, entry) = (self.clone(), entry.clone());
@@ -179,7 +184,7 @@ impl Engine {
             (state.error, state.exit_code, state.pid) = (error.to_string(), code, 0);
             restarting
         });
-        entry.hub.close();
+        entry.hubs.latest().close();
         if restarting {
             self.tell_end(entry);
         } else {

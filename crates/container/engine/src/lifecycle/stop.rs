@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use runtime::signal::{self, SIGTERM};
 
+use super::signal::Ender;
 use super::start::Starter;
 use crate::container::Container;
 use crate::engine::Engine;
@@ -27,7 +28,7 @@ impl Engine {
             if !entry.get().state.status.is_running() {
                 return Err(Error::NotModified);
             }
-            engine.stop_entry(&entry, &options).await
+            engine.stop_entry(&entry, &options, Ender::User).await
         })
         .await
     }
@@ -51,7 +52,7 @@ impl Engine {
 
     async fn restart_entry(&self, entry: &Arc<Entry>, options: &StopOptions) -> Result<(), Error> {
         if entry.get().state.status.is_running() {
-            self.stop_entry(entry, options).await?;
+            self.stop_entry(entry, options, Ender::User).await?;
         }
         match self.start_by(entry, Starter::User).await {
             // Somebody else has started it.
@@ -62,23 +63,31 @@ impl Engine {
 
     /// Stops a container because the node goes down; nobody is told that a user did it.
     pub(crate) async fn stop_for_shutdown(&self, entry: &Arc<Entry>) {
-        let by_user = entry.get().state.stopped_by_user;
         if !entry.get().state.status.is_running() {
             return;
         }
-        if let Err(error) = self.stop_entry(entry, &StopOptions::default()).await {
+        let options = StopOptions::default();
+        if let Err(error) = self.stop_entry(entry, &options, Ender::Node).await {
             tracing::warn!(id = %entry.id, %error, "a container is not stopped");
         }
-        entry.change(|container| container.state.stopped_by_user = by_user);
-        self.keep(entry).await;
     }
 
-    async fn stop_entry(&self, entry: &Arc<Entry>, options: &StopOptions) -> Result<(), Error> {
+    /// Kills a container because the node goes down and cannot wait; its end is entered when this returns.
+    pub(crate) async fn kill_for_shutdown(&self, entry: &Arc<Entry>) {
+        if !entry.get().state.status.is_running() {
+            return;
+        }
+        if let Err(error) = self.kill_entry(entry, Ender::Node).await.or_else(ended) {
+            tracing::warn!(id = %entry.id, %error, "a container is not killed");
+        }
+    }
+
+    async fn stop_entry(&self, entry: &Arc<Entry>, options: &StopOptions, ender: Ender) -> Result<(), Error> {
         let container = entry.get();
         let signal = stop_signal(&container, options)?;
         let end = self.end_of_run(entry);
         tokio::pin!(end);
-        self.signal_entry(entry, signal).await.or_else(ended)?;
+        self.signal_entry(entry, signal, ender).await.or_else(ended)?;
         let seconds = options.timeout.or(container.spec.stop_timeout).unwrap_or(TIMEOUT);
         let in_time = match u64::try_from(seconds) {
             Ok(seconds) => tokio::time::timeout(Duration::from_secs(seconds), &mut end)
@@ -91,7 +100,7 @@ impl Engine {
             }
         };
         if !in_time {
-            self.kill_entry(entry).await.or_else(ended)?;
+            self.kill_entry(entry, ender).await.or_else(ended)?;
         }
         self.tell(&container, "stop", &[]);
         Ok(())

@@ -10,7 +10,7 @@ use supervisor::protocol::{ExitRecord, Key};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use crate::attach::Hub;
+use crate::attach::Hubs;
 use crate::container::{Container, ContainerId};
 use crate::restart::Restarts;
 use crate::state::Exit;
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     /// What waiters wait for.
     pub(crate) signals: watch::Sender<Signals>,
     /// Clients that have attached.
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) hubs: Hubs,
 }
 
 /// What waiters wait for.
@@ -108,7 +108,7 @@ impl Entry {
                 ..Run::default()
             }),
             signals: watch::Sender::default(),
-            hub: Arc::default(),
+            hubs: Hubs::default(),
         }
     }
 

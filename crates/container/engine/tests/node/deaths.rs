@@ -1,5 +1,7 @@
 //! Daemons and supervisors that die while containers run.
 
+use std::time::Duration;
+
 use engine::spec::RestartPolicy;
 use engine::{Attach, ContainerSpec, Remove, Status, StopOptions};
 use tokio::runtime::Runtime;
@@ -230,4 +232,42 @@ fn after_a_reboot_what_ran_has_ended_and_policies_start_it_again() {
             .unwrap();
     });
     second.close();
+}
+
+#[test]
+fn what_the_node_s_own_end_kills_is_not_stopped_by_hand() {
+    let node = isolated();
+    let process = Process::start(&node);
+    // As process 1 the probe does not heed SIGTERM.
+    let stubborn = || {
+        let mut spec = waiting();
+        (spec.restart, spec.stop_timeout) = (RestartPolicy::UnlessStopped, Some(1000));
+        spec
+    };
+    let names = ["kept", "by-hand", "once"];
+    process.does(async |daemon| {
+        daemon.run("kept", stubborn()).await;
+        daemon.run("by-hand", stubborn()).await;
+        daemon.run("once", waiting()).await;
+        let at_once = StopOptions {
+            timeout: Some(0),
+            ..StopOptions::default()
+        };
+        daemon.engine.stop("by-hand", at_once).await.unwrap();
+        assert!(!daemon.engine.close_within(Duration::ZERO).await);
+        for name in names {
+            let state = daemon.engine.find(name).unwrap().state.clone();
+            assert_eq!((state.status, state.exit_code), (Status::Exited, 137), "{name}");
+            assert!(state.finished_at > state.started_at, "{name}: {state:?}");
+            assert_eq!(state.stopped_by_user, name == "by-hand", "{name}");
+        }
+    });
+    drop(process);
+    let process = Process::start(&node);
+    process.does(async |daemon| {
+        let statuses = names.map(|name| daemon.engine.find(name).unwrap().state.status);
+        assert_eq!(statuses, [Status::Running, Status::Exited, Status::Exited]);
+        daemon.engine.close_within(Duration::ZERO).await;
+    });
+    process.close();
 }
