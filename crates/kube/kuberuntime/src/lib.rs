@@ -5,6 +5,7 @@
 //! what the engine, the kernel and the disk keep.
 #![forbid(unsafe_code)]
 
+mod attach;
 mod cgroups;
 mod container;
 mod early;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::logs::LogEntry;
-use engine::{Attach, Attached, Container, ExecSpec, Input, WaitCondition};
+use engine::{Attached, Container, ExecSpec, Input};
 use futures_util::FutureExt;
 use kubelet::Uid;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
@@ -28,12 +28,9 @@ type Doing<T> = kubelet::traits::Doing<T>;
 /// Chunks of input and output, lines of logs and sizes of terminals that wait.
 const BACKLOG: usize = 16;
 
-/// What containerd says of a container that has ended between the kubelet's look at it and its own.
-const EXITED: &str = "container is in CONTAINER_EXITED state";
-
 impl Pods {
     /// The running container that is meant.
-    fn running(&self, of: &ContainerRef) -> Option<Arc<Container>> {
+    pub(crate) fn running(&self, of: &ContainerRef) -> Option<Arc<Container>> {
         let rows = self.rows_of(&Uid::new(&of.pod.uid)).into_iter();
         let mut running =
             rows.filter(|(row, told)| told.name == of.container && row.state.status.has_process());
@@ -63,70 +60,6 @@ impl Pods {
             async move { engine.exec_resize(&exec, rows, columns).await.is_ok() }
         });
         Ok(session(Vec::new(), attached, resize, ended.map(Ok).boxed()))
-    }
-
-    async fn attach_to(&self, of: ContainerRef, io: Io) -> Result<Session, StreamFault> {
-        let row = self.running(&of).ok_or(StreamFault::NotFound)?;
-        let engine = &self.0.engine;
-        let ended = engine
-            .waiter(&row.id, WaitCondition::NotRunning)
-            .map_err(failed)?;
-        let (said, attached) = match self.0.places.take(&row.id).await {
-            Some(early) => (early.said, self.first_client(&row, io, early.rest).await),
-            None => (Vec::new(), self.later_client(&row, io).await?),
-        };
-        let resizer = engine.clone();
-        let resize = resizing(move |columns, rows| {
-            let (engine, id) = (resizer.clone(), row.id.clone());
-            async move { engine.resize(&id, rows, columns).await.is_ok() }
-        });
-        // How the container ended is not what a client that was attached to it is told.
-        Ok(session(said, attached, resize, ended.map(|_| Ok(0)).boxed()))
-    }
-
-    /// A client who has what the container writes already. If that has ended meanwhile there is no input.
-    async fn first_client(
-        &self,
-        row: &Container,
-        io: Io,
-        output: Receiver<(engine::Stream, Bytes)>,
-    ) -> Attached {
-        let wanted = Attach {
-            stdin: io.stdin,
-            stream: true,
-            ..Attach::default()
-        };
-        let input = match self.0.engine.attach_running(&row.id, wanted).await {
-            Ok(attached) => attached.input,
-            Err(error) => {
-                tracing::debug!(id = %row.id, %error, "a client without input");
-                None
-            }
-        };
-        Attached {
-            tty: row.spec.tty,
-            output,
-            input,
-        }
-    }
-
-    /// A client who has what the container writes from now on. One that ends at this moment has nothing to say any more,
-    /// and a client that is told so reads the log.
-    async fn later_client(&self, row: &Container, io: Io) -> Result<Attached, StreamFault> {
-        let engine = &self.0.engine;
-        let wanted = Attach {
-            stdin: io.stdin,
-            stdout: io.stdout,
-            stderr: io.stderr && !row.spec.tty,
-            logs: false,
-            stream: true,
-        };
-        let attached = engine.attach_running(&row.id, wanted).await;
-        match engine.find(&row.id) {
-            Ok(row) if row.state.status.has_process() => attached.map_err(failed),
-            Ok(_) => Err(StreamFault::Failed(EXITED.to_owned())),
-            Err(error) => Err(failed(error)),
-        }
     }
 
     async fn connect(&self, pod: PodRef, port: u16) -> io::Result<Box<dyn Pipe>> {
@@ -177,7 +110,7 @@ impl Pods {
     }
 }
 
-fn failed(error: engine::Error) -> StreamFault {
+pub(crate) fn failed(error: engine::Error) -> StreamFault {
     match error {
         engine::Error::NotFound(_) => StreamFault::NotFound,
         error => StreamFault::Failed(error.to_string()),
@@ -196,7 +129,7 @@ fn not_started(exec: &str, error: engine::Error) -> StreamFault {
 }
 
 /// Joins a client's end with a process's. `said` comes before what comes.
-fn session(
+pub(crate) fn session(
     said: Vec<(engine::Stream, Bytes)>,
     attached: Attached,
     resize: Sender<(u16, u16)>,
@@ -260,7 +193,7 @@ fn writing(input: Input) -> Sender<Bytes> {
 }
 
 /// A way to change the size of a terminal, as columns and rows.
-fn resizing<F>(change: impl Fn(u16, u16) -> F + Send + 'static) -> Sender<(u16, u16)>
+pub(crate) fn resizing<F>(change: impl Fn(u16, u16) -> F + Send + 'static) -> Sender<(u16, u16)>
 where
     F: Future<Output = bool> + Send,
 {
