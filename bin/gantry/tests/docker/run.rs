@@ -149,7 +149,7 @@ pub const CASES: &[Case] = &[
         $ docker run --rm --init busybox sh -c 'test $$ != 1 && ps -o pid | grep -c "^ *1$"'
         1
         $ docker run --rm --init busybox sh -c 'ps -o pid,comm,args' | head -2 | tail -1
-            1 docker-init      /sbin/docker-init
+            1 docker-init      /sbin/docker-init -- sh -c ps -o pid,comm,args
         $ docker run --rm --init busybox sh -c 'exit 5'
         ? 5
         $ docker run -d --init --name $n busybox sleep 60 >/dev/null; docker stop -t 10 $n >/dev/null; docker inspect -f '{{.State.ExitCode}}' $n

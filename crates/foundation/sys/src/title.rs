@@ -3,6 +3,7 @@
 //! The kernel reads it where it put the arguments when the program began. That place is the process's own, so a forked
 //! child can write another line there; a last byte that is no NUL tells the kernel that somebody did.
 
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,22 +38,31 @@ fn arguments(stat: &str) -> Option<(usize, usize)> {
     Some((address()?, address()?))
 }
 
-/// Changes the command line to `title`, as much of it as there is room for, and the name of the thread to `name`.
-pub(crate) fn replace(title: &[u8], name: &std::ffi::CStr) {
+/// Changes the command line to these words, as much of them as there is room for, and the name of the thread to `name`.
+/// Between words stand blanks: of a line that was changed the kernel shows what comes before the first NUL.
+pub(crate) fn replace<'a>(words: impl Iterator<Item = &'a CStr>, name: &CStr) {
     // Cosmetic: a kernel that refuses is left alone.
     let _ = raw::prctl(libc::PR_SET_NAME as u32, name.as_ptr() as u64);
     let (start, length) = (START.load(Ordering::Relaxed), LENGTH.load(Ordering::Relaxed));
     if start == 0 || length < 2 {
         return;
     }
-    let kept = title.len().min(length - 2);
+    let bytes = words.flat_map(|word| word.to_bytes().iter().chain(b" "));
     let place = std::ptr::with_exposed_provenance_mut::<u8>(start);
     // SAFETY: the kernel says that these bytes hold the arguments; they are on the stack above `main`, mapped and writable
     // for as long as the process lives, and only code that looks at `argv` itself reads them: none does after `main` began,
     // and a forked child has one thread.
     unsafe {
         std::ptr::write_bytes(place, 0, length);
-        std::ptr::copy_nonoverlapping(title.as_ptr(), place, kept);
+        let mut written = 0;
+        for byte in bytes.take(length - 2) {
+            place.add(written).write(*byte);
+            written += 1;
+        }
+        // The blank behind the last word.
+        if written > 0 {
+            place.add(written - 1).write(0);
+        }
         place.add(length - 1).write(1);
     }
 }

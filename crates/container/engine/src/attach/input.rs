@@ -82,6 +82,8 @@ async fn carry(
     client: Client,
 ) -> io::Result<bool> {
     let open = tokio::select! {
+        // Who wants no output drops it at once, and writes to a process that runs all the same.
+        biased;
         open = state.wait_for(|state| !matches!(state, InputState::Waiting)) => {
             open.map(|state| state.clone())
         }
@@ -119,9 +121,33 @@ async fn write_all(pipe: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::time::Duration;
 
     use super::*;
+    use crate::supervised::Streams;
+
+    #[tokio::test]
+    async fn who_wants_no_output_writes_all_the_same() {
+        for _ in 0..64 {
+            let hub = Arc::new(Hub::default());
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            hub.open(Streams {
+                input: Some(Arc::new(writer.into())),
+                ..Streams::default()
+            });
+            let (client, output) = Client::new(false, false);
+            let (done, written) = tokio::sync::oneshot::channel();
+            let input = hub.writer(&client, || async move { drop(done.send(())) });
+            drop((client, output));
+            input.write(Bytes::from_static(b"heard")).await.unwrap();
+            drop(input);
+            assert!(written.await.is_ok(), "its input is not carried");
+            let mut heard = [0; 5];
+            reader.read_exact(&mut heard).unwrap();
+            assert_eq!(&heard, b"heard");
+        }
+    }
 
     #[tokio::test]
     async fn who_waits_for_a_run_that_never_comes_leaves_nothing_when_it_goes() {

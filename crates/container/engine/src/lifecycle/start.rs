@@ -122,7 +122,7 @@ impl Engine {
         }
         match self.0.supervisor.start(launch).await {
             Ok(started) => {
-                self.entered(entry, started);
+                self.entered(entry, started).await;
                 Ok(())
             }
             Err(error) => {
@@ -133,8 +133,9 @@ impl Engine {
         }
     }
 
-    /// The program runs: everybody hears of it, and of its end if that has come already.
-    fn entered(&self, entry: &Arc<Entry>, started: Started) {
+    /// The program runs: everybody hears of it, and of its end if that has come already. Returns when the row says so
+    /// too: if daemon and supervisor die together, the next ones know of processes by rows alone.
+    async fn entered(&self, entry: &Arc<Entry>, started: Started) {
         let now = self.now();
         let (container, early_end) = {
             // One step: an end is entered before it or after it, and whoever finds the container
@@ -165,8 +166,7 @@ impl Engine {
             return;
         }
         self.watch_health(entry);
-        let (engine, entry) = (self.clone(), entry.clone());
-        self.0.background.spawn(async move { engine.keep(&entry).await });
+        self.keep(entry).await;
     }
 
     /// Keeps why a start failed.

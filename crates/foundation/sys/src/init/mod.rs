@@ -188,7 +188,7 @@ impl<'a> Init<'a> {
             Op::Affinity { mask } => raw::sched_setaffinity(words(mask)),
             Op::Lookup { name, search } => self.found.lookup(text(name), text(search)),
             Op::WaitStart { gate } => self.wait_start(gate),
-            Op::Init {} => reaper::fork_under_init(),
+            Op::Init {} => reaper::fork_under_init(self.argument_list()),
             Op::Exec {
                 arguments,
                 environment,
@@ -196,6 +196,19 @@ impl<'a> Init<'a> {
                 .found
                 .exec(self.program.texts(arguments), self.program.texts(environment))),
         }
+    }
+
+    /// What the program will be called with.
+    fn argument_list(&self) -> impl Iterator<Item = &'a CStr> {
+        let last = self.program.len().checked_sub(1);
+        let arguments = match last.and_then(|last| self.program.op(last)) {
+            Some(Op::Exec { arguments, .. }) => Some(arguments),
+            _ => None,
+        };
+        let program = self.program;
+        arguments
+            .into_iter()
+            .flat_map(|arguments| program.strings(arguments))
     }
 
     fn write(&self, index: u32, dir: Slot, path: &CStr, data: &CStr, flags: u32) -> Result<()> {

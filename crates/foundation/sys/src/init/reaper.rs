@@ -2,17 +2,19 @@
 //! itself, not another program: it reaps what is orphaned, forwards signals, and exits as the
 //! container's program does.
 
+use std::ffi::CStr;
+
 use crate::raw::{self, Result};
 use crate::title;
 
 /// What users of docker know the init by.
-const TITLE: &[u8] = b"/sbin/docker-init";
-const NAME: &std::ffi::CStr = c"docker-init";
+const TITLE: [&CStr; 2] = [c"/sbin/docker-init", c"--"];
+const NAME: &CStr = c"docker-init";
 
 const ALL: u64 = u64::MAX;
 
 /// Returns in the child; the parent stays behind and never returns.
-pub(super) fn fork_under_init() -> Result<()> {
+pub(super) fn fork_under_init<'a>(arguments: impl Iterator<Item = &'a CStr>) -> Result<()> {
     // Blocked before the fork, so that no signal is lost between it and the loop.
     raw::block_signals(ALL);
     // SAFETY: one thread, no lock; the parent only makes system calls from here on.
@@ -21,12 +23,14 @@ pub(super) fn fork_under_init() -> Result<()> {
             raw::block_signals(0);
             Ok(())
         }
-        program => serve(program),
+        program => {
+            title::replace(TITLE.into_iter().chain(arguments), NAME);
+            serve(program)
+        }
     }
 }
 
 fn serve(program: i32) -> ! {
-    title::replace(TITLE, NAME);
     // Standard streams too: the container's end of its pipes must close when its program ends.
     raw::close_range(0, u32::MAX, 0);
     loop {

@@ -58,6 +58,11 @@ impl<'a> Prepared<'a> {
         &raw const self.pointers[texts.0 as usize + 1]
     }
 
+    /// The same strings, one after the other.
+    pub(crate) fn strings(&self, texts: Texts) -> impl Iterator<Item = &'a CStr> {
+        self.words(Words(texts.0)).iter().map(|at| self.string(*at))
+    }
+
     pub(crate) fn words(&self, words: Words) -> &[u64] {
         let first = words.0 as usize + 1;
         let count = usize::try_from(self.words[first - 1]).unwrap_or(0);
