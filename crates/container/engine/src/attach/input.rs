@@ -131,14 +131,16 @@ mod tests {
     async fn who_wants_no_output_writes_all_the_same() {
         for _ in 0..64 {
             let hub = Arc::new(Hub::default());
-            let (mut reader, writer) = std::io::pipe().unwrap();
+            let (mut reader, writer) = io::pipe().unwrap();
             hub.open(Streams {
                 input: Some(Arc::new(writer.into())),
                 ..Streams::default()
             });
             let (client, output) = Client::new(false, false);
             let (done, written) = tokio::sync::oneshot::channel();
-            let input = hub.writer(&client, || async move { drop(done.send(())) });
+            let input = hub.writer(&client, || async move {
+                let _ = done.send(());
+            });
             drop((client, output));
             input.write(Bytes::from_static(b"heard")).await.unwrap();
             drop(input);
