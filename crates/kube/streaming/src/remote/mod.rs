@@ -35,6 +35,10 @@ mod channel {
 /// How long a client may take to open its streams (upstream's `DefaultStreamCreationTimeout`).
 const OPENING: Duration = Duration::from_secs(30);
 
+/// What a client on a WebSocket has to itself before it hears anything. kubectl before 1.33 reads its connection while it
+/// still makes its streams, which nobody else sees, and discards what comes for one that it has not made.
+const SETTLING: Duration = Duration::from_millis(20);
+
 /// Versions of the remote command protocol, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
@@ -144,9 +148,13 @@ impl Remote {
         if timeout(OPENING, ears.open()).await != Ok(true) {
             return false;
         }
-        let started = self.start().await;
-        // The client hears that it is connected; not before, because kubectl before 1.33 discards what comes for a stream
-        // that it has still to make.
+        let settling = async {
+            if matches!(spoken, Spoken::WebSocket(..)) {
+                tokio::time::sleep(SETTLING).await;
+            }
+        };
+        let (started, ()) = tokio::join!(self.start(), settling);
+        // The client hears that it is connected.
         if matches!(spoken, Spoken::WebSocket(..)) {
             let ready = Say::Bytes(self.first_written(), Bytes::new());
             if tell.send(ready).await.is_err() {
