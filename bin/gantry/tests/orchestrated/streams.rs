@@ -78,7 +78,7 @@ pub(super) const CASES: &[Case] = &[
         $ k wait --for=condition=Ready pod/p
         pod/p condition met
         $ $ns kubectl -n $n port-forward pod/p 8081:80 > said 2>&1 & forwarding=$!
-        $ until grep Forwarding.from.127 said; do kill -0 $forwarding; done
+        $ until grep -s Forwarding.from.127 said; do kill -0 $forwarding; done
         Forwarding from 127.0.0.1:8081 -> 80
         $ for i in 1 2 3; do $ns timeout 5 busybox wget -qO- http://127.0.0.1:8081/; done
         forwarded
