@@ -146,6 +146,15 @@ pub struct Daemon {
     pub namespace: Arc<Namespace>,
 }
 
+/// Whoever reads of a test's failure reads what its node said last.
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.kind == Kind::Gantry {
+            eprintln!("the last lines of {}'s log:\n{}", self.name, self.last_words());
+        }
+    }
+}
+
 impl Daemon {
     /// Starts one and waits until it serves.
     ///
@@ -299,13 +308,20 @@ impl Daemon {
         self.directory.join("run")
     }
 
+    /// The end of Gantry's log.
+    fn last_words(&self) -> String {
+        const LINES: usize = 60;
+        let log = std::fs::read_to_string(self.directory.join("data/log/gantry.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+
     fn start_gantry(&self, options: &[&str]) {
         let output = self.gantry(&["up", "--detach"]).args(options).output();
         let output = output.expect("gantry runs");
-        let log = std::fs::read_to_string(self.directory.join("data/log/gantry.log")).unwrap_or_default();
         assert!(
             output.status.success(),
-            "gantry up: {}{log}",
+            "gantry up: {}",
             text(&output.stderr)
         );
     }

@@ -42,8 +42,12 @@ pub(crate) struct Proxy {
     closed: Receiver<()>,
 }
 
-/// Goes with every socket of a port, and outlives it.
-type Alive = SyncSender<()>;
+/// A socket that holds a port. Fields go in this order: it is closed before anybody hears that it is, also where its task
+/// ends before it has begun.
+struct Socket<S> {
+    socket: S,
+    _alive: SyncSender<()>,
+}
 
 type Target = Arc<RwLock<Option<IpAddr>>>;
 
@@ -74,18 +78,21 @@ impl Proxy {
                 target: proxy.target.clone(),
                 port: published.container_port,
                 room: room.clone(),
-                alive: alive.clone(),
             };
-            match published.protocol {
-                Protocol::Tcp => proxy
-                    .tasks
-                    .push(runtime.spawn(carrier.listen(TcpListener::from_std(socket.into())?))),
-                Protocol::Udp => proxy
-                    .tasks
-                    .push(runtime.spawn(carrier.receive(UdpSocket::from_std(socket.into())?))),
+            let alive = alive.clone();
+            let task = match published.protocol {
+                Protocol::Tcp => runtime.spawn(carrier.listen(Socket {
+                    socket: TcpListener::from_std(socket.into())?,
+                    _alive: alive,
+                })),
+                Protocol::Udp => runtime.spawn(carrier.receive(Arc::new(Socket {
+                    socket: UdpSocket::from_std(socket.into())?,
+                    _alive: alive,
+                }))),
                 // Redirection only; the socket just holds the port, and the supervisor holds it.
-                Protocol::Sctp => {}
-            }
+                Protocol::Sctp => continue,
+            };
+            proxy.tasks.push(task);
         }
         Ok(proxy)
     }
@@ -111,7 +118,6 @@ struct Carrier {
     target: Target,
     port: u16,
     room: Arc<Semaphore>,
-    alive: Alive,
 }
 
 impl Carrier {
@@ -121,10 +127,10 @@ impl Carrier {
     }
 
     /// Whoever finds no room waits, and those behind him in the listener's queue.
-    async fn listen(self, listener: TcpListener) {
+    async fn listen(self, listener: Socket<TcpListener>) {
         let mut carried = JoinSet::new();
         loop {
-            match listener.accept().await {
+            match listener.socket.accept().await {
                 Ok((client, _)) => {
                     let Ok(permit) = self.room.clone().acquire_owned().await else {
                         return;
@@ -141,19 +147,19 @@ impl Carrier {
     }
 
     /// Each client has a socket of its own towards the container, so that answers find back.
-    async fn receive(self, socket: UdpSocket) {
-        let socket = Arc::new(socket);
+    async fn receive(self, port: Arc<Socket<UdpSocket>>) {
+        let socket = &port.socket;
         let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
         let mut answering = JoinSet::new();
         loop {
             // Neither has taken anything before it is ready.
             tokio::select! {
                 _ = socket.readable() => {
-                    let Ok((datagram, from)) = receive_from(&socket) else { continue };
+                    let Ok((datagram, from)) = receive_from(socket) else { continue };
                     if !clients.contains_key(&from)
                         && let Some((inner, permit)) = self.client().await
                     {
-                        answering.spawn(answer(self.alive.clone(), inner.clone(), socket.clone(), from, permit));
+                        answering.spawn(answer(inner.clone(), port.clone(), from, permit));
                         clients.insert(from, inner);
                     }
                     if let Some(to) = clients.get(&from) {
@@ -208,16 +214,15 @@ async fn carry(mut client: TcpStream, target: Option<SocketAddr>, _permit: Owned
 
 /// Carries answers to a client until there is silence; which client it was.
 async fn answer(
-    _alive: Alive,
     inner: Arc<UdpSocket>,
-    socket: Arc<UdpSocket>,
+    port: Arc<Socket<UdpSocket>>,
     to: SocketAddr,
     _permit: OwnedSemaphorePermit,
 ) -> SocketAddr {
     while let Ok(Ok(())) = timeout(SILENCE, inner.readable()).await {
         while let Ok((datagram, _)) = receive_from(&inner) {
             // The client may have gone: that is for the silence to find out.
-            let _ = socket.send_to(&datagram, to).await;
+            let _ = port.socket.send_to(&datagram, to).await;
         }
     }
     to

@@ -147,3 +147,24 @@ async fn new_clients_go_to_another_address() {
     assert_eq!(ask(&one, b"still").await, port);
     assert!(other.try_recv(&mut [0]).is_err());
 }
+
+/// Whether the runtime has polled its tasks yet or not: the next container may have the same port.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ports_are_free_once_it_has_stopped() {
+    const ROUNDS: usize = 2_000;
+    let stopping = |protocol| {
+        move || {
+            for _ in 0..ROUNDS {
+                let (proxy, address) = proxy(protocol, (LOOPBACK.0, 9).into());
+                proxy.stop();
+                match protocol {
+                    Protocol::Udp => drop(std::net::UdpSocket::bind(address).unwrap()),
+                    _ => drop(std::net::TcpListener::bind(address).unwrap()),
+                }
+            }
+        }
+    };
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        tokio::task::spawn_blocking(stopping(protocol)).await.unwrap();
+    }
+}
