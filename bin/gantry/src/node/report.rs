@@ -9,10 +9,19 @@ use super::Format;
 
 /// Prints it on standard output.
 pub(super) fn print(status: &Status, format: Format) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match format {
+    say(|out| match format {
         Format::Json => writeln!(out, "{}", json(status)),
-        Format::Text => text(status, &mut out),
+        Format::Text => text(status, out),
+    })
+}
+
+/// Says something at once. What it is about is so whether anybody reads of it or not: a reader who has gone is no failure.
+fn say(words: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut text = Vec::new();
+    words(&mut text)?;
+    match io::stdout().write_all(&text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        said => said,
     }
 }
 
@@ -66,9 +75,10 @@ fn text(status: &Status, out: &mut dyn Write) -> io::Result<()> {
 
 /// What a person types after `up`.
 pub(super) fn next(status: &Status) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "type next         export DOCKER_HOST={}", status.docker_host)?;
-    let kubeconfig = status.kubeconfig.display();
-    writeln!(out, "                  export KUBECONFIG={kubeconfig}")?;
-    writeln!(out, "                  docker info; kubectl get all")
+    say(|out| {
+        writeln!(out, "type next         export DOCKER_HOST={}", status.docker_host)?;
+        let kubeconfig = status.kubeconfig.display();
+        writeln!(out, "                  export KUBECONFIG={kubeconfig}")?;
+        writeln!(out, "                  docker info; kubectl get all")
+    })
 }

@@ -116,3 +116,18 @@ fn ctrl_c_in_the_foreground_is_down() {
     assert!(up.wait().unwrap().success());
     assert_eq!(daemon.left(), Vec::<String>::new());
 }
+
+#[test]
+fn up_needs_no_reader() {
+    let daemon = Daemon::prepare(Kind::Gantry);
+    let mut up = daemon.gantry(&["up"]);
+    let mut up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(up.stdout.take());
+    let mut lines = BufReader::new(up.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("node ready")));
+    daemon.ok(&["version"]);
+    let interrupted = Command::new("kill").args(["-INT", &up.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    assert_eq!(lines.collect::<Vec<_>>(), ["stopping"]);
+    assert!(up.wait().unwrap().success());
+}
