@@ -319,11 +319,7 @@ impl Daemon {
     fn start_gantry(&self, options: &[&str]) {
         let output = self.gantry(&["up", "--detach"]).args(options).output();
         let output = output.expect("gantry runs");
-        assert!(
-            output.status.success(),
-            "gantry up: {}",
-            text(&output.stderr)
-        );
+        assert!(output.status.success(), "gantry up: {}", text(&output.stderr));
     }
 
     fn start_dockerd(&self) {

@@ -28,6 +28,7 @@ const PROGRAMS: &[&str] = &[
     "mkfifo",
     "nsenter",
     "script",
+    "setpriv",
     "setsid",
     "sh",
     "timeout",

@@ -21,6 +21,9 @@ hostname vm
 ip link set lo up
 echo 0 > /proc/sys/kernel/printk_ratelimit
 
+# As a host's services have it.
+ulimit -n 1048576
+
 set -- --binaries-metadata /vm/tests.json --cargo-metadata /vm/cargo.json --profile vm --no-fail-fast
 while IFS= read -r word || [ -n "$word" ]; do set -- "$@" "$word"; done < /vm/filter
 root=$(cat /vm/root)

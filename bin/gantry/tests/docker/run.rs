@@ -406,7 +406,7 @@ pub const CASES: &[Case] = &[
         500
         $ docker run --rm --cpuset-cpus 0 busybox grep Cpus_allowed_list /proc/self/status
         Cpus_allowed_list:	0
-        $ docker run --rm --cpu-shares 512 busybox cat /sys/fs/cgroup/cpu/cpu.shares
+        $ docker run --rm --cpu-shares 512 busybox sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null || sed s/^59$/512/ /sys/fs/cgroup/cpu.weight'
         512
         "#,
     ),

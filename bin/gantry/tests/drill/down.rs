@@ -123,7 +123,9 @@ fn up_needs_no_reader() {
     let mut up = daemon.gantry(&["up"]);
     let mut up = up.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(up.stdout.take());
-    let mut lines = BufReader::new(up.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(up.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok);
     assert!(lines.any(|line| line.contains("node ready")));
     daemon.ok(&["version"]);
     let interrupted = Command::new("kill").args(["-INT", &up.id().to_string()]).status();

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
@@ -71,11 +72,13 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The container's directories in every hierarchy.
+/// The container's directories in every hierarchy; the only one there may be is the directory itself (v2).
 fn cgroups(id: &str) -> Vec<String> {
-    let found = fs::read_dir("/sys/fs/cgroup").unwrap().flatten();
-    found
-        .map(|entry| entry.path().join(id))
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    hierarchies
+        .chain([root.to_owned()])
+        .map(|hierarchy| hierarchy.join(id))
         .filter(|dir| dir.exists())
         .map(|dir| path(&dir).to_owned())
         .collect()
@@ -537,8 +540,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("/linux/cgroupsPath", r#""/a/../../b""#, "has a .. in it"),
     (
         "/linux/resources",
-        r#"{"unified": {"memory.high": "1"}}"#,
-        "config.json",
+        r#"{"unified": {"memory.high/../x": "1"}}"#,
+        "is not a file name",
     ),
     (
         "/linux/seccomp",

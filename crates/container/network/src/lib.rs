@@ -14,6 +14,7 @@ mod claim;
 mod close;
 mod cluster;
 mod connect;
+mod conversations;
 mod create;
 mod detach;
 mod dns;

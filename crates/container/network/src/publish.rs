@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::attach::ports_key;
+use crate::conversations::{self, Forgotten};
 use crate::networks::{State, lock};
 use crate::ports::{self, ANY4, Published};
 use crate::proxy::Proxy;
 use crate::row::SandboxRow;
 use crate::sandboxes::Open;
-use crate::wire::attribute::Messages;
 use crate::{Error, PortBinding, Protocol};
 use rustix::io::Errno;
 
@@ -207,21 +207,18 @@ pub(crate) fn release(state: &State, row: &SandboxRow) {
 /// Forgets UDP conversations with these ports: they would go on as they began, past a port that
 /// was published since, or towards a container that has gone.
 pub(crate) fn forget(state: &State, published: &[Published]) {
-    let mut messages = Messages::new();
-    for port in published
+    let list: Vec<_> = published
         .iter()
         .filter(|published| published.protocol == Protocol::Udp)
-    {
-        messages.forget_port(port.protocol.number(), port.port);
-    }
-    if messages.is_empty() {
+        .map(|published| Forgotten::with(published.port))
+        .collect();
+    if list.is_empty() {
         return;
     }
     let forgotten = state
         .table
-        .with_socket(|netlink| netlink.request(&mut messages.0));
-    // None were remembered.
-    if let Err(error) = crate::links::gone_is_fine(forgotten) {
+        .with_socket(|netlink| conversations::forget(netlink, &list));
+    if let Err(error) = forgotten {
         tracing::debug!(%error, "old conversations with a UDP port may go on");
     }
 }

@@ -6,7 +6,6 @@
 //! brought up to date afterwards ([`conversations`]): they never end by themselves. Services' names
 //! are served at an address among theirs ([`names`]).
 
-mod conversations;
 pub(crate) mod link;
 mod names;
 mod program;
@@ -16,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::conversations;
 use crate::networks::{Networks, State, lock};
 use crate::open;
 use crate::{Error, Protocol};

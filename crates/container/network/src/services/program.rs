@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use super::conversations::Forgotten;
 use super::{Balanced, Frontend, ServiceChange, Unanswered};
 use crate::Protocol;
+use crate::conversations::Forgotten;
 use crate::table::{self, Balancer, Change, Elements, Services};
 use crate::wire::nftables::Element;
 

@@ -58,6 +58,11 @@ impl Attributes<'_> {
         self.wrap(kind, |inner| inner.0.extend(value))
     }
 
+    /// Attributes that somebody else has written.
+    pub(crate) fn raw(&mut self, attributes: &[u8]) {
+        self.0.extend(attributes);
+    }
+
     /// A text with its NUL.
     pub(crate) fn text(&mut self, kind: u16, value: &str) -> &mut Self {
         self.wrap(kind, |inner| {
