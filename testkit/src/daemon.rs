@@ -148,6 +148,7 @@ pub struct Daemon {
 
 /// Whoever reads of a test's failure reads what its node said last.
 impl Drop for Daemon {
+    #[expect(clippy::print_stderr, reason = "beside the words of the panic")]
     fn drop(&mut self) {
         if std::thread::panicking() && self.kind == Kind::Gantry {
             eprintln!("the last lines of {}'s log:\n{}", self.name, self.last_words());

@@ -129,7 +129,7 @@ spec:
   - name: c
     image: busybox
     command: [sh, -c, 'touch /alive; i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done']
-    livenessProbe: {exec: {command: [cat, /alive]}, periodSeconds: 1, failureThreshold: 1}
+    livenessProbe: {exec: {command: [cat, /alive]}, periodSeconds: 1, timeoutSeconds: 20, failureThreshold: 1}
     volumeMounts: [{name: disk, mountPath: /disk}, {name: memory, mountPath: /memory}]
   volumes: [{name: disk, emptyDir: {}}, {name: memory, emptyDir: {medium: Memory}}]
 ---
@@ -171,11 +171,11 @@ c=$(of_pod counts)
 [ "$(docker exec counts echo in)" = in ]
 [ "$(k exec counts -- echo in)" = in ]
 until_ok '[ "$(docker exec counts echo in)" = in ]'
-timeout 5 docker attach --no-stdin counts | head -1 | grep -q '^line '
-timeout 5 sh -c "$ns kubectl attach counts" 2>/dev/null | head -1 | grep -q '^line '
+timeout 60 docker attach --no-stdin counts | head -1 | grep -q '^line '
+timeout 60 sh -c "$ns kubectl attach counts" 2>/dev/null | head -1 | grep -q '^line '
 docker logs counts | counted 10
 k logs counts | counted 10
-timeout 20 $ns kubectl port-forward deployment/web 8099:80 > forwarded 2>&1 & forward=$!
+timeout 80 $ns kubectl port-forward deployment/web 8099:80 > forwarded 2>&1 & forward=$!
 until_ok "$ns timeout 5 busybox wget -qO- http://127.0.0.1:8099/"
 kill $forward; wait $forward || :
 "#;

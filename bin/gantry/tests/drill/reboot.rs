@@ -97,8 +97,10 @@ fn reboot(daemon: &Daemon, lost: &Lost) {
         &format!(
             r#"
             tac /proc/self/mountinfo | cut -d' ' -f5 | grep "^$PWD/" | while read mount; do umount -l "$mount"; done
-            # Others' groups come and go meanwhile, of which find complains; what matters is asked below.
-            find /sys/fs/cgroup -depth -type d \( -path "*/{name}" -o -path "*/{name}/*" \) -exec rmdir {{}} \; || :
+            # A group is busy for a moment more than its last process is in it. Others' groups come and go meanwhile, of
+            # which find complains.
+            groups() {{ find /sys/fs/cgroup -depth -type d \( -path "*/{name}" -o -path "*/{name}/*" \) "$@" 2>/dev/null || :; }}
+            while [ -n "$(groups)" ]; do groups -exec rmdir {{}} \; ; done
             rm -rf $run
             "#
         ),

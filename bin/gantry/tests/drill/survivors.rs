@@ -27,7 +27,7 @@ fn containers_and_pods_are_taken_over_with_their_logs() {
         last() { docker logs --tail 1 counts | cut -d' ' -f2; }
         now=$(last); until_ok "[ \$(docker logs --tail 1 counts | cut -d' ' -f2) -gt $((now+20)) ]"
         docker logs counts | cut -d' ' -f2 | sort -nc
-        [ $(docker logs counts | wc -l) -gt $(($(last) - 10)) ]
+        newest=$(last); [ $(docker logs counts | wc -l) -gt $((newest - 10)) ]
         k logs counts | cut -d' ' -f2 | sort -nc
         "#,
     );

@@ -10,15 +10,16 @@ for n in 1 2 3 4; do docker run -d --name r$n busybox sleep 1d >/dev/null 2>&1 &
 
 /// No container of a pod runs twice, none has been replaced, and of each it is known since when it runs.
 const ONCE: &str = r#"
+none() { if grep "$@"; then echo "should not be in: $*"; exit 1; fi; }
 k rollout status deployment/d >/dev/null
 docker ps --filter label=io.kubernetes.pod.name --format '{{.Label "io.kubernetes.pod.name"}}' | sort > running
 [ $(wc -l < running) = 14 ] && [ -z "$(uniq -d running)" ] || { echo "not once:"; cat running; docker ps -a; exit 1; }
 docker inspect -f '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}' $(docker ps -q) > since
-! grep -E ' 0 | 0001-' since
+none -E ' 0 | 0001-' since
 k get pods -o jsonpath='{range .items[*]}{.metadata.name} {.status.containerStatuses[0].lastState.terminated.reason}{"\n"}{end}' > reasons
-! grep ContainerStatusUnknown reasons
+none ContainerStatusUnknown reasons
 docker inspect -f '{{.Name}} {{.State.Status}}' $(docker ps -aq) > states
-! grep -vE ' (running|created|exited)$' states
+none -vE ' (running|created|exited)$' states
 for n in 1 2 3 4; do docker rm -f r$n >/dev/null 2>&1 || :; done
 k delete deployment d >/dev/null
 k delete pods --all --now >/dev/null

@@ -79,20 +79,20 @@ fn objects_are_got_in_every_form() {
 #[rustfmt::skip]
 const FOLLOWED: &[Step] = &[
     ("create -f -", POD, Has(&["created"])),
-    ("get pods -w --request-timeout=1", "", Has(&["STATUS", "valid-pod"])),
-    ("get pods/valid-pod -o name -w --request-timeout=1", "", Out("pod/valid-pod\n")),
-    ("get pods/valid-pod -o yaml -w --request-timeout=1", "", Has(&["name: valid-pod"])),
-    ("get pods --watch-only --request-timeout=1", "", Out("")),
-    ("get pods -w --output-watch-events --request-timeout=1", "", Has(&["EVENT      NAME", "ADDED      valid-pod"])),
-    ("get pods/invalid-pod -w --request-timeout=1", "", Fails("\"invalid-pod\" not found")),
+    ("get pods -w --request-timeout=5", "", Has(&["STATUS", "valid-pod"])),
+    ("get pods/valid-pod -o name -w --request-timeout=5", "", Out("pod/valid-pod\n")),
+    ("get pods/valid-pod -o yaml -w --request-timeout=5", "", Has(&["name: valid-pod"])),
+    ("get pods --watch-only --request-timeout=5", "", Out("")),
+    ("get pods -w --output-watch-events --request-timeout=5", "", Has(&["EVENT      NAME", "ADDED      valid-pod"])),
+    ("get pods/invalid-pod -w --request-timeout=5", "", Fails("\"invalid-pod\" not found")),
     ("create configmap one", "", Has(&["created"])),
     ("create configmap two", "", Has(&["created"])),
-    ("get configmaps --chunk-size=1 -w --request-timeout=1", "", Lacks(&["watch is only supported on individual resources"])),
-    ("wait --for=jsonpath={.status.phase}=Pending pod/valid-pod --timeout=5s", "", Out("pod/valid-pod condition met\n")),
-    ("wait --for=create pod/valid-pod --timeout=5s", "", Out("pod/valid-pod condition met\n")),
+    ("get configmaps --chunk-size=1 -w --request-timeout=5", "", Lacks(&["watch is only supported on individual resources"])),
+    ("wait --for=jsonpath={.status.phase}=Pending pod/valid-pod --timeout=30s", "", Out("pod/valid-pod condition met\n")),
+    ("wait --for=create pod/valid-pod --timeout=30s", "", Out("pod/valid-pod condition met\n")),
     ("wait --for=condition=Ready pod/valid-pod --timeout=1s", "", Fails("error: timed out waiting for the condition on pods/valid-pod")),
     ("delete pod valid-pod --now", "", Has(&["pod \"valid-pod\" deleted"])),
-    ("wait --for=delete pod/valid-pod --timeout=5s", "", Out("")),
+    ("wait --for=delete pod/valid-pod --timeout=30s", "", Out("")),
 ];
 
 #[test]

@@ -113,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
         $ $ns busybox wget -qO- http://$ip/
         v1
         "#,
-    ),
+    ).within(240),
     case(
         "what ends is started again, what is deleted is replaced",
         r#"

@@ -107,7 +107,7 @@ pub(super) const CASES: &[Case] = &[
         >     command: [sh, -c, 'mkdir /w; echo ok > /w/alive; httpd -p 80 -h /w; sleep 1d']
         >     startupProbe: {tcpSocket: {port: 80}, periodSeconds: 1, failureThreshold: 30}
         >     readinessProbe: {httpGet: {port: 80, path: /ready}, periodSeconds: 1}
-        >     livenessProbe: {exec: {command: [cat, /w/alive]}, periodSeconds: 1, failureThreshold: 1}
+        >     livenessProbe: {exec: {command: [cat, /w/alive]}, periodSeconds: 1, timeoutSeconds: 20, failureThreshold: 1}
         > END
         pod/p created
         $ k wait --for=jsonpath='{.status.containerStatuses[0].started}'=true pod/p
@@ -177,7 +177,7 @@ pub(super) const CASES: &[Case] = &[
         [..]
         $ k delete pod p --now
         pod "p" deleted[..]
-        $ docker ps -aq --filter label=io.kubernetes.pod.namespace=$n
+        $ until [ -z "$(docker ps -aq --filter label=io.kubernetes.pod.namespace=$n)" ]; do :; done
         "#,
     ),
 ];

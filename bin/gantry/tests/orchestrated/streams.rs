@@ -126,5 +126,5 @@ pub(super) const CASES: &[Case] = &[
         ? 3
         $ k get pods -o name
         "#,
-    ),
+    ).within(240),
 ];

@@ -261,7 +261,7 @@ async fn who_speaks_no_tls_is_told() {
 async fn who_says_nothing_is_cut_off_and_makes_room() {
     let limits = Limits {
         connections: 1,
-        handshake: Duration::from_millis(50),
+        handshake: Duration::from_secs(1),
         ..Limits::default()
     };
     let setup = open(limits);
@@ -421,7 +421,7 @@ async fn where_the_door_is_full_who_asks_nothing_makes_room() {
 #[tokio::test]
 async fn who_asks_nothing_for_long_is_sent_away() {
     let limits = Limits {
-        head: Duration::from_millis(50),
+        head: Duration::from_secs(1),
         ..Limits::default()
     };
     let setup = open(limits);

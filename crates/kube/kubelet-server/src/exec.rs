@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use apiserver::Body;
+use http::header::USER_AGENT;
 use http::{HeaderMap, Response, StatusCode};
 use streaming::remote::{self, Remote, Spoken, Version, Wanted};
 use streaming::{ContainerRef, Io, handshake, websocket};
@@ -41,7 +42,15 @@ fn connect(state: &Arc<State>, mut call: Call, wanted: Wanted) -> Result<Respons
         return Err(refused(StatusCode::INTERNAL_SERVER_ERROR, &wanted.missing(&of)));
     }
     let node = state.parts.streams.clone();
-    let remote = Remote { node, of, wanted, io };
+    let agent = call.request.headers().get(USER_AGENT);
+    let agent = agent.and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let remote = Remote {
+        node,
+        of,
+        wanted,
+        io,
+        settling: remote::settling(spoken, agent),
+    };
     state.take_over(&mut call, headers, move |connection| {
         remote.serve(connection, spoken)
     })

@@ -1,5 +1,6 @@
 //! Whether a connection is accepted.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use kubelet::traits::Outcome;
@@ -9,14 +10,24 @@ use tokio::time::timeout;
 use super::{dial_failure, resolve};
 
 pub(super) async fn probe(host: &str, port: u16, limit: Duration) -> Outcome {
-    let to = match resolve(host, port).await {
-        Ok(to) => to,
-        Err(failure) => return Outcome::Failure(failure),
+    let connect = async {
+        let to = resolve(host, port).await?;
+        TcpStream::connect(to)
+            .await
+            .map_err(|error| dial_failure(to, &error))
     };
-    match timeout(limit, TcpStream::connect(to)).await {
+    match timeout(limit, connect).await {
         Ok(Ok(_connected)) => Outcome::Success,
-        Ok(Err(error)) => Outcome::Failure(dial_failure(to, &error)),
-        Err(_) => Outcome::Failure(format!("dial tcp {to}: i/o timeout")),
+        Ok(Err(failure)) => Outcome::Failure(failure),
+        Err(_) => Outcome::Failure(late(host, port)),
+    }
+}
+
+/// In Go's words; a name is looked up most of the time.
+fn late(host: &str, port: u16) -> String {
+    match host.parse() {
+        Ok(ip) => format!("dial tcp {}: i/o timeout", SocketAddr::new(ip, port)),
+        Err(_) => format!("dial tcp: lookup {host}: i/o timeout"),
     }
 }
 
@@ -36,6 +47,17 @@ mod tests {
         drop(listener);
         let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
         assert_eq!(probe("127.0.0.1", port, SECOND).await, Outcome::Failure(refused));
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_there_when_the_time_is_over() {
+        for (host, said) in [
+            ("::1", "dial tcp [::1]:80: i/o timeout"),
+            ("nowhere.invalid", "dial tcp: lookup nowhere.invalid: i/o timeout"),
+        ] {
+            let late = probe(host, 80, Duration::ZERO).await;
+            assert_eq!(late, Outcome::Failure(said.to_owned()), "{host}");
+        }
     }
 
     #[tokio::test]

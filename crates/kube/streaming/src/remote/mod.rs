@@ -35,9 +35,22 @@ mod channel {
 /// How long a client may take to open its streams (upstream's `DefaultStreamCreationTimeout`).
 const OPENING: Duration = Duration::from_secs(30);
 
-/// What a client on a WebSocket has to itself before it hears anything. kubectl before 1.33 reads its connection while it
-/// still makes its streams, which nobody else sees, and discards what comes for one that it has not made.
-const SETTLING: Duration = Duration::from_millis(20);
+/// What a client may have to itself before it hears anything ([`settling`]).
+const SETTLING: Duration = Duration::from_millis(100);
+
+/// How long a client is left to itself after its program has started. Kubernetes' own library before 1.33 reads its
+/// WebSocket while it still makes its streams, which nobody else sees, and discards what comes for one that it has not
+/// made. It speaks version 5 and nothing older; of those who do, kubectl alone says how old it is.
+pub fn settling(spoken: Spoken, user_agent: &str) -> Duration {
+    let minor = user_agent
+        .strip_prefix("kubectl/v1.")
+        .and_then(|rest| rest.split(|end: char| !end.is_ascii_digit()).next())
+        .and_then(|minor| minor.parse::<u32>().ok());
+    match spoken {
+        Spoken::WebSocket(Version::V5, _) if minor.is_none_or(|minor| minor < 33) => SETTLING,
+        _ => Duration::ZERO,
+    }
+}
 
 /// Versions of the remote command protocol, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +124,8 @@ pub struct Remote {
     pub wanted: Wanted,
     /// With what.
     pub io: Io,
+    /// How long the client hears nothing ([`settling`]).
+    pub settling: Duration,
 }
 
 impl Remote {
@@ -148,12 +163,7 @@ impl Remote {
         if timeout(OPENING, ears.open()).await != Ok(true) {
             return false;
         }
-        let settling = async {
-            if matches!(spoken, Spoken::WebSocket(..)) {
-                tokio::time::sleep(SETTLING).await;
-            }
-        };
-        let (started, ()) = tokio::join!(self.start(), settling);
+        let (started, ()) = tokio::join!(self.start(), tokio::time::sleep(self.settling));
         // The client hears that it is connected.
         if matches!(spoken, Spoken::WebSocket(..)) {
             let ready = Say::Bytes(self.first_written(), Bytes::new());

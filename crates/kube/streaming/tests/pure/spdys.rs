@@ -1,6 +1,7 @@
 //! Exec and attach over SPDY, as kubectl up to 1.29 does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use streaming::Io;
 use streaming::remote::{Remote, Spoken, Version, Wanted};
@@ -22,6 +23,7 @@ fn exec(node: &Double, command: &[&str], io: Io, version: Version) -> Client {
         of: container("c"),
         wanted: Wanted::Exec(command.iter().map(|&word| word.to_owned()).collect()),
         io,
+        settling: Duration::ZERO,
     };
     tokio::spawn(remote.serve(server, Spoken::Spdy(version)));
     Client::new(client)

@@ -1,10 +1,11 @@
 //! Exec and attach over WebSocket channels.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use streaming::Io;
-use streaming::remote::{Remote, Spoken, Version, Wanted};
+use streaming::remote::{Remote, Spoken, Version, Wanted, settling};
 use streaming::websocket::Coding;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -63,6 +64,7 @@ fn connect(
         of: container(name),
         wanted,
         io,
+        settling: Duration::ZERO,
     };
     tokio::spawn(remote.serve(server, Spoken::WebSocket(version, coding)));
     client
@@ -103,7 +105,7 @@ async fn a_client_hears_that_it_is_connected_then_both_outputs_then_the_end() {
 #[tokio::test(start_paused = true)]
 async fn a_client_hears_nothing_before_its_program_has_started() {
     let mut client = exec(&["never"]);
-    let heard = tokio::time::timeout(std::time::Duration::from_secs(60), next(&mut client)).await;
+    let heard = tokio::time::timeout(Duration::from_secs(60), next(&mut client)).await;
     assert!(heard.is_err(), "{heard:?}");
 }
 
@@ -281,4 +283,54 @@ async fn a_client_that_leaves_takes_its_session_along() {
             tokio::task::yield_now().await;
         }
     }
+}
+
+#[test]
+fn clients_that_lose_what_comes_early_are_left_to_themselves() {
+    let socket = |version| Spoken::WebSocket(version, Coding::Binary);
+    for (spoken, agent, waits) in [
+        (
+            socket(Version::V5),
+            "kubectl/v1.32.4 (linux/amd64) kubernetes/59526cd",
+            true,
+        ),
+        (
+            socket(Version::V5),
+            "kubectl/v1.33.0-alpha.1 (linux/amd64)",
+            false,
+        ),
+        (
+            socket(Version::V5),
+            "kubectl/v1.36.4 (linux/amd64) kubernetes/5f8d3a1",
+            false,
+        ),
+        // Its library's version is not known.
+        (
+            socket(Version::V5),
+            "operator/v0.0.0 (linux/amd64) kubernetes/$Format",
+            true,
+        ),
+        (socket(Version::V5), "", true),
+        (socket(Version::V4), "OpenAPI-Generator/34.1.0/python", false),
+        (Spoken::Spdy(Version::V4), "kubectl/v1.28.0 (linux/amd64)", false),
+    ] {
+        assert_eq!(settling(spoken, agent) > Duration::ZERO, waits, "{agent}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_heard_while_a_client_makes_its_streams() {
+    const PAUSE: Duration = Duration::from_secs(1);
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let remote = Remote {
+        node: Arc::new(Double::default()),
+        of: container("c"),
+        wanted: Wanted::Exec(vec!["said".to_owned()]),
+        io: ALL,
+        settling: PAUSE,
+    };
+    let begun = tokio::time::Instant::now();
+    tokio::spawn(remote.serve(server, Spoken::WebSocket(Version::V5, Coding::Binary)));
+    next(&mut client).await.unwrap();
+    assert_eq!(begun.elapsed(), PAUSE);
 }
