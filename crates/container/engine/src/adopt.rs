@@ -103,7 +103,7 @@ impl Engine {
         let container = entry.get();
         let backed = entry.run().process.is_some();
         if matches!(container.state.status, Status::Created | Status::Exited) {
-            self.take_back(&container).await;
+            self.take_back(entry).await;
         }
         match container.state.status {
             Status::Running | Status::Paused if backed => {
@@ -120,13 +120,14 @@ impl Engine {
 
     /// What a daemon that died in the middle of a start, or of what follows an end, has left of a container
     /// that does not run.
-    async fn take_back(&self, container: &Arc<Container>) {
+    async fn take_back(&self, entry: &Entry) {
+        let container = entry.get();
         if self.0.networks.sandbox(&container.id).is_some() {
-            self.detach_network(container).await;
+            self.detach_network(&container).await;
         }
-        let cgroup = self.cgroup_of(container);
+        let cgroup = self.cgroup_of(&container);
         if !cgroup.v1.is_empty() || cgroup.unified.is_some() {
-            self.remove_cgroup(container, cgroup);
+            self.remove_cgroup(entry, cgroup);
         }
     }
 
@@ -156,7 +157,7 @@ impl Engine {
         });
         self.detach_network(&container).await;
         self.unmount(&container);
-        self.remove_cgroup(&container, self.cgroup_of(&container));
+        self.remove_cgroup(entry, self.cgroup_of(&container));
         self.keep(entry).await;
         self.tell_end(entry);
         self.settle_ended(entry, boots);

@@ -40,9 +40,14 @@ impl Default for Background {
 }
 
 impl Background {
+    /// Counts as work for as long as the answer lives.
+    pub(crate) fn begin(&self) -> Running {
+        Running::of(&self.0)
+    }
+
     /// Runs a task.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let running = Running::of(&self.0);
+        let running = self.begin();
         tokio::spawn(async move {
             work.await;
             drop(running);
@@ -51,7 +56,7 @@ impl Background {
 
     /// Runs what may block.
     pub(crate) fn block(&self, work: impl FnOnce() + Send + 'static) {
-        let running = Running::of(&self.0);
+        let running = self.begin();
         tokio::task::spawn_blocking(move || {
             work();
             drop(running);
@@ -66,7 +71,8 @@ impl Background {
 }
 
 /// Counts a task for as long as it lives, also one that panics.
-struct Running(watch::Sender<usize>);
+#[derive(Debug)]
+pub(crate) struct Running(watch::Sender<usize>);
 
 impl Running {
     fn of(count: &watch::Sender<usize>) -> Self {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sys::netlink::Netlink;
+
 use crate::cidr::Cidr;
 use crate::cluster::Cluster;
 use crate::links;
@@ -192,16 +194,26 @@ pub(crate) fn link_up(naming: &Naming, row: &NetworkRow) -> Result<Net, Error> {
     let Some(name) = &row.network.link else {
         return Ok(net);
     };
-    let doing = Error::kernel("cannot make the network's bridge");
-    (net.master, net.borrowed) = make_bridge(naming, &net, name).map_err(doing)?;
+    let doing = "cannot make the network's bridge";
+    let mut host = links::open().map_err(Error::kernel(doing))?;
+    let there = links::find(&mut host, name).map_err(Error::kernel(doing))?;
+    if there.as_ref().is_some_and(|link| link.kind != "bridge") {
+        // Upstream's words.
+        return Err(Error::Exhausted(format!(
+            "existing interface {name} is not a bridge"
+        )));
+    }
+    net.borrowed = there.as_ref().is_some_and(|link| link.group != naming.group());
+    net.master = make_bridge(&mut host, naming, &net, there.is_some()).map_err(Error::kernel(doing))?;
     Ok(net)
 }
 
-fn make_bridge(naming: &Naming, net: &Net, name: &str) -> std::io::Result<(u32, bool)> {
-    let mut host = links::open()?;
-    let there = links::find(&mut host, name)?;
-    let borrowed = there.as_ref().is_some_and(|link| link.group != naming.group());
-    if there.is_none() {
+/// Makes the bridge unless it is there, and gives it what the network has; answers its index.
+fn make_bridge(host: &mut Netlink, naming: &Naming, net: &Net, there: bool) -> std::io::Result<u32> {
+    let Some(name) = &net.network.link else {
+        return Ok(0);
+    };
+    if !there {
         let mac = bridge_mac(&net.network.id);
         let bridge = Bridge {
             name,
@@ -209,19 +221,19 @@ fn make_bridge(naming: &Naming, net: &Net, name: &str) -> std::io::Result<(u32, 
             mtu: net.options.mtu,
             group: naming.group(),
         };
-        links::send(&mut host, |messages| messages.add_bridge(&bridge))?;
+        links::send(host, |messages| messages.add_bridge(&bridge))?;
     }
-    let index = links::find(&mut host, name)?
+    let index = links::find(host, name)?
         .ok_or(std::io::ErrorKind::NotFound)?
         .index;
     bridge_sysctls(name, net)?;
-    links::send(&mut host, |messages| {
+    links::send(host, |messages| {
         net.gateways()
             .into_iter()
             .for_each(|address| messages.add_address(index, address));
         messages.link_up(index);
     })?;
-    Ok((index, borrowed))
+    Ok(index)
 }
 
 /// Answers to clients at 127.0.0.1 come in here with a loopback destination (the table keeps all

@@ -68,7 +68,7 @@ impl Engine {
         // Addresses and ports are free before anybody hears of the end.
         let ((), oom_killed) = tokio::join!(self.detach_network(&container), oom_killed);
         self.unmount(&container);
-        self.remove_cgroup(&container, process.cgroup.clone());
+        self.remove_cgroup(entry, process.cgroup.clone());
         let ran = self.0.clock.now().saturating_since(process.since);
         let decision = self.decide_restart(entry, &container, code, ran);
         entry.change(|container| container.state.unseen = !seen);

@@ -1,9 +1,11 @@
 //! Remove: the row first, durably; everything else is found and cleared by whoever comes next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use runtime::signal::SIGKILL;
 use store::Durability;
+use tokio::time::timeout;
 
 use super::signal::Ender;
 use crate::engine::Engine;
@@ -28,9 +30,16 @@ impl Engine {
                 let durability = entry.get().owner.durability();
                 let removed = engine.remove_entry(&entry, remove.volumes, durability).await;
                 // It was being started when it was told to end; it may have ended since.
-                let ran = matches!(removed, Err(Error::Conflict(_)))
-                    && entry.get().state.status != Status::Removing;
-                if !(remove.force && ran) {
+                let refused = matches!(removed, Err(Error::Conflict(_)));
+                if !(remove.force && refused) {
+                    return removed;
+                }
+                // Its end, which is our doing, removes it.
+                let container = entry.get();
+                if container.state.status == Status::Removing && container.spec.auto_remove {
+                    return until_removed(&entry).await.map_or(removed, Ok);
+                }
+                if container.state.status == Status::Removing {
                     return removed;
                 }
             }
@@ -119,4 +128,12 @@ impl Engine {
         self.0.background.spawn(cleared);
         Ok(())
     }
+}
+
+/// Waits for another's removal; none if it does not succeed in time.
+async fn until_removed(entry: &Entry) -> Option<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let mut signals = entry.signals.subscribe();
+    let removed = timeout(PATIENCE, signals.wait_for(|signals| signals.removed)).await;
+    removed.ok().map(drop)
 }

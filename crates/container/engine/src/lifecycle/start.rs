@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use supervisor::protocol::{Key, Name};
 
+use super::cgroup::cleared;
 use super::failure::{self, Words};
 use super::networking::Attached;
 use super::prepare::Decided;
@@ -95,6 +96,7 @@ impl Engine {
         key: Key,
         attached: &Attached,
     ) -> Result<(), Error> {
+        cleared(entry).await?;
         let (engine, attach) = (self.clone(), entry.hubs.latest().has_clients());
         let (planned, named, network) = (container.clone(), key.clone(), attached.clone());
         let decided = blocking(move || engine.decide(&planned, &named, &network, attach)).await?;
@@ -127,7 +129,7 @@ impl Engine {
             }
             Err(error) => {
                 entry.run().process = None;
-                self.remove_cgroup(container, cgroup);
+                self.remove_cgroup(entry, cgroup);
                 Err(failure::executable(Words::Start, &program, error))
             }
         }

@@ -14,6 +14,7 @@ use crate::attach::Hubs;
 use crate::container::{Container, ContainerId};
 use crate::restart::Restarts;
 use crate::state::Exit;
+use crate::tasks::Background;
 
 /// One container.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Entry {
     pub(crate) signals: watch::Sender<Signals>,
     /// Clients that have attached.
     pub(crate) hubs: Hubs,
+    /// The removal of control groups of runs that have ended: the next run's have the same names.
+    pub(crate) clearing: Background,
 }
 
 /// What waiters wait for.
@@ -109,6 +112,7 @@ impl Entry {
             }),
             signals: watch::Sender::default(),
             hubs: Hubs::default(),
+            clearing: Background::default(),
         }
     }
 

@@ -152,4 +152,4 @@ pub(crate) fn checked_name(name: &str) -> Result<&str, Error> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
