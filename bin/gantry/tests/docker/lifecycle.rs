@@ -79,6 +79,13 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "rm -f of a container that removes itself",
+        r#"
+        $ for i in 1 2 3 4 5 6 7 8 9 10; do docker run -d --rm --name $n busybox sleep 60 >/dev/null && docker rm -f $n; done | sort | uniq -c | sed "s/$n/N/"
+             10 N
+        "#,
+    ),
+    case(
         "rename",
         r#"
         $ docker create --name $n busybox >/dev/null; docker rename $n $n-new

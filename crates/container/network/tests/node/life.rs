@@ -36,12 +36,10 @@ fn networks_are_judged_in_upstreams_words() {
     let node = Node::new();
     let networks = node.networks();
     let one = networks.create(subnet("one", "10.9.0.0/16")).unwrap();
-    let with_link = |name: &str| {
+    let with_link = |name: &str, link: &str| {
         let mut spec = spec(name);
-        spec.options.insert(
-            "com.docker.network.bridge.name".to_owned(),
-            one.link.clone().unwrap(),
-        );
+        spec.options
+            .insert("com.docker.network.bridge.name".to_owned(), link.to_owned());
         spec
     };
     let driver = |driver: &str| NetworkSpec {
@@ -76,13 +74,18 @@ fn networks_are_judged_in_upstreams_words() {
             "invalid network config:\ninvalid subnet zz: invalid CIDR block notation".to_owned(),
         ),
         (
-            with_link("other"),
+            with_link("other", one.link.as_ref().unwrap()),
             Kind::Forbidden,
             format!(
                 "cannot create network other ({link}): conflicts with network {id} ({link}): networks have same bridge name",
                 link = one.link.as_ref().unwrap(),
                 id = one.id
             ),
+        ),
+        (
+            with_link("other", "lo"),
+            Kind::System,
+            "existing interface lo is not a bridge".to_owned(),
         ),
     ] {
         let error = networks.create(spec).unwrap_err();
