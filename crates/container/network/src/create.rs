@@ -204,15 +204,18 @@ pub(crate) fn link_up(naming: &Naming, row: &NetworkRow) -> Result<Net, Error> {
         )));
     }
     net.borrowed = there.as_ref().is_some_and(|link| link.group != naming.group());
-    net.master = make_bridge(&mut host, naming, &net, there.is_some()).map_err(Error::kernel(doing))?;
+    net.master = make_bridge(&mut host, naming, &net, name, there.is_some()).map_err(Error::kernel(doing))?;
     Ok(net)
 }
 
 /// Makes the bridge unless it is there, and gives it what the network has; answers its index.
-fn make_bridge(host: &mut Netlink, naming: &Naming, net: &Net, there: bool) -> std::io::Result<u32> {
-    let Some(name) = &net.network.link else {
-        return Ok(0);
-    };
+fn make_bridge(
+    host: &mut Netlink,
+    naming: &Naming,
+    net: &Net,
+    name: &str,
+    there: bool,
+) -> std::io::Result<u32> {
     if !there {
         let mac = bridge_mac(&net.network.id);
         let bridge = Bridge {

@@ -29,19 +29,17 @@ impl Engine {
                 engine.stop_for_removal(&entry).await?;
                 let durability = entry.get().owner.durability();
                 let removed = engine.remove_entry(&entry, remove.volumes, durability).await;
-                // It was being started when it was told to end; it may have ended since.
                 let refused = matches!(removed, Err(Error::Conflict(_)));
                 if !(remove.force && refused) {
                     return removed;
                 }
-                // Its end, which is our doing, removes it.
                 let container = entry.get();
-                if container.state.status == Status::Removing && container.spec.auto_remove {
-                    return until_removed(&entry).await.map_or(removed, Ok);
-                }
                 if container.state.status == Status::Removing {
-                    return removed;
+                    // Its end, which is our doing, removes it; else somebody else has asked for that.
+                    let itself = container.spec.auto_remove && until_removed(&entry).await;
+                    return if itself { Ok(()) } else { removed };
                 }
+                // It was being started when it was told to end; it may have ended since.
             }
         })
         .await
@@ -130,10 +128,11 @@ impl Engine {
     }
 }
 
-/// Waits for another's removal; none if it does not succeed in time.
-async fn until_removed(entry: &Entry) -> Option<()> {
+/// Waits for another's removal; whether it has succeeded in time.
+async fn until_removed(entry: &Entry) -> bool {
     const PATIENCE: Duration = Duration::from_secs(10);
     let mut signals = entry.signals.subscribe();
-    let removed = timeout(PATIENCE, signals.wait_for(|signals| signals.removed)).await;
-    removed.ok().map(drop)
+    timeout(PATIENCE, signals.wait_for(|signals| signals.removed))
+        .await
+        .is_ok()
 }
