@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// `metadata.uid` of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +77,26 @@ pub struct ImageFound {
     pub image: String,
     /// Its id: `sha256:…`.
     pub id: String,
+}
+
+/// Where an image is, by its pull policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Here, and to be used.
+    Here(ImageFound),
+    /// In its registry: it has to be pulled, or asked whether what is here is still what it names.
+    Elsewhere,
+}
+
+/// An image that was pulled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// What it is.
+    pub found: ImageFound,
+    /// From the wish to the end.
+    pub took: Duration,
+    /// Bytes of it.
+    pub size: u64,
 }
 
 /// Why an image is not to be had: the reason of the waiting container.
@@ -228,7 +248,7 @@ pub struct ObservedPod {
     /// Its name.
     pub name: String,
     /// How long its containers may take to end; for pods that the API does not have any more.
-    pub grace: std::time::Duration,
+    pub grace: Duration,
     /// What is there.
     pub observed: Observed,
 }

@@ -13,7 +13,7 @@ use async_channel::Receiver;
 use futures_util::future::BoxFuture;
 
 use crate::container::{
-    Attempt, ContainerId, ContainerIx, Ended, ImageFault, ImageFound, ObservedPod, Sandbox, StartFault,
+    Attempt, ContainerId, ContainerIx, Ended, ImageFault, ObservedPod, Pulled, Sandbox, Sought, StartFault,
     Started, Uid,
 };
 use crate::pod::{HttpHeader, Pod, Scheme};
@@ -56,8 +56,12 @@ pub trait Runtime: Send + Sync {
     /// Makes what the containers of a pod share, or finds it made.
     fn prepare(&self, pod: &Arc<Pod>) -> Doing<Result<Sandbox, Refused>>;
 
-    /// Finds a container's image, by its pull policy.
-    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<ImageFound, ImageFault>>;
+    /// Looks for a container's image, by its pull policy.
+    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<Sought, ImageFault>>;
+
+    /// Brings a container's image from its registry, or finds that what is here is what it names. `keys` are Docker's
+    /// configurations (`{"auths": …}`) with credentials that may be used for it, in order.
+    fn pull(&self, pod: &Arc<Pod>, at: ContainerIx, keys: Vec<Vec<u8>>) -> Doing<Result<Pulled, ImageFault>>;
 
     /// Makes and starts a container. `environment` is the kubelet's, to be put after the image's; command and arguments
     /// are expanded with it by [`crate::env::expand`]. Dead containers of the same name beyond the last are removed.

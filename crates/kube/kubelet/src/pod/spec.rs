@@ -121,6 +121,8 @@ pub struct PodSpec {
     pub runtime_class_name: Option<String>,
     /// `spec.nodeSelector`
     pub node_selector: BTreeMap<String, String>,
+    /// Secrets with credentials for registries.
+    pub image_pull_secrets: Vec<Named>,
     /// `spec.serviceAccountName`
     pub service_account_name: String,
     /// The pod has the node's network.

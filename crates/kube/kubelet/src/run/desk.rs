@@ -213,6 +213,9 @@ impl Desk {
             Action::FindImage(at) => self.beside(move |core, pod| async move {
                 Mail::Event(Event::Image(at, core.parts.runtime.image(&pod, at).await))
             }),
+            Action::Pull(at) => self.beside(move |core, pod| async move {
+                Mail::Event(Event::Pulled(at, perform::pull(&core, &pod, at).await))
+            }),
             Action::Start(at, attempt) => {
                 let mounts = self.files.mounts.clone();
                 self.beside(move |core, pod| async move {

@@ -8,11 +8,12 @@ use views::ServiceView;
 
 use super::core::Core;
 use super::{files, runtime_class};
-use crate::container::{Attempt, ContainerId, ContainerIx, Sandbox, StartFault, Started};
+use crate::container::{Attempt, ContainerId, ContainerIx, ImageFault, Pulled, Sandbox, StartFault, Started};
 use crate::env::{self, World};
 use crate::pod::{Container, Handler, Pod};
 use crate::record;
 use crate::resources::SERVICES;
+use crate::source::{Data, SourceKey, Sources};
 use crate::traits::{Ask, Outcome, ProbeTarget, Refused};
 use crate::volume::Mounts;
 use crate::worker::{HookKind, Outgrown, ProbeKind, ResizeFault, Told, ask, live};
@@ -24,6 +25,50 @@ const MASTER: (&str, &str) = ("default", "kubernetes");
 pub(super) async fn prepare(core: &Core, pod: &Arc<Pod>) -> Result<Sandbox, Refused> {
     runtime_class::check(core, pod)?;
     core.parts.runtime.prepare(pod).await
+}
+
+/// Keys of pull secrets: Docker's configuration, and the one before it, which is its `auths` alone.
+const KEYS: (&str, &str) = (".dockerconfigjson", ".dockercfg");
+
+/// Pulls a container's image with the credentials that the pod names.
+pub(super) async fn pull(core: &Core, pod: &Arc<Pod>, at: ContainerIx) -> Result<Pulled, ImageFault> {
+    let names = pod.spec.image_pull_secrets.iter().map(|secret| &secret.name);
+    let wanted: Vec<_> = names
+        .filter(|name| !name.is_empty())
+        .map(|name| SourceKey::secret(name))
+        .collect();
+    let there = files::read(core, &pod.namespace, wanted.iter().cloned().collect()).await;
+    let there = there.unwrap_or_else(|error| {
+        tracing::debug!(pod = %pod.key(), error, "pull secrets");
+        Sources::new()
+    });
+    let missing: Vec<_> = wanted.iter().filter(|key| !there.contains_key(key)).collect();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.iter().map(|key| key.name.as_str()).collect();
+        let message = format!(
+            "Unable to retrieve some image pull secrets ({}); attempting to pull the image may not succeed.",
+            names.join(", ")
+        );
+        let told = Told {
+            of: None,
+            level: Level::Warning,
+            reason: "FailedToRetrieveImagePullSecret".to_owned(),
+            message,
+        };
+        record::tell(&core.recorder, pod, told);
+    }
+    let keys = wanted
+        .iter()
+        .filter_map(|key| there.get(key))
+        .filter_map(|data| docker_config(data));
+    core.parts.runtime.pull(pod, at, keys.collect()).await
+}
+
+/// What a pull secret says, as Docker's configuration.
+fn docker_config(secret: &Data) -> Option<Vec<u8>> {
+    let old = |auths: &[u8]| [b"{\"auths\":", auths, b"}"].concat();
+    let new = secret.get(KEYS.0).map(<[u8]>::to_vec);
+    new.or_else(|| secret.get(KEYS.1).map(old))
 }
 
 /// What a container is started with.

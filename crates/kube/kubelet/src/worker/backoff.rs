@@ -50,6 +50,24 @@ pub(crate) fn go_seconds(duration: Duration) -> String {
     }
 }
 
+/// The same with milliseconds: `512ms`, `1.5s`, `1m0.25s`.
+pub(crate) fn go_millis(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    if millis == 0 {
+        return go_seconds(duration);
+    }
+    if seconds == 0 {
+        return format!("{millis}ms");
+    }
+    let whole = go_seconds(duration);
+    let fraction = format!("{millis:03}");
+    format!(
+        "{}.{}s",
+        whole.trim_end_matches('s'),
+        fraction.trim_end_matches('0')
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +101,20 @@ mod tests {
         ];
         for (seconds, text) in cases {
             assert_eq!(go_seconds(Duration::from_secs(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_written_as_go_writes_them() {
+        let cases = [
+            (0, "0s"),
+            (512, "512ms"),
+            (1500, "1.5s"),
+            (60_250, "1m0.25s"),
+            (3_600_001, "1h0m0.001s"),
+        ];
+        for (millis, expected) in cases {
+            assert_eq!(go_millis(Duration::from_millis(millis)), expected);
         }
     }
 }

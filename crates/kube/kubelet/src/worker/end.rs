@@ -162,7 +162,7 @@ impl Worker {
         } else {
             left.max(Duration::from_millis(1))
         };
-        for state in self.states.iter_mut().filter(|state| state.run == Run::Looking) {
+        for state in self.states.iter_mut().filter(|state| state.run.is_image()) {
             state.run = Run::Idle;
         }
         self.give_up_waiting(now);

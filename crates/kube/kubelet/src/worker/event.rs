@@ -8,7 +8,8 @@ use driver::Instant;
 
 use super::resize::{Outgrown, ResizeFault};
 use crate::container::{
-    Attempt, ContainerId, ContainerIx, Ended, ImageFault, ImageFound, Observed, Sandbox, StartFault, Started,
+    Attempt, ContainerId, ContainerIx, Ended, ImageFault, Observed, Pulled, Sandbox, Sought, StartFault,
+    Started,
 };
 use crate::pod::Pod;
 use crate::status::Status;
@@ -146,7 +147,9 @@ pub enum Event {
     /// The volumes are there.
     Payloads(Result<(), Refused>),
     /// An image was looked for.
-    Image(ContainerIx, Result<ImageFound, ImageFault>),
+    Image(ContainerIx, Result<Sought, ImageFault>),
+    /// An image was pulled.
+    Pulled(ContainerIx, Result<Pulled, ImageFault>),
     /// A container was started.
     Started(ContainerIx, Attempt, Result<Started, StartFault>),
     /// A container has ended.
@@ -206,6 +209,8 @@ pub enum Action {
     WriteVolumes,
     /// Find an image: [`Event::Image`].
     FindImage(ContainerIx),
+    /// Pull an image: [`Event::Pulled`].
+    Pull(ContainerIx),
     /// Start a container: [`Event::Started`].
     Start(ContainerIx, Attempt),
     /// Run a hook within a time: [`Event::Hook`].

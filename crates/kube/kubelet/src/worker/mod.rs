@@ -147,6 +147,7 @@ impl Worker {
             Event::Prepared(result) => self.prepared(result, now, out),
             Event::Payloads(result) => self.volumes_written(result, now, out),
             Event::Image(at, result) => self.image(at, result, now, out),
+            Event::Pulled(at, result) => self.pulled(at, result, now, out),
             Event::Started(at, attempt, result) => self.started(at, attempt, result, now, out),
             Event::Ended(id, ended) => self.ended(&id, ended, now),
             Event::Hook(id, kind, result) => self.hooked(&id, kind, result, now, out),

@@ -8,8 +8,8 @@ use super::event::HookKind;
 use super::state::{Dead, Fault, Hooked, Run, Up};
 use super::{Action, Life, Now, Out, Worker, backoff, probe, tell};
 use crate::container::{
-    Attempt, ContainerId, ContainerIx, Ended, How, ImageFault, ImageFound, ImageReason, StartFault, Started,
-    spec_hash,
+    Attempt, ContainerId, ContainerIx, Ended, How, ImageFault, ImageFound, ImageReason, Pulled, Sought,
+    StartFault, Started, spec_hash,
 };
 
 /// The reason of a container that is not started again yet because it keeps ending.
@@ -58,37 +58,78 @@ impl Worker {
     pub(super) fn image(
         &mut self,
         at: ContainerIx,
-        result: Result<ImageFound, ImageFault>,
+        result: Result<Sought, ImageFault>,
         now: Now,
         out: &mut Out,
     ) {
-        let made = self.shared.is_made();
-        let running = self.life == Life::Running;
-        let limits = self.pod.at(at).map(|container| container.resources.clone());
-        let Some(state) = self.state(at).filter(|state| state.run == Run::Looking) else {
-            return;
-        };
-        // Meanwhile the pod may have begun to end, or its sandbox may be gone.
-        if !running || !made {
-            state.run = Run::Idle;
-            state.tried = false;
+        if !self.still_wants_image(at, &Run::Looking) {
             return;
         }
+        let image = self.image_name(at);
         match result {
-            Ok(_) => {
-                let attempt = state.attempt.map_or(0, |attempt| attempt.saturating_add(1));
-                state.images = backoff::Backoff::default();
-                state.run = Run::Starting(attempt);
-                state.in_force = limits;
-                let image = self.image_name(at);
+            Ok(Sought::Here(_)) => {
                 let text = format!(
                     "Container image \"{image}\" already present on machine and can be accessed by the pod"
                 );
                 out.push(tell(Some(at), Level::Normal, "Pulled", text));
-                out.push(Action::Start(at, attempt));
+                self.start_with_image(at, out);
+            }
+            Ok(Sought::Elsewhere) => {
+                let Some(state) = self.state(at) else { return };
+                state.run = Run::Pulling;
+                let text = format!("Pulling image \"{image}\"");
+                out.push(tell(Some(at), Level::Normal, "Pulling", text));
+                out.push(Action::Pull(at));
             }
             Err(fault) => self.image_missing(at, fault, now, out),
         }
+    }
+
+    pub(super) fn pulled(
+        &mut self,
+        at: ContainerIx,
+        result: Result<Pulled, ImageFault>,
+        now: Now,
+        out: &mut Out,
+    ) {
+        if !self.still_wants_image(at, &Run::Pulling) {
+            return;
+        }
+        match result {
+            Ok(Pulled { took, size, .. }) => {
+                let (image, took) = (self.image_name(at), backoff::go_millis(took));
+                let text = format!(
+                    "Successfully pulled image \"{image}\" in {took} ({took} including waiting). Image size: {size} bytes."
+                );
+                out.push(tell(Some(at), Level::Normal, "Pulled", text));
+                self.start_with_image(at, out);
+            }
+            Err(fault) => self.image_missing(at, fault, now, out),
+        }
+    }
+
+    /// Whether a container still waits for its image in this way. Meanwhile the pod may have begun to end, or its
+    /// sandbox may be gone; then nothing is being done with it any more.
+    fn still_wants_image(&mut self, at: ContainerIx, run: &Run) -> bool {
+        let wanted = self.shared.is_made() && self.life == Life::Running;
+        let Some(state) = self.state(at).filter(|state| state.run == *run) else {
+            return false;
+        };
+        if !wanted {
+            state.run = Run::Idle;
+            state.tried = false;
+        }
+        wanted
+    }
+
+    fn start_with_image(&mut self, at: ContainerIx, out: &mut Out) {
+        let limits = self.pod.at(at).map(|container| container.resources.clone());
+        let Some(state) = self.state(at) else { return };
+        let attempt = state.attempt.map_or(0, |attempt| attempt.saturating_add(1));
+        state.images = backoff::Backoff::default();
+        state.run = Run::Starting(attempt);
+        state.in_force = limits;
+        out.push(Action::Start(at, attempt));
     }
 
     fn image_name(&self, at: ContainerIx) -> String {
@@ -357,7 +398,6 @@ fn tell_missing(at: ContainerIx, image: &str, fault: &ImageFault, out: &mut Out)
     let message = &fault.message;
     match fault.reason {
         ImageReason::ErrImagePull => {
-            say(Level::Normal, "Pulling", format!("Pulling image \"{image}\""));
             say(
                 Level::Warning,
                 "Failed",

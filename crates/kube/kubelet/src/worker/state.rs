@@ -96,10 +96,19 @@ pub(crate) enum Run {
     Idle,
     /// Its image is looked for.
     Looking,
+    /// Its image is pulled.
+    Pulling,
     /// It is started.
     Starting(Attempt),
     /// It runs.
     Up(Box<Up>),
+}
+
+impl Run {
+    /// Whether it waits for its image.
+    pub(crate) const fn is_image(&self) -> bool {
+        matches!(self, Self::Looking | Self::Pulling)
+    }
 }
 
 /// A container of a pod.

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use driver::Instant;
 use kubelet::container::{
-    ContainerId, ContainerIx, Ended, How, ImageFault, ImageFound, Observed, ObservedContainer, RunsAs,
-    Sandbox, Standing, StartFault, Started, spec_hash,
+    ContainerId, ContainerIx, Ended, How, ImageFault, ImageFound, ImageReason, Observed, ObservedContainer,
+    Pulled, RunsAs, Sandbox, Sought, Standing, StartFault, Started, spec_hash,
 };
 use kubelet::traits::{Outcome, Refused};
 use kubelet::worker::{Action, Event, HookKind, Life, Now, ProbeKind, Worker};
@@ -29,6 +29,8 @@ pub(crate) enum Act {
     Fault(StartFault),
     /// Its image is not to be had.
     NoImage(ImageFault),
+    /// Its image is pulled for so long first.
+    Pulled(Duration),
 }
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -308,13 +310,24 @@ impl Play {
                 let name = self.name(at);
                 let act = self.acts.get(&name).and_then(|acts| acts.front()).cloned();
                 let result = match act {
-                    Some(Act::NoImage(fault)) => {
+                    Some(Act::NoImage(fault)) if fault.reason != ImageReason::ErrImagePull => {
                         self.next_act(&name);
                         Err(fault)
                     }
-                    _ => Ok(image()),
+                    Some(Act::NoImage(_) | Act::Pulled(_)) => Ok(Sought::Elsewhere),
+                    _ => Ok(Sought::Here(image())),
                 };
                 self.later(Duration::ZERO, Event::Image(at, result));
+            }
+            Action::Pull(at) => {
+                let name = self.name(at);
+                self.note(&format!("pull {name}"));
+                let (took, result) = match self.next_act(&name) {
+                    Act::NoImage(fault) => (Duration::ZERO, Err(fault)),
+                    Act::Pulled(took) => (took, Ok(pulled())),
+                    _ => (MS, Ok(pulled())),
+                };
+                self.later(took, Event::Pulled(at, result));
             }
             Action::Start(at, attempt) => self.start(at, attempt),
             Action::Hook(at, id, kind, limit) => self.run_hook(at, id, kind, limit),
@@ -486,6 +499,14 @@ impl Play {
             outcomes.front().cloned()
         }
         .unwrap_or(Outcome::Success)
+    }
+}
+
+pub(crate) fn pulled() -> Pulled {
+    Pulled {
+        found: image(),
+        took: Duration::from_millis(1500),
+        size: 4_194_304,
     }
 }
 

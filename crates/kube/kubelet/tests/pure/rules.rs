@@ -1,7 +1,9 @@
 //! What holds whatever happens, in any order.
 
 use kubelet::ContainerId;
-use kubelet::container::{ContainerIx, Ended, How, ImageFault, ImageReason, Observed, Sandbox, StartFault};
+use kubelet::container::{
+    ContainerIx, Ended, How, ImageFault, ImageReason, Observed, Sandbox, Sought, StartFault,
+};
 use kubelet::traits::{Outcome, Refused};
 use kubelet::worker::{Event, HookKind, Life};
 use proptest::prelude::*;
@@ -46,6 +48,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0u32..20_000, 0..3i32).prop_map(|(ms, code)| Act::Exit(ms * MS, code)),
         1 => Just(Act::OutOfMemory(s(1))),
         1 => Just(Act::Fault(StartFault::Create("no".to_owned()))),
+        1 => (0u32..9000).prop_map(|ms| Act::Pulled(ms * MS)),
         1 => Just(Act::NoImage(ImageFault { reason: ImageReason::ErrImagePull, message: "no".to_owned() })),
     ]
 }
@@ -91,7 +94,9 @@ fn stray() -> impl Strategy<Value = Event> {
             message: "m".to_owned()
         }))),
         Just(Event::Payloads(Ok(()))),
-        at().prop_map(|at| Event::Image(at, Ok(crate::play::image()))),
+        at().prop_map(|at| Event::Image(at, Ok(Sought::Here(crate::play::image())))),
+        at().prop_map(|at| Event::Image(at, Ok(Sought::Elsewhere))),
+        at().prop_map(|at| Event::Pulled(at, Ok(crate::play::pulled()))),
         (at(), 3..9u32).prop_map(|(at, attempt)| Event::Started(
             at,
             attempt,

@@ -260,6 +260,14 @@ fn images_that_are_not_here_are_waited_for() {
 }
 
 #[test]
+fn images_are_pulled_and_a_pod_that_ends_meanwhile_does_not_wait() {
+    let spec = json!({"containers": [{"name": "web", "image": "r.io/web:9"}]});
+    let play = || Play::new(&spec).act("web", [Act::Pulled(1500 * MS), Act::Serve(MS)]);
+    check("image_pulled", &play().run(s(5)));
+    check("image_pulled_too_late", &play().run(s(1)).delete(30).go_on(s(5)));
+}
+
+#[test]
 fn containers_that_cannot_be_started_wait() {
     let spec = json!({"containers": [{"name": "web"}]});
     let config = Act::Fault(StartFault::Config("secret \"x\" not found".to_owned()));

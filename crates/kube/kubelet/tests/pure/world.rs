@@ -10,8 +10,8 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use driver::{Env, Rng, Sim};
 use kubelet::container::{
-    Attempt, ContainerIx, Ended, How, ImageFault, ImageFound, Observed, ObservedContainer, ObservedPod,
-    Sandbox, Standing, StartFault, Started, spec_hash,
+    Attempt, ContainerIx, Ended, How, ImageFault, Observed, ObservedContainer, ObservedPod, Pulled, Sandbox,
+    Sought, Standing, StartFault, Started, spec_hash,
 };
 use kubelet::traits::{
     Doing, Ending, HookTarget, ManifestFile, Manifests, Outcome, ProbeTarget, Prober, Refused, Runtime,
@@ -33,6 +33,8 @@ struct Things {
     containers: BTreeMap<ContainerId, Written>,
     sandboxes: BTreeMap<Uid, Sandbox>,
     images: BTreeMap<String, bool>,
+    /// Images that were asked of registries, and with which keys.
+    pulls: Vec<(String, Vec<String>)>,
     volumes: BTreeMap<(String, String), Payload>,
     next: u32,
 }
@@ -196,7 +198,7 @@ impl Runtime for World {
         self.later(move || Ok(sandbox))
     }
 
-    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<ImageFound, ImageFault>> {
+    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<Sought, ImageFault>> {
         let name = pod.at(at).unwrap().image.clone();
         let here = self
             .things
@@ -207,9 +209,18 @@ impl Runtime for World {
             .copied()
             .unwrap_or(true);
         self.later(move || {
-            if here {
-                return Ok(crate::play::image());
-            }
+            Ok(match here {
+                true => Sought::Here(crate::play::image()),
+                false => Sought::Elsewhere,
+            })
+        })
+    }
+
+    fn pull(&self, pod: &Arc<Pod>, at: ContainerIx, keys: Vec<Vec<u8>>) -> Doing<Result<Pulled, ImageFault>> {
+        let name = pod.at(at).unwrap().image.clone();
+        let keys = keys.into_iter().map(|key| String::from_utf8(key).unwrap());
+        self.things.lock().unwrap().pulls.push((name, keys.collect()));
+        self.later(|| {
             Err(ImageFault {
                 reason: kubelet::container::ImageReason::ErrImagePull,
                 message: "no registries".to_owned(),
