@@ -6,18 +6,14 @@
 use std::sync::Arc;
 
 use image::{Digest, Image, Images, Reference};
-use kubelet::container::{ImageFault, ImageFound, ImageReason};
+use kubelet::container::{ImageFault, ImageFound, ImageReason, Sought};
 use kubelet::pod::{Container, PullPolicy};
 
-/// What is said of images that would have to be pulled.
-const NO_REGISTRIES: &str =
-    "registries are not supported yet: build, load, tag or import the image on this node";
-
-/// Finds the image of a container.
+/// Looks for the image of a container, by its pull policy.
 ///
 /// # Errors
 /// It is not to be had, by upstream's reasons.
-pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>, ImageFound), ImageFault> {
+pub(crate) fn seek(images: &Images, container: &Container) -> Result<Sought, ImageFault> {
     let name = container.image.as_str();
     let here = images.resolve(name);
     if let (Err(error), Err(_)) = (Reference::parse(name), &here) {
@@ -28,18 +24,33 @@ pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>
     }
     let insists = container.image_pull_policy == PullPolicy::Always && names_registry(name);
     match here {
-        Ok(image) if !insists => {
-            let found = ImageFound {
-                image: shown(name),
-                id: image.id.to_string(),
-            };
-            Ok((image, found))
-        }
+        Ok(image) if !insists => Ok(Sought::Here(found(name, &image))),
         _ if container.image_pull_policy == PullPolicy::Never => Err(fault(
             ImageReason::ErrImageNeverPull,
             format!("Container image {name:?} is not present with pull policy of Never"),
         )),
-        _ => Err(fault(ImageReason::ErrImagePull, NO_REGISTRIES.to_owned())),
+        _ => Ok(Sought::Elsewhere),
+    }
+}
+
+/// The image of a container that is here, whatever the policy: whoever starts it has looked for it, or pulled it.
+///
+/// # Errors
+/// It has gone meanwhile.
+pub(crate) fn find(images: &Images, name: &str) -> Result<(Arc<Image>, ImageFound), ImageFault> {
+    match images.resolve(name) {
+        Ok(image) => {
+            let found = found(name, &image);
+            Ok((image, found))
+        }
+        Err(error) => Err(fault(ImageReason::ImageInspectError, error.to_string())),
+    }
+}
+
+pub(crate) fn found(name: &str, image: &Image) -> ImageFound {
+    ImageFound {
+        image: shown(name),
+        id: image.id.to_string(),
     }
 }
 
