@@ -11,6 +11,7 @@ mod kubernetes;
 mod logs;
 mod processes;
 mod report;
+mod registries;
 mod reset;
 mod restart;
 mod settings;

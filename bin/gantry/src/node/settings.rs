@@ -7,7 +7,7 @@ use clap::Args;
 use cluster::{Config, InstanceName, Kubernetes};
 
 use super::file::{self, File};
-use super::kubernetes;
+use super::{kubernetes, registries};
 use crate::failure::Failure;
 
 /// Which node: all that a command needs which makes none.
@@ -40,6 +40,8 @@ pub(crate) struct NodeOptions {
     /// The port of the node's own registry: 0, for none, until there is one.
     #[arg(long, env = "GANTRY_REGISTRY_PORT", value_name = "PORT")]
     registry_port: Option<u16>,
+    #[command(flatten)]
+    registries: registries::RegistryOptions,
     #[command(flatten)]
     kubernetes: kubernetes::KubernetesOptions,
 }
@@ -82,6 +84,7 @@ impl NodePlace {
             place: self,
             ready_namespaces: None,
             registry_port: None,
+            registries: registries::RegistryOptions::default(),
             kubernetes: kubernetes::KubernetesOptions::default(),
         };
         node.resolve()
@@ -112,6 +115,7 @@ impl NodeOptions {
 
     fn over(self, file: File) -> Result<Config, Failure> {
         let kubernetes = self.kubernetes.over(&file);
+        let registries = self.registries.over(&file, |name| std::env::var(name).ok());
         let place = self.place;
         let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
         let data_dir = absolute(place.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
@@ -133,6 +137,7 @@ impl NodeOptions {
                 .or(file.ready_namespaces)
                 .unwrap_or(16)
                 .into(),
+            registries,
             kubernetes,
         })
     }

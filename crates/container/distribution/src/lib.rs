@@ -13,12 +13,24 @@
 pub mod auth;
 pub mod config;
 mod error;
+mod feed;
+mod flights;
+mod inspect;
+mod progress;
+mod pull;
+mod push;
+mod registries;
 mod registry;
 mod transport;
 
 pub use auth::Credentials;
 pub use config::Config;
 pub use error::{Error, Kind, RegistryError};
+pub use inspect::Inspected;
+pub use progress::{Event, Progress, Step};
+pub use pull::{Pull, Pulled};
+pub use push::Push;
+pub use registries::{Fault, Registries};
 pub use registry::{
     BlobStream, Client, Document, Mounted, Page, Referrers, Repository, Settings, Source, Subject, Upload,
 };

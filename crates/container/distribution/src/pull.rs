@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use image::{
     Descriptor, Digest, Hasher, Image, ImageConfig, Index, Lease, Manifest, Platform, Received, Reference,
-    media_type,
+    Target, media_type,
 };
 use tokio::sync::oneshot;
 
@@ -19,7 +19,7 @@ use crate::Credentials;
 use crate::feed::{self, feed};
 use crate::progress::{Event, Progress, Step};
 use crate::registries::{Fault, Registries, blocking};
-use crate::registry::{Document, Repository, Subject};
+use crate::registry::{Document, Page, Repository, Subject};
 
 /// What to pull.
 #[derive(Clone)]
@@ -54,16 +54,20 @@ impl Registries {
     /// [`Fault`].
     pub async fn pull(&self, wish: &Pull, progress: &Progress) -> Result<Pulled, Fault> {
         let reference = wish.reference.clone().with_default_tag();
-        progress.tell(from(&reference)).await;
+        if self.is_own(&reference.domain) {
+            return self.own(&reference, progress).await;
+        }
         let repository = self.repository(&reference, &wish.credentials);
         let top = match self.still(&repository, &reference, wish.platform.as_ref()).await? {
             Still::Here(pulled) => {
+                progress.tell(from(&reference)).await;
                 progress.tell(Event::Digest(pulled.digest)).await;
                 return Ok(pulled);
             }
             Still::Named(digest) => repository.manifest(&Subject::Digest(digest)).await?,
             Still::Unknown => repository.manifest(&subject(&reference)).await?,
         };
+        progress.tell(from(&reference)).await;
         let lease = self.lease("pull")?;
         let digest = top.descriptor.digest;
         let chosen = self.choose(&repository, &lease, top, wish).await?;
@@ -76,6 +80,34 @@ impl Registries {
         self.name(lease, reference, &pulled).await?;
         progress.tell(Event::Digest(digest)).await;
         Ok(pulled)
+    }
+
+    /// What the node's own registry has is here.
+    async fn own(&self, reference: &Reference, progress: &Progress) -> Result<Pulled, Fault> {
+        let (images, name) = (self.0.images.clone(), reference.clone());
+        let (image, served) =
+            blocking(move || Ok::<_, image::Error>((images.resolve(&name.to_string()), images.manifest_in(&name)?)))
+                .await?;
+        let (Ok(image), Some(served)) = (image, served) else {
+            return Err(Fault::NoManifest(reference.familiar()));
+        };
+        let digest = served.digest;
+        progress.tell(from(reference)).await;
+        progress.tell(Event::Digest(digest)).await;
+        Ok(Pulled {
+            image,
+            digest,
+            newer: false,
+        })
+    }
+
+    /// The tags of a repository, for a pull of all of them.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn tags(&self, reference: &Reference, credentials: &Credentials) -> Result<Vec<String>, Fault> {
+        let repository = self.repository(reference, credentials);
+        Ok(repository.tags(Page::default()).await?)
     }
 
     /// Whether what is here is still what the registry means. It costs one question, and none for a digest.
@@ -154,7 +186,7 @@ impl Registries {
                 platform: written(wanted),
             });
         }
-        let layers = Layers::of(&manifest, &parsed)?;
+        let layers = Wanted::of(&manifest, &parsed)?;
         self.layers(repository, lease, layers, progress).await?;
         let (images, lease, digest) = (self.0.images.clone(), lease.clone(), chosen.descriptor.digest);
         blocking(move || images.register_pulled(&lease, &digest, config)).await
@@ -219,7 +251,7 @@ impl Registries {
         let images = self.0.images.clone();
         let (id, digest) = (pulled.image.id, pulled.digest);
         blocking(move || {
-            images.tag_pulled(&lease, &reference, Some(id), digest)?;
+            images.tag_under(&lease, &reference, Target::manifest(digest, Some(id)))?;
             Arc::into_inner(lease).map_or(Ok(()), Lease::keep)
         })
         .await
@@ -288,7 +320,7 @@ impl Bringing<'_> {
     ) -> Result<(), Fault> {
         let inner = &self.registries.0;
         let _flight = inner.flights.take(layer.chain).await;
-        if inner.images.hold_layer(self.lease, layer.chain) {
+        if self.lease.hold_layer(layer.chain) {
             self.progress.layer(&layer.id, Step::AlreadyExists).await;
         } else {
             let received = self.receive(&layer).await?;
@@ -334,7 +366,7 @@ fn from(reference: &Reference) -> Event {
 }
 
 /// What a registry is asked for: the digest, where there is one, whatever the tag.
-fn subject(reference: &Reference) -> Subject {
+pub(crate) fn subject(reference: &Reference) -> Subject {
     match (reference.digest, &reference.tag) {
         (Some(digest), _) => Subject::Digest(digest),
         (None, tag) => Subject::Tag(tag.clone().unwrap_or_else(|| "latest".to_owned())),
@@ -366,7 +398,7 @@ fn pick<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Option<&'a Descri
 fn runs(wanted: &Platform, config: &ImageConfig) -> bool {
     let variant = wanted.variant.as_deref();
     (wanted.os.as_str(), wanted.architecture.as_str()) == (&config.os, &config.architecture)
-        && variant.is_none_or(|variant| config.variant.is_empty() || variant == config.variant)
+        && variant.is_none_or(|variant| config.variant.as_deref().is_none_or(|own| own == variant))
 }
 
 fn written(platform: &Platform) -> String {

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::flights::Flights;
 use crate::registry::Repository;
-use crate::{Client, Credentials, Error};
+use crate::{Client, Credentials, Error, Kind};
 
 /// Layers that come at once, for all pulls together, and that go (dockerd's numbers).
 const DOWNLOADS: usize = 3;
@@ -37,6 +37,9 @@ pub enum Fault {
     /// What the node's content said.
     #[error(transparent)]
     Image(#[from] image::Error),
+    /// The node's own registry has no such name.
+    #[error("manifest for {0} not found: manifest unknown: manifest unknown")]
+    NoManifest(String),
     /// An index has nothing for a platform.
     #[error("no matching manifest for {0} in the manifest list entries")]
     NoPlatform(String),
@@ -64,6 +67,53 @@ pub enum Fault {
     Internal(String),
 }
 
+impl Fault {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Registry(error) => error.kind(),
+            Self::Image(error) => match error.kind() {
+                image::Kind::NotFound => Kind::NotFound,
+                image::Kind::InvalidParameter | image::Kind::Conflict => Kind::Invalid,
+                image::Kind::System => Kind::System,
+            },
+            Self::NoManifest(_) | Self::NoPlatform(_) | Self::OtherPlatform { .. } => Kind::NotFound,
+            Self::NoImage(_) | Self::Document { .. } => Kind::Invalid,
+            Self::Internal(_) => Kind::System,
+        }
+    }
+
+    /// Dockerd's sentence for a pull that failed so.
+    #[must_use]
+    pub fn pulling(&self, reference: &Reference) -> String {
+        match self {
+            Self::Registry(error) => error.pulling(reference),
+            other => chain(other),
+        }
+    }
+
+    /// Dockerd's sentence for a push that failed so.
+    #[must_use]
+    pub fn pushing(&self) -> String {
+        match self {
+            Self::Registry(error) => error.pushing(),
+            other => chain(other),
+        }
+    }
+}
+
+/// An error with its reasons.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut reason = error.source();
+    while let Some(error) = reason {
+        text = format!("{text}: {error}");
+        reason = error.source();
+    }
+    text
+}
+
 impl Registries {
     /// `own` is the port of the node's own registry: what has its name is here, or nowhere.
     #[must_use]
@@ -85,13 +135,10 @@ impl Registries {
         &self.0.client
     }
 
-    /// Whether a registry is this node's own.
+    /// Whether a registry is this node's own: what its names say is in the node's content.
     #[must_use]
     pub fn is_own(&self, domain: &str) -> bool {
-        let port = domain
-            .rsplit_once(':')
-            .filter(|(host, _)| matches!(*host, "localhost" | "127.0.0.1" | "[::1]"))
-            .and_then(|(_, port)| port.parse().ok());
+        let port = domain.strip_prefix("localhost:").and_then(|port| port.parse().ok());
         port.is_some() && port == self.0.own
     }
 

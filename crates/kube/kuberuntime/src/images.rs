@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use distribution::{Credentials, Progress, Pull};
 use image::{Digest, Image, Images, Reference};
-use kubelet::container::{ImageFault, ImageFound, ImageReason, Sought};
+use kubelet::container::{ImageFault, ImageFound, ImageReason, Pulled, Sought};
 use kubelet::pod::{Container, PullPolicy};
+
+use crate::{Pods, keyring};
 
 /// Looks for the image of a container, by its pull policy.
 ///
@@ -52,6 +55,46 @@ pub(crate) fn found(name: &str, image: &Image) -> ImageFound {
         image: shown(name),
         id: image.id.to_string(),
     }
+}
+
+impl Pods {
+    /// Pulls an image with each of the credentials that are for its registry, until one is let in.
+    pub(crate) async fn pull_image(&self, name: &str, keys: &[Vec<u8>]) -> Result<Pulled, ImageFault> {
+        let reference = Reference::parse(name)
+            .map_err(|error| fault(ImageReason::InvalidImageName, invalid(name, &error.to_string())))?
+            .with_default_tag();
+        let begun = self.0.clock.now();
+        // Nobody follows a pod's pull; its beginning and its end are told as events.
+        let progress = Progress(tokio::sync::mpsc::channel(1).0);
+        let mut said = String::new();
+        for credentials in credentials(&reference, keys) {
+            let wish = Pull {
+                reference: reference.clone(),
+                platform: None,
+                credentials,
+            };
+            match self.0.registries.pull(&wish, &progress).await {
+                Ok(pulled) => {
+                    return Ok(Pulled {
+                        found: found(name, &pulled.image),
+                        took: self.0.clock.now().saturating_since(begun),
+                        size: pulled.image.size,
+                    });
+                }
+                Err(error) => said = error.pulling(&reference),
+            }
+        }
+        Err(fault(ImageReason::ErrImagePull, said))
+    }
+}
+
+/// Those of the pull secrets that are for an image's registry; nobody's where there are none.
+fn credentials(reference: &Reference, keys: &[Vec<u8>]) -> Vec<Credentials> {
+    let mut found = keyring::matching(reference, keys);
+    if found.is_empty() {
+        found.push(Credentials::Anonymous);
+    }
+    found
 }
 
 const fn fault(reason: ImageReason, message: String) -> ImageFault {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use controllers::Selection;
+use distribution::config::{Proxies, Sources};
 use serde::{Deserialize, Serialize};
 
 pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PodCidr, PortRange};
@@ -23,8 +24,64 @@ pub struct Config {
     pub docker_socket: PathBuf,
     /// How many network namespaces are kept ready for containers to come.
     pub ready_namespaces: usize,
+    /// Other people's registries.
+    pub registries: Registries,
     /// The Kubernetes side.
     pub kubernetes: Kubernetes,
+}
+
+/// How other people's registries are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registries {
+    /// Mirrors and credentials, as k3s has them. It need not exist.
+    pub file: PathBuf,
+    /// A directory for each registry, as containerd has them. It need not exist.
+    pub hosts: PathBuf,
+    /// Hosts and networks that may speak plain HTTP.
+    pub insecure: Vec<String>,
+    /// Mirrors of Docker Hub.
+    pub mirrors: Vec<String>,
+    /// The proxy for http://; none if it is empty.
+    pub http_proxy: String,
+    /// The proxy for https://.
+    pub https_proxy: String,
+    /// What is reached without a proxy.
+    pub no_proxy: String,
+}
+
+impl Registries {
+    /// Where they are usually described, and the proxies that the environment names.
+    #[must_use]
+    pub fn usual(environment: impl Fn(&str) -> Option<String>) -> Self {
+        let proxies = Proxies::from_variables(environment);
+        Self {
+            file: "/etc/gantry/registries.yaml".into(),
+            hosts: "/etc/containerd/certs.d".into(),
+            insecure: Vec::new(),
+            mirrors: Vec::new(),
+            http_proxy: proxies.http,
+            https_proxy: proxies.https,
+            no_proxy: proxies.no,
+        }
+    }
+
+    pub(crate) fn proxies(&self) -> Proxies {
+        Proxies {
+            http: self.http_proxy.clone(),
+            https: self.https_proxy.clone(),
+            no: self.no_proxy.clone(),
+        }
+    }
+
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            hosts: vec![self.hosts.clone()],
+            registries: vec![self.file.clone()],
+            insecure: self.insecure.clone(),
+            mirrors: self.mirrors.clone(),
+            ..Sources::usual()
+        }
+    }
 }
 
 /// What the Kubernetes side of a node is told.
