@@ -1,0 +1,168 @@
+//! The registry, and those who pull beside daemons.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use testkit::daemon::Namespace;
+
+use super::{Puller, mix, run, text};
+
+/// Where the registry listens, in its namespace. It is not Gantry's own port.
+const PORT: u16 = 5055;
+
+/// A process that is ended with this value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Debian's docker-registry.
+pub(super) struct Registry {
+    _process: Running,
+    namespace: Arc<Namespace>,
+    directory: tempfile::TempDir,
+}
+
+impl Registry {
+    pub(super) fn start(namespace: &Arc<Namespace>) -> io::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let config = directory.path().join("registry.yml");
+        let root = directory.path().join("registry");
+        let log = "log: {level: error, accesslog: {disabled: true}}";
+        let storage = format!("storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}", text(&root));
+        fs::write(
+            &config,
+            format!("version: 0.1\n{log}\n{storage}\nhttp: {{addr: \"127.0.0.1:{PORT}\"}}\n"),
+        )?;
+        let mut command = namespace.command("docker-registry serve");
+        command.arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+        let registry = Self {
+            _process: Running(command.spawn()?),
+            namespace: namespace.clone(),
+            directory,
+        };
+        registry.wait()?;
+        Ok(registry)
+    }
+
+    /// It says nothing when it listens, so it is asked until it answers.
+    fn wait(&self) -> io::Result<()> {
+        let url = format!("http://127.0.0.1:{PORT}/v2/");
+        let mut command = self.namespace.command("curl --silent --fail --retry 50 --retry-connrefused --retry-delay 1");
+        run(command.args(["--output", "/dev/null", &url]))
+    }
+
+    /// Puts the image into it, once with each compression.
+    pub(super) fn fill(&self) -> io::Result<()> {
+        let archive = mix::archive(self.directory.path())?;
+        let from = format!("docker-archive:{}", text(&archive));
+        for (tag, format, compression) in [("gzip", "v2s2", "gzip"), ("zstd", "oci", "zstd")] {
+            let to = format!("docker://{}", self.image(tag));
+            let mut command = self.namespace.command("skopeo copy --quiet --dest-tls-verify=false");
+            command.args(["--format", format, "--dest-compress-format", compression, &from, &to]);
+            run(&mut command)?;
+        }
+        fs::remove_file(archive)
+    }
+
+    pub(super) fn image(&self, tag: &str) -> String {
+        format!("127.0.0.1:{PORT}/mix:{tag}")
+    }
+
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+/// Podman, a process for each pull.
+pub(super) struct Podman {
+    namespace: Arc<Namespace>,
+    root: PathBuf,
+}
+
+impl Podman {
+    pub(super) fn new(namespace: &Arc<Namespace>, directory: &Path) -> Self {
+        Self {
+            namespace: namespace.clone(),
+            root: directory.join("podman"),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.namespace.command("podman");
+        command.args(["--root", &text(&self.root.join("root"))]);
+        command.args(["--runroot", &text(&self.root.join("run"))]);
+        command.args(["--tmpdir", &text(&self.root.join("tmp"))]);
+        command
+    }
+}
+
+impl Puller for Podman {
+    fn name(&self) -> String {
+        "podman".to_owned()
+    }
+
+    fn pull(&mut self, image: &str) -> io::Result<()> {
+        run(self.command().args(["pull", "--quiet", "--tls-verify=false", image]))
+    }
+
+    fn remove(&mut self, image: &str) -> io::Result<()> {
+        run(self.command().args(["rmi", "--force", image]))
+    }
+}
+
+/// containerd, asked by ctr.
+pub(super) struct Ctr {
+    _process: Running,
+    namespace: Arc<Namespace>,
+    socket: PathBuf,
+}
+
+impl Ctr {
+    pub(super) fn start(namespace: &Arc<Namespace>, directory: &Path) -> io::Result<Self> {
+        let directory = directory.join("containerd");
+        fs::create_dir_all(&directory)?;
+        let socket = directory.join("containerd.sock");
+        let mut command = namespace.command("containerd --log-level error");
+        command.args(["--root", &text(&directory.join("root"))]);
+        command.args(["--state", &text(&directory.join("state"))]);
+        command.args(["--address", &text(&socket)]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let this = Self {
+            _process: Running(command.spawn()?),
+            namespace: namespace.clone(),
+            socket,
+        };
+        // It waits for the daemon to listen.
+        run(this.command().args(["--timeout", "30s", "version"]))?;
+        Ok(this)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.namespace.command("ctr");
+        command.args(["--address", &text(&self.socket), "--namespace", "bench"]);
+        command
+    }
+}
+
+impl Puller for Ctr {
+    fn name(&self) -> String {
+        "ctr".to_owned()
+    }
+
+    fn pull(&mut self, image: &str) -> io::Result<()> {
+        run(self.command().args(["images", "pull", "--plain-http", image]))
+    }
+
+    fn remove(&mut self, image: &str) -> io::Result<()> {
+        run(self.command().args(["images", "remove", "--sync", image]))
+    }
+}
