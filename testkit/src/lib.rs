@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod image;
 mod leftovers;
 pub mod node;
+pub mod registry;
 
 pub use bundle::Bundle;
 

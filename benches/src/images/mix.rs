@@ -19,11 +19,16 @@ pub(crate) fn archive(directory: &Path) -> io::Result<PathBuf> {
     let base = base.ok_or_else(|| io::Error::other("GANTRY_BASE_IMAGES says where the base image is"))?;
     let layers = [
         fs::read(base.join("bookworm-1.tar"))?,
-        layer(|tar| (0..SMALL.0).try_for_each(|at| file(tar, &format!("srv/small/{at}.js"), &text(at, SMALL.1))))?,
+        layer(|tar| {
+            (0..SMALL.0).try_for_each(|at| file(tar, &format!("srv/small/{at}.js"), &text(at, SMALL.1)))
+        })?,
         layer(|tar| file(tar, "usr/local/bin/large", &noise(LARGE)))?,
         layer(|tar| file(tar, "etc/mix.conf", b"answer = 42\n"))?,
     ];
-    let diff_ids: Vec<String> = layers.iter().map(|layer| format!("sha256:{}", hex(layer))).collect();
+    let diff_ids: Vec<String> = layers
+        .iter()
+        .map(|layer| format!("sha256:{}", hex(layer)))
+        .collect();
     let config = json!({
         "architecture": "amd64", "os": "linux", "config": {"Cmd": ["sh"]},
         "rootfs": {"type": "layers", "diff_ids": diff_ids},
@@ -58,12 +63,25 @@ fn file<W: Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8]) -> io::
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Text as programs are written in: it compresses to a third or so.
 fn text(seed: u32, length: usize) -> Vec<u8> {
-    let words = ["const ", "return ", "function ", "(value) ", "=> { ", "};\n", "if (", "export ", "=== "];
+    let words = [
+        "const ",
+        "return ",
+        "function ",
+        "(value) ",
+        "=> { ",
+        "};\n",
+        "if (",
+        "export ",
+        "=== ",
+    ];
     let mut state = seed.wrapping_mul(2_654_435_761) | 1;
     let mut text = Vec::with_capacity(length + 16);
     while text.len() < length {

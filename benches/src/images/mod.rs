@@ -11,12 +11,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use testkit::daemon::{Daemon, Kind, Namespace};
+use testkit::registry::Registry;
 
 use crate::Outcome;
 use crate::docker::client::Client;
 use crate::subject::version;
-use peers::{Ctr, Podman, Registry};
+use peers::{Ctr, Podman, fill, image};
 
+/// Where the registry listens, in its namespace. It is not Gantry's own port.
+const PORT: u16 = 5055;
 /// Turns that the subjects take.
 const ROUNDS: usize = 5;
 /// Pulls of what is here already, in a turn.
@@ -97,7 +100,7 @@ pub(crate) fn pull_zstd() -> Outcome {
 
 fn pulled(tag: &str, dockerd: bool) -> Outcome {
     let (registry, mut pullers) = stage(dockerd)?;
-    let image = registry.image(tag);
+    let image = image(&registry, tag);
     let mut times = take_turns(&mut pullers, |puller| {
         let took = timed(|| puller.pull(&image))?;
         puller.remove(&image)?;
@@ -110,7 +113,7 @@ fn pulled(tag: &str, dockerd: bool) -> Outcome {
 /// Row 21: what is here already, and has not changed.
 pub(crate) fn pull_again() -> Outcome {
     let (registry, mut pullers) = stage(true)?;
-    let image = registry.image("gzip");
+    let image = image(&registry, "gzip");
     let mut times = take_turns(&mut pullers, |puller| {
         let mut whole = Duration::ZERO;
         for _ in 0..AGAIN {
@@ -124,9 +127,10 @@ pub(crate) fn pull_again() -> Outcome {
 
 fn stage(dockerd: bool) -> Result<(Registry, Vec<Box<dyn Puller>>), Box<dyn std::error::Error>> {
     let namespace = Arc::new(Namespace::new());
-    let registry = Registry::start(&namespace)?;
-    registry.fill()?;
-    let mut pullers: Vec<Box<dyn Puller>> = vec![Box::new(Engine::start("gantry", Kind::Gantry, &namespace)?)];
+    let registry = Registry::start(&namespace, PORT);
+    fill(&registry)?;
+    let mut pullers: Vec<Box<dyn Puller>> =
+        vec![Box::new(Engine::start("gantry", Kind::Gantry, &namespace)?)];
     if dockerd {
         pullers.push(Box::new(Engine::start("dockerd", Kind::Dockerd, &namespace)?));
     }
@@ -172,7 +176,10 @@ fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {
 
 fn print(all: &mut [Times], base: &str) {
     let base = all.iter().find(|each| each.name == base).map(|each| each.at(50));
-    println!("{:<20} {:>10} {:>10} {:>9}", "", "median ms", "slowest ms", "faster");
+    println!(
+        "{:<20} {:>10} {:>10} {:>9}",
+        "", "median ms", "slowest ms", "faster"
+    );
     for each in all {
         println!(
             "{:<20} {:>10.1} {:>10.1} {:>8.1}x",

@@ -1,4 +1,4 @@
-//! The registry, and those who pull beside daemons.
+//! What the registry holds, and those who pull beside daemons.
 
 use std::fs;
 use std::io;
@@ -7,11 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use testkit::daemon::Namespace;
+use testkit::registry::Registry;
 
 use super::{Puller, mix, run, text};
-
-/// Where the registry listens, in its namespace. It is not Gantry's own port.
-const PORT: u16 = 5055;
 
 /// A process that is ended with this value.
 struct Running(Child);
@@ -24,62 +22,28 @@ impl Drop for Running {
     }
 }
 
-/// Debian's docker-registry.
-pub(super) struct Registry {
-    _process: Running,
-    namespace: Arc<Namespace>,
-    directory: tempfile::TempDir,
+/// Puts the image into a registry, once with each compression.
+pub(super) fn fill(registry: &Registry) -> io::Result<()> {
+    let archive = mix::archive(registry.directory())?;
+    let from = format!("docker-archive:{}", text(&archive));
+    for (tag, format, compression) in [("gzip", "v2s2", "gzip"), ("zstd", "oci", "zstd")] {
+        let to = format!("docker://{}", image(registry, tag));
+        let mut command = registry.command("skopeo copy --quiet --dest-tls-verify=false");
+        command.args([
+            "--format",
+            format,
+            "--dest-compress-format",
+            compression,
+            &from,
+            &to,
+        ]);
+        run(&mut command)?;
+    }
+    fs::remove_file(archive)
 }
 
-impl Registry {
-    pub(super) fn start(namespace: &Arc<Namespace>) -> io::Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let config = directory.path().join("registry.yml");
-        let root = directory.path().join("registry");
-        let log = "log: {level: error, accesslog: {disabled: true}}";
-        let storage = format!("storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}", text(&root));
-        fs::write(
-            &config,
-            format!("version: 0.1\n{log}\n{storage}\nhttp: {{addr: \"127.0.0.1:{PORT}\"}}\n"),
-        )?;
-        let mut command = namespace.command("docker-registry serve");
-        command.arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        let registry = Self {
-            _process: Running(command.spawn()?),
-            namespace: namespace.clone(),
-            directory,
-        };
-        registry.wait()?;
-        Ok(registry)
-    }
-
-    /// It says nothing when it listens, so it is asked until it answers.
-    fn wait(&self) -> io::Result<()> {
-        let url = format!("http://127.0.0.1:{PORT}/v2/");
-        let mut command = self.namespace.command("curl --silent --fail --retry 50 --retry-connrefused --retry-delay 1");
-        run(command.args(["--output", "/dev/null", &url]))
-    }
-
-    /// Puts the image into it, once with each compression.
-    pub(super) fn fill(&self) -> io::Result<()> {
-        let archive = mix::archive(self.directory.path())?;
-        let from = format!("docker-archive:{}", text(&archive));
-        for (tag, format, compression) in [("gzip", "v2s2", "gzip"), ("zstd", "oci", "zstd")] {
-            let to = format!("docker://{}", self.image(tag));
-            let mut command = self.namespace.command("skopeo copy --quiet --dest-tls-verify=false");
-            command.args(["--format", format, "--dest-compress-format", compression, &from, &to]);
-            run(&mut command)?;
-        }
-        fs::remove_file(archive)
-    }
-
-    pub(super) fn image(&self, tag: &str) -> String {
-        format!("127.0.0.1:{PORT}/mix:{tag}")
-    }
-
-    pub(super) fn directory(&self) -> &Path {
-        self.directory.path()
-    }
+pub(super) fn image(registry: &Registry, tag: &str) -> String {
+    format!("{}/mix:{tag}", registry.host())
 }
 
 /// Podman, a process for each pull.
@@ -111,7 +75,9 @@ impl Puller for Podman {
     }
 
     fn pull(&mut self, image: &str) -> io::Result<()> {
-        run(self.command().args(["pull", "--quiet", "--tls-verify=false", image]))
+        run(self
+            .command()
+            .args(["pull", "--quiet", "--tls-verify=false", image]))
     }
 
     fn remove(&mut self, image: &str) -> io::Result<()> {

@@ -22,7 +22,10 @@ impl Bars {
         let Some(status) = line["status"].as_str() else {
             return Ok(());
         };
-        let Some(id) = line["id"].as_str().filter(|_| line.get("progressDetail").is_some()) else {
+        let Some(id) = line["id"]
+            .as_str()
+            .filter(|_| line.get("progressDetail").is_some())
+        else {
             return self.all.println(match line["id"].as_str() {
                 Some(id) => format!("{id}: {status}"),
                 None => status.to_owned(),

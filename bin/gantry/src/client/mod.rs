@@ -29,8 +29,8 @@ use std::process::ExitCode;
 pub(crate) use build::{Options as Build, run as build};
 pub(crate) use exec::{Options as Exec, run as exec};
 pub(crate) use logs::{Options as Logs, run as logs};
-pub(crate) use pull::{Options as Push, PullOptions as Pull, push, run as pull};
 pub(crate) use ps::{Options as Ps, run as ps};
+pub(crate) use pull::{Options as Push, PullOptions as Pull, push, run as pull};
 pub(crate) use run::{Options as Run, run};
 
 use crate::failure::{Failure, Outcome};

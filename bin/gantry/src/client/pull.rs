@@ -16,10 +16,10 @@ use image::Reference;
 use serde_json::json;
 
 use super::bars::Bars;
+use super::block_on;
 use super::http::{Daemon, Error, Target};
 use super::progress::{self, Lines};
 use super::socket::SocketOptions;
-use super::block_on;
 use crate::failure::{Failure, Outcome};
 
 /// The header with credentials.
@@ -111,7 +111,9 @@ impl Show {
 /// Progress goes to standard error: the program's output is not mixed with it.
 pub(super) async fn pull(daemon: &Daemon, image: &str) -> Result<(), Error> {
     let target = Target::new(&["images", "create"]).with("fromImage", tagged(image));
-    let auth = Reference::parse(image).ok().and_then(|reference| header(&reference).ok());
+    let auth = Reference::parse(image)
+        .ok()
+        .and_then(|reference| header(&reference).ok());
     let lines = daemon
         .stream_with(Method::POST, target, &[(AUTH, &auth.unwrap_or_default())])
         .await?;
@@ -134,7 +136,9 @@ fn header(reference: &Reference) -> Result<String, Failure> {
         .transpose()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let found = config.map(|config| config.credentials(&reference.domain, &Programs));
-    let found = found.transpose().map_err(|error| Failure::from(error.to_string()))?;
+    let found = found
+        .transpose()
+        .map_err(|error| Failure::from(error.to_string()))?;
     let said = match found.unwrap_or_default() {
         Credentials::Anonymous => return Ok(String::new()),
         Credentials::Basic { username, password } => json!({ "username": username, "password": password }),
@@ -148,7 +152,9 @@ fn header(reference: &Reference) -> Result<String, Failure> {
 fn docker_config() -> Option<PathBuf> {
     let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
-    directory.or_else(home).map(|directory| directory.join("config.json"))
+    directory
+        .or_else(home)
+        .map(|directory| directory.join("config.json"))
 }
 
 /// Runs credential helpers: this is the user's own process.

@@ -122,7 +122,10 @@ mod tests {
         let registries = line.unwrap().options.over(&file, environment);
         assert_eq!(registries.insecure, ["a:1", "10.0.0.0/8"]);
         assert_eq!(registries.mirrors, ["http://m"]);
-        assert_eq!((registries.https_proxy.as_str(), registries.no_proxy.as_str()), ("https_proxy", ""));
+        assert_eq!(
+            (registries.https_proxy.as_str(), registries.no_proxy.as_str()),
+            ("https_proxy", "")
+        );
         assert_eq!(registries.hosts, Path::new("/h"));
         let told = [vec!["x".to_owned()], words(&registries)].concat();
         let again = Line::try_parse_from(told).unwrap().options;

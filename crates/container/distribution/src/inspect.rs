@@ -21,14 +21,22 @@ impl Registries {
     ///
     /// # Errors
     /// [`Fault`].
-    pub async fn inspect(&self, reference: &Reference, credentials: &Credentials) -> Result<Inspected, Fault> {
+    pub async fn inspect(
+        &self,
+        reference: &Reference,
+        credentials: &Credentials,
+    ) -> Result<Inspected, Fault> {
         let repository = self.repository(reference, credentials);
         let document = repository
             .manifest(&subject(&reference.clone().with_default_tag()))
             .await?;
         let platforms = if is_index(&document) {
             let index: Index = parse("manifest list", &document.bytes)?;
-            index.manifests.into_iter().filter_map(|entry| entry.platform).collect()
+            index
+                .manifests
+                .into_iter()
+                .filter_map(|entry| entry.platform)
+                .collect()
         } else {
             let manifest: Manifest = parse("manifest", &document.bytes)?;
             vec![platform(&repository, &manifest.config).await?]

@@ -58,7 +58,10 @@ impl Registries {
             return self.own(&reference, progress).await;
         }
         let repository = self.repository(&reference, &wish.credentials);
-        let top = match self.still(&repository, &reference, wish.platform.as_ref()).await? {
+        let top = match self
+            .still(&repository, &reference, wish.platform.as_ref())
+            .await?
+        {
             Still::Here(pulled) => {
                 progress.tell(from(&reference)).await;
                 progress.tell(Event::Digest(pulled.digest)).await;
@@ -85,9 +88,10 @@ impl Registries {
     /// What the node's own registry has is here.
     async fn own(&self, reference: &Reference, progress: &Progress) -> Result<Pulled, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let (image, served) =
-            blocking(move || Ok::<_, image::Error>((images.resolve(&name.to_string()), images.manifest_in(&name)?)))
-                .await?;
+        let (image, served) = blocking(move || {
+            Ok::<_, image::Error>((images.resolve(&name.to_string()), images.manifest_in(&name)?))
+        })
+        .await?;
         let (Ok(image), Some(served)) = (image, served) else {
             return Err(Fault::NoManifest(reference.familiar()));
         };
@@ -439,8 +443,18 @@ mod tests {
             platform: Some(platform(text)),
             ..Descriptor::new(media_type::MANIFEST, Digest::of(&[u8::try_from(at).unwrap()]), 1)
         };
-        let texts = ["linux/amd64", "linux/arm/v6", "linux/arm/v7", "linux/arm64/v8", "unknown/unknown"];
-        let index: Vec<_> = texts.iter().enumerate().map(|(at, text)| entry(at, text)).collect();
+        let texts = [
+            "linux/amd64",
+            "linux/arm/v6",
+            "linux/arm/v7",
+            "linux/arm64/v8",
+            "unknown/unknown",
+        ];
+        let index: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .map(|(at, text)| entry(at, text))
+            .collect();
         for (wanted, expected) in [
             ("linux/amd64", Some(0)),
             ("linux/amd64/v2", Some(0)),

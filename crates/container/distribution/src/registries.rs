@@ -44,7 +44,9 @@ pub enum Fault {
     #[error("no matching manifest for {0} in the manifest list entries")]
     NoPlatform(String),
     /// It is for another platform than was asked for.
-    #[error("image with reference {reference} was found but does not provide the specified platform ({platform})")]
+    #[error(
+        "image with reference {reference} was found but does not provide the specified platform ({platform})"
+    )]
     OtherPlatform {
         /// The image.
         reference: String,
@@ -138,7 +140,9 @@ impl Registries {
     /// Whether a registry is this node's own: what its names say is in the node's content.
     #[must_use]
     pub fn is_own(&self, domain: &str) -> bool {
-        let port = domain.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        let port = domain
+            .strip_prefix("localhost:")
+            .and_then(|port| port.parse().ok());
         port.is_some() && port == self.0.own
     }
 

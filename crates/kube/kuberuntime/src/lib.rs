@@ -245,12 +245,7 @@ impl Runtime for Pods {
         })
     }
 
-    fn pull(
-        &self,
-        pod: &Arc<Pod>,
-        at: ContainerIx,
-        keys: Vec<Vec<u8>>,
-    ) -> Doing<Result<Pulled, ImageFault>> {
+    fn pull(&self, pod: &Arc<Pod>, at: ContainerIx, keys: Vec<Vec<u8>>) -> Doing<Result<Pulled, ImageFault>> {
         let (pods, pod) = (self.clone(), pod.clone());
         Box::pin(async move {
             let container = pod.at(at).cloned().unwrap_or_default();

@@ -41,7 +41,13 @@ async fn pull(call: &Call<Api>, name: &str) -> Result<Reply, ApiError> {
     let reference = pulled(name, call.query.get("tag"))?;
     let (api, credentials) = (call.state.clone(), credentials(call));
     let (progress, events) = mpsc::channel(WAITING);
-    let work = tokio::spawn(pull_all(api, reference, platform, credentials, Progress(progress)));
+    let work = tokio::spawn(pull_all(
+        api,
+        reference,
+        platform,
+        credentials,
+        Progress(progress),
+    ));
     answer(Working(work), events).await
 }
 
@@ -246,21 +252,42 @@ mod tests {
     fn lines_are_docker_s() {
         let text = |event: Event| -> String {
             let lines = lines(&event);
-            lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+            lines
+                .iter()
+                .map(|line| String::from_utf8_lossy(line).into_owned())
+                .collect()
         };
-        let layer = |step| Event::Layer { id: "0123456789ab".into(), step };
-        let from = Event::PullingFrom { path: "library/a".into(), subject: "1".into() };
-        assert_eq!(text(from), "{\"id\":\"1\",\"status\":\"Pulling from library/a\"}\r\n");
+        let layer = |step| Event::Layer {
+            id: "0123456789ab".into(),
+            step,
+        };
+        let from = Event::PullingFrom {
+            path: "library/a".into(),
+            subject: "1".into(),
+        };
+        assert_eq!(
+            text(from),
+            "{\"id\":\"1\",\"status\":\"Pulling from library/a\"}\r\n"
+        );
         assert_eq!(
             text(layer(Step::PullComplete)),
             "{\"id\":\"0123456789ab\",\"progressDetail\":{},\"status\":\"Pull complete\"}\r\n"
         );
         let moving = text(layer(Step::Downloading(1000, 2000)));
-        assert!(moving.contains("\"progressDetail\":{\"current\":1000,\"total\":2000}"), "{moving}");
+        assert!(
+            moving.contains("\"progressDetail\":{\"current\":1000,\"total\":2000}"),
+            "{moving}"
+        );
         assert!(moving.contains("     1kB/2kB\""), "{moving}");
         let digest = image::Digest::of(b"");
-        let tagged = text(Event::Tagged { tag: "1".into(), digest, size: 7 });
-        let aux = format!("{{\"aux\":{{\"Digest\":\"{digest}\",\"Size\":7,\"Tag\":\"1\"}},\"progressDetail\":{{}}}}\r\n");
+        let tagged = text(Event::Tagged {
+            tag: "1".into(),
+            digest,
+            size: 7,
+        });
+        let aux = format!(
+            "{{\"aux\":{{\"Digest\":\"{digest}\",\"Size\":7,\"Tag\":\"1\"}},\"progressDetail\":{{}}}}\r\n"
+        );
         assert!(tagged.ends_with(&aux), "{tagged}");
     }
 }

@@ -32,7 +32,11 @@ pub(crate) async fn search(_call: Call<Api>) -> Result<Reply, ApiError> {
 /// `GET /distribution/NAME/json`.
 pub(crate) async fn distribution(call: Call<Api>) -> Result<Reply, ApiError> {
     let reference = Reference::parse(&call.name).map_err(|error| ApiError::bad(error.to_string()))?;
-    let asked = call.state.registries.inspect(&reference, &credentials(&call)).await;
+    let asked = call
+        .state
+        .registries
+        .inspect(&reference, &credentials(&call))
+        .await;
     let found = asked.map_err(|fault| refused(fault.kind(), fault.pulling(&reference)))?;
     let descriptor = &found.descriptor;
     Reply::json(&json!({
