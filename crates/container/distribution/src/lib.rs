@@ -19,6 +19,14 @@ mod transport;
 pub use auth::Credentials;
 pub use config::Config;
 pub use error::{Error, Kind, RegistryError};
+pub use error::{Refusal, TransportError};
 pub use registry::{
-    BlobStream, Client, Document, Mounted, Page, Referrers, Repository, Settings, Source, Subject, Upload,
+    Asking, BlobStream, Client, Document, FileSource, Mounted, Page, RateLimit, Reader, Referrer, Repository,
+    Sent, Settings, Source, Stored, Subject, Upload, referrers_tag,
 };
+
+/// Doors for the property tests and fuzz targets of the parsers: bytes nobody vouches for.
+pub mod fuzz {
+    pub use crate::auth::fuzz::challenges;
+    pub use crate::config::fuzz::{docker, hosts, registries};
+}
