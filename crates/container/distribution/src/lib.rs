@@ -6,7 +6,9 @@
 //! repository for one user: manifests, blobs, uploads. Whatever comes from a registry is foreign: bounded, and checked
 //! against its digest before anybody believes it.
 //!
-//! Nothing here reads the environment or starts a program, and nothing knows where bytes are kept.
+//! [`Registries`] brings whole images from registries into the node's own content, and sends them.
+//!
+//! Nothing here reads the environment or starts a program.
 
 #![forbid(unsafe_code)]
 
@@ -25,12 +27,19 @@ mod transport;
 
 pub use auth::Credentials;
 pub use config::Config;
-pub use error::{Error, Kind, RegistryError};
+pub use error::{Error, Kind, Refusal, RegistryError, TransportError};
 pub use inspect::Inspected;
 pub use progress::{Event, Progress, Step};
 pub use pull::{Pull, Pulled};
 pub use push::Push;
 pub use registries::{Fault, Registries};
 pub use registry::{
-    BlobStream, Client, Document, Mounted, Page, Referrers, Repository, Settings, Source, Subject, Upload,
+    Asking, BlobStream, Client, Document, FileSource, Mounted, Page, RateLimit, Reader, Referrer, Repository,
+    Sent, Settings, Source, Stored, Subject, Upload, referrers_tag,
 };
+
+/// Doors for the property tests and fuzz targets of the parsers: bytes nobody vouches for.
+pub mod fuzz {
+    pub use crate::auth::fuzz::challenges;
+    pub use crate::config::fuzz::{docker, hosts, registries};
+}

@@ -1,0 +1,121 @@
+//! Why there is no answer, in the words that Docker's users know from Go.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use https::TlsError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The host has no address.
+    #[error("dial tcp: lookup {0}: no such host")]
+    Lookup(String),
+    /// No connection.
+    #[error("dial tcp {address}: {}", connecting(why))]
+    Connect {
+        /// Where to.
+        address: String,
+        /// What the kernel said.
+        why: io::Error,
+    },
+    /// The server speaks no TLS, or its certificate is not accepted.
+    #[error("{}", handshake(host, why))]
+    Tls {
+        /// Whom the certificate should name.
+        host: String,
+        /// What TLS says.
+        why: io::Error,
+    },
+    /// Authorities or identity cannot be used.
+    #[error("tls: {0}")]
+    Setup(#[from] TlsError),
+    /// The proxy does not lead there.
+    #[error("proxyconnect tcp: {0}")]
+    Proxy(String),
+    /// The proxy refuses.
+    #[error("proxyconnect tcp: {0}")]
+    ProxyRefused(StatusCode),
+    /// The connection ended, or the server does not keep to HTTP.
+    #[error("{}", speaking(.0))]
+    Http(#[from] hyper::Error),
+    /// Nothing moved.
+    #[error("no progress for {} s (Client.Timeout exceeded while awaiting headers or body)", .0.as_secs())]
+    Idle(Duration),
+    /// The address has no host.
+    #[error("no Host in request URL")]
+    Address,
+}
+
+impl TransportError {
+    /// Whether the same may succeed later.
+    pub(crate) fn is_temporary(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Lookup(_) | Self::Proxy(_) | Self::Http(_) | Self::Idle(_) => true,
+            Self::ProxyRefused(status) => status.is_server_error(),
+            // A connection that breaks within the handshake, unlike a certificate that is wrong.
+            Self::Tls { why, .. } => why.kind() != io::ErrorKind::InvalidData,
+            Self::Setup(_) | Self::Address => false,
+        }
+    }
+
+    /// Whether there is nobody at the address.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Lookup(_) => true,
+            Self::Connect { why, .. } => why.kind() == io::ErrorKind::ConnectionRefused,
+            _ => false,
+        }
+    }
+
+    /// Whether there was no connection at all.
+    pub(crate) const fn is_connecting(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::Lookup(_) | Self::Tls { .. } | Self::Proxy(_)
+        )
+    }
+}
+
+fn connecting(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
+        io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
+        io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
+        io::ErrorKind::ConnectionReset => "connect: connection reset by peer".to_owned(),
+        _ => format!("connect: {why}"),
+    }
+}
+
+fn handshake(host: &str, why: &io::Error) -> String {
+    let said = why.to_string();
+    let certificate = |text: &str| format!("tls: failed to verify certificate: x509: {text}");
+    if said.contains("UnknownIssuer") || said.contains("CaUsedAsEndEntity") {
+        certificate("certificate signed by unknown authority")
+    } else if said.contains("expired") || said.contains("not valid yet") || said.contains("NotValidYet") {
+        certificate(&format!("certificate has expired or is not yet valid: {said}"))
+    } else if said.contains("not valid for") || said.contains("NotValidForName") {
+        certificate(&format!("certificate is not valid for {host}"))
+    } else if said.contains("InvalidContentType") || said.contains("corrupt message") {
+        "http: server gave HTTP response to HTTPS client".to_owned()
+    } else if why.kind() == io::ErrorKind::TimedOut {
+        "net/http: TLS handshake timeout".to_owned()
+    } else if why.kind() == io::ErrorKind::UnexpectedEof {
+        "EOF".to_owned()
+    } else {
+        format!("tls: {said}")
+    }
+}
+
+fn speaking(error: &hyper::Error) -> String {
+    if error.is_incomplete_message() {
+        return "unexpected EOF".to_owned();
+    }
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
