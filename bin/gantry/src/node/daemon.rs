@@ -46,7 +46,9 @@ pub(crate) fn run(options: Options) -> Outcome {
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
-        registries: options.registries.over(&File::default(), |_| None),
+        registries: options
+            .registries
+            .over(&File::default(), |name| std::env::var(name).ok())?,
         kubernetes: options.kubernetes.over(&File::default()),
     };
     let stages = Stages::new();

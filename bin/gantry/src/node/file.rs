@@ -27,9 +27,6 @@ pub(super) struct File {
     pub(super) registry_hosts: Option<PathBuf>,
     pub(super) insecure_registry: Vec<String>,
     pub(super) registry_mirror: Vec<String>,
-    pub(super) http_proxy: Option<String>,
-    pub(super) https_proxy: Option<String>,
-    pub(super) no_proxy: Option<String>,
     #[serde(deserialize_with = "duration")]
     pub(super) wait: Option<Duration>,
     pub(super) bind: Option<IpAddr>,

@@ -1,11 +1,13 @@
 //! The options about other people's registries: those of `up`, of the file, and of the daemon's command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use cluster::Registries;
+use distribution::config::Proxies;
 
 use super::file::File;
+use crate::failure::Failure;
 
 /// As flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
@@ -32,45 +34,36 @@ pub(super) struct RegistryOptions {
         value_delimiter = ','
     )]
     registry_mirror: Vec<String>,
-    /// The proxy for http:// [default: HTTP_PROXY].
-    #[arg(long, env = "GANTRY_HTTP_PROXY", value_name = "URL")]
-    http_proxy: Option<String>,
-    /// The proxy for https:// [default: HTTPS_PROXY].
-    #[arg(long, env = "GANTRY_HTTPS_PROXY", value_name = "URL")]
-    https_proxy: Option<String>,
-    /// What is reached without a proxy [default: NO_PROXY].
-    #[arg(long, env = "GANTRY_NO_PROXY", value_name = "HOSTS")]
-    no_proxy: Option<String>,
 }
 
 impl RegistryOptions {
-    /// These, then the file's, then the environment's that everybody uses, then the defaults.
-    pub(super) fn over(self, file: &File, environment: impl Fn(&str) -> Option<String>) -> Registries {
-        let usual = Registries::usual(environment);
+    /// These, then the file's, then the defaults; proxies are the environment's that everybody uses.
+    ///
+    /// # Errors
+    /// A usage failure that names the variable.
+    pub(super) fn over(
+        self,
+        file: &File,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Registries, Failure> {
         let some = |list: Vec<String>, other: &[String]| {
             if list.is_empty() { other.to_vec() } else { list }
         };
-        let path = |given: Option<PathBuf>, file: &Option<PathBuf>, usual: &Path| {
-            given.or_else(|| file.clone()).unwrap_or_else(|| usual.to_owned())
+        let path = |given: Option<PathBuf>, file: &Option<PathBuf>, usual: &str| {
+            given.or_else(|| file.clone()).unwrap_or_else(|| usual.into())
         };
-        Registries {
-            file: path(self.registries, &file.registries, &usual.file),
-            hosts: path(self.registry_hosts, &file.registry_hosts, &usual.hosts),
+        let proxies = Proxies::from_variables(environment);
+        Ok(Registries {
+            file: path(self.registries, &file.registries, "/etc/gantry/registries.yaml"),
+            hosts: path(
+                self.registry_hosts,
+                &file.registry_hosts,
+                "/etc/containerd/certs.d",
+            ),
             insecure: some(self.insecure_registry, &file.insecure_registry),
             mirrors: some(self.registry_mirror, &file.registry_mirror),
-            http_proxy: self
-                .http_proxy
-                .or_else(|| file.http_proxy.clone())
-                .unwrap_or(usual.http_proxy),
-            https_proxy: self
-                .https_proxy
-                .or_else(|| file.https_proxy.clone())
-                .unwrap_or(usual.https_proxy),
-            no_proxy: self
-                .no_proxy
-                .or_else(|| file.no_proxy.clone())
-                .unwrap_or(usual.no_proxy),
-        }
+            proxies: proxies.map_err(|error| Failure::usage(error.to_string()))?,
+        })
     }
 }
 
@@ -79,9 +72,6 @@ pub(super) fn words(registries: &Registries) -> Vec<String> {
     let mut words = vec![
         format!("--registries={}", registries.file.display()),
         format!("--registry-hosts={}", registries.hosts.display()),
-        format!("--http-proxy={}", registries.http_proxy),
-        format!("--https-proxy={}", registries.https_proxy),
-        format!("--no-proxy={}", registries.no_proxy),
     ];
     words.extend(
         registries
@@ -100,6 +90,8 @@ pub(super) fn words(registries: &Registries) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use clap::Parser;
 
@@ -117,18 +109,27 @@ mod tests {
             registry_mirror: vec!["http://m".into()],
             ..File::default()
         };
-        let line = Line::try_parse_from(["x", "--insecure-registry", "a:1,10.0.0.0/8", "--no-proxy", ""]);
-        let environment = |name: &str| (name == "NO_PROXY" || name == "https_proxy").then(|| name.to_owned());
-        let registries = line.unwrap().options.over(&file, environment);
+        let line = Line::try_parse_from(["x", "--insecure-registry", "a:1,10.0.0.0/8"]).unwrap();
+        let environment = |name: &str| (name == "https_proxy").then(|| "http://u:p@proxy:3128".to_owned());
+        let registries = line.options.over(&file, environment).unwrap();
         assert_eq!(registries.insecure, ["a:1", "10.0.0.0/8"]);
         assert_eq!(registries.mirrors, ["http://m"]);
-        assert_eq!(
-            (registries.https_proxy.as_str(), registries.no_proxy.as_str()),
-            ("https_proxy", "")
-        );
         assert_eq!(registries.hosts, Path::new("/h"));
         let told = [vec!["x".to_owned()], words(&registries)].concat();
+        assert!(
+            !told.concat().contains("proxy"),
+            "passwords are not for command lines"
+        );
         let again = Line::try_parse_from(told).unwrap().options;
-        assert_eq!(again.over(&File::default(), |_| None), registries);
+        assert_eq!(again.over(&File::default(), environment).unwrap(), registries);
+    }
+
+    #[test]
+    fn a_proxy_that_is_none_is_named() {
+        let environment = |name: &str| (name == "HTTP_PROXY").then(|| "ftp://x".to_owned());
+        let failure = RegistryOptions::default()
+            .over(&File::default(), environment)
+            .unwrap_err();
+        assert!(failure.message().contains("HTTP_PROXY"), "{}", failure.message());
     }
 }

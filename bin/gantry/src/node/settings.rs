@@ -115,7 +115,7 @@ impl NodeOptions {
 
     fn over(self, file: File) -> Result<Config, Failure> {
         let kubernetes = self.kubernetes.over(&file);
-        let registries = self.registries.over(&file, |name| std::env::var(name).ok());
+        let registries = self.registries.over(&file, |name| std::env::var(name).ok())?;
         let place = self.place;
         let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
         let data_dir = absolute(place.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;

@@ -50,21 +50,20 @@ pub(crate) fn reason(failure: &Failure) -> Option<Error> {
 }
 
 impl Pump {
-    /// Sends all of it, or as much as is wanted. An error ends the feed with one.
-    pub(crate) async fn run(self, mut blob: BlobStream) {
+    /// Sends all of it, or as much as is wanted, and gives the blob back. An error ends the feed with one.
+    pub(crate) async fn run(self, mut blob: BlobStream) -> BlobStream {
         loop {
-            let piece = match blob.next().await {
-                Some(Ok(piece)) => Some(piece),
-                None => None,
-                Some(Err(error)) => {
+            let piece = match blob.piece().await {
+                Ok(piece) => piece,
+                Err(error) => {
                     *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    return;
+                    return blob;
                 }
             };
             let last = piece.is_none();
             // Who does not read on has a reason of its own.
             if self.pieces.send(piece).await.is_err() || last {
-                return;
+                return blob;
             }
         }
     }

@@ -51,8 +51,8 @@ impl Registries {
 async fn platform(repository: &Repository, config: &Descriptor) -> Result<Platform, Fault> {
     let mut blob = repository.blob(config, Hasher::default());
     let mut bytes = Vec::new();
-    while let Some(piece) = blob.next().await {
-        bytes.extend_from_slice(&piece?);
+    while let Some(piece) = blob.piece().await? {
+        bytes.extend_from_slice(&piece);
     }
     let config = ImageConfig::parse(&bytes)?;
     Ok(Platform {

@@ -169,7 +169,7 @@ impl Registries {
     async fn keep(&self, lease: &Arc<Lease>, document: &Document) -> Result<(), Fault> {
         let (images, lease) = (self.0.images.clone(), lease.clone());
         let (media_type, bytes) = (document.descriptor.media_type.clone(), document.bytes.clone());
-        blocking(move || images.put_manifest(&lease, &media_type, bytes).map(drop)).await
+        blocking(move || images.put_manifest(&lease, &media_type, &bytes).map(drop)).await
     }
 
     async fn bring(
@@ -214,8 +214,8 @@ impl Registries {
         }
         let mut blob = repository.blob(descriptor, Hasher::default());
         let mut bytes = Vec::new();
-        while let Some(piece) = blob.next().await {
-            bytes.extend_from_slice(&piece?);
+        while let Some(piece) = blob.piece().await? {
+            bytes.extend_from_slice(&piece);
         }
         let bytes = Bytes::from(bytes);
         let (images, lease, descriptor) = (self.0.images.clone(), lease.clone(), descriptor.clone());
@@ -342,21 +342,38 @@ impl Bringing<'_> {
         Ok(())
     }
 
+    /// Bytes that are not what they should be are asked for once more, of somebody else if there is one.
     async fn receive(self, layer: &Wanted) -> Result<Received, Fault> {
+        let _turn = self.registries.0.downloads.acquire().await;
+        match self.receive_from_one(layer).await {
+            Err(fault @ Fault::Image(image::Error::WrongDigest { .. })) => {
+                self.receive_from_one(layer).await.map_err(|_| fault)
+            }
+            other => other,
+        }
+    }
+
+    async fn receive_from_one(self, layer: &Wanted) -> Result<Received, Fault> {
         let inner = &self.registries.0;
-        let _turn = inner.downloads.acquire().await;
         let (images, progress) = (inner.images.clone(), self.progress.clone());
         let (id, descriptor, diff_id) = (layer.id.clone(), layer.descriptor.clone(), layer.diff_id);
         let (pump, mut source, failure) = feed();
         // Ends when this is given up; the reader's end is then torn.
         let mut pumping = tokio::task::JoinSet::new();
-        pumping.spawn(pump.run(self.repository.blob(&layer.descriptor, Hasher::default())));
+        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
+        // Whoever unpacks it hashes it.
+        pumping.spawn(pump.run(blob.unchecked()));
         let received = blocking(move || {
             let (mut last, total) = (0, descriptor.size);
             let mut tell = |done| progress.bytes(&mut last, &id, done, |done| Step::Downloading(done, total));
             images.receive_layer(&descriptor, diff_id, &mut source, &mut tell)
         });
         let received = received.await;
+        if let Err(Fault::Image(image::Error::WrongDigest { .. })) = received
+            && let Some(Ok(blob)) = pumping.join_next().await
+        {
+            blob.distrust();
+        }
         received.map_err(|fault| feed::reason(&failure).map_or(fault, Fault::Registry))
     }
 }

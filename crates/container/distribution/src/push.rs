@@ -4,18 +4,17 @@
 //! The configuration follows, and then the manifest, which makes the image count.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use driver::env::Doing;
 use futures_util::future::try_join_all;
 use image::{Blob, Descriptor, Digest, Export, Exported, Image, Images, Reference};
-use tokio::io::{AsyncRead, AsyncSeekExt};
+use tokio::io::AsyncSeekExt;
 
 use crate::Credentials;
 use crate::progress::{Event, Progress, Step};
 use crate::registries::{Fault, Registries, blocking};
-use crate::registry::{Mounted, Repository, Source, Subject};
+use crate::registry::{Mounted, Reader, Repository, Source, Subject};
 
 /// What to push.
 #[derive(Clone)]
@@ -146,14 +145,13 @@ impl Sending<'_> {
             digest: descriptor.digest,
             size: total,
         };
-        let last = Mutex::new(0);
-        let tell = |sent| {
+        let (progress, of, last) = (self.progress.clone(), id.clone(), Mutex::new(0));
+        let tell = move |sent| {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            self.progress
-                .bytes(&mut last, &id, sent, |sent| Step::Pushing(sent, total));
+            progress.bytes(&mut last, &of, sent, |sent| Step::Pushing(sent, total));
         };
         self.repository
-            .upload(begun, descriptor.digest, &source, &tell)
+            .upload(begun, descriptor.digest, Arc::new(source), Arc::new(tell))
             .await?;
         self.progress.layer(&id, Step::Pushed).await;
         Ok(())
@@ -164,8 +162,10 @@ impl Sending<'_> {
         if self.repository.has_blob(digest).await?.is_some() {
             return Ok(());
         }
-        let source = Plain(image.config_bytes.clone());
-        self.repository.upload(None, digest, &source, &|_| ()).await?;
+        let source = Arc::new(image.config_bytes.clone());
+        self.repository
+            .upload(None, digest, source, Arc::new(|_| ()))
+            .await?;
         Ok(())
     }
 
@@ -192,11 +192,6 @@ struct Stored {
     size: u64,
 }
 
-/// A configuration, which is no file.
-struct Plain(Bytes);
-
-type Reader = Box<dyn AsyncRead + Send + Unpin>;
-
 impl Source for Stored {
     fn size(&self) -> u64 {
         self.size
@@ -212,25 +207,9 @@ impl Source for Stored {
                     file.seek(io::SeekFrom::Start(from)).await?;
                     Ok(Box::new(file) as Reader)
                 }
-                Some(Blob::Bytes(bytes)) => Ok(rest(&bytes, from)),
+                Some(Blob::Bytes(bytes)) => Source::open(&bytes, from).await,
                 None => Err(io::ErrorKind::NotFound.into()),
             }
         })
     }
-}
-
-impl Source for Plain {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn open(&self, from: u64) -> Doing<io::Result<Reader>> {
-        let rest = rest(&self.0, from);
-        Box::pin(async move { Ok(rest) })
-    }
-}
-
-fn rest(bytes: &Bytes, from: u64) -> Reader {
-    let from = usize::try_from(from).unwrap_or(usize::MAX).min(bytes.len());
-    Box::new(io::Cursor::new(bytes.slice(from..)))
 }

@@ -41,38 +41,11 @@ pub struct Registries {
     pub insecure: Vec<String>,
     /// Mirrors of Docker Hub.
     pub mirrors: Vec<String>,
-    /// The proxy for http://; none if it is empty.
-    pub http_proxy: String,
-    /// The proxy for https://.
-    pub https_proxy: String,
-    /// What is reached without a proxy.
-    pub no_proxy: String,
+    /// What goes through a proxy. It is never told on a command line, since there may be passwords in it.
+    pub proxies: Proxies,
 }
 
 impl Registries {
-    /// Where they are usually described, and the proxies that the environment names.
-    #[must_use]
-    pub fn usual(environment: impl Fn(&str) -> Option<String>) -> Self {
-        let proxies = Proxies::from_variables(environment);
-        Self {
-            file: "/etc/gantry/registries.yaml".into(),
-            hosts: "/etc/containerd/certs.d".into(),
-            insecure: Vec::new(),
-            mirrors: Vec::new(),
-            http_proxy: proxies.http,
-            https_proxy: proxies.https,
-            no_proxy: proxies.no,
-        }
-    }
-
-    pub(crate) fn proxies(&self) -> Proxies {
-        Proxies {
-            http: self.http_proxy.clone(),
-            https: self.https_proxy.clone(),
-            no: self.no_proxy.clone(),
-        }
-    }
-
     pub(crate) fn sources(&self) -> Sources {
         Sources {
             hosts: vec![self.hosts.clone()],

@@ -110,7 +110,7 @@ fn registries(config: &Config, images: &Images) -> Result<Registries, Error> {
         tracing::warn!("{warning}");
     }
     let settings = distribution::Settings {
-        proxies: config.registries.proxies(),
+        proxies: config.registries.proxies.clone(),
         ..distribution::Settings::default()
     };
     let client = distribution::Client::new(described, settings, Rng::from_os()?);
