@@ -136,10 +136,7 @@ fn header(reference: &Reference) -> Result<String, Failure> {
         .transpose()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let found = config.map(|config| config.credentials(&reference.domain, &Programs));
-    let found = found
-        .transpose()
-        .map_err(|error| Failure::from(error.to_string()))?;
-    let said = match found.unwrap_or_default() {
+    let said = match found.transpose()?.unwrap_or_default() {
         Credentials::Anonymous => return Ok(String::new()),
         Credentials::Basic { username, password } => json!({ "username": username, "password": password }),
         Credentials::IdentityToken(token) => json!({ "identitytoken": token }),

@@ -80,7 +80,7 @@ const CASES: &[Case] = &[
         Error response from daemon: manifest for localhost:5055/N/none:latest not found: manifest unknown: manifest unknown
         $ docker pull localhost:1/$n 2>&1 | sed "s/$n/N/g"
         Using default tag: latest
-        Error response from daemon: Get "http[..]://localhost:1/v2/": [..]connection refused
+        Error response from daemon: Get "http[..]://localhost:1/v2/[..]connection refused
         $ docker push localhost:5055/$n/none 2>&1 | sed "s/$n/N/g"
         Using default tag: latest
         The push refers to repository [localhost:5055/N/none]

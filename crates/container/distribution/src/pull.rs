@@ -232,12 +232,16 @@ impl Registries {
         layers: Vec<Wanted>,
         progress: &Progress,
     ) -> Result<(), Fault> {
-        for layer in &layers {
-            progress.layer(&layer.id, Step::PullingFsLayer).await;
+        let mut missing = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let here = lease.hold_layer(layer.chain);
+            let step = if here { Step::AlreadyExists } else { Step::PullingFsLayer };
+            progress.layer(&layer.id, step).await;
+            missing.extend((!here).then_some(layer));
         }
         let mut below = None;
-        let mut tasks = Vec::with_capacity(layers.len());
-        for layer in layers {
+        let mut tasks = Vec::with_capacity(missing.len());
+        for layer in missing {
             let (done, next) = oneshot::channel();
             let bringing = Bringing {
                 registries: self,
@@ -254,8 +258,18 @@ impl Registries {
     async fn name(&self, lease: Arc<Lease>, reference: Reference, pulled: &Pulled) -> Result<(), Fault> {
         let images = self.0.images.clone();
         let (id, digest) = (pulled.image.id, pulled.digest);
+        let target = Target::manifest(digest, Some(id));
+        let by_digest = Reference {
+            tag: None,
+            digest: Some(digest),
+            ..reference.clone()
+        };
         blocking(move || {
-            images.tag_under(&lease, &reference, Target::manifest(digest, Some(id)))?;
+            images.tag_under(&lease, &by_digest, target)?;
+            // What was asked for by its digest has no other name.
+            if reference.digest.is_none() {
+                images.tag_under(&lease, &reference, target)?;
+            }
             Arc::into_inner(lease).map_or(Ok(()), Lease::keep)
         })
         .await
