@@ -11,7 +11,9 @@ use image::{Digest, ImageConfig, Platform};
 use crate::arguments::{Arguments, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
-use crate::dockerfile::{ArgDefinition, Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
+use crate::dockerfile::{
+    ArgDefinition, Dockerfile, EmptyContinuation, Instruction, InstructionKind, Lex, Pair, Stage,
+};
 use crate::executor::{Base, Executor};
 use crate::output::Output;
 use crate::platform::check_platform;
@@ -137,13 +139,18 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(Some(sources))
     }
 
-    async fn warn(&self, warnings: &[String]) -> Result<(), BuildError> {
+    async fn warn(&self, warnings: &[EmptyContinuation]) -> Result<(), BuildError> {
         if warnings.is_empty() {
             return Ok(());
         }
         let mut text: String = warnings
             .iter()
-            .map(|warning| format!("[WARNING]: {warning}\n"))
+            .map(|warning| {
+                format!(
+                    "[WARNING]: Empty continuation line found in:\n    {}\n",
+                    warning.text
+                )
+            })
             .collect();
         text.push_str("[WARNING]: Empty continuation lines will become errors in a future release.\n");
         self.output.error_text(&text).await
@@ -339,12 +346,16 @@ fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
         .instructions
         .extend(labels.iter().map(|(name, value)| Instruction {
             source: format!("LABEL {name}={value}"),
+            keyword: "LABEL".to_owned(),
             span: stage.span,
-            unsupported: None,
+            location: stage.location.clone(),
+            pieces: Vec::new(),
+            comments: Vec::new(),
             kind: InstructionKind::Label {
                 labels: vec![Pair {
                     name: name.clone(),
                     value: value.clone(),
+                    legacy: false,
                 }],
                 expanded: false,
             },

@@ -44,15 +44,10 @@ impl<E: Executor + 'static> Driver<E> {
         if self.output.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        if let Some(flag) = instruction.unsupported {
-            return Err(BuildError::Unsupported(format!(
-                "the --{flag} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled"
-            )));
-        }
         let kind = config::expand(instruction, self.lex, &current.draft.config.env, &self.arguments)
             .map_err(|error| BuildError::Invalid(error.to_string()))?;
         match kind {
-            InstructionKind::Run(command) => self.run(current, &command).await,
+            InstructionKind::Run(run) => self.run(current, &run.command).await,
             InstructionKind::Add(copy) => self.copy(current, "ADD", copy).await,
             InstructionKind::Copy(copy) => self.copy(current, "COPY", copy).await,
             kind => self.amend(current, kind).await,
