@@ -314,13 +314,7 @@ pub(crate) fn expand(
     };
     let word = |text: &String| lex.word(text, &scope);
     // Quotes are plain characters in here-documents.
-    let content = |text: &String| {
-        Lex {
-            plain_quotes: true,
-            ..Lex::new('\\')
-        }
-        .word(text, &scope)
-    };
+    let content = |text: &String| Lex::document().word(text, &scope);
     let list = |texts: &[String]| texts.iter().map(word).collect::<Result<Vec<_>, _>>();
     Ok(match &instruction.kind {
         InstructionKind::Env(pairs) => InstructionKind::Env(expand_pairs(pairs, &word)?),

@@ -199,7 +199,7 @@ fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, 
     }
 }
 
-fn is_address(source: &str) -> bool {
+pub(crate) fn is_address(source: &str) -> bool {
     ["http://", "https://", "git://", "git@"]
         .iter()
         .any(|scheme| source.starts_with(scheme))

@@ -36,6 +36,8 @@ pub struct Ignore(Vec<Rule>);
 struct Rule {
     /// The line began with `!`.
     includes: bool,
+    /// Everything in the context.
+    everything: bool,
     glob: Glob,
 }
 
@@ -72,6 +74,18 @@ impl Ignore {
             }
         })
     }
+
+    /// Whether a line brings something back.
+    #[must_use]
+    pub fn has_exceptions(&self) -> bool {
+        self.0.iter().any(|rule| rule.includes)
+    }
+
+    /// Whether a line leaves out everything.
+    #[must_use]
+    pub fn hides_everything(&self) -> bool {
+        self.0.iter().any(|rule| rule.everything && !rule.includes)
+    }
 }
 
 impl Rule {
@@ -92,6 +106,7 @@ impl Rule {
         Glob::path(pattern)?;
         Ok(Self {
             includes,
+            everything: ["*", "**", "**/*"].contains(&pattern),
             glob: Glob::ignore(pattern)?,
         })
     }

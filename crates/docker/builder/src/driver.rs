@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use image::{Digest, ImageConfig, Platform};
 
-use crate::arguments::{Arguments, Scope};
+use crate::arguments::{Arguments, Declared, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
 use crate::dockerfile::{
@@ -44,12 +44,21 @@ pub(crate) struct Driver<E> {
     platform: Platform,
     lex: Lex,
     arguments: Arguments,
-    /// Stages that are done: number, name, result.
-    done: Vec<(usize, Option<String>, Option<Digest>)>,
+    /// Stages that are done.
+    done: Vec<Done>,
     step: usize,
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
     sources: Option<BTreeSet<Digest>>,
+}
+
+/// A stage that is done.
+struct Done {
+    number: usize,
+    name: Option<String>,
+    image: Option<Digest>,
+    /// Its `ARG`s, which stages upon it have too.
+    declared: Declared,
 }
 
 /// The stage that is being built.
@@ -114,7 +123,7 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(warning) = self.arguments.warning() {
             self.output.text(warning).await?;
         }
-        let result = self.done.last().and_then(|(.., image)| *image);
+        let result = self.done.last().and_then(|done| done.image);
         result.ok_or_else(|| BuildError::Step("No image was generated. Is your Dockerfile empty?".to_owned()))
     }
 
@@ -232,7 +241,6 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(format!("{name} stage name already used")));
         }
         self.announce(&stage.source).await?;
-        self.arguments.begin_stage();
         let mut current = self.begin(number, stage).await?;
         self.output.result(current.image.as_ref()).await?;
         for instruction in &stage.instructions {
@@ -243,20 +251,21 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(image) = current.image {
             self.output.aux(image).await?;
         }
-        self.done.push((number, stage.name.clone(), current.image));
+        self.done.push(Done {
+            number,
+            name: stage.name.clone(),
+            image: current.image,
+            declared: self.arguments.declared(),
+        });
         Ok(())
     }
 
-    fn by_name(&self, name: &str) -> Option<Option<Digest>> {
-        let named = |known: &Option<String>| {
-            known
-                .as_deref()
-                .is_some_and(|known| known.eq_ignore_ascii_case(name))
+    fn by_name(&self, name: &str) -> Option<&Done> {
+        let named = |done: &&Done| {
+            let known = done.name.as_deref();
+            known.is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
-        self.done
-            .iter()
-            .find(|(_, known, _)| named(known))
-            .map(|(.., image)| *image)
+        self.done.iter().find(named)
     }
 
     async fn begin(&mut self, number: usize, stage: &Stage) -> Result<Current, BuildError> {
@@ -280,6 +289,8 @@ impl<E: Executor + 'static> Driver<E> {
                 stage.base
             )));
         }
+        let upon = self.by_name(&name).map(|done| done.declared.clone());
+        self.arguments.begin_stage(upon.unwrap_or_default());
         let base = self.base(&name)?;
         let mut inherited = base
             .as_ref()
@@ -300,7 +311,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// The image of a base: an earlier stage, `scratch`, or an image that is here.
     fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
-        match self.by_name(name) {
+        match self.by_name(name).map(|done| done.image) {
             Some(None) => Ok(None),
             Some(Some(image)) => self.held(&image).map(Some),
             None if name == "scratch" => Ok(None),

@@ -13,6 +13,7 @@
 
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod lint;
 
 mod arguments;
 mod builder;

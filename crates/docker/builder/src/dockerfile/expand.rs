@@ -120,6 +120,15 @@ impl Lex {
         }
     }
 
+    /// The way of here-documents that are files: quotes are characters like any other.
+    #[must_use]
+    pub const fn document() -> Self {
+        Self {
+            plain_quotes: true,
+            ..Self::new('\\')
+        }
+    }
+
     /// Expands to one word, spaces and all.
     ///
     /// # Errors

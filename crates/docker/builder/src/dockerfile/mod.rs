@@ -21,7 +21,7 @@ pub(crate) mod suggest;
 mod words;
 
 pub use error::{ParseError, ParseErrorKind};
-pub use expand::{ExpandError, Lex, NoVariables, Variables};
+pub use expand::{ExpandError, Expanded, Lex, NoVariables, Variables};
 pub use flags::Flags;
 pub use heredoc::Heredoc;
 pub use instruction::{

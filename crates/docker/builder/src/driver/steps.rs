@@ -147,8 +147,8 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// What `--from` means: a stage by name or number, else an image.
     fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
-        if let Some(image) = self.by_name(from) {
-            return Ok(image);
+        if let Some(done) = self.by_name(from) {
+            return Ok(done.image);
         }
         let Ok(number) = from.parse::<i64>() else {
             return self.image(from).map(|base| Some(base.id));
@@ -162,9 +162,9 @@ impl<E: Executor + 'static> Driver<E> {
                 Err(BuildError::Step("refers to current build stage".to_owned()))
             }
             Some(number) => {
-                let stage = self.done.iter().find(|(known, ..)| *known == number);
+                let stage = self.done.iter().find(|done| done.number == number);
                 stage
-                    .map(|(.., image)| *image)
+                    .map(|done| done.image)
                     .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
             }
         }
