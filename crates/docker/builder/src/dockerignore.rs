@@ -58,6 +58,18 @@ impl Ignore {
             .map(Self)
     }
 
+    /// Patterns that are in no file.
+    ///
+    /// # Errors
+    /// [`IgnoreError`].
+    pub(crate) fn patterns(patterns: &[String]) -> Result<Self, IgnoreError> {
+        let patterns = patterns
+            .iter()
+            .map(|pattern| pattern.trim())
+            .filter(|pattern| !pattern.is_empty());
+        patterns.map(Rule::parse).collect::<Result<_, _>>().map(Self)
+    }
+
     /// Whether a path (relative, with `/`) is left out of the context. A directory that is left
     /// out takes what is below it along, unless a later line brings that back.
     pub fn excludes(&self, path: &str) -> bool {

@@ -1,14 +1,18 @@
 //! Walks a Dockerfile: step by step through the stages that are needed, each step taken from the
 //! cache or carried out by the executor.
 
+mod mounts;
+mod run;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use image::{Digest, ImageConfig, Platform};
+use jiff::Timestamp;
 
-use crate::arguments::{Arguments, Declared, Scope};
+use crate::arguments::{Arguments, Declared, SOURCE_DATE_EPOCH, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
 use crate::dockerfile::{
@@ -17,6 +21,7 @@ use crate::dockerfile::{
 use crate::executor::{Base, Executor};
 use crate::output::Output;
 use crate::platform::check_platform;
+use crate::services::{Entitlements, Services};
 use crate::tree::Tree;
 use crate::{BuildError, stages};
 
@@ -32,6 +37,26 @@ pub(crate) struct Options {
     pub(crate) rm: bool,
     /// Where steps may be taken from; anywhere if nobody says.
     pub(crate) cache_from: Vec<String>,
+    pub(crate) services: Services,
+    pub(crate) entitlements: Entitlements,
+    /// Named contexts, opened.
+    pub(crate) contexts: BTreeMap<String, Named>,
+}
+
+/// A named context.
+#[derive(Clone)]
+pub(crate) enum Named {
+    Files(Arc<dyn Tree>),
+    Image(String),
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(_) => f.write_str("files"),
+            Self::Image(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A walk.
@@ -50,6 +75,10 @@ pub(crate) struct Driver<E> {
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
     sources: Option<BTreeSet<Digest>>,
+    /// The names of all stages.
+    names: Vec<String>,
+    /// `SOURCE_DATE_EPOCH`: when everything was made.
+    epoch: Option<Timestamp>,
 }
 
 /// A stage that is done.
@@ -95,6 +124,8 @@ impl<E: Executor + 'static> Driver<E> {
             step: 0,
             total: 0,
             sources: None,
+            names: Vec::new(),
+            epoch: None,
         }
     }
 
@@ -107,12 +138,21 @@ impl<E: Executor + 'static> Driver<E> {
         self.lex = Lex::new(file.escape);
         add_labels(&mut file.stages[target], &self.options.labels);
         self.sources = self.cache_sources()?;
+        self.names = file
+            .stages
+            .iter()
+            .filter_map(|stage| stage.name.clone())
+            .collect();
+        if let Some(name) = &file.stages[target].name {
+            self.arguments.set_target(name);
+        }
         self.warn(&file.warnings).await?;
         let needed = self.plan(&file, target);
         for instruction in &file.meta_args {
             self.announce(&instruction.source).await?;
             self.define_meta(instruction)?;
         }
+        self.epoch = epoch(self.arguments.of_builder(SOURCE_DATE_EPOCH).as_deref())?;
         for (number, stage) in file.stages.iter().enumerate().take(target + 1) {
             if needed.contains(&number) {
                 self.stage(number, stage).await?;
@@ -309,8 +349,17 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(current)
     }
 
-    /// The image of a base: an earlier stage, `scratch`, or an image that is here.
+    /// The image of a base: an earlier stage, a named context, `scratch`, or an image that is here.
     fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
+        match self.options.contexts.get(&name.to_lowercase()) {
+            Some(Named::Image(image)) => return self.image(image).map(Some),
+            Some(Named::Files(_)) => {
+                return Err(BuildError::Unsupported(format!(
+                    "a stage cannot begin with the files of the context {name}"
+                )));
+            }
+            None => {}
+        }
         match self.by_name(name).map(|done| done.image) {
             Some(None) => Ok(None),
             Some(Some(image)) => self.held(&image).map(Some),
@@ -337,6 +386,16 @@ impl<E: Executor + 'static> Driver<E> {
             ))),
         }
     }
+}
+
+/// The time that `SOURCE_DATE_EPOCH` says.
+fn epoch(said: Option<&str>) -> Result<Option<Timestamp>, BuildError> {
+    let invalid = |said: &str| BuildError::Invalid(format!("invalid SOURCE_DATE_EPOCH: {said}"));
+    let parse = |said: &str| {
+        let seconds = said.parse().map_err(|_| invalid(said))?;
+        Timestamp::from_second(seconds).map_err(|_| invalid(said))
+    };
+    said.map(parse).transpose()
 }
 
 /// Runs what waits for the disk on a thread that may.

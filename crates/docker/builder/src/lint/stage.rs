@@ -243,7 +243,7 @@ impl Step<'_> {
         let local = copy.from.is_none();
         for source in sources
             .iter()
-            .filter(|source| local && !crate::copy::is_address(source))
+            .filter(|source| local && crate::source::named(source) == Ok(crate::source::Named::Path))
         {
             self.ignored(source, verb);
         }
