@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::BuildError;
-use crate::dockerfile::{InstructionKind, Stage};
+use crate::dockerfile::{InstructionKind, Mount, Run, Stage};
 
 /// The index of the stage to stop after; `--target` takes names only.
 ///
@@ -72,11 +72,23 @@ fn uses(stages: &[Stage], index: usize, base: &dyn Fn(&Stage) -> Option<String>)
     let copies = stage
         .instructions
         .iter()
-        .filter_map(|instruction| match &instruction.kind {
-            InstructionKind::Copy(copy) => find(&stages[..index], copy.from.as_deref()?),
-            _ => None,
+        .flat_map(|instruction| match &instruction.kind {
+            InstructionKind::Copy(copy) => {
+                let from = copy.from.as_deref();
+                from.and_then(|from| find(&stages[..index], from))
+                    .into_iter()
+                    .collect()
+            }
+            InstructionKind::Run(run) => mounted(&stages[..index], run),
+            _ => Vec::new(),
         });
     from.into_iter().chain(copies).collect()
+}
+
+/// Stages that `RUN --mount` mounts from: by name only.
+fn mounted(stages: &[Stage], run: &Run) -> Vec<usize> {
+    let from = run.mounts.iter().filter_map(|mount| Mount::from_of(mount));
+    from.filter_map(|name| by_name(stages, &name)).collect()
 }
 
 #[cfg(test)]
@@ -96,6 +108,8 @@ mod tests {
     fn only_what_the_target_is_made_of() {
         let file = "FROM x AS a\nFROM y AS b\nFROM A AS c\nCOPY --from=3 / /\nFROM z\nCOPY --from=b / /\nCOPY --from=image / /\n";
         assert_eq!(needed_of(file, None), [1, 3]);
+        let mounted = "FROM x AS a\nFROM y\nFROM z\nRUN --mount=from=A,target=/a --mount=type=cache,target=/c,from=b true\n";
+        assert_eq!(needed_of(mounted, None), [0, 2]);
         assert_eq!(needed_of(file, Some("C")), [0, 2]);
     }
 

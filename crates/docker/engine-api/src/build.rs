@@ -171,7 +171,7 @@ impl Asked {
             shm_size: self.shm_size,
             platform: self.platform,
             cache_from: self.cache_from,
-            context: BuildContext::Archive(context),
+            ..BuildRequest::new(BuildContext::Archive(context))
         }
     }
 }
@@ -285,7 +285,7 @@ pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
     let record = |record: CacheRecord| {
         let mut shown = json!({
             "ID": record.id,
-            "Type": "regular",
+            "Type": record.kind.name(),
             "Description": record.description,
             "InUse": record.in_use,
             "Shared": false,
@@ -324,7 +324,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         "until",
         "unused-for",
     ])?;
-    filters.accept_values("type", |value| value == "regular")?;
+    filters.accept_values("type", |value| matches!(value, "regular" | "exec.cachemount"))?;
     let keep = space_to_keep(&call)?;
     let before = oldest(&filters, api.now())?;
     let in_use = filters
@@ -336,6 +336,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         !kept.contains(&record.id)
             && before.is_none_or(|before| record.last_used <= before)
             && in_use.is_none_or(|in_use| in_use == record.in_use)
+            && filters.exact("type", record.kind.name())
             && filters.prefix("id", &record.id)
             && filters.pattern("description", &record.description)
             && filters.exact(

@@ -6,6 +6,8 @@
 
 mod operators;
 
+use std::collections::BTreeSet;
+
 use operators::{replace, required, trim};
 
 use crate::glob::BadPattern;
@@ -15,6 +17,12 @@ use crate::golang;
 pub trait Variables {
     /// The value of a variable that is set.
     fn get(&self, name: &str) -> Option<&str>;
+}
+
+impl Variables for std::collections::BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<&str> {
+        Self::get(self, name).map(String::as_str)
+    }
 }
 
 /// No variable is set.
@@ -37,6 +45,11 @@ pub struct ExpandError {
 
 /// Operators nest; beyond this depth a word is refused rather than the stack be used up.
 const MAX_DEPTH: usize = 64;
+/// At most so many bytes of values go into one word: values of values would fill the memory.
+const MAX_EXPANSION: usize = 4 << 20;
+/// At most so many steps are made for the patterns of one word, each a place in a pattern at a
+/// character of a value: a tenth of a second.
+const MAX_STEPS: usize = 1 << 25;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Reason {
@@ -54,6 +67,30 @@ enum Reason {
     Pattern { pattern: String, source: BadPattern },
     #[error("substitutions are nested too deeply")]
     Depth,
+    #[error("values of more than {MAX_EXPANSION} bytes")]
+    Size,
+    #[error("a pattern is too expensive for its value")]
+    Steps,
+}
+
+impl Reason {
+    /// It is about what a word costs, not about what is written.
+    fn is_limit(&self) -> bool {
+        matches!(self, Self::Depth | Self::Size | Self::Steps)
+    }
+}
+
+/// A word with its variables replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// The text, spaces and all.
+    pub text: String,
+    /// The text split at white space outside of quotes.
+    pub words: Vec<String>,
+    /// The variables that were replaced.
+    pub matched: BTreeSet<String>,
+    /// The variables that are not set.
+    pub unmatched: BTreeSet<String>,
 }
 
 /// How words are read.
@@ -83,12 +120,21 @@ impl Lex {
         }
     }
 
+    /// The way of here-documents that are files: quotes are characters like any other.
+    #[must_use]
+    pub const fn document() -> Self {
+        Self {
+            plain_quotes: true,
+            ..Self::new('\\')
+        }
+    }
+
     /// Expands to one word, spaces and all.
     ///
     /// # Errors
     /// [`ExpandError`].
     pub fn word(&self, word: &str, variables: &dyn Variables) -> Result<String, ExpandError> {
-        self.expand(word, variables).map(|(text, _)| text)
+        self.expand(word, variables).map(|expanded| expanded.text)
     }
 
     /// Expands and splits at white space outside of quotes.
@@ -96,10 +142,14 @@ impl Lex {
     /// # Errors
     /// [`ExpandError`].
     pub fn words(&self, word: &str, variables: &dyn Variables) -> Result<Vec<String>, ExpandError> {
-        self.expand(word, variables).map(|(_, words)| words.finish())
+        self.expand(word, variables).map(|expanded| expanded.words)
     }
 
-    fn expand(&self, word: &str, variables: &dyn Variables) -> Result<(String, Words), ExpandError> {
+    /// Expands, and says which variables that took.
+    ///
+    /// # Errors
+    /// [`ExpandError`].
+    pub fn expand(&self, word: &str, variables: &dyn Variables) -> Result<Expanded, ExpandError> {
         let chars: Vec<char> = word.chars().collect();
         let mut reader = Reader {
             lex: *self,
@@ -107,13 +157,23 @@ impl Lex {
             at: 0,
             variables,
             depth: 0,
+            room: MAX_EXPANSION,
+            steps: MAX_STEPS,
+            matched: BTreeSet::new(),
+            unmatched: BTreeSet::new(),
         };
-        reader
+        let (text, words) = reader
             .until(None, self.raw_escapes)
             .map_err(|reason| ExpandError {
                 word: word.to_owned(),
                 reason,
-            })
+            })?;
+        Ok(Expanded {
+            text,
+            words: words.finish(),
+            matched: reader.matched,
+            unmatched: reader.unmatched,
+        })
     }
 }
 
@@ -145,6 +205,12 @@ struct Reader<'a> {
     at: usize,
     variables: &'a dyn Variables,
     depth: usize,
+    /// Bytes of values that may still come.
+    room: usize,
+    /// Steps of patterns that may still be made.
+    steps: usize,
+    matched: BTreeSet<String>,
+    unmatched: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -285,6 +351,12 @@ impl Reader<'_> {
     }
 
     fn dollar(&mut self) -> Result<String, Reason> {
+        let value = self.variable()?;
+        self.room = self.room.checked_sub(value.len()).ok_or(Reason::Size)?;
+        Ok(value)
+    }
+
+    fn variable(&mut self) -> Result<String, Reason> {
         self.at += 1;
         if self.peek() == Some('{') {
             self.at += 1;
@@ -298,11 +370,25 @@ impl Reader<'_> {
             return value;
         }
         let name = self.name();
-        match self.variables.get(&name) {
-            _ if name.is_empty() => Ok("$".to_owned()),
-            None if self.lex.keep_unset => Ok(format!("${name}")),
-            value => Ok(value.unwrap_or_default().to_owned()),
+        if name.is_empty() {
+            return Ok("$".to_owned());
         }
+        match self.value(&name) {
+            None if self.lex.keep_unset => Ok(format!("${name}")),
+            value => Ok(value.unwrap_or_default()),
+        }
+    }
+
+    /// The value of a variable, noted down.
+    fn value(&mut self, name: &str) -> Option<String> {
+        let value = self.variables.get(name);
+        let noted = if value.is_some() {
+            &mut self.matched
+        } else {
+            &mut self.unmatched
+        };
+        noted.insert(name.to_owned());
+        value.map(str::to_owned)
     }
 
     /// `${…}`, from after its brace.
@@ -313,16 +399,17 @@ impl Reader<'_> {
             Some(_) => {}
         }
         let name = self.name();
-        let value = self.variables.get(&name).map(str::to_owned);
         match self.next() {
-            Some('}') if value.is_none() && self.lex.keep_unset => Ok(format!("${{{name}}}")),
-            Some('}') => Ok(value.unwrap_or_default()),
-            Some('/') => self.replacement(&name, value),
+            Some('}') => match self.value(&name) {
+                None if self.lex.keep_unset => Ok(format!("${{{name}}}")),
+                value => Ok(value.unwrap_or_default()),
+            },
+            Some('/') => self.replacement(&name),
             Some(':') => {
                 let operator = self.next();
-                self.operation(&name, value, operator, true)
+                self.operation(&name, operator, true)
             }
-            operator => self.operation(&name, value, operator, false),
+            operator => self.operation(&name, operator, false),
         }
     }
 
@@ -330,7 +417,6 @@ impl Reader<'_> {
     fn operation(
         &mut self,
         name: &str,
-        value: Option<String>,
         operator: Option<char>,
         empty_is_unset: bool,
     ) -> Result<String, Reason> {
@@ -343,6 +429,7 @@ impl Reader<'_> {
         let (word, _) = self
             .until(Some(('}', "}")), trims)
             .map_err(|reason| self.at_end(reason, "'}'"))?;
+        let value = self.value(name);
         if self.lex.keep_unset && value.is_none() {
             return Ok(format!("${{{name}{written}{word}}}"));
         }
@@ -355,13 +442,13 @@ impl Reader<'_> {
             Some('?') => present
                 .map(str::to_owned)
                 .ok_or_else(|| required(name, word, value.is_some())),
-            Some('%') => trim(&word, value.as_deref().unwrap_or_default(), '%'),
-            _ => trim(&word, value.as_deref().unwrap_or_default(), '#'),
+            Some('%') => trim(&word, value.as_deref().unwrap_or_default(), '%', &mut self.steps),
+            _ => trim(&word, value.as_deref().unwrap_or_default(), '#', &mut self.steps),
         }
     }
 
     /// `${name/pattern/replacement}` and `${name//pattern/replacement}`.
-    fn replacement(&mut self, name: &str, value: Option<String>) -> Result<String, Reason> {
+    fn replacement(&mut self, name: &str) -> Result<String, Reason> {
         let all = self.peek() == Some('/');
         self.at += usize::from(all);
         let (pattern, _) = self
@@ -370,15 +457,19 @@ impl Reader<'_> {
         let (new, _) = self
             .until(Some(('}', "}")), true)
             .map_err(|reason| self.at_end(reason, "'}'"))?;
-        match value {
+        match self.value(name) {
             None if self.lex.keep_unset => Ok(format!("${{{name}/{pattern}/{new}}}")),
-            value => replace(&pattern, &value.unwrap_or_default(), &new, all),
+            value => {
+                let value = value.unwrap_or_default();
+                let (text, steps) = ((value.as_str(), self.room), &mut self.steps);
+                replace(&pattern, text, &new, all, steps)
+            }
         }
     }
 
     /// A part that is not closed before the end of the word is told by what is missing.
     fn at_end(&self, reason: Reason, missing: &'static str) -> Reason {
-        if self.peek().is_none() && reason != Reason::Depth {
+        if self.peek().is_none() && !reason.is_limit() {
             Reason::Missing(missing)
         } else {
             reason

@@ -1,16 +1,23 @@
 //! The steps of a stage: each is taken from the cache or carried out.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use image::{Digest, HistoryRow, ImageConfig};
+use image::{Digest, Hasher, HistoryRow, ImageConfig, RunConfig};
+use jiff::Timestamp;
 
-use super::{Current, Driver, blocking};
+use super::{Current, Driver, Named, blocking};
 use crate::BuildError;
 use crate::cache::{ImagePaths, KeyParts};
-use crate::config::{self, Draft, Note};
-use crate::copy::{CopyPlan, Forgetful, Known, Origin};
-use crate::dockerfile::{self, Command, Copy, Instruction, InstructionKind};
-use crate::executor::{Executor, RunPlan, Step, Work};
+use crate::config::{self, Note};
+use crate::context::DirectoryTree;
+use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
+use crate::dockerfile::{self, Copy, Instruction, InstructionKind};
+use crate::executor::{Base, Executor, Step, Work};
+use crate::source::{self, Fetched, Single};
+use crate::tree::Tree as _;
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn run_triggers(
@@ -44,15 +51,10 @@ impl<E: Executor + 'static> Driver<E> {
         if self.output.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        if let Some(flag) = instruction.unsupported {
-            return Err(BuildError::Unsupported(format!(
-                "the --{flag} option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled"
-            )));
-        }
         let kind = config::expand(instruction, self.lex, &current.draft.config.env, &self.arguments)
             .map_err(|error| BuildError::Invalid(error.to_string()))?;
         match kind {
-            InstructionKind::Run(command) => self.run(current, &command).await,
+            InstructionKind::Run(run) => self.run(current, &run).await,
             InstructionKind::Add(copy) => self.copy(current, "ADD", copy).await,
             InstructionKind::Copy(copy) => self.copy(current, "COPY", copy).await,
             kind => self.amend(current, kind).await,
@@ -80,7 +82,7 @@ impl<E: Executor + 'static> Driver<E> {
             _ => Work::Nothing,
         };
         let command = current.draft.note(&note);
-        let key = self.key(current, &command, "");
+        let key = self.key(current, &command, "", &[]);
         if self.probe(current, &key).await? {
             return Ok(());
         }
@@ -104,11 +106,18 @@ impl<E: Executor + 'static> Driver<E> {
         verb: &'static str,
         copy: Copy,
     ) -> Result<(), BuildError> {
+        // Upstream makes no layer apart where modes are changed.
+        let link = copy.link && copy.chmod.is_none();
         let plan = self.copy_plan(current, verb, copy).await?;
         let command = current.draft.note(&Note::Joined(plan.comment()));
-        let key = self.key(current, &command, "");
+        let mut more = plan.unpacked();
+        more.extend(link.then(|| "link".to_owned()));
+        let key = self.key(current, &command, "", &more);
         if self.probe(current, &key).await? {
             return Ok(());
+        }
+        if link {
+            return self.link(current, key, &command, plan).await;
         }
         self.perform(current, key, &command, Work::Copy(plan)).await
     }
@@ -120,17 +129,22 @@ impl<E: Executor + 'static> Driver<E> {
         verb: &'static str,
         copy: Copy,
     ) -> Result<CopyPlan, BuildError> {
-        let from =
-            match &copy.from {
-                Some(from) => {
-                    let image = self.copy_from(current, from);
-                    Some(image.map_err(|error| {
-                        BuildError::Step(format!("invalid from flag value {from}: {error}"))
-                    })?)
-                }
-                None => None,
-            };
-        let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), self.context.clone());
+        let named = copy
+            .from
+            .as_ref()
+            .and_then(|from| self.options.contexts.get(&from.to_lowercase()));
+        let (from, files) = match (&copy.from, named) {
+            (_, Some(Named::Files(files))) => (None, files.clone()),
+            (Some(from), _) => {
+                let image = self.copy_from(current, from);
+                let image = image
+                    .map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?;
+                (Some(image), self.context.clone())
+            }
+            (None, _) => (None, self.context.clone()),
+        };
+        let remote = self.fetch(verb, &copy).await?;
+        let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
         blocking(move || {
             let known: Box<dyn Known> = match from {
                 Some(Some(image)) => Box::new(ImagePaths { cache, image }),
@@ -144,16 +158,52 @@ impl<E: Executor + 'static> Driver<E> {
                 tree,
                 image: from.is_some(),
                 known: &*known,
+                remote: &remote,
             };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
         })
         .await
     }
 
+    /// Fetches what is no file of the context.
+    async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
+        let mut fetched = BTreeMap::new();
+        for (address, git) in copy::addresses(verb, copy).map_err(BuildError::Step)? {
+            let Some(fetch) = &self.options.services.fetch else {
+                return Err(BuildError::Unsupported(format!(
+                    "ADD of {address}: this builder fetches nothing from addresses"
+                )));
+            };
+            let failed = |error: String| BuildError::Step(format!("failed to load {address}: {error}"));
+            let remote = match git {
+                Some(git) => {
+                    let directory = fetch.git(&git).await.map_err(failed)?;
+                    let tree = blocking(move || {
+                        DirectoryTree::open(&directory).map_err(BuildError::io("opening a repository"))
+                    });
+                    Remote {
+                        tree: Arc::new(tree.await?),
+                        name: String::new(),
+                    }
+                }
+                None => {
+                    let body = fetch.http(&address).await.map_err(failed)?;
+                    let (name, checksum) = (source::file_name(&address), copy.checksum.clone());
+                    blocking(move || fetched_file(name, body, checksum.as_deref())).await?
+                }
+            };
+            fetched.insert(address, remote);
+        }
+        Ok(fetched)
+    }
+
     /// What `--from` means: a stage by name or number, else an image.
     fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
-        if let Some(image) = self.by_name(from) {
-            return Ok(image);
+        if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
+            return self.image(image).map(|base| Some(base.id));
+        }
+        if let Some(done) = self.by_name(from) {
+            return Ok(done.image);
         }
         let Ok(number) = from.parse::<i64>() else {
             return self.image(from).map(|base| Some(base.id));
@@ -167,70 +217,17 @@ impl<E: Executor + 'static> Driver<E> {
                 Err(BuildError::Step("refers to current build stage".to_owned()))
             }
             Some(number) => {
-                let stage = self.done.iter().find(|(known, ..)| *known == number);
+                let stage = self.done.iter().find(|done| done.number == number);
                 stage
-                    .map(|(.., image)| *image)
+                    .map(|done| done.image)
                     .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
             }
         }
     }
 
-    async fn run(&mut self, current: &mut Current, command: &Command) -> Result<(), BuildError> {
-        let (mut words, script) = command_line(&current.draft, command);
-        if words.is_empty() {
-            // `RUN []` runs what a container of the image would.
-            let config = &current.draft.config;
-            words = config
-                .entrypoint
-                .iter()
-                .chain(&config.cmd)
-                .flatten()
-                .cloned()
-                .collect();
-        }
-        if words.is_empty() {
-            return Err(BuildError::Invalid("No command specified".to_owned()));
-        }
-        let arguments = self.arguments.variables(&current.draft.config.env);
-        let recorded = self.recorded(&words, &arguments);
-        let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
-        let key = self.key(current, &recorded, script_text);
-        if self.probe(current, &key).await? {
-            return Ok(());
-        }
-        let config = &current.draft.config;
-        let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
-        let plan = RunPlan {
-            args: words,
-            env: config.env.iter().cloned().chain(given).collect(),
-            user: config.user.clone(),
-            cwd: config.working_dir.clone(),
-            script,
-        };
-        self.perform(current, key, &recorded, Work::Run(plan)).await
-    }
-
-    /// A command as the history and the cache know it: with the arguments it sees before it,
-    /// behind a bar and their number, which no command begins with.
-    fn recorded(&self, words: &[String], arguments: &BTreeMap<String, String>) -> Vec<String> {
-        if arguments.is_empty() {
-            return words.to_vec();
-        }
-        let persistent = arguments
-            .iter()
-            .filter(|(name, _)| self.arguments.is_persistent(name));
-        let mut given: Vec<String> = persistent
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        given.sort_unstable();
-        let bar = format!("|{}", given.len());
-        std::iter::once(bar)
-            .chain(given)
-            .chain(words.iter().cloned())
-            .collect()
-    }
-
-    fn key(&self, current: &Current, command: &[String], script: &str) -> Digest {
+    pub(super) fn key(&self, current: &Current, command: &[String], script: &str, more: &[String]) -> Digest {
+        let epoch = self.epoch.map(|epoch| format!("epoch {}", epoch.as_second()));
+        let more: Vec<String> = more.iter().cloned().chain(epoch).collect();
         KeyParts {
             parent: current.image.as_ref(),
             platform: &format!("{}/{}", current.inherited.os, current.inherited.architecture),
@@ -238,12 +235,13 @@ impl<E: Executor + 'static> Driver<E> {
             config: &current.draft.config,
             command,
             script,
+            more: &more,
         }
         .digest()
     }
 
     /// Takes a step from the cache, if it has it.
-    async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
+    pub(super) async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
         if self.options.no_cache || current.missed {
             return Ok(false);
         }
@@ -275,30 +273,133 @@ impl<E: Executor + 'static> Driver<E> {
         }
     }
 
-    async fn perform(
+    pub(super) async fn perform(
         &self,
         current: &mut Current,
         key: Digest,
         command: &[String],
         work: Work,
     ) -> Result<(), BuildError> {
-        let created_by = command.join(" ");
         let step = Step {
             parent: current.image,
-            config: current.image_config(),
+            config: ImageConfig {
+                created: self.epoch,
+                ..current.image_config()
+            },
             history: HistoryRow {
-                created: Some(self.cache.now()),
-                created_by: created_by.clone(),
+                created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
+                created_by: command.join(" "),
                 author: current.draft.author.clone(),
                 ..HistoryRow::default()
             },
             work,
+            epoch: self.epoch.map(Timestamp::as_second),
         };
-        let made = self.executor.carry_out(step, &self.output).await?;
-        self.cache.put(key, made.id, current.image, created_by).await;
-        current.image = Some(made.id);
+        current.image = Some(self.make(key, step).await?.id);
         Ok(())
     }
+
+    /// Carries out a step and remembers it.
+    async fn make(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
+        let (parent, description) = (step.parent, step.history.created_by.clone());
+        let made = self.executor.carry_out(step, &self.output).await?;
+        self.cache.put(key, made.id, parent, description).await;
+        Ok(made)
+    }
+
+    /// `--link`: the layer is made upon nothing, so that it is the same whatever is below, and is put
+    /// upon the stage then.
+    async fn link(
+        &self,
+        current: &mut Current,
+        key: Digest,
+        command: &[String],
+        mut plan: CopyPlan,
+    ) -> Result<(), BuildError> {
+        plan.make_absolute(&current.draft.config.working_dir);
+        let epoch = self.epoch.map(Timestamp::as_second);
+        let words = ["link".to_owned(), plan.comment()];
+        let alone = KeyParts {
+            parent: None,
+            platform: &format!("{}/{}", current.inherited.os, current.inherited.architecture),
+            author: "",
+            config: &RunConfig::default(),
+            command: &words,
+            script: "",
+            more: &epoch
+                .map(|epoch| format!("epoch {epoch}"))
+                .into_iter()
+                .collect::<Vec<_>>(),
+        };
+        let alone = alone.digest();
+        let layer = match self.linked(&alone)? {
+            Some(layer) => {
+                self.output.text(" ---> Using cache\n").await?;
+                layer
+            }
+            None => {
+                let step = Step {
+                    parent: None,
+                    config: ImageConfig {
+                        created: self.epoch,
+                        ..ImageConfig::for_host()
+                    },
+                    history: HistoryRow {
+                        created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
+                        created_by: format!("{} --link", words[1]),
+                        ..HistoryRow::default()
+                    },
+                    work: Work::Copy(plan),
+                    epoch,
+                };
+                self.make(alone, step).await?.id
+            }
+        };
+        self.perform(current, key, command, Work::Stack(layer)).await
+    }
+
+    /// A layer that was made for a link before.
+    fn linked(&self, key: &Digest) -> Result<Option<Digest>, BuildError> {
+        if self.options.no_cache || self.sources.is_some() {
+            return Ok(None);
+        }
+        let known = self.cache.get(key);
+        let held = known
+            .map(|image| self.executor.hold(&image))
+            .transpose()?
+            .flatten();
+        match &held {
+            Some(_) => self.cache.used(key),
+            None if known.is_some() => self.cache.forget(key),
+            None => {}
+        }
+        Ok(held.map(|base| base.id))
+    }
+}
+
+/// A file that was fetched, if it is what it should be.
+fn fetched_file(name: String, body: Fetched, checksum: Option<&str>) -> Result<Remote, BuildError> {
+    let failed = || BuildError::io("reading what was fetched");
+    let single = Single::fetched(name.clone(), body).map_err(failed())?;
+    if let Some(expected) = checksum {
+        let mut content = single.open(Path::new(&name)).map_err(failed())?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match content.read(&mut buffer).map_err(failed())? {
+                0 => break,
+                read => hasher.update(&buffer[..read]),
+            }
+        }
+        let found = hasher.digest().to_string();
+        if found != expected {
+            return Err(BuildError::Step(format!("digest mismatch {found}: {expected}")));
+        }
+    }
+    Ok(Remote {
+        tree: Arc::new(single),
+        name,
+    })
 }
 
 /// What of a base's configuration belongs to the container that made it, and not to what is built
@@ -317,32 +418,4 @@ impl Current {
         config.config.clone_from(&self.draft.config);
         config
     }
-}
-
-/// The words of a command, and the program of its here-document if that is one.
-fn command_line(draft: &Draft, command: &Command) -> (Vec<String>, Option<(String, String)>) {
-    let mut command = command.clone();
-    let line = command.arguments.first_mut().filter(|_| command.shell);
-    let (Some(line), Some(first)) = (line, command.heredocs.first()) else {
-        return (draft.command_line(&command), None);
-    };
-    let mut script = None;
-    if dockerfile::Heredoc::is_announced(line) {
-        // The line is nothing but a here-document: that is the shell's program, or one of its own.
-        if first.content.starts_with("#!") {
-            *line = format!("/dev/pipes/{}", first.name);
-            script = Some((first.name.clone(), first.text()));
-            command.shell = false;
-        } else {
-            *line = first.text();
-        }
-    } else {
-        // The shell reads the documents itself.
-        for document in &command.heredocs {
-            line.push('\n');
-            line.push_str(&document.content);
-            line.push_str(&document.name);
-        }
-    }
-    (draft.command_line(&command), script)
 }

@@ -172,6 +172,10 @@ impl Executor for Memory {
             .unwrap_or_default();
         match &step.work {
             Work::Nothing | Work::Directory(_) => {}
+            Work::Stack(layer) => {
+                let layer = self.0.lock().unwrap().files[layer].clone();
+                files.0.extend(layer.0);
+            }
             Work::Copy(plan) => files = files.with(plan.destination.trim_start_matches('/'), &plan.hash()),
             Work::Run(plan) => match plan
                 .args
@@ -291,7 +295,7 @@ impl Bench {
             let (sender, mut receiver) = mpsc::channel(1024);
             let (_alive, caller) = watch::channel(());
             let output = Output::new(sender, caller, false);
-            let (tree, file) = match context::open(tree, "") {
+            let (tree, file) = match context::open(tree, "", false) {
                 Ok(opened) => opened,
                 Err(error) => {
                     return Told {
@@ -816,7 +820,7 @@ fn a_caller_who_is_gone_ends_the_build() {
             files: Files::of(&[("Dockerfile", "FROM busybox\nRUN x")]),
             modified: 0,
         });
-        let (tree, file) = context::open(tree, "").unwrap();
+        let (tree, file) = context::open(tree, "", false).unwrap();
         let output = Output::new(sender, caller, false);
         Driver::new(bench.memory.clone(), bench.cache.clone(), output, tree, plain())
             .build(file)
