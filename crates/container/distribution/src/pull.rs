@@ -235,7 +235,11 @@ impl Registries {
         let mut missing = Vec::with_capacity(layers.len());
         for layer in layers {
             let here = lease.hold_layer(layer.chain);
-            let step = if here { Step::AlreadyExists } else { Step::PullingFsLayer };
+            let step = if here {
+                Step::AlreadyExists
+            } else {
+                Step::PullingFsLayer
+            };
             progress.layer(&layer.id, step).await;
             missing.extend((!here).then_some(layer));
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use image::{Digest, ImageConfig, Platform};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use crate::arguments::{Arguments, Declared, SOURCE_DATE_EPOCH, Scope};
 use crate::cache::Cache;
@@ -24,6 +25,9 @@ use crate::platform::check_platform;
 use crate::services::{Entitlements, Services};
 use crate::tree::Tree;
 use crate::{BuildError, stages};
+
+/// Lines of a pull that wait to be told.
+const LINES: usize = 16;
 
 /// What of a request concerns the walk.
 #[derive(Clone, Debug, Default)]
@@ -331,7 +335,7 @@ impl<E: Executor + 'static> Driver<E> {
         }
         let upon = self.by_name(&name).map(|done| done.declared.clone());
         self.arguments.begin_stage(upon.unwrap_or_default());
-        let base = self.base(&name)?;
+        let base = self.base(&name).await?;
         let mut inherited = base
             .as_ref()
             .map_or_else(ImageConfig::for_host, |base| base.config.clone());
@@ -350,9 +354,9 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// The image of a base: an earlier stage, a named context, `scratch`, or an image that is here.
-    fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
+    async fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
         match self.options.contexts.get(&name.to_lowercase()) {
-            Some(Named::Image(image)) => return self.image(image).map(Some),
+            Some(Named::Image(image)) => return self.image(image).await.map(Some),
             Some(Named::Files(_)) => {
                 return Err(BuildError::Unsupported(format!(
                     "a stage cannot begin with the files of the context {name}"
@@ -364,7 +368,7 @@ impl<E: Executor + 'static> Driver<E> {
             Some(None) => Ok(None),
             Some(Some(image)) => self.held(&image).map(Some),
             None if name == "scratch" => Ok(None),
-            None => self.image(name).map(Some),
+            None => self.image(name).await.map(Some),
         }
     }
 
@@ -373,18 +377,33 @@ impl<E: Executor + 'static> Driver<E> {
         self.executor.hold(image)?.ok_or_else(gone)
     }
 
-    /// An image by reference. Nothing is ever asked of a network.
-    fn image(&self, reference: &str) -> Result<Base, BuildError> {
+    /// An image by reference: one that is here, or one that the door brings. What was made here is nowhere else, so
+    /// nobody asks whether there is a newer one.
+    async fn image(&self, reference: &str) -> Result<Base, BuildError> {
         let found = self.executor.find(reference)?;
-        match found {
-            Some(base) if !self.options.pull || base.made_here => self.held(&base.id),
-            Some(_) => Err(BuildError::Unsupported(format!(
-                "pulling {reference} is not supported yet"
-            ))),
-            None => Err(BuildError::NotFound(format!(
-                "No such image: {reference}, and pulling images is not supported yet"
-            ))),
-        }
+        let wanted = found
+            .as_ref()
+            .is_none_or(|base| self.options.pull && !base.made_here);
+        let found = match &self.options.services.pull {
+            Some(pull) if wanted => {
+                let (told, mut lines) = mpsc::channel(LINES);
+                let pulling = pull.pull(reference, told);
+                // The lines end with the pull.
+                let telling = async {
+                    while let Some(line) = lines.recv().await {
+                        self.output.text(&format!("{line}\n")).await?;
+                    }
+                    Ok::<_, BuildError>(())
+                };
+                let (pulled, heard) = tokio::join!(pulling, telling);
+                pulled.map_err(BuildError::NotFound)?;
+                heard?;
+                self.executor.find(reference)?
+            }
+            _ => found,
+        };
+        let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
+        self.held(&found.id)
     }
 }
 

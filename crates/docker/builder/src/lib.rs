@@ -44,5 +44,5 @@ pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
 };
-pub use services::{Entitlements, NamedContext, NamedContexts, Secrets, Services, Ssh};
+pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
 pub use source::{Fetch, Fetched, GitSource, Sent};

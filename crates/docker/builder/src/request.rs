@@ -40,7 +40,7 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether every step is carried out.
     pub no_cache: bool,
-    /// Whether bases are to be pulled. One that was made here never is; any other is refused.
+    /// Whether bases are pulled though they are here. One that was made here never is.
     pub pull: bool,
     /// Whether the removal of a step's container is told when the step succeeded (upstream's
     /// default). No client sees these containers, so they are removed in any case.

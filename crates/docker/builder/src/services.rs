@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::mpsc::Sender;
+
 use crate::BuildContext;
 use crate::source::{Fetch, Sent};
 
@@ -21,6 +23,13 @@ pub trait Ssh: Send + Sync {
     fn agent(&self, id: &str) -> Sent<Result<Option<PathBuf>, String>>;
 }
 
+/// Brings images that are not here.
+pub trait Pull: Send + Sync {
+    /// Brings the image of this name, or finds that what is here is what it names. What there is to tell goes to `tell`,
+    /// a line at a time.
+    fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
+}
+
 /// What a door offers to a build. The classic door has no session, so it offers nothing.
 #[derive(Clone, Default)]
 pub struct Services {
@@ -28,6 +37,8 @@ pub struct Services {
     pub secrets: Option<Arc<dyn Secrets>>,
     /// Agents.
     pub ssh: Option<Arc<dyn Ssh>>,
+    /// Images; without one a build begins with what is here.
+    pub pull: Option<Arc<dyn Pull>>,
     /// Addresses; without one the builder's own is asked ([`crate::Builder::with_fetch`]).
     pub fetch: Option<Arc<dyn Fetch>>,
 }
@@ -37,6 +48,7 @@ impl fmt::Debug for Services {
         f.debug_struct("Services")
             .field("secrets", &self.secrets.is_some())
             .field("ssh", &self.ssh.is_some())
+            .field("pull", &self.pull.is_some())
             .field("fetch", &self.fetch.is_some())
             .finish()
     }

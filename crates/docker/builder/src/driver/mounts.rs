@@ -84,8 +84,8 @@ impl<E: Executor + 'static> Driver<E> {
         let path = PathBuf::from(&clean(&format!("/{}", mount.source))[1..]);
         match mount.kind {
             MountKind::Tmpfs => Ok((MountSource::Tmpfs { size: mount.size }, String::new())),
-            MountKind::Cache => self.cache_mount(mount, target, words, path),
-            _ => match self.mount_from(mount, target)? {
+            MountKind::Cache => self.cache_mount(mount, target, words, path).await,
+            _ => match self.mount_from(mount, target).await? {
                 From::Files(tree) => {
                     let (files, below) = (tree.clone(), path.clone());
                     let hash = blocking(move || {
@@ -126,14 +126,14 @@ impl<E: Executor + 'static> Driver<E> {
         .await
     }
 
-    fn cache_mount(
+    async fn cache_mount(
         &self,
         mount: &Mount,
         target: &str,
         words: &[String],
         path: PathBuf,
     ) -> Result<(MountSource, String), BuildError> {
-        let from = match (&mount.from, self.mount_from(mount, target)?) {
+        let from = match (&mount.from, self.mount_from(mount, target).await?) {
             (Some(_), From::Image(Some(image))) => Some((image, path)),
             (Some(name), From::Files(_)) => {
                 return Err(BuildError::Unsupported(format!(
@@ -167,13 +167,15 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// What a mount is of: a named context, an earlier stage, an image, or else the build's context.
-    fn mount_from(&self, mount: &Mount, target: &str) -> Result<From, BuildError> {
+    async fn mount_from(&self, mount: &Mount, target: &str) -> Result<From, BuildError> {
         let Some(name) = &mount.from else {
             return Ok(From::Files(self.context.clone()));
         };
         match self.options.contexts.get(&name.to_lowercase()) {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
-            Some(Named::Image(image)) => return self.image(image).map(|base| From::Image(Some(base.id))),
+            Some(Named::Image(image)) => {
+                return self.image(image).await.map(|base| From::Image(Some(base.id)));
+            }
             None => {}
         }
         if let Some(done) = self.by_name(name) {
@@ -188,7 +190,7 @@ impl<E: Executor + 'static> Driver<E> {
         if name == "scratch" {
             return Ok(From::Image(None));
         }
-        self.image(name).map(|base| From::Image(Some(base.id)))
+        self.image(name).await.map(|base| From::Image(Some(base.id)))
     }
 
     /// Gets secrets and agents. What is not required and not there is left out, as upstream does.

@@ -136,7 +136,7 @@ impl<E: Executor + 'static> Driver<E> {
         let (from, files) = match (&copy.from, named) {
             (_, Some(Named::Files(files))) => (None, files.clone()),
             (Some(from), _) => {
-                let image = self.copy_from(current, from);
+                let image = self.copy_from(current, from).await;
                 let image = image
                     .map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?;
                 (Some(image), self.context.clone())
@@ -198,15 +198,15 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// What `--from` means: a stage by name or number, else an image.
-    fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
+    async fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
         if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
-            return self.image(image).map(|base| Some(base.id));
+            return self.image(image).await.map(|base| Some(base.id));
         }
         if let Some(done) = self.by_name(from) {
             return Ok(done.image);
         }
         let Ok(number) = from.parse::<i64>() else {
-            return self.image(from).map(|base| Some(base.id));
+            return self.image(from).await.map(|base| Some(base.id));
         };
         let number = usize::try_from(number)
             .ok()
