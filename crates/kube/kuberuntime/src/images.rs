@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use distribution::{Credentials, Progress, Pull};
+use engine::events::{Actor, Event, Kind};
 use image::{Digest, Image, Images, Reference};
 use kubelet::container::{ImageFault, ImageFound, ImageReason, Pulled, Sought};
 use kubelet::pod::{Container, PullPolicy};
@@ -75,6 +76,9 @@ impl Pods {
             };
             match self.0.registries.pull(&wish, &progress).await {
                 Ok(pulled) => {
+                    if pulled.newer {
+                        self.tell_pulled(&reference, &pulled.image);
+                    }
                     return Ok(Pulled {
                         found: found(name, &pulled.image),
                         took: self.0.clock.now().saturating_since(begun),
@@ -85,6 +89,21 @@ impl Pods {
             }
         }
         Err(fault(ImageReason::ErrImagePull, said))
+    }
+
+    /// Other pods may wait for it, and whoever follows the node's events.
+    fn tell_pulled(&self, reference: &Reference, image: &Image) {
+        let mut attributes = image.config.config.labels.clone();
+        attributes.insert("name".to_owned(), reference.familiar_name());
+        self.0.engine.events().publish(Event {
+            kind: Kind::Image,
+            action: "pull".to_owned(),
+            actor: Actor {
+                id: reference.familiar(),
+                attributes,
+            },
+            time: jiff::Timestamp::try_from(self.0.clock.wall()).unwrap_or_default(),
+        });
     }
 }
 
