@@ -12,16 +12,7 @@ use crate::{Credentials, Error};
 /// The registry itself is asked, never a mirror. One that asks for nothing takes everything.
 pub(super) async fn login(client: &Client, who: &AuthConfig) -> Result<Login, Error> {
     let place = client.repository(who.host(), "", who.credentials.clone()).0;
-    let mut tour = Tour::new(&place, Need::Push);
-    let mut server = None;
-    while let Some(next) = tour.next() {
-        if next.endpoint().upstream {
-            server = Some(next.alone());
-        }
-    }
-    let Some(server) = server else {
-        return Err(tour.error());
-    };
+    let server = Tour::new(&place, Need::Resolve).upstream()?;
     let call = Call::new(Method::GET, server.absolute("", &[])?, Vec::new());
     let anonymous = Server {
         credentials: Credentials::Anonymous,
