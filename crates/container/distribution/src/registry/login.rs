@@ -65,7 +65,8 @@ impl Server {
             identity_token = refresh;
             Some(format!("Bearer {token}"))
         } else {
-            self.reauthorization(call, refused, None).await?
+            let shown = self.reauthorization(call, refused, None).await?;
+            shown.map(|shown| shown.header)
         };
         let answer = self.redirected(call, header.as_deref()).await?;
         if !answer.status.is_success() {
