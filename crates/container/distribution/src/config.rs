@@ -139,7 +139,7 @@ impl Capabilities {
         push: true,
         referrers: true,
     };
-    /// Those of a mirror of which nothing else is said.
+    /// Those of a mirror in `registries.yaml`, and of the daemon's.
     pub const MIRROR: Self = Self {
         push: false,
         ..Self::ALL
@@ -204,8 +204,16 @@ impl Config {
             return Vec::new();
         };
         let mut endpoints = self.mirrors(host);
-        endpoints.retain(|mirror| mirror.base != upstream.base);
-        endpoints.push(upstream);
+        for endpoint in &mut endpoints {
+            // A file may say of a registry itself how it is spoken to.
+            if endpoint.base.authority() == upstream.base.authority() {
+                endpoint.upstream = true;
+            }
+        }
+        let said = |each: &Endpoint| each.base == upstream.base && each.capabilities == Capabilities::ALL;
+        if !endpoints.iter().any(said) {
+            endpoints.push(upstream);
+        }
         endpoints
     }
 
@@ -214,27 +222,37 @@ impl Config {
         let directory = self.directory(host);
         let said = directory.and_then(|directory| directory.file.server.clone());
         let fallback = match &said {
-            Some(_) => Fallback::Strict,
-            None if self.insecure.names(host) => Fallback::Insecure,
-            None => Fallback::Networks(self.insecure.networks.clone().into()),
+            Some(_) => None,
+            None if self.insecure.names(host) => Some(Fallback::Insecure),
+            None => Some(Fallback::Networks(self.insecure.networks.clone().into())),
         };
         let base = said.or_else(|| address::of_registry(host))?;
         let empty = HostsDirectory::default();
         let HostsDirectory { file, own, .. } = directory.unwrap_or(&empty);
         let mut endpoint = self.endpoint(base, &file.own, own, &[]);
-        endpoint.capabilities = file.own.capabilities.unwrap_or(Capabilities::ALL);
+        if file.server.is_none() {
+            endpoint.capabilities = Capabilities::ALL;
+        }
         endpoint.upstream = true;
-        endpoint.fallback = fallback;
+        endpoint.fallback = fallback.unwrap_or(endpoint.fallback);
         Some(endpoint)
     }
 
     fn mirrors(&self, host: &str) -> Vec<Endpoint> {
         let of_file = |mirrors: &Mirrors| -> Vec<Endpoint> {
             let none = (HostOptions::default(), Tls::default());
-            let endpoints = mirrors.endpoints.iter();
-            endpoints
-                .map(|base| self.endpoint(base.clone(), &none.0, &none.1, &mirrors.rewrites))
-                .collect()
+            let endpoint = |base: &Uri| {
+                let mut endpoint = self.endpoint(base.clone(), &none.0, &none.1, &mirrors.rewrites);
+                // Nothing is pushed to a mirror that nobody says takes it; a registry by its own name is none.
+                let own = base.authority().is_some_and(|authority| authority == host);
+                endpoint.capabilities = if own {
+                    Capabilities::ALL
+                } else {
+                    Capabilities::MIRROR
+                };
+                endpoint
+            };
+            mirrors.endpoints.iter().map(endpoint).collect()
         };
         if let Some(directory) = self.hosts.get(host) {
             return self.of_directory(directory);
@@ -274,8 +292,11 @@ impl Config {
             .map_or("", |authority| authority.as_str())
             .to_owned();
         let config = self.configs.get(&authority);
+        // containerd's meaning of an address without TLS whose certificate need not be verified: whichever it speaks.
+        let either = options.skip_verify && base.scheme_str() == Some("http") && base.port_u16() != Some(80);
+        let base = if either { address::secure(&base) } else { base };
         Endpoint {
-            capabilities: options.capabilities.unwrap_or(Capabilities::MIRROR),
+            capabilities: options.capabilities.unwrap_or(Capabilities::ALL),
             upstream: false,
             headers: options.headers.clone(),
             dial_timeout: options.dial_timeout,
@@ -284,7 +305,11 @@ impl Config {
                 .map(|(config, _)| config.credentials.clone())
                 .unwrap_or_default(),
             tls: Arc::new(tls.clone().and(self.tls(&authority))),
-            fallback: Fallback::Strict,
+            fallback: if either {
+                Fallback::Insecure
+            } else {
+                Fallback::Strict
+            },
             base,
         }
     }

@@ -49,6 +49,13 @@ pub(crate) fn with_path(base: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// The same with TLS.
+pub(crate) fn secure(base: &Uri) -> Uri {
+    let mut parts = base.clone().into_parts();
+    parts.scheme = Some(http::uri::Scheme::HTTPS);
+    Uri::from_parts(parts).unwrap_or_else(|_| base.clone())
+}
+
 /// The registry's own address.
 pub(crate) fn of_registry(host: &str) -> Option<Uri> {
     let host = match host {

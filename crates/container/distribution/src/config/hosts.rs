@@ -54,14 +54,19 @@ pub(crate) fn parse(
     let root = At::root(file, &node, warnings);
     let fields = root.fields(&[OPTIONS, &["server", "host"]].concat())?;
     let (own, override_path) = options(&fields, file)?;
-    let server = match fields.get("server") {
-        Some(at) if !at.text()?.is_empty() => Some(address::base(at, at.text()?, override_path)?),
-        _ => None,
-    };
+    let server = fields.get("server").filter(|at| at.text() != Ok(""));
+    let server = server
+        .map(|at| address::base(at, at.text()?, override_path))
+        .transpose()?;
     let mut mirrors = Vec::new();
     for (url, at) in fields.get("host").map_or(Ok(Vec::new()), At::entries)? {
         let (options, override_path) = options(&at.fields(OPTIONS)?, file)?;
-        mirrors.push((address::base(&at, url, override_path)?, options));
+        let base = address::base(&at, url, override_path)?;
+        if base.scheme_str() == Some("http") && (options.client.is_some() || !options.authorities.is_empty())
+        {
+            at.warn("is spoken to without TLS: its ca and client have no effect; write https://");
+        }
+        mirrors.push((base, options));
     }
     Ok(HostsFile { server, own, mirrors })
 }
@@ -73,7 +78,11 @@ fn options(fields: &Fields<'_>, file: &Path) -> Result<(HostOptions, bool), Conf
         authorities.push(beside(at.text()?));
     }
     let options = HostOptions {
-        capabilities: fields.get("capabilities").map(capabilities).transpose()?,
+        capabilities: Some(
+            fields
+                .get("capabilities")
+                .map_or(Ok(Capabilities::ALL), capabilities)?,
+        ),
         authorities,
         client: fields
             .get("client")
@@ -87,10 +96,11 @@ fn options(fields: &Fields<'_>, file: &Path) -> Result<(HostOptions, bool), Conf
     Ok((options, fields.boolean("override_path")?.unwrap_or_default()))
 }
 
+/// Of an empty list containerd makes all of them.
 fn capabilities(at: &At<'_>) -> Result<Capabilities, ConfigError> {
     let mut found = Capabilities::NONE;
     for item in at.items()? {
-        let which = match item.text()? {
+        let which = match item.text()?.to_ascii_lowercase().as_str() {
             "pull" => &mut found.pull,
             "resolve" => &mut found.resolve,
             "push" => &mut found.push,
@@ -102,7 +112,11 @@ fn capabilities(at: &At<'_>) -> Result<Capabilities, ConfigError> {
         };
         *which = true;
     }
-    Ok(found)
+    Ok(if found == Capabilities::NONE {
+        Capabilities::ALL
+    } else {
+        found
+    })
 }
 
 /// One file with both, or a pair; a list of such. TLS shows one certificate, so there must not be more of them.

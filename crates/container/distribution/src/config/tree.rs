@@ -157,6 +157,11 @@ impl<'a> At<'a> {
         }
     }
 
+    pub(crate) fn warn(&self, text: &str) {
+        let text = format!("{}: {}: {text}", self.file.display(), self.key);
+        self.warnings.borrow_mut().push(text);
+    }
+
     fn inside(&self, key: &str, node: &'a Node) -> Self {
         let key = match self.key.as_str() {
             "" => key.to_owned(),
@@ -190,13 +195,7 @@ impl<'a> At<'a> {
             .partition(|(key, _)| known.contains(key));
         fields.dedup_by(|later, earlier| later.0 == earlier.0);
         for (_, at) in unknown {
-            let text = format!(
-                "{}: {}: unknown key, ignored; known are {}",
-                self.file.display(),
-                at.key,
-                known.join(", ")
-            );
-            self.warnings.borrow_mut().push(text);
+            at.warn(&format!("unknown key, ignored; known are {}", known.join(", ")));
         }
         Ok(Fields(fields))
     }

@@ -42,9 +42,12 @@ impl Wanted {
     }
 }
 
-/// The value of `Authorization`.
+/// What a server is shown.
 pub(super) struct Shown {
+    /// The value of `Authorization`.
     pub(super) header: String,
+    /// Whether there is nothing better.
+    best: bool,
 }
 
 impl Tokens {
@@ -62,7 +65,7 @@ impl Server {
     pub(super) async fn authorization(&self, call: &Call) -> Result<Option<Shown>, Error> {
         if let Credentials::RegistryToken(token) = &self.credentials {
             let header = format!("Bearer {token}");
-            return Ok(Some(Shown { header }));
+            return Ok(Some(Shown { header, best: true }));
         }
         let known = self.challenges().get(&self.origin()).cloned();
         match known {
@@ -80,38 +83,35 @@ impl Server {
         call: &Call,
         answer: &Answer,
         shown: Option<Shown>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<Shown>, Error> {
         let found = challenges(&answer.headers);
-        let best = found
-            .iter()
-            .find(|each| each.scheme == "bearer" && each.get("realm").is_some());
-        let best = best.or_else(|| found.iter().find(|each| each.scheme == "basic"));
-        let Some(challenge) = best else {
+        let bearer = |each: &&Challenge| each.scheme == "bearer" && each.get("realm").is_some();
+        let wanted = found.iter().find(bearer);
+        let wanted = wanted.or_else(|| found.iter().find(|each| each.scheme == "basic"));
+        let Some(challenge) = wanted else {
             return Ok(None);
         };
         let wanted = Wanted::new(challenge, answer);
         self.secured(call, &wanted)?;
         self.remember(wanted);
-        if matches!(self.credentials, Credentials::RegistryToken(_)) {
-            return Ok(None);
+        match shown {
+            Some(shown) if shown.best => Ok(None),
+            shown => self.show(call, challenge, shown).await,
         }
-        let refused = shown.as_ref().map(|shown| shown.header.as_str());
-        let better = self.show(call, challenge, refused).await?;
-        let better = better.map(|better| better.header);
-        Ok(better.filter(|better| refused != Some(better.as_str())))
     }
 
-    /// `refused` is a header that the server did not take.
+    /// `refused` is what the server did not take.
     async fn show(
         &self,
         call: &Call,
         challenge: &Challenge,
-        refused: Option<&str>,
+        refused: Option<Shown>,
     ) -> Result<Option<Shown>, Error> {
         if challenge.scheme == "basic" {
             return match &self.credentials {
                 Credentials::Basic { username, password } => Ok(Some(Shown {
                     header: basic_header(username, password),
+                    best: true,
                 })),
                 _ => Err(Error::NoCredentials {
                     method: call.method.clone(),
@@ -120,10 +120,7 @@ impl Server {
             };
         }
         let request = self.token_request(call, challenge)?;
-        let token = self.token(call, &request, refused).await?;
-        Ok(Some(Shown {
-            header: format!("Bearer {token}"),
-        }))
+        self.token(call, &request, refused).await.map(Some)
     }
 
     pub(super) fn token_request(&self, call: &Call, challenge: &Challenge) -> Result<TokenRequest, Error> {
@@ -139,20 +136,22 @@ impl Server {
         &self,
         call: &Call,
         request: &TokenRequest,
-        refused: Option<&str>,
-    ) -> Result<String, Error> {
+        refused: Option<Shown>,
+    ) -> Result<Shown, Error> {
         let slot = self.client().0.tokens.slot(request);
         let mut kept = slot.lock().await;
         if let Some((token, until)) = &*kept {
-            let is_refused = refused.is_some_and(|refused| refused.strip_prefix("Bearer ") == Some(token));
+            let header = format!("Bearer {token}");
+            let is_refused = refused.is_some_and(|refused| refused.header == header);
             if *until > Instant::now() && !is_refused {
-                return Ok(token.clone());
+                return Ok(Shown { header, best: false });
             }
         }
         *kept = None;
         let (token, _) = self.fetch(call, request).await?;
-        *kept = Some((token.value.clone(), Instant::now() + token.life));
-        Ok(token.value)
+        let header = format!("Bearer {}", token.value);
+        *kept = Some((token.value, Instant::now() + token.life));
+        Ok(Shown { header, best: true })
     }
 
     /// A new token, and a refresh token if one was asked for and given.

@@ -155,19 +155,21 @@ impl Server {
         )))
     }
 
-    /// With what the server is known to want to be shown, and again with what it then says that it wants.
+    /// With what the server is known to want to be shown, and again with what it then says that it wants. A token that
+    /// was kept may be worth nothing by now, and is replaced once.
     async fn authorized(&self, call: &Call) -> Result<Answer, Error> {
-        let shown = self.authorization(call).await?;
-        let mut answer = self
-            .redirected(call, shown.as_ref().map(|shown| shown.header.as_str()))
-            .await?;
-        if answer.status != StatusCode::UNAUTHORIZED || !self.is_own(&answer.uri) {
-            return Ok(answer);
-        }
-        self.client().drain(&mut answer).await;
-        match self.reauthorization(call, &answer, shown).await? {
-            Some(header) => self.redirected(call, Some(&header)).await,
-            None => Ok(answer),
+        let mut shown = self.authorization(call).await?;
+        loop {
+            let header = shown.as_ref().map(|shown| shown.header.as_str());
+            let mut answer = self.redirected(call, header).await?;
+            if answer.status != StatusCode::UNAUTHORIZED || !self.is_own(&answer.uri) {
+                return Ok(answer);
+            }
+            self.client().drain(&mut answer).await;
+            match self.reauthorization(call, &answer, shown).await? {
+                Some(better) => shown = Some(better),
+                None => return Ok(answer),
+            }
         }
     }
 

@@ -80,7 +80,7 @@ impl Place {
         let read = |body: &[u8]| {
             serde_json::from_slice(body).map(|list: Catalog| list.repositories.unwrap_or_default())
         };
-        let server = self.pushes()?;
+        let server = Tour::new(self, Need::Resolve).upstream()?;
         server.list("_catalog", vec![Scope::catalog()], page, read).await
     }
 

@@ -12,16 +12,7 @@ use crate::{Credentials, Error};
 /// The registry itself is asked, never a mirror. One that asks for nothing takes everything.
 pub(super) async fn login(client: &Client, who: &AuthConfig) -> Result<Login, Error> {
     let place = client.repository(who.host(), "", who.credentials.clone()).0;
-    let mut tour = Tour::new(&place, Need::Push);
-    let mut server = None;
-    while let Some(next) = tour.next() {
-        if next.endpoint().upstream {
-            server = Some(next.alone());
-        }
-    }
-    let Some(server) = server else {
-        return Err(tour.error());
-    };
+    let server = Tour::new(&place, Need::Resolve).upstream()?;
     let call = Call::new(Method::GET, server.absolute("", &[])?, Vec::new());
     let anonymous = Server {
         credentials: Credentials::Anonymous,
@@ -74,7 +65,8 @@ impl Server {
             identity_token = refresh;
             Some(format!("Bearer {token}"))
         } else {
-            self.reauthorization(call, refused, None).await?
+            let shown = self.reauthorization(call, refused, None).await?;
+            shown.map(|shown| shown.header)
         };
         let answer = self.redirected(call, header.as_deref()).await?;
         if !answer.status.is_success() {

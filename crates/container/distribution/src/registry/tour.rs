@@ -188,6 +188,16 @@ impl Tour {
         })
     }
 
+    /// The registry itself.
+    pub(super) fn upstream(mut self) -> Result<Server, Error> {
+        while let Some(server) = self.next() {
+            if server.endpoint().upstream {
+                return Ok(server.alone());
+            }
+        }
+        Err(self.error())
+    }
+
     /// The endpoint did not do it.
     pub(super) fn failed(&mut self, server: &Server, error: Error) {
         let endpoint = server.endpoint();
@@ -203,8 +213,8 @@ impl Tour {
     }
 
     fn upstream_failed(&self) -> bool {
-        let upstream = self.place.endpoints.iter().position(|endpoint| endpoint.upstream);
-        upstream.is_some_and(|at| !self.left.contains(&at))
+        let failed = |(at, endpoint): (usize, &Endpoint)| endpoint.upstream && !self.left.contains(&at);
+        self.place.endpoints.iter().enumerate().any(failed)
     }
 
     /// Why nobody did it.
