@@ -40,6 +40,8 @@ struct Entry {
     users: usize,
     /// Others may join those who use it.
     open: bool,
+    /// It does not hold yet what it is to hold at first.
+    new: bool,
 }
 
 /// All directories.
@@ -102,6 +104,7 @@ impl CacheMounts {
                     row,
                     users: 0,
                     open: false,
+                    new: false,
                 };
                 entries.insert(name.to_owned(), entry);
             }
@@ -172,9 +175,10 @@ impl CacheMounts {
         let mut entries = self.lock();
         let open = wanted.sharing == Sharing::Shared;
         let mut fitting = entries.iter_mut().filter(|(_, entry)| entry.row.key == key);
-        let mut there = 0;
+        let (mut there, mut new) = (false, false);
         let found = fitting.find_map(|(name, entry)| {
-            there += 1;
+            there = true;
+            new |= entry.new;
             (entry.users == 0 || (open && entry.open)).then_some((name.clone(), entry))
         });
         if let Some((name, entry)) = found {
@@ -184,7 +188,8 @@ impl CacheMounts {
             entry.row.last_used = now;
             return Claim::There(name);
         }
-        if wanted.sharing == Sharing::Locked && there > 0 {
+        // One that is to be shared is waited for until there is something to share.
+        if (wanted.sharing == Sharing::Locked && there) || (open && new) {
             return Claim::Taken;
         }
         let name = (0..)
@@ -203,6 +208,7 @@ impl CacheMounts {
             row,
             users: 1,
             open: false,
+            new: true,
         };
         entries.insert(name.clone(), entry);
         Claim::New(name)
@@ -289,8 +295,11 @@ impl Held {
         let mut entries = self.mounts.lock();
         if let Some(entry) = entries.get_mut(&self.name) {
             entry.open = sharing == Sharing::Shared;
+            entry.new = false;
             self.mounts.write(&self.name, Some(&entry.row));
         }
+        drop(entries);
+        self.mounts.freed.notify_waiters();
     }
 }
 

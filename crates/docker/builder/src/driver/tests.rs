@@ -223,6 +223,8 @@ impl Executor for Memory {
     }
 }
 
+mod keys;
+
 /// A builder in memory.
 struct Bench {
     memory: Arc<Memory>,
@@ -642,7 +644,7 @@ fn errors() {
         ),
         (
             "FROM busybox\nADD http://x/y /a\n",
-            "ADD failed: ADD of a URL is not supported yet",
+            "ADD of http://x/y: this builder fetches nothing from addresses",
         ),
         (
             "FROM busybox\nCOPY --chmod=9 Dockerfile /a\n",
@@ -691,8 +693,56 @@ fn errors() {
         ("FROM busybox\nEXPOSE 80/foo\n", "Invalid proto: foo"),
         ("FROM busybox\nEXPOSE :\n", "No port specified: :<empty>"),
         (
-            "FROM busybox\nRUN --mount=type=tmpfs,target=/x true\n",
-            "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled",
+            "FROM busybox\nRUN --network=host true\n",
+            "entitlement network.host is not allowed",
+        ),
+        (
+            "FROM busybox\nRUN --security=insecure true\n",
+            "entitlement security.insecure is not allowed",
+        ),
+        (
+            "FROM busybox\nRUN --device=vendor/class=d true\n",
+            "RUN --device=vendor/class=d: this node has no devices to give (CDI)",
+        ),
+        (
+            "FROM busybox\nRUN --mount=target=/x,source=nope true\n",
+            "failed to compute cache key: \"/nope\": not found",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=tmpfs,target=/ true\n",
+            "invalid mount target \"/\"",
+        ),
+        (
+            "FROM busybox\nRUN --mount=from=later,target=/x true\nFROM busybox AS later\nCOPY --from=0 d /\n",
+            "cannot mount from stage \"later\" to \"/x\", stage needs to be defined before current command",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=secret,id=s,required true\n",
+            "secret s: not found",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=ssh,required=true true\n",
+            "no SSH key \"default\" forwarded from the client",
+        ),
+        (
+            "FROM busybox\nADD --checksum=sha256:1 d /\n",
+            "checksum requires HTTP(S) or Git sources",
+        ),
+        (
+            "FROM busybox\nADD --checksum=sha256:1 http://a/b c /\n",
+            "checksum can't be specified for multiple sources",
+        ),
+        (
+            "FROM busybox\nADD https://h/a.git?x=1 /\n",
+            "unexpected query \"x\"",
+        ),
+        (
+            "FROM busybox\nCOPY git@h:a /\n",
+            "COPY failed: source can't be a git ref for COPY",
+        ),
+        (
+            "ARG SOURCE_DATE_EPOCH=x\nFROM busybox\nENV A=1\n",
+            "invalid SOURCE_DATE_EPOCH: x",
         ),
         (
             "FROM busybox\nRUN fail 3\n",
