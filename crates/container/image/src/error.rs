@@ -66,6 +66,45 @@ pub enum Error {
         /// What the bytes are.
         actual: Digest,
     },
+    /// Content is longer or shorter than its descriptor says.
+    #[error("content has {actual} bytes, its descriptor says {expected}")]
+    WrongSize {
+        /// What the descriptor says.
+        expected: u64,
+        /// What came; of content that is too long, what was read of it.
+        actual: u64,
+    },
+    /// A layer is what its descriptor says, but what is in it is not what the configuration says.
+    #[error(
+        "layer {blob} does not contain what the image's configuration says: expected {expected}, got {actual}"
+    )]
+    WrongDiffId {
+        /// The layer's blob.
+        blob: Digest,
+        /// What the configuration says.
+        expected: Digest,
+        /// What is in it.
+        actual: Digest,
+    },
+    /// A manifest is refused.
+    #[error("invalid manifest: {0}")]
+    Manifest(String),
+    /// A manifest names content that is not there.
+    #[error("the manifest names content that is unknown here: {}", list(.0))]
+    MissingContent(Vec<Digest>),
+    /// A blob that the store should have is missing or damaged.
+    #[error("blob {digest} of image {image} is damaged: {why}; pull or push the image again")]
+    Damaged {
+        /// The image that needs it.
+        image: Digest,
+        /// The blob.
+        digest: Digest,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Whoever sends the content failed.
+    #[error("receive content")]
+    Source(#[source] io::Error),
     /// No writable snapshot has this owner.
     #[error("no snapshot of {0}")]
     NoSuchSnapshot(String),
@@ -125,8 +164,17 @@ impl Error {
             | Self::LayerCount { .. }
             | Self::OtherSystem(_)
             | Self::DiffId { .. }
-            | Self::WrongDigest { .. } => Kind::InvalidParameter,
-            Self::Worker(_) | Self::Io { .. } | Self::Store(_) | Self::Row { .. } => Kind::System,
+            | Self::WrongDigest { .. }
+            | Self::WrongSize { .. }
+            | Self::WrongDiffId { .. }
+            | Self::Manifest(_)
+            | Self::MissingContent(_) => Kind::InvalidParameter,
+            Self::Damaged { .. }
+            | Self::Source(_)
+            | Self::Worker(_)
+            | Self::Io { .. }
+            | Self::Store(_)
+            | Self::Row { .. } => Kind::System,
         }
     }
 
@@ -134,4 +182,9 @@ impl Error {
     pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
+}
+
+fn list(digests: &[Digest]) -> String {
+    let digests: Vec<String> = digests.iter().map(Digest::to_string).collect();
+    digests.join(", ")
 }

@@ -178,6 +178,8 @@ pub(crate) fn image(
         config_bytes: bytes,
         size: layers.iter().map(|layer| layer.size).sum(),
         layers,
+        asleep: false,
+        manifest: None,
         parent: row.parent,
         tags: Vec::new(),
         digests: Vec::new(),

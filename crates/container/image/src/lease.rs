@@ -114,8 +114,15 @@ impl Lease {
         Ok(id)
     }
 
-    /// Holds a layer if it is there.
-    pub(crate) fn hold_layer(&self, chain: Digest) -> bool {
+    /// Holds a blob if it is here.
+    #[must_use]
+    pub fn hold_blob(&self, _digest: &Digest) -> bool {
+        todo!()
+    }
+
+    /// Holds the layer with this chain id if it is there, unpacked.
+    #[must_use]
+    pub fn hold_layer(&self, chain: Digest) -> bool {
         let mut table = self.inner.write();
         let there = table.layer(&chain).is_some();
         if there {

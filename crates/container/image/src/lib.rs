@@ -46,13 +46,17 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
+    Algorithm, Blob, BlobUpload, Collected, Export, Exported, Push, Pushed, Received, ServedManifest,
+    StoredManifest, Target, Unlinked,
+};
+pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Pruned, Remove, Removed,
     Use,
 };
 pub use images::{Image, Images, Layer};
 pub use lease::Lease;
 pub use limits::Limits;
-pub use manifest::{Descriptor, Index, Manifest, Platform, media_type};
+pub use manifest::{Descriptor, Index, MAX_MANIFEST, Manifest, ManifestSummary, Platform, media_type};
 pub use reference::{Reference, ReferenceError};
 pub use rootfs::{Change, ChangeKind, Rootfs};
 pub use worker::{Inline, WorkerJob, Workers, worker_main};
@@ -61,5 +65,6 @@ pub use worker::{Inline, WorkerJob, Workers, worker_main};
 pub mod fuzz {
     pub use crate::archive::fuzz as tar;
     pub use crate::config::fuzz as config;
+    pub use crate::manifest::fuzz as manifest;
     pub use crate::reference::fuzz as reference;
 }

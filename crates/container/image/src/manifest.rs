@@ -1,11 +1,15 @@
 //! Manifests, indexes and descriptors (OCI image-spec 1.1: manifest.md, image-index.md,
-//! descriptor.md), as far as archives use them.
+//! descriptor.md) as they are written here, and [`ManifestSummary`]: what any of them says.
+
+mod summary;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
+
+pub use summary::{MAX_MANIFEST, ManifestSummary, fuzz};
 
 /// Media types, OCI's and Docker's.
 pub mod media_type {
@@ -21,6 +25,16 @@ pub mod media_type {
     pub const LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     /// A layer, compressed by zstd.
     pub const LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+    /// The configuration of an artifact that has none.
+    pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+    /// Docker's manifest, schema 2.
+    pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    /// An image's configuration, in Docker's manifest.
+    pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+    /// A layer, not compressed, in Docker's manifest.
+    pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+    /// A layer, compressed by gzip, in Docker's manifest.
+    pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
     /// Docker's manifest list.
     pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 }
@@ -36,8 +50,15 @@ pub struct Descriptor {
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
+    /// What it is, if it is an artifact (in an index, and in the list of referrers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<String>,
     /// Notes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "or_default"
+    )]
     pub annotations: BTreeMap<String, String>,
     /// What it runs on, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +73,7 @@ impl Descriptor {
             media_type: media_type.to_owned(),
             digest,
             size,
+            artifact_type: None,
             annotations: BTreeMap::new(),
             platform: None,
         }
@@ -62,8 +84,10 @@ impl Descriptor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     /// In Go's words: `amd64`, `arm64`.
+    #[serde(default)]
     pub architecture: String,
     /// `linux`.
+    #[serde(default)]
     pub os: String,
     /// Of the architecture: `v8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,4 +143,13 @@ pub struct Index {
     pub media_type: String,
     /// Manifests, or further indexes.
     pub manifests: Vec<Descriptor>,
+}
+
+/// `null` is what Go writes for an empty map.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

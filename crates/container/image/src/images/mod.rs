@@ -1,7 +1,10 @@
 //! The room's door: see the crate's own comment. One file for each of the things one can ask.
 
+mod collect;
 mod commit;
 mod conflict;
+mod exchange;
+mod export;
 mod files;
 mod history;
 mod import;
@@ -10,15 +13,23 @@ mod load;
 mod names;
 mod open;
 mod prune;
+mod pulled;
+mod receive;
 mod remove;
+mod repository;
 mod save;
 mod snapshot;
 mod types;
+mod upload;
 mod usage;
+mod wake;
 
 use std::sync::Arc;
 
+pub use exchange::*;
+pub use receive::Received;
 pub use types::*;
+pub use upload::BlobUpload;
 
 use crate::inner::Inner;
 use crate::{Error, Lease};

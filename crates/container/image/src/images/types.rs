@@ -30,8 +30,12 @@ pub struct Image {
     pub config_bytes: Bytes,
     /// Layers, bottom first.
     pub layers: Vec<Layer>,
-    /// Bytes of the files in all layers.
+    /// Bytes of the files in all layers; of an image that sleeps, of its compressed layers.
     pub size: u64,
+    /// Whether its layers are not unpacked yet ([`crate::Images::wake`]).
+    pub asleep: bool,
+    /// The manifest it came by, or was first pushed with.
+    pub manifest: Option<Digest>,
     /// The image it was built upon here, if any.
     pub parent: Option<Digest>,
     /// Tags, in order.
