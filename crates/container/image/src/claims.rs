@@ -74,6 +74,21 @@ pub(crate) fn blob(digest: &Digest) -> String {
     format!("blob {digest}")
 }
 
+/// A manifest's row.
+pub(crate) fn manifest(digest: &Digest) -> String {
+    format!("manifest {digest}")
+}
+
+/// The waking of an image.
+pub(crate) fn wake(id: &Digest) -> String {
+    format!("wake {id}")
+}
+
+/// The compression of a layer.
+pub(crate) fn compress(diff_id: &Digest) -> String {
+    format!("compress {diff_id}")
+}
+
 /// A writable snapshot.
 pub(crate) fn owner(owner: &str) -> String {
     format!("owner {owner}")

@@ -4,12 +4,18 @@
 //! complete and is what it should be; so whatever has a digest for a name is that content. What
 //! makes it survive a loss of power is the sync before the lease it was made under is kept.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{Digest, Error, Hasher};
+use bytes::Bytes;
+
+use crate::{Digest, Hasher};
+
+/// What a blob that is being written is called in its ingest.
+const BLOB: &str = "blob";
 
 /// The directory of the content store.
 #[derive(Debug)]
@@ -64,7 +70,7 @@ impl Content {
     /// A blob whose digest is not known yet.
     pub(crate) fn writer(&self) -> io::Result<BlobWriter> {
         let place = self.ingest()?;
-        let file = File::create_new(place.path.join("blob"))?;
+        let file = File::create_new(place.path.join(BLOB))?;
         Ok(BlobWriter {
             place,
             file,
@@ -87,6 +93,21 @@ impl Content {
         File::open(self.path(digest))
     }
 
+    /// A blob that is known to be small.
+    pub(crate) fn read(&self, digest: &Digest) -> io::Result<Bytes> {
+        fs::read(self.path(digest)).map(Bytes::from)
+    }
+
+    /// Whether a blob is here.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.path(digest).exists()
+    }
+
+    /// Makes the names of blobs durable.
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
+        File::open(&self.blobs)?.sync_all()
+    }
+
     /// Deletes a blob. There being none is no error.
     pub(crate) fn remove(&self, digest: &Digest) -> io::Result<()> {
         match fs::remove_file(self.path(digest)) {
@@ -95,15 +116,17 @@ impl Content {
         }
     }
 
+    /// All blobs that are here.
+    pub(crate) fn all(&self) -> io::Result<HashSet<Digest>> {
+        let names = fs::read_dir(&self.blobs)?.map(|entry| Ok(named(&entry?)));
+        names.filter_map(Result::transpose).collect()
+    }
+
     /// Deletes every blob but those that `keep` lets stay.
     pub(crate) fn sweep(&self, keep: impl Fn(&Digest) -> bool) -> io::Result<()> {
         for entry in fs::read_dir(&self.blobs)? {
             let entry = entry?;
-            let digest = entry
-                .file_name()
-                .to_str()
-                .and_then(|hex| Digest::from_hex(hex).ok());
-            if !digest.is_some_and(|digest| keep(&digest)) {
+            if !named(&entry).is_some_and(|digest| keep(&digest)) {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -113,6 +136,10 @@ impl Content {
     fn path(&self, digest: &Digest) -> PathBuf {
         self.blobs.join(digest.hex())
     }
+}
+
+fn named(entry: &fs::DirEntry) -> Option<Digest> {
+    Digest::from_hex(entry.file_name().to_str()?).ok()
 }
 
 impl Ingest {
@@ -129,11 +156,35 @@ impl Drop for Ingest {
     }
 }
 
+/// A blob that is written and has no name yet.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) place: Ingest,
+    pub(crate) file: File,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+}
+
+impl Written {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.path.join(BLOB)
+    }
+}
+
 impl BlobWriter {
     /// The file so far, its digest and its size.
-    pub(crate) fn finish(mut self) -> Result<(Ingest, Digest, u64), Error> {
-        self.file.flush().map_err(Error::io("write a blob"))?;
-        Ok((self.place, self.hasher.digest(), self.hasher.size()))
+    pub(crate) fn finish(self) -> Written {
+        Written {
+            place: self.place,
+            file: self.file,
+            digest: self.hasher.digest(),
+            size: self.hasher.size(),
+        }
+    }
+
+    /// How many bytes have been written.
+    pub(crate) const fn size(&self) -> u64 {
+        self.hasher.size()
     }
 }
 
@@ -164,10 +215,11 @@ mod tests {
         let mut writer = content.writer().unwrap();
         writer.write_all(b"abc").unwrap();
         assert_eq!(count(&content.blobs), 0);
-        let (place, digest, size) = writer.finish().unwrap();
-        assert_eq!((digest, size), (Digest::of(b"abc"), 3));
-        content.adopt(&place.path().join("blob"), &digest).unwrap();
-        drop(place);
+        let written = writer.finish();
+        let digest = written.digest;
+        assert_eq!((digest, written.size), (Digest::of(b"abc"), 3));
+        content.adopt(&written.path(), &digest).unwrap();
+        drop(written);
         assert_eq!((count(&content.blobs), count(&content.ingest)), (1, 0));
         assert_eq!(
             io::read_to_string(content.open_blob(&digest).unwrap()).unwrap(),

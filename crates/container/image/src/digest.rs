@@ -32,6 +32,9 @@ pub enum DigestError {
 }
 
 impl Digest {
+    /// No digest comes after it.
+    pub(crate) const LAST: Self = Self([0xff; 32]);
+
     /// The digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {

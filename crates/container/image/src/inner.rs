@@ -12,11 +12,15 @@ use store::Durability;
 
 use crate::claims::{self, Claims};
 use crate::content::Content;
+use crate::hot::Hot;
 use crate::lease::Names;
-use crate::rows::{ImageRow, Rows, TagRow};
+use crate::rows::{ImageRow, ManifestRow, Rows, TagRow};
 use crate::snapshots::Snapshots;
-use crate::table::Table;
-use crate::{Digest, Error, Image, ImageConfig, Lease, Limits, Reference, Rootfs, Workers};
+use crate::table::{Kept, Table};
+use crate::{
+    Digest, Error, Image, ImageConfig, Layer, Lease, Limits, ManifestSummary, Reference, Rootfs, Target,
+    Workers,
+};
 
 pub(crate) struct Inner {
     pub(crate) rows: Rows,
@@ -30,6 +34,33 @@ pub(crate) struct Inner {
     pub(crate) leases: Names,
     pub(crate) pruning: AtomicBool,
     pub(crate) serial: AtomicU64,
+    pub(crate) hot: Hot,
+}
+
+/// An image that is to be registered.
+pub(crate) struct NewImage {
+    pub(crate) config: ImageConfig,
+    /// The configuration's very bytes.
+    pub(crate) bytes: Bytes,
+    pub(crate) parent: Option<Digest>,
+    /// The manifest it came by, which is here.
+    pub(crate) manifest: Option<Digest>,
+    pub(crate) made_here: bool,
+    pub(crate) asleep: bool,
+}
+
+impl NewImage {
+    /// One that is made, or loaded, here.
+    pub(crate) const fn made(config: ImageConfig, bytes: Bytes, parent: Option<Digest>) -> Self {
+        Self {
+            config,
+            bytes,
+            parent,
+            manifest: None,
+            made_here: true,
+            asleep: false,
+        }
+    }
 }
 
 impl Inner {
@@ -51,33 +82,30 @@ impl Inner {
         Lease::new(self.clone(), &format!("{purpose}/{serial}"))
     }
 
-    /// Makes an image out of layers that are in the table and held by the lease. One that is
-    /// there already is held instead.
-    pub(crate) fn register(
-        &self,
-        lease: &Lease,
-        config: ImageConfig,
-        bytes: Bytes,
-        parent: Option<Digest>,
-    ) -> Result<Arc<Image>, Error> {
-        let id = Digest::of(&bytes);
+    /// Makes an image out of layers that are in the table and held by the lease (unless it sleeps). One
+    /// that is there already is held instead, and learns from this one what it does not know.
+    pub(crate) fn register(&self, lease: &Lease, new: NewImage) -> Result<Arc<Image>, Error> {
+        let id = Digest::of(&new.bytes);
+        let missing = || Error::NoSuchImage(id.to_string());
         let _claim = self.claims.take([claims::image(&id)]);
         if lease.add(&id).is_ok() {
             // Whoever is making it may still fail; this caller relies on it all the same.
             if self.write().settle(&id) {
                 lease.begin()?;
+                lease.must_sync();
                 self.adopt_image(&id)?;
             }
-            return self
-                .read()
-                .image(&id)
-                .ok_or_else(|| Error::NoSuchImage(id.to_string()));
+            let image = self.read().image(&id).ok_or_else(missing)?;
+            let news = image.manifest.is_none() && new.manifest.is_some();
+            if news || (image.asleep && !new.asleep) {
+                lease.learned(id, new.manifest, !new.asleep)?;
+            }
+            return Ok(image);
         }
-        let text =
-            String::from_utf8(bytes.to_vec()).map_err(|_| Error::Config("it is not UTF-8".to_owned()))?;
-        let row = ImageRow::new(text, parent, Some(lease.begin()?));
-        let image = image(&self.read(), id, config, bytes, &row)
+        let image = assemble(&self.read(), id, new)
             .ok_or_else(|| Error::Config("a layer of it is missing".to_owned()))?;
+        std::str::from_utf8(&image.config_bytes).map_err(|_| Error::Config("it is not UTF-8".to_owned()))?;
+        let row = ImageRow::of(&image, Some(lease.begin()?));
         self.rows.put(&id, &row, Durability::Relaxed)?;
         {
             let mut table = self.write();
@@ -86,31 +114,83 @@ impl Inner {
         }
         lease.made(id);
         lease.add(&id)?;
-        self.read()
-            .image(&id)
-            .ok_or_else(|| Error::NoSuchImage(id.to_string()))
+        self.read().image(&id).ok_or_else(missing)
     }
 
-    /// Makes a tag name an image under a lease; answers what it named. It counts with the lease.
+    /// Makes a name stand for something under a lease; answers what it stood for. It counts with the
+    /// lease.
     pub(crate) fn tag_under(
         &self,
         lease: &Lease,
         reference: &Reference,
-        id: Digest,
-    ) -> Result<Option<Digest>, Error> {
-        check_tag(reference)?;
-        let _claim = self.claims.take([claims::tag(reference), claims::image(&id)]);
-        let previous = self.read().tagged(reference);
+        target: Target,
+    ) -> Result<Option<Target>, Error> {
+        check_name(reference)?;
+        let image = target.image.map(|id| claims::image(&id));
+        let _claim = self
+            .claims
+            .take([claims::tag(reference)].into_iter().chain(image));
+        let previous = self.read().tag(reference).map(|tag| tag.target);
         let now = self.now();
-        let row = TagRow::new(id, now).under(lease.begin()?, previous);
+        let row = TagRow::new(target, now).under(lease.begin()?, previous);
         self.rows.put(reference, &row, Durability::Relaxed)?;
-        let set = {
+        let (set, freed) = {
             let mut table = self.write();
-            table.set_tag(reference, Some((id, now)));
-            table.tag(reference)
+            // Until the lease is kept, the name may have to go back to it.
+            table.hold_manifest(previous.and_then(|target| target.manifest));
+            let (_, freed) = table.set_tag(reference, Some((target, now)));
+            (table.tag(reference), freed)
         };
         lease.tagged(reference, set, previous);
+        self.discard(freed);
         Ok(previous)
+    }
+
+    /// Stores a manifest that was read, held by the lease.
+    pub(crate) fn keep_manifest(
+        &self,
+        lease: &Lease,
+        summary: ManifestSummary,
+        bytes: &Bytes,
+    ) -> Result<Arc<ManifestSummary>, Error> {
+        let digest = summary.digest;
+        let _claim = self.claims.take([claims::manifest(&digest)]);
+        if let Some(there) = lease.hold_manifest(digest)
+            && there.media_type == summary.media_type
+        {
+            return Ok(there);
+        }
+        let file = bytes.len() > MAX_INLINE;
+        if file {
+            self.keep_bytes(lease, digest, bytes)?;
+        }
+        let text = (!file).then(|| String::from_utf8_lossy(bytes).into_owned());
+        let row = ManifestRow::new(&summary.media_type, text);
+        self.rows.put(&digest, &row, Durability::Relaxed)?;
+        let summary = Arc::new(summary);
+        self.write().add_manifest(Kept {
+            summary: summary.clone(),
+            file,
+        });
+        drop(lease.hold_manifest(digest));
+        self.hot.put(digest, bytes.clone());
+        Ok(summary)
+    }
+
+    /// The bytes of a manifest that is in the table.
+    pub(crate) fn manifest_bytes(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
+        if let Some(bytes) = self.hot.get(digest) {
+            return Ok(Some(bytes));
+        }
+        let Some(row) = self.rows.get::<ManifestRow>(digest)? else {
+            return Ok(None);
+        };
+        let bytes = match row.bytes {
+            Some(text) => Bytes::from(text),
+            None => self.content.read(digest).map_err(Error::io("read a manifest"))?,
+        };
+        self.hot.put(*digest, bytes.clone());
+        Ok(Some(bytes))
     }
 
     /// Makes an image count whatever becomes of the lease that made it.
@@ -118,8 +198,7 @@ impl Inner {
         let Some(image) = self.read().image(id) else {
             return Ok(());
         };
-        let text = String::from_utf8_lossy(&image.config_bytes).into_owned();
-        let row = ImageRow::new(text, image.parent, None);
+        let row = ImageRow::of(&image, None);
         self.rows.put(id, &row, Durability::Relaxed).map(drop)
     }
 
@@ -163,29 +242,56 @@ impl Inner {
     }
 }
 
-/// An image as its row says, if all its layers are there.
-pub(crate) fn image(
-    table: &Table,
-    id: Digest,
-    config: ImageConfig,
-    bytes: Bytes,
-    row: &ImageRow,
-) -> Option<Image> {
-    let layers = table.chain(&config.chain_ids())?;
+/// The longest manifest that is kept in its row, in bytes: no honest one is longer.
+const MAX_INLINE: usize = 512 << 10;
+
+/// An image, if its layers are all there, or if it sleeps and its manifest is.
+pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image> {
+    let layers = if new.asleep {
+        let manifest = table.manifest(&new.manifest?)?;
+        sleeping(&new.config, &manifest.summary)?
+    } else {
+        table.chain(&new.config.chain_ids())?
+    };
     Some(Image {
         id,
-        config,
-        config_bytes: bytes,
+        config: new.config,
+        config_bytes: new.bytes,
         size: layers.iter().map(|layer| layer.size).sum(),
         layers,
-        asleep: false,
-        manifest: None,
-        parent: row.parent,
+        asleep: new.asleep,
+        manifest: new.manifest,
+        parent: new.parent,
         tags: Vec::new(),
         digests: Vec::new(),
         last_tagged: None,
-        made_here: row.made_here,
+        made_here: new.made_here,
     })
+}
+
+/// The layers of an image that is known by its configuration and manifest only.
+fn sleeping(config: &ImageConfig, manifest: &ManifestSummary) -> Option<Vec<Layer>> {
+    let diff_ids = &config.rootfs.diff_ids;
+    if diff_ids.len() != manifest.layers.len() {
+        return None;
+    }
+    let layers = config.chain_ids().into_iter().zip(diff_ids).zip(&manifest.layers);
+    let layer = |((chain_id, diff_id), blob): ((Digest, &Digest), &crate::Descriptor)| Layer {
+        diff_id: *diff_id,
+        chain_id,
+        size: blob.size,
+        blob: Some(blob.clone()),
+    };
+    Some(layers.map(layer).collect())
+}
+
+/// A tag, or a name with a digest and nothing else.
+pub(crate) fn check_name(reference: &Reference) -> Result<(), Error> {
+    match (&reference.tag, reference.digest) {
+        (None, Some(_)) => Ok(()),
+        (None, None) => Err(Error::InvalidTag("a name needs a tag or a digest".to_owned())),
+        _ => check_tag(reference),
+    }
 }
 
 /// What upstream's reference store refuses.

@@ -8,7 +8,8 @@ use store::Durability;
 
 use crate::content::Ingest;
 use crate::inner::Inner;
-use crate::rows::LayerRow;
+use crate::rows::{CompressedRow, LayerRow, ManifestRow};
+use crate::table::Freed;
 use crate::worker::{self, Job, LayerReport, Stream};
 use crate::{Descriptor, Digest, Error, Lease, claims};
 
@@ -22,9 +23,10 @@ pub(crate) struct Made {
     pub(crate) diff_id: Digest,
     pub(crate) parent: Option<Digest>,
     pub(crate) size: u64,
-    /// Its bytes: what they are called, where they were written, and what keeps them there.
+    /// Its bytes: what they are called, where they were written unless they are a blob already, and what
+    /// keeps them there.
     pub(crate) blob: Descriptor,
-    pub(crate) file: PathBuf,
+    pub(crate) file: Option<PathBuf>,
     pub(crate) place: Option<Ingest>,
 }
 
@@ -39,26 +41,32 @@ impl Inner {
         let stream = File::open(&file).map_err(Error::io("open a layer"))?;
         let like = parent.and_then(|parent| self.read().layer(&parent).map(|row| row.number));
         let number = self.snapshots.number();
-        let report = self.fill(number, like, &stream);
-        let LayerReport {
-            blob,
-            blob_size,
-            media_type,
-            diff_id,
-            totals,
-        } = report.inspect_err(|_| self.discard_directory(number))?;
+        let unpacked = self
+            .fill(number, like, true, Stream::File(&stream))
+            .and_then(|report| {
+                let unsaid = || Error::Worker("the worker did not say what it has read".to_owned());
+                Ok((report.blob.ok_or_else(unsaid)?, report))
+            });
+        let ((blob, blob_size), report) = unpacked.inspect_err(|_| self.discard_directory(number))?;
         Ok(Made {
             number,
-            diff_id,
+            diff_id: report.diff_id,
             parent,
-            size: totals.bytes,
-            blob: Descriptor::new(&media_type, blob, blob_size),
-            file,
+            size: report.totals.bytes,
+            blob: Descriptor::new(&report.media_type, blob, blob_size),
+            file: Some(file),
             place,
         })
     }
 
-    fn fill(&self, number: u64, like: Option<u64>, stream: &File) -> Result<LayerReport, Error> {
+    /// Makes a snapshot out of a layer; `raw`: the worker hashes the bytes as they come, too.
+    pub(crate) fn fill(
+        &self,
+        number: u64,
+        like: Option<u64>,
+        raw: bool,
+        stream: Stream<'_>,
+    ) -> Result<LayerReport, Error> {
         self.snapshots
             .make(number, like, false)
             .map_err(Error::io("make a snapshot"))?;
@@ -66,8 +74,9 @@ impl Inner {
             .snapshots
             .open_fs(number)
             .map_err(Error::io("open a snapshot"))?;
-        let job = Job::Layer { limits: self.limits };
-        worker::run(&*self.workers, &job, Stream::File(stream), directory.as_fd())
+        let limits = self.limits;
+        let job = Job::Layer { limits, raw };
+        worker::run(&*self.workers, &job, stream, directory.as_fd())
     }
 
     /// Puts a layer into store, row and table, held by the lease. If somebody has made the same
@@ -86,16 +95,18 @@ impl Inner {
 
     fn insert_new(&self, lease: &Lease, made: Made) -> Result<(), Error> {
         lease.begin()?;
+        lease.must_sync();
         let _blob = self.claims.take([claims::blob(&made.blob.digest)]);
-        self.content
-            .adopt(&made.file, &made.blob.digest)
-            .map_err(Error::io("keep a blob"))?;
+        if let Some(file) = &made.file {
+            let adopted = self.content.adopt(file, &made.blob.digest);
+            adopted.map_err(Error::io("keep a blob"))?;
+        }
         let mut row = LayerRow::new(made.number, made.diff_id, made.parent, made.size);
         row.blob = Some(made.blob);
         let chain = row.chain();
         self.rows.put(&chain, &row, Durability::Relaxed)?;
         self.write().add_layer(row);
-        lease.hold_layer(chain);
+        let _held = lease.hold_layer(chain);
         drop(made.place);
         Ok(())
     }
@@ -109,13 +120,37 @@ impl Inner {
         }
     }
 
-    /// Deletes what layers that left the table have had: rows, directories, blobs.
-    pub(crate) fn discard(&self, layers: &[LayerRow]) {
-        for layer in layers {
-            if let Err(error) = self.discard_layer(layer) {
+    /// Deletes what left the table: rows, directories, blobs.
+    pub(crate) fn discard(&self, freed: Freed) {
+        let Freed {
+            layers,
+            manifests,
+            compressed,
+            blobs,
+        } = freed;
+        let left = |what: &str, result: Result<(), Error>| {
+            if let Err(error) = result {
                 // Nothing refers to it any more; the next start clears it.
-                tracing::warn!(number = layer.number, %error, "a layer is left behind");
+                tracing::warn!(what, %error, "something is left behind");
             }
+        };
+        for layer in &layers {
+            left("layer", self.discard_layer(layer));
+        }
+        for digest in &manifests {
+            left("manifest", self.discard_manifest(digest));
+        }
+        for name in &compressed {
+            let _claim = self.claims.take([claims::compress(&name.diff_id)]);
+            if self.read().compressed(name).is_none() {
+                left(
+                    "compressed",
+                    self.rows.delete::<CompressedRow>(name, Durability::Relaxed),
+                );
+            }
+        }
+        for digest in &blobs {
+            left("blob", self.discard_blob(digest).map(drop));
         }
     }
 
@@ -132,14 +167,26 @@ impl Inner {
             .init
             .into_iter()
             .for_each(|number| self.discard_directory(number));
-        let Some(blob) = &layer.blob else { return Ok(()) };
-        let _claim = self.claims.take([claims::blob(&blob.digest)]);
-        if !self.read().has_blob(&blob.digest) {
-            self.content
-                .remove(&blob.digest)
-                .map_err(Error::io("delete a blob"))?;
-        }
         Ok(())
+    }
+
+    fn discard_manifest(&self, digest: &Digest) -> Result<(), Error> {
+        let _claim = self.claims.take([claims::manifest(digest)]);
+        if self.read().manifest(digest).is_some() {
+            return Ok(());
+        }
+        self.hot.forget(digest);
+        self.rows.delete::<ManifestRow>(digest, Durability::Relaxed)
+    }
+
+    /// Deletes a blob unless somebody needs it again; answers whether it went.
+    pub(crate) fn discard_blob(&self, digest: &Digest) -> Result<bool, Error> {
+        let _claim = self.claims.take([claims::blob(digest)]);
+        if self.read().has_blob(digest) {
+            return Ok(false);
+        }
+        let removed = self.content.remove(digest);
+        removed.map(|()| true).map_err(Error::io("delete a blob"))
     }
 
     pub(crate) fn discard_directory(&self, number: u64) {

@@ -8,8 +8,8 @@ use store::Durability;
 use crate::claims;
 use crate::inner::Inner;
 use crate::rows::{self, ImageRow, LeaseId, LeaseRow, TagRow};
-use crate::table::Tag;
-use crate::{Digest, Error, Reference};
+use crate::table::{Freed, Tag};
+use crate::{Digest, Error, ManifestSummary, Reference, Target};
 
 /// A hold on what is being made or used; see [`crate::Images::lease`].
 ///
@@ -25,13 +25,27 @@ pub struct Lease {
 struct State {
     /// Once there is a row for it.
     id: Option<LeaseId>,
-    /// Layers and images that must not go.
+    /// What must not go.
     layers: Vec<Digest>,
     images: Vec<Digest>,
-    /// What was made, in order.
+    manifests: Vec<Digest>,
+    blobs: Vec<Digest>,
+    /// Images that were made, in order.
     made: Vec<Digest>,
-    /// Tags that were set: which, how, and what they named before.
-    tags: Vec<(Reference, Option<Tag>, Option<Digest>)>,
+    /// Names that were given: which, how, and what they stood for before.
+    tags: Vec<(Reference, Option<Tag>, Option<Target>)>,
+    /// What images that were here before will know once the lease is kept.
+    learned: Vec<Learned>,
+    /// Whether anything was written that only a sync makes durable.
+    unsynced: bool,
+}
+
+/// What an image learns: a manifest, and whether all its layers are here now.
+#[derive(Clone, Copy)]
+struct Learned {
+    image: Digest,
+    manifest: Option<Digest>,
+    awake: bool,
 }
 
 impl std::fmt::Debug for Lease {
@@ -84,19 +98,79 @@ impl Lease {
     /// # Errors
     /// The disk's or the store's; then it is undone.
     pub fn keep(self) -> Result<(), Error> {
+        self.must_sync();
+        self.keep_rows()
+    }
+
+    /// As [`Self::keep`], where all content is known to be durable but what [`Self::must_sync`] says.
+    pub(crate) fn keep_rows(self) -> Result<(), Error> {
         let Some(_) = self.lock().id else { return Ok(()) };
-        self.inner.sync()?;
+        if self.lock().unsynced {
+            self.inner.sync()?;
+        }
+        self.teach()?;
         // This one write makes everything count.
         self.inner
             .rows
             .delete::<LeaseRow>(&self.name, Durability::Durable)?;
+        let mut freed = Freed::default();
         let mut state = self.lock();
         state.id = None;
-        state.tags.clear();
         let mut table = self.inner.write();
+        for (_, _, previous) in state.tags.drain(..) {
+            table.free_manifest(previous.and_then(|target| target.manifest), &mut freed);
+        }
         for id in state.made.drain(..) {
             table.settle(&id);
         }
+        drop(table);
+        drop(state);
+        self.inner.discard(freed);
+        Ok(())
+    }
+
+    /// All that images learn is durable by now, so their rows may say it whatever becomes of the lease.
+    fn teach(&self) -> Result<(), Error> {
+        let learned = std::mem::take(&mut self.lock().learned);
+        for Learned {
+            image,
+            manifest,
+            awake,
+        } in learned
+        {
+            let _claim = self.inner.claims.take([claims::image(&image)]);
+            let known = {
+                let mut table = self.inner.write();
+                if let Some(manifest) = manifest {
+                    table.set_manifest(&image, manifest);
+                }
+                if awake {
+                    table.set_awake(&image);
+                }
+                table.image(&image)
+            };
+            if let Some(known) = known {
+                self.inner
+                    .rows
+                    .put(&image, &ImageRow::of(&known, None), Durability::Relaxed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that something was written, or is relied upon, that is not known to be durable.
+    pub(crate) fn must_sync(&self) {
+        self.lock().unsynced = true;
+    }
+
+    /// Notes what an image that was here before learns from this lease.
+    pub(crate) fn learned(&self, image: Digest, manifest: Option<Digest>, awake: bool) -> Result<(), Error> {
+        self.begin()?;
+        self.lock().learned.push(Learned {
+            image,
+            manifest,
+            awake,
+        });
         Ok(())
     }
 
@@ -116,8 +190,30 @@ impl Lease {
 
     /// Holds a blob if it is here.
     #[must_use]
-    pub fn hold_blob(&self, _digest: &Digest) -> bool {
-        todo!()
+    pub fn hold_blob(&self, digest: &Digest) -> bool {
+        // Nobody deletes it meanwhile.
+        let _claim = self.inner.claims.take([claims::blob(digest)]);
+        let there = self.inner.read().has_blob(digest) && self.inner.content.has(digest);
+        if there {
+            self.note_blob(*digest);
+        }
+        there
+    }
+
+    /// Holds a blob that is here; the caller has its claim.
+    pub(crate) fn note_blob(&self, digest: Digest) {
+        self.inner.write().hold_blob(digest);
+        self.lock().blobs.push(digest);
+    }
+
+    /// Holds a manifest if it is here.
+    pub(crate) fn hold_manifest(&self, digest: Digest) -> Option<Arc<ManifestSummary>> {
+        let mut table = self.inner.write();
+        let summary = table.manifest(&digest)?.summary.clone();
+        table.hold_manifest(Some(digest));
+        drop(table);
+        self.lock().manifests.push(digest);
+        Some(summary)
     }
 
     /// Holds the layer with this chain id if it is there, unpacked.
@@ -139,7 +235,7 @@ impl Lease {
     }
 
     /// Notes that a tag was set under the lease.
-    pub(crate) fn tagged(&self, reference: &Reference, set: Option<Tag>, previous: Option<Digest>) {
+    pub(crate) fn tagged(&self, reference: &Reference, set: Option<Tag>, previous: Option<Target>) {
         self.lock().tags.push((reference.clone(), set, previous));
     }
 
@@ -168,23 +264,24 @@ impl Lease {
         &self,
         reference: &Reference,
         set: Option<Tag>,
-        previous: Option<Digest>,
+        previous: Option<Target>,
     ) -> Result<(), Error> {
         let _claim = self.inner.claims.take([claims::tag(reference)]);
-        // Somebody else may have set it since, be it to the same image.
+        // Somebody else may have given it since, be it to the same image.
         if self.inner.read().tag(reference) != set {
             return Ok(());
         }
         let given = previous.map(|previous| (previous, self.inner.now()));
         match given {
-            Some((id, now)) => drop(self.inner.rows.put(
+            Some((target, now)) => drop(self.inner.rows.put(
                 reference,
-                &TagRow::new(id, now),
+                &TagRow::new(target, now),
                 Durability::Relaxed,
             )?),
             None => self.inner.rows.delete::<TagRow>(reference, Durability::Relaxed)?,
         }
-        self.inner.write().set_tag(reference, given);
+        let (_, freed) = self.inner.write().set_tag(reference, given);
+        self.inner.discard(freed);
         Ok(())
     }
 
@@ -199,27 +296,35 @@ impl Lease {
             return self.inner.adopt_image(id);
         }
         self.inner.rows.delete::<ImageRow>(id, Durability::Relaxed)?;
-        let (tags, layers) = self.inner.write().remove_image(id);
+        let (tags, freed) = self.inner.write().remove_image(id);
         for tag in tags {
             self.inner.rows.delete::<TagRow>(&tag, Durability::Relaxed)?;
         }
-        self.inner.discard(&layers);
+        self.inner.discard(freed);
         Ok(())
     }
 
     fn release(&self, state: &State) {
+        let mut freed = Freed::default();
         let mut table = self.inner.write();
         for image in &state.images {
             table.free_image(image);
         }
-        let freed: Vec<_> = state
-            .layers
+        for chain in state.layers.iter().rev() {
+            table.free_layer(Some(*chain), &mut freed);
+        }
+        let before = state
+            .tags
             .iter()
-            .rev()
-            .flat_map(|chain| table.free_layer(Some(*chain)))
-            .collect();
+            .filter_map(|(_, _, previous)| previous.as_ref()?.manifest);
+        for manifest in state.manifests.iter().copied().chain(before) {
+            table.free_manifest(Some(manifest), &mut freed);
+        }
+        for blob in &state.blobs {
+            table.free_blob(blob, &mut freed);
+        }
         drop(table);
-        self.inner.discard(&freed);
+        self.inner.discard(freed);
     }
 }
 

@@ -26,6 +26,7 @@ mod config;
 mod content;
 mod digest;
 mod error;
+mod hot;
 mod images;
 mod init;
 mod inner;

@@ -1,4 +1,5 @@
-//! The rows of this room in the node's store: `/images/`, `/tags/`, `/leases/`, `/snapshots/`.
+//! The rows of this room in the node's store: `/images/`, `/tags/`, `/leases/`, `/snapshots/`,
+//! `/manifests/`, `/registry/blob/`, `/compressed/`.
 //!
 //! There is no transaction over several rows. What is made together is made under a lease: every
 //! row names it, the lease's own row is written first, and deleting that one row, durably, is
@@ -14,13 +15,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
-use crate::{Descriptor, Digest, Error, Reference};
+use crate::{Algorithm, Descriptor, Digest, Error, Image, Reference, Target};
 
 const IMAGES: &str = "/images/";
 const TAGS: &str = "/tags/";
 const LEASES: &str = "/leases/";
 const LAYERS: &str = "/snapshots/layer/";
 const OWNERS: &str = "/snapshots/owner/";
+const MANIFESTS: &str = "/manifests/";
+const LINKS: &str = "/registry/blob/";
+const COMPRESSED: &str = "/compressed/";
 
 /// The version of all rows here.
 const VERSION: u8 = 1;
@@ -37,18 +41,30 @@ pub(crate) struct ImageRow {
     pub(crate) parent: Option<Digest>,
     pub(crate) made_here: bool,
     pub(crate) lease: Option<LeaseId>,
+    /// The manifest it came by.
+    #[serde(default)]
+    pub(crate) manifest: Option<Digest>,
+    /// Whether its layers have not been unpacked yet.
+    #[serde(default)]
+    pub(crate) asleep: bool,
 }
 
 /// `/tags/REFERENCE`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TagRow {
     pub(crate) v: u8,
-    pub(crate) id: Digest,
+    /// The image. (Rows of the first release always have one.)
+    #[serde(default)]
+    pub(crate) id: Option<Digest>,
+    #[serde(default)]
+    pub(crate) manifest: Option<Digest>,
     /// When it was given.
     pub(crate) time: Timestamp,
     pub(crate) lease: Option<LeaseId>,
-    /// What it named before that lease.
+    /// The image it named before that lease, and the manifest.
     pub(crate) previous: Option<Digest>,
+    #[serde(default)]
+    pub(crate) previous_manifest: Option<Digest>,
 }
 
 /// `/leases/NAME`. Its revision is the lease's id.
@@ -84,34 +100,147 @@ pub(crate) struct OwnerRow {
     pub(crate) top: Option<Digest>,
 }
 
+/// `/manifests/HEX`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ManifestRow {
+    pub(crate) v: u8,
+    pub(crate) media_type: String,
+    /// Its very bytes; they are JSON, hence a text. One that is too long for a row is a blob.
+    pub(crate) bytes: Option<String>,
+}
+
+/// `/registry/blob/REPOSITORY/HEX`: the repository has the blob.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LinkRow {
+    pub(crate) v: u8,
+    /// Since when.
+    pub(crate) time: Timestamp,
+}
+
+/// What names a [`LinkRow`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LinkName {
+    pub(crate) repository: String,
+    pub(crate) digest: Digest,
+}
+
+/// `/compressed/HEX-ALGORITHM` (the diff id): the blob that is this layer compressed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CompressedRow {
+    pub(crate) v: u8,
+    pub(crate) blob: Descriptor,
+}
+
+/// What names a [`CompressedRow`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CompressedName {
+    pub(crate) diff_id: Digest,
+    pub(crate) algorithm: Algorithm,
+}
+
 impl ImageRow {
-    pub(crate) const fn new(config: String, parent: Option<Digest>, lease: Option<LeaseId>) -> Self {
+    /// What is known of an image, to be written.
+    pub(crate) fn of(image: &Image, lease: Option<LeaseId>) -> Self {
         Self {
             v: VERSION,
-            config,
-            parent,
-            made_here: true,
+            config: String::from_utf8_lossy(&image.config_bytes).into_owned(),
+            parent: image.parent,
+            made_here: image.made_here,
             lease,
+            manifest: image.manifest,
+            asleep: image.asleep,
         }
     }
 }
 
 impl TagRow {
-    /// A tag given now.
-    pub(crate) const fn new(id: Digest, time: Timestamp) -> Self {
+    /// A name given now.
+    pub(crate) const fn new(target: Target, time: Timestamp) -> Self {
         Self {
             v: VERSION,
-            id,
+            id: target.image,
+            manifest: target.manifest,
             time,
             lease: None,
             previous: None,
+            previous_manifest: None,
         }
     }
 
     /// The same, given under a lease in place of another.
-    pub(crate) const fn under(mut self, lease: LeaseId, previous: Option<Digest>) -> Self {
-        (self.lease, self.previous) = (Some(lease), previous);
+    pub(crate) fn under(mut self, lease: LeaseId, previous: Option<Target>) -> Self {
+        let previous = previous.unwrap_or_default();
+        (self.lease, self.previous, self.previous_manifest) =
+            (Some(lease), previous.image, previous.manifest);
         self
+    }
+
+    pub(crate) const fn target(&self) -> Target {
+        Target {
+            image: self.id,
+            manifest: self.manifest,
+        }
+    }
+
+    /// What it named before its lease.
+    pub(crate) fn before(&self) -> Option<Target> {
+        let (image, manifest) = (self.previous, self.previous_manifest);
+        Some(Target { image, manifest }).filter(|target| *target != Target::default())
+    }
+}
+
+impl ManifestRow {
+    pub(crate) fn new(media_type: &str, bytes: Option<String>) -> Self {
+        Self {
+            v: VERSION,
+            media_type: media_type.to_owned(),
+            bytes,
+        }
+    }
+}
+
+impl LinkRow {
+    pub(crate) const fn new(time: Timestamp) -> Self {
+        Self { v: VERSION, time }
+    }
+}
+
+impl std::fmt::Display for LinkName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.repository, self.digest.hex())
+    }
+}
+
+impl LinkName {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (repository, hex) = text.rsplit_once('/')?;
+        Some(Self {
+            repository: repository.to_owned(),
+            digest: Digest::from_hex(hex).ok()?,
+        })
+    }
+}
+
+impl CompressedRow {
+    pub(crate) const fn new(blob: Descriptor) -> Self {
+        Self { v: VERSION, blob }
+    }
+}
+
+impl std::fmt::Display for CompressedName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.diff_id.hex(), self.algorithm.name())
+    }
+}
+
+impl CompressedName {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (hex, name) = text.split_once('-')?;
+        let named = |algorithm: &Algorithm| algorithm.name() == name;
+        Some(Self {
+            diff_id: Digest::from_hex(hex).ok()?,
+            algorithm: [Algorithm::Gzip, Algorithm::Zstd].into_iter().find(named)?,
+        })
     }
 }
 
@@ -162,6 +291,14 @@ row!(TagRow, TAGS, Reference, Reference::to_string);
 row!(LeaseRow, LEASES, String, String::clone);
 row!(LayerRow, LAYERS, Digest, Digest::hex);
 row!(OwnerRow, OWNERS, String, String::clone);
+row!(ManifestRow, MANIFESTS, Digest, Digest::hex);
+row!(LinkRow, LINKS, LinkName, LinkName::to_string);
+row!(
+    CompressedRow,
+    COMPRESSED,
+    CompressedName,
+    CompressedName::to_string
+);
 
 /// The rows, typed.
 #[derive(Clone)]
@@ -185,6 +322,18 @@ impl Rows {
             Ok((key[R::PREFIX.len()..].to_owned(), row.create_revision.0, value))
         };
         self.0.range(&range).wait()?.rows.iter().map(read).collect()
+    }
+
+    /// One row.
+    pub(crate) fn get<R: Row>(&self, name: &R::Name) -> Result<Option<R>, Error> {
+        let Some(row) = self.0.get(&R::key(name)).wait()? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_slice(&row.value);
+        value.map(Some).map_err(|source| Error::Row {
+            key: String::from_utf8_lossy(&row.key).into_owned(),
+            source,
+        })
     }
 
     /// Writes a row; answers its revision.

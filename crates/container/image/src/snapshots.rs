@@ -91,15 +91,24 @@ impl Snapshots {
         let fs = self.fs(number);
         fs::create_dir(self.root.join(number.to_string()))?;
         fs::create_dir(&fs)?;
-        let (mode, uid, gid) = like.map_or(Ok((ROOT_MODE, 0, 0)), |like| self.looks(like))?;
-        fs::set_permissions(&fs, fs::Permissions::from_mode(mode))?;
-        if (uid, gid) != (0, 0) {
-            chown(&fs, Some(uid), Some(gid))?;
+        match like {
+            Some(like) => self.dress(number, like)?,
+            None => fs::set_permissions(&fs, fs::Permissions::from_mode(ROOT_MODE))?,
         }
         if writable {
             fs::create_dir(self.work(number))?;
         }
         Ok(())
+    }
+
+    /// Makes a snapshot's root look as that of another one.
+    pub(crate) fn dress(&self, number: u64, like: u64) -> io::Result<()> {
+        let fs = self.fs(number);
+        let (mode, uid, gid) = self.looks(like)?;
+        if (uid, gid) != (0, 0) {
+            chown(&fs, Some(uid), Some(gid))?;
+        }
+        fs::set_permissions(&fs, fs::Permissions::from_mode(mode))
     }
 
     fn looks(&self, number: u64) -> io::Result<(u32, u32, u32)> {

@@ -2,16 +2,22 @@
 //! they have, who writes upon them. Pure; the lock around it is held for microseconds.
 //!
 //! A layer counts its uses: images and snapshots whose topmost layer it is, layers upon it, and
-//! leases. At zero it goes, and frees the one below.
+//! leases. At zero it goes, and frees the one below. A manifest counts names, the image that came by it,
+//! indexes that list it, and leases; a blob counts layers, manifests, repositories, compressions and leases.
 
 mod layers;
+mod manifests;
+mod registry;
 mod tags;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::rows::LayerRow;
-use crate::{Digest, Image, Reference};
+use crate::rows::{CompressedName, LayerRow};
+use crate::{Descriptor, Digest, Image, Reference, Target};
+
+pub(crate) use manifests::Kept;
+pub(crate) use registry::Link;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -23,8 +29,16 @@ pub(crate) struct Table {
     pending: HashSet<Digest>,
     /// By chain id.
     layers: HashMap<Digest, Counted>,
-    /// How many layers have a blob.
+    /// How many need a blob, be it here or not.
     blobs: HashMap<Digest, usize>,
+    manifests: HashMap<Digest, Kept>,
+    /// How many name a manifest, be it here or not.
+    named: HashMap<Digest, usize>,
+    /// Manifests by what they are about.
+    subjects: HashMap<Digest, BTreeSet<Digest>>,
+    /// Blobs of repositories.
+    links: HashMap<String, BTreeMap<Digest, Link>>,
+    compressed: BTreeMap<CompressedName, Descriptor>,
     owners: BTreeMap<String, Writable>,
     /// How many leases hold an image.
     held: HashMap<Digest, usize>,
@@ -39,8 +53,27 @@ struct Counted {
 /// What a tag names, and when it was set in the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag {
-    pub(crate) id: Digest,
+    pub(crate) target: Target,
     pub(crate) serial: u64,
+}
+
+/// What left the table with its last use: rows and files that are to be deleted.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Freed {
+    pub(crate) layers: Vec<LayerRow>,
+    pub(crate) manifests: Vec<Digest>,
+    pub(crate) compressed: Vec<CompressedName>,
+    pub(crate) blobs: Vec<Digest>,
+}
+
+impl Freed {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.layers.extend(other.layers);
+        self.manifests.extend(other.manifests);
+        self.compressed.extend(other.compressed);
+        self.blobs.extend(other.blobs);
+    }
 }
 
 /// A writable snapshot.
@@ -61,22 +94,61 @@ impl Table {
     }
 
     pub(crate) fn add_image(&mut self, image: Image) {
-        self.hold_layer(image.layers.last().map(|layer| layer.chain_id));
+        if !image.asleep {
+            self.hold_layer(image.top());
+        }
+        self.hold_manifest(image.manifest);
         self.images.insert(image.id, Arc::new(image));
     }
 
-    /// Takes an image and its tags out; answers the tags, and the layers that nobody uses any more.
-    pub(crate) fn remove_image(&mut self, id: &Digest) -> (Vec<Reference>, Vec<LayerRow>) {
-        let Some(image) = self.images.remove(id) else {
-            return (Vec::new(), Vec::new());
+    /// An image that is there becomes known by a manifest, if it was by none.
+    pub(crate) fn set_manifest(&mut self, id: &Digest, manifest: Digest) {
+        let Some(image) = self.images.get_mut(id).filter(|image| image.manifest.is_none()) else {
+            return;
         };
-        let top = image.layers.last().map(|layer| layer.chain_id);
+        Arc::make_mut(image).manifest = Some(manifest);
+        self.hold_manifest(Some(manifest));
+    }
+
+    /// The layers of an image that slept are all here.
+    pub(crate) fn set_awake(&mut self, id: &Digest) {
+        let Some(image) = self.images.get(id).filter(|image| image.asleep) else {
+            return;
+        };
+        let Some(layers) = self.chain(&image.config.chain_ids()) else {
+            return;
+        };
+        self.hold_layer(layers.last().map(|layer| layer.chain_id));
+        if let Some(image) = self.images.get_mut(id).map(Arc::make_mut) {
+            image.size = layers.iter().map(|layer| layer.size).sum();
+            (image.layers, image.asleep) = (layers, false);
+        }
+    }
+
+    /// The image exists elsewhere, too.
+    pub(crate) fn set_elsewhere(&mut self, id: &Digest) {
+        if let Some(image) = self.images.get_mut(id) {
+            Arc::make_mut(image).made_here = false;
+        }
+    }
+
+    /// Takes an image and its names out; answers the names, and what nobody uses any more.
+    pub(crate) fn remove_image(&mut self, id: &Digest) -> (Vec<Reference>, Freed) {
+        let mut freed = Freed::default();
+        let Some(image) = self.images.remove(id) else {
+            return (Vec::new(), freed);
+        };
         self.pending.remove(id);
-        let named = self.tags.extract_if(.., |_, tag| tag.id == *id);
-        (
-            named.map(|(reference, _)| reference).collect(),
-            self.free_layer(top),
-        )
+        let named = self.tags.extract_if(.., |_, tag| tag.target.image == Some(*id));
+        let (names, tags): (Vec<_>, Vec<_>) = named.unzip();
+        for tag in tags {
+            self.free_manifest(tag.target.manifest, &mut freed);
+        }
+        if !image.asleep {
+            self.free_layer(image.top(), &mut freed);
+        }
+        self.free_manifest(image.manifest, &mut freed);
+        (names, freed)
     }
 
     /// Images whose parent this is.
@@ -140,9 +212,10 @@ impl Table {
         self.owners.insert(owner.to_owned(), writable);
     }
 
-    #[must_use]
-    pub(crate) fn remove_writable(&mut self, owner: &str) -> Vec<LayerRow> {
+    pub(crate) fn remove_writable(&mut self, owner: &str) -> Freed {
         let removed = self.owners.remove(owner);
-        self.free_layer(removed.and_then(|writable| writable.top))
+        let mut freed = Freed::default();
+        self.free_layer(removed.and_then(|writable| writable.top), &mut freed);
+        freed
     }
 }

@@ -91,6 +91,7 @@ pub fn worker_main(arguments: &[OsString]) -> u8 {
         drop(writeln!(io::stderr(), "confine the worker: {error}"));
         return FAILED;
     }
+    crate::archive::as_worker();
     let stdin: io::Result<OwnedFd> = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned();
     match stdin {
         Ok(stream) => answer(&job, stream.into(), answer_to.into(), &directory),

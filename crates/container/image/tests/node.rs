@@ -8,6 +8,8 @@ mod node {
     mod hostile;
     mod load;
     mod names;
+    mod pull;
+    mod remote;
     mod snapshots;
     mod support;
     mod worker;

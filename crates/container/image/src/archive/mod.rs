@@ -10,7 +10,7 @@ mod tar;
 mod unpack;
 
 use std::ffi::CString;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -19,6 +19,7 @@ use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, Why};
+pub(crate) use make::as_worker;
 pub(crate) use tar::{Entry, Kind, Reader, Writer};
 
 use crate::compression::Decoder;
@@ -62,8 +63,16 @@ pub struct Totals {
     pub bytes: u64,
 }
 
-/// How much is written at once.
-const BUFFER: usize = 128 << 10;
+/// What was unpacked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unpacked {
+    pub(crate) totals: Totals,
+    /// Whether the archive says what its root looks like.
+    pub(crate) root: bool,
+}
+
+/// How much is read or written at once.
+pub(crate) const BUFFER: usize = 128 << 10;
 
 /// Writes what lies at `path` in `root` as a tar archive: sorted, with numeric owners, names
 /// relative, hard links kept, sockets left out.
@@ -126,21 +135,18 @@ pub fn unpack(
     options: &Unpack,
 ) -> Result<Totals, Error> {
     let (_, decoder) = Decoder::new(archive)?;
-    Ok(unpack_plain(
-        root,
-        path,
-        &mut Reader::new(decoder, options.limits),
-        options,
-    )?)
+    let decoder = BufReader::with_capacity(BUFFER, decoder);
+    let mut reader = Reader::new(decoder, options.limits);
+    Ok(unpack_plain(root, path, &mut reader, options)?.totals)
 }
 
 /// Unpacks a plain archive.
-pub(crate) fn unpack_plain<R: Read>(
+pub(crate) fn unpack_plain<R: BufRead>(
     root: BorrowedFd<'_>,
     path: &Path,
     archive: &mut Reader<R>,
     options: &Unpack,
-) -> Result<Totals, Fault> {
+) -> Result<Unpacked, Fault> {
     let base = path.as_os_str().as_bytes();
     let base: Vec<&[u8]> = base
         .split(|byte| *byte == b'/')
@@ -148,9 +154,9 @@ pub(crate) fn unpack_plain<R: Read>(
         .collect();
     let base = base.join(&b'/');
     let unpacker = unpack::Unpacker::new(root, &base, options);
-    let totals = unpacker.run(archive)?;
+    let unpacked = unpacker.run(archive)?;
     archive.drain()?;
-    Ok(totals)
+    Ok(unpacked)
 }
 
 impl From<Fault> for Error {
@@ -230,7 +236,7 @@ pub fn fuzz(bytes: &[u8]) {
     let Ok((_, decoder)) = Decoder::new(bytes) else {
         return;
     };
-    let mut reader = Reader::new(decoder, limits);
+    let mut reader = Reader::new(BufReader::new(decoder), limits);
     while let Ok(Some(_)) = reader.next() {
         if std::io::copy(&mut reader, &mut std::io::sink()).is_err() {
             return;

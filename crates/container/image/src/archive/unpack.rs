@@ -6,7 +6,7 @@
 //! directories' times at the very end, since filling a directory changes them.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, XattrFlags, fsetxattr, futimens, mkdirat, mknodat};
@@ -14,9 +14,9 @@ use rustix::io::Errno;
 
 use super::fault::{Fault, Shown, Why, at};
 use super::judge::{check, components};
-use super::make::{dress, times};
+use super::make::{dress, own, times};
 use super::tar::{Entry, Kind, Reader};
-use super::{Totals, Unpack};
+use super::{Totals, Unpack, Unpacked};
 use crate::tree;
 
 /// What begins the name of a whiteout (image-spec layer.md, "Whiteouts").
@@ -26,7 +26,16 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Other bookkeeping of AUFS; there is nothing in it for anybody else.
 const AUFS: &[u8] = b".wh..wh.";
 
-const COPY_BUFFER: usize = 128 << 10;
+const SET_GROUP_ID: u32 = 0o2000;
+
+/// What is done with a directory that is there already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is in the way, as anything else.
+    Clear,
+    /// It takes the attributes of the archive's.
+    Merge,
+}
 
 /// An archive being unpacked.
 pub(super) struct Unpacker<'a> {
@@ -36,10 +45,13 @@ pub(super) struct Unpacker<'a> {
     options: &'a Unpack,
     /// The directory of the last entry: most entries follow their siblings.
     parent: Option<(Vec<u8>, OwnedFd)>,
+    /// Who owns what this process makes in it, if that is certain.
+    pub(super) owner: Option<(u32, u32)>,
     /// Times of directories, to be set when all is in them.
     pub(super) times: HashMap<Vec<u8>, (i64, u32)>,
-    pub(super) buffer: Vec<u8>,
     pub(super) totals: Totals,
+    /// Whether the archive says what its root looks like.
+    rooted: bool,
 }
 
 impl<'a> Unpacker<'a> {
@@ -49,23 +61,27 @@ impl<'a> Unpacker<'a> {
             base,
             options,
             parent: None,
+            owner: None,
             times: HashMap::new(),
-            buffer: vec![0; COPY_BUFFER],
             totals: Totals::default(),
+            rooted: false,
         }
     }
 
     /// Takes in a whole archive.
-    pub(super) fn run<R: Read>(mut self, archive: &mut Reader<R>) -> Result<Totals, Fault> {
+    pub(super) fn run<R: BufRead>(mut self, archive: &mut Reader<R>) -> Result<Unpacked, Fault> {
         while let Some(entry) = archive.next()? {
             self.entry(entry, archive)?;
             self.totals.entries += 1;
         }
         self.set_times()?;
-        Ok(self.totals)
+        Ok(Unpacked {
+            totals: self.totals,
+            root: self.rooted,
+        })
     }
 
-    fn entry<R: Read>(&mut self, mut entry: Entry, content: &mut Reader<R>) -> Result<(), Fault> {
+    fn entry<R: BufRead>(&mut self, mut entry: Entry, content: &mut Reader<R>) -> Result<(), Fault> {
         let path = self.path(&entry.name)?;
         check(&entry, &path)?;
         if let Some((uid, gid)) = self.options.owner {
@@ -80,8 +96,12 @@ impl<'a> Unpacker<'a> {
             return self.whiteout(&entry, parent, name);
         }
         self.open_parent(parent).map_err(at(&entry.name))?;
+        // As a rule the name is free: what is in the way is looked at only if there is something.
+        if self.make(&entry, &path, name, content, Way::Clear)? {
+            return Ok(());
+        }
         self.clear_way(&entry, name)?;
-        self.make(&entry, &path, name, content)
+        self.make(&entry, &path, name, content, Way::Merge).map(drop)
     }
 
     /// The path of an entry in the root, without `.` and doubled slashes.
@@ -104,6 +124,7 @@ impl<'a> Unpacker<'a> {
         if !self.options.whiteouts {
             return Ok(());
         }
+        self.rooted = true;
         let directory = tree::open_directory(self.root, path).map_err(at(&entry.name))?;
         self.times.insert(path.to_vec(), entry.mtime);
         dress(directory.as_fd(), entry)
@@ -112,6 +133,9 @@ impl<'a> Unpacker<'a> {
     fn open_parent(&mut self, path: &[u8]) -> Result<(), Errno> {
         if self.parent.as_ref().is_none_or(|(known, _)| known != path) {
             let directory = tree::make_directories(self.root, path)?;
+            // In a set-group-id directory, what is made belongs to its group.
+            let inherits = tree::stat(&directory)?.st_mode & SET_GROUP_ID != 0;
+            self.owner = own().filter(|_| !inherits);
             self.parent = Some((path.to_vec(), directory));
         }
         Ok(())

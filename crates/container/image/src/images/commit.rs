@@ -8,17 +8,15 @@ use store::Durability;
 
 use super::{Commit, CommitLayer, Image, Images};
 use crate::archive::{self, Totals};
-use crate::content::Ingest;
-use crate::inner::Inner;
+use crate::content::Written;
+use crate::inner::{Inner, NewImage};
 use crate::layers::Made;
 use crate::rows::OwnerRow;
-use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, claims, media_type};
+use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims, media_type};
 
 /// A layer's archive, written and hashed.
 struct Packed {
-    place: Ingest,
-    diff_id: Digest,
-    bytes: u64,
+    written: Written,
     totals: Totals,
 }
 
@@ -42,7 +40,7 @@ impl Images {
     }
 
     fn commit_under(&self, lease: &Lease, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
-        let parent = commit.parent.map(|id| hold(self, lease, id)).transpose()?;
+        let parent = commit.parent.map(|id| self.hold_awake(lease, id)).transpose()?;
         let below = parent.as_ref().map_or(0, |parent| parent.layers.len());
         Inner::check_depth(below + 1)?;
         let top = parent.as_ref().and_then(|parent| parent.layers.last());
@@ -57,10 +55,10 @@ impl Images {
         let bytes = serialize(&config)?;
         let image = self
             .inner
-            .register(lease, config, bytes, commit.parent.copied())?;
+            .register(lease, NewImage::made(config, bytes, commit.parent.copied()))?;
         if let Some(reference) = commit.reference {
             self.inner
-                .tag_under(lease, &reference.with_default_tag(), image.id)?;
+                .tag_under(lease, &reference.with_default_tag(), Target::image(image.id))?;
         }
         self.get(&image.id)
             .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))
@@ -85,7 +83,7 @@ impl Images {
             CommitLayer::Move(owner) => Some(owner),
             _ => None,
         };
-        let diff_id = packed.diff_id;
+        let diff_id = packed.written.digest;
         if packed.totals.entries == 0 {
             mover.map_or(Ok(()), |owner| self.release(owner))?;
             return Ok(None);
@@ -100,8 +98,8 @@ impl Images {
             let made = match mover {
                 Some(owner) => self.adopt_upper(owner, below, packed)?,
                 None => {
-                    self.inner
-                        .unpack_layer(below, packed.place.path().join("blob"), Some(packed.place))?
+                    let file = packed.written.path();
+                    self.inner.unpack_layer(below, file, Some(packed.written.place))?
                 }
             };
             self.inner.insert_layer(lease, made)?;
@@ -124,15 +122,16 @@ impl Images {
             .rows
             .delete::<OwnerRow>(&owner.to_owned(), Durability::Relaxed)?;
         let freed = inner.write().remove_writable(owner);
-        inner.discard(&freed);
+        inner.discard(freed);
+        let Written { digest, size, .. } = packed.written;
         Ok(Made {
             number: writable.number,
-            diff_id: packed.diff_id,
+            diff_id: digest,
             parent: below,
             size: packed.totals.bytes,
-            blob: Descriptor::new(media_type::LAYER, packed.diff_id, packed.bytes),
-            file: packed.place.path().join("blob"),
-            place: Some(packed.place),
+            blob: Descriptor::new(media_type::LAYER, digest, size),
+            file: Some(packed.written.path()),
+            place: Some(packed.written.place),
         })
     }
 }
@@ -145,19 +144,9 @@ impl Inner {
         let mut writer = self.content.writer().map_err(Error::io("write a layer"))?;
         let totals = archive::pack_layer(&upper, &mut writer)?;
         writer.flush().map_err(Error::io("write a layer"))?;
-        let (place, diff_id, bytes) = writer.finish()?;
-        Ok(Packed {
-            place,
-            diff_id,
-            bytes,
-            totals,
-        })
+        let written = writer.finish();
+        Ok(Packed { written, totals })
     }
-}
-
-fn hold(images: &Images, lease: &Lease, id: &Digest) -> Result<Arc<Image>, Error> {
-    lease.add(id)?;
-    images.get(id).ok_or_else(|| Error::NoSuchImage(id.to_string()))
 }
 
 /// The configuration of an image upon another: its layers and history, and one step more.

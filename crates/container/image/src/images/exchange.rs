@@ -127,6 +127,16 @@ pub enum Algorithm {
     Zstd,
 }
 
+impl Algorithm {
+    /// How a media type's suffix, and a row's key, call it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// What [`crate::Images::export`] makes where there is no manifest yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Export {

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use super::commit::serialize;
 use super::{Images, Import};
-use crate::inner::Inner;
-use crate::{Digest, Error, HistoryRow, RootFs, claims};
+use crate::inner::{Inner, NewImage};
+use crate::{Digest, Error, HistoryRow, RootFs, Target, claims};
 
 impl Images {
     /// Makes an image of one layer out of an archive (plain, gzip or zstd).
@@ -38,9 +38,9 @@ impl Images {
             ..HistoryRow::default()
         }];
         let bytes = serialize(&config)?;
-        let image = inner.register(&lease, config, bytes, None)?;
+        let image = inner.register(&lease, NewImage::made(config, bytes, None))?;
         if let Some(reference) = import.reference {
-            inner.tag_under(&lease, &reference.with_default_tag(), image.id)?;
+            inner.tag_under(&lease, &reference.with_default_tag(), Target::image(image.id))?;
         }
         lease.keep()?;
         Ok(image.id)

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::files::Files;
 use super::layout::{Plan, PlannedLayer, check};
 use super::{Image, Images, LoadEvent, Loaded};
-use crate::inner::Inner;
+use crate::inner::{Inner, NewImage};
 use crate::worker::{self, Job, SplitReport, Stream};
-use crate::{Digest, Error, Lease, Limits, claims};
+use crate::{Digest, Error, Lease, Limits, Target, claims};
 
 /// Archives of images have few files, and all of their names are held in memory.
 const MAX_FILES: u64 = 100_000;
@@ -59,13 +59,17 @@ impl Images {
         let parent = parent.filter(|parent| is_parent(parent, &plan.config.history));
         let id = self
             .inner
-            .register(lease, plan.config, plan.bytes, parent.map(|parent| parent.id))?
+            .register(
+                lease,
+                NewImage::made(plan.config, plan.bytes, parent.map(|parent| parent.id)),
+            )?
             .id;
         if plan.references.is_empty() {
             loaded.push(Loaded { id, reference: None });
         }
         for reference in plan.references {
-            let previous = self.inner.tag_under(lease, &reference, id)?;
+            let previous = self.inner.tag_under(lease, &reference, Target::image(id))?;
+            let previous = previous.and_then(|target| target.image);
             if let Some(previous) = previous.filter(|previous| *previous != id) {
                 progress(LoadEvent::Replaced {
                     reference: reference.clone(),

@@ -8,7 +8,7 @@ use store::Durability;
 use super::{Image, Images};
 use crate::inner::check_tag;
 use crate::rows::TagRow;
-use crate::{Digest, Error, Reference, claims};
+use crate::{Digest, Error, Reference, Target, claims};
 
 impl Images {
     /// All images, newest first.
@@ -28,7 +28,11 @@ impl Images {
         if let Some(id) = identifier(reference) {
             return self.get(&id).ok_or_else(|| Error::NoSuchImage(id.to_string()));
         }
-        let named = Reference::parse(reference)?.with_default_tag();
+        let mut named = Reference::parse(reference)?.with_default_tag();
+        // `name:tag@digest` is what has the digest; the tag is for people (upstream's rule).
+        if named.digest.is_some() {
+            named.tag = None;
+        }
         let table = self.inner.read();
         let id = table.tagged(&named).or_else(|| table.by_prefix(reference));
         id.and_then(|id| table.image(&id))
@@ -61,9 +65,11 @@ impl Images {
         if self.get(id).is_none() {
             return Err(Error::NoSuchImage(id.to_string()));
         }
-        let row = TagRow::new(*id, self.inner.now());
+        let target = Target::image(*id);
+        let row = TagRow::new(target, self.inner.now());
         self.inner.rows.put(&reference, &row, Durability::Durable)?;
-        self.inner.write().set_tag(&reference, Some((*id, row.time)));
+        let (_, freed) = self.inner.write().set_tag(&reference, Some((target, row.time)));
+        self.inner.discard(freed);
         Ok(())
     }
 }

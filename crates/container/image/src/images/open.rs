@@ -11,12 +11,16 @@ use store::{Durability, Store};
 use super::{Config, Images};
 use crate::claims::Claims;
 use crate::content::Content;
-use crate::inner::{self, Inner};
+use crate::hot::Hot;
+use crate::inner::{self, Inner, NewImage};
 use crate::lease::Names;
-use crate::rows::{ImageRow, LayerRow, LeaseId, LeaseRow, OwnerRow, Rows, TagRow};
+use crate::rows::{
+    CompressedName, CompressedRow, ImageRow, LayerRow, LeaseId, LeaseRow, LinkName, LinkRow, ManifestRow,
+    OwnerRow, Rows, TagRow,
+};
 use crate::snapshots::{self, Snapshots};
-use crate::table::{Table, Writable};
-use crate::{Digest, Error, ImageConfig, Reference, Workers};
+use crate::table::{Freed, Kept, Table, Writable};
+use crate::{Digest, Error, ImageConfig, ManifestSummary, Reference, Workers};
 
 impl Images {
     /// Opens the images of a node and clears away what an unclean end has left: snapshots and
@@ -31,27 +35,30 @@ impl Images {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let rows = Rows(store);
+        let content = Content::open(config.content).map_err(Error::io("open the content store"))?;
         let mut loading = Loading {
             exists: &|number| snapshots::exists(&config.snapshots, number),
+            content: &content,
+            blobs: content.all().map_err(Error::io("read the content store"))?,
             cut_off: leases(&rows)?,
             rows: &rows,
             table: Table::default(),
         };
         loading.layers()?;
+        loading.manifests()?;
         loading.images()?;
         loading.tags()?;
         loading.owners()?;
-        let mut table = loading.table;
-        let unused = table.free_unused();
+        loading.links()?;
+        loading.compressed()?;
+        let unused = loading.unused()?;
+        let table = loading.table;
         let numbers: HashSet<u64> = directories(&table).collect();
         let snapshots = Snapshots::open(config.snapshots, |number| numbers.contains(&number));
-        let content = Content::open(config.content).map_err(Error::io("open the content store"))?;
         content
             .sweep(|digest| table.has_blob(digest))
             .map_err(Error::io("clear the content store"))?;
-        for layer in unused {
-            rows.delete::<LayerRow>(&layer.chain(), Durability::Relaxed)?;
-        }
+        forget(&rows, &unused)?;
         for (name, _, _) in rows.all::<LeaseRow>()? {
             rows.delete::<LeaseRow>(&name, Durability::Relaxed)?;
         }
@@ -67,6 +74,7 @@ impl Images {
             leases: Names::default(),
             pruning: AtomicBool::new(false),
             serial: AtomicU64::new(0),
+            hot: Hot::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -77,6 +85,20 @@ impl Images {
 /// Leases that were not kept when the last run ended.
 fn leases(rows: &Rows) -> Result<HashSet<LeaseId>, Error> {
     Ok(rows.all::<LeaseRow>()?.into_iter().map(|(_, id, _)| id).collect())
+}
+
+/// The rows of what a crash has left. Its directories and blobs are named by nothing any more.
+fn forget(rows: &Rows, unused: &Freed) -> Result<(), Error> {
+    for layer in &unused.layers {
+        rows.delete::<LayerRow>(&layer.chain(), Durability::Relaxed)?;
+    }
+    for digest in &unused.manifests {
+        rows.delete::<ManifestRow>(digest, Durability::Relaxed)?;
+    }
+    for name in &unused.compressed {
+        rows.delete::<CompressedRow>(name, Durability::Relaxed)?;
+    }
+    Ok(())
 }
 
 fn directories(table: &Table) -> impl Iterator<Item = u64> {
@@ -90,6 +112,9 @@ fn directories(table: &Table) -> impl Iterator<Item = u64> {
 struct Loading<'a> {
     rows: &'a Rows,
     exists: &'a dyn Fn(u64) -> bool,
+    content: &'a Content,
+    /// Blobs that are here.
+    blobs: HashSet<Digest>,
     cut_off: HashSet<LeaseId>,
     table: Table,
 }
@@ -133,6 +158,31 @@ impl Loading<'_> {
         self.rows.delete::<LayerRow>(&row.chain(), Durability::Relaxed)
     }
 
+    /// What a manifest says is read from its row; only one that is too long for that is a file.
+    fn manifests(&mut self) -> Result<(), Error> {
+        for (hex, _, row) in self.rows.all::<ManifestRow>()? {
+            let Ok(digest) = Digest::from_hex(&hex) else {
+                continue;
+            };
+            let file = row.bytes.is_none();
+            let bytes = row
+                .bytes
+                .map_or_else(|| self.content.read(&digest).ok(), |text| Some(text.into()));
+            let summary = bytes.and_then(|bytes| ManifestSummary::parse(&row.media_type, &bytes).ok());
+            match summary.filter(|summary| summary.digest == digest) {
+                Some(summary) => self.table.add_manifest(Kept {
+                    summary: Arc::new(summary),
+                    file,
+                }),
+                None => {
+                    tracing::error!(%digest, "a manifest is damaged");
+                    self.rows.delete::<ManifestRow>(&digest, Durability::Relaxed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn images(&mut self) -> Result<(), Error> {
         for (hex, _, row) in self.rows.all::<ImageRow>()? {
             let Ok(id) = Digest::from_hex(&hex) else { continue };
@@ -140,9 +190,7 @@ impl Loading<'_> {
                 self.rows.delete::<ImageRow>(&id, Durability::Relaxed)?;
                 continue;
             }
-            let bytes = Bytes::from(row.config.clone());
-            let config = ImageConfig::parse(&bytes).ok();
-            match config.and_then(|config| inner::image(&self.table, id, config, bytes, &row)) {
+            match self.image(id, row) {
                 Some(image) => self.table.add_image(image),
                 // Its row stays: what exists nowhere else is not forgotten because of a disk's fault.
                 None => tracing::error!(%id, "an image is damaged: a layer is missing, or its configuration"),
@@ -151,26 +199,102 @@ impl Loading<'_> {
         Ok(())
     }
 
+    /// One that has lost a layer, but came by a manifest, sleeps until the layer is unpacked again.
+    fn image(&self, id: Digest, row: ImageRow) -> Option<super::Image> {
+        let bytes = Bytes::from(row.config);
+        let config = ImageConfig::parse(&bytes).ok()?;
+        let manifest = row
+            .manifest
+            .filter(|manifest| self.table.manifest(manifest).is_some());
+        let assemble = |asleep| {
+            let new = NewImage {
+                config: config.clone(),
+                bytes: bytes.clone(),
+                parent: row.parent,
+                manifest,
+                made_here: row.made_here,
+                asleep,
+            };
+            inner::assemble(&self.table, id, new)
+        };
+        if row.asleep {
+            return assemble(true);
+        }
+        assemble(false).or_else(|| assemble(true))
+    }
+
     fn tags(&mut self) -> Result<(), Error> {
         for (text, _, mut row) in self.rows.all::<TagRow>()? {
             let reference = Reference::parse(&text)?;
             if self.is_cut_off(row.lease) {
-                match row.previous {
-                    Some(previous) => row = TagRow::new(previous, row.time),
-                    None => {
-                        self.rows.delete::<TagRow>(&reference, Durability::Relaxed)?;
-                        continue;
-                    }
-                }
+                let Some(before) = row.before() else {
+                    self.rows.delete::<TagRow>(&reference, Durability::Relaxed)?;
+                    continue;
+                };
+                row = TagRow::new(before, row.time);
                 self.rows.put(&reference, &row, Durability::Relaxed)?;
             }
-            if self.table.image(&row.id).is_some() {
-                self.table.set_tag(&reference, Some((row.id, row.time)));
-            } else {
+            let mut target = row.target();
+            target.image = target.image.filter(|id| self.table.image(id).is_some());
+            target.manifest = target
+                .manifest
+                .filter(|digest| self.table.manifest(digest).is_some());
+            // A name of an image stands for nothing without it; one of an artifact never had one.
+            if target.image.is_none() && (row.id.is_some() || target.manifest.is_none()) {
                 self.rows.delete::<TagRow>(&reference, Durability::Relaxed)?;
+                continue;
+            }
+            let (_, freed) = self.table.set_tag(&reference, Some((target, row.time)));
+            forget(self.rows, &freed)?;
+        }
+        Ok(())
+    }
+
+    /// A link to a blob that a loss of power, or a collection that was cut off, has taken says nothing.
+    fn links(&mut self) -> Result<(), Error> {
+        for (text, _, row) in self.rows.all::<LinkRow>()? {
+            let Some(name) = LinkName::parse(&text) else {
+                continue;
+            };
+            if self.blobs.contains(&name.digest) {
+                let second = row.time.as_second();
+                self.table.add_link(&name.repository, name.digest, second);
+            } else {
+                self.rows.delete::<LinkRow>(&name, Durability::Relaxed)?;
             }
         }
         Ok(())
+    }
+
+    fn compressed(&mut self) -> Result<(), Error> {
+        for (text, _, row) in self.rows.all::<CompressedRow>()? {
+            let Some(name) = CompressedName::parse(&text) else {
+                continue;
+            };
+            let needed = self.table.layers().any(|layer| layer.diff_id == name.diff_id);
+            if needed && self.blobs.contains(&row.blob.digest) {
+                self.table.add_compressed(name, row.blob);
+            } else {
+                self.rows.delete::<CompressedRow>(&name, Durability::Relaxed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What nobody uses: an image that was pushed here, never run, and whose names are gone; then layers
+    /// and manifests.
+    fn unused(&mut self) -> Result<Freed, Error> {
+        let nameless = self
+            .table
+            .images()
+            .filter(|image| image.asleep && image.is_dangling());
+        let mut freed = Freed::default();
+        for id in nameless.map(|image| image.id).collect::<Vec<_>>() {
+            self.rows.delete::<ImageRow>(&id, Durability::Relaxed)?;
+            freed.extend(self.table.remove_image(&id).1);
+        }
+        freed.extend(self.table.free_unused());
+        Ok(freed)
     }
 
     fn owners(&mut self) -> Result<(), Error> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Image, Images, StoredManifest, Target};
-use crate::{Digest, Error, Lease, ManifestSummary, Reference};
+use crate::inner::{Inner, NewImage};
+use crate::{Digest, Error, ImageConfig, Lease, ManifestSummary, Reference};
 
 impl Images {
     /// Stores a manifest as it came, held by the lease until a name, an image or an index that counts
@@ -17,9 +18,10 @@ impl Images {
         &self,
         lease: &Lease,
         media_type: &str,
-        bytes: Bytes,
+        bytes: &Bytes,
     ) -> Result<Arc<ManifestSummary>, Error> {
-        todo!()
+        let summary = ManifestSummary::parse(media_type, bytes)?;
+        self.inner.keep_manifest(lease, summary, bytes)
     }
 
     /// Makes an image of a manifest whose layers have been attached under the lease. An image that was
@@ -34,27 +36,49 @@ impl Images {
         manifest: &Digest,
         config: Bytes,
     ) -> Result<Arc<Image>, Error> {
-        todo!()
+        let summary = lease.hold_manifest(*manifest);
+        let summary = summary.ok_or_else(|| Error::MissingContent(vec![*manifest]))?;
+        let parsed = described(&summary, &config)?;
+        Inner::check_depth(parsed.rootfs.diff_ids.len())?;
+        let new = NewImage {
+            config: parsed,
+            bytes: config,
+            parent: None,
+            manifest: Some(*manifest),
+            made_here: false,
+            asleep: false,
+        };
+        self.inner.register(lease, new)
     }
 
     /// Makes a name, a tag or one with a digest, stand for something; answers what it stood for. It
     /// counts with the lease.
     ///
     /// # Errors
-    /// [`Error::InvalidTag`], [`Error::NoSuchImage`], [`Error::Manifest`].
+    /// [`Error::InvalidTag`], [`Error::NoSuchImage`], [`Error::MissingContent`].
     pub fn tag_under(
         &self,
         lease: &Lease,
         reference: &Reference,
         target: Target,
     ) -> Result<Option<Target>, Error> {
-        todo!()
+        if let Some(id) = target.image {
+            lease.add(&id)?;
+        }
+        if let Some(manifest) = target.manifest {
+            let held = lease.hold_manifest(manifest);
+            drop(held.ok_or_else(|| Error::MissingContent(vec![manifest]))?);
+        }
+        if target == Target::default() {
+            return Err(Error::InvalidTag("a name must stand for something".to_owned()));
+        }
+        self.inner.tag_under(lease, reference, target)
     }
 
     /// What a name stands for. In memory.
     #[must_use]
     pub fn target(&self, reference: &Reference) -> Option<Target> {
-        todo!()
+        self.inner.read().tag(reference).map(|tag| tag.target)
     }
 
     /// The manifest that a tag was pulled or pushed with. A pull that is answered with the same digest
@@ -67,7 +91,8 @@ impl Images {
     /// What a stored manifest says.
     #[must_use]
     pub fn manifest(&self, digest: &Digest) -> Option<Arc<ManifestSummary>> {
-        todo!()
+        let table = self.inner.read();
+        table.manifest(digest).map(|kept| kept.summary.clone())
     }
 
     /// A stored manifest with its bytes.
@@ -75,6 +100,35 @@ impl Images {
     /// # Errors
     /// The disk's or the store's.
     pub fn stored_manifest(&self, digest: &Digest) -> Result<Option<StoredManifest>, Error> {
-        todo!()
+        let Some(summary) = self.manifest(digest) else {
+            return Ok(None);
+        };
+        let bytes = self.inner.manifest_bytes(digest)?;
+        Ok(bytes.map(|bytes| StoredManifest { summary, bytes }))
     }
+}
+
+/// The configuration of an image, if it is the one that the manifest names.
+pub(super) fn described(summary: &ManifestSummary, bytes: &[u8]) -> Result<ImageConfig, Error> {
+    let config = summary.config.as_ref();
+    let config = config.ok_or_else(|| Error::Manifest("it is no image".to_owned()))?;
+    let actual = Digest::of(bytes);
+    if actual != config.digest {
+        return Err(Error::WrongDigest {
+            expected: config.digest,
+            actual,
+        });
+    }
+    let parsed = ImageConfig::parse(bytes)?;
+    if !matches!(&*parsed.os, "" | "linux") {
+        return Err(Error::OtherSystem(parsed.os));
+    }
+    let (manifest, of_config) = (summary.layers.len(), parsed.rootfs.diff_ids.len());
+    if manifest != of_config {
+        return Err(Error::LayerCount {
+            manifest,
+            config: of_config,
+        });
+    }
+    Ok(parsed)
 }

@@ -1,14 +1,40 @@
 //! Taking in what comes from a registry: layers in one streaming pass to their final place, and other
 //! blobs.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use super::Images;
-use crate::{Descriptor, Digest, Error, Lease};
+use crate::content::BlobWriter;
+use crate::inner::Inner;
+use crate::layers::Made;
+use crate::worker::{LayerReport, Stream};
+use crate::{Descriptor, Digest, Error, Lease, claims};
 
 /// A layer that was received and unpacked, and is not part of any image yet. Dropped, it leaves nothing.
-#[derive(Debug)]
-pub struct Received {}
+pub struct Received {
+    inner: Arc<Inner>,
+    /// `None` once it is attached.
+    made: Option<Made>,
+    /// Whether it says what its root looks like.
+    root: bool,
+}
+
+impl std::fmt::Debug for Received {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Received")
+            .field("made", &self.made)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            self.inner.discard_directory(made.number);
+        }
+    }
+}
 
 impl Images {
     /// Receives a layer: what `source` gives is hashed, kept as a blob and unpacked by a confined worker,
@@ -26,7 +52,17 @@ impl Images {
         source: &mut dyn Read,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Received, Error> {
-        todo!()
+        let inner = &self.inner;
+        let mut tee = Tee::new(inner, descriptor, source, progress)?;
+        let number = inner.snapshots.number();
+        let mut received = self.unattached(number, descriptor, diff_id);
+        let report = inner.fill(number, None, false, Stream::Reader(&mut tee));
+        let written = tee.judge(report.as_ref().err())?;
+        received.check(report?)?;
+        if let Some(made) = &mut received.made {
+            (made.file, made.place) = (Some(written.path()), Some(written.place));
+        }
+        Ok(received)
     }
 
     /// Unpacks a layer whose blob is here already (see [`Lease::hold_blob`]).
@@ -39,7 +75,33 @@ impl Images {
         descriptor: &Descriptor,
         diff_id: Digest,
     ) -> Result<Received, Error> {
-        todo!()
+        let inner = &self.inner;
+        let missing = || Error::io("open a blob")(io::ErrorKind::NotFound.into());
+        if !lease.hold_blob(&descriptor.digest) {
+            return Err(missing());
+        }
+        let blob = inner.content.open_blob(&descriptor.digest);
+        let blob = blob.map_err(Error::io("open a blob"))?;
+        let number = inner.snapshots.number();
+        let mut received = self.unattached(number, descriptor, diff_id);
+        received.check(inner.fill(number, None, false, Stream::File(&blob))?)?;
+        Ok(received)
+    }
+
+    fn unattached(&self, number: u64, descriptor: &Descriptor, diff_id: Digest) -> Received {
+        Received {
+            inner: self.inner.clone(),
+            made: Some(Made {
+                number,
+                diff_id,
+                parent: None,
+                size: 0,
+                blob: descriptor.clone(),
+                file: None,
+                place: None,
+            }),
+            root: false,
+        }
     }
 
     /// Puts a received layer upon the layers below, under the lease; answers its chain id. If somebody
@@ -51,9 +113,25 @@ impl Images {
         &self,
         lease: &Lease,
         parent: Option<Digest>,
-        received: Received,
+        mut received: Received,
     ) -> Result<Digest, Error> {
-        todo!()
+        let inner = &self.inner;
+        let Some(diff_id) = received.made.as_ref().map(|made| made.diff_id) else {
+            return Err(Error::Worker("a layer is attached once".to_owned()));
+        };
+        let _claim = inner
+            .claims
+            .take([claims::layer(&Digest::chain(parent, diff_id))]);
+        if let Some(made) = &mut received.made {
+            let below = parent.map(|parent| inner.below(&parent)).transpose()?;
+            made.parent = parent;
+            if let Some(below) = below.filter(|_| !received.root) {
+                let dressed = inner.snapshots.dress(made.number, below);
+                dressed.map_err(Error::io("dress a snapshot"))?;
+            }
+        }
+        let made = received.made.take();
+        made.map_or(Ok(diff_id), |made| inner.insert_layer(lease, made))
     }
 
     /// Receives any other blob (of an artifact, or a configuration that is to be kept as a blob), held by
@@ -67,6 +145,149 @@ impl Images {
         descriptor: &Descriptor,
         source: &mut dyn Read,
     ) -> Result<(), Error> {
-        todo!()
+        let inner = &self.inner;
+        if lease.hold_blob(&descriptor.digest) {
+            return Ok(());
+        }
+        let mut progress = |_| {};
+        let mut tee = Tee::new(inner, descriptor, source, &mut progress)?;
+        // What goes wrong is known to the judge below.
+        drop(io::copy(&mut tee, &mut io::sink()));
+        let written = tee.judge(None)?;
+        inner.keep_blob(lease, &written)
+    }
+}
+
+impl Received {
+    /// What the worker has found must be what was expected.
+    fn check(&mut self, report: LayerReport) -> Result<(), Error> {
+        let Some(made) = &mut self.made else { return Ok(()) };
+        if report.diff_id != made.diff_id {
+            return Err(Error::WrongDiffId {
+                blob: made.blob.digest,
+                expected: made.diff_id,
+                actual: report.diff_id,
+            });
+        }
+        (made.size, self.root) = (report.totals.bytes, report.root);
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// The directory of the layer upon which another one is put.
+    fn below(&self, parent: &Digest) -> Result<u64, Error> {
+        let table = self.read();
+        let row = table.layer(parent);
+        row.map(|row| row.number)
+            .ok_or_else(|| Error::Config(format!("the layer below, {parent}, is missing")))
+    }
+
+    /// Makes what was written a blob that the lease holds.
+    pub(crate) fn keep_blob(&self, lease: &Lease, written: &crate::content::Written) -> Result<(), Error> {
+        lease.begin()?;
+        lease.must_sync();
+        let _claim = self.claims.take([claims::blob(&written.digest)]);
+        let adopted = self.content.adopt(&written.path(), &written.digest);
+        adopted.map_err(Error::io("keep a blob"))?;
+        lease.note_blob(written.digest);
+        Ok(())
+    }
+
+    /// Makes bytes in memory a blob that the lease holds.
+    pub(crate) fn keep_bytes(&self, lease: &Lease, digest: Digest, bytes: &[u8]) -> Result<(), Error> {
+        if lease.hold_blob(&digest) {
+            return Ok(());
+        }
+        let write = || {
+            let mut writer = self.content.writer()?;
+            writer.write_all(bytes)?;
+            Ok(writer.finish())
+        };
+        let written = write().map_err(Error::io("write a blob"))?;
+        self.keep_blob(lease, &written)
+    }
+}
+
+/// How much is read on of a layer that the worker has refused, to find out whether it is at all the one
+/// that was asked for: then its sender is to blame, and another one may do better.
+const READ_ON: u64 = 64 << 20;
+
+/// What comes is written to a blob and hashed on its way to whoever reads here.
+struct Tee<'a> {
+    source: &'a mut dyn Read,
+    progress: &'a mut dyn FnMut(u64),
+    writer: BlobWriter,
+    descriptor: &'a Descriptor,
+    ended: bool,
+    failed: Option<Error>,
+}
+
+impl<'a> Tee<'a> {
+    fn new(
+        inner: &Inner,
+        descriptor: &'a Descriptor,
+        source: &'a mut dyn Read,
+        progress: &'a mut dyn FnMut(u64),
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            source,
+            progress,
+            writer: inner.content.writer().map_err(Error::io("write a blob"))?,
+            descriptor,
+            ended: false,
+            failed: None,
+        })
+    }
+
+    /// What has come must be what was asked for. `refused`: why the worker has not read all of it.
+    fn judge(mut self, refused: Option<&Error>) -> Result<crate::content::Written, Error> {
+        if matches!(refused, Some(Error::Archive(_))) {
+            drop(io::copy(&mut (&mut self).take(READ_ON), &mut io::sink()));
+        }
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let (expected, actual) = (self.descriptor.size, self.writer.size());
+        if actual > expected || (self.ended && actual < expected) {
+            return Err(Error::WrongSize { expected, actual });
+        }
+        let written = self.writer.finish();
+        if self.ended && written.digest != self.descriptor.digest {
+            return Err(Error::WrongDigest {
+                expected: self.descriptor.digest,
+                actual: written.digest,
+            });
+        }
+        Ok(written)
+    }
+
+    fn pass(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        // One byte more than there should be is enough to know that there are too many.
+        let left = (self.descriptor.size + 1).saturating_sub(self.writer.size());
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = loop {
+            match self.source.read(&mut buffer[..most]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other.map_err(Error::Source)?,
+            }
+        };
+        self.ended = count == 0;
+        let written = self.writer.write_all(&buffer[..count]);
+        written.map_err(Error::io("write a blob"))?;
+        (self.progress)(self.writer.size());
+        Ok(count)
+    }
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.failed.is_some() || self.ended {
+            return Ok(0);
+        }
+        self.pass(buffer).map_err(|error| {
+            self.failed = Some(error);
+            io::Error::other("the content did not come")
+        })
     }
 }

@@ -90,7 +90,10 @@ impl Removal<'_> {
                 image.id.short()
             )));
         }
-        let name = Reference::parse(text)?.with_default_tag();
+        let mut name = Reference::parse(text)?.with_default_tag();
+        if name.digest.is_some() {
+            name.tag = None;
+        }
         self.untag(&name)?;
         self.untag_digests(&name, &image.id)?;
         let left = self.images.get(&image.id);
@@ -119,7 +122,8 @@ impl Removal<'_> {
             return Ok(());
         };
         inner.rows.delete::<TagRow>(reference, Durability::Durable)?;
-        inner.write().set_tag(reference, None);
+        let (_, freed) = inner.write().set_tag(reference, None);
+        inner.discard(freed);
         self.removed.push(Removed::Untagged {
             reference: reference.familiar(),
             image,
@@ -156,7 +160,7 @@ impl Removal<'_> {
         let inner = &self.images.inner;
         let _claim = inner.claims.take([claims::image(&image.id)]);
         // From here on nobody finds it; the one durable write is what makes it gone for good.
-        let (tags, layers) = {
+        let (tags, freed) = {
             let mut table = inner.write();
             // A lease may have been taken since the conflicts were looked at.
             if table.holds(&image.id) > 0 {
@@ -170,8 +174,8 @@ impl Removal<'_> {
         }
         self.removed.push(Removed::Deleted(image.id));
         self.removed
-            .extend(layers.iter().map(|layer| Removed::Layer(layer.chain())));
-        inner.discard(&layers);
+            .extend(freed.layers.iter().map(|layer| Removed::Layer(layer.chain())));
+        inner.discard(freed);
         Ok(())
     }
 

@@ -62,7 +62,7 @@ impl Images {
         }
         let reference = Reference::parse(text)?;
         let table = self.inner.read();
-        let all = table.tags_of(&reference.name());
+        let all = table.tags_of(&reference);
         if reference.familiar_name() == "sha256" || (reference.is_name_only() && all.is_empty()) {
             let id = table.by_prefix(text);
             drop(table);

@@ -9,7 +9,7 @@ use store::Durability;
 use super::Images;
 use crate::archive::{Totals, Unpack};
 use crate::rows::{self, OwnerRow};
-use crate::table::Writable;
+use crate::table::{Freed, Writable};
 use crate::worker::{self, Job, Stream};
 use crate::{Digest, Error, Rootfs, claims};
 
@@ -29,8 +29,9 @@ impl Images {
         let top = self.hold_top(image)?;
         let made = self.make_writable(owner, top);
         // The snapshot counts as a use by itself now; if it was not made, nothing does.
-        let freed = inner.write().free_layer(top);
-        inner.discard(&freed);
+        let mut freed = Freed::default();
+        inner.write().free_layer(top, &mut freed);
+        inner.discard(freed);
         made
     }
 
@@ -61,13 +62,20 @@ impl Images {
     /// The topmost layer of an image, counted as used so that it cannot go meanwhile.
     fn hold_top(&self, image: Option<&Digest>) -> Result<Option<Digest>, Error> {
         let Some(id) = image else { return Ok(None) };
-        let mut table = self.inner.write();
-        let image = table
-            .image(id)
-            .ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
-        let top = image.layers.last().map(|layer| layer.chain_id);
-        table.hold_layer(top);
-        Ok(top)
+        loop {
+            let mut table = self.inner.write();
+            let image = table
+                .image(id)
+                .ok_or_else(|| Error::NoSuchImage(id.to_string()))?;
+            if image.asleep {
+                drop(table);
+                self.wake(id)?;
+                continue;
+            }
+            let top = image.top();
+            table.hold_layer(top);
+            return Ok(top);
+        }
     }
 
     /// The writable snapshot of an owner.
@@ -83,12 +91,8 @@ impl Images {
     /// # Errors
     /// [`Error::NoSuchImage`].
     pub fn view(&self, image: &Digest) -> Result<Rootfs, Error> {
-        let table = self.inner.read();
-        let found = table
-            .image(image)
-            .ok_or_else(|| Error::NoSuchImage(image.to_string()))?;
-        let top = found.layers.last().map(|layer| layer.chain_id);
-        Ok(self.inner.rootfs(&table, top, None))
+        let top = self.wake(image)?.top();
+        Ok(self.inner.rootfs(&self.inner.read(), top, None))
     }
 
     /// Gives up a writable snapshot; it is deleted in the background. There being none is no
@@ -109,7 +113,7 @@ impl Images {
         discarded.map_err(Error::io("remove a snapshot"))?;
         row.wait()?;
         let freed = inner.write().remove_writable(owner);
-        inner.discard(&freed);
+        inner.discard(freed);
         Ok(())
     }
 

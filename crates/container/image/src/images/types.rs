@@ -50,6 +50,11 @@ pub struct Image {
 }
 
 impl Image {
+    /// The chain id of its topmost layer.
+    pub(crate) fn top(&self) -> Option<Digest> {
+        self.layers.last().map(|layer| layer.chain_id)
+    }
+
     /// Whether it has no name.
     #[must_use]
     pub const fn is_dangling(&self) -> bool {

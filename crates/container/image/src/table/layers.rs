@@ -1,6 +1,6 @@
 //! Layers and who uses them.
 
-use super::{Counted, Table};
+use super::{Counted, Freed, Table};
 use crate::rows::LayerRow;
 use crate::{Digest, Layer};
 
@@ -9,7 +9,7 @@ impl Table {
     pub(crate) fn add_layer(&mut self, row: LayerRow) {
         self.hold_layer(row.parent);
         if let Some(blob) = &row.blob {
-            *self.blobs.entry(blob.digest).or_default() += 1;
+            self.hold_blob(blob.digest);
         }
         self.layers.insert(row.chain(), Counted { row, uses: 0 });
     }
@@ -29,10 +29,6 @@ impl Table {
         self.layers.values().map(|counted| &counted.row)
     }
 
-    pub(crate) fn has_blob(&self, digest: &Digest) -> bool {
-        self.blobs.contains_key(digest)
-    }
-
     /// Counts a use of a layer; `None`, or a layer that is not there, has none to count.
     pub(crate) fn hold_layer(&mut self, chain: Option<Digest>) {
         if let Some(counted) = chain.and_then(|chain| self.layers.get_mut(&chain)) {
@@ -40,10 +36,8 @@ impl Table {
         }
     }
 
-    /// Takes back a use; answers the layers that nobody uses any more, which are out of the table.
-    #[must_use]
-    pub(crate) fn free_layer(&mut self, chain: Option<Digest>) -> Vec<LayerRow> {
-        let mut freed = Vec::new();
+    /// Takes back a use; the layers that nobody uses any more are out of the table.
+    pub(crate) fn free_layer(&mut self, chain: Option<Digest>, freed: &mut Freed) {
         let mut next = chain;
         while let Some(chain) = next {
             let Some(counted) = self.layers.get_mut(&chain) else {
@@ -53,35 +47,30 @@ impl Table {
             if counted.uses > 0 {
                 break;
             }
-            let row = self.layers.remove(&chain).map(|counted| counted.row);
-            next = row.as_ref().and_then(|row| row.parent);
-            self.forget_blob(row.as_ref());
-            freed.extend(row);
+            let Some(Counted { row, .. }) = self.layers.remove(&chain) else {
+                break;
+            };
+            if let Some(blob) = &row.blob {
+                self.free_blob(&blob.digest, freed);
+            }
+            self.forget_compressed(&row.diff_id, freed);
+            next = row.parent;
+            freed.layers.push(row);
         }
-        freed
     }
 
     /// Layers that were left over by a crash: nothing is upon them.
-    #[must_use]
-    pub(crate) fn free_unused(&mut self) -> Vec<LayerRow> {
+    pub(super) fn free_unused_layers(&mut self, freed: &mut Freed) {
         let unused = self.layers.iter().filter(|(_, counted)| counted.uses == 0);
         let unused: Vec<Digest> = unused.map(|(chain, _)| *chain).collect();
-        unused
-            .into_iter()
-            .flat_map(|chain| self.free_layer(Some(chain)))
-            .collect()
+        for chain in unused {
+            self.free_layer(Some(chain), freed);
+        }
     }
 
-    fn forget_blob(&mut self, row: Option<&LayerRow>) {
-        let Some(blob) = row.and_then(|row| row.blob.as_ref()) else {
-            return;
-        };
-        if let Some(count) = self.blobs.get_mut(&blob.digest) {
-            *count -= 1;
-            if *count == 0 {
-                self.blobs.remove(&blob.digest);
-            }
-        }
+    /// Whether there is a layer with this content.
+    pub(super) fn has_diff_id(&self, diff_id: &Digest) -> bool {
+        self.layers().any(|row| row.diff_id == *diff_id)
     }
 
     /// The chain's directories, topmost first.
@@ -137,8 +126,10 @@ mod tests {
             },
         );
         table.hold_layer(Some(other));
-        assert_eq!(numbers(&table.remove_writable("a")), [2]);
-        assert_eq!(numbers(&table.free_layer(Some(other))), [3, 1]);
+        assert_eq!(numbers(&table.remove_writable("a").layers), [2]);
+        let mut freed = Freed::default();
+        table.free_layer(Some(other), &mut freed);
+        assert_eq!(numbers(&freed.layers), [3, 1]);
         assert_eq!(table.layers().count(), 0);
     }
 
@@ -155,7 +146,7 @@ mod tests {
                 top: Some(kept),
             },
         );
-        assert_eq!(numbers(&table.free_unused()), [2, 1]);
+        assert_eq!(numbers(&table.free_unused().layers), [2, 1]);
         assert!(table.layer(&kept).is_some());
     }
 }

@@ -1,70 +1,148 @@
-//! Tags, and the names that images show.
+//! Names, and what images show of them.
 
+use std::collections::HashSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Table, Tag};
-use crate::{Digest, Reference};
+use super::{Freed, Kept, Table, Tag};
+use crate::{Digest, Image, Reference, Target};
 
 impl Table {
+    /// The image that a name stands for.
     pub(crate) fn tagged(&self, reference: &Reference) -> Option<Digest> {
-        self.tag(reference).map(|tag| tag.id)
+        self.tag(reference)?.target.image
     }
 
     pub(crate) fn tag(&self, reference: &Reference) -> Option<Tag> {
         self.tags.get(reference).copied()
     }
 
-    /// All tags of a repository.
-    pub(crate) fn tags_of(&self, name: &str) -> Vec<(Reference, Digest)> {
-        let named = self.tags.iter().filter(|(reference, _)| reference.name() == name);
+    /// All names in a repository, in order: tags, then those with a digest.
+    pub(crate) fn names_of(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Target)> {
+        let names = self.tags.range(repository.repository()..);
+        names
+            .take_while(|(name, _)| name.is_in(repository))
+            .map(|(name, tag)| (name, &tag.target))
+    }
+
+    /// The first name after all names in a repository.
+    pub(crate) fn after(&self, repository: &Reference) -> Option<&Reference> {
+        let last = repository.last_of_repository();
+        let bounds = (Bound::Excluded(last), Bound::Unbounded);
+        self.tags.range(bounds).next().map(|(name, _)| name)
+    }
+
+    /// All tags of a repository that name images.
+    pub(crate) fn tags_of(&self, repository: &Reference) -> Vec<(Reference, Digest)> {
+        let named = self.names_of(repository);
         named
-            .map(|(reference, tag)| (reference.clone(), tag.id))
+            .filter_map(|(reference, target)| Some((reference.clone(), target.image?)))
             .collect()
     }
 
-    /// Makes a tag name an image from some time on, or nothing; answers what it named.
+    /// Every manifest that is in a repository: those that have a name there, and what those list.
+    pub(crate) fn manifests_of(&self, repository: &Reference) -> Vec<&Kept> {
+        let named = self
+            .names_of(repository)
+            .filter_map(|(_, target)| target.manifest);
+        let mut waiting: Vec<Digest> = named.collect();
+        let (mut seen, mut found) = (HashSet::new(), Vec::new());
+        while let Some(digest) = waiting.pop() {
+            let Some(kept) = self.manifest(&digest).filter(|_| seen.insert(digest)) else {
+                continue;
+            };
+            waiting.extend(kept.summary.manifests.iter().map(|child| child.digest));
+            found.push(kept);
+        }
+        found
+    }
+
+    /// Every image that has a name in a repository.
+    pub(crate) fn images_of(&self, repository: &Reference) -> Vec<&Arc<Image>> {
+        let named = self.names_of(repository).filter_map(|(_, target)| target.image);
+        let mut seen = HashSet::new();
+        named
+            .filter(|id| seen.insert(*id))
+            .filter_map(|id| self.images.get(&id))
+            .collect()
+    }
+
+    /// Every blob that manifests and images of a repository name.
+    pub(super) fn blobs_of(&self, repository: &Reference) -> HashSet<Digest> {
+        let mut blobs = HashSet::new();
+        for kept in self.manifests_of(repository) {
+            blobs.extend(kept.summary.blobs().map(|blob| blob.digest));
+        }
+        for image in self.images_of(repository) {
+            blobs.insert(image.id);
+            blobs.extend(
+                image
+                    .layers
+                    .iter()
+                    .filter_map(|layer| Some(layer.blob.as_ref()?.digest)),
+            );
+        }
+        blobs
+    }
+
+    /// Makes a name stand for something from some time on, or for nothing; answers what it stood for.
     pub(crate) fn set_tag(
         &mut self,
         reference: &Reference,
-        given: Option<(Digest, Timestamp)>,
-    ) -> Option<Digest> {
+        given: Option<(Target, Timestamp)>,
+    ) -> (Option<Target>, Freed) {
+        // What it stands for next may be what it stood for: that must not go in between.
+        self.hold_manifest(given.and_then(|(target, _)| target.manifest));
         let previous = match given {
-            Some((id, _)) => {
+            Some((target, _)) => {
                 self.tagged += 1;
                 let serial = self.tagged;
-                self.tags.insert(reference.clone(), Tag { id, serial })
+                self.tags.insert(reference.clone(), Tag { target, serial })
             }
             None => self.tags.remove(reference),
         };
-        let previous = previous.map(|tag| tag.id);
-        if let Some((id, time)) = given {
-            self.stamp(&id, time);
+        let previous = previous.map(|tag| tag.target);
+        let mut freed = Freed::default();
+        self.free_manifest(previous.and_then(|target| target.manifest), &mut freed);
+        self.show(previous.and_then(|target| target.image), |image| {
+            image.hide(reference)
+        });
+        if let Some((target, time)) = given {
+            self.show(target.image, |image| {
+                image.hide(reference);
+                image.show(reference, time);
+            });
         }
-        for id in previous.into_iter().chain(given.map(|(id, _)| id)) {
-            self.refresh_tags(&id);
-        }
-        previous
+        (previous, freed)
     }
 
-    fn stamp(&mut self, id: &Digest, time: Timestamp) {
-        if let Some(image) = self.images.get_mut(id) {
-            let image = Arc::make_mut(image);
-            image.last_tagged = image.last_tagged.max(Some(time));
+    fn show(&mut self, id: Option<Digest>, change: impl FnOnce(&mut Image)) {
+        if let Some(image) = id.and_then(|id| self.images.get_mut(&id)) {
+            change(Arc::make_mut(image));
         }
     }
+}
 
-    fn refresh_tags(&mut self, id: &Digest) {
-        let Some(image) = self.images.get_mut(id) else {
+impl Image {
+    fn show(&mut self, reference: &Reference, time: Timestamp) {
+        self.last_tagged = self.last_tagged.max(Some(time));
+        if reference.digest.is_none() {
+            let place = self.tags.partition_point(|other| other < reference);
+            self.tags.insert(place, reference.clone());
             return;
-        };
-        let named = self.tags.iter().filter(|(_, tag)| tag.id == *id);
-        let (digests, tags): (Vec<_>, Vec<_>) = named
-            .map(|(reference, _)| reference.clone())
-            .partition(|reference| reference.digest.is_some());
-        let image = Arc::make_mut(image);
-        image.tags = tags;
-        image.digests = digests.iter().map(Reference::familiar).collect();
+        }
+        self.digests.push(reference.familiar());
+        self.digests
+            .sort_by_cached_key(|name| Reference::parse(name).ok());
+    }
+
+    fn hide(&mut self, reference: &Reference) {
+        self.tags.retain(|tag| tag != reference);
+        if reference.digest.is_some() {
+            let shown = reference.familiar();
+            self.digests.retain(|name| *name != shown);
+        }
     }
 }

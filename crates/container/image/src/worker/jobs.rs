@@ -1,7 +1,7 @@
 //! What a worker can do.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -12,15 +12,15 @@ use sys::confine::capability;
 
 use crate::archive::{self, Fault, Kind, Reader, Totals, Unpack};
 use crate::compression::{Compression, Decoder};
-use crate::digest::Hashing;
-use crate::{Digest, Limits, media_type};
+use crate::{Digest, Hasher, Limits, media_type};
 
 /// A job, with all it needs besides descriptors.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Job {
-    /// Unpack a layer into the directory, and say what its bytes are called.
-    Layer { limits: Limits },
+    /// Unpack a layer into the directory, and say what is in it; if `raw`, what its bytes are called as
+    /// they come, too. (Whoever feeds them from a stream knows that by itself.)
+    Layer { limits: Limits, raw: bool },
     /// Write each file of an archive to a file of the directory that is called by a number.
     Split { limits: Limits },
     /// Unpack an archive below a path of the directory.
@@ -41,13 +41,14 @@ pub(super) enum Answer<T> {
 /// What an unpacked layer is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerReport {
-    /// Of the bytes as they came.
-    pub(crate) blob: Digest,
-    pub(crate) blob_size: u64,
+    /// Of the bytes as they came, and how many; if that was asked for.
+    pub(crate) blob: Option<(Digest, u64)>,
     pub(crate) media_type: String,
     /// Of the plain bytes.
     pub(crate) diff_id: Digest,
     pub(crate) totals: Totals,
+    /// Whether it says what its root looks like.
+    pub(crate) root: bool,
 }
 
 /// The parts of an archive, in order.
@@ -96,7 +97,7 @@ impl Job {
     /// Does it, and answers as it goes over the pipe.
     pub(super) fn perform(&self, stream: File, directory: &OwnedFd) -> Vec<u8> {
         match self {
-            Self::Layer { limits } => encode(layer(stream, directory, *limits)),
+            Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
             Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
         }
@@ -143,32 +144,33 @@ fn is_corrupt(error: &io::Error) -> bool {
 }
 
 /// One pass: digest of what comes, decompression, digest of what is in it, unpacking.
-fn layer(stream: File, directory: &OwnedFd, limits: Limits) -> Result<LayerReport, Fault> {
+fn layer(stream: File, directory: &OwnedFd, limits: Limits, raw: bool) -> Result<LayerReport, Fault> {
     let options = Unpack {
         whiteouts: true,
         limits,
         ..Unpack::default()
     };
-    let mut raw = Hashing::new(stream);
-    let (compression, decoder) = Decoder::new(&mut raw)?;
+    let mut stream = Tap {
+        inner: stream,
+        hasher: raw.then(Hasher::default),
+    };
+    let (compression, decoder) = Decoder::new(&mut stream)?;
     // A plain layer is its own digest; there is no need to compute it twice.
-    let mut plain = (compression != Compression::None).then(crate::Hasher::default);
-    let mut reader = Reader::new(
-        Tap {
-            inner: decoder,
-            hasher: plain.as_mut(),
-        },
-        limits,
-    );
-    let totals = archive::unpack_plain(directory.as_fd(), Path::new(""), &mut reader, &options)?;
-    drop(reader);
-    let blob = raw.hasher.digest();
+    let twice = raw && compression == Compression::None;
+    let plain = Tap {
+        inner: decoder,
+        hasher: (!twice).then(Hasher::default),
+    };
+    let mut reader = Reader::new(BufReader::with_capacity(archive::BUFFER, plain), limits);
+    let unpacked = archive::unpack_plain(directory.as_fd(), Path::new(""), &mut reader, &options)?;
+    let plain = reader.into_inner().into_inner().hasher;
+    let of_plain = plain.or_else(|| stream.hasher.clone()).unwrap_or_default();
     Ok(LayerReport {
-        blob,
-        blob_size: raw.hasher.size(),
+        blob: stream.hasher.map(|hasher| (hasher.digest(), hasher.size())),
         media_type: of(compression).to_owned(),
-        diff_id: plain.map_or(blob, |plain| plain.digest()),
-        totals,
+        diff_id: of_plain.digest(),
+        totals: unpacked.totals,
+        root: unpacked.root,
     })
 }
 
@@ -181,12 +183,12 @@ const fn of(compression: Compression) -> &'static str {
 }
 
 /// Hashes what is read, if there is something to hash with.
-struct Tap<'a, R> {
+struct Tap<R> {
     inner: R,
-    hasher: Option<&'a mut crate::Hasher>,
+    hasher: Option<Hasher>,
 }
 
-impl<R: io::Read> io::Read for Tap<'_, R> {
+impl<R: io::Read> io::Read for Tap<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         if let Some(hasher) = &mut self.hasher {
@@ -198,7 +200,7 @@ impl<R: io::Read> io::Read for Tap<'_, R> {
 
 fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitReport, Fault> {
     let (_, decoder) = Decoder::new(stream)?;
-    let mut reader = Reader::new(decoder, limits);
+    let mut reader = Reader::new(BufReader::with_capacity(archive::BUFFER, decoder), limits);
     let mut parts = Vec::new();
     let mut number = 0;
     while let Some(entry) = reader.next()? {
@@ -228,7 +230,7 @@ fn clean(name: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-fn write<R: io::Read>(directory: &OwnedFd, number: u64, content: &mut Reader<R>) -> Result<(), Fault> {
+fn write<R: io::BufRead>(directory: &OwnedFd, number: u64, content: &mut Reader<R>) -> Result<(), Fault> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let file =
         openat(directory, number.to_string(), flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)?;
@@ -241,6 +243,7 @@ fn write<R: io::Read>(directory: &OwnedFd, number: u64, content: &mut Reader<R>)
 
 fn unpack(stream: File, directory: &OwnedFd, path: &Path, options: &Unpack) -> Result<Totals, Fault> {
     let (_, decoder) = Decoder::new(stream)?;
+    let decoder = BufReader::with_capacity(archive::BUFFER, decoder);
     let mut reader = Reader::new(decoder, options.limits);
-    archive::unpack_plain(directory.as_fd(), path, &mut reader, options)
+    Ok(archive::unpack_plain(directory.as_fd(), path, &mut reader, options)?.totals)
 }

@@ -16,13 +16,13 @@ use super::snapshots::inside;
 use super::support::{Node, archive, memory, open, tar};
 
 /// A store whose writes fail from the n-th on, until it is mended: the power has gone.
-struct Failing {
+pub(crate) struct Failing {
     inner: Arc<dyn Store>,
-    left: AtomicUsize,
+    pub(crate) left: AtomicUsize,
 }
 
 impl Failing {
-    fn after(writes: usize) -> Arc<Self> {
+    pub(crate) fn after(writes: usize) -> Arc<Self> {
         Arc::new(Self {
             inner: memory(),
             left: AtomicUsize::new(writes),

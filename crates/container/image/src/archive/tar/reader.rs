@@ -1,6 +1,6 @@
 //! Reading an archive from front to back.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use super::header::{self, Entry, Kind};
 use super::{BLOCK, Block, padding, pax};
@@ -13,7 +13,8 @@ const PAX_GLOBAL: u8 = b'g';
 const GNU_LONG_NAME: u8 = b'L';
 const GNU_LONG_LINK: u8 = b'K';
 
-/// The entries of an archive. Reading from it reads the content of the current entry.
+/// The entries of an archive. Reading from it reads the content of the current entry, out of the buffer
+/// of the stream below.
 #[derive(Debug)]
 pub(crate) struct Reader<R> {
     inner: R,
@@ -33,7 +34,7 @@ struct Ahead {
     link: Option<Vec<u8>>,
 }
 
-impl<R: Read> Reader<R> {
+impl<R: BufRead> Reader<R> {
     pub(crate) const fn new(inner: R, limits: Limits) -> Self {
         Self {
             inner,
@@ -43,6 +44,10 @@ impl<R: Read> Reader<R> {
             left: 0,
             padding: 0,
         }
+    }
+
+    pub(crate) fn into_inner(self) -> R {
+        self.inner
     }
 
     /// The next entry; `None` at the end of the archive.
@@ -137,14 +142,18 @@ impl<R: Read> Reader<R> {
 
     /// Skips what is left of the current entry.
     fn skip(&mut self) -> Result<(), Fault> {
-        let rest = self.left + self.padding;
-        let skipped = io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())?;
+        let mut rest = self.left + self.padding;
         (self.left, self.padding) = (0, 0);
-        if skipped < rest {
-            Err(Fault::Truncated)
-        } else {
-            Ok(())
+        while rest > 0 {
+            match bounded(&mut self.inner, rest)?.len() {
+                0 => return Err(Fault::Truncated),
+                count => {
+                    self.inner.consume(count);
+                    rest -= count as u64;
+                }
+            }
         }
+        Ok(())
     }
 
     /// The next header; `None` at two blocks of zeros, or where the stream ends instead of them,
@@ -178,18 +187,34 @@ impl<R: Read> Reader<R> {
     }
 }
 
-impl<R: Read> Read for Reader<R> {
+impl<R: BufRead> Read for Reader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        if most == 0 {
-            return Ok(0);
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Reader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
         }
-        match self.inner.read(&mut buffer[..most])? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => {
-                self.left -= count as u64;
-                Ok(count)
-            }
+        match bounded(&mut self.inner, self.left)? {
+            [] => Err(io::ErrorKind::UnexpectedEof.into()),
+            some => Ok(some),
         }
     }
+
+    fn consume(&mut self, count: usize) {
+        self.inner.consume(count);
+        self.left = self.left.saturating_sub(count as u64);
+    }
+}
+
+/// What is in the buffer, at most so much; empty at the end of the stream.
+fn bounded(inner: &mut impl BufRead, most: u64) -> io::Result<&[u8]> {
+    let buffer = inner.fill_buf()?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX).min(buffer.len());
+    Ok(&buffer[..most])
 }
