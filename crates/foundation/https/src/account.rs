@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use tokio::time::Sleep;
 
 /// A client that takes this much, or all there is, within the time for it goes on: about 4 KiB a second.
-const PROGRESS: u64 = 128 << 10;
+pub(crate) const PROGRESS: u64 = 128 << 10;
 
 tokio::task_local! {
     /// The account of the connection or stream that is being polled.

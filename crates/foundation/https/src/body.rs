@@ -45,6 +45,12 @@ impl RequestBody {
         let body = Some(body);
         Self { body, rest }
     }
+
+    /// The body of a request that has none.
+    pub(crate) const fn none() -> Self {
+        let (body, rest) = (None, None);
+        Self { body, rest }
+    }
 }
 
 impl Body for RequestBody {

@@ -13,7 +13,6 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::ServerConnection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -22,7 +21,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::account::{ACCOUNT, Account, Stalled};
 use crate::idle::{Busy, Presence};
 use crate::outgoing::Outgoing;
-use crate::{Limits, Peer, RequestBody, Rest, Service, plain};
+use crate::plain::{First, Plain};
+use crate::wire::Wire;
+use crate::{Limits, Peer, RequestBody, Rest, Service, files, plain};
 
 /// How long connections shall go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub(crate) struct Shared<S> {
     pub(crate) service: S,
     pub(crate) limits: Limits,
     pub(crate) tls: TlsAcceptor,
+    pub(crate) plain: Plain,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: http2::Builder<Streams>,
     /// Whether somebody waits for a seat.
@@ -45,11 +47,12 @@ pub(crate) struct Shared<S> {
 }
 
 impl<S> Shared<S> {
-    pub(crate) fn new(service: S, limits: Limits, tls: TlsAcceptor) -> Self {
+    pub(crate) fn new(service: S, limits: Limits, tls: TlsAcceptor, plain: Plain) -> Self {
         Self {
             service,
             limits,
             tls,
+            plain,
             http1: http1(&limits),
             http2: http2(&limits),
             crowded: watch::Sender::new(false),
@@ -118,7 +121,7 @@ pub(crate) async fn attend<S: Service>(
         // A handshake that is cut off has lost no answer.
         biased;
         () = cut(phase.clone()) => return,
-        shaken = shake_hands(stream, &shared) => shaken,
+        shaken = shake_hands(stream, address, &shared) => shaken,
     };
     let served = match shaken {
         Ok(Some(stream)) => serve(stream, address, shared, phase).await,
@@ -136,15 +139,22 @@ async fn cut(mut phase: watch::Receiver<Phase>) {
     drop(phase.wait_for(|phase| *phase == Phase::Cut).await);
 }
 
-type Stream = tokio_rustls::server::TlsStream<TcpStream>;
-
 /// None if the client speaks no TLS, and has been told.
-async fn shake_hands<S>(stream: TcpStream, shared: &Shared<S>) -> io::Result<Option<Stream>> {
+async fn shake_hands<S>(
+    stream: TcpStream,
+    address: SocketAddr,
+    shared: &Shared<S>,
+) -> io::Result<Option<Wire>> {
     kernel_limits(&stream, &shared.limits)?;
     let shaken = timeout(shared.limits.handshake, async {
-        match plain::refuse(stream).await? {
-            Some(stream) => shared.tls.accept(stream).await.map(Some),
-            None => Ok(None),
+        match plain::first(&stream, shared.plain.allows(address)).await? {
+            First::Tls => {
+                let stream = shared.tls.accept(stream).await?;
+                Ok(Some(Wire::Tls(Box::new(stream))))
+            }
+            First::Plain { http2 } => Ok(Some(Wire::Plain { stream, http2 })),
+            First::Refused => plain::refuse(stream).await.map(|()| None),
+            First::Nothing => Ok(None),
         }
     });
     shaken
@@ -165,17 +175,24 @@ fn kernel_limits(stream: &TcpStream, limits: &Limits) -> io::Result<()> {
 type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 async fn serve<S: Service>(
-    stream: Stream,
+    mut stream: Wire,
     address: SocketAddr,
     shared: Arc<Shared<S>>,
     phase: watch::Receiver<Phase>,
 ) -> Ended {
-    let tls = stream.get_ref().1;
-    let http2 = tls.alpn_protocol() == Some(b"h2");
+    let http2 = stream.speaks_http2();
     let peer = Peer {
         address,
-        certificates: certificates(tls),
+        local: stream.socket().local_addr()?,
+        encrypted: matches!(stream, Wire::Tls(_)),
+        certificates: stream.certificates(),
     };
+    if let Wire::Plain { stream, http2: false } = &mut stream
+        && S::FILES
+        && files::serve(stream, &peer, &shared, phase.clone()).await? == files::Next::Ended
+    {
+        return Ok(());
+    }
     let service = shared.service.clone();
     let presence = Presence::default();
     let idle = presence
@@ -219,11 +236,6 @@ async fn answer<S: Service>(
 ) -> Response<Outgoing<S::Body>> {
     let response = Box::pin(service.call(request, peer)).await;
     response.map(|body| Outgoing::new(body, ACCOUNT.get(), busy))
-}
-
-fn certificates(tls: &ServerConnection) -> Arc<[Vec<u8>]> {
-    let chain = tls.peer_certificates().unwrap_or_default();
-    chain.iter().map(|each| each.to_vec()).collect()
 }
 
 /// How long a connection has to end by itself that is idle and was told to.

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{Phase, Shared, attend};
-use crate::{Identity, Limits, Service, TlsError};
+use crate::{Identity, Limits, Plain, Service, TlsError};
 
 /// What is waited when the kernel has no descriptor or memory for another connection.
 const SHORT_OF: Duration = Duration::from_millis(50);
@@ -49,6 +49,20 @@ impl Door {
         limits: Limits,
         service: S,
     ) -> Result<Self, OpenError> {
+        Self::open_also_plain(listener, identity, Plain::Never, limits, service)
+    }
+
+    /// The same, where some may also speak plain HTTP: a connection's first byte says whether it begins with TLS.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_also_plain<S: Service>(
+        listener: StdListener,
+        identity: Identity,
+        plain: Plain,
+        limits: Limits,
+        service: S,
+    ) -> Result<Self, OpenError> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let tls = TlsAcceptor::from(identity.server()?);
@@ -60,7 +74,7 @@ impl Door {
             address: listener.local_addr()?,
             accepting: tokio::spawn(accept(
                 listener,
-                Arc::new(Shared::new(service, limits, tls)),
+                Arc::new(Shared::new(service, limits, tls, plain)),
                 seats.clone(),
                 phase.clone(),
             )),

@@ -10,13 +10,17 @@ use hyper::upgrade::OnUpgrade;
 
 #[cfg(doc)]
 use crate::Limits;
-use crate::{RequestBody, Upgraded};
+use crate::{FilePart, RequestBody, Upgraded};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// Its address.
     pub address: SocketAddr,
+    /// The address of this side.
+    pub local: SocketAddr,
+    /// Whether it speaks TLS.
+    pub encrypted: bool,
     /// Its certificates as DER, its own first; empty if it has shown none. It holds the key of the first;
     /// whether anybody trusts it has not been asked.
     pub certificates: Arc<[Vec<u8>]>,
@@ -29,6 +33,22 @@ pub trait Service: Clone + Send + Sync + 'static {
         + Send
         + Unpin
         + 'static;
+
+    /// Whether answers may be parts of files: then a door looks at requests of plain connections before anybody else, and
+    /// sends files by sendfile(2).
+    const FILES: bool = false;
+
+    /// Whether an answer to a GET or HEAD of this path may be a part of a file.
+    #[must_use]
+    fn may_be_file(_path: &str) -> bool {
+        false
+    }
+
+    /// The part of a file that is all of this body, if it is one.
+    #[must_use]
+    fn file(_body: &Self::Body) -> Option<&FilePart> {
+        None
+    }
 
     /// Answers one request. Dropped when the client leaves before the answer's head; the body is kept until all of it
     /// is sent, and dropped when the client leaves or takes nothing of it for too long ([`Limits::unread`]).

@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 use hyper_util::rt::TokioIo;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+use crate::wire::Wire;
 
 /// The raw bytes of a connection after `101 Switching Protocols`.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub struct Upgraded {
 #[derive(Debug)]
 enum Inner {
     /// A door's connection.
-    Door(Box<TlsStream<TcpStream>>),
+    Door(Wire),
     /// Anything else that HTTP was served on.
     Other(TokioIo<hyper::upgrade::Upgraded>),
 }
@@ -31,16 +31,16 @@ impl Upgraded {
     /// Takes a connection over. A client of a door may leave unread what it was sent for as long as it likes from now on:
     /// somebody looks at a page of output. That it is still there is the kernel's keepalive's to ask.
     pub(crate) fn new(connection: hyper::upgrade::Upgraded) -> Self {
-        match connection.downcast::<TokioIo<TlsStream<TcpStream>>>() {
+        match connection.downcast::<TokioIo<Wire>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
-                let without = sockopt::set_tcp_user_timeout(stream.get_ref().0, 0);
+                let without = sockopt::set_tcp_user_timeout(stream.socket(), 0);
                 if let Err(error) = without {
                     tracing::debug!(%error, "a connection keeps its time limit");
                 }
                 Self {
                     early: parts.read_buf,
-                    stream: Inner::Door(Box::new(stream)),
+                    stream: Inner::Door(stream),
                 }
             }
             Err(other) => Self {

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod confine;
 pub mod epoll;
 pub mod in_root;
+pub mod inet_diag;
 mod init;
 pub mod ipcns;
 pub mod launch;

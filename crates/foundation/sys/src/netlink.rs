@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::net::netlink::{NETFILTER, SocketAddrNetlink};
+use rustix::net::netlink::{NETFILTER, SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// Bytes of `struct nlmsghdr`.
@@ -43,6 +43,8 @@ pub enum Family {
     Route,
     /// nf_tables and connection tracking (NETLINK_NETFILTER).
     Netfilter,
+    /// What sockets there are (NETLINK_SOCK_DIAG).
+    Sockets,
 }
 
 /// Why the kernel refused a message.
@@ -104,6 +106,7 @@ impl Netlink {
         let protocol = match family {
             Family::Route => None,
             Family::Netfilter => Some(NETFILTER),
+            Family::Sockets => Some(SOCK_DIAG),
         };
         let flags = SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;

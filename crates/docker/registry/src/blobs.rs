@@ -1,0 +1,142 @@
+//! Blobs (distribution-spec, "Pulling blobs", "Deleting Blobs").
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
+use http::{HeaderValue, Response, StatusCode};
+use https::{FileBody, FilePart};
+use image::{Blob, Digest};
+
+use crate::call::Call;
+use crate::error::{Code, Fault};
+use crate::hooks::Happened;
+use crate::names;
+use crate::range::{Wanted, wanted};
+use crate::reply::{self, Body, DIGEST, Reply};
+use crate::route::Right;
+use crate::state::blocking;
+
+/// What a digest names never changes.
+const FOREVER: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// `GET …/blobs/DIGEST`, whole or in part.
+pub(crate) async fn get(call: &mut Call<'_>) -> Result<Reply, Fault> {
+    let digest = names::digest(call.last())?;
+    let etag = format!("\"{digest}\"");
+    let blob = find(call, digest).await?;
+    call.state.upkeep.links();
+    let Some(blob) = blob else {
+        return Err(Fault::from(Code::BlobUnknown).detail(serde_json::json!({"digest": digest.to_string()})));
+    };
+    let mut reply = if call.has(&etag) {
+        reply::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        let size = blob.size();
+        call.happened(Happened::Blob {
+            right: Right::Pull,
+            digest,
+            size,
+        });
+        part(blob, asked(call, &etag, size))
+    };
+    reply::set(&mut reply, DIGEST, &digest.to_string());
+    reply::set(&mut reply, ETAG, &etag);
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, FOREVER);
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    Ok(reply)
+}
+
+/// A blob of the repository, fetched from elsewhere where that is wanted.
+async fn find(call: &Call<'_>, digest: Digest) -> Result<Option<Blob>, Fault> {
+    if let Some(blob) = here(call, digest).await? {
+        return Ok(Some(blob));
+    }
+    if call.state.mirror.fetch_blob(call, digest).await? {
+        return here(call, digest).await;
+    }
+    Ok(None)
+}
+
+async fn here(call: &Call<'_>, digest: Digest) -> Result<Option<Blob>, Fault> {
+    let (content, whole) = (call.state.content.clone(), call.place()?.whole.clone());
+    blocking(move || {
+        for repository in whole {
+            if let Some(blob) = content.blob(&repository, &digest)? {
+                return Ok(Some(blob));
+            }
+        }
+        Ok::<_, Fault>(None)
+    })
+    .await
+}
+
+/// The part that the client wants of `size` bytes.
+fn asked(call: &Call<'_>, etag: &str, size: u64) -> Wanted {
+    let text = |name| {
+        call.headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let same = text(IF_RANGE).is_none_or(|known| known == etag);
+    let mut ranges = call.headers.get_all(RANGE).iter();
+    match (text(RANGE).filter(|_| same), ranges.nth(1)) {
+        (Some(range), None) => wanted(range, size),
+        _ => Wanted::All,
+    }
+}
+
+fn part(blob: Blob, wanted: Wanted) -> Reply {
+    let size = blob.size();
+    let (status, first, length) = match wanted {
+        Wanted::All => (StatusCode::OK, 0, size),
+        Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
+        Wanted::Nothing => {
+            let fault = Fault::from(Code::SizeInvalid).status(StatusCode::RANGE_NOT_SATISFIABLE);
+            let mut reply = Reply::from(fault);
+            reply::set(&mut reply, CONTENT_RANGE, &format!("bytes */{size}"));
+            return reply;
+        }
+    };
+    let mut reply = Response::new(body(blob, first, length));
+    *reply.status_mut() = status;
+    let kind = HeaderValue::from_static("application/octet-stream");
+    reply.headers_mut().insert(CONTENT_TYPE, kind);
+    if status == StatusCode::PARTIAL_CONTENT {
+        let last = first + length - 1;
+        reply::set(&mut reply, CONTENT_RANGE, &format!("bytes {first}-{last}/{size}"));
+    }
+    reply
+}
+
+fn body(blob: Blob, start: u64, length: u64) -> Body {
+    match blob {
+        Blob::File(file, _) => Body::File(FileBody::new(FilePart {
+            file: Arc::new(file),
+            start,
+            length,
+        })),
+        Blob::Bytes(bytes) => {
+            let at = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+            let part: Bytes = bytes.slice(at(start)..at(start.saturating_add(length)));
+            Body::from(part)
+        }
+    }
+}
+
+/// `DELETE …/blobs/DIGEST`.
+pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Fault> {
+    let digest = names::digest(call.last())?;
+    let (content, own) = (call.state.content.clone(), call.place()?.own().to_owned());
+    if !blocking(move || content.unlink_blob(&own, &digest)).await? {
+        return Err(Code::BlobUnknown.into());
+    }
+    call.state.upkeep.links();
+    call.happened(Happened::Blob {
+        right: Right::Delete,
+        digest,
+        size: 0,
+    });
+    Ok(reply::empty(StatusCode::ACCEPTED))
+}

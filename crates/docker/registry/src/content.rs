@@ -1,0 +1,152 @@
+//! What the registry asks of the store.
+//!
+//! [`Images`] is the one store of a node; tests have one in memory, so that the protocol is tried without a disk. Everything
+//! blocks but [`Content::known`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use image::{
+    Blob, BlobUpload, Collected, Descriptor, Digest, Error, Images, Push, Pushed, Reference, ServedManifest,
+    Target, Unlinked,
+};
+
+/// A blob on its way in; dropped, it leaves nothing.
+pub trait Incoming: Send {
+    /// Takes in the next bytes.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error>;
+
+    /// How many bytes have come.
+    fn size(&self) -> u64;
+
+    /// What came is the blob `digest` of a repository, durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::WrongDigest`]; the disk's.
+    fn finish(self: Box<Self>, digest: &Digest, repository: &str) -> Result<u64, Error>;
+}
+
+/// The store. Repositories are named whole: `localhost:5000/team/app`.
+#[expect(clippy::missing_errors_doc, reason = "the disk's and the store's throughout")]
+pub trait Content: Send + Sync + 'static {
+    /// The digest of the manifest that a name stands for, if it has one already. In memory.
+    fn known(&self, reference: &Reference) -> Option<Digest>;
+    /// The manifest that a name stands for; an image without one gets it now.
+    fn manifest(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error>;
+    /// Stores a manifest that was pushed.
+    fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error>;
+    /// Stores a manifest that came from another registry, and lets the name stand for it. What it names may come later.
+    fn cache_manifest(&self, reference: &Reference, manifest: ServedManifest) -> Result<(), Error>;
+    /// Takes a tag away; false if there is none.
+    fn untag(&self, reference: &Reference) -> Result<bool, Error>;
+    /// Takes a manifest out of a repository, and its tags.
+    fn delete_manifest(&self, repository: &str, digest: &Digest) -> Result<Option<Unlinked>, Error>;
+    /// Whole names that begin with `prefix`, after `after`, in order.
+    fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String>;
+    /// Tags after `after`, in order; none if there is no such repository.
+    fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>>;
+    /// Manifests about another one.
+    fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor>;
+    /// A blob of a repository.
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error>;
+    /// Begins an upload.
+    fn upload(&self) -> Result<Box<dyn Incoming>, Error>;
+    /// Links a blob of one repository to another; false if the first one does not have it.
+    fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error>;
+    /// Takes a link away; false if there is none.
+    fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error>;
+    /// Takes away what no manifest names and nobody has asked for within `grace`.
+    fn collect(&self, grace: Duration) -> Result<Collected, Error>;
+}
+
+impl Content for Images {
+    fn known(&self, reference: &Reference) -> Option<Digest> {
+        self.tagged_manifest(reference)
+    }
+
+    fn manifest(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error> {
+        self.manifest_in(reference)
+    }
+
+    fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error> {
+        Self::push_manifest(self, push, bytes)
+    }
+
+    fn cache_manifest(&self, reference: &Reference, manifest: ServedManifest) -> Result<(), Error> {
+        let lease = self.lease(&format!("registry cache {reference}"))?;
+        let digest = manifest.digest;
+        self.put_manifest(&lease, &manifest.media_type, &manifest.bytes)?;
+        let image = self
+            .target(reference)
+            .filter(|target| target.manifest == Some(digest));
+        let target = image.unwrap_or(Target::manifest(digest, None));
+        self.tag_under(&lease, reference, target)?;
+        lease.keep()
+    }
+
+    fn untag(&self, reference: &Reference) -> Result<bool, Error> {
+        Ok(Self::untag(self, reference)?.is_some())
+    }
+
+    fn delete_manifest(&self, repository: &str, digest: &Digest) -> Result<Option<Unlinked>, Error> {
+        Self::delete_manifest(self, repository, digest)
+    }
+
+    fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String> {
+        Self::repositories(self, prefix, after, limit)
+    }
+
+    fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>> {
+        self.tags_in(repository, after, limit)
+    }
+
+    fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor> {
+        Self::referrers(self, repository, subject)
+    }
+
+    fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error> {
+        self.blob_in(repository, digest)
+    }
+
+    fn upload(&self) -> Result<Box<dyn Incoming>, Error> {
+        let upload = self.begin_blob()?;
+        Ok(Box::new(Uploading {
+            images: self.clone(),
+            upload,
+        }))
+    }
+
+    fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {
+        Self::mount_blob(self, from, to, digest)
+    }
+
+    fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
+        Self::unlink_blob(self, repository, digest)
+    }
+
+    fn collect(&self, grace: Duration) -> Result<Collected, Error> {
+        Self::collect(self, grace)
+    }
+}
+
+struct Uploading {
+    images: Images,
+    upload: BlobUpload,
+}
+
+impl Incoming for Uploading {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.upload.append(bytes)
+    }
+
+    fn size(&self) -> u64 {
+        self.upload.size()
+    }
+
+    fn finish(self: Box<Self>, digest: &Digest, repository: &str) -> Result<u64, Error> {
+        self.images.finish_blob(self.upload, digest, repository)
+    }
+}

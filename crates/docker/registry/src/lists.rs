@@ -1,0 +1,166 @@
+//! What there is: tags, repositories, referrers (distribution-spec, "Content Discovery"); and clearing it up.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
+use image::{Descriptor, media_type};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::error::{Code, Fault};
+use crate::names;
+use crate::page::Page;
+use crate::reply::{self, Body, FILTERS, Reply};
+use crate::route::Right;
+use crate::state::blocking;
+
+/// Bytes of a page of referrers: clients take manifests of 4 MiB.
+const INDEX: usize = 3 << 20;
+
+/// `GET …/tags/list`.
+pub(crate) async fn tags(call: &mut Call<'_>) -> Result<Reply, Fault> {
+    let page = Page::parse(&call.query)?;
+    let place = call.place()?.clone();
+    let (content, whole, wanted) = (call.state.content.clone(), place.whole.clone(), page.clone());
+    let found = blocking(move || {
+        let lists = whole
+            .iter()
+            .filter_map(|each| content.tags(each, &wanted.last, wanted.limit + 1));
+        Ok::<_, Fault>(lists.reduce(|mut all, next| {
+            all.extend(next);
+            all
+        }))
+    });
+    let name = place.name.as_str();
+    let Some(mut tags) = found.await? else {
+        return Err(Fault::from(Code::NameUnknown).detail(json!({ "name": name })));
+    };
+    tags.sort_unstable();
+    tags.dedup();
+    let more = page.cut(&mut tags);
+    let mut reply = reply::json(&json!({"name": name, "tags": tags}));
+    if let Some(last) = tags.last().filter(|_| more) {
+        let namespace = place.namespace.as_deref().map(|host| ("ns", host));
+        page.link(
+            &mut reply,
+            &format!("/v2/{name}/tags/list"),
+            last,
+            namespace.as_slice(),
+        );
+    }
+    Ok(reply)
+}
+
+/// `GET /v2/_catalog`: repositories that the client may pull.
+pub(crate) async fn catalog(call: &mut Call<'_>) -> Result<Reply, Fault> {
+    call.judge_registry(Right::Pull).await?;
+    let page = Page::parse(&call.query)?;
+    let (mut names, mut last) = (Vec::new(), page.last.clone());
+    // Those that the client may not see make no page shorter.
+    while names.len() <= page.limit {
+        let found = repositories(call, &last, page.limit + 1).await?;
+        let Some(end) = found.last().cloned() else { break };
+        for name in found {
+            if call.judge(&name, Right::Pull).await.is_ok() {
+                names.push(name);
+            }
+        }
+        last = end;
+    }
+    let more = page.cut(&mut names);
+    let mut reply = reply::json(&json!({ "repositories": names }));
+    if let Some(last) = names.last().filter(|_| more) {
+        page.link(&mut reply, "/v2/_catalog", last, &[]);
+    }
+    Ok(reply)
+}
+
+/// Names after `last`, in order.
+async fn repositories(call: &Call<'_>, last: &str, limit: usize) -> Result<Vec<String>, Fault> {
+    let (content, domain, last) = (
+        call.state.content.clone(),
+        call.state.domain.clone(),
+        last.to_owned(),
+    );
+    blocking(move || {
+        let of = |host: &str, prefix: &str| {
+            let after = if last.is_empty() {
+                String::new()
+            } else {
+                format!("{host}/{last}")
+            };
+            content.repositories(&format!("{host}/{prefix}"), &after, limit)
+        };
+        let whole = [of(&domain, ""), of("docker.io", "library/")].concat();
+        let names = whole.iter().filter_map(|whole| names::listed(&domain, whole));
+        let mut names: Vec<String> = names
+            .filter(|name| *name > last.as_str())
+            .map(str::to_owned)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(limit);
+        Ok::<_, Fault>(names)
+    })
+    .await
+}
+
+/// `GET …/referrers/DIGEST`.
+pub(crate) async fn referrers(call: &mut Call<'_>) -> Result<Reply, Fault> {
+    let subject = names::digest(call.last())?;
+    let wanted = call.query.given("artifactType").map(str::to_owned);
+    let last = call.query.get("last").unwrap_or_default().to_owned();
+    let place = call.place()?.clone();
+    let (content, whole) = (call.state.content.clone(), place.whole.clone());
+    let found = blocking(move || {
+        let all = whole
+            .iter()
+            .flat_map(|repository| content.referrers(repository, &subject));
+        Ok::<_, Fault>(all.collect::<Vec<_>>())
+    });
+    let mut found = found.await?;
+    found.retain(|each| wanted.is_none() || each.artifact_type == wanted);
+    found.sort_unstable_by_key(|each| each.digest);
+    found.dedup_by_key(|each| each.digest);
+    found.retain(|each| each.digest.to_string() > last);
+    let (shown, more) = fitting(found);
+    let index = json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": shown});
+    let mut reply = Response::new(Body::from(index.to_string()));
+    reply
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type::INDEX));
+    if wanted.is_some() {
+        reply
+            .headers_mut()
+            .insert(FILTERS, HeaderValue::from_static("artifactType"));
+    }
+    if let Some(last) = shown.last().filter(|_| more) {
+        let page = Page::parse(&call.query)?;
+        let path = format!("/v2/{}/referrers/{subject}", place.name.as_str());
+        let namespace = place.namespace.as_deref().map(|host| ("ns", host));
+        let filter = wanted.as_deref().map(|kind| ("artifactType", kind));
+        let further: Vec<_> = namespace.into_iter().chain(filter).collect();
+        page.link(&mut reply, &path, &last.digest.to_string(), &further);
+    }
+    Ok(reply)
+}
+
+/// As many as one index holds, and whether there are more.
+fn fitting(found: Vec<Descriptor>) -> (Vec<Descriptor>, bool) {
+    let (mut size, all) = (0, found.len());
+    let fits = |each: &Descriptor| {
+        size += serde_json::to_vec(each).map_or(0, |bytes| bytes.len() + 1);
+        size <= INDEX
+    };
+    let shown: Vec<Descriptor> = found.into_iter().take_while(fits).collect();
+    let more = shown.len() < all && !shown.is_empty();
+    (shown, more)
+}
+
+/// `POST /v2/_gantry/registry/collect`: takes away at once what is due.
+pub(crate) async fn collect(call: &mut Call<'_>) -> Result<Reply, Fault> {
+    call.judge_registry(Right::Delete).await?;
+    let collected = call.state.upkeep.collect(&call.state.content).await?;
+    Ok(reply::json(&json!({
+        "links": collected.links, "blobs": collected.blobs, "bytes": collected.bytes,
+    })))
+}

@@ -1,0 +1,87 @@
+//! A request's body on its way into an upload: while one piece is hashed and written, the next one comes.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::Incoming;
+use super::session::Length;
+use super::table::Turn;
+use crate::error::{Code, Fault, internal};
+
+/// Bytes that are written at a time. So much is held twice for each request.
+const PIECE: usize = 512 << 10;
+
+/// Adds a body to an upload. What has come before an error stays in it, up to the last whole piece.
+pub(crate) async fn receive<B: Incoming>(
+    mut body: B,
+    turn: Turn,
+    allowed: Length,
+) -> Result<(Turn, u64), Fault> {
+    let mut writer = Writer::Idle(turn);
+    let (mut piece, mut taken) = (Vec::new(), 0);
+    let end = loop {
+        let bytes = match next(&mut body).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => break allowed.end(taken),
+            Err(fault) => break Err(fault),
+        };
+        if let Err(fault) = allowed.take(taken, bytes.len()) {
+            break Err(fault);
+        }
+        taken += bytes.len() as u64;
+        // Copied, so that a body in tiny chunks holds no more than it is long.
+        piece.extend_from_slice(&bytes);
+        if piece.len() >= PIECE {
+            let whole = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
+            writer = writer.write(whole).await?;
+        }
+    };
+    // A client that has gone comes back for what is missing, and what it has sent is here.
+    if !piece.is_empty() {
+        writer = writer.write(piece).await?;
+    }
+    let turn = writer.idle().await?;
+    end.map(|()| (turn, taken))
+}
+
+async fn next<B: Incoming>(body: &mut B) -> Result<Option<Bytes>, Fault> {
+    match body.frame().await {
+        None => Ok(None),
+        Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "an upload was broken off");
+            Err(Code::BlobUploadInvalid.into())
+        }
+    }
+}
+
+/// Whoever has the turn.
+enum Writer {
+    Idle(Turn),
+    Writing(JoinHandle<Result<Turn, image::Error>>),
+}
+
+impl Writer {
+    /// Begins to write a piece once the last one is written.
+    async fn write(self, piece: Vec<u8>) -> Result<Self, Fault> {
+        let mut turn = self.idle().await?;
+        Ok(Self::Writing(spawn_blocking(move || {
+            if let Some(incoming) = turn.as_mut()
+                && let Err(error) = incoming.append(&piece)
+            {
+                // How much of it was written nobody knows: it is over.
+                turn.take();
+                return Err(error);
+            }
+            Ok(turn)
+        })))
+    }
+
+    async fn idle(self) -> Result<Turn, Fault> {
+        match self {
+            Self::Idle(turn) => Ok(turn),
+            Self::Writing(writing) => Ok(writing.await.map_err(|ended| internal(&ended))??),
+        }
+    }
+}
