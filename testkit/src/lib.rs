@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "what tests share fails a test by panicking")]
 
 mod bundle;
+pub mod clients;
 pub mod cut;
 pub mod daemon;
 pub mod image;

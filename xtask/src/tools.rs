@@ -95,7 +95,7 @@ fn ensure_libraries() -> Result {
     Ok(())
 }
 
-fn in_shell(script: &str) -> bool {
+pub(crate) fn in_shell(script: &str) -> bool {
     runs(&["timeout", PATIENCE, "sh", "-c", script])
 }
 
