@@ -38,6 +38,6 @@ pub use identity::{Identity, TlsError};
 pub use limits::Limits;
 pub use pass::pass_on;
 pub use pool::{Connection, Pool};
-pub use secure::ClientTls;
+pub use secure::{ClientTls, SecureError};
 pub use service::{Peer, Service, upgraded};
 pub use upgraded::Upgraded;
