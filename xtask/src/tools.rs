@@ -50,6 +50,7 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["dockerd", "--version"], "docker.io"),
     (&["docker", "--version"], "docker.io"),
     (&["docker-compose", "--version"], "docker-compose"),
+    (&["docker-registry", "--version"], "docker-registry"),
     (&["podman", "--version"], "podman"),
     (&["openssl", "version"], "openssl"),
     (&["curl", "--version"], "curl"),

@@ -304,7 +304,7 @@ impl Config {
             credentials: config
                 .map(|(config, _)| config.credentials.clone())
                 .unwrap_or_default(),
-            tls: Arc::new(tls.clone().and(self.tls(&authority))),
+            tls: Arc::new(self.judged(&authority, tls.clone().and(self.said(&authority)))),
             fallback: if either {
                 Fallback::Insecure
             } else {
@@ -316,15 +316,23 @@ impl Config {
 
     /// How TLS is spoken with a host (and its port, if it has one), whatever for.
     pub(crate) fn tls(&self, authority: &str) -> Tls {
-        let mut tls = Tls::default();
+        self.judged(authority, self.said(authority))
+    }
+
+    /// What files say of a host that is spoken to.
+    fn said(&self, authority: &str) -> Tls {
         let config = self.configs.get(authority).or_else(|| self.configs.get("*"));
         let hub = (authority == "registry-1.docker.io").then_some("docker.io");
         let certificates = self.certificates.get(authority);
         let certificates = certificates.or_else(|| self.certificates.get(hub?));
-        for more in [config.map(|(_, tls)| tls), certificates].into_iter().flatten() {
-            tls = tls.and(more.clone());
-        }
-        tls.verify &= !self.insecure.names(authority);
+        let all = [config.map(|(_, tls)| tls), certificates];
+        let all = all.into_iter().flatten();
+        all.fold(Tls::default(), |tls, more| tls.and(more.clone()))
+    }
+
+    /// Where somebody says whose certificates count, they count, on the loopback too.
+    fn judged(&self, authority: &str, mut tls: Tls) -> Tls {
+        tls.verify &= !tls.authorities.is_empty() || !self.insecure.names(authority);
         tls
     }
 

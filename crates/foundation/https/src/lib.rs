@@ -43,6 +43,6 @@ pub use limits::Limits;
 pub use pass::pass_on;
 pub use plain::Plain;
 pub use pool::{Connection, Pool};
-pub use secure::ClientTls;
+pub use secure::{ClientTls, SecureError};
 pub use service::{Peer, Service, upgraded};
 pub use upgraded::Upgraded;

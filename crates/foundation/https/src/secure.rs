@@ -20,6 +20,48 @@ use crate::identity::{PROTOCOLS, certificates, configured, provider};
 use crate::trust::AnyServer;
 use crate::{Identity, TlsError};
 
+/// Why there is no TLS with a server.
+#[derive(Debug, thiserror::Error)]
+pub enum SecureError {
+    /// Nobody who is trusted has signed its certificate.
+    #[error("certificate signed by unknown authority")]
+    UnknownAuthority,
+    /// Its certificate was or will be good.
+    #[error("certificate has expired or is not yet valid")]
+    Time,
+    /// Its certificate is somebody else's.
+    #[error("certificate is not valid for {0}")]
+    Name(String),
+    /// It speaks something else.
+    #[error("the server does not speak TLS")]
+    NotTls,
+    /// TLS failed otherwise, or the connection did.
+    #[error(transparent)]
+    Other(io::Error),
+}
+
+impl SecureError {
+    fn new(host: &str, error: io::Error) -> Self {
+        use CertificateError::{
+            BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+            NotValidYetContext, UnknownIssuer,
+        };
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        match inner {
+            // Of two authorities with one name the other one was tried.
+            Some(Error::InvalidCertificate(UnknownIssuer | BadSignature)) => Self::UnknownAuthority,
+            Some(Error::InvalidCertificate(
+                Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
+            )) => Self::Time,
+            Some(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Self::Name(host.to_owned())
+            }
+            Some(Error::InvalidMessage(_)) => Self::NotTls,
+            _ => Self::Other(error),
+        }
+    }
+}
+
 /// How to speak TLS with servers of one kind. Made once: the machine's authorities take a millisecond to read.
 #[derive(Clone)]
 pub struct ClientTls(TlsConnector);
@@ -64,13 +106,15 @@ impl ClientTls {
     /// Speaks TLS on a stream; the certificate has to name `host`, a name or an address.
     ///
     /// # Errors
-    /// The server speaks no TLS, or its certificate is not accepted.
-    pub async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
+    /// See [`SecureError`].
+    pub async fn connect<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, SecureError>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        self.0.connect(name, stream).await
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| SecureError::Other(io::Error::other(error)))?;
+        let connected = self.0.connect(name, stream).await;
+        connected.map_err(|error| SecureError::new(host, error))
     }
 }
 

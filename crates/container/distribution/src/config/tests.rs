@@ -603,9 +603,30 @@ fn dockers_file_may_be_wrong() {
 }
 
 fn key_and_value() -> impl Strategy<Value = String> {
-    let known: &'static [&'static str] = &["server", "host", "ca", "client", "capabilities", "skip_verify", "header"];
-    let values: &'static [&'static str] = &["true", "1", "'x'", "['pull']", "[[1]]", "{ a = 1 }", "\"https://x\"", "[", "{ 'https://x' = {} }"];
-    let key = prop_oneof![prop::sample::select(known).prop_map(str::to_owned), "[a-z.\"]{1,9}"];
+    let known: &'static [&'static str] = &[
+        "server",
+        "host",
+        "ca",
+        "client",
+        "capabilities",
+        "skip_verify",
+        "header",
+    ];
+    let values: &'static [&'static str] = &[
+        "true",
+        "1",
+        "'x'",
+        "['pull']",
+        "[[1]]",
+        "{ a = 1 }",
+        "\"https://x\"",
+        "[",
+        "{ 'https://x' = {} }",
+    ];
+    let key = prop_oneof![
+        prop::sample::select(known).prop_map(str::to_owned),
+        "[a-z.\"]{1,9}"
+    ];
     let value = prop_oneof![prop::sample::select(values).prop_map(str::to_owned), "\\PC{0,9}"];
     (key, value).prop_map(|(key, value)| format!("{key} = {value}\n"))
 }

@@ -119,6 +119,12 @@ impl Server {
             let found =
                 read(&body).map_err(|error| call.protocol(format!("the list is not one: {error}")))?;
             all.extend(found);
+            // Docker's registry before version 3 does not know `last`, and begins at the beginning.
+            let seen = page
+                .last
+                .as_ref()
+                .and_then(|last| all.iter().position(|each| each == last));
+            all.drain(..seen.map_or(0, |seen| seen + 1));
             let enough = page.limit.is_some_and(|limit| all.len() >= limit);
             match next {
                 Some(next) if !enough && all.len() < ENTRIES => call.uri = next,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::StatusCode;
-use https::Connection;
+use https::{Connection, SecureError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -34,12 +34,8 @@ impl Transport {
         };
         let connector = self.connector(tls)?;
         let secured = timeout(CONNECT, connector.connect(&route.host, stream)).await;
-        let secured = secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let failed = |why| TransportError::Tls {
-            host: route.host.clone(),
-            why,
-        };
-        Ok(Connection::begin(secured.map_err(failed)?).await?)
+        let secured = secured.unwrap_or_else(|_| Err(late()));
+        Ok(Connection::begin(secured.map_err(TransportError::Tls)?).await?)
     }
 
     async fn stream(&self, route: &Route, limit: Duration) -> Result<Box<dyn Stream>, TransportError> {
@@ -51,7 +47,7 @@ impl Transport {
         let mut stream: Box<dyn Stream> = if proxy.tls {
             let connector = self.connector(&std::sync::Arc::default())?;
             let secured = timeout(CONNECT, connector.connect(&proxy.host, stream)).await;
-            let secured = secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+            let secured = secured.unwrap_or_else(|_| Err(late()));
             Box::new(secured.map_err(|error| TransportError::Proxy(error.to_string()))?)
         } else {
             Box::new(stream)
@@ -62,6 +58,10 @@ impl Transport {
         }
         Ok(stream)
     }
+}
+
+fn late() -> SecureError {
+    SecureError::Other(io::ErrorKind::TimedOut.into())
 }
 
 /// Connects to a host, by one of its addresses.

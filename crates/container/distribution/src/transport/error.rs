@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use https::TlsError;
+use https::{SecureError, TlsError};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +22,8 @@ pub enum TransportError {
         why: io::Error,
     },
     /// The server speaks no TLS, or its certificate is not accepted.
-    #[error("{}", handshake(host, why))]
-    Tls {
-        /// Whom the certificate should name.
-        host: String,
-        /// What TLS says.
-        why: io::Error,
-    },
+    #[error("{}", handshake(.0))]
+    Tls(SecureError),
     /// Authorities or identity cannot be used.
     #[error("tls: {0}")]
     Setup(#[from] TlsError),
@@ -56,7 +51,8 @@ impl TransportError {
             Self::Connect { .. } | Self::Lookup(_) | Self::Proxy(_) | Self::Http(_) | Self::Idle(_) => true,
             Self::ProxyRefused(status) => status.is_server_error(),
             // A connection that breaks within the handshake, unlike a certificate that is wrong.
-            Self::Tls { why, .. } => why.kind() != io::ErrorKind::InvalidData,
+            Self::Tls(SecureError::Other(why)) => why.kind() != io::ErrorKind::InvalidData,
+            Self::Tls(_) => false,
             Self::Setup(_) | Self::Address => false,
         }
     }
@@ -74,7 +70,7 @@ impl TransportError {
     pub(crate) const fn is_connecting(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::Lookup(_) | Self::Tls { .. } | Self::Proxy(_)
+            Self::Connect { .. } | Self::Lookup(_) | Self::Tls(_) | Self::Proxy(_)
         )
     }
 }
@@ -90,23 +86,15 @@ fn connecting(why: &io::Error) -> String {
     }
 }
 
-fn handshake(host: &str, why: &io::Error) -> String {
-    let said = why.to_string();
-    let certificate = |text: &str| format!("tls: failed to verify certificate: x509: {text}");
-    if said.contains("UnknownIssuer") || said.contains("CaUsedAsEndEntity") {
-        certificate("certificate signed by unknown authority")
-    } else if said.contains("expired") || said.contains("not valid yet") || said.contains("NotValidYet") {
-        certificate(&format!("certificate has expired or is not yet valid: {said}"))
-    } else if said.contains("not valid for") || said.contains("NotValidForName") {
-        certificate(&format!("certificate is not valid for {host}"))
-    } else if said.contains("InvalidContentType") || said.contains("corrupt message") {
-        "http: server gave HTTP response to HTTPS client".to_owned()
-    } else if why.kind() == io::ErrorKind::TimedOut {
-        "net/http: TLS handshake timeout".to_owned()
-    } else if why.kind() == io::ErrorKind::UnexpectedEof {
-        "EOF".to_owned()
-    } else {
-        format!("tls: {said}")
+fn handshake(why: &SecureError) -> String {
+    match why {
+        SecureError::NotTls => "http: server gave HTTP response to HTTPS client".to_owned(),
+        SecureError::Other(error) => match error.kind() {
+            io::ErrorKind::TimedOut => "net/http: TLS handshake timeout".to_owned(),
+            io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
+            _ => format!("tls: {error}"),
+        },
+        certificate => format!("tls: failed to verify certificate: x509: {certificate}"),
     }
 }
 

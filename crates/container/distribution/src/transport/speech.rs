@@ -16,7 +16,7 @@ use crate::transport::Access;
 
 /// How long a server that may speak without TLS has to answer its first words. Go's servers refuse them at once; one
 /// that waits for the end of a line waits for ever.
-const PROBE: Duration = Duration::from_secs(2);
+const PROBE: Duration = Duration::from_secs(3);
 
 /// What a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Transport {
                 self.pool.put(&route, connection);
                 Ok(Speech::Unverified)
             }
-            Ok(Err(TransportError::Tls { .. })) => Ok(Speech::Plain),
+            Ok(Err(TransportError::Tls(_))) => Ok(Speech::Plain),
             // Another port is another server.
             Ok(Err(TransportError::Connect { .. })) if uri.port().is_none() => Ok(Speech::Plain),
             Ok(Err(error)) => Err(error),

@@ -179,8 +179,13 @@ fn respond(reply: Reply, head: bool) -> Response<Content> {
         _ if head => StreamBody::new(stream::empty()).boxed_unsync(),
         End::Whole => StreamBody::new(stream::iter([frame(reply.body)])).boxed_unsync(),
         End::Broken(after) => {
-            let broken = Err(io::ErrorKind::BrokenPipe.into());
-            StreamBody::new(stream::iter([frame(reply.body.slice(..after)), broken])).boxed_unsync()
+            // What comes before the end is on its way first.
+            let broken = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(io::ErrorKind::BrokenPipe.into())
+            });
+            let first = stream::iter([frame(reply.body.slice(..after))]);
+            StreamBody::new(first.chain(broken)).boxed_unsync()
         }
         End::Stalled(after) => {
             let first = stream::iter([frame(reply.body.slice(..after))]);

@@ -25,6 +25,10 @@ async fn a_list_comes_in_pages() {
     assert_eq!(repository.tags(page(1, None)).await.unwrap(), ["a"]);
     assert_eq!(repository.tags(page(5, Some("b"))).await.unwrap(), ["c"]);
     assert_eq!(fake.lines().last().unwrap(), "GET /v2/a/b/tags/list?n=5&last=b");
+    // A registry may know neither `n` nor `last`.
+    let simple = Fake::plain(|_: &Seen| reply(200).body(r#"{"tags":["a","b","c"]}"#)).await;
+    let simple = crate::fake::repository(&simple);
+    assert_eq!(simple.tags(page(1, Some("a"))).await.unwrap(), ["b"]);
     let null = Fake::plain(|_: &Seen| reply(200).body(r#"{"tags":null}"#)).await;
     assert_eq!(
         crate::fake::repository(&null)

@@ -50,7 +50,7 @@ async fn mirrors_are_asked_before_the_registry() {
     repository
         .put_manifest(&tag(), media_type::MANIFEST, MANIFEST.into())
         .await
-        .unwrap_err();
+        .unwrap();
     assert_eq!(upstream.lines(), ["PUT /v2/a/b/manifests/x"]);
 }
 
