@@ -54,7 +54,8 @@ impl Registries {
         if self.is_own(&reference.domain) {
             return self.push_own(reference, &image, progress).await;
         }
-        for layer in &image.layers {
+        // The topmost first, as dockerd tells them.
+        for layer in image.layers.iter().rev() {
             progress.layer(&layer.diff_id.short(), Step::Preparing).await;
         }
         let lease = self.lease("push")?;
