@@ -32,9 +32,9 @@ const CASES: &[Case] = &[
         1: digest: sha256:DIGEST size
         $ docker push $r:1 | grep -c 'Layer already exists'
         1
-        $ docker image inspect -f '{{len .RepoDigests}}' $r:1
+        $ digests() { docker image inspect -f '{{range .RepoDigests}}{{println .}}{{end}}' $r:1 | grep $n; }; digests | wc -l
         1
-        $ digest=$(docker image inspect -f '{{index .RepoDigests 0}}' $r:1); id=$(docker image inspect -f '{{.Id}}' $r:1)
+        $ digest=$(digests); id=$(docker image inspect -f '{{.Id}}' $r:1)
         $ docker rmi $r:1 | sed "s/$n/N/; s/[0-9a-f]\{64\}/DIGEST/"
         Untagged: localhost:5055/N/app:1
         Untagged: localhost:5055/N/app@sha256:DIGEST
@@ -47,7 +47,7 @@ const CASES: &[Case] = &[
         Status: Image is up to date for localhost:5055/N/app:1
         localhost:5055/N/app:1
         $ test $id = $(docker image inspect -f '{{.Id}}' $r:1)
-        $ test $digest = $(docker image inspect -f '{{index .RepoDigests 0}}' $r:1)
+        $ test $digest = $(digests)
         $ docker rmi $r:1 > /dev/null; docker pull -q $digest | sed "s/$n/N/; s/[0-9a-f]\{64\}/DIGEST/"
         localhost:5055/N/app@sha256:DIGEST
         $ docker run --rm $digest echo it runs
@@ -58,7 +58,7 @@ const CASES: &[Case] = &[
         "layers come and go by their names",
         r#"
         $ r=localhost:5055/$n/own; echo $n > $dir/f; tar -cC $dir f | docker import -c 'CMD ["x"]' - $r > /dev/null; docker push -q $r | sed "s/$n/N/"
-        localhost:5055/N/own
+        localhost:5055/N/own:latest
         $ docker rmi $r > /dev/null; docker pull $r | sed "s/$n/N/; s/[0-9a-f]\{64\}/DIGEST/; s/^[0-9a-f]\{12\}/LAYER/" | grep -v Verifying
         Using default tag: latest
         latest: Pulling from N/own
@@ -115,7 +115,7 @@ const CASES: &[Case] = &[
         $ docker --config $dir login -u user -p secret localhost:5056 2>/dev/null
         Login Succeeded
         $ docker --config $dir push -q $c | sed "s/$n/N/"
-        localhost:5056/N/app
+        localhost:5056/N/app:latest
         $ docker pull $c 2>&1 | tail -1 | sed "s/$n/N/"
         Error response from daemon: Head "http://localhost:5056/v2/N/app/manifests/latest": no basic auth credentials
         $ docker --config $dir pull -q $c | sed "s/$n/N/"

@@ -200,7 +200,7 @@ fn said(event: &distribution::Event) -> Option<String> {
 /// What a query asks for.
 struct Asked {
     query: Query,
-    tags: Vec<image::Reference>,
+    tags: Vec<Reference>,
     args: BTreeMap<String, Option<String>>,
     labels: BTreeMap<String, String>,
     cache_from: Vec<String>,
@@ -332,7 +332,7 @@ fn limits(query: &Query) -> Result<Resources, ApiError> {
 }
 
 /// Takes the context in, bounded, into a file without a name.
-async fn spool(api: &std::sync::Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
+async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
     let api = api.clone();
     let failed = |cause: std::io::Error| ApiError::internal(format!("receiving the build context: {cause}"));
     blocking(move || {
