@@ -196,7 +196,7 @@ impl Case {
         };
         let words = format!("exec {docker} build --tag {image} {} .", self.says("build"));
         let mut command = Command::new("timeout");
-        command.args(["100", "sh", "-c", &words]);
+        command.args(["150", "sh", "-c", &words]);
         let variables = daemon.docker(&[]);
         command.envs(
             variables
