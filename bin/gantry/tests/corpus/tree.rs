@@ -107,8 +107,12 @@ impl Groups {
             };
             let mut all = further;
             all.insert(first);
-            let names = all.iter().map(String::as_str).collect::<Vec<_>>().join(" = ");
-            tree.extend(all.into_iter().map(|path| (path, format!("{line} ({names})"))));
+            let line = format!(
+                "{line}, one of {} with /{}",
+                all.len(),
+                all.first().cloned().unwrap_or_default()
+            );
+            tree.extend(all.into_iter().map(|path| (path, line.clone())));
         }
     }
 }

@@ -2,7 +2,5 @@ mkdir -p t/d t/modes; echo file > t/d/file; ln t/d/file t/d/hard; ln -s file t/d
 touch -d @1000000000 t/d/file t/d/soft t/modes/setuid; touch -d @1000000001 t/d t/modes t
 tar --sort=name --owner=7 --group=8 --numeric-owner -C t -cf plain.tar .
 gzip -nk plain.tar; mv plain.tar.gz gz.tar.gz
-bzip2 -k plain.tar; mv plain.tar.bz2 bz2.tar.bz2
-tar -C t -cf - --transform 's,^[.],other,' --owner=0 --group=0 ./d | xz > xz.tar.xz
 cp gz.tar.gz misnamed.bin; printf 'PK\003\004not really' > plain.zip; echo alone | gzip -n > one.gz
 rm -r t
