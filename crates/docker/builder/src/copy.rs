@@ -59,6 +59,9 @@ pub(crate) enum Ownership {
     Named(String),
 }
 
+/// Upstream's refusal of variables in `--from`.
+pub(crate) const NO_VARIABLES: &str = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround";
+
 /// Why nothing can be copied, in upstream's words.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {

@@ -216,17 +216,16 @@ impl<E: Executor + 'static> Driver<E> {
                     .for_each(|definition| arguments.define_meta(definition));
             }
         }
-        let variables = arguments.meta_variables();
-        let scope = Scope {
-            environment: &[],
-            arguments: &variables,
+        let bases = PlannedBases {
+            executor: &*self.executor,
+            lex: self.lex,
+            variables: arguments.meta_variables(),
         };
-        let base = |stage: &Stage| self.lex.word(&stage.base, &scope).ok();
         let needed = if stages::has_duplicates(&file.stages[..=target]) {
             // The name that is used twice is told when its stage is reached.
             (0..=target).collect()
         } else {
-            stages::needed(&file.stages, target, &base)
+            stages::needed(&file.stages, target, &bases)
         };
         let steps = needed
             .iter()
@@ -385,6 +384,25 @@ impl<E: Executor + 'static> Driver<E> {
                 "No such image: {reference}, and pulling images is not supported yet"
             ))),
         }
+    }
+}
+
+/// Bases as far as they are known before the first step.
+struct PlannedBases<'a, E> {
+    executor: &'a E,
+    lex: Lex,
+    variables: BTreeMap<String, String>,
+}
+
+impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
+    fn name(&self, stage: &Stage) -> Option<String> {
+        self.lex.word(&stage.base, &self.variables).ok()
+    }
+
+    fn triggers(&self, image: &str) -> Vec<String> {
+        // One that cannot be looked up fails its own step.
+        let found = self.executor.find(image).ok().flatten();
+        found.map(|base| base.config.config.on_build).unwrap_or_default()
     }
 }
 

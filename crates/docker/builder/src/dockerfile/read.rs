@@ -74,7 +74,7 @@ fn stage(statement: Statement) -> Read<Stage> {
     Ok(Stage {
         name: name.map(stage_name).transpose()?,
         base,
-        platform: Flags::parse(&statement.flags, flags::FROM)?.text("platform"),
+        platform: Flags::parse(&statement.flags, flags::table("FROM"))?.text("platform"),
         source: statement.source.trim().to_owned(),
         words: std::iter::once(statement.written)
             .chain(statement.arguments.list)
@@ -107,13 +107,6 @@ fn read(statement: &Statement) -> Read<InstructionKind> {
         let sentence = format!("unknown instruction: {}", statement.written);
         suggest::hinted(sentence, &statement.written, Keyword::names(), false)
     })?;
-    let table = match keyword {
-        Keyword::Add => flags::ADD,
-        Keyword::Copy => flags::COPY,
-        Keyword::Run => flags::RUN,
-        Keyword::Healthcheck => flags::HEALTHCHECK,
-        _ => &[],
-    };
     let arguments = &statement.arguments;
     count(keyword, arguments, statement.trigger.is_some())?;
     // Upstream reads no flags of these, whatever they are.
@@ -128,7 +121,7 @@ fn read(statement: &Statement) -> Read<InstructionKind> {
     let flags = if unread {
         Flags::default()
     } else {
-        Flags::parse(&statement.flags, table)?
+        Flags::parse(&statement.flags, flags::table(keyword.name()))?
     };
     Ok(match keyword {
         Keyword::Add => InstructionKind::Add(copy("ADD", statement, &flags)?),

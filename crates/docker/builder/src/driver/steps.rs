@@ -14,7 +14,7 @@ use crate::cache::{ImagePaths, KeyParts};
 use crate::config::{self, Note};
 use crate::context::DirectoryTree;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
-use crate::dockerfile::{self, Copy, Instruction, InstructionKind};
+use crate::dockerfile::{self, Copy, Instruction, InstructionKind, NoVariables};
 use crate::executor::{Base, Executor, Step, Work};
 use crate::source::{self, Fetched, Single};
 use crate::tree::Tree as _;
@@ -199,6 +199,9 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// What `--from` means: a stage by name or number, else an image.
     fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
+        if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
+            return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
+        }
         if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
             return self.image(image).map(|base| Some(base.id));
         }
@@ -382,6 +385,9 @@ fn fetched_file(name: String, body: Fetched, checksum: Option<&str>) -> Result<R
     let failed = || BuildError::io("reading what was fetched");
     let single = Single::fetched(name.clone(), body).map_err(failed())?;
     if let Some(expected) = checksum {
+        expected
+            .parse::<Digest>()
+            .map_err(|_| BuildError::Invalid("invalid checksum digest format".to_owned()))?;
         let mut content = single.open(Path::new(&name)).map_err(failed())?;
         let mut hasher = Hasher::default();
         let mut buffer = vec![0; 64 << 10];
