@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::stage::{self, State};
+use super::stage;
+use super::state::State;
 use super::{Facts, Fault, Linter, from, rules};
 use crate::arguments::{Arguments, automatic};
 use crate::dockerfile::{Dockerfile, InstructionKind, Lex, NoVariables, Span, Stage, suggest};
