@@ -1,10 +1,10 @@
 //! The room's door: see the crate's own comment.
 
+mod files;
 mod usage;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::driver::Clock;
 use engine::Engine;
 use engine::events::{Actor, Event, Kind};
-use image::archive::Unpack;
 use image::{Digest, Images, Platform, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
 pub use usage::{CacheKind, CacheRecord, Pruned};
 
+use self::files::{CACHES, Scratch, clear, open_files};
 use crate::cache::Cache;
 use crate::cache_mounts::CacheMounts;
-use crate::context::{self, DirectoryTree, Opened};
+use crate::context;
 use crate::driver::{Driver, Named, Options, blocking};
-use crate::node::{Containers, FileSteps, Mounter, NodeExecutor, take_away};
+use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
 use crate::platform::check_platform;
 use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
@@ -272,49 +272,5 @@ impl Builder {
             },
             time: self.cache.now(),
         });
-    }
-}
-
-/// Where cache mounts lie in the builder's directory.
-const CACHES: &str = "cache";
-
-/// Removes what builds have left, and leaves caches.
-fn clear(directory: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    take_away(directory)?;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_name() != CACHES {
-            std::fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn open_files(images: &Images, context: BuildContext, directory: &Path) -> Result<Arc<dyn Tree>, BuildError> {
-    match context::look(context)? {
-        Opened::Tree(tree) => Ok(tree),
-        Opened::Compressed(file) => unpack(images, file, directory),
-    }
-}
-
-fn unpack(images: &Images, mut archive: File, directory: &Path) -> Result<Arc<dyn Tree>, BuildError> {
-    let failed = || BuildError::io("unpacking the build context");
-    std::fs::create_dir_all(directory).map_err(failed())?;
-    let root = File::open(directory).map_err(failed())?;
-    std::io::Seek::rewind(&mut archive).map_err(failed())?;
-    images.unpack(root.as_fd(), Path::new("/"), &mut archive, &Unpack::default())?;
-    Ok(Arc::new(DirectoryTree::open(directory).map_err(failed())?))
-}
-
-/// A directory that goes with the build.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Steps take their mounts away; one that was torn away must not be removed with its files.
-        let _ = take_away(&self.0);
-        // There may be none; and what stays is removed when the builder is opened again.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

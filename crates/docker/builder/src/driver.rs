@@ -1,7 +1,9 @@
 //! Walks a Dockerfile: step by step through the stages that are needed, each step taken from the
 //! cache or carried out by the executor.
 
+mod copies;
 mod mounts;
+mod plan;
 mod run;
 mod steps;
 
@@ -13,11 +15,12 @@ use image::{Digest, ImageConfig, Platform};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use self::plan::{add_labels, epoch};
 use crate::arguments::{Arguments, Declared, SOURCE_DATE_EPOCH, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
 use crate::dockerfile::{
-    ArgDefinition, Dockerfile, EmptyContinuation, Instruction, InstructionKind, Lex, Pair, Stage,
+    ArgDefinition, Dockerfile, EmptyContinuation, Instruction, InstructionKind, Lex, Stage,
 };
 use crate::executor::{Base, Executor};
 use crate::output::Output;
@@ -209,36 +212,6 @@ impl<E: Executor + 'static> Driver<E> {
         self.output.error_text(&text).await
     }
 
-    /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
-    /// expanded fails its own step later.
-    fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
-        let mut arguments = self.arguments.clone();
-        for instruction in &file.meta_args {
-            if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
-                definitions
-                    .into_iter()
-                    .for_each(|definition| arguments.define_meta(definition));
-            }
-        }
-        let variables = arguments.meta_variables();
-        let scope = Scope {
-            environment: &[],
-            arguments: &variables,
-        };
-        let base = |stage: &Stage| self.lex.word(&stage.base, &scope).ok();
-        let needed = if stages::has_duplicates(&file.stages[..=target]) {
-            // The name that is used twice is told when its stage is reached.
-            (0..=target).collect()
-        } else {
-            stages::needed(&file.stages, target, &base)
-        };
-        let steps = needed
-            .iter()
-            .map(|number| 1 + file.stages[*number].instructions.len());
-        self.total = file.meta_args.len() + steps.sum::<usize>();
-        needed
-    }
-
     fn meta_definitions(
         &self,
         instruction: &Instruction,
@@ -407,16 +380,6 @@ impl<E: Executor + 'static> Driver<E> {
     }
 }
 
-/// The time that `SOURCE_DATE_EPOCH` says.
-fn epoch(said: Option<&str>) -> Result<Option<Timestamp>, BuildError> {
-    let invalid = |said: &str| BuildError::Invalid(format!("invalid SOURCE_DATE_EPOCH: {said}"));
-    let parse = |said: &str| {
-        let seconds = said.parse().map_err(|_| invalid(said))?;
-        Timestamp::from_second(seconds).map_err(|_| invalid(said))
-    };
-    said.map(parse).transpose()
-}
-
 /// Runs what waits for the disk on a thread that may.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, BuildError>
 where
@@ -427,28 +390,6 @@ where
         Ok(result) => result,
         Err(_) => Err(BuildError::Step("a build step ended unexpectedly".to_owned())),
     }
-}
-
-/// `--label`s are a last instruction each, in the order of their names.
-fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
-    stage
-        .instructions
-        .extend(labels.iter().map(|(name, value)| Instruction {
-            source: format!("LABEL {name}={value}"),
-            keyword: "LABEL".to_owned(),
-            span: stage.span,
-            location: stage.location.clone(),
-            pieces: Vec::new(),
-            comments: Vec::new(),
-            kind: InstructionKind::Label {
-                labels: vec![Pair {
-                    name: name.clone(),
-                    value: value.clone(),
-                    legacy: false,
-                }],
-                expanded: false,
-            },
-        }));
 }
 
 #[cfg(test)]

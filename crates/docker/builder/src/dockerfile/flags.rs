@@ -21,16 +21,16 @@ use Takes::{Bool, Many, One};
 pub(super) type Table = &'static [(&'static str, Takes)];
 
 /// Flags of `FROM`.
-pub(super) const FROM: Table = &[("platform", One)];
+const FROM: Table = &[("platform", One)];
 /// Flags of `RUN`.
-pub(super) const RUN: Table = &[
+const RUN: Table = &[
     ("mount", Many),
     ("network", One),
     ("security", One),
     ("device", Many),
 ];
 /// Flags of `COPY`.
-pub(super) const COPY: Table = &[
+const COPY: Table = &[
     ("from", One),
     ("chown", One),
     ("chmod", One),
@@ -39,7 +39,7 @@ pub(super) const COPY: Table = &[
     ("exclude", Many),
 ];
 /// Flags of `ADD`.
-pub(super) const ADD: Table = &[
+const ADD: Table = &[
     ("chown", One),
     ("chmod", One),
     ("link", Bool),
@@ -49,13 +49,25 @@ pub(super) const ADD: Table = &[
     ("exclude", Many),
 ];
 /// Flags of `HEALTHCHECK CMD`.
-pub(super) const HEALTHCHECK: Table = &[
+const HEALTHCHECK: Table = &[
     ("interval", One),
     ("timeout", One),
     ("start-period", One),
     ("start-interval", One),
     ("retries", One),
 ];
+
+/// The flags of an instruction.
+pub(super) fn table(keyword: &str) -> Table {
+    match keyword {
+        "ADD" => ADD,
+        "COPY" => COPY,
+        "FROM" => FROM,
+        "HEALTHCHECK" => HEALTHCHECK,
+        "RUN" => RUN,
+        _ => &[],
+    }
+}
 
 /// The flags of an instruction that is known not to have others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -96,6 +96,18 @@ pub fn parse_instruction(text: &str) -> Result<Instruction, ParseError> {
     }
 }
 
+/// The keywords of all instructions.
+#[cfg(test)]
+pub(crate) fn keywords() -> impl Iterator<Item = &'static str> {
+    statement::Keyword::names()
+}
+
+/// The flags of an instruction.
+#[cfg(test)]
+pub(crate) fn flags_of(keyword: &str) -> impl Iterator<Item = &'static str> {
+    flags::table(keyword).iter().map(|(name, _)| *name)
+}
+
 /// Door for the fuzz target: bytes nobody vouches for.
 pub fn fuzz(file: &[u8]) {
     if let Ok(dockerfile) = parse(file) {

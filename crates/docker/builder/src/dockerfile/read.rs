@@ -1,11 +1,14 @@
 //! The second pass: statements to instructions, and instructions to stages.
 
+mod health;
+
+use health::healthcheck;
+
 use super::arguments::Arguments;
 use super::flags::{self, Flags};
 use super::heredoc::Heredoc;
 use super::instruction::{
-    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Run,
-    RunNetwork, Stage,
+    ArgDefinition, Command, Copy, InlineFile, Instruction, InstructionKind, Pair, Run, RunNetwork, Stage,
 };
 use super::mount::{self, Device};
 use super::statement::{Keyword, Parsed, Statement};
@@ -74,7 +77,7 @@ fn stage(statement: Statement) -> Read<Stage> {
     Ok(Stage {
         name: name.map(stage_name).transpose()?,
         base,
-        platform: Flags::parse(&statement.flags, flags::FROM)?.text("platform"),
+        platform: Flags::parse(&statement.flags, flags::table("FROM"))?.text("platform"),
         source: statement.source.trim().to_owned(),
         words: std::iter::once(statement.written)
             .chain(statement.arguments.list)
@@ -107,13 +110,6 @@ fn read(statement: &Statement) -> Read<InstructionKind> {
         let sentence = format!("unknown instruction: {}", statement.written);
         suggest::hinted(sentence, &statement.written, Keyword::names(), false)
     })?;
-    let table = match keyword {
-        Keyword::Add => flags::ADD,
-        Keyword::Copy => flags::COPY,
-        Keyword::Run => flags::RUN,
-        Keyword::Healthcheck => flags::HEALTHCHECK,
-        _ => &[],
-    };
     let arguments = &statement.arguments;
     count(keyword, arguments, statement.trigger.is_some())?;
     // Upstream reads no flags of these, whatever they are.
@@ -128,7 +124,7 @@ fn read(statement: &Statement) -> Read<InstructionKind> {
     let flags = if unread {
         Flags::default()
     } else {
-        Flags::parse(&statement.flags, table)?
+        Flags::parse(&statement.flags, flags::table(keyword.name()))?
     };
     Ok(match keyword {
         Keyword::Add => InstructionKind::Add(copy("ADD", statement, &flags)?),
@@ -338,68 +334,4 @@ fn onbuild(statement: &Statement) -> Read<String> {
         expression.push_str(&document.name);
     }
     Ok(expression)
-}
-
-fn healthcheck(arguments: &Arguments, flags: &Flags) -> Read<Healthcheck> {
-    let (kind, command) = arguments.list.split_first().ok_or_else(String::new)?;
-    let test = match (kind.to_uppercase().as_str(), command) {
-        ("NONE", []) => {
-            return Ok(Healthcheck {
-                test: vec!["NONE".to_owned()],
-                ..Healthcheck::default()
-            });
-        }
-        ("NONE", _) => return Err("HEALTHCHECK NONE takes no arguments".to_owned()),
-        ("CMD", []) => return Err("Missing command after HEALTHCHECK CMD".to_owned()),
-        ("CMD", command) => {
-            let form = if arguments.json { "CMD" } else { "CMD-SHELL" };
-            std::iter::once(form.to_owned())
-                .chain(command.iter().cloned())
-                .collect()
-        }
-        (other, _) => {
-            return Err(format!(
-                "Unknown type {} in HEALTHCHECK (try CMD)",
-                golang::quote(other)
-            ));
-        }
-    };
-    Ok(Healthcheck {
-        test,
-        interval: interval(flags, "interval")?,
-        timeout: interval(flags, "timeout")?,
-        start_period: interval(flags, "start-period")?,
-        start_interval: interval(flags, "start-interval")?,
-        retries: retries(flags)?,
-    })
-}
-
-/// Upstream's shortest interval: one millisecond.
-const MINIMUM_INTERVAL: i64 = 1_000_000;
-
-fn interval(flags: &Flags, name: &str) -> Read<i64> {
-    match flags
-        .get(name)
-        .filter(|value| !value.is_empty())
-        .map(golang::parse_duration)
-        .transpose()?
-    {
-        Some(value) if value != 0 && value < MINIMUM_INTERVAL => Err(format!(
-            "Interval {} cannot be less than 1ms",
-            golang::quote(name)
-        )),
-        value => Ok(value.unwrap_or(0)),
-    }
-}
-
-fn retries(flags: &Flags) -> Read<i32> {
-    match flags
-        .get("retries")
-        .filter(|value| !value.is_empty())
-        .map(golang::parse_i32)
-        .transpose()?
-    {
-        Some(count) if count < 0 => Err(format!("--retries cannot be negative ({count})")),
-        count => Ok(count.unwrap_or(0)),
-    }
 }

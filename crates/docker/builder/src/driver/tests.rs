@@ -223,6 +223,7 @@ impl Executor for Memory {
     }
 }
 
+mod coverage;
 mod keys;
 
 /// A builder in memory.
@@ -723,6 +724,10 @@ fn errors() {
         (
             "FROM busybox\nRUN --mount=type=ssh,required=true true\n",
             "no SSH key \"default\" forwarded from the client",
+        ),
+        (
+            "FROM busybox\nCOPY --from=$x a /\n",
+            "invalid from flag value $x: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
         ),
         (
             "FROM busybox\nADD --checksum=sha256:1 d /\n",

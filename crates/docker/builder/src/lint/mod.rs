@@ -12,6 +12,7 @@ mod options;
 mod print;
 mod rules;
 mod stage;
+mod state;
 mod walk;
 
 use std::collections::BTreeMap;

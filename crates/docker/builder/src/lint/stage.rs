@@ -1,9 +1,10 @@
 //! Rules that follow a stage: its variables, its shell, what it says twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::state::State;
 use super::walk::at;
-use super::{Base, Fault, Linter, Rule, expose, rules};
+use super::{Fault, Linter, Rule, expose, rules};
 use crate::arguments::{Arguments, NOT_VARIABLES};
 use crate::dockerfile::{
     self, ArgDefinition, Copy, ExpandError, Expanded, Instruction, InstructionKind, Lex, Mount, Pair, Stage,
@@ -18,57 +19,6 @@ pub(super) struct Surroundings<'a> {
     pub(super) given: &'a BTreeMap<String, String>,
     pub(super) global: &'a BTreeMap<String, String>,
     pub(super) ignore: Option<&'a Ignore>,
-}
-
-/// A stage at one of its instructions.
-#[derive(Clone, Debug, Default)]
-pub(super) struct State {
-    variables: BTreeMap<String, String>,
-    /// The base is not known, so any variable may be set.
-    unknown: bool,
-    /// Names of `ARG`s, with a value or without.
-    declared: BTreeSet<String>,
-    shell: bool,
-    workdir: bool,
-    triggers: Vec<String>,
-    /// Triggers of this stage for those upon it.
-    sets_triggers: Vec<String>,
-    once: BTreeMap<&'static str, dockerfile::Span>,
-}
-
-impl State {
-    pub(super) fn of(base: &Base) -> Self {
-        let pair = |entry: &String| {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-            (name.to_owned(), value.to_owned())
-        };
-        let mut variables: BTreeMap<_, _> = base.env.iter().map(pair).collect();
-        let path = crate::config::DEFAULT_PATH.to_owned();
-        variables.entry("PATH".to_owned()).or_insert(path);
-        Self {
-            variables,
-            shell: base.shell,
-            triggers: base.on_build.clone(),
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn unknown() -> Self {
-        Self {
-            unknown: true,
-            ..Self::of(&Base::default())
-        }
-    }
-
-    /// What a stage upon this one begins with.
-    pub(super) fn inherited(&self) -> Self {
-        Self {
-            triggers: self.sets_triggers.clone(),
-            sets_triggers: Vec::new(),
-            once: BTreeMap::new(),
-            ..self.clone()
-        }
-    }
 }
 
 /// Walks a stage.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::stage::{self, State};
+use super::stage;
+use super::state::State;
 use super::{Facts, Fault, Linter, from, rules};
 use crate::arguments::{Arguments, automatic};
 use crate::dockerfile::{Dockerfile, InstructionKind, Lex, NoVariables, Span, Stage, suggest};
@@ -153,8 +154,7 @@ impl Walk<'_> {
                 span: None,
             });
         };
-        let base = |stage: &Stage| self.lex.word(&stage.base, &self.global).ok();
-        Ok(crate::stages::needed(stages, index, &base))
+        Ok(crate::stages::needed(stages, index, self))
     }
 
     /// What a stage begins with.
@@ -194,6 +194,17 @@ impl Walk<'_> {
     }
 }
 
+impl crate::stages::Bases for Walk<'_> {
+    fn name(&self, stage: &Stage) -> Option<String> {
+        self.lex.word(&stage.base, &self.global).ok()
+    }
+
+    fn triggers(&self, image: &str) -> Vec<String> {
+        let base = self.facts.bases.base(image);
+        base.map(|base| base.on_build).unwrap_or_default()
+    }
+}
+
 /// A stage that copies or mounts from itself, straight or by way of others.
 fn circles(stages: &[Stage], bases: &[Start]) -> Result<(), Fault> {
     for (index, stage) in stages.iter().enumerate() {
@@ -204,7 +215,7 @@ fn circles(stages: &[Stage], bases: &[Start]) -> Result<(), Fault> {
             let Some(from) = &copy.from else { continue };
             let fault = at(instruction.span);
             if Lex::new('\\').word(from, &NoVariables).ok().as_ref() != Some(from) {
-                return Err(fault("variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround".to_owned()));
+                return Err(fault(crate::copy::NO_VARIABLES.to_owned()));
             }
             let number = from.parse::<i64>().ok();
             let stage = match number {

@@ -177,7 +177,7 @@ async fn caches_are_shared_as_they_are_told() {
     for sharing in ["shared", "private", "locked"] {
         let (one, other) = (run(sharing, "one"), run(sharing, "other"));
         let (one, other) = tokio::join!(daemon.file(&one, &[]), daemon.file(&other, &[]));
-        (one.id(), other.id());
+        assert_ne!(one.id(), other.id());
         let last = daemon.file(&run(sharing, "last"), &[]).await;
         last.id();
         let line = last
@@ -366,6 +366,31 @@ async fn networks_and_privileges_of_a_step() {
     assert!(refused.text.contains("lo\n"), "{}", refused.text);
     // All devices of the machine are there.
     assert!(told.text.contains(" kmsg "), "{}", told.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arguments_that_speak_to_the_builder() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let build = async |space: &str, words: &str| {
+        let dockerfile = format!(
+            "FROM probe\nRUN --mount=type=cache,target=/c [\"/probe\", \"hostname\", \"--\", {words}]\n"
+        );
+        let mut request = request(&[("Dockerfile", &dockerfile)]);
+        let args = [
+            ("BUILDKIT_CACHE_MOUNT_NS", space),
+            ("BUILDKIT_SANDBOX_HOSTNAME", "builds"),
+        ];
+        let args = args.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+        request.args.extend(args);
+        daemon.build(request).await
+    };
+    let told = build("one", "\"write\", \"/c/f\", \"kept\"").await;
+    told.id();
+    assert!(told.text.contains("builds\n"), "{}", told.text);
+    assert!(!told.text.contains("not consumed"), "{}", told.text);
+    assert!(build("one", "\"cat\", \"/c/f\"").await.text.contains("kept"));
+    assert!(build("other", "\"cat\", \"/c/f\"").await.result.is_err());
 }
 
 /// What an unclean end leaves mounted is taken away, and nothing below it with it.
