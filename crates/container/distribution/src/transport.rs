@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, PROXY_AUTHORIZATION};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use https::{ClientTls, Pool};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -78,12 +78,17 @@ impl Transport {
     ) -> Result<(Uri, Response<Incoming>), TransportError> {
         let (route, uri) = self.route(access, request.uri()).await?;
         let progress = request.body().progress();
+        // Once it has all, a registry may take its time to put it away.
+        let last = if request.method() == Method::PUT {
+            self.idle * 10
+        } else {
+            self.idle
+        };
         address(&mut request, &route, &uri);
         let dial = access.dial_timeout;
         let sending = self.pool.send(&route, request, || self.connect(&route, dial));
-        let answered = self.within(sending, &progress).await;
-        if answered.as_ref().is_err_and(TransportError::is_connecting) {
-            // What it spoke last time may be another server's now.
+        let answered = self.within(sending, &progress, last).await;
+        if access.fallback != Fallback::Strict && may_be_another(&answered) {
             self.forget(&uri);
         }
         Ok((uri, answered?))
@@ -94,16 +99,12 @@ impl Transport {
         &self,
         sending: impl Future<Output = Result<Response<Incoming>, TransportError>>,
         progress: &Progress,
+        last: Duration,
     ) -> Result<Response<Incoming>, TransportError> {
         let mut sending = std::pin::pin!(sending);
         let mut seen = progress.get();
         loop {
-            // Once it has all, a registry may take its time to put it away.
-            let patience = if progress.is_complete() {
-                self.idle * 10
-            } else {
-                self.idle
-            };
+            let patience = if progress.is_complete() { last } else { self.idle };
             match timeout(patience, sending.as_mut()).await {
                 Ok(answered) => return answered,
                 Err(_) if progress.get() != seen => seen = progress.get(),
@@ -128,6 +129,15 @@ impl Transport {
         }
         connectors.insert(tls.clone(), connector.clone());
         Ok(connector)
+    }
+}
+
+/// Whether somebody else may listen there by now, who speaks otherwise: a server of TLS answers a plain request with 400
+/// or not at all.
+fn may_be_another(answered: &Result<Response<Incoming>, TransportError>) -> bool {
+    match answered {
+        Ok(answer) => answer.status() == StatusCode::BAD_REQUEST,
+        Err(error) => error.is_connecting() || matches!(error, TransportError::Http(_)),
     }
 }
 

@@ -150,9 +150,13 @@ impl Server {
         if hoped.contains(&answer.status.as_u16()) {
             return Ok(answer);
         }
-        Err(Error::Refused(Box::new(
-            self.client().refusal(call, answer).await,
-        )))
+        // It spoke without TLS when it was last asked; the next attempt finds out anew.
+        let guessed = call.uri.scheme_str() == Some("https") && answer.uri.scheme_str() == Some("http");
+        let refusal = self.client().refusal(call, answer).await;
+        if guessed && refusal.status == 400 && refusal.errors.is_empty() {
+            return Err(call.no_answer(TransportError::NotPlain));
+        }
+        Err(Error::Refused(Box::new(refusal)))
     }
 
     /// With what the server is known to want to be shown, and again with what it then says that it wants. A token that

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderName, Method};
 use image::{Descriptor, Digest, media_type};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use super::answer;
@@ -17,6 +18,14 @@ use crate::auth::Scope;
 
 /// Docker's manifest.
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+
+/// What is not in a tag or digest, and would mean something in an address.
+const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'-')
+    .remove(b':')
+    .remove(b'+');
 
 /// Docker's first manifests, signed or not.
 const SCHEMA_1: &[&str] = &[
@@ -117,7 +126,9 @@ const fn need(subject: &Subject) -> Need {
 
 impl Server {
     fn manifest_call(&self, method: Method, subject: &Subject, actions: &[&str]) -> Result<Call, Error> {
-        let uri = self.uri(&format!("manifests/{subject}"), &[])?;
+        let named = subject.to_string();
+        let named = utf8_percent_encode(&named, UNSAFE);
+        let uri = self.uri(&format!("manifests/{named}"), &[])?;
         Ok(Call::new(
             method,
             uri,
@@ -148,7 +159,7 @@ impl Server {
                 Some(descriptor) => Ok(descriptor),
                 None => self.manifest(subject).await.map(|document| document.descriptor),
             },
-            Err(Error::Refused(refusal)) if refusal.status.is_client_error() => {
+            Err(Error::Refused(refusal)) if refusal.status.is_client_error() && refusal.status != 429 => {
                 self.manifest(subject).await.map(|document| document.descriptor)
             }
             Err(error) => Err(error),

@@ -45,7 +45,7 @@ impl Progress {
     }
 
     pub(crate) fn is_complete(&self) -> bool {
-        self.size > 0 && self.get() == self.size
+        self.get() == self.size
     }
 }
 

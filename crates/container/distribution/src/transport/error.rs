@@ -39,6 +39,9 @@ pub enum TransportError {
     /// Nothing moved.
     #[error("no progress for {} s (Client.Timeout exceeded while awaiting headers or body)", .0.as_secs())]
     Idle(Duration),
+    /// A server that spoke without TLS before does not understand that now.
+    #[error("Client sent an HTTP request to an HTTPS server")]
+    NotPlain,
     /// The address has no host.
     #[error("no Host in request URL")]
     Address,
@@ -48,19 +51,25 @@ impl TransportError {
     /// Whether the same may succeed later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Lookup(_) | Self::Proxy(_) | Self::Http(_) | Self::Idle(_) => true,
+            Self::Connect { .. }
+            | Self::Lookup(_)
+            | Self::Proxy(_)
+            | Self::Http(_)
+            | Self::Idle(_)
+            | Self::NotPlain => true,
             Self::ProxyRefused(status) => status.is_server_error(),
             // A connection that breaks within the handshake, unlike a certificate that is wrong.
             Self::Tls(SecureError::Other(why)) => why.kind() != io::ErrorKind::InvalidData,
-            Self::Tls(_) => false,
+            // What speaks no TLS now may be asked without it.
+            Self::Tls(why) => matches!(why, SecureError::NotTls),
             Self::Setup(_) | Self::Address => false,
         }
     }
 
-    /// Whether there is nobody at the address.
+    /// Whether there is nobody at the address, or somebody else.
     pub(crate) fn is_absence(&self) -> bool {
         match self {
-            Self::Lookup(_) => true,
+            Self::Lookup(_) | Self::NotPlain | Self::Tls(SecureError::NotTls) => true,
             Self::Connect { why, .. } => why.kind() == io::ErrorKind::ConnectionRefused,
             _ => false,
         }

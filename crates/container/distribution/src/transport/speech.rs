@@ -77,6 +77,8 @@ impl Transport {
         let insecure = match &access.fallback {
             Fallback::Strict => false,
             Fallback::Insecure => true,
+            // What only a proxy can reach has often no address here, and asking for it takes long.
+            Fallback::Networks(_) if self.proxies.towards(uri).is_some() => false,
             Fallback::Networks(networks) => lies_in(networks, &at.0, at.1).await,
         };
         let found = if insecure {

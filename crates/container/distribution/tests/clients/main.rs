@@ -1,6 +1,10 @@
 //! The client against Debian's docker-registry, which is upstream's own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail the test by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's helpers fail the test by panicking"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

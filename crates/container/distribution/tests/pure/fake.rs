@@ -209,7 +209,7 @@ pub(crate) struct Fake {
     handler: Handler,
     address: SocketAddr,
     task: Option<JoinHandle<()>>,
-    _door: Option<Door>,
+    door: Option<Door>,
 }
 
 impl Drop for Fake {
@@ -221,10 +221,31 @@ impl Drop for Fake {
 }
 
 impl Fake {
+    /// Ends it; its port is free then.
+    pub(crate) async fn end(mut self) -> u16 {
+        if let Some(task) = self.task.take() {
+            task.abort();
+            drop(task.await);
+        }
+        if let Some(door) = self.door.take() {
+            door.drain(Duration::from_secs(5)).await;
+        }
+        self.port()
+    }
+}
+
+impl Fake {
     /// Without TLS.
     pub(crate) async fn plain(answering: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::plain_at(0, answering).await
+    }
+
+    pub(crate) async fn plain_at(
+        port: u16,
+        answering: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let handler = handler(answering);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = handler.clone();
         let task = tokio::spawn(async move {
@@ -248,7 +269,7 @@ impl Fake {
             handler,
             address,
             task: Some(task),
-            _door: None,
+            door: None,
         }
     }
 
@@ -259,23 +280,24 @@ impl Fake {
         answering: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let (chain, key) = certificate(authority, name, Usage::Server);
-        Self::identified(&chain, &key, answering)
+        Self::identified(0, &chain, &key, answering)
     }
 
     pub(crate) fn identified(
+        port: u16,
         chain: &str,
         key: &str,
         answering: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let identity = Identity::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
         let handler = handler(answering);
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let door = Door::open(listener, identity, Limits::default(), handler.clone()).unwrap();
         Self {
             handler,
             address: door.address(),
             task: None,
-            _door: Some(door),
+            door: Some(door),
         }
     }
 

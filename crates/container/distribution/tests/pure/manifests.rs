@@ -180,3 +180,22 @@ async fn a_manifest_is_stored_and_removed() {
         .await;
     assert!(matches!(error.unwrap_err(), Error::Digest { .. }));
 }
+
+#[tokio::test]
+async fn a_tag_is_no_path() {
+    let fake = Fake::plain(|_: &Seen| manifest()).await;
+    let evil = Subject::Tag("../../secret?x=1#y".to_owned());
+    repository(&fake).resolve(&evil).await.unwrap();
+    assert_eq!(
+        fake.lines(),
+        ["HEAD /v2/a/b/manifests/..%2F..%2Fsecret%3Fx%3D1%23y"]
+    );
+}
+
+#[tokio::test]
+async fn a_limit_is_not_asked_for_again_by_get() {
+    let fake = Fake::plain(|_: &Seen| reply(429).with("retry-after", "3600")).await;
+    let error = repository(&fake).resolve(&tag()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::TooManyRequests);
+    assert_eq!(fake.lines(), ["HEAD /v2/a/b/manifests/x"]);
+}

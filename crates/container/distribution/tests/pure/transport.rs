@@ -41,6 +41,23 @@ async fn on_the_loopback_a_registry_speaks_what_it_speaks() {
     }
 }
 
+/// On a developer's machine registries come and go on one port.
+#[tokio::test]
+async fn another_registry_on_the_same_port_may_speak_otherwise() {
+    let client = client();
+    let own = authority();
+    let (chain, key) = certificate(&own, "127.0.0.1", Usage::Server);
+    let last = |_: &Seen| reply(200).with("connection", "close").body(MANIFEST);
+    let plain = Fake::plain(last).await;
+    ask(&client, &plain.host()).await.unwrap();
+    let port = plain.end().await;
+    let secure = Fake::identified(port, &chain, &key, last);
+    ask(&client, &secure.host()).await.unwrap();
+    let port = secure.end().await;
+    let plain = Fake::plain_at(port, last).await;
+    ask(&client, &plain.host()).await.unwrap();
+}
+
 #[tokio::test]
 async fn who_is_not_there_is_told_in_gos_words() {
     let gone = Fake::plain(manifest).await.host();
@@ -125,7 +142,7 @@ async fn authorities_are_trusted_where_a_file_says_so() {
 #[tokio::test]
 async fn a_certificate_that_is_its_own_authority_is_trusted_by_itself() {
     let own = authority();
-    let fake = Fake::identified(own.certificate_pem(), own.key_pem(), manifest);
+    let fake = Fake::identified(0, own.certificate_pem(), own.key_pem(), manifest);
     let host = fake.host();
     // It names nobody; what names somebody is tried with a leaf.
     let error = ask(
@@ -141,7 +158,7 @@ async fn a_certificate_that_is_its_own_authority_is_trusted_by_itself() {
         "{error}"
     );
     let (chain, key) = certificate(&own, "127.0.0.1", Usage::Server);
-    let fake = Fake::identified(&chain, &key, manifest);
+    let fake = Fake::identified(0, &chain, &key, manifest);
     let host = fake.host();
     ask(&strict(&host, "ca = 'leaf.pem'", &[("leaf.pem", &chain)]), &host)
         .await
