@@ -256,7 +256,10 @@ impl Error {
     /// Dockerd's sentence for a push that failed so.
     #[must_use]
     pub fn pushing(&self) -> String {
-        self.to_string()
+        match self {
+            Self::NoCredentials { .. } => "no basic auth credentials".to_owned(),
+            other => other.to_string(),
+        }
     }
 }
 

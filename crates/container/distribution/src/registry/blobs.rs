@@ -176,7 +176,9 @@ impl BlobStream {
         };
         let short =
             matches!(&error, Error::Length { found, .. } if *found < self.size && *found == self.position);
-        if (short && self.failures < server.attempts) || server.may_retry(&error, self.failures) {
+        // A registry that gave a part of it is one that comes back.
+        let gone = self.position > 0 && matches!(&error, Error::NoAnswer { .. });
+        if ((short || gone) && self.failures < server.attempts) || server.may_retry(&error, self.failures) {
             self.repository.0.client.pause(self.failures, &error).await;
             return Ok(());
         }

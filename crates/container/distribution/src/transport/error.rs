@@ -51,12 +51,15 @@ impl TransportError {
     /// Whether the same may succeed later.
     pub(crate) fn is_temporary(&self) -> bool {
         match self {
-            Self::Connect { .. }
-            | Self::Lookup(_)
-            | Self::Proxy(_)
-            | Self::Http(_)
-            | Self::Idle(_)
-            | Self::NotPlain => true,
+            // Nobody there, or nobody of that name: whoever asks is told at once, and may ask again.
+            Self::Connect { why, .. } => !matches!(
+                why.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+            ),
+            Self::Lookup(_) => false,
+            Self::Proxy(_) | Self::Http(_) | Self::Idle(_) | Self::NotPlain => true,
             Self::ProxyRefused(status) => status.is_server_error(),
             // A connection that breaks within the handshake, unlike a certificate that is wrong.
             Self::Tls(SecureError::Other(why)) => why.kind() != io::ErrorKind::InvalidData,
