@@ -66,8 +66,12 @@ fn main() -> Result<()> {
         );
     }
     println!("{algorithm}, {threads} threads: received  attached  durable   total (ms)");
+    // They go at the end only: an ext4 that has just deleted many files is slow to make new ones.
+    let mut nodes = Vec::new();
     for _ in 0..rounds {
-        let times = pull(Path::new(directory), &layers, threads)?;
+        let node = tempfile::tempdir_in(directory)?;
+        let times = pull(node.path(), &layers, threads)?;
+        nodes.push(node);
         let shown: Vec<String> = times
             .iter()
             .map(|time| format!("{:9.1}", time.as_secs_f64() * 1e3))
@@ -79,8 +83,7 @@ fn main() -> Result<()> {
 
 /// One image into an empty node: its layers received, attached, made durable; and all of it.
 fn pull(directory: &Path, layers: &[Layer], threads: usize) -> Result<[Duration; 4]> {
-    let node = tempfile::tempdir_in(directory)?;
-    let images = open(node.path())?;
+    let images = open(directory)?;
     let start = Instant::now();
     let lease = images.lease("pull")?;
     let waiting: Mutex<VecDeque<usize>> = Mutex::new((0..layers.len()).collect());

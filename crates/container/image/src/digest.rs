@@ -4,7 +4,6 @@
 //! plain array that is copied, compared and ordered without a thought.
 
 use std::fmt;
-use std::io::{self, Read, Write};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -157,42 +156,6 @@ impl Hasher {
     }
 }
 
-/// Hashes what passes through: what is read from, or written to, the inner stream.
-#[derive(Debug)]
-pub(crate) struct Hashing<T> {
-    inner: T,
-    pub(crate) hasher: Hasher,
-}
-
-impl<T> Hashing<T> {
-    pub(crate) fn new(inner: T) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::default(),
-        }
-    }
-}
-
-impl<T: Read> Read for Hashing<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-impl<T: Write> Write for Hashing<T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,16 +190,6 @@ mod tests {
         assert_eq!(
             Digest::chain(Some(a), b),
             Digest::of(format!("{a} {b}").as_bytes())
-        );
-    }
-
-    #[test]
-    fn what_passes_through_is_hashed() {
-        let mut stream = Hashing::new(&b"abc"[..]);
-        io::copy(&mut stream, &mut io::sink()).unwrap();
-        assert_eq!(
-            (stream.hasher.digest(), stream.hasher.size()),
-            (Digest::of(b"abc"), 3)
         );
     }
 }

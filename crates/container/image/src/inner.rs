@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) pruning: AtomicBool,
     pub(crate) serial: AtomicU64,
     pub(crate) hot: Hot,
+    /// Whether somebody writes out what is there.
+    pub(crate) syncing: AtomicBool,
 }
 
 /// An image that is to be registered.
@@ -200,6 +202,28 @@ impl Inner {
         };
         let row = ImageRow::of(&image, None);
         self.rows.put(id, &row, Durability::Relaxed).map(drop)
+    }
+
+    /// Begins to write out what is there, so that less is left when a lease is kept. Nobody waits for it, and one such
+    /// thread at a time is enough.
+    pub(crate) fn sync_ahead(self: &Arc<Self>) {
+        if self.syncing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = self.clone();
+        let sync = move || {
+            if let Err(error) = inner.sync() {
+                tracing::debug!(%error, "whoever needs it to be durable will say so");
+            }
+            inner.syncing.store(false, Ordering::Release);
+        };
+        if std::thread::Builder::new()
+            .name("sync".to_owned())
+            .spawn(sync)
+            .is_err()
+        {
+            self.syncing.store(false, Ordering::Release);
+        }
     }
 
     /// Makes all that was written durable, trees and blobs, with one call for each file system.

@@ -206,6 +206,13 @@ impl Lease {
         self.lock().blobs.push(digest);
     }
 
+    /// Takes over holds that were counted already.
+    pub(crate) fn have_held(&self, blobs: Vec<Digest>, manifests: Vec<Digest>) {
+        let mut state = self.lock();
+        state.blobs.extend(blobs);
+        state.manifests.extend(manifests);
+    }
+
     /// Holds a manifest if it is here.
     pub(crate) fn hold_manifest(&self, digest: Digest) -> Option<Arc<ManifestSummary>> {
         let mut table = self.inner.write();

@@ -21,6 +21,7 @@
 
 pub mod archive;
 mod claims;
+mod compress;
 mod compression;
 mod config;
 mod content;

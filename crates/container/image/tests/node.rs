@@ -9,6 +9,8 @@ mod node {
     mod load;
     mod names;
     mod pull;
+    mod push;
+    mod registry;
     mod remote;
     mod snapshots;
     mod support;

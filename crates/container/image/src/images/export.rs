@@ -1,25 +1,150 @@
 //! An image as it is pushed to a registry.
 
-use super::{Export, Exported, Images};
-use crate::{Digest, Error, Lease, Reference};
+use store::Durability;
+
+use super::compose::{Form, compose};
+use super::{Algorithm, Export, Exported, Image, Images, Layer, Target};
+use crate::inner::Inner;
+use crate::rows::{CompressedName, CompressedRow, ImageRow};
+use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Reference, claims, compress, media_type};
 
 impl Images {
-    /// What to push for an image: the manifest that it came by or was pushed with, if all its blobs are here;
-    /// otherwise one that is made now, the same each time. Layers that lie here uncompressed are compressed once,
-    /// on all cores, and the result is kept for the next push. All of it stays while the lease does.
+    /// What to push for an image: the manifest that it came by, if all its blobs are here; otherwise one that is
+    /// made now, the same each time. Layers that lie here uncompressed are compressed once, on all cores, and the
+    /// result is kept for the next push. All of it stays while the lease does.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::Damaged`]; the disk's or the store's.
     pub fn export(&self, lease: &Lease, id: &Digest, how: Export) -> Result<Exported, Error> {
-        todo!()
+        lease.add(id)?;
+        let image = self.get_or_fail(id)?;
+        if let Some(exported) = self.as_it_came(lease, &image)? {
+            return Ok(exported);
+        }
+        let layers = image
+            .layers
+            .iter()
+            .map(|layer| self.outgoing(lease, &image, layer, how.algorithm));
+        let layers = layers.collect::<Result<Vec<Descriptor>, Error>>()?;
+        let form = if how.oci { Form::Oci } else { Form::Docker };
+        let (served, manifest) = compose(&image, &layers, form)?;
+        let summary = ManifestSummary::parse(&served.media_type, &served.bytes)?;
+        self.inner.keep_manifest(lease, summary, &served.bytes)?;
+        Ok(Exported {
+            image: *id,
+            manifest: served,
+            config: manifest.config,
+            layers: manifest.layers,
+        })
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so
-    /// it may be removed automatically from now on. Durable when this returns.
+    /// it may be removed automatically from now on. (Not for our own registry, which is here.) Durable when this
+    /// returns.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`].
     pub fn note_pushed(&self, reference: &Reference, exported: &Exported) -> Result<(), Error> {
-        todo!()
+        let inner = &self.inner;
+        let (id, served) = (exported.image, &exported.manifest);
+        let lease = inner.own_lease("pushed")?;
+        lease.add(&id)?;
+        let summary = ManifestSummary::parse(&served.media_type, &served.bytes)?;
+        inner.keep_manifest(&lease, summary, &served.bytes)?;
+        let pinned = Reference {
+            digest: Some(served.digest),
+            ..reference.repository()
+        };
+        inner.tag_under(&lease, &pinned, Target::manifest(served.digest, Some(id)))?;
+        {
+            let _claim = inner.claims.take([claims::image(&id)]);
+            inner.write().set_elsewhere(&id);
+            let image = self.get_or_fail(&id)?;
+            inner
+                .rows
+                .put(&id, &ImageRow::of(&image, None), Durability::Relaxed)?;
+        }
+        lease.keep_rows()
+    }
+
+    /// The stored manifest, if nothing of it is missing.
+    fn as_it_came(&self, lease: &Lease, image: &Image) -> Result<Option<Exported>, Error> {
+        let summary = image.manifest.and_then(|digest| lease.hold_manifest(digest));
+        let Some(summary) = summary else { return Ok(None) };
+        let (Some(config), true) = (
+            summary.config.clone(),
+            summary.layers.iter().all(|layer| lease.hold_blob(&layer.digest)),
+        ) else {
+            return Ok(None);
+        };
+        Ok(self.served(&summary.digest)?.map(|manifest| Exported {
+            image: image.id,
+            manifest,
+            config,
+            layers: summary.layers.clone(),
+        }))
+    }
+
+    /// A layer as it is sent: as it came if that is compressed.
+    fn outgoing(
+        &self,
+        lease: &Lease,
+        image: &Image,
+        layer: &Layer,
+        algorithm: Algorithm,
+    ) -> Result<Descriptor, Error> {
+        let damaged = |digest: Digest, why: &str| Error::Damaged {
+            image: image.id,
+            digest,
+            why: why.to_owned(),
+        };
+        let blob = layer.blob.as_ref();
+        let blob = blob.ok_or_else(|| damaged(layer.diff_id, "it was never here"))?;
+        if !lease.hold_blob(&blob.digest) {
+            return Err(damaged(blob.digest, "it is missing"));
+        }
+        let plain = matches!(
+            &*blob.media_type,
+            "" | media_type::LAYER | media_type::DOCKER_LAYER
+        );
+        if plain {
+            let name = CompressedName {
+                diff_id: layer.diff_id,
+                algorithm,
+            };
+            self.inner.compressed(lease, name, &blob.digest)
+        } else {
+            Ok(blob.clone())
+        }
+    }
+}
+
+impl Inner {
+    /// A layer compressed, held by the lease: from the last time, or made now. The blob is durable before the row
+    /// that says what it is.
+    fn compressed(&self, lease: &Lease, name: CompressedName, plain: &Digest) -> Result<Descriptor, Error> {
+        let _claim = self.claims.take([claims::compress(&name.diff_id)]);
+        let known = self.read().compressed(&name).cloned();
+        if let Some(known) = known.filter(|known| lease.hold_blob(&known.digest)) {
+            return Ok(known);
+        }
+        let source = self.content.open_blob(plain).map_err(Error::io("open a blob"))?;
+        let mut writer = self.content.writer().map_err(Error::io("write a blob"))?;
+        compress::compress(name.algorithm, source, &mut writer).map_err(Error::io("compress a layer"))?;
+        let written = writer.finish();
+        written.file.sync_data().map_err(Error::io("write a blob"))?;
+        self.keep_blob(lease, &written)?;
+        self.content
+            .sync_names()
+            .map_err(Error::io("make a blob durable"))?;
+        let media_type = match name.algorithm {
+            Algorithm::Gzip => media_type::LAYER_GZIP,
+            Algorithm::Zstd => media_type::LAYER_ZSTD,
+        };
+        let blob = Descriptor::new(media_type, written.digest, written.size);
+        self.rows
+            .put(&name, &CompressedRow::new(blob.clone()), Durability::Relaxed)?;
+        self.write().add_compressed(name, blob.clone());
+        Ok(blob)
     }
 }

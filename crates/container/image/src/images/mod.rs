@@ -2,6 +2,7 @@
 
 mod collect;
 mod commit;
+mod compose;
 mod conflict;
 mod exchange;
 mod export;
@@ -14,6 +15,7 @@ mod names;
 mod open;
 mod prune;
 mod pulled;
+mod pushed;
 mod receive;
 mod remove;
 mod repository;

@@ -75,6 +75,7 @@ impl Images {
             pruning: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             hot: Hot::default(),
+            syncing: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),

@@ -60,7 +60,11 @@ impl Images {
         let written = tee.judge(report.as_ref().err())?;
         received.check(report?)?;
         if let Some(made) = &mut received.made {
+            let large = made.size >= LARGE;
             (made.file, made.place) = (Some(written.path()), Some(written.place));
+            if large {
+                inner.sync_ahead();
+            }
         }
         Ok(received)
     }
@@ -208,6 +212,9 @@ impl Inner {
         self.keep_blob(lease, &written)
     }
 }
+
+/// Bytes of files of a layer that is worth being written out while others are received.
+const LARGE: u64 = 8 << 20;
 
 /// How much is read on of a layer that the worker has refused, to find out whether it is at all the one
 /// that was asked for: then its sender is to blame, and another one may do better.

@@ -1,49 +1,141 @@
 //! The repositories of our own registry. A repository is the beginning of references: what has a name
 //! `REPOSITORY:TAG` or `REPOSITORY@DIGEST` is in it, whoever gave that name.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
-use super::{Images, Push, Pushed, ServedManifest, Target, Unlinked};
-use crate::{Descriptor, Digest, Error, Reference};
+use store::Durability;
+
+use super::compose::{Form, compose};
+use super::{Image, Images, ServedManifest, Target, Unlinked};
+use crate::inner::Inner;
+use crate::rows::{ImageRow, TagRow};
+use crate::table::Freed;
+use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
 impl Images {
-    /// Stores a manifest that was pushed, under its digest and the tags; durable when this returns. All blobs
-    /// and manifests that it names must be in the repository. If it is an image for this machine, or an index
-    /// with one, the image is registered asleep.
-    ///
-    /// # Errors
-    /// [`Error::Manifest`], [`Error::WrongDigest`], [`Error::MissingContent`] with all that is missing,
-    /// [`Error::Reference`] about the names.
-    pub fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error> {
-        todo!()
-    }
-
     /// The manifest that a tag or a digest names in a repository. An image that was built, loaded or
     /// committed here and was never pushed gets one now, the same each time.
     ///
     /// # Errors
     /// The disk's or the store's.
     pub fn manifest_in(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error> {
-        todo!()
+        match reference.digest {
+            Some(digest) => self.by_digest(reference, &digest),
+            None => self.by_tag(reference),
+        }
     }
 
-    /// Repositories whose whole name begins with `prefix`, after the name `after`, in order, at most `limit`.
+    fn by_tag(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error> {
+        let Some(target) = self.target(reference) else {
+            return Ok(None);
+        };
+        let image = target.image.and_then(|id| self.get(&id));
+        let came_by = image.as_ref().and_then(|image| image.manifest);
+        for digest in target.manifest.into_iter().chain(came_by) {
+            if self.is_whole(reference, &digest)
+                && let Some(served) = self.served(&digest)?
+            {
+                return Ok(Some(served));
+            }
+        }
+        if let Some(served) = image.and_then(|image| composed(&image)) {
+            return Ok(Some(served));
+        }
+        target.manifest.map_or(Ok(None), |digest| self.served(&digest))
+    }
+
+    fn by_digest(&self, reference: &Reference, digest: &Digest) -> Result<Option<ServedManifest>, Error> {
+        let table = self.inner.read();
+        let came_by = |image: &&Arc<Image>| image.manifest == Some(*digest);
+        let images = table.images_of(reference);
+        if table.has_manifest_in(reference, digest) || images.iter().any(came_by) {
+            drop(table);
+            return self.served(digest);
+        }
+        let mut made = images.into_iter().filter_map(|image| composed(image));
+        Ok(made.find(|made| made.digest == *digest))
+    }
+
+    /// Whether all that a manifest names is here. An index is served in any case: it is what the name stands for.
+    fn is_whole(&self, reference: &Reference, digest: &Digest) -> bool {
+        let Some(summary) = self.manifest(digest) else {
+            return false;
+        };
+        let repository = reference.name();
+        let table = self.inner.read();
+        let linked = |blob: &Descriptor| table.link(&repository, &blob.digest).is_some();
+        if summary.blobs().all(linked) {
+            return true;
+        }
+        drop(table);
+        self.has_all_blobs(&summary)
+    }
+
+    /// Whether the files of all blobs of a manifest are here.
+    pub(super) fn has_all_blobs(&self, summary: &ManifestSummary) -> bool {
+        let here = |blob: &Descriptor| self.inner.content.has(&blob.digest);
+        let config = |blob: &Descriptor| here(blob) || self.get(&blob.digest).is_some();
+        summary.config.as_ref().is_none_or(config) && summary.layers.iter().all(here)
+    }
+
+    /// A stored manifest as it is sent.
+    pub(super) fn served(&self, digest: &Digest) -> Result<Option<ServedManifest>, Error> {
+        let stored = self.stored_manifest(digest)?;
+        Ok(stored.map(|stored| ServedManifest {
+            digest: *digest,
+            media_type: stored.summary.media_type.clone(),
+            bytes: stored.bytes,
+        }))
+    }
+
+    /// Repositories of a registry (`localhost:5000`) by the rest of their names, those after `after`, in order, at
+    /// most `limit`.
     #[must_use]
-    pub fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String> {
-        todo!()
+    pub fn repositories(&self, domain: &str, after: &str, limit: usize) -> Vec<String> {
+        let table = self.inner.read();
+        let mut at = Reference {
+            domain: domain.to_owned(),
+            path: after.to_owned(),
+            tag: None,
+            digest: None,
+        };
+        let mut found = Vec::new();
+        while found.len() < limit {
+            match table.after(&at) {
+                Some(next) if next.domain == domain => {
+                    found.push(next.path.clone());
+                    at = next.repository();
+                }
+                _ => break,
+            }
+        }
+        found
     }
 
     /// Tags of a repository after the tag `after`, in order, at most `limit`; `None` if there is no such
     /// repository.
     #[must_use]
     pub fn tags_in(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>> {
-        todo!()
+        let named = named(repository).ok()?;
+        let table = self.inner.read();
+        if table.names_of(&named).next().is_none() && !table.has_links(repository) {
+            return None;
+        }
+        let names = table.names_of(&named).filter_map(|(name, _)| name.tag.as_ref());
+        let tags = names.filter(|tag| tag.as_str() > after).take(limit);
+        Some(tags.cloned().collect())
     }
 
     /// Manifests of the repository that are about another one (distribution-spec, "Listing Referrers").
     #[must_use]
     pub fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor> {
-        todo!()
+        let Ok(named) = named(repository) else {
+            return Vec::new();
+        };
+        let table = self.inner.read();
+        let about = table.about(subject).map(|kept| &kept.summary);
+        let here = about.filter(|summary| table.has_manifest_in(&named, &summary.digest));
+        here.map(|summary| referrer(summary)).collect()
     }
 
     /// Takes a tag away, durably; answers what it named. What has no name any more and was never run goes with it.
@@ -51,15 +143,117 @@ impl Images {
     /// # Errors
     /// The disk's or the store's.
     pub fn untag(&self, reference: &Reference) -> Result<Option<Target>, Error> {
-        todo!()
+        let Some(target) = self.target(reference) else {
+            return Ok(None);
+        };
+        self.inner.untag_all(std::slice::from_ref(reference))?;
+        self.forget_nameless(target.image)?;
+        Ok(Some(target))
     }
 
     /// Takes a manifest out of a repository with all tags there that name it, durably; `None` if it is
-    /// not in it.
+    /// not in it by a name of its own.
     ///
     /// # Errors
     /// The disk's or the store's.
     pub fn delete_manifest(&self, repository: &str, digest: &Digest) -> Result<Option<Unlinked>, Error> {
-        todo!()
+        let named = named(repository)?;
+        let names: Vec<(Reference, Target)> = {
+            let table = self.inner.read();
+            let is_it = |target: &Target| match (target.manifest, target.image) {
+                (Some(manifest), _) => manifest == *digest,
+                (None, Some(id)) => {
+                    let image = table.image(&id);
+                    let made = image.and_then(|image| composed(&image));
+                    made.is_some_and(|made| made.digest == *digest)
+                }
+                (None, None) => false,
+            };
+            let names = table.names_of(&named).filter(|(_, target)| is_it(target));
+            names.map(|(name, target)| (name.clone(), *target)).collect()
+        };
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let (names, targets): (Vec<Reference>, Vec<Target>) = names.into_iter().unzip();
+        self.inner.untag_all(&names)?;
+        let mut unlinked = Unlinked {
+            tags: names.into_iter().filter_map(|name| name.tag).collect(),
+            images: Vec::new(),
+        };
+        for target in targets {
+            unlinked.images.extend(self.forget_nameless(target.image)?);
+        }
+        Ok(Some(unlinked))
     }
+
+    /// Removes an image that nobody has a name for, nobody builds upon, and nobody has ever run: no container can
+    /// need it. Any other stays for `docker image prune`.
+    fn forget_nameless(&self, id: Option<Digest>) -> Result<Option<Digest>, Error> {
+        let inner = &self.inner;
+        let Some(id) = id else { return Ok(None) };
+        let claim = inner.claims.take([claims::image(&id)]);
+        let freed = {
+            let mut table = inner.write();
+            let nameless = |image: &Image| image.asleep && image.is_dangling();
+            let goes = table.image(&id).is_some_and(|image| nameless(&image));
+            if !goes || table.holds(&id) > 0 || !table.children(&id).is_empty() {
+                return Ok(None);
+            }
+            table.remove_image(&id).1
+        };
+        inner.rows.delete::<ImageRow>(&id, Durability::Durable)?;
+        drop(claim);
+        inner.discard(freed);
+        Ok(Some(id))
+    }
+}
+
+impl Inner {
+    /// Takes names away; all of it is durable with the last.
+    fn untag_all(&self, names: &[Reference]) -> Result<(), Error> {
+        let _claim = self.claims.take(names.iter().map(claims::tag));
+        for (at, name) in names.iter().enumerate() {
+            let last = at + 1 == names.len();
+            let durability = if last {
+                Durability::Durable
+            } else {
+                Durability::Relaxed
+            };
+            self.rows.delete::<TagRow>(name, durability)?;
+        }
+        let mut freed = Freed::default();
+        {
+            let mut table = self.write();
+            for name in names {
+                freed.extend(table.set_tag(name, None).1);
+            }
+        }
+        self.discard(freed);
+        Ok(())
+    }
+}
+
+/// A repository's whole name, and nothing else.
+pub(super) fn named(repository: &str) -> Result<Reference, Error> {
+    let named = Reference::parse(repository)?;
+    // A short name is another one's whole name only by chance.
+    if named.is_name_only() && named.name() == repository {
+        Ok(named)
+    } else {
+        Err(ReferenceError::Format.into())
+    }
+}
+
+/// The manifest of an image that came by none.
+fn composed(image: &Image) -> Option<ServedManifest> {
+    let layers: Option<Vec<Descriptor>> = image.layers.iter().map(|layer| layer.blob.clone()).collect();
+    compose(image, &layers?, Form::Oci).ok().map(|(served, _)| served)
+}
+
+fn referrer(summary: &ManifestSummary) -> Descriptor {
+    let mut descriptor = Descriptor::new(&summary.media_type, summary.digest, summary.size);
+    descriptor.artifact_type = summary.kind().map(str::to_owned);
+    descriptor.annotations = summary.annotations.clone();
+    descriptor
 }

@@ -2,26 +2,34 @@
 //!
 //! A blob lies in the store once; that a repository has it is a row. The row is written when the blob is durable.
 
+use std::io::Write;
+
+use store::Durability;
+
+use super::repository::named;
 use super::{Blob, Images};
-use crate::{Digest, Error};
+use crate::content::BlobWriter;
+use crate::inner::Inner;
+use crate::rows::{LinkName, LinkRow};
+use crate::{Digest, Error, claims};
 
 /// A blob being uploaded. It may be handed from request to request; dropped, it leaves nothing.
 #[derive(Debug)]
-pub struct BlobUpload {}
+pub struct BlobUpload(BlobWriter);
 
 impl BlobUpload {
     /// Takes in the next bytes.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's. What came before may be incomplete then, so the upload has to begin again.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        todo!()
+        self.0.write_all(bytes).map_err(Error::io("write a blob"))
     }
 
     /// How many bytes have come.
     #[must_use]
-    pub fn size(&self) -> u64 {
-        todo!()
+    pub const fn size(&self) -> u64 {
+        self.0.size()
     }
 }
 
@@ -31,7 +39,8 @@ impl Images {
     /// # Errors
     /// The disk's.
     pub fn begin_blob(&self) -> Result<BlobUpload, Error> {
-        todo!()
+        let writer = self.inner.content.writer();
+        Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
     }
 
     /// Ends an upload: what came is the blob `digest` of the repository, durable when this returns; answers its size.
@@ -39,7 +48,24 @@ impl Images {
     /// # Errors
     /// [`Error::WrongDigest`]; the disk's or the store's.
     pub fn finish_blob(&self, upload: BlobUpload, digest: &Digest, repository: &str) -> Result<u64, Error> {
-        todo!()
+        let written = upload.0.finish();
+        if written.digest != *digest {
+            return Err(Error::WrongDigest {
+                expected: *digest,
+                actual: written.digest,
+            });
+        }
+        let linked = {
+            let _claim = self.inner.claims.take([claims::blob(digest)]);
+            let adopted = self.inner.content.adopt(&written.path(), digest);
+            adopted
+                .map_err(Error::io("keep a blob"))
+                .and_then(|()| self.inner.link(repository, digest))
+        };
+        if linked.is_err() {
+            drop(self.inner.discard_blob(digest));
+        }
+        linked.map(|()| written.size)
     }
 
     /// Links a blob of one repository to another, durably; false if the first one does not have it.
@@ -47,16 +73,38 @@ impl Images {
     /// # Errors
     /// The disk's or the store's.
     pub fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {
-        todo!()
+        match self.blob_in(from, digest)? {
+            None => Ok(false),
+            // A configuration that is kept with its image is no blob yet.
+            Some(Blob::Bytes(bytes)) => {
+                let mut upload = self.begin_blob()?;
+                upload.append(&bytes)?;
+                self.finish_blob(upload, digest, to).map(|_| true)
+            }
+            Some(Blob::File(..)) => {
+                let lease = self.inner.own_lease("mount")?;
+                if !lease.hold_blob(digest) {
+                    return Ok(false);
+                }
+                let _claim = self.inner.claims.take([claims::blob(digest)]);
+                self.inner.link(to, digest).map(|()| true)
+            }
+        }
     }
 
     /// A blob of a repository: one that was uploaded or mounted there, or that a manifest or an image with a
     /// name there has.
     ///
     /// # Errors
-    /// The disk's.
+    /// The disk's; [`Error::Reference`] about the name.
     pub fn blob_in(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error> {
-        todo!()
+        let named = named(repository)?;
+        let second = self.inner.now().as_second();
+        let there = {
+            let table = self.inner.read();
+            table.touch_link(repository, digest, second) || table.has_blob_in(&named, digest)
+        };
+        if there { self.open_blob(digest) } else { Ok(None) }
     }
 
     /// Takes the link of a blob to a repository away, durably; false if there is none. Manifests keep the blobs
@@ -65,7 +113,14 @@ impl Images {
     /// # Errors
     /// The disk's or the store's.
     pub fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
-        todo!()
+        let inner = &self.inner;
+        let claim = inner.claims.take([claims::blob(digest)]);
+        let freed = inner.write().remove_link(repository, digest);
+        let Some(freed) = freed else { return Ok(false) };
+        inner.unlink(repository, digest, Durability::Durable)?;
+        drop(claim);
+        inner.discard(freed);
+        Ok(true)
     }
 
     /// A blob, wherever it belongs. Hold a [`crate::Lease`] on what needs it.
@@ -73,6 +128,52 @@ impl Images {
     /// # Errors
     /// The disk's.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<Blob>, Error> {
-        todo!()
+        let opened = match self.inner.content.open_blob(digest) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(self
+                    .get(digest)
+                    .map(|image| Blob::Bytes(image.config_bytes.clone())));
+            }
+            other => other.and_then(|file| Ok((file.metadata()?.len(), file))),
+        };
+        let (size, file) = opened.map_err(Error::io("open a blob"))?;
+        Ok(Some(Blob::File(file, size)))
+    }
+}
+
+impl Inner {
+    /// Notes that a repository has a blob, which is in its place; the caller has its claim. All of it is durable
+    /// when this returns: the blob's bytes, its name, the row.
+    fn link(&self, repository: &str, digest: &Digest) -> Result<(), Error> {
+        named(repository)?;
+        let now = self.now();
+        if self.read().touch_link(repository, digest, now.as_second()) {
+            return Ok(());
+        }
+        let synced = self.content.open_blob(digest).and_then(|blob| blob.sync_data());
+        synced
+            .and_then(|()| self.content.sync_names())
+            .map_err(Error::io("make a blob durable"))?;
+        let name = LinkName {
+            repository: repository.to_owned(),
+            digest: *digest,
+        };
+        self.rows.put(&name, &LinkRow::new(now), Durability::Durable)?;
+        self.write().add_link(repository, *digest, now.as_second());
+        Ok(())
+    }
+
+    /// Deletes the row of a link that is out of the table; the caller has the blob's claim.
+    pub(super) fn unlink(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let name = LinkName {
+            repository: repository.to_owned(),
+            digest: *digest,
+        };
+        self.rows.delete::<LinkRow>(&name, durability)
     }
 }

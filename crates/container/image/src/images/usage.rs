@@ -18,8 +18,20 @@ impl Images {
             let layers = image.layers.iter().filter(|layer| users[&layer.chain_id] > 1);
             layers.map(|layer| layer.size).sum()
         };
+        // Of layers that sleep there is only the blob.
+        let asleep = table.images().filter(|image| image.asleep);
+        let asleep: HashMap<Digest, u64> = asleep
+            .flat_map(|image| &image.layers)
+            .filter(|layer| table.layer(&layer.chain_id).is_none())
+            .map(|layer| {
+                (
+                    layer.blob.as_ref().map_or(layer.diff_id, |blob| blob.digest),
+                    layer.size,
+                )
+            })
+            .collect();
         DiskUsage {
-            layers: table.layers().map(|row| row.size).sum(),
+            layers: table.layers().map(|row| row.size).sum::<u64>() + asleep.values().sum::<u64>(),
             shared: table.images().map(|image| (image.id, shared(image))).collect(),
         }
     }

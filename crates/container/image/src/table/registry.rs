@@ -42,6 +42,25 @@ impl Table {
         self.links.get(repository)?.get(digest)
     }
 
+    pub(crate) fn has_links(&self, repository: &str) -> bool {
+        self.links.contains_key(repository)
+    }
+
+    /// Notes that a linked blob was asked for; answers whether there is such a link.
+    pub(crate) fn touch_link(&self, repository: &str, digest: &Digest, second: i64) -> bool {
+        let link = self.link(repository, digest);
+        if let Some(link) = link {
+            link.touch(second);
+        }
+        link.is_some()
+    }
+
+    /// Whether there is a link that nobody has asked for since before `second`.
+    pub(crate) fn is_idle(&self, repository: &str, digest: &Digest, second: i64) -> bool {
+        self.link(repository, digest)
+            .is_some_and(|link| link.time() <= second)
+    }
+
     /// Takes a link away; `None` if there was none.
     pub(crate) fn remove_link(&mut self, repository: &str, digest: &Digest) -> Option<Freed> {
         let links = self.links.get_mut(repository)?;
@@ -54,11 +73,11 @@ impl Table {
         Some(freed)
     }
 
-    /// Links from before `second` whose blobs no manifest of their repository names.
+    /// Links from before `second`, or from then, whose blobs no manifest of their repository names.
     pub(crate) fn idle_links(&self, second: i64) -> Vec<(String, Digest)> {
         let mut idle = Vec::new();
         for (repository, links) in &self.links {
-            let old = links.iter().filter(|(_, link)| link.time() < second);
+            let old = links.iter().filter(|(_, link)| link.time() <= second);
             let mut old: Vec<Digest> = old.map(|(digest, _)| *digest).collect();
             if old.is_empty() {
                 continue;

@@ -69,6 +69,31 @@ impl Table {
             .collect()
     }
 
+    /// Whether a manifest is in a repository: by a name of its own, or listed by one that is.
+    pub(crate) fn has_manifest_in(&self, repository: &Reference, digest: &Digest) -> bool {
+        let pinned = Reference {
+            digest: Some(*digest),
+            ..repository.repository()
+        };
+        let by_name = self.manifest(digest).is_some() && self.tag(&pinned).is_some();
+        by_name
+            || self
+                .manifests_of(repository)
+                .iter()
+                .any(|kept| kept.summary.digest == *digest)
+    }
+
+    /// Whether a manifest or an image of a repository has a blob.
+    pub(crate) fn has_blob_in(&self, repository: &Reference, digest: &Digest) -> bool {
+        let in_manifest = |kept: &&Kept| kept.summary.blobs().any(|blob| blob.digest == *digest);
+        let in_image = |image: &&Arc<Image>| {
+            let mut blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
+            image.id == *digest || blobs.any(|blob| blob.digest == *digest)
+        };
+        self.manifests_of(repository).iter().any(in_manifest)
+            || self.images_of(repository).iter().any(in_image)
+    }
+
     /// Every blob that manifests and images of a repository name.
     pub(super) fn blobs_of(&self, repository: &Reference) -> HashSet<Digest> {
         let mut blobs = HashSet::new();

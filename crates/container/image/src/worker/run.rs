@@ -19,6 +19,7 @@ const MAX_ANSWER: u64 = 64 << 20;
 /// What a worker may say before it dies.
 const MAX_DIAGNOSTICS: u64 = 4 << 10;
 const COPY_BUFFER: usize = 256 << 10;
+const PIPE: usize = 1 << 20;
 
 /// What a worker reads.
 pub(crate) enum Stream<'a> {
@@ -50,15 +51,21 @@ pub(crate) fn run<T: DeserializeOwned>(
             None,
             directory,
         ),
-        Stream::Reader(reader) => {
-            let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from);
-            match pipe {
-                Ok((read, write)) => converse(workers, arguments, Ok(read), Some((reader, write)), directory),
-                Err(error) => Err(error),
-            }
-        }
+        Stream::Reader(reader) => match wide_pipe() {
+            Ok((read, write)) => converse(workers, arguments, Ok(read), Some((reader, write)), directory),
+            Err(error) => Err(error),
+        },
     };
     judge(finished.map_err(start)?)
+}
+
+/// A pipe that holds as much as one may without privilege, so that whoever fills it and whoever empties it take
+/// turns less often.
+fn wide_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let ends = pipe_with(PipeFlags::CLOEXEC)?;
+    // A smaller one does as well.
+    let _ = rustix::pipe::fcntl_setpipe_size(&ends.1, PIPE);
+    Ok(ends)
 }
 
 /// How a worker's life went.

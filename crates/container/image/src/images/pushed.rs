@@ -1,0 +1,222 @@
+//! A manifest that was pushed to our own registry: checked, stored, named, and, if it is an image, registered
+//! asleep, so that `docker run` and pods find it at once and a push pays nothing for unpacking.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::pulled::described;
+use super::repository::named;
+use super::{Blob, Images, Push, Pushed, Target};
+use crate::config::MAX_CONFIG;
+use crate::inner::{Inner, NewImage, check_name};
+use crate::table::Table;
+use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Platform, Reference, media_type};
+
+/// An index may list indexes, which may list others.
+const MAX_INDEXES: usize = 4;
+
+impl Images {
+    /// Stores a manifest that was pushed, under its digest and the tags; durable when this returns. All blobs
+    /// and manifests that it names must be in the repository. If it is an image for this machine, or an index
+    /// with one, the image is registered asleep.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`], [`Error::WrongDigest`], [`Error::MissingContent`] with all that is missing,
+    /// [`Error::Reference`] and [`Error::InvalidTag`] about the names.
+    pub fn push_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
+        let repository = named(push.repository)?;
+        let names = names(&repository, push.tags)?;
+        let summary = ManifestSummary::parse(push.media_type, bytes)?;
+        if let Some(expected) = push.digest.filter(|expected| *expected != summary.digest) {
+            return Err(Error::WrongDigest {
+                expected,
+                actual: summary.digest,
+            });
+        }
+        let lease = self.inner.own_lease("push")?;
+        self.hold_named(&lease, &repository, &summary)?;
+        let summary = self.inner.keep_manifest(&lease, summary, bytes)?;
+        let image = self.image_of(&lease, &summary, MAX_INDEXES)?;
+        let target = Target::manifest(summary.digest, image);
+        let pinned = Reference {
+            digest: Some(summary.digest),
+            ..repository
+        };
+        self.inner.tag_under(&lease, &pinned, target)?;
+        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target);
+        let previous = names.iter().map(tag).collect::<Result<_, Error>>()?;
+        lease.keep_rows()?;
+        Ok(Pushed {
+            digest: summary.digest,
+            subject: summary.subject.as_ref().map(|subject| subject.digest),
+            image,
+            previous,
+        })
+    }
+
+    /// Everything that a manifest names must be in the repository, and is held from the moment it is found there.
+    fn hold_named(
+        &self,
+        lease: &Lease,
+        repository: &Reference,
+        summary: &ManifestSummary,
+    ) -> Result<(), Error> {
+        let mut found = Found::default();
+        found.look(
+            &mut self.inner.write(),
+            repository,
+            summary,
+            self.inner.now().as_second(),
+        );
+        let Found {
+            blobs,
+            manifests,
+            unsure,
+            mut missing,
+        } = found;
+        lease.have_held(blobs, manifests);
+        if !unsure.is_empty() {
+            // It may have come with a pull that is not durable yet, and it may not be here at all.
+            lease.must_sync();
+            missing.extend(unsure.into_iter().filter(|digest| !self.is_here(digest)));
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::MissingContent(missing))
+        }
+    }
+
+    fn is_here(&self, digest: &Digest) -> bool {
+        self.inner.content.has(digest) || self.get(digest).is_some()
+    }
+
+    /// The image that a manifest is, or that an index has for this machine.
+    fn image_of(
+        &self,
+        lease: &Lease,
+        summary: &Arc<ManifestSummary>,
+        depth: usize,
+    ) -> Result<Option<Digest>, Error> {
+        if !summary.is_index() {
+            return self.register_asleep(lease, summary);
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(None);
+        };
+        let host = Platform::host();
+        let runs = |child: &&Descriptor| child.platform.as_ref().is_none_or(|platform| host.runs(platform));
+        for child in summary.manifests.iter().filter(runs) {
+            if let Some(child) = self.manifest(&child.digest)
+                && let Some(id) = self.image_of(lease, &child, depth)?
+            {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is no image, or none for this machine, is kept as what it is.
+    fn register_asleep(&self, lease: &Lease, summary: &ManifestSummary) -> Result<Option<Digest>, Error> {
+        let Some(bytes) = self.image_config(summary)? else {
+            return Ok(None);
+        };
+        let config = match described(summary, &bytes) {
+            Ok(config) if Platform::host().runs(&config.platform()) => config,
+            Ok(_) => return Ok(None),
+            Err(error) => {
+                tracing::debug!(manifest = %summary.digest, %error, "what was pushed is no image");
+                return Ok(None);
+            }
+        };
+        if Inner::check_depth(config.rootfs.diff_ids.len()).is_err() {
+            return Ok(None);
+        }
+        let new = NewImage {
+            config,
+            bytes,
+            parent: None,
+            manifest: Some(summary.digest),
+            // It may exist nowhere else.
+            made_here: true,
+            asleep: !summary.layers.is_empty(),
+        };
+        Ok(Some(self.inner.register(lease, new)?.id))
+    }
+
+    /// The bytes of an image's configuration.
+    fn image_config(&self, summary: &ManifestSummary) -> Result<Option<Bytes>, Error> {
+        let is_image = |config: &&Descriptor| {
+            let known = matches!(
+                &*config.media_type,
+                media_type::CONFIG | media_type::DOCKER_CONFIG
+            );
+            known && config.size <= MAX_CONFIG as u64
+        };
+        let Some(config) = summary.config.as_ref().filter(is_image) else {
+            return Ok(None);
+        };
+        Ok(match self.open_blob(&config.digest)? {
+            Some(Blob::Bytes(bytes)) => Some(bytes),
+            Some(Blob::File(_, size)) if size <= MAX_CONFIG as u64 => {
+                let read = self.inner.content.read(&config.digest);
+                Some(read.map_err(Error::io("read a configuration"))?)
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The tags as references.
+fn names(repository: &Reference, tags: &[String]) -> Result<Vec<Reference>, Error> {
+    let name = |tag: &String| {
+        let name = repository.clone().with_tag(tag)?;
+        check_name(&name).map(|()| name)
+    };
+    tags.iter().map(name).collect()
+}
+
+/// What of a manifest's content is in a repository.
+#[derive(Default)]
+struct Found {
+    /// Counted as used.
+    blobs: Vec<Digest>,
+    manifests: Vec<Digest>,
+    /// Blobs that a manifest or an image of the repository has, too; whether they are here is not known yet.
+    unsure: Vec<Digest>,
+    missing: Vec<Digest>,
+}
+
+impl Found {
+    fn look(&mut self, table: &mut Table, repository: &Reference, summary: &ManifestSummary, second: i64) {
+        let name = repository.name();
+        for blob in summary.blobs().filter(|blob| !is_elsewhere(blob)) {
+            let digest = blob.digest;
+            if table.touch_link(&name, &digest, second) {
+                table.hold_blob(digest);
+                self.blobs.push(digest);
+            } else if table.has_blob_in(repository, &digest) {
+                table.hold_blob(digest);
+                self.blobs.push(digest);
+                self.unsure.push(digest);
+            } else {
+                self.missing.push(digest);
+            }
+        }
+        for child in &summary.manifests {
+            let digest = child.digest;
+            if table.has_manifest_in(repository, &digest) {
+                table.hold_manifest(Some(digest));
+                self.manifests.push(digest);
+            } else {
+                self.missing.push(digest);
+            }
+        }
+    }
+}
+
+/// Layers that may not be distributed are fetched from elsewhere by whoever needs them.
+fn is_elsewhere(blob: &Descriptor) -> bool {
+    blob.media_type.contains(".foreign.") || blob.media_type.contains(".nondistributable.")
+}

@@ -1,0 +1,730 @@
+//! Our own registry's side: uploads, pushes, what is served, what goes.
+
+use std::fs;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use image::{
+    Blob, Commit, CommitLayer, Descriptor, Digest, Error, HistoryRow, ImageConfig, Images, Inline, Push,
+    Pushed, Reference, Remove, Target, media_type,
+};
+
+use super::failures::Failing;
+use super::remote::{GZIP, PLAIN, Remote, ZSTD};
+use super::support::{Node, archive, config, mounted, names, tar};
+
+const APP: &str = "localhost:5000/team/app";
+
+fn example() -> Remote {
+    Remote::new(&[
+        (GZIP, &tar(&["a/", "a/one = 1"])),
+        (ZSTD, &tar(&["b = 2"])),
+        (PLAIN, &tar(&["a/.wh.one", "c = 3"])),
+    ])
+}
+
+fn name(text: &str) -> Reference {
+    text.parse().unwrap()
+}
+
+fn upload(images: &Images, repository: &str, bytes: &[u8]) -> Result<u64, Error> {
+    let mut upload = images.begin_blob()?;
+    for part in bytes.chunks(100) {
+        upload.append(part)?;
+    }
+    assert_eq!(upload.size(), bytes.len() as u64);
+    images.finish_blob(upload, &Digest::of(bytes), repository)
+}
+
+fn push_blobs(images: &Images, repository: &str, remote: &Remote) -> Result<(), Error> {
+    for (_, bytes, _) in &remote.layers {
+        upload(images, repository, bytes)?;
+    }
+    upload(images, repository, &remote.config).map(drop)
+}
+
+fn put(
+    images: &Images,
+    repository: &str,
+    tags: &[&str],
+    media_type: &str,
+    bytes: &Bytes,
+) -> Result<Pushed, Error> {
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    let push = Push {
+        repository,
+        digest: None,
+        tags: &tags,
+        media_type,
+    };
+    images.push_manifest(&push, bytes)
+}
+
+fn push(images: &Images, repository: &str, tag: &str, remote: &Remote) -> Result<Pushed, Error> {
+    push_blobs(images, repository, remote)?;
+    put(images, repository, &[tag], media_type::MANIFEST, &remote.manifest)
+}
+
+fn bytes(blob: Option<Blob>) -> Option<Vec<u8>> {
+    Some(match blob? {
+        Blob::Bytes(bytes) => bytes.to_vec(),
+        Blob::File(mut file, size) => {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes.len() as u64, size);
+            bytes
+        }
+    })
+}
+
+fn none(_: &Digest) -> Vec<image::Use> {
+    Vec::new()
+}
+
+#[test]
+fn what_is_pushed_sleeps_until_it_is_needed() {
+    let node = Node::new();
+    let remote = example();
+    let pushed = push(&node.images, APP, "1", &remote).unwrap();
+    assert_eq!(
+        (pushed.digest, pushed.subject, &*pushed.previous),
+        (remote.digest(), None, &[None][..])
+    );
+    let node = node.reopen();
+    let image = node.images.resolve(&format!("{APP}:1")).unwrap();
+    assert_eq!(Some(image.id), pushed.image);
+    assert!(image.asleep && image.made_here);
+    let compressed: u64 = remote.layers.iter().map(|(blob, ..)| blob.size).sum();
+    assert_eq!((image.size, image.layers.len()), (compressed, 3));
+    assert_eq!(node.images.disk_usage().layers, compressed);
+    assert_eq!(node.on_disk().0.len(), 0, "nothing is unpacked");
+    let rootfs = node.images.prepare("c", Some(&image.id)).unwrap();
+    assert_eq!(names(&rootfs), ["/a", "/b", "/c"]);
+    let awake = node.images.get(&image.id).unwrap();
+    assert!(!awake.asleep && awake.size < compressed && awake.made_here);
+    let blobs = node.on_disk().1;
+    let node = node.reopen();
+    assert!(!node.images.get(&image.id).unwrap().asleep);
+    assert_eq!(node.on_disk().1, blobs);
+    assert_eq!(mounted(&node.images.rootfs("c").unwrap()).len(), 3);
+}
+
+#[test]
+fn many_may_need_it_at_once() {
+    let node = Node::new();
+    let id = push(&node.images, APP, "1", &example()).unwrap().image.unwrap();
+    std::thread::scope(|scope| {
+        for owner in ["a", "b", "c", "d"] {
+            let images = &node.images;
+            scope.spawn(move || images.prepare(owner, Some(&id)).unwrap());
+        }
+    });
+    // Three layers, an init layer, four containers.
+    assert_eq!(node.on_disk().0.len(), 8);
+}
+
+#[test]
+fn a_build_upon_it_wakes_it() {
+    let node = Node::new();
+    let id = push(&node.images, APP, "1", &example()).unwrap().image.unwrap();
+    let commit = Commit {
+        parent: Some(&id),
+        layer: CommitLayer::None,
+        config: ImageConfig::for_host(),
+        history: HistoryRow::default(),
+        reference: None,
+        lease: None,
+    };
+    let child = node.images.commit(commit).unwrap();
+    assert_eq!((child.layers.len(), child.asleep), (3, false));
+    assert_eq!(names(&node.images.view(&child.id).unwrap()), ["/a", "/b", "/c"]);
+}
+
+#[test]
+fn layers_that_are_here_are_shared() {
+    let node = Node::new();
+    let bottom = tar(&["a/", "a/one = 1"]);
+    node.load_one(&archive(&["y:1"], &[&bottom]));
+    let id = push(&node.images, APP, "1", &example()).unwrap().image.unwrap();
+    node.images.wake(&id).unwrap();
+    assert_eq!(node.on_disk().0.len(), 3);
+}
+
+#[test]
+fn a_damaged_blob_is_named() {
+    let node = Node::new();
+    let remote = example();
+    let id = push(&node.images, APP, "1", &remote).unwrap().image.unwrap();
+    let digest = remote.layers[1].0.digest;
+    let file = node
+        .directory
+        .path()
+        .join("content/blobs/sha256")
+        .join(digest.hex());
+    fs::write(&file, "junk").unwrap();
+    let error = node.images.prepare("c", Some(&id)).unwrap_err();
+    assert!(
+        matches!(error, Error::Damaged { image, digest: named, .. } if (image, named) == (id, digest)),
+        "{error}"
+    );
+    fs::remove_file(&file).unwrap();
+    let error = node.images.prepare("c", Some(&id)).unwrap_err();
+    assert!(
+        matches!(error, Error::Damaged { digest: named, .. } if named == digest),
+        "{error}"
+    );
+    assert!(node.images.get(&id).unwrap().asleep);
+    assert_eq!(node.on_disk().0.len(), 0);
+}
+
+/// The process dies after each write of a push in turn.
+#[test]
+fn a_push_that_is_cut_off_has_not_happened() {
+    let remote = example();
+    for writes in 0.. {
+        let store = Failing::after(usize::MAX);
+        let node = Node::with(store.clone(), Arc::new(Inline));
+        push_blobs(&node.images, APP, &remote).unwrap();
+        store.left.store(writes, Ordering::SeqCst);
+        let pushed = put(
+            &node.images,
+            APP,
+            &["1", "2"],
+            media_type::MANIFEST,
+            &remote.manifest,
+        );
+        store.left.store(usize::MAX, Ordering::SeqCst);
+        let node = node.reopen();
+        if pushed.is_ok() {
+            assert_eq!(node.images.tags_in(APP, "", 9).unwrap(), ["1", "2"]);
+            break;
+        }
+        assert_eq!(node.images.list(), [], "after {writes} writes");
+        assert_eq!(node.images.tags_in(APP, "", 9).unwrap(), [] as [&str; 0]);
+        assert!(node.images.manifest(&remote.digest()).is_none());
+        assert_eq!(
+            node.on_disk().1.len(),
+            4,
+            "the blobs are the repository's all the same"
+        );
+        node.images.collect(Duration::ZERO).unwrap();
+        node.reopen().assert_empty();
+    }
+}
+
+/// The process dies after each write of a waking in turn: it sleeps, or it is awake.
+#[test]
+fn a_waking_that_is_cut_off_has_not_happened() {
+    for writes in 0.. {
+        let store = Failing::after(usize::MAX);
+        let node = Node::with(store.clone(), Arc::new(Inline));
+        let id = push(&node.images, APP, "1", &example()).unwrap().image.unwrap();
+        store.left.store(writes, Ordering::SeqCst);
+        let woken = node.images.wake(&id);
+        store.left.store(usize::MAX, Ordering::SeqCst);
+        let node = node.reopen();
+        let image = node.images.get(&id).unwrap();
+        let expected = if image.asleep { 0 } else { 3 };
+        assert_eq!(node.on_disk().0.len(), expected, "after {writes} writes");
+        assert!(woken.is_err() || !image.asleep);
+        assert_eq!(names(&node.images.view(&id).unwrap()), ["/a", "/b", "/c"]);
+        if woken.is_ok() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn an_upload_is_what_it_was_said_to_be() {
+    let node = Node::new();
+    let mut upload = node.images.begin_blob().unwrap();
+    upload.append(b"abc").unwrap();
+    let error = node
+        .images
+        .finish_blob(upload, &Digest::of(b"other"), APP)
+        .unwrap_err();
+    assert!(matches!(error, Error::WrongDigest { .. }));
+    drop(node.images.begin_blob().unwrap());
+    let error = self::upload(&node.images, "Not a name", b"abc").unwrap_err();
+    assert!(matches!(error, Error::Reference(_)));
+    node.assert_empty();
+}
+
+#[test]
+fn a_blob_lies_once_and_is_linked_by_each_repository() {
+    let node = Node::new();
+    let (images, digest) = (&node.images, Digest::of(b"abc"));
+    upload(images, APP, b"abc").unwrap();
+    upload(images, APP, b"abc").unwrap();
+    let other = "localhost:5000/other";
+    assert!(images.blob_in(other, &digest).unwrap().is_none());
+    assert!(images.mount_blob(APP, other, &digest).unwrap());
+    assert!(
+        !images
+            .mount_blob("localhost:5000/third", "localhost:5000/fourth", &digest)
+            .unwrap()
+    );
+    let node = node.reopen();
+    let images = &node.images;
+    assert_eq!(node.on_disk().1.len(), 1);
+    assert_eq!(bytes(images.blob_in(other, &digest).unwrap()).unwrap(), b"abc");
+    assert!(images.unlink_blob(APP, &digest).unwrap() && !images.unlink_blob(APP, &digest).unwrap());
+    assert!(images.blob_in(APP, &digest).unwrap().is_none());
+    assert!(images.blob_in(other, &digest).unwrap().is_some());
+    assert!(images.unlink_blob(other, &digest).unwrap());
+    node.assert_empty();
+}
+
+#[test]
+fn a_manifest_names_what_is_in_the_repository() {
+    let node = Node::new();
+    let remote = example();
+    let (images, manifest) = (&node.images, &remote.manifest);
+    let mut all: Vec<Digest> = remote.layers.iter().map(|(blob, ..)| blob.digest).collect();
+    all.insert(0, Digest::of(&remote.config));
+    let missing = |result: Result<Pushed, Error>| match result {
+        Err(Error::MissingContent(missing)) => missing,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        missing(put(images, APP, &["1"], media_type::MANIFEST, manifest)),
+        all
+    );
+    // What another repository has does not count.
+    push(images, "localhost:5000/other", "1", &remote).unwrap();
+    assert_eq!(
+        missing(put(images, APP, &["1"], media_type::MANIFEST, manifest)),
+        all
+    );
+    upload(images, APP, &remote.layers[0].1).unwrap();
+    assert_eq!(
+        missing(put(images, APP, &["1"], media_type::MANIFEST, manifest)),
+        [all[0], all[2], all[3]]
+    );
+    let index = index(&[(&remote, "amd64")]);
+    assert_eq!(
+        missing(put(images, APP, &["1"], media_type::INDEX, &index)),
+        [remote.digest()]
+    );
+    let wrong = Push {
+        repository: APP,
+        digest: Some(Digest::of(b"other")),
+        tags: &[],
+        media_type: media_type::MANIFEST,
+    };
+    assert!(matches!(
+        images.push_manifest(&wrong, manifest),
+        Err(Error::WrongDigest { .. })
+    ));
+    assert!(matches!(
+        put(images, APP, &["-"], media_type::MANIFEST, manifest),
+        Err(Error::Reference(_))
+    ));
+    assert!(matches!(
+        put(images, "app", &["1"], media_type::MANIFEST, manifest),
+        Err(Error::Reference(_))
+    ));
+    assert!(matches!(
+        put(images, APP, &["1"], media_type::INDEX, manifest),
+        Err(Error::Manifest(_))
+    ));
+}
+
+fn index(children: &[(&Remote, &str)]) -> Bytes {
+    let child = |(remote, architecture): &(&Remote, &str)| {
+        serde_json::json!({
+            "mediaType": media_type::MANIFEST, "digest": remote.digest(), "size": remote.manifest.len(),
+            "platform": {"os": "linux", "architecture": architecture},
+        })
+    };
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::INDEX,
+        "manifests": children.iter().map(child).collect::<Vec<_>>(),
+    });
+    index.to_string().into()
+}
+
+/// What `docker buildx build --platform` pushes: children by digest, then the index by tag.
+#[test]
+fn an_index_stands_for_this_machines_image() {
+    let node = Node::new();
+    let layer = tar(&["a = 1"]);
+    let text = String::from_utf8(config(&[&layer])).unwrap();
+    let foreign = Remote::with_config(&[(GZIP, &layer)], text.replace("amd64", "s390x").into_bytes());
+    let own = Remote::with_config(&[(GZIP, &layer)], text.into_bytes());
+    let host = image::Platform::host().architecture;
+    assert_eq!(host, "amd64", "the configurations of these tests say so");
+    for remote in [&foreign, &own] {
+        push_blobs(&node.images, APP, remote).unwrap();
+        put(&node.images, APP, &[], media_type::MANIFEST, &remote.manifest).unwrap();
+    }
+    let list = index(&[(&foreign, "s390x"), (&own, &host)]);
+    let pushed = put(&node.images, APP, &["1"], media_type::INDEX, &list).unwrap();
+    assert_eq!(pushed.image, Some(Digest::of(&own.config)));
+    let node = node.reopen();
+    assert_eq!(
+        node.images.list().len(),
+        1,
+        "an image for another machine is no image here"
+    );
+    let image = node.images.resolve(&format!("{APP}:1")).unwrap();
+    assert_eq!(image.digests.len(), 2);
+    for (tag, expected) in [("1", &list), (&*foreign.digest().to_string(), &foreign.manifest)] {
+        let reference = if tag == "1" {
+            format!("{APP}:1")
+        } else {
+            format!("{APP}@{tag}")
+        };
+        let served = node.images.manifest_in(&name(&reference)).unwrap().unwrap();
+        assert_eq!((served.digest, &served.bytes), (Digest::of(expected), expected));
+    }
+    // The names of the children go, and the index still has them.
+    for child in [&foreign, &own] {
+        node.images
+            .delete_manifest(APP, &child.digest())
+            .unwrap()
+            .unwrap();
+        assert!(
+            node.images
+                .delete_manifest(APP, &child.digest())
+                .unwrap()
+                .is_none()
+        );
+        let reference = name(&format!("{APP}@{}", child.digest()));
+        assert!(node.images.manifest_in(&reference).unwrap().is_some());
+    }
+    let unlinked = node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
+    assert_eq!(
+        (unlinked.tags, unlinked.images),
+        (vec!["1".to_owned()], vec![image.id])
+    );
+    node.images.collect(Duration::ZERO).unwrap();
+    node.assert_empty();
+}
+
+#[test]
+fn names_are_listed_in_order_and_in_pages() {
+    let node = Node::new();
+    let images = &node.images;
+    for repository in ["b", "a/x", "a-x", "c"] {
+        let repository = format!("localhost:5000/{repository}");
+        push_blobs(images, &repository, &example()).unwrap();
+        put(
+            images,
+            &repository,
+            &["2", "10", "1", "latest"],
+            media_type::MANIFEST,
+            &example().manifest,
+        )
+        .unwrap();
+    }
+    node.load_one(&archive(&["y:1"], &[]));
+    let list = |after: &str, limit| images.repositories("localhost:5000", after, limit);
+    assert_eq!(list("", 99), ["a-x", "a/x", "b", "c"]);
+    assert_eq!(list("a-x", 2), ["a/x", "b"]);
+    assert_eq!(list("a0", 1), ["b"]);
+    assert_eq!(list("c", 9), [] as [&str; 0]);
+    assert_eq!(images.repositories("docker.io", "", 9), ["library/y"]);
+    let tags = |after: &str, limit| images.tags_in("localhost:5000/b", after, limit).unwrap();
+    assert_eq!(tags("", 99), ["1", "10", "2", "latest"]);
+    assert_eq!(tags("10", 1), ["2"]);
+    assert_eq!(tags("latest", 1), [] as [&str; 0]);
+    assert_eq!(images.tags_in("localhost:5000/none", "", 9), None);
+}
+
+#[test]
+fn referrers_are_found_and_do_not_hold() {
+    let node = Node::new();
+    let images = &node.images;
+    let image = push(images, APP, "1", &example()).unwrap();
+    upload(images, APP, b"{}").unwrap();
+    let about = |kind: &str, subject: Digest| {
+        let artifact = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media_type::MANIFEST, "artifactType": kind,
+            "config": Descriptor::new(media_type::EMPTY, Digest::of(b"{}"), 2), "layers": [],
+            "subject": Descriptor::new(media_type::MANIFEST, subject, 1), "annotations": {"a": kind},
+        });
+        Bytes::from(artifact.to_string())
+    };
+    let signature = put(
+        images,
+        APP,
+        &[],
+        media_type::MANIFEST,
+        &about("text/signature", image.digest),
+    )
+    .unwrap();
+    assert_eq!((signature.subject, signature.image), (Some(image.digest), None));
+    // What it is about may come later, or never.
+    put(
+        images,
+        APP,
+        &[],
+        media_type::MANIFEST,
+        &about("", Digest::of(b"later")),
+    )
+    .unwrap();
+    let found = images.referrers(APP, &image.digest);
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].digest, found[0].artifact_type.as_deref()),
+        (signature.digest, Some("text/signature"))
+    );
+    assert_eq!(found[0].annotations["a"], "text/signature");
+    let later = images.referrers(APP, &Digest::of(b"later"));
+    assert_eq!(later[0].artifact_type.as_deref(), Some(media_type::EMPTY));
+    assert_eq!(images.referrers("localhost:5000/other", &image.digest), []);
+    images.delete_manifest(APP, &image.digest).unwrap();
+    assert_eq!(images.referrers(APP, &image.digest).len(), 1);
+}
+
+#[test]
+fn what_was_made_here_is_served_as_it_lies() {
+    let node = Node::new();
+    let layer = tar(&["a = 1"]);
+    let id = node.load_one(&archive(&[&format!("{APP}:1"), "y:1"], &[&layer]));
+    let images = &node.images;
+    let tagged = name(&format!("{APP}:1"));
+    let served = images.manifest_in(&tagged).unwrap().unwrap();
+    let pinned = name(&format!("{APP}@{}", served.digest));
+    assert_eq!(images.manifest_in(&pinned).unwrap().unwrap(), served);
+    assert_eq!(Digest::of(&served.bytes), served.digest);
+    let manifest: image::Manifest = serde_json::from_slice(&served.bytes).unwrap();
+    assert_eq!(
+        (&*served.media_type, manifest.config.digest),
+        (media_type::MANIFEST, id)
+    );
+    assert_eq!(
+        bytes(images.blob_in(APP, &manifest.layers[0].digest).unwrap()).unwrap(),
+        layer
+    );
+    assert_eq!(
+        bytes(images.blob_in(APP, &id).unwrap()).unwrap(),
+        config(&[&layer])
+    );
+    assert!(images.blob_in("localhost:5000/other", &id).unwrap().is_none());
+    assert!(images.blob_in("docker.io/library/y", &id).unwrap().is_some());
+    // Its configuration is no blob until another repository wants it.
+    assert!(images.mount_blob(APP, "localhost:5000/other", &id).unwrap());
+    assert!(images.blob_in("localhost:5000/other", &id).unwrap().is_some());
+    // A push of the very same image finds all that it needs.
+    let again = put(images, APP, &["2"], media_type::MANIFEST, &served.bytes).unwrap();
+    assert_eq!(again.image, Some(id));
+    let node = node.reopen();
+    assert!(node.images.get(&id).unwrap().made_here);
+    let unlinked = node.images.delete_manifest(APP, &served.digest).unwrap().unwrap();
+    assert_eq!(
+        (unlinked.tags, unlinked.images),
+        (vec!["1".to_owned(), "2".to_owned()], vec![])
+    );
+    assert!(node.images.resolve("y:1").is_ok());
+}
+
+/// A pulled image with another name is served by the manifest it came by.
+#[test]
+fn what_was_pulled_is_served_as_it_came() {
+    let node = Node::new();
+    let remote = example();
+    let id = remote.pull(&node.images, "x:1").unwrap();
+    node.images.tag(&id, &name(&format!("{APP}:1"))).unwrap();
+    for reference in [
+        "x:1".to_owned(),
+        format!("{APP}:1"),
+        format!("{APP}@{}", remote.digest()),
+    ] {
+        let served = node.images.manifest_in(&name(&reference)).unwrap().unwrap();
+        assert_eq!(served.bytes, remote.manifest, "{reference}");
+    }
+    // Its layers came with another image: the manifest's own blobs are not here.
+    let other = Node::new();
+    let tars = [
+        tar(&["a/", "a/one = 1"]),
+        tar(&["b = 2"]),
+        tar(&["a/.wh.one", "c = 3"]),
+    ];
+    other.load_one(&archive(&["y:1"], &[&tars[0], &tars[1], &tars[2]]));
+    let lease = other.images.lease("pull").unwrap();
+    let summary = other
+        .images
+        .put_manifest(&lease, media_type::MANIFEST, &remote.manifest)
+        .unwrap();
+    for layer in &other.images.get(&id).unwrap().layers {
+        assert!(lease.hold_layer(layer.chain_id));
+    }
+    other
+        .images
+        .register_pulled(&lease, &summary.digest, remote.config.clone())
+        .unwrap();
+    let target = Target::manifest(summary.digest, Some(id));
+    other.images.tag_under(&lease, &name("x:1"), target).unwrap();
+    lease.keep().unwrap();
+    let served = other.images.manifest_in(&name("x:1")).unwrap().unwrap();
+    assert_ne!(served.digest, remote.digest(), "nobody could pull that");
+    let manifest: image::Manifest = serde_json::from_slice(&served.bytes).unwrap();
+    for layer in manifest.layers {
+        assert!(
+            other
+                .images
+                .blob_in("docker.io/library/x", &layer.digest)
+                .unwrap()
+                .is_some()
+        );
+    }
+}
+
+#[test]
+fn untagging_takes_what_was_never_run_and_nothing_else() {
+    let node = Node::new();
+    let images = &node.images;
+    let (one, two) = (example(), Remote::new(&[(GZIP, &tar(&["z = 1"]))]));
+    let first = push(images, APP, "1", &one).unwrap();
+    let second = push(images, APP, "2", &two).unwrap();
+    images.wake(&second.image.unwrap()).unwrap();
+    assert_eq!(images.untag(&name(&format!("{APP}:none"))).unwrap(), None);
+    for (tag, pushed) in [("1", &first), ("2", &second)] {
+        let target = images.untag(&name(&format!("{APP}:{tag}"))).unwrap().unwrap();
+        assert_eq!(target, Target::manifest(pushed.digest, pushed.image));
+        assert!(
+            images.get(&pushed.image.unwrap()).is_some(),
+            "its digest names it"
+        );
+        images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
+    }
+    let left: Vec<Digest> = images.list().iter().map(|image| image.id).collect();
+    assert_eq!(
+        left,
+        [second.image.unwrap()],
+        "a container may be running upon it"
+    );
+    let removed = images.remove(&left[0].hex(), Remove::default(), &none).unwrap();
+    assert!(!removed.is_empty());
+    images.collect(Duration::ZERO).unwrap();
+    node.assert_empty();
+}
+
+#[test]
+fn a_tag_that_is_pushed_again_moves() {
+    let node = Node::new();
+    let images = &node.images;
+    let before = push(images, APP, "1", &example()).unwrap();
+    let after = push(images, APP, "1", &Remote::new(&[(GZIP, &tar(&["z = 1"]))])).unwrap();
+    assert_eq!(
+        after.previous,
+        [Some(Target::manifest(before.digest, before.image))]
+    );
+    let old = name(&format!("{APP}@{}", before.digest));
+    assert_eq!(images.manifest_in(&old).unwrap().unwrap().digest, before.digest);
+    assert_eq!(images.get(&before.image.unwrap()).unwrap().tags, []);
+}
+
+#[test]
+fn garbage_is_what_no_manifest_names_for_a_while() {
+    let node = Node::new();
+    let images = &node.images;
+    push(images, APP, "1", &example()).unwrap();
+    upload(images, APP, b"junk").unwrap();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(
+        images.collect(hour).unwrap().links,
+        0,
+        "somebody may be about to name it"
+    );
+    let collected = images.collect(Duration::ZERO).unwrap();
+    assert_eq!((collected.links, collected.blobs, collected.bytes), (1, 1, 4));
+    assert_eq!(images.collect(Duration::ZERO).unwrap().links, 0);
+    let node = node.reopen();
+    assert_eq!(node.on_disk().1.len(), 4);
+    node.images.wake(&Digest::of(&example().config)).unwrap();
+}
+
+/// Uploads, pushes, deletions and collections at once: what was pushed is whole, and at the end there is no more
+/// and no less than what is named.
+#[test]
+fn collecting_beside_everybody_takes_nothing_that_is_named() {
+    let node = Node::new();
+    let images = &node.images;
+    let remotes: Vec<Remote> = (0..6)
+        .map(|n| {
+            let (shared, own) = (tar(&["shared = 1"]), tar(&[&format!("own = {}", n / 2)]));
+            let mut text: serde_json::Value = serde_json::from_slice(&config(&[&shared, &own])).unwrap();
+            text["author"] = n.to_string().into();
+            Remote::with_config(&[(GZIP, &shared), (GZIP, &own)], text.to_string().into_bytes())
+        })
+        .collect();
+    let busy = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = remotes
+            .iter()
+            .enumerate()
+            .map(|(n, remote)| {
+                scope.spawn(move || {
+                    let repository = format!("localhost:5000/r{}", n % 2);
+                    for round in 0..12 {
+                        // A collection between upload and push means that the client uploads again.
+                        let pushed = loop {
+                            match push(images, &repository, &n.to_string(), remote) {
+                                Err(Error::MissingContent(_)) => {}
+                                other => break other.unwrap(),
+                            }
+                        };
+                        for (blob, bytes, _) in &remote.layers {
+                            let there = self::bytes(images.blob_in(&repository, &blob.digest).unwrap());
+                            assert_eq!(there.as_ref(), Some(bytes));
+                        }
+                        if round % 3 == 0 {
+                            images.wake(&pushed.image.unwrap()).unwrap();
+                        }
+                        if round % 2 == 0 {
+                            images
+                                .delete_manifest(&repository, &pushed.digest)
+                                .unwrap()
+                                .unwrap();
+                        }
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            while busy.load(Ordering::SeqCst) {
+                images.collect(Duration::ZERO).unwrap();
+            }
+        });
+        for worker in workers {
+            worker.join().unwrap();
+        }
+        busy.store(false, Ordering::SeqCst);
+    });
+    images.collect(Duration::ZERO).unwrap();
+    let (_, blobs) = node.on_disk();
+    // Six configurations, the shared layer, three others.
+    assert_eq!(blobs.len(), 10);
+    let node = node.reopen();
+    assert_eq!(node.on_disk().1, blobs);
+    for image in node.images.list() {
+        assert_eq!(names(&node.images.view(&image.id).unwrap()), ["/own", "/shared"]);
+    }
+}
+
+/// What is too long for a row is a blob, and goes as one.
+#[test]
+fn a_long_manifest_is_kept_as_well() {
+    let node = Node::new();
+    let long = serde_json::json!({"annotations": {"long": "x".repeat(1 << 20)}});
+    let long = Bytes::from(long.to_string());
+    let pushed = put(&node.images, APP, &["1"], "application/vnd.example+json", &long).unwrap();
+    let node = node.reopen();
+    let served = node
+        .images
+        .manifest_in(&name(&format!("{APP}:1")))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (served.bytes, &*served.media_type),
+        (long, "application/vnd.example+json")
+    );
+    node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
+    node.assert_empty();
+}
