@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::file::File;
-use super::kubernetes;
+use super::{kubernetes, registry};
 use crate::failure::{Failure, Outcome};
 
 /// Tasks wait more than they compute.
@@ -34,6 +34,8 @@ pub(crate) struct Options {
     #[arg(long)]
     ready_namespaces: usize,
     #[command(flatten)]
+    registry: registry::RegistryOptions,
+    #[command(flatten)]
     kubernetes: kubernetes::KubernetesOptions,
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
+        registry: options.registry.over(&File::default()),
         kubernetes: options.kubernetes.over(&File::default()),
     };
     let stages = Stages::new();

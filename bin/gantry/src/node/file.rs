@@ -22,7 +22,9 @@ pub(super) struct File {
     pub(super) run_dir: Option<PathBuf>,
     pub(super) docker_socket: Option<PathBuf>,
     pub(super) ready_namespaces: Option<u16>,
+    pub(super) registry_bind: Option<IpAddr>,
     pub(super) registry_port: Option<u16>,
+    pub(super) registry_config: Option<PathBuf>,
     #[serde(deserialize_with = "duration")]
     pub(super) wait: Option<Duration>,
     pub(super) bind: Option<IpAddr>,

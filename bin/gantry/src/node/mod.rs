@@ -10,6 +10,7 @@ mod kubeconfig;
 mod kubernetes;
 mod logs;
 mod processes;
+mod registry;
 mod report;
 mod reset;
 mod restart;

@@ -72,7 +72,7 @@ impl Content for Images {
     }
 
     fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error> {
-        Self::push_manifest(self, push, bytes)
+        Self::push_manifest(self, push, &bytes)
     }
 
     fn cache_manifest(&self, reference: &Reference, manifest: ServedManifest) -> Result<(), Error> {
