@@ -154,7 +154,7 @@ mod tests {
         let mut state = 1_u32;
         let mut byte = |at: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if at / 5000 % 7 == 0 {
+            if (at / 5000).is_multiple_of(7) {
                 (state >> 24).to_le_bytes()[0]
             } else {
                 b"the same words again "[at % 21]

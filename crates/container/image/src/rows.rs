@@ -391,3 +391,50 @@ pub(crate) const fn owner(number: u64, top: Option<Digest>) -> OwnerRow {
         top,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    /// What the first release wrote.
+    #[test]
+    fn old_rows_are_read() {
+        let digest = Digest::from_hex(HEX).unwrap();
+        let image = format!(r#"{{"v":1,"config":"{{}}","parent":"{digest}","made_here":true,"lease":null}}"#);
+        let image: ImageRow = serde_json::from_str(&image).unwrap();
+        assert_eq!(
+            (image.manifest, image.asleep, image.parent),
+            (None, false, Some(digest))
+        );
+        let time = "2026-11-22T00:00:00Z";
+        let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":7,"previous":"{digest}"}}"#);
+        let tag: TagRow = serde_json::from_str(&tag).unwrap();
+        assert_eq!(
+            (tag.target(), tag.before()),
+            (Target::image(digest), Some(Target::image(digest)))
+        );
+        let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":null,"previous":null}}"#);
+        assert_eq!(serde_json::from_str::<TagRow>(&tag).unwrap().before(), None);
+    }
+
+    #[test]
+    fn names_of_rows_are_read_again() {
+        let digest = Digest::from_hex(HEX).unwrap();
+        let link = LinkName {
+            repository: "localhost:5000/team/app".to_owned(),
+            digest,
+        };
+        assert_eq!(LinkName::parse(&link.to_string()), Some(link));
+        assert_eq!(LinkName::parse(HEX), None);
+        for algorithm in [Algorithm::Gzip, Algorithm::Zstd] {
+            let name = CompressedName {
+                diff_id: digest,
+                algorithm,
+            };
+            assert_eq!(CompressedName::parse(&name.to_string()), Some(name));
+        }
+        assert_eq!(CompressedName::parse(&format!("{HEX}-lzma")), None);
+    }
+}

@@ -156,3 +156,135 @@ pub fn fuzz(bytes: &[u8]) {
         drop(ManifestSummary::parse(given, bytes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn descriptor(extra: &str) -> String {
+        format!(r#"{{"mediaType":"x","digest":"{EMPTY}","size":0{extra}}}"#)
+    }
+
+    #[test]
+    fn docker_and_oci_say_the_same() {
+        let blob = descriptor("");
+        for (given, of_index) in [
+            (media_type::MANIFEST, media_type::INDEX),
+            (media_type::DOCKER_MANIFEST, media_type::DOCKER_INDEX),
+        ] {
+            let text = format!(
+                r#"{{"schemaVersion":2,"mediaType":"{given}","config":{blob},"layers":[{blob},{blob}],"unknown":[1]}}"#
+            );
+            let summary = ManifestSummary::parse(given, text.as_bytes()).unwrap();
+            assert_eq!((summary.blobs().count(), summary.is_index()), (3, false));
+            assert_eq!(
+                (summary.digest, summary.size),
+                (Digest::of(text.as_bytes()), text.len() as u64)
+            );
+            let platform = descriptor(
+                r#","platform":{"os":"linux","architecture":"arm64","os.version":"1"},"annotations":null"#,
+            );
+            let text = format!(r#"{{"schemaVersion":2,"manifests":[{platform}],"annotations":{{"a":"b"}}}}"#);
+            let index = ManifestSummary::parse(of_index, text.as_bytes()).unwrap();
+            assert_eq!((index.manifests.len(), index.is_index()), (1, true));
+            assert_eq!(index.annotations["a"], "b");
+        }
+    }
+
+    #[test]
+    fn an_artifact_is_what_it_says_or_what_its_configuration_is() {
+        let blob = descriptor("");
+        let kind = |extra: &str| {
+            let text = format!(r#"{{"schemaVersion":2,"config":{blob},"layers":[]{extra}}}"#);
+            let summary = ManifestSummary::parse(media_type::MANIFEST, text.as_bytes()).unwrap();
+            summary.kind().map(str::to_owned)
+        };
+        assert_eq!(kind("").as_deref(), Some("x"));
+        assert_eq!(kind(r#","artifactType":"""#).as_deref(), Some("x"));
+        assert_eq!(kind(r#","artifactType":"y""#).as_deref(), Some("y"));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_kept_as_it_is() {
+        let given = "application/vnd.example+json";
+        for text in [
+            r#"{"config":"not a descriptor","layers":7}"#,
+            r#"{"mediaType":"application/vnd.example+json"}"#,
+        ] {
+            let summary = ManifestSummary::parse(given, text.as_bytes()).unwrap();
+            assert_eq!((summary.blobs().count(), &*summary.media_type), (0, given));
+        }
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_said_so() {
+        let blob = descriptor("");
+        let check = |given: &str, text: &str, why: &str| {
+            let error = ManifestSummary::parse(given, text.as_bytes())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(why), "{error}");
+        };
+        let image = |text: &str, why: &str| check(media_type::MANIFEST, text, why);
+        image("", "EOF");
+        image("[]", "invalid");
+        image("{}", "schemaVersion is 0");
+        image(r#"{"schemaVersion":2,"layers":[]}"#, "has config");
+        image(
+            &format!(r#"{{"schemaVersion":2,"config":{blob},"manifests":[]}}"#),
+            "no manifests",
+        );
+        image(
+            r#"{"schemaVersion":2,"config":{"digest":"md5:x","size":1}}"#,
+            "digest",
+        );
+        image(
+            &format!(r#"{{"schemaVersion":2,"config":{blob},"config":{blob}}}"#),
+            "duplicate",
+        );
+        image(
+            r#"{"schemaVersion":2,"config":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":-1}}"#,
+            "invalid",
+        );
+        image(
+            &format!(
+                r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[]}}"#,
+                media_type::INDEX
+            ),
+            "is of type",
+        );
+        let index = |text: &str, why: &str| check(media_type::INDEX, text, why);
+        index(r#"{"schemaVersion":2}"#, "an index has manifests");
+        index(
+            &format!(r#"{{"schemaVersion":2,"manifests":[],"config":{blob}}}"#),
+            "neither config",
+        );
+        index(
+            &format!(
+                r#"{{"schemaVersion":2,"manifests":[{}]}}"#,
+                vec![&*blob; MAX_DESCRIPTORS + 1].join(",")
+            ),
+            "at most",
+        );
+        check("application/vnd.example+json", "[]", "invalid");
+        check("application/vnd.example+json", "{", "EOF");
+        image(&" ".repeat(MAX_MANIFEST + 1), "longer than");
+        let error = ManifestSummary::parse("x/y", b"{\"a\":\"\xff\"}").unwrap_err();
+        assert!(error.to_string().contains("UTF-8"));
+        // Brackets a million deep are refused, not followed.
+        image(&"[".repeat(1 << 20), "");
+        check("x/y", &format!("{{\"a\":{}", "[".repeat(1 << 20)), "recursion");
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_or_refused(text in r#"[\{\}\[\]":,a-z0-9]{0,40}"#, bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            fuzz(text.as_bytes());
+            fuzz(&bytes);
+        }
+    }
+}

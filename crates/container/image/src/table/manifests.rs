@@ -133,3 +133,6 @@ fn take(counts: &mut std::collections::HashMap<Digest, usize>, digest: &Digest) 
     }
     last
 }
+
+#[cfg(test)]
+mod tests;

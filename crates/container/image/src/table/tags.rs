@@ -132,7 +132,7 @@ impl Table {
         let mut freed = Freed::default();
         self.free_manifest(previous.and_then(|target| target.manifest), &mut freed);
         self.show(previous.and_then(|target| target.image), |image| {
-            image.hide(reference)
+            image.hide(reference);
         });
         if let Some((target, time)) = given {
             self.show(target.image, |image| {
