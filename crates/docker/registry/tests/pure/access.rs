@@ -96,10 +96,7 @@ async fn users_have_rights_for_each_repository() {
     setup.memory.put("localhost:5000/other", "v1", b"{}");
     setup.memory.put("localhost:5000/team/y", "v1", b"{}");
     let seen = ask("GET", "/v2/_catalog").expect(&setup, 200).await;
-    assert_eq!(
-        seen.json()["repositories"],
-        serde_json::json!(["team/x", "team/y"])
-    );
+    assert_eq!(seen.json()["repositories"], serde_json::json!(["team/y"]));
     let hidden = image::Digest::of(b"{}");
     let path = format!("/v2/team/x/blobs/uploads/?mount={hidden}&from=other");
     ask("POST", path).expect(&setup, 202).await;

@@ -160,14 +160,23 @@ impl Content for Memory {
         Ok(repository.digests.remove(digest).then(Unlinked::default))
     }
 
-    fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String> {
+    fn repositories(&self, domain: &str, after: &str, limit: usize) -> Vec<String> {
         let store = self.lock();
-        let linked = store.links.iter().map(|(repository, _)| repository);
-        let all: BTreeSet<&String> = store.repositories.keys().chain(linked).collect();
-        let wanted = all
-            .into_iter()
-            .filter(|name| name.starts_with(prefix) && name.as_str() > after);
-        wanted.take(limit).cloned().collect()
+        let paths = store
+            .repositories
+            .keys()
+            .filter_map(|whole| whole.split_once('/'));
+        let wanted = paths.filter(|(host, path)| *host == domain && *path > after);
+        wanted.take(limit).map(|(_, path)| path.to_owned()).collect()
+    }
+
+    fn may_have(&self, digest: &Digest, limit: usize) -> Vec<String> {
+        let store = self.lock();
+        let linked = store.links.iter().filter(|(_, linked)| linked == digest);
+        linked
+            .take(limit)
+            .map(|(repository, _)| repository.clone())
+            .collect()
     }
 
     fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>> {

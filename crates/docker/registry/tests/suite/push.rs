@@ -10,7 +10,6 @@ use super::{Registry, ask, with};
 pub(crate) async fn run(registry: &dyn Registry) {
     monolithic(registry).await;
     chunked(registry).await;
-    out_of_order(registry).await;
     wrong_digests(registry).await;
     cancelled(registry).await;
     mounted(registry).await;
@@ -18,6 +17,7 @@ pub(crate) async fn run(registry: &dyn Registry) {
     refused_manifests(registry).await;
     if registry.is_ours() {
         single_post(registry).await;
+        out_of_order(registry).await;
         tags_and_subject(registry).await;
         algorithms(registry).await;
     }
@@ -134,11 +134,8 @@ async fn out_of_order(registry: &dyn Registry) {
     assert_eq!(status.text("range"), "0-4");
     let digest = Digest::of(b"0123456789");
     let put = with(&status.location(), &format!("digest={digest}"));
-    if registry.is_ours() {
-        // docker-registry looks at no Content-Range here.
-        let last = ask("PUT", &put).header("content-range", "6-10").body("56789");
-        last.expect(registry, 416).await;
-    }
+    let last = ask("PUT", &put).header("content-range", "6-10").body("56789");
+    last.expect(registry, 416).await;
     let last = ask("PUT", &put).header("content-range", "5-9").body("56789");
     last.expect(registry, 201).await;
     pulled(registry, "push/order", b"0123456789").await;
@@ -168,9 +165,10 @@ async fn wrong_digests(registry: &dyn Registry) {
         .expect(registry, 404)
         .await;
     assert_eq!(got.code(), "BLOB_UNKNOWN");
-    // It is over with that upload.
+    // It is over with that upload; docker-registry has another word for it.
     let put = ask("PUT", with(&location, &format!("digest={}", Digest::of(b"x")))).body("x");
-    assert_eq!(put.expect(registry, 404).await.code(), "BLOB_UPLOAD_UNKNOWN");
+    let gone = put.expect(registry, 404).await.code();
+    assert!(gone == "BLOB_UPLOAD_UNKNOWN" || !registry.is_ours(), "{gone}");
 }
 
 async fn cancelled(registry: &dyn Registry) {
