@@ -5,6 +5,7 @@
 
 mod docker;
 mod floor;
+mod images;
 mod kube;
 mod oci_run;
 mod pods;
@@ -87,6 +88,21 @@ const BENCHMARKS: &[Benchmark] = &[
         "pod-start",
         "row 19: a pod from its creation until a watch sees it run, and 100 at once",
         pods::start,
+    ),
+    (
+        "pull",
+        "row 20: pull of an image with gzip layers from a registry on loopback",
+        images::pull_gzip,
+    ),
+    (
+        "pull-zstd",
+        "row 21: the same with zstd layers",
+        images::pull_zstd,
+    ),
+    (
+        "pull-again",
+        "row 21: pull of what is here and has not changed",
+        images::pull_again,
     ),
 ];
 

@@ -4,11 +4,13 @@
 #![expect(clippy::expect_used, reason = "what tests share fails a test by panicking")]
 
 mod bundle;
+pub mod clients;
 pub mod cut;
 pub mod daemon;
 pub mod image;
 mod leftovers;
 pub mod node;
+pub mod registry;
 
 pub use bundle::Bundle;
 

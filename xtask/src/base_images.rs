@@ -96,13 +96,13 @@ fn build(tree: &Path, archive: &Path) -> Done {
 
 /// A repository of Debian's that apt knows here.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Source {
+pub(crate) struct Source {
     address: String,
     release: String,
     component: String,
 }
 
-fn sources() -> Result<BTreeSet<Source>> {
+pub(crate) fn sources() -> Result<BTreeSet<Source>> {
     let format = "$(ORIGIN) $(REPO_URI) $(RELEASE) $(COMPONENT)";
     let listed =
         output(Command::new("apt-get").args(["indextargets", "--format", format, "Identifier: Packages"]))?;
@@ -119,7 +119,7 @@ fn source(line: &str) -> Option<Source> {
     })
 }
 
-fn mirror(sources: &BTreeSet<Source>) -> Result<&str> {
+pub(crate) fn mirror(sources: &BTreeSet<Source>) -> Result<&str> {
     let source = sources.iter().find(|source| source.release == SUITE);
     let none = || Failed(format!("apt knows no mirror of Debian {SUITE} here"));
     source.map(|source| source.address.as_str()).ok_or_else(none)

@@ -94,6 +94,17 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ),
     ("image", "network", "an image knows no network"),
     ("image", "engine", "an image knows no container"),
+    ("distribution", "engine", "a registry's client knows no container"),
+    (
+        "distribution",
+        "network",
+        "a registry's client is any program on the network",
+    ),
+    (
+        "distribution",
+        "runtime",
+        "a registry's client knows no container",
+    ),
     (
         "network",
         "engine",

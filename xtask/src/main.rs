@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod base_images;
+mod clients;
 mod codegen;
 mod layering;
 mod run;
@@ -19,6 +20,7 @@ cargo xtask TASK
   lint                       rustfmt, clippy, rustdoc, layering, forbidden dependencies
   codegen [--check]          write the generated tables, or say which are stale
   base-images                the Debian and Python base of the shop's variant, imported into the engine at DOCKER_HOST
+  clients                    the docker, skopeo, podman, ... of Debian's sid that tests need, beside this host's
   bench NAME                 one benchmark against its peer: cargo xtask bench --list
   layering                   check that no crate looks upward
 ";
@@ -42,6 +44,7 @@ fn task(words: &[&str]) -> Result {
         ["test", "unit"] => tests("default"),
         ["test", profile @ ("node" | "clients")] => tests(profile),
         ["base-images"] => base_images::run(),
+        ["clients"] => clients::ensure(),
         ["lint"] => lint(),
         ["layering"] => layering::check(),
         ["codegen"] => codegen::run(false).map_err(Failed::because),
@@ -99,6 +102,7 @@ fn tests(profile: &str) -> Result {
         tools::ensure_peers()?;
     }
     if matches!(profile, "all" | "clients") {
+        clients::ensure()?;
         base_images::ensure()?;
     }
     cargo(&["nextest", "run", "--workspace", "--profile", profile])

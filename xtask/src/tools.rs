@@ -50,6 +50,7 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["dockerd", "--version"], "docker.io"),
     (&["docker", "--version"], "docker.io"),
     (&["docker-compose", "--version"], "docker-compose"),
+    (&["docker-registry", "--version"], "docker-registry"),
     (&["podman", "--version"], "podman"),
     (&["skopeo", "--version"], "skopeo"),
     (&["buildah", "--version"], "buildah"),
@@ -98,7 +99,7 @@ fn ensure_libraries() -> Result {
     Ok(())
 }
 
-fn in_shell(script: &str) -> bool {
+pub(crate) fn in_shell(script: &str) -> bool {
     runs(&["timeout", PATIENCE, "sh", "-c", script])
 }
 

@@ -24,6 +24,12 @@ impl Client {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// The answer's body as text, if the status is below 400.
+    pub(crate) fn text(&mut self, method: &str, path: &str) -> io::Result<String> {
+        let answer = self.send(method, path, "application/json", b"")?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// Loads the archive of an image.
     pub(crate) fn load(&mut self, archive: &[u8]) -> io::Result<()> {
         self.send("POST", "/v1.41/images/load?quiet=1", "application/x-tar", archive)

@@ -26,6 +26,10 @@ pub(crate) enum Command {
     Logs(client::Logs),
     /// Build an image from a Dockerfile.
     Build(client::Build),
+    /// Pull an image from its registry.
+    Pull(client::Pull),
+    /// Push an image to its registry.
+    Push(client::Push),
     /// Run a program in a new container.
     Run(Box<client::Run>),
     /// List containers.

@@ -44,6 +44,8 @@ fn dispatch(command: Command) -> Outcome {
         Command::Check(options) => node::check(&options),
         Command::Reset(options) => node::reset(options),
         Command::Build(options) => client::build(options),
+        Command::Pull(options) => client::pull(options),
+        Command::Push(options) => client::push(options),
         Command::Run(options) => client::run(*options),
         Command::Ps(options) => client::ps(options),
         Command::Exec(options) => client::exec(options),

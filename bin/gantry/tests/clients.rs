@@ -1,6 +1,7 @@
 //! `gantry oci` beside runc: the same cases on both, so that the cases themselves are proven.
 
 mod cases;
+mod corpus;
 mod docker;
 mod drill;
 mod hostile;

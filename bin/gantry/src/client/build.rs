@@ -4,11 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use builder::lint::{Facts, NoBases, lint};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::block_on;
-use super::context::Context;
+use super::context::{Context, Found};
 use super::http::Target;
 use super::progress::{self, Lines};
 use super::settings::environment;
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Perform every step again.
     #[arg(long)]
     no_cache: bool,
+    /// Say what the linter has to say of the Dockerfile, and build nothing.
+    #[arg(long)]
+    check: bool,
     /// Print the image's id alone.
     #[arg(short, long)]
     quiet: bool,
@@ -42,6 +46,9 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> Outcome {
+    if options.check {
+        return options.lint();
+    }
     let daemon = options.socket.clone().daemon()?;
     let context = Context::open(&options.path, options.file.as_deref())?;
     let target = options.request(context.dockerfile());
@@ -63,6 +70,29 @@ pub(crate) fn run(options: Options) -> Outcome {
 }
 
 impl Options {
+    /// Reads the Dockerfile here. No base image is asked for, so what one might set is not missed.
+    fn lint(&self) -> Outcome {
+        let arguments = self.arguments();
+        let given = arguments.as_object().into_iter().flatten();
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        let found = Found::read(&self.path, self.file.as_deref())?;
+        let facts = Facts {
+            args: &given.filter_map(text).collect(),
+            target: self.target.as_deref(),
+            ignore: found.ignore.as_ref(),
+            platform: builder::lint::host(),
+            bases: &NoBases,
+        };
+        let report = lint(&found.dockerfile, &facts);
+        let text = String::from_utf8_lossy(&found.dockerfile);
+        io::stdout().write_all(report.print(&found.name, &text).as_bytes())?;
+        Ok(if report.is_clean() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
     fn request(&self, dockerfile: &str) -> Target {
         let flag = |key, set: bool| set.then(|| (key, "1".to_owned()));
         Target::new(&["build"])

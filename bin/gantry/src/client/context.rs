@@ -57,7 +57,7 @@ impl Context {
             )
         };
         let found = fs::canonicalize(&dockerfile).map_err(missing)?;
-        let text = ignore_file(&root)?;
+        let text = ignore_file(&root, &found)?.unwrap_or_default();
         let mut context = Self {
             prunes: !text.lines().any(|line| line.trim_start().starts_with('!')),
             ignore: Ignore::parse(&text)
@@ -194,12 +194,50 @@ impl io::Read for Exactly {
     }
 }
 
-fn ignore_file(root: &Path) -> Result<String, Failure> {
-    match read_at_most(&root.join(IGNORE), MAX_IGNORE_FILE) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(Failure::with_code(1, format!("{IGNORE}: {error}"))),
+/// What the linter reads.
+pub(super) struct Found {
+    /// The Dockerfile's name, as it is shown.
+    pub(super) name: String,
+    pub(super) dockerfile: Vec<u8>,
+    pub(super) ignore: Option<Ignore>,
+}
+
+impl Found {
+    /// # Errors
+    /// 1 with the file that cannot be read, or the one that is no list of patterns.
+    pub(super) fn read(root: &Path, dockerfile: Option<&Path>) -> Result<Self, Failure> {
+        let path = dockerfile.map_or_else(|| root.join("Dockerfile"), ToOwned::to_owned);
+        let missing = |error: io::Error| {
+            Failure::with_code(
+                1,
+                format!("failed to read the Dockerfile {}: {error}", path.display()),
+            )
+        };
+        let dockerfile = read_at_most(&path, MAX_DOCKERFILE).map_err(missing)?;
+        let ignore = ignore_file(root, &path)?.map(|text| {
+            Ignore::parse(&text).map_err(|error| Failure::with_code(1, format!("{IGNORE}: {error}")))
+        });
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        Ok(Self {
+            name: name.to_string_lossy().into_owned(),
+            dockerfile,
+            ignore: ignore.transpose()?,
+        })
     }
+}
+
+/// The text of `Dockerfile.dockerignore` beside the Dockerfile, or else of the directory's own.
+fn ignore_file(root: &Path, dockerfile: &Path) -> Result<Option<String>, Failure> {
+    let mut own = dockerfile.as_os_str().to_owned();
+    own.push(IGNORE);
+    for path in [PathBuf::from(own), root.join(IGNORE)] {
+        match read_at_most(&path, MAX_IGNORE_FILE) {
+            Ok(bytes) => return Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::with_code(1, format!("{}: {error}", path.display()))),
+        }
+    }
+    Ok(None)
 }
 
 fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
@@ -302,6 +340,20 @@ mod tests {
         fs::write(directory.path().join(".dockerignore"), "left\n").unwrap();
         let context = Context::open(directory.path(), None).unwrap();
         assert_eq!(names(&context), [".dockerignore", "Dockerfile", "kept", "link"]);
+    }
+
+    #[test]
+    fn a_dockerfile_has_its_own_list_of_what_is_ignored() {
+        let files = [
+            ("D", "FROM scratch"),
+            ("D.dockerignore", "a"),
+            (".dockerignore", "b"),
+            ("a", "1"),
+            ("b", "2"),
+        ];
+        let directory = directory(&files);
+        let context = Context::open(directory.path(), Some(&directory.path().join("D"))).unwrap();
+        assert_eq!(names(&context), [".dockerignore", "D", "D.dockerignore", "b"]);
     }
 
     #[test]

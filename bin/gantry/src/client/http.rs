@@ -129,8 +129,20 @@ impl Daemon {
 
     /// An answer that is read as it comes.
     pub(crate) async fn stream(&self, method: Method, target: Target) -> Result<Response<Incoming>, Error> {
-        self.send(Request::builder().method(method).uri(target.uri()), None)
-            .await
+        self.stream_with(method, target, &[]).await
+    }
+
+    /// The same with headers; empty ones are left out.
+    pub(super) async fn stream_with(
+        &self,
+        method: Method,
+        target: Target,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Incoming>, Error> {
+        let request = Request::builder().method(method).uri(target.uri());
+        let said = headers.iter().filter(|(_, value)| !value.is_empty());
+        let request = said.fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request, None).await
     }
 
     /// Sends a tar archive as it comes.

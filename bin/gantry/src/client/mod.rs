@@ -5,6 +5,7 @@
 //! `session` a container's streams on ours; the rest is one file per command, and beside them the pure
 //! translations of their words (`settings`, `publish`, `volume`).
 
+mod bars;
 mod build;
 mod context;
 mod exec;
@@ -29,6 +30,7 @@ pub(crate) use build::{Options as Build, run as build};
 pub(crate) use exec::{Options as Exec, run as exec};
 pub(crate) use logs::{Options as Logs, run as logs};
 pub(crate) use ps::{Options as Ps, run as ps};
+pub(crate) use pull::{Options as Push, PullOptions as Pull, push, run as pull};
 pub(crate) use run::{Options as Run, run};
 
 use crate::failure::{Failure, Outcome};

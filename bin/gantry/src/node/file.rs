@@ -25,6 +25,10 @@ pub(super) struct File {
     pub(super) registry_bind: Option<IpAddr>,
     pub(super) registry_port: Option<u16>,
     pub(super) registry_config: Option<PathBuf>,
+    pub(super) registries: Option<PathBuf>,
+    pub(super) registry_hosts: Option<PathBuf>,
+    pub(super) insecure_registry: Vec<String>,
+    pub(super) registry_mirror: Vec<String>,
     #[serde(deserialize_with = "duration")]
     pub(super) wait: Option<Duration>,
     pub(super) bind: Option<IpAddr>,

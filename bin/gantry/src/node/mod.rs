@@ -11,6 +11,7 @@ mod kubernetes;
 mod logs;
 mod processes;
 mod registry;
+mod registries;
 mod report;
 mod reset;
 mod restart;

@@ -13,7 +13,7 @@ const PORT: u16 = 5000;
 
 /// As flags.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub(super) struct RegistryOptions {
+pub(super) struct OwnRegistryOptions {
     /// The address on which the node's registry is served; others than loopback's need passwords or tokens in
     /// --registry-config [default: 127.0.0.1].
     #[arg(long, env = "GANTRY_REGISTRY_BIND", value_name = "ADDRESS")]
@@ -26,7 +26,7 @@ pub(super) struct RegistryOptions {
     registry_config: Option<PathBuf>,
 }
 
-impl RegistryOptions {
+impl OwnRegistryOptions {
     /// These, then the file's, then the defaults.
     pub(super) fn over(self, file: &File) -> Registry {
         let path = self.registry_config.or_else(|| file.registry_config.clone());
@@ -67,7 +67,7 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        options: RegistryOptions,
+        options: OwnRegistryOptions,
     }
 
     fn parsed(words: &[String]) -> Registry {

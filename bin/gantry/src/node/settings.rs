@@ -7,7 +7,7 @@ use clap::Args;
 use cluster::{Config, InstanceName, Kubernetes};
 
 use super::file::{self, File};
-use super::{kubernetes, registry};
+use super::{kubernetes, registries, registry};
 use crate::failure::Failure;
 
 /// Which node: all that a command needs which makes none.
@@ -38,7 +38,9 @@ pub(crate) struct NodeOptions {
     #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
     ready_namespaces: Option<u16>,
     #[command(flatten)]
-    registry: registry::RegistryOptions,
+    registry: registry::OwnRegistryOptions,
+    #[command(flatten)]
+    registries: registries::RegistryOptions,
     #[command(flatten)]
     kubernetes: kubernetes::KubernetesOptions,
 }
@@ -80,7 +82,8 @@ impl NodePlace {
         let node = NodeOptions {
             place: self,
             ready_namespaces: None,
-            registry: registry::RegistryOptions::default(),
+            registry: registry::OwnRegistryOptions::default(),
+            registries: registries::RegistryOptions::default(),
             kubernetes: kubernetes::KubernetesOptions::default(),
         };
         node.resolve()
@@ -111,6 +114,7 @@ impl NodeOptions {
 
     fn over(self, file: File) -> Result<Config, Failure> {
         let (kubernetes, registry) = (self.kubernetes.over(&file), self.registry.over(&file));
+        let registries = self.registries.over(&file, |name| std::env::var(name).ok())?;
         let place = self.place;
         let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
         let data_dir = absolute(place.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;
@@ -132,6 +136,7 @@ impl NodeOptions {
                 .unwrap_or(16)
                 .into(),
             registry,
+            registries,
             kubernetes,
         })
     }

@@ -13,6 +13,7 @@ mod images;
 mod lifecycle;
 mod networks;
 mod prune;
+mod registries;
 mod run;
 mod streams;
 mod system;
@@ -39,6 +40,7 @@ macro_rules! areas {
         mod $module {
             $(#[test] fn $area() { super::on(super::Kind::$kind, super::$area::CASES); })*
             $(#[test] fn $session() { super::terminal::$session(super::Kind::$kind); })*
+            #[test] fn registries() { super::registries::registries(super::Kind::$kind); }
         }
     };
 }

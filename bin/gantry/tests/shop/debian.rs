@@ -8,7 +8,7 @@ use std::sync::Arc;
 use testkit::daemon::{Daemon, Kind, Namespace, all};
 
 /// What `cargo xtask test` makes before the tests, and `cargo xtask base-images` for a person.
-fn base() -> String {
+pub(crate) fn base() -> String {
     let place = PathBuf::from(env!("GANTRY_BASE_IMAGES"));
     let archive = place.join("bookworm-1.tar");
     assert!(

@@ -3,3 +3,5 @@
 
 mod debian;
 mod scratch;
+
+pub(crate) use debian::base;

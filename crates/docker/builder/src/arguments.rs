@@ -25,11 +25,24 @@ const PREDEFINED: [&str; 10] = [
     "all_proxy",
 ];
 
+/// Arguments that are told to the builder and are never variables.
+pub(crate) const NOT_VARIABLES: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
+
+/// The argument that says when everything was made.
+pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
+/// At most so many bytes are the values of a stage's variables: they multiply where each is made of
+/// the one before.
+const MAX_VARIABLES: usize = 16 << 20;
+
+/// The `ARG`s of a stage, with their defaults.
+pub(crate) type Declared = BTreeMap<String, Option<String>>;
+
 /// The arguments of a build, as seen from one stage.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arguments {
     /// Of this stage.
-    allowed: BTreeMap<String, Option<String>>,
+    allowed: Declared,
     /// Before the first `FROM`.
     meta: BTreeMap<String, Option<String>>,
     /// Every name that an `ARG` has mentioned.
@@ -43,8 +56,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn new(given: BTreeMap<String, Option<String>>, build: &Platform, target: &Platform) -> Self {
         Self {
+            platform: automatic(build, target, "default", &known(&given)),
             given,
-            platform: platform_arguments(build, target),
             ..Self::default()
         }
     }
@@ -66,9 +79,41 @@ impl Arguments {
         self.mentioned.insert(name.to_owned());
     }
 
-    /// Forgets what the last stage allowed.
-    pub(crate) fn begin_stage(&mut self) {
-        self.allowed.clear();
+    /// Names the stage that is built (`TARGETSTAGE`).
+    pub(crate) fn set_target(&mut self, stage: &str) {
+        self.platform.insert("TARGETSTAGE".to_owned(), stage.to_owned());
+    }
+
+    /// Begins a stage: with what the stage allowed that it starts from.
+    pub(crate) fn begin_stage(&mut self, inherited: Declared) {
+        self.allowed = inherited;
+    }
+
+    /// What the stage allows so far.
+    pub(crate) fn declared(&self) -> Declared {
+        self.allowed.clone()
+    }
+
+    /// The value of an argument that speaks to the builder: the client's, or the file's own.
+    pub(crate) fn of_builder(&self, name: &str) -> Option<String> {
+        self.value(name, &self.meta).filter(|value| !value.is_empty())
+    }
+
+    /// Refuses variables that are too large together.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub(crate) fn check_size(variables: &BTreeMap<String, String>) -> Result<(), String> {
+        let size: usize = variables
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if size > MAX_VARIABLES {
+            return Err(format!(
+                "the variables of a stage are larger than {MAX_VARIABLES} bytes"
+            ));
+        }
+        Ok(())
     }
 
     /// What `FROM` and the values of meta `ARG`s may use.
@@ -107,8 +152,13 @@ impl Arguments {
 
     /// Upstream's warning about arguments that no `ARG` mentions.
     pub(crate) fn warning(&self) -> Option<String> {
-        let known = |name: &&String| !self.mentioned.contains(*name) && !PREDEFINED.contains(&name.as_str());
-        let left: Vec<&String> = self.given.keys().filter(known).collect();
+        let consumed = |name: &str| {
+            self.mentioned.contains(name)
+                || PREDEFINED.contains(&name)
+                || name == SOURCE_DATE_EPOCH
+                || name.starts_with("BUILDKIT_")
+        };
+        let left: Vec<&String> = self.given.keys().filter(|name| !consumed(name)).collect();
         (!left.is_empty()).then(|| {
             format!(
                 "[Warning] One or more build-args {} were not consumed\n",
@@ -123,8 +173,21 @@ pub(crate) fn name_of(entry: &str) -> &str {
     entry.split_once('=').map_or(entry, |(name, _)| name)
 }
 
-/// The automatic arguments (Dockerfile reference, "Automatic platform ARGs").
-fn platform_arguments(build: &Platform, target: &Platform) -> BTreeMap<String, String> {
+fn known(given: &BTreeMap<String, Option<String>>) -> BTreeMap<String, String> {
+    let known = given
+        .iter()
+        .filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    known.collect()
+}
+
+/// The automatic arguments (Dockerfile reference, "Automatic platform ARGs"). Those that are given
+/// are as they are given.
+pub(crate) fn automatic(
+    build: &Platform,
+    target: &Platform,
+    stage: &str,
+    given: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let of = |prefix: &'static str, platform: &Platform| {
         let variant = platform.variant.clone().unwrap_or_default();
         let mut whole = format!("{}/{}", platform.os, platform.architecture);
@@ -135,14 +198,22 @@ fn platform_arguments(build: &Platform, target: &Platform) -> BTreeMap<String, S
         let parts = [
             ("PLATFORM", whole),
             ("OS", platform.os.clone()),
+            ("OSVERSION", String::new()),
             ("ARCH", platform.architecture.clone()),
             ("VARIANT", variant),
         ];
         parts.map(|(part, value)| (format!("{prefix}{part}"), value))
     };
-    of("BUILD", build)
+    let stage = ("TARGETSTAGE".to_owned(), stage.to_owned());
+    let automatic = of("BUILD", build)
         .into_iter()
         .chain(of("TARGET", target))
+        .chain([stage]);
+    automatic
+        .map(|(name, value)| {
+            let value = given.get(&name).cloned().unwrap_or(value);
+            (name, value)
+        })
         .collect()
 }
 
@@ -192,7 +263,7 @@ mod tests {
         arguments.define_meta(definition("M", Some("meta")));
         assert_eq!(arguments.meta_variables()["M"], "meta");
         assert_eq!(arguments.meta_variables()["TARGETPLATFORM"], "linux/arm64/v8");
-        arguments.begin_stage();
+        arguments.begin_stage(Declared::new());
         assert_eq!(
             arguments.variables(&[]).keys().collect::<Vec<_>>(),
             ["HTTP_PROXY"]
@@ -214,8 +285,12 @@ mod tests {
                 .collect::<Vec<_>>(),
             expected
         );
-        arguments.begin_stage();
+        let declared = arguments.declared();
+        arguments.begin_stage(Declared::new());
         assert!(!arguments.variables(&[]).contains_key("G"));
+        // A stage upon it has what it had.
+        arguments.begin_stage(declared);
+        assert_eq!(arguments.variables(&[])["G"], "given");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The room's door: see the crate's own comment.
 
+mod files;
 mod usage;
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::driver::Clock;
 use engine::Engine;
 use engine::events::{Actor, Event, Kind};
-use image::archive::Unpack;
 use image::{Digest, Images, Platform, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
-pub use usage::{CacheRecord, Pruned};
+pub use usage::{CacheKind, CacheRecord, Pruned};
 
+use self::files::{CACHES, Scratch, clear, open_files};
 use crate::cache::Cache;
-use crate::context::{self, DirectoryTree, Opened};
-use crate::driver::{Driver, Options, blocking};
-use crate::node::{Containers, FileSteps, NodeExecutor};
+use crate::cache_mounts::CacheMounts;
+use crate::context;
+use crate::driver::{Driver, Named, Options, blocking};
+use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
 use crate::platform::check_platform;
+use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
+use crate::source::Fetch;
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress};
 
@@ -33,6 +37,8 @@ pub struct Builder {
     engine: Engine,
     images: Images,
     cache: Arc<Cache>,
+    cache_mounts: Arc<CacheMounts>,
+    fetch: Option<Arc<dyn Fetch>>,
     scratch: Arc<Path>,
     builds: Arc<AtomicU64>,
     clock: Arc<dyn Clock>,
@@ -51,26 +57,28 @@ impl Builder {
         data_dir: PathBuf,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BuildError> {
-        match std::fs::remove_dir_all(&data_dir) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(BuildError::Io {
-                    what: "clearing the builder's directory",
-                    source: error,
-                });
-            }
-            _ => {}
-        }
-        std::fs::create_dir_all(&data_dir).map_err(BuildError::io("making the builder's directory"))?;
+        clear(&data_dir).map_err(BuildError::io("clearing the builder's directory"))?;
+        let caches = data_dir.join(CACHES);
+        let cache_mounts = Arc::new(CacheMounts::open(store.clone(), clock.clone(), caches)?);
         let cache = Cache::open(store, clock.clone()).map_err(image::Error::from)?;
         let (cache, builds) = (Arc::new(cache), Arc::default());
         Ok(Self {
             engine,
             images,
             cache,
+            cache_mounts,
+            fetch: None,
             scratch: data_dir.into(),
             builds,
             clock,
         })
+    }
+
+    /// Gives the builder a way to addresses: without one `ADD` of an address is refused.
+    #[must_use]
+    pub fn with_fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
     }
 
     /// A file without a name for a context that is being received. It takes no more than
@@ -141,6 +149,7 @@ impl Builder {
         let (tree, file) = self
             .context(request.context, request.dockerfile, scratch.0.clone())
             .await?;
+        let contexts = self.named_contexts(request.contexts, &scratch.0).await?;
         let options = Options {
             args: request.args,
             target: request.target,
@@ -149,9 +158,20 @@ impl Builder {
             pull: request.pull,
             rm: request.rm,
             cache_from: request.cache_from,
+            services: Services {
+                fetch: request.services.fetch.clone().or_else(|| self.fetch.clone()),
+                ..request.services
+            },
+            entitlements: Entitlements {
+                // Who asks for the host's network for all steps allows it to each.
+                network_host: request.entitlements.network_host || request.network_mode == "host",
+                ..request.entitlements
+            },
+            contexts,
         };
         let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
-        let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, containers));
+        let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
+        let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, mounter, containers));
         let driver = Driver::new(
             executor.clone(),
             self.cache.clone(),
@@ -167,6 +187,26 @@ impl Builder {
         let image = built?;
         kept?;
         self.finish(image, request.tags, output).await
+    }
+
+    async fn named_contexts(
+        &self,
+        contexts: NamedContexts,
+        scratch: &Path,
+    ) -> Result<BTreeMap<String, Named>, BuildError> {
+        let mut opened = BTreeMap::new();
+        for (number, (name, context)) in contexts.into_iter().enumerate() {
+            let named = match context {
+                NamedContext::Image(image) => Named::Image(image),
+                NamedContext::Files(context) => {
+                    let (images, directory) =
+                        (self.images.clone(), scratch.join(format!("context-{number}")));
+                    Named::Files(blocking(move || open_files(&images, context, &directory)).await?)
+                }
+            };
+            opened.insert(name.to_lowercase(), named);
+        }
+        Ok(opened)
     }
 
     fn name(&self) -> String {
@@ -187,11 +227,9 @@ impl Builder {
     ) -> Result<(Arc<dyn Tree>, crate::dockerfile::Dockerfile), BuildError> {
         let images = self.images.clone();
         blocking(move || {
-            let tree = match context::look(context)? {
-                Opened::Tree(tree) => tree,
-                Opened::Compressed(file) => unpack(&images, file, &scratch.join("context"))?,
-            };
-            context::open(tree, &dockerfile)
+            let whole = matches!(context, BuildContext::Directory(_));
+            let tree = open_files(&images, context, &scratch.join("context"))?;
+            context::open(tree, &dockerfile, whole)
         })
         .await
     }
@@ -234,24 +272,5 @@ impl Builder {
             },
             time: self.cache.now(),
         });
-    }
-}
-
-fn unpack(images: &Images, mut archive: File, directory: &Path) -> Result<Arc<dyn Tree>, BuildError> {
-    let failed = || BuildError::io("unpacking the build context");
-    std::fs::create_dir_all(directory).map_err(failed())?;
-    let root = File::open(directory).map_err(failed())?;
-    std::io::Seek::rewind(&mut archive).map_err(failed())?;
-    images.unpack(root.as_fd(), Path::new("/"), &mut archive, &Unpack::default())?;
-    Ok(Arc::new(DirectoryTree::open(directory).map_err(failed())?))
-}
-
-/// A directory that goes with the build.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // There may be none; and what stays is removed when the builder is opened again.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

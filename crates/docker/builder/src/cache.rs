@@ -204,6 +204,8 @@ pub(crate) struct KeyParts<'a> {
     pub(crate) command: &'a [String],
     /// Text of a here-document's program.
     pub(crate) script: &'a str,
+    /// What else the step depends on: mounts, network, the time everything is to have.
+    pub(crate) more: &'a [String],
 }
 
 impl KeyParts<'_> {
@@ -221,6 +223,10 @@ impl KeyParts<'_> {
         field(&serde_json::to_vec(self.config).unwrap_or_default());
         field(self.script.as_bytes());
         self.command.iter().for_each(|word| field(word.as_bytes()));
+        if !self.more.is_empty() {
+            field(b"more");
+            self.more.iter().for_each(|word| field(word.as_bytes()));
+        }
         hasher.digest()
     }
 }

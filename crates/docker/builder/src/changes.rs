@@ -89,7 +89,7 @@ mod tests {
         }
         assert_eq!(
             changed(&["ENV"]).unwrap_err(),
-            "dockerfile parse error line 1: ENV requires at least one argument"
+            "dockerfile parse error on line 1: ENV requires at least one argument"
         );
     }
 }

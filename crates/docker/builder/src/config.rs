@@ -150,7 +150,7 @@ impl Draft {
 
     fn label(&mut self, labels: &[Pair]) -> String {
         let mut text = "LABEL".to_owned();
-        for Pair { name, value } in labels {
+        for Pair { name, value, .. } in labels {
             text.push_str(&format!(" {name}={value}"));
             self.config.labels.insert(name.clone(), value.clone());
         }
@@ -314,13 +314,7 @@ pub(crate) fn expand(
     };
     let word = |text: &String| lex.word(text, &scope);
     // Quotes are plain characters in here-documents.
-    let content = |text: &String| {
-        Lex {
-            plain_quotes: true,
-            ..Lex::new('\\')
-        }
-        .word(text, &scope)
-    };
+    let content = |text: &String| Lex::document().word(text, &scope);
     let list = |texts: &[String]| texts.iter().map(word).collect::<Result<Vec<_>, _>>();
     Ok(match &instruction.kind {
         InstructionKind::Env(pairs) => InstructionKind::Env(expand_pairs(pairs, &word)?),
@@ -356,6 +350,7 @@ fn expand_pairs(pairs: &[Pair], word: &Word<'_>) -> Result<Vec<Pair>, ExpandErro
             Ok(Pair {
                 name: word(&pair.name)?,
                 value: word(&pair.value)?,
+                legacy: pair.legacy,
             })
         })
         .collect()
@@ -386,22 +381,17 @@ fn expand_copy(copy: &Copy, word: &Word<'_>, raw: &Word<'_>) -> Result<Copy, Exp
             ..file.clone()
         })
     });
+    let optional = |text: &Option<String>| {
+        let text = text.as_ref().map(word).transpose()?;
+        Ok(text.filter(|text| !text.is_empty()))
+    };
     Ok(Copy {
         sources: copy.sources.iter().map(word).collect::<Result<_, _>>()?,
         inline: inline.collect::<Result<_, _>>()?,
         destination: word(&copy.destination)?,
-        from: copy.from.clone(),
-        chown: copy
-            .chown
-            .as_ref()
-            .map(word)
-            .transpose()?
-            .filter(|owner| !owner.is_empty()),
-        chmod: copy
-            .chmod
-            .as_ref()
-            .map(word)
-            .transpose()?
-            .filter(|mode| !mode.is_empty()),
+        chown: optional(&copy.chown)?,
+        chmod: optional(&copy.chmod)?,
+        checksum: optional(&copy.checksum)?,
+        ..copy.clone()
     })
 }

@@ -4,6 +4,9 @@
 //! tree, mode, owner, kind, extended attributes and bytes, and not over its time, so that a
 //! checkout made anew still hits the cache (upstream's tarsum does the same).
 
+mod sources;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,9 +14,9 @@ use std::sync::Arc;
 
 use image::{Digest, Hasher};
 
-use crate::context::escapes;
-use crate::dockerfile::{Copy, InlineFile};
-use crate::glob::Glob;
+use crate::chmod::Chmod;
+use crate::dockerfile::Copy;
+use crate::source::{self, GitSource, Named};
 use crate::tree::{self, Descend, Entry, Kind, Tree};
 
 /// Files to be copied.
@@ -25,10 +28,10 @@ pub(crate) struct CopyPlan {
     /// As written, variables replaced.
     pub(crate) destination: String,
     pub(crate) owner: Ownership,
-    /// Permission bits of everything that is copied.
-    pub(crate) mode: Option<u32>,
-    /// Archives are unpacked (`ADD`).
-    pub(crate) extract: bool,
+    /// Permission bits of everything that is copied, and how they were written.
+    pub(crate) mode: Option<(Chmod, String)>,
+    /// `--parents`, which the history tells.
+    parents: bool,
 }
 
 /// A file or directory to be copied.
@@ -39,6 +42,8 @@ pub(crate) struct Source {
     pub(crate) path: PathBuf,
     /// `file:…` or `dir:…`.
     pub(crate) hash: String,
+    /// It is unpacked, if it is an archive.
+    pub(crate) extract: bool,
 }
 
 /// Whose the copies are.
@@ -51,6 +56,9 @@ pub(crate) enum Ownership {
     /// `--chown`: names are looked up in the image.
     Named(String),
 }
+
+/// Upstream's refusal of variables in `--from`.
+pub(crate) const NO_VARIABLES: &str = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround";
 
 /// Why nothing can be copied, in upstream's words.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +73,10 @@ pub(crate) enum CopyError {
     Nothing,
     #[error("source can't be a URL for COPY")]
     Address,
-    #[error("ADD of a URL is not supported yet")]
-    Download,
+    #[error("source can't be a git ref for COPY")]
+    Repository,
+    #[error("{0}")]
+    Invalid(String),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -84,6 +94,75 @@ pub(crate) struct Origin<'a> {
     pub(crate) image: bool,
     /// Hashes that are known already.
     pub(crate) known: &'a dyn Known,
+    /// What was fetched, by the source that names it.
+    pub(crate) remote: &'a BTreeMap<String, Remote>,
+}
+
+impl<'a> Origin<'a> {
+    /// A tree from which nothing is known.
+    fn other(tree: Arc<dyn Tree>, remote: &'a BTreeMap<String, Remote>) -> Self {
+        Self {
+            tree,
+            image: true,
+            known: &Forgetful,
+            remote,
+        }
+    }
+}
+
+/// What was fetched for a source: a file, or everything in a tree.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    pub(crate) tree: Arc<dyn Tree>,
+    /// The file's name; empty for everything.
+    pub(crate) name: String,
+}
+
+/// What of an instruction must be fetched.
+///
+/// # Errors
+/// Upstream's sentences, about `--checksum` too.
+pub(crate) fn addresses(verb: &str, copy: &Copy) -> Result<Vec<(String, Option<GitSource>)>, String> {
+    let mut addresses = Vec::new();
+    for written in &copy.sources {
+        let git = match source::named(written)? {
+            Named::Path => continue,
+            Named::Http => None,
+            Named::Git(git) => Some(*git),
+        };
+        if verb == "COPY" {
+            let error = if git.is_some() {
+                CopyError::Repository
+            } else {
+                CopyError::Address
+            };
+            return Err(format!("{verb} failed: {error}"));
+        }
+        let git = git.map(|git| with_flags(git, copy)).transpose()?;
+        addresses.push((written.clone(), git));
+    }
+    if copy.checksum.is_none() {
+        return Ok(addresses);
+    }
+    match (copy.sources.len(), addresses.len()) {
+        (1, 1) => Ok(addresses),
+        (1, _) => Err("checksum requires HTTP(S) or Git sources".to_owned()),
+        _ => Err("checksum can't be specified for multiple sources".to_owned()),
+    }
+}
+
+fn with_flags(mut git: GitSource, copy: &Copy) -> Result<GitSource, String> {
+    if copy.keep_git_dir.is_some() && git.keep_git_dir.is_some() && copy.keep_git_dir != git.keep_git_dir {
+        return Err("inconsistent keep-git-dir configuration".to_owned());
+    }
+    git.keep_git_dir = git.keep_git_dir.or(copy.keep_git_dir);
+    if let Some(checksum) = &copy.checksum {
+        if !git.checksum.is_empty() && git.checksum != *checksum {
+            return Err(format!("checksum mismatch {checksum:?} != {:?}", git.checksum));
+        }
+        git.checksum.clone_from(checksum);
+    }
+    Ok(git)
 }
 
 /// Remembers hashes of paths in trees that never change.
@@ -109,7 +188,8 @@ impl CopyPlan {
     /// # Errors
     /// Upstream's sentences, `COPY failed: ` included.
     pub(crate) fn new(verb: &'static str, copy: &Copy, origin: &Origin<'_>) -> Result<Self, String> {
-        let sources = sources(verb, copy, origin).map_err(|error| format!("{verb} failed: {error}"))?;
+        let sources =
+            sources::sources(verb, copy, origin).map_err(|error| format!("{verb} failed: {error}"))?;
         if sources.len() > 1 && !copy.destination.ends_with('/') {
             return Err(format!(
                 "When using {verb} with more than one source file, the destination must be a directory and end with a /"
@@ -124,9 +204,32 @@ impl CopyPlan {
                 None if origin.image => Ownership::Kept,
                 None => Ownership::Root,
             },
-            mode: copy.chmod.as_deref().map(parse_mode).transpose()?,
-            extract: verb == "ADD",
+            mode: copy
+                .chmod
+                .as_ref()
+                .map(|text| Ok::<_, String>((Chmod::parse(text)?, text.clone())))
+                .transpose()?,
+            parents: copy.parents,
         })
+    }
+
+    /// Makes the destination one that depends on no working directory.
+    pub(crate) fn make_absolute(&mut self, working_dir: &str) {
+        self.destination = crate::perform::absolute(working_dir, &self.destination);
+    }
+
+    /// What the comment does not tell: sources that are unpacked where others are not, or the other way
+    /// round.
+    pub(crate) fn unpacked(&self) -> Vec<String> {
+        let usual = self.verb == "ADD";
+        let unusual = self
+            .sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| source.extract != usual);
+        unusual
+            .map(|(index, source)| format!("unpack {index} {}", source.extract))
+            .collect()
     }
 
     /// One hash for all sources.
@@ -143,12 +246,14 @@ impl CopyPlan {
             Ownership::Named(owner) => format!("--chown={owner} "),
             Ownership::Kept | Ownership::Root => String::new(),
         };
-        let chmod = self
-            .mode
-            .map(|mode| format!("--chmod={mode:o} "))
-            .unwrap_or_default();
+        let chmod = match &self.mode {
+            Some((Chmod::Octal(mode), _)) => format!("--chmod={mode:o} "),
+            Some((Chmod::Symbolic(_), written)) => format!("--chmod={written} "),
+            None => String::new(),
+        };
+        let parents = if self.parents { "--parents " } else { "" };
         format!(
-            "{} {chown}{chmod}{} in {} ",
+            "{} {parents}{chown}{chmod}{} in {} ",
             self.verb,
             self.hash(),
             self.destination
@@ -156,130 +261,34 @@ impl CopyPlan {
     }
 }
 
-fn parse_mode(text: &str) -> Result<u32, String> {
-    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
-    mode.ok_or_else(|| {
-        format!("invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777")
-    })
-}
-
-fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, CopyError> {
-    let mut found = Vec::new();
-    for written in &copy.sources {
-        if is_address(written) {
-            return Err(if verb == "COPY" {
-                CopyError::Address
-            } else {
-                CopyError::Download
-            });
-        }
-        let path = written.strip_prefix('/').unwrap_or(written);
-        let path = path.strip_prefix("./").unwrap_or(path);
-        if has_wildcards(path) {
-            matching(path, origin, &mut found)?;
-        } else {
-            found.push(source(path, origin)?);
-        }
-    }
-    if !copy.inline.is_empty() {
-        let inline: Arc<dyn Tree> = Arc::new(InlineTree(copy.inline.clone()));
-        let origin = Origin {
-            tree: inline,
-            image: false,
-            known: &Forgetful,
-        };
-        for file in &copy.inline {
-            found.push(source(&file.name, &origin)?);
-        }
-    }
-    if found.is_empty() {
-        Err(CopyError::Nothing)
+fn missing(path: &Path, origin: &Origin<'_>) -> CopyError {
+    let path = path.display().to_string();
+    if origin.image {
+        CopyError::NotInImage(path)
     } else {
-        Ok(found)
+        CopyError::NotInContext(path)
     }
-}
-
-fn is_address(source: &str) -> bool {
-    ["http://", "https://", "git://", "git@"]
-        .iter()
-        .any(|scheme| source.starts_with(scheme))
-}
-
-fn has_wildcards(path: &str) -> bool {
-    let mut chars = path.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => drop(chars.next()),
-            '*' | '?' | '[' => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// The paths that a pattern describes. A pattern has as many names as the paths it describes, so
-/// only directories that fit its beginning are looked into. One that is malformed describes
-/// nothing, as upstream has it.
-fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {
-    let names: Option<Vec<Glob>> = pattern.split('/').map(|name| Glob::path(name).ok()).collect();
-    let Some(names) = names else {
-        return Ok(());
-    };
-    let mut paths = Vec::new();
-    tree::walk(&*origin.tree, Path::new(""), &mut |path, _| {
-        let depth = path.iter().count();
-        let fits = path
-            .file_name()
-            .zip(names.get(depth - 1))
-            .is_some_and(|(name, glob)| glob.matches(&name.to_string_lossy()));
-        if fits && depth == names.len() {
-            paths.push(path.to_owned());
-        }
-        Ok::<_, CopyError>(if fits && depth < names.len() {
-            Descend::Yes
-        } else {
-            Descend::No
-        })
-    })?;
-    for path in paths {
-        found.push(hashed(path, origin)?);
-    }
-    Ok(())
-}
-
-fn source(path: &str, origin: &Origin<'_>) -> Result<Source, CopyError> {
-    if !origin.image && escapes(path) {
-        return Err(CopyError::Outside(path.to_owned()));
-    }
-    hashed(PathBuf::from(crate::dockerignore::clean(path)), origin)
 }
 
 fn hashed(path: PathBuf, origin: &Origin<'_>) -> Result<Source, CopyError> {
-    if let Some(hash) = origin.known.get(&path) {
-        return Ok(Source {
-            tree: origin.tree.clone(),
-            path,
-            hash,
-        });
-    }
-    let hash = hash(&*origin.tree, &path)?.ok_or_else(|| {
-        let path = path.display().to_string();
-        if origin.image {
-            CopyError::NotInImage(path)
-        } else {
-            CopyError::NotInContext(path)
+    let hash = match origin.known.get(&path) {
+        Some(hash) => hash,
+        None => {
+            let hash = hash(&*origin.tree, &path)?.ok_or_else(|| missing(&path, origin))?;
+            origin.known.put(&path, &hash);
+            hash
         }
-    })?;
-    origin.known.put(&path, &hash);
+    };
     Ok(Source {
         tree: origin.tree.clone(),
         path,
         hash,
+        extract: false,
     })
 }
 
 /// The hash of a file or of everything in a directory; `None` if there is nothing.
-fn hash(tree: &dyn Tree, path: &Path) -> io::Result<Option<String>> {
+pub(crate) fn hash(tree: &dyn Tree, path: &Path) -> io::Result<Option<String>> {
     let Some((real, entry)) = tree::resolve(tree, path)? else {
         return Ok(None);
     };
@@ -339,43 +348,5 @@ fn kind_text(kind: &Kind) -> String {
         Kind::Symlink(_) => "link".to_owned(),
         Kind::Fifo => "fifo".to_owned(),
         Kind::Device { block, major, minor } => format!("device {block} {major}:{minor}"),
-    }
-}
-
-/// Here-documents as a tree.
-struct InlineTree(Vec<InlineFile>);
-
-impl Tree for InlineTree {
-    fn entry(&self, path: &Path) -> io::Result<Option<Entry>> {
-        let kind = match self.0.iter().find(|file| Path::new(&file.name) == path) {
-            Some(file) => Kind::File {
-                size: file.content.len() as u64,
-            },
-            None if path.as_os_str().is_empty() => Kind::Directory,
-            None => return Ok(None),
-        };
-        let mode = if kind == Kind::Directory { 0o755 } else { 0o644 };
-        Ok(Some(Entry {
-            kind,
-            mode,
-            uid: 0,
-            gid: 0,
-            modified: 0,
-            attributes: Vec::new(),
-            link: None,
-        }))
-    }
-
-    fn names(&self, _: &Path) -> io::Result<Vec<std::ffi::OsString>> {
-        Ok(self.0.iter().map(|file| file.name.clone().into()).collect())
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>> {
-        let file = self
-            .0
-            .iter()
-            .find(|file| Path::new(&file.name) == path)
-            .ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(file.content.as_bytes()))
     }
 }

@@ -36,6 +36,8 @@ pub struct Ignore(Vec<Rule>);
 struct Rule {
     /// The line began with `!`.
     includes: bool,
+    /// Everything in the context.
+    everything: bool,
     glob: Glob,
 }
 
@@ -56,6 +58,18 @@ impl Ignore {
             .map(Self)
     }
 
+    /// Patterns that are in no file.
+    ///
+    /// # Errors
+    /// [`IgnoreError`].
+    pub(crate) fn patterns(patterns: &[String]) -> Result<Self, IgnoreError> {
+        let patterns = patterns
+            .iter()
+            .map(|pattern| pattern.trim())
+            .filter(|pattern| !pattern.is_empty());
+        patterns.map(Rule::parse).collect::<Result<_, _>>().map(Self)
+    }
+
     /// Whether a path (relative, with `/`) is left out of the context. A directory that is left
     /// out takes what is below it along, unless a later line brings that back.
     pub fn excludes(&self, path: &str) -> bool {
@@ -71,6 +85,18 @@ impl Ignore {
                 excluded
             }
         })
+    }
+
+    /// Whether a line brings something back.
+    #[must_use]
+    pub fn has_exceptions(&self) -> bool {
+        self.0.iter().any(|rule| rule.includes)
+    }
+
+    /// Whether a line leaves out everything.
+    #[must_use]
+    pub fn hides_everything(&self) -> bool {
+        self.0.iter().any(|rule| rule.everything && !rule.includes)
     }
 }
 
@@ -92,6 +118,7 @@ impl Rule {
         Glob::path(pattern)?;
         Ok(Self {
             includes,
+            everything: ["*", "**", "**/*"].contains(&pattern),
             glob: Glob::ignore(pattern)?,
         })
     }

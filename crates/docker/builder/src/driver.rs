@@ -1,22 +1,36 @@
 //! Walks a Dockerfile: step by step through the stages that are needed, each step taken from the
 //! cache or carried out by the executor.
 
+mod copies;
+mod mounts;
+mod plan;
+mod run;
 mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use image::{Digest, ImageConfig, Platform};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
 
-use crate::arguments::{Arguments, Scope};
+use self::plan::{add_labels, epoch};
+use crate::arguments::{Arguments, Declared, SOURCE_DATE_EPOCH, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
-use crate::dockerfile::{ArgDefinition, Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
+use crate::dockerfile::{
+    ArgDefinition, Dockerfile, EmptyContinuation, Instruction, InstructionKind, Lex, Stage,
+};
 use crate::executor::{Base, Executor};
 use crate::output::Output;
 use crate::platform::check_platform;
+use crate::services::{Entitlements, Services};
 use crate::tree::Tree;
 use crate::{BuildError, stages};
+
+/// Lines of a pull that wait to be told.
+const LINES: usize = 16;
 
 /// What of a request concerns the walk.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +44,26 @@ pub(crate) struct Options {
     pub(crate) rm: bool,
     /// Where steps may be taken from; anywhere if nobody says.
     pub(crate) cache_from: Vec<String>,
+    pub(crate) services: Services,
+    pub(crate) entitlements: Entitlements,
+    /// Named contexts, opened.
+    pub(crate) contexts: BTreeMap<String, Named>,
+}
+
+/// A named context.
+#[derive(Clone)]
+pub(crate) enum Named {
+    Files(Arc<dyn Tree>),
+    Image(String),
+}
+
+impl fmt::Debug for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(_) => f.write_str("files"),
+            Self::Image(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A walk.
@@ -42,12 +76,25 @@ pub(crate) struct Driver<E> {
     platform: Platform,
     lex: Lex,
     arguments: Arguments,
-    /// Stages that are done: number, name, result.
-    done: Vec<(usize, Option<String>, Option<Digest>)>,
+    /// Stages that are done.
+    done: Vec<Done>,
     step: usize,
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
     sources: Option<BTreeSet<Digest>>,
+    /// The names of all stages.
+    names: Vec<String>,
+    /// `SOURCE_DATE_EPOCH`: when everything was made.
+    epoch: Option<Timestamp>,
+}
+
+/// A stage that is done.
+struct Done {
+    number: usize,
+    name: Option<String>,
+    image: Option<Digest>,
+    /// Its `ARG`s, which stages upon it have too.
+    declared: Declared,
 }
 
 /// The stage that is being built.
@@ -84,6 +131,8 @@ impl<E: Executor + 'static> Driver<E> {
             step: 0,
             total: 0,
             sources: None,
+            names: Vec::new(),
+            epoch: None,
         }
     }
 
@@ -96,12 +145,21 @@ impl<E: Executor + 'static> Driver<E> {
         self.lex = Lex::new(file.escape);
         add_labels(&mut file.stages[target], &self.options.labels);
         self.sources = self.cache_sources()?;
+        self.names = file
+            .stages
+            .iter()
+            .filter_map(|stage| stage.name.clone())
+            .collect();
+        if let Some(name) = &file.stages[target].name {
+            self.arguments.set_target(name);
+        }
         self.warn(&file.warnings).await?;
         let needed = self.plan(&file, target);
         for instruction in &file.meta_args {
             self.announce(&instruction.source).await?;
             self.define_meta(instruction)?;
         }
+        self.epoch = epoch(self.arguments.of_builder(SOURCE_DATE_EPOCH).as_deref())?;
         for (number, stage) in file.stages.iter().enumerate().take(target + 1) {
             if needed.contains(&number) {
                 self.stage(number, stage).await?;
@@ -112,7 +170,7 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(warning) = self.arguments.warning() {
             self.output.text(warning).await?;
         }
-        let result = self.done.last().and_then(|(.., image)| *image);
+        let result = self.done.last().and_then(|done| done.image);
         result.ok_or_else(|| BuildError::Step("No image was generated. Is your Dockerfile empty?".to_owned()))
     }
 
@@ -137,46 +195,21 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(Some(sources))
     }
 
-    async fn warn(&self, warnings: &[String]) -> Result<(), BuildError> {
+    async fn warn(&self, warnings: &[EmptyContinuation]) -> Result<(), BuildError> {
         if warnings.is_empty() {
             return Ok(());
         }
         let mut text: String = warnings
             .iter()
-            .map(|warning| format!("[WARNING]: {warning}\n"))
+            .map(|warning| {
+                format!(
+                    "[WARNING]: Empty continuation line found in:\n    {}\n",
+                    warning.text
+                )
+            })
             .collect();
         text.push_str("[WARNING]: Empty continuation lines will become errors in a future release.\n");
         self.output.error_text(&text).await
-    }
-
-    /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
-    /// expanded fails its own step later.
-    fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
-        let mut arguments = self.arguments.clone();
-        for instruction in &file.meta_args {
-            if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
-                definitions
-                    .into_iter()
-                    .for_each(|definition| arguments.define_meta(definition));
-            }
-        }
-        let variables = arguments.meta_variables();
-        let scope = Scope {
-            environment: &[],
-            arguments: &variables,
-        };
-        let base = |stage: &Stage| self.lex.word(&stage.base, &scope).ok();
-        let needed = if stages::has_duplicates(&file.stages[..=target]) {
-            // The name that is used twice is told when its stage is reached.
-            (0..=target).collect()
-        } else {
-            stages::needed(&file.stages, target, &base)
-        };
-        let steps = needed
-            .iter()
-            .map(|number| 1 + file.stages[*number].instructions.len());
-        self.total = file.meta_args.len() + steps.sum::<usize>();
-        needed
     }
 
     fn meta_definitions(
@@ -225,7 +258,6 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(format!("{name} stage name already used")));
         }
         self.announce(&stage.source).await?;
-        self.arguments.begin_stage();
         let mut current = self.begin(number, stage).await?;
         self.output.result(current.image.as_ref()).await?;
         for instruction in &stage.instructions {
@@ -236,20 +268,21 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(image) = current.image {
             self.output.aux(image).await?;
         }
-        self.done.push((number, stage.name.clone(), current.image));
+        self.done.push(Done {
+            number,
+            name: stage.name.clone(),
+            image: current.image,
+            declared: self.arguments.declared(),
+        });
         Ok(())
     }
 
-    fn by_name(&self, name: &str) -> Option<Option<Digest>> {
-        let named = |known: &Option<String>| {
-            known
-                .as_deref()
-                .is_some_and(|known| known.eq_ignore_ascii_case(name))
+    fn by_name(&self, name: &str) -> Option<&Done> {
+        let named = |done: &&Done| {
+            let known = done.name.as_deref();
+            known.is_some_and(|known| known.eq_ignore_ascii_case(name))
         };
-        self.done
-            .iter()
-            .find(|(_, known, _)| named(known))
-            .map(|(.., image)| *image)
+        self.done.iter().find(named)
     }
 
     async fn begin(&mut self, number: usize, stage: &Stage) -> Result<Current, BuildError> {
@@ -273,7 +306,9 @@ impl<E: Executor + 'static> Driver<E> {
                 stage.base
             )));
         }
-        let base = self.base(&name)?;
+        let upon = self.by_name(&name).map(|done| done.declared.clone());
+        self.arguments.begin_stage(upon.unwrap_or_default());
+        let base = self.base(&name).await?;
         let mut inherited = base
             .as_ref()
             .map_or_else(ImageConfig::for_host, |base| base.config.clone());
@@ -291,13 +326,22 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(current)
     }
 
-    /// The image of a base: an earlier stage, `scratch`, or an image that is here.
-    fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
-        match self.by_name(name) {
+    /// The image of a base: an earlier stage, a named context, `scratch`, or an image that is here.
+    async fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
+        match self.options.contexts.get(&name.to_lowercase()) {
+            Some(Named::Image(image)) => return self.image(image).await.map(Some),
+            Some(Named::Files(_)) => {
+                return Err(BuildError::Unsupported(format!(
+                    "a stage cannot begin with the files of the context {name}"
+                )));
+            }
+            None => {}
+        }
+        match self.by_name(name).map(|done| done.image) {
             Some(None) => Ok(None),
             Some(Some(image)) => self.held(&image).map(Some),
             None if name == "scratch" => Ok(None),
-            None => self.image(name).map(Some),
+            None => self.image(name).await.map(Some),
         }
     }
 
@@ -306,18 +350,33 @@ impl<E: Executor + 'static> Driver<E> {
         self.executor.hold(image)?.ok_or_else(gone)
     }
 
-    /// An image by reference. Nothing is ever asked of a network.
-    fn image(&self, reference: &str) -> Result<Base, BuildError> {
+    /// An image by reference: one that is here, or one that the door brings. What was made here is nowhere else, so
+    /// nobody asks whether there is a newer one.
+    async fn image(&self, reference: &str) -> Result<Base, BuildError> {
         let found = self.executor.find(reference)?;
-        match found {
-            Some(base) if !self.options.pull || base.made_here => self.held(&base.id),
-            Some(_) => Err(BuildError::Unsupported(format!(
-                "pulling {reference} is not supported yet"
-            ))),
-            None => Err(BuildError::NotFound(format!(
-                "No such image: {reference}, and pulling images is not supported yet"
-            ))),
-        }
+        let wanted = found
+            .as_ref()
+            .is_none_or(|base| self.options.pull && !base.made_here);
+        let found = match &self.options.services.pull {
+            Some(pull) if wanted => {
+                let (told, mut lines) = mpsc::channel(LINES);
+                let pulling = pull.pull(reference, told);
+                // The lines end with the pull.
+                let telling = async {
+                    while let Some(line) = lines.recv().await {
+                        self.output.text(&format!("{line}\n")).await?;
+                    }
+                    Ok::<_, BuildError>(())
+                };
+                let (pulled, heard) = tokio::join!(pulling, telling);
+                pulled.map_err(BuildError::NotFound)?;
+                heard?;
+                self.executor.find(reference)?
+            }
+            _ => found,
+        };
+        let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
+        self.held(&found.id)
     }
 }
 
@@ -331,24 +390,6 @@ where
         Ok(result) => result,
         Err(_) => Err(BuildError::Step("a build step ended unexpectedly".to_owned())),
     }
-}
-
-/// `--label`s are a last instruction each, in the order of their names.
-fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
-    stage
-        .instructions
-        .extend(labels.iter().map(|(name, value)| Instruction {
-            source: format!("LABEL {name}={value}"),
-            span: stage.span,
-            unsupported: None,
-            kind: InstructionKind::Label {
-                labels: vec![Pair {
-                    name: name.clone(),
-                    value: value.clone(),
-                }],
-                expanded: false,
-            },
-        }));
 }
 
 #[cfg(test)]

@@ -2,13 +2,16 @@
 //! cache has; an [`Executor`] carries out the rest. In a node that is `node::NodeExecutor` over
 //! images and containers; in tests of the driver, memory.
 
+use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Digest, HistoryRow, ImageConfig};
 
 use crate::BuildError;
 use crate::copy::CopyPlan;
+use crate::dockerfile::{RunNetwork, Sharing};
 use crate::output::Output;
 use crate::tree::Tree;
 
@@ -33,6 +36,8 @@ pub(crate) struct Step {
     /// What the history says of it.
     pub(crate) history: HistoryRow,
     pub(crate) work: Work,
+    /// No file that the step makes is younger: `SOURCE_DATE_EPOCH`, in seconds since 1970.
+    pub(crate) epoch: Option<i64>,
 }
 
 /// What a step does to the files.
@@ -45,7 +50,9 @@ pub(crate) enum Work {
     /// Copies files.
     Copy(CopyPlan),
     /// Runs a command.
-    Run(RunPlan),
+    Run(Box<RunPlan>),
+    /// Puts the one layer of an image upon the parent (`COPY --link`).
+    Stack(Digest),
 }
 
 /// A command to be run.
@@ -58,6 +65,74 @@ pub(crate) struct RunPlan {
     pub(crate) cwd: String,
     /// A program of a here-document: its name in `/dev/pipes`, and its text.
     pub(crate) script: Option<(String, String)>,
+    pub(crate) mounts: Vec<RunMount>,
+    pub(crate) network: RunNetwork,
+    /// Everything is allowed.
+    pub(crate) insecure: bool,
+    /// Empty for the container's own.
+    pub(crate) hostname: String,
+}
+
+/// A mount of a command.
+#[derive(Clone, Debug)]
+pub(crate) struct RunMount {
+    /// Absolute and clean.
+    pub(crate) target: String,
+    pub(crate) read_only: bool,
+    pub(crate) source: MountSource,
+}
+
+/// What is mounted.
+#[derive(Clone)]
+pub(crate) enum MountSource {
+    /// Files of a context; `hash` says which.
+    Files {
+        tree: Arc<dyn Tree>,
+        path: PathBuf,
+        hash: String,
+    },
+    /// A path of an image.
+    Image { image: Option<Digest>, path: PathBuf },
+    /// A directory that lasts.
+    Cache(CacheMount),
+    /// Memory; 0 for no limit of its own.
+    Tmpfs { size: u64 },
+    /// A file that nobody else sees.
+    Secret {
+        content: Vec<u8>,
+        mode: u32,
+        uid: u32,
+        gid: u32,
+    },
+    /// A socket of this machine.
+    Socket(PathBuf),
+}
+
+impl fmt::Debug for MountSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Files { .. } => "files",
+            Self::Image { .. } => "an image",
+            Self::Cache(_) => "a cache",
+            Self::Tmpfs { .. } => "memory",
+            Self::Secret { .. } => "a secret",
+            Self::Socket(_) => "a socket",
+        })
+    }
+}
+
+/// A cache that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CacheMount {
+    pub(crate) id: String,
+    pub(crate) sharing: Sharing,
+    /// What a new one holds: a path of an image. Nothing, if there is none.
+    pub(crate) from: Option<(Digest, PathBuf)>,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Where it goes first, and who asks: what lists show.
+    pub(crate) description: String,
 }
 
 /// Carries out steps.

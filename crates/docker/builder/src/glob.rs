@@ -17,6 +17,10 @@ pub(crate) enum BadPattern {
     Escape(char),
 }
 
+/// A text for which a pattern takes more steps than it is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooDear;
+
 /// One element of a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
@@ -169,6 +173,34 @@ impl Glob {
                 }
             }
         })
+    }
+
+    /// The shortest or the longest beginning of the text that the pattern describes. Takes what it
+    /// costs from `steps`.
+    pub(crate) fn prefix(
+        &self,
+        text: &[char],
+        longest: bool,
+        steps: &mut usize,
+    ) -> Result<Option<usize>, TooDear> {
+        let mut places = vec![false; self.0.len() + 1];
+        places[0] = true;
+        self.skip_empty(&mut places);
+        let mut found = None;
+        for (at, c) in text.iter().map(Some).chain([None]).enumerate() {
+            *steps = steps.checked_sub(places.len()).ok_or(TooDear)?;
+            if places[self.0.len()] {
+                found = Some(at);
+                if !longest {
+                    break;
+                }
+            }
+            match c {
+                Some(c) if places.contains(&true) => places = self.step(&places, *c),
+                _ => break,
+            }
+        }
+        Ok(found)
     }
 
     fn step(&self, places: &[bool], c: char) -> Vec<bool> {

@@ -13,16 +13,20 @@
 
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod lint;
 
 mod arguments;
 mod builder;
 mod cache;
+mod cache_mounts;
 mod changes;
+mod chmod;
 mod config;
 mod context;
 mod copy;
 mod driver;
 mod executor;
+mod filter;
 mod glob;
 mod golang;
 mod node;
@@ -30,11 +34,15 @@ mod output;
 mod perform;
 mod platform;
 mod request;
+mod services;
+mod source;
 mod stages;
 mod tree;
 
-pub use builder::{Builder, CacheRecord, Pruned};
+pub use builder::{Builder, CacheKind, CacheRecord, Pruned};
 pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
 };
+pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
+pub use source::{Fetch, Fetched, GitSource, Sent};

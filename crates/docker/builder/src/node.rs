@@ -1,21 +1,26 @@
 //! The executor of a node: images for files ([`files`]), containers for commands.
 
+mod epoch;
 mod files;
+mod mounts;
 mod stubs;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engine::spec::{
-    ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking, Resources,
-    VolumeSource,
+    ContainerSpec, EndpointSettings, Isolation, LogDriver, MountKind, MountSpec, NetworkMode, Networking,
+    Resources, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
 use image::Digest;
 
 pub(crate) use files::FileSteps;
+use mounts::Ready;
+pub(crate) use mounts::{Mounter, take_away};
 
 use crate::BuildError;
+use crate::dockerfile::RunNetwork;
 use crate::driver::blocking;
 use crate::executor::{Base, Executor, RunPlan, Step, Work};
 use crate::output::Output;
@@ -71,14 +76,16 @@ impl Containers {
 pub(crate) struct NodeExecutor {
     engine: Engine,
     files: FileSteps,
+    mounter: Arc<Mounter>,
     containers: Containers,
 }
 
 impl NodeExecutor {
-    pub(crate) fn new(engine: Engine, files: FileSteps, containers: Containers) -> Self {
+    pub(crate) fn new(engine: Engine, files: FileSteps, mounter: Mounter, containers: Containers) -> Self {
         Self {
             engine,
             files,
+            mounter: Arc::new(mounter),
             containers,
         }
     }
@@ -92,10 +99,31 @@ impl NodeExecutor {
     }
 
     async fn run(&self, step: Step, plan: RunPlan, output: &Output) -> Result<Base, BuildError> {
-        let script = self.write_script(&plan).await?;
+        let ready = self
+            .mounter
+            .prepare(&self.files.unique(), &plan.mounts, output)
+            .await?;
+        let made = self.run_with(step, &plan, &ready, output).await;
+        // Taking mounts back waits for the kernel.
+        blocking(move || {
+            drop(ready);
+            Ok(())
+        })
+        .await?;
+        made
+    }
+
+    async fn run_with(
+        &self,
+        step: Step,
+        plan: &RunPlan,
+        ready: &Ready,
+        output: &Output,
+    ) -> Result<Base, BuildError> {
+        let script = self.write_script(plan).await?;
         let create = Create {
             name: None,
-            spec: self.spec(&step, &plan, script.as_deref()),
+            spec: self.spec(&step, plan, ready, script.as_deref()),
             image: step.parent.map(|id| ImageRef {
                 reference: id.to_string(),
                 id: id.to_string(),
@@ -106,7 +134,7 @@ impl NodeExecutor {
         let created = self.engine.create(create).await?;
         let id = created.id;
         let made = self
-            .run_container(&id, &created.warnings, step, &plan, output)
+            .run_container(&id, &created.warnings, step, (plan, ready), output)
             .await;
         // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
         // whether that is told.
@@ -141,7 +169,7 @@ impl NodeExecutor {
         id: &ContainerId,
         warnings: &[String],
         step: Step,
-        plan: &RunPlan,
+        (plan, ready): (&RunPlan, &Ready),
         output: &Output,
     ) -> Result<Base, BuildError> {
         for warning in warnings {
@@ -178,7 +206,7 @@ impl NodeExecutor {
                 code: exit.code,
             });
         }
-        self.files.commit_container(id, step).await
+        self.files.commit_container(id, step, ready.stubs.clone()).await
     }
 
     async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {
@@ -189,7 +217,7 @@ impl NodeExecutor {
         blocking(move || write_program(&directory, &name, &text).map(|()| Some(directory))).await
     }
 
-    fn spec(&self, step: &Step, plan: &RunPlan, script: Option<&Path>) -> ContainerSpec {
+    fn spec(&self, step: &Step, plan: &RunPlan, ready: &Ready, script: Option<&Path>) -> ContainerSpec {
         let volumes = step.config.config.volumes.keys().map(|target| MountSpec {
             target: crate::dockerignore::clean(&format!("/{target}")),
             read_only: false,
@@ -218,11 +246,32 @@ impl NodeExecutor {
             user: plan.user.clone(),
             labels: step.config.config.labels.clone(),
             resources: self.containers.resources.clone(),
-            mounts: volumes.chain(script).collect(),
+            mounts: volumes.chain(script).chain(ready.specs.iter().cloned()).collect(),
             shm_size: self.containers.shm_size,
-            network: self.containers.networking.clone(),
+            network: self.network(plan.network),
+            hostname: plan.hostname.clone(),
+            isolation: Isolation {
+                privileged: plan.insecure,
+                ..Isolation::default()
+            },
             log: LogDriver::None,
             ..ContainerSpec::default()
+        }
+    }
+}
+
+impl NodeExecutor {
+    /// The step's network: the request's, unless the step says another.
+    fn network(&self, wanted: RunNetwork) -> Networking {
+        let mode = match wanted {
+            RunNetwork::Default => return self.containers.networking.clone(),
+            RunNetwork::None => NetworkMode::None,
+            RunNetwork::Host => NetworkMode::Host,
+        };
+        Networking {
+            mode,
+            extra_hosts: self.containers.networking.extra_hosts.clone(),
+            ..Networking::default()
         }
     }
 }
@@ -255,7 +304,7 @@ impl Executor for NodeExecutor {
 
     async fn carry_out(&self, mut step: Step, output: &Output) -> Result<Base, BuildError> {
         match std::mem::replace(&mut step.work, Work::Nothing) {
-            Work::Run(plan) => self.run(step, plan, output).await,
+            Work::Run(plan) => self.run(step, *plan, output).await,
             work => {
                 step.work = work;
                 self.files.carry_out(step).await

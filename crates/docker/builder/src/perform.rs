@@ -20,8 +20,9 @@ use paths::{directory, is_directory, parse_owner};
 use stream::Stream;
 
 use crate::BuildError;
+use crate::chmod::Chmod;
 use crate::copy::{CopyPlan, Ownership, Source};
-use crate::tree::{self, Kind, Tree};
+use crate::tree::{self, Entry, Kind, Tree};
 
 /// A user and a group by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +67,15 @@ pub(crate) fn copy(
         images,
         root,
         owner,
-        mode: plan.mode,
+        mode: plan.mode.as_ref().map(|(mode, _)| mode),
     };
     plan.sources
         .iter()
-        .try_for_each(|source| target.copy(source, &destination, plan.extract))
+        .try_for_each(|source| target.copy(source, &destination))
 }
 
 /// A destination that is relative to the working directory made absolute; a `/` at its end stays.
-fn absolute(working_dir: &str, destination: &str) -> String {
+pub(crate) fn absolute(working_dir: &str, destination: &str) -> String {
     if destination.starts_with('/') {
         return destination.to_owned();
     }
@@ -85,12 +86,61 @@ fn absolute(working_dir: &str, destination: &str) -> String {
     )
 }
 
+/// What a file is called that [`export`] has copied.
+pub(crate) const EXPORTED: &str = "file";
+
+/// Copies what is in a directory, or a file, to a directory that is empty. It belongs to root, as
+/// what is copied into an image does.
+///
+/// # Errors
+/// The file system's.
+pub(crate) fn export(
+    images: &Images,
+    root: BorrowedFd<'_>,
+    tree: &dyn Tree,
+    found: (&Path, &Entry),
+) -> Result<(), BuildError> {
+    export_for(images, root, tree, found, Some(ROOT))
+}
+
+/// The same, with the owners that there are.
+///
+/// # Errors
+/// The file system's.
+pub(crate) fn export_as_it_is(
+    images: &Images,
+    root: BorrowedFd<'_>,
+    tree: &dyn Tree,
+    found: (&Path, &Entry),
+) -> Result<(), BuildError> {
+    export_for(images, root, tree, found, None)
+}
+
+fn export_for(
+    images: &Images,
+    root: BorrowedFd<'_>,
+    tree: &dyn Tree,
+    (real, entry): (&Path, &Entry),
+    owner: Option<Owner>,
+) -> Result<(), BuildError> {
+    let target = Target {
+        images,
+        root,
+        owner,
+        mode: None,
+    };
+    target.send(Path::new("/"), |stream| match entry.kind {
+        Kind::Directory => stream.contents(tree, real),
+        _ => stream.one(tree, real, entry, Path::new(EXPORTED)),
+    })
+}
+
 /// Where and how copies are made.
 struct Target<'a> {
     images: &'a Images,
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
-    mode: Option<u32>,
+    mode: Option<&'a Chmod>,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
@@ -98,7 +148,7 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
 }
 
 impl Target<'_> {
-    fn copy(&self, source: &Source, destination: &str, extract: bool) -> Result<(), BuildError> {
+    fn copy(&self, source: &Source, destination: &str) -> Result<(), BuildError> {
         let found = tree::resolve(&*source.tree, &source.path).map_err(failed("failed to copy files"))?;
         let (real, entry) = found
             .ok_or_else(|| BuildError::Step("failed to copy files: source path not found".to_owned()))?;
@@ -108,7 +158,7 @@ impl Target<'_> {
             directory(self.root, path, new_owner).map_err(failed("failed to copy directory"))?;
             return self.send(path, |stream| stream.contents(&*source.tree, &real));
         }
-        if extract && is_archive(&*source.tree, &real, &source.path)? {
+        if source.extract && is_archive(&*source.tree, &real, &source.path)? {
             directory(self.root, path, ROOT).map_err(failed("failed to copy files"))?;
             return self.extract(&*source.tree, &real, path);
         }
@@ -140,7 +190,7 @@ impl Target<'_> {
         write: impl FnOnce(&mut Stream<io::PipeWriter>) -> io::Result<()> + Send,
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
-        let mut stream = Stream::new(writer, self.owner, self.mode);
+        let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));
             let unpacked = self

@@ -36,6 +36,52 @@ pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildEr
     )))
 }
 
+/// This machine's.
+pub(crate) fn host() -> Platform {
+    Platform::host()
+}
+
+/// A platform as it is written.
+pub(crate) fn text(platform: &Platform) -> String {
+    let variant = platform
+        .variant
+        .as_ref()
+        .map(|variant| format!("/{variant}"))
+        .unwrap_or_default();
+    format!("{}/{}{variant}", platform.os, platform.architecture)
+}
+
+/// A platform that is written as `os/architecture[/variant]` or as one of the two; the other is this
+/// machine's.
+pub(crate) fn parse(text: &str) -> Option<Platform> {
+    const SYSTEMS: [&str; 8] = [
+        "linux", "windows", "darwin", "freebsd", "netbsd", "openbsd", "solaris", "plan9",
+    ];
+    let host = Platform::host();
+    let word = |part: &&str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.()+".contains(c))
+    };
+    let parts: Vec<&str> = text.split('/').collect();
+    if !parts.iter().all(word) {
+        return None;
+    }
+    let (os, architecture, variant) = match parts[..] {
+        [one] if SYSTEMS.contains(&one) => (one, host.architecture.as_str(), None),
+        [one] => (host.os.as_str(), alias(one), None),
+        [os, architecture] => (os, alias(architecture), None),
+        [os, architecture, variant] => (os, alias(architecture), Some(variant.to_owned())),
+        _ => return None,
+    };
+    Some(Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant,
+    })
+}
+
 /// Architectures by the names that others have for them.
 fn alias(architecture: &str) -> &str {
     match architecture {

@@ -8,6 +8,7 @@ use engine::spec::Resources;
 use image::{Digest, Reference};
 
 use crate::dockerfile::{ParseError, ParseErrorKind};
+use crate::services::{Entitlements, NamedContexts, Services};
 
 /// At most so many bytes of an archive are taken as a context.
 pub const MAX_CONTEXT: u64 = 16 << 30;
@@ -39,7 +40,7 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether every step is carried out.
     pub no_cache: bool,
-    /// Whether bases are to be pulled. One that was made here never is; any other is refused.
+    /// Whether bases are pulled though they are here. One that was made here never is.
     pub pull: bool,
     /// Whether the removal of a step's container is told when the step succeeded (upstream's
     /// default). No client sees these containers, so they are removed in any case.
@@ -63,6 +64,12 @@ pub struct BuildRequest {
     pub quiet: bool,
     /// Refused: upstream needs an experimental daemon for it.
     pub squash: bool,
+    /// Named contexts.
+    pub contexts: NamedContexts,
+    /// What the door offers.
+    pub services: Services,
+    /// What steps may do.
+    pub entitlements: Entitlements,
 }
 
 impl BuildRequest {
@@ -88,6 +95,9 @@ impl BuildRequest {
             cache_from: Vec::new(),
             quiet: false,
             squash: false,
+            contexts: NamedContexts::new(),
+            services: Services::default(),
+            entitlements: Entitlements::default(),
         }
     }
 }

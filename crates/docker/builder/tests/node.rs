@@ -16,3 +16,5 @@ mod copies;
 mod fixture;
 #[path = "node/lives.rs"]
 mod lives;
+#[path = "node/mounts.rs"]
+mod mounts;

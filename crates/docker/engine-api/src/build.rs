@@ -3,11 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::Arc;
 
-use builder::{BuildContext, BuildError, BuildRequest, CacheRecord, MAX_CONTEXT, Progress, build_tags};
+use base64::Engine as _;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{alphabet, engine::DecodePaddingMode};
+use builder::{
+    BuildContext, BuildError, BuildRequest, CacheRecord, MAX_CONTEXT, Progress, Sent, Services, build_tags,
+};
 use bytes::Bytes;
+use distribution::auth::AuthConfig;
+use distribution::{Credentials, Registries};
 use engine::spec::Resources;
-use image::Digest;
+use image::{Digest, Reference};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -15,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::Api;
 use crate::api::blocking;
+use crate::containers::create::platform;
 use crate::convert::create::resources;
 use crate::convert::time;
 use crate::coverage;
@@ -28,6 +37,11 @@ use crate::server::version::ApiVersion;
 use crate::stream::progress;
 use crate::wire::host_config::{HostConfig, Ulimit};
 
+/// With padding or without, as clients differ.
+const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 /// Messages of a build that wait for a slow client.
 const WAITING: usize = 64;
 
@@ -35,9 +49,10 @@ const WAITING: usize = 64;
 /// last line of the stream.
 pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked = Asked::parse(&call.query, call.version)?;
+    let pull = Pulling::new(&call, asked.platform.as_deref())?;
     let (api, aux) = (call.state.clone(), call.version.since(30));
     let context = spool(&api, call.reader()).await?;
-    let request = asked.request(context);
+    let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
     let mut building = Building(tokio::spawn(async move {
@@ -103,10 +118,89 @@ impl Drop for Building {
     }
 }
 
+/// Pulls for a build, with what its client knows of registries.
+struct Pulling {
+    registries: Registries,
+    platform: Option<image::Platform>,
+    auths: BTreeMap<String, Credentials>,
+}
+
+impl Pulling {
+    fn new(call: &Call<Api>, asked: Option<&str>) -> Result<Self, ApiError> {
+        Ok(Self {
+            registries: call.state.registries.clone(),
+            platform: asked.map(platform).transpose()?,
+            auths: auths(call.header("x-registry-config")),
+        })
+    }
+
+    fn credentials(&self, domain: &str) -> Credentials {
+        let hub = (domain == "docker.io").then(|| self.auths.get(HUB)).flatten();
+        self.auths.get(domain).or(hub).cloned().unwrap_or_default()
+    }
+}
+
+/// What clients call Docker Hub.
+const HUB: &str = "https://index.docker.io/v1/";
+
+/// Credentials by registry, as `X-Registry-Config` has them: base64url of a map. What makes no sense is left out, as
+/// upstream does.
+fn auths(header: &str) -> BTreeMap<String, Credentials> {
+    let decoded = URL_SAFE_LENIENT.decode(header).unwrap_or_default();
+    let map: BTreeMap<String, Value> = serde_json::from_slice(&decoded).unwrap_or_default();
+    map.into_iter()
+        .filter_map(|(host, said)| {
+            let said = AuthConfig::from_json(said.to_string().as_bytes()).ok()?;
+            Some((host, said.credentials))
+        })
+        .collect()
+}
+
+impl builder::Pull for Pulling {
+    fn pull(&self, reference: &str, tell: mpsc::Sender<String>) -> Sent<Result<(), String>> {
+        let reference = Reference::parse(reference).map_err(|error| error.to_string());
+        let wish = reference.map(|reference| distribution::Pull {
+            credentials: self.credentials(&reference.domain),
+            platform: self.platform.clone(),
+            reference,
+        });
+        let registries = self.registries.clone();
+        Box::pin(async move {
+            let wish = wish?;
+            let (progress, mut events) = mpsc::channel(WAITING);
+            let telling = async {
+                while let Some(event) = events.recv().await {
+                    if let Some(line) = said(&event) {
+                        // A build that has ended is heard of elsewhere.
+                        drop(tell.send(line).await);
+                    }
+                }
+            };
+            let progress = distribution::Progress(progress);
+            let pulling = async {
+                // It takes the channel's end with it.
+                let progress = progress;
+                registries.pull(&wish, &progress).await
+            };
+            let (pulled, ()) = tokio::join!(pulling, telling);
+            pulled.map(drop).map_err(|fault| fault.pulling(&wish.reference))
+        })
+    }
+}
+
+/// What a build tells of a pull.
+fn said(event: &distribution::Event) -> Option<String> {
+    match event {
+        distribution::Event::PullingFrom { path, subject } => Some(format!("{subject}: Pulling from {path}")),
+        distribution::Event::Digest(digest) => Some(format!("Digest: {digest}")),
+        _ => None,
+    }
+}
+
 /// What a query asks for.
 struct Asked {
     query: Query,
-    tags: Vec<image::Reference>,
+    tags: Vec<Reference>,
     args: BTreeMap<String, Option<String>>,
     labels: BTreeMap<String, String>,
     cache_from: Vec<String>,
@@ -151,7 +245,7 @@ impl Asked {
         })
     }
 
-    fn request(self, context: File) -> BuildRequest {
+    fn request(self, context: File, pull: Pulling) -> BuildRequest {
         let Self { query, .. } = &self;
         BuildRequest {
             dockerfile: query.get("dockerfile").to_owned(),
@@ -171,7 +265,11 @@ impl Asked {
             shm_size: self.shm_size,
             platform: self.platform,
             cache_from: self.cache_from,
-            context: BuildContext::Archive(context),
+            services: Services {
+                pull: Some(Arc::new(pull)),
+                ..Services::default()
+            },
+            ..BuildRequest::new(BuildContext::Archive(context))
         }
     }
 }
@@ -234,7 +332,7 @@ fn limits(query: &Query) -> Result<Resources, ApiError> {
 }
 
 /// Takes the context in, bounded, into a file without a name.
-async fn spool(api: &std::sync::Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
+async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
     let api = api.clone();
     let failed = |cause: std::io::Error| ApiError::internal(format!("receiving the build context: {cause}"));
     blocking(move || {
@@ -285,7 +383,7 @@ pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
     let record = |record: CacheRecord| {
         let mut shown = json!({
             "ID": record.id,
-            "Type": "regular",
+            "Type": record.kind.name(),
             "Description": record.description,
             "InUse": record.in_use,
             "Shared": false,
@@ -324,7 +422,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         "until",
         "unused-for",
     ])?;
-    filters.accept_values("type", |value| value == "regular")?;
+    filters.accept_values("type", |value| matches!(value, "regular" | "exec.cachemount"))?;
     let keep = space_to_keep(&call)?;
     let before = oldest(&filters, api.now())?;
     let in_use = filters
@@ -336,6 +434,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         !kept.contains(&record.id)
             && before.is_none_or(|before| record.last_used <= before)
             && in_use.is_none_or(|in_use| in_use == record.in_use)
+            && filters.exact("type", record.kind.name())
             && filters.prefix("id", &record.id)
             && filters.pattern("description", &record.description)
             && filters.exact(

@@ -31,6 +31,7 @@ use std::io;
 use std::sync::Arc;
 
 use builder::Builder;
+use distribution::Registries;
 use driver::Clock;
 use engine::Engine;
 use futures_util::future::BoxFuture;
@@ -49,6 +50,8 @@ pub struct Api {
     pub engine: Engine,
     /// What makes images of Dockerfiles.
     pub builder: Builder,
+    /// Where images are pulled from and pushed to.
+    pub registries: Registries,
     /// What `GET /info` and `GET /version` say of the machine and of this build.
     pub host: HostInfo,
     /// Time of day, for ages and for `SystemTime`.

@@ -3,38 +3,27 @@
 //!
 //! Each server is asked as often as somebody needs it and trusted for itself, so connections are kept by where they lead,
 //! whom they trust and who asks. HTTP/1.1 spreads concurrent requests over what stands behind a name, which one HTTP/2
-//! connection would not (upstream asks webhooks so for this reason). Nothing is sent twice: only a request of which the
-//! kept connection has taken nothing goes out again on a new one.
+//! connection would not (upstream asks webhooks so for this reason).
 
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::{Identity, TlsError, identity};
+use crate::{Connection, Identity, Pool, TlsError, identity};
 
 /// For connecting and the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(30);
-
-/// Connections to one server that are kept while nobody needs them.
-const IDLE: usize = 16;
-
-/// Servers to which connections are kept; with more, all are given up.
-const SERVERS: usize = 256;
 
 /// Whose certificates a server may have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -89,8 +78,6 @@ pub enum CallError {
     Http(#[from] hyper::Error),
 }
 
-type Kept = HashMap<Target, Vec<SendRequest<Full<Bytes>>>>;
-
 /// Sends requests. Clones share their connections.
 #[derive(Clone)]
 pub struct Caller(Arc<Inner>);
@@ -98,7 +85,7 @@ pub struct Caller(Arc<Inner>);
 struct Inner {
     host_trust: Bytes,
     identities: Vec<Identity>,
-    kept: Mutex<Kept>,
+    kept: Pool<Target, Full<Bytes>>,
 }
 
 impl Caller {
@@ -107,7 +94,7 @@ impl Caller {
         Self(Arc::new(Inner {
             host_trust,
             identities,
-            kept: Mutex::default(),
+            kept: Pool::default(),
         }))
     }
 
@@ -122,57 +109,14 @@ impl Caller {
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, CallError> {
         origin_form(&mut request);
-        if let Some(mut connection) = self.take(target) {
-            match connection.try_send_request(request).await {
-                Ok(response) => {
-                    self.keep(target, connection, &response);
-                    return Ok(response);
-                }
-                Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(failed.into_error().into()),
-                },
-            }
-        }
-        let mut connection = self.connect(target).await?;
-        let response = connection.send_request(request).await?;
-        self.keep(target, connection, &response);
-        Ok(response)
+        self.0.kept.send(target, request, || self.connect(target)).await
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection on which nothing is under way.
-    fn take(&self, target: &Target) -> Option<SendRequest<Full<Bytes>>> {
-        let mut kept = self.kept();
-        let idle = kept.get_mut(target)?;
-        idle.retain(|connection| !connection.is_closed());
-        let at = idle.iter().position(SendRequest::is_ready)?;
-        Some(idle.swap_remove(at))
-    }
-
-    /// It is ready again once the answer that is under way has been read; one that now speaks something else never is.
-    fn keep(&self, target: &Target, connection: SendRequest<Full<Bytes>>, answer: &Response<Incoming>) {
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return;
-        }
-        let mut kept = self.kept();
-        if kept.len() >= SERVERS && !kept.contains_key(target) {
-            kept.clear();
-        }
-        let idle = kept.entry(target.clone()).or_default();
-        if idle.len() < IDLE {
-            idle.push(connection);
-        }
-    }
-
-    async fn connect(&self, target: &Target) -> Result<SendRequest<Full<Bytes>>, CallError> {
+    async fn connect(&self, target: &Target) -> Result<Connection<Full<Bytes>>, CallError> {
         let late = |_| failed(target, io::ErrorKind::TimedOut.into());
         if target.trust == ServerTrust::Plain {
             let dialled = timeout(CONNECT, dial(target)).await;
-            return begin(dialled.map_err(late)??).await;
+            return Ok(Connection::begin(dialled.map_err(late)??).await?);
         }
         let name = ServerName::try_from(target.server_name.clone())
             .map_err(|_| CallError::Lookup(target.server_name.clone()))?;
@@ -182,7 +126,7 @@ impl Caller {
             let connected = TlsConnector::from(tls).connect(name, stream).await;
             connected.map_err(CallError::Tls)
         });
-        begin(secured.await.map_err(late)??).await
+        Ok(Connection::begin(secured.await.map_err(late)??).await?)
     }
 
     fn tls(&self, target: &Target) -> Result<Arc<rustls::ClientConfig>, TlsError> {
@@ -193,19 +137,6 @@ impl Caller {
             ServerTrust::Anyone | ServerTrust::Plain => identity::http1_client(None, identity),
         }
     }
-}
-
-/// Speaks HTTP on a connection. What it is upgraded to is whoever's who gets the answer.
-async fn begin(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-) -> Result<SendRequest<Full<Bytes>>, CallError> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%error, "connection ended");
-        }
-    });
-    Ok(sender)
 }
 
 async fn dial(target: &Target) -> Result<TcpStream, CallError> {

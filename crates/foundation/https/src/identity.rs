@@ -13,7 +13,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::trust::{AnyHolder, AnyServer};
 
 /// What ALPN offers, in the order of preference.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+pub(crate) const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Why TLS cannot be set up from what was given.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +98,7 @@ fn authorities(trust: &[u8]) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
     Ok(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?)
 }
 
-fn configured(
+pub(crate) fn configured(
     verifier: Arc<dyn ServerCertVerifier>,
     identity: Option<Identity>,
     protocol: &[u8],
@@ -115,7 +115,7 @@ fn configured(
     Ok(Arc::new(config))
 }
 
-fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match read {
         Ok(found) if found.is_empty() => Err(TlsError::Pem(what, rustls_pki_types::pem::Error::NoItemsFound)),
@@ -123,6 +123,6 @@ fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'st
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

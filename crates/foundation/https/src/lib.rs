@@ -5,7 +5,8 @@
 //! them (decision 13): their bearer hears 401 from the service, not a TLS alert. What waits or is stored is bounded by
 //! [`Limits`]; a peer that has vanished is found by the kernel's own timers, so an idle door has none.
 //!
-//! [`Client`] is the other side, for command lines and remote components; [`Caller`] asks many servers, webhooks for one. [`TokioEnv`] runs tasks of rooms that
+//! [`Client`] is the other side, for command lines and remote components; [`Caller`] asks many servers, webhooks for one; whoever
+//! goes through proxies or sends streams has [`Pool`] and [`ClientTls`]. [`TokioEnv`] runs tasks of rooms that
 //! know no executor.
 #![forbid(unsafe_code)]
 
@@ -24,6 +25,8 @@ mod limits;
 mod outgoing;
 mod pass;
 mod plain;
+mod pool;
+mod secure;
 mod service;
 mod trust;
 mod upgraded;
@@ -39,5 +42,7 @@ pub use identity::{Identity, TlsError};
 pub use limits::Limits;
 pub use pass::pass_on;
 pub use plain::Plain;
+pub use pool::{Connection, Pool};
+pub use secure::{ClientTls, SecureError};
 pub use service::{Peer, Service, upgraded};
 pub use upgraded::Upgraded;

@@ -5,19 +5,19 @@
 
 use std::sync::Arc;
 
+use distribution::{Credentials, Progress, Pull};
+use engine::events::{Actor, Event, Kind};
 use image::{Digest, Image, Images, Reference};
-use kubelet::container::{ImageFault, ImageFound, ImageReason};
+use kubelet::container::{ImageFault, ImageFound, ImageReason, Pulled, Sought};
 use kubelet::pod::{Container, PullPolicy};
 
-/// What is said of images that would have to be pulled.
-const NO_REGISTRIES: &str =
-    "registries are not supported yet: build, load, tag or import the image on this node";
+use crate::{Pods, keyring};
 
-/// Finds the image of a container.
+/// Looks for the image of a container, by its pull policy.
 ///
 /// # Errors
 /// It is not to be had, by upstream's reasons.
-pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>, ImageFound), ImageFault> {
+pub(crate) fn seek(images: &Images, container: &Container) -> Result<Sought, ImageFault> {
     let name = container.image.as_str();
     let here = images.resolve(name);
     if let (Err(error), Err(_)) = (Reference::parse(name), &here) {
@@ -28,19 +28,92 @@ pub(crate) fn find(images: &Images, container: &Container) -> Result<(Arc<Image>
     }
     let insists = container.image_pull_policy == PullPolicy::Always && names_registry(name);
     match here {
-        Ok(image) if !insists => {
-            let found = ImageFound {
-                image: shown(name),
-                id: image.id.to_string(),
-            };
-            Ok((image, found))
-        }
+        Ok(image) if !insists => Ok(Sought::Here(found(name, &image))),
         _ if container.image_pull_policy == PullPolicy::Never => Err(fault(
             ImageReason::ErrImageNeverPull,
             format!("Container image {name:?} is not present with pull policy of Never"),
         )),
-        _ => Err(fault(ImageReason::ErrImagePull, NO_REGISTRIES.to_owned())),
+        _ => Ok(Sought::Elsewhere),
     }
+}
+
+/// The image of a container that is here, whatever the policy: whoever starts it has looked for it, or pulled it.
+///
+/// # Errors
+/// It has gone meanwhile.
+pub(crate) fn find(images: &Images, name: &str) -> Result<(Arc<Image>, ImageFound), ImageFault> {
+    match images.resolve(name) {
+        Ok(image) => {
+            let found = found(name, &image);
+            Ok((image, found))
+        }
+        Err(error) => Err(fault(ImageReason::ImageInspectError, error.to_string())),
+    }
+}
+
+pub(crate) fn found(name: &str, image: &Image) -> ImageFound {
+    ImageFound {
+        image: shown(name),
+        id: image.id.to_string(),
+    }
+}
+
+impl Pods {
+    /// Pulls an image with each of the credentials that are for its registry, until one is let in.
+    pub(crate) async fn pull_image(&self, name: &str, keys: &[Vec<u8>]) -> Result<Pulled, ImageFault> {
+        let reference = Reference::parse(name)
+            .map_err(|error| fault(ImageReason::InvalidImageName, invalid(name, &error.to_string())))?
+            .with_default_tag();
+        let begun = self.0.clock.now();
+        // Nobody follows a pod's pull; its beginning and its end are told as events.
+        let progress = Progress(tokio::sync::mpsc::channel(1).0);
+        let mut said = String::new();
+        for credentials in credentials(&reference, keys) {
+            let wish = Pull {
+                reference: reference.clone(),
+                platform: None,
+                credentials,
+            };
+            match self.0.registries.pull(&wish, &progress).await {
+                Ok(pulled) => {
+                    if pulled.newer {
+                        self.tell_pulled(&reference, &pulled.image);
+                    }
+                    return Ok(Pulled {
+                        found: found(name, &pulled.image),
+                        took: self.0.clock.now().saturating_since(begun),
+                        size: pulled.image.size,
+                    });
+                }
+                Err(error) => said = error.pulling(&reference),
+            }
+        }
+        Err(fault(ImageReason::ErrImagePull, said))
+    }
+
+    /// Other pods may wait for it, and whoever follows the node's events.
+    fn tell_pulled(&self, reference: &Reference, image: &Image) {
+        let mut attributes = image.config.config.labels.clone();
+        attributes.insert("name".to_owned(), reference.familiar_name());
+        self.0.engine.events().publish(Event {
+            kind: Kind::Image,
+            action: "pull".to_owned(),
+            actor: Actor {
+                id: reference.familiar(),
+                attributes,
+            },
+            time: jiff::Timestamp::try_from(self.0.clock.wall()).unwrap_or_default(),
+        });
+    }
+}
+
+/// Those of the pull secrets that are for an image's registry; nobody's where there are none.
+fn credentials(reference: &Reference, keys: &[Vec<u8>]) -> Vec<Credentials> {
+    let mut found = keyring::matching(reference, keys);
+    if found.is_empty() {
+        found.push(Credentials::Anonymous);
+    }
+    found
 }
 
 const fn fault(reason: ImageReason, message: String) -> ImageFault {

@@ -11,6 +11,7 @@ mod container;
 mod early;
 pub mod files;
 mod images;
+mod keyring;
 mod logs;
 pub mod machine;
 mod manifests;
@@ -30,10 +31,11 @@ use std::time::Duration;
 use std::{fs, io};
 
 use async_channel::Receiver;
+use distribution::Registries;
 use driver::Clock;
 use engine::Engine;
 use kubelet::container::{
-    Attempt, ContainerId, ImageFault, ImageFound, ObservedPod, Sandbox, StartFault, Started,
+    Attempt, ContainerId, ImageFault, ObservedPod, Pulled, Sandbox, Sought, StartFault, Started,
 };
 use kubelet::traits::{Doing, Ending, HookTarget, Outcome, ProbeTarget, Prober, Refused, Runtime, Volumes};
 use kubelet::volume::{Mounts, Payload, Usage};
@@ -76,6 +78,8 @@ pub struct Config {
     pub milli_cpu: i64,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where images come from that are not here.
+    pub registries: Registries,
 }
 
 /// Why pods cannot run here.
@@ -109,6 +113,7 @@ struct Inner {
     node_files: NodeFiles,
     memory: i64,
     clock: Arc<dyn Clock>,
+    registries: Registries,
     turns: Semaphore,
     bursts: Bursts,
     teller: Teller,
@@ -153,6 +158,7 @@ impl Pods {
             node_files: config.node_files,
             memory: i64::try_from(config.memory).unwrap_or(i64::MAX),
             clock: config.clock,
+            registries: config.registries,
             turns: Semaphore::new(turns()),
             bursts: Bursts::default(),
             teller: Teller::default(),
@@ -231,11 +237,19 @@ impl Runtime for Pods {
         Box::pin(async move { pods.prepare_pod(pod).await })
     }
 
-    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<ImageFound, ImageFault>> {
+    fn image(&self, pod: &Arc<Pod>, at: ContainerIx) -> Doing<Result<Sought, ImageFault>> {
         let (pods, pod) = (self.clone(), pod.clone());
         Box::pin(async move {
             let container = pod.at(at).cloned().unwrap_or_default();
-            images::find(pods.0.engine.images(), &container).map(|(_, found)| found)
+            images::seek(pods.0.engine.images(), &container)
+        })
+    }
+
+    fn pull(&self, pod: &Arc<Pod>, at: ContainerIx, keys: Vec<Vec<u8>>) -> Doing<Result<Pulled, ImageFault>> {
+        let (pods, pod) = (self.clone(), pod.clone());
+        Box::pin(async move {
+            let container = pod.at(at).cloned().unwrap_or_default();
+            pods.pull_image(&container.image, &keys).await
         })
     }
 

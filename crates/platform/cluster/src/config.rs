@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use controllers::Selection;
+use distribution::config::{Proxies, Sources};
 use serde::{Deserialize, Serialize};
 
 pub use crate::addresses::{Cidr, Domain, InvalidAddresses, PodCidr, PortRange};
@@ -25,6 +26,8 @@ pub struct Config {
     pub ready_namespaces: usize,
     /// The node's own registry.
     pub registry: Registry,
+    /// Other people's registries.
+    pub registries: Registries,
     /// The Kubernetes side.
     pub kubernetes: Kubernetes,
 }
@@ -38,6 +41,33 @@ pub struct Registry {
     pub port: u16,
     /// The file with its configuration (`registry::Settings`).
     pub file: Option<PathBuf>,
+}
+
+/// How other people's registries are reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registries {
+    /// Mirrors and credentials, as k3s has them. It need not exist.
+    pub file: PathBuf,
+    /// A directory for each registry, as containerd has them. It need not exist.
+    pub hosts: PathBuf,
+    /// Hosts and networks that may speak plain HTTP.
+    pub insecure: Vec<String>,
+    /// Mirrors of Docker Hub.
+    pub mirrors: Vec<String>,
+    /// What goes through a proxy. It is never told on a command line, since there may be passwords in it.
+    pub proxies: Proxies,
+}
+
+impl Registries {
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            hosts: vec![self.hosts.clone()],
+            registries: vec![self.file.clone()],
+            insecure: self.insecure.clone(),
+            mirrors: self.mirrors.clone(),
+            ..Sources::usual()
+        }
+    }
 }
 
 /// What the Kubernetes side of a node is told.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use builder::Builder;
+use distribution::Registries;
 use driver::{Clock, Rng};
 use engine::Engine;
 use engine::supervised::Supervisor;
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::docker::Docker;
+use crate::docker::{Docker, Rooms};
 use crate::node::{Error, blocking};
 use crate::stage;
 
@@ -23,6 +24,7 @@ pub(crate) struct Containers {
     pub(crate) images: Images,
     pub(crate) networks: Networks,
     pub(crate) engine: Engine,
+    pub(crate) registries: Registries,
     pub(crate) docker: Docker,
 }
 
@@ -43,6 +45,7 @@ impl Containers {
             };
             Images::open(places, store.clone(), Arc::new(supervisor.clone()), clock.clone())
         })?;
+        let registries = blocking(&stage!("registries"), || registries(config, &images))?;
         let networks = blocking(&stage!("networks"), || {
             let holder = Arc::new(supervisor.clone());
             let (settings, rng) = (network_config(config), Rng::from_os()?);
@@ -81,8 +84,11 @@ impl Containers {
             Docker::serve(
                 config,
                 supervisor,
-                engine.clone(),
-                builder,
+                Rooms {
+                    engine: engine.clone(),
+                    builder,
+                    registries: registries.clone(),
+                },
                 &**store,
                 clock.clone(),
             )
@@ -91,9 +97,24 @@ impl Containers {
             images,
             networks,
             engine,
+            registries,
             docker,
         })
     }
+}
+
+/// Other people's registries, as the configuration describes them. They are asked when somebody pulls or pushes.
+fn registries(config: &Config, images: &Images) -> Result<Registries, Error> {
+    let (described, warnings) = distribution::Config::load(&config.registries.sources())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let settings = distribution::Settings {
+        proxies: config.registries.proxies.clone(),
+        ..distribution::Settings::default()
+    };
+    let client = distribution::Client::new(described, settings, Rng::from_os()?);
+    Ok(Registries::new(client, images.clone(), None))
 }
 
 /// The pools of dockerd, in its order: /16 networks of 172.17.0.0 on, then /20 of 192.168.0.0/16.

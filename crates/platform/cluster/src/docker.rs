@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use builder::Builder;
+use distribution::Registries;
 use driver::{Clock, Rng};
 use engine::Engine;
 use engine::supervised::Supervisor;
@@ -27,6 +28,13 @@ const HELD: &str = "cluster.docker";
 /// How long requests that are under way may still take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// What the door leads to.
+pub(crate) struct Rooms {
+    pub(crate) engine: Engine,
+    pub(crate) builder: Builder,
+    pub(crate) registries: Registries,
+}
+
 /// The served door.
 pub(crate) struct Docker {
     shutdown: oneshot::Sender<()>,
@@ -41,16 +49,16 @@ impl Docker {
     pub(crate) fn serve(
         config: &Config,
         holder: &dyn Holder,
-        engine: Engine,
-        builder: Builder,
+        rooms: Rooms,
         store: &dyn Store,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
         let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
         let api = Api {
-            engine,
-            builder,
+            engine: rooms.engine,
+            builder: rooms.builder,
+            registries: rooms.registries,
             host,
             clock,
         };

@@ -34,7 +34,7 @@ mod sweep;
 pub use cgroup::{holder as name_holder, join as join_cgroup};
 pub use config::{
     Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, InvalidPart, Kubernetes, Paths,
-    PodCidr, PortRange, Registry, Without,
+    PodCidr, PortRange, Registries, Registry, Without,
 };
 pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};

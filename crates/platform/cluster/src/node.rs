@@ -43,6 +43,9 @@ pub enum Error {
     /// The images cannot be opened.
     #[error("cannot open the images")]
     Images(#[from] image::Error),
+    /// What describes other people's registries is wrong.
+    #[error("cannot use the configuration of registries")]
+    Registries(#[from] distribution::config::ConfigError),
     /// The networks cannot be opened.
     #[error("cannot open the networks")]
     Networks(#[from] network::Error),
@@ -213,6 +216,7 @@ impl Node {
             engine: &containers.engine,
             images: &containers.images,
             networks: &containers.networks,
+            registries: &containers.registries,
             clock: &clock,
         };
         let pods = match kubelet_port {

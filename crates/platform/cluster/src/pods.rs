@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Client, Informers, Recorder, Resource, WriteOptions};
+use distribution::Registries;
 use dns::Zone;
 use driver::Clock;
 use driver::env::Doing;
@@ -52,6 +53,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) images: &'a Images,
     pub(crate) networks: &'a Networks,
+    pub(crate) registries: &'a Registries,
     pub(crate) clock: &'a Arc<dyn Clock>,
 }
 
@@ -178,6 +180,7 @@ impl Ground<'_> {
             memory: machine.memory,
             milli_cpu: i64::try_from(machine.cpus).unwrap_or(1) * 1000,
             clock: self.clock.clone(),
+            registries: self.registries.clone(),
         };
         Ok(Runtime::open(config, self.engine.clone())?)
     }

@@ -20,18 +20,25 @@ use sys::socket::SeqPacket;
 use crate::config::Config;
 
 /// What a node keeps of the environment that `up` was typed in, by name or its beginning. The rest stays out: whoever
-/// looks into a process of the node's (a container that may trace others, `exec` while it enters) finds nobody's secrets.
+/// looks into a process of the node's (a container that may trace others, `exec` while it enters) finds nobody's
+/// secrets, but for a proxy's.
 const ENVIRONMENT: &[&str] = &[
     "GANTRY_",
     "HOME",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
     "LANG",
     "LC_",
     "MIMALLOC_",
+    "NO_PROXY",
     "PATH",
     "RUST_",
     "SSL_CERT_",
     "TMPDIR",
     "TZ",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
 ];
 
 /// The variables of this process that a node's processes get.

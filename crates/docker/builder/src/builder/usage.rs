@@ -1,6 +1,7 @@
 //! The build cache as clients see it: `docker system df` and `docker builder prune`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::Engine;
@@ -10,15 +11,38 @@ use jiff::Timestamp;
 use super::Builder;
 use crate::BuildError;
 use crate::cache::StepRow;
+use crate::cache_mounts::MountRow;
 use crate::driver::blocking;
 
-/// A step that the cache has.
+/// What a record of the cache is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheKind {
+    /// A step and its layer.
+    Step,
+    /// A directory of `RUN --mount=type=cache`.
+    Mount,
+}
+
+impl CacheKind {
+    /// The Engine API's word (`Type`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Step => "regular",
+            Self::Mount => "exec.cachemount",
+        }
+    }
+}
+
+/// A step that the cache has, or a cache mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheRecord {
     /// Its key.
     pub id: String,
-    /// The image it made.
-    pub image: Digest,
+    /// What it is.
+    pub kind: CacheKind,
+    /// The image it made; a cache mount has made none.
+    pub image: Option<Digest>,
     /// The image it was carried out on.
     pub parent: Option<Digest>,
     /// Its command line.
@@ -52,7 +76,8 @@ impl Builder {
             let image = self.images.get(&row.image)?;
             Some(CacheRecord {
                 id: key.hex(),
-                image: row.image,
+                kind: CacheKind::Step,
+                image: Some(row.image),
                 parent: row.parent,
                 description: row.description,
                 size: own_size(&self.images, &image),
@@ -62,7 +87,24 @@ impl Builder {
                 in_use: !image.is_dangling() || !self.images.children(&image.id).is_empty(),
             })
         };
-        self.cache.steps().into_iter().filter_map(record).collect()
+        let steps = self.cache.steps().into_iter().filter_map(record);
+        steps.chain(self.mounts()).collect()
+    }
+
+    fn mounts(&self) -> impl Iterator<Item = CacheRecord> {
+        let record = |(name, row, in_use): (String, MountRow, bool)| CacheRecord {
+            kind: CacheKind::Mount,
+            image: None,
+            parent: None,
+            description: row.description,
+            size: size(&self.cache_mounts.path(&name)),
+            created: row.created,
+            last_used: row.last_used,
+            uses: row.uses,
+            in_use,
+            id: name,
+        };
+        self.cache_mounts.list().into_iter().map(record)
     }
 
     /// Forgets the steps that the filter lets pass (all that nobody uses, unless `all`), and
@@ -80,20 +122,35 @@ impl Builder {
             .into_iter()
             .filter(|record| (all || !record.in_use) && filter(record))
             .collect();
-        let steps = chosen.iter().map(|record| record.id.clone()).collect();
+        let (mounts, chosen): (Vec<_>, Vec<_>) = chosen
+            .into_iter()
+            .partition(|record| record.kind == CacheKind::Mount);
+        let mut steps: Vec<String> = chosen.iter().map(|record| record.id.clone()).collect();
         for record in &chosen {
             if let Ok(key) = Digest::from_hex(&record.id) {
                 self.cache.forget(&key);
             }
         }
         let (images, engine) = (self.images.clone(), self.engine.clone());
+        let caches = self.cache_mounts.clone();
         blocking(move || {
-            let chosen: BTreeSet<Digest> = chosen.iter().map(|record| record.image).collect();
+            let mut freed = 0;
+            for mount in mounts {
+                // One that a step has taken meanwhile stays.
+                if caches
+                    .remove(&mount.id)
+                    .map_err(BuildError::io("removing a cache mount"))?
+                {
+                    freed += mount.size;
+                    steps.push(mount.id);
+                }
+            }
+            let chosen: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
             let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
             Ok(Pruned {
                 steps,
-                reclaimed: pruned.reclaimed,
+                reclaimed: pruned.reclaimed + freed,
             })
         })
         .await
@@ -112,6 +169,22 @@ fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
             running: container.state.status.is_running(),
         })
         .collect()
+}
+
+/// Bytes of the files below a directory; what goes away meanwhile counts nothing.
+fn size(directory: &Path) -> u64 {
+    let mut total = 0;
+    let mut open = vec![directory.to_owned()];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => open.push(entry.path()),
+                Ok(metadata) if metadata.is_file() => total += metadata.len(),
+                _ => {}
+            }
+        }
+    }
+    total
 }
 
 /// Bytes that an image adds to its parent.

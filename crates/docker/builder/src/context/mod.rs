@@ -5,7 +5,7 @@ mod directory;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use archive::ArchiveTree;
@@ -13,6 +13,7 @@ pub(crate) use directory::DirectoryTree;
 
 use crate::dockerfile::{self, Dockerfile};
 use crate::dockerignore::{Ignore, MAX_IGNORE_FILE};
+use crate::filter::Filtered;
 use crate::tree::{self, Tree};
 use crate::{BuildContext, BuildError};
 
@@ -49,7 +50,11 @@ impl Compression {
 ///
 /// # Errors
 /// Upstream's sentences.
-pub(crate) fn open(tree: Arc<dyn Tree>, name: &str) -> Result<(Arc<dyn Tree>, Dockerfile), BuildError> {
+pub(crate) fn open(
+    tree: Arc<dyn Tree>,
+    name: &str,
+    whole: bool,
+) -> Result<(Arc<dyn Tree>, Dockerfile), BuildError> {
     let name = if name.is_empty() { "Dockerfile" } else { name };
     let (name, text) = match read_file(&*tree, name, dockerfile::MAX_DOCKERFILE as u64)? {
         None if name == "Dockerfile" => (
@@ -71,18 +76,38 @@ pub(crate) fn open(tree: Arc<dyn Tree>, name: &str) -> Result<(Arc<dyn Tree>, Do
         name: name.to_owned(),
         source,
     })?;
-    let hidden = hidden(&*tree, name)?;
-    Ok((Arc::new(Without { tree, hidden }), parsed))
+    let tree = ignored(tree, name, whole)?;
+    Ok((tree, parsed))
 }
 
-fn hidden(tree: &dyn Tree, dockerfile: &str) -> Result<Vec<String>, BuildError> {
-    let Some(text) = read_file(tree, ".dockerignore", MAX_IGNORE_FILE)? else {
-        return Ok(Vec::new());
+const IGNORE: &str = ".dockerignore";
+
+/// A context without what is ignored. A list of the Dockerfile's own (`NAME.dockerignore`) is in force
+/// as it is; `.dockerignore` has been heeded by whoever sent the files, unless they are `whole`, and is
+/// asked only about the two files that must be sent all the same.
+fn ignored(tree: Arc<dyn Tree>, dockerfile: &str, whole: bool) -> Result<Arc<dyn Tree>, BuildError> {
+    if let Some(ignore) = read_ignore(&*tree, &format!("{dockerfile}{IGNORE}"))? {
+        return Ok(Arc::new(Filtered::new(tree, PathBuf::new(), None, ignore)));
+    }
+    let Some(ignore) = read_ignore(&*tree, IGNORE)? else {
+        return Ok(tree);
     };
-    let ignore = Ignore::parse(&String::from_utf8_lossy(&text))
-        .map_err(|error| BuildError::Step(format!("error reading .dockerignore: {error}")))?;
-    let files = [".dockerignore", dockerfile].map(crate::dockerignore::clean);
-    Ok(files.into_iter().filter(|file| ignore.excludes(file)).collect())
+    if whole {
+        return Ok(Arc::new(Filtered::new(tree, PathBuf::new(), None, ignore)));
+    }
+    let files = [IGNORE, dockerfile].map(crate::dockerignore::clean);
+    let hidden = files.into_iter().filter(|file| ignore.excludes(file)).collect();
+    Ok(Arc::new(Without { tree, hidden }))
+}
+
+fn read_ignore(tree: &dyn Tree, name: &str) -> Result<Option<Ignore>, BuildError> {
+    let Some(text) = read_file(tree, name, MAX_IGNORE_FILE)? else {
+        return Ok(None);
+    };
+    let ignore = Ignore::parse(&String::from_utf8_lossy(&text));
+    ignore
+        .map(Some)
+        .map_err(|error| BuildError::Step(format!("error reading .dockerignore: {error}")))
 }
 
 fn read_file(tree: &dyn Tree, name: &str, limit: u64) -> Result<Option<Vec<u8>>, BuildError> {

@@ -31,6 +31,8 @@ pub(super) struct Arguments {
     pub(super) list: Vec<String>,
     /// They were written as a JSON array.
     pub(super) json: bool,
+    /// They were written `name value`, the old way of pairs.
+    pub(super) legacy: bool,
 }
 
 impl Form {
@@ -38,7 +40,7 @@ impl Form {
         match self {
             Self::Command => command(rest),
             Self::List => match json(rest)? {
-                Some(list) => Ok(Arguments { list, json: true }),
+                Some(list) => Ok(exec(list)),
                 None => Ok(plain(blank_separated(rest))),
             },
             Self::Words => Ok(plain(blank_separated(rest))),
@@ -48,7 +50,7 @@ impl Form {
                     .into_iter()
                     .collect(),
             )),
-            Self::Pairs => pairs(rest, keyword, escape).map(plain),
+            Self::Pairs => pairs(rest, keyword, escape),
             Self::Names => Ok(plain(words(rest, escape))),
             Self::TypedCommand => typed_command(rest),
             Self::Instruction => Ok(Arguments::default()),
@@ -57,7 +59,17 @@ impl Form {
 }
 
 fn plain(list: Vec<String>) -> Arguments {
-    Arguments { list, json: false }
+    Arguments {
+        list,
+        ..Arguments::default()
+    }
+}
+
+fn exec(list: Vec<String>) -> Arguments {
+    Arguments {
+        json: true,
+        ..plain(list)
+    }
 }
 
 fn blank_separated(rest: &str) -> Vec<String> {
@@ -85,7 +97,7 @@ fn json(rest: &str) -> Result<Option<Vec<String>>, String> {
 
 fn command(rest: &str) -> Result<Arguments, String> {
     match json(rest)? {
-        Some(list) => Ok(Arguments { list, json: true }),
+        Some(list) => Ok(exec(list)),
         None => Form::Text.split(rest, "", '\\'),
     }
 }
@@ -100,19 +112,20 @@ fn typed_command(rest: &str) -> Result<Arguments, String> {
 }
 
 /// The first word decides between the two forms: with a `=` in it they are all pairs.
-fn pairs(rest: &str, keyword: &str, escape: char) -> Result<Vec<String>, String> {
+fn pairs(rest: &str, keyword: &str, escape: char) -> Result<Arguments, String> {
     let words = words(rest, escape);
     let Some(first) = words.first() else {
-        return Ok(words);
+        return Ok(plain(words));
     };
     if !first.contains('=') {
         let (name, value) = rest
             .split_once(is_blank)
             .ok_or_else(|| format!("{keyword} must have two arguments"))?;
-        return Ok(vec![
-            name.to_owned(),
-            value.trim_start_matches(is_blank).to_owned(),
-        ]);
+        let value = value.trim_start_matches(is_blank);
+        return Ok(Arguments {
+            legacy: true,
+            ..plain(vec![name.to_owned(), value.to_owned()])
+        });
     }
     let mut pairs = Vec::with_capacity(2 * words.len());
     for word in &words {
@@ -124,5 +137,5 @@ fn pairs(rest: &str, keyword: &str, escape: char) -> Result<Vec<String>, String>
         })?;
         pairs.extend([name.to_owned(), value.to_owned()]);
     }
-    Ok(pairs)
+    Ok(plain(pairs))
 }

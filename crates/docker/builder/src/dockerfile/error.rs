@@ -7,7 +7,7 @@ use std::fmt;
 pub enum ParseErrorKind {
     /// The text is no sequence of statements; told as `failed to parse Dockerfile: …`.
     Syntax,
-    /// A statement is no instruction; told as `dockerfile parse error line 2: …`.
+    /// A statement is no instruction; told as `dockerfile parse error on line 2: …`.
     Instruction,
     /// An instruction stands where there is no stage.
     Stage,
@@ -54,7 +54,11 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ParseErrorKind::Instruction => {
-                write!(f, "dockerfile parse error line {}: {}", self.line, self.message)
+                write!(
+                    f,
+                    "dockerfile parse error on line {}: {}",
+                    self.line, self.message
+                )
             }
             ParseErrorKind::Syntax | ParseErrorKind::Stage => f.write_str(&self.message),
         }

@@ -5,8 +5,11 @@
 //! `[` classes in patterns do not exist.
 
 mod operators;
+mod reader;
 
-use operators::{replace, required, trim};
+use std::collections::BTreeSet;
+
+use reader::Reader;
 
 use crate::glob::BadPattern;
 use crate::golang;
@@ -15,6 +18,12 @@ use crate::golang;
 pub trait Variables {
     /// The value of a variable that is set.
     fn get(&self, name: &str) -> Option<&str>;
+}
+
+impl Variables for std::collections::BTreeMap<String, String> {
+    fn get(&self, name: &str) -> Option<&str> {
+        Self::get(self, name).map(String::as_str)
+    }
 }
 
 /// No variable is set.
@@ -37,6 +46,11 @@ pub struct ExpandError {
 
 /// Operators nest; beyond this depth a word is refused rather than the stack be used up.
 const MAX_DEPTH: usize = 64;
+/// At most so many bytes of values go into one word: values of values would fill the memory.
+const MAX_EXPANSION: usize = 4 << 20;
+/// At most so many steps are made for the patterns of one word, each a place in a pattern at a
+/// character of a value: a tenth of a second.
+const MAX_STEPS: usize = 1 << 25;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Reason {
@@ -54,6 +68,30 @@ enum Reason {
     Pattern { pattern: String, source: BadPattern },
     #[error("substitutions are nested too deeply")]
     Depth,
+    #[error("values of more than {MAX_EXPANSION} bytes")]
+    Size,
+    #[error("a pattern is too expensive for its value")]
+    Steps,
+}
+
+impl Reason {
+    /// It is about what a word costs, not about what is written.
+    fn is_limit(&self) -> bool {
+        matches!(self, Self::Depth | Self::Size | Self::Steps)
+    }
+}
+
+/// A word with its variables replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// The text, spaces and all.
+    pub text: String,
+    /// The text split at white space outside of quotes.
+    pub words: Vec<String>,
+    /// The variables that were replaced.
+    pub matched: BTreeSet<String>,
+    /// The variables that are not set.
+    pub unmatched: BTreeSet<String>,
 }
 
 /// How words are read.
@@ -83,12 +121,21 @@ impl Lex {
         }
     }
 
+    /// The way of here-documents that are files: quotes are characters like any other.
+    #[must_use]
+    pub const fn document() -> Self {
+        Self {
+            plain_quotes: true,
+            ..Self::new('\\')
+        }
+    }
+
     /// Expands to one word, spaces and all.
     ///
     /// # Errors
     /// [`ExpandError`].
     pub fn word(&self, word: &str, variables: &dyn Variables) -> Result<String, ExpandError> {
-        self.expand(word, variables).map(|(text, _)| text)
+        self.expand(word, variables).map(|expanded| expanded.text)
     }
 
     /// Expands and splits at white space outside of quotes.
@@ -96,10 +143,14 @@ impl Lex {
     /// # Errors
     /// [`ExpandError`].
     pub fn words(&self, word: &str, variables: &dyn Variables) -> Result<Vec<String>, ExpandError> {
-        self.expand(word, variables).map(|(_, words)| words.finish())
+        self.expand(word, variables).map(|expanded| expanded.words)
     }
 
-    fn expand(&self, word: &str, variables: &dyn Variables) -> Result<(String, Words), ExpandError> {
+    /// Expands, and says which variables that took.
+    ///
+    /// # Errors
+    /// [`ExpandError`].
+    pub fn expand(&self, word: &str, variables: &dyn Variables) -> Result<Expanded, ExpandError> {
         let chars: Vec<char> = word.chars().collect();
         let mut reader = Reader {
             lex: *self,
@@ -107,298 +158,23 @@ impl Lex {
             at: 0,
             variables,
             depth: 0,
+            room: MAX_EXPANSION,
+            steps: MAX_STEPS,
+            matched: BTreeSet::new(),
+            unmatched: BTreeSet::new(),
         };
-        reader
+        let (text, words) = reader
             .until(None, self.raw_escapes)
             .map_err(|reason| ExpandError {
                 word: word.to_owned(),
                 reason,
-            })
-    }
-}
-
-/// The words of a text that is being read.
-#[derive(Default)]
-struct Words {
-    done: Vec<String>,
-    open: String,
-}
-
-impl Words {
-    fn push(&mut self, c: char) {
-        if !c.is_whitespace() {
-            self.open.push(c);
-        } else if !self.open.is_empty() {
-            self.done.push(std::mem::take(&mut self.open));
-        }
-    }
-
-    fn finish(mut self) -> Vec<String> {
-        self.push(' ');
-        self.done
-    }
-}
-
-struct Reader<'a> {
-    lex: Lex,
-    chars: &'a [char],
-    at: usize,
-    variables: &'a dyn Variables,
-    depth: usize,
-}
-
-impl Reader<'_> {
-    fn peek(&self) -> Option<char> {
-        self.chars.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let c = self.peek();
-        self.at += usize::from(c.is_some());
-        c
-    }
-
-    /// Reads up to and without `stop`, or to the end if there is no `stop`.
-    fn until(
-        &mut self,
-        stop: Option<(char, &'static str)>,
-        raw_escapes: bool,
-    ) -> Result<(String, Words), Reason> {
-        let before = std::mem::replace(&mut self.lex.raw_escapes, raw_escapes);
-        let read = self.read_until(stop);
-        self.lex.raw_escapes = before;
-        read
-    }
-
-    fn read_until(&mut self, stop: Option<(char, &'static str)>) -> Result<(String, Words), Reason> {
-        let mut text = String::new();
-        let mut words = Words::default();
-        while let Some(c) = self.peek() {
-            match c {
-                c if stop.is_some_and(|(stop, _)| stop == c) => {
-                    self.at += 1;
-                    return Ok((text, words));
-                }
-                '$' => {
-                    let value = self.dollar()?;
-                    value.chars().for_each(|c| words.push(c));
-                    text.push_str(&value);
-                }
-                '\'' | '"' | '<' if c == '<' || !self.lex.plain_quotes => {
-                    let raw = match c {
-                        '\'' => self.single_quoted()?,
-                        '"' => self.double_quoted()?,
-                        _ => self.here_document(),
-                    };
-                    words.open.push_str(&raw);
-                    text.push_str(&raw);
-                }
-                c if c == self.lex.escape => self.escaped(&mut text, &mut words),
-                c => {
-                    self.at += 1;
-                    words.push(c);
-                    text.push(c);
-                }
-            }
-        }
-        match stop {
-            Some((_, name)) => Err(Reason::Unclosed(name)),
-            None => Ok((text, words)),
-        }
-    }
-
-    fn escaped(&mut self, text: &mut String, words: &mut Words) {
-        let escape = self.next();
-        let kept = escape.filter(|_| self.lex.raw_escapes);
-        for c in kept.into_iter().chain(self.next()) {
-            text.push(c);
-            words.open.push(c);
-        }
-    }
-
-    /// Nothing has a meaning between single quotes, and a single quote cannot be escaped there.
-    fn single_quoted(&mut self) -> Result<String, Reason> {
-        let start = self.at;
-        self.at += 1;
-        while self.next().ok_or(Reason::Unclosed("single-quote"))? != '\'' {}
-        let (from, to) = if self.lex.raw_quotes {
-            (start, self.at)
-        } else {
-            (start + 1, self.at - 1)
-        };
-        Ok(self.chars[from..to].iter().collect())
-    }
-
-    /// Variables work between double quotes; the escape character works before `"`, `$` and itself.
-    fn double_quoted(&mut self) -> Result<String, Reason> {
-        let mut text = String::new();
-        let quote = |text: &mut String, reader: &mut Self| {
-            reader.at += 1;
-            if reader.lex.raw_quotes {
-                text.push('"');
-            }
-        };
-        quote(&mut text, self);
-        loop {
-            match self.peek().ok_or(Reason::Unclosed("double-quote"))? {
-                '"' => {
-                    quote(&mut text, self);
-                    return Ok(text);
-                }
-                '$' => text.push_str(&self.dollar()?),
-                c if c == self.lex.escape => self.escaped_in_quotes(&mut text, c),
-                c => {
-                    self.at += 1;
-                    text.push(c);
-                }
-            }
-        }
-    }
-
-    fn escaped_in_quotes(&mut self, text: &mut String, escape: char) {
-        self.at += 1;
-        let special = self.peek().filter(|c| matches!(c, '"' | '$') || *c == escape);
-        if self.lex.raw_escapes {
-            text.push(escape);
-        }
-        match (special, self.peek()) {
-            (Some(c), _) => {
-                self.at += 1;
-                text.push(c);
-            }
-            (None, Some(_)) => text.push(escape),
-            (None, None) => {}
-        }
-    }
-
-    /// `<<` and the white space after it stay together, so that `<< EOF` is one word.
-    fn here_document(&mut self) -> String {
-        let start = self.at;
-        self.at += 1;
-        if self.peek() == Some('<') {
-            self.at += 1;
-            while matches!(self.peek(), Some('\t' | '\r' | ' ')) {
-                self.at += 1;
-            }
-        }
-        self.chars[start..self.at].iter().collect()
-    }
-
-    fn dollar(&mut self) -> Result<String, Reason> {
-        self.at += 1;
-        if self.peek() == Some('{') {
-            self.at += 1;
-            self.depth += 1;
-            let value = if self.depth > MAX_DEPTH {
-                Err(Reason::Depth)
-            } else {
-                self.braces()
-            };
-            self.depth -= 1;
-            return value;
-        }
-        let name = self.name();
-        match self.variables.get(&name) {
-            _ if name.is_empty() => Ok("$".to_owned()),
-            None if self.lex.keep_unset => Ok(format!("${name}")),
-            value => Ok(value.unwrap_or_default().to_owned()),
-        }
-    }
-
-    /// `${…}`, from after its brace.
-    fn braces(&mut self) -> Result<String, Reason> {
-        match self.peek() {
-            None => return Err(Reason::Missing("'}'")),
-            Some('{' | '}' | ':') => return Err(Reason::BadSubstitution),
-            Some(_) => {}
-        }
-        let name = self.name();
-        let value = self.variables.get(&name).map(str::to_owned);
-        match self.next() {
-            Some('}') if value.is_none() && self.lex.keep_unset => Ok(format!("${{{name}}}")),
-            Some('}') => Ok(value.unwrap_or_default()),
-            Some('/') => self.replacement(&name, value),
-            Some(':') => {
-                let operator = self.next();
-                self.operation(&name, value, operator, true)
-            }
-            operator => self.operation(&name, value, operator, false),
-        }
-    }
-
-    /// `${name-word}` and its kin; with `empty_is_unset`, `${name:-word}`.
-    fn operation(
-        &mut self,
-        name: &str,
-        value: Option<String>,
-        operator: Option<char>,
-        empty_is_unset: bool,
-    ) -> Result<String, Reason> {
-        let colon = if empty_is_unset { ":" } else { "" };
-        let written = format!("{colon}{}", operator.unwrap_or('\u{fffd}'));
-        let trims = matches!(operator, Some('#' | '%'));
-        if !matches!(operator, Some('-' | '+' | '?')) && (!trims || empty_is_unset) {
-            return Err(Reason::Modifier(written));
-        }
-        let (word, _) = self
-            .until(Some(('}', "}")), trims)
-            .map_err(|reason| self.at_end(reason, "'}'"))?;
-        if self.lex.keep_unset && value.is_none() {
-            return Ok(format!("${{{name}{written}{word}}}"));
-        }
-        let present = value
-            .as_deref()
-            .filter(|value| !(empty_is_unset && value.is_empty()));
-        match operator {
-            Some('-') => Ok(present.map_or(word, str::to_owned)),
-            Some('+') => Ok(present.map_or_else(String::new, |_| word)),
-            Some('?') => present
-                .map(str::to_owned)
-                .ok_or_else(|| required(name, word, value.is_some())),
-            Some('%') => trim(&word, value.as_deref().unwrap_or_default(), '%'),
-            _ => trim(&word, value.as_deref().unwrap_or_default(), '#'),
-        }
-    }
-
-    /// `${name/pattern/replacement}` and `${name//pattern/replacement}`.
-    fn replacement(&mut self, name: &str, value: Option<String>) -> Result<String, Reason> {
-        let all = self.peek() == Some('/');
-        self.at += usize::from(all);
-        let (pattern, _) = self
-            .until(Some(('/', "/")), true)
-            .map_err(|reason| self.at_end(reason, "'/' in ${}"))?;
-        let (new, _) = self
-            .until(Some(('}', "}")), true)
-            .map_err(|reason| self.at_end(reason, "'}'"))?;
-        match value {
-            None if self.lex.keep_unset => Ok(format!("${{{name}/{pattern}/{new}}}")),
-            value => replace(&pattern, &value.unwrap_or_default(), &new, all),
-        }
-    }
-
-    /// A part that is not closed before the end of the word is told by what is missing.
-    fn at_end(&self, reason: Reason, missing: &'static str) -> Reason {
-        if self.peek().is_none() && reason != Reason::Depth {
-            Reason::Missing(missing)
-        } else {
-            reason
-        }
-    }
-
-    /// A name: letters, digits and `_`; or only digits; or one of the shell's special parameters.
-    fn name(&mut self) -> String {
-        let start = self.at;
-        let take = |reader: &mut Self, accepts: fn(char) -> bool| {
-            while reader.peek().is_some_and(accepts) {
-                reader.at += 1;
-            }
-        };
-        match self.peek() {
-            Some(c) if c.is_numeric() => take(self, char::is_numeric),
-            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => self.at += 1,
-            _ => take(self, |c| c.is_alphanumeric() || c == '_'),
-        }
-        self.chars[start..self.at].iter().collect()
+            })?;
+        Ok(Expanded {
+            text,
+            words: words.finish(),
+            matched: reader.matched,
+            unmatched: reader.unmatched,
+        })
     }
 }
 

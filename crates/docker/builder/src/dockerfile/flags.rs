@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::suggest;
+
 /// Which values a flag takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Takes {
@@ -13,94 +15,104 @@ pub(super) enum Takes {
     Many,
 }
 
-/// A flag that an instruction knows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) name: &'static str,
-    pub(super) takes: Takes,
-    /// Only BuildKit honours it.
-    pub(super) buildkit: bool,
-}
+use Takes::{Bool, Many, One};
 
-const fn known(name: &'static str, takes: Takes, buildkit: bool) -> Known {
-    Known {
-        name,
-        takes,
-        buildkit,
-    }
-}
+/// The flags that an instruction knows.
+pub(super) type Table = &'static [(&'static str, Takes)];
 
 /// Flags of `FROM`.
-pub(super) const FROM: &[Known] = &[known("platform", Takes::One, false)];
-/// Flags of `RUN`, none of which the classic builder honours.
-pub(super) const RUN: &[Known] = &[
-    known("mount", Takes::Many, true),
-    known("network", Takes::One, true),
-    known("security", Takes::One, true),
-    known("device", Takes::Many, true),
+const FROM: Table = &[("platform", One)];
+/// Flags of `RUN`.
+const RUN: Table = &[
+    ("mount", Many),
+    ("network", One),
+    ("security", One),
+    ("device", Many),
 ];
 /// Flags of `COPY`.
-pub(super) const COPY: &[Known] = &[
-    known("from", Takes::One, false),
-    known("chown", Takes::One, false),
-    known("chmod", Takes::One, false),
-    known("link", Takes::Bool, true),
-    known("parents", Takes::Bool, true),
-    known("exclude", Takes::Many, true),
+const COPY: Table = &[
+    ("from", One),
+    ("chown", One),
+    ("chmod", One),
+    ("link", Bool),
+    ("parents", Bool),
+    ("exclude", Many),
 ];
 /// Flags of `ADD`.
-pub(super) const ADD: &[Known] = &[
-    known("chown", Takes::One, false),
-    known("chmod", Takes::One, false),
-    known("link", Takes::Bool, true),
-    known("keep-git-dir", Takes::Bool, true),
-    known("checksum", Takes::One, true),
-    known("unpack", Takes::Bool, true),
-    known("exclude", Takes::Many, true),
+const ADD: Table = &[
+    ("chown", One),
+    ("chmod", One),
+    ("link", Bool),
+    ("keep-git-dir", Bool),
+    ("checksum", One),
+    ("unpack", Bool),
+    ("exclude", Many),
 ];
 /// Flags of `HEALTHCHECK CMD`.
-pub(super) const HEALTHCHECK: &[Known] = &[
-    known("interval", Takes::One, false),
-    known("timeout", Takes::One, false),
-    known("start-period", Takes::One, false),
-    known("start-interval", Takes::One, false),
-    known("retries", Takes::One, false),
+const HEALTHCHECK: Table = &[
+    ("interval", One),
+    ("timeout", One),
+    ("start-period", One),
+    ("start-interval", One),
+    ("retries", One),
 ];
+
+/// The flags of an instruction.
+pub(super) fn table(keyword: &str) -> Table {
+    match keyword {
+        "ADD" => ADD,
+        "COPY" => COPY,
+        "FROM" => FROM,
+        "HEALTHCHECK" => HEALTHCHECK,
+        "RUN" => RUN,
+        _ => &[],
+    }
+}
 
 /// The flags of an instruction that is known not to have others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
     values: BTreeMap<&'static str, Vec<String>>,
-    /// The first one that only BuildKit honours.
-    pub(super) unsupported: Option<&'static str>,
 }
 
 impl Flags {
-    pub(super) fn parse(written: &[String], table: &[Known]) -> Result<Self, String> {
+    pub(super) fn parse(written: &[String], table: Table) -> Result<Self, String> {
         let mut flags = Self::default();
         written.iter().try_for_each(|flag| flags.add(flag, table))?;
         Ok(flags)
     }
 
-    fn add(&mut self, written: &str, table: &[Known]) -> Result<(), String> {
+    fn add(&mut self, written: &str, table: Table) -> Result<(), String> {
         let flag = written.strip_prefix("--").unwrap_or(written);
         let (name, value) = match flag.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (flag, None),
         };
-        let known = table
-            .iter()
-            .find(|known| known.name == name)
-            .ok_or_else(|| format!("Unknown flag: {name}"))?;
-        if self.values.contains_key(known.name) && known.takes != Takes::Many {
-            return Err(format!("Duplicate flag specified: {name}"));
+        let Some((known, takes)) = table.iter().find(|(known, _)| *known == name) else {
+            let names = table.iter().map(|(name, _)| *name);
+            return Err(suggest::hinted(
+                format!("unknown flag: --{name}"),
+                name,
+                names,
+                true,
+            ));
+        };
+        if self.values.contains_key(known) && *takes != Many {
+            return Err(format!("duplicate flag specified: --{name}"));
         }
-        let value = known.takes.check(name, value)?;
-        self.values.entry(known.name).or_default().push(value);
-        if known.buildkit {
-            self.unsupported = self.unsupported.or(Some(known.name));
-        }
+        let value = takes.check(name, value)?;
+        self.values.entry(known).or_default().push(value);
         Ok(())
+    }
+
+    /// The value of a switch that was given.
+    pub(super) fn switch(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| value == "true")
+    }
+
+    /// The values of a flag that may be given several times.
+    pub(super) fn all(&self, name: &str) -> Vec<String> {
+        self.values.get(name).cloned().unwrap_or_default()
     }
 
     /// The value of a flag that was given.
@@ -123,13 +135,13 @@ impl Takes {
     fn check(self, name: &str, value: Option<&str>) -> Result<String, String> {
         match (self, value) {
             (Self::One | Self::Many, None) | (Self::Bool, Some("")) => {
-                Err(format!("Missing a value on flag: {name}"))
+                Err(format!("missing a value on flag: --{name}"))
             }
             (Self::One | Self::Many, Some(value)) => Ok(value.to_owned()),
             (Self::Bool, None) => Ok("true".to_owned()),
             (Self::Bool, Some(value)) => match value.to_lowercase().as_str() {
                 value @ ("true" | "false") => Ok(value.to_owned()),
-                _ => Err(format!("Expecting boolean value for flag {name}, not: {value}")),
+                _ => Err(format!("expecting boolean value for flag --{name}, not: {value}")),
             },
         }
     }

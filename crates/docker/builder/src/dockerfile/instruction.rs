@@ -1,6 +1,7 @@
 //! Typed instructions, before any variable is expanded.
 
-use super::Span;
+use super::mount::Device;
+use super::position::{Location, Piece, Span};
 
 /// A stage: a `FROM` and what follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +14,16 @@ pub struct Stage {
     pub platform: Option<String>,
     /// The `FROM` as written.
     pub source: String,
+    /// The words of `FROM x AS y` as written.
+    pub words: Vec<String>,
     /// Where the `FROM` stands.
     pub span: Span,
+    /// The same, to the byte.
+    pub location: Location,
+    /// Where its parts stand.
+    pub pieces: Vec<Piece>,
+    /// The comments right before it.
+    pub comments: Vec<String>,
     /// What follows it.
     pub instructions: Vec<Instruction>,
 }
@@ -24,10 +33,16 @@ pub struct Stage {
 pub struct Instruction {
     /// As written, continuations joined.
     pub source: String,
+    /// The keyword as written.
+    pub keyword: String,
     /// Where it stands.
     pub span: Span,
-    /// A flag that only BuildKit can honour. It is refused when the step is reached.
-    pub unsupported: Option<&'static str>,
+    /// The same, to the byte, here-documents included.
+    pub location: Location,
+    /// Where its parts stand.
+    pub pieces: Vec<Piece>,
+    /// The comments right before it.
+    pub comments: Vec<String>,
     /// What it says.
     pub kind: InstructionKind,
 }
@@ -63,7 +78,7 @@ pub enum InstructionKind {
     /// `ONBUILD`: the instruction to come, as written.
     Onbuild(String),
     /// `RUN`.
-    Run(Command),
+    Run(Run),
     /// `SHELL`.
     Shell(Vec<String>),
     /// `STOPSIGNAL`.
@@ -83,6 +98,8 @@ pub struct Pair {
     pub name: String,
     /// The value.
     pub value: String,
+    /// It was written `name value`, the old way.
+    pub legacy: bool,
 }
 
 /// One name of an `ARG`.
@@ -105,6 +122,34 @@ pub struct Command {
     pub heredocs: Vec<super::Heredoc>,
 }
 
+/// `RUN`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// What is run.
+    pub command: Command,
+    /// `--mount`s, as written; variables in them are replaced when the step is reached
+    /// ([`super::Mount::parse`]).
+    pub mounts: Vec<String>,
+    /// `--network`.
+    pub network: RunNetwork,
+    /// `--security=insecure`.
+    pub insecure: bool,
+    /// `--device`s.
+    pub devices: Vec<Device>,
+}
+
+/// `RUN --network`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunNetwork {
+    /// The build's own.
+    #[default]
+    Default,
+    /// None.
+    None,
+    /// The machine's.
+    Host,
+}
+
 /// `COPY` or `ADD`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copy {
@@ -118,8 +163,20 @@ pub struct Copy {
     pub from: Option<String>,
     /// `--chown=user:group`.
     pub chown: Option<String>,
-    /// `--chmod`: octal.
+    /// `--chmod`: octal, or symbolic.
     pub chmod: Option<String>,
+    /// `--link`: the layer does not depend on what is below.
+    pub link: bool,
+    /// `--parents`: directories above the sources are kept.
+    pub parents: bool,
+    /// `--exclude`: patterns of what is left out.
+    pub excludes: Vec<String>,
+    /// `--keep-git-dir`, of git sources.
+    pub keep_git_dir: Option<bool>,
+    /// `--checksum`, of what is fetched.
+    pub checksum: Option<String>,
+    /// `--unpack`: whether archives are unpacked.
+    pub unpack: Option<bool>,
 }
 
 /// A file of a here-document.

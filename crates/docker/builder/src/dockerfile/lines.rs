@@ -1,6 +1,7 @@
 //! Physical lines to logical lines: directives, comments, continuations.
 
-use super::{Directives, ParseError};
+use super::position::{Origins, Starts};
+use super::{Directives, EmptyContinuation, ParseError};
 
 /// Upstream's limit for a physical line, with its line feed.
 const MAX_LINE: usize = 64 * 1024;
@@ -11,24 +12,39 @@ pub(super) struct Line {
     pub(super) text: String,
     /// Where it begins, from 1.
     pub(super) start: u32,
+    /// Which bytes of the file it is.
+    pub(super) origins: Origins,
+    /// The comments right before it.
+    pub(super) comments: Vec<String>,
 }
 
 /// Reads a file line by line.
 pub(super) struct Lines<'a> {
     rest: &'a str,
+    /// How many bytes have been read.
+    offset: usize,
+    pub(super) starts: Starts,
+    /// Where the last line that was read ends, without its line feed.
+    pub(super) end: usize,
+    comments: Vec<String>,
     /// How many physical lines have been read.
     pub(super) number: u32,
     pub(super) escape: char,
     pub(super) directives: Directives,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<EmptyContinuation>,
     escape_seen: bool,
     directives_over: bool,
 }
 
 impl<'a> Lines<'a> {
     pub(super) fn new(file: &'a str) -> Self {
+        let rest = file.strip_prefix('\u{feff}').unwrap_or(file);
         Self {
-            rest: file.strip_prefix('\u{feff}').unwrap_or(file),
+            rest,
+            offset: file.len() - rest.len(),
+            starts: Starts::default(),
+            end: 0,
+            comments: Vec::new(),
             number: 0,
             escape: '\\',
             directives: Directives::default(),
@@ -50,32 +66,65 @@ impl<'a> Lines<'a> {
         }
         let (line, rest) = self.rest.split_at(end);
         self.rest = rest;
-        self.number += u32::from(end > 0);
+        if end > 0 {
+            self.number += 1;
+            // A mark of byte order belongs to the first line.
+            self.starts.push(if self.number == 1 { 0 } else { self.offset });
+            self.end = self.offset + trim_end(line).len();
+            self.offset += end;
+        }
         Ok((end > 0).then_some(line))
     }
 
     /// The next logical line that says something.
     pub(super) fn logical(&mut self) -> Result<Option<Line>, ParseError> {
-        while let Some(line) = self.physical()? {
-            let start = self.number;
-            let line = trim_end(line).trim_start();
-            self.directive(line)?;
-            let line = if is_comment(line) { "" } else { line };
-            match self.continued(line) {
-                Some(begun) => return self.join(begun.to_owned(), start).map(Some),
-                None if line.is_empty() => {}
-                None => {
-                    return Ok(Some(Line {
-                        text: line.to_owned(),
-                        start,
-                    }));
-                }
+        while let Some(physical) = self.physical()? {
+            let (start, end) = (self.number, self.end);
+            let line = trim_end(physical).trim_start();
+            self.comment(physical);
+            if self.directive(line)? {
+                self.comments.pop();
             }
+            let line = if is_comment(line) { "" } else { line };
+            let continued = self.continued(line);
+            if continued.is_none() && line.is_empty() {
+                continue;
+            }
+            let mut origins = Origins::default();
+            origins.push(0, end - line.len());
+            let mut line = Line {
+                text: continued.unwrap_or(line).to_owned(),
+                start,
+                origins,
+                comments: std::mem::take(&mut self.comments),
+            };
+            if continued.is_some() {
+                self.join(&mut line)?;
+            }
+            return Ok(Some(line));
         }
         Ok(None)
     }
 
-    fn join(&mut self, mut text: String, start: u32) -> Result<Line, ParseError> {
+    /// Keeps the text of a comment for the instruction that follows; an empty comment parts the two.
+    fn comment(&mut self, line: &str) {
+        if !is_comment(line) {
+            return;
+        }
+        // Upstream takes the line's first character off, whether that is the `#` or a blank.
+        let text = line
+            .chars()
+            .next()
+            .map_or("", |first| &line[first.len_utf8()..])
+            .trim();
+        if text.is_empty() {
+            self.comments.clear();
+        } else {
+            self.comments.push(text.to_owned());
+        }
+    }
+
+    fn join(&mut self, joined: &mut Line) -> Result<(), ParseError> {
         let mut empty_lines = false;
         while let Some(line) = self.physical()? {
             let line = trim_end(line);
@@ -88,16 +137,19 @@ impl<'a> Lines<'a> {
                 continue;
             }
             let continued = self.continued(line);
-            text.push_str(continued.unwrap_or(line));
+            joined.origins.push(joined.text.len(), self.end - line.len());
+            joined.text.push_str(continued.unwrap_or(line));
             if continued.is_none() {
                 break;
             }
         }
         if empty_lines {
-            self.warnings
-                .push(format!("Empty continuation line found in:\n    {text}"));
+            self.warnings.push(EmptyContinuation {
+                line: self.number,
+                text: joined.text.clone(),
+            });
         }
-        Ok(Line { text, start })
+        Ok(())
     }
 
     /// The line without its continuation character, if it has one: an escape character at the
@@ -107,23 +159,19 @@ impl<'a> Lines<'a> {
         (!kept.ends_with(self.escape)).then_some(kept)
     }
 
-    /// Directives stand before everything else, comments included, each at most once.
-    fn directive(&mut self, line: &str) -> Result<(), ParseError> {
-        if self.directives_over {
-            return Ok(());
-        }
-        let Some((name, value)) = split_directive(line) else {
-            self.directives_over = true;
-            return Ok(());
-        };
-        let name = name.to_ascii_lowercase();
+    /// Directives stand before everything else, comments included, each at most once. Says whether
+    /// the line is one.
+    fn directive(&mut self, line: &str) -> Result<bool, ParseError> {
+        let found = split_directive(line).filter(|_| !self.directives_over);
+        let name = found.map_or_else(String::new, |(name, _)| name.to_ascii_lowercase());
+        let value = found.map_or("", |(_, value)| value);
         let seen = match name.as_str() {
             "escape" => std::mem::replace(&mut self.escape_seen, true),
             "syntax" => self.directives.syntax.replace(value.to_owned()).is_some(),
             "check" => self.directives.check.replace(value.to_owned()).is_some(),
             _ => {
                 self.directives_over = true;
-                return Ok(());
+                return Ok(false);
             }
         };
         if seen {
@@ -133,10 +181,9 @@ impl<'a> Lines<'a> {
             ));
         }
         if name == "escape" {
-            self.set_escape(value)
-        } else {
-            Ok(())
+            self.set_escape(value)?;
         }
+        Ok(true)
     }
 
     fn set_escape(&mut self, value: &str) -> Result<(), ParseError> {

@@ -6,47 +6,33 @@
 //! needs the variables of a build ([`Lex`]).
 
 mod arguments;
+mod csv;
 mod error;
 mod expand;
 mod flags;
 mod heredoc;
 mod instruction;
 mod lines;
+mod mount;
+mod position;
 mod read;
 mod statement;
+pub(crate) mod suggest;
 mod words;
 
-use std::fmt;
-
 pub use error::{ParseError, ParseErrorKind};
-pub use expand::{ExpandError, Lex, NoVariables, Variables};
+pub use expand::{ExpandError, Expanded, Lex, NoVariables, Variables};
 pub use flags::Flags;
 pub use heredoc::Heredoc;
 pub use instruction::{
-    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Stage,
+    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Run,
+    RunNetwork, Stage,
 };
+pub use mount::{Device, Mount, MountKind, Sharing};
+pub use position::{Location, Piece, PieceKind, Position, Span};
 
 /// At most so many bytes of Dockerfile are parsed.
 pub const MAX_DOCKERFILE: usize = 4 << 20;
-
-/// The lines of a piece of a Dockerfile, from 1; both ends belong to it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// The first line.
-    pub start: u32,
-    /// The last line.
-    pub end: u32,
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.start == self.end {
-            write!(f, "{}", self.start)
-        } else {
-            write!(f, "{}-{}", self.start, self.end)
-        }
-    }
-}
 
 /// Parser directives: comments at the very top that speak to the parser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,8 +54,17 @@ pub struct Dockerfile {
     pub meta_args: Vec<Instruction>,
     /// The stages, in order.
     pub stages: Vec<Stage>,
-    /// What upstream prints before the first step.
-    pub warnings: Vec<String>,
+    /// Empty lines inside of instructions.
+    pub warnings: Vec<EmptyContinuation>,
+}
+
+/// Empty lines between the lines of one instruction, which upstream means to refuse one day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmptyContinuation {
+    /// The last line of the instruction.
+    pub line: u32,
+    /// The instruction, its lines joined.
+    pub text: String,
 }
 
 /// Parses a Dockerfile.
@@ -99,6 +94,18 @@ pub fn parse_instruction(text: &str) -> Result<Instruction, ParseError> {
             "onbuild trigger should be a single expression".to_owned(),
         )),
     }
+}
+
+/// The keywords of all instructions.
+#[cfg(test)]
+pub(crate) fn keywords() -> impl Iterator<Item = &'static str> {
+    statement::Keyword::names()
+}
+
+/// The flags of an instruction.
+#[cfg(test)]
+pub(crate) fn flags_of(keyword: &str) -> impl Iterator<Item = &'static str> {
+    flags::table(keyword).iter().map(|(name, _)| *name)
 }
 
 /// Door for the fuzz target: bytes nobody vouches for.

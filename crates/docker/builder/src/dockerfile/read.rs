@@ -1,13 +1,18 @@
 //! The second pass: statements to instructions, and instructions to stages.
 
+mod health;
+
+use health::healthcheck;
+
 use super::arguments::Arguments;
 use super::flags::{self, Flags};
 use super::heredoc::Heredoc;
 use super::instruction::{
-    ArgDefinition, Command, Copy, Healthcheck, InlineFile, Instruction, InstructionKind, Pair, Stage,
+    ArgDefinition, Command, Copy, InlineFile, Instruction, InstructionKind, Pair, Run, RunNetwork, Stage,
 };
+use super::mount::{self, Device};
 use super::statement::{Keyword, Parsed, Statement};
-use super::{Dockerfile, ParseError};
+use super::{Dockerfile, ParseError, suggest};
 use crate::golang;
 
 type Read<T> = Result<T, String>;
@@ -48,18 +53,20 @@ pub(super) fn dockerfile(parsed: Parsed) -> Result<Dockerfile, ParseError> {
 
 pub(super) fn instruction(statement: Statement) -> Result<Instruction, ParseError> {
     let line = statement.span.start;
-    read(&statement)
-        .map(|(kind, unsupported)| Instruction {
-            source: statement.source.trim().to_owned(),
-            span: statement.span,
-            unsupported,
-            kind,
-        })
-        .map_err(|text| ParseError::instruction(line, text))
+    let kind = read(&statement).map_err(|text| ParseError::instruction(line, text))?;
+    Ok(Instruction {
+        source: statement.source.trim().to_owned(),
+        keyword: statement.written,
+        span: statement.span,
+        location: statement.location,
+        pieces: statement.pieces,
+        comments: statement.comments,
+        kind,
+    })
 }
 
 fn stage(statement: Statement) -> Read<Stage> {
-    let mut words = statement.arguments.list.into_iter();
+    let mut words = statement.arguments.list.iter().cloned();
     let (base, name) = match (words.next(), words.next(), words.next(), words.next()) {
         (Some(base), None, ..) => (base, None),
         (Some(base), Some(keyword), Some(name), None) if keyword.eq_ignore_ascii_case("as") => {
@@ -70,9 +77,15 @@ fn stage(statement: Statement) -> Read<Stage> {
     Ok(Stage {
         name: name.map(stage_name).transpose()?,
         base,
-        platform: Flags::parse(&statement.flags, flags::FROM)?.text("platform"),
+        platform: Flags::parse(&statement.flags, flags::table("FROM"))?.text("platform"),
         source: statement.source.trim().to_owned(),
+        words: std::iter::once(statement.written)
+            .chain(statement.arguments.list)
+            .collect(),
         span: statement.span,
+        location: statement.location,
+        pieces: statement.pieces,
+        comments: statement.comments,
         instructions: Vec::new(),
     })
 }
@@ -92,28 +105,28 @@ fn stage_name(written: String) -> Read<String> {
     ))
 }
 
-/// The instruction, and its first flag that only BuildKit honours.
-fn read(statement: &Statement) -> Read<(InstructionKind, Option<&'static str>)> {
-    let keyword = statement
-        .keyword
-        .ok_or_else(|| format!("unknown instruction: {}", statement.written))?;
-    let table = match keyword {
-        Keyword::Add => flags::ADD,
-        Keyword::Copy => flags::COPY,
-        Keyword::Run => flags::RUN,
-        Keyword::Healthcheck => flags::HEALTHCHECK,
-        _ => &[],
-    };
+fn read(statement: &Statement) -> Read<InstructionKind> {
+    let keyword = statement.keyword.ok_or_else(|| {
+        let sentence = format!("unknown instruction: {}", statement.written);
+        suggest::hinted(sentence, &statement.written, Keyword::names(), false)
+    })?;
     let arguments = &statement.arguments;
     count(keyword, arguments, statement.trigger.is_some())?;
-    // Upstream reads no flags of these two, whatever they are.
-    let unread = matches!(keyword, Keyword::StopSignal | Keyword::Arg);
+    // Upstream reads no flags of these, whatever they are.
+    let unread = match keyword {
+        Keyword::StopSignal | Keyword::Arg => true,
+        Keyword::Healthcheck => arguments
+            .list
+            .first()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("none")),
+        _ => false,
+    };
     let flags = if unread {
         Flags::default()
     } else {
-        Flags::parse(&statement.flags, table)?
+        Flags::parse(&statement.flags, flags::table(keyword.name()))?
     };
-    let kind = match keyword {
+    Ok(match keyword {
         Keyword::Add => InstructionKind::Add(copy("ADD", statement, &flags)?),
         Keyword::Copy => InstructionKind::Copy(copy("COPY", statement, &flags)?),
         Keyword::Arg => InstructionKind::Arg(
@@ -125,7 +138,7 @@ fn read(statement: &Statement) -> Read<(InstructionKind, Option<&'static str>)> 
         ),
         Keyword::Cmd => InstructionKind::Cmd(command(arguments, &statement.heredocs)),
         Keyword::Entrypoint => InstructionKind::Entrypoint(command(arguments, &statement.heredocs)),
-        Keyword::Run => InstructionKind::Run(command(arguments, &statement.heredocs)),
+        Keyword::Run => InstructionKind::Run(run(statement, &flags)?),
         Keyword::Env => InstructionKind::Env(pairs(keyword, arguments)?),
         Keyword::Label => InstructionKind::Label {
             labels: pairs(keyword, arguments)?,
@@ -141,8 +154,34 @@ fn read(statement: &Statement) -> Read<(InstructionKind, Option<&'static str>)> 
         Keyword::User => InstructionKind::User(arguments.text()),
         Keyword::Workdir => InstructionKind::Workdir(arguments.text()),
         Keyword::From => return Err("FROM is not a command type".to_owned()),
+    })
+}
+
+fn run(statement: &Statement, flags: &Flags) -> Read<Run> {
+    let mounts = flags.all("mount");
+    mounts.iter().try_for_each(|mount| mount::check(mount))?;
+    let network = match flags.get("network").unwrap_or("default") {
+        "default" => RunNetwork::Default,
+        "none" => RunNetwork::None,
+        "host" => RunNetwork::Host,
+        other => return Err(format!("invalid network mode {}", golang::quote(other))),
     };
-    Ok((kind, flags.unsupported))
+    let insecure = match flags.get("security").unwrap_or("sandbox") {
+        "sandbox" => false,
+        "insecure" => true,
+        other => return Err(format!("security {} is not valid", golang::quote(other))),
+    };
+    let devices = flags.all("device");
+    Ok(Run {
+        command: command(&statement.arguments, &statement.heredocs),
+        mounts,
+        network,
+        insecure,
+        devices: devices
+            .iter()
+            .map(|device| Device::parse(device))
+            .collect::<Read<_>>()?,
+    })
 }
 
 /// How many arguments an instruction needs.
@@ -181,6 +220,7 @@ fn pairs(keyword: Keyword, arguments: &Arguments) -> Read<Vec<Pair>> {
         [name, value] if !name.is_empty() => Ok(Pair {
             name: name.clone(),
             value: value.clone(),
+            legacy: arguments.legacy,
         }),
         _ => Err(format!("{} names can not be blank", keyword.name())),
     };
@@ -242,6 +282,12 @@ fn copy(name: &str, statement: &Statement, flags: &Flags) -> Read<Copy> {
         from: flags.text("from"),
         chown: flags.text("chown"),
         chmod: flags.text("chmod"),
+        link: flags.switch("link") == Some(true),
+        parents: flags.switch("parents") == Some(true),
+        excludes: flags.all("exclude"),
+        keep_git_dir: flags.switch("keep-git-dir"),
+        checksum: flags.text("checksum"),
+        unpack: flags.switch("unpack"),
         ..Copy::default()
     };
     for source in sources {
@@ -288,68 +334,4 @@ fn onbuild(statement: &Statement) -> Read<String> {
         expression.push_str(&document.name);
     }
     Ok(expression)
-}
-
-fn healthcheck(arguments: &Arguments, flags: &Flags) -> Read<Healthcheck> {
-    let (kind, command) = arguments.list.split_first().ok_or_else(String::new)?;
-    let test = match (kind.to_uppercase().as_str(), command) {
-        ("NONE", []) => {
-            return Ok(Healthcheck {
-                test: vec!["NONE".to_owned()],
-                ..Healthcheck::default()
-            });
-        }
-        ("NONE", _) => return Err("HEALTHCHECK NONE takes no arguments".to_owned()),
-        ("CMD", []) => return Err("Missing command after HEALTHCHECK CMD".to_owned()),
-        ("CMD", command) => {
-            let form = if arguments.json { "CMD" } else { "CMD-SHELL" };
-            std::iter::once(form.to_owned())
-                .chain(command.iter().cloned())
-                .collect()
-        }
-        (other, _) => {
-            return Err(format!(
-                "Unknown type {} in HEALTHCHECK (try CMD)",
-                golang::quote(other)
-            ));
-        }
-    };
-    Ok(Healthcheck {
-        test,
-        interval: interval(flags, "interval")?,
-        timeout: interval(flags, "timeout")?,
-        start_period: interval(flags, "start-period")?,
-        start_interval: interval(flags, "start-interval")?,
-        retries: retries(flags)?,
-    })
-}
-
-/// Upstream's shortest interval: one millisecond.
-const MINIMUM_INTERVAL: i64 = 1_000_000;
-
-fn interval(flags: &Flags, name: &str) -> Read<i64> {
-    match flags
-        .get(name)
-        .filter(|value| !value.is_empty())
-        .map(golang::parse_duration)
-        .transpose()?
-    {
-        Some(value) if value != 0 && value < MINIMUM_INTERVAL => Err(format!(
-            "Interval {} cannot be less than 1ms",
-            golang::quote(name)
-        )),
-        value => Ok(value.unwrap_or(0)),
-    }
-}
-
-fn retries(flags: &Flags) -> Read<i32> {
-    match flags
-        .get("retries")
-        .filter(|value| !value.is_empty())
-        .map(golang::parse_i32)
-        .transpose()?
-    {
-        Some(count) if count < 0 => Err(format!("--retries cannot be negative ({count})")),
-        count => Ok(count.unwrap_or(0)),
-    }
 }

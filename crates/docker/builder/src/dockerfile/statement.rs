@@ -4,8 +4,9 @@
 use super::arguments::{Arguments, Form};
 use super::heredoc::Heredoc;
 use super::lines::{Line, Lines};
+use super::position::{Location, Piece, PieceKind, Span, within};
 use super::words;
-use super::{Directives, ParseError, Span};
+use super::{Directives, EmptyContinuation, ParseError};
 
 /// An instruction's keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,11 @@ impl Keyword {
             .map_or("", |(_, name, _)| name)
     }
 
+    /// All spellings.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        KEYWORDS.iter().map(|(_, name, _)| *name)
+    }
+
     fn takes_heredocs(self) -> bool {
         matches!(self, Self::Add | Self::Copy | Self::Run)
     }
@@ -88,6 +94,11 @@ pub(super) struct Statement {
     /// The logical line.
     pub(super) source: String,
     pub(super) span: Span,
+    /// All of it, here-documents included.
+    pub(super) location: Location,
+    pub(super) pieces: Vec<Piece>,
+    /// The comments right before it.
+    pub(super) comments: Vec<String>,
 }
 
 /// A file after the first pass.
@@ -95,7 +106,7 @@ pub(super) struct Parsed {
     pub(super) escape: char,
     pub(super) directives: Directives,
     pub(super) statements: Vec<Statement>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<EmptyContinuation>,
 }
 
 pub(super) fn parse(file: &str) -> Result<Parsed, ParseError> {
@@ -125,7 +136,39 @@ fn statement(line: &Line, lines: &mut Lines<'_>) -> Result<Statement, ParseError
         start: line.start,
         end: lines.number,
     };
+    let trimmed = line.text.len() - line.text.trim_end().len();
+    // What no here-document prolongs ends with its last word.
+    let end = if statement.heredocs.is_empty() {
+        line.origins.range(0..line.text.len() - trimmed).end
+    } else {
+        lines.end
+    };
+    statement.location = lines.starts.location(line.origins.range(0..0).start..end);
+    statement.pieces = pieces(line, lines);
+    statement.comments.clone_from(&line.comments);
     Ok(statement)
+}
+
+/// Where keyword, flags and arguments stand.
+fn pieces(line: &Line, lines: &Lines<'_>) -> Vec<Piece> {
+    let text = line.text.as_str();
+    let piece = |kind, part| Piece {
+        kind,
+        location: lines.starts.location(line.origins.range(within(text, part))),
+    };
+    let (keyword, rest) = words::keyword(text);
+    let (flags, rest) = words::flags(rest, lines.escape);
+    let rest = rest.trim();
+    let arguments = if rest.starts_with('[') && serde_json::from_str::<Vec<serde_json::Value>>(rest).is_ok() {
+        vec![rest]
+    } else {
+        let words = words::pieces(rest, lines.escape);
+        words.into_iter().map(|(_, part)| part).collect()
+    };
+    std::iter::once(piece(PieceKind::Keyword, keyword))
+        .chain(flags.into_iter().map(|(_, part)| piece(PieceKind::Flag, part)))
+        .chain(arguments.into_iter().map(|part| piece(PieceKind::Argument, part)))
+        .collect()
 }
 
 impl Statement {
@@ -149,12 +192,15 @@ fn split(line: &str, escape: char, depth: u32) -> Result<Statement, String> {
     let mut statement = Statement {
         keyword: known.map(|(keyword, ..)| keyword),
         written: written.to_owned(),
-        flags,
+        flags: flags.into_iter().map(|(flag, _)| flag).collect(),
         arguments: Arguments::default(),
         trigger: None,
         heredocs: Vec::new(),
         source: line.to_owned(),
         span: Span::default(),
+        location: Location::default(),
+        pieces: Vec::new(),
+        comments: Vec::new(),
     };
     match known {
         Some((_, _, Form::Instruction)) if !rest.is_empty() && depth < MAX_TRIGGERS => {

@@ -8,7 +8,7 @@ fn errors() {
         (
             "FROM busybox\nZZ top\n",
             2,
-            "dockerfile parse error line 2: unknown instruction: ZZ",
+            "dockerfile parse error on line 2: unknown instruction: ZZ",
         ),
         ("RUN x\n", 1, "no build stage in current context"),
         ("", 0, "file with no instructions"),
@@ -22,12 +22,12 @@ fn errors() {
         (
             "FROM a\nENV\n",
             2,
-            "dockerfile parse error line 2: ENV requires at least one argument",
+            "dockerfile parse error on line 2: ENV requires at least one argument",
         ),
         (
             "FROM a\nENV =x\n",
             2,
-            "dockerfile parse error line 2: ENV names can not be blank",
+            "dockerfile parse error on line 2: ENV names can not be blank",
         ),
         (
             "FROM a\nLABEL a=1 b",
@@ -37,37 +37,37 @@ fn errors() {
         (
             "FROM a b\n",
             1,
-            "dockerfile parse error line 1: FROM requires either one or three arguments",
+            "dockerfile parse error on line 1: FROM requires either one or three arguments",
         ),
         (
             "FROM a AS 1b\n",
             1,
-            "dockerfile parse error line 1: invalid name for build stage: \"1b\", name can't start with a number or contain symbols",
+            "dockerfile parse error on line 1: invalid name for build stage: \"1b\", name can't start with a number or contain symbols",
         ),
         (
             "FROM --x=1 a\n",
             1,
-            "dockerfile parse error line 1: Unknown flag: x",
+            "dockerfile parse error on line 1: unknown flag: --x",
         ),
         (
             "FROM --platform a\n",
             1,
-            "dockerfile parse error line 1: Missing a value on flag: platform",
+            "dockerfile parse error on line 1: missing a value on flag: --platform",
         ),
         (
             "FROM a\nCOPY x\n",
             2,
-            "dockerfile parse error line 2: COPY requires at least two arguments, but only one was provided. Destination could not be determined",
+            "dockerfile parse error on line 2: COPY requires at least two arguments, but only one was provided. Destination could not be determined",
         ),
         (
             "FROM a\nCOPY --from=a --from=b x y",
             2,
-            "dockerfile parse error line 2: Duplicate flag specified: from",
+            "dockerfile parse error on line 2: duplicate flag specified: --from",
         ),
         (
             "FROM a\nCOPY --link=2 x y",
             2,
-            "dockerfile parse error line 2: Expecting boolean value for flag link, not: 2",
+            "dockerfile parse error on line 2: expecting boolean value for flag --link, not: 2",
         ),
         (
             "FROM a\nCMD [1]\n",
@@ -77,93 +77,123 @@ fn errors() {
         (
             "FROM a\nWORKDIR\n",
             2,
-            "dockerfile parse error line 2: WORKDIR requires exactly one argument",
+            "dockerfile parse error on line 2: WORKDIR requires exactly one argument",
         ),
         (
             "FROM a\nUSER\n",
             2,
-            "dockerfile parse error line 2: USER requires exactly one argument",
+            "dockerfile parse error on line 2: USER requires exactly one argument",
         ),
         (
             "FROM a\nVOLUME [\"\"]\n",
             2,
-            "dockerfile parse error line 2: VOLUME specified can not be an empty string",
+            "dockerfile parse error on line 2: VOLUME specified can not be an empty string",
         ),
         (
             "FROM a\nEXPOSE\n",
             2,
-            "dockerfile parse error line 2: EXPOSE requires at least one argument",
+            "dockerfile parse error on line 2: EXPOSE requires at least one argument",
         ),
         (
             "FROM a\nSHELL sh -c\n",
             2,
-            "dockerfile parse error line 2: SHELL requires the arguments to be in JSON form",
+            "dockerfile parse error on line 2: SHELL requires the arguments to be in JSON form",
         ),
         (
             "FROM a\nONBUILD\n",
             2,
-            "dockerfile parse error line 2: ONBUILD requires at least one argument",
+            "dockerfile parse error on line 2: ONBUILD requires at least one argument",
         ),
         (
             "FROM a\nONBUILD ONBUILD RUN x\n",
             2,
-            "dockerfile parse error line 2: Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed",
+            "dockerfile parse error on line 2: Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed",
         ),
         (
             "FROM a\nONBUILD from x\n",
             2,
-            "dockerfile parse error line 2: FROM isn't allowed as an ONBUILD trigger",
+            "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger",
         ),
         (
             "FROM a\nHEALTHCHECK\n",
             2,
-            "dockerfile parse error line 2: HEALTHCHECK requires at least one argument",
+            "dockerfile parse error on line 2: HEALTHCHECK requires at least one argument",
         ),
         (
             "FROM a\nHEALTHCHECK NONE x\n",
             2,
-            "dockerfile parse error line 2: HEALTHCHECK NONE takes no arguments",
+            "dockerfile parse error on line 2: HEALTHCHECK NONE takes no arguments",
         ),
         (
             "FROM a\nHEALTHCHECK CMD\n",
             2,
-            "dockerfile parse error line 2: Missing command after HEALTHCHECK CMD",
+            "dockerfile parse error on line 2: Missing command after HEALTHCHECK CMD",
         ),
         (
             "FROM a\nHEALTHCHECK FOO x\n",
             2,
-            "dockerfile parse error line 2: Unknown type \"FOO\" in HEALTHCHECK (try CMD)",
+            "dockerfile parse error on line 2: Unknown type \"FOO\" in HEALTHCHECK (try CMD)",
         ),
         (
             "FROM a\nHEALTHCHECK --interval=1us CMD x\n",
             2,
-            "dockerfile parse error line 2: Interval \"interval\" cannot be less than 1ms",
+            "dockerfile parse error on line 2: Interval \"interval\" cannot be less than 1ms",
         ),
         (
             "FROM a\nHEALTHCHECK --retries=-1 CMD x\n",
             2,
-            "dockerfile parse error line 2: --retries cannot be negative (-1)",
+            "dockerfile parse error on line 2: --retries cannot be negative (-1)",
         ),
         (
             "FROM a\nHEALTHCHECK --timeout=5 CMD x\n",
             2,
-            "dockerfile parse error line 2: time: missing unit in duration \"5\"",
+            "dockerfile parse error on line 2: time: missing unit in duration \"5\"",
         ),
         (
             "FROM a\nARG =1\n",
             2,
-            "dockerfile parse error line 2: ARG names can not be blank",
+            "dockerfile parse error on line 2: ARG names can not be blank",
         ),
         (
             "FROM a\nRUN --x=1 y\n",
             2,
-            "dockerfile parse error line 2: Unknown flag: x",
+            "dockerfile parse error on line 2: unknown flag: --x",
+        ),
+        (
+            "FROM a\nCOPY --form=x a b\n",
+            2,
+            "dockerfile parse error on line 2: unknown flag: --form (did you mean from?)",
+        ),
+        (
+            "FROM a\nCOPY --link= a b\n",
+            2,
+            "dockerfile parse error on line 2: missing a value on flag: --link",
+        ),
+        (
+            "FROM a\nCPOY a b\n",
+            2,
+            "dockerfile parse error on line 2: unknown instruction: CPOY (did you mean COPY?)",
+        ),
+        (
+            "FROM a\nRUN --network=x a\n",
+            2,
+            "dockerfile parse error on line 2: invalid network mode \"x\"",
+        ),
+        (
+            "FROM a\nRUN --security=x a\n",
+            2,
+            "dockerfile parse error on line 2: security \"x\" is not valid",
+        ),
+        (
+            "FROM a\nRUN --mount=from=$x a\n",
+            2,
+            "dockerfile parse error on line 2: 'from' doesn't support variable expansion, define alias stage instead",
         ),
         ("FROM a\nRUN <<EOF\nx\n", 2, "unterminated heredoc"),
         (
             "FROM a\nCOPY a <<EOF\nEOF\n",
             2,
-            "dockerfile parse error line 2: COPY cannot accept a heredoc as a destination",
+            "dockerfile parse error on line 2: COPY cannot accept a heredoc as a destination",
         ),
         (
             "# escape=x\nFROM a",
@@ -234,7 +264,10 @@ fn positions_follow_continuations_and_comments() {
     );
     assert_eq!(
         parsed.warnings,
-        ["Empty continuation line found in:\n    RUN a &&   b"]
+        [EmptyContinuation {
+            line: 9,
+            text: "RUN a &&   b".into()
+        }]
     );
 }
 
@@ -288,24 +321,89 @@ fn here_documents() {
         panic!()
     };
     assert_eq!(
-        (run.arguments.as_slice(), run.heredocs[0].content.as_str()),
+        (
+            run.command.arguments.as_slice(),
+            run.command.heredocs[0].content.as_str()
+        ),
         (&["<<E cat".to_owned()][..], "ls\n")
     );
     assert_eq!(parsed.stages[0].instructions[2].span, Span { start: 10, end: 10 });
 }
 
 #[test]
-fn flags_of_buildkit_are_kept_for_the_step() {
-    let parsed = parse(
-        b"FROM a\nRUN --mount=type=tmpfs,target=/x --network=none a\nCOPY --link a b\nCOPY --chmod=755 a b",
-    )
-    .unwrap();
-    let unsupported: Vec<_> = parsed.stages[0]
-        .instructions
-        .iter()
-        .map(|i| i.unsupported)
-        .collect();
-    assert_eq!(unsupported, [Some("mount"), Some("link"), None]);
+fn flags_are_typed() {
+    let kinds = kinds(
+        "RUN --mount=type=tmpfs,target=/x --network=none --security=insecure --device=a,required b\n\
+         COPY --link --parents --exclude=*.a --exclude=b --chmod=u+x --from=c d e\n\
+         ADD --keep-git-dir=false --checksum=sha256:1 --unpack a b\n",
+    );
+    let [
+        InstructionKind::Run(run),
+        InstructionKind::Copy(copy),
+        InstructionKind::Add(add),
+    ] = &kinds[..]
+    else {
+        panic!("{kinds:?}")
+    };
+    assert_eq!(
+        (run.mounts.as_slice(), run.network, run.insecure),
+        (&["type=tmpfs,target=/x".to_owned()][..], RunNetwork::None, true)
+    );
+    assert_eq!(
+        (run.devices[0].name.as_str(), run.devices[0].required),
+        ("a", true)
+    );
+    assert_eq!((copy.link, copy.parents, copy.excludes.len()), (true, true, 2));
+    assert_eq!(
+        (copy.chmod.as_deref(), copy.from.as_deref()),
+        (Some("u+x"), Some("c"))
+    );
+    assert_eq!(
+        (add.keep_git_dir, add.unpack, add.checksum.as_deref()),
+        (Some(false), Some(true), Some("sha256:1"))
+    );
+}
+
+/// What stands at a location, continuations and all.
+fn at<'a>(file: &'a str, location: &Location) -> &'a str {
+    let line = file
+        .split_inclusive('\n')
+        .nth(location.start.line as usize - 1)
+        .unwrap();
+    let start = line.as_ptr() as usize - file.as_ptr() as usize + location.start.column as usize;
+    assert_eq!(start, location.bytes.start, "{location:?}");
+    &file[location.bytes.clone()]
+}
+
+#[test]
+fn every_piece_has_its_place() {
+    let file = "\u{feff}# c\n  FROM --platform=x a \\\n  AS é\nCOPY --from=\"a b\" [\"x\", \"y\"]\nRUN <<E \\\n# no\n  cat\nls\nE\n";
+    let parsed = parse(file.replace('é', "e").as_bytes()).unwrap();
+    let file = &file.replace('é', "e");
+    let stage = &parsed.stages[0];
+    let pieces = |pieces: &[Piece]| -> Vec<String> {
+        pieces.iter().map(|p| at(file, &p.location).to_owned()).collect()
+    };
+    assert_eq!(pieces(&stage.pieces), ["FROM", "--platform=x", "a", "AS", "e"]);
+    assert_eq!(at(file, &stage.location), "FROM --platform=x a \\\n  AS e");
+    assert_eq!(
+        pieces(&stage.instructions[0].pieces),
+        ["COPY", "--from=\"a b\"", "[\"x\", \"y\"]"]
+    );
+    let run = &stage.instructions[1];
+    assert_eq!(pieces(&run.pieces), ["RUN", "<<E", "cat"]);
+    assert_eq!(at(file, &run.location), "RUN <<E \\\n# no\n  cat\nls\nE");
+    assert_eq!(
+        (run.location.start, run.location.end),
+        (Position { line: 5, column: 0 }, Position { line: 9, column: 1 })
+    );
+}
+
+#[test]
+fn comments_belong_to_what_follows() {
+    let parsed = parse(b"# escape=\\\n# v is it\nARG v\n# other\n#\n# b\n\nFROM a AS b\n").unwrap();
+    assert_eq!(parsed.meta_args[0].comments, ["v is it"]);
+    assert_eq!(parsed.stages[0].comments, ["b"]);
 }
 
 #[test]
@@ -344,6 +442,23 @@ proptest! {
     #[test]
     fn never_panics_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         fuzz(&bytes);
+    }
+
+    /// What stands at an instruction's place is that instruction.
+    #[test]
+    fn the_source_at_the_place_is_the_instruction(
+        lines in prop::collection::vec("(RUN|COPY|ENV|ARG|LABEL|CMD|EXPOSE|VOLUME|USER|#) {1,2}(--[a-z]{1,4}=?)?[a-zé=\\[\\]\"'\\$ ]{0,16}(<<E)?(\\\\\n)?[a-z ]{0,4}(\nE)?", 0..6),
+    ) {
+        let file = format!("FROM a\n{}\n", lines.join("\n"));
+        let Ok(parsed) = parse(file.as_bytes()) else {
+            return Ok(());
+        };
+        for instruction in &parsed.stages[0].instructions {
+            let source = at(&file, &instruction.location);
+            let again = parse(format!("FROM a\n{source}\n").as_bytes()).unwrap();
+            prop_assert_eq!(&again.stages[0].instructions[0].kind, &instruction.kind);
+            prop_assert_eq!(at(&file, &instruction.pieces[0].location), &instruction.keyword);
+        }
     }
 
     /// A continuation anywhere between words changes nothing but the position.

@@ -21,6 +21,11 @@ enum State {
 
 /// The words of a line. Quotes and escapes stay, for the expansion to take away.
 pub(super) fn words(line: &str, escape: char) -> Vec<String> {
+    pieces(line, escape).into_iter().map(|(word, _)| word).collect()
+}
+
+/// The words of a line, each with its part of the line.
+pub(super) fn pieces(line: &str, escape: char) -> Vec<(String, &str)> {
     let mut words = Vec::new();
     let mut rest = line;
     loop {
@@ -30,7 +35,9 @@ pub(super) fn words(line: &str, escape: char) -> Vec<String> {
         }
         let (word, after) = word(rest, escape);
         // An escape character at the very end is no word of its own.
-        words.extend(Some(word).filter(|word| !word.is_empty()));
+        if !word.is_empty() {
+            words.push((word, &rest[..rest.len() - after.len()]));
+        }
         rest = after;
     }
 }
@@ -56,18 +63,19 @@ fn word(text: &str, escape: char) -> (String, &str) {
     (word, "")
 }
 
-/// Flags at the beginning of the arguments (`--name=value`, quotes and escapes taken away), and
-/// what follows them. A bare `--` ends them.
-pub(super) fn flags(line: &str, escape: char) -> (Vec<String>, &str) {
+/// Flags at the beginning of the arguments (`--name=value`, quotes and escapes taken away) with their
+/// parts of the line, and what follows them. A bare `--` ends them.
+pub(super) fn flags(line: &str, escape: char) -> (Vec<(String, &str)>, &str) {
     let mut flags = Vec::new();
     let mut rest = line.trim_start();
     while rest.starts_with("--") {
         let (flag, after) = flag(rest, escape);
+        let written = &rest[..rest.len() - after.len()];
         rest = after.trim_start();
         if flag == "--" {
             break;
         }
-        flags.push(flag);
+        flags.push((flag, written));
     }
     (flags, rest)
 }
@@ -113,8 +121,10 @@ mod tests {
             ("--a\\ b", &["--a b"], ""),
         ];
         for (line, expected, rest) in cases {
+            let (flags, after) = flags(line, '\\');
+            let flags: Vec<_> = flags.into_iter().map(|(flag, _)| flag).collect();
             assert_eq!(
-                flags(line, '\\'),
+                (flags, after),
                 (expected.iter().map(|f| (*f).to_owned()).collect(), rest),
                 "{line}"
             );

@@ -172,6 +172,10 @@ impl Executor for Memory {
             .unwrap_or_default();
         match &step.work {
             Work::Nothing | Work::Directory(_) => {}
+            Work::Stack(layer) => {
+                let layer = self.0.lock().unwrap().files[layer].clone();
+                files.0.extend(layer.0);
+            }
             Work::Copy(plan) => files = files.with(plan.destination.trim_start_matches('/'), &plan.hash()),
             Work::Run(plan) => match plan
                 .args
@@ -218,6 +222,9 @@ impl Executor for Memory {
         Ok(base)
     }
 }
+
+mod coverage;
+mod keys;
 
 /// A builder in memory.
 struct Bench {
@@ -291,7 +298,7 @@ impl Bench {
             let (sender, mut receiver) = mpsc::channel(1024);
             let (_alive, caller) = watch::channel(());
             let output = Output::new(sender, caller, false);
-            let (tree, file) = match context::open(tree, "") {
+            let (tree, file) = match context::open(tree, "", false) {
                 Ok(opened) => opened,
                 Err(error) => {
                     return Told {
@@ -638,7 +645,7 @@ fn errors() {
         ),
         (
             "FROM busybox\nADD http://x/y /a\n",
-            "ADD failed: ADD of a URL is not supported yet",
+            "ADD of http://x/y: this builder fetches nothing from addresses",
         ),
         (
             "FROM busybox\nCOPY --chmod=9 Dockerfile /a\n",
@@ -662,12 +669,9 @@ fn errors() {
         ),
         (
             "FROM busybox\nCOPY --from=img /nope /c/\n",
-            "invalid from flag value img: No such image: img, and pulling images is not supported yet",
+            "invalid from flag value img: No such image: img",
         ),
-        (
-            "FROM nope\n",
-            "No such image: nope, and pulling images is not supported yet",
-        ),
+        ("FROM nope\n", "No such image: nope"),
         (
             "FROM busybox AS a\nRUN x\nFROM a AS A\n",
             "a stage name already used",
@@ -690,8 +694,60 @@ fn errors() {
         ("FROM busybox\nEXPOSE 80/foo\n", "Invalid proto: foo"),
         ("FROM busybox\nEXPOSE :\n", "No port specified: :<empty>"),
         (
-            "FROM busybox\nRUN --mount=type=tmpfs,target=/x true\n",
-            "the --mount option requires BuildKit. Refer to https://docs.docker.com/go/buildkit/ to learn how to build images with BuildKit enabled",
+            "FROM busybox\nRUN --network=host true\n",
+            "entitlement network.host is not allowed",
+        ),
+        (
+            "FROM busybox\nRUN --security=insecure true\n",
+            "entitlement security.insecure is not allowed",
+        ),
+        (
+            "FROM busybox\nRUN --device=vendor/class=d true\n",
+            "RUN --device=vendor/class=d: this node has no devices to give (CDI)",
+        ),
+        (
+            "FROM busybox\nRUN --mount=target=/x,source=nope true\n",
+            "failed to compute cache key: \"/nope\": not found",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=tmpfs,target=/ true\n",
+            "invalid mount target \"/\"",
+        ),
+        (
+            "FROM busybox\nRUN --mount=from=later,target=/x true\nFROM busybox AS later\nCOPY --from=0 d /\n",
+            "cannot mount from stage \"later\" to \"/x\", stage needs to be defined before current command",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=secret,id=s,required true\n",
+            "secret s: not found",
+        ),
+        (
+            "FROM busybox\nRUN --mount=type=ssh,required=true true\n",
+            "no SSH key \"default\" forwarded from the client",
+        ),
+        (
+            "FROM busybox\nCOPY --from=$x a /\n",
+            "invalid from flag value $x: variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
+        ),
+        (
+            "FROM busybox\nADD --checksum=sha256:1 d /\n",
+            "checksum requires HTTP(S) or Git sources",
+        ),
+        (
+            "FROM busybox\nADD --checksum=sha256:1 http://a/b c /\n",
+            "checksum can't be specified for multiple sources",
+        ),
+        (
+            "FROM busybox\nADD https://h/a.git?x=1 /\n",
+            "unexpected query \"x\"",
+        ),
+        (
+            "FROM busybox\nCOPY git@h:a /\n",
+            "COPY failed: source can't be a git ref for COPY",
+        ),
+        (
+            "ARG SOURCE_DATE_EPOCH=x\nFROM busybox\nENV A=1\n",
+            "invalid SOURCE_DATE_EPOCH: x",
         ),
         (
             "FROM busybox\nRUN fail 3\n",
@@ -816,7 +872,7 @@ fn a_caller_who_is_gone_ends_the_build() {
             files: Files::of(&[("Dockerfile", "FROM busybox\nRUN x")]),
             modified: 0,
         });
-        let (tree, file) = context::open(tree, "").unwrap();
+        let (tree, file) = context::open(tree, "", false).unwrap();
         let output = Output::new(sender, caller, false);
         Driver::new(bench.memory.clone(), bench.cache.clone(), output, tree, plain())
             .build(file)

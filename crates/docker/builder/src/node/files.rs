@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::{Commit, CommitLayer, Digest, Image, Images, Lease};
+use image::{Commit, CommitLayer, Digest, Image, Images, Lease, Rootfs};
+use rustix::fs::FileType;
 
-use super::stubs;
+use super::{epoch, stubs};
 use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{Base, Step, Work};
@@ -54,7 +55,12 @@ impl FileSteps {
         }
     }
 
-    fn unique(&self) -> String {
+    /// The build's own directory.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.clone()
+    }
+
+    pub(crate) fn unique(&self) -> String {
         format!("{}-{}", self.name, self.steps.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -107,6 +113,10 @@ impl FileSteps {
                 })
                 .await
             }
+            Work::Stack(layer) => {
+                let (images, lease) = (self.images.clone(), self.lease.clone());
+                blocking(move || stack(&images, &lease, step, &layer)).await
+            }
             Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
         }
     }
@@ -125,6 +135,7 @@ impl FileSteps {
                     .map_err(BuildError::io("failed to mount the image"))?;
                 work(&images, root.as_fd())?;
                 drop(root);
+                set_back(&rootfs, step.epoch)?;
                 commit(&images, &lease, step, CommitLayer::Move(&owner))
             })();
             if made.is_err() {
@@ -136,7 +147,12 @@ impl FileSteps {
     }
 
     /// Makes an image of what a container has changed; it has no root filesystem any more.
-    pub(crate) async fn commit_container(&self, owner: &str, step: Step) -> Result<Base, BuildError> {
+    pub(crate) async fn commit_container(
+        &self,
+        owner: &str,
+        step: Step,
+        mounted: Vec<(PathBuf, FileType)>,
+    ) -> Result<Base, BuildError> {
         let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
         blocking(move || {
             let rootfs = images
@@ -144,11 +160,37 @@ impl FileSteps {
                 .ok_or_else(|| image::Error::NoSuchSnapshot(owner.clone()))?;
             let below = step.parent.map(|parent| mount(&images, &parent)).transpose()?;
             let below = below.as_ref().map(|below| below.as_fd());
-            stubs::remove(&rootfs, below).map_err(BuildError::io("removing mount points"))?;
+            stubs::remove(&rootfs, below, &mounted).map_err(BuildError::io("removing mount points"))?;
+            set_back(&rootfs, step.epoch)?;
             commit(&images, &lease, step, CommitLayer::Move(&owner))
         })
         .await
     }
+}
+
+/// Makes times reproducible, if that is asked for.
+fn set_back(rootfs: &Rootfs, epoch: Option<i64>) -> Result<(), BuildError> {
+    match (epoch, &rootfs.upper) {
+        (Some(epoch), Some(upper)) => {
+            epoch::clamp(upper, epoch).map_err(BuildError::io("setting the times of files back"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts the one layer of an image upon another.
+fn stack(images: &Images, lease: &Lease, step: Step, layer: &Digest) -> Result<Base, BuildError> {
+    let has_files = images.get(layer).is_some_and(|image| !image.layers.is_empty());
+    let top = images.view(layer)?.lower.into_iter().next().filter(|_| has_files);
+    let Some(top) = top else {
+        return commit(images, lease, step, CommitLayer::None);
+    };
+    let rootfs = Rootfs {
+        lower: Vec::new(),
+        upper: Some(top),
+        work: None,
+    };
+    commit(images, lease, step, CommitLayer::Copy(&rootfs))
 }
 
 fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {

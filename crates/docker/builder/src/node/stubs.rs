@@ -5,7 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::Rootfs;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, statat, unlinkat};
@@ -22,16 +22,31 @@ const MOUNT_POINTS: [(&str, FileType); 7] = [
     ("sys", FileType::Directory),
 ];
 
-/// Takes mount points that are nothing else out of a writable directory. `below` is the image.
+/// Takes mount points that are nothing else out of a writable directory: those that every container
+/// has, and `more`, with the directories that were made for them. `below` is the image.
 ///
 /// # Errors
 /// The file system's.
-pub(super) fn remove(rootfs: &Rootfs, below: Option<BorrowedFd<'_>>) -> io::Result<()> {
+pub(super) fn remove(
+    rootfs: &Rootfs,
+    below: Option<BorrowedFd<'_>>,
+    more: &[(PathBuf, FileType)],
+) -> io::Result<()> {
     let Some(upper) = &rootfs.upper else {
         return Ok(());
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let upper = rustix::fs::open(upper, flags, Mode::empty())?;
+    for (path, kind) in more {
+        remove_one(&upper, below, path, *kind)?;
+        for above in path
+            .ancestors()
+            .skip(1)
+            .filter(|above| !above.as_os_str().is_empty())
+        {
+            remove_one(&upper, below, above, FileType::Directory)?;
+        }
+    }
     MOUNT_POINTS
         .iter()
         .try_for_each(|(path, kind)| remove_one(&upper, below, Path::new(path), *kind))
@@ -118,7 +133,7 @@ mod tests {
             work: None,
         };
         let below = below.map(|below| fs::File::open(below.path()).unwrap());
-        remove(&rootfs, below.as_ref().map(|below| below.as_fd())).unwrap();
+        remove(&rootfs, below.as_ref().map(|below| below.as_fd()), &[]).unwrap();
         let mut names: Vec<String> = fs::read_dir(upper.path())
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())

@@ -8,19 +8,20 @@ use std::path::{Path, PathBuf};
 use tar::{Builder, EntryType, Header};
 
 use super::Owner;
+use crate::chmod::Chmod;
 use crate::tree::{self, Descend, Entry, Kind, Tree};
 
 /// Files of a tree as a tar stream.
 pub(super) struct Stream<W: Write> {
     pub(super) tar: Builder<W>,
     owner: Option<Owner>,
-    mode: Option<u32>,
+    mode: Option<Chmod>,
     /// The first name of each file with several.
     links: HashMap<u64, PathBuf>,
 }
 
 impl<W: Write> Stream<W> {
-    pub(super) fn new(writer: W, owner: Option<Owner>, mode: Option<u32>) -> Self {
+    pub(super) fn new(writer: W, owner: Option<Owner>, mode: Option<Chmod>) -> Self {
         Self {
             tar: Builder::new(writer),
             owner,
@@ -69,7 +70,9 @@ impl<W: Write> Stream<W> {
         header.set_mode(if link {
             0o777
         } else {
-            self.mode.unwrap_or(entry.mode)
+            self.mode.as_ref().map_or(entry.mode, |mode| {
+                mode.apply(entry.mode, entry.kind == Kind::Directory)
+            })
         });
         header.set_uid(self.owner.map_or(entry.uid, |owner| owner.uid).into());
         header.set_gid(self.owner.map_or(entry.gid, |owner| owner.gid).into());

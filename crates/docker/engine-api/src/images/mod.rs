@@ -2,6 +2,8 @@
 
 pub(crate) mod inspect;
 pub(crate) mod list;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod registry;
 pub(crate) mod remove;
 pub(crate) mod transfer;

@@ -97,7 +97,8 @@ impl Pods {
         let pod = &start.pod;
         let missing = || config(format!("the pod has no container {}", start.at.0));
         let container = pod.at(start.at).ok_or_else(missing)?;
-        let (image, found) = images::find(self.0.engine.images(), container).map_err(StartFault::Image)?;
+        let (image, found) =
+            images::find(self.0.engine.images(), &container.image).map_err(StartFault::Image)?;
         let note = self
             .note(&pod.uid)
             .ok_or_else(|| config("the pod has no sandbox".to_owned()))?;

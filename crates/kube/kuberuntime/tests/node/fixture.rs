@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Receiver;
+use distribution::Registries;
 use engine::Engine;
 use kubelet::container::{ContainerId, Ended, ObservedPod, StartFault, Started};
 use kubelet::traits::{Ending, Runtime};
@@ -50,7 +51,9 @@ pub(crate) fn life<T>(node: &Node, work: impl AsyncFnOnce(&Daemon) -> T) -> T {
 }
 
 /// Where a node of the tests keeps what.
-pub(crate) fn config(node: &Node, clock: Arc<dyn driver::Clock>) -> Config {
+pub(crate) fn config(node: &Node, clock: Arc<dyn driver::Clock>, images: image::Images) -> Config {
+    let (described, settings) = (distribution::Config::default(), distribution::Settings::default());
+    let client = distribution::Client::new(described, settings, driver::Rng::from_seed(1));
     let etc = node.path("etc");
     std::fs::create_dir_all(&etc).unwrap();
     std::fs::write(etc.join("hosts"), "127.0.0.1 localhost\n").unwrap();
@@ -71,6 +74,7 @@ pub(crate) fn config(node: &Node, clock: Arc<dyn driver::Clock>) -> Config {
         memory: MEMORY,
         milli_cpu: 2000,
         clock,
+        registries: Registries::new(client, images, None),
     }
 }
 
@@ -104,7 +108,7 @@ impl Daemon {
             };
             tokio::task::spawn_blocking(load).await.unwrap();
         }
-        let config = config(node, rooms.clock.clone());
+        let config = config(node, rooms.clock.clone(), rooms.images.clone());
         let pods = Pods::open(config, rooms.engine.clone()).unwrap();
         let ends = pods.ends();
         Self {

@@ -4,7 +4,7 @@ use std::fs;
 
 use engine::{Owner, Status};
 use kubelet::ContainerIx;
-use kubelet::container::{How, ImageFault, ImageReason, Standing, StartFault};
+use kubelet::container::{How, ImageFault, ImageReason, Sought, Standing, StartFault};
 use kubelet::traits::{Ending, Runtime};
 
 use crate::fixture::*;
@@ -125,11 +125,13 @@ fn images_are_found_by_their_policy_and_wake_who_waits() {
             );
             let found = daemon.pods.image(&pod("p", &spec), ContainerIx(0)).await;
             found
-                .map(|found| found.image)
+                .map(|sought| match sought {
+                    Sought::Here(found) => found.image,
+                    Sought::Elsewhere => "in its registry".to_owned(),
+                })
                 .map_err(|ImageFault { reason, message }| (reason, message))
         };
-        let pull = "registries are not supported yet: build, load, tag or import the image on this node";
-        let pulls = Err((ImageReason::ErrImagePull, pull.to_owned()));
+        let pulls = Ok("in its registry".to_owned());
         for policy in ["IfNotPresent", "Never", "Always"] {
             assert_eq!(
                 found("probe", policy).await.unwrap(),
@@ -158,6 +160,17 @@ fn images_are_found_by_their_policy_and_wake_who_waits() {
             message,
             r#"Failed to apply default image tag "web:": couldn't parse image name "web:": invalid reference format"#
         );
+        let nowhere = pod(
+            "p",
+            r#"{"containers":[{"name":"c","image":"localhost:1/web:1"}]}"#,
+        );
+        let fault = daemon
+            .pods
+            .pull(&nowhere, ContainerIx(0), Vec::new())
+            .await
+            .unwrap_err();
+        assert_eq!(fault.reason, ImageReason::ErrImagePull);
+        assert!(fault.message.contains("connection refused"), "{}", fault.message);
         let images = daemon.engine.images();
         let probe = images.resolve("probe").unwrap();
         images

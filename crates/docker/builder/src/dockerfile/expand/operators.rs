@@ -1,7 +1,7 @@
 //! The operators of `${name…}` that look into the value.
 
 use super::Reason;
-use crate::glob::Glob;
+use crate::glob::{Glob, TooDear};
 
 /// `?`: the sentence is the user's own, if there is one.
 pub(super) fn required(name: &str, message: String, set: bool) -> Reason {
@@ -25,7 +25,7 @@ fn glob(pattern: &str) -> Result<Glob, Reason> {
 
 /// Takes the pattern off the beginning (`#`) or the end (`%`): the shortest piece that fits, or
 /// with the operator doubled the longest.
-pub(super) fn trim(word: &str, value: &str, side: char) -> Result<String, Reason> {
+pub(super) fn trim(word: &str, value: &str, side: char, steps: &mut usize) -> Result<String, Reason> {
     let (longest, pattern) = match word.strip_prefix(side) {
         Some(pattern) => (true, pattern),
         None => (false, word),
@@ -36,8 +36,9 @@ pub(super) fn trim(word: &str, value: &str, side: char) -> Result<String, Reason
         text.reverse();
         glob = glob.reversed();
     }
-    let mut ends = glob.prefixes(&text);
-    let end = if longest { ends.last() } else { ends.next() };
+    let end = glob
+        .prefix(&text, longest, steps)
+        .map_err(|TooDear| Reason::Steps)?;
     let mut kept = text[end.unwrap_or(0)..].to_vec();
     if side == '%' {
         kept.reverse();
@@ -45,8 +46,14 @@ pub(super) fn trim(word: &str, value: &str, side: char) -> Result<String, Reason
     Ok(kept.into_iter().collect())
 }
 
-/// Replaces the first piece that fits, or `all` of them.
-pub(super) fn replace(pattern: &str, value: &str, new: &str, all: bool) -> Result<String, Reason> {
+/// Replaces the first piece that fits, or `all` of them. The result is to have room.
+pub(super) fn replace(
+    pattern: &str,
+    (value, room): (&str, usize),
+    new: &str,
+    all: bool,
+    steps: &mut usize,
+) -> Result<String, Reason> {
     let glob = glob(pattern)?;
     let text: Vec<char> = value.chars().collect();
     let mut replaced = String::new();
@@ -54,10 +61,10 @@ pub(super) fn replace(pattern: &str, value: &str, new: &str, all: bool) -> Resul
     let mut touches_last = false;
     while at <= text.len() {
         // The leftmost place, and there the longest piece; nothing right after a piece is no piece.
-        let end = glob
-            .prefixes(&text[at..])
-            .last()
-            .filter(|end| *end > 0 || !touches_last);
+        let found = glob
+            .prefix(&text[at..], true, steps)
+            .map_err(|TooDear| Reason::Steps)?;
+        let end = found.filter(|end| *end > 0 || !touches_last);
         if let Some(end) = end {
             replaced.push_str(new);
             if !all {
@@ -70,6 +77,9 @@ pub(super) fn replace(pattern: &str, value: &str, new: &str, all: bool) -> Resul
         if !touches_last {
             replaced.extend(text.get(at));
             at += 1;
+        }
+        if replaced.len() > room {
+            return Err(Reason::Size);
         }
     }
     Ok(replaced)

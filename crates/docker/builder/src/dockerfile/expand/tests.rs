@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -36,6 +38,19 @@ fn words_expand() {
         ("$1x$@", "x"),
         ("back\\", "back"),
         ("a <<EOF", "a <<EOF"),
+        ("$.x $ ${A:+${E:-${N:-in}}}", "$.x $ in"),
+        ("${N:-\\$A} ${N:-'q } r'}", "$A q } r"),
+        ("a\\tb \"a\\tb\" 'a\\tb'", "atb a\\tb a\\tb"),
+        ("${001}${1:-p}$12z ${!}${#:-h}${-:+m}", "pz h"),
+        ("${A}} {$A} $A$", "a value} {a value} a value$"),
+        ("안${N:-녕}'하'", "안녕하"),
+        ("${N#a}${E%b}${X#*b}${X%X*}", "XcaXb"),
+        ("${X##*X}${X%%X*}${X//?X/--}", "ca----c"),
+        (
+            "${P/\\/usr/} ${P//[.]/_}",
+            "/local/lib.tar.gz /usr/local/lib.tar.gz",
+        ),
+        ("${P//./_}", "/usr/local/lib_tar_gz"),
     ];
     for (word, expected) in cases {
         assert_eq!(
@@ -90,6 +105,35 @@ fn errors() {
     }
     let deep = "${A:-".repeat(10_000);
     assert!(Lex::new('\\').word(&deep, &NoVariables).is_err());
+}
+
+/// Values of values, and patterns that fit everywhere, cost no more than the limits.
+#[test]
+fn what_a_word_costs_is_bounded() {
+    let long = BTreeMap::from([
+        ("L".to_owned(), "a".repeat(1 << 16)),
+        ("S".to_owned(), "a".repeat(4096)),
+    ]);
+    let lex = Lex::new('\\');
+    let reason = |word: &str| lex.word(word, &long).unwrap_err().reason;
+    assert_eq!(reason(&"$L".repeat(65)), Reason::Size);
+    assert_eq!(reason("${L//a/$L}"), Reason::Size);
+    assert_eq!(reason("${L//*a*a*a*b/x}"), Reason::Steps);
+    assert_eq!(reason(&format!("${{L#{}b}}", "*a".repeat(3000))), Reason::Steps);
+    // What people write is far below.
+    assert_eq!(lex.word("${S//a/bb}", &long).unwrap().len(), 8192);
+}
+
+#[test]
+fn an_expansion_says_which_variables_it_took() {
+    let expanded = Lex::new('\\')
+        .expand("$A ${N:-$M} ${E+$O} '$Q' \\$R", &Table)
+        .unwrap();
+    let names = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        (names(&expanded.matched), names(&expanded.unmatched)),
+        ("A E".into(), "M N O".into())
+    );
 }
 
 #[test]

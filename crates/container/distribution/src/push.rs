@@ -1,0 +1,216 @@
+//! Pushing: images of this node to their registry.
+//!
+//! Layers go a few at a time. One that the registry has is not sent; one that it has in another repository is asked of it.
+//! The configuration follows, and then the manifest, which makes the image count.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use driver::env::Doing;
+use futures_util::future::try_join_all;
+use image::{Blob, Descriptor, Digest, Export, Exported, Image, Images, Reference};
+use tokio::io::AsyncSeekExt;
+
+use crate::Credentials;
+use crate::progress::{Event, Progress, Step};
+use crate::registries::{Fault, Registries, blocking};
+use crate::registry::{Mounted, Reader, Repository, Source, Subject};
+
+/// What to push.
+#[derive(Clone)]
+pub struct Push {
+    /// Images with a tag each, all of one repository.
+    pub references: Vec<Reference>,
+    /// As whom.
+    pub credentials: Credentials,
+}
+
+impl Registries {
+    /// Pushes images. Each counts in the registry as soon as its manifest is there; what was sent before a failure stays
+    /// there, for the next try.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn push(&self, wish: &Push, progress: &Progress) -> Result<(), Fault> {
+        let Some(first) = wish.references.first() else {
+            return Ok(());
+        };
+        progress.tell(Event::PushingTo(first.name())).await;
+        let repository = self.repository(first, &wish.credentials);
+        for reference in &wish.references {
+            self.push_one(&repository, reference, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_one(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        progress: &Progress,
+    ) -> Result<(), Fault> {
+        let inner = &self.0;
+        let image = inner.images.resolve(&reference.to_string())?;
+        if self.is_own(&reference.domain) {
+            return self.push_own(reference, &image, progress).await;
+        }
+        // The topmost first, as dockerd tells them.
+        for layer in image.layers.iter().rev() {
+            progress.layer(&layer.diff_id.short(), Step::Preparing).await;
+        }
+        let lease = self.lease("push")?;
+        let exported = {
+            let (images, lease, id) = (inner.images.clone(), lease.clone(), image.id);
+            blocking(move || images.export(&lease, &id, Export::default())).await?
+        };
+        let sending = Sending {
+            registries: self,
+            repository,
+            reference,
+            progress,
+        };
+        let layers = exported.layers.iter().zip(&image.layers);
+        try_join_all(layers.map(|(descriptor, layer)| sending.layer(descriptor, layer.diff_id))).await?;
+        sending.config(&exported, &image).await?;
+        let tag = reference.tag.clone().unwrap_or_default();
+        let manifest = &exported.manifest;
+        let subject = match reference.digest {
+            Some(digest) => Subject::Digest(digest),
+            None => Subject::Tag(tag.clone()),
+        };
+        repository
+            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
+            .await?;
+        let told = Event::Tagged {
+            tag,
+            digest: manifest.digest,
+            size: manifest.bytes.len() as u64,
+        };
+        let (images, reference) = (inner.images.clone(), reference.clone());
+        blocking(move || images.note_pushed(&reference, &exported)).await?;
+        drop(lease);
+        progress.tell(told).await;
+        Ok(())
+    }
+
+    /// What has a name of the node's own registry is in it.
+    async fn push_own(&self, reference: &Reference, image: &Image, progress: &Progress) -> Result<(), Fault> {
+        for layer in &image.layers {
+            progress
+                .layer(&layer.diff_id.short(), Step::LayerAlreadyExists)
+                .await;
+        }
+        let (images, name) = (self.0.images.clone(), reference.clone());
+        let served = blocking(move || images.manifest_in(&name)).await?;
+        let served = served.ok_or_else(|| Fault::NoManifest(reference.familiar()))?;
+        let told = Event::Tagged {
+            tag: reference.tag.clone().unwrap_or_default(),
+            digest: served.digest,
+            size: served.bytes.len() as u64,
+        };
+        progress.tell(told).await;
+        Ok(())
+    }
+}
+
+/// A push that sends blobs.
+#[derive(Clone, Copy)]
+struct Sending<'a> {
+    registries: &'a Registries,
+    repository: &'a Repository,
+    reference: &'a Reference,
+    progress: &'a Progress,
+}
+
+impl Sending<'_> {
+    async fn layer(self, descriptor: &Descriptor, diff_id: Digest) -> Result<(), Fault> {
+        let _turn = self.registries.0.uploads.acquire().await;
+        let id = diff_id.short();
+        if self.repository.has_blob(descriptor.digest).await?.is_some() {
+            self.progress.layer(&id, Step::LayerAlreadyExists).await;
+            return Ok(());
+        }
+        let begun = match self.elsewhere(&descriptor.digest) {
+            Some(from) => match self.repository.mount(descriptor.digest, &from).await? {
+                Mounted::Yes => {
+                    self.progress.layer(&id, Step::MountedFrom(from)).await;
+                    return Ok(());
+                }
+                Mounted::No(upload) => Some(upload),
+            },
+            None => None,
+        };
+        let total = descriptor.size;
+        let source = Stored {
+            images: self.registries.0.images.clone(),
+            digest: descriptor.digest,
+            size: total,
+        };
+        let (progress, of, last) = (self.progress.clone(), id.clone(), Mutex::new(0));
+        let tell = move |sent| {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.bytes(&mut last, &of, sent, |sent| Step::Pushing(sent, total));
+        };
+        self.repository
+            .upload(begun, descriptor.digest, Arc::new(source), Arc::new(tell))
+            .await?;
+        self.progress.layer(&id, Step::Pushed).await;
+        Ok(())
+    }
+
+    async fn config(self, exported: &Exported, image: &Image) -> Result<(), Fault> {
+        let digest = exported.config.digest;
+        if self.repository.has_blob(digest).await?.is_some() {
+            return Ok(());
+        }
+        let source = Arc::new(image.config_bytes.clone());
+        self.repository
+            .upload(None, digest, source, Arc::new(|_| ()))
+            .await?;
+        Ok(())
+    }
+
+    /// Another repository of the same registry that has a blob, as far as names here tell.
+    fn elsewhere(&self, digest: &Digest) -> Option<String> {
+        let images = self.registries.0.images.list();
+        let has = images.iter().filter(|image| {
+            let mut blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
+            blobs.any(|blob| blob.digest == *digest)
+        });
+        // A name with a digest is one that was pulled or pushed.
+        let names = has.flat_map(|image| &image.digests);
+        names
+            .filter_map(|name| Reference::parse(name).ok())
+            .find(|known| known.domain == self.reference.domain && known.path != self.reference.path)
+            .map(|known| known.path)
+    }
+}
+
+/// A blob of the node's own content, to be sent. It stays as long as the push's lease does.
+struct Stored {
+    images: Images,
+    digest: Digest,
+    size: u64,
+}
+
+impl Source for Stored {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn open(&self, from: u64) -> Doing<io::Result<Reader>> {
+        let (images, digest) = (self.images.clone(), self.digest);
+        Box::pin(async move {
+            let opened = blocking(move || images.open_blob(&digest)).await;
+            match opened.map_err(io::Error::other)? {
+                Some(Blob::File(file, _)) => {
+                    let mut file = tokio::fs::File::from_std(file);
+                    file.seek(io::SeekFrom::Start(from)).await?;
+                    Ok(Box::new(file) as Reader)
+                }
+                Some(Blob::Bytes(bytes)) => Source::open(&bytes, from).await,
+                None => Err(io::ErrorKind::NotFound.into()),
+            }
+        })
+    }
+}

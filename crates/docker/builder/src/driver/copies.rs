@@ -1,0 +1,247 @@
+//! `COPY` and `ADD`: what is copied, from where, and layers that depend on nothing below.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use image::{Digest, Hasher, HistoryRow, ImageConfig, RunConfig};
+use jiff::Timestamp;
+
+use super::{Current, Driver, Named, blocking};
+use crate::BuildError;
+use crate::cache::{ImagePaths, KeyParts};
+use crate::config::Note;
+use crate::context::DirectoryTree;
+use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
+use crate::dockerfile::{Copy, NoVariables};
+use crate::executor::{Executor, Step, Work};
+use crate::source::{self, Fetched, Single};
+use crate::tree::Tree as _;
+
+impl<E: Executor + 'static> Driver<E> {
+    pub(super) async fn copy(
+        &mut self,
+        current: &mut Current,
+        verb: &'static str,
+        copy: Copy,
+    ) -> Result<(), BuildError> {
+        // Upstream makes no layer apart where modes are changed.
+        let link = copy.link && copy.chmod.is_none();
+        let plan = self.copy_plan(current, verb, copy).await?;
+        let command = current.draft.note(&Note::Joined(plan.comment()));
+        let mut more = plan.unpacked();
+        more.extend(link.then(|| "link".to_owned()));
+        let key = self.key(current, &command, "", &more);
+        if self.probe(current, &key).await? {
+            return Ok(());
+        }
+        if link {
+            return self.link(current, key, &command, plan).await;
+        }
+        self.perform(current, key, &command, Work::Copy(plan)).await
+    }
+
+    /// Finds and hashes the files, on a thread that may wait for the disk.
+    async fn copy_plan(
+        &self,
+        current: &Current,
+        verb: &'static str,
+        copy: Copy,
+    ) -> Result<CopyPlan, BuildError> {
+        let named = copy
+            .from
+            .as_ref()
+            .and_then(|from| self.options.contexts.get(&from.to_lowercase()));
+        let (from, files) = match (&copy.from, named) {
+            (_, Some(Named::Files(files))) => (None, files.clone()),
+            (Some(from), _) => {
+                let image = self.copy_from(current, from).await;
+                let image = image
+                    .map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?;
+                (Some(image), self.context.clone())
+            }
+            (None, _) => (None, self.context.clone()),
+        };
+        let remote = self.fetch(verb, &copy).await?;
+        let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
+        blocking(move || {
+            let known: Box<dyn Known> = match from {
+                Some(Some(image)) => Box::new(ImagePaths { cache, image }),
+                _ => Box::new(Forgetful),
+            };
+            let tree = match from {
+                Some(image) => executor.tree(image.as_ref())?,
+                None => context,
+            };
+            let origin = Origin {
+                tree,
+                image: from.is_some(),
+                known: &*known,
+                remote: &remote,
+            };
+            CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
+        })
+        .await
+    }
+
+    /// Fetches what is no file of the context.
+    async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
+        let mut fetched = BTreeMap::new();
+        for (address, git) in copy::addresses(verb, copy).map_err(BuildError::Step)? {
+            let Some(fetch) = &self.options.services.fetch else {
+                return Err(BuildError::Unsupported(format!(
+                    "ADD of {address}: this builder fetches nothing from addresses"
+                )));
+            };
+            let failed = |error: String| BuildError::Step(format!("failed to load {address}: {error}"));
+            let remote = match git {
+                Some(git) => {
+                    let directory = fetch.git(&git).await.map_err(failed)?;
+                    let tree = blocking(move || {
+                        DirectoryTree::open(&directory).map_err(BuildError::io("opening a repository"))
+                    });
+                    Remote {
+                        tree: Arc::new(tree.await?),
+                        name: String::new(),
+                    }
+                }
+                None => {
+                    let body = fetch.http(&address).await.map_err(failed)?;
+                    let (name, checksum) = (source::file_name(&address), copy.checksum.clone());
+                    blocking(move || fetched_file(name, body, checksum.as_deref())).await?
+                }
+            };
+            fetched.insert(address, remote);
+        }
+        Ok(fetched)
+    }
+
+    /// What `--from` means: a stage by name or number, else an image.
+    async fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
+        if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
+            return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
+        }
+        if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
+            return self.image(image).await.map(|base| Some(base.id));
+        }
+        if let Some(done) = self.by_name(from) {
+            return Ok(done.image);
+        }
+        let Ok(number) = from.parse::<i64>() else {
+            return self.image(from).await.map(|base| Some(base.id));
+        };
+        let number = usize::try_from(number)
+            .ok()
+            .filter(|number| *number <= current.number);
+        match number {
+            None => Err(BuildError::Step("index out of bounds".to_owned())),
+            Some(number) if number == current.number => {
+                Err(BuildError::Step("refers to current build stage".to_owned()))
+            }
+            Some(number) => {
+                let stage = self.done.iter().find(|done| done.number == number);
+                stage
+                    .map(|done| done.image)
+                    .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
+            }
+        }
+    }
+
+    /// `--link`: the layer is made upon nothing, so that it is the same whatever is below, and is put
+    /// upon the stage then.
+    async fn link(
+        &self,
+        current: &mut Current,
+        key: Digest,
+        command: &[String],
+        mut plan: CopyPlan,
+    ) -> Result<(), BuildError> {
+        plan.make_absolute(&current.draft.config.working_dir);
+        let epoch = self.epoch.map(Timestamp::as_second);
+        let words = ["link".to_owned(), plan.comment()];
+        let alone = KeyParts {
+            parent: None,
+            platform: &format!("{}/{}", current.inherited.os, current.inherited.architecture),
+            author: "",
+            config: &RunConfig::default(),
+            command: &words,
+            script: "",
+            more: &epoch
+                .map(|epoch| format!("epoch {epoch}"))
+                .into_iter()
+                .collect::<Vec<_>>(),
+        };
+        let alone = alone.digest();
+        let layer = match self.linked(&alone)? {
+            Some(layer) => {
+                self.output.text(" ---> Using cache\n").await?;
+                layer
+            }
+            None => {
+                let step = Step {
+                    parent: None,
+                    config: ImageConfig {
+                        created: self.epoch,
+                        ..ImageConfig::for_host()
+                    },
+                    history: HistoryRow {
+                        created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
+                        created_by: format!("{} --link", words[1]),
+                        ..HistoryRow::default()
+                    },
+                    work: Work::Copy(plan),
+                    epoch,
+                };
+                self.make(alone, step).await?.id
+            }
+        };
+        self.perform(current, key, command, Work::Stack(layer)).await
+    }
+
+    /// A layer that was made for a link before.
+    fn linked(&self, key: &Digest) -> Result<Option<Digest>, BuildError> {
+        if self.options.no_cache || self.sources.is_some() {
+            return Ok(None);
+        }
+        let known = self.cache.get(key);
+        let held = known
+            .map(|image| self.executor.hold(&image))
+            .transpose()?
+            .flatten();
+        match &held {
+            Some(_) => self.cache.used(key),
+            None if known.is_some() => self.cache.forget(key),
+            None => {}
+        }
+        Ok(held.map(|base| base.id))
+    }
+}
+
+/// A file that was fetched, if it is what it should be.
+fn fetched_file(name: String, body: Fetched, checksum: Option<&str>) -> Result<Remote, BuildError> {
+    let failed = || BuildError::io("reading what was fetched");
+    let single = Single::fetched(name.clone(), body).map_err(failed())?;
+    if let Some(expected) = checksum {
+        expected
+            .parse::<Digest>()
+            .map_err(|_| BuildError::Invalid("invalid checksum digest format".to_owned()))?;
+        let mut content = single.open(Path::new(&name)).map_err(failed())?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match content.read(&mut buffer).map_err(failed())? {
+                0 => break,
+                read => hasher.update(&buffer[..read]),
+            }
+        }
+        let found = hasher.digest().to_string();
+        if found != expected {
+            return Err(BuildError::Step(format!("digest mismatch {found}: {expected}")));
+        }
+    }
+    Ok(Remote {
+        tree: Arc::new(single),
+        name,
+    })
+}

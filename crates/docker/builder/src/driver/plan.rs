@@ -1,0 +1,93 @@
+//! What is settled before the first step: which stages are needed, what they are called upon, and
+//! when everything was made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::Driver;
+use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
+use crate::executor::Executor;
+use crate::{BuildError, stages};
+
+impl<E: Executor + 'static> Driver<E> {
+    /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
+    /// expanded fails its own step later.
+    pub(super) fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
+        let mut arguments = self.arguments.clone();
+        for instruction in &file.meta_args {
+            if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
+                definitions
+                    .into_iter()
+                    .for_each(|definition| arguments.define_meta(definition));
+            }
+        }
+        let bases = PlannedBases {
+            executor: &*self.executor,
+            lex: self.lex,
+            variables: arguments.meta_variables(),
+        };
+        let needed = if stages::has_duplicates(&file.stages[..=target]) {
+            // The name that is used twice is told when its stage is reached.
+            (0..=target).collect()
+        } else {
+            stages::needed(&file.stages, target, &bases)
+        };
+        let steps = needed
+            .iter()
+            .map(|number| 1 + file.stages[*number].instructions.len());
+        self.total = file.meta_args.len() + steps.sum::<usize>();
+        needed
+    }
+}
+
+/// Bases as far as they are known before the first step.
+struct PlannedBases<'a, E> {
+    executor: &'a E,
+    lex: Lex,
+    variables: BTreeMap<String, String>,
+}
+
+impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
+    fn name(&self, stage: &Stage) -> Option<String> {
+        self.lex.word(&stage.base, &self.variables).ok()
+    }
+
+    fn triggers(&self, image: &str) -> Vec<String> {
+        // One that cannot be looked up fails its own step.
+        let found = self.executor.find(image).ok().flatten();
+        found.map(|base| base.config.config.on_build).unwrap_or_default()
+    }
+}
+
+/// The time that `SOURCE_DATE_EPOCH` says.
+pub(super) fn epoch(said: Option<&str>) -> Result<Option<Timestamp>, BuildError> {
+    let invalid = |said: &str| BuildError::Invalid(format!("invalid SOURCE_DATE_EPOCH: {said}"));
+    let parse = |said: &str| {
+        let seconds = said.parse().map_err(|_| invalid(said))?;
+        Timestamp::from_second(seconds).map_err(|_| invalid(said))
+    };
+    said.map(parse).transpose()
+}
+
+/// `--label`s are a last instruction each, in the order of their names.
+pub(super) fn add_labels(stage: &mut Stage, labels: &BTreeMap<String, String>) {
+    stage
+        .instructions
+        .extend(labels.iter().map(|(name, value)| Instruction {
+            source: format!("LABEL {name}={value}"),
+            keyword: "LABEL".to_owned(),
+            span: stage.span,
+            location: stage.location.clone(),
+            pieces: Vec::new(),
+            comments: Vec::new(),
+            kind: InstructionKind::Label {
+                labels: vec![Pair {
+                    name: name.clone(),
+                    value: value.clone(),
+                    legacy: false,
+                }],
+                expanded: false,
+            },
+        }));
+}

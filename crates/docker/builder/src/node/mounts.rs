@@ -1,0 +1,337 @@
+//! What `RUN --mount` mounts, made ready for a container: files of a context are copied out, images
+//! mounted, caches claimed. Everything is taken back when [`Ready`] is dropped.
+//!
+//! A container is given a path. A path below an image is resolved in the image first, so that none of
+//! its links leads out of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::spec::{MountKind, MountSpec};
+use image::{Digest, Images, Rootfs};
+use rustix::fs::{CWD, FileType};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
+};
+
+use crate::cache_mounts::{CacheMounts, Held};
+use crate::context::DirectoryTree;
+use crate::driver::blocking;
+use crate::executor::{CacheMount, MountSource, RunMount};
+use crate::output::Output;
+use crate::tree::{self, Kind, Tree};
+use crate::{BuildError, perform};
+
+/// Makes mounts ready for the steps of one build.
+pub(crate) struct Mounter {
+    images: Images,
+    caches: Arc<CacheMounts>,
+    /// The build's own directory.
+    directory: PathBuf,
+    /// Files of contexts that were copied out, by what they are; nobody writes to them.
+    copied: Mutex<BTreeMap<String, PathBuf>>,
+}
+
+/// Mounts that are ready.
+#[derive(Default)]
+pub(crate) struct Ready {
+    pub(crate) specs: Vec<MountSpec>,
+    /// What mounting makes in the step's files where there was nothing.
+    pub(crate) stubs: Vec<(PathBuf, FileType)>,
+    held: Vec<Guard>,
+}
+
+/// Something to take back.
+enum Guard {
+    /// A mount at a path.
+    Mount(PathBuf),
+    /// A cache in use.
+    Cache { _held: Held },
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Self::Mount(path) = self {
+            // The container's copies of it are gone with the container.
+            let _ = unmount(&*path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+}
+
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
+    BuildError::io(what)
+}
+
+const FAILED: &str = "failed to prepare a mount";
+
+impl Mounter {
+    pub(crate) fn new(images: Images, caches: Arc<CacheMounts>, directory: PathBuf) -> Self {
+        Self {
+            images,
+            caches,
+            directory,
+            copied: Mutex::default(),
+        }
+    }
+
+    /// Makes the mounts of a command ready. `name` is unique.
+    ///
+    /// # Errors
+    /// The disk's; a path that an image does not have.
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        name: &str,
+        mounts: &[RunMount],
+        output: &Output,
+    ) -> Result<Ready, BuildError> {
+        let mut ready = Ready::default();
+        for (index, mount) in mounts.iter().enumerate() {
+            let place = self.directory.join(format!("{name}-mount-{index}"));
+            if let MountSource::Cache(cache) = &mount.source {
+                let held = tokio::select! {
+                    held = self.caches.hold(cache) => held,
+                    () = output.cancelled() => return Err(BuildError::Cancelled),
+                };
+                let (mounter, cache) = (self.clone(), cache.clone());
+                let held = blocking(move || mounter.fill(held, &cache, &place)).await?;
+                ready.add(mount, held.path(), FileType::Directory);
+                ready.held.push(Guard::Cache { _held: held });
+                continue;
+            }
+            if let MountSource::Tmpfs { size } = mount.source {
+                ready.tmpfs(mount, size);
+                continue;
+            }
+            let (mounter, wanted) = (self.clone(), mount.clone());
+            let (path, kind, guard) = blocking(move || mounter.make(&wanted, &place)).await?;
+            ready.add(mount, path, kind);
+            ready.held.extend(guard);
+        }
+        Ok(ready)
+    }
+
+    fn make(&self, mount: &RunMount, place: &Path) -> Result<(PathBuf, FileType, Option<Guard>), BuildError> {
+        match &mount.source {
+            MountSource::Files { tree, path, hash } => {
+                let known = || self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+                let old = known().get(hash).cloned().filter(|_| mount.read_only);
+                let copied = match old {
+                    Some(copied) => copied,
+                    None => {
+                        let copied = self.copy_out(&**tree, path, place)?;
+                        if mount.read_only {
+                            known().insert(hash.clone(), copied.clone());
+                        }
+                        copied
+                    }
+                };
+                let kind = if copied.is_dir() {
+                    FileType::Directory
+                } else {
+                    FileType::RegularFile
+                };
+                Ok((copied, kind, None))
+            }
+            MountSource::Image { image, path } => self.image(*image, path, place, mount.read_only),
+            MountSource::Secret {
+                content,
+                mode,
+                uid,
+                gid,
+            } => {
+                let guard = memory(place).map_err(failed(FAILED))?;
+                let path = place.join("secret");
+                write_secret(&path, content, *mode, (*uid, *gid)).map_err(failed(FAILED))?;
+                Ok((path, FileType::RegularFile, Some(guard)))
+            }
+            MountSource::Socket(path) => Ok((path.clone(), FileType::RegularFile, None)),
+            MountSource::Cache(_) | MountSource::Tmpfs { .. } => {
+                Err(BuildError::Step("a mount of another kind".to_owned()))
+            }
+        }
+    }
+
+    /// Copies a file or a directory to a place of its own. Gives its path.
+    fn copy_out(&self, tree: &dyn Tree, path: &Path, place: &Path) -> Result<PathBuf, BuildError> {
+        std::fs::create_dir_all(place).map_err(failed(FAILED))?;
+        let root = File::open(place).map_err(failed(FAILED))?;
+        let found = tree::resolve(tree, path).map_err(failed(FAILED))?;
+        let (real, entry) =
+            found.ok_or_else(|| BuildError::Step(format!("/{}: not found", path.display())))?;
+        perform::export(&self.images, root.as_fd(), tree, (&real, &entry))?;
+        if entry.kind == Kind::Directory {
+            let mode = std::fs::Permissions::from_mode(if real.as_os_str().is_empty() {
+                0o755
+            } else {
+                entry.mode
+            });
+            std::fs::set_permissions(place, mode).map_err(failed(FAILED))?;
+            return Ok(place.to_owned());
+        }
+        Ok(place.join(perform::EXPORTED))
+    }
+
+    /// Mounts an image, under a layer that is thrown away if it is written to.
+    fn image(
+        &self,
+        image: Option<Digest>,
+        path: &Path,
+        place: &Path,
+        read_only: bool,
+    ) -> Result<(PathBuf, FileType, Option<Guard>), BuildError> {
+        std::fs::create_dir_all(place).map_err(failed(FAILED))?;
+        let Some(image) = image else {
+            let empty = path.as_os_str().is_empty();
+            let missing = || BuildError::Step(format!("/{}: not found", path.display()));
+            return empty
+                .then(|| (place.to_owned(), FileType::Directory, None))
+                .ok_or_else(missing);
+        };
+        let mut rootfs = self.images.view(&image)?;
+        if !read_only {
+            rootfs = thrown_away(rootfs, place).map_err(failed(FAILED))?;
+        }
+        let place = place.join("root");
+        std::fs::create_dir_all(&place).map_err(failed(FAILED))?;
+        let mounted = rootfs.mount().map_err(failed("failed to mount the image"))?;
+        let guard = attach(&mounted, &place).map_err(failed(FAILED))?;
+        let tree = DirectoryTree::open(&place).map_err(failed(FAILED))?;
+        let found = tree::resolve(&tree, path).map_err(failed(FAILED))?;
+        let (real, entry) =
+            found.ok_or_else(|| BuildError::Step(format!("/{}: not found", path.display())))?;
+        let kind = if entry.kind == Kind::Directory {
+            FileType::Directory
+        } else {
+            FileType::RegularFile
+        };
+        Ok((place.join(real), kind, Some(guard)))
+    }
+
+    /// Makes a new cache what it is to be at first.
+    fn fill(&self, mut held: Held, cache: &CacheMount, place: &Path) -> Result<Held, BuildError> {
+        if !held.is_new {
+            return Ok(held);
+        }
+        let path = held.path();
+        std::fs::create_dir_all(&path).map_err(failed(FAILED))?;
+        if let Some((image, below)) = &cache.from {
+            let tree = DirectoryTree::new(self.images.view(image)?.mount().map_err(failed(FAILED))?);
+            let found = tree::resolve(&tree, below).map_err(failed(FAILED))?;
+            let Some((real, entry)) = found.filter(|(_, entry)| entry.kind == Kind::Directory) else {
+                return Err(BuildError::Step(format!("/{}: not found", below.display())));
+            };
+            let root = File::open(&path).map_err(failed(FAILED))?;
+            perform::export_as_it_is(&self.images, root.as_fd(), &tree, (&real, &entry))?;
+        }
+        chown(&path, Some(cache.uid), Some(cache.gid)).map_err(failed(FAILED))?;
+        let mode = std::fs::Permissions::from_mode(cache.mode & 0o7777);
+        std::fs::set_permissions(&path, mode).map_err(failed(FAILED))?;
+        held.ready(cache.sharing);
+        drop(std::fs::remove_dir(place));
+        Ok(held)
+    }
+}
+
+impl Ready {
+    fn add(&mut self, mount: &RunMount, source: PathBuf, kind: FileType) {
+        self.stubs
+            .push((PathBuf::from(mount.target.trim_start_matches('/')), kind));
+        self.specs.push(MountSpec {
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+            kind: MountKind::Bind {
+                source: source.to_string_lossy().into_owned(),
+                propagation: None,
+                non_recursive: false,
+                read_only_non_recursive: false,
+                create_source: false,
+            },
+        });
+    }
+
+    fn tmpfs(&mut self, mount: &RunMount, size: u64) {
+        let target = PathBuf::from(mount.target.trim_start_matches('/'));
+        self.stubs.push((target, FileType::Directory));
+        self.specs.push(MountSpec {
+            target: mount.target.clone(),
+            read_only: mount.read_only,
+            kind: MountKind::Tmpfs {
+                size,
+                mode: None,
+                options: Vec::new(),
+            },
+        });
+    }
+}
+
+/// The layers below a writable directory of the build's own.
+fn thrown_away(rootfs: Rootfs, place: &Path) -> io::Result<Rootfs> {
+    let (upper, work) = (place.join("upper"), place.join("work"));
+    std::fs::create_dir_all(&upper)?;
+    std::fs::create_dir_all(&work)?;
+    Ok(Rootfs {
+        lower: rootfs.lower,
+        upper: Some(upper),
+        work: Some(work),
+    })
+}
+
+/// Puts a mount that is nowhere yet at a path.
+fn attach(mounted: &OwnedFd, place: &Path) -> io::Result<Guard> {
+    move_mount(mounted, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    Ok(Guard::Mount(place.to_owned()))
+}
+
+/// Memory at a path, into which only root looks: a secret is never written to a disk.
+fn memory(place: &Path) -> io::Result<Guard> {
+    std::fs::create_dir_all(place)?;
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "mode", "0700")?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+    let mounted = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+    attach(&mounted, place)
+}
+
+fn write_secret(path: &Path, content: &[u8], mode: u32, (uid, gid): (u32, u32)) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    chown(path, Some(uid), Some(gid))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o7777))
+}
+
+/// Takes away mounts below a directory that an unclean end has left.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn take_away(directory: &Path) -> io::Result<()> {
+    let table = std::fs::read_to_string("/proc/self/mountinfo")?;
+    let below = table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(unescape);
+    let below: Vec<PathBuf> = below
+        .map(PathBuf::from)
+        .filter(|path| path.starts_with(directory))
+        .collect();
+    for path in below.iter().rev().filter(|path| *path != directory) {
+        unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)?;
+    }
+    Ok(())
+}
+
+/// The kernel writes blanks of paths as `\040`.
+fn unescape(path: &str) -> String {
+    let codes = [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")];
+    codes
+        .iter()
+        .fold(path.to_owned(), |path, (code, c)| path.replace(code, c))
+}

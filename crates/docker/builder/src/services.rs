@@ -1,0 +1,76 @@
+//! What a build may ask of whoever asked for it, and what it may do that others may not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::BuildContext;
+use crate::source::{Fetch, Sent};
+
+/// The client's secrets (`RUN --mount=type=secret`).
+pub trait Secrets: Send + Sync {
+    /// The secret of this name; `None` if there is none.
+    fn secret(&self, id: &str) -> Sent<Result<Option<Vec<u8>>, String>>;
+}
+
+/// The client's agents (`RUN --mount=type=ssh`).
+pub trait Ssh: Send + Sync {
+    /// A socket on this machine behind which the agent of this name answers until the build is over;
+    /// `None` if there is none.
+    fn agent(&self, id: &str) -> Sent<Result<Option<PathBuf>, String>>;
+}
+
+/// Brings images that are not here.
+pub trait Pull: Send + Sync {
+    /// Brings the image of this name, or finds that what is here is what it names. What there is to tell goes to `tell`,
+    /// a line at a time.
+    fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
+}
+
+/// What a door offers to a build. The classic door has no session, so it offers nothing.
+#[derive(Clone, Default)]
+pub struct Services {
+    /// Secrets.
+    pub secrets: Option<Arc<dyn Secrets>>,
+    /// Agents.
+    pub ssh: Option<Arc<dyn Ssh>>,
+    /// Images; without one a build begins with what is here.
+    pub pull: Option<Arc<dyn Pull>>,
+    /// Addresses; without one the builder's own is asked ([`crate::Builder::with_fetch`]).
+    pub fetch: Option<Arc<dyn Fetch>>,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services")
+            .field("secrets", &self.secrets.is_some())
+            .field("ssh", &self.ssh.is_some())
+            .field("pull", &self.pull.is_some())
+            .field("fetch", &self.fetch.is_some())
+            .finish()
+    }
+}
+
+/// What the request allows its steps (`--allow`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entitlements {
+    /// `RUN --network=host`.
+    pub network_host: bool,
+    /// `RUN --security=insecure`.
+    pub security_insecure: bool,
+}
+
+/// A named context (`--build-context`): it stands where a stage or an image of its name would.
+#[derive(Debug)]
+pub enum NamedContext {
+    /// Files.
+    Files(BuildContext),
+    /// An image that is here.
+    Image(String),
+}
+
+/// Named contexts by their names.
+pub type NamedContexts = BTreeMap<String, NamedContext>;

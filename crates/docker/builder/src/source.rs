@@ -1,0 +1,99 @@
+//! Where `ADD` gets files from that are in no context: addresses, what they name, and the seam over
+//! which they are fetched.
+
+mod git;
+mod single;
+
+use std::fs::File;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+pub use git::GitSource;
+pub(crate) use single::Single;
+
+/// A future that is sent.
+pub type Sent<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Fetches what `ADD` names. A door or the node gives it; without one `ADD` of an address is refused.
+pub trait Fetch: Send + Sync {
+    /// The body of an address (`http` or `https`), in a file that nobody else changes.
+    fn http(&self, url: &str) -> Sent<Result<Fetched, String>>;
+
+    /// A directory with a repository's files, and with `.git` if the source asks for it. It stays until
+    /// the build is over.
+    fn git(&self, source: &GitSource) -> Sent<Result<PathBuf, String>>;
+}
+
+/// What was fetched.
+#[derive(Debug)]
+pub struct Fetched {
+    /// The body.
+    pub file: File,
+    /// `Last-Modified`, in seconds since 1970; 0 if nobody said.
+    pub modified: i64,
+}
+
+/// What a source of `ADD` or `COPY` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A path.
+    Path,
+    /// A file.
+    Http,
+    /// A repository.
+    Git(Box<GitSource>),
+}
+
+/// Reads a source.
+///
+/// # Errors
+/// A repository's address with a query that makes no sense.
+pub(crate) fn named(source: &str) -> Result<Named, String> {
+    if let Some(git) = GitSource::parse(source)? {
+        return Ok(Named::Git(Box::new(git)));
+    }
+    let http = source.starts_with("http://") || source.starts_with("https://");
+    Ok(if http { Named::Http } else { Named::Path })
+}
+
+/// What the file of an address is called: the last name of its path.
+pub(crate) fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let name = match path.trim_end_matches('/').rsplit_once('/') {
+        Some((_, name)) if !name.is_empty() => git::unescape(name),
+        _ => String::new(),
+    };
+    if name.is_empty() || name.contains('/') || matches!(name.as_str(), "." | "..") {
+        "__unnamed__".to_owned()
+    } else {
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_called_by_the_last_name() {
+        for (url, name) in [
+            ("https://h/a/b.tar?x=/y#/z", "b.tar"),
+            ("https://h/a/", "a"),
+            ("https://h/", "__unnamed__"),
+            ("https://h", "__unnamed__"),
+            ("https://h/a%20b", "a b"),
+            ("https://h/a%2Fb", "__unnamed__"),
+        ] {
+            assert_eq!(file_name(url), name, "{url}");
+        }
+    }
+
+    #[test]
+    fn sources_say_what_they_are() {
+        assert_eq!(named("a/b").unwrap(), Named::Path);
+        assert_eq!(named("https://h/a.tar").unwrap(), Named::Http);
+        assert!(matches!(named("https://h/a.git#v1").unwrap(), Named::Git(_)));
+    }
+}

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo second in $PWD

@@ -1,0 +1,1 @@
+echo brackets > 'with [[]brackets].conf'; mv 'with [[]brackets].conf' 'with [brackets].conf'

@@ -1,0 +1,2 @@
+mkdir -p docs/deep rooted sub/rooted build/keep build/drop a/b/c/z a/z x/.cache/y vendor/p/q/test vendor/test sub/docs
+for f in a.log important.log sub/b.log c.tmp sub/deep.tmp docs/README.md docs/other.md docs/deep/README.md rooted/f sub/rooted/f build/keep/f build/drop/f build/file a/b/c/z/f a/z/f a/b/f temp1 temp22 spaced.txt secret.key secret-not x/.cache/y/f x/f vendor/p/q/test/f vendor/p/q/f vendor/test/f sub/docs/f .hidden; do echo "$f" > "$f"; done

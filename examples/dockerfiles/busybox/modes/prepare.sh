@@ -1,0 +1,1 @@
+chmod 0644 data.txt; chmod 0755 script.sh; cp data.txt private; chmod 0600 private; cp data.txt readonly; chmod 0444 readonly; cp script.sh suid; chmod 6755 suid; mkdir sticky closed; chmod 1777 sticky; chmod 0700 closed; cp data.txt closed/inner; cp data.txt world; chmod 0666 world

@@ -1,0 +1,1 @@
+mkdir -p t/dir; for f in old new dir/in; do echo $f > t/$f; done; ln -s old t/link; touch -d @86400 t/old; touch -d '2024-02-29T12:34:56.789Z' t/new; touch -d @1000000000 t/dir/in; touch -d @1000000001 t/dir

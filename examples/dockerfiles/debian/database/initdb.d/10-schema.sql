@@ -1,0 +1,1 @@
+create table article (name text primary key);

@@ -1,0 +1,1 @@
+insert into article values ('mug'), ('crane');
