@@ -69,7 +69,7 @@ impl Registry {
         let path = config.registry.file.as_deref();
         let wrong = |error| {
             Error::Settings(
-                path.map_or_else(String::new, |path| path.display().to_string()),
+                path.map_or_else(|| "default".to_owned(), |path| path.display().to_string()),
                 error,
             )
         };
