@@ -220,7 +220,9 @@ impl Daemon {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed) % 64;
         let (pods, services) = (64 + number, 128 + number);
-        let own = format!("GANTRY_POD_CIDR=10.{pods}.0.0/16 GANTRY_SERVICE_CIDR=10.{services}.0.0/16");
+        let own = format!(
+            "GANTRY_REGISTRY_PORT=0 GANTRY_POD_CIDR=10.{pods}.0.0/16 GANTRY_SERVICE_CIDR=10.{services}.0.0/16"
+        );
         Self::prepare_with(kind, namespace, own)
     }
 

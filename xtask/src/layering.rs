@@ -114,6 +114,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("engine", "hyper", "doors speak HTTP"),
     ("builder", "hyper", "doors speak HTTP"),
     ("builder", "engine-api", "the builder has more than one door"),
+    ("registry", "engine", "a registry knows images, not containers"),
+    ("registry", "engine-api", "a registry is a door of its own"),
     ("gantry", "rehearsal", "tests are rehearsed, products are not"),
 ];
 

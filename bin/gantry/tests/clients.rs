@@ -8,6 +8,7 @@ mod hostile;
 mod kubectl;
 mod libraries;
 mod orchestrated;
+mod registry;
 mod shop;
 mod tour;
 

@@ -79,6 +79,7 @@ impl Node {
             .env("GANTRY_RUN_DIR", self.run_dir())
             .env("GANTRY_API_PORT", "0")
             .env("GANTRY_KUBELET_PORT", "0")
+            .env("GANTRY_REGISTRY_PORT", "0")
             .stdin(Stdio::null());
         for (variable, subnet) in ["GANTRY_POD_CIDR", "GANTRY_SERVICE_CIDR"].iter().zip(subnets()) {
             command.env(variable, subnet);

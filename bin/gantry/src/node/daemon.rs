@@ -11,7 +11,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::file::File;
-use super::{kubernetes, registries};
+use super::{kubernetes, registries, registry};
 use crate::failure::{Failure, Outcome};
 
 /// Tasks wait more than they compute.
@@ -34,6 +34,8 @@ pub(crate) struct Options {
     #[arg(long)]
     ready_namespaces: usize,
     #[command(flatten)]
+    registry: registry::OwnRegistryOptions,
+    #[command(flatten)]
     registries: registries::RegistryOptions,
     #[command(flatten)]
     kubernetes: kubernetes::KubernetesOptions,
@@ -46,6 +48,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
+        registry: options.registry.over(&File::default()),
         registries: options
             .registries
             .over(&File::default(), |name| std::env::var(name).ok())?,

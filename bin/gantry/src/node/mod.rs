@@ -11,6 +11,7 @@ mod kubernetes;
 mod logs;
 mod processes;
 mod registries;
+mod registry;
 mod report;
 mod reset;
 mod restart;

@@ -18,7 +18,7 @@ use supervisor::protocol::{self, Leftovers, Role};
 use sys::clock::boottime;
 use sys::pidfd;
 
-use super::{exit, kubernetes, registries};
+use super::{exit, kubernetes, registries, registry};
 use crate::failure::Failure;
 
 /// How long an answer that needs no work may take.
@@ -166,6 +166,7 @@ fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
         "--ready-namespaces".into(),
         config.ready_namespaces.to_string().into(),
     ]);
+    words.extend(registry::words(&config.registry).into_iter().map(Into::into));
     words.extend(registries::words(&config.registries).into_iter().map(Into::into));
     words.extend(kubernetes::words(&config.kubernetes).map(Into::into));
     Ok(words)

@@ -7,7 +7,7 @@ use clap::Args;
 use cluster::{Config, InstanceName, Kubernetes};
 
 use super::file::{self, File};
-use super::{kubernetes, registries};
+use super::{kubernetes, registries, registry};
 use crate::failure::Failure;
 
 /// Which node: all that a command needs which makes none.
@@ -37,9 +37,8 @@ pub(crate) struct NodeOptions {
     /// Network namespaces kept ready for containers to come [default: 16].
     #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
     ready_namespaces: Option<u16>,
-    /// The port of the node's own registry: 0, for none, until there is one.
-    #[arg(long, env = "GANTRY_REGISTRY_PORT", value_name = "PORT")]
-    registry_port: Option<u16>,
+    #[command(flatten)]
+    registry: registry::OwnRegistryOptions,
     #[command(flatten)]
     registries: registries::RegistryOptions,
     #[command(flatten)]
@@ -83,7 +82,7 @@ impl NodePlace {
         let node = NodeOptions {
             place: self,
             ready_namespaces: None,
-            registry_port: None,
+            registry: registry::OwnRegistryOptions::default(),
             registries: registries::RegistryOptions::default(),
             kubernetes: kubernetes::KubernetesOptions::default(),
         };
@@ -114,7 +113,7 @@ impl NodeOptions {
     }
 
     fn over(self, file: File) -> Result<Config, Failure> {
-        let kubernetes = self.kubernetes.over(&file);
+        let (kubernetes, registry) = (self.kubernetes.over(&file), self.registry.over(&file));
         let registries = self.registries.over(&file, |name| std::env::var(name).ok())?;
         let place = self.place;
         let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
@@ -123,7 +122,6 @@ impl NodeOptions {
             place.docker_socket.or(file.docker_socket),
             &run_dir.join("docker.sock"),
         )?;
-        no_registry(self.registry_port.or(file.registry_port))?;
         apart(&kubernetes)?;
         socket_fits(&docker_socket)?;
         socket_fits(&run_dir.join("supervisor.sock"))?;
@@ -137,6 +135,7 @@ impl NodeOptions {
                 .or(file.ready_namespaces)
                 .unwrap_or(16)
                 .into(),
+            registry,
             registries,
             kubernetes,
         })
@@ -146,16 +145,6 @@ impl NodeOptions {
 fn absolute(given: Option<PathBuf>, default: &Path) -> Result<PathBuf, Failure> {
     let path = given.unwrap_or_else(|| default.to_owned());
     std::path::absolute(&path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
-}
-
-/// A node serves no registry yet, and says so rather than to let somebody push into the void.
-fn no_registry(port: Option<u16>) -> Result<(), Failure> {
-    match port {
-        None | Some(0) => Ok(()),
-        Some(port) => Err(Failure::usage(format!(
-            "--registry-port {port} is not supported yet: 0, which means no registry, is"
-        ))),
-    }
 }
 
 /// A packet to an address that is a pod's and a Service's could go to either.
@@ -231,15 +220,6 @@ mod tests {
             failure.message()
         );
         resolve(&["--service-cidr", "fd00::/112", "--without", "kubelet"]).unwrap();
-    }
-
-    #[test]
-    fn a_registry_is_not_promised() {
-        resolve(&["--registry-port", "0"]).unwrap();
-        let failure = resolve(&["--registry-port", "5000"]).unwrap_err();
-        assert_eq!(failure.code(), 2);
-        let why = "--registry-port 5000 is not supported yet";
-        assert!(failure.message().starts_with(why), "{}", failure.message());
     }
 
     #[test]

@@ -24,8 +24,6 @@ pub(crate) struct Call<'a> {
     pub(crate) state: &'a State,
     pub(crate) query: Query,
     pub(crate) headers: http::HeaderMap,
-    /// Of two methods that do the same.
-    pub(crate) head: bool,
     method: http::Method,
     ends: Ends,
     who: Who,
@@ -81,7 +79,6 @@ impl<'a> Call<'a> {
             state,
             who: state.access.identify(&parts.headers, ends, &*state.clock).await?,
             headers: parts.headers.clone(),
-            head: parts.method == http::Method::HEAD,
             method: parts.method.clone(),
             query,
             ends,

@@ -44,8 +44,10 @@ pub trait Content: Send + Sync + 'static {
     fn untag(&self, reference: &Reference) -> Result<bool, Error>;
     /// Takes a manifest out of a repository, and its tags.
     fn delete_manifest(&self, repository: &str, digest: &Digest) -> Result<Option<Unlinked>, Error>;
-    /// Whole names that begin with `prefix`, after `after`, in order.
-    fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String>;
+    /// Repositories of a registry that have names, by the rest of theirs, those after `after`, in order.
+    fn repositories(&self, domain: &str, after: &str, limit: usize) -> Vec<String>;
+    /// Whole names of repositories that may have a blob.
+    fn may_have(&self, digest: &Digest, limit: usize) -> Vec<String>;
     /// Tags after `after`, in order; none if there is no such repository.
     fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>>;
     /// Manifests about another one.
@@ -72,7 +74,7 @@ impl Content for Images {
     }
 
     fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error> {
-        Self::push_manifest(self, push, bytes)
+        Self::push_manifest(self, push, &bytes)
     }
 
     fn cache_manifest(&self, reference: &Reference, manifest: ServedManifest) -> Result<(), Error> {
@@ -95,8 +97,12 @@ impl Content for Images {
         Self::delete_manifest(self, repository, digest)
     }
 
-    fn repositories(&self, prefix: &str, after: &str, limit: usize) -> Vec<String> {
-        Self::repositories(self, prefix, after, limit)
+    fn repositories(&self, domain: &str, after: &str, limit: usize) -> Vec<String> {
+        Self::repositories(self, domain, after, limit)
+    }
+
+    fn may_have(&self, digest: &Digest, limit: usize) -> Vec<String> {
+        Self::may_have(self, digest, limit)
     }
 
     fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>> {

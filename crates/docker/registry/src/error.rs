@@ -48,7 +48,6 @@ codes! {
     TooManyRequests "TOOMANYREQUESTS" TOO_MANY_REQUESTS "too many requests";
     // Not the specification's, but docker-registry's, for what it has no code for.
     PaginationNumberInvalid "PAGINATION_NUMBER_INVALID" BAD_REQUEST "invalid number of results requested";
-    Unavailable "UNAVAILABLE" SERVICE_UNAVAILABLE "service unavailable";
     Unknown "UNKNOWN" INTERNAL_SERVER_ERROR "unknown error";
 }
 

@@ -82,20 +82,11 @@ async fn repositories(call: &Call<'_>, last: &str, limit: usize) -> Result<Vec<S
         last.to_owned(),
     );
     blocking(move || {
-        let of = |host: &str, prefix: &str| {
-            let after = if last.is_empty() {
-                String::new()
-            } else {
-                format!("{host}/{last}")
-            };
-            content.repositories(&format!("{host}/{prefix}"), &after, limit)
-        };
-        let whole = [of(&domain, ""), of("docker.io", "library/")].concat();
-        let names = whole.iter().filter_map(|whole| names::listed(&domain, whole));
-        let mut names: Vec<String> = names
-            .filter(|name| *name > last.as_str())
-            .map(str::to_owned)
-            .collect();
+        let own = content.repositories(&domain, &last, limit);
+        // Of the others' registry those with short names are shown, which stand together.
+        let short = content.repositories("docker.io", last.as_str().max("library/"), limit);
+        let short = short.into_iter().filter(|name| name.starts_with("library/"));
+        let mut names: Vec<String> = own.into_iter().chain(short).collect();
         names.sort_unstable();
         names.dedup();
         names.truncate(limit);

@@ -221,16 +221,7 @@ mod tests {
         );
         assert_eq!(place("a", Some("localhost:5000")).unwrap().namespace, None);
         // Not the references that they look like.
-        for host in [
-            "",
-            "a/b",
-            "short",
-            "index.docker.io",
-            "a:b",
-            "x\n",
-            "[::1",
-            "EXAMPLE",
-        ] {
+        for host in ["", "a/b", "short", "index.docker.io", "a:b", "x\n", "[::1"] {
             assert!(place("a", Some(host)).is_err(), "{host}");
         }
     }

@@ -30,7 +30,10 @@ impl Page {
         };
         let limit = match query.given("n") {
             None => MOST,
-            Some(text) => text.parse::<u64>().map_err(|_| invalid(text))?.min(MOST as u64) as usize,
+            Some(text) => {
+                let wanted: u64 = text.parse().map_err(|_| invalid(text))?;
+                usize::try_from(wanted).map_or(MOST, |wanted| wanted.min(MOST))
+            }
         };
         Ok(Self {
             limit,

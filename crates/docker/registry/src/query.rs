@@ -37,8 +37,7 @@ impl Query {
 
 /// Writes parameters behind a path.
 pub(crate) fn write(path: &str, parameters: &[(&str, Cow<'_, str>)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(format!("{path}?"));
-    // What is in front of the pairs stays as it is.
+    let mut query = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
     for (name, value) in parameters {
         query.append_pair(name, value);
     }

@@ -92,23 +92,6 @@ routes! {
     DELETE Upload UploadCancel Some(Right::Push);
 }
 
-impl Resource {
-    /// Its path.
-    pub(crate) const fn path(self) -> &'static str {
-        match self {
-            Self::Base => "/v2/",
-            Self::Catalog => "/v2/_catalog",
-            Self::Collect => "/v2/_gantry/registry/collect",
-            Self::Tags => "/v2/NAME/tags/list",
-            Self::Manifest => "/v2/NAME/manifests/REFERENCE",
-            Self::Referrers => "/v2/NAME/referrers/DIGEST",
-            Self::Blob => "/v2/NAME/blobs/DIGEST",
-            Self::Uploads => "/v2/NAME/blobs/uploads/",
-            Self::Upload => "/v2/NAME/blobs/uploads/ID",
-        }
-    }
-}
-
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use driver::{Clock, SystemClock};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use rustix::net::SendFlags;
@@ -137,11 +137,13 @@ async fn answer<S: Service>(
     };
     let mut out = Out::new(stream, shared.limits.unread);
     let (parts, body) = response.into_parts();
+    // These have no body by their status, and say nothing of one.
+    let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = body.size_hint().exact();
     let goes_on = !close && length.is_some();
     let head = head(
         &Response::from_parts(parts, ()),
-        length.filter(|_| !without_body),
+        length.filter(|_| !bodiless),
         goes_on,
     );
     let follows = !without_body && length != Some(0);

@@ -658,3 +658,167 @@ async fn who_took_a_connection_over_may_leave_it_unread() {
     reading.read_exact(&mut got).await.unwrap();
     drop(writer.await.unwrap().unwrap());
 }
+
+/// A file at `/file`, what it was asked at everything else.
+#[derive(Clone)]
+struct Files(Arc<std::fs::File>);
+
+enum FileOr {
+    File(https::FileBody),
+    Text(Full<Bytes>),
+}
+
+impl http_body::Body for FileOr {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match self.get_mut() {
+            Self::File(body) => Pin::new(body).poll_frame(cx),
+            Self::Text(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::File(body) => body.size_hint(),
+            Self::Text(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Of the file.
+const LENGTH: u64 = 3 << 20;
+
+impl Service for Files {
+    type Body = FileOr;
+
+    const FILES: bool = true;
+
+    fn may_be_file(path: &str) -> bool {
+        path.starts_with("/file")
+    }
+
+    fn file(body: &FileOr) -> Option<&https::FilePart> {
+        match body {
+            FileOr::File(body) => Some(body.part()),
+            FileOr::Text(_) => None,
+        }
+    }
+
+    async fn call(&self, request: Request<RequestBody>, peer: Peer) -> Response<FileOr> {
+        let (path, method) = (request.uri().path().to_owned(), request.method().clone());
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        if path == "/file" {
+            let part = https::FilePart {
+                file: self.0.clone(),
+                start: 0,
+                length: LENGTH,
+            };
+            return Response::new(FileOr::File(https::FileBody::new(part)));
+        }
+        let text = format!("{method} {path} {} {}", body.len(), peer.encrypted);
+        Response::new(FileOr::Text(text.into()))
+    }
+}
+
+fn open_files(plain: https::Plain) -> Door {
+    use std::os::unix::fs::FileExt;
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(LENGTH).unwrap();
+    file.write_all_at(b"end", LENGTH - 3).unwrap();
+    let authority = Authority::generate("ca", SystemTime::now()).unwrap();
+    let serving = identity(&leaf(&authority, Usage::Server));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    Door::open_also_plain(listener, serving, plain, Limits::default(), Files(Arc::new(file))).unwrap()
+}
+
+/// What is answered to a text on one connection, to its end.
+async fn answered(door: &Door, text: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(door.address()).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).await.unwrap();
+    all
+}
+
+#[tokio::test]
+async fn files_and_all_else_share_a_plain_connection() {
+    let door = open_files(https::Plain::Loopback);
+    // Files, what could have been one, a body that makes it hyper's, and a file by hyper, in one go.
+    let text = "GET /file HTTP/1.1\r\nhost: x\r\n\r\n\
+        HEAD /file HTTP/1.1\r\nhost: x\r\n\r\n\
+        GET /file/none HTTP/1.1\r\nhost: x\r\n\r\n\
+        PUT /file/put HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc\
+        GET /file HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let all = answered(&door, text).await;
+    let heads = |needle: &str| {
+        let needle = needle.as_bytes();
+        all.windows(needle.len())
+            .filter(|window| *window == needle)
+            .count()
+    };
+    assert_eq!(heads("HTTP/1.1 200 OK\r\n"), 5);
+    assert_eq!(heads(&format!("content-length: {LENGTH}\r\n")), 3);
+    assert_eq!(
+        (heads("GET /file/none 0 false"), heads("PUT /file/put 3 false")),
+        (1, 1)
+    );
+    assert_eq!(heads("\0end"), 2);
+    assert!(all.len() as u64 > 2 * LENGTH && (all.len() as u64) < 2 * LENGTH + 2000);
+}
+
+#[tokio::test]
+async fn a_file_is_the_last_where_the_client_says_so() {
+    let door = open_files(https::Plain::Loopback);
+    let all = answered(
+        &door,
+        "GET /file HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert!(all.ends_with(b"end") && all.windows(17).any(|window| window == b"connection: close"));
+    // A head in two pieces is hyper's.
+    let mut stream = TcpStream::connect(door.address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for piece in ["GET /fi", "le HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"] {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all).await.unwrap();
+    assert!(all.ends_with(b"end"));
+}
+
+#[tokio::test]
+async fn plain_http_is_for_whom_it_is_allowed() {
+    let refused = answered(
+        &open_files(https::Plain::Never),
+        "GET /file HTTP/1.1\r\nhost: x\r\n\r\n",
+    )
+    .await;
+    assert!(refused.starts_with(b"HTTP/1.0 400 "));
+    let door = open_files(https::Plain::Anybody);
+    assert_eq!(
+        answered(&door, "GET /x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await[..15],
+        *b"HTTP/1.1 200 OK"
+    );
+}
+
+#[tokio::test]
+async fn a_door_drains_while_a_file_goes_out() {
+    let door = open_files(https::Plain::Loopback);
+    let mut stream = TcpStream::connect(door.address()).await.unwrap();
+    stream
+        .write_all(b"GET /file HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 15];
+    stream.read_exact(&mut first).await.unwrap();
+    let mut rest = Vec::new();
+    let (drained, read) = tokio::join!(door.drain(Duration::from_secs(30)), stream.read_to_end(&mut rest));
+    assert_eq!((drained, read.is_ok()), (Drained::Whole, true));
+    assert!(rest.ends_with(b"end"));
+}

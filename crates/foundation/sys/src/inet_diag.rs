@@ -3,14 +3,18 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::netlink::{Family, HEADER, Netlink};
+use crate::netlink::{Family, Netlink};
 
 // linux/sock_diag.h, linux/inet_diag.h, net/tcp_states.h.
 const BY_FAMILY: u16 = 20;
 const NO_COOKIE: u32 = u32::MAX;
 const ESTABLISHED: u8 = 1;
-/// Bytes of `struct inet_diag_req_v2`, and of `struct inet_diag_msg`.
-const REQUEST: usize = 56;
+// linux/socket.h, linux/in.h, as one byte each.
+const INET: u8 = 2;
+const INET6: u8 = 10;
+const TCP: u8 = 6;
+/// Bytes of a header with `struct inet_diag_req_v2`, and of `struct inet_diag_msg`.
+const MESSAGE: u32 = 16 + 56;
 const ANSWER: usize = 72;
 /// Where the latter says the state, the owner and the inode.
 const STATE: usize = 1;
@@ -36,17 +40,13 @@ pub fn owner(ours: SocketAddr, theirs: SocketAddr) -> io::Result<Option<u32>> {
 fn request(ours: SocketAddr, theirs: SocketAddr) -> Vec<u8> {
     const FLAG_REQUEST: u16 = 1;
     let (from, to) = (ours.ip().to_canonical(), theirs.ip().to_canonical());
-    let family = if from.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
-    let mut message = Vec::with_capacity(HEADER + REQUEST);
-    message.extend_from_slice(&((HEADER + REQUEST) as u32).to_ne_bytes());
+    let family = if from.is_ipv4() { INET } else { INET6 };
+    let mut message = Vec::with_capacity(128);
+    message.extend_from_slice(&MESSAGE.to_ne_bytes());
     message.extend_from_slice(&BY_FAMILY.to_ne_bytes());
     message.extend_from_slice(&FLAG_REQUEST.to_ne_bytes());
     message.extend_from_slice(&[0; 8]);
-    message.extend_from_slice(&[family as u8, libc::IPPROTO_TCP as u8, 0, 0]);
+    message.extend_from_slice(&[family, TCP, 0, 0]);
     message.extend_from_slice(&u32::MAX.to_ne_bytes());
     message.extend_from_slice(&ours.port().to_be_bytes());
     message.extend_from_slice(&theirs.port().to_be_bytes());

@@ -24,10 +24,23 @@ pub struct Config {
     pub docker_socket: PathBuf,
     /// How many network namespaces are kept ready for containers to come.
     pub ready_namespaces: usize,
+    /// The node's own registry.
+    pub registry: Registry,
     /// Other people's registries.
     pub registries: Registries,
     /// The Kubernetes side.
     pub kubernetes: Kubernetes,
+}
+
+/// Where the node's registry is served, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    /// The address.
+    pub bind: IpAddr,
+    /// The port; 0 is no registry.
+    pub port: u16,
+    /// The file with its configuration (`registry::Settings`).
+    pub file: Option<PathBuf>,
 }
 
 /// How other people's registries are reached.

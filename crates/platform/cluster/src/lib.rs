@@ -25,6 +25,7 @@ mod nodes;
 mod outbound;
 mod pods;
 mod port;
+mod registry;
 pub mod remote;
 mod stages;
 mod successor;
@@ -33,7 +34,7 @@ mod sweep;
 pub use cgroup::{holder as name_holder, join as join_cgroup};
 pub use config::{
     Cidr, Config, Domain, InstanceName, InvalidAddresses, InvalidName, InvalidPart, Kubernetes, Paths,
-    PodCidr, PortRange, Registries, Without,
+    PodCidr, PortRange, Registries, Registry, Without,
 };
 pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};

@@ -20,6 +20,7 @@ use crate::control::server::{Control, Stop};
 use crate::directory;
 use crate::kubernetes::{self, Kubernetes};
 use crate::pods::{self, Ground, Pods};
+use crate::registry::{self, Registry};
 use crate::stages::Stages;
 use crate::successor::{self, Successor};
 use crate::{listen, stage};
@@ -57,6 +58,9 @@ pub enum Error {
     /// The Kubernetes API cannot be served.
     #[error(transparent)]
     Kubernetes(#[from] kubernetes::Error),
+    /// The registry cannot be served.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
     /// Pods cannot run.
     #[error("cannot run pods")]
     Pods(#[from] kuberuntime::OpenError),
@@ -72,7 +76,8 @@ impl Error {
         match self {
             Self::Directory(directory::Error::Held(_))
             | Self::Listen(listen::Error::Held(_))
-            | Self::Kubernetes(kubernetes::Error::Listen(listen::Error::Held(_))) => 4,
+            | Self::Kubernetes(kubernetes::Error::Listen(listen::Error::Held(_)))
+            | Self::Registry(registry::Error::Listen(kubernetes::Error::Listen(listen::Error::Held(_)))) => 4,
             _ => 1,
         }
     }
@@ -109,6 +114,7 @@ struct Node {
     kubernetes: Kubernetes,
     scheduler: Option<Scheduler>,
     pods: Option<Pods>,
+    registry: Option<Registry>,
 }
 
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
@@ -190,11 +196,12 @@ impl Node {
         })?;
         let supervisor = connect(config).instrument(stage!("supervisor link")).await?;
         // Beside the rooms of containers: neither needs the other yet.
-        let (port, kubelet_port) = blocking(&stage!("port"), || {
+        let (port, kubelet_port, registry_port) = blocking(&stage!("port"), || {
             let api = kubernetes::listener(config, &supervisor)?;
             let with_kubelet = !config.kubernetes.without.kubelet;
             let kubelet = with_kubelet.then(|| pods::listener(config, &supervisor));
-            Ok::<_, Error>((api, kubelet.transpose()?))
+            let registry = registry::listener(config, &supervisor)?;
+            Ok::<_, Error>((api, kubelet.transpose()?, registry))
         })?;
         let kubernetes = Kubernetes::serve(config.clone(), port, clock.clone());
         let kubernetes = tokio::spawn(kubernetes);
@@ -216,7 +223,13 @@ impl Node {
             Some(port) => Some(Pods::open(ground, port).await?),
             None => None,
         };
+        let registry = registry_port.map(|port| {
+            let images = containers.images.clone();
+            let _stage = stage!("registry").entered();
+            Registry::open(config, port, images, &kubernetes.identity, None, &clock)
+        });
         Ok(Self {
+            registry: registry.transpose()?,
             supervisor,
             containers,
             kubernetes,
@@ -232,6 +245,10 @@ impl Node {
             Some(pods) => Some(pods.stop().await),
             None => None,
         };
+        let registry = match self.registry {
+            Some(registry) => registry.close(&self.supervisor, stop.handover).await,
+            None => None,
+        };
         if let Some(scheduler) = self.scheduler {
             drop(tokio::time::timeout(PROMPT, scheduler.stop()).await);
         }
@@ -239,7 +256,7 @@ impl Node {
             tokio::task::block_in_place(|| pods::release(&self.supervisor));
         }
         let kubernetes = self.kubernetes.close(&self.supervisor, stop.handover).await;
-        let mut warnings: Vec<String> = kubernetes.into_iter().collect();
+        let mut warnings: Vec<String> = registry.into_iter().chain(kubernetes).collect();
         let engine = &self.containers.engine;
         if stop.keep_containers {
             // Rows that are being written; the next daemon finds out about what is missing.

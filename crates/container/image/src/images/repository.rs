@@ -112,6 +112,27 @@ impl Images {
         found
     }
 
+    /// Whole names of repositories that may have a blob, at most `limit`: first those that it is linked to, then all that
+    /// have names, whose images may have it.
+    #[must_use]
+    pub fn may_have(&self, digest: &Digest, limit: usize) -> Vec<String> {
+        let table = self.inner.read();
+        let mut found: Vec<String> = table.linked_to(digest).take(limit).cloned().collect();
+        // In order, so that the same one is mounted from each time.
+        found.sort_unstable();
+        let mut at = Reference {
+            domain: String::new(),
+            path: String::new(),
+            tag: None,
+            digest: None,
+        };
+        while let Some(next) = table.after(&at).filter(|_| found.len() < limit) {
+            found.push(next.name());
+            at = next.repository();
+        }
+        found
+    }
+
     /// Tags of a repository after the tag `after`, in order, at most `limit`; `None` if there is no such
     /// repository.
     #[must_use]

@@ -42,6 +42,12 @@ impl Table {
         self.links.get(repository)?.get(digest)
     }
 
+    /// Repositories that a blob is linked to.
+    pub(crate) fn linked_to<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a String> {
+        let has = self.links.iter().filter(|(_, links)| links.contains_key(digest));
+        has.map(|(repository, _)| repository)
+    }
+
     pub(crate) fn has_links(&self, repository: &str) -> bool {
         self.links.contains_key(repository)
     }

@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    fn payload() -> Value {
+    fn usual() -> Value {
         json!({
             "iss": "auth", "sub": "ann", "aud": "gantry", "exp": NOW + 300, "nbf": NOW - 300,
             "access": [{"type": "repository", "name": "team/x", "actions": ["pull", "push"]}],
@@ -331,11 +331,11 @@ mod tests {
     fn a_good_token_says_what_its_bearer_may() {
         let issuer = Issuer::new();
         let head = json!({"alg": "ES256", "typ": "JWT", "kid": "one"});
-        let claims = issuer.verify(&issuer.token(&head, &payload())).unwrap();
+        let claims = issuer.verify(&issuer.token(&head, &usual())).unwrap();
         assert_eq!(claims.subject, "ann");
         assert!(claims.grants[0].covers("team/x", Right::Push));
         assert!(!claims.grants[0].covers("team/x", Right::Delete));
-        let mut several = payload();
+        let mut several = usual();
         several["aud"] = json!(["other", "gantry"]);
         assert!(
             issuer
@@ -348,7 +348,7 @@ mod tests {
     fn others_are_not_believed() {
         let issuer = Issuer::new();
         let with = |name: &str, value: Value| {
-            let mut payload = payload();
+            let mut payload = usual();
             payload[name] = value;
             payload
         };
@@ -359,14 +359,10 @@ mod tests {
             (head.clone(), with("exp", json!(NOW - 61)), Unbelieved::Time),
             (head.clone(), with("nbf", json!(NOW + 61)), Unbelieved::Time),
             (head.clone(), with("exp", json!("soon")), Unbelieved::Form),
-            (json!({"alg": "none"}), self::payload(), Unbelieved::Algorithm),
-            (json!({"alg": "HS256"}), self::payload(), Unbelieved::Algorithm),
-            (json!({"alg": "RS256"}), self::payload(), Unbelieved::Signature),
-            (
-                json!({"alg": es, "kid": "two"}),
-                self::payload(),
-                Unbelieved::Signature,
-            ),
+            (json!({"alg": "none"}), usual(), Unbelieved::Algorithm),
+            (json!({"alg": "HS256"}), usual(), Unbelieved::Algorithm),
+            (json!({"alg": "RS256"}), usual(), Unbelieved::Signature),
+            (json!({"alg": es, "kid": "two"}), usual(), Unbelieved::Signature),
         ] {
             assert_eq!(
                 issuer.verify(&issuer.token(&head, &payload)),
@@ -374,7 +370,7 @@ mod tests {
                 "{head} {payload}"
             );
         }
-        let good = issuer.token(&head, &payload());
+        let good = issuer.token(&head, &usual());
         let (message, _) = good.rsplit_once('.').unwrap();
         assert_eq!(issuer.verify(&format!("{message}.")), Err(Unbelieved::Signature));
         let other = Issuer::new();

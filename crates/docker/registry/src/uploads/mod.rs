@@ -174,7 +174,7 @@ async fn mounted(call: &mut Call<'_>, place: &Place, digest: Digest) -> Result<O
             }
             from.whole
         }
-        None => pullable(call).await?,
+        None => pullable(call, digest).await?,
     };
     let (content, to) = (call.state.content.clone(), place.own().to_owned());
     let found = blocking(move || {
@@ -190,10 +190,10 @@ async fn mounted(call: &mut Call<'_>, place: &Place, digest: Digest) -> Result<O
     Ok(found)
 }
 
-/// Whole names of what the client may pull.
-async fn pullable(call: &mut Call<'_>) -> Result<Vec<String>, Fault> {
+/// Whole names of what may have a blob, and the client may pull.
+async fn pullable(call: &mut Call<'_>, digest: Digest) -> Result<Vec<String>, Fault> {
     let content = call.state.content.clone();
-    let mut all = blocking(move || Ok::<_, Fault>(content.repositories("", "", LOOKED_THROUGH))).await?;
+    let mut all = blocking(move || Ok::<_, Fault>(content.may_have(&digest, LOOKED_THROUGH))).await?;
     let mut may = Vec::with_capacity(all.len());
     for whole in all.drain(..) {
         let judged = names::listed(&call.state.domain, &whole)

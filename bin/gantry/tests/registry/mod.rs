@@ -1,0 +1,87 @@
+//! The node's own registry: what docker has is pulled from it, what is pushed to it docker has. Root.
+
+use std::process::Output;
+
+use testkit::daemon::Daemon;
+
+/// Without pods: a registry is a matter of images.
+fn node() -> Daemon {
+    let daemon = Daemon::gantry_with(&["--without=kubelet,scheduler"]);
+    daemon.load_images();
+    daemon
+}
+
+fn run(daemon: &Daemon, words: &str) -> Output {
+    let mut command = daemon.namespace.command(words);
+    // Nobody's credentials.
+    command
+        .env("HOME", &daemon.directory)
+        .env("XDG_RUNTIME_DIR", &daemon.directory);
+    command.output().unwrap()
+}
+
+fn ok(daemon: &Daemon, words: &str) -> String {
+    let output = run(daemon, words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_docker_has_is_pulled_and_what_is_pushed_docker_runs() {
+    let daemon = node();
+    let copy = "skopeo --insecure-policy copy --src-tls-verify=false --dest-tls-verify=false";
+    let (short, pushed) = (
+        "docker://localhost:5000/library/busybox:latest",
+        "localhost:5000/team/busybox:v2",
+    );
+    ok(&daemon, &format!("{copy} {short} docker://{pushed}"));
+    let output = daemon.ok(&["run", "--rm", pushed, "echo", "it runs"]);
+    assert_eq!(output.trim(), "it runs");
+    let there = daemon.directory.join("layout");
+    ok(
+        &daemon,
+        &format!("{copy} docker://{pushed} oci:{}:v2", there.display()),
+    );
+    assert!(there.join("index.json").exists());
+    let all = ok(&daemon, "curl --silent --fail http://127.0.0.1:5000/v2/_catalog");
+    assert!(
+        all.contains("\"team/busybox\"") && all.contains("\"library/busybox\""),
+        "{all}"
+    );
+    // TLS on the same port, and what docker removes is gone.
+    ok(
+        &daemon,
+        "curl --silent --fail --insecure https://localhost:5000/v2/team/busybox/manifests/v2",
+    );
+    daemon.ok(&["rmi", pushed]);
+    let gone = run(
+        &daemon,
+        "curl --silent --fail http://localhost:5000/v2/team/busybox/manifests/v2",
+    );
+    assert!(!gone.status.success());
+}
+
+#[test]
+fn a_user_of_the_host_pulls_and_does_not_push() {
+    let daemon = node();
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups curl --silent --output /dev/null --write-out %{http_code}";
+    let url = "http://localhost:5000/v2/library/busybox";
+    assert_eq!(ok(&daemon, &format!("{nobody} {url}/manifests/latest")), "200");
+    assert_eq!(
+        ok(&daemon, &format!("{nobody} --request POST {url}/blobs/uploads/")),
+        "401"
+    );
+    let root = "curl --silent --output /dev/null --write-out %{http_code}";
+    assert_eq!(
+        ok(&daemon, &format!("{root} --request POST {url}/blobs/uploads/")),
+        "202"
+    );
+}
+
+#[test]
+fn a_registry_for_everybody_is_not_opened_by_mistake() {
+    let daemon = Daemon::prepare(testkit::daemon::Kind::Gantry);
+    let (_, said) = daemon.gantry_fails(&["up", "--registry-bind", "0.0.0.0"]);
+    assert!(said.contains("nobody could log in"), "{said}");
+}
