@@ -159,7 +159,7 @@ pub(super) const RULES: &[(&str, Standing)] = &[
     ("spec.hostnameOverride", Honoured("names_follow_the_spec")),
     (
         "spec.imagePullSecrets",
-        Inert("read when an image is pulled; nothing is pulled yet"),
+        Honoured("keys_fit_registries_as_upstream_s_do"),
     ),
     ("spec.nodeName", Honoured("a_pod_is_bound_and_people_are_told")),
     ("spec.nodeSelector", Honoured("node_affinity_and_selector")),
