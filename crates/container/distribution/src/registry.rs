@@ -12,21 +12,19 @@ mod follow;
 mod lists;
 mod login;
 mod manifests;
+mod source;
 mod tour;
 mod uploads;
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use driver::Rng;
-use driver::env::Doing;
 use image::{Descriptor, Digest, Hasher};
-use tokio::io::AsyncRead;
 
 use crate::auth::{AuthConfig, Login};
 use crate::config::{Endpoint, Proxies};
@@ -37,6 +35,7 @@ pub use answer::RateLimit;
 pub use blobs::BlobStream;
 pub use lists::{Page, Referrer, referrers_tag};
 pub use manifests::Document;
+pub use source::{FileSource, Reader, Source};
 pub use uploads::{Mounted, Upload};
 
 /// Something that is asked of a registry. It is boxed, so that its code stands in this room.
@@ -179,61 +178,6 @@ impl std::fmt::Display for Subject {
             Self::Tag(tag) => f.write_str(tag),
             Self::Digest(digest) => digest.fmt(f),
         }
-    }
-}
-
-/// A reader of bytes to upload.
-pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
-
-/// Bytes to upload. They can be read again from any place, because a connection may break.
-pub trait Source: Send + Sync {
-    /// How many.
-    fn size(&self) -> u64;
-    /// A reader of what follows the first `from` bytes.
-    fn open(&self, from: u64) -> Doing<io::Result<Reader>>;
-}
-
-/// What is in memory.
-impl Source for Bytes {
-    fn size(&self) -> u64 {
-        self.len() as u64
-    }
-
-    fn open(&self, from: u64) -> Doing<io::Result<Reader>> {
-        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.len());
-        let rest = io::Cursor::new(self.slice(from..));
-        Box::pin(async move { Ok(Box::new(rest) as Reader) })
-    }
-}
-
-/// A file that nobody changes meanwhile.
-#[derive(Clone, Debug)]
-pub struct FileSource {
-    path: std::path::PathBuf,
-    size: u64,
-}
-
-impl FileSource {
-    /// The first `size` bytes of the file at `path`.
-    #[must_use]
-    pub const fn new(path: std::path::PathBuf, size: u64) -> Self {
-        Self { path, size }
-    }
-}
-
-impl Source for FileSource {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn open(&self, from: u64) -> Doing<io::Result<Reader>> {
-        use tokio::io::AsyncSeekExt;
-        let path = self.path.clone();
-        Box::pin(async move {
-            let mut file = tokio::fs::File::open(path).await?;
-            file.seek(io::SeekFrom::Start(from)).await?;
-            Ok(Box::new(file) as Reader)
-        })
     }
 }
 

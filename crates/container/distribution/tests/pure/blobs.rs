@@ -4,7 +4,7 @@ use distribution::{Error, Kind, Settings};
 use futures_util::{StreamExt, TryStreamExt};
 use image::Hasher;
 
-use crate::fake::{Fake, JANE, Seen, blob, client, configured, jane, read, reply, repository, settings};
+use crate::fake::{Fake, JANE, Seen, blob, configured, impatient, jane, read, reply, repository, settings};
 
 const TEXT: &[u8] = b"0123456789";
 
@@ -22,6 +22,10 @@ fn rest(seen: &Seen) -> crate::fake::Reply {
         }
         None => reply(200).body(TEXT),
     }
+}
+
+fn hurried(fake: &Fake) -> distribution::Repository {
+    configured(&[], impatient()).repository(&fake.host(), "a/b", distribution::Credentials::Anonymous)
 }
 
 fn ranges(fake: &Fake) -> Vec<Option<String>> {
@@ -92,10 +96,10 @@ async fn a_body_that_stalls_is_given_up() {
         }
     })
     .await;
-    assert_eq!(read(&repository(&fake), &blob(TEXT)).await.unwrap(), TEXT);
+    assert_eq!(read(&hurried(&fake), &blob(TEXT)).await.unwrap(), TEXT);
     assert_eq!(ranges(&fake), [None, Some("bytes=7-".to_owned())]);
     let dead = Fake::plain(|seen: &Seen| rest(seen).stalled_after(0)).await;
-    let error = read(&repository(&dead), &blob(TEXT)).await.unwrap_err();
+    let error = read(&hurried(&dead), &blob(TEXT)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(error.to_string().contains("no progress"), "{error}");
     assert_eq!(dead.seen().len(), 3);
@@ -269,5 +273,4 @@ async fn a_server_that_always_breaks_is_given_up() {
     let fake = Fake::plain(|seen: &Seen| rest(seen).broken_after(1)).await;
     read(&repository(&fake), &blob(TEXT)).await.unwrap_err();
     assert_eq!(fake.seen().len(), 3);
-    drop(client());
 }

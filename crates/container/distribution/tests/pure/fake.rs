@@ -337,9 +337,24 @@ pub(crate) fn authority() -> Authority {
     Authority::generate("test", SystemTime::now()).unwrap()
 }
 
-/// Chain and key, PEM.
+/// Chain and key, PEM, good for an hour from now.
 #[allow(clippy::disallowed_methods, reason = "certificates are good now")]
 pub(crate) fn certificate(authority: &Authority, name: &str, usage: Usage) -> (String, String) {
+    certificate_from(authority, name, usage, SystemTime::now())
+}
+
+/// The same, as it was two hours ago.
+#[allow(clippy::disallowed_methods, reason = "certificates were good then")]
+pub(crate) fn expired(authority: &Authority, name: &str) -> (String, String) {
+    certificate_from(
+        authority,
+        name,
+        Usage::Server,
+        SystemTime::now() - Duration::from_secs(7200),
+    )
+}
+
+fn certificate_from(authority: &Authority, name: &str, usage: Usage, from: SystemTime) -> (String, String) {
     let profile = Profile {
         common_name: "test",
         organizations: &[],
@@ -347,14 +362,22 @@ pub(crate) fn certificate(authority: &Authority, name: &str, usage: Usage) -> (S
         usage,
         validity: Duration::from_secs(3600),
     };
-    let leaf = authority.issue(&profile, SystemTime::now()).unwrap();
+    let leaf = authority.issue(&profile, from).unwrap();
     (leaf.certificate_pem().to_owned(), leaf.key_pem().to_owned())
 }
 
-/// Little patience, and a wait between attempts that a test does not notice.
+/// Less patience than a busy machine may need, for what never comes.
+pub(crate) fn impatient() -> Settings {
+    Settings {
+        idle: Duration::from_millis(500),
+        ..settings()
+    }
+}
+
+/// A wait between attempts that a test does not notice.
 pub(crate) fn settings() -> Settings {
     Settings {
-        idle: Duration::from_millis(300),
+        idle: Duration::from_secs(20),
         attempts: 3,
         backoff: Duration::from_millis(1),
         ..Settings::default()

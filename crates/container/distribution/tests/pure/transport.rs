@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::fake::{
-    Fake, Reply, Seen, authority, certificate, client, configured, reply, repository, settings,
+    Fake, Reply, Seen, authority, certificate, client, configured, expired, impatient, reply, repository,
+    settings,
 };
 
 const MANIFEST: &str = r#"{"schemaVersion":2,"config":{},"layers":[]}"#;
@@ -163,6 +164,20 @@ async fn a_certificate_that_is_its_own_authority_is_trusted_by_itself() {
     ask(&strict(&host, "ca = 'leaf.pem'", &[("leaf.pem", &chain)]), &host)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_has_its_time_however_it_is_trusted() {
+    let own = authority();
+    let (chain, key) = expired(&own, "127.0.0.1");
+    let fake = Fake::identified(0, &chain, &key, manifest);
+    let host = fake.host();
+    for trusted in [own.certificate_pem(), &chain] {
+        let client = strict(&host, "ca = 'ca.pem'", &[("ca.pem", trusted)]);
+        let error = ask(&client, &host).await.unwrap_err();
+        let expected = "x509: certificate has expired or is not yet valid";
+        assert!(error.to_string().ends_with(expected), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -322,7 +337,7 @@ async fn an_answer_that_never_begins_is_given_up() {
         }
     });
     let toml = format!("server = 'http://{address}'");
-    let client = configured(&[(&format!("certs.d/{address}/hosts.toml"), &toml)], settings());
+    let client = configured(&[(&format!("certs.d/{address}/hosts.toml"), &toml)], impatient());
     let error = ask(&client, &address).await.unwrap_err();
     assert!(error.to_string().contains("no progress"), "{error}");
     silent.abort();
