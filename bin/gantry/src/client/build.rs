@@ -72,6 +72,16 @@ pub(crate) fn run(options: Options) -> Outcome {
 impl Options {
     /// Reads the Dockerfile here. No base image is asked for, so what one might set is not missed.
     fn lint(&self) -> Outcome {
+        let (clean, text) = self.check()?;
+        io::stdout().write_all(text.as_bytes())?;
+        Ok(if clean {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+
+    fn check(&self) -> Result<(bool, String), Failure> {
         let arguments = self.arguments();
         let given = arguments.as_object().into_iter().flatten();
         let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
@@ -85,12 +95,7 @@ impl Options {
         };
         let report = lint(&found.dockerfile, &facts);
         let text = String::from_utf8_lossy(&found.dockerfile);
-        io::stdout().write_all(report.print(&found.name, &text).as_bytes())?;
-        Ok(if report.is_clean() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok((report.is_clean(), report.print(&found.name, &text)))
     }
 
     fn request(&self, dockerfile: &str) -> Target {
@@ -112,5 +117,36 @@ impl Options {
             .map(|(key, value)| (key.to_owned(), json!(value)))
             .collect::<Map<_, _>>()
             .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn a_check_says_what_it_finds_and_needs_no_node() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let check = || {
+            let path = directory.path().to_str().unwrap();
+            let line = Line::parse_from(["build", "--check", "--build-arg", "B=1", path]);
+            line.options.check().unwrap()
+        };
+        write("Dockerfile", "FROM scratch\nARG B\nCOPY $B a /\n");
+        assert_eq!(check(), (true, "Check complete, no warnings found.\n".to_owned()));
+        write("Dockerfile.dockerignore", "a\n");
+        let (clean, text) = check();
+        assert!(!clean);
+        assert!(text.contains("WARNING: CopyIgnoredFile - https://"), "{text}");
+        assert!(text.contains("\nDockerfile:3\n"), "{text}");
     }
 }

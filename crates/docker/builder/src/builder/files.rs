@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(super) const CACHES: &str = "cache";
 /// Removes what builds have left, and leaves caches.
 pub(super) fn clear(directory: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(directory)?;
+    // What contexts and caches hold may have set-id bits of foreign making: only root looks there.
+    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
     take_away(directory)?;
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;

@@ -176,6 +176,31 @@ impl Daemon {
         tree
     }
 
+    /// The time of every path of an image, in seconds since 1970.
+    pub(crate) fn times(&self, image: Digest) -> BTreeMap<String, u64> {
+        use image::archive::{Pack, pack};
+        use std::os::fd::AsFd as _;
+        let root = self.images.view(&image).unwrap().mount().unwrap();
+        let mut packed = Vec::new();
+        let options = Pack {
+            contents: true,
+            ..Pack::default()
+        };
+        pack(root.as_fd(), Path::new("/"), &options, &mut packed).unwrap();
+        let mut archive = tar::Archive::new(&*packed);
+        let times = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry
+                .path()
+                .unwrap()
+                .to_string_lossy()
+                .trim_end_matches('/')
+                .to_owned();
+            (name, entry.header().mtime().unwrap())
+        });
+        times.collect()
+    }
+
     /// One path of an image, as [`Self::tree`] shows it.
     pub(crate) fn at(&self, image: Digest, path: &str) -> String {
         self.tree(image)

@@ -346,6 +346,13 @@ async fn two_builds_give_the_same_image() {
     let image = daemon.images.get(&ids[0]).unwrap();
     let created = image.config.created.unwrap();
     assert_eq!(created.as_second(), 1_000_000_000);
+    // Not only because both were built within a second.
+    let mut times = daemon.times(ids[0]);
+    // That one is the base's.
+    times.remove("etc");
+    let young: Vec<_> = times.iter().filter(|(_, time)| **time > 1_000_000_000).collect();
+    assert!(young.is_empty(), "{young:?}");
+    assert_eq!((times["made"], times["w"]), (1_000_000_000, 1_000_000_000));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
