@@ -10,6 +10,7 @@ use driver::Clock;
 use jiff::Timestamp;
 use store::Durability;
 
+use crate::assemble::{NewImage, assemble};
 use crate::claims::{self, Claims};
 use crate::content::Content;
 use crate::hot::Hot;
@@ -17,10 +18,7 @@ use crate::lease::Names;
 use crate::rows::{ImageRow, ManifestRow, Rows, TagRow};
 use crate::snapshots::Snapshots;
 use crate::table::{Kept, Table};
-use crate::{
-    Digest, Error, Image, ImageConfig, Layer, Lease, Limits, ManifestSummary, Reference, Rootfs, Target,
-    Workers,
-};
+use crate::{Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers};
 
 pub(crate) struct Inner {
     pub(crate) rows: Rows,
@@ -36,33 +34,7 @@ pub(crate) struct Inner {
     pub(crate) serial: AtomicU64,
     pub(crate) hot: Hot,
     /// Whether somebody writes out what is there.
-    pub(crate) syncing: AtomicBool,
-}
-
-/// An image that is to be registered.
-pub(crate) struct NewImage {
-    pub(crate) config: ImageConfig,
-    /// The configuration's very bytes.
-    pub(crate) bytes: Bytes,
-    pub(crate) parent: Option<Digest>,
-    /// The manifest it came by, which is here.
-    pub(crate) manifest: Option<Digest>,
-    pub(crate) made_here: bool,
-    pub(crate) asleep: bool,
-}
-
-impl NewImage {
-    /// One that is made, or loaded, here.
-    pub(crate) const fn made(config: ImageConfig, bytes: Bytes, parent: Option<Digest>) -> Self {
-        Self {
-            config,
-            bytes,
-            parent,
-            manifest: None,
-            made_here: true,
-            asleep: false,
-        }
-    }
+    pub(crate) syncing: Arc<AtomicBool>,
 }
 
 impl Inner {
@@ -206,16 +178,16 @@ impl Inner {
 
     /// Begins to write out what is there, so that less is left when a lease is kept. Nobody waits for it, and one such
     /// thread at a time is enough.
-    pub(crate) fn sync_ahead(self: &Arc<Self>) {
+    pub(crate) fn sync_ahead(&self) {
+        let Ok(roots) = self.roots() else { return };
         if self.syncing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let inner = self.clone();
+        let syncing = self.syncing.clone();
         let sync = move || {
-            if let Err(error) = inner.sync() {
-                tracing::debug!(%error, "whoever needs it to be durable will say so");
-            }
-            inner.syncing.store(false, Ordering::Release);
+            // Whoever needs it to be durable syncs again, and hears of a disk that fails.
+            drop(sync_all(&roots));
+            syncing.store(false, Ordering::Release);
         };
         if std::thread::Builder::new()
             .name("sync".to_owned())
@@ -228,18 +200,15 @@ impl Inner {
 
     /// Makes all that was written durable, trees and blobs, with one call for each file system.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        let sync = || {
-            let (content, snapshots) = (
-                File::open(self.content.root())?,
-                File::open(self.snapshots.root())?,
-            );
-            rustix::fs::syncfs(&content)?;
-            if content.metadata()?.dev() != snapshots.metadata()?.dev() {
-                rustix::fs::syncfs(&snapshots)?;
-            }
-            Ok(())
-        };
-        sync().map_err(Error::io("make content durable"))
+        let synced = self.roots().and_then(|roots| sync_all(&roots));
+        synced.map_err(Error::io("make content durable"))
+    }
+
+    fn roots(&self) -> std::io::Result<[File; 2]> {
+        Ok([
+            File::open(self.content.root())?,
+            File::open(self.snapshots.root())?,
+        ])
     }
 
     /// The directories of a chain, with a writable one and the init layer on top if there is one.
@@ -266,48 +235,16 @@ impl Inner {
     }
 }
 
+fn sync_all([content, snapshots]: &[File; 2]) -> std::io::Result<()> {
+    rustix::fs::syncfs(content)?;
+    if content.metadata()?.dev() != snapshots.metadata()?.dev() {
+        rustix::fs::syncfs(snapshots)?;
+    }
+    Ok(())
+}
+
 /// The longest manifest that is kept in its row, in bytes: no honest one is longer.
 const MAX_INLINE: usize = 512 << 10;
-
-/// An image, if its layers are all there, or if it sleeps and its manifest is.
-pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image> {
-    let layers = if new.asleep {
-        let manifest = table.manifest(&new.manifest?)?;
-        sleeping(&new.config, &manifest.summary)?
-    } else {
-        table.chain(&new.config.chain_ids())?
-    };
-    Some(Image {
-        id,
-        config: new.config,
-        config_bytes: new.bytes,
-        size: layers.iter().map(|layer| layer.size).sum(),
-        layers,
-        asleep: new.asleep,
-        manifest: new.manifest,
-        parent: new.parent,
-        tags: Vec::new(),
-        digests: Vec::new(),
-        last_tagged: None,
-        made_here: new.made_here,
-    })
-}
-
-/// The layers of an image that is known by its configuration and manifest only.
-fn sleeping(config: &ImageConfig, manifest: &ManifestSummary) -> Option<Vec<Layer>> {
-    let diff_ids = &config.rootfs.diff_ids;
-    if diff_ids.len() != manifest.layers.len() {
-        return None;
-    }
-    let layers = config.chain_ids().into_iter().zip(diff_ids).zip(&manifest.layers);
-    let layer = |((chain_id, diff_id), blob): ((Digest, &Digest), &crate::Descriptor)| Layer {
-        diff_id: *diff_id,
-        chain_id,
-        size: blob.size,
-        blob: Some(blob.clone()),
-    };
-    Some(layers.map(layer).collect())
-}
 
 /// A tag, or a name with a digest and nothing else.
 pub(crate) fn check_name(reference: &Reference) -> Result<(), Error> {

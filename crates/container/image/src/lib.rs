@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archive;
+mod assemble;
 mod claims;
 mod compress;
 mod compression;
@@ -38,6 +39,7 @@ mod manifest;
 mod reference;
 mod rootfs;
 mod rows;
+mod shared;
 mod snapshots;
 mod table;
 mod trash;

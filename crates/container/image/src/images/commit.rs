@@ -8,8 +8,9 @@ use store::Durability;
 
 use super::{Commit, CommitLayer, Image, Images};
 use crate::archive::{self, Totals};
+use crate::assemble::NewImage;
 use crate::content::Written;
-use crate::inner::{Inner, NewImage};
+use crate::inner::Inner;
 use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims, media_type};

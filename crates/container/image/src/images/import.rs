@@ -5,7 +5,8 @@ use std::io::{self, Read};
 
 use super::commit::serialize;
 use super::{Images, Import};
-use crate::inner::{Inner, NewImage};
+use crate::assemble::NewImage;
+use crate::inner::Inner;
 use crate::{Digest, Error, HistoryRow, RootFs, Target, claims};
 
 impl Images {

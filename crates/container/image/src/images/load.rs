@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::files::Files;
 use super::layout::{Plan, PlannedLayer, check};
 use super::{Image, Images, LoadEvent, Loaded};
-use crate::inner::{Inner, NewImage};
+use crate::assemble::NewImage;
+use crate::inner::Inner;
 use crate::worker::{self, Job, SplitReport, Stream};
 use crate::{Digest, Error, Lease, Limits, Target, claims};
 

@@ -9,10 +9,11 @@ use driver::Clock;
 use store::{Durability, Store};
 
 use super::{Config, Images};
+use crate::assemble::{NewImage, assemble};
 use crate::claims::Claims;
 use crate::content::Content;
 use crate::hot::Hot;
-use crate::inner::{self, Inner, NewImage};
+use crate::inner::Inner;
 use crate::lease::Names;
 use crate::rows::{
     CompressedName, CompressedRow, ImageRow, LayerRow, LeaseId, LeaseRow, LinkName, LinkRow, ManifestRow,
@@ -75,7 +76,7 @@ impl Images {
             pruning: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             hot: Hot::default(),
-            syncing: AtomicBool::new(false),
+            syncing: Arc::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -207,7 +208,7 @@ impl Loading<'_> {
         let manifest = row
             .manifest
             .filter(|manifest| self.table.manifest(manifest).is_some());
-        let assemble = |asleep| {
+        let assembled = |asleep| {
             let new = NewImage {
                 config: config.clone(),
                 bytes: bytes.clone(),
@@ -216,12 +217,12 @@ impl Loading<'_> {
                 made_here: row.made_here,
                 asleep,
             };
-            inner::assemble(&self.table, id, new)
+            assemble(&self.table, id, new)
         };
         if row.asleep {
-            return assemble(true);
+            return assembled(true);
         }
-        assemble(false).or_else(|| assemble(true))
+        assembled(false).or_else(|| assembled(true))
     }
 
     fn tags(&mut self) -> Result<(), Error> {

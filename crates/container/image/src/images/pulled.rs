@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Image, Images, StoredManifest, Target};
-use crate::inner::{Inner, NewImage};
+use crate::assemble::NewImage;
+use crate::inner::Inner;
 use crate::{Digest, Error, ImageConfig, Lease, ManifestSummary, Reference};
 
 impl Images {

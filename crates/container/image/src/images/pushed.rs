@@ -8,8 +8,9 @@ use bytes::Bytes;
 use super::pulled::described;
 use super::repository::named;
 use super::{Blob, Images, Push, Pushed, Target};
+use crate::assemble::NewImage;
 use crate::config::MAX_CONFIG;
-use crate::inner::{Inner, NewImage, check_name};
+use crate::inner::{Inner, check_name};
 use crate::table::Table;
 use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Platform, Reference, media_type};
 

@@ -50,13 +50,12 @@ impl Images {
     /// Has all layers in the table, held by the lease: those that are here are shared, the others are unpacked,
     /// some at once, and put upon each other in order.
     fn unpack_all(&self, lease: &Lease, image: &Image) -> Result<(), Error> {
-        let mut below = None;
         let missing = image
             .layers
             .iter()
             .position(|layer| !lease.hold_layer(layer.chain_id));
         let (here, rest) = image.layers.split_at(missing.unwrap_or(image.layers.len()));
-        below = here.last().map(|layer| layer.chain_id).or(below);
+        let mut below = here.last().map(|layer| layer.chain_id);
         for group in rest.chunks(AT_ONCE) {
             let unpack = |layer| self.unpack_from_blob(lease, image, layer);
             let received: Vec<Result<Received, Error>> = thread::scope(|scope| {

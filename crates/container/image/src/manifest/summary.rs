@@ -62,11 +62,15 @@ impl ManifestSummary {
             return Err(refuse(format!("it is longer than {MAX_MANIFEST} bytes")));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8".to_owned()))?;
+        // serde would take a list for an object as well.
+        if !text.trim_start().starts_with('{') {
+            return Err(refuse("it is no JSON object".to_owned()));
+        }
         let known = is_image(given) || is_index(given);
         let document = match serde_json::from_str::<Document>(text) {
             Ok(document) => document,
             // What nobody here knows may use the same words otherwise.
-            Err(_) if !known && is_object(text) => Document::default(),
+            Err(_) if !known && is_json(text) => Document::default(),
             Err(error) => return Err(refuse(error.to_string())),
         };
         document.check(given).map_err(refuse)?;
@@ -100,8 +104,8 @@ fn is_index(media_type: &str) -> bool {
     matches!(media_type, media_type::INDEX | media_type::DOCKER_INDEX)
 }
 
-fn is_object(text: &str) -> bool {
-    text.trim_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 impl Document {
@@ -230,8 +234,9 @@ mod tests {
             assert!(error.contains(why), "{error}");
         };
         let image = |text: &str, why: &str| check(media_type::MANIFEST, text, why);
-        image("", "EOF");
-        image("[]", "invalid");
+        image("", "no JSON object");
+        image("{", "EOF");
+        image("[2]", "no JSON object");
         image("{}", "schemaVersion is 0");
         image(r#"{"schemaVersion":2,"layers":[]}"#, "has config");
         image(
@@ -270,14 +275,14 @@ mod tests {
             ),
             "at most",
         );
-        check("application/vnd.example+json", "[]", "invalid");
+        check("application/vnd.example+json", "[]", "no JSON object");
         check("application/vnd.example+json", "{", "EOF");
         image(&" ".repeat(MAX_MANIFEST + 1), "longer than");
         let error = ManifestSummary::parse("x/y", b"{\"a\":\"\xff\"}").unwrap_err();
         assert!(error.to_string().contains("UTF-8"));
         // Brackets a million deep are refused, not followed.
-        image(&"[".repeat(1 << 20), "");
-        check("x/y", &format!("{{\"a\":{}", "[".repeat(1 << 20)), "recursion");
+        image(&format!("{{\"a\":{}", "[".repeat(1 << 20)), "EOF");
+        check("x/y", &format!("{{\"a\":{}", "[".repeat(1 << 20)), "EOF");
     }
 
     proptest! {
