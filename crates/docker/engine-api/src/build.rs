@@ -531,7 +531,7 @@ mod tests {
             parsed
                 .tags
                 .iter()
-                .map(image::Reference::familiar)
+                .map(Reference::familiar)
                 .collect::<Vec<_>>(),
             ["a/b:latest", "c:1"]
         );

@@ -114,7 +114,8 @@ fn registries(config: &Config, images: &Images) -> Result<Registries, Error> {
         ..distribution::Settings::default()
     };
     let client = distribution::Client::new(described, settings, Rng::from_os()?);
-    Ok(Registries::new(client, images.clone(), None))
+    let own = Some(config.registry.port).filter(|port| *port != 0);
+    Ok(Registries::new(client, images.clone(), own))
 }
 
 /// The pools of dockerd, in its order: /16 networks of 172.17.0.0 on, then /20 of 192.168.0.0/16.

@@ -260,6 +260,7 @@ fn offered() -> Options {
     let client = Arc::new(Client);
     Options {
         services: Services {
+            pull: None,
             secrets: Some(client.clone()),
             ssh: Some(client.clone()),
             fetch: Some(client),
