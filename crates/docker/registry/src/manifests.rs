@@ -5,6 +5,7 @@ use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use image::{Digest, MAX_MANIFEST, Pushed, ServedManifest};
+use tokio::time::timeout;
 
 use crate::call::Call;
 use crate::error::{Code, Fault};
@@ -14,6 +15,7 @@ use crate::reply::{self, Body, DIGEST, Reply, SUBJECT, TAG};
 use crate::route::Right;
 use crate::state::blocking;
 use crate::uploads::Incoming;
+use crate::uploads::receive::STALLED;
 
 /// Most tags that one push sets.
 const TAGS: usize = 100;
@@ -169,14 +171,15 @@ fn media_type(headers: &http::HeaderMap) -> Result<String, Fault> {
 
 async fn body<B: Incoming>(body: B) -> Result<Bytes, Fault> {
     let body = body.map_err(|error| error.to_string());
-    match Limited::new(body, MAX_MANIFEST).collect().await {
+    let whole = timeout(STALLED, Limited::new(body, MAX_MANIFEST).collect()).await;
+    match whole.unwrap_or_else(|_| Err("it did not come in time".into())) {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
             let fault = Fault::from(Code::ManifestInvalid).status(StatusCode::PAYLOAD_TOO_LARGE);
             Err(fault.detail(format!("a manifest has {MAX_MANIFEST} bytes at most")))
         }
         Err(error) => {
-            tracing::debug!(error, "a manifest was broken off");
+            tracing::debug!(%error, "a manifest was broken off");
             Err(Code::ManifestInvalid.into())
         }
     }

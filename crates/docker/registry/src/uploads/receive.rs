@@ -1,14 +1,20 @@
 //! A request's body on its way into an upload: while one piece is hashed and written, the next one comes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use super::Incoming;
 use super::session::Length;
 use super::table::Turn;
 use crate::error::{Code, Fault, internal};
 
+/// How long a client may send nothing of what it has announced: meanwhile nobody else can go on with the upload.
+pub(crate) const STALLED: Duration = Duration::from_secs(120);
 /// Bytes that are written at a time. So much is held twice for each request.
 const PIECE: usize = 512 << 10;
 
@@ -46,7 +52,11 @@ pub(crate) async fn receive<B: Incoming>(
 }
 
 async fn next<B: Incoming>(body: &mut B) -> Result<Option<Bytes>, Fault> {
-    match body.frame().await {
+    let Ok(frame) = timeout(STALLED, body.frame()).await else {
+        let fault = Fault::from(Code::BlobUploadInvalid).status(StatusCode::REQUEST_TIMEOUT);
+        return Err(fault.detail("nothing came for too long"));
+    };
+    match frame {
         None => Ok(None),
         Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
         Some(Err(error)) => {
@@ -83,5 +93,51 @@ impl Writer {
             Self::Idle(turn) => Ok(turn),
             Self::Writing(writing) => Ok(writing.await.map_err(|ended| internal(&ended))??),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use futures_util::StreamExt;
+    use futures_util::stream::{iter, pending};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use image::{Digest, Error};
+
+    use super::*;
+    use crate::content;
+
+    /// Shows what has come.
+    struct Shown(Arc<Mutex<Vec<u8>>>);
+
+    impl content::Incoming for Shown {
+        fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(())
+        }
+
+        fn size(&self) -> u64 {
+            self.0.lock().unwrap().len() as u64
+        }
+
+        fn finish(self: Box<Self>, _digest: &Digest, _repository: &str) -> Result<u64, Error> {
+            Ok(self.size())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_nothing_for_too_long_lets_others_go_on() {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let incoming: Box<dyn content::Incoming> = Box::new(Shown(bytes.clone()));
+        let slot = Arc::new(tokio::sync::Mutex::new(Some(incoming)));
+        let first = iter([Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"first")))]);
+        let body = StreamBody::new(first.chain(pending()));
+        let turn = slot.clone().lock_owned().await;
+        let fault = receive(body, turn, Length::Exactly(10)).await.err().unwrap();
+        assert_eq!(fault.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(*bytes.lock().unwrap(), b"first", "what has come stays");
+        assert!(slot.try_lock().is_ok());
     }
 }

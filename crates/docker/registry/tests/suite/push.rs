@@ -255,7 +255,7 @@ async fn refused_manifests(registry: &dyn Registry) {
             "v1",
             MANIFEST,
             lacking.to_string().into(),
-            404,
+            400,
             "MANIFEST_BLOB_UNKNOWN",
         ),
         (&other, MANIFEST, bytes.clone().into(), 400, "DIGEST_INVALID"),
@@ -267,14 +267,15 @@ async fn refused_manifests(registry: &dyn Registry) {
             "DIGEST_INVALID",
         ),
     ] {
-        // docker-registry has one of two statuses and codes for some of these, by version.
+        // docker-registry has other words for some of these, and answers 500 to a digest that is none.
         let got = registry.send(put(reference, kind, body)).await;
-        assert!(
-            [400, 404, status].contains(&got.status.as_u16()),
-            "{reference} {code}: {got:?}"
-        );
+        assert!(got.status.as_u16() >= 400, "{reference} {code}: {got:?}");
         if registry.is_ours() {
-            assert_eq!(got.code(), code, "{reference}");
+            assert_eq!(
+                (got.status.as_u16(), got.code().as_str()),
+                (status, code),
+                "{reference}"
+            );
         }
     }
     ask("GET", "/v2/push/refused/manifests/v1")
