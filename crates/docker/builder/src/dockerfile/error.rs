@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::position::Span;
+
 /// Which pass refused it. The sentence depends on it, as upstream's does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseErrorKind {
@@ -20,6 +22,8 @@ pub struct ParseError {
     pub kind: ParseErrorKind,
     /// The line where the statement begins, from 1; 0 if the error belongs to the whole file.
     pub line: u32,
+    /// The line where it ends.
+    pub end: u32,
     message: String,
 }
 
@@ -28,23 +32,26 @@ impl ParseError {
         Self {
             kind: ParseErrorKind::Syntax,
             line,
+            end: line,
             message: message.into(),
         }
     }
 
-    pub(super) fn instruction(line: u32, message: impl Into<String>) -> Self {
+    pub(super) fn instruction(span: Span, message: impl Into<String>) -> Self {
         Self {
             kind: ParseErrorKind::Instruction,
-            line,
+            line: span.start,
+            end: span.end,
             message: message.into(),
         }
     }
 
-    pub(super) fn no_stage(line: u32) -> Self {
+    pub(super) fn no_stage(span: Span) -> Self {
         let message = "no build stage in current context".to_owned();
         Self {
             kind: ParseErrorKind::Stage,
-            line,
+            line: span.start,
+            end: span.end,
             message,
         }
     }

@@ -21,16 +21,16 @@ pub(super) fn dockerfile(parsed: Parsed) -> Result<Dockerfile, ParseError> {
     let mut meta_args = Vec::new();
     let mut stages: Vec<Stage> = Vec::new();
     for statement in parsed.statements {
-        let start = statement.span.start;
+        let span = statement.span;
         if statement.keyword == Some(Keyword::From) {
-            stages.push(stage(statement).map_err(|text| ParseError::instruction(start, text))?);
+            stages.push(stage(statement).map_err(|text| ParseError::instruction(span, text))?);
             continue;
         }
         let instruction = instruction(statement)?;
         match stages.last_mut() {
             Some(stage) => stage.instructions.push(instruction),
             None if matches!(instruction.kind, InstructionKind::Arg(_)) => meta_args.push(instruction),
-            None => return Err(ParseError::no_stage(start)),
+            None => return Err(ParseError::no_stage(span)),
         }
     }
     let Parsed {
@@ -52,8 +52,8 @@ pub(super) fn dockerfile(parsed: Parsed) -> Result<Dockerfile, ParseError> {
 }
 
 pub(super) fn instruction(statement: Statement) -> Result<Instruction, ParseError> {
-    let line = statement.span.start;
-    let kind = read(&statement).map_err(|text| ParseError::instruction(line, text))?;
+    let span = statement.span;
+    let kind = read(&statement).map_err(|text| ParseError::instruction(span, text))?;
     Ok(Instruction {
         source: statement.source.trim().to_owned(),
         keyword: statement.written,

@@ -216,6 +216,8 @@ fn errors() {
             "{file:?}"
         );
     }
+    let several = parse(b"FROM a\nNOPE b \\\n  c\n").unwrap_err();
+    assert_eq!((several.line, several.end), (2, 3));
     let long = format!("FROM a\nRUN {}", "x".repeat(70_000));
     assert_eq!(
         parse(long.as_bytes()).unwrap_err().to_string(),
