@@ -5,19 +5,20 @@
 //! A directory is a build context. Lines of its Dockerfile say what is special about it: `# build:` further words of
 //! `docker build`, `# times:` paths whose times count. `prepare.sh` makes what git cannot keep, in the copy that is built.
 
+mod case;
 mod differences;
+mod saved;
 mod tree;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use differences::{DIFFERENCES, Difference};
-use serde_json::Value;
-use testkit::clients::{client, docker_config};
-use testkit::daemon::{Daemon, Kind, all};
+use case::Case;
+use differences::Difference;
+use testkit::clients::docker_config;
+use testkit::daemon::{Daemon, Kind};
 
 /// How many directories are built at once: most of the time a builder waits for containers.
 const AT_ONCE: usize = 4;
@@ -102,15 +103,6 @@ fn each<T: Sync>(items: &[T], work: impl Fn(&T) -> Result<(), String> + Sync) ->
     failures.into_inner().unwrap()
 }
 
-/// A directory of the corpus.
-struct Case {
-    name: String,
-    directory: PathBuf,
-    dockerfile: String,
-    /// Built with buildx, and not with the classic builder.
-    buildx: bool,
-}
-
 /// `GANTRY_CASE` in the environment narrows it to directories with that text in their names, for whoever mends one.
 #[expect(
     clippy::disallowed_methods,
@@ -124,6 +116,7 @@ fn cases(group: &str) -> Vec<Case> {
         name: directory.file_name().unwrap().to_string_lossy().into_owned(),
         dockerfile: std::fs::read_to_string(directory.join("Dockerfile")).unwrap(),
         buildx: matches!(group, "buildkit" | "newer"),
+        large: group == "debian",
         directory,
     };
     let cases = directories.map(|entry| case(entry.unwrap().path()));
@@ -131,14 +124,6 @@ fn cases(group: &str) -> Vec<Case> {
 }
 
 impl Case {
-    /// What its Dockerfile says after `# KEY: `, as a shell reads words.
-    fn says(&self, key: &str) -> &str {
-        let lines = self.dockerfile.lines();
-        let mut values =
-            lines.filter_map(|line| line.strip_prefix("# ")?.strip_prefix(key)?.strip_prefix(": "));
-        values.next().unwrap_or_default()
-    }
-
     fn check(&self, both: &[Daemon; 2]) -> Result<(), String> {
         let [gantry, dockerd] = both;
         let context = gantry.directory.join(format!("context-{}", self.name));
@@ -149,186 +134,31 @@ impl Case {
             (built(gantry), theirs.join().unwrap())
         });
         std::fs::remove_dir_all(&context).map_err(|error| error.to_string())?;
-        let theirs = theirs?;
-        match ours {
-            Err(said) if explained(&self.name, &said) => Ok(()),
-            ours => unexplained(&self.name, &ours?, &theirs),
-        }
-    }
-
-    fn prints_what_it_should(&self, gantry: &Daemon) -> Result<(), String> {
-        let context = gantry.directory.join(format!("context-{}", self.name));
-        self.prepare(&context)?;
-        let expected =
-            std::fs::read_to_string(context.join("expected")).map_err(|error| error.to_string())?;
-        self.build(gantry, &context, &self.name)?;
-        let printed = self.done(&mut gantry.docker(&["run", "--rm", &self.name]))?;
-        let wrong = || format!("--- {}: got\n{printed}expected\n{expected}", self.name);
-        (printed == expected).then_some(()).ok_or_else(wrong)
-    }
-
-    /// A copy of its own, with what git cannot keep.
-    fn prepare(&self, context: &Path) -> Result<(), String> {
-        let script = "cp -a \"$0\" \"$1\" && cd \"$1\" && if [ -e prepare.sh ]; then sh -e prepare.sh && rm prepare.sh; fi";
-        let mut command = Command::new("sh");
-        command.args(["-c", script]).args([&self.directory, context]);
-        self.done(&mut command).map(drop)
-    }
-
-    /// All that is compared, as `WHAT: VALUE`.
-    fn outcome(&self, daemon: &Daemon, context: &Path) -> Result<BTreeSet<String>, String> {
-        let image = format!("corpus-{}", self.name);
-        self.build(daemon, context, &image)?;
-        let mut outcome = self.settings(daemon, &image)?;
-        outcome.extend(self.history(daemon, &image)?);
-        outcome.extend(self.files(daemon, &image)?);
-        let ran = daemon.docker(&["run", "--rm", &image]).output().unwrap();
-        outcome.insert(format!("run: {:?} {}", ran.status.code(), all(&ran)));
-        daemon.ok(&["rmi", "--force", &image]);
-        Ok(outcome)
-    }
-
-    fn build(&self, daemon: &Daemon, context: &Path, image: &str) -> Result<(), String> {
-        let docker = if self.buildx {
-            format!("{} buildx", client("docker").display())
-        } else {
-            "docker".to_owned()
+        let (theirs, reasons) = (theirs?, differences::of(&self.name));
+        let wrong = match ours {
+            // It is known that Gantry refuses this.
+            Err(said) if reasons.iter().any(|reason| reason.is_in(&said)) => Vec::new(),
+            ours => unexplained(&reasons, &ours?, &theirs),
         };
-        let words = format!("exec {docker} build --tag {image} {} .", self.says("build"));
-        let mut command = Command::new("timeout");
-        command.args(["150", "sh", "-c", &words]);
-        let variables = daemon.docker(&[]);
-        command.envs(
-            variables
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-        let built = self.done(command.current_dir(context).stdin(Stdio::null()));
-        built
-            .map(drop)
-            .map_err(|said| format!("{:?}: {said}", daemon.kind))
-    }
-
-    /// Its configuration, and of how many layers it is.
-    fn settings(&self, daemon: &Daemon, image: &str) -> Result<BTreeSet<String>, String> {
-        let inspected = self.done(&mut daemon.docker(&["image", "inspect", image]))?;
-        let inspected: Value = serde_json::from_str(&inspected).map_err(|error| error.to_string())?;
-        let image = &inspected[0];
-        let layers = image["RootFS"]["Layers"].as_array().map_or(0, Vec::len);
-        let mut settings = BTreeSet::from([format!("layers: {layers}")]);
-        for key in ["Author", "Architecture", "Os"] {
-            settings.insert(format!("{key}: {}", image[key]));
-        }
-        for key in CONFIG {
-            let value = &image["Config"][key];
-            if !says_nothing(value) {
-                settings.insert(format!("config {key}: {value}"));
-            }
-        }
-        Ok(settings)
-    }
-
-    /// The commands, oldest first.
-    fn history(&self, daemon: &Daemon, image: &str) -> Result<BTreeSet<String>, String> {
-        let format = "{{.CreatedBy}}\t{{.Comment}}";
-        let said = self.done(&mut daemon.docker(&["history", "--no-trunc", "--format", format, image]))?;
-        let lines = said.lines().rev().enumerate();
-        Ok(lines
-            .map(|(step, line)| format!("history {step:02}: {}", spelt(line)))
-            .collect())
-    }
-
-    fn files(&self, daemon: &Daemon, image: &str) -> Result<BTreeSet<String>, String> {
-        let created = self.done(&mut daemon.docker(&["create", image]))?;
-        let container = created.trim();
-        let mut export = daemon.docker(&["export", container]);
-        let mut export = export.stdout(Stdio::piped()).spawn().unwrap();
-        let timed: Vec<String> = self.says("times").split_whitespace().map(str::to_owned).collect();
-        let tree = tree::read(export.stdout.take().unwrap(), &timed).map_err(|error| error.to_string());
-        export.wait().unwrap();
-        self.done(&mut daemon.docker(&["rm", "--volumes", container]))?;
-        Ok(tree?
-            .into_iter()
-            .map(|(path, line)| format!("file /{path}: {line}"))
-            .collect())
-    }
-
-    /// The standard output of what succeeds.
-    fn done(&self, command: &mut Command) -> Result<String, String> {
-        let output = command.output().unwrap();
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        Err(format!("--- {}: {command:?}\n{}", self.name, all(&output)))
+        let failure = || format!("--- {}\n{}", self.name, wrong.join("\n"));
+        wrong.is_empty().then_some(()).ok_or_else(failure)
     }
 }
 
-const CONFIG: [&str; 12] = [
-    "Env",
-    "Cmd",
-    "Entrypoint",
-    "User",
-    "WorkingDir",
-    "Labels",
-    "ExposedPorts",
-    "Volumes",
-    "Healthcheck",
-    "OnBuild",
-    "Shell",
-    "StopSignal",
-];
-
-/// Engines of several ages leave out, or do not, what is empty.
-fn says_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        _ => false,
-    }
-}
-
-/// Without what each engine makes in its own way, and may: the digest of what `COPY` takes, and the blank before it, which
-/// dockerd forgets after `--chown`.
-fn spelt(command: &str) -> String {
-    const DIGITS: usize = 64;
-    for kind in ["file:", "dir:", "multi:"] {
-        if let Some((before, after)) = command.split_once(kind)
-            && let Some((digest, after)) = after.split_at_checked(DIGITS)
-            && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
-            return format!("{} {kind}DIGEST{after}", before.trim_end());
-        }
-    }
-    command.to_owned()
-}
-
-/// Whether it is known that Gantry refuses this.
-fn explained(case: &str, said: &str) -> bool {
-    let of_case = DIFFERENCES.iter().filter(|each| each.is_of(case));
-    of_case.into_iter().any(|each| each.is_in(said))
-}
-
-/// Fails with what differs and has no reason, and with reasons that nothing needs.
-fn unexplained(case: &str, ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> Result<(), String> {
-    let gantry = ours.difference(theirs).map(|line| format!("gantry  {line}"));
-    let dockerd = theirs.difference(ours).map(|line| format!("dockerd {line}"));
-    let reasons: Vec<&Difference> = DIFFERENCES.iter().filter(|each| each.is_of(case)).collect();
-    let mut needed = vec![false; reasons.len()];
-    let mut wrong = Vec::new();
-    for line in gantry.chain(dockerd) {
-        let explaining = reasons.iter().position(|reason| reason.explains(&line));
-        match explaining {
+/// What differs and has no reason, and reasons that nothing needs.
+fn unexplained(reasons: &[&Difference], ours: &BTreeSet<String>, theirs: &BTreeSet<String>) -> Vec<String> {
+    let gantry = ours.difference(theirs).map(|line| ("gantry", line));
+    let dockerd = theirs.difference(ours).map(|line| ("dockerd", line));
+    let (mut needed, mut wrong) = (vec![false; reasons.len()], Vec::new());
+    for (engine, line) in gantry.chain(dockerd) {
+        match reasons.iter().position(|reason| reason.explains(line)) {
             Some(found) => needed[found] = true,
-            None => wrong.push(line),
+            None => wrong.push((line.as_str(), format!("{line} ({engine})"))),
         }
     }
+    // What both say of one thing stands together.
+    wrong.sort();
     let stale = reasons.iter().zip(needed).filter(|(_, needed)| !needed);
-    wrong.extend(stale.map(|(reason, _)| format!("explains nothing any more: {reason:?}")));
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    wrong.sort_by_key(|line| line.split_once(' ').map(|(_, rest)| rest.trim_start().to_owned()));
-    Err(format!("--- {case}\n{}", wrong.join("\n")))
+    let stale = stale.map(|(reason, _)| format!("explains nothing any more: {reason:?}"));
+    wrong.into_iter().map(|(_, told)| told).chain(stale).collect()
 }
