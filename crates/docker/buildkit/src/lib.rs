@@ -1,1 +1,6 @@
+//! BuildKit's protocol.
 
+#![forbid(unsafe_code)]
+
+pub mod grpc;
+mod proto;
