@@ -1,13 +1,14 @@
 //! BuildKit's messages by short names. They are made by `cargo xtask codegen` of `../proto`.
 
 #[allow(
+    dead_code,
     missing_docs,
     unreachable_pub,
     clippy::all,
     clippy::cast_possible_truncation,
     clippy::use_self,
     clippy::uninlined_format_args,
-    reason = "generated"
+    reason = "generated, with the parts of LLB that are not spoken yet"
 )]
 #[rustfmt::skip]
 #[path = "generated.rs"]

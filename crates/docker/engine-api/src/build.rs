@@ -275,11 +275,6 @@ pub(crate) async fn cancel(call: Call<Api>) -> Result<Reply, ApiError> {
     }
 }
 
-/// `POST /session` and `/grpc`.
-pub(crate) async fn no_buildkit(_call: Call<Api>) -> Result<Reply, ApiError> {
-    Err(ApiError::not_found("page not found"))
-}
-
 /// The build cache as `GET /system/df` lists it.
 pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
     let record = |record: CacheRecord| {
@@ -393,7 +388,7 @@ fn oldest(filters: &Filters, now: jiff::Timestamp) -> Result<Option<jiff::Timest
 }
 
 /// The records used last, as many as fit into `keep` bytes.
-fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
+pub(crate) fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
     records.sort_by_key(|record| std::cmp::Reverse(record.last_used));
     let mut room = keep;
     let fits = |record: &CacheRecord| match room.checked_sub(record.size) {

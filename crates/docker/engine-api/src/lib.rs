@@ -9,6 +9,7 @@
 
 mod api;
 mod build;
+mod buildkit;
 mod containers;
 mod convert;
 mod coverage;
@@ -53,6 +54,22 @@ pub struct Api {
     pub host: HostInfo,
     /// Time of day, for ages and for `SystemTime`.
     pub clock: Arc<dyn Clock>,
+    buildkit: ::buildkit::Buildkit,
+}
+
+impl Api {
+    /// Everything that the handlers need, of a node's parts.
+    #[must_use]
+    pub fn new(engine: Engine, builder: Builder, host: HostInfo, clock: Arc<dyn Clock>) -> Self {
+        let buildkit = buildkit::door(engine.clone(), builder.clone(), clock.clone());
+        Self {
+            engine,
+            builder,
+            host,
+            clock,
+            buildkit,
+        }
+    }
 }
 
 /// Serves clients of the socket until `shutdown` resolves; requests that are under way then have

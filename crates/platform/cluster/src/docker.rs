@@ -48,12 +48,7 @@ impl Docker {
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
         let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
-        let api = Api {
-            engine,
-            builder,
-            host,
-            clock,
-        };
+        let api = Api::new(engine, builder, host, clock);
         let (shutdown, told) = oneshot::channel();
         let task = tokio::spawn(engine_api::serve(listener, api, async {
             // Dropping the sender means the same.

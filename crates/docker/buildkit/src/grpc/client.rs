@@ -5,9 +5,7 @@ use h2::client::SendRequest;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request};
 
-use super::{
-    Boxed, Code, Incoming, MAX_HEADERS, MEDIA_TYPE, SEND_BUFFER, Sender, Status, Stream, WINDOW,
-};
+use super::{Boxed, Code, Incoming, MAX_HEADERS, MEDIA_TYPE, SEND_BUFFER, Sender, Status, Stream, WINDOW};
 
 /// Calls go through this; clones share the connection.
 #[derive(Clone, Debug)]
@@ -78,7 +76,8 @@ impl Channel {
 }
 
 fn request(path: &str, metadata: &[(&str, &str)]) -> Result<Request<()>, Status> {
-    let bad = |cause: &dyn std::fmt::Display| Status::invalid(format!("metadata that no header can hold: {cause}"));
+    let bad =
+        |cause: &dyn std::fmt::Display| Status::invalid(format!("metadata that no header can hold: {cause}"));
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(format!("http://localhost{path}"))

@@ -133,7 +133,11 @@ impl Status {
 
     /// The end that trailers (or the headers of an answer without body) tell; `None` if they tell none.
     pub(super) fn told(headers: &HeaderMap) -> Option<Self> {
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+        };
         let code = Code::of(text("grpc-status")?.parse().unwrap_or(2));
         let message = text("grpc-message").unwrap_or_default();
         let message = percent_decode_str(message).decode_utf8_lossy().into_owned();

@@ -78,7 +78,10 @@ async fn a_call_is_dropped_with_its_caller() {
     let (mut sender, incoming) = channel.open("/echo", &[]).await.unwrap();
     sender.send(&bytes(b"hang")).await.unwrap();
     // Another call has gone through, so the first is being answered.
-    channel.unary::<BytesMessage>("/echo", &bytes(b"x")).await.unwrap();
+    channel
+        .unary::<BytesMessage>("/echo", &bytes(b"x"))
+        .await
+        .unwrap();
     drop((sender, incoming));
     dropped.await.unwrap();
 }
