@@ -21,6 +21,8 @@ mod progress;
 mod proto;
 mod service;
 mod session;
+#[cfg(test)]
+mod testing;
 
 pub use build::{BuildRequest, Builds, Built, Found, NamedContext, Prune, Usage};
 pub use filesync::Archive;

@@ -182,7 +182,7 @@ fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
         "" | "1" => {}
         "2" => {
             return Err(ApiError::unsupported(
-                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+                "BuildKit through POST /build is not supported yet: use buildx, or build with DOCKER_BUILDKIT=0",
             ));
         }
         other => return Err(ApiError::bad(format!("invalid version {other:?}"))),
@@ -443,7 +443,7 @@ mod tests {
         for (query, sentence) in [
             (
                 "version=2",
-                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+                "BuildKit through POST /build is not supported yet: use buildx, or build with DOCKER_BUILDKIT=0",
             ),
             ("version=x", "invalid version \"x\""),
             ("squash=1", "squash is only supported with experimental mode"),

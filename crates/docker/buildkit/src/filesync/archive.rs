@@ -28,7 +28,7 @@ const MAX_LINKS: usize = 40;
 
 /// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryKind {
+pub(super) enum EntryKind {
     /// A regular file, and where its content is.
     File(Place),
     /// A symbolic link.
@@ -41,13 +41,13 @@ pub enum EntryKind {
 
 /// Where a content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// The first byte in the archive.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Bytes.
-    pub size: u64,
+    pub(crate) size: u64,
     /// When it was modified, in nanoseconds since 1970.
-    pub modified: i64,
+    pub(crate) modified: i64,
 }
 
 /// A plain tar archive without a name, and what is where in it.
@@ -89,7 +89,7 @@ impl Archive {
 
     /// What is at a path; links are not followed.
     #[must_use]
-    pub fn entry(&self, path: &str) -> Option<&EntryKind> {
+    pub(super) fn entry(&self, path: &str) -> Option<&EntryKind> {
         self.entries.get(path)
     }
 
@@ -100,7 +100,7 @@ impl Archive {
 
     /// The place of a file, behind its links.
     #[must_use]
-    pub fn find(&self, path: &str) -> Option<Place> {
+    pub(crate) fn find(&self, path: &str) -> Option<Place> {
         let mut path = clean(path)?;
         for _ in 0..MAX_LINKS {
             match self.entries.get(&path)? {

@@ -15,7 +15,8 @@ use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use archive::{Archive, Place};
+pub use archive::Archive;
+pub(crate) use archive::Place;
 pub(crate) use receive::receive;
 
 /// Archives that are kept, and their bytes altogether.
@@ -24,15 +25,15 @@ const MAX_KEPT_BYTES: u64 = 8 << 30;
 
 /// Which files a client is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The name of a directory of the client: `context`, `dockerfile`, or a named context's.
-    pub directory: String,
+    pub(crate) directory: String,
     /// Patterns of what is wanted; none for everything.
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// Patterns of what is not wanted, in the form of `.dockerignore`.
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Paths that are wanted with whatever their links lead to; none for everything.
-    pub follow: Vec<String>,
+    pub(crate) follow: Vec<String>,
 }
 
 impl Wanted {
@@ -73,7 +74,7 @@ fn query_escaped(text: &str) -> String {
 
 /// The archives of earlier builds.
 #[derive(Debug, Default)]
-pub struct Kept(Mutex<VecDeque<(String, Arc<Archive>)>>);
+pub(crate) struct Kept(Mutex<VecDeque<(String, Arc<Archive>)>>);
 
 impl Kept {
     /// The archive of a key; it is the last to go then.

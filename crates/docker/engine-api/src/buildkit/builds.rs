@@ -13,7 +13,6 @@ use image::Digest;
 use tokio::sync::mpsc;
 
 use crate::api::blocking;
-use crate::error::ApiError;
 
 /// Messages of a build that wait for the door.
 const WAITING: usize = 64;
@@ -63,7 +62,7 @@ impl Builds for NodeBuilds {
                 for tag in &tags {
                     engine.images().tag(&id, tag)?;
                 }
-                Ok(tags.iter().map(ToString::to_string).collect())
+                Ok::<_, image::Error>(tags.iter().map(ToString::to_string).collect())
             });
             tagged
                 .await
