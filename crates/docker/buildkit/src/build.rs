@@ -120,6 +120,9 @@ pub trait Builds: Send + Sync + 'static {
     /// Gives a result names (exporter `moby`); gives them as they are shown.
     fn name(&self, built: &Built, names: Vec<String>) -> Boxed<'static, Result<Vec<String>, Status>>;
 
+    /// All files of a result, as a plain tar archive in a file without a name: sorted, with numeric owners.
+    fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>>;
+
     /// The image of a reference, if it is here.
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>>;
 

@@ -15,7 +15,7 @@ use crate::session::Session;
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
-const MAX_PAST: usize = 32;
+const MAX_PAST: usize = 16;
 /// Results of one build.
 const MAX_RESULTS: usize = 256;
 /// How long a build may be on its way when something of it is asked; upstream's figure is three seconds.

@@ -23,6 +23,7 @@ mod service;
 mod session;
 #[cfg(test)]
 mod testing;
+mod thread;
 
 pub use build::{BuildRequest, Builds, Built, Found, NamedContext, Prune, Usage};
 pub use filesync::Archive;

@@ -16,9 +16,9 @@ use crate::proto::control::{StatusResponse, Vertex, VertexLog, VertexStatus, Ver
 /// Output of a step that is kept, in bytes; upstream's figure.
 const MAX_STEP_OUTPUT: usize = 2 << 20;
 /// Output of a build that is kept.
-const MAX_OUTPUT: usize = 16 << 20;
-/// Messages of a build.
-const MAX_MESSAGES: usize = 1 << 18;
+const MAX_OUTPUT: usize = 8 << 20;
+/// Messages of a build that are kept; beginnings and ends of steps always are.
+const MAX_MESSAGES: usize = 1 << 16;
 
 /// A build's progress.
 pub struct Progress {
@@ -114,7 +114,7 @@ impl Progress {
 
     fn tell(&self, message: StatusResponse) {
         let mut told = self.told();
-        if told.messages.len() < MAX_MESSAGES {
+        if told.messages.len() < MAX_MESSAGES || !message.vertexes.is_empty() {
             told.messages.push(message);
             drop(told);
             self.changed.send_replace(());

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 
 use crate::grpc::{Channel, Code, Status, Stream, connect};
-use crate::proto::{filesync, health, secrets, ssh};
+use crate::proto::{exporter, filesync, health, secrets, ssh};
 
 /// Sessions at once.
 const MAX_SESSIONS: usize = 256;
@@ -90,16 +90,7 @@ impl Sessions {
     /// # Errors
     /// There is one of its id, or there are too many.
     pub fn admits(&self, head: &SessionHead) -> Result<(), Status> {
-        let table = self.table();
-        if table.contains_key(&head.id) {
-            let sentence = format!("session {} already exists", head.id);
-            return Err(Status::new(Code::AlreadyExists, sentence));
-        }
-        if table.len() >= MAX_SESSIONS {
-            let sentence = format!("there are {MAX_SESSIONS} sessions already");
-            return Err(Status::new(Code::ResourceExhausted, sentence));
-        }
-        Ok(())
+        admit(&self.table(), head)
     }
 
     /// Keeps a session until its connection ends, or its client does not answer any more.
@@ -112,8 +103,9 @@ impl Sessions {
         let id = head.id.clone();
         let session = Arc::new(Session { head, channel, ended });
         {
-            self.admits(&session.head)?;
-            self.table().insert(id.clone(), session.clone());
+            let mut table = self.table();
+            admit(&table, &session.head)?;
+            table.insert(id.clone(), session.clone());
         }
         let _seat = Seat {
             sessions: self,
@@ -133,6 +125,10 @@ impl Sessions {
     /// # Errors
     /// [`Code::NotFound`] after five seconds.
     pub async fn get(&self, id: &str) -> Result<Arc<Session>, Status> {
+        self.within(PATIENCE, id).await
+    }
+
+    async fn within(&self, patience: Duration, id: &str) -> Result<Arc<Session>, Status> {
         let mut changed = self.changed.subscribe();
         let found = async {
             loop {
@@ -143,13 +139,25 @@ impl Sessions {
                 let _ = changed.changed().await;
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.map_err(|_| {
+        tokio::time::timeout(patience, found).await.map_err(|_| {
             Status::new(
                 Code::NotFound,
                 format!("no active session for {id}: context deadline exceeded"),
             )
         })
     }
+}
+
+fn admit(table: &BTreeMap<String, Arc<Session>>, head: &SessionHead) -> Result<(), Status> {
+    if table.contains_key(&head.id) {
+        let sentence = format!("session {} already exists", head.id);
+        return Err(Status::new(Code::AlreadyExists, sentence));
+    }
+    if table.len() >= MAX_SESSIONS {
+        let sentence = format!("there are {MAX_SESSIONS} sessions already");
+        return Err(Status::new(Code::ResourceExhausted, sentence));
+    }
+    Ok(())
 }
 
 /// A session's place in the table; dropping it is the session's end.
@@ -244,6 +252,20 @@ impl Session {
             Err(status) if matches!(status.code, Code::NotFound | Code::Unimplemented) => Ok(None),
             Err(status) => Err(status),
         }
+    }
+
+    /// `Exporter.FindExporters`: outputs that the client's side adds to those that were asked for.
+    ///
+    /// # Errors
+    /// The client's.
+    pub(crate) async fn exporters(&self) -> Result<Vec<String>, Status> {
+        const FIND: &str = "/moby.exporter.v1.Exporter/FindExporters";
+        let Ok(channel) = self.serves(FIND) else {
+            return Ok(Vec::new());
+        };
+        let question = exporter::FindExportersRequest::default();
+        let answer: exporter::FindExportersResponse = channel.unary(FIND, &question).await?;
+        Ok(answer.exporters.into_iter().map(|each| each.r#type).collect())
     }
 
     /// `SSH.CheckAgent`: whether the client forwards an agent of this name.

@@ -17,11 +17,12 @@ use crate::proto::fsutil::{Packet, Stat};
 use crate::proto::{filesync, health, secrets, ssh};
 use crate::session::{Session, SessionHead, Sessions};
 
-pub(crate) const METHODS: [&str; 8] = [
+pub(crate) const METHODS: [&str; 9] = [
     "/grpc.health.v1.Health/Check",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
     "/moby.filesync.v1.Auth/Credentials",
     "/moby.filesync.v1.Auth/FetchToken",
+    "/moby.filesync.v1.FileSend/DiffCopy",
     "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.sshforward.v1.SSH/CheckAgent",
     "/moby.sshforward.v1.SSH/ForwardAgent",
@@ -52,6 +53,15 @@ pub(crate) struct Client {
     pub(crate) asked: Mutex<Vec<String>>,
     /// Metadata of the calls for files.
     pub(crate) metadata: Mutex<Vec<http::HeaderMap>>,
+    /// Results that it was sent.
+    pub(crate) taken: Mutex<Taken>,
+}
+
+/// Results.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) archive: Vec<u8>,
+    pub(crate) files: Vec<(Stat, Vec<u8>)>,
 }
 
 pub(crate) fn stat(path: &str, mode: u32, size: usize, mod_time: i64) -> Stat {
@@ -122,6 +132,48 @@ impl Client {
         Ok(())
     }
 
+    async fn take_archive(&self, mut call: Call) -> Result<(), Status> {
+        let mut archive = Vec::new();
+        while let Some(piece) = call.incoming.message::<filesync::BytesMessage>().await? {
+            archive.extend_from_slice(&piece.data);
+        }
+        self.taken.lock().unwrap().archive = archive;
+        Ok(())
+    }
+
+    async fn take_files(&self, mut call: Call, reply: &Reply) -> Result<(), Status> {
+        let mut files = Vec::new();
+        while let Some(stat) = call.incoming.single::<Packet>().await?.stat {
+            files.push((stat, Vec::new()));
+        }
+        let request = |kind: PacketType, id| Packet {
+            r#type: kind.into(),
+            id,
+            ..Packet::default()
+        };
+        for (id, (stat, text)) in (0..).zip(&mut files) {
+            if stat.size == 0 {
+                continue;
+            }
+            reply.send(&request(PacketType::PacketReq, id)).await?;
+            loop {
+                let packet: Packet = call.incoming.single().await?;
+                assert_eq!(packet.id, id);
+                if packet.data.is_empty() {
+                    break;
+                }
+                text.extend_from_slice(&packet.data);
+            }
+        }
+        reply.send(&request(PacketType::PacketFin, 0)).await?;
+        assert_eq!(
+            call.incoming.single::<Packet>().await?.r#type(),
+            PacketType::PacketFin
+        );
+        self.taken.lock().unwrap().files = files;
+        Ok(())
+    }
+
     async fn send_content(&self, id: u32, files: &[(Stat, Vec<u8>)], reply: &Reply) -> Result<(), Status> {
         let (stat, text) = &files[usize::try_from(id).unwrap()];
         self.asked.lock().unwrap().push(stat.path.clone());
@@ -158,6 +210,13 @@ impl Service for Client {
                     reply.send(&health::HealthCheckResponse { status: 1 }).await
                 }
                 "/moby.filesync.v1.FileSync/DiffCopy" => self.send_files(call, reply).await,
+                "/moby.filesync.v1.FileSend/DiffCopy" => {
+                    let is_second = !self.taken.lock().unwrap().archive.is_empty();
+                    match is_second {
+                        true => self.take_files(call, reply).await,
+                        false => self.take_archive(call).await,
+                    }
+                }
                 "/moby.buildkit.secrets.v1.Secrets/GetSecret" => {
                     let asked: secrets::GetSecretRequest = call.incoming.single().await?;
                     match &asked.id[..] {
@@ -264,6 +323,25 @@ impl Builds for Shared {
     fn name(&self, _: &Built, names: Vec<String>) -> Boxed<'static, Result<Vec<String>, Status>> {
         self.0.named.lock().unwrap().extend(names.iter().cloned());
         Box::pin(async move { Ok(names) })
+    }
+
+    fn files(&self, _: &Built) -> Boxed<'static, Result<File, Status>> {
+        let mut builder = tar::Builder::new(tempfile::tempfile().unwrap());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(100_000);
+        builder
+            .append_data(&mut header, "big", &[1; 100_000][..])
+            .unwrap();
+        header.set_size(0);
+        header.set_mode(0o755);
+        header.set_entry_type(tar::EntryType::Directory);
+        builder.append_data(&mut header, "d/", io::empty()).unwrap();
+        header.set_mode(0o777);
+        header.set_entry_type(tar::EntryType::Symlink);
+        builder.append_link(&mut header, "d/link", "../big").unwrap();
+        let file = builder.into_inner().unwrap();
+        Box::pin(async move { Ok(file) })
     }
 
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {

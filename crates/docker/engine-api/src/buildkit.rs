@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use crate::Api;
 use crate::error::ApiError;
 use crate::server::call::Call;
-use crate::server::reply::{Hijack, Reply};
+use crate::server::reply::{Boxed, Hijack, Reply};
 
 /// The protocol's name in `Upgrade`.
 const PROTOCOL: &str = "h2c";
@@ -46,6 +46,12 @@ pub(crate) async fn session(call: Call<Api>) -> Result<Reply, ApiError> {
     Ok(upgraded(
         move |stream| async move { door.session(head, stream).await },
     ))
+}
+
+/// gRPC from the first byte, on the socket itself.
+pub(crate) fn direct(api: Arc<Api>, stream: UnixStream) -> Boxed<()> {
+    let door = api.buildkit.clone();
+    Box::pin(async move { door.serve(Box::new(stream)).await })
 }
 
 fn check_upgrade(call: &Call<Api>) -> Result<(), ApiError> {

@@ -97,6 +97,7 @@ fn served(
         routes: routes::ROUTES,
         state: Arc::new(api),
         server,
+        http2: Some(buildkit::direct),
     };
     Box::pin(server::serve(listener, Arc::new(dispatch), shutdown))
 }

@@ -290,6 +290,18 @@ fn permissions(mode: u32) -> u32 {
     (mode & 0o777) | set(SET_USER, 0o4000) | set(SET_GROUP, 0o2000) | set(STICKY, 0o1000)
 }
 
+/// The other way: Go's mode of a tar entry.
+pub(super) fn go_mode(mode: u32, kind: EntryType) -> u32 {
+    let kind = match kind {
+        EntryType::Directory => DIRECTORY,
+        EntryType::Symlink => SYMLINK,
+        EntryType::Fifo => FIFO,
+        _ => 0,
+    };
+    let set = |bit: u32, value: u32| if mode & bit == 0 { 0 } else { value };
+    kind | (mode & 0o777) | set(0o4000, SET_USER) | set(0o2000, SET_GROUP) | set(0o1000, STICKY)
+}
+
 const fn entry_type(mode: u32, kind: &EntryKind) -> EntryType {
     match kind {
         EntryKind::File(_) => EntryType::Regular,

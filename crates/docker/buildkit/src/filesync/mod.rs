@@ -9,6 +9,7 @@
 
 mod archive;
 mod receive;
+mod send;
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use archive::Archive;
 pub(crate) use archive::Place;
 pub(crate) use receive::receive;
+pub(crate) use send::{send_archive, send_files};
 
 /// Archives that are kept, and their bytes altogether.
 const MAX_KEPT: usize = 32;

@@ -4,16 +4,14 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-
 use super::{Options, disk};
 use crate::build::Builds;
 use crate::filesync::{Archive, Kept, Place, Wanted, receive};
-use crate::grpc::{Boxed, Code, Status};
+use crate::grpc::{Code, Status};
 use crate::progress::{Progress, Step};
 use crate::proto::fsutil::Stat;
 use crate::session::Session;
+use crate::thread::on_thread;
 
 /// The largest Dockerfile and `.dockerignore` in bytes.
 const MAX_DOCKERFILE: u64 = 4 << 20;
@@ -212,26 +210,6 @@ impl Files {
     }
 }
 
-/// Runs a future that blocks on the disk where that is allowed; it ends when nobody waits any more.
-async fn on_thread<T: Send + 'static>(work: Boxed<'static, Result<T, Status>>) -> Result<T, Status> {
-    let (_alive, waiting) = oneshot::channel::<()>();
-    let thread = tokio::task::spawn_blocking(move || {
-        Handle::current().block_on(async {
-            tokio::select! {
-                biased;
-                done = work => done,
-                _ = waiting => Err(Status::new(Code::Cancelled, "context canceled")),
-            }
-        })
-    });
-    thread.await.unwrap_or_else(|cause| {
-        Err(Status::new(
-            Code::Internal,
-            format!("a thread ended unexpectedly: {cause}"),
-        ))
-    })
-}
-
 /// The files that the builder needs in the context and the client's context has not: the Dockerfile, and a
 /// `.dockerignore` that hides both.
 fn missing(stats: &[Stat], name: &str, text: &[u8], place: Place) -> Vec<(String, Vec<u8>)> {
@@ -285,7 +263,7 @@ fn pattern(line: &str) -> Result<String, Status> {
 }
 
 /// Bytes as people read them.
-fn shown(bytes: u64) -> String {
+pub(crate) fn shown(bytes: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
     match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{}.{:02}{name}", bytes / unit, bytes % unit * 100 / unit),

@@ -7,6 +7,7 @@ mod options;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use files::shown;
 pub(crate) use options::Options;
 use options::Remote;
 

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use super::caps::{map, version, worker};
 use super::{Door, LLB, is_set};
 use crate::build::{Built, Prune, Usage};
-use crate::frontend::{self, Options};
+use crate::filesync::{send_archive, send_files};
+use crate::frontend::{self, Options, shown};
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job};
-use crate::progress::{Progress, timestamp};
+use crate::progress::{Progress, Step, timestamp};
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, Exporter, InfoRequest, InfoResponse,
     ListWorkersRequest, ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest,
     UsageRecord,
 };
+use crate::thread::on_thread;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -84,9 +86,16 @@ impl Door {
     /// `Solve`: a whole build. Dropping the future cancels it, and so does the end of its session.
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
-        let names = names(&asked)?;
+        let export = export(&asked)?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
+        if asked.enable_session_exporter
+            && let Some(kind) = session.exporters().await?.first()
+        {
+            return Err(Status::unimplemented(format!(
+                "the session's exporter {kind} is not supported yet"
+            )));
+        }
         let progress = Progress::new(&asked.r#ref, self.clock.clone());
         let described = Asked {
             frontend: asked.frontend.clone(),
@@ -113,7 +122,7 @@ impl Door {
                     )));
                 }
             };
-            self.export(&job, built, names).await
+            self.export(&job, built, export).await
         };
         let outcome = tokio::select! {
             biased;
@@ -125,38 +134,101 @@ impl Door {
         Ok(SolveResponse { exporter_response })
     }
 
-    /// The exporter `moby`: the result is in the store already and gets its names.
     async fn export(
         &self,
         job: &Job,
         built: Option<Built>,
-        names: Option<Vec<String>>,
+        export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
-        let (Some(built), Some(names)) = (built, names) else {
+        let Some(built) = built else {
             return Ok(BTreeMap::new());
         };
-        let step = job.progress.begin("exporting to image");
-        step.part("exporting layers", 0, 0, true);
-        step.part(&format!("writing image {}", built.image), 0, 0, true);
-        match self.builds.name(&built, names).await {
-            Ok(names) => {
-                for name in &names {
-                    step.part(&format!("naming to {name}"), 0, 0, true);
-                }
+        let step = job.progress.begin(export.title());
+        let exported = match export {
+            Export::Nothing => {
                 step.done(false);
-                let mut response = map([
-                    ("containerimage.config.digest", built.image.clone()),
-                    ("containerimage.digest", built.image),
-                ]);
-                if !names.is_empty() {
-                    response.insert("image.name".to_owned(), names.join(","));
-                }
+                return Ok(BTreeMap::new());
+            }
+            Export::Image(names) => self.name(&step, built, names).await,
+            Export::Files { archive } => self.send(&step, job, built, archive).await,
+        };
+        match exported {
+            Ok(response) => {
+                step.done(false);
                 Ok(response)
             }
             Err(status) => {
                 step.failed(&*status.message);
                 Err(status)
             }
+        }
+    }
+
+    /// The exporter `moby`: the result is in the store already and gets its names.
+    async fn name(
+        &self,
+        step: &Step,
+        built: Built,
+        names: Vec<String>,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        step.part("exporting layers", 0, 0, true);
+        step.part(&format!("writing image {}", built.image), 0, 0, true);
+        let names = self.builds.name(&built, names).await?;
+        for name in &names {
+            step.part(&format!("naming to {name}"), 0, 0, true);
+        }
+        let mut response = map([
+            ("containerimage.config.digest", built.image.clone()),
+            ("containerimage.digest", built.image),
+        ]);
+        if !names.is_empty() {
+            response.insert("image.name".to_owned(), names.join(","));
+        }
+        Ok(response)
+    }
+
+    /// The exporters `local` and `tar`: the files go to the client.
+    async fn send(
+        &self,
+        step: &Step,
+        job: &Job,
+        built: Built,
+        archive: bool,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        let file = self.builds.files(&built).await?;
+        let session = job.session.clone();
+        let sent = on_thread(Box::pin(async move {
+            match archive {
+                true => send_archive(&session, &file).await,
+                false => send_files(&session, &file).await,
+            }
+        }));
+        step.part(&format!("sending {}", shown(sent.await?)), 0, 0, true);
+        Ok(BTreeMap::new())
+    }
+}
+
+/// What becomes of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Export {
+    /// Nothing but the cache (`cacheonly`).
+    Nothing,
+    /// Names in the image store.
+    Image(Vec<String>),
+    /// Its files go to the client, as an archive or one by one.
+    Files {
+        /// As an archive.
+        archive: bool,
+    },
+}
+
+impl Export {
+    const fn title(&self) -> &'static str {
+        match self {
+            Self::Nothing => "keeping the cache",
+            Self::Image(_) => "exporting to image",
+            Self::Files { archive: true } => "exporting to client tarball",
+            Self::Files { archive: false } => "exporting to client directory",
         }
     }
 }
@@ -221,8 +293,8 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
     }
 }
 
-/// The names that the image exporter is to give; `None` where there is no exporter.
-fn names(asked: &SolveRequest) -> Result<Option<Vec<String>>, Status> {
+/// What becomes of the result.
+fn export(asked: &SolveRequest) -> Result<Export, Status> {
     let deprecated = Exporter {
         r#type: asked.exporter_deprecated.clone(),
         attrs: asked.exporter_attrs_deprecated.clone(),
@@ -232,20 +304,33 @@ fn names(asked: &SolveRequest) -> Result<Option<Vec<String>>, Status> {
         exporters => exporters,
     };
     match exporters {
-        [] => Ok(None),
-        [exporter] => image_names(exporter).map(Some),
+        [] => Ok(Export::Nothing),
+        [exporter] => match &*exporter.r#type {
+            "moby" | "image" => image_names(exporter).map(Export::Image),
+            kind @ ("tar" | "local") => refuse_attributes(exporter).map(|()| Export::Files {
+                archive: kind == "tar",
+            }),
+            other => Err(Status::unimplemented(format!(
+                "exporter {other} is not supported yet"
+            ))),
+        },
         _ => Err(Status::unimplemented("several exporters are not supported yet")),
     }
 }
 
-fn image_names(exporter: &Exporter) -> Result<Vec<String>, Status> {
-    if !matches!(&*exporter.r#type, "moby" | "image") {
-        let sentence = format!(
-            "exporter {} is not supported yet: only the image store is",
-            exporter.r#type
-        );
-        return Err(Status::unimplemented(sentence));
+fn refuse_attributes(exporter: &Exporter) -> Result<(), Status> {
+    let inert =
+        |name: &str, value: &str| name == "dest" || matches!((name, value), ("platform-split", "false"));
+    match exporter.attrs.iter().find(|(name, value)| !inert(name, value)) {
+        Some((name, _)) => {
+            let sentence = format!("{name} of the exporter {} is not supported yet", exporter.r#type);
+            Err(Status::unimplemented(sentence))
+        }
+        None => Ok(()),
     }
+}
+
+fn image_names(exporter: &Exporter) -> Result<Vec<String>, Status> {
     let mut names = Vec::new();
     for (name, value) in &exporter.attrs {
         match &**name {

@@ -259,6 +259,38 @@ async fn a_whole_build_without_a_clients_frontend() {
 }
 
 #[tokio::test]
+async fn files_of_a_result_go_to_the_client() {
+    let rig = rig(false).await;
+    for (kind, id) in [("tar", "b1"), ("local", "b2")] {
+        let asked = control::SolveRequest {
+            frontend: "dockerfile.v0".to_owned(),
+            exporters: vec![control::Exporter {
+                r#type: kind.to_owned(),
+                attrs: BTreeMap::new(),
+            }],
+            ..solve(id)
+        };
+        rig.begin(asked).await.unwrap().unwrap();
+    }
+    let taken = rig.client.taken.lock().unwrap();
+    let mut archive = tar::Archive::new(&taken.archive[..]);
+    assert_eq!(archive.entries().unwrap().count(), 3);
+    let shown: Vec<String> = taken
+        .files
+        .iter()
+        .map(|(stat, text)| format!("{} {:o} {} {}", stat.path, stat.mode, stat.linkname, text.len()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "big 644  100000",
+            "d 20000000755  0",
+            "d/link 1000000777 ../big 0"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_build_ends_with_its_caller() {
     let rig = rig(true).await;
     let asked = control::SolveRequest {
@@ -275,7 +307,8 @@ async fn a_build_ends_with_its_caller() {
 async fn a_build_ends_with_its_session() {
     let rig = rig(true).await;
     let built = rig.begin(solve("b1"));
-    let inner = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &dockerfile(&[]));
+    let asked = dockerfile(&[]);
+    let inner = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked);
     let (inner, ()) = tokio::join!(inner, async {
         rig.builder.begun.notified().await;
         rig.session.abort();
@@ -303,7 +336,7 @@ async fn what_is_not_supported_is_refused_with_its_reason() {
                 exporters: vec![exporter("oci")],
                 ..solve("a")
             },
-            "exporter oci is not supported yet: only the image store is",
+            "exporter oci is not supported yet",
         ),
         (
             control::SolveRequest {

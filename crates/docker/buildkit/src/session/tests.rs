@@ -23,10 +23,11 @@ async fn a_session_is_waited_for_and_heard_to_end() {
     sessions.admits(&head("late")).unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn nobody_waits_for_ever() {
     let sessions = Sessions::default();
-    assert_eq!(sessions.get("never").await.unwrap_err().code, Code::NotFound);
+    let missing = sessions.within(Duration::ZERO, "never").await.unwrap_err();
+    assert_eq!(missing.code, Code::NotFound);
 }
 
 #[tokio::test]

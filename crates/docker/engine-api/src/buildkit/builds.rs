@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd as _;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
@@ -10,9 +13,11 @@ use ::buildkit::{BuildRequest, Builds, Built, Code, Found, Progress, Prune, Stat
 use builder::{BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, build_tags};
 use engine::Engine;
 use image::Digest;
+use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
 use crate::api::blocking;
+use crate::error::ApiError;
 
 /// Messages of a build that wait for the door.
 const WAITING: usize = 64;
@@ -70,6 +75,17 @@ impl Builds for NodeBuilds {
         })
     }
 
+    fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>> {
+        let (engine, builder, image) = (self.engine.clone(), self.builder.clone(), built.image.clone());
+        Box::pin(async move {
+            let id: Digest = image.parse().map_err(|_| Status::invalid("no such result"))?;
+            let packed = blocking(move || files(&engine, &builder, &id));
+            packed
+                .await
+                .map_err(|error| Status::new(Code::Internal, error.message))
+        })
+    }
+
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {
         let (engine, reference) = (self.engine.clone(), reference.to_owned());
         Box::pin(async move {
@@ -120,6 +136,24 @@ impl Builds for NodeBuilds {
         let host = image::Platform::host();
         (host.os, host.architecture)
     }
+}
+
+/// Packs an image's files.
+fn files(engine: &Engine, builder: &Builder, id: &Digest) -> Result<File, ApiError> {
+    let failed = |cause: io::Error| ApiError::internal(format!("packing the result: {cause}"));
+    // Held by a name of its own while its files are read.
+    static EXPORTS: AtomicU64 = AtomicU64::new(0);
+    let number = EXPORTS.fetch_add(1, Ordering::Relaxed);
+    let lease = engine.images().lease(&format!("export-{number}"))?;
+    lease.add(id)?;
+    let root = engine.images().view(id)?.mount().map_err(failed)?;
+    let mut file = builder.spool().map_err(failed)?;
+    let whole = Pack {
+        contents: true,
+        ..Pack::default()
+    };
+    pack(root.as_fd(), Path::new("/"), &whole, &mut file)?;
+    Ok(file)
 }
 
 fn usage(record: CacheRecord) -> Usage {
