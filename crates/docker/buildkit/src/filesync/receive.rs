@@ -183,7 +183,9 @@ async fn contents(
         while asked < AT_ONCE
             && let Some(id) = queue.pop()
         {
-            sender.send(&packet(PacketType::PacketReq, id)).await?;
+            if let Err(broken) = sender.send(&packet(PacketType::PacketReq, id)).await {
+                return Err(incoming.fate(broken).await);
+            }
             asked += 1;
         }
         let packet: Packet = incoming.single().await?;

@@ -37,7 +37,9 @@ pub(crate) async fn send_archive(session: &Session, archive: &File) -> Result<u6
             break;
         }
         offset += data.len() as u64;
-        sender.send(&BytesMessage { data }).await?;
+        if let Err(broken) = sender.send(&BytesMessage { data }).await {
+            return Err(incoming.fate(broken).await);
+        }
     }
     sender.close();
     while incoming.message::<BytesMessage>().await?.is_some() {}
@@ -63,7 +65,9 @@ pub(crate) async fn send_files(session: &Session, archive: &File) -> Result<u64,
             stat: Some(stat.clone()),
             ..Packet::default()
         };
-        sender.send(&packet).await?;
+        if let Err(broken) = sender.send(&packet).await {
+            return Err(incoming.fate(broken).await);
+        }
     }
     sender.send(&Packet::default()).await?;
     let sent = answer(&mut sender, &mut incoming, &entries, archive).await?;

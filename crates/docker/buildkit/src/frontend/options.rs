@@ -65,8 +65,12 @@ impl Default for Options {
     }
 }
 
-/// What a client may ask that frontends understand (`frontend.caps`).
-const CAPABILITIES: [&str; 2] = ["moby.buildkit.frontend.contexts", "moby.buildkit.frontend.inputs"];
+/// What a client may ask that frontends understand (`frontend.caps`). Each request is judged by itself.
+const CAPABILITIES: [&str; 3] = [
+    "moby.buildkit.frontend.contexts",
+    "moby.buildkit.frontend.inputs",
+    "moby.buildkit.frontend.subrequests",
+];
 /// How a client's upload is addressed.
 const UPLOAD: &str = "http://buildkit-session/";
 
@@ -254,6 +258,7 @@ mod tests {
                 "building for several platforms is not supported yet",
             ),
             ("frontend.caps", "x", "unsupported frontend capability x"),
+            ("requestid", "frontend.lint", "unsupported request frontend.lint"),
             ("image-resolve-mode", "x", "invalid image-resolve-mode: x"),
         ] {
             assert_eq!(parsed(&[(name, value)]).unwrap_err(), sentence);

@@ -64,7 +64,9 @@ impl Channel {
         question: &impl prost::Message,
     ) -> Result<A, Status> {
         let (mut sender, mut incoming) = self.open(path, &[]).await?;
-        sender.send(question).await?;
+        if let Err(broken) = sender.send(question).await {
+            return Err(incoming.fate(broken).await);
+        }
         sender.close();
         let answer = incoming.single().await?;
         // The status comes behind the message.

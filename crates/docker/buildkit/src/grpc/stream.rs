@@ -65,6 +65,19 @@ impl Incoming {
             .ok_or_else(|| Status::new(Code::Internal, "the message is missing"))
     }
 
+    /// Why nothing could be sent: a peer may end a call before it has read everything, and says how; otherwise the
+    /// connection is broken.
+    pub async fn fate(&mut self, broken: Status) -> Status {
+        loop {
+            match self.frame().await {
+                Ok(Some(_)) => {}
+                Ok(None) => return broken,
+                Err(told) if matches!(told.code, Code::Cancelled | Code::Unavailable) => return broken,
+                Err(told) => return told,
+            }
+        }
+    }
+
     async fn frame(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             if let Some(frame) = cut(&mut self.buffer)? {

@@ -16,7 +16,7 @@ impl Door {
         asked: BuildHistoryRequest,
         reply: &Reply,
     ) -> Result<(), Status> {
-        if let Some(filter) = asked.filter.first() {
+        if let Some(filter) = asked.filter.iter().find(|filter| !filter.is_empty()) {
             return Err(Status::unimplemented(format!(
                 "filter {filter} is not supported yet"
             )));

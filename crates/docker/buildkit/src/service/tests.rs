@@ -386,6 +386,25 @@ async fn what_is_not_supported_is_refused_with_its_reason() {
     }
 }
 
+#[tokio::test]
+async fn an_empty_filter_is_none() {
+    let rig = rig(false).await;
+    let path = "/moby.buildkit.v1.Control/DiskUsage";
+    let asked = |filter: &str| control::DiskUsageRequest {
+        filter: vec![filter.to_owned()],
+        age_limit: 0,
+    };
+    rig.channel
+        .unary::<control::DiskUsageResponse>(path, &asked(""))
+        .await
+        .unwrap();
+    let refused = rig
+        .channel
+        .unary::<control::DiskUsageResponse>(path, &asked("id==x"))
+        .await;
+    assert_eq!(refused.unwrap_err().message, "filter id==x is not supported yet");
+}
+
 /// Every row of [`METHODS`] is what it says: a refused one has its reason, and another is known to the door.
 #[tokio::test]
 async fn every_method_is_what_its_row_says() {

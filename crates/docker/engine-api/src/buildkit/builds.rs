@@ -211,7 +211,14 @@ fn status(error: &BuildError) -> Status {
         BuildErrorKind::Unsupported => Code::Unimplemented,
         BuildErrorKind::System => Code::Unknown,
     };
-    Status::new(code, error.to_string())
+    let sentence = match error {
+        // In BuildKit's words; the classic builder has its own.
+        BuildError::Command { command, code } => {
+            format!("process {command:?} did not complete successfully: exit code: {code}")
+        }
+        other => other.to_string(),
+    };
+    Status::new(code, sentence)
 }
 
 fn config(engine: &Engine, id: &Digest) -> Result<Built, Status> {
