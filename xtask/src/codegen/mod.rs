@@ -8,12 +8,14 @@
 //! 2. from those facts, and only those, the Rust tables in `src/generated` are printed.
 //!
 //! `--check` writes nothing and fails when a file on disk differs from what would be written.
+//! BuildKit's protos go the same way into `crates/docker/buildkit`.
 //! Everything is sorted, so the output depends on nothing but the input.
 
 mod facts;
 mod golden;
 mod openapi;
 mod pack;
+mod protos;
 mod resources;
 mod shared;
 mod swagger;
@@ -35,9 +37,18 @@ pub(crate) fn run(check: bool) -> Result<()> {
         .parent()
         .ok_or("xtask has no parent folder")?;
     let schema = root.join("crates/kube/schema");
+    let buildkit = root.join("crates/docker/buildkit");
     if let Some(reference) = reference(root) {
         settle(&schema, shared_outputs(&reference, &schema)?, check)?;
+        for (path, bytes) in protos::copied(&reference)? {
+            settle_one(&buildkit.join(path), &bytes, check)?;
+        }
     }
+    settle_one(
+        &buildkit.join("src/generated.rs"),
+        &protos::print(&buildkit.join("proto"))?,
+        check,
+    )?;
     settle(&schema, tables(&schema)?, check)
 }
 
@@ -91,13 +102,20 @@ fn tables(schema: &Path) -> Result<Vec<Output>> {
 
 fn settle(schema: &Path, outputs: Vec<Output>, check: bool) -> Result<()> {
     for Output { path, bytes } in outputs {
-        let file = schema.join(path);
-        let fresh = std::fs::read(&file).is_ok_and(|old| old == bytes);
-        match (fresh, check) {
-            (true, _) => {}
-            (false, true) => return Err(format!("{path} is stale: run `cargo xtask codegen`").into()),
-            (false, false) => std::fs::write(&file, bytes)?,
-        }
+        settle_one(&schema.join(path), &bytes, check)?;
     }
     Ok(())
+}
+
+fn settle_one(file: &Path, bytes: &[u8], check: bool) -> Result<()> {
+    if std::fs::read(file).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    if check {
+        return Err(format!("{} is stale: run `cargo xtask codegen`", file.display()).into());
+    }
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    Ok(std::fs::write(file, bytes)?)
 }

@@ -119,7 +119,7 @@ impl Drop for Building {
 }
 
 /// Pulls for a build, with what its client knows of registries.
-struct Pulling {
+pub(crate) struct Pulling {
     registries: Registries,
     platform: Option<image::Platform>,
     auths: BTreeMap<String, Credentials>,
@@ -132,6 +132,15 @@ impl Pulling {
             platform: asked.map(platform).transpose()?,
             auths: auths(call.header("x-registry-config")),
         })
+    }
+
+    /// Pulls as nobody.
+    pub(crate) const fn anonymous(registries: Registries) -> Self {
+        Self {
+            registries,
+            platform: None,
+            auths: BTreeMap::new(),
+        }
     }
 
     fn credentials(&self, domain: &str) -> Credentials {
@@ -280,7 +289,7 @@ fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
         "" | "1" => {}
         "2" => {
             return Err(ApiError::unsupported(
-                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+                "BuildKit through POST /build is not supported yet: use buildx, or build with DOCKER_BUILDKIT=0",
             ));
         }
         other => return Err(ApiError::bad(format!("invalid version {other:?}"))),
@@ -371,11 +380,6 @@ pub(crate) async fn cancel(call: Call<Api>) -> Result<Reply, ApiError> {
             "build {id} not found: a classic build ends when its client goes"
         ))),
     }
-}
-
-/// `POST /session` and `/grpc`.
-pub(crate) async fn no_buildkit(_call: Call<Api>) -> Result<Reply, ApiError> {
-    Err(ApiError::not_found("page not found"))
 }
 
 /// The build cache as `GET /system/df` lists it.
@@ -492,7 +496,7 @@ fn oldest(filters: &Filters, now: jiff::Timestamp) -> Result<Option<jiff::Timest
 }
 
 /// The records used last, as many as fit into `keep` bytes.
-fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
+pub(crate) fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
     records.sort_by_key(|record| std::cmp::Reverse(record.last_used));
     let mut room = keep;
     let fits = |record: &CacheRecord| match room.checked_sub(record.size) {
@@ -547,7 +551,7 @@ mod tests {
         for (query, sentence) in [
             (
                 "version=2",
-                "BuildKit is not supported yet: build with DOCKER_BUILDKIT=0",
+                "BuildKit through POST /build is not supported yet: use buildx, or build with DOCKER_BUILDKIT=0",
             ),
             ("version=x", "invalid version \"x\""),
             ("squash=1", "squash is only supported with experimental mode"),

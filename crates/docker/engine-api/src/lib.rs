@@ -9,6 +9,7 @@
 
 mod api;
 mod build;
+mod buildkit;
 mod containers;
 mod convert;
 mod coverage;
@@ -56,6 +57,30 @@ pub struct Api {
     pub host: HostInfo,
     /// Time of day, for ages and for `SystemTime`.
     pub clock: Arc<dyn Clock>,
+    buildkit: ::buildkit::Buildkit,
+}
+
+impl Api {
+    /// Everything that the handlers need, of a node's parts.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        builder: Builder,
+        registries: Registries,
+        host: HostInfo,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let rooms = (engine.clone(), builder.clone(), registries.clone());
+        let buildkit = buildkit::door(rooms, clock.clone());
+        Self {
+            engine,
+            builder,
+            registries,
+            host,
+            clock,
+            buildkit,
+        }
+    }
 }
 
 /// Serves clients of the socket until `shutdown` resolves; requests that are under way then have
@@ -83,6 +108,7 @@ fn served(
         routes: routes::ROUTES,
         state: Arc::new(api),
         server,
+        http2: Some(buildkit::direct),
     };
     Box::pin(server::serve(listener, Arc::new(dispatch), shutdown))
 }

@@ -1,7 +1,7 @@
 //! The table of endpoints, in the order upstream tries them.
 
 use crate::server::router::{Route, route};
-use crate::{Api, build, containers, images, networks, swarm, system, volumes};
+use crate::{Api, build, buildkit, containers, images, networks, swarm, system, volumes};
 
 /// Every endpoint.
 pub(crate) const ROUTES: &[Route<Api>] = &[
@@ -63,8 +63,8 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(POST "/build" => build::build),
     route!(POST "/build/prune" => build::prune),
     route!(POST "/build/cancel" => build::cancel),
-    route!(POST "/session" => build::no_buildkit),
-    route!(POST "/grpc" => build::no_buildkit),
+    route!(POST "/session" => buildkit::session),
+    route!(POST "/grpc" => buildkit::grpc),
     route!(POST "/swarm/init" => swarm::unsupported),
     route!(POST "/swarm/join" => swarm::unsupported),
     route!(POST "/swarm/leave" => swarm::leave),

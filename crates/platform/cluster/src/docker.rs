@@ -55,13 +55,7 @@ impl Docker {
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
         let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
-        let api = Api {
-            engine: rooms.engine,
-            builder: rooms.builder,
-            registries: rooms.registries,
-            host,
-            clock,
-        };
+        let api = Api::new(rooms.engine, rooms.builder, rooms.registries, host, clock);
         let (shutdown, told) = oneshot::channel();
         let task = tokio::spawn(engine_api::serve(listener, api, async {
             // Dropping the sender means the same.

@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
@@ -33,6 +35,18 @@ pub(crate) async fn run<S: Send + Sync + 'static>(
     dispatch: Arc<Dispatch<S>>,
     mut stop: watch::Receiver<bool>,
 ) {
+    if let Some(answer) = dispatch.http2 {
+        let first = tokio::time::timeout(HEAD_TIMEOUT, speaks_http2(&stream));
+        // Looking takes nothing from the stream.
+        let http2 = tokio::select! {
+            biased;
+            _ = stop.changed() => return,
+            first = first => first.unwrap_or(false),
+        };
+        if http2 {
+            return answer(dispatch.state.clone(), stream).await;
+        }
+    }
     let (gate, next) = (Gate::default(), Next::default());
     let service = service_fn(|request| Box::pin(answer(request, &dispatch, &gate, &next)));
     let io = TokioIo::new(Gated::new(stream, gate.clone()));
@@ -69,6 +83,15 @@ pub(crate) async fn run<S: Send + Sync + 'static>(
         };
         (hijack.run)(stream, read).await;
     }
+}
+
+/// Whether a client begins with HTTP/2's preface, which it sends in one piece. Waits for its first bytes.
+async fn speaks_http2(stream: &UnixStream) -> bool {
+    const PREFACE: [u8; 4] = *b"PRI ";
+    let mut first = [0; PREFACE.len()];
+    let look = || Ok(recv(stream, &mut first[..], RecvFlags::PEEK).map(drop)?);
+    let looked = stream.async_io(Interest::READABLE, look).await;
+    looked.is_ok() && first == PREFACE
 }
 
 async fn answer<S: Send + Sync + 'static>(

@@ -6,11 +6,12 @@ use http::header::{HeaderMap, HeaderName, HeaderValue, SERVER};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use tokio::net::UnixStream;
 
 use super::body::{self, Body};
 use super::call::Call;
 use super::query::Query;
-use super::reply::{Reply, failure};
+use super::reply::{Boxed, Reply, failure};
 use super::router::{Route, find};
 use super::version::{self, ApiVersion};
 use crate::error::ApiError;
@@ -23,6 +24,8 @@ pub(crate) struct Dispatch<S: 'static> {
     pub state: Arc<S>,
     /// `Docker/28.2.2 (linux)`: the value of the Server header.
     pub server: HeaderValue,
+    /// Who answers a client that speaks HTTP/2 from its first byte.
+    pub http2: Option<fn(Arc<S>, UnixStream) -> Boxed<()>>,
 }
 
 impl<S: Send + Sync> Dispatch<S> {

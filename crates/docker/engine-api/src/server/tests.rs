@@ -62,6 +62,14 @@ async fn hijacked(call: Call<()>) -> Handled {
     ))
 }
 
+/// Takes what begins as HTTP/2 does, and answers in words.
+async fn second(mut stream: UnixStream) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    stream.write_all(b"seen").await.unwrap();
+}
+
 const ROUTES: &[Route<()>] = &[
     route!(POST "/echo/{}/x" => echo),
     route!(POST "/unchanged" => unchanged),
@@ -88,6 +96,7 @@ impl Served {
             routes: ROUTES,
             state: Arc::new(()),
             server: HeaderValue::from_static("Docker/28.2.2 (linux)"),
+            http2: Some(|_, stream| Box::pin(second(stream))),
         };
         let server = tokio::spawn(serve(listener, Arc::new(dispatch), async { drop(stopped.await) }));
         Self {
@@ -327,5 +336,13 @@ async fn a_hijacked_connection_is_naked_in_both_forms() {
         String::from_utf8(plain).unwrap(),
         "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nnaked"
     );
+    served.end().await;
+}
+
+#[tokio::test]
+async fn http2_is_known_by_its_first_bytes() {
+    let served = Served::new();
+    let answer = served.raw("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert_eq!(answer, b"seen");
     served.end().await;
 }

@@ -1,0 +1,320 @@
+//! The files of a build, from the client.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use super::{Options, disk};
+use crate::build::Builds;
+use crate::filesync::{Archive, Kept, Place, Wanted, receive};
+use crate::grpc::{Code, Status};
+use crate::progress::{Progress, Step};
+use crate::proto::fsutil::Stat;
+use crate::session::Session;
+use crate::thread::on_thread;
+
+/// The largest Dockerfile and `.dockerignore` in bytes.
+const MAX_DOCKERFILE: u64 = 4 << 20;
+const MAX_IGNORE: u64 = 1 << 20;
+/// Where a Dockerfile lies in a context that has another file under its own name.
+const ELSEWHERE: &str = ".gantry.Dockerfile";
+
+/// Files that are added, of what the client has told.
+type Extra = Box<dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync>;
+
+pub(super) struct Files {
+    pub(super) session: Arc<Session>,
+    pub(super) builds: Arc<dyn Builds>,
+    pub(super) kept: Arc<Kept>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// A Dockerfile as it was found.
+struct Dockerfile {
+    name: String,
+    text: Vec<u8>,
+    place: Place,
+}
+
+impl Files {
+    /// The context of a client's directory, the Dockerfile's path in it, and the Dockerfile.
+    pub(super) async fn local(
+        &self,
+        options: &Options,
+        directory: &str,
+    ) -> Result<(File, String, Option<Vec<u8>>), Status> {
+        let (dockerfile, own_ignore) = self.dockerfile(options).await?;
+        let ignore = match own_ignore {
+            Some(ignore) => Some(ignore),
+            None => self.ignore(directory).await?,
+        };
+        let step = self.progress.begin("[internal] load build context");
+        let wanted = Wanted {
+            directory: directory.to_owned(),
+            exclude: patterns(&ignore.unwrap_or_default())?,
+            ..Wanted::default()
+        };
+        let (name, text, place) = (dockerfile.name.clone(), dockerfile.text.clone(), dockerfile.place);
+        let extra: Extra = Box::new(move |stats| missing(stats, &name, &text, place));
+        let archive = self
+            .fetch(step, "transferring context:", wanted, true, extra)
+            .await?;
+        let name = match archive.has_text(ELSEWHERE) {
+            true => ELSEWHERE.to_owned(),
+            false => dockerfile.name,
+        };
+        Ok((archive.file().map_err(disk)?, name, Some(dockerfile.text)))
+    }
+
+    /// A named context.
+    pub(super) async fn named(&self, directory: &str) -> Result<Arc<Archive>, Status> {
+        let ignore = self.ignore(directory).await?.unwrap_or_default();
+        let step = self
+            .progress
+            .begin(format!("[context {directory}] load from client"));
+        let wanted = Wanted {
+            directory: directory.to_owned(),
+            exclude: patterns(&ignore)?,
+            ..Wanted::default()
+        };
+        self.fetch(
+            step,
+            &format!("transferring {directory}:"),
+            wanted,
+            true,
+            Box::new(|_| Vec::new()),
+        )
+        .await
+    }
+
+    async fn dockerfile(&self, options: &Options) -> Result<(Dockerfile, Option<Vec<u8>>), Status> {
+        let name = options.filename.trim_start_matches("./").trim_start_matches('/');
+        let step = self
+            .progress
+            .begin(format!("[internal] load build definition from {name}"));
+        let own = format!("{name}.dockerignore");
+        let wanted = Wanted {
+            directory: options.dockerfile.clone(),
+            follow: vec![name.to_owned(), own.clone(), name.to_lowercase()],
+            ..Wanted::default()
+        };
+        let archive = self
+            .fetch(
+                step,
+                "transferring dockerfile:",
+                wanted,
+                false,
+                Box::new(|_| Vec::new()),
+            )
+            .await?;
+        let lower = name.to_lowercase();
+        let found = archive.find(name).map(|place| (name, place));
+        let fallback = || {
+            archive
+                .find(&lower)
+                .filter(|_| name == "Dockerfile")
+                .map(|place| (&lower[..], place))
+        };
+        let (name, place) = found.or_else(fallback).ok_or_else(|| {
+            let sentence = format!("failed to read dockerfile: open {name}: no such file or directory");
+            Status::new(Code::Unknown, sentence)
+        })?;
+        let text = archive
+            .read(name, MAX_DOCKERFILE)
+            .map_err(disk)?
+            .unwrap_or_default();
+        let ignore = archive.read(&own, MAX_IGNORE).map_err(disk)?;
+        let name = name.to_owned();
+        Ok((Dockerfile { name, text, place }, ignore))
+    }
+
+    async fn ignore(&self, directory: &str) -> Result<Option<Vec<u8>>, Status> {
+        const NAME: &str = ".dockerignore";
+        let step = self.progress.begin("[internal] load .dockerignore");
+        let wanted = Wanted {
+            directory: directory.to_owned(),
+            follow: vec![NAME.to_owned()],
+            ..Wanted::default()
+        };
+        let archive = self
+            .fetch(
+                step,
+                "transferring context:",
+                wanted,
+                false,
+                Box::new(|_| Vec::new()),
+            )
+            .await?;
+        archive.read(NAME, MAX_IGNORE).map_err(disk)
+    }
+
+    async fn fetch(
+        &self,
+        step: Step,
+        part: &str,
+        wanted: Wanted,
+        keep: bool,
+        extra: Extra,
+    ) -> Result<Arc<Archive>, Status> {
+        let head = self.session.head();
+        let key = format!("{}:{}:{}", head.name, head.shared_key, wanted.directory);
+        let known = self.kept.get(&key).filter(|_| keep);
+        let (session, builds) = (self.session.clone(), self.builds.clone());
+        let received = on_thread(Box::pin(async move {
+            let spool = || builds.spool();
+            receive(&session, &wanted, known.as_deref(), &spool, &extra).await
+        }))
+        .await;
+        match received {
+            Ok(received) => {
+                step.part(&format!("{part} {}", shown(received.transferred)), 0, 0, true);
+                step.done(false);
+                if keep {
+                    self.kept.put(key, received.archive.clone());
+                }
+                Ok(received.archive)
+            }
+            Err(status) => {
+                step.failed(&*status.message);
+                Err(status)
+            }
+        }
+    }
+
+    /// An archive that the client reads from its standard input.
+    pub(super) async fn upload(&self, path: &str) -> Result<File, Status> {
+        let step = self.progress.begin("[internal] load remote build context");
+        let file = self.builds.spool().map_err(disk)?;
+        let kept = file.try_clone().map_err(disk)?;
+        let (session, path) = (self.session.clone(), path.to_owned());
+        let pulled = on_thread(Box::pin(async move {
+            let mut offset = 0;
+            let take = |piece: &[u8]| {
+                file.write_all_at(piece, offset)?;
+                offset += piece.len() as u64;
+                Ok(())
+            };
+            session.pull(&path, take).await
+        }))
+        .await;
+        match pulled {
+            Ok(_) => {
+                step.done(false);
+                Ok(kept)
+            }
+            Err(status) => {
+                step.failed(&*status.message);
+                Err(status)
+            }
+        }
+    }
+}
+
+/// The files that the builder needs in the context and the client's context has not: the Dockerfile, and a
+/// `.dockerignore` that hides both.
+fn missing(stats: &[Stat], name: &str, text: &[u8], place: Place) -> Vec<(String, Vec<u8>)> {
+    let find = |path: &str| stats.iter().find(|stat| stat.path == path);
+    let place = i64::try_from(place.size).map(|size| (size, place.modified));
+    let name = match find(name) {
+        Some(stat) if Ok((stat.size, stat.mod_time)) == place => return Vec::new(),
+        Some(_) => ELSEWHERE,
+        None => name,
+    };
+    let mut files = vec![(name.to_owned(), text.to_vec())];
+    if find(".dockerignore").is_none() {
+        files.push((
+            ".dockerignore".to_owned(),
+            format!("{name}\n.dockerignore\n").into_bytes(),
+        ));
+    }
+    files
+}
+
+/// The patterns of a `.dockerignore`, in the form of the file sync's metadata.
+fn patterns(text: &[u8]) -> Result<Vec<String>, Status> {
+    let text = String::from_utf8_lossy(text);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines = text.lines().filter(|line| !line.starts_with('#')).map(str::trim);
+    lines.filter(|line| !line.is_empty()).map(pattern).collect()
+}
+
+fn pattern(line: &str) -> Result<String, Status> {
+    let (mark, rest) = match line.strip_prefix('!') {
+        Some(rest) => ("!", rest.trim()),
+        None => ("", line),
+    };
+    if rest.is_empty() {
+        return Err(Status::invalid("illegal exclusion pattern: \"!\""));
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in rest.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let cleaned = if parts.is_empty() {
+        ".".to_owned()
+    } else {
+        parts.join("/")
+    };
+    Ok(format!("{mark}{cleaned}"))
+}
+
+/// Bytes as people read them.
+pub(crate) fn shown(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1000, "kB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}.{:02}{name}", bytes / unit, bytes % unit * 100 / unit),
+        None => format!("{bytes}B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_clean() {
+        let text = "\u{feff}# comment\n\n /a/ \n!b/../c\n.\n./d//e\n";
+        assert_eq!(patterns(text.as_bytes()).unwrap(), ["a", "!c", ".", "d/e"]);
+        assert!(patterns(b"!\n").is_err());
+    }
+
+    #[test]
+    fn a_dockerfile_is_added_only_where_it_is_missing() {
+        let place = Place {
+            offset: 0,
+            size: 3,
+            modified: 7,
+        };
+        let stat = |path: &str, size, mod_time| Stat {
+            path: path.to_owned(),
+            size,
+            mod_time,
+            ..Stat::default()
+        };
+        let names = |stats: &[Stat]| -> Vec<String> {
+            missing(stats, "Dockerfile", b"abc", place)
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect()
+        };
+        assert_eq!(names(&[stat("Dockerfile", 3, 7)]), [""; 0]);
+        assert_eq!(names(&[]), ["Dockerfile", ".dockerignore"]);
+        assert_eq!(names(&[stat(".dockerignore", 1, 1)]), ["Dockerfile"]);
+        assert_eq!(
+            names(&[stat("Dockerfile", 3, 8)]),
+            [".gantry.Dockerfile", ".dockerignore"]
+        );
+    }
+
+    #[test]
+    fn sizes_are_shown_as_upstream_shows_them() {
+        assert_eq!(
+            [shown(2), shown(1234), shown(5_060_000)],
+            ["2B", "1.23kB", "5.06MB"]
+        );
+    }
+}

@@ -1,0 +1,273 @@
+//! What a client asks of the frontend, from its options by name. An unknown one is refused: it would be ignored.
+
+use std::collections::BTreeMap;
+
+use crate::grpc::Status;
+
+/// Where the main context comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Remote {
+    /// A directory of the client.
+    Local(String),
+    /// An archive that the client sends (`Upload.Pull`), by its path.
+    Upload(String),
+}
+
+/// Where a named context comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A directory of the client.
+    Local(String),
+    /// An image.
+    Image(String),
+}
+
+/// The options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) filename: String,
+    /// The client's directory with the Dockerfile.
+    pub(crate) dockerfile: String,
+    pub(crate) context: Remote,
+    pub(crate) contexts: BTreeMap<String, Source>,
+    pub(crate) args: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) target: Option<String>,
+    pub(crate) platform: Option<String>,
+    pub(crate) no_cache: bool,
+    pub(crate) pull: bool,
+    pub(crate) network: String,
+    pub(crate) extra_hosts: Vec<String>,
+    pub(crate) shm_size: u64,
+    pub(crate) cgroup_parent: String,
+    pub(crate) cache_from: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            filename: "Dockerfile".to_owned(),
+            dockerfile: "dockerfile".to_owned(),
+            context: Remote::Local("context".to_owned()),
+            contexts: BTreeMap::new(),
+            args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            target: None,
+            platform: None,
+            no_cache: false,
+            pull: false,
+            network: String::new(),
+            extra_hosts: Vec::new(),
+            shm_size: 0,
+            cgroup_parent: String::new(),
+            cache_from: Vec::new(),
+        }
+    }
+}
+
+/// What a client may ask that frontends understand (`frontend.caps`). Each request is judged by itself.
+const CAPABILITIES: [&str; 3] = [
+    "moby.buildkit.frontend.contexts",
+    "moby.buildkit.frontend.inputs",
+    "moby.buildkit.frontend.subrequests",
+];
+/// How a client's upload is addressed.
+const UPLOAD: &str = "http://buildkit-session/";
+
+impl Options {
+    /// Reads the options of a solve.
+    ///
+    /// # Errors
+    /// What makes no sense, and what is not supported.
+    pub(crate) fn parse(given: &BTreeMap<String, String>) -> Result<Self, Status> {
+        let mut options = Self::default();
+        for (name, value) in given {
+            match name.split_once(':') {
+                Some(("build-arg", arg)) => drop(options.args.insert(arg.to_owned(), value.clone())),
+                Some(("label", label)) => drop(options.labels.insert(label.to_owned(), value.clone())),
+                Some(("context", context)) => {
+                    options
+                        .contexts
+                        .insert(context.to_owned(), source(context, value)?);
+                }
+                _ => options.take(name, value)?,
+            }
+        }
+        Ok(options)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<(), Status> {
+        let text = || Some(value.to_owned()).filter(|text| !text.is_empty());
+        match name {
+            "filename" if value.is_empty() => {}
+            "filename" => value.clone_into(&mut self.filename),
+            "dockerfilekey" => value.clone_into(&mut self.dockerfile),
+            "contextkey" => self.context = Remote::Local(value.to_owned()),
+            "context" => self.context = remote(value)?,
+            "target" => self.target = text(),
+            "platform" if value.contains(',') => {
+                return Err(Status::unimplemented(
+                    "building for several platforms is not supported yet",
+                ));
+            }
+            "platform" => self.platform = text(),
+            "no-cache" if value.is_empty() => self.no_cache = true,
+            "no-cache" => {
+                return Err(Status::unimplemented("--no-cache-filter is not supported yet"));
+            }
+            "image-resolve-mode" => self.pull = resolve_mode(value)?,
+            "force-network-mode" => value.clone_into(&mut self.network),
+            "add-hosts" => self.extra_hosts = hosts(value)?,
+            "shm-size" => {
+                let bad = |_| Status::invalid(format!("failed to parse shm size: {value:?}"));
+                self.shm_size = value.parse().map_err(bad)?;
+            }
+            "cgroup-parent" => value.clone_into(&mut self.cgroup_parent),
+            "cache-from" => self.cache_from = value.split(',').map(String::from).collect(),
+            "frontend.caps" => refuse_capabilities(value)?,
+            "multi-platform" if matches!(value, "false" | "0" | "") => {}
+            // What the client ran and where, for provenance only.
+            "cmdline"
+            | "source"
+            | "vcs:source"
+            | "vcs:revision"
+            | "vcs:localdir:context"
+            | "vcs:localdir:dockerfile" => {}
+            "requestid" => return Err(Status::unimplemented(format!("unsupported request {value}"))),
+            _ => {
+                let sentence = format!("frontend option {name} is not supported yet");
+                return Err(Status::unimplemented(sentence));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse_capabilities(value: &str) -> Result<(), Status> {
+    let names = value.split(',').map(|name| name.trim_end_matches("+forward"));
+    match names
+        .into_iter()
+        .find(|name| !name.is_empty() && !CAPABILITIES.contains(name))
+    {
+        Some(name) => Err(Status::unimplemented(format!(
+            "unsupported frontend capability {name}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn resolve_mode(value: &str) -> Result<bool, Status> {
+    match value {
+        "" | "default" | "local" => Ok(false),
+        "pull" => Ok(true),
+        _ => Err(Status::invalid(format!("invalid image-resolve-mode: {value}"))),
+    }
+}
+
+fn remote(value: &str) -> Result<Remote, Status> {
+    match value.strip_prefix(UPLOAD) {
+        Some(_) => Ok(Remote::Upload(
+            value["http://buildkit-session".len()..].to_owned(),
+        )),
+        None => Err(Status::unimplemented(format!(
+            "the build context {value} is remote: that is not supported yet"
+        ))),
+    }
+}
+
+fn source(name: &str, value: &str) -> Result<Source, Status> {
+    match value.split_once(':') {
+        Some(("local", directory)) => Ok(Source::Local(directory.to_owned())),
+        Some(("docker-image", rest)) if rest.starts_with("//") => Ok(Source::Image(rest[2..].to_owned())),
+        _ => Err(Status::unimplemented(format!(
+            "the named context {name}={value} is not supported yet"
+        ))),
+    }
+}
+
+/// `host=address,host=address` as `host:address` lines.
+fn hosts(value: &str) -> Result<Vec<String>, Status> {
+    let line = |pair: &str| match pair.trim_matches('"').split_once('=') {
+        Some((name, address)) => Ok(format!("{name}:{}", address.trim_matches(['[', ']']))),
+        None => Err(Status::invalid(format!("invalid key-value pair {pair}"))),
+    };
+    value
+        .split(',')
+        .filter(|pair| !pair.is_empty())
+        .map(line)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(pairs: &[(&str, &str)]) -> Result<Options, String> {
+        let given = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Options::parse(&given.collect()).map_err(|status| status.message)
+    }
+
+    #[test]
+    fn options_of_a_usual_build() {
+        let options = parsed(&[
+            ("filename", "docker/app"),
+            ("build-arg:A", "1"),
+            ("label:l", "x=y"),
+            ("context:lib", "local:lib"),
+            ("context:base", "docker-image://debian:12"),
+            ("add-hosts", "a=10.0.0.1,b=[::1]"),
+            ("no-cache", ""),
+            ("image-resolve-mode", "pull"),
+            ("frontend.caps", "moby.buildkit.frontend.contexts+forward"),
+            ("shm-size", "1024"),
+        ])
+        .unwrap();
+        assert_eq!(options.filename, "docker/app");
+        assert_eq!(options.args["A"], "1");
+        assert_eq!(options.contexts["lib"], Source::Local("lib".into()));
+        assert_eq!(options.contexts["base"], Source::Image("debian:12".into()));
+        assert_eq!(options.extra_hosts, ["a:10.0.0.1", "b:::1"]);
+        assert!(options.no_cache && options.pull);
+        assert_eq!(options.shm_size, 1024);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for (name, value, sentence) in [
+            ("hostname", "x", "frontend option hostname is not supported yet"),
+            (
+                "attest:sbom",
+                "",
+                "frontend option attest:sbom is not supported yet",
+            ),
+            (
+                "context",
+                "https://x/y.git",
+                "the build context https://x/y.git is remote: that is not supported yet",
+            ),
+            (
+                "context:a",
+                "oci-layout://x",
+                "the named context a=oci-layout://x is not supported yet",
+            ),
+            (
+                "platform",
+                "linux/amd64,linux/arm64",
+                "building for several platforms is not supported yet",
+            ),
+            ("frontend.caps", "x", "unsupported frontend capability x"),
+            ("requestid", "frontend.lint", "unsupported request frontend.lint"),
+            ("image-resolve-mode", "x", "invalid image-resolve-mode: x"),
+        ] {
+            assert_eq!(parsed(&[(name, value)]).unwrap_err(), sentence);
+        }
+    }
+
+    #[test]
+    fn an_upload_is_known_by_its_address() {
+        let options = parsed(&[("context", "http://buildkit-session/abc")]).unwrap();
+        assert_eq!(options.context, Remote::Upload("/abc".into()));
+    }
+}

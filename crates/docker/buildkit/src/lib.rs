@@ -1,0 +1,33 @@
+//! BuildKit's protocol: `docker buildx build`, `docker compose build` and everybody who speaks to BuildKit.
+//!
+//! Two connections of one client meet here, both of which have left HTTP/1 (or never spoke it): on one the client calls
+//! `Control` and `LLBBridge`, on the other, its session, the daemon calls the client, for the files of a build, its
+//! secrets, agents and credentials. The Dockerfile frontend is carried out here, so no solver of LLB is needed; what a
+//! build is, this crate does not know: [`Builds`] is the seam.
+//!
+//! `grpc` is the transport, `session` the client's services, `filesync` its files as an archive, `frontend` what a
+//! Dockerfile build asks of them, `job` and `progress` the builds there are and what they tell, `service` the methods.
+//!
+//! Everything a peer sends is bounded, and nothing of it becomes a path of this machine.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod filesync;
+mod frontend;
+pub mod grpc;
+mod job;
+mod progress;
+mod proto;
+mod service;
+mod session;
+#[cfg(test)]
+mod testing;
+mod thread;
+
+pub use build::{BuildRequest, Builds, Built, Found, NamedContext, Prune, Usage};
+pub use filesync::Archive;
+pub use grpc::{Code, Status};
+pub use progress::{Progress, Step};
+pub use service::{Buildkit, METHODS, Support};
+pub use session::{Session, SessionHead, Sessions};

@@ -1,0 +1,212 @@
+//! `moby.buildkit.v1.frontend.LLBBridge`: what a client's own frontend asks of a build. The client of docker does so for
+//! every build; all that it wants is the Dockerfile frontend.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::caps::pong;
+use super::control::cache_import;
+use super::{Door, LLB, is_set};
+use crate::build::{Built, Found};
+use crate::frontend::{self as dockerfile, Options};
+use crate::grpc::{Call, Code, Reply, Status};
+use crate::job::Job;
+use crate::proto::control::VertexWarning;
+use crate::proto::frontend::{
+    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, Ref, ResolveImageConfigRequest,
+    ResolveImageConfigResponse, ResolveSourceImageResponse, ResolveSourceMetaRequest,
+    ResolveSourceMetaResponse, Result as Solved, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
+    WarnRequest, WarnResponse, result,
+};
+
+/// Metadata: the build that a call belongs to.
+const BUILD: &str = "buildkit-controlapi-buildid";
+
+impl Door {
+    pub(super) async fn bridge(&self, method: &str, mut call: Call, reply: &Reply) -> Result<(), Status> {
+        let build = call.metadata.get(BUILD).and_then(|value| value.to_str().ok());
+        let build = build.ok_or_else(|| Status::invalid("no buildid found in context"))?;
+        let job = self.jobs.get(build).await?;
+        let incoming = &mut call.incoming;
+        match method {
+            "Ping" => {
+                let _: PingRequest = incoming.single().await?;
+                reply.send(&pong(&*self.builds)).await
+            }
+            "Solve" => {
+                let asked = incoming.single().await?;
+                let solved = Box::pin(self.solve_frontend(&job, asked)).await?;
+                reply.send(&solved).await
+            }
+            "ResolveImageConfig" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.resolve_config(asked).await?).await
+            }
+            "ResolveSourceMeta" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.resolve_source(asked).await?).await
+            }
+            "Evaluate" => {
+                let asked: EvaluateRequest = incoming.single().await?;
+                // A result is there as soon as it has a name.
+                job.result(&asked.r#ref)?;
+                reply.send(&EvaluateResponse {}).await
+            }
+            // Definitions are refused, so a build has none.
+            "Inputs" => reply.send(&InputsResponse::default()).await,
+            "Return" => {
+                give_back(&job, incoming.single().await?)?;
+                reply.send(&ReturnResponse {}).await
+            }
+            "Warn" => {
+                warn(&job, incoming.single().await?);
+                reply.send(&WarnResponse {}).await
+            }
+            other => Err(Status::unimplemented(format!("unknown method {other}"))),
+        }
+    }
+
+    async fn solve_frontend(&self, job: &Job, asked: SolveRequest) -> Result<SolveResponse, Status> {
+        let policies = !asked.source_policies.is_empty();
+        let table = [
+            (
+                is_set(asked.definition.as_ref()) || !asked.frontend_inputs.is_empty(),
+                LLB,
+            ),
+            (policies, "source policies are not supported yet"),
+        ];
+        if let Some((_, reason)) = table.iter().find(|(refused, _)| *refused) {
+            return Err(Status::unimplemented(*reason));
+        }
+        match &*asked.frontend {
+            "dockerfile.v0" => {}
+            // Nothing of nothing.
+            "" => return Ok(SolveResponse::default()),
+            other => {
+                return Err(Status::unimplemented(format!(
+                    "frontend {other} is not supported yet"
+                )));
+            }
+        }
+        let mut options = Options::parse(&asked.frontend_opt)?;
+        for import in &asked.cache_imports {
+            options
+                .cache_from
+                .push(cache_import(&import.r#type, &import.attrs)?);
+        }
+        let work = dockerfile::build(job, &self.builds, &self.kept, options);
+        let built = tokio::select! {
+            biased;
+            built = work => built?,
+            () = job.session.ended() => return Err(Status::new(Code::Cancelled, "the client's session ended")),
+            _ = job.given_back() => return Err(Status::new(Code::Cancelled, "context canceled")),
+        };
+        solved(job, built, asked.allow_result_return)
+    }
+
+    async fn found(&self, reference: &str) -> Result<Found, Status> {
+        let missing = || Status::new(Code::NotFound, format!("{reference}: not found"));
+        self.builds.find(reference).await?.ok_or_else(missing)
+    }
+
+    async fn resolve_config(
+        &self,
+        asked: ResolveImageConfigRequest,
+    ) -> Result<ResolveImageConfigResponse, Status> {
+        let found = self.found(&asked.r#ref).await?;
+        Ok(ResolveImageConfigResponse {
+            digest: found.digest,
+            config: found.config.into(),
+            r#ref: found.reference,
+        })
+    }
+
+    async fn resolve_source(
+        &self,
+        asked: ResolveSourceMetaRequest,
+    ) -> Result<ResolveSourceMetaResponse, Status> {
+        let source = asked.source.unwrap_or_default();
+        let Some(reference) = source.identifier.strip_prefix("docker-image://") else {
+            let sentence = format!("the source {} is not supported yet", source.identifier);
+            return Err(Status::unimplemented(sentence));
+        };
+        let found = self.found(reference).await?;
+        let no_config = asked.image.as_ref().is_some_and(|image| image.no_config);
+        let image = ResolveSourceImageResponse {
+            digest: found.digest,
+            config: if no_config {
+                Bytes::new()
+            } else {
+                found.config.into()
+            },
+            attestation_chain: None,
+        };
+        Ok(ResolveSourceMetaResponse {
+            source: Some(source),
+            image: Some(image),
+            ..Default::default()
+        })
+    }
+}
+
+/// A result as the client gets it: a name, and the image's configuration.
+fn solved(job: &Job, built: Built, whole: bool) -> Result<SolveResponse, Status> {
+    let metadata = BTreeMap::from([(
+        "containerimage.config".to_owned(),
+        Bytes::from(built.config.clone()),
+    )]);
+    let name = job.add_result(built)?;
+    if !whole {
+        return Ok(SolveResponse {
+            r#ref: name,
+            result: None,
+        });
+    }
+    Ok(SolveResponse {
+        r#ref: String::new(),
+        result: Some(Solved {
+            result: Some(result::Result::Ref(Ref { id: name, def: None })),
+            metadata,
+            attestations: BTreeMap::new(),
+        }),
+    })
+}
+
+/// Takes what the client's frontend gives back: one result, or none, or an error.
+fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
+    if let Some(error) = asked.error.filter(|error| error.code != 0) {
+        job.give_back(Err(Status::new(Code::of(error.code), error.message)));
+        return Ok(());
+    }
+    let result = asked.result.unwrap_or_default();
+    if !result.attestations.is_empty() {
+        return Err(Status::unimplemented("attestations are not supported yet"));
+    }
+    let names: Vec<String> = match result.result {
+        None => Vec::new(),
+        Some(result::Result::Ref(Ref { id, .. }) | result::Result::RefDeprecated(id)) => vec![id],
+        Some(result::Result::Refs(refs)) => refs.refs.into_values().map(|each| each.id).collect(),
+        Some(result::Result::RefsDeprecated(refs)) => refs.refs.into_values().collect(),
+    };
+    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let built = match &names[..] {
+        [] => None,
+        [name] => Some(job.result(name)?),
+        _ => return Err(Status::unimplemented("several results are not supported yet")),
+    };
+    job.give_back(Ok(built));
+    Ok(())
+}
+
+fn warn(job: &Job, asked: WarnRequest) {
+    job.progress.warn(VertexWarning {
+        vertex: asked.digest,
+        level: asked.level,
+        short: asked.short,
+        detail: asked.detail,
+        url: asked.url,
+        info: asked.info,
+        ranges: asked.ranges,
+    });
+}

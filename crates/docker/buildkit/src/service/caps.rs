@@ -1,0 +1,92 @@
+//! What clients are told that is understood.
+
+use std::collections::BTreeMap;
+
+use crate::build::Builds;
+use crate::proto::apicaps::ApiCap;
+use crate::proto::frontend::PongResponse;
+use crate::proto::types::{BuildkitVersion, WorkerRecord};
+
+/// Capabilities of the bridge. Files of results, containers, inputs and attestations are not among them.
+const FRONTEND: [&str; 12] = [
+    "solve.base",
+    "resolveimage",
+    "resolveimage.resolvemode",
+    "return",
+    "returnmap",
+    "importcaches",
+    "proto.refarray",
+    "gateway.solve.metadata",
+    "gateway.solve.evaluate",
+    "gateway.warnings",
+    "frontend.caps",
+    "source.metaresolver",
+];
+/// Of LLB: what contexts of a Dockerfile amount to. No list at all would mean the defaults of the client.
+const LLB: [&str; 8] = [
+    "source.image",
+    "source.local",
+    "source.local.unique",
+    "source.local.sessionid",
+    "source.local.includepatterns",
+    "source.local.excludepatterns",
+    "source.local.followpaths",
+    "source.local.sharedkeyhint",
+];
+
+fn caps(names: &[&str]) -> Vec<ApiCap> {
+    let cap = |name: &&str| ApiCap {
+        id: (*name).to_owned(),
+        enabled: true,
+        ..ApiCap::default()
+    };
+    names.iter().map(cap).collect()
+}
+
+/// The answer to `LLBBridge.Ping`.
+pub(super) fn pong(builds: &dyn Builds) -> PongResponse {
+    PongResponse {
+        frontend_api_caps: caps(&FRONTEND),
+        llb_caps: caps(&LLB),
+        workers: vec![worker(builds)],
+    }
+}
+
+/// The one worker. Without the label `…worker.snapshotter` a client knows that exporters, cache exports and
+/// attestations of containerd's image store are not to be had.
+pub(super) fn worker(builds: &dyn Builds) -> WorkerRecord {
+    let (os, architecture) = builds.platform();
+    let labels = [("org.mobyproject.buildkit.worker.executor", "gantry")];
+    WorkerRecord {
+        id: "gantry".to_owned(),
+        labels: labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        platforms: vec![crate::proto::pb::Platform {
+            architecture,
+            os,
+            ..Default::default()
+        }],
+        gc_policy: Vec::new(),
+        buildkit_version: Some(version()),
+        cdi_devices: Vec::new(),
+    }
+}
+
+/// The version whose protocol is spoken: that of dockerd 28.2's BuildKit.
+pub(super) fn version() -> BuildkitVersion {
+    BuildkitVersion {
+        package: "github.com/moby/buildkit".to_owned(),
+        version: "v0.22.0".to_owned(),
+        revision: "gantry".to_owned(),
+        dockerfile_version: String::new(),
+    }
+}
+
+/// `{name: value}` of pairs.
+pub(super) fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}

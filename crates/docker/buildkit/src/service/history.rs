@@ -1,0 +1,104 @@
+//! The history of builds: those under way, and the last that are over. It is not kept over the daemon's end.
+
+use std::collections::BTreeMap;
+
+use super::Door;
+use crate::grpc::{Reply, Status};
+use crate::proto::control::{
+    BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRequest, UpdateBuildHistoryRequest,
+    UpdateBuildHistoryResponse,
+};
+
+impl Door {
+    /// `ListenBuildHistory`: what there is, and then, unless an early exit is asked for, what happens.
+    pub(super) async fn listen_history(
+        &self,
+        asked: BuildHistoryRequest,
+        reply: &Reply,
+    ) -> Result<(), Status> {
+        if let Some(filter) = asked.filter.iter().find(|filter| !filter.is_empty()) {
+            return Err(Status::unimplemented(format!(
+                "filter {filter} is not supported yet"
+            )));
+        }
+        let mut changes = self.jobs.changes();
+        // Whether a build was told to be over, by its reference.
+        let mut told: BTreeMap<String, bool> = BTreeMap::new();
+        loop {
+            changes.mark_unchanged();
+            for event in self.events(&asked, &mut told) {
+                reply.send(&event).await?;
+            }
+            if asked.early_exit || changes.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What was not told yet.
+    fn events(
+        &self,
+        asked: &BuildHistoryRequest,
+        told: &mut BTreeMap<String, bool>,
+    ) -> Vec<BuildHistoryEvent> {
+        let mut jobs = self.jobs.all();
+        jobs.retain(|job| asked.r#ref.is_empty() || job.id == asked.r#ref);
+        let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
+        let first = limit.map_or(0, |limit| jobs.len().saturating_sub(limit));
+        let mut events = Vec::new();
+        let gone: Vec<String> = told
+            .keys()
+            .filter(|id| jobs.iter().all(|job| job.id != **id))
+            .cloned()
+            .collect();
+        for id in gone {
+            told.remove(&id);
+            let record = crate::proto::control::BuildHistoryRecord {
+                r#ref: id,
+                ..Default::default()
+            };
+            events.push(event(BuildHistoryEventType::Deleted, record));
+        }
+        for job in jobs.drain(first..) {
+            let over = job.is_over();
+            let known = told.get(&job.id).copied();
+            if known == Some(over) || (known.is_none() && over && asked.active_only) {
+                continue;
+            }
+            told.insert(job.id.clone(), over);
+            let kind = if over {
+                BuildHistoryEventType::Complete
+            } else {
+                BuildHistoryEventType::Started
+            };
+            events.push(event(kind, job.record()));
+        }
+        events
+    }
+
+    pub(super) async fn update_history(
+        &self,
+        asked: UpdateBuildHistoryRequest,
+    ) -> Result<UpdateBuildHistoryResponse, Status> {
+        if asked.pinned {
+            return Err(Status::unimplemented(
+                "a pinned build is not supported yet: the history is not kept",
+            ));
+        }
+        if asked.delete {
+            self.jobs.forget(&asked.r#ref)?;
+        }
+        // Nothing of a record waits to be written, so it is final as it is.
+        Ok(UpdateBuildHistoryResponse {})
+    }
+}
+
+fn event(
+    kind: BuildHistoryEventType,
+    record: crate::proto::control::BuildHistoryRecord,
+) -> BuildHistoryEvent {
+    BuildHistoryEvent {
+        r#type: kind.into(),
+        record: Some(record),
+    }
+}

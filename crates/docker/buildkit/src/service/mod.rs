@@ -1,0 +1,205 @@
+//! The door: which method is which function, and which is refused why.
+
+mod bridge;
+mod caps;
+mod control;
+mod history;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use driver::Clock;
+use prost::Message;
+
+use crate::build::Builds;
+use crate::filesync::Kept;
+use crate::grpc::{Boxed, Call, Reply, Service, Status, Stream, serve};
+use crate::job::Jobs;
+use crate::session::{SessionHead, Sessions};
+
+/// BuildKit's protocol over a builder. Clones share it.
+#[derive(Clone)]
+pub struct Buildkit(Arc<Door>);
+
+pub(crate) struct Door {
+    pub(crate) builds: Arc<dyn Builds>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) jobs: Jobs,
+    pub(crate) kept: Arc<Kept>,
+}
+
+impl Buildkit {
+    /// The door of a builder.
+    pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Door {
+            builds,
+            clock,
+            sessions: Arc::default(),
+            jobs: Jobs::default(),
+            kept: Arc::default(),
+        }))
+    }
+
+    /// The sessions.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    /// Serves gRPC on a connection until the client goes (`POST /grpc`).
+    pub async fn serve(&self, stream: Box<dyn Stream>) {
+        serve(stream, self.0.clone()).await;
+    }
+
+    /// Keeps a session until its connection ends (`POST /session`).
+    pub async fn session(&self, head: SessionHead, stream: Box<dyn Stream>) {
+        if let Err(cause) = self.0.sessions.keep(head, stream).await {
+            tracing::debug!(%cause, "no session");
+        }
+    }
+}
+
+/// What is done with a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It works.
+    Works,
+    /// It is refused, with this reason.
+    Refused(&'static str),
+}
+
+use Support::{Refused, Works};
+
+const LLB: &str = "LLB is not supported yet: only the Dockerfile frontend is";
+const CONTAINERS: &str = "containers of a frontend are not supported yet";
+const FILES: &str = "reading files of a result is not supported yet";
+
+/// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.
+pub const METHODS: &[(&str, Support)] = &[
+    ("/grpc.health.v1.Health/Check", Works),
+    ("/moby.buildkit.v1.Control/DiskUsage", Works),
+    ("/moby.buildkit.v1.Control/Info", Works),
+    ("/moby.buildkit.v1.Control/ListWorkers", Works),
+    ("/moby.buildkit.v1.Control/ListenBuildHistory", Works),
+    ("/moby.buildkit.v1.Control/Prune", Works),
+    (
+        "/moby.buildkit.v1.Control/Session",
+        Refused("a session is opened with POST /session"),
+    ),
+    ("/moby.buildkit.v1.Control/Solve", Works),
+    ("/moby.buildkit.v1.Control/Status", Works),
+    ("/moby.buildkit.v1.Control/UpdateBuildHistory", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Evaluate", Works),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/ExecProcess",
+        Refused(CONTAINERS),
+    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Inputs", Works),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/NewContainer",
+        Refused(CONTAINERS),
+    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Ping", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadDir", Refused(FILES)),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer",
+        Refused(CONTAINERS),
+    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadFile", Refused(FILES)),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer",
+        Refused(CONTAINERS),
+    ),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/ReleaseContainer",
+        Refused(CONTAINERS),
+    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ResolveImageConfig", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ResolveSourceMeta", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Return", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Solve", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/StatFile", Refused(FILES)),
+    (
+        "/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer",
+        Refused(CONTAINERS),
+    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/Warn", Works),
+];
+
+impl Service for Door {
+    fn answer<'a>(&'a self, call: Call, reply: &'a Reply) -> Boxed<'a, Result<(), Status>> {
+        Box::pin(async move {
+            let path = call.path.clone();
+            let known = METHODS.iter().find(|(known, _)| *known == path);
+            tracing::debug!(path, known = known.is_some(), "gRPC");
+            match known {
+                Some((_, Works)) => self.dispatch(&path, call, reply).await,
+                Some((_, Refused(reason))) => Err(Status::unimplemented(*reason)),
+                None => Err(Status::unimplemented(format!("unknown method {path}"))),
+            }
+        })
+    }
+}
+
+/// `answer(call, reply, |request| self.method(request))`: one message each way.
+macro_rules! unary {
+    ($call:ident, $reply:ident, $method:expr) => {{
+        let request = $call.incoming.single().await?;
+        let answer = $method(request).await?;
+        $reply.send(&answer).await
+    }};
+}
+
+impl Door {
+    async fn dispatch(&self, path: &str, mut call: Call, reply: &Reply) -> Result<(), Status> {
+        let (service, method) = path.rsplit_once('/').unwrap_or_default();
+        match (service, method) {
+            ("/grpc.health.v1.Health", _) => {
+                reply
+                    .send(&crate::proto::health::HealthCheckResponse { status: 1 })
+                    .await
+            }
+            ("/moby.buildkit.v1.Control", "DiskUsage") => unary!(call, reply, |asked| self.disk_usage(asked)),
+            ("/moby.buildkit.v1.Control", "Info") => unary!(call, reply, |asked| self.info(asked)),
+            ("/moby.buildkit.v1.Control", "ListWorkers") => {
+                unary!(call, reply, |asked| self.list_workers(asked))
+            }
+            ("/moby.buildkit.v1.Control", "ListenBuildHistory") => {
+                let asked = call.incoming.single().await?;
+                self.listen_history(asked, reply).await
+            }
+            ("/moby.buildkit.v1.Control", "Prune") => {
+                let asked = call.incoming.single().await?;
+                self.prune(asked, reply).await
+            }
+            ("/moby.buildkit.v1.Control", "Solve") => {
+                unary!(call, reply, |asked| Box::pin(self.solve(asked)))
+            }
+            ("/moby.buildkit.v1.Control", "Status") => {
+                let asked = call.incoming.single().await?;
+                self.status(asked, reply).await
+            }
+            ("/moby.buildkit.v1.Control", "UpdateBuildHistory") => {
+                unary!(call, reply, |asked| self.update_history(asked))
+            }
+            _ => self.bridge(method, call, reply).await,
+        }
+    }
+
+    fn before(&self, nanoseconds: i64) -> SystemTime {
+        let ago = std::time::Duration::from_nanos(nanoseconds.max(0).unsigned_abs());
+        self.clock
+            .wall()
+            .checked_sub(ago)
+            .unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// Whether a message says anything at all.
+fn is_set<M: Message>(message: Option<&M>) -> bool {
+    message.is_some_and(|message| message.encoded_len() > 0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,478 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use driver::ManualClock;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::grpc::{Channel, Code, connect};
+use crate::proto::control;
+use crate::proto::frontend::{self, result};
+use crate::testing::{Builder, Client, Shared, file};
+
+/// A door with a builder behind it, a client's session, and the client's connection to it.
+struct Rig {
+    door: Buildkit,
+    builder: Arc<Builder>,
+    client: Arc<Client>,
+    channel: Channel,
+    session: JoinHandle<()>,
+}
+
+async fn rig(hangs: bool) -> Rig {
+    let builder = Arc::new(Builder {
+        hangs,
+        ..Builder::default()
+    });
+    let door = Buildkit::new(Arc::new(Shared(builder.clone())), Arc::new(ManualClock::new()));
+    let (one, other) = tokio::io::duplex(4096);
+    let served = door.clone();
+    tokio::spawn(async move { served.serve(Box::new(one)).await });
+    let (channel, driven) = connect(Box::new(other)).await.unwrap();
+    tokio::spawn(driven);
+    let client = Arc::new(Client {
+        files: BTreeMap::from([
+            (
+                "context",
+                vec![
+                    file(".dockerignore", "tmp\n", 1),
+                    file("Dockerfile", "FROM scratch", 1),
+                    file("x", "x", 1),
+                ],
+            ),
+            ("dockerfile", vec![file("Dockerfile", "FROM scratch", 1)]),
+        ]),
+        ..Client::default()
+    });
+    let (_, session) = client.open(&door.0.sessions, "session").await;
+    Rig {
+        door,
+        builder,
+        client,
+        channel,
+        session,
+    }
+}
+
+fn solve(id: &str) -> control::SolveRequest {
+    control::SolveRequest {
+        r#ref: id.to_owned(),
+        session: "session".to_owned(),
+        exporters: vec![control::Exporter {
+            r#type: "moby".to_owned(),
+            attrs: BTreeMap::from([("name".to_owned(), "docker.io/library/x:1".to_owned())]),
+        }],
+        ..control::SolveRequest::default()
+    }
+}
+
+const SOLVE: &str = "/moby.buildkit.v1.Control/Solve";
+
+impl Rig {
+    /// A call of the bridge, of a build.
+    async fn bridge<A: Message + Default>(
+        &self,
+        method: &str,
+        build: &str,
+        asked: &impl Message,
+    ) -> Result<A, Status> {
+        let path = format!("/moby.buildkit.v1.frontend.LLBBridge/{method}");
+        let metadata = [("buildkit-controlapi-buildid", build)];
+        let (mut sender, mut incoming) = self.channel.open(&path, &metadata).await?;
+        sender.send(asked).await?;
+        sender.close();
+        incoming.single().await
+    }
+
+    fn begin(&self, asked: control::SolveRequest) -> JoinHandle<Result<control::SolveResponse, Status>> {
+        let channel = self.channel.clone();
+        tokio::spawn(async move { channel.unary(SOLVE, &asked).await })
+    }
+
+    async fn stream<A: Message + Default>(&self, path: &str, asked: &impl Message) -> Result<Vec<A>, Status> {
+        let (mut sender, mut incoming) = self.channel.open(path, &[]).await?;
+        sender.send(asked).await?;
+        sender.close();
+        let mut answers = Vec::new();
+        while let Some(answer) = incoming.message().await? {
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+}
+
+fn dockerfile(options: &[(&str, &str)]) -> frontend::SolveRequest {
+    let options = options
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    frontend::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        frontend_opt: options.collect(),
+        allow_result_return: true,
+        allow_result_array_ref: true,
+        ..frontend::SolveRequest::default()
+    }
+}
+
+#[tokio::test]
+async fn a_build_as_docker_asks_for_it() {
+    let rig = rig(false).await;
+    let built = rig.begin(solve("b1"));
+    let status = control::StatusRequest {
+        r#ref: "b1".to_owned(),
+    };
+    let pong: frontend::PongResponse = rig.bridge("Ping", "b1", &frontend::PingRequest {}).await.unwrap();
+    assert!(
+        pong.frontend_api_caps
+            .iter()
+            .any(|cap| cap.id == "solve.base" && cap.enabled)
+    );
+    assert!(
+        !pong.workers[0]
+            .labels
+            .contains_key("org.mobyproject.buildkit.worker.snapshotter")
+    );
+    let asked = dockerfile(&[("build-arg:A", "1"), ("target", "t")]);
+    let solved: frontend::SolveResponse = rig.bridge("Solve", "b1", &asked).await.unwrap();
+    let result = solved.result.unwrap();
+    assert_eq!(&result.metadata["containerimage.config"][..], b"{}");
+    let Some(result::Result::Ref(reference)) = &result.result else {
+        panic!("{result:?}");
+    };
+    let evaluate = frontend::EvaluateRequest {
+        r#ref: reference.id.clone(),
+    };
+    rig.bridge::<frontend::EvaluateResponse>("Evaluate", "b1", &evaluate)
+        .await
+        .unwrap();
+    let give = frontend::ReturnRequest {
+        result: Some(result),
+        error: None,
+    };
+    rig.bridge::<frontend::ReturnResponse>("Return", "b1", &give)
+        .await
+        .unwrap();
+    let response = built.await.unwrap().unwrap().exporter_response;
+    assert_eq!(response["image.name"], "docker.io/library/x:1");
+    assert_eq!(
+        response["containerimage.digest"],
+        format!("sha256:{}", "1".repeat(64))
+    );
+    assert_eq!(*rig.builder.named.lock().unwrap(), ["docker.io/library/x:1"]);
+    {
+        let asked = rig.builder.asked.lock().unwrap();
+        assert_eq!(
+            (&asked[0].dockerfile[..], &asked[0].args["A"][..]),
+            ("Dockerfile", "1")
+        );
+        assert_eq!(asked[0].target.as_deref(), Some("t"));
+        assert_eq!(asked[0].text.as_deref(), Some(&b"FROM scratch"[..]));
+    }
+    // The client was asked to leave out what .dockerignore says.
+    let excluded = rig.client.metadata.lock().unwrap().last().unwrap()["exclude-patterns"].clone();
+    assert_eq!(excluded, "tmp");
+    // Whoever comes late hears of everything.
+    let told: Vec<control::StatusResponse> = rig
+        .stream("/moby.buildkit.v1.Control/Status", &status)
+        .await
+        .unwrap();
+    let ended: Vec<_> = told
+        .iter()
+        .flat_map(|told| &told.vertexes)
+        .filter(|vertex| vertex.completed.is_some())
+        .collect();
+    let names: Vec<&str> = ended.iter().map(|vertex| &vertex.name[..]).collect();
+    assert_eq!(
+        names,
+        [
+            "[internal] load build definition from Dockerfile",
+            "[internal] load .dockerignore",
+            "[internal] load build context",
+            "[1/1] FROM scratch",
+            "exporting to image",
+        ]
+    );
+    assert!(ended.iter().all(|vertex| vertex.error.is_empty()));
+}
+
+#[tokio::test]
+async fn a_failure_is_the_builds_answer_and_stays_in_the_history() {
+    let rig = rig(false).await;
+    let built = rig.begin(solve("b1"));
+    let failed = rig
+        .bridge::<frontend::SolveResponse>("Solve", "b1", &dockerfile(&[("build-arg:FAIL", "1")]))
+        .await;
+    let status = failed.unwrap_err();
+    assert_eq!(status.message, "no luck");
+    let give = frontend::ReturnRequest {
+        result: None,
+        error: Some(crate::proto::rpc::Status {
+            code: 2,
+            message: "failed to solve: no luck".to_owned(),
+            details: Vec::new(),
+        }),
+    };
+    rig.bridge::<frontend::ReturnResponse>("Return", "b1", &give)
+        .await
+        .unwrap();
+    assert_eq!(
+        built.await.unwrap().unwrap_err().message,
+        "failed to solve: no luck"
+    );
+    let asked = control::BuildHistoryRequest {
+        early_exit: true,
+        ..control::BuildHistoryRequest::default()
+    };
+    let path = "/moby.buildkit.v1.Control/ListenBuildHistory";
+    let events: Vec<control::BuildHistoryEvent> = rig.stream(path, &asked).await.unwrap();
+    assert_eq!(
+        events[0].record.as_ref().unwrap().error.as_ref().unwrap().message,
+        "failed to solve: no luck"
+    );
+    let delete = control::UpdateBuildHistoryRequest {
+        r#ref: "b1".to_owned(),
+        delete: true,
+        ..control::UpdateBuildHistoryRequest::default()
+    };
+    let path_update = "/moby.buildkit.v1.Control/UpdateBuildHistory";
+    rig.channel
+        .unary::<control::UpdateBuildHistoryResponse>(path_update, &delete)
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.stream::<control::BuildHistoryEvent>(path, &asked)
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+#[tokio::test]
+async fn a_whole_build_without_a_clients_frontend() {
+    let rig = rig(false).await;
+    let asked = control::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        ..solve("b1")
+    };
+    let built = rig.begin(asked).await.unwrap().unwrap();
+    assert_eq!(built.exporter_response["image.name"], "docker.io/library/x:1");
+}
+
+#[tokio::test]
+async fn files_of_a_result_go_to_the_client() {
+    let rig = rig(false).await;
+    for (kind, id) in [("tar", "b1"), ("local", "b2")] {
+        let asked = control::SolveRequest {
+            frontend: "dockerfile.v0".to_owned(),
+            exporters: vec![control::Exporter {
+                r#type: kind.to_owned(),
+                attrs: BTreeMap::new(),
+            }],
+            ..solve(id)
+        };
+        rig.begin(asked).await.unwrap().unwrap();
+    }
+    let taken = rig.client.taken.lock().unwrap();
+    let mut archive = tar::Archive::new(&taken.archive[..]);
+    assert_eq!(archive.entries().unwrap().count(), 3);
+    let shown: Vec<String> = taken
+        .files
+        .iter()
+        .map(|(stat, text)| format!("{} {:o} {} {}", stat.path, stat.mode, stat.linkname, text.len()))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "big 644  100000",
+            "d 20000000755  0",
+            "d/link 1000000777 ../big 0"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_build_ends_with_its_caller() {
+    let rig = rig(true).await;
+    let asked = control::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        ..solve("b1")
+    };
+    let built = rig.begin(asked);
+    rig.builder.begun.notified().await;
+    built.abort();
+    rig.builder.dropped.notified().await;
+}
+
+#[tokio::test]
+async fn a_build_ends_with_its_session() {
+    let rig = rig(true).await;
+    let built = rig.begin(solve("b1"));
+    let asked = dockerfile(&[]);
+    let inner = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked);
+    let (inner, ()) = tokio::join!(inner, async {
+        rig.builder.begun.notified().await;
+        rig.session.abort();
+    });
+    assert_eq!(inner.unwrap_err().code, Code::Cancelled);
+    assert_eq!(built.await.unwrap().unwrap_err().code, Code::Cancelled);
+    rig.builder.dropped.notified().await;
+    rig.door.0.jobs.forget("b1").unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_supported_is_refused_with_its_reason() {
+    let rig = rig(false).await;
+    let exporter = |kind: &str| control::Exporter {
+        r#type: kind.to_owned(),
+        attrs: BTreeMap::new(),
+    };
+    let push = control::Exporter {
+        attrs: BTreeMap::from([("push".to_owned(), "true".to_owned())]),
+        ..exporter("image")
+    };
+    let table = [
+        (
+            control::SolveRequest {
+                exporters: vec![exporter("oci")],
+                ..solve("a")
+            },
+            "exporter oci is not supported yet",
+        ),
+        (
+            control::SolveRequest {
+                exporters: vec![push],
+                ..solve("a")
+            },
+            "push of the image exporter is not supported yet",
+        ),
+        (
+            control::SolveRequest {
+                exporters: vec![exporter("moby"), exporter("moby")],
+                ..solve("a")
+            },
+            "several exporters are not supported yet",
+        ),
+        (
+            control::SolveRequest {
+                entitlements: vec!["device".into()],
+                ..solve("a")
+            },
+            "entitlement device is not supported yet",
+        ),
+        (
+            control::SolveRequest {
+                frontend: "gateway.v0".into(),
+                ..solve("a")
+            },
+            "frontend gateway.v0 is not supported yet",
+        ),
+        (
+            control::SolveRequest {
+                definition: Some(crate::proto::pb::Definition {
+                    def: vec![bytes::Bytes::from_static(b"x")],
+                    ..Default::default()
+                }),
+                ..solve("b")
+            },
+            LLB,
+        ),
+    ];
+    for (asked, sentence) in table {
+        let refused = rig.begin(asked).await.unwrap().unwrap_err();
+        assert_eq!(
+            (refused.code, &refused.message[..]),
+            (Code::Unimplemented, sentence)
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_empty_filter_is_none() {
+    let rig = rig(false).await;
+    let path = "/moby.buildkit.v1.Control/DiskUsage";
+    let asked = |filter: &str| control::DiskUsageRequest {
+        filter: vec![filter.to_owned()],
+        age_limit: 0,
+    };
+    rig.channel
+        .unary::<control::DiskUsageResponse>(path, &asked(""))
+        .await
+        .unwrap();
+    let refused = rig
+        .channel
+        .unary::<control::DiskUsageResponse>(path, &asked("id==x"))
+        .await;
+    assert_eq!(refused.unwrap_err().message, "filter id==x is not supported yet");
+}
+
+/// Every row of [`METHODS`] is what it says: a refused one has its reason, and another is known to the door.
+#[tokio::test]
+async fn every_method_is_what_its_row_says() {
+    let rig = rig(false).await;
+    let _running = rig.begin(solve("b1"));
+    for (path, support) in METHODS {
+        let metadata = [("buildkit-controlapi-buildid", "b1")];
+        let (mut sender, mut incoming) = rig.channel.open(path, &metadata).await.unwrap();
+        sender.close();
+        let answer = incoming.message::<()>().await;
+        match support {
+            Refused(reason) => assert_eq!(answer.unwrap_err(), Status::unimplemented(*reason), "{path}"),
+            Works => {
+                let unknown = answer.is_err_and(|status| status.message.starts_with("unknown method"));
+                assert!(!unknown, "{path}");
+            }
+        }
+    }
+    let unknown = rig.channel.unary::<()>("/a.B/C", &()).await.unwrap_err();
+    assert_eq!(unknown, Status::unimplemented("unknown method /a.B/C"));
+}
+
+#[tokio::test]
+async fn images_are_looked_up_for_a_frontend() {
+    let rig = rig(false).await;
+    let _running = rig.begin(solve("b1"));
+    let asked = |reference: &str| frontend::ResolveImageConfigRequest {
+        r#ref: reference.to_owned(),
+        ..Default::default()
+    };
+    let found: frontend::ResolveImageConfigResponse = rig
+        .bridge("ResolveImageConfig", "b1", &asked("debian"))
+        .await
+        .unwrap();
+    assert_eq!(&found.config[..], b"{\"os\":\"linux\"}");
+    let missing = rig
+        .bridge::<frontend::ResolveImageConfigResponse>("ResolveImageConfig", "b1", &asked("none"))
+        .await;
+    assert_eq!(missing.unwrap_err().code, Code::NotFound);
+    let source = frontend::ResolveSourceMetaRequest {
+        source: Some(crate::proto::pb::SourceOp {
+            identifier: "docker-image://debian".to_owned(),
+            attrs: BTreeMap::new(),
+        }),
+        ..Default::default()
+    };
+    let meta: frontend::ResolveSourceMetaResponse =
+        rig.bridge("ResolveSourceMeta", "b1", &source).await.unwrap();
+    assert_eq!(meta.image.unwrap().digest, found.digest);
+}
+
+/// `docs/coverage-buildkit.md` is [`METHODS`]; `INSTA_UPDATE=always` writes it anew.
+#[test]
+fn the_page_of_methods_is_fresh() {
+    let mut page = "# BuildKit's methods\n\nMade from `METHODS` of `crates/docker/buildkit` by its test; a refused method answers UNIMPLEMENTED with the reason.\n\n| method | |\n|---|---|\n".to_owned();
+    for (path, support) in METHODS {
+        let answer = match support {
+            Works => "works",
+            Refused(reason) => reason,
+        };
+        page.push_str(&format!("| `{}` | {answer} |\n", path.trim_start_matches('/')));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/coverage-buildkit.md");
+    let written = std::fs::read_to_string(path).unwrap_or_default();
+    let table = written.split("\n## ").next().unwrap_or_default();
+    assert_eq!(
+        table.trim_end(),
+        page.trim_end(),
+        "docs/coverage-buildkit.md is stale; it should begin with:\n{page}"
+    );
+}
