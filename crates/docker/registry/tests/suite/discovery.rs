@@ -36,7 +36,14 @@ async fn tags(registry: &dyn Registry) {
         push_manifest(registry, "discovery/tags", tag, &bytes).await;
     }
     let path = "/v2/discovery/tags/tags/list";
-    let (all, link) = listed(registry, path).await;
+    let (mut all, link) = listed(registry, path).await;
+    if !registry.is_ours() {
+        // docker-registry 2.8 lists them as they lie in its directory.
+        all["tags"]
+            .as_array_mut()
+            .unwrap()
+            .sort_by_key(ToString::to_string);
+    }
     assert_eq!(
         all,
         json!({"name": "discovery/tags", "tags": ["a-3", "latest", "v1", "v2"]})
