@@ -1,4 +1,5 @@
 //! The node's own registry: what docker has is pulled from it, what is pushed to it docker has. Root.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 use std::process::Output;
 

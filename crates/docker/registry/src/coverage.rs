@@ -208,10 +208,7 @@ fn page() -> String {
         let methods = row.methods.replace(' ', ", ");
         let (id, path, option) = (row.id, path(row.resource), row.option);
         // Writing to memory does not fail.
-        let _ = writeln!(
-            page,
-            "| {id} | {methods} `{path}` | {option} | {standing} |"
-        );
+        let _ = writeln!(page, "| {id} | {methods} `{path}` | {option} | {standing} |");
     }
     page
 }

@@ -137,7 +137,7 @@ impl Mirror {
             Ok(Some(now)) if now != known => drop(self.fetch_manifest(call, which).await?),
             Ok(_) => self.check(&here, call.state.clock.now()),
             Err(error) => {
-                tracing::debug!(%here, error, "a tag cannot be asked about: what is here is served")
+                tracing::debug!(%here, error, "a tag cannot be asked about: what is here is served");
             }
         }
         Ok(())

@@ -167,10 +167,9 @@ async fn answer<S: Service>(
 /// Returns when the client has ended its side: it sends nothing beside a request that it waits for.
 async fn gone(stream: &TcpStream) {
     let mut byte = [0];
-    match stream.peek(&mut byte).await {
-        // The next request lies there already.
-        Ok(1..) => std::future::pending().await,
-        Ok(0) | Err(_) => {}
+    // The next request may lie there already.
+    if let Ok(1..) = stream.peek(&mut byte).await {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What 2.8 has not, and the suite leaves out for it: a single POST, tags by `?tag=`, `OCI-Subject`, referrers, mounting
 //! without `from`, `digest-algorithm`, pages of tags, deleting tags; it takes several ranges at once, sends `/v2` on to
-//! `/v2/`, looks at no Content-Range, and has other words for some manifests that are wrong.
+//! `/v2/`, looks at no Content-Range, and sorts no tags, and has other words for some manifests that are wrong.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

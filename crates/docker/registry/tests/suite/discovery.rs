@@ -32,20 +32,27 @@ fn next(link: Option<&str>) -> String {
 
 async fn tags(registry: &dyn Registry) {
     let bytes = artifact(registry, "discovery/tags", "tags", json!({})).await;
-    for tag in ["v2", "v1", "latest", "V3"] {
+    for tag in ["v2", "v1", "latest", "a-3"] {
         push_manifest(registry, "discovery/tags", tag, &bytes).await;
     }
     let path = "/v2/discovery/tags/tags/list";
-    let (all, link) = listed(registry, path).await;
+    let (mut all, link) = listed(registry, path).await;
+    if !registry.is_ours() {
+        // docker-registry 2.8 lists them as they lie in its directory.
+        all["tags"]
+            .as_array_mut()
+            .unwrap()
+            .sort_by_key(ToString::to_string);
+    }
     assert_eq!(
         all,
-        json!({"name": "discovery/tags", "tags": ["V3", "latest", "v1", "v2"]})
+        json!({"name": "discovery/tags", "tags": ["a-3", "latest", "v1", "v2"]})
     );
     assert_eq!(link, None);
     if registry.is_ours() {
         // docker-registry 2.8 has no pages of tags.
         let (first, link) = listed(registry, &format!("{path}?n=3")).await;
-        assert_eq!(first["tags"], json!(["V3", "latest", "v1"]));
+        assert_eq!(first["tags"], json!(["a-3", "latest", "v1"]));
         let (rest, link) = listed(registry, &next(link.as_deref())).await;
         assert_eq!((&rest["tags"], link), (&json!(["v2"]), None));
         let (after, _) = listed(registry, &format!("{path}?last=latest")).await;
