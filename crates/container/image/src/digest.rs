@@ -43,11 +43,12 @@ impl Digest {
     /// The 64 hexadecimal digits, without the algorithm.
     #[must_use]
     pub fn hex(&self) -> String {
-        let digit = |nibble: u8| char::from(HEX[usize::from(nibble & 15)]);
-        self.0
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-            .collect()
+        let mut hex = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            hex.push(char::from(HEX[usize::from(byte >> 4)]));
+            hex.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+        hex
     }
 
     /// The first 12 hexadecimal digits: what people type and lists show.

@@ -202,8 +202,16 @@ impl Ord for Reference {
         } else {
             name(self).cmp(name(other))
         };
-        by_name.then_with(|| match (&self.digest, &other.digest) {
-            (None, None) => self.tag.cmp(&other.tag),
+        // `` < `:TAG` < `@DIGEST`, and digests are ordered as their digits are.
+        by_name.then_with(|| match (&self.tag, &other.tag) {
+            (None, None) => self.digest.cmp(&other.digest),
+            (Some(_), None) if other.digest.is_some() => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (None, Some(_)) if self.digest.is_some() => Ordering::Greater,
+            (None, Some(_)) => Ordering::Less,
+            (Some(tag), Some(of_other)) if self.digest.is_none() && other.digest.is_none() => {
+                tag.cmp(of_other)
+            }
             _ => self.suffix().cmp(&other.suffix()),
         })
     }

@@ -110,3 +110,26 @@ proptest! {
         fuzz(text.as_bytes());
     }
 }
+
+/// The order is that of the texts, though none is made.
+#[test]
+fn references_are_ordered_as_their_texts_are() {
+    let (low, high) = (Digest::of(b"2"), Digest::of(b"1"));
+    let mut references = Vec::new();
+    for name in ["a", "a/b", "a-b", "a.b/c", "x.y:5/a", "localhost/a", "ab"] {
+        for suffix in [String::new(), ":1".to_owned(), ":10".to_owned(), ":a".to_owned()] {
+            for digest in [None, Some(low), Some(high)] {
+                let mut reference = Reference::parse(&format!("{name}{suffix}")).unwrap();
+                reference.digest = digest;
+                references.push(reference);
+            }
+        }
+    }
+    for one in &references {
+        for other in &references {
+            let texts = one.to_string().cmp(&other.to_string());
+            let by_name = one.name().cmp(&other.name());
+            assert_eq!(one.cmp(other), by_name.then(texts), "{one} {other}");
+        }
+    }
+}
