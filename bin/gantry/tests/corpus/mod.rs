@@ -5,6 +5,8 @@
 //! A directory is a build context. Lines of its Dockerfile say what is special about it: `# build:` further words of
 //! `docker build`, `# times:` paths whose times count. `prepare.sh` makes what git cannot keep, in the copy that is built.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
+
 mod case;
 mod differences;
 mod saved;
