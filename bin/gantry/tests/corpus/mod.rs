@@ -1,5 +1,5 @@
 //! The Dockerfiles of `examples/dockerfiles`, built by Gantry and by Debian's dockerd: what comes of them is compared,
-//! file by file and setting by setting. What differs is in [`DIFFERENCES`] with its reason, or fails; and so does a
+//! file by file and setting by setting. What differs is in [`differences`] with its reason, or fails; and so does a
 //! reason that explains nothing any more.
 //!
 //! A directory is a build context. Lines of its Dockerfile say what is special about it: `# build:` further words of
