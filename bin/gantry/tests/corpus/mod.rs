@@ -1,9 +1,11 @@
 //! The Dockerfiles of `examples/dockerfiles`, built by Gantry and by Debian's dockerd: what comes of them is compared,
-//! file by file and setting by setting. What differs is in [`DIFFERENCES`] with its reason, or fails; and so does a
+//! file by file and setting by setting. What differs is in [`differences`] with its reason, or fails; and so does a
 //! reason that explains nothing any more.
 //!
 //! A directory is a build context. Lines of its Dockerfile say what is special about it: `# build:` further words of
 //! `docker build`, `# times:` paths whose times count. `prepare.sh` makes what git cannot keep, in the copy that is built.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 mod case;
 mod differences;
