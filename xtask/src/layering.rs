@@ -103,7 +103,11 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("engine", "hyper", "doors speak HTTP"),
     ("builder", "hyper", "doors speak HTTP"),
     ("builder", "engine-api", "the builder has more than one door"),
-    ("buildkit", "builder", "a protocol knows no builder: `Builds` is the seam"),
+    (
+        "buildkit",
+        "builder",
+        "a protocol knows no builder: `Builds` is the seam",
+    ),
     ("buildkit", "engine", "a protocol knows no container"),
     ("buildkit", "hyper", "it is given a stream that has left HTTP/1"),
     ("gantry", "rehearsal", "tests are rehearsed, products are not"),
