@@ -116,7 +116,11 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("builder", "engine-api", "the builder has more than one door"),
     ("registry", "engine", "a registry knows images, not containers"),
     ("registry", "engine-api", "a registry is a door of its own"),
-    ("buildkit", "builder", "a protocol knows no builder: `Builds` is the seam"),
+    (
+        "buildkit",
+        "builder",
+        "a protocol knows no builder: `Builds` is the seam",
+    ),
     ("buildkit", "engine", "a protocol knows no container"),
     ("buildkit", "hyper", "it is given a stream that has left HTTP/1"),
     ("gantry", "rehearsal", "tests are rehearsed, products are not"),

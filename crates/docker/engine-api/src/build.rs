@@ -532,11 +532,7 @@ mod tests {
         );
         let Ok(parsed) = parsed else { panic!("refused") };
         assert_eq!(
-            parsed
-                .tags
-                .iter()
-                .map(Reference::familiar)
-                .collect::<Vec<_>>(),
+            parsed.tags.iter().map(Reference::familiar).collect::<Vec<_>>(),
             ["a/b:latest", "c:1"]
         );
         assert_eq!(

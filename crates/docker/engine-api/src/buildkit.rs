@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use ::buildkit::{Buildkit, Code, SessionHead};
 use builder::Builder;
-use driver::Clock;
 use distribution::Registries;
+use driver::Clock;
 use engine::Engine;
 use http::header::UPGRADE;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

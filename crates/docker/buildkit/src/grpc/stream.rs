@@ -68,6 +68,10 @@ impl Incoming {
     /// Why nothing could be sent: a peer may end a call before it has read everything, and says how; otherwise the
     /// connection is broken.
     pub async fn fate(&mut self, broken: Status) -> Status {
+        // What is our own fault the peer knows nothing of.
+        if !matches!(broken.code, Code::Cancelled | Code::Unavailable) {
+            return broken;
+        }
         loop {
             match self.frame().await {
                 Ok(Some(_)) => {}

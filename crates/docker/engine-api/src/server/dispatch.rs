@@ -16,6 +16,9 @@ use super::router::{Route, find};
 use super::version::{self, ApiVersion};
 use crate::error::ApiError;
 
+/// Answers a client on its own.
+pub(crate) type Direct<S> = fn(Arc<S>, UnixStream) -> Boxed<()>;
+
 /// A table of routes over the state its handlers work on.
 pub(crate) struct Dispatch<S: 'static> {
     /// The rows.
@@ -25,7 +28,7 @@ pub(crate) struct Dispatch<S: 'static> {
     /// `Docker/28.2.2 (linux)`: the value of the Server header.
     pub server: HeaderValue,
     /// Who answers a client that speaks HTTP/2 from its first byte.
-    pub http2: Option<fn(Arc<S>, UnixStream) -> Boxed<()>>,
+    pub http2: Option<Direct<S>>,
 }
 
 impl<S: Send + Sync> Dispatch<S> {
