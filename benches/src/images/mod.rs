@@ -125,7 +125,10 @@ pub(crate) fn pull_again() -> Outcome {
     Ok(())
 }
 
-fn stage(dockerd: bool) -> Result<(Registry, Vec<Box<dyn Puller>>), Box<dyn std::error::Error>> {
+/// The registry, and who pulls from it.
+type Stage = (Registry, Vec<Box<dyn Puller>>);
+
+fn stage(dockerd: bool) -> Result<Stage, Box<dyn std::error::Error>> {
     let namespace = Arc::new(Namespace::new());
     let registry = Registry::start(&namespace, PORT);
     fill(&registry)?;

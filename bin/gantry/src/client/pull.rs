@@ -21,6 +21,7 @@ use super::http::{Daemon, Error, Target};
 use super::progress::{self, Lines};
 use super::socket::SocketOptions;
 use crate::failure::{Failure, Outcome};
+use crate::node::variable;
 
 /// The header with credentials.
 const AUTH: &str = "X-Registry-Auth";
@@ -147,8 +148,8 @@ fn header(reference: &Reference) -> Result<String, Failure> {
 
 /// Where Docker's command line keeps its configuration.
 fn docker_config() -> Option<PathBuf> {
-    let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
+    let home = || variable("HOME").map(|home| PathBuf::from(home).join(".docker"));
     directory
         .or_else(home)
         .map(|directory| directory.join("config.json"))

@@ -49,9 +49,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
         registry: options.registry.over(&File::default()),
-        registries: options
-            .registries
-            .over(&File::default(), |name| std::env::var(name).ok())?,
+        registries: options.registries.over(&File::default(), registries::variable)?,
         kubernetes: options.kubernetes.over(&File::default()),
     };
     let stages = Stages::new();

@@ -27,6 +27,7 @@ pub(crate) use down::{Options as Down, run as down};
 pub(crate) use env::{Options as Env, run as env};
 pub(crate) use kubeconfig::{Options as Kubeconfig, run as kubeconfig};
 pub(crate) use logs::{Options as Logs, run as logs};
+pub(crate) use registries::variable;
 pub(crate) use reset::{Options as Reset, run as reset};
 pub(crate) use restart::{Options as Restart, run as restart};
 pub(crate) use settings::NodePlace;

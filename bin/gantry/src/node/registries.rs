@@ -67,6 +67,15 @@ impl RegistryOptions {
     }
 }
 
+/// A variable of the environment. Only proxies and Docker's own settings are looked up here: the flags' are clap's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where configuration is parsed, and a proxy's password is for no command line"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// What a daemon that shall be like this is told.
 pub(super) fn words(registries: &Registries) -> Vec<String> {
     let mut words = vec![

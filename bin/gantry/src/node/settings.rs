@@ -114,7 +114,7 @@ impl NodeOptions {
 
     fn over(self, file: File) -> Result<Config, Failure> {
         let (kubernetes, registry) = (self.kubernetes.over(&file), self.registry.over(&file));
-        let registries = self.registries.over(&file, |name| std::env::var(name).ok())?;
+        let registries = self.registries.over(&file, registries::variable)?;
         let place = self.place;
         let run_dir = absolute(place.run_dir.or(file.run_dir), Path::new("/run/gantry"))?;
         let data_dir = absolute(place.data_dir.or(file.data_dir), Path::new("/var/lib/gantry"))?;

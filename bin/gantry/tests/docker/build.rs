@@ -124,7 +124,7 @@ pub const CASES: &[Case] = &[
         r#"
         $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nNOPE x\n' > Dockerfile; build -q .
         ...
-        Error response from daemon: dockerfile parse error [..]line 2: unknown instruction: NOPE
+        Error response from daemon: dockerfile parse error [..]line 2: unknown instruction: NOPE[..]
         ? 1
         $ : > Dockerfile; build -q .
         ...

@@ -139,16 +139,15 @@ struct Answer {
     body: Value,
 }
 
-fn ask(socket: &Path, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
+fn ask(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = UnixStream::connect(socket).unwrap();
     let length = body.len();
-    let media_type = if media_type.is_empty() {
-        String::new()
-    } else {
-        format!("Content-Type: {media_type}\r\n")
-    };
+    let headers = headers.iter().filter(|(_, value)| !value.is_empty());
+    let headers: String = headers
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n{media_type}Content-Length: {length}\r\n\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     stream.write_all(body).unwrap();
@@ -193,15 +192,20 @@ fn is_archive(fact: &Value) -> bool {
 
 fn check(socket: &Path, fact: &Value) -> Result<(), String> {
     let text = |name: &str| fact[name].as_str().unwrap_or("");
-    let media_type = fact["headers"]["Content-Type"]
-        .as_str()
-        .unwrap_or("application/json");
+    let header = |name: &str| fact["headers"][name].as_str();
+    let headers = [
+        (
+            "Content-Type",
+            header("Content-Type").unwrap_or("application/json"),
+        ),
+        ("X-Registry-Auth", header("X-Registry-Auth").unwrap_or("")),
+    ];
     let body = if fact["body"].is_null() {
         Vec::new()
     } else {
         fact["body"].to_string().into_bytes()
     };
-    let answer = ask(socket, text("method"), text("path"), media_type, &body);
+    let answer = ask(socket, text("method"), text("path"), &headers, &body);
     let shown = answer.body.get(0).unwrap_or(&answer.body);
     let differs = DIFFERS.iter().find(|differs| differs.case == text("case"));
     let recorded = (fact["status"].clone(), fact["message"].as_str());
@@ -246,7 +250,10 @@ fn what_dockerd_answered() {
                 &socket,
                 method,
                 path,
-                if body.is_empty() { "" } else { "application/json" },
+                &[(
+                    "Content-Type",
+                    if body.is_empty() { "" } else { "application/json" },
+                )],
                 body.as_bytes(),
             );
         }

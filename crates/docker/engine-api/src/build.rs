@@ -134,12 +134,12 @@ impl Pulling {
         })
     }
 
-    /// Pulls as nobody.
-    pub(crate) const fn anonymous(registries: Registries) -> Self {
+    /// Pulls as somebody to one registry.
+    pub(crate) fn of(registries: Registries, domain: String, credentials: Credentials) -> Self {
         Self {
             registries,
             platform: None,
-            auths: BTreeMap::new(),
+            auths: BTreeMap::from([(domain, credentials)]),
         }
     }
 

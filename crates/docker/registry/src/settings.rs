@@ -225,12 +225,6 @@ impl Settings {
         Self::parse(&read(path)?)
     }
 
-    /// Whether it fetches from other registries.
-    #[must_use]
-    pub fn mirrors(&self) -> bool {
-        !self.mirror.hosts.is_empty() || self.mirror.default.is_some()
-    }
-
     /// The certificate instead of the node's own, if there is one.
     ///
     /// # Errors

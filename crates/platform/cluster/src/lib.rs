@@ -30,6 +30,7 @@ pub mod remote;
 mod stages;
 mod successor;
 mod sweep;
+mod upstream;
 
 pub use cgroup::{holder as name_holder, join as join_cgroup};
 pub use config::{

@@ -23,6 +23,7 @@ use crate::pods::{self, Ground, Pods};
 use crate::registry::{self, Registry};
 use crate::stages::Stages;
 use crate::successor::{self, Successor};
+use crate::upstream::Others;
 use crate::{listen, stage};
 
 /// Why a node cannot run.
@@ -208,6 +209,13 @@ impl Node {
         let containers = Containers::open(config, &supervisor, &store, &clock).await?;
         let kubernetes = kubernetes.instrument(stage!("kubernetes")).await;
         let kubernetes = kubernetes.map_err(kubernetes::Error::Step)??;
+        let registry = registry_port.map(|port| {
+            let images = containers.images.clone();
+            let _stage = stage!("registry").entered();
+            let others = Arc::new(Others(containers.registries.clone()));
+            Registry::open(config, port, images, &kubernetes.identity, others, &clock)
+        });
+        let registry = registry.transpose()?;
         let without = config.kubernetes.without;
         let scheduler = (!without.scheduler).then(|| pods::scheduler(&kubernetes));
         let ground = Ground {
@@ -223,13 +231,8 @@ impl Node {
             Some(port) => Some(Pods::open(ground, port).await?),
             None => None,
         };
-        let registry = registry_port.map(|port| {
-            let images = containers.images.clone();
-            let _stage = stage!("registry").entered();
-            Registry::open(config, port, images, &kubernetes.identity, None, &clock)
-        });
         Ok(Self {
-            registry: registry.transpose()?,
+            registry,
             supervisor,
             containers,
             kubernetes,

@@ -31,9 +31,6 @@ pub enum Error {
     /// Its certificate does not serve, or its port.
     #[error("cannot serve the registry")]
     Door(#[from] https::OpenError),
-    /// It shall fetch from others, and there is no way to.
-    #[error("the registry's configuration: [mirror] is not supported yet")]
-    Mirror,
 }
 
 /// The served registry.
@@ -62,7 +59,7 @@ impl Registry {
         listener: TcpListener,
         images: Images,
         identity: &Identity,
-        upstream: Option<Arc<dyn Upstream>>,
+        upstream: Arc<dyn Upstream>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let port = listener.local_addr().map_err(kubernetes::Error::from)?.port();
@@ -76,9 +73,6 @@ impl Registry {
         let settings = path
             .map_or_else(|| Ok(Settings::default()), Settings::read)
             .map_err(wrong)?;
-        if upstream.is_none() && settings.mirrors() {
-            return Err(Error::Mirror);
-        }
         let domain = format!("localhost:{port}");
         let group = listen::group("docker");
         let served = settings
@@ -91,7 +85,7 @@ impl Registry {
         let parts = Parts {
             content: Arc::new(images),
             clock: clock.clone(),
-            upstream,
+            upstream: Some(upstream),
         };
         Ok(Self(registry::Registry::open(served, parts, listener, identity)?))
     }

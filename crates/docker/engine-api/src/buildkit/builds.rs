@@ -10,15 +10,15 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{BuildRequest, Builds, Built, Code, Found, Progress, Prune, Status, Step, Usage};
-use builder::{BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, build_tags};
+use builder::{BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, Entitlements, build_tags};
 use distribution::Registries;
 use engine::Engine;
 use image::Digest;
 use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
+use super::services::services;
 use crate::api::blocking;
-use crate::build::Pulling;
 use crate::error::ApiError;
 
 /// Messages of a build that wait for the door.
@@ -34,11 +34,11 @@ pub(super) struct NodeBuilds {
 impl Builds for NodeBuilds {
     fn build(&self, request: BuildRequest, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>> {
         let (engine, builder) = (self.engine.clone(), self.builder.clone());
-        let pull = Pulling::anonymous(self.registries.clone());
+        let services = services(request.session.clone(), self.registries.clone());
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
             let mut request = wanted(request)?;
-            request.services.pull = Some(Arc::new(pull));
+            request.services = services;
             let mut steps = Steps::new(progress);
             let told = async {
                 while let Some(message) = messages.recv().await {
@@ -183,12 +183,27 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
     let table = [
         (!asked.contexts.is_empty(), "named contexts are"),
         (!asked.cgroup_parent.is_empty(), "--cgroup-parent is"),
-        (!asked.entitlements.is_empty(), "--allow is"),
     ];
     if let Some((_, what)) = table.iter().find(|(refused, _)| *refused) {
         return Err(Status::unimplemented(format!("{what} not supported yet")));
     }
+    let allowed = |what: &str| asked.entitlements.iter().any(|entitlement| entitlement == what);
+    let entitlements = Entitlements {
+        network_host: allowed("network.host"),
+        security_insecure: allowed("security.insecure"),
+    };
+    let known = ["network.host", "security.insecure"];
+    if let Some(other) = asked
+        .entitlements
+        .iter()
+        .find(|other| !known.contains(&other.as_str()))
+    {
+        return Err(Status::unimplemented(format!(
+            "--allow {other} is not supported yet"
+        )));
+    }
     Ok(builder::BuildRequest {
+        entitlements,
         dockerfile: asked.dockerfile,
         args: asked
             .args

@@ -154,7 +154,7 @@ fn tell_pulled(api: &Api, reference: &Reference, pulled: &Pulled) {
 }
 
 fn of_pull(fault: &Fault, reference: &Reference) -> ApiError {
-    super::registry::refused(fault.kind(), fault.pulling(reference))
+    super::registry::refused(fault, fault.pulling(reference))
 }
 
 /// What the client says of itself. It may say nothing, and what makes no sense is nothing.

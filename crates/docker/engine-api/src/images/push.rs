@@ -61,7 +61,7 @@ async fn push_all(
         credentials,
     };
     let pushed = api.registries.push(&push, &progress).await;
-    pushed.map_err(|fault| super::registry::refused(fault.kind(), fault.pushing()))?;
+    pushed.map_err(|fault| super::registry::refused(&fault, fault.pushing()))?;
     let (id, name) = (reference.familiar(), reference.familiar_name());
     let image = api.images().resolve(&id).ok();
     api.publish_image(image.as_ref(), &id, &name, "push");

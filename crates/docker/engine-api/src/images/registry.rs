@@ -1,7 +1,7 @@
 //! What is asked of registries beside pulls and pushes.
 
-use distribution::Kind;
 use distribution::auth::AuthConfig;
+use distribution::{Error, Fault, Kind};
 use http::StatusCode;
 use image::Reference;
 use serde_json::json;
@@ -12,14 +12,15 @@ use crate::error::ApiError;
 use crate::server::call::Call;
 use crate::server::reply::Reply;
 
-/// What a registry's refusal is to a client (moby's `translatePullError` and `errdefs`).
-pub(super) fn refused(kind: Kind, message: String) -> ApiError {
-    let status = match kind {
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Unauthorized => StatusCode::UNAUTHORIZED,
-        Kind::Denied => StatusCode::FORBIDDEN,
-        Kind::Invalid => StatusCode::BAD_REQUEST,
-        Kind::Unavailable | Kind::TooManyRequests | Kind::System => StatusCode::INTERNAL_SERVER_ERROR,
+/// What a fault is to a client (moby's `translatePullError` and `errdefs`): whoever may not see something is told that it
+/// is not there. Credentials that nobody has are no refusal of any: a client that heard 401 would ask its user for some.
+pub(super) fn refused(fault: &Fault, message: String) -> ApiError {
+    let status = match (fault, fault.kind()) {
+        (Fault::Registry(Error::NoCredentials { .. }), _) => StatusCode::INTERNAL_SERVER_ERROR,
+        (_, Kind::NotFound | Kind::Denied) => StatusCode::NOT_FOUND,
+        (_, Kind::Unauthorized) => StatusCode::UNAUTHORIZED,
+        (_, Kind::Invalid) => StatusCode::BAD_REQUEST,
+        (_, Kind::Unavailable | Kind::TooManyRequests | Kind::System) => StatusCode::INTERNAL_SERVER_ERROR,
     };
     ApiError::new(status, message)
 }
@@ -37,7 +38,7 @@ pub(crate) async fn distribution(call: Call<Api>) -> Result<Reply, ApiError> {
         .registries
         .inspect(&reference, &credentials(&call))
         .await;
-    let found = asked.map_err(|fault| refused(fault.kind(), fault.pulling(&reference)))?;
+    let found = asked.map_err(|fault| refused(&fault, fault.pulling(&reference)))?;
     let descriptor = &found.descriptor;
     Reply::json(&json!({
         "Descriptor": { "mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size },
@@ -54,6 +55,9 @@ pub(crate) async fn login(call: Call<Api>) -> Result<Reply, ApiError> {
         Ok(login) => Reply::json(&json!({
             "Status": "Login Succeeded", "IdentityToken": login.identity_token,
         })),
-        Err(error) => Err(refused(error.kind(), error.to_string())),
+        Err(error) => {
+            let message = error.to_string();
+            Err(refused(&error.into(), message))
+        }
     }
 }
