@@ -117,7 +117,7 @@ const CASES: &[Case] = &[
         $ docker --config $dir push -q $c | sed "s/$n/N/"
         localhost:5056/N/app:latest
         $ docker pull $c 2>&1 | tail -1 | sed "s/$n/N/"
-        Error response from daemon: Head "http://localhost:5056/v2/N/app/manifests/latest": no basic auth credentials
+        Error response from daemon: [..] "http[..]://localhost:5056/v2/N/app/manifests/latest": no basic auth credentials
         $ docker --config $dir pull -q $c | sed "s/$n/N/"
         localhost:5056/N/app:latest
         "#,
