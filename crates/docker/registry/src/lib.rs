@@ -1,6 +1,6 @@
 //! Our own registry: the OCI distribution API (distribution-spec 1.1.1 and what main adds) over the node's one store.
 //!
-//! [`route`] is the table of endpoints; one file for each area answers them (`manifests`, `blobs`, `uploads`, `lists`);
+//! `route` is the table of endpoints; one file for each area answers them (`manifests`, `blobs`, `uploads`, `lists`);
 //! `names`, `range`, `page`, `uploads::session`, `access::rules` decide without I/O. What is pushed is an image of the
 //! node at once, and what the node has can be pulled: nothing is copied, since [`Content`] is the node's store itself.
 //!

@@ -1,7 +1,7 @@
 //! The linter: BuildKit's rules about Dockerfiles (Docker documentation, "Build checks").
 //!
-//! A rule is a row of [`RULES`] and a pure function that finds what breaks it: [`file`] has those
-//! that look at the text, [`stage`] those that follow a stage's variables. [`lint`] asks them all, in
+//! A rule is a row of [`RULES`] and a pure function that finds what breaks it: `file` has those
+//! that look at the text, `stage` those that follow a stage's variables. [`lint`] asks them all, in
 //! upstream's order; `# check=` says which are not asked. A door may show the warnings as BuildKit's
 //! protocol has them, or as text ([`Report::print`]).
 
