@@ -17,16 +17,15 @@ const ALL: u64 = u64::MAX;
 pub(super) fn fork_under_init<'a>(arguments: impl Iterator<Item = &'a CStr>) -> Result<()> {
     // Blocked before the fork, so that no signal is lost between it and the loop.
     raw::block_signals(ALL);
+    // Before the fork too: the program may look at who its parent is at once. Its own names come with its exec.
+    title::replace(TITLE.into_iter().chain(arguments), NAME);
     // SAFETY: one thread, no lock; the parent only makes system calls from here on.
     match unsafe { raw::fork() }? {
         0 => {
             raw::block_signals(0);
             Ok(())
         }
-        program => {
-            title::replace(TITLE.into_iter().chain(arguments), NAME);
-            serve(program)
-        }
+        program => serve(program),
     }
 }
 
