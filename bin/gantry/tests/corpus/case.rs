@@ -31,17 +31,6 @@ impl Case {
         values.next().unwrap_or_default()
     }
 
-    pub(super) fn prints_what_it_should(&self, gantry: &Daemon) -> Result<(), String> {
-        let context = gantry.directory.join(format!("context-{}", self.name));
-        self.prepare(&context)?;
-        let expected =
-            std::fs::read_to_string(context.join("expected")).map_err(|error| error.to_string())?;
-        self.build(gantry, &context, &self.name)?;
-        let printed = self.done(&mut gantry.docker(&["run", "--rm", &self.name]))?;
-        let wrong = || format!("--- {}: got\n{printed}expected\n{expected}", self.name);
-        (printed == expected).then_some(()).ok_or_else(wrong)
-    }
-
     /// A copy of its own, with what git cannot keep.
     pub(super) fn prepare(&self, context: &Path) -> Result<(), String> {
         let script = "cp -a \"$0\" \"$1\" && cd \"$1\" && if [ -e prepare.sh ]; then sh -e prepare.sh && rm prepare.sh; fi";

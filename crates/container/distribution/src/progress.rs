@@ -63,8 +63,7 @@ pub enum Step {
 /// Bytes between two reports of one layer.
 const OFTEN: u64 = 512 << 10;
 
-/// Who is told. Whoever does not read hears less of bytes, and nothing else waits for it... but the steps themselves,
-/// which are few.
+/// Who is told. Whoever reads slowly hears less of bytes; the steps themselves, which are few, wait to be heard.
 #[derive(Clone, Debug)]
 pub struct Progress(pub Sender<Event>);
 
