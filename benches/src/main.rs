@@ -104,6 +104,26 @@ const BENCHMARKS: &[Benchmark] = &[
         "row 21: pull of what is here and has not changed",
         images::pull_again,
     ),
+    (
+        "build-cached",
+        "row 22: a build of twenty steps of which each is cached",
+        images::build::cached,
+    ),
+    (
+        "build-steps",
+        "row 22: twenty steps of `RUN true`, nothing cached",
+        images::build::steps,
+    ),
+    (
+        "build-context",
+        "row 22: a build with a context of 700,000 files",
+        images::build::context,
+    ),
+    (
+        "registry",
+        "row 23: the registry: blobs, manifests and pushes, against docker-registry, nginx as ceiling",
+        images::serve::run,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -88,6 +88,12 @@ impl Registry {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where its files are, and where there is room for others.
     #[must_use]
     pub fn directory(&self) -> &Path {

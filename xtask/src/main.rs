@@ -105,7 +105,28 @@ fn tests(profile: &str) -> Result {
         clients::ensure()?;
         base_images::ensure()?;
     }
+    cargo(&["nextest", "run", "--workspace", "--no-run", "--profile", profile])?;
+    room_for_nodes()?;
     cargo(&["nextest", "run", "--workspace", "--profile", profile])
+}
+
+/// Free bytes below which a node may come to say, while it is tested, that its disk is full.
+const ROOM: u64 = 3 << 30;
+
+/// On a disk that is nearly full nodes take no pods, and every test with a pod fails for a reason that it does not see.
+fn room_for_nodes() -> Result {
+    let at = std::env::temp_dir();
+    let disk = rustix::fs::statvfs(&at).map_err(Failed::because)?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < ROOM {
+        return Err(Failed(format!(
+            "{} has {} MB free, and the nodes of the tests need {}",
+            at.display(),
+            free >> 20,
+            ROOM >> 20
+        )));
+    }
+    Ok(())
 }
 
 fn bench(arguments: &[&str]) -> Result {

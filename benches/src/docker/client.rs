@@ -1,6 +1,7 @@
 //! The smallest HTTP client that the Engine API needs: one connection, kept alive, one request at a time.
 //! The same for every daemon, so that no client is measured.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -36,6 +37,19 @@ impl Client {
             .map(drop)
     }
 
+    /// Builds from a context in an archive; answers what the daemon said of it.
+    pub(crate) fn build(&mut self, query: &str, context: &Path) -> io::Result<String> {
+        let mut context = File::open(context)?;
+        let head = format!(
+            "POST /v1.41/build?{query} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/x-tar\r\nContent-Length: {}\r\n\r\n",
+            context.metadata()?.len()
+        );
+        self.0.get_mut().write_all(head.as_bytes())?;
+        io::copy(&mut context, self.0.get_mut())?;
+        let answer = self.answer("POST", "/build")?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
     /// The answer's body, if the status is below 400.
     fn send(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<Vec<u8>> {
         let head = format!(
@@ -43,6 +57,10 @@ impl Client {
             body.len()
         );
         self.0.get_mut().write_all(&[head.as_bytes(), body].concat())?;
+        self.answer(method, path)
+    }
+
+    fn answer(&mut self, method: &str, path: &str) -> io::Result<Vec<u8>> {
         let status = self.line()?;
         let code: u16 = status
             .split(' ')

@@ -66,7 +66,7 @@ fn file<W: Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8]) -> io::
     tar.append_data(&mut header, name, content)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -98,7 +98,7 @@ fn text(seed: u32, length: usize) -> Vec<u8> {
 }
 
 /// Bytes of a program: half of them say something.
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut bytes = Vec::with_capacity(length + 16);
     while bytes.len() < length {

@@ -1,14 +1,17 @@
-//! Rows 20 and 21: pulls from a registry on loopback (Debian's docker-registry, for everybody), by Gantry, dockerd,
-//! podman and containerd's ctr.
+//! Rows 20 to 23: images. Here are the pulls from a registry on loopback (Debian's docker-registry, for everybody), by
+//! Gantry, dockerd, podman and containerd's ctr.
 
+pub(crate) mod build;
 mod mix;
 mod peers;
+pub(crate) mod serve;
+mod turns;
 
 use std::io;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use testkit::daemon::{Daemon, Kind, Namespace};
 use testkit::registry::Registry;
@@ -17,17 +20,15 @@ use crate::Outcome;
 use crate::docker::client::Client;
 use crate::subject::version;
 use peers::{Ctr, Podman, fill, image};
+use turns::{Peer, compare, timed};
 
 /// Where the registry listens, in its namespace. It is not Gantry's own port.
 const PORT: u16 = 5055;
-/// Turns that the subjects take.
-const ROUNDS: usize = 5;
 /// Pulls of what is here already, in a turn.
-const AGAIN: usize = 20;
+const AGAIN: u32 = 20;
 
 /// Somebody who pulls.
-trait Puller {
-    fn name(&self) -> String;
+trait Puller: Peer {
     /// Pulls an image of the registry.
     fn pull(&mut self, image: &str) -> io::Result<()>;
     /// Removes it, with all that it is made of.
@@ -38,7 +39,7 @@ trait Puller {
 struct Engine {
     name: &'static str,
     client: Client,
-    _daemon: Daemon,
+    daemon: Daemon,
 }
 
 impl Engine {
@@ -47,16 +48,22 @@ impl Engine {
         Ok(Self {
             name,
             client: Client::connect(&daemon.socket())?,
-            _daemon: daemon,
+            daemon,
         })
     }
 }
 
-impl Puller for Engine {
+impl Peer for Engine {
     fn name(&self) -> String {
         self.name.to_owned()
     }
 
+    fn cpu(&self) -> Option<Duration> {
+        Some(Duration::from_nanos(self.daemon.cpu()))
+    }
+}
+
+impl Puller for Engine {
     fn pull(&mut self, image: &str) -> io::Result<()> {
         let (name, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
         let path = format!("/v1.41/images/create?fromImage={name}&tag={tag}");
@@ -74,20 +81,6 @@ impl Puller for Engine {
     }
 }
 
-/// Times of one puller.
-struct Times {
-    name: String,
-    times: Vec<Duration>,
-}
-
-impl Times {
-    fn at(&self, percent: usize) -> f64 {
-        let mut times = self.times.clone();
-        times.sort();
-        times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3
-    }
-}
-
 /// Row 20: an image with gzip layers, nothing of it here.
 pub(crate) fn pull_gzip() -> Outcome {
     pulled("gzip", true)
@@ -101,12 +94,16 @@ pub(crate) fn pull_zstd() -> Outcome {
 fn pulled(tag: &str, dockerd: bool) -> Outcome {
     let (registry, mut pullers) = stage(dockerd)?;
     let image = image(&registry, tag);
-    let mut times = take_turns(&mut pullers, |puller| {
-        let took = timed(|| puller.pull(&image))?;
-        puller.remove(&image)?;
-        Ok(took)
-    })?;
-    print(&mut times, if dockerd { "dockerd" } else { "podman" });
+    compare(
+        &mut pullers,
+        if dockerd { "dockerd" } else { "podman" },
+        1,
+        |puller| {
+            let took = timed(|| puller.pull(&image))?;
+            puller.remove(&image)?;
+            Ok(took)
+        },
+    )?;
     Ok(())
 }
 
@@ -114,14 +111,10 @@ fn pulled(tag: &str, dockerd: bool) -> Outcome {
 pub(crate) fn pull_again() -> Outcome {
     let (registry, mut pullers) = stage(true)?;
     let image = image(&registry, "gzip");
-    let mut times = take_turns(&mut pullers, |puller| {
-        let mut whole = Duration::ZERO;
-        for _ in 0..AGAIN {
-            whole += timed(|| puller.pull(&image))?;
-        }
-        Ok(whole / u32::try_from(AGAIN).unwrap_or(1))
+    compare(&mut pullers, "dockerd", AGAIN, |puller| {
+        let whole = timed(|| (0..AGAIN).try_for_each(|_| puller.pull(&image)))?;
+        Ok(whole / AGAIN)
     })?;
-    print(&mut times, "dockerd");
     Ok(())
 }
 
@@ -143,55 +136,6 @@ fn stage(dockerd: bool) -> Result<Stage, Box<dyn std::error::Error>> {
     println!("       {}", version("podman").unwrap_or_default());
     println!("       {}", version("containerd").unwrap_or_default());
     Ok((registry, pullers))
-}
-
-fn take_turns(
-    pullers: &mut [Box<dyn Puller>],
-    mut turn: impl FnMut(&mut dyn Puller) -> io::Result<Duration>,
-) -> io::Result<Vec<Times>> {
-    let mut all: Vec<Times> = pullers
-        .iter()
-        .map(|puller| Times {
-            name: puller.name(),
-            times: Vec::new(),
-        })
-        .collect();
-    for round in 0..=ROUNDS {
-        for (puller, times) in pullers.iter_mut().zip(&mut all) {
-            // What lies in the page cache of others is not to be written back in this one's time.
-            rustix::fs::sync();
-            let took = turn(&mut **puller)?;
-            // The first round warms the registry's files.
-            if round > 0 {
-                times.times.push(took);
-            }
-        }
-    }
-    Ok(all)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {
-    let begin = Instant::now();
-    work()?;
-    Ok(begin.elapsed())
-}
-
-fn print(all: &mut [Times], base: &str) {
-    let base = all.iter().find(|each| each.name == base).map(|each| each.at(50));
-    println!(
-        "{:<20} {:>10} {:>10} {:>9}",
-        "", "median ms", "slowest ms", "faster"
-    );
-    for each in all {
-        println!(
-            "{:<20} {:>10.1} {:>10.1} {:>8.1}x",
-            each.name,
-            each.at(50),
-            each.at(100),
-            base.map_or(f64::NAN, |base| base / each.at(50)),
-        );
-    }
 }
 
 /// Runs a command to its end, and has its error where it fails.

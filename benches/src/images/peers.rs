@@ -5,14 +5,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use testkit::daemon::Namespace;
 use testkit::registry::Registry;
 
+use super::turns::Peer;
 use super::{Puller, mix, run, text};
 
+/// What the commands that ran so far have used.
+pub(super) fn children() -> Option<Duration> {
+    sys::usage::children().ok().map(|usage| usage.cpu)
+}
+
 /// A process that is ended with this value.
-struct Running(Child);
+pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -69,11 +76,17 @@ impl Podman {
     }
 }
 
-impl Puller for Podman {
+impl Peer for Podman {
     fn name(&self) -> String {
         "podman".to_owned()
     }
 
+    fn cpu(&self) -> Option<Duration> {
+        children()
+    }
+}
+
+impl Puller for Podman {
     fn pull(&mut self, image: &str) -> io::Result<()> {
         run(self
             .command()
@@ -119,11 +132,18 @@ impl Ctr {
     }
 }
 
-impl Puller for Ctr {
+impl Peer for Ctr {
     fn name(&self) -> String {
         "ctr".to_owned()
     }
 
+    /// Most of it is its daemon's.
+    fn cpu(&self) -> Option<Duration> {
+        None
+    }
+}
+
+impl Puller for Ctr {
     fn pull(&mut self, image: &str) -> io::Result<()> {
         run(self.command().args(["images", "pull", "--plain-http", image]))
     }
