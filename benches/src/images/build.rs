@@ -164,7 +164,7 @@ fn compared(dockerfile: &str, cached: bool, runs: u32, fill: fn(&Path) -> io::Re
     ];
     println!("peers: {}", version("dockerd").unwrap_or_default());
     println!("       {}", version("buildah").unwrap_or_default());
-    compare(&mut builders, "dockerd", runs, |builder| {
+    compare(&mut builders, "dockerd", runs, |builder, _| {
         let whole = timed(|| (0..runs).try_for_each(|_| builder.build(&context, cached)))?;
         Ok(whole / runs)
     })?;

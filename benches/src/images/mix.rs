@@ -1,7 +1,7 @@
 //! The image that is pulled: layers as real images have them. A Debian base, a layer of many small files, one of a large
 //! program, and one with a single file.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,21 +13,30 @@ const SMALL: (u32, usize) = (6000, 2048);
 /// Bytes of the large program.
 const LARGE: usize = 24 << 20;
 
-/// What `docker save` would write of it, in a directory; answers the archive.
+/// What `docker save` would write of it, in a directory; answers the archive. Each number has layers of its own, alike in
+/// all but a few bytes.
 #[expect(
     clippy::disallowed_methods,
     reason = "cargo's configuration says so in the environment"
 )]
-pub(crate) fn archive(directory: &Path) -> io::Result<PathBuf> {
+pub(crate) fn archive(directory: &Path, number: usize) -> io::Result<PathBuf> {
     let base = std::env::var_os("GANTRY_BASE_IMAGES").map(PathBuf::from);
     let base = base.ok_or_else(|| io::Error::other("GANTRY_BASE_IMAGES says where the base image is"))?;
-    let layers = [
-        fs::read(base.join("bookworm-1.tar"))?,
+    let mark = number.to_string().into_bytes();
+    let marked = |fill: &dyn Fn(&mut tar::Builder<Vec<u8>>) -> io::Result<()>| {
         layer(|tar| {
+            file(tar, "etc/number", &mark)?;
+            fill(tar)
+        })
+    };
+    let base = File::open(base.join("bookworm-1.tar"))?;
+    let layers = [
+        marked(&|tar| copy(tar, &base))?,
+        marked(&|tar| {
             (0..SMALL.0).try_for_each(|at| file(tar, &format!("srv/small/{at}.js"), &text(at, SMALL.1)))
         })?,
-        layer(|tar| file(tar, "usr/local/bin/large", &noise(LARGE)))?,
-        layer(|tar| file(tar, "etc/mix.conf", b"answer = 42\n"))?,
+        marked(&|tar| file(tar, "usr/local/bin/large", &noise(LARGE)))?,
+        marked(&|tar| file(tar, "etc/mix.conf", b"answer = 42\n"))?,
     ];
     let diff_ids: Vec<String> = layers
         .iter()
@@ -50,6 +59,16 @@ pub(crate) fn archive(directory: &Path) -> io::Result<PathBuf> {
     file(&mut tar, "manifest.json", manifest.to_string().as_bytes())?;
     tar.into_inner()?.flush()?;
     Ok(path)
+}
+
+/// All of an archive's entries.
+fn copy(tar: &mut tar::Builder<Vec<u8>>, from: &File) -> io::Result<()> {
+    for entry in tar::Archive::new(from).entries()?.raw(true) {
+        let entry = entry?;
+        let header = entry.header().clone();
+        tar.append(&header, entry)?;
+    }
+    Ok(())
 }
 
 fn layer(fill: impl FnOnce(&mut tar::Builder<Vec<u8>>) -> io::Result<()>) -> io::Result<Vec<u8>> {

@@ -29,28 +29,20 @@ impl Drop for Running {
     }
 }
 
-/// Puts the image into a registry, once with each compression.
-pub(super) fn fill(registry: &Registry) -> io::Result<()> {
-    let archive = mix::archive(registry.directory())?;
+/// Puts an image into a registry, compressed as its tag says: `gzip` or `zstd`.
+pub(super) fn fill(registry: &Registry, tag: &str, number: usize) -> io::Result<()> {
+    let archive = mix::archive(registry.directory(), number)?;
     let from = format!("docker-archive:{}", text(&archive));
-    for (tag, format, compression) in [("gzip", "v2s2", "gzip"), ("zstd", "oci", "zstd")] {
-        let to = format!("docker://{}", image(registry, tag));
-        let mut command = registry.command("skopeo copy --quiet --dest-tls-verify=false");
-        command.args([
-            "--format",
-            format,
-            "--dest-compress-format",
-            compression,
-            &from,
-            &to,
-        ]);
-        run(&mut command)?;
-    }
+    let to = format!("docker://{}", image(registry, tag, number));
+    let format = if tag == "gzip" { "v2s2" } else { "oci" };
+    let mut command = registry.command("skopeo copy --quiet --dest-tls-verify=false");
+    command.args(["--format", format, "--dest-compress-format", tag, &from, &to]);
+    run(&mut command)?;
     fs::remove_file(archive)
 }
 
-pub(super) fn image(registry: &Registry, tag: &str) -> String {
-    format!("{}/mix:{tag}", registry.host())
+pub(super) fn image(registry: &Registry, tag: &str, number: usize) -> String {
+    format!("{}/mix-{number}:{tag}", registry.host())
 }
 
 /// Podman, a process for each pull.
@@ -91,10 +83,6 @@ impl Puller for Podman {
         run(self
             .command()
             .args(["pull", "--quiet", "--tls-verify=false", image]))
-    }
-
-    fn remove(&mut self, image: &str) -> io::Result<()> {
-        run(self.command().args(["rmi", "--force", image]))
     }
 }
 
@@ -146,9 +134,5 @@ impl Peer for Ctr {
 impl Puller for Ctr {
     fn pull(&mut self, image: &str) -> io::Result<()> {
         run(self.command().args(["images", "pull", "--plain-http", image]))
-    }
-
-    fn remove(&mut self, image: &str) -> io::Result<()> {
-        run(self.command().args(["images", "remove", "--sync", image]))
     }
 }

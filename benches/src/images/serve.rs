@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::daemon::{Daemon, Kind};
+use testkit::daemon::Daemon;
 use testkit::registry::Registry;
 
 use super::mix::{hex, noise};
@@ -154,7 +154,7 @@ impl Server {
 
 /// Row 23.
 pub(crate) fn run() -> Outcome {
-    let daemon = Daemon::start(Kind::Gantry);
+    let daemon = Daemon::gantry_with(&[]);
     let registry = Registry::start(&daemon.namespace, DOCKER);
     enter(&daemon)?;
     let pid = registry.pid();
@@ -172,7 +172,7 @@ pub(crate) fn run() -> Outcome {
     ];
     println!("peers: {}", version("docker-registry").unwrap_or_default());
     println!("{PUSHES} pushes of an image with a layer of {} MB", PUSHED >> 20);
-    compare(&mut servers, "docker-registry", PUSHES, |server| {
+    compare(&mut servers, "docker-registry", PUSHES, |server, _| {
         Ok(timed(|| (0..PUSHES).try_for_each(|_| server.push_new()))? / PUSHES)
     })?;
     let layer = tar_of(&noise(BLOB))?;
@@ -197,7 +197,7 @@ pub(crate) fn run() -> Outcome {
         ("manifest", manifest, MANIFESTS),
     ] {
         println!("GET of a {what}");
-        compare(&mut servers, "docker-registry", times, |server| {
+        compare(&mut servers, "docker-registry", times, |server, _| {
             Ok(timed(|| server.get(path, times))? / times)
         })?;
     }

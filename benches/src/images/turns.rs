@@ -3,8 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Turns that the subjects take.
+/// Turns that the subjects take, and one more before them, which warms the files.
 const ROUNDS: usize = 5;
+/// Times that each does its turn.
+pub(super) const TURNS: usize = ROUNDS + 1;
 
 /// Who takes turns with others.
 pub(super) trait Peer {
@@ -29,21 +31,21 @@ impl Times {
     }
 }
 
-/// Lets each do `turn`, which says how long one of its `runs` runs took, and prints them beside `base`.
+/// Lets each do `turn`, which is told how many it has done and says how long one of its `runs` runs took; prints them beside
+/// `base`.
 pub(super) fn compare<P: Peer + ?Sized>(
     peers: &mut [Box<P>],
     base: &str,
     runs: u32,
-    mut turn: impl FnMut(&mut P) -> io::Result<Duration>,
+    mut turn: impl FnMut(&mut P, usize) -> io::Result<Duration>,
 ) -> io::Result<()> {
     let mut all: Vec<Times> = Vec::new();
-    for round in 0..=ROUNDS {
+    for round in 0..TURNS {
         for (at, peer) in peers.iter_mut().enumerate() {
             // What lies in the page cache of others is not to be written back in this one's time.
             rustix::fs::sync();
             let before = peer.cpu();
-            let took = turn(peer)?;
-            // The first round warms the files.
+            let took = turn(peer, round)?;
             if round == 0 {
                 all.push(Times {
                     name: peer.name(),

@@ -56,6 +56,16 @@ impl<R: Read> Decoder<R> {
         };
         Ok((compression, decoder))
     }
+
+    /// What is below.
+    pub(crate) fn into_inner(self) -> R {
+        let source = match self {
+            Self::Plain(inner) => inner,
+            Self::Gzip(decoder) => decoder.into_inner(),
+            Self::Zstd(decoder) => decoder.finish(),
+        };
+        source.into_inner().into_inner().1
+    }
 }
 
 impl<R: Read> Read for Decoder<R> {

@@ -4,6 +4,7 @@
 //! pipe to answer on, and the directory that becomes its root. It confines itself before it reads
 //! the first byte, so whoever can start a process can run one; the supervisor adds a cgroup.
 
+mod ahead;
 mod jobs;
 mod run;
 
@@ -17,7 +18,8 @@ use std::process::ExitStatus;
 pub(crate) use jobs::{Job, LayerReport, Part, PartKind, SplitReport};
 pub(crate) use run::{Stream, run};
 
-use sys::confine::Confinement;
+use ahead::Hand;
+use sys::confine::{self, Confinement};
 
 /// A worker to run.
 #[derive(Debug)]
@@ -64,7 +66,8 @@ impl Workers for Inline {
             fd.try_clone_to_owned()
         };
         let parsed = parse(&job.arguments).ok_or(io::ErrorKind::InvalidInput)?;
-        let code = answer(&parsed, own(0)?.into(), own(3)?.into(), &own(4)?);
+        let hand = Hand::hire(|| Ok(()))?;
+        let code = answer(&parsed, own(0)?.into(), own(3)?.into(), &own(4)?, &hand);
         Ok(ExitStatus::from_raw(i32::from(code) << 8))
     }
 }
@@ -79,24 +82,34 @@ pub fn worker_main(arguments: &[OsString]) -> u8 {
     else {
         return USAGE;
     };
-    let confined = Confinement {
-        root: std::os::fd::AsFd::as_fd(&directory),
-        capabilities: job.capabilities(),
-        memory: MEMORY,
-        descriptors: DESCRIPTORS,
-    }
-    .enter();
-    if let Err(error) = confined {
-        // Whoever started it reads what it says before it ends.
-        drop(writeln!(io::stderr(), "confine the worker: {error}"));
-        return FAILED;
-    }
+    let hand = match confine(&job, &directory) {
+        Ok(hand) => hand,
+        Err(error) => {
+            // Whoever started it reads what it says before it ends.
+            drop(writeln!(io::stderr(), "confine the worker: {error}"));
+            return FAILED;
+        }
+    };
     crate::archive::as_worker();
     let stdin: io::Result<OwnedFd> = std::os::fd::AsFd::as_fd(&io::stdin()).try_clone_to_owned();
     match stdin {
-        Ok(stream) => answer(&job, stream.into(), answer_to.into(), &directory),
+        Ok(stream) => answer(&job, stream.into(), answer_to.into(), &directory, &hand),
         Err(_) => USAGE,
     }
+}
+
+/// Confines this thread and the one that is to help it, which decompresses and so may do least of all.
+fn confine(job: &Job, directory: &OwnedFd) -> io::Result<Hand> {
+    let confinement = Confinement {
+        root: std::os::fd::AsFd::as_fd(directory),
+        capabilities: job.capabilities(),
+        memory: MEMORY,
+        descriptors: DESCRIPTORS,
+    };
+    confinement.isolate()?;
+    let hand = Hand::hire(|| confine::give_up(0))?;
+    confine::give_up(confinement.capabilities)?;
+    Ok(hand)
 }
 
 /// `NAME JSON`.
@@ -105,8 +118,8 @@ fn parse(arguments: &[OsString]) -> Option<Job> {
     serde_json::from_str(OsStr::to_str(job)?).ok()
 }
 
-fn answer(job: &Job, stream: File, mut to: File, directory: &OwnedFd) -> u8 {
-    let answer = job.perform(stream, directory);
+fn answer(job: &Job, stream: File, mut to: File, directory: &OwnedFd, hand: &Hand) -> u8 {
+    let answer = job.perform(stream, directory, hand);
     match to.write_all(&answer) {
         Ok(()) => DONE,
         Err(_) => FAILED,

@@ -1,7 +1,8 @@
 //! A process gives up what it will not need before it reads what it does not trust.
 //!
 //! [`Confinement::enter`] takes effect on the calling thread and what it starts; call it in a
-//! process with one thread. There is no way back.
+//! process with one thread. There is no way back. A process that needs another thread calls
+//! [`Confinement::isolate`], starts it, and has each of the two give up its rights.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -112,6 +113,15 @@ impl Confinement<'_> {
     /// # Errors
     /// As the system calls'. The process must then end: it is half confined.
     pub fn enter(&self) -> io::Result<()> {
+        self.isolate()?;
+        give_up(self.capabilities)
+    }
+
+    /// The first half, for the whole process: namespaces, root, limits.
+    ///
+    /// # Errors
+    /// As the system calls'. The process must then end.
+    pub fn isolate(&self) -> io::Result<()> {
         raw::unshare(NAMESPACES.cast_unsigned())?;
         fchdir(self.root)?;
         chroot(".")?;
@@ -125,10 +135,18 @@ impl Confinement<'_> {
             limit(resource, value)?;
         }
         raw::prctl(libc::PR_SET_DUMPABLE.cast_unsigned(), 0)?;
-        raw::capset(self.capabilities, self.capabilities, 0)?;
-        raw::prctl(libc::PR_SET_NO_NEW_PRIVS.cast_unsigned(), 1)?;
-        Ok(raw::seccomp(&filter(CALLS), 0)?)
+        Ok(())
     }
+}
+
+/// The second half, for the calling thread: all capabilities but these, and most system calls.
+///
+/// # Errors
+/// As the system calls'. The process must then end.
+pub fn give_up(capabilities: u64) -> io::Result<()> {
+    raw::capset(capabilities, capabilities, 0)?;
+    raw::prctl(libc::PR_SET_NO_NEW_PRIVS.cast_unsigned(), 1)?;
+    Ok(raw::seccomp(&filter(CALLS), 0)?)
 }
 
 fn limit(resource: Resource, value: u64) -> io::Result<()> {

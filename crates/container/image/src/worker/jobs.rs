@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sys::confine::capability;
 
+use super::ahead::{Hand, ahead};
 use crate::archive::{self, Fault, Kind, Reader, Totals, Unpack};
 use crate::compression::{Compression, Decoder};
 use crate::{Digest, Hasher, Limits, media_type};
@@ -95,9 +96,9 @@ impl Job {
     }
 
     /// Does it, and answers as it goes over the pipe.
-    pub(super) fn perform(&self, stream: File, directory: &OwnedFd) -> Vec<u8> {
+    pub(super) fn perform(&self, stream: File, directory: &OwnedFd, hand: &Hand) -> Vec<u8> {
         match self {
-            Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw)),
+            Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw, hand)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
             Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
         }
@@ -143,27 +144,36 @@ fn is_corrupt(error: &io::Error) -> bool {
         && matches!(error.kind(), InvalidData | InvalidInput | Other | UnexpectedEof)
 }
 
-/// One pass: digest of what comes, decompression, digest of what is in it, unpacking.
-fn layer(stream: File, directory: &OwnedFd, limits: Limits, raw: bool) -> Result<LayerReport, Fault> {
+/// One pass: digest of what comes, decompression and digest of what is in it on one thread, unpacking on another.
+fn layer(
+    stream: File,
+    directory: &OwnedFd,
+    limits: Limits,
+    raw: bool,
+    hand: &Hand,
+) -> Result<LayerReport, Fault> {
     let options = Unpack {
         whiteouts: true,
         limits,
         ..Unpack::default()
     };
-    let mut stream = Tap {
+    let stream = Tap {
         inner: stream,
         hasher: raw.then(Hasher::default),
     };
-    let (compression, decoder) = Decoder::new(&mut stream)?;
+    let (compression, decoder) = Decoder::new(stream)?;
     // A plain layer is its own digest; there is no need to compute it twice.
     let twice = raw && compression == Compression::None;
     let plain = Tap {
         inner: decoder,
         hasher: (!twice).then(Hasher::default),
     };
-    let mut reader = Reader::new(BufReader::with_capacity(archive::BUFFER, plain), limits);
-    let unpacked = archive::unpack_plain(directory.as_fd(), Path::new(""), &mut reader, &options)?;
-    let plain = reader.into_inner().into_inner().hasher;
+    let (unpacked, plain) = ahead(hand, plain, |plain| {
+        let mut reader = Reader::new(plain, limits);
+        archive::unpack_plain(directory.as_fd(), Path::new(""), &mut reader, &options)
+    })?;
+    let unpacked = unpacked?;
+    let (plain, stream) = (plain.hasher, plain.inner.into_inner());
     let of_plain = plain.or_else(|| stream.hasher.clone()).unwrap_or_default();
     Ok(LayerReport {
         blob: stream.hasher.map(|hasher| (hasher.digest(), hasher.size())),

@@ -46,10 +46,6 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    pub(crate) fn into_inner(self) -> R {
-        self.inner
-    }
-
     /// The next entry; `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Fault> {
         let mut ahead = Ahead::default();
