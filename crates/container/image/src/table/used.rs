@@ -1,0 +1,67 @@
+//! When images were last used. In memory to the second; on the disk to the hour, so that a use costs nothing.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use super::Table;
+use crate::Digest;
+
+/// How old what is written down may be, in seconds, before a use writes it again.
+pub(crate) const COARSE: i64 = 3600;
+
+/// Seconds since 1970.
+#[derive(Debug)]
+pub(super) struct Used {
+    last: AtomicI64,
+    /// What the row says.
+    written: AtomicI64,
+}
+
+impl Table {
+    /// What is known of an image's last use when it comes into the table.
+    pub(crate) fn set_used(&mut self, id: Digest, second: i64) {
+        let used = Used {
+            last: second.into(),
+            written: second.into(),
+        };
+        self.used.insert(id, used);
+    }
+
+    /// Notes a use; answers whether it is to be written down.
+    pub(crate) fn touch_image(&self, id: &Digest, second: i64) -> bool {
+        let Some(used) = self.used.get(id) else {
+            return false;
+        };
+        used.last.fetch_max(second, Ordering::Relaxed);
+        let written = used.written.load(Ordering::Relaxed);
+        // Of several at once, one writes.
+        second.saturating_sub(written) >= COARSE
+            && used
+                .written
+                .compare_exchange(written, second, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    /// When an image was last used, in seconds since 1970; 0 if there is none.
+    pub(crate) fn last_used(&self, id: &Digest) -> i64 {
+        self.used
+            .get(id)
+            .map_or(0, |used| used.last.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_written_down_once_an_hour() {
+        let (mut table, id) = (Table::default(), Digest::of(b"image"));
+        assert!(!table.touch_image(&id, 5), "there is none");
+        table.set_used(id, 100);
+        assert!(!table.touch_image(&id, 100 + COARSE - 1));
+        assert!(table.touch_image(&id, 100 + COARSE));
+        assert!(!table.touch_image(&id, 101 + COARSE));
+        assert!(!table.touch_image(&id, 50), "time does not go back");
+        assert_eq!(table.last_used(&id), 101 + COARSE);
+    }
+}
