@@ -53,7 +53,7 @@ impl Inner {
     /// Notes a use of an image; it is written down if what is written is old, and nobody waits for that.
     pub(crate) fn touch(&self, id: &Digest) {
         let now = self.now();
-        let stale = self.read().touch_image(id, now.as_second());
+        let stale = self.read().touch_image(id, now.as_microsecond());
         if stale && let Err(error) = self.rows.begin_put(id, &UsedRow::new(now), Durability::Relaxed) {
             tracing::debug!(%id, %error, "a use is not written down");
         }

@@ -10,7 +10,7 @@ use crate::table::Table;
 use crate::{Digest, Error, Reference, claims};
 
 impl Images {
-    /// Removes an image with all its names, if it is still as `seen` and nobody has used it since the second
+    /// Removes an image with all its names, if it is still as `seen` and nobody has used it since
     /// `last_used`: no lease holds it, no image is built upon it, no snapshot stands upon its layers. `None` if it
     /// stays. All of it is one durable write.
     ///

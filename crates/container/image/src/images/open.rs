@@ -323,15 +323,15 @@ impl Loading<'_> {
         let known: Vec<(Digest, i64)> = self
             .table
             .images()
-            .map(|image| (image.id, image.last_tagged.unwrap_or(now).as_second()))
+            .map(|image| (image.id, image.last_tagged.unwrap_or(now).as_microsecond()))
             .collect();
-        for (id, second) in known {
-            self.table.set_used(id, second);
+        for (id, time) in known {
+            self.table.set_used(id, time);
         }
         for (hex, _, row) in self.rows.all::<UsedRow>()? {
             let Ok(id) = Digest::from_hex(&hex) else { continue };
             if self.table.image(&id).is_some() {
-                self.table.set_used(id, row.time.as_second());
+                self.table.set_used(id, row.time.as_microsecond());
             } else {
                 self.rows.delete::<UsedRow>(&id, Durability::Relaxed)?;
             }

@@ -25,7 +25,7 @@ pub struct Surveyed {
     pub image: Arc<Image>,
     /// Its parts, by their places in [`Survey::parts`], in order.
     pub parts: Vec<usize>,
-    /// When it was last used, in seconds since 1970.
+    /// When it was last used, in microseconds since 1970.
     pub last_used: i64,
     /// Whether a pull, a push, a build or the like has it.
     pub leased: bool,

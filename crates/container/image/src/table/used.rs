@@ -1,14 +1,15 @@
 //! When images were last used. In memory to the second; on the disk to the hour, so that a use costs nothing.
+//! Times are microseconds since 1970: who looks whether something was used since must not miss a use.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::Table;
 use crate::Digest;
 
-/// How old what is written down may be, in seconds, before a use writes it again.
-pub(crate) const COARSE: i64 = 3600;
+/// How old what is written down may be, in microseconds, before a use writes it again.
+pub(crate) const COARSE: i64 = 3600 * 1_000_000;
 
-/// Seconds since 1970.
+/// Microseconds since 1970.
 #[derive(Debug)]
 pub(super) struct Used {
     last: AtomicI64,
@@ -18,30 +19,30 @@ pub(super) struct Used {
 
 impl Table {
     /// What is known of an image's last use when it comes into the table.
-    pub(crate) fn set_used(&mut self, id: Digest, second: i64) {
+    pub(crate) fn set_used(&mut self, id: Digest, time: i64) {
         let used = Used {
-            last: second.into(),
-            written: second.into(),
+            last: time.into(),
+            written: time.into(),
         };
         self.used.insert(id, used);
     }
 
     /// Notes a use; answers whether it is to be written down.
-    pub(crate) fn touch_image(&self, id: &Digest, second: i64) -> bool {
+    pub(crate) fn touch_image(&self, id: &Digest, time: i64) -> bool {
         let Some(used) = self.used.get(id) else {
             return false;
         };
-        used.last.fetch_max(second, Ordering::Relaxed);
+        used.last.fetch_max(time, Ordering::Relaxed);
         let written = used.written.load(Ordering::Relaxed);
         // Of several at once, one writes.
-        second.saturating_sub(written) >= COARSE
+        time.saturating_sub(written) >= COARSE
             && used
                 .written
-                .compare_exchange(written, second, Ordering::Relaxed, Ordering::Relaxed)
+                .compare_exchange(written, time, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
     }
 
-    /// When an image was last used, in seconds since 1970; 0 if there is none.
+    /// When an image was last used, in microseconds since 1970; 0 if there is none.
     pub(crate) fn last_used(&self, id: &Digest) -> i64 {
         self.used
             .get(id)

@@ -100,10 +100,13 @@ fn a_use_is_known_after_a_restart() {
     let node = Node::new();
     let id = remote("one").pull(&node.images, "r.example/one:1").unwrap();
     let before = seen(&node.images, &id).1;
-    assert!(before > 1_700_000_000);
+    assert!(before > 1_700_000_000_000_000);
     let node = node.reopen();
     let after = seen(&node.images, &id).1;
-    assert!((before - 3600..=before).contains(&after), "{before} {after}");
+    assert!(
+        (before - 3_600_000_000..=before).contains(&after),
+        "{before} {after}"
+    );
     let key = format!("/used/{}", id.hex());
     assert!(node.store.get(key.as_bytes()).wait().unwrap().is_some());
     assert!(evict(&node.images, &id).is_some());
