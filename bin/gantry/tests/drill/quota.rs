@@ -113,6 +113,7 @@ fn nothing_that_is_used_disappears() {
             docker builder prune -f > pruned2 2>&1 || grep -q 'already running' pruned2 || { cat pruned2; return 1; }
           done
         }
+        trap 'touch enough' EXIT
         build one & one=$!; build two & two=$!; pulls & three=$!; prunes & four=$!
         wait $one; wait $two; wait $three; touch enough; wait $four
         [ "$(docker run --rm one)" = one-6 ]; [ "$(docker run --rm two)" = two-6 ]

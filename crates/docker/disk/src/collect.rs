@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use engine::events::{Actor, Event, EventQuery, Kind};
 use image::Removed;
@@ -16,8 +17,11 @@ use crate::{Disk, Error, Node, Recent, Told};
 
 /// How often a plan is made anew when what was planned has come into use meanwhile.
 const ROUNDS: usize = 3;
-/// For so many microseconds it is not tried again where nothing could go, unless the disk fills further.
-const PATIENCE: i64 = 300 * 1_000_000;
+/// For so long it is at most not tried again where not enough could go, unless the disk fills further. Earlier, what was
+/// too young may be old enough.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// For so long in any case.
+const SHORT: Duration = Duration::from_secs(1);
 /// How many removals are remembered for people.
 const REMEMBERED: usize = 32;
 
@@ -72,6 +76,10 @@ impl Disk {
                     }
                 }
             }
+            // One look does for all that has happened.
+            while let Some(event) = events.next_now() {
+                self.0.asked.fetch_or(is_about_space(&event), Ordering::Relaxed);
+            }
             let disk = self.clone();
             // It is never aborted; should it panic, the next one begins afresh.
             drop(spawn_blocking(move || disk.collect_and_tell()).await);
@@ -102,6 +110,7 @@ impl Disk {
             let surveyed = self.survey()?;
             let plan = plan(&surveyed.snapshot, self.0.quota);
             let Some(need) = plan.need.filter(|_| surveyed.settled) else {
+                *self.stuck() = None;
                 return Ok(());
             };
             let freed = self.perform(&surveyed, &plan, need)?;
@@ -109,6 +118,7 @@ impl Disk {
                 self.give_up(need, freed)?;
                 return Ok(());
             }
+            *self.stuck() = None;
             if freed == plan.frees() {
                 return Ok(());
             }
@@ -125,11 +135,13 @@ impl Disk {
             *self.stuck() = None;
             return Ok(false);
         }
-        let now = self.0.now();
-        let is_stuck = self.stuck().is_some_and(|stuck| {
-            now.saturating_sub(stuck.since) < PATIENCE && space.used < stuck.used + space.total / 100
+        let stuck = *self.stuck();
+        let is_stuck = stuck.is_some_and(|stuck| {
+            let waited = u64::try_from(self.0.now().saturating_sub(stuck.since)).unwrap_or(0);
+            let patience = self.0.minimum_age.clamp(SHORT, PATIENCE);
+            Duration::from_micros(waited) < patience && space.used < stuck.used + space.total / 100
         });
-        Ok((over || asked) && !is_stuck)
+        Ok((over || asked || stuck.is_some()) && !is_stuck)
     }
 
     fn stuck(&self) -> std::sync::MutexGuard<'_, Option<Stuck>> {
@@ -252,7 +264,7 @@ impl Disk {
 fn is_about_space(event: &Event) -> bool {
     match event.kind {
         Kind::Image | Kind::Builder => !event.actor.attributes.contains_key("reason"),
-        Kind::Container => matches!(&*event.action, "die" | "destroy" | "create"),
+        Kind::Container => matches!(&*event.action, "die" | "destroy"),
         Kind::Volume | Kind::Network | Kind::Daemon => false,
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
     let mut building = Building(tokio::spawn(async move {
-        let built = worker.builder.build(request, output).await?;
+        let (built, _held) = worker.builder.build_held(request, output).await?;
         if nameless {
             // Its id is all that whoever built it has.
             let images = worker.images().clone();

@@ -50,10 +50,10 @@ impl Images {
         loading.images()?;
         loading.tags()?;
         loading.owners()?;
-        loading.used(clock.as_ref())?;
         loading.links()?;
         loading.compressed()?;
         let unused = loading.unused()?;
+        loading.used(clock.as_ref())?;
         let table = loading.table;
         let numbers: HashSet<u64> = directories(&table).collect();
         let snapshots = Snapshots::open(config.snapshots, |number| numbers.contains(&number));
