@@ -116,6 +116,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("builder", "engine-api", "the builder has more than one door"),
     ("registry", "engine", "a registry knows images, not containers"),
     ("registry", "engine-api", "a registry is a door of its own"),
+    ("disk", "hyper", "doors speak HTTP"),
+    ("disk", "engine-api", "whoever looks after the disk needs no door"),
     (
         "buildkit",
         "builder",

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Run(Box<client::Run>),
     /// List containers.
     Ps(client::Ps),
+    /// Show what lies on the disk, who holds it, and what goes next.
+    Df(client::Df),
     /// Run another program in a running container.
     Exec(client::Exec),
     /// Lay manifests over the cluster's objects.

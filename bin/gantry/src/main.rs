@@ -48,6 +48,7 @@ fn dispatch(command: Command) -> Outcome {
         Command::Push(options) => client::push(options),
         Command::Run(options) => client::run(*options),
         Command::Ps(options) => client::ps(options),
+        Command::Df(options) => client::df(options),
         Command::Exec(options) => client::exec(options),
         Command::Apply(options) => kube::apply(options),
         Command::Get(options) => kube::get(options),

@@ -1,4 +1,4 @@
-//! `gantry build`, `run`, `ps`, `logs` and `exec`: thin clients of the Engine API, with the outputs and
+//! `gantry build`, `run`, `ps`, `df`, `logs` and `exec`: thin clients of the Engine API, with the outputs and
 //! exit codes of the docker client.
 //!
 //! They know nothing that another client of the socket could not know. `http` is the API as requests,
@@ -8,6 +8,7 @@
 mod bars;
 mod build;
 mod context;
+mod df;
 mod exec;
 mod frame;
 pub(crate) mod http;
@@ -27,6 +28,7 @@ mod volume;
 use std::process::ExitCode;
 
 pub(crate) use build::{Options as Build, run as build};
+pub(crate) use df::{Options as Df, run as df};
 pub(crate) use exec::{Options as Exec, run as exec};
 pub(crate) use logs::{Options as Logs, run as logs};
 pub(crate) use ps::{Options as Ps, run as ps};

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use clap::Args;
-use cluster::{Config, InstanceName, Rotating, Stages};
+use cluster::{Config, DiskQuota, InstanceName, Rotating, Stages};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -33,6 +34,10 @@ pub(crate) struct Options {
     docker_socket: PathBuf,
     #[arg(long)]
     ready_namespaces: usize,
+    #[arg(long, default_value_t)]
+    disk_quota: DiskQuota,
+    #[arg(long, default_value = "2m", value_parser = humantime::parse_duration)]
+    image_minimum_gc_age: Duration,
     #[command(flatten)]
     registry: registry::OwnRegistryOptions,
     #[command(flatten)]
@@ -48,6 +53,8 @@ pub(crate) fn run(options: Options) -> Outcome {
         run_dir: options.run_dir,
         docker_socket: options.docker_socket,
         ready_namespaces: options.ready_namespaces,
+        disk_quota: options.disk_quota,
+        image_minimum_gc_age: options.image_minimum_gc_age,
         registry: options.registry.over(&File::default()),
         registries: options.registries.over(&File::default(), registries::variable)?,
         kubernetes: options.kubernetes.over(&File::default()),
@@ -62,7 +69,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         .build()?;
     let ended = runtime.block_on(cluster::run(config, stages));
     // What still blocks has been told to end; it must not hold up the next daemon.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     ended.map_err(|error| Failure::with_code(error.exit(), error.line()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cluster::{Cidr, Controllers, Domain, InstanceName, PodCidr, PortRange, Without};
+use cluster::{Cidr, Controllers, DiskQuota, Domain, InstanceName, PodCidr, PortRange, Without};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -22,6 +22,9 @@ pub(super) struct File {
     pub(super) run_dir: Option<PathBuf>,
     pub(super) docker_socket: Option<PathBuf>,
     pub(super) ready_namespaces: Option<u16>,
+    pub(super) disk_quota: Option<DiskQuota>,
+    #[serde(deserialize_with = "duration")]
+    pub(super) image_minimum_gc_age: Option<Duration>,
     pub(super) registry_bind: Option<IpAddr>,
     pub(super) registry_port: Option<u16>,
     pub(super) registry_config: Option<PathBuf>,

@@ -165,6 +165,12 @@ fn daemon_command(config: &Config) -> io::Result<Vec<std::ffi::OsString>> {
     words.extend([
         "--ready-namespaces".into(),
         config.ready_namespaces.to_string().into(),
+        "--disk-quota".into(),
+        config.disk_quota.to_string().into(),
+        "--image-minimum-gc-age".into(),
+        humantime::format_duration(config.image_minimum_gc_age)
+            .to_string()
+            .into(),
     ]);
     words.extend(registry::words(&config.registry).into_iter().map(Into::into));
     words.extend(registries::words(&config.registries).into_iter().map(Into::into));

@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use cluster::{Config, InstanceName, Kubernetes};
+use cluster::{Config, DiskQuota, InstanceName, Kubernetes};
 
 use super::file::{self, File};
 use super::{kubernetes, registries, registry};
 use crate::failure::Failure;
+
+/// Upstream's.
+pub(super) const MINIMUM_AGE: Duration = Duration::from_secs(120);
 
 /// Which node: all that a command needs which makes none.
 #[derive(Clone, Debug, Default, Args)]
@@ -37,6 +40,14 @@ pub(crate) struct NodeOptions {
     /// Network namespaces kept ready for containers to come [default: 16].
     #[arg(long, env = "GANTRY_READY_NAMESPACES", value_name = "COUNT", value_parser = clap::value_parser!(u16).range(..=1024))]
     ready_namespaces: Option<u16>,
+    /// How much may be taken: a part of the disk, or bytes of build cache and of images that can be pulled again. Above
+    /// 80 % of it the least recently used of them go by themselves; what exists nowhere else, and volumes, never do
+    /// [default: 100%].
+    #[arg(long, env = "GANTRY_DISK_QUOTA", value_name = "PERCENT%|BYTES")]
+    disk_quota: Option<DiskQuota>,
+    /// What was used within so long stays even then [default: 2m].
+    #[arg(long, env = "GANTRY_IMAGE_MINIMUM_GC_AGE", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    image_minimum_gc_age: Option<Duration>,
     #[command(flatten)]
     registry: registry::OwnRegistryOptions,
     #[command(flatten)]
@@ -82,6 +93,8 @@ impl NodePlace {
         let node = NodeOptions {
             place: self,
             ready_namespaces: None,
+            disk_quota: None,
+            image_minimum_gc_age: None,
             registry: registry::OwnRegistryOptions::default(),
             registries: registries::RegistryOptions::default(),
             kubernetes: kubernetes::KubernetesOptions::default(),
@@ -135,6 +148,11 @@ impl NodeOptions {
                 .or(file.ready_namespaces)
                 .unwrap_or(16)
                 .into(),
+            disk_quota: self.disk_quota.or(file.disk_quota).unwrap_or_default(),
+            image_minimum_gc_age: self
+                .image_minimum_gc_age
+                .or(file.image_minimum_gc_age)
+                .unwrap_or(MINIMUM_AGE),
             registry,
             registries,
             kubernetes,

@@ -4,20 +4,24 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use testkit::daemon::{Daemon, Kind};
+use testkit::registry::Registry;
 
 use super::sh;
 
+/// Of a registry that is not the node's own.
+const PORT: u16 = 5055;
+
 /// Room for a node and a small image, and not for much more.
-const SIZE: &str = "size=96m";
+const SIZE: &str = "120m";
 
 /// A file system that goes with this value, whatever the test does.
-struct Disk(PathBuf);
+pub(super) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(at: PathBuf) -> Self {
+    pub(super) fn mount(at: PathBuf, size: &str) -> Self {
         std::fs::create_dir_all(&at).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", SIZE, "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(&at)
             .status();
         assert!(mounted.unwrap().success());
@@ -34,7 +38,8 @@ impl Drop for Disk {
 #[test]
 fn a_full_disk_is_said_and_gone_when_there_is_room() {
     let daemon = Daemon::prepare(Kind::Gantry);
-    let _disk = Disk::mount(daemon.directory.join("data"));
+    let _registry = Registry::start(&daemon.namespace, PORT);
+    let _disk = Disk::mount(daemon.directory.join("data"), SIZE);
     daemon.gantry_ok(&["up", "-d"]);
     daemon.load_images();
     sh(
@@ -43,6 +48,17 @@ fn a_full_disk_is_said_and_gone_when_there_is_room() {
         docker run -d --name runs busybox sh -c 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.05; done' >/dev/null
         k run runs --image=busybox -- sleep 1d >/dev/null
         k wait --for=condition=Ready pod/runs >/dev/null
+        # What is to come while there is no room: from elsewhere, from a file, from a container, from a client of our registry.
+        r=localhost:5055/small; mkdir -p small; head -c 3000000 /dev/urandom > small/f; printf 'FROM busybox\nCOPY f /f\n' > small/Dockerfile
+        docker build -q -t $r small >/dev/null; docker push -q $r >/dev/null; docker save -o small.tar $r; docker rmi $r >/dev/null; docker builder prune -af >/dev/null
+        docker run --name changed busybox dd if=/dev/urandom of=/f bs=1M count=3 2>/dev/null
+        left() { for each in data/content/blobs/sha256 data/content/ingest data/snapshots; do ls $each; done | sort; }
+        upload() { # A blob of three megabytes, in one request.
+          at=$($ns curl -s -i -X POST http://localhost:5000/v2/small/blobs/uploads/ | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+          case $at in /*) at=http://localhost:5000$at;; esac
+          case $at in *\?*) at=$at\&;; *) at=$at?;; esac
+          $ns curl -s -i -X PUT -H 'Content-Type: application/octet-stream' --data-binary @small/f "${at}digest=sha256:$(sha256sum small/f | cut -d' ' -f1)"
+        }
         images=$(docker images -q | sort)
         # Full to the last byte; what the stores have reserved goes as well.
         dd if=/dev/zero of=data/fill bs=64k 2>/dev/null || :
@@ -57,6 +73,12 @@ fn a_full_disk_is_said_and_gone_when_there_is_room() {
         fails docker build -q -t built context
         fails docker run --name late busybox true
         docker rm late >/dev/null 2>&1 || :
+        before=$(left)
+        fails docker pull $r
+        fails docker load -i small.tar
+        fails docker commit changed committed
+        upload > said; ! grep -q '^HTTP/1.1 20' said; grep -qi 'no space left' said || { cat said; exit 1; }
+        [ "$(left)" = "$before" ] || { echo "$before"; echo; left; exit 1; }
         # What runs, runs; what is asked, is answered; nothing is half done.
         docker exec runs true
         k get pods >/dev/null
@@ -66,6 +88,8 @@ fn a_full_disk_is_said_and_gone_when_there_is_room() {
         k create configmap room --from-file=value >/dev/null
         docker volume create late >/dev/null; docker network create late >/dev/null
         docker run --rm --name late busybox true
+        docker pull -q $r >/dev/null; docker load -i small.tar >/dev/null; docker commit changed committed >/dev/null; upload | grep -q '^HTTP/1.1 201'
+        docker rmi $r committed >/dev/null; docker rm changed >/dev/null
         docker import big.tar big:1 >/dev/null
         k run more --image=busybox -- sleep 1d >/dev/null
         k wait --for=condition=Ready pod/more pod/runs >/dev/null

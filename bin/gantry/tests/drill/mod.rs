@@ -6,6 +6,7 @@
 mod daemon;
 mod disk;
 mod down;
+mod quota;
 mod reboot;
 mod storm;
 mod supervisor;
@@ -53,6 +54,7 @@ fn begin(daemon: &Daemon, script: &str) -> Child {
         .env("HOME", &daemon.directory)
         .env("run", daemon.run_dir())
         .env("ns", daemon.namespace.enter())
+        .env("gantry", env!("CARGO_BIN_EXE_gantry"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -15,6 +15,7 @@ pub(crate) struct NewImage {
     pub(crate) manifest: Option<Digest>,
     pub(crate) made_here: bool,
     pub(crate) asleep: bool,
+    pub(crate) result: bool,
 }
 
 impl NewImage {
@@ -27,6 +28,7 @@ impl NewImage {
             manifest: None,
             made_here: true,
             asleep: false,
+            result: false,
         }
     }
 }
@@ -52,11 +54,12 @@ pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image
         digests: Vec::new(),
         last_tagged: None,
         made_here: new.made_here,
+        result: new.result,
     })
 }
 
 /// The layers of an image that is known by its configuration and manifest only.
-fn sleeping(config: &ImageConfig, manifest: &ManifestSummary) -> Option<Vec<Layer>> {
+pub(crate) fn sleeping(config: &ImageConfig, manifest: &ManifestSummary) -> Option<Vec<Layer>> {
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != manifest.layers.len() {
         return None;

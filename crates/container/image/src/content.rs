@@ -4,11 +4,13 @@
 //! complete and is what it should be; so whatever has a digest for a name is that content. What
 //! makes it survive a loss of power is the sync before the lease it was made under is kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -26,6 +28,34 @@ pub(crate) struct Content {
     ingest: PathBuf,
     next: AtomicU64,
     names: Shared,
+    meter: Arc<Meter>,
+}
+
+/// Counts what is written, and tells now and then.
+#[derive(Default)]
+pub(crate) struct Meter {
+    bytes: AtomicU64,
+    listener: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// How much is written between two looks at the disk.
+const LOOK: u64 = 64 << 20;
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Meter").field(&self.bytes).finish()
+    }
+}
+
+impl Meter {
+    fn count(&self, bytes: usize) {
+        let before = self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if before / LOOK != (before + bytes as u64) / LOOK
+            && let Some(listener) = self.listener.get()
+        {
+            listener();
+        }
+    }
 }
 
 /// A place for what is not complete yet; it goes away with this value.
@@ -40,6 +70,7 @@ pub(crate) struct BlobWriter {
     place: Ingest,
     file: File,
     hasher: Hasher,
+    meter: Arc<Meter>,
 }
 
 impl Content {
@@ -55,7 +86,13 @@ impl Content {
             ingest,
             next: AtomicU64::new(0),
             names: Shared::default(),
+            meter: Arc::default(),
         })
+    }
+
+    /// Has somebody told after every 64 MiB that were written. Only the first one hears it.
+    pub(crate) fn listen(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        drop(self.meter.listener.set(listener));
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -78,6 +115,7 @@ impl Content {
             place,
             file,
             hasher: Hasher::default(),
+            meter: self.meter.clone(),
         })
     }
 
@@ -123,6 +161,19 @@ impl Content {
     pub(crate) fn all(&self) -> io::Result<HashSet<Digest>> {
         let names = fs::read_dir(&self.blobs)?.map(|entry| Ok(named(&entry?)));
         names.filter_map(Result::transpose).collect()
+    }
+
+    /// The length of each blob that is here.
+    pub(crate) fn sizes(&self) -> io::Result<HashMap<Digest, u64>> {
+        let mut sizes = HashMap::new();
+        for entry in fs::read_dir(&self.blobs)? {
+            let entry = entry?;
+            // One that has gone meanwhile has none.
+            if let (Some(digest), Ok(metadata)) = (named(&entry), entry.metadata()) {
+                sizes.insert(digest, metadata.len());
+            }
+        }
+        Ok(sizes)
     }
 
     /// Deletes every blob but those that `keep` lets stay.
@@ -195,6 +246,7 @@ impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.file.write(bytes)?;
         self.hasher.update(&bytes[..count]);
+        self.meter.count(count);
         Ok(count)
     }
 

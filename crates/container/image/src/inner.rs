@@ -15,7 +15,7 @@ use crate::claims::{self, Claims};
 use crate::content::Content;
 use crate::hot::Hot;
 use crate::lease::Names;
-use crate::rows::{ImageRow, ManifestRow, Rows, TagRow};
+use crate::rows::{ImageRow, ManifestRow, Rows, TagRow, UsedRow};
 use crate::snapshots::Snapshots;
 use crate::table::{Kept, Table};
 use crate::{Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers};
@@ -48,6 +48,21 @@ impl Inner {
 
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::try_from(self.clock.wall()).unwrap_or_default()
+    }
+
+    /// Notes a use of an image; it is written down if what is written is old, and nobody waits for that.
+    pub(crate) fn touch(&self, id: &Digest) {
+        let now = self.now();
+        let stale = self.read().touch_image(id, now.as_microsecond());
+        if stale && let Err(error) = self.rows.begin_put(id, &UsedRow::new(now), Durability::Relaxed) {
+            tracing::debug!(%id, %error, "a use is not written down");
+        }
+    }
+
+    /// Deletes the rows of an image that is out of the table.
+    pub(crate) fn delete_image_rows(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
+        self.rows.delete::<ImageRow>(id, durability)?;
+        self.rows.delete::<UsedRow>(id, Durability::Relaxed)
     }
 
     /// A lease for one call, under a name of its own.
@@ -84,6 +99,7 @@ impl Inner {
         {
             let mut table = self.write();
             table.add_image(image);
+            table.set_used(id, 0);
             table.set_pending(id);
         }
         lease.made(id);

@@ -89,6 +89,7 @@ impl Lease {
         }
         table.hold_image(*image);
         drop(table);
+        self.inner.touch(image);
         self.lock().images.push(*image);
         Ok(())
     }
@@ -302,7 +303,7 @@ impl Lease {
         if self.inner.read().holds(id) > own {
             return self.inner.adopt_image(id);
         }
-        self.inner.rows.delete::<ImageRow>(id, Durability::Relaxed)?;
+        self.inner.delete_image_rows(id, Durability::Relaxed)?;
         let (tags, freed) = self.inner.write().remove_image(id);
         for tag in tags {
             self.inner.rows.delete::<TagRow>(&tag, Durability::Relaxed)?;

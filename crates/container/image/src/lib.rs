@@ -54,8 +54,8 @@ pub use images::{
     StoredManifest, Target, Unlinked,
 };
 pub use images::{
-    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Pruned, Remove, Removed,
-    Use,
+    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
+    Removed, Survey, Surveyed, Use,
 };
 pub use images::{Image, Images, Layer};
 pub use lease::Lease;

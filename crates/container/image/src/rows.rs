@@ -1,5 +1,5 @@
 //! The rows of this room in the node's store: `/images/`, `/tags/`, `/leases/`, `/snapshots/`,
-//! `/manifests/`, `/registry/blob/`, `/compressed/`.
+//! `/manifests/`, `/registry/blob/`, `/compressed/`, `/used/`.
 //!
 //! There is no transaction over several rows. What is made together is made under a lease: every
 //! row names it, the lease's own row is written first, and deleting that one row, durably, is
@@ -8,6 +8,7 @@
 //! need no fsync of their own.
 
 mod registry;
+mod used;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store,
 use crate::{Descriptor, Digest, Error, Image, Reference, Target};
 
 pub(crate) use registry::{CompressedName, CompressedRow, LinkName, LinkRow, ManifestRow};
+pub(crate) use used::UsedRow;
 
 const IMAGES: &str = "/images/";
 const TAGS: &str = "/tags/";
@@ -29,6 +31,7 @@ const OWNERS: &str = "/snapshots/owner/";
 const MANIFESTS: &str = "/manifests/";
 const LINKS: &str = "/registry/blob/";
 const COMPRESSED: &str = "/compressed/";
+const USED: &str = "/used/";
 
 /// The version of all rows here.
 const VERSION: u8 = 1;
@@ -51,6 +54,9 @@ pub(crate) struct ImageRow {
     /// Whether its layers have not been unpacked yet.
     #[serde(default)]
     pub(crate) asleep: bool,
+    /// Whether somebody was told its id as the result of a build without a name.
+    #[serde(default)]
+    pub(crate) result: bool,
 }
 
 /// `/tags/REFERENCE`.
@@ -115,6 +121,7 @@ impl ImageRow {
             lease,
             manifest: image.manifest,
             asleep: image.asleep,
+            result: image.result,
         }
     }
 }
@@ -203,6 +210,7 @@ row!(LeaseRow, LEASES, String, String::clone);
 row!(LayerRow, LAYERS, Digest, Digest::hex);
 row!(OwnerRow, OWNERS, String, String::clone);
 row!(ManifestRow, MANIFESTS, Digest, Digest::hex);
+row!(UsedRow, USED, Digest, Digest::hex);
 row!(LinkRow, LINKS, LinkName, LinkName::to_string);
 row!(
     CompressedRow,
@@ -316,8 +324,8 @@ mod tests {
         let image = format!(r#"{{"v":1,"config":"{{}}","parent":"{digest}","made_here":true,"lease":null}}"#);
         let image: ImageRow = serde_json::from_str(&image).unwrap();
         assert_eq!(
-            (image.manifest, image.asleep, image.parent),
-            (None, false, Some(digest))
+            (image.manifest, image.asleep, image.result, image.parent),
+            (None, false, false, Some(digest))
         );
         let time = "2026-11-22T00:00:00Z";
         let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":7,"previous":"{digest}"}}"#);

@@ -126,6 +126,11 @@ impl Snapshots {
         self.trash.take(&self.work(number), &format!("{number}-work"))
     }
 
+    /// Waits until all that was deleted so far is gone.
+    pub(crate) fn drained(&self) {
+        self.trash.drained();
+    }
+
     /// Deletes a snapshot: aside at once, gone in a while.
     pub(crate) fn discard(&self, number: u64) -> io::Result<()> {
         self.trash

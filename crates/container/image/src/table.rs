@@ -8,13 +8,15 @@
 mod layers;
 mod manifests;
 mod registry;
+mod survey;
 mod tags;
+mod used;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::rows::{CompressedName, LayerRow};
-use crate::{Descriptor, Digest, Image, Reference, Target};
+use crate::{Descriptor, Digest, Image, Layer, Reference, Target};
 
 pub(crate) use manifests::Kept;
 pub(crate) use registry::Link;
@@ -42,6 +44,10 @@ pub(crate) struct Table {
     owners: BTreeMap<String, Writable>,
     /// How many leases hold an image.
     held: HashMap<Digest, usize>,
+    /// When images were last used.
+    used: HashMap<Digest, used::Used>,
+    /// How many writable snapshots were ever made.
+    prepared: u64,
 }
 
 #[derive(Debug)]
@@ -139,6 +145,7 @@ impl Table {
             return (Vec::new(), freed);
         };
         self.pending.remove(id);
+        self.used.remove(id);
         let named = self.tags.extract_if(.., |_, tag| tag.target.image == Some(*id));
         let (names, tags): (Vec<_>, Vec<_>) = named.unzip();
         for tag in tags {
@@ -181,6 +188,10 @@ impl Table {
         self.pending.remove(id)
     }
 
+    pub(crate) fn is_pending(&self, id: &Digest) -> bool {
+        self.pending.contains(id)
+    }
+
     pub(crate) fn hold_image(&mut self, id: Digest) {
         *self.held.entry(id).or_default() += 1;
     }
@@ -199,6 +210,41 @@ impl Table {
         self.held.get(id).copied().unwrap_or(0)
     }
 
+    /// Whether a writable snapshot stands upon this layer.
+    pub(crate) fn is_under_writable(&self, top: Option<Digest>) -> bool {
+        self.owners.values().any(|writable| writable.top == top)
+    }
+
+    /// How many writable snapshots were ever made: another number means that somebody may use what was free before.
+    pub(crate) const fn prepared(&self) -> u64 {
+        self.prepared
+    }
+
+    /// The layers of an image that is awake, and whose manifest has them all, are given up.
+    pub(crate) fn set_asleep(&mut self, id: &Digest, layers: Vec<Layer>) -> Freed {
+        let mut freed = Freed::default();
+        let Some(image) = self.images.get_mut(id).filter(|image| !image.asleep) else {
+            return freed;
+        };
+        let top = image.top();
+        let image = Arc::make_mut(image);
+        image.size = layers.iter().map(|layer| layer.size).sum();
+        (image.layers, image.asleep) = (layers, true);
+        self.free_layer(top, &mut freed);
+        freed
+    }
+
+    /// Notes that somebody was told an image's id, or that this means nothing any more; answers whether that is new.
+    pub(crate) fn set_result(&mut self, id: &Digest, result: bool) -> bool {
+        match self.images.get_mut(id).filter(|image| image.result != result) {
+            Some(image) => {
+                Arc::make_mut(image).result = result;
+                true
+            }
+            None => false,
+        }
+    }
+
     pub(crate) fn writable(&self, owner: &str) -> Option<Writable> {
         self.owners.get(owner).copied()
     }
@@ -209,6 +255,7 @@ impl Table {
 
     pub(crate) fn add_writable(&mut self, owner: &str, writable: Writable) {
         self.hold_layer(writable.top);
+        self.prepared += 1;
         self.owners.insert(owner.to_owned(), writable);
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::tree;
@@ -20,6 +21,20 @@ pub(crate) struct Trash {
     /// A token in it means that there is something to delete. `None` once the thread is to end.
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    turns: Arc<Turns>,
+}
+
+/// How much was taken, and how much of that the thread is done with.
+#[derive(Debug, Default)]
+struct Turns {
+    counts: Mutex<(u64, u64)>,
+    done: Condvar,
+}
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Trash {
@@ -27,14 +42,16 @@ impl Trash {
     pub(crate) fn open(directory: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&directory)?;
         let (wake, woken) = sync_channel(1);
+        let turns = Arc::new(Turns::default());
         let thread = thread::Builder::new().name("trash".to_owned()).spawn({
-            let directory = directory.clone();
-            move || empty_whenever(&directory, &woken)
+            let (directory, turns) = (directory.clone(), turns.clone());
+            move || empty_whenever(&directory, &woken, &turns)
         })?;
         let trash = Self {
             directory,
             wake: Some(wake),
             thread: Some(thread),
+            turns,
         };
         trash.wake();
         Ok(trash)
@@ -47,8 +64,16 @@ impl Trash {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         }
+        self.turns.lock().0 += 1;
         self.wake();
         Ok(())
+    }
+
+    /// Waits until all that was taken before is deleted, as far as it can be.
+    pub(crate) fn drained(&self) {
+        let counts = self.turns.lock();
+        let taken = counts.0;
+        drop(self.turns.done.wait_while(counts, |counts| counts.1 < taken));
     }
 
     fn wake(&self) {
@@ -68,13 +93,16 @@ impl Drop for Trash {
 /// The least favourable "nice" value: whoever starts a container meanwhile comes first.
 const PRIORITY: i32 = 19;
 
-fn empty_whenever(directory: &Path, woken: &Receiver<()>) {
+fn empty_whenever(directory: &Path, woken: &Receiver<()>, turns: &Turns) {
     // On Linux a thread has a priority of its own (setpriority(2), "C library/kernel differences").
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), PRIORITY);
     while woken.recv().is_ok() {
+        let taken = turns.lock().0;
         if let Err(error) = empty(directory) {
             tracing::warn!(directory = %directory.display(), %error, "the trash cannot be read");
         }
+        turns.lock().1 = taken;
+        turns.done.notify_all();
     }
 }
 

@@ -4,6 +4,7 @@
 mod node {
     mod archives;
     mod commit;
+    mod evict;
     mod failures;
     mod hostile;
     mod load;

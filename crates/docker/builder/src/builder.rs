@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::driver::Clock;
 use engine::Engine;
 use engine::events::{Actor, Event, Kind};
-use image::{Digest, Images, Platform, Reference};
+use image::{Digest, Images, Lease, Platform, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -106,6 +106,18 @@ impl Builder {
         request: BuildRequest,
         output: mpsc::Sender<Progress>,
     ) -> Result<Digest, BuildError> {
+        Ok(self.build_held(request, output).await?.0)
+    }
+
+    /// As [`Self::build`]. While the lease lasts, nobody removes the image, named or not.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub async fn build_held(
+        &self,
+        request: BuildRequest,
+        output: mpsc::Sender<Progress>,
+    ) -> Result<(Digest, Lease), BuildError> {
         // The build is a task of its own so that it can clear up after a caller who is gone.
         let (alive, caller) = watch::channel(());
         let output = Output::new(output, caller, request.quiet);
@@ -124,7 +136,7 @@ impl Builder {
         built
     }
 
-    async fn run(&self, request: BuildRequest, output: &Output) -> Result<Digest, BuildError> {
+    async fn run(&self, request: BuildRequest, output: &Output) -> Result<(Digest, Lease), BuildError> {
         if request.squash {
             return Err(BuildError::Invalid(
                 "squash is only supported with experimental mode".to_owned(),
@@ -138,6 +150,8 @@ impl Builder {
             check_platform(platform, &Platform::host())?;
         }
         let name = self.name();
+        // From when it is made until it has its names, or somebody was told its id: no prune comes between.
+        let held = self.images.lease(&format!("{name}/result"))?;
         let containers = Containers {
             networking: Containers::networking(&self.engine, &request.network_mode, request.extra_hosts)?,
             resources: request.resources,
@@ -180,13 +194,17 @@ impl Builder {
             options,
         );
         let built = driver.build(file).await;
+        if let Ok(image) = &built {
+            held.add(image)?;
+        }
         let kept = match Arc::into_inner(executor) {
             Some(executor) => blocking(move || executor.keep()).await,
             None => Err(BuildError::Step("a build step is still running".to_owned())),
         };
         let image = built?;
         kept?;
-        self.finish(image, request.tags, output).await
+        self.finish(image, request.tags, output).await?;
+        Ok((image, held))
     }
 
     async fn named_contexts(
@@ -234,12 +252,7 @@ impl Builder {
         .await
     }
 
-    async fn finish(
-        &self,
-        image: Digest,
-        tags: Vec<Reference>,
-        output: &Output,
-    ) -> Result<Digest, BuildError> {
+    async fn finish(&self, image: Digest, tags: Vec<Reference>, output: &Output) -> Result<(), BuildError> {
         output
             .text(format!("Successfully built {}\n", image.short()))
             .await?;
@@ -252,7 +265,7 @@ impl Builder {
         if output.is_quiet() {
             output.last(format!("{image}\n")).await;
         }
-        Ok(image)
+        Ok(())
     }
 
     /// Upstream's event of a new name (`docker events`).

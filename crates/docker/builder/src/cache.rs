@@ -21,6 +21,8 @@ const PREFIX: &str = "/buildcache/steps/";
 
 /// At most so many steps are remembered; the least recently used one makes room.
 const MAX_STEPS: usize = 16_384;
+/// A step's last use is written down in so many seconds once.
+const COARSE: i64 = 3600;
 /// At most so many hashes of paths in images are remembered.
 const MAX_PATHS: usize = 16_384;
 
@@ -85,9 +87,20 @@ impl Cache {
     /// Counts a use.
     pub(crate) fn used(&self, key: &Digest) {
         let now = self.now();
-        if let Some(row) = lock(&self.steps).get_mut(key) {
-            row.last_used = now;
-            row.uses += 1;
+        let mut steps = lock(&self.steps);
+        let Some(row) = steps.get_mut(key) else { return };
+        // On the disk to the hour: what a restart forgets of a step's uses is little.
+        let hour = |time: Timestamp| time.as_second() / COARSE;
+        let stale = hour(now) != hour(row.last_used);
+        row.last_used = now;
+        row.uses += 1;
+        if stale && let Ok(value) = serde_json::to_vec(row) {
+            drop(self.write(Op::Put {
+                key: store_key(key),
+                value: value.into(),
+                expect: Expect::Any,
+                lease: None,
+            }));
         }
     }
 

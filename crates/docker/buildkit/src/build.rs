@@ -110,6 +110,10 @@ pub struct Prune {
     pub unused_since: Option<SystemTime>,
     /// Bytes that stay.
     pub reserved: u64,
+    /// Bytes that stay at most; 0 if nothing is said.
+    pub max_used: u64,
+    /// Bytes of the disk that shall be free; 0 if nothing is said.
+    pub min_free: u64,
 }
 
 /// A builder behind this door. Futures that are dropped are builds that nobody waits for.

@@ -43,13 +43,20 @@ const WAITING: usize = 64;
 pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked = Asked::parse(&call.query, call.version)?;
     let pull = Pulling::new(&call, asked.platform.as_deref())?;
-    let (api, aux) = (call.state.clone(), call.version.since(30));
+    let (api, aux, nameless) = (call.state.clone(), call.version.since(30), asked.tags.is_empty());
     let context = spool(&api, call.reader()).await?;
     let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
     let mut building = Building(tokio::spawn(async move {
-        worker.builder.build(request, output).await
+        let (built, _held) = worker.builder.build_held(request, output).await?;
+        if nameless {
+            // Its id is all that whoever built it has.
+            let images = worker.images().clone();
+            let noted = tokio::task::spawn_blocking(move || images.note_result(&built)).await;
+            noted.map_err(|cause| BuildError::Step(cause.to_string()))??;
+        }
+        Ok(built)
     }));
     let Some(first) = progress.recv().await else {
         let id = building.end().await?;
@@ -338,7 +345,13 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
         .has("inuse")
         .then(|| filters.bool_or("inuse", false))
         .transpose()?;
-    let kept = kept(api.builder.usage(), keep);
+    let free = api
+        .disk
+        .space()
+        .map_or(0, |space| space.total.saturating_sub(space.used));
+    let records = api.builder.usage();
+    let total = records.iter().map(|record| record.size).sum();
+    let kept = kept(records, keep.bytes(total, free));
     let wanted = move |record: &CacheRecord| {
         !kept.contains(&record.id)
             && before.is_none_or(|before| record.last_used <= before)
@@ -363,8 +376,33 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     Reply::json(&json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
 }
 
-/// Bytes that a prune leaves: since 1.48 `reserved-space`, which has `keep-storage`'s meaning.
-fn space_to_keep(call: &Call<Api>) -> Result<u64, ApiError> {
+/// How much of the cache a prune leaves, in bytes; 0 is nothing said. (BuildKit's `PruneInfo`.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Keep {
+    /// So much stays in any case.
+    pub(crate) reserved: u64,
+    /// No more than so much stays.
+    pub(crate) max_used: u64,
+    /// So much of the disk shall be free.
+    pub(crate) min_free: u64,
+}
+
+impl Keep {
+    /// Of `total` bytes of cache on a disk with so many free, what stays; 0 if no space is kept.
+    pub(crate) fn bytes(self, total: u64, free: u64) -> u64 {
+        let excess = self.min_free.saturating_sub(free);
+        let most = match (self.max_used, self.min_free) {
+            (0, 0) => 0,
+            (0, _) => total.saturating_sub(excess),
+            (most, _) if excess > 0 => most.min(total.saturating_sub(excess)),
+            (most, _) => most,
+        };
+        most.max(self.reserved)
+    }
+}
+
+/// Since 1.48 `reserved-space` stands for `keep-storage`, and there are two more.
+fn space_to_keep(call: &Call<Api>) -> Result<Keep, ApiError> {
     let space = |name: &str| {
         let text = call.query.get(name);
         let sentence = format!("{name} is in bytes and expects an integer, got {text}");
@@ -376,19 +414,16 @@ fn space_to_keep(call: &Call<Api>) -> Result<u64, ApiError> {
     };
     let since_48 = call.version.since(48);
     let reserved = if since_48 { space("reserved-space")? } else { 0 };
-    let keep = if reserved == 0 {
-        space("keep-storage")?
-    } else {
-        reserved
-    };
-    if since_48 {
-        let limits = [
-            ("max-used-space", space("max-used-space")? != 0),
-            ("min-free-space", space("min-free-space")? != 0),
-        ];
-        coverage::unsupported("build prune", &limits)?;
-    }
-    Ok(keep)
+    let since = |name: &str| if since_48 { space(name) } else { Ok(0) };
+    Ok(Keep {
+        reserved: if reserved == 0 {
+            space("keep-storage")?
+        } else {
+            reserved
+        },
+        max_used: since("max-used-space")?,
+        min_free: since("min-free-space")?,
+    })
 }
 
 /// The time before which a record must have been used last.
@@ -473,6 +508,30 @@ mod tests {
                 asked(query).is_err_and(|sentence| sentence.starts_with("error reading ")),
                 "{query}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_prune_keeps_is_buildkits() {
+        let keep = |reserved, max_used, min_free| Keep {
+            reserved,
+            max_used,
+            min_free,
+        };
+        // Of 100 bytes of cache, while 50 are free.
+        for (keep, bytes) in [
+            (keep(0, 0, 0), 0),
+            (keep(10, 0, 0), 10),
+            (keep(0, 30, 0), 30),
+            (keep(40, 30, 0), 40),
+            (keep(0, 0, 50), 100),
+            (keep(0, 0, 70), 80),
+            (keep(0, 90, 70), 80),
+            (keep(0, 30, 70), 30),
+            (keep(95, 90, 70), 95),
+            (keep(0, 0, 900), 0),
+        ] {
+            assert_eq!(keep.bytes(100, 50), bytes, "{keep:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ::buildkit::{Buildkit, Code, SessionHead};
 use builder::Builder;
+use disk::Disk;
 use distribution::Registries;
 use driver::Clock;
 use engine::Engine;
@@ -22,15 +23,27 @@ use crate::server::reply::{Boxed, Hijack, Reply};
 /// The protocol's name in `Upgrade`.
 const PROTOCOL: &str = "h2c";
 
+/// What the door leads to.
+pub(crate) struct Rooms {
+    pub(crate) engine: Engine,
+    pub(crate) builder: Builder,
+    pub(crate) registries: Registries,
+    pub(crate) disk: Disk,
+}
+
 /// BuildKit's protocol over the node's builder.
-pub(crate) fn door(
-    (engine, builder, registries): (Engine, Builder, Registries),
-    clock: Arc<dyn Clock>,
-) -> Buildkit {
+pub(crate) fn door(rooms: Rooms, clock: Arc<dyn Clock>) -> Buildkit {
+    let Rooms {
+        engine,
+        builder,
+        registries,
+        disk,
+    } = rooms;
     let builds = builds::NodeBuilds {
         engine,
         builder,
         registries,
+        disk,
     };
     Buildkit::new(Arc::new(builds), clock)
 }

@@ -20,7 +20,7 @@ impl ApiError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self {
             status,
-            message: message.into(),
+            message: in_go_words(message.into()),
         }
     }
 
@@ -98,6 +98,22 @@ from_room! {
         NotFound => NOT_FOUND, InvalidParameter => BAD_REQUEST, Unsupported => NOT_IMPLEMENTED,
         System => INTERNAL_SERVER_ERROR,
     };
+}
+
+impl From<disk::Error> for ApiError {
+    fn from(error: disk::Error) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, chain(&error))
+    }
+}
+
+/// What scripts look for, in the words in which dockerd has it.
+pub(crate) fn in_go_words(message: String) -> String {
+    const FULL: &str = "No space left on device (os error 28)";
+    if message.contains(FULL) {
+        message.replace(FULL, "no space left on device")
+    } else {
+        message
+    }
 }
 
 /// An error and its sources, each behind a colon; a source that only repeats is left out.

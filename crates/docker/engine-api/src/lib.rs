@@ -32,6 +32,7 @@ use std::io;
 use std::sync::Arc;
 
 use builder::Builder;
+use disk::Disk;
 use distribution::Registries;
 use driver::Clock;
 use engine::Engine;
@@ -53,6 +54,8 @@ pub struct Api {
     pub builder: Builder,
     /// Where images are pulled from and pushed to.
     pub registries: Registries,
+    /// What lies on the disk, and what of it may go.
+    pub disk: Disk,
     /// What `GET /info` and `GET /version` say of the machine and of this build.
     pub host: HostInfo,
     /// Time of day, for ages and for `SystemTime`.
@@ -64,18 +67,24 @@ impl Api {
     /// Everything that the handlers need, of a node's parts.
     #[must_use]
     pub fn new(
-        engine: Engine,
-        builder: Builder,
+        (engine, builder): (Engine, Builder),
         registries: Registries,
+        disk: Disk,
         host: HostInfo,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let rooms = (engine.clone(), builder.clone(), registries.clone());
+        let rooms = buildkit::Rooms {
+            engine: engine.clone(),
+            builder: builder.clone(),
+            registries: registries.clone(),
+            disk: disk.clone(),
+        };
         let buildkit = buildkit::door(rooms, clock.clone());
         Self {
             engine,
             builder,
             registries,
+            disk,
             host,
             clock,
             buildkit,

@@ -53,6 +53,7 @@ pub(crate) const ROUTES: &[Route<Api>] = &[
     route!(GET "/info" => system::info::info),
     route!(GET "/version" => system::version::version),
     route!(GET "/system/df" => system::disk_usage::disk_usage),
+    route!(GET "/gantry/df" => system::disk_usage::explain),
     route!(POST "/auth" => images::registry::login),
     route!(GET "/volumes" => volumes::list),
     route!(GET "/volumes/{}" => volumes::inspect),

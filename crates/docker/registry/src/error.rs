@@ -136,21 +136,38 @@ impl From<image::Error> for Fault {
     }
 }
 
-/// Logs what a client is not told.
+/// Logs what a client is not told. That the disk is full it is told: it may make room, or go elsewhere.
 pub(crate) fn internal(error: &dyn std::error::Error) -> Fault {
     let mut line = error.to_string();
     let mut cause = error.source();
+    let mut full = false;
     while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        full |= io.is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull);
         line.push_str(&format!(": {error}"));
         cause = error.source();
     }
     tracing::error!(error = line, "a request to the registry failed");
-    Code::Unknown.into()
+    let fault = Fault::from(Code::Unknown);
+    if full {
+        fault.detail("no space left on device")
+    } else {
+        fault
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let full = std::io::Error::from_raw_os_error(28);
+        let fault = internal(&image::Error::Source(full));
+        assert_eq!(fault.details, [Value::from("no space left on device")]);
+        let other = internal(&image::Error::Source(std::io::Error::from_raw_os_error(5)));
+        assert_eq!(other.details, [] as [Value; 0]);
+    }
 
     #[test]
     fn a_body_has_the_forms_of_the_specification() {

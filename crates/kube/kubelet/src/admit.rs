@@ -50,6 +50,9 @@ pub fn admit(pod: &Pod, view: &PodView, body: &[u8], place: Place<'_>) -> Result
     }
     ports(view, place.others)?;
     fits(view, place)?;
+    if let Some(node) = node {
+        has_disk(pod, node)?;
+    }
     match node {
         Some(node) if !pod.is_static() => tolerates(view, node),
         _ => Ok(()),
@@ -130,6 +133,21 @@ fn ports(view: &PodView, others: &[PodView]) -> Result<(), Rejection> {
         theirs.into_iter().any(|other| port.collides(other))
     };
     predicate(!view.ports.iter().any(taken), "NodePorts")
+}
+
+/// From this priority on a pod is critical (`system-cluster-critical`).
+const CRITICAL: i32 = 2_000_000_000;
+
+/// A node that runs out of disk takes nobody who would write to it, before anything that exists nowhere else had to go.
+fn has_disk(pod: &Pod, node: &NodeView) -> Result<(), Rejection> {
+    let is_short = |each: &views::node::Condition| {
+        &*each.kind == "DiskPressure" && each.status == views::node::Truth::True
+    };
+    let critical = pod.is_static() || pod.spec.priority.is_some_and(|priority| priority >= CRITICAL);
+    if critical || !node.conditions.iter().any(is_short) {
+        return Ok(());
+    }
+    Err(rejected("Evicted", "The node had condition: [DiskPressure]. "))
 }
 
 fn tolerates(view: &PodView, node: &NodeView) -> Result<(), Rejection> {

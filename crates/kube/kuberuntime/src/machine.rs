@@ -24,20 +24,24 @@ const FREE_PIDS: u64 = 10;
 pub struct MachineReader {
     images: Images,
     data: Arc<Path>,
+    looked: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl MachineReader {
     /// `data` is on the file system that containers, volumes and logs are on.
-    pub fn new(images: Images, data: &Path) -> Self {
+    /// `looked` is called with every reading: whoever looks after the disk may look, too. It must not block.
+    pub fn new(images: Images, data: &Path, looked: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             images,
             data: data.into(),
+            looked: Arc::new(looked),
         }
     }
 
     fn read(&self) -> Machine {
         let memory = Memory::parse(&text("/proc/meminfo"));
         let disk = Disk::of(&self.data);
+        (self.looked)();
         Machine {
             cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u64),
             memory: memory.total,

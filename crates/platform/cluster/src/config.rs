@@ -4,8 +4,10 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use controllers::Selection;
+use disk::Quota;
 use distribution::config::{Proxies, Sources};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +26,10 @@ pub struct Config {
     pub docker_socket: PathBuf,
     /// How many network namespaces are kept ready for containers to come.
     pub ready_namespaces: usize,
+    /// How much of the disk may be taken before what can be had again goes.
+    pub disk_quota: Quota,
+    /// What was used within so long stays even then (upstream's `imageMinimumGCAge`).
+    pub image_minimum_gc_age: Duration,
     /// The node's own registry.
     pub registry: Registry,
     /// Other people's registries.

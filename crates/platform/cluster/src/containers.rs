@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use builder::Builder;
+use disk::Disk;
 use distribution::Registries;
 use driver::{Clock, Rng};
 use engine::Engine;
@@ -25,6 +26,7 @@ pub(crate) struct Containers {
     pub(crate) networks: Networks,
     pub(crate) engine: Engine,
     pub(crate) registries: Registries,
+    pub(crate) disk: Disk,
     pub(crate) docker: Docker,
 }
 
@@ -80,6 +82,15 @@ impl Containers {
                 clock.clone(),
             )
         })?;
+        let disk = Disk::new(disk::Parts {
+            engine: engine.clone(),
+            builder: builder.clone(),
+            clock: clock.clone(),
+            data: config.data_dir.clone(),
+            quota: config.disk_quota,
+            minimum_age: config.image_minimum_gc_age,
+            registry: Some(config.registry.port).filter(|port| *port != 0),
+        });
         let docker = blocking(&stage!("docker"), || {
             Docker::serve(
                 config,
@@ -88,6 +99,7 @@ impl Containers {
                     engine: engine.clone(),
                     builder,
                     registries: registries.clone(),
+                    disk: disk.clone(),
                 },
                 &**store,
                 clock.clone(),
@@ -98,6 +110,7 @@ impl Containers {
             networks,
             engine,
             registries,
+            disk,
             docker,
         })
     }

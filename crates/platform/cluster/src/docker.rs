@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use builder::Builder;
+use disk::Disk;
 use distribution::Registries;
 use driver::{Clock, Rng};
 use engine::Engine;
@@ -33,6 +34,7 @@ pub(crate) struct Rooms {
     pub(crate) engine: Engine,
     pub(crate) builder: Builder,
     pub(crate) registries: Registries,
+    pub(crate) disk: Disk,
 }
 
 /// The served door.
@@ -55,7 +57,13 @@ impl Docker {
     ) -> Result<Self, Error> {
         let listener = tokio::net::UnixListener::from_std(listener(config, holder)?)?;
         let host = HostInfo::read(&node_id(store)?, ENGINE_VERSION, &config.data_dir);
-        let api = Api::new(rooms.engine, rooms.builder, rooms.registries, host, clock);
+        let Rooms {
+            engine,
+            builder,
+            registries,
+            disk,
+        } = rooms;
+        let api = Api::new((engine, builder), registries, disk, host, clock);
         let (shutdown, told) = oneshot::channel();
         let task = tokio::spawn(engine_api::serve(listener, api, async {
             // Dropping the sender means the same.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod attendant;
 mod cgroup;
 mod config;
 mod containers;
@@ -39,6 +40,7 @@ pub use config::{
 };
 pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};
+pub use disk::{Quota as DiskQuota, Recent as DiskRecent, Report as DiskReport, human as human_size};
 pub use log::{Rotating, parts as log_parts};
 pub use node::{Error, run};
 pub use stages::{Layer as StageLayer, Stage, Stages};

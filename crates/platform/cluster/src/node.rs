@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use builder::BuildError;
+use disk::Collector;
 use driver::{Clock, DirLock, RealDir, Rng, SystemClock};
 use engine::supervised::Supervisor;
 use futures_util::future::BoxFuture;
@@ -116,6 +117,7 @@ struct Node {
     scheduler: Option<Scheduler>,
     pods: Option<Pods>,
     registry: Option<Registry>,
+    collector: Collector,
 }
 
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
@@ -225,13 +227,18 @@ impl Node {
             images: &containers.images,
             networks: &containers.networks,
             registries: &containers.registries,
+            disk: &containers.disk,
             clock: &clock,
         };
+        let attendant = ground.attendant();
         let pods = match kubelet_port {
             Some(port) => Some(Pods::open(ground, port).await?),
             None => None,
         };
+        // Last: before it is known what pods ask for, nothing may go.
+        let collector = containers.disk.start(attendant);
         Ok(Self {
+            collector,
             registry,
             supervisor,
             containers,
@@ -243,6 +250,7 @@ impl Node {
 
     /// The rooms in reverse; what could not be taken away is answered.
     async fn close(self, config: &Config, stop: &Stop) -> Vec<String> {
+        drop(self.collector);
         // First, so that nobody starts again what is being stopped.
         let pods = match self.pods {
             Some(pods) => Some(pods.stop().await),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Client, Informers, Recorder, Resource, WriteOptions};
+use disk::Disk;
 use distribution::Registries;
 use dns::Zone;
 use driver::Clock;
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::attendant::{Attendant, NoPods};
 use crate::config::Config;
 use crate::datapath::{Api, Kernel};
 use crate::kubernetes::{self, Kubernetes};
@@ -54,6 +56,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) images: &'a Images,
     pub(crate) networks: &'a Networks,
     pub(crate) registries: &'a Registries,
+    pub(crate) disk: &'a Disk,
     pub(crate) clock: &'a Arc<dyn Clock>,
 }
 
@@ -81,7 +84,10 @@ impl Pods {
             };
             let kernel = Arc::new(Kernel::new(ground.networks.clone(), api));
             let proxy = Arc::new(Proxy::start(&informers, &name, kernel, env));
-            let reader = MachineReader::new(ground.images.clone(), &ground.config.data_dir);
+            let disk = ground.disk.clone();
+            let reader = MachineReader::new(ground.images.clone(), &ground.config.data_dir, move || {
+                disk.look()
+            });
             let machine = reader.machine().await;
             let settings = ground.node_config(&name, listener.local_addr()?.port());
             let facts = machine.facts(&settings, ground.domain());
@@ -133,6 +139,16 @@ impl Pods {
 }
 
 impl Ground<'_> {
+    /// What looks after the disk hears of pods, and is heard, through this.
+    pub(crate) fn attendant(&self) -> Arc<dyn disk::Node> {
+        if self.config.kubernetes.without.kubelet {
+            return Arc::new(NoPods);
+        }
+        let (name, env) = (node_name(), &self.kubernetes.env);
+        let recorder = Recorder::start(self.client(&name), env, "kubelet", &name);
+        Arc::new(Attendant::new(name, self.informers(), recorder))
+    }
+
     fn domain(&self) -> &str {
         self.config.kubernetes.cluster_domain.as_str()
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{Digest, Rootfs};
+use image::{Digest, Lease, Rootfs};
 use rustix::fs::{FileType, OFlags};
 
 use crate::container::{Container, ContainerId};
@@ -104,6 +104,8 @@ impl Engine {
             mounts,
             log_path,
         };
+        // Until the table says that the container uses it, this does: no removal comes between.
+        let held = self.hold_image(&container)?;
         let (engine, image, spec) = (self.clone(), container.image.clone(), container.spec.clone());
         let files = blocking(move || {
             engine.populate_volumes(&spec, image.as_ref())?;
@@ -124,7 +126,20 @@ impl Engine {
             blocking(move || engine.release_volumes(&gone, true)).await;
             return Err(error);
         }
-        Ok(self.0.table.insert(entry))
+        let entry = self.0.table.insert(entry);
+        drop(held);
+        Ok(entry)
+    }
+
+    fn hold_image(&self, container: &Container) -> Result<Option<Lease>, Error> {
+        let id = container.image.as_ref().map(|image| image.id.parse::<Digest>());
+        let id = id
+            .transpose()
+            .map_err(|error| Error::Invalid(error.to_string()))?;
+        let Some(id) = id else { return Ok(None) };
+        let lease = self.0.images.lease(&format!("create/{}", container.id))?;
+        lease.add(&id)?;
+        Ok(Some(lease))
     }
 
     /// Takes back what a failed create has made.

@@ -55,7 +55,13 @@ impl Images {
             digest: Some(served.digest),
             ..reference.repository()
         };
-        inner.tag_under(&lease, &pinned, Target::manifest(served.digest, Some(id)))?;
+        let target = Target::manifest(served.digest, Some(id));
+        inner.tag_under(&lease, &pinned, target)?;
+        // By that name it can be had again. It may name another image by now.
+        let by_tag = reference.tag.is_some() && reference.digest.is_none();
+        if by_tag && self.target(reference) == Some(Target::image(id)) {
+            inner.tag_under(&lease, reference, target)?;
+        }
         {
             let _claim = inner.claims.take([claims::image(&id)]);
             inner.write().set_elsewhere(&id);

@@ -4,6 +4,7 @@ mod collect;
 mod commit;
 mod compose;
 mod conflict;
+mod evict;
 mod exchange;
 mod export;
 mod files;
@@ -21,6 +22,7 @@ mod remove;
 mod repository;
 mod save;
 mod snapshot;
+mod survey;
 mod types;
 mod upload;
 mod usage;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 
 pub use exchange::*;
 pub use receive::Received;
+pub use survey::{Part, Survey, Surveyed};
 pub use types::*;
 pub use upload::BlobUpload;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use store::Durability;
 
 use super::{Image, Images};
-use crate::inner::check_tag;
-use crate::rows::TagRow;
+use crate::inner::{Inner, check_tag};
+use crate::rows::{ImageRow, TagRow};
 use crate::{Digest, Error, Reference, Target, claims};
 
 impl Images {
@@ -70,7 +70,37 @@ impl Images {
         self.inner.rows.put(&reference, &row, Durability::Durable)?;
         let (_, freed) = self.inner.write().set_tag(&reference, Some((target, row.time)));
         self.inner.discard(freed);
+        // What has a name is kept by it, and is a build's leaving once it has none any more.
+        self.inner.set_result(id, false, Durability::Relaxed)
+    }
+
+    /// Notes that somebody was told the id of this image as what a build has made, although it has no name: it is not
+    /// removed automatically. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; the store's.
+    pub fn note_result(&self, id: &Digest) -> Result<(), Error> {
+        let _claim = self.inner.claims.take([claims::image(id)]);
+        if self.get_or_fail(id)?.is_dangling() {
+            self.inner.set_result(id, true, Durability::Durable)?;
+        }
         Ok(())
+    }
+}
+
+impl Inner {
+    /// The caller has the image's claim.
+    fn set_result(&self, id: &Digest, result: bool, durability: Durability) -> Result<(), Error> {
+        if !self.write().set_result(id, result) {
+            return Ok(());
+        }
+        match self.read().image(id) {
+            Some(image) => self
+                .rows
+                .put(id, &ImageRow::of(&image, None), durability)
+                .map(drop),
+            None => Ok(()),
+        }
     }
 }
 

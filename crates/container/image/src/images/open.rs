@@ -17,7 +17,7 @@ use crate::inner::Inner;
 use crate::lease::Names;
 use crate::rows::{
     CompressedName, CompressedRow, ImageRow, LayerRow, LeaseId, LeaseRow, LinkName, LinkRow, ManifestRow,
-    OwnerRow, Rows, TagRow,
+    OwnerRow, Rows, TagRow, UsedRow,
 };
 use crate::snapshots::{self, Snapshots};
 use crate::table::{Freed, Kept, Table, Writable};
@@ -53,6 +53,7 @@ impl Images {
         loading.links()?;
         loading.compressed()?;
         let unused = loading.unused()?;
+        loading.used(clock.as_ref())?;
         let table = loading.table;
         let numbers: HashSet<u64> = directories(&table).collect();
         let snapshots = Snapshots::open(config.snapshots, |number| numbers.contains(&number));
@@ -216,6 +217,7 @@ impl Loading<'_> {
                 manifest,
                 made_here: row.made_here,
                 asleep,
+                result: row.result,
             };
             assemble(&self.table, id, new)
         };
@@ -309,6 +311,29 @@ impl Loading<'_> {
                 // As a rule it was being made, or given up, when the last run was cut off.
                 tracing::warn!(owner, number, "a snapshot has no directory, or none below it");
                 self.rows.delete::<OwnerRow>(&owner, Durability::Relaxed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Of what was there before uses were written down, the last name is the last use that is known; what has none
+    /// begins now.
+    fn used(&mut self, clock: &dyn Clock) -> Result<(), Error> {
+        let now = jiff::Timestamp::try_from(clock.wall()).unwrap_or_default();
+        let known: Vec<(Digest, i64)> = self
+            .table
+            .images()
+            .map(|image| (image.id, image.last_tagged.unwrap_or(now).as_microsecond()))
+            .collect();
+        for (id, time) in known {
+            self.table.set_used(id, time);
+        }
+        for (hex, _, row) in self.rows.all::<UsedRow>()? {
+            let Ok(id) = Digest::from_hex(&hex) else { continue };
+            if self.table.image(&id).is_some() {
+                self.table.set_used(id, row.time.as_microsecond());
+            } else {
+                self.rows.delete::<UsedRow>(&id, Durability::Relaxed)?;
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use super::evict::references;
 use super::{Image, Images, Pruned, Remove, Removed, Use};
 use crate::{Digest, Error, Reference};
 
@@ -10,22 +11,31 @@ impl Images {
     /// Removes the images that the filter lets pass and that nobody uses: no container, no image built upon
     /// it. Only for when a person asks: nothing in here is removed automatically.
     ///
+    /// Names that `spared` lets stay (those of our own registry, whose clients rely on them) stay with what they stand
+    /// for; of such an image only the unpacked layers go, and it sleeps until somebody runs it again.
+    ///
     /// # Errors
     /// [`Error::PruneRunning`].
     pub fn prune(
         &self,
         filter: &dyn Fn(&Image) -> bool,
         used: &dyn Fn(&Digest) -> Vec<Use>,
+        spared: &dyn Fn(&Reference) -> bool,
     ) -> Result<Pruned, Error> {
         if self.inner.pruning.swap(true, Ordering::AcqRel) {
             return Err(Error::PruneRunning);
         }
-        let pruned = self.prune_alone(filter, used);
+        let pruned = self.prune_alone(filter, used, spared);
         self.inner.pruning.store(false, Ordering::Release);
         Ok(pruned)
     }
 
-    fn prune_alone(&self, filter: &dyn Fn(&Image) -> bool, used: &dyn Fn(&Digest) -> Vec<Use>) -> Pruned {
+    fn prune_alone(
+        &self,
+        filter: &dyn Fn(&Image) -> bool,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+        spared: &dyn Fn(&Reference) -> bool,
+    ) -> Pruned {
         let sizes: HashMap<Digest, u64> = self
             .inner
             .read()
@@ -43,11 +53,15 @@ impl Images {
             .into_iter()
             .filter(|image| !is_intermediate(image) && filter(image))
         {
-            for name in names(&image) {
+            let (kept, names): (Vec<_>, Vec<_>) = references(&image).into_iter().partition(spared);
+            for name in what(&image, names) {
                 // What is in use stays; that is what pruning means.
                 pruned
                     .removed
                     .extend(self.remove(&name, options, used).unwrap_or_default());
+            }
+            if !kept.is_empty() && used(&image.id).is_empty() {
+                pruned.removed.extend(self.lull(&image.id).unwrap_or_default());
             }
         }
         let layers = pruned.removed.iter().filter_map(|removed| match removed {
@@ -60,10 +74,9 @@ impl Images {
 }
 
 /// What to remove so that the image goes: each of its names, or its id.
-fn names(image: &Image) -> Vec<String> {
+fn what(image: &Image, names: Vec<Reference>) -> Vec<String> {
     if image.is_dangling() {
         return vec![image.id.hex()];
     }
-    let tags = image.tags.iter().map(Reference::to_string);
-    tags.chain(image.digests.iter().cloned()).collect()
+    names.iter().map(Reference::to_string).collect()
 }

@@ -48,6 +48,7 @@ impl Images {
             manifest: Some(*manifest),
             made_here: false,
             asleep: false,
+            result: false,
         };
         self.inner.register(lease, new)
     }

@@ -142,6 +142,7 @@ impl Images {
             // It may exist nowhere else.
             made_here: true,
             asleep: !summary.layers.is_empty(),
+            result: false,
         };
         Ok(Some(self.inner.register(lease, new)?.id))
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use store::Durability;
 
 use super::conflict::{self, Conflict, HELD, Strictness, refusal, truncated};
+use super::evict::references;
 use super::names::identifier;
 use super::{Image, Images, Remove, Removed, Use};
-use crate::rows::{ImageRow, TagRow};
+use crate::rows::TagRow;
 use crate::{Digest, Error, Reference, claims};
 
 impl Images {
@@ -135,6 +136,8 @@ impl Removal<'_> {
     /// has a name for. `quiet`: a conflict is no error where it was to be expected.
     fn image(&mut self, id: &Digest, force: bool, quiet: bool) -> Result<(), Error> {
         let strictness = if force { Strictness::Hard } else { Strictness::All };
+        // Before it is asked who uses it: who begins to use it from here on is noticed.
+        let prepared = self.images.inner.read().prepared();
         if let Some(conflict) = conflict::find(self.images, id, strictness, self.used) {
             let expected = quiet && (!self.is_dangling(id) || conflict.used);
             return if expected {
@@ -146,14 +149,17 @@ impl Removal<'_> {
         let Some(image) = self.images.get(id) else {
             return Ok(());
         };
-        self.delete(&image)?;
+        if !self.delete(&image, prepared)? {
+            return self.image(id, force, quiet);
+        }
         match image.parent {
             Some(parent) if self.options.prune_parents => self.image(&parent, false, true),
             _ => Ok(()),
         }
     }
 
-    fn delete(&mut self, image: &Arc<Image>) -> Result<(), Error> {
+    /// False if a container was made meanwhile, maybe of this image: then it has to be asked again who uses it.
+    fn delete(&mut self, image: &Arc<Image>, prepared: u64) -> Result<bool, Error> {
         for name in references(image) {
             self.untag(&name)?;
         }
@@ -166,9 +172,12 @@ impl Removal<'_> {
             if table.holds(&image.id) > 0 {
                 return Err(refusal(&image.id, &Conflict::hard(true, HELD)));
             }
+            if table.prepared() != prepared {
+                return Ok(false);
+            }
             table.remove_image(&image.id)
         };
-        inner.rows.delete::<ImageRow>(&image.id, Durability::Durable)?;
+        inner.delete_image_rows(&image.id, Durability::Durable)?;
         for tag in tags {
             inner.rows.delete::<TagRow>(&tag, Durability::Relaxed)?;
         }
@@ -176,22 +185,13 @@ impl Removal<'_> {
         self.removed
             .extend(freed.layers.iter().map(|layer| Removed::Layer(layer.chain())));
         inner.discard(freed);
-        Ok(())
+        Ok(true)
     }
 
     fn is_dangling(&self, id: &Digest) -> bool {
         let unnamed = self.images.get(id).is_none_or(|image| image.is_dangling());
         unnamed && self.images.children(id).is_empty()
     }
-}
-
-/// All names of an image, as references.
-fn references(image: &Image) -> Vec<Reference> {
-    let digests = image
-        .digests
-        .iter()
-        .filter_map(|name| Reference::parse(name).ok());
-    image.tags.iter().cloned().chain(digests).collect()
 }
 
 /// Whether all names are of one repository and at most one is a tag; false if there are none.

@@ -8,7 +8,7 @@ use store::Durability;
 use super::compose::{Form, compose};
 use super::{Image, Images, ServedManifest, Target, Unlinked};
 use crate::inner::Inner;
-use crate::rows::{ImageRow, TagRow};
+use crate::rows::TagRow;
 use crate::table::Freed;
 use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
@@ -30,6 +30,7 @@ impl Images {
             return Ok(None);
         };
         let image = target.image.and_then(|id| self.get(&id));
+        image.iter().for_each(|image| self.inner.touch(&image.id));
         let came_by = image.as_ref().and_then(|image| image.manifest);
         for digest in target.manifest.into_iter().chain(came_by) {
             if self.is_whole(reference, &digest)
@@ -223,7 +224,7 @@ impl Images {
             }
             table.remove_image(&id).1
         };
-        inner.rows.delete::<ImageRow>(&id, Durability::Durable)?;
+        inner.delete_image_rows(&id, Durability::Durable)?;
         drop(claim);
         inner.discard(freed);
         Ok(Some(id))

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use store::Durability;
 
@@ -112,6 +113,11 @@ impl Images {
         let discarded = inner.snapshots.discard(writable.number);
         discarded.map_err(Error::io("remove a snapshot"))?;
         row.wait()?;
+        // Until now somebody used it.
+        let top = writable.top;
+        let used = |image: &&Arc<crate::Image>| !image.asleep && image.top() == top;
+        let used: Vec<Digest> = inner.read().images().filter(used).map(|image| image.id).collect();
+        used.iter().for_each(|id| inner.touch(id));
         let freed = inner.write().remove_writable(owner);
         inner.discard(freed);
         Ok(())

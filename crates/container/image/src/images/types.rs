@@ -47,6 +47,8 @@ pub struct Image {
     /// Whether it was built, loaded, committed or imported here: it may exist nowhere else, so it
     /// is never removed automatically.
     pub made_here: bool,
+    /// Whether it is what a build without a name made, and somebody was told its id: it is no mere step of a build.
+    pub result: bool,
 }
 
 impl Image {

@@ -14,7 +14,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    fn blobs(&self) -> impl Iterator<Item = Digest> {
+    pub(super) fn blobs(&self) -> impl Iterator<Item = Digest> {
         let own = self.file.then_some(self.summary.digest);
         let named = self.summary.blobs().map(|blob| blob.digest);
         own.into_iter().chain(named)

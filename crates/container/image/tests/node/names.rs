@@ -200,10 +200,13 @@ fn pruning_takes_what_nobody_uses() {
     let dangling = loaded(&node, &[]);
     let used = loaded(&node, &["b:1", "b:2"]);
     let by = move |id: &Digest| if *id == used { by(false)(id) } else { Vec::new() };
-    let pruned = node.images.prune(&|image| image.is_dangling(), &by).unwrap();
+    let pruned = node
+        .images
+        .prune(&|image| image.is_dangling(), &by, &|_| false)
+        .unwrap();
     assert_eq!(lines(&pruned.removed)[0], format!("Deleted: {dangling}"));
     assert_eq!((pruned.removed.len(), pruned.reclaimed), (2, 1));
-    let pruned = node.images.prune(&|_| true, &by).unwrap();
+    let pruned = node.images.prune(&|_| true, &by, &|_| false).unwrap();
     let left: Vec<Digest> = node.images.list().iter().map(|image| image.id).collect();
     assert!(lines(&pruned.removed).contains(&format!("Deleted: {named}")));
     assert_eq!(left, [used]);

@@ -107,6 +107,14 @@ impl Builder {
         self.cache_mounts.list().into_iter().map(record)
     }
 
+    /// Removes a cache mount that no step uses; says whether it did. Blocks.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn evict_mount(&self, id: &str) -> std::io::Result<bool> {
+        self.cache_mounts.remove(id)
+    }
+
     /// Forgets the steps that the filter lets pass (all that nobody uses, unless `all`), and
     /// removes their images where nothing else needs them.
     ///
@@ -147,7 +155,11 @@ impl Builder {
             }
             let chosen: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
-            let pruned = images.prune(&|image| image.is_dangling() && chosen.contains(&image.id), &used)?;
+            let pruned = images.prune(
+                &|image| image.is_dangling() && chosen.contains(&image.id),
+                &used,
+                &|_| false,
+            )?;
             Ok(Pruned {
                 steps,
                 reclaimed: pruned.reclaimed + freed,

@@ -49,17 +49,13 @@ impl Door {
 
     pub(super) async fn prune(&self, asked: PruneRequest, reply: &Reply) -> Result<(), Status> {
         refuse_filters(&asked.filter)?;
-        let limits = [
-            ("max-used-space", asked.max_used_space),
-            ("min-free-space", asked.min_free_space),
-        ];
-        if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit != 0) {
-            return Err(Status::unimplemented(format!("{name} is not supported yet")));
-        }
+        let bytes = |asked: i64| u64::try_from(asked).unwrap_or(0);
         let prune = Prune {
             all: asked.all,
             unused_since: (asked.keep_duration > 0).then(|| self.before(asked.keep_duration)),
-            reserved: u64::try_from(asked.reserved_space).unwrap_or(0),
+            reserved: bytes(asked.reserved_space),
+            max_used: bytes(asked.max_used_space),
+            min_free: bytes(asked.min_free_space),
         };
         for usage in self.builds.prune(prune).await? {
             reply.send(&record(usage)).await?;

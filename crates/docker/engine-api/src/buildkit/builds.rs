@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{BuildRequest, Builds, Built, Code, Found, Progress, Prune, Status, Step, Usage};
 use builder::{BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, Entitlements, build_tags};
+use disk::Disk;
 use distribution::Registries;
 use engine::Engine;
 use image::Digest;
@@ -29,6 +30,7 @@ pub(super) struct NodeBuilds {
     pub(super) engine: Engine,
     pub(super) builder: Builder,
     pub(super) registries: Registries,
+    pub(super) disk: Disk,
 }
 
 impl Builds for NodeBuilds {
@@ -71,6 +73,10 @@ impl Builds for NodeBuilds {
             let tagged = blocking(move || {
                 for tag in &tags {
                     engine.images().tag(&id, tag)?;
+                }
+                if tags.is_empty() {
+                    // Its id is all that whoever built it has.
+                    engine.images().note_result(&id)?;
                 }
                 Ok::<_, image::Error>(tags.iter().map(ToString::to_string).collect())
             });
@@ -116,10 +122,19 @@ impl Builds for NodeBuilds {
     }
 
     fn prune(&self, prune: Prune) -> Boxed<'static, Result<Vec<Usage>, Status>> {
-        let builder = self.builder.clone();
+        let (builder, disk) = (self.builder.clone(), self.disk.clone());
         Box::pin(async move {
             let records = builder.usage();
-            let kept = crate::build::kept(records.clone(), prune.reserved);
+            let keep = crate::build::Keep {
+                reserved: prune.reserved,
+                max_used: prune.max_used,
+                min_free: prune.min_free,
+            };
+            let total = records.iter().map(|record| record.size).sum();
+            let free = disk
+                .space()
+                .map_or(0, |space| space.total.saturating_sub(space.used));
+            let kept = crate::build::kept(records.clone(), keep.bytes(total, free));
             let wanted = |record: &CacheRecord| {
                 !kept.contains(&record.id)
                     && prune

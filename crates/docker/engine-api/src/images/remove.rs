@@ -89,7 +89,9 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
             (image.is_dangling() || !dangling_only)
                 && prune.admits(image.config.created, &image.config.config.labels)
         };
-        worker.images().prune(&wanted, &|id| worker.uses(id))
+        // The registry's clients rely on what has its names.
+        let own = |name: &image::Reference| worker.registries.is_own(&name.domain);
+        worker.images().prune(&wanted, &|id| worker.uses(id), &own)
     })
     .await?;
     tell(&api, None, &pruned.removed);

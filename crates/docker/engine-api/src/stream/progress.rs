@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, in_go_words};
 use crate::go_json::escape_html;
 
 /// One object with the line end upstream's formatter uses.
@@ -47,6 +47,7 @@ pub(crate) fn error(error: &ApiError) -> Bytes {
 
 /// The same with the exit code of a build step.
 pub(crate) fn failed(message: &str, code: Option<i32>) -> Bytes {
+    let message = in_go_words(message.to_owned());
     let detail = match code {
         Some(code) => json!({ "code": code, "message": message }),
         None => json!({ "message": message }),
@@ -59,6 +60,17 @@ pub(crate) fn failed(message: &str, code: Option<i32>) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_said_as_dockerd_says_it() {
+        let said = std::io::Error::from_raw_os_error(28).to_string();
+        assert_eq!(
+            ApiError::internal(format!("write a blob: {said}")).message,
+            "write a blob: no space left on device"
+        );
+        let line = failed(&said, None);
+        assert!(line.ends_with(b"\"error\":\"no space left on device\"}\r\n"));
+    }
 
     #[test]
     fn lines_are_byte_exact() {

@@ -1,4 +1,4 @@
-//! `GET /system/df`.
+//! `GET /system/df`, and `GET /gantry/df`, which says more.
 
 use serde_json::{Value, json};
 
@@ -51,6 +51,13 @@ pub(crate) async fn disk_usage(call: Call<Api>) -> Result<Reply, ApiError> {
         shown["BuildCache"] = records.into();
     }
     Reply::json(&shown)
+}
+
+/// `GET /gantry/df`: every class, what holds each thing, and what goes next (`gantry df --explain`).
+pub(crate) async fn explain(call: Call<Api>) -> Result<Reply, ApiError> {
+    let disk = call.state.disk.clone();
+    let report = blocking(move || disk.report()).await?;
+    Reply::json(&report)
 }
 
 async fn containers(api: &Api) -> Result<Vec<Value>, ApiError> {

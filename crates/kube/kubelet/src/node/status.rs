@@ -178,6 +178,7 @@ fn status_of(config: &Config, machine: &Machine, old: &Value, now: SystemTime) -
         let before = condition(old, state.kind);
         let moved = before["status"] != *state.status;
         if moved {
+            told.extend(reclaiming(&state));
             told.push(config.is_now(event));
         }
         let since = before["lastTransitionTime"].as_str().filter(|_| !moved);
@@ -199,6 +200,15 @@ fn status_of(config: &Config, machine: &Machine, old: &Value, now: SystemTime) -
         status["images"] = images.into();
     }
     (status, told)
+}
+
+/// Upstream's words for a threshold that is met. Of what can run short, only the disk's space can be got back.
+fn reclaiming(state: &State) -> Option<Told> {
+    (state.kind == "DiskPressure" && state.status == "True").then(|| Told {
+        level: Level::Warning,
+        reason: "EvictionThresholdMet".to_owned(),
+        message: "Attempting to reclaim ephemeral-storage".to_owned(),
+    })
 }
 
 fn info(config: &Config, machine: &Machine) -> Value {

@@ -16,12 +16,18 @@ fn read(spec: &Value) -> (Pod, PodView, Vec<u8>) {
 }
 
 fn check(spec: &Value, expected: Option<(&str, &str)>) {
-    let node = br#"{"metadata":{"name":"n1","labels":{"disk":"ssd"}},"spec":{"taints":[{"key":"k","effect":"NoExecute"},{"key":"s","effect":"NoSchedule"}]}}"#;
+    check_on("False", spec, expected);
+}
+
+/// On a node that says so of its disk's pressure.
+fn check_on(pressure: &str, spec: &Value, expected: Option<(&str, &str)>) {
+    let node = br#"{"metadata":{"name":"n1","labels":{"disk":"ssd"}},"spec":{"taints":[{"key":"k","effect":"NoExecute"},{"key":"s","effect":"NoSchedule"}]},"status":{"conditions":[{"type":"DiskPressure","status":"PRESSURE"}]}}"#;
+    let node = String::from_utf8_lossy(node).replace("PRESSURE", pressure);
     let meta = Meta {
         labels: Box::new([("disk".into(), "ssd".into())]),
         ..Meta::default()
     };
-    let node = NodeView::read(&meta, node).unwrap();
+    let node = NodeView::read(&meta, node.as_bytes()).unwrap();
     let other = json!({"containers": [{"name": "o", "ports": [{"containerPort": 80, "hostPort": 8080}],
         "resources": {"requests": {"cpu": "1"}}}]});
     let others = [read(&other).1];
@@ -64,6 +70,14 @@ fn what_fits_is_let_in() {
     check(&asks("cpu", "1"), None);
     check(&sysctl("net.ipv4.tcp_syncookies", false), None);
     check(&sysctl("net/ipv4/tcp_syncookies", false), None);
+}
+
+#[test]
+fn a_node_without_disk_takes_critical_pods_alone() {
+    let evicted = "Pod was rejected: The node had condition: [DiskPressure]. ";
+    check_on("True", &spec(json!({})), Some(("Evicted", evicted)));
+    check_on("True", &spec(json!({"priority": 2_000_000_000})), None);
+    check_on("Unknown", &spec(json!({})), None);
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn image(number: usize, manifest: Option<usize>) -> Image {
         tags: Vec::new(),
         digests: Vec::new(),
         last_tagged: None,
+        result: false,
         made_here: true,
     }
 }

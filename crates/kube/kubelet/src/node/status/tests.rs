@@ -167,7 +167,11 @@ fn a_shortage_is_told_when_it_begins_and_when_it_ends() {
     let begins = patch(&config(), &short, &node, later).unwrap();
     assert_eq!(
         reasons(&begins.told),
-        ["NodeHasInsufficientMemory", "NodeHasDiskPressure"]
+        [
+            "NodeHasInsufficientMemory",
+            "EvictionThresholdMet",
+            "NodeHasDiskPressure"
+        ]
     );
     let node = applied(&node, &begins);
     let memory = &conditions(&node["status"])[0];

@@ -1,0 +1,121 @@
+//! Removing what nobody uses without being asked by a person: each step looks again, under the lock under which a
+//! use begins, whether that is still so.
+
+use store::Durability;
+
+use super::{Image, Images, Layer, Removed};
+use crate::assemble::sleeping;
+use crate::rows::{ImageRow, TagRow};
+use crate::table::Table;
+use crate::{Digest, Error, Reference, claims};
+
+impl Images {
+    /// Removes an image with all its names, if it is still as `seen` and nobody has used it since
+    /// `last_used`: no lease holds it, no image is built upon it, no snapshot stands upon its layers. `None` if it
+    /// stays. All of it is one durable write.
+    ///
+    /// # Errors
+    /// The store's; then the next start has the image again.
+    pub fn evict(&self, seen: &Image, last_used: i64) -> Result<Option<Vec<Removed>>, Error> {
+        let (inner, id) = (&self.inner, seen.id);
+        let names = references(seen);
+        let claim = inner
+            .claims
+            .take(names.iter().map(claims::tag).chain([claims::image(&id)]));
+        let (names, freed) = {
+            let mut table = inner.write();
+            let same = |now: &Image| now.tags == seen.tags && now.digests == seen.digests;
+            let as_seen = table.image(&id).is_some_and(|now| same(&now));
+            if !as_seen || table.last_used(&id) > last_used || is_used(&table, seen) {
+                return Ok(None);
+            }
+            table.remove_image(&id)
+        };
+        inner.delete_image_rows(&id, Durability::Durable)?;
+        for name in &names {
+            // A name without its image says nothing, should this be cut off.
+            inner.rows.delete::<TagRow>(name, Durability::Relaxed)?;
+        }
+        drop(claim);
+        let untagged = |name: Reference| Removed::Untagged {
+            reference: name.familiar(),
+            image: id,
+        };
+        let layers: Vec<Digest> = freed.layers.iter().map(crate::rows::LayerRow::chain).collect();
+        inner.discard(freed);
+        let names = names.into_iter().map(untagged);
+        let layers = layers.into_iter().map(Removed::Layer);
+        Ok(Some(names.chain([Removed::Deleted(id)]).chain(layers).collect()))
+    }
+
+    /// Puts an image to sleep that our own registry has: its unpacked layers go, and what the registry serves stays.
+    /// Answers the layers that went; none if somebody uses them, or if the image cannot be woken again.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn lull(&self, id: &Digest) -> Result<Vec<Removed>, Error> {
+        let inner = &self.inner;
+        let Some(image) = self.get(id).filter(|image| !image.asleep) else {
+            return Ok(Vec::new());
+        };
+        let Some(layers) = self.asleep(&image) else {
+            return Ok(Vec::new());
+        };
+        let claim = inner.claims.take([claims::image(id)]);
+        let freed = {
+            let mut table = inner.write();
+            if is_used(&table, &image) {
+                return Ok(Vec::new());
+            }
+            table.set_asleep(id, layers)
+        };
+        if let Some(image) = self.get(id) {
+            // Before its files go. Should it fail, the next start finds them missing, and the image asleep.
+            inner
+                .rows
+                .put(id, &ImageRow::of(&image, None), Durability::Durable)?;
+        }
+        drop(claim);
+        let went = freed.layers.iter().map(|layer| Removed::Layer(layer.chain()));
+        let went = went.collect();
+        inner.discard(freed);
+        Ok(went)
+    }
+
+    /// The layers of an image as they are while it sleeps, if all that wakes it is here.
+    fn asleep(&self, image: &Image) -> Option<Vec<Layer>> {
+        let manifest = self.manifest(&image.manifest?)?;
+        if image.layers.is_empty() || !self.has_all_blobs(&manifest) {
+            return None;
+        }
+        sleeping(&image.config, &manifest)
+    }
+
+    /// Has somebody told whenever another 64 MiB were written, so that it may look how full the disk is. It must not
+    /// block. Only the first one hears it.
+    pub fn on_written(&self, listener: Box<dyn Fn() + Send + Sync>) {
+        self.inner.content.listen(listener);
+    }
+
+    /// Waits until the files of all that was removed are gone from the disk.
+    pub fn settle(&self) {
+        self.inner.snapshots.drained();
+    }
+}
+
+fn is_used(table: &Table, image: &Image) -> bool {
+    let id = &image.id;
+    table.holds(id) > 0
+        || table.is_pending(id)
+        || !table.children(id).is_empty()
+        || (!image.asleep && table.is_under_writable(image.top()))
+}
+
+/// All names of an image, as references.
+pub(super) fn references(image: &Image) -> Vec<Reference> {
+    let digests = image
+        .digests
+        .iter()
+        .filter_map(|name| Reference::parse(name).ok());
+    image.tags.iter().cloned().chain(digests).collect()
+}

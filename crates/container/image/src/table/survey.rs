@@ -1,0 +1,66 @@
+//! Who keeps what, but for images.
+
+use std::collections::HashSet;
+
+use super::Table;
+use crate::{Digest, Image};
+
+impl Table {
+    /// Layers and blobs that something else than an image keeps: the snapshots of containers, links of repositories,
+    /// and manifests that are named without being an image.
+    pub(crate) fn pinned(&self) -> HashSet<Digest> {
+        let mut pinned: HashSet<Digest> = self
+            .links
+            .values()
+            .flat_map(|links| links.keys().copied())
+            .collect();
+        for writable in self.owners.values() {
+            let below = std::iter::successors(writable.top, |chain| self.layer(chain)?.parent);
+            for chain in below {
+                // What is below one that was met was met as well.
+                if !pinned.insert(chain) {
+                    break;
+                }
+                let blob = self.layer(&chain).and_then(|row| row.blob.as_ref());
+                pinned.extend(blob.map(|blob| blob.digest));
+            }
+        }
+        let artifacts = self.tags.values().filter(|tag| tag.target.image.is_none());
+        let manifests = artifacts.filter_map(|tag| tag.target.manifest);
+        pinned.extend(self.blobs_below(manifests));
+        pinned
+    }
+
+    /// Blobs that the manifests of an image name, and its layers' compressed forms.
+    pub(crate) fn blobs_of_image(&self, image: &Image) -> Vec<Digest> {
+        let named = self
+            .tags
+            .values()
+            .filter(|tag| tag.target.image == Some(image.id));
+        let manifests = named.filter_map(|tag| tag.target.manifest).chain(image.manifest);
+        let mut blobs = self.blobs_below(manifests);
+        if !image.asleep && !self.compressed.is_empty() {
+            let diff_ids: HashSet<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+            let forms = self
+                .compressed
+                .iter()
+                .filter(|(name, _)| diff_ids.contains(&name.diff_id));
+            blobs.extend(forms.map(|(_, blob)| blob.digest));
+        }
+        blobs
+    }
+
+    /// Blobs that manifests, and those that they list, name.
+    fn blobs_below(&self, manifests: impl Iterator<Item = Digest>) -> Vec<Digest> {
+        let (mut waiting, mut seen, mut blobs): (Vec<Digest>, _, _) =
+            (manifests.collect(), HashSet::new(), Vec::new());
+        while let Some(digest) = waiting.pop() {
+            let Some(kept) = self.manifest(&digest).filter(|_| seen.insert(digest)) else {
+                continue;
+            };
+            blobs.extend(kept.blobs());
+            waiting.extend(kept.summary.manifests.iter().map(|child| child.digest));
+        }
+        blobs
+    }
+}
