@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use image::{
-    Descriptor, Digest, Hasher, Image, ImageConfig, Index, Lease, Manifest, Platform, Received, Reference,
-    Target, media_type,
+    Descriptor, Digest, Hasher, Image, ImageConfig, Index, Lease, MAX_LAYERS, Manifest, Platform, Received,
+    Reference, Target, media_type,
 };
 use tokio::sync::oneshot;
 
@@ -168,8 +168,14 @@ impl Registries {
 
     async fn keep(&self, lease: &Arc<Lease>, document: &Document) -> Result<(), Fault> {
         let (images, lease) = (self.0.images.clone(), lease.clone());
-        let (media_type, bytes) = (document.descriptor.media_type.clone(), document.bytes.clone());
-        blocking(move || images.put_manifest(&lease, &media_type, &bytes).map(drop)).await
+        let (descriptor, bytes) = (document.descriptor.clone(), document.bytes.clone());
+        let algorithm = descriptor.digest.algorithm();
+        blocking(move || {
+            images
+                .put_manifest(&lease, algorithm, &descriptor.media_type, &bytes)
+                .map(drop)
+        })
+        .await
     }
 
     async fn bring(
@@ -209,15 +215,7 @@ impl Registries {
                 descriptor.media_type
             )));
         }
-        if descriptor.size > MAX_CONFIG {
-            return Err(document("image configuration", "it is longer than 4 MiB"));
-        }
-        let mut blob = repository.blob(descriptor, Hasher::default());
-        let mut bytes = Vec::new();
-        while let Some(piece) = blob.piece().await? {
-            bytes.extend_from_slice(&piece);
-        }
-        let bytes = Bytes::from(bytes);
+        let bytes = read_config(repository, descriptor).await?;
         let (images, lease, descriptor) = (self.0.images.clone(), lease.clone(), descriptor.clone());
         let kept = bytes.clone();
         blocking(move || images.receive_blob(&lease, &descriptor, &mut &*kept)).await?;
@@ -280,6 +278,19 @@ impl Registries {
     }
 }
 
+/// A configuration as a manifest names it. What the manifest says of its length comes from a stranger, too.
+pub(crate) async fn read_config(repository: &Repository, descriptor: &Descriptor) -> Result<Bytes, Fault> {
+    if descriptor.size > MAX_CONFIG {
+        return Err(document("image configuration", "it is longer than 4 MiB"));
+    }
+    let mut blob = repository.blob(descriptor, Hasher::new(descriptor.digest.algorithm()));
+    let mut bytes = Vec::new();
+    while let Some(piece) = blob.piece().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Bytes::from(bytes))
+}
+
 /// How the reference stands to what is here.
 enum Still {
     Here(Pulled),
@@ -306,6 +317,10 @@ impl Wanted {
             return Err(Fault::NoImage(format!(
                 "invalid manifest, layer length mismatch: {layers} layers and {diffs} diff ids"
             )));
+        }
+        // Nobody brings what cannot be mounted.
+        if diff_ids.len() > MAX_LAYERS {
+            return Err(Fault::Image(image::Error::TooManyLayers));
         }
         let mut parent = None;
         let layers = manifest.layers.iter().zip(diff_ids).map(|(descriptor, diff_id)| {
@@ -378,8 +393,8 @@ impl Bringing<'_> {
         let (pump, mut source, failure) = feed();
         // Ends when this is given up; the reader's end is then torn.
         let mut pumping = tokio::task::JoinSet::new();
-        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
         // Whoever unpacks it hashes it.
+        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
         pumping.spawn(pump.run(blob.unchecked()));
         let received = blocking(move || {
             let (mut last, total) = (0, descriptor.size);
