@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use image::{
-    Descriptor, Digest, Hasher, Image, ImageConfig, Index, Lease, MAX_LAYERS, Manifest, Platform, Received,
-    Reference, Target, media_type,
+    Descriptor, Digest, Hasher, Image, ImageConfig, Images, Index, Lease, MAX_LAYERS, Manifest, Platform,
+    Received, Reference, ServedManifest, Target, media_type,
 };
 use tokio::sync::oneshot;
 
@@ -88,14 +88,21 @@ impl Registries {
     /// What the node's own registry has is here.
     async fn own(&self, reference: &Reference, progress: &Progress) -> Result<Pulled, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let (image, served) = blocking(move || {
-            Ok::<_, image::Error>((images.resolve(&name.to_string()), images.manifest_in(&name)?))
-        })
-        .await?;
-        let (Ok(image), Some(served)) = (image, served) else {
+        let found = blocking(move || {
+            let Some(served) = images.manifest_in(&name)? else {
+                return Ok::<_, image::Error>(None);
+            };
+            let image = match images.resolve(&name.to_string()) {
+                Ok(image) => Some(image),
+                // A digest that an index lists, or that was asked for by nobody yet, is no name of the image so far.
+                Err(_) => enter(&images, &name, &served, &[])?,
+            };
+            Ok(Some((image, served.digest)))
+        });
+        let Some((image, digest)) = found.await? else {
             return Err(Fault::NoManifest(reference.familiar()));
         };
-        let digest = served.digest;
+        let image = image.ok_or_else(|| Fault::NoImage("it is no image for this machine".to_owned()))?;
         progress.tell(from(reference)).await;
         progress.tell(Event::Digest(digest)).await;
         Ok(Pulled {
@@ -276,6 +283,26 @@ impl Registries {
         })
         .await
     }
+}
+
+/// Enters what the node's own registry serves under its digest and tags, as if it had been pushed there; answers the
+/// image that it is.
+pub(crate) fn enter(
+    images: &Images,
+    name: &Reference,
+    served: &ServedManifest,
+    tags: &[String],
+) -> Result<Option<Arc<Image>>, image::Error> {
+    let pushed = images.push_manifest(
+        &image::Push {
+            repository: &name.name(),
+            digest: Some(served.digest),
+            tags,
+            media_type: &served.media_type,
+        },
+        &served.bytes,
+    )?;
+    Ok(pushed.image.and_then(|id| images.get(&id)))
 }
 
 /// A configuration as a manifest names it. What the manifest says of its length comes from a stranger, too.
