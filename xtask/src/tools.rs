@@ -54,7 +54,7 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["podman", "--version"], "podman"),
     (&["skopeo", "--version"], "skopeo"),
     (&["buildah", "--version"], "buildah"),
-    (&["docker-registry", "--version"], "docker-registry"),
+    (&["/usr/bin/python3", "-c", "import docker"], "python3-docker"),
     (&["openssl", "version"], "openssl"),
     (&["curl", "--version"], "curl"),
     (&["pip", "--version"], "python3-pip"),

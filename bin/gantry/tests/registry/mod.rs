@@ -1,6 +1,8 @@
 //! The node's own registry: what docker has is pulled from it, what is pushed to it docker has. Root.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
+mod clients;
+
 use std::process::Output;
 
 use testkit::daemon::Daemon;
@@ -61,6 +63,44 @@ fn what_docker_has_is_pulled_and_what_is_pushed_docker_runs() {
         "curl --silent --fail http://localhost:5000/v2/team/busybox/manifests/v2",
     );
     assert!(!gone.status.success());
+}
+
+/// Pods are told images by their digests, which a push tells.
+#[test]
+fn what_is_pushed_has_a_digest_and_what_is_here_is_pulled_by_it() {
+    let daemon = node();
+    let digests = |name: &str| daemon.ok(&["image", "inspect", "-f", "{{join .RepoDigests \"\\n\"}}", name]);
+    daemon.ok(&["tag", "busybox", "localhost:5000/team/pushed:1"]);
+    let said = daemon.ok(&["push", "localhost:5000/team/pushed:1"]);
+    let pinned = digests("busybox");
+    let pinned = pinned
+        .lines()
+        .find(|name| name.starts_with("localhost:5000/team/pushed@"));
+    let (_, digest) = pinned.unwrap().split_once('@').unwrap();
+    assert!(said.contains(&format!("1: digest: {digest}")), "{said}");
+    daemon.ok(&["pull", pinned.unwrap()]);
+    assert_eq!(
+        daemon
+            .ok(&["run", "--rm", pinned.unwrap(), "echo", "it runs"])
+            .trim(),
+        "it runs"
+    );
+    // One that was only given a name there has the digest under which the registry serves it.
+    daemon.ok(&["tag", "probe", "localhost:5000/team/named:1"]);
+    let head = ok(
+        &daemon,
+        "curl --silent --fail --head http://localhost:5000/v2/team/named/manifests/1",
+    );
+    let digest = head
+        .lines()
+        .find_map(|line| line.strip_prefix("docker-content-digest: "))
+        .unwrap();
+    let pinned = format!("localhost:5000/team/named@{digest}");
+    assert!(daemon.ok(&["pull", &pinned]).contains(digest));
+    assert!(digests("probe").contains(&pinned));
+    // Who removes the tag removes all of it.
+    daemon.ok(&["rmi", "localhost:5000/team/pushed:1"]);
+    assert!(!digests("busybox").contains("team/pushed"));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Asking a registry about an image without pulling it (`docker manifest inspect`, `GET /distribution/NAME/json`).
 
-use image::{Descriptor, Hasher, ImageConfig, Index, Manifest, Platform, Reference};
+use image::{Descriptor, ImageConfig, Index, Manifest, Platform, Reference};
 
 use crate::Credentials;
-use crate::pull::{is_index, parse, subject};
+use crate::pull::{is_index, parse, read_config, subject};
 use crate::registries::{Fault, Registries};
 use crate::registry::Repository;
 
@@ -49,12 +49,7 @@ impl Registries {
 }
 
 async fn platform(repository: &Repository, config: &Descriptor) -> Result<Platform, Fault> {
-    let mut blob = repository.blob(config, Hasher::default());
-    let mut bytes = Vec::new();
-    while let Some(piece) = blob.piece().await? {
-        bytes.extend_from_slice(&piece);
-    }
-    let config = ImageConfig::parse(&bytes)?;
+    let config = ImageConfig::parse(&read_config(repository, config).await?)?;
     Ok(Platform {
         os: config.os,
         architecture: config.architecture,

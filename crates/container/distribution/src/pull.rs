@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use image::{
-    Descriptor, Digest, Hasher, Image, ImageConfig, Index, Lease, Manifest, Platform, Received, Reference,
-    Target, media_type,
+    Descriptor, Digest, Hasher, Image, ImageConfig, Images, Index, Lease, MAX_LAYERS, Manifest, Platform,
+    Received, Reference, ServedManifest, Target, media_type,
 };
 use tokio::sync::oneshot;
 
@@ -88,14 +88,21 @@ impl Registries {
     /// What the node's own registry has is here.
     async fn own(&self, reference: &Reference, progress: &Progress) -> Result<Pulled, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let (image, served) = blocking(move || {
-            Ok::<_, image::Error>((images.resolve(&name.to_string()), images.manifest_in(&name)?))
-        })
-        .await?;
-        let (Ok(image), Some(served)) = (image, served) else {
+        let found = blocking(move || {
+            let Some(served) = images.manifest_in(&name)? else {
+                return Ok::<_, image::Error>(None);
+            };
+            let image = match images.resolve(&name.to_string()) {
+                Ok(image) => Some(image),
+                // A digest that an index lists, or that was asked for by nobody yet, is no name of the image so far.
+                Err(_) => enter(&images, &name, &served, &[])?,
+            };
+            Ok(Some((image, served.digest)))
+        });
+        let Some((image, digest)) = found.await? else {
             return Err(Fault::NoManifest(reference.familiar()));
         };
-        let digest = served.digest;
+        let image = image.ok_or_else(|| Fault::NoImage("it is no image for this machine".to_owned()))?;
         progress.tell(from(reference)).await;
         progress.tell(Event::Digest(digest)).await;
         Ok(Pulled {
@@ -168,8 +175,14 @@ impl Registries {
 
     async fn keep(&self, lease: &Arc<Lease>, document: &Document) -> Result<(), Fault> {
         let (images, lease) = (self.0.images.clone(), lease.clone());
-        let (media_type, bytes) = (document.descriptor.media_type.clone(), document.bytes.clone());
-        blocking(move || images.put_manifest(&lease, &media_type, &bytes).map(drop)).await
+        let (descriptor, bytes) = (document.descriptor.clone(), document.bytes.clone());
+        let algorithm = descriptor.digest.algorithm();
+        blocking(move || {
+            images
+                .put_manifest(&lease, algorithm, &descriptor.media_type, &bytes)
+                .map(drop)
+        })
+        .await
     }
 
     async fn bring(
@@ -209,15 +222,7 @@ impl Registries {
                 descriptor.media_type
             )));
         }
-        if descriptor.size > MAX_CONFIG {
-            return Err(document("image configuration", "it is longer than 4 MiB"));
-        }
-        let mut blob = repository.blob(descriptor, Hasher::default());
-        let mut bytes = Vec::new();
-        while let Some(piece) = blob.piece().await? {
-            bytes.extend_from_slice(&piece);
-        }
-        let bytes = Bytes::from(bytes);
+        let bytes = read_config(repository, descriptor).await?;
         let (images, lease, descriptor) = (self.0.images.clone(), lease.clone(), descriptor.clone());
         let kept = bytes.clone();
         blocking(move || images.receive_blob(&lease, &descriptor, &mut &*kept)).await?;
@@ -280,6 +285,39 @@ impl Registries {
     }
 }
 
+/// Enters what the node's own registry serves under its digest and tags, as if it had been pushed there; answers the
+/// image that it is.
+pub(crate) fn enter(
+    images: &Images,
+    name: &Reference,
+    served: &ServedManifest,
+    tags: &[String],
+) -> Result<Option<Arc<Image>>, image::Error> {
+    let pushed = images.push_manifest(
+        &image::Push {
+            repository: &name.name(),
+            digest: Some(served.digest),
+            tags,
+            media_type: &served.media_type,
+        },
+        &served.bytes,
+    )?;
+    Ok(pushed.image.and_then(|id| images.get(&id)))
+}
+
+/// A configuration as a manifest names it. What the manifest says of its length comes from a stranger, too.
+pub(crate) async fn read_config(repository: &Repository, descriptor: &Descriptor) -> Result<Bytes, Fault> {
+    if descriptor.size > MAX_CONFIG {
+        return Err(document("image configuration", "it is longer than 4 MiB"));
+    }
+    let mut blob = repository.blob(descriptor, Hasher::new(descriptor.digest.algorithm()));
+    let mut bytes = Vec::new();
+    while let Some(piece) = blob.piece().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(Bytes::from(bytes))
+}
+
 /// How the reference stands to what is here.
 enum Still {
     Here(Pulled),
@@ -306,6 +344,10 @@ impl Wanted {
             return Err(Fault::NoImage(format!(
                 "invalid manifest, layer length mismatch: {layers} layers and {diffs} diff ids"
             )));
+        }
+        // Nobody brings what cannot be mounted.
+        if diff_ids.len() > MAX_LAYERS {
+            return Err(Fault::Image(image::Error::TooManyLayers));
         }
         let mut parent = None;
         let layers = manifest.layers.iter().zip(diff_ids).map(|(descriptor, diff_id)| {
@@ -378,8 +420,8 @@ impl Bringing<'_> {
         let (pump, mut source, failure) = feed();
         // Ends when this is given up; the reader's end is then torn.
         let mut pumping = tokio::task::JoinSet::new();
-        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
         // Whoever unpacks it hashes it.
+        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
         pumping.spawn(pump.run(blob.unchecked()));
         let received = blocking(move || {
             let (mut last, total) = (0, descriptor.size);

@@ -13,6 +13,7 @@ use tokio::io::AsyncSeekExt;
 
 use crate::Credentials;
 use crate::progress::{Event, Progress, Step};
+use crate::pull::enter;
 use crate::registries::{Fault, Registries, blocking};
 use crate::registry::{Mounted, Reader, Repository, Source, Subject};
 
@@ -101,7 +102,21 @@ impl Registries {
                 .await;
         }
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let served = blocking(move || images.manifest_in(&name)).await?;
+        let served = blocking(move || {
+            let served = images.manifest_in(&name)?;
+            if let Some(served) = &served {
+                // From now on it has a digest, and is known by it.
+                let tags: Vec<String> = name
+                    .tag
+                    .clone()
+                    .filter(|_| name.digest.is_none())
+                    .into_iter()
+                    .collect();
+                enter(&images, &name, served, &tags)?;
+            }
+            Ok::<_, image::Error>(served)
+        });
+        let served = served.await?;
         let served = served.ok_or_else(|| Fault::NoManifest(reference.familiar()))?;
         let told = Event::Tagged {
             tag: reference.tag.clone().unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::manifest::MAX_SIZE;
 use crate::table::Table;
 use crate::{Descriptor, Digest, Image, ImageConfig, Layer, ManifestSummary};
 
@@ -45,7 +46,7 @@ pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image
         id,
         config: new.config,
         config_bytes: new.bytes,
-        size: layers.iter().map(|layer| layer.size).sum(),
+        size: total(layers.iter().map(|layer| layer.size)),
         layers,
         asleep: new.asleep,
         manifest: new.manifest,
@@ -56,6 +57,12 @@ pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image
         made_here: new.made_here,
         result: new.result,
     })
+}
+
+/// What sizes come to. Those of an image that sleeps are what its manifest claims: all of them together are no more than
+/// clients can read, whose numbers have a sign.
+pub(crate) fn total(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add).min(MAX_SIZE)
 }
 
 /// The layers of an image that is known by its configuration and manifest only.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Digest, Error, Platform};
+use crate::{Digest, DigestAlgorithm, Error, Platform};
 
 pub use run::{Empty, Healthcheck, RunConfig};
 
@@ -132,6 +132,11 @@ impl ImageConfig {
                 "unknown rootfs type {:?}",
                 config.rootfs.kind
             )));
+        }
+        // What is unpacked here is compared by SHA-256.
+        let known = |diff_id: &Digest| diff_id.algorithm() == DigestAlgorithm::Sha256;
+        if let Some(other) = config.rootfs.diff_ids.iter().find(|diff_id| !known(diff_id)) {
+            return Err(Error::Config(format!("the diff id {other} is not of sha256")));
         }
         let made = config.history.iter().filter(|row| !row.empty_layer).count();
         if !config.history.is_empty() && made > config.rootfs.diff_ids.len() {

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::shared::Shared;
-use crate::{Digest, Hasher};
+use crate::{Digest, DigestAlgorithm, Hasher};
 
 /// What a blob that is being written is called in its ingest.
 const BLOB: &str = "blob";
@@ -24,11 +24,19 @@ const BLOB: &str = "blob";
 #[derive(Debug)]
 pub(crate) struct Content {
     root: PathBuf,
-    blobs: PathBuf,
+    /// Of digests by SHA-256, and by SHA-512.
+    blobs: [Blobs; 2],
     ingest: PathBuf,
     next: AtomicU64,
-    names: Shared,
     meter: Arc<Meter>,
+}
+
+/// The blobs whose digests are made by one algorithm.
+#[derive(Debug)]
+struct Blobs {
+    algorithm: DigestAlgorithm,
+    path: PathBuf,
+    names: Shared,
 }
 
 /// Counts what is written, and tells now and then.
@@ -76,16 +84,22 @@ pub(crate) struct BlobWriter {
 impl Content {
     /// Opens or makes the store, and clears what was being written when the last run ended.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
-        let (blobs, ingest) = (root.join("blobs/sha256"), root.join("ingest"));
+        let blobs = DigestAlgorithm::ALL.map(|algorithm| Blobs {
+            algorithm,
+            path: root.join("blobs").join(algorithm.name()),
+            names: Shared::default(),
+        });
+        let ingest = root.join("ingest");
         sys::tree::remove(&ingest)?;
-        fs::create_dir_all(&blobs)?;
+        for each in &blobs {
+            fs::create_dir_all(&each.path)?;
+        }
         fs::create_dir_all(&ingest)?;
         Ok(Self {
             root,
             blobs,
             ingest,
             next: AtomicU64::new(0),
-            names: Shared::default(),
             meter: Arc::default(),
         })
     }
@@ -107,14 +121,14 @@ impl Content {
         Ok(Ingest { path })
     }
 
-    /// A blob whose digest is not known yet.
-    pub(crate) fn writer(&self) -> io::Result<BlobWriter> {
+    /// A blob whose digest is not known yet, but how it is made.
+    pub(crate) fn writer(&self, algorithm: DigestAlgorithm) -> io::Result<BlobWriter> {
         let place = self.ingest()?;
         let file = File::create_new(place.path.join(BLOB))?;
         Ok(BlobWriter {
             place,
             file,
-            hasher: Hasher::default(),
+            hasher: Hasher::new(algorithm),
             meter: self.meter.clone(),
         })
     }
@@ -144,9 +158,10 @@ impl Content {
         self.path(digest).exists()
     }
 
-    /// Makes the names of blobs durable. Those who ask while one sync is under way share the next.
-    pub(crate) fn sync_names(&self) -> io::Result<()> {
-        self.names.run(|| File::open(&self.blobs)?.sync_all())
+    /// Makes the name of a blob durable. Those who ask while one sync is under way share the next.
+    pub(crate) fn sync_name(&self, digest: &Digest) -> io::Result<()> {
+        let blobs = self.blobs(digest);
+        blobs.names.run(|| File::open(&blobs.path)?.sync_all())
     }
 
     /// Deletes a blob. There being none is no error.
@@ -159,18 +174,25 @@ impl Content {
 
     /// All blobs that are here.
     pub(crate) fn all(&self) -> io::Result<HashSet<Digest>> {
-        let names = fs::read_dir(&self.blobs)?.map(|entry| Ok(named(&entry?)));
-        names.filter_map(Result::transpose).collect()
+        let mut all = HashSet::new();
+        for blobs in &self.blobs {
+            for entry in fs::read_dir(&blobs.path)? {
+                all.extend(blobs.named(&entry?));
+            }
+        }
+        Ok(all)
     }
 
     /// The length of each blob that is here.
     pub(crate) fn sizes(&self) -> io::Result<HashMap<Digest, u64>> {
         let mut sizes = HashMap::new();
-        for entry in fs::read_dir(&self.blobs)? {
-            let entry = entry?;
-            // One that has gone meanwhile has none.
-            if let (Some(digest), Ok(metadata)) = (named(&entry), entry.metadata()) {
-                sizes.insert(digest, metadata.len());
+        for blobs in &self.blobs {
+            for entry in fs::read_dir(&blobs.path)? {
+                let entry = entry?;
+                // One that has gone meanwhile has none.
+                if let (Some(digest), Ok(metadata)) = (blobs.named(&entry), entry.metadata()) {
+                    sizes.insert(digest, metadata.len());
+                }
             }
         }
         Ok(sizes)
@@ -178,22 +200,35 @@ impl Content {
 
     /// Deletes every blob but those that `keep` lets stay.
     pub(crate) fn sweep(&self, keep: impl Fn(&Digest) -> bool) -> io::Result<()> {
-        for entry in fs::read_dir(&self.blobs)? {
-            let entry = entry?;
-            if !named(&entry).is_some_and(|digest| keep(&digest)) {
-                fs::remove_file(entry.path())?;
+        for blobs in &self.blobs {
+            for entry in fs::read_dir(&blobs.path)? {
+                let entry = entry?;
+                if !blobs.named(&entry).is_some_and(|digest| keep(&digest)) {
+                    fs::remove_file(entry.path())?;
+                }
             }
         }
         Ok(())
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.blobs.join(digest.hex())
+        self.blobs(digest).path.join(digest.hex())
+    }
+
+    const fn blobs(&self, digest: &Digest) -> &Blobs {
+        let [sha256, sha512] = &self.blobs;
+        match digest.algorithm() {
+            DigestAlgorithm::Sha256 => sha256,
+            DigestAlgorithm::Sha512 => sha512,
+        }
     }
 }
 
-fn named(entry: &fs::DirEntry) -> Option<Digest> {
-    Digest::from_hex(entry.file_name().to_str()?).ok()
+impl Blobs {
+    fn named(&self, entry: &fs::DirEntry) -> Option<Digest> {
+        let digest = Digest::from_hex(entry.file_name().to_str()?).ok()?;
+        (digest.algorithm() == self.algorithm).then_some(digest)
+    }
 }
 
 impl Ingest {
@@ -210,6 +245,20 @@ impl Drop for Ingest {
     }
 }
 
+/// The digest of a whole file.
+pub(crate) fn digest_of(file: &Path, algorithm: DigestAlgorithm) -> io::Result<Digest> {
+    let (mut file, mut hasher) = (File::open(file)?, Hasher::new(algorithm));
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.digest()),
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A blob that is written and has no name yet.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -222,6 +271,14 @@ pub(crate) struct Written {
 impl Written {
     pub(crate) fn path(&self) -> PathBuf {
         self.place.path.join(BLOB)
+    }
+
+    /// Calls it by a digest of another algorithm, for which all of it is read once more.
+    pub(crate) fn rename(&mut self, algorithm: DigestAlgorithm) -> io::Result<()> {
+        if self.digest.algorithm() != algorithm {
+            self.digest = digest_of(&self.path(), algorithm)?;
+        }
+        Ok(())
     }
 }
 
@@ -267,15 +324,15 @@ mod tests {
     fn a_blob_has_its_name_only_when_it_is_complete() {
         let directory = tempfile::tempdir().unwrap();
         let content = Content::open(directory.path().to_owned()).unwrap();
-        let mut writer = content.writer().unwrap();
+        let mut writer = content.writer(DigestAlgorithm::default()).unwrap();
         writer.write_all(b"abc").unwrap();
-        assert_eq!(count(&content.blobs), 0);
+        assert_eq!(count(&content.blobs[0].path), 0);
         let written = writer.finish();
         let digest = written.digest;
         assert_eq!((digest, written.size), (Digest::of(b"abc"), 3));
         content.adopt(&written.path(), &digest).unwrap();
         drop(written);
-        assert_eq!((count(&content.blobs), count(&content.ingest)), (1, 0));
+        assert_eq!((count(&content.blobs[0].path), count(&content.ingest)), (1, 0));
         assert_eq!(
             io::read_to_string(content.open_blob(&digest).unwrap()).unwrap(),
             "abc"
@@ -283,14 +340,46 @@ mod tests {
     }
 
     #[test]
+    fn a_blob_may_be_called_by_another_algorithm_at_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        for (first, then) in [
+            (DigestAlgorithm::Sha256, DigestAlgorithm::Sha512),
+            (DigestAlgorithm::Sha512, DigestAlgorithm::Sha256),
+            (DigestAlgorithm::Sha512, DigestAlgorithm::Sha512),
+        ] {
+            let mut writer = content.writer(first).unwrap();
+            writer.write_all(b"abc").unwrap();
+            let mut written = writer.finish();
+            assert_eq!(written.digest, Digest::by(first, b"abc"));
+            written.rename(then).unwrap();
+            assert_eq!(written.digest, Digest::by(then, b"abc"));
+            content.adopt(&written.path(), &written.digest).unwrap();
+            assert!(content.has(&Digest::by(then, b"abc")));
+        }
+        assert_eq!(content.all().unwrap().len(), 2);
+        // What lies in the other's directory is nobody's.
+        let stray = content.blobs[0]
+            .path
+            .join(Digest::by(DigestAlgorithm::Sha512, b"x").hex());
+        fs::write(stray, "x").unwrap();
+        assert_eq!(content.all().unwrap().len(), 2);
+        content.sweep(|_| true).unwrap();
+        assert_eq!(
+            (count(&content.blobs[0].path), count(&content.blobs[1].path)),
+            (1, 1)
+        );
+    }
+
+    #[test]
     fn nothing_of_a_failed_write_stays() {
         let directory = tempfile::tempdir().unwrap();
         let content = Content::open(directory.path().to_owned()).unwrap();
-        let mut writer = content.writer().unwrap();
+        let mut writer = content.writer(DigestAlgorithm::default()).unwrap();
         writer.write_all(b"abc").unwrap();
         drop(writer);
-        assert_eq!((count(&content.blobs), count(&content.ingest)), (0, 0));
-        std::mem::forget(content.writer().unwrap());
+        assert_eq!((count(&content.blobs[0].path), count(&content.ingest)), (0, 0));
+        std::mem::forget(content.writer(DigestAlgorithm::default()).unwrap());
         assert_eq!(count(&content.ingest), 1);
         let content = Content::open(directory.path().to_owned()).unwrap();
         assert_eq!(count(&content.ingest), 0);
@@ -303,11 +392,11 @@ mod tests {
         for text in ["a", "b"] {
             fs::write(content.path(&Digest::of(text.as_bytes())), text).unwrap();
         }
-        fs::write(content.blobs.join("stray"), "").unwrap();
+        fs::write(content.blobs[0].path.join("stray"), "").unwrap();
         content.sweep(|digest| *digest == Digest::of(b"a")).unwrap();
-        assert_eq!(count(&content.blobs), 1);
+        assert_eq!(count(&content.blobs[0].path), 1);
         content.remove(&Digest::of(b"a")).unwrap();
         content.remove(&Digest::of(b"a")).unwrap();
-        assert_eq!(count(&content.blobs), 0);
+        assert_eq!(count(&content.blobs[0].path), 0);
     }
 }

@@ -1,20 +1,64 @@
 //! Digests: what content is called (OCI image-spec, descriptor.md, "Digests").
 //!
-//! Only SHA-256: it is what every image in the world uses, and one algorithm keeps a digest a
-//! plain array that is copied, compared and ordered without a thought.
+//! SHA-256 is what nearly every image in the world uses, and what everything that is made here is called by. SHA-512 is
+//! the other algorithm that registries must know: content that came under such a name keeps it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
-const PREFIX: &str = "sha256:";
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// The SHA-256 of some content, written `sha256:` and 64 lowercase hexadecimal digits.
+/// How a digest is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestAlgorithm {
+    /// What everybody uses.
+    #[default]
+    Sha256,
+    /// Twice as long.
+    Sha512,
+}
+
+impl DigestAlgorithm {
+    /// All that there are.
+    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha512];
+
+    /// What stands before the colon.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|each| each.name() == name)
+    }
+
+    /// Hexadecimal digits of one of its digests; no two algorithms have as many.
+    const fn digits(self) -> usize {
+        match self {
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+/// The SHA-256 (or SHA-512) of some content, written `sha256:` and 64 lowercase hexadecimal digits (`sha512:` and 128).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+pub struct Digest(Sum);
+
+/// In the order of their texts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Sum {
+    Sha256([u8; 32]),
+    Sha512([u8; 64]),
+}
 
 /// Why a text is not a digest. The texts are those of opencontainers/go-digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,26 +69,51 @@ pub enum DigestError {
     /// Well formed, but of an algorithm that is not supported here.
     #[error("unsupported digest algorithm")]
     Algorithm,
-    /// SHA-256 with too few or too many digits.
+    /// Too few or too many digits for the algorithm.
     #[error("invalid checksum digest length")]
     Length,
 }
 
 impl Digest {
     /// No digest comes after it.
-    pub(crate) const LAST: Self = Self([0xff; 32]);
+    pub(crate) const LAST: Self = Self(Sum::Sha512([0xff; 64]));
 
-    /// The digest of `bytes`.
+    /// The SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self(Sum::Sha256(Sha256::digest(bytes).into()))
     }
 
-    /// The 64 hexadecimal digits, without the algorithm.
+    /// The digest of `bytes` by an algorithm.
+    #[must_use]
+    pub fn by(algorithm: DigestAlgorithm, bytes: &[u8]) -> Self {
+        match algorithm {
+            DigestAlgorithm::Sha256 => Self::of(bytes),
+            DigestAlgorithm::Sha512 => Self(Sum::Sha512(Sha512::digest(bytes).into())),
+        }
+    }
+
+    /// How it is made.
+    #[must_use]
+    pub const fn algorithm(&self) -> DigestAlgorithm {
+        match self.0 {
+            Sum::Sha256(_) => DigestAlgorithm::Sha256,
+            Sum::Sha512(_) => DigestAlgorithm::Sha512,
+        }
+    }
+
+    const fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Sum::Sha256(bytes) => bytes,
+            Sum::Sha512(bytes) => bytes,
+        }
+    }
+
+    /// The 64 hexadecimal digits (or 128), without the algorithm.
     #[must_use]
     pub fn hex(&self) -> String {
-        let mut hex = String::with_capacity(2 * self.0.len());
-        for byte in self.0 {
+        let mut hex = String::with_capacity(self.algorithm().digits());
+        for byte in self.bytes() {
             hex.push(char::from(HEX[usize::from(byte >> 4)]));
             hex.push(char::from(HEX[usize::from(byte & 15)]));
         }
@@ -59,23 +128,17 @@ impl Digest {
         hex
     }
 
-    /// A digest from its 64 lowercase hexadecimal digits.
+    /// A digest from its lowercase hexadecimal digits: by their number it is one of SHA-256 or of SHA-512.
     ///
     /// # Errors
     /// [`DigestError::Length`], [`DigestError::Format`].
     pub fn from_hex(hex: &str) -> Result<Self, DigestError> {
-        if hex.len() != 64 {
-            return Err(DigestError::Length);
+        let mut of = DigestAlgorithm::ALL.into_iter();
+        match of.find(|algorithm| algorithm.digits() == hex.len()) {
+            Some(DigestAlgorithm::Sha256) => Ok(Self(Sum::Sha256(unhex(hex)?))),
+            Some(DigestAlgorithm::Sha512) => Ok(Self(Sum::Sha512(unhex(hex)?))),
+            None => Err(DigestError::Length),
         }
-        let nibble = |digit: u8| {
-            let at = HEX.iter().position(|known| *known == digit);
-            at.and_then(|at| u8::try_from(at).ok()).ok_or(DigestError::Format)
-        };
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
     }
 
     /// The chain id of a layer `diff_id` upon the layers of `parent` (image-spec config.md,
@@ -88,10 +151,21 @@ impl Digest {
     }
 }
 
+fn unhex<const N: usize>(hex: &str) -> Result<[u8; N], DigestError> {
+    let nibble = |digit: u8| {
+        let at = HEX.iter().position(|known| *known == digit);
+        at.and_then(|at| u8::try_from(at).ok()).ok_or(DigestError::Format)
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+    }
+    Ok(bytes)
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(PREFIX)?;
-        f.write_str(&self.hex())
+        write!(f, "{}:{}", self.algorithm().name(), self.hex())
     }
 }
 
@@ -110,8 +184,9 @@ impl FromStr for Digest {
         if !starts || hex.is_empty() {
             return Err(DigestError::Format);
         }
-        if algorithm != "sha256" {
-            return Err(DigestError::Algorithm);
+        let algorithm = DigestAlgorithm::named(algorithm).ok_or(DigestError::Algorithm)?;
+        if hex.len() != algorithm.digits() {
+            return Err(DigestError::Length);
         }
         Self::from_hex(hex)
     }
@@ -130,17 +205,42 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A digest under construction, with the number of bytes so far.
+/// A digest under construction, with the number of bytes so far. It is a SHA-256 unless another one was asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Hasher {
-    state: Sha256,
+    state: State,
     size: u64,
 }
 
+#[derive(Clone, Debug)]
+enum State {
+    Sha256(Sha256),
+    Sha512(Sha512),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Sha256(Sha256::default())
+    }
+}
+
 impl Hasher {
+    /// One that makes a digest by an algorithm.
+    #[must_use]
+    pub fn new(algorithm: DigestAlgorithm) -> Self {
+        let state = match algorithm {
+            DigestAlgorithm::Sha256 => State::default(),
+            DigestAlgorithm::Sha512 => State::Sha512(Sha512::default()),
+        };
+        Self { state, size: 0 }
+    }
+
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        self.state.update(bytes);
+        match &mut self.state {
+            State::Sha256(state) => state.update(bytes),
+            State::Sha512(state) => state.update(bytes),
+        }
         self.size += bytes.len() as u64;
     }
 
@@ -153,7 +253,10 @@ impl Hasher {
     /// The digest of all of them.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest(self.state.clone().finalize().into())
+        Digest(match &self.state {
+            State::Sha256(state) => Sum::Sha256(state.clone().finalize().into()),
+            State::Sha512(state) => Sum::Sha512(state.clone().finalize().into()),
+        })
     }
 }
 
@@ -172,6 +275,30 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_of_either_algorithm_is_itself_again() {
+        // FIPS 180-4's own example, "abc".
+        let long = "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                    2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f";
+        assert_eq!(Digest::by(DigestAlgorithm::Sha512, b"abc").hex(), long);
+        for algorithm in DigestAlgorithm::ALL {
+            let digest = Digest::by(algorithm, b"abc");
+            assert_eq!(digest.to_string().parse(), Ok(digest));
+            assert_eq!(Digest::from_hex(&digest.hex()), Ok(digest));
+            let mut hasher = Hasher::new(algorithm);
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            assert_eq!((hasher.digest(), hasher.size()), (digest, 3));
+            assert!(digest < Digest::LAST);
+        }
+        let mut digests: Vec<Digest> = (0..9_u8)
+            .flat_map(|byte| DigestAlgorithm::ALL.map(|algorithm| Digest::by(algorithm, &[byte])))
+            .collect();
+        digests.sort_unstable();
+        let texts: Vec<String> = digests.iter().map(Digest::to_string).collect();
+        assert!(texts.is_sorted(), "pages are in the order of texts");
+    }
+
+    #[test]
     fn what_is_no_digest_is_said_so() {
         let check = |text: &str, error: DigestError| assert_eq!(text.parse::<Digest>(), Err(error), "{text}");
         check("", DigestError::Format);
@@ -179,7 +306,10 @@ mod tests {
         check("sha256:", DigestError::Format);
         check(":abc", DigestError::Format);
         check("sha256:abc", DigestError::Length);
-        check("sha512:abc", DigestError::Algorithm);
+        check("sha512:abc", DigestError::Length);
+        check(&format!("sha512:{}", "0".repeat(64)), DigestError::Length);
+        check(&format!("sha256:{}", "0".repeat(128)), DigestError::Length);
+        check(&format!("sha384:{}", "0".repeat(96)), DigestError::Algorithm);
         check(&format!("sha256:{}", "g".repeat(64)), DigestError::Format);
         check(&format!("sha256:{}", "A".repeat(64)), DigestError::Format);
     }

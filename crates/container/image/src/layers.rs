@@ -14,7 +14,7 @@ use crate::worker::{self, Job, LayerReport, Stream};
 use crate::{Descriptor, Digest, Error, Lease, claims};
 
 /// What an overlay mount takes, less what containers may add (Docker's own limit).
-const MAX_LAYERS: usize = 125;
+pub const MAX_LAYERS: usize = 125;
 
 /// A layer whose directory is filled, not yet in the table.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! [`Images`] is the room's one door: a table of images, tags, layers and writable snapshots in
 //! memory, written through to the node's store, over two directories:
 //!
-//! - `content/blobs/sha256/HEX`: layers as they were received or made, by the digest of their
+//! - `content/blobs/sha256/HEX` (and `sha512`): layers as they were received or made, by the digest of their
 //!   bytes (the OCI layout's own form, so a registry can serve them as they lie).
 //! - `snapshots/N/{fs,work}`: unpacked layers, shared by every image that has them, and the
 //!   writable directories of containers. The names are short numbers because the options of an
@@ -47,7 +47,7 @@ mod tree;
 mod worker;
 
 pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig};
-pub use digest::{Digest, DigestError, Hasher};
+pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
     Algorithm, Blob, BlobUpload, Collected, Export, Exported, Push, Pushed, Received, ServedManifest,
@@ -58,6 +58,7 @@ pub use images::{
     Removed, Survey, Surveyed, Use,
 };
 pub use images::{Image, Images, Layer};
+pub use layers::MAX_LAYERS;
 pub use lease::Lease;
 pub use limits::Limits;
 pub use manifest::{Descriptor, Index, MAX_MANIFEST, Manifest, ManifestSummary, Platform, media_type};

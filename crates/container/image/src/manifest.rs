@@ -49,6 +49,7 @@ pub struct Descriptor {
     /// What it is called.
     pub digest: Digest,
     /// Its length in bytes.
+    #[serde(deserialize_with = "size")]
     pub size: u64,
     /// What it is, if it is an artifact (in an index, and in the list of referrers).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +144,17 @@ pub struct Index {
     pub media_type: String,
     /// Manifests, or further indexes.
     pub manifests: Vec<Descriptor>,
+}
+
+/// The largest size that there is: clients' numbers have a sign.
+pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
+
+fn size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let size = u64::deserialize(deserializer)?;
+    if size > MAX_SIZE {
+        return Err(serde::de::Error::custom(format!("{size} is no size of anything")));
+    }
+    Ok(size)
 }
 
 /// `null` is what Go writes for an empty map.

@@ -15,11 +15,13 @@ mod used;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::assemble::total;
 use crate::rows::{CompressedName, LayerRow};
 use crate::{Descriptor, Digest, Image, Layer, Reference, Target};
 
 pub(crate) use manifests::Kept;
 pub(crate) use registry::Link;
+pub(crate) use tags::Within;
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -126,7 +128,7 @@ impl Table {
         };
         self.hold_layer(layers.last().map(|layer| layer.chain_id));
         if let Some(image) = self.images.get_mut(id).map(Arc::make_mut) {
-            image.size = layers.iter().map(|layer| layer.size).sum();
+            image.size = total(layers.iter().map(|layer| layer.size));
             (image.layers, image.asleep) = (layers, false);
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::{
-    Blob, BlobUpload, Collected, Descriptor, Digest, Error, Images, Push, Pushed, Reference, ServedManifest,
-    Target, Unlinked,
+    Blob, BlobUpload, Collected, Descriptor, Digest, DigestAlgorithm, Error, Images, Push, Pushed, Reference,
+    ServedManifest, Target, Unlinked,
 };
 
 /// A blob on its way in; dropped, it leaves nothing.
@@ -54,8 +54,8 @@ pub trait Content: Send + Sync + 'static {
     fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor>;
     /// A blob of a repository.
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error>;
-    /// Begins an upload.
-    fn upload(&self) -> Result<Box<dyn Incoming>, Error>;
+    /// Begins an upload of a blob whose digest is likely made by `algorithm`.
+    fn upload(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error>;
     /// Links a blob of one repository to another; false if the first one does not have it.
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error>;
     /// Takes a link away; false if there is none.
@@ -80,7 +80,7 @@ impl Content for Images {
     fn cache_manifest(&self, reference: &Reference, manifest: ServedManifest) -> Result<(), Error> {
         let lease = self.lease(&format!("registry cache {reference}"))?;
         let digest = manifest.digest;
-        self.put_manifest(&lease, &manifest.media_type, &manifest.bytes)?;
+        self.put_manifest(&lease, digest.algorithm(), &manifest.media_type, &manifest.bytes)?;
         let image = self
             .target(reference)
             .filter(|target| target.manifest == Some(digest));
@@ -117,8 +117,8 @@ impl Content for Images {
         self.blob_in(repository, digest)
     }
 
-    fn upload(&self) -> Result<Box<dyn Incoming>, Error> {
-        let upload = self.begin_blob()?;
+    fn upload(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
+        let upload = self.begin_blob(algorithm)?;
         Ok(Box::new(Uploading {
             images: self.clone(),
             upload,

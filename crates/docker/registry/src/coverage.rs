@@ -78,7 +78,7 @@ const ROWS: &[Row] = &[
         "end-4c",
         "POST",
         Resource::Uploads,
-        "?digest-algorithm=sha256",
+        "?digest-algorithm= sha256 or sha512",
         Works(SUITE),
     ),
     row(
@@ -106,21 +106,21 @@ const ROWS: &[Row] = &[
         "end-6",
         "PUT",
         Resource::Upload,
-        "?digest=, with or without the last chunk",
+        "?digest=, with or without the last chunk; by sha512 whatever it was begun by",
         Works(SUITE),
     ),
     row(
         "end-6",
         "PUT",
         Resource::Upload,
-        "?digest= of another algorithm than sha256",
+        "?digest= of another algorithm than sha256 and sha512",
         Refused("400 DIGEST_INVALID"),
     ),
     row(
         "end-7a",
         "PUT",
         Resource::Manifest,
-        "by tag or digest, OCI-Subject; up to 4 MiB",
+        "by tag or digest (of sha256 or sha512), OCI-Subject; up to 4 MiB",
         Works(SUITE),
     ),
     row(

@@ -150,7 +150,7 @@ impl https::Service for Service {
     const FILES: bool = true;
 
     fn may_be_file(path: &str) -> bool {
-        path.starts_with("/v2/") && path.contains("/blobs/sha256")
+        path.starts_with("/v2/") && path.contains("/blobs/sha")
     }
 
     fn file(body: &Body) -> Option<&FilePart> {

@@ -164,7 +164,7 @@ impl Mirror {
                 return Ok(false);
             }
         };
-        let named = Digest::of(&manifest.bytes);
+        let named = Digest::by(manifest.digest.algorithm(), &manifest.bytes);
         if manifest.digest != named || matches!(which, Which::Digest(wanted) if *wanted != named) {
             tracing::warn!(%here, "another registry gave a manifest that is not what it says");
             return Ok(false);
@@ -232,7 +232,7 @@ fn kept(host: &str) -> String {
 /// Keeps a blob as it comes; false if it is not what it should be.
 async fn store(call: &Call<'_>, stream: BlobStream, digest: Digest, here: String) -> Result<bool, Fault> {
     let content = call.state.content.clone();
-    let incoming = blocking(move || content.upload()).await?;
+    let incoming = blocking(move || content.upload(digest.algorithm())).await?;
     let turn = Arc::new(tokio::sync::Mutex::new(Some(incoming)))
         .lock_owned()
         .await;

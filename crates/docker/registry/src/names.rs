@@ -79,7 +79,7 @@ impl Which {
 }
 
 /// # Errors
-/// `DIGEST_INVALID` with the reason: another algorithm than SHA-256 is one.
+/// `DIGEST_INVALID` with the reason: an algorithm that is not known is one.
 pub(crate) fn digest(text: &str) -> Result<Digest, Fault> {
     text.parse()
         .map_err(|error: image::DigestError| Fault::from(Code::DigestInvalid).detail(error.to_string()))

@@ -68,7 +68,10 @@ impl Upstream for Others {
             let Some(size) = found(repository.has_blob(digest).await)?.flatten() else {
                 return Ok(None);
             };
-            let blob = repository.blob(&Descriptor::new("", digest, size), Hasher::default());
+            let blob = repository.blob(
+                &Descriptor::new("", digest, size),
+                Hasher::new(digest.algorithm()),
+            );
             Ok(Some(blob.into_stream().map_err(io::Error::other).boxed()))
         })
     }

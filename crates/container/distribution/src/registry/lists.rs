@@ -205,7 +205,7 @@ impl Server {
 /// (distribution-spec §Referrers Tag Schema).
 #[must_use]
 pub fn referrers_tag(digest: Digest) -> String {
-    format!("sha256-{}", digest.hex())
+    format!("{}-{}", digest.algorithm().name(), digest.hex())
 }
 
 fn read_referrers(

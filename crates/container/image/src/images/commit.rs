@@ -13,7 +13,10 @@ use crate::content::Written;
 use crate::inner::Inner;
 use crate::layers::Made;
 use crate::rows::OwnerRow;
-use crate::{Descriptor, Digest, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims, media_type};
+use crate::{
+    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims,
+    media_type,
+};
 
 /// A layer's archive, written and hashed.
 struct Packed {
@@ -142,7 +145,10 @@ impl Inner {
     fn pack(&self, rootfs: &Rootfs) -> Result<Packed, Error> {
         let upper = rootfs.open_upper().map_err(Error::io("open a snapshot"))?;
         let upper = upper.ok_or_else(|| Error::NoSuchSnapshot("a read-only view".to_owned()))?;
-        let mut writer = self.content.writer().map_err(Error::io("write a layer"))?;
+        let mut writer = self
+            .content
+            .writer(DigestAlgorithm::default())
+            .map_err(Error::io("write a layer"))?;
         let totals = archive::pack_layer(&upper, &mut writer)?;
         writer.flush().map_err(Error::io("write a layer"))?;
         let written = writer.finish();

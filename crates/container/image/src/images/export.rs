@@ -6,7 +6,10 @@ use super::compose::{Form, compose};
 use super::{Algorithm, Export, Exported, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
-use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Reference, claims, compress, media_type};
+use crate::{
+    Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Reference, claims, compress,
+    media_type,
+};
 
 impl Images {
     /// What to push for an image: the manifest that it came by, if all its blobs are here; otherwise one that is
@@ -49,7 +52,8 @@ impl Images {
         let (id, served) = (exported.image, &exported.manifest);
         let lease = inner.own_lease("pushed")?;
         lease.add(&id)?;
-        let summary = ManifestSummary::parse(&served.media_type, &served.bytes)?;
+        let summary =
+            ManifestSummary::parse_by(served.digest.algorithm(), &served.media_type, &served.bytes)?;
         inner.keep_manifest(&lease, summary, &served.bytes)?;
         let pinned = Reference {
             digest: Some(served.digest),
@@ -135,13 +139,16 @@ impl Inner {
             return Ok(known);
         }
         let source = self.content.open_blob(plain).map_err(Error::io("open a blob"))?;
-        let mut writer = self.content.writer().map_err(Error::io("write a blob"))?;
+        let mut writer = self
+            .content
+            .writer(DigestAlgorithm::default())
+            .map_err(Error::io("write a blob"))?;
         compress::compress(name.algorithm, source, &mut writer).map_err(Error::io("compress a layer"))?;
         let written = writer.finish();
         written.file.sync_data().map_err(Error::io("write a blob"))?;
         self.keep_blob(lease, &written)?;
         self.content
-            .sync_names()
+            .sync_name(&written.digest)
             .map_err(Error::io("make a blob durable"))?;
         let media_type = match name.algorithm {
             Algorithm::Gzip => media_type::LAYER_GZIP,

@@ -75,13 +75,14 @@ impl Files {
 
     fn saved_image(&self, saved: &Saved) -> Result<Plan, Error> {
         let bytes = self.document(&saved.config)?;
-        check(named_digest(&saved.config), Digest::of(&bytes))?;
+        check(named_digest(&saved.config), &bytes)?;
         let layer = |name: &String| {
             let (file, size) = self.find(name)?;
             // The old format names a layer by an id that is no digest of anything here.
-            let digest = name
-                .strip_prefix("blobs/sha256/")
-                .and_then(|hex| Digest::from_hex(hex).ok());
+            let digest = name.strip_prefix("blobs/").and_then(|name| {
+                let text = name.replacen('/', ":", 1);
+                text.parse().ok()
+            });
             Ok(PlannedLayer { file, size, digest })
         };
         let layers = saved.layers.iter().map(layer).collect::<Result<_, Error>>()?;
@@ -151,7 +152,7 @@ impl Files {
     /// A small blob, whose digest is checked.
     fn blob(&self, descriptor: &Descriptor) -> Result<Bytes, Error> {
         let bytes = self.document(&path(&descriptor.digest))?;
-        check(Some(descriptor.digest), Digest::of(&bytes))?;
+        check(Some(descriptor.digest), &bytes)?;
         Ok(bytes)
     }
 }
@@ -186,16 +187,19 @@ fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|error| Error::Archive(format!("failed to decode {name}: {error}")))
 }
 
-pub(super) fn check(expected: Option<Digest>, actual: Digest) -> Result<(), Error> {
-    match expected {
-        Some(expected) if expected != actual => Err(Error::WrongDigest { expected, actual }),
-        _ => Ok(()),
+fn check(expected: Option<Digest>, bytes: &[u8]) -> Result<(), Error> {
+    let Some(expected) = expected else { return Ok(()) };
+    let actual = Digest::by(expected.algorithm(), bytes);
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(Error::WrongDigest { expected, actual })
     }
 }
 
 /// Where a layout keeps a blob.
 pub(super) fn path(digest: &Digest) -> String {
-    format!("blobs/sha256/{}", digest.hex())
+    format!("blobs/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
 /// The digest in a file's name: `blobs/sha256/HEX` or `HEX.json`.

@@ -9,12 +9,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::files::Files;
-use super::layout::{Plan, PlannedLayer, check};
+use super::layout::{Plan, PlannedLayer};
 use super::{Image, Images, LoadEvent, Loaded};
 use crate::assemble::NewImage;
+use crate::content::digest_of;
 use crate::inner::Inner;
+use crate::layers::Made;
 use crate::worker::{self, Job, SplitReport, Stream};
-use crate::{Digest, Error, Lease, Limits, Target, claims};
+use crate::{Digest, DigestAlgorithm, Error, Lease, Limits, Target, claims};
 
 /// Archives of images have few files, and all of their names are held in memory.
 const MAX_FILES: u64 = 100_000;
@@ -107,7 +109,7 @@ impl Images {
         };
         report(0);
         let made = self.inner.unpack_layer(below, layer.file, None)?;
-        let checked = check(layer.digest, made.blob.digest).and_then(|()| same(at, diff_id, made.diff_id));
+        let checked = named(layer.digest, &made).and_then(|()| same(at, diff_id, made.diff_id));
         checked.inspect_err(|_| self.inner.discard_directory(made.number))?;
         report(total);
         self.inner.insert_layer(lease, made)
@@ -127,6 +129,22 @@ impl Inner {
         let report: SplitReport =
             worker::run(&*self.workers, &job, Stream::Reader(archive), directory.as_fd())?;
         Ok(Files::new(place, report.parts))
+    }
+}
+
+/// The layer must be what the archive calls it. Here it is called by its SHA-256 in any case.
+fn named(expected: Option<Digest>, made: &Made) -> Result<(), Error> {
+    let Some(expected) = expected else { return Ok(()) };
+    let actual = match (expected.algorithm(), &made.file) {
+        (DigestAlgorithm::Sha512, Some(file)) => {
+            digest_of(file, DigestAlgorithm::Sha512).map_err(Error::io("read a layer"))?
+        }
+        _ => made.blob.digest,
+    };
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(Error::WrongDigest { expected, actual })
     }
 }
 

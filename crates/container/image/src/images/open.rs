@@ -171,7 +171,9 @@ impl Loading<'_> {
             let bytes = row
                 .bytes
                 .map_or_else(|| self.content.read(&digest).ok(), |text| Some(text.into()));
-            let summary = bytes.and_then(|bytes| ManifestSummary::parse(&row.media_type, &bytes).ok());
+            let summary = bytes.and_then(|bytes| {
+                ManifestSummary::parse_by(digest.algorithm(), &row.media_type, &bytes).ok()
+            });
             match summary.filter(|summary| summary.digest == digest) {
                 Some(summary) => self.table.add_manifest(Kept {
                     summary: Arc::new(summary),

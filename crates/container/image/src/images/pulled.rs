@@ -7,21 +7,23 @@ use bytes::Bytes;
 use super::{Image, Images, StoredManifest, Target};
 use crate::assemble::NewImage;
 use crate::inner::Inner;
-use crate::{Digest, Error, ImageConfig, Lease, ManifestSummary, Reference};
+use crate::{Digest, DigestAlgorithm, Error, ImageConfig, Lease, ManifestSummary, Reference};
 
 impl Images {
     /// Stores a manifest as it came, held by the lease until a name, an image or an index that counts
-    /// names it. It may name content that is not here: that of other platforms, or what is yet to come.
+    /// names it. It is called by its digest of `algorithm`. It may name content that is not here: that of other
+    /// platforms, or what is yet to come.
     ///
     /// # Errors
     /// [`Error::Manifest`].
     pub fn put_manifest(
         &self,
         lease: &Lease,
+        algorithm: DigestAlgorithm,
         media_type: &str,
         bytes: &Bytes,
     ) -> Result<Arc<ManifestSummary>, Error> {
-        let summary = ManifestSummary::parse(media_type, bytes)?;
+        let summary = ManifestSummary::parse_by(algorithm, media_type, bytes)?;
         self.inner.keep_manifest(lease, summary, bytes)
     }
 
@@ -114,7 +116,7 @@ impl Images {
 pub(super) fn described(summary: &ManifestSummary, bytes: &[u8]) -> Result<ImageConfig, Error> {
     let config = summary.config.as_ref();
     let config = config.ok_or_else(|| Error::Manifest("it is no image".to_owned()))?;
-    let actual = Digest::of(bytes);
+    let actual = Digest::by(config.digest.algorithm(), bytes);
     if actual != config.digest {
         return Err(Error::WrongDigest {
             expected: config.digest,

@@ -11,7 +11,7 @@ use super::{Blob, Images, Push, Pushed, Target};
 use crate::assemble::NewImage;
 use crate::config::MAX_CONFIG;
 use crate::inner::{Inner, check_name};
-use crate::table::Table;
+use crate::table::{Table, Within};
 use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Platform, Reference, media_type};
 
 /// An index may list indexes, which may list others.
@@ -28,7 +28,8 @@ impl Images {
     pub fn push_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
         let repository = named(push.repository)?;
         let names = names(&repository, push.tags)?;
-        let summary = ManifestSummary::parse(push.media_type, bytes)?;
+        let algorithm = push.digest.map(|digest| digest.algorithm());
+        let summary = ManifestSummary::parse_by(algorithm.unwrap_or_default(), push.media_type, bytes)?;
         if let Some(expected) = push.digest.filter(|expected| *expected != summary.digest) {
             return Err(Error::WrongDigest {
                 expected,
@@ -193,12 +194,13 @@ struct Found {
 impl Found {
     fn look(&mut self, table: &mut Table, repository: &Reference, summary: &ManifestSummary, second: i64) {
         let name = repository.name();
+        let mut within = Within::new(repository);
         for blob in summary.blobs().filter(|blob| !is_elsewhere(blob)) {
             let digest = blob.digest;
             if table.touch_link(&name, &digest, second) {
                 table.hold_blob(digest);
                 self.blobs.push(digest);
-            } else if table.has_blob_in(repository, &digest) {
+            } else if within.has_blob(table, &digest) {
                 table.hold_blob(digest);
                 self.blobs.push(digest);
                 self.unsure.push(digest);
@@ -208,7 +210,7 @@ impl Found {
         }
         for child in &summary.manifests {
             let digest = child.digest;
-            if table.has_manifest_in(repository, &digest) {
+            if within.has_manifest(table, &digest) {
                 table.hold_manifest(Some(digest));
                 self.manifests.push(digest);
             } else {
@@ -221,4 +223,66 @@ impl Found {
 /// Layers that may not be distributed are fetched from elsewhere by whoever needs them.
 fn is_elsewhere(blob: &Descriptor) -> bool {
     blob.media_type.contains(".foreign.") || blob.media_type.contains(".nondistributable.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Kept;
+
+    /// Thousands of names in a repository of thousands: each question once through all would be a minute under the
+    /// table's lock.
+    #[test]
+    fn what_is_missing_is_found_out_in_one_go() {
+        const MANY: u64 = 3000;
+        let repository = Reference::parse("localhost:5000/a").unwrap();
+        let mut table = Table::default();
+        let descriptor = |seed: String| Descriptor::new("", Digest::of(seed.as_bytes()), 1);
+        let manifest = |at: u64, layers: Vec<Descriptor>, manifests: Vec<Descriptor>| ManifestSummary {
+            digest: Digest::of(&at.to_le_bytes()),
+            media_type: String::new(),
+            size: 1,
+            config: None,
+            layers,
+            manifests,
+            subject: None,
+            artifact_type: None,
+            annotations: std::collections::BTreeMap::new(),
+        };
+        for at in 0..MANY {
+            let layers = (0..3).map(|layer| descriptor(format!("{at} {layer}")));
+            let summary = Arc::new(manifest(at, layers.collect(), Vec::new()));
+            let pinned = Reference {
+                digest: Some(summary.digest),
+                ..repository.clone()
+            };
+            let target = Target::manifest(summary.digest, None);
+            table.add_manifest(Kept { summary, file: false });
+            drop(table.set_tag(&pinned, Some((target, jiff::Timestamp::UNIX_EPOCH))));
+        }
+        // In others' hands, so that it is no stranger to the table.
+        table.add_manifest(Kept {
+            summary: Arc::new(manifest(
+                MANY,
+                (0..MANY).map(|at| descriptor(at.to_string())).collect(),
+                Vec::new(),
+            )),
+            file: false,
+        });
+        let layers: Vec<Descriptor> = (0..MANY).map(|at| descriptor(at.to_string())).collect();
+        let there = (0..MANY).map(|at| descriptor(format!("{at} 2")));
+        let children = (0..=MANY).map(|at| Descriptor::new("", Digest::of(&at.to_le_bytes()), 1));
+        let pushed = manifest(
+            MANY + 1,
+            layers.into_iter().chain(there).collect(),
+            children.collect(),
+        );
+        let mut found = Found::default();
+        found.look(&mut table, &repository, &pushed, 0);
+        let many = usize::try_from(MANY).unwrap();
+        assert_eq!(
+            (found.unsure.len(), found.manifests.len(), found.missing.len()),
+            (many, many, many + 1)
+        );
+    }
 }

@@ -204,7 +204,7 @@ impl Inner {
             return Ok(());
         }
         let write = || {
-            let mut writer = self.content.writer()?;
+            let mut writer = self.content.writer(digest.algorithm())?;
             writer.write_all(bytes)?;
             Ok(writer.finish())
         };
@@ -237,10 +237,11 @@ impl<'a> Tee<'a> {
         source: &'a mut dyn Read,
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self, Error> {
+        let writer = inner.content.writer(descriptor.digest.algorithm());
         Ok(Self {
             source,
             progress,
-            writer: inner.content.writer().map_err(Error::io("write a blob"))?,
+            writer: writer.map_err(Error::io("write a blob"))?,
             descriptor,
             ended: false,
             failed: None,
@@ -271,7 +272,11 @@ impl<'a> Tee<'a> {
 
     fn pass(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         // One byte more than there should be is enough to know that there are too many.
-        let left = (self.descriptor.size + 1).saturating_sub(self.writer.size());
+        let left = self
+            .descriptor
+            .size
+            .saturating_add(1)
+            .saturating_sub(self.writer.size());
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let count = loop {
             match self.source.read(&mut buffer[..most]) {

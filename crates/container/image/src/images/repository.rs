@@ -8,8 +8,8 @@ use store::Durability;
 use super::compose::{Form, compose};
 use super::{Image, Images, ServedManifest, Target, Unlinked};
 use crate::inner::Inner;
-use crate::rows::TagRow;
-use crate::table::Freed;
+use crate::rows::{ImageRow, TagRow};
+use crate::table::{Freed, Within};
 use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
 impl Images {
@@ -156,7 +156,8 @@ impl Images {
         };
         let table = self.inner.read();
         let about = table.about(subject).map(|kept| &kept.summary);
-        let here = about.filter(|summary| table.has_manifest_in(&named, &summary.digest));
+        let mut within = Within::new(&named);
+        let here = about.filter(|summary| within.has_manifest(&table, &summary.digest));
         here.map(|summary| referrer(summary)).collect()
     }
 

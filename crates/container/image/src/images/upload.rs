@@ -11,7 +11,7 @@ use super::{Blob, Images};
 use crate::content::BlobWriter;
 use crate::inner::Inner;
 use crate::rows::{LinkName, LinkRow};
-use crate::{Digest, Error, claims};
+use crate::{Digest, DigestAlgorithm, Error, claims};
 
 /// A blob being uploaded. It may be handed from request to request; dropped, it leaves nothing.
 #[derive(Debug)]
@@ -34,12 +34,12 @@ impl BlobUpload {
 }
 
 impl Images {
-    /// Begins an upload. Nothing of it survives this process.
+    /// Begins an upload of a blob whose digest is likely made by `algorithm`. Nothing of it survives this process.
     ///
     /// # Errors
     /// The disk's.
-    pub fn begin_blob(&self) -> Result<BlobUpload, Error> {
-        let writer = self.inner.content.writer();
+    pub fn begin_blob(&self, algorithm: DigestAlgorithm) -> Result<BlobUpload, Error> {
+        let writer = self.inner.content.writer(algorithm);
         Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
     }
 
@@ -48,7 +48,9 @@ impl Images {
     /// # Errors
     /// [`Error::WrongDigest`]; the disk's or the store's.
     pub fn finish_blob(&self, upload: BlobUpload, digest: &Digest, repository: &str) -> Result<u64, Error> {
-        let written = upload.0.finish();
+        let mut written = upload.0.finish();
+        let renamed = written.rename(digest.algorithm());
+        renamed.map_err(Error::io("read a blob"))?;
         if written.digest != *digest {
             return Err(Error::WrongDigest {
                 expected: *digest,
@@ -77,7 +79,7 @@ impl Images {
             None => Ok(false),
             // A configuration that is kept with its image is no blob yet.
             Some(Blob::Bytes(bytes)) => {
-                let mut upload = self.begin_blob()?;
+                let mut upload = self.begin_blob(digest.algorithm())?;
                 upload.append(&bytes)?;
                 self.finish_blob(upload, digest, to).map(|_| true)
             }
@@ -152,7 +154,7 @@ impl Inner {
         }
         let synced = self.content.open_blob(digest).and_then(|blob| blob.sync_data());
         synced
-            .and_then(|()| self.content.sync_names())
+            .and_then(|()| self.content.sync_name(digest))
             .map_err(Error::io("make a blob durable"))?;
         let name = LinkName {
             repository: repository.to_owned(),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{DiskUsage, Images};
 use crate::Digest;
+use crate::assemble::total;
 
 impl Images {
     /// Bytes of all layers, and how many each image shares with others.
@@ -16,7 +17,7 @@ impl Images {
         }
         let shared = |image: &super::Image| {
             let layers = image.layers.iter().filter(|layer| users[&layer.chain_id] > 1);
-            layers.map(|layer| layer.size).sum()
+            total(layers.map(|layer| layer.size))
         };
         // Of layers that sleep there is only the blob.
         let asleep = table.images().filter(|image| image.asleep);
@@ -31,7 +32,7 @@ impl Images {
             })
             .collect();
         DiskUsage {
-            layers: table.layers().map(|row| row.size).sum::<u64>() + asleep.values().sum::<u64>(),
+            layers: total(table.layers().map(|row| row.size).chain(asleep.into_values())),
             shared: table.images().map(|image| (image.id, shared(image))).collect(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::media_type;
-use crate::{Descriptor, Digest, Error};
+use crate::{Descriptor, Digest, DigestAlgorithm, Error};
 
 /// The longest manifest, in bytes (distribution-spec, "Pushing Manifests").
 pub const MAX_MANIFEST: usize = 4 << 20;
@@ -51,12 +51,20 @@ struct Document {
 }
 
 impl ManifestSummary {
-    /// Reads a manifest that came with a media type.
+    /// Reads a manifest that came with a media type, and calls it by its SHA-256.
     ///
     /// # Errors
     /// [`Error::Manifest`]: it is too long, no JSON object, of another type than it was said to be, or
     /// lacks what its type must have.
     pub fn parse(given: &str, bytes: &[u8]) -> Result<Self, Error> {
+        Self::parse_by(DigestAlgorithm::default(), given, bytes)
+    }
+
+    /// Reads a manifest, and calls it by its digest of an algorithm.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_by(algorithm: DigestAlgorithm, given: &str, bytes: &[u8]) -> Result<Self, Error> {
         let refuse = |why: String| Error::Manifest(why);
         if bytes.len() > MAX_MANIFEST {
             return Err(refuse(format!("it is longer than {MAX_MANIFEST} bytes")));
@@ -74,7 +82,7 @@ impl ManifestSummary {
             Err(error) => return Err(refuse(error.to_string())),
         };
         document.check(given).map_err(refuse)?;
-        Ok(document.summary(given, bytes))
+        Ok(document.summary(Digest::by(algorithm, bytes), given, bytes))
     }
 
     /// Whether it lists manifests.
@@ -133,9 +141,9 @@ impl Document {
         Ok(())
     }
 
-    fn summary(self, given: &str, bytes: &[u8]) -> ManifestSummary {
+    fn summary(self, digest: Digest, given: &str, bytes: &[u8]) -> ManifestSummary {
         ManifestSummary {
-            digest: Digest::of(bytes),
+            digest,
             media_type: given.to_owned(),
             size: bytes.len() as u64,
             config: self.config,
@@ -254,6 +262,10 @@ mod tests {
         image(
             r#"{"schemaVersion":2,"config":{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":-1}}"#,
             "invalid",
+        );
+        image(
+            &format!(r#"{{"schemaVersion":2,"config":{{"digest":"{EMPTY}","size":9223372036854775808}}}}"#),
+            "no size of anything",
         );
         image(
             &format!(

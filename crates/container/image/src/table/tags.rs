@@ -71,16 +71,7 @@ impl Table {
 
     /// Whether a manifest is in a repository: by a name of its own, or listed by one that is.
     pub(crate) fn has_manifest_in(&self, repository: &Reference, digest: &Digest) -> bool {
-        let pinned = Reference {
-            digest: Some(*digest),
-            ..repository.repository()
-        };
-        let by_name = self.manifest(digest).is_some() && self.tag(&pinned).is_some();
-        by_name
-            || self
-                .manifests_of(repository)
-                .iter()
-                .any(|kept| kept.summary.digest == *digest)
+        Within::new(repository).has_manifest(self, digest)
     }
 
     /// Whether a manifest or an image of a repository has a blob.
@@ -90,8 +81,14 @@ impl Table {
             let mut blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
             image.id == *digest || blobs.any(|blob| blob.digest == *digest)
         };
-        self.manifests_of(repository).iter().any(in_manifest)
-            || self.images_of(repository).iter().any(in_image)
+        self.may_have_blob(digest)
+            && (self.manifests_of(repository).iter().any(in_manifest)
+                || self.images_of(repository).iter().any(in_image))
+    }
+
+    /// Whether anything has the blob: most questions are about new ones.
+    fn may_have_blob(&self, digest: &Digest) -> bool {
+        self.has_blob(digest) || self.images.contains_key(digest)
     }
 
     /// Every blob that manifests and images of a repository name.
@@ -147,6 +144,46 @@ impl Table {
         if let Some(image) = id.and_then(|id| self.images.get_mut(&id)) {
             change(Arc::make_mut(image));
         }
+    }
+}
+
+/// What is in one repository, for whoever asks more than once: all of it is gathered at the first question that names
+/// alone do not answer, since a manifest may name thousands in a repository of thousands.
+pub(crate) struct Within<'a> {
+    repository: &'a Reference,
+    manifests: Option<HashSet<Digest>>,
+    blobs: Option<HashSet<Digest>>,
+}
+
+impl<'a> Within<'a> {
+    pub(crate) const fn new(repository: &'a Reference) -> Self {
+        Self {
+            repository,
+            manifests: None,
+            blobs: None,
+        }
+    }
+
+    /// As [`Table::has_manifest_in`]. The table must be the same one each time, and not have changed.
+    pub(crate) fn has_manifest(&mut self, table: &Table, digest: &Digest) -> bool {
+        let pinned = Reference {
+            digest: Some(*digest),
+            ..self.repository.repository()
+        };
+        if table.manifest(digest).is_none() {
+            return false;
+        }
+        let gather = || {
+            let all = table.manifests_of(self.repository);
+            all.into_iter().map(|kept| kept.summary.digest).collect()
+        };
+        table.tag(&pinned).is_some() || self.manifests.get_or_insert_with(gather).contains(digest)
+    }
+
+    /// As [`Table::has_blob_in`].
+    pub(crate) fn has_blob(&mut self, table: &Table, digest: &Digest) -> bool {
+        let gather = || table.blobs_of(self.repository);
+        table.may_have_blob(digest) && self.blobs.get_or_insert_with(gather).contains(digest)
     }
 }
 

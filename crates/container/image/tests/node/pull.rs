@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use image::{Descriptor, Digest, Error, Inline, Reference, Remove, Target, media_type};
+use image::{Descriptor, Digest, DigestAlgorithm, Error, Inline, Reference, Remove, Target, media_type};
 
 use super::failures::Failing;
 use super::remote::{GZIP, PLAIN, Remote, ZSTD, gzip};
@@ -320,7 +320,7 @@ fn an_index_is_kept_with_what_is_here_of_it() {
     let lease = node.images.lease("pull").unwrap();
     let digest = node
         .images
-        .put_manifest(&lease, media_type::INDEX, &index)
+        .put_manifest(&lease, DigestAlgorithm::default(), media_type::INDEX, &index)
         .unwrap()
         .digest;
     let image = remote.pull_under(&node.images, &lease).unwrap();
@@ -350,7 +350,12 @@ fn an_artifact_has_a_name_and_no_image() {
     let lease = node.images.lease("pull").unwrap();
     let stored = node
         .images
-        .put_manifest(&lease, media_type::MANIFEST, &manifest)
+        .put_manifest(
+            &lease,
+            DigestAlgorithm::default(),
+            media_type::MANIFEST,
+            &manifest,
+        )
         .unwrap();
     node.images
         .receive_blob(&lease, &config, &mut &b"{}"[..])

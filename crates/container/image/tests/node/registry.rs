@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::{
-    Blob, Commit, CommitLayer, Descriptor, Digest, Error, HistoryRow, ImageConfig, Images, Inline, Push,
-    Pushed, Reference, Remove, Target, media_type,
+    Blob, Commit, CommitLayer, Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Images,
+    Inline, Push, Pushed, Reference, Remove, Target, media_type,
 };
 
 use super::failures::Failing;
@@ -31,19 +31,24 @@ fn name(text: &str) -> Reference {
 }
 
 fn upload(images: &Images, repository: &str, bytes: &[u8]) -> Result<u64, Error> {
-    let mut upload = images.begin_blob()?;
+    upload_as(images, repository, bytes, Digest::of(bytes))
+}
+
+fn upload_as(images: &Images, repository: &str, bytes: &[u8], digest: Digest) -> Result<u64, Error> {
+    let mut upload = images.begin_blob(DigestAlgorithm::default())?;
     for part in bytes.chunks(100) {
         upload.append(part)?;
     }
     assert_eq!(upload.size(), bytes.len() as u64);
-    images.finish_blob(upload, &Digest::of(bytes), repository)
+    images.finish_blob(upload, &digest, repository)
 }
 
 fn push_blobs(images: &Images, repository: &str, remote: &Remote) -> Result<(), Error> {
+    let called = |bytes| Digest::by(remote.algorithm, bytes);
     for (_, bytes, _) in &remote.layers {
-        upload(images, repository, bytes)?;
+        upload_as(images, repository, bytes, called(bytes))?;
     }
-    upload(images, repository, &remote.config).map(drop)
+    upload_as(images, repository, &remote.config, called(&remote.config)).map(drop)
 }
 
 fn put(
@@ -110,6 +115,61 @@ fn what_is_pushed_sleeps_until_it_is_needed() {
     assert!(!node.images.get(&image.id).unwrap().asleep);
     assert_eq!(node.on_disk().1, blobs);
     assert_eq!(mounted(&node.images.rootfs("c").unwrap()).len(), 3);
+}
+
+/// What came under names by SHA-512 keeps them, runs as anything else does, and goes out again under them.
+#[test]
+fn an_image_may_be_named_by_sha512_throughout() {
+    let (one, two) = (tar(&["a/", "a/one = 1"]), tar(&["b = 2"]));
+    let layers = [(GZIP, &*one), (PLAIN, &*two)];
+    let config = config(&[&one, &two]);
+    let remote = Remote::named_by(DigestAlgorithm::Sha512, &layers, config);
+    let digest = remote.digest();
+    // Pushed to us, under its digest.
+    let pushing = Node::new();
+    push_blobs(&pushing.images, APP, &remote).unwrap();
+    let tags = ["1".to_owned()];
+    let wanted = Push {
+        repository: APP,
+        digest: Some(digest),
+        tags: &tags,
+        media_type: media_type::MANIFEST,
+    };
+    let pushed = pushing.images.push_manifest(&wanted, &remote.manifest).unwrap();
+    assert_eq!(
+        (pushed.digest, pushed.image),
+        (digest, Some(Digest::of(&remote.config)))
+    );
+    // Pulled by us.
+    let pulling = Node::new();
+    remote.pull(&pulling.images, &format!("{APP}:1")).unwrap();
+    for node in [pushing, pulling] {
+        let node = node.reopen();
+        let served = node
+            .images
+            .manifest_in(&name(&format!("{APP}@{digest}")))
+            .unwrap()
+            .unwrap();
+        assert_eq!((served.digest, &served.bytes), (digest, &remote.manifest));
+        let image = node.images.resolve(&format!("{APP}:1")).unwrap();
+        assert_eq!(image.id, Digest::of(&remote.config));
+        let rootfs = node.images.prepare("c", Some(&image.id)).unwrap();
+        assert_eq!(names(&rootfs), ["/a", "/a/one", "/b"]);
+        let lease = node.images.lease("export").unwrap();
+        let exported = node
+            .images
+            .export(&lease, &image.id, image::Export::default())
+            .unwrap();
+        assert_eq!((exported.manifest.digest, exported.image), (digest, image.id));
+        let other = name("elsewhere.example/app:1");
+        node.images.note_pushed(&other, &exported).unwrap();
+        drop(lease);
+        let node = node.reopen();
+        for (layer, bytes_of, _) in &remote.layers {
+            let blob = node.images.blob_in(APP, &layer.digest).unwrap();
+            assert_eq!(bytes(blob).as_deref(), Some(&bytes_of[..]));
+        }
+    }
 }
 
 #[test]
@@ -240,14 +300,14 @@ fn a_waking_that_is_cut_off_has_not_happened() {
 #[test]
 fn an_upload_is_what_it_was_said_to_be() {
     let node = Node::new();
-    let mut upload = node.images.begin_blob().unwrap();
+    let mut upload = node.images.begin_blob(DigestAlgorithm::default()).unwrap();
     upload.append(b"abc").unwrap();
     let error = node
         .images
         .finish_blob(upload, &Digest::of(b"other"), APP)
         .unwrap_err();
     assert!(matches!(error, Error::WrongDigest { .. }));
-    drop(node.images.begin_blob().unwrap());
+    drop(node.images.begin_blob(DigestAlgorithm::default()).unwrap());
     let error = self::upload(&node.images, "Not a name", b"abc").unwrap_err();
     assert!(matches!(error, Error::Reference(_)));
     node.assert_empty();
@@ -549,7 +609,12 @@ fn what_was_pulled_is_served_as_it_came() {
     let lease = other.images.lease("pull").unwrap();
     let summary = other
         .images
-        .put_manifest(&lease, media_type::MANIFEST, &remote.manifest)
+        .put_manifest(
+            &lease,
+            DigestAlgorithm::default(),
+            media_type::MANIFEST,
+            &remote.manifest,
+        )
         .unwrap();
     for layer in &other.images.get(&id).unwrap().layers {
         assert!(lease.hold_layer(layer.chain_id));

@@ -3,7 +3,9 @@
 use std::io;
 
 use bytes::Bytes;
-use image::{Descriptor, Digest, Error, Image, Images, Lease, Reference, Target, media_type};
+use image::{
+    Descriptor, Digest, DigestAlgorithm, Error, Image, Images, Lease, Reference, Target, media_type,
+};
 
 use super::support::config;
 
@@ -12,6 +14,8 @@ pub(crate) struct Remote {
     /// Descriptor, bytes and diff id, bottom first.
     pub(crate) layers: Vec<(Descriptor, Vec<u8>, Digest)>,
     pub(crate) manifest: Bytes,
+    /// What all of it is called by.
+    pub(crate) algorithm: DigestAlgorithm,
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -36,16 +40,21 @@ impl Remote {
     }
 
     pub(crate) fn with_config(layers: &[(Encode, &[u8])], config: Vec<u8>) -> Self {
+        Self::named_by(DigestAlgorithm::default(), layers, config)
+    }
+
+    pub(crate) fn named_by(algorithm: DigestAlgorithm, layers: &[(Encode, &[u8])], config: Vec<u8>) -> Self {
+        let called = |bytes: &[u8]| Digest::by(algorithm, bytes);
         let layers: Vec<_> = layers
             .iter()
             .map(|((media_type, encode), tar)| {
                 let bytes = encode(tar);
-                let descriptor = Descriptor::new(media_type, Digest::of(&bytes), bytes.len() as u64);
+                let descriptor = Descriptor::new(media_type, called(&bytes), bytes.len() as u64);
                 (descriptor, bytes, Digest::of(tar))
             })
             .collect();
         let descriptors: Vec<&Descriptor> = layers.iter().map(|(descriptor, ..)| descriptor).collect();
-        let of_config = Descriptor::new(media_type::CONFIG, Digest::of(&config), config.len() as u64);
+        let of_config = Descriptor::new(media_type::CONFIG, called(&config), config.len() as u64);
         let manifest = serde_json::to_vec(&serde_json::json!({
             "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": of_config, "layers": descriptors,
         }));
@@ -53,16 +62,17 @@ impl Remote {
             config: config.into(),
             layers,
             manifest: manifest.unwrap().into(),
+            algorithm,
         }
     }
 
     pub(crate) fn digest(&self) -> Digest {
-        Digest::of(&self.manifest)
+        Digest::by(self.algorithm, &self.manifest)
     }
 
     /// Layers on threads of their own, the topmost first; then everything that names them.
     pub(crate) fn pull_under(&self, images: &Images, lease: &Lease) -> Result<Image, Error> {
-        let manifest = images.put_manifest(lease, media_type::MANIFEST, &self.manifest)?;
+        let manifest = images.put_manifest(lease, self.algorithm, media_type::MANIFEST, &self.manifest)?;
         let received: Vec<_> = std::thread::scope(|scope| {
             let receive = |(descriptor, bytes, diff_id): &(Descriptor, Vec<u8>, Digest)| {
                 images.receive_layer(descriptor, *diff_id, &mut &**bytes, &mut |_| {})

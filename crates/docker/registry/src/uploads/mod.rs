@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION, RANGE};
 use http::{Request, StatusCode};
 use http_body::Body;
-use image::Digest;
+use image::{Digest, DigestAlgorithm};
 
 use crate::call::Call;
 use crate::error::{Code, Fault, internal};
@@ -38,14 +38,13 @@ pub(crate) async fn begin<B: Incoming>(call: &mut Call<'_>, request: Request<B>)
             return Ok(created(&place, &digest));
         }
     }
-    let algorithm = call.query.get("digest-algorithm").unwrap_or("sha256");
-    if algorithm != "sha256" {
-        let fault = Fault::from(Code::DigestInvalid).status(StatusCode::BAD_REQUEST);
-        return Err(fault.detail("unsupported digest algorithm: sha256 is the one that there is"));
-    }
     let digest = call.query.given("digest").map(names::digest).transpose()?;
+    let algorithm = match call.query.given("digest-algorithm") {
+        Some(name) => DigestAlgorithm::named(name).ok_or_else(unknown_algorithm)?,
+        None => digest.map(|digest| digest.algorithm()).unwrap_or_default(),
+    };
     let content = call.state.content.clone();
-    let incoming = blocking(move || content.upload()).await?;
+    let incoming = blocking(move || content.upload(algorithm)).await?;
     let id = UploadId::new(pki::random().map_err(|error| internal(&error))?);
     let (client, now) = (call.client(), call.state.clock.now());
     call.state.uploads.add(id, place.own(), &client, incoming, now)?;
@@ -58,6 +57,10 @@ pub(crate) async fn begin<B: Incoming>(call: &mut Call<'_>, request: Request<B>)
     // Nobody has heard of it: whatever became of it, nobody goes on with it.
     call.state.uploads.remove(id);
     finished
+}
+
+fn unknown_algorithm() -> Fault {
+    Fault::from(Code::DigestInvalid).detail("unsupported digest algorithm: there are sha256 and sha512")
 }
 
 /// `PATCH`: the next bytes.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::{
-    Blob, Collected, Descriptor, Digest, Error, Push, Pushed, Reference, ServedManifest, Unlinked, media_type,
+    Blob, Collected, Descriptor, Digest, DigestAlgorithm, Error, Push, Pushed, Reference, ServedManifest,
+    Unlinked, media_type,
 };
 use registry::{Content, Incoming};
 use serde_json::Value;
@@ -89,7 +90,8 @@ impl Content for Memory {
     }
 
     fn push_manifest(&self, push: &Push<'_>, bytes: Bytes) -> Result<Pushed, Error> {
-        let digest = Digest::of(&bytes);
+        let algorithm = push.digest.map(|digest| digest.algorithm());
+        let digest = Digest::by(algorithm.unwrap_or_default(), &bytes);
         if let Some(expected) = push.digest.filter(|expected| *expected != digest) {
             return Err(Error::WrongDigest {
                 expected,
@@ -215,7 +217,7 @@ impl Content for Memory {
             .map(Blob::Bytes))
     }
 
-    fn upload(&self) -> Result<Box<dyn Incoming>, Error> {
+    fn upload(&self, _algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
         Ok(Box::new(Upload(self.clone(), Vec::new())))
     }
 
@@ -250,7 +252,7 @@ impl Incoming for Upload {
     }
 
     fn finish(self: Box<Self>, digest: &Digest, repository: &str) -> Result<u64, Error> {
-        let actual = Digest::of(&self.1);
+        let actual = Digest::by(digest.algorithm(), &self.1);
         if actual != *digest {
             return Err(Error::WrongDigest {
                 expected: *digest,

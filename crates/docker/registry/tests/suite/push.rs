@@ -1,7 +1,7 @@
 //! Push: blobs in every way, manifests, and every error on the way.
 
 use bytes::Bytes;
-use image::Digest;
+use image::{Digest, DigestAlgorithm};
 use serde_json::json;
 
 use super::content::{INDEX, MANIFEST, artifact, blob, descriptor, push_blob, push_manifest};
@@ -210,11 +210,113 @@ async fn mounted(registry: &dyn Registry) {
     }
 }
 
+/// An upload's algorithm is told at its beginning, or known only at its end; what it is called by counts.
 async fn algorithms(registry: &dyn Registry) {
-    let path = |algorithm| format!("/v2/push/algorithm/blobs/uploads/?digest-algorithm={algorithm}");
-    ask("POST", path("sha256")).expect(registry, 202).await;
-    let refused = ask("POST", path("sha512")).expect(registry, 400).await;
+    let repository = "/v2/push/algorithm";
+    let path = |algorithm| format!("{repository}/blobs/uploads/?digest-algorithm={algorithm}");
+    for algorithm in ["sha384", "md5", "SHA256"] {
+        let refused = ask("POST", path(algorithm)).expect(registry, 400).await;
+        assert_eq!(refused.code(), "DIGEST_INVALID");
+    }
+    for (at, begin) in [
+        path("sha256"),
+        path("sha512"),
+        format!("{repository}/blobs/uploads/"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for algorithm in DigestAlgorithm::ALL {
+            let bytes = blob(&format!("algorithm {at}"), 2000);
+            let digest = Digest::by(algorithm, &bytes);
+            let begun = ask("POST", &begin).expect(registry, 202).await;
+            let patch = ask("PATCH", begun.location()).body(bytes[..1500].to_vec());
+            let location = patch.streamed().expect(registry, 202).await.location();
+            let wrong = Digest::by(algorithm, b"other");
+            let put = ask("PUT", with(&location, &format!("digest={digest}")));
+            let got = put.body(bytes[1500..].to_vec()).expect(registry, 201).await;
+            assert_eq!(got.text("docker-content-digest"), digest.to_string());
+            let path = format!("{repository}/blobs/{digest}");
+            assert_eq!(got.location(), path);
+            let got = ask("GET", &path).expect(registry, 200).await;
+            assert_eq!(
+                (got.text("docker-content-digest"), &got.body[..]),
+                (&*digest.to_string(), &bytes[..])
+            );
+            let mount = format!("/v2/push/algorithms/blobs/uploads/?mount={digest}&from=push/algorithm");
+            ask("POST", mount).expect(registry, 201).await;
+            ask("HEAD", format!("/v2/push/algorithms/blobs/{digest}"))
+                .expect(registry, 200)
+                .await;
+            ask("DELETE", &path).expect(registry, 202).await;
+            ask("HEAD", &path).expect(registry, 404).await;
+            let begun = ask("POST", &begin).expect(registry, 202).await;
+            let put = ask("PUT", with(&begun.location(), &format!("digest={wrong}")));
+            let refused = put.body(bytes).expect(registry, 400).await;
+            assert_eq!(refused.code(), "DIGEST_INVALID");
+        }
+    }
+    let short = format!("digest=sha512:{}", "0".repeat(64));
+    let begun = ask("POST", path("sha512")).expect(registry, 202).await;
+    let refused = ask("PUT", with(&begun.location(), &short))
+        .expect(registry, 400)
+        .await;
     assert_eq!(refused.code(), "DIGEST_INVALID");
+    manifests_by_sha512(registry).await;
+}
+
+/// A manifest has the name that it was pushed under; by a tag alone it is SHA-256's.
+async fn manifests_by_sha512(registry: &dyn Registry) {
+    let repository = "push/algorithm";
+    let subject = artifact(registry, repository, "subject", json!({})).await;
+    let named = Digest::by(DigestAlgorithm::Sha512, &subject).to_string();
+    let path = |reference: &str| format!("/v2/{repository}/manifests/{reference}");
+    let put = ask("PUT", path(&format!("{named}?tag=long&tag=longer")));
+    let put = put.header("content-type", MANIFEST).body(subject.clone());
+    let got = put.expect(registry, 201).await;
+    assert_eq!(
+        (got.text("docker-content-digest"), got.location()),
+        (&*named, path(&named))
+    );
+    assert_eq!(got.headers.get_all("oci-tag").iter().count(), 2);
+    for reference in [&*named, "long", "longer"] {
+        for method in ["GET", "HEAD"] {
+            let got = ask(method, path(reference)).expect(registry, 200).await;
+            assert_eq!(got.text("docker-content-digest"), named);
+        }
+    }
+    let short = Digest::of(&subject).to_string();
+    ask("GET", path(&short)).expect(registry, 404).await;
+    let about = json!({"mediaType": MANIFEST, "digest": named, "size": subject.len()});
+    let about = artifact(registry, repository, "about", json!({"subject": about})).await;
+    let referrer = Digest::by(DigestAlgorithm::Sha512, &about).to_string();
+    let got = push_manifest(registry, repository, &referrer, &about).await;
+    assert_eq!(got.text("oci-subject"), named);
+    let got = ask("GET", format!("/v2/{repository}/referrers/{named}"))
+        .expect(registry, 200)
+        .await;
+    assert_eq!(got.json()["manifests"][0]["digest"], *referrer);
+    let index = json!({
+        "schemaVersion": 2, "mediaType": INDEX,
+        "manifests": [{"mediaType": MANIFEST, "digest": named, "size": subject.len()}],
+    });
+    push_manifest(registry, repository, "index", index.to_string().as_bytes()).await;
+    let wrong = Digest::by(DigestAlgorithm::Sha512, b"other").to_string();
+    let put = ask("PUT", path(&wrong))
+        .header("content-type", MANIFEST)
+        .body(subject.clone());
+    assert_eq!(put.expect(registry, 400).await.code(), "DIGEST_INVALID");
+    push_manifest(registry, repository, "short", &subject).await;
+    ask("GET", path(&short)).expect(registry, 200).await;
+    // What an index lists stays for it.
+    let index = Digest::of(index.to_string().as_bytes()).to_string();
+    for gone in [&*index, &named] {
+        ask("DELETE", path(gone)).expect(registry, 202).await;
+    }
+    for gone in [&*named, "long", "longer"] {
+        ask("HEAD", path(gone)).expect(registry, 404).await;
+    }
+    ask("GET", path("short")).expect(registry, 200).await;
 }
 
 async fn manifests(registry: &dyn Registry) {
