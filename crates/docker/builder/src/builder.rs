@@ -1,6 +1,7 @@
 //! The room's door: see the crate's own comment.
 
 mod files;
+mod remote;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,23 @@ impl Builder {
     pub fn with_fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
         self
+    }
+
+    /// The context at an address (`docker build URL`): a repository's files, an archive, or one Dockerfile. A repository comes
+    /// with `.git` if `history` says so, unless its address says otherwise.
+    ///
+    /// # Errors
+    /// It is no address, or it was not fetched.
+    pub async fn remote(
+        &self,
+        address: &str,
+        history: bool,
+        agent: Option<PathBuf>,
+    ) -> Result<BuildContext, BuildError> {
+        let fetch = self.fetch.clone().ok_or_else(|| {
+            BuildError::Unsupported("this builder fetches nothing from addresses".to_owned())
+        })?;
+        remote::context(self, &*fetch, address, history, agent).await
     }
 
     /// A file without a name for a context that is being received. It takes no more than
@@ -227,7 +245,7 @@ impl Builder {
     ) -> Result<(Arc<dyn Tree>, crate::dockerfile::Dockerfile), BuildError> {
         let images = self.images.clone();
         blocking(move || {
-            let whole = matches!(context, BuildContext::Directory(_));
+            let whole = !matches!(context, BuildContext::Archive(_));
             let tree = open_files(&images, context, &scratch.join("context"))?;
             context::open(tree, &dockerfile, whole)
         })

@@ -116,6 +116,8 @@ pub(crate) struct Remote {
     pub(crate) tree: Arc<dyn Tree>,
     /// The file's name; empty for everything.
     pub(crate) name: String,
+    /// What it is for the cache; its content, if nobody says.
+    pub(crate) hash: Option<String>,
 }
 
 /// What of an instruction must be fetched.
@@ -307,7 +309,7 @@ pub(crate) fn hash(tree: &dyn Tree, path: &Path) -> io::Result<Option<String>> {
     Ok(Some(joined("dir", hashes.iter().map(String::as_str))))
 }
 
-fn joined<'a>(prefix: &str, hashes: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn joined<'a>(prefix: &str, hashes: impl Iterator<Item = &'a str>) -> String {
     let joined = hashes.collect::<Vec<_>>().join(",");
     format!("{prefix}:{}", Digest::of(joined.as_bytes()).hex())
 }

@@ -45,4 +45,4 @@ pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
-pub use source::{Fetch, Fetched, GitSource, Sent};
+pub use source::{Fetch, Fetched, GitSource, Repository, Sent};

@@ -16,6 +16,7 @@ use image::Images;
 use image::archive::Unpack;
 
 use archives::is_archive;
+pub(crate) use archives::is_tar;
 use paths::{directory, is_directory, parse_owner};
 use stream::Stream;
 

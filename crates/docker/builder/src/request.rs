@@ -8,6 +8,7 @@ use engine::spec::Resources;
 use image::{Digest, Reference};
 
 use crate::dockerfile::{ParseError, ParseErrorKind};
+use crate::source::Repository;
 use crate::services::{Entitlements, NamedContexts, Services};
 
 /// At most so many bytes of an archive are taken as a context.
@@ -21,6 +22,8 @@ pub enum BuildContext {
     Archive(File),
     /// A directory of ours, not a client's.
     Directory(PathBuf),
+    /// The files of a repository (see [`crate::Builder::remote`]).
+    Repository(Repository),
 }
 
 /// A build (Engine API 1.50 `POST /build`).

@@ -44,7 +44,11 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked = Asked::parse(&call.query, call.version)?;
     let pull = Pulling::new(&call, asked.platform.as_deref())?;
     let (api, aux) = (call.state.clone(), call.version.since(30));
-    let context = spool(&api, call.reader()).await?;
+    let context = match call.query.get("remote") {
+        "" => BuildContext::Archive(spool(&api, call.reader()).await?),
+        // As dockerd has it: what is fetched of a repository has its history.
+        remote => api.builder.remote(remote, true, None).await?,
+    };
     let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
@@ -159,7 +163,7 @@ impl Asked {
         })
     }
 
-    fn request(self, context: File, pull: Pulling) -> BuildRequest {
+    fn request(self, context: BuildContext, pull: Pulling) -> BuildRequest {
         let Self { query, .. } = &self;
         BuildRequest {
             dockerfile: query.get("dockerfile").to_owned(),
@@ -183,7 +187,7 @@ impl Asked {
                 pull: Some(Arc::new(pull)),
                 ..Services::default()
             },
-            ..BuildRequest::new(BuildContext::Archive(context))
+            ..BuildRequest::new(context)
         }
     }
 }
@@ -216,13 +220,10 @@ fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
     ])?;
     coverage::unsupported(
         "build",
-        &[
-            ("remote", !query.get("remote").is_empty()),
-            (
-                "outputs",
-                version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
-            ),
-        ],
+        &[(
+            "outputs",
+            version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
+        )],
     )
 }
 

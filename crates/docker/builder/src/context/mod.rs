@@ -14,6 +14,7 @@ pub(crate) use directory::DirectoryTree;
 use crate::dockerfile::{self, Dockerfile};
 use crate::dockerignore::{Ignore, MAX_IGNORE_FILE};
 use crate::filter::Filtered;
+use crate::source::Kept;
 use crate::tree::{self, Tree};
 use crate::{BuildContext, BuildError};
 
@@ -190,6 +191,9 @@ pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
     let failed = BuildError::io("reading the build context");
     match context {
         BuildContext::Directory(path) => DirectoryTree::open(&path)
+            .map(|tree| Opened::Tree(Arc::new(tree)))
+            .map_err(failed),
+        BuildContext::Repository(repository) => Kept::open(repository)
             .map(|tree| Opened::Tree(Arc::new(tree)))
             .map_err(failed),
         BuildContext::Archive(file) => {

@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{CopyError, Origin, Source, hashed, missing};
+use super::{CopyError, Origin, Remote, Source, hashed, missing};
 use crate::context::escapes;
 use crate::dockerfile::Copy;
 use crate::dockerignore::{Ignore, clean};
 use crate::filter::Filtered;
 use crate::glob::Glob;
 use crate::source::Single;
-use crate::tree::{self, Descend, Kind};
+use crate::tree::{self, Descend, Kind, Tree};
 
 pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, CopyError> {
     let mut found = Vec::new();
@@ -20,9 +20,8 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
     for written in &copy.sources {
         let first = found.len();
         if let Some(remote) = origin.remote.get(written) {
-            let tree = Origin::other(remote.tree.clone(), origin.remote);
-            found.push(hashed(PathBuf::from(&remote.name), &tree)?);
-            found[first].extract = !remote.name.is_empty() && copy.unpack == Some(true);
+            found.push(fetched(remote, copy, &exclude, origin)?);
+            continue;
         } else {
             local(written, copy, origin, &mut found)?;
             found[first..]
@@ -49,6 +48,32 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
     } else {
         Ok(found)
     }
+}
+
+/// What was fetched for a source. A repository counts by its commit: `.git` is never the same twice.
+fn fetched(remote: &Remote, copy: &Copy, exclude: &Ignore, origin: &Origin<'_>) -> Result<Source, CopyError> {
+    let path = PathBuf::from(&remote.name);
+    let excludes = !copy.excludes.is_empty() && remote.name.is_empty();
+    let tree: Arc<dyn Tree> = if excludes {
+        Arc::new(Filtered::new(remote.tree.clone(), PathBuf::new(), None, exclude.clone()))
+    } else {
+        remote.tree.clone()
+    };
+    let extract = !remote.name.is_empty() && copy.unpack == Some(true);
+    let source = match &remote.hash {
+        Some(hash) => {
+            let parts = std::iter::once(hash).chain(&copy.excludes);
+            let hash = super::joined("git", parts.map(String::as_str));
+            Source {
+                tree,
+                path,
+                hash,
+                extract,
+            }
+        }
+        None => hashed(path, &Origin::other(tree, origin.remote))?,
+    };
+    Ok(Source { extract, ..source })
 }
 
 fn local(written: &str, copy: &Copy, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {

@@ -1,22 +1,20 @@
 //! `COPY` and `ADD`: what is copied, from where, and layers that depend on nothing below.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{Digest, Hasher, HistoryRow, ImageConfig, RunConfig};
+use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use jiff::Timestamp;
 
 use super::{Current, Driver, Named, blocking};
 use crate::BuildError;
 use crate::cache::{ImagePaths, KeyParts};
 use crate::config::Note;
-use crate::context::DirectoryTree;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
 use crate::dockerfile::{Copy, NoVariables};
 use crate::executor::{Executor, Step, Work};
-use crate::source::{self, Fetched, Single};
+use crate::source::{self, Checksum, Fetched, GitSource, Kept, Single};
 use crate::tree::Tree as _;
 
 impl<E: Executor + 'static> Driver<E> {
@@ -97,24 +95,37 @@ impl<E: Executor + 'static> Driver<E> {
             let failed = |error: String| BuildError::Step(format!("failed to load {address}: {error}"));
             let remote = match git {
                 Some(git) => {
-                    let directory = fetch.git(&git).await.map_err(failed)?;
+                    let agent = self.agent_for(&git).await?;
+                    let repository = fetch.git(&git, agent).await.map_err(failed)?;
+                    let hash = source::identity(&git, &repository);
                     let tree = blocking(move || {
-                        DirectoryTree::open(&directory).map_err(BuildError::io("opening a repository"))
+                        Kept::open(repository).map_err(BuildError::io("opening a repository"))
                     });
                     Remote {
                         tree: Arc::new(tree.await?),
                         name: String::new(),
+                        hash: Some(hash),
                     }
                 }
                 None => {
+                    let checksum = copy.checksum.as_deref().map(Checksum::parse).transpose();
+                    let checksum = checksum.map_err(|error| BuildError::Invalid(error.to_owned()))?;
                     let body = fetch.http(&address).await.map_err(failed)?;
-                    let (name, checksum) = (source::file_name(&address), copy.checksum.clone());
-                    blocking(move || fetched_file(name, body, checksum.as_deref())).await?
+                    let url = address.clone();
+                    blocking(move || fetched_file(&url, body, checksum.as_ref())).await?
                 }
             };
             fetched.insert(address, remote);
         }
         Ok(fetched)
+    }
+
+    /// The client's keys, where a repository is asked for that wants some.
+    async fn agent_for(&self, git: &GitSource) -> Result<Option<PathBuf>, BuildError> {
+        match &self.options.services.ssh {
+            Some(ssh) if git.is_ssh() => ssh.agent("default").await.map_err(BuildError::Step),
+            _ => Ok(None),
+        }
     }
 
     /// What `--from` means: a stage by name or number, else an image.
@@ -219,29 +230,26 @@ impl<E: Executor + 'static> Driver<E> {
 }
 
 /// A file that was fetched, if it is what it should be.
-fn fetched_file(name: String, body: Fetched, checksum: Option<&str>) -> Result<Remote, BuildError> {
+fn fetched_file(url: &str, body: Fetched, checksum: Option<&Checksum>) -> Result<Remote, BuildError> {
     let failed = || BuildError::io("reading what was fetched");
+    // What the server calls it counts only where the address has no name.
+    let name = match (source::file_name(url), &body.name) {
+        (name, Some(said)) if name == source::UNNAMED => said.clone(),
+        (name, _) => name,
+    };
     let single = Single::fetched(name.clone(), body).map_err(failed())?;
     if let Some(expected) = checksum {
-        expected
-            .parse::<Digest>()
-            .map_err(|_| BuildError::Invalid("invalid checksum digest format".to_owned()))?;
         let mut content = single.open(Path::new(&name)).map_err(failed())?;
-        let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match content.read(&mut buffer).map_err(failed())? {
-                0 => break,
-                read => hasher.update(&buffer[..read]),
-            }
-        }
-        let found = hasher.digest().to_string();
-        if found != expected {
-            return Err(BuildError::Step(format!("digest mismatch {found}: {expected}")));
+        if let Some(found) = expected.differs(&mut content).map_err(failed())? {
+            return Err(BuildError::Step(format!(
+                "digest mismatch for {url}: {found} (expected: {})",
+                expected.text()
+            )));
         }
     }
     Ok(Remote {
         tree: Arc::new(single),
         name,
+        hash: None,
     })
 }

@@ -46,7 +46,7 @@ pub(super) fn is_archive(tree: &dyn Tree, real: &Path, written: &Path) -> Result
 }
 
 /// A tar header whose checksum is right, or the end of an archive.
-fn is_tar(block: &[u8]) -> bool {
+pub(crate) fn is_tar(block: &[u8]) -> bool {
     let Ok(block) = <&[u8; 512]>::try_from(block) else {
         return false;
     };

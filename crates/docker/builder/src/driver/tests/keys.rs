@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::services::Services;
-use crate::source::{Fetch, Fetched, GitSource, Sent};
+use crate::source::{Fetch, Fetched, GitSource, Repository, Sent};
 use crate::{Secrets, Ssh};
 
 fn files() -> Files {
@@ -247,12 +247,21 @@ impl Fetch for Client {
         Box::pin(async move {
             let mut file = tempfile::tempfile().unwrap();
             io::Write::write_all(&mut file, body.as_bytes()).unwrap();
-            Ok(Fetched { file, modified: 3 })
+            Ok(Fetched {
+                file,
+                modified: 3,
+                name: None,
+                media_type: String::new(),
+            })
         })
     }
 
-    fn git(&self, _: &GitSource) -> Sent<Result<PathBuf, String>> {
+    fn git(&self, _: &GitSource, _: Option<PathBuf>) -> Sent<Result<Repository, String>> {
         Box::pin(async { Err("no repository here".to_owned()) })
+    }
+
+    fn prune(&self) -> Sent<u64> {
+        Box::pin(async { 0 })
     }
 }
 
@@ -304,7 +313,7 @@ fn what_is_fetched_is_checked_and_counts_by_its_content() {
     let wrong = Digest::of(b"other");
     assert_eq!(
         add(&format!("ADD --checksum={wrong} {body} /x")).error(),
-        format!("digest mismatch {digest}: {wrong}")
+        format!("digest mismatch for {body}: {digest} (expected: {wrong})")
     );
     assert_eq!(
         add("ADD https://h/r.git /x").error(),
