@@ -80,7 +80,10 @@ impl Client {
                 *request.method_mut() = if head { Method::HEAD } else { Method::GET };
                 *request.uri_mut() = uri.clone();
                 self.dress(&mut request, headers);
-                if let Some(value) = authorization.as_ref().filter(|_| follow::same_server(&origin, &uri)) {
+                if let Some(value) = authorization
+                    .as_ref()
+                    .filter(|_| follow::same_server(&origin, &uri))
+                {
                     request.headers_mut().insert(AUTHORIZATION, value.clone());
                 }
                 let answer = self.ask(&uri, request).await?;
@@ -139,8 +142,8 @@ fn parse(url: &str) -> Result<(Uri, Option<HeaderValue>), WebError> {
         let text = percent_encoding::percent_decode_str(text);
         text.decode_utf8_lossy().into_owned()
     };
-    let mut value = HeaderValue::from_str(&auth::basic_header(&plain(name), &plain(password)))
-        .map_err(|_| invalid())?;
+    let mut value =
+        HeaderValue::from_str(&auth::basic_header(&plain(name), &plain(password))).map_err(|_| invalid())?;
     value.set_sensitive(true);
     parts.authority = Some(host.parse::<Authority>().map_err(|_| invalid())?);
     Ok((Uri::from_parts(parts).map_err(|_| invalid())?, Some(value)))
@@ -148,8 +151,14 @@ fn parse(url: &str) -> Result<(Uri, Option<HeaderValue>), WebError> {
 
 /// An address as it goes over the wire: blanks and what is not ASCII as codes, as Go's client sends them.
 fn escaped(url: &str) -> String {
-    const WIRE: &percent_encoding::AsciiSet =
-        &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+    const WIRE: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'<')
+        .add(b'>')
+        .add(b'`')
+        .add(b'{')
+        .add(b'}');
     percent_encoding::utf8_percent_encode(url, WIRE).to_string()
 }
 

@@ -170,6 +170,7 @@ impl Builder {
         let contexts = self.named_contexts(request.contexts, &scratch.0).await?;
         let options = Options {
             args: request.args,
+            dialect: request.dialect,
             target: request.target,
             labels: request.labels,
             no_cache: request.no_cache,

@@ -1,10 +1,14 @@
 //! What a build tells whoever asked, in the classic builder's very words, and how it learns that
 //! nobody listens any more.
 
+mod lane;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::Digest;
 use tokio::sync::{mpsc, watch};
+
+pub(crate) use lane::Lane;
 
 use crate::{BuildError, Progress};
 
@@ -19,6 +23,8 @@ pub(crate) struct Output {
     alive: watch::Receiver<()>,
     /// A quiet build tells nothing unless it fails.
     kept: Option<Arc<Mutex<Kept>>>,
+    /// Of a stage: what it tells waits here for its turn, and it ends when this says so.
+    lane: Option<(Lane, watch::Receiver<bool>)>,
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +39,18 @@ impl Output {
             sender,
             alive,
             kept: quiet.then(Arc::default),
+            lane: None,
         }
+    }
+
+    /// The way out of a stage, and what it tells; it ends when `stop` says so.
+    pub(crate) fn lane(&self, stop: watch::Receiver<bool>) -> (Self, Lane) {
+        let lane = Lane::default();
+        let output = Self {
+            lane: Some((lane.clone(), stop)),
+            ..self.clone()
+        };
+        (output, lane)
     }
 
     /// Sends text as it is.
@@ -64,6 +81,9 @@ impl Output {
     }
 
     async fn send(&self, message: Progress) -> Result<(), BuildError> {
+        if let Some((lane, _)) = &self.lane {
+            return lane.push(message, self).await;
+        }
         match &self.kept {
             Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(message),
             None => self
@@ -104,16 +124,24 @@ impl Output {
 
     /// Whether nobody waits for the build any more.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.sender.is_closed() || self.alive.has_changed().is_err()
+        let stopped = self.lane.as_ref().is_some_and(|(_, stop)| *stop.borrow());
+        stopped || self.sender.is_closed() || self.alive.has_changed().is_err()
     }
 
     /// Returns once nobody waits for the build any more.
     pub(crate) async fn cancelled(&self) {
         let mut alive = self.alive.clone();
-        // Both only end; it is enough that one has.
+        let stopped = async {
+            match &self.lane {
+                Some((_, stop)) => drop(stop.clone().wait_for(|stop| *stop).await),
+                None => std::future::pending().await,
+            }
+        };
+        // All only end; it is enough that one has.
         tokio::select! {
             () = self.sender.closed() => {}
             () = async { while alive.changed().await.is_ok() {} } => {}
+            () = stopped => {}
         }
     }
 }

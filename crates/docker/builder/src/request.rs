@@ -8,8 +8,8 @@ use engine::spec::Resources;
 use image::{Digest, Reference};
 
 use crate::dockerfile::{ParseError, ParseErrorKind};
-use crate::source::Repository;
 use crate::services::{Entitlements, NamedContexts, Services};
+use crate::source::Repository;
 
 /// At most so many bytes of an archive are taken as a context.
 pub const MAX_CONTEXT: u64 = 16 << 30;
@@ -26,11 +26,23 @@ pub enum BuildContext {
     Repository(Repository),
 }
 
+/// Which of upstream's builders is followed, where one file means different things to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// dockerd's own builder (`POST /build`).
+    #[default]
+    Classic,
+    /// BuildKit's Dockerfile frontend.
+    BuildKit,
+}
+
 /// A build (Engine API 1.50 `POST /build`).
 #[derive(Debug)]
 pub struct BuildRequest {
     /// The files.
     pub context: BuildContext,
+    /// Who asks for it.
+    pub dialect: Dialect,
     /// The Dockerfile's path in the context; empty for `Dockerfile`.
     pub dockerfile: String,
     /// Names for the result; see [`crate::build_tags`].
@@ -81,6 +93,7 @@ impl BuildRequest {
     pub fn new(context: BuildContext) -> Self {
         Self {
             context,
+            dialect: Dialect::Classic,
             dockerfile: String::new(),
             tags: Vec::new(),
             args: BTreeMap::new(),

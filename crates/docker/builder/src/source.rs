@@ -101,7 +101,10 @@ pub(crate) fn identity(source: &GitSource, found: &Repository) -> String {
         fetch_by_commit: _,
     } = source;
     let git = keep_git_dir.unwrap_or(false).then(|| found.reference.clone());
-    format!("{} {directory:?} {git:?} {submodules:?} {commit_times}", found.commit)
+    format!(
+        "{} {directory:?} {git:?} {submodules:?} {commit_times}",
+        found.commit
+    )
 }
 
 /// What a file is called whose address has no name.

@@ -60,8 +60,14 @@ impl Git {
     }
 
     /// The files of a repository, as a source asks for them.
-    pub(crate) async fn checkout(&self, source: GitSource, agent: Option<PathBuf>) -> Result<Repository, String> {
-        self.try_checkout(source, agent).await.map_err(|error| error.to_string())
+    pub(crate) async fn checkout(
+        &self,
+        source: GitSource,
+        agent: Option<PathBuf>,
+    ) -> Result<Repository, String> {
+        self.try_checkout(source, agent)
+            .await
+            .map_err(|error| error.to_string())
     }
 
     async fn try_checkout(&self, source: GitSource, agent: Option<PathBuf>) -> Result<Repository, Failed> {
@@ -95,7 +101,9 @@ impl Git {
             true => Some(commit_time(&git, &resolved.id).await?),
             false => None,
         };
-        let commit = git.run(&["rev-parse", &format!("{}^{{commit}}", resolved.id)]).await?;
+        let commit = git
+            .run(&["rev-parse", &format!("{}^{{commit}}", resolved.id)])
+            .await?;
         drop(place);
         checkout.finish(&source.directory, time).await?;
         let directory = checkout.below(&source.directory);
@@ -114,7 +122,8 @@ async fn fetch(git: &Program, source: &GitSource, resolved: &Resolved) -> Result
     let has = || async { git.run(&["cat-file", "-e", &commit]).await.is_ok() };
     let target = resolved.target();
     if has().await {
-        git.run(&["update-ref", "--no-deref", &target, &resolved.id]).await?;
+        git.run(&["update-ref", "--no-deref", &target, &resolved.id])
+            .await?;
         return Ok(());
     }
     let failed = |why| Failed::Fetch {
@@ -124,21 +133,40 @@ async fn fetch(git: &Program, source: &GitSource, resolved: &Resolved) -> Result
     let from = resolved.name.as_deref().filter(|_| !source.fetch_by_commit);
     let wanted = format!("{}:{target}", from.unwrap_or(&resolved.id));
     let first = git
-        .run(&["fetch", "--depth=1", "--no-tags", "--force", "origin", "--", &wanted])
+        .run(&[
+            "fetch",
+            "--depth=1",
+            "--no-tags",
+            "--force",
+            "origin",
+            "--",
+            &wanted,
+        ])
         .await;
     if first.is_ok() && has().await {
-        git.run(&["update-ref", "--no-deref", &target, &resolved.id]).await?;
+        git.run(&["update-ref", "--no-deref", &target, &resolved.id])
+            .await?;
         return Ok(());
     }
     // A server that gives what it names only, or has moved the name since: everything that it names may hold the commit.
     let mut all = vec!["fetch", "--no-tags", "--force"];
-    if git.git_dir.as_ref().is_some_and(|bare| bare.join("shallow").exists()) {
+    if git
+        .git_dir
+        .as_ref()
+        .is_some_and(|bare| bare.join("shallow").exists())
+    {
         all.push("--unshallow");
     }
-    all.extend(["origin", "--", "+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*"]);
+    all.extend([
+        "origin",
+        "--",
+        "+refs/heads/*:refs/all/heads/*",
+        "+refs/tags/*:refs/all/tags/*",
+    ]);
     let second = git.run(&all).await;
     if has().await {
-        git.run(&["update-ref", "--no-deref", &target, &resolved.id]).await?;
+        git.run(&["update-ref", "--no-deref", &target, &resolved.id])
+            .await?;
         return Ok(());
     }
     first.and(second).map_err(failed)?;
@@ -154,7 +182,11 @@ async fn check_size(git: &Program, id: &str) -> Result<(), Failed> {
     let listed = git.run(&["ls-tree", "-r", "-l", id]).await?;
     let size = |line: &str| line.split_ascii_whitespace().nth(3)?.parse::<u64>().ok();
     let total: u64 = listed.lines().filter_map(size).fold(0, u64::saturating_add);
-    if total > MOST { Err(Failed::TooLarge) } else { Ok(()) }
+    if total > MOST {
+        Err(Failed::TooLarge)
+    } else {
+        Ok(())
+    }
 }
 
 async fn without_history(
@@ -193,7 +225,12 @@ async fn with_history(
         remote: shown(&source.remote),
         why,
     };
-    own.run(&["init", "--quiet", &format!("--object-format={}", resolved.format())]).await?;
+    own.run(&[
+        "init",
+        "--quiet",
+        &format!("--object-format={}", resolved.format()),
+    ])
+    .await?;
     let local = Program {
         local: true,
         ..own.clone()
@@ -210,8 +247,11 @@ async fn with_history(
         .run(&["fetch", "-u", "--depth=1", "--no-tags", "--", "origin", &wanted])
         .await
         .map_err(failed)?;
-    own.run(&["checkout", "--quiet", "FETCH_HEAD"]).await.map_err(failed)?;
-    own.run(&["remote", "set-url", "origin", &shown(&source.remote)]).await?;
+    own.run(&["checkout", "--quiet", "FETCH_HEAD"])
+        .await
+        .map_err(failed)?;
+    own.run(&["remote", "set-url", "origin", &shown(&source.remote)])
+        .await?;
     own.run(&["reflog", "expire", "--all", "--expire=now"]).await?;
     let _ = std::fs::remove_file(files.join(".git/FETCH_HEAD"));
     Ok(own)
@@ -237,7 +277,9 @@ async fn submodules(git: &Program, files: &Path, keep: bool, source: &GitSource)
 }
 
 async fn commit_time(git: &Program, id: &str) -> Result<i64, Failed> {
-    let said = git.run(&["show", "-s", "--format=%ct", &format!("{id}^{{commit}}")]).await?;
+    let said = git
+        .run(&["show", "-s", "--format=%ct", &format!("{id}^{{commit}}")])
+        .await?;
     let time = said.trim().parse();
     time.map_err(|_| Failed::Refused(format!("failed to get commit time for {id}")))
 }

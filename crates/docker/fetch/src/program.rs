@@ -79,9 +79,14 @@ impl Program {
     pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String, GitError> {
         match self.once(arguments).await {
             Err(GitError::Failed { said, .. })
-                if arguments.contains(&"--depth=1") && (said.contains("shallow") || said.contains("--depth")) =>
+                if arguments.contains(&"--depth=1")
+                    && (said.contains("shallow") || said.contains("--depth")) =>
             {
-                let whole: Vec<&str> = arguments.iter().copied().filter(|word| *word != "--depth=1").collect();
+                let whole: Vec<&str> = arguments
+                    .iter()
+                    .copied()
+                    .filter(|word| *word != "--depth=1")
+                    .collect();
                 self.once(&whole).await
             }
             ended => ended,
@@ -89,10 +94,13 @@ impl Program {
     }
 
     async fn once(&self, arguments: &[&str]) -> Result<String, GitError> {
-        let mut child = self.command(arguments).spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => GitError::Missing,
-            _ => GitError::Start(error),
-        })?;
+        let mut child = self
+            .command(arguments)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => GitError::Missing,
+                _ => GitError::Start(error),
+            })?;
         let mut group = Group::of(&child);
         if let Some(pid) = group.0 {
             // What it downloads lies in files, so their size is what a repository costs.
@@ -109,7 +117,9 @@ impl Program {
             let (out, err) = tokio::join!(read(out), read(err));
             Ok::<_, GitError>((out?, err?, child.wait().await?))
         };
-        let (out, err, status) = tokio::time::timeout(PATIENCE, all).await.map_err(|_| GitError::Late)??;
+        let (out, err, status) = tokio::time::timeout(PATIENCE, all)
+            .await
+            .map_err(|_| GitError::Late)??;
         // Nobody holds its pipes any more, so nobody of the group is left, and its number may be another's.
         group.0 = None;
         if status.success() {
@@ -136,7 +146,10 @@ impl Program {
         }
         command.args(arguments).env_clear();
         command.envs(self.environment());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.kill_on_drop(true).process_group(0);
         command
     }
@@ -159,7 +172,9 @@ impl Program {
         .map(|(name, value)| (name, OsStr::new(value)))
         .to_vec();
         let paths = [("SSH_AUTH_SOCK", &self.agent), ("GIT_INDEX_FILE", &self.index)];
-        let paths = paths.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.as_os_str())));
+        let paths = paths
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path.as_ref()?.as_os_str())));
         variables.extend(paths);
         if let Some(proxy) = &self.proxy {
             let names = ["http_proxy", "https_proxy"];

@@ -111,10 +111,7 @@ impl Web {
 
     async fn ask(&self, head: bool, url: &str, headers: &[(&str, String)]) -> Result<WebAnswer, Failed> {
         let asked = self.client.web(head, url, headers).await;
-        asked.map_err(|why| Failed::Web {
-            url: shown(url),
-            why,
-        })
+        asked.map_err(|why| Failed::Web { url: shown(url), why })
     }
 
     /// Whether the server still has what it had. Some heed `If-None-Match` wrongly, so only heads are asked for and the tags
@@ -183,7 +180,9 @@ impl Web {
         bodies.uses += 1;
         body.used = bodies.uses;
         bodies.by_url.insert(url.to_owned(), body);
-        while bodies.by_url.len() > BODIES || bodies.by_url.values().map(|body| body.size).sum::<u64>() > BYTES {
+        while bodies.by_url.len() > BODIES
+            || bodies.by_url.values().map(|body| body.size).sum::<u64>() > BYTES
+        {
             let oldest = bodies.by_url.iter().min_by_key(|(_, body)| body.used);
             let Some(oldest) = oldest.map(|(url, _)| url.clone()) else {
                 return;
@@ -222,7 +221,9 @@ fn file_name(header: &str) -> Option<String> {
     let (_, parameters) = header.split_once(';')?;
     let value = parameters.split(';').find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("filename").then(|| value.trim().trim_matches('"'))
+        name.trim()
+            .eq_ignore_ascii_case("filename")
+            .then(|| value.trim().trim_matches('"'))
     })?;
     let name = value.rsplit('/').next().unwrap_or_default();
     let usual = !matches!(name, "" | "." | "..") && !name.contains('\0');

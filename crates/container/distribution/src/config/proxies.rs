@@ -132,7 +132,11 @@ impl Proxy {
     /// As a program's environment names it.
     pub(crate) fn address(&self) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let user = self
+            .user
+            .as_ref()
+            .map(|user| format!("{user}@"))
+            .unwrap_or_default();
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {

@@ -34,9 +34,10 @@ pub(super) async fn context(
             "remoteURL ({address}) could not be recognized as URL"
         )));
     }
-    let body = fetch.http(&address).await.map_err(|error| {
-        BuildError::Step(format!("failed to download remote context {address}: {error}"))
-    })?;
+    let body = fetch
+        .http(&address)
+        .await
+        .map_err(|error| BuildError::Step(format!("failed to download remote context {address}: {error}")))?;
     let builder = builder.clone();
     blocking(move || archive(&builder, body.file)).await
 }
@@ -64,7 +65,9 @@ fn archive(builder: &Builder, mut body: File) -> Result<BuildContext, BuildError
     }
     let mut text = Vec::new();
     body.rewind().map_err(failed())?;
-    body.take(MAX_DOCKERFILE as u64 + 1).read_to_end(&mut text).map_err(failed())?;
+    body.take(MAX_DOCKERFILE as u64 + 1)
+        .read_to_end(&mut text)
+        .map_err(failed())?;
     if text.len() > MAX_DOCKERFILE {
         return Err(BuildError::Invalid(
             "the remote context is no archive, and larger than a Dockerfile may be".to_owned(),
@@ -74,7 +77,9 @@ fn archive(builder: &Builder, mut body: File) -> Result<BuildContext, BuildError
     header.set_size(text.len() as u64);
     header.set_mode(0o600);
     let mut packed = tar::Builder::new(builder.spool().map_err(failed())?);
-    packed.append_data(&mut header, "Dockerfile", &*text).map_err(failed())?;
+    packed
+        .append_data(&mut header, "Dockerfile", &*text)
+        .map_err(failed())?;
     let mut file = packed.into_inner().map_err(failed())?;
     file.rewind().map_err(failed())?;
     Ok(BuildContext::Archive(file))

@@ -55,7 +55,12 @@ fn fetched(remote: &Remote, copy: &Copy, exclude: &Ignore, origin: &Origin<'_>) 
     let path = PathBuf::from(&remote.name);
     let excludes = !copy.excludes.is_empty() && remote.name.is_empty();
     let tree: Arc<dyn Tree> = if excludes {
-        Arc::new(Filtered::new(remote.tree.clone(), PathBuf::new(), None, exclude.clone()))
+        Arc::new(Filtered::new(
+            remote.tree.clone(),
+            PathBuf::new(),
+            None,
+            exclude.clone(),
+        ))
     } else {
         remote.tree.clone()
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use jiff::Timestamp;
 
-use super::{Current, Driver, Named, blocking};
+use super::{Current, Dialect, Driver, Named, blocking};
 use crate::BuildError;
 use crate::cache::{ImagePaths, KeyParts};
 use crate::config::Note;
@@ -26,7 +26,7 @@ impl<E: Executor + 'static> Driver<E> {
     ) -> Result<(), BuildError> {
         // Upstream makes no layer apart where modes are changed.
         let link = copy.link && copy.chmod.is_none();
-        let plan = self.copy_plan(current, verb, copy).await?;
+        let plan = self.copy_plan(verb, copy).await?;
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let mut more = plan.unpacked();
         more.extend(link.then(|| "link".to_owned()));
@@ -41,12 +41,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
-    async fn copy_plan(
-        &self,
-        current: &Current,
-        verb: &'static str,
-        copy: Copy,
-    ) -> Result<CopyPlan, BuildError> {
+    async fn copy_plan(&self, verb: &'static str, copy: Copy) -> Result<CopyPlan, BuildError> {
         let named = copy
             .from
             .as_ref()
@@ -54,9 +49,11 @@ impl<E: Executor + 'static> Driver<E> {
         let (from, files) = match (&copy.from, named) {
             (_, Some(Named::Files(files))) => (None, files.clone()),
             (Some(from), _) => {
-                let image = self.copy_from(current, from).await;
-                let image = image
-                    .map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?;
+                let image = self.copy_from(from).await.map_err(|error| match error {
+                    BuildError::Cancelled => error,
+                    error if self.options.dialect == Dialect::BuildKit => error,
+                    error => BuildError::Step(format!("invalid from flag value {from}: {error}")),
+                })?;
                 (Some(image), self.context.clone())
             }
             (None, _) => (None, self.context.clone()),
@@ -129,33 +126,16 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// What `--from` means: a stage by name or number, else an image.
-    async fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
+    async fn copy_from(&self, from: &str) -> Result<Option<Digest>, BuildError> {
         if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
         }
         if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
             return self.image(image).await.map(|base| Some(base.id));
         }
-        if let Some(done) = self.by_name(from) {
-            return Ok(done.image);
-        }
-        let Ok(number) = from.parse::<i64>() else {
-            return self.image(from).await.map(|base| Some(base.id));
-        };
-        let number = usize::try_from(number)
-            .ok()
-            .filter(|number| *number <= current.number);
-        match number {
-            None => Err(BuildError::Step("index out of bounds".to_owned())),
-            Some(number) if number == current.number => {
-                Err(BuildError::Step("refers to current build stage".to_owned()))
-            }
-            Some(number) => {
-                let stage = self.done.iter().find(|done| done.number == number);
-                stage
-                    .map(|done| done.image)
-                    .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
-            }
+        match self.source_stage(from)? {
+            Some(stage) => Ok(self.wait_for(stage).await?.image),
+            None => self.image(from).await.map(|base| Some(base.id)),
         }
     }
 

@@ -178,10 +178,10 @@ impl<E: Executor + 'static> Driver<E> {
             }
             None => {}
         }
-        if let Some(done) = self.by_name(name) {
-            return Ok(From::Image(done.image));
+        if let Some(earlier) = self.earlier(name) {
+            return Ok(From::Image(self.wait_for(earlier).await?.image));
         }
-        if self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        if self.graph.named(name, usize::MAX).is_some() {
             let (name, target) = (golang::quote(name), golang::quote(target));
             return Err(BuildError::Step(format!(
                 "cannot mount from stage {name} to {target}, stage needs to be defined before current command"

@@ -8,12 +8,16 @@ use jiff::Timestamp;
 use super::Driver;
 use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
 use crate::executor::Executor;
+use crate::request::Dialect;
 use crate::{BuildError, stages};
 
 impl<E: Executor + 'static> Driver<E> {
     /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
     /// expanded fails its own step later.
-    pub(super) fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
+    ///
+    /// # Errors
+    /// BuildKit's sentences about sources that no stage can have.
+    pub(super) fn plan(&mut self, file: &Dockerfile, target: usize) -> Result<BTreeSet<usize>, BuildError> {
         let mut arguments = self.arguments.clone();
         for instruction in &file.meta_args {
             if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
@@ -27,7 +31,11 @@ impl<E: Executor + 'static> Driver<E> {
             lex: self.lex,
             variables: arguments.meta_variables(),
         };
-        let needed = if stages::has_duplicates(&file.stages[..=target]) {
+        let classic = self.options.dialect == Dialect::Classic;
+        if !classic {
+            stages::check_sources(&file.stages, self.lex, &bases)?;
+        }
+        let needed = if classic && stages::has_duplicates(&file.stages[..=target]) {
             // The name that is used twice is told when its stage is reached.
             (0..=target).collect()
         } else {
@@ -37,7 +45,7 @@ impl<E: Executor + 'static> Driver<E> {
             .iter()
             .map(|number| 1 + file.stages[*number].instructions.len());
         self.total = file.meta_args.len() + steps.sum::<usize>();
-        needed
+        Ok(needed)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::mounts::Mounts;
 use super::{Current, Driver};
 use crate::BuildError;
+use crate::arguments::name_of;
 use crate::config::Draft;
 use crate::dockerfile::{self, Command, Run, RunNetwork};
 use crate::executor::{Executor, RunPlan, Work};
@@ -44,6 +45,7 @@ impl<E: Executor + 'static> Driver<E> {
             env: config
                 .env
                 .iter()
+                .filter(|entry| !arguments.contains_key(name_of(entry)))
                 .cloned()
                 .chain(given)
                 .chain(mounts.env)

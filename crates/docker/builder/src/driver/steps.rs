@@ -3,7 +3,7 @@
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
-use super::{Current, Driver};
+use super::{Current, Dialect, Driver};
 use crate::BuildError;
 use crate::cache::KeyParts;
 use crate::config;
@@ -64,9 +64,15 @@ impl<E: Executor + 'static> Driver<E> {
         }
         let work = match kind {
             InstructionKind::Arg(definitions) => {
-                definitions
-                    .into_iter()
-                    .for_each(|definition| self.arguments.define(definition));
+                let over = self.options.dialect == Dialect::BuildKit;
+                definitions.into_iter().for_each(|definition| match over {
+                    true => self.arguments.define_over(definition),
+                    false => self.arguments.define(definition),
+                });
+                Work::Nothing
+            }
+            InstructionKind::Env(pairs) => {
+                pairs.iter().for_each(|pair| self.arguments.set(&pair.name));
                 Work::Nothing
             }
             InstructionKind::Workdir(_) => Work::Directory(current.draft.config.working_dir.clone()),
@@ -168,7 +174,13 @@ impl<E: Executor + 'static> Driver<E> {
     /// Carries out a step and remembers it.
     pub(super) async fn make(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
         let (parent, description) = (step.parent, step.history.created_by.clone());
+        // Nothing closes the room.
+        let room = tokio::select! {
+            room = self.graph.room.acquire() => room.ok(),
+            () = self.output.cancelled() => return Err(BuildError::Cancelled),
+        };
         let made = self.executor.carry_out(step, &self.output).await?;
+        drop(room);
         self.cache.put(key, made.id, parent, description).await;
         Ok(made)
     }

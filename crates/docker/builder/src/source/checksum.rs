@@ -29,7 +29,9 @@ impl Checksum {
             "sha256" => (Algorithm::Sha256, 64),
             "sha384" => (Algorithm::Sha384, 96),
             "sha512" => (Algorithm::Sha512, 128),
-            name if !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) => {
+            name if !name.is_empty()
+                && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) =>
+            {
                 return Err("unsupported digest algorithm");
             }
             _ => return Err("invalid checksum digest format"),
@@ -37,7 +39,10 @@ impl Checksum {
         if digits.len() != length {
             return Err("invalid checksum digest length");
         }
-        if !digits.bytes().all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c)) {
+        if !digits
+            .bytes()
+            .all(|c| c.is_ascii_digit() || (b'a'..=b'f').contains(&c))
+        {
             return Err("invalid checksum digest format");
         }
         let text = text.to_owned();
@@ -72,7 +77,11 @@ fn digits<H: sha2::Digest>(content: &mut dyn Read) -> io::Result<String> {
             read => hasher.update(&buffer[..read]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 #[cfg(test)]
@@ -89,11 +98,23 @@ mod tests {
         for text in empty {
             let checksum = Checksum::parse(text).unwrap();
             assert_eq!(checksum.differs(&mut io::empty()).unwrap(), None);
-            assert!(checksum.differs(&mut &b"x"[..]).unwrap().unwrap().starts_with(&text[..7]));
+            assert!(
+                checksum
+                    .differs(&mut &b"x"[..])
+                    .unwrap()
+                    .unwrap()
+                    .starts_with(&text[..7])
+            );
         }
         for (text, sentence) in [
-            ("7e55db001d319a94b0b713529a756623", "invalid checksum digest format"),
-            ("md5:7e55db001d319a94b0b713529a756623", "unsupported digest algorithm"),
+            (
+                "7e55db001d319a94b0b713529a756623",
+                "invalid checksum digest format",
+            ),
+            (
+                "md5:7e55db001d319a94b0b713529a756623",
+                "unsupported digest algorithm",
+            ),
             ("unknown:00", "unsupported digest algorithm"),
             ("sha256:00", "invalid checksum digest length"),
             ("SHA256:00", "invalid checksum digest format"),

@@ -74,8 +74,13 @@ impl Places {
         if known.turns.contains_key(wanted) || known.turns.len() < REMOTES {
             return;
         }
-        let idle = known.turns.iter().filter(|(_, (turn, _))| Arc::strong_count(turn) == 1);
-        let oldest = idle.min_by_key(|(_, (_, used))| *used).map(|(name, _)| name.clone());
+        let idle = known
+            .turns
+            .iter()
+            .filter(|(_, (turn, _))| Arc::strong_count(turn) == 1);
+        let oldest = idle
+            .min_by_key(|(_, (_, used))| *used)
+            .map(|(name, _)| name.clone());
         if let Some(name) = oldest {
             known.turns.remove(&name);
             // Nobody has it, and nobody can come to have it while the table is held.
@@ -115,7 +120,8 @@ impl Place {
             // One that was begun and not finished is begun anew.
             let _ = std::fs::remove_dir_all(&self.path);
             std::fs::create_dir_all(&self.path)?;
-            git.run(&["init", "--quiet", "--bare", &format!("--object-format={format}")]).await?;
+            git.run(&["init", "--quiet", "--bare", &format!("--object-format={format}")])
+                .await?;
             git.run(&["remote", "add", "origin", "--", remote]).await?;
             std::fs::write(self.path.join("ready"), "")?;
         }
@@ -188,7 +194,10 @@ fn directory_within(files: &Path, wanted: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn walk(directory: &Path, visit: &mut dyn FnMut(&Path, &std::fs::Metadata) -> io::Result<()>) -> io::Result<()> {
+fn walk(
+    directory: &Path,
+    visit: &mut dyn FnMut(&Path, &std::fs::Metadata) -> io::Result<()>,
+) -> io::Result<()> {
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(&directory)? {
@@ -225,7 +234,12 @@ fn set_times(files: &Path, seconds: i64) -> io::Result<()> {
         last_modification: time,
     };
     walk(files, &mut |path, _| {
-        Ok(utimensat(rustix::fs::CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+        Ok(utimensat(
+            rustix::fs::CWD,
+            path,
+            &times,
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?)
     })
 }
 

@@ -66,13 +66,17 @@ pub(super) async fn resolve(git: &Program, source: &GitSource) -> Result<Resolve
     };
     let name = match source.reference.as_str() {
         "" => {
-            let said = git.run(&["ls-remote", "--symref", "--", &source.remote, "HEAD"]).await;
+            let said = git
+                .run(&["ls-remote", "--symref", "--", &source.remote, "HEAD"])
+                .await;
             default_branch(&said.map_err(failed)?)?
         }
         name => name.to_owned(),
     };
     let peeled = format!("{name}^{{}}");
-    let said = git.run(&["ls-remote", "--", &source.remote, &name, &peeled]).await;
+    let said = git
+        .run(&["ls-remote", "--", &source.remote, &name, &peeled])
+        .await;
     choose(&name, checksum, &said.map_err(failed)?)
 }
 
@@ -107,7 +111,9 @@ fn default_branch(said: &str) -> Result<String, Failed> {
     let line = said.lines().find_map(|line| line.strip_prefix("ref: "));
     let name = line.and_then(|line| line.split('\t').next());
     name.map(str::to_owned).ok_or_else(|| {
-        Failed::Refused(format!("could not find default branch for repository, output: {said:?}"))
+        Failed::Refused(format!(
+            "could not find default branch for repository, output: {said:?}"
+        ))
     })
 }
 
@@ -132,7 +138,10 @@ fn choose(name: &str, checksum: &str, said: &str) -> Result<Resolved, Failed> {
         return Err(Failed::Refused(format!("invalid commit sha {id:?}")));
     }
     // A tag with words of its own names a commit behind it.
-    let behind = used.starts_with("refs/tags/").then(|| find(&format!("{used}^{{}}"))).flatten();
+    let behind = used
+        .starts_with("refs/tags/")
+        .then(|| find(&format!("{used}^{{}}")))
+        .flatten();
     let fits = id.starts_with(checksum) || behind.as_ref().is_some_and(|id| id.starts_with(checksum));
     if !fits {
         let found = behind.map_or_else(|| id.clone(), |behind| format!("{id} or {behind}"));
@@ -157,11 +166,25 @@ mod tests {
                 .map_err(|error| error.to_string())
         };
         assert_eq!(chosen("v", "").unwrap(), (A.into(), "refs/heads/v".into()));
-        assert_eq!(chosen("refs/tags/v", "").unwrap(), (B.into(), "refs/tags/v".into()));
+        assert_eq!(
+            chosen("refs/tags/v", "").unwrap(),
+            (B.into(), "refs/tags/v".into())
+        );
         assert_eq!(chosen("tags/v", "aaa").unwrap().0, B);
-        assert!(chosen("v", "b").unwrap_err().starts_with("expected checksum to match b, got aaa"));
-        assert!(chosen("w", "").unwrap_err().starts_with("repository does not contain ref w, output: "));
-        assert_eq!(default_branch("ref: refs/heads/x\tHEAD\nabc\tHEAD\n").unwrap(), "refs/heads/x");
+        assert!(
+            chosen("v", "b")
+                .unwrap_err()
+                .starts_with("expected checksum to match b, got aaa")
+        );
+        assert!(
+            chosen("w", "")
+                .unwrap_err()
+                .starts_with("repository does not contain ref w, output: ")
+        );
+        assert_eq!(
+            default_branch("ref: refs/heads/x\tHEAD\nabc\tHEAD\n").unwrap(),
+            "refs/heads/x"
+        );
     }
 
     #[test]
@@ -171,7 +194,12 @@ mod tests {
             reference: reference.into(),
             ..GitSource::default()
         };
-        assert!(check(&source("foobar", "")).unwrap_err().to_string().contains("expected hex commit hash"));
+        assert!(
+            check(&source("foobar", ""))
+                .unwrap_err()
+                .to_string()
+                .contains("expected hex commit hash")
+        );
         assert!(check(&source("", "--upload-pack=x")).is_err());
         assert!(check(&source("abc123", "main")).is_ok());
     }

@@ -79,16 +79,28 @@ async fn every_form_of_an_address() {
         ("?branch=invalid".into(), Err("repository does not contain ref")),
         ("?branch=v2".into(), Err("repository does not contain ref")),
         ("?tag=v2#refs/tags/v2".into(), Ok("second")),
-        (format!("?tag=v2&commit={latest}"), Err("expected checksum to match")),
+        (
+            format!("?tag=v2&commit={latest}"),
+            Err("expected checksum to match"),
+        ),
         (format!("?tag=v2&commit={second}"), Ok("second")),
         (format!("?commit={latest}"), Ok("latest")),
         (format!("?commit={}", &latest[..8]), Ok("latest")),
-        (format!("?commit={}", &second[..8]), Err("expected checksum to match")),
+        (
+            format!("?commit={}", &second[..8]),
+            Err("expected checksum to match"),
+        ),
         (format!("?ref={second}"), Ok("second")),
         (format!("#{second}"), Ok("second")),
-        (format!("?ref={}", &second[..8]), Err("repository does not contain ref")),
+        (
+            format!("?ref={}", &second[..8]),
+            Err("repository does not contain ref"),
+        ),
         (format!("?ref={second}&commit={second}"), Ok("second")),
-        (format!("?ref={second}&commit={latest}"), Err("expected checksum to match")),
+        (
+            format!("?ref={second}&commit={latest}"),
+            Err("expected checksum to match"),
+        ),
         ("?commit=foobar".into(), Err("expected hex commit hash")),
         ("#feature:sub".into(), Ok("sub")),
         ("?subdir=sub&ref=feature".into(), Ok("sub")),
@@ -112,7 +124,14 @@ async fn every_form_of_an_address() {
     }
     let left: Vec<_> = std::fs::read_dir(asker.kept().join("git"))
         .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("checkout"))
+        .filter(|entry| {
+            entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .starts_with("checkout")
+        })
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -122,24 +141,44 @@ async fn submodules_and_history() {
     for format in ["sha1", "sha256"] {
         let remote = remote(format);
         let asker = Asker::new();
-        let checkout = |query: &'static str| asker.repository(Box::leak(format!("{}{query}", remote.url).into_boxed_str()));
+        let checkout = |query: &'static str| {
+            asker.repository(Box::leak(format!("{}{query}", remote.url).into_boxed_str()))
+        };
         let found = checkout("").await.unwrap();
-        assert_eq!(std::fs::read_to_string(found.directory.join("module/file")).unwrap(), "123\n");
+        assert_eq!(
+            std::fs::read_to_string(found.directory.join("module/file")).unwrap(),
+            "123\n"
+        );
         assert!(!found.directory.join("module/.git").exists());
-        assert_eq!(std::fs::read_link(found.directory.join("link")).unwrap(), Path::new("foo"));
+        assert_eq!(
+            std::fs::read_link(found.directory.join("link")).unwrap(),
+            Path::new("foo")
+        );
         assert_eq!(found.commit, remote.latest);
         let found = checkout("?submodules=false").await.unwrap();
         assert!(!found.directory.join("module/file").exists());
         let found = checkout("?tag=v2&keep-git-dir=true").await.unwrap();
-        assert_eq!(std::fs::read_to_string(found.directory.join(".git/HEAD")).unwrap().trim(), remote.second);
+        assert_eq!(
+            std::fs::read_to_string(found.directory.join(".git/HEAD"))
+                .unwrap()
+                .trim(),
+            remote.second
+        );
         assert_eq!(shell(&found.directory, "git -c safe.directory='*' status -s"), "");
         let config = std::fs::read_to_string(found.directory.join(".git/config")).unwrap();
-        assert!(config.contains(&remote.url) && !config.contains("file://"), "{config}");
+        assert!(
+            config.contains(&remote.url) && !config.contains("file://"),
+            "{config}"
+        );
         let found = checkout("?mtime=commit").await.unwrap();
-        let time = shell(&remote.directory, "git show -s --format=%ct master").parse().unwrap();
+        let time = shell(&remote.directory, "git show -s --format=%ct master")
+            .parse()
+            .unwrap();
         let modified = |name: &str| {
             use std::os::unix::fs::MetadataExt as _;
-            std::fs::symlink_metadata(found.directory.join(name)).unwrap().mtime()
+            std::fs::symlink_metadata(found.directory.join(name))
+                .unwrap()
+                .mtime()
         };
         assert_eq!((modified("foo"), modified("link")), (time, time));
     }
@@ -150,19 +189,42 @@ async fn what_is_here_is_not_fetched_again_and_what_has_moved_is() {
     let remote = remote("sha1");
     let asker = Asker::new();
     assert_eq!(asker.repository(&remote.url).await.unwrap().commit, remote.latest);
-    assert!(remote.server.asked().iter().any(|asked| asked.contains("/objects/")));
+    assert!(
+        remote
+            .server
+            .asked()
+            .iter()
+            .any(|asked| asked.contains("/objects/"))
+    );
     assert_eq!(asker.repository(&remote.url).await.unwrap().commit, remote.latest);
     let asked = remote.server.asked();
-    assert!(!asked.is_empty() && !asked.iter().any(|asked| asked.contains("/objects/")), "{asked:?}");
+    assert!(
+        !asked.is_empty() && !asked.iter().any(|asked| asked.contains("/objects/")),
+        "{asked:?}"
+    );
     shell(
         &remote.directory,
         "git commit -q --allow-empty -m moved; git tag -f v1 >/dev/null; git update-server-info",
     );
     let moved = shell(&remote.directory, "git rev-parse master");
     assert_eq!(asker.repository(&remote.url).await.unwrap().commit, moved);
-    assert_eq!(asker.repository(&format!("{}#v1", remote.url)).await.unwrap().commit, moved);
+    assert_eq!(
+        asker
+            .repository(&format!("{}#v1", remote.url))
+            .await
+            .unwrap()
+            .commit,
+        moved
+    );
     assert!(asker.sources.prune().await > 0);
-    assert_eq!(asker.repository(&format!("{}#v1", remote.url)).await.unwrap().commit, moved);
+    assert_eq!(
+        asker
+            .repository(&format!("{}#v1", remote.url))
+            .await
+            .unwrap()
+            .commit,
+        moved
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,10 +232,15 @@ async fn two_builds_have_a_checkout_each() {
     let remote = remote("sha1");
     let asker = Asker::new();
     let urls = ["#v1", "#v2", ""].map(|form| format!("{}{form}", remote.url));
-    let (one, two, three) =
-        tokio::join!(asker.repository(&urls[0]), asker.repository(&urls[1]), asker.repository(&urls[2]));
+    let (one, two, three) = tokio::join!(
+        asker.repository(&urls[0]),
+        asker.repository(&urls[1]),
+        asker.repository(&urls[2])
+    );
     let found = [one, two, three].map(Result::unwrap);
-    let foos = found.each_ref().map(|found| std::fs::read_to_string(found.directory.join("foo")).unwrap());
+    let foos = found
+        .each_ref()
+        .map(|found| std::fs::read_to_string(found.directory.join("foo")).unwrap());
     assert_eq!(foos, ["first\n", "second\n", "latest\n"]);
 }
 
@@ -194,8 +261,17 @@ async fn a_repository_may_not_name_files_of_this_machine() {
     );
     shell(main.path(), &script);
     let server = Server::files(main.path());
-    let error = asker.repository(&format!("{}/.git", server.address)).await.unwrap_err();
-    assert!(error.contains("failed to update submodules") && error.contains("not allowed"), "{error}");
+    let error = asker
+        .repository(&format!("{}/.git", server.address))
+        .await
+        .unwrap_err();
+    assert!(
+        error.contains("failed to update submodules") && error.contains("not allowed"),
+        "{error}"
+    );
     let missing = asker.repository("http://127.0.0.1:1/x.git").await.unwrap_err();
-    assert!(missing.starts_with("failed to fetch remote http://127.0.0.1:1/x.git: git stderr:\n"), "{missing}");
+    assert!(
+        missing.starts_with("failed to fetch remote http://127.0.0.1:1/x.git: git stderr:\n"),
+        "{missing}"
+    );
 }

@@ -56,7 +56,9 @@ fn serve(stream: &TcpStream, heard: &Mutex<Vec<String>>, answers: &Answers) {
         let headers: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         let mut words = first.split(' ');
         let (method, path) = (words.next().unwrap(), words.next().unwrap_or_default().to_owned());
-        let who = headers.iter().find_map(|line| line.strip_prefix("authorization: "));
+        let who = headers
+            .iter()
+            .find_map(|line| line.strip_prefix("authorization: "));
         let who = who.map(|who| format!(" as {who}")).unwrap_or_default();
         heard.lock().unwrap().push(format!("{method} {path}{who}"));
         let (status, more, body) = answers(&path).unwrap_or((404, Vec::new(), b"nothing here".to_vec()));

@@ -37,18 +37,34 @@ async fn a_file_with_a_tag_is_fetched_once() {
     let tagged = format!("{}/tagged", server.address);
     for _ in 0..2 {
         let fetched = asker.sources.http(&tagged).await.unwrap();
-        assert_eq!((fetched.modified, fetched.name.as_deref()), (784_111_777, Some("b.txt")));
+        assert_eq!(
+            (fetched.modified, fetched.name.as_deref()),
+            (784_111_777, Some("b.txt"))
+        );
         assert_eq!(text(fetched), "one");
     }
     assert_eq!(server.asked(), ["GET /tagged", "HEAD /tagged"]);
     for _ in 0..2 {
-        assert_eq!(text(asker.sources.http(&format!("{}/plain", server.address)).await.unwrap()), "two");
+        assert_eq!(
+            text(
+                asker
+                    .sources
+                    .http(&format!("{}/plain", server.address))
+                    .await
+                    .unwrap()
+            ),
+            "two"
+        );
     }
     assert_eq!(server.asked(), ["GET /plain", "GET /plain"]);
     assert_eq!(asker.sources.prune().await, 3);
     asker.sources.http(&tagged).await.unwrap();
     assert_eq!(server.asked(), ["GET /tagged"]);
-    assert_eq!(std::fs::read_dir(asker.kept()).unwrap().count(), 0, "bodies have no names");
+    assert_eq!(
+        std::fs::read_dir(asker.kept()).unwrap().count(),
+        0,
+        "bodies have no names"
+    );
 }
 
 #[tokio::test]
@@ -67,17 +83,32 @@ async fn redirects_are_followed_and_failures_told() {
         }
     });
     let secret = server.address.replace("http://", "http://user:secret@");
-    assert_eq!(text(asker.sources.http(&format!("{secret}/away")).await.unwrap()), "there");
+    assert_eq!(
+        text(asker.sources.http(&format!("{secret}/away")).await.unwrap()),
+        "there"
+    );
     assert_eq!(server.asked(), ["GET /away as Basic dXNlcjpzZWNyZXQ="]);
     assert_eq!(other.asked(), ["GET /file"], "nobody else is shown who asks");
-    assert_eq!(text(asker.sources.http(&format!("{}/here", server.address)).await.unwrap()), "here");
+    assert_eq!(
+        text(
+            asker
+                .sources
+                .http(&format!("{}/here", server.address))
+                .await
+                .unwrap()
+        ),
+        "here"
+    );
     let error = |path: &str| {
         let (sources, url) = (asker.sources.clone(), format!("{secret}{path}"));
         async move { sources.http(&url).await.unwrap_err() }
     };
     assert_eq!(error("/missing").await, "invalid response status 404");
     let round = error("/round").await;
-    assert!(round.ends_with("stopped after 10 redirects") && !round.contains("secret"), "{round}");
+    assert!(
+        round.ends_with("stopped after 10 redirects") && !round.contains("secret"),
+        "{round}"
+    );
     let nobody = asker.sources.http("http://127.0.0.1:1/x").await.unwrap_err();
     assert!(nobody.contains("connection refused"), "{nobody}");
 }
