@@ -6,6 +6,7 @@ mod mounts;
 mod plan;
 mod run;
 mod steps;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,10 +25,10 @@ use crate::dockerfile::{
 };
 use crate::executor::{Base, Executor};
 use crate::output::Output;
-use crate::platform::check_platform;
 use crate::services::{Entitlements, Services};
 use crate::tree::Tree;
-use crate::{BuildError, stages};
+use crate::watch::Numbering;
+use crate::{BuildError, platform, stages};
 
 /// Lines of a pull that wait to be told.
 const LINES: usize = 16;
@@ -39,6 +40,12 @@ pub(crate) struct Options {
     pub(crate) target: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub(crate) no_cache_stages: Vec<String>,
+    /// What is built for; this machine's if nobody says.
+    pub(crate) platform: Option<Platform>,
+    /// Whether steps are called by their platforms too.
+    pub(crate) platform_shown: bool,
     pub(crate) pull: bool,
     /// Whether containers are removed after a step that succeeded.
     pub(crate) rm: bool,
@@ -82,10 +89,13 @@ pub(crate) struct Driver<E> {
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
     sources: Option<BTreeSet<Digest>>,
-    /// The names of all stages.
+    /// The names of all stages, and how many there are.
     names: Vec<String>,
+    stages: usize,
     /// `SOURCE_DATE_EPOCH`: when everything was made.
     epoch: Option<Timestamp>,
+    /// Bases that were told of: one that several stages have is one step.
+    told: BTreeSet<String>,
 }
 
 /// A stage that is done.
@@ -106,6 +116,11 @@ struct Current {
     inherited: ImageConfig,
     /// A step was carried out, so no later one can be in the cache.
     missed: bool,
+    /// No step of it is taken from the cache.
+    no_cache: bool,
+    /// The step was in the cache.
+    hit: bool,
+    numbering: Numbering,
 }
 
 impl<E: Executor + 'static> Driver<E> {
@@ -116,8 +131,8 @@ impl<E: Executor + 'static> Driver<E> {
         context: Arc<dyn Tree>,
         options: Options,
     ) -> Self {
-        let platform = Platform::host();
-        let arguments = Arguments::new(options.args.clone(), &platform, &platform);
+        let platform = options.platform.clone().unwrap_or_else(Platform::host);
+        let arguments = Arguments::new(options.args.clone(), &Platform::host(), &platform);
         Self {
             executor,
             cache,
@@ -132,7 +147,9 @@ impl<E: Executor + 'static> Driver<E> {
             total: 0,
             sources: None,
             names: Vec::new(),
+            stages: 0,
             epoch: None,
+            told: BTreeSet::new(),
         }
     }
 
@@ -145,6 +162,7 @@ impl<E: Executor + 'static> Driver<E> {
         self.lex = Lex::new(file.escape);
         add_labels(&mut file.stages[target], &self.options.labels);
         self.sources = self.cache_sources()?;
+        self.stages = file.stages.len();
         self.names = file
             .stages
             .iter()
@@ -258,11 +276,12 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(format!("{name} stage name already used")));
         }
         self.announce(&stage.source).await?;
-        let mut current = self.begin(number, stage).await?;
+        let begun = self.begin(number, stage).await;
+        let mut current = self.placed(&stage.location, begun)?;
         self.output.result(current.image.as_ref()).await?;
         for instruction in &stage.instructions {
             self.announce(&instruction.source).await?;
-            self.dispatch(&mut current, instruction).await?;
+            self.watched(&mut current, instruction).await?;
             self.output.result(current.image.as_ref()).await?;
         }
         if let Some(image) = current.image {
@@ -296,9 +315,10 @@ impl<E: Executor + 'static> Driver<E> {
                 .word(text, &scope)
                 .map_err(|error| BuildError::Step(error.to_string()))
         };
-        if let Some(platform) = &stage.platform {
-            check_platform(&expand(platform)?, &self.platform)?;
-        }
+        let platform = match &stage.platform {
+            Some(platform) => platform::wanted(&expand(platform)?)?,
+            None => self.platform.clone(),
+        };
         let name = expand(&stage.base)?;
         if name.is_empty() {
             return Err(BuildError::Step(format!(
@@ -307,11 +327,26 @@ impl<E: Executor + 'static> Driver<E> {
             )));
         }
         let upon = self.by_name(&name).map(|done| done.declared.clone());
+        let based = upon.is_none() && name != "scratch";
         self.arguments.begin_stage(upon.unwrap_or_default());
-        let base = self.base(&name).await?;
-        let mut inherited = base
-            .as_ref()
-            .map_or_else(ImageConfig::for_host, |base| base.config.clone());
+        let shown = self.options.platform_shown.then(|| self.platform.clone());
+        let mut numbering = Numbering::new(stage, (number, self.stages), based, shown.as_ref());
+        let base = match based {
+            true => self.watched_base(&mut numbering, number, &name).await?,
+            false => self.base(&name).await?,
+        };
+        if based && let Some(base) = &base {
+            platform::check_base(&base.config.platform(), &platform)?;
+        }
+        let mut inherited = base.as_ref().map_or_else(
+            || ImageConfig {
+                architecture: platform.architecture,
+                os: platform.os,
+                variant: platform.variant,
+                ..ImageConfig::for_host()
+            },
+            |base| base.config.clone(),
+        );
         let mut draft = Draft::new(std::mem::take(&mut inherited.config));
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);
@@ -321,6 +356,9 @@ impl<E: Executor + 'static> Driver<E> {
             image,
             inherited,
             missed: false,
+            no_cache: self.is_uncached(number, stage),
+            hit: false,
+            numbering,
         };
         self.run_triggers(&mut current, &triggers).await?;
         Ok(current)
@@ -364,7 +402,7 @@ impl<E: Executor + 'static> Driver<E> {
                 // The lines end with the pull.
                 let telling = async {
                     while let Some(line) = lines.recv().await {
-                        self.output.text(&format!("{line}\n")).await?;
+                        self.output.line(&line).await?;
                     }
                     Ok::<_, BuildError>(())
                 };

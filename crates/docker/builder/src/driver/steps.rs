@@ -29,7 +29,7 @@ impl<E: Executor + 'static> Driver<E> {
                 name: "ONBUILD trigger".to_owned(),
                 source,
             })?;
-            self.dispatch(current, &instruction).await?;
+            self.watched_trigger(current, &instruction).await?;
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// Takes a step from the cache, if it has it.
     pub(super) async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
-        if self.options.no_cache || current.missed {
+        if self.options.no_cache || current.no_cache || current.missed {
             return Ok(false);
         }
         let allowed = |image: &Digest| {
@@ -127,6 +127,7 @@ impl<E: Executor + 'static> Driver<E> {
                 self.cache.used(key);
                 self.output.text(" ---> Using cache\n").await?;
                 current.image = Some(base.id);
+                current.hit = true;
                 Ok(true)
             }
             None => {

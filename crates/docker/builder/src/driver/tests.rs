@@ -192,9 +192,8 @@ impl Executor for Memory {
                         .iter()
                         .rev()
                         .find(|entry| crate::arguments::name_of(entry) == *name);
-                    output
-                        .text(format!("{}\n", found.map_or("unset", |entry| entry)))
-                        .await?;
+                    let line = format!("{}\n", found.map_or("unset", |entry| entry));
+                    output.program(1, line.as_bytes()).await?;
                 }
                 ["fail", code] => {
                     let command = plan.args.join(" ");
@@ -225,6 +224,7 @@ impl Executor for Memory {
 
 mod coverage;
 mod keys;
+mod watched;
 
 /// A builder in memory.
 struct Bench {
