@@ -171,6 +171,20 @@ impl Arguments {
             .or_else(|| self.platform.get(name).cloned())
     }
 
+    /// Whether the client has given a value.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(Option::is_some)
+    }
+
+    /// The proxies that commands see, in both cases of their names, as BuildKit gives them.
+    pub(crate) fn proxies(&self) -> Vec<String> {
+        let proxies = PREDEFINED.chunks(2).filter_map(|names| {
+            let value = names.iter().rev().find_map(|name| self.given.get(*name)?.clone())?;
+            Some(names.iter().map(move |name| format!("{name}={value}")))
+        });
+        proxies.flatten().collect()
+    }
+
     /// Whether an argument is part of what a step is: a proxy is not, unless an `ARG` names it.
     pub(crate) fn is_persistent(&self, name: &str) -> bool {
         self.allowed.defaults.contains_key(name) || !PREDEFINED.contains(&name)

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::driver::Clock;
 use engine::Engine;
 use engine::events::{Actor, Event, Kind};
-use image::{Digest, Images, Platform, Reference};
+use image::{Digest, Images, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -26,11 +26,10 @@ use crate::context;
 use crate::driver::{Driver, Named, Options, blocking};
 use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
-use crate::platform::check_platform;
 use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
 use crate::source::Fetch;
 use crate::tree::Tree;
-use crate::{BuildContext, BuildError, BuildRequest, Progress};
+use crate::{BuildContext, BuildError, BuildRequest, Progress, platform};
 
 /// Builds images. Clones are handles to the same cache.
 #[derive(Clone)]
@@ -148,13 +147,8 @@ impl Builder {
                 "squash is only supported with experimental mode".to_owned(),
             ));
         }
-        if let Some(platform) = request
-            .platform
-            .as_deref()
-            .filter(|platform| !platform.is_empty())
-        {
-            check_platform(platform, &Platform::host())?;
-        }
+        let platform = request.platform.as_deref().filter(|asked| !asked.is_empty());
+        let platform = platform.map(platform::wanted).transpose()?;
         let name = self.name();
         let containers = Containers {
             networking: Containers::networking(&self.engine, &request.network_mode, request.extra_hosts)?,
@@ -174,6 +168,9 @@ impl Builder {
             target: request.target,
             labels: request.labels,
             no_cache: request.no_cache,
+            no_cache_stages: request.no_cache_stages,
+            platform,
+            platform_shown: request.platform_shown,
             pull: request.pull,
             rm: request.rm,
             cache_from: request.cache_from,

@@ -313,7 +313,8 @@ impl Drop for Held {
     }
 }
 
-fn key(wanted: &CacheMount) -> Digest {
+/// Which cache is wanted, whoever shares it.
+pub(crate) fn key(wanted: &CacheMount) -> Digest {
     let CacheMount {
         id,
         from,
@@ -321,6 +322,7 @@ fn key(wanted: &CacheMount) -> Digest {
         uid,
         gid,
         sharing: _,
+        below: _,
         description: _,
     } = wanted;
     let path = |path: &Path| path.display().to_string();

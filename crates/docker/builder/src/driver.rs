@@ -7,6 +7,7 @@ mod mounts;
 mod plan;
 mod run;
 mod steps;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,11 +27,11 @@ use crate::dockerfile::{
 };
 use crate::executor::{Base, Executor};
 use crate::output::Output;
-use crate::platform::check_platform;
 use crate::request::Dialect;
 use crate::services::{Entitlements, Pull, Services};
 use crate::tree::Tree;
-use crate::{BuildError, stages};
+use crate::watch::Numbering;
+use crate::{BuildError, platform, stages};
 
 /// Lines of a pull that wait to be told.
 const LINES: usize = 16;
@@ -44,6 +45,12 @@ pub(crate) struct Options {
     pub(crate) target: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub(crate) no_cache_stages: Vec<String>,
+    /// What is built for; this machine's if nobody says.
+    pub(crate) platform: Option<Platform>,
+    /// Whether steps are called by their platforms too.
+    pub(crate) platform_shown: bool,
     pub(crate) pull: bool,
     /// Whether containers are removed after a step that succeeded.
     pub(crate) rm: bool,
@@ -100,6 +107,11 @@ struct Current {
     inherited: ImageConfig,
     /// A step was carried out, so no later one can be in the cache.
     missed: bool,
+    /// No step of it is taken from the cache.
+    no_cache: bool,
+    /// The step was in the cache.
+    hit: bool,
+    numbering: Numbering,
 }
 
 impl<E: Executor + 'static> Driver<E> {
@@ -110,8 +122,8 @@ impl<E: Executor + 'static> Driver<E> {
         context: Arc<dyn Tree>,
         options: Options,
     ) -> Self {
-        let platform = Platform::host();
-        let arguments = Arguments::new(options.args.clone(), &platform, &platform);
+        let platform = options.platform.clone().unwrap_or_else(Platform::host);
+        let arguments = Arguments::new(options.args.clone(), &Platform::host(), &platform);
         Self {
             executor,
             cache,
@@ -238,7 +250,9 @@ impl<E: Executor + 'static> Driver<E> {
             environment: &[],
             arguments: &variables,
         };
-        config::expand_definitions(definitions, &|word| self.lex.word(word, &scope))
+        config::expand_definitions(definitions, &|word| self.lex.word(word, &scope), &|name| {
+            arguments.is_given(name)
+        })
             .map_err(|error| BuildError::Step(error.to_string()))
     }
 
@@ -273,11 +287,12 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(format!("{name} stage name already used")));
         }
         self.announce(&stage.source).await?;
-        let mut current = self.begin(stage).await?;
+        let begun = self.begin(stage).await;
+        let mut current = self.placed(&stage.location, begun)?;
         self.output.result(current.image.as_ref()).await?;
         for instruction in &stage.instructions {
             self.announce(&instruction.source).await?;
-            self.dispatch(&mut current, instruction).await?;
+            self.watched(&mut current, instruction).await?;
             self.output.result(current.image.as_ref()).await?;
         }
         if let Some(image) = current.image {
@@ -300,9 +315,10 @@ impl<E: Executor + 'static> Driver<E> {
                 .word(text, &scope)
                 .map_err(|error| BuildError::Step(error.to_string()))
         };
-        if let Some(platform) = &stage.platform {
-            check_platform(&expand(platform)?, &self.platform)?;
-        }
+        let platform = match &stage.platform {
+            Some(platform) => platform::wanted(&expand(platform)?)?,
+            None => self.platform.clone(),
+        };
         let name = expand(&stage.base)?;
         if name.is_empty() {
             return Err(BuildError::Step(format!(
@@ -310,17 +326,33 @@ impl<E: Executor + 'static> Driver<E> {
                 stage.base
             )));
         }
-        let upon = match self.earlier(&name).filter(|_| !self.is_context(&name)) {
+        let upon = match self.earlier(&name).filter(|_| self.context(&name).is_none()) {
             Some(earlier) => Some(self.wait_for(earlier).await?),
             None => None,
         };
         let (declared, upon) = upon.map(|done| (done.declared, done.image)).unzip();
+        let based = upon.is_none() && name != "scratch";
         self.arguments.begin_stage(declared.unwrap_or_default());
-        let base = self.base(&name, upon).await?;
-        let mut inherited = base
-            .as_ref()
-            .map_or_else(ImageConfig::for_host, |base| base.config.clone());
-        let mut draft = Draft::new(std::mem::take(&mut inherited.config));
+        let shown = self.options.platform_shown.then(|| self.platform.clone());
+        let place = (self.number, self.graph.len());
+        let mut numbering = Numbering::new(stage, place, based, shown.as_ref());
+        let base = match based {
+            true => self.watched_base(&mut numbering, &name).await?,
+            false => self.base(&name, upon).await?,
+        };
+        if based && let Some(base) = &base {
+            platform::check_base(&base.config.platform(), &platform)?;
+        }
+        let mut inherited = base.as_ref().map_or_else(
+            || ImageConfig {
+                architecture: platform.architecture,
+                os: platform.os,
+                variant: platform.variant,
+                ..ImageConfig::for_host()
+            },
+            |base| base.config.clone(),
+        );
+        let mut draft = Draft::new(std::mem::take(&mut inherited.config)).by(self.options.dialect);
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);
         let mut current = Current {
@@ -328,24 +360,33 @@ impl<E: Executor + 'static> Driver<E> {
             image,
             inherited,
             missed: false,
+            no_cache: self.is_uncached(self.number, stage),
+            hit: false,
+            numbering,
         };
         self.run_triggers(&mut current, &triggers).await?;
         Ok(current)
     }
 
-    fn is_context(&self, name: &str) -> bool {
-        self.options.contexts.contains_key(&name.to_lowercase())
+    /// The named context that stands where a stage or an image of this name would: images are known by any form of their
+    /// names.
+    pub(crate) fn context(&self, name: &str) -> Option<&Named> {
+        let contexts = &self.options.contexts;
+        if contexts.is_empty() || matches!(name, "scratch" | "context") {
+            return None;
+        }
+        contexts.get(&name.to_lowercase()).or_else(|| {
+            let whole = image::Reference::parse(name).ok()?.with_default_tag().familiar();
+            let short = whole.strip_suffix(":latest").unwrap_or(&whole);
+            contexts.get(&whole).or_else(|| contexts.get(short))
+        })
     }
 
     /// The image of a base: an earlier stage's, a named context, `scratch`, or an image that is here.
     async fn base(&self, name: &str, stage: Option<Option<Digest>>) -> Result<Option<Base>, BuildError> {
-        match self.options.contexts.get(&name.to_lowercase()) {
+        match self.context(name) {
             Some(Named::Image(image)) => return self.image(image).await.map(Some),
-            Some(Named::Files(_)) => {
-                return Err(BuildError::Unsupported(format!(
-                    "a stage cannot begin with the files of the context {name}"
-                )));
-            }
+            Some(Named::Files(files)) => return self.files_alone(files.clone()).await.map(Some),
             None => {}
         }
         match stage {
@@ -385,7 +426,7 @@ impl<E: Executor + 'static> Driver<E> {
         // The lines end with the pull.
         let telling = async {
             while let Some(line) = lines.recv().await {
-                self.output.text(&format!("{line}\n")).await?;
+                self.output.line(&line).await?;
             }
             Ok::<_, BuildError>(())
         };

@@ -38,6 +38,7 @@ mod services;
 mod source;
 mod stages;
 mod tree;
+mod watch;
 
 pub use builder::{Builder, CacheKind, CacheRecord, Pruned};
 pub use changes::apply_changes;
@@ -46,3 +47,4 @@ pub use request::{
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
 pub use source::{Fetch, Fetched, GitSource, Repository, Sent};
+pub use watch::{StepName, Watch, WatchedStep};

@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, watch};
 
 pub(crate) use lane::Lane;
 
+use crate::watch::WatchedStep;
 use crate::{BuildError, Progress};
 
 /// At most so many bytes of a quiet build's output are kept for the case that it fails.
 const MAX_KEPT: usize = 1 << 20;
 
 /// The way out of a build. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Output {
     sender: mpsc::Sender<Progress>,
     /// Closed when the build's future is dropped.
@@ -25,6 +26,16 @@ pub(crate) struct Output {
     kept: Option<Arc<Mutex<Kept>>>,
     /// Of a stage: what it tells waits here for its turn, and it ends when this says so.
     lane: Option<(Lane, watch::Receiver<bool>)>,
+    /// The step that is watched: what a program says is its.
+    step: Option<Arc<dyn WatchedStep>>,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +51,7 @@ impl Output {
             alive,
             kept: quiet.then(Arc::default),
             lane: None,
+            step: None,
         }
     }
 
@@ -51,6 +63,36 @@ impl Output {
             ..self.clone()
         };
         (output, lane)
+    }
+
+    /// Whose output it is from now on.
+    pub(crate) fn watch(&mut self, step: Option<Arc<dyn WatchedStep>>) {
+        self.step = step;
+    }
+
+    /// What a program says: 1 for standard output, 2 for standard error, which upstream makes red.
+    pub(crate) async fn program(&self, stream: u8, bytes: &[u8]) -> Result<(), BuildError> {
+        if let Some(step) = &self.step {
+            step.output(stream, bytes);
+            return if self.is_cancelled() {
+                Err(BuildError::Cancelled)
+            } else {
+                Ok(())
+            };
+        }
+        let text = String::from_utf8_lossy(bytes);
+        match stream {
+            1 => self.text(text).await,
+            _ => self.error_text(&text).await,
+        }
+    }
+
+    /// A line about what is going on.
+    pub(crate) async fn line(&self, line: &str) -> Result<(), BuildError> {
+        if let Some(step) = &self.step {
+            step.line(line);
+        }
+        self.text(format!("{line}\n")).await
     }
 
     /// Sends text as it is.

@@ -55,6 +55,8 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether every step is carried out.
     pub no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub no_cache_stages: Vec<String>,
     /// Whether bases are pulled though they are here. One that was made here never is.
     pub pull: bool,
     /// Whether the removal of a step's container is told when the step succeeded (upstream's
@@ -71,8 +73,10 @@ pub struct BuildRequest {
     pub extra_hosts: Vec<String>,
     /// Size of the containers' `/dev/shm` in bytes; 0 for the default.
     pub shm_size: u64,
-    /// `linux/amd64`; anything but this machine's is refused.
+    /// `linux/amd64`; this machine's if nobody says. Nothing can be run for another.
     pub platform: Option<String>,
+    /// Whether steps are called by their platforms too: there are builds for others.
+    pub platform_shown: bool,
     /// Images whose steps may be used. Those that are not here are skipped, as upstream does.
     pub cache_from: Vec<String>,
     /// Whether only the result's id is told.
@@ -100,6 +104,7 @@ impl BuildRequest {
             target: None,
             labels: BTreeMap::new(),
             no_cache: false,
+            no_cache_stages: Vec::new(),
             pull: false,
             rm: true,
             force_rm: false,
@@ -108,6 +113,7 @@ impl BuildRequest {
             extra_hosts: Vec::new(),
             shm_size: 0,
             platform: None,
+            platform_shown: false,
             cache_from: Vec::new(),
             quiet: false,
             squash: false,

@@ -20,7 +20,10 @@ use crate::request::Dialect;
 pub(crate) fn target(stages: &[Stage], name: Option<&str>, dialect: Dialect) -> Result<usize, BuildError> {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return stages.len().checked_sub(1).ok_or_else(|| {
-            BuildError::Invalid("No image was generated. Is your Dockerfile empty?".to_owned())
+            BuildError::Invalid(match dialect {
+                Dialect::Classic => "No image was generated. Is your Dockerfile empty?".to_owned(),
+                Dialect::BuildKit => "dockerfile contains no stages to build".to_owned(),
+            })
         });
     };
     by_name(stages, name).ok_or_else(|| {
@@ -140,6 +143,8 @@ pub(crate) fn has_duplicates(stages: &[Stage]) -> bool {
 pub(crate) trait Bases {
     /// The base of a stage, its variables replaced; `None` if they cannot be.
     fn name(&self, stage: &Stage) -> Option<String>;
+    /// Whether something else stands for a stage (a named context).
+    fn is_replaced(&self, stage: &Stage) -> bool;
     /// What the image of this name has a stage run first, if it is here.
     fn triggers(&self, image: &str) -> Vec<String>;
 }
@@ -149,7 +154,7 @@ pub(crate) fn needed(stages: &[Stage], target: usize, bases: &dyn Bases) -> BTre
     let mut needed = BTreeSet::new();
     let mut open = vec![target];
     while let Some(index) = open.pop() {
-        if needed.insert(index) {
+        if needed.insert(index) && (index == target || !bases.is_replaced(&stages[index])) {
             open.extend(uses(stages, index, bases));
         }
     }
@@ -214,6 +219,10 @@ mod tests {
             Some(stage.base.clone())
         }
 
+        fn is_replaced(&self, stage: &Stage) -> bool {
+            stage.name.as_deref() == Some("replaced")
+        }
+
         fn triggers(&self, image: &str) -> Vec<String> {
             let trigger = "COPY --from=used /x /x".to_owned();
             (image == "triggers").then_some(trigger).into_iter().collect()
@@ -233,6 +242,8 @@ mod tests {
         let mounted = "FROM x AS a\nFROM y\nFROM z\nRUN --mount=from=A,target=/a --mount=type=cache,target=/c,from=b true\n";
         assert_eq!(needed_of(mounted, None), [0, 2]);
         assert_eq!(needed_of(file, Some("C")), [0, 2]);
+        let replaced = "FROM x AS a\nFROM a AS replaced\nFROM y\nCOPY --from=replaced / /\n";
+        assert_eq!(needed_of(replaced, None), [1, 2]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod pulling;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use builder::{
@@ -252,10 +252,6 @@ async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
     let failed = |cause: std::io::Error| ApiError::internal(format!("receiving the build context: {cause}"));
     blocking(move || {
         let mut file = api.builder.spool().map_err(failed)?;
-        let mut start = Vec::new();
-        (&mut body).take(6).read_to_end(&mut start).map_err(failed)?;
-        refuse_compression(&start)?;
-        file.write_all(&start).map_err(failed)?;
         let taken = std::io::copy(&mut (&mut body).take(MAX_CONTEXT), &mut file).map_err(failed)?;
         if taken == MAX_CONTEXT {
             let sentence = format!("the build context is larger than {MAX_CONTEXT} bytes");
@@ -265,17 +261,6 @@ async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
         Ok(file)
     })
     .await
-}
-
-/// Compressions upstream knows and we do not.
-fn refuse_compression(start: &[u8]) -> Result<(), ApiError> {
-    let known: [(&[u8], &str); 2] = [(b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")];
-    match known.iter().find(|(magic, _)| start.starts_with(magic)) {
-        Some((_, name)) => Err(ApiError::unsupported(format!(
-            "a build context compressed by {name} is not supported yet: send plain tar, gzip or zstd"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// `POST /build/cancel`: only BuildKit gives builds an id.
@@ -475,18 +460,5 @@ mod tests {
                 "{query}"
             );
         }
-    }
-
-    #[test]
-    fn compressions_we_do_not_have_are_named() {
-        assert!(refuse_compression(b"BZh9").unwrap_err().message.contains("bzip2"));
-        assert!(
-            refuse_compression(b"\xfd7zXZ\0")
-                .unwrap_err()
-                .message
-                .contains("xz")
-        );
-        assert_eq!(refuse_compression(b"\x1f\x8b"), Ok(()));
-        assert_eq!(refuse_compression(b""), Ok(()));
     }
 }

@@ -201,10 +201,7 @@ pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
             let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
             match Compression::of(&head[..read]) {
                 Compression::Plain => Ok(Opened::Tree(Arc::new(ArchiveTree::read(file)?))),
-                Compression::Gzip | Compression::Zstd => Ok(Opened::Compressed(file)),
-                Compression::Bzip2 | Compression::Xz => Err(BuildError::Unsupported(
-                    "a build context compressed with bzip2 or xz is not supported yet".to_owned(),
-                )),
+                _ => Ok(Opened::Compressed(file)),
             }
         }
     }

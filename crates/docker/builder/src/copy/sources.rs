@@ -10,6 +10,7 @@ use crate::dockerfile::Copy;
 use crate::dockerignore::{Ignore, clean};
 use crate::filter::Filtered;
 use crate::glob::Glob;
+use crate::request::Dialect;
 use crate::source::Single;
 use crate::tree::{self, Descend, Kind, Tree};
 
@@ -43,7 +44,9 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
         found.push(hashed(path, &Origin::other(Arc::new(single), origin.remote))?);
     }
     let all_excluded = !copy.excludes.is_empty() && !copy.sources.is_empty();
-    if found.is_empty() && !all_excluded {
+    // A pattern that describes nothing is no error in BuildKit.
+    let may_be_empty = origin.dialect == Dialect::BuildKit && !copy.sources.is_empty();
+    if found.is_empty() && !all_excluded && !may_be_empty {
         Err(CopyError::Nothing)
     } else {
         Ok(found)
@@ -99,7 +102,8 @@ fn local(written: &str, copy: &Copy, origin: &Origin<'_>, found: &mut Vec<Source
 /// with the directories between.
 fn with_parents(written: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {
     let (base, pattern) = written.split_once("/./").unwrap_or(("", written));
-    if !origin.image && (escapes(base) || escapes(pattern)) {
+    let classic = origin.dialect == Dialect::Classic;
+    if classic && !origin.image && (escapes(base) || escapes(pattern)) {
         return Err(CopyError::Outside(written.to_owned()));
     }
     let pattern = clean(&format!("/{pattern}"))[1..].to_owned();
@@ -196,6 +200,10 @@ fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Resu
 }
 
 fn source(path: &str, origin: &Origin<'_>) -> Result<Source, CopyError> {
+    if origin.dialect == Dialect::BuildKit {
+        // `..` leads to the root at most.
+        return hashed(PathBuf::from(&clean(&format!("/{path}"))[1..]), origin);
+    }
     if !origin.image && escapes(path) {
         return Err(CopyError::Outside(path.to_owned()));
     }

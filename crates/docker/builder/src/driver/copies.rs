@@ -13,9 +13,9 @@ use crate::cache::{ImagePaths, KeyParts};
 use crate::config::Note;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
 use crate::dockerfile::{Copy, NoVariables};
-use crate::executor::{Executor, Step, Work};
+use crate::executor::{Base, Executor, Step, Work};
 use crate::source::{self, Checksum, Fetched, GitSource, Kept, Single};
-use crate::tree::Tree as _;
+use crate::tree::Tree;
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn copy(
@@ -45,7 +45,7 @@ impl<E: Executor + 'static> Driver<E> {
         let named = copy
             .from
             .as_ref()
-            .and_then(|from| self.options.contexts.get(&from.to_lowercase()));
+            .and_then(|from| self.context(from));
         let (from, files) = match (&copy.from, named) {
             (_, Some(Named::Files(files))) => (None, files.clone()),
             (Some(from), _) => {
@@ -60,6 +60,7 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let remote = self.fetch(verb, &copy).await?;
         let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
+        let dialect = self.options.dialect;
         blocking(move || {
             let known: Box<dyn Known> = match from {
                 Some(Some(image)) => Box::new(ImagePaths { cache, image }),
@@ -74,6 +75,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: from.is_some(),
                 known: &*known,
                 remote: &remote,
+                dialect,
             };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
         })
@@ -83,7 +85,7 @@ impl<E: Executor + 'static> Driver<E> {
     /// Fetches what is no file of the context.
     async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
         let mut fetched = BTreeMap::new();
-        for (address, git) in copy::addresses(verb, copy).map_err(BuildError::Step)? {
+        for (address, git) in copy::addresses(verb, copy, self.options.dialect).map_err(BuildError::Step)? {
             let Some(fetch) = &self.options.services.fetch else {
                 return Err(BuildError::Unsupported(format!(
                     "ADD of {address}: this builder fetches nothing from addresses"
@@ -130,7 +132,7 @@ impl<E: Executor + 'static> Driver<E> {
         if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
         }
-        if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
+        if let Some(Named::Image(image)) = self.context(from) {
             return self.image(image).await.map(|base| Some(base.id));
         }
         match self.source_stage(from)? {
@@ -149,6 +151,7 @@ impl<E: Executor + 'static> Driver<E> {
         mut plan: CopyPlan,
     ) -> Result<(), BuildError> {
         plan.make_absolute(&current.draft.config.working_dir);
+        let written = plan.written.clone();
         let epoch = self.epoch.map(Timestamp::as_second);
         let words = ["link".to_owned(), plan.comment()];
         let alone = KeyParts {
@@ -187,7 +190,64 @@ impl<E: Executor + 'static> Driver<E> {
                 self.make(alone, step).await?.id
             }
         };
-        self.perform(current, key, command, Work::Stack(layer)).await
+        let told = match self.options.dialect {
+            Dialect::Classic => command.to_vec(),
+            Dialect::BuildKit => vec![format!("{written} # buildkit")],
+        };
+        self.perform(current, key, &told, Work::Stack(layer)).await
+    }
+
+    /// An image that is nothing but files: what a stage begins with that begins with a named context.
+    pub(super) async fn files_alone(&self, files: Arc<dyn Tree>) -> Result<Base, BuildError> {
+        let dialect = self.options.dialect;
+        let plan = blocking(move || {
+            let copy = Copy {
+                sources: vec![".".to_owned()],
+                destination: "/".to_owned(),
+                ..Copy::default()
+            };
+            let origin = Origin {
+                tree: files,
+                image: false,
+                known: &Forgetful,
+                remote: &BTreeMap::new(),
+                dialect,
+            };
+            CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
+        });
+        let plan = plan.await?;
+        let words = ["files".to_owned(), plan.comment()];
+        let epoch = self.epoch.map(Timestamp::as_second);
+        let key = KeyParts {
+            parent: None,
+            platform: &crate::platform::text(&self.platform),
+            author: "",
+            config: &RunConfig::default(),
+            command: &words,
+            script: "",
+            more: &epoch.map(|epoch| format!("epoch {epoch}")).into_iter().collect::<Vec<_>>(),
+        };
+        let key = key.digest();
+        if let Some(known) = self.linked(&key)?
+            && let Some(base) = self.executor.hold(&known)?
+        {
+            return Ok(base);
+        }
+        let step = Step {
+            parent: None,
+            config: ImageConfig {
+                created: self.epoch,
+                ..ImageConfig::for_host()
+            },
+            history: HistoryRow {
+                created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
+                created_by: plan.written.clone(),
+                ..HistoryRow::default()
+            },
+            work: Work::Copy(plan),
+            epoch,
+        };
+        self.make(key, step).await
     }
 
     /// A layer that was made for a link before.

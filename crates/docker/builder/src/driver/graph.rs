@@ -17,10 +17,12 @@ use crate::executor::Executor;
 /// The stages up to the target.
 pub(super) struct Graph {
     places: Vec<Place>,
-    /// Steps that are carried out at once: one for each processor.
+    /// Steps that are carried out at once.
     pub(super) room: Semaphore,
     /// Images that this build has asked for: each is asked for once.
     asked: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    /// Bases that were told of: one that several stages have is one step.
+    told: Mutex<BTreeSet<String>>,
 }
 
 struct Place {
@@ -70,11 +72,13 @@ impl Graph {
             state: watch::Sender::new(State::Pending),
             late: OnceCell::new(),
         };
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // Steps wait for disks and networks too, so there are always two.
+        let processors = std::thread::available_parallelism().map_or(1, usize::from).max(2);
         Self {
             places: stages.into_iter().enumerate().map(place).collect(),
             room: Semaphore::new(processors),
             asked: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -105,6 +109,12 @@ impl Graph {
             None if self.places.len() == 1 => String::new(),
             None => format!("stage-{number}"),
         }
+    }
+
+    /// Notes that a base is told of; says whether it is for the first time.
+    pub(super) fn tell(&self, reference: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(reference.to_owned())
     }
 
     /// Where it is noted that an image was asked for.

@@ -134,7 +134,7 @@ impl<E: Executor + 'static> Driver<E> {
         path: PathBuf,
     ) -> Result<(MountSource, String), BuildError> {
         let from = match (&mount.from, self.mount_from(mount, target).await?) {
-            (Some(_), From::Image(Some(image))) => Some((image, path)),
+            (Some(_), From::Image(Some(image))) => Some((image, path.clone())),
             (Some(name), From::Files(_)) => {
                 return Err(BuildError::Unsupported(format!(
                     "a cache mount cannot begin with the files of the context {name}"
@@ -152,11 +152,12 @@ impl<E: Executor + 'static> Driver<E> {
             .unwrap_or_default();
         let key = match &from {
             Some((image, path)) => format!("{namespace}/{id} {image} {}", path.display()),
-            None => format!("{namespace}/{id}"),
+            None => format!("{namespace}/{id}{}", path.display()),
         };
         let source = MountSource::Cache(CacheMount {
             id: format!("{namespace}/{id}"),
             sharing: mount.sharing.unwrap_or_default(),
+            below: if mount.from.is_none() { path } else { PathBuf::new() },
             from,
             mode: mount.mode.unwrap_or(0o755),
             uid: mount.uid.unwrap_or(0),
@@ -171,7 +172,7 @@ impl<E: Executor + 'static> Driver<E> {
         let Some(name) = &mount.from else {
             return Ok(From::Files(self.context.clone()));
         };
-        match self.options.contexts.get(&name.to_lowercase()) {
+        match self.context(name) {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
             Some(Named::Image(image)) => {
                 return self.image(image).await.map(|base| From::Image(Some(base.id)));

@@ -30,6 +30,7 @@ impl<E: Executor + 'static> Driver<E> {
             executor: &*self.executor,
             lex: self.lex,
             variables: arguments.meta_variables(),
+            replaced: &|name| self.context(name).is_some(),
         };
         let classic = self.options.dialect == Dialect::Classic;
         if !classic {
@@ -39,7 +40,9 @@ impl<E: Executor + 'static> Driver<E> {
             // The name that is used twice is told when its stage is reached.
             (0..=target).collect()
         } else {
-            stages::needed(&file.stages, target, &bases)
+            let mut needed = stages::needed(&file.stages, target, &bases);
+            needed.retain(|number| *number == target || !stages::Bases::is_replaced(&bases, &file.stages[*number]));
+            needed
         };
         let steps = needed
             .iter()
@@ -54,11 +57,16 @@ struct PlannedBases<'a, E> {
     executor: &'a E,
     lex: Lex,
     variables: BTreeMap<String, String>,
+    replaced: &'a dyn Fn(&str) -> bool,
 }
 
 impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
     fn name(&self, stage: &Stage) -> Option<String> {
         self.lex.word(&stage.base, &self.variables).ok()
+    }
+
+    fn is_replaced(&self, stage: &Stage) -> bool {
+        stage.name.as_deref().is_some_and(self.replaced)
     }
 
     fn triggers(&self, image: &str) -> Vec<String> {

@@ -29,7 +29,7 @@ impl<E: Executor + 'static> Driver<E> {
                 name: "ONBUILD trigger".to_owned(),
                 source,
             })?;
-            self.dispatch(current, &instruction).await?;
+            self.watched_trigger(current, &instruction).await?;
         }
         Ok(())
     }
@@ -75,7 +75,12 @@ impl<E: Executor + 'static> Driver<E> {
                 pairs.iter().for_each(|pair| self.arguments.set(&pair.name));
                 Work::Nothing
             }
-            InstructionKind::Workdir(_) => Work::Directory(current.draft.config.working_dir.clone()),
+            InstructionKind::Workdir(_) => {
+                let buildkit = self.options.dialect == Dialect::BuildKit;
+                let user = current.draft.config.user.clone();
+                let user = Some(user).filter(|_| buildkit).unwrap_or_default();
+                Work::Directory(current.draft.config.working_dir.clone(), user)
+            }
             _ => Work::Nothing,
         };
         let command = current.draft.note(&note);
@@ -114,7 +119,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// Takes a step from the cache, if it has it.
     pub(super) async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
-        if self.options.no_cache || current.missed {
+        if self.options.no_cache || current.no_cache || current.missed {
             return Ok(false);
         }
         let allowed = |image: &Digest| {
@@ -133,6 +138,7 @@ impl<E: Executor + 'static> Driver<E> {
                 self.cache.used(key);
                 self.output.text(" ---> Using cache\n").await?;
                 current.image = Some(base.id);
+                current.hit = true;
                 Ok(true)
             }
             None => {
@@ -152,6 +158,10 @@ impl<E: Executor + 'static> Driver<E> {
         command: &[String],
         work: Work,
     ) -> Result<(), BuildError> {
+        let (created_by, comment) = match self.options.dialect {
+            Dialect::Classic => (command.join(" "), String::new()),
+            Dialect::BuildKit => (buildkit_history(command, &work), "buildkit.dockerfile.v0".to_owned()),
+        };
         let step = Step {
             parent: current.image,
             config: ImageConfig {
@@ -160,7 +170,8 @@ impl<E: Executor + 'static> Driver<E> {
             },
             history: HistoryRow {
                 created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
-                created_by: command.join(" "),
+                created_by,
+                comment,
                 author: current.draft.author.clone(),
                 ..HistoryRow::default()
             },
@@ -183,6 +194,18 @@ impl<E: Executor + 'static> Driver<E> {
         drop(room);
         self.cache.put(key, made.id, parent, description).await;
         Ok(made)
+    }
+}
+
+/// A step as BuildKit's history tells it: what runs or copies is marked, and nothing has a shell before it that none runs.
+fn buildkit_history(command: &[String], work: &Work) -> String {
+    match work {
+        Work::Run(_) => format!("RUN {} # buildkit", command.join(" ")),
+        Work::Copy(plan) => format!("{} # buildkit", plan.written),
+        _ => {
+            let last = command.last().map(String::as_str).unwrap_or_default();
+            last.strip_prefix("#(nop) ").unwrap_or(last).trim_end().to_owned()
+        }
     }
 }
 

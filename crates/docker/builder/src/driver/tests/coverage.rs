@@ -104,7 +104,10 @@ const TABLE: &[(&str, Standing)] = &[
     ("ENV", Works(HISTORY)),
     ("EXPOSE", Works(HISTORY)),
     ("FROM", Works("stages")),
-    ("FROM --platform", Works("only_this_machine_is_built_for")),
+    (
+        "FROM --platform",
+        Works("platforms_are_read_and_others_are_refused"),
+    ),
     (
         "FROM --platform of another machine",
         Refused(

@@ -273,6 +273,7 @@ fn offered() -> Options {
             secrets: Some(client.clone()),
             ssh: Some(client.clone()),
             fetch: Some(client),
+            watch: None,
         },
         ..plain()
     }
