@@ -171,6 +171,15 @@ impl Arguments {
             .or_else(|| self.platform.get(name).cloned())
     }
 
+    /// Says what an argument is worth, whoever has said so before; nothing, if it is worth nothing.
+    pub(crate) fn replace(&mut self, name: &str, value: Option<&str>) {
+        for place in [&mut self.given, &mut self.meta] {
+            if place.contains_key(name) {
+                place.insert(name.to_owned(), value.map(str::to_owned));
+            }
+        }
+    }
+
     /// Whether the client has given a value.
     pub(crate) fn is_given(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(Option::is_some)

@@ -158,6 +158,12 @@ impl Builder {
             force_rm: request.force_rm,
         };
         let scratch = Scratch(self.scratch.join(&name));
+        let context_age = request.context.age();
+        let ages = request.contexts.iter().filter_map(|(name, context)| match context {
+            NamedContext::Files(files) => Some((name.to_lowercase(), files.age())),
+            NamedContext::Image(_) => None,
+        });
+        let context_ages = ages.collect();
         let (tree, file) = self
             .context(request.context, request.dockerfile, scratch.0.clone())
             .await?;
@@ -184,6 +190,8 @@ impl Builder {
                 ..request.entitlements
             },
             contexts,
+            context_age,
+            context_ages,
         };
         let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
         let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
@@ -243,6 +251,7 @@ impl Builder {
     ) -> Result<(Arc<dyn Tree>, crate::dockerfile::Dockerfile), BuildError> {
         let images = self.images.clone();
         blocking(move || {
+            // A client heeds `.dockerignore` itself.
             let whole = !matches!(context, BuildContext::Archive(_));
             let tree = open_files(&images, context, &scratch.join("context"))?;
             context::open(tree, &dockerfile, whole)

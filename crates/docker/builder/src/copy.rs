@@ -153,6 +153,8 @@ pub(crate) struct Remote {
     pub(crate) name: String,
     /// What it is for the cache; its content, if nobody says.
     pub(crate) hash: Option<String>,
+    /// When it was made, in seconds since 1970; 0 if nobody says.
+    pub(crate) time: i64,
 }
 
 /// What of an instruction must be fetched.

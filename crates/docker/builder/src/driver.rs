@@ -2,6 +2,7 @@
 //! cache or carried out by the executor.
 
 mod copies;
+mod epoch;
 mod graph;
 mod mounts;
 mod plan;
@@ -18,8 +19,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::graph::{Done, Graph};
-use self::plan::{add_labels, epoch};
-use crate::arguments::{Arguments, SOURCE_DATE_EPOCH, Scope};
+use self::plan::add_labels;
+use crate::arguments::{Arguments, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
 use crate::dockerfile::{
@@ -29,6 +30,7 @@ use crate::executor::{Base, Executor};
 use crate::output::Output;
 use crate::request::Dialect;
 use crate::services::{Entitlements, Pull, Services};
+use crate::source::Age;
 use crate::tree::Tree;
 use crate::watch::Numbering;
 use crate::{BuildError, platform, stages};
@@ -60,6 +62,9 @@ pub(crate) struct Options {
     pub(crate) entitlements: Entitlements,
     /// Named contexts, opened.
     pub(crate) contexts: BTreeMap<String, Named>,
+    /// How old the context is, and the named ones.
+    pub(crate) context_age: Age,
+    pub(crate) context_ages: BTreeMap<String, Age>,
 }
 
 /// A named context.
@@ -181,7 +186,7 @@ impl<E: Executor + 'static> Driver<E> {
             self.announce(&instruction.source).await?;
             self.define_meta(instruction)?;
         }
-        self.epoch = epoch(self.arguments.of_builder(SOURCE_DATE_EPOCH).as_deref())?;
+        self.settle_epoch(&file.stages).await?;
         for (_, stage) in file
             .stages
             .iter()

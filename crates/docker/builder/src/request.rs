@@ -9,7 +9,7 @@ use image::{Digest, Reference};
 
 use crate::dockerfile::{ParseError, ParseErrorKind};
 use crate::services::{Entitlements, NamedContexts, Services};
-use crate::source::Repository;
+use crate::source::{Age, Repository};
 
 /// At most so many bytes of an archive are taken as a context.
 pub const MAX_CONTEXT: u64 = 16 << 30;
@@ -24,6 +24,20 @@ pub enum BuildContext {
     Directory(PathBuf),
     /// The files of a repository (see [`crate::Builder::remote`]).
     Repository(Repository),
+    /// An archive that was fetched, and its time in seconds since 1970; 0 if nobody said.
+    Fetched(File, i64),
+}
+
+impl BuildContext {
+    /// How old its files are.
+    pub(crate) fn age(&self) -> Age {
+        match self {
+            Self::Archive(_) | Self::Directory(_) => Age::Unknown,
+            Self::Repository(repository) => Age::At(repository.time),
+            Self::Fetched(_, 0) => Age::Newest,
+            Self::Fetched(_, time) => Age::At(*time),
+        }
+    }
 }
 
 /// Which of upstream's builders is followed, where one file means different things to them.

@@ -40,6 +40,8 @@ pub struct Repository {
     pub directory: PathBuf,
     /// Which commit.
     pub commit: String,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
     /// What it was called when it was asked for; nothing, if it was asked for by itself.
     pub reference: Option<String>,
     /// They stay for as long as this does.
@@ -50,6 +52,18 @@ impl fmt::Debug for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.commit, self.directory.display())
     }
+}
+
+/// How old files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Nobody says: a client's own.
+    #[default]
+    Unknown,
+    /// In seconds since 1970.
+    At(i64),
+    /// As old as the youngest of them.
+    Newest,
 }
 
 /// What was fetched.

@@ -78,7 +78,7 @@ fn no_circles(stages: &[Stage], bases: &dyn Bases) -> Result<(), BuildError> {
         if ready.is_empty() {
             break;
         }
-        ready.iter().for_each(|index| drop(left.remove(index)));
+        left.retain(|index| !ready.contains(index));
     }
     // Of what is left some only wait for a circle; the first of one is named.
     let circle = left.iter().copied().find(|index| {

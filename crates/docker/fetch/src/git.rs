@@ -97,19 +97,17 @@ impl Git {
         if source.submodules != Some(false) {
             submodules(&git, checkout.files(), keep, &source).await?;
         }
-        let time = match source.commit_times {
-            true => Some(commit_time(&git, &resolved.id).await?),
-            false => None,
-        };
+        let time = commit_time(&git, &resolved.id).await?;
         let commit = git
             .run(&["rev-parse", &format!("{}^{{commit}}", resolved.id)])
             .await?;
         drop(place);
-        checkout.finish(&source.directory, time).await?;
+        checkout.finish(&source.directory, source.commit_times.then_some(time)).await?;
         let directory = checkout.below(&source.directory);
         Ok(Repository {
             directory,
             commit: commit.trim().to_owned(),
+            time,
             reference: resolved.name,
             keeps: Box::new(checkout),
         })

@@ -39,7 +39,7 @@ pub(super) async fn context(
         .await
         .map_err(|error| BuildError::Step(format!("failed to download remote context {address}: {error}")))?;
     let builder = builder.clone();
-    blocking(move || archive(&builder, body.file)).await
+    blocking(move || archive(&builder, body.file, body.modified)).await
 }
 
 /// `github.com/a/b` is short for its repository.
@@ -54,14 +54,14 @@ fn complete(address: &str) -> String {
 }
 
 /// An archive as it is; what is none is a Dockerfile.
-fn archive(builder: &Builder, mut body: File) -> Result<BuildContext, BuildError> {
+fn archive(builder: &Builder, mut body: File, time: i64) -> Result<BuildContext, BuildError> {
     let failed = || BuildError::io("reading the build context");
     let mut head = vec![0; 512];
     let read = body.read_at(&mut head, 0).map_err(failed())?;
     head.truncate(read);
     if Compression::of(&head) != Compression::Plain || is_tar(&head) {
         body.rewind().map_err(failed())?;
-        return Ok(BuildContext::Archive(body));
+        return Ok(BuildContext::Fetched(body, time));
     }
     let mut text = Vec::new();
     body.rewind().map_err(failed())?;
@@ -82,7 +82,7 @@ fn archive(builder: &Builder, mut body: File) -> Result<BuildContext, BuildError
         .map_err(failed())?;
     let mut file = packed.into_inner().map_err(failed())?;
     file.rewind().map_err(failed())?;
-    Ok(BuildContext::Archive(file))
+    Ok(BuildContext::Fetched(file, time))
 }
 
 #[cfg(test)]

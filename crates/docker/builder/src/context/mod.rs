@@ -196,7 +196,7 @@ pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
         BuildContext::Repository(repository) => Kept::open(repository)
             .map(|tree| Opened::Tree(Arc::new(tree)))
             .map_err(failed),
-        BuildContext::Archive(file) => {
+        BuildContext::Archive(file) | BuildContext::Fetched(file, _) => {
             let mut head = [0; 6];
             let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
             match Compression::of(&head[..read]) {

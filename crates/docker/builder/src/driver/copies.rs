@@ -83,7 +83,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Fetches what is no file of the context.
-    async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
+    pub(super) async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
         let mut fetched = BTreeMap::new();
         for (address, git) in copy::addresses(verb, copy, self.options.dialect).map_err(BuildError::Step)? {
             let Some(fetch) = &self.options.services.fetch else {
@@ -91,12 +91,17 @@ impl<E: Executor + 'static> Driver<E> {
                     "ADD of {address}: this builder fetches nothing from addresses"
                 )));
             };
-            let failed = |error: String| BuildError::Step(format!("failed to load {address}: {error}"));
+            let failed = |error: String| {
+                BuildError::Step(match self.options.dialect {
+                    Dialect::Classic => format!("failed to load {address}: {error}"),
+                    Dialect::BuildKit => format!("failed to load cache key: {error}"),
+                })
+            };
             let remote = match git {
                 Some(git) => {
                     let agent = self.agent_for(&git).await?;
                     let repository = fetch.git(&git, agent).await.map_err(failed)?;
-                    let hash = source::identity(&git, &repository);
+                    let (hash, time) = (source::identity(&git, &repository), repository.time);
                     let tree = blocking(move || {
                         Kept::open(repository).map_err(BuildError::io("opening a repository"))
                     });
@@ -104,6 +109,7 @@ impl<E: Executor + 'static> Driver<E> {
                         tree: Arc::new(tree.await?),
                         name: String::new(),
                         hash: Some(hash),
+                        time,
                     }
                 }
                 None => {
@@ -277,6 +283,7 @@ fn fetched_file(url: &str, body: Fetched, checksum: Option<&Checksum>) -> Result
         (name, Some(said)) if name == source::UNNAMED => said.clone(),
         (name, _) => name,
     };
+    let time = body.modified;
     let single = Single::fetched(name.clone(), body).map_err(failed())?;
     if let Some(expected) = checksum {
         let mut content = single.open(Path::new(&name)).map_err(failed())?;
@@ -291,5 +298,6 @@ fn fetched_file(url: &str, body: Fetched, checksum: Option<&Checksum>) -> Result
         tree: Arc::new(single),
         name,
         hash: None,
+        time,
     })
 }

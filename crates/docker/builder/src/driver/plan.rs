@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::Driver;
 use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
 use crate::executor::Executor;
@@ -74,16 +72,6 @@ impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
         let found = self.executor.find(image).ok().flatten();
         found.map(|base| base.config.config.on_build).unwrap_or_default()
     }
-}
-
-/// The time that `SOURCE_DATE_EPOCH` says.
-pub(super) fn epoch(said: Option<&str>) -> Result<Option<Timestamp>, BuildError> {
-    let invalid = |said: &str| BuildError::Invalid(format!("invalid SOURCE_DATE_EPOCH: {said}"));
-    let parse = |said: &str| {
-        let seconds = said.parse().map_err(|_| invalid(said))?;
-        Timestamp::from_second(seconds).map_err(|_| invalid(said))
-    };
-    said.map(parse).transpose()
 }
 
 /// `--label`s are a last instruction each, in the order of their names.

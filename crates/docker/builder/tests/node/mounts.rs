@@ -417,3 +417,31 @@ async fn mounts_that_were_left_are_taken_away() {
     assert!(outside.path().join("precious").exists());
     daemon.assert_nothing_left(&node);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_a_cache_is_no_way_out_of_it() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let head = "FROM probe\nRUN --mount=type=cache,id=c,target=/c [\"/probe\", \"mkdir\", \"/c/sel\", \"--\", \"write\", \"/c/sel/f\", \"in it\"]\n";
+    let with = |source: &str, path: &str| {
+        format!("{head}RUN --mount=type=cache,id=c,source={source},target=/v [\"/probe\", \"cat\", \"{path}\"]\n")
+    };
+    let told = daemon.file(&with("sel", "/v/f"), &[]).await;
+    told.id();
+    assert!(told.text.contains("in it"), "{}", told.text);
+    let told = daemon.file(&with("sel/f", "/v"), &[]).await;
+    told.id();
+    assert!(told.text.contains("in it"), "{}", told.text);
+    let told = daemon.file(&with("nope", "/v"), &[]).await;
+    assert_eq!(told.error(), "failed to mount a cache: /nope: not found in it");
+    // As a step that has the cache might do.
+    let caches = node.path("data/build/cache");
+    let cache = std::fs::read_dir(caches).unwrap().next().unwrap().unwrap().path().join("fs");
+    std::fs::remove_dir_all(cache.join("sel")).unwrap();
+    for target in ["/etc", "../../../../../../../../etc"] {
+        std::os::unix::fs::symlink(target, cache.join("sel")).unwrap();
+        let told = daemon.file(&with("sel", "/v/hostname").replace("type=cache,id=c,source", "type=cache,id=c,ro,source"), &[]).await;
+        assert_eq!(told.error(), "failed to mount a cache: /sel: not found in it", "{}", told.text);
+        std::fs::remove_file(cache.join("sel")).unwrap();
+    }
+}

@@ -200,3 +200,49 @@ fn a_named_context_stands_for_a_stage_and_for_any_form_of_an_images_name() {
     let told = build(&bench, "FROM base\nENV A=1\n", with("base", Named::Files(files)));
     told.id();
 }
+
+#[test]
+fn the_time_of_what_is_built_from() {
+    use crate::source::Age;
+    let bench = Bench::new();
+    let created = |file: &str, options: Options| {
+        let told = build(&bench, file, options);
+        let created = told.result.map(|id| bench.config(id).created.map(jiff::Timestamp::as_second));
+        created.map_err(|error| error.to_string())
+    };
+    let files = Arc::new(MemoryTree {
+        files: Files::of(&[("o", "1")]),
+        modified: 1,
+    });
+    let given = |age: Age, said: &str| Options {
+        dialect: Dialect::BuildKit,
+        context_age: age,
+        contexts: BTreeMap::from([("mine".to_owned(), Named::Files(files.clone()))]),
+        context_ages: BTreeMap::from([("mine".to_owned(), Age::At(42))]),
+        ..with_args(&[("SOURCE_DATE_EPOCH", said)])
+    };
+    let file = "FROM scratch\nCOPY foo /\n";
+    let cases = [
+        (Age::At(7), "context", Some(7)),
+        // What the memory's files have.
+        (Age::Newest, "context", Some(7)),
+        (Age::Unknown, "context", None),
+        (Age::Unknown, "mine", Some(42)),
+        (Age::Unknown, "1700000000", Some(1_700_000_000)),
+    ];
+    for (age, said, expected) in cases {
+        assert_eq!(created(file, given(age, said)).unwrap(), expected, "{age:?} {said}");
+    }
+    let seen = build(&bench, "FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN env SOURCE_DATE_EPOCH\n", given(Age::At(9), "context"));
+    assert!(seen.text.contains("\nSOURCE_DATE_EPOCH=9\n"), "{}", seen.text);
+    for (stage, sentence) in [
+        ("FROM scratch AS src\nCOPY foo /\n", "SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported COPY instruction"),
+        ("FROM busybox AS src\n", "SOURCE_DATE_EPOCH stage must use FROM scratch"),
+        ("FROM scratch AS src\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
+        ("FROM scratch AS src\nADD foo /\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD source"),
+        ("FROM scratch AS other\n", "invalid SOURCE_DATE_EPOCH: src"),
+    ] {
+        let file = format!("ARG SOURCE_DATE_EPOCH=src\n{stage}FROM scratch\nCOPY foo /\n");
+        assert_eq!(created(&file, buildkit()).unwrap_err(), sentence);
+    }
+}
