@@ -390,6 +390,7 @@ impl<E: Executor + 'static> Driver<E> {
     /// The image of a base: an earlier stage's, a named context, `scratch`, or an image that is here.
     async fn base(&self, name: &str, stage: Option<Option<Digest>>) -> Result<Option<Base>, BuildError> {
         match self.context(name) {
+            Some(Named::Image(image)) if image == "scratch" => return Ok(None),
             Some(Named::Image(image)) => return self.image(image).await.map(Some),
             Some(Named::Files(files)) => return self.files_alone(files.clone()).await.map(Some),
             None => {}

@@ -139,6 +139,9 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
         }
         if let Some(Named::Image(image)) = self.context(from) {
+            if image == "scratch" {
+                return Ok(None);
+            }
             return self.image(image).await.map(|base| Some(base.id));
         }
         match self.source_stage(from)? {

@@ -174,6 +174,7 @@ impl<E: Executor + 'static> Driver<E> {
         };
         match self.context(name) {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
+            Some(Named::Image(image)) if image == "scratch" => return Ok(From::Image(None)),
             Some(Named::Image(image)) => {
                 return self.image(image).await.map(|base| From::Image(Some(base.id)));
             }

@@ -322,11 +322,11 @@ fn part(cache: &Path, below: &Path, place: &Path) -> Result<Option<(Guard, FileT
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let found = openat2(&root, below, flags, Mode::empty(), resolve).map_err(missing)?;
     let kind = FileType::from_raw_mode(fstat(&found).map_err(|error| failed(FAILED)(error.into()))?.st_mode);
-    match kind {
-        FileType::Directory => std::fs::create_dir_all(place),
-        _ => std::fs::write(place, ""),
-    }
-    .map_err(failed(FAILED))?;
+    let stub = match (kind, place.parent()) {
+        (FileType::Directory, _) | (_, None) => std::fs::create_dir_all(place),
+        (_, Some(above)) => std::fs::create_dir_all(above).and_then(|()| std::fs::write(place, "")),
+    };
+    stub.map_err(failed(FAILED))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     let mounted = open_tree(&found, "", flags).map_err(|error| failed(FAILED)(error.into()))?;
     let guard = attach(&mounted, place).map_err(failed(FAILED))?;

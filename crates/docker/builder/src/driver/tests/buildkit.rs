@@ -246,3 +246,86 @@ fn the_time_of_what_is_built_from() {
         assert_eq!(created(&file, buildkit()).unwrap_err(), sentence);
     }
 }
+
+/// Whole files of upstream's tests, less what only a shell could show: what a command sees of a variable.
+#[test]
+fn files_of_upstreams_tests() {
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("ARG tag=nosuchtag\nFROM busy$tag\nRUN env PATH\n", &[("tag", "box")], "PATH="),
+        (
+            "ARG a1=\"foo bar\" a2=box\nARG a3=\"$a2-foo\"\nFROM busy$a2 AS build\nARG a3 a4=\"123 456\" a1\nENV all=\"$a1:$a3:$a4\"\nRUN env all\n",
+            &[],
+            "all=foo bar:box-foo:123 456",
+        ),
+        (
+            "ARG a1=\"box\"\nARG a2=\"$a1-foo\"\nFROM busy$a1 AS build\nARG a2\nARG a3=\"bar-$a2\"\nRUN env a3\n",
+            &[],
+            "a3=bar-box-foo",
+        ),
+        (
+            "ARG image=idlebox\nFROM busy${image#idle} AS build\nARG my_arg\nENV my_arg \"my_arg=${my_arg:-def_val}\"\nENV my_trimmed_arg \"${my_arg%%e*}\"\nRUN env my_trimmed_arg\n",
+            &[],
+            "my_trimmed_arg=my_arg=d",
+        ),
+        (
+            "ARG image=idlebox\nFROM busy${image#idle} AS build\nARG my_arg\nENV my_arg \"my_arg=${my_arg:-def_val}\"\nRUN env my_arg\n",
+            &[("my_arg", "")],
+            "my_arg=my_arg=def_val",
+        ),
+        ("FROM busybox\nENV myenv foo%sbar\nRUN env myenv\n", &[], "myenv=foo%sbar"),
+        (
+            "FROM busybox AS base\nARG TARGETSTAGE\nRUN env TARGETSTAGE\nFROM base AS final\nENV A=1\n",
+            &[],
+            "TARGETSTAGE=final",
+        ),
+        (
+            "ARG META_PATH=/tmp/meta\nFROM busybox\nARG META_PATH\nRUN env META_PATH\n",
+            &[],
+            "META_PATH=/tmp/meta",
+        ),
+    ];
+    for (file, args, line) in cases {
+        let options = Options {
+            dialect: Dialect::BuildKit,
+            ..with_args(args)
+        };
+        let told = build(&Bench::new(), file, options);
+        assert!(told.text.contains(&format!("\n{line}")), "{file}: {:?} {}", told.result, told.text);
+    }
+}
+
+/// What files of here-documents hold, as upstream's tests have it.
+#[test]
+fn documents_that_become_files() {
+    let cases = [
+        ("<<EOF", "\"quotes in file\"", "\"quotes in file\"\n"),
+        ("<<EOF", "\\", "\n"),
+        ("<<EOF", "\\\\", "\\\n"),
+        ("<<EOF", "\\$", "$\n"),
+        ("<<\"EOF\"", "\\", "\\\n"),
+        ("<<\"EOF\"", "\\\\", "\\\\\n"),
+        ("<<\"EOF\"", "\\$", "\\$\n"),
+        ("<<EOF", "Hello ${name}!", "Hello world!\n"),
+        ("<<'EOF'", "Hello ${name}!", "Hello ${name}!\n"),
+        ("<<EOF", "Hello '${name}'!", "Hello 'world'!\n"),
+        ("<<EOF", "Hello \"${name}\"!", "Hello \"world\"!\n"),
+        ("<<\"EOF\"", "Hello \"${name}\"!", "Hello \"${name}\"!\n"),
+        ("<<EOF", "\tfoo", "\tfoo\n"),
+        ("<<-EOF", "\tbar", "bar\n"),
+    ];
+    for (opening, line, expected) in cases {
+        let file = format!("FROM busybox\nCOPY {opening} /x\n{line}\nEOF\n");
+        let parsed = crate::dockerfile::parse(file.as_bytes()).unwrap();
+        let mut arguments = Arguments::default();
+        arguments.define(ArgDefinition {
+            name: "name".into(),
+            value: Some("world".into()),
+        });
+        let instruction = &parsed.stages[0].instructions[0];
+        let expanded = config::expand(instruction, Lex::new('\\'), &[], &arguments).unwrap();
+        let InstructionKind::Copy(copy) = expanded else {
+            panic!("{file}");
+        };
+        assert_eq!(copy.inline[0].content, expected, "{file}");
+    }
+}
