@@ -130,6 +130,8 @@ pub(crate) struct CacheMount {
     pub(crate) from: Option<(Digest, PathBuf)>,
     /// What of it is mounted: a path below; empty for all of it.
     pub(crate) below: PathBuf,
+    /// What an earlier build has left in it is forgotten.
+    pub(crate) fresh: bool,
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image::Digest;
 
-use super::{Current, Driver, Named, blocking};
+use super::{Current, Dialect, Driver, Named, blocking};
 use crate::BuildError;
 use crate::arguments::Scope;
 use crate::cache::ImagePaths;
@@ -53,7 +53,8 @@ impl<E: Executor + 'static> Driver<E> {
                 continue;
             }
             let target = target(&mount.target, &current.draft.config.working_dir)?;
-            let (source, key) = self.mount_source(&mount, &target, words).await?;
+            let uncached = self.options.no_cache || current.no_cache;
+            let (source, key) = self.mount_source(&mount, &target, words, uncached).await?;
             mounts.keys.push(format!("{target} {key}"));
             mounts.plans.push(RunMount {
                 target,
@@ -80,11 +81,12 @@ impl<E: Executor + 'static> Driver<E> {
         mount: &Mount,
         target: &str,
         words: &[String],
+        uncached: bool,
     ) -> Result<(MountSource, String), BuildError> {
         let path = PathBuf::from(&clean(&format!("/{}", mount.source))[1..]);
         match mount.kind {
             MountKind::Tmpfs => Ok((MountSource::Tmpfs { size: mount.size }, String::new())),
-            MountKind::Cache => self.cache_mount(mount, target, words, path).await,
+            MountKind::Cache => self.cache_mount(mount, target, words, (path, uncached)).await,
             _ => match self.mount_from(mount, target).await? {
                 From::Files(tree) => {
                     let (files, below) = (tree.clone(), path.clone());
@@ -131,7 +133,7 @@ impl<E: Executor + 'static> Driver<E> {
         mount: &Mount,
         target: &str,
         words: &[String],
-        path: PathBuf,
+        (path, uncached): (PathBuf, bool),
     ) -> Result<(MountSource, String), BuildError> {
         let from = match (&mount.from, self.mount_from(mount, target).await?) {
             (Some(_), From::Image(Some(image))) => Some((image, path.clone())),
@@ -154,7 +156,11 @@ impl<E: Executor + 'static> Driver<E> {
             Some((image, path)) => format!("{namespace}/{id} {image} {}", path.display()),
             None => format!("{namespace}/{id}{}", path.display()),
         };
+        // In BuildKit, giving a cache its mode or owner is a step before it, and a step that is not taken from the cache
+        // makes another cache.
+        let dressed = mount.mode.is_some() || mount.uid.is_some() || mount.gid.is_some();
         let source = MountSource::Cache(CacheMount {
+            fresh: uncached && dressed && self.options.dialect == Dialect::BuildKit,
             id: format!("{namespace}/{id}"),
             sharing: mount.sharing.unwrap_or_default(),
             below: if mount.from.is_none() { path } else { PathBuf::new() },

@@ -4,7 +4,7 @@
 //! A container is given a path. A path below an image is resolved in the image first, so that none of
 //! its links leads out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -36,6 +36,8 @@ pub(crate) struct Mounter {
     directory: PathBuf,
     /// Files of contexts that were copied out, by what they are; nobody writes to them.
     copied: Mutex<BTreeMap<String, PathBuf>>,
+    /// Caches that were begun anew.
+    renewed: Mutex<BTreeSet<Digest>>,
 }
 
 /// Mounts that are ready.
@@ -78,6 +80,7 @@ impl Mounter {
             caches,
             directory,
             copied: Mutex::default(),
+            renewed: Mutex::default(),
         }
     }
 
@@ -135,11 +138,16 @@ impl Mounter {
         let wanted: BTreeMap<Digest, &CacheMount> = wanted.collect();
         let mut caches = BTreeMap::new();
         for (key, cache) in wanted {
+            let (mounter, cache) = (self.clone(), cache.clone());
+            // Once for each build: its steps share what they make.
+            if cache.fresh && self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+                let caches = self.caches.clone();
+                blocking(move || caches.renew(&key).map_err(failed(FAILED))).await?;
+            }
             let held = tokio::select! {
-                held = self.caches.hold(cache) => held,
+                held = self.caches.hold(&cache) => held,
                 () = output.cancelled() => return Err(BuildError::Cancelled),
             };
-            let (mounter, cache) = (self.clone(), cache.clone());
             caches.insert(key, blocking(move || mounter.fill(held, &cache)).await?);
         }
         Ok(caches)

@@ -445,3 +445,32 @@ async fn a_part_of_a_cache_is_no_way_out_of_it() {
         std::fs::remove_file(cache.join("sel")).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_cache_a_cache_with_a_mode_begins_anew() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let build = |name: &str, options: &str, no_cache: bool| {
+        let run = |name: &str| {
+            format!("RUN --mount=type=cache,target=/c{options} [\"/probe\", \"write\", \"/c/{name}\", \"\", \"--\", \"ls\", \"/c\"]\n")
+        };
+        // Two steps of one build share what the first has made.
+        let file = format!("FROM probe\n{}{}", run(name), run(&format!("{name}2")));
+        let mut request = request(&[("Dockerfile", &file)]);
+        request.dialect = builder::Dialect::BuildKit;
+        request.no_cache = no_cache;
+        daemon.build(request)
+    };
+    let last = |text: &str| text.rsplit("Running in").next().unwrap().to_owned();
+    for (options, anew) in [(",mode=0773", true), ("", false)] {
+        build("one", options, false).await.id();
+        let told = build("two", options, true).await;
+        told.id();
+        let seen = last(&told.text);
+        assert!(seen.contains("two") && seen.contains("two2"), "{seen}");
+        assert_eq!(!seen.contains("one"), anew, "{options}: {seen}");
+        let told = build("three", options, false).await;
+        told.id();
+        assert!(last(&told.text).contains("two"), "{}", told.text);
+    }
+}
