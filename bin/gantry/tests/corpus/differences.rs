@@ -28,16 +28,6 @@ pub(super) fn of(case: &str) -> Vec<&'static Difference> {
 
 const DIFFERENCES: &[Difference] = &[
     Difference {
-        case: "archives-packed",
-        what: "archives compressed with bzip2 or xz are not supported yet",
-        why: "docs/known-gaps.md",
-    },
-    Difference {
-        case: "labels",
-        what: "config Healthcheck: ",
-        why: "dockerd's commit fills what a HEALTHCHECK leaves out from the one before it; BuildKit does not",
-    },
-    Difference {
         case: "modes",
         what: "file /m/suid: ",
         why: "dockerd gives the copy its owner last, and Linux then takes the set-user-id bit; BuildKit keeps it",

@@ -3,6 +3,7 @@
 //! ([`testkit::daemon::Daemon`] looks when it goes).
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
+mod builds;
 mod daemon;
 mod disk;
 mod down;

@@ -24,6 +24,7 @@ mod push;
 mod registries;
 mod registry;
 mod transport;
+mod web;
 
 pub use auth::Credentials;
 pub use config::Config;
@@ -37,6 +38,7 @@ pub use registry::{
     Asking, BlobStream, Client, Document, FileSource, Mounted, Page, RateLimit, Reader, Referrer, Repository,
     Sent, Settings, Source, Stored, Subject, Upload, referrers_tag,
 };
+pub use web::{WebAnswer, WebAsking, WebError};
 
 /// Doors for the property tests and fuzz targets of the parsers: bytes nobody vouches for.
 pub mod fuzz {

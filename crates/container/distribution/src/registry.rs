@@ -8,7 +8,7 @@ mod answer;
 mod authorize;
 mod blobs;
 mod call;
-mod follow;
+pub(crate) mod follow;
 mod lists;
 mod login;
 mod manifests;

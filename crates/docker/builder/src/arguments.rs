@@ -35,8 +35,14 @@ pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// the one before.
 const MAX_VARIABLES: usize = 16 << 20;
 
-/// The `ARG`s of a stage, with their defaults.
-pub(crate) type Declared = BTreeMap<String, Option<String>>;
+/// The `ARG`s of a stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Declared {
+    /// With their defaults.
+    defaults: BTreeMap<String, Option<String>>,
+    /// Those that stand after an `ENV` of their name and win over it (BuildKit).
+    winning: BTreeSet<String>,
+}
 
 /// The arguments of a build, as seen from one stage.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +77,26 @@ impl Arguments {
     /// An `ARG` of the stage.
     pub(crate) fn define(&mut self, definition: ArgDefinition) {
         self.mentioned.insert(definition.name.clone());
-        self.allowed.insert(definition.name, definition.value);
+        self.allowed.defaults.insert(definition.name, definition.value);
+    }
+
+    /// An `ARG` of the stage that wins over the `ENV`s of its name before it, if it is worth anything.
+    pub(crate) fn define_over(&mut self, definition: ArgDefinition) {
+        let name = definition.name.clone();
+        self.define(definition);
+        if self.value(&name, &self.allowed.defaults).is_some() {
+            self.allowed.winning.insert(name);
+        }
+    }
+
+    /// An `ENV`, over which an `ARG` before it does not win.
+    pub(crate) fn set(&mut self, name: &str) {
+        self.allowed.winning.remove(name);
+    }
+
+    /// Counts everything as mentioned that others have mentioned.
+    pub(crate) fn mention_all(&mut self, others: &Self) {
+        self.mentioned.extend(others.mentioned.iter().cloned());
     }
 
     /// Counts an `ARG` as mentioned that is not reached, because its stage is not needed.
@@ -125,8 +150,9 @@ impl Arguments {
 
     /// What the stage's instructions may use besides its environment: names not in `environment`.
     pub(crate) fn variables(&self, environment: &[String]) -> BTreeMap<String, String> {
-        let mut variables = self.values(&self.allowed);
-        variables.retain(|name, _| !environment.iter().any(|entry| name_of(entry) == name));
+        let mut variables = self.values(&self.allowed.defaults);
+        let is_set = |name: &str| environment.iter().any(|entry| name_of(entry) == name);
+        variables.retain(|name, _| self.allowed.winning.contains(name) || !is_set(name));
         variables
     }
 
@@ -145,9 +171,32 @@ impl Arguments {
             .or_else(|| self.platform.get(name).cloned())
     }
 
+    /// Says what an argument is worth, whoever has said so before; nothing, if it is worth nothing.
+    pub(crate) fn replace(&mut self, name: &str, value: Option<&str>) {
+        for place in [&mut self.given, &mut self.meta] {
+            if place.contains_key(name) {
+                place.insert(name.to_owned(), value.map(str::to_owned));
+            }
+        }
+    }
+
+    /// Whether the client has given a value.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(Option::is_some)
+    }
+
+    /// The proxies that commands see, in both cases of their names, as BuildKit gives them.
+    pub(crate) fn proxies(&self) -> Vec<String> {
+        let proxies = PREDEFINED.chunks(2).filter_map(|names| {
+            let value = names.iter().rev().find_map(|name| self.given.get(*name)?.clone())?;
+            Some(names.iter().map(move |name| format!("{name}={value}")))
+        });
+        proxies.flatten().collect()
+    }
+
     /// Whether an argument is part of what a step is: a proxy is not, unless an `ARG` names it.
     pub(crate) fn is_persistent(&self, name: &str) -> bool {
-        self.allowed.contains_key(name) || !PREDEFINED.contains(&name)
+        self.allowed.defaults.contains_key(name) || !PREDEFINED.contains(&name)
     }
 
     /// Upstream's warning about arguments that no `ARG` mentions.
@@ -217,7 +266,7 @@ pub(crate) fn automatic(
         .collect()
 }
 
-/// An environment with arguments behind it.
+/// An environment, and the arguments that count beside it ([`Arguments::variables`]).
 pub(crate) struct Scope<'a> {
     pub(crate) environment: &'a [String],
     pub(crate) arguments: &'a BTreeMap<String, String>,
@@ -225,11 +274,11 @@ pub(crate) struct Scope<'a> {
 
 impl Variables for Scope<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        let set = self.environment.iter().rev().find(|entry| name_of(entry) == name);
-        match set {
-            Some(entry) => Some(entry.get(name.len() + 1..).unwrap_or_default()),
-            None => self.arguments.get(name).map(String::as_str),
+        if let Some(value) = self.arguments.get(name) {
+            return Some(value);
         }
+        let set = self.environment.iter().rev().find(|entry| name_of(entry) == name);
+        set.map(|entry| entry.get(name.len() + 1..).unwrap_or_default())
     }
 }
 
@@ -263,7 +312,7 @@ mod tests {
         arguments.define_meta(definition("M", Some("meta")));
         assert_eq!(arguments.meta_variables()["M"], "meta");
         assert_eq!(arguments.meta_variables()["TARGETPLATFORM"], "linux/arm64/v8");
-        arguments.begin_stage(Declared::new());
+        arguments.begin_stage(Declared::default());
         assert_eq!(
             arguments.variables(&[]).keys().collect::<Vec<_>>(),
             ["HTTP_PROXY"]
@@ -286,7 +335,7 @@ mod tests {
             expected
         );
         let declared = arguments.declared();
-        arguments.begin_stage(Declared::new());
+        arguments.begin_stage(Declared::default());
         assert!(!arguments.variables(&[]).contains_key("G"));
         // A stage upon it has what it had.
         arguments.begin_stage(declared);
@@ -312,19 +361,30 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins() {
-        let arguments = BTreeMap::from([
-            ("A".to_owned(), "arg".to_owned()),
-            ("B".to_owned(), "arg".to_owned()),
-        ]);
-        let environment = ["A=one".to_owned(), "A=two".to_owned()];
-        let scope = Scope {
-            environment: &environment,
-            arguments: &arguments,
+    fn the_environment_wins_unless_an_argument_is_told_to() {
+        let mut arguments = arguments(&[("G", Some("given"))]);
+        arguments.begin_stage(Declared::default());
+        for name in ["A", "G", "U"] {
+            arguments.define(definition(name, (name == "A").then_some("arg")));
+        }
+        let environment = ["A=one", "A=two", "G=env", "U=env"].map(str::to_owned);
+        let seen = |arguments: &Arguments| {
+            let arguments = arguments.variables(&environment);
+            let scope = Scope {
+                environment: &environment,
+                arguments: &arguments,
+            };
+            ["A", "G", "U", "X"].map(|name| scope.get(name).map(str::to_owned).unwrap_or_default())
         };
-        assert_eq!(
-            (scope.get("A"), scope.get("B"), scope.get("C")),
-            (Some("two"), Some("arg"), None)
-        );
+        assert_eq!(seen(&arguments), ["two", "env", "env", ""]);
+        for name in ["A", "G", "U"] {
+            arguments.define_over(definition(name, (name == "A").then_some("arg")));
+        }
+        // One that is worth nothing wins over nothing.
+        assert_eq!(seen(&arguments), ["arg", "given", "env", ""]);
+        let declared = arguments.declared();
+        arguments.begin_stage(declared);
+        arguments.set("A");
+        assert_eq!(seen(&arguments), ["two", "given", "env", ""]);
     }
 }

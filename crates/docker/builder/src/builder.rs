@@ -1,6 +1,7 @@
 //! The room's door: see the crate's own comment.
 
 mod files;
+mod remote;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::driver::Clock;
 use engine::Engine;
 use engine::events::{Actor, Event, Kind};
-use image::{Digest, Images, Lease, Platform, Reference};
+use image::{Digest, Images, Lease, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
@@ -25,11 +26,10 @@ use crate::context;
 use crate::driver::{Driver, Named, Options, blocking};
 use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
-use crate::platform::check_platform;
 use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
 use crate::source::Fetch;
 use crate::tree::Tree;
-use crate::{BuildContext, BuildError, BuildRequest, Progress};
+use crate::{BuildContext, BuildError, BuildRequest, Progress, platform};
 
 /// Builds images. Clones are handles to the same cache.
 #[derive(Clone)]
@@ -79,6 +79,23 @@ impl Builder {
     pub fn with_fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
         self
+    }
+
+    /// The context at an address (`docker build URL`): a repository's files, an archive, or one Dockerfile. A repository comes
+    /// with `.git` if `history` says so, unless its address says otherwise.
+    ///
+    /// # Errors
+    /// It is no address, or it was not fetched.
+    pub async fn remote(
+        &self,
+        address: &str,
+        history: bool,
+        agent: Option<PathBuf>,
+    ) -> Result<BuildContext, BuildError> {
+        let fetch = self.fetch.clone().ok_or_else(|| {
+            BuildError::Unsupported("this builder fetches nothing from addresses".to_owned())
+        })?;
+        remote::context(self, &*fetch, address, history, agent).await
     }
 
     /// A file without a name for a context that is being received. It takes no more than
@@ -142,13 +159,8 @@ impl Builder {
                 "squash is only supported with experimental mode".to_owned(),
             ));
         }
-        if let Some(platform) = request
-            .platform
-            .as_deref()
-            .filter(|platform| !platform.is_empty())
-        {
-            check_platform(platform, &Platform::host())?;
-        }
+        let platform = request.platform.as_deref().filter(|asked| !asked.is_empty());
+        let platform = platform.map(platform::wanted).transpose()?;
         let name = self.name();
         // From when it is made until it has its names, or somebody was told its id: no prune comes between.
         let held = self.images.lease(&format!("{name}/result"))?;
@@ -160,15 +172,25 @@ impl Builder {
             force_rm: request.force_rm,
         };
         let scratch = Scratch(self.scratch.join(&name));
+        let context_age = request.context.age();
+        let ages = request.contexts.iter().filter_map(|(name, context)| match context {
+            NamedContext::Files(files) => Some((name.to_lowercase(), files.age())),
+            NamedContext::Image(_) => None,
+        });
+        let context_ages = ages.collect();
         let (tree, file) = self
             .context(request.context, request.dockerfile, scratch.0.clone())
             .await?;
         let contexts = self.named_contexts(request.contexts, &scratch.0).await?;
         let options = Options {
             args: request.args,
+            dialect: request.dialect,
             target: request.target,
             labels: request.labels,
             no_cache: request.no_cache,
+            no_cache_stages: request.no_cache_stages,
+            platform,
+            platform_shown: request.platform_shown,
             pull: request.pull,
             rm: request.rm,
             cache_from: request.cache_from,
@@ -182,6 +204,8 @@ impl Builder {
                 ..request.entitlements
             },
             contexts,
+            context_age,
+            context_ages,
         };
         let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
         let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
@@ -245,7 +269,8 @@ impl Builder {
     ) -> Result<(Arc<dyn Tree>, crate::dockerfile::Dockerfile), BuildError> {
         let images = self.images.clone();
         blocking(move || {
-            let whole = matches!(context, BuildContext::Directory(_));
+            // A client heeds `.dockerignore` itself.
+            let whole = !matches!(context, BuildContext::Archive(_));
             let tree = open_files(&images, context, &scratch.join("context"))?;
             context::open(tree, &dockerfile, whole)
         })

@@ -241,6 +241,19 @@ impl CacheMounts {
         self.directory.join(name).join("fs")
     }
 
+    /// Removes what there is of a cache and nobody uses.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn renew(&self, key: &Digest) -> std::io::Result<()> {
+        let known: Vec<String> = {
+            let entries = self.lock();
+            let known = entries.iter().filter(|(_, entry)| entry.row.key == *key);
+            known.map(|(name, _)| name.clone()).collect()
+        };
+        known.iter().try_for_each(|name| self.remove(name).map(drop))
+    }
+
     /// Removes a directory that nobody uses. Says whether it did.
     ///
     /// # Errors
@@ -313,7 +326,8 @@ impl Drop for Held {
     }
 }
 
-fn key(wanted: &CacheMount) -> Digest {
+/// Which cache is wanted, whoever shares it.
+pub(crate) fn key(wanted: &CacheMount) -> Digest {
     let CacheMount {
         id,
         from,
@@ -321,6 +335,8 @@ fn key(wanted: &CacheMount) -> Digest {
         uid,
         gid,
         sharing: _,
+        below: _,
+        fresh: _,
         description: _,
     } = wanted;
     let path = |path: &Path| path.display().to_string();

@@ -7,6 +7,7 @@ use image::{Empty, Healthcheck, RunConfig};
 
 use crate::arguments::{Arguments, Scope, name_of};
 use crate::dockerfile::{ArgDefinition, Command, Copy, ExpandError, Instruction, InstructionKind, Lex, Pair};
+use crate::request::Dialect;
 use crate::{dockerfile, golang};
 
 /// What runs shell forms where no `SHELL` says otherwise.
@@ -22,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) author: String,
     /// A `CMD` of this stage, which an `ENTRYPOINT` after it does not clear.
     cmd_set: bool,
+    /// Whose rules.
+    dialect: Dialect,
 }
 
 /// How a step without a command of its own is written down (`/bin/sh -c #(nop) …`).
@@ -40,6 +43,11 @@ impl Draft {
             config.env.push(format!("PATH={DEFAULT_PATH}"));
         }
         Self::exactly(config)
+    }
+
+    /// The same by the rules of one of upstream's builders.
+    pub(crate) fn by(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
     }
 
     /// The draft of a configuration that is changed without a build.
@@ -193,14 +201,16 @@ impl Draft {
                 golang::plain_list(&old.test)
             ));
         }
-        self.config.healthcheck = Some(Healthcheck {
+        let said = Healthcheck {
             test: check.test.clone(),
             interval: check.interval,
             timeout: check.timeout,
             start_period: check.start_period,
             start_interval: check.start_interval,
             retries: i64::from(check.retries),
-        });
+        };
+        let before = self.config.healthcheck.take().filter(|_| self.dialect == Dialect::Classic);
+        self.config.healthcheck = Some(before.map_or(said.clone(), |before| filled(said, &before)));
         // Engines before 25 do not know the last one, so it is told only where it is set.
         let times = [check.interval, check.timeout, check.start_period];
         let times = times
@@ -229,6 +239,19 @@ impl Draft {
             .volumes
             .extend(volumes.iter().map(|volume| (volume.clone(), Empty {})));
         Ok(format!("VOLUME {}", golang::plain_list(volumes)))
+    }
+}
+
+/// A check with what it leaves out taken from the one before it: so dockerd's builder, which commits containers, has it.
+fn filled(said: Healthcheck, before: &Healthcheck) -> Healthcheck {
+    let or = |value: i64, other: i64| if value == 0 { other } else { value };
+    Healthcheck {
+        test: if said.test.is_empty() { before.test.clone() } else { said.test },
+        interval: or(said.interval, before.interval),
+        timeout: or(said.timeout, before.timeout),
+        start_period: or(said.start_period, before.start_period),
+        start_interval: or(said.start_interval, before.start_interval),
+        retries: or(said.retries, before.retries),
     }
 }
 
@@ -307,10 +330,11 @@ pub(crate) fn expand(
     environment: &[String],
     arguments: &Arguments,
 ) -> Result<InstructionKind, ExpandError> {
-    let arguments = arguments.variables(environment);
+    let given = |name: &str| arguments.is_given(name);
+    let arguments = &arguments.variables(environment);
     let scope = Scope {
         environment,
-        arguments: &arguments,
+        arguments,
     };
     let word = |text: &String| lex.word(text, &scope);
     // Quotes are plain characters in here-documents.
@@ -325,7 +349,9 @@ pub(crate) fn expand(
             labels: expand_pairs(labels, &word)?,
             expanded: true,
         },
-        InstructionKind::Arg(definitions) => InstructionKind::Arg(expand_definitions(definitions, &word)?),
+        InstructionKind::Arg(definitions) => {
+            InstructionKind::Arg(expand_definitions(definitions, &word, &given)?)
+        }
         InstructionKind::Add(copy) => InstructionKind::Add(expand_copy(copy, &word, &content)?),
         InstructionKind::Copy(copy) => InstructionKind::Copy(expand_copy(copy, &word, &content)?),
         InstructionKind::User(user) => InstructionKind::User(word(user)?),
@@ -359,12 +385,16 @@ fn expand_pairs(pairs: &[Pair], word: &Word<'_>) -> Result<Vec<Pair>, ExpandErro
 pub(crate) fn expand_definitions(
     definitions: &[ArgDefinition],
     word: &Word<'_>,
+    given: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<ArgDefinition>, ExpandError> {
     let expand = |definition: &ArgDefinition| {
-        Ok(ArgDefinition {
-            name: word(&definition.name)?,
-            value: definition.value.as_ref().map(word).transpose()?,
-        })
+        let name = word(&definition.name)?;
+        // Nobody asks what a default is worth that is not used.
+        let value = match &definition.value {
+            Some(value) if given(&name) => Some(value.clone()),
+            value => value.as_ref().map(word).transpose()?,
+        };
+        Ok(ArgDefinition { name, value })
     };
     definitions.iter().map(expand).collect()
 }

@@ -16,6 +16,8 @@ use image::{Digest, Hasher};
 
 use crate::chmod::Chmod;
 use crate::dockerfile::Copy;
+use crate::golang;
+use crate::request::Dialect;
 use crate::source::{self, GitSource, Named};
 use crate::tree::{self, Descend, Entry, Kind, Tree};
 
@@ -32,6 +34,10 @@ pub(crate) struct CopyPlan {
     pub(crate) mode: Option<(Chmod, String)>,
     /// `--parents`, which the history tells.
     parents: bool,
+    /// Whose rules.
+    pub(crate) dialect: Dialect,
+    /// As the history of BuildKit tells it.
+    pub(crate) written: String,
 }
 
 /// A file or directory to be copied.
@@ -87,6 +93,33 @@ impl fmt::Debug for CopyPlan {
     }
 }
 
+impl CopyError {
+    /// BuildKit's words.
+    fn buildkit(&self) -> String {
+        let missing = |origin: &str, path: &str| {
+            let path = golang::quote(&format!("/{path}"));
+            format!("failed to compute cache key: failed to calculate checksum of ref {origin}: {path}: not found")
+        };
+        match self {
+            Self::NotInContext(path) => missing("context::local", path),
+            Self::NotInImage(path) => missing("image::stage", path),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// A copy as BuildKit's history tells it.
+fn written(verb: &str, copy: &Copy) -> String {
+    let mut words = vec![verb.to_owned()];
+    words.extend(copy.parents.then(|| "--parents".to_owned()));
+    words.extend(copy.chown.iter().map(|chown| format!("--chown={chown}")));
+    words.extend(copy.chmod.iter().map(|chmod| format!("--chmod={chmod}")));
+    words.extend(copy.sources.iter().cloned());
+    words.extend(copy.inline.iter().map(|file| format!("<<{}", file.name)));
+    words.push(copy.destination.clone());
+    words.join(" ")
+}
+
 /// Where sources are looked for.
 pub(crate) struct Origin<'a> {
     pub(crate) tree: Arc<dyn Tree>,
@@ -96,6 +129,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) known: &'a dyn Known,
     /// What was fetched, by the source that names it.
     pub(crate) remote: &'a BTreeMap<String, Remote>,
+    pub(crate) dialect: Dialect,
 }
 
 impl<'a> Origin<'a> {
@@ -106,6 +140,7 @@ impl<'a> Origin<'a> {
             image: true,
             known: &Forgetful,
             remote,
+            dialect: Dialect::Classic,
         }
     }
 }
@@ -116,13 +151,21 @@ pub(crate) struct Remote {
     pub(crate) tree: Arc<dyn Tree>,
     /// The file's name; empty for everything.
     pub(crate) name: String,
+    /// What it is for the cache; its content, if nobody says.
+    pub(crate) hash: Option<String>,
+    /// When it was made, in seconds since 1970; 0 if nobody says.
+    pub(crate) time: i64,
 }
 
 /// What of an instruction must be fetched.
 ///
 /// # Errors
 /// Upstream's sentences, about `--checksum` too.
-pub(crate) fn addresses(verb: &str, copy: &Copy) -> Result<Vec<(String, Option<GitSource>)>, String> {
+pub(crate) fn addresses(
+    verb: &str,
+    copy: &Copy,
+    dialect: Dialect,
+) -> Result<Vec<(String, Option<GitSource>)>, String> {
     let mut addresses = Vec::new();
     for written in &copy.sources {
         let git = match source::named(written)? {
@@ -136,7 +179,10 @@ pub(crate) fn addresses(verb: &str, copy: &Copy) -> Result<Vec<(String, Option<G
             } else {
                 CopyError::Address
             };
-            return Err(format!("{verb} failed: {error}"));
+            return Err(match dialect {
+                Dialect::Classic => format!("{verb} failed: {error}"),
+                Dialect::BuildKit => error.to_string(),
+            });
         }
         let git = git.map(|git| with_flags(git, copy)).transpose()?;
         addresses.push((written.clone(), git));
@@ -188,9 +234,13 @@ impl CopyPlan {
     /// # Errors
     /// Upstream's sentences, `COPY failed: ` included.
     pub(crate) fn new(verb: &'static str, copy: &Copy, origin: &Origin<'_>) -> Result<Self, String> {
-        let sources =
-            sources::sources(verb, copy, origin).map_err(|error| format!("{verb} failed: {error}"))?;
-        if sources.len() > 1 && !copy.destination.ends_with('/') {
+        let buildkit = origin.dialect == Dialect::BuildKit;
+        let sources = sources::sources(verb, copy, origin).map_err(|error| match buildkit {
+            true => error.buildkit(),
+            false => format!("{verb} failed: {error}"),
+        })?;
+        // BuildKit counts what is written, and has done so when it read the file.
+        if !buildkit && sources.len() > 1 && !copy.destination.ends_with('/') {
             return Err(format!(
                 "When using {verb} with more than one source file, the destination must be a directory and end with a /"
             ));
@@ -210,6 +260,8 @@ impl CopyPlan {
                 .map(|text| Ok::<_, String>((Chmod::parse(text)?, text.clone())))
                 .transpose()?,
             parents: copy.parents,
+            dialect: origin.dialect,
+            written: written(verb, copy),
         })
     }
 
@@ -307,7 +359,7 @@ pub(crate) fn hash(tree: &dyn Tree, path: &Path) -> io::Result<Option<String>> {
     Ok(Some(joined("dir", hashes.iter().map(String::as_str))))
 }
 
-fn joined<'a>(prefix: &str, hashes: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn joined<'a>(prefix: &str, hashes: impl Iterator<Item = &'a str>) -> String {
     let joined = hashes.collect::<Vec<_>>().join(",");
     format!("{prefix}:{}", Digest::of(joined.as_bytes()).hex())
 }

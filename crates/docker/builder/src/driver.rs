@@ -2,10 +2,13 @@
 //! cache or carried out by the executor.
 
 mod copies;
+mod epoch;
+mod graph;
 mod mounts;
 mod plan;
 mod run;
 mod steps;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +18,9 @@ use image::{Digest, ImageConfig, Platform};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use self::plan::{add_labels, epoch};
-use crate::arguments::{Arguments, Declared, SOURCE_DATE_EPOCH, Scope};
+use self::graph::{Done, Graph};
+use self::plan::add_labels;
+use crate::arguments::{Arguments, Scope};
 use crate::cache::Cache;
 use crate::config::{self, Draft};
 use crate::dockerfile::{
@@ -24,10 +28,12 @@ use crate::dockerfile::{
 };
 use crate::executor::{Base, Executor};
 use crate::output::Output;
-use crate::platform::check_platform;
-use crate::services::{Entitlements, Services};
+use crate::request::Dialect;
+use crate::services::{Entitlements, Pull, Services};
+use crate::source::Age;
 use crate::tree::Tree;
-use crate::{BuildError, stages};
+use crate::watch::Numbering;
+use crate::{BuildError, platform, stages};
 
 /// Lines of a pull that wait to be told.
 const LINES: usize = 16;
@@ -36,9 +42,17 @@ const LINES: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub(crate) args: BTreeMap<String, Option<String>>,
+    /// Which of upstream's builders is followed where they differ.
+    pub(crate) dialect: Dialect,
     pub(crate) target: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub(crate) no_cache_stages: Vec<String>,
+    /// What is built for; this machine's if nobody says.
+    pub(crate) platform: Option<Platform>,
+    /// Whether steps are called by their platforms too.
+    pub(crate) platform_shown: bool,
     pub(crate) pull: bool,
     /// Whether containers are removed after a step that succeeded.
     pub(crate) rm: bool,
@@ -48,6 +62,9 @@ pub(crate) struct Options {
     pub(crate) entitlements: Entitlements,
     /// Named contexts, opened.
     pub(crate) contexts: BTreeMap<String, Named>,
+    /// How old the context is, and the named ones.
+    pub(crate) context_age: Age,
+    pub(crate) context_ages: BTreeMap<String, Age>,
 }
 
 /// A named context.
@@ -66,46 +83,40 @@ impl fmt::Debug for Named {
     }
 }
 
-/// A walk.
+/// A walk. The stages have one each, made of the build's.
 pub(crate) struct Driver<E> {
     executor: Arc<E>,
     cache: Arc<Cache>,
     output: Output,
-    options: Options,
+    options: Arc<Options>,
     context: Arc<dyn Tree>,
     platform: Platform,
     lex: Lex,
     arguments: Arguments,
-    /// Stages that are done.
-    done: Vec<Done>,
+    graph: Arc<Graph>,
+    /// The stage that is walked.
+    number: usize,
     step: usize,
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
-    sources: Option<BTreeSet<Digest>>,
-    /// The names of all stages.
-    names: Vec<String>,
+    sources: Option<Arc<BTreeSet<Digest>>>,
     /// `SOURCE_DATE_EPOCH`: when everything was made.
     epoch: Option<Timestamp>,
 }
 
-/// A stage that is done.
-struct Done {
-    number: usize,
-    name: Option<String>,
-    image: Option<Digest>,
-    /// Its `ARG`s, which stages upon it have too.
-    declared: Declared,
-}
-
 /// The stage that is being built.
 struct Current {
-    number: usize,
     draft: Draft,
     image: Option<Digest>,
     /// The base's architecture and what else is handed down.
     inherited: ImageConfig,
     /// A step was carried out, so no later one can be in the cache.
     missed: bool,
+    /// No step of it is taken from the cache.
+    no_cache: bool,
+    /// The step was in the cache.
+    hit: bool,
+    numbering: Numbering,
 }
 
 impl<E: Executor + 'static> Driver<E> {
@@ -116,23 +127,43 @@ impl<E: Executor + 'static> Driver<E> {
         context: Arc<dyn Tree>,
         options: Options,
     ) -> Self {
-        let platform = Platform::host();
-        let arguments = Arguments::new(options.args.clone(), &platform, &platform);
+        let platform = options.platform.clone().unwrap_or_else(Platform::host);
+        let arguments = Arguments::new(options.args.clone(), &Platform::host(), &platform);
         Self {
             executor,
             cache,
             output,
-            options,
+            options: Arc::new(options),
             context,
             platform,
             lex: Lex::new('\\'),
             arguments,
-            done: Vec::new(),
+            graph: Arc::new(Graph::new(Vec::new(), &BTreeSet::new())),
+            number: 0,
             step: 0,
             total: 0,
             sources: None,
-            names: Vec::new(),
             epoch: None,
+        }
+    }
+
+    /// The same for one stage, whose steps are counted from `step` on.
+    fn fork(&self, number: usize, step: usize, output: Output) -> Self {
+        Self {
+            executor: self.executor.clone(),
+            cache: self.cache.clone(),
+            output,
+            options: self.options.clone(),
+            context: self.context.clone(),
+            platform: self.platform.clone(),
+            lex: self.lex,
+            arguments: self.arguments.clone(),
+            graph: self.graph.clone(),
+            number,
+            step,
+            total: self.total,
+            sources: self.sources.clone(),
+            epoch: self.epoch,
         }
     }
 
@@ -141,36 +172,35 @@ impl<E: Executor + 'static> Driver<E> {
     /// # Errors
     /// [`BuildError`]; images of steps that were done stay for the next build.
     pub(crate) async fn build(mut self, mut file: Dockerfile) -> Result<Digest, BuildError> {
-        let target = stages::target(&file.stages, self.options.target.as_deref())?;
+        let dialect = self.options.dialect;
+        let target = stages::target(&file.stages, self.options.target.as_deref(), dialect)?;
         self.lex = Lex::new(file.escape);
         add_labels(&mut file.stages[target], &self.options.labels);
-        self.sources = self.cache_sources()?;
-        self.names = file
-            .stages
-            .iter()
-            .filter_map(|stage| stage.name.clone())
-            .collect();
+        self.sources = self.cache_sources()?.map(Arc::new);
         if let Some(name) = &file.stages[target].name {
             self.arguments.set_target(name);
         }
         self.warn(&file.warnings).await?;
-        let needed = self.plan(&file, target);
+        let needed = self.plan(&file, target)?;
         for instruction in &file.meta_args {
             self.announce(&instruction.source).await?;
             self.define_meta(instruction)?;
         }
-        self.epoch = epoch(self.arguments.of_builder(SOURCE_DATE_EPOCH).as_deref())?;
-        for (number, stage) in file.stages.iter().enumerate().take(target + 1) {
-            if needed.contains(&number) {
-                self.stage(number, stage).await?;
-            } else {
-                self.skip(stage);
-            }
+        self.settle_epoch(&file.stages).await?;
+        for (_, stage) in file
+            .stages
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| !needed.contains(number))
+        {
+            self.skip(stage);
         }
+        self.graph = Arc::new(Graph::new(file.stages, &needed));
+        self.walk(&needed).await?;
         if let Some(warning) = self.arguments.warning() {
             self.output.text(warning).await?;
         }
-        let result = self.done.last().and_then(|done| done.image);
+        let result = self.wait_for(target).await?.image;
         result.ok_or_else(|| BuildError::Step("No image was generated. Is your Dockerfile empty?".to_owned()))
     }
 
@@ -225,7 +255,9 @@ impl<E: Executor + 'static> Driver<E> {
             environment: &[],
             arguments: &variables,
         };
-        config::expand_definitions(definitions, &|word| self.lex.word(word, &scope))
+        config::expand_definitions(definitions, &|word| self.lex.word(word, &scope), &|name| {
+            arguments.is_given(name)
+        })
             .map_err(|error| BuildError::Step(error.to_string()))
     }
 
@@ -253,39 +285,31 @@ impl<E: Executor + 'static> Driver<E> {
         self.output.step(self.step, self.total, source).await
     }
 
-    async fn stage(&mut self, number: usize, stage: &Stage) -> Result<(), BuildError> {
-        if let Some(name) = stage.name.as_deref().filter(|name| self.by_name(name).is_some()) {
+    async fn stage(&mut self) -> Result<Done, BuildError> {
+        let stage = &*self.graph.stage(self.number);
+        let twice = stage.name.as_deref().filter(|name| self.earlier(name).is_some());
+        if let Some(name) = twice.filter(|_| self.options.dialect == Dialect::Classic) {
             return Err(BuildError::Step(format!("{name} stage name already used")));
         }
         self.announce(&stage.source).await?;
-        let mut current = self.begin(number, stage).await?;
+        let begun = self.begin(stage).await;
+        let mut current = self.placed(&stage.location, begun)?;
         self.output.result(current.image.as_ref()).await?;
         for instruction in &stage.instructions {
             self.announce(&instruction.source).await?;
-            self.dispatch(&mut current, instruction).await?;
+            self.watched(&mut current, instruction).await?;
             self.output.result(current.image.as_ref()).await?;
         }
         if let Some(image) = current.image {
             self.output.aux(image).await?;
         }
-        self.done.push(Done {
-            number,
-            name: stage.name.clone(),
+        Ok(Done {
             image: current.image,
             declared: self.arguments.declared(),
-        });
-        Ok(())
+        })
     }
 
-    fn by_name(&self, name: &str) -> Option<&Done> {
-        let named = |done: &&Done| {
-            let known = done.name.as_deref();
-            known.is_some_and(|known| known.eq_ignore_ascii_case(name))
-        };
-        self.done.iter().find(named)
-    }
-
-    async fn begin(&mut self, number: usize, stage: &Stage) -> Result<Current, BuildError> {
+    async fn begin(&mut self, stage: &Stage) -> Result<Current, BuildError> {
         let variables = self.arguments.meta_variables();
         let scope = Scope {
             environment: &[],
@@ -296,9 +320,10 @@ impl<E: Executor + 'static> Driver<E> {
                 .word(text, &scope)
                 .map_err(|error| BuildError::Step(error.to_string()))
         };
-        if let Some(platform) = &stage.platform {
-            check_platform(&expand(platform)?, &self.platform)?;
-        }
+        let platform = match &stage.platform {
+            Some(platform) => platform::wanted(&expand(platform)?)?,
+            None => self.platform.clone(),
+        };
         let name = expand(&stage.base)?;
         if name.is_empty() {
             return Err(BuildError::Step(format!(
@@ -306,40 +331,72 @@ impl<E: Executor + 'static> Driver<E> {
                 stage.base
             )));
         }
-        let upon = self.by_name(&name).map(|done| done.declared.clone());
-        self.arguments.begin_stage(upon.unwrap_or_default());
-        let base = self.base(&name).await?;
-        let mut inherited = base
-            .as_ref()
-            .map_or_else(ImageConfig::for_host, |base| base.config.clone());
-        let mut draft = Draft::new(std::mem::take(&mut inherited.config));
+        let upon = match self.earlier(&name).filter(|_| self.context(&name).is_none()) {
+            Some(earlier) => Some(self.wait_for(earlier).await?),
+            None => None,
+        };
+        let (declared, upon) = upon.map(|done| (done.declared, done.image)).unzip();
+        let based = upon.is_none() && name != "scratch";
+        self.arguments.begin_stage(declared.unwrap_or_default());
+        let shown = self.options.platform_shown.then(|| self.platform.clone());
+        let place = (self.number, self.graph.len());
+        let mut numbering = Numbering::new(stage, place, based, shown.as_ref());
+        let base = match based {
+            true => self.watched_base(&mut numbering, &name).await?,
+            false => self.base(&name, upon).await?,
+        };
+        if based && let Some(base) = &base {
+            platform::check_base(&base.config.platform(), &platform)?;
+        }
+        let mut inherited = base.as_ref().map_or_else(
+            || ImageConfig {
+                architecture: platform.architecture,
+                os: platform.os,
+                variant: platform.variant,
+                ..ImageConfig::for_host()
+            },
+            |base| base.config.clone(),
+        );
+        let mut draft = Draft::new(std::mem::take(&mut inherited.config)).by(self.options.dialect);
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);
         let mut current = Current {
-            number,
             draft,
             image,
             inherited,
             missed: false,
+            no_cache: self.is_uncached(self.number, stage),
+            hit: false,
+            numbering,
         };
         self.run_triggers(&mut current, &triggers).await?;
         Ok(current)
     }
 
-    /// The image of a base: an earlier stage, a named context, `scratch`, or an image that is here.
-    async fn base(&self, name: &str) -> Result<Option<Base>, BuildError> {
-        match self.options.contexts.get(&name.to_lowercase()) {
+    /// The named context that stands where a stage or an image of this name would: images are known by any form of their
+    /// names.
+    pub(crate) fn context(&self, name: &str) -> Option<&Named> {
+        let contexts = &self.options.contexts;
+        if contexts.is_empty() || matches!(name, "scratch" | "context") {
+            return None;
+        }
+        contexts.get(&name.to_lowercase()).or_else(|| {
+            let whole = image::Reference::parse(name).ok()?.with_default_tag().familiar();
+            let short = whole.strip_suffix(":latest").unwrap_or(&whole);
+            contexts.get(&whole).or_else(|| contexts.get(short))
+        })
+    }
+
+    /// The image of a base: an earlier stage's, a named context, `scratch`, or an image that is here.
+    async fn base(&self, name: &str, stage: Option<Option<Digest>>) -> Result<Option<Base>, BuildError> {
+        match self.context(name) {
+            Some(Named::Image(image)) if image == "scratch" => return Ok(None),
             Some(Named::Image(image)) => return self.image(image).await.map(Some),
-            Some(Named::Files(_)) => {
-                return Err(BuildError::Unsupported(format!(
-                    "a stage cannot begin with the files of the context {name}"
-                )));
-            }
+            Some(Named::Files(files)) => return self.files_alone(files.clone()).await.map(Some),
             None => {}
         }
-        match self.by_name(name).map(|done| done.image) {
-            Some(None) => Ok(None),
-            Some(Some(image)) => self.held(&image).map(Some),
+        match stage {
+            Some(image) => image.map(|image| self.held(&image)).transpose(),
             None if name == "scratch" => Ok(None),
             None => self.image(name).await.map(Some),
         }
@@ -359,24 +416,33 @@ impl<E: Executor + 'static> Driver<E> {
             .is_none_or(|base| self.options.pull && !base.made_here);
         let found = match &self.options.services.pull {
             Some(pull) if wanted => {
-                let (told, mut lines) = mpsc::channel(LINES);
-                let pulling = pull.pull(reference, told);
-                // The lines end with the pull.
-                let telling = async {
-                    while let Some(line) = lines.recv().await {
-                        self.output.text(&format!("{line}\n")).await?;
-                    }
-                    Ok::<_, BuildError>(())
-                };
-                let (pulled, heard) = tokio::join!(pulling, telling);
-                pulled.map_err(BuildError::NotFound)?;
-                heard?;
+                let asked = self.graph.asked(reference);
+                asked.get_or_try_init(|| self.pull(&**pull, reference)).await?;
                 self.executor.find(reference)?
             }
             _ => found,
         };
         let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
         self.held(&found.id)
+    }
+
+    async fn pull(&self, pull: &dyn Pull, reference: &str) -> Result<(), BuildError> {
+        let (told, mut lines) = mpsc::channel(LINES);
+        let pulling = pull.pull(reference, told);
+        // The lines end with the pull.
+        let telling = async {
+            while let Some(line) = lines.recv().await {
+                self.output.line(&line).await?;
+            }
+            Ok::<_, BuildError>(())
+        };
+        let both = async { tokio::join!(pulling, telling) };
+        let (pulled, heard) = tokio::select! {
+            both = both => both,
+            () = self.output.cancelled() => return Err(BuildError::Cancelled),
+        };
+        pulled.map_err(BuildError::NotFound)?;
+        heard
     }
 }
 

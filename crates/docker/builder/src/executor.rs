@@ -45,8 +45,8 @@ pub(crate) struct Step {
 pub(crate) enum Work {
     /// Nothing.
     Nothing,
-    /// Makes sure of a directory (`WORKDIR`), absolute and clean.
-    Directory(String),
+    /// Makes sure of a directory (`WORKDIR`), absolute and clean; what has to be made is this user's, or root's.
+    Directory(String, String),
     /// Copies files.
     Copy(CopyPlan),
     /// Runs a command.
@@ -128,6 +128,10 @@ pub(crate) struct CacheMount {
     pub(crate) sharing: Sharing,
     /// What a new one holds: a path of an image. Nothing, if there is none.
     pub(crate) from: Option<(Digest, PathBuf)>,
+    /// What of it is mounted: a path below; empty for all of it.
+    pub(crate) below: PathBuf,
+    /// What an earlier build has left in it is forgotten.
+    pub(crate) fresh: bool,
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,

@@ -38,11 +38,13 @@ mod services;
 mod source;
 mod stages;
 mod tree;
+mod watch;
 
 pub use builder::{Builder, CacheKind, CacheRecord, Pruned};
 pub use changes::apply_changes;
 pub use request::{
-    BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
+    BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
-pub use source::{Fetch, Fetched, GitSource, Sent};
+pub use source::{Fetch, Fetched, GitSource, Repository, Sent};
+pub use watch::{StepName, Watch, WatchedStep};

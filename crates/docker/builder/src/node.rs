@@ -191,8 +191,8 @@ impl NodeExecutor {
                 () = output.cancelled() => return Err(BuildError::Cancelled),
             };
             match message {
-                Some((Stream::Stdout, bytes)) => output.text(String::from_utf8_lossy(&bytes)).await?,
-                Some((Stream::Stderr, bytes)) => output.error_text(&String::from_utf8_lossy(&bytes)).await?,
+                Some((Stream::Stdout, bytes)) => output.program(1, &bytes).await?,
+                Some((Stream::Stderr, bytes)) => output.program(2, &bytes).await?,
                 None => break,
             }
         }

@@ -1,24 +1,41 @@
 //! What a build tells whoever asked, in the classic builder's very words, and how it learns that
 //! nobody listens any more.
 
+mod lane;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::Digest;
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use lane::Lane;
+
+use crate::watch::WatchedStep;
 use crate::{BuildError, Progress};
 
 /// At most so many bytes of a quiet build's output are kept for the case that it fails.
 const MAX_KEPT: usize = 1 << 20;
 
 /// The way out of a build. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Output {
     sender: mpsc::Sender<Progress>,
     /// Closed when the build's future is dropped.
     alive: watch::Receiver<()>,
     /// A quiet build tells nothing unless it fails.
     kept: Option<Arc<Mutex<Kept>>>,
+    /// Of a stage: what it tells waits here for its turn, and it ends when this says so.
+    lane: Option<(Lane, watch::Receiver<bool>)>,
+    /// The step that is watched: what a program says is its.
+    step: Option<Arc<dyn WatchedStep>>,
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Output")
+            .field("kept", &self.kept)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -33,7 +50,49 @@ impl Output {
             sender,
             alive,
             kept: quiet.then(Arc::default),
+            lane: None,
+            step: None,
         }
+    }
+
+    /// The way out of a stage, and what it tells; it ends when `stop` says so.
+    pub(crate) fn lane(&self, stop: watch::Receiver<bool>) -> (Self, Lane) {
+        let lane = Lane::default();
+        let output = Self {
+            lane: Some((lane.clone(), stop)),
+            ..self.clone()
+        };
+        (output, lane)
+    }
+
+    /// Whose output it is from now on.
+    pub(crate) fn watch(&mut self, step: Option<Arc<dyn WatchedStep>>) {
+        self.step = step;
+    }
+
+    /// What a program says: 1 for standard output, 2 for standard error, which upstream makes red.
+    pub(crate) async fn program(&self, stream: u8, bytes: &[u8]) -> Result<(), BuildError> {
+        if let Some(step) = &self.step {
+            step.output(stream, bytes);
+            return if self.is_cancelled() {
+                Err(BuildError::Cancelled)
+            } else {
+                Ok(())
+            };
+        }
+        let text = String::from_utf8_lossy(bytes);
+        match stream {
+            1 => self.text(text).await,
+            _ => self.error_text(&text).await,
+        }
+    }
+
+    /// A line about what is going on.
+    pub(crate) async fn line(&self, line: &str) -> Result<(), BuildError> {
+        if let Some(step) = &self.step {
+            step.line(line);
+        }
+        self.text(format!("{line}\n")).await
     }
 
     /// Sends text as it is.
@@ -64,6 +123,9 @@ impl Output {
     }
 
     async fn send(&self, message: Progress) -> Result<(), BuildError> {
+        if let Some((lane, _)) = &self.lane {
+            return lane.push(message, self).await;
+        }
         match &self.kept {
             Some(kept) => kept.lock().unwrap_or_else(PoisonError::into_inner).push(message),
             None => self
@@ -104,16 +166,24 @@ impl Output {
 
     /// Whether nobody waits for the build any more.
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.sender.is_closed() || self.alive.has_changed().is_err()
+        let stopped = self.lane.as_ref().is_some_and(|(_, stop)| *stop.borrow());
+        stopped || self.sender.is_closed() || self.alive.has_changed().is_err()
     }
 
     /// Returns once nobody waits for the build any more.
     pub(crate) async fn cancelled(&self) {
         let mut alive = self.alive.clone();
-        // Both only end; it is enough that one has.
+        let stopped = async {
+            match &self.lane {
+                Some((_, stop)) => drop(stop.clone().wait_for(|stop| *stop).await),
+                None => std::future::pending().await,
+            }
+        };
+        // All only end; it is enough that one has.
         tokio::select! {
             () = self.sender.closed() => {}
             () = async { while alive.changed().await.is_ok() {} } => {}
+            () = stopped => {}
         }
     }
 }

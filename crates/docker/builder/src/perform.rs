@@ -16,12 +16,14 @@ use image::Images;
 use image::archive::Unpack;
 
 use archives::is_archive;
-use paths::{directory, is_directory, parse_owner};
+pub(crate) use archives::is_tar;
+use paths::{NEW, directory, is_directory, parse_owner};
 use stream::Stream;
 
 use crate::BuildError;
 use crate::chmod::Chmod;
 use crate::copy::{CopyPlan, Ownership, Source};
+use crate::request::Dialect;
 use crate::tree::{self, Entry, Kind, Tree};
 
 /// A user and a group by number.
@@ -33,12 +35,16 @@ struct Owner {
 
 const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
-/// Makes sure of a directory and those above it.
+/// Makes sure of a directory and those above it. What has to be made belongs to the user of this name, or to root.
 ///
 /// # Errors
-/// The file system's.
-pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str) -> Result<(), BuildError> {
-    directory(root, Path::new(path), ROOT)
+/// The file system's; there is no such user.
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &str, user: &str) -> Result<(), BuildError> {
+    let owner = match user {
+        "" => ROOT,
+        user => parse_owner(root, user, Dialect::BuildKit).map_err(BuildError::Step)?,
+    };
+    directory(root, Path::new(path), owner, NEW)
         .map(drop)
         .map_err(BuildError::io("failed to create new directory"))
 }
@@ -56,7 +62,7 @@ pub(crate) fn copy(
     let owner = match &plan.owner {
         Ownership::Kept => None,
         Ownership::Root => Some(ROOT),
-        Ownership::Named(text) => Some(parse_owner(root, text).map_err(|error| {
+        Ownership::Named(text) => Some(parse_owner(root, text, plan.dialect).map_err(|error| {
             BuildError::Step(format!(
                 "unable to convert uid/gid chown string to host mapping: {error}"
             ))
@@ -68,18 +74,21 @@ pub(crate) fn copy(
         root,
         owner,
         mode: plan.mode.as_ref().map(|(mode, _)| mode),
+        keeps: plan.dialect == Dialect::BuildKit,
     };
     plan.sources
         .iter()
         .try_for_each(|source| target.copy(source, &destination))
 }
 
-/// A destination that is relative to the working directory made absolute; a `/` at its end stays.
+/// A destination that is relative to the working directory made absolute. One that can only be a directory ends with `/`.
 pub(crate) fn absolute(working_dir: &str, destination: &str) -> String {
+    let is_directory = matches!(destination, "" | ".") || destination.ends_with('/') || destination.ends_with("/.");
     if destination.starts_with('/') {
+        let destination = destination.strip_suffix('.').filter(|_| is_directory).unwrap_or(destination);
         return destination.to_owned();
     }
-    let slash = if destination.ends_with('/') { "/" } else { "" };
+    let slash = if is_directory { "/" } else { "" };
     format!(
         "{}{slash}",
         crate::dockerignore::clean(&format!("/{working_dir}/{destination}"))
@@ -128,6 +137,7 @@ fn export_for(
         root,
         owner,
         mode: None,
+        keeps: false,
     };
     target.send(Path::new("/"), |stream| match entry.kind {
         Kind::Directory => stream.contents(tree, real),
@@ -141,6 +151,8 @@ struct Target<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
     mode: Option<&'a Chmod>,
+    /// Directories that are there stay what they are (BuildKit).
+    keeps: bool,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
@@ -155,11 +167,11 @@ impl Target<'_> {
         let new_owner = self.owner.unwrap_or(ROOT);
         let path = Path::new(destination);
         if entry.kind == Kind::Directory {
-            directory(self.root, path, new_owner).map_err(failed("failed to copy directory"))?;
+            directory(self.root, path, new_owner, self.new_mode()).map_err(failed("failed to copy directory"))?;
             return self.send(path, |stream| stream.contents(&*source.tree, &real));
         }
         if source.extract && is_archive(&*source.tree, &real, &source.path)? {
-            directory(self.root, path, ROOT).map_err(failed("failed to copy files"))?;
+            directory(self.root, path, new_owner, NEW).map_err(failed("failed to copy files"))?;
             return self.extract(&*source.tree, &real, path);
         }
         let into = destination.ends_with('/')
@@ -169,7 +181,7 @@ impl Target<'_> {
             // The name is the source's own, not that of what a link points to.
             _ => (path, source.path.file_name().unwrap_or_default().to_owned()),
         };
-        directory(self.root, parent, new_owner).map_err(failed("failed to create new directory"))?;
+        directory(self.root, parent, new_owner, self.new_mode()).map_err(failed("failed to create new directory"))?;
         self.send(parent, |stream| {
             stream.one(&*source.tree, &real, &entry, Path::new(&name))
         })
@@ -178,19 +190,32 @@ impl Target<'_> {
     /// Unpacks an archive that lies among the sources.
     fn extract(&self, tree: &dyn Tree, real: &Path, path: &Path) -> Result<(), BuildError> {
         let mut archive = tree.open(real).map_err(failed("failed to copy files"))?;
-        self.images
-            .unpack(self.root, path, &mut archive, &Unpack::default())?;
+        let unpack = Unpack {
+            owner: self.owner.filter(|owner| *owner != ROOT).map(|owner| (owner.uid, owner.gid)),
+            ..Unpack::default()
+        };
+        self.images.unpack(self.root, path, &mut archive, &unpack)?;
         Ok(())
+    }
+
+    /// Permissions of directories that are made on the way, as upstream has it: those that `--chmod` says in digits.
+    fn new_mode(&self) -> u32 {
+        match self.mode {
+            Some(Chmod::Octal(mode)) => *mode,
+            _ => NEW,
+        }
     }
 
     /// Sends a tar stream into the worker while it is being written.
     fn send(
         &self,
         path: &Path,
-        write: impl FnOnce(&mut Stream<io::PipeWriter>) -> io::Result<()> + Send,
+        write: impl FnOnce(&mut Stream<'_, io::PipeWriter>) -> io::Result<()> + Send,
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
         let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
+        let (root, keeps) = (self.root, self.keeps);
+        stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));
             let unpacked = self

@@ -1,38 +1,48 @@
-//! The platform that is built for: this machine's, by whatever name it is asked for.
+//! The platform that is built for. Files can be put together for any; what is run is for this machine.
 
 use image::Platform;
 
 use crate::{BuildError, golang};
 
-/// Refuses what is no platform, and what is not this machine's.
+/// The platform that is asked for.
 ///
 /// # Errors
-/// [`BuildError::Invalid`], [`BuildError::Unsupported`].
-pub(crate) fn check_platform(asked: &str, host: &Platform) -> Result<(), BuildError> {
-    let parts: Vec<&str> = asked.split('/').collect();
-    let word = |part: &&str| {
-        !part.is_empty()
-            && part
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    if parts.len() > 3 || !parts.iter().all(word) {
+/// [`BuildError::Invalid`] for what is none.
+pub(crate) fn wanted(asked: &str) -> Result<Platform, BuildError> {
+    let parts = asked.split('/').count();
+    parse(asked).filter(|_| parts <= 3).ok_or_else(|| {
         let asked = golang::quote(asked);
-        return Err(BuildError::Invalid(format!(
+        BuildError::Invalid(format!(
             "{asked}: cannot parse platform specifier: invalid argument"
-        )));
-    }
-    let fits = match parts[..] {
-        [one] => one == host.os || alias(one) == host.architecture,
-        [os, architecture, ..] => os == host.os && alias(architecture) == host.architecture,
-        [] => true,
-    };
-    if fits {
+        ))
+    })
+}
+
+/// Refuses a base that is for another platform than its stage.
+///
+/// # Errors
+/// [`BuildError::Unsupported`].
+pub(crate) fn check_base(base: &Platform, wanted: &Platform) -> Result<(), BuildError> {
+    let (asked, here) = (golang::quote(&text(wanted)), text(&host()));
+    if base.architecture.is_empty() || wanted.runs(base) {
         return Ok(());
     }
-    let (asked, here) = (golang::quote(asked), format!("{}/{}", host.os, host.architecture));
     Err(BuildError::Unsupported(format!(
         "building for platform {asked} is not supported on {here}"
+    )))
+}
+
+/// Refuses to run what is for another machine.
+///
+/// # Errors
+/// [`BuildError::Unsupported`].
+pub(crate) fn check_run(program: &Platform) -> Result<(), BuildError> {
+    if program.architecture.is_empty() || host().runs(program) {
+        return Ok(());
+    }
+    let (asked, here) = (golang::quote(&text(program)), text(&host()));
+    Err(BuildError::Unsupported(format!(
+        "RUN for platform {asked} is not supported on {here}: there is no emulator here"
     )))
 }
 
@@ -96,21 +106,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_built_for() {
-        let host = Platform {
-            architecture: "amd64".into(),
-            os: "linux".into(),
-            variant: None,
-        };
-        let answer = |asked| check_platform(asked, &host).map_err(|error| error.to_string());
-        for asked in ["linux/amd64", "linux", "amd64", "linux/x86_64", "linux/amd64/v2"] {
-            assert_eq!(answer(asked), Ok(()), "{asked}");
+    fn platforms_are_read_and_others_are_refused() {
+        let (host, other) = (host(), parse("linux/s390x").unwrap());
+        for asked in ["linux/arm64", "linux", "amd64", "linux/x86_64", "linux/arm/v7"] {
+            assert!(wanted(asked).is_ok(), "{asked}");
         }
-        let other = "building for platform \"linux/arm64\" is not supported on linux/amd64";
-        assert_eq!(answer("linux/arm64").unwrap_err(), other);
         for asked in ["foo/bar/baz/x", "linux//", "a b"] {
             let expected = format!("\"{asked}\": cannot parse platform specifier: invalid argument");
-            assert_eq!(answer(asked).unwrap_err(), expected);
+            assert_eq!(wanted(asked).unwrap_err().to_string(), expected);
         }
+        assert!(check_base(&host, &host).is_ok() && check_run(&host).is_ok());
+        let here = text(&host);
+        assert_eq!(
+            check_base(&host, &other).unwrap_err().to_string(),
+            format!("building for platform \"linux/s390x\" is not supported on {here}")
+        );
+        assert_eq!(
+            check_run(&other).unwrap_err().to_string(),
+            format!("RUN for platform \"linux/s390x\" is not supported on {here}: there is no emulator here")
+        );
     }
 }

@@ -9,6 +9,7 @@ use image::{Digest, Reference};
 
 use crate::dockerfile::{ParseError, ParseErrorKind};
 use crate::services::{Entitlements, NamedContexts, Services};
+use crate::source::{Age, Repository};
 
 /// At most so many bytes of an archive are taken as a context.
 pub const MAX_CONTEXT: u64 = 16 << 30;
@@ -21,6 +22,32 @@ pub enum BuildContext {
     Archive(File),
     /// A directory of ours, not a client's.
     Directory(PathBuf),
+    /// The files of a repository (see [`crate::Builder::remote`]).
+    Repository(Repository),
+    /// An archive that was fetched, and its time in seconds since 1970; 0 if nobody said.
+    Fetched(File, i64),
+}
+
+impl BuildContext {
+    /// How old its files are.
+    pub(crate) fn age(&self) -> Age {
+        match self {
+            Self::Archive(_) | Self::Directory(_) => Age::Unknown,
+            Self::Repository(repository) => Age::At(repository.time),
+            Self::Fetched(_, 0) => Age::Newest,
+            Self::Fetched(_, time) => Age::At(*time),
+        }
+    }
+}
+
+/// Which of upstream's builders is followed, where one file means different things to them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// dockerd's own builder (`POST /build`).
+    #[default]
+    Classic,
+    /// BuildKit's Dockerfile frontend.
+    BuildKit,
 }
 
 /// A build (Engine API 1.50 `POST /build`).
@@ -28,6 +55,8 @@ pub enum BuildContext {
 pub struct BuildRequest {
     /// The files.
     pub context: BuildContext,
+    /// Who asks for it.
+    pub dialect: Dialect,
     /// The Dockerfile's path in the context; empty for `Dockerfile`.
     pub dockerfile: String,
     /// Names for the result; see [`crate::build_tags`].
@@ -40,6 +69,8 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// Whether every step is carried out.
     pub no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub no_cache_stages: Vec<String>,
     /// Whether bases are pulled though they are here. One that was made here never is.
     pub pull: bool,
     /// Whether the removal of a step's container is told when the step succeeded (upstream's
@@ -56,8 +87,10 @@ pub struct BuildRequest {
     pub extra_hosts: Vec<String>,
     /// Size of the containers' `/dev/shm` in bytes; 0 for the default.
     pub shm_size: u64,
-    /// `linux/amd64`; anything but this machine's is refused.
+    /// `linux/amd64`; this machine's if nobody says. Nothing can be run for another.
     pub platform: Option<String>,
+    /// Whether steps are called by their platforms too: there are builds for others.
+    pub platform_shown: bool,
     /// Images whose steps may be used. Those that are not here are skipped, as upstream does.
     pub cache_from: Vec<String>,
     /// Whether only the result's id is told.
@@ -78,12 +111,14 @@ impl BuildRequest {
     pub fn new(context: BuildContext) -> Self {
         Self {
             context,
+            dialect: Dialect::Classic,
             dockerfile: String::new(),
             tags: Vec::new(),
             args: BTreeMap::new(),
             target: None,
             labels: BTreeMap::new(),
             no_cache: false,
+            no_cache_stages: Vec::new(),
             pull: false,
             rm: true,
             force_rm: false,
@@ -92,6 +127,7 @@ impl BuildRequest {
             extra_hosts: Vec::new(),
             shm_size: 0,
             platform: None,
+            platform_shown: false,
             cache_from: Vec::new(),
             quiet: false,
             squash: false,

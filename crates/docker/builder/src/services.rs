@@ -9,6 +9,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::BuildContext;
 use crate::source::{Fetch, Sent};
+use crate::watch::Watch;
 
 /// The client's secrets (`RUN --mount=type=secret`).
 pub trait Secrets: Send + Sync {
@@ -41,6 +42,8 @@ pub struct Services {
     pub pull: Option<Arc<dyn Pull>>,
     /// Addresses; without one the builder's own is asked ([`crate::Builder::with_fetch`]).
     pub fetch: Option<Arc<dyn Fetch>>,
+    /// Whoever hears of steps.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl fmt::Debug for Services {
@@ -50,6 +53,7 @@ impl fmt::Debug for Services {
             .field("ssh", &self.ssh.is_some())
             .field("pull", &self.pull.is_some())
             .field("fetch", &self.fetch.is_some())
+            .field("watch", &self.watch.is_some())
             .finish()
     }
 }

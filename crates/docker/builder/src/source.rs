@@ -1,15 +1,21 @@
 //! Where `ADD` gets files from that are in no context: addresses, what they name, and the seam over
 //! which they are fetched.
 
+mod checksum;
 mod git;
+mod kept;
 mod single;
 
+use std::any::Any;
+use std::fmt;
 use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+pub(crate) use checksum::Checksum;
 pub use git::GitSource;
+pub(crate) use kept::Kept;
 pub(crate) use single::Single;
 
 /// A future that is sent.
@@ -20,9 +26,44 @@ pub trait Fetch: Send + Sync {
     /// The body of an address (`http` or `https`), in a file that nobody else changes.
     fn http(&self, url: &str) -> Sent<Result<Fetched, String>>;
 
-    /// A directory with a repository's files, and with `.git` if the source asks for it. It stays until
-    /// the build is over.
-    fn git(&self, source: &GitSource) -> Sent<Result<PathBuf, String>>;
+    /// A directory with a repository's files, and with `.git` if the source asks for it. An `agent` is a socket behind which
+    /// a client's keys answer.
+    fn git(&self, source: &GitSource, agent: Option<PathBuf>) -> Sent<Result<Repository, String>>;
+
+    /// Forgets what is kept for the next build; how many bytes that were.
+    fn prune(&self) -> Sent<u64>;
+}
+
+/// The files of a commit.
+pub struct Repository {
+    /// Where they are.
+    pub directory: PathBuf,
+    /// Which commit.
+    pub commit: String,
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
+    /// What it was called when it was asked for; nothing, if it was asked for by itself.
+    pub reference: Option<String>,
+    /// They stay for as long as this does.
+    pub keeps: Box<dyn Any + Send + Sync>,
+}
+
+impl fmt::Debug for Repository {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.commit, self.directory.display())
+    }
+}
+
+/// How old files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// Nobody says: a client's own.
+    #[default]
+    Unknown,
+    /// In seconds since 1970.
+    At(i64),
+    /// As old as the youngest of them.
+    Newest,
 }
 
 /// What was fetched.
@@ -32,6 +73,10 @@ pub struct Fetched {
     pub file: File,
     /// `Last-Modified`, in seconds since 1970; 0 if nobody said.
     pub modified: i64,
+    /// What the server calls it, if it says so.
+    pub name: Option<String>,
+    /// `Content-Type`; empty if nobody said.
+    pub media_type: String,
 }
 
 /// What a source of `ADD` or `COPY` names.
@@ -57,6 +102,28 @@ pub(crate) fn named(source: &str) -> Result<Named, String> {
     Ok(if http { Named::Http } else { Named::Path })
 }
 
+/// What a repository's files are for the cache: a commit, and what comes of it. With `.git` also what it was called.
+pub(crate) fn identity(source: &GitSource, found: &Repository) -> String {
+    let GitSource {
+        remote: _,
+        reference: _,
+        checksum: _,
+        directory,
+        keep_git_dir,
+        submodules,
+        commit_times,
+        fetch_by_commit: _,
+    } = source;
+    let git = keep_git_dir.unwrap_or(false).then(|| found.reference.clone());
+    format!(
+        "{} {directory:?} {git:?} {submodules:?} {commit_times}",
+        found.commit
+    )
+}
+
+/// What a file is called whose address has no name.
+pub(crate) const UNNAMED: &str = "__unnamed__";
+
 /// What the file of an address is called: the last name of its path.
 pub(crate) fn file_name(url: &str) -> String {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -66,7 +133,7 @@ pub(crate) fn file_name(url: &str) -> String {
         _ => String::new(),
     };
     if name.is_empty() || name.contains('/') || matches!(name.as_str(), "." | "..") {
-        "__unnamed__".to_owned()
+        UNNAMED.to_owned()
     } else {
         name
     }

@@ -7,20 +7,111 @@
 use std::collections::BTreeSet;
 
 use crate::BuildError;
-use crate::dockerfile::{self, Instruction, InstructionKind, Mount, Run, Stage};
+use crate::copy::NO_VARIABLES;
+use crate::dockerfile::suggest::hinted;
+use crate::dockerfile::{self, Instruction, InstructionKind, Lex, Mount, NoVariables, Run, Stage};
+use crate::golang;
+use crate::request::Dialect;
 
 /// The index of the stage to stop after; `--target` takes names only.
 ///
 /// # Errors
-/// Upstream's sentence if there is none of this name.
-pub(crate) fn target(stages: &[Stage], name: Option<&str>) -> Result<usize, BuildError> {
+/// Upstream's sentence, of either builder, if there is none of this name.
+pub(crate) fn target(stages: &[Stage], name: Option<&str>, dialect: Dialect) -> Result<usize, BuildError> {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return stages.len().checked_sub(1).ok_or_else(|| {
-            BuildError::Invalid("No image was generated. Is your Dockerfile empty?".to_owned())
+            BuildError::Invalid(match dialect {
+                Dialect::Classic => "No image was generated. Is your Dockerfile empty?".to_owned(),
+                Dialect::BuildKit => "dockerfile contains no stages to build".to_owned(),
+            })
         });
     };
-    by_name(stages, name)
-        .ok_or_else(|| BuildError::Invalid(format!("failed to reach build target {name} in Dockerfile")))
+    by_name(stages, name).ok_or_else(|| {
+        BuildError::Invalid(match dialect {
+            Dialect::Classic => format!("failed to reach build target {name} in Dockerfile"),
+            Dialect::BuildKit => {
+                let names = stages.iter().filter_map(|stage| stage.name.as_deref());
+                let sentence = format!("target stage {} could not be found", golang::quote(name));
+                hinted(sentence, name, names, true)
+            }
+        })
+    })
+}
+
+/// Refuses copies from what can be no source, before anything is done, as BuildKit does.
+///
+/// # Errors
+/// Upstream's sentences.
+pub(crate) fn check_sources(stages: &[Stage], lex: Lex, bases: &dyn Bases) -> Result<(), BuildError> {
+    for instruction in stages.iter().flat_map(|stage| &stage.instructions) {
+        let InstructionKind::Copy(copy) = &instruction.kind else {
+            continue;
+        };
+        let Some(from) = copy.from.as_deref() else {
+            continue;
+        };
+        if lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
+            return Err(BuildError::Invalid(NO_VARIABLES.to_owned()));
+        }
+        if let Ok(number) = from.parse::<i64>()
+            && usize::try_from(number).map_or(true, |number| number >= stages.len())
+        {
+            return Err(BuildError::Invalid(format!("invalid stage index {number}")));
+        }
+    }
+    no_circles(stages, bases)
+}
+
+/// Refuses stages that are made of themselves.
+fn no_circles(stages: &[Stage], bases: &dyn Bases) -> Result<(), BuildError> {
+    let uses: Vec<Vec<usize>> = (0..stages.len())
+        .map(|index| all_uses(stages, index, bases))
+        .collect();
+    // What is used by nothing that is left is taken away, until only circles are left.
+    let mut left: BTreeSet<usize> = (0..stages.len()).collect();
+    loop {
+        let ready: Vec<usize> = left
+            .iter()
+            .copied()
+            .filter(|index| uses[*index].iter().all(|used| !left.contains(used)))
+            .collect();
+        if ready.is_empty() {
+            break;
+        }
+        left.retain(|index| !ready.contains(index));
+    }
+    // Of what is left some only wait for a circle; the first of one is named.
+    let circle = left.iter().copied().find(|index| {
+        let mut reached = BTreeSet::new();
+        let mut open = uses[*index].clone();
+        while let Some(next) = open.pop() {
+            if reached.insert(next) {
+                open.extend(&uses[next]);
+            }
+        }
+        reached.contains(index)
+    });
+    circle.map_or(Ok(()), |index| {
+        let name = stages[index].name.clone().unwrap_or_else(|| match stages.len() {
+            1 => String::new(),
+            _ => format!("stage-{index}"),
+        });
+        Err(BuildError::Invalid(format!(
+            "circular dependency detected on stage: {name}"
+        )))
+    })
+}
+
+/// Every stage that one refers to, also later ones and itself.
+fn all_uses(stages: &[Stage], index: usize, bases: &dyn Bases) -> Vec<usize> {
+    let stage = &stages[index];
+    let name = bases.name(stage);
+    let from = name.as_deref().and_then(|name| by_name(&stages[..index], name));
+    let sources = stage
+        .instructions
+        .iter()
+        .flat_map(|instruction| of(stages, instruction));
+    from.into_iter().chain(sources).collect()
 }
 
 /// A stage by name, or else by number.
@@ -30,7 +121,8 @@ fn find(stages: &[Stage], name: &str) -> Option<usize> {
 
 /// The stage of this name; names do not differ by case alone.
 pub(crate) fn by_name(stages: &[Stage], name: &str) -> Option<usize> {
-    stages.iter().position(|stage| {
+    // Where two have one name, the later one is meant.
+    stages.iter().rposition(|stage| {
         stage
             .name
             .as_deref()
@@ -51,6 +143,8 @@ pub(crate) fn has_duplicates(stages: &[Stage]) -> bool {
 pub(crate) trait Bases {
     /// The base of a stage, its variables replaced; `None` if they cannot be.
     fn name(&self, stage: &Stage) -> Option<String>;
+    /// Whether something else stands for a stage (a named context).
+    fn is_replaced(&self, stage: &Stage) -> bool;
     /// What the image of this name has a stage run first, if it is here.
     fn triggers(&self, image: &str) -> Vec<String>;
 }
@@ -60,7 +154,7 @@ pub(crate) fn needed(stages: &[Stage], target: usize, bases: &dyn Bases) -> BTre
     let mut needed = BTreeSet::new();
     let mut open = vec![target];
     while let Some(index) = open.pop() {
-        if needed.insert(index) {
+        if needed.insert(index) && (index == target || !bases.is_replaced(&stages[index])) {
             open.extend(uses(stages, index, bases));
         }
     }
@@ -125,6 +219,10 @@ mod tests {
             Some(stage.base.clone())
         }
 
+        fn is_replaced(&self, stage: &Stage) -> bool {
+            stage.name.as_deref() == Some("replaced")
+        }
+
         fn triggers(&self, image: &str) -> Vec<String> {
             let trigger = "COPY --from=used /x /x".to_owned();
             (image == "triggers").then_some(trigger).into_iter().collect()
@@ -133,7 +231,7 @@ mod tests {
 
     fn needed_of(file: &str, target_name: Option<&str>) -> Vec<usize> {
         let stages = dockerfile::parse(file.as_bytes()).unwrap().stages;
-        let target = target(&stages, target_name).unwrap();
+        let target = target(&stages, target_name, Dialect::Classic).unwrap();
         needed(&stages, target, &AsWritten).into_iter().collect()
     }
 
@@ -144,6 +242,8 @@ mod tests {
         let mounted = "FROM x AS a\nFROM y\nFROM z\nRUN --mount=from=A,target=/a --mount=type=cache,target=/c,from=b true\n";
         assert_eq!(needed_of(mounted, None), [0, 2]);
         assert_eq!(needed_of(file, Some("C")), [0, 2]);
+        let replaced = "FROM x AS a\nFROM a AS replaced\nFROM y\nCOPY --from=replaced / /\n";
+        assert_eq!(needed_of(replaced, None), [1, 2]);
     }
 
     #[test]
@@ -167,7 +267,46 @@ mod tests {
         let stages = dockerfile::parse(b"FROM a").unwrap().stages;
         for name in ["zz", "0", "1"] {
             let expected = format!("failed to reach build target {name} in Dockerfile");
-            assert_eq!(target(&stages, Some(name)).unwrap_err().to_string(), expected);
+            assert_eq!(
+                target(&stages, Some(name), Dialect::Classic)
+                    .unwrap_err()
+                    .to_string(),
+                expected
+            );
         }
+        let stages = dockerfile::parse(b"FROM a AS release").unwrap().stages;
+        let error = target(&stages, Some("relase"), Dialect::BuildKit)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "target stage \"relase\" could not be found (did you mean release?)"
+        );
+    }
+
+    #[test]
+    fn circles_are_named() {
+        let check = |file: &str| {
+            let stages = dockerfile::parse(file.as_bytes()).unwrap().stages;
+            check_sources(&stages, Lex::new('\\'), &AsWritten).map_err(|error| error.to_string())
+        };
+        for (file, sentence) in [
+            (
+                "FROM x AS a\nCOPY --from=a / /\n",
+                "circular dependency detected on stage: a",
+            ),
+            (
+                "FROM x AS s0\nFROM x AS a\nCOPY --from=b / /\nFROM y AS b\nRUN --mount=from=a,target=/x true\nFROM b\n",
+                "circular dependency detected on stage: a",
+            ),
+            ("FROM x\nCOPY --from=1 / /\n", "invalid stage index 1"),
+            ("FROM x\nCOPY --from=-1 / /\n", "invalid stage index -1"),
+        ] {
+            assert_eq!(check(file).unwrap_err(), sentence, "{file}");
+        }
+        assert_eq!(
+            check("FROM x AS a\nCOPY --from=b / /\nFROM a AS a\nFROM y AS b\n"),
+            Ok(())
+        );
     }
 }

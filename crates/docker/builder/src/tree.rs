@@ -53,6 +53,10 @@ pub(crate) trait Tree: Send + Sync {
     fn names(&self, path: &Path) -> io::Result<Vec<OsString>>;
     /// The content of a file.
     fn open(&self, path: &Path) -> io::Result<Box<dyn Read + Send + '_>>;
+    /// A file as one of this machine's that nobody changes, if it is one.
+    fn file(&self, _path: &Path) -> io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 /// As many links as Linux follows.

@@ -4,7 +4,7 @@ mod pulling;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use builder::{
@@ -44,7 +44,11 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked = Asked::parse(&call.query, call.version)?;
     let pull = Pulling::new(&call, asked.platform.as_deref())?;
     let (api, aux, nameless) = (call.state.clone(), call.version.since(30), asked.tags.is_empty());
-    let context = spool(&api, call.reader()).await?;
+    let context = match call.query.get("remote") {
+        "" => BuildContext::Archive(spool(&api, call.reader()).await?),
+        // As dockerd has it: what is fetched of a repository has its history.
+        remote => api.builder.remote(remote, true, None).await?,
+    };
     let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);
     let worker = api.clone();
@@ -166,7 +170,7 @@ impl Asked {
         })
     }
 
-    fn request(self, context: File, pull: Pulling) -> BuildRequest {
+    fn request(self, context: BuildContext, pull: Pulling) -> BuildRequest {
         let Self { query, .. } = &self;
         BuildRequest {
             dockerfile: query.get("dockerfile").to_owned(),
@@ -190,7 +194,7 @@ impl Asked {
                 pull: Some(Arc::new(pull)),
                 ..Services::default()
             },
-            ..BuildRequest::new(BuildContext::Archive(context))
+            ..BuildRequest::new(context)
         }
     }
 }
@@ -223,13 +227,10 @@ fn refuse(query: &Query, version: ApiVersion) -> Result<(), ApiError> {
     ])?;
     coverage::unsupported(
         "build",
-        &[
-            ("remote", !query.get("remote").is_empty()),
-            (
-                "outputs",
-                version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
-            ),
-        ],
+        &[(
+            "outputs",
+            version.since(40) && !matches!(query.get("outputs"), "" | "null" | "[]"),
+        )],
     )
 }
 
@@ -258,10 +259,6 @@ async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
     let failed = |cause: std::io::Error| ApiError::internal(format!("receiving the build context: {cause}"));
     blocking(move || {
         let mut file = api.builder.spool().map_err(failed)?;
-        let mut start = Vec::new();
-        (&mut body).take(6).read_to_end(&mut start).map_err(failed)?;
-        refuse_compression(&start)?;
-        file.write_all(&start).map_err(failed)?;
         let taken = std::io::copy(&mut (&mut body).take(MAX_CONTEXT), &mut file).map_err(failed)?;
         if taken == MAX_CONTEXT {
             let sentence = format!("the build context is larger than {MAX_CONTEXT} bytes");
@@ -271,17 +268,6 @@ async fn spool(api: &Arc<Api>, mut body: BodyReader) -> Result<File, ApiError> {
         Ok(file)
     })
     .await
-}
-
-/// Compressions upstream knows and we do not.
-fn refuse_compression(start: &[u8]) -> Result<(), ApiError> {
-    let known: [(&[u8], &str); 2] = [(b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")];
-    match known.iter().find(|(magic, _)| start.starts_with(magic)) {
-        Some((_, name)) => Err(ApiError::unsupported(format!(
-            "a build context compressed by {name} is not supported yet: send plain tar, gzip or zstd"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// `POST /build/cancel`: only BuildKit gives builds an id.
@@ -533,18 +519,5 @@ mod tests {
         ] {
             assert_eq!(keep.bytes(100, 50), bytes, "{keep:?}");
         }
-    }
-
-    #[test]
-    fn compressions_we_do_not_have_are_named() {
-        assert!(refuse_compression(b"BZh9").unwrap_err().message.contains("bzip2"));
-        assert!(
-            refuse_compression(b"\xfd7zXZ\0")
-                .unwrap_err()
-                .message
-                .contains("xz")
-        );
-        assert_eq!(refuse_compression(b"\x1f\x8b"), Ok(()));
-        assert_eq!(refuse_compression(b""), Ok(()));
     }
 }

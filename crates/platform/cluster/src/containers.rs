@@ -74,13 +74,16 @@ impl Containers {
         });
         let engine = engine.instrument(stage!("engine")).await?;
         let builder = blocking(&stage!("builder"), || {
-            Builder::open(
+            let builder = Builder::open(
                 engine.clone(),
                 images.clone(),
                 store.clone(),
                 paths.build(),
                 clock.clone(),
-            )
+            )?;
+            // Opening the builder has cleared its directory, so what fetches into it comes after it.
+            let sources = fetch::Sources::open(registries.client().clone(), paths.build().join("fetched"));
+            Ok::<_, Error>(builder.with_fetch(Arc::new(sources?)))
         })?;
         let disk = Disk::new(disk::Parts {
             engine: engine.clone(),

@@ -23,6 +23,8 @@ pub(crate) struct Proxy {
     pub(crate) tls: bool,
     /// The value of `Proxy-Authorization`.
     pub(crate) authorization: Option<String>,
+    /// The name and password in it, as they were written.
+    user: Option<String>,
 }
 
 /// A proxy variable that cannot be used.
@@ -123,7 +125,24 @@ impl Proxy {
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             tls,
             authorization,
+            user: user.map(str::to_owned),
         })
+    }
+
+    /// As a program's environment names it.
+    pub(crate) fn address(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        let user = self
+            .user
+            .as_ref()
+            .map(|user| format!("{user}@"))
+            .unwrap_or_default();
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        format!("{scheme}://{user}{host}:{}", self.port)
     }
 }
 

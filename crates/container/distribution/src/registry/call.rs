@@ -256,6 +256,32 @@ impl Client {
         })
     }
 
+    /// Sends a request to a server that is no registry.
+    pub(crate) async fn transmit(
+        &self,
+        uri: &Uri,
+        request: Request<Payload>,
+    ) -> Result<(Uri, Response<Incoming>), TransportError> {
+        self.0.transport.send(&self.access(uri), request).await
+    }
+
+    /// The next piece of what it answers.
+    pub(crate) async fn piece(&self, body: &mut Incoming) -> Result<Option<Bytes>, TransportError> {
+        self.0.transport.piece(body).await
+    }
+
+    /// What the client calls itself.
+    pub(crate) fn agent(&self) -> &str {
+        &self.0.settings.agent
+    }
+
+    /// The proxy that leads to an address, as a program's environment names it; nothing, if none does.
+    #[must_use]
+    pub fn proxy(&self, url: &str) -> Option<String> {
+        let uri: Uri = url.parse().ok()?;
+        Some(self.0.settings.proxies.towards(&uri)?.address())
+    }
+
     /// How to reach a server that is no endpoint: a token service, or where a redirect leads.
     pub(super) fn access(&self, uri: &Uri) -> Access {
         let authority = uri.authority().map_or("", |authority| authority.as_str());

@@ -162,6 +162,7 @@ fn layer(
         hasher: raw.then(Hasher::default),
     };
     let (compression, decoder) = Decoder::new(stream)?;
+    let media_type = of(compression)?;
     // A plain layer is its own digest; there is no need to compute it twice.
     let twice = raw && compression == Compression::None;
     let plain = Tap {
@@ -177,18 +178,21 @@ fn layer(
     let of_plain = plain.or_else(|| stream.hasher.clone()).unwrap_or_default();
     Ok(LayerReport {
         blob: stream.hasher.map(|hasher| (hasher.digest(), hasher.size())),
-        media_type: of(compression).to_owned(),
+        media_type: media_type.to_owned(),
         diff_id: of_plain.digest(),
         totals: unpacked.totals,
         root: unpacked.root,
     })
 }
 
-const fn of(compression: Compression) -> &'static str {
+/// A layer's media type; there is none for what no specification has.
+const fn of(compression: Compression) -> Result<&'static str, Fault> {
     match compression {
-        Compression::None => media_type::LAYER,
-        Compression::Gzip => media_type::LAYER_GZIP,
-        Compression::Zstd => media_type::LAYER_ZSTD,
+        Compression::None => Ok(media_type::LAYER),
+        Compression::Gzip => Ok(media_type::LAYER_GZIP),
+        Compression::Zstd => Ok(media_type::LAYER_ZSTD),
+        Compression::Bzip2 => Err(Fault::Compression("bzip2")),
+        Compression::Xz => Err(Fault::Compression("xz")),
     }
 }
 

@@ -139,10 +139,15 @@ impl Builder {
                 self.cache.forget(&key);
             }
         }
+        // What was fetched is no record: it is only kept so that it need not be fetched again.
+        let fetched = match &self.fetch {
+            Some(fetch) => fetch.prune().await,
+            None => 0,
+        };
         let (images, engine) = (self.images.clone(), self.engine.clone());
         let caches = self.cache_mounts.clone();
         blocking(move || {
-            let mut freed = 0;
+            let mut freed = fetched;
             for mount in mounts {
                 // One that a step has taken meanwhile stays.
                 if caches

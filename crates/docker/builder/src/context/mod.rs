@@ -14,6 +14,7 @@ pub(crate) use directory::DirectoryTree;
 use crate::dockerfile::{self, Dockerfile};
 use crate::dockerignore::{Ignore, MAX_IGNORE_FILE};
 use crate::filter::Filtered;
+use crate::source::Kept;
 use crate::tree::{self, Tree};
 use crate::{BuildContext, BuildError};
 
@@ -192,15 +193,15 @@ pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
         BuildContext::Directory(path) => DirectoryTree::open(&path)
             .map(|tree| Opened::Tree(Arc::new(tree)))
             .map_err(failed),
-        BuildContext::Archive(file) => {
+        BuildContext::Repository(repository) => Kept::open(repository)
+            .map(|tree| Opened::Tree(Arc::new(tree)))
+            .map_err(failed),
+        BuildContext::Archive(file) | BuildContext::Fetched(file, _) => {
             let mut head = [0; 6];
             let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
             match Compression::of(&head[..read]) {
                 Compression::Plain => Ok(Opened::Tree(Arc::new(ArchiveTree::read(file)?))),
-                Compression::Gzip | Compression::Zstd => Ok(Opened::Compressed(file)),
-                Compression::Bzip2 | Compression::Xz => Err(BuildError::Unsupported(
-                    "a build context compressed with bzip2 or xz is not supported yet".to_owned(),
-                )),
+                _ => Ok(Opened::Compressed(file)),
             }
         }
     }

@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{CopyError, Origin, Source, hashed, missing};
+use super::{CopyError, Origin, Remote, Source, hashed, missing};
 use crate::context::escapes;
 use crate::dockerfile::Copy;
 use crate::dockerignore::{Ignore, clean};
 use crate::filter::Filtered;
 use crate::glob::Glob;
+use crate::request::Dialect;
 use crate::source::Single;
-use crate::tree::{self, Descend, Kind};
+use crate::tree::{self, Descend, Kind, Tree};
 
 pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Vec<Source>, CopyError> {
     let mut found = Vec::new();
@@ -20,9 +21,8 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
     for written in &copy.sources {
         let first = found.len();
         if let Some(remote) = origin.remote.get(written) {
-            let tree = Origin::other(remote.tree.clone(), origin.remote);
-            found.push(hashed(PathBuf::from(&remote.name), &tree)?);
-            found[first].extract = !remote.name.is_empty() && copy.unpack == Some(true);
+            found.push(fetched(remote, copy, &exclude, origin)?);
+            continue;
         } else {
             local(written, copy, origin, &mut found)?;
             found[first..]
@@ -44,11 +44,44 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
         found.push(hashed(path, &Origin::other(Arc::new(single), origin.remote))?);
     }
     let all_excluded = !copy.excludes.is_empty() && !copy.sources.is_empty();
-    if found.is_empty() && !all_excluded {
+    // A pattern that describes nothing is no error in BuildKit.
+    let may_be_empty = origin.dialect == Dialect::BuildKit && !copy.sources.is_empty();
+    if found.is_empty() && !all_excluded && !may_be_empty {
         Err(CopyError::Nothing)
     } else {
         Ok(found)
     }
+}
+
+/// What was fetched for a source. A repository counts by its commit: `.git` is never the same twice.
+fn fetched(remote: &Remote, copy: &Copy, exclude: &Ignore, origin: &Origin<'_>) -> Result<Source, CopyError> {
+    let path = PathBuf::from(&remote.name);
+    let excludes = !copy.excludes.is_empty() && remote.name.is_empty();
+    let tree: Arc<dyn Tree> = if excludes {
+        Arc::new(Filtered::new(
+            remote.tree.clone(),
+            PathBuf::new(),
+            None,
+            exclude.clone(),
+        ))
+    } else {
+        remote.tree.clone()
+    };
+    let extract = !remote.name.is_empty() && copy.unpack == Some(true);
+    let source = match &remote.hash {
+        Some(hash) => {
+            let parts = std::iter::once(hash).chain(&copy.excludes);
+            let hash = super::joined("git", parts.map(String::as_str));
+            Source {
+                tree,
+                path,
+                hash,
+                extract,
+            }
+        }
+        None => hashed(path, &Origin::other(tree, origin.remote))?,
+    };
+    Ok(Source { extract, ..source })
 }
 
 fn local(written: &str, copy: &Copy, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {
@@ -69,7 +102,8 @@ fn local(written: &str, copy: &Copy, origin: &Origin<'_>, found: &mut Vec<Source
 /// with the directories between.
 fn with_parents(written: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {
     let (base, pattern) = written.split_once("/./").unwrap_or(("", written));
-    if !origin.image && (escapes(base) || escapes(pattern)) {
+    let classic = origin.dialect == Dialect::Classic;
+    if classic && !origin.image && (escapes(base) || escapes(pattern)) {
         return Err(CopyError::Outside(written.to_owned()));
     }
     let pattern = clean(&format!("/{pattern}"))[1..].to_owned();
@@ -166,6 +200,10 @@ fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Resu
 }
 
 fn source(path: &str, origin: &Origin<'_>) -> Result<Source, CopyError> {
+    if origin.dialect == Dialect::BuildKit {
+        // `..` leads to the root at most.
+        return hashed(PathBuf::from(&clean(&format!("/{path}"))[1..]), origin);
+    }
     if !origin.image && escapes(path) {
         return Err(CopyError::Outside(path.to_owned()));
     }

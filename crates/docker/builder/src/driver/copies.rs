@@ -1,23 +1,21 @@
 //! `COPY` and `ADD`: what is copied, from where, and layers that depend on nothing below.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::{Digest, Hasher, HistoryRow, ImageConfig, RunConfig};
+use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use jiff::Timestamp;
 
-use super::{Current, Driver, Named, blocking};
+use super::{Current, Dialect, Driver, Named, blocking};
 use crate::BuildError;
 use crate::cache::{ImagePaths, KeyParts};
 use crate::config::Note;
-use crate::context::DirectoryTree;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
 use crate::dockerfile::{Copy, NoVariables};
-use crate::executor::{Executor, Step, Work};
-use crate::source::{self, Fetched, Single};
-use crate::tree::Tree as _;
+use crate::executor::{Base, Executor, Step, Work};
+use crate::source::{self, Checksum, Fetched, GitSource, Kept, Single};
+use crate::tree::Tree;
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn copy(
@@ -28,7 +26,7 @@ impl<E: Executor + 'static> Driver<E> {
     ) -> Result<(), BuildError> {
         // Upstream makes no layer apart where modes are changed.
         let link = copy.link && copy.chmod.is_none();
-        let plan = self.copy_plan(current, verb, copy).await?;
+        let plan = self.copy_plan(verb, copy).await?;
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let mut more = plan.unpacked();
         more.extend(link.then(|| "link".to_owned()));
@@ -43,28 +41,26 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
-    async fn copy_plan(
-        &self,
-        current: &Current,
-        verb: &'static str,
-        copy: Copy,
-    ) -> Result<CopyPlan, BuildError> {
+    async fn copy_plan(&self, verb: &'static str, copy: Copy) -> Result<CopyPlan, BuildError> {
         let named = copy
             .from
             .as_ref()
-            .and_then(|from| self.options.contexts.get(&from.to_lowercase()));
+            .and_then(|from| self.context(from));
         let (from, files) = match (&copy.from, named) {
             (_, Some(Named::Files(files))) => (None, files.clone()),
             (Some(from), _) => {
-                let image = self.copy_from(current, from).await;
-                let image = image
-                    .map_err(|error| BuildError::Step(format!("invalid from flag value {from}: {error}")))?;
+                let image = self.copy_from(from).await.map_err(|error| match error {
+                    BuildError::Cancelled => error,
+                    error if self.options.dialect == Dialect::BuildKit => error,
+                    error => BuildError::Step(format!("invalid from flag value {from}: {error}")),
+                })?;
                 (Some(image), self.context.clone())
             }
             (None, _) => (None, self.context.clone()),
         };
         let remote = self.fetch(verb, &copy).await?;
         let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
+        let dialect = self.options.dialect;
         blocking(move || {
             let known: Box<dyn Known> = match from {
                 Some(Some(image)) => Box::new(ImagePaths { cache, image }),
@@ -79,6 +75,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: from.is_some(),
                 known: &*known,
                 remote: &remote,
+                dialect,
             };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
         })
@@ -86,30 +83,41 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Fetches what is no file of the context.
-    async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
+    pub(super) async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
         let mut fetched = BTreeMap::new();
-        for (address, git) in copy::addresses(verb, copy).map_err(BuildError::Step)? {
+        for (address, git) in copy::addresses(verb, copy, self.options.dialect).map_err(BuildError::Step)? {
             let Some(fetch) = &self.options.services.fetch else {
                 return Err(BuildError::Unsupported(format!(
                     "ADD of {address}: this builder fetches nothing from addresses"
                 )));
             };
-            let failed = |error: String| BuildError::Step(format!("failed to load {address}: {error}"));
+            let failed = |error: String| {
+                BuildError::Step(match self.options.dialect {
+                    Dialect::Classic => format!("failed to load {address}: {error}"),
+                    Dialect::BuildKit => format!("failed to load cache key: {error}"),
+                })
+            };
             let remote = match git {
                 Some(git) => {
-                    let directory = fetch.git(&git).await.map_err(failed)?;
+                    let agent = self.agent_for(&git).await?;
+                    let repository = fetch.git(&git, agent).await.map_err(failed)?;
+                    let (hash, time) = (source::identity(&git, &repository), repository.time);
                     let tree = blocking(move || {
-                        DirectoryTree::open(&directory).map_err(BuildError::io("opening a repository"))
+                        Kept::open(repository).map_err(BuildError::io("opening a repository"))
                     });
                     Remote {
                         tree: Arc::new(tree.await?),
                         name: String::new(),
+                        hash: Some(hash),
+                        time,
                     }
                 }
                 None => {
+                    let checksum = copy.checksum.as_deref().map(Checksum::parse).transpose();
+                    let checksum = checksum.map_err(|error| BuildError::Invalid(error.to_owned()))?;
                     let body = fetch.http(&address).await.map_err(failed)?;
-                    let (name, checksum) = (source::file_name(&address), copy.checksum.clone());
-                    blocking(move || fetched_file(name, body, checksum.as_deref())).await?
+                    let url = address.clone();
+                    blocking(move || fetched_file(&url, body, checksum.as_ref())).await?
                 }
             };
             fetched.insert(address, remote);
@@ -117,34 +125,28 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(fetched)
     }
 
+    /// The client's keys, where a repository is asked for that wants some.
+    async fn agent_for(&self, git: &GitSource) -> Result<Option<PathBuf>, BuildError> {
+        match &self.options.services.ssh {
+            Some(ssh) if git.is_ssh() => ssh.agent("default").await.map_err(BuildError::Step),
+            _ => Ok(None),
+        }
+    }
+
     /// What `--from` means: a stage by name or number, else an image.
-    async fn copy_from(&self, current: &Current, from: &str) -> Result<Option<Digest>, BuildError> {
+    async fn copy_from(&self, from: &str) -> Result<Option<Digest>, BuildError> {
         if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
         }
-        if let Some(Named::Image(image)) = self.options.contexts.get(&from.to_lowercase()) {
+        if let Some(Named::Image(image)) = self.context(from) {
+            if image == "scratch" {
+                return Ok(None);
+            }
             return self.image(image).await.map(|base| Some(base.id));
         }
-        if let Some(done) = self.by_name(from) {
-            return Ok(done.image);
-        }
-        let Ok(number) = from.parse::<i64>() else {
-            return self.image(from).await.map(|base| Some(base.id));
-        };
-        let number = usize::try_from(number)
-            .ok()
-            .filter(|number| *number <= current.number);
-        match number {
-            None => Err(BuildError::Step("index out of bounds".to_owned())),
-            Some(number) if number == current.number => {
-                Err(BuildError::Step("refers to current build stage".to_owned()))
-            }
-            Some(number) => {
-                let stage = self.done.iter().find(|done| done.number == number);
-                stage
-                    .map(|done| done.image)
-                    .ok_or_else(|| BuildError::Step("index out of bounds".to_owned()))
-            }
+        match self.source_stage(from)? {
+            Some(stage) => Ok(self.wait_for(stage).await?.image),
+            None => self.image(from).await.map(|base| Some(base.id)),
         }
     }
 
@@ -158,6 +160,7 @@ impl<E: Executor + 'static> Driver<E> {
         mut plan: CopyPlan,
     ) -> Result<(), BuildError> {
         plan.make_absolute(&current.draft.config.working_dir);
+        let written = plan.written.clone();
         let epoch = self.epoch.map(Timestamp::as_second);
         let words = ["link".to_owned(), plan.comment()];
         let alone = KeyParts {
@@ -196,7 +199,64 @@ impl<E: Executor + 'static> Driver<E> {
                 self.make(alone, step).await?.id
             }
         };
-        self.perform(current, key, command, Work::Stack(layer)).await
+        let told = match self.options.dialect {
+            Dialect::Classic => command.to_vec(),
+            Dialect::BuildKit => vec![format!("{written} # buildkit")],
+        };
+        self.perform(current, key, &told, Work::Stack(layer)).await
+    }
+
+    /// An image that is nothing but files: what a stage begins with that begins with a named context.
+    pub(super) async fn files_alone(&self, files: Arc<dyn Tree>) -> Result<Base, BuildError> {
+        let dialect = self.options.dialect;
+        let plan = blocking(move || {
+            let copy = Copy {
+                sources: vec![".".to_owned()],
+                destination: "/".to_owned(),
+                ..Copy::default()
+            };
+            let origin = Origin {
+                tree: files,
+                image: false,
+                known: &Forgetful,
+                remote: &BTreeMap::new(),
+                dialect,
+            };
+            CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
+        });
+        let plan = plan.await?;
+        let words = ["files".to_owned(), plan.comment()];
+        let epoch = self.epoch.map(Timestamp::as_second);
+        let key = KeyParts {
+            parent: None,
+            platform: &crate::platform::text(&self.platform),
+            author: "",
+            config: &RunConfig::default(),
+            command: &words,
+            script: "",
+            more: &epoch.map(|epoch| format!("epoch {epoch}")).into_iter().collect::<Vec<_>>(),
+        };
+        let key = key.digest();
+        if let Some(known) = self.linked(&key)?
+            && let Some(base) = self.executor.hold(&known)?
+        {
+            return Ok(base);
+        }
+        let step = Step {
+            parent: None,
+            config: ImageConfig {
+                created: self.epoch,
+                ..ImageConfig::for_host()
+            },
+            history: HistoryRow {
+                created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
+                created_by: plan.written.clone(),
+                ..HistoryRow::default()
+            },
+            work: Work::Copy(plan),
+            epoch,
+        };
+        self.make(key, step).await
     }
 
     /// A layer that was made for a link before.
@@ -219,29 +279,28 @@ impl<E: Executor + 'static> Driver<E> {
 }
 
 /// A file that was fetched, if it is what it should be.
-fn fetched_file(name: String, body: Fetched, checksum: Option<&str>) -> Result<Remote, BuildError> {
+fn fetched_file(url: &str, body: Fetched, checksum: Option<&Checksum>) -> Result<Remote, BuildError> {
     let failed = || BuildError::io("reading what was fetched");
+    // What the server calls it counts only where the address has no name.
+    let name = match (source::file_name(url), &body.name) {
+        (name, Some(said)) if name == source::UNNAMED => said.clone(),
+        (name, _) => name,
+    };
+    let time = body.modified;
     let single = Single::fetched(name.clone(), body).map_err(failed())?;
     if let Some(expected) = checksum {
-        expected
-            .parse::<Digest>()
-            .map_err(|_| BuildError::Invalid("invalid checksum digest format".to_owned()))?;
         let mut content = single.open(Path::new(&name)).map_err(failed())?;
-        let mut hasher = Hasher::default();
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            match content.read(&mut buffer).map_err(failed())? {
-                0 => break,
-                read => hasher.update(&buffer[..read]),
-            }
-        }
-        let found = hasher.digest().to_string();
-        if found != expected {
-            return Err(BuildError::Step(format!("digest mismatch {found}: {expected}")));
+        if let Some(found) = expected.differs(&mut content).map_err(failed())? {
+            return Err(BuildError::Step(format!(
+                "digest mismatch for {url}: {found} (expected: {})",
+                expected.text()
+            )));
         }
     }
     Ok(Remote {
         tree: Arc::new(single),
         name,
+        hash: None,
+        time,
     })
 }

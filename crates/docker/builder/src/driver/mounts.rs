@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use image::Digest;
 
-use super::{Current, Driver, Named, blocking};
+use super::{Current, Dialect, Driver, Named, blocking};
 use crate::BuildError;
 use crate::arguments::Scope;
 use crate::cache::ImagePaths;
@@ -53,7 +53,8 @@ impl<E: Executor + 'static> Driver<E> {
                 continue;
             }
             let target = target(&mount.target, &current.draft.config.working_dir)?;
-            let (source, key) = self.mount_source(&mount, &target, words).await?;
+            let uncached = self.options.no_cache || current.no_cache;
+            let (source, key) = self.mount_source(&mount, &target, words, uncached).await?;
             mounts.keys.push(format!("{target} {key}"));
             mounts.plans.push(RunMount {
                 target,
@@ -80,11 +81,12 @@ impl<E: Executor + 'static> Driver<E> {
         mount: &Mount,
         target: &str,
         words: &[String],
+        uncached: bool,
     ) -> Result<(MountSource, String), BuildError> {
         let path = PathBuf::from(&clean(&format!("/{}", mount.source))[1..]);
         match mount.kind {
             MountKind::Tmpfs => Ok((MountSource::Tmpfs { size: mount.size }, String::new())),
-            MountKind::Cache => self.cache_mount(mount, target, words, path).await,
+            MountKind::Cache => self.cache_mount(mount, target, words, (path, uncached)).await,
             _ => match self.mount_from(mount, target).await? {
                 From::Files(tree) => {
                     let (files, below) = (tree.clone(), path.clone());
@@ -131,10 +133,10 @@ impl<E: Executor + 'static> Driver<E> {
         mount: &Mount,
         target: &str,
         words: &[String],
-        path: PathBuf,
+        (path, uncached): (PathBuf, bool),
     ) -> Result<(MountSource, String), BuildError> {
         let from = match (&mount.from, self.mount_from(mount, target).await?) {
-            (Some(_), From::Image(Some(image))) => Some((image, path)),
+            (Some(_), From::Image(Some(image))) => Some((image, path.clone())),
             (Some(name), From::Files(_)) => {
                 return Err(BuildError::Unsupported(format!(
                     "a cache mount cannot begin with the files of the context {name}"
@@ -152,11 +154,16 @@ impl<E: Executor + 'static> Driver<E> {
             .unwrap_or_default();
         let key = match &from {
             Some((image, path)) => format!("{namespace}/{id} {image} {}", path.display()),
-            None => format!("{namespace}/{id}"),
+            None => format!("{namespace}/{id}{}", path.display()),
         };
+        // In BuildKit, giving a cache its mode or owner is a step before it, and a step that is not taken from the cache
+        // makes another cache.
+        let dressed = mount.mode.is_some() || mount.uid.is_some() || mount.gid.is_some();
         let source = MountSource::Cache(CacheMount {
+            fresh: uncached && dressed && self.options.dialect == Dialect::BuildKit,
             id: format!("{namespace}/{id}"),
             sharing: mount.sharing.unwrap_or_default(),
+            below: if mount.from.is_none() { path } else { PathBuf::new() },
             from,
             mode: mount.mode.unwrap_or(0o755),
             uid: mount.uid.unwrap_or(0),
@@ -171,17 +178,18 @@ impl<E: Executor + 'static> Driver<E> {
         let Some(name) = &mount.from else {
             return Ok(From::Files(self.context.clone()));
         };
-        match self.options.contexts.get(&name.to_lowercase()) {
+        match self.context(name) {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
+            Some(Named::Image(image)) if image == "scratch" => return Ok(From::Image(None)),
             Some(Named::Image(image)) => {
                 return self.image(image).await.map(|base| From::Image(Some(base.id)));
             }
             None => {}
         }
-        if let Some(done) = self.by_name(name) {
-            return Ok(From::Image(done.image));
+        if let Some(earlier) = self.earlier(name) {
+            return Ok(From::Image(self.wait_for(earlier).await?.image));
         }
-        if self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        if self.graph.named(name, usize::MAX).is_some() {
             let (name, target) = (golang::quote(name), golang::quote(target));
             return Err(BuildError::Step(format!(
                 "cannot mount from stage {name} to {target}, stage needs to be defined before current command"

@@ -3,17 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::Driver;
 use crate::dockerfile::{Dockerfile, Instruction, InstructionKind, Lex, Pair, Stage};
 use crate::executor::Executor;
+use crate::request::Dialect;
 use crate::{BuildError, stages};
 
 impl<E: Executor + 'static> Driver<E> {
     /// The stages that are needed, and how many steps they are. A meta `ARG` that cannot be
     /// expanded fails its own step later.
-    pub(super) fn plan(&mut self, file: &Dockerfile, target: usize) -> BTreeSet<usize> {
+    ///
+    /// # Errors
+    /// BuildKit's sentences about sources that no stage can have.
+    pub(super) fn plan(&mut self, file: &Dockerfile, target: usize) -> Result<BTreeSet<usize>, BuildError> {
         let mut arguments = self.arguments.clone();
         for instruction in &file.meta_args {
             if let Ok(definitions) = self.meta_definitions(instruction, &arguments) {
@@ -26,18 +28,25 @@ impl<E: Executor + 'static> Driver<E> {
             executor: &*self.executor,
             lex: self.lex,
             variables: arguments.meta_variables(),
+            replaced: &|name| self.context(name).is_some(),
         };
-        let needed = if stages::has_duplicates(&file.stages[..=target]) {
+        let classic = self.options.dialect == Dialect::Classic;
+        if !classic {
+            stages::check_sources(&file.stages, self.lex, &bases)?;
+        }
+        let needed = if classic && stages::has_duplicates(&file.stages[..=target]) {
             // The name that is used twice is told when its stage is reached.
             (0..=target).collect()
         } else {
-            stages::needed(&file.stages, target, &bases)
+            let mut needed = stages::needed(&file.stages, target, &bases);
+            needed.retain(|number| *number == target || !stages::Bases::is_replaced(&bases, &file.stages[*number]));
+            needed
         };
         let steps = needed
             .iter()
             .map(|number| 1 + file.stages[*number].instructions.len());
         self.total = file.meta_args.len() + steps.sum::<usize>();
-        needed
+        Ok(needed)
     }
 }
 
@@ -46,6 +55,7 @@ struct PlannedBases<'a, E> {
     executor: &'a E,
     lex: Lex,
     variables: BTreeMap<String, String>,
+    replaced: &'a dyn Fn(&str) -> bool,
 }
 
 impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
@@ -53,21 +63,15 @@ impl<E: Executor> stages::Bases for PlannedBases<'_, E> {
         self.lex.word(&stage.base, &self.variables).ok()
     }
 
+    fn is_replaced(&self, stage: &Stage) -> bool {
+        stage.name.as_deref().is_some_and(self.replaced)
+    }
+
     fn triggers(&self, image: &str) -> Vec<String> {
         // One that cannot be looked up fails its own step.
         let found = self.executor.find(image).ok().flatten();
         found.map(|base| base.config.config.on_build).unwrap_or_default()
     }
-}
-
-/// The time that `SOURCE_DATE_EPOCH` says.
-pub(super) fn epoch(said: Option<&str>) -> Result<Option<Timestamp>, BuildError> {
-    let invalid = |said: &str| BuildError::Invalid(format!("invalid SOURCE_DATE_EPOCH: {said}"));
-    let parse = |said: &str| {
-        let seconds = said.parse().map_err(|_| invalid(said))?;
-        Timestamp::from_second(seconds).map_err(|_| invalid(said))
-    };
-    said.map(parse).transpose()
 }
 
 /// `--label`s are a last instruction each, in the order of their names.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::mounts::Mounts;
-use super::{Current, Driver};
-use crate::BuildError;
+use super::{Current, Dialect, Driver};
+use crate::arguments::name_of;
 use crate::config::Draft;
 use crate::dockerfile::{self, Command, Run, RunNetwork};
 use crate::executor::{Executor, RunPlan, Work};
+use crate::{BuildError, platform};
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn run(&mut self, current: &mut Current, run: &Run) -> Result<(), BuildError> {
@@ -27,6 +28,7 @@ impl<E: Executor + 'static> Driver<E> {
         if words.is_empty() {
             return Err(BuildError::Invalid("No command specified".to_owned()));
         }
+        platform::check_run(&current.inherited.platform())?;
         let arguments = self.arguments.variables(&current.draft.config.env);
         let recorded = self.recorded(&words, &arguments);
         let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
@@ -38,16 +40,16 @@ impl<E: Executor + 'static> Driver<E> {
         }
         self.ask_client(&mut mounts).await?;
         let config = &current.draft.config;
+        let mut env = config.env.clone();
+        if self.options.dialect == Dialect::BuildKit {
+            set_all(&mut env, self.arguments.proxies(), false);
+        }
         let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
+        set_all(&mut env, given, true);
+        set_all(&mut env, mounts.env, true);
         let plan = RunPlan {
             args: words,
-            env: config
-                .env
-                .iter()
-                .cloned()
-                .chain(given)
-                .chain(mounts.env)
-                .collect(),
+            env,
             user: config.user.clone(),
             cwd: config.working_dir.clone(),
             script,
@@ -113,6 +115,18 @@ impl<E: Executor + 'static> Driver<E> {
         }
         more.extend(run.insecure.then(|| "security insecure".to_owned()));
         Ok(more)
+    }
+}
+
+/// Sets variables of an environment; those that are there only if they are to be `replaced`.
+fn set_all(env: &mut Vec<String>, entries: impl IntoIterator<Item = String>, replaced: bool) {
+    for entry in entries {
+        let old = env.iter().position(|old| name_of(old) == name_of(&entry));
+        match old {
+            Some(old) if replaced => env[old] = entry,
+            Some(_) => {}
+            None => env.push(entry),
+        }
     }
 }
 

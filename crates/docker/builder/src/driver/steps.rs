@@ -3,7 +3,7 @@
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
-use super::{Current, Driver};
+use super::{Current, Dialect, Driver};
 use crate::BuildError;
 use crate::cache::KeyParts;
 use crate::config;
@@ -29,7 +29,7 @@ impl<E: Executor + 'static> Driver<E> {
                 name: "ONBUILD trigger".to_owned(),
                 source,
             })?;
-            self.dispatch(current, &instruction).await?;
+            self.watched_trigger(current, &instruction).await?;
         }
         Ok(())
     }
@@ -64,12 +64,23 @@ impl<E: Executor + 'static> Driver<E> {
         }
         let work = match kind {
             InstructionKind::Arg(definitions) => {
-                definitions
-                    .into_iter()
-                    .for_each(|definition| self.arguments.define(definition));
+                let over = self.options.dialect == Dialect::BuildKit;
+                definitions.into_iter().for_each(|definition| match over {
+                    true => self.arguments.define_over(definition),
+                    false => self.arguments.define(definition),
+                });
                 Work::Nothing
             }
-            InstructionKind::Workdir(_) => Work::Directory(current.draft.config.working_dir.clone()),
+            InstructionKind::Env(pairs) => {
+                pairs.iter().for_each(|pair| self.arguments.set(&pair.name));
+                Work::Nothing
+            }
+            InstructionKind::Workdir(_) => {
+                let buildkit = self.options.dialect == Dialect::BuildKit;
+                let user = current.draft.config.user.clone();
+                let user = Some(user).filter(|_| buildkit).unwrap_or_default();
+                Work::Directory(current.draft.config.working_dir.clone(), user)
+            }
             _ => Work::Nothing,
         };
         let command = current.draft.note(&note);
@@ -108,7 +119,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// Takes a step from the cache, if it has it.
     pub(super) async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
-        if self.options.no_cache || current.missed {
+        if self.options.no_cache || current.no_cache || current.missed {
             return Ok(false);
         }
         let allowed = |image: &Digest| {
@@ -127,6 +138,7 @@ impl<E: Executor + 'static> Driver<E> {
                 self.cache.used(key);
                 self.output.text(" ---> Using cache\n").await?;
                 current.image = Some(base.id);
+                current.hit = true;
                 Ok(true)
             }
             None => {
@@ -146,6 +158,10 @@ impl<E: Executor + 'static> Driver<E> {
         command: &[String],
         work: Work,
     ) -> Result<(), BuildError> {
+        let (created_by, comment) = match self.options.dialect {
+            Dialect::Classic => (command.join(" "), String::new()),
+            Dialect::BuildKit => (buildkit_history(command, &work), "buildkit.dockerfile.v0".to_owned()),
+        };
         let step = Step {
             parent: current.image,
             config: ImageConfig {
@@ -154,7 +170,8 @@ impl<E: Executor + 'static> Driver<E> {
             },
             history: HistoryRow {
                 created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
-                created_by: command.join(" "),
+                created_by,
+                comment,
                 author: current.draft.author.clone(),
                 ..HistoryRow::default()
             },
@@ -168,9 +185,27 @@ impl<E: Executor + 'static> Driver<E> {
     /// Carries out a step and remembers it.
     pub(super) async fn make(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
         let (parent, description) = (step.parent, step.history.created_by.clone());
+        // Nothing closes the room.
+        let room = tokio::select! {
+            room = self.graph.room.acquire() => room.ok(),
+            () = self.output.cancelled() => return Err(BuildError::Cancelled),
+        };
         let made = self.executor.carry_out(step, &self.output).await?;
+        drop(room);
         self.cache.put(key, made.id, parent, description).await;
         Ok(made)
+    }
+}
+
+/// A step as BuildKit's history tells it: what runs or copies is marked, and nothing has a shell before it that none runs.
+fn buildkit_history(command: &[String], work: &Work) -> String {
+    match work {
+        Work::Run(_) => format!("RUN {} # buildkit", command.join(" ")),
+        Work::Copy(plan) => format!("{} # buildkit", plan.written),
+        _ => {
+            let last = command.last().map(String::as_str).unwrap_or_default();
+            last.strip_prefix("#(nop) ").unwrap_or(last).trim_end().to_owned()
+        }
     }
 }
 

@@ -106,9 +106,15 @@ struct World {
     made: usize,
 }
 
-/// An executor in memory. `RUN write PATH TEXT` writes a file; `RUN fail CODE` fails.
-#[derive(Default)]
-struct Memory(Mutex<World>);
+/// An executor in memory. `RUN write PATH TEXT` writes a file; `RUN fail CODE` fails; `RUN meet` waits for another stage's
+/// `RUN meet`, `RUN hang` until the build is cancelled.
+struct Memory(Mutex<World>, tokio::sync::Barrier);
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(Mutex::default(), tokio::sync::Barrier::new(2))
+    }
+}
 
 impl Memory {
     fn add(&self, name: &str, config: RunConfig, files: &Files) -> Digest {
@@ -171,7 +177,7 @@ impl Executor for Memory {
             .cloned()
             .unwrap_or_default();
         match &step.work {
-            Work::Nothing | Work::Directory(_) => {}
+            Work::Nothing | Work::Directory(..) => {}
             Work::Stack(layer) => {
                 let layer = self.0.lock().unwrap().files[layer].clone();
                 files.0.extend(layer.0);
@@ -192,9 +198,13 @@ impl Executor for Memory {
                         .iter()
                         .rev()
                         .find(|entry| crate::arguments::name_of(entry) == *name);
-                    output
-                        .text(format!("{}\n", found.map_or("unset", |entry| entry)))
-                        .await?;
+                    let line = format!("{}\n", found.map_or("unset", |entry| entry));
+                    output.program(1, line.as_bytes()).await?;
+                }
+                ["meet"] => drop(self.1.wait().await),
+                ["hang"] => {
+                    output.cancelled().await;
+                    return Err(BuildError::Cancelled);
                 }
                 ["fail", code] => {
                     let command = plan.args.join(" ");
@@ -223,8 +233,11 @@ impl Executor for Memory {
     }
 }
 
+mod buildkit;
 mod coverage;
 mod keys;
+mod parallel;
+mod watched;
 
 /// A builder in memory.
 struct Bench {

@@ -195,6 +195,10 @@ impl Walk<'_> {
 }
 
 impl crate::stages::Bases for Walk<'_> {
+    fn is_replaced(&self, _: &Stage) -> bool {
+        false
+    }
+
     fn name(&self, stage: &Stage) -> Option<String> {
         self.lex.word(&stage.base, &self.global).ok()
     }

@@ -102,8 +102,8 @@ impl FileSteps {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
                 blocking(move || commit(&images, &lease, step, CommitLayer::None)).await
             }
-            Work::Directory(path) => {
-                self.changed(step, move |_, root| perform::make_directory(root, &path))
+            Work::Directory(path, user) => {
+                self.changed(step, move |_, root| perform::make_directory(root, &path, &user))
                     .await
             }
             Work::Copy(plan) => {

@@ -4,7 +4,7 @@
 //! A container is given a path. A path below an image is resolved in the image first, so that none of
 //! its links leads out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::spec::{MountKind, MountSpec};
 use image::{Digest, Images, Rootfs};
-use rustix::fs::{CWD, FileType};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 
-use crate::cache_mounts::{CacheMounts, Held};
+use crate::cache_mounts::{self, CacheMounts, Held};
 use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{CacheMount, MountSource, RunMount};
@@ -36,6 +36,8 @@ pub(crate) struct Mounter {
     directory: PathBuf,
     /// Files of contexts that were copied out, by what they are; nobody writes to them.
     copied: Mutex<BTreeMap<String, PathBuf>>,
+    /// Caches that were begun anew.
+    renewed: Mutex<BTreeSet<Digest>>,
 }
 
 /// Mounts that are ready.
@@ -60,7 +62,7 @@ impl Drop for Guard {
         if let Self::Mount(path) = self {
             // The container's copies of it are gone with the container.
             let _ = unmount(&*path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
-            let _ = std::fs::remove_dir(path);
+            let _ = std::fs::remove_dir(&*path).or_else(|_| std::fs::remove_file(&*path));
         }
     }
 }
@@ -78,6 +80,7 @@ impl Mounter {
             caches,
             directory,
             copied: Mutex::default(),
+            renewed: Mutex::default(),
         }
     }
 
@@ -92,17 +95,19 @@ impl Mounter {
         output: &Output,
     ) -> Result<Ready, BuildError> {
         let mut ready = Ready::default();
+        let caches = self.caches(mounts, output).await?;
         for (index, mount) in mounts.iter().enumerate() {
             let place = self.directory.join(format!("{name}-mount-{index}"));
             if let MountSource::Cache(cache) = &mount.source {
-                let held = tokio::select! {
-                    held = self.caches.hold(cache) => held,
-                    () = output.cancelled() => return Err(BuildError::Cancelled),
+                let whole = caches.get(&cache_mounts::key(cache)).map(Held::path).unwrap_or_default();
+                let (cache, below) = (whole.clone(), cache.below.clone());
+                let part = blocking(move || part(&cache, &below, &place)).await?;
+                let (path, kind) = match &part {
+                    Some((Guard::Mount(path), kind)) => (path.clone(), *kind),
+                    _ => (whole, FileType::Directory),
                 };
-                let (mounter, cache) = (self.clone(), cache.clone());
-                let held = blocking(move || mounter.fill(held, &cache, &place)).await?;
-                ready.add(mount, held.path(), FileType::Directory);
-                ready.held.push(Guard::Cache { _held: held });
+                ready.add(mount, path, kind);
+                ready.held.extend(part.map(|(guard, _)| guard));
                 continue;
             }
             if let MountSource::Tmpfs { size } = mount.source {
@@ -114,7 +119,38 @@ impl Mounter {
             ready.add(mount, path, kind);
             ready.held.extend(guard);
         }
+        // They are taken back last.
+        ready.held.extend(caches.into_values().map(|held| Guard::Cache { _held: held }));
         Ok(ready)
+    }
+
+    /// Claims the caches of a command: each once, and in the same order in all commands, so that two that want the same ones
+    /// for themselves do not wait for each other.
+    async fn caches(
+        self: &Arc<Self>,
+        mounts: &[RunMount],
+        output: &Output,
+    ) -> Result<BTreeMap<Digest, Held>, BuildError> {
+        let wanted = mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Cache(cache) => Some((cache_mounts::key(cache), cache)),
+            _ => None,
+        });
+        let wanted: BTreeMap<Digest, &CacheMount> = wanted.collect();
+        let mut caches = BTreeMap::new();
+        for (key, cache) in wanted {
+            let (mounter, cache) = (self.clone(), cache.clone());
+            // Once for each build: its steps share what they make.
+            if cache.fresh && self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+                let caches = self.caches.clone();
+                blocking(move || caches.renew(&key).map_err(failed(FAILED))).await?;
+            }
+            let held = tokio::select! {
+                held = self.caches.hold(&cache) => held,
+                () = output.cancelled() => return Err(BuildError::Cancelled),
+            };
+            caches.insert(key, blocking(move || mounter.fill(held, &cache)).await?);
+        }
+        Ok(caches)
     }
 
     fn make(&self, mount: &RunMount, place: &Path) -> Result<(PathBuf, FileType, Option<Guard>), BuildError> {
@@ -215,7 +251,7 @@ impl Mounter {
     }
 
     /// Makes a new cache what it is to be at first.
-    fn fill(&self, mut held: Held, cache: &CacheMount, place: &Path) -> Result<Held, BuildError> {
+    fn fill(&self, mut held: Held, cache: &CacheMount) -> Result<Held, BuildError> {
         if !held.is_new {
             return Ok(held);
         }
@@ -234,7 +270,6 @@ impl Mounter {
         let mode = std::fs::Permissions::from_mode(cache.mode & 0o7777);
         std::fs::set_permissions(&path, mode).map_err(failed(FAILED))?;
         held.ready(cache.sharing);
-        drop(std::fs::remove_dir(place));
         Ok(held)
     }
 }
@@ -281,6 +316,29 @@ fn thrown_away(rootfs: Rootfs, place: &Path) -> io::Result<Rootfs> {
         upper: Some(upper),
         work: Some(work),
     })
+}
+
+/// A part of a cache, mounted at a place of its own: whoever uses the cache too may replace it by a link meanwhile, so the
+/// kernel looks once, and follows nothing that leads out of the cache.
+fn part(cache: &Path, below: &Path, place: &Path) -> Result<Option<(Guard, FileType)>, BuildError> {
+    if below.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let missing = |_| BuildError::Step(format!("failed to mount a cache: /{}: not found in it", below.display()));
+    let root = File::open(cache).map_err(failed(FAILED))?;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = openat2(&root, below, flags, Mode::empty(), resolve).map_err(missing)?;
+    let kind = FileType::from_raw_mode(fstat(&found).map_err(|error| failed(FAILED)(error.into()))?.st_mode);
+    let stub = match (kind, place.parent()) {
+        (FileType::Directory, _) | (_, None) => std::fs::create_dir_all(place),
+        (_, Some(above)) => std::fs::create_dir_all(above).and_then(|()| std::fs::write(place, "")),
+    };
+    stub.map_err(failed(FAILED))?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let mounted = open_tree(&found, "", flags).map_err(|error| failed(FAILED)(error.into()))?;
+    let guard = attach(&mounted, place).map_err(failed(FAILED))?;
+    Ok(Some((guard, kind)))
 }
 
 /// Puts a mount that is nowhere yet at a path.

@@ -13,8 +13,8 @@ fn failed(error: io::Error) -> BuildError {
     BuildError::io("failed to copy files")(error)
 }
 
-/// Whether `ADD` unpacks a file: a tar archive, plain or gzip; one compressed with zstd, whose
-/// decoder runs in the worker alone, by its name.
+/// Whether `ADD` unpacks a file: a tar archive, plain or gzip; one compressed with zstd, xz or bzip2, whose
+/// decoders run in the worker alone, by its name.
 pub(super) fn is_archive(tree: &dyn Tree, real: &Path, written: &Path) -> Result<bool, BuildError> {
     let mut head = Vec::new();
     let read = |reader: &mut dyn Read, head: &mut Vec<u8>| reader.take(512).read_to_end(head);
@@ -36,17 +36,13 @@ pub(super) fn is_archive(tree: &dyn Tree, real: &Path, written: &Path) -> Result
             Ok(read.is_ok() && is_tar(&plain))
         }
         Compression::Zstd => Ok(named(&[".tar.zst", ".tzst", ".tar.zstd"])),
-        Compression::Bzip2 | Compression::Xz if named(&[".tar.xz", ".txz", ".tar.bz2", ".tbz", ".tbz2"]) => {
-            Err(BuildError::Unsupported(format!(
-                "ADD of {name}: archives compressed with bzip2 or xz are not supported yet"
-            )))
-        }
-        Compression::Bzip2 | Compression::Xz => Ok(false),
+        Compression::Xz => Ok(named(&[".tar.xz", ".txz"])),
+        Compression::Bzip2 => Ok(named(&[".tar.bz2", ".tbz", ".tbz2", ".tar.bzip2"])),
     }
 }
 
 /// A tar header whose checksum is right, or the end of an archive.
-fn is_tar(block: &[u8]) -> bool {
+pub(crate) fn is_tar(block: &[u8]) -> bool {
     let Ok(block) = <&[u8; 512]>::try_from(block) else {
         return false;
     };

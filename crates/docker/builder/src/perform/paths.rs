@@ -6,11 +6,15 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, mkdirat, openat2};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Uid, chmodat, chownat, mkdirat, openat2};
 use rustix::io::Errno;
 
 use super::{Owner, ROOT};
 use crate::dockerignore::clean;
+use crate::request::Dialect;
+
+/// Permissions of directories that are made where nobody says which.
+pub(super) const NEW: u32 = 0o755;
 
 /// At most so many bytes of `/etc/passwd` or `/etc/group` are read.
 const MAX_ACCOUNTS: u64 = 4 << 20;
@@ -46,7 +50,12 @@ const MAX_LINKS: usize = 40;
 
 /// Opens a directory, making it and those above it where they are not there. A link that points
 /// to nothing gets what it points to, as upstream has it.
-pub(super) fn directory(root: BorrowedFd<'_>, path: &Path, owner: Owner) -> io::Result<OwnedFd> {
+pub(super) fn directory(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    owner: Owner,
+    mode: u32,
+) -> io::Result<OwnedFd> {
     let mut path = PathBuf::from(clean(&path.to_string_lossy()));
     'links: for _ in 0..MAX_LINKS {
         let mut open = open_directory(root, Path::new("/"))?;
@@ -57,6 +66,9 @@ pub(super) fn directory(root: BorrowedFd<'_>, path: &Path, owner: Owner) -> io::
                 Ok(found) => found,
                 Err(Errno::NOENT) => match mkdirat(&open, name, Mode::from_raw_mode(0o755)) {
                     Ok(()) => {
+                        if mode != NEW {
+                            chmodat(&open, name, Mode::from_raw_mode(mode), AtFlags::empty())?;
+                        }
                         own(&open, name, owner)?;
                         open_directory(root, &next)?
                     }
@@ -99,22 +111,28 @@ fn beyond_link(parent: &OwnedFd, above: &Path, name: &Path, path: &Path, link: &
 }
 
 /// `user[:group]` by name or number, names looked up in the image. A user alone names the group too.
-pub(super) fn parse_owner(root: BorrowedFd<'_>, text: &str) -> Result<Owner, String> {
+pub(super) fn parse_owner(root: BorrowedFd<'_>, text: &str, dialect: Dialect) -> Result<Owner, String> {
     let mut parts = text.split(':');
     let (user, group) = (parts.next().unwrap_or_default(), parts.next());
     if parts.next().is_some() {
         return Err(format!("invalid chown string format: {text}"));
     }
-    let group = group.unwrap_or(user);
-    let uid = lookup(root, "etc/passwd", user)
+    let uid = lookup(root, "etc/passwd", user, 2)
         .ok_or_else(|| format!("can't find uid for user {user}: no such user: {user}"))?;
-    let gid = lookup(root, "etc/group", group)
+    let numeric = user.parse::<u32>().is_ok();
+    if let (None, Dialect::BuildKit, false) = (group, dialect, numeric) {
+        // The group that the user's account names.
+        let gid = lookup(root, "etc/passwd", user, 3).unwrap_or(0);
+        return Ok(Owner { uid, gid });
+    }
+    let group = group.unwrap_or(user);
+    let gid = lookup(root, "etc/group", group, 2)
         .ok_or_else(|| format!("can't find gid for group {group}: no such group: {group}"))?;
     Ok(Owner { uid, gid })
 }
 
-/// A number as it is, or the third field of the line that begins with the name.
-fn lookup(root: BorrowedFd<'_>, file: &str, name: &str) -> Option<u32> {
+/// A number as it is, or a field of the line that begins with the name.
+fn lookup(root: BorrowedFd<'_>, file: &str, name: &str, field: usize) -> Option<u32> {
     if let Ok(number) = name.parse() {
         return Some(number);
     }
@@ -127,5 +145,5 @@ fn lookup(root: BorrowedFd<'_>, file: &str, name: &str) -> Option<u32> {
         .ok()?;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().find(|line| line.split(':').next() == Some(name))?;
-    line.split(':').nth(2)?.trim().parse().ok()
+    line.split(':').nth(field)?.trim().parse().ok()
 }

@@ -12,22 +12,32 @@ use crate::chmod::Chmod;
 use crate::tree::{self, Descend, Entry, Kind, Tree};
 
 /// Files of a tree as a tar stream.
-pub(super) struct Stream<W: Write> {
+pub(super) struct Stream<'a, W: Write> {
     pub(super) tar: Builder<W>,
     owner: Option<Owner>,
     mode: Option<Chmod>,
     /// The first name of each file with several.
     links: HashMap<u64, PathBuf>,
+    /// Directories that need not be made.
+    skip: Option<Skip<'a>>,
 }
 
-impl<W: Write> Stream<W> {
+type Skip<'a> = Box<dyn Fn(&Path) -> bool + Send + 'a>;
+
+impl<'a, W: Write> Stream<'a, W> {
     pub(super) fn new(writer: W, owner: Option<Owner>, mode: Option<Chmod>) -> Self {
         Self {
             tar: Builder::new(writer),
             owner,
             mode,
             links: HashMap::new(),
+            skip: None,
         }
+    }
+
+    /// Leaves out directories of these names; what is in them is told.
+    pub(super) fn skip_directories(&mut self, skip: impl Fn(&Path) -> bool + Send + 'a) {
+        self.skip = Some(Box::new(skip));
     }
 
     /// Everything in a directory, but not the directory.
@@ -40,6 +50,9 @@ impl<W: Write> Stream<W> {
     }
 
     pub(super) fn one(&mut self, tree: &dyn Tree, path: &Path, entry: &Entry, name: &Path) -> io::Result<()> {
+        if entry.kind == Kind::Directory && self.skip.as_ref().is_some_and(|skip| skip(name)) {
+            return Ok(());
+        }
         let mut header = self.header(entry);
         if let Some(first) = entry.link.and_then(|link| self.links.get(&link)) {
             header.set_entry_type(EntryType::Link);

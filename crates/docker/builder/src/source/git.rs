@@ -50,6 +50,15 @@ impl GitSource {
         Ok(Some(source))
     }
 
+    /// Whether it is asked for by SSH.
+    #[must_use]
+    pub fn is_ssh(&self) -> bool {
+        match self.remote.split_once("://") {
+            Some((scheme, _)) => scheme.eq_ignore_ascii_case("ssh"),
+            None => is_scp(&self.remote),
+        }
+    }
+
     fn read_query(&mut self, query: &str) -> Result<(), String> {
         let (mut tag, mut branch) = (String::new(), String::new());
         let mut seen = std::collections::BTreeSet::new();

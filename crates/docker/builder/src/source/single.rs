@@ -51,6 +51,14 @@ impl Single {
         })
     }
 
+    /// The file of a tree that is one file: what was fetched.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn of(tree: &dyn Tree, path: &Path) -> io::Result<Option<File>> {
+        tree.file(path)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -81,6 +89,13 @@ impl Tree for Single {
             attributes: Vec::new(),
             link: None,
         }))
+    }
+
+    fn file(&self, path: &Path) -> io::Result<Option<File>> {
+        match &self.content {
+            Content::File { file, .. } if path == Path::new(&self.name) => file.try_clone().map(Some),
+            _ => Ok(None),
+        }
     }
 
     fn names(&self, _: &Path) -> io::Result<Vec<OsString>> {

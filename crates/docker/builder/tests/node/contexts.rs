@@ -1,6 +1,9 @@
 //! Contexts of every kind, and those that are refused.
 
-use builder::{BuildContext, BuildRequest};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use builder::{BuildContext, BuildRequest, Fetch, Fetched, GitSource, Repository, Sent};
 
 use crate::fixture::*;
 
@@ -69,10 +72,6 @@ async fn hostile_and_broken_contexts_are_refused() {
         ),
         (b"garbage".repeat(200), "archive/tar: invalid tar header"),
         (whole[..515].to_vec(), "unexpected EOF"),
-        (
-            b"BZh9...".to_vec(),
-            "a build context compressed with bzip2 or xz is not supported yet",
-        ),
         (Vec::new(), "Cannot locate specified Dockerfile: Dockerfile"),
     ];
     for (context, expected) in cases {
@@ -100,4 +99,79 @@ async fn hard_links_stay_links() {
         (tree["d/a"].as_str(), tree["d/b"].as_str()),
         ("644 0:0 1", "644 0:0 -> d/a")
     );
+}
+
+/// Has one repository, and what addresses end with as bodies.
+struct Elsewhere(PathBuf);
+
+impl Fetch for Elsewhere {
+    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
+        let body = match url.rsplit('/').next() {
+            Some("Dockerfile") => b"FROM scratch\nLABEL a=b\n".to_vec(),
+            Some("context.tar") => archive(FILES),
+            _ => Vec::new(),
+        };
+        Box::pin(async move {
+            if body.is_empty() {
+                return Err("invalid response status 404".to_owned());
+            }
+            let mut file = tempfile::tempfile().unwrap();
+            std::io::Write::write_all(&mut file, &body).unwrap();
+            Ok(Fetched {
+                file,
+                modified: 0,
+                name: None,
+                media_type: String::new(),
+            })
+        })
+    }
+
+    fn git(&self, source: &GitSource, _: Option<PathBuf>) -> Sent<Result<Repository, String>> {
+        assert_eq!(source.keep_git_dir, Some(true));
+        let directory = self.0.join(&source.directory);
+        Box::pin(async move {
+            Ok(Repository {
+                directory,
+                commit: "c".into(),
+                time: 1,
+                reference: None,
+                keeps: Box::new(()),
+            })
+        })
+    }
+
+    fn prune(&self) -> Sent<u64> {
+        Box::pin(async { 0 })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contexts_that_lie_elsewhere() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let repository = tempfile::tempdir().unwrap();
+    std::fs::create_dir(repository.path().join("d")).unwrap();
+    for (name, content) in [FILES, &[(".dockerignore", "b\n"), ("b", "2")]].concat() {
+        std::fs::write(repository.path().join("d").join(name), content).unwrap();
+    }
+    let elsewhere = daemon.builder.clone().with_fetch(Arc::new(Elsewhere(repository.path().into())));
+    let context = |address: &'static str| {
+        let builder = elsewhere.clone();
+        async move { builder.remote(address, true, None).await }
+    };
+    for address in ["http://h/context.tar", "https://h/r.git#main:d", "github.com/a/b#:d", "http://h/Dockerfile"] {
+        let told = daemon.build(BuildRequest::new(context(address).await.unwrap())).await;
+        let id = told.id();
+        match address {
+            "http://h/Dockerfile" => assert_eq!(daemon.images.get(&id).unwrap().config.config.labels["a"], "b"),
+            _ => assert_eq!(daemon.at(id, "a"), "644 0:0 1"),
+        }
+    }
+    for (address, sentence) in [
+        ("http://h/x", "failed to download remote context http://h/x: invalid response status 404"),
+        ("ftp://h/x", "remoteURL (ftp://h/x) could not be recognized as URL"),
+        ("https://h/r.git?x=1", "unexpected query \"x\""),
+    ] {
+        assert_eq!(context(address).await.unwrap_err().to_string(), sentence);
+    }
 }

@@ -99,14 +99,15 @@ async fn add_unpacks_archives() {
     append(&mut context, "a.tar", &inner, 0o644);
     append(&mut context, "a.tgz", &gzip.finish().unwrap(), 0o644);
     append(&mut context, "plain.tar", b"no archive", 0o644);
-    append(&mut context, "a.tar.xz", b"\xfd7zXZ\0...", 0o644);
+    append(&mut context, "a.tar.xz", XZ, 0o644);
+    append(&mut context, "a.tar.bz2", BZIP2, 0o644);
     append(
         &mut context,
         "Dockerfile",
         b"FROM scratch\nADD a.tar /t/\nADD a.tgz /u\nADD plain.tar /p/\nCOPY a.tar /c\n",
         0o644,
     );
-    append(&mut context, "Xz", b"FROM scratch\nADD a.tar.xz /\n", 0o644);
+    append(&mut context, "Xz", b"FROM scratch\nADD a.tar.xz /x/\nADD --chown=7:8 a.tar.bz2 /b\nADD --unpack=false a.tar.bz2 /\n", 0o644);
     let bytes = context.into_inner().unwrap();
     let told = daemon.build(request_of(&bytes)).await;
     let tree = daemon.tree(told.id());
@@ -115,8 +116,67 @@ async fn add_unpacks_archives() {
     assert!(tree.contains_key("c"));
     let mut xz = request_of(&bytes);
     xz.dockerfile = "Xz".into();
-    let expected = "ADD of a.tar.xz: archives compressed with bzip2 or xz are not supported yet";
-    assert_eq!(daemon.build(xz).await.error(), expected);
+    let id = daemon.build(xz).await.id();
+    for (path, expected) in [("x/q/w", "644 5:6 1"), ("b", "755 7:8 /"), ("b/q/w", "644 7:8 1")] {
+        assert_eq!(daemon.at(id, path), expected, "{path}");
+    }
+    assert!(daemon.times(id).contains_key("a.tar.bz2"));
+}
+
+/// An archive of `q/w`, as `xz` and `bzip2` compress it.
+const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\xe0\x27\xff\x00\x59\x5d\x00\x38\x8b\xca\xe0\x0e\x50\x27\x08\xfc\xe7\x05\xbe\x6f\x72\xb7\x2f\xd8\xc7\x9b\xbb\xbe\xdd\xa4\x1c\x63\xb0\xc4\x64\x55\xb3\x9c\x64\xae\x16\x5e\x7c\x03\x90\xe2\x15\x76\x00\x3c\x77\x81\xb3\x2d\xf2\xfd\x91\x4c\x05\xd2\xf3\x19\x6c\xb2\xf6\xa5\xb0\xc0\x0f\xca\x4b\xbd\x0a\x6e\x38\xa6\xcc\xa8\xd7\x88\x98\x01\x57\xe3\xc9\x64\x87\x09\x92\xf6\x00\x87\x60\x7b\x3e\x00\x00\x00\x00\x00\x4c\xd0\xdc\x00\xf1\x9f\xd8\x5c\x00\x01\x75\x80\x50\x00\x00\x00\x9f\xf7\x51\xe2\xb1\xc4\x67\xfb\x02\x00\x00\x00\x00\x04\x59\x5a";
+const BZIP2: &[u8] = b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x56\x76\xdf\x44\x00\x00\x6f\x5b\x80\xd1\x80\x60\x00\xe7\x00\x00\x02\x60\x00\x3e\x80\x08\x08\x20\x00\x54\x32\x84\xf5\x31\x34\x3d\x26\x27\xea\x09\x24\xd4\xd3\x26\x99\x0c\x99\x1f\x6b\x82\x08\x41\x4d\x81\x08\x76\xc5\x6d\xd6\xfc\xca\x48\x10\xc0\xc6\x2c\xe9\x3c\xe0\x23\xc9\x11\x14\xed\xd0\x70\xdc\x9f\xfe\xd2\x49\x4c\x92\x06\xc5\xdc\x91\x4e\x14\x24\x15\x9d\xb7\xd1\x00";
+
+/// Where BuildKit's copies differ from dockerd's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buildkits_copies() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let dockerfile = "FROM probe AS source\nCOPY --chown=100:200 d /dir\nFROM probe\n\
+                      COPY --chown=500:600 --chmod=700 d /there\nCOPY --from=source /dir /there\nCOPY --from=source /dir /new\n\
+                      COPY --chmod=777 f /parent/f\nCOPY --chmod=770 f /parent/sub/f\nCOPY --chmod=u+x f /symbolic/f\n\
+                      WORKDIR /var/www\nENV empty=\"\"\nCOPY --link f .\nCOPY --link g $empty\nCOPY f ./.\n\
+                      COPY --chown=web f /web\nUSER web\nWORKDIR /mine/deep\nWORKDIR /there\nCOPY nomatch* /none/\n\
+                      ADD *.tar /unpacked\nCOPY ../f /clamped\n";
+    let inner = |name| archive(&[(name, "1")]);
+    let mut context = tar::Builder::new(Vec::new());
+    append(&mut context, "Dockerfile", dockerfile.as_bytes(), 0o644);
+    append(&mut context, "f", b"2", 0o644);
+    append(&mut context, "g", b"3", 0o644);
+    append(&mut context, "d/sub/e", b"1", 0o644);
+    append(&mut context, "a.tar", &inner("in-a"), 0o644);
+    append(&mut context, "b.tar", &inner("in-b"), 0o644);
+    let mut request = request_of(&context.into_inner().unwrap());
+    request.dialect = builder::Dialect::BuildKit;
+    let told = daemon.build(request).await;
+    let id = told.id();
+    let cases = [
+        // What is there stays what it is; what comes keeps its owner.
+        ("there", "700 500:600 /"),
+        ("there/sub", "700 500:600 /"),
+        ("there/sub/e", "644 100:200 1"),
+        ("new", "755 0:0 /"),
+        ("new/sub/e", "644 100:200 1"),
+        // Directories that are made on the way have the mode in digits.
+        ("parent", "777 0:0 /"),
+        ("parent/sub", "770 0:0 /"),
+        ("symbolic", "755 0:0 /"),
+        ("symbolic/f", "744 0:0 2"),
+        ("var/www/f", "644 0:0 2"),
+        ("var/www/g", "644 0:0 3"),
+        // A user alone means the group of its account.
+        ("web", "644 33:44 2"),
+        ("mine", "755 33:44 /"),
+        ("mine/deep", "755 33:44 /"),
+        ("unpacked/in-a", "644 0:0 1"),
+        ("unpacked/in-b", "644 0:0 1"),
+        ("clamped", "644 0:0 2"),
+    ];
+    for (path, expected) in cases {
+        assert_eq!(daemon.at(id, path), expected, "{path}");
+    }
+    assert!(!daemon.tree(id).contains_key("none"));
+    daemon.assert_nothing_left(&node);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -94,6 +94,82 @@ async fn a_caller_who_leaves_takes_the_container_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn builds_and_prunes_at_once_leave_a_clean_store() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let dockerfile = |name: &str| {
+        format!(
+            "FROM probe AS a\nRUN [\"/probe\", \"write\", \"/{name}\", \"1\"]\nFROM probe AS b\nCOPY f /f-{name}\n\
+             FROM probe\nCOPY --from=a /{name} /a\nCOPY --from=b /f-{name} /b\nENV E={name}\n"
+        )
+    };
+    for round in 0..3 {
+        let files = [format!("x{round}"), format!("y{round}"), "same".to_owned()].map(|name| dockerfile(&name));
+        let prune = async {
+            for _ in 0..4 {
+                // Another prune may be under way.
+                let _ = daemon.builder.prune(true, |_| true).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        let (one, two, three, ()) = tokio::join!(
+            daemon.file(&files[0], &[("f", "1")]),
+            daemon.file(&files[1], &[("f", "1")]),
+            daemon.file(&files[2], &[("f", "1")]),
+            prune
+        );
+        for told in [one, two, three] {
+            let id = told.id();
+            assert_eq!(daemon.at(id, "a"), "644 0:0 1");
+            assert_eq!(daemon.at(id, "b"), "644 0:0 1");
+        }
+    }
+    daemon.builder.prune(true, |_| true).await.unwrap();
+    assert!(daemon.builder.usage().is_empty());
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_eats_all_memory_ends_alone() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let dockerfile = "FROM probe\nRUN [\"/probe\", \"eat\", \"268435456\"]\n";
+    let mut eating = request(&[("Dockerfile", dockerfile)]);
+    eating.resources.memory = 32 << 20;
+    let told = daemon.build(eating).await;
+    assert!(told.error().ends_with("returned a non-zero code: 137"), "{}", told.error());
+    daemon.file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[]).await.id();
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stages_share_a_cache_as_they_are_told_side_by_side() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    // The caches lie in each other, and are asked for in both orders.
+    for sharing in ["shared", "private", "locked"] {
+        let stage = |name: &str, number: usize| {
+            format!(
+                "FROM probe AS {name}\nRUN --mount=type=cache,target=/foo/bar,sharing={sharing} \
+                 --mount=type=cache,target=/foo/bar/baz,sharing={sharing} \
+                 [\"/probe\", \"write\", \"/foo/bar/{name}\", \"{number}\", \"--\", \"write\", \"/out\", \"{sharing}{number}\"]\n"
+            )
+        };
+        let other = "FROM probe AS b3\nRUN --mount=type=cache,target=/foo/bar/baz --mount=type=cache,target=/foo/bar \
+                     [\"/probe\", \"write\", \"/out\", \"3\"]\n"
+            .replace("baz ", &format!("baz,sharing={sharing} "))
+            .replace("bar [", &format!("bar,sharing={sharing} ["));
+        let file = format!(
+            "{}{}{other}FROM scratch\nCOPY --from=b1 /out p1\nCOPY --from=b2 /out p2\nCOPY --from=b3 /out p3\n",
+            stage("b1", 1),
+            stage("b2", 2)
+        );
+        let id = daemon.file(&file, &[]).await.id();
+        assert_eq!(daemon.at(id, "p2"), format!("644 0:0 {sharing}2"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pruning_forgets_what_nobody_uses() {
     let node = Node::start();
     let daemon = Daemon::open(&node).await;

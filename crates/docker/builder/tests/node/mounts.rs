@@ -417,3 +417,60 @@ async fn mounts_that_were_left_are_taken_away() {
     assert!(outside.path().join("precious").exists());
     daemon.assert_nothing_left(&node);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_of_a_cache_is_no_way_out_of_it() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let head = "FROM probe\nRUN --mount=type=cache,id=c,target=/c [\"/probe\", \"mkdir\", \"/c/sel\", \"--\", \"write\", \"/c/sel/f\", \"in it\"]\n";
+    let with = |source: &str, path: &str| {
+        format!("{head}RUN --mount=type=cache,id=c,source={source},target=/v [\"/probe\", \"cat\", \"{path}\"]\n")
+    };
+    let told = daemon.file(&with("sel", "/v/f"), &[]).await;
+    told.id();
+    assert!(told.text.contains("in it"), "{}", told.text);
+    let told = daemon.file(&with("sel/f", "/v"), &[]).await;
+    told.id();
+    assert!(told.text.contains("in it"), "{}", told.text);
+    let told = daemon.file(&with("nope", "/v"), &[]).await;
+    assert_eq!(told.error(), "failed to mount a cache: /nope: not found in it");
+    // As a step that has the cache might do.
+    let caches = node.path("data/build/cache");
+    let cache = std::fs::read_dir(caches).unwrap().next().unwrap().unwrap().path().join("fs");
+    std::fs::remove_dir_all(cache.join("sel")).unwrap();
+    for target in ["/etc", "../../../../../../../../etc"] {
+        std::os::unix::fs::symlink(target, cache.join("sel")).unwrap();
+        let told = daemon.file(&with("sel", "/v/hostname").replace("type=cache,id=c,source", "type=cache,id=c,ro,source"), &[]).await;
+        assert_eq!(told.error(), "failed to mount a cache: /sel: not found in it", "{}", told.text);
+        std::fs::remove_file(cache.join("sel")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_cache_a_cache_with_a_mode_begins_anew() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let build = |name: &str, options: &str, no_cache: bool| {
+        let run = |name: &str| {
+            format!("RUN --mount=type=cache,target=/c{options} [\"/probe\", \"write\", \"/c/{name}\", \"\", \"--\", \"ls\", \"/c\"]\n")
+        };
+        // Two steps of one build share what the first has made.
+        let file = format!("FROM probe\n{}{}", run(name), run(&format!("{name}2")));
+        let mut request = request(&[("Dockerfile", &file)]);
+        request.dialect = builder::Dialect::BuildKit;
+        request.no_cache = no_cache;
+        daemon.build(request)
+    };
+    let last = |text: &str| text.rsplit("Running in").next().unwrap().to_owned();
+    for (options, anew) in [(",mode=0773", true), ("", false)] {
+        build("one", options, false).await.id();
+        let told = build("two", options, true).await;
+        told.id();
+        let seen = last(&told.text);
+        assert!(seen.contains("two") && seen.contains("two2"), "{seen}");
+        assert_eq!(!seen.contains("one"), anew, "{options}: {seen}");
+        let told = build("three", options, false).await;
+        told.id();
+        assert!(last(&told.text).contains("two"), "{}", told.text);
+    }
+}

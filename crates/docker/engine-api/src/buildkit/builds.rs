@@ -10,7 +10,9 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{BuildRequest, Builds, Built, Code, Found, Progress, Prune, Status, Step, Usage};
-use builder::{BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, Entitlements, build_tags};
+use builder::{
+    BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, Dialect, Entitlements, build_tags,
+};
 use disk::Disk;
 use distribution::Registries;
 use engine::Engine;
@@ -219,6 +221,7 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
     }
     Ok(builder::BuildRequest {
         entitlements,
+        dialect: Dialect::BuildKit,
         dockerfile: asked.dockerfile,
         args: asked
             .args

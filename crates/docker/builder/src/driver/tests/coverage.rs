@@ -23,7 +23,6 @@ const FILTERS: &str = "parents_excludes_and_modes";
 const WORDS: &str = "words_expand";
 const CHECKS: &str = "golden";
 const FETCHED: &str = "what_is_fetched_is_checked_and_counts_by_its_content";
-const NO_GIT: &str = "ADD of https://h/r.git: this builder fetches nothing from addresses";
 
 /// Every instruction, its flags, and what goes with it.
 const TABLE: &[(&str, Standing)] = &[
@@ -46,7 +45,8 @@ const TABLE: &[(&str, Standing)] = &[
     ("ADD --checksum", Works(FETCHED)),
     ("ADD --unpack", Works(FETCHED)),
     ("ADD --exclude", Works(FILTERS)),
-    ("ADD http(s)://", Works(FETCHED)),
+    ("ADD http(s)://", Works("a_file_with_a_tag_is_fetched_once")),
+    ("ADD http(s)://, redirects, failures", Works("redirects_are_followed_and_failures_told")),
     (
         "ADD http(s):// where nothing fetches",
         Refused(
@@ -55,22 +55,26 @@ const TABLE: &[(&str, Standing)] = &[
         ),
     ),
     (
-        "ADD of a repository",
-        Refused(
-            "ADD https://h/r.git#main:d /",
-            "ADD of https://h/r.git#main:d: this builder fetches nothing from addresses",
-        ),
+        "ADD of a repository, `#REF:DIRECTORY` and query form",
+        Works("every_form_of_an_address"),
     ),
+    ("ADD of a repository with submodules, with `.git`", Works("submodules_and_history")),
     (
-        "ADD of a repository, query form",
-        Refused("ADD https://h/r.git /", NO_GIT),
+        "ADD of a repository that names this machine's files",
+        Works("a_repository_may_not_name_files_of_this_machine"),
     ),
+    ("contexts that lie elsewhere", Works("contexts_that_lie_elsewhere")),
     ("ARG", Works("scopes")),
     (
         "ARG before FROM, and in stages upon a stage",
         Works("arguments_are_inherited_by_stages_upon_a_stage"),
     ),
     ("ARG SOURCE_DATE_EPOCH", Works("two_builds_give_the_same_image")),
+    (
+        "ARG SOURCE_DATE_EPOCH of the context, a named one, a stage",
+        Works("the_time_of_what_is_built_from"),
+    ),
+    ("ARG after ENV of its name", Works("what_commands_see")),
     ("ARG of proxies, `TARGET*`, `BUILD*`", Works("scopes")),
     ("ARG BUILDKIT_DOCKERFILE_CHECK", Works("rules_can_be_skipped")),
     (
@@ -103,8 +107,12 @@ const TABLE: &[(&str, Standing)] = &[
     ("ENTRYPOINT", Works(HISTORY)),
     ("ENV", Works(HISTORY)),
     ("EXPOSE", Works(HISTORY)),
+    ("stages side by side", Works("stages_that_do_not_need_each_other_are_built_side_by_side")),
     ("FROM", Works("stages")),
-    ("FROM --platform", Works("only_this_machine_is_built_for")),
+    (
+        "FROM --platform",
+        Works("platforms_are_read_and_others_are_refused"),
+    ),
     (
         "FROM --platform of another machine",
         Refused(
@@ -137,6 +145,7 @@ const TABLE: &[(&str, Standing)] = &[
         "RUN --mount=type=cache,id,target,ro,from,source,mode,uid,gid",
         Works(CACHES),
     ),
+    ("RUN --mount=type=cache,source without from", Works("a_part_of_a_cache_is_no_way_out_of_it")),
     (
         "RUN --mount=type=cache,sharing=shared\\|private\\|locked",
         Works("caches_are_shared_as_they_are_told"),
@@ -215,6 +224,8 @@ fn every_test_is_there() {
     let mut source = String::new();
     read(&root.join("src"), &mut source);
     read(&root.join("tests"), &mut source);
+    // Where what the seam of addresses brings is tested.
+    read(&root.join("../fetch/tests"), &mut source);
     for (row, standing) in TABLE {
         if let Works(test) = standing {
             assert!(source.contains(&format!("fn {test}()")), "{row} names {test}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::services::Services;
-use crate::source::{Fetch, Fetched, GitSource, Sent};
+use crate::source::{Fetch, Fetched, GitSource, Repository, Sent};
 use crate::{Secrets, Ssh};
 
 fn files() -> Files {
@@ -247,12 +247,21 @@ impl Fetch for Client {
         Box::pin(async move {
             let mut file = tempfile::tempfile().unwrap();
             io::Write::write_all(&mut file, body.as_bytes()).unwrap();
-            Ok(Fetched { file, modified: 3 })
+            Ok(Fetched {
+                file,
+                modified: 3,
+                name: None,
+                media_type: String::new(),
+            })
         })
     }
 
-    fn git(&self, _: &GitSource) -> Sent<Result<PathBuf, String>> {
+    fn git(&self, _: &GitSource, _: Option<PathBuf>) -> Sent<Result<Repository, String>> {
         Box::pin(async { Err("no repository here".to_owned()) })
+    }
+
+    fn prune(&self) -> Sent<u64> {
+        Box::pin(async { 0 })
     }
 }
 
@@ -264,6 +273,7 @@ fn offered() -> Options {
             secrets: Some(client.clone()),
             ssh: Some(client.clone()),
             fetch: Some(client),
+            watch: None,
         },
         ..plain()
     }
@@ -304,7 +314,7 @@ fn what_is_fetched_is_checked_and_counts_by_its_content() {
     let wrong = Digest::of(b"other");
     assert_eq!(
         add(&format!("ADD --checksum={wrong} {body} /x")).error(),
-        format!("digest mismatch {digest}: {wrong}")
+        format!("digest mismatch for {body}: {digest} (expected: {wrong})")
     );
     assert_eq!(
         add("ADD https://h/r.git /x").error(),
@@ -332,4 +342,57 @@ fn named_contexts_stand_for_stages_and_images() {
     let dockerfile = "FROM golang AS a\nCOPY --from=files g /g\nRUN --mount=from=FILES,source=g,target=/t y\nCOPY --from=golang f /f\n";
     let told = bench.build(&Files::of(&[("Dockerfile", dockerfile)]), options);
     assert_eq!(told.hits(), "xxx", "{:?}", told.result);
+}
+
+/// What issue 3 expects of the cache, change by change: `.` is a hit.
+#[test]
+fn the_cache_as_it_is_expected() {
+    struct Case {
+        what: &'static str,
+        dockerfile: &'static str,
+        /// What changes between the two builds.
+        change: fn(&Bench, &mut Files, &mut Options, &mut i64),
+        hits: &'static str,
+    }
+    const COPIES: &str = "FROM busybox\nCOPY a /a\nRUN x\nCOPY d /d\nRUN y\n";
+    const FIRST: &str = "FROM busybox AS a\nRUN write f 1\nFROM busybox AS b\nRUN write g 2\n\
+                         FROM busybox\nCOPY --from=a /f /f\nCOPY --from=b /g /g\n";
+    const SECOND: &str = "FROM busybox AS b\nRUN write g 2\nFROM busybox AS a\nRUN write f 1\n\
+                          FROM busybox\nCOPY --from=a /f /f\nCOPY --from=b /g /g\n";
+    let cases = [
+        Case { what: "nothing", dockerfile: COPIES, change: |_, _, _, _| {}, hits: "...." },
+        Case { what: "the same bytes again, later", dockerfile: COPIES, change: |_, files, _, time| { *files = files.clone().with("a", "1"); *time += 60; }, hits: "...." },
+        Case { what: "times alone", dockerfile: COPIES, change: |_, _, _, time| *time = 1, hits: "...." },
+        Case { what: "chmod", dockerfile: COPIES, change: |_, files, _, _| files.0.get_mut("d/b").unwrap().1 = 0o755, hits: "..xx" },
+        Case { what: "one byte", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("a", "2"), hits: "xxxx" },
+        Case { what: "one byte of the last", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("d/b", "3"), hits: "..xx" },
+        Case { what: "another name", dockerfile: COPIES, change: |_, files, _, _| { let b = files.0.remove("d/b").unwrap(); files.0.insert("d/z".into(), b); }, hits: "..xx" },
+        Case { what: "a file that nobody copies", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("other", "9"), hits: "...." },
+        Case { what: "an argument, before and after its ARG", dockerfile: "FROM busybox\nRUN x\nARG V\nRUN y\nCOPY a /a\n", change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: "..xx" },
+        Case { what: "an argument that one stage uses", dockerfile: "FROM busybox AS s\nARG V\nRUN write x 1\nFROM busybox\nRUN y\nCOPY --from=s /x /x\n", change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: ".x.." },
+        Case { what: "an argument that nobody uses", dockerfile: COPIES, change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: "...." },
+        Case { what: "the base by another name", dockerfile: COPIES, change: |bench, _, _, _| { let id = bench.memory.find("busybox").unwrap().unwrap().id; bench.memory.0.lock().unwrap().names.insert("other".into(), id); }, hits: "...." },
+        Case { what: "another base of the name", dockerfile: COPIES, change: |bench, _, _, _| drop(bench.memory.add("busybox", RunConfig::default(), &Files::default())), hits: "xxxx" },
+        Case { what: "what is ignored, that was not copied", dockerfile: "FROM busybox\nCOPY d /d\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "other\n"), hits: "." },
+        Case { what: "what is ignored, that was copied", dockerfile: "FROM busybox\nCOPY d /d\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "d/c.tmp\n"), hits: "x" },
+        Case { what: "stages in another order", dockerfile: FIRST, change: |_, files, _, _| *files = files.clone().with("Dockerfile", SECOND), hits: "...." },
+        Case { what: "an address with the same content", dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n", change: |_, _, _, _| {}, hits: ".." },
+        Case { what: "another address with another content", dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile", "FROM busybox\nADD http://h/g /f\nRUN x\n"), hits: "xx" },
+    ];
+    for Case { what, dockerfile, change, hits } in cases {
+        for dialect in [Dialect::Classic, Dialect::BuildKit] {
+            let bench = Bench::new();
+            let mut files = files().with("Dockerfile", dockerfile);
+            let mut options = Options { dialect, ..offered() };
+            let mut modified = 7;
+            let built = |files: &Files, options: &Options, modified| {
+                let files = files.clone();
+                bench.build_tree(Arc::new(MemoryTree { files, modified }), options.clone())
+            };
+            built(&files, &options, modified).id();
+            change(&bench, &mut files, &mut options, &mut modified);
+            let told = built(&files, &options, modified);
+            assert_eq!(told.hits(), hits, "{what} {dialect:?}\n{}", told.text);
+        }
+    }
 }

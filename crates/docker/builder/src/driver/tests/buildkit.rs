@@ -1,0 +1,331 @@
+//! Where BuildKit's frontend means something else than dockerd's own builder. Upstream's tests of the same names were the
+//! list that this was checked against.
+
+use super::*;
+
+fn buildkit() -> Options {
+    Options {
+        dialect: Dialect::BuildKit,
+        ..plain()
+    }
+}
+
+fn build(bench: &Bench, dockerfile: &str, options: Options) -> Told {
+    let files = Files::of(&[("Dockerfile", dockerfile), ("foo", "1"), ("d/e", "2")]);
+    bench.build(&files, options)
+}
+
+#[test]
+fn sentences() {
+    let bench = Bench::new();
+    let cases = [
+        ("ARG foo=bar\n", "dockerfile contains no stages to build"),
+        (
+            "FROM scratch\nCOPY --from=$FOO . .\n",
+            "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround",
+        ),
+        (
+            "FROM busybox AS target\nCOPY --from=build /d2 /out\nFROM busybox AS build\nCOPY Dockerfile /d2\nFROM target\n",
+            "cannot copy from stage \"build\", it needs to be defined before current stage \"target\"",
+        ),
+        (
+            "FROM busybox AS target\nCOPY --from=1 /d2 /out\nFROM busybox\nCOPY Dockerfile /d2\nFROM target\n",
+            "cannot copy from stage \"1\", it needs to be defined before current stage \"target\"",
+        ),
+        ("FROM busybox\nCOPY --from=7 / /\n", "invalid stage index 7"),
+        ("FROM busybox AS a\nCOPY --from=a / /\n", "circular dependency detected on stage: a"),
+        (
+            "FROM busybox\nCOPY nope /\n",
+            "failed to compute cache key: failed to calculate checksum of ref context::local: \"/nope\": not found",
+        ),
+        (
+            "FROM busybox AS a\nFROM busybox\nCOPY --from=a /nope /\n",
+            "failed to compute cache key: failed to calculate checksum of ref image::stage: \"/nope\": not found",
+        ),
+        ("FROM busybox\nCOPY http://h/x /\n", "source can't be a URL for COPY"),
+        ("FROM busybox\nCOPY git@h:a /\n", "source can't be a git ref for COPY"),
+        ("ARG FOO=${FOO:?\"custom error\"}\nFROM busybox\n", "failed to process \"${FOO:?\\\"custom error\\\"}\": FOO: custom error"),
+        ("FROM busybox\nARG FOO\nARG BAR=${FOO:?\"foo missing\"}\n", "failed to process \"${FOO:?\\\"foo missing\\\"}\": FOO: foo missing"),
+    ];
+    for (dockerfile, expected) in cases {
+        assert_eq!(build(&bench, dockerfile, buildkit()).error(), expected, "{dockerfile}");
+    }
+    let options = Options {
+        target: Some("bulid".into()),
+        ..buildkit()
+    };
+    let told = build(&bench, "FROM scratch AS build\nCOPY foo /\nFROM scratch\nCOPY --from=build / /\n", options);
+    assert_eq!(told.error(), "target stage \"bulid\" could not be found (did you mean build?)");
+}
+
+#[test]
+fn what_is_given_needs_no_default() {
+    let bench = Bench::new();
+    let file = "ARG FOO=${FOO:?\"custom error\"}\nFROM busybox\nARG BAR=${BAZ:?\"foo missing\"}\n";
+    for dialect in [Dialect::Classic, Dialect::BuildKit] {
+        let options = Options {
+            dialect,
+            ..with_args(&[("FOO", "1"), ("BAR", "2")])
+        };
+        build(&bench, file, options).id();
+    }
+}
+
+/// What a command sees of a variable after each of some lines, by each builder.
+#[test]
+fn what_commands_see() {
+    let cases: &[(&str, &[(&str, &str)], &str, &str, &str)] = &[
+        ("ENV A=env\nARG A=arg", &[], "A", "A=env", "A=arg"),
+        ("ENV A=env\nARG A", &[], "A", "A=env", "A=env"),
+        ("ENV A=env\nARG A", &[("A", "given")], "A", "A=env", "A=given"),
+        ("ARG A=arg\nENV A=env", &[], "A", "A=env", "A=env"),
+        ("ENV A=1\nARG A=2\nENV A=3", &[], "A", "A=3", "A=3"),
+        ("ENV A=1\nARG A=2\nENV B=$A", &[], "B", "B=1", "B=2"),
+        ("ARG A=", &[], "A", "A=", "A="),
+        ("ARG A", &[], "A", "unset", "unset"),
+        ("LABEL x=y", &[("http_proxy", "p")], "HTTP_PROXY", "unset", "HTTP_PROXY=p"),
+        ("LABEL x=y", &[("NO_PROXY", "p")], "no_proxy", "unset", "no_proxy=p"),
+        ("ENV http_proxy=mine", &[("http_proxy", "p")], "http_proxy", "http_proxy=mine", "http_proxy=mine"),
+        ("ARG TARGETSTAGE", &[], "TARGETSTAGE", "TARGETSTAGE=default", "TARGETSTAGE=default"),
+    ];
+    for (lines, args, name, classic, buildkit) in cases {
+        for (dialect, expected) in [(Dialect::Classic, classic), (Dialect::BuildKit, buildkit)] {
+            let bench = Bench::new();
+            let options = Options {
+                dialect,
+                ..with_args(args)
+            };
+            let told = build(&bench, &format!("FROM busybox\n{lines}\nRUN env {name}\n"), options);
+            assert!(told.text.contains(&format!("\n{expected}\n")), "{lines} {dialect:?}: {}", told.text);
+        }
+    }
+    // What wins in a stage wins in those upon it.
+    let bench = Bench::new();
+    let file = "FROM busybox AS a\nENV A=env\nARG A=arg\nFROM a\nRUN env A\n";
+    assert!(build(&bench, file, buildkit()).text.contains("\nA=arg\n"));
+}
+
+#[test]
+fn a_secret_in_the_environment_replaces_what_is_there() {
+    struct One;
+    impl crate::Secrets for One {
+        fn secret(&self, _: &str) -> crate::Sent<Result<Option<Vec<u8>>, String>> {
+            Box::pin(async { Ok(Some(b"pw".to_vec())) })
+        }
+    }
+    let bench = Bench::new();
+    let mut options = buildkit();
+    options.services.secrets = Some(Arc::new(One));
+    let file = "FROM busybox\nENV S=foo\nRUN --mount=type=secret,id=s,env=S env S\n";
+    assert!(build(&bench, file, options).text.contains("\nS=pw\n"));
+}
+
+#[test]
+fn stages_of_one_name_and_patterns_of_nothing() {
+    let bench = Bench::new();
+    let file = "FROM busybox AS a\nRUN write x 1\nFROM a AS a\nRUN write y 1\nFROM scratch\nCOPY --from=a /y /y\n\
+                COPY nomatch* /z/\nCOPY foo nomatch* /\nCOPY ../foo /w\n";
+    let told = build(&bench, file, buildkit());
+    let id = told.id();
+    assert!(bench.memory.0.lock().unwrap().files[&id].0.contains_key("y"));
+}
+
+#[test]
+fn histories() {
+    let bench = Bench::new();
+    let file = "FROM busybox\nARG A=1\nENV B=2 C=3\nRUN x\nCOPY --chown=1:2 foo d /t/\nCOPY <<E /h\nx\nE\n\
+                COPY --link foo /l\nWORKDIR /w\nLABEL l=m\nCMD [\"a\"]\nUSER u\nVOLUME /v\nSTOPSIGNAL TERM\n";
+    let told = build(&bench, file, buildkit());
+    let mut rows = Vec::new();
+    let mut image = Some(told.id());
+    while let Some(id) = image {
+        let row = bench.config(id).history.last().cloned();
+        image = bench.memory.0.lock().unwrap().images[&id].parent;
+        rows.extend(row.map(|row| (row.created_by, row.comment)));
+    }
+    rows.reverse();
+    assert!(rows.iter().all(|(_, comment)| comment == "buildkit.dockerfile.v0"), "{rows:?}");
+    let rows: Vec<&str> = rows.iter().map(|(by, _)| by.as_str()).collect();
+    let expected = [
+        "ARG A=1",
+        "ENV B=2 C=3",
+        "RUN |1 A=1 /bin/sh -c x # buildkit",
+        "COPY --chown=1:2 foo d /t/ # buildkit",
+        "COPY <<E /h # buildkit",
+        "COPY foo /l # buildkit",
+        "WORKDIR /w",
+        "LABEL l=m",
+        "CMD [\"a\"]",
+        "USER u",
+        "VOLUME [/v]",
+        "STOPSIGNAL TERM",
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_check_that_leaves_something_out() {
+    let file = "FROM busybox\nHEALTHCHECK --interval=5s --retries=3 CMD true\nHEALTHCHECK --timeout=2s CMD false\n";
+    for (dialect, interval, retries) in [(Dialect::Classic, 5_000_000_000, 3), (Dialect::BuildKit, 0, 0)] {
+        let bench = Bench::new();
+        let options = Options { dialect, ..plain() };
+        let id = build(&bench, file, options).id();
+        let check = bench.config(id).config.healthcheck.unwrap();
+        assert_eq!((check.interval, check.retries, check.timeout), (interval, retries, 2_000_000_000));
+    }
+}
+
+#[test]
+fn a_named_context_stands_for_a_stage_and_for_any_form_of_an_images_name() {
+    let bench = Bench::new();
+    let other = bench.memory.add("other", RunConfig::default(), &Files::of(&[("o", "1")]));
+    let with = |name: &str, context: Named| Options {
+        contexts: BTreeMap::from([(name.to_owned(), context)]),
+        ..buildkit()
+    };
+    for name in ["busybox", "busybox:latest"] {
+        let options = with(name, Named::Image("other".into()));
+        let told = build(&bench, "FROM docker.io/library/busybox\nENV A=1\n", options);
+        let parent = bench.memory.0.lock().unwrap().images[&told.id()].parent;
+        assert_eq!(parent, Some(other), "{name}");
+    }
+    // The stage is not built at all.
+    let file = "FROM busybox AS base\nRUN fail 1\nFROM scratch\nCOPY --from=base /o* /\n";
+    build(&bench, file, with("base", Named::Image("other".into()))).id();
+    let files = Arc::new(MemoryTree {
+        files: Files::of(&[("o", "1")]),
+        modified: 1,
+    });
+    build(&bench, file, with("base", Named::Files(files.clone()))).id();
+    let told = build(&bench, "FROM base\nENV A=1\n", with("base", Named::Files(files)));
+    told.id();
+}
+
+#[test]
+fn the_time_of_what_is_built_from() {
+    use crate::source::Age;
+    let bench = Bench::new();
+    let created = |file: &str, options: Options| {
+        let told = build(&bench, file, options);
+        let created = told.result.map(|id| bench.config(id).created.map(jiff::Timestamp::as_second));
+        created.map_err(|error| error.to_string())
+    };
+    let files = Arc::new(MemoryTree {
+        files: Files::of(&[("o", "1")]),
+        modified: 1,
+    });
+    let given = |age: Age, said: &str| Options {
+        dialect: Dialect::BuildKit,
+        context_age: age,
+        contexts: BTreeMap::from([("mine".to_owned(), Named::Files(files.clone()))]),
+        context_ages: BTreeMap::from([("mine".to_owned(), Age::At(42))]),
+        ..with_args(&[("SOURCE_DATE_EPOCH", said)])
+    };
+    let file = "FROM scratch\nCOPY foo /\n";
+    let cases = [
+        (Age::At(7), "context", Some(7)),
+        // What the memory's files have.
+        (Age::Newest, "context", Some(7)),
+        (Age::Unknown, "context", None),
+        (Age::Unknown, "mine", Some(42)),
+        (Age::Unknown, "1700000000", Some(1_700_000_000)),
+    ];
+    for (age, said, expected) in cases {
+        assert_eq!(created(file, given(age, said)).unwrap(), expected, "{age:?} {said}");
+    }
+    let seen = build(&bench, "FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN env SOURCE_DATE_EPOCH\n", given(Age::At(9), "context"));
+    assert!(seen.text.contains("\nSOURCE_DATE_EPOCH=9\n"), "{}", seen.text);
+    for (stage, sentence) in [
+        ("FROM scratch AS src\nCOPY foo /\n", "SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported COPY instruction"),
+        ("FROM busybox AS src\n", "SOURCE_DATE_EPOCH stage must use FROM scratch"),
+        ("FROM scratch AS src\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
+        ("FROM scratch AS src\nADD foo /\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD source"),
+        ("FROM scratch AS other\n", "invalid SOURCE_DATE_EPOCH: src"),
+    ] {
+        let file = format!("ARG SOURCE_DATE_EPOCH=src\n{stage}FROM scratch\nCOPY foo /\n");
+        assert_eq!(created(&file, buildkit()).unwrap_err(), sentence);
+    }
+}
+
+/// Whole files of upstream's tests, less what only a shell could show: what a command sees of a variable.
+#[test]
+fn files_of_upstreams_tests() {
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("ARG tag=nosuchtag\nFROM busy$tag\nRUN env PATH\n", &[("tag", "box")], "PATH="),
+        (
+            "ARG a1=\"foo bar\" a2=box\nARG a3=\"$a2-foo\"\nFROM busy$a2 AS build\nARG a3 a4=\"123 456\" a1\nENV all=\"$a1:$a3:$a4\"\nRUN env all\n",
+            &[],
+            "all=foo bar:box-foo:123 456",
+        ),
+        (
+            "ARG a1=\"box\"\nARG a2=\"$a1-foo\"\nFROM busy$a1 AS build\nARG a2\nARG a3=\"bar-$a2\"\nRUN env a3\n",
+            &[],
+            "a3=bar-box-foo",
+        ),
+        (
+            "ARG image=idlebox\nFROM busy${image#idle} AS build\nARG my_arg\nENV my_arg \"my_arg=${my_arg:-def_val}\"\nENV my_trimmed_arg \"${my_arg%%e*}\"\nRUN env my_trimmed_arg\n",
+            &[],
+            "my_trimmed_arg=my_arg=d",
+        ),
+        (
+            "ARG image=idlebox\nFROM busy${image#idle} AS build\nARG my_arg\nENV my_arg \"my_arg=${my_arg:-def_val}\"\nRUN env my_arg\n",
+            &[("my_arg", "")],
+            "my_arg=my_arg=def_val",
+        ),
+        ("FROM busybox\nENV myenv foo%sbar\nRUN env myenv\n", &[], "myenv=foo%sbar"),
+        (
+            "FROM busybox AS base\nARG TARGETSTAGE\nRUN env TARGETSTAGE\nFROM base AS final\nENV A=1\n",
+            &[],
+            "TARGETSTAGE=final",
+        ),
+        (
+            "ARG META_PATH=/tmp/meta\nFROM busybox\nARG META_PATH\nRUN env META_PATH\n",
+            &[],
+            "META_PATH=/tmp/meta",
+        ),
+    ];
+    for (file, args, line) in cases {
+        let options = Options {
+            dialect: Dialect::BuildKit,
+            ..with_args(args)
+        };
+        let told = build(&Bench::new(), file, options);
+        assert!(told.text.contains(&format!("\n{line}")), "{file}: {:?} {}", told.result, told.text);
+    }
+}
+
+/// What files of here-documents hold, as upstream's tests have it.
+#[test]
+fn documents_that_become_files() {
+    let cases = [
+        ("<<EOF", "\"quotes in file\"", "\"quotes in file\"\n"),
+        ("<<EOF", "\\", "\n"),
+        ("<<EOF", "\\\\", "\\\n"),
+        ("<<EOF", "\\$", "$\n"),
+        ("<<\"EOF\"", "\\", "\\\n"),
+        ("<<\"EOF\"", "\\\\", "\\\\\n"),
+        ("<<\"EOF\"", "\\$", "\\$\n"),
+        ("<<EOF", "Hello ${name}!", "Hello world!\n"),
+        ("<<'EOF'", "Hello ${name}!", "Hello ${name}!\n"),
+        ("<<EOF", "Hello '${name}'!", "Hello 'world'!\n"),
+        ("<<EOF", "Hello \"${name}\"!", "Hello \"world\"!\n"),
+        ("<<\"EOF\"", "Hello \"${name}\"!", "Hello \"${name}\"!\n"),
+        ("<<EOF", "\tfoo", "\tfoo\n"),
+        ("<<-EOF", "\tbar", "bar\n"),
+    ];
+    for (opening, line, expected) in cases {
+        let file = format!("FROM busybox\nCOPY {opening} /x\n{line}\nEOF\n");
+        let parsed = crate::dockerfile::parse(file.as_bytes()).unwrap();
+        let mut arguments = Arguments::default();
+        arguments.define(ArgDefinition {
+            name: "name".into(),
+            value: Some("world".into()),
+        });
+        let instruction = &parsed.stages[0].instructions[0];
+        let expanded = config::expand(instruction, Lex::new('\\'), &[], &arguments).unwrap();
+        let InstructionKind::Copy(copy) = expanded else {
+            panic!("{file}");
+        };
+        assert_eq!(copy.inline[0].content, expected, "{file}");
+    }
+}

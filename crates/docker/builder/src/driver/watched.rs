@@ -1,0 +1,136 @@
+//! Steps told to whoever watches: what each is called, whether it was in the cache, and where a build fails.
+
+use std::sync::Arc;
+
+use super::{Current, Driver};
+use crate::BuildError;
+use crate::arguments::Scope;
+use crate::dockerfile::{Instruction, InstructionKind, Location, Mount, Stage};
+use crate::executor::{Base, Executor};
+use crate::watch::{Numbering, StepName, WatchedStep, is_step, shown};
+
+impl<E: Executor + 'static> Driver<E> {
+    /// Tells where it is that the build fails.
+    pub(super) fn placed<T>(&self, place: &Location, done: Result<T, BuildError>) -> Result<T, BuildError> {
+        let failed = matches!(&done, Err(error) if !matches!(error, BuildError::Cancelled));
+        if let Some(watch) = self.options.services.watch.as_ref().filter(|_| failed) {
+            watch.fault(place);
+        }
+        done
+    }
+
+    /// Whether a stage is one of those that are not to be taken from the cache.
+    pub(super) fn is_uncached(&self, number: usize, stage: &Stage) -> bool {
+        let unnamed = format!("stage-{number}");
+        let name = stage.name.as_deref().unwrap_or(&unnamed);
+        let named = &self.options.no_cache_stages;
+        named.iter().any(|each| each.eq_ignore_ascii_case(name))
+    }
+
+    /// An instruction of a stage.
+    pub(super) async fn watched(
+        &mut self,
+        current: &mut Current,
+        instruction: &Instruction,
+    ) -> Result<(), BuildError> {
+        let name = self.shown(current, instruction);
+        let name = name.map(|shown| current.numbering.name(&shown));
+        let done = self.told(current, instruction, name).await;
+        self.placed(&instruction.location, done)
+    }
+
+    /// An instruction that a base has brought.
+    pub(super) async fn watched_trigger(
+        &mut self,
+        current: &mut Current,
+        instruction: &Instruction,
+    ) -> Result<(), BuildError> {
+        let name = self.shown(current, instruction);
+        let name = name.map(|shown| current.numbering.trigger(&shown));
+        self.told(current, instruction, name).await
+    }
+
+    fn shown(&self, current: &Current, instruction: &Instruction) -> Option<String> {
+        let watched = self.options.services.watch.is_some() && is_step(&instruction.kind);
+        watched.then(|| {
+            let environment = &current.draft.config.env;
+            let scope = Scope {
+                environment,
+                arguments: &self.arguments.variables(environment),
+            };
+            shown(&instruction.source, &instruction.kind, self.lex, &scope)
+        })
+    }
+
+    async fn told(
+        &mut self,
+        current: &mut Current,
+        instruction: &Instruction,
+        name: Option<String>,
+    ) -> Result<(), BuildError> {
+        let uses = self.used(instruction);
+        let step = name.and_then(|name| self.begin_step(name, uses));
+        self.output.watch(step.clone());
+        current.hit = false;
+        let done = self.dispatch(current, instruction).await;
+        self.output.watch(None);
+        end(step.as_ref(), &done, current.hit);
+        done
+    }
+
+    fn begin_step(&self, name: String, uses: Vec<usize>) -> Option<Arc<dyn WatchedStep>> {
+        let watch = self.options.services.watch.as_ref()?;
+        let stage = self.number;
+        Some(watch.begin(&StepName { name, stage, uses }))
+    }
+
+    /// Earlier stages that an instruction uses.
+    fn used(&self, instruction: &Instruction) -> Vec<usize> {
+        let named = |name: &str| {
+            let by_number = || name.parse().ok().filter(|index| *index < self.number);
+            self.earlier(name).or_else(by_number)
+        };
+        match &instruction.kind {
+            InstructionKind::Copy(copy) => copy.from.as_deref().and_then(named).into_iter().collect(),
+            InstructionKind::Run(run) => {
+                let from = run.mounts.iter().filter_map(|mount| Mount::from_of(mount));
+                from.filter_map(|name| named(&name)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The base of a stage that is none of the file's: what it is, and then its files. A base that several stages have
+    /// is told of once.
+    pub(super) async fn watched_base(
+        &mut self,
+        numbering: &mut Numbering,
+        name: &str,
+    ) -> Result<Option<Base>, BuildError> {
+        let reference = image::Reference::parse(name).map(|parsed| parsed.with_default_tag().to_string());
+        let reference = reference.unwrap_or_else(|_| name.to_owned());
+        let title = numbering.name(&format!("FROM {reference}"));
+        let fresh = self.graph.tell(&reference);
+        let metadata = format!("[internal] load metadata for {reference}");
+        let step = fresh
+            .then(|| self.begin_step(metadata, Vec::new()))
+            .flatten();
+        self.output.watch(step.clone());
+        let base = self.base(name, None).await;
+        self.output.watch(None);
+        end(step.as_ref(), &base, false);
+        let base = base?;
+        if fresh && let Some(step) = self.begin_step(title, Vec::new()) {
+            step.done(base.is_some());
+        }
+        Ok(base)
+    }
+}
+
+fn end<T>(step: Option<&Arc<dyn WatchedStep>>, done: &Result<T, BuildError>, cached: bool) {
+    match (step, done) {
+        (Some(step), Ok(_)) => step.done(cached),
+        (Some(step), Err(error)) => step.failed(error),
+        (None, _) => {}
+    }
+}

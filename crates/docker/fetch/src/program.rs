@@ -1,0 +1,224 @@
+//! The host's `git`, on a short leash: it sees no configuration but what it is told here, asks nobody, runs no hooks, speaks
+//! only the protocols that repositories come by, and ends in time, with everything that it has started.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+
+use crate::MOST;
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// At most so much of what it says is read.
+const SAID: u64 = 64 << 20;
+/// At most so much of its complaints is told.
+const TOLD: usize = 16 << 10;
+
+/// Where programs are, as on any Linux.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What git is not to do, whatever a repository says.
+const LEASH: &[&str] = &[
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.askPass=",
+    "credential.helper=",
+    "protocol.file.allow=user",
+    "init.defaultBranch=master",
+    "advice.detachedHead=false",
+    "gc.auto=0",
+    "safe.directory=*",
+];
+
+/// A way to call git.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub(crate) git_dir: Option<PathBuf>,
+    pub(crate) work_tree: Option<PathBuf>,
+    /// An index of its own, so that two checkouts of one repository do not meet.
+    pub(crate) index: Option<PathBuf>,
+    /// A socket behind which an agent answers.
+    pub(crate) agent: Option<PathBuf>,
+    /// The proxy that leads to the repository.
+    pub(crate) proxy: Option<String>,
+    /// A repository of ours is read, by its path.
+    pub(crate) local: bool,
+}
+
+/// Why git did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GitError {
+    #[error("this machine has no git: install it where the daemon runs, or add files another way")]
+    Missing,
+    #[error("git does not start: {0}")]
+    Start(std::io::Error),
+    #[error("git took longer than {} s", PATIENCE.as_secs())]
+    Late,
+    #[error("git said more than {SAID} bytes")]
+    Chatty,
+    #[error("git stderr:\n{said}: {}", ended(.status))]
+    Failed { said: String, status: ExitStatus },
+    #[error("reading what git says: {0}")]
+    Read(#[from] std::io::Error),
+}
+
+fn ended(status: &ExitStatus) -> String {
+    match status.code() {
+        Some(code) => format!("exit status {code}"),
+        None => status.to_string(),
+    }
+}
+
+impl Program {
+    /// Runs git; gives what it says. A server that cannot give a part of a history gives all of it.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<String, GitError> {
+        match self.once(arguments).await {
+            Err(GitError::Failed { said, .. })
+                if arguments.contains(&"--depth=1")
+                    && (said.contains("shallow") || said.contains("--depth")) =>
+            {
+                let whole: Vec<&str> = arguments
+                    .iter()
+                    .copied()
+                    .filter(|word| *word != "--depth=1")
+                    .collect();
+                self.once(&whole).await
+            }
+            ended => ended,
+        }
+    }
+
+    async fn once(&self, arguments: &[&str]) -> Result<String, GitError> {
+        let mut child = self
+            .command(arguments)
+            .spawn()
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => GitError::Missing,
+                _ => GitError::Start(error),
+            })?;
+        let mut group = Group::of(&child);
+        if let Some(pid) = group.0 {
+            // What it downloads lies in files, so their size is what a repository costs.
+            let most = Some(MOST);
+            let limit = Rlimit {
+                current: most,
+                maximum: most,
+            };
+            // A child that has ended needs no limit.
+            let _ = prlimit(Some(pid), Resource::Fsize, limit);
+        }
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let all = async {
+            let (out, err) = tokio::join!(read(out), read(err));
+            Ok::<_, GitError>((out?, err?, child.wait().await?))
+        };
+        let (out, err, status) = tokio::time::timeout(PATIENCE, all)
+            .await
+            .map_err(|_| GitError::Late)??;
+        // Nobody holds its pipes any more, so nobody of the group is left, and its number may be another's.
+        group.0 = None;
+        if status.success() {
+            return Ok(String::from_utf8_lossy(&out).into_owned());
+        }
+        let from = err.len().saturating_sub(TOLD);
+        let said = String::from_utf8_lossy(&err[from..]).into_owned();
+        Err(GitError::Failed { said, status })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("git");
+        for setting in LEASH {
+            command.args(["-c", setting]);
+        }
+        if let Some(tree) = &self.work_tree {
+            command.arg("--work-tree").arg(tree);
+            command.current_dir(tree);
+        } else {
+            command.current_dir("/");
+        }
+        if let Some(directory) = &self.git_dir {
+            command.arg("--git-dir").arg(directory);
+        }
+        command.args(arguments).env_clear();
+        command.envs(self.environment());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.kill_on_drop(true).process_group(0);
+        command
+    }
+
+    fn environment(&self) -> Vec<(&'static str, &OsStr)> {
+        let protocols = if self.local { "file" } else { "http:https:git:ssh" };
+        let mut variables: Vec<(&str, &OsStr)> = [
+            ("PATH", PATH),
+            ("LC_ALL", "C"),
+            ("HOME", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_ALLOW_PROTOCOL", protocols),
+            (
+                "GIT_SSH_COMMAND",
+                "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30",
+            ),
+        ]
+        .map(|(name, value)| (name, OsStr::new(value)))
+        .to_vec();
+        let paths = [("SSH_AUTH_SOCK", &self.agent), ("GIT_INDEX_FILE", &self.index)];
+        let paths = paths
+            .into_iter()
+            .filter_map(|(name, path)| Some((name, path.as_ref()?.as_os_str())));
+        variables.extend(paths);
+        if let Some(proxy) = &self.proxy {
+            let names = ["http_proxy", "https_proxy"];
+            variables.extend(names.map(|name| (name, OsStr::new(proxy))));
+        }
+        variables
+    }
+
+    /// The same for files of a repository.
+    pub(crate) fn at(&self, git_dir: &Path, work_tree: &Path) -> Self {
+        Self {
+            git_dir: Some(git_dir.to_owned()),
+            work_tree: Some(work_tree.to_owned()),
+            ..self.clone()
+        }
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, GitError> {
+    let mut said = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(SAID).read_to_end(&mut said).await?;
+    }
+    if said.len() as u64 == SAID {
+        return Err(GitError::Chatty);
+    }
+    Ok(said)
+}
+
+/// git and what it has started: they end together, also when nobody waits for them any more.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(id.and_then(Pid::from_raw))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Its first process has not been waited for, so the number is still the group's.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
