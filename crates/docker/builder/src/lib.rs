@@ -13,6 +13,7 @@
 
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod inquiry;
 pub mod lint;
 
 mod arguments;

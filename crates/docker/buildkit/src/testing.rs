@@ -9,7 +9,9 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::build::{BuildRequest, Builds, Built, Found, Prune, Usage};
+use crate::build::{
+    BuildRequest, Builds, Built, Content, ContentBytes, Exported, Found, Outgoing, Prune, Question, Usage,
+};
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, serve};
 use crate::progress::Progress;
 use crate::proto::fsutil::packet::PacketType;
@@ -320,9 +322,35 @@ impl Builds for Shared {
         })
     }
 
-    fn name(&self, _: &Built, names: Vec<String>) -> Boxed<'static, Result<Vec<String>, Status>> {
-        self.0.named.lock().unwrap().extend(names.iter().cloned());
-        Box::pin(async move { Ok(names) })
+    fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
+        self.0
+            .named
+            .lock()
+            .unwrap()
+            .extend(outgoing.names.iter().cloned());
+        let bytes = Bytes::from_static(b"{\"layers\":[]}");
+        let digest = outgoing.images[0].1.image.clone();
+        let exported = Exported {
+            descriptor: serde_json::json!({ "digest": digest }),
+            config: Some(digest.clone()),
+            names: outgoing.names,
+            lines: vec!["exporting manifest".to_owned()],
+            content: vec![Content {
+                digest,
+                size: bytes.len() as u64,
+                bytes: ContentBytes::Memory(bytes),
+            }],
+        };
+        Box::pin(async move { Ok(exported) })
+    }
+
+    fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {
+        let answer = BTreeMap::from([("result.txt".to_owned(), question.request.into_bytes())]);
+        Box::pin(async move { Ok(answer) })
+    }
+
+    fn uses(&self, question: &Question) -> Option<Vec<String>> {
+        question.text.ends_with(b"COPY x /").then(|| vec!["x".to_owned()])
     }
 
     fn files(&self, _: &Built) -> Boxed<'static, Result<File, Status>> {

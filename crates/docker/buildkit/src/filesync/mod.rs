@@ -8,6 +8,7 @@
 //! unchanged are copied from it inside the kernel and never asked for.
 
 mod archive;
+mod layout;
 mod receive;
 mod send;
 
@@ -18,6 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::Archive;
 pub(crate) use archive::Place;
+pub(crate) use layout::{joined, layout};
 pub(crate) use receive::receive;
 pub(crate) use send::{send_archive, send_files};
 

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use super::caps::pong;
 use super::control::cache_import;
 use super::{Door, LLB, is_set};
-use crate::build::{Built, Found};
+use crate::build::Found;
 use crate::frontend::{self as dockerfile, Options};
 use crate::grpc::{Call, Code, Reply, Status};
-use crate::job::Job;
+use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, Ref, ResolveImageConfigRequest,
+    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, Ref, RefMap, ResolveImageConfigRequest,
     ResolveImageConfigResponse, ResolveSourceImageResponse, ResolveSourceMetaRequest,
     ResolveSourceMetaResponse, Result as Solved, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
     WarnRequest, WarnResponse, result,
@@ -150,52 +150,89 @@ impl Door {
     }
 }
 
-/// A result as the client gets it: a name, and the image's configuration.
-fn solved(job: &Job, built: Built, whole: bool) -> Result<SolveResponse, Status> {
-    let metadata = BTreeMap::from([(
-        "containerimage.config".to_owned(),
-        Bytes::from(built.config.clone()),
-    )]);
-    let name = job.add_result(built)?;
+/// A result as the client gets it: a name for each image, their configurations, and what the frontend says.
+fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
+    let mut metadata = outcome.metadata;
+    let mut names: BTreeMap<String, Ref> = BTreeMap::new();
+    let mut platforms = Vec::new();
+    for (platform, built) in outcome.images {
+        let key = match outcome.index {
+            true => format!("{CONFIG}/{platform}"),
+            false => CONFIG.to_owned(),
+        };
+        metadata.insert(key, Bytes::from(built.config.clone()));
+        platforms.push(described(&platform));
+        let id = job.add_result(&platform, built)?;
+        names.insert(platform, Ref { id, def: None });
+    }
+    if !platforms.is_empty() {
+        let platforms = serde_json::json!({ "Platforms": platforms });
+        metadata.insert(PLATFORMS.to_owned(), platforms.to_string().into());
+    }
+    let single = names.values().next().cloned();
     if !whole {
         return Ok(SolveResponse {
-            r#ref: name,
+            r#ref: single.map(|single| single.id).unwrap_or_default(),
             result: None,
         });
     }
+    let result = match (outcome.index, single) {
+        (true, _) => Some(result::Result::Refs(RefMap { refs: names })),
+        (false, single) => single.map(result::Result::Ref),
+    };
     Ok(SolveResponse {
         r#ref: String::new(),
         result: Some(Solved {
-            result: Some(result::Result::Ref(Ref { id: name, def: None })),
+            result,
             metadata,
             attestations: BTreeMap::new(),
         }),
     })
 }
 
-/// Takes what the client's frontend gives back: one result, or none, or an error.
+/// Metadata: images' configurations, and which platforms there are.
+const CONFIG: &str = "containerimage.config";
+const PLATFORMS: &str = "refs.platforms";
+
+fn described(platform: &str) -> serde_json::Value {
+    let mut parts = platform.split('/');
+    let mut next = || parts.next().unwrap_or_default();
+    let (os, architecture, variant) = (next(), next(), next());
+    let mut described = serde_json::json!({ "architecture": architecture, "os": os });
+    if !variant.is_empty() {
+        described["variant"] = variant.into();
+    }
+    serde_json::json!({ "ID": platform, "Platform": described })
+}
+
+/// Takes what the client's frontend gives back: results, or none, or an error.
 fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
     if let Some(error) = asked.error.filter(|error| error.code != 0) {
-        job.give_back(Err(Status::new(Code::of(error.code), error.message)));
+        job.give_back(Err(Status::of(error)));
         return Ok(());
     }
     let result = asked.result.unwrap_or_default();
     if !result.attestations.is_empty() {
         return Err(Status::unimplemented("attestations are not supported yet"));
     }
+    let index = matches!(
+        result.result,
+        Some(result::Result::Refs(_) | result::Result::RefsDeprecated(_))
+    );
     let names: Vec<String> = match result.result {
         None => Vec::new(),
         Some(result::Result::Ref(Ref { id, .. }) | result::Result::RefDeprecated(id)) => vec![id],
         Some(result::Result::Refs(refs)) => refs.refs.into_values().map(|each| each.id).collect(),
         Some(result::Result::RefsDeprecated(refs)) => refs.refs.into_values().collect(),
     };
-    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let built = match &names[..] {
-        [] => None,
-        [name] => Some(job.result(name)?),
-        _ => return Err(Status::unimplemented("several results are not supported yet")),
+    let names = names.into_iter().filter(|name| !name.is_empty());
+    let images = names.map(|name| job.result(&name));
+    let outcome = Outcome {
+        images: images.collect::<Result<_, _>>()?,
+        index,
+        metadata: result.metadata,
     };
-    job.give_back(Ok(built));
+    job.give_back(Ok(outcome));
     Ok(())
 }
 

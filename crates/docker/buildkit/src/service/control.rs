@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::caps::{map, version, worker};
+use super::caps::{version, worker};
+use super::export::exports;
+use super::filters::Filters;
 use super::{Door, LLB, is_set};
-use crate::build::{Built, Prune, Usage};
-use crate::filesync::{send_archive, send_files};
-use crate::frontend::{self, Options, shown};
+use crate::build::{Prune, Usage};
+use crate::frontend::{self, Options};
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job};
-use crate::progress::{Progress, Step, timestamp};
+use crate::progress::{Progress, timestamp};
 use crate::proto::control::{
-    CacheOptions, DiskUsageRequest, DiskUsageResponse, Exporter, InfoRequest, InfoResponse,
-    ListWorkersRequest, ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest,
-    UsageRecord,
+    CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
+    ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
-use crate::thread::on_thread;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -38,17 +37,18 @@ impl Door {
     }
 
     pub(super) async fn disk_usage(&self, asked: DiskUsageRequest) -> Result<DiskUsageResponse, Status> {
-        refuse_filters(&asked.filter)?;
+        let chosen = Filters::read(&asked.filter)?;
         let before = (asked.age_limit > 0).then(|| self.before(asked.age_limit));
         let usage = self.builds.usage().await?.into_iter();
         let old = usage.filter(|usage| before.is_none_or(|before| usage.last_used <= before));
+        let old = old.filter(|usage| chosen.fit(usage));
         Ok(DiskUsageResponse {
             record: old.map(record).collect(),
         })
     }
 
     pub(super) async fn prune(&self, asked: PruneRequest, reply: &Reply) -> Result<(), Status> {
-        refuse_filters(&asked.filter)?;
+        let chosen = Filters::read(&asked.filter)?;
         let limits = [
             ("max-used-space", asked.max_used_space),
             ("min-free-space", asked.min_free_space),
@@ -56,7 +56,20 @@ impl Door {
         if let Some((name, _)) = limits.iter().find(|(_, limit)| *limit != 0) {
             return Err(Status::unimplemented(format!("{name} is not supported yet")));
         }
+        let ids = match chosen.is_empty() {
+            true => None,
+            false => {
+                let usage = self.builds.usage().await?.into_iter();
+                Some(
+                    usage
+                        .filter(|usage| chosen.fit(usage))
+                        .map(|usage| usage.id)
+                        .collect(),
+                )
+            }
+        };
         let prune = Prune {
+            ids,
             all: asked.all,
             unused_since: (asked.keep_duration > 0).then(|| self.before(asked.keep_duration)),
             reserved: u64::try_from(asked.reserved_space).unwrap_or(0),
@@ -86,7 +99,7 @@ impl Door {
     /// `Solve`: a whole build. Dropping the future cancels it, and so does the end of its session.
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
-        let export = export(&asked)?;
+        let exports = exports(&asked)?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
         if asked.enable_session_exporter
@@ -114,7 +127,7 @@ impl Door {
                 "dockerfile.v0" => {
                     let mut options = Options::parse(&asked.frontend_attrs)?;
                     options.cache_from.extend(cache_from);
-                    Some(frontend::build(&job, &self.builds, &self.kept, options).await?)
+                    frontend::build(&job, &self.builds, &self.kept, options).await?
                 }
                 other => {
                     return Err(Status::unimplemented(format!(
@@ -122,7 +135,7 @@ impl Door {
                     )));
                 }
             };
-            self.export(&job, built, export).await
+            self.export(&job, built, exports).await
         };
         let outcome = tokio::select! {
             biased;
@@ -132,104 +145,6 @@ impl Door {
         running.ended(outcome.clone());
         let exporter_response = outcome?;
         Ok(SolveResponse { exporter_response })
-    }
-
-    async fn export(
-        &self,
-        job: &Job,
-        built: Option<Built>,
-        export: Export,
-    ) -> Result<BTreeMap<String, String>, Status> {
-        let Some(built) = built else {
-            return Ok(BTreeMap::new());
-        };
-        let step = job.progress.begin(export.title());
-        let exported = match export {
-            Export::Nothing => {
-                step.done(false);
-                return Ok(BTreeMap::new());
-            }
-            Export::Image(names) => self.name(&step, built, names).await,
-            Export::Files { archive } => self.send(&step, job, built, archive).await,
-        };
-        match exported {
-            Ok(response) => {
-                step.done(false);
-                Ok(response)
-            }
-            Err(status) => {
-                step.failed(&*status.message);
-                Err(status)
-            }
-        }
-    }
-
-    /// The exporter `moby`: the result is in the store already and gets its names.
-    async fn name(
-        &self,
-        step: &Step,
-        built: Built,
-        names: Vec<String>,
-    ) -> Result<BTreeMap<String, String>, Status> {
-        step.part("exporting layers", 0, 0, true);
-        step.part(&format!("writing image {}", built.image), 0, 0, true);
-        let names = self.builds.name(&built, names).await?;
-        for name in &names {
-            step.part(&format!("naming to {name}"), 0, 0, true);
-        }
-        let mut response = map([
-            ("containerimage.config.digest", built.image.clone()),
-            ("containerimage.digest", built.image),
-        ]);
-        if !names.is_empty() {
-            response.insert("image.name".to_owned(), names.join(","));
-        }
-        Ok(response)
-    }
-
-    /// The exporters `local` and `tar`: the files go to the client.
-    async fn send(
-        &self,
-        step: &Step,
-        job: &Job,
-        built: Built,
-        archive: bool,
-    ) -> Result<BTreeMap<String, String>, Status> {
-        let file = self.builds.files(&built).await?;
-        let session = job.session.clone();
-        let sent = on_thread(Box::pin(async move {
-            match archive {
-                true => send_archive(&session, &file).await,
-                false => send_files(&session, &file).await,
-            }
-        }));
-        step.part(&format!("sending {}", shown(sent.await?)), 0, 0, true);
-        Ok(BTreeMap::new())
-    }
-}
-
-/// What becomes of a result.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Export {
-    /// Nothing but the cache (`cacheonly`).
-    Nothing,
-    /// Names in the image store.
-    Image(Vec<String>),
-    /// Its files go to the client, as an archive or one by one.
-    Files {
-        /// As an archive.
-        archive: bool,
-    },
-}
-
-impl Export {
-    const fn title(&self) -> &'static str {
-        match self {
-            Self::Nothing => "keeping the cache",
-            Self::Image(_) => "exporting to image",
-            Self::Files { archive: true } => "exporting to client tarball",
-            Self::Files { archive: false } => "exporting to client directory",
-        }
     }
 }
 
@@ -253,7 +168,7 @@ fn record(usage: Usage) -> UsageRecord {
         last_used_at: timestamp(usage.last_used),
         usage_count: i64::try_from(usage.uses).unwrap_or(i64::MAX),
         description: usage.description,
-        record_type: "regular".to_owned(),
+        record_type: usage.kind,
         parents: usage.parents,
         ..UsageRecord::default()
     }
@@ -292,61 +207,6 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
         Some((_, reason)) => Err(Status::unimplemented(reason)),
         None => Ok(()),
     }
-}
-
-/// What becomes of the result.
-fn export(asked: &SolveRequest) -> Result<Export, Status> {
-    let deprecated = Exporter {
-        r#type: asked.exporter_deprecated.clone(),
-        attrs: asked.exporter_attrs_deprecated.clone(),
-    };
-    let exporters = match &asked.exporters[..] {
-        [] if !deprecated.r#type.is_empty() => std::slice::from_ref(&deprecated),
-        exporters => exporters,
-    };
-    match exporters {
-        [] => Ok(Export::Nothing),
-        [exporter] => match &*exporter.r#type {
-            "moby" | "image" => image_names(exporter).map(Export::Image),
-            kind @ ("tar" | "local") => refuse_attributes(exporter).map(|()| Export::Files {
-                archive: kind == "tar",
-            }),
-            other => Err(Status::unimplemented(format!(
-                "exporter {other} is not supported yet"
-            ))),
-        },
-        _ => Err(Status::unimplemented("several exporters are not supported yet")),
-    }
-}
-
-fn refuse_attributes(exporter: &Exporter) -> Result<(), Status> {
-    let inert =
-        |name: &str, value: &str| name == "dest" || matches!((name, value), ("platform-split", "false"));
-    match exporter.attrs.iter().find(|(name, value)| !inert(name, value)) {
-        Some((name, _)) => {
-            let sentence = format!("{name} of the exporter {} is not supported yet", exporter.r#type);
-            Err(Status::unimplemented(sentence))
-        }
-        None => Ok(()),
-    }
-}
-
-fn image_names(exporter: &Exporter) -> Result<Vec<String>, Status> {
-    let mut names = Vec::new();
-    for (name, value) in &exporter.attrs {
-        match &**name {
-            "name" => names.extend(value.split(',').filter(|name| !name.is_empty()).map(String::from)),
-            // The store's images are what they are: unpacked, and not in OCI's words until they are pushed.
-            "unpack" | "store" => {}
-            "push" | "push-by-digest" | "oci-mediatypes" | "name-canonical"
-                if matches!(&**value, "" | "false") => {}
-            _ => {
-                let sentence = format!("{name} of the image exporter is not supported yet");
-                return Err(Status::unimplemented(sentence));
-            }
-        }
-    }
-    Ok(names)
 }
 
 /// Images whose steps may be used; the other kinds are refused.

@@ -3,6 +3,8 @@
 mod bridge;
 mod caps;
 mod control;
+mod export;
+mod filters;
 mod history;
 
 use std::sync::Arc;
