@@ -46,6 +46,6 @@ pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, MAX_CONTEXT, Progress, build_tags,
 };
-pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
+pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
 pub use source::{Fetch, Fetched, GitSource, Sent};
 pub use watch::{StepName, Watch, WatchedStep};

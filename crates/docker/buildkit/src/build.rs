@@ -49,12 +49,50 @@ pub struct BuildRequest {
     pub shm_size: u64,
     /// Where steps' groups are; empty for the default.
     pub cgroup_parent: String,
-    /// Images whose steps may be used.
-    pub cache_from: Vec<String>,
+    /// Caches whose steps may be used.
+    pub cache_from: Vec<CacheSource>,
     /// What steps may do: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
     /// Whoever asked: secrets, agents, credentials.
     pub session: Arc<Session>,
+}
+
+/// Where a cache comes from (`--cache-from`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheSource {
+    /// A cache, or an image with one in it, in a registry.
+    Registry(String),
+    /// A directory of the client.
+    Local {
+        /// What the client calls it.
+        store: String,
+        /// The manifest in it.
+        digest: String,
+    },
+}
+
+/// Where a cache goes (`--cache-to`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheExport {
+    /// The place.
+    pub to: CacheTarget,
+    /// Every step, and not only those of the result (`mode=max`).
+    pub all: bool,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// Whether a failure is nobody's concern.
+    pub ignore_error: bool,
+}
+
+/// The place a cache goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheTarget {
+    /// The image itself.
+    Inline,
+    /// A name in a registry.
+    Registry(String),
+    /// A directory of the client, by what it calls it.
+    Local(String),
 }
 
 /// A named context (`--build-context`).
@@ -73,6 +111,8 @@ pub struct Built {
     pub image: String,
     /// Its configuration, as it is.
     pub config: Vec<u8>,
+    /// The steps that it was built of: the key of each, and its image.
+    pub steps: Vec<(String, String)>,
 }
 
 /// A question about a Dockerfile (`--call`, `--check`).
@@ -255,6 +295,17 @@ pub trait Builds: Send + Sync + 'static {
 
     /// Lets results go out as an image.
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>>;
+
+    /// Lets the cache of a result go to a registry or to the client; a descriptor of its manifest, as JSON.
+    fn export_cache(
+        &self,
+        built: &Built,
+        export: CacheExport,
+        session: Arc<Session>,
+    ) -> Boxed<'static, Result<serde_json::Value, Status>>;
+
+    /// The result with its cache in it (`--cache-to type=inline`).
+    fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>>;
 
     /// Answers a question about a Dockerfile, by the names of the frontend's metadata (`result.json`).
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>>;

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod content;
 mod filesync;
 mod frontend;
 pub mod grpc;
@@ -26,8 +27,8 @@ mod testing;
 mod thread;
 
 pub use build::{
-    Annotated, Annotation, BuildRequest, Builds, Built, Compression, Content, ContentBytes, Destination,
-    Exported, Found, NamedContext, Outgoing, Prune, Question, Usage,
+    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
+    Content, ContentBytes, Destination, Exported, Found, NamedContext, Outgoing, Prune, Question, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

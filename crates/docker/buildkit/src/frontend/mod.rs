@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use files::shown;
-pub(crate) use options::Options;
 use options::Remote;
+pub(crate) use options::{Options, cache_source};
 
 use crate::build::{BuildRequest, Builds, NamedContext, Question};
 use crate::filesync::Kept;

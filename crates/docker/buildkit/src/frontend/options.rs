@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::build::CacheSource;
 use crate::grpc::Status;
 
 /// Where the main context comes from.
@@ -47,7 +48,7 @@ pub(crate) struct Options {
     pub(crate) extra_hosts: Vec<String>,
     pub(crate) shm_size: u64,
     pub(crate) cgroup_parent: String,
-    pub(crate) cache_from: Vec<String>,
+    pub(crate) cache_from: Vec<CacheSource>,
 }
 
 impl Default for Options {
@@ -128,7 +129,10 @@ impl Options {
                 self.shm_size = value.parse().map_err(bad)?;
             }
             "cgroup-parent" => value.clone_into(&mut self.cgroup_parent),
-            "cache-from" => self.cache_from = list(value),
+            "cache-from" => self
+                .cache_from
+                .extend(list(value).into_iter().map(CacheSource::Registry)),
+            "cache-imports" => self.cache_from.extend(imports(value)?),
             "frontend.caps" => refuse_capabilities(value)?,
             "multi-platform" => self.index = matches!(value, "true" | "1"),
             // What the client ran and where, for provenance only.
@@ -187,6 +191,42 @@ fn source(name: &str, value: &str) -> Result<Source, Status> {
         _ => Err(Status::unimplemented(format!(
             "the named context {name}={value} is not supported yet"
         ))),
+    }
+}
+
+/// Caches, as clients put them into JSON.
+fn imports(value: &str) -> Result<Vec<CacheSource>, Status> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Import {
+        r#type: String,
+        #[serde(default)]
+        attrs: BTreeMap<String, String>,
+    }
+    let bad = |cause| Status::invalid(format!("failed to unmarshal cache-imports: {cause}"));
+    let imports: Vec<Import> = serde_json::from_str(value).map_err(bad)?;
+    imports
+        .iter()
+        .map(|import| cache_source(&import.r#type, &import.attrs))
+        .collect()
+}
+
+/// The cache that an import means.
+///
+/// # Errors
+/// A kind that is not supported, by its name.
+pub(crate) fn cache_source(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheSource, Status> {
+    let need = |name: &str| {
+        let value = attrs.get(name).cloned();
+        value.ok_or_else(|| Status::invalid(format!("{kind} cache importer requires {name}")))
+    };
+    match kind {
+        "registry" => need("ref").map(CacheSource::Registry),
+        "local" => Ok(CacheSource::Local {
+            store: need("src")?,
+            digest: need("digest")?,
+        }),
+        _ => Err(Status::unimplemented(format!("unknown cache importer: {kind}"))),
     }
 }
 

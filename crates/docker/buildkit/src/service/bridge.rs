@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::caps::pong;
-use super::control::cache_import;
 use super::{Door, LLB, is_set};
 use crate::build::Found;
-use crate::frontend::{self as dockerfile, Options};
+use crate::frontend::{self as dockerfile, Options, cache_source};
 use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
@@ -93,7 +92,7 @@ impl Door {
         for import in &asked.cache_imports {
             options
                 .cache_from
-                .push(cache_import(&import.r#type, &import.attrs)?);
+                .push(cache_source(&import.r#type, &import.attrs)?);
         }
         let work = dockerfile::build(job, &self.builds, &self.kept, options);
         let built = tokio::select! {

@@ -1,13 +1,13 @@
 //! `moby.buildkit.v1.Control`.
 
-use std::collections::BTreeMap;
 
+use super::cache::cache_exports;
 use super::caps::{version, worker};
 use super::export::exports;
 use super::filters::Filters;
 use super::{Door, LLB, is_set};
-use crate::build::{Prune, Usage};
-use crate::frontend::{self, Options};
+use crate::build::{CacheSource, Prune, Usage};
+use crate::frontend::{self, Options, cache_source};
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job};
 use crate::progress::{Progress, timestamp};
@@ -100,6 +100,7 @@ impl Door {
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
+        let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
         if asked.enable_session_exporter
@@ -135,7 +136,10 @@ impl Door {
                     )));
                 }
             };
-            self.export(&job, built, exports).await
+            let built = self.with_inline_cache(&job, built, &caches).await?;
+            let mut response = self.export(&job, built.clone(), exports).await?;
+            response.extend(self.export_caches(&job, &built, caches).await?);
+            Ok(response)
         };
         let outcome = tokio::select! {
             biased;
@@ -209,35 +213,22 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
     }
 }
 
-/// Images whose steps may be used; the other kinds are refused.
-pub(super) fn cache_from(cache: Option<&CacheOptions>) -> Result<Vec<String>, Status> {
+/// Caches whose steps may be used.
+fn cache_from(cache: Option<&CacheOptions>) -> Result<Vec<CacheSource>, Status> {
     let Some(cache) = cache else {
         return Ok(Vec::new());
     };
-    if let Some(export) = cache.exports.first() {
-        let sentence = format!("exporting the cache to {} is not supported yet", export.r#type);
-        return Err(Status::unimplemented(sentence));
-    }
-    if !cache.export_ref_deprecated.is_empty() {
-        return Err(Status::unimplemented("exporting the cache is not supported yet"));
-    }
     let imports = cache
         .imports
         .iter()
-        .map(|import| (&*import.r#type, &import.attrs));
-    let imported: Result<Vec<String>, Status> =
-        imports.map(|(kind, attrs)| cache_import(kind, attrs)).collect();
-    let mut imported = imported?;
-    imported.extend(cache.import_refs_deprecated.iter().cloned());
+        .map(|import| cache_source(&import.r#type, &import.attrs));
+    let mut imported = imports.collect::<Result<Vec<_>, Status>>()?;
+    imported.extend(
+        cache
+            .import_refs_deprecated
+            .iter()
+            .cloned()
+            .map(CacheSource::Registry),
+    );
     Ok(imported)
-}
-
-/// The image of a cache import.
-pub(super) fn cache_import(kind: &str, attrs: &BTreeMap<String, String>) -> Result<String, Status> {
-    match (kind, attrs.get("ref")) {
-        ("registry", Some(reference)) => Ok(reference.clone()),
-        _ => Err(Status::unimplemented(format!(
-            "importing the cache from {kind} is not supported yet"
-        ))),
-    }
 }

@@ -1,6 +1,7 @@
 //! The door: which method is which function, and which is refused why.
 
 mod bridge;
+mod cache;
 mod caps;
 mod control;
 mod export;

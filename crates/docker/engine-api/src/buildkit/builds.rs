@@ -11,7 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, Code, Exported, Found, Outgoing, Progress, Prune, Question, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Outgoing, Progress, Prune, Question,
+    Session, Status, Usage,
 };
 use builder::{BuildContext, Builder, CacheRecord, Entitlements, NamedContext};
 use distribution::Registries;
@@ -21,9 +22,10 @@ use image::Digest;
 use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
+use super::caches::Caches;
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{calls, exports};
+use super::{caches, calls, exports};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -39,7 +41,8 @@ pub(super) struct NodeBuilds {
 
 impl Builds for NodeBuilds {
     fn build(&self, request: BuildRequest, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>> {
-        let (engine, builder) = (self.engine.clone(), self.builder.clone());
+        let (engine, builder, registries) =
+            (self.engine.clone(), self.builder.clone(), self.registries.clone());
         let mut services = services(
             request.session.clone(),
             self.registries.clone(),
@@ -54,16 +57,20 @@ impl Builds for NodeBuilds {
             if let Some((name, text)) = &source {
                 calls::warn(&engine, &request, (name, text), &progress)?;
             }
+            let parts = (&engine, &builder, &registries);
+            let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
+            let caches = Arc::new(caches.await);
             let mut request = wanted(request)?;
             let vertices = Arc::new(Vertices::new(progress));
             services.watch = Some(vertices.clone());
+            services.steps = Some(caches.clone());
             request.services = services;
             // The classic builder's lines: vertices say what there is to say.
             let heard = async { while messages.recv().await.is_some() {} };
             // The builder drops the sender at its end; dropping both cancels the build.
             let (built, ()) = tokio::join!(builder.build(request, output), heard);
             match built {
-                Ok(id) => config(&engine, &id),
+                Ok(id) => config(&engine, &id, caches.steps()),
                 Err(error) => {
                     let status = vertices::status(&error);
                     Err(match (vertices.lines(&error), source) {
@@ -78,6 +85,22 @@ impl Builds for NodeBuilds {
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
         let (engine, registries) = (self.engine.clone(), self.registries.clone());
         Box::pin(async move { exports::export(engine, registries, outgoing).await })
+    }
+
+    fn export_cache(
+        &self,
+        built: &Built,
+        export: CacheExport,
+        session: Arc<Session>,
+    ) -> Boxed<'static, Result<serde_json::Value, Status>> {
+        let node = (self.engine.clone(), self.registries.clone());
+        let built = built.clone();
+        Box::pin(async move { caches::export(node, built, export, session).await })
+    }
+
+    fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, built) = (self.engine.clone(), built.clone());
+        Box::pin(async move { caches::inline(engine, built).await })
     }
 
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {
@@ -235,7 +258,6 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
         network_mode: asked.network,
         extra_hosts: asked.extra_hosts,
         shm_size: asked.shm_size,
-        cache_from: asked.cache_from,
         ..builder::BuildRequest::new(BuildContext::Archive(asked.context))
     })
 }
@@ -255,11 +277,12 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     })
 }
 
-fn config(engine: &Engine, id: &Digest) -> Result<Built, Status> {
+fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
+        steps,
     })
 }

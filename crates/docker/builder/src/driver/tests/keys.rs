@@ -265,6 +265,7 @@ fn offered() -> Options {
             ssh: Some(client.clone()),
             fetch: Some(client),
             watch: None,
+            steps: None,
         },
         ..plain()
     }
