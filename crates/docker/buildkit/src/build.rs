@@ -19,6 +19,8 @@ pub struct BuildRequest {
     pub context: File,
     /// The Dockerfile's path in the context.
     pub dockerfile: String,
+    /// What the client calls the Dockerfile.
+    pub name: String,
     /// The Dockerfile itself; `None` where the context was sent as an archive, which has it.
     pub text: Option<Vec<u8>>,
     /// Named contexts.

@@ -9,6 +9,7 @@
 
 mod archive;
 mod layout;
+mod look;
 mod receive;
 mod send;
 
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use archive::Archive;
 pub(crate) use archive::Place;
 pub(crate) use layout::{joined, layout};
+pub(crate) use look::Look;
 pub(crate) use receive::receive;
 pub(crate) use send::{send_archive, send_files};
 

@@ -141,7 +141,7 @@ async fn content(
 
 /// What is in an archive and where its content begins. Devices stay: the client cannot make them, and upstream leaves
 /// them out too.
-fn index(archive: &File) -> io::Result<Vec<(Stat, u64)>> {
+pub(super) fn index(archive: &File) -> io::Result<Vec<(Stat, u64)>> {
     let mut file = archive.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = tar::Archive::new(BufReader::new(file));

@@ -1,5 +1,6 @@
 //! The files of a build, from the client.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ type Extra = Box<dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync>;
 
 pub(super) struct Files {
     pub(super) session: Arc<Session>,
+    /// The sessions of directories that have others.
+    pub(super) others: BTreeMap<String, Arc<Session>>,
     pub(super) builds: Arc<dyn Builds>,
     pub(super) kept: Arc<Kept>,
     pub(super) progress: Arc<Progress>,
@@ -152,7 +155,11 @@ impl Files {
 
     async fn ignore(&self, directory: &str) -> Result<Option<Vec<u8>>, Status> {
         const NAME: &str = ".dockerignore";
-        let step = self.progress.begin("[internal] load .dockerignore");
+        let place = match directory {
+            "context" => "internal".to_owned(),
+            named => format!("context {named}"),
+        };
+        let step = self.progress.begin(format!("[{place}] load .dockerignore"));
         let wanted = Wanted {
             directory: directory.to_owned(),
             follow: vec![NAME.to_owned()],
@@ -181,7 +188,12 @@ impl Files {
         let head = self.session.head();
         let key = format!("{}:{}:{}", head.name, head.shared_key, wanted.directory);
         let known = self.kept.get(&key).filter(|_| keep);
-        let (session, builds) = (self.session.clone(), self.builds.clone());
+        let session = self
+            .others
+            .get(&wanted.directory)
+            .unwrap_or(&self.session)
+            .clone();
+        let builds = self.builds.clone();
         let received = on_thread(Box::pin(async move {
             let spool = || builds.spool();
             receive(&session, &wanted, known.as_deref(), &spool, &extra).await

@@ -15,6 +15,7 @@ use crate::build::{BuildRequest, Builds, NamedContext, Question};
 use crate::filesync::Kept;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
+use crate::session::Sessions;
 use files::Files;
 
 /// Carries out `dockerfile.v0`: builds for each platform, or answers a question.
@@ -23,12 +24,16 @@ use files::Files;
 /// The client's, the builder's, and what is not supported.
 pub(crate) async fn build(
     job: &Job,
-    builds: &Arc<dyn Builds>,
-    kept: &Arc<Kept>,
+    (builds, kept, sessions): (&Arc<dyn Builds>, &Arc<Kept>, &Sessions),
     options: Options,
 ) -> Result<Outcome, Status> {
+    let mut others = BTreeMap::new();
+    for (directory, id) in &options.sessions {
+        others.insert(directory.clone(), sessions.get(id).await?);
+    }
     let files = Files {
         session: job.session.clone(),
+        others,
         builds: builds.clone(),
         kept: kept.clone(),
         progress: job.progress.clone(),
@@ -52,6 +57,11 @@ pub(crate) async fn build(
     for (name, source) in &options.contexts {
         let context = match source {
             options::Source::Image(reference) => NamedContext::Image(reference.clone()),
+            options::Source::Input(input) => {
+                let image = options.inputs.get(input);
+                let missing = || Status::invalid(format!("no input {input} for the context {name}"));
+                NamedContext::Image(image.ok_or_else(missing)?.clone())
+            }
             options::Source::Local(directory) => NamedContext::Files(files.named(directory).await?),
         };
         contexts.insert(name.clone(), context);
@@ -69,6 +79,7 @@ pub(crate) async fn build(
         let request = BuildRequest {
             context: context.try_clone().map_err(disk)?,
             dockerfile: dockerfile.clone(),
+            name: options.filename.clone(),
             text: text.clone(),
             contexts: contexts.clone(),
             args: options.args.clone(),

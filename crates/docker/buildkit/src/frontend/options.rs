@@ -21,6 +21,8 @@ pub(crate) enum Source {
     Local(String),
     /// An image.
     Image(String),
+    /// The result of another build.
+    Input(String),
 }
 
 /// The options.
@@ -41,6 +43,10 @@ pub(crate) struct Options {
     pub(crate) no_cache: bool,
     pub(crate) no_cache_stages: Vec<String>,
     pub(crate) ulimits: Vec<(String, i64, i64)>,
+    /// The sessions that have directories, where they are not the build's own.
+    pub(crate) sessions: BTreeMap<String, String>,
+    /// Results of other builds, by the names under which they are given: images.
+    pub(crate) inputs: BTreeMap<String, String>,
     /// A question that is asked instead of a build.
     pub(crate) request: Option<String>,
     pub(crate) pull: bool,
@@ -66,6 +72,8 @@ impl Default for Options {
             no_cache: false,
             no_cache_stages: Vec::new(),
             ulimits: Vec::new(),
+            sessions: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             request: None,
             pull: false,
             network: String::new(),
@@ -98,10 +106,15 @@ impl Options {
                 Some(("build-arg", arg)) => drop(options.args.insert(arg.to_owned(), value.clone())),
                 Some(("label", label)) => drop(options.labels.insert(label.to_owned(), value.clone())),
                 Some(("context", context)) => {
-                    options
-                        .contexts
-                        .insert(context.to_owned(), source(context, value)?);
+                    // `NAME::PLATFORM` is the same for one platform.
+                    let name = context.split("::").next().unwrap_or(context);
+                    options.contexts.insert(name.to_owned(), source(name, value)?);
                 }
+                Some(("local-sessionid", directory)) => {
+                    options.sessions.insert(directory.to_owned(), value.clone());
+                }
+                // What an image says of itself is known here.
+                Some(("input-metadata", _)) => {}
                 _ => options.take(name, value)?,
             }
         }
@@ -187,6 +200,7 @@ fn remote(value: &str) -> Result<Remote, Status> {
 fn source(name: &str, value: &str) -> Result<Source, Status> {
     match value.split_once(':') {
         Some(("local", directory)) => Ok(Source::Local(directory.to_owned())),
+        Some(("input", name)) => Ok(Source::Input(name.to_owned())),
         Some(("docker-image", rest)) if rest.starts_with("//") => Ok(Source::Image(rest[2..].to_owned())),
         _ => Err(Status::unimplemented(format!(
             "the named context {name}={value} is not supported yet"

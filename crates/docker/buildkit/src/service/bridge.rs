@@ -4,20 +4,26 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use image::Digest;
+use prost::Message as _;
 
 use super::caps::pong;
 use super::{Door, LLB, is_set};
 use crate::build::Found;
+use crate::filesync::Look;
 use crate::frontend::{self as dockerfile, Options, cache_source};
 use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, Ref, RefMap, ResolveImageConfigRequest,
-    ResolveImageConfigResponse, ResolveSourceImageResponse, ResolveSourceMetaRequest,
-    ResolveSourceMetaResponse, Result as Solved, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
+    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, ReadDirRequest, ReadDirResponse,
+    ReadFileRequest, ReadFileResponse, Ref, RefMap, ResolveImageConfigRequest, ResolveImageConfigResponse,
+    ResolveSourceImageResponse, ResolveSourceMetaRequest, ResolveSourceMetaResponse, Result as Solved,
+    ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse,
     WarnRequest, WarnResponse, result,
 };
+use crate::proto::pb;
+use crate::thread::on_thread;
 
 /// Metadata: the build that a call belongs to.
 const BUILD: &str = "buildkit-controlapi-buildid";
@@ -52,6 +58,29 @@ impl Door {
                 job.result(&asked.r#ref)?;
                 reply.send(&EvaluateResponse {}).await
             }
+            "ReadFile" => {
+                let asked: ReadFileRequest = incoming.single().await?;
+                let range = asked.range.map(|range| {
+                    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+                    (number(range.offset), number(range.length))
+                });
+                let look = self.look(&job, &asked.r#ref).await?;
+                let data = look.read(&asked.file_path, range)?;
+                reply.send(&ReadFileResponse { data }).await
+            }
+            "ReadDir" => {
+                let asked: ReadDirRequest = incoming.single().await?;
+                if !asked.include_pattern.is_empty() {
+                    return Err(Status::unimplemented("patterns of ReadDir are not supported"));
+                }
+                let entries = self.look(&job, &asked.r#ref).await?.directory(&asked.dir_path)?;
+                reply.send(&ReadDirResponse { entries }).await
+            }
+            "StatFile" => {
+                let asked: StatFileRequest = incoming.single().await?;
+                let stat = Some(self.look(&job, &asked.r#ref).await?.stat(&asked.path)?);
+                reply.send(&StatFileResponse { stat }).await
+            }
             // Definitions are refused, so a build has none.
             "Inputs" => reply.send(&InputsResponse::default()).await,
             "Return" => {
@@ -69,10 +98,7 @@ impl Door {
     async fn solve_frontend(&self, job: &Job, asked: SolveRequest) -> Result<SolveResponse, Status> {
         let policies = !asked.source_policies.is_empty();
         let table = [
-            (
-                is_set(asked.definition.as_ref()) || !asked.frontend_inputs.is_empty(),
-                LLB,
-            ),
+            (is_set(asked.definition.as_ref()), LLB),
             (policies, "source policies are not supported yet"),
         ];
         if let Some((_, reason)) = table.iter().find(|(refused, _)| *refused) {
@@ -94,7 +120,11 @@ impl Door {
                 .cache_from
                 .push(cache_source(&import.r#type, &import.attrs)?);
         }
-        let work = dockerfile::build(job, &self.builds, &self.kept, options);
+        for (name, definition) in &asked.frontend_inputs {
+            let image = given(definition).ok_or_else(|| Status::unimplemented(LLB))?;
+            options.inputs.insert(name.clone(), image);
+        }
+        let work = dockerfile::build(job, self.parts(), options);
         let built = tokio::select! {
             biased;
             built = work => built?,
@@ -102,6 +132,13 @@ impl Door {
             _ = job.given_back() => return Err(Status::new(Code::Cancelled, "context canceled")),
         };
         solved(job, built, asked.allow_result_return)
+    }
+
+    /// The files of a result.
+    async fn look(&self, job: &Job, name: &str) -> Result<Look, Status> {
+        let (_, built) = job.result(name)?;
+        let file = self.builds.files(&built).await?;
+        on_thread(Box::pin(async move { Look::into(file) })).await
     }
 
     async fn found(&self, reference: &str) -> Result<Found, Status> {
@@ -161,8 +198,9 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
         };
         metadata.insert(key, Bytes::from(built.config.clone()));
         platforms.push(described(&platform));
+        let def = Some(definition(&built.image));
         let id = job.add_result(&platform, built)?;
-        names.insert(platform, Ref { id, def: None });
+        names.insert(platform, Ref { id, def });
     }
     if !platforms.is_empty() {
         let platforms = serde_json::json!({ "Platforms": platforms });
@@ -187,6 +225,47 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
             attestations: BTreeMap::new(),
         }),
     })
+}
+
+/// How a result is written in LLB, so that a client can give it to another build.
+const RESULT: &str = "docker-image://gantry.invalid/result@";
+
+/// The definition of a result: one source, and the end of it.
+fn definition(image: &str) -> pb::Definition {
+    let source = pb::SourceOp {
+        identifier: format!("{RESULT}{image}"),
+        ..pb::SourceOp::default()
+    };
+    let source = pb::Op {
+        op: Some(pb::op::Op::Source(source)),
+        ..pb::Op::default()
+    };
+    let source = source.encode_to_vec();
+    let end = pb::Op {
+        inputs: vec![pb::Input {
+            digest: Digest::of(&source).to_string(),
+            index: 0,
+        }],
+        ..pb::Op::default()
+    };
+    pb::Definition {
+        def: vec![source.into(), end.encode_to_vec().into()],
+        ..pb::Definition::default()
+    }
+}
+
+/// The image of such a definition, if it is one.
+fn given(definition: &pb::Definition) -> Option<String> {
+    let ops = definition
+        .def
+        .iter()
+        .filter_map(|bytes| pb::Op::decode(&bytes[..]).ok());
+    let mut sources = ops.filter_map(|op| match op.op {
+        Some(pb::op::Op::Source(source)) => Some(source.identifier),
+        _ => None,
+    });
+    let image = sources.next()?.strip_prefix(RESULT)?.to_owned();
+    (definition.def.len() == 2).then_some(image)
 }
 
 /// Metadata: images' configurations, and which platforms there are.

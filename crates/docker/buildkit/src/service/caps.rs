@@ -5,8 +5,13 @@ use crate::proto::apicaps::ApiCap;
 use crate::proto::frontend::PongResponse;
 use crate::proto::types::{BuildkitVersion, WorkerRecord};
 
-/// Capabilities of the bridge. Files of results, containers, inputs and attestations are not among them.
-const FRONTEND: [&str; 12] = [
+/// Capabilities of the bridge. Containers and attestations are not among them.
+const FRONTEND: [&str; 17] = [
+    "readfile",
+    "readdir",
+    "statfile",
+    "frontend.inputs",
+    "reference.output",
     "solve.base",
     "resolveimage",
     "resolveimage.resolvemode",

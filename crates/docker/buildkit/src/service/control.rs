@@ -1,6 +1,5 @@
 //! `moby.buildkit.v1.Control`.
 
-
 use super::cache::cache_exports;
 use super::caps::{version, worker};
 use super::export::exports;
@@ -128,7 +127,7 @@ impl Door {
                 "dockerfile.v0" => {
                     let mut options = Options::parse(&asked.frontend_attrs)?;
                     options.cache_from.extend(cache_from);
-                    frontend::build(&job, &self.builds, &self.kept, options).await?
+                    frontend::build(&job, self.parts(), options).await?
                 }
                 other => {
                     return Err(Status::unimplemented(format!(
@@ -186,7 +185,6 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
         .find(|each| !ENTITLEMENTS.contains(&&each[..]));
     let table = [
         (is_set(asked.definition.as_ref()), LLB.to_owned()),
-        (!asked.frontend_inputs.is_empty(), LLB.to_owned()),
         (
             is_set(asked.source_policy.as_ref()) || !asked.source_policy_session.is_empty(),
             "source policies are not supported yet".to_owned(),

@@ -1,4 +1,4 @@
-//! Filters of the build cache, in containerd's words: `id==x`, `type!=regular`, `inuse`; a record fits if it fits any.
+//! Filters of the build cache, in containerd's words: `id==x`, `id~=x`, `type!=regular`, `inuse`; a record fits if it fits any.
 
 use crate::build::Usage;
 use crate::grpc::Status;
@@ -22,8 +22,15 @@ pub(super) struct Filters(Vec<Vec<Term>>);
 #[derive(Clone, Debug)]
 struct Term {
     field: String,
-    /// Whether it is to be so, and the value; for none, it is to be at all.
-    value: Option<(bool, String)>,
+    /// How it is to be; for none, it is to be at all.
+    value: Option<(Operator, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Is,
+    IsNot,
+    Contains,
 }
 
 impl Filters {
@@ -50,19 +57,28 @@ impl Filters {
 impl Term {
     fn read(filter: &str, term: &str) -> Result<Self, Status> {
         let unknown = || Status::unimplemented(format!("filter {filter} is not supported"));
-        let (field, value) = if let Some((field, value)) = term.split_once("!=") {
-            (field, Some((false, value)))
-        } else if let Some((field, value)) = term.split_once("==") {
-            (field, Some((true, value)))
-        } else {
-            (term, None)
-        };
-        if !FIELDS.contains(&field) {
+        const OPERATORS: [(&str, Operator); 3] = [
+            ("!=", Operator::IsNot),
+            ("==", Operator::Is),
+            ("~=", Operator::Contains),
+        ];
+        let parts = OPERATORS.iter().find_map(|(text, operator)| {
+            let (field, value) = term.split_once(text)?;
+            Some((field, (*operator, value.trim_matches('"').to_owned())))
+        });
+        let (field, value) = parts.map_or((term, None), |(field, value)| (field, Some(value)));
+        let pattern = value
+            .as_ref()
+            .filter(|(operator, _)| *operator == Operator::Contains);
+        // A pattern is a regular expression; those that are plain text are understood.
+        let plain = pattern
+            .is_none_or(|(_, text)| !text.contains(['.', '*', '[', '(', '|', '^', '$', '+', '?', '\\']));
+        if !FIELDS.contains(&field) || !plain {
             return Err(unknown());
         }
         Ok(Self {
             field: field.to_owned(),
-            value: value.map(|(wanted, value)| (wanted, value.trim_matches('"').to_owned())),
+            value,
         })
     }
 
@@ -78,7 +94,9 @@ impl Term {
         };
         match &self.value {
             None => found.is_some(),
-            Some((wanted, value)) => (found.unwrap_or_default() == *value) == *wanted,
+            Some((Operator::Is, value)) => found.unwrap_or_default() == *value,
+            Some((Operator::IsNot, value)) => found.unwrap_or_default() != *value,
+            Some((Operator::Contains, value)) => found.unwrap_or_default().contains(value),
         }
     }
 }
@@ -113,7 +131,9 @@ mod tests {
             (&["id==z", "inuse"], Some(true)),
             (&["inuse,type!=regular"], Some(false)),
             (&["mutable"], Some(false)),
-            (&["id~=x"], None),
+            (&["id~=x"], Some(true)),
+            (&["id~=z"], Some(false)),
+            (&["id~=x.*"], None),
             (&["strange"], None),
         ] {
             assert_eq!(fit(filters), fits, "{filters:?}");

@@ -279,6 +279,49 @@ async fn a_question_is_answered_and_only_what_is_used_is_sent() {
 }
 
 #[tokio::test]
+async fn a_result_is_given_to_another_build() {
+    let rig = rig(false).await;
+    let _building = rig.begin(solve("b1"));
+    let solved: frontend::SolveResponse = rig.bridge("Solve", "b1", &dockerfile(&[])).await.unwrap();
+    let Some(result::Result::Ref(first)) = solved.result.unwrap().result else {
+        panic!("no result");
+    };
+    let mut asked = dockerfile(&[("context:base", "input:base")]);
+    asked
+        .frontend_inputs
+        .insert("base".to_owned(), first.def.unwrap());
+    rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked)
+        .await
+        .unwrap();
+    let given = format!("{:?}", rig.builder.asked.lock().unwrap()[1].contexts);
+    assert!(
+        given.contains(&format!("Image(\"sha256:{}", "1".repeat(64))),
+        "{given}"
+    );
+    let strange = crate::proto::pb::Definition {
+        def: vec![bytes::Bytes::from_static(b"x")],
+        ..Default::default()
+    };
+    asked.frontend_inputs.insert("base".to_owned(), strange);
+    let refused = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked).await;
+    assert_eq!(refused.unwrap_err().message, LLB);
+}
+
+#[tokio::test]
+async fn a_session_may_be_a_call() {
+    let rig = rig(false).await;
+    let path = "/moby.buildkit.v1.Control/Session";
+    let metadata = [("x-docker-expose-session-uuid", "called")];
+    let (mut sender, mut incoming) = rig.channel.open(path, &metadata).await.unwrap();
+    // The preface of HTTP/2 comes from the daemon: it is the one that calls.
+    let first: crate::proto::filesync::BytesMessage = incoming.single().await.unwrap();
+    assert!(first.data.starts_with(b"PRI * HTTP/2.0"));
+    rig.door.0.sessions.get("called").await.unwrap();
+    sender.close();
+    while let Ok(Some(_)) = incoming.message::<crate::proto::filesync::BytesMessage>().await {}
+}
+
+#[tokio::test]
 async fn what_is_told_beside_a_sentence_reaches_the_caller() {
     let rig = rig(false).await;
     let built = rig.begin(solve("b1"));
@@ -446,9 +489,9 @@ async fn an_empty_filter_is_none() {
     assert!(refused.unwrap().record.is_empty());
     let refused = rig
         .channel
-        .unary::<control::DiskUsageResponse>(path, &asked("id~=x"))
+        .unary::<control::DiskUsageResponse>(path, &asked("id~=x.*"))
         .await;
-    assert_eq!(refused.unwrap_err().message, "filter id~=x is not supported");
+    assert_eq!(refused.unwrap_err().message, "filter id~=x.* is not supported");
 }
 
 /// Every row of [`METHODS`] is what it says: a refused one has its reason, and another is known to the door.

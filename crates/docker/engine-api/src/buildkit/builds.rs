@@ -50,10 +50,7 @@ impl Builds for NodeBuilds {
         );
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
-            let source = request
-                .text
-                .clone()
-                .map(|text| (request.dockerfile.clone(), text));
+            let source = request.text.clone().map(|text| (request.name.clone(), text));
             if let Some((name, text)) = &source {
                 calls::warn(&engine, &request, (name, text), &progress)?;
             }

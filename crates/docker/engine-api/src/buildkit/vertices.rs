@@ -93,11 +93,10 @@ impl WatchedStep for Vertex {
 
 /// An error as a call's end.
 pub(super) fn status(error: &BuildError) -> Status {
+    // Clients put any other code before the sentence, and upstream's frontend has none.
     let code = match error.kind() {
-        BuildErrorKind::InvalidParameter => Code::InvalidArgument,
-        BuildErrorKind::NotFound => Code::NotFound,
         BuildErrorKind::Unsupported => Code::Unimplemented,
-        BuildErrorKind::System => Code::Unknown,
+        BuildErrorKind::InvalidParameter | BuildErrorKind::NotFound | BuildErrorKind::System => Code::Unknown,
     };
     let sentence = match error {
         // In BuildKit's words; the classic builder has its own.
