@@ -34,7 +34,7 @@ const CASES: &[Case] = &[
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf 'FROM busybox AS a\nRUN echo x > /x\nFROM busybox\nARG V=1\nWORKDIR /w\nCOPY f g$V\nCOPY --from=a /x /x\nRUN cat g1 /x\n' > Dockerfile
         $ steps() { sed -n 's/^#[0-9]* //p' | grep '^\[\|^CACHED\|^DONE\|^expor' | sed 's/^DONE.*/DONE/'; }
-        $ docker build -t $n . 2>&1 | steps | head -20
+        $ docker build --no-cache -t $n . 2>&1 | steps | head -20
         [internal] load build definition from Dockerfile
         DONE
         [internal] load .dockerignore
@@ -150,9 +150,8 @@ const CASES: &[Case] = &[
         "images go to a registry, for several platforms and with notes",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM scratch\nCOPY f /\n' > Dockerfile
-        $ docker build -q -t $r:1 --push --annotation k=v . > /dev/null; $ns docker buildx imagetools inspect --raw $r:1 | grep -A1 annotations
-           "annotations": {
-              "k": "v"
+        $ docker build -q -t $r:1 --push --annotation k=v . > /dev/null; $ns docker buildx imagetools inspect --raw $r:1 | grep -o '"annotations":{[^}]*}'
+        "annotations":{"k":"v"}
         $ docker build -q -t $r:2 --push --platform linux/amd64,linux/arm64 --annotation index:i=x . > /dev/null; $ns docker buildx imagetools inspect $r:2 | grep Platform
           Platform:  linux/amd64
           Platform:  linux/arm64
@@ -209,12 +208,10 @@ const CASES: &[Case] = &[
         TARGET         DESCRIPTION
         b              makes
         last (default)
-        $ docker build --call=outline . 2>/dev/null
-        TARGET:      last
-
+        $ docker build --call=outline . 2>/dev/null | sed '/^$/d'
+        TARGET: last
         BUILD ARG   VALUE   DESCRIPTION
         V           1       is it
-
         SECRET   REQUIRED
         s
         $ docker build --call=subrequests.describe . 2>/dev/null | wc -l
@@ -228,7 +225,8 @@ const CASES: &[Case] = &[
         $ docker build --call=lint,format=json . 2>/dev/null | grep -c ruleName
         2
         $ docker build --no-cache . 2>&1 | grep 'warnings found\|MaintainerDep'
-         2 warnings found (use docker --debug to expand):
+        #1 WARN: MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 7)
+        [..]2 warnings found (use docker --debug to expand):
          - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 7)
         "#,
     ),
@@ -287,24 +285,23 @@ const CASES: &[Case] = &[
         $ docker buildx history logs ${ref##*/} 2>&1 | grep -c seen
         2
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
-        [..]
         0
         ? 1
         $ docker buildx inspect | grep 'Driver\|Status'
-        Driver: docker
+        Driver:[..]docker
         Status:[..]running
-        $ docker buildx du --filter type=nothing | tail -1
-        Total:[..]0B
-        $ docker buildx prune -f --filter id=nothing | tail -1
-        Total:[..]0B
+        $ docker buildx du --filter type=nothing | wc -l
+        1
+        $ docker buildx prune -f --filter id=nothing | grep -o '0B'
+        0B
         "#,
     ),
     case(
         "Ctrl-C ends a build",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo begun; sleep 1000\n' > Dockerfile; mkfifo p
-        $ docker build --no-cache --progress=plain . > p 2>&1 & pid=$!; grep -m1 '[0-9] begun' < p > /dev/null; kill -INT $pid; wait $pid
-        ? 1
+        $ docker build --no-cache --progress=plain . > p 2>&1 & pid=$!; grep -m1 '[0-9] begun' < p > /dev/null; kill -INT $pid; wait $pid || echo it ends
+        it ends
         $ docker buildx history ls | grep -c Running
         0
         ? 1
