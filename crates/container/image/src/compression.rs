@@ -69,7 +69,9 @@ impl<R: Read> Decoder<R> {
         let source = match self {
             Self::Plain(inner) => inner,
             Self::Gzip(decoder) => decoder.into_inner(),
+            Self::Bzip2(decoder) => decoder.into_inner(),
             Self::Zstd(decoder) => decoder.finish(),
+            Self::Xz(decoder) => decoder.into_inner(),
         };
         source.into_inner().into_inner().1
     }

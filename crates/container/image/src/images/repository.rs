@@ -8,7 +8,7 @@ use store::Durability;
 use super::compose::{Form, compose};
 use super::{Image, Images, ServedManifest, Target, Unlinked};
 use crate::inner::Inner;
-use crate::rows::{ImageRow, TagRow};
+use crate::rows::TagRow;
 use crate::table::{Freed, Within};
 use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
