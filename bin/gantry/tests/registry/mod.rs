@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail the test by panicking")]
 
 mod clients;
+mod kills;
 
 use std::process::Output;
 

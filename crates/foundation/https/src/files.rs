@@ -60,8 +60,9 @@ pub(crate) async fn serve<S: Service>(
             // Nothing is owed between two requests, and looking takes nothing.
             biased;
             () = until(&mut phase, |phase| phase != Phase::Open) => return Ok(Next::Ended),
-            () = idle.as_mut() => return Ok(Next::Ended),
+            // Who has asked already is no idler, however crowded the door is.
             seen = stream.peek(&mut buffer) => seen?,
+            () = idle.as_mut() => return Ok(Next::Ended),
         };
         let Some((request, length)) = request::<S>(&buffer[..seen]) else {
             return Ok(if seen == 0 { Next::Ended } else { Next::Another });

@@ -726,6 +726,10 @@ impl Service for Files {
 }
 
 fn open_files(plain: https::Plain) -> Door {
+    open_files_for(plain, Limits::default())
+}
+
+fn open_files_for(plain: https::Plain, limits: Limits) -> Door {
     use std::os::unix::fs::FileExt;
     let file = tempfile::tempfile().unwrap();
     file.set_len(LENGTH).unwrap();
@@ -733,7 +737,7 @@ fn open_files(plain: https::Plain) -> Door {
     let authority = Authority::generate("ca", SystemTime::now()).unwrap();
     let serving = identity(&leaf(&authority, Usage::Server));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    Door::open_also_plain(listener, serving, plain, Limits::default(), Files(Arc::new(file))).unwrap()
+    Door::open_also_plain(listener, serving, plain, limits, Files(Arc::new(file))).unwrap()
 }
 
 /// What is answered to a text on one connection, to its end.
@@ -790,6 +794,35 @@ async fn a_file_is_the_last_where_the_client_says_so() {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).await.unwrap();
     assert!(all.ends_with(b"end"));
+}
+
+/// A seat that is given while others wait for one is not taken away from who has asked.
+#[tokio::test]
+async fn whoever_has_asked_is_answered_at_a_crowded_plain_door() {
+    use std::io::{Read, Write};
+    let limits = Limits {
+        connections: 2,
+        ..Limits::default()
+    };
+    let door = open_files_for(https::Plain::Loopback, limits);
+    let connect = |text: &str| {
+        let mut stream = std::net::TcpStream::connect(door.address()).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream
+    };
+    // All of it lies in the kernel before the door is looked at.
+    let idle: Vec<_> = (0..4).map(|_| connect("GET /fi")).collect();
+    let text = "GET /file/none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    let asking: Vec<_> = (0..4).map(|_| connect(text)).collect();
+    let read = |mut stream: std::net::TcpStream| {
+        let mut all = String::new();
+        stream.read_to_string(&mut all).map(|_| all)
+    };
+    let answers = tokio::task::spawn_blocking(move || asking.into_iter().map(read).collect::<Vec<_>>());
+    for answer in answers.await.unwrap() {
+        assert!(answer.unwrap().starts_with("HTTP/1.1 200 OK"));
+    }
+    drop(idle);
 }
 
 #[tokio::test]

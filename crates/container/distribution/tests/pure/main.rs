@@ -5,6 +5,7 @@
 mod auth;
 mod blobs;
 mod fake;
+mod hostile;
 mod lists;
 mod manifests;
 mod mirrors;
