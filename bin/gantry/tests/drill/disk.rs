@@ -59,7 +59,7 @@ fn a_full_disk_is_said_and_gone_when_there_is_room() {
           case $at in *\?*) at=$at\&;; *) at=$at?;; esac
           $ns curl -s -i -X PUT -H 'Content-Type: application/octet-stream' --data-binary @small/f "${at}digest=sha256:$(sha256sum small/f | cut -d' ' -f1)"
         }
-        images=$(docker images -q | sort)
+        images=$(docker images -q | sort); left > before
         # Full to the last byte; what the stores have reserved goes as well.
         dd if=/dev/zero of=data/fill bs=64k 2>/dev/null || :
         dd if=/dev/zero of=data/fill2 bs=1 count=65536 2>/dev/null || :
@@ -73,12 +73,12 @@ fn a_full_disk_is_said_and_gone_when_there_is_room() {
         fails docker build -q -t built context
         fails docker run --name late busybox true
         docker rm late >/dev/null 2>&1 || :
-        before=$(left)
         fails docker pull $r
         fails docker load -i small.tar
         fails docker commit changed committed
         upload > said; ! grep -q '^HTTP/1.1 20' said; grep -qi 'no space left' said || { cat said; exit 1; }
-        [ "$(left)" = "$before" ] || { echo "$before"; echo; left; exit 1; }
+        # What is deleted is deleted behind the scenes.
+        turns=0; until left | cmp -s - before; do turns=$((turns+1)); [ $turns -lt 500 ] || { left | diff before -; exit 1; }; done
         # What runs, runs; what is asked, is answered; nothing is half done.
         docker exec runs true
         k get pods >/dev/null

@@ -159,14 +159,9 @@ pub struct Space {
 impl Space {
     /// Hundredths that are used, cut off.
     #[must_use]
-    pub const fn percent(&self) -> u64 {
-        match self.total {
-            0 => 0,
-            total => {
-                let percent = self.used as u128 * 100 / total as u128;
-                if percent > 100 { 100 } else { percent as u64 }
-            }
-        }
+    pub fn percent(&self) -> u64 {
+        let percent = u128::from(self.used) * 100 / u128::from(self.total.max(1));
+        u64::try_from(percent).map_or(100, |percent| percent.min(100))
     }
 }
 

@@ -86,7 +86,7 @@ impl Pods {
             let proxy = Arc::new(Proxy::start(&informers, &name, kernel, env));
             let disk = ground.disk.clone();
             let reader = MachineReader::new(ground.images.clone(), &ground.config.data_dir, move || {
-                disk.look()
+                disk.look();
             });
             let machine = reader.machine().await;
             let settings = ground.node_config(&name, listener.local_addr()?.port());

@@ -69,13 +69,20 @@ impl Images {
             return by_id(id);
         }
         let chosen: Vec<_> = match reference.is_name_only() {
+            true if all.iter().any(|(name, _)| name.tag.is_some()) => {
+                all.into_iter().filter(|(name, _)| name.tag.is_some()).collect()
+            }
             true => all,
             false => all.into_iter().filter(|(tag, _)| *tag == reference).collect(),
         };
         if chosen.is_empty() {
             return Err(Error::NoSuchReference);
         }
-        let image = |(tag, id): (Reference, Digest)| table.image(&id).map(|image| (image, Some(tag)));
+        // A name with a digest is none that an archive can give.
+        let image = |(name, id): (Reference, Digest)| {
+            let tag = Some(name).filter(|name| name.tag.is_some());
+            table.image(&id).map(|image| (image, tag))
+        };
         Ok(chosen.into_iter().filter_map(image).collect())
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use image::{Descriptor, Digest, LoadEvent, Manifest, media_type};
 
+use super::remote::{GZIP, Remote};
 use super::support::{Node, archive, config, docker_archive, files, list, mounted, names, tar};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -240,6 +241,22 @@ fn what_is_saved_is_loaded_and_saved_again_to_the_same_bytes() {
     };
     assert_eq!(ids(&first), ids(&second));
     assert_eq!(first.on_disk().1, second.on_disk().1);
+}
+
+/// Names with a digest, which a pull gives, are no tags.
+#[test]
+fn what_was_pulled_is_saved_by_its_repository_s_name() {
+    let first = Node::new();
+    let remote = Remote::new(&[(GZIP, &tar(&["a = 1"]))]);
+    let id = remote.pull(&first.images, "r.example/x:1").unwrap();
+    let pinned = format!("r.example/x@{}", remote.digest());
+    for (name, tags) in [("r.example/x", 1), (&*pinned, 0)] {
+        let mut saved = Vec::new();
+        first.images.save(&[name.to_owned()], &mut saved).unwrap();
+        let second = Node::new();
+        assert_eq!(second.load_one(&saved), id, "{name}");
+        assert_eq!(second.images.get(&id).unwrap().tags.len(), tags, "{name}");
+    }
 }
 
 /// The archive is an OCI layout as well: without `manifest.json` it says the same.
