@@ -174,7 +174,7 @@ async fn contexts_that_lie_elsewhere() {
         let id = told.id();
         match address {
             "http://h/Dockerfile" => {
-                assert_eq!(daemon.images.get(&id).unwrap().config.config.labels["a"], "b")
+                assert_eq!(daemon.images.get(&id).unwrap().config.config.labels["a"], "b");
             }
             _ => assert_eq!(daemon.at(id, "a"), "644 0:0 1"),
         }

@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// Build arguments of a client.
+type Given = &'static [(&'static str, &'static str)];
+
 fn buildkit() -> Options {
     Options {
         dialect: Dialect::BuildKit,
@@ -100,7 +103,7 @@ fn what_is_given_needs_no_default() {
 /// What a command sees of a variable after each of some lines, by each builder.
 #[test]
 fn what_commands_see() {
-    let cases: &[(&str, &[(&str, &str)], &str, &str, &str)] = &[
+    let cases: &[(&str, Given, &str, &str, &str)] = &[
         ("ENV A=env\nARG A=arg", &[], "A", "A=env", "A=arg"),
         ("ENV A=env\nARG A", &[], "A", "A=env", "A=env"),
         ("ENV A=env\nARG A", &[("A", "given")], "A", "A=env", "A=given"),
@@ -340,7 +343,7 @@ fn the_time_of_what_is_built_from() {
 /// Whole files of upstream's tests, less what only a shell could show: what a command sees of a variable.
 #[test]
 fn files_of_upstreams_tests() {
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    let cases: &[(&str, Given, &str)] = &[
         (
             "ARG tag=nosuchtag\nFROM busy$tag\nRUN env PATH\n",
             &[("tag", "box")],

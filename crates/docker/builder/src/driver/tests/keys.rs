@@ -445,11 +445,9 @@ fn the_cache_as_it_is_expected() {
             what: "another base of the name",
             dockerfile: COPIES,
             change: |bench, _, _, _| {
-                drop(
-                    bench
-                        .memory
-                        .add("busybox", RunConfig::default(), &Files::default()),
-                )
+                bench
+                    .memory
+                    .add("busybox", RunConfig::default(), &Files::default());
             },
             hits: "xxxx",
         },
@@ -483,7 +481,7 @@ fn the_cache_as_it_is_expected() {
             change: |_, files, _, _| {
                 *files = files
                     .clone()
-                    .with("Dockerfile", "FROM busybox\nADD http://h/g /f\nRUN x\n")
+                    .with("Dockerfile", "FROM busybox\nADD http://h/g /f\nRUN x\n");
             },
             hits: "xx",
         },
