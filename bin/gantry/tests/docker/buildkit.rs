@@ -136,6 +136,8 @@ const CASES: &[Case] = &[
         linux_arm64/
         linux_arm64/a/
         linux_arm64/a/f
+        $ docker build -q -o type=oci,dest=l.tar -t x . > /dev/null; mkdir lay; tar -xf l.tar -C lay; printf 'FROM scratch\nCOPY --from=lay a/f /g\n' | docker build -q --build-context lay=oci-layout://./lay -o l -f - . > /dev/null; cat l/g
+        hi
         $ tar -c . | docker build -q -t $n:2 - > /dev/null; docker image inspect -f '{{len .RootFS.Layers}}' $n:2
         1
         $ docker build -o type=cacheonly . 2>&1 | grep -c exporting
