@@ -6,6 +6,7 @@
 
 mod adoption;
 mod build;
+mod buildkit;
 mod coexistence;
 mod files;
 mod golden;

@@ -32,7 +32,7 @@ pub use error::{Error, Kind, Refusal, RegistryError, TransportError};
 pub use inspect::Inspected;
 pub use progress::{Event, Progress, Step};
 pub use pull::{Pull, Pulled};
-pub use push::Push;
+pub use push::{Parts, Push};
 pub use registries::{Fault, Registries};
 pub use registry::{
     Asking, BlobStream, Client, Document, FileSource, Mounted, Page, RateLimit, Reader, Referrer, Repository,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use driver::env::Doing;
 use futures_util::future::try_join_all;
-use image::{Blob, Descriptor, Digest, Export, Exported, Image, Images, Reference};
+use image::{Blob, Descriptor, Digest, Export, Exported, Image, Images, Reference, ServedManifest};
 use tokio::io::AsyncSeekExt;
 
 use crate::Credentials;
@@ -25,7 +25,51 @@ pub struct Push {
     pub credentials: Credentials,
 }
 
+/// Something whose manifests were made for its push: an image, or an index of several. The node's content has it, and
+/// whoever pushes keeps it there meanwhile.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where to.
+    pub reference: Reference,
+    /// As whom.
+    pub credentials: Credentials,
+    /// Layers and configurations.
+    pub blobs: Vec<Descriptor>,
+    /// Manifests, each behind those that it names; the last has the name.
+    pub manifests: Vec<ServedManifest>,
+}
+
 impl Registries {
+    /// Pushes what was made for it. What has a name of the node's own registry is in it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn push_parts(&self, parts: &Parts, progress: &Progress) -> Result<(), Fault> {
+        if self.is_own(&parts.reference.domain) {
+            return Ok(());
+        }
+        let repository = self.repository(&parts.reference, &parts.credentials);
+        let sending = Sending {
+            registries: self,
+            repository: &repository,
+            reference: &parts.reference,
+            progress,
+        };
+        let blobs = parts.blobs.iter();
+        try_join_all(blobs.map(|blob| sending.layer(blob, blob.digest))).await?;
+        let last = parts.manifests.len().saturating_sub(1);
+        for (number, manifest) in parts.manifests.iter().enumerate() {
+            let subject = match (&parts.reference.tag, number == last) {
+                (Some(tag), true) => Subject::Tag(tag.clone()),
+                _ => Subject::Digest(manifest.digest),
+            };
+            repository
+                .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Pushes images. Each counts in the registry as soon as its manifest is there; what was sent before a failure stays
     /// there, for the next try.
     ///

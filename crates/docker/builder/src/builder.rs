@@ -98,6 +98,12 @@ impl Builder {
         remote::context(self, &*fetch, address, history, agent).await
     }
 
+    /// The builder's own directory. What an unclean end leaves in it is removed when it is opened again.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.scratch
+    }
+
     /// A file without a name for a context that is being received. It takes no more than
     /// [`crate::MAX_CONTEXT`] bytes by agreement: whoever receives counts.
     ///

@@ -13,6 +13,7 @@
 
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod inquiry;
 pub mod lint;
 
 mod arguments;
@@ -45,6 +46,6 @@ pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
-pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh};
+pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
 pub use source::{Fetch, Fetched, GitSource, Repository, Sent};
 pub use watch::{StepName, Watch, WatchedStep};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use image::Digest;
 use tokio::sync::mpsc::Sender;
 
 use crate::BuildContext;
@@ -31,6 +32,14 @@ pub trait Pull: Send + Sync {
     fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
 }
 
+/// Steps that were carried out elsewhere, and whoever notes those of a build.
+pub trait StepCache: Send + Sync {
+    /// Brings the image that the step of this key made; `None` if nobody has it.
+    fn step(&self, key: &Digest) -> Sent<Option<Digest>>;
+    /// The step of this key made this image, or the cache had it.
+    fn made(&self, key: &Digest, image: &Digest);
+}
+
 /// What a door offers to a build. The classic door has no session, so it offers nothing.
 #[derive(Clone, Default)]
 pub struct Services {
@@ -44,6 +53,8 @@ pub struct Services {
     pub fetch: Option<Arc<dyn Fetch>>,
     /// Whoever hears of steps.
     pub watch: Option<Arc<dyn Watch>>,
+    /// Steps of others.
+    pub steps: Option<Arc<dyn StepCache>>,
 }
 
 impl fmt::Debug for Services {
@@ -54,6 +65,7 @@ impl fmt::Debug for Services {
             .field("pull", &self.pull.is_some())
             .field("fetch", &self.fetch.is_some())
             .field("watch", &self.watch.is_some())
+            .field("steps", &self.steps.is_some())
             .finish()
     }
 }

@@ -19,6 +19,8 @@ pub struct BuildRequest {
     pub context: File,
     /// The Dockerfile's path in the context.
     pub dockerfile: String,
+    /// What the client calls the Dockerfile.
+    pub name: String,
     /// The Dockerfile itself; `None` where the context was sent as an archive, which has it.
     pub text: Option<Vec<u8>>,
     /// Named contexts.
@@ -31,8 +33,14 @@ pub struct BuildRequest {
     pub target: Option<String>,
     /// `linux/amd64`; `None` for this machine's.
     pub platform: Option<String>,
+    /// Whether steps are called by their platforms too: there are builds for others.
+    pub platform_shown: bool,
     /// Whether every step is carried out.
     pub no_cache: bool,
+    /// Stages of which every step is carried out.
+    pub no_cache_stages: Vec<String>,
+    /// Limits of programs: name, soft, hard.
+    pub ulimits: Vec<(String, i64, i64)>,
     /// Whether bases are pulled although they are here.
     pub pull: bool,
     /// `--network`: empty, `default`, `none` or `host`.
@@ -43,12 +51,50 @@ pub struct BuildRequest {
     pub shm_size: u64,
     /// Where steps' groups are; empty for the default.
     pub cgroup_parent: String,
-    /// Images whose steps may be used.
-    pub cache_from: Vec<String>,
+    /// Caches whose steps may be used.
+    pub cache_from: Vec<CacheSource>,
     /// What steps may do: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
     /// Whoever asked: secrets, agents, credentials.
     pub session: Arc<Session>,
+}
+
+/// Where a cache comes from (`--cache-from`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheSource {
+    /// A cache, or an image with one in it, in a registry.
+    Registry(String),
+    /// A directory of the client.
+    Local {
+        /// What the client calls it.
+        store: String,
+        /// The manifest in it.
+        digest: String,
+    },
+}
+
+/// Where a cache goes (`--cache-to`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheExport {
+    /// The place.
+    pub to: CacheTarget,
+    /// Every step, and not only those of the result (`mode=max`).
+    pub all: bool,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// Whether a failure is nobody's concern.
+    pub ignore_error: bool,
+}
+
+/// The place a cache goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CacheTarget {
+    /// The image itself.
+    Inline,
+    /// A name in a registry.
+    Registry(String),
+    /// A directory of the client, by what it calls it.
+    Local(String),
 }
 
 /// A named context (`--build-context`).
@@ -58,6 +104,13 @@ pub enum NamedContext {
     Files(Arc<Archive>),
     /// An image.
     Image(String),
+    /// An image in a layout of the client.
+    Layout {
+        /// What the client calls it.
+        store: String,
+        /// The manifest or index in it.
+        digest: String,
+    },
 }
 
 /// What a build made.
@@ -67,6 +120,134 @@ pub struct Built {
     pub image: String,
     /// Its configuration, as it is.
     pub config: Vec<u8>,
+    /// The steps that it was built of: the key of each, and its image.
+    pub steps: Vec<(String, String)>,
+}
+
+/// A question about a Dockerfile (`--call`, `--check`).
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// `frontend.outline`, `frontend.targets`, `frontend.lint`, `frontend.subrequests.describe`.
+    pub request: String,
+    /// The Dockerfile's name.
+    pub name: String,
+    /// The Dockerfile.
+    pub text: Vec<u8>,
+    /// `.dockerignore`.
+    pub ignore: Option<Vec<u8>>,
+    /// `--build-arg`.
+    pub args: BTreeMap<String, String>,
+    /// The stage it is about.
+    pub target: Option<String>,
+    /// The platform it is about.
+    pub platform: Option<String>,
+}
+
+/// Results that go out as an image.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// An image for each platform.
+    pub images: Vec<(String, Built)>,
+    /// Whether there is an index although there is one platform.
+    pub index: bool,
+    /// Its names.
+    pub names: Vec<String>,
+    /// How layers are compressed; as they are if nobody says.
+    pub compression: Option<Compression>,
+    /// Whether those that are compressed in another way already are compressed anew.
+    pub force: bool,
+    /// Whether manifests are in OCI's form, and not in Docker's.
+    pub oci: bool,
+    /// Notes on manifests and indexes.
+    pub annotations: Vec<Annotation>,
+    /// Where to.
+    pub destination: Destination,
+    /// Whoever asked: credentials.
+    pub session: Arc<Session>,
+}
+
+/// How layers are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// Where an image goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The image store, and perhaps the registries of its names.
+    Store {
+        /// It is pushed.
+        push: bool,
+    },
+    /// Away: its content is wanted.
+    Content,
+}
+
+/// A note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// What it is on.
+    pub on: Annotated,
+    /// Of which platform; of all if none is said.
+    pub platform: Option<String>,
+    /// Its name.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+}
+
+/// What a note is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Annotated {
+    /// A manifest.
+    Manifest,
+    /// What names a manifest in an index.
+    ManifestDescriptor,
+    /// An index.
+    Index,
+    /// What names the index.
+    IndexDescriptor,
+}
+
+/// An image that went out.
+#[derive(Debug)]
+pub struct Exported {
+    /// What names it: a descriptor of a manifest or an index, as JSON.
+    pub descriptor: serde_json::Value,
+    /// The id of the one image.
+    pub config: Option<String>,
+    /// Its names, in full.
+    pub names: Vec<String>,
+    /// What was done, a line each.
+    pub lines: Vec<String>,
+    /// All that it is made of, where that was asked for; the manifests behind what they name.
+    pub content: Vec<Content>,
+}
+
+/// A piece of content.
+#[derive(Debug)]
+pub struct Content {
+    /// `sha256:…`
+    pub digest: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Where they are.
+    pub bytes: ContentBytes,
+}
+
+/// Where bytes are.
+#[derive(Debug)]
+pub enum ContentBytes {
+    /// In a file of their own; read by position.
+    File(File),
+    /// Here.
+    Memory(bytes::Bytes),
 }
 
 /// An image that is here.
@@ -89,6 +270,8 @@ pub struct Usage {
     pub parents: Vec<String>,
     /// What it is.
     pub description: String,
+    /// Of which kind: `regular`, `exec.cachemount`.
+    pub kind: String,
     /// Bytes.
     pub size: u64,
     /// When it was made.
@@ -110,6 +293,8 @@ pub struct Prune {
     pub unused_since: Option<SystemTime>,
     /// Bytes that stay.
     pub reserved: u64,
+    /// Only these, by their ids.
+    pub ids: Option<Vec<String>>,
 }
 
 /// A builder behind this door. Futures that are dropped are builds that nobody waits for.
@@ -117,8 +302,25 @@ pub trait Builds: Send + Sync + 'static {
     /// Builds.
     fn build(&self, request: BuildRequest, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>>;
 
-    /// Gives a result names (exporter `moby`); gives them as they are shown.
-    fn name(&self, built: &Built, names: Vec<String>) -> Boxed<'static, Result<Vec<String>, Status>>;
+    /// Lets results go out as an image.
+    fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>>;
+
+    /// Lets the cache of a result go to a registry or to the client; a descriptor of its manifest, as JSON.
+    fn export_cache(
+        &self,
+        built: &Built,
+        export: CacheExport,
+        session: Arc<Session>,
+    ) -> Boxed<'static, Result<serde_json::Value, Status>>;
+
+    /// The result with its cache in it (`--cache-to type=inline`).
+    fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>>;
+
+    /// Answers a question about a Dockerfile, by the names of the frontend's metadata (`result.json`).
+    fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>>;
+
+    /// The paths of the main context that a Dockerfile uses; `None` for all of them.
+    fn uses(&self, question: &Question) -> Option<Vec<String>>;
 
     /// All files of a result, as a plain tar archive in a file without a name: sorted, with numeric owners.
     fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>>;

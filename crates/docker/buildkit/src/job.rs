@@ -1,9 +1,11 @@
 //! Builds by their references: what is under way, and what was.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::build::Built;
@@ -15,7 +17,7 @@ use crate::session::Session;
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
-const MAX_PAST: usize = 16;
+const MAX_PAST: usize = 64;
 /// Results of one build.
 const MAX_RESULTS: usize = 256;
 /// How long a build may be on its way when something of it is asked; upstream's figure is three seconds.
@@ -32,6 +34,15 @@ pub(crate) struct Asked {
     pub(crate) internal: bool,
 }
 
+/// What a frontend has made: nothing, an image, or one for each platform; and what it says of that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) images: Vec<(String, Built)>,
+    /// Whether they belong into an index.
+    pub(crate) index: bool,
+    pub(crate) metadata: BTreeMap<String, Bytes>,
+}
+
 /// A build.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -40,10 +51,11 @@ pub(crate) struct Job {
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
     created: Option<Timestamp>,
-    results: Mutex<BTreeMap<String, Built>>,
+    results: Mutex<BTreeMap<String, (String, Built)>>,
     /// What the client's own frontend gave back.
-    returned: watch::Sender<Option<Result<Option<Built>, Status>>>,
+    returned: watch::Sender<Option<Result<Outcome, Status>>>,
     end: Mutex<Option<End>>,
+    pinned: AtomicBool,
 }
 
 #[derive(Clone, Debug)]
@@ -63,29 +75,30 @@ impl Job {
             results: Mutex::default(),
             returned: watch::Sender::default(),
             end: Mutex::default(),
+            pinned: AtomicBool::default(),
         }
     }
 
-    /// Remembers a result, and gives it a name.
-    pub(crate) fn add_result(&self, built: Built) -> Result<String, Status> {
+    /// Remembers a result for a platform, and gives it a name.
+    pub(crate) fn add_result(&self, platform: &str, built: Built) -> Result<String, Status> {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if results.len() >= MAX_RESULTS {
             let sentence = format!("a build of more than {MAX_RESULTS} results");
             return Err(Status::new(Code::ResourceExhausted, sentence));
         }
         let name = format!("{}-{}", self.id, results.len());
-        results.insert(name.clone(), built);
+        results.insert(name.clone(), (platform.to_owned(), built));
         Ok(name)
     }
 
-    pub(crate) fn result(&self, name: &str) -> Result<Built, Status> {
+    pub(crate) fn result(&self, name: &str) -> Result<(String, Built), Status> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Status::new(Code::NotFound, format!("no such ref: {name}"));
         results.get(name).cloned().ok_or_else(missing)
     }
 
     /// Takes the end of the client's frontend; the first counts.
-    pub(crate) fn give_back(&self, outcome: Result<Option<Built>, Status>) {
+    pub(crate) fn give_back(&self, outcome: Result<Outcome, Status>) {
         self.returned.send_if_modified(|returned| {
             let first = returned.is_none();
             returned.get_or_insert(outcome);
@@ -94,7 +107,7 @@ impl Job {
     }
 
     /// Waits for it.
-    pub(crate) async fn given_back(&self) -> Result<Option<Built>, Status> {
+    pub(crate) async fn given_back(&self) -> Result<Outcome, Status> {
         let mut returned = self.returned.subscribe();
         match returned
             .wait_for(Option::is_some)
@@ -121,14 +134,11 @@ impl Job {
             frontend: self.asked.frontend.clone(),
             frontend_attrs: self.asked.options.clone(),
             exporters: self.asked.exporters.clone(),
-            error: error.map(|status| crate::proto::rpc::Status {
-                code: status.code as i32,
-                message: status.message.clone(),
-                details: Vec::new(),
-            }),
+            error: error.map(Status::to_proto),
             created_at: self.created,
             completed_at: end.and_then(|end| end.time),
             exporter_response: response,
+            pinned: self.pinned.load(Ordering::Relaxed),
             num_cached_steps: figure(counts.cached),
             num_total_steps: figure(counts.vertices),
             num_completed_steps: figure(counts.completed),
@@ -223,6 +233,19 @@ impl Jobs {
         self.changed.subscribe()
     }
 
+    /// Keeps a build in the history, or lets it go with time.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub(crate) fn pin(&self, id: &str, pinned: bool) -> Result<(), Status> {
+        let job = self
+            .find(id)
+            .ok_or_else(|| Status::new(Code::NotFound, format!("no build {id} in the history")))?;
+        job.pinned.store(pinned, Ordering::Relaxed);
+        self.changed.send_replace(());
+        Ok(())
+    }
+
     /// Forgets a build that is over.
     ///
     /// # Errors
@@ -276,8 +299,13 @@ impl Drop for Running<'_> {
         if let Some(job) = table.live.remove(&self.job.id) {
             table.past.push_back(job);
         }
+        // Those that are pinned stay, but not without a bound.
         while table.past.len() > MAX_PAST {
-            table.past.pop_front();
+            let loose = table
+                .past
+                .iter()
+                .position(|job| !job.pinned.load(Ordering::Relaxed));
+            table.past.remove(loose.unwrap_or(0));
         }
         drop(table);
         self.jobs.changed.send_replace(());

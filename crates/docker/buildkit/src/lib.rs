@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod content;
 mod filesync;
 mod frontend;
 pub mod grpc;
@@ -25,9 +26,12 @@ mod session;
 mod testing;
 mod thread;
 
-pub use build::{BuildRequest, Builds, Built, Found, NamedContext, Prune, Usage};
+pub use build::{
+    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
+    Content, ContentBytes, Destination, Exported, Found, NamedContext, Outgoing, Prune, Question, Usage,
+};
 pub use filesync::Archive;
 pub use grpc::{Code, Status};
-pub use progress::{Progress, Step};
+pub use progress::{Progress, Step, Warning};
 pub use service::{Buildkit, METHODS, Support};
 pub use session::{Session, SessionHead, Sessions};

@@ -10,8 +10,8 @@ use driver::Clock;
 use image::Digest;
 use tokio::sync::watch;
 
-use crate::proto::Timestamp;
 use crate::proto::control::{StatusResponse, Vertex, VertexLog, VertexStatus, VertexWarning};
+use crate::proto::{Timestamp, pb};
 
 /// Output of a step that is kept, in bytes; upstream's figure.
 const MAX_STEP_OUTPUT: usize = 2 << 20;
@@ -48,6 +48,23 @@ struct Told {
     ended: bool,
 }
 
+/// A linter's warning.
+#[derive(Clone, Copy, Debug)]
+pub struct Warning<'a> {
+    /// A line.
+    pub short: &'a str,
+    /// What it is about.
+    pub detail: &'a str,
+    /// Where more is said.
+    pub url: &'a str,
+    /// The Dockerfile's name.
+    pub file: &'a str,
+    /// The Dockerfile.
+    pub text: &'a [u8],
+    /// The first and the last line.
+    pub lines: (u32, u32),
+}
+
 /// Figures of a build.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -78,6 +95,11 @@ impl Progress {
 
     /// Begins a step. It fails when it is dropped without an end.
     pub fn begin(self: &Arc<Self>, name: impl Into<String>) -> Step {
+        self.begin_upon(name, Vec::new())
+    }
+
+    /// Begins a step that follows upon others, by their digests.
+    pub fn begin_upon(self: &Arc<Self>, name: impl Into<String>, inputs: Vec<String>) -> Step {
         let name = name.into();
         let number = {
             let mut told = self.told();
@@ -87,6 +109,7 @@ impl Progress {
         let vertex = Vertex {
             digest: Digest::of(format!("{}\0{number}\0{name}", self.name).as_bytes()).to_string(),
             name,
+            inputs,
             started: self.now(),
             ..Vertex::default()
         };
@@ -101,6 +124,40 @@ impl Progress {
         self.tell(StatusResponse {
             vertexes: vec![vertex],
             ..StatusResponse::default()
+        });
+    }
+
+    /// A warning about lines of the Dockerfile, shown with the step that read it.
+    pub fn warn_of(&self, warning: Warning<'_>) {
+        let vertex = self
+            .told()
+            .messages
+            .iter()
+            .flat_map(|message| &message.vertexes)
+            .next()
+            .cloned();
+        let position = |line: u32| {
+            Some(pb::Position {
+                line: i32::try_from(line).unwrap_or(i32::MAX),
+                character: 0,
+            })
+        };
+        self.warn(VertexWarning {
+            vertex: vertex.map(|vertex| vertex.digest).unwrap_or_default(),
+            level: 1,
+            short: Bytes::copy_from_slice(warning.short.as_bytes()),
+            detail: vec![Bytes::copy_from_slice(warning.detail.as_bytes())],
+            url: warning.url.to_owned(),
+            info: Some(pb::SourceInfo {
+                filename: warning.file.to_owned(),
+                data: Bytes::copy_from_slice(warning.text),
+                language: "Dockerfile".to_owned(),
+                ..pb::SourceInfo::default()
+            }),
+            ranges: vec![pb::Range {
+                start: position(warning.lines.0),
+                end: position(warning.lines.1),
+            }],
         });
     }
 
@@ -194,7 +251,9 @@ pub struct Step {
 }
 
 impl Step {
-    fn digest(&self) -> String {
+    /// What it is called on the wire.
+    #[must_use]
+    pub fn digest(&self) -> String {
         self.vertex
             .as_ref()
             .map(|vertex| vertex.digest.clone())

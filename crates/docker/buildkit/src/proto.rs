@@ -15,7 +15,7 @@
 mod generated;
 
 pub(crate) use generated::fsutil::types as fsutil;
-pub(crate) use generated::google::protobuf::Timestamp;
+pub(crate) use generated::google::protobuf::{Any, Timestamp};
 pub(crate) use generated::google::rpc;
 pub(crate) use generated::grpc::health::v1 as health;
 pub(crate) use generated::moby::buildkit::secrets::v1 as secrets;

@@ -1,7 +1,12 @@
 //! BuildKit's door beside the Engine API's: the two routes that leave HTTP/1, and the builder behind them.
 
 mod builds;
+mod caches;
+mod calls;
+mod exports;
+mod origin;
 mod services;
+mod vertices;
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The steps of a stage: each is taken from the cache or carried out.
 
+use std::sync::Arc;
+
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
@@ -9,6 +11,7 @@ use crate::cache::KeyParts;
 use crate::config;
 use crate::dockerfile::{self, Instruction, InstructionKind};
 use crate::executor::{Base, Executor, Step, Work};
+use crate::services::StepCache;
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn run_triggers(
@@ -133,8 +136,14 @@ impl<E: Executor + 'static> Driver<E> {
             .map(|image| self.executor.hold(&image))
             .transpose()?
             .flatten();
+        let steps = self.options.services.steps.as_ref();
+        let held = match (held, steps) {
+            (None, Some(steps)) => self.elsewhere(steps, current, key).await?,
+            (held, _) => held,
+        };
         match held {
             Some(base) => {
+                steps.inspect(|steps| steps.made(key, &base.id));
                 self.cache.used(key);
                 self.output.text(" ---> Using cache\n").await?;
                 current.image = Some(base.id);
@@ -149,6 +158,25 @@ impl<E: Executor + 'static> Driver<E> {
                 Ok(false)
             }
         }
+    }
+
+    /// A step that somebody else has carried out. From now on it is in the cache.
+    async fn elsewhere(
+        &self,
+        steps: &Arc<dyn StepCache>,
+        current: &Current,
+        key: &Digest,
+    ) -> Result<Option<Base>, BuildError> {
+        let Some(image) = steps.step(key).await else {
+            return Ok(None);
+        };
+        let held = self.executor.hold(&image)?;
+        if let Some(base) = &held {
+            let row = base.config.history.last();
+            let description = row.map(|row| row.created_by.clone()).unwrap_or_default();
+            self.cache.put(*key, image, current.image, description).await;
+        }
+        Ok(held)
     }
 
     pub(super) async fn perform(
@@ -196,6 +224,8 @@ impl<E: Executor + 'static> Driver<E> {
         let made = self.executor.carry_out(step, &self.output).await?;
         drop(room);
         self.cache.put(key, made.id, parent, description).await;
+        let steps = self.options.services.steps.as_ref();
+        steps.inspect(|steps| steps.made(&key, &made.id));
         Ok(made)
     }
 }

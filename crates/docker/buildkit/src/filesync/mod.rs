@@ -8,6 +8,8 @@
 //! unchanged are copied from it inside the kernel and never asked for.
 
 mod archive;
+mod layout;
+mod look;
 mod receive;
 mod send;
 
@@ -18,6 +20,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::Archive;
 pub(crate) use archive::Place;
+pub(crate) use layout::{joined, layout};
+pub(crate) use look::Look;
 pub(crate) use receive::receive;
 pub(crate) use send::{send_archive, send_files};
 

@@ -17,6 +17,8 @@ use crate::proto::fsutil::{Packet, Stat};
 use crate::session::Session;
 
 const COPY: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+/// Metadata: which of the build's exporters it is.
+const EXPORTER: &str = "buildkit-attachable-exporter-id";
 /// Bytes in a message; upstream's figure for files, and within a message for archives.
 const PIECE: usize = 32 << 10;
 
@@ -28,8 +30,9 @@ fn disk(cause: io::Error) -> Status {
 ///
 /// # Errors
 /// The client's and the disk's.
-pub(crate) async fn send_archive(session: &Session, archive: &File) -> Result<u64, Status> {
-    let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &[]).await?;
+pub(crate) async fn send_archive(session: &Session, archive: &File, number: usize) -> Result<u64, Status> {
+    let number = number.to_string();
+    let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &[(EXPORTER, &number)]).await?;
     let mut offset = 0;
     loop {
         let data = read(archive, offset, u64::MAX)?;
@@ -57,9 +60,10 @@ fn read(archive: &File, offset: u64, left: u64) -> Result<Bytes, Status> {
 ///
 /// # Errors
 /// The client's and the disk's.
-pub(crate) async fn send_files(session: &Session, archive: &File) -> Result<u64, Status> {
+pub(crate) async fn send_files(session: &Session, archive: &File, number: usize) -> Result<u64, Status> {
     let entries = index(archive).map_err(disk)?;
-    let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &[]).await?;
+    let number = number.to_string();
+    let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &[(EXPORTER, &number)]).await?;
     for (stat, _) in &entries {
         let packet = Packet {
             stat: Some(stat.clone()),
@@ -137,7 +141,7 @@ async fn content(
 
 /// What is in an archive and where its content begins. Devices stay: the client cannot make them, and upstream leaves
 /// them out too.
-fn index(archive: &File) -> io::Result<Vec<(Stat, u64)>> {
+pub(super) fn index(archive: &File) -> io::Result<Vec<(Stat, u64)>> {
     let mut file = archive.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = tar::Archive::new(BufReader::new(file));

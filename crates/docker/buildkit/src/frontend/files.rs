@@ -1,5 +1,6 @@
 //! The files of a build, from the client.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -24,34 +25,53 @@ type Extra = Box<dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync>;
 
 pub(super) struct Files {
     pub(super) session: Arc<Session>,
+    /// The sessions of directories that have others.
+    pub(super) others: BTreeMap<String, Arc<Session>>,
     pub(super) builds: Arc<dyn Builds>,
     pub(super) kept: Arc<Kept>,
     pub(super) progress: Arc<Progress>,
 }
 
 /// A Dockerfile as it was found.
-struct Dockerfile {
-    name: String,
-    text: Vec<u8>,
+pub(super) struct Dockerfile {
+    pub(super) name: String,
+    pub(super) text: Vec<u8>,
     place: Place,
+    /// Its own list of what is not sent.
+    ignore: Option<Vec<u8>>,
 }
 
 impl Files {
-    /// The context of a client's directory, the Dockerfile's path in it, and the Dockerfile.
+    /// What is not sent of a client's directory.
+    pub(super) async fn ignored(
+        &self,
+        dockerfile: &Dockerfile,
+        directory: &str,
+    ) -> Result<Option<Vec<u8>>, Status> {
+        match &dockerfile.ignore {
+            Some(ignore) => Ok(Some(ignore.clone())),
+            None => self.ignore(directory).await,
+        }
+    }
+
+    /// The context of a client's directory, as far as it is used, and the Dockerfile's path in it.
     pub(super) async fn local(
         &self,
-        options: &Options,
         directory: &str,
-    ) -> Result<(File, String, Option<Vec<u8>>), Status> {
-        let (dockerfile, own_ignore) = self.dockerfile(options).await?;
-        let ignore = match own_ignore {
-            Some(ignore) => Some(ignore),
-            None => self.ignore(directory).await?,
-        };
+        dockerfile: &Dockerfile,
+        uses: Option<Vec<String>>,
+    ) -> Result<(File, String), Status> {
+        let ignore = self.ignored(dockerfile, directory).await?;
         let step = self.progress.begin("[internal] load build context");
         let wanted = Wanted {
             directory: directory.to_owned(),
             exclude: patterns(&ignore.unwrap_or_default())?,
+            // No path at all would mean everything.
+            follow: match uses {
+                Some(uses) if uses.is_empty() => vec![dockerfile.name.clone()],
+                Some(uses) => uses,
+                None => Vec::new(),
+            },
             ..Wanted::default()
         };
         let (name, text, place) = (dockerfile.name.clone(), dockerfile.text.clone(), dockerfile.place);
@@ -61,9 +81,9 @@ impl Files {
             .await?;
         let name = match archive.has_text(ELSEWHERE) {
             true => ELSEWHERE.to_owned(),
-            false => dockerfile.name,
+            false => dockerfile.name.clone(),
         };
-        Ok((archive.file().map_err(disk)?, name, Some(dockerfile.text)))
+        Ok((archive.file().map_err(disk)?, name))
     }
 
     /// A named context.
@@ -87,7 +107,7 @@ impl Files {
         .await
     }
 
-    async fn dockerfile(&self, options: &Options) -> Result<(Dockerfile, Option<Vec<u8>>), Status> {
+    pub(super) async fn dockerfile(&self, options: &Options) -> Result<Dockerfile, Status> {
         let name = options.filename.trim_start_matches("./").trim_start_matches('/');
         let step = self
             .progress
@@ -125,12 +145,21 @@ impl Files {
             .unwrap_or_default();
         let ignore = archive.read(&own, MAX_IGNORE).map_err(disk)?;
         let name = name.to_owned();
-        Ok((Dockerfile { name, text, place }, ignore))
+        Ok(Dockerfile {
+            name,
+            text,
+            place,
+            ignore,
+        })
     }
 
     async fn ignore(&self, directory: &str) -> Result<Option<Vec<u8>>, Status> {
         const NAME: &str = ".dockerignore";
-        let step = self.progress.begin("[internal] load .dockerignore");
+        let place = match directory {
+            "context" => "internal".to_owned(),
+            named => format!("context {named}"),
+        };
+        let step = self.progress.begin(format!("[{place}] load .dockerignore"));
         let wanted = Wanted {
             directory: directory.to_owned(),
             follow: vec![NAME.to_owned()],
@@ -159,7 +188,12 @@ impl Files {
         let head = self.session.head();
         let key = format!("{}:{}:{}", head.name, head.shared_key, wanted.directory);
         let known = self.kept.get(&key).filter(|_| keep);
-        let (session, builds) = (self.session.clone(), self.builds.clone());
+        let session = self
+            .others
+            .get(&wanted.directory)
+            .unwrap_or(&self.session)
+            .clone();
+        let builds = self.builds.clone();
         let received = on_thread(Box::pin(async move {
             let spool = || builds.spool();
             receive(&session, &wanted, known.as_deref(), &spool, &extra).await

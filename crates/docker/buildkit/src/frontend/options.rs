@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::build::CacheSource;
 use crate::grpc::Status;
 
 /// Where the main context comes from.
@@ -20,6 +21,10 @@ pub(crate) enum Source {
     Local(String),
     /// An image.
     Image(String),
+    /// The result of another build.
+    Input(String),
+    /// An image in a layout of the client: the layout's name, and the digest.
+    Layout(String, String),
 }
 
 /// The options.
@@ -33,14 +38,25 @@ pub(crate) struct Options {
     pub(crate) args: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) target: Option<String>,
-    pub(crate) platform: Option<String>,
+    /// What is built for; this machine's platform if nobody says.
+    pub(crate) platforms: Vec<String>,
+    /// Whether there is an index although there is one platform.
+    pub(crate) index: bool,
     pub(crate) no_cache: bool,
+    pub(crate) no_cache_stages: Vec<String>,
+    pub(crate) ulimits: Vec<(String, i64, i64)>,
+    /// The sessions that have directories, where they are not the build's own.
+    pub(crate) sessions: BTreeMap<String, String>,
+    /// Results of other builds, by the names under which they are given: images.
+    pub(crate) inputs: BTreeMap<String, String>,
+    /// A question that is asked instead of a build.
+    pub(crate) request: Option<String>,
     pub(crate) pull: bool,
     pub(crate) network: String,
     pub(crate) extra_hosts: Vec<String>,
     pub(crate) shm_size: u64,
     pub(crate) cgroup_parent: String,
-    pub(crate) cache_from: Vec<String>,
+    pub(crate) cache_from: Vec<CacheSource>,
 }
 
 impl Default for Options {
@@ -53,8 +69,14 @@ impl Default for Options {
             args: BTreeMap::new(),
             labels: BTreeMap::new(),
             target: None,
-            platform: None,
+            platforms: Vec::new(),
+            index: false,
             no_cache: false,
+            no_cache_stages: Vec::new(),
+            ulimits: Vec::new(),
+            sessions: BTreeMap::new(),
+            inputs: BTreeMap::new(),
+            request: None,
             pull: false,
             network: String::new(),
             extra_hosts: Vec::new(),
@@ -86,10 +108,15 @@ impl Options {
                 Some(("build-arg", arg)) => drop(options.args.insert(arg.to_owned(), value.clone())),
                 Some(("label", label)) => drop(options.labels.insert(label.to_owned(), value.clone())),
                 Some(("context", context)) => {
-                    options
-                        .contexts
-                        .insert(context.to_owned(), source(context, value)?);
+                    // `NAME::PLATFORM` is the same for one platform.
+                    let name = context.split("::").next().unwrap_or(context);
+                    options.contexts.insert(name.to_owned(), source(name, value)?);
                 }
+                Some(("local-sessionid", directory)) => {
+                    options.sessions.insert(directory.to_owned(), value.clone());
+                }
+                // What an image says of itself is known here.
+                Some(("input-metadata", _)) => {}
                 _ => options.take(name, value)?,
             }
         }
@@ -105,16 +132,10 @@ impl Options {
             "contextkey" => self.context = Remote::Local(value.to_owned()),
             "context" => self.context = remote(value)?,
             "target" => self.target = text(),
-            "platform" if value.contains(',') => {
-                return Err(Status::unimplemented(
-                    "building for several platforms is not supported yet",
-                ));
-            }
-            "platform" => self.platform = text(),
+            "platform" => self.platforms = list(value),
             "no-cache" if value.is_empty() => self.no_cache = true,
-            "no-cache" => {
-                return Err(Status::unimplemented("--no-cache-filter is not supported yet"));
-            }
+            "no-cache" => self.no_cache_stages = list(value),
+            "ulimit" => self.ulimits = ulimits(value)?,
             "image-resolve-mode" => self.pull = resolve_mode(value)?,
             "force-network-mode" => value.clone_into(&mut self.network),
             "add-hosts" => self.extra_hosts = hosts(value)?,
@@ -123,9 +144,12 @@ impl Options {
                 self.shm_size = value.parse().map_err(bad)?;
             }
             "cgroup-parent" => value.clone_into(&mut self.cgroup_parent),
-            "cache-from" => self.cache_from = value.split(',').map(String::from).collect(),
+            "cache-from" => self
+                .cache_from
+                .extend(list(value).into_iter().map(CacheSource::Registry)),
+            "cache-imports" => self.cache_from.extend(imports(value)?),
             "frontend.caps" => refuse_capabilities(value)?,
-            "multi-platform" if matches!(value, "false" | "0" | "") => {}
+            "multi-platform" => self.index = matches!(value, "true" | "1"),
             // What the client ran and where, for provenance only.
             "cmdline"
             | "source"
@@ -133,7 +157,7 @@ impl Options {
             | "vcs:revision"
             | "vcs:localdir:context"
             | "vcs:localdir:dockerfile" => {}
-            "requestid" => return Err(Status::unimplemented(format!("unsupported request {value}"))),
+            "requestid" => self.request = text(),
             _ => {
                 let sentence = format!("frontend option {name} is not supported yet");
                 return Err(Status::unimplemented(sentence));
@@ -178,11 +202,79 @@ fn remote(value: &str) -> Result<Remote, Status> {
 fn source(name: &str, value: &str) -> Result<Source, Status> {
     match value.split_once(':') {
         Some(("local", directory)) => Ok(Source::Local(directory.to_owned())),
+        Some(("input", name)) => Ok(Source::Input(name.to_owned())),
+        Some(("oci-layout", rest)) => {
+            let parts = rest.trim_start_matches('/').split_once('@');
+            let bad = || Status::invalid(format!("invalid oci-layout reference {value}"));
+            let (place, digest) = parts.ok_or_else(bad)?;
+            let store = place.split(':').next().unwrap_or(place);
+            Ok(Source::Layout(store.to_owned(), digest.to_owned()))
+        }
         Some(("docker-image", rest)) if rest.starts_with("//") => Ok(Source::Image(rest[2..].to_owned())),
         _ => Err(Status::unimplemented(format!(
             "the named context {name}={value} is not supported yet"
         ))),
     }
+}
+
+/// Caches, as clients put them into JSON.
+fn imports(value: &str) -> Result<Vec<CacheSource>, Status> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Import {
+        r#type: String,
+        #[serde(default)]
+        attrs: BTreeMap<String, String>,
+    }
+    let bad = |cause| Status::invalid(format!("failed to unmarshal cache-imports: {cause}"));
+    let imports: Vec<Import> = serde_json::from_str(value).map_err(bad)?;
+    imports
+        .iter()
+        .map(|import| cache_source(&import.r#type, &import.attrs))
+        .collect()
+}
+
+/// The cache that an import means.
+///
+/// # Errors
+/// A kind that is not supported, by its name.
+pub(crate) fn cache_source(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheSource, Status> {
+    let need = |name: &str| {
+        let value = attrs.get(name).cloned();
+        value.ok_or_else(|| Status::invalid(format!("{kind} cache importer requires {name}")))
+    };
+    match kind {
+        "registry" => need("ref").map(CacheSource::Registry),
+        "local" => Ok(CacheSource::Local {
+            store: need("src")?,
+            digest: need("digest")?,
+        }),
+        _ => Err(Status::unimplemented(format!("unknown cache importer: {kind}"))),
+    }
+}
+
+/// `a,b`.
+fn list(value: &str) -> Vec<String> {
+    value
+        .split(',')
+        .filter(|each| !each.is_empty())
+        .map(String::from)
+        .collect()
+}
+
+/// `nofile=1024:2048,core=0`: name, soft, hard.
+fn ulimits(value: &str) -> Result<Vec<(String, i64, i64)>, Status> {
+    let ulimit = |text: &String| {
+        let (name, limits) = text.split_once('=')?;
+        let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+        Some((name.to_owned(), soft.parse().ok()?, hard.parse().ok()?))
+    };
+    let bad =
+        |text: &str| Status::invalid(format!("failed to parse ulimit: invalid ulimit argument: {text}"));
+    list(value)
+        .iter()
+        .map(|text| ulimit(text).ok_or_else(|| bad(text)))
+        .collect()
 }
 
 /// `host=address,host=address` as `host:address` lines.
@@ -222,6 +314,9 @@ mod tests {
             ("image-resolve-mode", "pull"),
             ("frontend.caps", "moby.buildkit.frontend.contexts+forward"),
             ("shm-size", "1024"),
+            ("ulimit", "nofile=5:9,core=0"),
+            ("platform", "linux/amd64,linux/arm64"),
+            ("requestid", "frontend.lint"),
         ])
         .unwrap();
         assert_eq!(options.filename, "docker/app");
@@ -231,6 +326,9 @@ mod tests {
         assert_eq!(options.extra_hosts, ["a:10.0.0.1", "b:::1"]);
         assert!(options.no_cache && options.pull);
         assert_eq!(options.shm_size, 1024);
+        assert_eq!(options.ulimits, [("nofile".into(), 5, 9), ("core".into(), 0, 0)]);
+        assert_eq!(options.platforms, ["linux/amd64", "linux/arm64"]);
+        assert_eq!(options.request.as_deref(), Some("frontend.lint"));
     }
 
     #[test]
@@ -249,16 +347,15 @@ mod tests {
             ),
             (
                 "context:a",
-                "oci-layout://x",
-                "the named context a=oci-layout://x is not supported yet",
+                "git://x",
+                "the named context a=git://x is not supported yet",
             ),
             (
-                "platform",
-                "linux/amd64,linux/arm64",
-                "building for several platforms is not supported yet",
+                "ulimit",
+                "nofile",
+                "failed to parse ulimit: invalid ulimit argument: nofile",
             ),
             ("frontend.caps", "x", "unsupported frontend capability x"),
-            ("requestid", "frontend.lint", "unsupported request frontend.lint"),
             ("image-resolve-mode", "x", "invalid image-resolve-mode: x"),
         ] {
             assert_eq!(parsed(&[(name, value)]).unwrap_err(), sentence);

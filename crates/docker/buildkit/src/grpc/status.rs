@@ -1,7 +1,13 @@
 //! How a call ended.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use prost::Message as _;
+
+use crate::proto::{Any, rpc};
 
 /// gRPC's codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +88,25 @@ pub struct Status {
     pub code: Code,
     /// A sentence.
     pub message: String,
+    /// More about it, as BuildKit's clients read it.
+    pub details: Vec<Detail>,
+}
+
+/// Something that is told beside a sentence (`google.protobuf.Any`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// What it is.
+    pub type_url: String,
+    /// The thing itself.
+    pub value: Bytes,
 }
 
 /// What is not sent as it is in `grpc-message`.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 /// As much of a sentence as is sent: a peer's limit of headers is out of our hands.
 const MAX_SENTENCE: usize = 4 << 10;
+/// The largest Dockerfile that travels with an error, for the same reason.
+const MAX_SOURCE: usize = 96 << 10;
 
 impl Status {
     /// An end.
@@ -95,7 +114,51 @@ impl Status {
         Self {
             code,
             message: message.into(),
+            details: Vec::new(),
         }
+    }
+
+    /// Of a message of its own (`google.rpc.Status`).
+    pub(crate) fn of(told: rpc::Status) -> Self {
+        let detail = |any: Any| Detail {
+            type_url: any.type_url,
+            value: any.value,
+        };
+        Self {
+            code: Code::of(told.code),
+            message: told.message,
+            details: told.details.into_iter().map(detail).collect(),
+        }
+    }
+
+    /// As a message of its own.
+    pub(crate) fn to_proto(&self) -> rpc::Status {
+        let any = |detail: &Detail| Any {
+            type_url: detail.type_url.clone(),
+            value: detail.value.clone(),
+        };
+        rpc::Status {
+            code: self.code as i32,
+            message: self.message.clone(),
+            details: self.details.iter().map(any).collect(),
+        }
+    }
+
+    /// With the lines of a Dockerfile that it is about: clients show them. A very large file is left out.
+    #[must_use]
+    pub fn with_source(mut self, name: &str, text: &[u8], lines: (u32, u32)) -> Self {
+        if text.len() <= MAX_SOURCE {
+            let position = |line: u32| serde_json::json!({ "line": line });
+            let source = serde_json::json!({
+                "info": { "filename": name, "language": "Dockerfile", "data": STANDARD.encode(text) },
+                "ranges": [{ "start": position(lines.0), "end": position(lines.1) }],
+            });
+            self.details.push(Detail {
+                type_url: "github.com/moby/buildkit/errdefs.Source+json".to_owned(),
+                value: source.to_string().into(),
+            });
+        }
+        self
     }
 
     /// [`Code::Unimplemented`].
@@ -128,6 +191,12 @@ impl Status {
                 trailers.insert("grpc-message", value);
             }
         }
+        if !self.details.is_empty() {
+            let text = STANDARD_NO_PAD.encode(self.to_proto().encode_to_vec());
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                trailers.insert("grpc-status-details-bin", value);
+            }
+        }
         trailers
     }
 
@@ -141,6 +210,6 @@ impl Status {
         let code = Code::of(text("grpc-status")?.parse().unwrap_or(2));
         let message = text("grpc-message").unwrap_or_default();
         let message = percent_decode_str(message).decode_utf8_lossy().into_owned();
-        Some(Self { code, message })
+        Some(Self::new(code, message))
     }
 }

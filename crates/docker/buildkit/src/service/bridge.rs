@@ -4,21 +4,26 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use image::Digest;
+use prost::Message as _;
 
 use super::caps::pong;
-use super::control::cache_import;
 use super::{Door, LLB, is_set};
-use crate::build::{Built, Found};
-use crate::frontend::{self as dockerfile, Options};
+use crate::build::Found;
+use crate::filesync::Look;
+use crate::frontend::{self as dockerfile, Options, cache_source};
 use crate::grpc::{Call, Code, Reply, Status};
-use crate::job::Job;
+use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, Ref, ResolveImageConfigRequest,
-    ResolveImageConfigResponse, ResolveSourceImageResponse, ResolveSourceMetaRequest,
-    ResolveSourceMetaResponse, Result as Solved, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
+    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, ReadDirRequest, ReadDirResponse,
+    ReadFileRequest, ReadFileResponse, Ref, RefMap, ResolveImageConfigRequest, ResolveImageConfigResponse,
+    ResolveSourceImageResponse, ResolveSourceMetaRequest, ResolveSourceMetaResponse, Result as Solved,
+    ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse,
     WarnRequest, WarnResponse, result,
 };
+use crate::proto::pb;
+use crate::thread::on_thread;
 
 /// Metadata: the build that a call belongs to.
 const BUILD: &str = "buildkit-controlapi-buildid";
@@ -53,6 +58,29 @@ impl Door {
                 job.result(&asked.r#ref)?;
                 reply.send(&EvaluateResponse {}).await
             }
+            "ReadFile" => {
+                let asked: ReadFileRequest = incoming.single().await?;
+                let range = asked.range.map(|range| {
+                    let number = |value: i64| u64::try_from(value).unwrap_or(0);
+                    (number(range.offset), number(range.length))
+                });
+                let look = self.look(&job, &asked.r#ref).await?;
+                let data = look.read(&asked.file_path, range)?;
+                reply.send(&ReadFileResponse { data }).await
+            }
+            "ReadDir" => {
+                let asked: ReadDirRequest = incoming.single().await?;
+                if !asked.include_pattern.is_empty() {
+                    return Err(Status::unimplemented("patterns of ReadDir are not supported"));
+                }
+                let entries = self.look(&job, &asked.r#ref).await?.directory(&asked.dir_path)?;
+                reply.send(&ReadDirResponse { entries }).await
+            }
+            "StatFile" => {
+                let asked: StatFileRequest = incoming.single().await?;
+                let stat = Some(self.look(&job, &asked.r#ref).await?.stat(&asked.path)?);
+                reply.send(&StatFileResponse { stat }).await
+            }
             // Definitions are refused, so a build has none.
             "Inputs" => reply.send(&InputsResponse::default()).await,
             "Return" => {
@@ -70,10 +98,7 @@ impl Door {
     async fn solve_frontend(&self, job: &Job, asked: SolveRequest) -> Result<SolveResponse, Status> {
         let policies = !asked.source_policies.is_empty();
         let table = [
-            (
-                is_set(asked.definition.as_ref()) || !asked.frontend_inputs.is_empty(),
-                LLB,
-            ),
+            (is_set(asked.definition.as_ref()), LLB),
             (policies, "source policies are not supported yet"),
         ];
         if let Some((_, reason)) = table.iter().find(|(refused, _)| *refused) {
@@ -93,9 +118,13 @@ impl Door {
         for import in &asked.cache_imports {
             options
                 .cache_from
-                .push(cache_import(&import.r#type, &import.attrs)?);
+                .push(cache_source(&import.r#type, &import.attrs)?);
         }
-        let work = dockerfile::build(job, &self.builds, &self.kept, options);
+        for (name, definition) in &asked.frontend_inputs {
+            let image = given(definition).ok_or_else(|| Status::unimplemented(LLB))?;
+            options.inputs.insert(name.clone(), image);
+        }
+        let work = dockerfile::build(job, self.parts(), options);
         let built = tokio::select! {
             biased;
             built = work => built?,
@@ -103,6 +132,13 @@ impl Door {
             _ = job.given_back() => return Err(Status::new(Code::Cancelled, "context canceled")),
         };
         solved(job, built, asked.allow_result_return)
+    }
+
+    /// The files of a result.
+    async fn look(&self, job: &Job, name: &str) -> Result<Look, Status> {
+        let (_, built) = job.result(name)?;
+        let file = self.builds.files(&built).await?;
+        on_thread(Box::pin(async move { Look::into(file) })).await
     }
 
     async fn found(&self, reference: &str) -> Result<Found, Status> {
@@ -150,52 +186,135 @@ impl Door {
     }
 }
 
-/// A result as the client gets it: a name, and the image's configuration.
-fn solved(job: &Job, built: Built, whole: bool) -> Result<SolveResponse, Status> {
-    let metadata = BTreeMap::from([(
-        "containerimage.config".to_owned(),
-        Bytes::from(built.config.clone()),
-    )]);
-    let name = job.add_result(built)?;
+/// A result as the client gets it: a name for each image, their configurations, and what the frontend says.
+fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
+    let mut metadata = outcome.metadata;
+    let mut names: BTreeMap<String, Ref> = BTreeMap::new();
+    let mut platforms = Vec::new();
+    for (platform, built) in outcome.images {
+        let key = match outcome.index {
+            true => format!("{CONFIG}/{platform}"),
+            false => CONFIG.to_owned(),
+        };
+        metadata.insert(key, Bytes::from(built.config.clone()));
+        platforms.push(described(&platform));
+        let def = Some(definition(&built.image));
+        let id = job.add_result(&platform, built)?;
+        names.insert(platform, Ref { id, def });
+    }
+    if !platforms.is_empty() {
+        let platforms = serde_json::json!({ "Platforms": platforms });
+        metadata.insert(PLATFORMS.to_owned(), platforms.to_string().into());
+    }
+    let single = names.values().next().cloned();
     if !whole {
         return Ok(SolveResponse {
-            r#ref: name,
+            r#ref: single.map(|single| single.id).unwrap_or_default(),
             result: None,
         });
     }
+    let result = match (outcome.index, single) {
+        (true, _) => Some(result::Result::Refs(RefMap { refs: names })),
+        (false, single) => single.map(result::Result::Ref),
+    };
     Ok(SolveResponse {
         r#ref: String::new(),
         result: Some(Solved {
-            result: Some(result::Result::Ref(Ref { id: name, def: None })),
+            result,
             metadata,
             attestations: BTreeMap::new(),
         }),
     })
 }
 
-/// Takes what the client's frontend gives back: one result, or none, or an error.
+/// How a result is written in LLB, so that a client can give it to another build.
+const RESULT: &str = "docker-image://gantry.invalid/result@";
+
+/// The definition of a result: one source, and the end of it.
+fn definition(image: &str) -> pb::Definition {
+    let source = pb::SourceOp {
+        identifier: format!("{RESULT}{image}"),
+        ..pb::SourceOp::default()
+    };
+    let source = pb::Op {
+        op: Some(pb::op::Op::Source(source)),
+        ..pb::Op::default()
+    };
+    let source = source.encode_to_vec();
+    let end = pb::Op {
+        inputs: vec![pb::Input {
+            digest: Digest::of(&source).to_string(),
+            index: 0,
+        }],
+        ..pb::Op::default()
+    };
+    let ops = [source, end.encode_to_vec()];
+    // Clients take a definition without any metadata for none.
+    let about = |op: &Vec<u8>| (Digest::of(op).to_string(), pb::OpMetadata::default());
+    pb::Definition {
+        metadata: ops.iter().map(about).collect(),
+        def: ops.map(Into::into).into(),
+        ..pb::Definition::default()
+    }
+}
+
+/// The image of such a definition, if it is one.
+fn given(definition: &pb::Definition) -> Option<String> {
+    let ops = definition
+        .def
+        .iter()
+        .filter_map(|bytes| pb::Op::decode(&bytes[..]).ok());
+    let mut sources = ops.filter_map(|op| match op.op {
+        Some(pb::op::Op::Source(source)) => Some(source.identifier),
+        _ => None,
+    });
+    let image = sources.next()?.strip_prefix(RESULT)?.to_owned();
+    (definition.def.len() == 2).then_some(image)
+}
+
+/// Metadata: images' configurations, and which platforms there are.
+const CONFIG: &str = "containerimage.config";
+const PLATFORMS: &str = "refs.platforms";
+
+fn described(platform: &str) -> serde_json::Value {
+    let mut parts = platform.split('/');
+    let mut next = || parts.next().unwrap_or_default();
+    let (os, architecture, variant) = (next(), next(), next());
+    let mut described = serde_json::json!({ "architecture": architecture, "os": os });
+    if !variant.is_empty() {
+        described["variant"] = variant.into();
+    }
+    serde_json::json!({ "ID": platform, "Platform": described })
+}
+
+/// Takes what the client's frontend gives back: results, or none, or an error.
 fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
     if let Some(error) = asked.error.filter(|error| error.code != 0) {
-        job.give_back(Err(Status::new(Code::of(error.code), error.message)));
+        job.give_back(Err(Status::of(error)));
         return Ok(());
     }
     let result = asked.result.unwrap_or_default();
     if !result.attestations.is_empty() {
         return Err(Status::unimplemented("attestations are not supported yet"));
     }
+    let index = matches!(
+        result.result,
+        Some(result::Result::Refs(_) | result::Result::RefsDeprecated(_))
+    );
     let names: Vec<String> = match result.result {
         None => Vec::new(),
         Some(result::Result::Ref(Ref { id, .. }) | result::Result::RefDeprecated(id)) => vec![id],
         Some(result::Result::Refs(refs)) => refs.refs.into_values().map(|each| each.id).collect(),
         Some(result::Result::RefsDeprecated(refs)) => refs.refs.into_values().collect(),
     };
-    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
-    let built = match &names[..] {
-        [] => None,
-        [name] => Some(job.result(name)?),
-        _ => return Err(Status::unimplemented("several results are not supported yet")),
+    let names = names.into_iter().filter(|name| !name.is_empty());
+    let images = names.map(|name| job.result(&name));
+    let outcome = Outcome {
+        images: images.collect::<Result<_, _>>()?,
+        index,
+        metadata: result.metadata,
     };
-    job.give_back(Ok(built));
+    job.give_back(Ok(outcome));
     Ok(())
 }
 

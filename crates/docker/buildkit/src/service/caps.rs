@@ -1,14 +1,17 @@
 //! What clients are told that is understood.
 
-use std::collections::BTreeMap;
-
 use crate::build::Builds;
 use crate::proto::apicaps::ApiCap;
 use crate::proto::frontend::PongResponse;
 use crate::proto::types::{BuildkitVersion, WorkerRecord};
 
-/// Capabilities of the bridge. Files of results, containers, inputs and attestations are not among them.
-const FRONTEND: [&str; 12] = [
+/// Capabilities of the bridge. Containers and attestations are not among them.
+const FRONTEND: [&str; 17] = [
+    "readfile",
+    "readdir",
+    "statfile",
+    "frontend.inputs",
+    "reference.output",
     "solve.base",
     "resolveimage",
     "resolveimage.resolvemode",
@@ -23,7 +26,10 @@ const FRONTEND: [&str; 12] = [
     "source.metaresolver",
 ];
 /// Of LLB: what contexts of a Dockerfile amount to. No list at all would mean the defaults of the client.
-const LLB: [&str; 8] = [
+const LLB: [&str; 11] = [
+    "exporter.multiple",
+    "exporter.image.annotations",
+    "exec.meta.ulimit",
     "source.image",
     "source.local",
     "source.local.unique",
@@ -52,11 +58,14 @@ pub(super) fn pong(builds: &dyn Builds) -> PongResponse {
     }
 }
 
-/// The one worker. Without the label `…worker.snapshotter` a client knows that exporters, cache exports and
-/// attestations of containerd's image store are not to be had.
+/// The one worker. By the label `…worker.snapshotter` a client knows that the exporters of containerd's image store are
+/// to be had: archives, several platforms, pushes.
 pub(super) fn worker(builds: &dyn Builds) -> WorkerRecord {
     let (os, architecture) = builds.platform();
-    let labels = [("org.mobyproject.buildkit.worker.executor", "gantry")];
+    let labels = [
+        ("org.mobyproject.buildkit.worker.executor", "gantry"),
+        ("org.mobyproject.buildkit.worker.snapshotter", "gantry"),
+    ];
     WorkerRecord {
         id: "gantry".to_owned(),
         labels: labels
@@ -81,12 +90,4 @@ pub(super) fn version() -> BuildkitVersion {
         revision: "gantry".to_owned(),
         dockerfile_version: String::new(),
     }
-}
-
-/// `{name: value}` of pairs.
-pub(super) fn map<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
-    pairs
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }

@@ -80,13 +80,10 @@ impl Door {
         &self,
         asked: UpdateBuildHistoryRequest,
     ) -> Result<UpdateBuildHistoryResponse, Status> {
-        if asked.pinned {
-            return Err(Status::unimplemented(
-                "a pinned build is not supported yet: the history is not kept",
-            ));
-        }
         if asked.delete {
             self.jobs.forget(&asked.r#ref)?;
+        } else if !asked.finalize {
+            self.jobs.pin(&asked.r#ref, asked.pinned)?;
         }
         // Nothing of a record waits to be written, so it is final as it is.
         Ok(UpdateBuildHistoryResponse {})

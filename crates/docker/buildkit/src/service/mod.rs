@@ -1,8 +1,11 @@
 //! The door: which method is which function, and which is refused why.
 
 mod bridge;
+mod cache;
 mod caps;
 mod control;
+mod export;
+mod filters;
 mod history;
 
 use std::sync::Arc;
@@ -10,11 +13,13 @@ use std::time::SystemTime;
 
 use driver::Clock;
 use prost::Message;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::build::Builds;
 use crate::filesync::Kept;
 use crate::grpc::{Boxed, Call, Reply, Service, Status, Stream, serve};
 use crate::job::Jobs;
+use crate::proto::filesync::BytesMessage;
 use crate::session::{SessionHead, Sessions};
 
 /// BuildKit's protocol over a builder. Clones share it.
@@ -69,11 +74,13 @@ pub enum Support {
     Refused(&'static str),
 }
 
+/// Bytes of a session in a message.
+const PIECE: usize = 32 << 10;
+
 use Support::{Refused, Works};
 
 const LLB: &str = "LLB is not supported yet: only the Dockerfile frontend is";
 const CONTAINERS: &str = "containers of a frontend are not supported yet";
-const FILES: &str = "reading files of a result is not supported yet";
 
 /// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.
 pub const METHODS: &[(&str, Support)] = &[
@@ -83,10 +90,7 @@ pub const METHODS: &[(&str, Support)] = &[
     ("/moby.buildkit.v1.Control/ListWorkers", Works),
     ("/moby.buildkit.v1.Control/ListenBuildHistory", Works),
     ("/moby.buildkit.v1.Control/Prune", Works),
-    (
-        "/moby.buildkit.v1.Control/Session",
-        Refused("a session is opened with POST /session"),
-    ),
+    ("/moby.buildkit.v1.Control/Session", Works),
     ("/moby.buildkit.v1.Control/Solve", Works),
     ("/moby.buildkit.v1.Control/Status", Works),
     ("/moby.buildkit.v1.Control/UpdateBuildHistory", Works),
@@ -101,12 +105,12 @@ pub const METHODS: &[(&str, Support)] = &[
         Refused(CONTAINERS),
     ),
     ("/moby.buildkit.v1.frontend.LLBBridge/Ping", Works),
-    ("/moby.buildkit.v1.frontend.LLBBridge/ReadDir", Refused(FILES)),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadDir", Works),
     (
         "/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer",
         Refused(CONTAINERS),
     ),
-    ("/moby.buildkit.v1.frontend.LLBBridge/ReadFile", Refused(FILES)),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadFile", Works),
     (
         "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer",
         Refused(CONTAINERS),
@@ -119,7 +123,7 @@ pub const METHODS: &[(&str, Support)] = &[
     ("/moby.buildkit.v1.frontend.LLBBridge/ResolveSourceMeta", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Return", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Solve", Works),
-    ("/moby.buildkit.v1.frontend.LLBBridge/StatFile", Refused(FILES)),
+    ("/moby.buildkit.v1.frontend.LLBBridge/StatFile", Works),
     (
         "/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer",
         Refused(CONTAINERS),
@@ -173,6 +177,7 @@ impl Door {
                 let asked = call.incoming.single().await?;
                 self.prune(asked, reply).await
             }
+            ("/moby.buildkit.v1.Control", "Session") => self.session_in_call(call, reply).await,
             ("/moby.buildkit.v1.Control", "Solve") => {
                 unary!(call, reply, |asked| Box::pin(self.solve(asked)))
             }
@@ -185,6 +190,44 @@ impl Door {
             }
             _ => self.bridge(method, call, reply).await,
         }
+    }
+
+    /// A session whose connection is a call: bytes in messages, both ways.
+    async fn session_in_call(&self, call: Call, reply: &Reply) -> Result<(), Status> {
+        let head = SessionHead::read(&call.metadata).map_err(Status::invalid)?;
+        self.sessions.admits(&head)?;
+        let (near, far) = tokio::io::duplex(PIECE);
+        let (mut reader, mut writer) = tokio::io::split(near);
+        let mut incoming = call.incoming;
+        let take = async {
+            while let Some(message) = incoming.message::<BytesMessage>().await? {
+                if writer.write_all(&message.data).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let give = async {
+            let mut piece = vec![0; PIECE];
+            loop {
+                let read = reader.read(&mut piece).await.unwrap_or(0);
+                if read == 0 {
+                    return Ok(());
+                }
+                let data = bytes::Bytes::copy_from_slice(&piece[..read]);
+                reply.send(&BytesMessage { data }).await?;
+            }
+        };
+        tokio::select! {
+            kept = self.sessions.keep(head, Box::new(far)) => kept,
+            taken = take => taken,
+            given = give => given,
+        }
+    }
+
+    /// What a frontend works with.
+    fn parts(&self) -> (&Arc<dyn Builds>, &Arc<Kept>, &Sessions) {
+        (&self.builds, &self.kept, &self.sessions)
     }
 
     fn before(&self, nanoseconds: i64) -> SystemTime {

@@ -1,5 +1,6 @@
 //! The node's builder as BuildKit's door sees it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
@@ -9,17 +10,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
-use ::buildkit::{BuildRequest, Builds, Built, Code, Found, Progress, Prune, Status, Step, Usage};
-use builder::{
-    BuildContext, BuildError, BuildErrorKind, Builder, CacheRecord, Dialect, Entitlements, build_tags,
+use ::buildkit::{
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Outgoing, Progress, Prune, Question,
+    Session, Status, Usage,
 };
+use builder::{BuildContext, Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use distribution::Registries;
 use engine::Engine;
+use engine::spec::{Resources, Ulimit};
 use image::Digest;
 use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
+use super::caches::Caches;
+use super::origin::{self, Source};
 use super::services::services;
+use super::vertices::{self, Vertices};
+use super::{caches, calls, exports};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -35,51 +42,73 @@ pub(super) struct NodeBuilds {
 
 impl Builds for NodeBuilds {
     fn build(&self, request: BuildRequest, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>> {
-        let (engine, builder) = (self.engine.clone(), self.builder.clone());
-        let services = services(request.session.clone(), self.registries.clone());
+        let (engine, builder, registries) =
+            (self.engine.clone(), self.builder.clone(), self.registries.clone());
+        let mut services = services(
+            request.session.clone(),
+            self.registries.clone(),
+            self.builder.directory(),
+        );
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
+            let source = request.text.clone().map(|text| (request.name.clone(), text));
+            if let Some((name, text)) = &source {
+                calls::warn(&engine, &request, (name, text), &progress)?;
+            }
+            let parts = (&engine, &builder, &registries);
+            let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
+            let caches = Arc::new(caches.await);
+            let request = with_layouts((&engine, &builder), request).await?;
             let mut request = wanted(request)?;
+            let vertices = Arc::new(Vertices::new(progress));
+            services.watch = Some(vertices.clone());
+            services.steps = Some(caches.clone());
             request.services = services;
-            let mut steps = Steps::new(progress);
-            let told = async {
-                while let Some(message) = messages.recv().await {
-                    if let builder::Progress::Stream(text) = message {
-                        steps.hear(&text);
-                    }
-                }
-            };
+            // The classic builder's lines: vertices say what there is to say.
+            let heard = async { while messages.recv().await.is_some() {} };
             // The builder drops the sender at its end; dropping both cancels the build.
-            let (built, ()) = tokio::join!(builder.build(request, output), told);
+            let (built, ()) = tokio::join!(builder.build(request, output), heard);
             match built {
-                Ok(id) => {
-                    steps.finish(None);
-                    config(&engine, &id)
-                }
+                Ok(id) => config(&engine, &id, caches.steps()),
                 Err(error) => {
-                    let status = status(&error);
-                    steps.finish(Some(&status.message));
-                    Err(status)
+                    let status = vertices::status(&error);
+                    Err(match (vertices.lines(&error), source) {
+                        (Some(lines), Some((name, text))) => status.with_source(&name, &text, lines),
+                        _ => status,
+                    })
                 }
             }
         })
     }
 
-    fn name(&self, built: &Built, names: Vec<String>) -> Boxed<'static, Result<Vec<String>, Status>> {
-        let (engine, image) = (self.engine.clone(), built.image.clone());
-        Box::pin(async move {
-            let tags = build_tags(&names).map_err(|error| Status::invalid(error.to_string()))?;
-            let id: Digest = image.parse().map_err(|_| Status::invalid("no such result"))?;
-            let tagged = blocking(move || {
-                for tag in &tags {
-                    engine.images().tag(&id, tag)?;
-                }
-                Ok::<_, image::Error>(tags.iter().map(ToString::to_string).collect())
-            });
-            tagged
-                .await
-                .map_err(|error: ApiError| Status::new(Code::Internal, error.message))
-        })
+    fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
+        let (engine, registries) = (self.engine.clone(), self.registries.clone());
+        Box::pin(async move { exports::export(engine, registries, outgoing).await })
+    }
+
+    fn export_cache(
+        &self,
+        built: &Built,
+        export: CacheExport,
+        session: Arc<Session>,
+    ) -> Boxed<'static, Result<serde_json::Value, Status>> {
+        let node = (self.engine.clone(), self.registries.clone());
+        let built = built.clone();
+        Box::pin(async move { caches::export(node, built, export, session).await })
+    }
+
+    fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, built) = (self.engine.clone(), built.clone());
+        Box::pin(async move { caches::inline(engine, built).await })
+    }
+
+    fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {
+        let engine = self.engine.clone();
+        Box::pin(async move { calls::answer(&engine, &question) })
+    }
+
+    fn uses(&self, question: &Question) -> Option<Vec<String>> {
+        calls::uses(&self.engine, question)
     }
 
     fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>> {
@@ -124,6 +153,7 @@ impl Builds for NodeBuilds {
             let kept = crate::build::kept(records.clone(), prune.reserved);
             let wanted = |record: &CacheRecord| {
                 !kept.contains(&record.id)
+                    && prune.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
                     && prune
                         .unused_since
                         .is_none_or(|since| SystemTime::from(record.last_used) <= since)
@@ -131,7 +161,7 @@ impl Builds for NodeBuilds {
             let pruned = builder
                 .prune(prune.all, wanted)
                 .await
-                .map_err(|error| status(&error))?;
+                .map_err(|error| vertices::status(&error))?;
             let gone = records
                 .into_iter()
                 .filter(|record| pruned.steps.contains(&record.id));
@@ -172,6 +202,7 @@ fn usage(record: CacheRecord) -> Usage {
             .into_iter()
             .collect(),
         description: record.description,
+        kind: record.kind.name().to_owned(),
         size: record.size,
         created: record.created.into(),
         last_used: record.last_used.into(),
@@ -180,15 +211,8 @@ fn usage(record: CacheRecord) -> Usage {
     }
 }
 
-/// The request in the builder's words. What it does not know yet is refused.
+/// The request in the builder's words. What it does not know is refused.
 fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
-    let table = [
-        (!asked.contexts.is_empty(), "named contexts are"),
-        (!asked.cgroup_parent.is_empty(), "--cgroup-parent is"),
-    ];
-    if let Some((_, what)) = table.iter().find(|(refused, _)| *refused) {
-        return Err(Status::unimplemented(format!("{what} not supported yet")));
-    }
     let allowed = |what: &str| asked.entitlements.iter().any(|entitlement| entitlement == what);
     let entitlements = Entitlements {
         network_host: allowed("network.host"),
@@ -216,95 +240,68 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
         labels: asked.labels,
         target: asked.target,
         platform: asked.platform,
+        platform_shown: asked.platform_shown,
         no_cache: asked.no_cache,
+        no_cache_stages: asked.no_cache_stages,
+        resources: Resources {
+            ulimits: asked.ulimits.into_iter().map(ulimit).collect(),
+            cgroup_parent: asked.cgroup_parent,
+            ..Resources::default()
+        },
+        contexts: asked
+            .contexts
+            .into_iter()
+            .map(|(name, context)| Ok((name, named(context)?)))
+            .collect::<Result<_, Status>>()?,
         pull: asked.pull,
         rm: false,
         network_mode: asked.network,
         extra_hosts: asked.extra_hosts,
         shm_size: asked.shm_size,
-        cache_from: asked.cache_from,
         ..builder::BuildRequest::new(BuildContext::Archive(asked.context))
     })
 }
 
-fn status(error: &BuildError) -> Status {
-    let code = match error.kind() {
-        BuildErrorKind::InvalidParameter => Code::InvalidArgument,
-        BuildErrorKind::NotFound => Code::NotFound,
-        BuildErrorKind::Unsupported => Code::Unimplemented,
-        BuildErrorKind::System => Code::Unknown,
-    };
-    let sentence = match error {
-        // In BuildKit's words; the classic builder has its own.
-        BuildError::Command { command, code } => {
-            format!("process {command:?} did not complete successfully: exit code: {code}")
-        }
-        other => other.to_string(),
-    };
-    Status::new(code, sentence)
+fn ulimit((name, soft, hard): (String, i64, i64)) -> Ulimit {
+    Ulimit { name, soft, hard }
 }
 
-fn config(engine: &Engine, id: &Digest) -> Result<Built, Status> {
+/// The request with images where it has layouts of the client.
+async fn with_layouts(
+    (engine, builder): (&Engine, &Builder),
+    mut request: BuildRequest,
+) -> Result<BuildRequest, Status> {
+    for context in request.contexts.values_mut() {
+        if let ::buildkit::NamedContext::Layout { store, digest } = context {
+            let source = Source::Local(request.session.clone(), format!("oci:{store}"));
+            let digest = digest.parse().map_err(origin::failed)?;
+            let image = source.image(engine.images(), builder, digest).await?;
+            *context = ::buildkit::NamedContext::Image(image.to_string());
+        }
+    }
+    Ok(request)
+}
+
+fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
+    Ok(match context {
+        ::buildkit::NamedContext::Layout { store, .. } => {
+            return Err(Status::invalid(format!("no layout {store}")));
+        }
+        ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
+        ::buildkit::NamedContext::Files(archive) => {
+            let file = archive.file();
+            let file = file.map_err(|cause| Status::new(Code::Internal, cause.to_string()))?;
+            NamedContext::Files(BuildContext::Archive(file))
+        }
+    })
+}
+
+fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
+        steps,
     })
-}
-
-/// Vertices, of what the classic builder says: `Step 2/3 : RUN x` begins one, everything up to the next is its output.
-struct Steps {
-    progress: Arc<Progress>,
-    current: Option<Step>,
-    number: usize,
-    cached: bool,
-}
-
-impl Steps {
-    fn new(progress: Arc<Progress>) -> Self {
-        Self {
-            progress,
-            current: None,
-            number: 0,
-            cached: false,
-        }
-    }
-
-    fn hear(&mut self, text: &str) {
-        if let Some((name, instruction)) = self.step(text) {
-            self.finish(None);
-            self.number += 1;
-            self.current = Some(self.progress.begin(format!("[{name}] {instruction}")));
-            return;
-        }
-        match (text, &self.current) {
-            (" ---> Using cache\n", _) => self.cached = true,
-            // The line feed behind a step, ids of images, and the builder's last words.
-            ("\n", _) => {}
-            (text, _) if text.starts_with(" ---> ") || text.starts_with("Successfully ") => {}
-            (text, Some(step)) => match text.strip_prefix("\u{1b}[91m") {
-                Some(error) => step.output(2, error.trim_end_matches("\u{1b}[0m").as_bytes()),
-                None => step.output(1, text.as_bytes()),
-            },
-            (_, None) => {}
-        }
-    }
-
-    /// `2/3` and the instruction, if the text is the beginning of the next step and no output that looks like one.
-    fn step<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        let (name, instruction) = text.strip_prefix("Step ")?.split_once(" : ")?;
-        let (number, total) = name.split_once('/')?;
-        let next = number.parse() == Ok(self.number + 1) && total.bytes().all(|byte| byte.is_ascii_digit());
-        (next && !text.ends_with('\n')).then_some((name, instruction))
-    }
-
-    fn finish(&mut self, error: Option<&str>) {
-        let cached = std::mem::take(&mut self.cached);
-        match (self.current.take(), error) {
-            (Some(step), Some(error)) => step.failed(error),
-            (Some(step), None) => step.done(cached),
-            (None, _) => {}
-        }
-    }
 }

@@ -274,6 +274,7 @@ fn offered() -> Options {
             ssh: Some(client.clone()),
             fetch: Some(client),
             watch: None,
+            steps: None,
         },
         ..plain()
     }

@@ -1,0 +1,164 @@
+//! Caches that go out with a build (`--cache-to`).
+
+use std::collections::BTreeMap;
+
+use super::Door;
+use crate::build::{CacheExport, CacheTarget, Compression};
+use crate::grpc::Status;
+use crate::job::{Job, Outcome};
+use crate::proto::control::CacheOptions;
+
+/// The caches that a build is to write.
+///
+/// # Errors
+/// A kind or an attribute that is not supported, by its name.
+pub(super) fn cache_exports(cache: Option<&CacheOptions>) -> Result<Vec<CacheExport>, Status> {
+    let Some(cache) = cache else {
+        return Ok(Vec::new());
+    };
+    if !cache.export_ref_deprecated.is_empty() {
+        return Err(Status::unimplemented("a cache without a kind is not supported"));
+    }
+    let exports = cache.exports.iter();
+    exports
+        .map(|export| read(&export.r#type, &export.attrs))
+        .collect()
+}
+
+fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Status> {
+    let need = |name: &str| {
+        let value = attrs.get(name).cloned();
+        value.ok_or_else(|| Status::invalid(format!("{kind} cache exporter requires {name}")))
+    };
+    let to = match kind {
+        "inline" => CacheTarget::Inline,
+        "registry" => CacheTarget::Registry(need("ref")?),
+        "local" => CacheTarget::Local(need("dest")?),
+        _ => return Err(Status::unimplemented(format!("unknown cache exporter: {kind:?}"))),
+    };
+    let mut export = CacheExport {
+        to,
+        all: false,
+        compression: Compression::Gzip,
+        ignore_error: false,
+    };
+    for (name, value) in attrs {
+        match (&**name, &**value) {
+            ("ref" | "dest" | "tag", _) => {}
+            ("mode", "min" | "max") => export.all = value == "max",
+            ("mode", _) => return Err(Status::invalid(format!("invalid cache mode: {value}"))),
+            ("compression", "gzip") => export.compression = Compression::Gzip,
+            ("compression", "zstd") => export.compression = Compression::Zstd,
+            ("compression", "uncompressed") => export.compression = Compression::None,
+            ("ignore-error", _) => export.ignore_error = value == "true",
+            ("oci-mediatypes" | "image-manifest", "true") => {}
+            ("force-compression" | "registry.insecure", "false") => {}
+            _ => {
+                let sentence = format!("{name}={value} of the cache exporter {kind} is not supported");
+                return Err(Status::unimplemented(sentence));
+            }
+        }
+    }
+    Ok(export)
+}
+
+impl Door {
+    /// The results, with their cache in them if that is asked for.
+    pub(super) async fn with_inline_cache(
+        &self,
+        job: &Job,
+        mut outcome: Outcome,
+        exports: &[CacheExport],
+    ) -> Result<Outcome, Status> {
+        if exports.iter().all(|export| export.to != CacheTarget::Inline) {
+            return Ok(outcome);
+        }
+        let step = job.progress.begin("preparing layers for inline cache");
+        for (_, built) in &mut outcome.images {
+            match self.builds.inline_cache(built).await {
+                Ok(with) => *built = with,
+                Err(status) => {
+                    step.failed(&*status.message);
+                    return Err(status);
+                }
+            }
+        }
+        step.done(false);
+        Ok(outcome)
+    }
+
+    /// Lets caches go out, one after the other.
+    pub(super) async fn export_caches(
+        &self,
+        job: &Job,
+        outcome: &Outcome,
+        exports: Vec<CacheExport>,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        let mut response = BTreeMap::new();
+        for export in exports {
+            let title = match &export.to {
+                CacheTarget::Inline => continue,
+                CacheTarget::Registry(_) => "exporting cache to registry",
+                CacheTarget::Local(_) => "exporting cache to client directory",
+            };
+            let step = job.progress.begin(title);
+            let mut merged = outcome.images.iter().map(|(_, built)| built);
+            let Some(mut whole) = merged.next().cloned() else {
+                step.done(false);
+                continue;
+            };
+            whole.steps.extend(merged.flat_map(|built| built.steps.clone()));
+            let ignore = export.ignore_error;
+            let exported = self.builds.export_cache(&whole, export, job.session.clone());
+            match exported.await {
+                Ok(descriptor) => {
+                    let digest = descriptor["digest"].as_str().unwrap_or_default();
+                    step.part(&format!("writing cache manifest {digest}"), 0, 0, true);
+                    step.done(false);
+                    response.insert("cache.manifest".to_owned(), descriptor.to_string());
+                }
+                Err(status) => {
+                    step.failed(&*status.message);
+                    if !ignore {
+                        return Err(status);
+                    }
+                }
+            }
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_are_read_and_others_are_refused() {
+        let read = |kind: &str, attrs: &[(&str, &str)]| {
+            let attrs = attrs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            read(kind, &attrs.collect()).map_err(|status| status.message)
+        };
+        let export = read(
+            "registry",
+            &[("ref", "r/x"), ("mode", "max"), ("compression", "zstd")],
+        )
+        .unwrap();
+        assert_eq!(export.to, CacheTarget::Registry("r/x".to_owned()));
+        assert!(export.all && export.compression == Compression::Zstd);
+        for (kind, attrs, sentence) in [
+            ("gha", &[][..], "unknown cache exporter: \"gha\""),
+            ("local", &[], "local cache exporter requires dest"),
+            ("inline", &[("mode", "x")], "invalid cache mode: x"),
+            (
+                "registry",
+                &[("ref", "x"), ("image-manifest", "false")],
+                "image-manifest=false of the cache exporter registry is not supported",
+            ),
+        ] {
+            assert_eq!(read(kind, attrs).unwrap_err(), sentence);
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! What becomes of results: the exporters that a build names, read from their attributes, and carried out.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Door;
+use crate::build::{Annotated, Annotation, Built, Compression, Destination, Outgoing};
+use crate::filesync::{joined, layout, send_archive, send_files};
+use crate::frontend::shown;
+use crate::grpc::{Code, Status};
+use crate::job::{Job, Outcome};
+use crate::progress::Step;
+use crate::proto::control::{Exporter, SolveRequest};
+use crate::thread::on_thread;
+
+/// Exporters of one build.
+const MAX_EXPORTERS: usize = 16;
+
+/// What kind of exporter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Image,
+    /// An archive with an OCI layout, also one that old `docker load`s take.
+    Layout {
+        docker: bool,
+    },
+    /// Files, one by one or as an archive.
+    Files {
+        archive: bool,
+    },
+}
+
+/// An exporter that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Export {
+    kind: Kind,
+    names: Vec<String>,
+    push: bool,
+    compression: Option<Compression>,
+    force: bool,
+    oci: bool,
+    annotations: Vec<Annotation>,
+    /// Whether each platform's files have a directory of their own; where there are several if nobody says.
+    split: Option<bool>,
+}
+
+/// The exporters of a build; none keeps nothing but the cache (`cacheonly`).
+pub(super) fn exports(asked: &SolveRequest) -> Result<Vec<Export>, Status> {
+    let deprecated = Exporter {
+        r#type: asked.exporter_deprecated.clone(),
+        attrs: asked.exporter_attrs_deprecated.clone(),
+    };
+    let exporters = match &asked.exporters[..] {
+        [] if !deprecated.r#type.is_empty() => std::slice::from_ref(&deprecated),
+        exporters => exporters,
+    };
+    if exporters.len() > MAX_EXPORTERS {
+        return Err(Status::invalid(format!("more than {MAX_EXPORTERS} exporters")));
+    }
+    exporters.iter().map(Export::read).collect()
+}
+
+impl Export {
+    fn read(asked: &Exporter) -> Result<Self, Status> {
+        let kind = match &*asked.r#type {
+            "moby" | "image" => Kind::Image,
+            "oci" => Kind::Layout { docker: false },
+            "docker" => Kind::Layout { docker: true },
+            "tar" => Kind::Files { archive: true },
+            "local" => Kind::Files { archive: false },
+            other => {
+                return Err(Status::unimplemented(format!(
+                    "exporter {other} is not supported"
+                )));
+            }
+        };
+        let mut export = Self {
+            kind,
+            names: Vec::new(),
+            push: false,
+            compression: None,
+            force: false,
+            oci: kind != Kind::Layout { docker: true },
+            annotations: Vec::new(),
+            split: None,
+        };
+        for (name, value) in &asked.attrs {
+            let known = match kind {
+                Kind::Files { .. } => export.take_of_files(name, value)?,
+                Kind::Image | Kind::Layout { .. } => export.take(name, value)?,
+            };
+            if !known {
+                let sentence = format!("{name} of the exporter {} is not supported", asked.r#type);
+                return Err(Status::unimplemented(sentence));
+            }
+        }
+        Ok(export)
+    }
+
+    fn take_of_files(&mut self, name: &str, value: &str) -> Result<bool, Status> {
+        match name {
+            // What the client does with them.
+            "dest" => {}
+            "platform-split" => self.split = Some(switch(name, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Status> {
+        match name {
+            "name" => self.names.extend(
+                value
+                    .split(',')
+                    .filter(|name| !name.is_empty() && *name != "*")
+                    .map(String::from),
+            ),
+            "push" => self.push = switch(name, value)?,
+            "compression" => self.compression = Some(compression(value)?),
+            "force-compression" => self.force = switch(name, value)?,
+            "oci-mediatypes" => self.oci = switch(name, value)?,
+            // Steps of a build with SOURCE_DATE_EPOCH make nothing younger, so there is nothing to rewrite.
+            "rewrite-timestamp" => drop(switch(name, value)?),
+            // The store's images are unpacked, and every image has a name that its digest gives it.
+            "unpack" | "store" | "name-canonical" | "prefer-nondist-layers" => drop(switch(name, value)?),
+            "dest" | "dangling-name-prefix" | "danglingname-prefix" | "prefer-image-digest" => {}
+            "push-by-digest" | "registry.insecure" | "buildinfo" if !switch(name, value)? => {}
+            "tar" if switch(name, value)? => {}
+            _ if name.starts_with("annotation") => match annotation(name, value)? {
+                Some(annotation) => self.annotations.push(annotation),
+                None => return Ok(false),
+            },
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    const fn title(&self) -> &'static str {
+        match self.kind {
+            Kind::Image => "exporting to image",
+            Kind::Layout { docker: false } => "exporting to oci image format",
+            Kind::Layout { docker: true } => "exporting to docker image format",
+            Kind::Files { archive: true } => "exporting to client tarball",
+            Kind::Files { archive: false } => "exporting to client directory",
+        }
+    }
+}
+
+fn switch(name: &str, value: &str) -> Result<bool, Status> {
+    match value {
+        "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err(Status::invalid(format!(
+            "non-bool value specified for {name}: {value:?}"
+        ))),
+    }
+}
+
+fn compression(value: &str) -> Result<Compression, Status> {
+    match value {
+        "uncompressed" => Ok(Compression::None),
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        other => Err(Status::unimplemented(format!(
+            "layer compression type {other} is not supported"
+        ))),
+    }
+}
+
+/// `annotation-manifest[linux/amd64].KEY`; `None` for what is no annotation.
+fn annotation(name: &str, value: &str) -> Result<Option<Annotation>, Status> {
+    let Some((head, key)) = name
+        .strip_prefix("annotation")
+        .and_then(|rest| rest.split_once('.'))
+    else {
+        return Ok(None);
+    };
+    let (kind, platform) = match head.split_once('[') {
+        Some((kind, platform)) => (kind, platform.strip_suffix(']').map(String::from)),
+        None => (head, None),
+    };
+    let on = match kind {
+        "" | "-manifest" => Annotated::Manifest,
+        "-manifest-descriptor" => Annotated::ManifestDescriptor,
+        "-index" => Annotated::Index,
+        "-index-descriptor" => Annotated::IndexDescriptor,
+        other => {
+            let other = other.trim_start_matches('-');
+            return Err(Status::invalid(format!("unrecognized annotation type {other}")));
+        }
+    };
+    Ok(Some(Annotation {
+        on,
+        platform,
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }))
+}
+
+impl Door {
+    /// Lets the results of a build go where they are asked for, one exporter after the other.
+    pub(super) async fn export(
+        &self,
+        job: &Job,
+        outcome: Outcome,
+        exports: Vec<Export>,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        let mut response = BTreeMap::new();
+        if outcome.images.is_empty() {
+            return Ok(response);
+        }
+        for (number, export) in exports.into_iter().enumerate() {
+            let step = job.progress.begin(export.title());
+            let exported = match export.kind {
+                Kind::Image => self.export_image(&step, job, &outcome, export).await,
+                Kind::Layout { docker } => {
+                    self.export_layout(&step, job, &outcome, (number, docker), export)
+                        .await
+                }
+                Kind::Files { archive } => {
+                    self.export_files(&step, job, &outcome, (number, archive), export.split)
+                        .await
+                }
+            };
+            match exported {
+                Ok(exported) => {
+                    step.done(false);
+                    response.extend(exported);
+                }
+                Err(status) => {
+                    step.failed(&*status.message);
+                    return Err(status);
+                }
+            }
+        }
+        Ok(response)
+    }
+
+    async fn export_image(
+        &self,
+        step: &Step,
+        job: &Job,
+        outcome: &Outcome,
+        export: Export,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        let push = export.push;
+        if push && export.names.is_empty() {
+            return Err(Status::invalid("tag is needed when pushing to registry"));
+        }
+        step.part("exporting layers", 0, 0, true);
+        let outgoing = outgoing(job, outcome, export, Destination::Store { push });
+        let exported = self.builds.export(outgoing).await?;
+        for line in &exported.lines {
+            step.part(line, 0, 0, true);
+        }
+        Ok(told(&exported.descriptor, exported.config, &exported.names))
+    }
+
+    async fn export_layout(
+        &self,
+        step: &Step,
+        job: &Job,
+        outcome: &Outcome,
+        (number, docker): (usize, bool),
+        export: Export,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        if docker && outcome.index {
+            return Err(Status::invalid(
+                "docker exporter does not currently support exporting manifest lists",
+            ));
+        }
+        let exported = self
+            .builds
+            .export(outgoing(job, outcome, export, Destination::Content))
+            .await?;
+        for line in &exported.lines {
+            step.part(line, 0, 0, true);
+        }
+        let response = told(&exported.descriptor, exported.config.clone(), &exported.names);
+        let (session, spool) = (job.session.clone(), self.builds.spool().map_err(disk)?);
+        let sent = on_thread(Box::pin(async move {
+            let archive = layout(&exported, docker, spool).map_err(disk)?;
+            send_archive(&session, &archive, number).await
+        }));
+        step.part(&format!("sending tarball {}", shown(sent.await?)), 0, 0, true);
+        Ok(response)
+    }
+
+    /// The exporters `local` and `tar`: the files go to the client.
+    async fn export_files(
+        &self,
+        step: &Step,
+        job: &Job,
+        outcome: &Outcome,
+        (number, archive): (usize, bool),
+        split: Option<bool>,
+    ) -> Result<BTreeMap<String, String>, Status> {
+        let file = self.files_of(outcome, split.unwrap_or(outcome.index)).await?;
+        let session = job.session.clone();
+        let sent = on_thread(Box::pin(async move {
+            match archive {
+                true => send_archive(&session, &file, number).await,
+                false => send_files(&session, &file, number).await,
+            }
+        }));
+        let what = if archive {
+            "sending tarball"
+        } else {
+            "copying files"
+        };
+        step.part(&format!("{what} {}", shown(sent.await?)), 0, 0, true);
+        Ok(BTreeMap::new())
+    }
+
+    /// The files of all results: each platform's in a directory of its own, or all in one.
+    async fn files_of(&self, outcome: &Outcome, split: bool) -> Result<File, Status> {
+        let mut all = Vec::new();
+        for (platform, built) in &outcome.images {
+            let directory = match split {
+                true => platform.replace('/', "_"),
+                false => String::new(),
+            };
+            all.push((directory, self.builds.files(built).await?));
+        }
+        match &mut all[..] {
+            [(directory, _)] if directory.is_empty() => Ok(all.remove(0).1),
+            _ => {
+                let spool = self.builds.spool().map_err(disk)?;
+                on_thread(Box::pin(async move { joined(all, spool).map_err(disk) })).await
+            }
+        }
+    }
+}
+
+fn disk(cause: std::io::Error) -> Status {
+    Status::new(Code::Unknown, format!("exporting the result: {cause}"))
+}
+
+fn outgoing(job: &Job, outcome: &Outcome, export: Export, destination: Destination) -> Outgoing {
+    let images: Vec<(String, Built)> = outcome.images.clone();
+    Outgoing {
+        images,
+        index: outcome.index,
+        names: export.names,
+        compression: export.compression,
+        force: export.force,
+        oci: export.oci,
+        annotations: export.annotations,
+        destination,
+        session: job.session.clone(),
+    }
+}
+
+/// What the client is told of an image that went out.
+fn told(
+    descriptor: &serde_json::Value,
+    config: Option<String>,
+    names: &[String],
+) -> BTreeMap<String, String> {
+    let digest = descriptor["digest"].as_str().unwrap_or_default().to_owned();
+    let mut response = BTreeMap::from([
+        ("containerimage.digest".to_owned(), digest),
+        (
+            "containerimage.descriptor".to_owned(),
+            STANDARD.encode(descriptor.to_string()),
+        ),
+    ]);
+    response.extend(config.map(|config| ("containerimage.config.digest".to_owned(), config)));
+    if !names.is_empty() {
+        response.insert("image.name".to_owned(), names.join(","));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(kind: &str, attrs: &[(&str, &str)]) -> Result<Export, String> {
+        let attrs = attrs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let exporter = Exporter {
+            r#type: kind.to_owned(),
+            attrs: attrs.collect(),
+        };
+        Export::read(&exporter).map_err(|status| status.message)
+    }
+
+    #[test]
+    fn attributes_are_read() {
+        let export = read(
+            "moby",
+            &[
+                ("name", "a:1,b"),
+                ("push", "true"),
+                ("compression", "zstd"),
+                ("oci-mediatypes", "false"),
+                ("annotation-manifest[linux/amd64].org.x", "y"),
+                ("annotation.k", "v"),
+                ("unpack", ""),
+            ],
+        )
+        .unwrap();
+        assert_eq!(export.names, ["a:1", "b"]);
+        assert!(export.push && !export.oci);
+        assert_eq!(export.compression, Some(Compression::Zstd));
+        let notes: Vec<_> = export
+            .annotations
+            .iter()
+            .map(|note| (note.on, note.platform.as_deref(), &*note.key, &*note.value))
+            .collect();
+        assert_eq!(
+            notes,
+            [
+                (Annotated::Manifest, Some("linux/amd64"), "org.x", "y"),
+                (Annotated::Manifest, None, "k", "v"),
+            ]
+        );
+        assert_eq!(
+            read("local", &[("platform-split", "false")]).unwrap().split,
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for (kind, name, value, sentence) in [
+            ("x", "", "", "exporter x is not supported"),
+            (
+                "moby",
+                "compression",
+                "estargz",
+                "layer compression type estargz is not supported",
+            ),
+            (
+                "oci",
+                "compression-level",
+                "9",
+                "compression-level of the exporter oci is not supported",
+            ),
+            ("oci", "tar", "false", "tar of the exporter oci is not supported"),
+            (
+                "image",
+                "push-by-digest",
+                "true",
+                "push-by-digest of the exporter image is not supported",
+            ),
+            ("image", "push", "x", "non-bool value specified for push: \"x\""),
+            ("image", "annotation-x.k", "v", "unrecognized annotation type x"),
+            (
+                "local",
+                "attestation-prefix",
+                "x",
+                "attestation-prefix of the exporter local is not supported",
+            ),
+        ] {
+            assert_eq!(read(kind, &[(name, value)]).unwrap_err(), sentence);
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! Caches that travel: steps by their keys, in BuildKit's cache config (`application/vnd.buildkit.cacheconfig.v0`), in a
+//! registry, in the client's directory, or inside of an image.
+//!
+//! A record of that format names layers; a step here is an image, so each record has the image's configuration beside
+//! them. With it the image is made again to the byte, and the steps upon it are found by the same keys. Other builders'
+//! keys are never met here, and ours never there: reading each other's caches gives no hits and does no harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Compression, Session, Status};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use builder::{Builder, Sent, StepCache};
+use bytes::Bytes;
+use distribution::{Document, Parts, Progress, Registries, Subject};
+use engine::Engine;
+use image::{
+    Algorithm, Blob, Descriptor, Digest, Export, ImageConfig, Images, Lease, Reference, ServedManifest,
+    Target, media_type,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::origin::{MAX_CONFIG, Source, failed, lease, refused, register};
+use super::services::credentials;
+use crate::api::blocking;
+use crate::error::ApiError;
+
+/// The configuration's media type, and where an image has it.
+const CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
+const INLINE: &str = "moby.buildkit.cache.v0";
+/// The largest layer that is brought.
+const MAX_LAYER: u64 = 16 << 30;
+
+/// BuildKit's cache config.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Config {
+    #[serde(default)]
+    layers: Vec<Layer>,
+    #[serde(default)]
+    records: Vec<Record>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Layer {
+    blob: Option<Digest>,
+    #[serde(default = "none")]
+    parent: i64,
+    annotations: Option<About>,
+}
+
+const fn none() -> i64 {
+    -1
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    media_type: String,
+    #[serde(rename = "diffID")]
+    diff_id: Digest,
+    size: u64,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Record {
+    digest: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    chains: Vec<Chain>,
+    /// What only we write and read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gantry: Option<Step>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Chain {
+    layers: Vec<usize>,
+    created_at: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Step {
+    /// The configuration of the image that the step made, in base64.
+    config: String,
+    /// Its layers, bottom first.
+    layers: Vec<usize>,
+}
+
+/// A cache that was read.
+struct Imported {
+    layers: Vec<Layer>,
+    steps: BTreeMap<Digest, Step>,
+    source: Source,
+}
+
+/// The caches of a build, and the steps that it came by.
+pub(super) struct Caches {
+    images: Images,
+    builder: Builder,
+    imported: Arc<Vec<Imported>>,
+    made: Mutex<Vec<(String, String)>>,
+}
+
+impl Caches {
+    /// Of a build. A cache that cannot be read is told of and left out, as upstream does.
+    pub(super) async fn open(
+        (engine, builder, registries): (&Engine, &Builder, &Registries),
+        sources: Vec<CacheSource>,
+        session: &Arc<Session>,
+        progress: &Arc<::buildkit::Progress>,
+    ) -> Self {
+        let mut imported = Vec::new();
+        let mut seen: Vec<CacheSource> = Vec::new();
+        for source in sources {
+            if seen.contains(&source) {
+                continue;
+            }
+            let name = match &source {
+                CacheSource::Registry(reference) => reference.clone(),
+                CacheSource::Local { digest, .. } => digest.clone(),
+            };
+            seen.push(source.clone());
+            let step = progress.begin(format!("importing cache manifest from {name}"));
+            match read(registries, source, session).await {
+                Ok(cache) => {
+                    step.done(false);
+                    imported.push(cache);
+                }
+                Err(status) => step.failed(status.message),
+            }
+        }
+        Self {
+            images: engine.images().clone(),
+            builder: builder.clone(),
+            imported: Arc::new(imported),
+            made: Mutex::default(),
+        }
+    }
+
+    /// The steps that the build came by.
+    pub(super) fn steps(&self) -> Vec<(String, String)> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl StepCache for Caches {
+    fn step(&self, key: &Digest) -> Sent<Option<Digest>> {
+        let (images, builder, imported) = (self.images.clone(), self.builder.clone(), self.imported.clone());
+        let key = *key;
+        Box::pin(async move {
+            for cache in &*imported {
+                let Some(step) = cache.steps.get(&key) else {
+                    continue;
+                };
+                match cache.bring(&images, &builder, step).await {
+                    Ok(image) => return Some(image),
+                    Err(status) => tracing::debug!(%status, "a cached step is not to be had"),
+                }
+            }
+            None
+        })
+    }
+
+    fn made(&self, key: &Digest, image: &Digest) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push((key.to_string(), image.to_string()));
+    }
+}
+
+/// Reads a cache.
+async fn read(
+    registries: &Registries,
+    source: CacheSource,
+    session: &Arc<Session>,
+) -> Result<Imported, Status> {
+    let (source, document) = match source {
+        CacheSource::Registry(reference) => {
+            let reference = Reference::parse(&reference).map_err(failed)?.with_default_tag();
+            let credentials = credentials(session.clone(), registries.clone(), &reference.domain);
+            let credentials = credentials.await.map_err(failed)?;
+            let repository = registries
+                .client()
+                .repository(&reference.domain, &reference.path, credentials);
+            let subject = match (reference.digest, &reference.tag) {
+                (Some(digest), _) => Subject::Digest(digest),
+                (None, tag) => Subject::Tag(tag.clone().unwrap_or_default()),
+            };
+            let Document { bytes, .. } = repository.manifest(&subject).await.map_err(failed)?;
+            (Source::Registry(repository), bytes)
+        }
+        CacheSource::Local { store, digest } => {
+            let store = format!("local:{store}");
+            let digest: Digest = digest.parse().map_err(failed)?;
+            let source = Source::Local(session.clone(), store);
+            let bytes = source.small(&Descriptor::new("", digest, MAX_CONFIG)).await?;
+            (source, bytes)
+        }
+    };
+    let manifest: Value = serde_json::from_slice(&document).map_err(failed)?;
+    let config = config_of(&source, &manifest).await?;
+    let mut steps = BTreeMap::new();
+    for record in config.records {
+        if let (Some(key), Some(step)) = (record.digest, record.gantry) {
+            steps.insert(key, step);
+        }
+    }
+    Ok(Imported {
+        layers: config.layers,
+        steps,
+        source,
+    })
+}
+
+/// The cache config of a manifest: its own, one of an index, or the one in an image.
+async fn config_of(source: &Source, manifest: &Value) -> Result<Config, Status> {
+    let entries = manifest["manifests"].as_array().into_iter().flatten();
+    let of_cache = |entry: &&Value| entry["mediaType"] == CONFIG;
+    let descriptor = entries.clone().find(of_cache).unwrap_or(&manifest["config"]);
+    let descriptor: Descriptor = serde_json::from_value(descriptor.clone())
+        .map_err(|_| failed("there is no cache in what the registry has"))?;
+    let bytes = source.small(&descriptor).await?;
+    if descriptor.media_type == CONFIG {
+        return serde_json::from_slice(&bytes).map_err(failed);
+    }
+    let config: Value = serde_json::from_slice(&bytes).map_err(failed)?;
+    let inline = config[INLINE].as_str();
+    let inline = inline.ok_or_else(|| failed("the image has no cache in it"))?;
+    let inline = STANDARD.decode(inline).map_err(failed)?;
+    serde_json::from_slice(&inline).map_err(failed)
+}
+
+impl Imported {
+    /// Makes the image of a step again: what is not here of its layers is brought.
+    async fn bring(&self, images: &Images, builder: &Builder, step: &Step) -> Result<Digest, Status> {
+        let config = Bytes::from(STANDARD.decode(&step.config).map_err(failed)?);
+        let parsed = ImageConfig::parse(&config).map_err(failed)?;
+        let layers: Option<Vec<Descriptor>> = step.layers.iter().map(|layer| self.layer(*layer)).collect();
+        let layers = layers.filter(|layers| layers.len() == parsed.rootfs.diff_ids.len());
+        let layers = layers.ok_or_else(|| failed("a record of the cache makes no sense"))?;
+        self.source.bring(images, builder, config, layers).await
+    }
+
+    fn layer(&self, number: usize) -> Option<Descriptor> {
+        let layer = self.layers.get(number)?;
+        let about = layer.annotations.as_ref()?;
+        let fits = about.size <= MAX_LAYER;
+        fits.then(|| {
+            layer
+                .blob
+                .map(|blob| Descriptor::new(&about.media_type, blob, about.size))
+        })?
+    }
+}
+
+/// A cache that goes out. Its content stays while the lease does.
+struct Outgoing {
+    lease: Lease,
+    config: Config,
+    /// The layers, each once.
+    blobs: Vec<Descriptor>,
+}
+
+/// Puts the cache of a result together.
+fn outgoing(
+    images: &Images,
+    built: &Built,
+    (all, compression): (bool, Compression),
+) -> Result<Outgoing, ApiError> {
+    let lease = lease(images)?;
+    let whole: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
+    let result = images.get(&whole);
+    let mut config = Config::default();
+    let (mut blobs, mut numbers) = (Vec::new(), BTreeMap::new());
+    let mut seen = BTreeSet::new();
+    for (key, id) in &built.steps {
+        let (Ok(key), Ok(id)) = (key.parse::<Digest>(), id.parse::<Digest>()) else {
+            continue;
+        };
+        let Some(image) = images.get(&id).filter(|_| seen.insert(key)) else {
+            continue;
+        };
+        let history = result.iter().map(|result| &result.config.history);
+        let of_result = history
+            .into_iter()
+            .any(|history| history.starts_with(&image.config.history));
+        if !all && !of_result {
+            continue;
+        }
+        let layers = layers(images, &lease, &id, compression)?;
+        let mut chain = Vec::new();
+        for (layer, diff_id) in layers.iter().zip(&image.config.rootfs.diff_ids) {
+            let parent = chain.last().and_then(|last: &usize| i64::try_from(*last).ok());
+            let number = *numbers.entry((parent, layer.digest)).or_insert_with(|| {
+                config.layers.push(Layer {
+                    blob: Some(layer.digest),
+                    parent: parent.unwrap_or(-1),
+                    annotations: Some(About {
+                        media_type: layer.media_type.clone(),
+                        diff_id: *diff_id,
+                        size: layer.size,
+                    }),
+                });
+                blobs.push(layer.clone());
+                config.layers.len() - 1
+            });
+            chain.push(number);
+        }
+        let created = image.config.created.map(|created| created.to_string());
+        config.records.push(Record {
+            digest: Some(key),
+            chains: vec![Chain {
+                layers: chain.clone(),
+                created_at: created.unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned()),
+            }],
+            gantry: Some(Step {
+                config: STANDARD.encode(&image.config_bytes),
+                layers: chain,
+            }),
+        });
+    }
+    let mut once = BTreeSet::new();
+    blobs.retain(|blob| once.insert(blob.digest));
+    Ok(Outgoing { lease, config, blobs })
+}
+
+/// The layers of an image in OCI's words, compressed as it is asked for.
+fn layers(
+    images: &Images,
+    lease: &Lease,
+    id: &Digest,
+    compression: Compression,
+) -> Result<Vec<Descriptor>, ApiError> {
+    let algorithm = match compression {
+        Compression::Zstd => Algorithm::Zstd,
+        Compression::Gzip => Algorithm::Gzip,
+        Compression::None => {
+            lease.add(id)?;
+            let image = images.get(id);
+            let layers = image.iter().flat_map(|image| &image.layers);
+            return Ok(layers.filter_map(|layer| layer.blob.clone()).map(oci).collect());
+        }
+    };
+    let exported = images.export(lease, id, Export { algorithm, oci: true })?;
+    Ok(exported.layers.into_iter().map(oci).collect())
+}
+
+fn oci(layer: Descriptor) -> Descriptor {
+    let media_type = match &*layer.media_type {
+        "" | media_type::DOCKER_LAYER => media_type::LAYER,
+        media_type::DOCKER_LAYER_GZIP => media_type::LAYER_GZIP,
+        other => other,
+    };
+    Descriptor::new(media_type, layer.digest, layer.size)
+}
+
+/// Lets the cache of a result go out; a descriptor of its manifest.
+///
+/// # Errors
+/// The disk's, the registry's, the client's.
+pub(super) async fn export(
+    (engine, registries): (Engine, Registries),
+    built: Built,
+    wish: CacheExport,
+    session: Arc<Session>,
+) -> Result<Value, Status> {
+    let images = engine.images().clone();
+    let how = (wish.all, wish.compression);
+    let prepared = {
+        let images = images.clone();
+        blocking(move || {
+            let outgoing = outgoing(&images, &built, how)?;
+            let config = Bytes::from(
+                serde_json::to_vec(&outgoing.config)
+                    .map_err(|error| ApiError::internal(error.to_string()))?,
+            );
+            let descriptor = Descriptor::new(CONFIG, Digest::of(&config), config.len() as u64);
+            images.receive_blob(&outgoing.lease, &descriptor, &mut &*config)?;
+            let manifest = json!({
+                "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": descriptor,
+                "layers": outgoing.blobs,
+            });
+            let bytes = Bytes::from(manifest.to_string());
+            images.put_manifest(&outgoing.lease, media_type::MANIFEST, &bytes)?;
+            let served = ServedManifest {
+                digest: Digest::of(&bytes),
+                media_type: media_type::MANIFEST.to_owned(),
+                bytes,
+            };
+            let mut blobs = outgoing.blobs;
+            blobs.push(descriptor);
+            Ok::<_, ApiError>((outgoing.lease, blobs, served))
+        })
+        .await
+        .map_err(refused)?
+    };
+    let (lease, blobs, served) = prepared;
+    let descriptor = json!({
+        "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
+    });
+    match wish.to {
+        CacheTarget::Registry(reference) => {
+            let reference = Reference::parse(&reference).map_err(failed)?.with_default_tag();
+            push(&registries, &session, (reference, blobs, served), (images, lease)).await?;
+        }
+        CacheTarget::Local(store) => local(&images, &session, &store, (blobs, served)).await?,
+        CacheTarget::Inline => {}
+    }
+    Ok(descriptor)
+}
+
+/// To a registry; the node's own has the content, and gets the name.
+async fn push(
+    registries: &Registries,
+    session: &Arc<Session>,
+    (reference, blobs, served): (Reference, Vec<Descriptor>, ServedManifest),
+    (images, lease): (Images, Lease),
+) -> Result<(), Status> {
+    if registries.is_own(&reference.domain) {
+        let target = Target::manifest(served.digest, None);
+        let tagged = blocking(move || {
+            images.tag_under(&lease, &reference, target)?;
+            lease.keep()
+        });
+        return tagged.await.map_err(refused);
+    }
+    let credentials = credentials(session.clone(), registries.clone(), &reference.domain);
+    let parts = Parts {
+        credentials: credentials.await.map_err(failed)?,
+        reference,
+        blobs,
+        manifests: vec![served],
+    };
+    // Nobody hears of single layers.
+    let (progress, events) = mpsc::channel(1);
+    drop(events);
+    let pushed = registries.push_parts(&parts, &Progress(progress)).await;
+    drop(lease);
+    pushed.map_err(|fault| failed(format!("error writing layer blob: {}", fault.pushing())))
+}
+
+/// Into a directory of the client.
+async fn local(
+    images: &Images,
+    session: &Arc<Session>,
+    store: &str,
+    (blobs, served): (Vec<Descriptor>, ServedManifest),
+) -> Result<(), Status> {
+    let store = format!("local:{store}");
+    for blob in blobs {
+        let digest = blob.digest.to_string();
+        match images.open_blob(&blob.digest).map_err(failed)? {
+            Some(Blob::File(mut file, size)) => {
+                session.write_content(&store, &digest, size, &mut file).await?
+            }
+            Some(Blob::Bytes(bytes)) => {
+                let size = bytes.len() as u64;
+                session.write_content(&store, &digest, size, &mut &*bytes).await?;
+            }
+            None => return Err(failed(format!("the blob {digest} is missing"))),
+        }
+    }
+    let (digest, size) = (served.digest.to_string(), served.bytes.len() as u64);
+    session
+        .write_content(&store, &digest, size, &mut &*served.bytes)
+        .await
+}
+
+/// The result with its cache in its configuration.
+///
+/// # Errors
+/// The disk's.
+pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status> {
+    let images = engine.images().clone();
+    let done = blocking(move || {
+        let outgoing = outgoing(&images, &built, (false, Compression::Gzip))?;
+        let cache =
+            serde_json::to_vec(&outgoing.config).map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut config: Value =
+            serde_json::from_slice(&built.config).map_err(|error| ApiError::internal(error.to_string()))?;
+        config[INLINE] = STANDARD.encode(cache).into();
+        let config = Bytes::from(config.to_string());
+        let id: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
+        let layers = layers(&images, &outgoing.lease, &id, Compression::Gzip)?;
+        let lease = Arc::new(outgoing.lease);
+        let image = register(&images, lease, config.clone(), layers)?;
+        Ok::<_, ApiError>(Built {
+            image: image.to_string(),
+            config: config.into(),
+            steps: built.steps,
+        })
+    });
+    done.await.map_err(refused)
+}

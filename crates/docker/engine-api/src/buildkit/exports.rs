@@ -1,0 +1,418 @@
+//! Results that go out as images: into the store, to registries, or as their content.
+//!
+//! What is only named costs nothing: the store has the image already. Everything else has manifests made for it here, of
+//! layers that are compressed once and kept, so the same result goes out with the same digest each time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::buildkit::{
+    Annotated, Built, Code, Compression, Content, ContentBytes, Destination, Exported, Outgoing, Status,
+};
+use builder::build_tags;
+use bytes::Bytes;
+use distribution::{Parts, Progress, Registries};
+use engine::Engine;
+use image::{
+    Algorithm, Blob, Descriptor, Digest, Export, Images, Lease, Platform, Reference, ServedManifest, Target,
+    media_type,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::services::credentials;
+use crate::api::blocking;
+use crate::error::ApiError;
+
+/// Events of a push that wait to be told.
+const WAITING: usize = 64;
+
+/// Lets results go out.
+///
+/// # Errors
+/// Names that are none, the disk's, registries'.
+pub(super) async fn export(
+    engine: Engine,
+    registries: Registries,
+    outgoing: Outgoing,
+) -> Result<Exported, Status> {
+    let tags = build_tags(&outgoing.names).map_err(|error| Status::invalid(error.to_string()))?;
+    let images = engine.images().clone();
+    let outgoing = Arc::new(outgoing);
+    if is_plain(&outgoing) {
+        let done = blocking(move || named(&images, &outgoing, &tags));
+        return done.await.map_err(internal);
+    }
+    let made = {
+        let (images, outgoing) = (images.clone(), outgoing.clone());
+        blocking(move || Made::of(&images, &outgoing))
+            .await
+            .map_err(internal)?
+    };
+    let mut lines = made.lines();
+    if outgoing.destination == (Destination::Store { push: true }) {
+        for tag in &tags {
+            made.push(tag, &registries, &outgoing).await?;
+            lines.push(format!("pushing manifest for {tag}@{}", made.root.digest));
+        }
+    }
+    let finished = blocking(move || made.finish(&images, &outgoing, &tags, lines));
+    finished.await.map_err(internal)
+}
+
+fn internal(error: ApiError) -> Status {
+    Status::new(Code::Unknown, error.message)
+}
+
+/// Whether the result only gets names.
+fn is_plain(outgoing: &Outgoing) -> bool {
+    outgoing.destination == (Destination::Store { push: false })
+        && !outgoing.index
+        && outgoing.images.len() == 1
+        && outgoing.compression.is_none()
+        && outgoing.annotations.is_empty()
+}
+
+fn id(built: &Built) -> Result<Digest, ApiError> {
+    built.image.parse().map_err(|_| ApiError::bad("no such result"))
+}
+
+/// Gives an image its names.
+fn named(images: &Images, outgoing: &Outgoing, tags: &[Reference]) -> Result<Exported, ApiError> {
+    let id = id(&outgoing.images[0].1)?;
+    let mut lines = vec![format!("writing image {id}")];
+    for tag in tags {
+        images.tag(&id, tag)?;
+        lines.push(format!("naming to {tag}"));
+    }
+    // The manifest that the node's own registry has for it.
+    let served = match tags.first() {
+        Some(tag) => images.manifest_in(tag)?,
+        None => None,
+    };
+    let config = outgoing.images[0].1.config.len();
+    let descriptor = match served {
+        Some(served) => json!({
+            "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
+        }),
+        None => json!({ "mediaType": media_type::CONFIG, "digest": id.to_string(), "size": config }),
+    };
+    Ok(Exported {
+        descriptor,
+        config: Some(id.to_string()),
+        names: tags.iter().map(ToString::to_string).collect(),
+        lines,
+        content: Vec::new(),
+    })
+}
+
+/// What was made of results. Its content stays while the lease does.
+struct Made {
+    lease: Lease,
+    /// Layers and configurations, in the order of the manifests that name them.
+    blobs: Vec<Descriptor>,
+    manifests: Vec<ServedManifest>,
+    /// An index, or the one manifest.
+    root: ServedManifest,
+    annotations: BTreeMap<String, String>,
+    /// The image that runs here.
+    image: Option<Digest>,
+    /// The one image.
+    single: Option<Digest>,
+}
+
+/// A manifest, and what names it in an index.
+struct Part {
+    served: ServedManifest,
+    entry: Value,
+    blobs: Vec<Descriptor>,
+}
+
+impl Made {
+    fn of(images: &Images, outgoing: &Outgoing) -> Result<Self, ApiError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let lease = images.lease(&format!("buildkit/{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
+        let (mut parts, mut image) = (Vec::new(), None);
+        for (platform, built) in &outgoing.images {
+            let id = id(built)?;
+            let here = images.get(&id).map(|image| image.config.platform());
+            if here.is_some_and(|here| Platform::host().runs(&here)) {
+                image = Some(id);
+            }
+            parts.push(part(images, &lease, &id, (platform, outgoing))?);
+        }
+        let mut manifests: Vec<ServedManifest> = parts.iter().map(|part| part.served.clone()).collect();
+        if outgoing.index {
+            let entries = parts.iter().map(|part| part.entry.clone()).collect();
+            manifests.push(index(entries, outgoing));
+        }
+        for manifest in &manifests {
+            images.put_manifest(&lease, &manifest.media_type, &manifest.bytes)?;
+        }
+        let root = manifests.last().cloned();
+        let single = (!outgoing.index).then_some(image).flatten();
+        Ok(Self {
+            lease,
+            blobs: parts.into_iter().flat_map(|part| part.blobs).collect(),
+            root: root.ok_or_else(|| ApiError::bad("a build without a result"))?,
+            manifests,
+            annotations: notes(outgoing, Annotated::IndexDescriptor, None),
+            image,
+            single,
+        })
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let kind =
+            |served: &ServedManifest| match served.digest == self.root.digest && self.manifests.len() > 1 {
+                true => "manifest list",
+                false => "manifest",
+            };
+        let line = |served: &ServedManifest| format!("exporting {} {}", kind(served), served.digest);
+        self.manifests.iter().map(line).collect()
+    }
+
+    async fn push(
+        &self,
+        tag: &Reference,
+        registries: &Registries,
+        outgoing: &Outgoing,
+    ) -> Result<(), Status> {
+        let session = outgoing.session.clone();
+        let credentials = credentials(session, registries.clone(), &tag.domain);
+        let parts = Parts {
+            reference: tag.clone(),
+            credentials: credentials
+                .await
+                .map_err(|sentence| Status::new(Code::Unknown, sentence))?,
+            blobs: self.blobs.clone(),
+            manifests: self.manifests.clone(),
+        };
+        let (progress, mut events) = mpsc::channel(WAITING);
+        let progress = Progress(progress);
+        let pushing = async {
+            // It takes the channel's end with it.
+            let progress = progress;
+            registries.push_parts(&parts, &progress).await
+        };
+        let heard = async { while events.recv().await.is_some() {} };
+        let (pushed, ()) = tokio::join!(pushing, heard);
+        pushed.map_err(|fault| {
+            let sentence = format!("failed to push {}: {}", tag.familiar(), fault.pushing());
+            Status::new(Code::Unknown, sentence)
+        })
+    }
+
+    /// Keeps the result under its names, or gives its content away.
+    fn finish(
+        self,
+        images: &Images,
+        outgoing: &Outgoing,
+        tags: &[Reference],
+        mut lines: Vec<String>,
+    ) -> Result<Exported, ApiError> {
+        let mut descriptor = json!({
+            "mediaType": self.root.media_type, "digest": self.root.digest.to_string(), "size": self.root.bytes.len(),
+        });
+        if !self.annotations.is_empty() {
+            descriptor["annotations"] = json!(self.annotations);
+        }
+        let single = self.single.map(|id| id.to_string());
+        let content = match outgoing.destination {
+            Destination::Content => self.content(images)?,
+            Destination::Store { .. } => {
+                for tag in tags {
+                    let target = Target::manifest(self.root.digest, self.image);
+                    images.tag_under(&self.lease, tag, target)?;
+                    lines.push(format!("naming to {tag}"));
+                }
+                self.lease.keep()?;
+                Vec::new()
+            }
+        };
+        Ok(Exported {
+            descriptor,
+            config: single,
+            names: tags.iter().map(ToString::to_string).collect(),
+            lines,
+            content,
+        })
+    }
+
+    /// All bytes. Open files outlive the lease.
+    fn content(&self, images: &Images) -> Result<Vec<Content>, ApiError> {
+        let mut content = Vec::new();
+        for blob in &self.blobs {
+            let missing = || ApiError::internal(format!("the blob {} is missing", blob.digest));
+            let bytes = match images.open_blob(&blob.digest)?.ok_or_else(missing)? {
+                Blob::File(file, _) => ContentBytes::File(file),
+                Blob::Bytes(bytes) => ContentBytes::Memory(bytes),
+            };
+            content.push(Content {
+                digest: blob.digest.to_string(),
+                size: blob.size,
+                bytes,
+            });
+        }
+        content.extend(self.manifests.iter().map(|served| Content {
+            digest: served.digest.to_string(),
+            size: served.bytes.len() as u64,
+            bytes: ContentBytes::Memory(served.bytes.clone()),
+        }));
+        Ok(content)
+    }
+}
+
+/// Media types: OCI's, and Docker's where it has one.
+const FORMS: [(&str, &str); 5] = [
+    (media_type::MANIFEST, media_type::DOCKER_MANIFEST),
+    (media_type::CONFIG, media_type::DOCKER_CONFIG),
+    (media_type::LAYER, media_type::DOCKER_LAYER),
+    (media_type::LAYER_GZIP, media_type::DOCKER_LAYER_GZIP),
+    (media_type::INDEX, media_type::DOCKER_INDEX),
+];
+
+/// A media type in the form that is asked for; one that Docker has no word for stays.
+fn form(given: &str, oci: bool) -> String {
+    let given = if given.is_empty() {
+        media_type::LAYER
+    } else {
+        given
+    };
+    let known = FORMS.iter().find(|(one, other)| *one == given || *other == given);
+    known
+        .map_or(given, |(one, other)| if oci { one } else { other })
+        .to_owned()
+}
+
+/// The manifest of one image.
+fn part(
+    images: &Images,
+    lease: &Lease,
+    id: &Digest,
+    (platform, outgoing): (&str, &Outgoing),
+) -> Result<Part, ApiError> {
+    let layers = layers(images, lease, id, outgoing)?;
+    // Zstandard has no name in Docker's form.
+    let oci = outgoing.oci
+        || layers
+            .iter()
+            .any(|layer| layer.media_type == media_type::LAYER_ZSTD);
+    let image = images
+        .get(id)
+        .ok_or_else(|| ApiError::internal(format!("the image {id} is gone")))?;
+    let config = Descriptor::new(
+        &form(media_type::CONFIG, oci),
+        *id,
+        image.config_bytes.len() as u64,
+    );
+    let layers: Vec<Descriptor> = layers
+        .into_iter()
+        .map(|layer| Descriptor::new(&form(&layer.media_type, oci), layer.digest, layer.size))
+        .collect();
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": form(media_type::MANIFEST, oci), "config": config, "layers": layers,
+    });
+    let notes_of = |on| notes(outgoing, on, Some(platform));
+    let annotations = notes_of(Annotated::Manifest);
+    if !annotations.is_empty() {
+        manifest["annotations"] = json!(annotations);
+    }
+    let served = served(&manifest);
+    let mut entry = json!({
+        "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
+        "platform": image.config.platform(),
+    });
+    let annotations = notes_of(Annotated::ManifestDescriptor);
+    if !annotations.is_empty() {
+        entry["annotations"] = json!(annotations);
+    }
+    Ok(Part {
+        served,
+        entry,
+        blobs: layers.into_iter().chain([config]).collect(),
+    })
+}
+
+fn served(document: &Value) -> ServedManifest {
+    let bytes = Bytes::from(document.to_string());
+    ServedManifest {
+        digest: Digest::of(&bytes),
+        media_type: document["mediaType"].as_str().unwrap_or_default().to_owned(),
+        bytes,
+    }
+}
+
+fn index(entries: Vec<Value>, outgoing: &Outgoing) -> ServedManifest {
+    let mut index = json!({
+        "schemaVersion": 2, "mediaType": form(media_type::INDEX, outgoing.oci), "manifests": entries,
+    });
+    let annotations = notes(outgoing, Annotated::Index, None);
+    if !annotations.is_empty() {
+        index["annotations"] = json!(annotations);
+    }
+    served(&index)
+}
+
+/// An image's layers, compressed as it is asked for.
+fn layers(
+    images: &Images,
+    lease: &Lease,
+    id: &Digest,
+    outgoing: &Outgoing,
+) -> Result<Vec<Descriptor>, ApiError> {
+    let algorithm = match outgoing.compression {
+        Some(Compression::None) => None,
+        Some(Compression::Zstd) => Some(Algorithm::Zstd),
+        Some(Compression::Gzip) | None => Some(Algorithm::Gzip),
+    };
+    let layers = match algorithm {
+        Some(algorithm) => images.export(lease, id, Export { algorithm, oci: true })?.layers,
+        None => {
+            lease.add(id)?;
+            let image = images.get(id);
+            let layers = image.iter().flat_map(|image| &image.layers);
+            layers.filter_map(|layer| layer.blob.clone()).collect()
+        }
+    };
+    let wanted = match algorithm {
+        Some(Algorithm::Gzip) => "gzip",
+        Some(Algorithm::Zstd) => "zstd",
+        None => "tar",
+    };
+    let other = layers
+        .iter()
+        .find(|layer| !form(&layer.media_type, true).ends_with(wanted));
+    if let Some(other) = other.filter(|_| outgoing.force) {
+        return Err(ApiError::unsupported(format!(
+            "force-compression is not supported for a layer that came compressed otherwise: {}",
+            other.digest
+        )));
+    }
+    Ok(layers)
+}
+
+/// The notes on one thing.
+fn notes(outgoing: &Outgoing, on: Annotated, platform: Option<&str>) -> BTreeMap<String, String> {
+    let meant = outgoing.annotations.iter().filter(|note| {
+        let of_platform = note
+            .platform
+            .as_deref()
+            .is_none_or(|asked| Some(asked) == platform);
+        note.on == on && of_platform
+    });
+    meant.map(|note| (note.key.clone(), note.value.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_have_two_forms() {
+        assert_eq!(form(media_type::DOCKER_LAYER_GZIP, true), media_type::LAYER_GZIP);
+        assert_eq!(form("", false), media_type::DOCKER_LAYER);
+        assert_eq!(form(media_type::LAYER_ZSTD, false), media_type::LAYER_ZSTD);
+    }
+}
