@@ -87,7 +87,7 @@ const CASES: &[Case] = &[
         ? 1
         $ printf 'FROM busybox\nNOPE x\n' | docker build -f - . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: dockerfile parse error on line 2: unknown instruction: NOPE[..]
-        $ printf 'FROM busybox\nCOPY no /\n' | docker build -f - . 2>&1 | tail -8
+        $ printf 'FROM busybox\nCOPY no /\n' | docker build -f - . 2>&1 | tail -7
         Dockerfile:2
         --------------------
            1 |     FROM busybox
@@ -136,6 +136,8 @@ const CASES: &[Case] = &[
         linux_arm64/
         linux_arm64/a/
         linux_arm64/a/f
+        $ docker build -q -o type=oci,dest=l.tar -t x . > /dev/null; mkdir lay; tar -xf l.tar -C lay; printf 'FROM scratch\nCOPY --from=lay a/f /g\n' | docker build -q --build-context lay=oci-layout://./lay -o l -f - . > /dev/null; cat l/g
+        hi
         $ tar -c . | docker build -q -t $n:2 - > /dev/null; docker image inspect -f '{{len .RootFS.Layers}}' $n:2
         1
         $ docker build -o type=cacheonly . 2>&1 | grep -c exporting
@@ -227,14 +229,14 @@ const CASES: &[Case] = &[
         $ docker build --no-cache . 2>&1 | grep 'warnings found\|MaintainerDep'
         #1 WARN: MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 7)
         [..]2 warnings found (use docker --debug to expand):
-         - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 7)
+        [..] - MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label (line 7)
         "#,
     ),
     case(
         "bake and compose",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf 'FROM busybox\nCOPY f /\nCMD cat /f\n' > Dockerfile
-        $ echo '{"group":{"default":{"targets":["x","y"]}},"target":{"base":{"dockerfile-inline":"FROM busybox\nRUN echo base > /b"},"x":{"contexts":{"base":"target:base"},"dockerfile-inline":"FROM base\nRUN cat /b"},"y":{"tags":["'$n'"]}}}' > docker-bake.json
+        $ printf '%s' '{"group":{"default":{"targets":["x","y"]}},"target":{"base":{"dockerfile-inline":"FROM busybox\nRUN echo base > /b"},"x":{"contexts":{"base":"target:base"},"dockerfile-inline":"FROM base\nRUN cat /b"},"y":{"tags":["'$n'"]}}}' > docker-bake.json
         $ docker buildx bake > said 2>&1; echo $?; docker run --rm $n
         0
         hi

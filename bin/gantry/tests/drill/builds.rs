@@ -29,7 +29,8 @@ END
         docker build -q -t built . >/dev/null
         docker run --rm built cat /all
         docker rmi -f built >/dev/null
-        docker builder prune -af >/dev/null
+        # What an uncached build has made has no row in the cache once another has made it again; it is an image without a name.
+        docker builder prune -af >/dev/null; docker image prune -f >/dev/null
         echo images $(( $(docker images -aq | sort -u | wc -l) - before ))
         echo containers $(docker ps -aq | wc -l)
         ls ../data/build

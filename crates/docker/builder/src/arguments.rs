@@ -188,7 +188,10 @@ impl Arguments {
     /// The proxies that commands see, in both cases of their names, as BuildKit gives them.
     pub(crate) fn proxies(&self) -> Vec<String> {
         let proxies = PREDEFINED.chunks(2).filter_map(|names| {
-            let value = names.iter().rev().find_map(|name| self.given.get(*name)?.clone())?;
+            let value = names
+                .iter()
+                .rev()
+                .find_map(|name| self.given.get(*name)?.clone())?;
             Some(names.iter().map(move |name| format!("{name}={value}")))
         });
         proxies.flatten().collect()

@@ -179,10 +179,13 @@ impl Builder {
         };
         let scratch = Scratch(self.scratch.join(&name));
         let context_age = request.context.age();
-        let ages = request.contexts.iter().filter_map(|(name, context)| match context {
-            NamedContext::Files(files) => Some((name.to_lowercase(), files.age())),
-            NamedContext::Image(_) => None,
-        });
+        let ages = request
+            .contexts
+            .iter()
+            .filter_map(|(name, context)| match context {
+                NamedContext::Files(files) => Some((name.to_lowercase(), files.age())),
+                NamedContext::Image(_) => None,
+            });
         let context_ages = ages.collect();
         let (tree, file) = self
             .context(request.context, request.dockerfile, scratch.0.clone())

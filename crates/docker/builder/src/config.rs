@@ -209,7 +209,11 @@ impl Draft {
             start_interval: check.start_interval,
             retries: i64::from(check.retries),
         };
-        let before = self.config.healthcheck.take().filter(|_| self.dialect == Dialect::Classic);
+        let before = self
+            .config
+            .healthcheck
+            .take()
+            .filter(|_| self.dialect == Dialect::Classic);
         self.config.healthcheck = Some(before.map_or(said.clone(), |before| filled(said, &before)));
         // Engines before 25 do not know the last one, so it is told only where it is set.
         let times = [check.interval, check.timeout, check.start_period];
@@ -246,7 +250,11 @@ impl Draft {
 fn filled(said: Healthcheck, before: &Healthcheck) -> Healthcheck {
     let or = |value: i64, other: i64| if value == 0 { other } else { value };
     Healthcheck {
-        test: if said.test.is_empty() { before.test.clone() } else { said.test },
+        test: if said.test.is_empty() {
+            before.test.clone()
+        } else {
+            said.test
+        },
         interval: or(said.interval, before.interval),
         timeout: or(said.timeout, before.timeout),
         start_period: or(said.start_period, before.start_period),

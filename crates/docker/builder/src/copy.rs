@@ -98,7 +98,9 @@ impl CopyError {
     fn buildkit(&self) -> String {
         let missing = |origin: &str, path: &str| {
             let path = golang::quote(&format!("/{path}"));
-            format!("failed to compute cache key: failed to calculate checksum of ref {origin}: {path}: not found")
+            format!(
+                "failed to compute cache key: failed to calculate checksum of ref {origin}: {path}: not found"
+            )
         };
         match self {
             Self::NotInContext(path) => missing("context::local", path),

@@ -258,7 +258,7 @@ impl<E: Executor + 'static> Driver<E> {
         config::expand_definitions(definitions, &|word| self.lex.word(word, &scope), &|name| {
             arguments.is_given(name)
         })
-            .map_err(|error| BuildError::Step(error.to_string()))
+        .map_err(|error| BuildError::Step(error.to_string()))
     }
 
     fn define_meta(&mut self, instruction: &Instruction) -> Result<(), BuildError> {

@@ -8,7 +8,8 @@ use image::Platform;
 use crate::arguments::automatic;
 use crate::dockerfile::{self, Dockerfile, Instruction, InstructionKind, Lex, Mount, MountKind, Span, Stage};
 use crate::lint::Bases;
-use crate::{BuildError, Dialect, copy, dockerignore, platform, stages};
+use crate::request::Dialect;
+use crate::{BuildError, copy, dockerignore, platform, stages};
 
 /// What is asked about.
 pub struct Inquiry<'a> {
@@ -121,13 +122,12 @@ struct Named<'a> {
 }
 
 impl stages::Bases for Named<'_> {
-    fn name(&self, stage: &Stage) -> Option<String> {
-        self.lex.word(&stage.base, self.variables).ok()
-    }
-
-    /// Questions are about the file as it stands.
     fn is_replaced(&self, _: &Stage) -> bool {
         false
+    }
+
+    fn name(&self, stage: &Stage) -> Option<String> {
+        self.lex.word(&stage.base, self.variables).ok()
     }
 
     fn triggers(&self, image: &str) -> Vec<String> {

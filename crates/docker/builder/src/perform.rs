@@ -83,9 +83,13 @@ pub(crate) fn copy(
 
 /// A destination that is relative to the working directory made absolute. One that can only be a directory ends with `/`.
 pub(crate) fn absolute(working_dir: &str, destination: &str) -> String {
-    let is_directory = matches!(destination, "" | ".") || destination.ends_with('/') || destination.ends_with("/.");
+    let is_directory =
+        matches!(destination, "" | ".") || destination.ends_with('/') || destination.ends_with("/.");
     if destination.starts_with('/') {
-        let destination = destination.strip_suffix('.').filter(|_| is_directory).unwrap_or(destination);
+        let destination = destination
+            .strip_suffix('.')
+            .filter(|_| is_directory)
+            .unwrap_or(destination);
         return destination.to_owned();
     }
     let slash = if is_directory { "/" } else { "" };
@@ -167,7 +171,8 @@ impl Target<'_> {
         let new_owner = self.owner.unwrap_or(ROOT);
         let path = Path::new(destination);
         if entry.kind == Kind::Directory {
-            directory(self.root, path, new_owner, self.new_mode()).map_err(failed("failed to copy directory"))?;
+            directory(self.root, path, new_owner, self.new_mode())
+                .map_err(failed("failed to copy directory"))?;
             return self.send(path, |stream| stream.contents(&*source.tree, &real));
         }
         if source.extract && is_archive(&*source.tree, &real, &source.path)? {
@@ -181,7 +186,8 @@ impl Target<'_> {
             // The name is the source's own, not that of what a link points to.
             _ => (path, source.path.file_name().unwrap_or_default().to_owned()),
         };
-        directory(self.root, parent, new_owner, self.new_mode()).map_err(failed("failed to create new directory"))?;
+        directory(self.root, parent, new_owner, self.new_mode())
+            .map_err(failed("failed to create new directory"))?;
         self.send(parent, |stream| {
             stream.one(&*source.tree, &real, &entry, Path::new(&name))
         })
@@ -191,7 +197,10 @@ impl Target<'_> {
     fn extract(&self, tree: &dyn Tree, real: &Path, path: &Path) -> Result<(), BuildError> {
         let mut archive = tree.open(real).map_err(failed("failed to copy files"))?;
         let unpack = Unpack {
-            owner: self.owner.filter(|owner| *owner != ROOT).map(|owner| (owner.uid, owner.gid)),
+            owner: self
+                .owner
+                .filter(|owner| *owner != ROOT)
+                .map(|owner| (owner.uid, owner.gid)),
             ..Unpack::default()
         };
         self.images.unpack(self.root, path, &mut archive, &unpack)?;

@@ -104,6 +104,13 @@ pub enum NamedContext {
     Files(Arc<Archive>),
     /// An image.
     Image(String),
+    /// An image in a layout of the client.
+    Layout {
+        /// What the client calls it.
+        store: String,
+        /// The manifest or index in it.
+        digest: String,
+    },
 }
 
 /// What a build made.

@@ -4,6 +4,7 @@ mod builds;
 mod caches;
 mod calls;
 mod exports;
+mod origin;
 mod services;
 mod vertices;
 

@@ -102,7 +102,9 @@ impl Git {
             .run(&["rev-parse", &format!("{}^{{commit}}", resolved.id)])
             .await?;
         drop(place);
-        checkout.finish(&source.directory, source.commit_times.then_some(time)).await?;
+        checkout
+            .finish(&source.directory, source.commit_times.then_some(time))
+            .await?;
         let directory = checkout.below(&source.directory);
         Ok(Repository {
             directory,

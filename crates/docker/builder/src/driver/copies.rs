@@ -42,10 +42,7 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
     async fn copy_plan(&self, verb: &'static str, copy: Copy) -> Result<CopyPlan, BuildError> {
-        let named = copy
-            .from
-            .as_ref()
-            .and_then(|from| self.context(from));
+        let named = copy.from.as_ref().and_then(|from| self.context(from));
         let (from, files) = match (&copy.from, named) {
             (_, Some(Named::Files(files))) => (None, files.clone()),
             (Some(from), _) => {
@@ -83,7 +80,11 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// Fetches what is no file of the context.
-    pub(super) async fn fetch(&self, verb: &str, copy: &Copy) -> Result<BTreeMap<String, Remote>, BuildError> {
+    pub(super) async fn fetch(
+        &self,
+        verb: &str,
+        copy: &Copy,
+    ) -> Result<BTreeMap<String, Remote>, BuildError> {
         let mut fetched = BTreeMap::new();
         for (address, git) in copy::addresses(verb, copy, self.options.dialect).map_err(BuildError::Step)? {
             let Some(fetch) = &self.options.services.fetch else {
@@ -234,7 +235,10 @@ impl<E: Executor + 'static> Driver<E> {
             config: &RunConfig::default(),
             command: &words,
             script: "",
-            more: &epoch.map(|epoch| format!("epoch {epoch}")).into_iter().collect::<Vec<_>>(),
+            more: &epoch
+                .map(|epoch| format!("epoch {epoch}"))
+                .into_iter()
+                .collect::<Vec<_>>(),
         };
         let key = key.digest();
         if let Some(known) = self.linked(&key)?

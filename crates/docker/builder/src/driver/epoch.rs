@@ -29,7 +29,10 @@ impl<E: Executor + 'static> Driver<E> {
             Err(_) if self.options.dialect == Dialect::BuildKit => self.epoch_of(&said, stages).await?,
             Err(_) => return Err(invalid()),
         };
-        self.epoch = seconds.map(Timestamp::from_second).transpose().map_err(|_| invalid())?;
+        self.epoch = seconds
+            .map(Timestamp::from_second)
+            .transpose()
+            .map_err(|_| invalid())?;
         let value = seconds.map(|seconds| seconds.to_string());
         self.arguments.replace(SOURCE_DATE_EPOCH, value.as_deref());
         Ok(())
@@ -110,7 +113,8 @@ async fn age_of(remote: Remote) -> Result<Option<i64>, BuildError> {
     }
     blocking(move || {
         // Only a plain archive is looked into here: decoders of foreign bytes run in workers.
-        let archive = Single::of(&*remote.tree, Path::new(&remote.name)).map_err(BuildError::io("reading what was fetched"))?;
+        let archive = Single::of(&*remote.tree, Path::new(&remote.name))
+            .map_err(BuildError::io("reading what was fetched"))?;
         let tree = archive.and_then(|file| crate::context::ArchiveTree::read(file).ok());
         tree.map_or(Ok(None), |tree| newest(&tree))
     })

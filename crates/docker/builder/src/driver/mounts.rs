@@ -163,7 +163,11 @@ impl<E: Executor + 'static> Driver<E> {
             fresh: uncached && dressed && self.options.dialect == Dialect::BuildKit,
             id: format!("{namespace}/{id}"),
             sharing: mount.sharing.unwrap_or_default(),
-            below: if mount.from.is_none() { path } else { PathBuf::new() },
+            below: if mount.from.is_none() {
+                path
+            } else {
+                PathBuf::new()
+            },
             from,
             mode: mount.mode.unwrap_or(0o755),
             uid: mount.uid.unwrap_or(0),

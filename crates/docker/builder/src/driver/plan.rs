@@ -39,7 +39,9 @@ impl<E: Executor + 'static> Driver<E> {
             (0..=target).collect()
         } else {
             let mut needed = stages::needed(&file.stages, target, &bases);
-            needed.retain(|number| *number == target || !stages::Bases::is_replaced(&bases, &file.stages[*number]));
+            needed.retain(|number| {
+                *number == target || !stages::Bases::is_replaced(&bases, &file.stages[*number])
+            });
             needed
         };
         let steps = needed

@@ -188,7 +188,10 @@ impl<E: Executor + 'static> Driver<E> {
     ) -> Result<(), BuildError> {
         let (created_by, comment) = match self.options.dialect {
             Dialect::Classic => (command.join(" "), String::new()),
-            Dialect::BuildKit => (buildkit_history(command, &work), "buildkit.dockerfile.v0".to_owned()),
+            Dialect::BuildKit => (
+                buildkit_history(command, &work),
+                "buildkit.dockerfile.v0".to_owned(),
+            ),
         };
         let step = Step {
             parent: current.image,

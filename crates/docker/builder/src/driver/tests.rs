@@ -201,7 +201,9 @@ impl Executor for Memory {
                     let line = format!("{}\n", found.map_or("unset", |entry| entry));
                     output.program(1, line.as_bytes()).await?;
                 }
-                ["meet"] => drop(self.1.wait().await),
+                ["meet"] => {
+                    self.1.wait().await;
+                }
                 ["hang"] => {
                     output.cancelled().await;
                     return Err(BuildError::Cancelled);

@@ -69,6 +69,12 @@ impl<E: Executor + 'static> Driver<E> {
         name: Option<String>,
     ) -> Result<(), BuildError> {
         let uses = self.used(instruction);
+        if name.is_some() {
+            // A step does not begin before what it uses is there.
+            for stage in &uses {
+                self.wait_for(*stage).await?;
+            }
+        }
         let step = name.and_then(|name| self.begin_step(name, uses));
         self.output.watch(step.clone());
         current.hit = false;
@@ -112,9 +118,7 @@ impl<E: Executor + 'static> Driver<E> {
         let title = numbering.name(&format!("FROM {reference}"));
         let fresh = self.graph.tell(&reference);
         let metadata = format!("[internal] load metadata for {reference}");
-        let step = fresh
-            .then(|| self.begin_step(metadata, Vec::new()))
-            .flatten();
+        let step = fresh.then(|| self.begin_step(metadata, Vec::new())).flatten();
         self.output.watch(step.clone());
         let base = self.base(name, None).await;
         self.output.watch(None);

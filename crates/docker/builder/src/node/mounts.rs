@@ -99,7 +99,10 @@ impl Mounter {
         for (index, mount) in mounts.iter().enumerate() {
             let place = self.directory.join(format!("{name}-mount-{index}"));
             if let MountSource::Cache(cache) = &mount.source {
-                let whole = caches.get(&cache_mounts::key(cache)).map(Held::path).unwrap_or_default();
+                let whole = caches
+                    .get(&cache_mounts::key(cache))
+                    .map(Held::path)
+                    .unwrap_or_default();
                 let (cache, below) = (whole.clone(), cache.below.clone());
                 let part = blocking(move || part(&cache, &below, &place)).await?;
                 let (path, kind) = match &part {
@@ -120,7 +123,9 @@ impl Mounter {
             ready.held.extend(guard);
         }
         // They are taken back last.
-        ready.held.extend(caches.into_values().map(|held| Guard::Cache { _held: held }));
+        ready
+            .held
+            .extend(caches.into_values().map(|held| Guard::Cache { _held: held }));
         Ok(ready)
     }
 
@@ -140,7 +145,13 @@ impl Mounter {
         for (key, cache) in wanted {
             let (mounter, cache) = (self.clone(), cache.clone());
             // Once for each build: its steps share what they make.
-            if cache.fresh && self.renewed.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            if cache.fresh
+                && self
+                    .renewed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(key)
+            {
                 let caches = self.caches.clone();
                 blocking(move || caches.renew(&key).map_err(failed(FAILED))).await?;
             }
@@ -324,18 +335,28 @@ fn part(cache: &Path, below: &Path, place: &Path) -> Result<Option<(Guard, FileT
     if below.as_os_str().is_empty() {
         return Ok(None);
     }
-    let missing = |_| BuildError::Step(format!("failed to mount a cache: /{}: not found in it", below.display()));
+    let missing = |_| {
+        BuildError::Step(format!(
+            "failed to mount a cache: /{}: not found in it",
+            below.display()
+        ))
+    };
     let root = File::open(cache).map_err(failed(FAILED))?;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let found = openat2(&root, below, flags, Mode::empty(), resolve).map_err(missing)?;
-    let kind = FileType::from_raw_mode(fstat(&found).map_err(|error| failed(FAILED)(error.into()))?.st_mode);
+    let kind = FileType::from_raw_mode(
+        fstat(&found)
+            .map_err(|error| failed(FAILED)(error.into()))?
+            .st_mode,
+    );
     let stub = match (kind, place.parent()) {
         (FileType::Directory, _) | (_, None) => std::fs::create_dir_all(place),
         (_, Some(above)) => std::fs::create_dir_all(above).and_then(|()| std::fs::write(place, "")),
     };
     stub.map_err(failed(FAILED))?;
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     let mounted = open_tree(&found, "", flags).map_err(|error| failed(FAILED)(error.into()))?;
     let guard = attach(&mounted, place).map_err(failed(FAILED))?;
     Ok(Some((guard, kind)))

@@ -50,12 +50,7 @@ const MAX_LINKS: usize = 40;
 
 /// Opens a directory, making it and those above it where they are not there. A link that points
 /// to nothing gets what it points to, as upstream has it.
-pub(super) fn directory(
-    root: BorrowedFd<'_>,
-    path: &Path,
-    owner: Owner,
-    mode: u32,
-) -> io::Result<OwnedFd> {
+pub(super) fn directory(root: BorrowedFd<'_>, path: &Path, owner: Owner, mode: u32) -> io::Result<OwnedFd> {
     let mut path = PathBuf::from(clean(&path.to_string_lossy()));
     'links: for _ in 0..MAX_LINKS {
         let mut open = open_directory(root, Path::new("/"))?;

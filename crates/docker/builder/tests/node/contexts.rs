@@ -154,22 +154,40 @@ async fn contexts_that_lie_elsewhere() {
     for (name, content) in [FILES, &[(".dockerignore", "b\n"), ("b", "2")]].concat() {
         std::fs::write(repository.path().join("d").join(name), content).unwrap();
     }
-    let elsewhere = daemon.builder.clone().with_fetch(Arc::new(Elsewhere(repository.path().into())));
+    let elsewhere = daemon
+        .builder
+        .clone()
+        .with_fetch(Arc::new(Elsewhere(repository.path().into())));
     let context = |address: &'static str| {
         let builder = elsewhere.clone();
         async move { builder.remote(address, true, None).await }
     };
-    for address in ["http://h/context.tar", "https://h/r.git#main:d", "github.com/a/b#:d", "http://h/Dockerfile"] {
-        let told = daemon.build(BuildRequest::new(context(address).await.unwrap())).await;
+    for address in [
+        "http://h/context.tar",
+        "https://h/r.git#main:d",
+        "github.com/a/b#:d",
+        "http://h/Dockerfile",
+    ] {
+        let told = daemon
+            .build(BuildRequest::new(context(address).await.unwrap()))
+            .await;
         let id = told.id();
         match address {
-            "http://h/Dockerfile" => assert_eq!(daemon.images.get(&id).unwrap().config.config.labels["a"], "b"),
+            "http://h/Dockerfile" => {
+                assert_eq!(daemon.images.get(&id).unwrap().config.config.labels["a"], "b");
+            }
             _ => assert_eq!(daemon.at(id, "a"), "644 0:0 1"),
         }
     }
     for (address, sentence) in [
-        ("http://h/x", "failed to download remote context http://h/x: invalid response status 404"),
-        ("ftp://h/x", "remoteURL (ftp://h/x) could not be recognized as URL"),
+        (
+            "http://h/x",
+            "failed to download remote context http://h/x: invalid response status 404",
+        ),
+        (
+            "ftp://h/x",
+            "remoteURL (ftp://h/x) could not be recognized as URL",
+        ),
         ("https://h/r.git?x=1", "unexpected query \"x\""),
     ] {
         assert_eq!(context(address).await.unwrap_err().to_string(), sentence);

@@ -107,7 +107,12 @@ async fn add_unpacks_archives() {
         b"FROM scratch\nADD a.tar /t/\nADD a.tgz /u\nADD plain.tar /p/\nCOPY a.tar /c\n",
         0o644,
     );
-    append(&mut context, "Xz", b"FROM scratch\nADD a.tar.xz /x/\nADD --chown=7:8 a.tar.bz2 /b\nADD --unpack=false a.tar.bz2 /\n", 0o644);
+    append(
+        &mut context,
+        "Xz",
+        b"FROM scratch\nADD a.tar.xz /x/\nADD --chown=7:8 a.tar.bz2 /b\nADD --unpack=false a.tar.bz2 /\n",
+        0o644,
+    );
     let bytes = context.into_inner().unwrap();
     let told = daemon.build(request_of(&bytes)).await;
     let tree = daemon.tree(told.id());
@@ -253,4 +258,135 @@ async fn here_documents_are_files() {
         .await;
     assert_eq!(daemon.at(told.id(), "c/A"), "644 0:0 1 \"q\"\n");
     assert_eq!(daemon.at(told.id(), "c/B"), "644 0:0 $V\n");
+}
+
+/// `--parents`, as upstream's tests have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parents_with_pivots_and_patterns() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let files = [
+        ("test/a/b/c/d/foo", ""),
+        ("test/a/b/c/d/e/bay", ""),
+        ("test/a/b2/c/d/e/bar", ""),
+        ("test/a/b/c2/d/e/baz", ""),
+        ("test/a/b/c2/d/e2/baz", ""),
+        (".dockerignore", "Dockerfile\n.dockerignore\n"),
+    ];
+    type Paths = &'static [&'static str];
+    let cases: &[(&str, Paths, Paths)] = &[
+        ("/test/a/b/./c/d", &["c/d/e", "c/d/foo"], &["a", "e", "test"]),
+        ("/test/a/b/c/d/.", &["test/a/b/c/d/e", "test/a/b/c/d/foo"], &[]),
+        ("./test/a/b/c/d", &["test/a/b/c/d/e", "test/a/b/c/d/foo"], &[]),
+        ("/test/a/./b/./c", &["b/c/d/e", "b/c/d/foo"], &[]),
+        ("/test/a/./*/c", &["b/c/d/e", "b2/c/d/e/bar"], &["b/c2"]),
+        (
+            "/test/a/b*/./c/**/e",
+            &["c/d/e", "c/d/e/bay", "c/d/e/bar"],
+            &["c/d/foo"],
+        ),
+        (
+            "/test/a/b/c*/./d/**/baz /test/a/b*/./c/**/bar",
+            &["d/e/baz", "d/e2/baz", "c/d/e/bar"],
+            &["d/e/bay"],
+        ),
+        ("/test/a/b2*/x", &[], &["a", "test"]),
+        ("/test/a/b/./c9*", &[], &["a", "c", "c2"]),
+    ];
+    for (sources, there, absent) in cases {
+        let file = format!(
+            "FROM scratch AS base\nCOPY . /\nFROM scratch\nCOPY --from=base --parents {sources} /out/\n"
+        );
+        let mut request = request(&[&[("Dockerfile", file.as_str())], &files[..]].concat());
+        request.dialect = builder::Dialect::BuildKit;
+        let told = daemon.build(request).await;
+        let tree = daemon.tree(told.id());
+        assert!(tree.contains_key("out"), "{sources}: {tree:#?}");
+        for path in *there {
+            assert!(
+                tree.contains_key(&format!("out/{path}")),
+                "{sources} {path}: {tree:#?}"
+            );
+        }
+        for path in *absent {
+            assert!(
+                !tree.contains_key(&format!("out/{path}")),
+                "{sources} {path}: {tree:#?}"
+            );
+        }
+    }
+    let file = "FROM scratch AS base\nCOPY . /\nFROM scratch\nCOPY --from=base --parents /test/nonexistent-file /out/\n";
+    let mut request = request(&[&[("Dockerfile", file)], &files[..]].concat());
+    request.dialect = builder::Dialect::BuildKit;
+    let error = daemon.build(request).await.error();
+    assert!(
+        error.contains("failed to calculate checksum of ref")
+            && error.ends_with(": \"/test/nonexistent-file\": not found"),
+        "{error}"
+    );
+}
+
+/// `--exclude`, as upstream's tests have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn excludes_of_directories_and_patterns() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let files = [
+        ("dir1/file-101.png", "2"),
+        ("dir1/file-102.txt", "3"),
+        ("dir2/file-201.pdf", "6"),
+        ("dir2/file-202.jpeg", "7"),
+        ("dir3/file-301.mp3", "9"),
+        ("dir3/file-302.mpeg", "10"),
+        ("dir4/file-401.txt", "11"),
+    ];
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "COPY --exclude=*/*.png --exclude=*/*.jpeg . /o",
+            &[
+                "dir1/file-102.txt",
+                "dir2/file-201.pdf",
+                "dir3/file-301.mp3",
+                "dir3/file-302.mpeg",
+                "dir4/file-401.txt",
+            ],
+        ),
+        (
+            "COPY --exclude=*/*.pdf --exclude=*/*.txt . /o",
+            &[
+                "dir1/file-101.png",
+                "dir2/file-202.jpeg",
+                "dir3/file-301.mp3",
+                "dir3/file-302.mpeg",
+            ],
+        ),
+        ("ADD --exclude=*.mp3 dir3/ /o/", &["file-302.mpeg"]),
+        (
+            "COPY --exclude=*.mp3 --exclude=*.jpeg --exclude=*.png --exclude=*.pdf --exclude=*.txt dir* /o/",
+            &["file-302.mpeg"],
+        ),
+        (
+            "ADD --exclude=*.mp* --exclude=*.jpeg --exclude=*.png --exclude=*.pdf dir* /o/",
+            &["file-102.txt", "file-401.txt"],
+        ),
+        ("COPY --exclude=* . /o/", &[]),
+    ];
+    for (step, expected) in cases {
+        let file = format!("FROM scratch\n{step}\n");
+        let hidden = [
+            ("Dockerfile", file.as_str()),
+            (".dockerignore", "Dockerfile\n.dockerignore\n"),
+        ];
+        let mut request = request(&[&hidden[..], &files[..]].concat());
+        request.dialect = builder::Dialect::BuildKit;
+        let told = daemon.build(request).await;
+        let tree = daemon.tree(told.id());
+        let copied: Vec<&str> = tree
+            .iter()
+            .filter(|(_, what)| !what.ends_with('/'))
+            .filter_map(|(path, _)| path.strip_prefix("o/"))
+            .collect();
+        assert_eq!(copied, *expected, "{step}");
+        assert!(tree.contains_key("o"), "{step}");
+    }
 }

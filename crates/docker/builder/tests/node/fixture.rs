@@ -162,9 +162,9 @@ impl Daemon {
                     format!("-> {}", entry.link_name().unwrap().unwrap().display())
                 }
                 _ => {
-                    let mut content = String::new();
-                    std::io::Read::read_to_string(&mut entry, &mut content).unwrap();
-                    content
+                    let mut content = Vec::new();
+                    std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+                    String::from_utf8_lossy(&content).into_owned()
                 }
             };
             let owner = format!("{}:{}", header.uid().unwrap(), header.gid().unwrap());

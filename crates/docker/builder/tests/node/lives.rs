@@ -104,7 +104,8 @@ async fn builds_and_prunes_at_once_leave_a_clean_store() {
         )
     };
     for round in 0..3 {
-        let files = [format!("x{round}"), format!("y{round}"), "same".to_owned()].map(|name| dockerfile(&name));
+        let files =
+            [format!("x{round}"), format!("y{round}"), "same".to_owned()].map(|name| dockerfile(&name));
         let prune = async {
             for _ in 0..4 {
                 // Another prune may be under way.
@@ -137,8 +138,15 @@ async fn a_step_that_eats_all_memory_ends_alone() {
     let mut eating = request(&[("Dockerfile", dockerfile)]);
     eating.resources.memory = 32 << 20;
     let told = daemon.build(eating).await;
-    assert!(told.error().ends_with("returned a non-zero code: 137"), "{}", told.error());
-    daemon.file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[]).await.id();
+    assert!(
+        told.error().ends_with("returned a non-zero code: 137"),
+        "{}",
+        told.error()
+    );
+    daemon
+        .file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[])
+        .await
+        .id();
     daemon.assert_nothing_left(&node);
 }
 

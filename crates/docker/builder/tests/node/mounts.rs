@@ -424,7 +424,9 @@ async fn a_part_of_a_cache_is_no_way_out_of_it() {
     let daemon = Daemon::open(&node).await;
     let head = "FROM probe\nRUN --mount=type=cache,id=c,target=/c [\"/probe\", \"mkdir\", \"/c/sel\", \"--\", \"write\", \"/c/sel/f\", \"in it\"]\n";
     let with = |source: &str, path: &str| {
-        format!("{head}RUN --mount=type=cache,id=c,source={source},target=/v [\"/probe\", \"cat\", \"{path}\"]\n")
+        format!(
+            "{head}RUN --mount=type=cache,id=c,source={source},target=/v [\"/probe\", \"cat\", \"{path}\"]\n"
+        )
     };
     let told = daemon.file(&with("sel", "/v/f"), &[]).await;
     told.id();
@@ -436,12 +438,28 @@ async fn a_part_of_a_cache_is_no_way_out_of_it() {
     assert_eq!(told.error(), "failed to mount a cache: /nope: not found in it");
     // As a step that has the cache might do.
     let caches = node.path("data/build/cache");
-    let cache = std::fs::read_dir(caches).unwrap().next().unwrap().unwrap().path().join("fs");
+    let cache = std::fs::read_dir(caches)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path()
+        .join("fs");
     std::fs::remove_dir_all(cache.join("sel")).unwrap();
     for target in ["/etc", "../../../../../../../../etc"] {
         std::os::unix::fs::symlink(target, cache.join("sel")).unwrap();
-        let told = daemon.file(&with("sel", "/v/hostname").replace("type=cache,id=c,source", "type=cache,id=c,ro,source"), &[]).await;
-        assert_eq!(told.error(), "failed to mount a cache: /sel: not found in it", "{}", told.text);
+        let told = daemon
+            .file(
+                &with("sel", "/v/hostname").replace("type=cache,id=c,source", "type=cache,id=c,ro,source"),
+                &[],
+            )
+            .await;
+        assert_eq!(
+            told.error(),
+            "failed to mount a cache: /sel: not found in it",
+            "{}",
+            told.text
+        );
         std::fs::remove_file(cache.join("sel")).unwrap();
     }
 }
@@ -452,7 +470,9 @@ async fn without_the_cache_a_cache_with_a_mode_begins_anew() {
     let daemon = Daemon::open(&node).await;
     let build = |name: &str, options: &str, no_cache: bool| {
         let run = |name: &str| {
-            format!("RUN --mount=type=cache,target=/c{options} [\"/probe\", \"write\", \"/c/{name}\", \"\", \"--\", \"ls\", \"/c\"]\n")
+            format!(
+                "RUN --mount=type=cache,target=/c{options} [\"/probe\", \"write\", \"/c/{name}\", \"\", \"--\", \"ls\", \"/c\"]\n"
+            )
         };
         // Two steps of one build share what the first has made.
         let file = format!("FROM probe\n{}{}", run(name), run(&format!("{name}2")));

@@ -63,6 +63,10 @@ pub(crate) async fn build(
                 NamedContext::Image(image.ok_or_else(missing)?.clone())
             }
             options::Source::Local(directory) => NamedContext::Files(files.named(directory).await?),
+            options::Source::Layout(store, digest) => NamedContext::Layout {
+                store: store.clone(),
+                digest: digest.clone(),
+            },
         };
         contexts.insert(name.clone(), context);
     }

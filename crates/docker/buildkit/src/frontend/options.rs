@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Image(String),
     /// The result of another build.
     Input(String),
+    /// An image in a layout of the client: the layout's name, and the digest.
+    Layout(String, String),
 }
 
 /// The options.
@@ -201,6 +203,13 @@ fn source(name: &str, value: &str) -> Result<Source, Status> {
     match value.split_once(':') {
         Some(("local", directory)) => Ok(Source::Local(directory.to_owned())),
         Some(("input", name)) => Ok(Source::Input(name.to_owned())),
+        Some(("oci-layout", rest)) => {
+            let parts = rest.trim_start_matches('/').split_once('@');
+            let bad = || Status::invalid(format!("invalid oci-layout reference {value}"));
+            let (place, digest) = parts.ok_or_else(bad)?;
+            let store = place.split(':').next().unwrap_or(place);
+            Ok(Source::Layout(store.to_owned(), digest.to_owned()))
+        }
         Some(("docker-image", rest)) if rest.starts_with("//") => Ok(Source::Image(rest[2..].to_owned())),
         _ => Err(Status::unimplemented(format!(
             "the named context {name}={value} is not supported yet"
@@ -338,8 +347,8 @@ mod tests {
             ),
             (
                 "context:a",
-                "oci-layout://x",
-                "the named context a=oci-layout://x is not supported yet",
+                "git://x",
+                "the named context a=git://x is not supported yet",
             ),
             (
                 "ulimit",

@@ -248,8 +248,12 @@ fn definition(image: &str) -> pb::Definition {
         }],
         ..pb::Op::default()
     };
+    let ops = [source, end.encode_to_vec()];
+    // Clients take a definition without any metadata for none.
+    let about = |op: &Vec<u8>| (Digest::of(op).to_string(), pb::OpMetadata::default());
     pb::Definition {
-        def: vec![source.into(), end.encode_to_vec().into()],
+        metadata: ops.iter().map(about).collect(),
+        def: ops.map(Into::into).into(),
         ..pb::Definition::default()
     }
 }

@@ -314,11 +314,11 @@ async fn a_session_may_be_a_call() {
     let metadata = [("x-docker-expose-session-uuid", "called")];
     let (mut sender, mut incoming) = rig.channel.open(path, &metadata).await.unwrap();
     // The preface of HTTP/2 comes from the daemon: it is the one that calls.
-    let first: crate::proto::filesync::BytesMessage = incoming.single().await.unwrap();
+    let first: BytesMessage = incoming.single().await.unwrap();
     assert!(first.data.starts_with(b"PRI * HTTP/2.0"));
     rig.door.0.sessions.get("called").await.unwrap();
     sender.close();
-    while let Ok(Some(_)) = incoming.message::<crate::proto::filesync::BytesMessage>().await {}
+    while let Ok(Some(_)) = incoming.message::<BytesMessage>().await {}
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
 use super::caches::Caches;
+use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
 use super::{caches, calls, exports};
@@ -59,6 +60,7 @@ impl Builds for NodeBuilds {
             let parts = (&engine, &builder, &registries);
             let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
             let caches = Arc::new(caches.await);
+            let request = with_layouts((&engine, &builder), request).await?;
             let mut request = wanted(request)?;
             let vertices = Arc::new(Vertices::new(progress));
             services.watch = Some(vertices.clone());
@@ -275,8 +277,27 @@ fn ulimit((name, soft, hard): (String, i64, i64)) -> Ulimit {
     Ulimit { name, soft, hard }
 }
 
+/// The request with images where it has layouts of the client.
+async fn with_layouts(
+    (engine, builder): (&Engine, &Builder),
+    mut request: BuildRequest,
+) -> Result<BuildRequest, Status> {
+    for context in request.contexts.values_mut() {
+        if let ::buildkit::NamedContext::Layout { store, digest } = context {
+            let source = Source::Local(request.session.clone(), format!("oci:{store}"));
+            let digest = digest.parse().map_err(origin::failed)?;
+            let image = source.image(engine.images(), builder, digest).await?;
+            *context = ::buildkit::NamedContext::Image(image.to_string());
+        }
+    }
+    Ok(request)
+}
+
 fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     Ok(match context {
+        ::buildkit::NamedContext::Layout { store, .. } => {
+            return Err(Status::invalid(format!("no layout {store}")));
+        }
         ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
         ::buildkit::NamedContext::Files(archive) => {
             let file = archive.file();

@@ -6,26 +6,24 @@
 //! keys are never met here, and ours never there: reading each other's caches gives no hits and does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Seek as _, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Code, Compression, Session, Status};
+use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Compression, Session, Status};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use builder::{Builder, Sent, StepCache};
 use bytes::Bytes;
-use distribution::{Document, Parts, Progress, Registries, Repository, Subject};
+use distribution::{Document, Parts, Progress, Registries, Subject};
 use engine::Engine;
 use image::{
-    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, Hasher, ImageConfig, Images, Lease, Reference,
-    ServedManifest, Target, media_type,
+    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, ImageConfig, Images, Lease, Reference, ServedManifest,
+    Target, media_type,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::origin::{MAX_CONFIG, Source, failed, lease, refused, register};
 use super::services::credentials;
 use crate::api::blocking;
 use crate::error::ApiError;
@@ -33,8 +31,7 @@ use crate::error::ApiError;
 /// The configuration's media type, and where an image has it.
 const CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
 const INLINE: &str = "moby.buildkit.cache.v0";
-/// The largest configuration that is read, and the largest layer.
-const MAX_CONFIG: u64 = 32 << 20;
+/// The largest layer that is brought.
 const MAX_LAYER: u64 = 16 << 30;
 
 /// BuildKit's cache config.
@@ -92,13 +89,6 @@ struct Step {
     layers: Vec<usize>,
 }
 
-/// Where the content of a cache is.
-#[derive(Clone)]
-enum Source {
-    Registry(Repository),
-    Local(Arc<Session>, String),
-}
-
 /// A cache that was read.
 struct Imported {
     layers: Vec<Layer>,
@@ -112,14 +102,6 @@ pub(super) struct Caches {
     builder: Builder,
     imported: Arc<Vec<Imported>>,
     made: Mutex<Vec<(String, String)>>,
-}
-
-fn failed(what: impl std::fmt::Display) -> Status {
-    Status::new(Code::Unknown, what.to_string())
-}
-
-fn refused(error: ApiError) -> Status {
-    failed(error.message)
 }
 
 impl Caches {
@@ -218,7 +200,7 @@ async fn read(
         }
     };
     let manifest: Value = serde_json::from_slice(&document).map_err(failed)?;
-    let config = source.config(&manifest).await?;
+    let config = config_of(&source, &manifest).await?;
     let mut steps = BTreeMap::new();
     for record in config.records {
         if let (Some(key), Some(step)) = (record.digest, record.gantry) {
@@ -232,70 +214,22 @@ async fn read(
     })
 }
 
-impl Source {
-    /// The cache config of a manifest: its own, one of an index, or the one in an image.
-    async fn config(&self, manifest: &Value) -> Result<Config, Status> {
-        let entries = manifest["manifests"].as_array().into_iter().flatten();
-        let of_cache = |entry: &&Value| entry["mediaType"] == CONFIG;
-        let descriptor = entries.clone().find(of_cache).unwrap_or(&manifest["config"]);
-        let descriptor: Descriptor = serde_json::from_value(descriptor.clone())
-            .map_err(|_| failed("there is no cache in what the registry has"))?;
-        let bytes = self.small(&descriptor).await?;
-        if descriptor.media_type == CONFIG {
-            return serde_json::from_slice(&bytes).map_err(failed);
-        }
-        let config: Value = serde_json::from_slice(&bytes).map_err(failed)?;
-        let inline = config[INLINE].as_str();
-        let inline = inline.ok_or_else(|| failed("the image has no cache in it"))?;
-        let inline = STANDARD.decode(inline).map_err(failed)?;
-        serde_json::from_slice(&inline).map_err(failed)
+/// The cache config of a manifest: its own, one of an index, or the one in an image.
+async fn config_of(source: &Source, manifest: &Value) -> Result<Config, Status> {
+    let entries = manifest["manifests"].as_array().into_iter().flatten();
+    let of_cache = |entry: &&Value| entry["mediaType"] == CONFIG;
+    let descriptor = entries.clone().find(of_cache).unwrap_or(&manifest["config"]);
+    let descriptor: Descriptor = serde_json::from_value(descriptor.clone())
+        .map_err(|_| failed("there is no cache in what the registry has"))?;
+    let bytes = source.small(&descriptor).await?;
+    if descriptor.media_type == CONFIG {
+        return serde_json::from_slice(&bytes).map_err(failed);
     }
-
-    /// Content that fits into memory, checked.
-    async fn small(&self, descriptor: &Descriptor) -> Result<Bytes, Status> {
-        if descriptor.size > MAX_CONFIG {
-            return Err(failed(format!("a cache config of more than {MAX_CONFIG} bytes")));
-        }
-        let mut bytes = Vec::new();
-        self.read(descriptor, |piece| {
-            bytes.extend_from_slice(piece);
-            Ok(())
-        })
-        .await?;
-        match Digest::of(&bytes) == descriptor.digest {
-            true => Ok(bytes.into()),
-            false => Err(failed(format!("{} has other content", descriptor.digest))),
-        }
-    }
-
-    async fn read(
-        &self,
-        descriptor: &Descriptor,
-        mut take: impl FnMut(&[u8]) -> std::io::Result<()> + Send,
-    ) -> Result<(), Status> {
-        match self {
-            Self::Registry(repository) => {
-                let mut blob = repository.blob(descriptor, Hasher::default());
-                while let Some(piece) = blob.piece().await.map_err(failed)? {
-                    take(&piece).map_err(failed)?;
-                }
-                Ok(())
-            }
-            Self::Local(session, store) => {
-                let digest = descriptor.digest.to_string();
-                session.read_content(store, &digest, descriptor.size, take).await
-            }
-        }
-    }
-}
-
-/// Serial numbers of leases.
-fn lease(images: &Images) -> Result<Lease, image::Error> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    images.lease(&format!(
-        "buildkit/cache/{}",
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    ))
+    let config: Value = serde_json::from_slice(&bytes).map_err(failed)?;
+    let inline = config[INLINE].as_str();
+    let inline = inline.ok_or_else(|| failed("the image has no cache in it"))?;
+    let inline = STANDARD.decode(inline).map_err(failed)?;
+    serde_json::from_slice(&inline).map_err(failed)
 }
 
 impl Imported {
@@ -306,25 +240,7 @@ impl Imported {
         let layers: Option<Vec<Descriptor>> = step.layers.iter().map(|layer| self.layer(*layer)).collect();
         let layers = layers.filter(|layers| layers.len() == parsed.rootfs.diff_ids.len());
         let layers = layers.ok_or_else(|| failed("a record of the cache makes no sense"))?;
-        let lease = Arc::new(lease(images).map_err(failed)?);
-        let mut parent = None;
-        for (layer, diff_id) in layers.iter().zip(&parsed.rootfs.diff_ids) {
-            let (diff_id, chain) = (*diff_id, Digest::chain(parent, *diff_id));
-            if !lease.hold_layer(chain) {
-                let file = self.fetch(builder, layer).await?;
-                let (images, lease, layer) = (images.clone(), lease.clone(), layer.clone());
-                let attached = blocking(move || {
-                    let mut file = file;
-                    let received = images.receive_layer(&layer, diff_id, &mut file, &mut |_| {})?;
-                    images.attach_layer(&lease, parent, received)
-                });
-                attached.await.map_err(refused)?;
-            }
-            parent = Some(chain);
-        }
-        let images = images.clone();
-        let registered = blocking(move || register(&images, lease, config, layers));
-        registered.await.map_err(refused)
+        self.source.bring(images, builder, config, layers).await
     }
 
     fn layer(&self, number: usize) -> Option<Descriptor> {
@@ -337,35 +253,6 @@ impl Imported {
                 .map(|blob| Descriptor::new(&about.media_type, blob, about.size))
         })?
     }
-
-    async fn fetch(&self, builder: &Builder, layer: &Descriptor) -> Result<File, Status> {
-        let mut file = builder.spool().map_err(failed)?;
-        let mut kept = file.try_clone().map_err(failed)?;
-        self.source.read(layer, |piece| file.write_all(piece)).await?;
-        kept.rewind().map_err(failed)?;
-        Ok(kept)
-    }
-}
-
-/// Makes an image of a configuration whose layers are here.
-fn register(
-    images: &Images,
-    lease: Arc<Lease>,
-    config: Bytes,
-    layers: Vec<Descriptor>,
-) -> Result<Digest, ApiError> {
-    let descriptor = Descriptor::new(media_type::CONFIG, Digest::of(&config), config.len() as u64);
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": descriptor, "layers": layers,
-    });
-    let manifest = Bytes::from(manifest.to_string());
-    images.put_manifest(&lease, DigestAlgorithm::Sha256, media_type::MANIFEST, &manifest)?;
-    images.receive_blob(&lease, &descriptor, &mut &*config)?;
-    let image = images.register_pulled(&lease, &Digest::of(&manifest), config)?;
-    if let Some(lease) = Arc::into_inner(lease) {
-        lease.keep()?;
-    }
-    Ok(image.id)
 }
 
 /// A cache that goes out. Its content stays while the lease does.

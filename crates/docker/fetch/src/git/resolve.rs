@@ -106,7 +106,7 @@ fn mismatch(expected: &str, found: &str) -> Failed {
     Failed::Refused(format!("expected checksum to match {expected}, got {found}"))
 }
 
-/// `ref: refs/heads/main	HEAD`.
+/// `ref: refs/heads/main`, a tab, and `HEAD`.
 fn default_branch(said: &str) -> Result<String, Failed> {
     let line = said.lines().find_map(|line| line.strip_prefix("ref: "));
     let name = line.and_then(|line| line.split('\t').next());

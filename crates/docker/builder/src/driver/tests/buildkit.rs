@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// Build arguments of a client.
+type Given = &'static [(&'static str, &'static str)];
+
 fn buildkit() -> Options {
     Options {
         dialect: Dialect::BuildKit,
@@ -33,7 +36,10 @@ fn sentences() {
             "cannot copy from stage \"1\", it needs to be defined before current stage \"target\"",
         ),
         ("FROM busybox\nCOPY --from=7 / /\n", "invalid stage index 7"),
-        ("FROM busybox AS a\nCOPY --from=a / /\n", "circular dependency detected on stage: a"),
+        (
+            "FROM busybox AS a\nCOPY --from=a / /\n",
+            "circular dependency detected on stage: a",
+        ),
         (
             "FROM busybox\nCOPY nope /\n",
             "failed to compute cache key: failed to calculate checksum of ref context::local: \"/nope\": not found",
@@ -42,20 +48,43 @@ fn sentences() {
             "FROM busybox AS a\nFROM busybox\nCOPY --from=a /nope /\n",
             "failed to compute cache key: failed to calculate checksum of ref image::stage: \"/nope\": not found",
         ),
-        ("FROM busybox\nCOPY http://h/x /\n", "source can't be a URL for COPY"),
-        ("FROM busybox\nCOPY git@h:a /\n", "source can't be a git ref for COPY"),
-        ("ARG FOO=${FOO:?\"custom error\"}\nFROM busybox\n", "failed to process \"${FOO:?\\\"custom error\\\"}\": FOO: custom error"),
-        ("FROM busybox\nARG FOO\nARG BAR=${FOO:?\"foo missing\"}\n", "failed to process \"${FOO:?\\\"foo missing\\\"}\": FOO: foo missing"),
+        (
+            "FROM busybox\nCOPY http://h/x /\n",
+            "source can't be a URL for COPY",
+        ),
+        (
+            "FROM busybox\nCOPY git@h:a /\n",
+            "source can't be a git ref for COPY",
+        ),
+        (
+            "ARG FOO=${FOO:?\"custom error\"}\nFROM busybox\n",
+            "failed to process \"${FOO:?\\\"custom error\\\"}\": FOO: custom error",
+        ),
+        (
+            "FROM busybox\nARG FOO\nARG BAR=${FOO:?\"foo missing\"}\n",
+            "failed to process \"${FOO:?\\\"foo missing\\\"}\": FOO: foo missing",
+        ),
     ];
     for (dockerfile, expected) in cases {
-        assert_eq!(build(&bench, dockerfile, buildkit()).error(), expected, "{dockerfile}");
+        assert_eq!(
+            build(&bench, dockerfile, buildkit()).error(),
+            expected,
+            "{dockerfile}"
+        );
     }
     let options = Options {
         target: Some("bulid".into()),
         ..buildkit()
     };
-    let told = build(&bench, "FROM scratch AS build\nCOPY foo /\nFROM scratch\nCOPY --from=build / /\n", options);
-    assert_eq!(told.error(), "target stage \"bulid\" could not be found (did you mean build?)");
+    let told = build(
+        &bench,
+        "FROM scratch AS build\nCOPY foo /\nFROM scratch\nCOPY --from=build / /\n",
+        options,
+    );
+    assert_eq!(
+        told.error(),
+        "target stage \"bulid\" could not be found (did you mean build?)"
+    );
 }
 
 #[test]
@@ -74,7 +103,7 @@ fn what_is_given_needs_no_default() {
 /// What a command sees of a variable after each of some lines, by each builder.
 #[test]
 fn what_commands_see() {
-    let cases: &[(&str, &[(&str, &str)], &str, &str, &str)] = &[
+    let cases: &[(&str, Given, &str, &str, &str)] = &[
         ("ENV A=env\nARG A=arg", &[], "A", "A=env", "A=arg"),
         ("ENV A=env\nARG A", &[], "A", "A=env", "A=env"),
         ("ENV A=env\nARG A", &[("A", "given")], "A", "A=env", "A=given"),
@@ -83,10 +112,34 @@ fn what_commands_see() {
         ("ENV A=1\nARG A=2\nENV B=$A", &[], "B", "B=1", "B=2"),
         ("ARG A=", &[], "A", "A=", "A="),
         ("ARG A", &[], "A", "unset", "unset"),
-        ("LABEL x=y", &[("http_proxy", "p")], "HTTP_PROXY", "unset", "HTTP_PROXY=p"),
-        ("LABEL x=y", &[("NO_PROXY", "p")], "no_proxy", "unset", "no_proxy=p"),
-        ("ENV http_proxy=mine", &[("http_proxy", "p")], "http_proxy", "http_proxy=mine", "http_proxy=mine"),
-        ("ARG TARGETSTAGE", &[], "TARGETSTAGE", "TARGETSTAGE=default", "TARGETSTAGE=default"),
+        (
+            "LABEL x=y",
+            &[("http_proxy", "p")],
+            "HTTP_PROXY",
+            "unset",
+            "HTTP_PROXY=p",
+        ),
+        (
+            "LABEL x=y",
+            &[("NO_PROXY", "p")],
+            "no_proxy",
+            "unset",
+            "no_proxy=p",
+        ),
+        (
+            "ENV http_proxy=mine",
+            &[("http_proxy", "p")],
+            "http_proxy",
+            "http_proxy=mine",
+            "http_proxy=mine",
+        ),
+        (
+            "ARG TARGETSTAGE",
+            &[],
+            "TARGETSTAGE",
+            "TARGETSTAGE=default",
+            "TARGETSTAGE=default",
+        ),
     ];
     for (lines, args, name, classic, buildkit) in cases {
         for (dialect, expected) in [(Dialect::Classic, classic), (Dialect::BuildKit, buildkit)] {
@@ -95,8 +148,16 @@ fn what_commands_see() {
                 dialect,
                 ..with_args(args)
             };
-            let told = build(&bench, &format!("FROM busybox\n{lines}\nRUN env {name}\n"), options);
-            assert!(told.text.contains(&format!("\n{expected}\n")), "{lines} {dialect:?}: {}", told.text);
+            let told = build(
+                &bench,
+                &format!("FROM busybox\n{lines}\nRUN env {name}\n"),
+                options,
+            );
+            assert!(
+                told.text.contains(&format!("\n{expected}\n")),
+                "{lines} {dialect:?}: {}",
+                told.text
+            );
         }
     }
     // What wins in a stage wins in those upon it.
@@ -144,7 +205,11 @@ fn histories() {
         rows.extend(row.map(|row| (row.created_by, row.comment)));
     }
     rows.reverse();
-    assert!(rows.iter().all(|(_, comment)| comment == "buildkit.dockerfile.v0"), "{rows:?}");
+    assert!(
+        rows.iter()
+            .all(|(_, comment)| comment == "buildkit.dockerfile.v0"),
+        "{rows:?}"
+    );
     let rows: Vec<&str> = rows.iter().map(|(by, _)| by.as_str()).collect();
     let expected = [
         "ARG A=1",
@@ -165,20 +230,26 @@ fn histories() {
 
 #[test]
 fn a_check_that_leaves_something_out() {
-    let file = "FROM busybox\nHEALTHCHECK --interval=5s --retries=3 CMD true\nHEALTHCHECK --timeout=2s CMD false\n";
+    let file =
+        "FROM busybox\nHEALTHCHECK --interval=5s --retries=3 CMD true\nHEALTHCHECK --timeout=2s CMD false\n";
     for (dialect, interval, retries) in [(Dialect::Classic, 5_000_000_000, 3), (Dialect::BuildKit, 0, 0)] {
         let bench = Bench::new();
         let options = Options { dialect, ..plain() };
         let id = build(&bench, file, options).id();
         let check = bench.config(id).config.healthcheck.unwrap();
-        assert_eq!((check.interval, check.retries, check.timeout), (interval, retries, 2_000_000_000));
+        assert_eq!(
+            (check.interval, check.retries, check.timeout),
+            (interval, retries, 2_000_000_000)
+        );
     }
 }
 
 #[test]
 fn a_named_context_stands_for_a_stage_and_for_any_form_of_an_images_name() {
     let bench = Bench::new();
-    let other = bench.memory.add("other", RunConfig::default(), &Files::of(&[("o", "1")]));
+    let other = bench
+        .memory
+        .add("other", RunConfig::default(), &Files::of(&[("o", "1")]));
     let with = |name: &str, context: Named| Options {
         contexts: BTreeMap::from([(name.to_owned(), context)]),
         ..buildkit()
@@ -207,7 +278,9 @@ fn the_time_of_what_is_built_from() {
     let bench = Bench::new();
     let created = |file: &str, options: Options| {
         let told = build(&bench, file, options);
-        let created = told.result.map(|id| bench.config(id).created.map(jiff::Timestamp::as_second));
+        let created = told
+            .result
+            .map(|id| bench.config(id).created.map(Timestamp::as_second));
         created.map_err(|error| error.to_string())
     };
     let files = Arc::new(MemoryTree {
@@ -231,15 +304,35 @@ fn the_time_of_what_is_built_from() {
         (Age::Unknown, "1700000000", Some(1_700_000_000)),
     ];
     for (age, said, expected) in cases {
-        assert_eq!(created(file, given(age, said)).unwrap(), expected, "{age:?} {said}");
+        assert_eq!(
+            created(file, given(age, said)).unwrap(),
+            expected,
+            "{age:?} {said}"
+        );
     }
-    let seen = build(&bench, "FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN env SOURCE_DATE_EPOCH\n", given(Age::At(9), "context"));
+    let seen = build(
+        &bench,
+        "FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN env SOURCE_DATE_EPOCH\n",
+        given(Age::At(9), "context"),
+    );
     assert!(seen.text.contains("\nSOURCE_DATE_EPOCH=9\n"), "{}", seen.text);
     for (stage, sentence) in [
-        ("FROM scratch AS src\nCOPY foo /\n", "SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported COPY instruction"),
-        ("FROM busybox AS src\n", "SOURCE_DATE_EPOCH stage must use FROM scratch"),
-        ("FROM scratch AS src\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
-        ("FROM scratch AS src\nADD foo /\n", "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD source"),
+        (
+            "FROM scratch AS src\nCOPY foo /\n",
+            "SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported COPY instruction",
+        ),
+        (
+            "FROM busybox AS src\n",
+            "SOURCE_DATE_EPOCH stage must use FROM scratch",
+        ),
+        (
+            "FROM scratch AS src\n",
+            "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD",
+        ),
+        (
+            "FROM scratch AS src\nADD foo /\n",
+            "SOURCE_DATE_EPOCH stage must contain exactly one remote ADD source",
+        ),
         ("FROM scratch AS other\n", "invalid SOURCE_DATE_EPOCH: src"),
     ] {
         let file = format!("ARG SOURCE_DATE_EPOCH=src\n{stage}FROM scratch\nCOPY foo /\n");
@@ -250,8 +343,12 @@ fn the_time_of_what_is_built_from() {
 /// Whole files of upstream's tests, less what only a shell could show: what a command sees of a variable.
 #[test]
 fn files_of_upstreams_tests() {
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
-        ("ARG tag=nosuchtag\nFROM busy$tag\nRUN env PATH\n", &[("tag", "box")], "PATH="),
+    let cases: &[(&str, Given, &str)] = &[
+        (
+            "ARG tag=nosuchtag\nFROM busy$tag\nRUN env PATH\n",
+            &[("tag", "box")],
+            "PATH=",
+        ),
         (
             "ARG a1=\"foo bar\" a2=box\nARG a3=\"$a2-foo\"\nFROM busy$a2 AS build\nARG a3 a4=\"123 456\" a1\nENV all=\"$a1:$a3:$a4\"\nRUN env all\n",
             &[],
@@ -272,7 +369,11 @@ fn files_of_upstreams_tests() {
             &[("my_arg", "")],
             "my_arg=my_arg=def_val",
         ),
-        ("FROM busybox\nENV myenv foo%sbar\nRUN env myenv\n", &[], "myenv=foo%sbar"),
+        (
+            "FROM busybox\nENV myenv foo%sbar\nRUN env myenv\n",
+            &[],
+            "myenv=foo%sbar",
+        ),
         (
             "FROM busybox AS base\nARG TARGETSTAGE\nRUN env TARGETSTAGE\nFROM base AS final\nENV A=1\n",
             &[],
@@ -290,7 +391,12 @@ fn files_of_upstreams_tests() {
             ..with_args(args)
         };
         let told = build(&Bench::new(), file, options);
-        assert!(told.text.contains(&format!("\n{line}")), "{file}: {:?} {}", told.result, told.text);
+        assert!(
+            told.text.contains(&format!("\n{line}")),
+            "{file}: {:?} {}",
+            told.result,
+            told.text
+        );
     }
 }
 

@@ -46,7 +46,10 @@ const TABLE: &[(&str, Standing)] = &[
     ("ADD --unpack", Works(FETCHED)),
     ("ADD --exclude", Works(FILTERS)),
     ("ADD http(s)://", Works("a_file_with_a_tag_is_fetched_once")),
-    ("ADD http(s)://, redirects, failures", Works("redirects_are_followed_and_failures_told")),
+    (
+        "ADD http(s)://, redirects, failures",
+        Works("redirects_are_followed_and_failures_told"),
+    ),
     (
         "ADD http(s):// where nothing fetches",
         Refused(
@@ -58,12 +61,18 @@ const TABLE: &[(&str, Standing)] = &[
         "ADD of a repository, `#REF:DIRECTORY` and query form",
         Works("every_form_of_an_address"),
     ),
-    ("ADD of a repository with submodules, with `.git`", Works("submodules_and_history")),
+    (
+        "ADD of a repository with submodules, with `.git`",
+        Works("submodules_and_history"),
+    ),
     (
         "ADD of a repository that names this machine's files",
         Works("a_repository_may_not_name_files_of_this_machine"),
     ),
-    ("contexts that lie elsewhere", Works("contexts_that_lie_elsewhere")),
+    (
+        "contexts that lie elsewhere",
+        Works("contexts_that_lie_elsewhere"),
+    ),
     ("ARG", Works("scopes")),
     (
         "ARG before FROM, and in stages upon a stage",
@@ -107,7 +116,10 @@ const TABLE: &[(&str, Standing)] = &[
     ("ENTRYPOINT", Works(HISTORY)),
     ("ENV", Works(HISTORY)),
     ("EXPOSE", Works(HISTORY)),
-    ("stages side by side", Works("stages_that_do_not_need_each_other_are_built_side_by_side")),
+    (
+        "stages side by side",
+        Works("stages_that_do_not_need_each_other_are_built_side_by_side"),
+    ),
     ("FROM", Works("stages")),
     (
         "FROM --platform",
@@ -145,7 +157,10 @@ const TABLE: &[(&str, Standing)] = &[
         "RUN --mount=type=cache,id,target,ro,from,source,mode,uid,gid",
         Works(CACHES),
     ),
-    ("RUN --mount=type=cache,source without from", Works("a_part_of_a_cache_is_no_way_out_of_it")),
+    (
+        "RUN --mount=type=cache,source without from",
+        Works("a_part_of_a_cache_is_no_way_out_of_it"),
+    ),
     (
         "RUN --mount=type=cache,sharing=shared\\|private\\|locked",
         Works("caches_are_shared_as_they_are_told"),

@@ -361,26 +361,139 @@ fn the_cache_as_it_is_expected() {
     const SECOND: &str = "FROM busybox AS b\nRUN write g 2\nFROM busybox AS a\nRUN write f 1\n\
                           FROM busybox\nCOPY --from=a /f /f\nCOPY --from=b /g /g\n";
     let cases = [
-        Case { what: "nothing", dockerfile: COPIES, change: |_, _, _, _| {}, hits: "...." },
-        Case { what: "the same bytes again, later", dockerfile: COPIES, change: |_, files, _, time| { *files = files.clone().with("a", "1"); *time += 60; }, hits: "...." },
-        Case { what: "times alone", dockerfile: COPIES, change: |_, _, _, time| *time = 1, hits: "...." },
-        Case { what: "chmod", dockerfile: COPIES, change: |_, files, _, _| files.0.get_mut("d/b").unwrap().1 = 0o755, hits: "..xx" },
-        Case { what: "one byte", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("a", "2"), hits: "xxxx" },
-        Case { what: "one byte of the last", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("d/b", "3"), hits: "..xx" },
-        Case { what: "another name", dockerfile: COPIES, change: |_, files, _, _| { let b = files.0.remove("d/b").unwrap(); files.0.insert("d/z".into(), b); }, hits: "..xx" },
-        Case { what: "a file that nobody copies", dockerfile: COPIES, change: |_, files, _, _| *files = files.clone().with("other", "9"), hits: "...." },
-        Case { what: "an argument, before and after its ARG", dockerfile: "FROM busybox\nRUN x\nARG V\nRUN y\nCOPY a /a\n", change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: "..xx" },
-        Case { what: "an argument that one stage uses", dockerfile: "FROM busybox AS s\nARG V\nRUN write x 1\nFROM busybox\nRUN y\nCOPY --from=s /x /x\n", change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: ".x.." },
-        Case { what: "an argument that nobody uses", dockerfile: COPIES, change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))), hits: "...." },
-        Case { what: "the base by another name", dockerfile: COPIES, change: |bench, _, _, _| { let id = bench.memory.find("busybox").unwrap().unwrap().id; bench.memory.0.lock().unwrap().names.insert("other".into(), id); }, hits: "...." },
-        Case { what: "another base of the name", dockerfile: COPIES, change: |bench, _, _, _| drop(bench.memory.add("busybox", RunConfig::default(), &Files::default())), hits: "xxxx" },
-        Case { what: "what is ignored, that was not copied", dockerfile: "FROM busybox\nCOPY d /d\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "other\n"), hits: "." },
-        Case { what: "what is ignored, that was copied", dockerfile: "FROM busybox\nCOPY d /d\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "d/c.tmp\n"), hits: "x" },
-        Case { what: "stages in another order", dockerfile: FIRST, change: |_, files, _, _| *files = files.clone().with("Dockerfile", SECOND), hits: "...." },
-        Case { what: "an address with the same content", dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n", change: |_, _, _, _| {}, hits: ".." },
-        Case { what: "another address with another content", dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n", change: |_, files, _, _| *files = files.clone().with("Dockerfile", "FROM busybox\nADD http://h/g /f\nRUN x\n"), hits: "xx" },
+        Case {
+            what: "nothing",
+            dockerfile: COPIES,
+            change: |_, _, _, _| {},
+            hits: "....",
+        },
+        Case {
+            what: "the same bytes again, later",
+            dockerfile: COPIES,
+            change: |_, files, _, time| {
+                *files = files.clone().with("a", "1");
+                *time += 60;
+            },
+            hits: "....",
+        },
+        Case {
+            what: "times alone",
+            dockerfile: COPIES,
+            change: |_, _, _, time| *time = 1,
+            hits: "....",
+        },
+        Case {
+            what: "chmod",
+            dockerfile: COPIES,
+            change: |_, files, _, _| files.0.get_mut("d/b").unwrap().1 = 0o755,
+            hits: "..xx",
+        },
+        Case {
+            what: "one byte",
+            dockerfile: COPIES,
+            change: |_, files, _, _| *files = files.clone().with("a", "2"),
+            hits: "xxxx",
+        },
+        Case {
+            what: "one byte of the last",
+            dockerfile: COPIES,
+            change: |_, files, _, _| *files = files.clone().with("d/b", "3"),
+            hits: "..xx",
+        },
+        Case {
+            what: "another name",
+            dockerfile: COPIES,
+            change: |_, files, _, _| {
+                let b = files.0.remove("d/b").unwrap();
+                files.0.insert("d/z".into(), b);
+            },
+            hits: "..xx",
+        },
+        Case {
+            what: "a file that nobody copies",
+            dockerfile: COPIES,
+            change: |_, files, _, _| *files = files.clone().with("other", "9"),
+            hits: "....",
+        },
+        Case {
+            what: "an argument, before and after its ARG",
+            dockerfile: "FROM busybox\nRUN x\nARG V\nRUN y\nCOPY a /a\n",
+            change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))),
+            hits: "..xx",
+        },
+        Case {
+            what: "an argument that one stage uses",
+            dockerfile: "FROM busybox AS s\nARG V\nRUN write x 1\nFROM busybox\nRUN y\nCOPY --from=s /x /x\n",
+            change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))),
+            hits: ".x..",
+        },
+        Case {
+            what: "an argument that nobody uses",
+            dockerfile: COPIES,
+            change: |_, _, options, _| drop(options.args.insert("V".into(), Some("2".into()))),
+            hits: "....",
+        },
+        Case {
+            what: "the base by another name",
+            dockerfile: COPIES,
+            change: |bench, _, _, _| {
+                let id = bench.memory.find("busybox").unwrap().unwrap().id;
+                bench.memory.0.lock().unwrap().names.insert("other".into(), id);
+            },
+            hits: "....",
+        },
+        Case {
+            what: "another base of the name",
+            dockerfile: COPIES,
+            change: |bench, _, _, _| {
+                bench
+                    .memory
+                    .add("busybox", RunConfig::default(), &Files::default());
+            },
+            hits: "xxxx",
+        },
+        Case {
+            what: "what is ignored, that was not copied",
+            dockerfile: "FROM busybox\nCOPY d /d\n",
+            change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "other\n"),
+            hits: ".",
+        },
+        Case {
+            what: "what is ignored, that was copied",
+            dockerfile: "FROM busybox\nCOPY d /d\n",
+            change: |_, files, _, _| *files = files.clone().with("Dockerfile.dockerignore", "d/c.tmp\n"),
+            hits: "x",
+        },
+        Case {
+            what: "stages in another order",
+            dockerfile: FIRST,
+            change: |_, files, _, _| *files = files.clone().with("Dockerfile", SECOND),
+            hits: "....",
+        },
+        Case {
+            what: "an address with the same content",
+            dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n",
+            change: |_, _, _, _| {},
+            hits: "..",
+        },
+        Case {
+            what: "another address with another content",
+            dockerfile: "FROM busybox\nADD http://h/f /f\nRUN x\n",
+            change: |_, files, _, _| {
+                *files = files
+                    .clone()
+                    .with("Dockerfile", "FROM busybox\nADD http://h/g /f\nRUN x\n");
+            },
+            hits: "xx",
+        },
     ];
-    for Case { what, dockerfile, change, hits } in cases {
+    for Case {
+        what,
+        dockerfile,
+        change,
+        hits,
+    } in cases
+    {
         for dialect in [Dialect::Classic, Dialect::BuildKit] {
             let bench = Bench::new();
             let mut files = files().with("Dockerfile", dockerfile);

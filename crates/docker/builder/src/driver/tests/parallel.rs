@@ -11,11 +11,18 @@ fn stages_that_do_not_need_each_other_are_built_side_by_side() {
          FROM busybox\nCOPY --from=a /x /x\nCOPY --from=b /y /y\n",
     );
     told.id();
-    let steps: Vec<&str> = told.text.lines().filter(|line| line.starts_with("Step ")).collect();
+    let steps: Vec<&str> = told
+        .text
+        .lines()
+        .filter(|line| line.starts_with("Step "))
+        .collect();
     let numbers: Vec<String> = (1..=9).map(|number| format!("Step {number}/9 : ")).collect();
     assert_eq!(steps.len(), 9, "{}", told.text);
     assert!(
-        steps.iter().zip(&numbers).all(|(step, number)| step.starts_with(number)),
+        steps
+            .iter()
+            .zip(&numbers)
+            .all(|(step, number)| step.starts_with(number)),
         "lines come in the file's order: {}",
         told.text
     );
@@ -31,7 +38,11 @@ fn one_failure_ends_the_other_stages() {
         "FROM busybox AS a\nRUN fail 3\nFROM a AS b\nRUN x\nFROM busybox\nCOPY --from=b /y /y\n",
     ] {
         let told = bench.file(file);
-        assert_eq!(told.error(), "The command '/bin/sh -c fail 3' returned a non-zero code: 3", "{file}");
+        assert_eq!(
+            told.error(),
+            "The command '/bin/sh -c fail 3' returned a non-zero code: 3",
+            "{file}"
+        );
         assert!(told.text.contains(" : RUN fail 3\n"), "{}", told.text);
     }
 }
@@ -45,7 +56,8 @@ fn a_stage_that_talks_much_does_not_wait_for_ever() {
     for number in 0..6 {
         second.push_str(&format!("ENV N={number}\nRUN env L\n"));
     }
-    let file = format!("FROM busybox AS a\nRUN write x 1\n{second}FROM a\nRUN --mount=from=b,target=/b true\n");
+    let file =
+        format!("FROM busybox AS a\nRUN write x 1\n{second}FROM a\nRUN --mount=from=b,target=/b true\n");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let total = runtime.block_on(async {
         let (sender, mut receiver) = mpsc::channel(1);
@@ -78,7 +90,7 @@ fn a_stage_that_talks_much_does_not_wait_for_ever() {
 fn a_base_is_pulled_once_for_all_stages() {
     #[derive(Default)]
     struct Counted(Mutex<Vec<String>>);
-    impl crate::Pull for Counted {
+    impl Pull for Counted {
         fn pull(&self, reference: &str, _: mpsc::Sender<String>) -> crate::Sent<Result<(), String>> {
             self.0.lock().unwrap().push(reference.to_owned());
             Box::pin(async { Ok(()) })
@@ -98,7 +110,7 @@ fn a_base_is_pulled_once_for_all_stages() {
 fn a_trigger_may_want_a_stage_that_nobody_foresaw() {
     /// Brings an image with a trigger.
     struct Brings(Arc<Memory>);
-    impl crate::Pull for Brings {
+    impl Pull for Brings {
         fn pull(&self, reference: &str, _: mpsc::Sender<String>) -> crate::Sent<Result<(), String>> {
             let config = RunConfig {
                 on_build: vec!["COPY --from=input /x /y".into()],
@@ -114,5 +126,9 @@ fn a_trigger_may_want_a_stage_that_nobody_foresaw() {
     let file = "FROM busybox AS input\nRUN write x 1\nFROM brought\n";
     let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
     let id = told.id();
-    assert!(bench.memory.0.lock().unwrap().files[&id].0.contains_key("y"), "{}", told.text);
+    assert!(
+        bench.memory.0.lock().unwrap().files[&id].0.contains_key("y"),
+        "{}",
+        told.text
+    );
 }
