@@ -182,7 +182,7 @@ fn append(
     }
     match (kind, entry.link_name()?) {
         (EntryType::Link, Some(target)) => joined.append_link(&mut header, path, directory.join(target)),
-        (EntryType::Symlink, Some(target)) => joined.append_link(&mut header, path, target.into_owned()),
+        (EntryType::Symlink, Some(target)) => joined.append_link(&mut header, path, target),
         _ => joined.append_data(&mut header, path, entry),
     }
 }

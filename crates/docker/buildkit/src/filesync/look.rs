@@ -79,6 +79,13 @@ impl Look {
     /// # Errors
     /// Nothing is.
     pub(crate) fn stat(&self, path: &str) -> Result<Stat, Status> {
+        if clean(path).is_empty() {
+            // An archive has no entry for its root.
+            return Ok(Stat {
+                mode: DIRECTORY | 0o755,
+                ..Stat::default()
+            });
+        }
         let found = self.entry(&clean(path)).map_or_else(|| self.behind(path), Ok)?;
         Ok(named(&found.0))
     }
@@ -131,7 +138,8 @@ impl Look {
     }
 }
 
-/// Go's bit of a symbolic link.
+/// Go's bit of a directory, and of a symbolic link.
+const DIRECTORY: u32 = 1 << 31;
 const LINK: u32 = 1 << 27;
 
 /// An entry by its last name alone.
@@ -185,6 +193,7 @@ mod tests {
         assert_eq!(names("/"), ["d", "l", "round"]);
         assert_eq!(names("l"), ["f"]);
         assert_eq!(look.stat("l").unwrap().linkname, "d");
+        assert_eq!(look.stat(".").unwrap().mode, DIRECTORY | 0o755);
         for missing in ["x", "round", "d/x"] {
             let error = look.read(missing, None).unwrap_err().message;
             assert_eq!(error, format!("open {missing}: no such file or directory"));

@@ -453,7 +453,7 @@ async fn local(
         let digest = blob.digest.to_string();
         match images.open_blob(&blob.digest).map_err(failed)? {
             Some(Blob::File(mut file, size)) => {
-                session.write_content(&store, &digest, size, &mut file).await?
+                session.write_content(&store, &digest, size, &mut file).await?;
             }
             Some(Blob::Bytes(bytes)) => {
                 let size = bytes.len() as u64;
