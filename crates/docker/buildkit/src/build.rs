@@ -1,6 +1,8 @@
 //! What a build is to this door, in its own words; whoever has a builder implements [`Builds`].
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -113,8 +115,26 @@ pub enum NamedContext {
     },
 }
 
+/// What keeps a result where it is until it has gone out: nobody removes it meanwhile, whether it has a name or not.
+#[derive(Clone, Default)]
+pub struct Held(Option<Arc<dyn Any + Send + Sync>>);
+
+impl Held {
+    /// By whatever ends with the last of these.
+    #[must_use]
+    pub fn by(guard: impl Any + Send + Sync) -> Self {
+        Self(Some(Arc::new(guard)))
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Held").field(&self.0.is_some()).finish()
+    }
+}
+
 /// What a build made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Built {
     /// The image's id (`sha256:…`).
     pub image: String,
@@ -122,6 +142,8 @@ pub struct Built {
     pub config: Vec<u8>,
     /// The steps that it was built of: the key of each, and its image.
     pub steps: Vec<(String, String)>,
+    /// What keeps it.
+    pub held: Held,
 }
 
 /// A question about a Dockerfile (`--call`, `--check`).

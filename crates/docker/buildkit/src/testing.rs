@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::build::{
-    BuildRequest, Builds, Built, CacheExport, Content, ContentBytes, Exported, Found, Outgoing, Prune,
+    BuildRequest, Builds, Built, CacheExport, Content, ContentBytes, Exported, Found, Held, Outgoing, Prune,
     Question, Usage,
 };
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, serve};
@@ -320,6 +320,7 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "1".repeat(64)),
                 config: b"{}".to_vec(),
                 steps: Vec::new(),
+                held: Held::default(),
             })
         })
     }

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Outgoing, Progress, Prune, Question,
-    Session, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Outgoing, Progress, Prune,
+    Question, Session, Status, Usage,
 };
 use builder::{BuildContext, Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
@@ -69,9 +69,9 @@ impl Builds for NodeBuilds {
             // The classic builder's lines: vertices say what there is to say.
             let heard = async { while messages.recv().await.is_some() {} };
             // The builder drops the sender at its end; dropping both cancels the build.
-            let (built, ()) = tokio::join!(builder.build(request, output), heard);
+            let (built, ()) = tokio::join!(builder.build_held(request, output), heard);
             match built {
-                Ok(id) => config(&engine, &id, caches.steps()),
+                Ok((id, lease)) => config(&engine, &id, caches.steps(), Held::by(lease)),
                 Err(error) => {
                     let status = vertices::status(&error);
                     Err(match (vertices.lines(&error), source) {
@@ -307,12 +307,13 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     })
 }
 
-fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>) -> Result<Built, Status> {
+fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>, held: Held) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
         steps,
+        held,
     })
 }

@@ -16,8 +16,8 @@ use bytes::Bytes;
 use distribution::{Document, Parts, Progress, Registries, Subject};
 use engine::Engine;
 use image::{
-    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, ImageConfig, Images, Lease, Reference, ServedManifest,
-    Target, media_type,
+    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, ImageConfig, Images, Lease, Reference,
+    ServedManifest, Target, media_type,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -383,7 +383,12 @@ pub(super) async fn export(
                 "layers": outgoing.blobs,
             });
             let bytes = Bytes::from(manifest.to_string());
-            images.put_manifest(&outgoing.lease, DigestAlgorithm::Sha256, media_type::MANIFEST, &bytes)?;
+            images.put_manifest(
+                &outgoing.lease,
+                DigestAlgorithm::Sha256,
+                media_type::MANIFEST,
+                &bytes,
+            )?;
             let served = ServedManifest {
                 digest: Digest::of(&bytes),
                 media_type: media_type::MANIFEST.to_owned(),
@@ -490,6 +495,7 @@ pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status
             image: image.to_string(),
             config: config.into(),
             steps: built.steps,
+            held: built.held,
         })
     });
     done.await.map_err(refused)

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use distribution::{Parts, Progress, Registries};
 use engine::Engine;
 use image::{
-    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, Images, Lease, Platform, Reference, ServedManifest, Target,
-    media_type,
+    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, Images, Lease, Platform, Reference,
+    ServedManifest, Target, media_type,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -152,7 +152,12 @@ impl Made {
             manifests.push(index(entries, outgoing));
         }
         for manifest in &manifests {
-            images.put_manifest(&lease, DigestAlgorithm::Sha256, &manifest.media_type, &manifest.bytes)?;
+            images.put_manifest(
+                &lease,
+                DigestAlgorithm::Sha256,
+                &manifest.media_type,
+                &manifest.bytes,
+            )?;
         }
         let root = manifests.last().cloned();
         let single = (!outgoing.index).then_some(image).flatten();
