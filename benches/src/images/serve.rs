@@ -107,28 +107,57 @@ impl Server {
         (0..times).try_for_each(|_| self.exchange("GET", path, "text/plain", b"").map(drop))
     }
 
-    /// Puts a blob there as clients do, and answers its digest.
-    fn push_blob(&mut self, blob: &[u8]) -> io::Result<String> {
+    /// Puts a blob there as clients do.
+    fn push_blob(&mut self, blob: &[u8], digest: &str) -> io::Result<()> {
         let location = self.exchange("POST", "/v2/bench/blobs/uploads/", "text/plain", b"")?;
         // Some servers say the whole address.
         let at = location
             .find("/v2/")
             .map_or(location.as_str(), |at| &location[at..]);
-        let digest = format!("sha256:{}", hex(blob));
         let separator = if at.contains('?') { '&' } else { '?' };
         let path = format!("{at}{separator}digest={digest}");
-        self.exchange("PUT", &path, "application/octet-stream", blob)?;
-        Ok(digest)
+        self.exchange("PUT", &path, "application/octet-stream", blob)
+            .map(drop)
     }
 
-    /// An image of one layer, as a client pushes it: two blobs and a manifest.
-    fn push_image(&mut self, layer: &[u8], tag: &str) -> io::Result<(String, Vec<u8>)> {
+    /// Two blobs and a manifest.
+    fn push(&mut self, image: &Image, tag: &str) -> io::Result<()> {
+        self.push_blob(&image.layer, &image.layer_digest)?;
+        self.push_blob(&image.config, &image.config_digest)?;
+        let path = format!("/v2/bench/manifests/{tag}");
+        self.exchange("PUT", &path, MANIFEST, &image.manifest).map(drop)
+    }
+
+    /// As many images as a turn takes that nobody has seen.
+    fn new_images(&mut self) -> io::Result<Vec<Image>> {
+        let mut file = noise(PUSHED);
+        let mut make = |_| {
+            self.pushed += 1;
+            file[..8].copy_from_slice(&self.pushed.to_le_bytes());
+            Image::new(tar_of(&file)?)
+        };
+        (0..PUSHES).map(&mut make).collect()
+    }
+}
+
+/// An image of one layer, ready to be pushed.
+struct Image {
+    layer: Vec<u8>,
+    layer_digest: String,
+    config: Vec<u8>,
+    config_digest: String,
+    manifest: Vec<u8>,
+}
+
+impl Image {
+    fn new(layer: Vec<u8>) -> io::Result<Self> {
+        let digest = |bytes: &[u8]| format!("sha256:{}", hex(bytes));
+        let layer_digest = digest(&layer);
         let config = json!({
-            "architecture": "amd64", "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", hex(layer))]},
+            "architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         });
-        let config = config.to_string().into_bytes();
-        let (layer_digest, config_digest) = (self.push_blob(layer)?, self.push_blob(&config)?);
+        let config = serde_json::to_vec(&config)?;
+        let config_digest = digest(&config);
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": {
@@ -138,17 +167,13 @@ impl Server {
                 "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": layer_digest, "size": layer.len(),
             }],
         });
-        let manifest = manifest.to_string().into_bytes();
-        self.exchange("PUT", &format!("/v2/bench/manifests/{tag}"), MANIFEST, &manifest)?;
-        Ok((layer_digest, manifest))
-    }
-
-    /// One that nobody has seen.
-    fn push_new(&mut self) -> io::Result<()> {
-        self.pushed += 1;
-        let mut file = noise(PUSHED);
-        file[..8].copy_from_slice(&self.pushed.to_le_bytes());
-        self.push_image(&tar_of(&file)?, "pushed").map(drop)
+        Ok(Self {
+            manifest: serde_json::to_vec(&manifest)?,
+            layer,
+            layer_digest,
+            config,
+            config_digest,
+        })
     }
 }
 
@@ -173,19 +198,19 @@ pub(crate) fn run() -> Outcome {
     println!("peers: {}", version("docker-registry").unwrap_or_default());
     println!("{PUSHES} pushes of an image with a layer of {} MB", PUSHED >> 20);
     compare(&mut servers, "docker-registry", PUSHES, |server, _| {
-        Ok(timed(|| (0..PUSHES).try_for_each(|_| server.push_new()))? / PUSHES)
+        let images = server.new_images()?;
+        Ok(timed(|| images.iter().try_for_each(|image| server.push(image, "pushed")))? / PUSHES)
     })?;
-    let layer = tar_of(&noise(BLOB))?;
-    let mut pushed = (String::new(), Vec::new());
-    for server in &mut servers {
-        pushed = server.push_image(&layer, "large")?;
-    }
+    let large = Image::new(tar_of(&noise(BLOB))?)?;
+    servers
+        .iter_mut()
+        .try_for_each(|server| server.push(&large, "large"))?;
     let directory = tempfile::tempdir()?;
     let (blob, manifest) = (
-        format!("/v2/bench/blobs/{}", pushed.0),
+        format!("/v2/bench/blobs/{}", large.layer_digest),
         "/v2/bench/manifests/large",
     );
-    for (path, content) in [(&*blob, &layer), (manifest, &pushed.1)] {
+    for (path, content) in [(&*blob, &large.layer), (manifest, &large.manifest)] {
         let file = directory.path().join(&path[1..]);
         fs::create_dir_all(file.parent().unwrap_or(directory.path()))?;
         fs::write(file, content)?;
