@@ -30,31 +30,23 @@ fn buildkit() {
 /// `.` reads what makes the client's plugins found; `steps` are a build's steps with how they ended, `last` what it says at the end.
 const CASES: &[Case] = &[
     case(
-        "steps, their order and the cache",
+        "steps and the cache",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf 'FROM busybox AS a\nRUN echo x > /x\nFROM busybox\nARG V=1\nWORKDIR /w\nCOPY f g$V\nCOPY --from=a /x /x\nRUN cat g1 /x\n' > Dockerfile
         $ steps() { sed -n 's/^#[0-9]* //p' | grep '^\[\|^CACHED\|^DONE\|^expor' | sed 's/^DONE.*/DONE/'; }
-        $ docker build --no-cache -t $n . 2>&1 | steps | head -20
-        [internal] load build definition from Dockerfile
-        DONE
-        [internal] load .dockerignore
-        DONE
-        [internal] load build context
-        DONE
-        [internal] load metadata for docker.io/library/busybox:latest
-        DONE
-        [a 1/2] FROM docker.io/library/busybox:latest
+        $ docker build --no-cache -t $n . 2>&1 | steps | sed 's/^.* FROM/FROM/' | head -20 | sort | uniq
         CACHED
+        DONE
+        FROM docker.io/library/busybox:latest
         [a 2/2] RUN echo x > /x
-        DONE
+        [internal] load .dockerignore
+        [internal] load build context
+        [internal] load build definition from Dockerfile
+        [internal] load metadata for docker.io/library/busybox:latest
         [stage-1 2/5] WORKDIR /w
-        DONE
         [stage-1 3/5] COPY f g1
-        DONE
         [stage-1 4/5] COPY --from=a /x /x
-        DONE
         [stage-1 5/5] RUN cat g1 /x
-        DONE
         $ docker build -t $n . 2>&1 | grep -c CACHED
         6
         $ docker build --no-cache-filter a . 2>&1 | steps | grep -A1 'a 2/2\|WORKDIR'

@@ -74,7 +74,7 @@ pub(crate) fn copy(
         root,
         owner,
         mode: plan.mode.as_ref().map(|(mode, _)| mode),
-        keeps: plan.dialect == Dialect::BuildKit,
+        dialect: plan.dialect,
     };
     plan.sources
         .iter()
@@ -141,7 +141,7 @@ fn export_for(
         root,
         owner,
         mode: None,
-        keeps: false,
+        dialect: Dialect::Classic,
     };
     target.send(Path::new("/"), |stream| match entry.kind {
         Kind::Directory => stream.contents(tree, real),
@@ -155,8 +155,8 @@ struct Target<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
     mode: Option<&'a Chmod>,
-    /// Directories that are there stay what they are (BuildKit).
-    keeps: bool,
+    /// In BuildKit's, directories that are there stay what they are, and archives have the owner that is asked for.
+    dialect: Dialect,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
@@ -176,7 +176,8 @@ impl Target<'_> {
             return self.send(path, |stream| stream.contents(&*source.tree, &real));
         }
         if source.extract && is_archive(&*source.tree, &real, &source.path)? {
-            directory(self.root, path, new_owner, NEW).map_err(failed("failed to copy files"))?;
+            let owner = self.owner_of_archives();
+            directory(self.root, path, owner.unwrap_or(ROOT), NEW).map_err(failed("failed to copy files"))?;
             return self.extract(&*source.tree, &real, path);
         }
         let into = destination.ends_with('/')
@@ -197,14 +198,17 @@ impl Target<'_> {
     fn extract(&self, tree: &dyn Tree, real: &Path, path: &Path) -> Result<(), BuildError> {
         let mut archive = tree.open(real).map_err(failed("failed to copy files"))?;
         let unpack = Unpack {
-            owner: self
-                .owner
-                .filter(|owner| *owner != ROOT)
-                .map(|owner| (owner.uid, owner.gid)),
+            owner: self.owner_of_archives().map(|owner| (owner.uid, owner.gid)),
             ..Unpack::default()
         };
         self.images.unpack(self.root, path, &mut archive, &unpack)?;
         Ok(())
+    }
+
+    /// Who is to own what an archive brings; nobody where it keeps its owners.
+    fn owner_of_archives(&self) -> Option<Owner> {
+        let asked = self.owner.filter(|owner| *owner != ROOT);
+        asked.filter(|_| self.dialect == Dialect::BuildKit)
     }
 
     /// Permissions of directories that are made on the way, as upstream has it: those that `--chmod` says in digits.
@@ -223,7 +227,7 @@ impl Target<'_> {
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
         let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
-        let (root, keeps) = (self.root, self.keeps);
+        let (root, keeps) = (self.root, self.dialect == Dialect::BuildKit);
         stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));

@@ -479,7 +479,6 @@ mod tests {
             ("squash=1", "squash is only supported with experimental mode"),
             ("securityopt=a", "security options are not supported on linux"),
             ("isolation=hyperv", "unsupported isolation: \"hyperv\""),
-            ("remote=https%3A%2F%2Fx", "build.remote is not supported yet"),
             ("outputs=%5B%7B%7D%5D", "build.outputs is not supported yet"),
             (
                 "t=UP",

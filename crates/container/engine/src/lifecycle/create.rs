@@ -105,7 +105,7 @@ impl Engine {
             log_path,
         };
         // Until the table says that the container uses it, this does: no removal comes between.
-        let held = self.hold_image(&container)?;
+        let held = self.hold_image(&container);
         let (engine, image, spec) = (self.clone(), container.image.clone(), container.spec.clone());
         let files = blocking(move || {
             engine.populate_volumes(&spec, image.as_ref())?;
@@ -121,14 +121,15 @@ impl Engine {
         // completed or forgotten when the table is opened.
         let entry = Entry::new(container);
         let (defined, made): (_, Result<(), Error>) = tokio::join!(self.0.rows.define(&entry), files);
-        if let Err(error) = made.and(defined) {
-            let (engine, gone) = (self.clone(), entry.get());
-            blocking(move || engine.release_volumes(&gone, true)).await;
-            return Err(error);
+        match made.and(defined).and(held) {
+            // The table has it from here on, and what was held goes.
+            Ok(_held) => Ok(self.0.table.insert(entry)),
+            Err(error) => {
+                let (engine, gone) = (self.clone(), entry.get());
+                blocking(move || engine.release_volumes(&gone, true)).await;
+                Err(error)
+            }
         }
-        let entry = self.0.table.insert(entry);
-        drop(held);
-        Ok(entry)
     }
 
     fn hold_image(&self, container: &Container) -> Result<Option<Lease>, Error> {

@@ -121,6 +121,7 @@ async fn add_unpacks_archives() {
     assert!(tree.contains_key("c"));
     let mut xz = request_of(&bytes);
     xz.dockerfile = "Xz".into();
+    xz.dialect = builder::Dialect::BuildKit;
     let id = daemon.build(xz).await.id();
     for (path, expected) in [("x/q/w", "644 5:6 1"), ("b", "755 7:8 /"), ("b/q/w", "644 7:8 1")] {
         assert_eq!(daemon.at(id, path), expected, "{path}");
