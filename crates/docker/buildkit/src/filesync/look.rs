@@ -158,12 +158,10 @@ mod tests {
     fn archive() -> File {
         let mut archive = tar::Builder::new(tempfile::tempfile().unwrap());
         let mut header = tar::Header::new_gnu();
-        (
-            header.set_uid(0),
-            header.set_gid(0),
-            header.set_mtime(1),
-            header.set_mode(0o755),
-        );
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(1);
+        header.set_mode(0o755);
         header.set_entry_type(tar::EntryType::Directory);
         header.set_size(0);
         archive.append_data(&mut header, "d/", io::empty()).unwrap();

@@ -47,8 +47,8 @@ fn nothing_goes_before_it_has_to() {
         disk(
             used,
             10,
-            (0..10)
-                .map(|at| item(Class::Repullable, 50 - at, &[at as usize]))
+            (0_u8..10)
+                .map(|at| item(Class::Repullable, 50 - i64::from(at), &[usize::from(at)]))
                 .collect(),
         )
     };
