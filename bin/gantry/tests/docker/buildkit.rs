@@ -50,7 +50,7 @@ const CASES: &[Case] = &[
         $ docker build -t $n . 2>&1 | grep -c CACHED
         6
         $ docker build --no-cache-filter a . > $dir/log 2>&1
-        $ ended() { n=$(sed -n "s/^#\([0-9]*\) .*$1.*/\1/p" $dir/log | head -1); sed -n "s/^#$n \(CACHED\|DONE\).*/\1/p" $dir/log; }
+        $ ended() { v=$(sed -n "s/^#\([0-9]*\) .*$1.*/\1/p" $dir/log | head -1); sed -n "s/^#$v \(CACHED\|DONE\).*/\1/p" $dir/log; }
         $ ended 'a 2.2.'; ended WORKDIR
         DONE
         CACHED
