@@ -4,15 +4,15 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use testkit::daemon::{Daemon, Kind, Namespace};
+use testkit::daemon::{Kind, Namespace};
 
 use super::peers::children;
 use super::turns::{Peer, compare, timed};
-use super::{run, text};
+use super::{Engine, run, text};
 use crate::Outcome;
-use crate::docker::client::Client;
 use crate::subject::version;
 
 /// Builds of a turn where all is cached.
@@ -31,32 +31,11 @@ trait Builder: Peer {
     fn build(&mut self, context: &Context, cached: bool) -> io::Result<()>;
 }
 
-struct Engine {
-    name: &'static str,
-    client: Client,
-    daemon: Daemon,
-}
-
-impl Engine {
-    fn start(name: &'static str, kind: Kind) -> io::Result<Self> {
-        let daemon = Daemon::start(kind);
-        daemon.load_images();
-        Ok(Self {
-            name,
-            client: Client::connect(&daemon.socket())?,
-            daemon,
-        })
-    }
-}
-
-impl Peer for Engine {
-    fn name(&self) -> String {
-        self.name.to_owned()
-    }
-
-    fn cpu(&self) -> Option<Duration> {
-        Some(Duration::from_nanos(self.daemon.cpu()))
-    }
+/// One that speaks the Engine API, with the images that are built upon.
+fn engine(name: &'static str, kind: Kind) -> io::Result<Engine> {
+    let engine = Engine::start(name, kind, &Arc::new(Namespace::new()))?;
+    engine.daemon.load_images();
+    Ok(engine)
 }
 
 impl Builder for Engine {
@@ -158,8 +137,8 @@ fn compared(dockerfile: &str, cached: bool, runs: u32, fill: fn(&Path) -> io::Re
     let directory = tempfile::tempdir()?;
     let context = write(directory.path(), dockerfile, fill)?;
     let mut builders: Vec<Box<dyn Builder>> = vec![
-        Box::new(Engine::start("gantry", Kind::Gantry)?),
-        Box::new(Engine::start("dockerd", Kind::Dockerd)?),
+        Box::new(engine("gantry", Kind::Gantry)?),
+        Box::new(engine("dockerd", Kind::Dockerd)?),
         Box::new(Buildah::new(directory.path())?),
     ];
     println!("peers: {}", version("dockerd").unwrap_or_default());
