@@ -57,6 +57,8 @@ const PEERS: &[(&[&str], &str)] = &[
     (&["/usr/bin/python3", "-c", "import docker"], "python3-docker"),
     (&["openssl", "version"], "openssl"),
     (&["curl", "--version"], "curl"),
+    (&["git", "--version"], "git"),
+    (&["ssh", "-V"], "openssh-client"),
     (&["pip", "--version"], "python3-pip"),
     (&["npm", "--version"], "npm"),
 ];
