@@ -55,7 +55,7 @@ pub struct CacheRecord {
     pub last_used: Timestamp,
     /// How often it was used since.
     pub uses: u64,
-    /// Whether its image has a name, or one that has was built upon it.
+    /// Whether its image has a name, is what a build was asked for, or has one built upon it.
     pub in_use: bool,
 }
 
@@ -84,7 +84,7 @@ impl Builder {
                 created: row.created,
                 last_used: row.last_used,
                 uses: row.uses,
-                in_use: !image.is_dangling() || !self.images.children(&image.id).is_empty(),
+                in_use: !image.is_dangling() || image.result || !self.images.children(&image.id).is_empty(),
             })
         };
         let steps = self.cache.steps().into_iter().filter_map(record);
@@ -161,7 +161,8 @@ impl Builder {
             let chosen: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
             let pruned = images.prune(
-                &|image| image.is_dangling() && chosen.contains(&image.id),
+                // A build's result is an image and no cache, even without a name.
+                &|image| image.is_dangling() && !image.result && chosen.contains(&image.id),
                 &used,
                 &|_| false,
             )?;

@@ -1,7 +1,7 @@
 //! Builds over time: the cache after a restart, callers who leave, names, pruning.
 
 use builder::Progress;
-use image::Reference;
+use image::{Digest, Lease, Reference};
 use tokio::sync::mpsc;
 
 use crate::fixture::*;
@@ -93,6 +93,18 @@ async fn a_caller_who_leaves_takes_the_container_along() {
     daemon.assert_nothing_left(&node);
 }
 
+/// Builds a Dockerfile beside a file `f`; no prune takes the image while the lease lasts.
+async fn held(daemon: &Daemon, dockerfile: &str) -> (Digest, Lease) {
+    let (sender, mut receiver) = mpsc::channel(64);
+    let request = request(&[("Dockerfile", dockerfile), ("f", "1")]);
+    let building = daemon.builder.build_held(request, sender);
+    let listening = async { while receiver.recv().await.is_some() {} };
+    let both = async { tokio::join!(building, listening).0.unwrap() };
+    tokio::time::timeout(PATIENCE, both)
+        .await
+        .expect("the build ends")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn builds_and_prunes_at_once_leave_a_clean_store() {
     let node = Node::start();
@@ -106,21 +118,25 @@ async fn builds_and_prunes_at_once_leave_a_clean_store() {
     for round in 0..3 {
         let files =
             [format!("x{round}"), format!("y{round}"), "same".to_owned()].map(|name| dockerfile(&name));
-        let prune = async {
-            for _ in 0..4 {
+        let built = std::cell::Cell::new(false);
+        let builds = async {
+            let held = tokio::join!(
+                held(&daemon, &files[0]),
+                held(&daemon, &files[1]),
+                held(&daemon, &files[2])
+            );
+            built.set(true);
+            <[(Digest, Lease); 3]>::from(held)
+        };
+        let prunes = async {
+            while !built.get() {
                 // Another prune may be under way.
                 let _ = daemon.builder.prune(true, |_| true).await;
                 tokio::task::yield_now().await;
             }
         };
-        let (one, two, three, ()) = tokio::join!(
-            daemon.file(&files[0], &[("f", "1")]),
-            daemon.file(&files[1], &[("f", "1")]),
-            daemon.file(&files[2], &[("f", "1")]),
-            prune
-        );
-        for told in [one, two, three] {
-            let id = told.id();
+        let (held, ()) = tokio::join!(builds, prunes);
+        for (id, _lease) in held {
             assert_eq!(daemon.at(id, "a"), "644 0:0 1");
             assert_eq!(daemon.at(id, "b"), "644 0:0 1");
         }
@@ -197,4 +213,24 @@ async fn pruning_forgets_what_nobody_uses() {
     assert_eq!(pruned.steps.len(), 2);
     assert!(daemon.images.resolve("kept").is_ok());
     assert!(daemon.builder.usage().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pruning_the_cache_leaves_a_result_without_a_name() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let told = daemon.file("FROM probe\nCOPY f /told\n", &[("f", "1")]).await;
+    let id = told.id();
+    daemon.images.note_result(&id).unwrap();
+    drop(told);
+    let in_use: Vec<bool> = daemon
+        .builder
+        .usage()
+        .iter()
+        .map(|record| record.in_use)
+        .collect();
+    assert_eq!(in_use, [true]);
+    let pruned = daemon.builder.prune(true, |_| true).await.unwrap();
+    assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 0));
+    assert_eq!(daemon.at(id, "told"), "644 0:0 1");
 }
