@@ -60,6 +60,31 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "what was built can be removed, and its steps are no images",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf "FROM busybox AS a\nLABEL k=$n\nRUN echo s > /s\nFROM busybox\nLABEL k=$n\nCOPY --from=a /s /s\n" > Dockerfile
+        $ docker build -q -t $n . > $dir/id; own() { docker images -aq --no-trunc --filter label=k=$n; }
+        $ own | cmp - $dir/id
+        $ docker history -q $n | sed 's/^[^<].*/ID/'; docker inspect -f '[{{.Parent}}]' $n
+        ID
+        <missing>
+        <missing>
+        []
+        $ docker rmi $n | sed "s/$n/NAME/; s/$(cat $dir/id)/ID/"
+        Untagged: NAME:latest
+        Deleted: ID
+        $ docker inspect $(cat $dir/id) 2>&1 | tail -1 | sed "s/$(cat $dir/id)/ID/"
+        error: no such object: ID
+        $ docker image prune -f --filter label=k=$n; own
+        Total reclaimed space: 0B
+        $ docker build -t $n . 2>&1 | grep -c CACHED; docker rmi $n > /dev/null
+        4
+        $ printf "FROM busybox\nLABEL k=$n\nRUN echo t > /t\nRUN false\n" > Dockerfile; docker build . > /dev/null 2>&1
+        ? 1
+        $ own
+        "#,
+    ),
+    case(
         "a failing step, with its lines and its code",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo out; exit 7\n' > Dockerfile

@@ -57,7 +57,7 @@ pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
     Removed, Survey, Surveyed, Use,
 };
-pub use images::{Image, Images, Layer};
+pub use images::{Image, Images, Layer, Step};
 pub use layers::MAX_LAYERS;
 pub use lease::Lease;
 pub use limits::Limits;

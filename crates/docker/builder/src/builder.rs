@@ -61,6 +61,7 @@ impl Builder {
         let caches = data_dir.join(CACHES);
         let cache_mounts = Arc::new(CacheMounts::open(store.clone(), clock.clone(), caches)?);
         let cache = Cache::open(store, clock.clone()).map_err(image::Error::from)?;
+        usage::sweep(&images, &engine, &cache)?;
         let (cache, builds) = (Arc::new(cache), Arc::default());
         Ok(Self {
             engine,

@@ -36,6 +36,8 @@ pub(crate) struct Step {
     /// What the history says of it.
     pub(crate) history: HistoryRow,
     pub(crate) work: Work,
+    /// Whether clients do not see the image unless it is named ([`image::Step`]).
+    pub(crate) hidden: bool,
     /// No file that the step makes is younger: `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub(crate) epoch: Option<i64>,
 }

@@ -119,6 +119,21 @@ impl Job {
         }
     }
 
+    /// Lets go of what it has made: the history holds no images.
+    fn release(&self) {
+        self.results
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        self.returned.send_if_modified(|returned| {
+            let held = matches!(returned, Some(Ok(_)));
+            if held {
+                *returned = Some(Err(Status::new(Code::NotFound, "the build is over")));
+            }
+            held
+        });
+    }
+
     /// A row of the history.
     pub(crate) fn record(&self) -> BuildHistoryRecord {
         let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -294,6 +309,7 @@ impl Drop for Running<'_> {
         self.ended(Err(Status::new(Code::Cancelled, "context canceled")));
         self.job
             .give_back(Err(Status::new(Code::Cancelled, "context canceled")));
+        self.job.release();
         self.job.progress.end();
         let mut table = self.jobs.table();
         if let Some(job) = table.live.remove(&self.job.id) {

@@ -14,7 +14,7 @@ use crate::inner::Inner;
 use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::{
-    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims,
+    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Step, Target, claims,
     media_type,
 };
 
@@ -57,9 +57,11 @@ impl Images {
             self.inner.now(),
         );
         let bytes = serialize(&config)?;
-        let image = self
-            .inner
-            .register(lease, NewImage::made(config, bytes, commit.parent.copied()))?;
+        let new = NewImage {
+            step: commit.hidden.then_some(Step::Hidden),
+            ..NewImage::made(config, bytes, commit.parent.copied())
+        };
+        let image = self.inner.register(lease, new)?;
         if let Some(reference) = commit.reference {
             self.inner
                 .tag_under(lease, &reference.with_default_tag(), Target::image(image.id))?;

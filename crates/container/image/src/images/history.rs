@@ -35,7 +35,7 @@ impl Images {
     }
 
     fn name_steps(&self, image: &Image, entries: &mut [HistoryEntry]) {
-        let parent = |image: &Arc<Image>| image.parent.and_then(|parent| self.get(&parent));
+        let parent = |image: &Arc<Image>| image.shown_parent().and_then(|parent| self.get(&parent));
         let line = std::iter::successors(Some(Arc::new(image.clone())), parent);
         for (entry, image) in entries.iter_mut().zip(line) {
             entry.id = image.id.to_string();

@@ -1,6 +1,7 @@
 //! Removing what nobody uses, when a person asks for it (`docker image prune`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::evict::references;
@@ -22,19 +23,37 @@ impl Images {
         used: &dyn Fn(&Digest) -> Vec<Use>,
         spared: &dyn Fn(&Reference) -> bool,
     ) -> Result<Pruned, Error> {
+        self.alone(|| self.prune_alone(self.list(), filter, used, spared, false))
+    }
+
+    /// The same of what the build cache has, hidden or not: nothing of it stays there.
+    ///
+    /// # Errors
+    /// [`Error::PruneRunning`].
+    pub fn prune_steps(
+        &self,
+        filter: &dyn Fn(&Image) -> bool,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Pruned, Error> {
+        self.alone(|| self.prune_alone(self.all(), filter, used, &|_| false, true))
+    }
+
+    fn alone(&self, prune: impl FnOnce() -> Pruned) -> Result<Pruned, Error> {
         if self.inner.pruning.swap(true, Ordering::AcqRel) {
             return Err(Error::PruneRunning);
         }
-        let pruned = self.prune_alone(filter, used, spared);
+        let pruned = prune();
         self.inner.pruning.store(false, Ordering::Release);
         Ok(pruned)
     }
 
     fn prune_alone(
         &self,
+        images: Vec<Arc<Image>>,
         filter: &dyn Fn(&Image) -> bool,
         used: &dyn Fn(&Digest) -> Vec<Use>,
         spared: &dyn Fn(&Reference) -> bool,
+        steps: bool,
     ) -> Pruned {
         let sizes: HashMap<Digest, u64> = self
             .inner
@@ -45,20 +64,23 @@ impl Images {
         let options = Remove {
             force: false,
             prune_parents: true,
+            steps,
         };
         let is_intermediate = |image: &Image| image.is_dangling() && !self.children(&image.id).is_empty();
         let mut pruned = Pruned::default();
-        for image in self
-            .list()
+        for image in images
             .into_iter()
             .filter(|image| !is_intermediate(image) && filter(image))
         {
             let (kept, names): (Vec<_>, Vec<_>) = references(&image).into_iter().partition(spared);
-            for name in what(&image, names) {
-                // What is in use stays; that is what pruning means.
-                pruned
-                    .removed
-                    .extend(self.remove(&name, options, used).unwrap_or_default());
+            // What is in use stays; that is what pruning means.
+            if image.is_dangling() {
+                let removed = self.remove_nameless(&image.id, options, used);
+                pruned.removed.extend(removed.unwrap_or_default());
+            }
+            for name in names {
+                let removed = self.remove(&name.to_string(), options, used);
+                pruned.removed.extend(removed.unwrap_or_default());
             }
             if !kept.is_empty() && used(&image.id).is_empty() {
                 pruned.removed.extend(self.lull(&image.id).unwrap_or_default());
@@ -71,12 +93,4 @@ impl Images {
         pruned.reclaimed = layers.sum();
         pruned
     }
-}
-
-/// What to remove so that the image goes: each of its names, or its id.
-fn what(image: &Image, names: Vec<Reference>) -> Vec<String> {
-    if image.is_dangling() {
-        return vec![image.id.hex()];
-    }
-    names.iter().map(Reference::to_string).collect()
 }

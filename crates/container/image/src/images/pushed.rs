@@ -144,6 +144,7 @@ impl Images {
             made_here: true,
             asleep: !summary.layers.is_empty(),
             result: false,
+            step: None,
         };
         Ok(Some(self.inner.register(lease, new)?.id))
     }

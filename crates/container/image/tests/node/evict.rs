@@ -33,6 +33,7 @@ fn evict(images: &Images, id: &Digest) -> Option<Vec<Removed>> {
 
 fn commit(images: &Images, parent: &Digest) -> Digest {
     let commit = Commit {
+        hidden: false,
         parent: Some(parent),
         layer: CommitLayer::None,
         config: ImageConfig::for_host(),

@@ -103,6 +103,7 @@ fn what_came_compressed_goes_as_it_came() {
     let child = node
         .images
         .commit(Commit {
+            hidden: false,
             parent: Some(&id),
             layer: CommitLayer::Move("c"),
             config: ImageConfig::for_host(),

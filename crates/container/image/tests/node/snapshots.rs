@@ -82,6 +82,7 @@ fn layers_in_use_outlive_their_image() {
     let force = image::Remove {
         force: true,
         prune_parents: true,
+        steps: false,
     };
     node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
     assert_eq!(node.images.list(), []);
@@ -213,6 +214,7 @@ fn the_places_for_mounts_are_nobodys_change() {
     let force = image::Remove {
         force: true,
         prune_parents: true,
+        steps: false,
     };
     node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
     for owner in ["c", "d"] {
@@ -253,6 +255,7 @@ fn a_tree_without_a_bottom_is_refused_and_released() {
         Some(rustix::io::Errno::NAMETOOLONG.raw_os_error())
     );
     let commit = image::Commit {
+        hidden: false,
         parent: None,
         layer: image::CommitLayer::Copy(&rootfs),
         config: image::ImageConfig::for_host(),

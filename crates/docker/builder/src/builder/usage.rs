@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::Builder;
 use crate::BuildError;
-use crate::cache::StepRow;
+use crate::cache::{Cache, StepRow};
 use crate::cache_mounts::MountRow;
 use crate::driver::blocking;
 
@@ -55,7 +55,7 @@ pub struct CacheRecord {
     pub last_used: Timestamp,
     /// How often it was used since.
     pub uses: u64,
-    /// Whether its image has a name, is what a build was asked for, or has one built upon it.
+    /// Whether its image is one that clients see, or one of those was built upon it.
     pub in_use: bool,
 }
 
@@ -72,6 +72,7 @@ impl Builder {
     /// What the cache has, in the order of its keys.
     #[must_use]
     pub fn usage(&self) -> Vec<CacheRecord> {
+        let used = used(&self.images);
         let record = |(key, row): (Digest, StepRow)| {
             let image = self.images.get(&row.image)?;
             Some(CacheRecord {
@@ -84,7 +85,7 @@ impl Builder {
                 created: row.created,
                 last_used: row.last_used,
                 uses: row.uses,
-                in_use: !image.is_dangling() || image.result || !self.images.children(&image.id).is_empty(),
+                in_use: used.contains(&image.id),
             })
         };
         let steps = self.cache.steps().into_iter().filter_map(record);
@@ -133,12 +134,6 @@ impl Builder {
         let (mounts, chosen): (Vec<_>, Vec<_>) = chosen
             .into_iter()
             .partition(|record| record.kind == CacheKind::Mount);
-        let mut steps: Vec<String> = chosen.iter().map(|record| record.id.clone()).collect();
-        for record in &chosen {
-            if let Ok(key) = Digest::from_hex(&record.id) {
-                self.cache.forget(&key);
-            }
-        }
         // What was fetched is no record: it is only kept so that it need not be fetched again.
         let fetched = match &self.fetch {
             Some(fetch) => fetch.prune().await,
@@ -146,8 +141,9 @@ impl Builder {
         };
         let (images, engine) = (self.images.clone(), self.engine.clone());
         let caches = self.cache_mounts.clone();
+        let cache = self.cache.clone();
         blocking(move || {
-            let mut freed = fetched;
+            let (mut freed, mut steps) = (fetched, Vec::new());
             for mount in mounts {
                 // One that a step has taken meanwhile stays.
                 if caches
@@ -158,14 +154,28 @@ impl Builder {
                     steps.push(mount.id);
                 }
             }
-            let chosen: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
+            let made: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
             let used = |id: &Digest| uses(&engine, id);
-            let pruned = images.prune(
-                // A build's result is an image and no cache, even without a name.
-                &|image| image.is_dangling() && !image.result && chosen.contains(&image.id),
-                &used,
-                &|_| false,
-            )?;
+            // A build's result is an image and no cache, even without a name.
+            let wanted = |image: &Image| {
+                image.is_dangling()
+                    && !image.result
+                    && (image.is_hidden() || image.step.is_none())
+                    && made.contains(&image.id)
+            };
+            let pruned = images.prune_steps(&wanted, &used)?;
+            // What a build under way stands upon stays, and is the cache's: else nobody would ever find it again.
+            let is_gone = |id: &Digest| images.get(id).is_none_or(|image| !image.is_hidden());
+            for record in chosen
+                .into_iter()
+                .filter(|record| record.image.as_ref().is_none_or(is_gone))
+            {
+                if let Ok(key) = Digest::from_hex(&record.id) {
+                    cache.forget(&key);
+                }
+                steps.push(record.id);
+            }
+            images.forget_steps(made.into_iter())?;
             Ok(Pruned {
                 steps,
                 reclaimed: pruned.reclaimed + freed,
@@ -173,6 +183,26 @@ impl Builder {
         })
         .await
     }
+}
+
+/// Images that have a name or are what a build was asked for, and all that those were built upon.
+fn used(images: &Images) -> BTreeSet<Digest> {
+    let mut used = BTreeSet::new();
+    for image in images.list() {
+        let is_image = !image.is_dangling() || image.result || image.step.is_some();
+        let mut next = is_image.then_some(image.id);
+        while let Some(id) = next.filter(|id| used.insert(*id)) {
+            next = images.get(&id).and_then(|image| image.parent);
+        }
+    }
+    used
+}
+
+/// Removes images of steps that the cache no longer knows: what it has hidden nobody else would find.
+pub(super) fn sweep(images: &Images, engine: &Engine, cache: &Cache) -> Result<(), image::Error> {
+    let known: BTreeSet<Digest> = cache.steps().into_iter().map(|(_, row)| row.image).collect();
+    let lost = |image: &Image| image.is_hidden() && !known.contains(&image.id);
+    images.prune_steps(&lost, &|id| uses(engine, id)).map(drop)
 }
 
 /// Containers made from an image.

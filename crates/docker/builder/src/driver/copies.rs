@@ -195,6 +195,7 @@ impl<E: Executor + 'static> Driver<E> {
                         ..HistoryRow::default()
                     },
                     work: Work::Copy(plan),
+                    hidden: true,
                     epoch,
                 };
                 self.make(alone, step).await?.id
@@ -258,6 +259,7 @@ impl<E: Executor + 'static> Driver<E> {
                 ..HistoryRow::default()
             },
             work: Work::Copy(plan),
+            hidden: true,
             epoch,
         };
         self.make(key, step).await

@@ -207,6 +207,7 @@ impl<E: Executor + 'static> Driver<E> {
                 ..HistoryRow::default()
             },
             work,
+            hidden: self.options.dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
         };
         current.image = Some(self.make(key, step).await?.id);

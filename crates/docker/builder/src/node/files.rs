@@ -70,7 +70,7 @@ impl FileSteps {
     }
 
     pub(crate) fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
-        match self.images.resolve(reference) {
+        match self.images.find(reference) {
             Ok(image) => Ok(Some(base(&image))),
             Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
@@ -201,13 +201,14 @@ fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
 }
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
-    let (parent, config, history) = (step.parent, step.config, step.history);
+    let (parent, config, history, hidden) = (step.parent, step.config, step.history, step.hidden);
     let commit = Commit {
         parent: parent.as_ref(),
         layer,
         config,
         history,
         reference: None,
+        hidden,
         lease: Some(lease),
     };
     Ok(base(&*images.commit(commit)?))

@@ -234,3 +234,42 @@ async fn pruning_the_cache_leaves_a_result_without_a_name() {
     assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 0));
     assert_eq!(daemon.at(id, "told"), "644 0:0 1");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_buildkit_does_on_the_way_is_no_image_but_cache() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let before = daemon.images.list().len();
+    let dockerfile = "FROM probe AS a\nRUN [\"/probe\", \"write\", \"/1\", \"1\"]\nFROM probe\nCOPY --from=a /1 /2\nENV A=1\n";
+    let build = async |tag: &str| {
+        let mut request = request(&[("Dockerfile", dockerfile)]);
+        request.dialect = builder::Dialect::BuildKit;
+        request.tags = vec![Reference::parse(tag).unwrap()];
+        daemon.build(request).await
+    };
+    let id = build("one").await.id();
+    assert_eq!(daemon.images.list().len(), before + 1);
+    assert_eq!(daemon.images.resolve("one").unwrap().shown_parent(), None);
+    // Nothing of it is lost with the name.
+    let gentle = image::Remove {
+        force: false,
+        prune_parents: true,
+        steps: false,
+    };
+    let gone = daemon.images.remove("one", gentle, &|_| Vec::new()).unwrap();
+    assert!(gone.contains(&image::Removed::Deleted(id)), "{gone:?}");
+    let told = build("two").await;
+    assert_eq!(told.text.matches("Using cache").count(), 3, "{}", told.text);
+    // Without -a the steps of what has a name stay.
+    assert_eq!(
+        daemon.builder.prune(false, |_| true).await.unwrap().steps.len(),
+        1
+    );
+    daemon.images.remove("two", gentle, &|_| Vec::new()).unwrap();
+    assert_eq!(
+        daemon.builder.prune(false, |_| true).await.unwrap().steps.len(),
+        2
+    );
+    assert_eq!(daemon.images.all().len(), before);
+    daemon.assert_nothing_left(&node);
+}

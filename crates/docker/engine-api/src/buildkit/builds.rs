@@ -127,7 +127,7 @@ impl Builds for NodeBuilds {
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {
         let (engine, reference) = (self.engine.clone(), reference.to_owned());
         Box::pin(async move {
-            match engine.images().resolve(&reference) {
+            match engine.images().find(&reference) {
                 Ok(image) => Ok(Some(Found {
                     reference,
                     digest: image.id.to_string(),

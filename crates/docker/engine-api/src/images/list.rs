@@ -174,7 +174,7 @@ impl Row {
             "Created": image.config.created.map_or(0, |created| created.as_second()),
             "Id": image.id.to_string(),
             "Labels": Some(&image.config.config.labels).filter(|labels| !labels.is_empty()),
-            "ParentId": image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+            "ParentId": image.shown_parent().map(|parent| parent.to_string()).unwrap_or_default(),
             "RepoDigests": none(&self.digests, "<none>@<none>"),
             "RepoTags": none(&self.tags, "<none>:<none>"),
             "SharedSize": -1,
