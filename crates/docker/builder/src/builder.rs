@@ -1,5 +1,6 @@
 //! The room's door: see the crate's own comment.
 
+mod choose;
 mod files;
 mod remote;
 mod usage;
