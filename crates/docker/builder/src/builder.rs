@@ -1,5 +1,6 @@
 //! The room's door: see the crate's own comment.
 
+mod choose;
 mod files;
 mod remote;
 mod usage;
@@ -61,7 +62,7 @@ impl Builder {
         let caches = data_dir.join(CACHES);
         let cache_mounts = Arc::new(CacheMounts::open(store.clone(), clock.clone(), caches)?);
         let cache = Cache::open(store, clock.clone()).map_err(image::Error::from)?;
-        usage::sweep(&images, &engine, &cache)?;
+        usage::sweep(&images, &cache)?;
         let (cache, builds) = (Arc::new(cache), Arc::default());
         Ok(Self {
             engine,

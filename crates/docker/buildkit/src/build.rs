@@ -302,14 +302,16 @@ pub struct Usage {
     pub last_used: SystemTime,
     /// How often.
     pub uses: u64,
-    /// Whether an image needs it.
+    /// Whether it is an image's, too.
+    pub shared: bool,
+    /// Whether a build uses it now.
     pub in_use: bool,
 }
 
 /// Which records go.
 #[derive(Clone, Debug, Default)]
 pub struct Prune {
-    /// Also those that images need.
+    /// Also those that are images', too.
     pub all: bool,
     /// Only those that were not used since.
     pub unused_since: Option<SystemTime>,

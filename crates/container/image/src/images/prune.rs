@@ -1,7 +1,6 @@
 //! Removing what nobody uses, when a person asks for it (`docker image prune`).
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::evict::references;
@@ -23,37 +22,19 @@ impl Images {
         used: &dyn Fn(&Digest) -> Vec<Use>,
         spared: &dyn Fn(&Reference) -> bool,
     ) -> Result<Pruned, Error> {
-        self.alone(|| self.prune_alone(self.list(), filter, used, spared, false))
-    }
-
-    /// The same of what the build cache has, hidden or not: nothing of it stays there.
-    ///
-    /// # Errors
-    /// [`Error::PruneRunning`].
-    pub fn prune_steps(
-        &self,
-        filter: &dyn Fn(&Image) -> bool,
-        used: &dyn Fn(&Digest) -> Vec<Use>,
-    ) -> Result<Pruned, Error> {
-        self.alone(|| self.prune_alone(self.all(), filter, used, &|_| false, true))
-    }
-
-    fn alone(&self, prune: impl FnOnce() -> Pruned) -> Result<Pruned, Error> {
         if self.inner.pruning.swap(true, Ordering::AcqRel) {
             return Err(Error::PruneRunning);
         }
-        let pruned = prune();
+        let pruned = self.prune_alone(filter, used, spared);
         self.inner.pruning.store(false, Ordering::Release);
         Ok(pruned)
     }
 
     fn prune_alone(
         &self,
-        images: Vec<Arc<Image>>,
         filter: &dyn Fn(&Image) -> bool,
         used: &dyn Fn(&Digest) -> Vec<Use>,
         spared: &dyn Fn(&Reference) -> bool,
-        steps: bool,
     ) -> Pruned {
         let sizes: HashMap<Digest, u64> = self
             .inner
@@ -64,11 +45,11 @@ impl Images {
         let options = Remove {
             force: false,
             prune_parents: true,
-            steps,
         };
         let is_intermediate = |image: &Image| image.is_dangling() && !self.children(&image.id).is_empty();
         let mut pruned = Pruned::default();
-        for image in images
+        for image in self
+            .list()
             .into_iter()
             .filter(|image| !is_intermediate(image) && filter(image))
         {

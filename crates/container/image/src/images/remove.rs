@@ -171,7 +171,7 @@ impl Removal<'_> {
             return self.image(id, force, quiet);
         }
         let parent = image.parent.and_then(|parent| self.images.get(&parent));
-        match parent.filter(|parent| !parent.is_hidden()) {
+        match parent.filter(|parent| parent.step != Some(Step::Hidden)) {
             Some(parent) if self.options.prune_parents => self.image(&parent.id, false, true),
             _ => Ok(()),
         }
@@ -185,7 +185,7 @@ impl Removal<'_> {
         let inner = &self.images.inner;
         let _claim = inner.claims.take([claims::image(&image.id)]);
         // From here on nobody finds it; the one durable write is what makes it gone for good.
-        let stays = image.step == Some(Step::Shown) && !image.asleep && !self.options.steps;
+        let stays = image.step == Some(Step::Shown) && !image.asleep;
         let (tags, freed) = {
             let mut table = inner.write();
             // A lease may have been taken since the conflicts were looked at.

@@ -59,6 +59,8 @@ pub struct Image {
 pub enum Step {
     /// The cache's alone: it has no name, and nobody was told of it. Clients do not see it.
     Hidden,
+    /// The same, and the cache knows it no more: it goes with the last that was made upon it.
+    Lost,
     /// An image, since it had a name or somebody was told its id. Removed, it is the cache's again.
     Shown,
     /// An image that the cache knows no more.
@@ -85,15 +87,28 @@ impl Image {
 
     /// Whoever has a name, or was told of, is an image.
     pub(crate) const fn be_shown(&mut self) {
-        if self.is_hidden() {
-            self.step = Some(Step::Shown);
-        }
+        self.step = match self.step {
+            Some(Step::Hidden) => Some(Step::Shown),
+            Some(Step::Lost) => Some(Step::Forgotten),
+            other => other,
+        };
+    }
+
+    /// The cache has it, or has forgotten it.
+    pub(crate) const fn set_known(&mut self, known: bool) {
+        self.step = match (self.step, known) {
+            (Some(Step::Hidden), false) => Some(Step::Lost),
+            (Some(Step::Shown), false) => Some(Step::Forgotten),
+            (Some(Step::Lost), true) => Some(Step::Hidden),
+            (Some(Step::Forgotten), true) => Some(Step::Shown),
+            (other, _) => other,
+        };
     }
 
     /// Whether it is the build cache's alone, and none of those that clients see.
     #[must_use]
     pub const fn is_hidden(&self) -> bool {
-        matches!(self.step, Some(Step::Hidden))
+        matches!(self.step, Some(Step::Hidden | Step::Lost))
     }
 }
 
@@ -126,8 +141,6 @@ pub struct Remove {
     pub force: bool,
     /// Parents without a name go too (the default of `docker rmi`; not `--no-prune`).
     pub prune_parents: bool,
-    /// Whether what the build cache has goes as well: else it stays there, hidden.
-    pub steps: bool,
 }
 
 /// Something that was removed, in order.

@@ -161,6 +161,7 @@ fn record(usage: Usage) -> UsageRecord {
     UsageRecord {
         id: usage.id,
         mutable: false,
+        shared: usage.shared,
         in_use: usage.in_use,
         size: i64::try_from(usage.size).unwrap_or(i64::MAX),
         created_at: timestamp(usage.created),

@@ -157,22 +157,21 @@ impl Builds for NodeBuilds {
                 max_used: prune.max_used,
                 min_free: prune.min_free,
             };
-            let total = records.iter().map(|record| record.size).sum();
-            let free = disk
-                .space()
-                .map_or(0, |space| space.total.saturating_sub(space.used));
-            let kept = crate::build::kept(records.clone(), keep.bytes(total, free));
+            let keep = keep.of(&builder, &disk);
             let wanted = |record: &CacheRecord| {
-                !kept.contains(&record.id)
-                    && prune.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
+                prune.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
                     && prune
                         .unused_since
                         .is_none_or(|since| SystemTime::from(record.last_used) <= since)
             };
             let pruned = builder
-                .prune(prune.all, wanted)
+                .prune_to(prune.all, keep, wanted)
                 .await
                 .map_err(|error| vertices::status(&error))?;
+            if keep == 0 && prune.ids.is_none() && prune.unused_since.is_none() {
+                // It is no record, so nothing is told of it.
+                builder.prune_fetched().await;
+            }
             let gone = records
                 .into_iter()
                 .filter(|record| pruned.steps.contains(&record.id));
@@ -207,17 +206,14 @@ fn files(engine: &Engine, builder: &Builder, id: &Digest) -> Result<File, ApiErr
 fn usage(record: CacheRecord) -> Usage {
     Usage {
         id: record.id,
-        parents: record
-            .parent
-            .map(|parent| parent.to_string())
-            .into_iter()
-            .collect(),
+        parents: record.parent.into_iter().collect(),
         description: record.description,
         kind: record.kind.name().to_owned(),
         size: record.size,
         created: record.created.into(),
         last_used: record.last_used.into(),
         uses: record.uses,
+        shared: record.shared,
         in_use: record.in_use,
     }
 }
