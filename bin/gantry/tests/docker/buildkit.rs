@@ -114,6 +114,9 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: failed to compute cache key: [..]"/no": not found
         $ docker build --target nope . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: target stage "nope" could not be found
+        $ for from in localhost:5055/$n localhost:1/$n; do printf "FROM $from\n" | docker build -f - . 2>&1 | tail -1 | sed "s/$n/N/g"; done
+        ERROR: failed to build: failed to solve: localhost:5055/N: failed to resolve source metadata for localhost:5055/N:latest: localhost:5055/N:latest: not found
+        ERROR: failed to build: failed to solve: localhost:1/N: failed to resolve source metadata for localhost:1/N:latest: failed to do request: [..] dial tcp [..]:1: connect: connection refused
         "#,
     ),
     case(
@@ -174,6 +177,24 @@ const CASES: &[Case] = &[
         $ docker build -q -t $r:2 --push --platform linux/amd64,linux/arm64 --annotation index:i=x . > /dev/null; $ns docker buildx imagetools inspect $r:2 | grep Platform
           Platform:  linux/amd64
           Platform:  linux/arm64
+        $ pulled() { docker pull --platform "$2" $1 2>&1 | tail -2 | grep -o 'Downloaded newer\|up to date\|no matching.*'; docker image inspect -f '{{.Architecture}}' $1; }
+        $ docker build -q -t localhost:5000/$n:2 --push --platform linux/amd64,linux/arm64 . > /dev/null; for r2 in $r:2 localhost:5000/$n:2; do for p in linux/arm64 linux/s390x "" ""; do pulled $r2 $p; done; docker rmi $r2 > /dev/null; done
+        Downloaded newer
+        arm64
+        no matching manifest for linux/s390x in the manifest list entries
+        arm64
+        Downloaded newer
+        amd64
+        up to date
+        amd64
+        Downloaded newer
+        arm64
+        no matching manifest for linux/s390x in the manifest list entries
+        arm64
+        Downloaded newer
+        amd64
+        up to date
+        amd64
         $ docker build -q -t $r:3 -o type=registry,compression=zstd . > /dev/null; $ns docker buildx imagetools inspect --raw $r:3 | grep -c tar+zstd
         1
         $ docker build -q -t $r:4 -o type=image,push=true,oci-mediatypes=false . > /dev/null; $ns docker buildx imagetools inspect --raw $r:4 | grep -c docker.distribution.manifest.v2
@@ -182,7 +203,7 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: Unimplemented: building for platform "linux/s390x" is not supported on linux/[..]
         $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nRUN echo $TARGETARCH > /f\nFROM scratch\nCOPY --from=b /f /\n' | docker build -q --platform linux/arm64 -o x -f - . > /dev/null; cat x/f
         arm64
-        $ docker rmi -f $r:1 $r:2 $r:3 $r:4 > /dev/null
+        $ docker rmi -f $r:1 $r:3 $r:4 > /dev/null
         "#,
     ),
     case(

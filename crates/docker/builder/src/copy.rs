@@ -131,6 +131,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) known: &'a dyn Known,
     /// What was fetched, by the source that names it.
     pub(crate) remote: &'a BTreeMap<String, Remote>,
+    /// When here-documents are made, in seconds since 1970; nothing for the cache.
+    pub(crate) time: i64,
     pub(crate) dialect: Dialect,
 }
 
@@ -142,6 +144,7 @@ impl<'a> Origin<'a> {
             image: true,
             known: &Forgetful,
             remote,
+            time: 0,
             dialect: Dialect::Classic,
         }
     }

@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Images {
-    /// What to push for an image: the manifest that it came by, if all its blobs are here; otherwise one that is
-    /// made now, the same each time. Layers that lie here uncompressed are compressed once, on all cores, and the
-    /// result is kept for the next push. All of it stays while the lease does.
+    /// What to push for an image: the manifest that it came by, if all its blobs are here and its layers are compressed;
+    /// otherwise one that is made now, the same each time. Layers that lie here uncompressed are compressed once, on all
+    /// cores, and the result is kept for the next push. All of it stays while the lease does.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::Damaged`]; the disk's or the store's.
@@ -77,13 +77,17 @@ impl Images {
         lease.keep_rows()
     }
 
-    /// The stored manifest, if nothing of it is missing.
+    /// The stored manifest, if nothing of it is missing and no layer would go uncompressed: what has a digest in our own
+    /// registry has one of layers as they lie here.
     fn as_it_came(&self, lease: &Lease, image: &Image) -> Result<Option<Exported>, Error> {
         let summary = image.manifest.and_then(|digest| lease.hold_manifest(digest));
         let Some(summary) = summary else { return Ok(None) };
         let (Some(config), true) = (
             summary.config.clone(),
-            summary.layers.iter().all(|layer| lease.hold_blob(&layer.digest)),
+            summary
+                .layers
+                .iter()
+                .all(|layer| !is_plain(layer) && lease.hold_blob(&layer.digest)),
         ) else {
             return Ok(None);
         };
@@ -113,11 +117,7 @@ impl Images {
         if !lease.hold_blob(&blob.digest) {
             return Err(damaged(blob.digest, "it is missing"));
         }
-        let plain = matches!(
-            &*blob.media_type,
-            "" | media_type::LAYER | media_type::DOCKER_LAYER
-        );
-        if plain {
+        if is_plain(blob) {
             let name = CompressedName {
                 diff_id: layer.diff_id,
                 algorithm,
@@ -160,4 +160,12 @@ impl Inner {
         self.write().add_compressed(name, blob.clone());
         Ok(blob)
     }
+}
+
+/// Whether a layer is a tar archive as it is.
+fn is_plain(layer: &Descriptor) -> bool {
+    matches!(
+        &*layer.media_type,
+        "" | media_type::LAYER | media_type::DOCKER_LAYER
+    )
 }

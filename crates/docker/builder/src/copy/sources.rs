@@ -39,7 +39,7 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
         }
     }
     for file in &copy.inline {
-        let single = Single::inline(file.clone());
+        let single = Single::inline(file.clone(), origin.time);
         let path = PathBuf::from(single.name());
         found.push(hashed(path, &Origin::other(Arc::new(single), origin.remote))?);
     }

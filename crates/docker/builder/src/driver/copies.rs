@@ -58,6 +58,7 @@ impl<E: Executor + 'static> Driver<E> {
         let remote = self.fetch(verb, &copy).await?;
         let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
         let dialect = self.options.dialect;
+        let time = self.epoch.unwrap_or_else(|| self.cache.now()).as_second();
         blocking(move || {
             let known: Box<dyn Known> = match from {
                 Some(Some(image)) => Box::new(ImagePaths { cache, image }),
@@ -72,6 +73,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: from.is_some(),
                 known: &*known,
                 remote: &remote,
+                time,
                 dialect,
             };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
@@ -222,6 +224,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: false,
                 known: &Forgetful,
                 remote: &BTreeMap::new(),
+                time: 0,
                 dialect,
             };
             CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)

@@ -391,3 +391,45 @@ async fn excludes_of_directories_and_patterns() {
         assert!(tree.contains_key("o"), "{step}");
     }
 }
+
+/// A file that nobody gives a time is as old as its build: archivers refuse files of 1970.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn here_documents_are_made_when_the_build_is() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let file = "FROM scratch\nCOPY <<A /a\n1\nA\nADD --link <<B <<C /d/\n2\nB\n3\nC\n";
+    let made = |name: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::File::create(node.path(name)).unwrap();
+        u64::try_from(file.metadata().unwrap().mtime()).unwrap()
+    };
+    let paths = ["a", "d/B", "d/C"];
+    for (epoch, dialect) in [
+        (None, builder::Dialect::Classic),
+        (None, builder::Dialect::BuildKit),
+        (Some("1000000000"), builder::Dialect::BuildKit),
+    ] {
+        // A file's time may be some milliseconds behind.
+        let before = made("before") - 1;
+        let mut request = request(&[("Dockerfile", file)]);
+        request.dialect = dialect;
+        request.no_cache = true;
+        if let Some(epoch) = epoch {
+            request
+                .args
+                .insert("SOURCE_DATE_EPOCH".into(), Some(epoch.into()));
+        }
+        let times = daemon.times(daemon.build(request).await.id());
+        let expected = match epoch {
+            Some(epoch) => epoch.parse().unwrap()..=epoch.parse().unwrap(),
+            None => before..=made("after") + 1,
+        };
+        for path in paths {
+            assert!(
+                expected.contains(&times[path]),
+                "{path} {:?} {expected:?}",
+                times[path]
+            );
+        }
+    }
+}
