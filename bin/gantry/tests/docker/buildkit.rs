@@ -141,6 +141,61 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "contexts that lie elsewhere",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir -p $dir/c $dir/w/r/d; cd $dir/w; printf 'FROM scratch\nCOPY . /\n' > r/d/Dockerfile; echo deep > r/d/f; echo top > r/top; mkdir r/e; printf 'FROM scratch\nCOPY top /\n' > r/Dockerfile
+        $ git() { command git -c user.name=n -c user.email=e -c init.defaultBranch=main -C r "$@"; }; git init -q; git add .; git commit -qm one; git tag v1; echo later > r/d/f; git commit -qam two
+        $ tar -czf c.tar.gz -C r/d . ; printf 'FROM scratch\nADD http://127.0.0.1:8099/top /\n' > Dockerfile; cp r/top .
+        $ $ns git daemon --export-all --reuseaddr --listen=127.0.0.1 --base-path=$PWD > /dev/null 2>&1 & daemon=$!
+        $ $ns busybox httpd -f -p 127.0.0.1:8099 & web=$!; trap "kill $daemon $web" EXIT
+        $ until $ns git ls-remote git://127.0.0.1/r/.git > /dev/null 2>&1; do :; done; until $ns busybox wget -q -O- http://127.0.0.1:8099/top > /dev/null 2>&1; do :; done; cd $dir/c; u=git://127.0.0.1/r/.git
+        $ docker build -q -o a $u > /dev/null; cat a/top
+        top
+        $ docker build -q -o b $u#v1:d > /dev/null; ls -A b; cat b/f
+        Dockerfile
+        f
+        deep
+        $ docker build -q -o c --platform linux/amd64,linux/arm64 $u#main:d > /dev/null; cat c/linux_amd64/f c/linux_arm64/f
+        later
+        later
+        $ docker build -q -o d http://127.0.0.1:8099/c.tar.gz > /dev/null; cat d/f
+        later
+        $ docker build -q -o e http://127.0.0.1:8099/Dockerfile > /dev/null; cat e/top
+        top
+        $ printf 'FROM scratch\nCOPY f /only\n' | docker build -q -o f -f - $u#v1:d > /dev/null; ls -A f
+        only
+        $ printf 'FROM scratch\nCOPY --from=g f /g\nCOPY --from=h top /h\n' | docker build -q -o g --build-context g=http://127.0.0.1:8099/c.tar.gz --build-context h=http://127.0.0.1:8099/top -f - . 2>&1 | grep -c 'not found'
+        1
+        $ printf 'FROM scratch\nCOPY --from=g d/f /g\nCOPY --from=h top /h\nCOPY --from=t c.tar.gz /\n' | docker build -q -o g --build-context g=$u --build-context h=http://127.0.0.1:8099/top --build-context t=http://127.0.0.1:8099/c.tar.gz -f - . > /dev/null; cat g/g g/h; tar -tf g/c.tar.gz | grep -c f
+        later
+        top
+        2
+        $ docker build --check $u#v1:d 2>&1 | tail -1; docker build --call=targets $u 2>/dev/null
+        Check complete, no warnings found.
+        TARGET    DESCRIPTION
+        (default)
+        $ docker build $u#none 2>&1 | tail -1; docker build http://127.0.0.1:8099/none 2>&1 | tail -1; docker build -f None $u 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: [..]none[..]
+        ERROR: failed to build: failed to solve: failed to download remote context http://127.0.0.1:8099/none: [..]404[..]
+        ERROR: failed to build: failed to solve: failed to read dockerfile: open None: no such file or directory
+        "#,
+    ),
+    case(
+        "a Dockerfile that is not in the context",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c $dir/d; cd $dir/c; echo ours > Dockerfile; echo no > .dockerignore; echo x > no; printf 'FROM scratch\nCOPY . /\n' > ../d/Dockerfile
+        $ docker build -q -o a -f ../d/Dockerfile . > /dev/null; ls -A a; cat a/Dockerfile
+        .dockerignore
+        Dockerfile
+        ours
+        $ rm -r a Dockerfile .dockerignore; docker build -q -o ../a -f - . < ../d/Dockerfile > /dev/null; ls -A ../a
+        no
+        $ tar -c -C ../d . | docker build -q -o ../b - > /dev/null; ls -A ../b; tar -c -C ../d . | docker build --check - 2>&1 | tail -1
+        Dockerfile
+        Check complete, no warnings found.
+        "#,
+    ),
+    case(
         "images go to a registry, for several platforms and with notes",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM scratch\nCOPY f /\n' > Dockerfile

@@ -3,7 +3,9 @@
 mod builds;
 mod caches;
 mod calls;
+mod contexts;
 mod exports;
+mod materials;
 mod origin;
 mod services;
 mod vertices;

@@ -19,7 +19,6 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::Archive;
-pub(crate) use archive::Place;
 pub(crate) use layout::{joined, layout};
 pub(crate) use look::Look;
 pub(crate) use receive::receive;

@@ -46,10 +46,7 @@ async fn fetch(client: &Arc<Client>, known: Option<&Archive>) -> Result<Received
         exclude: vec!["**/tmp".to_owned(), "ü".to_owned()],
         ..Wanted::default()
     };
-    receive(&session, &wanted, known, &tempfile::tempfile, &|_| {
-        vec![("ours".to_owned(), b"text".to_vec())]
-    })
-    .await
+    receive(&session, &wanted, known, &tempfile::tempfile).await
 }
 
 /// Names, kinds, modes and contents, as a tar reader sees them.
