@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use crate::filesync::Archive;
 use crate::grpc::{Boxed, Status};
 use crate::progress::Progress;
+use crate::provenance::Predicate;
 use crate::session::Session;
 
 /// A Dockerfile, and the files around it.
@@ -221,8 +222,35 @@ pub struct Built {
     pub config: Vec<u8>,
     /// The steps that it was built of: the key of each, and its image.
     pub steps: Vec<(String, String)>,
+    /// What it was made of besides the client's own files.
+    pub materials: Vec<Material>,
+    /// What was asked for; nothing, if it came without a frontend of ours.
+    pub request: Option<Arc<Request>>,
     /// What keeps it.
     pub held: Held,
+}
+
+/// What a result was asked for with, as far as its frontend knows: a provenance says it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The frontend.
+    pub frontend: String,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+    /// What the main context is, where it is no directory of the client.
+    pub context: Option<Material>,
+    /// The client's directories, by what it calls them.
+    pub locals: Vec<String>,
+    /// Secrets that the Dockerfile names, and whether it cannot do without.
+    pub secrets: Vec<(String, bool)>,
+    /// The same of agents.
+    pub agents: Vec<(String, bool)>,
+    /// The Dockerfile's name.
+    pub name: String,
+    /// The Dockerfile.
+    pub text: Vec<u8>,
+    /// Whether nothing but materials went into it: no file of the client, no other build's result.
+    pub is_whole: bool,
 }
 
 /// A question about a Dockerfile (`--call`, `--check`).
@@ -249,6 +277,8 @@ pub struct Question {
 pub struct Outgoing {
     /// An image for each platform.
     pub images: Vec<(String, Built)>,
+    /// What is said of each, if anything is.
+    pub predicates: Vec<Predicate>,
     /// Whether there is an index although there is one platform.
     pub index: bool,
     /// Its names.

@@ -50,7 +50,7 @@ pub(crate) struct Job {
     pub(crate) asked: Asked,
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
-    created: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
     results: Mutex<BTreeMap<String, (String, Built)>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,

@@ -20,6 +20,7 @@ pub mod grpc;
 mod job;
 mod progress;
 mod proto;
+mod provenance;
 mod service;
 mod session;
 #[cfg(test)]
@@ -29,10 +30,11 @@ mod thread;
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
     Content, ContentBytes, Context, Destination, Exported, Found, Held, Material, NamedContext, Opened,
-    Outgoing, Prune, Question, Remote, Usage,
+    Outgoing, Prune, Question, Remote, Request, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};
 pub use progress::{Progress, Step, Warning};
+pub use provenance::{Predicate, package_url};
 pub use service::{Buildkit, METHODS, Support};
 pub use session::{Session, SessionHead, Sessions};

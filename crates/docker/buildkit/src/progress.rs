@@ -243,6 +243,12 @@ pub(crate) fn timestamp(time: SystemTime) -> Option<Timestamp> {
     })
 }
 
+/// A time as people and documents write it (RFC 3339); nothing, if there is none.
+pub(crate) fn rfc3339(time: Option<Timestamp>) -> String {
+    let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
+    time.map(|time| time.to_string()).unwrap_or_default()
+}
+
 /// A step that is under way.
 #[derive(Debug)]
 pub struct Step {

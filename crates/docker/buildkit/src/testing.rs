@@ -320,6 +320,8 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "1".repeat(64)),
                 config: b"{}".to_vec(),
                 steps: Vec::new(),
+                materials: Vec::new(),
+                request: None,
                 held: Held::default(),
             })
         })

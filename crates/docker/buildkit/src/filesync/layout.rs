@@ -6,10 +6,12 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use image::Hasher;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::build::{Content, ContentBytes, Exported};
+use crate::provenance::Predicate;
 
 /// Writes an image as an OCI layout (image-spec 1.1, image-layout.md); with `docker`, also as old `docker load`s read it.
 pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Result<File> {
@@ -127,6 +129,42 @@ impl Read for At<'_> {
         };
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+/// What is said of a result's files, as an archive of one file that stands beside them: its subjects are the files.
+pub(crate) fn beside(files: File, name: &str, said: &Predicate, spool: File) -> io::Result<File> {
+    let mut files = files;
+    files.seek(SeekFrom::Start(0))?;
+    let mut archive = tar::Archive::new(BufReader::new(files));
+    let mut subjects = Vec::new();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type() == EntryType::Regular {
+            let path = entry.path()?.display().to_string();
+            let mut hasher = Hashing(Hasher::default());
+            io::copy(&mut entry, &mut hasher)?;
+            subjects.push((path, hasher.0.digest().to_string()));
+        }
+    }
+    let text = said.statement(&subjects);
+    let mut archive = Builder::new(spool);
+    let mut header = header(EntryType::Regular, 0o600, text.len() as u64);
+    archive.append_data(&mut header, name, &text[..])?;
+    archive.into_inner()
+}
+
+/// Hashes what is written.
+struct Hashing(Hasher);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

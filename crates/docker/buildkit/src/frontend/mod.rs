@@ -11,7 +11,7 @@ pub(crate) use files::shown;
 use options::{Main, Source};
 pub(crate) use options::{Options, cache_source};
 
-use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote};
+use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote, Request};
 use crate::filesync::Kept;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
@@ -25,6 +25,7 @@ use files::{Dockerfile, Files};
 pub(crate) async fn build(
     job: &Job,
     (builds, kept, sessions): (&Arc<dyn Builds>, &Arc<Kept>, &Sessions),
+    given: &BTreeMap<String, String>,
     options: Options,
 ) -> Result<Outcome, Status> {
     let mut others = BTreeMap::new();
@@ -48,6 +49,7 @@ pub(crate) async fn build(
         index: options.index || options.platforms.len() > 1,
         ..Outcome::default()
     };
+    let said = Arc::new(said(builds, &options, given, (&context, &dockerfile)).await?);
     let asked: Vec<Option<String>> = match &options.platforms[..] {
         [] => vec![None],
         platforms => platforms.iter().cloned().map(Some).collect(),
@@ -75,11 +77,64 @@ pub(crate) async fn build(
             entitlements: job.asked.entitlements.clone(),
             session: job.session.clone(),
         };
-        let built = builds.build(request, job.progress.clone()).await?;
+        let mut built = builds.build(request, job.progress.clone()).await?;
+        built.request = Some(said.clone());
         let platform = platform.unwrap_or_else(|| format!("{os}/{architecture}"));
         outcome.images.push((platform, built));
     }
     Ok(outcome)
+}
+
+/// What is known of what was asked for.
+async fn said(
+    builds: &Arc<dyn Builds>,
+    options: &Options,
+    given: &BTreeMap<String, String>,
+    (context, dockerfile): (&Context, &Dockerfile),
+) -> Result<Request, Status> {
+    let outline = question(options, dockerfile, "frontend.outline".to_owned(), None);
+    // A file that cannot be outlined cannot be built: that says more.
+    let outline = builds.answer(outline).await.unwrap_or_default();
+    let outline: serde_json::Value = outline
+        .get("result.json")
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .unwrap_or_default();
+    let wanted = |kind: &str| -> Vec<(String, bool)> {
+        let each = outline[kind].as_array().into_iter().flatten();
+        let each = each.map(|one| {
+            let required = one["required"].as_bool().unwrap_or(false);
+            (one["name"].as_str().unwrap_or_default().to_owned(), required)
+        });
+        each.collect()
+    };
+    let mut locals = Vec::new();
+    if let Main::Local(directory) = &options.context {
+        locals.push(directory.clone());
+    }
+    if options.dockerfile_is_local || !locals.is_empty() {
+        locals.push(options.dockerfile.clone());
+    }
+    let named = options.contexts.values();
+    locals.extend(named.clone().filter_map(|source| match source {
+        Source::Local(directory) => Some(directory.clone()),
+        _ => None,
+    }));
+    let other = |source: &Source| matches!(source, Source::Input(_) | Source::Layout(..));
+    let sent = matches!(options.context, Main::Upload(_));
+    Ok(Request {
+        frontend: "dockerfile.v0".to_owned(),
+        options: given.clone(),
+        context: match context {
+            Context::Opened(opened) => opened.material.clone(),
+            Context::Client(_) => None,
+        },
+        is_whole: locals.is_empty() && !sent && !named.clone().any(other),
+        locals,
+        secrets: wanted("secrets"),
+        agents: wanted("ssh"),
+        name: dockerfile.name.clone(),
+        text: dockerfile.text.clone(),
+    })
 }
 
 fn question(

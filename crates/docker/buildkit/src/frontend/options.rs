@@ -122,8 +122,8 @@ impl Options {
                 Some(("local-sessionid", directory)) => {
                     options.sessions.insert(directory.to_owned(), value.clone());
                 }
-                // What an image says of itself is known here.
-                Some(("input-metadata", _)) => {}
+                // What an image says of itself is known here, and attestations are the exporters'.
+                Some(("input-metadata" | "attest", _)) => {}
                 _ => options.take(name, value)?,
             }
         }
@@ -344,11 +344,6 @@ mod tests {
     fn what_is_not_supported_is_refused_by_name() {
         for (name, value, sentence) in [
             ("hostname", "x", "frontend option hostname is not supported yet"),
-            (
-                "attest:sbom",
-                "",
-                "frontend option attest:sbom is not supported yet",
-            ),
             (
                 "context:a",
                 "ftp://x",

@@ -10,6 +10,7 @@ use crate::frontend::{self, Options, cache_source};
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job};
 use crate::progress::{Progress, timestamp};
+use crate::provenance::Provenance;
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
@@ -95,6 +96,7 @@ impl Door {
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
+        let provenance = Provenance::asked(&asked.frontend_attrs)?;
         let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
@@ -123,7 +125,7 @@ impl Door {
                 "dockerfile.v0" => {
                     let mut options = Options::parse(&asked.frontend_attrs)?;
                     options.cache_from.extend(cache_from);
-                    frontend::build(&job, self.parts(), options).await?
+                    frontend::build(&job, self.parts(), &asked.frontend_attrs, options).await?
                 }
                 other => {
                     return Err(Status::unimplemented(format!(
@@ -132,7 +134,8 @@ impl Door {
                 }
             };
             let built = self.with_inline_cache(&job, built, &caches).await?;
-            let mut response = self.export(&job, built.clone(), exports).await?;
+            let said = self.predicates(&job, &built, provenance.as_ref());
+            let mut response = self.export(&job, (built.clone(), said), exports).await?;
             response.extend(self.export_caches(&job, &built, caches).await?);
             Ok(response)
         };

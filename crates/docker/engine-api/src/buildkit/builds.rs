@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Opened, Outgoing, Progress, Prune,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing, Progress, Prune,
     Question, Remote, Session, Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
@@ -76,7 +76,10 @@ impl Builds for NodeBuilds {
             // The builder drops the sender at its end; dropping both cancels the build.
             let (built, ()) = tokio::join!(builder.build_held(request, output), heard);
             match built {
-                Ok((id, lease)) => config(&engine, &id, caches.steps(), Held::by(lease)),
+                Ok((id, lease)) => {
+                    let made = (caches.steps(), materials.found());
+                    config(&engine, &id, made, Held::by(lease))
+                }
                 Err(error) => {
                     let status = vertices::status(&error);
                     Err(match vertices.lines(&error) {
@@ -320,13 +323,20 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     })
 }
 
-fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>, held: Held) -> Result<Built, Status> {
+fn config(
+    engine: &Engine,
+    id: &Digest,
+    (steps, materials): (Vec<(String, String)>, Vec<Material>),
+    held: Held,
+) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
         steps,
+        materials,
+        request: None,
         held,
     })
 }
