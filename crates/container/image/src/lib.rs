@@ -50,7 +50,7 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Algorithm, Blob, BlobUpload, Collected, Export, Exported, Push, Pushed, Received, ServedManifest,
+    Algorithm, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Push, Pushed, Received, ServedManifest,
     StoredManifest, Target, Unlinked,
 };
 pub use images::{

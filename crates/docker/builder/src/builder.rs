@@ -17,6 +17,7 @@ use image::{Digest, Images, Lease, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+pub use files::HISTORY;
 pub use usage::{CacheKind, CacheRecord, Pruned};
 
 use self::files::{CACHES, Scratch, clear, open_files};

@@ -18,6 +18,7 @@ mod filesync;
 mod frontend;
 pub mod grpc;
 mod job;
+mod past;
 mod progress;
 mod proto;
 mod provenance;

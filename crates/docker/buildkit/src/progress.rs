@@ -184,6 +184,11 @@ impl Progress {
         self.changed.send_replace(());
     }
 
+    /// All that was told.
+    pub(crate) fn messages(&self) -> Vec<StatusResponse> {
+        self.told().messages.clone()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let told = self.told();
         Counts {

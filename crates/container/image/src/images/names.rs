@@ -8,7 +8,7 @@ use store::Durability;
 use super::{Image, Images};
 use crate::inner::{Inner, check_tag};
 use crate::rows::{ImageRow, TagRow};
-use crate::{Digest, Error, Reference, Target, claims};
+use crate::{Descriptor, Digest, Error, Reference, Target, claims};
 
 impl Images {
     /// All images, newest first.
@@ -37,6 +37,20 @@ impl Images {
         let id = table.tagged(&named).or_else(|| table.by_prefix(reference));
         id.and_then(|id| table.image(&id))
             .ok_or_else(|| Error::NoSuchImage(named.familiar()))
+    }
+
+    /// Whether an index that has a name lists this image: it is part of that, and no image without a name.
+    #[must_use]
+    pub fn is_listed(&self, id: &Digest) -> bool {
+        let table = self.inner.read();
+        let is_it = |listed: &Descriptor| {
+            let listed = table.manifest(&listed.digest);
+            let config = listed.and_then(|listed| listed.summary.config.as_ref());
+            config.is_some_and(|config| config.digest == *id)
+        };
+        let indexes = table.named_manifests().filter_map(|digest| table.manifest(digest));
+        let mut listed = indexes.flat_map(|index| &index.summary.manifests);
+        listed.any(is_it)
     }
 
     /// The image with this id.

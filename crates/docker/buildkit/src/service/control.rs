@@ -8,7 +8,7 @@ use super::{Door, LLB, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::{self, Options, cache_source};
 use crate::grpc::{Code, Reply, Status};
-use crate::job::{Asked, Job};
+use crate::job::{Asked, Job, Known};
 use crate::progress::{Progress, timestamp};
 use crate::provenance::Provenance;
 use crate::proto::control::{
@@ -78,7 +78,15 @@ impl Door {
 
     /// `Status`: everything from the beginning on, until the build is over.
     pub(super) async fn status(&self, asked: StatusRequest, reply: &Reply) -> Result<(), Status> {
-        let job = self.jobs.get(&asked.r#ref).await?;
+        let job = match self.jobs.known(&asked.r#ref).await? {
+            Known::Live(job) => job,
+            Known::Past(past) => {
+                for message in self.jobs.told(past).await? {
+                    reply.send(&message).await?;
+                }
+                return Ok(());
+            }
+        };
         let mut told = 0;
         loop {
             let messages = job.progress.after(told).await;
@@ -144,7 +152,7 @@ impl Door {
             outcome = work => outcome,
             () = session.ended() => Err(Status::new(Code::Cancelled, "the client's session ended")),
         };
-        running.ended(outcome.clone());
+        running.ended(outcome.clone()).await;
         let exporter_response = outcome?;
         Ok(SolveResponse { exporter_response })
     }

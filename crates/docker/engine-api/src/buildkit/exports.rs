@@ -343,6 +343,10 @@ fn part(
         manifest["annotations"] = json!(annotations);
     }
     let served = served(&manifest);
+    if outgoing.index {
+        // The index needs it for as long as it has a name, whatever becomes of the image.
+        images.receive_blob(lease, &config, &mut &*image.config_bytes)?;
+    }
     let mut entry = json!({
         "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
         "platform": image.config.platform(),
