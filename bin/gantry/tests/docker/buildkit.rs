@@ -25,7 +25,30 @@ fn buildkit() {
     );
     std::fs::write(daemon.directory.join("buildkit.sh"), prelude).unwrap();
     check(&daemon, CASES);
+    restart(&daemon);
+    check(&daemon, LATER);
 }
+
+/// Ends the node and starts it again, upon what it left.
+fn restart(daemon: &Daemon) {
+    let ends = daemon.ok(&["info", "-f", "{{.ID}}"]);
+    daemon.gantry_ok(&["down", "--timeout", "1s"]);
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(daemon.ok(&["info", "-f", "{{.ID}}"]), ends);
+}
+
+/// After a restart of the daemon.
+const LATER: &[Case] = &[case(
+    "the history is still there",
+    r#"
+        $ . $dir/../buildkit.sh; ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'
+        1
+        2
+        $ docker buildx history rm $ref; docker buildx history ls | grep -c "$ref"
+        0
+        ? 1
+        "#,
+)];
 
 /// `.` reads what makes the client's plugins found; `steps` are a build's steps with how they ended, `last` what it says at the end.
 const CASES: &[Case] = &[
@@ -196,6 +219,66 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "provenance",
+        r#"
+        $ . $dir/../buildkit.sh; unset BUILDX_NO_DEFAULT_ATTESTATIONS; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM busybox\nARG A\nCOPY f /\nRUN --mount=type=secret,id=s true\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
+        $ said() { $ns docker buildx imagetools inspect --format "{{$2}}" $1; }; attested() { $ns docker buildx imagetools inspect --raw $1 | grep -c attestation-manifest; }
+        $ docker build -q -t $n . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n; docker build -q -t $r:1 --push --build-arg A=x . > /dev/null; attested $r:1
+        1
+        1
+        $ said $r:1 '.Provenance.SLSA.buildType'; said $r:1 '(index .Provenance.SLSA.materials 0).uri' | sed 's/%2F.*//'; said $r:1 '.Provenance.SLSA.invocation.configSource.entryPoint'; said $r:1 'json .Provenance.SLSA.invocation.parameters.args' | grep -c build-arg
+        https://mobyproject.org/buildkit@v1
+        pkg:docker/busybox@latest?platform=linux
+        Dockerfile
+        0
+        $ said $r:1 '.Provenance.SLSA.metadata.completeness'; test "$(said $r:1 '(index .Provenance.SLSA.materials 0).digest.sha256')" = $(docker image inspect -f '{{.Id}}' busybox | sed 's/sha256://')
+        map[environment:true materials:false parameters:false]
+        $ docker build -q -t $r:2 --provenance=mode=max --build-arg A=x . > /dev/null; docker run --rm $r:2 cat /f; docker push -q $r:2 | sed "s/$n/N/"; attested $r:2; docker images -q $r | sort -u | wc -l
+        hi
+        localhost:5055/N/app:2
+        1
+        1
+        $ said $r:2 'index .Provenance.SLSA.invocation.parameters.args "build-arg:A"'; said $r:2 '(index .Provenance.SLSA.invocation.parameters.secrets 0).id'; said $r:2 '.Provenance.SLSA.metadata.completeness'
+        x
+        s
+        map[environment:true materials:false parameters:true]
+        $ docker build -q -t $r:3 --attest type=provenance,version=v1,mode=min --push . > /dev/null; said $r:3 '.Provenance.SLSA.buildDefinition.buildType'
+        https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md
+        $ docker build -q -t $r:4 --provenance=false --push . > /dev/null; attested $r:4
+        0
+        ? 1
+        $ docker rmi $r:2 > /dev/null; docker pull -q $r:2 > /dev/null; docker run --rm $r:2 cat /f; docker rmi -f $n $r:1 $r:2 $r:3 $r:4 > /dev/null
+        hi
+        $ docker build -q -o out -f S . > /dev/null; ls out; docker build -q -o out --provenance=true -f S . > /dev/null; ls out; grep -c '"name": "f"' out/provenance.json; docker build -q -o - --provenance=true -f S . | tar -t
+        f
+        f
+        provenance.json
+        1
+        f
+        provenance.json
+        $ docker build -q -o type=oci,dest=o.tar -f S . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.; docker build -o type=docker,dest=d.tar --provenance=true -f S . 2>&1 | tail -1
+        7
+        ERROR: failed to build: failed to solve: docker exporter does not currently support exporting manifest lists
+        $ docker build --sbom=true -f S . 2>&1 | tail -1; docker build --provenance=mode=x -f S . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: Unimplemented: SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported
+        ERROR: failed to build: failed to solve: invalid mode "x"
+        "#,
+    )
+    .within(120),
+    case(
+        "an index is pushed as a whole, later",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo $n > f; printf 'FROM scratch\nCOPY f /\nARG TARGETARCH\nLABEL p=$TARGETARCH\n' > Dockerfile
+        $ docker build -q -t $r:1 --label n=$n --platform linux/amd64,linux/arm64 . > /dev/null; docker images -q --filter label=n=$n | wc -l; docker push -q $r:1 > /dev/null; $ns docker buildx imagetools inspect $r:1 | grep Platform
+        1
+          Platform:  linux/amd64
+          Platform:  linux/arm64
+        $ docker push $r:1 | grep -c 'Layer already exists'
+        4
+        $ docker rmi -f $r:1 > /dev/null
+        "#,
+    ),
+    case(
         "images go to a registry, for several platforms and with notes",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM scratch\nCOPY f /\n' > Dockerfile
@@ -337,6 +420,7 @@ const CASES: &[Case] = &[
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
         0
         ? 1
+        $ printf 'FROM busybox\nRUN echo seen later\n' > Dockerfile; docker build -q --no-cache --metadata-file m . > /dev/null; sed -n 's/.*build.ref": ".*\/\(.*\)",/\1/p' m > $dir/../pinned; test -s $dir/../pinned
         $ docker buildx inspect | grep 'Driver\|Status'
         Driver:[..]docker
         Status:[..]running
