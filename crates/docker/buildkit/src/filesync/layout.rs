@@ -27,7 +27,7 @@ pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Resu
         .filter(|content| written.insert(&content.digest))
     {
         let mut header = header(EntryType::Regular, 0o444, content.size);
-        let reader = At { content, position: 0 };
+        let reader = At::new(content);
         archive.append_data(&mut header, path(&content.digest), reader)?;
     }
     document(&mut archive, "index.json", &index(exported))?;
@@ -92,7 +92,7 @@ fn manifest(exported: &Exported) -> io::Result<Value> {
     let found = exported.content.iter().find(|content| content.digest == digest);
     let mut text = Vec::new();
     if let Some(content) = found {
-        At { content, position: 0 }.read_to_end(&mut text)?;
+        At::new(content).read_to_end(&mut text)?;
     }
     let parsed: Value = serde_json::from_slice(&text)?;
     let blob = |value: &Value| path(value["digest"].as_str().unwrap_or_default());
@@ -111,9 +111,15 @@ fn manifest(exported: &Exported) -> io::Result<Value> {
 }
 
 /// Reads content by position.
-struct At<'a> {
+pub(crate) struct At<'a> {
     content: &'a Content,
     position: u64,
+}
+
+impl<'a> At<'a> {
+    pub(crate) const fn new(content: &'a Content) -> Self {
+        Self { content, position: 0 }
+    }
 }
 
 impl Read for At<'_> {

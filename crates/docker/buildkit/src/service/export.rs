@@ -7,14 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Door;
-use crate::build::{Annotated, Annotation, Built, Compression, Destination, Outgoing};
-use crate::filesync::{beside, joined, layout, send_archive, send_files};
+use crate::build::{Annotated, Annotation, Built, Compression, Destination, Exported, Outgoing};
+use crate::filesync::{At, beside, joined, layout, send_archive, send_files};
 use crate::frontend::shown;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::progress::{Step, rfc3339};
 use crate::provenance::{Predicate, Provenance, Run};
 use crate::proto::control::{Exporter, SolveRequest};
+use crate::session::Session;
 use crate::thread::on_thread;
 
 /// Exporters of one build.
@@ -48,6 +49,8 @@ pub(super) struct Export {
     split: Option<bool>,
     /// How a provenance beside files is called.
     prefix: String,
+    /// A layout is one archive, and not files in a store of the client's.
+    tar: bool,
 }
 
 /// The exporters of a build; none keeps nothing but the cache (`cacheonly`).
@@ -90,6 +93,7 @@ impl Export {
             annotations: Vec::new(),
             split: None,
             prefix: String::new(),
+            tar: true,
         };
         for (name, value) in &asked.attrs {
             let known = match kind {
@@ -133,7 +137,7 @@ impl Export {
             "unpack" | "store" | "name-canonical" | "prefer-nondist-layers" => drop(switch(name, value)?),
             "dest" | "dangling-name-prefix" | "danglingname-prefix" | "prefer-image-digest" => {}
             "push-by-digest" | "registry.insecure" | "buildinfo" if !switch(name, value)? => {}
-            "tar" if switch(name, value)? => {}
+            "tar" if matches!(self.kind, Kind::Layout { .. }) => self.tar = switch(name, value)?,
             _ if name.starts_with("annotation") => match annotation(name, value)? {
                 Some(annotation) => self.annotations.push(annotation),
                 None => return Ok(false),
@@ -279,6 +283,7 @@ impl Door {
                 "docker exporter does not currently support exporting manifest lists",
             ));
         }
+        let tar = export.tar;
         let exported = self
             .builds
             .export(outgoing(job, (outcome, said), export, Destination::Content))
@@ -287,6 +292,11 @@ impl Door {
             step.part(line, 0, 0, true);
         }
         let response = told(&exported.descriptor, exported.config.clone(), &exported.names);
+        if !tar {
+            let session = job.session.clone();
+            on_thread(Box::pin(async move { into_store(&session, &exported).await })).await?;
+            return Ok(response);
+        }
         let (session, spool) = (job.session.clone(), self.builds.spool().map_err(disk)?);
         let sent = on_thread(Box::pin(async move {
             let archive = layout(&exported, docker, spool).map_err(disk)?;
@@ -378,6 +388,19 @@ impl Door {
         let images = outcome.images.iter();
         images.map(|(_, built)| asked.of(built, &run)).collect()
     }
+}
+
+/// Puts an image into the store that the client keeps for it; the client writes the index.
+async fn into_store(session: &Session, exported: &Exported) -> Result<(), Status> {
+    /// What the client calls the store.
+    const STORE: &str = "export";
+    for content in &exported.content {
+        let mut reader = At::new(content);
+        session
+            .write_content(STORE, &content.digest, content.size, &mut reader)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Results, and what is said of them.
@@ -491,7 +514,7 @@ mod tests {
                 "9",
                 "compression-level of the exporter oci is not supported",
             ),
-            ("oci", "tar", "false", "tar of the exporter oci is not supported"),
+            ("moby", "tar", "false", "tar of the exporter moby is not supported"),
             (
                 "image",
                 "push-by-digest",
