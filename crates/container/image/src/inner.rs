@@ -86,6 +86,8 @@ impl Inner {
             }
             if new.step.is_none() {
                 self.write().be_shown(&id);
+            } else if self.write().set_known(&id, true) {
+                self.write_image(&id, Durability::Relaxed)?;
             }
             let image = self.read().image(&id).ok_or_else(missing)?;
             let news = image.manifest.is_none() && new.manifest.is_some();

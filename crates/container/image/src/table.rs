@@ -260,11 +260,14 @@ impl Table {
         }
     }
 
-    /// Notes what an image is to the build cache.
-    pub(crate) fn set_step(&mut self, id: &Digest, step: Step) {
-        if let Some(image) = self.images.get_mut(id) {
-            Arc::make_mut(image).step = Some(step);
-        }
+    /// Notes whether the build cache has an image; answers whether that is new.
+    pub(crate) fn set_known(&mut self, id: &Digest, known: bool) -> bool {
+        let Some(image) = self.images.get_mut(id) else {
+            return false;
+        };
+        let before = image.step;
+        Arc::make_mut(image).set_known(known);
+        image.step != before
     }
 
     /// What the build cache has, too, is no image any more: it is hidden, and gives up the manifest it was known by.

@@ -423,6 +423,9 @@ impl<E: Executor + 'static> Driver<E> {
             _ => found,
         };
         let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
+        if let Some(watch) = &self.options.services.watch {
+            watch.used(reference, &found.id);
+        }
         self.held(&found.id)
     }
 

@@ -41,7 +41,7 @@ mod stages;
 mod tree;
 mod watch;
 
-pub use builder::{Builder, CacheKind, CacheRecord, Pruned};
+pub use builder::{Builder, CacheKind, CacheRecord, HISTORY, Pruned};
 pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,

@@ -5,6 +5,7 @@ mod places;
 mod resolve;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use builder::{GitSource, Repository};
@@ -111,7 +112,7 @@ impl Git {
             commit: commit.trim().to_owned(),
             time,
             reference: resolved.name,
-            keeps: Box::new(checkout),
+            keeps: Arc::new(checkout),
         })
     }
 }

@@ -3,7 +3,7 @@
 use store::Durability;
 
 use super::compose::{Form, compose};
-use super::{Algorithm, Export, Exported, Image, Images, Layer, Target};
+use super::{Algorithm, Export, Exported, ExportedIndex, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
 use crate::{
@@ -39,6 +39,36 @@ impl Images {
             config: manifest.config,
             layers: manifest.layers,
         })
+    }
+
+    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. All of it
+    /// stays while the lease does.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn export_index(&self, lease: &Lease, reference: &Reference) -> Result<Option<ExportedIndex>, Error> {
+        let named = self.target(reference).and_then(|target| target.manifest);
+        let index = named.and_then(|digest| lease.hold_manifest(digest));
+        let Some(index) = index.filter(|index| index.is_index()) else {
+            return Ok(None);
+        };
+        let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
+        for listed in &index.manifests {
+            let Some(summary) = lease.hold_manifest(listed.digest) else {
+                return Ok(None);
+            };
+            let here = |blob: &Descriptor| {
+                let is_image = || lease.add(&blob.digest).is_ok();
+                lease.hold_blob(&blob.digest) || is_image()
+            };
+            if summary.is_index() || !summary.blobs().all(here) {
+                return Ok(None);
+            }
+            blobs.extend(summary.blobs().cloned());
+            manifests.extend(self.served(&summary.digest)?);
+        }
+        manifests.extend(self.served(&index.digest)?);
+        Ok(Some(ExportedIndex { blobs, manifests }))
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so

@@ -8,7 +8,7 @@ use store::Durability;
 use super::{Image, Images};
 use crate::inner::{Inner, check_tag};
 use crate::rows::{ImageRow, TagRow};
-use crate::{Digest, Error, Reference, Step, Target, claims};
+use crate::{Descriptor, Digest, Error, Reference, Target, claims};
 
 impl Images {
     /// All images that clients see, newest first.
@@ -55,6 +55,22 @@ impl Images {
     pub fn find(&self, reference: &str) -> Result<Arc<Image>, Error> {
         let by_id = identifier(reference).and_then(|id| self.get(&id));
         by_id.map_or_else(|| self.resolve(reference), Ok)
+    }
+
+    /// Whether an index that has a name lists this image: it is part of that, and no image without a name.
+    #[must_use]
+    pub fn is_listed(&self, id: &Digest) -> bool {
+        let table = self.inner.read();
+        let is_it = |listed: &Descriptor| {
+            let listed = table.manifest(&listed.digest);
+            let config = listed.and_then(|listed| listed.summary.config.as_ref());
+            config.is_some_and(|config| config.digest == *id)
+        };
+        let indexes = table
+            .named_manifests()
+            .filter_map(|digest| table.manifest(digest));
+        let mut listed = indexes.flat_map(|index| &index.summary.manifests);
+        listed.any(is_it)
     }
 
     /// The image with this id.
@@ -109,16 +125,14 @@ impl Images {
         Ok(())
     }
 
-    /// The build cache has forgotten these: those that clients see are mere images from now on.
+    /// The build cache has forgotten a step: an image that clients see is a mere image from now on.
     ///
     /// # Errors
     /// The store's.
-    pub fn forget_steps(&self, ids: impl Iterator<Item = Digest>) -> Result<(), Error> {
-        for id in ids {
-            let _claim = self.inner.claims.take([claims::image(&id)]);
-            if self.get(&id).is_some_and(|image| image.step == Some(Step::Shown)) {
-                self.inner.set_step(&id, Step::Forgotten)?;
-            }
+    pub fn forget_step(&self, id: &Digest) -> Result<(), Error> {
+        let _claim = self.inner.claims.take([claims::image(id)]);
+        if self.inner.write().set_known(id, false) {
+            self.inner.write_image(id, Durability::Relaxed)?;
         }
         Ok(())
     }
@@ -131,21 +145,14 @@ impl Inner {
             return Ok(());
         };
         let table = self.read();
-        let lost = table.image(&id).is_some_and(|image| {
-            image.is_dangling() && image.step == Some(Step::Shown) && !table.is_pending(&id)
-        });
+        let lost = table
+            .image(&id)
+            .is_some_and(|image| image.is_dangling() && image.step.is_some() && !table.is_pending(&id));
         drop(table);
         if lost {
-            self.set_step(&id, Step::Shown)
-        } else {
-            Ok(())
+            self.write_image(&id, Durability::Relaxed)?;
         }
-    }
-
-    /// Writes down what an image is to the build cache.
-    pub(super) fn set_step(&self, id: &Digest, step: Step) -> Result<(), Error> {
-        self.write().set_step(id, step);
-        self.write_image(id, Durability::Relaxed)
+        Ok(())
     }
 
     /// Writes the row of an image that no lease has to keep first. The caller has the image's claim.

@@ -19,6 +19,11 @@ impl Table {
         self.tags.get(reference).copied()
     }
 
+    /// The manifests that names stand for.
+    pub(crate) fn named_manifests(&self) -> impl Iterator<Item = &Digest> {
+        self.tags.values().filter_map(|tag| tag.target.manifest.as_ref())
+    }
+
     /// All names in a repository, in order: tags, then those with a digest.
     pub(crate) fn names_of(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Target)> {
         let names = self.tags.range(repository.repository()..);

@@ -214,7 +214,6 @@ fn what_is_made_under_a_lease_goes_with_it_unless_it_is_kept() {
     let force = image::Remove {
         force: true,
         prune_parents: true,
-        steps: false,
     };
     let error = node
         .images

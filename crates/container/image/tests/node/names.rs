@@ -7,12 +7,10 @@ use super::support::{Node, archive, tar};
 const GENTLE: Remove = Remove {
     force: false,
     prune_parents: true,
-    steps: false,
 };
 const FORCED: Remove = Remove {
     force: true,
     prune_parents: true,
-    steps: false,
 };
 
 fn unused(_: &Digest) -> Vec<Use> {
@@ -282,8 +280,9 @@ fn steps_are_no_images_until_they_have_a_name() {
     let node = node.reopen();
     assert_eq!((seen(&node), node.images.all().len()), (Vec::new(), 2));
 
-    let pruned = node.images.prune_steps(&everything, &unused).unwrap();
-    assert_eq!(pruned.removed.len(), 2);
+    for id in [second, first] {
+        assert_eq!(node.images.evict_unnamed(&id).unwrap(), Some(0));
+    }
     node.reopen().assert_empty();
 }
 
@@ -299,9 +298,31 @@ fn a_step_that_has_lost_its_name_is_an_image_until_it_is_removed() {
     node.images.remove(&made.hex(), GENTLE, &unused).unwrap();
     assert_eq!(seen(&node), [other]);
     // What the cache has forgotten goes for good.
-    node.images.forget_steps([other].into_iter()).unwrap();
+    node.images.forget_step(&other).unwrap();
     let node = node.reopen();
     node.images.remove("a:1", GENTLE, &unused).unwrap();
     assert_eq!((seen(&node), node.images.all().len()), (Vec::new(), 1));
     assert!(node.images.get(&made).is_some_and(|image| image.is_hidden()));
+}
+
+#[test]
+fn what_the_cache_has_forgotten_goes_with_the_last_that_needs_it() {
+    let node = Node::new();
+    let below = step(&node, None, "below");
+    let top = step(&node, Some(&below), "top");
+    node.images.tag(&top, &"a:1".parse().unwrap()).unwrap();
+    node.images.forget_step(&below).unwrap();
+    assert_eq!(
+        node.images.evict_unnamed(&below).unwrap(),
+        None,
+        "it is built upon"
+    );
+    let node = node.reopen();
+    node.images.forget_step(&top).unwrap();
+    let removed = node.images.remove("a:1", GENTLE, &unused).unwrap();
+    assert_eq!(
+        lines(&removed)[1..],
+        [format!("Deleted: {top}"), format!("Deleted: {below}")]
+    );
+    node.reopen().assert_empty();
 }

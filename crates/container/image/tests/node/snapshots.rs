@@ -82,7 +82,6 @@ fn layers_in_use_outlive_their_image() {
     let force = image::Remove {
         force: true,
         prune_parents: true,
-        steps: false,
     };
     node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
     assert_eq!(node.images.list(), []);
@@ -214,7 +213,6 @@ fn the_places_for_mounts_are_nobodys_change() {
     let force = image::Remove {
         force: true,
         prune_parents: true,
-        steps: false,
     };
     node.images.remove("x:1", force, &|_| Vec::new()).unwrap();
     for owner in ["c", "d"] {

@@ -30,9 +30,6 @@ pub(crate) struct Received {
     pub(crate) transferred: u64,
 }
 
-/// Files of ours that go into the archive, of what the client has told.
-pub(crate) type Extra<'a> = &'a (dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync);
-
 /// Fetches files of a client. Contents that `known` has are not asked for. Blocks on the disk: to be run where that is
 /// allowed.
 ///
@@ -43,7 +40,6 @@ pub(crate) async fn receive(
     wanted: &Wanted,
     known: Option<&Archive>,
     spool: Spool<'_>,
-    extra: Extra<'_>,
 ) -> Result<Received, Status> {
     const COPY: &str = "/moby.filesync.v1.FileSync/DiffCopy";
     let metadata = wanted.metadata();
@@ -52,9 +48,6 @@ pub(crate) async fn receive(
     let stats = told(&mut incoming).await?;
     let mut archive = Archive::new(spool().map_err(disk)?);
     let mut missing = lay_out(&mut archive, &stats, known)?;
-    for (path, text) in extra(&stats) {
-        archive.add_text(&path, &text).map_err(disk)?;
-    }
     archive.close().map_err(disk)?;
     let transferred = contents(&mut sender, &mut incoming, &archive, &mut missing).await?;
     sender.send(&packet(PacketType::PacketFin, 0)).await?;

@@ -124,7 +124,7 @@ impl Door {
             let image = given(definition).ok_or_else(|| Status::unimplemented(LLB))?;
             options.inputs.insert(name.clone(), image);
         }
-        let work = dockerfile::build(job, self.parts(), options);
+        let work = dockerfile::build(job, self.parts(), &asked.frontend_opt, options);
         let built = tokio::select! {
             biased;
             built = work => built?,

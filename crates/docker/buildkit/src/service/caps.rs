@@ -5,7 +5,7 @@ use crate::proto::apicaps::ApiCap;
 use crate::proto::frontend::PongResponse;
 use crate::proto::types::{BuildkitVersion, WorkerRecord};
 
-/// Capabilities of the bridge. Containers and attestations are not among them.
+/// Capabilities of the bridge. Containers are not among them, nor attestations of frontends.
 const FRONTEND: [&str; 17] = [
     "readfile",
     "readdir",
@@ -26,9 +26,10 @@ const FRONTEND: [&str; 17] = [
     "source.metaresolver",
 ];
 /// Of LLB: what contexts of a Dockerfile amount to. No list at all would mean the defaults of the client.
-const LLB: [&str; 11] = [
+const LLB: [&str; 12] = [
     "exporter.multiple",
     "exporter.image.annotations",
+    "exporter.image.attestations",
     "exec.meta.ulimit",
     "source.image",
     "source.local",

@@ -8,12 +8,13 @@ use super::{Door, LLB, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::{self, Options, cache_source};
 use crate::grpc::{Code, Reply, Status};
-use crate::job::{Asked, Job};
+use crate::job::{Asked, Job, Known};
 use crate::progress::{Progress, timestamp};
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
+use crate::provenance::Provenance;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -77,7 +78,15 @@ impl Door {
 
     /// `Status`: everything from the beginning on, until the build is over.
     pub(super) async fn status(&self, asked: StatusRequest, reply: &Reply) -> Result<(), Status> {
-        let job = self.jobs.get(&asked.r#ref).await?;
+        let job = match self.jobs.known(&asked.r#ref).await? {
+            Known::Live(job) => job,
+            Known::Past(past) => {
+                for message in self.jobs.told(past).await? {
+                    reply.send(&message).await?;
+                }
+                return Ok(());
+            }
+        };
         let mut told = 0;
         loop {
             let messages = job.progress.after(told).await;
@@ -95,6 +104,7 @@ impl Door {
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
+        let provenance = Provenance::asked(&asked.frontend_attrs)?;
         let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
@@ -123,7 +133,7 @@ impl Door {
                 "dockerfile.v0" => {
                     let mut options = Options::parse(&asked.frontend_attrs)?;
                     options.cache_from.extend(cache_from);
-                    frontend::build(&job, self.parts(), options).await?
+                    frontend::build(&job, self.parts(), &asked.frontend_attrs, options).await?
                 }
                 other => {
                     return Err(Status::unimplemented(format!(
@@ -132,7 +142,8 @@ impl Door {
                 }
             };
             let built = self.with_inline_cache(&job, built, &caches).await?;
-            let mut response = self.export(&job, built.clone(), exports).await?;
+            let said = self.predicates(&job, &built, provenance.as_ref());
+            let mut response = self.export(&job, (built.clone(), said), exports).await?;
             response.extend(self.export_caches(&job, &built, caches).await?);
             Ok(response)
         };
@@ -141,7 +152,7 @@ impl Door {
             outcome = work => outcome,
             () = session.ended() => Err(Status::new(Code::Cancelled, "the client's session ended")),
         };
-        running.ended(outcome.clone());
+        running.ended(outcome.clone()).await;
         let exporter_response = outcome?;
         Ok(SolveResponse { exporter_response })
     }

@@ -8,6 +8,7 @@ mod export;
 mod filters;
 mod history;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -35,13 +36,13 @@ pub(crate) struct Door {
 }
 
 impl Buildkit {
-    /// The door of a builder.
-    pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>) -> Self {
+    /// The door of a builder. The history of builds is kept in a directory, or in memory where there is none.
+    pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>, history: Option<PathBuf>) -> Self {
         Self(Arc::new(Door {
             builds,
             clock,
             sessions: Arc::default(),
-            jobs: Jobs::default(),
+            jobs: Jobs::open(history),
             kept: Arc::default(),
         }))
     }

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Outgoing, Progress, Prune,
-    Question, Session, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing,
+    Progress, Prune, Question, Remote, Session, Status, Usage,
 };
-use builder::{BuildContext, Builder, CacheRecord, Dialect, Entitlements, NamedContext};
+use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
 use distribution::Registries;
 use engine::Engine;
@@ -24,10 +24,11 @@ use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
 use super::caches::Caches;
+use super::materials::Materials;
 use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{caches, calls, exports};
+use super::{caches, calls, contexts, exports};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -53,17 +54,21 @@ impl Builds for NodeBuilds {
         );
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
-            let source = request.text.clone().map(|text| (request.name.clone(), text));
-            if let Some((name, text)) = &source {
-                calls::warn(&engine, &request, (name, text), &progress)?;
-            }
+            let (name, text) = (request.name.clone(), request.text.clone());
+            calls::warn(&engine, &request, (&name, &text), &progress)?;
             let parts = (&engine, &builder, &registries);
             let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
             let caches = Arc::new(caches.await);
             let request = with_layouts((&engine, &builder), request).await?;
             let mut request = wanted(request)?;
-            let vertices = Arc::new(Vertices::new(progress));
+            let materials = Arc::new(Materials::over(builder.fetch()));
+            let vertices = Arc::new(Vertices::new(
+                progress,
+                engine.images().clone(),
+                materials.clone(),
+            ));
             services.watch = Some(vertices.clone());
+            services.fetch = Some(materials.clone());
             services.steps = Some(caches.clone());
             request.services = services;
             // The classic builder's lines: vertices say what there is to say.
@@ -71,12 +76,15 @@ impl Builds for NodeBuilds {
             // The builder drops the sender at its end; dropping both cancels the build.
             let (built, ()) = tokio::join!(builder.build_held(request, output), heard);
             match built {
-                Ok((id, lease)) => config(&engine, &id, caches.steps(), Held::by(lease)),
+                Ok((id, lease)) => {
+                    let made = (caches.steps(), materials.found());
+                    config(&engine, &id, made, Held::by(lease))
+                }
                 Err(error) => {
                     let status = vertices::status(&error);
-                    Err(match (vertices.lines(&error), source) {
-                        (Some(lines), Some((name, text))) => status.with_source(&name, &text, lines),
-                        _ => status,
+                    Err(match vertices.lines(&error) {
+                        Some(lines) => status.with_source(&name, &text, lines),
+                        None => status,
                     })
                 }
             }
@@ -102,6 +110,17 @@ impl Builds for NodeBuilds {
     fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>> {
         let (engine, built) = (self.engine.clone(), built.clone());
         Box::pin(async move { caches::inline(engine, built).await })
+    }
+
+    fn open(&self, remote: Remote, session: Arc<Session>) -> Boxed<'static, Result<Opened, Status>> {
+        let builder = self.builder.clone();
+        let services = services(session, self.registries.clone(), builder.directory());
+        Box::pin(async move { contexts::open(builder, remote, services).await })
+    }
+
+    fn dockerfile(&self, context: &Opened, name: &str) -> Boxed<'static, Result<(String, Vec<u8>), Status>> {
+        let (builder, context, name) = (self.builder.clone(), context.clone(), name.to_owned());
+        Box::pin(async move { contexts::dockerfile(builder, context, name).await })
     }
 
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {
@@ -238,7 +257,8 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
     Ok(builder::BuildRequest {
         entitlements,
         dialect: Dialect::BuildKit,
-        dockerfile: asked.dockerfile,
+        dockerfile: asked.name,
+        text: Some(asked.text),
         args: asked
             .args
             .into_iter()
@@ -265,7 +285,7 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
         network_mode: asked.network,
         extra_hosts: asked.extra_hosts,
         shm_size: asked.shm_size,
-        ..builder::BuildRequest::new(BuildContext::Archive(asked.context))
+        ..builder::BuildRequest::new(contexts::context(&asked.context)?)
     })
 }
 
@@ -295,21 +315,24 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
             return Err(Status::invalid(format!("no layout {store}")));
         }
         ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
-        ::buildkit::NamedContext::Files(archive) => {
-            let file = archive.file();
-            let file = file.map_err(|cause| Status::new(Code::Internal, cause.to_string()))?;
-            NamedContext::Files(BuildContext::Archive(file))
-        }
+        ::buildkit::NamedContext::Files(files) => NamedContext::Files(contexts::context(&files)?),
     })
 }
 
-fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>, held: Held) -> Result<Built, Status> {
+fn config(
+    engine: &Engine,
+    id: &Digest,
+    (steps, materials): (Vec<(String, String)>, Vec<Material>),
+    held: Held,
+) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
         steps,
+        materials,
+        request: None,
         held,
     })
 }

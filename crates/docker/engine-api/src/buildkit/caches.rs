@@ -494,8 +494,7 @@ pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status
         Ok::<_, ApiError>(Built {
             image: image.to_string(),
             config: config.into(),
-            steps: built.steps,
-            held: built.held,
+            ..built
         })
     });
     done.await.map_err(refused)

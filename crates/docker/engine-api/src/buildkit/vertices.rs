@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::buildkit::{Code, Progress, Status, Step};
 use builder::dockerfile::Location;
 use builder::{BuildError, BuildErrorKind, StepName, Watch, WatchedStep};
+use image::{Digest, Images};
+
+use super::materials::Materials;
 
 /// Begins vertices.
 pub(super) struct Vertices {
     progress: Arc<Progress>,
+    images: Images,
+    materials: Arc<Materials>,
     state: Mutex<State>,
 }
 
@@ -22,9 +27,11 @@ struct State {
 }
 
 impl Vertices {
-    pub(super) fn new(progress: Arc<Progress>) -> Self {
+    pub(super) fn new(progress: Arc<Progress>, images: Images, materials: Arc<Materials>) -> Self {
         Self {
             progress,
+            images,
+            materials,
             state: Mutex::default(),
         }
     }
@@ -51,6 +58,10 @@ impl Watch for Vertices {
             state.last.insert(step.stage, begun.digest());
         }
         Arc::new(Vertex(Mutex::new(Some(begun))))
+    }
+
+    fn used(&self, reference: &str, image: &Digest) {
+        self.materials.image(&self.images, reference, image);
     }
 
     fn fault(&self, place: &Location) {

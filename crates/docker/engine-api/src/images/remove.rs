@@ -49,7 +49,6 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
     let options = Remove {
         force: call.query.bool("force"),
         prune_parents: !call.query.bool("noprune"),
-        steps: false,
     };
     let (api, name) = (call.state.clone(), call.name.clone());
     let image = api.images().resolve(&name).ok();
