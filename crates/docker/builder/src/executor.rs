@@ -53,6 +53,8 @@ pub(crate) enum Work {
     Run(Box<RunPlan>),
     /// Puts the one layer of an image upon the parent (`COPY --link`).
     Stack(Digest),
+    /// Nothing, and the result tells this history instead of the parent's and its own.
+    Retell(Vec<HistoryRow>),
 }
 
 /// A command to be run.

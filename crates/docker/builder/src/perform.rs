@@ -228,6 +228,9 @@ impl Target<'_> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
         let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
         let (root, keeps) = (self.root, self.dialect == Dialect::BuildKit);
+        if !keeps && self.owner.is_some() && self.mode.is_none() {
+            stream.without_set_id();
+        }
         stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));

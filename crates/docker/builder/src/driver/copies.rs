@@ -30,14 +30,20 @@ impl<E: Executor + 'static> Driver<E> {
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let mut more = plan.unpacked();
         more.extend(link.then(|| "link".to_owned()));
+        more.extend(plan.depends_on_dialect().then(|| "buildkit".to_owned()));
         let key = self.key(current, &command, "", &more);
+        let command = command.join(" ");
+        current.told.push(Some(match self.options.dialect {
+            Dialect::Classic => command.clone(),
+            Dialect::BuildKit => format!("{} # buildkit", plan.written),
+        }));
         if self.probe(current, &key).await? {
             return Ok(());
         }
         if link {
-            return self.link(current, key, &command, plan).await;
+            return self.link(current, key, command, plan).await;
         }
-        self.perform(current, key, &command, Work::Copy(plan)).await
+        self.perform(current, key, command, Work::Copy(plan)).await
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
@@ -157,11 +163,10 @@ impl<E: Executor + 'static> Driver<E> {
         &self,
         current: &mut Current,
         key: Digest,
-        command: &[String],
+        command: String,
         mut plan: CopyPlan,
     ) -> Result<(), BuildError> {
         plan.make_absolute(&current.draft.config.working_dir);
-        let written = plan.written.clone();
         let epoch = self.epoch.map(Timestamp::as_second);
         let words = ["link".to_owned(), plan.comment()];
         let alone = KeyParts {
@@ -200,11 +205,7 @@ impl<E: Executor + 'static> Driver<E> {
                 self.make(alone, step).await?.id
             }
         };
-        let told = match self.options.dialect {
-            Dialect::Classic => command.to_vec(),
-            Dialect::BuildKit => vec![format!("{written} # buildkit")],
-        };
-        self.perform(current, key, &told, Work::Stack(layer)).await
+        self.perform(current, key, command, Work::Stack(layer)).await
     }
 
     /// An image that is nothing but files: what a stage begins with that begins with a named context.

@@ -35,6 +35,11 @@ impl<E: Executor + 'static> Driver<E> {
         let mut mounts = self.mounts(current, run, &words).await?;
         let more = self.isolation(run, &mounts)?;
         let key = self.key(current, &recorded, script_text, &more);
+        let told = match self.options.dialect {
+            Dialect::Classic => recorded.join(" "),
+            Dialect::BuildKit => self.told_run(&current.draft, &words, script.is_some()),
+        };
+        current.told.push(Some(told));
         if self.probe(current, &key).await? {
             return Ok(());
         }
@@ -62,7 +67,7 @@ impl<E: Executor + 'static> Driver<E> {
                 .unwrap_or_default(),
         };
         let work = Work::Run(Box::new(plan));
-        self.perform(current, key, &recorded, work).await
+        self.perform(current, key, recorded.join(" "), work).await
     }
 
     /// A command as the history and the cache know it: with the arguments it sees before it,
