@@ -33,7 +33,7 @@ pub(crate) struct CopyPlan {
     /// Permission bits of everything that is copied, and how they were written.
     pub(crate) mode: Option<(Chmod, String)>,
     /// `--parents`, which the history tells.
-    parents: bool,
+    pub(crate) parents: bool,
     /// Whose rules.
     pub(crate) dialect: Dialect,
     /// As the history of BuildKit tells it.
@@ -291,8 +291,8 @@ impl CopyPlan {
             .collect()
     }
 
-    /// Whether BuildKit makes something else of it than dockerd's own builder, which gives directories that are there what
-    /// their sources are, takes the set-id bits of files and leaves archives their owners: then it is a step of its own.
+    /// Whether BuildKit makes something else of it than dockerd's own builder, which takes the set-id bits of files (also
+    /// deep in a directory) and leaves archives their owners: then it is a step of its own.
     pub(crate) fn depends_on_dialect(&self) -> bool {
         let chowned = matches!(self.owner, Ownership::Named(_));
         let differs = |source: &Source| {

@@ -364,6 +364,9 @@ impl<E: Executor + 'static> Driver<E> {
             },
             |base| base.config.clone(),
         );
+        if base.is_none() && self.options.dialect == Dialect::BuildKit {
+            "/".clone_into(&mut inherited.config.working_dir);
+        }
         let mut draft = Draft::new(std::mem::take(&mut inherited.config)).by(self.options.dialect);
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);

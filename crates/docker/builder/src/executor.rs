@@ -65,6 +65,8 @@ pub(crate) struct RunPlan {
     pub(crate) env: Vec<String>,
     pub(crate) user: String,
     pub(crate) cwd: String,
+    /// What is written to these directories is thrown away.
+    pub(crate) volumes: Vec<String>,
     /// A program of a here-document: its name in `/dev/pipes`, and its text.
     pub(crate) script: Option<(String, String)>,
     pub(crate) mounts: Vec<RunMount>,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 pub(crate) use checksum::Checksum;
-pub use git::GitSource;
+pub use git::{Authorization, GitSource};
 pub(crate) use kept::Kept;
 pub(crate) use single::Single;
 
@@ -113,6 +113,7 @@ pub(crate) fn identity(source: &GitSource, found: &Repository) -> String {
         submodules,
         commit_times,
         fetch_by_commit: _,
+        authorization: _,
     } = source;
     let git = keep_git_dir.unwrap_or(false).then(|| found.reference.clone());
     format!(

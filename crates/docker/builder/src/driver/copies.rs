@@ -14,7 +14,7 @@ use crate::config::Note;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
 use crate::dockerfile::{Copy, NoVariables};
 use crate::executor::{Base, Executor, Step, Work};
-use crate::source::{self, Checksum, Fetched, GitSource, Kept, Single};
+use crate::source::{self, Authorization, Checksum, Fetched, GitSource, Kept, Single};
 use crate::tree::Tree;
 
 impl<E: Executor + 'static> Driver<E> {
@@ -105,8 +105,12 @@ impl<E: Executor + 'static> Driver<E> {
                 })
             };
             let remote = match git {
-                Some(git) => {
+                Some(mut git) => {
                     let agent = self.agent_for(&git).await?;
+                    if let Some(secrets) = &self.options.services.secrets {
+                        let known = Authorization::of(&git, &**secrets).await;
+                        git.authorization = known.map_err(BuildError::Step)?;
+                    }
                     let repository = fetch.git(&git, agent).await.map_err(failed)?;
                     let (hash, time) = (source::identity(&git, &repository), repository.time);
                     let tree = blocking(move || {

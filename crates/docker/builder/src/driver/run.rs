@@ -33,7 +33,11 @@ impl<E: Executor + 'static> Driver<E> {
         let recorded = self.recorded(&words, &arguments);
         let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
         let mut mounts = self.mounts(current, run, &words).await?;
-        let more = self.isolation(run, &mounts)?;
+        let mut more = self.isolation(run, &mounts)?;
+        let buildkit = self.options.dialect == Dialect::BuildKit;
+        let volumes = &current.draft.config.volumes;
+        // In BuildKit a volume is a directory like any other until somebody runs the image.
+        more.extend((buildkit && !volumes.is_empty()).then(|| "volumes stay".to_owned()));
         let key = self.key(current, &recorded, script_text, &more);
         let told = match self.options.dialect {
             Dialect::Classic => recorded.join(" "),
@@ -46,7 +50,7 @@ impl<E: Executor + 'static> Driver<E> {
         self.ask_client(&mut mounts).await?;
         let config = &current.draft.config;
         let mut env = config.env.clone();
-        if self.options.dialect == Dialect::BuildKit {
+        if buildkit {
             set_all(&mut env, self.arguments.proxies(), false);
         }
         let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
@@ -56,6 +60,7 @@ impl<E: Executor + 'static> Driver<E> {
             args: words,
             env,
             user: config.user.clone(),
+            volumes: config.volumes.keys().filter(|_| !buildkit).cloned().collect(),
             cwd: config.working_dir.clone(),
             script,
             mounts: mounts.plans,

@@ -213,6 +213,7 @@ impl Executor for Memory {
                     return Err(BuildError::Command {
                         command,
                         code: code.parse().unwrap(),
+                        out_of_memory: false,
                     });
                 }
                 _ => {}
@@ -259,6 +260,7 @@ mod buildkit;
 mod coverage;
 mod keys;
 mod parallel;
+mod upstreams;
 mod watched;
 
 /// A builder in memory.

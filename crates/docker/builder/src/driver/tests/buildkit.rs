@@ -509,3 +509,101 @@ fn documents_that_become_files() {
         assert_eq!(copy.inline[0].content, expected, "{file}");
     }
 }
+
+/// Which secrets of a client name who asks for a repository, and what its server is told then.
+#[test]
+fn tokens_of_repositories() {
+    struct Known(&'static [(&'static str, &'static str)]);
+    impl crate::Secrets for Known {
+        fn secret(&self, id: &str) -> crate::Sent<Result<Option<Vec<u8>>, String>> {
+            let found = self.0.iter().find(|(name, _)| *name == id);
+            let found = found.map(|(_, value)| value.as_bytes().to_vec());
+            Box::pin(async move { Ok(found) })
+        }
+    }
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+    impl crate::Fetch for Asked {
+        fn http(&self, _: &str) -> crate::Sent<Result<crate::Fetched, String>> {
+            Box::pin(async { Err("nothing here".to_owned()) })
+        }
+        fn git(
+            &self,
+            source: &crate::GitSource,
+            _: Option<std::path::PathBuf>,
+        ) -> crate::Sent<Result<crate::Repository, String>> {
+            let told = source.authorization.0.clone();
+            self.0.lock().unwrap().push(told);
+            assert!(!format!("{source:?}").contains("YWNjZXNz"), "{source:?}");
+            Box::pin(async { Err("nothing here".to_owned()) })
+        }
+        fn prune(&self) -> crate::Sent<u64> {
+            Box::pin(async { 0 })
+        }
+    }
+    let token = "basic eC1hY2Nlc3MtdG9rZW46dA==";
+    let cases: &[(Given, &str, &str)] = &[
+        (&[("GIT_AUTH_TOKEN", "t\n")], "https://h/r.git", token),
+        (
+            &[("GIT_AUTH_TOKEN", "x"), ("GIT_AUTH_TOKEN.h:8080", "t")],
+            "http://h:8080/r.git",
+            token,
+        ),
+        (
+            &[("GIT_AUTH_HEADER", "bearer b"), ("GIT_AUTH_TOKEN", "t")],
+            "https://h/r.git",
+            "bearer b",
+        ),
+        (
+            &[("GIT_AUTH_HEADER", "bearer b"), ("GIT_AUTH_TOKEN.h", "t")],
+            "https://h/r.git",
+            token,
+        ),
+        (&[("GIT_AUTH_TOKEN.other", "t")], "https://h/r.git", ""),
+        (&[("GIT_AUTH_TOKEN", "t")], "git@h:r.git", ""),
+        (&[("GIT_AUTH_TOKEN", "t")], "https://u:p@h/r.git", ""),
+    ];
+    for (known, address, expected) in cases {
+        let (bench, asked, mut options) = (Bench::new(), Arc::new(Asked::default()), buildkit());
+        options.services.secrets = Some(Arc::new(Known(known)));
+        options.services.fetch = Some(asked.clone());
+        build(&bench, &format!("FROM busybox\nADD {address} /r\n"), options).error();
+        assert_eq!(*asked.0.lock().unwrap(), [*expected], "{address} {known:?}");
+    }
+}
+
+/// What becomes of the configuration, as upstream's tests have it.
+#[test]
+fn configurations_of_upstreams_tests() {
+    let bench = Bench::new();
+    let of = |file: &str| {
+        let id = build(&bench, file, buildkit()).id();
+        serde_json::to_value(bench.config(id).config).unwrap()
+    };
+    let path = config::DEFAULT_PATH;
+    let scratch = of("FROM scratch\nENV foo=bar\n");
+    assert_eq!(
+        scratch,
+        serde_json::json!({ "Env": [format!("PATH={path}"), "foo=bar"], "WorkingDir": "/" })
+    );
+    let ports = of("FROM scratch\nARG PORTS=\"3000 4000/udp\"\nEXPOSE $PORTS\nEXPOSE 5000\n");
+    let ports: Vec<&String> = ports["ExposedPorts"].as_object().unwrap().keys().collect();
+    assert_eq!(ports, ["3000/tcp", "4000/udp", "5000/tcp"]);
+    let shell = "FROM busybox\nSHELL [\"ls\"]\nENTRYPOINT my entrypoint\nSHELL [\"\"]\nCMD my cmd\n";
+    let shell = of(shell);
+    assert_eq!(shell["Entrypoint"], serde_json::json!(["ls", "my entrypoint"]));
+    assert_eq!(shell["Cmd"], serde_json::json!(["", "my cmd"]));
+    let invalid = of("FROM busybox\nENTRYPOINT []random string\n");
+    assert_eq!(
+        invalid["Entrypoint"],
+        serde_json::json!(["/bin/sh", "-c", "[]random string"])
+    );
+    let empty = of("FROM busybox\nARG FOO\nARG BAR=\nARG BAZ=b\nENV A=${FOO-unset} B=${BAR-unset} C=$BAZ\n");
+    assert_eq!(
+        empty["Env"],
+        serde_json::json!([format!("PATH={path}"), "A=unset", "B=", "C=b"])
+    );
+    let cases =
+        "FROM scratch AS STAge0\nCOPY foo /foo\nFROM staGE0\nCOPY --from=stAge0 /foo /bar\nLABEL a=b\n";
+    assert_eq!(of(cases)["Labels"]["a"], "b");
+}
