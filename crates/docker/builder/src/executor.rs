@@ -55,6 +55,8 @@ pub(crate) enum Work {
     Run(Box<RunPlan>),
     /// Puts the one layer of an image upon the parent (`COPY --link`).
     Stack(Digest),
+    /// Nothing, and the result tells this history instead of the parent's and its own.
+    Retell(Vec<HistoryRow>),
 }
 
 /// A command to be run.
@@ -65,6 +67,8 @@ pub(crate) struct RunPlan {
     pub(crate) env: Vec<String>,
     pub(crate) user: String,
     pub(crate) cwd: String,
+    /// What is written to these directories is thrown away.
+    pub(crate) volumes: Vec<String>,
     /// A program of a here-document: its name in `/dev/pipes`, and its text.
     pub(crate) script: Option<(String, String)>,
     pub(crate) mounts: Vec<RunMount>,

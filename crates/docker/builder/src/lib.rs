@@ -47,5 +47,5 @@ pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
-pub use source::{Fetch, Fetched, GitSource, Repository, Sent};
+pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 pub use watch::{StepName, Watch, WatchedStep};

@@ -75,6 +75,7 @@ pub(crate) fn copy(
         owner,
         mode: plan.mode.as_ref().map(|(mode, _)| mode),
         dialect: plan.dialect,
+        parents: plan.parents,
     };
     plan.sources
         .iter()
@@ -142,6 +143,7 @@ fn export_for(
         owner,
         mode: None,
         dialect: Dialect::Classic,
+        parents: false,
     };
     target.send(Path::new("/"), |stream| match entry.kind {
         Kind::Directory => stream.contents(tree, real),
@@ -155,8 +157,10 @@ struct Target<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
     mode: Option<&'a Chmod>,
-    /// In BuildKit's, directories that are there stay what they are, and archives have the owner that is asked for.
+    /// In BuildKit's, archives have the owner that is asked for.
     dialect: Dialect,
+    /// Directories on the way to what is copied come along; those that are there stay what they are.
+    parents: bool,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
@@ -227,7 +231,10 @@ impl Target<'_> {
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
         let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
-        let (root, keeps) = (self.root, self.dialect == Dialect::BuildKit);
+        let (root, keeps) = (self.root, self.parents);
+        if self.dialect == Dialect::Classic && self.owner.is_some() && self.mode.is_none() {
+            stream.without_set_id();
+        }
         stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));

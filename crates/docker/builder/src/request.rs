@@ -206,6 +206,8 @@ pub enum BuildError {
         command: String,
         /// The exit code; it is also the `code` of the stream's `errorDetail`.
         code: i32,
+        /// The kernel killed one of its processes because there was no memory left for them.
+        out_of_memory: bool,
     },
     /// Whoever asked is gone.
     #[error("build cancelled")]

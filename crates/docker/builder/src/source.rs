@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 pub(crate) use checksum::Checksum;
-pub use git::GitSource;
+pub use git::{Authorization, GitSource};
 pub(crate) use kept::Kept;
 pub(crate) use single::Single;
 
@@ -115,6 +115,7 @@ pub(crate) fn identity(source: &GitSource, found: &Repository) -> String {
         submodules,
         commit_times,
         fetch_by_commit: _,
+        authorization: _,
     } = source;
     let git = keep_git_dir.unwrap_or(false).then(|| found.reference.clone());
     format!(

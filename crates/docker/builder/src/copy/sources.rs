@@ -77,6 +77,7 @@ fn fetched(remote: &Remote, copy: &Copy, exclude: &Ignore, origin: &Origin<'_>) 
                 path,
                 hash,
                 extract,
+                set_id: false,
             }
         }
         None => hashed(path, &Origin::other(tree, origin.remote))?,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::{Commit, CommitLayer, Digest, Image, Images, Lease, Rootfs};
+use image::{Commit, CommitLayer, Digest, HistoryRow, Image, Images, Lease, Rootfs};
 use rustix::fs::FileType;
 
 use super::{epoch, stubs};
@@ -117,6 +117,10 @@ impl FileSteps {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
                 blocking(move || stack(&images, &lease, step, &layer)).await
             }
+            Work::Retell(rows) => {
+                let (images, lease) = (self.images.clone(), self.lease.clone());
+                blocking(move || retell(&images, &lease, step.parent, rows)).await
+            }
             Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
         }
     }
@@ -191,6 +195,16 @@ fn stack(images: &Images, lease: &Lease, step: Step, layer: &Digest) -> Result<B
         work: None,
     };
     commit(images, lease, step, CommitLayer::Copy(&rootfs))
+}
+
+fn retell(
+    images: &Images,
+    lease: &Lease,
+    image: Option<Digest>,
+    rows: Vec<HistoryRow>,
+) -> Result<Base, BuildError> {
+    let image = image.ok_or_else(|| BuildError::Step("an empty image has no history".to_owned()))?;
+    Ok(base(&*images.retell(lease, &image, rows)?))
 }
 
 fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {

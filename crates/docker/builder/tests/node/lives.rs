@@ -159,6 +159,14 @@ async fn a_step_that_eats_all_memory_ends_alone() {
         "{}",
         told.error()
     );
+    let killed = matches!(
+        told.result,
+        Err(builder::BuildError::Command {
+            out_of_memory: true,
+            ..
+        })
+    );
+    assert!(killed);
     daemon
         .file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[])
         .await

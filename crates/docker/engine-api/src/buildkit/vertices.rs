@@ -111,8 +111,16 @@ pub(super) fn status(error: &BuildError) -> Status {
     };
     let sentence = match error {
         // In BuildKit's words; the classic builder has its own.
-        BuildError::Command { command, code } => {
-            format!("process {command:?} did not complete successfully: exit code: {code}")
+        BuildError::Command {
+            command,
+            code,
+            out_of_memory,
+        } => {
+            let why = match out_of_memory {
+                true => "cannot allocate memory".to_owned(),
+                false => format!("exit code: {code}"),
+            };
+            format!("process {command:?} did not complete successfully: {why}")
         }
         BuildError::Parse { source, .. } => source.to_string(),
         other => reworded(&other.to_string()),
@@ -151,8 +159,17 @@ mod tests {
                 BuildError::Command {
                     command: "/bin/sh -c x".to_owned(),
                     code: 3,
+                    out_of_memory: false,
                 },
                 "process \"/bin/sh -c x\" did not complete successfully: exit code: 3",
+            ),
+            (
+                BuildError::Command {
+                    command: "x".to_owned(),
+                    code: 137,
+                    out_of_memory: true,
+                },
+                "process \"x\" did not complete successfully: cannot allocate memory",
             ),
             (
                 BuildError::Invalid("failed to reach build target t in Dockerfile".to_owned()),
