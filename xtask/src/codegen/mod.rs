@@ -8,7 +8,7 @@
 //! 2. from those facts, and only those, the Rust tables in `src/generated` are printed.
 //!
 //! `--check` writes nothing and fails when a file on disk differs from what would be written.
-//! BuildKit's protos go the same way into `crates/docker/buildkit`.
+//! BuildKit's protos go the same way into `crates/docker/buildkit` and `crates/docker/llb`.
 //! Everything is sorted, so the output depends on nothing but the input.
 
 mod facts;
@@ -44,11 +44,13 @@ pub(crate) fn run(check: bool) -> Result<()> {
             settle_one(&buildkit.join(path), &bytes, check)?;
         }
     }
-    settle_one(
-        &buildkit.join("src/generated.rs"),
-        &protos::print(&buildkit.join("proto"))?,
-        check,
-    )?;
+    for (krate, messages) in [
+        ("llb", protos::Messages::Llb),
+        ("buildkit", protos::Messages::Services),
+    ] {
+        let place = root.join("crates/docker").join(krate).join("src/generated.rs");
+        settle_one(&place, &protos::print(&buildkit.join("proto"), messages)?, check)?;
+    }
     settle(&schema, tables(&schema)?, check)
 }
 

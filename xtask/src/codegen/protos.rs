@@ -2,7 +2,8 @@
 //!
 //! Where `shared/reference` exists, its protos are copied without their comments into
 //! `crates/docker/buildkit/proto`, beside the few that are not in it (fsutil, health, `google.rpc.Status`). From
-//! those, and only those, the messages that are spoken are printed; services are a table of paths in the crate.
+//! those, and only those, the messages that are spoken are printed, LLB's into a crate of its own; services are a table of
+//! paths.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -128,8 +129,20 @@ fn bare(text: &str) -> String {
     bare
 }
 
+/// The crates that messages are printed for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Messages {
+    /// LLB's, in the crate `llb`.
+    Llb,
+    /// All others, in the crate `buildkit`.
+    Services,
+}
+
+/// LLB's package.
+const LLB: &str = "pb";
+
 /// The Rust of the committed protos.
-pub(super) fn print(folder: &Path) -> Result<Vec<u8>> {
+pub(super) fn print(folder: &Path, which: Messages) -> Result<Vec<u8>> {
     let copied = COPIED.iter().map(|path| format!("{PREFIX}/{path}"));
     let paths: Vec<String> = copied.chain(OWN.map(String::from)).collect();
     let mut files = protox::compile(paths, [folder])?.file;
@@ -141,12 +154,21 @@ pub(super) fn print(folder: &Path) -> Result<Vec<u8>> {
         .collect();
     let mut config = Config::new();
     config.compile_well_known_types().btree_map(["."]).bytes(["."]);
+    let from = match which {
+        Messages::Llb => "../../buildkit/proto",
+        Messages::Services => {
+            config.extern_path(format!(".{LLB}"), "::llb::pb");
+            "../proto"
+        }
+    };
     let modules: BTreeMap<_, _> = config.generate(requests)?.into_iter().collect();
     let mut tree = Tree::default();
-    for (module, text) in modules {
+    // All are generated for either: what a message may derive depends on those that it contains.
+    let own = |module: &Module| (module.parts().next() == Some(LLB)) == (which == Messages::Llb);
+    for (module, text) in modules.into_iter().filter(|(module, _)| own(module)) {
         tree.put(module.parts(), text);
     }
-    let mut text = "// Made by `cargo xtask codegen` of ../proto.\n".to_owned();
+    let mut text = format!("// Made by `cargo xtask codegen` of {from}.\n");
     tree.print(&mut text);
     Ok(text.into_bytes())
 }

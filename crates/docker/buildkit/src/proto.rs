@@ -24,4 +24,4 @@ pub(crate) use generated::moby::buildkit::v1::{apicaps, frontend, types};
 pub(crate) use generated::moby::exporter::v1 as exporter;
 pub(crate) use generated::moby::filesync::v1 as filesync;
 pub(crate) use generated::moby::sshforward::v1 as ssh;
-pub(crate) use generated::pb;
+pub(crate) use llb::pb;
