@@ -9,5 +9,6 @@ mod hostile;
 mod lists;
 mod manifests;
 mod mirrors;
+mod resumed;
 mod transport;
 mod uploads;
