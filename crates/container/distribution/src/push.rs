@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use driver::env::Doing;
 use futures_util::future::try_join_all;
-use image::{Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Reference, ServedManifest};
+use image::{
+    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Reference, ServedManifest,
+};
 use tokio::io::AsyncSeekExt;
 
 use crate::Credentials;
@@ -109,7 +111,9 @@ impl Registries {
             blocking(move || images.export_index(&lease, &name)).await?
         };
         if let Some(index) = index {
-            return self.push_index(repository, reference, (&image, index), progress).await;
+            return self
+                .push_index(repository, reference, (&image, index), progress)
+                .await;
         }
         let exported = {
             let (images, lease, id) = (inner.images.clone(), lease.clone(), image.id);
@@ -166,14 +170,18 @@ impl Registries {
         };
         for each in listed {
             let subject = Subject::Digest(each.digest);
-            repository.put_manifest(&subject, &each.media_type, each.bytes.clone()).await?;
+            repository
+                .put_manifest(&subject, &each.media_type, each.bytes.clone())
+                .await?;
         }
         let tag = reference.tag.clone().unwrap_or_default();
         let subject = match reference.digest {
             Some(digest) => Subject::Digest(digest),
             None => Subject::Tag(tag.clone()),
         };
-        repository.put_manifest(&subject, &manifest.media_type, manifest.bytes.clone()).await?;
+        repository
+            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
+            .await?;
         let told = Event::Tagged {
             tag,
             digest: manifest.digest,

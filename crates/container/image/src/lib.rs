@@ -50,8 +50,8 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Algorithm, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Push, Pushed, Received, ServedManifest,
-    StoredManifest, Target, Unlinked,
+    Algorithm, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Push, Pushed, Received,
+    ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,

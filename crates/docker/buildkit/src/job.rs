@@ -1,8 +1,8 @@
 //! Builds by their references: what is under way, and what was.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -154,7 +154,6 @@ impl Job {
             ..BuildHistoryRecord::default()
         }
     }
-
 }
 
 /// The builds.

@@ -160,9 +160,9 @@ impl Predicate {
     /// The in-toto statement about things by their names and their digests (`sha256:…`).
     #[must_use]
     pub fn statement(&self, subjects: &[(String, String)]) -> Bytes {
-        let subjects = subjects.iter().map(|(name, digest)| {
-            json!({ "name": name, "digest": digest_set(digest) })
-        });
+        let subjects = subjects
+            .iter()
+            .map(|(name, digest)| json!({ "name": name, "digest": digest_set(digest) }));
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v0.1",
             "predicateType": self.kind,
@@ -239,7 +239,11 @@ impl<'a> Facts<'a> {
         let mut vcs = Map::new();
         args.retain(|name, value| match name.strip_prefix("vcs:") {
             Some(name) => {
-                let value = if name == "source" { redacted(value) } else { value.clone() };
+                let value = if name == "source" {
+                    redacted(value)
+                } else {
+                    value.clone()
+                };
                 vcs.insert(name.to_owned(), value.into());
                 false
             }

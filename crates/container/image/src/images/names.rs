@@ -48,7 +48,9 @@ impl Images {
             let config = listed.and_then(|listed| listed.summary.config.as_ref());
             config.is_some_and(|config| config.digest == *id)
         };
-        let indexes = table.named_manifests().filter_map(|digest| table.manifest(digest));
+        let indexes = table
+            .named_manifests()
+            .filter_map(|digest| table.manifest(digest));
         let mut listed = indexes.flat_map(|index| &index.summary.manifests);
         listed.any(is_it)
     }

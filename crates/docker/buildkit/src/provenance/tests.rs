@@ -68,7 +68,10 @@ fn what_is_meant_for_everybody_has_no_arguments() {
     let statement = said("mode=min,inline-only=true", true);
     assert_eq!(statement["_type"], "https://in-toto.io/Statement/v0.1");
     assert_eq!(statement["predicateType"], SLSA02);
-    assert_eq!(statement["subject"], json!([{ "name": "pkg:docker/x@1", "digest": { "sha256": "3" } }]));
+    assert_eq!(
+        statement["subject"],
+        json!([{ "name": "pkg:docker/x@1", "digest": { "sha256": "3" } }])
+    );
     let predicate = &statement["predicate"];
     assert_eq!(
         predicate["invocation"],
@@ -114,11 +117,17 @@ fn everything_that_is_known_is_said_in_both_forms() {
     let new = &said("version=v1,builder-id=me", true);
     assert_eq!(new["predicateType"], SLSA1);
     let new = &new["predicate"];
-    assert_eq!(new["buildDefinition"]["externalParameters"]["request"], parameters);
+    assert_eq!(
+        new["buildDefinition"]["externalParameters"]["request"],
+        parameters
+    );
     assert_eq!(new["buildDefinition"]["resolvedDependencies"], old["materials"]);
     assert_eq!(new["runDetails"]["builder"]["id"], "me");
     let file = json!([{ "filename": "F", "language": "Dockerfile", "data": STANDARD.encode("FROM x") }]);
-    assert_eq!(new["runDetails"]["metadata"]["buildkit_metadata"]["source"]["infos"], file);
+    assert_eq!(
+        new["runDetails"]["metadata"]["buildkit_metadata"]["source"]["infos"],
+        file
+    );
 }
 
 #[test]
@@ -135,11 +144,19 @@ fn of_what_came_without_a_frontend_nothing_is_called_complete() {
 fn options_are_read_and_others_are_refused() {
     assert_eq!(asked("disabled=true"), Ok(None));
     assert!(asked("").unwrap().unwrap().max);
-    assert!(asked("type=provenance,mode=min,inline-only=true").unwrap().unwrap().inline_only);
+    assert!(
+        asked("type=provenance,mode=min,inline-only=true")
+            .unwrap()
+            .unwrap()
+            .inline_only
+    );
     for (value, sentence) in [
         ("mode=x", "invalid mode \"x\""),
         ("version=v2", "invalid provenance SLSA version: v2"),
-        ("capture-usage=true", "capture-usage of a provenance attestation is not supported"),
+        (
+            "capture-usage=true",
+            "capture-usage of a provenance attestation is not supported",
+        ),
     ] {
         assert_eq!(asked(value).unwrap_err(), sentence);
     }
@@ -148,15 +165,24 @@ fn options_are_read_and_others_are_refused() {
         Provenance::asked(&options).is_err()
     };
     assert_eq!((sbom(""), sbom("disabled=true")), (true, false));
-    let argument = BTreeMap::from([("build-arg:BUILDKIT_ATTEST_PROVENANCE".to_owned(), "mode=min".to_owned())]);
+    let argument = BTreeMap::from([(
+        "build-arg:BUILDKIT_ATTEST_PROVENANCE".to_owned(),
+        "mode=min".to_owned(),
+    )]);
     assert!(Provenance::asked(&argument).unwrap().is_some());
 }
 
 #[test]
 fn names_are_package_urls() {
     for (reference, url) in [
-        ("docker.io/library/busybox:latest", "pkg:docker/busybox@latest?platform=linux%2Farm64%2Fv8"),
-        ("localhost:5000/a/b:1", "pkg:docker/localhost:5000/a/b@1?platform=linux%2Farm64%2Fv8"),
+        (
+            "docker.io/library/busybox:latest",
+            "pkg:docker/busybox@latest?platform=linux%2Farm64%2Fv8",
+        ),
+        (
+            "localhost:5000/a/b:1",
+            "pkg:docker/localhost:5000/a/b@1?platform=linux%2Farm64%2Fv8",
+        ),
     ] {
         assert_eq!(package_url(reference, "linux/arm64/v8"), url);
     }

@@ -10,11 +10,11 @@ use crate::frontend::{self, Options, cache_source};
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job, Known};
 use crate::progress::{Progress, timestamp};
-use crate::provenance::Provenance;
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
+use crate::provenance::Provenance;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];

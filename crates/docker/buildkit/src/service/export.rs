@@ -13,8 +13,8 @@ use crate::frontend::shown;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::progress::{Step, rfc3339};
-use crate::provenance::{Predicate, Provenance, Run};
 use crate::proto::control::{Exporter, SolveRequest};
+use crate::provenance::{Predicate, Provenance, Run};
 use crate::session::Session;
 use crate::thread::on_thread;
 
@@ -277,7 +277,11 @@ impl Door {
         export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
         // An archive of one image has no room for what is said of it; what is only meant for images with room goes.
-        let said = if docker && said.iter().all(|each| each.inline_only) { &[][..] } else { said };
+        let said = if docker && said.iter().all(|each| each.inline_only) {
+            &[][..]
+        } else {
+            said
+        };
         if docker && (outcome.index || !said.is_empty()) {
             return Err(Status::invalid(
                 "docker exporter does not currently support exporting manifest lists",
@@ -349,7 +353,10 @@ impl Door {
                         true => format!("{}provenance.{}.json", export.prefix, platform.replace('/', "_")),
                         false => format!("{}provenance.json", export.prefix),
                     };
-                    let (files, spool) = (files.try_clone().map_err(disk)?, self.builds.spool().map_err(disk)?);
+                    let (files, spool) = (
+                        files.try_clone().map_err(disk)?,
+                        self.builds.spool().map_err(disk)?,
+                    );
                     let said = said.clone();
                     let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
                     Some(on_thread(beside).await?)
@@ -514,7 +521,12 @@ mod tests {
                 "9",
                 "compression-level of the exporter oci is not supported",
             ),
-            ("moby", "tar", "false", "tar of the exporter moby is not supported"),
+            (
+                "moby",
+                "tar",
+                "false",
+                "tar of the exporter moby is not supported",
+            ),
             (
                 "image",
                 "push-by-digest",

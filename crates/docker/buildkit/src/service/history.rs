@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Door;
 use crate::grpc::{Reply, Status};
 use crate::proto::control::{
-    BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest, UpdateBuildHistoryRequest,
-    UpdateBuildHistoryResponse,
+    BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest,
+    UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
 };
 
 impl Door {
@@ -89,10 +89,7 @@ impl Door {
     }
 }
 
-fn event(
-    kind: BuildHistoryEventType,
-    record: BuildHistoryRecord,
-) -> BuildHistoryEvent {
+fn event(kind: BuildHistoryEventType, record: BuildHistoryRecord) -> BuildHistoryEvent {
     BuildHistoryEvent {
         r#type: kind.into(),
         record: Some(record),

@@ -29,7 +29,11 @@ async fn rig_in(hangs: bool, history: Option<PathBuf>) -> Rig {
         hangs,
         ..Builder::default()
     });
-    let door = Buildkit::new(Arc::new(Shared(builder.clone())), Arc::new(ManualClock::new()), history);
+    let door = Buildkit::new(
+        Arc::new(Shared(builder.clone())),
+        Arc::new(ManualClock::new()),
+        history,
+    );
     let (one, other) = tokio::io::duplex(4096);
     let served = door.clone();
     tokio::spawn(async move { served.serve(Box::new(one)).await });
@@ -376,8 +380,10 @@ async fn the_history_outlives_the_daemon() {
     let status = control::StatusRequest {
         r#ref: "b1".to_owned(),
     };
-    let told: Vec<control::StatusResponse> =
-        rig.stream("/moby.buildkit.v1.Control/Status", &status).await.unwrap();
+    let told: Vec<control::StatusResponse> = rig
+        .stream("/moby.buildkit.v1.Control/Status", &status)
+        .await
+        .unwrap();
     let log = told.iter().flat_map(|told| &told.logs).next().unwrap();
     assert_eq!(&log.msg[..], b"hello\n");
     let again = rig.begin(asked("b1")).await.unwrap().unwrap_err();

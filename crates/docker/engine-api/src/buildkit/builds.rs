@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing, Progress, Prune,
-    Question, Remote, Session, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing,
+    Progress, Prune, Question, Remote, Session, Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;

@@ -372,7 +372,9 @@ fn attested(
     /// Both of its platform's words, so that nobody runs it.
     const UNKNOWN: &str = "unknown";
     let digest = about.served.digest.to_string();
-    let subjects = tags.iter().map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
+    let subjects = tags
+        .iter()
+        .map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
     let statement = predicate.statement(&subjects.collect::<Vec<_>>());
     let layer = Descriptor::new(
         "application/vnd.in-toto+json",

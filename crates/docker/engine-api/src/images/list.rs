@@ -131,10 +131,9 @@ impl Selection {
         };
         let nameless = row.tags.is_empty() && row.digests.is_empty();
         let shown = if nameless {
-            let is_part = || !api.images().children(&image.id).is_empty() || api.images().is_listed(&image.id);
-            (self.all || !is_part())
-                && self.dangling != Some(false)
-                && self.references.is_empty()
+            let is_part =
+                || !api.images().children(&image.id).is_empty() || api.images().is_listed(&image.id);
+            (self.all || !is_part()) && self.dangling != Some(false) && self.references.is_empty()
         } else {
             self.dangling != Some(true) || row.tags.is_empty()
         };
