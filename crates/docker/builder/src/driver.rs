@@ -4,6 +4,7 @@
 mod copies;
 mod epoch;
 mod graph;
+mod llb;
 mod mounts;
 mod plan;
 mod run;
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::graph::{Done, Graph};
+pub(crate) use self::llb::Given;
 use self::plan::add_labels;
 use crate::arguments::{Arguments, Scope};
 use crate::cache::Cache;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{Code, Progress, Status, Step};
 use builder::dockerfile::Location;
-use builder::{BuildError, BuildErrorKind, StepName, Watch, WatchedStep};
+use builder::{BuildError, BuildErrorKind, StepName, VertexName, Watch, WatchedStep};
 
 /// Begins vertices.
 pub(super) struct Vertices {
@@ -51,6 +51,13 @@ impl Watch for Vertices {
             state.last.insert(step.stage, begun.digest());
         }
         Arc::new(Vertex(Mutex::new(Some(begun))))
+    }
+
+    fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep> {
+        let step = self
+            .progress
+            .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone());
+        Arc::new(Vertex(Mutex::new(Some(step))))
     }
 
     fn fault(&self, place: &Location) {
