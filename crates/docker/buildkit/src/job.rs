@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use crate::build::Built;
 use crate::grpc::{Code, Status};
 use crate::progress::Progress;
-use crate::proto::Timestamp;
 use crate::proto::control::{BuildHistoryRecord, Exporter};
+use crate::proto::{Timestamp, pb};
 use crate::session::Session;
 
 /// Builds at once, and builds that are remembered after their end.
@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) exporters: Vec<Exporter>,
     pub(crate) entitlements: Vec<String>,
+    /// Definitions that were handed to the frontend.
+    pub(crate) inputs: BTreeMap<String, pb::Definition>,
     /// It is not for the history.
     pub(crate) internal: bool,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Outcome {
     /// Whether they belong into an index.
     pub(crate) index: bool,
     pub(crate) metadata: BTreeMap<String, Bytes>,
+    /// It is another frontend's to do: that of this image.
+    pub(crate) forward: Option<String>,
 }
 
 /// A build.
@@ -104,6 +108,11 @@ impl Job {
             returned.get_or_insert(outcome);
             first
         });
+    }
+
+    /// What the frontend gave back, if it did.
+    pub(crate) fn taken(&self) -> Option<Result<Outcome, Status>> {
+        self.returned.borrow().clone()
     }
 
     /// Waits for it.

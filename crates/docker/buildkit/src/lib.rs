@@ -28,8 +28,8 @@ mod thread;
 
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
-    Content, ContentBytes, Destination, Exported, Found, Held, NamedContext, Outgoing, Prune, Question,
-    Usage,
+    Content, ContentBytes, Destination, Exported, Found, Held, NamedContext, Outgoing, Program, Prune,
+    Question, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

@@ -5,7 +5,9 @@ mod caches;
 mod calls;
 mod exports;
 mod origin;
+mod program;
 mod services;
+mod solves;
 mod vertices;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 
 mod files;
 mod options;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,12 @@ pub(crate) async fn build(
     let (context, dockerfile, text) = match &options.context {
         Remote::Local(directory) => {
             let dockerfile = files.dockerfile(&options).await?;
+            if let Some(image) = syntax::elsewhere(&dockerfile.text, &options) {
+                return Ok(Outcome {
+                    forward: Some(image),
+                    ..Outcome::default()
+                });
+            }
             let uses = builds.uses(&question(&options, &dockerfile, String::new(), None));
             let (context, name) = files.local(directory, &dockerfile, uses).await?;
             (context, name, Some(dockerfile.text))

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Outgoing, Progress, Prune,
-    Question, Session, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Outgoing, Program, Progress,
+    Prune, Question, Session, Solving, Status, Usage,
 };
 use builder::{BuildContext, Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
@@ -27,7 +27,7 @@ use super::caches::Caches;
 use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{caches, calls, exports};
+use super::{caches, calls, exports, program, solves};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -81,6 +81,22 @@ impl Builds for NodeBuilds {
                 }
             }
         })
+    }
+
+    fn solve(&self, solving: Solving, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, builder, registries) =
+            (self.engine.clone(), self.builder.clone(), self.registries.clone());
+        Box::pin(async move { solves::solve((&engine, &builder, registries), solving, progress).await })
+    }
+
+    fn dressed(&self, built: &Built, config: &[u8]) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, built, config) = (self.engine.clone(), built.clone(), config.to_vec());
+        Box::pin(async move { solves::dressed(engine, built, config).await })
+    }
+
+    fn run(&self, program: Program) -> Boxed<'static, Result<(), Status>> {
+        let engine = self.engine.clone();
+        Box::pin(async move { program::run(engine, program).await })
     }
 
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
@@ -307,7 +323,12 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     })
 }
 
-fn config(engine: &Engine, id: &Digest, steps: Vec<(String, String)>, held: Held) -> Result<Built, Status> {
+pub(super) fn config(
+    engine: &Engine,
+    id: &Digest,
+    steps: Vec<(String, String)>,
+    held: Held,
+) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
     let image = engine.images().get(id).ok_or_else(gone)?;
     Ok(Built {
