@@ -139,7 +139,7 @@ impl Door {
         // What it has given back counts, unless it failed after that.
         match (own.taken(), ended) {
             (Some(Err(status)), _) | (_, Err(status)) => Err(status),
-            (Some(Ok(outcome)), Ok(())) => Ok(outcome),
+            (Some(Ok(outcome)), Ok(())) => self.dressed(outcome).await,
             (None, Ok(())) => Err(Status::new(Code::Unknown, "no result for incomplete build")),
         }
     }
