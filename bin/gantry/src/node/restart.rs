@@ -36,6 +36,7 @@ pub(crate) fn run(options: Options) -> Outcome {
         Found::Daemon(status) => *status,
         _ => return Err(Failure::with_code(exit::NOT_RUNNING, NOT_RUNNING)),
     };
+    cluster::check_files(&config)?;
     renew(&config)?;
     let ended = processes::watch(old.pid);
     end_daemon(&config)?;

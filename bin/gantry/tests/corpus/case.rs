@@ -11,20 +11,27 @@ use testkit::daemon::{Daemon, all};
 
 use super::{saved, tree};
 
+/// How a build is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// `POST /build`.
+    Classic,
+    /// BuildKit's protocol, with sid's buildx.
+    BuildKit,
+}
+
 /// A directory of the corpus.
 pub(super) struct Case {
     pub(super) name: String,
     pub(super) directory: PathBuf,
     pub(super) dockerfile: String,
-    /// Built with buildx, and not with the classic builder.
-    pub(super) buildx: bool,
     /// Its base is two hundred megabytes.
     pub(super) large: bool,
 }
 
 impl Case {
     /// What its Dockerfile says after `# KEY: `, as a shell reads words.
-    fn says(&self, key: &str) -> &str {
+    pub(super) fn says(&self, key: &str) -> &str {
         let lines = self.dockerfile.lines();
         let mut values =
             lines.filter_map(|line| line.strip_prefix("# ")?.strip_prefix(key)?.strip_prefix(": "));
@@ -33,31 +40,41 @@ impl Case {
 
     /// A copy of its own, with what git cannot keep.
     pub(super) fn prepare(&self, context: &Path) -> Result<(), String> {
-        let script = "cp -a \"$0\" \"$1\" && cd \"$1\" && if [ -e prepare.sh ]; then sh -e prepare.sh && rm prepare.sh; fi";
+        let script = "cp -a \"$0\" \"$1\" && cd \"$1\" && rm -f expected && if [ -e prepare.sh ]; then sh -e prepare.sh && rm prepare.sh; fi";
         let mut command = Command::new("sh");
         command.args(["-c", script]).args([&self.directory, context]);
         self.done(&mut command).map(drop)
     }
 
     /// All that is compared, as `WHAT: VALUE`.
-    pub(super) fn outcome(&self, daemon: &Daemon, context: &Path) -> Result<BTreeSet<String>, String> {
+    pub(super) fn outcome(
+        &self,
+        daemon: &Daemon,
+        context: &Path,
+        door: Door,
+    ) -> Result<BTreeSet<String>, String> {
         let image = format!("corpus-{}", self.name);
-        self.build(daemon, context, &image)?;
+        self.build(daemon, context, &image, door)?;
         let mut outcome = self.settings(daemon, &image)?;
         outcome.extend(self.history(daemon, &image)?);
-        outcome.extend(self.layers(daemon, &image)?);
+        // dockerd's BuildKit has a layer of each step that may have made files, also of those that have not.
+        match door {
+            Door::Classic => outcome.extend(self.layers(daemon, &image)?),
+            Door::BuildKit => outcome.retain(|line| !line.starts_with("layers: ")),
+        }
         outcome.extend(self.files(daemon, &image)?);
         let ran = daemon.docker(&["run", "--rm", &image]).output().unwrap();
-        outcome.insert(format!("run: {:?} {}", ran.status.code(), all(&ran)));
+        let said = all(&ran);
+        let (code, said) = (ran.status.code(), said.trim_end().escape_default());
+        outcome.insert(format!("run: {code:?} {said}"));
         daemon.ok(&["rmi", "--force", &image]);
         Ok(outcome)
     }
 
-    fn build(&self, daemon: &Daemon, context: &Path, image: &str) -> Result<(), String> {
-        let docker = if self.buildx {
-            format!("{} buildx", client("docker").display())
-        } else {
-            "docker".to_owned()
+    fn build(&self, daemon: &Daemon, context: &Path, image: &str, door: Door) -> Result<(), String> {
+        let docker = match door {
+            Door::Classic => "docker".to_owned(),
+            Door::BuildKit => format!("{} buildx", client("docker").display()),
         };
         let words = format!("exec {docker} build --tag {image} {} .", self.says("build"));
         let mut command = Command::new("timeout");
@@ -68,10 +85,11 @@ impl Case {
                 .get_envs()
                 .filter_map(|(name, value)| Some((name, value?))),
         );
+        command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         let built = self.done(command.current_dir(context).stdin(Stdio::null()));
         built
             .map(drop)
-            .map_err(|said| format!("{:?}: {said}", daemon.kind))
+            .map_err(|said| format!("{:?}, {door:?}: {said}", daemon.kind))
     }
 
     /// Its configuration, and of how many layers it is.
@@ -95,11 +113,16 @@ impl Case {
 
     /// The commands, oldest first.
     fn history(&self, daemon: &Daemon, image: &str) -> Result<BTreeSet<String>, String> {
-        let format = "{{.CreatedBy}}\t{{.Comment}}";
+        let format = "{{json .CreatedBy}}\t{{json .Comment}}";
         let said = self.done(&mut daemon.docker(&["history", "--no-trunc", "--format", format, image]))?;
-        let lines = said.lines().rev().enumerate();
+        let text = |word: &str| serde_json::from_str::<String>(word).unwrap_or_default();
+        let lines = said.lines().rev().filter_map(|line| line.split_once('\t'));
         Ok(lines
-            .map(|(step, line)| format!("history {step:02}: {}", spelt(line)))
+            .enumerate()
+            .map(|(step, (command, comment))| {
+                let command = spelt(&text(command)).escape_default().to_string();
+                format!("history {step:02}: {command} {}", text(comment))
+            })
             .collect())
     }
 
@@ -174,8 +197,14 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 /// Without what each engine makes in its own way, and may: the digest of what `COPY` takes, and the blank before it, which
-/// dockerd forgets after `--chown`.
+/// dockerd forgets after `--chown`; and what BuildKit tells otherwise since the one that is in dockerd 20.10.
 fn spelt(command: &str) -> String {
+    if let Some(keyword) = ["EXPOSE", "HEALTHCHECK"]
+        .iter()
+        .find(|keyword| command.starts_with(**keyword))
+    {
+        return format!("{keyword} ...");
+    }
     const DIGITS: usize = 64;
     for kind in ["file:", "dir:", "multi:"] {
         if let Some((before, after)) = command.split_once(kind)

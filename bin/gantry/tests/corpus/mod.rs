@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use case::Case;
+use case::{Case, Door};
 use differences::Difference;
 use testkit::clients::docker_config;
 use testkit::daemon::{Daemon, Kind};
@@ -25,36 +25,70 @@ use testkit::daemon::{Daemon, Kind};
 /// How many directories are built at once: most of the time a builder waits for containers.
 const AT_ONCE: usize = 4;
 
+/// By the classic door; then by BuildKit's, for which the steps that both make alike are in the cache.
 #[test]
 fn stacks_on_debian_come_out_as_dockerd_builds_them() {
-    compare("debian");
+    let both = both("debian");
+    let check = |case: &Case| {
+        let context = case.context(&both[0])?;
+        let ours = case.check(&both, &context, Door::Classic)?;
+        let again = case.outcome(&both[0], &context, Door::BuildKit)?;
+        case.same(&ours, &again, &["config ", "file /", "run: "])
+    };
+    passed(&each(&cases("debian"), check));
 }
 
+/// By BuildKit's door, where nothing is in the cache, and then by the classic one: what either takes of the other's steps is
+/// what it would have made.
 #[test]
 fn small_images_come_out_as_dockerd_builds_them() {
-    compare("busybox");
-}
-
-/// With Debian's newest buildx, what BuildKit was in dockerd 20.10: it proves the Dockerfiles alone, until Gantry's door
-/// takes all that they ask for (docs/known-gaps.md).
-#[test]
-fn what_buildkit_alone_has_is_built_by_dockerd() {
-    let dockerd = start(Kind::Dockerd, "buildkit");
-    let proven = |case: &Case| {
-        let context = dockerd.directory.join(format!("context-{}", case.name));
-        case.prepare(&context)?;
-        case.outcome(&dockerd, &context).map(drop)
+    let both = both("busybox");
+    let check = |case: &Case| {
+        let context = case.context(&both[0])?;
+        case.check(&both, &context, Door::BuildKit)?;
+        case.check(&both, &context, Door::Classic).map(drop)
     };
-    passed(&each(&cases("buildkit"), proven));
+    passed(&each(&cases("busybox"), check));
 }
 
-fn compare(group: &str) {
+/// With Debian's newest buildx: what BuildKit was in dockerd 20.10.
+#[test]
+fn what_buildkit_alone_has_comes_out_as_dockerd_builds_it() {
+    let both = both("buildkit");
+    let check = |case: &Case| {
+        let context = case.context(&both[0])?;
+        case.check(&both, &context, Door::BuildKit).map(drop)
+    };
+    passed(&each(&cases("buildkit"), check));
+}
+
+/// What BuildKit has since: `expected` was written after what the Dockerfile says.
+#[test]
+fn what_is_newer_comes_out_as_it_is_written_down() {
+    let gantry = start(Kind::Gantry, "modern");
+    let check = |case: &Case| {
+        let context = case.context(&gantry)?;
+        let ours = case.outcome(&gantry, &context, Door::BuildKit)?;
+        let expected = std::fs::read_to_string(case.directory.join("expected")).unwrap_or_default();
+        let files = case
+            .says("files")
+            .split_whitespace()
+            .map(|root| format!("file {root}"));
+        let told: Vec<String> = files
+            .chain(["config ", "history ", "run: "].map(str::to_owned))
+            .collect();
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        case.same(&expected.lines().map(str::to_owned).collect(), &ours, &told)
+    };
+    passed(&each(&cases("modern"), check));
+}
+
+fn both(group: &str) -> [Daemon; 2] {
     // Each takes a while to start.
-    let both = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let dockerd = scope.spawn(|| start(Kind::Dockerd, group));
         [start(Kind::Gantry, group), dockerd.join().unwrap()]
-    });
-    passed(&each(&cases(group), |case| case.check(&both)));
+    })
 }
 
 /// A daemon with what the directories of a group build upon, and with sid's plugins for its client.
@@ -101,7 +135,6 @@ fn cases(group: &str) -> Vec<Case> {
     let case = |directory: PathBuf| Case {
         name: directory.file_name().unwrap().to_string_lossy().into_owned(),
         dockerfile: std::fs::read_to_string(directory.join("Dockerfile")).unwrap(),
-        buildx: group == "buildkit",
         large: group == "debian",
         directory,
     };
@@ -110,22 +143,49 @@ fn cases(group: &str) -> Vec<Case> {
 }
 
 impl Case {
-    fn check(&self, both: &[Daemon; 2]) -> Result<(), String> {
-        let [gantry, dockerd] = both;
-        let context = gantry.directory.join(format!("context-{}", self.name));
+    fn context(&self, daemon: &Daemon) -> Result<PathBuf, String> {
+        let context = daemon.directory.join(format!("context-{}", self.name));
         self.prepare(&context)?;
-        let built = |daemon| self.outcome(daemon, &context);
+        Ok(context)
+    }
+
+    /// What Gantry makes, if it is what dockerd makes.
+    fn check(&self, both: &[Daemon; 2], context: &Path, door: Door) -> Result<BTreeSet<String>, String> {
+        let [gantry, dockerd] = both;
+        let built = |daemon| self.outcome(daemon, context, door);
         let (ours, theirs) = std::thread::scope(|scope| {
             let theirs = scope.spawn(|| built(dockerd));
             (built(gantry), theirs.join().unwrap())
         });
-        std::fs::remove_dir_all(&context).map_err(|error| error.to_string())?;
-        let (theirs, reasons) = (theirs?, differences::of(&self.name));
-        let wrong = match ours {
+        let (theirs, reasons) = (theirs?, differences::of(&self.name, door));
+        let (ours, wrong) = match ours {
             // It is known that Gantry refuses this.
-            Err(said) if reasons.iter().any(|reason| reason.is_in(&said)) => Vec::new(),
-            ours => unexplained(&reasons, &ours?, &theirs),
+            Err(said) if reasons.iter().any(|reason| reason.is_in(&said)) => (BTreeSet::new(), Vec::new()),
+            ours => {
+                let ours = ours?;
+                let wrong = unexplained(&reasons, &ours, &theirs);
+                (ours, wrong)
+            }
         };
+        let failure = || format!("--- {}, {door:?}\n{}", self.name, wrong.join("\n"));
+        wrong.is_empty().then_some(ours).ok_or_else(failure)
+    }
+
+    /// Compares those lines that begin with one of some words.
+    fn same(
+        &self,
+        expected: &BTreeSet<String>,
+        found: &BTreeSet<String>,
+        what: &[&str],
+    ) -> Result<(), String> {
+        let told = |line: &&String| what.iter().any(|word| line.starts_with(word));
+        let (expected, found) = (
+            expected.iter().filter(told).collect::<BTreeSet<_>>(),
+            found.iter().filter(told).collect::<BTreeSet<_>>(),
+        );
+        let missing = expected.difference(&found).map(|line| format!("- {line}"));
+        let more = found.difference(&expected).map(|line| format!("+ {line}"));
+        let wrong: Vec<String> = missing.chain(more).collect();
         let failure = || format!("--- {}\n{}", self.name, wrong.join("\n"));
         wrong.is_empty().then_some(()).ok_or_else(failure)
     }

@@ -28,7 +28,32 @@ fn buildkit() {
     std::fs::write(&frontend, testkit::image::frontend()).unwrap();
     daemon.ok(&["load", "--input", &frontend.to_string_lossy()]);
     check(&daemon, CASES);
+    restart(&daemon);
+    check(&daemon, LATER);
 }
+
+/// Ends the node and starts it again, upon what it left.
+fn restart(daemon: &Daemon) {
+    let ends = daemon.ok(&["info", "-f", "{{.ID}}"]);
+    daemon.gantry_ok(&["down", "--timeout", "1s"]);
+    daemon.gantry_ok(&["up", "-d"]);
+    assert_eq!(daemon.ok(&["info", "-f", "{{.ID}}"]), ends);
+}
+
+/// After a restart of the daemon.
+const LATER: &[Case] = &[case(
+    "the history is still there, and nobody else prunes",
+    r#"
+        $ . $dir/../buildkit.sh; docker buildx prune -f --filter id=nothing | grep -o '0B'
+        0B
+        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'
+        1
+        2
+        $ docker buildx history rm $ref; docker buildx history ls | grep -c "$ref"
+        0
+        ? 1
+        "#,
+)];
 
 /// `.` reads what makes the client's plugins found; `steps` are a build's steps with how they ended, `last` what it says at the end.
 const CASES: &[Case] = &[
@@ -63,6 +88,31 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "what was built can be removed, and its steps are no images",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf "FROM busybox AS a\nLABEL k=$n\nRUN echo s > /s\nFROM busybox\nLABEL k=$n\nCOPY --from=a /s /s\n" > Dockerfile
+        $ docker build -q -t $n . > $dir/id; own() { docker images -aq --no-trunc --filter label=k=$n; }
+        $ own | cmp - $dir/id
+        $ docker history -q $n | sed 's/^[^<].*/ID/'; docker inspect -f '[{{.Parent}}]' $n
+        ID
+        <missing>
+        <missing>
+        []
+        $ docker rmi $n | sed "s/$n/NAME/; s/$(cat $dir/id)/ID/"
+        Untagged: NAME:latest
+        Deleted: ID
+        $ docker inspect $(cat $dir/id) 2>&1 | tail -1 | sed "s/$(cat $dir/id)/ID/"
+        error: no such object: ID
+        $ docker image prune -f --filter label=k=$n; own
+        Total reclaimed space: 0B
+        $ docker build -t $n . 2>&1 | grep -c CACHED; docker rmi $n > /dev/null
+        4
+        $ printf "FROM busybox\nLABEL k=$n\nRUN echo t > /t\nRUN false\n" > Dockerfile; docker build . > /dev/null 2>&1
+        ? 1
+        $ own
+        "#,
+    ),
+    case(
         "a failing step, with its lines and its code",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo out; exit 7\n' > Dockerfile
@@ -92,6 +142,9 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: failed to compute cache key: [..]"/no": not found
         $ docker build --target nope . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: target stage "nope" could not be found
+        $ for from in localhost:5055/$n localhost:1/$n; do printf "FROM $from\n" | docker build -f - . 2>&1 | tail -1 | sed "s/$n/N/g"; done
+        ERROR: failed to build: failed to solve: localhost:5055/N: failed to resolve source metadata for localhost:5055/N:latest: localhost:5055/N:latest: not found
+        ERROR: failed to build: failed to solve: localhost:1/N: failed to resolve source metadata for localhost:1/N:latest: failed to do request: [..] dial tcp [..]:1: connect: connection refused
         "#,
     ),
     case(
@@ -145,6 +198,12 @@ const CASES: &[Case] = &[
         a/f
         $ docker build -q -o type=oci,dest=o.tar . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.
         3
+        $ docker build -q -o type=oci,tar=false,dest=store . > /dev/null; ls store; printf 'FROM scratch\nCOPY --from=s a/f /s\n' | docker build -q --build-context s=oci-layout://./store -o s -f - . > /dev/null; cat s/s
+        blobs
+        index.json
+        ingest
+        oci-layout
+        hi
         $ docker build -q -o type=docker,dest=d.tar,name=$n . > /dev/null; docker load -i d.tar | sed "s/$n/N/"
         Loaded image: N:latest
         $ docker build -q -o out -o type=tar,dest=t.tar --platform linux/amd64,linux/arm64 . > /dev/null; find out -type f | sort; tar -tf t.tar
@@ -170,6 +229,121 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "contexts that lie elsewhere",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir -p $dir/c $dir/w/r/d; cd $dir/w; printf 'FROM scratch\nCOPY . /\n' > r/d/Dockerfile; echo deep > r/d/f; echo top > r/top; mkdir r/e; printf 'FROM scratch\nCOPY top /\n' > r/Dockerfile
+        $ git() { command git -c user.name=n -c user.email=e -c init.defaultBranch=main -C r "$@"; }; git init -q; git add .; git commit -qm one; git tag v1; echo later > r/d/f; git commit -qam two
+        $ tar -czf c.tar.gz -C r/d . ; printf 'FROM scratch\nADD http://127.0.0.1:8099/top /\n' > Dockerfile; cp r/top .
+        $ $ns git daemon --export-all --reuseaddr --listen=127.0.0.1 --base-path=$PWD > /dev/null 2>&1 & daemon=$!
+        $ $ns busybox httpd -f -p 127.0.0.1:8099 & web=$!; trap "kill $daemon $web" EXIT
+        $ until $ns git ls-remote git://127.0.0.1/r/.git > /dev/null 2>&1; do :; done; until $ns busybox wget -q -O- http://127.0.0.1:8099/top > /dev/null 2>&1; do :; done; cd $dir/c; u=git://127.0.0.1/r/.git
+        $ docker build -q -o a $u > /dev/null; cat a/top
+        top
+        $ docker build -q -o b $u#v1:d > /dev/null; ls -A b; cat b/f
+        Dockerfile
+        f
+        deep
+        $ docker build -q -o c --platform linux/amd64,linux/arm64 $u#main:d > /dev/null; cat c/linux_amd64/f c/linux_arm64/f
+        later
+        later
+        $ docker build -q -o d http://127.0.0.1:8099/c.tar.gz > /dev/null; cat d/f
+        later
+        $ docker build -q -o e http://127.0.0.1:8099/Dockerfile > /dev/null; cat e/top
+        top
+        $ printf 'FROM scratch\nCOPY f /only\n' | docker build -q -o f -f - $u#v1:d > /dev/null; ls -A f
+        only
+        $ printf 'FROM scratch\nCOPY --from=g f /g\nCOPY --from=h top /h\n' | docker build -q -o g --build-context g=http://127.0.0.1:8099/c.tar.gz --build-context h=http://127.0.0.1:8099/top -f - . 2>&1 | grep -c 'not found'
+        1
+        $ printf 'FROM scratch\nCOPY --from=g d/f /g\nCOPY --from=h top /h\nCOPY --from=t c.tar.gz /\n' | docker build -q -o g --build-context g=$u --build-context h=http://127.0.0.1:8099/top --build-context t=http://127.0.0.1:8099/c.tar.gz -f - . > /dev/null; cat g/g g/h; tar -tf g/c.tar.gz | grep -c f
+        later
+        top
+        2
+        $ docker build --check $u#v1:d 2>&1 | tail -1; docker build --call=targets $u 2>/dev/null
+        Check complete, no warnings found.
+        TARGET    DESCRIPTION
+        (default)
+        $ docker build $u#none 2>&1 | tail -1; docker build http://127.0.0.1:8099/none 2>&1 | tail -1; docker build -f None $u 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: [..]none[..]
+        ERROR: failed to build: failed to solve: failed to download remote context http://127.0.0.1:8099/none: [..]404[..]
+        ERROR: failed to build: failed to solve: failed to read dockerfile: open None: no such file or directory
+        "#,
+    ),
+    case(
+        "a Dockerfile that is not in the context",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c $dir/d; cd $dir/c; echo ours > Dockerfile; echo no > .dockerignore; echo x > no; printf 'FROM scratch\nCOPY . /\n' > ../d/Dockerfile
+        $ docker build -q -o a -f ../d/Dockerfile . > /dev/null; ls -A a; cat a/Dockerfile
+        .dockerignore
+        Dockerfile
+        ours
+        $ rm -r a Dockerfile .dockerignore; docker build -q -o ../a -f - . < ../d/Dockerfile > /dev/null; ls -A ../a
+        no
+        $ tar -c -C ../d . | docker build -q -o ../b - > /dev/null; ls -A ../b; tar -c -C ../d . | docker build --check - 2>&1 | tail -1
+        Dockerfile
+        Check complete, no warnings found.
+        "#,
+    ),
+    case(
+        "provenance",
+        r#"
+        $ . $dir/../buildkit.sh; unset BUILDX_NO_DEFAULT_ATTESTATIONS; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM busybox\nARG A\nCOPY f /\nRUN --mount=type=secret,id=s true\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
+        $ said() { $ns docker buildx imagetools inspect --format "{{println ($2)}}" $1 | sed '/^$/d'; }; attested() { $ns docker buildx imagetools inspect --raw $1 | grep -c attestation-manifest; }
+        $ docker build -q -t $n . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n; docker build -q -t $r:1 --push --build-arg A=x . > /dev/null; attested $r:1
+        1
+        1
+        $ said $r:1 '.Provenance.SLSA.buildType'; said $r:1 '(index .Provenance.SLSA.materials 0).uri' | sed 's/%2F.*//'; said $r:1 '.Provenance.SLSA.invocation.configSource.entryPoint'; said $r:1 'json .Provenance.SLSA.invocation.parameters.args' | grep -c build-arg; true
+        https://mobyproject.org/buildkit@v1
+        pkg:docker/busybox@latest?platform=linux
+        Dockerfile
+        0
+        $ said $r:1 '.Provenance.SLSA.metadata.completeness'; test "$(said $r:1 '(index .Provenance.SLSA.materials 0).digest.sha256')" = $(docker image inspect -f '{{.Id}}' busybox | sed 's/sha256://')
+        map[environment:true materials:false parameters:false]
+        $ docker build -q -t $r:2 --provenance=mode=max --build-arg A=x . > /dev/null; docker run --rm $r:2 cat /f; docker push -q $r:2 | sed "s/$n/N/"; attested $r:2; docker images -q $r | sort -u | wc -l
+        hi
+        localhost:5055/N/app:2
+        1
+        1
+        $ said $r:2 'index .Provenance.SLSA.invocation.parameters.args "build-arg:A"'; said $r:2 '(index .Provenance.SLSA.invocation.parameters.secrets 0).id'; said $r:2 '.Provenance.SLSA.metadata.completeness'
+        x
+        s
+        map[environment:true materials:false parameters:true]
+        $ docker build -q -t $r:3 --attest type=provenance,version=v1,mode=min --push . > /dev/null; said $r:3 '.Provenance.SLSA.buildDefinition.buildType'
+        https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md
+        $ docker build -q -t $r:4 --provenance=false --push . > /dev/null; attested $r:4
+        0
+        ? 1
+        $ docker rmi $r:2 > /dev/null; docker pull -q $r:2 > /dev/null; docker run --rm $r:2 cat /f; docker rmi -f $n $r:1 $r:2 $r:3 $r:4 > /dev/null
+        hi
+        $ docker build -q -o out -f S . > /dev/null; ls out; docker build -q -o out --provenance=true -f S . > /dev/null; ls out; grep -c '"name": "f"' out/provenance.json; docker build -q -o - --provenance=true -f S . | tar -t
+        f
+        f
+        provenance.json
+        1
+        f
+        provenance.json
+        $ docker build -q -o type=oci,dest=o.tar -f S . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.; docker build -o type=docker,dest=d.tar --provenance=true -f S . 2>&1 | tail -1
+        7
+        ERROR: failed to build: failed to solve: docker exporter does not currently support exporting manifest lists
+        $ docker build --sbom=true -f S . 2>&1 | tail -1; docker build --provenance=mode=x -f S . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: Unimplemented: SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported
+        ERROR: failed to build: failed to solve: invalid mode "x"
+        "#,
+    )
+    .within(120),
+    case(
+        "an index is pushed as a whole, later",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo $n > f; printf 'FROM scratch\nCOPY f /\nARG TARGETARCH\nLABEL p=$TARGETARCH\n' > Dockerfile
+        $ docker build -q -t $r:1 --label n=$n --platform linux/amd64,linux/arm64 . > /dev/null; docker images -q --filter label=n=$n | wc -l; docker push -q $r:1 > /dev/null; $ns docker buildx imagetools inspect $r:1 | grep Platform
+        1
+          Platform:  linux/amd64
+          Platform:  linux/arm64
+        $ docker push $r:1 | grep -c 'Layer already exists'
+        4
+        $ docker rmi -f $r:1 > /dev/null
+        "#,
+    ),
+    case(
         "images go to a registry, for several platforms and with notes",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; printf 'FROM scratch\nCOPY f /\n' > Dockerfile
@@ -178,6 +352,24 @@ const CASES: &[Case] = &[
         $ docker build -q -t $r:2 --push --platform linux/amd64,linux/arm64 --annotation index:i=x . > /dev/null; $ns docker buildx imagetools inspect $r:2 | grep Platform
           Platform:  linux/amd64
           Platform:  linux/arm64
+        $ pulled() { docker pull --platform "$2" $1 2>&1 | tail -2 | grep -o 'Downloaded newer\|up to date\|no matching.*'; docker image inspect -f '{{.Architecture}}' $1; }
+        $ docker build -q -t localhost:5000/$n:2 --push --platform linux/amd64,linux/arm64 . > /dev/null; for r2 in $r:2 localhost:5000/$n:2; do for p in linux/arm64 linux/s390x "" ""; do pulled $r2 $p; done; docker rmi $r2 > /dev/null; done
+        Downloaded newer
+        arm64
+        no matching manifest for linux/s390x in the manifest list entries
+        arm64
+        Downloaded newer
+        amd64
+        up to date
+        amd64
+        Downloaded newer
+        arm64
+        no matching manifest for linux/s390x in the manifest list entries
+        arm64
+        Downloaded newer
+        amd64
+        up to date
+        amd64
         $ docker build -q -t $r:3 -o type=registry,compression=zstd . > /dev/null; $ns docker buildx imagetools inspect --raw $r:3 | grep -c tar+zstd
         1
         $ docker build -q -t $r:4 -o type=image,push=true,oci-mediatypes=false . > /dev/null; $ns docker buildx imagetools inspect --raw $r:4 | grep -c docker.distribution.manifest.v2
@@ -186,7 +378,7 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: Unimplemented: building for platform "linux/s390x" is not supported on linux/[..]
         $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nRUN echo $TARGETARCH > /f\nFROM scratch\nCOPY --from=b /f /\n' | docker build -q --platform linux/arm64 -o x -f - . > /dev/null; cat x/f
         arm64
-        $ docker rmi -f $r:1 $r:2 $r:3 $r:4 > /dev/null
+        $ docker rmi -f $r:1 $r:3 $r:4 > /dev/null
         "#,
     ),
     case(
@@ -311,13 +503,12 @@ const CASES: &[Case] = &[
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
         0
         ? 1
+        $ printf 'FROM busybox\nRUN echo seen later\n' > Dockerfile; docker build -q --no-cache --metadata-file m . > /dev/null; sed -n 's/.*build.ref": ".*\/\(.*\)",/\1/p' m > $dir/../pinned; test -s $dir/../pinned
         $ docker buildx inspect | grep 'Driver\|Status'
         Driver:[..]docker
         Status:[..]running
         $ docker buildx du --filter type=nothing | wc -l
         1
-        $ docker buildx prune -f --filter id=nothing | grep -o '0B'
-        0B
         "#,
     ),
     case(

@@ -10,6 +10,53 @@ use testkit::registry::Registry;
 /// Debian's.
 const PEER: u16 = 5055;
 
+/// Half of a blob, in two chunks; prints where it goes on.
+const HALF: &str = r#"
+set -eu
+reg=http://localhost:5000
+head -c 3000000 /dev/urandom > blob
+at=$(curl --silent --fail -X POST -D - $reg/v2/kept/app/blobs/uploads/ | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+head -c 1000000 blob | curl --silent --fail -X PATCH -H 'Content-Range: 0-999999' --data-binary @- $reg$at
+tail -c +1000001 blob | head -c 700000 | curl --silent --fail -X PATCH -H 'Content-Range: 1000000-1699999' --data-binary @- $reg$at
+# Of another, nothing has come yet.
+curl --silent --fail -X POST -D - $reg/v2/kept/app/blobs/uploads/ | tr -d '\r' | sed -n 's/^[Ll]ocation: //p' > empty
+echo $at > at
+"#;
+/// The rest; out of order it is refused, and told where to go on.
+const REST: &str = r#"
+set -eu
+reg=http://localhost:5000 at=$(cat at) digest=sha256:$(sha256sum blob | cut -d' ' -f1)
+status() { curl --silent --fail -D - $reg$1 | tr -d '\r' | sed -n 's/^[Rr]ange: //p'; }
+test "$(status $at)" = 0-1699999; test "$(status $(cat empty))" = 0-0
+code=$(head -c 10 blob | curl --silent -o /dev/null -w '%{http_code}' -X PATCH -H 'Content-Range: 0-9' --data-binary @- $reg$at)
+test "$code" = 416
+tail -c +1700001 blob | curl --silent --fail -X PUT --data-binary @- "$reg$at?digest=$digest"
+curl --silent --fail $reg/v2/kept/app/blobs/$digest | cmp - blob
+curl --silent --fail -X DELETE $reg$(cat empty)
+"#;
+
+#[test]
+fn an_upload_goes_on_after_the_daemon_was_killed() {
+    let daemon = super::node();
+    ok(&daemon, HALF);
+    let pid = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
+    let killed = Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    assert!(killed.success());
+    daemon.gantry_ok(&["up", "-d"]);
+    // And once more, as it goes down by itself.
+    daemon.gantry_ok(&["down"]);
+    daemon.gantry_ok(&["up", "-d"]);
+    ok(&daemon, REST);
+    ok(&daemon, WHOLE);
+    assert_eq!(
+        ok(
+            &daemon,
+            "ls $data/content/ingest $data/content/uploads | grep -v :"
+        ),
+        "\n"
+    );
+}
+
 /// Five layers, some of them of several pieces.
 const BUILD: &str = r#"
 set -eu
@@ -24,7 +71,7 @@ const LISTED: &str = "cd $data && ls content/blobs/* content/ingest snapshots | 
 /// Every blob is what it is called.
 const WHOLE: &str = r#"cd $data/content/blobs/sha256 && for blob in *; do echo "$blob  $blob"; done | sha256sum --check --quiet"#;
 
-fn shell(daemon: &Daemon, script: &str) -> Command {
+pub(super) fn shell(daemon: &Daemon, script: &str) -> Command {
     let mut command = daemon.namespace.command("timeout --kill-after=5 100 sh -c");
     let place = daemon.directory.join("work");
     std::fs::create_dir_all(&place).unwrap();
@@ -41,7 +88,7 @@ fn shell(daemon: &Daemon, script: &str) -> Command {
 }
 
 #[track_caller]
-fn ok(daemon: &Daemon, script: &str) -> String {
+pub(super) fn ok(daemon: &Daemon, script: &str) -> String {
     let output = shell(daemon, script).output().unwrap();
     assert!(output.status.success(), "{script}: {}", all(&output));
     String::from_utf8(output.stdout).unwrap()

@@ -3,6 +3,8 @@
 
 mod clients;
 mod kills;
+mod mirror;
+mod races;
 
 use std::process::Output;
 

@@ -253,6 +253,26 @@ impl Error {
         }
     }
 
+    /// BuildKit's sentence for a base that cannot be resolved for this; what it is about comes before it.
+    #[must_use]
+    pub fn resolving(&self, reference: &Reference) -> String {
+        match self {
+            Self::NoAnswer { .. } => format!("failed to do request: {self}"),
+            Self::NoCredentials { .. } | Self::NoToken { .. } => format!("failed to authorize: {self}"),
+            Self::Refused(refusal) => match (self.kind(), refusal.errors.first()) {
+                (Kind::NotFound, _) => format!("{reference}: not found"),
+                (Kind::Denied | Kind::Unauthorized, Some(first)) => format!(
+                    "pull access denied, repository does not exist or may require authorization: server message: {first}"
+                ),
+                _ => {
+                    let (method, url, status) = (&refusal.method, &refusal.url, refusal.status);
+                    format!("unexpected status from {method} request to {url}: {status}")
+                }
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// Dockerd's sentence for a push that failed so.
     #[must_use]
     pub fn pushing(&self) -> String {

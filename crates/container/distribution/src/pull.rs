@@ -5,6 +5,8 @@
 //! soon as that is there. Everything is made under one lease: an image counts when its tag does, and a pull that fails
 //! leaves nothing.
 
+mod own;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,7 +57,7 @@ impl Registries {
     pub async fn pull(&self, wish: &Pull, progress: &Progress) -> Result<Pulled, Fault> {
         let reference = wish.reference.clone().with_default_tag();
         if self.is_own(&reference.domain) {
-            return self.own(&reference, progress).await;
+            return self.own(&reference, wish.platform.clone(), progress).await;
         }
         let repository = self.repository(&reference, &wish.credentials);
         let top = match self
@@ -76,7 +78,7 @@ impl Registries {
         let chosen = self.choose(&repository, &lease, top, wish).await?;
         let image = self.bring(&repository, &lease, &chosen, wish, progress).await?;
         let pulled = Pulled {
-            newer: self.0.images.tagged_manifest(&reference) != Some(digest),
+            newer: standing_for(&self.0.images, &reference) != Some(image.id),
             image,
             digest,
         };
@@ -86,30 +88,17 @@ impl Registries {
     }
 
     /// What the node's own registry has is here.
-    async fn own(&self, reference: &Reference, progress: &Progress) -> Result<Pulled, Fault> {
+    async fn own(
+        &self,
+        reference: &Reference,
+        platform: Option<Platform>,
+        progress: &Progress,
+    ) -> Result<Pulled, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let found = blocking(move || {
-            let Some(served) = images.manifest_in(&name)? else {
-                return Ok::<_, image::Error>(None);
-            };
-            let image = match images.resolve(&name.to_string()) {
-                Ok(image) => Some(image),
-                // A digest that an index lists, or that was asked for by nobody yet, is no name of the image so far.
-                Err(_) => enter(&images, &name, &served, &[])?,
-            };
-            Ok(Some((image, served.digest)))
-        });
-        let Some((image, digest)) = found.await? else {
-            return Err(Fault::NoManifest(reference.familiar()));
-        };
-        let image = image.ok_or_else(|| Fault::NoImage("it is no image for this machine".to_owned()))?;
+        let pulled = blocking(move || own::find(&images, &name, platform.as_ref())).await?;
         progress.tell(from(reference)).await;
-        progress.tell(Event::Digest(digest)).await;
-        Ok(Pulled {
-            image,
-            digest,
-            newer: false,
-        })
+        progress.tell(Event::Digest(pulled.digest)).await;
+        Ok(pulled)
     }
 
     /// The tags of a repository, for a pull of all of them.
@@ -121,7 +110,8 @@ impl Registries {
         Ok(repository.tags(Page::default()).await?)
     }
 
-    /// Whether what is here is still what the registry means. It costs one question, and none for a digest.
+    /// Whether what is here is still what the registry means, for the platform that is asked for. It costs one question,
+    /// and none for a digest.
     async fn still(
         &self,
         repository: &Repository,
@@ -130,10 +120,17 @@ impl Registries {
     ) -> Result<Still, Fault> {
         let images = &self.0.images;
         let here = images.resolve(&reference.to_string()).ok();
-        let here = here.filter(|image| platform.is_none_or(|wanted| runs(wanted, &image.config)));
         let (Some(known), Some(image)) = (images.tagged_manifest(reference), here) else {
             return Ok(Still::Unknown);
         };
+        let fits = match platform {
+            Some(wanted) => runs(wanted, &image.config),
+            // Of an index this machine's is meant; a manifest alone is what it is.
+            None => image.manifest == Some(known) || runs(&Platform::host(), &image.config),
+        };
+        if !fits {
+            return Ok(Still::Unknown);
+        }
         let digest = match reference.digest {
             Some(digest) => digest,
             None => repository.resolve(&subject(reference)).await?.digest,
@@ -198,10 +195,7 @@ impl Registries {
         let parsed = ImageConfig::parse(&config)?;
         let platform = wish.platform.as_ref();
         if let Some(wanted) = platform.filter(|wanted| !runs(wanted, &parsed)) {
-            return Err(Fault::OtherPlatform {
-                reference: wish.reference.familiar(),
-                platform: written(wanted),
-            });
+            return Err(other_platform(&wish.reference, wanted));
         }
         let layers = Wanted::of(&manifest, &parsed)?;
         self.layers(repository, lease, layers, progress).await?;
@@ -215,13 +209,7 @@ impl Registries {
         lease: &Arc<Lease>,
         descriptor: &Descriptor,
     ) -> Result<Bytes, Fault> {
-        const IMAGES: [&str; 2] = [media_type::CONFIG, media_type::DOCKER_CONFIG];
-        if !IMAGES.contains(&descriptor.media_type.as_str()) && !descriptor.media_type.is_empty() {
-            return Err(Fault::NoImage(format!(
-                "unsupported media type {}",
-                descriptor.media_type
-            )));
-        }
+        of_image(descriptor)?;
         let bytes = read_config(repository, descriptor).await?;
         let (images, lease, descriptor) = (self.0.images.clone(), lease.clone(), descriptor.clone());
         let kept = bytes.clone();
@@ -285,6 +273,11 @@ impl Registries {
     }
 }
 
+/// The image that a name stands for.
+fn standing_for(images: &Images, reference: &Reference) -> Option<Digest> {
+    images.target(reference)?.image
+}
+
 /// Enters what the node's own registry serves under its digest and tags, as if it had been pushed there; answers the
 /// image that it is.
 pub(crate) fn enter(
@@ -303,6 +296,21 @@ pub(crate) fn enter(
         &served.bytes,
     )?;
     Ok(pushed.image.and_then(|id| images.get(&id)))
+}
+
+/// Refuses the configurations of artifacts.
+fn of_image(config: &Descriptor) -> Result<(), Fault> {
+    match config.media_type.as_str() {
+        media_type::CONFIG | media_type::DOCKER_CONFIG | "" => Ok(()),
+        other => Err(Fault::NoImage(format!("unsupported media type {other}"))),
+    }
+}
+
+fn other_platform(reference: &Reference, wanted: &Platform) -> Fault {
+    Fault::OtherPlatform {
+        reference: reference.familiar(),
+        platform: written(wanted),
+    }
 }
 
 /// A configuration as a manifest names it. What the manifest says of its length comes from a stranger, too.

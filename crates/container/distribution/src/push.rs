@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use driver::env::Doing;
 use futures_util::future::try_join_all;
-use image::{Blob, Descriptor, Digest, Export, Exported, Image, Images, Reference, ServedManifest};
+use image::{
+    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Reference, ServedManifest,
+};
 use tokio::io::AsyncSeekExt;
 
 use crate::Credentials;
@@ -104,6 +106,15 @@ impl Registries {
             progress.layer(&layer.diff_id.short(), Step::Preparing).await;
         }
         let lease = self.lease("push")?;
+        let index = {
+            let (images, lease, name) = (inner.images.clone(), lease.clone(), reference.clone());
+            blocking(move || images.export_index(&lease, &name)).await?
+        };
+        if let Some(index) = index {
+            return self
+                .push_index(repository, reference, (&image, index), progress)
+                .await;
+        }
         let exported = {
             let (images, lease, id) = (inner.images.clone(), lease.clone(), image.id);
             blocking(move || images.export(&lease, &id, Export::default())).await?
@@ -134,6 +145,56 @@ impl Registries {
         let (images, reference) = (inner.images.clone(), reference.clone());
         blocking(move || images.note_pushed(&reference, &exported)).await?;
         drop(lease);
+        progress.tell(told).await;
+        Ok(())
+    }
+
+    /// An index that is here as a whole goes as a whole.
+    async fn push_index(
+        &self,
+        repository: &Repository,
+        reference: &Reference,
+        (image, index): (&Image, ExportedIndex),
+        progress: &Progress,
+    ) -> Result<(), Fault> {
+        let sending = Sending {
+            registries: self,
+            repository,
+            reference,
+            progress,
+        };
+        let blobs = index.blobs.iter();
+        try_join_all(blobs.map(|blob| sending.layer(blob, blob.digest))).await?;
+        let Some((manifest, listed)) = index.manifests.split_last() else {
+            return Err(Fault::NoManifest(reference.familiar()));
+        };
+        for each in listed {
+            let subject = Subject::Digest(each.digest);
+            repository
+                .put_manifest(&subject, &each.media_type, each.bytes.clone())
+                .await?;
+        }
+        let tag = reference.tag.clone().unwrap_or_default();
+        let subject = match reference.digest {
+            Some(digest) => Subject::Digest(digest),
+            None => Subject::Tag(tag.clone()),
+        };
+        repository
+            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
+            .await?;
+        let told = Event::Tagged {
+            tag,
+            digest: manifest.digest,
+            size: manifest.bytes.len() as u64,
+        };
+        let exported = Exported {
+            image: image.id,
+            manifest: manifest.clone(),
+            config: Descriptor::new("", image.id, image.config_bytes.len() as u64),
+            layers: Vec::new(),
+        };
+        let (images, reference) = (self.0.images.clone(), reference.clone());
+        blocking(move || images.note_pushed(&reference, &exported)).await?;
         progress.tell(told).await;
         Ok(())
     }

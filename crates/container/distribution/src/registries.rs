@@ -95,6 +95,19 @@ impl Fault {
         }
     }
 
+    /// BuildKit's sentence for a base, as it was written, that cannot be brought for this.
+    #[must_use]
+    pub fn resolving(&self, written: &str, reference: &Reference) -> String {
+        let whole = reference.clone().with_default_tag();
+        let why = match self {
+            Self::Registry(error) => error.resolving(&whole),
+            Self::NoManifest(_) => format!("{whole}: not found"),
+            Self::NoPlatform(_) => "no match for platform in manifest: not found".to_owned(),
+            other => chain(other),
+        };
+        format!("{written}: failed to resolve source metadata for {whole}: {why}")
+    }
+
     /// Dockerd's sentence for a push that failed so.
     #[must_use]
     pub fn pushing(&self) -> String {

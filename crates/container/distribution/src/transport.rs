@@ -31,6 +31,8 @@ pub(crate) struct Access {
     pub(crate) tls: Arc<Tls>,
     pub(crate) fallback: Fallback,
     pub(crate) dial_timeout: Option<Duration>,
+    /// Whether it was named by whoever asks or by the configuration, and not by another server.
+    pub(crate) named: bool,
 }
 
 /// Where a connection leads.
@@ -41,6 +43,8 @@ struct Route {
     /// Nothing, if it is plain.
     tls: Option<Arc<Tls>>,
     proxy: Option<Proxy>,
+    /// As in [`Access`]: a connection of this process is not for those whom others name.
+    named: bool,
 }
 
 pub(crate) struct Transport {

@@ -124,6 +124,7 @@ impl Engine {
         };
         let rootfs = self.root_of(container)?;
         let image = self.0.images.commit(Commit {
+            hidden: false,
             parent: parent.as_ref(),
             layer: CommitLayer::Copy(&rootfs),
             config,

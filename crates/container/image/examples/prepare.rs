@@ -74,6 +74,7 @@ fn stack(images: &Images, layers: usize) -> Result<Option<Digest>, Box<dyn Error
             std::fs::write(upper.join(layer.to_string()), "x")?;
         }
         let commit = Commit {
+            hidden: false,
             parent: top.as_ref(),
             layer: CommitLayer::Move("build"),
             config: ImageConfig::for_host(),

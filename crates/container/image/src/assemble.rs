@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::manifest::MAX_SIZE;
 use crate::table::Table;
-use crate::{Descriptor, Digest, Image, ImageConfig, Layer, ManifestSummary};
+use crate::{Descriptor, Digest, Image, ImageConfig, Layer, ManifestSummary, Step};
 
 /// An image that is to be registered.
 pub(crate) struct NewImage {
@@ -17,6 +17,7 @@ pub(crate) struct NewImage {
     pub(crate) made_here: bool,
     pub(crate) asleep: bool,
     pub(crate) result: bool,
+    pub(crate) step: Option<Step>,
 }
 
 impl NewImage {
@@ -30,6 +31,7 @@ impl NewImage {
             made_here: true,
             asleep: false,
             result: false,
+            step: None,
         }
     }
 }
@@ -56,6 +58,7 @@ pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image
         last_tagged: None,
         made_here: new.made_here,
         result: new.result,
+        step: new.step,
     })
 }
 

@@ -7,10 +7,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -19,6 +20,8 @@ use crate::{Digest, DigestAlgorithm, Hasher};
 
 /// What a blob that is being written is called in its ingest.
 const BLOB: &str = "blob";
+/// Beside it, what whoever writes it wants to know again.
+const NOTE: &str = "note";
 
 /// The directory of the content store.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(crate) struct Content {
     /// Of digests by SHA-256, and by SHA-512.
     blobs: [Blobs; 2],
     ingest: PathBuf,
+    /// What is being written and may outlive this process, by names of others.
+    uploads: PathBuf,
     next: AtomicU64,
     meter: Arc<Meter>,
 }
@@ -70,6 +75,8 @@ impl Meter {
 #[derive(Debug)]
 pub(crate) struct Ingest {
     path: PathBuf,
+    /// Whether it stays all the same.
+    stays: bool,
 }
 
 /// A blob being written.
@@ -78,7 +85,17 @@ pub(crate) struct BlobWriter {
     place: Ingest,
     file: File,
     hasher: Hasher,
+    /// Bytes of an earlier process that are yet to be hashed. Everything else is hashed as it is written.
+    unread: u64,
     meter: Arc<Meter>,
+}
+
+/// A blob that an earlier process has begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) name: String,
+    pub(crate) note: Vec<u8>,
+    pub(crate) written: SystemTime,
 }
 
 impl Content {
@@ -94,11 +111,14 @@ impl Content {
         for each in &blobs {
             fs::create_dir_all(&each.path)?;
         }
+        let uploads = root.join("uploads");
         fs::create_dir_all(&ingest)?;
+        fs::create_dir_all(&uploads)?;
         Ok(Self {
             root,
             blobs,
             ingest,
+            uploads,
             next: AtomicU64::new(0),
             meter: Arc::default(),
         })
@@ -118,7 +138,7 @@ impl Content {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.ingest.join(number.to_string());
         fs::create_dir(&path)?;
-        Ok(Ingest { path })
+        Ok(Ingest { path, stays: false })
     }
 
     /// A blob whose digest is not known yet, but how it is made.
@@ -129,8 +149,78 @@ impl Content {
             place,
             file,
             hasher: Hasher::new(algorithm),
+            unread: 0,
             meter: self.meter.clone(),
         })
+    }
+
+    /// As [`Self::writer`]; a later process finds it by its name, a file name, with a note.
+    pub(crate) fn lasting(
+        &self,
+        name: &str,
+        note: &[u8],
+        algorithm: DigestAlgorithm,
+    ) -> io::Result<BlobWriter> {
+        let path = self.uploads.join(name);
+        fs::create_dir(&path)?;
+        let place = Ingest { path, stays: false };
+        fs::write(place.path.join(NOTE), note)?;
+        Ok(BlobWriter {
+            file: File::create_new(place.path.join(BLOB))?,
+            place,
+            hasher: Hasher::new(algorithm),
+            unread: 0,
+            meter: self.meter.clone(),
+        })
+    }
+
+    /// What earlier processes have begun and not ended. Halves of a beginning are cleared.
+    pub(crate) fn begun(&self) -> io::Result<Vec<Begun>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.uploads)? {
+            let path = entry?.path();
+            let read = || -> io::Result<Begun> {
+                let name = path.file_name().and_then(|name| name.to_str());
+                Ok(Begun {
+                    name: name.ok_or(io::ErrorKind::InvalidData)?.to_owned(),
+                    note: fs::read(path.join(NOTE))?,
+                    written: fs::symlink_metadata(path.join(BLOB))?.modified()?,
+                })
+            };
+            match read() {
+                Ok(begun) => all.push(begun),
+                Err(error) => {
+                    tracing::debug!(path = %path.display(), %error, "no upload: it is cleared");
+                    sys::tree::remove(&path)?;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Goes on with a blob that was begun. It is hashed when something is done with it.
+    pub(crate) fn resume(&self, name: &str, algorithm: DigestAlgorithm) -> io::Result<BlobWriter> {
+        let place = Ingest {
+            path: self.uploads.join(name),
+            stays: false,
+        };
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .open(place.path.join(BLOB))?;
+        let unread = file.seek(SeekFrom::End(0))?;
+        Ok(BlobWriter {
+            place,
+            file,
+            hasher: Hasher::new(algorithm),
+            unread,
+            meter: self.meter.clone(),
+        })
+    }
+
+    /// Clears what was begun.
+    pub(crate) fn forget(&self, name: &str) -> io::Result<()> {
+        sys::tree::remove(&self.uploads.join(name))
     }
 
     /// Makes a complete file of an [`Ingest`] the blob `digest`. The caller has hashed it, and
@@ -239,6 +329,9 @@ impl Ingest {
 
 impl Drop for Ingest {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         if let Err(error) = sys::tree::remove(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "left to the next start");
         }
@@ -247,11 +340,17 @@ impl Drop for Ingest {
 
 /// The digest of a whole file.
 pub(crate) fn digest_of(file: &Path, algorithm: DigestAlgorithm) -> io::Result<Digest> {
-    let (mut file, mut hasher) = (File::open(file)?, Hasher::new(algorithm));
+    let mut hasher = Hasher::new(algorithm);
+    hash(&mut File::open(file)?, &mut hasher)?;
+    Ok(hasher.digest())
+}
+
+/// Hashes what is left of a file.
+fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(hasher.digest()),
+            Ok(0) => return Ok(()),
             Ok(count) => hasher.update(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -283,7 +382,24 @@ impl Written {
 }
 
 impl BlobWriter {
-    /// The file so far, its digest and its size.
+    /// Hashes what an earlier process has written; nothing where that is done.
+    pub(crate) fn catch_up(&mut self) -> io::Result<()> {
+        if self.unread > 0 {
+            // Nothing has been hashed yet, and nothing is half hashed should this fail.
+            let mut hasher = self.hasher.clone();
+            self.file.rewind()?;
+            hash(&mut self.file, &mut hasher)?;
+            (self.hasher, self.unread) = (hasher, 0);
+        }
+        Ok(())
+    }
+
+    /// Lets it stay for a later process.
+    pub(crate) fn leave(&mut self) {
+        self.place.stays = true;
+    }
+
+    /// The file so far, its digest and its size. The caller has caught up with what an earlier process wrote.
     pub(crate) fn finish(self) -> Written {
         Written {
             place: self.place,
@@ -295,12 +411,22 @@ impl BlobWriter {
 
     /// How many bytes have been written.
     pub(crate) const fn size(&self) -> u64 {
-        self.hasher.size()
+        if self.unread > 0 {
+            self.unread
+        } else {
+            self.hasher.size()
+        }
+    }
+
+    /// The file, for others to read what has come.
+    pub(crate) fn file(&self) -> io::Result<File> {
+        File::open(self.place.path.join(BLOB))
     }
 }
 
 impl Write for BlobWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.catch_up()?;
         let count = self.file.write(bytes)?;
         self.hasher.update(&bytes[..count]);
         self.meter.count(count);
@@ -383,6 +509,38 @@ mod tests {
         assert_eq!(count(&content.ingest), 1);
         let content = Content::open(directory.path().to_owned()).unwrap();
         assert_eq!(count(&content.ingest), 0);
+    }
+
+    #[test]
+    fn what_may_last_is_found_again_with_all_its_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Content::open(directory.path().to_owned()).unwrap();
+        for algorithm in DigestAlgorithm::ALL {
+            let content = open();
+            let mut writer = content.lasting("one", b"mine", algorithm).unwrap();
+            writer.write_all(b"ab").unwrap();
+            // As the process dies.
+            std::mem::forget(writer);
+            // Cut off in its beginning.
+            fs::create_dir(content.uploads.join("half")).unwrap();
+            let content = open();
+            let begun = content.begun().unwrap();
+            let found: Vec<_> = begun.iter().map(|one| (&*one.name, &*one.note)).collect();
+            assert_eq!(found, [("one", &b"mine"[..])]);
+            assert_eq!(count(&content.uploads), 1, "the half of a beginning is cleared");
+            // Resumed twice, since a process may die again before a byte has come.
+            let mut writer = content.resume("one", algorithm).unwrap();
+            assert_eq!(writer.size(), 2);
+            writer.leave();
+            drop(writer);
+            let mut writer = content.resume("one", algorithm).unwrap();
+            writer.write_all(b"c").unwrap();
+            assert_eq!(writer.size(), 3);
+            let written = writer.finish();
+            assert_eq!((written.digest, written.size), (Digest::by(algorithm, b"abc"), 3));
+            drop(written);
+            assert_eq!(count(&content.uploads), 0);
+        }
     }
 
     #[test]

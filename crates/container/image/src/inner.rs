@@ -84,6 +84,11 @@ impl Inner {
                 lease.must_sync();
                 self.adopt_image(&id)?;
             }
+            if new.step.is_none() {
+                self.write().be_shown(&id);
+            } else if self.write().set_known(&id, true) {
+                self.write_image(&id, Durability::Relaxed)?;
+            }
             let image = self.read().image(&id).ok_or_else(missing)?;
             let news = image.manifest.is_none() && new.manifest.is_some();
             if news || (image.asleep && !new.asleep) {
@@ -133,6 +138,7 @@ impl Inner {
         };
         lease.tagged(reference, set, previous);
         self.discard(freed);
+        self.note_nameless(previous)?;
         Ok(previous)
     }
 

@@ -50,14 +50,14 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Algorithm, Blob, BlobUpload, Collected, Export, Exported, Push, Pushed, Received, ServedManifest,
-    StoredManifest, Target, Unlinked,
+    Algorithm, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, LeftUpload, Push, Pushed,
+    Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
     Removed, Survey, Surveyed, Use,
 };
-pub use images::{Image, Images, Layer};
+pub use images::{Image, Images, Layer, Step};
 pub use layers::MAX_LAYERS;
 pub use lease::Lease;
 pub use limits::Limits;

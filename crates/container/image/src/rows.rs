@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
-use crate::{Descriptor, Digest, Error, Image, Reference, Target};
+use crate::{Descriptor, Digest, Error, Image, Reference, Step, Target};
 
 pub(crate) use registry::{CompressedName, CompressedRow, LinkName, LinkRow, ManifestRow};
 pub(crate) use used::UsedRow;
@@ -57,6 +57,9 @@ pub(crate) struct ImageRow {
     /// Whether somebody was told its id as the result of a build without a name.
     #[serde(default)]
     pub(crate) result: bool,
+    /// What it is to the build cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<Step>,
 }
 
 /// `/tags/REFERENCE`.
@@ -122,6 +125,7 @@ impl ImageRow {
             manifest: image.manifest,
             asleep: image.asleep,
             result: image.result,
+            step: image.step,
         }
     }
 }
@@ -324,8 +328,14 @@ mod tests {
         let image = format!(r#"{{"v":1,"config":"{{}}","parent":"{digest}","made_here":true,"lease":null}}"#);
         let image: ImageRow = serde_json::from_str(&image).unwrap();
         assert_eq!(
-            (image.manifest, image.asleep, image.result, image.parent),
-            (None, false, false, Some(digest))
+            (
+                image.manifest,
+                image.asleep,
+                image.result,
+                image.step,
+                image.parent
+            ),
+            (None, false, false, None, Some(digest))
         );
         let time = "2026-11-22T00:00:00Z";
         let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":7,"previous":"{digest}"}}"#);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::assemble::total;
 use crate::rows::{CompressedName, LayerRow};
-use crate::{Descriptor, Digest, Image, Layer, Reference, Target};
+use crate::{Descriptor, Digest, Image, Layer, Reference, Step, Target};
 
 pub(crate) use manifests::Kept;
 pub(crate) use registry::Link;
@@ -170,14 +170,18 @@ impl Table {
             .collect()
     }
 
-    /// The one image whose id begins so.
+    /// The one image, of those that clients see, whose id begins so.
     pub(crate) fn by_prefix(&self, prefix: &str) -> Option<Digest> {
         let hex = prefix.strip_prefix("sha256:").unwrap_or(prefix);
         if hex.is_empty() {
             return None;
         }
-        let mut found = self.images.keys().filter(|id| id.hex().starts_with(hex));
-        found.next().copied().filter(|_| found.next().is_none())
+        let shown = self.images.values().filter(|image| !image.is_hidden());
+        let mut found = shown.filter(|image| image.id.hex().starts_with(hex));
+        found
+            .next()
+            .map(|image| image.id)
+            .filter(|_| found.next().is_none())
     }
 
     /// Notes that an image goes with its lease, until that is kept.
@@ -240,11 +244,41 @@ impl Table {
     pub(crate) fn set_result(&mut self, id: &Digest, result: bool) -> bool {
         match self.images.get_mut(id).filter(|image| image.result != result) {
             Some(image) => {
-                Arc::make_mut(image).result = result;
+                let image = Arc::make_mut(image);
+                image.result = result;
+                image.be_shown();
                 true
             }
             None => false,
         }
+    }
+
+    /// Somebody has made an image that the build cache has hidden so far.
+    pub(crate) fn be_shown(&mut self, id: &Digest) {
+        if let Some(image) = self.images.get_mut(id).filter(|image| image.is_hidden()) {
+            Arc::make_mut(image).be_shown();
+        }
+    }
+
+    /// Notes whether the build cache has an image; answers whether that is new.
+    pub(crate) fn set_known(&mut self, id: &Digest, known: bool) -> bool {
+        let Some(image) = self.images.get_mut(id) else {
+            return false;
+        };
+        let before = image.step;
+        Arc::make_mut(image).set_known(known);
+        image.step != before
+    }
+
+    /// What the build cache has, too, is no image any more: it is hidden, and gives up the manifest it was known by.
+    pub(crate) fn hide(&mut self, id: &Digest) -> Freed {
+        let mut freed = Freed::default();
+        if let Some(image) = self.images.get_mut(id).map(Arc::make_mut) {
+            (image.step, image.result) = (Some(Step::Hidden), false);
+            let manifest = image.manifest.take();
+            self.free_manifest(manifest, &mut freed);
+        }
+        freed
     }
 
     pub(crate) fn writable(&self, owner: &str) -> Option<Writable> {

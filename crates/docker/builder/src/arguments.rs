@@ -42,6 +42,8 @@ pub(crate) struct Declared {
     defaults: BTreeMap<String, Option<String>>,
     /// Those that stand after an `ENV` of their name and win over it (BuildKit).
     winning: BTreeSet<String>,
+    /// Their names, in the order of their first `ARG`s.
+    order: Vec<String>,
 }
 
 /// The arguments of a build, as seen from one stage.
@@ -77,6 +79,9 @@ impl Arguments {
     /// An `ARG` of the stage.
     pub(crate) fn define(&mut self, definition: ArgDefinition) {
         self.mentioned.insert(definition.name.clone());
+        if !self.allowed.defaults.contains_key(&definition.name) {
+            self.allowed.order.push(definition.name.clone());
+        }
         self.allowed.defaults.insert(definition.name, definition.value);
     }
 
@@ -154,6 +159,24 @@ impl Arguments {
         let is_set = |name: &str| environment.iter().any(|entry| name_of(entry) == name);
         variables.retain(|name, _| self.allowed.winning.contains(name) || !is_set(name));
         variables
+    }
+
+    /// What an argument of the stage is worth.
+    pub(crate) fn worth(&self, name: &str) -> Option<String> {
+        self.value(name, &self.allowed.defaults)
+    }
+
+    /// The stage's arguments in the order in which it names them, each with what a command sees of that name.
+    pub(crate) fn in_order(&self, environment: &[String]) -> Vec<String> {
+        let arguments = self.variables(environment);
+        let scope = Scope {
+            environment,
+            arguments: &arguments,
+        };
+        let names = self.allowed.order.iter();
+        names
+            .map(|name| format!("{name}={}", scope.get(name).unwrap_or_default()))
+            .collect()
     }
 
     fn values(&self, defined: &BTreeMap<String, Option<String>>) -> BTreeMap<String, String> {

@@ -1,5 +1,6 @@
 //! The room's door: see the crate's own comment.
 
+mod choose;
 mod files;
 mod remote;
 mod solve;
@@ -18,6 +19,7 @@ use image::{Digest, Images, Lease, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+pub use files::HISTORY;
 pub use usage::{CacheKind, CacheRecord, Pruned};
 
 use self::files::{CACHES, Scratch, clear, open_files};
@@ -28,7 +30,7 @@ use crate::driver::{Driver, Named, Options, blocking};
 use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
 use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
-use crate::source::Fetch;
+use crate::source::{Fetch, GitSource};
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress, platform};
 
@@ -62,6 +64,7 @@ impl Builder {
         let caches = data_dir.join(CACHES);
         let cache_mounts = Arc::new(CacheMounts::open(store.clone(), clock.clone(), caches)?);
         let cache = Cache::open(store, clock.clone()).map_err(image::Error::from)?;
+        usage::sweep(&images, &cache)?;
         let (cache, builds) = (Arc::new(cache), Arc::default());
         Ok(Self {
             engine,
@@ -93,10 +96,52 @@ impl Builder {
         history: bool,
         agent: Option<PathBuf>,
     ) -> Result<BuildContext, BuildError> {
-        let fetch = self.fetch.clone().ok_or_else(|| {
-            BuildError::Unsupported("this builder fetches nothing from addresses".to_owned())
-        })?;
+        let fetch = self.fetcher()?;
         remote::context(self, &*fetch, address, history, agent).await
+    }
+
+    /// The file at an address by itself, or a repository's files with `.git` (`--build-context NAME=URL`).
+    ///
+    /// # Errors
+    /// As [`Self::remote`].
+    pub async fn remote_file(
+        &self,
+        address: &str,
+        agent: Option<PathBuf>,
+    ) -> Result<BuildContext, BuildError> {
+        if GitSource::parse(address).map_err(BuildError::Invalid)?.is_some() {
+            return self.remote(address, true, agent).await;
+        }
+        let fetch = self.fetcher()?;
+        remote::file(self, &*fetch, address).await
+    }
+
+    fn fetcher(&self) -> Result<Arc<dyn Fetch>, BuildError> {
+        let sentence = || BuildError::Unsupported("this builder fetches nothing from addresses".to_owned());
+        self.fetch.clone().ok_or_else(sentence)
+    }
+
+    /// The way to addresses, if there is one.
+    #[must_use]
+    pub fn fetch(&self) -> Option<Arc<dyn Fetch>> {
+        self.fetch.clone()
+    }
+
+    /// Reads the Dockerfile of a context: what it is called there, and its text. What is compressed is unpacked for it.
+    ///
+    /// # Errors
+    /// There is none, or the disk's.
+    pub async fn dockerfile(
+        &self,
+        context: BuildContext,
+        name: String,
+    ) -> Result<(String, Vec<u8>), BuildError> {
+        let (images, scratch) = (self.images.clone(), Scratch(self.scratch.join(self.name())));
+        blocking(move || {
+            let tree = open_files(&images, context, &scratch.0.join("context"))?;
+            context::dockerfile(&*tree, &name).map(|(name, text)| (name.to_owned(), text))
+        })
+        .await
     }
 
     /// The builder's own directory. What an unclean end leaves in it is removed when it is opened again.
@@ -178,7 +223,11 @@ impl Builder {
             });
         let context_ages = ages.collect();
         let (tree, file) = self
-            .context(request.context, request.dockerfile, scratch.0.clone())
+            .context(
+                request.context,
+                (request.dockerfile, request.text),
+                scratch.0.clone(),
+            )
             .await?;
         let contexts = self.named_contexts(request.contexts, &scratch.0).await?;
         let options = Options {
@@ -275,7 +324,7 @@ impl Builder {
     async fn context(
         &self,
         context: BuildContext,
-        dockerfile: String,
+        (dockerfile, text): (String, Option<Vec<u8>>),
         scratch: PathBuf,
     ) -> Result<(Arc<dyn Tree>, crate::dockerfile::Dockerfile), BuildError> {
         let images = self.images.clone();
@@ -283,7 +332,10 @@ impl Builder {
             // A client heeds `.dockerignore` itself.
             let whole = !matches!(context, BuildContext::Archive(_));
             let tree = open_files(&images, context, &scratch.join("context"))?;
-            context::open(tree, &dockerfile, whole)
+            match text {
+                Some(text) => Ok((tree, context::parse(&dockerfile, &text)?)),
+                None => context::open(tree, &dockerfile, whole),
+            }
         })
         .await
     }

@@ -1,6 +1,8 @@
 //! What an instruction makes of a stage's configuration. Pure: the same instruction on the same
 //! state gives the same state and the same note in the history.
 
+mod told;
+
 use std::str::FromStr as _;
 
 use image::{Empty, Healthcheck, RunConfig};

@@ -35,7 +35,7 @@ pub(crate) struct CopyPlan {
     /// Permission bits of everything that is copied, and how they were written.
     pub(crate) mode: Option<(Chmod, String)>,
     /// `--parents`, which the history tells.
-    parents: bool,
+    pub(crate) parents: bool,
     /// Whose rules.
     pub(crate) dialect: Dialect,
     /// As the history of BuildKit tells it.
@@ -52,6 +52,8 @@ pub(crate) struct Source {
     pub(crate) hash: String,
     /// It is unpacked, if it is an archive.
     pub(crate) extract: bool,
+    /// It is a file that runs as its owner or group, whoever starts it.
+    pub(crate) set_id: bool,
 }
 
 /// Whose the copies are.
@@ -64,6 +66,9 @@ pub(crate) enum Ownership {
     /// `--chown`: names are looked up in the image.
     Named(String),
 }
+
+/// The bits by which a program runs as its owner, and as its group.
+pub(crate) const SET_ID: u32 = 0o6000;
 
 /// Upstream's refusal of variables in `--from`.
 pub(crate) const NO_VARIABLES: &str = "variable expansion is not supported for --from, define a new stage with FROM using ARG from global scope as a workaround";
@@ -133,6 +138,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) known: &'a dyn Known,
     /// What was fetched, by the source that names it.
     pub(crate) remote: &'a BTreeMap<String, Remote>,
+    /// When here-documents are made, in seconds since 1970; nothing for the cache.
+    pub(crate) time: i64,
     pub(crate) dialect: Dialect,
 }
 
@@ -144,6 +151,7 @@ impl<'a> Origin<'a> {
             image: true,
             known: &Forgetful,
             remote,
+            time: 0,
             dialect: Dialect::Classic,
         }
     }
@@ -288,6 +296,16 @@ impl CopyPlan {
             .collect()
     }
 
+    /// Whether BuildKit makes something else of it than dockerd's own builder, which takes the set-id bits of files (also
+    /// deep in a directory) and leaves archives their owners: then it is a step of its own.
+    pub(crate) fn depends_on_dialect(&self) -> bool {
+        let chowned = matches!(self.owner, Ownership::Named(_));
+        let differs = |source: &Source| {
+            !source.hash.starts_with("file:") || source.set_id || (source.extract && chowned)
+        };
+        self.dialect == Dialect::BuildKit && self.sources.iter().any(differs)
+    }
+
     /// One hash for all sources.
     pub(crate) fn hash(&self) -> String {
         match self.sources.as_slice() {
@@ -335,11 +353,14 @@ fn hashed(path: PathBuf, origin: &Origin<'_>) -> Result<Source, CopyError> {
             hash
         }
     };
+    let entry = tree::resolve(&*origin.tree, &path)?.map(|(_, entry)| entry);
+    let set_id = |entry: Entry| matches!(entry.kind, Kind::File { .. }) && entry.mode & SET_ID != 0;
     Ok(Source {
         tree: origin.tree.clone(),
         path,
         hash,
         extract: false,
+        set_id: entry.is_some_and(set_id),
     })
 }
 

@@ -4,6 +4,7 @@
 mod copies;
 mod epoch;
 mod graph;
+mod history;
 mod llb;
 mod mounts;
 mod plan;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::graph::{Done, Graph};
+use self::history::Told;
 pub(crate) use self::llb::Given;
 use self::plan::add_labels;
 use crate::arguments::{Arguments, Scope};
@@ -110,6 +112,8 @@ pub(crate) struct Driver<E> {
 struct Current {
     draft: Draft,
     image: Option<Digest>,
+    /// What the history tells of each step since the base that is none of the file's stages.
+    told: Told,
     /// The base's architecture and what else is handed down.
     inherited: ImageConfig,
     /// A step was carried out, so no later one can be in the cache.
@@ -202,7 +206,8 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(warning) = self.arguments.warning() {
             self.output.text(warning).await?;
         }
-        let result = self.wait_for(target).await?.image;
+        let result = self.wait_for(target).await?;
+        let result = self.retold(&result).await?;
         result.ok_or_else(|| BuildError::Step("No image was generated. Is your Dockerfile empty?".to_owned()))
     }
 
@@ -307,6 +312,7 @@ impl<E: Executor + 'static> Driver<E> {
         }
         Ok(Done {
             image: current.image,
+            told: current.told,
             declared: self.arguments.declared(),
         })
     }
@@ -337,9 +343,10 @@ impl<E: Executor + 'static> Driver<E> {
             Some(earlier) => Some(self.wait_for(earlier).await?),
             None => None,
         };
-        let (declared, upon) = upon.map(|done| (done.declared, done.image)).unzip();
+        let (before, upon) = upon.map(|done| ((done.declared, done.told), done.image)).unzip();
         let based = upon.is_none() && name != "scratch";
-        self.arguments.begin_stage(declared.unwrap_or_default());
+        let (declared, told) = before.unwrap_or_default();
+        self.arguments.begin_stage(declared);
         let shown = self.options.platform_shown.then(|| self.platform.clone());
         let place = (self.number, self.graph.len());
         let mut numbering = Numbering::new(stage, place, based, shown.as_ref());
@@ -359,12 +366,16 @@ impl<E: Executor + 'static> Driver<E> {
             },
             |base| base.config.clone(),
         );
+        if base.is_none() && self.options.dialect == Dialect::BuildKit {
+            "/".clone_into(&mut inherited.config.working_dir);
+        }
         let mut draft = Draft::new(std::mem::take(&mut inherited.config)).by(self.options.dialect);
         let triggers = std::mem::take(&mut draft.config.on_build);
         let image = base.map(|base| base.id);
         let mut current = Current {
             draft,
             image,
+            told,
             inherited,
             missed: false,
             no_cache: self.is_uncached(self.number, stage),
@@ -425,6 +436,9 @@ impl<E: Executor + 'static> Driver<E> {
             _ => found,
         };
         let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
+        if let Some(watch) = &self.options.services.watch {
+            watch.used(reference, &found.id);
+        }
         self.held(&found.id)
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Step {
     /// What the history says of it.
     pub(crate) history: HistoryRow,
     pub(crate) work: Work,
+    /// Whether clients do not see the image unless it is named ([`image::Step`]).
+    pub(crate) hidden: bool,
     /// No file that the step makes is younger: `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub(crate) epoch: Option<i64>,
 }
@@ -60,6 +62,8 @@ pub(crate) enum Work {
     Merge(Vec<Digest>),
     /// Makes a layer upon nothing: what the second image has that the first has not.
     Diff(Option<Digest>, Digest),
+    /// Nothing, and the result tells this history instead of the parent's and its own.
+    Retell(Vec<HistoryRow>),
 }
 
 /// A command to be run.
@@ -70,6 +74,8 @@ pub(crate) struct RunPlan {
     pub(crate) env: Vec<String>,
     pub(crate) user: String,
     pub(crate) cwd: String,
+    /// What is written to these directories is thrown away.
+    pub(crate) volumes: Vec<String>,
     /// A program of a here-document: its name in `/dev/pipes`, and its text.
     pub(crate) script: Option<(String, String)>,
     pub(crate) mounts: Vec<RunMount>,

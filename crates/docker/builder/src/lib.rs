@@ -43,12 +43,12 @@ mod stages;
 mod tree;
 mod watch;
 
-pub use builder::{Builder, CacheKind, CacheRecord, Pruned};
+pub use builder::{Builder, CacheKind, CacheRecord, HISTORY, Pruned};
 pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
 pub use solve::{Given, SolveRequest};
-pub use source::{Fetch, Fetched, GitSource, Repository, Sent};
+pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 pub use watch::{StepName, VertexName, Watch, WatchedStep};

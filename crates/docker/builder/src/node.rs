@@ -207,6 +207,10 @@ impl NodeExecutor {
             return Err(BuildError::Command {
                 command: plan.args.join(" "),
                 code: exit.code,
+                out_of_memory: self
+                    .engine
+                    .find(id.as_str())
+                    .is_ok_and(|ended| ended.state.oom_killed),
             });
         }
         self.files.commit_container(id, step, ready.stubs.clone()).await
@@ -221,7 +225,7 @@ impl NodeExecutor {
     }
 
     fn spec(&self, step: &Step, plan: &RunPlan, ready: &Ready, script: Option<&Path>) -> ContainerSpec {
-        let volumes = step.config.config.volumes.keys().map(|target| MountSpec {
+        let volumes = plan.volumes.iter().map(|target| MountSpec {
             target: crate::dockerignore::clean(&format!("/{target}")),
             read_only: false,
             kind: MountKind::Volume {

@@ -78,6 +78,7 @@ pub(crate) fn copy(
         mode: plan.mode.as_ref().map(|(mode, _)| mode),
         time: None,
         dialect: plan.dialect,
+        parents: plan.parents,
     };
     plan.sources
         .iter()
@@ -146,6 +147,7 @@ fn export_for(
         mode: None,
         time: None,
         dialect: Dialect::Classic,
+        parents: false,
     };
     target.send(Path::new("/"), |stream| match entry.kind {
         Kind::Directory => stream.contents(tree, real),
@@ -161,8 +163,10 @@ struct Target<'a> {
     mode: Option<&'a Chmod>,
     /// When everything was made, in seconds since 1970; as it was if nobody says.
     time: Option<i64>,
-    /// In BuildKit's, directories that are there stay what they are, and archives have the owner that is asked for.
+    /// In BuildKit's, archives have the owner that is asked for.
     dialect: Dialect,
+    /// Directories on the way to what is copied come along; those that are there stay what they are.
+    parents: bool,
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
@@ -233,7 +237,10 @@ impl Target<'_> {
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
         let mut stream = Stream::new(writer, self.owner, self.mode.cloned()).at(self.time);
-        let (root, keeps) = (self.root, self.dialect == Dialect::BuildKit);
+        let (root, keeps) = (self.root, self.parents);
+        if self.dialect == Dialect::Classic && self.owner.is_some() && self.mode.is_none() {
+            stream.without_set_id();
+        }
         stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));

@@ -29,6 +29,19 @@ pub enum BuildContext {
 }
 
 impl BuildContext {
+    /// The same files, for another build at another time: what is no plain archive is read from its beginning by each.
+    ///
+    /// # Errors
+    /// Too many open files.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Archive(file) => Self::Archive(file.try_clone()?),
+            Self::Directory(path) => Self::Directory(path.clone()),
+            Self::Repository(repository) => Self::Repository(repository.clone()),
+            Self::Fetched(file, time) => Self::Fetched(file.try_clone()?, *time),
+        })
+    }
+
     /// How old its files are.
     pub(crate) fn age(&self) -> Age {
         match self {
@@ -59,6 +72,8 @@ pub struct BuildRequest {
     pub dialect: Dialect,
     /// The Dockerfile's path in the context; empty for `Dockerfile`.
     pub dockerfile: String,
+    /// The Dockerfile itself, if it is known: the context need not have it then, and nothing of it is left out.
+    pub text: Option<Vec<u8>>,
     /// Names for the result; see [`crate::build_tags`].
     pub tags: Vec<Reference>,
     /// `--build-arg`; a name without a value counts as mentioned only.
@@ -113,6 +128,7 @@ impl BuildRequest {
             context,
             dialect: Dialect::Classic,
             dockerfile: String::new(),
+            text: None,
             tags: Vec::new(),
             args: BTreeMap::new(),
             target: None,
@@ -190,6 +206,8 @@ pub enum BuildError {
         command: String,
         /// The exit code; it is also the `code` of the stream's `errorDetail`.
         code: i32,
+        /// The kernel killed one of its processes because there was no memory left for them.
+        out_of_memory: bool,
     },
     /// Whoever asked is gone.
     #[error("build cancelled")]

@@ -12,9 +12,10 @@ use std::fs::File;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub(crate) use checksum::Checksum;
-pub use git::GitSource;
+pub use git::{Authorization, GitSource};
 pub(crate) use kept::Kept;
 pub(crate) use single::Single;
 
@@ -34,7 +35,8 @@ pub trait Fetch: Send + Sync {
     fn prune(&self) -> Sent<u64>;
 }
 
-/// The files of a commit.
+/// The files of a commit. Clones are the same files.
+#[derive(Clone)]
 pub struct Repository {
     /// Where they are.
     pub directory: PathBuf,
@@ -45,7 +47,7 @@ pub struct Repository {
     /// What it was called when it was asked for; nothing, if it was asked for by itself.
     pub reference: Option<String>,
     /// They stay for as long as this does.
-    pub keeps: Box<dyn Any + Send + Sync>,
+    pub keeps: Arc<dyn Any + Send + Sync>,
 }
 
 impl fmt::Debug for Repository {
@@ -113,6 +115,7 @@ pub(crate) fn identity(source: &GitSource, found: &Repository) -> String {
         submodules,
         commit_times,
         fetch_by_commit: _,
+        authorization: _,
     } = source;
     let git = keep_git_dir.unwrap_or(false).then(|| found.reference.clone());
     format!(

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use image::Platform;
+use image::{Digest, Platform};
 
 use crate::dockerfile::{InstructionKind, Lex, Location, Stage, Variables};
 use crate::{BuildError, platform};
@@ -18,6 +18,8 @@ pub trait Watch: Send + Sync {
     fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep>;
     /// Where in the Dockerfile it is that the build fails; the innermost is told last.
     fn fault(&self, place: &Location);
+    /// An image of this name is used, and it is this one.
+    fn used(&self, _reference: &str, _image: &Digest) {}
 }
 
 /// A step that is watched.

@@ -13,20 +13,18 @@ use tokio::io::DuplexStream;
 use crate::filesync::Archive;
 use crate::grpc::{Boxed, Status};
 use crate::progress::{Progress, Step};
+use crate::provenance::Predicate;
 use crate::session::Session;
 
 /// A Dockerfile, and the files around it.
 #[derive(Debug)]
 pub struct BuildRequest {
-    /// The main context, a plain tar archive; read it by position, since it is shared. The Dockerfile lies in it
-    /// at `dockerfile`; where the client's files do not have it, it was added, and hidden by a `.dockerignore`.
-    pub context: File,
-    /// The Dockerfile's path in the context.
-    pub dockerfile: String,
+    /// The main context. The Dockerfile need not be in it.
+    pub context: Context,
     /// What the client calls the Dockerfile.
     pub name: String,
-    /// The Dockerfile itself; `None` where the context was sent as an archive, which has it.
-    pub text: Option<Vec<u8>>,
+    /// The Dockerfile itself.
+    pub text: Vec<u8>,
     /// Named contexts.
     pub contexts: BTreeMap<String, NamedContext>,
     /// `--build-arg`.
@@ -101,11 +99,93 @@ pub enum CacheTarget {
     Local(String),
 }
 
+/// The files of a build.
+#[derive(Clone, Debug)]
+pub enum Context {
+    /// Files of the client, whose lists of what is left out it has heeded.
+    Client(Arc<Archive>),
+    /// What [`Builds::open`] opened, as it is.
+    Opened(Opened),
+}
+
+/// Where a context comes from that is no directory of the client.
+#[derive(Debug)]
+pub enum Remote {
+    /// An archive that the client sent.
+    Sent(File),
+    /// An address: a repository's, an archive's, or a Dockerfile's.
+    Address {
+        /// The address.
+        url: String,
+        /// Whether a repository comes with `.git`, unless its address says otherwise.
+        history: bool,
+    },
+    /// An address that stands for its file alone, whatever that is, or for a repository.
+    File(String),
+}
+
+/// Files that somebody opened, for whoever opened them. Clones are the same files.
+#[derive(Clone)]
+pub struct Opened {
+    files: Arc<dyn Any + Send + Sync>,
+    /// What they were made of, if that has a name that others know.
+    pub material: Option<Material>,
+}
+
+impl Opened {
+    /// Of files.
+    #[must_use]
+    pub fn new(files: impl Any + Send + Sync, material: Option<Material>) -> Self {
+        let files = Arc::new(files);
+        Self { files, material }
+    }
+
+    /// The files, if they are of that kind.
+    #[must_use]
+    pub fn files<T: Any>(&self) -> Option<&T> {
+        self.files.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Opened").field(&self.material).finish()
+    }
+}
+
+/// What a result was made of, besides the client's own files: what it is called, and which it was.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Material {
+    /// An image.
+    Image {
+        /// Its name.
+        reference: String,
+        /// `linux/amd64`
+        platform: String,
+        /// Of its manifest, or of its configuration if it has no manifest: `sha256:…`
+        digest: String,
+    },
+    /// A repository.
+    Git {
+        /// Its address, and what was asked for of it.
+        url: String,
+        /// The commit.
+        commit: String,
+    },
+    /// A file of a web server.
+    Http {
+        /// Its address.
+        url: String,
+        /// `sha256:…`
+        digest: String,
+    },
+}
+
 /// A named context (`--build-context`).
 #[derive(Clone, Debug)]
 pub enum NamedContext {
-    /// Files of the client.
-    Files(Arc<Archive>),
+    /// Files.
+    Files(Context),
     /// An image.
     Image(String),
     /// An image in a layout of the client.
@@ -144,6 +224,10 @@ pub struct Built {
     pub config: Vec<u8>,
     /// The steps that it was built of: the key of each, and its image.
     pub steps: Vec<(String, String)>,
+    /// What it was made of besides the client's own files.
+    pub materials: Vec<Material>,
+    /// What was asked for; nothing, if it came without a frontend of ours.
+    pub request: Option<Arc<Request>>,
     /// What keeps it.
     pub held: Held,
 }
@@ -183,6 +267,29 @@ impl fmt::Debug for Program {
     }
 }
 
+/// What a result was asked for with, as far as its frontend knows: a provenance says it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The frontend.
+    pub frontend: String,
+    /// Its options.
+    pub options: BTreeMap<String, String>,
+    /// What the main context is, where it is no directory of the client.
+    pub context: Option<Material>,
+    /// The client's directories, by what it calls them.
+    pub locals: Vec<String>,
+    /// Secrets that the Dockerfile names, and whether it cannot do without.
+    pub secrets: Vec<(String, bool)>,
+    /// The same of agents.
+    pub agents: Vec<(String, bool)>,
+    /// The Dockerfile's name.
+    pub name: String,
+    /// The Dockerfile.
+    pub text: Vec<u8>,
+    /// Whether nothing but materials went into it: no file of the client, no other build's result.
+    pub is_whole: bool,
+}
+
 /// A question about a Dockerfile (`--call`, `--check`).
 #[derive(Clone, Debug, Default)]
 pub struct Question {
@@ -207,6 +314,8 @@ pub struct Question {
 pub struct Outgoing {
     /// An image for each platform.
     pub images: Vec<(String, Built)>,
+    /// What is said of each, if anything is.
+    pub predicates: Vec<Predicate>,
     /// Whether there is an index although there is one platform.
     pub index: bool,
     /// Its names.
@@ -339,14 +448,16 @@ pub struct Usage {
     pub last_used: SystemTime,
     /// How often.
     pub uses: u64,
-    /// Whether an image needs it.
+    /// Whether it is an image's, too.
+    pub shared: bool,
+    /// Whether a build uses it now.
     pub in_use: bool,
 }
 
 /// Which records go.
 #[derive(Clone, Debug, Default)]
 pub struct Prune {
-    /// Also those that images need.
+    /// Also those that are images', too.
     pub all: bool,
     /// Only those that were not used since.
     pub unused_since: Option<SystemTime>,
@@ -387,6 +498,12 @@ pub trait Builds: Send + Sync + 'static {
 
     /// The result with its cache in it (`--cache-to type=inline`).
     fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>>;
+
+    /// Opens a context that is no directory of the client.
+    fn open(&self, remote: Remote, session: Arc<Session>) -> Boxed<'static, Result<Opened, Status>>;
+
+    /// The Dockerfile of such a context: what it is called there, and its text.
+    fn dockerfile(&self, context: &Opened, name: &str) -> Boxed<'static, Result<(String, Vec<u8>), Status>>;
 
     /// Answers a question about a Dockerfile, by the names of the frontend's metadata (`result.json`).
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>>;

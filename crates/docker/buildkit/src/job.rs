@@ -1,8 +1,9 @@
 //! Builds by their references: what is under way, and what was.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,14 +11,17 @@ use tokio::sync::watch;
 
 use crate::build::Built;
 use crate::grpc::{Code, Status};
+use crate::past::{self, Past, Shelf};
 use crate::progress::Progress;
-use crate::proto::control::{BuildHistoryRecord, Exporter};
+use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
 use crate::session::Session;
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
 const MAX_PAST: usize = 64;
+/// Builds that are remembered for as long as somebody wants.
+const MAX_PINNED: usize = 256;
 /// Results of one build.
 const MAX_RESULTS: usize = 256;
 /// How long a build may be on its way when something of it is asked; upstream's figure is three seconds.
@@ -54,7 +58,7 @@ pub(crate) struct Job {
     pub(crate) asked: Asked,
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
-    created: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
     results: Mutex<BTreeMap<String, (String, Built)>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
@@ -115,6 +119,10 @@ impl Job {
         self.returned.borrow().clone()
     }
 
+    fn over(&self) -> Past {
+        Past::new(self.record(), self.progress.messages(), self.asked.internal)
+    }
+
     /// Waits for it.
     pub(crate) async fn given_back(&self) -> Result<Outcome, Status> {
         let mut returned = self.returned.subscribe();
@@ -155,26 +163,44 @@ impl Job {
             ..BuildHistoryRecord::default()
         }
     }
-
-    pub(crate) fn is_over(&self) -> bool {
-        self.end.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
 }
 
 /// The builds.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     table: Mutex<Table>,
+    shelf: Arc<Shelf>,
     changed: watch::Sender<()>,
+}
+
+/// A build that somebody asks for by its reference.
+#[derive(Clone, Debug)]
+pub(crate) enum Known {
+    Live(Arc<Job>),
+    Past(Arc<Past>),
 }
 
 #[derive(Debug, Default)]
 struct Table {
     live: BTreeMap<String, Arc<Job>>,
-    past: VecDeque<Arc<Job>>,
+    past: VecDeque<Arc<Past>>,
 }
 
 impl Jobs {
+    /// With the history that a directory has; without one it is in memory only.
+    pub(crate) fn open(directory: Option<PathBuf>) -> Self {
+        let (shelf, past) = past::open(directory);
+        let table = Table {
+            live: BTreeMap::new(),
+            past: past.into(),
+        };
+        Self {
+            table: Mutex::new(table),
+            shelf,
+            changed: watch::Sender::default(),
+        }
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -201,14 +227,29 @@ impl Jobs {
             table.live.insert(job.id.clone(), job.clone());
         }
         self.changed.send_replace(());
-        Ok(Running { jobs: self, job })
+        Ok(Running {
+            jobs: self,
+            job,
+            over: OnceLock::new(),
+        })
+    }
+
+    /// A build that is under way; waits for one that is on its way.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`].
+    pub(crate) async fn get(&self, id: &str) -> Result<Arc<Job>, Status> {
+        match self.known(id).await? {
+            Known::Live(job) => Ok(job),
+            Known::Past(_) => Err(Status::new(Code::NotFound, format!("job {id} is over"))),
+        }
     }
 
     /// A build that is under way or remembered; waits for one that is on its way.
     ///
     /// # Errors
     /// [`Code::NotFound`].
-    pub(crate) async fn get(&self, id: &str) -> Result<Arc<Job>, Status> {
+    pub(crate) async fn known(&self, id: &str) -> Result<Known, Status> {
         let mut changed = self.changed.subscribe();
         let found = async {
             loop {
@@ -224,17 +265,32 @@ impl Jobs {
             .map_err(|_| Status::new(Code::NotFound, format!("no such job {id}")))
     }
 
-    fn find(&self, id: &str) -> Option<Arc<Job>> {
+    fn find(&self, id: &str) -> Option<Known> {
         let table = self.table();
-        let past = || table.past.iter().find(|job| job.id == id);
-        table.live.get(id).or_else(past).cloned()
+        let past = || table.past.iter().find(|past| past.id == id).cloned();
+        let live = table.live.get(id).cloned().map(Known::Live);
+        live.or_else(|| past().map(Known::Past))
     }
 
-    /// All that are for the history, the oldest first.
-    pub(crate) fn all(&self) -> Vec<Arc<Job>> {
+    /// All that are for the history, the oldest first, and whether each is over.
+    pub(crate) fn all(&self) -> Vec<(bool, BuildHistoryRecord)> {
         let table = self.table();
-        let all = table.past.iter().chain(table.live.values());
-        all.filter(|job| !job.asked.internal).cloned().collect()
+        let past = table.past.iter().filter(|past| !past.internal);
+        let live = table.live.values().filter(|job| !job.asked.internal);
+        let past = past.map(|past| (true, past.record()));
+        past.chain(live.map(|job| (false, job.record()))).collect()
+    }
+
+    /// What a build that is over told.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn told(&self, past: Arc<Past>) -> Result<Vec<StatusResponse>, Status> {
+        let shelf = self.shelf.clone();
+        let told = tokio::task::spawn_blocking(move || shelf.told(&past)).await;
+        let failed = |cause: String| Status::new(Code::Internal, format!("reading the history: {cause}"));
+        told.map_err(|cause| failed(cause.to_string()))?
+            .map_err(|cause| failed(cause.to_string()))
     }
 
     /// Hears of beginnings and ends.
@@ -245,12 +301,20 @@ impl Jobs {
     /// Keeps a build in the history, or lets it go with time.
     ///
     /// # Errors
-    /// It is not known.
-    pub(crate) fn pin(&self, id: &str, pinned: bool) -> Result<(), Status> {
-        let job = self
-            .find(id)
-            .ok_or_else(|| Status::new(Code::NotFound, format!("no build {id} in the history")))?;
-        job.pinned.store(pinned, Ordering::Relaxed);
+    /// It is not known, or too many are kept.
+    pub(crate) async fn pin(&self, id: &str, pinned: bool) -> Result<(), Status> {
+        match self.find(id).ok_or_else(|| unknown(id))? {
+            Known::Live(job) => job.pinned.store(pinned, Ordering::Relaxed),
+            Known::Past(past) => {
+                let kept = self.table().past.iter().filter(|past| past.is_pinned()).count();
+                if pinned && kept >= MAX_PINNED {
+                    let sentence = format!("{MAX_PINNED} builds are pinned");
+                    return Err(Status::new(Code::ResourceExhausted, sentence));
+                }
+                past.pin(pinned);
+                self.on_shelf(move |shelf| shelf.put(&past)).await;
+            }
+        }
         self.changed.send_replace(());
         Ok(())
     }
@@ -259,27 +323,32 @@ impl Jobs {
     ///
     /// # Errors
     /// It is under way, or not known.
-    pub(crate) fn forget(&self, id: &str) -> Result<(), Status> {
-        let mut table = self.table();
-        if table.live.contains_key(id) {
-            return Err(Status::new(
+    pub(crate) async fn forget(&self, id: &str) -> Result<(), Status> {
+        match self.find(id).ok_or_else(|| unknown(id))? {
+            Known::Live(_) => Err(Status::new(
                 Code::FailedPrecondition,
                 format!("build {id} is under way"),
-            ));
-        }
-        let before = table.past.len();
-        table.past.retain(|job| job.id != id);
-        let gone = table.past.len() < before;
-        drop(table);
-        self.changed.send_replace(());
-        match gone {
-            true => Ok(()),
-            false => Err(Status::new(
-                Code::NotFound,
-                format!("no build {id} in the history"),
             )),
+            Known::Past(past) => {
+                self.table().past.retain(|other| other.id != past.id);
+                self.on_shelf(move |shelf| shelf.remove(&past)).await;
+                self.changed.send_replace(());
+                Ok(())
+            }
         }
     }
+
+    /// Does what waits for the disk where that is allowed. It is done even if nobody waits.
+    async fn on_shelf(&self, work: impl FnOnce(&Shelf) + Send + 'static) {
+        let shelf = self.shelf.clone();
+        if let Err(cause) = tokio::task::spawn_blocking(move || work(&shelf)).await {
+            tracing::error!(%cause, "the history of builds");
+        }
+    }
+}
+
+fn unknown(id: &str) -> Status {
+    Status::new(Code::NotFound, format!("no build {id} in the history"))
 }
 
 /// A build that is under way.
@@ -287,36 +356,79 @@ impl Jobs {
 pub(crate) struct Running<'a> {
     jobs: &'a Jobs,
     pub(crate) job: Arc<Job>,
+    /// What stays of it, once that is on the disk.
+    over: OnceLock<Arc<Past>>,
 }
 
 impl Running<'_> {
-    /// Says how it ended.
-    pub(crate) fn ended(&self, outcome: Result<BTreeMap<String, String>, Status>) {
+    /// Says how it ended, and puts it into the history. Nothing more is told of it.
+    pub(crate) async fn ended(&self, outcome: Result<BTreeMap<String, String>, Status>) {
+        self.end(outcome);
+        let past = Arc::new(self.job.over());
+        let kept = past.clone();
+        self.jobs.on_shelf(move |shelf| shelf.put(&kept)).await;
+        // Nobody else sets it.
+        self.over.get_or_init(|| past);
+    }
+
+    fn end(&self, outcome: Result<BTreeMap<String, String>, Status>) {
         let mut end = self.job.end.lock().unwrap_or_else(PoisonError::into_inner);
         let time = self.job.progress.now();
         end.get_or_insert(End { time, outcome });
+        drop(end);
+        self.job.progress.end();
+    }
+
+    /// What stays of it, and how it gets to the disk if it is not there.
+    fn over(&mut self) -> (Arc<Past>, bool) {
+        match self.over.take() {
+            Some(past) => (past, true),
+            None => (Arc::new(self.job.over()), false),
+        }
     }
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.ended(Err(Status::new(Code::Cancelled, "context canceled")));
-        self.job
-            .give_back(Err(Status::new(Code::Cancelled, "context canceled")));
-        self.job.progress.end();
+        let cancelled = || Status::new(Code::Cancelled, "context canceled");
+        self.end(Err(cancelled()));
+        self.job.give_back(Err(cancelled()));
+        let (past, is_kept) = self.over();
         let mut table = self.jobs.table();
-        if let Some(job) = table.live.remove(&self.job.id) {
-            table.past.push_back(job);
-        }
-        // Those that are pinned stay, but not without a bound.
-        while table.past.len() > MAX_PAST {
-            let loose = table
-                .past
-                .iter()
-                .position(|job| !job.pinned.load(Ordering::Relaxed));
-            table.past.remove(loose.unwrap_or(0));
-        }
+        table.live.remove(&self.job.id);
+        table.past.push_back(past.clone());
+        let gone = table.overdue();
         drop(table);
         self.jobs.changed.send_replace(());
+        // A future that is dropped cannot wait for a disk.
+        if (!is_kept || !gone.is_empty())
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let shelf = self.jobs.shelf.clone();
+            runtime.spawn_blocking(move || {
+                if !is_kept {
+                    shelf.put(&past);
+                }
+                gone.iter().for_each(|gone| shelf.remove(gone));
+            });
+        }
+    }
+}
+
+impl Table {
+    /// Takes out the oldest of those that nobody keeps, as long as there are too many.
+    fn overdue(&mut self) -> Vec<Arc<Past>> {
+        let loose = self.past.iter().filter(|past| !past.is_pinned()).count();
+        let mut over = loose.saturating_sub(MAX_PAST);
+        let mut gone = Vec::new();
+        self.past.retain(|past| {
+            let goes = over > 0 && !past.is_pinned();
+            if goes {
+                over -= 1;
+                gone.push(past.clone());
+            }
+            !goes
+        });
+        gone
     }
 }

@@ -18,8 +18,10 @@ mod filesync;
 mod frontend;
 pub mod grpc;
 mod job;
+mod past;
 mod progress;
 mod proto;
+mod provenance;
 mod service;
 mod session;
 #[cfg(test)]
@@ -28,11 +30,12 @@ mod thread;
 
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
-    Content, ContentBytes, Destination, Exported, Found, Held, NamedContext, Outgoing, Program, Prune,
-    Question, Solving, Usage,
+    Content, ContentBytes, Context, Destination, Exported, Found, Held, Material, NamedContext, Opened,
+    Outgoing, Program, Prune, Question, Remote, Request, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};
 pub use progress::{Progress, Step, Warning};
+pub use provenance::{Predicate, package_url};
 pub use service::{Buildkit, METHODS, Support};
 pub use session::{Session, SessionHead, Sessions};

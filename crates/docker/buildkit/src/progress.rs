@@ -195,6 +195,11 @@ impl Progress {
         self.changed.send_replace(());
     }
 
+    /// All that was told.
+    pub(crate) fn messages(&self) -> Vec<StatusResponse> {
+        self.told().messages.clone()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let told = self.told();
         Counts {
@@ -252,6 +257,12 @@ pub(crate) fn timestamp(time: SystemTime) -> Option<Timestamp> {
         seconds: i64::try_from(since.as_secs()).ok()?,
         nanos: i32::try_from(since.subsec_nanos()).ok()?,
     })
+}
+
+/// A time as people and documents write it (RFC 3339); nothing, if there is none.
+pub(crate) fn rfc3339(time: Option<Timestamp>) -> String {
+    let time = time.and_then(|time| jiff::Timestamp::new(time.seconds, time.nanos).ok());
+    time.map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// A step that is under way.

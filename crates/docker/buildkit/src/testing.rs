@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::build::{
-    BuildRequest, Builds, Built, CacheExport, Content, ContentBytes, Exported, Found, Held, Outgoing,
-    Program, Prune, Question, Solving, Usage,
+    BuildRequest, Builds, Built, CacheExport, Content, ContentBytes, Exported, Found, Held, Opened, Outgoing,
+    Program, Prune, Question, Remote, Solving, Usage,
 };
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, connect, serve};
 use crate::progress::Progress;
@@ -323,6 +323,8 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "1".repeat(64)),
                 config: b"{}".to_vec(),
                 steps: Vec::new(),
+                materials: Vec::new(),
+                request: None,
                 held: Held::default(),
             })
         })
@@ -344,6 +346,8 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "3".repeat(64)),
                 config,
                 steps: Vec::new(),
+                materials: Vec::new(),
+                request: None,
                 held: Held::default(),
             })
         })
@@ -397,6 +401,17 @@ impl Builds for Shared {
     fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>> {
         let built = built.clone();
         Box::pin(async move { Ok(built) })
+    }
+
+    fn open(&self, remote: Remote, _: Arc<Session>) -> Boxed<'static, Result<Opened, Status>> {
+        let opened = Opened::new(format!("{remote:?}"), None);
+        Box::pin(async move { Ok(opened) })
+    }
+
+    fn dockerfile(&self, context: &Opened, name: &str) -> Boxed<'static, Result<(String, Vec<u8>), Status>> {
+        let text = format!("# {}", context.files::<String>().unwrap());
+        let name = name.to_owned();
+        Box::pin(async move { Ok((name, text.into_bytes())) })
     }
 
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {

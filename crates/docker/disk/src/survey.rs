@@ -215,7 +215,9 @@ impl Inner {
             _ if is_pushed => Class::Pushed,
             Image { made_here: false, .. } if image.tags.is_empty() => Class::Dangling,
             Image { made_here: false, .. } if found.elsewhere => Class::Repullable,
-            Image { result: false, .. } if is_step && image.is_dangling() => Class::Cache,
+            Image { result: false, .. } if (is_step || image.is_hidden()) && image.is_dangling() => {
+                Class::Cache
+            }
             _ => Class::OnlyHere,
         }
     }

@@ -1,5 +1,6 @@
 //! `POST /build` and the build cache: the HTTP side. What a Dockerfile means is the builder's.
 
+mod pruning;
 mod pulling;
 
 use std::collections::BTreeMap;
@@ -7,26 +8,23 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use builder::{
-    BuildContext, BuildError, BuildRequest, CacheRecord, MAX_CONTEXT, Progress, Services, build_tags,
-};
+use builder::{BuildContext, BuildError, BuildRequest, MAX_CONTEXT, Progress, Services, build_tags};
 use bytes::Bytes;
 use engine::spec::Resources;
 use image::{Digest, Reference};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+pub(crate) use pruning::{Keep, cache_records, prune};
 pub(crate) use pulling::Pulling;
 
 use crate::Api;
 use crate::api::blocking;
 use crate::convert::create::resources;
-use crate::convert::time;
 use crate::coverage;
 use crate::error::ApiError;
-use crate::filters::Filters;
 use crate::server::body::{BodyReader, BodySender};
 use crate::server::call::Call;
 use crate::server::query::Query;
@@ -280,169 +278,6 @@ pub(crate) async fn cancel(call: Call<Api>) -> Result<Reply, ApiError> {
     }
 }
 
-/// The build cache as `GET /system/df` lists it.
-pub(crate) fn cache_records(api: &Api, version: ApiVersion) -> Vec<Value> {
-    let record = |record: CacheRecord| {
-        let mut shown = json!({
-            "ID": record.id,
-            "Type": record.kind.name(),
-            "Description": record.description,
-            "InUse": record.in_use,
-            "Shared": false,
-            "Size": record.size,
-            "CreatedAt": time::rfc3339(Some(record.created)),
-            "LastUsedAt": time::rfc3339(Some(record.last_used)),
-            "UsageCount": record.uses,
-        });
-        if let Some(parent) = record.parent {
-            if version.since(42) {
-                shown["Parents"] = json!([parent.to_string()]);
-            } else {
-                shown["Parent"] = parent.to_string().into();
-            }
-        }
-        shown
-    };
-    api.builder.usage().into_iter().map(record).collect()
-}
-
-/// `POST /build/prune`.
-pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
-    let api = call.state.clone();
-    let filters = Filters::parse(call.query.get("filters"))?;
-    filters.accept(&[
-        "description",
-        "id",
-        "inuse",
-        // Taken and not heeded, as upstream: `docker system prune --filter label=…` sends them to everybody.
-        "label",
-        "label!",
-        "parent",
-        "private",
-        "shared",
-        "type",
-        "until",
-        "unused-for",
-    ])?;
-    filters.accept_values("type", |value| matches!(value, "regular" | "exec.cachemount"))?;
-    let keep = space_to_keep(&call)?;
-    let before = oldest(&filters, api.now())?;
-    let in_use = filters
-        .has("inuse")
-        .then(|| filters.bool_or("inuse", false))
-        .transpose()?;
-    let free = api
-        .disk
-        .space()
-        .map_or(0, |space| space.total.saturating_sub(space.used));
-    let records = api.builder.usage();
-    let total = records.iter().map(|record| record.size).sum();
-    let kept = kept(records, keep.bytes(total, free));
-    let wanted = move |record: &CacheRecord| {
-        !kept.contains(&record.id)
-            && before.is_none_or(|before| record.last_used <= before)
-            && in_use.is_none_or(|in_use| in_use == record.in_use)
-            && filters.exact("type", record.kind.name())
-            && filters.prefix("id", &record.id)
-            && filters.pattern("description", &record.description)
-            && filters.exact(
-                "parent",
-                &record.parent.map(|parent| parent.to_string()).unwrap_or_default(),
-            )
-            && !filters.bool_or("shared", false).unwrap_or(false)
-    };
-    let pruned = api.builder.prune(call.query.bool("all"), wanted).await?;
-    api.publish(
-        engine::events::Kind::Builder,
-        "prune",
-        "",
-        [("reclaimed", pruned.reclaimed.to_string())],
-    );
-    let deleted = Some(pruned.steps).filter(|steps| !steps.is_empty());
-    Reply::json(&json!({ "CachesDeleted": deleted, "SpaceReclaimed": pruned.reclaimed }))
-}
-
-/// How much of the cache a prune leaves, in bytes; 0 is nothing said. (BuildKit's `PruneInfo`.)
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Keep {
-    /// So much stays in any case.
-    pub(crate) reserved: u64,
-    /// No more than so much stays.
-    pub(crate) max_used: u64,
-    /// So much of the disk shall be free.
-    pub(crate) min_free: u64,
-}
-
-impl Keep {
-    /// Of `total` bytes of cache on a disk with so many free, what stays; 0 if no space is kept.
-    pub(crate) fn bytes(self, total: u64, free: u64) -> u64 {
-        let excess = self.min_free.saturating_sub(free);
-        let most = match (self.max_used, self.min_free) {
-            (0, 0) => 0,
-            (0, _) => total.saturating_sub(excess),
-            (most, _) if excess > 0 => most.min(total.saturating_sub(excess)),
-            (most, _) => most,
-        };
-        most.max(self.reserved)
-    }
-}
-
-/// Since 1.48 `reserved-space` stands for `keep-storage`, and there are two more.
-fn space_to_keep(call: &Call<Api>) -> Result<Keep, ApiError> {
-    let space = |name: &str| {
-        let text = call.query.get(name);
-        let sentence = format!("{name} is in bytes and expects an integer, got {text}");
-        if text.is_empty() {
-            Ok(0)
-        } else {
-            text.parse::<u64>().map_err(|_| ApiError::bad(sentence))
-        }
-    };
-    let since_48 = call.version.since(48);
-    let reserved = if since_48 { space("reserved-space")? } else { 0 };
-    let since = |name: &str| if since_48 { space(name) } else { Ok(0) };
-    Ok(Keep {
-        reserved: if reserved == 0 {
-            space("keep-storage")?
-        } else {
-            reserved
-        },
-        max_used: since("max-used-space")?,
-        min_free: since("min-free-space")?,
-    })
-}
-
-/// The time before which a record must have been used last.
-fn oldest(filters: &Filters, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, ApiError> {
-    let texts = filters.values("until").chain(filters.values("unused-for"));
-    texts
-        .map(|text| time::until(text, now))
-        .min_by_key(|time| time.as_ref().ok().copied())
-        .transpose()
-}
-
-/// The records used last, as many as fit into `keep` bytes.
-pub(crate) fn kept(mut records: Vec<CacheRecord>, keep: u64) -> Vec<String> {
-    records.sort_by_key(|record| std::cmp::Reverse(record.last_used));
-    let mut room = keep;
-    let fits = |record: &CacheRecord| match room.checked_sub(record.size) {
-        Some(rest) => {
-            room = rest;
-            true
-        }
-        None => false,
-    };
-    if keep == 0 {
-        Vec::new()
-    } else {
-        records
-            .into_iter()
-            .take_while(fits)
-            .map(|record| record.id)
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -493,30 +328,6 @@ mod tests {
                 asked(query).is_err_and(|sentence| sentence.starts_with("error reading ")),
                 "{query}"
             );
-        }
-    }
-
-    #[test]
-    fn what_a_prune_keeps_is_buildkits() {
-        let keep = |reserved, max_used, min_free| Keep {
-            reserved,
-            max_used,
-            min_free,
-        };
-        // Of 100 bytes of cache, while 50 are free.
-        for (keep, bytes) in [
-            (keep(0, 0, 0), 0),
-            (keep(10, 0, 0), 10),
-            (keep(0, 30, 0), 30),
-            (keep(40, 30, 0), 40),
-            (keep(0, 0, 50), 100),
-            (keep(0, 0, 70), 80),
-            (keep(0, 90, 70), 80),
-            (keep(0, 30, 70), 30),
-            (keep(95, 90, 70), 95),
-            (keep(0, 0, 900), 0),
-        ] {
-            assert_eq!(keep.bytes(100, 50), bytes, "{keep:?}");
         }
     }
 }

@@ -3,7 +3,9 @@
 mod builds;
 mod caches;
 mod calls;
+mod contexts;
 mod exports;
+mod materials;
 mod origin;
 mod program;
 mod services;
@@ -13,7 +15,7 @@ mod vertices;
 use std::sync::Arc;
 
 use ::buildkit::{Buildkit, Code, SessionHead};
-use builder::Builder;
+use builder::{Builder, HISTORY};
 use disk::Disk;
 use distribution::Registries;
 use driver::Clock;
@@ -46,13 +48,14 @@ pub(crate) fn door(rooms: Rooms, clock: Arc<dyn Clock>) -> Buildkit {
         registries,
         disk,
     } = rooms;
+    let history = builder.directory().join(HISTORY);
     let builds = builds::NodeBuilds {
         engine,
         builder,
         registries,
         disk,
     };
-    Buildkit::new(Arc::new(builds), clock)
+    Buildkit::new(Arc::new(builds), clock, Some(history))
 }
 
 /// `POST /grpc`: gRPC, served by the daemon, on the connection.

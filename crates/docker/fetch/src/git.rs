@@ -5,6 +5,7 @@ mod places;
 mod resolve;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use builder::{GitSource, Repository};
@@ -75,6 +76,7 @@ impl Git {
         let git = Program {
             agent,
             proxy: self.client.proxy(&source.remote),
+            authorization: authorization(&source),
             ..Program::default()
         };
         let resolved = resolve::resolve(&git, &source).await?;
@@ -111,9 +113,24 @@ impl Git {
             commit: commit.trim().to_owned(),
             time,
             reference: resolved.name,
-            keeps: Box::new(checkout),
+            keeps: Arc::new(checkout),
         })
     }
+}
+
+/// The setting by which git tells the source's own server who asks, and no other that submodules come from; of GitHub,
+/// where they come from the same one most of the time, that is all of it, as upstream has it.
+fn authorization(source: &GitSource) -> Option<(String, String)> {
+    const GITHUB: [&str; 2] = ["https://github.com/", "https://www.github.com/"];
+    let value = &source.authorization.0;
+    let whole = GITHUB
+        .into_iter()
+        .find(|prefix| source.remote.starts_with(prefix));
+    let scope = whole.unwrap_or(&source.remote);
+    (!value.is_empty()).then(|| {
+        let name = format!("http.{scope}.extraHeader");
+        (name, format!("Authorization: {value}"))
+    })
 }
 
 /// Brings the objects of a commit, if they are not here.

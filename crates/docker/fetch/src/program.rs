@@ -48,6 +48,8 @@ pub(crate) struct Program {
     pub(crate) proxy: Option<String>,
     /// A repository of ours is read, by its path.
     pub(crate) local: bool,
+    /// A setting that tells a server who asks, and its value; not a word of the command, which everybody can read.
+    pub(crate) authorization: Option<(String, String)>,
 }
 
 /// Why git did not do what it was asked.
@@ -176,6 +178,14 @@ impl Program {
             .into_iter()
             .filter_map(|(name, path)| Some((name, path.as_ref()?.as_os_str())));
         variables.extend(paths);
+        if let Some((name, value)) = &self.authorization {
+            let setting = [
+                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_KEY_0", name.as_str()),
+                ("GIT_CONFIG_VALUE_0", value.as_str()),
+            ];
+            variables.extend(setting.map(|(name, value)| (name, OsStr::new(value))));
+        }
         if let Some(proxy) = &self.proxy {
             let names = ["http_proxy", "https_proxy"];
             variables.extend(names.map(|name| (name, OsStr::new(proxy))));

@@ -11,6 +11,7 @@ use image::{Blob, Digest};
 use crate::call::Call;
 use crate::error::{Code, Fault};
 use crate::hooks::Happened;
+use crate::mirror::Fetched;
 use crate::names;
 use crate::range::{Wanted, wanted};
 use crate::reply::{self, Body, DIGEST, Reply};
@@ -32,7 +33,7 @@ pub(crate) async fn get(call: &mut Call<'_>) -> Result<Reply, Fault> {
     let mut reply = if call.has(&etag) {
         reply::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let size = blob.size();
+        let size = size(&blob);
         call.happened(Happened::Blob {
             right: Right::Pull,
             digest,
@@ -49,14 +50,18 @@ pub(crate) async fn get(call: &mut Call<'_>) -> Result<Reply, Fault> {
 }
 
 /// A blob of the repository, fetched from elsewhere where that is wanted.
-async fn find(call: &Call<'_>, digest: Digest) -> Result<Option<Blob>, Fault> {
-    if let Some(blob) = here(call, digest).await? {
-        return Ok(Some(blob));
+async fn find(call: &Call<'_>, digest: Digest) -> Result<Option<Fetched>, Fault> {
+    match here(call, digest).await? {
+        Some(blob) => Ok(Some(Fetched::Here(blob))),
+        None => call.state.mirror.fetch_blob(call, digest).await,
     }
-    if call.state.mirror.fetch_blob(call, digest).await? {
-        return here(call, digest).await;
+}
+
+fn size(blob: &Fetched) -> u64 {
+    match blob {
+        Fetched::Here(blob) => blob.size(),
+        Fetched::Coming(coming) => coming.size,
     }
-    Ok(None)
 }
 
 async fn here(call: &Call<'_>, digest: Digest) -> Result<Option<Blob>, Fault> {
@@ -87,8 +92,8 @@ fn asked(call: &Call<'_>, etag: &str, size: u64) -> Wanted {
     }
 }
 
-fn part(blob: Blob, wanted: Wanted) -> Reply {
-    let size = blob.size();
+fn part(blob: Fetched, wanted: Wanted) -> Reply {
+    let size = size(&blob);
     let (status, first, length) = match wanted {
         Wanted::All => (StatusCode::OK, 0, size),
         Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
@@ -110,7 +115,11 @@ fn part(blob: Blob, wanted: Wanted) -> Reply {
     reply
 }
 
-fn body(blob: Blob, start: u64, length: u64) -> Body {
+fn body(blob: Fetched, start: u64, length: u64) -> Body {
+    let blob = match blob {
+        Fetched::Here(blob) => blob,
+        Fetched::Coming(coming) => return Body::Coming(coming.body(start, length)),
+    };
     match blob {
         Blob::File(file, _) => Body::File(FileBody::new(FilePart {
             file: Arc::new(file),

@@ -3,16 +3,54 @@
 //! [`Images`] is the one store of a node; tests have one in memory, so that the protocol is tried without a disk. Everything
 //! blocks but [`Content::known`].
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use image::{
-    Blob, BlobUpload, Collected, Descriptor, Digest, DigestAlgorithm, Error, Images, Push, Pushed, Reference,
-    ServedManifest, Target, Unlinked,
+    Blob, BlobUpload, Collected, Descriptor, Digest, DigestAlgorithm, Error, Images, LeftUpload, Push,
+    Pushed, Reference, ServedManifest, Target, Unlinked,
 };
+
+/// What has come of a blob that is on its way in, for others to read meanwhile.
+pub trait Arrived: Send + Sync {
+    /// At most `most` bytes from a place on; fewer only where no more have come.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn read_at(&self, place: u64, most: usize) -> io::Result<Bytes>;
+}
+
+impl Arrived for File {
+    fn read_at(&self, place: u64, most: usize) -> io::Result<Bytes> {
+        let (mut bytes, mut read) = (vec![0; most], 0);
+        while read < most {
+            match FileExt::read_at(self, &mut bytes[read..], place + read as u64) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bytes.truncate(read);
+        Ok(bytes.into())
+    }
+}
 
 /// A blob on its way in; dropped, it leaves nothing.
 pub trait Incoming: Send {
+    /// What has come, and will.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error>;
+
+    /// Lets one that has a name stay, for a later process to go on with.
+    fn leave(self: Box<Self>);
+
     /// Takes in the next bytes.
     ///
     /// # Errors
@@ -56,6 +94,19 @@ pub trait Content: Send + Sync + 'static {
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error>;
     /// Begins an upload of a blob whose digest is likely made by `algorithm`.
     fn upload(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error>;
+    /// Begins an upload that has a name, good as a file's, and survives the death of this process with a note.
+    fn lasting_upload(
+        &self,
+        name: &str,
+        note: &[u8],
+        algorithm: DigestAlgorithm,
+    ) -> Result<Box<dyn Incoming>, Error>;
+    /// Uploads with names that earlier processes have left.
+    fn left_uploads(&self) -> Result<Vec<LeftUpload>, Error>;
+    /// Goes on with one of them.
+    fn resume_upload(&self, name: &str, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error>;
+    /// Clears one of them.
+    fn drop_upload(&self, name: &str) -> Result<(), Error>;
     /// Links a blob of one repository to another; false if the first one does not have it.
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error>;
     /// Takes a link away; false if there is none.
@@ -125,6 +176,35 @@ impl Content for Images {
         }))
     }
 
+    fn lasting_upload(
+        &self,
+        name: &str,
+        note: &[u8],
+        algorithm: DigestAlgorithm,
+    ) -> Result<Box<dyn Incoming>, Error> {
+        let upload = self.begin_lasting_blob(name, note, algorithm)?;
+        Ok(Box::new(Uploading {
+            images: self.clone(),
+            upload,
+        }))
+    }
+
+    fn left_uploads(&self) -> Result<Vec<LeftUpload>, Error> {
+        self.left_blobs()
+    }
+
+    fn resume_upload(&self, name: &str, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
+        let upload = self.resume_blob(name, algorithm)?;
+        Ok(Box::new(Uploading {
+            images: self.clone(),
+            upload,
+        }))
+    }
+
+    fn drop_upload(&self, name: &str) -> Result<(), Error> {
+        self.drop_left_blob(name)
+    }
+
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {
         Self::mount_blob(self, from, to, digest)
     }
@@ -144,6 +224,14 @@ struct Uploading {
 }
 
 impl Incoming for Uploading {
+    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error> {
+        Ok(Arc::new(self.upload.reader()?))
+    }
+
+    fn leave(self: Box<Self>) {
+        self.upload.leave();
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.upload.append(bytes)
     }

@@ -47,13 +47,13 @@ pub use access::{
     Access, Ends, Htpasswd, InvalidHtpasswd, InvalidKeys, InvalidRule, Keys, Owners, Rule, Rules,
     TokenService,
 };
-pub use content::{Content, Incoming};
+pub use content::{Arrived, Content, Incoming};
 pub use hooks::Webhook;
-pub use mirror::MirrorConfig;
+pub use mirror::{ComingBody, MirrorConfig};
 pub use reply::Body;
 pub use settings::{Exposed, InvalidSettings, Settings};
 pub use state::Limits;
-pub use upstream::{BlobStream, Upstream, UpstreamError};
+pub use upstream::{BlobStream, Upstream, UpstreamBlob, UpstreamError};
 
 use state::State;
 
@@ -109,13 +109,15 @@ impl Service {
             config.domain.clone(),
             parts.clock.clone(),
         );
+        let uploads = uploads::table::Uploads::new(bounds);
+        uploads::left::take_up(&uploads, &*parts.content, &*parts.clock, limits.idle_upload);
         let state = Arc::new(State {
             content: parts.content,
             domain: config.domain,
             access: config.access,
             read_only: config.read_only,
             limits,
-            uploads: uploads::table::Uploads::new(bounds),
+            uploads,
             manifests: cache::Manifests::default(),
             hooks,
             mirror: mirror::Mirror::new(config.mirror, parts.upstream),

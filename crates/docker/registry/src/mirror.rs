@@ -3,28 +3,29 @@
 //!
 //! It is kept under names of its own (`HOST.mirror.invalid/NAME`): what a client of the cache asks for must not change
 //! what the node's own tags stand for. A tag is asked about again after a while; where nobody answers, what is here is
-//! served. The same thing is fetched once, however many ask for it.
+//! served. The same thing is fetched once, however many ask for it, and all of them have its bytes as they come.
+
+mod coming;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use driver::Instant;
-use futures_util::StreamExt;
-use http_body::Frame;
-use http_body_util::StreamBody;
-use image::{Digest, Reference};
+use image::{Blob, Digest, Reference};
 
 use crate::call::Call;
 use crate::error::Fault;
 use crate::names::{self, Place, Which};
 use crate::state::blocking;
-use crate::uploads::receive::receive;
-use crate::uploads::session::Length;
-use crate::upstream::{BlobStream, Upstream};
+use crate::upstream::Upstream;
+pub(crate) use coming::Coming;
+pub use coming::ComingBody;
 
 /// Tags whose age is known.
 const KNOWN: usize = 4096;
+/// Blobs that are fetched at once. More wait.
+const AT_ONCE: usize = 64;
 
 /// Which registries are fetched from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,17 @@ pub(crate) struct Mirror {
     upstream: Option<Arc<dyn Upstream>>,
     checked: Mutex<HashMap<String, Instant>>,
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// What is on its way, by repository and digest.
+    coming: Arc<Mutex<HashMap<(String, Digest), Coming>>>,
+    room: Arc<tokio::sync::Semaphore>,
+}
+
+/// What there is of a blob of another registry.
+pub(crate) enum Fetched {
+    /// It is here.
+    Here(Blob),
+    /// It is on its way.
+    Coming(Coming),
 }
 
 /// Where something comes from, and under which name it is kept.
@@ -70,6 +82,8 @@ impl Mirror {
             upstream,
             checked: Mutex::default(),
             turns: Mutex::default(),
+            coming: Arc::default(),
+            room: Arc::new(tokio::sync::Semaphore::new(AT_ONCE)),
         }
     }
 
@@ -175,24 +189,51 @@ impl Mirror {
         Ok(true)
     }
 
-    /// Fetches a blob; false if there is none.
-    pub(crate) async fn fetch_blob(&self, call: &Call<'_>, digest: Digest) -> Result<bool, Fault> {
+    /// Begins to fetch a blob, unless it is here or on its way; none if there is none.
+    pub(crate) async fn fetch_blob(&self, call: &Call<'_>, digest: Digest) -> Result<Option<Fetched>, Fault> {
         let Some(origin) = self.origin(call) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let _turn = self.turn(&digest.to_string()).await;
-        let (content, here) = (call.state.content.clone(), origin.here.clone());
-        if blocking(move || Ok::<_, Fault>(content.blob(&here, &digest)?.is_some())).await? {
-            return Ok(true);
+        let _turn = self.turn(&format!("{} {digest}", origin.here)).await;
+        let key = (origin.here.clone(), digest);
+        if let Some(coming) = self.lock_coming().get(&key) {
+            return Ok(Some(Fetched::Coming(coming.clone())));
         }
-        match origin.upstream.blob(origin.there, digest).await {
-            Ok(Some(stream)) => store(call, stream, digest, origin.here).await,
-            Ok(None) => Ok(false),
+        let (content, here) = (call.state.content.clone(), origin.here.clone());
+        if let Some(blob) = blocking(move || content.blob(&here, &digest)).await? {
+            return Ok(Some(Fetched::Here(blob)));
+        }
+        let Ok(room) = self.room.clone().acquire_owned().await else {
+            return Ok(None);
+        };
+        let blob = match origin.upstream.blob(origin.there, digest).await {
+            Ok(Some(blob)) => blob,
+            Ok(None) => return Ok(None),
             Err(error) => {
                 tracing::warn!(%digest, error, "a blob cannot be fetched");
-                Ok(false)
+                return Ok(None);
             }
+        };
+        if coming::refused(&digest, blob.size, call.state.limits.blob) {
+            return Ok(None);
         }
+        let content = call.state.content.clone();
+        let incoming = blocking(move || content.upload(digest.algorithm())).await?;
+        let (coming, writer) = coming::begin(blob, incoming)?;
+        self.lock_coming().insert(key.clone(), coming.clone());
+        let (all, upkeep) = (self.coming.clone(), call.state.upkeep.clone());
+        // It is kept even if nobody waits for it any more.
+        tokio::spawn(async move {
+            let gone = || drop(all.lock().unwrap_or_else(PoisonError::into_inner).remove(&key));
+            writer.run(digest, origin.here, gone).await;
+            upkeep.links();
+            drop(room);
+        });
+        Ok(Some(Fetched::Coming(coming)))
+    }
+
+    fn lock_coming(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Digest), Coming>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until nobody else fetches the same.
@@ -227,27 +268,4 @@ fn kept(host: &str) -> String {
         Some((name, port)) => format!("{name}.mirror.invalid:{port}"),
         None => format!("{host}.mirror.invalid"),
     }
-}
-
-/// Keeps a blob as it comes; false if it is not what it should be.
-async fn store(call: &Call<'_>, stream: BlobStream, digest: Digest, here: String) -> Result<bool, Fault> {
-    let content = call.state.content.clone();
-    let incoming = blocking(move || content.upload(digest.algorithm())).await?;
-    let turn = Arc::new(tokio::sync::Mutex::new(Some(incoming)))
-        .lock_owned()
-        .await;
-    let body = StreamBody::new(stream.map(|bytes| bytes.map(Frame::data)));
-    let Ok((mut turn, _)) = receive(body, turn, Length::AtMost(call.state.limits.blob)).await else {
-        return Ok(false);
-    };
-    let finished = blocking(move || match turn.take() {
-        Some(incoming) => incoming.finish(&digest, &here).map(drop),
-        None => Ok(()),
-    });
-    if let Err(fault) = finished.await {
-        tracing::warn!(%digest, ?fault, "a fetched blob is not kept");
-        return Ok(false);
-    }
-    call.state.upkeep.links();
-    Ok(true)
 }

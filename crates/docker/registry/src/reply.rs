@@ -12,6 +12,7 @@ use http_body_util::Full;
 use https::{FileBody, FilePart};
 
 use crate::error::Fault;
+use crate::mirror::ComingBody;
 
 pub(crate) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 pub(crate) const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
@@ -31,6 +32,8 @@ pub enum Body {
     Full(Full<Bytes>),
     /// A part of a file.
     File(FileBody),
+    /// A part of what is still coming from elsewhere.
+    Coming(ComingBody),
 }
 
 impl Body {
@@ -39,7 +42,7 @@ impl Body {
     pub const fn file(&self) -> Option<&FilePart> {
         match self {
             Self::File(body) => Some(body.part()),
-            Self::Full(_) => None,
+            Self::Full(_) | Self::Coming(_) => None,
         }
     }
 }
@@ -61,6 +64,7 @@ impl http_body::Body for Body {
         match self.get_mut() {
             Self::Full(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::File(body) => Pin::new(body).poll_frame(cx),
+            Self::Coming(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
@@ -68,6 +72,7 @@ impl http_body::Body for Body {
         match self {
             Self::Full(body) => body.is_end_stream(),
             Self::File(body) => body.is_end_stream(),
+            Self::Coming(body) => body.is_end_stream(),
         }
     }
 
@@ -75,6 +80,7 @@ impl http_body::Body for Body {
         match self {
             Self::Full(body) => body.size_hint(),
             Self::File(body) => body.size_hint(),
+            Self::Coming(body) => body.size_hint(),
         }
     }
 }

@@ -1,52 +1,5 @@
 //! The registry's own configuration file (`--registry-config`), in TOML. What is not in it has its default; what is wrong
-//! is said before any port opens.
-//!
-//! ```toml
-//! read-only = false
-//! anonymous-pull = true            # over loopback; nobody else pulls without credentials
-//! allow-plain = false              # plain HTTP for others than loopback
-//! allow-anyone = false             # listen beyond loopback although nobody could log in
-//! htpasswd = "/etc/gantry/htpasswd"      # bcrypt alone: htpasswd -B
-//!
-//! [tls]                            # instead of the node's own certificate
-//! certificate = "/etc/gantry/registry.crt"
-//! key = "/etc/gantry/registry.key"
-//!
-//! [token]
-//! realm = "https://auth.example.org/token"
-//! service = "gantry"
-//! issuer = "auth.example.org"
-//! jwks = "/etc/gantry/jwks.json"
-//!
-//! [groups]                         # see `access::rules`
-//! dev = ["ann", "bob"]
-//!
-//! [[rule]]
-//! users = ["@dev"]
-//! repositories = ["team/*"]
-//! rights = ["pull", "push"]
-//!
-//! [[webhook]]
-//! url = "https://hooks.example.org/registry"
-//! headers = { Authorization = "Bearer secret" }
-//! ca = "/etc/gantry/hooks.pem"     # default: the host's authorities
-//! timeout-seconds = 5
-//! attempts = 5
-//! ignore = ["pull"]
-//!
-//! [mirror]                         # pull-through cache
-//! hosts = ["docker.io", "quay.io"] # of ?ns=HOST; "*" is all
-//! default = "docker.io"            # for names without ?ns=
-//! fresh-seconds = 60
-//!
-//! [limits]
-//! blob-bytes = 274877906944
-//! uploads = 1024
-//! uploads-of-one-client = 512
-//! idle-upload-seconds = 3600
-//! connections = 1024
-//! grace-seconds = 3600             # how long a blob that no manifest names is kept
-//! ```
+//! is said before any port opens. docs/formats/registry.md has all of it.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -411,12 +364,12 @@ mod tests {
 
     #[test]
     fn the_example_is_read() {
-        let comment = include_str!("settings.rs")
-            .lines()
-            .map_while(|line| line.strip_prefix("//!"));
-        let text: Vec<&str> = comment.skip_while(|line| *line != " ```toml").skip(1).collect();
-        let text: Vec<&str> = text.into_iter().take_while(|line| *line != " ```").collect();
-        let settings = Settings::parse(&text.join("\n")).unwrap();
+        let document = include_str!("../../../../docs/formats/registry.md");
+        let text = document
+            .split("```toml\n")
+            .nth(1)
+            .and_then(|rest| rest.split("```").next());
+        let settings = Settings::parse(text.unwrap()).unwrap();
         assert_eq!(
             (
                 settings.rule.len(),

@@ -13,6 +13,14 @@ pub type UpstreamError = Box<dyn std::error::Error + Send + Sync>;
 /// A blob as it comes.
 pub type BlobStream = BoxStream<'static, io::Result<Bytes>>;
 
+/// A blob that another registry has.
+pub struct UpstreamBlob {
+    /// How many bytes it has: a stream of fewer or more is an error.
+    pub size: u64,
+    /// They, as they come.
+    pub bytes: BlobStream,
+}
+
 /// Asks other registries. `None` is "not there", an error is anything else: no way, no credentials, no sense.
 pub trait Upstream: Send + Sync + 'static {
     /// The digest of the manifest that a tag names now.
@@ -29,5 +37,5 @@ pub trait Upstream: Send + Sync + 'static {
         &self,
         repository: String,
         digest: Digest,
-    ) -> BoxFuture<'static, Result<Option<BlobStream>, UpstreamError>>;
+    ) -> BoxFuture<'static, Result<Option<UpstreamBlob>, UpstreamError>>;
 }

@@ -7,6 +7,8 @@ mod access;
 mod hooks;
 #[path = "pure/hostile.rs"]
 mod hostile;
+#[path = "pure/left.rs"]
+mod left;
 #[path = "pure/memory.rs"]
 mod memory;
 #[path = "pure/mirror.rs"]

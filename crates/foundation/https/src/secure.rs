@@ -8,14 +8,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_parser::parse_x509_certificate;
-use x509_parser::time::ASN1Time;
 
+use crate::doubt::{Doubt, is_within};
 use crate::identity::{PROTOCOLS, certificates, configured, provider};
 use crate::trust::AnyServer;
 use crate::{Identity, TlsError};
@@ -23,15 +23,9 @@ use crate::{Identity, TlsError};
 /// Why there is no TLS with a server.
 #[derive(Debug, thiserror::Error)]
 pub enum SecureError {
-    /// Nobody who is trusted has signed its certificate.
-    #[error("certificate signed by unknown authority")]
-    UnknownAuthority,
-    /// Its certificate was or will be good.
-    #[error("certificate has expired or is not yet valid")]
-    Time,
-    /// Its certificate is somebody else's.
-    #[error("certificate is not valid for {0}")]
-    Name(String),
+    /// Its certificate is not accepted.
+    #[error(transparent)]
+    Certificate(Doubt),
     /// It speaks something else.
     #[error("the server does not speak TLS")]
     NotTls,
@@ -41,20 +35,14 @@ pub enum SecureError {
 }
 
 impl SecureError {
-    fn new(host: &str, error: io::Error) -> Self {
-        use CertificateError::{
-            BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-            NotValidYetContext, UnknownIssuer,
-        };
+    fn new(error: io::Error) -> Self {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
         match inner {
-            // Of two authorities with one name the other one was tried.
-            Some(Error::InvalidCertificate(UnknownIssuer | BadSignature)) => Self::UnknownAuthority,
-            Some(Error::InvalidCertificate(
-                Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. },
-            )) => Self::Time,
-            Some(Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
-                Self::Name(host.to_owned())
+            Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
+                match other.0.downcast_ref::<Doubt>() {
+                    Some(doubt) => Self::Certificate(doubt.clone()),
+                    None => Self::Other(error),
+                }
             }
             Some(Error::InvalidMessage(_)) => Self::NotTls,
             _ => Self::Other(error),
@@ -114,7 +102,7 @@ impl ClientTls {
         let name = ServerName::try_from(host.to_owned());
         let name = name.map_err(|error| SecureError::Other(io::Error::other(error)))?;
         let connected = self.0.connect(name, stream).await;
-        connected.map_err(|error| SecureError::new(host, error))
+        connected.map_err(SecureError::new)
     }
 }
 
@@ -134,14 +122,20 @@ impl ServerCertVerifier for Pinned {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if !self.pinned.contains(shown) {
-            return self
-                .inner
-                .verify_server_cert(shown, intermediates, name, ocsp, now);
-        }
-        valid(shown, now)?;
-        verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
-        Ok(ServerCertVerified::assertion())
+        let verified = if self.pinned.contains(shown) {
+            by_itself(shown, name, now)
+        } else {
+            self.inner
+                .verify_server_cert(shown, intermediates, name, ocsp, now)
+        };
+        verified.map_err(|error| match error {
+            Error::InvalidCertificate(why) => {
+                let doubt = Doubt::of(shown, name, now, &why);
+                let said = doubt.map(|doubt| CertificateError::Other(OtherError(Arc::new(doubt))));
+                Error::InvalidCertificate(said.unwrap_or(why))
+            }
+            other => other,
+        })
     }
 
     fn verify_tls12_signature(
@@ -167,18 +161,17 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Whether a certificate is neither too young nor too old.
-fn valid(shown: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
+/// Verifies a certificate that needs nobody else's signature.
+fn by_itself(
+    shown: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, Error> {
     let encoding = || Error::InvalidCertificate(CertificateError::BadEncoding);
     let (_, certificate) = parse_x509_certificate(shown).map_err(|_| encoding())?;
-    let seconds = i64::try_from(now.as_secs()).map_err(|_| encoding())?;
-    let now = ASN1Time::from_timestamp(seconds).map_err(|_| encoding())?;
-    let validity = certificate.validity();
-    if now < validity.not_before {
-        return Err(Error::InvalidCertificate(CertificateError::NotValidYet));
-    }
-    if now > validity.not_after {
+    if !is_within(&certificate, now).ok_or_else(encoding)? {
         return Err(Error::InvalidCertificate(CertificateError::Expired));
     }
-    Ok(())
+    verify_server_name(&ParsedCertificate::try_from(shown)?, name)?;
+    Ok(ServerCertVerified::assertion())
 }

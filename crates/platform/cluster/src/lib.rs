@@ -42,7 +42,7 @@ pub use controllers::Selection as Controllers;
 pub use directory::{Held, command_of, pid_in};
 pub use disk::{Quota as DiskQuota, Recent as DiskRecent, Report as DiskReport, human as human_size};
 pub use log::{Rotating, parts as log_parts};
-pub use node::{Error, run};
+pub use node::{Error, check_files, run};
 pub use stages::{Layer as StageLayer, Stage, Stages};
 pub use successor::{environment, supervisor_command};
 pub use sweep::{stop_containers, sweep, sweep_start};

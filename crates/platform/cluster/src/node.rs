@@ -120,6 +120,20 @@ struct Node {
     collector: Collector,
 }
 
+/// Reads the files that a daemon of this configuration reads: one that has to take another's place should not find out
+/// too late that it cannot.
+///
+/// # Errors
+/// The registry's file, or what describes other people's registries, is wrong.
+pub fn check_files(config: &Config) -> Result<(), Error> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if config.registry.port != 0 {
+        registry::read(config, config.registry.port, &clock)?;
+    }
+    distribution::Config::load(&config.registries.sources())?;
+    Ok(())
+}
+
 /// Runs a node until it is told to end: by the control socket, or by SIGTERM, which leaves the containers.
 ///
 /// # Errors

@@ -33,6 +33,28 @@ pub enum Error {
     Door(#[from] https::OpenError),
 }
 
+/// What the registry's file says, with a certificate if it names one.
+///
+/// # Errors
+/// [`Error::Settings`].
+pub(crate) fn read(
+    config: &Config,
+    port: u16,
+    clock: &Arc<dyn Clock>,
+) -> Result<(registry::Config, Option<Identity>), Error> {
+    let path = config.registry.file.as_deref();
+    let read = || {
+        let settings = path.map_or_else(|| Ok(Settings::default()), Settings::read)?;
+        let (domain, group) = (format!("localhost:{port}"), listen::group("docker"));
+        let served = settings.config(&domain, config.registry.bind, group, clock)?;
+        Ok((served, settings.identity()?))
+    };
+    read().map_err(|error| {
+        let path = path.map_or_else(|| "default".to_owned(), |path| path.display().to_string());
+        Error::Settings(path, error)
+    })
+}
+
 /// The served registry.
 pub(crate) struct Registry(registry::Registry);
 
@@ -63,25 +85,8 @@ impl Registry {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, Error> {
         let port = listener.local_addr().map_err(kubernetes::Error::from)?.port();
-        let path = config.registry.file.as_deref();
-        let wrong = |error| {
-            Error::Settings(
-                path.map_or_else(|| "default".to_owned(), |path| path.display().to_string()),
-                error,
-            )
-        };
-        let settings = path
-            .map_or_else(|| Ok(Settings::default()), Settings::read)
-            .map_err(wrong)?;
-        let domain = format!("localhost:{port}");
-        let group = listen::group("docker");
-        let served = settings
-            .config(&domain, config.registry.bind, group, clock)
-            .map_err(wrong)?;
-        let identity = settings
-            .identity()
-            .map_err(wrong)?
-            .unwrap_or_else(|| identity.clone());
+        let (served, own) = read(config, port, clock)?;
+        let identity = own.unwrap_or_else(|| identity.clone());
         let parts = Parts {
             content: Arc::new(images),
             clock: clock.clone(),

@@ -6,7 +6,7 @@ use distribution::{Credentials, Error, Kind, Registries, Repository, Subject};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt};
 use image::{Descriptor, Digest, Hasher, Reference, ServedManifest};
-use registry::{BlobStream, Upstream, UpstreamError};
+use registry::{Upstream, UpstreamBlob, UpstreamError};
 
 /// Other people's registries, for a pull-through cache. Who asks there is what `registries.yaml` says.
 pub(crate) struct Others(pub(crate) Registries);
@@ -60,7 +60,7 @@ impl Upstream for Others {
         &self,
         repository: String,
         digest: Digest,
-    ) -> BoxFuture<'static, Result<Option<BlobStream>, UpstreamError>> {
+    ) -> BoxFuture<'static, Result<Option<UpstreamBlob>, UpstreamError>> {
         let (host, path) = repository.split_once('/').unwrap_or((&repository, ""));
         let repository = self.repository(host, path);
         Box::pin(async move {
@@ -72,7 +72,8 @@ impl Upstream for Others {
                 &Descriptor::new("", digest, size),
                 Hasher::new(digest.algorithm()),
             );
-            Ok(Some(blob.into_stream().map_err(io::Error::other).boxed()))
+            let bytes = blob.into_stream().map_err(io::Error::other).boxed();
+            Ok(Some(UpstreamBlob { size, bytes }))
         })
     }
 }

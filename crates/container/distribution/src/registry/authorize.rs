@@ -12,7 +12,7 @@ use super::call::{Answer, Call};
 use super::follow::same_server;
 use super::tour::Server;
 use crate::auth::{Challenge, Token, TokenAnswer, TokenRequest, basic_header, challenges};
-use crate::transport::Payload;
+use crate::transport::{Access, Payload};
 use crate::{Credentials, Error};
 
 /// Tokens, and what servers want to be shown, that are remembered; with more, all are forgotten.
@@ -214,7 +214,11 @@ impl Server {
         }
         let own = same_server(&self.endpoint().base, &asked.uri);
         let access = if own {
-            self.access.clone()
+            // Also there the address is the server's choice.
+            Access {
+                named: false,
+                ..self.access.clone()
+            }
         } else {
             self.client().access(&asked.uri)
         };

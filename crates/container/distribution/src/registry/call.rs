@@ -289,6 +289,7 @@ impl Client {
             tls: self.config().tls(authority).into(),
             fallback: Fallback::Strict,
             dial_timeout: None,
+            named: false,
         }
     }
 

@@ -176,6 +176,7 @@ impl Tour {
                 tls: endpoint.tls.clone(),
                 fallback: endpoint.fallback.clone(),
                 dial_timeout: endpoint.dial_timeout,
+                named: true,
             },
             // Somebody else has it, too.
             attempts: if self.left.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::fchown;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,6 +16,9 @@ use crate::config::Proxy;
 
 /// For connecting, and for what comes before HTTP.
 const CONNECT: Duration = Duration::from_secs(30);
+
+/// The user who owns nothing: `nobody`.
+const NOBODY: u32 = 65534;
 
 /// The longest answer of a proxy to CONNECT, in bytes.
 const LONGEST: usize = 16 << 10;
@@ -40,7 +44,14 @@ impl Transport {
 
     async fn stream(&self, route: &Route, limit: Duration) -> Result<Box<dyn Stream>, TransportError> {
         let Some(proxy) = &route.proxy else {
-            return Ok(Box::new(dial(&route.host, route.port, limit).await?));
+            let stream = dial(&route.host, route.port, limit).await?;
+            if !route.named {
+                disown(&stream).map_err(|why| TransportError::Connect {
+                    address: format!("{}:{}", route.host, route.port),
+                    why,
+                })?;
+            }
+            return Ok(Box::new(stream));
         };
         let stream = dial(&proxy.host, proxy.port, limit).await;
         let stream = stream.map_err(|error| TransportError::Proxy(error.to_string()))?;
@@ -62,6 +73,20 @@ impl Transport {
 
 fn late() -> SecureError {
     SecureError::Other(io::ErrorKind::TimedOut.into())
+}
+
+/// Gives a connection over the loopback to nobody. Servers there ask the kernel whose a connection is (our own registry
+/// does: decision 12), and what root may do is not for an address that some server has handed out: its token service, where
+/// it redirects to, where an upload goes on. Nothing has been said on it yet.
+fn disown(stream: &TcpStream) -> io::Result<()> {
+    if !stream.peer_addr()?.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    match fchown(stream, Some(NOBODY), None) {
+        // Who may not give anything away is not root, and has no such rights to lend.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 /// Connects to a host, by one of its addresses.

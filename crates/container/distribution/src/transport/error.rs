@@ -106,7 +106,7 @@ fn handshake(why: &SecureError) -> String {
             io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
             _ => format!("tls: {error}"),
         },
-        certificate => format!("tls: failed to verify certificate: x509: {certificate}"),
+        SecureError::Certificate(doubt) => format!("tls: failed to verify certificate: x509: {doubt}"),
     }
 }
 

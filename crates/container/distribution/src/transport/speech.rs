@@ -33,20 +33,25 @@ impl Transport {
     /// Where a request goes, and its address there.
     pub(super) async fn route(&self, access: &Access, uri: &Uri) -> Result<(Route, Uri), TransportError> {
         if uri.scheme_str() == Some("http") {
-            return self.towards(uri.clone(), None);
+            return self.towards(access, uri.clone(), None);
         }
-        let strict = || self.towards(uri.clone(), Some(access.tls.clone()));
+        let strict = || self.towards(access, uri.clone(), Some(access.tls.clone()));
         if access.fallback == Fallback::Strict {
             return strict();
         }
         match self.speech(access, uri).await? {
             Speech::Strict => strict(),
-            Speech::Unverified => self.towards(uri.clone(), Some(unverified(&access.tls))),
-            Speech::Plain => self.towards(plain(uri)?, None),
+            Speech::Unverified => self.towards(access, uri.clone(), Some(unverified(&access.tls))),
+            Speech::Plain => self.towards(access, plain(uri)?, None),
         }
     }
 
-    fn towards(&self, uri: Uri, tls: Option<Arc<Tls>>) -> Result<(Route, Uri), TransportError> {
+    fn towards(
+        &self,
+        access: &Access,
+        uri: Uri,
+        tls: Option<Arc<Tls>>,
+    ) -> Result<(Route, Uri), TransportError> {
         let (host, port) = place(&uri).ok_or(TransportError::Address)?;
         let proxy = self.proxies.towards(&uri).cloned();
         let route = Route {
@@ -54,6 +59,7 @@ impl Transport {
             port,
             tls,
             proxy,
+            named: access.named,
         };
         Ok((route, uri))
     }
@@ -96,7 +102,7 @@ impl Transport {
 
     /// Speaks TLS; the connection is kept for the request that is to come.
     async fn probe(&self, access: &Access, uri: &Uri) -> Result<Speech, TransportError> {
-        let (route, _) = self.towards(uri.clone(), Some(unverified(&access.tls)))?;
+        let (route, _) = self.towards(access, uri.clone(), Some(unverified(&access.tls)))?;
         let connected = timeout(PROBE, self.connect(&route, access.dial_timeout)).await;
         match connected {
             Ok(Ok(connection)) => {
@@ -114,7 +120,7 @@ impl Transport {
     /// Whether the server's port takes connections, where it did not answer to TLS in time: one that takes none is not
     /// there, and does not speak anything.
     async fn listens(&self, access: &Access, uri: &Uri) -> Result<(), TransportError> {
-        let (route, _) = self.towards(plain(uri)?, None)?;
+        let (route, _) = self.towards(access, plain(uri)?, None)?;
         let limit = access.dial_timeout.unwrap_or(PROBE);
         let connection = timeout(limit, self.connect(&route, Some(limit))).await;
         let late = |_| TransportError::Connect {

@@ -15,6 +15,12 @@ use crate::fake::{Fake, Seen, client, reply};
 type Served = Vec<(String, &'static str, Vec<u8>)>;
 
 fn registries() -> (Registries, TempDir) {
+    let (registries, _, directory) = node(None);
+    (registries, directory)
+}
+
+/// A node's content, and the registries that it sees; `own` is its registry's port.
+pub(crate) fn node(own: Option<u16>) -> (Registries, Images, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock::new());
     let store = Embedded::fork(Snapshot::default(), clock.clone(), Options::default());
@@ -24,7 +30,7 @@ fn registries() -> (Registries, TempDir) {
         limits: image::Limits::default(),
     };
     let images = Images::open(config, Arc::new(store.unwrap()), Arc::new(Inline), clock).unwrap();
-    (Registries::new(client(), images, None), directory)
+    (Registries::new(client(), images.clone(), own), images, directory)
 }
 
 async fn serve(served: Served) -> Fake {

@@ -9,5 +9,6 @@ mod hostile;
 mod lists;
 mod manifests;
 mod mirrors;
+mod platforms;
 mod transport;
 mod uploads;

@@ -123,21 +123,105 @@ async fn authorities_are_trusted_where_a_file_says_so() {
     ask(&strict(&host, "skip_verify = true", &[]), &host)
         .await
         .unwrap();
-    let misnamed = Fake::tls(&own, "registry.example.com", manifest);
-    let host = misnamed.host();
-    let error = ask(
-        &strict(&host, "ca = 'ca.pem'", &[("ca.pem", own.certificate_pem())]),
-        &host,
-    )
-    .await
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("x509: certificate is not valid for 127.0.0.1"),
-        "{error}"
-    );
 }
+
+/// In Go's order: a certificate's time, its names, who has signed it.
+#[tokio::test]
+async fn certificates_are_refused_in_gos_words() {
+    let (own, other) = (authority(), authority());
+    let made = |name: &str| certificate(&own, name, Usage::Server);
+    let (at, elsewhere, named) = (made("127.0.0.1"), made("10.0.0.1"), made("registry.example.com"));
+    let authority = (own.certificate_pem().to_owned(), own.key_pem().to_owned());
+    let client = certificate(&own, "127.0.0.1", Usage::Client);
+    let (mine, others) = (own.certificate_pem(), other.certificate_pem());
+    for ((chain, key), trusted, host, expected) in [
+        (
+            &at,
+            others,
+            "127.0.0.1",
+            "certificate signed by unknown authority",
+        ),
+        (
+            &(SELF_SIGNED.to_owned(), SELF_SIGNED_KEY.to_owned()),
+            others,
+            "127.0.0.1",
+            "certificate signed by unknown authority",
+        ),
+        (
+            &elsewhere,
+            mine,
+            "127.0.0.1",
+            "certificate is valid for 10.0.0.1, not 127.0.0.1",
+        ),
+        (
+            &elsewhere,
+            others,
+            "127.0.0.1",
+            "certificate is valid for 10.0.0.1, not 127.0.0.1",
+        ),
+        (
+            &named,
+            mine,
+            "localhost",
+            "certificate is valid for registry.example.com, not localhost",
+        ),
+        (
+            &named,
+            mine,
+            "127.0.0.1",
+            "cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+        ),
+        (
+            &authority,
+            others,
+            "localhost",
+            "certificate is not valid for any names, but wanted to match localhost",
+        ),
+        (
+            &expired(&own, "10.0.0.1"),
+            others,
+            "127.0.0.1",
+            "certificate has expired or is not yet valid",
+        ),
+        (
+            &client,
+            mine,
+            "127.0.0.1",
+            "certificate specifies an incompatible key usage",
+        ),
+    ] {
+        let fake = Fake::identified(0, chain, key, manifest);
+        let host = format!("{host}:{}", fake.port());
+        let asked = ask(&strict(&host, "ca = 'ca.pem'", &[("ca.pem", trusted)]), &host).await;
+        let expected = format!("tls: failed to verify certificate: x509: {expected}");
+        let error = asked.unwrap_err().to_string();
+        assert!(error.ends_with(&expected), "{expected}: {error}");
+    }
+    let fake = Fake::identified(0, SELF_SIGNED, SELF_SIGNED_KEY, manifest);
+    let host = fake.host();
+    ask(&strict(&host, "ca = 'ca.pem'", &[("ca.pem", SELF_SIGNED)]), &host)
+        .await
+        .unwrap();
+}
+
+/// `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=self
+/// -addext subjectAltName=IP:127.0.0.1`
+const SELF_SIGNED: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBhjCCASygAwIBAgIUVMMGBTmGnobuK6KxAOyULCP4LRMwCgYIKoZIzj0EAwIw\n\
+DzENMAsGA1UEAwwEc2VsZjAgFw0yNjExMjIxOTI0MDhaGA8yMTI2MTAyOTE5MjQw\n\
+OFowDzENMAsGA1UEAwwEc2VsZjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBS9\n\
+2HLrgzn5+l32UFgBG8uA46PcZkAhhMGMrfc/wJyLiNMGzv6VxPHBhJsZAXzeJbLA\n\
+BS8pSHn6fWinUn7yAXGjZDBiMB0GA1UdDgQWBBSlzVHldFgMdhIanUeTgFrGCEk4\n\
+JDAfBgNVHSMEGDAWgBSlzVHldFgMdhIanUeTgFrGCEk4JDAPBgNVHRMBAf8EBTAD\n\
+AQH/MA8GA1UdEQQIMAaHBH8AAAEwCgYIKoZIzj0EAwIDSAAwRQIgFe3gqdbJX7ru\n\
+TOrbrGlXiNzOLzxQJ/voWUxSdIaKn0YCIQD/M8IUTCpbyi6EL0s9qdtbDx0dSvfx\n\
+Kl+t0/O0FPGuAg==\n\
+-----END CERTIFICATE-----\n";
+const SELF_SIGNED_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgc13DnpHWQZfNEo3L\n\
+1vaze4jz8lr+LgiX525E1hB0VA+hRANCAAQUvdhy64M5+fpd9lBYARvLgOOj3GZA\n\
+IYTBjK33P8Cci4jTBs7+lcTxwYSbGQF83iWywAUvKUh5+n1op1J+8gFx\n\
+-----END PRIVATE KEY-----\n";
 
 /// What `openssl req -x509` makes: one certificate that signs itself, says that it is an authority and serves.
 #[tokio::test]
@@ -155,7 +239,7 @@ async fn a_certificate_that_is_its_own_authority_is_trusted_by_itself() {
     assert!(
         error
             .to_string()
-            .ends_with("x509: certificate is not valid for 127.0.0.1"),
+            .ends_with("for 127.0.0.1 because it doesn't contain any IP SANs"),
         "{error}"
     );
     let (chain, key) = certificate(&own, "127.0.0.1", Usage::Server);

@@ -14,7 +14,7 @@ use crate::inner::Inner;
 use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::{
-    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Target, claims,
+    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Step, Target, claims,
     media_type,
 };
 
@@ -43,6 +43,24 @@ impl Images {
         }
     }
 
+    /// The same image with another history: what it is of, and when it was made, stay. It is upon the one that it was made of.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; a history that does not fit the layers.
+    pub fn retell(&self, lease: &Lease, id: &Digest, history: Vec<HistoryRow>) -> Result<Arc<Image>, Error> {
+        let image = self.hold_awake(lease, id)?;
+        let config = ImageConfig {
+            history,
+            ..image.config.clone()
+        };
+        let bytes = serialize(&config)?;
+        let image = self
+            .inner
+            .register(lease, NewImage::made(config, bytes, Some(*id)))?;
+        self.get(&image.id)
+            .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))
+    }
+
     fn commit_under(&self, lease: &Lease, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
         let parent = commit.parent.map(|id| self.hold_awake(lease, id)).transpose()?;
         let below = parent.as_ref().map_or(0, |parent| parent.layers.len());
@@ -57,9 +75,11 @@ impl Images {
             self.inner.now(),
         );
         let bytes = serialize(&config)?;
-        let image = self
-            .inner
-            .register(lease, NewImage::made(config, bytes, commit.parent.copied()))?;
+        let new = NewImage {
+            step: commit.hidden.then_some(Step::Hidden),
+            ..NewImage::made(config, bytes, commit.parent.copied())
+        };
+        let image = self.inner.register(lease, new)?;
         if let Some(reference) = commit.reference {
             self.inner
                 .tag_under(lease, &reference.with_default_tag(), Target::image(image.id))?;

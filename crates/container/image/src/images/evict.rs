@@ -1,6 +1,8 @@
 //! Removing what nobody uses without being asked by a person: each step looks again, under the lock under which a
 //! use begins, whether that is still so.
 
+use std::sync::Arc;
+
 use store::Durability;
 
 use super::{Image, Images, Layer, Removed};
@@ -24,7 +26,9 @@ impl Images {
             .take(names.iter().map(claims::tag).chain([claims::image(&id)]));
         let (names, freed) = {
             let mut table = inner.write();
-            let same = |now: &Image| now.tags == seen.tags && now.digests == seen.digests;
+            let same = |now: &Image| {
+                (&now.tags, &now.digests, now.result) == (&seen.tags, &seen.digests, seen.result)
+            };
             let as_seen = table.image(&id).is_some_and(|now| same(&now));
             if !as_seen || table.last_used(&id) > last_used || is_used(&table, seen) {
                 return Ok(None);
@@ -46,6 +50,34 @@ impl Images {
         let names = names.into_iter().map(untagged);
         let layers = layers.into_iter().map(Removed::Layer);
         Ok(Some(names.chain([Removed::Deleted(id)]).chain(layers).collect()))
+    }
+
+    /// Removes an image that has no name and is no build's result, if nobody uses it; answers the bytes of the layers that
+    /// went with it. `None` if it stays.
+    ///
+    /// # Errors
+    /// As [`Self::evict`].
+    pub fn evict_unnamed(&self, id: &Digest) -> Result<Option<u64>, Error> {
+        let is_cache = |image: &Arc<Image>| match image.step {
+            Some(_) => image.is_hidden(),
+            None => image.is_dangling() && !image.result,
+        };
+        let Some(image) = self.get(id).filter(is_cache) else {
+            return Ok(None);
+        };
+        let removed = self.evict(&image, i64::MAX)?;
+        let went = |layer: &&Layer| {
+            let removed = removed.iter().flatten();
+            removed.clone().any(|one| *one == Removed::Layer(layer.chain_id))
+        };
+        let bytes = image.layers.iter().filter(went).map(|layer| layer.size).sum();
+        Ok(removed.is_some().then_some(bytes))
+    }
+
+    /// Whether a build, a pull, a load or a save holds the image.
+    #[must_use]
+    pub fn is_held(&self, id: &Digest) -> bool {
+        self.inner.read().holds(id) > 0
     }
 
     /// Puts an image to sleep that our own registry has: its unpacked layers go, and what the registry serves stays.

@@ -160,6 +160,15 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
+/// An index as it is pushed elsewhere, with all that it lists.
+#[derive(Clone, Debug)]
+pub struct ExportedIndex {
+    /// Configurations and layers; opened by [`crate::Images::open_blob`].
+    pub blobs: Vec<Descriptor>,
+    /// Manifests, and the index behind them.
+    pub manifests: Vec<ServedManifest>,
+}
+
 /// A manifest with its bytes.
 #[derive(Clone, Debug)]
 pub struct StoredManifest {

@@ -3,7 +3,7 @@
 use store::Durability;
 
 use super::compose::{Form, compose};
-use super::{Algorithm, Export, Exported, Image, Images, Layer, Target};
+use super::{Algorithm, Export, Exported, ExportedIndex, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
 use crate::{
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Images {
-    /// What to push for an image: the manifest that it came by, if all its blobs are here; otherwise one that is
-    /// made now, the same each time. Layers that lie here uncompressed are compressed once, on all cores, and the
-    /// result is kept for the next push. All of it stays while the lease does.
+    /// What to push for an image: the manifest that it came by, if all its blobs are here and its layers are compressed;
+    /// otherwise one that is made now, the same each time. Layers that lie here uncompressed are compressed once, on all
+    /// cores, and the result is kept for the next push. All of it stays while the lease does.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::Damaged`]; the disk's or the store's.
@@ -39,6 +39,36 @@ impl Images {
             config: manifest.config,
             layers: manifest.layers,
         })
+    }
+
+    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. All of it
+    /// stays while the lease does.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn export_index(&self, lease: &Lease, reference: &Reference) -> Result<Option<ExportedIndex>, Error> {
+        let named = self.target(reference).and_then(|target| target.manifest);
+        let index = named.and_then(|digest| lease.hold_manifest(digest));
+        let Some(index) = index.filter(|index| index.is_index()) else {
+            return Ok(None);
+        };
+        let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
+        for listed in &index.manifests {
+            let Some(summary) = lease.hold_manifest(listed.digest) else {
+                return Ok(None);
+            };
+            let here = |blob: &Descriptor| {
+                let is_image = || lease.add(&blob.digest).is_ok();
+                lease.hold_blob(&blob.digest) || is_image()
+            };
+            if summary.is_index() || !summary.blobs().all(here) {
+                return Ok(None);
+            }
+            blobs.extend(summary.blobs().cloned());
+            manifests.extend(self.served(&summary.digest)?);
+        }
+        manifests.extend(self.served(&index.digest)?);
+        Ok(Some(ExportedIndex { blobs, manifests }))
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so
@@ -77,13 +107,17 @@ impl Images {
         lease.keep_rows()
     }
 
-    /// The stored manifest, if nothing of it is missing.
+    /// The stored manifest, if nothing of it is missing and no layer would go uncompressed: what has a digest in our own
+    /// registry has one of layers as they lie here.
     fn as_it_came(&self, lease: &Lease, image: &Image) -> Result<Option<Exported>, Error> {
         let summary = image.manifest.and_then(|digest| lease.hold_manifest(digest));
         let Some(summary) = summary else { return Ok(None) };
         let (Some(config), true) = (
             summary.config.clone(),
-            summary.layers.iter().all(|layer| lease.hold_blob(&layer.digest)),
+            summary
+                .layers
+                .iter()
+                .all(|layer| !is_plain(layer) && lease.hold_blob(&layer.digest)),
         ) else {
             return Ok(None);
         };
@@ -113,11 +147,7 @@ impl Images {
         if !lease.hold_blob(&blob.digest) {
             return Err(damaged(blob.digest, "it is missing"));
         }
-        let plain = matches!(
-            &*blob.media_type,
-            "" | media_type::LAYER | media_type::DOCKER_LAYER
-        );
-        if plain {
+        if is_plain(blob) {
             let name = CompressedName {
                 diff_id: layer.diff_id,
                 algorithm,
@@ -160,4 +190,12 @@ impl Inner {
         self.write().add_compressed(name, blob.clone());
         Ok(blob)
     }
+}
+
+/// Whether a layer is a tar archive as it is.
+fn is_plain(layer: &Descriptor) -> bool {
+    matches!(
+        &*layer.media_type,
+        "" | media_type::LAYER | media_type::DOCKER_LAYER
+    )
 }

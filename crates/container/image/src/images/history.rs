@@ -10,7 +10,8 @@ const MISSING: &str = "<missing>";
 
 impl Images {
     /// How the image was made, newest step first. A step has the id of the image as of then if
-    /// that image is here: for the newest one, and down the line of what was built here.
+    /// that image is here: for the newest one, and down the line of what was built here, as far as
+    /// that tells the same history.
     #[must_use]
     pub fn history(&self, image: &Image) -> Vec<HistoryEntry> {
         let mut sizes = image.layers.iter().map(|layer| layer.size);
@@ -35,9 +36,13 @@ impl Images {
     }
 
     fn name_steps(&self, image: &Image, entries: &mut [HistoryEntry]) {
-        let parent = |image: &Arc<Image>| image.parent.and_then(|parent| self.get(&parent));
+        let parent = |image: &Arc<Image>| image.shown_parent().and_then(|parent| self.get(&parent));
         let line = std::iter::successors(Some(Arc::new(image.clone())), parent);
-        for (entry, image) in entries.iter_mut().zip(line) {
+        let rows = &image.config.history;
+        for image in line.filter(|image| rows.starts_with(&image.config.history)) {
+            let Some(entry) = entries.get_mut(rows.len() - image.config.history.len()) else {
+                continue;
+            };
             entry.id = image.id.to_string();
             entry.tags = image.tags.iter().map(Reference::familiar).collect();
         }

@@ -34,7 +34,7 @@ pub use exchange::*;
 pub use receive::Received;
 pub use survey::{Part, Survey, Surveyed};
 pub use types::*;
-pub use upload::BlobUpload;
+pub use upload::{BlobUpload, LeftUpload};
 
 use crate::inner::Inner;
 use crate::{Error, Lease};

@@ -8,12 +8,20 @@ use store::Durability;
 use super::{Image, Images};
 use crate::inner::{Inner, check_tag};
 use crate::rows::{ImageRow, TagRow};
-use crate::{Digest, Error, Reference, Target, claims};
+use crate::{Descriptor, Digest, Error, Reference, Target, claims};
 
 impl Images {
-    /// All images, newest first.
+    /// All images that clients see, newest first.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Image>> {
+        let mut images = self.all();
+        images.retain(|image| !image.is_hidden());
+        images
+    }
+
+    /// All images, the build cache's own as well, newest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Image>> {
         let mut images: Vec<Arc<Image>> = self.inner.read().images().cloned().collect();
         images.sort_by_key(|image| Reverse(image.config.created));
         images
@@ -26,7 +34,8 @@ impl Images {
     /// [`Error::NoSuchImage`] in upstream's words, [`Error::Reference`].
     pub fn resolve(&self, reference: &str) -> Result<Arc<Image>, Error> {
         if let Some(id) = identifier(reference) {
-            return self.get(&id).ok_or_else(|| Error::NoSuchImage(id.to_string()));
+            let found = self.get(&id).filter(|image| !image.is_hidden());
+            return found.ok_or_else(|| Error::NoSuchImage(id.to_string()));
         }
         let mut named = Reference::parse(reference)?.with_default_tag();
         // `name:tag@digest` is what has the digest; the tag is for people (upstream's rule).
@@ -39,16 +48,44 @@ impl Images {
             .ok_or_else(|| Error::NoSuchImage(named.familiar()))
     }
 
+    /// As [`Self::resolve`]; a whole id may be that of a step that clients do not see.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn find(&self, reference: &str) -> Result<Arc<Image>, Error> {
+        let by_id = identifier(reference).and_then(|id| self.get(&id));
+        by_id.map_or_else(|| self.resolve(reference), Ok)
+    }
+
+    /// Whether an index that has a name lists this image: it is part of that, and no image without a name.
+    #[must_use]
+    pub fn is_listed(&self, id: &Digest) -> bool {
+        let table = self.inner.read();
+        let is_it = |listed: &Descriptor| {
+            let listed = table.manifest(&listed.digest);
+            let config = listed.and_then(|listed| listed.summary.config.as_ref());
+            config.is_some_and(|config| config.digest == *id)
+        };
+        let indexes = table
+            .named_manifests()
+            .filter_map(|digest| table.manifest(digest));
+        let mut listed = indexes.flat_map(|index| &index.summary.manifests);
+        listed.any(is_it)
+    }
+
     /// The image with this id.
     #[must_use]
     pub fn get(&self, id: &Digest) -> Option<Arc<Image>> {
         self.inner.read().image(id)
     }
 
-    /// Images that were built upon this one here.
+    /// Images that were built upon this one here, as clients are told: what BuildKit's steps make stands by itself.
     #[must_use]
     pub fn children(&self, id: &Digest) -> Vec<Digest> {
-        self.inner.read().children(id)
+        let table = self.inner.read();
+        let mut children = table.children(id);
+        children.retain(|child| table.image(child).is_some_and(|image| image.step.is_none()));
+        children
     }
 
     /// Makes `reference` (`latest` if it has no tag) a tag of the image, whatever it named before.
@@ -68,8 +105,9 @@ impl Images {
         let target = Target::image(*id);
         let row = TagRow::new(target, self.inner.now());
         self.inner.rows.put(&reference, &row, Durability::Durable)?;
-        let (_, freed) = self.inner.write().set_tag(&reference, Some((target, row.time)));
+        let (previous, freed) = self.inner.write().set_tag(&reference, Some((target, row.time)));
         self.inner.discard(freed);
+        self.inner.note_nameless(previous)?;
         // What has a name is kept by it, and is a build's leaving once it has none any more.
         self.inner.set_result(id, false, Durability::Relaxed)
     }
@@ -86,14 +124,39 @@ impl Images {
         }
         Ok(())
     }
+
+    /// The build cache has forgotten a step: an image that clients see is a mere image from now on.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn forget_step(&self, id: &Digest) -> Result<(), Error> {
+        let _claim = self.inner.claims.take([claims::image(id)]);
+        if self.inner.write().set_known(id, false) {
+            self.inner.write_image(id, Durability::Relaxed)?;
+        }
+        Ok(())
+    }
 }
 
 impl Inner {
-    /// The caller has the image's claim.
-    fn set_result(&self, id: &Digest, result: bool, durability: Durability) -> Result<(), Error> {
-        if !self.write().set_result(id, result) {
+    /// An image that a step made and that has just lost its last name is one all the same, after a restart as well.
+    pub(crate) fn note_nameless(&self, target: Option<Target>) -> Result<(), Error> {
+        let Some(id) = target.and_then(|target| target.image) else {
             return Ok(());
+        };
+        let table = self.read();
+        let lost = table
+            .image(&id)
+            .is_some_and(|image| image.is_dangling() && image.step.is_some() && !table.is_pending(&id));
+        drop(table);
+        if lost {
+            self.write_image(&id, Durability::Relaxed)?;
         }
+        Ok(())
+    }
+
+    /// Writes the row of an image that no lease has to keep first. The caller has the image's claim.
+    pub(super) fn write_image(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
         match self.read().image(id) {
             Some(image) => self
                 .rows
@@ -101,6 +164,14 @@ impl Inner {
                 .map(drop),
             None => Ok(()),
         }
+    }
+
+    /// The caller has the image's claim.
+    fn set_result(&self, id: &Digest, result: bool, durability: Durability) -> Result<(), Error> {
+        if self.write().set_result(id, result) {
+            self.write_image(id, durability)?;
+        }
+        Ok(())
     }
 }
 

@@ -220,6 +220,7 @@ impl Loading<'_> {
                 made_here: row.made_here,
                 asleep,
                 result: row.result,
+                step: row.step,
             };
             assemble(&self.table, id, new)
         };

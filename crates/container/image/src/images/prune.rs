@@ -54,11 +54,14 @@ impl Images {
             .filter(|image| !is_intermediate(image) && filter(image))
         {
             let (kept, names): (Vec<_>, Vec<_>) = references(&image).into_iter().partition(spared);
-            for name in what(&image, names) {
-                // What is in use stays; that is what pruning means.
-                pruned
-                    .removed
-                    .extend(self.remove(&name, options, used).unwrap_or_default());
+            // What is in use stays; that is what pruning means.
+            if image.is_dangling() {
+                let removed = self.remove_nameless(&image.id, options, used);
+                pruned.removed.extend(removed.unwrap_or_default());
+            }
+            for name in names {
+                let removed = self.remove(&name.to_string(), options, used);
+                pruned.removed.extend(removed.unwrap_or_default());
             }
             if !kept.is_empty() && used(&image.id).is_empty() {
                 pruned.removed.extend(self.lull(&image.id).unwrap_or_default());
@@ -71,12 +74,4 @@ impl Images {
         pruned.reclaimed = layers.sum();
         pruned
     }
-}
-
-/// What to remove so that the image goes: each of its names, or its id.
-fn what(image: &Image, names: Vec<Reference>) -> Vec<String> {
-    if image.is_dangling() {
-        return vec![image.id.hex()];
-    }
-    names.iter().map(Reference::to_string).collect()
 }

@@ -51,6 +51,7 @@ impl Images {
             made_here: false,
             asleep: false,
             result: false,
+            step: None,
         };
         self.inner.register(lease, new)
     }

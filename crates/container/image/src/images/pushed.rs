@@ -7,12 +7,14 @@ use bytes::Bytes;
 
 use super::pulled::described;
 use super::repository::named;
-use super::{Blob, Images, Push, Pushed, Target};
+use super::{Blob, Image, Images, Push, Pushed, Target};
 use crate::assemble::NewImage;
 use crate::config::MAX_CONFIG;
 use crate::inner::{Inner, check_name};
 use crate::table::{Table, Within};
-use crate::{Descriptor, Digest, Error, Lease, ManifestSummary, Platform, Reference, media_type};
+use crate::{
+    Descriptor, Digest, Error, ImageConfig, Lease, ManifestSummary, Platform, Reference, media_type,
+};
 
 /// An index may list indexes, which may list others.
 const MAX_INDEXES: usize = 4;
@@ -55,6 +57,38 @@ impl Images {
             image,
             previous,
         })
+    }
+
+    /// Makes a name of our own registry stand for one image of what it names: `top` is what the registry calls it, a
+    /// manifest or an index, and `manifest` the image's own. The image is registered asleep, unless it is here; durable
+    /// when this returns. `None`, and nothing is changed, if it is no image, or none that `fits`.
+    ///
+    /// # Errors
+    /// [`Error::MissingContent`]; the disk's or the store's.
+    pub fn choose_pushed(
+        &self,
+        reference: &Reference,
+        top: Digest,
+        manifest: Digest,
+        fits: &dyn Fn(&ImageConfig) -> bool,
+    ) -> Result<Option<Arc<Image>>, Error> {
+        let lease = self.inner.own_lease("choose")?;
+        let summary = lease.hold_manifest(manifest);
+        let summary = summary.ok_or_else(|| Error::MissingContent(vec![manifest]))?;
+        let Some(image) = self.register_asleep(&lease, &summary, fits)? else {
+            return Ok(None);
+        };
+        let target = Target::manifest(top, Some(image.id));
+        let pinned = Reference {
+            digest: Some(top),
+            ..reference.repository()
+        };
+        self.tag_under(&lease, &pinned, target)?;
+        if reference.digest.is_none() {
+            self.tag_under(&lease, reference, target)?;
+        }
+        lease.keep_rows()?;
+        Ok(Some(image))
     }
 
     /// Everything that a manifest names must be in the repository, and is held from the moment it is found there.
@@ -102,7 +136,9 @@ impl Images {
         depth: usize,
     ) -> Result<Option<Digest>, Error> {
         if !summary.is_index() {
-            return self.register_asleep(lease, summary);
+            let runs = |config: &ImageConfig| Platform::host().runs(&config.platform());
+            let image = self.register_asleep(lease, summary, &runs)?;
+            return Ok(image.map(|image| image.id));
         }
         let Some(depth) = depth.checked_sub(1) else {
             return Ok(None);
@@ -119,13 +155,18 @@ impl Images {
         Ok(None)
     }
 
-    /// What is no image, or none for this machine, is kept as what it is.
-    fn register_asleep(&self, lease: &Lease, summary: &ManifestSummary) -> Result<Option<Digest>, Error> {
+    /// What is no image, or none that fits, is kept as what it is.
+    fn register_asleep(
+        &self,
+        lease: &Lease,
+        summary: &ManifestSummary,
+        fits: &dyn Fn(&ImageConfig) -> bool,
+    ) -> Result<Option<Arc<Image>>, Error> {
         let Some(bytes) = self.image_config(summary)? else {
             return Ok(None);
         };
         let config = match described(summary, &bytes) {
-            Ok(config) if Platform::host().runs(&config.platform()) => config,
+            Ok(config) if fits(&config) => config,
             Ok(_) => return Ok(None),
             Err(error) => {
                 tracing::debug!(manifest = %summary.digest, %error, "what was pushed is no image");
@@ -144,8 +185,9 @@ impl Images {
             made_here: true,
             asleep: !summary.layers.is_empty(),
             result: false,
+            step: None,
         };
-        Ok(Some(self.inner.register(lease, new)?.id))
+        self.inner.register(lease, new).map(Some)
     }
 
     /// The bytes of an image's configuration.

@@ -12,7 +12,7 @@ use super::evict::references;
 use super::names::identifier;
 use super::{Image, Images, Remove, Removed, Use};
 use crate::rows::TagRow;
-use crate::{Digest, Error, Reference, claims};
+use crate::{Digest, Error, Reference, Step, claims};
 
 impl Images {
     /// Removes a name, and the image with its last one; or, given an id, the image with all its
@@ -44,6 +44,23 @@ impl Images {
             true
         };
         removal.image(&image.id, options.force, quiet)?;
+        Ok(removal.removed)
+    }
+
+    /// Removes an image without a name, of which clients may not know.
+    pub(super) fn remove_nameless(
+        &self,
+        id: &Digest,
+        options: Remove,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>, Error> {
+        let mut removal = Removal {
+            images: self,
+            options,
+            used,
+            removed: Vec::new(),
+        };
+        removal.image(id, false, false)?;
         Ok(removal.removed)
     }
 }
@@ -123,8 +140,9 @@ impl Removal<'_> {
             return Ok(());
         };
         inner.rows.delete::<TagRow>(reference, Durability::Durable)?;
-        let (_, freed) = inner.write().set_tag(reference, None);
+        let (previous, freed) = inner.write().set_tag(reference, None);
         inner.discard(freed);
+        inner.note_nameless(previous)?;
         self.removed.push(Removed::Untagged {
             reference: reference.familiar(),
             image,
@@ -152,8 +170,9 @@ impl Removal<'_> {
         if !self.delete(&image, prepared)? {
             return self.image(id, force, quiet);
         }
-        match image.parent {
-            Some(parent) if self.options.prune_parents => self.image(&parent, false, true),
+        let parent = image.parent.and_then(|parent| self.images.get(&parent));
+        match parent.filter(|parent| parent.step != Some(Step::Hidden)) {
+            Some(parent) if self.options.prune_parents => self.image(&parent.id, false, true),
             _ => Ok(()),
         }
     }
@@ -166,6 +185,7 @@ impl Removal<'_> {
         let inner = &self.images.inner;
         let _claim = inner.claims.take([claims::image(&image.id)]);
         // From here on nobody finds it; the one durable write is what makes it gone for good.
+        let stays = image.step == Some(Step::Shown) && !image.asleep;
         let (tags, freed) = {
             let mut table = inner.write();
             // A lease may have been taken since the conflicts were looked at.
@@ -175,9 +195,17 @@ impl Removal<'_> {
             if table.prepared() != prepared {
                 return Ok(false);
             }
-            table.remove_image(&image.id)
+            if stays {
+                (Vec::new(), table.hide(&image.id))
+            } else {
+                table.remove_image(&image.id)
+            }
         };
-        inner.delete_image_rows(&image.id, Durability::Durable)?;
+        if stays {
+            inner.write_image(&image.id, Durability::Durable)?;
+        } else {
+            inner.delete_image_rows(&image.id, Durability::Durable)?;
+        }
         for tag in tags {
             inner.rows.delete::<TagRow>(&tag, Durability::Relaxed)?;
         }

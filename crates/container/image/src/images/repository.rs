@@ -187,8 +187,9 @@ impl Images {
                 (Some(manifest), _) => manifest == *digest,
                 (None, Some(id)) => {
                     let image = table.image(&id);
-                    let made = image.and_then(|image| composed(&image));
-                    made.is_some_and(|made| made.digest == *digest)
+                    let made =
+                        |image: &Arc<Image>| composed(image).is_some_and(|made| made.digest == *digest);
+                    image.is_some_and(|image| image.manifest == Some(*digest) || made(&image))
                 }
                 (None, None) => false,
             };

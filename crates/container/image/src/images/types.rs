@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{Descriptor, Digest, HistoryRow, ImageConfig, Lease, Limits, Reference, Rootfs};
 
@@ -49,6 +50,21 @@ pub struct Image {
     pub made_here: bool,
     /// Whether it is what a build without a name made, and somebody was told its id: it is no mere step of a build.
     pub result: bool,
+    /// What it is to the build cache, if a step of a build made it that shows its clients results only.
+    pub step: Option<Step>,
+}
+
+/// What an image that a step of BuildKit's made is: there, steps are the build cache's, and no images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// The cache's alone: it has no name, and nobody was told of it. Clients do not see it.
+    Hidden,
+    /// The same, and the cache knows it no more: it goes with the last that was made upon it.
+    Lost,
+    /// An image, since it had a name or somebody was told its id. Removed, it is the cache's again.
+    Shown,
+    /// An image that the cache knows no more.
+    Forgotten,
 }
 
 impl Image {
@@ -61,6 +77,38 @@ impl Image {
     #[must_use]
     pub const fn is_dangling(&self) -> bool {
         self.tags.is_empty() && self.digests.is_empty()
+    }
+
+    /// The image it was built upon, where clients are told: steps of BuildKit's have none.
+    #[must_use]
+    pub fn shown_parent(&self) -> Option<Digest> {
+        self.parent.filter(|_| self.step.is_none())
+    }
+
+    /// Whoever has a name, or was told of, is an image.
+    pub(crate) const fn be_shown(&mut self) {
+        self.step = match self.step {
+            Some(Step::Hidden) => Some(Step::Shown),
+            Some(Step::Lost) => Some(Step::Forgotten),
+            other => other,
+        };
+    }
+
+    /// The cache has it, or has forgotten it.
+    pub(crate) const fn set_known(&mut self, known: bool) {
+        self.step = match (self.step, known) {
+            (Some(Step::Hidden), false) => Some(Step::Lost),
+            (Some(Step::Shown), false) => Some(Step::Forgotten),
+            (Some(Step::Lost), true) => Some(Step::Hidden),
+            (Some(Step::Forgotten), true) => Some(Step::Shown),
+            (other, _) => other,
+        };
+    }
+
+    /// Whether it is the build cache's alone, and none of those that clients see.
+    #[must_use]
+    pub const fn is_hidden(&self) -> bool {
+        matches!(self.step, Some(Step::Hidden | Step::Lost))
     }
 }
 
@@ -192,6 +240,8 @@ pub struct Commit<'a> {
     pub history: HistoryRow,
     /// Its tag.
     pub reference: Option<Reference>,
+    /// Whether it is a step whose image clients do not see until it is named.
+    pub hidden: bool,
     /// With a lease the image is durable once the lease is kept (a build's intermediate images
     /// then share one fsync); without one, when `commit` returns.
     pub lease: Option<&'a Lease>,

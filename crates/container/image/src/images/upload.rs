@@ -2,7 +2,9 @@
 //!
 //! A blob lies in the store once; that a repository has it is a row. The row is written when the blob is durable.
 
+use std::fs::File;
 use std::io::Write;
+use std::time::SystemTime;
 
 use store::Durability;
 
@@ -31,6 +33,30 @@ impl BlobUpload {
     pub const fn size(&self) -> u64 {
         self.0.size()
     }
+
+    /// Lets one with a name stay, for a later process to go on with.
+    pub fn leave(mut self) {
+        self.0.leave();
+    }
+
+    /// What has come, to be read while more comes.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn reader(&self) -> Result<File, Error> {
+        self.0.file().map_err(Error::io("read a blob"))
+    }
+}
+
+/// An upload with a name that an earlier process has left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftUpload {
+    /// Its name.
+    pub name: String,
+    /// What was noted of it.
+    pub note: Vec<u8>,
+    /// When bytes came last.
+    pub written: SystemTime,
 }
 
 impl Images {
@@ -43,11 +69,65 @@ impl Images {
         Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
     }
 
+    /// As [`Self::begin_blob`]. It has a name, which is good as a file's, and survives this process with a note: the death of
+    /// it, not a loss of power.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn begin_lasting_blob(
+        &self,
+        name: &str,
+        note: &[u8],
+        algorithm: DigestAlgorithm,
+    ) -> Result<BlobUpload, Error> {
+        let writer = self.inner.content.lasting(name, note, algorithm);
+        Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
+    }
+
+    /// Uploads with names that earlier processes have left.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn left_blobs(&self) -> Result<Vec<LeftUpload>, Error> {
+        let begun = self.inner.content.begun();
+        let begun = begun.map_err(Error::io("read the uploads"))?.into_iter();
+        let left = begun.map(|begun| LeftUpload {
+            name: begun.name,
+            note: begun.note,
+            written: begun.written,
+        });
+        Ok(left.collect())
+    }
+
+    /// Goes on with an upload that was left.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn resume_blob(&self, name: &str, algorithm: DigestAlgorithm) -> Result<BlobUpload, Error> {
+        let writer = self.inner.content.resume(name, algorithm);
+        Ok(BlobUpload(writer.map_err(Error::io("read a blob"))?))
+    }
+
+    /// Clears an upload that was left.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn drop_left_blob(&self, name: &str) -> Result<(), Error> {
+        let forgotten = self.inner.content.forget(name);
+        forgotten.map_err(Error::io("clear an upload"))
+    }
+
     /// Ends an upload: what came is the blob `digest` of the repository, durable when this returns; answers its size.
     ///
     /// # Errors
     /// [`Error::WrongDigest`]; the disk's or the store's.
-    pub fn finish_blob(&self, upload: BlobUpload, digest: &Digest, repository: &str) -> Result<u64, Error> {
+    pub fn finish_blob(
+        &self,
+        mut upload: BlobUpload,
+        digest: &Digest,
+        repository: &str,
+    ) -> Result<u64, Error> {
+        upload.0.catch_up().map_err(Error::io("read a blob"))?;
         let mut written = upload.0.finish();
         let renamed = written.rename(digest.algorithm());
         renamed.map_err(Error::io("read a blob"))?;

@@ -1,22 +1,28 @@
 //! What lies on the disk (`docker system df`).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{DiskUsage, Images};
 use crate::Digest;
 use crate::assemble::total;
 
 impl Images {
-    /// Bytes of all layers, and how many each image shares with others.
+    /// Bytes of all layers, and how many each image shares with others. What only led to another image, and has no name, is
+    /// none of the others.
     #[must_use]
     pub fn disk_usage(&self) -> DiskUsage {
         let table = self.inner.read();
         let mut users: HashMap<Digest, usize> = HashMap::new();
-        for layer in table.images().flat_map(|image| &image.layers) {
+        let shown = |image: &&Arc<super::Image>| !image.is_dangling() || table.children(&image.id).is_empty();
+        for layer in table.images().filter(shown).flat_map(|image| &image.layers) {
             *users.entry(layer.chain_id).or_default() += 1;
         }
         let shared = |image: &super::Image| {
-            let layers = image.layers.iter().filter(|layer| users[&layer.chain_id] > 1);
+            let layers = image
+                .layers
+                .iter()
+                .filter(|layer| users.get(&layer.chain_id).is_some_and(|users| *users > 1));
             total(layers.map(|layer| layer.size))
         };
         // Of layers that sleep there is only the blob.

@@ -19,6 +19,11 @@ impl Table {
         self.tags.get(reference).copied()
     }
 
+    /// The manifests that names stand for.
+    pub(crate) fn named_manifests(&self) -> impl Iterator<Item = &Digest> {
+        self.tags.values().filter_map(|tag| tag.target.manifest.as_ref())
+    }
+
     /// All names in a repository, in order: tags, then those with a digest.
     pub(crate) fn names_of(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Target)> {
         let names = self.tags.range(repository.repository()..);
@@ -42,12 +47,14 @@ impl Table {
             .collect()
     }
 
-    /// Every manifest that is in a repository: those that have a name there, and what those list.
+    /// Every manifest that is in a repository: those that have a name there, those that its images came by, and what
+    /// those list.
     pub(crate) fn manifests_of(&self, repository: &Reference) -> Vec<&Kept> {
+        let came_by = |image: Digest| self.images.get(&image)?.manifest;
         let named = self
             .names_of(repository)
-            .filter_map(|(_, target)| target.manifest);
-        let mut waiting: Vec<Digest> = named.collect();
+            .flat_map(|(_, target)| [target.manifest, target.image.and_then(came_by)]);
+        let mut waiting: Vec<Digest> = named.flatten().collect();
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         while let Some(digest) = waiting.pop() {
             let Some(kept) = self.manifest(&digest).filter(|_| seen.insert(digest)) else {
@@ -189,6 +196,7 @@ impl<'a> Within<'a> {
 
 impl Image {
     fn show(&mut self, reference: &Reference, time: Timestamp) {
+        self.be_shown();
         self.last_tagged = self.last_tagged.max(Some(time));
         if reference.digest.is_none() {
             let place = self.tags.partition_point(|other| other < reference);

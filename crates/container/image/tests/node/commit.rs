@@ -12,6 +12,7 @@ use super::support::{Node, archive, mounted, tar};
 
 fn commit<'a>(parent: Option<&'a Digest>, layer: CommitLayer<'a>) -> Commit<'a> {
     Commit {
+        hidden: false,
         parent,
         layer,
         config: ImageConfig::for_host(),
@@ -26,6 +27,7 @@ fn commit<'a>(parent: Option<&'a Digest>, layer: CommitLayer<'a>) -> Commit<'a> 
 
 fn under<'a>(lease: &'a image::Lease, parent: Option<&'a Digest>, layer: CommitLayer<'a>) -> Commit<'a> {
     Commit {
+        hidden: false,
         lease: Some(lease),
         ..commit(parent, layer)
     }

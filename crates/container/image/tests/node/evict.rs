@@ -33,6 +33,7 @@ fn evict(images: &Images, id: &Digest) -> Option<Vec<Removed>> {
 
 fn commit(images: &Images, parent: &Digest) -> Digest {
     let commit = Commit {
+        hidden: false,
         parent: Some(parent),
         layer: CommitLayer::None,
         config: ImageConfig::for_host(),
@@ -276,4 +277,38 @@ fn run_and_remove_at_once() {
         }
     });
     assert!(made.into_inner() > 0);
+}
+
+#[test]
+fn what_led_to_an_image_shares_nothing_with_it() {
+    let node = Node::new();
+    let images = &node.images;
+    let base = remote("one").pull(images, "r.example/one:1").unwrap();
+    let child = commit(images, &base);
+    assert!(images.disk_usage().shared[&child] > 0);
+    for name in images.get(&base).unwrap().tags.clone() {
+        images
+            .remove(&name.to_string(), image::Remove::default(), &|_| Vec::new())
+            .unwrap();
+    }
+    assert!(images.get(&base).unwrap().is_dangling());
+    assert_eq!(images.disk_usage().shared[&child], 0);
+}
+
+#[test]
+fn what_has_no_name_goes_unless_it_is_a_result() {
+    let node = Node::new();
+    let images = &node.images;
+    let base = remote("one").pull(images, "r.example/one:1").unwrap();
+    let (loose, result) = (commit(images, &base), commit(images, &base));
+    images.note_result(&result).unwrap();
+    let lease = images.lease("build").unwrap();
+    lease.add(&loose).unwrap();
+    assert!(images.is_held(&loose));
+    for stays in [base, loose, result] {
+        assert_eq!(images.evict_unnamed(&stays).unwrap(), None);
+    }
+    drop(lease);
+    assert_eq!(images.evict_unnamed(&loose).unwrap(), Some(0));
+    assert!(images.get(&loose).is_none() && images.get(&result).is_some());
 }

@@ -142,6 +142,7 @@ fn a_commit_that_is_cut_off_leaves_the_image_below() {
         inside(&rootfs, |root| fs::write(root.join("b"), "x").unwrap());
         store.left.store(writes, Ordering::SeqCst);
         let made = node.images.commit(Commit {
+            hidden: false,
             parent: Some(&parent),
             layer: CommitLayer::Move("c"),
             config: ImageConfig::for_host(),

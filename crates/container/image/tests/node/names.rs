@@ -144,6 +144,7 @@ fn who_stands_in_the_way_is_named() {
     let child = node
         .images
         .commit(Commit {
+            hidden: false,
             parent: Some(&single),
             layer: CommitLayer::None,
             config: ImageConfig::for_host(),
@@ -221,4 +222,107 @@ fn what_images_share_is_counted_once() {
     let usage = node.images.disk_usage();
     assert_eq!(usage.layers, 8);
     assert_eq!((usage.shared[&small], usage.shared[&large]), (5, 5));
+}
+
+/// A step whose image clients do not see.
+fn step(node: &Node, parent: Option<&Digest>, command: &str) -> Digest {
+    let made = node.images.commit(Commit {
+        hidden: true,
+        parent,
+        layer: CommitLayer::None,
+        config: ImageConfig::for_host(),
+        history: HistoryRow {
+            created_by: command.to_owned(),
+            ..HistoryRow::default()
+        },
+        reference: None,
+        lease: None,
+    });
+    made.unwrap().id
+}
+
+/// Ids of the images that clients see, after a restart as before.
+fn seen(node: &Node) -> Vec<Digest> {
+    node.images.list().iter().map(|image| image.id).collect()
+}
+
+#[test]
+fn steps_are_no_images_until_they_have_a_name() {
+    let node = Node::new();
+    let first = step(&node, None, "first");
+    let second = step(&node, Some(&first), "second");
+    assert_eq!(seen(&node), []);
+    assert!(node.images.resolve(&first.hex()).is_err());
+    assert!(node.images.resolve(&first.hex()[..12]).is_err());
+    let everything = |_: &image::Image| true;
+    let pruned = node.images.prune(&everything, &unused, &|_| false).unwrap();
+    assert_eq!(pruned.removed, []);
+
+    node.images.tag(&second, &"a:1".parse().unwrap()).unwrap();
+    let node = node.reopen();
+    assert_eq!(seen(&node), [second]);
+    let image = node.images.resolve("a:1").unwrap();
+    assert_eq!(image.shown_parent(), None);
+    let ids: Vec<String> = node
+        .images
+        .history(&image)
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    assert_eq!(ids, [second.to_string(), "<missing>".to_owned()]);
+
+    // Removed, it is the cache's again, and so is what it was built upon.
+    let removed = node.images.remove("a:1", GENTLE, &unused).unwrap();
+    assert_eq!(
+        lines(&removed),
+        ["Untagged: a:1".to_owned(), format!("Deleted: {second}")]
+    );
+    let node = node.reopen();
+    assert_eq!((seen(&node), node.images.all().len()), (Vec::new(), 2));
+
+    for id in [second, first] {
+        assert_eq!(node.images.evict_unnamed(&id).unwrap(), Some(0));
+    }
+    node.reopen().assert_empty();
+}
+
+#[test]
+fn a_step_that_has_lost_its_name_is_an_image_until_it_is_removed() {
+    let node = Node::new();
+    let made = step(&node, None, "old");
+    node.images.tag(&made, &"a:1".parse().unwrap()).unwrap();
+    let other = step(&node, None, "new");
+    node.images.tag(&other, &"a:1".parse().unwrap()).unwrap();
+    let node = node.reopen();
+    assert!(seen(&node).contains(&made), "<none>:<none>");
+    node.images.remove(&made.hex(), GENTLE, &unused).unwrap();
+    assert_eq!(seen(&node), [other]);
+    // What the cache has forgotten goes for good.
+    node.images.forget_step(&other).unwrap();
+    let node = node.reopen();
+    node.images.remove("a:1", GENTLE, &unused).unwrap();
+    assert_eq!((seen(&node), node.images.all().len()), (Vec::new(), 1));
+    assert!(node.images.get(&made).is_some_and(|image| image.is_hidden()));
+}
+
+#[test]
+fn what_the_cache_has_forgotten_goes_with_the_last_that_needs_it() {
+    let node = Node::new();
+    let below = step(&node, None, "below");
+    let top = step(&node, Some(&below), "top");
+    node.images.tag(&top, &"a:1".parse().unwrap()).unwrap();
+    node.images.forget_step(&below).unwrap();
+    assert_eq!(
+        node.images.evict_unnamed(&below).unwrap(),
+        None,
+        "it is built upon"
+    );
+    let node = node.reopen();
+    node.images.forget_step(&top).unwrap();
+    let removed = node.images.remove("a:1", GENTLE, &unused).unwrap();
+    assert_eq!(
+        lines(&removed)[1..],
+        [format!("Deleted: {top}"), format!("Deleted: {below}")]
+    );
+    node.reopen().assert_empty();
 }

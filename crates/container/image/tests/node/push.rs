@@ -7,7 +7,7 @@ use image::{
     Reference, Remove, media_type,
 };
 
-use super::remote::{GZIP, Remote, ZSTD};
+use super::remote::{GZIP, PLAIN, Remote, ZSTD};
 use super::snapshots::inside;
 use super::support::{Node, archive, tar};
 
@@ -103,6 +103,7 @@ fn what_came_compressed_goes_as_it_came() {
     let child = node
         .images
         .commit(Commit {
+            hidden: false,
             parent: Some(&id),
             layer: CommitLayer::Move("c"),
             config: ImageConfig::for_host(),
@@ -125,6 +126,35 @@ fn what_came_compressed_goes_as_it_came() {
             media_type::LAYER_GZIP
         ]
     );
+    assert_eq!(exported.layers[0].digest, remote.layers[0].0.digest);
+}
+
+/// A digest in our own registry is one of uncompressed layers. Others are sent compressed ones, whatever was pushed first.
+#[test]
+fn what_lies_here_uncompressed_goes_elsewhere_compressed() {
+    let node = Node::new();
+    let layer = tar(&[&format!("a = {}", "same ".repeat(2000))]);
+    let id = node.load_one(&archive(&["localhost:5000/y:1"], &[&layer]));
+    let built = export(&node, &id, Export::default());
+    let reference: Reference = "localhost:5000/y:1".parse().unwrap();
+    let served = node.images.manifest_in(&reference).unwrap().unwrap();
+    let push = image::Push {
+        repository: "localhost:5000/y",
+        digest: Some(served.digest),
+        tags: &["1".to_owned()],
+        media_type: &served.media_type,
+    };
+    node.images.push_manifest(&push, &served.bytes).unwrap();
+    assert_eq!(node.images.get(&id).unwrap().manifest, Some(served.digest));
+    assert_eq!(export(&node, &id, Export::default()), built);
+    assert_eq!(types(&built), [media_type::DOCKER_LAYER_GZIP]);
+    let still = node.images.manifest_in(&reference).unwrap().unwrap();
+    assert_eq!((still.digest, still.bytes), (served.digest, served.bytes));
+    // One that another registry had so, and one of which a layer is so.
+    let remote = Remote::new(&[(GZIP, &tar(&["b = 1"])), (PLAIN, &tar(&["c = 1"]))]);
+    let id = remote.pull(&node.images, "x:1").unwrap();
+    let exported = export(&node, &id, Export::default());
+    assert_eq!(types(&exported), [media_type::DOCKER_LAYER_GZIP; 2]);
     assert_eq!(exported.layers[0].digest, remote.layers[0].0.digest);
 }
 

@@ -172,6 +172,47 @@ fn an_image_may_be_named_by_sha512_throughout() {
     }
 }
 
+/// Built here, pushed elsewhere and pulled again: what our own registry serves of it is there, blob by blob, and is taken
+/// again by a push.
+#[test]
+fn what_came_back_is_served_whole() {
+    let node = Node::new();
+    let images = &node.images;
+    let id = node.load_one(&archive(&["app:1"], &[&tar(&["a = 1"])]));
+    let lease = images.lease("export").unwrap();
+    let exported = images.export(&lease, &id, image::Export::default()).unwrap();
+    images
+        .note_pushed(&name("elsewhere.example/app:1"), &exported)
+        .unwrap();
+    let manifest = exported.manifest.digest;
+    let config = images.get(&id).unwrap().config_bytes.clone();
+    assert_eq!(images.register_pulled(&lease, &manifest, config).unwrap().id, id);
+    lease.keep().unwrap();
+    images.tag(&id, &name(&format!("{APP}:1"))).unwrap();
+    let served = images.manifest_in(&name(&format!("{APP}:1"))).unwrap().unwrap();
+    assert_eq!(served.digest, manifest);
+    for blob in exported.layers.iter().chain([&exported.config]) {
+        assert!(
+            images.blob_in(APP, &blob.digest).unwrap().is_some(),
+            "{}",
+            blob.digest
+        );
+    }
+    let tags = ["2".to_owned()];
+    let push = Push {
+        repository: APP,
+        digest: None,
+        tags: &tags,
+        media_type: &served.media_type,
+    };
+    assert_eq!(
+        images.push_manifest(&push, &served.bytes).unwrap().image,
+        Some(id)
+    );
+    assert!(images.delete_manifest(APP, &manifest).unwrap().is_some());
+    assert!(images.manifest_in(&name(&format!("{APP}:1"))).unwrap().is_none());
+}
+
 #[test]
 fn many_may_need_it_at_once() {
     let node = Node::new();
@@ -191,6 +232,7 @@ fn a_build_upon_it_wakes_it() {
     let node = Node::new();
     let id = push(&node.images, APP, "1", &example()).unwrap().image.unwrap();
     let commit = Commit {
+        hidden: false,
         parent: Some(&id),
         layer: CommitLayer::None,
         config: ImageConfig::for_host(),

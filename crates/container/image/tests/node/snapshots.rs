@@ -253,6 +253,7 @@ fn a_tree_without_a_bottom_is_refused_and_released() {
         Some(rustix::io::Errno::NAMETOOLONG.raw_os_error())
     );
     let commit = image::Commit {
+        hidden: false,
         parent: None,
         layer: image::CommitLayer::Copy(&rootfs),
         config: image::ImageConfig::for_host(),

@@ -16,8 +16,10 @@ use crate::{BuildContext, BuildError};
 
 /// Where cache mounts lie in the builder's directory.
 pub(super) const CACHES: &str = "cache";
+/// Where doors keep the history of builds in it; the builder itself does not.
+pub const HISTORY: &str = "history";
 
-/// Removes what builds have left, and leaves caches.
+/// Removes what builds have left, and leaves caches and the history.
 pub(super) fn clear(directory: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(directory)?;
     // What contexts and caches hold may have set-id bits of foreign making: only root looks there.
@@ -25,7 +27,7 @@ pub(super) fn clear(directory: &Path) -> std::io::Result<()> {
     take_away(directory)?;
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_name() != CACHES {
+        if entry.file_name() != CACHES && entry.file_name() != HISTORY {
             std::fs::remove_dir_all(entry.path())?;
         }
     }

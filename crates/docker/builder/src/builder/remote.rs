@@ -10,7 +10,7 @@ use crate::context::Compression;
 use crate::dockerfile::MAX_DOCKERFILE;
 use crate::driver::blocking;
 use crate::perform::is_tar;
-use crate::source::{Fetch, GitSource};
+use crate::source::{self, Fetch, Fetched, GitSource};
 use crate::{BuildContext, BuildError};
 
 pub(super) async fn context(
@@ -34,12 +34,59 @@ pub(super) async fn context(
             "remoteURL ({address}) could not be recognized as URL"
         )));
     }
-    let body = fetch
-        .http(&address)
-        .await
-        .map_err(|error| BuildError::Step(format!("failed to download remote context {address}: {error}")))?;
+    let body = download(fetch, &address).await?;
     let builder = builder.clone();
     blocking(move || archive(&builder, body.file, body.modified)).await
+}
+
+async fn download(fetch: &dyn Fetch, address: &str) -> Result<Fetched, BuildError> {
+    let body = fetch.http(address).await;
+    body.map_err(|error| BuildError::Step(format!("failed to download remote context {address}: {error}")))
+}
+
+/// A file as all there is in a context.
+pub(super) async fn file(
+    builder: &Builder,
+    fetch: &dyn Fetch,
+    address: &str,
+) -> Result<BuildContext, BuildError> {
+    let body = download(fetch, address).await?;
+    let name = match (source::file_name(address), body.name) {
+        (name, Some(said)) if name == source::UNNAMED => said,
+        (name, _) => name,
+    };
+    let builder = builder.clone();
+    blocking(move || {
+        let size = body
+            .file
+            .metadata()
+            .map_err(BuildError::io("reading what was fetched"))?
+            .len();
+        let mut file = body.file;
+        file.rewind()
+            .map_err(BuildError::io("reading what was fetched"))?;
+        packed(&builder, (&name, size), body.modified, file.take(size))
+    })
+    .await
+}
+
+/// An archive of one file.
+fn packed(
+    builder: &Builder,
+    (name, size): (&str, u64),
+    time: i64,
+    content: impl Read,
+) -> Result<BuildContext, BuildError> {
+    let failed = || BuildError::io("reading the build context");
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size);
+    header.set_mode(0o600);
+    header.set_mtime(u64::try_from(time).unwrap_or(0));
+    let mut packed = tar::Builder::new(builder.spool().map_err(failed())?);
+    packed.append_data(&mut header, name, content).map_err(failed())?;
+    let mut file = packed.into_inner().map_err(failed())?;
+    file.rewind().map_err(failed())?;
+    Ok(BuildContext::Fetched(file, time))
 }
 
 /// `github.com/a/b` is short for its repository.
@@ -73,16 +120,7 @@ fn archive(builder: &Builder, mut body: File, time: i64) -> Result<BuildContext,
             "the remote context is no archive, and larger than a Dockerfile may be".to_owned(),
         ));
     }
-    let mut header = tar::Header::new_gnu();
-    header.set_size(text.len() as u64);
-    header.set_mode(0o600);
-    let mut packed = tar::Builder::new(builder.spool().map_err(failed())?);
-    packed
-        .append_data(&mut header, "Dockerfile", &*text)
-        .map_err(failed())?;
-    let mut file = packed.into_inner().map_err(failed())?;
-    file.rewind().map_err(failed())?;
-    Ok(BuildContext::Fetched(file, time))
+    packed(builder, ("Dockerfile", text.len() as u64), time, &*text)
 }
 
 #[cfg(test)]

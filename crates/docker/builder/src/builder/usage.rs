@@ -1,16 +1,16 @@
 //! The build cache as clients see it: `docker system df` and `docker builder prune`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::Engine;
 use image::{Digest, Image, Images};
 use jiff::Timestamp;
 
 use super::Builder;
+use super::choose::choose;
 use crate::BuildError;
-use crate::cache::StepRow;
+use crate::cache::{Cache, StepRow};
 use crate::cache_mounts::MountRow;
 use crate::driver::blocking;
 
@@ -43,8 +43,8 @@ pub struct CacheRecord {
     pub kind: CacheKind,
     /// The image it made; a cache mount has made none.
     pub image: Option<Digest>,
-    /// The image it was carried out on.
-    pub parent: Option<Digest>,
+    /// The record of the step that made what it was carried out on, if there is one.
+    pub parent: Option<String>,
     /// Its command line.
     pub description: String,
     /// Bytes of the files of the layer that it made.
@@ -55,7 +55,10 @@ pub struct CacheRecord {
     pub last_used: Timestamp,
     /// How often it was used since.
     pub uses: u64,
-    /// Whether its image has a name, is what a build was asked for, or has one built upon it.
+    /// Whether its layer is also that of an image: one with a name, one that a build was asked for, one that was made
+    /// otherwise upon it.
+    pub shared: bool,
+    /// Whether a build uses it now.
     pub in_use: bool,
 }
 
@@ -72,23 +75,45 @@ impl Builder {
     /// What the cache has, in the order of its keys.
     #[must_use]
     pub fn usage(&self) -> Vec<CacheRecord> {
+        let steps = self.cache.steps();
+        let made: BTreeMap<Digest, String> = steps.iter().map(|(key, row)| (row.image, key.hex())).collect();
+        let images = self.images.all();
+        let is_image = |image: &Image| match image.step {
+            Some(_) => !image.is_hidden(),
+            None => !image.is_dangling() || image.result || !made.contains_key(&image.id),
+        };
+        let shared = self.with_those_below(images.iter().filter(|image| is_image(image)));
+        let held = self.with_those_below(images.iter().filter(|image| self.images.is_held(&image.id)));
         let record = |(key, row): (Digest, StepRow)| {
             let image = self.images.get(&row.image)?;
             Some(CacheRecord {
                 id: key.hex(),
                 kind: CacheKind::Step,
                 image: Some(row.image),
-                parent: row.parent,
+                parent: row.parent.and_then(|parent| made.get(&parent).cloned()),
                 description: row.description,
                 size: own_size(&self.images, &image),
                 created: row.created,
                 last_used: row.last_used,
                 uses: row.uses,
-                in_use: !image.is_dangling() || image.result || !self.images.children(&image.id).is_empty(),
+                shared: shared.contains(&row.image),
+                in_use: held.contains(&row.image),
             })
         };
-        let steps = self.cache.steps().into_iter().filter_map(record);
+        let steps = steps.into_iter().filter_map(record);
         steps.chain(self.mounts()).collect()
+    }
+
+    /// Images with all those that they were built upon.
+    fn with_those_below<'a>(&self, images: impl Iterator<Item = &'a Arc<Image>>) -> BTreeSet<Digest> {
+        let mut all = BTreeSet::new();
+        for image in images {
+            let mut next = Some(image.clone());
+            while let Some(image) = next.filter(|image| all.insert(image.id)) {
+                next = image.parent.and_then(|parent| self.images.get(&parent));
+            }
+        }
+        all
     }
 
     fn mounts(&self) -> impl Iterator<Item = CacheRecord> {
@@ -101,6 +126,7 @@ impl Builder {
             created: row.created,
             last_used: row.last_used,
             uses: row.uses,
+            shared: false,
             in_use,
             id: name,
         };
@@ -115,78 +141,112 @@ impl Builder {
         self.cache_mounts.remove(id)
     }
 
-    /// Forgets the steps that the filter lets pass (all that nobody uses, unless `all`), and
-    /// removes their images where nothing else needs them.
+    /// As [`Self::prune_to`], however much is left.
     ///
     /// # Errors
-    /// [`image::Error::PruneRunning`] and the disk's.
+    /// The disk's and the store's.
     pub async fn prune(
         &self,
         all: bool,
         filter: impl Fn(&CacheRecord) -> bool + Send,
     ) -> Result<Pruned, BuildError> {
-        let chosen: Vec<CacheRecord> = self
-            .usage()
-            .into_iter()
-            .filter(|record| (all || !record.in_use) && filter(record))
-            .collect();
-        let (mounts, chosen): (Vec<_>, Vec<_>) = chosen
-            .into_iter()
-            .partition(|record| record.kind == CacheKind::Mount);
-        let mut steps: Vec<String> = chosen.iter().map(|record| record.id.clone()).collect();
-        for record in &chosen {
-            if let Ok(key) = Digest::from_hex(&record.id) {
-                self.cache.forget(&key);
-            }
-        }
-        // What was fetched is no record: it is only kept so that it need not be fetched again.
-        let fetched = match &self.fetch {
-            Some(fetch) => fetch.prune().await,
-            None => 0,
-        };
-        let (images, engine) = (self.images.clone(), self.engine.clone());
-        let caches = self.cache_mounts.clone();
+        self.prune_to(all, 0, filter).await
+    }
+
+    /// Forgets the records that the filter lets pass and nobody uses (without `all`, none that is also an image's), and
+    /// removes what they made where nothing else needs it. With `keep`, only so many that less than so many bytes are left.
+    ///
+    /// # Errors
+    /// The disk's and the store's.
+    pub async fn prune_to(
+        &self,
+        all: bool,
+        keep: u64,
+        filter: impl Fn(&CacheRecord) -> bool + Send,
+    ) -> Result<Pruned, BuildError> {
+        let mut records: Vec<_> = self.usage().into_iter().map(Some).collect();
+        let listed: Vec<&CacheRecord> = records.iter().flatten().collect();
+        let chosen = choose(&listed, all, keep, &filter);
+        let chosen: Vec<_> = chosen.into_iter().filter_map(|at| records[at].take()).collect();
+        let builder = self.clone();
         blocking(move || {
-            let mut freed = fetched;
-            for mount in mounts {
-                // One that a step has taken meanwhile stays.
-                if caches
-                    .remove(&mount.id)
-                    .map_err(BuildError::io("removing a cache mount"))?
-                {
-                    freed += mount.size;
-                    steps.push(mount.id);
+            let made: BTreeSet<Digest> = builder
+                .cache
+                .steps()
+                .into_iter()
+                .map(|(_, row)| row.image)
+                .collect();
+            let mut pruned = Pruned::default();
+            for record in chosen {
+                if let Some(freed) = builder.forget(&record, &made)? {
+                    pruned.reclaimed += freed;
+                    pruned.steps.push(record.id);
                 }
             }
-            let chosen: BTreeSet<Digest> = chosen.iter().filter_map(|record| record.image).collect();
-            let used = |id: &Digest| uses(&engine, id);
-            let pruned = images.prune(
-                // A build's result is an image and no cache, even without a name.
-                &|image| image.is_dangling() && !image.result && chosen.contains(&image.id),
-                &used,
-                &|_| false,
-            )?;
-            Ok(Pruned {
-                steps,
-                reclaimed: pruned.reclaimed + freed,
-            })
+            Ok(pruned)
         })
         .await
     }
+
+    /// Removes what was fetched for builds, which is only kept so that it need not be fetched again. Answers its bytes.
+    pub async fn prune_fetched(&self) -> u64 {
+        match &self.fetch {
+            Some(fetch) => fetch.prune().await,
+            None => 0,
+        }
+    }
+
+    /// Answers the bytes that became free; none if it stays, since somebody has begun to use it.
+    fn forget(&self, record: &CacheRecord, made: &BTreeSet<Digest>) -> Result<Option<u64>, BuildError> {
+        let Some(id) = record.image else {
+            let removed = self.cache_mounts.remove(&record.id);
+            let removed = removed.map_err(BuildError::io("removing a cache mount"))?;
+            return Ok(removed.then_some(record.size));
+        };
+        let (mut freed, image) = (None, self.images.get(&id));
+        if let Some(image) = &image {
+            freed = self.images.evict_unnamed(&id)?;
+            if freed.is_none() && !record.shared {
+                return Ok(None);
+            }
+            // What the cache has forgotten, and nobody has a name for, goes with the last that was made upon it.
+            let mut below = image.parent.filter(|_| freed.is_some());
+            while let Some(parent) = below.filter(|parent| !made.contains(parent)) {
+                below = self.images.get(&parent).and_then(|image| image.parent);
+                match self.images.evict_unnamed(&parent)? {
+                    Some(more) => freed = freed.map(|bytes| bytes + more),
+                    None => break,
+                }
+            }
+        }
+        if let Ok(key) = Digest::from_hex(&record.id) {
+            self.cache.forget(&key);
+        }
+        self.images.forget_step(&id)?;
+        Ok(Some(freed.unwrap_or(0)))
+    }
 }
 
-/// Containers made from an image.
-fn uses(engine: &Engine, id: &Digest) -> Vec<image::Use> {
-    let id = id.to_string();
-    let made_from =
-        |container: &Arc<engine::Container>| container.image.as_ref().is_some_and(|image| image.id == id);
-    let containers = engine.list().into_iter().filter(made_from);
-    containers
-        .map(|container| image::Use {
-            container: container.id.as_str().to_owned(),
-            running: container.state.status.is_running(),
-        })
-        .collect()
+/// Removes images of steps that the cache no longer knows, those that were made last first: what it has hidden nobody else
+/// would find.
+pub(super) fn sweep(images: &Images, cache: &Cache) -> Result<(), image::Error> {
+    let known: BTreeSet<Digest> = cache.steps().into_iter().map(|(_, row)| row.image).collect();
+    let mut lost = images.all();
+    lost.retain(|image| image.is_hidden() && !known.contains(&image.id));
+    loop {
+        let before = lost.len();
+        let mut left = Vec::new();
+        for image in lost {
+            if images.evict_unnamed(&image.id)?.is_none() {
+                left.push(image);
+            }
+        }
+        if left.is_empty() || left.len() == before {
+            break;
+        }
+        lost = left;
+    }
+    Ok(())
 }
 
 /// Bytes of the files below a directory; what goes away meanwhile counts nothing.

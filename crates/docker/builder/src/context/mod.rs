@@ -56,11 +56,22 @@ pub(crate) fn open(
     name: &str,
     whole: bool,
 ) -> Result<(Arc<dyn Tree>, Dockerfile), BuildError> {
+    let (name, text) = dockerfile(&*tree, name)?;
+    let parsed = parse(name, &text)?;
+    let tree = ignored(tree, name, whole)?;
+    Ok((tree, parsed))
+}
+
+/// Reads the Dockerfile: what it is called, and its text.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn dockerfile<'a>(tree: &dyn Tree, name: &'a str) -> Result<(&'a str, Vec<u8>), BuildError> {
     let name = if name.is_empty() { "Dockerfile" } else { name };
-    let (name, text) = match read_file(&*tree, name, dockerfile::MAX_DOCKERFILE as u64)? {
+    let (name, text) = match read_file(tree, name, dockerfile::MAX_DOCKERFILE as u64)? {
         None if name == "Dockerfile" => (
             "dockerfile",
-            read_file(&*tree, "dockerfile", dockerfile::MAX_DOCKERFILE as u64)?,
+            read_file(tree, "dockerfile", dockerfile::MAX_DOCKERFILE as u64)?,
         ),
         text => (name, text),
     };
@@ -68,17 +79,23 @@ pub(crate) fn open(
         let asked = if name == "dockerfile" { "Dockerfile" } else { name };
         BuildError::Step(format!("Cannot locate specified Dockerfile: {asked}"))
     })?;
+    Ok((name, text))
+}
+
+/// Parses a Dockerfile.
+///
+/// # Errors
+/// Upstream's sentences.
+pub(crate) fn parse(name: &str, text: &[u8]) -> Result<Dockerfile, BuildError> {
     if text.is_empty() {
         return Err(BuildError::Invalid(format!(
             "the Dockerfile ({name}) cannot be empty"
         )));
     }
-    let parsed = dockerfile::parse(&text).map_err(|source| BuildError::Parse {
+    dockerfile::parse(text).map_err(|source| BuildError::Parse {
         name: name.to_owned(),
         source,
-    })?;
-    let tree = ignored(tree, name, whole)?;
-    Ok((tree, parsed))
+    })
 }
 
 const IGNORE: &str = ".dockerignore";

@@ -40,7 +40,7 @@ pub(super) fn sources(verb: &str, copy: &Copy, origin: &Origin<'_>) -> Result<Ve
         }
     }
     for file in &copy.inline {
-        let single = Single::inline(file.clone());
+        let single = Single::inline(file.clone(), origin.time);
         let path = PathBuf::from(single.name());
         found.push(hashed(path, &Origin::other(Arc::new(single), origin.remote))?);
     }
@@ -78,6 +78,7 @@ fn fetched(remote: &Remote, copy: &Copy, exclude: &Ignore, origin: &Origin<'_>) 
                 path,
                 hash,
                 extract,
+                set_id: false,
             }
         }
         None => hashed(path, &Origin::other(tree, origin.remote))?,

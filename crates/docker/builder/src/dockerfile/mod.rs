@@ -34,6 +34,10 @@ pub use position::{Location, Piece, PieceKind, Position, Span};
 /// At most so many bytes of Dockerfile are parsed.
 pub const MAX_DOCKERFILE: usize = 4 << 20;
 
+/// At most so many instructions: each step of a build is an image whose configuration tells all steps before it, so what
+/// they take grows with the square (200 MB of memory for so many). Upstream has no bound.
+pub const MAX_INSTRUCTIONS: usize = 1000;
+
 /// Parser directives: comments at the very top that speak to the parser.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directives {
@@ -78,7 +82,14 @@ pub fn parse(file: &[u8]) -> Result<Dockerfile, ParseError> {
             format!("the Dockerfile is larger than {MAX_DOCKERFILE} bytes"),
         ));
     }
-    read::dockerfile(statement::parse(&String::from_utf8_lossy(file))?)
+    let parsed = statement::parse(&String::from_utf8_lossy(file))?;
+    if let Some(beyond) = parsed.statements.get(MAX_INSTRUCTIONS) {
+        return Err(ParseError::syntax(
+            beyond.span.start,
+            format!("the Dockerfile has more than {MAX_INSTRUCTIONS} instructions"),
+        ));
+    }
+    read::dockerfile(parsed)
 }
 
 /// Parses one instruction outside of a file: an `ONBUILD` trigger, or a change of `docker commit`.

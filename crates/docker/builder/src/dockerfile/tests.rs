@@ -223,6 +223,14 @@ fn errors() {
         parse(long.as_bytes()).unwrap_err().to_string(),
         "dockerfile line greater than max allowed size of 65535"
     );
+    let many = |count: usize| parse(format!("FROM a\n{}", "ENV A=1\n".repeat(count - 1)).as_bytes());
+    assert!(many(MAX_INSTRUCTIONS).is_ok());
+    let error = many(MAX_INSTRUCTIONS + 1).unwrap_err();
+    assert_eq!(error.line, 1001);
+    assert!(
+        error.to_string().ends_with("more than 1000 instructions"),
+        "{error}"
+    );
 }
 
 fn kinds(body: &str) -> Vec<InstructionKind> {

@@ -14,7 +14,7 @@ use crate::config::Note;
 use crate::copy::{self, CopyPlan, Forgetful, Known, Origin, Remote};
 use crate::dockerfile::{Copy, NoVariables};
 use crate::executor::{Base, Executor, Step, Work};
-use crate::source::{self, Checksum, Fetched, GitSource, Kept, Single};
+use crate::source::{self, Authorization, Checksum, Fetched, GitSource, Kept, Single};
 use crate::tree::Tree;
 
 impl<E: Executor + 'static> Driver<E> {
@@ -30,14 +30,20 @@ impl<E: Executor + 'static> Driver<E> {
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let mut more = plan.unpacked();
         more.extend(link.then(|| "link".to_owned()));
+        more.extend(plan.depends_on_dialect().then(|| "buildkit".to_owned()));
         let key = self.key(current, &command, "", &more);
+        let command = command.join(" ");
+        current.told.push(Some(match self.options.dialect {
+            Dialect::Classic => command.clone(),
+            Dialect::BuildKit => format!("{} # buildkit", plan.written),
+        }));
         if self.probe(current, &key).await? {
             return Ok(());
         }
         if link {
-            return self.link(current, key, &command, plan).await;
+            return self.link(current, key, command, plan).await;
         }
-        self.perform(current, key, &command, Work::Copy(plan)).await
+        self.perform(current, key, command, Work::Copy(plan)).await
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
@@ -58,6 +64,7 @@ impl<E: Executor + 'static> Driver<E> {
         let remote = self.fetch(verb, &copy).await?;
         let (executor, cache, context) = (self.executor.clone(), self.cache.clone(), files);
         let dialect = self.options.dialect;
+        let time = self.epoch.unwrap_or_else(|| self.cache.now()).as_second();
         blocking(move || {
             let known: Box<dyn Known> = match from {
                 Some(Some(image)) => Box::new(ImagePaths { cache, image }),
@@ -72,6 +79,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: from.is_some(),
                 known: &*known,
                 remote: &remote,
+                time,
                 dialect,
             };
             CopyPlan::new(verb, &copy, &origin).map_err(BuildError::Step)
@@ -99,8 +107,12 @@ impl<E: Executor + 'static> Driver<E> {
                 })
             };
             let remote = match git {
-                Some(git) => {
+                Some(mut git) => {
                     let agent = self.agent_for(&git).await?;
+                    if let Some(secrets) = &self.options.services.secrets {
+                        let known = Authorization::of(&git, &**secrets).await;
+                        git.authorization = known.map_err(BuildError::Step)?;
+                    }
                     let repository = fetch.git(&git, agent).await.map_err(failed)?;
                     let (hash, time) = (source::identity(&git, &repository), repository.time);
                     let tree = blocking(move || {
@@ -157,11 +169,10 @@ impl<E: Executor + 'static> Driver<E> {
         &self,
         current: &mut Current,
         key: Digest,
-        command: &[String],
+        command: String,
         mut plan: CopyPlan,
     ) -> Result<(), BuildError> {
         plan.make_absolute(&current.draft.config.working_dir);
-        let written = plan.written.clone();
         let epoch = self.epoch.map(Timestamp::as_second);
         let words = ["link".to_owned(), plan.comment()];
         let alone = KeyParts {
@@ -195,16 +206,13 @@ impl<E: Executor + 'static> Driver<E> {
                         ..HistoryRow::default()
                     },
                     work: Work::Copy(plan),
+                    hidden: true,
                     epoch,
                 };
                 self.make(alone, step).await?.id
             }
         };
-        let told = match self.options.dialect {
-            Dialect::Classic => command.to_vec(),
-            Dialect::BuildKit => vec![format!("{written} # buildkit")],
-        };
-        self.perform(current, key, &told, Work::Stack(layer)).await
+        self.perform(current, key, command, Work::Stack(layer)).await
     }
 
     /// An image that is nothing but files: what a stage begins with that begins with a named context.
@@ -221,6 +229,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: false,
                 known: &Forgetful,
                 remote: &BTreeMap::new(),
+                time: 0,
                 dialect,
             };
             CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
@@ -258,6 +267,7 @@ impl<E: Executor + 'static> Driver<E> {
                 ..HistoryRow::default()
             },
             work: Work::Copy(plan),
+            hidden: true,
             epoch,
         };
         self.make(key, step).await

@@ -8,6 +8,7 @@ use image::Digest;
 use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::history::Told;
 use super::{Dialect, Driver};
 use crate::BuildError;
 use crate::arguments::Declared;
@@ -47,6 +48,8 @@ pub(super) struct Done {
     pub(super) image: Option<Digest>,
     /// Its `ARG`s, which stages upon it have too.
     pub(super) declared: Declared,
+    /// What its steps are told as, and those of the stages below it.
+    pub(super) told: Told,
 }
 
 /// Says that a stage has failed, unless it is done when this goes.

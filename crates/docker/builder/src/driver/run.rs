@@ -33,15 +33,24 @@ impl<E: Executor + 'static> Driver<E> {
         let recorded = self.recorded(&words, &arguments);
         let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());
         let mut mounts = self.mounts(current, run, &words).await?;
-        let more = self.isolation(run, &mounts)?;
+        let mut more = self.isolation(run, &mounts)?;
+        let buildkit = self.options.dialect == Dialect::BuildKit;
+        let volumes = &current.draft.config.volumes;
+        // In BuildKit a volume is a directory like any other until somebody runs the image.
+        more.extend((buildkit && !volumes.is_empty()).then(|| "volumes stay".to_owned()));
         let key = self.key(current, &recorded, script_text, &more);
+        let told = match self.options.dialect {
+            Dialect::Classic => recorded.join(" "),
+            Dialect::BuildKit => self.told_run(&current.draft, &words, script.is_some()),
+        };
+        current.told.push(Some(told));
         if self.probe(current, &key).await? {
             return Ok(());
         }
         self.ask_client(&mut mounts).await?;
         let config = &current.draft.config;
         let mut env = config.env.clone();
-        if self.options.dialect == Dialect::BuildKit {
+        if buildkit {
             set_all(&mut env, self.arguments.proxies(), false);
         }
         let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
@@ -51,6 +60,7 @@ impl<E: Executor + 'static> Driver<E> {
             args: words,
             env,
             user: config.user.clone(),
+            volumes: config.volumes.keys().filter(|_| !buildkit).cloned().collect(),
             cwd: config.working_dir.clone(),
             script,
             mounts: mounts.plans,
@@ -63,7 +73,7 @@ impl<E: Executor + 'static> Driver<E> {
             ..RunPlan::default()
         };
         let work = Work::Run(Box::new(plan));
-        self.perform(current, key, &recorded, work).await
+        self.perform(current, key, recorded.join(" "), work).await
     }
 
     /// A command as the history and the cache know it: with the arguments it sees before it,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
-use super::{Current, Dialect, Driver};
+use super::{Current, Dialect, Driver, history};
 use crate::BuildError;
 use crate::cache::KeyParts;
 use crate::config;
@@ -65,10 +65,11 @@ impl<E: Executor + 'static> Driver<E> {
         for text in printed {
             self.output.text(text).await?;
         }
-        let work = match kind {
+        let buildkit = self.options.dialect == Dialect::BuildKit;
+        let mut more = Vec::new();
+        let work = match &kind {
             InstructionKind::Arg(definitions) => {
-                let over = self.options.dialect == Dialect::BuildKit;
-                definitions.into_iter().for_each(|definition| match over {
+                definitions.iter().cloned().for_each(|definition| match buildkit {
                     true => self.arguments.define_over(definition),
                     false => self.arguments.define(definition),
                 });
@@ -79,15 +80,16 @@ impl<E: Executor + 'static> Driver<E> {
                 Work::Nothing
             }
             InstructionKind::Workdir(_) => {
-                let buildkit = self.options.dialect == Dialect::BuildKit;
                 let user = current.draft.config.user.clone();
                 let user = Some(user).filter(|_| buildkit).unwrap_or_default();
+                more.extend((!user.is_empty()).then(|| "its user's".to_owned()));
                 Work::Directory(current.draft.config.working_dir.clone(), user)
             }
             _ => Work::Nothing,
         };
         let command = current.draft.note(&note);
-        let key = self.key(current, &command, "", &[]);
+        let key = self.key(current, &command, "", &more);
+        self.tell_amended(current, &kind, &note);
         if self.probe(current, &key).await? {
             return Ok(());
         }
@@ -96,7 +98,7 @@ impl<E: Executor + 'static> Driver<E> {
         self.output
             .text(format!(" ---> Running in {container}\n"))
             .await?;
-        self.perform(current, key, &command, work).await?;
+        self.perform(current, key, command.join(" "), work).await?;
         if self.options.rm {
             self.output
                 .text(format!("Removing intermediate container {container}\n"))
@@ -183,16 +185,11 @@ impl<E: Executor + 'static> Driver<E> {
         &self,
         current: &mut Current,
         key: Digest,
-        command: &[String],
+        command: String,
         work: Work,
     ) -> Result<(), BuildError> {
-        let (created_by, comment) = match self.options.dialect {
-            Dialect::Classic => (command.join(" "), String::new()),
-            Dialect::BuildKit => (
-                buildkit_history(command, &work),
-                "buildkit.dockerfile.v0".to_owned(),
-            ),
-        };
+        // A step that nobody is told of is a row all the same until the history is told.
+        let told = current.told.last().cloned().flatten();
         let step = Step {
             parent: current.image,
             config: ImageConfig {
@@ -201,12 +198,13 @@ impl<E: Executor + 'static> Driver<E> {
             },
             history: HistoryRow {
                 created: Some(self.epoch.unwrap_or_else(|| self.cache.now())),
-                created_by,
-                comment,
+                created_by: told.unwrap_or(command),
+                comment: history::comment(self.options.dialect).to_owned(),
                 author: current.draft.author.clone(),
                 ..HistoryRow::default()
             },
             work,
+            hidden: self.options.dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
         };
         current.image = Some(self.make(key, step).await?.id);
@@ -227,18 +225,6 @@ impl<E: Executor + 'static> Driver<E> {
         let steps = self.options.services.steps.as_ref();
         steps.inspect(|steps| steps.made(&key, &made.id));
         Ok(made)
-    }
-}
-
-/// A step as BuildKit's history tells it: what runs or copies is marked, and nothing has a shell before it that none runs.
-fn buildkit_history(command: &[String], work: &Work) -> String {
-    match work {
-        Work::Run(_) => format!("RUN {} # buildkit", command.join(" ")),
-        Work::Copy(plan) => format!("{} # buildkit", plan.written),
-        _ => {
-            let last = command.last().map(String::as_str).unwrap_or_default();
-            last.strip_prefix("#(nop) ").unwrap_or(last).trim_end().to_owned()
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use ::driver::{ManualClock, Rng, SimDisk};
-use image::{Digest, ImageConfig, RunConfig};
+use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
@@ -177,7 +177,7 @@ impl Executor for Memory {
             .cloned()
             .unwrap_or_default();
         match &step.work {
-            Work::Nothing | Work::Directory(..) => {}
+            Work::Nothing | Work::Directory(..) | Work::Retell(_) => {}
             Work::Stack(layer) => {
                 let layer = self.0.lock().unwrap().files[layer].clone();
                 files.0.extend(layer.0);
@@ -214,6 +214,7 @@ impl Executor for Memory {
                     return Err(BuildError::Command {
                         command,
                         code: code.parse().unwrap(),
+                        out_of_memory: false,
                     });
                 }
                 _ => {}
@@ -222,8 +223,28 @@ impl Executor for Memory {
         let mut world = self.0.lock().unwrap();
         world.made += 1;
         let id = Digest::of(format!("{} {}", step.history.created_by, world.made).as_bytes());
-        let mut config = step.config;
-        config.history.push(step.history);
+        let parent = step.parent.map(|parent| world.images[&parent].config.clone());
+        let mut history = parent
+            .iter()
+            .flat_map(|parent| parent.history.clone())
+            .collect::<Vec<_>>();
+        let config = match step.work {
+            Work::Retell(history) => ImageConfig {
+                history,
+                ..parent.unwrap()
+            },
+            work => {
+                let empty_layer = matches!(work, Work::Nothing);
+                history.push(HistoryRow {
+                    empty_layer,
+                    ..step.history
+                });
+                ImageConfig {
+                    history,
+                    ..step.config
+                }
+            }
+        };
         let base = Base {
             id,
             config,
@@ -240,6 +261,7 @@ mod buildkit;
 mod coverage;
 mod keys;
 mod parallel;
+mod upstreams;
 mod watched;
 
 /// A builder in memory.

@@ -54,9 +54,13 @@ impl<E: Executor + 'static> Driver<E> {
         let watched = self.options.services.watch.is_some() && is_step(&instruction.kind);
         watched.then(|| {
             let environment = &current.draft.config.env;
+            let mut arguments = self.arguments.variables(environment);
+            // A value that a secret is going to replace is not shown: somebody may have put the secret there as well.
+            let hidden = secret_names(&instruction.kind).into_iter();
+            arguments.extend(hidden.map(|name| (name, "****".to_owned())));
             let scope = Scope {
                 environment,
-                arguments: &self.arguments.variables(environment),
+                arguments: &arguments,
             };
             shown(&instruction.source, &instruction.kind, self.lex, &scope)
         })
@@ -131,10 +135,46 @@ impl<E: Executor + 'static> Driver<E> {
     }
 }
 
+/// The variables that secrets of a command are in, as far as they are named without variables.
+fn secret_names(kind: &InstructionKind) -> Vec<String> {
+    let InstructionKind::Run(run) = kind else {
+        return Vec::new();
+    };
+    let mounts = run.mounts.iter();
+    let mounts = mounts.filter_map(|written| Mount::parse(written, &mut |word| Ok(word.to_owned())).ok());
+    let named = mounts.filter_map(|mount| match mount.env.as_deref() {
+        Some("") => Some(mount.id.clone()),
+        name => name.map(str::to_owned),
+    });
+    named.collect()
+}
+
 fn end<T>(step: Option<&Arc<dyn WatchedStep>>, done: &Result<T, BuildError>, cached: bool) {
     match (step, done) {
         (Some(step), Ok(_)) => step.done(cached),
         (Some(step), Err(error)) => step.failed(error),
         (None, _) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_the_environment_are_known_by_name() {
+        let cases: [(&str, &[&str]); 4] = [
+            (
+                "RUN --mount=type=secret,id=a,env=A --mount=type=secret,id=b,env=B x",
+                &["A", "B"],
+            ),
+            ("RUN --mount=type=secret,id=a,target=/a x", &[]),
+            ("RUN --mount=type=secret,id=a,env=A,target=/a x", &["A"]),
+            ("COPY a b", &[]),
+        ];
+        for (line, expected) in cases {
+            let parsed = crate::dockerfile::parse_instruction(line).unwrap();
+            assert_eq!(secret_names(&parsed.kind), expected, "{line}");
+        }
     }
 }

@@ -70,7 +70,7 @@ impl FileSteps {
     }
 
     pub(crate) fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
-        match self.images.resolve(reference) {
+        match self.images.find(reference) {
             Ok(image) => Ok(Some(base(&image))),
             Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
@@ -134,6 +134,10 @@ impl FileSteps {
                 .await
             }
             Work::Diff(lower, upper) => self.diff(step, lower, upper).await,
+            Work::Retell(rows) => {
+                let (images, lease) = (self.images.clone(), self.lease.clone());
+                blocking(move || retell(&images, &lease, step.parent, rows)).await
+            }
             Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
         }
     }
@@ -299,6 +303,7 @@ fn plain(parent: Option<Digest>, history: HistoryRow) -> Step {
         history,
         work: Work::Nothing,
         epoch: None,
+        hidden: true,
     }
 }
 
@@ -334,6 +339,16 @@ fn found(images: &Images, lease: &Lease, step: Step, made: Option<Digest>) -> Re
     }
 }
 
+fn retell(
+    images: &Images,
+    lease: &Lease,
+    image: Option<Digest>,
+    rows: Vec<HistoryRow>,
+) -> Result<Base, BuildError> {
+    let image = image.ok_or_else(|| BuildError::Step("an empty image has no history".to_owned()))?;
+    Ok(base(&*images.retell(lease, &image, rows)?))
+}
+
 fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
     images
         .view(image)?
@@ -342,13 +357,14 @@ fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
 }
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
-    let (parent, config, history) = (step.parent, step.config, step.history);
+    let (parent, config, history, hidden) = (step.parent, step.config, step.history, step.hidden);
     let commit = Commit {
         parent: parent.as_ref(),
         layer,
         config,
         history,
         reference: None,
+        hidden,
         lease: Some(lease),
     };
     Ok(base(&*images.commit(commit)?))

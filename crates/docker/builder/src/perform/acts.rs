@@ -51,6 +51,7 @@ impl<'a> Target<'a> {
             mode: None,
             time,
             dialect: Dialect::BuildKit,
+            parents: false,
         }
     }
 }
@@ -112,9 +113,10 @@ fn copy_one(
     let path = if into { path.join(name) } else { path.to_owned() };
     let (parent, own) = split(&path.to_string_lossy());
     make_directories(target, &parent)?;
+    // A directory that is there stays what it is; so does the root, which has no name.
+    let stays = is_tree && is_directory(target.root, &path).map_err(failed(FAILED))?;
     target.send(&parent, |stream| {
-        // The root itself has no name; it is there.
-        if !own.as_os_str().is_empty() {
+        if !stays {
             stream.one(tree, real, entry, &own)?;
         }
         if !is_tree {

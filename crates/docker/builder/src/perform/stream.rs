@@ -9,6 +9,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::Owner;
 use crate::chmod::Chmod;
+use crate::copy::SET_ID;
 use crate::tree::{self, Descend, Entry, Kind, Tree};
 
 /// Files of a tree as a tar stream.
@@ -22,6 +23,8 @@ pub(super) struct Stream<'a, W: Write> {
     links: HashMap<u64, PathBuf>,
     /// Directories that need not be made.
     skip: Option<Skip<'a>>,
+    /// Files lose their set-id bits.
+    plain: bool,
 }
 
 type Skip<'a> = Box<dyn Fn(&Path) -> bool + Send + 'a>;
@@ -35,6 +38,7 @@ impl<'a, W: Write> Stream<'a, W> {
             time: None,
             links: HashMap::new(),
             skip: None,
+            plain: false,
         }
     }
 
@@ -56,6 +60,11 @@ impl<'a, W: Write> Stream<'a, W> {
     /// Leaves out directories of these names; what is in them is told.
     pub(super) fn skip_directories(&mut self, skip: impl Fn(&Path) -> bool + Send + 'a) {
         self.skip = Some(Box::new(skip));
+    }
+
+    /// Files no longer run as their owners: so it is where they are given an owner after their bits.
+    pub(super) fn without_set_id(&mut self) {
+        self.plain = true;
     }
 
     /// Everything in a directory, but not the directory.
@@ -105,6 +114,9 @@ impl<'a, W: Write> Stream<'a, W> {
                 mode.apply(entry.mode, entry.kind == Kind::Directory)
             })
         });
+        if self.plain && matches!(entry.kind, Kind::File { .. }) {
+            header.set_mode(without_set_id(entry.mode));
+        }
         header.set_uid(self.owner.map_or(entry.uid, |owner| owner.uid).into());
         header.set_gid(self.owner.map_or(entry.gid, |owner| owner.gid).into());
         header.set_mtime(u64::try_from(self.time.unwrap_or(entry.modified)).unwrap_or(0));
@@ -144,4 +156,12 @@ impl<'a, W: Write> Stream<'a, W> {
                 .map(|(name, value)| (name.as_str(), value.as_slice())),
         )
     }
+}
+
+/// What Linux leaves of a file's bits when it gets an owner: that it runs as its group means something else where the group
+/// may not run it.
+fn without_set_id(mode: u32) -> u32 {
+    const GROUP: u32 = 0o2010;
+    let taken = if mode & GROUP == GROUP { SET_ID } else { 0o4000 };
+    mode & !taken
 }

@@ -1,7 +1,13 @@
 //! Addresses of repositories: URLs that end in `.git`, `ssh://` and `git://` URLs, and
 //! `user@host:path`, each with `#REF:DIRECTORY` or a query behind it.
 
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::golang;
+use crate::services::Secrets;
 
 /// A repository, and what of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +28,46 @@ pub struct GitSource {
     pub commit_times: bool,
     /// The commit is fetched without asking what the reference is.
     pub fetch_by_commit: bool,
+    /// What its server is told of who asks.
+    pub authorization: Authorization,
+}
+
+/// The value of an `Authorization` header; empty for none. It is not shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Authorization(pub String);
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "nobody" } else { "somebody" })
+    }
+}
+
+impl Authorization {
+    /// What a client's secrets say of a repository that is asked for over HTTP: those of its server before those of any, a
+    /// whole header before a token.
+    ///
+    /// # Errors
+    /// The client's.
+    pub async fn of(source: &GitSource, secrets: &dyn Secrets) -> Result<Self, String> {
+        let Some(host) = source.web_host() else {
+            return Ok(Self::default());
+        };
+        for suffix in [format!(".{host}"), String::new()] {
+            if let Some(header) = secrets.secret(&format!("GIT_AUTH_HEADER{suffix}")).await? {
+                return Ok(Self(text(&header)));
+            }
+            if let Some(token) = secrets.secret(&format!("GIT_AUTH_TOKEN{suffix}")).await? {
+                let login = format!("x-access-token:{}", text(&token));
+                return Ok(Self(format!("basic {}", STANDARD.encode(login))));
+            }
+        }
+        Ok(Self::default())
+    }
+}
+
+/// A secret as a word; a line's end in it would end the header.
+fn text(secret: &[u8]) -> String {
+    String::from_utf8_lossy(secret).trim().to_owned()
 }
 
 impl GitSource {
@@ -57,6 +103,16 @@ impl GitSource {
             Some((scheme, _)) => scheme.eq_ignore_ascii_case("ssh"),
             None => is_scp(&self.remote),
         }
+    }
+
+    /// The host and port of its server, if it is a web server that is told no password by the address.
+    fn web_host(&self) -> Option<&str> {
+        let (scheme, rest) = self.remote.split_once("://")?;
+        let web = ["http", "https"]
+            .iter()
+            .any(|web| scheme.eq_ignore_ascii_case(web));
+        let host = rest.split('/').next()?;
+        (web && !host.contains('@')).then_some(host)
     }
 
     fn read_query(&mut self, query: &str) -> Result<(), String> {
@@ -214,6 +270,7 @@ mod tests {
             submodules: Some(false),
             commit_times: true,
             fetch_by_commit: true,
+            authorization: Authorization::default(),
         };
         assert_eq!(query, expected);
         assert_eq!(parsed("ssh://u@h/r?branch=m").reference, "refs/heads/m");

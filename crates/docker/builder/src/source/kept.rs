@@ -4,6 +4,7 @@ use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::Repository;
 use crate::context::DirectoryTree;
@@ -12,7 +13,7 @@ use crate::tree::{Entry, Tree};
 /// The files of a repository, for as long as anybody reads them.
 pub(crate) struct Kept {
     tree: DirectoryTree,
-    _keeps: Box<dyn Any + Send + Sync>,
+    _keeps: Arc<dyn Any + Send + Sync>,
 }
 
 impl Kept {

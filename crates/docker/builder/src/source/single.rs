@@ -24,13 +24,13 @@ enum Content {
 }
 
 impl Single {
-    /// A here-document.
-    pub(crate) fn inline(file: InlineFile) -> Self {
+    /// A here-document, made at this time.
+    pub(crate) fn inline(file: InlineFile, modified: i64) -> Self {
         Self {
             name: file.name,
             content: Content::Text(file.content),
             mode: 0o644,
-            modified: 0,
+            modified,
         }
     }
 

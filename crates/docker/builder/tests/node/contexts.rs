@@ -135,7 +135,7 @@ impl Fetch for Elsewhere {
                 commit: "c".into(),
                 time: 1,
                 reference: None,
-                keeps: Box::new(()),
+                keeps: Arc::new(()),
             })
         })
     }

@@ -129,6 +129,52 @@ async fn add_unpacks_archives() {
     assert!(daemon.times(id).contains_key("a.tar.bz2"));
 }
 
+/// An archive whose files lie behind an absolute link of the image, and a hard link to one of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn archives_go_through_links_of_the_image() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let link = |archive: &mut tar::Builder<Vec<u8>>, kind, name: &str, target: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(0);
+        header.set_mode(0o777);
+        archive.append_link(&mut header, name, target).unwrap();
+    };
+    let mut base = tar::Builder::new(Vec::new());
+    link(&mut base, tar::EntryType::Symlink, "var/run", "/run");
+    append(&mut base, "run/here", b"0", 0o644);
+    let mut more = tar::Builder::new(Vec::new());
+    append(&mut more, "var/run/act/deep/HEAD", b"1", 0o644);
+    let head = "var/run/act/deep/HEAD";
+    link(
+        &mut more,
+        tar::EntryType::Link,
+        "var/run/act/deep/HEAD.link",
+        head,
+    );
+    let mut context = tar::Builder::new(Vec::new());
+    append(&mut context, "base.tar", &base.into_inner().unwrap(), 0o644);
+    append(&mut context, "more.tar", &more.into_inner().unwrap(), 0o644);
+    append(
+        &mut context,
+        "Dockerfile",
+        b"FROM scratch\nADD base.tar /\nADD more.tar /\n",
+        0o644,
+    );
+    let bytes = context.into_inner().unwrap();
+    for dialect in [builder::Dialect::BuildKit, builder::Dialect::Classic] {
+        let mut request = request_of(&bytes);
+        request.dialect = dialect;
+        let id = daemon.build(request).await.id();
+        let tree = daemon.tree(id);
+        for path in ["run/here", "run/act/deep/HEAD", "run/act/deep/HEAD.link"] {
+            assert!(tree.contains_key(path), "{path}: {tree:?}");
+        }
+    }
+    daemon.assert_nothing_left(&node);
+}
+
 /// An archive of `q/w`, as `xz` and `bzip2` compress it.
 const XZ: &[u8] = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x16\x00\x00\x00\x74\x2f\xe5\xa3\xe0\x27\xff\x00\x59\x5d\x00\x38\x8b\xca\xe0\x0e\x50\x27\x08\xfc\xe7\x05\xbe\x6f\x72\xb7\x2f\xd8\xc7\x9b\xbb\xbe\xdd\xa4\x1c\x63\xb0\xc4\x64\x55\xb3\x9c\x64\xae\x16\x5e\x7c\x03\x90\xe2\x15\x76\x00\x3c\x77\x81\xb3\x2d\xf2\xfd\x91\x4c\x05\xd2\xf3\x19\x6c\xb2\xf6\xa5\xb0\xc0\x0f\xca\x4b\xbd\x0a\x6e\x38\xa6\xcc\xa8\xd7\x88\x98\x01\x57\xe3\xc9\x64\x87\x09\x92\xf6\x00\x87\x60\x7b\x3e\x00\x00\x00\x00\x00\x4c\xd0\xdc\x00\xf1\x9f\xd8\x5c\x00\x01\x75\x80\x50\x00\x00\x00\x9f\xf7\x51\xe2\xb1\xc4\x67\xfb\x02\x00\x00\x00\x00\x04\x59\x5a";
 const BZIP2: &[u8] = b"\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\x56\x76\xdf\x44\x00\x00\x6f\x5b\x80\xd1\x80\x60\x00\xe7\x00\x00\x02\x60\x00\x3e\x80\x08\x08\x20\x00\x54\x32\x84\xf5\x31\x34\x3d\x26\x27\xea\x09\x24\xd4\xd3\x26\x99\x0c\x99\x1f\x6b\x82\x08\x41\x4d\x81\x08\x76\xc5\x6d\xd6\xfc\xca\x48\x10\xc0\xc6\x2c\xe9\x3c\xe0\x23\xc9\x11\x14\xed\xd0\x70\xdc\x9f\xfe\xd2\x49\x4c\x92\x06\xc5\xdc\x91\x4e\x14\x24\x15\x9d\xb7\xd1\x00";
@@ -157,9 +203,9 @@ async fn buildkits_copies() {
     let told = daemon.build(request).await;
     let id = told.id();
     let cases = [
-        // What is there stays what it is; what comes keeps its owner.
+        // What is copied to stays what it is; what comes keeps its owner, directories that were there among it.
         ("there", "700 500:600 /"),
-        ("there/sub", "700 500:600 /"),
+        ("there/sub", "755 100:200 /"),
         ("there/sub/e", "644 100:200 1"),
         ("new", "755 0:0 /"),
         ("new/sub/e", "644 100:200 1"),
@@ -389,5 +435,47 @@ async fn excludes_of_directories_and_patterns() {
             .collect();
         assert_eq!(copied, *expected, "{step}");
         assert!(tree.contains_key("o"), "{step}");
+    }
+}
+
+/// A file that nobody gives a time is as old as its build: archivers refuse files of 1970.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn here_documents_are_made_when_the_build_is() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let file = "FROM scratch\nCOPY <<A /a\n1\nA\nADD --link <<B <<C /d/\n2\nB\n3\nC\n";
+    let made = |name: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let file = std::fs::File::create(node.path(name)).unwrap();
+        u64::try_from(file.metadata().unwrap().mtime()).unwrap()
+    };
+    let paths = ["a", "d/B", "d/C"];
+    for (epoch, dialect) in [
+        (None, builder::Dialect::Classic),
+        (None, builder::Dialect::BuildKit),
+        (Some("1000000000"), builder::Dialect::BuildKit),
+    ] {
+        // A file's time may be some milliseconds behind.
+        let before = made("before") - 1;
+        let mut request = request(&[("Dockerfile", file)]);
+        request.dialect = dialect;
+        request.no_cache = true;
+        if let Some(epoch) = epoch {
+            request
+                .args
+                .insert("SOURCE_DATE_EPOCH".into(), Some(epoch.into()));
+        }
+        let times = daemon.times(daemon.build(request).await.id());
+        let expected = match epoch {
+            Some(epoch) => epoch.parse().unwrap()..=epoch.parse().unwrap(),
+            None => before..=made("after") + 1,
+        };
+        for path in paths {
+            assert!(
+                expected.contains(&times[path]),
+                "{path} {:?} {expected:?}",
+                times[path]
+            );
+        }
     }
 }

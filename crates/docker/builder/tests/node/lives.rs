@@ -159,6 +159,14 @@ async fn a_step_that_eats_all_memory_ends_alone() {
         "{}",
         told.error()
     );
+    let killed = matches!(
+        told.result,
+        Err(builder::BuildError::Command {
+            out_of_memory: true,
+            ..
+        })
+    );
+    assert!(killed);
     daemon
         .file("FROM probe\nRUN [\"/probe\", \"true\"]\n", &[])
         .await
@@ -223,14 +231,95 @@ async fn pruning_the_cache_leaves_a_result_without_a_name() {
     let id = told.id();
     daemon.images.note_result(&id).unwrap();
     drop(told);
-    let in_use: Vec<bool> = daemon
+    let shared: Vec<bool> = daemon
         .builder
         .usage()
         .iter()
-        .map(|record| record.in_use)
+        .map(|record| record.shared)
         .collect();
-    assert_eq!(in_use, [true]);
+    assert_eq!(shared, [true]);
     let pruned = daemon.builder.prune(true, |_| true).await.unwrap();
     assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 0));
     assert_eq!(daemon.at(id, "told"), "644 0:0 1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_buildkit_does_on_the_way_is_no_image_but_cache() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let before = daemon.images.list().len();
+    let dockerfile = "FROM probe AS a\nRUN [\"/probe\", \"write\", \"/1\", \"1\"]\nFROM probe\nCOPY --from=a /1 /2\nENV A=1\n";
+    let build = async |tag: &str| {
+        let mut request = request(&[("Dockerfile", dockerfile)]);
+        request.dialect = builder::Dialect::BuildKit;
+        request.tags = vec![Reference::parse(tag).unwrap()];
+        daemon.build(request).await
+    };
+    let id = build("one").await.id();
+    assert_eq!(daemon.images.list().len(), before + 1);
+    assert_eq!(daemon.images.resolve("one").unwrap().shown_parent(), None);
+    // Nothing of it is lost with the name.
+    let gentle = image::Remove {
+        force: false,
+        prune_parents: true,
+    };
+    let gone = daemon.images.remove("one", gentle, &|_| Vec::new()).unwrap();
+    assert!(gone.contains(&image::Removed::Deleted(id)), "{gone:?}");
+    let told = build("two").await;
+    assert_eq!(told.text.matches("Using cache").count(), 3, "{}", told.text);
+    // Without -a the steps of what has a name stay.
+    assert_eq!(
+        daemon.builder.prune(false, |_| true).await.unwrap().steps.len(),
+        1
+    );
+    daemon.images.remove("two", gentle, &|_| Vec::new()).unwrap();
+    assert_eq!(
+        daemon.builder.prune(false, |_| true).await.unwrap().steps.len(),
+        2
+    );
+    assert_eq!(daemon.images.all().len(), before);
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prune_takes_no_more_than_what_was_chosen() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let dockerfile = "FROM probe\nCOPY f /one\nCOPY f /two\nCOPY f /three\n";
+    daemon.file(dockerfile, &[("f", "1234")]).await.id();
+    let left = |daemon: &Daemon| {
+        let name = |record: builder::CacheRecord| {
+            let last = record.description.split_whitespace().last();
+            last.unwrap_or_default().to_owned()
+        };
+        let mut left: Vec<_> = daemon.builder.usage().into_iter().map(name).collect();
+        left.sort();
+        left
+    };
+    assert_eq!(left(&daemon), ["/one", "/three", "/two"]);
+    // The one in the middle is needed; the last one goes alone.
+    let pruned = daemon
+        .builder
+        .prune(false, |record| record.description.trim().ends_with("/two"))
+        .await
+        .unwrap();
+    assert_eq!(pruned, builder::Pruned::default());
+    let pruned = daemon
+        .builder
+        .prune(false, |record| !record.description.trim().ends_with("/two"))
+        .await
+        .unwrap();
+    assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 4));
+    assert_eq!(left(&daemon), ["/one", "/two"]);
+    // Less than eight bytes are to be left of eight.
+    let pruned = daemon.builder.prune_to(false, 8, |_| true).await.unwrap();
+    assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 4));
+    assert_eq!(left(&daemon), ["/one"]);
+    // With all, the record of what has a name goes, and the image stays.
+    let mut named = request(&[("Dockerfile", "FROM probe\nCOPY f /named\n"), ("f", "22")]);
+    named.tags = vec![Reference::parse("named").unwrap()];
+    daemon.build(named).await.id();
+    let pruned = daemon.builder.prune(true, |record| record.shared).await.unwrap();
+    assert_eq!((pruned.steps.len(), pruned.reclaimed), (1, 0));
+    assert!(daemon.images.resolve("named").is_ok());
 }

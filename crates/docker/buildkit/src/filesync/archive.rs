@@ -55,8 +55,6 @@ pub(crate) struct Place {
 pub struct Archive {
     pub(super) file: File,
     pub(super) entries: BTreeMap<String, EntryKind>,
-    /// Files of ours among them, which are no content of the client's.
-    own: Vec<String>,
     /// Headers that are not written yet, and where they belong.
     pending: Vec<u8>,
     end: u64,
@@ -67,7 +65,6 @@ impl Archive {
         Self {
             file,
             entries: BTreeMap::new(),
-            own: Vec::new(),
             pending: Vec::new(),
             end: 0,
         }
@@ -91,11 +88,6 @@ impl Archive {
     #[must_use]
     pub(super) fn entry(&self, path: &str) -> Option<&EntryKind> {
         self.entries.get(path)
-    }
-
-    /// Whether a file of ours was added under this name.
-    pub(crate) fn has_text(&self, path: &str) -> bool {
-        self.own.iter().any(|own| own == path)
     }
 
     /// The place of a file, behind its links.
@@ -165,23 +157,6 @@ impl Archive {
             .checked_add(size.next_multiple_of(BLOCK))
             .ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(())
-    }
-
-    /// Adds a file of ours that no client has sent.
-    pub(super) fn add_text(&mut self, path: &str, text: &[u8]) -> io::Result<()> {
-        let stat = Stat {
-            path: path.to_owned(),
-            mode: 0o644,
-            size: i64::try_from(text.len()).map_err(io::Error::other)?,
-            ..Stat::default()
-        };
-        self.add(&stat)?;
-        self.own.push(path.to_owned());
-        // It is no content of the client's that a later build could take over.
-        match self.entries.remove(path) {
-            Some(EntryKind::File(place)) => self.write(place.offset, text),
-            _ => Ok(()),
-        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,10 +6,12 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use image::Hasher;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::build::{Content, ContentBytes, Exported};
+use crate::provenance::Predicate;
 
 /// Writes an image as an OCI layout (image-spec 1.1, image-layout.md); with `docker`, also as old `docker load`s read it.
 pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Result<File> {
@@ -25,7 +27,7 @@ pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Resu
         .filter(|content| written.insert(&content.digest))
     {
         let mut header = header(EntryType::Regular, 0o444, content.size);
-        let reader = At { content, position: 0 };
+        let reader = At::new(content);
         archive.append_data(&mut header, path(&content.digest), reader)?;
     }
     document(&mut archive, "index.json", &index(exported))?;
@@ -90,7 +92,7 @@ fn manifest(exported: &Exported) -> io::Result<Value> {
     let found = exported.content.iter().find(|content| content.digest == digest);
     let mut text = Vec::new();
     if let Some(content) = found {
-        At { content, position: 0 }.read_to_end(&mut text)?;
+        At::new(content).read_to_end(&mut text)?;
     }
     let parsed: Value = serde_json::from_slice(&text)?;
     let blob = |value: &Value| path(value["digest"].as_str().unwrap_or_default());
@@ -109,9 +111,15 @@ fn manifest(exported: &Exported) -> io::Result<Value> {
 }
 
 /// Reads content by position.
-struct At<'a> {
+pub(crate) struct At<'a> {
     content: &'a Content,
     position: u64,
+}
+
+impl<'a> At<'a> {
+    pub(crate) const fn new(content: &'a Content) -> Self {
+        Self { content, position: 0 }
+    }
 }
 
 impl Read for At<'_> {
@@ -127,6 +135,42 @@ impl Read for At<'_> {
         };
         self.position += read as u64;
         Ok(read)
+    }
+}
+
+/// What is said of a result's files, as an archive of one file that stands beside them: its subjects are the files.
+pub(crate) fn beside(files: File, name: &str, said: &Predicate, spool: File) -> io::Result<File> {
+    let mut files = files;
+    files.seek(SeekFrom::Start(0))?;
+    let mut archive = tar::Archive::new(BufReader::new(files));
+    let mut subjects = Vec::new();
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.header().entry_type() == EntryType::Regular {
+            let path = entry.path()?.display().to_string();
+            let mut hasher = Hashing(Hasher::default());
+            io::copy(&mut entry, &mut hasher)?;
+            subjects.push((path, hasher.0.digest().to_string()));
+        }
+    }
+    let text = said.statement(&subjects);
+    let mut archive = Builder::new(spool);
+    let mut header = header(EntryType::Regular, 0o600, text.len() as u64);
+    archive.append_data(&mut header, name, &text[..])?;
+    archive.into_inner()
+}
+
+/// Hashes what is written.
+struct Hashing(Hasher);
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

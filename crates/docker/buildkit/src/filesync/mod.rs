@@ -19,8 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::Archive;
-pub(crate) use archive::Place;
-pub(crate) use layout::{joined, layout};
+pub(crate) use layout::{At, beside, joined, layout};
 pub(crate) use look::Look;
 pub(crate) use receive::receive;
 pub(crate) use send::{send_archive, send_files};

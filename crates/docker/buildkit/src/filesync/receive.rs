@@ -30,9 +30,6 @@ pub(crate) struct Received {
     pub(crate) transferred: u64,
 }
 
-/// Files of ours that go into the archive, of what the client has told.
-pub(crate) type Extra<'a> = &'a (dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync);
-
 /// Fetches files of a client. Contents that `known` has are not asked for. Blocks on the disk: to be run where that is
 /// allowed.
 ///
@@ -43,7 +40,6 @@ pub(crate) async fn receive(
     wanted: &Wanted,
     known: Option<&Archive>,
     spool: Spool<'_>,
-    extra: Extra<'_>,
 ) -> Result<Received, Status> {
     const COPY: &str = "/moby.filesync.v1.FileSync/DiffCopy";
     let metadata = wanted.metadata();
@@ -52,9 +48,6 @@ pub(crate) async fn receive(
     let stats = told(&mut incoming).await?;
     let mut archive = Archive::new(spool().map_err(disk)?);
     let mut missing = lay_out(&mut archive, &stats, known)?;
-    for (path, text) in extra(&stats) {
-        archive.add_text(&path, &text).map_err(disk)?;
-    }
     archive.close().map_err(disk)?;
     let transferred = contents(&mut sender, &mut incoming, &archive, &mut missing).await?;
     sender.send(&packet(PacketType::PacketFin, 0)).await?;
@@ -92,6 +85,13 @@ fn out_of_order(packet: &Packet) -> Status {
     Status::invalid(format!("the client sent {:?} out of order", packet.r#type()))
 }
 
+/// Bytes that an entry's texts take, with what each attribute costs by itself.
+fn held(stat: &Stat) -> usize {
+    const ATTRIBUTE: usize = 64;
+    let attribute = |(name, value): (&String, &bytes::Bytes)| ATTRIBUTE + name.len() + value.len();
+    stat.path.len() + stat.linkname.len() + stat.xattrs.iter().map(attribute).sum::<usize>()
+}
+
 /// All that the client tells of.
 async fn told(incoming: &mut Incoming) -> Result<Vec<Stat>, Status> {
     let mut stats = Vec::new();
@@ -115,9 +115,7 @@ async fn told(incoming: &mut Incoming) -> Result<Vec<Stat>, Status> {
                 stat.path
             )));
         }
-        names += stat.path.len()
-            + stat.linkname.len()
-            + stat.xattrs.values().map(|value| value.len()).sum::<usize>();
+        names += held(&stat);
         content = content.saturating_add(u64::try_from(stat.size).unwrap_or(u64::MAX));
         stats.push(stat);
         let bounds = [
@@ -215,4 +213,23 @@ async fn contents(
         transferred += length as u64;
     }
     Ok(transferred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_attributes_are_counted() {
+        let mut stat = Stat {
+            path: "a".into(),
+            linkname: "bc".into(),
+            ..Stat::default()
+        };
+        assert_eq!(held(&stat), 3);
+        stat.xattrs
+            .insert("k".repeat(1000), bytes::Bytes::from_static(b"vv"));
+        stat.xattrs.insert(String::new(), bytes::Bytes::new());
+        assert_eq!(held(&stat), 3 + 1002 + 2 * 64);
+    }
 }

@@ -6,22 +6,16 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use super::{Options, disk};
-use crate::build::Builds;
-use crate::filesync::{Archive, Kept, Place, Wanted, receive};
+use crate::build::{Builds, Context, Opened, Remote};
+use crate::filesync::{Archive, Kept, Wanted, receive};
 use crate::grpc::{Code, Status};
 use crate::progress::{Progress, Step};
-use crate::proto::fsutil::Stat;
 use crate::session::Session;
 use crate::thread::on_thread;
 
 /// The largest Dockerfile and `.dockerignore` in bytes.
 const MAX_DOCKERFILE: u64 = 4 << 20;
 const MAX_IGNORE: u64 = 1 << 20;
-/// Where a Dockerfile lies in a context that has another file under its own name.
-const ELSEWHERE: &str = ".gantry.Dockerfile";
-
-/// Files that are added, of what the client has told.
-type Extra = Box<dyn Fn(&[Stat]) -> Vec<(String, Vec<u8>)> + Send + Sync>;
 
 pub(super) struct Files {
     pub(super) session: Arc<Session>,
@@ -36,7 +30,6 @@ pub(super) struct Files {
 pub(super) struct Dockerfile {
     pub(super) name: String,
     pub(super) text: Vec<u8>,
-    place: Place,
     /// Its own list of what is not sent.
     ignore: Option<Vec<u8>>,
 }
@@ -54,13 +47,13 @@ impl Files {
         }
     }
 
-    /// The context of a client's directory, as far as it is used, and the Dockerfile's path in it.
+    /// The context of a client's directory, as far as it is used.
     pub(super) async fn local(
         &self,
         directory: &str,
         dockerfile: &Dockerfile,
         uses: Option<Vec<String>>,
-    ) -> Result<(File, String), Status> {
+    ) -> Result<Context, Status> {
         let ignore = self.ignored(dockerfile, directory).await?;
         let step = self.progress.begin("[internal] load build context");
         let wanted = Wanted {
@@ -74,20 +67,12 @@ impl Files {
             },
             ..Wanted::default()
         };
-        let (name, text, place) = (dockerfile.name.clone(), dockerfile.text.clone(), dockerfile.place);
-        let extra: Extra = Box::new(move |stats| missing(stats, &name, &text, place));
-        let archive = self
-            .fetch(step, "transferring context:", wanted, true, extra)
-            .await?;
-        let name = match archive.has_text(ELSEWHERE) {
-            true => ELSEWHERE.to_owned(),
-            false => dockerfile.name.clone(),
-        };
-        Ok((archive.file().map_err(disk)?, name))
+        let archive = self.fetch(step, "transferring context:", wanted, true).await?;
+        Ok(Context::Client(archive))
     }
 
     /// A named context.
-    pub(super) async fn named(&self, directory: &str) -> Result<Arc<Archive>, Status> {
+    pub(super) async fn named(&self, directory: &str) -> Result<Context, Status> {
         let ignore = self.ignore(directory).await?.unwrap_or_default();
         let step = self
             .progress
@@ -97,14 +82,8 @@ impl Files {
             exclude: patterns(&ignore)?,
             ..Wanted::default()
         };
-        self.fetch(
-            step,
-            &format!("transferring {directory}:"),
-            wanted,
-            true,
-            Box::new(|_| Vec::new()),
-        )
-        .await
+        let part = format!("transferring {directory}:");
+        Ok(Context::Client(self.fetch(step, &part, wanted, true).await?))
     }
 
     pub(super) async fn dockerfile(&self, options: &Options) -> Result<Dockerfile, Status> {
@@ -119,23 +98,15 @@ impl Files {
             ..Wanted::default()
         };
         let archive = self
-            .fetch(
-                step,
-                "transferring dockerfile:",
-                wanted,
-                false,
-                Box::new(|_| Vec::new()),
-            )
+            .fetch(step, "transferring dockerfile:", wanted, false)
             .await?;
         let lower = name.to_lowercase();
-        let found = archive.find(name).map(|place| (name, place));
+        let found = archive.find(name).map(|_| name);
         let fallback = || {
-            archive
-                .find(&lower)
-                .filter(|_| name == "Dockerfile")
-                .map(|place| (&lower[..], place))
+            let lower = archive.find(&lower).filter(|_| name == "Dockerfile");
+            lower.map(|_| "dockerfile")
         };
-        let (name, place) = found.or_else(fallback).ok_or_else(|| {
+        let name = found.or_else(fallback).ok_or_else(|| {
             let sentence = format!("failed to read dockerfile: open {name}: no such file or directory");
             Status::new(Code::Unknown, sentence)
         })?;
@@ -145,12 +116,7 @@ impl Files {
             .unwrap_or_default();
         let ignore = archive.read(&own, MAX_IGNORE).map_err(disk)?;
         let name = name.to_owned();
-        Ok(Dockerfile {
-            name,
-            text,
-            place,
-            ignore,
-        })
+        Ok(Dockerfile { name, text, ignore })
     }
 
     async fn ignore(&self, directory: &str) -> Result<Option<Vec<u8>>, Status> {
@@ -165,15 +131,7 @@ impl Files {
             follow: vec![NAME.to_owned()],
             ..Wanted::default()
         };
-        let archive = self
-            .fetch(
-                step,
-                "transferring context:",
-                wanted,
-                false,
-                Box::new(|_| Vec::new()),
-            )
-            .await?;
+        let archive = self.fetch(step, "transferring context:", wanted, false).await?;
         archive.read(NAME, MAX_IGNORE).map_err(disk)
     }
 
@@ -183,7 +141,6 @@ impl Files {
         part: &str,
         wanted: Wanted,
         keep: bool,
-        extra: Extra,
     ) -> Result<Arc<Archive>, Status> {
         let head = self.session.head();
         let key = format!("{}:{}:{}", head.name, head.shared_key, wanted.directory);
@@ -196,7 +153,7 @@ impl Files {
         let builds = self.builds.clone();
         let received = on_thread(Box::pin(async move {
             let spool = || builds.spool();
-            receive(&session, &wanted, known.as_deref(), &spool, &extra).await
+            receive(&session, &wanted, known.as_deref(), &spool).await
         }))
         .await;
         match received {
@@ -216,12 +173,33 @@ impl Files {
     }
 
     /// An archive that the client reads from its standard input.
-    pub(super) async fn upload(&self, path: &str) -> Result<File, Status> {
+    pub(super) async fn upload(&self, path: &str) -> Result<Opened, Status> {
         let step = self.progress.begin("[internal] load remote build context");
+        let sent = async {
+            let file = self.received(path).await?;
+            self.builds.open(Remote::Sent(file), self.session.clone()).await
+        };
+        told(step, sent.await)
+    }
+
+    /// What lies at an address.
+    pub(super) async fn remote(&self, remote: Remote, title: String) -> Result<Opened, Status> {
+        let step = self.progress.begin(title);
+        told(step, self.builds.open(remote, self.session.clone()).await)
+    }
+
+    /// The Dockerfile of a context that is no directory of the client.
+    pub(super) async fn dockerfile_in(&self, context: &Opened, name: &str) -> Result<Dockerfile, Status> {
+        let (name, text) = self.builds.dockerfile(context, name).await?;
+        let ignore = None;
+        Ok(Dockerfile { name, text, ignore })
+    }
+
+    async fn received(&self, path: &str) -> Result<File, Status> {
         let file = self.builds.spool().map_err(disk)?;
         let kept = file.try_clone().map_err(disk)?;
         let (session, path) = (self.session.clone(), path.to_owned());
-        let pulled = on_thread(Box::pin(async move {
+        on_thread(Box::pin(async move {
             let mut offset = 0;
             let take = |piece: &[u8]| {
                 file.write_all_at(piece, offset)?;
@@ -230,38 +208,18 @@ impl Files {
             };
             session.pull(&path, take).await
         }))
-        .await;
-        match pulled {
-            Ok(_) => {
-                step.done(false);
-                Ok(kept)
-            }
-            Err(status) => {
-                step.failed(&*status.message);
-                Err(status)
-            }
-        }
+        .await?;
+        Ok(kept)
     }
 }
 
-/// The files that the builder needs in the context and the client's context has not: the Dockerfile, and a
-/// `.dockerignore` that hides both.
-fn missing(stats: &[Stat], name: &str, text: &[u8], place: Place) -> Vec<(String, Vec<u8>)> {
-    let find = |path: &str| stats.iter().find(|stat| stat.path == path);
-    let place = i64::try_from(place.size).map(|size| (size, place.modified));
-    let name = match find(name) {
-        Some(stat) if Ok((stat.size, stat.mod_time)) == place => return Vec::new(),
-        Some(_) => ELSEWHERE,
-        None => name,
-    };
-    let mut files = vec![(name.to_owned(), text.to_vec())];
-    if find(".dockerignore").is_none() {
-        files.push((
-            ".dockerignore".to_owned(),
-            format!("{name}\n.dockerignore\n").into_bytes(),
-        ));
+/// Ends a step as what it did ended.
+fn told<T>(step: Step, done: Result<T, Status>) -> Result<T, Status> {
+    match &done {
+        Ok(_) => step.done(false),
+        Err(status) => step.failed(&*status.message),
     }
-    files
+    done
 }
 
 /// The patterns of a `.dockerignore`, in the form of the file sync's metadata.
@@ -314,34 +272,6 @@ mod tests {
         let text = "\u{feff}# comment\n\n /a/ \n!b/../c\n.\n./d//e\n";
         assert_eq!(patterns(text.as_bytes()).unwrap(), ["a", "!c", ".", "d/e"]);
         assert!(patterns(b"!\n").is_err());
-    }
-
-    #[test]
-    fn a_dockerfile_is_added_only_where_it_is_missing() {
-        let place = Place {
-            offset: 0,
-            size: 3,
-            modified: 7,
-        };
-        let stat = |path: &str, size, mod_time| Stat {
-            path: path.to_owned(),
-            size,
-            mod_time,
-            ..Stat::default()
-        };
-        let names = |stats: &[Stat]| -> Vec<String> {
-            missing(stats, "Dockerfile", b"abc", place)
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect()
-        };
-        assert_eq!(names(&[stat("Dockerfile", 3, 7)]), [""; 0]);
-        assert_eq!(names(&[]), ["Dockerfile", ".dockerignore"]);
-        assert_eq!(names(&[stat(".dockerignore", 1, 1)]), ["Dockerfile"]);
-        assert_eq!(
-            names(&[stat("Dockerfile", 3, 8)]),
-            [".gantry.Dockerfile", ".dockerignore"]
-        );
     }
 
     #[test]

@@ -9,15 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use files::shown;
-use options::Remote;
+use options::{Main, Source};
 pub(crate) use options::{Options, cache_source};
 
-use crate::build::{BuildRequest, Builds, NamedContext, Question};
+use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote, Request};
 use crate::filesync::Kept;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::session::Sessions;
-use files::Files;
+use files::{Dockerfile, Files};
 
 /// Carries out `dockerfile.v0`: builds for each platform, or answers a question.
 ///
@@ -26,6 +26,7 @@ use files::Files;
 pub(crate) async fn build(
     job: &Job,
     (builds, kept, sessions): (&Arc<dyn Builds>, &Arc<Kept>, &Sessions),
+    given: &BTreeMap<String, String>,
     options: Options,
 ) -> Result<Outcome, Status> {
     let mut others = BTreeMap::new();
@@ -42,56 +43,31 @@ pub(crate) async fn build(
     if let Some(request) = options.request.clone() {
         return answer(&files, builds, &options, request).await;
     }
-    let (context, dockerfile, text) = match &options.context {
-        Remote::Local(directory) => {
-            let dockerfile = files.dockerfile(&options).await?;
-            if let Some(image) = syntax::elsewhere(&dockerfile.text, &options) {
-                return Ok(Outcome {
-                    forward: Some(image),
-                    ..Outcome::default()
-                });
-            }
-            let uses = builds.uses(&question(&options, &dockerfile, String::new(), None));
-            let (context, name) = files.local(directory, &dockerfile, uses).await?;
-            (context, name, Some(dockerfile.text))
-        }
-        Remote::Upload(path) => {
-            let file = files.upload(path).await?;
-            (file, options.filename.clone(), None)
+    let (context, dockerfile) = match main_context(&files, builds, &options).await? {
+        Ok(found) => found,
+        Err(image) => {
+            return Ok(Outcome {
+                forward: Some(image),
+                ..Outcome::default()
+            });
         }
     };
-    let mut contexts = BTreeMap::new();
-    for (name, source) in &options.contexts {
-        let context = match source {
-            options::Source::Image(reference) => NamedContext::Image(reference.clone()),
-            options::Source::Input(input) => {
-                let image = options.inputs.get(input);
-                let missing = || Status::invalid(format!("no input {input} for the context {name}"));
-                NamedContext::Image(image.ok_or_else(missing)?.clone())
-            }
-            options::Source::Local(directory) => NamedContext::Files(files.named(directory).await?),
-            options::Source::Layout(store, digest) => NamedContext::Layout {
-                store: store.clone(),
-                digest: digest.clone(),
-            },
-        };
-        contexts.insert(name.clone(), context);
-    }
+    let contexts = named_contexts(&files, &options).await?;
     let (os, architecture) = builds.platform();
     let mut outcome = Outcome {
         index: options.index || options.platforms.len() > 1,
         ..Outcome::default()
     };
+    let said = Arc::new(said(builds, &options, given, (&context, &dockerfile)).await?);
     let asked: Vec<Option<String>> = match &options.platforms[..] {
         [] => vec![None],
         platforms => platforms.iter().cloned().map(Some).collect(),
     };
     for platform in asked {
         let request = BuildRequest {
-            context: context.try_clone().map_err(disk)?,
-            dockerfile: dockerfile.clone(),
+            context: context.clone(),
             name: options.filename.clone(),
-            text: text.clone(),
+            text: dockerfile.text.clone(),
             contexts: contexts.clone(),
             args: options.args.clone(),
             labels: options.labels.clone(),
@@ -110,16 +86,69 @@ pub(crate) async fn build(
             entitlements: job.asked.entitlements.clone(),
             session: job.session.clone(),
         };
-        let built = builds.build(request, job.progress.clone()).await?;
+        let mut built = builds.build(request, job.progress.clone()).await?;
+        built.request = Some(said.clone());
         let platform = platform.unwrap_or_else(|| format!("{os}/{architecture}"));
         outcome.images.push((platform, built));
     }
     Ok(outcome)
 }
 
+/// What is known of what was asked for.
+async fn said(
+    builds: &Arc<dyn Builds>,
+    options: &Options,
+    given: &BTreeMap<String, String>,
+    (context, dockerfile): (&Context, &Dockerfile),
+) -> Result<Request, Status> {
+    let outline = question(options, dockerfile, "frontend.outline".to_owned(), None);
+    // A file that cannot be outlined cannot be built: that says more.
+    let outline = builds.answer(outline).await.unwrap_or_default();
+    let outline: serde_json::Value = outline
+        .get("result.json")
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .unwrap_or_default();
+    let wanted = |kind: &str| -> Vec<(String, bool)> {
+        let each = outline[kind].as_array().into_iter().flatten();
+        let each = each.map(|one| {
+            let required = one["required"].as_bool().unwrap_or(false);
+            (one["name"].as_str().unwrap_or_default().to_owned(), required)
+        });
+        each.collect()
+    };
+    let mut locals = Vec::new();
+    if let Main::Local(directory) = &options.context {
+        locals.push(directory.clone());
+    }
+    if options.dockerfile_is_local || !locals.is_empty() {
+        locals.push(options.dockerfile.clone());
+    }
+    let named = options.contexts.values();
+    locals.extend(named.clone().filter_map(|source| match source {
+        Source::Local(directory) => Some(directory.clone()),
+        _ => None,
+    }));
+    let other = |source: &Source| matches!(source, Source::Input(_) | Source::Layout(..));
+    let sent = matches!(options.context, Main::Upload(_));
+    Ok(Request {
+        frontend: "dockerfile.v0".to_owned(),
+        options: given.clone(),
+        context: match context {
+            Context::Opened(opened) => opened.material.clone(),
+            Context::Client(_) => None,
+        },
+        is_whole: locals.is_empty() && !sent && !named.clone().any(other),
+        locals,
+        secrets: wanted("secrets"),
+        agents: wanted("ssh"),
+        name: dockerfile.name.clone(),
+        text: dockerfile.text.clone(),
+    })
+}
+
 fn question(
     options: &Options,
-    dockerfile: &files::Dockerfile,
+    dockerfile: &Dockerfile,
     request: String,
     ignore: Option<Vec<u8>>,
 ) -> Question {
@@ -134,6 +163,89 @@ fn question(
     }
 }
 
+/// The files of the build and its Dockerfile; or the image of the frontend that the Dockerfile asks for instead.
+async fn main_context(
+    files: &Files,
+    builds: &Arc<dyn Builds>,
+    options: &Options,
+) -> Result<Result<(Context, Dockerfile), String>, Status> {
+    let (context, dockerfile) = match &options.context {
+        Main::Local(directory) => {
+            let dockerfile = files.dockerfile(options).await?;
+            if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
+                return Ok(Err(image));
+            }
+            let uses = builds.uses(&question(options, &dockerfile, String::new(), None));
+            (files.local(directory, &dockerfile, uses).await?, dockerfile)
+        }
+        Main::Upload(path) => in_it(files, options, files.upload(path).await?).await?,
+        Main::Address(url) => in_it(files, options, address(files, options, url).await?).await?,
+    };
+    Ok(match syntax::elsewhere(&dockerfile.text, options) {
+        Some(image) => Err(image),
+        None => Ok((context, dockerfile)),
+    })
+}
+
+/// A context that is no directory of the client, and the Dockerfile: in it, or with the client.
+async fn in_it(files: &Files, options: &Options, context: Opened) -> Result<(Context, Dockerfile), Status> {
+    let dockerfile = match options.dockerfile_is_local {
+        true => files.dockerfile(options).await?,
+        false => files.dockerfile_in(&context, &options.filename).await?,
+    };
+    Ok((Context::Opened(context), dockerfile))
+}
+
+async fn address(files: &Files, options: &Options, url: &str) -> Result<Opened, Status> {
+    /// The build argument that asks for the history of a repository.
+    const HISTORY: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+    let history = options.args.get(HISTORY);
+    let history = history.is_some_and(|value| matches!(&**value, "1" | "t" | "T" | "true" | "TRUE" | "True"));
+    let title = format!("[internal] load remote build context {}", redacted(url));
+    let url = url.to_owned();
+    files.remote(Remote::Address { url, history }, title).await
+}
+
+/// An address without the password in it.
+pub(crate) fn redacted(url: &str) -> String {
+    let shown = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (user, host) = rest[..host]
+            .rsplit_once('@')
+            .map(|(user, _)| (user, &rest[user.len()..]))?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:xxxxx{host}"))
+    };
+    shown().unwrap_or_else(|| url.to_owned())
+}
+
+async fn named_contexts(files: &Files, options: &Options) -> Result<BTreeMap<String, NamedContext>, Status> {
+    let mut contexts = BTreeMap::new();
+    for (name, source) in &options.contexts {
+        let context = match source {
+            Source::Image(reference) => NamedContext::Image(reference.clone()),
+            Source::Input(input) => {
+                let image = options.inputs.get(input);
+                let missing = || Status::invalid(format!("no input {input} for the context {name}"));
+                NamedContext::Image(image.ok_or_else(missing)?.clone())
+            }
+            Source::Local(directory) => NamedContext::Files(files.named(directory).await?),
+            Source::Layout(store, digest) => NamedContext::Layout {
+                store: store.clone(),
+                digest: digest.clone(),
+            },
+            Source::Address(url) => {
+                let title = format!("[context {name}] {}", redacted(url));
+                let opened = files.remote(Remote::File(url.clone()), title).await?;
+                NamedContext::Files(Context::Opened(opened))
+            }
+        };
+        contexts.insert(name.clone(), context);
+    }
+    Ok(contexts)
+}
+
 /// Answers a question about the Dockerfile; nothing is built.
 async fn answer(
     files: &Files,
@@ -141,13 +253,21 @@ async fn answer(
     options: &Options,
     request: String,
 ) -> Result<Outcome, Status> {
-    let Remote::Local(directory) = &options.context else {
-        return Err(Status::unimplemented(
-            "a question about a Dockerfile in an archive is not supported yet",
-        ));
+    let (dockerfile, ignore) = match &options.context {
+        Main::Local(directory) => {
+            let dockerfile = files.dockerfile(options).await?;
+            let ignore = files.ignored(&dockerfile, directory).await?;
+            (dockerfile, ignore)
+        }
+        Main::Upload(_) | Main::Address(_) => match main_context(files, builds, options).await? {
+            Ok((_, dockerfile)) => (dockerfile, None),
+            Err(image) => {
+                return Err(Status::unimplemented(format!(
+                    "a question to the frontend {image} is not supported yet"
+                )));
+            }
+        },
     };
-    let dockerfile = files.dockerfile(options).await?;
-    let ignore = files.ignored(&dockerfile, directory).await?;
     let answer = builds
         .answer(question(options, &dockerfile, request, ignore))
         .await?;
@@ -162,4 +282,21 @@ async fn answer(
 
 fn disk(cause: std::io::Error) -> Status {
     Status::new(Code::Internal, format!("reading the client's files: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (url, shown) in [
+            ("https://u:p@h/a.git#v:d", "https://u:xxxxx@h/a.git#v:d"),
+            ("https://u@h/a", "https://u@h/a"),
+            ("https://h/a:b@c", "https://h/a:b@c"),
+            ("git@h:a", "git@h:a"),
+        ] {
+            assert_eq!(redacted(url), shown);
+        }
+    }
 }

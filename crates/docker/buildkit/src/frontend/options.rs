@@ -7,11 +7,13 @@ use crate::grpc::Status;
 
 /// Where the main context comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Remote {
+pub(crate) enum Main {
     /// A directory of the client.
     Local(String),
     /// An archive that the client sends (`Upload.Pull`), by its path.
     Upload(String),
+    /// An address.
+    Address(String),
 }
 
 /// Where a named context comes from.
@@ -25,6 +27,8 @@ pub(crate) enum Source {
     Input(String),
     /// An image in a layout of the client: the layout's name, and the digest.
     Layout(String, String),
+    /// An address.
+    Address(String),
 }
 
 /// The options.
@@ -33,7 +37,9 @@ pub(crate) struct Options {
     pub(crate) filename: String,
     /// The client's directory with the Dockerfile.
     pub(crate) dockerfile: String,
-    pub(crate) context: Remote,
+    /// Whether it is there although the context is no directory of the client.
+    pub(crate) dockerfile_is_local: bool,
+    pub(crate) context: Main,
     pub(crate) contexts: BTreeMap<String, Source>,
     pub(crate) args: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -66,7 +72,8 @@ impl Default for Options {
         Self {
             filename: "Dockerfile".to_owned(),
             dockerfile: "dockerfile".to_owned(),
-            context: Remote::Local("context".to_owned()),
+            dockerfile_is_local: false,
+            context: Main::Local("context".to_owned()),
             contexts: BTreeMap::new(),
             args: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -118,8 +125,8 @@ impl Options {
                 Some(("local-sessionid", directory)) => {
                     options.sessions.insert(directory.to_owned(), value.clone());
                 }
-                // What an image says of itself is known here.
-                Some(("input-metadata", _)) => {}
+                // What an image says of itself is known here, and attestations are the exporters'.
+                Some(("input-metadata" | "attest", _)) => {}
                 _ => options.take(name, value)?,
             }
         }
@@ -131,9 +138,12 @@ impl Options {
         match name {
             "filename" if value.is_empty() => {}
             "filename" => value.clone_into(&mut self.filename),
-            "dockerfilekey" => value.clone_into(&mut self.dockerfile),
-            "contextkey" => self.context = Remote::Local(value.to_owned()),
-            "context" => self.context = remote(value)?,
+            "dockerfilekey" => {
+                value.clone_into(&mut self.dockerfile);
+                self.dockerfile_is_local = true;
+            }
+            "contextkey" => self.context = Main::Local(value.to_owned()),
+            "context" => self.context = main(value),
             "target" => self.target = text(),
             "platform" => self.platforms = list(value),
             "no-cache" if value.is_empty() => self.no_cache = true,
@@ -188,14 +198,10 @@ fn resolve_mode(value: &str) -> Result<bool, Status> {
     }
 }
 
-fn remote(value: &str) -> Result<Remote, Status> {
+fn main(value: &str) -> Main {
     match value.strip_prefix(UPLOAD) {
-        Some(_) => Ok(Remote::Upload(
-            value["http://buildkit-session".len()..].to_owned(),
-        )),
-        None => Err(Status::unimplemented(format!(
-            "the build context {value} is remote: that is not supported yet"
-        ))),
+        Some(_) => Main::Upload(value["http://buildkit-session".len()..].to_owned()),
+        None => Main::Address(value.to_owned()),
     }
 }
 
@@ -209,6 +215,9 @@ fn source(name: &str, value: &str) -> Result<Source, Status> {
             let (place, digest) = parts.ok_or_else(bad)?;
             let store = place.split(':').next().unwrap_or(place);
             Ok(Source::Layout(store.to_owned(), digest.to_owned()))
+        }
+        Some(("http" | "https" | "git" | "ssh", rest)) if rest.starts_with("//") => {
+            Ok(Source::Address(value.to_owned()))
         }
         Some(("docker-image", rest)) if rest.starts_with("//") => Ok(Source::Image(rest[2..].to_owned())),
         _ => Err(Status::unimplemented(format!(
@@ -336,19 +345,9 @@ mod tests {
         for (name, value, sentence) in [
             ("hostname", "x", "frontend option hostname is not supported yet"),
             (
-                "attest:sbom",
-                "",
-                "frontend option attest:sbom is not supported yet",
-            ),
-            (
-                "context",
-                "https://x/y.git",
-                "the build context https://x/y.git is remote: that is not supported yet",
-            ),
-            (
                 "context:a",
-                "git://x",
-                "the named context a=git://x is not supported yet",
+                "ftp://x",
+                "the named context a=ftp://x is not supported yet",
             ),
             (
                 "ulimit",
@@ -365,6 +364,13 @@ mod tests {
     #[test]
     fn an_upload_is_known_by_its_address() {
         let options = parsed(&[("context", "http://buildkit-session/abc")]).unwrap();
-        assert_eq!(options.context, Remote::Upload("/abc".into()));
+        assert_eq!(options.context, Main::Upload("/abc".into()));
+        let options = parsed(&[
+            ("context", "https://x/y.git#r:d"),
+            ("context:a", "https://x/y.tar"),
+        ]);
+        let options = options.unwrap();
+        assert_eq!(options.context, Main::Address("https://x/y.git#r:d".into()));
+        assert_eq!(options.contexts["a"], Source::Address("https://x/y.tar".into()));
     }
 }

@@ -5,7 +5,7 @@ use crate::proto::apicaps::ApiCap;
 use crate::proto::frontend::PongResponse;
 use crate::proto::types::{BuildkitVersion, WorkerRecord};
 
-/// Capabilities of the bridge. Containers and attestations are not among them.
+/// Capabilities of the bridge. Containers are not among them, nor attestations of frontends.
 const FRONTEND: [&str; 17] = [
     "readfile",
     "readdir",
@@ -26,7 +26,7 @@ const FRONTEND: [&str; 17] = [
     "source.metaresolver",
 ];
 /// Of LLB. No list at all would mean the defaults of the client.
-const LLB: [&str; 57] = [
+const LLB: [&str; 58] = [
     "constraints",
     "diffop",
     "exec.meta.base",
@@ -49,6 +49,7 @@ const LLB: [&str; 57] = [
     "exec.secretenv",
     "exec.validexitcode",
     "exporter.image.annotations",
+    "exporter.image.attestations",
     "exporter.multiple",
     "file.base",
     "file.copy.alwaysreplaceexistingdestpaths",

@@ -9,12 +9,13 @@ use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
 use crate::grpc::{Code, Reply, Status};
-use crate::job::{Asked, Job};
+use crate::job::{Asked, Job, Known};
 use crate::progress::{Progress, timestamp};
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
+use crate::provenance::Provenance;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -78,7 +79,15 @@ impl Door {
 
     /// `Status`: everything from the beginning on, until the build is over.
     pub(super) async fn status(&self, asked: StatusRequest, reply: &Reply) -> Result<(), Status> {
-        let job = self.jobs.get(&asked.r#ref).await?;
+        let job = match self.jobs.known(&asked.r#ref).await? {
+            Known::Live(job) => job,
+            Known::Past(past) => {
+                for message in self.jobs.told(past).await? {
+                    reply.send(&message).await?;
+                }
+                return Ok(());
+            }
+        };
         let mut told = 0;
         loop {
             let messages = job.progress.after(told).await;
@@ -96,6 +105,7 @@ impl Door {
     pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
+        let provenance = Provenance::asked(&asked.frontend_attrs)?;
         let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
@@ -135,7 +145,8 @@ impl Door {
             };
             let built = self.dressed(built).await?;
             let built = self.with_inline_cache(&job, built, &caches).await?;
-            let mut response = self.export(&job, built.clone(), exports).await?;
+            let said = self.predicates(&job, &built, provenance.as_ref());
+            let mut response = self.export(&job, (built.clone(), said), exports).await?;
             response.extend(self.export_caches(&job, &built, caches).await?);
             Ok(response)
         };
@@ -144,7 +155,7 @@ impl Door {
             outcome = work => outcome,
             () = session.ended() => Err(Status::new(Code::Cancelled, "the client's session ended")),
         };
-        running.ended(outcome.clone());
+        running.ended(outcome.clone()).await;
         let exporter_response = outcome?;
         Ok(SolveResponse { exporter_response })
     }
@@ -164,6 +175,7 @@ fn record(usage: Usage) -> UsageRecord {
     UsageRecord {
         id: usage.id,
         mutable: false,
+        shared: usage.shared,
         in_use: usage.in_use,
         size: i64::try_from(usage.size).unwrap_or(i64::MAX),
         created_at: timestamp(usage.created),

@@ -7,13 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Door;
-use crate::build::{Annotated, Annotation, Built, Compression, Destination, Outgoing};
-use crate::filesync::{joined, layout, send_archive, send_files};
+use crate::build::{Annotated, Annotation, Built, Compression, Destination, Exported, Outgoing};
+use crate::filesync::{At, beside, joined, layout, send_archive, send_files};
 use crate::frontend::shown;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
-use crate::progress::Step;
+use crate::progress::{Step, rfc3339};
 use crate::proto::control::{Exporter, SolveRequest};
+use crate::provenance::{Predicate, Provenance, Run};
+use crate::session::Session;
 use crate::thread::on_thread;
 
 /// Exporters of one build.
@@ -45,6 +47,10 @@ pub(super) struct Export {
     annotations: Vec<Annotation>,
     /// Whether each platform's files have a directory of their own; where there are several if nobody says.
     split: Option<bool>,
+    /// How a provenance beside files is called.
+    prefix: String,
+    /// A layout is one archive, and not files in a store of the client's.
+    tar: bool,
 }
 
 /// The exporters of a build; none keeps nothing but the cache (`cacheonly`).
@@ -86,6 +92,8 @@ impl Export {
             oci: kind != Kind::Layout { docker: true },
             annotations: Vec::new(),
             split: None,
+            prefix: String::new(),
+            tar: true,
         };
         for (name, value) in &asked.attrs {
             let known = match kind {
@@ -105,6 +113,7 @@ impl Export {
             // What the client does with them.
             "dest" => {}
             "platform-split" => self.split = Some(switch(name, value)?),
+            "attestation-prefix" => value.clone_into(&mut self.prefix),
             _ => return Ok(false),
         }
         Ok(true)
@@ -128,7 +137,7 @@ impl Export {
             "unpack" | "store" | "name-canonical" | "prefer-nondist-layers" => drop(switch(name, value)?),
             "dest" | "dangling-name-prefix" | "danglingname-prefix" | "prefer-image-digest" => {}
             "push-by-digest" | "registry.insecure" | "buildinfo" if !switch(name, value)? => {}
-            "tar" if switch(name, value)? => {}
+            "tar" if matches!(self.kind, Kind::Layout { .. }) => self.tar = switch(name, value)?,
             _ if name.starts_with("annotation") => match annotation(name, value)? {
                 Some(annotation) => self.annotations.push(annotation),
                 None => return Ok(false),
@@ -205,7 +214,7 @@ impl Door {
     pub(super) async fn export(
         &self,
         job: &Job,
-        outcome: Outcome,
+        (outcome, said): (Outcome, Vec<Predicate>),
         exports: Vec<Export>,
     ) -> Result<BTreeMap<String, String>, Status> {
         let mut response = BTreeMap::new();
@@ -215,13 +224,13 @@ impl Door {
         for (number, export) in exports.into_iter().enumerate() {
             let step = job.progress.begin(export.title());
             let exported = match export.kind {
-                Kind::Image => self.export_image(&step, job, &outcome, export).await,
+                Kind::Image => self.export_image(&step, job, (&outcome, &said), export).await,
                 Kind::Layout { docker } => {
-                    self.export_layout(&step, job, &outcome, (number, docker), export)
+                    self.export_layout(&step, job, (&outcome, &said), (number, docker), export)
                         .await
                 }
                 Kind::Files { archive } => {
-                    self.export_files(&step, job, &outcome, (number, archive), export.split)
+                    self.export_files(&step, job, (&outcome, &said), (number, archive), &export)
                         .await
                 }
             };
@@ -243,7 +252,7 @@ impl Door {
         &self,
         step: &Step,
         job: &Job,
-        outcome: &Outcome,
+        result: Results<'_>,
         export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
         let push = export.push;
@@ -251,7 +260,7 @@ impl Door {
             return Err(Status::invalid("tag is needed when pushing to registry"));
         }
         step.part("exporting layers", 0, 0, true);
-        let outgoing = outgoing(job, outcome, export, Destination::Store { push });
+        let outgoing = outgoing(job, result, export, Destination::Store { push });
         let exported = self.builds.export(outgoing).await?;
         for line in &exported.lines {
             step.part(line, 0, 0, true);
@@ -263,23 +272,35 @@ impl Door {
         &self,
         step: &Step,
         job: &Job,
-        outcome: &Outcome,
+        (outcome, said): Results<'_>,
         (number, docker): (usize, bool),
         export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
-        if docker && outcome.index {
+        // An archive of one image has no room for what is said of it; what is only meant for images with room goes.
+        let said = if docker && said.iter().all(|each| each.inline_only) {
+            &[][..]
+        } else {
+            said
+        };
+        if docker && (outcome.index || !said.is_empty()) {
             return Err(Status::invalid(
                 "docker exporter does not currently support exporting manifest lists",
             ));
         }
+        let tar = export.tar;
         let exported = self
             .builds
-            .export(outgoing(job, outcome, export, Destination::Content))
+            .export(outgoing(job, (outcome, said), export, Destination::Content))
             .await?;
         for line in &exported.lines {
             step.part(line, 0, 0, true);
         }
         let response = told(&exported.descriptor, exported.config.clone(), &exported.names);
+        if !tar {
+            let session = job.session.clone();
+            on_thread(Box::pin(async move { into_store(&session, &exported).await })).await?;
+            return Ok(response);
+        }
         let (session, spool) = (job.session.clone(), self.builds.spool().map_err(disk)?);
         let sent = on_thread(Box::pin(async move {
             let archive = layout(&exported, docker, spool).map_err(disk)?;
@@ -294,11 +315,11 @@ impl Door {
         &self,
         step: &Step,
         job: &Job,
-        outcome: &Outcome,
+        result: Results<'_>,
         (number, archive): (usize, bool),
-        split: Option<bool>,
+        export: &Export,
     ) -> Result<BTreeMap<String, String>, Status> {
-        let file = self.files_of(outcome, split.unwrap_or(outcome.index)).await?;
+        let file = self.files_of(result, export).await?;
         let session = job.session.clone();
         let sent = on_thread(Box::pin(async move {
             match archive {
@@ -316,14 +337,34 @@ impl Door {
     }
 
     /// The files of all results: each platform's in a directory of its own, or all in one.
-    async fn files_of(&self, outcome: &Outcome, split: bool) -> Result<File, Status> {
+    async fn files_of(&self, (outcome, said): Results<'_>, export: &Export) -> Result<File, Status> {
+        let split = export.split.unwrap_or(outcome.index);
         let mut all = Vec::new();
-        for (platform, built) in &outcome.images {
+        for (number, (platform, built)) in outcome.images.iter().enumerate() {
             let directory = match split {
                 true => platform.replace('/', "_"),
                 false => String::new(),
             };
-            all.push((directory, self.builds.files(built).await?));
+            let files = self.builds.files(built).await?;
+            let said = said.get(number).filter(|said| !said.inline_only);
+            let beside = match said {
+                Some(said) => {
+                    let name = match outcome.index && !split {
+                        true => format!("{}provenance.{}.json", export.prefix, platform.replace('/', "_")),
+                        false => format!("{}provenance.json", export.prefix),
+                    };
+                    let (files, spool) = (
+                        files.try_clone().map_err(disk)?,
+                        self.builds.spool().map_err(disk)?,
+                    );
+                    let said = said.clone();
+                    let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
+                    Some(on_thread(beside).await?)
+                }
+                None => None,
+            };
+            all.push((directory.clone(), files));
+            all.extend(beside.map(|beside| (directory, beside)));
         }
         match &mut all[..] {
             [(directory, _)] if directory.is_empty() => Ok(all.remove(0).1),
@@ -333,16 +374,54 @@ impl Door {
             }
         }
     }
+
+    /// What is said of each result, if that is asked for.
+    pub(super) fn predicates(
+        &self,
+        job: &Job,
+        outcome: &Outcome,
+        asked: Option<&Provenance>,
+    ) -> Vec<Predicate> {
+        let Some(asked) = asked else {
+            return Vec::new();
+        };
+        let (os, architecture) = self.builds.platform();
+        let run = Run {
+            id: &job.id,
+            started: rfc3339(job.created),
+            finished: rfc3339(job.progress.now()),
+            platform: format!("{os}/{architecture}"),
+        };
+        let images = outcome.images.iter();
+        images.map(|(_, built)| asked.of(built, &run)).collect()
+    }
 }
+
+/// Puts an image into the store that the client keeps for it; the client writes the index.
+async fn into_store(session: &Session, exported: &Exported) -> Result<(), Status> {
+    /// What the client calls the store.
+    const STORE: &str = "export";
+    for content in &exported.content {
+        let mut reader = At::new(content);
+        session
+            .write_content(STORE, &content.digest, content.size, &mut reader)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Results, and what is said of them.
+type Results<'a> = (&'a Outcome, &'a [Predicate]);
 
 fn disk(cause: std::io::Error) -> Status {
     Status::new(Code::Unknown, format!("exporting the result: {cause}"))
 }
 
-fn outgoing(job: &Job, outcome: &Outcome, export: Export, destination: Destination) -> Outgoing {
+fn outgoing(job: &Job, (outcome, said): Results<'_>, export: Export, destination: Destination) -> Outgoing {
     let images: Vec<(String, Built)> = outcome.images.clone();
     Outgoing {
         images,
+        predicates: said.to_vec(),
         index: outcome.index,
         names: export.names,
         compression: export.compression,
@@ -442,7 +521,12 @@ mod tests {
                 "9",
                 "compression-level of the exporter oci is not supported",
             ),
-            ("oci", "tar", "false", "tar of the exporter oci is not supported"),
+            (
+                "moby",
+                "tar",
+                "false",
+                "tar of the exporter moby is not supported",
+            ),
             (
                 "image",
                 "push-by-digest",
@@ -451,12 +535,7 @@ mod tests {
             ),
             ("image", "push", "x", "non-bool value specified for push: \"x\""),
             ("image", "annotation-x.k", "v", "unrecognized annotation type x"),
-            (
-                "local",
-                "attestation-prefix",
-                "x",
-                "attestation-prefix of the exporter local is not supported",
-            ),
+            ("local", "x", "y", "x of the exporter local is not supported"),
         ] {
             assert_eq!(read(kind, &[(name, value)]).unwrap_err(), sentence);
         }

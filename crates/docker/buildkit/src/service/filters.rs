@@ -4,12 +4,13 @@ use crate::build::Usage;
 use crate::grpc::Status;
 
 /// The fields that records have.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "description",
     "id",
     "immutable",
     "inuse",
     "mutable",
+    "parents",
     "private",
     "shared",
     "type",
@@ -89,7 +90,10 @@ impl Term {
             "description" => Some(usage.description.clone()),
             "type" => Some(usage.kind.clone()),
             "inuse" => flag(usage.in_use),
-            "immutable" | "private" => flag(true),
+            "shared" => flag(usage.shared),
+            "private" => flag(!usage.shared),
+            "parents" => Some(usage.parents.join(";")).filter(|parents| !parents.is_empty()),
+            "immutable" => flag(true),
             _ => None,
         };
         match &self.value {
@@ -118,6 +122,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             last_used: SystemTime::UNIX_EPOCH,
             uses: 0,
+            shared: true,
             in_use: true,
         };
         let fit = |filters: &[&str]| {
@@ -131,6 +136,9 @@ mod tests {
             (&["id==z", "inuse"], Some(true)),
             (&["inuse,type!=regular"], Some(false)),
             (&["mutable"], Some(false)),
+            (&["private"], Some(false)),
+            (&["shared,immutable"], Some(true)),
+            (&["parents==y"], Some(false)),
             (&["id~=x"], Some(true)),
             (&["id~=z"], Some(false)),
             (&["id~=x.*"], None),

@@ -75,7 +75,7 @@ impl Door {
             };
             options.inputs.insert(name.clone(), image);
         }
-        let outcome = frontend::build(job, self.parts(), options).await?;
+        let outcome = frontend::build(job, self.parts(), &wanted.options, options).await?;
         let Some(image) = outcome.forward.clone() else {
             return Ok(outcome);
         };

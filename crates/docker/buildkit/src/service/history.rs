@@ -1,12 +1,12 @@
-//! The history of builds: those under way, and the last that are over. It is not kept over the daemon's end.
+//! The history of builds: those under way, and the last that are over.
 
 use std::collections::BTreeMap;
 
 use super::Door;
 use crate::grpc::{Reply, Status};
 use crate::proto::control::{
-    BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRequest, UpdateBuildHistoryRequest,
-    UpdateBuildHistoryResponse,
+    BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest,
+    UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
 };
 
 impl Door {
@@ -41,37 +41,36 @@ impl Door {
         asked: &BuildHistoryRequest,
         told: &mut BTreeMap<String, bool>,
     ) -> Vec<BuildHistoryEvent> {
-        let mut jobs = self.jobs.all();
-        jobs.retain(|job| asked.r#ref.is_empty() || job.id == asked.r#ref);
+        let mut builds = self.jobs.all();
+        builds.retain(|(_, record)| asked.r#ref.is_empty() || record.r#ref == asked.r#ref);
         let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
-        let first = limit.map_or(0, |limit| jobs.len().saturating_sub(limit));
+        let first = limit.map_or(0, |limit| builds.len().saturating_sub(limit));
         let mut events = Vec::new();
         let gone: Vec<String> = told
             .keys()
-            .filter(|id| jobs.iter().all(|job| job.id != **id))
+            .filter(|id| builds.iter().all(|(_, record)| record.r#ref != **id))
             .cloned()
             .collect();
         for id in gone {
             told.remove(&id);
-            let record = crate::proto::control::BuildHistoryRecord {
+            let record = BuildHistoryRecord {
                 r#ref: id,
                 ..Default::default()
             };
             events.push(event(BuildHistoryEventType::Deleted, record));
         }
-        for job in jobs.drain(first..) {
-            let over = job.is_over();
-            let known = told.get(&job.id).copied();
+        for (over, record) in builds.drain(first..) {
+            let known = told.get(&record.r#ref).copied();
             if known == Some(over) || (known.is_none() && over && asked.active_only) {
                 continue;
             }
-            told.insert(job.id.clone(), over);
+            told.insert(record.r#ref.clone(), over);
             let kind = if over {
                 BuildHistoryEventType::Complete
             } else {
                 BuildHistoryEventType::Started
             };
-            events.push(event(kind, job.record()));
+            events.push(event(kind, record));
         }
         events
     }
@@ -81,19 +80,16 @@ impl Door {
         asked: UpdateBuildHistoryRequest,
     ) -> Result<UpdateBuildHistoryResponse, Status> {
         if asked.delete {
-            self.jobs.forget(&asked.r#ref)?;
+            self.jobs.forget(&asked.r#ref).await?;
         } else if !asked.finalize {
-            self.jobs.pin(&asked.r#ref, asked.pinned)?;
+            self.jobs.pin(&asked.r#ref, asked.pinned).await?;
         }
         // Nothing of a record waits to be written, so it is final as it is.
         Ok(UpdateBuildHistoryResponse {})
     }
 }
 
-fn event(
-    kind: BuildHistoryEventType,
-    record: crate::proto::control::BuildHistoryRecord,
-) -> BuildHistoryEvent {
+fn event(kind: BuildHistoryEventType, record: BuildHistoryRecord) -> BuildHistoryEvent {
     BuildHistoryEvent {
         r#type: kind.into(),
         record: Some(record),

@@ -10,6 +10,7 @@ mod gateway;
 mod history;
 mod solve;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
@@ -39,13 +40,13 @@ pub(crate) struct Door {
 }
 
 impl Buildkit {
-    /// The door of a builder.
-    pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>) -> Self {
+    /// The door of a builder. The history of builds is kept in a directory, or in memory where there is none.
+    pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>, history: Option<PathBuf>) -> Self {
         Self(Arc::new_cyclic(|me| Door {
             builds,
             clock,
             sessions: Arc::default(),
-            jobs: Jobs::default(),
+            jobs: Jobs::open(history),
             kept: Arc::default(),
             me: me.clone(),
         }))

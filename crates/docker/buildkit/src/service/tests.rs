@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use driver::ManualClock;
@@ -20,11 +21,19 @@ struct Rig {
 }
 
 async fn rig(hangs: bool) -> Rig {
+    rig_in(hangs, None).await
+}
+
+async fn rig_in(hangs: bool, history: Option<PathBuf>) -> Rig {
     let builder = Arc::new(Builder {
         hangs,
         ..Builder::default()
     });
-    let door = Buildkit::new(Arc::new(Shared(builder.clone())), Arc::new(ManualClock::new()));
+    let door = Buildkit::new(
+        Arc::new(Shared(builder.clone())),
+        Arc::new(ManualClock::new()),
+        history,
+    );
     let (one, other) = tokio::io::duplex(4096);
     let served = door.clone();
     tokio::spawn(async move { served.serve(Box::new(one)).await });
@@ -167,12 +176,9 @@ async fn a_build_as_docker_asks_for_it() {
     assert_eq!(*rig.builder.named.lock().unwrap(), ["docker.io/library/x:1"]);
     {
         let asked = rig.builder.asked.lock().unwrap();
-        assert_eq!(
-            (&asked[0].dockerfile[..], &asked[0].args["A"][..]),
-            ("Dockerfile", "1")
-        );
+        assert_eq!((&asked[0].name[..], &asked[0].args["A"][..]), ("Dockerfile", "1"));
         assert_eq!(asked[0].target.as_deref(), Some("t"));
-        assert_eq!(asked[0].text.as_deref(), Some(&b"FROM scratch"[..]));
+        assert_eq!(asked[0].text, b"FROM scratch");
     }
     // The client was asked to leave out what .dockerignore says.
     let excluded = rig.client.metadata.lock().unwrap().last().unwrap()["exclude-patterns"].clone();
@@ -335,8 +341,54 @@ async fn what_is_told_beside_a_sentence_reaches_the_caller() {
         .await
         .unwrap();
     assert_eq!(built.await.unwrap().unwrap_err().message, "no");
-    let job = rig.door.0.jobs.get("b1").await.unwrap();
-    assert_eq!(job.record().error.unwrap().details.len(), 1);
+    let (over, record) = rig.door.0.jobs.all().remove(0);
+    assert!(over);
+    assert_eq!(record.error.unwrap().details.len(), 1);
+}
+
+#[tokio::test]
+async fn the_history_outlives_the_daemon() {
+    const HISTORY: &str = "/moby.buildkit.v1.Control/ListenBuildHistory";
+    const UPDATE: &str = "/moby.buildkit.v1.Control/UpdateBuildHistory";
+    let directory = tempfile::tempdir().unwrap();
+    let open = || rig_in(false, Some(directory.path().join("history")));
+    let asked = |id: &str| control::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        ..solve(id)
+    };
+    let rig = open().await;
+    for id in ["b1", "b2"] {
+        rig.begin(asked(id)).await.unwrap().unwrap();
+    }
+    let update = |id: &str, pinned, delete| control::UpdateBuildHistoryRequest {
+        r#ref: id.to_owned(),
+        pinned,
+        delete,
+        ..control::UpdateBuildHistoryRequest::default()
+    };
+    for asked in [update("b1", true, false), update("b2", false, true)] {
+        let _: control::UpdateBuildHistoryResponse = rig.channel.unary(UPDATE, &asked).await.unwrap();
+    }
+    let rig = open().await;
+    let listen = control::BuildHistoryRequest {
+        early_exit: true,
+        ..control::BuildHistoryRequest::default()
+    };
+    let events: Vec<control::BuildHistoryEvent> = rig.stream(HISTORY, &listen).await.unwrap();
+    let records: Vec<_> = events.into_iter().filter_map(|event| event.record).collect();
+    assert_eq!(records.len(), 1);
+    assert_eq!((&*records[0].r#ref, records[0].pinned), ("b1", true));
+    let status = control::StatusRequest {
+        r#ref: "b1".to_owned(),
+    };
+    let told: Vec<control::StatusResponse> = rig
+        .stream("/moby.buildkit.v1.Control/Status", &status)
+        .await
+        .unwrap();
+    let log = told.iter().flat_map(|told| &told.logs).next().unwrap();
+    assert_eq!(&log.msg[..], b"hello\n");
+    let again = rig.begin(asked("b1")).await.unwrap().unwrap_err();
+    assert_eq!(again.code, Code::AlreadyExists);
 }
 
 #[tokio::test]
@@ -408,7 +460,7 @@ async fn a_build_ends_with_its_session() {
     assert_eq!(inner.unwrap_err().code, Code::Cancelled);
     assert_eq!(built.await.unwrap().unwrap_err().code, Code::Cancelled);
     rig.builder.dropped.notified().await;
-    rig.door.0.jobs.forget("b1").unwrap();
+    rig.door.0.jobs.forget("b1").await.unwrap();
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
 use builder::Sent;
 use distribution::auth::AuthConfig;
-use distribution::{Credentials, Registries};
+use distribution::{Credentials, Fault, Registries};
 use image::Reference;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -30,7 +30,11 @@ pub(crate) struct Pulling {
     registries: Registries,
     platform: Option<image::Platform>,
     auths: BTreeMap<String, Credentials>,
+    words: Words,
 }
+
+/// What is said of a base, as it was written, that cannot be brought.
+type Words = fn(&Fault, &str, &Reference) -> String;
 
 impl Pulling {
     /// Pulls as the client of a request.
@@ -42,15 +46,17 @@ impl Pulling {
             registries: call.state.registries.clone(),
             platform: asked.map(platform).transpose()?,
             auths: auths(call.header("x-registry-config")),
+            words: |fault, _, reference| fault.pulling(reference),
         })
     }
 
-    /// Pulls as somebody to one registry.
+    /// Pulls as somebody to one registry, and says so in BuildKit's words.
     pub(crate) fn of(registries: Registries, domain: String, credentials: Credentials) -> Self {
         Self {
             registries,
             platform: None,
             auths: BTreeMap::from([(domain, credentials)]),
+            words: Fault::resolving,
         }
     }
 
@@ -77,8 +83,9 @@ fn auths(header: &str) -> BTreeMap<String, Credentials> {
 }
 
 impl builder::Pull for Pulling {
-    fn pull(&self, reference: &str, tell: mpsc::Sender<String>) -> Sent<Result<(), String>> {
-        let reference = Reference::parse(reference).map_err(|error| error.to_string());
+    fn pull(&self, written: &str, tell: mpsc::Sender<String>) -> Sent<Result<(), String>> {
+        let (written, words) = (written.to_owned(), self.words);
+        let reference = Reference::parse(&written).map_err(|error| error.to_string());
         let wish = reference.map(|reference| distribution::Pull {
             credentials: self.credentials(&reference.domain),
             platform: self.platform.clone(),
@@ -103,7 +110,9 @@ impl builder::Pull for Pulling {
                 registries.pull(&wish, &progress).await
             };
             let (pulled, ()) = tokio::join!(pulling, telling);
-            pulled.map(drop).map_err(|fault| fault.pulling(&wish.reference))
+            pulled
+                .map(drop)
+                .map_err(|fault| words(&fault, &written, &wish.reference))
         })
     }
 }

@@ -11,10 +11,10 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Outgoing, Program, Progress,
-    Prune, Question, Session, Solving, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing, Program,
+    Progress, Prune, Question, Remote, Session, Solving, Status, Usage,
 };
-use builder::{BuildContext, Builder, CacheRecord, Dialect, Entitlements, NamedContext};
+use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
 use distribution::Registries;
 use engine::Engine;
@@ -24,10 +24,11 @@ use image::archive::{Pack, pack};
 use tokio::sync::mpsc;
 
 use super::caches::Caches;
+use super::materials::Materials;
 use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{caches, calls, exports, program, solves};
+use super::{caches, calls, contexts, exports, program, solves};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -53,17 +54,21 @@ impl Builds for NodeBuilds {
         );
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
-            let source = request.text.clone().map(|text| (request.name.clone(), text));
-            if let Some((name, text)) = &source {
-                calls::warn(&engine, &request, (name, text), &progress)?;
-            }
+            let (name, text) = (request.name.clone(), request.text.clone());
+            calls::warn(&engine, &request, (&name, &text), &progress)?;
             let parts = (&engine, &builder, &registries);
             let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
             let caches = Arc::new(caches.await);
             let request = with_layouts((&engine, &builder), request).await?;
             let mut request = wanted(request)?;
-            let vertices = Arc::new(Vertices::new(progress));
+            let materials = Arc::new(Materials::over(builder.fetch()));
+            let vertices = Arc::new(Vertices::new(
+                progress,
+                engine.images().clone(),
+                materials.clone(),
+            ));
             services.watch = Some(vertices.clone());
+            services.fetch = Some(materials.clone());
             services.steps = Some(caches.clone());
             request.services = services;
             // The classic builder's lines: vertices say what there is to say.
@@ -71,12 +76,15 @@ impl Builds for NodeBuilds {
             // The builder drops the sender at its end; dropping both cancels the build.
             let (built, ()) = tokio::join!(builder.build_held(request, output), heard);
             match built {
-                Ok((id, lease)) => config(&engine, &id, caches.steps(), Held::by(lease)),
+                Ok((id, lease)) => {
+                    let made = (caches.steps(), materials.found());
+                    config(&engine, &id, made, Held::by(lease))
+                }
                 Err(error) => {
                     let status = vertices::status(&error);
-                    Err(match (vertices.lines(&error), source) {
-                        (Some(lines), Some((name, text))) => status.with_source(&name, &text, lines),
-                        _ => status,
+                    Err(match vertices.lines(&error) {
+                        Some(lines) => status.with_source(&name, &text, lines),
+                        None => status,
                     })
                 }
             }
@@ -120,6 +128,17 @@ impl Builds for NodeBuilds {
         Box::pin(async move { caches::inline(engine, built).await })
     }
 
+    fn open(&self, remote: Remote, session: Arc<Session>) -> Boxed<'static, Result<Opened, Status>> {
+        let builder = self.builder.clone();
+        let services = services(session, self.registries.clone(), builder.directory());
+        Box::pin(async move { contexts::open(builder, remote, services).await })
+    }
+
+    fn dockerfile(&self, context: &Opened, name: &str) -> Boxed<'static, Result<(String, Vec<u8>), Status>> {
+        let (builder, context, name) = (self.builder.clone(), context.clone(), name.to_owned());
+        Box::pin(async move { contexts::dockerfile(builder, context, name).await })
+    }
+
     fn answer(&self, question: Question) -> Boxed<'static, Result<BTreeMap<String, Vec<u8>>, Status>> {
         let engine = self.engine.clone();
         Box::pin(async move { calls::answer(&engine, &question) })
@@ -143,7 +162,7 @@ impl Builds for NodeBuilds {
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {
         let (engine, reference) = (self.engine.clone(), reference.to_owned());
         Box::pin(async move {
-            match engine.images().resolve(&reference) {
+            match engine.images().find(&reference) {
                 Ok(image) => Ok(Some(Found {
                     reference,
                     digest: image.id.to_string(),
@@ -173,22 +192,21 @@ impl Builds for NodeBuilds {
                 max_used: prune.max_used,
                 min_free: prune.min_free,
             };
-            let total = records.iter().map(|record| record.size).sum();
-            let free = disk
-                .space()
-                .map_or(0, |space| space.total.saturating_sub(space.used));
-            let kept = crate::build::kept(records.clone(), keep.bytes(total, free));
+            let keep = keep.of(&builder, &disk);
             let wanted = |record: &CacheRecord| {
-                !kept.contains(&record.id)
-                    && prune.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
+                prune.ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
                     && prune
                         .unused_since
                         .is_none_or(|since| SystemTime::from(record.last_used) <= since)
             };
             let pruned = builder
-                .prune(prune.all, wanted)
+                .prune_to(prune.all, keep, wanted)
                 .await
                 .map_err(|error| vertices::status(&error))?;
+            if keep == 0 && prune.ids.is_none() && prune.unused_since.is_none() {
+                // It is no record, so nothing is told of it.
+                builder.prune_fetched().await;
+            }
             let gone = records
                 .into_iter()
                 .filter(|record| pruned.steps.contains(&record.id));
@@ -223,17 +241,14 @@ fn files(engine: &Engine, builder: &Builder, id: &Digest) -> Result<File, ApiErr
 fn usage(record: CacheRecord) -> Usage {
     Usage {
         id: record.id,
-        parents: record
-            .parent
-            .map(|parent| parent.to_string())
-            .into_iter()
-            .collect(),
+        parents: record.parent.into_iter().collect(),
         description: record.description,
         kind: record.kind.name().to_owned(),
         size: record.size,
         created: record.created.into(),
         last_used: record.last_used.into(),
         uses: record.uses,
+        shared: record.shared,
         in_use: record.in_use,
     }
 }
@@ -258,7 +273,8 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
     Ok(builder::BuildRequest {
         entitlements,
         dialect: Dialect::BuildKit,
-        dockerfile: asked.dockerfile,
+        dockerfile: asked.name,
+        text: Some(asked.text),
         args: asked
             .args
             .into_iter()
@@ -285,7 +301,7 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
         network_mode: asked.network,
         extra_hosts: asked.extra_hosts,
         shm_size: asked.shm_size,
-        ..builder::BuildRequest::new(BuildContext::Archive(asked.context))
+        ..builder::BuildRequest::new(contexts::context(&asked.context)?)
     })
 }
 
@@ -315,18 +331,14 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
             return Err(Status::invalid(format!("no layout {store}")));
         }
         ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
-        ::buildkit::NamedContext::Files(archive) => {
-            let file = archive.file();
-            let file = file.map_err(|cause| Status::new(Code::Internal, cause.to_string()))?;
-            NamedContext::Files(BuildContext::Archive(file))
-        }
+        ::buildkit::NamedContext::Files(files) => NamedContext::Files(contexts::context(&files)?),
     })
 }
 
 pub(super) fn config(
     engine: &Engine,
     id: &Digest,
-    steps: Vec<(String, String)>,
+    (steps, materials): (Vec<(String, String)>, Vec<Material>),
     held: Held,
 ) -> Result<Built, Status> {
     let gone = || Status::new(Code::NotFound, format!("the image {id} is gone"));
@@ -335,6 +347,8 @@ pub(super) fn config(
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
         steps,
+        materials,
+        request: None,
         held,
     })
 }

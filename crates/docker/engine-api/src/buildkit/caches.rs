@@ -272,6 +272,7 @@ fn outgoing(
     let lease = lease(images)?;
     let whole: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
     let result = images.get(&whole);
+    let last = result.as_ref().and_then(|result| images.get(&result.parent?));
     let mut config = Config::default();
     let (mut blobs, mut numbers) = (Vec::new(), BTreeMap::new());
     let mut seen = BTreeSet::new();
@@ -282,10 +283,11 @@ fn outgoing(
         let Some(image) = images.get(&id).filter(|_| seen.insert(key)) else {
             continue;
         };
-        let history = result.iter().map(|result| &result.config.history);
-        let of_result = history
-            .into_iter()
-            .any(|history| history.starts_with(&image.config.history));
+        // A result whose history was told anew is upon the image of its last step.
+        let of_result = result
+            .iter()
+            .chain(&last)
+            .any(|result| result.config.history.starts_with(&image.config.history));
         if !all && !of_result {
             continue;
         }
@@ -494,8 +496,7 @@ pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status
         Ok::<_, ApiError>(Built {
             image: image.to_string(),
             config: config.into(),
-            steps: built.steps,
-            held: built.held,
+            ..built
         })
     });
     done.await.map_err(refused)

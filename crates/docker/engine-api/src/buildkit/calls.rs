@@ -22,7 +22,7 @@ struct Here<'a>(&'a Engine);
 
 impl Bases for Here<'_> {
     fn base(&self, reference: &str) -> Option<Base> {
-        let image = self.0.images().resolve(reference).ok()?;
+        let image = self.0.images().find(reference).ok()?;
         let config = &image.config.config;
         Some(Base {
             env: config.env.clone(),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::buildkit::{
-    Annotated, Built, Code, Compression, Content, ContentBytes, Destination, Exported, Outgoing, Status,
+    Annotated, Built, Code, Compression, Content, ContentBytes, Destination, Exported, Outgoing, Predicate,
+    Status, package_url,
 };
 use builder::build_tags;
 use bytes::Bytes;
@@ -45,10 +46,9 @@ pub(super) async fn export(
         return done.await.map_err(internal);
     }
     let made = {
-        let (images, outgoing) = (images.clone(), outgoing.clone());
-        blocking(move || Made::of(&images, &outgoing))
-            .await
-            .map_err(internal)?
+        let (images, outgoing, tags) = (images.clone(), outgoing.clone(), tags.clone());
+        let made = blocking(move || Made::of(&images, &outgoing, &tags));
+        made.await.map_err(internal)?
     };
     let mut lines = made.lines();
     if outgoing.destination == (Destination::Store { push: true }) {
@@ -65,13 +65,15 @@ fn internal(error: ApiError) -> Status {
     Status::new(Code::Unknown, error.message)
 }
 
-/// Whether the result only gets names.
+/// Whether the result only gets names. What is only said within images that have manifests anyhow makes none: a name here
+/// costs nothing, and nobody is there yet to read it.
 fn is_plain(outgoing: &Outgoing) -> bool {
     outgoing.destination == (Destination::Store { push: false })
         && !outgoing.index
         && outgoing.images.len() == 1
         && outgoing.compression.is_none()
         && outgoing.annotations.is_empty()
+        && outgoing.predicates.iter().all(|said| said.inline_only)
 }
 
 fn id(built: &Built) -> Result<Digest, ApiError> {
@@ -134,20 +136,27 @@ struct Part {
 }
 
 impl Made {
-    fn of(images: &Images, outgoing: &Outgoing) -> Result<Self, ApiError> {
+    fn of(images: &Images, outgoing: &Outgoing, tags: &[Reference]) -> Result<Self, ApiError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let lease = images.lease(&format!("buildkit/{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
-        let (mut parts, mut image) = (Vec::new(), None);
-        for (platform, built) in &outgoing.images {
+        let (mut parts, mut said, mut image) = (Vec::new(), Vec::new(), None);
+        for (number, (platform, built)) in outgoing.images.iter().enumerate() {
             let id = id(built)?;
             let here = images.get(&id).map(|image| image.config.platform());
             if here.is_some_and(|here| Platform::host().runs(&here)) {
                 image = Some(id);
             }
-            parts.push(part(images, &lease, &id, (platform, outgoing))?);
+            let part = part(images, &lease, &id, (platform, outgoing))?;
+            if let Some(predicate) = outgoing.predicates.get(number) {
+                said.push(attested(images, &lease, &part, (platform, predicate, tags))?);
+            }
+            parts.push(part);
         }
+        // What is said stands behind what it is said about.
+        let index_wanted = outgoing.index || !said.is_empty();
+        parts.append(&mut said);
         let mut manifests: Vec<ServedManifest> = parts.iter().map(|part| part.served.clone()).collect();
-        if outgoing.index {
+        if index_wanted {
             let entries = parts.iter().map(|part| part.entry.clone()).collect();
             manifests.push(index(entries, outgoing));
         }
@@ -295,6 +304,11 @@ fn form(given: &str, oci: bool) -> String {
         .to_owned()
 }
 
+/// Whether OCI's form is used: attestations have no other.
+fn is_oci(outgoing: &Outgoing) -> bool {
+    outgoing.oci || !outgoing.predicates.is_empty()
+}
+
 /// The manifest of one image.
 fn part(
     images: &Images,
@@ -304,7 +318,7 @@ fn part(
 ) -> Result<Part, ApiError> {
     let layers = layers(images, lease, id, outgoing)?;
     // Zstandard has no name in Docker's form.
-    let oci = outgoing.oci
+    let oci = is_oci(outgoing)
         || layers
             .iter()
             .any(|layer| layer.media_type == media_type::LAYER_ZSTD);
@@ -329,6 +343,10 @@ fn part(
         manifest["annotations"] = json!(annotations);
     }
     let served = served(&manifest);
+    if outgoing.index {
+        // The index needs it for as long as it has a name, whatever becomes of the image.
+        images.receive_blob(lease, &config, &mut &*image.config_bytes)?;
+    }
     let mut entry = json!({
         "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
         "platform": image.config.platform(),
@@ -344,6 +362,54 @@ fn part(
     })
 }
 
+/// What is said of an image, as a manifest of its own: clients find it by its notes in the index.
+fn attested(
+    images: &Images,
+    lease: &Lease,
+    about: &Part,
+    (platform, predicate, tags): (&str, &Predicate, &[Reference]),
+) -> Result<Part, ApiError> {
+    /// Both of its platform's words, so that nobody runs it.
+    const UNKNOWN: &str = "unknown";
+    let digest = about.served.digest.to_string();
+    let subjects = tags
+        .iter()
+        .map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
+    let statement = predicate.statement(&subjects.collect::<Vec<_>>());
+    let layer = Descriptor::new(
+        "application/vnd.in-toto+json",
+        Digest::of(&statement),
+        statement.len() as u64,
+    );
+    let config = json!({
+        "architecture": UNKNOWN, "os": UNKNOWN, "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+    });
+    let config_bytes = config.to_string();
+    let config = Descriptor::new(
+        media_type::CONFIG,
+        Digest::of(config_bytes.as_bytes()),
+        config_bytes.len() as u64,
+    );
+    for (blob, bytes) in [(&layer, &statement[..]), (&config, config_bytes.as_bytes())] {
+        images.receive_blob(lease, blob, &mut &*bytes)?;
+    }
+    let mut described = json!(layer);
+    described["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+    let served = served(&json!({
+        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": [described],
+    }));
+    let entry = json!({
+        "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
+        "annotations": {
+            "vnd.docker.reference.digest": digest, "vnd.docker.reference.type": "attestation-manifest",
+        },
+        "platform": { "architecture": UNKNOWN, "os": UNKNOWN },
+    });
+    let blobs = vec![layer, config];
+    Ok(Part { served, entry, blobs })
+}
+
 fn served(document: &Value) -> ServedManifest {
     let bytes = Bytes::from(document.to_string());
     ServedManifest {
@@ -355,7 +421,7 @@ fn served(document: &Value) -> ServedManifest {
 
 fn index(entries: Vec<Value>, outgoing: &Outgoing) -> ServedManifest {
     let mut index = json!({
-        "schemaVersion": 2, "mediaType": form(media_type::INDEX, outgoing.oci), "manifests": entries,
+        "schemaVersion": 2, "mediaType": form(media_type::INDEX, is_oci(outgoing)), "manifests": entries,
     });
     let annotations = notes(outgoing, Annotated::Index, None);
     if !annotations.is_empty() {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::builds::config;
 use super::caches::layers;
+use super::materials::Materials;
 use super::origin::{Source, failed, lease, refused, register};
 use super::services::services;
 use super::vertices::{self, Vertices};
@@ -34,7 +35,10 @@ pub(super) async fn solve(
     progress: Arc<Progress>,
 ) -> Result<Built, Status> {
     let mut services = services(solving.session.clone(), registries, builder.directory());
-    services.watch = Some(Arc::new(Vertices::new(progress)));
+    let materials = Arc::new(Materials::over(builder.fetch()));
+    let images = engine.images().clone();
+    services.watch = Some(Arc::new(Vertices::new(progress, images, materials.clone())));
+    services.fetch = Some(materials.clone());
     let allowed = |what: &str| solving.entitlements.iter().any(|entitlement| entitlement == what);
     let request = SolveRequest {
         given: given(engine, builder, &solving).await?,
@@ -52,7 +56,7 @@ pub(super) async fn solve(
     // The builder drops the sender at its end; dropping both cancels the build.
     let (built, ()) = tokio::join!(builder.solve_held(request, output), heard);
     match built {
-        Ok((id, lease)) => config(engine, &id, Vec::new(), Held::by(lease)),
+        Ok((id, lease)) => config(engine, &id, (Vec::new(), materials.found()), Held::by(lease)),
         Err(error) => Err(vertices::status(&error)),
     }
 }
@@ -135,8 +139,8 @@ pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Re
         Ok::<_, ApiError>(Built {
             image: image.to_string(),
             config: config.into(),
-            steps: built.steps,
-            held: Held::by((built.held, held)),
+            held: Held::by((built.held.clone(), held)),
+            ..built
         })
     });
     done.await

@@ -6,10 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ::buildkit::{Code, Progress, Status, Step};
 use builder::dockerfile::Location;
 use builder::{BuildError, BuildErrorKind, StepName, VertexName, Watch, WatchedStep};
+use image::{Digest, Images};
+
+use super::materials::Materials;
 
 /// Begins vertices.
 pub(super) struct Vertices {
     progress: Arc<Progress>,
+    images: Images,
+    materials: Arc<Materials>,
     state: Mutex<State>,
 }
 
@@ -22,9 +27,11 @@ struct State {
 }
 
 impl Vertices {
-    pub(super) fn new(progress: Arc<Progress>) -> Self {
+    pub(super) fn new(progress: Arc<Progress>, images: Images, materials: Arc<Materials>) -> Self {
         Self {
             progress,
+            images,
+            materials,
             state: Mutex::default(),
         }
     }
@@ -58,6 +65,10 @@ impl Watch for Vertices {
             .progress
             .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone());
         Arc::new(Vertex(Mutex::new(Some(step))))
+    }
+
+    fn used(&self, reference: &str, image: &Digest) {
+        self.materials.image(&self.images, reference, image);
     }
 
     fn fault(&self, place: &Location) {
@@ -107,8 +118,16 @@ pub(super) fn status(error: &BuildError) -> Status {
     };
     let sentence = match error {
         // In BuildKit's words; the classic builder has its own.
-        BuildError::Command { command, code } => {
-            format!("process {command:?} did not complete successfully: exit code: {code}")
+        BuildError::Command {
+            command,
+            code,
+            out_of_memory,
+        } => {
+            let why = match out_of_memory {
+                true => "cannot allocate memory".to_owned(),
+                false => format!("exit code: {code}"),
+            };
+            format!("process {command:?} did not complete successfully: {why}")
         }
         BuildError::Parse { source, .. } => source.to_string(),
         other => reworded(&other.to_string()),
@@ -147,8 +166,17 @@ mod tests {
                 BuildError::Command {
                     command: "/bin/sh -c x".to_owned(),
                     code: 3,
+                    out_of_memory: false,
                 },
                 "process \"/bin/sh -c x\" did not complete successfully: exit code: 3",
+            ),
+            (
+                BuildError::Command {
+                    command: "x".to_owned(),
+                    code: 137,
+                    out_of_memory: true,
+                },
+                "process \"x\" did not complete successfully: cannot allocate memory",
             ),
             (
                 BuildError::Invalid("failed to reach build target t in Dockerfile".to_owned()),

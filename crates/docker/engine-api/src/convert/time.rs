@@ -63,7 +63,8 @@ pub(crate) fn timestamp(text: &str) -> Result<Option<Timestamp>, ApiError> {
         .map_err(|cause| ApiError::bad(format!("invalid timestamp {text}: {cause}")))
 }
 
-/// What `filters={"until": …}` may say: a timestamp as above, RFC 3339, or a span before now (`24h`).
+/// What `filters={"until": …}` may say: a timestamp as above, RFC 3339 or its beginning (`2024-05-01`, with a zone or
+/// without one), or a span before now (`24h`).
 ///
 /// # Errors
 /// 400 when it is none of them.
@@ -74,7 +75,7 @@ pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     if let Ok(Some(time)) = timestamp(text) {
         return Ok(time);
     }
-    let date_time = text.parse::<Timestamp>().ok();
+    let date_time = text.parse::<Timestamp>().or_else(|_| midnight(text)).ok();
     let civil = || {
         text.parse::<jiff::civil::DateTime>()
             .ok()?
@@ -85,8 +86,21 @@ pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
     found.ok_or_else(|| ApiError::bad(format!("failed to parse value as time or duration: {text:?}")))
 }
 
-/// Go's durations: `1h30m`, `2.5s`, `100ms`.
+/// `2024-05-01Z`, `2024-05-01+02:00`.
+fn midnight(text: &str) -> Result<Timestamp, jiff::Error> {
+    let (date, zone) = text.split_at_checked(10).unwrap_or((text, ""));
+    format!("{date}T00:00:00{zone}").parse()
+}
+
+/// Go's durations: `1h30m`, `2.5s`, `100ms`, `-1m`.
 fn go_duration(text: &str) -> Option<SignedDuration> {
+    if let Some(text) = text.strip_prefix('-') {
+        return plain_duration(text).map(std::ops::Neg::neg);
+    }
+    plain_duration(text.strip_prefix('+').unwrap_or(text))
+}
+
+fn plain_duration(text: &str) -> Option<SignedDuration> {
     let mut rest = text;
     let mut total = 0.0_f64;
     while !rest.is_empty() {

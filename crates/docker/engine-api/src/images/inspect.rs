@@ -88,7 +88,7 @@ fn document(image: &Image, directories: &Value, version: ApiVersion) -> Value {
         "Id": image.id.to_string(),
         "RepoTags": image.tags.iter().map(Reference::familiar).collect::<Vec<_>>(),
         "RepoDigests": image.digests,
-        "Parent": image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        "Parent": image.shown_parent().map(|parent| parent.to_string()).unwrap_or_default(),
         "Comment": if config.comment.is_empty() { last } else { config.comment.as_str() },
         "DockerVersion": config.extra.get("docker_version").and_then(Value::as_str).unwrap_or(""),
         "Author": config.author,

@@ -131,9 +131,9 @@ impl Selection {
         };
         let nameless = row.tags.is_empty() && row.digests.is_empty();
         let shown = if nameless {
-            (self.all || api.images().children(&image.id).is_empty())
-                && self.dangling != Some(false)
-                && self.references.is_empty()
+            let is_part =
+                || !api.images().children(&image.id).is_empty() || api.images().is_listed(&image.id);
+            (self.all || !is_part()) && self.dangling != Some(false) && self.references.is_empty()
         } else {
             self.dangling != Some(true) || row.tags.is_empty()
         };
@@ -174,7 +174,7 @@ impl Row {
             "Created": image.config.created.map_or(0, |created| created.as_second()),
             "Id": image.id.to_string(),
             "Labels": Some(&image.config.config.labels).filter(|labels| !labels.is_empty()),
-            "ParentId": image.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+            "ParentId": image.shown_parent().map(|parent| parent.to_string()).unwrap_or_default(),
             "RepoDigests": none(&self.digests, "<none>@<none>"),
             "RepoTags": none(&self.tags, "<none>:<none>"),
             "SharedSize": -1,

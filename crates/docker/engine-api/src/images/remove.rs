@@ -85,8 +85,11 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
     let dangling_only = prune.filters.bool_or("dangling", true)?;
     let worker = api.clone();
     let pruned = blocking(move || {
+        // A name with a digest alone keeps nothing.
+        let is_loose =
+            |image: &Image| image.tags.is_empty() && worker.images().children(&image.id).is_empty();
         let wanted = |image: &Image| {
-            (image.is_dangling() || !dangling_only)
+            (!dangling_only || is_loose(image))
                 && prune.admits(image.config.created, &image.config.config.labels)
         };
         // The registry's clients rely on what has its names.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use builder::Fetch as _;
+use builder::{Fetch as _, GitSource};
 
 use crate::server::{Asker, Server};
 
@@ -274,4 +274,24 @@ async fn a_repository_may_not_name_files_of_this_machine() {
         missing.starts_with("failed to fetch remote http://127.0.0.1:1/x.git: git stderr:\n"),
         "{missing}"
     );
+}
+
+/// Who asks is told to the repository's own server, and not kept from another build that asks with other words.
+#[tokio::test]
+async fn a_server_is_told_who_asks() {
+    let asker = Asker::new();
+    let server = Server::start(|_| None);
+    let mut source = GitSource::parse(&format!("{}/private.git", server.address))
+        .unwrap()
+        .unwrap();
+    for known in ["basic eDp5", ""] {
+        source.authorization.0 = known.to_owned();
+        let refused = asker.sources.git(&source, None).await.err().unwrap();
+        assert!(!refused.contains("eDp5"), "{refused}");
+        let asked = server.asked();
+        assert!(!asked.is_empty());
+        let told = asked.iter().all(|line| line.ends_with(&format!(" as {known}")));
+        let silent = asked.iter().all(|line| !line.contains(" as "));
+        assert!(if known.is_empty() { silent } else { told }, "{asked:?}");
+    }
 }

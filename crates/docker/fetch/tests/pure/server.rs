@@ -58,7 +58,8 @@ fn serve(stream: &TcpStream, heard: &Mutex<Vec<String>>, answers: &Answers) {
         let (method, path) = (words.next().unwrap(), words.next().unwrap_or_default().to_owned());
         let who = headers
             .iter()
-            .find_map(|line| line.strip_prefix("authorization: "));
+            .filter_map(|line| line.split_once(": "))
+            .find_map(|(name, value)| name.eq_ignore_ascii_case("authorization").then_some(value));
         let who = who.map(|who| format!(" as {who}")).unwrap_or_default();
         heard.lock().unwrap().push(format!("{method} {path}{who}"));
         let (status, more, body) = answers(&path).unwrap_or((404, Vec::new(), b"nothing here".to_vec()));

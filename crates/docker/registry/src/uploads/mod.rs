@@ -1,5 +1,6 @@
 //! Uploads of blobs (distribution-spec, "Pushing blobs"): begun, added to, finished, cancelled.
 
+pub(crate) mod left;
 pub(crate) mod receive;
 pub(crate) mod session;
 pub(crate) mod table;
@@ -17,6 +18,7 @@ use crate::names::{self, Place};
 use crate::reply::{self, DIGEST, Reply, UPLOAD};
 use crate::route::Right;
 use crate::state::blocking;
+use left::Note;
 use receive::receive;
 use table::{Turn, UploadId};
 
@@ -44,9 +46,19 @@ pub(crate) async fn begin<B: Incoming>(call: &mut Call<'_>, request: Request<B>)
         None => digest.map(|digest| digest.algorithm()).unwrap_or_default(),
     };
     let content = call.state.content.clone();
-    let incoming = blocking(move || content.upload(algorithm)).await?;
     let id = UploadId::new(pki::random().map_err(|error| internal(&error))?);
     let (client, now) = (call.client(), call.state.clock.now());
+    let note = Note {
+        repository: place.own().to_owned(),
+        client: client.clone(),
+        algorithm: algorithm.name().to_owned(),
+    };
+    let incoming = blocking(move || match digest {
+        // Nobody could go on with it.
+        Some(_) => Ok::<_, Fault>(content.upload(algorithm)?),
+        None => Ok(content.lasting_upload(&id.to_string(), &note.bytes()?, algorithm)?),
+    })
+    .await?;
     call.state.uploads.add(id, place.own(), &client, incoming, now)?;
     call.state.upkeep.uploads();
     let Some(digest) = digest else {

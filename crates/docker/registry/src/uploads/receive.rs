@@ -118,6 +118,12 @@ mod tests {
             Ok(())
         }
 
+        fn arrived(&self) -> Result<Arc<dyn content::Arrived>, Error> {
+            unreachable!("nobody reads it")
+        }
+
+        fn leave(self: Box<Self>) {}
+
         fn size(&self) -> u64 {
             self.0.lock().unwrap().len() as u64
         }

@@ -89,6 +89,20 @@ pub(crate) struct Uploads {
     open: Mutex<HashMap<UploadId, Entry>>,
 }
 
+/// What is open when the registry ends is there again for the next one, as after its death. What somebody works on in
+/// that moment may be lost.
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        for (_, entry) in self.lock().drain() {
+            if let Ok(mut slot) = entry.slot.try_lock()
+                && let Some(incoming) = slot.take()
+            {
+                incoming.leave();
+            }
+        }
+    }
+}
+
 impl Uploads {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
@@ -179,7 +193,7 @@ impl Uploads {
     }
 
     #[cfg(test)]
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.lock().len()
     }
 
@@ -197,6 +211,12 @@ mod tests {
     struct Nothing;
 
     impl Incoming for Nothing {
+        fn arrived(&self) -> Result<Arc<dyn crate::content::Arrived>, Error> {
+            unreachable!("nobody reads it")
+        }
+
+        fn leave(self: Box<Self>) {}
+
         fn append(&mut self, _bytes: &[u8]) -> Result<(), Error> {
             Ok(())
         }

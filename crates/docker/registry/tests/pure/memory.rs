@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::{
-    Blob, Collected, Descriptor, Digest, DigestAlgorithm, Error, Push, Pushed, Reference, ServedManifest,
-    Unlinked, media_type,
+    Blob, Collected, Descriptor, Digest, DigestAlgorithm, Error, LeftUpload, Push, Pushed, Reference,
+    ServedManifest, Unlinked, media_type,
 };
-use registry::{Content, Incoming};
+use registry::{Arrived, Content, Incoming};
 use serde_json::Value;
 
 #[derive(Clone, Default)]
@@ -21,6 +21,8 @@ struct Store {
     links: BTreeSet<(String, Digest)>,
     manifests: BTreeMap<Digest, (String, Bytes)>,
     repositories: BTreeMap<String, Repository>,
+    /// Uploads of an earlier run, with their bytes.
+    left: BTreeMap<String, (LeftUpload, Vec<u8>)>,
 }
 
 #[derive(Default)]
@@ -32,6 +34,16 @@ struct Repository {
 impl Memory {
     fn lock(&self) -> MutexGuard<'_, Store> {
         self.0.lock().unwrap()
+    }
+
+    /// Leaves an upload, as an earlier run does.
+    pub(crate) fn leave(&self, left: LeftUpload, bytes: &[u8]) {
+        self.lock().left.insert(left.name.clone(), (left, bytes.to_vec()));
+    }
+
+    /// The uploads that are left.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.lock().left.keys().cloned().collect()
     }
 
     /// Gives something a name without the registry's help, as a build does.
@@ -218,7 +230,30 @@ impl Content for Memory {
     }
 
     fn upload(&self, _algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
-        Ok(Box::new(Upload(self.clone(), Vec::new())))
+        Ok(Box::new(Upload(self.clone(), Arc::default())))
+    }
+
+    fn lasting_upload(
+        &self,
+        _name: &str,
+        _note: &[u8],
+        algorithm: DigestAlgorithm,
+    ) -> Result<Box<dyn Incoming>, Error> {
+        self.upload(algorithm)
+    }
+
+    fn left_uploads(&self) -> Result<Vec<LeftUpload>, Error> {
+        Ok(self.lock().left.values().map(|(left, _)| left.clone()).collect())
+    }
+
+    fn resume_upload(&self, name: &str, _algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
+        let bytes = self.lock().left[name].1.clone();
+        Ok(Box::new(Upload(self.clone(), Arc::new(Sofar(Mutex::new(bytes))))))
+    }
+
+    fn drop_upload(&self, name: &str) -> Result<(), Error> {
+        self.lock().left.remove(name);
+        Ok(())
     }
 
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {
@@ -239,20 +274,41 @@ impl Content for Memory {
     }
 }
 
-struct Upload(Memory, Vec<u8>);
+struct Upload(Memory, Arc<Sofar>);
+
+/// What has come of an upload.
+#[derive(Default)]
+struct Sofar(Mutex<Vec<u8>>);
+
+impl Arrived for Sofar {
+    fn read_at(&self, place: u64, most: usize) -> std::io::Result<Bytes> {
+        let bytes = self.0.lock().unwrap();
+        let place = usize::try_from(place).unwrap().min(bytes.len());
+        Ok(Bytes::copy_from_slice(
+            &bytes[place..(place + most).min(bytes.len())],
+        ))
+    }
+}
 
 impl Incoming for Upload {
+    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error> {
+        Ok(self.1.clone())
+    }
+
+    fn leave(self: Box<Self>) {}
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.1.extend_from_slice(bytes);
+        self.1.0.lock().unwrap().extend_from_slice(bytes);
         Ok(())
     }
 
     fn size(&self) -> u64 {
-        self.1.len() as u64
+        self.1.0.lock().unwrap().len() as u64
     }
 
     fn finish(self: Box<Self>, digest: &Digest, repository: &str) -> Result<u64, Error> {
-        let actual = Digest::by(digest.algorithm(), &self.1);
+        let bytes = self.1.0.lock().unwrap().clone();
+        let actual = Digest::by(digest.algorithm(), &bytes);
         if actual != *digest {
             return Err(Error::WrongDigest {
                 expected: *digest,
@@ -261,7 +317,8 @@ impl Incoming for Upload {
         }
         let mut store = self.0.lock();
         store.links.insert((repository.to_owned(), *digest));
-        store.blobs.insert(*digest, self.1.clone().into());
-        Ok(self.1.len() as u64)
+        let size = bytes.len() as u64;
+        store.blobs.insert(*digest, bytes.into());
+        Ok(size)
     }
 }

@@ -8,8 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use http_body_util::BodyExt;
 use image::{Digest, Reference, ServedManifest, media_type};
-use registry::{BlobStream, MirrorConfig, Upstream, UpstreamError};
+use registry::{Content, MirrorConfig, Upstream, UpstreamBlob, UpstreamError};
+
+use tokio::sync::oneshot;
 
 use crate::setup::Setup;
 use crate::suite::ask;
@@ -25,6 +28,10 @@ struct Inner {
     manifests: AtomicUsize,
     gets: AtomicUsize,
     offline: AtomicBool,
+    /// What the next blob is said to have.
+    says: Mutex<Option<u64>>,
+    /// Of the next blob so many pieces come at once, and the rest when it is let go.
+    held: Mutex<Option<(usize, oneshot::Receiver<()>)>>,
 }
 
 impl Elsewhere {
@@ -86,18 +93,37 @@ impl Upstream for Elsewhere {
         &self,
         _repository: String,
         digest: Digest,
-    ) -> BoxFuture<'static, Result<Option<BlobStream>, UpstreamError>> {
+    ) -> BoxFuture<'static, Result<Option<UpstreamBlob>, UpstreamError>> {
         let this = self.clone();
         Box::pin(async move {
             this.0.gets.fetch_add(1, Ordering::SeqCst);
             this.reached()?;
             let found = this.0.blobs.lock().unwrap().get(&digest).cloned();
+            let held = this.0.held.lock().unwrap().take();
             Ok(found.map(|bytes| {
                 let pieces: Vec<_> = bytes
                     .chunks(3)
                     .map(|piece| Ok(Bytes::copy_from_slice(piece)))
                     .collect();
-                futures_util::stream::iter(pieces).boxed()
+                let pieces = futures_util::stream::iter(pieces);
+                let size = this.0.says.lock().unwrap().take().unwrap_or(bytes.len() as u64);
+                let Some((first, rest)) = held else {
+                    return UpstreamBlob {
+                        size,
+                        bytes: pieces.boxed(),
+                    };
+                };
+                // Some come at once; the rest when the test lets it.
+                let go = futures_util::stream::once(async move { drop(rest.await) });
+                let late = pieces.skip(first);
+                let none = go.filter_map(|()| async { None });
+                let pieces: Vec<_> = bytes
+                    .chunks(3)
+                    .take(first)
+                    .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+                    .collect();
+                let bytes = futures_util::stream::iter(pieces).chain(none).chain(late).boxed();
+                UpstreamBlob { size, bytes }
             }))
         })
     }
@@ -188,10 +214,15 @@ async fn a_blob_is_fetched_once_however_many_want_it() {
         assert_eq!(got.body, bytes);
     }
     assert_eq!(elsewhere.asked()[2], 1);
-    // What is not what it is called is not kept.
-    ask("GET", format!("/v2/library/tool/blobs/{wrong}"))
-        .expect(&setup, 404)
-        .await;
+    // What is not what it is called is not kept, and nobody has its last byte.
+    assert!(answer(&setup, &wrong).await.collect().await.is_err());
+    assert!(
+        setup
+            .memory
+            .blob("docker.io.mirror.invalid/library/tool", &wrong)
+            .unwrap()
+            .is_none()
+    );
     ask(
         "GET",
         format!("/v2/library/tool/blobs/{}", Digest::of(b"nowhere")),
@@ -218,4 +249,65 @@ async fn what_was_pushed_goes_before_what_is_elsewhere() {
         ask("GET", path).expect(&setup, 200).await.body,
         &b"{\"pushed\":1}"[..]
     );
+}
+
+async fn answer(setup: &Setup, digest: &Digest) -> registry::Body {
+    let path = format!("/v2/library/tool/blobs/{digest}");
+    let request = crate::suite::http::request(&ask("GET", path).header("authorization", crate::setup::ANN));
+    let response = setup.service.answer(request, setup.ends).await;
+    assert_eq!(response.status(), 200);
+    response.into_body()
+}
+
+#[tokio::test]
+async fn who_asks_has_the_bytes_as_they_come() {
+    let elsewhere = Elsewhere::default();
+    let bytes = Bytes::from_static(b"nine and three");
+    let digest = Digest::of(&bytes);
+    elsewhere.0.blobs.lock().unwrap().insert(digest, bytes.clone());
+    let (go, held) = oneshot::channel();
+    *elsewhere.0.held.lock().unwrap() = Some((3, held));
+    let setup = setup(&elsewhere, Some("docker.io"));
+    let mut first = answer(&setup, &digest).await;
+    // Who comes later has them, too, and one that leaves takes nothing with it.
+    let mut second = answer(&setup, &digest).await;
+    drop(answer(&setup, &digest).await);
+    for body in [&mut first, &mut second] {
+        let mut got = Vec::new();
+        while got.len() < 9 {
+            got.extend_from_slice(&body.frame().await.unwrap().unwrap().into_data().unwrap());
+        }
+        assert_eq!(got, b"nine and ");
+    }
+    go.send(()).unwrap();
+    for body in [first, second] {
+        assert_eq!(body.collect().await.unwrap().to_bytes(), &b"three"[..]);
+    }
+    assert_eq!(elsewhere.asked()[2], 1);
+    // It is here now.
+    elsewhere.0.offline.store(true, Ordering::SeqCst);
+    let whole = answer(&setup, &digest).await.collect().await.unwrap().to_bytes();
+    assert_eq!(whole, bytes);
+}
+
+#[tokio::test]
+async fn what_breaks_off_ends_with_an_error_and_is_fetched_again() {
+    let elsewhere = Elsewhere::default();
+    let bytes = Bytes::from_static(b"a whole layer");
+    let digest = Digest::of(&bytes);
+    // Shorter and longer than it says.
+    for wrong in [&bytes[..5], b"a whole layer and more"] {
+        let setup = setup(&elsewhere, Some("docker.io"));
+        elsewhere
+            .0
+            .blobs
+            .lock()
+            .unwrap()
+            .insert(digest, Bytes::copy_from_slice(wrong));
+        *elsewhere.0.says.lock().unwrap() = Some(bytes.len() as u64);
+        assert!(answer(&setup, &digest).await.collect().await.is_err());
+        elsewhere.0.blobs.lock().unwrap().insert(digest, bytes.clone());
+        let whole = answer(&setup, &digest).await.collect().await.unwrap().to_bytes();
+        assert_eq!(whole, bytes);
+    }
 }

@@ -59,7 +59,16 @@ impl Setup {
         change: impl FnOnce(&mut Config),
         upstream: Option<Arc<dyn Upstream>>,
     ) -> Self {
-        let (memory, clock) = (Memory::default(), Arc::new(ManualClock::new()));
+        Self::over(Memory::default(), Arc::new(ManualClock::new()), change, upstream)
+    }
+
+    /// Over what there is.
+    pub(crate) fn over(
+        memory: Memory,
+        clock: Arc<ManualClock>,
+        change: impl FnOnce(&mut Config),
+        upstream: Option<Arc<dyn Upstream>>,
+    ) -> Self {
         let mut config = config();
         config.access.users = Some(Arc::new(Htpasswd::parse(&users(), clock.clone()).unwrap()));
         change(&mut config);

@@ -68,6 +68,7 @@ fn image(number: usize, manifest: Option<usize>) -> Image {
         digests: Vec::new(),
         last_tagged: None,
         result: false,
+        step: None,
         made_here: true,
     }
 }

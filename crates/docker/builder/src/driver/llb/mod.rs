@@ -232,6 +232,7 @@ impl<E: Executor + 'static> Driver<E> {
             },
             work,
             epoch: None,
+            hidden: true,
         };
         Ok(self.make(key, step).await?.id)
     }

@@ -13,9 +13,12 @@ use crate::copy::{CopyPlan, Forgetful, Origin, Ownership};
 use crate::dockerfile;
 use crate::executor::{Executor, Work};
 use crate::filter::Filtered;
-use crate::source::{Checksum, Fetch, GitSource, Kept};
+use crate::source::{Authorization, Checksum, Fetch, GitSource, Kept};
 use crate::tree::Tree;
 use crate::{BuildError, platform};
+
+/// Secrets that repositories are asked for with.
+const USUAL: [&str; 2] = ["GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"];
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn source(
@@ -66,6 +69,8 @@ impl<E: Executor + 'static> Driver<E> {
         let found = self.executor.find(reference)?;
         let found = found.ok_or_else(|| BuildError::NotFound(format!("{reference}: not found")))?;
         let base = self.held(&found.id)?;
+        let watch = self.options.services.watch.as_ref();
+        watch.inspect(|watch| watch.used(reference, &base.id));
         let asked = match &vertex.platform {
             Some(asked) => platform::wanted(asked)?,
             None => self.platform.clone(),
@@ -96,7 +101,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     async fn repository(&self, git: &Git) -> Result<Made, BuildError> {
-        let source = GitSource {
+        let mut source = GitSource {
             remote: git.remote.clone(),
             reference: git.reference.clone(),
             checksum: git.checksum.clone(),
@@ -106,7 +111,13 @@ impl<E: Executor + 'static> Driver<E> {
             ..GitSource::default()
         };
         let fetch = self.fetcher(&git.remote)?;
-        self.refuse_credentials(&git.remote, &git.secrets).await?;
+        let other = |name: &&String| !USUAL.contains(&&name[..]);
+        let others: Vec<String> = git.secrets.iter().filter(other).cloned().collect();
+        self.refuse_credentials(&git.remote, &others).await?;
+        if let Some(secrets) = &self.options.services.secrets {
+            let known = Authorization::of(&source, &**secrets).await;
+            source.authorization = known.map_err(BuildError::Step)?;
+        }
         let agent = match (&git.agent, &self.options.services.ssh) {
             (Some(agent), Some(ssh)) => ssh.agent(agent).await.map_err(BuildError::Step)?,
             _ => self.agent_for(&source).await?,

@@ -191,41 +191,115 @@ fn stages_of_one_name_and_patterns_of_nothing() {
     assert!(bench.memory.0.lock().unwrap().files[&id].0.contains_key("y"));
 }
 
+/// The rows of an image's history.
+fn rows(bench: &Bench, told: &Told) -> Vec<(String, String)> {
+    let history = bench.config(told.id()).history;
+    history
+        .into_iter()
+        .map(|row| (row.created_by, row.comment))
+        .collect()
+}
+
+/// One cache, and each door's own history: whoever comes second finds every step, and tells them as its own kind does.
 #[test]
 fn histories() {
-    let bench = Bench::new();
-    let file = "FROM busybox\nARG A=1\nENV B=2 C=3\nRUN x\nCOPY --chown=1:2 foo d /t/\nCOPY <<E /h\nx\nE\n\
-                COPY --link foo /l\nWORKDIR /w\nLABEL l=m\nCMD [\"a\"]\nUSER u\nVOLUME /v\nSTOPSIGNAL TERM\n";
-    let told = build(&bench, file, buildkit());
-    let mut rows = Vec::new();
-    let mut image = Some(told.id());
-    while let Some(id) = image {
-        let row = bench.config(id).history.last().cloned();
-        image = bench.memory.0.lock().unwrap().images[&id].parent;
-        rows.extend(row.map(|row| (row.created_by, row.comment)));
-    }
-    rows.reverse();
-    assert!(
-        rows.iter()
-            .all(|(_, comment)| comment == "buildkit.dockerfile.v0"),
-        "{rows:?}"
-    );
-    let rows: Vec<&str> = rows.iter().map(|(by, _)| by.as_str()).collect();
-    let expected = [
-        "ARG A=1",
-        "ENV B=2 C=3",
-        "RUN |1 A=1 /bin/sh -c x # buildkit",
+    let file = "ARG G=g\nFROM busybox AS a\nARG A=1 A2\nENV B=2 C=\"3 4\"\nARG B=5\nRUN x\nCOPY --chown=1:2 foo d /t/\n\
+                COPY <<E /h\nx\nE\nCOPY --link foo /l\nFROM a\nARG G\nWORKDIR /w\nRUN [\"y\"]\nRUN <<P\n#!/bin/x\nP\n\
+                LABEL l=m \"n\"=\"o p\"\nCMD [\"a\"]\nENTRYPOINT e\nUSER u\nVOLUME /v\nSTOPSIGNAL TERM\n\
+                EXPOSE 80/udp 1000-1002 90\nHEALTHCHECK --interval=5s --retries=3 CMD true\nONBUILD RUN z\n\
+                SHELL [\"/s\", \"-c\"]\nMAINTAINER me\n";
+    let buildkits = [
+        "ARG A=given A2",
+        "ENV B=2 C=3 4",
+        "ARG B=5",
+        "RUN |3 A=given A2= B=5 /bin/sh -c x # buildkit",
         "COPY --chown=1:2 foo d /t/ # buildkit",
         "COPY <<E /h # buildkit",
         "COPY foo /l # buildkit",
+        "ARG G=g",
         "WORKDIR /w",
-        "LABEL l=m",
+        "RUN |4 A=given A2= B=5 G=g y # buildkit",
+        "RUN |4 A=given A2= B=5 G=g /bin/sh -c /dev/pipes/P # buildkit",
+        "LABEL l=m n=o p",
         "CMD [\"a\"]",
+        "ENTRYPOINT [\"/bin/sh\" \"-c\" \"e\"]",
         "USER u",
         "VOLUME [/v]",
         "STOPSIGNAL TERM",
+        "EXPOSE [1000/tcp 1001/tcp 1002/tcp 80/udp 90/tcp]",
+        "HEALTHCHECK {Test:[CMD-SHELL true] Interval:5s Timeout:0s StartPeriod:0s StartInterval:0s Retries:3}",
+        "SHELL [/s -c]",
+        "MAINTAINER me",
     ];
-    assert_eq!(rows, expected);
+    let options = |dialect| {
+        let mut options = Options {
+            dialect,
+            ..with_args(&[("A", "given")])
+        };
+        options.labels.insert("of".to_owned(), "the request".to_owned());
+        options
+    };
+    for first in [Dialect::BuildKit, Dialect::Classic] {
+        let bench = Bench::new();
+        let before = build(&bench, file, options(first));
+        let told = build(&bench, file, options(Dialect::BuildKit));
+        let expected = buildkits.map(|row| (row.to_owned(), "buildkit.dockerfile.v0".to_owned()));
+        assert_eq!(rows(&bench, &told), expected, "after {first:?}");
+        let again = build(&bench, file, options(Dialect::BuildKit));
+        assert_eq!(again.id(), told.id());
+        let config = bench.config(told.id()).config;
+        assert_eq!(config.labels["of"], "the request");
+        let classic = build(&bench, file, options(Dialect::Classic));
+        if first == Dialect::Classic {
+            assert_eq!(classic.id(), before.id());
+        }
+        let classics = rows(&bench, &classic);
+        assert!(
+            classics.iter().all(|(_, comment)| comment.is_empty()),
+            "{classics:?}"
+        );
+        let told: Vec<&str> = classics.iter().map(|(by, _)| by.as_str()).collect();
+        assert_eq!(told[3], "|1 A=given /bin/sh -c x");
+        let nop = |text: &str| told.contains(&format!("/s -c #(nop)  {text}").as_str());
+        assert!(nop("MAINTAINER me") && nop("LABEL of=the request"), "{told:?}");
+        assert!(told.contains(&"/bin/sh -c #(nop)  ONBUILD RUN z"), "{told:?}");
+    }
+}
+
+/// What both builders make alike, one makes for the other; what they do not is a step of its own.
+#[test]
+fn steps_of_the_other_builder() {
+    let cases = [
+        ("RUN x", ".", "."),
+        ("COPY foo /", ".", "."),
+        ("COPY foo Dockerfile /d/", ".", "."),
+        ("COPY d /", "x", "x"),
+        ("ADD foo /", ".", "."),
+        ("ADD --chown=1 foo /", "x", "x"),
+        ("WORKDIR /w", ".", "."),
+        ("USER u\nWORKDIR /w", ".x", ".x"),
+    ];
+    for (lines, after_classic, after_buildkit) in cases {
+        let firsts = [
+            (Dialect::Classic, after_classic),
+            (Dialect::BuildKit, after_buildkit),
+        ];
+        for (first, hits) in firsts {
+            let bench = Bench::new();
+            let second = match first {
+                Dialect::Classic => Dialect::BuildKit,
+                Dialect::BuildKit => Dialect::Classic,
+            };
+            let by = |dialect| Options { dialect, ..plain() };
+            let file = format!("FROM busybox\n{lines}\n");
+            build(&bench, &file, by(first)).id();
+            assert_eq!(
+                build(&bench, &file, by(second)).hits(),
+                hits,
+                "{lines} after {first:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -434,4 +508,102 @@ fn documents_that_become_files() {
         };
         assert_eq!(copy.inline[0].content, expected, "{file}");
     }
+}
+
+/// Which secrets of a client name who asks for a repository, and what its server is told then.
+#[test]
+fn tokens_of_repositories() {
+    struct Known(&'static [(&'static str, &'static str)]);
+    impl crate::Secrets for Known {
+        fn secret(&self, id: &str) -> crate::Sent<Result<Option<Vec<u8>>, String>> {
+            let found = self.0.iter().find(|(name, _)| *name == id);
+            let found = found.map(|(_, value)| value.as_bytes().to_vec());
+            Box::pin(async move { Ok(found) })
+        }
+    }
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<String>>);
+    impl crate::Fetch for Asked {
+        fn http(&self, _: &str) -> crate::Sent<Result<crate::Fetched, String>> {
+            Box::pin(async { Err("nothing here".to_owned()) })
+        }
+        fn git(
+            &self,
+            source: &crate::GitSource,
+            _: Option<std::path::PathBuf>,
+        ) -> crate::Sent<Result<crate::Repository, String>> {
+            let told = source.authorization.0.clone();
+            self.0.lock().unwrap().push(told);
+            assert!(!format!("{source:?}").contains("YWNjZXNz"), "{source:?}");
+            Box::pin(async { Err("nothing here".to_owned()) })
+        }
+        fn prune(&self) -> crate::Sent<u64> {
+            Box::pin(async { 0 })
+        }
+    }
+    let token = "basic eC1hY2Nlc3MtdG9rZW46dA==";
+    let cases: &[(Given, &str, &str)] = &[
+        (&[("GIT_AUTH_TOKEN", "t\n")], "https://h/r.git", token),
+        (
+            &[("GIT_AUTH_TOKEN", "x"), ("GIT_AUTH_TOKEN.h:8080", "t")],
+            "http://h:8080/r.git",
+            token,
+        ),
+        (
+            &[("GIT_AUTH_HEADER", "bearer b"), ("GIT_AUTH_TOKEN", "t")],
+            "https://h/r.git",
+            "bearer b",
+        ),
+        (
+            &[("GIT_AUTH_HEADER", "bearer b"), ("GIT_AUTH_TOKEN.h", "t")],
+            "https://h/r.git",
+            token,
+        ),
+        (&[("GIT_AUTH_TOKEN.other", "t")], "https://h/r.git", ""),
+        (&[("GIT_AUTH_TOKEN", "t")], "git@h:r.git", ""),
+        (&[("GIT_AUTH_TOKEN", "t")], "https://u:p@h/r.git", ""),
+    ];
+    for (known, address, expected) in cases {
+        let (bench, asked, mut options) = (Bench::new(), Arc::new(Asked::default()), buildkit());
+        options.services.secrets = Some(Arc::new(Known(known)));
+        options.services.fetch = Some(asked.clone());
+        build(&bench, &format!("FROM busybox\nADD {address} /r\n"), options).error();
+        assert_eq!(*asked.0.lock().unwrap(), [*expected], "{address} {known:?}");
+    }
+}
+
+/// What becomes of the configuration, as upstream's tests have it.
+#[test]
+fn configurations_of_upstreams_tests() {
+    let bench = Bench::new();
+    let of = |file: &str| {
+        let id = build(&bench, file, buildkit()).id();
+        serde_json::to_value(bench.config(id).config).unwrap()
+    };
+    let path = config::DEFAULT_PATH;
+    let scratch = of("FROM scratch\nENV foo=bar\n");
+    assert_eq!(
+        scratch,
+        serde_json::json!({ "Env": [format!("PATH={path}"), "foo=bar"], "WorkingDir": "/" })
+    );
+    let ports = of("FROM scratch\nARG PORTS=\"3000 4000/udp\"\nEXPOSE $PORTS\nEXPOSE 5000\n");
+    let ports: Vec<&String> = ports["ExposedPorts"].as_object().unwrap().keys().collect();
+    assert_eq!(ports, ["3000/tcp", "4000/udp", "5000/tcp"]);
+    let shell = "FROM busybox\nSHELL [\"ls\"]\nENTRYPOINT my entrypoint\nSHELL [\"\"]\nCMD my cmd\n";
+    let shell = of(shell);
+    assert_eq!(shell["Entrypoint"], serde_json::json!(["ls", "my entrypoint"]));
+    assert_eq!(shell["Cmd"], serde_json::json!(["", "my cmd"]));
+    let invalid = of("FROM busybox\nENTRYPOINT []random string\n");
+    assert_eq!(
+        invalid["Entrypoint"],
+        serde_json::json!(["/bin/sh", "-c", "[]random string"])
+    );
+    let empty = of("FROM busybox\nARG FOO\nARG BAR=\nARG BAZ=b\nENV A=${FOO-unset} B=${BAR-unset} C=$BAZ\n");
+    assert_eq!(
+        empty["Env"],
+        serde_json::json!([format!("PATH={path}"), "A=unset", "B=", "C=b"])
+    );
+    let cases =
+        "FROM scratch AS STAge0\nCOPY foo /foo\nFROM staGE0\nCOPY --from=stAge0 /foo /bar\nLABEL a=b\n";
+    assert_eq!(of(cases)["Labels"]["a"], "b");
 }

@@ -22,6 +22,26 @@ fn hits(bench: &Bench, dockerfile: &str, files: &Files, options: Options) -> Str
     bench.build(&files, options).hits()
 }
 
+/// A here-document has the time of its build, and its step's key has not.
+#[test]
+fn a_here_document_hits_whenever_it_is_made() {
+    for dialect in [Dialect::Classic, Dialect::BuildKit] {
+        let bench = Bench::new();
+        let file = "FROM busybox\nCOPY <<E /x\n1\nE\nADD --link <<E /y\n2\nE\n";
+        let build = || {
+            let options = Options {
+                dialect,
+                ..entitled()
+            };
+            bench.build(&Files::of(&[("Dockerfile", file)]), options)
+        };
+        let first = build();
+        bench.clock.advance(std::time::Duration::from_secs(100));
+        let again = build();
+        assert_eq!((again.hits().as_str(), again.id()), ("..", first.id()));
+    }
+}
+
 /// Builds one Dockerfile, then the other, each upon the same images and files. `.` is a hit.
 fn second(one: &str, other: &str) -> String {
     let bench = Bench::new();

@@ -1,0 +1,1 @@
+printf abcdef > token.txt
