@@ -36,7 +36,7 @@ pub(crate) struct Door {
     pub(crate) jobs: Jobs,
     pub(crate) kept: Arc<Kept>,
     /// Itself, for frontends that are served apart.
-    me: Weak<Door>,
+    me: Weak<Self>,
 }
 
 impl Buildkit {

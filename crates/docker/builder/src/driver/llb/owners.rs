@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::llb::{Account, Owner as Asked};
 
@@ -12,10 +13,13 @@ use crate::tree::{self, Tree};
 /// At most so many bytes of `/etc/passwd` or `/etc/group` are read.
 const MAX_ACCOUNTS: u64 = 4 << 20;
 
-/// The numbers that an owner means. `files` opens the files in which an account is looked up.
+/// What opens the files in which an account is looked up.
+type Files<'a> = &'a dyn Fn(&Account) -> Result<Arc<dyn Tree>, BuildError>;
+
+/// The numbers that an owner means.
 pub(super) fn numbers(
     asked: &Asked,
-    files: &dyn Fn(&Account) -> Result<std::sync::Arc<dyn Tree>, BuildError>,
+    files: Files<'_>,
 ) -> Result<Owner, BuildError> {
     let mut owner = Owner { uid: 0, gid: 0 };
     match &asked.user {
