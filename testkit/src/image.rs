@@ -61,6 +61,23 @@ pub fn probe() -> Vec<u8> {
     )
 }
 
+/// `frontend:latest`: the frontend for tests (`src/frontend`), at `/bin/frontend`.
+///
+/// # Panics
+/// It is not built.
+#[must_use]
+pub fn frontend() -> Vec<u8> {
+    let mut layer = Layer::new();
+    layer.directory("bin", 0o755);
+    let program = std::fs::read(super::beside_tests("frontend")).expect("the frontend");
+    layer.file("bin/frontend", 0o755, &program);
+    archive(
+        "frontend:latest",
+        layer.finish(),
+        &json!({"Entrypoint": ["/bin/frontend"], "Env": [PATH]}),
+    )
+}
+
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A layer's tar; everything belongs to root and is of 1970.

@@ -112,6 +112,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ),
     ("network", "image", "a network knows no image"),
     ("engine", "hyper", "doors speak HTTP"),
+    ("llb", "tokio", "a definition does no I/O"),
     ("builder", "hyper", "doors speak HTTP"),
     ("builder", "engine-api", "the builder has more than one door"),
     ("registry", "engine", "a registry knows images, not containers"),

@@ -24,6 +24,9 @@ fn buildkit() {
         "export PATH={bin}:$PATH BUILDX_NO_DEFAULT_ATTESTATIONS=1 BUILDKIT_PROGRESS=plain\nunset DOCKER_BUILDKIT\n"
     );
     std::fs::write(daemon.directory.join("buildkit.sh"), prelude).unwrap();
+    let frontend = daemon.directory.join("frontend.tar");
+    std::fs::write(&frontend, testkit::image::frontend()).unwrap();
+    daemon.ok(&["load", "--input", &frontend.to_string_lossy()]);
     check(&daemon, CASES);
     restart(&daemon);
     check(&daemon, LATER);
@@ -157,6 +160,32 @@ const CASES: &[Case] = &[
         $ printf 'FROM busybox\nCOPY . /t/\nRUN ls /t\n' | docker build --no-cache -f - . 2>&1 | grep -c 'transferring context: 3.0.MB'
         1
         "#,
+    ),
+    case(
+        "a frontend of an image",
+        r##"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf '# syntax=frontend\nanything\n' > Dockerfile
+        $ docker build -t $n --build-arg 'RUN=echo said; echo x > /made' . > $dir/log 2>&1; grep -c 'the frontend speaks' $dir/log; sed -n 's/^#[0-9]* [0-9.]* \(said\)$/\1/p; s/^#[0-9]* \(.frontend. [cr].*\)/\1/p' $dir/log | sort -u
+        1
+        [frontend] copy it
+        [frontend] run it
+        said
+        $ docker run --rm $n; docker run --rm $n cat /made; docker image inspect -f '{{index .Config.Labels "by"}} {{index .Config.Env 1}}' $n
+        hi
+        x
+        frontend READ=hi
+        $ docker build --build-arg 'RUN=echo said; echo x > /made' . 2>&1 | grep -c '^#[0-9]* CACHED'
+        4
+        $ docker build --build-arg RUN='exit 5' . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: the frontend says: process "/bin/sh -c exit 5" did not complete successfully: exit code: 5
+        $ docker build --build-arg EXIT=1 . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: process "/bin/frontend" did not complete successfully: exit code: 3
+        $ docker build -q -o out . > /dev/null; cat out/copied/f
+        hi
+        $ printf '# syntax=docker/dockerfile:1\nFROM scratch\nCOPY f /g\n' | docker build -q -o own -f - . > /dev/null; cat own/g
+        hi
+        $ docker rmi -f $n > /dev/null; docker ps -aq
+        "##,
     ),
     case(
         "files and archives of a result",

@@ -3,6 +3,7 @@
 mod choose;
 mod files;
 mod remote;
+mod solve;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -186,22 +187,11 @@ impl Builder {
         request: BuildRequest,
         output: mpsc::Sender<Progress>,
     ) -> Result<(Digest, Lease), BuildError> {
-        // The build is a task of its own so that it can clear up after a caller who is gone.
-        let (alive, caller) = watch::channel(());
-        let output = Output::new(output, caller, request.quiet);
-        let builder = self.clone();
-        let task = tokio::spawn(async move {
-            let built = builder.run(request, &output).await;
-            if built.is_err() {
-                output.release().await;
-            }
-            built
-        });
-        let built = task
-            .await
-            .unwrap_or_else(|_| Err(BuildError::Step("the build ended unexpectedly".to_owned())));
-        drop(alive);
-        built
+        let (builder, quiet) = (self.clone(), request.quiet);
+        apart(output, quiet, |output| async move {
+            builder.run(request, &output).await
+        })
+        .await
     }
 
     async fn run(&self, request: BuildRequest, output: &Output) -> Result<(Digest, Lease), BuildError> {
@@ -265,9 +255,7 @@ impl Builder {
             context_age,
             context_ages,
         };
-        let files = FileSteps::begin(self.images.clone(), name, scratch.0.clone())?;
-        let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
-        let executor = Arc::new(NodeExecutor::new(self.engine.clone(), files, mounter, containers));
+        let executor = self.executor(name, scratch.0.clone(), containers)?;
         let driver = Driver::new(
             executor.clone(),
             self.cache.clone(),
@@ -279,14 +267,28 @@ impl Builder {
         if let Ok(image) = &built {
             held.add(image)?;
         }
-        let kept = match Arc::into_inner(executor) {
-            Some(executor) => blocking(move || executor.keep()).await,
-            None => Err(BuildError::Step("a build step is still running".to_owned())),
-        };
+        let kept = keep(executor).await;
         let image = built?;
         kept?;
         self.finish(image, request.tags, output).await?;
         Ok((image, held))
+    }
+
+    /// What carries steps out, in a directory of the build's own.
+    fn executor(
+        &self,
+        name: String,
+        scratch: PathBuf,
+        containers: Containers,
+    ) -> Result<Arc<NodeExecutor>, BuildError> {
+        let files = FileSteps::begin(self.images.clone(), name, scratch)?;
+        let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
+        Ok(Arc::new(NodeExecutor::new(
+            self.engine.clone(),
+            files,
+            mounter,
+            containers,
+        )))
     }
 
     async fn named_contexts(
@@ -371,5 +373,40 @@ impl Builder {
             },
             time: self.cache.now(),
         });
+    }
+}
+
+/// Does a build as a task of its own, so that it can clear up after a caller who is gone.
+async fn apart<T, F>(
+    output: mpsc::Sender<Progress>,
+    quiet: bool,
+    build: impl FnOnce(Output) -> F + Send,
+) -> Result<T, BuildError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, BuildError>> + Send + 'static,
+{
+    let (alive, caller) = watch::channel(());
+    let output = Output::new(output, caller, quiet);
+    let building = build(output.clone());
+    let task = tokio::spawn(async move {
+        let built = building.await;
+        if built.is_err() {
+            output.release().await;
+        }
+        built
+    });
+    let built = task
+        .await
+        .unwrap_or_else(|_| Err(BuildError::Step("the build ended unexpectedly".to_owned())));
+    drop(alive);
+    built
+}
+
+/// Ends a build: what it made stays.
+async fn keep(executor: Arc<NodeExecutor>) -> Result<(), BuildError> {
+    match Arc::into_inner(executor) {
+        Some(executor) => blocking(move || executor.keep()).await,
+        None => Err(BuildError::Step("a build step is still running".to_owned())),
     }
 }

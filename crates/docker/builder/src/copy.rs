@@ -6,6 +6,8 @@
 
 mod sources;
 
+pub(crate) use sources::{described, has_wildcards};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};

@@ -5,6 +5,7 @@ mod copies;
 mod epoch;
 mod graph;
 mod history;
+mod llb;
 mod mounts;
 mod plan;
 mod run;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 
 use self::graph::{Done, Graph};
 use self::history::Told;
+pub(crate) use self::llb::Given;
 use self::plan::add_labels;
 use crate::arguments::{Arguments, Scope};
 use crate::cache::Cache;

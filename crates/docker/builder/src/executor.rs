@@ -5,11 +5,12 @@
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use image::{Digest, HistoryRow, ImageConfig};
 
 use crate::BuildError;
+use crate::acts::Act;
 use crate::copy::CopyPlan;
 use crate::dockerfile::{RunNetwork, Sharing};
 use crate::output::Output;
@@ -55,6 +56,12 @@ pub(crate) enum Work {
     Run(Box<RunPlan>),
     /// Puts the one layer of an image upon the parent (`COPY --link`).
     Stack(Digest),
+    /// Changes files, one act after the other.
+    Acts(Vec<Act>),
+    /// Puts all layers of images upon the parent, one image after the other.
+    Merge(Vec<Digest>),
+    /// Makes a layer upon nothing: what the second image has that the first has not.
+    Diff(Option<Digest>, Digest),
     /// Nothing, and the result tells this history instead of the parent's and its own.
     Retell(Vec<HistoryRow>),
 }
@@ -77,6 +84,37 @@ pub(crate) struct RunPlan {
     pub(crate) insecure: bool,
     /// Empty for the container's own.
     pub(crate) hostname: String,
+    /// `NAME:ADDRESS` lines besides the request's.
+    pub(crate) hosts: Vec<String>,
+    /// Name, soft, hard; in place of the request's.
+    pub(crate) ulimits: Vec<(String, i64, i64)>,
+    /// Empty for the request's.
+    pub(crate) cgroup_parent: String,
+    /// Codes that are no failure; 0 if none is said.
+    pub(crate) valid_codes: Vec<i32>,
+    /// Nothing can be written to the root.
+    pub(crate) read_only: bool,
+}
+
+impl RunPlan {
+    /// Whether a program that ends with this code has not failed.
+    pub(crate) fn accepts(&self, code: i32) -> bool {
+        match &self.valid_codes[..] {
+            [] => code == 0,
+            codes => codes.contains(&code),
+        }
+    }
+}
+
+/// A mount whose changes become an image of their own.
+#[derive(Debug, Default)]
+pub(crate) struct KeptMount {
+    /// What is below.
+    pub(crate) image: Option<Digest>,
+    /// What of it is mounted.
+    pub(crate) path: PathBuf,
+    /// What it became, once the command is done.
+    pub(crate) made: OnceLock<Digest>,
 }
 
 /// A mount of a command.
@@ -112,6 +150,8 @@ pub(crate) enum MountSource {
     },
     /// A socket of this machine.
     Socket(PathBuf),
+    /// Files whose changes stay.
+    Kept(Arc<KeptMount>),
 }
 
 impl fmt::Debug for MountSource {
@@ -123,6 +163,7 @@ impl fmt::Debug for MountSource {
             Self::Tmpfs { .. } => "memory",
             Self::Secret { .. } => "a secret",
             Self::Socket(_) => "a socket",
+            Self::Kept(_) => "files that stay",
         })
     }
 }

@@ -16,6 +16,7 @@ pub mod dockerignore;
 pub mod inquiry;
 pub mod lint;
 
+mod acts;
 mod arguments;
 mod builder;
 mod cache;
@@ -36,6 +37,7 @@ mod perform;
 mod platform;
 mod request;
 mod services;
+mod solve;
 mod source;
 mod stages;
 mod tree;
@@ -47,5 +49,6 @@ pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
+pub use solve::{Given, SolveRequest};
 pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
-pub use watch::{StepName, Watch, WatchedStep};
+pub use watch::{StepName, VertexName, Watch, WatchedStep};

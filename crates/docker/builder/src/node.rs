@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use engine::spec::{
     ContainerSpec, EndpointSettings, Isolation, LogDriver, MountKind, MountSpec, NetworkMode, Networking,
-    Resources, VolumeSource,
+    Resources, Ulimit, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
 use image::Digest;
 
 pub(crate) use files::FileSteps;
 use mounts::Ready;
-pub(crate) use mounts::{Mounter, take_away};
+pub(crate) use mounts::{Mounter, Snapshot, take_away};
 
 use crate::BuildError;
 use crate::dockerfile::RunNetwork;
@@ -99,10 +99,12 @@ impl NodeExecutor {
     }
 
     async fn run(&self, step: Step, plan: RunPlan, output: &Output) -> Result<Base, BuildError> {
-        let ready = self
+        let mut ready = self
             .mounter
             .prepare(&self.files.unique(), &plan.mounts, output)
             .await?;
+        let kept = std::mem::take(&mut ready.kept);
+        let history = step.history.clone();
         let made = self.run_with(step, &plan, &ready, output).await;
         // Taking mounts back waits for the kernel.
         blocking(move || {
@@ -110,6 +112,7 @@ impl NodeExecutor {
             Ok(())
         })
         .await?;
+        self.files.keep_snapshots(kept, &history, made.is_ok()).await?;
         made
     }
 
@@ -200,7 +203,7 @@ impl NodeExecutor {
             exit = self.engine.wait(id, WaitCondition::NotRunning) => exit?,
             () = output.cancelled() => return Err(BuildError::Cancelled),
         };
-        if exit.code != 0 {
+        if !plan.accepts(exit.code) {
             return Err(BuildError::Command {
                 command: plan.args.join(" "),
                 code: exit.code,
@@ -249,10 +252,11 @@ impl NodeExecutor {
             cwd: plan.cwd.clone(),
             user: plan.user.clone(),
             labels: step.config.config.labels.clone(),
-            resources: self.containers.resources.clone(),
+            resources: self.resources(plan),
+            read_only_rootfs: plan.read_only,
             mounts: volumes.chain(script).chain(ready.specs.iter().cloned()).collect(),
             shm_size: self.containers.shm_size,
-            network: self.network(plan.network),
+            network: self.network(plan),
             hostname: plan.hostname.clone(),
             isolation: Isolation {
                 privileged: plan.insecure,
@@ -266,17 +270,39 @@ impl NodeExecutor {
 
 impl NodeExecutor {
     /// The step's network: the request's, unless the step says another.
-    fn network(&self, wanted: RunNetwork) -> Networking {
-        let mode = match wanted {
-            RunNetwork::Default => return self.containers.networking.clone(),
-            RunNetwork::None => NetworkMode::None,
-            RunNetwork::Host => NetworkMode::Host,
+    fn network(&self, plan: &RunPlan) -> Networking {
+        let requested = &self.containers.networking;
+        let mut extra_hosts = requested.extra_hosts.clone();
+        extra_hosts.extend(plan.hosts.iter().cloned());
+        let other = |mode| Networking {
+            mode,
+            ..Networking::default()
         };
         Networking {
-            mode,
-            extra_hosts: self.containers.networking.extra_hosts.clone(),
-            ..Networking::default()
+            extra_hosts,
+            ..match plan.network {
+                RunNetwork::Default => requested.clone(),
+                RunNetwork::None => other(NetworkMode::None),
+                RunNetwork::Host => other(NetworkMode::Host),
+            }
         }
+    }
+
+    /// The step's limits: the request's, unless the step says others.
+    fn resources(&self, plan: &RunPlan) -> Resources {
+        let mut resources = self.containers.resources.clone();
+        if !plan.ulimits.is_empty() {
+            let ulimit = |(name, soft, hard): &(String, i64, i64)| Ulimit {
+                name: name.clone(),
+                soft: *soft,
+                hard: *hard,
+            };
+            resources.ulimits = plan.ulimits.iter().map(ulimit).collect();
+        }
+        if !plan.cgroup_parent.is_empty() {
+            resources.cgroup_parent.clone_from(&plan.cgroup_parent);
+        }
+        resources
     }
 }
 

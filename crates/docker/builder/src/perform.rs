@@ -4,6 +4,7 @@
 //! there. Here only directories are made, and every path is resolved by the kernel with the
 //! filesystem as root.
 
+mod acts;
 mod archives;
 mod paths;
 mod stream;
@@ -15,6 +16,7 @@ use std::path::Path;
 use image::Images;
 use image::archive::Unpack;
 
+pub(crate) use acts::{acts, become_tree};
 use archives::is_archive;
 pub(crate) use archives::is_tar;
 use paths::{NEW, directory, is_directory, parse_owner};
@@ -28,12 +30,12 @@ use crate::tree::{self, Entry, Kind, Tree};
 
 /// A user and a group by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owner {
-    uid: u32,
-    gid: u32,
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
-const ROOT: Owner = Owner { uid: 0, gid: 0 };
+pub(crate) const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 /// Makes sure of a directory and those above it. What has to be made belongs to the user of this name, or to root.
 ///
@@ -74,6 +76,7 @@ pub(crate) fn copy(
         root,
         owner,
         mode: plan.mode.as_ref().map(|(mode, _)| mode),
+        time: None,
         dialect: plan.dialect,
         parents: plan.parents,
     };
@@ -142,6 +145,7 @@ fn export_for(
         root,
         owner,
         mode: None,
+        time: None,
         dialect: Dialect::Classic,
         parents: false,
     };
@@ -157,6 +161,8 @@ struct Target<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
     mode: Option<&'a Chmod>,
+    /// When everything was made, in seconds since 1970; as it was if nobody says.
+    time: Option<i64>,
     /// In BuildKit's, archives have the owner that is asked for.
     dialect: Dialect,
     /// Directories on the way to what is copied come along; those that are there stay what they are.
@@ -230,7 +236,7 @@ impl Target<'_> {
         write: impl FnOnce(&mut Stream<'_, io::PipeWriter>) -> io::Result<()> + Send,
     ) -> Result<(), BuildError> {
         let (mut reader, writer) = io::pipe().map_err(failed("failed to copy files"))?;
-        let mut stream = Stream::new(writer, self.owner, self.mode.cloned());
+        let mut stream = Stream::new(writer, self.owner, self.mode.cloned()).at(self.time);
         let (root, keeps) = (self.root, self.parents);
         if self.dialect == Dialect::Classic && self.owner.is_some() && self.mode.is_none() {
             stream.without_set_id();

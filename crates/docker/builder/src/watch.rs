@@ -14,6 +14,8 @@ use crate::{BuildError, platform};
 pub trait Watch: Send + Sync {
     /// A step begins.
     fn begin(&self, step: &StepName) -> Arc<dyn WatchedStep>;
+    /// A vertex of LLB begins, which has a name of its own on the wire.
+    fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep>;
     /// Where in the Dockerfile it is that the build fails; the innermost is told last.
     fn fault(&self, place: &Location);
     /// An image of this name is used, and it is this one.
@@ -30,6 +32,17 @@ pub trait WatchedStep: Send + Sync {
     fn done(&self, cached: bool);
     /// It failed.
     fn failed(&self, error: &BuildError);
+}
+
+/// What a vertex is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VertexName {
+    /// Its digest.
+    pub digest: String,
+    /// What is shown.
+    pub name: String,
+    /// The digests of what it needs.
+    pub inputs: Vec<String>,
 }
 
 /// What a step is called.

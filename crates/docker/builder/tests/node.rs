@@ -14,6 +14,8 @@ mod contexts;
 mod copies;
 #[path = "node/fixture.rs"]
 mod fixture;
+#[path = "node/graphs.rs"]
+mod graphs;
 #[path = "node/lives.rs"]
 mod lives;
 #[path = "node/mounts.rs"]

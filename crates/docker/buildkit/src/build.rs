@@ -8,9 +8,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::io::DuplexStream;
+
 use crate::filesync::Archive;
 use crate::grpc::{Boxed, Status};
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::provenance::Predicate;
 use crate::session::Session;
 
@@ -230,6 +232,41 @@ pub struct Built {
     pub held: Held,
 }
 
+/// A graph of LLB.
+#[derive(Debug)]
+pub struct Solving {
+    /// What is asked for.
+    pub graph: llb::Graph,
+    /// The client's directories, by the digests of the vertices that name them.
+    pub files: BTreeMap<String, Arc<Archive>>,
+    /// Results of ours, by the digests of the vertices that name them.
+    pub images: BTreeMap<String, String>,
+    /// What commands may do: `network.host`, `security.insecure`.
+    pub entitlements: Vec<String>,
+    /// Whoever asked: secrets, agents, credentials, layouts.
+    pub session: Arc<Session>,
+}
+
+/// A frontend that is a program of an image.
+pub struct Program {
+    /// The image it is in, with its configuration.
+    pub image: Built,
+    /// What it is told in its environment, besides what its image says.
+    pub env: Vec<String>,
+    /// What it speaks to over its standard input and output.
+    pub stream: DuplexStream,
+    /// What it writes to its standard error.
+    pub said: Step,
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("image", &self.image.image)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a result was asked for with, as far as its frontend knows: a provenance says it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -438,6 +475,15 @@ pub struct Prune {
 pub trait Builds: Send + Sync + 'static {
     /// Builds.
     fn build(&self, request: BuildRequest, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>>;
+
+    /// Carries out a graph of LLB.
+    fn solve(&self, solving: Solving, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>>;
+
+    /// A result with another configuration, of which layers are the result's own.
+    fn dressed(&self, built: &Built, config: &[u8]) -> Boxed<'static, Result<Built, Status>>;
+
+    /// Runs a frontend until it ends.
+    fn run(&self, program: Program) -> Boxed<'static, Result<(), Status>>;
 
     /// Lets results go out as an image.
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>>;

@@ -13,8 +13,8 @@ use crate::build::Built;
 use crate::grpc::{Code, Status};
 use crate::past::{self, Past, Shelf};
 use crate::progress::Progress;
-use crate::proto::Timestamp;
 use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
+use crate::proto::{Timestamp, pb};
 use crate::session::Session;
 
 /// Builds at once, and builds that are remembered after their end.
@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) options: BTreeMap<String, String>,
     pub(crate) exporters: Vec<Exporter>,
     pub(crate) entitlements: Vec<String>,
+    /// Definitions that were handed to the frontend.
+    pub(crate) inputs: BTreeMap<String, pb::Definition>,
     /// It is not for the history.
     pub(crate) internal: bool,
 }
@@ -45,6 +47,8 @@ pub(crate) struct Outcome {
     /// Whether they belong into an index.
     pub(crate) index: bool,
     pub(crate) metadata: BTreeMap<String, Bytes>,
+    /// It is another frontend's to do: that of this image.
+    pub(crate) forward: Option<String>,
 }
 
 /// A build.
@@ -108,6 +112,11 @@ impl Job {
             returned.get_or_insert(outcome);
             first
         });
+    }
+
+    /// What the frontend gave back, if it did.
+    pub(crate) fn taken(&self) -> Option<Result<Outcome, Status>> {
+        self.returned.borrow().clone()
     }
 
     fn over(&self) -> Past {

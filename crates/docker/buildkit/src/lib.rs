@@ -2,8 +2,8 @@
 //!
 //! Two connections of one client meet here, both of which have left HTTP/1 (or never spoke it): on one the client calls
 //! `Control` and `LLBBridge`, on the other, its session, the daemon calls the client, for the files of a build, its
-//! secrets, agents and credentials. The Dockerfile frontend is carried out here, so no solver of LLB is needed; what a
-//! build is, this crate does not know: [`Builds`] is the seam.
+//! secrets, agents and credentials. The Dockerfile frontend is carried out here; definitions of LLB are read by the crate
+//! `llb`, and other frontends are programs of images. What a build is, this crate does not know: [`Builds`] is the seam.
 //!
 //! `grpc` is the transport, `session` the client's services, `filesync` its files as an archive, `frontend` what a
 //! Dockerfile build asks of them, `job` and `progress` the builds there are and what they tell, `service` the methods.
@@ -31,7 +31,7 @@ mod thread;
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
     Content, ContentBytes, Context, Destination, Exported, Found, Held, Material, NamedContext, Opened,
-    Outgoing, Prune, Question, Remote, Request, Usage,
+    Outgoing, Program, Prune, Question, Remote, Request, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

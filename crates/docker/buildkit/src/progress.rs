@@ -106,8 +106,19 @@ impl Progress {
             told.vertices += 1;
             told.vertices
         };
+        let digest = Digest::of(format!("{}\0{number}\0{name}", self.name).as_bytes());
+        self.begun(digest.to_string(), name, inputs)
+    }
+
+    /// Begins a vertex of LLB, which has a digest of its own.
+    pub fn begin_vertex(self: &Arc<Self>, digest: &str, name: &str, inputs: Vec<String>) -> Step {
+        self.told().vertices += 1;
+        self.begun(digest.to_owned(), name.to_owned(), inputs)
+    }
+
+    fn begun(self: &Arc<Self>, digest: String, name: String, inputs: Vec<String>) -> Step {
         let vertex = Vertex {
-            digest: Digest::of(format!("{}\0{number}\0{name}", self.name).as_bytes()).to_string(),
+            digest,
             name,
             inputs,
             started: self.now(),

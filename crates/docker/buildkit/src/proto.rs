@@ -8,7 +8,7 @@
     clippy::cast_possible_truncation,
     clippy::use_self,
     clippy::uninlined_format_args,
-    reason = "generated, with the parts of LLB that are not spoken yet"
+    reason = "generated"
 )]
 #[rustfmt::skip]
 #[path = "generated.rs"]

@@ -7,7 +7,9 @@ mod contexts;
 mod exports;
 mod materials;
 mod origin;
+mod program;
 mod services;
+mod solves;
 mod vertices;
 
 use std::sync::Arc;

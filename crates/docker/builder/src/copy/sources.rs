@@ -1,6 +1,7 @@
 //! Which files the sources of an instruction are: paths, patterns, what was fetched, what stands in
 //! the Dockerfile.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -158,7 +159,7 @@ fn without(source: Source, exclude: &Ignore, origin: &Origin<'_>) -> Result<Opti
     }))
 }
 
-fn has_wildcards(path: &str) -> bool {
+pub(crate) fn has_wildcards(path: &str) -> bool {
     let mut chars = path.chars();
     while let Some(c) = chars.next() {
         match c {
@@ -174,12 +175,20 @@ fn has_wildcards(path: &str) -> bool {
 /// only directories that fit its beginning are looked into. One that is malformed describes
 /// nothing, as upstream has it.
 fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Result<(), CopyError> {
+    for path in described(&*origin.tree, pattern)? {
+        found.push(hashed(path, origin)?);
+    }
+    Ok(())
+}
+
+/// The paths that a pattern describes.
+pub(crate) fn described(tree: &dyn Tree, pattern: &str) -> io::Result<Vec<PathBuf>> {
     let names: Option<Vec<Glob>> = pattern.split('/').map(|name| Glob::path(name).ok()).collect();
-    let Some(names) = names else {
-        return Ok(());
-    };
     let mut paths = Vec::new();
-    tree::walk(&*origin.tree, Path::new(""), &mut |path, _| {
+    let Some(names) = names else {
+        return Ok(paths);
+    };
+    tree::walk(tree, Path::new(""), &mut |path, _| {
         let depth = path.iter().count();
         let fits = path
             .file_name()
@@ -188,16 +197,13 @@ fn matching(pattern: &str, origin: &Origin<'_>, found: &mut Vec<Source>) -> Resu
         if fits && depth == names.len() {
             paths.push(path.to_owned());
         }
-        Ok::<_, CopyError>(if fits && depth < names.len() {
+        Ok::<_, io::Error>(if fits && depth < names.len() {
             Descend::Yes
         } else {
             Descend::No
         })
     })?;
-    for path in paths {
-        found.push(hashed(path, origin)?);
-    }
-    Ok(())
+    Ok(paths)
 }
 
 fn source(path: &str, origin: &Origin<'_>) -> Result<Source, CopyError> {

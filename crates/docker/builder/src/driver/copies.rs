@@ -145,7 +145,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// The client's keys, where a repository is asked for that wants some.
-    async fn agent_for(&self, git: &GitSource) -> Result<Option<PathBuf>, BuildError> {
+    pub(super) async fn agent_for(&self, git: &GitSource) -> Result<Option<PathBuf>, BuildError> {
         match &self.options.services.ssh {
             Some(ssh) if git.is_ssh() => ssh.agent("default").await.map_err(BuildError::Step),
             _ => Ok(None),
@@ -280,7 +280,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// A layer that was made for a link before.
-    fn linked(&self, key: &Digest) -> Result<Option<Digest>, BuildError> {
+    pub(super) fn linked(&self, key: &Digest) -> Result<Option<Digest>, BuildError> {
         if self.options.no_cache || self.sources.is_some() {
             return Ok(None);
         }
@@ -299,7 +299,11 @@ impl<E: Executor + 'static> Driver<E> {
 }
 
 /// A file that was fetched, if it is what it should be.
-fn fetched_file(url: &str, body: Fetched, checksum: Option<&Checksum>) -> Result<Remote, BuildError> {
+pub(super) fn fetched_file(
+    url: &str,
+    body: Fetched,
+    checksum: Option<&Checksum>,
+) -> Result<Remote, BuildError> {
     let failed = || BuildError::io("reading what was fetched");
     // What the server calls it counts only where the address has no name.
     let name = match (source::file_name(url), &body.name) {

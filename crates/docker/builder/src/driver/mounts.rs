@@ -23,7 +23,7 @@ pub(super) struct Mounts {
     /// What they add to the environment.
     pub(super) env: Vec<String>,
     /// What the client is asked for once the step is known not to be in the cache.
-    clients: Vec<Mount>,
+    pub(super) clients: Vec<Mount>,
 }
 
 /// What `from` names.
@@ -106,7 +106,7 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// A path of an image counts by its content, and all of an image by its id.
-    async fn image_key(&self, image: Option<Digest>, path: PathBuf) -> Result<String, BuildError> {
+    pub(super) async fn image_key(&self, image: Option<Digest>, path: PathBuf) -> Result<String, BuildError> {
         let Some(id) = image.filter(|_| !path.as_os_str().is_empty()) else {
             return Ok(image.map(|image| image.to_string()).unwrap_or_default());
         };
@@ -289,7 +289,7 @@ fn missing(required: bool, sentence: impl FnOnce() -> String) -> Result<(), Buil
     }
 }
 
-fn not_found(path: &std::path::Path) -> BuildError {
+pub(super) fn not_found(path: &std::path::Path) -> BuildError {
     let path = golang::quote(&format!("/{}", path.display()));
     BuildError::Step(format!("failed to compute cache key: {path}: not found"))
 }
@@ -313,7 +313,7 @@ fn agent_id(mount: &Mount) -> String {
 }
 
 /// A target that is relative to the working directory made absolute.
-fn target(written: &str, working_dir: &str) -> Result<String, BuildError> {
+pub(super) fn target(written: &str, working_dir: &str) -> Result<String, BuildError> {
     let target = if written.starts_with('/') {
         clean(written)
     } else {

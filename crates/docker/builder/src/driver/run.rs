@@ -70,6 +70,7 @@ impl<E: Executor + 'static> Driver<E> {
                 .arguments
                 .of_builder("BUILDKIT_SANDBOX_HOSTNAME")
                 .unwrap_or_default(),
+            ..RunPlan::default()
         };
         let work = Work::Run(Box::new(plan));
         self.perform(current, key, recorded.join(" "), work).await

@@ -182,6 +182,7 @@ impl Executor for Memory {
                 let layer = self.0.lock().unwrap().files[layer].clone();
                 files.0.extend(layer.0);
             }
+            Work::Acts(_) | Work::Merge(_) | Work::Diff(..) => {}
             Work::Copy(plan) => files = files.with(plan.destination.trim_start_matches('/'), &plan.hash()),
             Work::Run(plan) => match plan
                 .args

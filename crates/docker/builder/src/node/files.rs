@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::{Commit, CommitLayer, Digest, HistoryRow, Image, Images, Lease, Rootfs};
+use image::{Commit, CommitLayer, Digest, HistoryRow, Image, ImageConfig, Images, Lease, Rootfs};
 use rustix::fs::FileType;
 
-use super::{epoch, stubs};
+use super::{Snapshot, epoch, stubs};
 use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{Base, Step, Work};
@@ -117,6 +117,23 @@ impl FileSteps {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
                 blocking(move || stack(&images, &lease, step, &layer)).await
             }
+            Work::Acts(acts) => {
+                self.changed(step, move |images, root| perform::acts(images, root, &acts))
+                    .await
+            }
+            Work::Merge(above) => {
+                let (images, lease) = (self.images.clone(), self.lease.clone());
+                blocking(move || {
+                    let mut made = step.parent;
+                    for image in above {
+                        let layers = layers(&images, &image)?;
+                        made = pile(&images, &lease, &step, made, layers)?.or(made);
+                    }
+                    found(&images, &lease, step, made)
+                })
+                .await
+            }
+            Work::Diff(lower, upper) => self.diff(step, lower, upper).await,
             Work::Retell(rows) => {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
                 blocking(move || retell(&images, &lease, step.parent, rows)).await
@@ -145,6 +162,78 @@ impl FileSteps {
             if made.is_err() {
                 images.release(&owner)?;
             }
+            made
+        })
+        .await
+    }
+
+    /// Makes images of what a command has changed elsewhere than in its root, if it has not failed.
+    pub(crate) async fn keep_snapshots(
+        &self,
+        kept: Vec<Snapshot>,
+        history: &HistoryRow,
+        succeeded: bool,
+    ) -> Result<(), BuildError> {
+        for snapshot in kept {
+            let (images, lease, history) = (self.images.clone(), self.lease.clone(), history.clone());
+            blocking(move || {
+                if succeeded {
+                    let step = plain(snapshot.mount.image, history);
+                    let made = commit(&images, &lease, step, CommitLayer::Move(&snapshot.owner))?;
+                    // It is made once.
+                    let _ = snapshot.mount.made.set(made.id);
+                }
+                drop(snapshot);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// A layer upon nothing that makes of one image's files another's: the layers that the other has above the one's, or
+    /// what is found by comparing them.
+    async fn diff(&self, step: Step, lower: Option<Digest>, upper: Digest) -> Result<Base, BuildError> {
+        let (owner, images, lease) = (self.unique(), self.images.clone(), self.lease.clone());
+        blocking(move || {
+            let own = layers(&images, &upper)?;
+            let below = lower.and_then(|lower| images.get(&lower));
+            let diff_ids = |image: &Image| image.layers.iter().map(|layer| layer.diff_id).collect::<Vec<_>>();
+            let (below, above) = (
+                below.as_deref().map(diff_ids).unwrap_or_default(),
+                images.get(&upper).as_deref().map(diff_ids).unwrap_or_default(),
+            );
+            if above.starts_with(&below) {
+                let made = pile(
+                    &images,
+                    &lease,
+                    &step,
+                    None,
+                    own[below.len().min(own.len())..].to_vec(),
+                )?;
+                return found(&images, &lease, step, made);
+            }
+            let made = (|| {
+                let rootfs = images.prepare(&owner, lower.as_ref())?;
+                let failed = || BuildError::io("failed to mount the image");
+                let root = rootfs.mount().map_err(failed())?;
+                let old = lower.map(|lower| mount(&images, &lower)).transpose()?;
+                let old = old.map(DirectoryTree::new);
+                let new = DirectoryTree::new(mount(&images, &upper)?);
+                perform::become_tree(
+                    &images,
+                    root.as_fd(),
+                    old.as_ref().map(|old| old as &dyn Tree),
+                    &new,
+                )?;
+                drop(root);
+                let changes = Rootfs {
+                    lower: Vec::new(),
+                    ..rootfs
+                };
+                commit(&images, &lease, step, CommitLayer::Copy(&changes))
+            })();
+            images.release(&owner)?;
             made
         })
         .await
@@ -195,6 +284,59 @@ fn stack(images: &Images, lease: &Lease, step: Step, layer: &Digest) -> Result<B
         work: None,
     };
     commit(images, lease, step, CommitLayer::Copy(&rootfs))
+}
+
+/// The directories of an image's layers, bottom first.
+fn layers(images: &Images, image: &Digest) -> Result<Vec<PathBuf>, BuildError> {
+    let count = images.get(image).map_or(0, |image| image.layers.len());
+    // Where there are too few for an overlay, empty ones stand in below.
+    let mut layers: Vec<PathBuf> = images.view(image)?.lower.into_iter().take(count).collect();
+    layers.reverse();
+    Ok(layers)
+}
+
+/// A step that only has files.
+fn plain(parent: Option<Digest>, history: HistoryRow) -> Step {
+    Step {
+        parent,
+        config: ImageConfig::for_host(),
+        history,
+        work: Work::Nothing,
+        epoch: None,
+        hidden: true,
+    }
+}
+
+/// Puts copies of layers upon an image, or upon nothing; `None` where there were none.
+fn pile(
+    images: &Images,
+    lease: &Lease,
+    step: &Step,
+    mut upon: Option<Digest>,
+    layers: Vec<PathBuf>,
+) -> Result<Option<Digest>, BuildError> {
+    let any = !layers.is_empty();
+    for layer in layers {
+        let rootfs = Rootfs {
+            lower: Vec::new(),
+            upper: Some(layer),
+            work: None,
+        };
+        let one = Step {
+            config: step.config.clone(),
+            ..plain(upon, step.history.clone())
+        };
+        upon = Some(commit(images, lease, one, CommitLayer::Copy(&rootfs))?.id);
+    }
+    Ok(upon.filter(|_| any))
+}
+
+/// An image that was made, or an empty one.
+fn found(images: &Images, lease: &Lease, step: Step, made: Option<Digest>) -> Result<Base, BuildError> {
+    match made.and_then(|made| images.get(&made)) {
+        Some(image) => Ok(base(&image)),
+        None => commit(images, lease, step, CommitLayer::None),
+    }
 }
 
 fn retell(

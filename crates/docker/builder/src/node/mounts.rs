@@ -23,7 +23,7 @@ use rustix::mount::{
 use crate::cache_mounts::{self, CacheMounts, Held};
 use crate::context::DirectoryTree;
 use crate::driver::blocking;
-use crate::executor::{CacheMount, MountSource, RunMount};
+use crate::executor::{CacheMount, KeptMount, MountSource, RunMount};
 use crate::output::Output;
 use crate::tree::{self, Kind, Tree};
 use crate::{BuildError, perform};
@@ -46,7 +46,35 @@ pub(crate) struct Ready {
     pub(crate) specs: Vec<MountSpec>,
     /// What mounting makes in the step's files where there was nothing.
     pub(crate) stubs: Vec<(PathBuf, FileType)>,
+    /// Snapshots whose changes stay.
+    pub(crate) kept: Vec<Snapshot>,
     held: Vec<Guard>,
+}
+
+/// A snapshot whose changes stay. What was not made an image of goes with this.
+pub(crate) struct Snapshot {
+    images: Images,
+    pub(crate) owner: String,
+    pub(crate) mount: Arc<KeptMount>,
+}
+
+impl Snapshot {
+    fn mounted(self, place: &Path) -> Result<(Self, PathBuf, FileType, Guard), BuildError> {
+        let rootfs = self.images.prepare(&self.owner, self.mount.image.as_ref())?;
+        let mounted = rootfs.mount().map_err(failed("failed to mount the image"))?;
+        let place = place.join("root");
+        std::fs::create_dir_all(&place).map_err(failed(FAILED))?;
+        let guard = attach(&mounted, &place).map_err(failed(FAILED))?;
+        let (real, kind) = below(&place, &self.mount.path)?;
+        Ok((self, real, kind, guard))
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // One that became an image has no owner any more, and what stays is taken away at the next start.
+        let _ = self.images.release(&self.owner);
+    }
 }
 
 /// Something to take back.
@@ -115,6 +143,18 @@ impl Mounter {
             }
             if let MountSource::Tmpfs { size } = mount.source {
                 ready.tmpfs(mount, size);
+                continue;
+            }
+            if let MountSource::Kept(kept) = &mount.source {
+                let snapshot = Snapshot {
+                    images: self.images.clone(),
+                    owner: format!("{name}-kept-{index}"),
+                    mount: kept.clone(),
+                };
+                let (snapshot, path, kind, guard) = blocking(move || snapshot.mounted(&place)).await?;
+                ready.add(mount, path, kind);
+                ready.held.push(guard);
+                ready.kept.push(snapshot);
                 continue;
             }
             let (mounter, wanted) = (self.clone(), mount.clone());
@@ -199,7 +239,7 @@ impl Mounter {
                 Ok((path, FileType::RegularFile, Some(guard)))
             }
             MountSource::Socket(path) => Ok((path.clone(), FileType::RegularFile, None)),
-            MountSource::Cache(_) | MountSource::Tmpfs { .. } => {
+            MountSource::Cache(_) | MountSource::Tmpfs { .. } | MountSource::Kept(_) => {
                 Err(BuildError::Step("a mount of another kind".to_owned()))
             }
         }
@@ -249,16 +289,8 @@ impl Mounter {
         std::fs::create_dir_all(&place).map_err(failed(FAILED))?;
         let mounted = rootfs.mount().map_err(failed("failed to mount the image"))?;
         let guard = attach(&mounted, &place).map_err(failed(FAILED))?;
-        let tree = DirectoryTree::open(&place).map_err(failed(FAILED))?;
-        let found = tree::resolve(&tree, path).map_err(failed(FAILED))?;
-        let (real, entry) =
-            found.ok_or_else(|| BuildError::Step(format!("/{}: not found", path.display())))?;
-        let kind = if entry.kind == Kind::Directory {
-            FileType::Directory
-        } else {
-            FileType::RegularFile
-        };
-        Ok((place.join(real), kind, Some(guard)))
+        let (real, kind) = below(&place, path)?;
+        Ok((real, kind, Some(guard)))
     }
 
     /// Makes a new cache what it is to be at first.
@@ -315,6 +347,18 @@ impl Ready {
             },
         });
     }
+}
+
+/// A path of what is mounted at a place, none of its links leading out of it.
+fn below(place: &Path, path: &Path) -> Result<(PathBuf, FileType), BuildError> {
+    let tree = DirectoryTree::open(place).map_err(failed(FAILED))?;
+    let found = tree::resolve(&tree, path).map_err(failed(FAILED))?;
+    let (real, entry) = found.ok_or_else(|| BuildError::Step(format!("/{}: not found", path.display())))?;
+    let kind = match entry.kind {
+        Kind::Directory => FileType::Directory,
+        _ => FileType::RegularFile,
+    };
+    Ok((place.join(real), kind))
 }
 
 /// The layers below a writable directory of the build's own.

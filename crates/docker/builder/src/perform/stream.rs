@@ -17,6 +17,8 @@ pub(super) struct Stream<'a, W: Write> {
     pub(super) tar: Builder<W>,
     owner: Option<Owner>,
     mode: Option<Chmod>,
+    /// When everything was made.
+    time: Option<i64>,
     /// The first name of each file with several.
     links: HashMap<u64, PathBuf>,
     /// Directories that need not be made.
@@ -33,9 +35,25 @@ impl<'a, W: Write> Stream<'a, W> {
             tar: Builder::new(writer),
             owner,
             mode,
+            time: None,
             links: HashMap::new(),
             skip: None,
             plain: false,
+        }
+    }
+
+    /// Says when everything was made.
+    pub(super) fn at(mut self, time: Option<i64>) -> Self {
+        self.time = time;
+        self
+    }
+
+    /// Something that is in no tree.
+    pub(super) fn made(&mut self, name: &Path, entry: &Entry, content: &[u8]) -> io::Result<()> {
+        let mut header = self.header(entry);
+        match &entry.kind {
+            Kind::Symlink(target) => self.tar.append_link(&mut header, name, target),
+            _ => self.tar.append_data(&mut header, name, content),
         }
     }
 
@@ -101,7 +119,7 @@ impl<'a, W: Write> Stream<'a, W> {
         }
         header.set_uid(self.owner.map_or(entry.uid, |owner| owner.uid).into());
         header.set_gid(self.owner.map_or(entry.gid, |owner| owner.gid).into());
-        header.set_mtime(u64::try_from(entry.modified).unwrap_or(0));
+        header.set_mtime(u64::try_from(self.time.unwrap_or(entry.modified)).unwrap_or(0));
         header.set_size(0);
         header.set_entry_type(match &entry.kind {
             Kind::Directory => EntryType::Directory,

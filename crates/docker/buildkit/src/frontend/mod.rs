@@ -3,6 +3,7 @@
 
 mod files;
 mod options;
+mod syntax;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,15 @@ pub(crate) async fn build(
     if let Some(request) = options.request.clone() {
         return answer(&files, builds, &options, request).await;
     }
-    let (context, dockerfile) = main_context(&files, builds, &options).await?;
+    let (context, dockerfile) = match main_context(&files, builds, &options).await? {
+        Ok(found) => found,
+        Err(image) => {
+            return Ok(Outcome {
+                forward: Some(image),
+                ..Outcome::default()
+            });
+        }
+    };
     let contexts = named_contexts(&files, &options).await?;
     let (os, architecture) = builds.platform();
     let mut outcome = Outcome {
@@ -163,21 +172,28 @@ fn question(
     }
 }
 
-/// The files of the build and its Dockerfile.
+/// The files of the build and its Dockerfile; or the image of the frontend that the Dockerfile asks for instead.
 async fn main_context(
     files: &Files,
     builds: &Arc<dyn Builds>,
     options: &Options,
-) -> Result<(Context, Dockerfile), Status> {
-    match &options.context {
+) -> Result<Result<(Context, Dockerfile), String>, Status> {
+    let (context, dockerfile) = match &options.context {
         Main::Local(directory) => {
             let dockerfile = files.dockerfile(options).await?;
+            if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
+                return Ok(Err(image));
+            }
             let uses = builds.uses(&question(options, &dockerfile, String::new(), None));
-            Ok((files.local(directory, &dockerfile, uses).await?, dockerfile))
+            (files.local(directory, &dockerfile, uses).await?, dockerfile)
         }
-        Main::Upload(path) => in_it(files, options, files.upload(path).await?).await,
-        Main::Address(url) => in_it(files, options, address(files, options, url).await?).await,
-    }
+        Main::Upload(path) => in_it(files, options, files.upload(path).await?).await?,
+        Main::Address(url) => in_it(files, options, address(files, options, url).await?).await?,
+    };
+    Ok(match syntax::elsewhere(&dockerfile.text, options) {
+        Some(image) => Err(image),
+        None => Ok((context, dockerfile)),
+    })
 }
 
 /// A context that is no directory of the client, and the Dockerfile: in it, or with the client.
@@ -252,7 +268,14 @@ async fn answer(
             let ignore = files.ignored(&dockerfile, directory).await?;
             (dockerfile, ignore)
         }
-        Main::Upload(_) | Main::Address(_) => (main_context(files, builds, options).await?.1, None),
+        Main::Upload(_) | Main::Address(_) => match main_context(files, builds, options).await? {
+            Ok((_, dockerfile)) => (dockerfile, None),
+            Err(image) => {
+                return Err(Status::unimplemented(format!(
+                    "a question to the frontend {image} is not supported yet"
+                )));
+            }
+        },
     };
     let answer = builds
         .answer(question(options, &dockerfile, request, ignore))

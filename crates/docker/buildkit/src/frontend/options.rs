@@ -63,6 +63,8 @@ pub(crate) struct Options {
     pub(crate) shm_size: u64,
     pub(crate) cgroup_parent: String,
     pub(crate) cache_from: Vec<CacheSource>,
+    /// A frontend has handed the build on, so that it is no other's to do.
+    pub(crate) forwarded: bool,
 }
 
 impl Default for Options {
@@ -90,6 +92,7 @@ impl Default for Options {
             shm_size: 0,
             cgroup_parent: String::new(),
             cache_from: Vec::new(),
+            forwarded: false,
         }
     }
 }
@@ -161,12 +164,9 @@ impl Options {
             "frontend.caps" => refuse_capabilities(value)?,
             "multi-platform" => self.index = matches!(value, "true" | "1"),
             // What the client ran and where, for provenance only.
-            "cmdline"
-            | "source"
-            | "vcs:source"
-            | "vcs:revision"
-            | "vcs:localdir:context"
-            | "vcs:localdir:dockerfile" => {}
+            "cmdline" => self.forwarded = true,
+            "source" | "vcs:source" | "vcs:revision" | "vcs:localdir:context" | "vcs:localdir:dockerfile" => {
+            }
             "requestid" => self.request = text(),
             _ => {
                 let sentence = format!("frontend option {name} is not supported yet");

@@ -2,16 +2,18 @@
 //! every build; all that it wants is the Dockerfile frontend.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use image::Digest;
 use prost::Message as _;
 
 use super::caps::pong;
-use super::{Door, LLB, is_set};
+use super::gateway::Frontend;
+use super::{Door, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
-use crate::frontend::{self as dockerfile, Options, cache_source};
+use crate::frontend::cache_source;
 use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
@@ -29,10 +31,21 @@ use crate::thread::on_thread;
 const BUILD: &str = "buildkit-controlapi-buildid";
 
 impl Door {
-    pub(super) async fn bridge(&self, method: &str, mut call: Call, reply: &Reply) -> Result<(), Status> {
+    pub(super) async fn bridge(&self, method: &str, call: Call, reply: &Reply) -> Result<(), Status> {
         let build = call.metadata.get(BUILD).and_then(|value| value.to_str().ok());
         let build = build.ok_or_else(|| Status::invalid("no buildid found in context"))?;
         let job = self.jobs.get(build).await?;
+        self.bridge_of(&job, method, call, reply).await
+    }
+
+    /// A call of the frontend of a build.
+    pub(super) async fn bridge_of(
+        &self,
+        job: &Arc<Job>,
+        method: &str,
+        mut call: Call,
+        reply: &Reply,
+    ) -> Result<(), Status> {
         let incoming = &mut call.incoming;
         match method {
             "Ping" => {
@@ -41,7 +54,7 @@ impl Door {
             }
             "Solve" => {
                 let asked = incoming.single().await?;
-                let solved = Box::pin(self.solve_frontend(&job, asked)).await?;
+                let solved = Box::pin(self.solve_frontend(job, asked)).await?;
                 reply.send(&solved).await
             }
             "ResolveImageConfig" => {
@@ -64,7 +77,7 @@ impl Door {
                     let number = |value: i64| u64::try_from(value).unwrap_or(0);
                     (number(range.offset), number(range.length))
                 });
-                let look = self.look(&job, &asked.r#ref).await?;
+                let look = self.look(job, &asked.r#ref).await?;
                 let data = look.read(&asked.file_path, range)?;
                 reply.send(&ReadFileResponse { data }).await
             }
@@ -73,65 +86,64 @@ impl Door {
                 if !asked.include_pattern.is_empty() {
                     return Err(Status::unimplemented("patterns of ReadDir are not supported"));
                 }
-                let entries = self.look(&job, &asked.r#ref).await?.directory(&asked.dir_path)?;
+                let entries = self.look(job, &asked.r#ref).await?.directory(&asked.dir_path)?;
                 reply.send(&ReadDirResponse { entries }).await
             }
             "StatFile" => {
                 let asked: StatFileRequest = incoming.single().await?;
-                let stat = Some(self.look(&job, &asked.r#ref).await?.stat(&asked.path)?);
+                let stat = Some(self.look(job, &asked.r#ref).await?.stat(&asked.path)?);
                 reply.send(&StatFileResponse { stat }).await
             }
-            // Definitions are refused, so a build has none.
-            "Inputs" => reply.send(&InputsResponse::default()).await,
+            "Inputs" => {
+                let definitions = job.asked.inputs.clone();
+                reply.send(&InputsResponse { definitions }).await
+            }
             "Return" => {
-                give_back(&job, incoming.single().await?)?;
+                give_back(job, incoming.single().await?)?;
                 reply.send(&ReturnResponse {}).await
             }
             "Warn" => {
-                warn(&job, incoming.single().await?);
+                warn(job, incoming.single().await?);
                 reply.send(&WarnResponse {}).await
             }
             other => Err(Status::unimplemented(format!("unknown method {other}"))),
         }
     }
 
-    async fn solve_frontend(&self, job: &Job, asked: SolveRequest) -> Result<SolveResponse, Status> {
-        let policies = !asked.source_policies.is_empty();
-        let table = [
-            (is_set(asked.definition.as_ref()), LLB),
-            (policies, "source policies are not supported yet"),
-        ];
-        if let Some((_, reason)) = table.iter().find(|(refused, _)| *refused) {
-            return Err(Status::unimplemented(*reason));
+    async fn solve_frontend(&self, job: &Arc<Job>, asked: SolveRequest) -> Result<SolveResponse, Status> {
+        if !asked.source_policies.is_empty() {
+            return Err(Status::unimplemented("source policies are not supported yet"));
         }
-        match &*asked.frontend {
-            "dockerfile.v0" => {}
-            // Nothing of nothing.
-            "" => return Ok(SolveResponse::default()),
-            other => {
-                return Err(Status::unimplemented(format!(
-                    "frontend {other} is not supported yet"
-                )));
+        let whole = asked.allow_result_return;
+        let definition = asked.definition.filter(|definition| is_set(Some(definition)));
+        let work = async {
+            match (&*asked.frontend, definition) {
+                ("", Some(definition)) => {
+                    let made = self.solved(job, &definition).await?;
+                    named(job, made, whole)
+                }
+                // Nothing of nothing.
+                ("", None) => Ok(SolveResponse::default()),
+                (_, Some(_)) => Err(Status::invalid("a definition beside a frontend makes no sense")),
+                (name, None) => {
+                    let imports = asked.cache_imports.iter();
+                    let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
+                    let wanted = Frontend {
+                        name: name.to_owned(),
+                        options: asked.frontend_opt,
+                        inputs: asked.frontend_inputs,
+                        caches: caches.collect::<Result<_, _>>()?,
+                    };
+                    solved(job, self.frontend(job, wanted).await?, whole)
+                }
             }
-        }
-        let mut options = Options::parse(&asked.frontend_opt)?;
-        for import in &asked.cache_imports {
-            options
-                .cache_from
-                .push(cache_source(&import.r#type, &import.attrs)?);
-        }
-        for (name, definition) in &asked.frontend_inputs {
-            let image = given(definition).ok_or_else(|| Status::unimplemented(LLB))?;
-            options.inputs.insert(name.clone(), image);
-        }
-        let work = dockerfile::build(job, self.parts(), &asked.frontend_opt, options);
-        let built = tokio::select! {
-            biased;
-            built = work => built?,
-            () = job.session.ended() => return Err(Status::new(Code::Cancelled, "the client's session ended")),
-            _ = job.given_back() => return Err(Status::new(Code::Cancelled, "context canceled")),
         };
-        solved(job, built, asked.allow_result_return)
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = job.session.ended() => Err(Status::new(Code::Cancelled, "the client's session ended")),
+            _ = job.given_back() => Err(Status::new(Code::Cancelled, "context canceled")),
+        }
     }
 
     /// The files of a result.
@@ -227,6 +239,28 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
     })
 }
 
+/// The result of a definition: a name, of which nothing else is said.
+fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
+    let Some((platform, built)) = outcome.images.into_iter().next() else {
+        return Ok(SolveResponse::default());
+    };
+    let def = Some(definition(&built.image));
+    let id = job.add_result(&platform, built)?;
+    if !whole {
+        return Ok(SolveResponse {
+            r#ref: id,
+            result: None,
+        });
+    }
+    Ok(SolveResponse {
+        r#ref: String::new(),
+        result: Some(Solved {
+            result: Some(result::Result::Ref(Ref { id, def })),
+            ..Solved::default()
+        }),
+    })
+}
+
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";
 
@@ -259,7 +293,7 @@ fn definition(image: &str) -> pb::Definition {
 }
 
 /// The image of such a definition, if it is one.
-fn given(definition: &pb::Definition) -> Option<String> {
+pub(super) fn given(definition: &pb::Definition) -> Option<String> {
     let ops = definition
         .def
         .iter()
@@ -268,12 +302,17 @@ fn given(definition: &pb::Definition) -> Option<String> {
         Some(pb::op::Op::Source(source)) => Some(source.identifier),
         _ => None,
     });
-    let image = sources.next()?.strip_prefix(RESULT)?.to_owned();
+    let image = result_of(&sources.next()?)?.to_owned();
     (definition.def.len() == 2).then_some(image)
 }
 
+/// The image of a source that is a result.
+pub(super) fn result_of(identifier: &str) -> Option<&str> {
+    identifier.strip_prefix(RESULT)
+}
+
 /// Metadata: images' configurations, and which platforms there are.
-const CONFIG: &str = "containerimage.config";
+pub(super) const CONFIG: &str = "containerimage.config";
 const PLATFORMS: &str = "refs.platforms";
 
 fn described(platform: &str) -> serde_json::Value {
@@ -301,18 +340,29 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         result.result,
         Some(result::Result::Refs(_) | result::Result::RefsDeprecated(_))
     );
-    let names: Vec<String> = match result.result {
+    // Of several results each is called by its platform.
+    let names: Vec<(Option<String>, String)> = match result.result {
         None => Vec::new(),
-        Some(result::Result::Ref(Ref { id, .. }) | result::Result::RefDeprecated(id)) => vec![id],
-        Some(result::Result::Refs(refs)) => refs.refs.into_values().map(|each| each.id).collect(),
-        Some(result::Result::RefsDeprecated(refs)) => refs.refs.into_values().collect(),
+        Some(result::Result::Ref(Ref { id, .. }) | result::Result::RefDeprecated(id)) => vec![(None, id)],
+        Some(result::Result::Refs(refs)) => {
+            let refs = refs.refs.into_iter();
+            refs.map(|(name, each)| (Some(name), each.id)).collect()
+        }
+        Some(result::Result::RefsDeprecated(refs)) => {
+            let refs = refs.refs.into_iter();
+            refs.map(|(name, id)| (Some(name), id)).collect()
+        }
     };
-    let names = names.into_iter().filter(|name| !name.is_empty());
-    let images = names.map(|name| job.result(&name));
+    let names = names.into_iter().filter(|(_, name)| !name.is_empty());
+    let images = names.map(|(platform, name)| {
+        let (known, built) = job.result(&name)?;
+        Ok((platform.unwrap_or(known), built))
+    });
     let outcome = Outcome {
-        images: images.collect::<Result<_, _>>()?,
+        images: images.collect::<Result<_, Status>>()?,
         index,
         metadata: result.metadata,
+        forward: None,
     };
     job.give_back(Ok(outcome));
     Ok(())

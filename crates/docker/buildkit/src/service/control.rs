@@ -4,9 +4,10 @@ use super::cache::cache_exports;
 use super::caps::{version, worker};
 use super::export::exports;
 use super::filters::Filters;
-use super::{Door, LLB, is_set};
+use super::gateway::Frontend;
+use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
-use crate::frontend::{self, Options, cache_source};
+use crate::frontend::cache_source;
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job, Known};
 use crate::progress::{Progress, timestamp};
@@ -121,6 +122,7 @@ impl Door {
             options: asked.frontend_attrs.clone(),
             exporters: asked.exporters.clone(),
             entitlements: asked.entitlements.clone(),
+            inputs: asked.frontend_inputs.clone(),
             internal: asked.internal,
         };
         let running = self
@@ -128,19 +130,20 @@ impl Door {
             .begin(Job::new(&asked.r#ref, described, session.clone(), progress))?;
         let job = running.job.clone();
         let work = async {
-            let built = match &*asked.frontend {
-                "" => job.given_back().await?,
-                "dockerfile.v0" => {
-                    let mut options = Options::parse(&asked.frontend_attrs)?;
-                    options.cache_from.extend(cache_from);
-                    frontend::build(&job, self.parts(), &asked.frontend_attrs, options).await?
-                }
-                other => {
-                    return Err(Status::unimplemented(format!(
-                        "frontend {other} is not supported yet"
-                    )));
+            let built = match (&*asked.frontend, &asked.definition) {
+                ("", Some(definition)) if is_set(Some(definition)) => self.solved(&job, definition).await?,
+                ("", _) => job.given_back().await?,
+                (name, _) => {
+                    let wanted = Frontend {
+                        name: name.to_owned(),
+                        options: asked.frontend_attrs.clone(),
+                        inputs: asked.frontend_inputs.clone(),
+                        caches: cache_from,
+                    };
+                    self.frontend(&job, wanted).await?
                 }
             };
+            let built = self.dressed(built).await?;
             let built = self.with_inline_cache(&job, built, &caches).await?;
             let said = self.predicates(&job, &built, provenance.as_ref());
             let mut response = self.export(&job, (built.clone(), said), exports).await?;
@@ -192,7 +195,10 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
         .iter()
         .find(|each| !ENTITLEMENTS.contains(&&each[..]));
     let table = [
-        (is_set(asked.definition.as_ref()), LLB.to_owned()),
+        (
+            is_set(asked.definition.as_ref()) && !asked.frontend.is_empty(),
+            "a definition beside a frontend makes no sense".to_owned(),
+        ),
         (
             is_set(asked.source_policy.as_ref()) || !asked.source_policy_session.is_empty(),
             "source policies are not supported yet".to_owned(),

@@ -6,10 +6,12 @@ mod caps;
 mod control;
 mod export;
 mod filters;
+mod gateway;
 mod history;
+mod solve;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use driver::Clock;
@@ -33,17 +35,20 @@ pub(crate) struct Door {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) jobs: Jobs,
     pub(crate) kept: Arc<Kept>,
+    /// Itself, for frontends that are served apart.
+    me: Weak<Self>,
 }
 
 impl Buildkit {
     /// The door of a builder. The history of builds is kept in a directory, or in memory where there is none.
     pub fn new(builds: Arc<dyn Builds>, clock: Arc<dyn Clock>, history: Option<PathBuf>) -> Self {
-        Self(Arc::new(Door {
+        Self(Arc::new_cyclic(|me| Door {
             builds,
             clock,
             sessions: Arc::default(),
             jobs: Jobs::open(history),
             kept: Arc::default(),
+            me: me.clone(),
         }))
     }
 
@@ -80,7 +85,6 @@ const PIECE: usize = 32 << 10;
 
 use Support::{Refused, Works};
 
-const LLB: &str = "LLB is not supported yet: only the Dockerfile frontend is";
 const CONTAINERS: &str = "containers of a frontend are not supported yet";
 
 /// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.

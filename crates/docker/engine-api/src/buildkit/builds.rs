@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing,
-    Progress, Prune, Question, Remote, Session, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing, Program,
+    Progress, Prune, Question, Remote, Session, Solving, Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
@@ -28,7 +28,7 @@ use super::materials::Materials;
 use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{caches, calls, contexts, exports};
+use super::{caches, calls, contexts, exports, program, solves};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -89,6 +89,22 @@ impl Builds for NodeBuilds {
                 }
             }
         })
+    }
+
+    fn solve(&self, solving: Solving, progress: Arc<Progress>) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, builder, registries) =
+            (self.engine.clone(), self.builder.clone(), self.registries.clone());
+        Box::pin(async move { solves::solve((&engine, &builder, registries), solving, progress).await })
+    }
+
+    fn dressed(&self, built: &Built, config: &[u8]) -> Boxed<'static, Result<Built, Status>> {
+        let (engine, built, config) = (self.engine.clone(), built.clone(), config.to_vec());
+        Box::pin(async move { solves::dressed(engine, built, config).await })
+    }
+
+    fn run(&self, program: Program) -> Boxed<'static, Result<(), Status>> {
+        let engine = self.engine.clone();
+        Box::pin(async move { program::run(engine, program).await })
     }
 
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
@@ -319,7 +335,7 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
     })
 }
 
-fn config(
+pub(super) fn config(
     engine: &Engine,
     id: &Digest,
     (steps, materials): (Vec<(String, String)>, Vec<Material>),

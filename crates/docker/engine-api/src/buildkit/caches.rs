@@ -329,7 +329,7 @@ fn outgoing(
 }
 
 /// The layers of an image in OCI's words, compressed as it is asked for.
-fn layers(
+pub(super) fn layers(
     images: &Images,
     lease: &Lease,
     id: &Digest,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{Code, Progress, Status, Step};
 use builder::dockerfile::Location;
-use builder::{BuildError, BuildErrorKind, StepName, Watch, WatchedStep};
+use builder::{BuildError, BuildErrorKind, StepName, VertexName, Watch, WatchedStep};
 use image::{Digest, Images};
 
 use super::materials::Materials;
@@ -58,6 +58,13 @@ impl Watch for Vertices {
             state.last.insert(step.stage, begun.digest());
         }
         Arc::new(Vertex(Mutex::new(Some(begun))))
+    }
+
+    fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep> {
+        let step = self
+            .progress
+            .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone());
+        Arc::new(Vertex(Mutex::new(Some(step))))
     }
 
     fn used(&self, reference: &str, image: &Digest) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dockerfile::Location;
-use crate::watch::{StepName, Watch, WatchedStep};
+use crate::watch::{StepName, VertexName, Watch, WatchedStep};
 
 /// Writes down what it hears, step by step: stages are built side by side.
 #[derive(Clone, Default)]
@@ -30,6 +30,10 @@ impl Watcher {
 impl Watch for Watcher {
     fn begin(&self, step: &StepName) -> Arc<dyn WatchedStep> {
         Arc::new(self.begins(step.stage, &format!("{} {:?}", step.name, step.uses)))
+    }
+
+    fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep> {
+        Arc::new(self.begins(0, &format!("{} {:?}", vertex.name, vertex.inputs)))
     }
 
     fn fault(&self, place: &Location) {

@@ -1,0 +1,155 @@
+//! Graphs of LLB, by the node's builder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ::buildkit::{Built, Code, Compression, Held, Progress, Solving, Status};
+use builder::{Builder, Entitlements, Given, SolveRequest};
+use bytes::Bytes;
+use distribution::Registries;
+use engine::Engine;
+use image::{Digest, ImageConfig};
+use llb::{Op, Source as From};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::builds::config;
+use super::caches::layers;
+use super::materials::Materials;
+use super::origin::{Source, failed, lease, refused, register};
+use super::services::services;
+use super::vertices::{self, Vertices};
+use crate::api::blocking;
+use crate::error::ApiError;
+
+/// Messages of a build that wait for the door.
+const WAITING: usize = 64;
+
+/// Carries out a graph.
+///
+/// # Errors
+/// The builder's, in BuildKit's words.
+pub(super) async fn solve(
+    (engine, builder, registries): (&Engine, &Builder, Registries),
+    solving: Solving,
+    progress: Arc<Progress>,
+) -> Result<Built, Status> {
+    let mut services = services(solving.session.clone(), registries, builder.directory());
+    let materials = Arc::new(Materials::over(builder.fetch()));
+    let images = engine.images().clone();
+    services.watch = Some(Arc::new(Vertices::new(progress, images, materials.clone())));
+    services.fetch = Some(materials.clone());
+    let allowed = |what: &str| solving.entitlements.iter().any(|entitlement| entitlement == what);
+    let request = SolveRequest {
+        given: given(engine, builder, &solving).await?,
+        no_cache: false,
+        services,
+        entitlements: Entitlements {
+            network_host: allowed("network.host"),
+            security_insecure: allowed("security.insecure"),
+        },
+        graph: solving.graph,
+    };
+    let (output, mut messages) = mpsc::channel(WAITING);
+    // The classic builder's lines: vertices say what there is to say.
+    let heard = async { while messages.recv().await.is_some() {} };
+    // The builder drops the sender at its end; dropping both cancels the build.
+    let (built, ()) = tokio::join!(builder.solve_held(request, output), heard);
+    match built {
+        Ok((id, lease)) => config(engine, &id, (Vec::new(), materials.found()), Held::by(lease)),
+        Err(error) => Err(vertices::status(&error)),
+    }
+}
+
+/// What the door brings: the client's directories and layouts, and results of ours.
+async fn given(
+    engine: &Engine,
+    builder: &Builder,
+    solving: &Solving,
+) -> Result<BTreeMap<Digest, Given>, Status> {
+    let mut given = BTreeMap::new();
+    for (vertex, archive) in &solving.files {
+        let file = archive.file().map_err(failed)?;
+        given.insert(vertex.parse().map_err(failed)?, Given::Files(file));
+    }
+    for (vertex, image) in &solving.images {
+        let image = image.parse().map_err(failed)?;
+        given.insert(vertex.parse().map_err(failed)?, Given::Image(image));
+    }
+    for vertex in &solving.graph.vertices {
+        let Op::Source(From::Layout(layout)) = &vertex.op else {
+            continue;
+        };
+        if layout
+            .session
+            .as_ref()
+            .is_some_and(|id| *id != solving.session.head().id)
+        {
+            return Err(Status::unimplemented(format!(
+                "the layout {} of another session is not supported",
+                layout.store
+            )));
+        }
+        let source = Source::Local(solving.session.clone(), format!("oci:{}", layout.store));
+        let digest = layout.digest.parse().map_err(failed)?;
+        let image = source.image(engine.images(), builder, digest).await?;
+        given.insert(vertex.digest, Given::Image(image));
+    }
+    Ok(given)
+}
+
+/// A result with another configuration: its layers are its own, and so is its history where the other one tells of other
+/// layers.
+///
+/// # Errors
+/// The configuration is none; the store's.
+pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Result<Built, Status> {
+    let own: Value = serde_json::from_slice(&built.config).map_err(failed)?;
+    let mut config: Value = serde_json::from_slice(&wanted).map_err(failed)?;
+    if !config.is_object() {
+        return Err(failed("failed to parse the image's configuration"));
+    }
+    config["rootfs"] = own["rootfs"].clone();
+    if !tells(&config["history"], &own["rootfs"]) {
+        config["history"] = own["history"].clone();
+    }
+    for name in ["architecture", "os", "created"] {
+        if config[name].as_str().unwrap_or_default().is_empty() {
+            config[name] = own[name].clone();
+        }
+    }
+    if config == own {
+        return Ok(built);
+    }
+    let config = Bytes::from(config.to_string());
+    ImageConfig::parse(&config).map_err(failed)?;
+    let images = engine.images().clone();
+    let done = blocking(move || {
+        let id: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
+        let lease = lease(&images)?;
+        let count = images.get(&id).map_or(0, |image| image.layers.len());
+        // As they are, if they are here; those that came from elsewhere may have to be made.
+        let mut own = layers(&images, &lease, &id, Compression::None)?;
+        if own.len() != count {
+            own = layers(&images, &lease, &id, Compression::Gzip)?;
+        }
+        let image = register(&images, Arc::new(lease), config.clone(), own)?;
+        let held = images.lease(&format!("buildkit/dressed/{image}"))?;
+        held.add(&image)?;
+        Ok::<_, ApiError>(Built {
+            image: image.to_string(),
+            config: config.into(),
+            held: Held::by((built.held.clone(), held)),
+            ..built
+        })
+    });
+    done.await
+        .map_err(|error| Status::new(Code::Internal, refused(error).message))
+}
+
+/// Whether a history tells of as many layers as there are.
+fn tells(history: &Value, rootfs: &Value) -> bool {
+    let rows = history.as_array().map_or(&[][..], Vec::as_slice);
+    let told = rows.iter().filter(|row| row["empty_layer"] != Value::Bool(true));
+    Some(told.count()) == rootfs["diff_ids"].as_array().map(Vec::len)
+}
