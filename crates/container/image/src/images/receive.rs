@@ -266,7 +266,7 @@ impl Inner {
     }
 
     /// Makes what was written a blob that the lease holds.
-    pub(crate) fn keep_blob(&self, lease: &Lease, written: &crate::content::Written) -> Result<(), Error> {
+    pub(crate) fn keep_blob(&self, lease: &Lease, written: &Written) -> Result<(), Error> {
         lease.begin()?;
         lease.must_sync();
         let _claim = self.claims.take([claims::blob(&written.digest)]);
