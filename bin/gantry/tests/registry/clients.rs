@@ -297,7 +297,7 @@ assert any('error' in line for line in said), said
 said = list(known.api.push(name, '1', stream=True, decode=True))
 assert not any('error' in line for line in said), said
 forget()
-refused(lambda: nobody.images.pull(name, '1'), 404, 500)
+refused(lambda: nobody.images.pull(name, '1'), 401, 404, 500)
 for who in [known, client('cfg-auths'), client('cfg-helper'), client('cfg-store')]:
     forget()
     assert name + ':1' in who.images.pull(name, '1').tags
@@ -307,7 +307,7 @@ for who in [known, client('cfg-auths'), client('cfg-helper'), client('cfg-store'
     assert image.labels['a'] == 'b', image.labels
 wrong = {'username': 'user', 'password': 'wrong'}
 forget()
-refused(lambda: nobody.images.pull(name, '1', auth_config=wrong), 404, 500)
+refused(lambda: nobody.images.pull(name, '1', auth_config=wrong), 401, 404, 500)
 right = {'username': 'user', 'password': 'secret'}
 nobody.images.pull(name, '1', auth_config=right)
 END
