@@ -266,6 +266,7 @@ impl<E: Executor + 'static> Driver<E> {
                 "" => "/".to_owned(),
                 cwd => cwd.to_owned(),
             },
+            volumes: Vec::new(),
             script: None,
             mounts: std::mem::take(&mut mounts.plans),
             network: match exec.network {

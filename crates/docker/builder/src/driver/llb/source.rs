@@ -122,7 +122,10 @@ impl<E: Executor + 'static> Driver<E> {
             (Some(agent), Some(ssh)) => ssh.agent(agent).await.map_err(BuildError::Step)?,
             _ => self.agent_for(&source).await?,
         };
-        let found = fetch.git(&source, agent).await.map_err(BuildError::Step)?;
+        let found = self
+            .unless_cancelled(fetch.git(&source, agent))
+            .await?
+            .map_err(BuildError::Step)?;
         let kept = blocking(move || Kept::open(found).map_err(BuildError::io("opening a repository")));
         Ok((vec![Product::Files(Arc::new(kept.await?))], false))
     }
@@ -134,7 +137,10 @@ impl<E: Executor + 'static> Driver<E> {
             "" => None,
             text => Some(Checksum::parse(text).map_err(|error| BuildError::Invalid(error.to_owned()))?),
         };
-        let body = fetch.http(&http.url).await.map_err(BuildError::Step)?;
+        let body = self
+            .unless_cancelled(fetch.http(&http.url))
+            .await?
+            .map_err(BuildError::Step)?;
         let url = http.url.clone();
         let remote = blocking(move || fetched_file(&url, body, checksum.as_ref())).await?;
         let name = match &*http.filename {
@@ -155,6 +161,7 @@ impl<E: Executor + 'static> Driver<E> {
                 image: false,
                 known: &Forgetful,
                 remote: &BTreeMap::new(),
+                time: 0,
                 dialect,
             };
             CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
