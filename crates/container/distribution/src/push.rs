@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use driver::env::Doing;
 use futures_util::future::try_join_all;
 use image::{
-    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Reference, ServedManifest,
+    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Manifest, Reference,
+    ServedManifest,
 };
 use tokio::io::AsyncSeekExt;
 
@@ -43,7 +44,8 @@ pub struct Parts {
 }
 
 impl Registries {
-    /// Pushes what was made for it. What has a name of the node's own registry is in it.
+    /// Pushes what was made for it. What has a name of the node's own registry is in it; elsewhere its images can be had
+    /// again from now on.
     ///
     /// # Errors
     /// [`Fault`].
@@ -70,7 +72,17 @@ impl Registries {
                 .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
                 .await?;
         }
-        Ok(())
+        let (images, reference) = (self.0.images.clone(), parts.reference.clone());
+        let manifests = parts.manifests.clone();
+        blocking(move || {
+            let pushed = manifests
+                .iter()
+                .filter_map(|manifest| exported(&images, manifest));
+            pushed
+                .map(|image| images.note_pushed(&reference, &image))
+                .collect::<Result<(), _>>()
+        })
+        .await
     }
 
     /// Pushes images. Each counts in the registry as soon as its manifest is there; what was sent before a failure stays
@@ -231,6 +243,17 @@ impl Registries {
         progress.tell(told).await;
         Ok(())
     }
+}
+
+/// What a manifest is of that was made for a push, if that is an image of this node.
+fn exported(images: &Images, manifest: &ServedManifest) -> Option<Exported> {
+    let parsed: Manifest = serde_json::from_slice(&manifest.bytes).ok()?;
+    Some(Exported {
+        image: images.get(&parsed.config.digest)?.id,
+        manifest: manifest.clone(),
+        config: parsed.config,
+        layers: parsed.layers,
+    })
 }
 
 /// A push that sends blobs.

@@ -88,6 +88,7 @@ fn registry(other: String) -> impl Fn(&Request<()>) -> Response<String> + Send +
             ("GET", _) if path.contains("/blobs/") => reply(307, away("/there"), ""),
             ("POST", "/v2/own/blobs/uploads/") => reply(202, ("location", "/here".to_owned()), ""),
             ("POST", _) => reply(202, away("/there"), ""),
+            ("PUT", "/here") => reply(201, kind, ""),
             _ => reply(404, kind, "{}"),
         }
     }
@@ -135,12 +136,9 @@ async fn only_whom_the_user_names_is_asked_as_root() {
 
     for (name, path, owner) in [("own", "/here", 0), ("other", "/there", NOBODY)] {
         let (source, tell) = (Arc::new(blob.clone()), Arc::new(|_| {}));
-        // One of both takes it, which does not matter here.
-        drop(
-            repository(name)
-                .upload(None, descriptor.digest, source, tell)
-                .await,
-        );
+        let uploading = repository(name);
+        let uploaded = uploading.upload(None, descriptor.digest, source, tell);
+        uploaded.await.unwrap();
         let all = asked();
         let (begun, further) = all.split_first().unwrap();
         assert_eq!(*begun, (format!("POST /v2/{name}/blobs/uploads/"), 0));

@@ -1,8 +1,8 @@
 //! Which of an index's images a name stands for, pulled from another registry and from the node's own.
 
 use bytes::Bytes;
-use distribution::{Credentials, Progress, Pull, Pulled, Registries};
-use image::{Digest, DigestAlgorithm, Images, Platform, Push, media_type};
+use distribution::{Credentials, Parts, Progress, Pull, Pulled, Registries};
+use image::{Descriptor, Digest, DigestAlgorithm, Images, Platform, Push, ServedManifest, media_type};
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Seen, reply};
@@ -203,4 +203,30 @@ async fn a_name_stands_for_the_image_of_the_platform_that_was_asked_for_last() {
             );
         }
     }
+}
+
+/// What a build pushes by itself is no less elsewhere than what `docker push` does.
+#[tokio::test]
+async fn an_image_that_was_made_for_its_push_can_be_had_again() {
+    let served = served();
+    let fake = Fake::plain(|seen: &Seen| reply(if seen.method == "PUT" { 201 } else { 200 })).await;
+    let (registries, images, _directory) = node(Some(5000));
+    served.push(&images);
+    let (kind, config) = &served.configs[0];
+    let id = Digest::of(config);
+    assert!(images.get(&id).unwrap().made_here);
+    let manifest = |(kind, bytes): &Document| ServedManifest {
+        digest: Digest::of(bytes),
+        media_type: (*kind).to_owned(),
+        bytes: bytes.clone(),
+    };
+    let parts = Parts {
+        reference: format!("{}/a/b:1", fake.host()).parse().unwrap(),
+        credentials: Credentials::Anonymous,
+        blobs: vec![Descriptor::new(kind, id, config.len() as u64)],
+        manifests: vec![manifest(&served.manifests[0]), manifest(&served.index)],
+    };
+    let (told, _listening) = tokio::sync::mpsc::channel(100);
+    registries.push_parts(&parts, &Progress(told)).await.unwrap();
+    assert!(!images.get(&id).unwrap().made_here);
 }

@@ -9,7 +9,7 @@ use super::compose::{Form, compose};
 use super::{Image, Images, ServedManifest, Target, Unlinked};
 use crate::inner::Inner;
 use crate::rows::TagRow;
-use crate::table::{Freed, Within};
+use crate::table::{Freed, Table, Within};
 use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
 impl Images {
@@ -33,9 +33,8 @@ impl Images {
         image.iter().for_each(|image| self.inner.touch(&image.id));
         let came_by = image.as_ref().and_then(|image| image.manifest);
         for digest in target.manifest.into_iter().chain(came_by) {
-            if self.is_whole(reference, &digest)
-                && let Some(served) = self.served(&digest)?
-            {
+            let whole = self.is_whole(&self.inner.read(), reference, &digest);
+            if whole && let Some(served) = self.served(&digest)? {
                 return Ok(Some(served));
             }
         }
@@ -49,7 +48,8 @@ impl Images {
         let table = self.inner.read();
         let came_by = |image: &&Arc<Image>| image.manifest == Some(*digest);
         let images = table.images_of(reference);
-        if table.has_manifest_in(reference, digest) || images.iter().any(came_by) {
+        let named = table.has_manifest_in(reference, digest);
+        if named || images.iter().any(came_by) && self.is_whole(&table, reference, digest) {
             drop(table);
             return self.served(digest);
         }
@@ -57,25 +57,34 @@ impl Images {
         Ok(made.find(|made| made.digest == *digest))
     }
 
-    /// Whether all that a manifest names is here. An index is served in any case: it is what the name stands for.
-    fn is_whole(&self, reference: &Reference, digest: &Digest) -> bool {
-        let Some(summary) = self.manifest(digest) else {
+    /// Whether all that a manifest names is here, and in the repository: an image may have come by layers that lie here
+    /// otherwise, or that are here for other pushes only. An index is served in any case: it is what the name stands for.
+    fn is_whole(&self, table: &Table, reference: &Reference, digest: &Digest) -> bool {
+        let Some(kept) = table.manifest(digest) else {
             return false;
         };
-        let repository = reference.name();
-        let table = self.inner.read();
+        let (summary, repository) = (&kept.summary, reference.name());
         let linked = |blob: &Descriptor| table.link(&repository, &blob.digest).is_some();
         if summary.blobs().all(linked) {
             return true;
         }
-        drop(table);
-        self.has_all_blobs(&summary)
+        let named = reference.repository();
+        let mut within = Within::new(&named);
+        let is_in = within.has_manifest(table, digest)
+            || summary
+                .blobs()
+                .all(|blob| linked(blob) || within.has_blob(table, &blob.digest));
+        is_in && self.has_files(table, summary)
     }
 
     /// Whether the files of all blobs of a manifest are here.
     pub(super) fn has_all_blobs(&self, summary: &ManifestSummary) -> bool {
+        self.has_files(&self.inner.read(), summary)
+    }
+
+    fn has_files(&self, table: &Table, summary: &ManifestSummary) -> bool {
         let here = |blob: &Descriptor| self.inner.content.has(&blob.digest);
-        let config = |blob: &Descriptor| here(blob) || self.get(&blob.digest).is_some();
+        let config = |blob: &Descriptor| here(blob) || table.image(&blob.digest).is_some();
         summary.config.as_ref().is_none_or(config) && summary.layers.iter().all(here)
     }
 

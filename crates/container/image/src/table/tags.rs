@@ -47,14 +47,12 @@ impl Table {
             .collect()
     }
 
-    /// Every manifest that is in a repository: those that have a name there, those that its images came by, and what
-    /// those list.
+    /// Every manifest that is in a repository: those that have a name there, and what those list.
     pub(crate) fn manifests_of(&self, repository: &Reference) -> Vec<&Kept> {
-        let came_by = |image: Digest| self.images.get(&image)?.manifest;
         let named = self
             .names_of(repository)
-            .flat_map(|(_, target)| [target.manifest, target.image.and_then(came_by)]);
-        let mut waiting: Vec<Digest> = named.flatten().collect();
+            .filter_map(|(_, target)| target.manifest);
+        let mut waiting: Vec<Digest> = named.collect();
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         while let Some(digest) = waiting.pop() {
             let Some(kept) = self.manifest(&digest).filter(|_| seen.insert(digest)) else {
