@@ -39,6 +39,9 @@ const FLAGS: &str = "BuildKit tells --chown and --chmod too";
 const STUBS: &str = "BuildKit takes the places of mounts away after the step";
 const MODES: &str = "BuildKit gives --chmod's digits to directories that it makes on the way";
 
+// Where Gantry's doors differ, as dockerd's own builder and BuildKit do.
+const OWNERS: &str = "BuildKit makes a WORKDIR for the USER, dockerd's own builder for root";
+
 const DIFFERENCES: &[Difference] = &[
     Difference {
         case: "workdirs",
@@ -141,6 +144,24 @@ const DIFFERENCES: &[Difference] = &[
         door: Door::BuildKit,
         what: "run: ",
         why: MODES,
+    },
+    Difference {
+        case: "users",
+        door: Door::BuildKit,
+        what: "file /home/alice/work: ",
+        why: OWNERS,
+    },
+    Difference {
+        case: "users",
+        door: Door::BuildKit,
+        what: "file /srv/made",
+        why: OWNERS,
+    },
+    Difference {
+        case: "users",
+        door: Door::BuildKit,
+        what: "run: ",
+        why: OWNERS,
     },
 ];
 
