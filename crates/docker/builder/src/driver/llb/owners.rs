@@ -17,10 +17,7 @@ const MAX_ACCOUNTS: u64 = 4 << 20;
 type Files<'a> = &'a dyn Fn(&Account) -> Result<Arc<dyn Tree>, BuildError>;
 
 /// The numbers that an owner means.
-pub(super) fn numbers(
-    asked: &Asked,
-    files: Files<'_>,
-) -> Result<Owner, BuildError> {
+pub(super) fn numbers(asked: &Asked, files: Files<'_>) -> Result<Owner, BuildError> {
     let mut owner = Owner { uid: 0, gid: 0 };
     match &asked.user {
         None => {}

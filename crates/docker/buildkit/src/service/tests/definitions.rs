@@ -174,7 +174,10 @@ async fn a_frontend_of_an_image_has_the_bridge_and_its_inputs() {
     rig.begin(asked.clone()).await.unwrap().unwrap();
     {
         let solved = rig.builder.solved.lock().unwrap();
-        let names: Vec<&str> = solved.iter().map(|each| &each.graph.vertices[0].name[..]).collect();
+        let names: Vec<&str> = solved
+            .iter()
+            .map(|each| &each.graph.vertices[0].name[..])
+            .collect();
         assert_eq!(
             names[1..],
             ["docker-image://docker.io/a/b:latest", "docker-image://x"]
@@ -183,5 +186,8 @@ async fn a_frontend_of_an_image_has_the_bridge_and_its_inputs() {
     assert_eq!(*rig.builder.named.lock().unwrap(), ["docker.io/library/x:1"]);
     asked.r#ref = "b3".to_owned();
     asked.frontend_attrs.insert("fail".to_owned(), "1".to_owned());
-    assert_eq!(rig.begin(asked).await.unwrap().unwrap_err().message, "exit code: 1");
+    assert_eq!(
+        rig.begin(asked).await.unwrap().unwrap_err().message,
+        "exit code: 1"
+    );
 }
