@@ -323,7 +323,7 @@ const CASES: &[Case] = &[
         provenance.json
         $ docker build -q -o type=oci,dest=o.tar -f S . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.; docker build -o type=docker,dest=d.tar --provenance=true -f S . 2>&1 | tail -1
         7
-        ERROR: failed to build: failed to solve: docker exporter does not currently support exporting manifest lists
+        ERROR: failed to build: docker exporter does not support exporting manifest lists, use the oci exporter instead
         $ docker build --sbom=true -f S . 2>&1 | tail -1; docker build --provenance=mode=x -f S . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: Unimplemented: SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported
         ERROR: failed to build: failed to solve: invalid mode "x"

@@ -25,12 +25,12 @@ pub const CASES: &[Case] = &[case(
     $ docker image prune -f
     Total reclaimed space: 0B
     $ of() { printf 'FROM busybox\nRUN echo 123 > /a\nRUN echo %s > /b\n' $1 | build -q -t $n:df - >/dev/null; }
-    $ cache() { docker system df -v --format '{{range .BuildCache}}{{.CacheType}} {{.Size}} {{.Shared}} {{.InUse}}{{"\n"}}{{end}}' | sort; }
+    $ cache() { docker system df -v --format '{{range .BuildCache}}{{println .CacheType .Size .Shared .InUse}}{{end}}' | sort; }
     $ of 4567; docker system df --format '{{.Type}} {{.TotalCount}} {{.Active}} {{.Size}} {{.Reclaimable}}' | tail -1; cache
     Build Cache 2 0 0B 0B
     regular 4B true false
     regular 5B true false
-    $ docker system df -v --format '{{range .Images}}{{.Repository}} {{.Containers}} {{.UniqueSize}}{{"\n"}}{{end}}' | sed -n "s/$n/N/p"
+    $ docker system df -v --format '{{range .Images}}{{println .Repository .Containers .UniqueSize}}{{end}}' | sed -n "s/$n/N/p"
     N 0 9B
     $ of 89; cache
     regular 3B true false
@@ -38,23 +38,21 @@ pub const CASES: &[Case] = &[case(
     regular 5B false false
     $ docker system df --format '{{.Size}} {{.Reclaimable}}' | tail -1
     5B 5B
-    $ docker builder prune -f --filter until=1h | tail -1; docker builder prune -f --filter id=xyz | tail -1; docker builder prune -f --filter type=exec.cachemount | tail -1
-    Total: 0B
-    Total: 0B
-    Total: 0B
-    $ docker builder prune -f --filter mutable=true
+    $ prune() { docker builder prune -f "$@" 2>&1 | tail -1; }
+    $ prune --filter until=1h; prune --filter id=xyz; prune --filter type=exec.cachemount
+    Total reclaimed space: 0B
+    Total reclaimed space: 0B
+    Total reclaimed space: 0B
+    $ prune --filter mutable=true; prune --filter until=1h --filter until=2h
     Error response from daemon: invalid filter 'mutable'
-    ? 1
-    $ docker builder prune -f --filter until=1h --filter until=2h
     Error response from daemon: filters expect only one value
-    ? 1
-    $ docker builder prune -f --keep-storage 6b | tail -1; docker builder prune -f | tail -1; cache
-    Total: 0B
-    Total: 5B
+    $ prune --keep-storage 6b; prune; cache
+    Total reclaimed space: 0B
+    Total reclaimed space: 5B
     regular 3B true false
     regular 4B true false
-    $ docker builder prune -af | tail -1; cache; docker run --rm $n:df cat /b
-    Total: 0B
+    $ prune -a; cache; docker run --rm $n:df cat /b
+    Total reclaimed space: 0B
     89
     $ docker rmi $n:df >/dev/null
     $ docker image prune -af | grep -c probe

@@ -245,3 +245,80 @@ fn todays_clients_find_both_registries_alike() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// docker-py, as Testcontainers and others drive it: its own login, its file of credentials, helpers for one registry and for
+/// all, and a private base. `$user` and `$secret` are let in.
+const PRIVATE: Case = case(
+    "private",
+    r#"
+    mkdir bin cfg-none cfg-auths cfg-helper cfg-store
+    cat > bin/docker-credential-test <<'END'
+#!/bin/sh
+case $1 in
+    get) read host; test "$host" = "$REG" || { echo 'credentials not found in native keychain'; exit 1; }
+        echo "{\"ServerURL\":\"$host\",\"Username\":\"user\",\"Secret\":\"secret\"}" ;;
+    list) echo "{\"$REG\":\"user\"}" ;;
+    *) exit 1 ;;
+esac
+END
+    chmod +x bin/docker-credential-test; export REG=$reg PATH=$PWD/bin:$PATH
+    echo "{\"auths\":{\"$reg\":{\"auth\":\"$(printf user:secret | base64)\"}}}" > cfg-auths/config.json
+    echo "{\"credHelpers\":{\"$reg\":\"test\"}}" > cfg-helper/config.json
+    echo "{\"credsStore\":\"test\"}" > cfg-store/config.json
+    cat > client.py <<'END'
+import docker, io, os, sys
+name, host = sys.argv[1], sys.argv[2]
+
+def client(config):
+    os.environ['DOCKER_CONFIG'] = os.path.join(os.getcwd(), config)
+    return docker.from_env()
+
+def refused(work, *statuses):
+    try:
+        work()
+    except docker.errors.APIError as error:
+        assert error.status_code in statuses, (error.status_code, error)
+        return
+    raise AssertionError('nobody minded')
+
+def forget():
+    for tag in [name + ':1', name + ':built']:
+        try:
+            nobody.images.remove(tag, force=True)
+        except docker.errors.ImageNotFound:
+            pass
+
+nobody, known = client('cfg-none'), client('cfg-none')
+refused(lambda: known.login('user', 'wrong', registry=host, reauth=True), 401)
+assert known.login('user', 'secret', registry=host)['Status'] == 'Login Succeeded'
+nobody.images.get('busybox').tag(name, '1')
+said = list(nobody.api.push(name, '1', stream=True, decode=True))
+assert any('error' in line for line in said), said
+said = list(known.api.push(name, '1', stream=True, decode=True))
+assert not any('error' in line for line in said), said
+forget()
+refused(lambda: nobody.images.pull(name, '1'), 401, 404, 500)
+for who in [known, client('cfg-auths'), client('cfg-helper'), client('cfg-store')]:
+    forget()
+    assert name + ':1' in who.images.pull(name, '1').tags
+    forget()
+    file = io.BytesIO(f'FROM {name}:1\nLABEL a=b\n'.encode())
+    image, _ = who.images.build(fileobj=file, tag=name + ':built', pull=True)
+    assert image.labels['a'] == 'b', image.labels
+wrong = {'username': 'user', 'password': 'wrong'}
+forget()
+refused(lambda: nobody.images.pull(name, '1', auth_config=wrong), 401, 404, 500)
+right = {'username': 'user', 'password': 'secret'}
+nobody.images.pull(name, '1', auth_config=right)
+END
+    /usr/bin/python3 client.py $r/app $reg
+    "#,
+);
+
+#[test]
+fn a_library_shows_its_credentials_as_docker_does() {
+    let daemon = super::node();
+    let _peer = Registry::with_users(&daemon.namespace, PEER);
+    let failure = run(&daemon, &format!("localhost:{PEER}"), &PRIVATE);
+    assert_eq!(failure, None);
+}

@@ -3,17 +3,18 @@
 //! The configuration comes first, so that it is known which layers are here already. Those that are not come at once, a
 //! few at a time; each goes in one pass through its hash and its unpacking to its place, and is put upon the one below as
 //! soon as that is there. Everything is made under one lease: an image counts when its tag does, and a pull that fails
-//! leaves nothing.
+//! leaves nothing but what had come of a large layer, for the next one to go on from.
 
 mod own;
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use image::{
-    Descriptor, Digest, Hasher, Image, ImageConfig, Images, Index, Lease, MAX_LAYERS, Manifest, Platform,
-    Received, Reference, ServedManifest, Target, media_type,
+    Beginning, Descriptor, Digest, DigestAlgorithm, Hasher, Image, ImageConfig, Images, Index, Lease,
+    MAX_LAYERS, Manifest, Platform, Received, Reference, ServedManifest, Target, media_type,
 };
 use tokio::sync::oneshot;
 
@@ -421,6 +422,24 @@ impl Bringing<'_> {
         }
     }
 
+    /// What came of a layer before an earlier pull of it failed, with its hash. Whoever sent it may have lied: that is found
+    /// out at the end, and then nobody is to blame who has sent the rest.
+    async fn beginning(self, layer: &Wanted) -> (Option<Beginning>, Hasher) {
+        let (images, descriptor) = (self.registries.0.images.clone(), layer.descriptor.clone());
+        let taken = blocking(move || {
+            let Some(mut beginning) = images.beginning(&descriptor)? else {
+                return Ok(None);
+            };
+            let hasher = beginning.hasher(DigestAlgorithm::default())?;
+            Ok::<_, image::Error>(Some((beginning, hasher)))
+        });
+        match taken.await {
+            Ok(Some((beginning, hasher))) => (Some(beginning), hasher),
+            // All of it is fetched.
+            Ok(None) | Err(_) => (None, Hasher::default()),
+        }
+    }
+
     async fn receive_from_one(self, layer: &Wanted) -> Result<Received, Fault> {
         let inner = &self.registries.0;
         let (images, progress) = (inner.images.clone(), self.progress.clone());
@@ -429,15 +448,24 @@ impl Bringing<'_> {
         // Ends when this is given up; the reader's end is then torn.
         let mut pumping = tokio::task::JoinSet::new();
         // Whoever unpacks it hashes it.
-        let blob = self.repository.blob(&layer.descriptor, Hasher::default());
+        let (beginning, hasher) = self.beginning(layer).await;
+        let goes_on = beginning.is_some();
+        let blob = self.repository.blob(&layer.descriptor, hasher);
         pumping.spawn(pump.run(blob.unchecked()));
         let received = blocking(move || {
             let (mut last, total) = (0, descriptor.size);
             let mut tell = |done| progress.bytes(&mut last, &id, done, |done| Step::Downloading(done, total));
-            images.receive_layer(&descriptor, diff_id, &mut source, &mut tell)
+            match beginning {
+                Some(beginning) => {
+                    let mut source = beginning.chain(source);
+                    images.receive_layer(&descriptor, diff_id, &mut source, &mut tell)
+                }
+                None => images.receive_layer(&descriptor, diff_id, &mut source, &mut tell),
+            }
         });
         let received = received.await;
         if let Err(Fault::Image(image::Error::WrongDigest { .. })) = received
+            && !goes_on
             && let Some(Ok(blob)) = pumping.join_next().await
         {
             blob.distrust();

@@ -32,6 +32,8 @@ pub(crate) struct Content {
     ingest: PathBuf,
     /// What is being written and may outlive this process, by names of others.
     uploads: PathBuf,
+    /// What had come of blobs before it broke off; cleared when the store is opened.
+    beginnings: PathBuf,
     next: AtomicU64,
     meter: Arc<Meter>,
 }
@@ -50,6 +52,11 @@ pub(crate) struct Meter {
     bytes: AtomicU64,
     listener: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
+
+/// Beginnings of blobs that are kept for who asks for the blob again: no more than so many, and none that is smaller.
+const BEGINNINGS: usize = 8;
+/// See [`BEGINNINGS`].
+const LEAST: u64 = 1 << 20;
 
 /// How much is written between two looks at the disk.
 const LOOK: u64 = 64 << 20;
@@ -113,12 +120,16 @@ impl Content {
         }
         let uploads = root.join("uploads");
         fs::create_dir_all(&ingest)?;
+        let beginnings = root.join("beginnings");
+        sys::tree::remove(&beginnings)?;
         fs::create_dir_all(&uploads)?;
+        fs::create_dir_all(&beginnings)?;
         Ok(Self {
             root,
             blobs,
             ingest,
             uploads,
+            beginnings,
             next: AtomicU64::new(0),
             meter: Arc::default(),
         })
@@ -216,6 +227,53 @@ impl Content {
             unread,
             meter: self.meter.clone(),
         })
+    }
+
+    /// Keeps what has come of a blob for who asks for it again in this process, if it is worth it. The one that was kept
+    /// first makes room.
+    pub(crate) fn keep_beginning(&self, digest: &Digest, writer: &BlobWriter) -> io::Result<()> {
+        if writer.size() < LEAST {
+            return Ok(());
+        }
+        fs::rename(writer.place.path.join(BLOB), self.beginnings.join(digest.hex()))?;
+        let mut kept = Vec::new();
+        for entry in fs::read_dir(&self.beginnings)? {
+            let entry = entry?;
+            // One that somebody has taken meanwhile is none.
+            let written = entry.metadata().and_then(|file| file.modified());
+            kept.extend(written.map(|time| (time, entry.path())));
+        }
+        kept.sort();
+        let over = kept.len().saturating_sub(BEGINNINGS);
+        for (_, path) in &kept[..over] {
+            drop(fs::remove_file(path));
+        }
+        Ok(())
+    }
+
+    /// Takes what is kept of a blob.
+    pub(crate) fn take_beginning(&self, digest: &Digest) -> io::Result<Option<(Ingest, File)>> {
+        let kept = self.beginnings.join(digest.hex());
+        if !kept.exists() {
+            return Ok(None);
+        }
+        let place = self.ingest()?;
+        let path = place.path.join(BLOB);
+        match fs::rename(kept, &path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            other => other.and_then(|()| Ok(Some((place, File::open(path)?)))),
+        }
+    }
+
+    /// Drops all that is kept so.
+    pub(crate) fn drop_beginnings(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.beginnings)? {
+            match fs::remove_file(entry?.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Clears what was begun.
@@ -346,7 +404,7 @@ pub(crate) fn digest_of(file: &Path, algorithm: DigestAlgorithm) -> io::Result<D
 }
 
 /// Hashes what is left of a file.
-fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<()> {
+pub(crate) fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer) {
@@ -407,6 +465,11 @@ impl BlobWriter {
             digest: self.hasher.digest(),
             size: self.hasher.size(),
         }
+    }
+
+    /// The digest of what has been written. The caller has caught up, as for [`Self::finish`].
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.digest()
     }
 
     /// How many bytes have been written.
@@ -541,6 +604,42 @@ mod tests {
             drop(written);
             assert_eq!(count(&content.uploads), 0);
         }
+    }
+
+    #[test]
+    fn so_many_beginnings_are_kept_and_each_is_taken_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        let keep = |name: usize, bytes: u64| {
+            let mut writer = content.writer(DigestAlgorithm::default()).unwrap();
+            let piece = vec![0; usize::try_from(bytes).unwrap()];
+            writer.write_all(&piece).unwrap();
+            content
+                .keep_beginning(&Digest::of(&name.to_le_bytes()), &writer)
+                .unwrap();
+        };
+        keep(0, LEAST - 1);
+        assert_eq!(count(&content.beginnings), 0, "too little");
+        (1..=BEGINNINGS + 3).for_each(|name| keep(name, LEAST));
+        assert_eq!(
+            (count(&content.beginnings), count(&content.ingest)),
+            (BEGINNINGS, 0)
+        );
+        let names = (1..=BEGINNINGS + 3).map(|name| Digest::of(&name.to_le_bytes()));
+        let taken = names
+            .clone()
+            .filter(|name| content.take_beginning(name).unwrap().is_some());
+        assert_eq!(taken.count(), BEGINNINGS);
+        assert!(
+            names
+                .clone()
+                .all(|name| content.take_beginning(&name).unwrap().is_none())
+        );
+        keep(1, LEAST);
+        content.drop_beginnings().unwrap();
+        keep(2, LEAST);
+        let content = Content::open(directory.path().to_owned()).unwrap();
+        assert_eq!(count(&content.beginnings), 0, "no process has another's");
     }
 
     #[test]

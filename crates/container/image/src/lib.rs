@@ -50,8 +50,8 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Algorithm, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, LeftUpload, Push, Pushed,
-    Received, ServedManifest, StoredManifest, Target, Unlinked,
+    Algorithm, Beginning, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Fetched, LeftUpload,
+    Push, Pushed, Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
@@ -62,7 +62,7 @@ pub use layers::MAX_LAYERS;
 pub use lease::Lease;
 pub use limits::Limits;
 pub use manifest::{Descriptor, Index, MAX_MANIFEST, Manifest, ManifestSummary, Platform, media_type};
-pub use reference::{Reference, ReferenceError};
+pub use reference::{Reference, ReferenceError, fetched_from, fetched_name};
 pub use rootfs::{Change, ChangeKind, Rootfs};
 pub use worker::{Inline, WorkerJob, Workers, worker_main};
 

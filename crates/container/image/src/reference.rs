@@ -279,5 +279,31 @@ pub fn fuzz(bytes: &[u8]) {
     }
 }
 
+/// The domain under which our registry keeps what it has fetched from another one for its clients: a name that no registry
+/// has (RFC 2606), so that the node's own names stay what they are.
+#[must_use]
+pub fn fetched_from(domain: &str) -> String {
+    match domain.rsplit_once(':') {
+        Some((name, port)) => format!("{name}{FETCHED}:{port}"),
+        None => format!("{domain}{FETCHED}"),
+    }
+}
+
+/// The registry that a domain, or a repository of it, was fetched from; none if it is no such domain.
+#[must_use]
+pub fn fetched_name(name: &str) -> Option<String> {
+    let (domain, path) = name.split_at(name.find('/').unwrap_or(name.len()));
+    let (host, port) = domain.split_at(domain.find(':').unwrap_or(domain.len()));
+    Some(format!("{}{port}{path}", host.strip_suffix(FETCHED)?))
+}
+
+const FETCHED: &str = ".mirror.invalid";
+
+/// Whether a domain, or a repository, is one of those.
+pub(crate) fn is_fetched(name: &str) -> bool {
+    let domain = name.split('/').next().unwrap_or_default();
+    domain.split(':').next().unwrap_or_default().ends_with(FETCHED)
+}
+
 #[cfg(test)]
 mod tests;

@@ -244,9 +244,11 @@ impl Target<'_> {
         stream.skip_directories(move |name| keeps && is_directory(root, &path.join(name)).unwrap_or(false));
         std::thread::scope(|scope| {
             let written = scope.spawn(move || write(&mut stream).and_then(|()| stream.tar.finish()));
-            let unpacked = self
-                .images
-                .unpack(self.root, path, &mut reader, &Unpack::default());
+            let ours = Unpack {
+                climbing_links: true,
+                ..Unpack::default()
+            };
+            let unpacked = self.images.unpack(self.root, path, &mut reader, &ours);
             // A worker that gave up reads no more, so the writer must not wait for it.
             drop(reader);
             let written = written

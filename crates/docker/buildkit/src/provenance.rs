@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::build::{Built, Material, Request};
 use crate::frontend::redacted;
-use crate::grpc::Status;
+use crate::grpc::{Code, Status};
 
 /// The two forms of a predicate.
 const SLSA02: &str = "https://slsa.dev/provenance/v0.2";
@@ -90,14 +90,14 @@ impl Provenance {
                 ("disabled", _) => {}
                 ("mode", "max" | "full") => read.max = true,
                 ("mode", "min") => read.max = false,
-                ("mode", other) => return Err(Status::invalid(format!("invalid mode {other:?}"))),
+                ("mode", other) => return Err(plain(format!("invalid mode {other:?}"))),
                 ("inline-only", _) => read.inline_only = on,
                 ("reproducible", _) => read.reproducible = on,
                 ("version", "v1") => read.v1 = true,
                 ("version", "v0.2") => read.v1 = false,
                 ("version", other) => {
                     let sentence = format!("invalid provenance SLSA version: {other}");
-                    return Err(Status::invalid(sentence));
+                    return Err(plain(sentence));
                 }
                 ("builder-id", id) => id.clone_into(&mut read.builder),
                 (other, _) => {
@@ -121,6 +121,11 @@ impl Provenance {
             inline_only: self.inline_only,
         }
     }
+}
+
+/// As upstream says it: clients put any other code before the sentence.
+fn plain(sentence: String) -> Status {
+    Status::new(Code::Unknown, sentence)
 }
 
 fn disabled(value: &str) -> bool {

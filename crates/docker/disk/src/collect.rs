@@ -113,6 +113,8 @@ impl Disk {
                 *self.stuck() = None;
                 return Ok(());
             };
+            // They are nobody's, and only save a download.
+            self.0.engine.images().drop_beginnings()?;
             let freed = self.perform(&surveyed, &plan, need)?;
             if plan.short() > 0 {
                 self.give_up(need, freed)?;
@@ -190,6 +192,13 @@ impl Disk {
         match thing {
             Thing::Image { image, last_used } => Ok(self.0.engine.images().evict(image, *last_used)?),
             Thing::Mount { id, .. } => Ok(self.0.builder.evict_mount(id)?.then(Vec::new)),
+            Thing::Fetched {
+                repository,
+                last_used,
+            } => {
+                let evicted = self.0.engine.images().evict_fetched(repository, *last_used)?;
+                Ok(evicted.then(Vec::new))
+            }
         }
     }
 

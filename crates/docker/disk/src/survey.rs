@@ -31,6 +31,11 @@ pub(crate) enum Thing {
         id: String,
         description: String,
     },
+    /// What our registry has fetched of another one's repository.
+    Fetched {
+        repository: String,
+        last_used: i64,
+    },
 }
 
 impl Thing {
@@ -43,6 +48,10 @@ impl Thing {
                 name.unwrap_or_else(|| image.id.short())
             }
             Self::Mount { description, .. } => description.clone(),
+            Self::Fetched { repository, .. } => {
+                let there = image::fetched_name(repository);
+                format!("{} (registry cache)", there.as_deref().unwrap_or(repository))
+            }
         }
     }
 
@@ -51,6 +60,7 @@ impl Thing {
         match self {
             Self::Image { image, .. } => image.id.to_string(),
             Self::Mount { id, .. } => id.clone(),
+            Self::Fetched { repository, .. } => repository.clone(),
         }
     }
 }
@@ -104,6 +114,20 @@ impl Disk {
             things.push(Thing::Image {
                 image: found.image,
                 last_used: found.last_used,
+            });
+        }
+        for fetched in images.fetched {
+            items.push(Item {
+                class: Class::Repullable,
+                parts: fetched.parts,
+                last_used: fetched.last_used,
+                parent: None,
+                holds: Vec::new(),
+            });
+            let (repository, last_used) = (fetched.repository, fetched.last_used);
+            things.push(Thing::Fetched {
+                repository,
+                last_used,
             });
         }
         for (item, bytes, thing) in cache.mounts {

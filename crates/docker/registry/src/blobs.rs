@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE};
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE, RANGE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use https::{FileBody, FilePart};
 use image::{Blob, Digest};
@@ -108,6 +110,8 @@ fn part(blob: Fetched, wanted: Wanted) -> Reply {
     *reply.status_mut() = status;
     let kind = HeaderValue::from_static("application/octet-stream");
     reply.headers_mut().insert(CONTENT_TYPE, kind);
+    // Of a body without bytes, HTTP/2's server does not say the length by itself.
+    reply.headers_mut().insert(CONTENT_LENGTH, length.into());
     if status == StatusCode::PARTIAL_CONTENT {
         let last = first + length - 1;
         reply::set(&mut reply, CONTENT_RANGE, &format!("bytes {first}-{last}/{size}"));
@@ -148,4 +152,22 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Fault> {
         size: 0,
     });
     Ok(reply::empty(StatusCode::ACCEPTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_is_said_even_of_nothing() {
+        for (bytes, wanted, length) in [
+            ("", Wanted::All, "0"),
+            ("abc", Wanted::All, "3"),
+            ("abc", Wanted::Part(1, 2), "2"),
+        ] {
+            let blob = Blob::Bytes(Bytes::from_static(bytes.as_bytes()));
+            let reply = part(Fetched::Here(blob), wanted);
+            assert_eq!(reply.headers()[CONTENT_LENGTH], length, "{bytes}");
+        }
+    }
 }

@@ -105,7 +105,7 @@ impl Mirror {
     pub(crate) fn place(&self, mut place: Place) -> Place {
         let namespace = place.namespace.clone();
         if let Some(host) = self.host(namespace.as_deref()) {
-            let kept = format!("{}/{}", kept(host), place.name.as_str());
+            let kept = format!("{}/{}", image::fetched_from(host), place.name.as_str());
             let good = kept.len() <= names::MAX_NAME && Reference::parse(&kept).is_ok();
             // Under another registry's name what comes from there goes before what the node knows by it.
             let at = if namespace.is_some() { 0 } else { place.whole.len() };
@@ -120,7 +120,7 @@ impl Mirror {
         let place = call.place().ok()?;
         let host = self.host(place.namespace.as_deref())?;
         let name = place.name.as_str();
-        let here = format!("{}/{name}", kept(host));
+        let here = format!("{}/{name}", image::fetched_from(host));
         place.whole.contains(&here).then_some(Origin {
             upstream: self.upstream.clone()?,
             there: format!("{host}/{name}"),
@@ -259,13 +259,5 @@ impl Mirror {
             checked.clear();
         }
         checked.insert(reference.to_string(), now);
-    }
-}
-
-/// The registry's name that no registry has (RFC 2606).
-fn kept(host: &str) -> String {
-    match host.rsplit_once(':') {
-        Some((name, port)) => format!("{name}.mirror.invalid:{port}"),
-        None => format!("{host}.mirror.invalid"),
     }
 }

@@ -37,6 +37,15 @@ fn what_a_client_says_is_somebody_or_nobody() {
     check(r#"{"username":"a","password":"b"}"#, user("a", "b"));
     check(r#"{"auth":"YTpiOmM="}"#, user("a", "b:c"));
     check(
+        r#"{"ServerAddress":"r","Username":"a","Password":"b","email":null}"#,
+        user("a", "b"),
+    );
+    check(
+        r#"{"IdentityToken":"t","username":null}"#,
+        Credentials::IdentityToken("t".to_owned()),
+    );
+    check("null", Credentials::Anonymous);
+    check(
         r#"{"username":"a","identitytoken":"t"}"#,
         Credentials::IdentityToken("t".to_owned()),
     );

@@ -93,10 +93,11 @@ pub(crate) struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// What a challenge leads to; nothing, if its realm is no address.
+    /// What a challenge leads to; nothing, if its realm is no address of the web.
     pub(crate) fn new(challenge: &Challenge, wanted: &[Scope], credentials: &Credentials) -> Option<Self> {
         let realm: Uri = challenge.get("realm")?.parse().ok()?;
-        realm.scheme().zip(realm.host())?;
+        let is_web = matches!(realm.scheme_str(), Some("http" | "https"));
+        realm.host().filter(|host| is_web && !host.is_empty())?;
         Some(Self {
             realm,
             service: challenge.get("service").unwrap_or_default().to_owned(),
@@ -261,7 +262,16 @@ mod tests {
 
     #[test]
     fn a_realm_that_is_no_address_leads_nowhere() {
-        for realm in ["", "token", "/token", "https://"] {
+        for realm in [
+            "",
+            "token",
+            "/token",
+            "https://",
+            "ftp://a/t",
+            "file:///etc/passwd",
+            "unix://a/t",
+            "http:///t",
+        ] {
             let challenge = challenge(&format!("Bearer realm=\"{realm}\""));
             assert_eq!(
                 TokenRequest::new(&challenge, &[], &Credentials::Anonymous),

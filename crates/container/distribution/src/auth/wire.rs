@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Credentials, STANDARD_LENIENT, URL_LENIENT, basic};
 
@@ -35,6 +36,19 @@ struct Wire {
     registrytoken: String,
 }
 
+impl Wire {
+    /// As Go's decoder has it, which clients lean on: members are called so in any case (docker-py asks a credential helper
+    /// and sends `Username`), and null says nothing.
+    fn of(value: Value) -> Result<Self, serde_json::Error> {
+        let Value::Object(members) = value else {
+            return Option::<Self>::deserialize(value).map(Option::unwrap_or_default);
+        };
+        let said = members.into_iter().filter(|(_, value)| !value.is_null());
+        let said = said.map(|(name, value)| (name.to_ascii_lowercase(), value));
+        Self::deserialize(Value::Object(said.collect()))
+    }
+}
+
 impl AuthConfig {
     /// From the header's value. Empty is anonymous, and so is an empty object.
     ///
@@ -52,7 +66,10 @@ impl AuthConfig {
     /// # Errors
     /// It is none, or members have other types.
     pub fn from_json(json: &[u8]) -> Result<Self, AuthConfigError> {
-        serde_json::from_slice(json).map_err(refused).and_then(Self::of)
+        serde_json::from_slice(json)
+            .and_then(Wire::of)
+            .map_err(refused)
+            .and_then(Self::of)
     }
 
     /// From the value of `X-Registry-Config`: who somebody is to each registry, by its address.
@@ -64,8 +81,11 @@ impl AuthConfig {
         if bytes.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let wire: BTreeMap<String, Wire> = serde_json::from_slice(&bytes).map_err(refused)?;
-        let each = wire.into_iter().map(|(host, wire)| Ok((host, Self::of(wire)?)));
+        let wire: BTreeMap<String, Value> = serde_json::from_slice(&bytes).map_err(refused)?;
+        let each = wire.into_iter().map(|(host, wire)| {
+            let wire = Wire::of(wire).map_err(refused)?;
+            Ok((host, Self::of(wire)?))
+        });
         each.collect()
     }
 

@@ -231,6 +231,40 @@ async fn what_is_no_token_is_none() {
     );
 }
 
+/// A registry says where tokens are had; nothing is opened or asked but what speaks HTTP.
+#[tokio::test]
+async fn tokens_come_from_the_web_alone() {
+    let (tokens, _) = service(Some(JANE)).await;
+    for realm in [
+        "ftp://HOST/token",
+        "unix://HOST/token",
+        "http+unix://HOST/token",
+        "file:///etc/passwd",
+        "HOST/token",
+    ] {
+        let challenge = format!(
+            "Bearer realm=\"{}\",service=\"reg\"",
+            realm.replace("HOST", &tokens.host())
+        );
+        let registry = guarded(challenge, |_| true).await;
+        let found = client()
+            .repository(&registry.host(), "a/b", jane())
+            .manifest(&latest())
+            .await;
+        let kind = found.unwrap_err().kind();
+        assert!(
+            matches!(kind, Kind::Unauthorized | Kind::Invalid),
+            "{realm}: {kind:?}"
+        );
+        let shown = registry
+            .seen()
+            .into_iter()
+            .filter(|seen| seen.header("authorization").is_some());
+        assert_eq!(shown.count(), 0, "{realm}");
+    }
+    assert_eq!(tokens.lines(), Vec::<String>::new());
+}
+
 /// A token service could send whoever asks elsewhere, with the password.
 #[tokio::test]
 async fn a_password_does_not_follow_a_token_service() {

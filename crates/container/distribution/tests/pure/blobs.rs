@@ -206,6 +206,32 @@ async fn a_redirect_is_followed_without_credentials() {
     );
 }
 
+/// Docker follows a redirect to any host of the web, and so do we; to nothing else.
+#[tokio::test]
+async fn a_redirect_leads_to_the_web_alone() {
+    for location in [
+        "file:///etc/passwd",
+        "unix:///run/docker.sock",
+        "ftp://127.0.0.1/x",
+        "gopher://127.0.0.1:70/x",
+        "data:text/plain,x",
+        "javascript:x",
+        "http://",
+        "http:///etc/passwd",
+    ] {
+        let fake = Fake::plain(move |seen: &Seen| match seen.path.contains("/blobs/") {
+            true if seen.path.ends_with(&blob(TEXT).digest.to_string()) => {
+                reply(307).with("location", location)
+            }
+            _ => reply(404),
+        })
+        .await;
+        read(&repository(&fake), &blob(TEXT)).await.expect_err(location);
+        // What has no host is at most a path of the same server.
+        assert!(fake.seen().len() <= 2, "{location}: {:?}", fake.lines());
+    }
+}
+
 #[tokio::test]
 async fn redirects_end() {
     let fake = Fake::plain(|_: &Seen| reply(302).with("location", "/again")).await;

@@ -14,20 +14,28 @@ use crate::fake::{Fake, Seen, client, reply};
 /// Documents by what stands behind `/manifests/` or `/blobs/`.
 type Served = Vec<(String, &'static str, Vec<u8>)>;
 
-fn registries() -> (Registries, TempDir) {
-    let (registries, _, directory) = node(None);
+pub(crate) fn registries() -> (Registries, TempDir) {
+    registries_with(image::Limits::default())
+}
+
+fn registries_with(limits: image::Limits) -> (Registries, TempDir) {
+    let (registries, _, directory) = limited(None, limits);
     (registries, directory)
 }
 
 /// A node's content, and the registries that it sees; `own` is its registry's port.
 pub(crate) fn node(own: Option<u16>) -> (Registries, Images, TempDir) {
+    limited(own, image::Limits::default())
+}
+
+fn limited(own: Option<u16>, limits: image::Limits) -> (Registries, Images, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock::new());
     let store = Embedded::fork(Snapshot::default(), clock.clone(), Options::default());
     let config = image::Config {
         content: directory.path().join("content"),
         snapshots: directory.path().join("snapshots"),
-        limits: image::Limits::default(),
+        limits,
     };
     let images = Images::open(config, Arc::new(store.unwrap()), Arc::new(Inline), clock).unwrap();
     (Registries::new(client(), images.clone(), own), images, directory)
@@ -49,11 +57,11 @@ fn named(bytes: &[u8]) -> String {
     Digest::of(bytes).to_string()
 }
 
-fn descriptor(kind: &str, bytes: &[u8]) -> Value {
+pub(crate) fn descriptor(kind: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": kind, "digest": named(bytes), "size": bytes.len()})
 }
 
-fn manifest(config: &Value, layers: &[Value]) -> Vec<u8> {
+pub(crate) fn manifest(config: &Value, layers: &[Value]) -> Vec<u8> {
     let manifest = json!({
         "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": layers,
     });
@@ -70,6 +78,10 @@ fn index(kind: &str, child: &[u8]) -> Vec<u8> {
 /// A configuration of so many layers.
 fn config(layers: usize) -> Vec<u8> {
     let diff_ids: Vec<String> = (0..layers).map(|at| named(&at.to_le_bytes())).collect();
+    config_of(&diff_ids)
+}
+
+pub(crate) fn config_of(diff_ids: &[String]) -> Vec<u8> {
     let architecture = image::Platform::host().architecture;
     let config = json!({
         "os": "linux", "architecture": architecture, "rootfs": {"type": "layers", "diff_ids": diff_ids},
@@ -186,5 +198,73 @@ async fn what_a_digest_names_is_nothing_else() {
         let listing = listing.to_string().into_bytes();
         let (error, _) = pulled(vec![tagged(media_type::INDEX, &listing), child]).await;
         assert!(error.contains("digest"), "{error}");
+    }
+}
+
+/// Little that becomes much is given up when it is more than an image may have; nothing of it stays.
+#[tokio::test]
+async fn bombs_are_given_up_and_leave_nothing() {
+    let mut builder = tar::Builder::new(Vec::new());
+    for name in 0..8 {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(1 << 20);
+        header.set_mode(0o644);
+        let bytes = vec![0; 1 << 20];
+        builder
+            .append_data(&mut header, name.to_string(), &*bytes)
+            .unwrap();
+    }
+    let archive = builder.into_inner().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, &archive).unwrap();
+    let zstd = zstd::encode_all(&*archive, 1).unwrap();
+    for (kind, layer) in [
+        (media_type::LAYER_GZIP, gzip.finish().unwrap()),
+        (media_type::LAYER_ZSTD, zstd),
+    ] {
+        assert!(layer.len() < 64 << 10, "{}", layer.len());
+        let architecture = image::Platform::host().architecture;
+        let config = json!({
+            "os": "linux", "architecture": architecture,
+            "rootfs": {"type": "layers", "diff_ids": [named(&archive)]},
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = manifest(
+            &descriptor(media_type::CONFIG, &config),
+            &[descriptor(kind, &layer)],
+        );
+        let fake = serve(vec![
+            tagged(media_type::MANIFEST, &manifest),
+            by_digest("application/octet-stream", &config),
+            by_digest("application/octet-stream", &layer),
+        ])
+        .await;
+        let limits = image::Limits {
+            bytes: 4 << 20,
+            ..image::Limits::default()
+        };
+        let (registries, directory) = registries_with(limits);
+        let wish = Pull {
+            reference: format!("{}/a/b:v1", fake.host()).parse().unwrap(),
+            platform: None,
+            credentials: Credentials::Anonymous,
+        };
+        let (told, _listening) = tokio::sync::mpsc::channel(1000);
+        let error = registries.pull(&wish, &Progress(told)).await.unwrap_err();
+        let error = error.pulling(&wish.reference);
+        assert!(error.contains("more than 4194304 bytes"), "{kind}: {error}");
+        let mut left = Vec::new();
+        // What no image has is made when the store is opened.
+        for place in [
+            "content/blobs/sha256",
+            "content/ingest",
+            "content/beginnings",
+            "snapshots",
+        ] {
+            let entries = std::fs::read_dir(directory.path().join(place)).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            left.extend(names.filter(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit())));
+        }
+        assert_eq!(left, Vec::<String>::new(), "{kind}");
     }
 }

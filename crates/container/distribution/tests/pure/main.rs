@@ -10,5 +10,6 @@ mod lists;
 mod manifests;
 mod mirrors;
 mod platforms;
+mod resumed;
 mod transport;
 mod uploads;

@@ -94,6 +94,7 @@ impl View {
             no_overwrite_dir_non_dir: options.no_overwrite_dir_non_dir,
             owner: options.owner,
             whiteouts: false,
+            climbing_links: false,
             limits: Limits::default(),
         };
         Ok(images.unpack(self.root(), &target, archive, &unpack)?)

@@ -7,7 +7,7 @@ use super::tar::{Entry, Kind};
 const OVERLAY: &[&str] = &["trusted.overlay.", "user.overlay."];
 
 /// Refuses what no entry may be, wherever it would go.
-pub(super) fn check(entry: &Entry, path: &[u8]) -> Result<(), Fault> {
+pub(super) fn check(entry: &Entry, path: &[u8], climbing_links: bool) -> Result<(), Fault> {
     let refuse = |why| Err(Fault::entry(&entry.name, why));
     if entry.sparse || entry.kind == Kind::Other(b'S') {
         return refuse(Why::Sparse);
@@ -15,7 +15,7 @@ pub(super) fn check(entry: &Entry, path: &[u8]) -> Result<(), Fault> {
     if entry.kind == Kind::Character && entry.device == (0, 0) {
         return refuse(Why::Device);
     }
-    if entry.kind == Kind::Symlink && climbs_out(&entry.link, path) {
+    if !climbing_links && entry.kind == Kind::Symlink && climbs_out(&entry.link, path) {
         return refuse(Why::Symlink(String::from_utf8_lossy(&entry.link).into_owned()));
     }
     let reserved = |name: &str| OVERLAY.iter().any(|prefix| name.starts_with(prefix));

@@ -50,6 +50,9 @@ pub struct Unpack {
     /// Whether the archive is a layer: `.wh.` names are whiteouts, and the entry of the root
     /// dresses the directory that is filled.
     pub whiteouts: bool,
+    /// Take symbolic links that climb above the root, which resolve within it all the same: upstream refuses them in layers
+    /// only.
+    pub climbing_links: bool,
     /// Bounds.
     pub limits: Limits,
 }

@@ -83,7 +83,7 @@ impl<'a> Unpacker<'a> {
 
     fn entry<R: BufRead>(&mut self, mut entry: Entry, content: &mut Reader<R>) -> Result<(), Fault> {
         let path = self.path(&entry.name)?;
-        check(&entry, &path)?;
+        check(&entry, &path, self.options.climbing_links)?;
         if let Some((uid, gid)) = self.options.owner {
             (entry.uid, entry.gid) = (uid, gid);
         }

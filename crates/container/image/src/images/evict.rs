@@ -80,6 +80,31 @@ impl Images {
         self.inner.read().holds(id) > 0
     }
 
+    /// Removes all that was fetched of another registry's repository for the clients of ours, if nobody has asked for any of
+    /// it since `last_used`; says whether it did. What somebody fetches meanwhile is fetched again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn evict_fetched(&self, repository: &str, last_used: i64) -> Result<bool, Error> {
+        let named = super::repository::named(repository)?;
+        let (names, links) = {
+            let table = self.inner.read();
+            let Some((_, last)) = table.fetched().remove(repository) else {
+                return Ok(false);
+            };
+            if last.saturating_mul(1_000_000) > last_used {
+                return Ok(false);
+            }
+            let names: Vec<Reference> = table.names_of(&named).map(|(name, _)| name.clone()).collect();
+            (names, table.links_of(repository))
+        };
+        self.inner.untag_all(&names)?;
+        for digest in links {
+            self.unlink_blob(repository, &digest)?;
+        }
+        Ok(true)
+    }
+
     /// Puts an image to sleep that our own registry has: its unpacked layers go, and what the registry serves stays.
     /// Answers the layers that went; none if somebody uses them, or if the image cannot be woken again.
     ///

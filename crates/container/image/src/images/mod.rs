@@ -31,8 +31,8 @@ mod wake;
 use std::sync::Arc;
 
 pub use exchange::*;
-pub use receive::Received;
-pub use survey::{Part, Survey, Surveyed};
+pub use receive::{Beginning, Received};
+pub use survey::{Fetched, Part, Survey, Surveyed};
 pub use types::*;
 pub use upload::{BlobUpload, LeftUpload};
 

@@ -156,7 +156,7 @@ impl Inner {
     }
 
     /// Writes the row of an image that no lease has to keep first. The caller has the image's claim.
-    pub(super) fn write_image(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
+    pub(crate) fn write_image(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
         match self.read().image(id) {
             Some(image) => self
                 .rows

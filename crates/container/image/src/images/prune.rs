@@ -26,6 +26,9 @@ impl Images {
             return Err(Error::PruneRunning);
         }
         let pruned = self.prune_alone(filter, used, spared);
+        if let Err(error) = self.drop_beginnings() {
+            tracing::warn!(%error, "beginnings of blobs are left");
+        }
         self.inner.pruning.store(false, Ordering::Release);
         Ok(pruned)
     }

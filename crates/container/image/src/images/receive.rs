@@ -1,15 +1,16 @@
 //! Taking in what comes from a registry: layers in one streaming pass to their final place, and other
 //! blobs.
 
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
 use std::sync::Arc;
 
 use super::Images;
-use crate::content::BlobWriter;
+use crate::content::{BlobWriter, Ingest, Written, hash};
 use crate::inner::Inner;
 use crate::layers::Made;
 use crate::worker::{LayerReport, Stream};
-use crate::{Descriptor, Digest, Error, Lease, claims};
+use crate::{Descriptor, Digest, DigestAlgorithm, Error, Hasher, Lease, claims};
 
 /// A layer that was received and unpacked, and is not part of any image yet. Dropped, it leaves nothing.
 pub struct Received {
@@ -36,7 +37,67 @@ impl Drop for Received {
     }
 }
 
+/// What had come of a blob when its sender failed, kept for who asks for it again; read, it is those bytes. Whoever has it
+/// has it alone, and nothing of it stays.
+#[derive(Debug)]
+pub struct Beginning {
+    file: File,
+    /// How many bytes there are.
+    size: u64,
+    _place: Ingest,
+}
+
+impl Beginning {
+    /// The hash of it, for who goes on from there.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn hasher(&mut self, algorithm: DigestAlgorithm) -> Result<Hasher, Error> {
+        let mut hasher = Hasher::new(algorithm);
+        let read = hash(&mut self.file, &mut hasher).and_then(|()| self.file.rewind());
+        read.map_err(Error::io("read a blob"))?;
+        Ok(hasher)
+    }
+}
+
+impl Read for Beginning {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
 impl Images {
+    /// What had come of a layer when an earlier [`Self::receive_layer`] failed because its source did, if it is kept: the
+    /// last few are, until the process ends or somebody prunes.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn beginning(&self, descriptor: &Descriptor) -> Result<Option<Beginning>, Error> {
+        let taken = self.inner.content.take_beginning(&descriptor.digest);
+        let Some((place, file)) = taken.map_err(Error::io("read a blob"))? else {
+            return Ok(None);
+        };
+        let size = file.metadata().map_err(Error::io("read a blob"))?.len();
+        let beginning = Beginning {
+            file,
+            size,
+            _place: place,
+        };
+        // Another descriptor of the same digest may have told lies about the length.
+        Ok(Some(beginning).filter(|beginning| beginning.size < descriptor.size))
+    }
+
+    /// Drops what is kept so.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn drop_beginnings(&self) -> Result<(), Error> {
+        self.inner
+            .content
+            .drop_beginnings()
+            .map_err(Error::io("clear the content store"))
+    }
+
     /// Receives a layer: what `source` gives is hashed, kept as a blob and unpacked by a confined worker,
     /// all in one pass. At the end it must be what the descriptor and the configuration say. The layer
     /// below need not be there yet, so several threads may receive the layers of one image at once.
@@ -44,7 +105,8 @@ impl Images {
     ///
     /// # Errors
     /// [`Error::Source`] if `source` fails, [`Error::WrongSize`], [`Error::WrongDigest`],
-    /// [`Error::WrongDiffId`], [`Error::Archive`]; then nothing of it stays.
+    /// [`Error::WrongDiffId`], [`Error::Archive`]; then nothing of it stays, but what had come before `source` failed
+    /// ([`Self::beginning`]).
     pub fn receive_layer(
         &self,
         descriptor: &Descriptor,
@@ -57,7 +119,16 @@ impl Images {
         let number = inner.snapshots.number();
         let mut received = self.unattached(number, descriptor, diff_id);
         let report = inner.fill(number, None, false, Stream::Reader(&mut tee));
-        let written = tee.judge(report.as_ref().err())?;
+        let written = match tee.judge(report.as_ref().err()) {
+            Ok(written) => written,
+            Err(refused) => {
+                let (error, writer) = *refused;
+                if matches!(error, Error::Source(_)) {
+                    inner.keep_beginning(&descriptor.digest, &writer);
+                }
+                return Err(error);
+            }
+        };
         received.check(report?)?;
         if let Some(made) = &mut received.made {
             let large = made.size >= LARGE;
@@ -157,7 +228,7 @@ impl Images {
         let mut tee = Tee::new(inner, descriptor, source, &mut progress)?;
         // What goes wrong is known to the judge below.
         drop(io::copy(&mut tee, &mut io::sink()));
-        let written = tee.judge(None)?;
+        let written = tee.judge(None).map_err(|refused| refused.0)?;
         inner.keep_blob(lease, &written)
     }
 }
@@ -179,6 +250,13 @@ impl Received {
 }
 
 impl Inner {
+    /// What does not get kept is fetched once more; that is all.
+    fn keep_beginning(&self, digest: &Digest, writer: &BlobWriter) {
+        if let Err(error) = self.content.keep_beginning(digest, writer) {
+            tracing::debug!(%error, "the beginning of a blob is not kept");
+        }
+    }
+
     /// The directory of the layer upon which another one is put.
     fn below(&self, parent: &Digest) -> Result<u64, Error> {
         let table = self.read();
@@ -188,7 +266,7 @@ impl Inner {
     }
 
     /// Makes what was written a blob that the lease holds.
-    pub(crate) fn keep_blob(&self, lease: &Lease, written: &crate::content::Written) -> Result<(), Error> {
+    pub(crate) fn keep_blob(&self, lease: &Lease, written: &Written) -> Result<(), Error> {
         lease.begin()?;
         lease.must_sync();
         let _claim = self.claims.take([claims::blob(&written.digest)]);
@@ -248,26 +326,24 @@ impl<'a> Tee<'a> {
         })
     }
 
-    /// What has come must be what was asked for. `refused`: why the worker has not read all of it.
-    fn judge(mut self, refused: Option<&Error>) -> Result<crate::content::Written, Error> {
+    /// What has come must be what was asked for; if not, what was written comes with the error. `refused`: why the worker has
+    /// not read all of it.
+    fn judge(mut self, refused: Option<&Error>) -> Result<Written, Box<(Error, BlobWriter)>> {
         if matches!(refused, Some(Error::Archive(_))) {
             drop(io::copy(&mut (&mut self).take(READ_ON), &mut io::sink()));
         }
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
         let (expected, actual) = (self.descriptor.size, self.writer.size());
-        if actual > expected || (self.ended && actual < expected) {
-            return Err(Error::WrongSize { expected, actual });
+        let wrong_size = actual > expected || (self.ended && actual < expected);
+        let wrong_size = wrong_size.then_some(Error::WrongSize { expected, actual });
+        if let Some(error) = self.failed.or(wrong_size) {
+            return Err(Box::new((error, self.writer)));
         }
-        let written = self.writer.finish();
-        if self.ended && written.digest != self.descriptor.digest {
-            return Err(Error::WrongDigest {
-                expected: self.descriptor.digest,
-                actual: written.digest,
-            });
+        let (expected, actual) = (self.descriptor.digest, self.writer.digest());
+        if self.ended && actual != expected {
+            let error = Error::WrongDigest { expected, actual };
+            return Err(Box::new((error, self.writer)));
         }
-        Ok(written)
+        Ok(self.writer.finish())
     }
 
     fn pass(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {

@@ -235,7 +235,7 @@ impl Images {
 
 impl Inner {
     /// Takes names away; all of it is durable with the last.
-    fn untag_all(&self, names: &[Reference]) -> Result<(), Error> {
+    pub(super) fn untag_all(&self, names: &[Reference]) -> Result<(), Error> {
         let _claim = self.claims.take(names.iter().map(claims::tag));
         for (at, name) in names.iter().enumerate() {
             let last = at + 1 == names.len();

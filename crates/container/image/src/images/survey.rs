@@ -34,6 +34,17 @@ pub struct Surveyed {
     pub elsewhere: bool,
 }
 
+/// A repository of what was fetched from another registry for the clients of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its whole name.
+    pub repository: String,
+    /// Its parts, by their places in [`Survey::parts`].
+    pub parts: Vec<usize>,
+    /// When one of its blobs was last asked for, in microseconds since 1970.
+    pub last_used: i64,
+}
+
 /// Everything that images have.
 #[derive(Clone, Debug, Default)]
 pub struct Survey {
@@ -41,6 +52,8 @@ pub struct Survey {
     pub parts: Vec<Part>,
     /// In the order of their ids.
     pub images: Vec<Surveyed>,
+    /// In the order of their names.
+    pub fetched: Vec<Fetched>,
 }
 
 impl Images {
@@ -61,13 +74,21 @@ impl Images {
             image: image.clone(),
         });
         let images = images.collect();
-        // What no image has is nothing that a collection frees.
+        let fetched = table.fetched().into_iter();
+        let fetched = fetched.map(|(repository, (blobs, last))| Fetched {
+            parts: blobs.into_iter().filter_map(|blob| parts.blob(blob)).collect(),
+            repository,
+            last_used: last.saturating_mul(1_000_000),
+        });
+        let fetched = fetched.collect();
+        // What nobody has is nothing that a collection frees.
         for (blob, bytes) in &sizes {
             parts.place(false, *blob, *bytes);
         }
         Ok(Survey {
             parts: parts.found,
             images,
+            fetched,
         })
     }
 }

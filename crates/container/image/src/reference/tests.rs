@@ -133,3 +133,17 @@ fn references_are_ordered_as_their_texts_are() {
         }
     }
 }
+
+#[test]
+fn what_was_fetched_has_a_name_that_no_registry_has() {
+    for (domain, kept) in [
+        ("docker.io", "docker.io.mirror.invalid"),
+        ("localhost:5055", "localhost.mirror.invalid:5055"),
+    ] {
+        assert_eq!(fetched_from(domain), kept);
+        let (repository, there) = (format!("{kept}/a/b"), format!("{domain}/a/b"));
+        assert_eq!(fetched_name(&repository), Some(there));
+        assert!(is_fetched(kept) && is_fetched(&repository));
+        assert!(!is_fetched(domain) && fetched_name(domain).is_none());
+    }
+}

@@ -20,7 +20,7 @@ impl Link {
         self.0.fetch_max(second, Ordering::Relaxed);
     }
 
-    fn time(&self) -> i64 {
+    pub(super) fn time(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -46,6 +46,12 @@ impl Table {
     pub(crate) fn linked_to<'a>(&'a self, digest: &'a Digest) -> impl Iterator<Item = &'a String> {
         let has = self.links.iter().filter(|(_, links)| links.contains_key(digest));
         has.map(|(repository, _)| repository)
+    }
+
+    /// The blobs that are linked to a repository.
+    pub(crate) fn links_of(&self, repository: &str) -> Vec<Digest> {
+        let links = self.links.get(repository).into_iter();
+        links.flat_map(|links| links.keys().copied()).collect()
     }
 
     pub(crate) fn has_links(&self, repository: &str) -> bool {

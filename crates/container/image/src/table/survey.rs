@@ -1,18 +1,20 @@
 //! Who keeps what, but for images.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Table;
-use crate::{Digest, Image};
+use crate::reference::is_fetched;
+use crate::{Digest, Image, Reference};
 
 impl Table {
     /// Layers and blobs that something else than an image keeps: the snapshots of containers, links of repositories,
-    /// and manifests that are named without being an image.
+    /// and manifests that are named without being an image. What was fetched for the clients of our registry keeps nothing.
     pub(crate) fn pinned(&self) -> HashSet<Digest> {
         let mut pinned: HashSet<Digest> = self
             .links
-            .values()
-            .flat_map(|links| links.keys().copied())
+            .iter()
+            .filter(|(repository, _)| !is_fetched(repository))
+            .flat_map(|(_, links)| links.keys().copied())
             .collect();
         for writable in self.owners.values() {
             let below = std::iter::successors(writable.top, |chain| self.layer(chain)?.parent);
@@ -25,10 +27,31 @@ impl Table {
                 pinned.extend(blob.map(|blob| blob.digest));
             }
         }
-        let artifacts = self.tags.values().filter(|tag| tag.target.image.is_none());
-        let manifests = artifacts.filter_map(|tag| tag.target.manifest);
+        let artifacts = self
+            .tags
+            .iter()
+            .filter(|(name, tag)| tag.target.image.is_none() && !is_fetched(&name.domain));
+        let manifests = artifacts.filter_map(|(_, tag)| tag.target.manifest);
         pinned.extend(self.blobs_below(manifests));
         pinned
+    }
+
+    /// Repositories of what was fetched for the clients of our registry, with their blobs, and when one was last asked for:
+    /// seconds since 1970.
+    pub(crate) fn fetched(&self) -> BTreeMap<String, (Vec<Digest>, i64)> {
+        let mut all = BTreeMap::new();
+        for (repository, links) in self.links.iter().filter(|(repository, _)| is_fetched(repository)) {
+            let last = links.values().map(super::Link::time).max().unwrap_or(0);
+            let mut blobs: Vec<Digest> = links.keys().copied().collect();
+            if let Ok(named) = Reference::parse(repository) {
+                let manifests = self.names_of(&named).filter_map(|(_, target)| target.manifest);
+                blobs.extend(self.blobs_below(manifests));
+            }
+            blobs.sort_unstable();
+            blobs.dedup();
+            all.insert(repository.clone(), (blobs, last));
+        }
+        all
     }
 
     /// Blobs that the manifests of an image name, and its layers' compressed forms.

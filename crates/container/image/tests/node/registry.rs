@@ -835,3 +835,38 @@ fn a_long_manifest_is_kept_as_well() {
     node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
     node.assert_empty();
 }
+
+#[test]
+fn what_was_fetched_for_others_can_be_had_again_and_may_go() {
+    let node = Node::new();
+    let images = &node.images;
+    let (cache, own) = (
+        image::fetched_from("docker.io") + "/library/tool",
+        "localhost:5000/tool",
+    );
+    let layer = b"a layer of another registry".as_slice();
+    let shared = b"one that was pushed here as well".as_slice();
+    for bytes in [layer, shared] {
+        upload(images, &cache, bytes).unwrap();
+    }
+    upload(images, own, shared).unwrap();
+    let survey = images.survey().unwrap();
+    let [fetched] = &survey.fetched[..] else {
+        panic!("{:?}", survey.fetched)
+    };
+    assert_eq!(fetched.repository, cache);
+    let pinned = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        let part = survey.parts.iter().find(|part| part.digest == digest).unwrap();
+        part.pinned
+    };
+    assert_eq!((pinned(layer), pinned(shared)), (false, true));
+    assert_eq!(fetched.parts.len(), 2);
+    // Somebody has asked since.
+    assert!(!images.evict_fetched(&cache, fetched.last_used - 1).unwrap());
+    assert!(images.evict_fetched(&cache, fetched.last_used).unwrap());
+    assert!(!images.evict_fetched(&cache, i64::MAX).unwrap(), "it is gone");
+    assert!(images.open_blob(&Digest::of(layer)).unwrap().is_none());
+    assert!(images.blob_in(own, &Digest::of(shared)).unwrap().is_some());
+    assert!(node.reopen().images.survey().unwrap().fetched.is_empty());
+}

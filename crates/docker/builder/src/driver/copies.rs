@@ -113,7 +113,10 @@ impl<E: Executor + 'static> Driver<E> {
                         let known = Authorization::of(&git, &**secrets).await;
                         git.authorization = known.map_err(BuildError::Step)?;
                     }
-                    let repository = fetch.git(&git, agent).await.map_err(failed)?;
+                    let repository = self
+                        .unless_cancelled(fetch.git(&git, agent))
+                        .await?
+                        .map_err(failed)?;
                     let (hash, time) = (source::identity(&git, &repository), repository.time);
                     let tree = blocking(move || {
                         Kept::open(repository).map_err(BuildError::io("opening a repository"))
@@ -128,7 +131,10 @@ impl<E: Executor + 'static> Driver<E> {
                 None => {
                     let checksum = copy.checksum.as_deref().map(Checksum::parse).transpose();
                     let checksum = checksum.map_err(|error| BuildError::Invalid(error.to_owned()))?;
-                    let body = fetch.http(&address).await.map_err(failed)?;
+                    let body = self
+                        .unless_cancelled(fetch.http(&address))
+                        .await?
+                        .map_err(failed)?;
                     let url = address.clone();
                     blocking(move || fetched_file(&url, body, checksum.as_ref())).await?
                 }

@@ -2,6 +2,7 @@
 //! one makes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use image::Digest;
@@ -20,6 +21,8 @@ pub(super) struct Graph {
     places: Vec<Place>,
     /// Steps that are carried out at once.
     pub(super) room: Semaphore,
+    /// Bytes of the configurations of all steps that were made.
+    pub(super) configurations: AtomicUsize,
     /// Images that this build has asked for: each is asked for once.
     asked: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
     /// Bases that were told of: one that several stages have is one step.
@@ -80,6 +83,7 @@ impl Graph {
         Self {
             places: stages.into_iter().enumerate().map(place).collect(),
             room: Semaphore::new(processors),
+            configurations: AtomicUsize::new(0),
             asked: Mutex::default(),
             told: Mutex::default(),
         }

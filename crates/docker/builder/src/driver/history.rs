@@ -93,6 +93,7 @@ impl<E: Executor + 'static> Driver<E> {
             config: ImageConfig::default(),
             history: rows.last().cloned().unwrap_or_default(),
             work: Work::Retell(rows),
+            hidden: dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
         };
         let description = step.history.created_by.clone();

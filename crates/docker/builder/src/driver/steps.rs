@@ -1,6 +1,7 @@
 //! The steps of a stage: each is taken from the cache or carried out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
@@ -211,6 +212,26 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(())
     }
 
+    /// What somebody else takes their time for ends with the caller: dropped, it lets go of what it holds.
+    pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, BuildError> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.output.cancelled() => Err(BuildError::Cancelled),
+        }
+    }
+
+    /// Each step is an image whose configuration tells all before it.
+    fn pay_for(&self, config: &ImageConfig) -> Result<(), BuildError> {
+        let bytes = serde_json::to_vec(config).map_or(0, |bytes| bytes.len());
+        let before = self.graph.configurations.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > MAX_CONFIGURATIONS {
+            return Err(BuildError::Invalid(format!(
+                "the configurations of this build's steps take more than {MAX_CONFIGURATIONS} bytes"
+            )));
+        }
+        Ok(())
+    }
+
     /// Carries out a step and remembers it.
     pub(super) async fn make(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
         let (parent, description) = (step.parent, step.history.created_by.clone());
@@ -221,12 +242,16 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let made = self.executor.carry_out(step, &self.output).await?;
         drop(room);
+        self.pay_for(&made.config)?;
         self.cache.put(key, made.id, parent, description).await;
         let steps = self.options.services.steps.as_ref();
         steps.inspect(|steps| steps.made(&key, &made.id));
         Ok(made)
     }
 }
+
+/// At most so many bytes of configurations of one build's steps: the daemon has them in memory, several times over.
+const MAX_CONFIGURATIONS: usize = 64 << 20;
 
 /// What of a base's configuration belongs to the container that made it, and not to what is built
 /// upon it.

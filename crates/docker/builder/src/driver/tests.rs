@@ -919,3 +919,49 @@ fn a_caller_who_is_gone_ends_the_build() {
     assert!(matches!(built, Err(BuildError::Cancelled)));
     assert!(bench.cache.steps().is_empty());
 }
+
+#[test]
+fn what_never_comes_ends_with_the_caller() {
+    let bench = Bench::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let built = runtime.block_on(async {
+        let (sender, mut receiver) = mpsc::channel(1024);
+        let (_alive, caller) = watch::channel(());
+        let tree = Arc::new(MemoryTree {
+            files: Files::of(&[("Dockerfile", "FROM busybox\nADD http://never/comes /x")]),
+            modified: 0,
+        });
+        let (tree, file) = context::open(tree, "", false).unwrap();
+        let output = Output::new(sender, caller, false);
+        let build = Driver::new(
+            bench.memory.clone(),
+            bench.cache.clone(),
+            output,
+            tree,
+            keys::offered(),
+        )
+        .build(file);
+        let leaving = async {
+            while let Some(message) = receiver.recv().await {
+                if matches!(&message, Progress::Stream(text) if text.contains("ADD http")) {
+                    break;
+                }
+            }
+            drop(receiver);
+        };
+        tokio::join!(build, leaving).0
+    });
+    assert!(matches!(built, Err(BuildError::Cancelled)), "{built:?}");
+}
+
+/// Each step's configuration tells of all before it: few instructions can be much.
+#[test]
+fn configurations_have_a_bound() {
+    let bench = Bench::new();
+    let labels: String = (0..14)
+        .map(|at| format!("LABEL l{at}={}\n", "x".repeat(60_000)))
+        .collect();
+    let steps: String = (0..100).map(|at| format!("ENV A={at}\n")).collect();
+    let error = bench.file(&format!("FROM busybox\n{labels}{steps}")).error();
+    assert!(error.contains("take more than 67108864 bytes"), "{error}");
+}

@@ -99,6 +99,26 @@ async fn links_do_not_lead_out_of_an_image() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_context_with_links_that_lead_up_is_mounted() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let mut context = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    header.set_mode(0o777);
+    context.append_link(&mut header, "link", "../../etc").unwrap();
+    append(&mut context, "f", b"1", 0o644);
+    let dockerfile = "FROM probe\nRUN --mount=type=bind,target=/m [\"/probe\", \"ls\", \"/m\"]\n\
+        RUN --mount=type=bind,target=/m [\"/probe\", \"ls\", \"/m/link/\"]\nCOPY . /\n";
+    append(&mut context, "Dockerfile", dockerfile.as_bytes(), 0o644);
+    let told = daemon.build(request_of(&context.into_inner().unwrap())).await;
+    assert_eq!(daemon.at(told.id(), "link"), "777 0:0 -> ../../etc");
+    // It leads into the container's own root, as any link.
+    assert!(told.text.contains("passwd"), "{}", told.text);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn caches_last() {
     let node = Node::start();
     let daemon = Daemon::open(&node).await;

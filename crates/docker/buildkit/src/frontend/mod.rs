@@ -29,17 +29,7 @@ pub(crate) async fn build(
     given: &BTreeMap<String, String>,
     options: Options,
 ) -> Result<Outcome, Status> {
-    let mut others = BTreeMap::new();
-    for (directory, id) in &options.sessions {
-        others.insert(directory.clone(), sessions.get(id).await?);
-    }
-    let files = Files {
-        session: job.session.clone(),
-        others,
-        builds: builds.clone(),
-        kept: kept.clone(),
-        progress: job.progress.clone(),
-    };
+    let files = files(job, (builds, kept, sessions), &options).await?;
     if let Some(request) = options.request.clone() {
         return answer(&files, builds, &options, request).await;
     }
@@ -92,6 +82,25 @@ pub(crate) async fn build(
         outcome.images.push((platform, built));
     }
     Ok(outcome)
+}
+
+/// Where the files of a build come from.
+async fn files(
+    job: &Job,
+    (builds, kept, sessions): (&Arc<dyn Builds>, &Arc<Kept>, &Sessions),
+    options: &Options,
+) -> Result<Files, Status> {
+    let mut others = BTreeMap::new();
+    for (directory, id) in &options.sessions {
+        others.insert(directory.clone(), sessions.get(id).await?);
+    }
+    Ok(Files {
+        session: job.session.clone(),
+        others,
+        builds: builds.clone(),
+        kept: kept.clone(),
+        progress: job.progress.clone(),
+    })
 }
 
 /// What is known of what was asked for.

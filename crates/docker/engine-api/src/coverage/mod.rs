@@ -6,6 +6,8 @@
 //! lists the properties of upstream's specification; a test checks that each has a row, and prints
 //! docs/coverage.md.
 
+#[cfg(test)]
+mod disk;
 pub(crate) mod table;
 
 use serde_json::Value;

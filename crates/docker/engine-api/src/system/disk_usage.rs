@@ -10,22 +10,17 @@ use crate::convert::container::summary::summary;
 use crate::error::ApiError;
 use crate::images::list::with_usage;
 use crate::server::call::Call;
+use crate::server::query::Query;
 use crate::server::reply::Reply;
+use crate::server::version::ApiVersion;
 use crate::volumes;
 
 const OBJECTS: [&str; 4] = ["container", "image", "volume", "build-cache"];
 
 /// `GET /system/df`; since 1.42 a client may ask for some of it only.
 pub(crate) async fn disk_usage(call: Call<Api>) -> Result<Reply, ApiError> {
-    let all = !call.version.since(42) || !call.query.has("type");
-    if let Some(unknown) = call
-        .query
-        .all("type")
-        .find(|kind| !all && !OBJECTS.contains(kind))
-    {
-        return Err(ApiError::bad(format!("unknown object type: {unknown}")));
-    }
-    let wanted = |kind: &str| all || call.query.all("type").any(|asked| asked == kind);
+    let wanted = wanted(&call.query, call.version)?;
+    let wanted = |kind: &str| wanted.contains(&kind);
     let api = &call.state;
     let mut shown =
         json!({ "LayersSize": 0, "Images": null, "Containers": null, "Volumes": null, "BuildCache": null });
@@ -51,6 +46,17 @@ pub(crate) async fn disk_usage(call: Call<Api>) -> Result<Reply, ApiError> {
         shown["BuildCache"] = records.into();
     }
     Reply::json(&shown)
+}
+
+/// Of what a client asks for the usage.
+fn wanted(query: &Query, version: ApiVersion) -> Result<Vec<&'static str>, ApiError> {
+    if !version.since(42) || !query.has("type") {
+        return Ok(OBJECTS.to_vec());
+    }
+    let known = |asked: &str| OBJECTS.into_iter().find(|object| *object == asked);
+    let each = query.all("type");
+    each.map(|asked| known(asked).ok_or_else(|| ApiError::bad(format!("unknown object type: {asked}"))))
+        .collect()
 }
 
 /// `GET /gantry/df`: every class, what holds each thing, and what goes next (`gantry df --explain`).
@@ -88,4 +94,35 @@ async fn volume_rows(call: &Call<Api>) -> Result<Vec<Value>, ApiError> {
         Ok::<_, ApiError>(rows.collect())
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_asked_for_by_its_type() {
+        let asked = |query: &str, version: u32| {
+            let wanted = wanted(
+                &Query::parse(query).unwrap(),
+                ApiVersion {
+                    major: 1,
+                    minor: version,
+                },
+            );
+            wanted.map_err(|error| error.message)
+        };
+        for (query, objects) in [
+            ("", &OBJECTS[..]),
+            ("type=image", &["image"]),
+            ("type=volume&type=build-cache", &["volume", "build-cache"]),
+        ] {
+            assert_eq!(asked(query, 42).unwrap(), objects, "{query}");
+        }
+        assert_eq!(asked("type=image", 41).unwrap(), OBJECTS);
+        for unknown in ["x", "", "Image"] {
+            let sentence = format!("unknown object type: {unknown}");
+            assert_eq!(asked(&format!("type={unknown}"), 42), Err(sentence));
+        }
+    }
 }

@@ -70,6 +70,10 @@ const TABLE: &[(&str, Standing)] = &[
         Works("a_repository_may_not_name_files_of_this_machine"),
     ),
     (
+        "ADD of a repository with the client's GIT_AUTH_TOKEN or GIT_AUTH_HEADER",
+        Works("tokens_of_repositories"),
+    ),
+    (
         "contexts that lie elsewhere",
         Works("contexts_that_lie_elsewhere"),
     ),

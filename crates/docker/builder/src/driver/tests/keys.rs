@@ -265,6 +265,9 @@ impl Fetch for Client {
     fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
         let body = url.to_owned();
         Box::pin(async move {
+            if body.contains("never") {
+                std::future::pending::<()>().await;
+            }
             let mut file = tempfile::tempfile().unwrap();
             io::Write::write_all(&mut file, body.as_bytes()).unwrap();
             Ok(Fetched {
@@ -285,7 +288,7 @@ impl Fetch for Client {
     }
 }
 
-fn offered() -> Options {
+pub(super) fn offered() -> Options {
     let client = Arc::new(Client);
     Options {
         services: Services {
