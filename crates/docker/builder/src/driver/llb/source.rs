@@ -156,6 +156,7 @@ impl<E: Executor + 'static> Driver<E> {
                 known: &Forgetful,
                 remote: &BTreeMap::new(),
                 dialect,
+                time: 0,
             };
             CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
         });
