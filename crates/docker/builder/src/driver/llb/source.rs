@@ -163,7 +163,6 @@ impl<E: Executor + 'static> Driver<E> {
                 remote: &BTreeMap::new(),
                 time: 0,
                 dialect,
-                time: 0,
             };
             CopyPlan::new("COPY", &copy, &origin).map_err(BuildError::Step)
         });
