@@ -75,12 +75,10 @@ impl Registries {
         let (images, reference) = (self.0.images.clone(), parts.reference.clone());
         let manifests = parts.manifests.clone();
         blocking(move || {
-            let pushed = manifests
+            let mut pushed = manifests
                 .iter()
                 .filter_map(|manifest| exported(&images, manifest));
-            pushed
-                .map(|image| images.note_pushed(&reference, &image))
-                .collect::<Result<(), _>>()
+            pushed.try_for_each(|image| images.note_pushed(&reference, &image))
         })
         .await
     }

@@ -59,7 +59,7 @@ impl Doubt {
             return Some(Self::Time);
         }
         let parsed = ParsedCertificate::try_from(shown).ok();
-        if !parsed.is_some_and(|parsed| verify_server_name(&parsed, name).is_ok()) {
+        if parsed.is_none_or(|parsed| verify_server_name(&parsed, name).is_err()) {
             return Some(Self::Name(names(&certificate, &name.to_str())));
         }
         match error {

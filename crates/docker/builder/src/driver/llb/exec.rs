@@ -281,7 +281,6 @@ impl<E: Executor + 'static> Driver<E> {
             cgroup_parent: exec.cgroup_parent.clone(),
             valid_codes: exec.valid_exit_codes.clone(),
             read_only: exec.mounts.iter().any(|mount| mount.is_root() && mount.read_only),
-            ..RunPlan::default()
         })
     }
 }
