@@ -71,13 +71,10 @@ fn a_supervisor_that_is_killed_alone_is_replaced_and_missed_by_nobody() {
     served.arg("until busybox wget -qO- http://127.0.0.1:8083 2>/dev/null; do :; done");
     assert_eq!(all(&served.output().unwrap()), "page\n");
     // What the next daemon could not read is said while there is one.
-    let wrong = daemon.directory.join("registry.toml");
-    std::fs::write(&wrong, "nope = 1\n").unwrap();
-    let (code, said) = daemon.gantry_fails(&["restart", "--registry-config", wrong.to_str().unwrap()]);
-    assert!(
-        code == 1 && said.contains("unknown field `nope`"),
-        "{code} {said}"
-    );
+    let wrong = daemon.directory.join("registries.yaml");
+    std::fs::write(&wrong, "mirrors: [").unwrap();
+    let (code, said) = daemon.gantry_fails(&["restart", "--registries", wrong.to_str().unwrap()]);
+    assert!(code == 1 && said.contains("registries.yaml"), "{code} {said}");
     let now = std::fs::read_to_string(daemon.run_dir().join("gantry.pid")).unwrap();
     daemon.ok(&["exec", "counts", "true"]);
     daemon.gantry_ok(&["restart"]);

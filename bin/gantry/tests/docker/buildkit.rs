@@ -1,10 +1,8 @@
 //! `docker build` as it is by default: BuildKit's protocol, with sid's docker, buildx and compose, against one node with a
 //! registry beside it.
 
-use std::sync::Arc;
-
 use testkit::clients::{client, docker_config};
-use testkit::daemon::{Daemon, Kind, Namespace};
+use testkit::daemon::Daemon;
 use testkit::registry::Registry;
 
 use super::transcript::{Case, case, check};
@@ -13,9 +11,8 @@ const PORT: u16 = 5055;
 
 #[test]
 fn buildkit() {
-    let namespace = Arc::new(Namespace::new());
-    let _registry = Registry::start(&namespace, PORT);
-    let daemon = Daemon::start_in(Kind::Gantry, namespace);
+    let daemon = Daemon::gantry_with(&[]);
+    let _registry = Registry::start(&daemon.namespace, PORT);
     daemon.load_images();
     docker_config(&daemon.directory.join("config"));
     let bin = client("docker");
@@ -102,7 +99,7 @@ const CASES: &[Case] = &[
         Untagged: NAME:latest
         Deleted: ID
         $ docker inspect $(cat $dir/id) 2>&1 | tail -1 | sed "s/$(cat $dir/id)/ID/"
-        error: no such object: ID
+        Error: No such object: ID
         $ docker image prune -f --filter label=k=$n; own
         Total reclaimed space: 0B
         $ docker build -t $n . 2>&1 | grep -c CACHED; docker rmi $n > /dev/null
@@ -466,13 +463,13 @@ const CASES: &[Case] = &[
     case(
         "caches that travel",
         r#"
-        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; printf "FROM busybox AS a\nRUN echo $n > /x\nFROM busybox\nENV A=$n\nCOPY --from=a /x /x\nRUN cat /x\n" > Dockerfile
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; printf "FROM busybox AS a\nRUN echo $n > /x\nFROM busybox\nENV A=$n\nCOPY --from=a /x /$n\nRUN cat /$n\n" > Dockerfile
         $ docker build -q --cache-to type=registry,ref=$r/max,mode=max --cache-to type=local,dest=lc,mode=max -t $r/in --cache-to type=inline --push . > /dev/null; ls lc
         blobs
         index.json
         ingest
         oci-layout
-        $ forget() { docker rmi -f $r/in > /dev/null 2>&1; for i in $(docker buildx du --verbose | awk '/^ID:/ {id=$2} /^Description:.*'$n'|^Description:.*cat .x/ {print id}'); do docker buildx prune -af --filter id=$i > /dev/null; done; }
+        $ forget() { docker rmi -f $r/in > /dev/null 2>&1; docker buildx prune -af --filter description~=$n > /dev/null; }
         $ hits() { forget; docker build "$@" . 2>&1 | grep -A1 '^#[0-9]* \[.*\(RUN\|COPY\)' | grep -c CACHED; }
         $ hits
         0

@@ -29,7 +29,6 @@ END
         docker build -q -t built . >/dev/null
         docker run --rm built cat /all
         docker rmi -f built >/dev/null
-        # What an uncached build has made has no row in the cache once another has made it again; it is an image without a name.
         docker builder prune -af >/dev/null; docker image prune -f >/dev/null
         echo images $(( $(docker images -aq | sort -u | wc -l) - before ))
         echo containers $(docker ps -aq | wc -l)
@@ -37,5 +36,8 @@ END
         grep -c " $PWD/../data/build" /proc/self/mountinfo || :
         "#,
     );
-    assert_eq!(said, "1\n2\n1\nimages 0\ncontainers 0\ncache\nfetched\n0\n");
+    assert_eq!(
+        said,
+        "1\n2\n1\nimages 0\ncontainers 0\ncache\nfetched\nhistory\n0\n"
+    );
 }

@@ -14,6 +14,8 @@ use crate::MOST;
 
 /// How long one command may take.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// The address space of one of its processes. It maps packs by pieces (see [`LEASH`]).
+const MEMORY: u64 = 4 << 30;
 /// At most so much of what it says is read.
 const SAID: u64 = 64 << 20;
 /// At most so much of its complaints is told.
@@ -32,6 +34,9 @@ const LEASH: &[&str] = &[
     "init.defaultBranch=master",
     "advice.detachedHead=false",
     "gc.auto=0",
+    "core.packedGitWindowSize=32m",
+    "core.packedGitLimit=512m",
+    "pack.threads=2",
     "safe.directory=*",
 ];
 
@@ -105,14 +110,16 @@ impl Program {
             })?;
         let mut group = Group::of(&child);
         if let Some(pid) = group.0 {
-            // What it downloads lies in files, so their size is what a repository costs.
-            let most = Some(MOST);
-            let limit = Rlimit {
-                current: most,
-                maximum: most,
-            };
-            // A child that has ended needs no limit.
-            let _ = prlimit(Some(pid), Resource::Fsize, limit);
+            // What it downloads lies in files, so their size is what a repository costs; but a few bytes of a delta can
+            // ask for any memory.
+            for (resource, most) in [(Resource::Fsize, MOST), (Resource::As, MEMORY)] {
+                let limit = Rlimit {
+                    current: Some(most),
+                    maximum: Some(most),
+                };
+                // A child that has ended needs no limit.
+                let _ = prlimit(Some(pid), resource, limit);
+            }
         }
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let all = async {
@@ -168,7 +175,7 @@ impl Program {
             ("GIT_ALLOW_PROTOCOL", protocols),
             (
                 "GIT_SSH_COMMAND",
-                "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=30",
+                "ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentityFile=none -o ConnectTimeout=30",
             ),
         ]
         .map(|(name, value)| (name, OsStr::new(value)))

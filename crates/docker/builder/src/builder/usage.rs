@@ -176,7 +176,10 @@ impl Builder {
                 .into_iter()
                 .map(|(_, row)| row.image)
                 .collect();
-            let mut pruned = Pruned::default();
+            let mut pruned = Pruned {
+                reclaimed: sweep(&builder.images, &builder.cache)?,
+                ..Pruned::default()
+            };
             for record in chosen {
                 if let Some(freed) = builder.forget(&record, &made)? {
                     pruned.reclaimed += freed;
@@ -227,26 +230,27 @@ impl Builder {
     }
 }
 
-/// Removes images of steps that the cache no longer knows, those that were made last first: what it has hidden nobody else
-/// would find.
-pub(super) fn sweep(images: &Images, cache: &Cache) -> Result<(), image::Error> {
+/// Removes images of steps that the cache no longer knows, since the step was made again or a row was lost; those that were
+/// made last first. What it has hidden nobody else would find. Answers the bytes that became free.
+pub(super) fn sweep(images: &Images, cache: &Cache) -> Result<u64, image::Error> {
     let known: BTreeSet<Digest> = cache.steps().into_iter().map(|(_, row)| row.image).collect();
     let mut lost = images.all();
     lost.retain(|image| image.is_hidden() && !known.contains(&image.id));
+    let mut freed = 0;
     loop {
         let before = lost.len();
         let mut left = Vec::new();
         for image in lost {
-            if images.evict_unnamed(&image.id)?.is_none() {
-                left.push(image);
+            match images.evict_unnamed(&image.id)? {
+                Some(bytes) => freed += bytes,
+                None => left.push(image),
             }
         }
         if left.is_empty() || left.len() == before {
-            break;
+            return Ok(freed);
         }
         lost = left;
     }
-    Ok(())
 }
 
 /// Bytes of the files below a directory; what goes away meanwhile counts nothing.

@@ -282,6 +282,26 @@ async fn what_buildkit_does_on_the_way_is_no_image_but_cache() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_again_is_pruned_as_well() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let before = daemon.images.all().len();
+    for _ in 0..2 {
+        let mut again = request(&[
+            ("Dockerfile", "FROM probe\nCOPY f /one\nCOPY f /two\n"),
+            ("f", "1234"),
+        ]);
+        again.dialect = builder::Dialect::BuildKit;
+        again.no_cache = true;
+        daemon.build(again).await.id();
+    }
+    assert!(daemon.images.all().len() > before + daemon.builder.usage().len());
+    let pruned = daemon.builder.prune(true, |_| true).await.unwrap();
+    assert_eq!(pruned.reclaimed, 16);
+    assert_eq!(daemon.images.all().len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_prune_takes_no_more_than_what_was_chosen() {
     let node = Node::start();
     let daemon = Daemon::open(&node).await;
