@@ -14,13 +14,15 @@ use super::{Dialect, Driver};
 use crate::BuildError;
 use crate::arguments::Declared;
 use crate::dockerfile::Stage;
-use crate::executor::Executor;
+use crate::executor::{Base, Executor};
 
 /// The stages up to the target.
 pub(super) struct Graph {
     places: Vec<Place>,
     /// Steps that are carried out at once.
     pub(super) room: Semaphore,
+    /// Steps that this build carries out, by their keys.
+    made: Mutex<HashMap<Digest, Arc<OnceCell<Base>>>>,
     /// Bytes of the configurations of all steps that were made.
     pub(super) configurations: AtomicUsize,
     /// Images that this build has asked for: each is asked for once.
@@ -83,6 +85,7 @@ impl Graph {
         Self {
             places: stages.into_iter().enumerate().map(place).collect(),
             room: Semaphore::new(processors),
+            made: Mutex::default(),
             configurations: AtomicUsize::new(0),
             asked: Mutex::default(),
             told: Mutex::default(),
@@ -116,6 +119,12 @@ impl Graph {
             None if self.places.len() == 1 => String::new(),
             None => format!("stage-{number}"),
         }
+    }
+
+    /// Where the step of this key is, or will be.
+    pub(super) fn making(&self, key: Digest) -> Arc<OnceCell<Base>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.entry(key).or_default().clone()
     }
 
     /// Notes that a base is told of; says whether it is for the first time.

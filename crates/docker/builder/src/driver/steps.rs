@@ -232,8 +232,20 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(())
     }
 
-    /// Carries out a step and remembers it.
+    /// Carries out a step and remembers it. Stages that have it in common wait for the one that came first, as with
+    /// BuildKit: else each would make its own, and only what stands upon the last would be found again.
     pub(super) async fn make(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
+        if self.options.dialect == Dialect::Classic {
+            return self.make_alone(key, step).await;
+        }
+        let making = self.graph.making(key);
+        making
+            .get_or_try_init(|| self.make_alone(key, step))
+            .await
+            .cloned()
+    }
+
+    async fn make_alone(&self, key: Digest, step: Step) -> Result<Base, BuildError> {
         let (parent, description) = (step.parent, step.history.created_by.clone());
         // Nothing closes the room.
         let room = tokio::select! {

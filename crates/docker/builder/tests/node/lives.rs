@@ -297,7 +297,8 @@ async fn what_was_made_again_is_pruned_as_well() {
     }
     assert!(daemon.images.all().len() > before + daemon.builder.usage().len());
     let pruned = daemon.builder.prune(true, |_| true).await.unwrap();
-    assert_eq!(pruned.reclaimed, 16);
+    // Both have the same layers.
+    assert_eq!(pruned.reclaimed, 8);
     assert_eq!(daemon.images.all().len(), before);
 }
 
