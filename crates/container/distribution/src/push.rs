@@ -138,20 +138,7 @@ impl Registries {
         let layers = exported.layers.iter().zip(&image.layers);
         try_join_all(layers.map(|(descriptor, layer)| sending.layer(descriptor, layer.diff_id))).await?;
         sending.config(&exported, &image).await?;
-        let tag = reference.tag.clone().unwrap_or_default();
-        let manifest = &exported.manifest;
-        let subject = match reference.digest {
-            Some(digest) => Subject::Digest(digest),
-            None => Subject::Tag(tag.clone()),
-        };
-        repository
-            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
-            .await?;
-        let told = Event::Tagged {
-            tag,
-            digest: manifest.digest,
-            size: manifest.bytes.len() as u64,
-        };
+        let told = sending.named(&exported.manifest).await?;
         let (images, reference) = (inner.images.clone(), reference.clone());
         blocking(move || images.note_pushed(&reference, &exported)).await?;
         drop(lease);
@@ -184,19 +171,7 @@ impl Registries {
                 .put_manifest(&subject, &each.media_type, each.bytes.clone())
                 .await?;
         }
-        let tag = reference.tag.clone().unwrap_or_default();
-        let subject = match reference.digest {
-            Some(digest) => Subject::Digest(digest),
-            None => Subject::Tag(tag.clone()),
-        };
-        repository
-            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
-            .await?;
-        let told = Event::Tagged {
-            tag,
-            digest: manifest.digest,
-            size: manifest.bytes.len() as u64,
-        };
+        let told = sending.named(manifest).await?;
         let exported = Exported {
             image: image.id,
             manifest: manifest.clone(),
@@ -264,6 +239,23 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
+    /// Gives the manifest of what was sent its name; what to tell of it.
+    async fn named(self, manifest: &ServedManifest) -> Result<Event, Fault> {
+        let tag = self.reference.tag.clone().unwrap_or_default();
+        let subject = match self.reference.digest {
+            Some(digest) => Subject::Digest(digest),
+            None => Subject::Tag(tag.clone()),
+        };
+        self.repository
+            .put_manifest(&subject, &manifest.media_type, manifest.bytes.clone())
+            .await?;
+        Ok(Event::Tagged {
+            tag,
+            digest: manifest.digest,
+            size: manifest.bytes.len() as u64,
+        })
+    }
+
     async fn layer(self, descriptor: &Descriptor, diff_id: Digest) -> Result<(), Fault> {
         let _turn = self.registries.0.uploads.acquire().await;
         let id = diff_id.short();

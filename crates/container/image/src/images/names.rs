@@ -151,6 +151,10 @@ impl Inner {
         drop(table);
         if lost {
             self.write_image(&id, Durability::Relaxed)?;
+            // Nobody has its claim here: whoever has removed it meanwhile may have deleted the row before.
+            if self.read().image(&id).is_none() {
+                self.delete_image_rows(&id, Durability::Relaxed)?;
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -720,15 +720,18 @@ fn collecting_beside_everybody_takes_nothing_that_is_named() {
             Remote::with_config(&[(GZIP, &shared), (GZIP, &own)], text.to_string().into_bytes())
         })
         .collect();
-    let busy = AtomicBool::new(true);
+    // One collection for each round, whenever it comes: a client that has to upload again gets through in the end.
+    let (begun, rounds) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         let workers: Vec<_> = remotes
             .iter()
             .enumerate()
             .map(|(n, remote)| {
+                let begun = begun.clone();
                 scope.spawn(move || {
                     let repository = format!("localhost:5000/r{}", n % 2);
                     for round in 0..12 {
+                        begun.send(()).unwrap();
                         // A collection between upload and push means that the client uploads again.
                         let pushed = loop {
                             match push(images, &repository, &n.to_string(), remote) {
@@ -753,15 +756,15 @@ fn collecting_beside_everybody_takes_nothing_that_is_named() {
                 })
             })
             .collect();
-        scope.spawn(|| {
-            while busy.load(Ordering::SeqCst) {
+        drop(begun);
+        scope.spawn(move || {
+            for () in rounds {
                 images.collect(Duration::ZERO).unwrap();
             }
         });
         for worker in workers {
             worker.join().unwrap();
         }
-        busy.store(false, Ordering::SeqCst);
     });
     images.collect(Duration::ZERO).unwrap();
     let (_, blobs) = node.on_disk();
