@@ -721,7 +721,7 @@ fn collecting_beside_everybody_takes_nothing_that_is_named() {
         })
         .collect();
     // One collection for each round, whenever it comes: a client that has to upload again gets through in the end.
-    let (begun, rounds) = std::sync::mpsc::channel();
+    let (begun, rounds) = std::sync::mpsc::sync_channel(1);
     std::thread::scope(|scope| {
         let workers: Vec<_> = remotes
             .iter()
