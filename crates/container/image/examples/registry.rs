@@ -77,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn upload(images: &Images, bytes: &[u8]) -> Result<Descriptor, Box<dyn Error>> {
-    let mut upload = images.begin_blob(image::DigestAlgorithm::default())?;
+    let mut upload = images.begin_blob(image::DigestAlgorithm::default());
     upload.append(bytes)?;
     let digest = Digest::of(bytes);
     let size = images.finish_blob(upload, &digest, REPOSITORY)?;

@@ -14,11 +14,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use crate::shared::Shared;
 use crate::{Digest, DigestAlgorithm, Hasher};
 
-/// What a blob that is being written is called in its ingest.
+/// What a blob that may outlive this process is called in its directory.
 const BLOB: &str = "blob";
 /// Beside it, what whoever writes it wants to know again.
 const NOTE: &str = "note";
@@ -78,7 +80,7 @@ impl Meter {
     }
 }
 
-/// A place for what is not complete yet; it goes away with this value.
+/// A place for what is not complete yet, a file or a directory; it goes away with this value.
 #[derive(Debug)]
 pub(crate) struct Ingest {
     path: PathBuf,
@@ -90,6 +92,7 @@ pub(crate) struct Ingest {
 #[derive(Debug)]
 pub(crate) struct BlobWriter {
     place: Ingest,
+    path: PathBuf,
     file: File,
     hasher: Hasher,
     /// Bytes of an earlier process that are yet to be hashed. Everything else is hashed as it is written.
@@ -154,10 +157,15 @@ impl Content {
 
     /// A blob whose digest is not known yet, but how it is made.
     pub(crate) fn writer(&self, algorithm: DigestAlgorithm) -> io::Result<BlobWriter> {
-        let place = self.ingest()?;
-        let file = File::create_new(place.path.join(BLOB))?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.ingest.join(number.to_string());
+        let file = File::options().write(true).create_new(true).open(&path)?;
         Ok(BlobWriter {
-            place,
+            place: Ingest {
+                path: path.clone(),
+                stays: false,
+            },
+            path,
             file,
             hasher: Hasher::new(algorithm),
             unread: 0,
@@ -172,12 +180,16 @@ impl Content {
         note: &[u8],
         algorithm: DigestAlgorithm,
     ) -> io::Result<BlobWriter> {
-        let path = self.uploads.join(name);
-        fs::create_dir(&path)?;
-        let place = Ingest { path, stays: false };
+        let place = Ingest {
+            path: self.uploads.join(name),
+            stays: false,
+        };
+        fs::create_dir(&place.path)?;
         fs::write(place.path.join(NOTE), note)?;
+        let path = place.path.join(BLOB);
         Ok(BlobWriter {
-            file: File::create_new(place.path.join(BLOB))?,
+            file: File::create_new(&path)?,
+            path,
             place,
             hasher: Hasher::new(algorithm),
             unread: 0,
@@ -215,13 +227,12 @@ impl Content {
             path: self.uploads.join(name),
             stays: false,
         };
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .open(place.path.join(BLOB))?;
+        let path = place.path.join(BLOB);
+        let mut file = File::options().read(true).write(true).open(&path)?;
         let unread = file.seek(SeekFrom::End(0))?;
         Ok(BlobWriter {
             place,
+            path,
             file,
             hasher: Hasher::new(algorithm),
             unread,
@@ -235,7 +246,7 @@ impl Content {
         if writer.size() < LEAST {
             return Ok(());
         }
-        fs::rename(writer.place.path.join(BLOB), self.beginnings.join(digest.hex()))?;
+        fs::rename(&writer.path, self.beginnings.join(digest.hex()))?;
         let mut kept = Vec::new();
         for entry in fs::read_dir(&self.beginnings)? {
             let entry = entry?;
@@ -257,8 +268,12 @@ impl Content {
         if !kept.exists() {
             return Ok(None);
         }
-        let place = self.ingest()?;
-        let path = place.path.join(BLOB);
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.ingest.join(number.to_string());
+        let place = Ingest {
+            path: path.clone(),
+            stays: false,
+        };
         match fs::rename(kept, &path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.and_then(|()| Ok(Some((place, File::open(path)?)))),
@@ -288,6 +303,18 @@ impl Content {
         match fs::hard_link(file, self.path(digest)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other,
+        }
+    }
+
+    /// As [`Self::adopt`], of a file that nobody else has: it loses its first name.
+    pub(crate) fn keep(&self, written: &Written) -> io::Result<()> {
+        let to = self.path(&written.digest);
+        match renameat_with(CWD, &written.path, CWD, to, RenameFlags::NOREPLACE) {
+            // What is here may be durable already, and is the same.
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            // Not every file system can do it.
+            Err(Errno::INVAL) => self.adopt(&written.path, &written.digest),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -420,20 +447,17 @@ pub(crate) fn hash(file: &mut File, hasher: &mut Hasher) -> io::Result<()> {
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) place: Ingest,
+    pub(crate) path: PathBuf,
     pub(crate) file: File,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
 }
 
 impl Written {
-    pub(crate) fn path(&self) -> PathBuf {
-        self.place.path.join(BLOB)
-    }
-
     /// Calls it by a digest of another algorithm, for which all of it is read once more.
     pub(crate) fn rename(&mut self, algorithm: DigestAlgorithm) -> io::Result<()> {
         if self.digest.algorithm() != algorithm {
-            self.digest = digest_of(&self.path(), algorithm)?;
+            self.digest = digest_of(&self.path, algorithm)?;
         }
         Ok(())
     }
@@ -461,6 +485,7 @@ impl BlobWriter {
     pub(crate) fn finish(self) -> Written {
         Written {
             place: self.place,
+            path: self.path,
             file: self.file,
             digest: self.hasher.digest(),
             size: self.hasher.size(),
@@ -483,7 +508,7 @@ impl BlobWriter {
 
     /// The file, for others to read what has come.
     pub(crate) fn file(&self) -> io::Result<File> {
-        File::open(self.place.path.join(BLOB))
+        File::open(&self.path)
     }
 }
 
@@ -519,7 +544,7 @@ mod tests {
         let written = writer.finish();
         let digest = written.digest;
         assert_eq!((digest, written.size), (Digest::of(b"abc"), 3));
-        content.adopt(&written.path(), &digest).unwrap();
+        content.keep(&written).unwrap();
         drop(written);
         assert_eq!((count(&content.blobs[0].path), count(&content.ingest)), (1, 0));
         assert_eq!(
@@ -543,7 +568,7 @@ mod tests {
             assert_eq!(written.digest, Digest::by(first, b"abc"));
             written.rename(then).unwrap();
             assert_eq!(written.digest, Digest::by(then, b"abc"));
-            content.adopt(&written.path(), &written.digest).unwrap();
+            content.adopt(&written.path, &written.digest).unwrap();
             assert!(content.has(&Digest::by(then, b"abc")));
         }
         assert_eq!(content.all().unwrap().len(), 2);

@@ -46,10 +46,13 @@ pub trait Incoming: Send {
     ///
     /// # Errors
     /// The disk's.
-    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error>;
+    fn arrived(&mut self) -> Result<Arc<dyn Arrived>, Error>;
 
     /// Lets one that has a name stay, for a later process to go on with.
     fn leave(self: Box<Self>);
+
+    /// Says that all the rest comes now: none that has not begun before needs to survive this process.
+    fn ends(&mut self);
 
     /// Takes in the next bytes.
     ///
@@ -92,15 +95,11 @@ pub trait Content: Send + Sync + 'static {
     fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor>;
     /// A blob of a repository.
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error>;
-    /// Begins an upload of a blob whose digest is likely made by `algorithm`.
-    fn upload(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error>;
-    /// Begins an upload that has a name, good as a file's, and survives the death of this process with a note.
-    fn lasting_upload(
-        &self,
-        name: &str,
-        note: &[u8],
-        algorithm: DigestAlgorithm,
-    ) -> Result<Box<dyn Incoming>, Error>;
+    /// Begins an upload of a blob whose digest is likely made by `algorithm`. In memory, until bytes come.
+    fn upload(&self, algorithm: DigestAlgorithm) -> Box<dyn Incoming>;
+    /// Begins an upload that has a name, good as a file's, and survives the death of this process with a note. In memory, until
+    /// bytes come.
+    fn lasting_upload(&self, name: &str, note: &[u8], algorithm: DigestAlgorithm) -> Box<dyn Incoming>;
     /// Uploads with names that earlier processes have left.
     fn left_uploads(&self) -> Result<Vec<LeftUpload>, Error>;
     /// Goes on with one of them.
@@ -168,25 +167,18 @@ impl Content for Images {
         self.blob_in(repository, digest)
     }
 
-    fn upload(&self, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
-        let upload = self.begin_blob(algorithm)?;
-        Ok(Box::new(Uploading {
+    fn upload(&self, algorithm: DigestAlgorithm) -> Box<dyn Incoming> {
+        Box::new(Uploading {
             images: self.clone(),
-            upload,
-        }))
+            upload: self.begin_blob(algorithm),
+        })
     }
 
-    fn lasting_upload(
-        &self,
-        name: &str,
-        note: &[u8],
-        algorithm: DigestAlgorithm,
-    ) -> Result<Box<dyn Incoming>, Error> {
-        let upload = self.begin_lasting_blob(name, note, algorithm)?;
-        Ok(Box::new(Uploading {
+    fn lasting_upload(&self, name: &str, note: &[u8], algorithm: DigestAlgorithm) -> Box<dyn Incoming> {
+        Box::new(Uploading {
             images: self.clone(),
-            upload,
-        }))
+            upload: self.begin_lasting_blob(name, note, algorithm),
+        })
     }
 
     fn left_uploads(&self) -> Result<Vec<LeftUpload>, Error> {
@@ -224,12 +216,16 @@ struct Uploading {
 }
 
 impl Incoming for Uploading {
-    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error> {
+    fn arrived(&mut self) -> Result<Arc<dyn Arrived>, Error> {
         Ok(Arc::new(self.upload.reader()?))
     }
 
     fn leave(self: Box<Self>) {
         self.upload.leave();
+    }
+
+    fn ends(&mut self) {
+        self.upload.ends();
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {

@@ -218,8 +218,8 @@ impl Mirror {
             return Ok(None);
         }
         let content = call.state.content.clone();
-        let incoming = blocking(move || content.upload(digest.algorithm())).await?;
-        let (coming, writer) = coming::begin(blob, incoming)?;
+        let (coming, writer) =
+            blocking(move || coming::begin(blob, content.upload(digest.algorithm()))).await?;
         self.lock_coming().insert(key.clone(), coming.clone());
         let (all, upkeep) = (self.coming.clone(), call.state.upkeep.clone());
         // It is kept even if nobody waits for it any more.

@@ -97,7 +97,7 @@ impl Served {
     fn push(&self, images: &Images) {
         let repository = "localhost:5000/a/b";
         for (_, bytes) in &self.configs {
-            let mut upload = images.begin_blob(DigestAlgorithm::default()).unwrap();
+            let mut upload = images.begin_blob(DigestAlgorithm::default());
             upload.append(bytes).unwrap();
             images
                 .finish_blob(upload, &Digest::of(bytes), repository)

@@ -122,7 +122,7 @@ impl Images {
             let made = match mover {
                 Some(owner) => self.adopt_upper(owner, below, packed)?,
                 None => {
-                    let file = packed.written.path();
+                    let file = packed.written.path.clone();
                     self.inner.unpack_layer(below, file, Some(packed.written.place))?
                 }
             };
@@ -154,7 +154,7 @@ impl Images {
             parent: below,
             size: packed.totals.bytes,
             blob: Descriptor::new(media_type::LAYER, digest, size),
-            file: Some(packed.written.path()),
+            file: Some(packed.written.path.clone()),
             place: Some(packed.written.place),
         })
     }

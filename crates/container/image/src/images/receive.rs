@@ -132,7 +132,7 @@ impl Images {
         received.check(report?)?;
         if let Some(made) = &mut received.made {
             let large = made.size >= LARGE;
-            (made.file, made.place) = (Some(written.path()), Some(written.place));
+            (made.file, made.place) = (Some(written.path), Some(written.place));
             if large {
                 inner.sync_ahead();
             }
@@ -270,7 +270,7 @@ impl Inner {
         lease.begin()?;
         lease.must_sync();
         let _claim = self.claims.take([claims::blob(&written.digest)]);
-        let adopted = self.content.adopt(&written.path(), &written.digest);
+        let adopted = self.content.adopt(&written.path, &written.digest);
         adopted.map_err(Error::io("keep a blob"))?;
         lease.note_blob(written.digest);
         Ok(())

@@ -2,22 +2,38 @@
 //!
 //! A blob lies in the store once; that a repository has it is a row. The row is written when the blob is durable.
 
+use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use store::Durability;
 
 use super::repository::named;
 use super::{Blob, Images};
-use crate::content::BlobWriter;
+use crate::content::{BlobWriter, Written};
 use crate::inner::Inner;
 use crate::rows::{LinkName, LinkRow};
 use crate::{Digest, DigestAlgorithm, Error, claims};
 
 /// A blob being uploaded. It may be handed from request to request; dropped, it leaves nothing.
-#[derive(Debug)]
-pub struct BlobUpload(BlobWriter);
+pub struct BlobUpload {
+    inner: Arc<Inner>,
+    algorithm: DigestAlgorithm,
+    /// The name and the note by which a later process finds it.
+    lasting: Option<(String, Vec<u8>)>,
+    /// Nothing lies on the disk before the first byte: most uploads come in one piece, and need no place that lasts.
+    writer: Option<BlobWriter>,
+}
+
+impl fmt::Debug for BlobUpload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("BlobUpload");
+        shown.field("lasting", &self.lasting).field("writer", &self.writer);
+        shown.finish_non_exhaustive()
+    }
+}
 
 impl BlobUpload {
     /// Takes in the next bytes.
@@ -25,26 +41,55 @@ impl BlobUpload {
     /// # Errors
     /// The disk's. What came before may be incomplete then, so the upload has to begin again.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.0.write_all(bytes).map_err(Error::io("write a blob"))
+        let written = self.writer().and_then(|writer| writer.write_all(bytes));
+        written.map_err(Error::io("write a blob"))
+    }
+
+    fn writer(&mut self) -> io::Result<&mut BlobWriter> {
+        match &mut self.writer {
+            Some(writer) => Ok(writer),
+            empty => {
+                let (content, algorithm) = (&self.inner.content, self.algorithm);
+                let writer = match &self.lasting {
+                    Some((name, note)) => content.lasting(name, note, algorithm),
+                    None => content.writer(algorithm),
+                };
+                Ok(empty.insert(writer?))
+            }
+        }
+    }
+
+    fn end(mut self) -> io::Result<Written> {
+        self.writer()?.catch_up()?;
+        let writer = self.writer.take().ok_or(io::ErrorKind::NotFound)?;
+        Ok(writer.finish())
+    }
+
+    /// Says that what comes next is all the rest: if nothing has come before, nothing survives this process either.
+    pub fn ends(&mut self) {
+        self.lasting = None;
     }
 
     /// How many bytes have come.
     #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.0.size()
+    pub fn size(&self) -> u64 {
+        self.writer.as_ref().map_or(0, BlobWriter::size)
     }
 
-    /// Lets one with a name stay, for a later process to go on with.
-    pub fn leave(mut self) {
-        self.0.leave();
+    /// Lets one with a name stay, for a later process to go on with, if anything of it has come.
+    pub fn leave(self) {
+        if let Some(mut writer) = self.writer {
+            writer.leave();
+        }
     }
 
     /// What has come, to be read while more comes.
     ///
     /// # Errors
     /// The disk's.
-    pub fn reader(&self) -> Result<File, Error> {
-        self.0.file().map_err(Error::io("read a blob"))
+    pub fn reader(&mut self) -> Result<File, Error> {
+        let file = self.writer().and_then(|writer| writer.file());
+        file.map_err(Error::io("read a blob"))
     }
 }
 
@@ -61,27 +106,30 @@ pub struct LeftUpload {
 
 impl Images {
     /// Begins an upload of a blob whose digest is likely made by `algorithm`. Nothing of it survives this process.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn begin_blob(&self, algorithm: DigestAlgorithm) -> Result<BlobUpload, Error> {
-        let writer = self.inner.content.writer(algorithm);
-        Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
+    #[must_use]
+    pub fn begin_blob(&self, algorithm: DigestAlgorithm) -> BlobUpload {
+        self.upload(algorithm, None, None)
     }
 
-    /// As [`Self::begin_blob`]. It has a name, which is good as a file's, and survives this process with a note: the death of
-    /// it, not a loss of power.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn begin_lasting_blob(
+    fn upload(
         &self,
-        name: &str,
-        note: &[u8],
         algorithm: DigestAlgorithm,
-    ) -> Result<BlobUpload, Error> {
-        let writer = self.inner.content.lasting(name, note, algorithm);
-        Ok(BlobUpload(writer.map_err(Error::io("write a blob"))?))
+        lasting: Option<(String, Vec<u8>)>,
+        writer: Option<BlobWriter>,
+    ) -> BlobUpload {
+        BlobUpload {
+            inner: self.inner.clone(),
+            algorithm,
+            lasting,
+            writer,
+        }
+    }
+
+    /// As [`Self::begin_blob`]. It has a name, which is good as a file's, and survives this process with a note, once bytes
+    /// have come: the death of it, not a loss of power.
+    #[must_use]
+    pub fn begin_lasting_blob(&self, name: &str, note: &[u8], algorithm: DigestAlgorithm) -> BlobUpload {
+        self.upload(algorithm, Some((name.to_owned(), note.to_owned())), None)
     }
 
     /// Uploads with names that earlier processes have left.
@@ -105,7 +153,8 @@ impl Images {
     /// The disk's.
     pub fn resume_blob(&self, name: &str, algorithm: DigestAlgorithm) -> Result<BlobUpload, Error> {
         let writer = self.inner.content.resume(name, algorithm);
-        Ok(BlobUpload(writer.map_err(Error::io("read a blob"))?))
+        let writer = writer.map_err(Error::io("read a blob"))?;
+        Ok(self.upload(algorithm, None, Some(writer)))
     }
 
     /// Clears an upload that was left.
@@ -123,12 +172,11 @@ impl Images {
     /// [`Error::WrongDigest`]; the disk's or the store's.
     pub fn finish_blob(
         &self,
-        mut upload: BlobUpload,
+        upload: BlobUpload,
         digest: &Digest,
         repository: &str,
     ) -> Result<u64, Error> {
-        upload.0.catch_up().map_err(Error::io("read a blob"))?;
-        let mut written = upload.0.finish();
+        let mut written = upload.end().map_err(Error::io("read a blob"))?;
         let renamed = written.rename(digest.algorithm());
         renamed.map_err(Error::io("read a blob"))?;
         if written.digest != *digest {
@@ -139,9 +187,8 @@ impl Images {
         }
         let linked = {
             let _claim = self.inner.claims.take([claims::blob(digest)]);
-            let adopted = self.inner.content.adopt(&written.path(), digest);
-            adopted
-                .map_err(Error::io("keep a blob"))
+            let kept = self.inner.content.keep(&written);
+            kept.map_err(Error::io("keep a blob"))
                 .and_then(|()| self.inner.link(repository, digest))
         };
         if linked.is_err() {
@@ -159,7 +206,7 @@ impl Images {
             None => Ok(false),
             // A configuration that is kept with its image is no blob yet.
             Some(Blob::Bytes(bytes)) => {
-                let mut upload = self.begin_blob(digest.algorithm())?;
+                let mut upload = self.begin_blob(digest.algorithm());
                 upload.append(&bytes)?;
                 self.finish_blob(upload, digest, to).map(|_| true)
             }
@@ -211,7 +258,7 @@ impl Images {
     /// The disk's.
     pub fn open_blob(&self, digest: &Digest) -> Result<Option<Blob>, Error> {
         let opened = match self.inner.content.open_blob(digest) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(self
                     .get(digest)
                     .map(|image| Blob::Bytes(image.config_bytes.clone())));

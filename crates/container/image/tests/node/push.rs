@@ -198,7 +198,7 @@ fn what_sleeps_is_pushed_and_saved_without_being_woken() {
     let remote = Remote::new(&[(GZIP, &tar(&["a = 1"]))]);
     let repository = "localhost:5000/app";
     for bytes in [&remote.layers[0].1[..], &remote.config] {
-        let mut upload = node.images.begin_blob(DigestAlgorithm::default()).unwrap();
+        let mut upload = node.images.begin_blob(DigestAlgorithm::default());
         upload.append(bytes).unwrap();
         node.images
             .finish_blob(upload, &Digest::of(bytes), repository)

@@ -56,7 +56,7 @@ pub(super) struct Writer {
 }
 
 /// Begins to take a blob in.
-pub(super) fn begin(blob: UpstreamBlob, incoming: Box<dyn Incoming>) -> Result<(Coming, Writer), Fault> {
+pub(super) fn begin(blob: UpstreamBlob, mut incoming: Box<dyn Incoming>) -> Result<(Coming, Writer), Fault> {
     let (sender, state) = watch::channel(State::Written(0));
     let coming = Coming {
         size: blob.size,

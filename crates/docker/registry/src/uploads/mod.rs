@@ -45,7 +45,7 @@ pub(crate) async fn begin<B: Incoming>(call: &mut Call<'_>, request: Request<B>)
         Some(name) => DigestAlgorithm::named(name).ok_or_else(unknown_algorithm)?,
         None => digest.map(|digest| digest.algorithm()).unwrap_or_default(),
     };
-    let content = call.state.content.clone();
+    let content = &call.state.content;
     let id = UploadId::new(pki::random().map_err(|error| internal(&error))?);
     let (client, now) = (call.client(), call.state.clock.now());
     let note = Note {
@@ -53,12 +53,11 @@ pub(crate) async fn begin<B: Incoming>(call: &mut Call<'_>, request: Request<B>)
         client: client.clone(),
         algorithm: algorithm.name().to_owned(),
     };
-    let incoming = blocking(move || match digest {
+    let incoming = match digest {
         // Nobody could go on with it.
-        Some(_) => Ok::<_, Fault>(content.upload(algorithm)?),
-        None => Ok(content.lasting_upload(&id.to_string(), &note.bytes()?, algorithm)?),
-    })
-    .await?;
+        Some(_) => content.upload(algorithm),
+        None => content.lasting_upload(&id.to_string(), &note.bytes()?, algorithm),
+    };
     call.state.uploads.add(id, place.own(), &client, incoming, now)?;
     call.state.upkeep.uploads();
     let Some(digest) = digest else {
@@ -88,7 +87,8 @@ pub(crate) async fn finish<B: Incoming>(call: &mut Call<'_>, request: Request<B>
     let text = call.query.given("digest");
     let digest =
         names::digest(text.ok_or_else(|| Fault::from(Code::DigestInvalid).detail("digest missing"))?)?;
-    let (place, id, turn) = turn(call).await?;
+    let (place, id, mut turn) = turn(call).await?;
+    turn.iter_mut().for_each(|incoming| incoming.ends());
     finish_with(call, request, (id, turn), &place, digest).await
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -17,6 +17,8 @@ use crate::error::{Code, Fault, internal};
 pub(crate) const STALLED: Duration = Duration::from_secs(120);
 /// Bytes that are written at a time. So much is held twice for each request.
 const PIECE: usize = 512 << 10;
+/// What comes in parts that are smaller is copied.
+const SMALL: usize = 4 << 10;
 
 /// Adds a body to an upload. What has come before an error stays in it, up to the last whole piece.
 pub(crate) async fn receive<B: Incoming>(
@@ -25,7 +27,7 @@ pub(crate) async fn receive<B: Incoming>(
     allowed: Length,
 ) -> Result<(Turn, u64), Fault> {
     let mut writer = Writer::Idle(turn);
-    let (mut piece, mut taken) = (Vec::new(), 0);
+    let (mut piece, mut taken) = (Piece::default(), 0);
     let end = loop {
         let bytes = match next(&mut body).await {
             Ok(Some(bytes)) => bytes,
@@ -36,15 +38,13 @@ pub(crate) async fn receive<B: Incoming>(
             break Err(fault);
         }
         taken += bytes.len() as u64;
-        // Copied, so that a body in tiny chunks holds no more than it is long.
-        piece.extend_from_slice(&bytes);
-        if piece.len() >= PIECE {
-            let whole = std::mem::replace(&mut piece, Vec::with_capacity(PIECE));
-            writer = writer.write(whole).await?;
+        piece.add(bytes);
+        if piece.length >= PIECE {
+            writer = writer.write(std::mem::take(&mut piece)).await?;
         }
     };
     // A client that has gone comes back for what is missing, and what it has sent is here.
-    if !piece.is_empty() {
+    if piece.length > 0 {
         writer = writer.write(piece).await?;
     }
     let turn = writer.idle().await?;
@@ -66,6 +66,39 @@ async fn next<B: Incoming>(body: &mut B) -> Result<Option<Bytes>, Fault> {
     }
 }
 
+/// What is written next.
+#[derive(Default)]
+struct Piece {
+    parts: Vec<Bytes>,
+    /// The end of it, in small parts.
+    small: BytesMut,
+    length: usize,
+}
+
+impl Piece {
+    /// Small parts are copied, so that a body in tiny chunks holds no more than it is long.
+    fn add(&mut self, bytes: Bytes) {
+        self.length += bytes.len();
+        if bytes.len() < SMALL {
+            self.small.extend_from_slice(&bytes);
+        } else {
+            self.end();
+            self.parts.push(bytes);
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.small.is_empty() {
+            self.parts.push(self.small.split().freeze());
+        }
+    }
+
+    fn write_to(mut self, incoming: &mut dyn crate::content::Incoming) -> Result<(), image::Error> {
+        self.end();
+        self.parts.iter().try_for_each(|part| incoming.append(part))
+    }
+}
+
 /// Whoever has the turn.
 enum Writer {
     Idle(Turn),
@@ -74,11 +107,11 @@ enum Writer {
 
 impl Writer {
     /// Begins to write a piece once the last one is written.
-    async fn write(self, piece: Vec<u8>) -> Result<Self, Fault> {
+    async fn write(self, piece: Piece) -> Result<Self, Fault> {
         let mut turn = self.idle().await?;
         Ok(Self::Writing(spawn_blocking(move || {
             if let Some(incoming) = turn.as_mut()
-                && let Err(error) = incoming.append(&piece)
+                && let Err(error) = piece.write_to(&mut **incoming)
             {
                 // How much of it was written nobody knows: it is over.
                 turn.take();
@@ -118,9 +151,11 @@ mod tests {
             Ok(())
         }
 
-        fn arrived(&self) -> Result<Arc<dyn content::Arrived>, Error> {
+        fn arrived(&mut self) -> Result<Arc<dyn content::Arrived>, Error> {
             unreachable!("nobody reads it")
         }
+
+        fn ends(&mut self) {}
 
         fn leave(self: Box<Self>) {}
 

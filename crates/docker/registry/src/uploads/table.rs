@@ -211,9 +211,11 @@ mod tests {
     struct Nothing;
 
     impl Incoming for Nothing {
-        fn arrived(&self) -> Result<Arc<dyn crate::content::Arrived>, Error> {
+        fn arrived(&mut self) -> Result<Arc<dyn crate::content::Arrived>, Error> {
             unreachable!("nobody reads it")
         }
+
+        fn ends(&mut self) {}
 
         fn leave(self: Box<Self>) {}
 

@@ -229,16 +229,11 @@ impl Content for Memory {
             .map(Blob::Bytes))
     }
 
-    fn upload(&self, _algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error> {
-        Ok(Box::new(Upload(self.clone(), Arc::default())))
+    fn upload(&self, _algorithm: DigestAlgorithm) -> Box<dyn Incoming> {
+        Box::new(Upload(self.clone(), Arc::default()))
     }
 
-    fn lasting_upload(
-        &self,
-        _name: &str,
-        _note: &[u8],
-        algorithm: DigestAlgorithm,
-    ) -> Result<Box<dyn Incoming>, Error> {
+    fn lasting_upload(&self, _name: &str, _note: &[u8], algorithm: DigestAlgorithm) -> Box<dyn Incoming> {
         self.upload(algorithm)
     }
 
@@ -291,9 +286,11 @@ impl Arrived for Sofar {
 }
 
 impl Incoming for Upload {
-    fn arrived(&self) -> Result<Arc<dyn Arrived>, Error> {
+    fn arrived(&mut self) -> Result<Arc<dyn Arrived>, Error> {
         Ok(self.1.clone())
     }
+
+    fn ends(&mut self) {}
 
     fn leave(self: Box<Self>) {}
 
