@@ -35,6 +35,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// A server, and the connection to it.
 struct Server {
     name: &'static str,
+    port: u16,
     connection: BufReader<TcpStream>,
     /// Who counts its processor time.
     cpu: Box<dyn Fn() -> Option<Duration>>,
@@ -54,14 +55,19 @@ impl Peer for Server {
 
 impl Server {
     fn connect(name: &'static str, port: u16, cpu: Box<dyn Fn() -> Option<Duration>>) -> io::Result<Self> {
-        let connection = TcpStream::connect(("127.0.0.1", port))?;
-        connection.set_nodelay(true)?;
         Ok(Self {
             name,
-            connection: BufReader::with_capacity(256 << 10, connection),
+            port,
+            connection: connection(port)?,
             cpu,
             pushed: 0,
         })
+    }
+
+    /// Who pulls has not pushed over the same connection before.
+    fn reconnect(&mut self) -> io::Result<()> {
+        self.connection = connection(self.port)?;
+        Ok(())
     }
 
     /// Sends a request and reads the answer, whose body is dropped; answers `Location`.
@@ -140,6 +146,12 @@ impl Server {
     }
 }
 
+fn connection(port: u16) -> io::Result<BufReader<TcpStream>> {
+    let connection = TcpStream::connect(("127.0.0.1", port))?;
+    connection.set_nodelay(true)?;
+    Ok(BufReader::with_capacity(256 << 10, connection))
+}
+
 /// An image of one layer, ready to be pushed.
 struct Image {
     layer: Vec<u8>,
@@ -204,7 +216,7 @@ pub(crate) fn run() -> Outcome {
     let large = Image::new(tar_of(&noise(BLOB))?)?;
     servers
         .iter_mut()
-        .try_for_each(|server| server.push(&large, "large"))?;
+        .try_for_each(|server| server.push(&large, "large").and_then(|()| server.reconnect()))?;
     let directory = tempfile::tempdir()?;
     let (blob, manifest) = (
         format!("/v2/bench/blobs/{}", large.layer_digest),

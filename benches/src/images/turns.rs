@@ -45,7 +45,8 @@ pub(super) fn compare<P: Peer + ?Sized>(
             // What lies in the page cache of others is not to be written back in this one's time.
             rustix::fs::sync();
             let before = peer.cpu();
-            let took = turn(peer, round).map_err(|error| io::Error::other(format!("{}: {error}", peer.name())))?;
+            let took =
+                turn(peer, round).map_err(|error| io::Error::other(format!("{}: {error}", peer.name())))?;
             if round == 0 {
                 all.push(Times {
                     name: peer.name(),

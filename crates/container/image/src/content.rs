@@ -333,6 +333,17 @@ impl Content {
         self.path(digest).exists()
     }
 
+    /// Makes a blob durable, its bytes and its name.
+    pub(crate) fn sync(&self, digest: &Digest) -> io::Result<()> {
+        self.open_blob(digest)?.sync_data()?;
+        self.sync_name(digest)
+    }
+
+    /// Whether what is called so is that content; all of it is read.
+    pub(crate) fn is_sound(&self, digest: &Digest) -> io::Result<bool> {
+        Ok(digest_of(&self.path(digest), digest.algorithm())? == *digest)
+    }
+
     /// Makes the name of a blob durable. Those who ask while one sync is under way share the next.
     pub(crate) fn sync_name(&self, digest: &Digest) -> io::Result<()> {
         let blobs = self.blobs(digest);

@@ -14,6 +14,7 @@ use crate::assemble::{NewImage, assemble};
 use crate::claims::{self, Claims};
 use crate::content::Content;
 use crate::hot::Hot;
+use crate::images::settle::Unsettled;
 use crate::lease::Names;
 use crate::rows::{ImageRow, ManifestRow, Rows, TagRow, UsedRow};
 use crate::snapshots::Snapshots;
@@ -35,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) hot: Hot,
     /// Whether somebody writes out what is there.
     pub(crate) syncing: Arc<AtomicBool>,
+    pub(crate) unsettled: Unsettled,
 }
 
 impl Inner {

@@ -77,7 +77,10 @@ impl<'a> Call<'a> {
         let place = place.map(|place| state.mirror.place(place));
         Ok(Self {
             state,
-            who: state.access.identify(&parts.headers, ends, &*state.clock).await?,
+            who: state
+                .access
+                .identify(&parts.headers, &ends, &*state.clock)
+                .await?,
             headers: parts.headers.clone(),
             method: parts.method.clone(),
             query,
@@ -130,10 +133,9 @@ impl<'a> Call<'a> {
 
     /// `GET /v2/`: this is a registry, and the client may do something here.
     async fn check(&mut self) -> Result<Reply, Fault> {
-        let ends = self.ends;
         self.state
             .access
-            .judge_registry(&mut self.who, ends, Right::Pull)
+            .judge_registry(&mut self.who, &self.ends, Right::Pull)
             .await?;
         let mut reply = reply::json(&serde_json::json!({}));
         if self.state.access.has_credentials() {
@@ -159,18 +161,19 @@ impl<'a> Call<'a> {
     /// # Errors
     /// `UNAUTHORIZED` or `DENIED`.
     pub(crate) async fn judge(&mut self, repository: &str, right: Right) -> Result<(), Fault> {
-        let ends = self.ends;
         self.state
             .access
-            .judge(&mut self.who, ends, repository, right)
+            .judge(&mut self.who, &self.ends, repository, right)
             .await
     }
 
     /// # Errors
     /// `UNAUTHORIZED` or `DENIED`.
     pub(crate) async fn judge_registry(&mut self, right: Right) -> Result<(), Fault> {
-        let ends = self.ends;
-        self.state.access.judge_registry(&mut self.who, ends, right).await
+        self.state
+            .access
+            .judge_registry(&mut self.who, &self.ends, right)
+            .await
     }
 
     /// Who is told apart from others where something is bounded for each client.

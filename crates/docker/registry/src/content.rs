@@ -63,7 +63,8 @@ pub trait Incoming: Send {
     /// How many bytes have come.
     fn size(&self) -> u64;
 
-    /// What came is the blob `digest` of a repository, durable when this returns.
+    /// What came is the blob `digest` of a repository, until [`Content::settle`] for this process and those after it, then
+    /// whatever happens.
     ///
     /// # Errors
     /// [`Error::WrongDigest`]; the disk's.
@@ -106,6 +107,8 @@ pub trait Content: Send + Sync + 'static {
     fn resume_upload(&self, name: &str, algorithm: DigestAlgorithm) -> Result<Box<dyn Incoming>, Error>;
     /// Clears one of them.
     fn drop_upload(&self, name: &str) -> Result<(), Error>;
+    /// Makes a blob that was uploaded durable.
+    fn settle(&self, repository: &str, digest: &Digest) -> Result<(), Error>;
     /// Links a blob of one repository to another; false if the first one does not have it.
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error>;
     /// Takes a link away; false if there is none.
@@ -195,6 +198,10 @@ impl Content for Images {
 
     fn drop_upload(&self, name: &str) -> Result<(), Error> {
         self.drop_left_blob(name)
+    }
+
+    fn settle(&self, repository: &str, digest: &Digest) -> Result<(), Error> {
+        self.settle_blob(repository, digest)
     }
 
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {

@@ -163,6 +163,7 @@ impl https::Service for Service {
         let ends = Ends {
             client: peer.address,
             server: peer.local,
+            vouched: peer.vouched,
         };
         self.answer(request, ends).await
     }

@@ -18,6 +18,7 @@ use crate::call::Call;
 use crate::error::Fault;
 use crate::names::{self, Place, Which};
 use crate::state::blocking;
+use crate::uploads;
 use crate::upstream::Upstream;
 pub(crate) use coming::Coming;
 pub use coming::ComingBody;
@@ -217,7 +218,7 @@ impl Mirror {
         if coming::refused(&digest, blob.size, call.state.limits.blob) {
             return Ok(None);
         }
-        let content = call.state.content.clone();
+        let (content, keeper) = (call.state.content.clone(), call.state.content.clone());
         let (coming, writer) =
             blocking(move || coming::begin(blob, content.upload(digest.algorithm()))).await?;
         self.lock_coming().insert(key.clone(), coming.clone());
@@ -225,7 +226,8 @@ impl Mirror {
         // It is kept even if nobody waits for it any more.
         tokio::spawn(async move {
             let gone = || drop(all.lock().unwrap_or_else(PoisonError::into_inner).remove(&key));
-            writer.run(digest, origin.here, gone).await;
+            writer.run(digest, origin.here.clone(), gone).await;
+            uploads::settle(keeper, origin.here, digest);
             upkeep.links();
             drop(room);
         });

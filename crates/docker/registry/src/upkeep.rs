@@ -22,6 +22,8 @@ pub(crate) struct Upkeep {
     /// Whether links may become due, and when they were last changed or asked for (milliseconds of the clock).
     links: AtomicBool,
     last: AtomicU64,
+    /// Whether uploads are open. A new one is due after all others.
+    uploads: AtomicBool,
     /// One collection at a time.
     collecting: Mutex<()>,
 }
@@ -35,6 +37,7 @@ impl Upkeep {
             wake: Notify::new(),
             links: AtomicBool::new(false),
             last: AtomicU64::new(0),
+            uploads: AtomicBool::new(false),
             collecting: Mutex::default(),
         };
         upkeep.links();
@@ -51,7 +54,9 @@ impl Upkeep {
 
     /// Notes that an upload has begun.
     pub(crate) fn uploads(&self) {
-        self.wake.notify_one();
+        if !self.uploads.swap(true, Ordering::SeqCst) {
+            self.wake.notify_one();
+        }
     }
 
     /// Takes away what is due.
@@ -99,9 +104,14 @@ pub(crate) async fn run(state: Weak<State>) {
 /// Does what is due, and answers when there will be more.
 async fn tend(state: &Arc<State>) -> Option<Instant> {
     let (shared, now) = (state.clone(), state.clock.now());
+    // Whoever begins one from now on says so again.
+    state.upkeep.uploads.store(false, Ordering::SeqCst);
     // Files of what goes are deleted.
     let expired = blocking(move || Ok::<_, Fault>(shared.uploads.expire(now))).await;
     let (uploads, gone) = expired.unwrap_or_default();
+    if uploads.is_some() {
+        state.upkeep.uploads.store(true, Ordering::SeqCst);
+    }
     if gone > 0 {
         tracing::info!(gone, "uploads that nobody went on with were given up");
     }

@@ -186,6 +186,7 @@ async fn serve<S: Service>(
         local: stream.socket().local_addr()?,
         encrypted: matches!(stream, Wire::Tls(_)),
         certificates: stream.certificates(),
+        vouched: Arc::default(),
     };
     if let Wire::Plain { stream, http2: false } = &mut stream
         && S::FILES

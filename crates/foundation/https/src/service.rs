@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -24,6 +24,8 @@ pub struct Peer {
     /// Its certificates as DER, its own first; empty if it has shown none. It holds the key of the first;
     /// whether anybody trusts it has not been asked.
     pub certificates: Arc<[Vec<u8>]>,
+    /// Whether the service takes it for one of its own, once it has found that out: it need not ask for each request.
+    pub vouched: Arc<OnceLock<bool>>,
 }
 
 /// Answers requests. A clone is the same service.

@@ -21,6 +21,7 @@ mod receive;
 mod remove;
 mod repository;
 mod save;
+pub(crate) mod settle;
 mod snapshot;
 mod survey;
 mod types;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use driver::Clock;
 use store::{Durability, Store};
 
+use super::settle::Unsettled;
 use super::{Config, Images};
 use crate::assemble::{NewImage, assemble};
 use crate::claims::Claims;
@@ -44,6 +45,7 @@ impl Images {
             cut_off: leases(&rows)?,
             rows: &rows,
             table: Table::default(),
+            unsettled: Unsettled::default(),
         };
         loading.layers()?;
         loading.manifests()?;
@@ -54,7 +56,7 @@ impl Images {
         loading.compressed()?;
         let unused = loading.unused()?;
         loading.used(clock.as_ref())?;
-        let table = loading.table;
+        let (table, unsettled) = (loading.table, loading.unsettled);
         let numbers: HashSet<u64> = directories(&table).collect();
         let snapshots = Snapshots::open(config.snapshots, |number| numbers.contains(&number));
         content
@@ -78,6 +80,7 @@ impl Images {
             serial: AtomicU64::new(0),
             hot: Hot::default(),
             syncing: Arc::default(),
+            unsettled,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -120,6 +123,7 @@ struct Loading<'a> {
     blobs: HashSet<Digest>,
     cut_off: HashSet<LeaseId>,
     table: Table,
+    unsettled: Unsettled,
 }
 
 impl Loading<'_> {
@@ -263,14 +267,23 @@ impl Loading<'_> {
             let Some(name) = LinkName::parse(&text) else {
                 continue;
             };
-            if self.blobs.contains(&name.digest) {
+            let here = self.blobs.contains(&name.digest);
+            if here && (!row.unsettled || self.is_sound(&name.digest)?) {
                 let second = row.time.as_second();
                 self.table.add_link(&name.repository, name.digest, second);
+                if row.unsettled {
+                    self.unsettled.insert(name);
+                }
             } else {
                 self.rows.delete::<LinkRow>(&name, Durability::Relaxed)?;
             }
         }
         Ok(())
+    }
+
+    fn is_sound(&self, digest: &Digest) -> Result<bool, Error> {
+        let sound = self.content.is_sound(digest);
+        sound.map_err(Error::io("read a blob"))
     }
 
     fn compressed(&mut self) -> Result<(), Error> {

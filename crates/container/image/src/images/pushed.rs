@@ -111,7 +111,9 @@ impl Images {
             unsure,
             mut missing,
         } = found;
+        let settled = self.settle_blobs(&repository.name(), &blobs);
         lease.have_held(blobs, manifests);
+        settled?;
         if !unsure.is_empty() {
             // It may have come with a pull that is not durable yet, and it may not be here at all.
             lease.must_sync();

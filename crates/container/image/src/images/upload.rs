@@ -30,7 +30,9 @@ pub struct BlobUpload {
 impl fmt::Debug for BlobUpload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("BlobUpload");
-        shown.field("lasting", &self.lasting).field("writer", &self.writer);
+        shown
+            .field("lasting", &self.lasting)
+            .field("writer", &self.writer);
         shown.finish_non_exhaustive()
     }
 }
@@ -166,16 +168,13 @@ impl Images {
         forgotten.map_err(Error::io("clear an upload"))
     }
 
-    /// Ends an upload: what came is the blob `digest` of the repository, durable when this returns; answers its size.
+    /// Ends an upload: what came is the blob `digest` of the repository; answers its size. It survives the death of this
+    /// process when this returns, and a loss of power once it is settled ([`Self::settle_blob`]), which a manifest that names
+    /// it waits for.
     ///
     /// # Errors
     /// [`Error::WrongDigest`]; the disk's or the store's.
-    pub fn finish_blob(
-        &self,
-        upload: BlobUpload,
-        digest: &Digest,
-        repository: &str,
-    ) -> Result<u64, Error> {
+    pub fn finish_blob(&self, upload: BlobUpload, digest: &Digest, repository: &str) -> Result<u64, Error> {
         let mut written = upload.end().map_err(Error::io("read a blob"))?;
         let renamed = written.rename(digest.algorithm());
         renamed.map_err(Error::io("read a blob"))?;
@@ -189,7 +188,7 @@ impl Images {
             let _claim = self.inner.claims.take([claims::blob(digest)]);
             let kept = self.inner.content.keep(&written);
             kept.map_err(Error::io("keep a blob"))
-                .and_then(|()| self.inner.link(repository, digest))
+                .and_then(|()| self.inner.link_unsettled(repository, digest, written.size))
         };
         if linked.is_err() {
             drop(self.inner.discard_blob(digest));
@@ -273,16 +272,14 @@ impl Images {
 impl Inner {
     /// Notes that a repository has a blob, which is in its place; the caller has its claim. All of it is durable
     /// when this returns: the blob's bytes, its name, the row.
-    fn link(&self, repository: &str, digest: &Digest) -> Result<(), Error> {
+    pub(super) fn link(&self, repository: &str, digest: &Digest) -> Result<(), Error> {
         named(repository)?;
         let now = self.now();
         if self.read().touch_link(repository, digest, now.as_second()) {
             return Ok(());
         }
-        let synced = self.content.open_blob(digest).and_then(|blob| blob.sync_data());
-        synced
-            .and_then(|()| self.content.sync_name(digest))
-            .map_err(Error::io("make a blob durable"))?;
+        let synced = self.content.sync(digest);
+        synced.map_err(Error::io("make a blob durable"))?;
         let name = LinkName {
             repository: repository.to_owned(),
             digest: *digest,

@@ -21,10 +21,13 @@ pub(crate) struct LinkRow {
     pub(crate) v: u8,
     /// Since when.
     pub(crate) time: Timestamp,
+    /// Whether a loss of power may have taken the blob's bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unsettled: bool,
 }
 
 /// What names a [`LinkRow`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LinkName {
     pub(crate) repository: String,
     pub(crate) digest: Digest,
@@ -56,7 +59,18 @@ impl ManifestRow {
 
 impl LinkRow {
     pub(crate) const fn new(time: Timestamp) -> Self {
-        Self { v: VERSION, time }
+        Self {
+            v: VERSION,
+            time,
+            unsettled: false,
+        }
+    }
+
+    pub(crate) const fn unsettled(time: Timestamp) -> Self {
+        Self {
+            unsettled: true,
+            ..Self::new(time)
+        }
     }
 }
 

@@ -314,6 +314,31 @@ fn an_upload_is_what_it_was_said_to_be() {
     node.assert_empty();
 }
 
+/// As a loss of power leaves it: the rows are there, and of the bytes whatever the disk had written.
+#[test]
+fn what_a_loss_of_power_has_taken_is_not_served() {
+    let node = Node::new();
+    let remote = example();
+    let (whole, torn) = (Digest::of(b"whole"), Digest::of(b"torn"));
+    push(&node.images, APP, "1", &remote).unwrap();
+    upload(&node.images, APP, b"whole").unwrap();
+    upload(&node.images, APP, b"torn").unwrap();
+    // What a manifest names is durable, so nobody reads it again: that this one is torn is found out by who pulls it.
+    let named = Digest::of(&remote.layers[0].1);
+    for digest in [torn, named] {
+        fs::write(node.blob(&digest), "to").unwrap();
+    }
+    let node = node.reopen();
+    let there = |digest| node.images.blob_in(APP, digest).unwrap().is_some();
+    assert_eq!([there(&whole), there(&torn), there(&named)], [true, false, true]);
+    // Settled, it is not read any more either.
+    node.images.settle_blob(APP, &whole).unwrap();
+    node.images.settle_blob(APP, &torn).unwrap();
+    fs::write(node.blob(&whole), "to").unwrap();
+    let node = node.reopen();
+    assert!(node.images.blob_in(APP, &whole).unwrap().is_some());
+}
+
 #[test]
 fn a_blob_lies_once_and_is_linked_by_each_repository() {
     let node = Node::new();

@@ -93,6 +93,12 @@ impl Node {
         (snapshots.into_iter().filter(number).collect(), blobs)
     }
 
+    /// Where a blob lies.
+    pub(crate) fn blob(&self, digest: &Digest) -> PathBuf {
+        let blobs = self.directory.path().join("content/blobs");
+        blobs.join(digest.algorithm().name()).join(digest.hex())
+    }
+
     /// Nothing of any image is anywhere.
     pub(crate) fn assert_empty(&self) {
         assert_eq!(self.images.list(), []);

@@ -10,7 +10,7 @@ mod rules;
 mod token;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,16 +54,18 @@ impl std::fmt::Debug for Access {
 }
 
 /// The two ends of a client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ends {
     /// The client's address.
     pub client: SocketAddr,
     /// The registry's.
     pub server: SocketAddr,
+    /// Whether it belongs to somebody who may do everything, once that was asked: a socket's owner does not change.
+    pub vouched: Arc<OnceLock<bool>>,
 }
 
 impl Ends {
-    pub(crate) fn are_loopback(self) -> bool {
+    pub(crate) fn are_loopback(&self) -> bool {
         self.client.ip().to_canonical().is_loopback()
     }
 }
@@ -88,7 +90,7 @@ impl Access {
     pub(crate) async fn identify(
         &self,
         headers: &HeaderMap,
-        ends: Ends,
+        ends: &Ends,
         clock: &dyn Clock,
     ) -> Result<Who, Fault> {
         let mut who = Who {
@@ -138,7 +140,7 @@ impl Access {
     pub(crate) async fn judge(
         &self,
         who: &mut Who,
-        ends: Ends,
+        ends: &Ends,
         repository: &str,
         right: Right,
     ) -> Result<(), Fault> {
@@ -174,7 +176,7 @@ impl Access {
     ///
     /// # Errors
     /// As [`Self::judge`].
-    pub(crate) async fn judge_registry(&self, who: &mut Who, ends: Ends, right: Right) -> Result<(), Fault> {
+    pub(crate) async fn judge_registry(&self, who: &mut Who, ends: &Ends, right: Right) -> Result<(), Fault> {
         let known = who.user.is_some() || who.loopback && self.anonymous_pull;
         if right == Right::Pull && known {
             return Ok(());

@@ -30,21 +30,25 @@ impl Default for Owners {
 
 impl Owners {
     /// Whether the client's end belongs to root or to a member of the group.
-    pub(crate) async fn own(&self, ends: Ends) -> bool {
-        let owners = self.clone();
-        spawn_blocking(move || owners.ask(ends)).await.unwrap_or(false)
+    pub(crate) async fn own(&self, ends: &Ends) -> bool {
+        if let Some(vouched) = ends.vouched.get() {
+            return *vouched;
+        }
+        let (owners, ends) = (self.clone(), ends.clone());
+        spawn_blocking(move || owners.ask(&ends)).await.unwrap_or(false)
     }
 
-    fn ask(&self, ends: Ends) -> bool {
-        match sys::inet_diag::owner(ends.client, ends.server) {
+    fn ask(&self, ends: &Ends) -> bool {
+        let vouched = match sys::inet_diag::owner(ends.client, ends.server) {
             Ok(Some(0)) => true,
             Ok(Some(user)) => self.group.is_some_and(|group| self.is_member(user, group)),
-            Ok(None) => false,
+            Ok(None) => return false,
             Err(error) => {
                 tracing::warn!(%error, "whose a connection is cannot be told: it may pull only");
-                false
+                return false;
             }
-        }
+        };
+        *ends.vouched.get_or_init(|| vouched)
     }
 
     fn is_member(&self, user: u32, group: u32) -> bool {

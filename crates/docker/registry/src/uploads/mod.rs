@@ -5,6 +5,8 @@ pub(crate) mod receive;
 pub(crate) mod session;
 pub(crate) mod table;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, LOCATION, RANGE};
 use http::{Request, StatusCode};
@@ -12,6 +14,7 @@ use http_body::Body;
 use image::{Digest, DigestAlgorithm};
 
 use crate::call::Call;
+use crate::content::Content;
 use crate::error::{Code, Fault, internal};
 use crate::hooks::Happened;
 use crate::names::{self, Place};
@@ -19,7 +22,7 @@ use crate::reply::{self, DIGEST, Reply, UPLOAD};
 use crate::route::Right;
 use crate::state::blocking;
 use left::Note;
-use receive::receive;
+use receive::{Received, receive};
 use table::{Turn, UploadId};
 
 /// Repositories that are looked through for a blob whose place a client does not name.
@@ -77,7 +80,8 @@ fn unknown_algorithm() -> Fault {
 /// `PATCH`: the next bytes.
 pub(crate) async fn chunk<B: Incoming>(call: &mut Call<'_>, request: Request<B>) -> Result<Reply, Fault> {
     let (place, id, turn) = turn(call).await?;
-    let (turn, _) = add(call, request, id, turn).await?;
+    let added = add(call, request, id, turn).await?;
+    let turn = blocking(move || Ok::<_, Fault>(added.write()?)).await?;
     let received = turn.as_ref().map_or(0, |incoming| incoming.size());
     Ok(accepted(&place, id, received))
 }
@@ -128,7 +132,7 @@ async fn add<B: Incoming>(
     request: Request<B>,
     id: UploadId,
     turn: Turn,
-) -> Result<(Turn, u64), Fault> {
+) -> Result<Received, Fault> {
     let text = |name| {
         request
             .headers()
@@ -161,14 +165,18 @@ async fn finish_with<B: Incoming>(
     digest: Digest,
 ) -> Result<Reply, Fault> {
     // A PUT without a body may say so by a Content-Range of nothing, which is no chunk.
-    let (mut turn, _) = add(call, request, id, turn).await?;
+    let added = add(call, request, id, turn).await?;
     let repository = place.own().to_owned();
     call.state.uploads.remove(id);
     let size = blocking(move || {
-        let incoming = turn.take().ok_or(Fault::from(Code::BlobUploadUnknown))?;
+        let incoming = added
+            .write()?
+            .take()
+            .ok_or(Fault::from(Code::BlobUploadUnknown))?;
         Ok::<_, Fault>(incoming.finish(&digest, &repository)?)
     })
     .await?;
+    settle(call.state.content.clone(), place.own().to_owned(), digest);
     call.state.upkeep.links();
     call.happened(Happened::Blob {
         right: Right::Push,
@@ -176,6 +184,15 @@ async fn finish_with<B: Incoming>(
         size,
     });
     Ok(created(place, &digest))
+}
+
+/// Lets a blob become durable while its client goes on; a manifest that names it waits for that.
+pub(crate) fn settle(content: Arc<dyn Content>, repository: String, digest: Digest) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = content.settle(&repository, &digest) {
+            tracing::warn!(repository, %digest, %error, "a blob is not durable yet");
+        }
+    });
 }
 
 /// Links a blob that is in another repository; answers which.

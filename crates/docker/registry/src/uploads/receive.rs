@@ -1,12 +1,13 @@
 //! A request's body on its way into an upload: while one piece is hashed and written, the next one comes.
 
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Incoming;
 use super::session::Length;
@@ -20,16 +21,40 @@ const PIECE: usize = 512 << 10;
 /// What comes in parts that are smaller is copied.
 const SMALL: usize = 4 << 10;
 
-/// Adds a body to an upload. What has come before an error stays in it, up to the last whole piece.
+/// What has come of an upload: the end of it is not written yet.
+pub(crate) struct Received {
+    turn: Turn,
+    rest: Piece,
+}
+
+impl Received {
+    /// Writes the rest, which may take a while.
+    ///
+    /// # Errors
+    /// The disk's: how much was written nobody knows then, and it is over.
+    pub(crate) fn write(mut self) -> Result<Turn, image::Error> {
+        if self.rest.length > 0
+            && let Some(incoming) = self.turn.as_mut()
+            && let Err(error) = self.rest.write_to(&mut **incoming)
+        {
+            self.turn.take();
+            return Err(error);
+        }
+        Ok(self.turn)
+    }
+}
+
+/// Adds a body to an upload. What has come before an error stays in it.
 pub(crate) async fn receive<B: Incoming>(
     mut body: B,
     turn: Turn,
     allowed: Length,
-) -> Result<(Turn, u64), Fault> {
+) -> Result<Received, Fault> {
     let mut writer = Writer::Idle(turn);
+    let mut stalled = pin!(sleep(STALLED));
     let (mut piece, mut taken) = (Piece::default(), 0);
     let end = loop {
-        let bytes = match next(&mut body).await {
+        let bytes = match next(&mut body, stalled.as_mut()).await {
             Ok(Some(bytes)) => bytes,
             Ok(None) => break allowed.end(taken),
             Err(fault) => break Err(fault),
@@ -43,22 +68,35 @@ pub(crate) async fn receive<B: Incoming>(
             writer = writer.write(std::mem::take(&mut piece)).await?;
         }
     };
-    // A client that has gone comes back for what is missing, and what it has sent is here.
-    if piece.length > 0 {
-        writer = writer.write(piece).await?;
+    match end {
+        Ok(()) => Ok(Received {
+            turn: writer.idle().await?,
+            rest: piece,
+        }),
+        // A client that has gone comes back for what is missing, and what it has sent is here.
+        Err(fault) => {
+            writer.write(piece).await?.idle().await?;
+            Err(fault)
+        }
     }
-    let turn = writer.idle().await?;
-    end.map(|()| (turn, taken))
 }
 
-async fn next<B: Incoming>(body: &mut B) -> Result<Option<Bytes>, Fault> {
-    let Ok(frame) = timeout(STALLED, body.frame()).await else {
-        let fault = Fault::from(Code::BlobUploadInvalid).status(StatusCode::REQUEST_TIMEOUT);
-        return Err(fault.detail("nothing came for too long"));
+async fn next<B: Incoming>(body: &mut B, mut stalled: Pin<&mut Sleep>) -> Result<Option<Bytes>, Fault> {
+    let frame = tokio::select! {
+        // A timer that is not looked at while bytes come costs nothing.
+        biased;
+        frame = body.frame() => frame,
+        () = stalled.as_mut() => {
+            let fault = Fault::from(Code::BlobUploadInvalid).status(StatusCode::REQUEST_TIMEOUT);
+            return Err(fault.detail("nothing came for too long"));
+        }
     };
     match frame {
         None => Ok(None),
-        Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+        Some(Ok(frame)) => {
+            stalled.reset(Instant::now() + STALLED);
+            Ok(Some(frame.into_data().unwrap_or_default()))
+        }
         Some(Err(error)) => {
             tracing::debug!(%error, "an upload was broken off");
             Err(Code::BlobUploadInvalid.into())
@@ -108,17 +146,11 @@ enum Writer {
 impl Writer {
     /// Begins to write a piece once the last one is written.
     async fn write(self, piece: Piece) -> Result<Self, Fault> {
-        let mut turn = self.idle().await?;
-        Ok(Self::Writing(spawn_blocking(move || {
-            if let Some(incoming) = turn.as_mut()
-                && let Err(error) = piece.write_to(&mut **incoming)
-            {
-                // How much of it was written nobody knows: it is over.
-                turn.take();
-                return Err(error);
-            }
-            Ok(turn)
-        })))
+        let received = Received {
+            turn: self.idle().await?,
+            rest: piece,
+        };
+        Ok(Self::Writing(spawn_blocking(move || received.write())))
     }
 
     async fn idle(self) -> Result<Turn, Fault> {

@@ -251,6 +251,10 @@ impl Content for Memory {
         Ok(())
     }
 
+    fn settle(&self, _repository: &str, _digest: &Digest) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error> {
         let mut store = self.lock();
         let there = store.has(from, digest);

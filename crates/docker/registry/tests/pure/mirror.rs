@@ -254,7 +254,7 @@ async fn what_was_pushed_goes_before_what_is_elsewhere() {
 async fn answer(setup: &Setup, digest: &Digest) -> registry::Body {
     let path = format!("/v2/library/tool/blobs/{digest}");
     let request = crate::suite::http::request(&ask("GET", path).header("authorization", crate::setup::ANN));
-    let response = setup.service.answer(request, setup.ends).await;
+    let response = setup.service.answer(request, setup.ends.clone()).await;
     assert_eq!(response.status(), 200);
     response.into_body()
 }

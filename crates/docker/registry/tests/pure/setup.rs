@@ -28,6 +28,7 @@ pub(crate) fn ends(client: &str) -> Ends {
     Ends {
         client: client.parse().unwrap(),
         server: "192.0.2.1:5000".parse().unwrap(),
+        vouched: Arc::default(),
     }
 }
 
@@ -99,7 +100,7 @@ impl Registry for Setup {
             ask = ask.header("authorization", credentials);
         }
         Box::pin(async move {
-            let response = self.service.answer(request(&ask), self.ends).await;
+            let response = self.service.answer(request(&ask), self.ends.clone()).await;
             let (mut head, body) = response.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             // What the connection adds.
