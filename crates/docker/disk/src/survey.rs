@@ -236,7 +236,7 @@ impl Inner {
             .chain(digests)
             .any(|name| is_own(&name.domain, self.registry));
         match image {
-            _ if is_pushed => Class::Pushed,
+            _ if is_pushed || image.kept > 0 => Class::Pushed,
             Image { made_here: false, .. } if image.tags.is_empty() => Class::Dangling,
             Image { made_here: false, .. } if found.elsewhere => Class::Repullable,
             Image { result: false, .. } if (is_step || image.is_hidden()) && image.is_dangling() => {

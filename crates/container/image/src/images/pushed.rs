@@ -11,6 +11,7 @@ use super::{Blob, Image, Images, Push, Pushed, Target};
 use crate::assemble::NewImage;
 use crate::config::MAX_CONFIG;
 use crate::inner::{Inner, check_name};
+use crate::standing::By;
 use crate::table::{Table, Within};
 use crate::{
     Descriptor, Digest, Error, ImageConfig, Lease, ManifestSummary, Platform, Reference, media_type,
@@ -47,8 +48,8 @@ impl Images {
             digest: Some(summary.digest),
             ..repository
         };
-        self.inner.tag_under(&lease, &pinned, target)?;
-        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target);
+        self.inner.tag_under(&lease, &pinned, target, By::Registry)?;
+        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target, By::Registry);
         let previous = names.iter().map(tag).collect::<Result<_, Error>>()?;
         lease.keep_rows()?;
         Ok(Pushed {
@@ -289,7 +290,6 @@ mod tests {
             manifests,
             subject: None,
             artifact_type: None,
-            annotations: std::collections::BTreeMap::new(),
         };
         for at in 0..MANY {
             let layers = (0..3).map(|layer| descriptor(format!("{at} {layer}")));
@@ -300,7 +300,12 @@ mod tests {
             };
             let target = Target::manifest(summary.digest, None);
             table.add_manifest(Kept { summary, file: false });
-            drop(table.set_tag(&pinned, Some((target, jiff::Timestamp::UNIX_EPOCH))));
+            let given = crate::table::Given {
+                target,
+                standing: crate::standing::Standing::default(),
+                time: jiff::Timestamp::UNIX_EPOCH,
+            };
+            drop(table.set_tag(&pinned, Some(given)));
         }
         // In others' hands, so that it is no stranger to the table.
         table.add_manifest(Kept {

@@ -44,7 +44,7 @@ impl Table {
             let last = links.values().map(super::Link::time).max().unwrap_or(0);
             let mut blobs: Vec<Digest> = links.keys().copied().collect();
             if let Ok(named) = Reference::parse(repository) {
-                let manifests = self.names_of(&named).filter_map(|(_, target)| target.manifest);
+                let manifests = self.names_of(&named).filter_map(|(_, tag)| tag.target.manifest);
                 blobs.extend(self.blobs_below(manifests));
             }
             blobs.sort_unstable();
