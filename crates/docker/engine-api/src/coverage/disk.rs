@@ -113,7 +113,7 @@ const TABLE: &[Row] = &[
     ),
     row(
         IMAGES,
-        "names of the node's own registry stay, with what they stand for",
+        "what was pushed to the node's own registry stays there",
         Works("an_image_is_put_to_sleep_and_wakes"),
     ),
     row(
