@@ -215,7 +215,7 @@ impl Registries {
                     .filter(|_| name.digest.is_none())
                     .into_iter()
                     .collect();
-                enter(&images, &name, served, &tags)?;
+                enter(&images, &name, served, Some(&tags))?;
             }
             Ok::<_, image::Error>(served)
         });

@@ -294,8 +294,8 @@ fn sync_all([content, snapshots]: &[File; 2]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The longest manifest that is kept in its row, in bytes: no honest one is longer.
-const MAX_INLINE: usize = 512 << 10;
+/// The longest manifest that is kept in its row, in bytes: few honest ones are longer, and rows are kept in memory.
+const MAX_INLINE: usize = 16 << 10;
 
 /// A tag, or a name with a digest and nothing else.
 pub(crate) fn check_name(reference: &Reference) -> Result<(), Error> {

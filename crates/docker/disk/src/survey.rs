@@ -24,6 +24,8 @@ pub(crate) struct Surveyed {
 pub(crate) enum Thing {
     Image {
         image: Arc<Image>,
+        /// What our registry calls it, if docker does not call it anything.
+        kept: Option<Reference>,
         /// As the image's own table has it.
         last_used: i64,
     },
@@ -42,9 +44,10 @@ impl Thing {
     /// What people call it.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Image { image, .. } => {
+            Self::Image { image, kept, .. } => {
                 let tag = image.tags.first().map(Reference::familiar);
                 let name = tag.or_else(|| image.digests.first().cloned());
+                let name = name.or_else(|| kept.as_ref().map(Reference::familiar));
                 name.unwrap_or_else(|| image.id.short())
             }
             Self::Mount { description, .. } => description.clone(),
@@ -113,6 +116,7 @@ impl Disk {
             });
             things.push(Thing::Image {
                 image: found.image,
+                kept: found.kept,
                 last_used: found.last_used,
             });
         }

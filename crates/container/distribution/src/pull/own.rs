@@ -91,7 +91,7 @@ fn made(
     let image = match images.resolve(&name.to_string()) {
         Ok(image) => Some(image),
         // A digest that nobody has asked for yet is no name of the image so far.
-        Err(_) => enter(images, name, served, &[])?,
+        Err(_) => enter(images, name, served, None)?,
     };
     let fits = |image: &Arc<Image>| platform.is_none_or(|wanted| runs(wanted, &image.config));
     image.filter(fits).ok_or_else(|| no_image(name, platform))

@@ -29,6 +29,19 @@ impl Images {
     /// [`Error::Manifest`], [`Error::WrongDigest`], [`Error::MissingContent`] with all that is missing,
     /// [`Error::Reference`] and [`Error::InvalidTag`] about the names.
     pub fn push_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
+        self.take_manifest(push, bytes, By::Registry)
+    }
+
+    /// The same for a manifest that our registry has made for what docker has, since docker pulls it by its digest: nobody
+    /// pushed it, so the registry does not keep it.
+    ///
+    /// # Errors
+    /// As [`Self::push_manifest`].
+    pub fn enter_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
+        self.take_manifest(push, bytes, By::Docker)
+    }
+
+    fn take_manifest(&self, push: &Push<'_>, bytes: &Bytes, by: By) -> Result<Pushed, Error> {
         let repository = named(push.repository)?;
         let names = names(&repository, push.tags)?;
         let algorithm = push.digest.map(|digest| digest.algorithm());
@@ -48,8 +61,8 @@ impl Images {
             digest: Some(summary.digest),
             ..repository
         };
-        self.inner.tag_under(&lease, &pinned, target, By::Registry)?;
-        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target, By::Registry);
+        self.inner.tag_under(&lease, &pinned, target, by)?;
+        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target, by);
         let previous = names.iter().map(tag).collect::<Result<_, Error>>()?;
         lease.keep_rows()?;
         Ok(Pushed {

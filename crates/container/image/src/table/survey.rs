@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Table;
+use super::{Table, Tag};
 use crate::reference::is_fetched;
 use crate::{Digest, Image, Reference};
 
@@ -52,6 +52,13 @@ impl Table {
             all.insert(repository.clone(), (blobs, last));
         }
         all
+    }
+
+    /// The first name of an image that docker was told to forget.
+    pub(crate) fn kept_name(&self, image: &Image) -> Option<Reference> {
+        let is_it = |tag: &Tag| tag.standing.hidden && tag.target.image == Some(image.id);
+        let mut kept = self.tags.iter().filter(|(_, tag)| image.kept > 0 && is_it(tag));
+        kept.next().map(|(name, _)| name.clone())
     }
 
     /// Blobs that the manifests of an image name, and its layers' compressed forms.

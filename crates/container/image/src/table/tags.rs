@@ -210,25 +210,11 @@ impl Table {
         };
         let mut freed = Freed::default();
         self.free_manifest(previous.and_then(|tag| tag.target.manifest), &mut freed);
-        if let Some(Tag { target, standing, .. }) = previous {
-            self.show(target.image, |image| match standing.hidden {
-                true => image.kept = image.kept.saturating_sub(1),
-                false => image.hide(reference),
-            });
+        if let Some(tag) = previous {
+            self.show(tag.target.image, |image| image.lose(reference, tag.standing));
         }
-        if let Some(Given {
-            target,
-            standing,
-            time,
-        }) = given
-        {
-            self.show(target.image, |image| match standing.hidden {
-                true => image.kept += 1,
-                false => {
-                    image.hide(reference);
-                    image.show(reference, time);
-                }
-            });
+        if let Some(given) = given {
+            self.show(given.target.image, |image| image.gain(reference, &given));
         }
         (previous, freed)
     }
@@ -281,6 +267,24 @@ impl<'a> Within<'a> {
 }
 
 impl Image {
+    /// What docker was told to forget is counted and not shown.
+    fn gain(&mut self, reference: &Reference, given: &Given) {
+        if given.standing.hidden {
+            self.kept += 1;
+            return;
+        }
+        self.hide(reference);
+        self.show(reference, given.time);
+    }
+
+    fn lose(&mut self, reference: &Reference, standing: Standing) {
+        if standing.hidden {
+            self.kept = self.kept.saturating_sub(1);
+        } else {
+            self.hide(reference);
+        }
+    }
+
     fn show(&mut self, reference: &Reference, time: Timestamp) {
         self.be_shown();
         self.last_tagged = self.last_tagged.max(Some(time));

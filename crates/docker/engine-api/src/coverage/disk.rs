@@ -114,7 +114,7 @@ const TABLE: &[Row] = &[
     row(
         IMAGES,
         "what was pushed to the node's own registry stays there",
-        Works("an_image_is_put_to_sleep_and_wakes"),
+        Works("what_was_only_tagged_is_gone_and_what_was_pushed_sleeps"),
     ),
     row(
         IMAGES,
