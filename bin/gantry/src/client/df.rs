@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use cluster::{DiskReport, human_size};
+use cluster::{DiskQuota, DiskReport, human_size};
 
 use super::block_on;
 use super::http::{Error, Target};
@@ -49,15 +49,23 @@ pub(crate) fn run(options: Options) -> Outcome {
 
 fn head(report: &DiskReport) -> String {
     let space = &report.space;
+    // A quota in bytes is for what may go, and for that alone.
+    let (caches, quota) = match report.quota {
+        DiskQuota::Bytes(bytes) => {
+            let (cached, bytes) = (human_size(report.cached), human_size(bytes));
+            (format!("; caches take {cached} of {bytes}"), bytes)
+        }
+        DiskQuota::Percent(_) => (String::new(), report.quota.to_string()),
+    };
     let begin = match &report.need {
         Some(need) => format!("something has to go: {need}"),
         None => format!(
-            "nothing has to go: that begins above {}% of the quota ({})",
-            report.begin, report.quota
+            "nothing has to go: that begins above {}% of the quota ({quota})",
+            report.begin
         ),
     };
     format!(
-        "{} of {} used ({}%); {begin}\n\n",
+        "{} of {} used ({}%){caches}; {begin}\n\n",
         human_size(space.used),
         human_size(space.total),
         space.percent()
@@ -135,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_report_is_told_in_tables() {
-        let report: DiskReport = serde_json::from_value(serde_json::json!({
+        let mut report: DiskReport = serde_json::from_value(serde_json::json!({
             "Space": {"total": 100_000, "used": 85_000}, "Quota": "100%", "Begin": 80,
             "Classes": [{"Class": "volume", "Count": 1, "Bytes": 5000, "MayGo": 0}],
             "Items": [
@@ -151,6 +159,11 @@ mod tests {
         assert_eq!(
             head(&report),
             "85kB of 100kB used (85%); something has to go: the disk is 85% full, over 80%\n\n"
+        );
+        (report.quota, report.cached, report.need) = (DiskQuota::Bytes(100_000), 40_000, None);
+        assert_eq!(
+            head(&report),
+            "85kB of 100kB used (85%); caches take 40kB of 100kB; nothing has to go: that begins above 80% of the quota (100kB)\n\n"
         );
         assert_eq!(
             classes(&report)[1],

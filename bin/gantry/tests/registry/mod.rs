@@ -55,17 +55,48 @@ fn what_docker_has_is_pulled_and_what_is_pushed_docker_runs() {
         all.contains("\"team/busybox\"") && all.contains("\"library/busybox\""),
         "{all}"
     );
-    // TLS on the same port, and what docker removes is gone.
+    // TLS on the same port, and what docker removes stays.
     ok(
         &daemon,
         "curl --silent --fail --insecure https://localhost:5000/v2/team/busybox/manifests/v2",
     );
-    daemon.ok(&["rmi", pushed]);
-    let gone = run(
+    let there = |name: &str, tag: &str| {
+        let url = format!("http://localhost:5000/v2/{name}/manifests/{tag}");
+        run(&daemon, &format!("curl --silent --fail --output /dev/null {url}"))
+            .status
+            .success()
+    };
+    let listed = || daemon.ok(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    daemon.ok(&["rmi", "--force", pushed]);
+    assert!(!listed().contains(pushed) && there("team/busybox", "v2"));
+    assert!(daemon.ok(&["pull", pushed]).contains("Downloaded newer image"));
+    // What docker pulled is docker's, also when it is deleted there; what docker only tagged goes wholly.
+    ok(
         &daemon,
-        "curl --silent --fail http://localhost:5000/v2/team/busybox/manifests/v2",
+        &format!("skopeo delete --tls-verify=false docker://{pushed}"),
     );
-    assert!(!gone.status.success());
+    assert!(!there("team/busybox", "v2"));
+    assert_eq!(
+        daemon.ok(&["run", "--rm", pushed, "echo", "it runs"]).trim(),
+        "it runs"
+    );
+    daemon.ok(&["tag", "busybox", "localhost:5000/only:1"]);
+    assert!(there("only", "1"));
+    daemon.ok(&["rmi", "localhost:5000/only:1"]);
+    assert!(!there("only", "1"));
+    // The whole way: tagged, pushed, removed with everything that nothing uses, pulled and run.
+    let name = "localhost:5000/whole:1";
+    daemon.ok(&["tag", "probe", name]);
+    daemon.ok(&["push", name]);
+    daemon.ok(&["rmi", "probe", pushed]);
+    daemon.ok(&["image", "prune", "--all", "--force"]);
+    assert_eq!(listed().trim(), "");
+    daemon.ok(&["pull", name]);
+    assert!(listed().contains(name));
+    ok(
+        &daemon,
+        &format!("skopeo inspect --tls-verify=false docker://{name}"),
+    );
 }
 
 /// Pods are told images by their digests, which a push tells.

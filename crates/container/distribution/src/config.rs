@@ -7,6 +7,7 @@
 
 mod address;
 mod docker;
+mod follow;
 mod hosts;
 mod insecure;
 mod load;
@@ -32,6 +33,7 @@ pub use docker::{DockerConfig, ProxyConfig};
 pub use proxies::{Proxies, ProxyError};
 pub use registries::Rewrite;
 
+pub(crate) use follow::Followed;
 pub(crate) use insecure::Network;
 pub(crate) use proxies::Proxy;
 pub(crate) use tls::Tls;

@@ -279,23 +279,24 @@ fn standing_for(images: &Images, reference: &Reference) -> Option<Digest> {
     images.target(reference)?.image
 }
 
-/// Enters what the node's own registry serves under its digest and tags, as if it had been pushed there; answers the
-/// image that it is.
+/// Enters what the node's own registry serves under its digest, so that docker knows it by that, or as what is `pushed` there
+/// under tags; answers the image that it is.
 pub(crate) fn enter(
     images: &Images,
     name: &Reference,
     served: &ServedManifest,
-    tags: &[String],
+    pushed: Option<&[String]>,
 ) -> Result<Option<Arc<Image>>, image::Error> {
-    let pushed = images.push_manifest(
-        &image::Push {
-            repository: &name.name(),
-            digest: Some(served.digest),
-            tags,
-            media_type: &served.media_type,
-        },
-        &served.bytes,
-    )?;
+    let push = image::Push {
+        repository: &name.name(),
+        digest: Some(served.digest),
+        tags: pushed.unwrap_or_default(),
+        media_type: &served.media_type,
+    };
+    let pushed = match pushed {
+        Some(_) => images.push_manifest(&push, &served.bytes)?,
+        None => images.enter_manifest(&push, &served.bytes)?,
+    };
     Ok(pushed.image.and_then(|id| images.get(&id)))
 }
 

@@ -51,7 +51,7 @@ impl Registries {
     /// [`Fault`].
     pub async fn push_parts(&self, parts: &Parts, progress: &Progress) -> Result<(), Fault> {
         if self.is_own(&parts.reference.domain) {
-            return Ok(());
+            return self.enter_own(&parts.reference).await.map(drop);
         }
         let repository = self.repository(&parts.reference, &parts.credentials);
         let sending = Sending {
@@ -191,8 +191,21 @@ impl Registries {
                 .layer(&layer.diff_id.short(), Step::LayerAlreadyExists)
                 .await;
         }
+        let served = self.enter_own(reference).await?;
+        let told = Event::Tagged {
+            tag: reference.tag.clone().unwrap_or_default(),
+            digest: served.digest,
+            size: served.bytes.len() as u64,
+        };
+        progress.tell(told).await;
+        Ok(())
+    }
+
+    /// Has the node's own registry keep what it serves by a name: from now on it was pushed.
+    async fn enter_own(&self, reference: &Reference) -> Result<ServedManifest, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
         let served = blocking(move || {
+            images.offer(&name)?;
             let served = images.manifest_in(&name)?;
             if let Some(served) = &served {
                 // From now on it has a digest, and is known by it.
@@ -202,19 +215,12 @@ impl Registries {
                     .filter(|_| name.digest.is_none())
                     .into_iter()
                     .collect();
-                enter(&images, &name, served, &tags)?;
+                enter(&images, &name, served, Some(&tags))?;
             }
             Ok::<_, image::Error>(served)
         });
         let served = served.await?;
-        let served = served.ok_or_else(|| Fault::NoManifest(reference.familiar()))?;
-        let told = Event::Tagged {
-            tag: reference.tag.clone().unwrap_or_default(),
-            digest: served.digest,
-            size: served.bytes.len() as u64,
-        };
-        progress.tell(told).await;
-        Ok(())
+        served.ok_or_else(|| Fault::NoManifest(reference.familiar()))
     }
 }
 

@@ -27,7 +27,7 @@ use driver::Rng;
 use image::{Descriptor, Digest, Hasher};
 
 use crate::auth::{AuthConfig, Login};
-use crate::config::{Endpoint, Proxies};
+use crate::config::{ConfigError, Endpoint, Followed, Proxies, Sources};
 use crate::transport::Transport;
 use crate::{Config, Credentials, Error};
 
@@ -86,6 +86,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     config: RwLock<Arc<Config>>,
+    followed: Option<Followed>,
     settings: Settings,
     transport: Transport,
     chance: Mutex<Rng>,
@@ -99,10 +100,29 @@ impl Client {
     /// A client for the whole process; `chance` is for jitter.
     #[must_use]
     pub fn new(config: Config, settings: Settings, chance: Rng) -> Self {
+        Self::with(config, None, settings, chance)
+    }
+
+    /// One that reads its configuration from files, now and again when they have changed; the texts are warnings. A change
+    /// that makes no sense is told in the log, and what was read before stays.
+    ///
+    /// # Errors
+    /// The first file that is wrong.
+    pub fn following(
+        sources: Sources,
+        settings: Settings,
+        chance: Rng,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
+        let (followed, config, warnings) = Followed::read(sources)?;
+        Ok((Self::with(config, Some(followed), settings, chance), warnings))
+    }
+
+    fn with(config: Config, followed: Option<Followed>, settings: Settings, chance: Rng) -> Self {
         let machine = config.machine().clone();
         let transport = Transport::new(machine, settings.proxies.clone(), settings.idle);
         Self(Arc::new(Inner {
             config: RwLock::new(Arc::new(config)),
+            followed,
             settings,
             transport,
             chance: Mutex::new(chance),
@@ -117,6 +137,21 @@ impl Client {
         *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 
+    /// Takes what the files say by now.
+    fn refresh(&self) {
+        let Some(changed) = self.0.followed.as_ref().and_then(Followed::changed) else {
+            return;
+        };
+        match changed {
+            Ok((config, warnings)) => {
+                warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+                tracing::info!("the configuration of registries was read again");
+                self.configure(config);
+            }
+            Err(error) => tracing::error!(%error, "the configuration of registries stays as it was"),
+        }
+    }
+
     fn config(&self) -> Arc<Config> {
         self.0
             .config
@@ -129,6 +164,7 @@ impl Client {
     /// is ever shown these credentials.
     #[must_use]
     pub fn repository(&self, host: &str, name: &str, credentials: Credentials) -> Repository {
+        self.refresh();
         Repository(Arc::new(Place {
             client: self.clone(),
             host: host.to_owned(),

@@ -55,6 +55,7 @@ pub(crate) fn assemble(table: &Table, id: Digest, new: NewImage) -> Option<Image
         parent: new.parent,
         tags: Vec::new(),
         digests: Vec::new(),
+        kept: 0,
         last_tagged: None,
         made_here: new.made_here,
         result: new.result,

@@ -1,5 +1,6 @@
 //! What all handles to one node's images share: the table, the rows, the two directories.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,9 +17,11 @@ use crate::content::Content;
 use crate::hot::Hot;
 use crate::images::settle::Unsettled;
 use crate::lease::Names;
+use crate::manifest::annotations;
 use crate::rows::{ImageRow, ManifestRow, Rows, TagRow, UsedRow};
 use crate::snapshots::Snapshots;
-use crate::table::{Kept, Table};
+use crate::standing::By;
+use crate::table::{Given, Kept, Table};
 use crate::{Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers};
 
 pub(crate) struct Inner {
@@ -121,25 +124,35 @@ impl Inner {
         lease: &Lease,
         reference: &Reference,
         target: Target,
+        by: By,
     ) -> Result<Option<Target>, Error> {
         check_name(reference)?;
         let image = target.image.map(|id| claims::image(&id));
         let _claim = self
             .claims
             .take([claims::tag(reference)].into_iter().chain(image));
-        let previous = self.read().tag(reference).map(|tag| tag.target);
-        let now = self.now();
-        let row = TagRow::new(target, now).under(lease.begin()?, previous);
+        let (previous, standing) = {
+            let table = self.read();
+            (table.tag(reference), table.standing(reference, by, target))
+        };
+        let time = self.now();
+        let row = TagRow::new(target, standing, time).under(lease.begin()?, previous);
         self.rows.put(reference, &row, Durability::Relaxed)?;
+        let given = Given {
+            target,
+            standing,
+            time,
+        };
         let (set, freed) = {
             let mut table = self.write();
             // Until the lease is kept, the name may have to go back to it.
-            table.hold_manifest(previous.and_then(|target| target.manifest));
-            let (_, freed) = table.set_tag(reference, Some((target, now)));
+            table.hold_manifest(previous.and_then(|tag| tag.target.manifest));
+            let (_, freed) = table.set_tag(reference, Some(given));
             (table.tag(reference), freed)
         };
         lease.tagged(reference, set, previous);
         self.discard(freed);
+        let previous = previous.map(|tag| tag.target);
         self.note_nameless(previous)?;
         Ok(previous)
     }
@@ -151,6 +164,7 @@ impl Inner {
         summary: ManifestSummary,
         bytes: &Bytes,
     ) -> Result<Arc<ManifestSummary>, Error> {
+        summary.check_words()?;
         let digest = summary.digest;
         let _claim = self.claims.take([claims::manifest(&digest)]);
         if let Some(there) = lease.hold_manifest(digest)
@@ -180,15 +194,30 @@ impl Inner {
         if let Some(bytes) = self.hot.get(digest) {
             return Ok(Some(bytes));
         }
+        let bytes = self.cold_manifest(digest)?;
+        if let Some(bytes) = &bytes {
+            self.hot.put(*digest, bytes.clone());
+        }
+        Ok(bytes)
+    }
+
+    fn cold_manifest(&self, digest: &Digest) -> Result<Option<Bytes>, Error> {
         let Some(row) = self.rows.get::<ManifestRow>(digest)? else {
             return Ok(None);
         };
-        let bytes = match row.bytes {
+        Ok(Some(match row.bytes {
             Some(text) => Bytes::from(text),
             None => self.content.read(digest).map_err(Error::io("read a manifest"))?,
+        }))
+    }
+
+    /// The notes of a manifest. Whoever lists them does not ask for the manifests next, so they are not kept at hand.
+    pub(crate) fn annotations(&self, digest: &Digest) -> Result<BTreeMap<String, String>, Error> {
+        let bytes = match self.hot.get(digest) {
+            Some(bytes) => Some(bytes),
+            None => self.cold_manifest(digest)?,
         };
-        self.hot.put(*digest, bytes.clone());
-        Ok(Some(bytes))
+        Ok(bytes.map_or_else(BTreeMap::new, |bytes| annotations(&bytes)))
     }
 
     /// Makes an image count whatever becomes of the lease that made it.
@@ -267,8 +296,8 @@ fn sync_all([content, snapshots]: &[File; 2]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The longest manifest that is kept in its row, in bytes: no honest one is longer.
-const MAX_INLINE: usize = 512 << 10;
+/// The longest manifest that is kept in its row, in bytes: few honest ones are longer, and rows are kept in memory.
+const MAX_INLINE: usize = 16 << 10;
 
 /// A tag, or a name with a digest and nothing else.
 pub(crate) fn check_name(reference: &Reference) -> Result<(), Error> {

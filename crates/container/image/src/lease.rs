@@ -8,8 +8,8 @@ use store::Durability;
 use crate::claims;
 use crate::inner::Inner;
 use crate::rows::{self, ImageRow, LeaseId, LeaseRow, TagRow};
-use crate::table::{Freed, Tag};
-use crate::{Digest, Error, ManifestSummary, Reference, Target};
+use crate::table::{Freed, Given, Tag};
+use crate::{Digest, Error, ManifestSummary, Reference};
 
 /// A hold on what is being made or used; see [`crate::Images::lease`].
 ///
@@ -33,7 +33,7 @@ struct State {
     /// Images that were made, in order.
     made: Vec<Digest>,
     /// Names that were given: which, how, and what they stood for before.
-    tags: Vec<(Reference, Option<Tag>, Option<Target>)>,
+    tags: Vec<(Reference, Option<Tag>, Option<Tag>)>,
     /// What images that were here before will know once the lease is kept.
     learned: Vec<Learned>,
     /// Whether anything was written that only a sync makes durable.
@@ -119,7 +119,7 @@ impl Lease {
         state.id = None;
         let mut table = self.inner.write();
         for (_, _, previous) in state.tags.drain(..) {
-            table.free_manifest(previous.and_then(|target| target.manifest), &mut freed);
+            table.free_manifest(previous.and_then(|tag| tag.target.manifest), &mut freed);
         }
         for id in state.made.drain(..) {
             table.settle(&id);
@@ -243,7 +243,7 @@ impl Lease {
     }
 
     /// Notes that a tag was set under the lease.
-    pub(crate) fn tagged(&self, reference: &Reference, set: Option<Tag>, previous: Option<Target>) {
+    pub(crate) fn tagged(&self, reference: &Reference, set: Option<Tag>, previous: Option<Tag>) {
         self.lock().tags.push((reference.clone(), set, previous));
     }
 
@@ -268,22 +268,25 @@ impl Lease {
         Ok(())
     }
 
-    fn undo_tag(
-        &self,
-        reference: &Reference,
-        set: Option<Tag>,
-        previous: Option<Target>,
-    ) -> Result<(), Error> {
+    fn undo_tag(&self, reference: &Reference, set: Option<Tag>, previous: Option<Tag>) -> Result<(), Error> {
         let _claim = self.inner.claims.take([claims::tag(reference)]);
         // Somebody else may have given it since, be it to the same image.
         if self.inner.read().tag(reference) != set {
             return Ok(());
         }
-        let given = previous.map(|previous| (previous, self.inner.now()));
+        let given = previous.map(|Tag { target, standing, .. }| Given {
+            target,
+            standing,
+            time: self.inner.now(),
+        });
         match given {
-            Some((target, now)) => drop(self.inner.rows.put(
+            Some(Given {
+                target,
+                standing,
+                time,
+            }) => drop(self.inner.rows.put(
                 reference,
-                &TagRow::new(target, now),
+                &TagRow::new(target, standing, time),
                 Durability::Relaxed,
             )?),
             None => self.inner.rows.delete::<TagRow>(reference, Durability::Relaxed)?,
@@ -324,7 +327,7 @@ impl Lease {
         let before = state
             .tags
             .iter()
-            .filter_map(|(_, _, previous)| previous.as_ref()?.manifest);
+            .filter_map(|(_, _, previous)| previous.as_ref()?.target.manifest);
         for manifest in state.manifests.iter().copied().chain(before) {
             table.free_manifest(Some(manifest), &mut freed);
         }

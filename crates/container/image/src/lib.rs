@@ -41,6 +41,7 @@ mod rootfs;
 mod rows;
 mod shared;
 mod snapshots;
+mod standing;
 mod table;
 mod trash;
 mod tree;

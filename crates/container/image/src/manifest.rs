@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 
+pub(crate) use summary::annotations;
 pub use summary::{MAX_MANIFEST, ManifestSummary, fuzz};
 
 /// Media types, OCI's and Docker's.

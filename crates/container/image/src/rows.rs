@@ -18,6 +18,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Durability, Expect, Key, KeyRange, Op, Pending, RangeRequest, Store, Write, Written};
 
+use crate::standing::Standing;
+use crate::table::Tag;
 use crate::{Descriptor, Digest, Error, Image, Reference, Step, Target};
 
 pub(crate) use registry::{CompressedName, CompressedRow, LinkName, LinkRow, ManifestRow};
@@ -78,6 +80,12 @@ pub(crate) struct TagRow {
     pub(crate) previous: Option<Digest>,
     #[serde(default)]
     pub(crate) previous_manifest: Option<Digest>,
+    /// Whose it is. (Rows that were written before this was known do not say it.)
+    #[serde(default)]
+    pub(crate) standing: Option<Standing>,
+    /// Whose it was before that lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_standing: Option<Standing>,
 }
 
 /// `/leases/NAME`. Its revision is the lease's id.
@@ -132,7 +140,7 @@ impl ImageRow {
 
 impl TagRow {
     /// A name given now.
-    pub(crate) const fn new(target: Target, time: Timestamp) -> Self {
+    pub(crate) const fn new(target: Target, standing: Standing, time: Timestamp) -> Self {
         Self {
             v: VERSION,
             id: target.image,
@@ -141,14 +149,18 @@ impl TagRow {
             lease: None,
             previous: None,
             previous_manifest: None,
+            standing: Some(standing),
+            previous_standing: None,
         }
     }
 
     /// The same, given under a lease in place of another.
-    pub(crate) fn under(mut self, lease: LeaseId, previous: Option<Target>) -> Self {
-        let previous = previous.unwrap_or_default();
-        (self.lease, self.previous, self.previous_manifest) =
-            (Some(lease), previous.image, previous.manifest);
+    pub(crate) fn under(mut self, lease: LeaseId, previous: Option<Tag>) -> Self {
+        self.lease = Some(lease);
+        if let Some(Tag { target, standing, .. }) = previous {
+            (self.previous, self.previous_manifest) = (target.image, target.manifest);
+            self.previous_standing = Some(standing);
+        }
         self
     }
 
@@ -341,8 +353,8 @@ mod tests {
         let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":7,"previous":"{digest}"}}"#);
         let tag: TagRow = serde_json::from_str(&tag).unwrap();
         assert_eq!(
-            (tag.target(), tag.before()),
-            (Target::image(digest), Some(Target::image(digest)))
+            (tag.target(), tag.before(), tag.standing),
+            (Target::image(digest), Some(Target::image(digest)), None)
         );
         let tag = format!(r#"{{"v":1,"id":"{digest}","time":"{time}","lease":null,"previous":null}}"#);
         assert_eq!(serde_json::from_str::<TagRow>(&tag).unwrap().before(), None);

@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use crate::assemble::total;
 use crate::rows::{CompressedName, LayerRow};
+use crate::standing::Standing;
 use crate::{Descriptor, Digest, Image, Layer, Reference, Step, Target};
 
 pub(crate) use manifests::Kept;
 pub(crate) use registry::Link;
-pub(crate) use tags::Within;
+pub(crate) use tags::{Given, Within};
 
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -58,10 +59,11 @@ struct Counted {
     uses: usize,
 }
 
-/// What a tag names, and when it was set in the life of the process.
+/// What a tag names, whose it is, and when it was set in the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag {
     pub(crate) target: Target,
+    pub(crate) standing: Standing,
     pub(crate) serial: u64,
 }
 
@@ -226,18 +228,29 @@ impl Table {
         self.prepared
     }
 
-    /// The layers of an image that is awake, and whose manifest has them all, are given up.
-    pub(crate) fn set_asleep(&mut self, id: &Digest, layers: Vec<Layer>) -> Freed {
+    /// The layers of an image that is awake, and which `manifest` has all, are given up.
+    pub(crate) fn set_asleep(&mut self, id: &Digest, manifest: Digest, layers: Vec<Layer>) -> Freed {
         let mut freed = Freed::default();
-        let Some(image) = self.images.get_mut(id).filter(|image| !image.asleep) else {
+        let known = self.manifests.contains_key(&manifest);
+        let Some(image) = self.images.get_mut(id).filter(|image| known && !image.asleep) else {
             return freed;
         };
         let top = image.top();
         let image = Arc::make_mut(image);
         image.size = layers.iter().map(|layer| layer.size).sum();
         (image.layers, image.asleep) = (layers, true);
+        let before = image.manifest.replace(manifest);
+        self.hold_manifest(Some(manifest));
+        self.free_manifest(before, &mut freed);
         self.free_layer(top, &mut freed);
         freed
+    }
+
+    /// Docker has removed an image that our registry keeps: there is nothing that it was built upon any more.
+    pub(crate) fn forget_parent(&mut self, id: &Digest) {
+        if let Some(image) = self.images.get_mut(id).filter(|image| image.is_hidden()) {
+            Arc::make_mut(image).parent = None;
+        }
     }
 
     /// Notes that somebody was told an image's id, or that this means nothing any more; answers whether that is new.

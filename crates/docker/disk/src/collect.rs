@@ -190,7 +190,7 @@ impl Disk {
     /// Removes one thing if nobody uses it; answers what went of it.
     fn remove(&self, thing: &Thing) -> Result<Option<Vec<Removed>>, Error> {
         match thing {
-            Thing::Image { image, last_used } => Ok(self.0.engine.images().evict(image, *last_used)?),
+            Thing::Image { image, last_used, .. } => Ok(self.0.engine.images().evict(image, *last_used)?),
             Thing::Mount { id, .. } => Ok(self.0.builder.evict_mount(id)?.then(Vec::new)),
             Thing::Fetched {
                 repository,

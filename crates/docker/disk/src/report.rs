@@ -21,6 +21,9 @@ pub struct Report {
     pub space: Space,
     /// What is kept within.
     pub quota: Quota,
+    /// Bytes of what may go by itself: what a quota in bytes is for.
+    #[serde(default)]
+    pub cached: u64,
     /// Hundredths of the quota above which something goes.
     pub begin: u64,
     /// One row for each class, in order.
@@ -116,6 +119,7 @@ impl Disk {
         Ok(Report {
             space: surveyed.snapshot.space,
             quota: self.0.quota,
+            cached: surveyed.snapshot.cached(),
             begin: BEGIN,
             classes: Class::ALL.iter().map(class).collect(),
             items,

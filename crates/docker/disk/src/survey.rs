@@ -24,6 +24,8 @@ pub(crate) struct Surveyed {
 pub(crate) enum Thing {
     Image {
         image: Arc<Image>,
+        /// What our registry calls it, if docker does not call it anything.
+        kept: Option<Reference>,
         /// As the image's own table has it.
         last_used: i64,
     },
@@ -42,9 +44,10 @@ impl Thing {
     /// What people call it.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Image { image, .. } => {
+            Self::Image { image, kept, .. } => {
                 let tag = image.tags.first().map(Reference::familiar);
                 let name = tag.or_else(|| image.digests.first().cloned());
+                let name = name.or_else(|| kept.as_ref().map(Reference::familiar));
                 name.unwrap_or_else(|| image.id.short())
             }
             Self::Mount { description, .. } => description.clone(),
@@ -113,6 +116,7 @@ impl Disk {
             });
             things.push(Thing::Image {
                 image: found.image,
+                kept: found.kept,
                 last_used: found.last_used,
             });
         }
@@ -236,7 +240,7 @@ impl Inner {
             .chain(digests)
             .any(|name| is_own(&name.domain, self.registry));
         match image {
-            _ if is_pushed => Class::Pushed,
+            _ if is_pushed || image.kept > 0 => Class::Pushed,
             Image { made_here: false, .. } if image.tags.is_empty() => Class::Dangling,
             Image { made_here: false, .. } if found.elsewhere => Class::Repullable,
             Image { result: false, .. } if (is_step || image.is_hidden()) && image.is_dangling() => {

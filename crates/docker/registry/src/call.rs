@@ -66,6 +66,13 @@ where
     Ok(reply)
 }
 
+/// All that a client calls the registry; what is no text is no name of it.
+fn hosts(parts: &Parts) -> impl Iterator<Item = &str> {
+    let said = parts.headers.get_all(HOST).into_iter();
+    let asked = parts.uri.authority().map(http::uri::Authority::as_str);
+    said.map(|host| host.to_str().unwrap_or(".")).chain(asked)
+}
+
 impl<'a> Call<'a> {
     async fn new(state: &'a State, parts: &Parts, found: Found, ends: Ends) -> Result<Self, Fault> {
         let query = Query::parse(parts.uri.query());
@@ -79,7 +86,7 @@ impl<'a> Call<'a> {
             state,
             who: state
                 .access
-                .identify(&parts.headers, &ends, &*state.clock)
+                .identify(&parts.headers, hosts(parts), &ends, &*state.clock)
                 .await?,
             headers: parts.headers.clone(),
             method: parts.method.clone(),
@@ -93,8 +100,7 @@ impl<'a> Call<'a> {
     /// Whether the route may be taken.
     async fn admit(&mut self, route: &Route) -> Result<(), Fault> {
         let Some(right) = route.right else { return Ok(()) };
-        let judged = self.place()?.judged();
-        self.judge(&judged, right).await?;
+        self.judge_place(right).await?;
         if right == Right::Pull {
             return Ok(());
         }
@@ -104,6 +110,36 @@ impl<'a> Call<'a> {
         if self.place()?.namespace.is_some() {
             let why = "?ns= is for pulling: push to the registry itself";
             return Err(Fault::from(Code::Unsupported).detail(why));
+        }
+        Ok(())
+    }
+
+    /// Whether something may be done to the repository that is asked for.
+    ///
+    /// What the node has of another registry may have cost somebody's credentials: it is for those whom the node belongs to,
+    /// and for users by their rights. What was fetched for the clients of this one is for all of them.
+    async fn judge_place(&mut self, right: Right) -> Result<(), Fault> {
+        let place = self.place()?;
+        let judged = place.judged();
+        if place.namespace.is_none() {
+            return self.judge(&judged, right).await;
+        }
+        self.who.be_private(true);
+        let Err(fault) = self.judge(&judged, right).await else {
+            return Ok(());
+        };
+        let whole = self.place()?.whole.iter();
+        let fetched: Vec<String> = whole
+            .filter(|whole| image::fetched_name(whole).is_some())
+            .cloned()
+            .collect();
+        if fetched.is_empty() {
+            return Err(fault);
+        }
+        self.who.be_private(false);
+        self.judge(&judged, right).await?;
+        if let Some(place) = &mut self.place {
+            place.whole = fetched;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! [`Images`] is the one store of a node; tests have one in memory, so that the protocol is tried without a disk. Everything
 //! blocks but [`Content::known`].
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -92,8 +93,10 @@ pub trait Content: Send + Sync + 'static {
     fn may_have(&self, digest: &Digest, limit: usize) -> Vec<String>;
     /// Tags after `after`, in order; none if there is no such repository.
     fn tags(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>>;
-    /// Manifests about another one.
+    /// Manifests about another one, without their notes.
     fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor>;
+    /// The notes of a manifest.
+    fn annotations(&self, digest: &Digest) -> Result<BTreeMap<String, String>, Error>;
     /// A blob of a repository.
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error>;
     /// Begins an upload of a blob whose digest is likely made by `algorithm`. In memory, until bytes come.
@@ -119,7 +122,7 @@ pub trait Content: Send + Sync + 'static {
 
 impl Content for Images {
     fn known(&self, reference: &Reference) -> Option<Digest> {
-        self.tagged_manifest(reference)
+        self.offered(reference)?.manifest
     }
 
     fn manifest(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error> {
@@ -164,6 +167,10 @@ impl Content for Images {
 
     fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor> {
         Self::referrers(self, repository, subject)
+    }
+
+    fn annotations(&self, digest: &Digest) -> Result<BTreeMap<String, String>, Error> {
+        Self::annotations(self, digest)
     }
 
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error> {

@@ -149,6 +149,13 @@ const ROWS: &[Row] = &[
     ),
     row("end-12a", "GET", Resource::Referrers, "", Works(SUITE)),
     row(
+        "end-12a",
+        "GET",
+        Resource::Referrers,
+        "Link; notes as far as a page of 3 MiB holds them",
+        Works("referrers_come_in_pages_of_bounded_size"),
+    ),
+    row(
         "end-12b",
         "GET",
         Resource::Referrers,
@@ -166,12 +173,26 @@ const ROWS: &[Row] = &[
     ),
     row(
         "proxying",
+        "GET HEAD",
+        Resource::Manifest,
+        "?ns=HOST without credentials, by none of the host's owners, of what `[mirror]` has not fetched",
+        Refused("401 UNAUTHORIZED"),
+    ),
+    row(
+        "proxying",
         "PUT DELETE",
         Resource::Manifest,
         "?ns=HOST",
         Refused("405 UNSUPPORTED"),
     ),
     row("-", "GET", Resource::Catalog, "?n=&last=, Link", Works(SUITE)),
+    row(
+        "-",
+        "GET",
+        Resource::Base,
+        "Host of a stranger, over loopback without credentials (so everywhere)",
+        Refused("401 UNAUTHORIZED"),
+    ),
     row(
         "-",
         "POST",

@@ -1,11 +1,14 @@
 //! What there is: tags, repositories, referrers (distribution-spec, "Content Discovery"); and clearing it up.
 
+use std::collections::BTreeMap;
+
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use image::{Descriptor, media_type};
 use serde_json::json;
 
 use crate::call::Call;
+use crate::content::Content;
 use crate::error::{Code, Fault};
 use crate::names;
 use crate::page::Page;
@@ -102,18 +105,19 @@ pub(crate) async fn referrers(call: &mut Call<'_>) -> Result<Reply, Fault> {
     let last = call.query.get("last").unwrap_or_default().to_owned();
     let place = call.place()?.clone();
     let (content, whole) = (call.state.content.clone(), place.whole.clone());
-    let found = blocking(move || {
-        let all = whole
+    let kind = wanted.clone();
+    let page = blocking(move || {
+        let mut found: Vec<Descriptor> = whole
             .iter()
-            .flat_map(|repository| content.referrers(repository, &subject));
-        Ok::<_, Fault>(all.collect::<Vec<_>>())
+            .flat_map(|repository| content.referrers(repository, &subject))
+            .collect();
+        found.retain(|each| kind.is_none() || each.artifact_type == kind);
+        found.sort_unstable_by_key(|each| each.digest);
+        found.dedup_by_key(|each| each.digest);
+        found.retain(|each| each.digest.to_string() > last);
+        fitting(content.as_ref(), found)
     });
-    let mut found = found.await?;
-    found.retain(|each| wanted.is_none() || each.artifact_type == wanted);
-    found.sort_unstable_by_key(|each| each.digest);
-    found.dedup_by_key(|each| each.digest);
-    found.retain(|each| each.digest.to_string() > last);
-    let (shown, more) = fitting(found);
+    let (shown, more) = page.await?;
     let index = json!({"schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": shown});
     let mut reply = Response::new(Body::from(index.to_string()));
     reply
@@ -135,16 +139,27 @@ pub(crate) async fn referrers(call: &mut Call<'_>) -> Result<Reply, Fault> {
     Ok(reply)
 }
 
-/// As many as one index holds, and whether there are more.
-fn fitting(found: Vec<Descriptor>) -> (Vec<Descriptor>, bool) {
-    let (mut size, all) = (0, found.len());
-    let fits = |each: &Descriptor| {
-        size += serde_json::to_vec(each).map_or(0, |bytes| bytes.len() + 1);
-        size <= INDEX
-    };
-    let shown: Vec<Descriptor> = found.into_iter().take_while(fits).collect();
-    let more = shown.len() < all && !shown.is_empty();
-    (shown, more)
+/// As many as one index holds, with their notes, and whether there are more. Only notes that are sent are read. Those that
+/// would not fit into a page of their own are left out: they are in the manifest.
+fn fitting(content: &dyn Content, found: Vec<Descriptor>) -> Result<(Vec<Descriptor>, bool), Fault> {
+    let (mut size, mut shown) = (0, Vec::new());
+    for mut each in found {
+        each.annotations = content.annotations(&each.digest)?;
+        if length(&each) > INDEX {
+            each.annotations = BTreeMap::new();
+        }
+        size += length(&each);
+        if size > INDEX {
+            return Ok((shown, true));
+        }
+        shown.push(each);
+    }
+    Ok((shown, false))
+}
+
+/// Bytes of an entry of an index.
+fn length(entry: &Descriptor) -> usize {
+    serde_json::to_vec(entry).map_or(0, |bytes| bytes.len() + 1)
 }
 
 /// `POST /v2/_gantry/registry/collect`: takes away at once what is due.

@@ -29,6 +29,7 @@ pub struct Settings {
     anonymous_pull: bool,
     allow_plain: bool,
     allow_anyone: bool,
+    names: Vec<String>,
     htpasswd: Option<PathBuf>,
     tls: Option<Tls>,
     token: Option<Token>,
@@ -46,6 +47,7 @@ impl Default for Settings {
             anonymous_pull: true,
             allow_plain: false,
             allow_anyone: false,
+            names: Vec::new(),
             htpasswd: None,
             tls: None,
             token: None,
@@ -226,7 +228,7 @@ impl Settings {
 
     fn access(&self, group: Option<u32>, clock: &Arc<dyn Clock>) -> Result<Access, InvalidSettings> {
         let users = self.htpasswd.as_deref().map(|path| {
-            let users = Htpasswd::parse(&read(path)?, clock.clone())?;
+            let users = Htpasswd::follow(path, &read(path)?, clock.clone())?;
             Ok::<_, InvalidSettings>(Arc::new(users))
         });
         let tokens = self.token.as_ref().map(|token| {
@@ -246,6 +248,7 @@ impl Settings {
             tokens: tokens.transpose()?,
             rules: Rules::new(self.groups.clone(), self.rule.clone())?,
             anonymous_pull: self.anonymous_pull,
+            names: self.names.clone(),
         })
     }
 }

@@ -15,6 +15,8 @@ mod memory;
 mod mirror;
 #[path = "pure/names.rs"]
 mod names;
+#[path = "pure/pages.rs"]
+mod pages;
 #[path = "pure/port.rs"]
 mod port;
 #[path = "pure/setup.rs"]

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 /// A client that takes this much, or all there is, within the time for it goes on: about 4 KiB a second.
@@ -189,15 +190,45 @@ impl Drop for Piece {
 pub(crate) struct Stalled {
     account: Arc<Account>,
     unread: Duration,
+    crowd: Option<Crowd>,
     since: Option<Since>,
 }
 
+/// Whether others wait for a seat, and how much time there is while they do.
 #[derive(Debug)]
+struct Crowd {
+    now: watch::Receiver<bool>,
+    unread: Duration,
+}
+
+impl Crowd {
+    fn is_there(&self) -> bool {
+        *self.now.borrow()
+    }
+
+    fn comes(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut now = self.now.clone();
+        Box::pin(async move { drop(now.wait_for(|crowded| *crowded).await) })
+    }
+}
+
 struct Since {
     timer: Pin<Box<Sleep>>,
+    /// The crowd that is waited for; none once it has come, and the time is its.
+    crowd: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    hurried: bool,
     /// How far it had moved, and how far it has to.
     moved: u64,
     wanted: u64,
+}
+
+impl std::fmt::Debug for Since {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Since")
+            .field("moved", &self.moved)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stalled {
@@ -205,14 +236,23 @@ impl Stalled {
         Self {
             account,
             unread,
+            crowd: None,
             since: None,
         }
     }
 
-    fn begin(&self) -> Option<Since> {
+    /// The same, with less time where others wait for the connection's seat.
+    pub(crate) fn when_full(self, crowded: watch::Receiver<bool>, unread: Duration) -> Self {
+        let crowd = Some(Crowd { now: crowded, unread });
+        Self { crowd, ..self }
+    }
+
+    fn begin(&self, unread: Duration, crowd: Option<&Crowd>) -> Option<Since> {
         let held = self.account.held() as u64;
         (held > 0).then(|| Since {
-            timer: Box::pin(tokio::time::sleep(self.unread)),
+            timer: Box::pin(tokio::time::sleep(unread)),
+            crowd: crowd.map(Crowd::comes),
+            hurried: false,
             moved: self.account.moved.load(Ordering::Relaxed),
             wanted: held.min(PROGRESS),
         })
@@ -222,19 +262,31 @@ impl Stalled {
 impl Future for Stalled {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
         loop {
-            if self.since.is_none() {
-                self.since = self.begin();
+            if this.since.is_none() {
+                this.since = this.begin(this.unread, this.crowd.as_ref());
             }
-            let Some(since) = &mut self.since else {
+            let Some(since) = &mut this.since else {
                 return Poll::Pending;
             };
+            let comes = since.crowd.as_mut().map(|crowd| crowd.as_mut().poll(cx));
+            if comes.is_some_and(|comes| comes.is_ready())
+                && let Some(crowd) = &this.crowd
+            {
+                this.since = this.begin(crowd.unread, None).map(|since| Since {
+                    hurried: true,
+                    ..since
+                });
+                continue;
+            }
             ready!(since.timer.as_mut().poll(cx));
-            let moved = self.account.moved.load(Ordering::Relaxed);
-            let since = self.since.take();
+            let moved = this.account.moved.load(Ordering::Relaxed);
+            let due = !since.hurried || this.crowd.as_ref().is_some_and(Crowd::is_there);
+            let since = this.since.take();
             let stands = since.is_some_and(|since| moved.wrapping_sub(since.moved) < since.wanted);
-            if stands && self.account.held() > 0 {
+            if stands && due && this.account.held() > 0 {
                 return Poll::Ready(());
             }
         }

@@ -207,7 +207,8 @@ async fn serve<S: Service>(
     let io = TokioIo::new(stream);
     let account = Account::of_connection(shared.limits.connection_buffer);
     // A stream is cut off alone first; a whole connection only if that was not enough.
-    let stalled = Stalled::new(account.clone(), shared.limits.unread * if http2 { 2 } else { 1 });
+    let stalled = Stalled::new(account.clone(), shared.limits.unread * if http2 { 2 } else { 1 })
+        .when_full(shared.crowded.subscribe(), shared.limits.unread_when_full);
     let served = async {
         if http2 {
             let connection = shared.http2.serve_connection(io, service);

@@ -18,13 +18,13 @@ use rustix::net::SendFlags;
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::account::PROGRESS;
 use crate::connection::{Phase, Shared};
 use crate::file::{CHUNK, in_memory};
 use crate::idle::Presence;
-use crate::{FilePart, Peer, RequestBody, Service};
+use crate::{FilePart, Limits, Peer, RequestBody, Service};
 
 /// A head that is longer is hyper's.
 const HEAD: usize = 8 << 10;
@@ -136,7 +136,7 @@ async fn answer<S: Service>(
             () = gone(stream) => return Ok(false),
         }
     };
-    let mut out = Out::new(stream, shared.limits.unread);
+    let mut out = Out::new(stream, &shared.limits, shared.crowded.subscribe());
     let (parts, body) = response.into_parts();
     // These have no body by their status, and say nothing of one.
     let bodiless = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -217,18 +217,36 @@ fn head(response: &Response<()>, length: Option<u64>, goes_on: bool) -> Vec<u8> 
 struct Out<'a> {
     stream: &'a TcpStream,
     unread: Duration,
+    unread_when_full: Duration,
+    crowded: watch::Receiver<bool>,
+    /// Whether the time that runs is that of a full door.
+    hurried: bool,
     stalled: Pin<Box<Sleep>>,
     moved: u64,
 }
 
 impl<'a> Out<'a> {
-    fn new(stream: &'a TcpStream, unread: Duration) -> Self {
+    fn new(stream: &'a TcpStream, limits: &Limits, crowded: watch::Receiver<bool>) -> Self {
         Self {
             stream,
-            unread,
-            stalled: Box::pin(sleep(unread)),
+            unread: limits.unread,
+            unread_when_full: limits.unread_when_full,
+            crowded,
+            hurried: false,
+            stalled: Box::pin(sleep(limits.unread)),
             moved: 0,
         }
+    }
+
+    /// Begins to count anew.
+    fn count(&mut self, hurried: bool) {
+        (self.hurried, self.moved) = (hurried, 0);
+        let time = if hurried {
+            self.unread_when_full
+        } else {
+            self.unread
+        };
+        self.stalled.as_mut().reset(Instant::now() + time);
     }
 
     async fn bytes(&mut self, mut bytes: &[u8], flags: SendFlags) -> io::Result<()> {
@@ -268,7 +286,8 @@ impl<'a> Out<'a> {
         Ok(())
     }
 
-    /// Sends as much as goes, once any does. A client that takes less than a little within the time for it is given up.
+    /// Sends as much as goes, once any does. A client that takes less than a little within the time for it is given up; there
+    /// is less time where others wait for its seat.
     async fn writable(&mut self, mut send: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         loop {
             tokio::select! {
@@ -279,15 +298,21 @@ impl<'a> Out<'a> {
                     return Ok(sent);
                 }
                 () = self.stalled.as_mut() => {
-                    if self.moved < PROGRESS {
+                    let due = !self.hurried || *self.crowded.borrow();
+                    if self.moved < PROGRESS && due {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
-                    self.moved = 0;
-                    self.stalled = Box::pin(sleep(self.unread));
+                    self.count(false);
                 }
+                () = come(&mut self.crowded), if !self.hurried => self.count(true),
             }
         }
     }
+}
+
+/// Returns when others wait for a seat.
+async fn come(crowded: &mut watch::Receiver<bool>) {
+    drop(crowded.wait_for(|crowded| *crowded).await);
 }
 
 /// The next bytes of a body.

@@ -28,6 +28,8 @@ pub struct Limits {
     /// 128 KiB of what it was given in this time, and less than all of it, is cut off; so is a connection whose sent
     /// bytes stay unacknowledged.
     pub unread: Duration,
+    /// The same while others wait for a seat at the door, of a whole connection. Whoever reads slowly keeps nobody out for longer.
+    pub unread_when_full: Duration,
     /// How long a connection may be silent before the kernel asks whether its peer is still there.
     pub silent: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Limits {
             send_buffer: 256 << 10,
             connection_buffer: 1 << 20,
             unread: Duration::from_secs(30),
+            unread_when_full: Duration::from_secs(3),
             silent: Duration::from_secs(120),
         }
     }

@@ -456,14 +456,17 @@ struct Unread {
 
 /// A door whose clients have `unread` to take what they were given.
 fn endless(unread: Duration) -> Unread {
+    endless_for(Limits {
+        unread,
+        ..Limits::default()
+    })
+}
+
+fn endless_for(limits: Limits) -> Unread {
     let mut setup = open(Limits::default());
     let endless = Endless {
         given: Arc::default(),
         dropped: Arc::new(Semaphore::new(0)),
-    };
-    let limits = Limits {
-        unread,
-        ..Limits::default()
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let serving = identity(&leaf(&setup.authority, Usage::Server));
@@ -692,6 +695,8 @@ impl http_body::Body for FileOr {
 
 /// Of the file.
 const LENGTH: u64 = 3 << 20;
+/// Of what no socket's buffers hold.
+const LONG: u64 = 256 << 20;
 
 impl Service for Files {
     type Body = FileOr;
@@ -712,11 +717,11 @@ impl Service for Files {
     async fn call(&self, request: Request<RequestBody>, peer: Peer) -> Response<FileOr> {
         let (path, method) = (request.uri().path().to_owned(), request.method().clone());
         let body = request.into_body().collect().await.unwrap().to_bytes();
-        if path == "/file" {
+        if let "/file" | "/file/long" = &*path {
             let part = https::FilePart {
                 file: self.0.clone(),
                 start: 0,
-                length: LENGTH,
+                length: if path == "/file" { LENGTH } else { LONG },
             };
             return Response::new(FileOr::File(https::FileBody::new(part)));
         }
@@ -732,7 +737,7 @@ fn open_files(plain: https::Plain) -> Door {
 fn open_files_for(plain: https::Plain, limits: Limits) -> Door {
     use std::os::unix::fs::FileExt;
     let file = tempfile::tempfile().unwrap();
-    file.set_len(LENGTH).unwrap();
+    file.set_len(LONG).unwrap();
     file.write_all_at(b"end", LENGTH - 3).unwrap();
     let authority = Authority::generate("ca", SystemTime::now()).unwrap();
     let serving = identity(&leaf(&authority, Usage::Server));
@@ -823,6 +828,34 @@ async fn whoever_has_asked_is_answered_at_a_crowded_plain_door() {
         assert!(answer.unwrap().starts_with("HTTP/1.1 200 OK"));
     }
     drop(idle);
+}
+
+/// Who reads nothing, or next to nothing, keeps nobody out of a full door.
+#[tokio::test]
+async fn slow_readers_give_up_their_seats_where_others_wait() {
+    let limits = Limits {
+        connections: 1,
+        unread: Duration::from_secs(3600),
+        unread_when_full: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let door = open_files_for(https::Plain::Loopback, limits);
+    let mut slow = TcpStream::connect(door.address()).await.unwrap();
+    slow.write_all(b"GET /file/long HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 15];
+    slow.read_exact(&mut first).await.unwrap();
+    let text = "GET /file/none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    assert!(answered(&door, text).await.starts_with(b"HTTP/1.1 200 OK"));
+    drop(slow);
+    // So over TLS.
+    let unread = endless_for(limits);
+    let mut sender = http2(&unread.setup, 1).await;
+    let answer = get(&mut sender, "/endless").await;
+    let mut other = http2(&unread.setup, 1 << 16).await;
+    assert_eq!(get(&mut other, "/0").await.status(), StatusCode::OK);
+    drop(answer);
 }
 
 #[tokio::test]

@@ -64,10 +64,12 @@ impl Pods {
         let reference = Reference::parse(name)
             .map_err(|error| fault(ImageReason::InvalidImageName, invalid(name, &error.to_string())))?
             .with_default_tag();
+        // Whoever waits here has not begun: the time of a pull is its own.
+        let _turn = self.0.pulls.acquire().await;
         let begun = self.0.clock.now();
         // Nobody follows a pod's pull; its beginning and its end are told as events.
         let progress = Progress(tokio::sync::mpsc::channel(1).0);
-        let mut said = String::new();
+        let mut said = Vec::new();
         for credentials in credentials(&reference, keys) {
             let wish = Pull {
                 reference: reference.clone(),
@@ -85,10 +87,10 @@ impl Pods {
                         size: pulled.image.size,
                     });
                 }
-                Err(error) => said = error.pulling(&reference),
+                Err(error) => said.push(error.pulling(&reference)),
             }
         }
-        Err(fault(ImageReason::ErrImagePull, said))
+        Err(fault(ImageReason::ErrImagePull, all(said)))
     }
 
     /// Other pods may wait for it, and whoever follows the node's events.
@@ -114,6 +116,16 @@ fn credentials(reference: &Reference, keys: &[Vec<u8>]) -> Vec<Credentials> {
         found.push(Credentials::Anonymous);
     }
     found
+}
+
+/// What each of the credentials has come to, as upstream puts errors together: each once, in brackets if there are several.
+fn all(mut said: Vec<String>) -> String {
+    let mut seen = std::collections::HashSet::new();
+    said.retain(|text| seen.insert(text.clone()));
+    match &*said {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    }
 }
 
 const fn fault(reason: ImageReason, message: String) -> ImageFault {
@@ -166,6 +178,17 @@ mod tests {
         ] {
             assert_eq!(names_registry(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn every_refusal_is_told_once() {
+        let said = |texts: &[&str]| all(texts.iter().map(|text| (*text).to_owned()).collect());
+        assert_eq!(said(&["denied"]), "denied");
+        assert_eq!(said(&["denied", "denied"]), "denied");
+        assert_eq!(
+            said(&["denied", "unauthorized", "denied"]),
+            "[denied, unauthorized]"
+        );
     }
 
     #[test]

@@ -96,6 +96,10 @@ pub enum OpenError {
     },
 }
 
+/// Images that pods pull at once; further ones wait, as with a kubelet's `maxParallelImagePulls`. (Its default is one after
+/// the other, which one slow registry stops.)
+const PULLS: usize = 10;
+
 fn unusable(what: &'static str) -> impl FnOnce(io::Error) -> OpenError {
     move |why| OpenError::Node { what, why }
 }
@@ -115,6 +119,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     registries: Registries,
     turns: Semaphore,
+    pulls: Semaphore,
     bursts: Bursts,
     teller: Teller,
     places: Places,
@@ -160,6 +165,7 @@ impl Pods {
             clock: config.clock,
             registries: config.registries,
             turns: Semaphore::new(turns()),
+            pulls: Semaphore::new(PULLS),
             bursts: Bursts::default(),
             teller: Teller::default(),
             places: Places::default(),

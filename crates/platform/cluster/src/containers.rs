@@ -121,15 +121,15 @@ impl Containers {
 
 /// Other people's registries, as the configuration describes them. They are asked when somebody pulls or pushes.
 fn registries(config: &Config, images: &Images) -> Result<Registries, Error> {
-    let (described, warnings) = distribution::Config::load(&config.registries.sources())?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
     let settings = distribution::Settings {
         proxies: config.registries.proxies.clone(),
         ..distribution::Settings::default()
     };
-    let client = distribution::Client::new(described, settings, Rng::from_os()?);
+    let sources = config.registries.sources();
+    let (client, warnings) = distribution::Client::following(sources, settings, Rng::from_os()?)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let own = Some(config.registry.port).filter(|port| *port != 0);
     Ok(Registries::new(client, images.clone(), own))
 }

@@ -46,7 +46,12 @@ pub(crate) fn read(
     let read = || {
         let settings = path.map_or_else(|| Ok(Settings::default()), Settings::read)?;
         let (domain, group) = (format!("localhost:{port}"), listen::group("docker"));
-        let served = settings.config(&domain, config.registry.bind, group, clock)?;
+        let mut served = settings.config(&domain, config.registry.bind, group, clock)?;
+        let host = rustix::system::uname();
+        served
+            .access
+            .names
+            .push(host.nodename().to_string_lossy().into_owned());
         Ok((served, settings.identity()?))
     };
     read().map_err(|error| {

@@ -13,11 +13,17 @@ pub(super) fn find(images: &Images, name: &Reference, platform: Option<&Platform
     let Some(served) = images.manifest_in(name)? else {
         return Err(Fault::NoManifest(name.familiar()));
     };
-    let before = standing_for(images, name);
+    // What docker was told to forget is new to it.
+    let before = images.resolve(&name.to_string()).map(|image| image.id).ok();
     let image = match images.manifest(&served.digest) {
         Some(top) => stored(images, name, &top, platform)?,
         None => made(images, name, &served, platform)?,
     };
+    let pinned = Reference {
+        digest: Some(served.digest),
+        ..name.repository()
+    };
+    images.claim(&[name.clone(), pinned])?;
     Ok(Pulled {
         newer: before != Some(image.id),
         image,
@@ -85,7 +91,7 @@ fn made(
     let image = match images.resolve(&name.to_string()) {
         Ok(image) => Some(image),
         // A digest that nobody has asked for yet is no name of the image so far.
-        Err(_) => enter(images, name, served, &[])?,
+        Err(_) => enter(images, name, served, None)?,
     };
     let fits = |image: &Arc<Image>| platform.is_none_or(|wanted| runs(wanted, &image.config));
     image.filter(fits).ok_or_else(|| no_image(name, platform))

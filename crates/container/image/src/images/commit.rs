@@ -13,6 +13,7 @@ use crate::content::Written;
 use crate::inner::Inner;
 use crate::layers::Made;
 use crate::rows::OwnerRow;
+use crate::standing::By;
 use crate::{
     Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Step, Target, claims,
     media_type,
@@ -81,8 +82,12 @@ impl Images {
         };
         let image = self.inner.register(lease, new)?;
         if let Some(reference) = commit.reference {
-            self.inner
-                .tag_under(lease, &reference.with_default_tag(), Target::image(image.id))?;
+            self.inner.tag_under(
+                lease,
+                &reference.with_default_tag(),
+                Target::image(image.id),
+                By::Docker,
+            )?;
         }
         self.get(&image.id)
             .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))

@@ -21,13 +21,18 @@ impl Images {
     pub fn evict(&self, seen: &Image, last_used: i64) -> Result<Option<Vec<Removed>>, Error> {
         let (inner, id) = (&self.inner, seen.id);
         let names = references(seen);
+        if names.is_empty() && seen.kept > 0 {
+            // Our registry has it: only its files may go.
+            let layers = self.lull(&id)?;
+            return Ok(Some(layers).filter(|layers| !layers.is_empty()));
+        }
         let claim = inner
             .claims
             .take(names.iter().map(claims::tag).chain([claims::image(&id)]));
         let (names, freed) = {
             let mut table = inner.write();
             let same = |now: &Image| {
-                (&now.tags, &now.digests, now.result) == (&seen.tags, &seen.digests, seen.result)
+                (&now.tags, &now.digests, now.kept, now.result) == (&seen.tags, &seen.digests, 0, seen.result)
             };
             let as_seen = table.image(&id).is_some_and(|now| same(&now));
             if !as_seen || table.last_used(&id) > last_used || is_used(&table, seen) {
@@ -115,7 +120,7 @@ impl Images {
         let Some(image) = self.get(id).filter(|image| !image.asleep) else {
             return Ok(Vec::new());
         };
-        let Some(layers) = self.asleep(&image) else {
+        let Some((manifest, layers)) = self.asleep(&image) else {
             return Ok(Vec::new());
         };
         let claim = inner.claims.take([claims::image(id)]);
@@ -124,7 +129,7 @@ impl Images {
             if is_used(&table, &image) {
                 return Ok(Vec::new());
             }
-            table.set_asleep(id, layers)
+            table.set_asleep(id, manifest, layers)
         };
         if let Some(image) = self.get(id) {
             // Before its files go. Should it fail, the next start finds them missing, and the image asleep.
@@ -139,13 +144,14 @@ impl Images {
         Ok(went)
     }
 
-    /// The layers of an image as they are while it sleeps, if all that wakes it is here.
-    fn asleep(&self, image: &Image) -> Option<Vec<Layer>> {
-        let manifest = self.manifest(&image.manifest?)?;
-        if image.layers.is_empty() || !self.has_all_blobs(&manifest) {
+    /// The layers of an image as they are while it sleeps, with their manifest, if all that wakes it is here.
+    fn asleep(&self, image: &Image) -> Option<(Digest, Vec<Layer>)> {
+        if image.layers.is_empty() {
             return None;
         }
-        sleeping(&image.config, &manifest)
+        let manifests = self.inner.read().manifests_for(image);
+        let mut whole = manifests.iter().filter(|manifest| self.has_all_blobs(manifest));
+        whole.find_map(|manifest| Some((manifest.digest, sleeping(&image.config, manifest)?)))
     }
 
     /// Has somebody told whenever another 64 MiB were written, so that it may look how full the disk is. It must not

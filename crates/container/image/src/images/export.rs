@@ -6,6 +6,7 @@ use super::compose::{Form, compose};
 use super::{Algorithm, Export, Exported, ExportedIndex, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
+use crate::standing::By;
 use crate::{
     Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Reference, claims, compress,
     media_type,
@@ -90,11 +91,11 @@ impl Images {
             ..reference.repository()
         };
         let target = Target::manifest(served.digest, Some(id));
-        inner.tag_under(&lease, &pinned, target)?;
+        inner.tag_under(&lease, &pinned, target, By::Docker)?;
         // By that name it can be had again. It may name another image by now.
         let by_tag = reference.tag.is_some() && reference.digest.is_none();
         if by_tag && self.target(reference) == Some(Target::image(id)) {
-            inner.tag_under(&lease, reference, target)?;
+            inner.tag_under(&lease, reference, target, By::Docker)?;
         }
         {
             let _claim = inner.claims.take([claims::image(&id)]);

@@ -7,6 +7,7 @@ use super::commit::serialize;
 use super::{Images, Import};
 use crate::assemble::NewImage;
 use crate::inner::Inner;
+use crate::standing::By;
 use crate::{Digest, Error, HistoryRow, RootFs, Target, claims};
 
 impl Images {
@@ -41,7 +42,12 @@ impl Images {
         let bytes = serialize(&config)?;
         let image = inner.register(&lease, NewImage::made(config, bytes, None))?;
         if let Some(reference) = import.reference {
-            inner.tag_under(&lease, &reference.with_default_tag(), Target::image(image.id))?;
+            inner.tag_under(
+                &lease,
+                &reference.with_default_tag(),
+                Target::image(image.id),
+                By::Docker,
+            )?;
         }
         lease.keep()?;
         Ok(image.id)

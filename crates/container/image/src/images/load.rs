@@ -15,6 +15,7 @@ use crate::assemble::NewImage;
 use crate::content::digest_of;
 use crate::inner::Inner;
 use crate::layers::Made;
+use crate::standing::By;
 use crate::worker::{self, Job, SplitReport, Stream};
 use crate::{Digest, DigestAlgorithm, Error, Lease, Limits, Target, claims};
 
@@ -71,7 +72,9 @@ impl Images {
             loaded.push(Loaded { id, reference: None });
         }
         for reference in plan.references {
-            let previous = self.inner.tag_under(lease, &reference, Target::image(id))?;
+            let previous = self
+                .inner
+                .tag_under(lease, &reference, Target::image(id), By::Docker)?;
             let previous = previous.and_then(|target| target.image);
             if let Some(previous) = previous.filter(|previous| *previous != id) {
                 progress(LoadEvent::Replaced {

@@ -8,6 +8,8 @@ use store::Durability;
 use super::{Image, Images};
 use crate::inner::{Inner, check_tag};
 use crate::rows::{ImageRow, TagRow};
+use crate::standing::By;
+use crate::table::Given;
 use crate::{Descriptor, Digest, Error, Reference, Target, claims};
 
 impl Images {
@@ -103,13 +105,58 @@ impl Images {
             return Err(Error::NoSuchImage(id.to_string()));
         }
         let target = Target::image(*id);
-        let row = TagRow::new(target, self.inner.now());
-        self.inner.rows.put(&reference, &row, Durability::Durable)?;
-        let (previous, freed) = self.inner.write().set_tag(&reference, Some((target, row.time)));
-        self.inner.discard(freed);
+        let standing = self.inner.read().standing(&reference, By::Docker, target);
+        let time = self.inner.now();
+        let given = Given {
+            target,
+            standing,
+            time,
+        };
+        let previous = self.inner.give(&reference, given, Durability::Durable)?;
         self.inner.note_nameless(previous)?;
         // What has a name is kept by it, and is a build's leaving once it has none any more.
         self.inner.set_result(id, false, Durability::Relaxed)
+    }
+
+    /// Notes that docker has pulled names of our own registry: from now on they are docker's too, whatever becomes of them
+    /// there. Durable when this returns; names that are not there are none.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn claim(&self, names: &[Reference]) -> Result<(), Error> {
+        let _claim = self.inner.claims.take(names.iter().map(claims::tag));
+        for name in names {
+            let Some(tag) = self.inner.read().tag(name) else {
+                continue;
+            };
+            let standing = self.inner.read().standing(name, By::Docker, tag.target);
+            if tag.standing != standing {
+                let (target, time) = (tag.target, self.inner.now());
+                let given = Given {
+                    target,
+                    standing,
+                    time,
+                };
+                self.inner.give(name, given, Durability::Durable)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has our registry serve a name of docker's that was deleted there, since it is about to be pushed again.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn offer(&self, name: &Reference) -> Result<(), Error> {
+        if self
+            .inner
+            .read()
+            .tag(name)
+            .is_none_or(|tag| !tag.standing.unserved)
+        {
+            return Ok(());
+        }
+        self.claim(std::slice::from_ref(name))
     }
 
     /// Notes that somebody was told the id of this image as what a build has made, although it has no name: it is not
@@ -139,6 +186,20 @@ impl Images {
 }
 
 impl Inner {
+    /// Makes a name stand for something; answers what it stood for. The caller has the name's claim.
+    pub(super) fn give(
+        &self,
+        reference: &Reference,
+        given: Given,
+        durability: Durability,
+    ) -> Result<Option<Target>, Error> {
+        let row = TagRow::new(given.target, given.standing, given.time);
+        self.rows.put(reference, &row, durability)?;
+        let (previous, freed) = self.write().set_tag(reference, Some(given));
+        self.discard(freed);
+        Ok(previous.map(|tag| tag.target))
+    }
+
     /// An image that a step made and that has just lost its last name is one all the same, after a restart as well.
     pub(crate) fn note_nameless(&self, target: Option<Target>) -> Result<(), Error> {
         let Some(id) = target.and_then(|target| target.image) else {

@@ -21,8 +21,9 @@ use crate::rows::{
     OwnerRow, Rows, TagRow, UsedRow,
 };
 use crate::snapshots::{self, Snapshots};
-use crate::table::{Freed, Kept, Table, Writable};
-use crate::{Digest, Error, ImageConfig, ManifestSummary, Reference, Workers};
+use crate::standing::Standing;
+use crate::table::{Freed, Given, Kept, Table, Writable};
+use crate::{Digest, Error, ImageConfig, ManifestSummary, Reference, Target, Workers};
 
 impl Images {
     /// Opens the images of a node and clears away what an unclean end has left: snapshots and
@@ -50,9 +51,9 @@ impl Images {
         loading.layers()?;
         loading.manifests()?;
         loading.images()?;
+        loading.links()?;
         loading.tags()?;
         loading.owners()?;
-        loading.links()?;
         loading.compressed()?;
         let unused = loading.unused()?;
         loading.used(clock.as_ref())?;
@@ -242,7 +243,9 @@ impl Loading<'_> {
                     self.rows.delete::<TagRow>(&reference, Durability::Relaxed)?;
                     continue;
                 };
-                row = TagRow::new(before, row.time);
+                let standing = row.previous_standing;
+                let standing = standing.unwrap_or_else(|| self.standing(&reference, before));
+                row = TagRow::new(before, standing, row.time);
                 self.rows.put(&reference, &row, Durability::Relaxed)?;
             }
             let mut target = row.target();
@@ -255,10 +258,29 @@ impl Loading<'_> {
                 self.rows.delete::<TagRow>(&reference, Durability::Relaxed)?;
                 continue;
             }
-            let (_, freed) = self.table.set_tag(&reference, Some((target, row.time)));
+            let given = Given {
+                target,
+                standing: row
+                    .standing
+                    .unwrap_or_else(|| self.standing(&reference, row.target())),
+                time: row.time,
+            };
+            let (_, freed) = self.table.set_tag(&reference, Some(given));
             forget(self.rows, &freed)?;
         }
         Ok(())
+    }
+
+    /// Whose a name is that was written before this was noted: what was pushed has blobs linked to its repository.
+    fn standing(&self, reference: &Reference, target: Target) -> Standing {
+        let pushed = target
+            .manifest
+            .filter(|_| self.table.has_links(&reference.name()));
+        Standing {
+            pushed,
+            claimed: pushed.is_none(),
+            ..Standing::default()
+        }
     }
 
     /// A link to a blob that a loss of power, or a collection that was cut off, has taken says nothing.
@@ -307,7 +329,7 @@ impl Loading<'_> {
         let nameless = self
             .table
             .images()
-            .filter(|image| image.asleep && image.is_dangling());
+            .filter(|image| image.asleep && image.is_dangling() && image.kept == 0);
         let mut freed = Freed::default();
         for id in nameless.map(|image| image.id).collect::<Vec<_>>() {
             self.rows.delete::<ImageRow>(&id, Durability::Relaxed)?;

@@ -5,14 +5,13 @@ use std::sync::atomic::Ordering;
 
 use super::evict::references;
 use super::{Image, Images, Pruned, Remove, Removed, Use};
-use crate::{Digest, Error, Reference};
+use crate::{Digest, Error};
 
 impl Images {
     /// Removes the images that the filter lets pass and that nobody uses: no container, no image built upon
     /// it. Only for when a person asks: nothing in here is removed automatically.
     ///
-    /// Names that `spared` lets stay (those of our own registry, whose clients rely on them) stay with what they stand
-    /// for; of such an image only the unpacked layers go, and it sleeps until somebody runs it again.
+    /// What was pushed to our own registry stays there, as with [`Self::remove`].
     ///
     /// # Errors
     /// [`Error::PruneRunning`].
@@ -20,12 +19,11 @@ impl Images {
         &self,
         filter: &dyn Fn(&Image) -> bool,
         used: &dyn Fn(&Digest) -> Vec<Use>,
-        spared: &dyn Fn(&Reference) -> bool,
     ) -> Result<Pruned, Error> {
         if self.inner.pruning.swap(true, Ordering::AcqRel) {
             return Err(Error::PruneRunning);
         }
-        let pruned = self.prune_alone(filter, used, spared);
+        let pruned = self.prune_alone(filter, used);
         if let Err(error) = self.drop_beginnings() {
             tracing::warn!(%error, "beginnings of blobs are left");
         }
@@ -33,12 +31,7 @@ impl Images {
         Ok(pruned)
     }
 
-    fn prune_alone(
-        &self,
-        filter: &dyn Fn(&Image) -> bool,
-        used: &dyn Fn(&Digest) -> Vec<Use>,
-        spared: &dyn Fn(&Reference) -> bool,
-    ) -> Pruned {
+    fn prune_alone(&self, filter: &dyn Fn(&Image) -> bool, used: &dyn Fn(&Digest) -> Vec<Use>) -> Pruned {
         let sizes: HashMap<Digest, u64> = self
             .inner
             .read()
@@ -56,18 +49,14 @@ impl Images {
             .into_iter()
             .filter(|image| !is_intermediate(image) && filter(image))
         {
-            let (kept, names): (Vec<_>, Vec<_>) = references(&image).into_iter().partition(spared);
             // What is in use stays; that is what pruning means.
             if image.is_dangling() {
                 let removed = self.remove_nameless(&image.id, options, used);
                 pruned.removed.extend(removed.unwrap_or_default());
             }
-            for name in names {
+            for name in references(&image) {
                 let removed = self.remove(&name.to_string(), options, used);
                 pruned.removed.extend(removed.unwrap_or_default());
-            }
-            if !kept.is_empty() && used(&image.id).is_empty() {
-                pruned.removed.extend(self.lull(&image.id).unwrap_or_default());
             }
         }
         let layers = pruned.removed.iter().filter_map(|removed| match removed {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Image, Images, StoredManifest, Target};
 use crate::assemble::NewImage;
 use crate::inner::Inner;
+use crate::standing::By;
 use crate::{Digest, DigestAlgorithm, Error, ImageConfig, Lease, ManifestSummary, Reference};
 
 impl Images {
@@ -77,7 +78,7 @@ impl Images {
         if target == Target::default() {
             return Err(Error::InvalidTag("a name must stand for something".to_owned()));
         }
-        self.inner.tag_under(lease, reference, target)
+        self.inner.tag_under(lease, reference, target, By::Docker)
     }
 
     /// What a name stands for. In memory.

@@ -11,6 +11,7 @@ use super::{Blob, Image, Images, Push, Pushed, Target};
 use crate::assemble::NewImage;
 use crate::config::MAX_CONFIG;
 use crate::inner::{Inner, check_name};
+use crate::standing::By;
 use crate::table::{Table, Within};
 use crate::{
     Descriptor, Digest, Error, ImageConfig, Lease, ManifestSummary, Platform, Reference, media_type,
@@ -28,6 +29,19 @@ impl Images {
     /// [`Error::Manifest`], [`Error::WrongDigest`], [`Error::MissingContent`] with all that is missing,
     /// [`Error::Reference`] and [`Error::InvalidTag`] about the names.
     pub fn push_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
+        self.take_manifest(push, bytes, By::Registry)
+    }
+
+    /// The same for a manifest that our registry has made for what docker has, since docker pulls it by its digest: nobody
+    /// pushed it, so the registry does not keep it.
+    ///
+    /// # Errors
+    /// As [`Self::push_manifest`].
+    pub fn enter_manifest(&self, push: &Push<'_>, bytes: &Bytes) -> Result<Pushed, Error> {
+        self.take_manifest(push, bytes, By::Docker)
+    }
+
+    fn take_manifest(&self, push: &Push<'_>, bytes: &Bytes, by: By) -> Result<Pushed, Error> {
         let repository = named(push.repository)?;
         let names = names(&repository, push.tags)?;
         let algorithm = push.digest.map(|digest| digest.algorithm());
@@ -47,8 +61,8 @@ impl Images {
             digest: Some(summary.digest),
             ..repository
         };
-        self.inner.tag_under(&lease, &pinned, target)?;
-        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target);
+        self.inner.tag_under(&lease, &pinned, target, by)?;
+        let tag = |name: &Reference| self.inner.tag_under(&lease, name, target, by);
         let previous = names.iter().map(tag).collect::<Result<_, Error>>()?;
         lease.keep_rows()?;
         Ok(Pushed {
@@ -291,7 +305,6 @@ mod tests {
             manifests,
             subject: None,
             artifact_type: None,
-            annotations: std::collections::BTreeMap::new(),
         };
         for at in 0..MANY {
             let layers = (0..3).map(|layer| descriptor(format!("{at} {layer}")));
@@ -302,7 +315,12 @@ mod tests {
             };
             let target = Target::manifest(summary.digest, None);
             table.add_manifest(Kept { summary, file: false });
-            drop(table.set_tag(&pinned, Some((target, jiff::Timestamp::UNIX_EPOCH))));
+            let given = crate::table::Given {
+                target,
+                standing: crate::standing::Standing::default(),
+                time: jiff::Timestamp::UNIX_EPOCH,
+            };
+            drop(table.set_tag(&pinned, Some(given)));
         }
         // In others' hands, so that it is no stranger to the table.
         table.add_manifest(Kept {

@@ -12,6 +12,7 @@ use super::evict::references;
 use super::names::identifier;
 use super::{Image, Images, Remove, Removed, Use};
 use crate::rows::TagRow;
+use crate::table::Given;
 use crate::{Digest, Error, Reference, Step, claims};
 
 impl Images {
@@ -139,9 +140,22 @@ impl Removal<'_> {
         let Some(image) = inner.read().tagged(reference) else {
             return Ok(());
         };
-        inner.rows.delete::<TagRow>(reference, Durability::Durable)?;
-        let (previous, freed) = inner.write().set_tag(reference, None);
-        inner.discard(freed);
+        let kept = inner.read().without_docker(reference);
+        let previous = if let Some((target, standing)) = kept {
+            // What was pushed stays in our registry, as it would in one that has a store of its own.
+            let time = inner.now();
+            let given = Given {
+                target,
+                standing,
+                time,
+            };
+            inner.give(reference, given, Durability::Durable)?
+        } else {
+            inner.rows.delete::<TagRow>(reference, Durability::Durable)?;
+            let (previous, freed) = inner.write().set_tag(reference, None);
+            inner.discard(freed);
+            previous.map(|tag| tag.target)
+        };
         inner.note_nameless(previous)?;
         self.removed.push(Removed::Untagged {
             reference: reference.familiar(),
@@ -182,10 +196,13 @@ impl Removal<'_> {
         for name in references(image) {
             self.untag(&name)?;
         }
+        let stays = image.step == Some(Step::Shown) && !image.asleep;
+        if !stays && self.images.get(&image.id).is_some_and(|left| left.kept > 0) {
+            return self.put_away(&image.id).map(|()| true);
+        }
         let inner = &self.images.inner;
         let _claim = inner.claims.take([claims::image(&image.id)]);
         // From here on nobody finds it; the one durable write is what makes it gone for good.
-        let stays = image.step == Some(Step::Shown) && !image.asleep;
         let (tags, freed) = {
             let mut table = inner.write();
             // A lease may have been taken since the conflicts were looked at.
@@ -214,6 +231,23 @@ impl Removal<'_> {
             .extend(freed.layers.iter().map(|layer| Removed::Layer(layer.chain())));
         inner.discard(freed);
         Ok(true)
+    }
+
+    /// What our registry keeps falls asleep instead: docker's clients do not see it any more. One that somebody has begun to
+    /// use stays as an image without a name.
+    fn put_away(&mut self, id: &Digest) -> Result<(), Error> {
+        let images = self.images;
+        let layers = images.lull(id)?;
+        if images.get(id).is_none_or(|image| !image.is_hidden()) {
+            return Ok(());
+        }
+        let _claim = images.inner.claims.take([claims::image(id)]);
+        // Else it would keep what it was built upon.
+        images.inner.write().forget_parent(id);
+        images.inner.write_image(id, Durability::Relaxed)?;
+        self.removed.push(Removed::Deleted(*id));
+        self.removed.extend(layers);
+        Ok(())
     }
 
     fn is_dangling(&self, id: &Digest) -> bool {

@@ -1,6 +1,7 @@
 //! The repositories of our own registry. A repository is the beginning of references: what has a name
 //! `REPOSITORY:TAG` or `REPOSITORY@DIGEST` is in it, whoever gave that name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use store::Durability;
@@ -9,7 +10,7 @@ use super::compose::{Form, compose};
 use super::{Image, Images, ServedManifest, Target, Unlinked};
 use crate::inner::Inner;
 use crate::rows::TagRow;
-use crate::table::{Freed, Table, Within};
+use crate::table::{Freed, Given, Table, Within};
 use crate::{Descriptor, Digest, Error, ManifestSummary, Reference, ReferenceError, claims};
 
 impl Images {
@@ -26,7 +27,7 @@ impl Images {
     }
 
     fn by_tag(&self, reference: &Reference) -> Result<Option<ServedManifest>, Error> {
-        let Some(target) = self.target(reference) else {
+        let Some(target) = self.offered(reference) else {
             return Ok(None);
         };
         let image = target.image.and_then(|id| self.get(&id));
@@ -55,6 +56,12 @@ impl Images {
         }
         let mut made = images.into_iter().filter_map(|image| composed(image));
         Ok(made.find(|made| made.digest == *digest))
+    }
+
+    /// What a name stands for in our registry: none if it was deleted there, be it docker's still. In memory.
+    #[must_use]
+    pub fn offered(&self, reference: &Reference) -> Option<Target> {
+        self.inner.read().offered(reference)
     }
 
     /// Whether all that a manifest names is here, and in the repository: an image may have come by layers that lie here
@@ -113,8 +120,10 @@ impl Images {
         while found.len() < limit {
             match table.after(&at) {
                 Some(next) if next.domain == domain => {
-                    found.push(next.path.clone());
                     at = next.repository();
+                    if table.served_in(&at).next().is_some() {
+                        found.push(at.path.clone());
+                    }
                 }
                 _ => break,
             }
@@ -149,15 +158,24 @@ impl Images {
     pub fn tags_in(&self, repository: &str, after: &str, limit: usize) -> Option<Vec<String>> {
         let named = named(repository).ok()?;
         let table = self.inner.read();
-        if table.names_of(&named).next().is_none() && !table.has_links(repository) {
+        if table.served_in(&named).next().is_none() && !table.has_links(repository) {
             return None;
         }
-        let names = table.names_of(&named).filter_map(|(name, _)| name.tag.as_ref());
+        let names = table.served_in(&named).filter_map(|(name, _)| name.tag.as_ref());
         let tags = names.filter(|tag| tag.as_str() > after).take(limit);
         Some(tags.cloned().collect())
     }
 
-    /// Manifests of the repository that are about another one (distribution-spec, "Listing Referrers").
+    /// The notes of a stored manifest; none of one that is not here.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn annotations(&self, digest: &Digest) -> Result<BTreeMap<String, String>, Error> {
+        self.inner.annotations(digest)
+    }
+
+    /// Manifests of the repository that are about another one (distribution-spec, "Listing Referrers"), without their notes
+    /// ([`Self::annotations`]).
     #[must_use]
     pub fn referrers(&self, repository: &str, subject: &Digest) -> Vec<Descriptor> {
         let Ok(named) = named(repository) else {
@@ -170,21 +188,22 @@ impl Images {
         here.map(|summary| referrer(summary)).collect()
     }
 
-    /// Takes a tag away, durably; answers what it named. What has no name any more and was never run goes with it.
+    /// Takes a tag out of our registry, durably; answers what it named. What has no name any more and was never run goes with
+    /// it. A name that docker gave or pulled itself, or whose image is unpacked, stays docker's.
     ///
     /// # Errors
     /// The disk's or the store's.
     pub fn untag(&self, reference: &Reference) -> Result<Option<Target>, Error> {
-        let Some(target) = self.target(reference) else {
+        let Some(target) = self.offered(reference) else {
             return Ok(None);
         };
-        self.inner.untag_all(std::slice::from_ref(reference))?;
+        self.inner.unserve(std::slice::from_ref(reference))?;
         self.forget_nameless(target.image)?;
         Ok(Some(target))
     }
 
-    /// Takes a manifest out of a repository with all tags there that name it, durably; `None` if it is
-    /// not in it by a name of its own.
+    /// Takes a manifest out of a repository of our registry with all tags there that name it, durably; `None` if it is
+    /// not in it by a name of its own. Docker's names stay, as with [`Self::untag`].
     ///
     /// # Errors
     /// The disk's or the store's.
@@ -202,14 +221,14 @@ impl Images {
                 }
                 (None, None) => false,
             };
-            let names = table.names_of(&named).filter(|(_, target)| is_it(target));
+            let names = table.served_in(&named).filter(|(_, target)| is_it(target));
             names.map(|(name, target)| (name.clone(), *target)).collect()
         };
         if names.is_empty() {
             return Ok(None);
         }
         let (names, targets): (Vec<Reference>, Vec<Target>) = names.into_iter().unzip();
-        self.inner.untag_all(&names)?;
+        self.inner.unserve(&names)?;
         let mut unlinked = Unlinked {
             tags: names.into_iter().filter_map(|name| name.tag).collect(),
             images: Vec::new(),
@@ -228,8 +247,9 @@ impl Images {
         let claim = inner.claims.take([claims::image(&id)]);
         let freed = {
             let mut table = inner.write();
-            let nameless = |image: &Image| image.asleep && image.is_dangling();
-            let goes = table.image(&id).is_some_and(|image| nameless(&image));
+            let goes = table
+                .image(&id)
+                .is_some_and(|image| was_only_pushed(&table, &image));
             if !goes || table.holds(&id) > 0 || !table.children(&id).is_empty() {
                 return Ok(None);
             }
@@ -242,7 +262,42 @@ impl Images {
     }
 }
 
+/// Whether nobody has a name for an image, and no container can stand upon it.
+fn was_only_pushed(table: &Table, image: &Image) -> bool {
+    let nameless = image.is_dangling() && image.kept == 0;
+    // Without layers there is nothing to unpack, so it does not show whether it was run.
+    let untouched = image.layers.is_empty()
+        && image.manifest.is_some()
+        && !image.result
+        && image.step.is_none()
+        && !table.is_under_writable(None);
+    nameless && (image.asleep || untouched)
+}
+
 impl Inner {
+    /// Has our registry forget names; those that are docker's stay. All of it is durable with the last.
+    fn unserve(&self, names: &[Reference]) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for name in names {
+            let _claim = self.claims.take([claims::tag(name)]);
+            let Some((target, standing)) = self.read().without_registry(name) else {
+                gone.push(name.clone());
+                continue;
+            };
+            let time = self.now();
+            self.give(
+                name,
+                Given {
+                    target,
+                    standing,
+                    time,
+                },
+                Durability::Durable,
+            )?;
+        }
+        self.untag_all(&gone)
+    }
+
     /// Takes names away; all of it is durable with the last.
     pub(super) fn untag_all(&self, names: &[Reference]) -> Result<(), Error> {
         let _claim = self.claims.take(names.iter().map(claims::tag));
@@ -287,6 +342,5 @@ fn composed(image: &Image) -> Option<ServedManifest> {
 fn referrer(summary: &ManifestSummary) -> Descriptor {
     let mut descriptor = Descriptor::new(&summary.media_type, summary.digest, summary.size);
     descriptor.artifact_type = summary.kind().map(str::to_owned);
-    descriptor.annotations = summary.annotations.clone();
     descriptor
 }

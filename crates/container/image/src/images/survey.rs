@@ -27,6 +27,8 @@ pub struct Surveyed {
     pub parts: Vec<usize>,
     /// When it was last used, in microseconds since 1970.
     pub last_used: i64,
+    /// A name by which our registry keeps it although docker was told to forget it.
+    pub kept: Option<Reference>,
     /// Whether a pull, a push, a build or the like has it.
     pub leased: bool,
     /// Whether all its tags were pulled or pushed under just these names, so that each can be had again. True if it has
@@ -69,6 +71,7 @@ impl Images {
         let images = table.images().map(|image| Surveyed {
             parts: parts.of(image),
             last_used: table.last_used(&image.id),
+            kept: table.kept_name(image),
             leased: table.holds(&image.id) > 0 || table.is_pending(&image.id),
             elsewhere: image.tags.iter().all(|tag| is_elsewhere(&table, tag)),
             image: image.clone(),

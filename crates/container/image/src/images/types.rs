@@ -43,6 +43,8 @@ pub struct Image {
     pub tags: Vec<Reference>,
     /// Names with a digest, in order, familiar: `busybox@sha256:…`.
     pub digests: Vec<String>,
+    /// How many names it has that our registry keeps and docker was told to forget.
+    pub kept: usize,
     /// When it was last given a tag.
     pub last_tagged: Option<Timestamp>,
     /// Whether it was built, loaded, committed or imported here: it may exist nowhere else, so it
@@ -73,7 +75,7 @@ impl Image {
         self.layers.last().map(|layer| layer.chain_id)
     }
 
-    /// Whether it has no name.
+    /// Whether it has no name, as far as docker goes.
     #[must_use]
     pub const fn is_dangling(&self) -> bool {
         self.tags.is_empty() && self.digests.is_empty()
@@ -105,10 +107,17 @@ impl Image {
         };
     }
 
-    /// Whether it is the build cache's alone, and none of those that clients see.
+    /// Whether it is the build cache's alone, or our registry's, and none of those that docker's clients see.
     #[must_use]
     pub const fn is_hidden(&self) -> bool {
-        matches!(self.step, Some(Step::Hidden | Step::Lost))
+        matches!(self.step, Some(Step::Hidden | Step::Lost)) || self.is_put_away()
+    }
+
+    /// Whether docker has removed it and our registry keeps it. While its files are here it is an image without a name, as
+    /// it is where there is no registry: somebody may be using it, or has made it once more.
+    const fn is_put_away(&self) -> bool {
+        let without_files = self.asleep || self.layers.is_empty();
+        self.kept > 0 && self.is_dangling() && !self.result && without_files
     }
 }
 

@@ -25,8 +25,8 @@ impl Images {
                 .filter(|layer| users.get(&layer.chain_id).is_some_and(|users| *users > 1));
             total(layers.map(|layer| layer.size))
         };
-        // Of layers that sleep there is only the blob.
-        let asleep = table.images().filter(|image| image.asleep);
+        // Of layers that sleep there is only the blob. What docker has removed is our registry's, and none of its images.
+        let asleep = table.images().filter(|image| image.asleep && !image.is_hidden());
         let asleep: HashMap<Digest, u64> = asleep
             .flat_map(|image| &image.layers)
             .filter(|layer| table.layer(&layer.chain_id).is_none())

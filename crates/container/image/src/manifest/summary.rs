@@ -7,6 +7,9 @@ use serde::Deserialize;
 use super::media_type;
 use crate::{Descriptor, Digest, DigestAlgorithm, Error};
 
+/// The longest word that says what something is, in bytes: media types have 255 at most (RFC 6838, section 4.2), and each is
+/// kept in memory.
+const MAX_WORD: usize = 256;
 /// The longest manifest, in bytes (distribution-spec, "Pushing Manifests").
 pub const MAX_MANIFEST: usize = 4 << 20;
 /// The most layers, or manifests of an index, that one may name.
@@ -14,6 +17,8 @@ const MAX_DESCRIPTORS: usize = 4096;
 
 /// What a manifest or an index says: Docker's schema 2 or OCI's. One of another type is kept as it is
 /// and may say nothing.
+///
+/// Notes are not in it: there may be megabytes of them, and this is kept in memory ([`crate::Images::annotations`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestSummary {
     /// The digest of its bytes.
@@ -32,8 +37,6 @@ pub struct ManifestSummary {
     pub subject: Option<Descriptor>,
     /// What it is, if it is no image.
     pub artifact_type: Option<String>,
-    /// Notes.
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// The fields of all forms.
@@ -48,6 +51,15 @@ struct Document {
     manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
     annotations: Option<BTreeMap<String, String>>,
+}
+
+/// The notes of a manifest; none if it has none that anybody could read.
+pub(crate) fn annotations(bytes: &[u8]) -> BTreeMap<String, String> {
+    let document = serde_json::from_slice::<Document>(bytes);
+    document
+        .ok()
+        .and_then(|document| document.annotations)
+        .unwrap_or_default()
 }
 
 impl ManifestSummary {
@@ -83,6 +95,28 @@ impl ManifestSummary {
         };
         document.check(given).map_err(refuse)?;
         Ok(document.summary(Digest::by(algorithm, bytes), given, bytes))
+    }
+
+    /// Refuses one that would take more memory than what it is about needs. It is asked about what comes in, not about what
+    /// was taken before.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`].
+    pub(crate) fn check_words(&self) -> Result<(), Error> {
+        let blobs = self.config.iter().chain(&self.layers);
+        let described = blobs.chain(&self.manifests).chain(&self.subject);
+        let platforms = described.clone().filter_map(|each| each.platform.as_ref());
+        let of_platforms = platforms.flat_map(|platform| {
+            let variant = platform.variant.as_ref();
+            [&platform.architecture, &platform.os].into_iter().chain(variant)
+        });
+        let kinds = described.flat_map(|each| [Some(&each.media_type), each.artifact_type.as_ref()]);
+        let mut words = kinds.flatten().chain(&self.artifact_type).chain(of_platforms);
+        if words.any(|word| word.len() > MAX_WORD) {
+            let why = format!("a type or a platform in it is longer than {MAX_WORD} bytes");
+            return Err(Error::Manifest(why));
+        }
+        Ok(())
     }
 
     /// Whether it lists manifests.
@@ -142,16 +176,23 @@ impl Document {
     }
 
     fn summary(self, digest: Digest, given: &str, bytes: &[u8]) -> ManifestSummary {
+        let plain = |described: Descriptor| Descriptor {
+            annotations: BTreeMap::new(),
+            ..described
+        };
+        let all = |described: Option<Vec<Descriptor>>| {
+            let described = described.unwrap_or_default();
+            described.into_iter().map(plain).collect()
+        };
         ManifestSummary {
             digest,
             media_type: given.to_owned(),
             size: bytes.len() as u64,
-            config: self.config,
-            layers: self.layers.unwrap_or_default(),
-            manifests: self.manifests.unwrap_or_default(),
-            subject: self.subject,
+            config: self.config.map(plain),
+            layers: all(self.layers),
+            manifests: all(self.manifests),
+            subject: self.subject.map(plain),
             artifact_type: self.artifact_type.filter(|kind| !kind.is_empty()),
-            annotations: self.annotations.unwrap_or_default(),
         }
     }
 }
@@ -203,7 +244,30 @@ mod tests {
             let text = format!(r#"{{"schemaVersion":2,"manifests":[{platform}],"annotations":{{"a":"b"}}}}"#);
             let index = ManifestSummary::parse(of_index, text.as_bytes()).unwrap();
             assert_eq!((index.manifests.len(), index.is_index()), (1, true));
-            assert_eq!(index.annotations["a"], "b");
+            assert_eq!(annotations(text.as_bytes())["a"], "b");
+        }
+    }
+
+    /// What is kept in memory of a manifest does not grow with what it says of itself.
+    #[test]
+    fn notes_are_left_out_and_words_are_bounded() {
+        let long = "x".repeat(1 << 18);
+        let blob = descriptor(&format!(r#","annotations":{{"a":"{long}"}}"#));
+        let text = format!(
+            r#"{{"schemaVersion":2,"config":{blob},"layers":[{blob}],"subject":{blob},"annotations":{{"a":"{long}"}}}}"#
+        );
+        let summary = ManifestSummary::parse(media_type::MANIFEST, text.as_bytes()).unwrap();
+        summary.check_words().unwrap();
+        assert!(format!("{summary:?}").len() < 4096);
+        assert_eq!(annotations(text.as_bytes())["a"].len(), 1 << 18);
+        assert!(annotations(b"[]").is_empty());
+        for words in [
+            format!(r#"{{"schemaVersion":2,"config":{blob},"artifactType":"{long}"}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{{"mediaType":"{long}","digest":"{EMPTY}","size":0}}}}"#),
+        ] {
+            let summary = ManifestSummary::parse(media_type::MANIFEST, words.as_bytes()).unwrap();
+            let error = summary.check_words().unwrap_err().to_string();
+            assert!(error.contains("longer than 256"), "{error}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Table;
+use super::{Table, Tag};
 use crate::reference::is_fetched;
 use crate::{Digest, Image, Reference};
 
@@ -44,7 +44,7 @@ impl Table {
             let last = links.values().map(super::Link::time).max().unwrap_or(0);
             let mut blobs: Vec<Digest> = links.keys().copied().collect();
             if let Ok(named) = Reference::parse(repository) {
-                let manifests = self.names_of(&named).filter_map(|(_, target)| target.manifest);
+                let manifests = self.names_of(&named).filter_map(|(_, tag)| tag.target.manifest);
                 blobs.extend(self.blobs_below(manifests));
             }
             blobs.sort_unstable();
@@ -52,6 +52,13 @@ impl Table {
             all.insert(repository.clone(), (blobs, last));
         }
         all
+    }
+
+    /// The first name of an image that docker was told to forget.
+    pub(crate) fn kept_name(&self, image: &Image) -> Option<Reference> {
+        let is_it = |tag: &Tag| tag.standing.hidden && tag.target.image == Some(image.id);
+        let mut kept = self.tags.iter().filter(|(_, tag)| image.kept > 0 && is_it(tag));
+        kept.next().map(|(name, _)| name.clone())
     }
 
     /// Blobs that the manifests of an image name, and its layers' compressed forms.

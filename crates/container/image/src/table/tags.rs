@@ -7,12 +7,84 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Freed, Kept, Table, Tag};
-use crate::{Digest, Image, Reference, Target};
+use crate::standing::{By, Standing};
+use crate::{Digest, Image, ManifestSummary, Reference, Target};
+
+/// What a name is to stand for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) target: Target,
+    pub(crate) standing: Standing,
+    pub(crate) time: Timestamp,
+}
 
 impl Table {
-    /// The image that a name stands for.
+    /// The image that a name stands for, as far as docker goes.
     pub(crate) fn tagged(&self, reference: &Reference) -> Option<Digest> {
-        self.tag(reference)?.target.image
+        let tag = self.tag(reference).filter(|tag| !tag.standing.hidden)?;
+        tag.target.image
+    }
+
+    /// What a name stands for in our registry.
+    pub(crate) fn offered(&self, reference: &Reference) -> Option<Target> {
+        let tag = self.tag(reference).filter(|tag| !tag.standing.unserved)?;
+        Some(tag.target)
+    }
+
+    /// Whose a name is that somebody gives.
+    pub(crate) fn standing(&self, reference: &Reference, by: By, target: Target) -> Standing {
+        Standing::given(self.tag(reference).map(|tag| tag.standing), by, target)
+    }
+
+    /// What stays of a name that docker removes: what was pushed under it, and is in the registry still.
+    pub(crate) fn without_docker(&self, reference: &Reference) -> Option<(Target, Standing)> {
+        let tag = self.tag(reference)?;
+        let pushed = tag.standing.pushed?;
+        let pinned = Reference {
+            digest: Some(pushed),
+            ..reference.repository()
+        };
+        let target = if tag.target.manifest == Some(pushed) {
+            tag.target
+        } else {
+            // Docker has given the name to something else since.
+            self.offered(&pinned)?
+        };
+        Some((target, Standing::without_docker(pushed)))
+    }
+
+    /// What stays of a name that is deleted in our registry: docker's.
+    pub(crate) fn without_registry(&self, reference: &Reference) -> Option<(Target, Standing)> {
+        let tag = self.tag(reference)?;
+        let image = self.images.get(&tag.target.image?)?;
+        let unpacked = !image.asleep && !image.layers.is_empty();
+        Some((tag.target, tag.standing.without_registry(unpacked)?))
+    }
+
+    /// Manifests of an image: the one it came by, and those that its names stand for or list.
+    pub(crate) fn manifests_for(&self, image: &Image) -> Vec<Arc<ManifestSummary>> {
+        let named = self
+            .tags
+            .values()
+            .filter(|tag| tag.target.image == Some(image.id));
+        let tops = image
+            .manifest
+            .into_iter()
+            .chain(named.filter_map(|tag| tag.target.manifest));
+        let (mut waiting, mut seen, mut found): (Vec<Digest>, _, _) =
+            (tops.collect(), HashSet::new(), Vec::new());
+        waiting.reverse();
+        while let Some(digest) = waiting.pop() {
+            let Some(kept) = self.manifest(&digest).filter(|_| seen.insert(digest)) else {
+                continue;
+            };
+            let config = kept.summary.config.as_ref();
+            if config.is_some_and(|config| config.digest == image.id) {
+                found.push(kept.summary.clone());
+            }
+            waiting.extend(kept.summary.manifests.iter().map(|child| child.digest));
+        }
+        found
     }
 
     pub(crate) fn tag(&self, reference: &Reference) -> Option<Tag> {
@@ -25,11 +97,16 @@ impl Table {
     }
 
     /// All names in a repository, in order: tags, then those with a digest.
-    pub(crate) fn names_of(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Target)> {
+    pub(crate) fn names_of(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Tag)> {
         let names = self.tags.range(repository.repository()..);
-        names
-            .take_while(|(name, _)| name.is_in(repository))
-            .map(|(name, tag)| (name, &tag.target))
+        names.take_while(|(name, _)| name.is_in(repository))
+    }
+
+    /// Those that our registry serves.
+    pub(crate) fn served_in(&self, repository: &Reference) -> impl Iterator<Item = (&Reference, &Target)> {
+        let names = self.names_of(repository);
+        let served = names.filter(|(_, tag)| !tag.standing.unserved);
+        served.map(|(name, tag)| (name, &tag.target))
     }
 
     /// The first name after all names in a repository.
@@ -39,18 +116,19 @@ impl Table {
         self.tags.range(bounds).next().map(|(name, _)| name)
     }
 
-    /// All tags of a repository that name images.
+    /// All tags of a repository that name images, as far as docker goes.
     pub(crate) fn tags_of(&self, repository: &Reference) -> Vec<(Reference, Digest)> {
         let named = self.names_of(repository);
-        named
-            .filter_map(|(reference, target)| Some((reference.clone(), target.image?)))
+        let shown = named.filter(|(_, tag)| !tag.standing.hidden);
+        shown
+            .filter_map(|(reference, tag)| Some((reference.clone(), tag.target.image?)))
             .collect()
     }
 
     /// Every manifest that is in a repository: those that have a name there, and what those list.
     pub(crate) fn manifests_of(&self, repository: &Reference) -> Vec<&Kept> {
         let named = self
-            .names_of(repository)
+            .served_in(repository)
             .filter_map(|(_, target)| target.manifest);
         let mut waiting: Vec<Digest> = named.collect();
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
@@ -66,7 +144,7 @@ impl Table {
 
     /// Every image that has a name in a repository.
     pub(crate) fn images_of(&self, repository: &Reference) -> Vec<&Arc<Image>> {
-        let named = self.names_of(repository).filter_map(|(_, target)| target.image);
+        let named = self.served_in(repository).filter_map(|(_, target)| target.image);
         let mut seen = HashSet::new();
         named
             .filter(|id| seen.insert(*id))
@@ -115,32 +193,28 @@ impl Table {
     }
 
     /// Makes a name stand for something from some time on, or for nothing; answers what it stood for.
-    pub(crate) fn set_tag(
-        &mut self,
-        reference: &Reference,
-        given: Option<(Target, Timestamp)>,
-    ) -> (Option<Target>, Freed) {
+    pub(crate) fn set_tag(&mut self, reference: &Reference, given: Option<Given>) -> (Option<Tag>, Freed) {
         // What it stands for next may be what it stood for: that must not go in between.
-        self.hold_manifest(given.and_then(|(target, _)| target.manifest));
+        self.hold_manifest(given.and_then(|given| given.target.manifest));
         let previous = match given {
-            Some((target, _)) => {
+            Some(Given { target, standing, .. }) => {
                 self.tagged += 1;
-                let serial = self.tagged;
-                self.tags.insert(reference.clone(), Tag { target, serial })
+                let tag = Tag {
+                    target,
+                    standing,
+                    serial: self.tagged,
+                };
+                self.tags.insert(reference.clone(), tag)
             }
             None => self.tags.remove(reference),
         };
-        let previous = previous.map(|tag| tag.target);
         let mut freed = Freed::default();
-        self.free_manifest(previous.and_then(|target| target.manifest), &mut freed);
-        self.show(previous.and_then(|target| target.image), |image| {
-            image.hide(reference);
-        });
-        if let Some((target, time)) = given {
-            self.show(target.image, |image| {
-                image.hide(reference);
-                image.show(reference, time);
-            });
+        self.free_manifest(previous.and_then(|tag| tag.target.manifest), &mut freed);
+        if let Some(tag) = previous {
+            self.show(tag.target.image, |image| image.lose(reference, tag.standing));
+        }
+        if let Some(given) = given {
+            self.show(given.target.image, |image| image.gain(reference, &given));
         }
         (previous, freed)
     }
@@ -182,7 +256,7 @@ impl<'a> Within<'a> {
             let all = table.manifests_of(self.repository);
             all.into_iter().map(|kept| kept.summary.digest).collect()
         };
-        table.tag(&pinned).is_some() || self.manifests.get_or_insert_with(gather).contains(digest)
+        table.offered(&pinned).is_some() || self.manifests.get_or_insert_with(gather).contains(digest)
     }
 
     /// As [`Table::has_blob_in`].
@@ -193,6 +267,24 @@ impl<'a> Within<'a> {
 }
 
 impl Image {
+    /// What docker was told to forget is counted and not shown.
+    fn gain(&mut self, reference: &Reference, given: &Given) {
+        if given.standing.hidden {
+            self.kept += 1;
+            return;
+        }
+        self.hide(reference);
+        self.show(reference, given.time);
+    }
+
+    fn lose(&mut self, reference: &Reference, standing: Standing) {
+        if standing.hidden {
+            self.kept = self.kept.saturating_sub(1);
+        } else {
+            self.hide(reference);
+        }
+    }
+
     fn show(&mut self, reference: &Reference, time: Timestamp) {
         self.be_shown();
         self.last_tagged = self.last_tagged.max(Some(time));

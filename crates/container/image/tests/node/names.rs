@@ -201,13 +201,10 @@ fn pruning_takes_what_nobody_uses() {
     let dangling = loaded(&node, &[]);
     let used = loaded(&node, &["b:1", "b:2"]);
     let by = move |id: &Digest| if *id == used { by(false)(id) } else { Vec::new() };
-    let pruned = node
-        .images
-        .prune(&|image| image.is_dangling(), &by, &|_| false)
-        .unwrap();
+    let pruned = node.images.prune(&|image| image.is_dangling(), &by).unwrap();
     assert_eq!(lines(&pruned.removed)[0], format!("Deleted: {dangling}"));
     assert_eq!((pruned.removed.len(), pruned.reclaimed), (2, 1));
-    let pruned = node.images.prune(&|_| true, &by, &|_| false).unwrap();
+    let pruned = node.images.prune(&|_| true, &by).unwrap();
     let left: Vec<Digest> = node.images.list().iter().map(|image| image.id).collect();
     assert!(lines(&pruned.removed).contains(&format!("Deleted: {named}")));
     assert_eq!(left, [used]);
@@ -255,7 +252,7 @@ fn steps_are_no_images_until_they_have_a_name() {
     assert!(node.images.resolve(&first.hex()).is_err());
     assert!(node.images.resolve(&first.hex()[..12]).is_err());
     let everything = |_: &image::Image| true;
-    let pruned = node.images.prune(&everything, &unused, &|_| false).unwrap();
+    let pruned = node.images.prune(&everything, &unused).unwrap();
     assert_eq!(pruned.removed, []);
 
     node.images.tag(&second, &"a:1".parse().unwrap()).unwrap();

@@ -559,7 +559,12 @@ fn referrers_are_found_and_do_not_hold() {
         (found[0].digest, found[0].artifact_type.as_deref()),
         (signature.digest, Some("text/signature"))
     );
-    assert_eq!(found[0].annotations["a"], "text/signature");
+    assert!(found[0].annotations.is_empty(), "they are not kept in memory");
+    assert_eq!(
+        images.annotations(&signature.digest).unwrap()["a"],
+        "text/signature"
+    );
+    assert!(images.annotations(&Digest::of(b"none")).unwrap().is_empty());
     let later = images.referrers(APP, &Digest::of(b"later"));
     assert_eq!(later[0].artifact_type.as_deref(), Some(media_type::EMPTY));
     assert_eq!(images.referrers("localhost:5000/other", &image.digest), []);

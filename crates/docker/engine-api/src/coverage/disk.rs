@@ -113,8 +113,8 @@ const TABLE: &[Row] = &[
     ),
     row(
         IMAGES,
-        "names of the node's own registry stay, with what they stand for",
-        Works("an_image_is_put_to_sleep_and_wakes"),
+        "what was pushed to the node's own registry stays there",
+        Works("what_was_only_tagged_is_gone_and_what_was_pushed_sleeps"),
     ),
     row(
         IMAGES,

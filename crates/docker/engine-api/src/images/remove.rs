@@ -92,9 +92,7 @@ pub(crate) async fn prune(call: Call<Api>) -> Result<Reply, ApiError> {
             (!dangling_only || is_loose(image))
                 && prune.admits(image.config.created, &image.config.config.labels)
         };
-        // The registry's clients rely on what has its names.
-        let own = |name: &image::Reference| worker.registries.is_own(&name.domain);
-        worker.images().prune(&wanted, &|id| worker.uses(id), &own)
+        worker.images().prune(&wanted, &|id| worker.uses(id))
     })
     .await?;
     tell(&api, None, &pruned.removed);

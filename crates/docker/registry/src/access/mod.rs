@@ -9,7 +9,7 @@ mod owner;
 mod rules;
 mod token;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
@@ -43,6 +43,9 @@ pub struct Access {
     pub rules: Rules,
     /// Whether anybody may pull over loopback.
     pub anonymous_pull: bool,
+    /// What else than `localhost`, an address or a name without dots clients over loopback may call the registry: a browser
+    /// that some page has led here by its own name in DNS calls it by that.
+    pub names: Vec<String>,
 }
 
 impl std::fmt::Debug for Access {
@@ -78,8 +81,17 @@ pub(crate) struct Who {
     /// What a token grants.
     grants: Option<Vec<Grant>>,
     loopback: bool,
+    /// Whether what is asked for is not for everybody.
+    private: bool,
     /// Whether this host's users vouch for the connection; none is not asked yet.
     owner: Option<bool>,
+}
+
+impl Who {
+    /// Says whether what is asked for is not for everybody.
+    pub(crate) const fn be_private(&mut self, private: bool) {
+        self.private = private;
+    }
 }
 
 impl Access {
@@ -90,11 +102,13 @@ impl Access {
     pub(crate) async fn identify(
         &self,
         headers: &HeaderMap,
+        mut hosts: impl Iterator<Item = &str>,
         ends: &Ends,
         clock: &dyn Clock,
     ) -> Result<Who, Fault> {
         let mut who = Who {
-            loopback: ends.are_loopback(),
+            // Under a stranger's name it is as if the client came from elsewhere.
+            loopback: ends.are_loopback() && hosts.all(|host| self.is_called(host)),
             // A page in a browser acts for whoever looks at it: that somebody is root does not make the page's author so.
             owner: headers.contains_key(ORIGIN).then_some(false),
             ..Who::default()
@@ -106,7 +120,7 @@ impl Access {
         let (scheme, credentials) = shown.split_once(' ').unwrap_or((shown, ""));
         match (scheme.to_ascii_lowercase().as_str(), &self.users, &self.tokens) {
             ("basic", Some(users), _) => {
-                who.user = Some(self.user(users, credentials).await?);
+                who.user = Some(self.user(users, credentials, ends).await?);
             }
             ("bearer", _, Some(tokens)) => {
                 let claims = tokens.verify(credentials.trim(), clock.wall());
@@ -120,12 +134,38 @@ impl Access {
         Ok(who)
     }
 
-    async fn user(&self, users: &Arc<Htpasswd>, credentials: &str) -> Result<String, Fault> {
+    /// Whether a `Host` is a name of this registry that no stranger can have given it.
+    fn is_called(&self, host: &str) -> bool {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let is_address = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
+        is_address
+            || !name.contains('.') && !name.is_empty()
+            || name.ends_with(".localhost")
+            || self.names.iter().any(|known| known.eq_ignore_ascii_case(&name))
+    }
+
+    /// What few passwords are checked for at once: a user of this host, or an address.
+    async fn asker(&self, ends: &Ends) -> String {
+        let address = ends.client.ip().to_canonical();
+        match address {
+            _ if address.is_loopback() => format!("user {:?}", self.owners.user(ends).await),
+            IpAddr::V4(address) => address.to_string(),
+            // A network is somebody's, with all its addresses.
+            IpAddr::V6(address) => format!("{:?}", &address.segments()[..4]),
+        }
+    }
+
+    async fn user(&self, users: &Arc<Htpasswd>, credentials: &str, ends: &Ends) -> Result<String, Fault> {
         let wrong = || self.unauthorized(None);
         let text = STANDARD.decode(credentials.trim()).map_err(|_| wrong())?;
         let text = String::from_utf8(text).map_err(|_| wrong())?;
         let (name, password) = text.split_once(':').ok_or_else(wrong)?;
-        match users.check(name, password).await {
+        let asker = self.asker(ends);
+        match users.check(name, password, asker).await {
             Checked::Right => Ok(name.to_owned()),
             Checked::Wrong => Err(wrong()),
             Checked::Busy => Err(Fault::from(Code::TooManyRequests)
@@ -158,7 +198,7 @@ impl Access {
 
     /// Pure: what is known of somebody, to what that one may do.
     pub(crate) fn verdict(&self, who: &Who, repository: &str, right: Right) -> Verdict {
-        let anonymous = who.loopback && self.anonymous_pull && right == Right::Pull;
+        let anonymous = who.loopback && self.anonymous_pull && right == Right::Pull && !who.private;
         if who.owner == Some(true) || anonymous {
             return Verdict::Allowed;
         }
@@ -241,6 +281,7 @@ mod tests {
             tokens: None,
             rules: Rules::parse(rules).unwrap(),
             anonymous_pull: true,
+            names: vec!["registry.example".to_owned()],
         }
     }
 
@@ -249,6 +290,7 @@ mod tests {
             user: user.map(str::to_owned),
             grants: None,
             loopback,
+            private: false,
             owner,
         }
     }
@@ -278,6 +320,28 @@ mod tests {
                 verdict,
                 "{who:?} {repository} {right:?}"
             );
+        }
+    }
+
+    #[test]
+    fn strangers_names_are_not_ours() {
+        let access = access("");
+        for (host, expected) in [
+            ("localhost:5000", true),
+            ("LOCALHOST.", true),
+            ("127.0.0.1:5000", true),
+            ("[::1]:5000", true),
+            ("::1", true),
+            ("vm:5000", true),
+            ("a.localhost", true),
+            ("Registry.Example:5000", true),
+            ("rebind.evil.com:5000", false),
+            ("rebind.evil.com.", false),
+            (".", false),
+            ("127.0.0.1.evil.com", false),
+            ("registry.example.evil.com", false),
+        ] {
+            assert_eq!(access.is_called(host), expected, "{host}");
         }
     }
 

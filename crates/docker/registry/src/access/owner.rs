@@ -38,6 +38,13 @@ impl Owners {
         spawn_blocking(move || owners.ask(&ends)).await.unwrap_or(false)
     }
 
+    /// Which user of this host the client's end belongs to, if that can be told.
+    pub(crate) async fn user(&self, ends: &Ends) -> Option<u32> {
+        let (client, server) = (ends.client, ends.server);
+        let asked = spawn_blocking(move || sys::inet_diag::owner(client, server));
+        asked.await.ok()?.ok()?
+    }
+
     fn ask(&self, ends: &Ends) -> bool {
         let vouched = match sys::inet_diag::owner(ends.client, ends.server) {
             Ok(Some(0)) => true,

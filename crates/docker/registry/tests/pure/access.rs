@@ -75,6 +75,38 @@ async fn loopback_pulls_and_does_no_more() {
     ask("GET", "/v2/a/tags/list").expect(&closed, 401).await;
 }
 
+/// A page that leads a browser here by a name of its own reads nothing, though it is this host's browser that asks.
+#[tokio::test]
+async fn a_strangers_name_is_not_loopback() {
+    let setup = bare(Setup::new(|_| {}), "127.0.0.1:1");
+    setup.memory.put("localhost:5000/x", "v1", b"{}");
+    for (host, status) in [
+        ("localhost:5000", 200),
+        ("127.0.0.1:5000", 200),
+        ("rebind.evil.com:5000", 401),
+    ] {
+        for path in ["/v2/", "/v2/_catalog", "/v2/x/manifests/v1"] {
+            ask("GET", path).header("host", host).expect(&setup, status).await;
+        }
+    }
+    // Credentials are no browser's to send.
+    let login = ask("GET", "/v2/").header("host", "rebind.evil.com");
+    login.header("authorization", ANN).expect(&setup, 200).await;
+}
+
+/// What the node has pulled from elsewhere, maybe with somebody's credentials, is not for everybody on this host.
+#[tokio::test]
+async fn what_was_pulled_elsewhere_is_not_for_everybody() {
+    let setup = Setup::new(|_| {});
+    setup.memory.put("quay.io/secret/app", "v1", b"{}");
+    let path = "/v2/secret/app/manifests/v1?ns=quay.io";
+    ask("GET", path).expect(&setup, 200).await;
+    let setup = bare(setup, "127.0.0.1:1");
+    for path in [path, "/v2/secret/app/tags/list?ns=quay.io"] {
+        ask("GET", path).expect(&setup, 401).await;
+    }
+}
+
 #[tokio::test]
 async fn users_have_rights_for_each_repository() {
     let rules = "[[rule]]\nusers = ['ann']\nrepositories = ['team/*']\nrights = ['pull', 'push']\n";

@@ -211,11 +211,17 @@ impl Content for Memory {
                 .or(parsed["config"]["mediaType"].as_str());
             (digest_in(&parsed["subject"])? == *subject).then(|| Descriptor {
                 artifact_type: kind.map(str::to_owned),
-                annotations: serde_json::from_value(parsed["annotations"].clone()).unwrap_or_default(),
                 ..Descriptor::new(media_type, *digest, bytes.len() as u64)
             })
         });
         about.collect()
+    }
+
+    fn annotations(&self, digest: &Digest) -> Result<BTreeMap<String, String>, Error> {
+        let store = self.lock();
+        let parsed = store.manifests.get(digest).map(|(_, bytes)| bytes);
+        let parsed: Value = parsed.map_or(Value::Null, |bytes| serde_json::from_slice(bytes).unwrap());
+        Ok(serde_json::from_value(parsed["annotations"].clone()).unwrap_or_default())
     }
 
     fn blob(&self, repository: &str, digest: &Digest) -> Result<Option<Blob>, Error> {

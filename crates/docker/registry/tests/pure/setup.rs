@@ -41,6 +41,7 @@ pub(crate) fn config() -> Config {
             tokens: None,
             rules: Rules::default(),
             anonymous_pull: true,
+            names: Vec::new(),
         },
         read_only: false,
         plain: https::Plain::Loopback,

@@ -64,6 +64,7 @@ impl Served {
                 tokens: None,
                 rules: Rules::default(),
                 anonymous_pull: true,
+                names: Vec::new(),
             },
             read_only: false,
             plain: https::Plain::Loopback,

@@ -25,10 +25,10 @@ pub(crate) fn body(ask: &Ask) -> BoxBody<Bytes, Infallible> {
 }
 
 pub(crate) fn request(ask: &Ask) -> Request<BoxBody<Bytes, Infallible>> {
-    let mut request = Request::builder()
-        .method(ask.method)
-        .uri(&ask.path)
-        .header("host", "localhost:5000");
+    let mut request = Request::builder().method(ask.method).uri(&ask.path);
+    if !ask.headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost:5000");
+    }
     for (name, value) in &ask.headers {
         request = request.header(*name, value);
     }

@@ -1,12 +1,14 @@
 //! Uses are counted as a simple model counts them, whatever happens in whatever order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::rows::LayerRow;
+use crate::standing::Standing;
+use crate::table::Given;
 use crate::{Descriptor, Image, ImageConfig, Reference, Target, media_type};
 
 fn digest(kind: &str, number: usize) -> Digest {
@@ -48,7 +50,6 @@ fn manifest(number: usize) -> Kept {
                 .is_multiple_of(2)
                 .then(|| descriptor(digest("manifest", number + 1))),
             artifact_type: None,
-            annotations: BTreeMap::new(),
         }),
         file: number.is_multiple_of(5),
     }
@@ -66,6 +67,7 @@ fn image(number: usize, manifest: Option<usize>) -> Image {
         parent: None,
         tags: Vec::new(),
         digests: Vec::new(),
+        kept: 0,
         last_tagged: None,
         result: false,
         step: None,
@@ -132,7 +134,14 @@ impl Checked {
                     image: image.map(|image| digest("image", image)),
                     manifest: manifest.map(|manifest| digest("manifest", manifest)),
                 });
-                let given = target.map(|target| (target, Timestamp::UNIX_EPOCH));
+                let given = target.map(|target| Given {
+                    target,
+                    standing: Standing {
+                        hidden: name.tag.as_deref() == Some("t1"),
+                        ..Standing::default()
+                    },
+                    time: Timestamp::UNIX_EPOCH,
+                });
                 let (_, freed) = self.table.set_tag(&name, given);
                 self.freed(freed);
             }
