@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::Digest;
+use image::{Digest, Platform};
 use tokio::sync::mpsc::Sender;
 
 use crate::BuildContext;
@@ -27,9 +27,20 @@ pub trait Ssh: Send + Sync {
 
 /// Brings images that are not here.
 pub trait Pull: Send + Sync {
-    /// Brings the image of this name, or finds that what is here is what it names. What there is to tell goes to `tell`,
-    /// a line at a time.
-    fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
+    /// Brings an image, or finds that what is here is what is asked for. What there is to tell goes to `tell`, a line at a
+    /// time.
+    fn pull(&self, wish: &Wish, tell: Sender<String>) -> Sent<Result<Digest, String>>;
+}
+
+/// An image that a build begins with, or copies from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// Its name, as written.
+    pub reference: String,
+    /// What it is for; this machine's where nothing is said.
+    pub platform: Option<Platform>,
+    /// The name stands for another image here, and is to go on standing for it.
+    pub apart: bool,
 }
 
 /// Steps that were carried out elsewhere, and whoever notes those of a build.

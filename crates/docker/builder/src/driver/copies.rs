@@ -161,11 +161,15 @@ impl<E: Executor + 'static> Driver<E> {
             if image == "scratch" {
                 return Ok(None);
             }
-            return self.image(image).await.map(|base| Some(base.id));
+            let base = self.image(image, self.asked()).await;
+            return base.map(|base| Some(base.id));
         }
         match self.source_stage(from)? {
             Some(stage) => Ok(self.wait_for(stage).await?.image),
-            None => self.image(from).await.map(|base| Some(base.id)),
+            None => {
+                let base = self.image(from, self.asked()).await;
+                base.map(|base| Some(base.id))
+            }
         }
     }
 

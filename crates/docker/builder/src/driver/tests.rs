@@ -177,7 +177,7 @@ impl Executor for Memory {
             .cloned()
             .unwrap_or_default();
         match &step.work {
-            Work::Nothing | Work::Directory(..) | Work::Retell(_) => {}
+            Work::Nothing | Work::Directory(..) | Work::Retell(..) => {}
             Work::Stack(layer) => {
                 let layer = self.0.lock().unwrap().files[layer].clone();
                 files.0.extend(layer.0);
@@ -229,8 +229,11 @@ impl Executor for Memory {
             .flat_map(|parent| parent.history.clone())
             .collect::<Vec<_>>();
         let config = match step.work {
-            Work::Retell(history) => ImageConfig {
+            Work::Retell(history, platform) => ImageConfig {
                 history,
+                os: platform.os,
+                architecture: platform.architecture,
+                variant: platform.variant,
                 ..parent.unwrap()
             },
             work => {
@@ -794,7 +797,7 @@ fn errors() {
         ("FROM busybox\nRUN []\n", "No command specified"),
         (
             "FROM --platform=linux/nonsense busybox\n",
-            "building for platform \"linux/nonsense\" is not supported on linux/amd64",
+            "image with reference busybox was found but its platform (linux/amd64) does not match the specified platform (linux/nonsense)",
         ),
     ];
     for (dockerfile, expected) in cases {
