@@ -49,7 +49,7 @@ pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
 pub use services::{
-    Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache, Wish,
+    Asker, Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache, Wish,
 };
 pub use solve::{Given, SolveRequest};
 pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};

@@ -51,6 +51,15 @@ pub trait StepCache: Send + Sync {
     fn made(&self, key: &Digest, image: &Digest);
 }
 
+/// Who asks for what lies elsewhere.
+#[derive(Clone, Default)]
+pub struct Asker {
+    /// A socket behind which the client's keys answer, for what is asked for by SSH.
+    pub agent: Option<PathBuf>,
+    /// What the client knows of servers.
+    pub secrets: Option<Arc<dyn Secrets>>,
+}
+
 /// What a door offers to a build. The classic door has no session, so it offers nothing.
 #[derive(Clone, Default)]
 pub struct Services {

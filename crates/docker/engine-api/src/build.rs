@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use builder::{BuildContext, BuildError, BuildRequest, MAX_CONTEXT, Progress, Services, build_tags};
+use builder::{Asker, BuildContext, BuildError, BuildRequest, MAX_CONTEXT, Progress, Services, build_tags};
 use bytes::Bytes;
 use engine::spec::Resources;
 use image::{Digest, Reference};
@@ -48,7 +48,7 @@ pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let context = match call.query.get("remote") {
         "" => BuildContext::Archive(spool(&api, call.reader()).await?),
         // As dockerd has it: what is fetched of a repository has its history.
-        remote => api.builder.remote(remote, true, None).await?,
+        remote => api.builder.remote(remote, true, Asker::default()).await?,
     };
     let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);

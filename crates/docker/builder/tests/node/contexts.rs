@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use builder::{BuildContext, BuildRequest, Fetch, Fetched, GitSource, Repository, Sent};
+use builder::{
+    Asker, Authorization, BuildContext, BuildRequest, Fetch, Fetched, GitSource, Repository, Sent,
+};
 
 use crate::fixture::*;
 
@@ -19,6 +21,18 @@ async fn plain_compressed_and_directory_contexts_build_alike() {
     let told = daemon.build(request_of(&gzip.finish().unwrap())).await;
     assert_eq!(daemon.at(told.id(), "a"), daemon.at(plain, "a"));
     assert_eq!(told.id(), plain, "{}", told.text);
+    // A file with holes, as GNU's tar writes them.
+    let mut sparse = tar::Builder::new(archive(&FILES[..1]));
+    sparse.get_mut().truncate(1024);
+    let map = [
+        ("GNU.sparse.map", &b"0,1"[..]),
+        ("GNU.sparse.size", b"3"),
+        ("GNU.sparse.name", b"a"),
+    ];
+    sparse.append_pax_extensions(map).unwrap();
+    append(&mut sparse, "GNUSparseFile.0/a", b"1", 0o644);
+    let told = daemon.build(request_of(&sparse.into_inner().unwrap())).await;
+    assert_eq!(daemon.at(told.id(), "a"), daemon.at(plain, "a") + "\0\0");
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in FILES {
         std::fs::write(directory.path().join(name), content).unwrap();
@@ -105,7 +119,7 @@ async fn hard_links_stay_links() {
 struct Elsewhere(PathBuf);
 
 impl Fetch for Elsewhere {
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
+    fn http(&self, url: &str, _: &Authorization) -> Sent<Result<Fetched, String>> {
         let body = match url.rsplit('/').next() {
             Some("Dockerfile") => b"FROM scratch\nLABEL a=b\n".to_vec(),
             Some("context.tar") => archive(FILES),
@@ -160,7 +174,7 @@ async fn contexts_that_lie_elsewhere() {
         .with_fetch(Arc::new(Elsewhere(repository.path().into())));
     let context = |address: &'static str| {
         let builder = elsewhere.clone();
-        async move { builder.remote(address, true, None).await }
+        async move { builder.remote(address, true, Asker::default()).await }
     };
     for address in [
         "http://h/context.tar",

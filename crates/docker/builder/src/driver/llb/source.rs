@@ -140,12 +140,13 @@ impl<E: Executor + 'static> Driver<E> {
     async fn http(&self, vertex: &Vertex, http: &Http) -> Result<Made, BuildError> {
         let fetch = self.fetcher(&http.url)?;
         self.refuse_credentials(&http.url, &http.secrets).await?;
+        let who = self.who_asks(&http.url).await?;
         let checksum = match &*http.checksum {
             "" => None,
             text => Some(Checksum::parse(text).map_err(|error| BuildError::Invalid(error.to_owned()))?),
         };
         let body = self
-            .unless_cancelled(fetch.http(&http.url))
+            .unless_cancelled(fetch.http(&http.url, &who))
             .await?
             .map_err(BuildError::Step)?;
         let url = http.url.clone();
