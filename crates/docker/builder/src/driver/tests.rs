@@ -649,10 +649,22 @@ fn reordered_stages_hit() {
 fn stages() {
     let bench = Bench::new();
     let told = bench.file(
-        "ARG X=1\nFROM busybox AS a\nRUN write f 1\nFROM busybox AS unused\nRUN fail 1\nFROM a\nARG X\nRUN env X\nCOPY --from=0 /f /g\n",
+        "ARG X=1\nFROM busybox AS a\nRUN write f 1\nFROM busybox AS unused\nRUN write g 1\nFROM a\nARG X\nRUN env X\nCOPY --from=0 /f /g\n",
     );
     insta::assert_snapshot!(masked(&told.text));
     assert!(told.result.is_ok());
+    // dockerd's own builder carries out what nobody needs, too, and BuildKit does not.
+    for (dialect, builds) in [(Dialect::Classic, false), (Dialect::BuildKit, true)] {
+        let file =
+            "FROM busybox AS unused\nRUN fail 1\nFROM busybox AS wanted\nENV A=1\nFROM busybox\nRUN fail 2\n";
+        let options = Options {
+            dialect,
+            target: Some("wanted".into()),
+            ..plain()
+        };
+        let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
+        assert_eq!(told.result.is_ok(), builds, "{}", told.text);
+    }
 }
 
 /// Sentences of a real daemon.

@@ -123,6 +123,7 @@ fn a_trigger_may_want_a_stage_that_nobody_foresaw() {
     }
     let bench = Bench::new();
     let mut options = plain();
+    options.dialect = Dialect::BuildKit;
     options.services.pull = Some(Arc::new(Brings(bench.memory.clone())));
     let file = "FROM busybox AS input\nRUN write x 1\nFROM brought\n";
     let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
