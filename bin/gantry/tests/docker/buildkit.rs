@@ -371,11 +371,45 @@ const CASES: &[Case] = &[
         1
         $ docker build -q -t $r:4 -o type=image,push=true,oci-mediatypes=false . > /dev/null; $ns docker buildx imagetools inspect --raw $r:4 | grep -c docker.distribution.manifest.v2
         1
-        $ printf 'FROM busybox\nRUN true\n' | docker build --platform linux/s390x -f - . 2>&1 | tail -1
-        ERROR: failed to build: failed to solve: Unimplemented: building for platform "linux/s390x" is not supported on linux/[..]
         $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nARG TARGETARCH\nRUN echo $TARGETARCH > /f\nFROM scratch\nCOPY --from=b /f /\n' | docker build -q --platform linux/arm64 -o x -f - . > /dev/null; cat x/f
         arm64
         $ docker rmi -f $r:1 $r:3 $r:4 > /dev/null
+        "#,
+    ),
+    case(
+        "each platform has its own base, and what is here goes on being called so",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/base:1; o=localhost:5000/$n/base:1
+        $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nFROM scratch\nCOPY --from=b / /\nARG TARGETARCH\nENV PATH=/bin A=$TARGETARCH\n' | docker build -q --platform linux/amd64,linux/arm64 -t $r -t $o --push -f - . > /dev/null
+        $ printf 'ARG B\nFROM --platform=$BUILDPLATFORM $B AS build\nARG TARGETARCH\nRUN echo $A makes for $TARGETARCH > /made\nFROM $B\nWORKDIR /w\nCOPY --from=build /made .\nLABEL for=$A\n' > Dockerfile
+        $ for b in $r $o; do docker build -q --build-arg B=$b --platform linux/amd64,linux/arm64 -o out . > /dev/null; cat out/linux_*/w/made; docker image inspect -f '{{.Architecture}}' $b; rm -rf out; done
+        amd64 makes for amd64
+        amd64 makes for arm64
+        amd64
+        amd64 makes for amd64
+        amd64 makes for arm64
+        amd64
+        $ docker build -q --build-arg B=$r --platform linux/amd64,linux/arm64 -o type=oci,dest=i.tar . > /dev/null; tar -xOf i.tar index.json | grep -o 'image.index' | uniq; tar -xOf i.tar --wildcards 'blobs/sha256/*' 2> /dev/null | grep -ao '"Labels":{"for":"[a-z0-9]*"}' | sort
+        image.index
+        "Labels":{"for":"amd64"}
+        "Labels":{"for":"arm64"}
+        $ for k in 0 1; do DOCKER_BUILDKIT=$k docker build -q --build-arg B=$r --platform linux/arm64 -t $n:$k . > /dev/null 2>&1; docker image inspect -f '{{.Architecture}} {{.Config.Labels}}' $n:$k; done
+        arm64 map[for:arm64]
+        arm64 map[for:arm64]
+        $ docker build --build-arg B=$r --platform linux/s390x . 2>&1 | grep -o 'no match for platform.*' | tail -1
+        no match for platform in manifest[..]
+        "#,
+    ),
+    case(
+        "what is for another machine says so when it is run",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo 'of another machine' > prog; chmod 755 prog; printf 'FROM scratch\nCOPY prog /\nRUN ["/prog"]\n' > Dockerfile
+        $ docker build --platform linux/arm64 . > log 2>&1; grep -o 'exec /prog: exec format error' log | uniq; tail -1 log
+        exec /prog: exec format error
+        ERROR: failed to build: failed to solve: process "/prog" did not complete successfully: exit code: 255
+        $ DOCKER_BUILDKIT=0 docker build --platform linux/arm64 . 2>&1 | grep -o 'exec /prog: exec format error\|The command.*'
+        exec /prog: exec format error
+        The command '/prog' returned a non-zero code: 255
         "#,
     ),
     case(

@@ -46,6 +46,28 @@ pub struct Pulled {
     pub newer: bool,
 }
 
+/// What of a pull gets a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// What was asked for.
+    Asked,
+    /// The image's own manifest, by its digest.
+    Manifest,
+}
+
+impl Naming {
+    /// What an image is called that was asked for so.
+    fn of(self, asked: &Reference, manifest: Digest) -> Reference {
+        match self {
+            Self::Asked => asked.clone(),
+            Self::Manifest => Reference {
+                digest: Some(manifest),
+                ..asked.repository()
+            },
+        }
+    }
+}
+
 /// The largest configuration of an image (dockerd's).
 const MAX_CONFIG: u64 = 4 << 20;
 
@@ -56,9 +78,24 @@ impl Registries {
     /// # Errors
     /// [`Fault`].
     pub async fn pull(&self, wish: &Pull, progress: &Progress) -> Result<Pulled, Fault> {
+        self.pull_as(wish, Naming::Asked, progress).await
+    }
+
+    /// As [`Self::pull`], for a build whose base is for another platform than what the name stands for here: that stays
+    /// what it is, and what is pulled is known by the digest of its own manifest. A manifest alone is what it is, whatever
+    /// platform is asked for.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub async fn pull_apart(&self, wish: &Pull, progress: &Progress) -> Result<Pulled, Fault> {
+        self.pull_as(wish, Naming::Manifest, progress).await
+    }
+
+    async fn pull_as(&self, wish: &Pull, naming: Naming, progress: &Progress) -> Result<Pulled, Fault> {
         let reference = wish.reference.clone().with_default_tag();
         if self.is_own(&reference.domain) {
-            return self.own(&reference, wish.platform.clone(), progress).await;
+            let platform = wish.platform.clone();
+            return self.own(&reference, (platform, naming), progress).await;
         }
         let repository = self.repository(&reference, &wish.credentials);
         let top = match self
@@ -76,12 +113,19 @@ impl Registries {
         progress.tell(from(&reference)).await;
         let lease = self.lease("pull")?;
         let digest = top.descriptor.digest;
-        let chosen = self.choose(&repository, &lease, top, wish).await?;
-        let image = self.bring(&repository, &lease, &chosen, wish, progress).await?;
+        let mut wish = wish.clone();
+        wish.platform
+            .take_if(|_| naming == Naming::Manifest && !is_index(&top));
+        let chosen = self.choose(&repository, &lease, top, &wish).await?;
+        let image = self.bring(&repository, &lease, &chosen, &wish, progress).await?;
+        let reference = naming.of(&reference, chosen.descriptor.digest);
         let pulled = Pulled {
             newer: standing_for(&self.0.images, &reference) != Some(image.id),
             image,
-            digest,
+            digest: reference
+                .digest
+                .filter(|_| naming == Naming::Manifest)
+                .unwrap_or(digest),
         };
         self.name(lease, reference, &pulled).await?;
         progress.tell(Event::Digest(digest)).await;
@@ -92,11 +136,11 @@ impl Registries {
     async fn own(
         &self,
         reference: &Reference,
-        platform: Option<Platform>,
+        (platform, naming): (Option<Platform>, Naming),
         progress: &Progress,
     ) -> Result<Pulled, Fault> {
         let (images, name) = (self.0.images.clone(), reference.clone());
-        let pulled = blocking(move || own::find(&images, &name, platform.as_ref())).await?;
+        let pulled = blocking(move || own::find(&images, &name, platform.as_ref(), naming)).await?;
         progress.tell(from(reference)).await;
         progress.tell(Event::Digest(pulled.digest)).await;
         Ok(pulled)

@@ -67,7 +67,7 @@ pub type WebAsking<'a> = Pin<Box<dyn Future<Output = Result<WebAnswer, WebError>
 
 impl Client {
     /// Asks for a file (`GET`, or `HEAD` if `head`) and follows where that leads. A name and password in the address are shown
-    /// to its own server only. No registry's credentials are shown to anybody.
+    /// to its own server only, and so is a header `Authorization`. No registry's credentials are shown to anybody.
     ///
     /// # Errors
     /// [`WebError`]; a status that is no success is an answer.
@@ -80,10 +80,11 @@ impl Client {
                 *request.method_mut() = if head { Method::HEAD } else { Method::GET };
                 *request.uri_mut() = uri.clone();
                 self.dress(&mut request, headers);
-                if let Some(value) = authorization
-                    .as_ref()
-                    .filter(|_| follow::same_server(&origin, &uri))
-                {
+                let own = follow::same_server(&origin, &uri);
+                if !own {
+                    request.headers_mut().remove(AUTHORIZATION);
+                }
+                if let Some(value) = authorization.as_ref().filter(|_| own) {
                     request.headers_mut().insert(AUTHORIZATION, value.clone());
                 }
                 let answer = self.ask(&uri, request).await?;

@@ -89,6 +89,19 @@ impl<R: Read> Read for Decoder<R> {
     }
 }
 
+/// Whether a file is compressed as layers of registries never are, so that what it is plain is kept instead.
+///
+/// # Errors
+/// The disk's.
+pub(crate) fn is_foreign(file: &std::fs::File) -> io::Result<bool> {
+    let mut start = [0; LONGEST_MAGIC as usize];
+    let read = std::os::unix::fs::FileExt::read_at(file, &mut start, 0)?;
+    Ok(matches!(
+        detect(&start[..read]),
+        Compression::Bzip2 | Compression::Xz
+    ))
+}
+
 fn detect(start: &[u8]) -> Compression {
     let known = MAGIC.iter().find(|(magic, _)| start.starts_with(magic));
     known.map_or(Compression::None, |(_, compression)| *compression)

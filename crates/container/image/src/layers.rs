@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use store::Durability;
 
+use crate::compression::is_foreign;
 use crate::content::Ingest;
 use crate::inner::Inner;
 use crate::rows::{CompressedRow, LayerRow, ManifestRow};
 use crate::table::Freed;
-use crate::worker::{self, Job, LayerReport, Stream};
+use crate::worker::{self, Job, LayerReport, PLAIN, Stream};
 use crate::{Descriptor, Digest, Error, Lease, claims};
 
 /// What an overlay mount takes, less what containers may add (Docker's own limit).
@@ -31,14 +32,21 @@ pub(crate) struct Made {
 }
 
 impl Inner {
-    /// Unpacks the layer in `file` upon `parent`. Whatever goes wrong, nothing stays.
+    /// Unpacks the layer in `file` upon `parent`. One that is compressed as no layer of a registry is (xz, bzip2) is kept as
+    /// what it is plain. Whatever goes wrong, nothing stays.
     pub(crate) fn unpack_layer(
         &self,
         parent: Option<Digest>,
         file: PathBuf,
         place: Option<Ingest>,
     ) -> Result<Made, Error> {
-        let stream = File::open(&file).map_err(Error::io("open a layer"))?;
+        let mut stream = File::open(&file).map_err(Error::io("open a layer"))?;
+        let (mut file, mut place) = (file, place);
+        if is_foreign(&stream).map_err(Error::io("open a layer"))? {
+            let (plain, kept) = self.plain(&stream)?;
+            stream = File::open(&plain).map_err(Error::io("open a layer"))?;
+            (file, place) = (plain, Some(kept));
+        }
         let like = parent.and_then(|parent| self.read().layer(&parent).map(|row| row.number));
         let number = self.snapshots.number();
         let unpacked = self
@@ -57,6 +65,15 @@ impl Inner {
             file: Some(file),
             place,
         })
+    }
+
+    /// What is in a compressed file, as a file.
+    fn plain(&self, compressed: &File) -> Result<(PathBuf, Ingest), Error> {
+        let place = self.content.ingest().map_err(Error::io("write a layer"))?;
+        let directory = File::open(place.path()).map_err(Error::io("write a layer"))?;
+        let job = Job::Plain { limits: self.limits };
+        let _size: u64 = worker::run(&*self.workers, &job, Stream::File(compressed), directory.as_fd())?;
+        Ok((place.path().join(PLAIN), place))
     }
 
     /// Makes a snapshot out of a layer; `raw`: the worker hashes the bytes as they come, too.

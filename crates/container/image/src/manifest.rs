@@ -83,7 +83,7 @@ impl Descriptor {
 }
 
 /// What an image runs on (image-index.md).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Platform {
     /// In Go's words: `amd64`, `arm64`.
     #[serde(default)]

@@ -15,7 +15,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-pub(crate) use jobs::{Job, LayerReport, Part, PartKind, SplitReport};
+pub(crate) use jobs::{Job, LayerReport, PLAIN, Part, PartKind, SplitReport};
 pub(crate) use run::{Stream, run};
 
 use ahead::Hand;

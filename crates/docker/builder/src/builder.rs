@@ -29,7 +29,7 @@ use crate::context;
 use crate::driver::{Driver, Named, Options, blocking};
 use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
-use crate::services::{Entitlements, NamedContext, NamedContexts, Services};
+use crate::services::{Asker, Entitlements, NamedContext, NamedContexts, Services};
 use crate::source::{Fetch, GitSource};
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress, platform};
@@ -94,26 +94,22 @@ impl Builder {
         &self,
         address: &str,
         history: bool,
-        agent: Option<PathBuf>,
+        asker: Asker,
     ) -> Result<BuildContext, BuildError> {
         let fetch = self.fetcher()?;
-        remote::context(self, &*fetch, address, history, agent).await
+        remote::context(self, &*fetch, address, history, asker).await
     }
 
     /// The file at an address by itself, or a repository's files with `.git` (`--build-context NAME=URL`).
     ///
     /// # Errors
     /// As [`Self::remote`].
-    pub async fn remote_file(
-        &self,
-        address: &str,
-        agent: Option<PathBuf>,
-    ) -> Result<BuildContext, BuildError> {
+    pub async fn remote_file(&self, address: &str, asker: Asker) -> Result<BuildContext, BuildError> {
         if GitSource::parse(address).map_err(BuildError::Invalid)?.is_some() {
-            return self.remote(address, true, agent).await;
+            return self.remote(address, true, asker).await;
         }
         let fetch = self.fetcher()?;
-        remote::file(self, &*fetch, address).await
+        remote::file(self, &*fetch, address, &asker).await
     }
 
     fn fetcher(&self) -> Result<Arc<dyn Fetch>, BuildError> {

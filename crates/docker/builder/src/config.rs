@@ -110,6 +110,8 @@ impl Draft {
                 self.cmd_set |= !command.arguments.is_empty();
                 let text = format!("CMD {}", golang::quote_list(&words));
                 self.config.cmd = Some(words);
+                // It says nothing on Linux; BuildKit says it all the same.
+                self.config.args_escaped |= self.dialect == Dialect::BuildKit;
                 text
             }
             InstructionKind::Entrypoint(command) => self.entrypoint(command),

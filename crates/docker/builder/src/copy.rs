@@ -118,7 +118,7 @@ impl CopyError {
 }
 
 /// A copy as BuildKit's history tells it.
-fn written(verb: &str, copy: &Copy) -> String {
+pub(crate) fn told(verb: &str, copy: &Copy) -> String {
     let mut words = vec![verb.to_owned()];
     words.extend(copy.parents.then(|| "--parents".to_owned()));
     words.extend(copy.chown.iter().map(|chown| format!("--chown={chown}")));
@@ -126,7 +126,7 @@ fn written(verb: &str, copy: &Copy) -> String {
     words.extend(copy.sources.iter().cloned());
     words.extend(copy.inline.iter().map(|file| format!("<<{}", file.name)));
     words.push(copy.destination.clone());
-    words.join(" ")
+    format!("{} # buildkit", words.join(" "))
 }
 
 /// Where sources are looked for.
@@ -273,7 +273,7 @@ impl CopyPlan {
                 .transpose()?,
             parents: copy.parents,
             dialect: origin.dialect,
-            written: written(verb, copy),
+            written: told(verb, copy),
         })
     }
 

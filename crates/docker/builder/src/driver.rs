@@ -33,7 +33,7 @@ use crate::dockerfile::{
 use crate::executor::{Base, Executor};
 use crate::output::Output;
 use crate::request::Dialect;
-use crate::services::{Entitlements, Pull, Services};
+use crate::services::{Entitlements, Pull, Services, Wish};
 use crate::source::Age;
 use crate::tree::Tree;
 use crate::watch::Numbering;
@@ -116,6 +116,8 @@ struct Current {
     told: Told,
     /// The base's architecture and what else is handed down.
     inherited: ImageConfig,
+    /// What its commands are for.
+    platform: Platform,
     /// A step was carried out, so no later one can be in the cache.
     missed: bool,
     /// No step of it is taken from the cache.
@@ -131,8 +133,11 @@ impl<E: Executor + 'static> Driver<E> {
         cache: Arc<Cache>,
         output: Output,
         context: Arc<dyn Tree>,
-        options: Options,
+        mut options: Options,
     ) -> Self {
+        if options.dialect == Dialect::BuildKit {
+            options.platform = options.platform.map(platform::normal);
+        }
         let platform = options.platform.clone().unwrap_or_else(Platform::host);
         let arguments = Arguments::new(options.args.clone(), &Platform::host(), &platform);
         Self {
@@ -312,6 +317,7 @@ impl<E: Executor + 'static> Driver<E> {
         }
         Ok(Done {
             image: current.image,
+            platform: current.platform,
             told: current.told,
             declared: self.arguments.declared(),
         })
@@ -328,10 +334,12 @@ impl<E: Executor + 'static> Driver<E> {
                 .word(text, &scope)
                 .map_err(|error| BuildError::Step(error.to_string()))
         };
-        let platform = match &stage.platform {
-            Some(platform) => platform::wanted(&expand(platform)?)?,
-            None => self.platform.clone(),
+        let asked = match &stage.platform {
+            Some(platform) => Some(platform::wanted(&expand(platform)?)?),
+            None => self.options.platform.clone(),
         };
+        let buildkit = self.options.dialect == Dialect::BuildKit;
+        let asked = asked.map(|asked| if buildkit { platform::normal(asked) } else { asked });
         let name = expand(&stage.base)?;
         if name.is_empty() {
             return Err(BuildError::Step(format!(
@@ -343,30 +351,34 @@ impl<E: Executor + 'static> Driver<E> {
             Some(earlier) => Some(self.wait_for(earlier).await?),
             None => None,
         };
+        // What is built upon another stage is for what that is for.
+        let earlier = upon.as_ref().map(|done| done.platform.clone());
+        let platform = earlier.or_else(|| asked.clone());
+        let platform = platform.unwrap_or_else(|| self.platform.clone());
         let (before, upon) = upon.map(|done| ((done.declared, done.told), done.image)).unzip();
         let based = upon.is_none() && name != "scratch";
         let (declared, told) = before.unwrap_or_default();
         self.arguments.begin_stage(declared);
-        let shown = self.options.platform_shown.then(|| self.platform.clone());
+        let shown = self.options.platform_shown.then(|| platform.clone());
         let place = (self.number, self.graph.len());
         let mut numbering = Numbering::new(stage, place, based, shown.as_ref());
         let base = match based {
-            true => self.watched_base(&mut numbering, &name).await?,
-            false => self.base(&name, upon).await?,
+            true => {
+                self.watched_base(&mut numbering, &name, asked.as_ref(), shown.as_ref())
+                    .await?
+            }
+            false => self.base(&name, upon, asked.as_ref()).await?,
         };
-        if based && let Some(base) = &base {
-            platform::check_base(&base.config.platform(), &platform)?;
-        }
         let mut inherited = base.as_ref().map_or_else(
             || ImageConfig {
-                architecture: platform.architecture,
-                os: platform.os,
-                variant: platform.variant,
+                architecture: platform.architecture.clone(),
+                os: platform.os.clone(),
+                variant: platform.variant.clone(),
                 ..ImageConfig::for_host()
             },
             |base| base.config.clone(),
         );
-        if base.is_none() && self.options.dialect == Dialect::BuildKit {
+        if base.is_none() && buildkit {
             "/".clone_into(&mut inherited.config.working_dir);
         }
         let mut draft = Draft::new(std::mem::take(&mut inherited.config)).by(self.options.dialect);
@@ -377,6 +389,7 @@ impl<E: Executor + 'static> Driver<E> {
             image,
             told,
             inherited,
+            platform,
             missed: false,
             no_cache: self.is_uncached(self.number, stage),
             hit: false,
@@ -401,17 +414,22 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     /// The image of a base: an earlier stage's, a named context, `scratch`, or an image that is here.
-    async fn base(&self, name: &str, stage: Option<Option<Digest>>) -> Result<Option<Base>, BuildError> {
+    async fn base(
+        &self,
+        name: &str,
+        stage: Option<Option<Digest>>,
+        asked: Option<&Platform>,
+    ) -> Result<Option<Base>, BuildError> {
         match self.context(name) {
             Some(Named::Image(image)) if image == "scratch" => return Ok(None),
-            Some(Named::Image(image)) => return self.image(image).await.map(Some),
+            Some(Named::Image(image)) => return self.image(image, asked).await.map(Some),
             Some(Named::Files(files)) => return self.files_alone(files.clone()).await.map(Some),
             None => {}
         }
         match stage {
             Some(image) => image.map(|image| self.held(&image)).transpose(),
             None if name == "scratch" => Ok(None),
-            None => self.image(name).await.map(Some),
+            None => self.image(name, asked).await.map(Some),
         }
     }
 
@@ -420,31 +438,74 @@ impl<E: Executor + 'static> Driver<E> {
         self.executor.hold(image)?.ok_or_else(gone)
     }
 
-    /// An image by reference: one that is here, or one that the door brings. What was made here is nowhere else, so
-    /// nobody asks whether there is a newer one.
-    async fn image(&self, reference: &str) -> Result<Base, BuildError> {
-        let found = self.executor.find(reference)?;
-        let wanted = found
-            .as_ref()
-            .is_none_or(|base| self.options.pull && !base.made_here);
-        let found = match &self.options.services.pull {
-            Some(pull) if wanted => {
-                let asked = self.graph.asked(reference);
-                asked.get_or_try_init(|| self.pull(&**pull, reference)).await?;
-                self.executor.find(reference)?
-            }
-            _ => found,
-        };
-        let found = found.ok_or_else(|| BuildError::NotFound(format!("No such image: {reference}")))?;
-        if let Some(watch) = &self.options.services.watch {
-            watch.used(reference, &found.id);
-        }
-        self.held(&found.id)
+    /// What is built for, if somebody has said so.
+    fn asked(&self) -> Option<&Platform> {
+        self.options.platform.as_ref()
     }
 
-    async fn pull(&self, pull: &dyn Pull, reference: &str) -> Result<(), BuildError> {
+    /// An image by reference: one that is here, or one that the door brings, where another of its name is for another
+    /// platform. What was made here is nowhere else, so nobody asks whether there is a newer one.
+    async fn image(&self, reference: &str, asked: Option<&Platform>) -> Result<Base, BuildError> {
+        let found = self.executor.find(reference)?;
+        let fitting = found.as_ref().filter(|base| self.fits(reference, base, asked));
+        let wanted = fitting.is_none_or(|base| self.options.pull && !base.made_here);
+        let id = match &self.options.services.pull {
+            Some(pull) if wanted => {
+                let elsewhere = asked.is_some_and(|asked| !platform::host().runs(asked));
+                let wish = Wish {
+                    reference: reference.to_owned(),
+                    platform: asked.cloned(),
+                    apart: elsewhere || found.is_some() && fitting.is_none(),
+                };
+                self.pull(&**pull, wish).await?
+            }
+            _ => match (fitting, &found) {
+                (Some(base), _) => base.id,
+                (None, Some(other)) => return Err(self.misfit(reference, other, asked)),
+                (None, None) => return Err(BuildError::NotFound(format!("No such image: {reference}"))),
+            },
+        };
+        let base = self.held(&id)?;
+        if self.options.dialect == Dialect::Classic && !self.fits(reference, &base, asked) {
+            return Err(self.misfit(reference, &base, asked));
+        }
+        if let Some(watch) = &self.options.services.watch {
+            watch.used(reference, &id);
+        }
+        Ok(base)
+    }
+
+    /// Whether an image is for what is asked for. One that is named by its id is what it is, and so is with dockerd's
+    /// builder what is here where nobody asks.
+    fn fits(&self, reference: &str, base: &Base, asked: Option<&Platform>) -> bool {
+        let own = base.config.platform();
+        match (asked, self.options.dialect) {
+            _ if reference.parse::<Digest>().is_ok() => true,
+            (None, Dialect::Classic) => true,
+            (asked, _) => platform::fits(asked.unwrap_or(&self.platform), &own),
+        }
+    }
+
+    fn misfit(&self, reference: &str, base: &Base, asked: Option<&Platform>) -> BuildError {
+        BuildError::NotFound(format!(
+            "image with reference {reference} was found but its platform ({}) does not match the specified platform ({})",
+            platform::text(&base.config.platform()),
+            platform::text(asked.unwrap_or(&self.platform))
+        ))
+    }
+
+    /// Brings an image, once for all stages that ask for it.
+    async fn pull(&self, pull: &dyn Pull, wish: Wish) -> Result<Digest, BuildError> {
+        let asked = self.graph.asked(&wish);
+        asked
+            .get_or_try_init(|| self.pull_now(pull, &wish))
+            .await
+            .copied()
+    }
+
+    async fn pull_now(&self, pull: &dyn Pull, wish: &Wish) -> Result<Digest, BuildError> {
         let (told, mut lines) = mpsc::channel(LINES);
-        let pulling = pull.pull(reference, told);
+        let pulling = pull.pull(wish, told);
         // The lines end with the pull.
         let telling = async {
             while let Some(line) = lines.recv().await {
@@ -457,8 +518,8 @@ impl<E: Executor + 'static> Driver<E> {
             both = both => both,
             () = self.output.cancelled() => return Err(BuildError::Cancelled),
         };
-        pulled.map_err(BuildError::NotFound)?;
-        heard
+        let pulled = pulled.map_err(BuildError::NotFound)?;
+        heard.map(|()| pulled)
     }
 }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use image::{Digest, HistoryRow, ImageConfig};
+use image::{Digest, HistoryRow, ImageConfig, Platform};
 
 use crate::BuildError;
 use crate::acts::Act;
@@ -62,8 +62,8 @@ pub(crate) enum Work {
     Merge(Vec<Digest>),
     /// Makes a layer upon nothing: what the second image has that the first has not.
     Diff(Option<Digest>, Digest),
-    /// Nothing, and the result tells this history instead of the parent's and its own.
-    Retell(Vec<HistoryRow>),
+    /// Nothing, and the result tells this history and platform instead of the parent's and its own.
+    Retell(Vec<HistoryRow>, Platform),
 }
 
 /// A command to be run.

@@ -48,7 +48,9 @@ pub use changes::apply_changes;
 pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
 };
-pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
+pub use services::{
+    Asker, Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache, Wish,
+};
 pub use solve::{Given, SolveRequest};
 pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 pub use watch::{StepName, VertexName, Watch, WatchedStep};

@@ -186,7 +186,9 @@ impl NodeExecutor {
             ..Attach::default()
         };
         let mut attached = self.engine.attach(id, streams).await?;
-        self.engine.start(id).await?;
+        if let Err(error) = self.engine.start(id).await {
+            return Err(not_started(error, plan, output).await?);
+        }
         loop {
             // Cancel-safe: a message that was not received stays in the channel.
             let message = tokio::select! {
@@ -341,4 +343,28 @@ impl Executor for NodeExecutor {
             }
         }
     }
+}
+
+/// What a program that cannot be executed means: one that is for another machine has begun, to upstream's runtime, and says
+/// so itself.
+async fn not_started(
+    error: engine::Error,
+    plan: &RunPlan,
+    output: &Output,
+) -> Result<BuildError, BuildError> {
+    /// What that program's init ends with.
+    const ENDED: i32 = 255;
+    let foreign =
+        matches!(&error, engine::Error::Start { reason, .. } if reason.contains(": exec format error"));
+    let program = plan.args.first().filter(|_| foreign);
+    let Some(program) = program else {
+        return Ok(error.into());
+    };
+    let line = format!("exec {program}: exec format error\n");
+    output.program(2, line.as_bytes()).await?;
+    Ok(BuildError::Command {
+        command: plan.args.join(" "),
+        code: ENDED,
+        out_of_memory: false,
+    })
 }

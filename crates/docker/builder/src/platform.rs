@@ -18,32 +18,24 @@ pub(crate) fn wanted(asked: &str) -> Result<Platform, BuildError> {
     })
 }
 
-/// Refuses a base that is for another platform than its stage.
-///
-/// # Errors
-/// [`BuildError::Unsupported`].
-pub(crate) fn check_base(base: &Platform, wanted: &Platform) -> Result<(), BuildError> {
-    let (asked, here) = (golang::quote(&text(wanted)), text(&host()));
-    if base.architecture.is_empty() || wanted.runs(base) {
-        return Ok(());
-    }
-    Err(BuildError::Unsupported(format!(
-        "building for platform {asked} is not supported on {here}"
-    )))
+/// Whether an image of one platform is what is asked for. One that does not say what it is for is for all, and where one of
+/// both does not say its variant, that is no difference.
+pub(crate) fn fits(wanted: &Platform, image: &Platform) -> bool {
+    let (asked, own) = (normal(wanted.clone()), normal(image.clone()));
+    own.architecture.is_empty()
+        || asked.runs(&own)
+            && (asked.variant.is_none() || own.variant.is_none() || asked.variant == own.variant)
 }
 
-/// Refuses to run what is for another machine.
-///
-/// # Errors
-/// [`BuildError::Unsupported`].
-pub(crate) fn check_run(program: &Platform) -> Result<(), BuildError> {
-    if program.architecture.is_empty() || host().runs(program) {
-        return Ok(());
-    }
-    let (asked, here) = (golang::quote(&text(program)), text(&host()));
-    Err(BuildError::Unsupported(format!(
-        "RUN for platform {asked} is not supported on {here}: there is no emulator here"
-    )))
+/// A platform without what goes without saying (containerd's `Normalize`).
+pub(crate) fn normal(mut platform: Platform) -> Platform {
+    platform.variant = match (&*platform.architecture, platform.variant.as_deref()) {
+        ("arm64", Some("v8" | "8")) | ("amd64", Some("v1")) | (_, Some("")) => None,
+        ("arm", None | Some("7")) => Some("v7".to_owned()),
+        ("arm", Some(number @ ("5" | "6" | "8"))) => Some(format!("v{number}")),
+        _ => platform.variant,
+    };
+    platform
 }
 
 /// This machine's.
@@ -115,15 +107,21 @@ mod tests {
             let expected = format!("\"{asked}\": cannot parse platform specifier: invalid argument");
             assert_eq!(wanted(asked).unwrap_err().to_string(), expected);
         }
-        assert!(check_base(&host, &host).is_ok() && check_run(&host).is_ok());
-        let here = text(&host);
-        assert_eq!(
-            check_base(&host, &other).unwrap_err().to_string(),
-            format!("building for platform \"linux/s390x\" is not supported on {here}")
-        );
-        assert_eq!(
-            check_run(&other).unwrap_err().to_string(),
-            format!("RUN for platform \"linux/s390x\" is not supported on {here}: there is no emulator here")
-        );
+        assert!(fits(&host, &host) && !fits(&host, &other));
+        for (wanted, image, expected) in [
+            ("linux/arm64", "linux/arm64/v8", true),
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("linux/arm", "linux/arm/v7", true),
+            ("linux/arm", "linux/arm/v6", false),
+            ("linux/arm/v6", "linux/arm/v6", true),
+            ("linux/arm64", "linux/arm", false),
+        ] {
+            let [wanted, image] = [wanted, image].map(|text| parse(text).unwrap());
+            assert_eq!(fits(&wanted, &image), expected, "{wanted:?} {image:?}");
+        }
+        let said = |text: &str| super::text(&normal(parse(text).unwrap()));
+        assert_eq!(said("linux/arm64/v8"), "linux/arm64");
+        assert_eq!(said("linux/amd64/v2"), "linux/amd64/v2");
+        assert_eq!(said("linux/arm"), "linux/arm/v7");
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::Digest;
+use image::{Digest, Platform};
 use tokio::sync::mpsc::Sender;
 
 use crate::BuildContext;
@@ -27,9 +27,20 @@ pub trait Ssh: Send + Sync {
 
 /// Brings images that are not here.
 pub trait Pull: Send + Sync {
-    /// Brings the image of this name, or finds that what is here is what it names. What there is to tell goes to `tell`,
-    /// a line at a time.
-    fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
+    /// Brings an image, or finds that what is here is what is asked for. What there is to tell goes to `tell`, a line at a
+    /// time.
+    fn pull(&self, wish: &Wish, tell: Sender<String>) -> Sent<Result<Digest, String>>;
+}
+
+/// An image that a build begins with, or copies from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// Its name, as written.
+    pub reference: String,
+    /// What it is for; this machine's where nothing is said.
+    pub platform: Option<Platform>,
+    /// The name stands for another image here, and is to go on standing for it.
+    pub apart: bool,
 }
 
 /// Steps that were carried out elsewhere, and whoever notes those of a build.
@@ -38,6 +49,15 @@ pub trait StepCache: Send + Sync {
     fn step(&self, key: &Digest) -> Sent<Option<Digest>>;
     /// The step of this key made this image, or the cache had it.
     fn made(&self, key: &Digest, image: &Digest);
+}
+
+/// Who asks for what lies elsewhere.
+#[derive(Clone, Default)]
+pub struct Asker {
+    /// A socket behind which the client's keys answer, for what is asked for by SSH.
+    pub agent: Option<PathBuf>,
+    /// What the client knows of servers.
+    pub secrets: Option<Arc<dyn Secrets>>,
 }
 
 /// What a door offers to a build. The classic door has no session, so it offers nothing.

@@ -24,8 +24,8 @@ pub type Sent<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Fetches what `ADD` names. A door or the node gives it; without one `ADD` of an address is refused.
 pub trait Fetch: Send + Sync {
-    /// The body of an address (`http` or `https`), in a file that nobody else changes.
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>>;
+    /// The body of an address (`http` or `https`), in a file that nobody else changes; its server is told who asks.
+    fn http(&self, url: &str, who: &Authorization) -> Sent<Result<Fetched, String>>;
 
     /// A directory with a repository's files, and with `.git` if the source asks for it. An `agent` is a socket behind which
     /// a client's keys answer.

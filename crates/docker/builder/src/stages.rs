@@ -130,15 +130,6 @@ pub(crate) fn by_name(stages: &[Stage], name: &str) -> Option<usize> {
     })
 }
 
-/// Whether two stages have one name.
-pub(crate) fn has_duplicates(stages: &[Stage]) -> bool {
-    let mut names = BTreeSet::new();
-    stages
-        .iter()
-        .filter_map(|stage| stage.name.as_ref())
-        .any(|name| !names.insert(name))
-}
-
 /// What decides which stages are needed, besides the stages.
 pub(crate) trait Bases {
     /// The base of a stage, its variables replaced; `None` if they cannot be.

@@ -59,8 +59,10 @@ pub struct StepName {
 /// Counts the steps of a stage.
 #[derive(Clone, Debug)]
 pub(crate) struct Numbering {
-    /// `linux/arm64 build `.
-    prefix: String,
+    /// `linux/arm64`; nothing where that is not shown.
+    platform: String,
+    /// `build `.
+    stage: String,
     next: usize,
     total: usize,
 }
@@ -74,30 +76,58 @@ impl Numbering {
         shown: Option<&Platform>,
     ) -> Self {
         let steps = stage.instructions.iter().filter(|each| is_step(&each.kind));
-        let platform = shown.map(|shown| format!("{} ", platform::text(shown)));
+        let platform = shown.map(platform::text).unwrap_or_default();
         let name = match &stage.name {
             _ if stages == 1 => String::new(),
             Some(name) => format!("{name} "),
             None => format!("stage-{number} "),
         };
         Self {
-            prefix: platform.unwrap_or_default() + &name,
+            platform,
+            stage: name,
             next: 0,
             total: steps.count() + usize::from(based),
         }
     }
 
-    /// The next step's name.
-    pub(crate) fn name(&mut self, text: &str) -> String {
+    /// The next step's name; `across` is what it makes things for ([`across`]).
+    pub(crate) fn name(&mut self, text: &str, across: &str) -> String {
         self.next += 1;
         let width = self.total.max(1).to_string().len();
-        format!("[{}{:width$}/{}] {text}", self.prefix, self.next, self.total)
+        let (next, total, stage) = (self.next, self.total, &self.stage);
+        let platform = match &*self.platform {
+            "" => String::new(),
+            platform => format!("{platform}{across} "),
+        };
+        format!("[{platform}{stage}{next:width$}/{total}] {text}")
     }
 
     /// The same for an instruction that a base has brought.
-    pub(crate) fn trigger(&mut self, text: &str) -> String {
+    pub(crate) fn trigger(&mut self, text: &str, across: &str) -> String {
         self.total += 1;
-        self.name(&format!("ONBUILD {text}"))
+        self.name(&format!("ONBUILD {text}"), across)
+    }
+}
+
+/// `->arm64`: what a stage that knows its target's platform makes things for, if that is not what its commands are for.
+pub(crate) fn across(own: &Platform, variables: &dyn Variables) -> String {
+    let part = |name: &str| variables.get(name).map(str::to_owned);
+    let whole = part("TARGETPLATFORM").and_then(|whole| platform::parse(&whole));
+    let parts = ["TARGETOS", "TARGETARCH", "TARGETVARIANT"].map(part);
+    if whole.is_none() && parts.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let [os, architecture, variant] = parts.map(|part| part.filter(|part| !part.is_empty()));
+    let target = platform::normal(whole.unwrap_or_else(|| Platform {
+        os: os.unwrap_or_else(|| own.os.clone()),
+        architecture: architecture.unwrap_or_else(|| own.architecture.clone()),
+        variant,
+    }));
+    let text = platform::text(&target);
+    match (target.os == own.os, target.architecture == own.architecture) {
+        (true, true) => String::new(),
+        (true, false) => format!("->{}", &text[target.os.len() + 1..]),
+        (false, _) => format!("->{text}"),
     }
 }
 
@@ -141,13 +171,32 @@ mod tests {
         let file = b"FROM x AS build\nENV a=b\nRUN y\nWORKDIR /w\nFROM scratch\nCOPY --from=build / /\n";
         let stages = dockerfile::parse(file).unwrap().stages;
         let mut build = Numbering::new(&stages[0], (0, 2), true, None);
-        assert_eq!(build.name("FROM x"), "[build 1/3] FROM x");
-        assert_eq!(build.name("RUN y"), "[build 2/3] RUN y");
+        assert_eq!(build.name("FROM x", ""), "[build 1/3] FROM x");
+        assert_eq!(build.name("RUN y", ""), "[build 2/3] RUN y");
         let mut last = Numbering::new(&stages[1], (1, 2), false, Some(&Platform::host()));
         let host = platform::text(&Platform::host());
-        assert_eq!(last.name("COPY"), format!("[{host} stage-1 1/1] COPY"));
+        assert_eq!(last.name("COPY", "->x"), format!("[{host}->x stage-1 1/1] COPY"));
         let mut alone = Numbering::new(&stages[1], (0, 1), false, None);
-        assert_eq!(alone.trigger("RUN x"), "[1/2] ONBUILD RUN x");
+        assert_eq!(alone.trigger("RUN x", ""), "[1/2] ONBUILD RUN x");
+    }
+
+    #[test]
+    fn what_is_made_for_another_platform_is_told_of() {
+        let own = platform::parse("linux/amd64").unwrap();
+        for (variables, expected) in [
+            (&[][..], ""),
+            (&[("TARGETARCH", "amd64")], ""),
+            (&[("TARGETARCH", "arm64"), ("TARGETVARIANT", "")], "->arm64"),
+            (&[("TARGETPLATFORM", "linux/arm/v6")], "->arm/v6"),
+            (&[("TARGETPLATFORM", "linux/arm64/v8")], "->arm64"),
+            (&[("TARGETOS", "windows")], "->windows/amd64"),
+        ] {
+            let set = variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let set: BTreeMap<String, String> = set.collect();
+            assert_eq!(across(&own, &set), expected, "{variables:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use builder::{BuildContext, BuildError, BuildRequest, MAX_CONTEXT, Progress, Services, build_tags};
+use builder::{Asker, BuildContext, BuildError, BuildRequest, MAX_CONTEXT, Progress, Services, build_tags};
 use bytes::Bytes;
 use engine::spec::Resources;
 use image::{Digest, Reference};
@@ -22,6 +22,7 @@ pub(crate) use pulling::Pulling;
 
 use crate::Api;
 use crate::api::blocking;
+use crate::containers::create::platform;
 use crate::convert::create::resources;
 use crate::coverage;
 use crate::error::ApiError;
@@ -40,12 +41,14 @@ const WAITING: usize = 64;
 /// last line of the stream.
 pub(crate) async fn build(call: Call<Api>) -> Result<Reply, ApiError> {
     let asked = Asked::parse(&call.query, call.version)?;
-    let pull = Pulling::new(&call, asked.platform.as_deref())?;
+    // What is no platform is told before anything is read.
+    asked.platform.as_deref().map(platform).transpose()?;
+    let pull = Pulling::new(&call);
     let (api, aux, nameless) = (call.state.clone(), call.version.since(30), asked.tags.is_empty());
     let context = match call.query.get("remote") {
         "" => BuildContext::Archive(spool(&api, call.reader()).await?),
         // As dockerd has it: what is fetched of a repository has its history.
-        remote => api.builder.remote(remote, true, None).await?,
+        remote => api.builder.remote(remote, true, Asker::default()).await?,
     };
     let request = asked.request(context, pull);
     let (output, mut progress) = mpsc::channel(WAITING);

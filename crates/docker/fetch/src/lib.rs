@@ -14,7 +14,7 @@ mod web;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use builder::{Fetch, Fetched, GitSource, Repository, Sent};
+use builder::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 use distribution::Client;
 
 /// At most so many bytes are fetched of one address, or checked out of one repository.
@@ -46,9 +46,12 @@ impl Sources {
 }
 
 impl Fetch for Sources {
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
-        let (sources, url) = (self.clone(), url.to_owned());
-        Box::pin(async move { sources.0.web.file(&url).await.map_err(|error| error.to_string()) })
+    fn http(&self, url: &str, who: &Authorization) -> Sent<Result<Fetched, String>> {
+        let (sources, url, who) = (self.clone(), url.to_owned(), who.clone());
+        Box::pin(async move {
+            let file = sources.0.web.file(&url, &who.0).await;
+            file.map_err(|error| error.to_string())
+        })
     }
 
     fn git(&self, source: &GitSource, agent: Option<PathBuf>) -> Sent<Result<Repository, String>> {

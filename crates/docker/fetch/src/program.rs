@@ -120,6 +120,9 @@ impl Program {
                 // A child that has ended needs no limit.
                 let _ = prlimit(Some(pid), resource, limit);
             }
+            // Where the machine's memory does not suffice it goes before anything of the node.
+            let score = format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero());
+            let _ = std::fs::write(score, "1000");
         }
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let all = async {

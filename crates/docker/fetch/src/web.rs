@@ -17,6 +17,8 @@ use crate::MOST;
 /// At most so many bodies are kept, and so many bytes of them.
 const BODIES: usize = 64;
 const BYTES: u64 = 2 << 30;
+/// Who asks; told to the address' own server only.
+const AUTHORIZATION: &str = "Authorization";
 
 /// Why a file was not fetched.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +82,13 @@ impl Web {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file at an address.
-    pub(crate) async fn file(&self, url: &str) -> Result<Fetched, Failed> {
+    /// The file at an address, which is asked for as somebody, or nobody. What somebody is given is nobody else's, so it is
+    /// not kept.
+    pub(crate) async fn file(&self, url: &str, who: &str) -> Result<Fetched, Failed> {
+        if !who.is_empty() {
+            let answer = self.ask(false, url, &[(AUTHORIZATION, who.to_owned())]).await?;
+            return self.taken(url, answer).await?.fetched().map_err(Failed::Disk);
+        }
         let turn = self.bodies().turns.entry(url.to_owned()).or_default().clone();
         let fetched = {
             let _turn = turn.lock().await;
@@ -103,10 +110,10 @@ impl Web {
             return Ok(fetched?);
         }
         let answer = self.ask(false, url, &[]).await?;
-        if !answer.status.is_success() {
-            return Err(Failed::Status(answer.status.as_u16()));
-        }
-        self.take(url, answer).await
+        let body = self.taken(url, answer).await?;
+        let fetched = body.fetched()?;
+        self.keep(url, body);
+        Ok(fetched)
     }
 
     async fn ask(&self, head: bool, url: &str, headers: &[(&str, String)]) -> Result<WebAnswer, Failed> {
@@ -137,7 +144,10 @@ impl Web {
         Some(body.fetched())
     }
 
-    async fn take(&self, url: &str, mut answer: WebAnswer) -> Result<Fetched, Failed> {
+    async fn taken(&self, url: &str, mut answer: WebAnswer) -> Result<Body, Failed> {
+        if !answer.status.is_success() {
+            return Err(Failed::Status(answer.status.as_u16()));
+        }
         let file = rustix::fs::open(
             &self.directory,
             OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC,
@@ -157,7 +167,7 @@ impl Web {
         }
         file.flush().await?;
         let text = |name| answer.header(name).unwrap_or_default().to_owned();
-        let body = Body {
+        Ok(Body {
             file: Arc::new(file.into_std().await),
             size,
             tag: text("etag"),
@@ -165,10 +175,7 @@ impl Web {
             name: answer.header("content-disposition").and_then(file_name),
             media_type: text("content-type"),
             used: 0,
-        };
-        let fetched = body.fetched()?;
-        self.keep(url, body);
-        Ok(fetched)
+        })
     }
 
     fn keep(&self, url: &str, mut body: Body) {

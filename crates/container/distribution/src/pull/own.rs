@@ -5,19 +5,32 @@ use std::sync::Arc;
 
 use image::{Image, ImageConfig, Images, ManifestSummary, Platform, Reference, ServedManifest};
 
-use super::{Pulled, enter, of_image, other_platform, pick, runs, standing_for, written};
+use super::{Naming, Pulled, enter, of_image, other_platform, pick, runs, standing_for, written};
 use crate::registries::Fault;
 
 /// The image that a name of the registry means for a platform; this machine's where nothing is said.
-pub(super) fn find(images: &Images, name: &Reference, platform: Option<&Platform>) -> Result<Pulled, Fault> {
+pub(super) fn find(
+    images: &Images,
+    name: &Reference,
+    platform: Option<&Platform>,
+    naming: Naming,
+) -> Result<Pulled, Fault> {
     let Some(served) = images.manifest_in(name)? else {
         return Err(Fault::NoManifest(name.familiar()));
     };
     // What docker was told to forget is new to it.
     let before = images.resolve(&name.to_string()).map(|image| image.id).ok();
     let image = match images.manifest(&served.digest) {
-        Some(top) => stored(images, name, &top, platform)?,
-        None => made(images, name, &served, platform)?,
+        Some(top) => {
+            let alone = naming == Naming::Manifest && !top.is_index();
+            stored(images, name, &top, platform.filter(|_| !alone), naming)?
+        }
+        None => made(
+            images,
+            name,
+            &served,
+            platform.filter(|_| naming == Naming::Asked),
+        )?,
     };
     let pinned = Reference {
         digest: Some(served.digest),
@@ -37,6 +50,7 @@ fn stored(
     name: &Reference,
     top: &Arc<ManifestSummary>,
     platform: Option<&Platform>,
+    naming: Naming,
 ) -> Result<Arc<Image>, Fault> {
     let host = Platform::host();
     let wanted = platform.unwrap_or(&host);
@@ -58,7 +72,11 @@ fn stored(
     if let Some(known) = known.filter(same) {
         return Ok(known);
     }
-    let image = images.choose_pushed(name, top.digest, chosen.digest, &fits)?;
+    let (called, top) = match naming {
+        Naming::Asked => (name.clone(), top.digest),
+        Naming::Manifest => (naming.of(name, chosen.digest), chosen.digest),
+    };
+    let image = images.choose_pushed(&called, top, chosen.digest, &fits)?;
     image.ok_or_else(|| no_image(name, platform))
 }
 

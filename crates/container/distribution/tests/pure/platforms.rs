@@ -119,17 +119,21 @@ impl Served {
     }
 }
 
-async fn pull(registries: &Registries, name: &str, architecture: &str) -> Result<Pulled, String> {
+fn wish(name: &str, architecture: &str) -> Pull {
     let platform = (!architecture.is_empty()).then(|| Platform {
         os: "linux".to_owned(),
         architecture: architecture.to_owned(),
         variant: None,
     });
-    let wish = Pull {
+    Pull {
         reference: name.parse().unwrap(),
         platform,
         credentials: Credentials::Anonymous,
-    };
+    }
+}
+
+async fn pull(registries: &Registries, name: &str, architecture: &str) -> Result<Pulled, String> {
+    let wish = wish(name, architecture);
     let (told, _listening) = tokio::sync::mpsc::channel(100);
     let pulled = registries.pull(&wish, &Progress(told)).await;
     pulled.map_err(|fault| fault.pulling(&wish.reference))
@@ -202,6 +206,40 @@ async fn a_name_stands_for_the_image_of_the_platform_that_was_asked_for_last() {
                 "{name}"
             );
         }
+    }
+}
+
+/// What a build begins with for another platform does not change what a name stands for.
+#[tokio::test]
+async fn an_image_that_is_pulled_apart_is_called_by_its_own_digest() {
+    let served = served();
+    let fake = served.elsewhere().await;
+    let manifest = Digest::of(&served.manifests[1].1);
+    for repository in [format!("{}/a/b", fake.host()), "localhost:5000/a/b".to_owned()] {
+        let (registries, images, _directory) = node(Some(5000));
+        if repository.starts_with("localhost") {
+            served.push(&images);
+        }
+        let both = format!("{repository}:both");
+        let here = pull(&registries, &both, "").await.unwrap().image.id;
+        // The index, and the manifest alone, which is what it is whatever is asked for.
+        for (tag, platform) in [("both", served.other), ("other", "s390x"), ("both", served.other)] {
+            let wish = wish(&format!("{repository}:{tag}"), platform);
+            let (told, _listening) = tokio::sync::mpsc::channel(100);
+            let pulled = registries.pull_apart(&wish, &Progress(told)).await.unwrap();
+            assert_eq!(
+                pulled.image.config.architecture, served.other,
+                "{repository}:{tag}"
+            );
+            assert_eq!(images.resolve(&both).unwrap().id, here, "{repository}:{tag}");
+            let named = images.resolve(&format!("{repository}@{manifest}")).unwrap();
+            assert_eq!(named.id, pulled.image.id, "{repository}:{tag}");
+        }
+        let (told, _listening) = tokio::sync::mpsc::channel(100);
+        let fault = registries
+            .pull_apart(&wish(&both, "s390x"), &Progress(told))
+            .await;
+        assert!(fault.is_err(), "the index has none");
     }
 }
 

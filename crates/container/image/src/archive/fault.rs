@@ -12,9 +12,6 @@ pub enum Fault {
     /// It ends too early.
     #[error("unexpected EOF")]
     Truncated,
-    /// It is compressed in a way that is not supported.
-    #[error("{0} compression is not supported")]
-    Compression(&'static str),
     /// It goes beyond a limit.
     #[error("the archive has more than {limit} {of}")]
     Limit {
@@ -63,9 +60,6 @@ pub enum Why {
     /// A kind of entry that is not supported.
     #[error("entries of type {:?} are not supported", char::from(*.0))]
     Kind(u8),
-    /// A sparse file.
-    #[error("sparse files are not supported")]
-    Sparse,
     /// Something else is there, and it may not be replaced.
     #[error("{0}")]
     Overwrite(String),

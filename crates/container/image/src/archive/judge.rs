@@ -9,9 +9,6 @@ const OVERLAY: &[&str] = &["trusted.overlay.", "user.overlay."];
 /// Refuses what no entry may be, wherever it would go.
 pub(super) fn check(entry: &Entry, path: &[u8], climbing_links: bool) -> Result<(), Fault> {
     let refuse = |why| Err(Fault::entry(&entry.name, why));
-    if entry.sparse || entry.kind == Kind::Other(b'S') {
-        return refuse(Why::Sparse);
-    }
     if entry.kind == Kind::Character && entry.device == (0, 0) {
         return refuse(Why::Device);
     }

@@ -7,6 +7,7 @@
 mod header;
 mod pax;
 mod reader;
+mod sparse;
 mod writer;
 
 pub(crate) use header::{Entry, Kind};

@@ -15,8 +15,8 @@ use crate::layers::Made;
 use crate::rows::OwnerRow;
 use crate::standing::By;
 use crate::{
-    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Rootfs, Step, Target, claims,
-    media_type,
+    Descriptor, Digest, DigestAlgorithm, Error, HistoryRow, ImageConfig, Lease, Platform, Rootfs, Step,
+    Target, claims, media_type,
 };
 
 /// A layer's archive, written and hashed.
@@ -48,10 +48,19 @@ impl Images {
     ///
     /// # Errors
     /// [`Error::NoSuchImage`]; a history that does not fit the layers.
-    pub fn retell(&self, lease: &Lease, id: &Digest, history: Vec<HistoryRow>) -> Result<Arc<Image>, Error> {
+    pub fn retell(
+        &self,
+        lease: &Lease,
+        id: &Digest,
+        history: Vec<HistoryRow>,
+        platform: Platform,
+    ) -> Result<Arc<Image>, Error> {
         let image = self.hold_awake(lease, id)?;
         let config = ImageConfig {
             history,
+            os: platform.os,
+            architecture: platform.architecture,
+            variant: platform.variant,
             ..image.config.clone()
         };
         let bytes = serialize(&config)?;

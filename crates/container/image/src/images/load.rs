@@ -6,6 +6,7 @@
 
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::files::Files;
@@ -111,8 +112,9 @@ impl Images {
             });
         };
         report(0);
+        let blob = layer.file.clone();
         let made = self.inner.unpack_layer(below, layer.file, None)?;
-        let checked = named(layer.digest, &made).and_then(|()| same(at, diff_id, made.diff_id));
+        let checked = named(layer.digest, &blob, &made).and_then(|()| same(at, diff_id, made.diff_id));
         checked.inspect_err(|_| self.inner.discard_directory(made.number))?;
         report(total);
         self.inner.insert_layer(lease, made)
@@ -136,11 +138,12 @@ impl Inner {
 }
 
 /// The layer must be what the archive calls it. Here it is called by its SHA-256 in any case.
-fn named(expected: Option<Digest>, made: &Made) -> Result<(), Error> {
+fn named(expected: Option<Digest>, blob: &Path, made: &Made) -> Result<(), Error> {
     let Some(expected) = expected else { return Ok(()) };
-    let actual = match (expected.algorithm(), &made.file) {
-        (DigestAlgorithm::Sha512, Some(file)) => {
-            digest_of(file, DigestAlgorithm::Sha512).map_err(Error::io("read a layer"))?
+    let actual = match (expected.algorithm(), made.file.as_deref()) {
+        // What is here is what it was unpacked to.
+        (algorithm, file) if algorithm == DigestAlgorithm::Sha512 || file != Some(blob) => {
+            digest_of(blob, algorithm).map_err(Error::io("read a layer"))?
         }
         _ => made.blob.digest,
     };

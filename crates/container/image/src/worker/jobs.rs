@@ -22,6 +22,8 @@ pub(crate) enum Job {
     /// Unpack a layer into the directory, and say what is in it; if `raw`, what its bytes are called as
     /// they come, too. (Whoever feeds them from a stream knows that by itself.)
     Layer { limits: Limits, raw: bool },
+    /// Write what is in a compressed stream to the file `1` of the directory.
+    Plain { limits: Limits },
     /// Write each file of an archive to a file of the directory that is called by a number.
     Split { limits: Limits },
     /// Unpack an archive below a path of the directory.
@@ -44,6 +46,7 @@ pub(super) enum Answer<T> {
 pub(crate) struct LayerReport {
     /// Of the bytes as they came, and how many; if that was asked for.
     pub(crate) blob: Option<(Digest, u64)>,
+    /// Empty where no specification has one.
     pub(crate) media_type: String,
     /// Of the plain bytes.
     pub(crate) diff_id: Digest,
@@ -91,7 +94,7 @@ impl Job {
             // Overlay's marks are attributes in the trusted namespace.
             Self::Layer { .. } => FILES | capability::SYS_ADMIN,
             Self::Unpack { .. } => FILES,
-            Self::Split { .. } => 0,
+            Self::Plain { .. } | Self::Split { .. } => 0,
         }
     }
 
@@ -99,6 +102,7 @@ impl Job {
     pub(super) fn perform(&self, stream: File, directory: &OwnedFd, hand: &Hand) -> Vec<u8> {
         match self {
             Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw, hand)),
+            Self::Plain { limits } => encode(plain(stream, directory, *limits)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
             Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
         }
@@ -162,7 +166,7 @@ fn layer(
         hasher: raw.then(Hasher::default),
     };
     let (compression, decoder) = Decoder::new(stream)?;
-    let media_type = of(compression)?;
+    let media_type = of(compression);
     // A plain layer is its own digest; there is no need to compute it twice.
     let twice = raw && compression == Compression::None;
     let plain = Tap {
@@ -186,13 +190,12 @@ fn layer(
 }
 
 /// A layer's media type; there is none for what no specification has.
-const fn of(compression: Compression) -> Result<&'static str, Fault> {
+const fn of(compression: Compression) -> &'static str {
     match compression {
-        Compression::None => Ok(media_type::LAYER),
-        Compression::Gzip => Ok(media_type::LAYER_GZIP),
-        Compression::Zstd => Ok(media_type::LAYER_ZSTD),
-        Compression::Bzip2 => Err(Fault::Compression("bzip2")),
-        Compression::Xz => Err(Fault::Compression("xz")),
+        Compression::None => media_type::LAYER,
+        Compression::Gzip => media_type::LAYER_GZIP,
+        Compression::Zstd => media_type::LAYER_ZSTD,
+        Compression::Bzip2 | Compression::Xz => "",
     }
 }
 
@@ -212,6 +215,21 @@ impl<R: io::Read> io::Read for Tap<R> {
     }
 }
 
+/// The one file that a stream became.
+pub(crate) const PLAIN: &str = "1";
+
+fn plain(stream: File, directory: &OwnedFd, limits: Limits) -> Result<u64, Fault> {
+    let (_, decoder) = Decoder::new(stream)?;
+    let mut decoder = BufReader::with_capacity(archive::BUFFER, decoder);
+    let limit = limits.bytes;
+    let mut content = io::Read::take(&mut decoder, limit.saturating_add(1));
+    let size = io::copy(&mut content, &mut create(directory, PLAIN)?)?;
+    if size > limit {
+        return Err(Fault::Limit { limit, of: "bytes" });
+    }
+    Ok(size)
+}
+
 fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitReport, Fault> {
     let (_, decoder) = Decoder::new(stream)?;
     let mut reader = Reader::new(BufReader::with_capacity(archive::BUFFER, decoder), limits);
@@ -220,7 +238,6 @@ fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitRepor
     while let Some(entry) = reader.next()? {
         let name = |name: &[u8]| clean(&String::from_utf8_lossy(name));
         let kind = match entry.kind {
-            Kind::File if entry.sparse => return Err(Fault::entry(&entry.name, archive::Why::Sparse)),
             Kind::File => {
                 number += 1;
                 write(directory, number, &mut reader)?;
@@ -245,14 +262,16 @@ fn clean(name: &str) -> String {
 }
 
 fn write<R: io::BufRead>(directory: &OwnedFd, number: u64, content: &mut Reader<R>) -> Result<(), Fault> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file =
-        openat(directory, number.to_string(), flags, Mode::from_raw_mode(0o600)).map_err(io::Error::from)?;
-    io::copy(content, &mut File::from(file)).map_err(|error| match error.kind() {
+    io::copy(content, &mut create(directory, &number.to_string())?).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => Fault::Truncated,
         _ => error.into(),
     })?;
     Ok(())
+}
+
+fn create(directory: &OwnedFd, name: &str) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    Ok(openat(directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
 fn unpack(stream: File, directory: &OwnedFd, path: &Path, options: &Unpack) -> Result<Totals, Fault> {

@@ -78,9 +78,9 @@ fn layers_that_reach_out_are_refused() {
             "reserved for overlay",
         ),
         (
-            "sparse",
-            pax("GNU.sparse.major", "1"),
-            "sparse files are not supported",
+            "holes beyond the end",
+            pax("GNU.sparse.map", "9,9"),
+            "invalid tar header",
         ),
         (
             "unknown kind",

@@ -88,6 +88,26 @@ fn a_layer_that_says_nothing_of_its_root_has_the_one_below() {
     }
 }
 
+/// Whatever the manifest calls it: clients have always looked at the bytes.
+#[test]
+fn a_layer_may_be_compressed_as_no_media_type_says() {
+    let layer = tar(&["a = 1"]);
+    let bzip2 = |bytes: &[u8]| {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let remote = Remote::new(&[((media_type::LAYER_GZIP, bzip2), &layer)]);
+    let node = Node::new();
+    let id = remote.pull(&node.images, "r.example/x:1").unwrap();
+    let image = node.images.get(&id).unwrap();
+    assert_eq!(
+        image.layers[0].blob.as_ref().unwrap().digest,
+        Digest::of(&bzip2(&layer))
+    );
+    assert_eq!(super::support::names(&node.images.view(&id).unwrap()), ["/a"]);
+}
+
 #[test]
 fn what_a_registry_gets_wrong_is_told_apart() {
     let node = Node::new();

@@ -41,7 +41,7 @@ pub(super) fn open_files(
 ) -> Result<Arc<dyn Tree>, BuildError> {
     match context::look(context)? {
         Opened::Tree(tree) => Ok(tree),
-        Opened::Compressed(file) => unpack(images, file, directory),
+        Opened::Packed(file) => unpack(images, file, directory),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::io::{Read, Seek as _};
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
 
 use super::Builder;
 use crate::context::Compression;
 use crate::dockerfile::MAX_DOCKERFILE;
 use crate::driver::blocking;
 use crate::perform::is_tar;
-use crate::source::{self, Fetch, Fetched, GitSource};
+use crate::services::Asker;
+use crate::source::{self, Authorization, Fetch, Fetched, GitSource};
 use crate::{BuildContext, BuildError};
 
 pub(super) async fn context(
@@ -18,15 +18,23 @@ pub(super) async fn context(
     fetch: &dyn Fetch,
     address: &str,
     history: bool,
-    agent: Option<PathBuf>,
+    asker: Asker,
 ) -> Result<BuildContext, BuildError> {
     let address = complete(address);
     if let Some(git) = GitSource::parse(&address).map_err(BuildError::Invalid)? {
+        let authorization = match &asker.secrets {
+            Some(secrets) => Authorization::of(&git, &**secrets)
+                .await
+                .map_err(BuildError::Step)?,
+            None => Authorization::default(),
+        };
         let git = GitSource {
             keep_git_dir: git.keep_git_dir.or(Some(history)),
+            authorization,
             ..git
         };
-        let repository = fetch.git(&git, agent.filter(|_| git.is_ssh())).await;
+        let agent = asker.agent.filter(|_| git.is_ssh());
+        let repository = fetch.git(&git, agent).await;
         return repository.map(BuildContext::Repository).map_err(BuildError::Step);
     }
     if !address.starts_with("http://") && !address.starts_with("https://") {
@@ -34,13 +42,14 @@ pub(super) async fn context(
             "remoteURL ({address}) could not be recognized as URL"
         )));
     }
-    let body = download(fetch, &address).await?;
+    let body = download(fetch, &address, &asker).await?;
     let builder = builder.clone();
     blocking(move || archive(&builder, body.file, body.modified)).await
 }
 
-async fn download(fetch: &dyn Fetch, address: &str) -> Result<Fetched, BuildError> {
-    let body = fetch.http(address).await;
+async fn download(fetch: &dyn Fetch, address: &str, asker: &Asker) -> Result<Fetched, BuildError> {
+    let who = Authorization::of_file(address, asker.secrets.as_deref()).await;
+    let body = fetch.http(address, &who.map_err(BuildError::Step)?).await;
     body.map_err(|error| BuildError::Step(format!("failed to download remote context {address}: {error}")))
 }
 
@@ -49,8 +58,9 @@ pub(super) async fn file(
     builder: &Builder,
     fetch: &dyn Fetch,
     address: &str,
+    asker: &Asker,
 ) -> Result<BuildContext, BuildError> {
-    let body = download(fetch, address).await?;
+    let body = download(fetch, address, asker).await?;
     let name = match (source::file_name(address), body.name) {
         (name, Some(said)) if name == source::UNNAMED => said,
         (name, _) => name,

@@ -67,11 +67,11 @@ fn broken() -> BuildError {
 }
 
 impl ArchiveTree {
-    /// Reads the headers of an archive.
+    /// Reads the headers of an archive. Nothing, if it has files with holes, whose content does not lie there as it is.
     ///
     /// # Errors
     /// What is no archive, names what lies outside of it, or goes beyond a bound.
-    pub(crate) fn read(file: File) -> Result<Self, BuildError> {
+    pub(crate) fn read(file: File) -> Result<Option<Self>, BuildError> {
         let length = file
             .metadata()
             .map_err(BuildError::io("reading the build context"))?
@@ -89,6 +89,9 @@ impl ArchiveTree {
                 return Err(refused(format!("more than {MAX_ENTRIES} entries")));
             }
             let mut entry = entry.map_err(|_| broken())?;
+            if has_holes(&mut entry)? {
+                return Ok(None);
+            }
             // The padding of the last entry may be missing, as the rest of the trailer may be: the docker
             // client itself ends the archive like that for `-f -`.
             let end = entry.raw_file_position().checked_add(entry.size());
@@ -97,7 +100,7 @@ impl ArchiveTree {
             }
             root.add(&mut entry)?;
         }
-        Ok(Self { file, root })
+        Ok(Some(Self { file, root }))
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
@@ -213,6 +216,18 @@ fn number(field: &[u8], value: io::Result<u64>) -> Result<u32, BuildError> {
         .ok()
         .and_then(|value| u32::try_from(value).ok())
         .ok_or_else(broken)
+}
+
+/// Whether an entry has holes, in one of the forms in which tar has them.
+fn has_holes<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<bool, BuildError> {
+    if entry.header().entry_type() == EntryType::GNUSparse {
+        return Ok(true);
+    }
+    let records = entry
+        .pax_extensions()
+        .map_err(|error| refused(error.to_string()))?;
+    let mut keys = records.into_iter().flatten().flatten();
+    Ok(keys.any(|record| record.key_bytes().starts_with(b"GNU.sparse.")))
 }
 
 /// A name in the archive as a relative path; one that leads out is refused.

@@ -196,8 +196,8 @@ impl Tree for Without {
 pub(crate) enum Opened {
     /// Ready.
     Tree(Arc<dyn Tree>),
-    /// A compressed archive: decoders of foreign bytes run in workers only.
-    Compressed(File),
+    /// An archive that is compressed, or has files with holes: decoders of foreign bytes run in workers only.
+    Packed(File),
 }
 
 /// Looks at a context.
@@ -205,7 +205,7 @@ pub(crate) enum Opened {
 /// # Errors
 /// Archives that are refused.
 pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
-    let failed = BuildError::io("reading the build context");
+    let failed = |cause| BuildError::io("reading the build context")(cause);
     match context {
         BuildContext::Directory(path) => DirectoryTree::open(&path)
             .map(|tree| Opened::Tree(Arc::new(tree)))
@@ -217,8 +217,11 @@ pub(crate) fn look(context: BuildContext) -> Result<Opened, BuildError> {
             let mut head = [0; 6];
             let read = std::os::unix::fs::FileExt::read_at(&file, &mut head, 0).map_err(failed)?;
             match Compression::of(&head[..read]) {
-                Compression::Plain => Ok(Opened::Tree(Arc::new(ArchiveTree::read(file)?))),
-                _ => Ok(Opened::Compressed(file)),
+                Compression::Plain => Ok(match ArchiveTree::read(file.try_clone().map_err(failed)?)? {
+                    Some(tree) => Opened::Tree(Arc::new(tree)),
+                    None => Opened::Packed(file),
+                }),
+                _ => Ok(Opened::Packed(file)),
             }
         }
     }

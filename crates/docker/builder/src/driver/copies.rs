@@ -26,16 +26,26 @@ impl<E: Executor + 'static> Driver<E> {
     ) -> Result<(), BuildError> {
         // Upstream makes no layer apart where modes are changed.
         let link = copy.link && copy.chmod.is_none();
+        let known = self.known_beforehand(current, verb, &copy);
+        if let Some(key) = &known
+            && self.cache.get(key).is_some()
+        {
+            current.told.push(Some(copy::told(verb, &copy)));
+            if self.probe(current, key).await? {
+                return Ok(());
+            }
+            current.told.pop();
+        }
         let plan = self.copy_plan(verb, copy).await?;
         let command = current.draft.note(&Note::Joined(plan.comment()));
         let mut more = plan.unpacked();
         more.extend(link.then(|| "link".to_owned()));
         more.extend(plan.depends_on_dialect().then(|| "buildkit".to_owned()));
-        let key = self.key(current, &command, "", &more);
+        let key = known.unwrap_or_else(|| self.key(current, &command, "", &more));
         let command = command.join(" ");
         current.told.push(Some(match self.options.dialect {
             Dialect::Classic => command.clone(),
-            Dialect::BuildKit => format!("{} # buildkit", plan.written),
+            Dialect::BuildKit => plan.written.clone(),
         }));
         if self.probe(current, &key).await? {
             return Ok(());
@@ -44,6 +54,29 @@ impl<E: Executor + 'static> Driver<E> {
             return self.link(current, key, command, plan).await;
         }
         self.perform(current, key, command, Work::Copy(plan)).await
+    }
+
+    /// The key of a step whose content is known by its checksum, as BuildKit has it: its server need not be asked.
+    fn known_beforehand(&self, current: &Current, verb: &str, copy: &Copy) -> Option<Digest> {
+        let ([address], Some(checksum)) = (&copy.sources[..], &copy.checksum) else {
+            return None;
+        };
+        let is_file = matches!(source::named(address), Ok(source::Named::Http)) && verb == "ADD";
+        let name = source::file_name(address);
+        // What a server calls a file that its address does not name is known to the server only.
+        if self.options.dialect == Dialect::Classic || !is_file || name == source::UNNAMED {
+            return None;
+        }
+        let Copy {
+            unpack,
+            link,
+            chown,
+            chmod,
+            destination,
+            ..
+        } = copy;
+        let words = format!("ADD {checksum} {name} {unpack:?} {link} {chown:?} {chmod:?} in {destination}");
+        Some(self.key(current, &[words], "", &["checksum".to_owned()]))
     }
 
     /// Finds and hashes the files, on a thread that may wait for the disk.
@@ -131,8 +164,9 @@ impl<E: Executor + 'static> Driver<E> {
                 None => {
                     let checksum = copy.checksum.as_deref().map(Checksum::parse).transpose();
                     let checksum = checksum.map_err(|error| BuildError::Invalid(error.to_owned()))?;
+                    let who = self.who_asks(&address).await?;
                     let body = self
-                        .unless_cancelled(fetch.http(&address))
+                        .unless_cancelled(fetch.http(&address, &who))
                         .await?
                         .map_err(failed)?;
                     let url = address.clone();
@@ -142,6 +176,14 @@ impl<E: Executor + 'static> Driver<E> {
             fetched.insert(address, remote);
         }
         Ok(fetched)
+    }
+
+    /// As whom a file is asked for.
+    pub(super) async fn who_asks(&self, address: &str) -> Result<Authorization, BuildError> {
+        let secrets = self.options.services.secrets.as_deref();
+        Authorization::of_file(address, secrets)
+            .await
+            .map_err(BuildError::Step)
     }
 
     /// The client's keys, where a repository is asked for that wants some.
@@ -161,11 +203,15 @@ impl<E: Executor + 'static> Driver<E> {
             if image == "scratch" {
                 return Ok(None);
             }
-            return self.image(image).await.map(|base| Some(base.id));
+            let base = self.image(image, self.asked()).await;
+            return base.map(|base| Some(base.id));
         }
         match self.source_stage(from)? {
             Some(stage) => Ok(self.wait_for(stage).await?.image),
-            None => self.image(from).await.map(|base| Some(base.id)),
+            None => {
+                let base = self.image(from, self.asked()).await;
+                base.map(|base| Some(base.id))
+            }
         }
     }
 

@@ -115,7 +115,7 @@ async fn age_of(remote: Remote) -> Result<Option<i64>, BuildError> {
         // Only a plain archive is looked into here: decoders of foreign bytes run in workers.
         let archive = Single::of(&*remote.tree, Path::new(&remote.name))
             .map_err(BuildError::io("reading what was fetched"))?;
-        let tree = archive.and_then(|file| crate::context::ArchiveTree::read(file).ok());
+        let tree = archive.and_then(|file| crate::context::ArchiveTree::read(file).ok().flatten());
         tree.map_or(Ok(None), |tree| newest(&tree))
     })
     .await

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::Digest;
+use image::{Digest, Platform};
 use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -15,6 +15,7 @@ use crate::BuildError;
 use crate::arguments::Declared;
 use crate::dockerfile::Stage;
 use crate::executor::{Base, Executor};
+use crate::services::Wish;
 
 /// The stages up to the target.
 pub(super) struct Graph {
@@ -26,7 +27,7 @@ pub(super) struct Graph {
     /// Bytes of the configurations of all steps that were made.
     pub(super) configurations: AtomicUsize,
     /// Images that this build has asked for: each is asked for once.
-    asked: Mutex<HashMap<String, Arc<OnceCell<()>>>>,
+    asked: Mutex<HashMap<Wish, Arc<OnceCell<Digest>>>>,
     /// Bases that were told of: one that several stages have is one step.
     told: Mutex<BTreeSet<String>>,
 }
@@ -51,6 +52,8 @@ enum State {
 #[derive(Clone)]
 pub(super) struct Done {
     pub(super) image: Option<Digest>,
+    /// What its commands are for.
+    pub(super) platform: Platform,
     /// Its `ARG`s, which stages upon it have too.
     pub(super) declared: Declared,
     /// What its steps are told as, and those of the stages below it.
@@ -128,15 +131,15 @@ impl Graph {
     }
 
     /// Notes that a base is told of; says whether it is for the first time.
-    pub(super) fn tell(&self, reference: &str) -> bool {
+    pub(super) fn tell(&self, title: &str) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(reference.to_owned())
+        told.insert(title.to_owned())
     }
 
     /// Where it is noted that an image was asked for.
-    pub(super) fn asked(&self, reference: &str) -> Arc<OnceCell<()>> {
+    pub(super) fn asked(&self, wish: &Wish) -> Arc<OnceCell<Digest>> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.entry(reference.to_owned()).or_default().clone()
+        asked.entry(wish.clone()).or_default().clone()
     }
 }
 

@@ -1,16 +1,16 @@
 //! What an image's history tells of its steps. The cache is one for all doors, so a step's own row is told by whoever made
 //! it; each build knows what its steps are to be told as, and the result tells that.
 
-use image::{Digest, HistoryRow, ImageConfig, RunConfig};
+use image::{Digest, HistoryRow, ImageConfig, Platform, RunConfig};
 use jiff::Timestamp;
 
 use super::graph::Done;
 use super::{Current, Dialect, Driver};
-use crate::BuildError;
 use crate::cache::KeyParts;
 use crate::config::{Draft, Note};
 use crate::dockerfile::{ArgDefinition, InstructionKind};
 use crate::executor::{Executor, Step, Work};
+use crate::{BuildError, platform};
 
 /// Of each step its row; nothing for one that upstream does not tell of.
 pub(super) type Told = Vec<Option<String>>;
@@ -58,6 +58,21 @@ impl<E: Executor + 'static> Driver<E> {
         format!("RUN {} # buildkit", all.collect::<Vec<_>>().join(" "))
     }
 
+    /// What the result is for: with BuildKit what was asked for, whatever the last stage began with.
+    fn result_platform(&self, own: &Platform) -> Platform {
+        let mut platform = own.clone();
+        if self.options.dialect == Dialect::Classic {
+            return platform;
+        }
+        if let Some(asked) = &self.options.platform {
+            let same = asked.runs(own);
+            platform.variant = asked.variant.clone().or(platform.variant.filter(|_| same));
+            platform.os.clone_from(&asked.os);
+            platform.architecture.clone_from(&asked.architecture);
+        }
+        platform::normal(platform)
+    }
+
     /// The result of a stage, with the history that this build is to tell.
     pub(super) async fn retold(&self, done: &Done) -> Result<Option<Digest>, BuildError> {
         let Some(image) = done.image else {
@@ -65,13 +80,20 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let base = self.held(&image)?;
         let dialect = self.options.dialect;
-        let Some(rows) = rows(&base.config.history, &done.told, comment(dialect)) else {
+        let rows = rows(&base.config.history, &done.told, comment(dialect));
+        let own = base.config.platform();
+        let platform = self.result_platform(&own);
+        if rows.is_none() && platform == own {
             return Ok(Some(image));
-        };
+        }
+        let rows = rows.unwrap_or(base.config.history);
         let command: Vec<String> = rows.iter().map(|row| row.created_by.clone()).collect();
+        // Where it is the image's own it is nothing that is said anew.
+        let shown = Some(platform::text(&platform)).filter(|_| platform != own);
+        let shown = shown.unwrap_or_default();
         let key = KeyParts {
             parent: Some(&image),
-            platform: "",
+            platform: &shown,
             author: "",
             config: &RunConfig::default(),
             command: &command,
@@ -92,7 +114,7 @@ impl<E: Executor + 'static> Driver<E> {
             parent: Some(image),
             config: ImageConfig::default(),
             history: rows.last().cloned().unwrap_or_default(),
-            work: Work::Retell(rows),
+            work: Work::Retell(rows, platform),
             hidden: dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
         };

@@ -186,7 +186,8 @@ impl<E: Executor + 'static> Driver<E> {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
             Some(Named::Image(image)) if image == "scratch" => return Ok(From::Image(None)),
             Some(Named::Image(image)) => {
-                return self.image(image).await.map(|base| From::Image(Some(base.id)));
+                let base = self.image(image, self.asked()).await;
+                return base.map(|base| From::Image(Some(base.id)));
             }
             None => {}
         }
@@ -202,7 +203,8 @@ impl<E: Executor + 'static> Driver<E> {
         if name == "scratch" {
             return Ok(From::Image(None));
         }
-        self.image(name).await.map(|base| From::Image(Some(base.id)))
+        let base = self.image(name, self.asked()).await;
+        base.map(|base| From::Image(Some(base.id)))
     }
 
     /// Gets secrets and agents. What is not required and not there is left out, as upstream does.

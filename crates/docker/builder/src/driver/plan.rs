@@ -34,8 +34,8 @@ impl<E: Executor + 'static> Driver<E> {
         if !classic {
             stages::check_sources(&file.stages, self.lex, &bases)?;
         }
-        let needed = if classic && stages::has_duplicates(&file.stages[..=target]) {
-            // The name that is used twice is told when its stage is reached.
+        let needed = if classic {
+            // dockerd's own builder knows no graph: it carries out every stage up to the target.
             (0..=target).collect()
         } else {
             let mut needed = stages::needed(&file.stages, target, &bases);

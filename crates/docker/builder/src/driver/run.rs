@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::mounts::Mounts;
 use super::{Current, Dialect, Driver};
+use crate::BuildError;
 use crate::arguments::name_of;
 use crate::config::Draft;
 use crate::dockerfile::{self, Command, Run, RunNetwork};
 use crate::executor::{Executor, RunPlan, Work};
-use crate::{BuildError, platform};
 
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn run(&mut self, current: &mut Current, run: &Run) -> Result<(), BuildError> {
@@ -28,7 +28,6 @@ impl<E: Executor + 'static> Driver<E> {
         if words.is_empty() {
             return Err(BuildError::Invalid("No command specified".to_owned()));
         }
-        platform::check_run(&current.inherited.platform())?;
         let arguments = self.arguments.variables(&current.draft.config.env);
         let recorded = self.recorded(&words, &arguments);
         let script_text = script.as_ref().map_or("", |(_, text)| text.as_str());

@@ -177,7 +177,7 @@ impl Executor for Memory {
             .cloned()
             .unwrap_or_default();
         match &step.work {
-            Work::Nothing | Work::Directory(..) | Work::Retell(_) => {}
+            Work::Nothing | Work::Directory(..) | Work::Retell(..) => {}
             Work::Stack(layer) => {
                 let layer = self.0.lock().unwrap().files[layer].clone();
                 files.0.extend(layer.0);
@@ -229,8 +229,11 @@ impl Executor for Memory {
             .flat_map(|parent| parent.history.clone())
             .collect::<Vec<_>>();
         let config = match step.work {
-            Work::Retell(history) => ImageConfig {
+            Work::Retell(history, platform) => ImageConfig {
                 history,
+                os: platform.os,
+                architecture: platform.architecture,
+                variant: platform.variant,
                 ..parent.unwrap()
             },
             work => {
@@ -646,10 +649,22 @@ fn reordered_stages_hit() {
 fn stages() {
     let bench = Bench::new();
     let told = bench.file(
-        "ARG X=1\nFROM busybox AS a\nRUN write f 1\nFROM busybox AS unused\nRUN fail 1\nFROM a\nARG X\nRUN env X\nCOPY --from=0 /f /g\n",
+        "ARG X=1\nFROM busybox AS a\nRUN write f 1\nFROM busybox AS unused\nRUN write g 1\nFROM a\nARG X\nRUN env X\nCOPY --from=0 /f /g\n",
     );
     insta::assert_snapshot!(masked(&told.text));
     assert!(told.result.is_ok());
+    // dockerd's own builder carries out what nobody needs, too, and BuildKit does not.
+    for (dialect, builds) in [(Dialect::Classic, false), (Dialect::BuildKit, true)] {
+        let file =
+            "FROM busybox AS unused\nRUN fail 1\nFROM busybox AS wanted\nENV A=1\nFROM busybox\nRUN fail 2\n";
+        let options = Options {
+            dialect,
+            target: Some("wanted".into()),
+            ..plain()
+        };
+        let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
+        assert_eq!(told.result.is_ok(), builds, "{}", told.text);
+    }
 }
 
 /// Sentences of a real daemon.
@@ -794,7 +809,7 @@ fn errors() {
         ("FROM busybox\nRUN []\n", "No command specified"),
         (
             "FROM --platform=linux/nonsense busybox\n",
-            "building for platform \"linux/nonsense\" is not supported on linux/amd64",
+            "image with reference busybox was found but its platform (linux/amd64) does not match the specified platform (linux/nonsense)",
         ),
     ];
     for (dockerfile, expected) in cases {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use image::Platform;
+
 use super::{Current, Driver};
-use crate::BuildError;
 use crate::arguments::Scope;
 use crate::dockerfile::{Instruction, InstructionKind, Location, Mount, Stage};
 use crate::executor::{Base, Executor};
-use crate::watch::{Numbering, StepName, WatchedStep, is_step, shown};
+use crate::watch::{Numbering, StepName, WatchedStep, across, is_step, shown};
+use crate::{BuildError, platform};
 
 impl<E: Executor + 'static> Driver<E> {
     /// Tells where it is that the build fails.
@@ -34,7 +36,7 @@ impl<E: Executor + 'static> Driver<E> {
         instruction: &Instruction,
     ) -> Result<(), BuildError> {
         let name = self.shown(current, instruction);
-        let name = name.map(|shown| current.numbering.name(&shown));
+        let name = name.map(|(shown, across)| current.numbering.name(&shown, &across));
         let done = self.told(current, instruction, name).await;
         self.placed(&instruction.location, done)
     }
@@ -46,11 +48,12 @@ impl<E: Executor + 'static> Driver<E> {
         instruction: &Instruction,
     ) -> Result<(), BuildError> {
         let name = self.shown(current, instruction);
-        let name = name.map(|shown| current.numbering.trigger(&shown));
+        let name = name.map(|(shown, across)| current.numbering.trigger(&shown, &across));
         self.told(current, instruction, name).await
     }
 
-    fn shown(&self, current: &Current, instruction: &Instruction) -> Option<String> {
+    /// What an instruction is called, and what it makes things for, if that is not what it is run for.
+    fn shown(&self, current: &Current, instruction: &Instruction) -> Option<(String, String)> {
         let watched = self.options.services.watch.is_some() && is_step(&instruction.kind);
         watched.then(|| {
             let environment = &current.draft.config.env;
@@ -62,7 +65,10 @@ impl<E: Executor + 'static> Driver<E> {
                 environment,
                 arguments: &arguments,
             };
-            shown(&instruction.source, &instruction.kind, self.lex, &scope)
+            (
+                shown(&instruction.source, &instruction.kind, self.lex, &scope),
+                across(&current.platform, &scope),
+            )
         })
     }
 
@@ -116,15 +122,18 @@ impl<E: Executor + 'static> Driver<E> {
         &mut self,
         numbering: &mut Numbering,
         name: &str,
+        asked: Option<&Platform>,
+        shown: Option<&Platform>,
     ) -> Result<Option<Base>, BuildError> {
         let reference = image::Reference::parse(name).map(|parsed| parsed.with_default_tag().to_string());
         let reference = reference.unwrap_or_else(|_| name.to_owned());
-        let title = numbering.name(&format!("FROM {reference}"));
-        let fresh = self.graph.tell(&reference);
-        let metadata = format!("[internal] load metadata for {reference}");
+        let title = numbering.name(&format!("FROM {reference}"), "");
+        let prefix = shown.map(|shown| platform::text(shown) + " ").unwrap_or_default();
+        let metadata = format!("[{prefix}internal] load metadata for {reference}");
+        let fresh = self.graph.tell(&metadata);
         let step = fresh.then(|| self.begin_step(metadata, Vec::new())).flatten();
         self.output.watch(step.clone());
-        let base = self.base(name, None).await;
+        let base = self.base(name, None, asked).await;
         self.output.watch(None);
         end(step.as_ref(), &base, false);
         let base = base?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use image::{Commit, CommitLayer, Digest, HistoryRow, Image, ImageConfig, Images, Lease, Rootfs};
+use image::{Commit, CommitLayer, Digest, HistoryRow, Image, ImageConfig, Images, Lease, Platform, Rootfs};
 use rustix::fs::FileType;
 
 use super::{Snapshot, epoch, stubs};
@@ -134,9 +134,9 @@ impl FileSteps {
                 .await
             }
             Work::Diff(lower, upper) => self.diff(step, lower, upper).await,
-            Work::Retell(rows) => {
+            Work::Retell(rows, platform) => {
                 let (images, lease) = (self.images.clone(), self.lease.clone());
-                blocking(move || retell(&images, &lease, step.parent, rows)).await
+                blocking(move || retell(&images, &lease, step.parent, (rows, platform))).await
             }
             Work::Run(_) => Err(BuildError::Step("a command needs a container".to_owned())),
         }
@@ -343,10 +343,10 @@ fn retell(
     images: &Images,
     lease: &Lease,
     image: Option<Digest>,
-    rows: Vec<HistoryRow>,
+    (rows, platform): (Vec<HistoryRow>, Platform),
 ) -> Result<Base, BuildError> {
     let image = image.ok_or_else(|| BuildError::Step("an empty image has no history".to_owned()))?;
-    Ok(base(&*images.retell(lease, &image, rows)?))
+    Ok(base(&*images.retell(lease, &image, rows, platform)?))
 }
 
 fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {

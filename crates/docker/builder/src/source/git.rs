@@ -65,6 +65,35 @@ impl Authorization {
     }
 }
 
+impl Authorization {
+    /// What a client's secrets say of the server of a file: a token before a whole header.
+    ///
+    /// # Errors
+    /// The client's.
+    pub async fn of_file(url: &str, secrets: Option<&dyn Secrets>) -> Result<Self, String> {
+        let (Some(host), Some(secrets)) = (host_of(url), secrets) else {
+            return Ok(Self::default());
+        };
+        if let Some(token) = secrets.secret(&format!("HTTP_AUTH_TOKEN_{host}")).await? {
+            return Ok(Self(format!("Bearer {}", text(&token))));
+        }
+        let header = secrets.secret(&format!("HTTP_AUTH_HEADER_{host}")).await?;
+        Ok(header.map(|header| Self(text(&header))).unwrap_or_default())
+    }
+}
+
+/// The name of an address' server, without a port and a name in the address.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => host.split(':').next()?,
+    };
+    Some(host).filter(|host| !host.is_empty())
+}
+
 /// A secret as a word; a line's end in it would end the header.
 fn text(secret: &[u8]) -> String {
     String::from_utf8_lossy(secret).trim().to_owned()

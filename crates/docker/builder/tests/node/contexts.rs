@@ -1,9 +1,11 @@
 //! Contexts of every kind, and those that are refused.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use builder::{BuildContext, BuildRequest, Fetch, Fetched, GitSource, Repository, Sent};
+use builder::{
+    Asker, Authorization, BuildContext, BuildRequest, Fetch, Fetched, GitSource, Repository, Secrets, Sent,
+};
 
 use crate::fixture::*;
 
@@ -19,6 +21,18 @@ async fn plain_compressed_and_directory_contexts_build_alike() {
     let told = daemon.build(request_of(&gzip.finish().unwrap())).await;
     assert_eq!(daemon.at(told.id(), "a"), daemon.at(plain, "a"));
     assert_eq!(told.id(), plain, "{}", told.text);
+    // A file with holes, as GNU's tar writes them.
+    let mut sparse = tar::Builder::new(archive(&FILES[..1]));
+    sparse.get_mut().truncate(1024);
+    let map = [
+        ("GNU.sparse.map", &b"0,1"[..]),
+        ("GNU.sparse.size", b"3"),
+        ("GNU.sparse.name", b"a"),
+    ];
+    sparse.append_pax_extensions(map).unwrap();
+    append(&mut sparse, "GNUSparseFile.0/a", b"1", 0o644);
+    let told = daemon.build(request_of(&sparse.into_inner().unwrap())).await;
+    assert_eq!(daemon.at(told.id(), "a"), daemon.at(plain, "a") + "\0\0");
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in FILES {
         std::fs::write(directory.path().join(name), content).unwrap();
@@ -101,11 +115,22 @@ async fn hard_links_stay_links() {
     );
 }
 
-/// Has one repository, and what addresses end with as bodies.
-struct Elsewhere(PathBuf);
+/// Has one repository, and what addresses end with as bodies; keeps who has asked.
+struct Elsewhere(PathBuf, Mutex<Vec<String>>);
+
+/// A client that knows one secret.
+struct Knows(&'static str);
+
+impl Secrets for Knows {
+    fn secret(&self, id: &str) -> Sent<Result<Option<Vec<u8>>, String>> {
+        let found = (id == self.0).then(|| b"t".to_vec());
+        Box::pin(async move { Ok(found) })
+    }
+}
 
 impl Fetch for Elsewhere {
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
+    fn http(&self, url: &str, who: &Authorization) -> Sent<Result<Fetched, String>> {
+        self.1.lock().unwrap().push(who.0.clone());
         let body = match url.rsplit('/').next() {
             Some("Dockerfile") => b"FROM scratch\nLABEL a=b\n".to_vec(),
             Some("context.tar") => archive(FILES),
@@ -128,6 +153,7 @@ impl Fetch for Elsewhere {
 
     fn git(&self, source: &GitSource, _: Option<PathBuf>) -> Sent<Result<Repository, String>> {
         assert_eq!(source.keep_git_dir, Some(true));
+        self.1.lock().unwrap().push(source.authorization.0.clone());
         let directory = self.0.join(&source.directory);
         Box::pin(async move {
             Ok(Repository {
@@ -154,13 +180,11 @@ async fn contexts_that_lie_elsewhere() {
     for (name, content) in [FILES, &[(".dockerignore", "b\n"), ("b", "2")]].concat() {
         std::fs::write(repository.path().join("d").join(name), content).unwrap();
     }
-    let elsewhere = daemon
-        .builder
-        .clone()
-        .with_fetch(Arc::new(Elsewhere(repository.path().into())));
+    let fetch = Arc::new(Elsewhere(repository.path().into(), Mutex::default()));
+    let elsewhere = daemon.builder.clone().with_fetch(fetch.clone());
     let context = |address: &'static str| {
         let builder = elsewhere.clone();
-        async move { builder.remote(address, true, None).await }
+        async move { builder.remote(address, true, Asker::default()).await }
     };
     for address in [
         "http://h/context.tar",
@@ -178,6 +202,29 @@ async fn contexts_that_lie_elsewhere() {
             }
             _ => assert_eq!(daemon.at(id, "a"), "644 0:0 1"),
         }
+    }
+    fetch.1.lock().unwrap().clear();
+    // Servers are told who asks, for contexts and for files that are one.
+    for (address, secret, told) in [
+        (
+            "https://h/r.git#main:d",
+            "GIT_AUTH_TOKEN",
+            "basic eC1hY2Nlc3MtdG9rZW46dA==",
+        ),
+        ("https://h/r.git#main:d", "GIT_AUTH_HEADER.h", "t"),
+        ("https://h/r.git#main:d", "GIT_AUTH_HEADER.other", ""),
+        ("http://h:80/context.tar", "HTTP_AUTH_TOKEN_h", "Bearer t"),
+        ("http://h:80/context.tar", "HTTP_AUTH_HEADER_h", "t"),
+        ("http://h:80/context.tar", "GIT_AUTH_TOKEN", ""),
+    ] {
+        let asker = || Asker {
+            secrets: Some(Arc::new(Knows(secret))),
+            ..Asker::default()
+        };
+        elsewhere.remote(address, true, asker()).await.unwrap();
+        elsewhere.remote_file(address, asker()).await.unwrap();
+        let asked = std::mem::take(&mut *fetch.1.lock().unwrap());
+        assert_eq!(asked, [told, told], "{address} {secret}");
     }
     for (address, sentence) in [
         (

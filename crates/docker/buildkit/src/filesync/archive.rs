@@ -58,6 +58,8 @@ pub struct Archive {
     /// Headers that are not written yet, and where they belong.
     pending: Vec<u8>,
     end: u64,
+    /// What the client told of all of it, once every content is in its place.
+    pub(super) said: Option<image::Digest>,
 }
 
 impl Archive {
@@ -67,6 +69,7 @@ impl Archive {
             entries: BTreeMap::new(),
             pending: Vec::new(),
             end: 0,
+            said: None,
         }
     }
 

@@ -5,7 +5,7 @@
 //! so every content has its place in the archive beforehand, and contents may come mixed.
 //!
 //! The archive of a build is kept for the next of the same client and directory: contents whose size and time are
-//! unchanged are copied from it inside the kernel and never asked for.
+//! unchanged are copied from it inside the kernel and never asked for, and where nothing has changed it is the archive.
 
 mod archive;
 mod layout;

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use image::{Digest, Hasher};
+use prost::Message as _;
+
 use super::archive::{Archive, EntryKind, Place, is_clean};
 use super::{Spool, Wanted};
 use crate::grpc::{Code, Incoming, Sender, Status};
@@ -38,7 +41,7 @@ pub(crate) struct Received {
 pub(crate) async fn receive(
     session: &Session,
     wanted: &Wanted,
-    known: Option<&Archive>,
+    known: Option<&Arc<Archive>>,
     spool: Spool<'_>,
 ) -> Result<Received, Status> {
     const COPY: &str = "/moby.filesync.v1.FileSync/DiffCopy";
@@ -46,19 +49,25 @@ pub(crate) async fn receive(
     let metadata: Vec<(&str, &str)> = metadata.iter().map(|(name, value)| (*name, &value[..])).collect();
     let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &metadata).await?;
     let stats = told(&mut incoming).await?;
-    let mut archive = Archive::new(spool().map_err(disk)?);
-    let mut missing = lay_out(&mut archive, &stats, known)?;
-    archive.close().map_err(disk)?;
-    let transferred = contents(&mut sender, &mut incoming, &archive, &mut missing).await?;
+    let all = said(&stats);
+    let (archive, transferred) = match known.filter(|known| known.said == Some(all)) {
+        // Nothing has changed, and archives do not change either.
+        Some(known) => (known.clone(), 0),
+        None => {
+            let mut archive = Archive::new(spool().map_err(disk)?);
+            let mut missing = lay_out(&mut archive, &stats, known.map(|known| &**known))?;
+            archive.close().map_err(disk)?;
+            let transferred = contents(&mut sender, &mut incoming, &archive, &mut missing).await?;
+            archive.said = Some(all);
+            (Arc::new(archive), transferred)
+        }
+    };
     sender.send(&packet(PacketType::PacketFin, 0)).await?;
     // The client says the same and ends the call.
     while let Some(packet) = incoming.message::<Packet>().await? {
         refuse_error(&packet)?;
     }
-    Ok(Received {
-        archive: Arc::new(archive),
-        transferred,
-    })
+    Ok(Received { archive, transferred })
 }
 
 fn disk(cause: io::Error) -> Status {
@@ -130,6 +139,15 @@ async fn told(incoming: &mut Incoming) -> Result<Vec<Stat>, Status> {
             ));
         }
     }
+}
+
+/// What a client tells of its files, in short: two that are alike have the same names, sizes, times and attributes.
+fn said(stats: &[Stat]) -> Digest {
+    let mut hasher = Hasher::default();
+    stats
+        .iter()
+        .for_each(|stat| hasher.update(&stat.encode_length_delimited_to_vec()));
+    hasher.digest()
 }
 
 /// Gives every entry its place and fills in what is known; gives what has to be asked for.

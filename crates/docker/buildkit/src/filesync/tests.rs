@@ -38,7 +38,7 @@ fn client(files: Vec<(Stat, Vec<u8>)>, fault: Fault) -> Arc<Client> {
     })
 }
 
-async fn fetch(client: &Arc<Client>, known: Option<&Archive>) -> Result<Received, Status> {
+async fn fetch(client: &Arc<Client>, known: Option<&Arc<Archive>>) -> Result<Received, Status> {
     let sessions = Arc::new(Sessions::default());
     let (session, _connection) = client.open(&sessions, "s").await;
     let wanted = Wanted {
@@ -121,6 +121,27 @@ async fn only_what_has_changed_is_asked_for_again() {
     assert_eq!(second.archive.read("a", 100).unwrap().unwrap(), b"alpha");
     assert_eq!(second.archive.read("b", 100).unwrap().unwrap(), b"bravo BRAVO");
     assert_eq!(listed(&second.archive).len(), 9);
+}
+
+#[tokio::test]
+async fn where_nothing_has_changed_the_archive_is_the_same() {
+    let first = fetch(&client(files(), Fault::None), None).await.unwrap();
+    let client_again = client(files(), Fault::None);
+    let second = fetch(&client_again, Some(&first.archive)).await.unwrap();
+    assert!(Arc::ptr_eq(&first.archive, &second.archive));
+    assert_eq!(
+        (second.transferred, client_again.asked.lock().unwrap().len()),
+        (0, 0)
+    );
+    // A mode is as good a change as a content, though nothing has to be asked for.
+    let mut changed = files();
+    changed[0].0.mode |= 0o111;
+    let third = fetch(&client(changed, Fault::None), Some(&second.archive))
+        .await
+        .unwrap();
+    assert!(!Arc::ptr_eq(&third.archive, &second.archive));
+    assert_eq!(listed(&third.archive)[0], "a Regular 755 alpha");
+    assert_eq!(third.transferred, 0);
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ impl Files {
         let builds = self.builds.clone();
         let received = on_thread(Box::pin(async move {
             let spool = || builds.spool();
-            receive(&session, &wanted, known.as_deref(), &spool).await
+            receive(&session, &wanted, known.as_ref(), &spool).await
         }))
         .await;
         match received {

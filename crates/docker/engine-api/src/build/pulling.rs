@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, engine::DecodePaddingMode};
-use builder::Sent;
+use builder::{Sent, Wish};
 use distribution::auth::AuthConfig;
 use distribution::{Credentials, Fault, Registries};
-use image::Reference;
+use image::{Digest, Reference};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::Api;
-use crate::containers::create::platform;
-use crate::error::ApiError;
 use crate::server::call::Call;
 
 /// Events of a pull that wait to be told.
@@ -28,7 +26,6 @@ const URL_SAFE_LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Pulls for a build, with what its client knows of registries.
 pub(crate) struct Pulling {
     registries: Registries,
-    platform: Option<image::Platform>,
     auths: BTreeMap<String, Credentials>,
     words: Words,
 }
@@ -38,23 +35,18 @@ type Words = fn(&Fault, &str, &Reference) -> String;
 
 impl Pulling {
     /// Pulls as the client of a request.
-    ///
-    /// # Errors
-    /// 400 for a platform that is none.
-    pub(crate) fn new(call: &Call<Api>, asked: Option<&str>) -> Result<Self, ApiError> {
-        Ok(Self {
+    pub(crate) fn new(call: &Call<Api>) -> Self {
+        Self {
             registries: call.state.registries.clone(),
-            platform: asked.map(platform).transpose()?,
             auths: auths(call.header("x-registry-config")),
             words: |fault, _, reference| fault.pulling(reference),
-        })
+        }
     }
 
     /// Pulls as somebody to one registry, and says so in BuildKit's words.
     pub(crate) fn of(registries: Registries, domain: String, credentials: Credentials) -> Self {
         Self {
             registries,
-            platform: None,
             auths: BTreeMap::from([(domain, credentials)]),
             words: Fault::resolving,
         }
@@ -83,12 +75,12 @@ fn auths(header: &str) -> BTreeMap<String, Credentials> {
 }
 
 impl builder::Pull for Pulling {
-    fn pull(&self, written: &str, tell: mpsc::Sender<String>) -> Sent<Result<(), String>> {
-        let (written, words) = (written.to_owned(), self.words);
+    fn pull(&self, asked: &Wish, tell: mpsc::Sender<String>) -> Sent<Result<Digest, String>> {
+        let (written, apart, words) = (asked.reference.clone(), asked.apart, self.words);
         let reference = Reference::parse(&written).map_err(|error| error.to_string());
         let wish = reference.map(|reference| distribution::Pull {
             credentials: self.credentials(&reference.domain),
-            platform: self.platform.clone(),
+            platform: asked.platform.clone(),
             reference,
         });
         let registries = self.registries.clone();
@@ -107,11 +99,14 @@ impl builder::Pull for Pulling {
             let pulling = async {
                 // It takes the channel's end with it.
                 let progress = progress;
-                registries.pull(&wish, &progress).await
+                match apart {
+                    true => registries.pull_apart(&wish, &progress).await,
+                    false => registries.pull(&wish, &progress).await,
+                }
             };
             let (pulled, ()) = tokio::join!(pulling, telling);
             pulled
-                .map(drop)
+                .map(|pulled| pulled.image.id)
                 .map_err(|fault| words(&fault, &written, &wish.reference))
         })
     }

@@ -314,11 +314,12 @@ async fn with_layouts(
     (engine, builder): (&Engine, &Builder),
     mut request: BuildRequest,
 ) -> Result<BuildRequest, Status> {
+    let wanted = calls::platform(request.platform.as_deref());
     for context in request.contexts.values_mut() {
         if let ::buildkit::NamedContext::Layout { store, digest } = context {
             let source = Source::Local(request.session.clone(), format!("oci:{store}"));
             let digest = digest.parse().map_err(origin::failed)?;
-            let image = source.image(engine.images(), builder, digest).await?;
+            let image = source.image(engine.images(), builder, digest, &wanted).await?;
             *context = ::buildkit::NamedContext::Image(image.to_string());
         }
     }

@@ -33,7 +33,8 @@ impl Bases for Here<'_> {
     }
 }
 
-fn platform(asked: Option<&str>) -> Platform {
+/// The platform that is asked for, or this machine's.
+pub(super) fn platform(asked: Option<&str>) -> Platform {
     let host = lint::host();
     let mut parts = asked.unwrap_or_default().split('/');
     match (parts.next(), parts.next()) {

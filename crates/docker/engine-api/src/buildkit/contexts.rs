@@ -1,10 +1,9 @@
 //! Contexts that are no directories of the client: what an address names, and archives that were sent.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::buildkit::{Code, Context, Opened, Remote, Status};
-use builder::{BuildContext, Builder, GitSource, Services};
+use builder::{Asker, BuildContext, Builder, GitSource, Services};
 
 use super::materials::Materials;
 use super::vertices::status;
@@ -20,27 +19,32 @@ pub(super) async fn open(builder: Builder, remote: Remote, services: Services) -
     let context = match remote {
         Remote::Sent(file) => BuildContext::Archive(file),
         Remote::Address { url, history } => {
-            let agent = agent(&services, &url).await?;
-            builder.remote(&url, history, agent).await.map_err(failed)?
+            let asker = asker(&services, &url).await?;
+            builder.remote(&url, history, asker).await.map_err(failed)?
         }
         Remote::File(url) => {
-            let agent = agent(&services, &url).await?;
-            builder.remote_file(&url, agent).await.map_err(failed)?
+            let asker = asker(&services, &url).await?;
+            builder.remote_file(&url, asker).await.map_err(failed)?
         }
     };
     Ok(Opened::new(context, materials.found().into_iter().next()))
 }
 
-/// The client's keys, for a repository that is asked for by SSH.
-async fn agent(services: &Services, url: &str) -> Result<Option<PathBuf>, Status> {
+/// As whom it is asked for: with the client's keys, where it is a repository that is asked for by SSH, and with what the client
+/// knows of servers.
+async fn asker(services: &Services, url: &str) -> Result<Asker, Status> {
     let git = GitSource::parse(url).map_err(Status::invalid)?;
-    match &services.ssh {
+    let agent = match &services.ssh {
         Some(ssh) if git.is_some_and(|git| git.is_ssh()) => ssh
             .agent("default")
             .await
-            .map_err(|error| Status::new(Code::Unknown, error)),
-        _ => Ok(None),
-    }
+            .map_err(|error| Status::new(Code::Unknown, error))?,
+        _ => None,
+    };
+    Ok(Asker {
+        agent,
+        secrets: services.secrets.clone(),
+    })
 }
 
 /// The Dockerfile of one: what it is called there, and its text.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::Material;
-use builder::{Fetch, Fetched, GitSource, Repository, Sent};
+use builder::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 use image::{Digest, Hasher, Images, Reference};
 
 use crate::api::blocking;
@@ -79,10 +79,11 @@ fn builder_platform(platform: &image::Platform) -> String {
 }
 
 impl Fetch for Materials {
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
+    fn http(&self, url: &str, who: &Authorization) -> Sent<Result<Fetched, String>> {
         let (fetch, found, url) = (self.fetcher(), self.found.clone(), url.to_owned());
+        let who = who.clone();
         Box::pin(async move {
-            let fetched = fetch?.http(&url).await?;
+            let fetched = fetch?.http(&url, &who).await?;
             let hashed = blocking(move || {
                 let digest = hash(&fetched.file);
                 let digest = digest.map_err(|cause| ApiError::internal(cause.to_string()))?;

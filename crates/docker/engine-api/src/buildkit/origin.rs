@@ -113,7 +113,7 @@ impl Source {
         Ok(kept)
     }
 
-    /// Brings the image of a layout that is for this machine, by the digest of its manifest or of an index.
+    /// Brings the image of a layout that is for a platform, by the digest of its manifest or of an index.
     ///
     /// # Errors
     /// There is none, or its content is not what it should be.
@@ -122,6 +122,7 @@ impl Source {
         images: &Images,
         builder: &Builder,
         digest: Digest,
+        wanted: &Platform,
     ) -> Result<Digest, Status> {
         let mut document = self.document(digest).await?;
         // An index may name another, and that is as deep as it gets.
@@ -131,7 +132,7 @@ impl Source {
             };
             let runs = |entry: &&Value| {
                 let platform = serde_json::from_value::<Platform>(entry["platform"].clone());
-                platform.map_or(true, |platform| Platform::host().runs(&platform))
+                platform.map_or(true, |platform| wanted.runs(&platform))
             };
             let chosen = entries
                 .iter()

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{Session, Status};
-use builder::{Pull, Secrets, Sent, Services, Ssh};
+use builder::{Pull, Secrets, Sent, Services, Ssh, Wish};
 use distribution::{Credentials, Registries};
-use image::Reference;
+use image::{Digest, Reference};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc::Sender;
 use tokio::task::{JoinHandle, JoinSet};
@@ -142,15 +142,15 @@ impl Secrets for OfSession {
 }
 
 impl Pull for OfSession {
-    fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>> {
-        let (asked, reference) = (self.clone(), reference.to_owned());
+    fn pull(&self, wish: &Wish, tell: Sender<String>) -> Sent<Result<Digest, String>> {
+        let (asked, wish) = (self.clone(), wish.clone());
         Box::pin(async move {
-            let domain = Reference::parse(&reference)
+            let domain = Reference::parse(&wish.reference)
                 .map_err(|error| error.to_string())?
                 .domain;
             let credentials = asked.credentials(&domain).await?;
             let pulling = Pulling::of(asked.registries, domain, credentials);
-            pulling.pull(&reference, tell).await
+            pulling.pull(&wish, tell).await
         })
     }
 }

@@ -92,7 +92,9 @@ async fn given(
         }
         let source = Source::Local(solving.session.clone(), format!("oci:{}", layout.store));
         let digest = layout.digest.parse().map_err(failed)?;
-        let image = source.image(engine.images(), builder, digest).await?;
+        let image = source
+            .image(engine.images(), builder, digest, &image::Platform::host())
+            .await?;
         given.insert(vertex.digest, Given::Image(image));
     }
     Ok(given)

@@ -2,9 +2,11 @@
 
 use std::io::Read as _;
 
-use builder::{Fetch as _, Fetched};
+use builder::{Authorization, Fetch as _, Fetched};
 
 use crate::server::{Answer, Asker, Server};
+
+const NOBODY: Authorization = Authorization(String::new());
 
 fn text(fetched: Fetched) -> String {
     let mut file = fetched.file;
@@ -36,7 +38,7 @@ async fn a_file_with_a_tag_is_fetched_once() {
     });
     let tagged = format!("{}/tagged", server.address);
     for _ in 0..2 {
-        let fetched = asker.sources.http(&tagged).await.unwrap();
+        let fetched = asker.sources.http(&tagged, &NOBODY).await.unwrap();
         assert_eq!(
             (fetched.modified, fetched.name.as_deref()),
             (784_111_777, Some("b.txt"))
@@ -49,7 +51,7 @@ async fn a_file_with_a_tag_is_fetched_once() {
             text(
                 asker
                     .sources
-                    .http(&format!("{}/plain", server.address))
+                    .http(&format!("{}/plain", server.address), &NOBODY)
                     .await
                     .unwrap()
             ),
@@ -58,7 +60,7 @@ async fn a_file_with_a_tag_is_fetched_once() {
     }
     assert_eq!(server.asked(), ["GET /plain", "GET /plain"]);
     assert_eq!(asker.sources.prune().await, 3);
-    asker.sources.http(&tagged).await.unwrap();
+    asker.sources.http(&tagged, &NOBODY).await.unwrap();
     assert_eq!(server.asked(), ["GET /tagged"]);
     assert_eq!(
         std::fs::read_dir(asker.kept()).unwrap().count(),
@@ -84,7 +86,13 @@ async fn redirects_are_followed_and_failures_told() {
     });
     let secret = server.address.replace("http://", "http://user:secret@");
     assert_eq!(
-        text(asker.sources.http(&format!("{secret}/away")).await.unwrap()),
+        text(
+            asker
+                .sources
+                .http(&format!("{secret}/away"), &NOBODY)
+                .await
+                .unwrap()
+        ),
         "there"
     );
     assert_eq!(server.asked(), ["GET /away as Basic dXNlcjpzZWNyZXQ="]);
@@ -93,7 +101,7 @@ async fn redirects_are_followed_and_failures_told() {
         text(
             asker
                 .sources
-                .http(&format!("{}/here", server.address))
+                .http(&format!("{}/here", server.address), &NOBODY)
                 .await
                 .unwrap()
         ),
@@ -101,7 +109,7 @@ async fn redirects_are_followed_and_failures_told() {
     );
     let error = |path: &str| {
         let (sources, url) = (asker.sources.clone(), format!("{secret}{path}"));
-        async move { sources.http(&url).await.unwrap_err() }
+        async move { sources.http(&url, &NOBODY).await.unwrap_err() }
     };
     assert_eq!(error("/missing").await, "invalid response status 404");
     let round = error("/round").await;
@@ -109,7 +117,11 @@ async fn redirects_are_followed_and_failures_told() {
         round.ends_with("stopped after 10 redirects") && !round.contains("secret"),
         "{round}"
     );
-    let nobody = asker.sources.http("http://127.0.0.1:1/x").await.unwrap_err();
+    let nobody = asker
+        .sources
+        .http("http://127.0.0.1:1/x", &NOBODY)
+        .await
+        .unwrap_err();
     assert!(nobody.contains("connection refused"), "{nobody}");
 }
 
@@ -118,7 +130,36 @@ async fn an_address_that_is_wanted_twice_is_fetched_once() {
     let asker = Asker::new();
     let server = Server::start(|_| Some((200, vec![("etag", "\"1\"".into())], b"one".to_vec())));
     let url = format!("{}/x", server.address);
-    let (one, other) = tokio::join!(asker.sources.http(&url), asker.sources.http(&url));
+    let (one, other) = tokio::join!(
+        asker.sources.http(&url, &NOBODY),
+        asker.sources.http(&url, &NOBODY)
+    );
     assert_eq!(text(one.unwrap()) + &text(other.unwrap()), "oneone");
     assert_eq!(server.asked(), ["GET /x", "HEAD /x"]);
+}
+
+#[tokio::test]
+async fn who_asks_is_told_to_the_server_that_is_asked_and_nobody_else_has_what_it_gave() {
+    let asker = Asker::new();
+    let other = Server::start(|_| plain("there"));
+    let target = format!("{}/file", other.address);
+    let server = Server::start(move |path| match path {
+        "/away" => Some((302, vec![("location", target.clone())], Vec::new())),
+        _ => Some((200, vec![("etag", "\"1\"".into())], b"mine".to_vec())),
+    });
+    let somebody = Authorization("Bearer t".to_owned());
+    for (path, who, body, asked, elsewhere) in [
+        ("/x", &somebody, "mine", "GET /x as Bearer t", ""),
+        ("/x", &somebody, "mine", "GET /x as Bearer t", ""),
+        ("/x", &NOBODY, "mine", "GET /x", ""),
+        ("/away", &somebody, "there", "GET /away as Bearer t", "GET /file"),
+    ] {
+        let fetched = asker
+            .sources
+            .http(&format!("{}{path}", server.address), who)
+            .await;
+        assert_eq!(text(fetched.unwrap()), body);
+        assert_eq!(server.asked(), [asked]);
+        assert_eq!(other.asked().join(" "), elsewhere);
+    }
 }

@@ -39,8 +39,6 @@ pub(crate) struct Entry {
     pub(crate) device: (u32, u32),
     /// Extended attributes, by their full name.
     pub(crate) xattrs: Vec<(String, Vec<u8>)>,
-    /// Whether PAX records describe holes.
-    pub(crate) sparse: bool,
 }
 
 impl Entry {
@@ -56,7 +54,6 @@ impl Entry {
             mtime: (0, 0),
             device: (0, 0),
             xattrs: Vec::new(),
-            sparse: false,
         }
     }
 }
@@ -112,14 +109,13 @@ pub(super) fn decode(block: &Block) -> Result<Entry, Fault> {
     if number(&block[CHECKSUM])? != checksum(block) {
         return Err(Fault::Header);
     }
-    let unsigned = |field: Range<usize>| u64::try_from(number(&block[field])?).map_err(|_| Fault::Header);
-    let id = |field| u32::try_from(unsigned(field)?).map_err(|_| Fault::Header);
+    let id = |field: Range<usize>| u32::try_from(unsigned(&block[field])?).map_err(|_| Fault::Header);
     let mut entry = Entry::new(name(block), Kind::of(block[KIND]));
     entry.link = text(&block[LINK]).to_vec();
     entry.mode = id(MODE)? & 0o7777;
     entry.uid = id(UID)?;
     entry.gid = id(GID)?;
-    entry.size = unsigned(SIZE)?;
+    entry.size = unsigned(&block[SIZE])?;
     entry.mtime.0 = number(&block[MTIME])?;
     if matches!(entry.kind, Kind::Character | Kind::BlockDevice) {
         entry.device = (id(MAJOR)?, id(MINOR)?);
@@ -159,6 +155,11 @@ fn number(field: &[u8]) -> Result<i64, Fault> {
         _ => None,
     };
     digits.iter().try_fold(0, octal).ok_or(Fault::Header)
+}
+
+/// A number that may not be negative.
+pub(super) fn unsigned(field: &[u8]) -> Result<u64, Fault> {
+    u64::try_from(number(field)?).map_err(|_| Fault::Header)
 }
 
 fn binary(field: &[u8]) -> Result<i64, Fault> {

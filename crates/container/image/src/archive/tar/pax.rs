@@ -1,20 +1,24 @@
 //! PAX records: `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record.
 
 use super::header::{Entry, Misfits};
+use super::sparse::{self, Said};
 use crate::archive::Fault;
 
 /// Extended attributes, as every tar of Linux writes them.
 const XATTR: &str = "SCHILY.xattr.";
 
-/// Lays records over an entry. Keys that say nothing about a file here are skipped.
-pub(super) fn apply(records: &[u8], entry: &mut Entry) -> Result<(), Fault> {
-    let mut rest = records;
+/// Lays records over an entry, and answers what they say of holes. Keys that say nothing about a file here are skipped.
+pub(super) fn apply(records: &[u8], entry: &mut Entry) -> Result<Said, Fault> {
+    let (mut rest, mut said) = (records, Said::default());
     while !rest.is_empty() {
         let (key, value, after) = next(rest).ok_or(Fault::Header)?;
-        set(key, value, entry)?;
+        match key.strip_prefix(sparse::KEY) {
+            Some(key) => said.set(key, value)?,
+            None => set(key, value, entry)?,
+        }
         rest = after;
     }
-    Ok(())
+    Ok(said)
 }
 
 /// The first record, and what follows it.
@@ -35,7 +39,6 @@ fn set(key: &str, value: &[u8], entry: &mut Entry) -> Result<(), Fault> {
         "gid" => entry.gid = number(value)?,
         "size" => entry.size = number(value)?,
         "mtime" => entry.mtime = time(value)?,
-        _ if key.starts_with("GNU.sparse.") => entry.sparse = true,
         _ => {
             if let Some(attribute) = key.strip_prefix(XATTR) {
                 entry.xattrs.push((attribute.to_owned(), value.to_vec()));

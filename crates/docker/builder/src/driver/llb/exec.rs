@@ -100,7 +100,8 @@ impl<E: Executor + 'static> Driver<E> {
             return Err(BuildError::Step(format!("{name} is not allowed")));
         }
         match &vertex.platform {
-            Some(asked) => platform::check_run(&platform::wanted(asked)?),
+            // The kernel says so where it cannot execute what is for another machine.
+            Some(asked) => platform::wanted(asked).map(drop),
             None => Ok(()),
         }
     }

@@ -11,8 +11,9 @@ use super::super::{Driver, blocking};
 use super::{Given, Made, Product};
 use crate::copy::{CopyPlan, Forgetful, Origin, Ownership};
 use crate::dockerfile;
-use crate::executor::{Executor, Work};
+use crate::executor::{Base, Executor, Work};
 use crate::filter::Filtered;
+use crate::services::Wish;
 use crate::source::{Authorization, Checksum, Fetch, GitSource, Kept};
 use crate::tree::Tree;
 use crate::{BuildError, platform};
@@ -56,26 +57,32 @@ impl<E: Executor + 'static> Driver<E> {
         reference: &str,
         pulling: Pulling,
     ) -> Result<Made, BuildError> {
-        let found = self.executor.find(reference)?;
+        let asked = match &vertex.platform {
+            Some(asked) => platform::normal(platform::wanted(asked)?),
+            None => self.platform.clone(),
+        };
+        let named = self.executor.find(reference)?;
+        let fits = |base: &Base| platform::fits(&asked, &base.config.platform());
+        let found = named.clone().filter(fits);
         let wanted = match pulling {
             Pulling::Missing => found.is_none(),
             Pulling::Always => found.as_ref().is_none_or(|base| !base.made_here),
             Pulling::Never => false,
         };
-        if let Some(pull) = self.options.services.pull.as_ref().filter(|_| wanted) {
-            let asked = self.graph.asked(reference);
-            asked.get_or_try_init(|| self.pull(&**pull, reference)).await?;
-        }
-        let found = self.executor.find(reference)?;
+        let found = if let Some(pull) = self.options.services.pull.as_ref().filter(|_| wanted) {
+            let wish = Wish {
+                reference: reference.to_owned(),
+                apart: !platform::host().runs(&asked) || named.is_some() && found.is_none(),
+                platform: Some(asked),
+            };
+            Some(self.pull(&**pull, wish).await?)
+        } else {
+            found.map(|found| found.id)
+        };
         let found = found.ok_or_else(|| BuildError::NotFound(format!("{reference}: not found")))?;
-        let base = self.held(&found.id)?;
+        let base = self.held(&found)?;
         let watch = self.options.services.watch.as_ref();
         watch.inspect(|watch| watch.used(reference, &base.id));
-        let asked = match &vertex.platform {
-            Some(asked) => platform::wanted(asked)?,
-            None => self.platform.clone(),
-        };
-        platform::check_base(&base.config.platform(), &asked)?;
         Ok((vec![Product::Image(Some(base.id))], !wanted))
     }
 
@@ -133,12 +140,13 @@ impl<E: Executor + 'static> Driver<E> {
     async fn http(&self, vertex: &Vertex, http: &Http) -> Result<Made, BuildError> {
         let fetch = self.fetcher(&http.url)?;
         self.refuse_credentials(&http.url, &http.secrets).await?;
+        let who = self.who_asks(&http.url).await?;
         let checksum = match &*http.checksum {
             "" => None,
             text => Some(Checksum::parse(text).map_err(|error| BuildError::Invalid(error.to_owned()))?),
         };
         let body = self
-            .unless_cancelled(fetch.http(&http.url))
+            .unless_cancelled(fetch.http(&http.url, &who))
             .await?
             .map_err(BuildError::Step)?;
         let url = http.url.clone();

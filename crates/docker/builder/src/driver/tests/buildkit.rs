@@ -524,7 +524,8 @@ fn tokens_of_repositories() {
     #[derive(Default)]
     struct Asked(Mutex<Vec<String>>);
     impl crate::Fetch for Asked {
-        fn http(&self, _: &str) -> crate::Sent<Result<crate::Fetched, String>> {
+        fn http(&self, _: &str, who: &crate::Authorization) -> crate::Sent<Result<crate::Fetched, String>> {
+            self.0.lock().unwrap().push(who.0.clone());
             Box::pin(async { Err("nothing here".to_owned()) })
         }
         fn git(
@@ -562,6 +563,19 @@ fn tokens_of_repositories() {
         (&[("GIT_AUTH_TOKEN.other", "t")], "https://h/r.git", ""),
         (&[("GIT_AUTH_TOKEN", "t")], "git@h:r.git", ""),
         (&[("GIT_AUTH_TOKEN", "t")], "https://u:p@h/r.git", ""),
+        (&[("HTTP_AUTH_TOKEN_h", "t\n")], "https://h:8080/f", "Bearer t"),
+        (&[("HTTP_AUTH_HEADER_h", "basic b")], "https://u@h/f", "basic b"),
+        (
+            &[("HTTP_AUTH_HEADER_h", "basic b"), ("HTTP_AUTH_TOKEN_h", "t")],
+            "http://h/f",
+            "Bearer t",
+        ),
+        (&[("HTTP_AUTH_TOKEN_::1", "t")], "http://[::1]:80/f", "Bearer t"),
+        (
+            &[("HTTP_AUTH_TOKEN_other", "t"), ("GIT_AUTH_TOKEN", "t")],
+            "http://h/f",
+            "",
+        ),
     ];
     for (known, address, expected) in cases {
         let (bench, asked, mut options) = (Bench::new(), Arc::new(Asked::default()), buildkit());
@@ -606,4 +620,72 @@ fn configurations_of_upstreams_tests() {
     let cases =
         "FROM scratch AS STAge0\nCOPY foo /foo\nFROM staGE0\nCOPY --from=stAge0 /foo /bar\nLABEL a=b\n";
     assert_eq!(of(cases)["Labels"]["a"], "b");
+}
+
+/// BuildKit asks no server for what it knows by its checksum.
+#[test]
+fn what_is_known_by_its_checksum_is_not_asked_for_again() {
+    struct Counted(std::sync::atomic::AtomicUsize);
+    impl crate::Fetch for Counted {
+        fn http(&self, url: &str, _: &crate::Authorization) -> crate::Sent<Result<crate::Fetched, String>> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let body = url.rsplit('/').next().unwrap_or_default().to_owned();
+            Box::pin(async move {
+                let mut file = tempfile::tempfile().unwrap();
+                io::Write::write_all(&mut file, body.as_bytes()).unwrap();
+                Ok(crate::Fetched {
+                    file,
+                    modified: 0,
+                    name: None,
+                    media_type: String::new(),
+                })
+            })
+        }
+        fn git(
+            &self,
+            _: &crate::GitSource,
+            _: Option<std::path::PathBuf>,
+        ) -> crate::Sent<Result<crate::Repository, String>> {
+            Box::pin(async { Err("nothing here".to_owned()) })
+        }
+        fn prune(&self) -> crate::Sent<u64> {
+            Box::pin(async { 0 })
+        }
+    }
+    let (bench, fetch) = (Bench::new(), Arc::new(Counted(0.into())));
+    let digest = Digest::of(b"f");
+    // Each with the number of times that servers were asked so far.
+    for (step, asked) in [
+        (format!("ADD --checksum={digest} http://h/f /x"), 1),
+        (format!("ADD --checksum={digest} http://h/f /x"), 1),
+        // Elsewhere it is the same file.
+        (format!("ADD --checksum={digest} https://other/f /x"), 1),
+        (format!("ADD --checksum={digest} --chmod=600 http://h/f /x"), 2),
+        (format!("ADD --checksum={digest} --link http://h/f /x"), 3),
+        (format!("ADD --checksum={digest} --link http://h/f /x"), 3),
+        ("ADD http://h/f /x".to_owned(), 4),
+        ("ADD http://h/f /x".to_owned(), 5),
+    ] {
+        let mut options = buildkit();
+        options.services.fetch = Some(fetch.clone());
+        build(&bench, &format!("FROM busybox\n{step}\n"), options).id();
+        assert_eq!(
+            fetch.0.load(std::sync::atomic::Ordering::Relaxed),
+            asked,
+            "{step}"
+        );
+    }
+    let mut options = buildkit();
+    options.services.fetch = Some(fetch);
+    let wrong = Digest::of(b"other");
+    let told = build(
+        &bench,
+        &format!("FROM busybox\nADD --checksum={wrong} http://h/f /x\n"),
+        options,
+    );
+    assert!(
+        told.error().starts_with("digest mismatch for http://h/f"),
+        "{}",
+        told.error()
+    );
 }

@@ -131,10 +131,7 @@ const TABLE: &[(&str, Standing)] = &[
     ),
     (
         "FROM --platform of another machine",
-        Refused(
-            "FROM --platform=linux/s390x busybox",
-            "building for platform \"linux/s390x\" is not supported on HOST",
-        ),
+        Works("bases_are_brought_for_each_platform"),
     ),
     ("HEALTHCHECK", Works(HISTORY)),
     ("HEALTHCHECK --interval", Works(CHECKS)),

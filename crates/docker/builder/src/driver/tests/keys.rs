@@ -262,7 +262,7 @@ impl Ssh for Client {
 }
 
 impl Fetch for Client {
-    fn http(&self, url: &str) -> Sent<Result<Fetched, String>> {
+    fn http(&self, url: &str, _: &crate::Authorization) -> Sent<Result<Fetched, String>> {
         let body = url.to_owned();
         Box::pin(async move {
             if body.contains("never") {

@@ -91,9 +91,10 @@ fn a_base_is_pulled_once_for_all_stages() {
     #[derive(Default)]
     struct Counted(Mutex<Vec<String>>);
     impl Pull for Counted {
-        fn pull(&self, reference: &str, _: mpsc::Sender<String>) -> crate::Sent<Result<(), String>> {
-            self.0.lock().unwrap().push(reference.to_owned());
-            Box::pin(async { Ok(()) })
+        fn pull(&self, wish: &Wish, _: mpsc::Sender<String>) -> crate::Sent<Result<Digest, String>> {
+            let asked = wish.reference.clone();
+            self.0.lock().unwrap().push(asked.clone());
+            Box::pin(async move { Ok(Digest::of(asked.as_bytes())) })
         }
     }
     let bench = Bench::new();
@@ -102,7 +103,7 @@ fn a_base_is_pulled_once_for_all_stages() {
     options.services.pull = Some(pull.clone());
     let file = "FROM nope AS a\nFROM nope AS b\nFROM nope\nCOPY --from=a / /\nCOPY --from=b / /\n";
     let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
-    assert_eq!(told.error(), "No such image: nope");
+    assert_eq!(told.error(), format!("No such image: {}", Digest::of(b"nope")));
     assert_eq!(*pull.0.lock().unwrap(), ["nope"]);
 }
 
@@ -111,17 +112,18 @@ fn a_trigger_may_want_a_stage_that_nobody_foresaw() {
     /// Brings an image with a trigger.
     struct Brings(Arc<Memory>);
     impl Pull for Brings {
-        fn pull(&self, reference: &str, _: mpsc::Sender<String>) -> crate::Sent<Result<(), String>> {
+        fn pull(&self, wish: &Wish, _: mpsc::Sender<String>) -> crate::Sent<Result<Digest, String>> {
             let config = RunConfig {
                 on_build: vec!["COPY --from=input /x /y".into()],
                 ..RunConfig::default()
             };
-            self.0.add(reference, config, &Files::default());
-            Box::pin(async { Ok(()) })
+            let id = self.0.add(&wish.reference, config, &Files::default());
+            Box::pin(async move { Ok(id) })
         }
     }
     let bench = Bench::new();
     let mut options = plain();
+    options.dialect = Dialect::BuildKit;
     options.services.pull = Some(Arc::new(Brings(bench.memory.clone())));
     let file = "FROM busybox AS input\nRUN write x 1\nFROM brought\n";
     let told = bench.build(&Files::of(&[("Dockerfile", file)]), options);
