@@ -51,7 +51,7 @@ pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
     Algorithm, Beginning, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Fetched, LeftUpload,
-    Push, Pushed, Received, ServedManifest, StoredManifest, Target, Unlinked,
+    Push, Pushed, Recast, Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,

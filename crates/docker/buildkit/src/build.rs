@@ -82,8 +82,12 @@ pub struct CacheExport {
     pub to: CacheTarget,
     /// Every step, and not only those of the result (`mode=max`).
     pub all: bool,
-    /// How layers are compressed.
-    pub compression: Compression,
+    /// How layers go.
+    pub packing: Packing,
+    /// Whether layers are listed in an index, as older BuildKits have it, and not in a manifest.
+    pub index: bool,
+    /// Whether media types are OCI's.
+    pub oci: bool,
     /// Whether a failure is nobody's concern.
     pub ignore_error: bool,
 }
@@ -320,10 +324,16 @@ pub struct Outgoing {
     pub index: bool,
     /// Its names.
     pub names: Vec<String>,
-    /// How layers are compressed; as they are if nobody says.
-    pub compression: Option<Compression>,
-    /// Whether those that are compressed in another way already are compressed anew.
-    pub force: bool,
+    /// How layers go.
+    pub packing: Packing,
+    /// Nothing in layers is younger, in seconds since 1970: those of bases are rewritten.
+    pub epoch: Option<i64>,
+    /// Whether each name is given with the digest as well.
+    pub canonical: bool,
+    /// The name that the result has with its digest, besides its own.
+    pub dangling: Option<String>,
+    /// Whether what is said of images is an artifact about them.
+    pub artifact: bool,
     /// Whether manifests are in OCI's form, and not in Docker's.
     pub oci: bool,
     /// Notes on manifests and indexes.
@@ -332,6 +342,17 @@ pub struct Outgoing {
     pub destination: Destination,
     /// Whoever asked: credentials.
     pub session: Arc<Session>,
+}
+
+/// How layers go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// How those are compressed that are not; as `docker push` does it if nobody says.
+    pub compression: Option<Compression>,
+    /// How hard: 0 to 9 of gzip, 0 to 22 of Zstandard.
+    pub level: Option<i32>,
+    /// Whether those that came compressed in another way are made anew.
+    pub force: bool,
 }
 
 /// How layers are compressed.
@@ -352,6 +373,8 @@ pub enum Destination {
     Store {
         /// It is pushed.
         push: bool,
+        /// It stays here.
+        keep: bool,
     },
     /// Away: its content is wanted.
     Content,

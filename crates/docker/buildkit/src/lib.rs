@@ -31,7 +31,7 @@ mod thread;
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
     Content, ContentBytes, Context, Destination, Exported, Found, Held, Material, NamedContext, Opened,
-    Outgoing, Program, Prune, Question, Remote, Request, Solving, Usage,
+    Outgoing, Packing, Program, Prune, Question, Remote, Request, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

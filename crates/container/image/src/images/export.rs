@@ -137,6 +137,25 @@ impl Images {
         layer: &Layer,
         algorithm: Algorithm,
     ) -> Result<Descriptor, Error> {
+        let blob = self.blob_of(lease, image, layer)?;
+        if is_plain(blob) {
+            let name = CompressedName {
+                diff_id: layer.diff_id,
+                algorithm,
+            };
+            self.inner.compressed(lease, name, None, blob)
+        } else {
+            Ok(blob.clone())
+        }
+    }
+
+    /// The blob of a layer, held by the lease.
+    pub(super) fn blob_of<'a>(
+        &self,
+        lease: &Lease,
+        image: &Image,
+        layer: &'a Layer,
+    ) -> Result<&'a Descriptor, Error> {
         let damaged = |digest: Digest, why: &str| Error::Damaged {
             image: image.id,
             digest,
@@ -144,36 +163,36 @@ impl Images {
         };
         let blob = layer.blob.as_ref();
         let blob = blob.ok_or_else(|| damaged(layer.diff_id, "it was never here"))?;
-        if !lease.hold_blob(&blob.digest) {
-            return Err(damaged(blob.digest, "it is missing"));
-        }
-        if is_plain(blob) {
-            let name = CompressedName {
-                diff_id: layer.diff_id,
-                algorithm,
-            };
-            self.inner.compressed(lease, name, &blob.digest)
-        } else {
-            Ok(blob.clone())
+        match lease.hold_blob(&blob.digest) {
+            true => Ok(blob),
+            false => Err(damaged(blob.digest, "it is missing")),
         }
     }
 }
 
 impl Inner {
     /// A layer compressed, held by the lease: from the last time, or made now. The blob is durable before the row
-    /// that says what it is.
-    fn compressed(&self, lease: &Lease, name: CompressedName, plain: &Digest) -> Result<Descriptor, Error> {
+    /// that says what it is. With a level it is made now in any case, and there is no row.
+    pub(super) fn compressed(
+        &self,
+        lease: &Lease,
+        name: CompressedName,
+        level: Option<i32>,
+        from: &Descriptor,
+    ) -> Result<Descriptor, Error> {
         let _claim = self.claims.take([claims::compress(&name.diff_id)]);
         let known = self.read().compressed(&name).cloned();
-        if let Some(known) = known.filter(|known| lease.hold_blob(&known.digest)) {
+        let known = known.filter(|known| level.is_none() && lease.hold_blob(&known.digest));
+        if let Some(known) = known {
             return Ok(known);
         }
-        let source = self.content.open_blob(plain).map_err(Error::io("open a blob"))?;
+        let source = self.decoded(from)?;
         let mut writer = self
             .content
             .writer(DigestAlgorithm::default())
             .map_err(Error::io("write a blob"))?;
-        compress::compress(name.algorithm, source, &mut writer).map_err(Error::io("compress a layer"))?;
+        compress::compress(name.algorithm, level, source, &mut writer)
+            .map_err(Error::io("compress a layer"))?;
         let written = writer.finish();
         written.file.sync_data().map_err(Error::io("write a blob"))?;
         self.keep_blob(lease, &written)?;
@@ -185,9 +204,11 @@ impl Inner {
             Algorithm::Zstd => media_type::LAYER_ZSTD,
         };
         let blob = Descriptor::new(media_type, written.digest, written.size);
-        self.rows
-            .put(&name, &CompressedRow::new(blob.clone()), Durability::Relaxed)?;
-        self.write().add_compressed(name, blob.clone());
+        if level.is_none() {
+            self.rows
+                .put(&name, &CompressedRow::new(blob.clone()), Durability::Relaxed)?;
+            self.write().add_compressed(name, blob.clone());
+        }
         Ok(blob)
     }
 }

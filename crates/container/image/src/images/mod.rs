@@ -17,6 +17,7 @@ mod open;
 mod prune;
 mod pulled;
 mod pushed;
+mod recast;
 mod receive;
 mod remove;
 mod repository;

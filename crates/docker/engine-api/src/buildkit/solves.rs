@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::buildkit::{Built, Code, Compression, Held, Progress, Solving, Status};
+use ::buildkit::{Built, Code, Compression, Held, Packing, Progress, Solving, Status};
 use builder::{Builder, Entitlements, Given, SolveRequest};
 use bytes::Bytes;
 use distribution::Registries;
@@ -129,9 +129,13 @@ pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Re
         let lease = lease(&images)?;
         let count = images.get(&id).map_or(0, |image| image.layers.len());
         // As they are, if they are here; those that came from elsewhere may have to be made.
-        let mut own = layers(&images, &lease, &id, Compression::None)?;
+        let uncompressed = Packing {
+            compression: Some(Compression::None),
+            ..Packing::default()
+        };
+        let mut own = layers(&images, &lease, &id, uncompressed)?;
         if own.len() != count {
-            own = layers(&images, &lease, &id, Compression::Gzip)?;
+            own = layers(&images, &lease, &id, Packing::default())?;
         }
         let image = register(&images, Arc::new(lease), config.clone(), own)?;
         let held = images.lease(&format!("buildkit/dressed/{image}"))?;
