@@ -379,6 +379,46 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "how results go out",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; echo hi > f; printf 'FROM busybox\nCOPY f /f\n' > Dockerfile
+        $ out() { docker build -o "type=oci,dest=o.tar,$1" . > said 2>&1 || tail -1 said; rm -rf o; mkdir o; tar xf o.tar -C o; }
+        $ m() { grep -l '"layers"' o/blobs/sha256/* | head -1; }
+        $ size() { grep -o '"size":[0-9]*' $(m) | tail -1 | cut -d: -f2; }
+        $ out compression=zstd,force-compression=true; grep -o 'tar+zstd\|tar+gzip\|v1.tar"' $(m)
+        tar+zstd
+        tar+zstd
+        $ out compression=uncompressed,force-compression=true; grep -o 'tar+zstd\|tar+gzip\|v1.tar"' $(m)
+        v1.tar"
+        v1.tar"
+        $ out compression=gzip,force-compression=true,compression-level=9; nine=$(size); out compression=gzip,force-compression=true,compression-level=0; test $nine -lt $(size)
+        $ docker build -o type=oci,compression=gzip,compression-level=10,dest=- . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: gzip: invalid compression level: 10
+        $ docker build -o type=image,name=x,compression=zstd,oci-mediatypes=false . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: exporter option "compression=zstd" conflicts with "oci-mediatypes=false"
+        $ dates() { for l in o/blobs/sha256/*; do tar --full-time -tvf $l 2>/dev/null; done | awk '{print $4}' | sort -u; }
+        $ SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; dates
+        1970-01-01
+        $ a=$(sha256sum < o.tar); sleep 0; touch f; SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; test "$a" = "$(sha256sum < o.tar)"
+        $ SOURCE_DATE_EPOCH=1000 docker build -q -o type=image,name=$n:old,rewrite-timestamp=true . > /dev/null; docker image inspect -f '{{.Created}}' $n:old; docker run --rm $n:old stat -c %Y /f /bin/busybox
+        1970-01-01T00:16:40Z
+        1000
+        1000
+        $ docker build -q -o type=image,name=$n:c,name-canonical=true,dangling-name-prefix=$n-d . > /dev/null; docker images --digests --format '{{.Repository}}' | grep -c "^$n"
+        4
+        $ docker build -q -o type=image,name=$n:no,store=false . > /dev/null; docker image inspect $n:no > /dev/null 2>&1
+        ? 1
+        $ docker build -q --provenance=mode=min -o type=registry,name=$r:art,oci-artifact=true . > /dev/null; d=$(docker buildx imagetools inspect --raw $r:art | grep -o '"digest":"[^"]*"' | sed -n 's/.*"\(sha256:.*\)"/\1/p' | tail -1); docker buildx imagetools inspect --raw $r:art@$d | grep -o 'attestation.manifest.v1+json\|"subject"\|oci.empty'
+        oci.empty
+        attestation.manifest.v1+json
+        "subject"
+        $ docker buildx imagetools inspect --format '{{json .Provenance}}' $r:art | grep -c SLSA
+        1
+        $ docker images -q "$n*" | xargs docker rmi -f > /dev/null
+        "#,
+    )
+    .within(120),
+    case(
         "what a build is told in files",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nLABEL a=1\n' > Dockerfile
@@ -481,6 +521,12 @@ const CASES: &[Case] = &[
         $ hits --cache-from $r/in
         2
         $ docker build --cache-from $r/none . 2>&1 | grep -c 'ERROR importing\|ERROR: .*not found\|ERROR: '
+        1
+        $ docker build -q --cache-to type=local,dest=old,mode=max,image-manifest=false,oci-mediatypes=false,compression=zstd,force-compression=true . > /dev/null; grep -l 'manifest.list' old/blobs/sha256/* | wc -l
+        1
+        $ hits --cache-from type=local,src=old
+        3
+        $ docker build --cache-to type=registry,ref=$r/old,image-manifest=false,ignore-error=true . 2>&1 | grep -c "image-manifest=false is not supported"
         1
         $ docker build --cache-to type=azblob,name=x . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: Unimplemented: unknown cache exporter: "azblob"
