@@ -54,8 +54,8 @@ pub use images::{
     Push, Pushed, Recast, Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
-    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
-    Removed, Survey, Surveyed, Use,
+    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, Listed, LoadEvent, Loaded, Part, Pruned,
+    Remove, Removed, Survey, Surveyed, Use,
 };
 pub use images::{Image, Images, Layer, Step};
 pub use layers::MAX_LAYERS;

@@ -172,12 +172,12 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
-/// An index as it is pushed elsewhere, with all that it lists.
+/// An index as it is pushed or saved, with all that it lists; or the manifest of one platform.
 #[derive(Clone, Debug)]
 pub struct ExportedIndex {
     /// Configurations and layers; opened by [`crate::Images::open_blob`].
     pub blobs: Vec<Descriptor>,
-    /// Manifests, and the index behind them.
+    /// Manifests, and the index behind them: the last is what the name stands for.
     pub manifests: Vec<ServedManifest>,
 }
 

@@ -3,12 +3,13 @@
 use store::Durability;
 
 use super::compose::{Form, compose};
+use super::listed::is_for;
 use super::{Algorithm, Export, Exported, ExportedIndex, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
 use crate::{
-    Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Reference, claims, compress,
-    media_type,
+    Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Platform, Reference, claims,
+    compress, media_type,
 };
 
 impl Images {
@@ -41,19 +42,25 @@ impl Images {
         })
     }
 
-    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. All of it
-    /// stays while the lease does.
+    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. Of one
+    /// platform, it is that manifest alone. All of it stays while the lease does.
     ///
     /// # Errors
     /// The disk's or the store's.
-    pub fn export_index(&self, lease: &Lease, reference: &Reference) -> Result<Option<ExportedIndex>, Error> {
+    pub fn export_index(
+        &self,
+        lease: &Lease,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<Option<ExportedIndex>, Error> {
         let named = self.target(reference).and_then(|target| target.manifest);
         let index = named.and_then(|digest| lease.hold_manifest(digest));
         let Some(index) = index.filter(|index| index.is_index()) else {
             return Ok(None);
         };
         let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
-        for listed in &index.manifests {
+        let wanted = |entry: &&Descriptor| platform.is_none_or(|platform| is_for(entry, platform));
+        for listed in index.manifests.iter().filter(wanted) {
             let Some(summary) = lease.hold_manifest(listed.digest) else {
                 return Ok(None);
             };
@@ -66,9 +73,14 @@ impl Images {
             }
             blobs.extend(summary.blobs().cloned());
             manifests.extend(self.served(&summary.digest)?);
+            if platform.is_some() {
+                break;
+            }
         }
-        manifests.extend(self.served(&index.digest)?);
-        Ok(Some(ExportedIndex { blobs, manifests }))
+        if platform.is_none() {
+            manifests.extend(self.served(&index.digest)?);
+        }
+        Ok(Some(ExportedIndex { blobs, manifests }).filter(|index| !index.manifests.is_empty()))
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so

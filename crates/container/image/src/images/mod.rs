@@ -11,6 +11,7 @@ mod files;
 mod history;
 mod import;
 mod layout;
+mod listed;
 mod load;
 mod names;
 mod open;

@@ -222,7 +222,7 @@ fn what_sleeps_is_pushed_and_saved_without_being_woken() {
     );
     let mut saved = Vec::new();
     node.images
-        .save(&[format!("{repository}:1")], &mut saved)
+        .save(&[format!("{repository}:1")], None, &mut saved)
         .unwrap();
     assert!(node.images.get(&id).unwrap().asleep);
     let other = Node::new();

@@ -148,16 +148,20 @@ impl Made {
     fn of(images: &Images, outgoing: &Outgoing, tags: &[Reference]) -> Result<Self, ApiError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let lease = images.lease(&format!("buildkit/{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
-        let (mut parts, mut said, mut image) = (Vec::new(), Vec::new(), None);
+        let (mut parts, mut said) = (Vec::new(), Vec::new());
+        let (mut image, mut own) = (None, false);
         for (number, (platform, built)) in outgoing.images.iter().enumerate() {
             let id = match outgoing.epoch {
                 Some(epoch) => images.clamped(&lease, &id(built)?, epoch)?.id,
                 None => id(built)?,
             };
             let here = images.get(&id).map(|image| image.config.platform());
-            if here.is_some_and(|here| Platform::host().runs(&here)) {
-                image = Some(id);
-            }
+            let runs = here.is_some_and(|here| Platform::host().runs(&here));
+            (image, own) = match runs {
+                true => (Some(id), true),
+                // Its name stands for some image at least, by which it is shown and removed.
+                false => (image.or(Some(id)), own),
+            };
             let part = part(images, &lease, &id, (platform, outgoing))?;
             if let Some(predicate) = outgoing.predicates.get(number) {
                 let wanted = (tags, outgoing.artifact);
@@ -182,7 +186,7 @@ impl Made {
             )?;
         }
         let root = manifests.last().cloned();
-        let single = (!outgoing.index).then_some(image).flatten();
+        let single = (!outgoing.index && own).then_some(image).flatten();
         Ok(Self {
             lease,
             blobs: parts.into_iter().flat_map(|part| part.blobs).collect(),
