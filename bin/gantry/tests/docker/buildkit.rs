@@ -43,9 +43,10 @@ const LATER: &[Case] = &[case(
     r#"
         $ . $dir/../buildkit.sh; docker buildx prune -f --filter id=nothing | grep -o '0B'
         0B
-        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'
+        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'; docker buildx history trace $ref | grep -c 'operationName": ".*RUN'
         1
         2
+        1
         $ docker buildx history rm $ref; docker buildx history ls | grep -c "$ref"
         0
         ? 1
@@ -583,6 +584,14 @@ const CASES: &[Case] = &[
         1
         $ docker buildx history logs ${ref##*/} 2>&1 | grep -c seen
         2
+        $ docker buildx history trace ${ref##*/} | grep -c 'operationName": ".*RUN echo seen'
+        1
+        $ docker buildx history inspect attachment ${ref##*/} --type provenance | grep -c 'buildType'
+        1
+        $ docker buildx history inspect attachment ${ref##*/} --type application/vnd.oci.image.config.v1+json | grep -c '"rootfs"'
+        1
+        $ docker buildx history export -o x ${ref##*/} 2> /dev/null; gzip -dc x | tar t | grep -c blobs/sha256/.
+        7
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
         0
         ? 1

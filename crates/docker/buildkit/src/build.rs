@@ -537,6 +537,9 @@ pub trait Builds: Send + Sync + 'static {
     /// All files of a result, as a plain tar archive in a file without a name: sorted, with numeric owners.
     fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>>;
 
+    /// Content of the image store, by its digest: a blob, a manifest, a configuration.
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>>;
+
     /// The image of a reference, if it is here.
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>>;
 

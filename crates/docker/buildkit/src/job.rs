@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::attachments::{self, Attachment, Left};
 use crate::build::Built;
 use crate::grpc::{Code, Status};
-use crate::past::{self, Past, Shelf};
+use crate::past::{self, Kept, Past, Shelf};
 use crate::progress::Progress;
-use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
+use crate::proto::control::{BuildHistoryRecord, Descriptor, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
 use crate::session::Session;
+use crate::trace::{self, Spans, Traced};
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
@@ -38,6 +41,8 @@ pub(crate) struct Asked {
     pub(crate) inputs: BTreeMap<String, pb::Definition>,
     /// It is not for the history.
     pub(crate) internal: bool,
+    /// Where it belongs in its client's trace.
+    pub(crate) trace: Option<trace::Context>,
 }
 
 /// What a frontend has made: nothing, an image, or one for each platform; and what it says of that.
@@ -64,6 +69,8 @@ pub(crate) struct Job {
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
     end: Mutex<Option<End>>,
     pinned: AtomicBool,
+    /// What belongs to its row.
+    pub(crate) left: Mutex<Left>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +91,7 @@ impl Job {
             returned: watch::Sender::default(),
             end: Mutex::default(),
             pinned: AtomicBool::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -119,8 +127,23 @@ impl Job {
         self.returned.borrow().clone()
     }
 
-    fn over(&self) -> Past {
-        Past::new(self.record(), self.progress.messages(), self.asked.internal)
+    /// What it leaves, with the spans that its client has sent so far.
+    fn over(&self, spans: &Spans) -> Past {
+        let (mut record, messages) = (self.record(), self.progress.messages());
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut documents = left.into_row(&mut record);
+        attachments::with_logs(&mut record, &messages);
+        let context = self.context();
+        let (descriptor, document) = traced(&record, &messages, &context, &spans.of(&context.trace));
+        record.trace = Some(descriptor);
+        documents.push(document);
+        let kept = Kept { messages, documents };
+        Past::new(record, kept, self.asked.internal)
+    }
+
+    fn context(&self) -> trace::Context {
+        let asked = self.asked.trace.clone();
+        asked.unwrap_or_else(|| trace::Context::of(&self.id))
     }
 
     /// Waits for it.
@@ -171,6 +194,9 @@ pub(crate) struct Jobs {
     table: Mutex<Table>,
     shelf: Arc<Shelf>,
     changed: watch::Sender<()>,
+    spans: Mutex<Spans>,
+    /// Builds that are over, by the traces that they are in: spans of a client may come after its build. The last few.
+    traced: Mutex<VecDeque<(trace::Context, String)>>,
 }
 
 /// A build that somebody asks for by its reference.
@@ -198,6 +224,8 @@ impl Jobs {
             table: Mutex::new(table),
             shelf,
             changed: watch::Sender::default(),
+            spans: Mutex::default(),
+            traced: Mutex::default(),
         }
     }
 
@@ -293,6 +321,71 @@ impl Jobs {
             .map_err(|cause| failed(cause.to_string()))
     }
 
+    /// A document that the row of a build names which is over.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn document(&self, digest: &str) -> Result<Option<Bytes>, Status> {
+        let named = |past: &&Arc<Past>| attachments::names(&past.record(), digest);
+        let found: Vec<Arc<Past>> = self.table().past.iter().filter(named).cloned().collect();
+        let (shelf, digest) = (self.shelf.clone(), digest.to_owned());
+        let failed = |cause: String| Status::new(Code::Internal, format!("reading the history: {cause}"));
+        let read = tokio::task::spawn_blocking(move || {
+            for past in found {
+                if let Some(document) = shelf.document(&past, &digest)? {
+                    return Ok(Some(document));
+                }
+            }
+            Ok::<_, std::io::Error>(None)
+        });
+        read.await
+            .map_err(|cause| failed(cause.to_string()))?
+            .map_err(|cause| failed(cause.to_string()))
+    }
+
+    /// Takes in the spans of a client. A build of theirs that is over gets a trace with them.
+    pub(crate) async fn sent(&self, request: trace::ExportRequest) {
+        let traces = self.spans().add(request);
+        let builds: Vec<(trace::Context, Arc<Past>)> = {
+            let traced = self.traced.lock().unwrap_or_else(PoisonError::into_inner);
+            let table = self.table();
+            let theirs = traced
+                .iter()
+                .filter(|(context, _)| traces.contains(&context.trace));
+            let past = |id: &String| table.past.iter().find(|past| past.id == *id).cloned();
+            theirs
+                .filter_map(|(context, id)| Some((context.clone(), past(id)?)))
+                .collect()
+        };
+        for (context, past) in builds {
+            let sent = self.spans().of(&context.trace);
+            self.on_shelf(move |shelf| {
+                let made = shelf.trace(&past, |record, messages| {
+                    traced(record, messages, &context, &sent)
+                });
+                if let Err(cause) = made {
+                    tracing::warn!(build = past.id, %cause, "a trace is not kept");
+                }
+            })
+            .await;
+        }
+    }
+
+    fn spans(&self) -> MutexGuard<'_, Spans> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What stays of a build, and where to look for it when spans come late.
+    fn over(&self, job: &Job) -> Past {
+        let mut traced = self.traced.lock().unwrap_or_else(PoisonError::into_inner);
+        if traced.len() >= MAX_PAST {
+            traced.pop_front();
+        }
+        traced.push_back((job.context(), job.id.clone()));
+        drop(traced);
+        job.over(&self.spans())
+    }
+
     /// Hears of beginnings and ends.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
@@ -347,6 +440,26 @@ impl Jobs {
     }
 }
 
+/// The trace of a build that is over.
+fn traced(
+    record: &BuildHistoryRecord,
+    messages: &[StatusResponse],
+    context: &trace::Context,
+    sent: &[Value],
+) -> (Descriptor, Attachment) {
+    let build = Traced {
+        id: &record.r#ref,
+        context,
+        started: record.created_at,
+        ended: record.completed_at,
+        error: record.error.as_ref().map(|error| &*error.message),
+    };
+    let data = trace::document(build, messages, sent);
+    let descriptor = attachments::descriptor(trace::MEDIA_TYPE, &data);
+    let digest = descriptor.digest.clone();
+    (descriptor, Attachment { digest, data })
+}
+
 fn unknown(id: &str) -> Status {
     Status::new(Code::NotFound, format!("no build {id} in the history"))
 }
@@ -364,7 +477,7 @@ impl Running<'_> {
     /// Says how it ended, and puts it into the history. Nothing more is told of it.
     pub(crate) async fn ended(&self, outcome: Result<BTreeMap<String, String>, Status>) {
         self.end(outcome);
-        let past = Arc::new(self.job.over());
+        let past = Arc::new(self.jobs.over(&self.job));
         let kept = past.clone();
         self.jobs.on_shelf(move |shelf| shelf.put(&kept)).await;
         // Nobody else sets it.
@@ -383,7 +496,7 @@ impl Running<'_> {
     fn over(&mut self) -> (Arc<Past>, bool) {
         match self.over.take() {
             Some(past) => (past, true),
-            None => (Arc::new(self.job.over()), false),
+            None => (Arc::new(self.jobs.over(&self.job)), false),
         }
     }
 }

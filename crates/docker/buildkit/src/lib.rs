@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attachments;
 mod build;
 mod content;
 mod filesync;
@@ -27,6 +28,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod trace;
 
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,

@@ -73,6 +73,17 @@ impl Provenance {
         Ok(asked)
     }
 
+    /// What the history has of every build.
+    pub(crate) const fn of_history() -> Self {
+        Self {
+            max: true,
+            inline_only: false,
+            v1: false,
+            reproducible: false,
+            builder: String::new(),
+        }
+    }
+
     fn read(value: &str) -> Result<Option<Self>, Status> {
         let mut read = Self {
             max: true,
@@ -160,6 +171,11 @@ impl Predicate {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// What it says, of nothing in particular.
+    pub(crate) fn document(&self) -> Bytes {
+        format!("{:#}", self.value).into()
     }
 
     /// The in-toto statement about things by their names and their digests (`sha256:…`).

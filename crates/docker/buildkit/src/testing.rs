@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use image::Digest;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -443,6 +444,16 @@ impl Builds for Shared {
         builder.append_link(&mut header, "d/link", "../big").unwrap();
         let file = builder.into_inner().unwrap();
         Box::pin(async move { Ok(file) })
+    }
+
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>> {
+        let bytes = Bytes::from_static(b"{\"layers\":[]}");
+        let found = (Digest::of(&bytes).to_string() == digest).then(|| Content {
+            digest: digest.to_owned(),
+            size: bytes.len() as u64,
+            bytes: ContentBytes::Memory(bytes),
+        });
+        Box::pin(async move { Ok(found) })
     }
 
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {

@@ -6,6 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use image::Hasher;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -119,6 +120,13 @@ pub(crate) struct At<'a> {
 impl<'a> At<'a> {
     pub(crate) const fn new(content: &'a Content) -> Self {
         Self { content, position: 0 }
+    }
+
+    /// So many bytes of a file, from an offset on.
+    pub(crate) fn piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes.into())
     }
 }
 

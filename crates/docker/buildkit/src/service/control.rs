@@ -16,6 +16,7 @@ use crate::proto::control::{
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
 use crate::provenance::Provenance;
+use crate::trace::Context;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -102,7 +103,11 @@ impl Door {
     }
 
     /// `Solve`: a whole build. Dropping the future cancels it, and so does the end of its session.
-    pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
+    pub(super) async fn solve(
+        &self,
+        asked: SolveRequest,
+        trace: Option<Context>,
+    ) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
         let provenance = Provenance::asked(&asked.frontend_attrs)?;
@@ -124,6 +129,7 @@ impl Door {
             entitlements: asked.entitlements.clone(),
             inputs: asked.frontend_inputs.clone(),
             internal: asked.internal,
+            trace,
         };
         let running = self
             .jobs
@@ -146,6 +152,7 @@ impl Door {
             let built = self.dressed(built).await?;
             let built = self.with_inline_cache(&job, built, &caches).await?;
             let said = self.predicates(&job, &built, provenance.as_ref());
+            self.note_predicates(&job, &built);
             let mut response = self.export(&job, (built.clone(), said), exports).await?;
             response.extend(self.export_caches(&job, &built, caches).await?);
             Ok(response)

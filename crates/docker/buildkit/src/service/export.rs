@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::PoisonError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Door;
-use crate::build::{Annotated, Annotation, Built, Compression, Destination, Exported, Outgoing, Packing};
+use crate::build::{
+    Annotated, Annotation, Built, Compression, Content, ContentBytes, Destination, Exported, Outgoing,
+    Packing,
+};
 use crate::filesync::{At, beside, joined, layout, send_archive, send_files};
 use crate::frontend::shown;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::progress::{Step, rfc3339};
-use crate::proto::control::{Exporter, SolveRequest};
+use crate::proto::control::{Descriptor, Exporter, SolveRequest};
 use crate::provenance::{Predicate, Provenance, Run};
 use crate::session::Session;
 use crate::thread::on_thread;
@@ -303,6 +307,7 @@ impl Door {
             match exported {
                 Ok(exported) => {
                     step.done(false);
+                    self.note_exported(job, number, &exported).await;
                     response.extend(exported);
                 }
                 Err(status) => {
@@ -440,6 +445,41 @@ impl Door {
                 on_thread(Box::pin(async move { joined(all, spool).map_err(disk) })).await
             }
         }
+    }
+
+    /// Keeps in the history what can be said of each result, asked for or not.
+    pub(super) fn note_predicates(&self, job: &Job, outcome: &Outcome) {
+        let said = self.predicates(job, outcome, Some(&Provenance::of_history()));
+        let mut left = job.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((platform, _), said) in outcome.images.iter().zip(said) {
+            let platform = Some(&**platform).filter(|_| outcome.index);
+            left.predicate(platform, said.kind(), said.document());
+        }
+    }
+
+    /// Keeps in the history what an exporter made.
+    async fn note_exported(&self, job: &Job, number: usize, response: &BTreeMap<String, String>) {
+        let descriptor = response
+            .get("containerimage.descriptor")
+            .and_then(|text| STANDARD.decode(text).ok())
+            .and_then(|text| serde_json::from_slice::<image::Descriptor>(&text).ok());
+        let Some(descriptor) = descriptor else { return };
+        let digest = descriptor.digest.to_string();
+        let document = match self.builds.content(&digest).await {
+            Ok(Some(Content {
+                bytes: ContentBytes::Memory(bytes),
+                ..
+            })) => Some(bytes),
+            _ => None,
+        };
+        let descriptor = Descriptor {
+            media_type: descriptor.media_type,
+            digest,
+            size: i64::try_from(descriptor.size).unwrap_or(i64::MAX),
+            annotations: descriptor.annotations,
+        };
+        let mut left = job.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.exported(number, descriptor, document);
     }
 
     /// What is said of each result, if that is asked for.

@@ -3,6 +3,7 @@
 mod bridge;
 mod cache;
 mod caps;
+mod content;
 mod control;
 mod export;
 mod filters;
@@ -24,6 +25,7 @@ use crate::grpc::{Boxed, Call, Reply, Service, Status, Stream, serve};
 use crate::job::Jobs;
 use crate::proto::filesync::BytesMessage;
 use crate::session::{SessionHead, Sessions};
+use crate::trace::Context;
 
 /// BuildKit's protocol over a builder. Clones share it.
 #[derive(Clone)]
@@ -89,6 +91,8 @@ const CONTAINERS: &str = "containers of a frontend are not supported yet";
 
 /// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.
 pub const METHODS: &[(&str, Support)] = &[
+    ("/containerd.services.content.v1.Content/Info", Works),
+    ("/containerd.services.content.v1.Content/Read", Works),
     ("/grpc.health.v1.Health/Check", Works),
     ("/moby.buildkit.v1.Control/DiskUsage", Works),
     ("/moby.buildkit.v1.Control/Info", Works),
@@ -134,6 +138,10 @@ pub const METHODS: &[(&str, Support)] = &[
         Refused(CONTAINERS),
     ),
     ("/moby.buildkit.v1.frontend.LLBBridge/Warn", Works),
+    (
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Works,
+    ),
 ];
 
 impl Service for Door {
@@ -169,6 +177,17 @@ impl Door {
                     .send(&crate::proto::health::HealthCheckResponse { status: 1 })
                     .await
             }
+            ("/containerd.services.content.v1.Content", "Info") => {
+                unary!(call, reply, |asked| self.content_info(asked))
+            }
+            ("/containerd.services.content.v1.Content", "Read") => {
+                let asked = call.incoming.single().await?;
+                self.read_content(asked, reply).await
+            }
+            ("/opentelemetry.proto.collector.trace.v1.TraceService", "Export") => {
+                self.jobs.sent(call.incoming.single().await?).await;
+                reply.send(&crate::trace::ExportAnswer {}).await
+            }
             ("/moby.buildkit.v1.Control", "DiskUsage") => unary!(call, reply, |asked| self.disk_usage(asked)),
             ("/moby.buildkit.v1.Control", "Info") => unary!(call, reply, |asked| self.info(asked)),
             ("/moby.buildkit.v1.Control", "ListWorkers") => {
@@ -184,7 +203,9 @@ impl Door {
             }
             ("/moby.buildkit.v1.Control", "Session") => self.session_in_call(call, reply).await,
             ("/moby.buildkit.v1.Control", "Solve") => {
-                unary!(call, reply, |asked| Box::pin(self.solve(asked)))
+                let parent = call.metadata.get("traceparent");
+                let parent = parent.and_then(|value| Context::read(value.to_str().ok()?));
+                unary!(call, reply, |asked| Box::pin(self.solve(asked, parent)))
             }
             ("/moby.buildkit.v1.Control", "Status") => {
                 let asked = call.incoming.single().await?;

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing,
-    Program, Progress, Prune, Question, Remote, Session, Solving, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Content, Exported, Found, Held, Material, Opened,
+    Outgoing, Program, Progress, Prune, Question, Remote, Session, Solving, Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
@@ -154,6 +154,19 @@ impl Builds for NodeBuilds {
             let id: Digest = image.parse().map_err(|_| Status::invalid("no such result"))?;
             let packed = blocking(move || files(&engine, &builder, &id));
             packed
+                .await
+                .map_err(|error| Status::new(Code::Internal, error.message))
+        })
+    }
+
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>> {
+        let (engine, digest) = (self.engine.clone(), digest.parse::<Digest>());
+        Box::pin(async move {
+            let Ok(digest) = digest else {
+                return Err(Status::invalid("no digest"));
+            };
+            let found = blocking(move || exports::stored(engine.images(), &digest));
+            found
                 .await
                 .map_err(|error| Status::new(Code::Internal, error.message))
         })

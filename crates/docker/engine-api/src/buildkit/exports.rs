@@ -300,6 +300,29 @@ impl Made {
     }
 }
 
+/// Content of the store: a manifest, a blob, or a configuration.
+pub(super) fn stored(images: &Images, digest: &Digest) -> Result<Option<Content>, ApiError> {
+    if let Some(stored) = images.stored_manifest(digest)? {
+        return Ok(Some(Content {
+            digest: digest.to_string(),
+            size: stored.bytes.len() as u64,
+            bytes: ContentBytes::Memory(stored.bytes),
+        }));
+    }
+    let blob = images.open_blob(digest)?;
+    Ok(blob.map(|blob| {
+        let (size, bytes) = match blob {
+            Blob::File(file, size) => (size, ContentBytes::File(file)),
+            Blob::Bytes(bytes) => (bytes.len() as u64, ContentBytes::Memory(bytes)),
+        };
+        Content {
+            digest: digest.to_string(),
+            size,
+            bytes,
+        }
+    }))
+}
+
 /// The names of a result: its own, those with its digest, and the one of what has none.
 fn names(outgoing: &Outgoing, tags: &[Reference], root: Digest) -> Result<Vec<Reference>, ApiError> {
     let pinned = |reference: &Reference| Reference {
