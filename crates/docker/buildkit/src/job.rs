@@ -9,13 +9,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::build::Built;
+use crate::build::{Built, Context};
 use crate::grpc::{Code, Status};
 use crate::past::{self, Past, Shelf};
 use crate::progress::Progress;
 use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
+use crate::service::Containers;
 use crate::session::Session;
+use crate::statement::Subject;
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
@@ -49,6 +51,32 @@ pub(crate) struct Outcome {
     pub(crate) metadata: BTreeMap<String, Bytes>,
     /// It is another frontend's to do: that of this image.
     pub(crate) forward: Option<String>,
+    /// What frontends and scanners say of images, by their platforms.
+    pub(crate) said: BTreeMap<String, Vec<Attestation>>,
+    /// What scanners are shown besides each image.
+    pub(crate) extras: Vec<Vec<(String, Extra)>>,
+}
+
+/// What is said of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Attestation {
+    /// Statements are files of a directory, and not a predicate a file.
+    pub(crate) bundle: bool,
+    pub(crate) metadata: BTreeMap<String, Bytes>,
+    /// The result that has the files.
+    pub(crate) files: Option<(String, Built)>,
+    /// Where they are in it.
+    pub(crate) path: String,
+    /// Their type; a bundle without one has any.
+    pub(crate) kind: String,
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What a scanner is shown.
+#[derive(Clone, Debug)]
+pub(crate) enum Extra {
+    Files(Context),
+    Image(Built),
 }
 
 /// A build.
@@ -62,6 +90,8 @@ pub(crate) struct Job {
     results: Mutex<BTreeMap<String, (String, Built)>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
+    /// The containers of its frontend.
+    pub(crate) containers: Containers,
     end: Mutex<Option<End>>,
     pinned: AtomicBool,
 }
@@ -82,6 +112,7 @@ impl Job {
             progress,
             results: Mutex::default(),
             returned: watch::Sender::default(),
+            containers: Containers::default(),
             end: Mutex::default(),
             pinned: AtomicBool::default(),
         }
@@ -142,7 +173,7 @@ impl Job {
         let counts = self.progress.counts();
         let figure = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let (error, response) = match end.as_ref().map(|end| &end.outcome) {
-            Some(Err(status)) => (Some(status), BTreeMap::new()),
+            Some(Err(status)) => (Some(status.clone().without_command()), BTreeMap::new()),
             Some(Ok(response)) => (None, response.clone()),
             None => (None, BTreeMap::new()),
         };
@@ -151,7 +182,7 @@ impl Job {
             frontend: self.asked.frontend.clone(),
             frontend_attrs: self.asked.options.clone(),
             exporters: self.asked.exporters.clone(),
-            error: error.map(Status::to_proto),
+            error: error.as_ref().map(Status::to_proto),
             created_at: self.created,
             completed_at: end.and_then(|end| end.time),
             exporter_response: response,

@@ -10,7 +10,7 @@ use prost::Message as _;
 
 use super::caps::pong;
 use super::gateway::Frontend;
-use super::{Door, is_set};
+use super::{Door, attestations, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
 use crate::frontend::cache_source;
@@ -18,8 +18,9 @@ use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, ReadDirRequest, ReadDirResponse,
-    ReadFileRequest, ReadFileResponse, Ref, RefMap, ResolveImageConfigRequest, ResolveImageConfigResponse,
+    Attestations, EvaluateRequest, EvaluateResponse, InputsResponse, NewContainerResponse, PingRequest,
+    ReadDirRequest, ReadDirResponse, ReadFileRequest, ReadFileResponse, Ref, RefMap,
+    ReleaseContainerResponse, ResolveImageConfigRequest, ResolveImageConfigResponse,
     ResolveSourceImageResponse, ResolveSourceMetaRequest, ResolveSourceMetaResponse, Result as Solved,
     ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse,
     WarnRequest, WarnResponse, result,
@@ -94,6 +95,27 @@ impl Door {
                 let stat = Some(self.look(job, &asked.r#ref).await?.stat(&asked.path)?);
                 reply.send(&StatFileResponse { stat }).await
             }
+            "NewContainer" => {
+                self.new_container(job, incoming.single().await?).await?;
+                reply.send(&NewContainerResponse {}).await
+            }
+            "ReleaseContainer" => {
+                self.release_container(job, incoming.single().await?).await?;
+                reply.send(&ReleaseContainerResponse {}).await
+            }
+            "ExecProcess" => self.exec_process(job, call, reply).await,
+            "ReadFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.read_container(job, asked).await?).await
+            }
+            "ReadDirContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.list_container(job, asked).await?).await
+            }
+            "StatFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.stat_container(job, asked).await?).await
+            }
             "Inputs" => {
                 let definitions = job.asked.inputs.clone();
                 reply.send(&InputsResponse { definitions }).await
@@ -136,6 +158,12 @@ impl Door {
                     };
                     solved(job, self.frontend(job, wanted).await?, whole)
                 }
+            }
+        };
+        let work = async {
+            match work.await {
+                Err(status) => Err(self.told_failure(job, status).await),
+                done => done,
             }
         };
         tokio::select! {
@@ -200,6 +228,12 @@ impl Door {
 
 /// A result as the client gets it: a name for each image, their configurations, and what the frontend says.
 fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
+    let mut attestations = BTreeMap::new();
+    for (platform, said) in outcome.said.iter().filter(|_| whole) {
+        let attestation = said.iter().map(|said| attestations::told(job, said));
+        let attestation = attestation.collect::<Result<_, _>>()?;
+        attestations.insert(platform.clone(), Attestations { attestation });
+    }
     let mut metadata = outcome.metadata;
     let mut names: BTreeMap<String, Ref> = BTreeMap::new();
     let mut platforms = Vec::new();
@@ -234,7 +268,7 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
         result: Some(Solved {
             result,
             metadata,
-            attestations: BTreeMap::new(),
+            attestations,
         }),
     })
 }
@@ -264,10 +298,15 @@ fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Stat
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";
 
+/// A result of ours, as a source.
+pub(super) fn of_result(image: &str) -> String {
+    format!("{RESULT}{image}")
+}
+
 /// The definition of a result: one source, and the end of it.
-fn definition(image: &str) -> pb::Definition {
+pub(super) fn definition(image: &str) -> pb::Definition {
     let source = pb::SourceOp {
-        identifier: format!("{RESULT}{image}"),
+        identifier: of_result(image),
         ..pb::SourceOp::default()
     };
     let source = pb::Op {
@@ -333,8 +372,13 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         return Ok(());
     }
     let result = asked.result.unwrap_or_default();
-    if !result.attestations.is_empty() {
-        return Err(Status::unimplemented("attestations are not supported yet"));
+    let mut said = BTreeMap::new();
+    for (platform, all) in result.attestations {
+        let all = all
+            .attestation
+            .into_iter()
+            .map(|each| attestations::read(job, each));
+        said.insert(platform, all.collect::<Result<Vec<_>, _>>()?);
     }
     let index = matches!(
         result.result,
@@ -362,7 +406,8 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         images: images.collect::<Result<_, Status>>()?,
         index,
         metadata: result.metadata,
-        forward: None,
+        said,
+        ..Outcome::default()
     };
     job.give_back(Ok(outcome));
     Ok(())

@@ -73,7 +73,7 @@ fn is_plain(outgoing: &Outgoing) -> bool {
         && outgoing.images.len() == 1
         && outgoing.compression.is_none()
         && outgoing.annotations.is_empty()
-        && outgoing.predicates.iter().all(|said| said.inline_only)
+        && outgoing.predicates.iter().flatten().all(|said| said.inline_only)
 }
 
 fn id(built: &Built) -> Result<Digest, ApiError> {
@@ -147,8 +147,8 @@ impl Made {
                 image = Some(id);
             }
             let part = part(images, &lease, &id, (platform, outgoing))?;
-            if let Some(predicate) = outgoing.predicates.get(number) {
-                said.push(attested(images, &lease, &part, (platform, predicate, tags))?);
+            if let Some(predicates) = outgoing.predicates.get(number).filter(|said| !said.is_empty()) {
+                said.push(attested(images, &lease, &part, (platform, predicates, tags))?);
             }
             parts.push(part);
         }
@@ -306,7 +306,7 @@ fn form(given: &str, oci: bool) -> String {
 
 /// Whether OCI's form is used: attestations have no other.
 fn is_oci(outgoing: &Outgoing) -> bool {
-    outgoing.oci || !outgoing.predicates.is_empty()
+    outgoing.oci || outgoing.predicates.iter().any(|said| !said.is_empty())
 }
 
 /// The manifest of one image.
@@ -367,7 +367,7 @@ fn attested(
     images: &Images,
     lease: &Lease,
     about: &Part,
-    (platform, predicate, tags): (&str, &Predicate, &[Reference]),
+    (platform, predicates, tags): (&str, &[Predicate], &[Reference]),
 ) -> Result<Part, ApiError> {
     /// Both of its platform's words, so that nobody runs it.
     const UNKNOWN: &str = "unknown";
@@ -375,15 +375,25 @@ fn attested(
     let subjects = tags
         .iter()
         .map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
-    let statement = predicate.statement(&subjects.collect::<Vec<_>>());
-    let layer = Descriptor::new(
-        "application/vnd.in-toto+json",
-        Digest::of(&statement),
-        statement.len() as u64,
-    );
+    let subjects: Vec<_> = subjects.collect();
+    let (mut layers, mut described) = (Vec::new(), Vec::new());
+    for predicate in predicates {
+        let statement = predicate.statement(&subjects);
+        let layer = Descriptor::new(
+            "application/vnd.in-toto+json",
+            Digest::of(&statement),
+            statement.len() as u64,
+        );
+        images.receive_blob(lease, &layer, &mut &statement[..])?;
+        let mut entry = json!(layer);
+        entry["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+        described.push(entry);
+        layers.push(layer);
+    }
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest).collect();
     let config = json!({
         "architecture": UNKNOWN, "os": UNKNOWN, "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
     let config_bytes = config.to_string();
     let config = Descriptor::new(
@@ -391,13 +401,9 @@ fn attested(
         Digest::of(config_bytes.as_bytes()),
         config_bytes.len() as u64,
     );
-    for (blob, bytes) in [(&layer, &statement[..]), (&config, config_bytes.as_bytes())] {
-        images.receive_blob(lease, blob, &mut &*bytes)?;
-    }
-    let mut described = json!(layer);
-    described["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+    images.receive_blob(lease, &config, &mut config_bytes.as_bytes())?;
     let served = served(&json!({
-        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": [described],
+        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": described,
     }));
     let entry = json!({
         "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
@@ -406,8 +412,12 @@ fn attested(
         },
         "platform": { "architecture": UNKNOWN, "os": UNKNOWN },
     });
-    let blobs = vec![layer, config];
-    Ok(Part { served, entry, blobs })
+    layers.push(config);
+    Ok(Part {
+        served,
+        entry,
+        blobs: layers,
+    })
 }
 
 fn served(document: &Value) -> ServedManifest {
