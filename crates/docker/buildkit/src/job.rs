@@ -87,7 +87,7 @@ pub(crate) struct Job {
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) created: Option<Timestamp>,
-    results: Mutex<BTreeMap<String, (String, Built)>>,
+    results: Mutex<BTreeMap<String, Result<(String, Built), Status>>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
     /// The containers of its frontend.
@@ -120,20 +120,29 @@ impl Job {
 
     /// Remembers a result for a platform, and gives it a name.
     pub(crate) fn add_result(&self, platform: &str, built: Built) -> Result<String, Status> {
+        self.add(Ok((platform.to_owned(), built)))
+    }
+
+    /// Remembers that there is none: whoever looks at it is told why.
+    pub(crate) fn add_failure(&self, failure: Status) -> Result<String, Status> {
+        self.add(Err(failure))
+    }
+
+    fn add(&self, result: Result<(String, Built), Status>) -> Result<String, Status> {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if results.len() >= MAX_RESULTS {
             let sentence = format!("a build of more than {MAX_RESULTS} results");
             return Err(Status::new(Code::ResourceExhausted, sentence));
         }
         let name = format!("{}-{}", self.id, results.len());
-        results.insert(name.clone(), (platform.to_owned(), built));
+        results.insert(name.clone(), result);
         Ok(name)
     }
 
     pub(crate) fn result(&self, name: &str) -> Result<(String, Built), Status> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Status::new(Code::NotFound, format!("no such ref: {name}"));
-        results.get(name).cloned().ok_or_else(missing)
+        results.get(name).cloned().ok_or_else(missing)?
     }
 
     /// Takes the end of the client's frontend; the first counts.

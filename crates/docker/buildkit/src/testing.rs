@@ -308,6 +308,7 @@ impl Builds for Shared {
         Box::pin(async move {
             let _dropped = OnDrop(builder.dropped.clone());
             let fails = request.args.contains_key("FAIL");
+            let fails_in_command = request.args.contains_key("COMMAND");
             builder.asked.lock().unwrap().push(request);
             builder.begun.notify_one();
             if builder.hangs {
@@ -317,7 +318,15 @@ impl Builds for Shared {
             step.output(1, b"hello\n");
             if fails {
                 step.failed("no luck");
-                return Err(Status::new(Code::Unknown, "no luck"));
+                let status = Status::new(Code::Unknown, "no luck");
+                return Err(match fails_in_command {
+                    true => status.with_command(&crate::service::FailedCommand {
+                        image: Some(format!("sha256:{}", "5".repeat(64))),
+                        args: vec!["x".to_owned()],
+                        ..Default::default()
+                    }),
+                    false => status,
+                });
             }
             step.done(true);
             Ok(Built {

@@ -137,6 +137,8 @@ impl Door {
             return Err(Status::unimplemented("source policies are not supported yet"));
         }
         let whole = asked.allow_result_return;
+        // A result that nobody has looked at yet may turn out to be none: a debugger wants it all the same.
+        let lazy = whole && !asked.evaluate && !asked.frontend.is_empty();
         let definition = asked.definition.filter(|definition| is_set(Some(definition)));
         let work = async {
             match (&*asked.frontend, definition) {
@@ -162,7 +164,10 @@ impl Door {
         };
         let work = async {
             match work.await {
-                Err(status) => Err(self.told_failure(job, status).await),
+                Err(status) => match self.told_failure(job, status).await {
+                    failure if lazy && failure.has_command() => failed(job, failure),
+                    failure => Err(failure),
+                },
                 done => done,
             }
         };
@@ -273,6 +278,19 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
     })
 }
 
+/// A result that is none, as the client gets it: looking at it fails, and so does whoever gives it to another build.
+fn failed(job: &Job, failure: Status) -> Result<SolveResponse, Status> {
+    let def = Some(source(&format!("{FAILURE}{}", failure.message)));
+    let id = job.add_failure(failure)?;
+    Ok(SolveResponse {
+        r#ref: String::new(),
+        result: Some(Solved {
+            result: Some(result::Result::Ref(Ref { id, def })),
+            ..Solved::default()
+        }),
+    })
+}
+
 /// The result of a definition: a name, of which nothing else is said.
 fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
     let Some((platform, built)) = outcome.images.into_iter().next() else {
@@ -298,6 +316,14 @@ fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Stat
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";
 
+/// How a failure is written there.
+const FAILURE: &str = "docker-image://gantry.invalid/failure@";
+
+/// Why a source is none that another build has failed to make.
+pub(super) fn failure_of(identifier: &str) -> Option<&str> {
+    identifier.strip_prefix(FAILURE)
+}
+
 /// A result of ours, as a source.
 pub(super) fn of_result(image: &str) -> String {
     format!("{RESULT}{image}")
@@ -305,8 +331,12 @@ pub(super) fn of_result(image: &str) -> String {
 
 /// The definition of a result: one source, and the end of it.
 pub(super) fn definition(image: &str) -> pb::Definition {
+    source(&of_result(image))
+}
+
+fn source(identifier: &str) -> pb::Definition {
     let source = pb::SourceOp {
-        identifier: of_result(image),
+        identifier: identifier.to_owned(),
         ..pb::SourceOp::default()
     };
     let source = pb::Op {
@@ -398,12 +428,20 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         }
     };
     let names = names.into_iter().filter(|(_, name)| !name.is_empty());
-    let images = names.map(|(platform, name)| {
-        let (known, built) = job.result(&name)?;
-        Ok((platform.unwrap_or(known), built))
-    });
+    let mut images = Vec::new();
+    for (platform, name) in names {
+        match job.result(&name) {
+            Ok((known, built)) => images.push((platform.unwrap_or(known), built)),
+            // A name that nobody has given is the caller's mistake, and not how the build ended.
+            Err(missing) if missing.code == Code::NotFound => return Err(missing),
+            Err(failure) => {
+                job.give_back(Err(failure));
+                return Ok(());
+            }
+        }
+    }
     let outcome = Outcome {
-        images: images.collect::<Result<_, Status>>()?,
+        images,
         index,
         metadata: result.metadata,
         said,

@@ -52,6 +52,11 @@ impl Status {
         serde_json::from_slice(&detail.value).ok()
     }
 
+    /// Whether a container can be asked for by it.
+    pub(super) fn has_command(&self) -> bool {
+        self.details.iter().any(|detail| detail.type_url == SOLVE)
+    }
+
     /// Without the command: its environment may hold secrets, and nobody needs it once the build is over.
     pub(crate) fn without_command(mut self) -> Self {
         self.details

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use llb::{Graph, Local, Op, Refused, Source};
 
 use super::Door;
-use super::bridge::{CONFIG, result_of};
+use super::bridge::{CONFIG, failure_of, result_of};
 use crate::build::{Context, Solving};
 use crate::filesync::{Archive, Wanted, receive};
 use crate::frontend::shown;
@@ -48,6 +48,9 @@ impl Door {
                 }
                 Op::Source(Source::Image { reference, .. }) => {
                     let identifier = format!("docker-image://{reference}");
+                    if let Some(failure) = failure_of(&identifier) {
+                        return Err(Status::new(Code::Unknown, failure));
+                    }
                     let ours = result_of(&identifier).map(String::from);
                     if let Some(image) = ours {
                         images.insert(digest, image);

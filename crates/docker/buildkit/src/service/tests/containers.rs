@@ -185,3 +185,58 @@ async fn containers_end_with_their_build() {
     running.await.unwrap().unwrap();
     rig.builder.dropped.notified().await;
 }
+
+#[tokio::test]
+async fn a_command_that_failed_can_be_looked_at() {
+    let rig = rig(false).await;
+    let running = rig.begin(solve("b1"));
+    let asked = dockerfile(&[("build-arg:FAIL", "1"), ("build-arg:COMMAND", "1")]);
+    let evaluated = frontend::SolveRequest {
+        evaluate: true,
+        ..asked.clone()
+    };
+    let refused = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &evaluated);
+    assert_eq!(refused.await.unwrap_err().message, "no luck");
+    let solved: frontend::SolveResponse = rig.bridge("Solve", "b1", &asked).await.unwrap();
+    let result = solved.result.unwrap();
+    let Some(result::Result::Ref(reference)) = result.result.clone() else {
+        panic!("no result");
+    };
+    let evaluate = frontend::EvaluateRequest {
+        r#ref: reference.id.clone(),
+    };
+    let failed = rig.bridge::<frontend::EvaluateResponse>("Evaluate", "b1", &evaluate);
+    assert_eq!(failed.await.unwrap_err().message, "no luck");
+    // Given to another build, it is the failure of that one too.
+    let mut other = control::SolveRequest {
+        frontend: "dockerfile.v0".to_owned(),
+        ..solve("b2")
+    };
+    let name = |text: &str| text.to_owned();
+    other.frontend_attrs.insert(name("context:in"), name("input:in"));
+    other.frontend_inputs.insert(name("in"), reference.def.unwrap());
+    assert_eq!(rig.begin(other).await.unwrap().unwrap_err().message, "no luck");
+    // The image that the command was run upon is a result by then, the second, since the first try has made one too.
+    let mounts = vec![pb::Mount {
+        dest: name("/"),
+        result_id: name("b1-1"),
+        ..pb::Mount::default()
+    }];
+    let container = frontend::NewContainerRequest {
+        container_id: name("c"),
+        mounts,
+        ..Default::default()
+    };
+    rig.bridge::<frontend::NewContainerResponse>("NewContainer", "b1", &container)
+        .await
+        .unwrap();
+    let give = frontend::ReturnRequest {
+        result: Some(result),
+        error: None,
+    };
+    rig.bridge::<frontend::ReturnResponse>("Return", "b1", &give)
+        .await
+        .unwrap();
+    let failed = running.await.unwrap().unwrap_err();
+    assert_eq!(failed.message, "no luck");
+}
