@@ -322,12 +322,64 @@ const CASES: &[Case] = &[
         $ docker build -q -o type=oci,dest=o.tar -f S . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.; docker build -o type=docker,dest=d.tar --provenance=true -f S . 2>&1 | tail -1
         7
         ERROR: failed to build: docker exporter does not support exporting manifest lists, use the oci exporter instead
-        $ docker build --sbom=true -f S . 2>&1 | tail -1; docker build --provenance=mode=x -f S . 2>&1 | tail -1
-        ERROR: failed to build: failed to solve: Unimplemented: SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported
+        $ docker build --provenance=mode=x -f S . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: invalid mode "x"
         "#,
     )
     .within(120),
+    case(
+        "bills of materials",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir -p $dir/c/scan; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; echo other > g; printf 'scan\n' > .dockerignore
+        $ printf '#!/bin/sh\nset -e\ntest -w /tmp\nfor place in $BUILDKIT_SCAN_SOURCE ${BUILDKIT_SCAN_SOURCE_EXTRAS:+$BUILDKIT_SCAN_SOURCE_EXTRAS*}; do\nname=${place##*/}; files=$(cd $place && echo *)\nif touch $place/x 2> /dev/null; then exit 9; fi\nprintf "{\\"predicateType\\":\\"%%s\\",\\"predicate\\":{\\"name\\":\\"%%s\\",\\"files\\":\\"%%s\\"}}" ${BUILDKIT_SCAN_KIND:-https://spdx.dev/Document} $name "$files" > $BUILDKIT_SCAN_DESTINATION$name.spdx.json\ndone\n' > scan/scan; printf 'FROM busybox\nCOPY --chmod=755 scan /\nENTRYPOINT ["/scan"]\n' > scan/Dockerfile; docker build -q -t $n-scan scan > /dev/null
+        $ printf 'FROM busybox AS tools\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nWORKDIR /tools\nFROM scratch\nARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nCOPY --from=tools /bin/true /\nCOPY f /\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
+        $ said() { $ns docker buildx imagetools inspect --format "{{json $2}}" $1; }
+        $ docker build -t $r:1 --push --sbom=generator=$n-scan . 2>&1 | grep -o 'generating sbom using .*' | sed "s/$n/N/"; said $r:1 .SBOM.SPDX; said $r:1 '(len .SBOM.AdditionalSPDXs)'; said $r:1 '.SBOM.AdditionalSPDXs' | grep -o 'Dockerfile f g\|sbom-[a-z]*\|bin .* tools[^"]*' | sed 's/ .* / .. /' | sort
+        generating sbom using docker.io/library/N-scan:latest
+        {"files":"f true","name":"sbom"}
+        2
+        Dockerfile .. g
+        bin .. var
+        sbom-context
+        sbom-tools
+        $ docker build -q -t $r:2 --attest type=sbom,generator=$n-scan --provenance=true --push -f S . > /dev/null; said $r:2 .SBOM.SPDX.files; said $r:2 .Provenance.SLSA.buildType; $ns docker buildx imagetools inspect --raw $r:2 | grep -c attestation-manifest
+        "f"
+        "https://mobyproject.org/buildkit@v1"
+        1
+        $ docker build -t $r:2 --attest type=sbom,generator=$n-scan -f S . 2>&1 | grep -A1 'generating sbom' | grep -c CACHED; docker build -q -t $n --sbom=generator=$n-scan -f S . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n
+        1
+        1
+        $ docker build -q -o out --sbom=generator=$n-scan -f S . > /dev/null; ls out; grep -c '"name": "f"' out/sbom.spdx.json; docker build -q -o both --platform linux/amd64,linux/arm64 --sbom=generator=$n-scan -f S . > /dev/null; find both -type f | sort
+        f
+        sbom.spdx.json
+        1
+        both/linux_amd64/f
+        both/linux_amd64/sbom.spdx.json
+        both/linux_arm64/f
+        both/linux_arm64/sbom.spdx.json
+        $ docker build --attest type=sbom,generator=$n-scan,KIND=x -f S . 2>&1 | tail -1; printf 'FROM scratch\nCOPY f /\n' | docker build -q -t $n-none -f - . > /dev/null; docker build --sbom=generator=$n-none -f S . 2>&1 | tail -1 | sed "s/$n/N/"; docker build --sbom=generator=localhost:5055/$n/none -f S . 2>&1 | tail -1 | sed "s/$n/N/g"; docker build --sbom=true -f S . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: bundle entry x does not match required predicate type https://spdx.dev/Document
+        ERROR: failed to build: failed to solve: scanner docker.io/library/N-none:latest does not have cmd
+        ERROR: failed to build: failed to solve: localhost:5055/N/none:latest: failed to resolve source metadata for localhost:5055/N/none:latest: localhost:5055/N/none:latest: not found
+        ERROR: failed to build: failed to solve: docker.io/docker/buildkit-syft-scanner:stable-1: failed to resolve source metadata for docker.io/docker/buildkit-syft-scanner:stable-1: [..]
+        $ docker rmi -f $n $n-scan $n-none $r:1 $r:2 > /dev/null
+        "#,
+    )
+    .within(120),
+    case(
+        "containers of a debugger",
+        r#"
+        $ . $dir/../buildkit.sh; export BUILDX_EXPERIMENTAL=1; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo made > /made\nENV A=b\nWORKDIR /w\n' > Dockerfile; printf 'FROM busybox\nWORKDIR /w\nENV A=c\nRUN test -e /here\n' > E
+        $ typed() { mkfifo $dir/in; script -qec "docker buildx debug --on=$1 --invoke=/bin/sh build -f $2 ." /dev/null < $dir/in > $dir/out 2>&1 & exec 3> $dir/in; until grep -q '# ' $dir/out; do :; done; printf '%s\r' "$3" >&3; until grep -q "$4" $dir/out; do :; done; printf 'exit 4\r' >&3; until grep -q '(buildx)' $dir/out; do :; done; printf 'exit\r' >&3; exec 3>&-; wait $!; rm $dir/in; grep -o "$4\|exit code: 4" $dir/out | sort -u; }
+        $ typed always Dockerfile 'cat /made; echo $((6*7))-$A-$(pwd)-$(tty)' '42-b-/w-/dev/pts/0'
+        42-b-/w-/dev/pts/0
+        exit code: 4
+        $ typed error E 'echo $((6*7))-$A-$(pwd)' '42-c-/w'
+        42-c-/w
+        exit code: 4
+        $ docker ps -aq
+        "#,
+    ),
     case(
         "an index is pushed as a whole, later",
         r#"

@@ -1,6 +1,8 @@
 //! What belongs to a build of the history besides its row: what it told, its trace, what is said of its results, and their
 //! root documents. Clients find each by a descriptor in the row, and read it through the daemon's content service.
 
+use std::collections::BTreeMap;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use image::Digest;
 use prost::Message;
@@ -31,7 +33,7 @@ pub(crate) struct Left {
     /// Of the only result, and what the exporters made.
     result: BuildResultInfo,
     /// By platforms, where there are several.
-    results: Vec<(String, BuildResultInfo)>,
+    results: BTreeMap<String, BuildResultInfo>,
     documents: Vec<Attachment>,
     bytes: usize,
 }
@@ -62,11 +64,8 @@ impl Left {
         match platform {
             None => self.result.attestations.push(descriptor),
             Some(platform) => {
-                let info = BuildResultInfo {
-                    attestations: vec![descriptor],
-                    ..BuildResultInfo::default()
-                };
-                self.results.push((platform.to_owned(), info));
+                let of_platform = self.results.entry(platform.to_owned()).or_default();
+                of_platform.attestations.push(descriptor);
             }
         }
     }
@@ -88,7 +87,7 @@ impl Left {
     /// Writes into a row what there is; what stays besides are the documents.
     pub(crate) fn into_row(self, record: &mut BuildHistoryRecord) -> Vec<Attachment> {
         record.result = Some(self.result).filter(|result| result.encoded_len() > 0);
-        record.results = self.results.into_iter().collect();
+        record.results = self.results;
         self.documents
     }
 }

@@ -11,13 +11,15 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::attachments::{self, Attachment, Left};
-use crate::build::Built;
+use crate::build::{Built, Context};
 use crate::grpc::{Code, Status};
 use crate::past::{self, Kept, Past, Shelf};
 use crate::progress::Progress;
 use crate::proto::control::{BuildHistoryRecord, Descriptor, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
+use crate::service::Containers;
 use crate::session::Session;
+use crate::statement::Subject;
 use crate::trace::{self, Spans, Traced};
 
 /// Builds at once, and builds that are remembered after their end.
@@ -54,6 +56,32 @@ pub(crate) struct Outcome {
     pub(crate) metadata: BTreeMap<String, Bytes>,
     /// It is another frontend's to do: that of this image.
     pub(crate) forward: Option<String>,
+    /// What frontends and scanners say of images, by their platforms.
+    pub(crate) said: BTreeMap<String, Vec<Attestation>>,
+    /// What scanners are shown besides each image.
+    pub(crate) extras: Vec<Vec<(String, Extra)>>,
+}
+
+/// What is said of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Attestation {
+    /// Statements are files of a directory, and not a predicate a file.
+    pub(crate) bundle: bool,
+    pub(crate) metadata: BTreeMap<String, Bytes>,
+    /// The result that has the files.
+    pub(crate) files: Option<(String, Built)>,
+    /// Where they are in it.
+    pub(crate) path: String,
+    /// Their type; a bundle without one has any.
+    pub(crate) kind: String,
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What a scanner is shown.
+#[derive(Clone, Debug)]
+pub(crate) enum Extra {
+    Files(Context),
+    Image(Built),
 }
 
 /// A build.
@@ -64,9 +92,11 @@ pub(crate) struct Job {
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) created: Option<Timestamp>,
-    results: Mutex<BTreeMap<String, (String, Built)>>,
+    results: Mutex<BTreeMap<String, Result<(String, Built), Status>>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
+    /// The containers of its frontend.
+    pub(crate) containers: Containers,
     end: Mutex<Option<End>>,
     pinned: AtomicBool,
     /// What belongs to its row.
@@ -89,6 +119,7 @@ impl Job {
             progress,
             results: Mutex::default(),
             returned: watch::Sender::default(),
+            containers: Containers::default(),
             end: Mutex::default(),
             pinned: AtomicBool::default(),
             left: Mutex::default(),
@@ -97,20 +128,29 @@ impl Job {
 
     /// Remembers a result for a platform, and gives it a name.
     pub(crate) fn add_result(&self, platform: &str, built: Built) -> Result<String, Status> {
+        self.add(Ok((platform.to_owned(), built)))
+    }
+
+    /// Remembers that there is none: whoever looks at it is told why.
+    pub(crate) fn add_failure(&self, failure: Status) -> Result<String, Status> {
+        self.add(Err(failure))
+    }
+
+    fn add(&self, result: Result<(String, Built), Status>) -> Result<String, Status> {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if results.len() >= MAX_RESULTS {
             let sentence = format!("a build of more than {MAX_RESULTS} results");
             return Err(Status::new(Code::ResourceExhausted, sentence));
         }
         let name = format!("{}-{}", self.id, results.len());
-        results.insert(name.clone(), (platform.to_owned(), built));
+        results.insert(name.clone(), result);
         Ok(name)
     }
 
     pub(crate) fn result(&self, name: &str) -> Result<(String, Built), Status> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Status::new(Code::NotFound, format!("no such ref: {name}"));
-        results.get(name).cloned().ok_or_else(missing)
+        results.get(name).cloned().ok_or_else(missing)?
     }
 
     /// Takes the end of the client's frontend; the first counts.
@@ -165,7 +205,7 @@ impl Job {
         let counts = self.progress.counts();
         let figure = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let (error, response) = match end.as_ref().map(|end| &end.outcome) {
-            Some(Err(status)) => (Some(status), BTreeMap::new()),
+            Some(Err(status)) => (Some(status.clone().without_command()), BTreeMap::new()),
             Some(Ok(response)) => (None, response.clone()),
             None => (None, BTreeMap::new()),
         };
@@ -174,7 +214,7 @@ impl Job {
             frontend: self.asked.frontend.clone(),
             frontend_attrs: self.asked.options.clone(),
             exporters: self.asked.exporters.clone(),
-            error: error.map(Status::to_proto),
+            error: error.as_ref().map(Status::to_proto),
             created_at: self.created,
             completed_at: end.and_then(|end| end.time),
             exporter_response: response,

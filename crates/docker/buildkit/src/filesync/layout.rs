@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::build::{Content, ContentBytes, Exported};
-use crate::provenance::Predicate;
+use crate::statement::Predicate;
 
 /// Writes an image as an OCI layout (image-spec 1.1, image-layout.md); with `docker`, also as old `docker load`s read it.
 pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Result<File> {

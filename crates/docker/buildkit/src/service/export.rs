@@ -1,6 +1,6 @@
 //! What becomes of results: the exporters that a build names, read from their attributes, and carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::PoisonError;
 
@@ -18,8 +18,9 @@ use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::progress::{Step, rfc3339};
 use crate::proto::control::{Descriptor, Exporter, SolveRequest};
-use crate::provenance::{Predicate, Provenance, Run};
+use crate::provenance::{Provenance, Run};
 use crate::session::Session;
+use crate::statement::Predicate;
 use crate::thread::on_thread;
 
 /// Exporters of one build.
@@ -284,7 +285,7 @@ impl Door {
     pub(super) async fn export(
         &self,
         job: &Job,
-        (outcome, said): (Outcome, Vec<Predicate>),
+        (outcome, said): (Outcome, Vec<Vec<Predicate>>),
         exports: Vec<Export>,
     ) -> Result<BTreeMap<String, String>, Status> {
         let mut response = BTreeMap::new();
@@ -349,12 +350,12 @@ impl Door {
         export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
         // An archive of one image has no room for what is said of it; what is only meant for images with room goes.
-        let said = if docker && said.iter().all(|each| each.inline_only) {
+        let said = if docker && said.iter().flatten().all(|each| each.inline_only) {
             &[][..]
         } else {
             said
         };
-        if docker && (outcome.index || !said.is_empty()) {
+        if docker && (outcome.index || said.iter().any(|said| !said.is_empty())) {
             return Err(Status::invalid(
                 "docker exporter does not currently support exporting manifest lists",
             ));
@@ -418,25 +419,28 @@ impl Door {
                 false => String::new(),
             };
             let files = self.builds.files(built).await?;
-            let said = said.get(number).filter(|said| !said.inline_only);
-            let beside = match said {
-                Some(said) => {
-                    let name = match outcome.index && !split {
-                        true => format!("{}provenance.{}.json", export.prefix, platform.replace('/', "_")),
-                        false => format!("{}provenance.json", export.prefix),
-                    };
-                    let (files, spool) = (
-                        files.try_clone().map_err(disk)?,
-                        self.builds.spool().map_err(disk)?,
-                    );
-                    let said = said.clone();
-                    let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
-                    Some(on_thread(beside).await?)
+            let (mut names, mut besides) = (BTreeSet::new(), Vec::new());
+            for said in said.get(number).into_iter().flatten() {
+                if said.inline_only {
+                    continue;
                 }
-                None => None,
-            };
+                let name = file_of(said, export, (outcome.index && !split).then_some(platform));
+                if !names.insert(name.clone()) {
+                    return Err(Status::new(
+                        Code::Unknown,
+                        format!("duplicate attestation path name {name}"),
+                    ));
+                }
+                let (files, spool) = (
+                    files.try_clone().map_err(disk)?,
+                    self.builds.spool().map_err(disk)?,
+                );
+                let said = said.clone();
+                let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
+                besides.push(on_thread(beside).await?);
+            }
             all.push((directory.clone(), files));
-            all.extend(beside.map(|beside| (directory, beside)));
+            all.extend(besides.into_iter().map(|beside| (directory.clone(), beside)));
         }
         match &mut all[..] {
             [(directory, _)] if directory.is_empty() => Ok(all.remove(0).1),
@@ -447,13 +451,18 @@ impl Door {
         }
     }
 
-    /// Keeps in the history what can be said of each result, asked for or not.
-    pub(super) fn note_predicates(&self, job: &Job, outcome: &Outcome) {
-        let said = self.predicates(job, outcome, Some(&Provenance::of_history()));
+    /// Keeps in the history what can be said of each result, a provenance of it whether it was asked for or not.
+    pub(super) async fn note_predicates(&self, job: &Job, outcome: &Outcome) {
+        let asked = Provenance::of_history();
+        // The build does not fail by what is said of it.
+        let all = self.predicates(job, outcome, Some(&asked)).await;
+        let all = all.unwrap_or_default();
         let mut left = job.left.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((platform, _), said) in outcome.images.iter().zip(said) {
+        for ((platform, _), said) in outcome.images.iter().zip(all) {
             let platform = Some(&**platform).filter(|_| outcome.index);
-            left.predicate(platform, said.kind(), said.document());
+            for said in said {
+                left.predicate(platform, said.kind(), said.document());
+            }
         }
     }
 
@@ -482,15 +491,16 @@ impl Door {
         left.exported(number, descriptor, document);
     }
 
-    /// What is said of each result, if that is asked for.
-    pub(super) fn predicates(
+    /// What is said of each result: what frontends and scanners have said, and the provenance if that is asked for.
+    pub(super) async fn predicates(
         &self,
         job: &Job,
         outcome: &Outcome,
         asked: Option<&Provenance>,
-    ) -> Vec<Predicate> {
+    ) -> Result<Vec<Vec<Predicate>>, Status> {
+        let mut all = self.said(outcome).await?;
         let Some(asked) = asked else {
-            return Vec::new();
+            return Ok(all);
         };
         let (os, architecture) = self.builds.platform();
         let run = Run {
@@ -499,9 +509,26 @@ impl Door {
             finished: rfc3339(job.progress.now()),
             platform: format!("{os}/{architecture}"),
         };
-        let images = outcome.images.iter();
-        images.map(|(_, built)| asked.of(built, &run)).collect()
+        for ((_, built), said) in outcome.images.iter().zip(&mut all) {
+            said.push(asked.of(built, &run)?);
+        }
+        Ok(all)
     }
+}
+
+/// What a predicate is called beside files: with its platform in it where several platforms share a directory.
+fn file_of(said: &Predicate, export: &Export, platform: Option<&String>) -> String {
+    let name = match platform {
+        Some(platform) => {
+            let platform = platform.replace('/', "_");
+            match said.name.rsplit_once('.') {
+                Some((stem, extension)) => format!("{stem}.{platform}.{extension}"),
+                None => format!("{}.{platform}", said.name),
+            }
+        }
+        None => said.name.clone(),
+    };
+    format!("{}{name}", export.prefix)
 }
 
 /// Puts an image into the store that the client keeps for it; the client writes the index.
@@ -518,7 +545,7 @@ async fn into_store(session: &Session, exported: &Exported) -> Result<(), Status
 }
 
 /// Results, and what is said of them.
-type Results<'a> = (&'a Outcome, &'a [Predicate]);
+type Results<'a> = (&'a Outcome, &'a [Vec<Predicate>]);
 
 fn disk(cause: std::io::Error) -> Status {
     Status::new(Code::Unknown, format!("exporting the result: {cause}"))

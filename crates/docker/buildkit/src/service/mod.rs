@@ -1,14 +1,18 @@
 //! The door: which method is which function, and which is refused why.
 
+mod attestations;
 mod bridge;
 mod cache;
 mod caps;
+mod containers;
 mod content;
 mod control;
 mod export;
+mod failed;
 mod filters;
 mod gateway;
 mod history;
+mod sbom;
 mod solve;
 
 use std::path::PathBuf;
@@ -30,6 +34,9 @@ use crate::trace::Context;
 /// BuildKit's protocol over a builder. Clones share it.
 #[derive(Clone)]
 pub struct Buildkit(Arc<Door>);
+
+pub(crate) use containers::Containers;
+pub use failed::FailedCommand;
 
 pub(crate) struct Door {
     pub(crate) builds: Arc<dyn Builds>,
@@ -87,8 +94,6 @@ const PIECE: usize = 32 << 10;
 
 use Support::{Refused, Works};
 
-const CONTAINERS: &str = "containers of a frontend are not supported yet";
-
 /// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.
 pub const METHODS: &[(&str, Support)] = &[
     ("/containerd.services.content.v1.Content/Info", Works),
@@ -104,39 +109,21 @@ pub const METHODS: &[(&str, Support)] = &[
     ("/moby.buildkit.v1.Control/Status", Works),
     ("/moby.buildkit.v1.Control/UpdateBuildHistory", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Evaluate", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ExecProcess",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ExecProcess", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Inputs", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/NewContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/NewContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Ping", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ReadDir", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ReadFile", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer",
-        Refused(CONTAINERS),
-    ),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReleaseContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReleaseContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ResolveImageConfig", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ResolveSourceMeta", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Return", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Solve", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/StatFile", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Warn", Works),
     (
         "/opentelemetry.proto.collector.trace.v1.TraceService/Export",

@@ -82,7 +82,7 @@ fn is_plain(outgoing: &Outgoing) -> bool {
         && outgoing.dangling.is_none()
         && !outgoing.canonical
         && outgoing.annotations.is_empty()
-        && outgoing.predicates.iter().all(|said| said.inline_only)
+        && outgoing.predicates.iter().flatten().all(|said| said.inline_only)
 }
 
 fn id(built: &Built) -> Result<Digest, ApiError> {
@@ -163,9 +163,9 @@ impl Made {
                 false => (image.or(Some(id)), own),
             };
             let part = part(images, &lease, &id, (platform, outgoing))?;
-            if let Some(predicate) = outgoing.predicates.get(number) {
+            if let Some(predicates) = outgoing.predicates.get(number).filter(|said| !said.is_empty()) {
                 let wanted = (tags, outgoing.artifact);
-                said.push(attested(images, &lease, &part, (platform, predicate), wanted)?);
+                said.push(attested(images, &lease, &part, (platform, predicates), wanted)?);
             }
             parts.push(part);
         }
@@ -362,7 +362,7 @@ pub(super) fn form(given: &str, oci: bool) -> &str {
 
 /// Whether OCI's form is used: attestations have no other.
 fn is_oci(outgoing: &Outgoing) -> bool {
-    outgoing.oci || !outgoing.predicates.is_empty()
+    outgoing.oci || outgoing.predicates.iter().any(|said| !said.is_empty())
 }
 
 /// The manifest of one image.
@@ -423,7 +423,7 @@ fn attested(
     images: &Images,
     lease: &Lease,
     about: &Part,
-    (platform, predicate): (&str, &Predicate),
+    (platform, predicates): (&str, &[Predicate]),
     (tags, artifact): (&[Reference], bool),
 ) -> Result<Part, ApiError> {
     /// What it is, as an artifact.
@@ -434,18 +434,28 @@ fn attested(
     let subjects = tags
         .iter()
         .map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
-    let statement = predicate.statement(&subjects.collect::<Vec<_>>());
-    let layer = Descriptor::new(
-        "application/vnd.in-toto+json",
-        Digest::of(&statement),
-        statement.len() as u64,
-    );
+    let subjects: Vec<_> = subjects.collect();
+    let (mut layers, mut described) = (Vec::new(), Vec::new());
+    for predicate in predicates {
+        let statement = predicate.statement(&subjects);
+        let layer = Descriptor::new(
+            "application/vnd.in-toto+json",
+            Digest::of(&statement),
+            statement.len() as u64,
+        );
+        images.receive_blob(lease, &layer, &mut &statement[..])?;
+        let mut entry = json!(layer);
+        entry["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+        described.push(entry);
+        layers.push(layer);
+    }
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest).collect();
     let (config_type, config_bytes) = match artifact {
         true => (media_type::EMPTY, "{}".to_owned()),
         false => {
             let config = json!({
                 "architecture": UNKNOWN, "os": UNKNOWN, "config": {},
-                "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
+                "rootfs": { "type": "layers", "diff_ids": diff_ids },
             });
             (media_type::CONFIG, config.to_string())
         }
@@ -455,13 +465,9 @@ fn attested(
         Digest::of(config_bytes.as_bytes()),
         config_bytes.len() as u64,
     );
-    for (blob, bytes) in [(&layer, &statement[..]), (&config, config_bytes.as_bytes())] {
-        images.receive_blob(lease, blob, &mut &*bytes)?;
-    }
-    let mut described = json!(layer);
-    described["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+    images.receive_blob(lease, &config, &mut config_bytes.as_bytes())?;
     let mut manifest = json!({
-        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": [described],
+        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": described,
     });
     if artifact {
         manifest["config"]["data"] = STANDARD.encode(&config_bytes).into();
@@ -478,8 +484,12 @@ fn attested(
         },
         "platform": { "architecture": UNKNOWN, "os": UNKNOWN },
     });
-    let blobs = vec![layer, config];
-    Ok(Part { served, entry, blobs })
+    layers.push(config);
+    Ok(Part {
+        served,
+        entry,
+        blobs: layers,
+    })
 }
 
 fn served(document: &Value) -> ServedManifest {

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::builds::config;
 use super::caches::layers;
+use super::contexts::context;
 use super::materials::Materials;
 use super::origin::{Source, failed, lease, refused, register};
 use super::services::services;
@@ -68,9 +69,9 @@ async fn given(
     solving: &Solving,
 ) -> Result<BTreeMap<Digest, Given>, Status> {
     let mut given = BTreeMap::new();
-    for (vertex, archive) in &solving.files {
-        let file = archive.file().map_err(failed)?;
-        given.insert(vertex.parse().map_err(failed)?, Given::Files(file));
+    for (vertex, files) in &solving.files {
+        let files = context(files)?;
+        given.insert(vertex.parse().map_err(failed)?, Given::Files(files));
     }
     for (vertex, image) in &solving.images {
         let image = image.parse().map_err(failed)?;
