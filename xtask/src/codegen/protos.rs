@@ -39,7 +39,7 @@ const OWN: [&str; 4] = [
 ];
 
 /// The messages that the crate speaks; what they contain comes with them.
-const SPOKEN: [&str; 60] = [
+const SPOKEN: [&str; 65] = [
     "fsutil.types.Packet",
     "google.rpc.Status",
     "grpc.health.v1.HealthCheckRequest",
@@ -64,14 +64,19 @@ const SPOKEN: [&str; 60] = [
     "moby.buildkit.v1.UsageRecord",
     "moby.buildkit.v1.frontend.EvaluateRequest",
     "moby.buildkit.v1.frontend.EvaluateResponse",
+    "moby.buildkit.v1.frontend.ExecMessage",
     "moby.buildkit.v1.frontend.InputsRequest",
     "moby.buildkit.v1.frontend.InputsResponse",
+    "moby.buildkit.v1.frontend.NewContainerRequest",
+    "moby.buildkit.v1.frontend.NewContainerResponse",
     "moby.buildkit.v1.frontend.PingRequest",
     "moby.buildkit.v1.frontend.PongResponse",
     "moby.buildkit.v1.frontend.ReadDirRequest",
     "moby.buildkit.v1.frontend.ReadDirResponse",
     "moby.buildkit.v1.frontend.ReadFileRequest",
     "moby.buildkit.v1.frontend.ReadFileResponse",
+    "moby.buildkit.v1.frontend.ReleaseContainerRequest",
+    "moby.buildkit.v1.frontend.ReleaseContainerResponse",
     "moby.buildkit.v1.frontend.ResolveImageConfigRequest",
     "moby.buildkit.v1.frontend.ResolveImageConfigResponse",
     "moby.buildkit.v1.frontend.ResolveSourceMetaRequest",

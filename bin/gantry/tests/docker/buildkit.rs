@@ -43,9 +43,10 @@ const LATER: &[Case] = &[case(
     r#"
         $ . $dir/../buildkit.sh; docker buildx prune -f --filter id=nothing | grep -o '0B'
         0B
-        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'
+        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'; docker buildx history trace $ref | grep -c 'operationName": ".*RUN'
         1
         2
+        1
         $ docker buildx history rm $ref; docker buildx history ls | grep -c "$ref"
         0
         ? 1
@@ -321,12 +322,64 @@ const CASES: &[Case] = &[
         $ docker build -q -o type=oci,dest=o.tar -f S . > /dev/null; tar -tf o.tar | grep -c blobs/sha256/.; docker build -o type=docker,dest=d.tar --provenance=true -f S . 2>&1 | tail -1
         7
         ERROR: failed to build: docker exporter does not support exporting manifest lists, use the oci exporter instead
-        $ docker build --sbom=true -f S . 2>&1 | tail -1; docker build --provenance=mode=x -f S . 2>&1 | tail -1
-        ERROR: failed to build: failed to solve: Unimplemented: SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported
+        $ docker build --provenance=mode=x -f S . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: invalid mode "x"
         "#,
     )
     .within(120),
+    case(
+        "bills of materials",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir -p $dir/c/scan; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; echo other > g; printf 'scan\n' > .dockerignore
+        $ printf '#!/bin/sh\nset -e\ntest -w /tmp\nfor place in $BUILDKIT_SCAN_SOURCE ${BUILDKIT_SCAN_SOURCE_EXTRAS:+$BUILDKIT_SCAN_SOURCE_EXTRAS*}; do\nname=${place##*/}; files=$(cd $place && echo *)\nif touch $place/x 2> /dev/null; then exit 9; fi\nprintf "{\\"predicateType\\":\\"%%s\\",\\"predicate\\":{\\"name\\":\\"%%s\\",\\"files\\":\\"%%s\\"}}" ${BUILDKIT_SCAN_KIND:-https://spdx.dev/Document} $name "$files" > $BUILDKIT_SCAN_DESTINATION$name.spdx.json\ndone\n' > scan/scan; printf 'FROM busybox\nCOPY --chmod=755 scan /\nENTRYPOINT ["/scan"]\n' > scan/Dockerfile; docker build -q -t $n-scan scan > /dev/null
+        $ printf 'FROM busybox AS tools\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nWORKDIR /tools\nFROM scratch\nARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nCOPY --from=tools /bin/true /\nCOPY f /\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
+        $ said() { $ns docker buildx imagetools inspect --format "{{json $2}}" $1; }
+        $ docker build -t $r:1 --push --sbom=generator=$n-scan . 2>&1 | grep -o 'generating sbom using .*' | sed "s/$n/N/"; said $r:1 .SBOM.SPDX; said $r:1 '(len .SBOM.AdditionalSPDXs)'; said $r:1 '.SBOM.AdditionalSPDXs' | grep -o 'Dockerfile f g\|sbom-[a-z]*\|bin .* tools[^"]*' | sed 's/ .* / .. /' | sort
+        generating sbom using docker.io/library/N-scan:latest
+        {"files":"f true","name":"sbom"}
+        2
+        Dockerfile .. g
+        bin .. var
+        sbom-context
+        sbom-tools
+        $ docker build -q -t $r:2 --attest type=sbom,generator=$n-scan --provenance=true --push -f S . > /dev/null; said $r:2 .SBOM.SPDX.files; said $r:2 .Provenance.SLSA.buildType; $ns docker buildx imagetools inspect --raw $r:2 | grep -c attestation-manifest
+        "f"
+        "https://mobyproject.org/buildkit@v1"
+        1
+        $ docker build -t $r:2 --attest type=sbom,generator=$n-scan -f S . 2>&1 | grep -A1 'generating sbom' | grep -c CACHED; docker build -q -t $n --sbom=generator=$n-scan -f S . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n
+        1
+        1
+        $ docker build -q -o out --sbom=generator=$n-scan -f S . > /dev/null; ls out; grep -c '"name": "f"' out/sbom.spdx.json; docker build -q -o both --platform linux/amd64,linux/arm64 --sbom=generator=$n-scan -f S . > /dev/null; find both -type f | sort
+        f
+        sbom.spdx.json
+        1
+        both/linux_amd64/f
+        both/linux_amd64/sbom.spdx.json
+        both/linux_arm64/f
+        both/linux_arm64/sbom.spdx.json
+        $ docker build --attest type=sbom,generator=$n-scan,KIND=x -f S . 2>&1 | tail -1; printf 'FROM scratch\nCOPY f /\n' | docker build -q -t $n-none -f - . > /dev/null; docker build --sbom=generator=$n-none -f S . 2>&1 | tail -1 | sed "s/$n/N/"; docker build --sbom=generator=localhost:5055/$n/none -f S . 2>&1 | tail -1 | sed "s/$n/N/g"; docker build --sbom=true -f S . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: bundle entry x does not match required predicate type https://spdx.dev/Document
+        ERROR: failed to build: failed to solve: scanner docker.io/library/N-none:latest does not have cmd
+        ERROR: failed to build: failed to solve: localhost:5055/N/none:latest: failed to resolve source metadata for localhost:5055/N/none:latest: localhost:5055/N/none:latest: not found
+        ERROR: failed to build: failed to solve: docker.io/docker/buildkit-syft-scanner:stable-1: failed to resolve source metadata for docker.io/docker/buildkit-syft-scanner:stable-1: [..]
+        $ docker rmi -f $n $n-scan $n-none $r:1 $r:2 > /dev/null
+        "#,
+    )
+    .within(120),
+    case(
+        "containers of a debugger",
+        r#"
+        $ . $dir/../buildkit.sh; export BUILDX_EXPERIMENTAL=1; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo made > /made\nENV A=b\nWORKDIR /w\n' > Dockerfile; printf 'FROM busybox\nWORKDIR /w\nENV A=c\nRUN test -e /here\n' > E
+        $ typed() { mkfifo $dir/in; script -qec "docker buildx debug --on=$1 --invoke=/bin/sh build -f $2 ." /dev/null < $dir/in > $dir/out 2>&1 & exec 3> $dir/in; until grep -q '# ' $dir/out; do :; done; printf '%s\r' "$3" >&3; until grep -q "$4" $dir/out; do :; done; printf 'exit 4\r' >&3; until grep -q '(buildx)' $dir/out; do :; done; printf 'exit\r' >&3; exec 3>&-; wait $!; rm $dir/in; grep -o "$4\|exit code: 4" $dir/out | sort -u; }
+        $ typed always Dockerfile 'cat /made; echo $((6*7))-$A-$(pwd)-$(tty)' '42-b-/w-/dev/pts/0'
+        42-b-/w-/dev/pts/0
+        exit code: 4
+        $ typed error E 'echo $((6*7))-$A-$(pwd)' '42-c-/w'
+        42-c-/w
+        exit code: 4
+        $ docker ps -aq
+        "#,
+    ),
     case(
         "an index is pushed as a whole, later",
         r#"
@@ -377,6 +430,85 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "an index is saved and loaded as a whole, and asked for by platform",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo $n > f; printf 'FROM scratch\nARG TARGETARCH\nLABEL arch=$TARGETARCH\nCOPY f /f\n' > Dockerfile
+        $ docker build -q --platform linux/amd64,linux/arm64 --provenance=mode=min -t $n . > /dev/null; docker save -o a.tar $n; mkdir a; tar xf a.tar -C a; i=$(grep -o 'sha256:[0-9a-f]*' a/index.json); grep -o '"architecture":"[a-z0-9]*"' a/blobs/sha256/${i#*:} | sort | uniq -c | sed 's/^ *//'
+        1 "architecture":"amd64"
+        1 "architecture":"arm64"
+        2 "architecture":"unknown"
+        $ docker image inspect -f '{{.Architecture}} {{.Config.Labels.arch}}' $n; docker image inspect --platform linux/arm64 -f '{{.Architecture}} {{.Config.Labels.arch}}' $n
+        amd64 amd64
+        arm64 arm64
+        $ docker history --platform linux/arm64 --format '{{.CreatedBy}}' $n | grep LABEL
+        LABEL arch=arm64
+        $ docker image inspect --platform linux/s390x $n 2>&1 | tail -1 | sed "s/$n/N/g"
+        Error response from daemon: image with reference N was found but its platform (linux/amd64) does not match the specified platform (linux/s390x)
+        $ docker images --tree $n 2>/dev/null | grep -o 'linux/[a-z0-9]*' | sort
+        linux/amd64
+        linux/arm64
+        $ docker rmi $n > /dev/null; docker load -i a.tar | sed "s/$n/N/"; docker save -o b.tar $n; cmp a.tar b.tar
+        Loaded image: N:latest
+        $ docker save --platform linux/arm64 -o arm.tar $n; docker rmi $n > /dev/null; docker load -q -i a.tar --platform linux/arm64 | sed "s/$n/N/"; docker image inspect -f '{{.Architecture}}' $n
+        Loaded image: N:latest
+        arm64
+        $ docker rmi $n > /dev/null; docker load -i a.tar --platform linux/s390x 2>&1 | tail -1
+        invalid archive: it has no image for linux/s390x
+        $ skopeo inspect --raw docker-archive:arm.tar | grep -c manifest; skopeo --override-arch arm64 inspect -f '{{.Architecture}}' docker-archive:arm.tar
+        1
+        arm64
+        $ skopeo copy -q --all oci:a:$n dir:whole; ls whole | grep -c manifest.json
+        5
+        $ docker load -q -i arm.tar > /dev/null; r=localhost:5055/$n; docker rmi $n > /dev/null; docker load -q -i a.tar > /dev/null; docker tag $n $r; docker build -q --platform linux/arm64,linux/s390x -t $r:foreign . > /dev/null; docker push -q $r:foreign > /dev/null; $ns docker buildx imagetools inspect --raw $r:foreign | grep -o '"architecture":"[a-z0-9]*"'
+        "architecture":"arm64"
+        "architecture":"s390x"
+        $ docker push -q --platform linux/s390x $r:foreign > /dev/null; $ns docker buildx imagetools inspect --raw $r:foreign | grep -c manifests
+        0
+        ? 1
+        $ docker rmi $n $r $r:foreign > /dev/null; docker images -q $n $r
+        "#,
+    )
+    .within(120),
+    case(
+        "how results go out",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; echo hi > f; printf 'FROM busybox\nCOPY f /f\n' > Dockerfile
+        $ out() { docker build -o "type=oci,dest=o.tar,$1" . > said 2>&1 || tail -1 said; rm -rf o; mkdir o; tar xf o.tar -C o; }
+        $ m() { grep -l '"layers":' o/blobs/sha256/* | head -1; }
+        $ size() { grep -o '"size":[0-9]*' $(m) | tail -1 | cut -d: -f2; }
+        $ out compression=zstd,force-compression=true; grep -o 'tar+zstd\|tar+gzip\|v1.tar"' $(m)
+        tar+zstd
+        tar+zstd
+        $ out compression=uncompressed,force-compression=true; grep -o 'tar+zstd\|tar+gzip\|v1.tar"' $(m)
+        v1.tar"
+        v1.tar"
+        $ out compression=gzip,force-compression=true,compression-level=9; nine=$(size); out compression=gzip,force-compression=true,compression-level=0; test $nine -lt $(size)
+        $ docker build -o type=oci,compression=gzip,compression-level=10,dest=- . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: gzip: invalid compression level: 10
+        $ docker build -o type=image,name=x,compression=zstd,oci-mediatypes=false . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: exporter option "compression=zstd" conflicts with "oci-mediatypes=false"
+        $ dates() { for l in o/blobs/sha256/*; do tar --full-time -tvf $l 2>/dev/null; done | awk '{print $4}' | sort -u; }
+        $ SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; dates
+        1970-01-01
+        $ a=$(sha256sum < o.tar); touch f; SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; test "$a" = "$(sha256sum < o.tar)"
+        $ SOURCE_DATE_EPOCH=1000 docker build -q -o type=image,name=$n:old,rewrite-timestamp=true . > /dev/null; docker image inspect -f '{{.Created}}' $n:old; docker run --rm $n:old stat -c %Y /f /bin/busybox
+        1970-01-01T00:16:40Z
+        1000
+        1000
+        $ docker build -q -o type=image,name=$n:c,name-canonical=true,dangling-name-prefix=$n-d . > /dev/null; docker images --digests --format '{{.Repository}}' | grep -c "^$n"
+        4
+        $ docker build -q -o type=image,name=$n:no,store=false . > /dev/null; docker image inspect $n:no > /dev/null 2>&1
+        ? 1
+        $ docker build -q --provenance=mode=min -o type=registry,name=$r:art,oci-artifact=true . > /dev/null; d=$(docker buildx imagetools inspect --raw $r:art | grep -o '"digest":"[^"]*"' | sed -n 's/.*"\(sha256:.*\)"/\1/p' | tail -1); docker buildx imagetools inspect --raw $r:art@$d | grep -o 'attestation.manifest.v1+json\|"subject"\|oci.empty'
+        oci.empty
+        attestation.manifest.v1+json
+        "subject"
+        $ docker buildx imagetools inspect --format '{{json .Provenance}}' $r:art | grep -c SLSA
+        1
+        $ docker images -q "$n*" | xargs docker rmi -f > /dev/null
+        "#,
+    )
+    .within(120),
         "each platform has its own base, and what is here goes on being called so",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/base:1; o=localhost:5000/$n/base:1
@@ -516,6 +648,12 @@ const CASES: &[Case] = &[
         2
         $ docker build --cache-from $r/none . 2>&1 | grep -c 'ERROR importing\|ERROR: .*not found\|ERROR: '
         1
+        $ docker build -q --cache-to type=local,dest=old,mode=max,image-manifest=false,oci-mediatypes=false,compression=zstd,force-compression=true . > /dev/null; grep -l 'manifest.list' old/blobs/sha256/* | wc -l
+        1
+        $ hits --cache-from type=local,src=old
+        3
+        $ docker build --cache-to type=registry,ref=$r/old,image-manifest=false,ignore-error=true . 2>&1 | grep -c "image-manifest=false is not supported"
+        1
         $ docker build --cache-to type=azblob,name=x . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: Unimplemented: unknown cache exporter: "azblob"
         "#,
@@ -531,6 +669,14 @@ const CASES: &[Case] = &[
         1
         $ docker buildx history logs ${ref##*/} 2>&1 | grep -c seen
         2
+        $ docker buildx history trace ${ref##*/} | grep -c 'operationName": ".*RUN echo seen'
+        1
+        $ docker buildx history inspect attachment ${ref##*/} --type provenance | grep -c 'buildType'
+        1
+        $ docker buildx history inspect attachment ${ref##*/} --type application/vnd.oci.image.config.v1+json | grep -c '"rootfs"'
+        1
+        $ docker buildx history export -o x ${ref##*/} 2> /dev/null; gzip -dc x | tar t | grep -c blobs/sha256/.
+        7
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
         0
         ? 1

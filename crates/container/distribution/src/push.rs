@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use driver::env::Doing;
 use futures_util::future::try_join_all;
 use image::{
-    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Manifest, Reference,
+    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Manifest, Platform, Reference,
     ServedManifest,
 };
 use tokio::io::AsyncSeekExt;
@@ -27,6 +27,8 @@ pub struct Push {
     pub references: Vec<Reference>,
     /// As whom.
     pub credentials: Credentials,
+    /// Of names that stand for an index, the image of this platform alone.
+    pub platform: Option<Platform>,
 }
 
 /// Something whose manifests were made for its push: an image, or an index of several. The node's content has it, and
@@ -95,7 +97,8 @@ impl Registries {
         progress.tell(Event::PushingTo(first.name())).await;
         let repository = self.repository(first, &wish.credentials);
         for reference in &wish.references {
-            self.push_one(&repository, reference, progress).await?;
+            self.push_one(&repository, reference, wish.platform.as_ref(), progress)
+                .await?;
         }
         Ok(())
     }
@@ -104,6 +107,7 @@ impl Registries {
         &self,
         repository: &Repository,
         reference: &Reference,
+        platform: Option<&Platform>,
         progress: &Progress,
     ) -> Result<(), Fault> {
         let inner = &self.0;
@@ -118,7 +122,8 @@ impl Registries {
         let lease = self.lease("push")?;
         let index = {
             let (images, lease, name) = (inner.images.clone(), lease.clone(), reference.clone());
-            blocking(move || images.export_index(&lease, &name)).await?
+            let platform = platform.cloned();
+            blocking(move || images.export_index(&lease, &name, platform.as_ref())).await?
         };
         if let Some(index) = index {
             return self

@@ -26,14 +26,20 @@ const ZSTD_LEVEL: i32 = 3;
 /// RFC 1952: deflate, no name, no time, system unknown.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// Compresses a stream.
-pub(crate) fn compress(algorithm: Algorithm, source: impl Read, out: &mut dyn Write) -> io::Result<()> {
+/// Compresses a stream, as hard as a level says that the algorithm has.
+pub(crate) fn compress(
+    algorithm: Algorithm,
+    level: Option<i32>,
+    source: impl Read,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match algorithm {
         Algorithm::Gzip => {
             let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            gzip(source, out, cores)
+            let level = level.and_then(|level| u32::try_from(level).ok());
+            gzip(source, out, (cores, level.unwrap_or(LEVEL).min(9)))
         }
-        Algorithm::Zstd => zstd::stream::copy_encode(source, out, ZSTD_LEVEL),
+        Algorithm::Zstd => zstd::stream::copy_encode(source, out, level.unwrap_or(ZSTD_LEVEL)),
     }
 }
 
@@ -50,7 +56,7 @@ struct Deflated {
     crc: Crc,
 }
 
-fn gzip(mut source: impl Read, out: &mut dyn Write, cores: usize) -> io::Result<()> {
+fn gzip(mut source: impl Read, out: &mut dyn Write, (cores, level): (usize, u32)) -> io::Result<()> {
     out.write_all(&HEADER)?;
     let mut crc = Crc::new();
     let mut next = read(&mut source)?;
@@ -69,7 +75,7 @@ fn gzip(mut source: impl Read, out: &mut dyn Write, cores: usize) -> io::Result<
                 last: ended,
             });
         }
-        for deflated in all(&blocks, cores)? {
+        for deflated in all(&blocks, (cores, level))? {
             out.write_all(&deflated.bytes)?;
             crc.combine(&deflated.crc);
         }
@@ -89,7 +95,7 @@ fn read(source: &mut impl Read) -> io::Result<Vec<u8>> {
 }
 
 /// Deflates some blocks at once; the results are in their order.
-fn all(blocks: &[Block], cores: usize) -> io::Result<Vec<Deflated>> {
+fn all(blocks: &[Block], (cores, level): (usize, u32)) -> io::Result<Vec<Deflated>> {
     let waiting = Mutex::new(blocks.iter().enumerate());
     let take = || {
         waiting
@@ -100,7 +106,7 @@ fn all(blocks: &[Block], cores: usize) -> io::Result<Vec<Deflated>> {
     let work = || {
         let mut done = Vec::new();
         while let Some((at, block)) = take() {
-            done.push((at, deflate(block)?));
+            done.push((at, deflate(block, level)?));
         }
         Ok(done)
     };
@@ -117,8 +123,8 @@ fn all(blocks: &[Block], cores: usize) -> io::Result<Vec<Deflated>> {
     Ok(done.into_iter().map(|(_, deflated)| deflated).collect())
 }
 
-fn deflate(block: &Block) -> io::Result<Deflated> {
-    let mut state = Compress::new(Compression::new(LEVEL), false);
+fn deflate(block: &Block, level: u32) -> io::Result<Deflated> {
+    let mut state = Compress::new(Compression::new(level), false);
     if !block.dictionary.is_empty() {
         state.set_dictionary(&block.dictionary)?;
     }
@@ -165,7 +171,7 @@ mod tests {
 
     fn compressed(algorithm: Algorithm, plain: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        compress(algorithm, plain, &mut bytes).unwrap();
+        compress(algorithm, None, plain, &mut bytes).unwrap();
         bytes
     }
 
@@ -190,11 +196,27 @@ mod tests {
     }
 
     #[test]
+    fn levels_are_heeded() {
+        let plain = sample(2 * BLOCK + 7);
+        let with = |algorithm, level| {
+            let mut bytes = Vec::new();
+            compress(algorithm, Some(level), &*plain, &mut bytes).unwrap();
+            let mut again = Vec::new();
+            Decoder::new(&*bytes).unwrap().1.read_to_end(&mut again).unwrap();
+            assert!(again == plain, "{algorithm:?} {level}");
+            bytes.len()
+        };
+        assert!(with(Algorithm::Gzip, 0) > plain.len());
+        assert!(with(Algorithm::Gzip, 9) < with(Algorithm::Gzip, 1));
+        assert!(with(Algorithm::Zstd, 22) < with(Algorithm::Zstd, 1));
+    }
+
+    #[test]
     fn it_is_one_member_whatever_the_number_of_cores() {
         let plain = sample(5 * BLOCK + 100);
         let with = |cores| {
             let mut bytes = Vec::new();
-            gzip(&*plain, &mut bytes, cores).unwrap();
+            gzip(&*plain, &mut bytes, (cores, LEVEL)).unwrap();
             bytes
         };
         assert!(with(1) == with(3) && with(1) == with(16));

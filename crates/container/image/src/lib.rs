@@ -52,11 +52,11 @@ pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
     Algorithm, Beginning, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Fetched, LeftUpload,
-    Push, Pushed, Received, ServedManifest, StoredManifest, Target, Unlinked,
+    Push, Pushed, Recast, Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
-    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, LoadEvent, Loaded, Part, Pruned, Remove,
-    Removed, Survey, Surveyed, Use,
+    Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, Listed, LoadEvent, Loaded, Part, Pruned,
+    Remove, Removed, Survey, Surveyed, Use,
 };
 pub use images::{Image, Images, Layer, Step};
 pub use layers::MAX_LAYERS;

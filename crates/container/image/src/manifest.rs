@@ -112,6 +112,13 @@ impl Platform {
         }
     }
 
+    /// Whether an image for `other` is what is asked for: a variant counts where both name one.
+    #[must_use]
+    pub fn is_met_by(&self, other: &Self) -> bool {
+        let variant = self.variant.is_none() || other.variant.is_none() || self.variant == other.variant;
+        self.runs(other) && variant
+    }
+
     /// Whether an image for `other` runs here.
     #[must_use]
     pub fn runs(&self, other: &Self) -> bool {

@@ -1,6 +1,7 @@
 //! The room's door: see the crate's own comment.
 
 mod choose;
+mod container;
 mod files;
 mod remote;
 mod solve;
@@ -19,6 +20,9 @@ use image::{Digest, Images, Lease, Reference};
 use store::Store;
 use tokio::sync::{mpsc, watch};
 
+pub use container::{
+    BuildContainer, Command, ContainerFiles, ContainerRequest, Found, FoundKind, Process, Running,
+};
 pub use files::HISTORY;
 pub use usage::{CacheKind, CacheRecord, Pruned};
 
@@ -230,6 +234,7 @@ impl Builder {
             args: request.args,
             dialect: request.dialect,
             target: request.target,
+            stage: request.stage,
             labels: request.labels,
             no_cache: request.no_cache,
             no_cache_stages: request.no_cache_stages,

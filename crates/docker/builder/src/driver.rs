@@ -49,6 +49,8 @@ pub(crate) struct Options {
     /// Which of upstream's builders is followed where they differ.
     pub(crate) dialect: Dialect,
     pub(crate) target: Option<String>,
+    /// The stage to stop after, by its number; as the target says, if there is none.
+    pub(crate) stage: Option<usize>,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) no_cache: bool,
     /// Stages of which every step is carried out.
@@ -184,11 +186,15 @@ impl<E: Executor + 'static> Driver<E> {
     /// [`BuildError`]; images of steps that were done stay for the next build.
     pub(crate) async fn build(mut self, mut file: Dockerfile) -> Result<Digest, BuildError> {
         let dialect = self.options.dialect;
-        let target = stages::target(&file.stages, self.options.target.as_deref(), dialect)?;
+        let asked = stages::target(&file.stages, self.options.target.as_deref(), dialect)?;
+        let other = self.options.stage.filter(|stage| *stage < file.stages.len());
+        let target = other.unwrap_or(asked);
         self.lex = Lex::new(file.escape);
-        add_labels(&mut file.stages[target], &self.options.labels);
+        if target == asked {
+            add_labels(&mut file.stages[target], &self.options.labels);
+        }
         self.sources = self.cache_sources()?.map(Arc::new);
-        if let Some(name) = &file.stages[target].name {
+        if let Some(name) = &file.stages[asked].name {
             self.arguments.set_target(name);
         }
         self.warn(&file.warnings).await?;

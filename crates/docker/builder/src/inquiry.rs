@@ -1,6 +1,8 @@
 //! Questions about a Dockerfile that nothing is built for: its stages, what may be given to a build of it, and which
 //! files of the context it uses. No I/O.
 
+mod scans;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use image::Platform;
@@ -10,6 +12,8 @@ use crate::dockerfile::{self, Dockerfile, Instruction, InstructionKind, Lex, Mou
 use crate::lint::Bases;
 use crate::request::Dialect;
 use crate::{BuildError, copy, dockerignore, platform, stages};
+
+pub use scans::{Scans, scans};
 
 /// What is asked about.
 pub struct Inquiry<'a> {
@@ -196,6 +200,20 @@ fn arguments(
         (given, expanded.matched)
     };
     definitions.iter().map(given).collect()
+}
+
+/// What a definition of an argument makes it worth; `None` if it says nothing.
+fn worth(
+    definition: &dockerfile::ArgDefinition,
+    args: &BTreeMap<String, String>,
+    lex: Lex,
+    variables: &BTreeMap<String, String>,
+) -> Option<String> {
+    let default = || {
+        let default = definition.value.as_deref()?;
+        Some(lex.expand(default, variables).unwrap_or_default().text)
+    };
+    args.get(&definition.name).cloned().or_else(default)
 }
 
 /// What may be given to a build.

@@ -43,10 +43,14 @@ mod stages;
 mod tree;
 mod watch;
 
-pub use builder::{Builder, CacheKind, CacheRecord, HISTORY, Pruned};
+pub use builder::{
+    BuildContainer, Builder, CacheKind, CacheRecord, Command, ContainerFiles, ContainerRequest, Found,
+    FoundKind, HISTORY, Process, Pruned, Running,
+};
 pub use changes::apply_changes;
 pub use request::{
-    BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, MAX_CONTEXT, Progress, build_tags,
+    BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, FailedCommand, MAX_CONTEXT, Progress,
+    build_tags,
 };
 pub use services::{
     Asker, Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache, Wish,

@@ -16,14 +16,14 @@ use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Strea
 use image::Digest;
 
 pub(crate) use files::FileSteps;
-use mounts::Ready;
-pub(crate) use mounts::{Mounter, Snapshot, take_away};
+pub(crate) use mounts::{Mounter, Ready, Snapshot, take_away};
 
 use crate::BuildError;
 use crate::dockerfile::RunNetwork;
 use crate::driver::blocking;
 use crate::executor::{Base, Executor, RunPlan, Step, Work};
 use crate::output::Output;
+use crate::request::FailedCommand;
 use crate::tree::Tree;
 
 /// What a request says of its containers.
@@ -126,7 +126,10 @@ impl NodeExecutor {
         let script = self.write_script(plan).await?;
         let create = Create {
             name: None,
-            spec: self.spec(&step, plan, ready, script.as_deref()),
+            spec: ContainerSpec {
+                labels: step.config.config.labels.clone(),
+                ..self.spec(plan, ready, script.as_deref())
+            },
             image: step.parent.map(|id| ImageRef {
                 reference: id.to_string(),
                 id: id.to_string(),
@@ -207,6 +210,13 @@ impl NodeExecutor {
         };
         if !plan.accepts(exit.code) {
             return Err(BuildError::Command {
+                at: Some(Box::new(FailedCommand {
+                    image: step.parent,
+                    args: plan.args.clone(),
+                    env: plan.env.clone(),
+                    cwd: plan.cwd.clone(),
+                    user: plan.user.clone(),
+                })),
                 command: plan.args.join(" "),
                 code: exit.code,
                 out_of_memory: self
@@ -226,7 +236,22 @@ impl NodeExecutor {
         blocking(move || write_program(&directory, &name, &text).map(|()| Some(directory))).await
     }
 
-    fn spec(&self, step: &Step, plan: &RunPlan, ready: &Ready, script: Option<&Path>) -> ContainerSpec {
+    /// Makes the mounts of a container ready that is no step.
+    ///
+    /// # Errors
+    /// As [`Mounter::prepare`].
+    pub(crate) async fn ready(&self, plan: &RunPlan, output: &Output) -> Result<Ready, BuildError> {
+        self.mounter
+            .prepare(&self.files.unique(), &plan.mounts, output)
+            .await
+    }
+
+    /// What such a container is.
+    pub(crate) fn container(&self, plan: &RunPlan, ready: &Ready) -> ContainerSpec {
+        self.spec(plan, ready, None)
+    }
+
+    fn spec(&self, plan: &RunPlan, ready: &Ready, script: Option<&Path>) -> ContainerSpec {
         let volumes = plan.volumes.iter().map(|target| MountSpec {
             target: crate::dockerignore::clean(&format!("/{target}")),
             read_only: false,
@@ -253,7 +278,6 @@ impl NodeExecutor {
             env: plan.env.clone(),
             cwd: plan.cwd.clone(),
             user: plan.user.clone(),
-            labels: step.config.config.labels.clone(),
             resources: self.resources(plan),
             read_only_rootfs: plan.read_only,
             mounts: volumes.chain(script).chain(ready.specs.iter().cloned()).collect(),

@@ -80,6 +80,8 @@ pub struct BuildRequest {
     pub args: BTreeMap<String, Option<String>>,
     /// The stage to stop after.
     pub target: Option<String>,
+    /// The stage to stop after, by its number; as the target says, if there is none.
+    pub stage: Option<usize>,
     /// Labels of the result.
     pub labels: BTreeMap<String, String>,
     /// Whether every step is carried out.
@@ -132,6 +134,7 @@ impl BuildRequest {
             tags: Vec::new(),
             args: BTreeMap::new(),
             target: None,
+            stage: None,
             labels: BTreeMap::new(),
             no_cache: false,
             no_cache_stages: Vec::new(),
@@ -176,6 +179,21 @@ pub enum BuildErrorKind {
     System,
 }
 
+/// A command that failed, and the image that it was run upon.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedCommand {
+    /// The image; nothing if there is none.
+    pub image: Option<Digest>,
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// The environment; secrets may be in it.
+    pub env: Vec<String>,
+    /// The working directory.
+    pub cwd: String,
+    /// `USER[:GROUP]`; empty for root.
+    pub user: String,
+}
+
 /// Why there is no image. The texts are those that dockerd's clients know.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -208,6 +226,8 @@ pub enum BuildError {
         code: i32,
         /// The kernel killed one of its processes because there was no memory left for them.
         out_of_memory: bool,
+        /// The command itself, where it was run in a container.
+        at: Option<Box<FailedCommand>>,
     },
     /// Whoever asked is gone.
     #[error("build cancelled")]

@@ -1,10 +1,10 @@
 //! A graph of LLB that is asked for.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use image::Digest;
 
+use crate::BuildContext;
 use crate::services::{Entitlements, Services};
 
 /// A graph, and what the door offers to it.
@@ -25,8 +25,8 @@ pub struct SolveRequest {
 /// What the door has brought of a source.
 #[derive(Debug)]
 pub enum Given {
-    /// Files: a plain archive.
-    Files(File),
+    /// Files.
+    Files(BuildContext),
     /// An image that is here.
     Image(Digest),
 }

@@ -8,13 +8,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 
-use crate::filesync::Archive;
+use crate::filesync::{Archive, go_mode};
 use crate::grpc::{Boxed, Status};
 use crate::progress::{Progress, Step};
-use crate::provenance::Predicate;
+use crate::proto::fsutil::Stat;
 use crate::session::Session;
+use crate::statement::Predicate;
 
 /// A Dockerfile, and the files around it.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct BuildRequest {
     pub labels: BTreeMap<String, String>,
     /// The stage to stop after.
     pub target: Option<String>,
+    /// The stage to stop after, by its number; as the target says, if there is none.
+    pub stage: Option<usize>,
     /// `linux/amd64`; `None` for this machine's.
     pub platform: Option<String>,
     /// Whether steps are called by their platforms too: there are builds for others.
@@ -82,8 +87,12 @@ pub struct CacheExport {
     pub to: CacheTarget,
     /// Every step, and not only those of the result (`mode=max`).
     pub all: bool,
-    /// How layers are compressed.
-    pub compression: Compression,
+    /// How layers go.
+    pub packing: Packing,
+    /// Whether layers are listed in an index, as older BuildKits have it, and not in a manifest.
+    pub index: bool,
+    /// Whether media types are OCI's.
+    pub oci: bool,
     /// Whether a failure is nobody's concern.
     pub ignore_error: bool,
 }
@@ -237,8 +246,8 @@ pub struct Built {
 pub struct Solving {
     /// What is asked for.
     pub graph: llb::Graph,
-    /// The client's directories, by the digests of the vertices that name them.
-    pub files: BTreeMap<String, Arc<Archive>>,
+    /// The client's directories and other contexts, by the digests of the vertices that name them.
+    pub files: BTreeMap<String, Context>,
     /// Results of ours, by the digests of the vertices that name them.
     pub images: BTreeMap<String, String>,
     /// What commands may do: `network.host`, `security.insecure`.
@@ -253,6 +262,8 @@ pub struct Program {
     pub image: Built,
     /// What it is told in its environment, besides what its image says.
     pub env: Vec<String>,
+    /// Its own definition, which it finds in a file.
+    pub definition: Bytes,
     /// What it speaks to over its standard input and output.
     pub stream: DuplexStream,
     /// What it writes to its standard error.
@@ -265,6 +276,138 @@ impl fmt::Debug for Program {
             .field("image", &self.image.image)
             .finish_non_exhaustive()
     }
+}
+
+/// A container of a frontend that is asked for.
+#[derive(Debug)]
+pub struct ContainerRequest {
+    /// What is mounted; one is the root.
+    pub mounts: Vec<llb::Mount>,
+    /// Results, by the numbers that mounts know them by.
+    pub images: Vec<Built>,
+    /// Its network.
+    pub network: llb::Network,
+    /// Its name; empty for its own.
+    pub hostname: String,
+    /// `NAME:ADDRESS` each.
+    pub hosts: Vec<String>,
+    /// What its processes may do: `network.host`, `security.insecure`.
+    pub entitlements: Vec<String>,
+    /// Whoever asked: secrets, agents.
+    pub session: Arc<Session>,
+}
+
+/// A process that is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// The program and its arguments.
+    pub args: Vec<String>,
+    /// `NAME=value` each.
+    pub env: Vec<String>,
+    /// The working directory; empty for the root.
+    pub cwd: String,
+    /// `USER[:GROUP]`; empty for root.
+    pub user: String,
+    /// Whether it has a terminal.
+    pub tty: bool,
+    /// Whether it has an input.
+    pub stdin: bool,
+    /// Everything is allowed.
+    pub insecure: bool,
+    /// Secrets in its environment.
+    pub secret_env: Vec<llb::SecretEnv>,
+}
+
+/// A process of a container.
+pub struct Running {
+    /// What it writes: 1 or 2, and bytes. All of it has come when this ends.
+    pub output: mpsc::Receiver<(u32, Bytes)>,
+    /// Its input, if it has one; closed by being dropped.
+    pub input: Option<mpsc::Sender<Bytes>>,
+    /// What else is asked of it.
+    pub control: mpsc::Sender<Control>,
+    /// Its code.
+    pub ended: Boxed<'static, Result<i32, Status>>,
+}
+
+/// What is asked of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Another size of its terminal: rows and columns.
+    Resize(u16, u16),
+    /// A signal.
+    Signal(i32),
+}
+
+/// What lies at a path of a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its last name.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits, with set-user-id and its kin.
+    pub mode: u32,
+    /// Whose.
+    pub uid: u32,
+    /// Whose.
+    pub gid: u32,
+    /// Seconds since 1970.
+    pub modified: i64,
+}
+
+/// What something is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A file of so many bytes.
+    File(u64),
+    /// A link to this.
+    Symlink(String),
+    /// Anything else.
+    Special,
+}
+
+impl Entry {
+    /// As it is told to clients.
+    pub(crate) fn stat(self) -> Stat {
+        let (kind, size, linkname) = match self.kind {
+            EntryKind::Directory => (tar::EntryType::Directory, 0, String::new()),
+            EntryKind::File(size) => (tar::EntryType::Regular, size, String::new()),
+            EntryKind::Symlink(target) => (tar::EntryType::Symlink, 0, target),
+            EntryKind::Special => (tar::EntryType::Fifo, 0, String::new()),
+        };
+        Stat {
+            path: self.name,
+            mode: go_mode(self.mode, kind),
+            uid: self.uid,
+            gid: self.gid,
+            size: i64::try_from(size).unwrap_or(i64::MAX),
+            mod_time: self.modified.saturating_mul(1_000_000_000),
+            linkname,
+            ..Stat::default()
+        }
+    }
+}
+
+/// A container of a frontend. It goes when it is dropped, or earlier by being released. Places are those of its mounts,
+/// paths are below them.
+pub trait Container: Send + Sync {
+    /// Runs a process: the first, or one beside it. With the first one's end all end.
+    fn start(&self, command: Command) -> Boxed<'static, Result<Running, Status>>;
+
+    /// Ends all its processes and throws it away.
+    fn release(&self) -> Boxed<'static, Result<(), Status>>;
+
+    /// A file's bytes from an offset on, so many at most.
+    fn read(&self, place: &str, path: &str, range: (u64, u64)) -> Boxed<'static, Result<Bytes, Status>>;
+
+    /// What is in a directory, by names.
+    fn list(&self, place: &str, path: &str) -> Boxed<'static, Result<Vec<Entry>, Status>>;
+
+    /// What lies at a path; a link itself, if it is one.
+    fn stat(&self, place: &str, path: &str) -> Boxed<'static, Result<Entry, Status>>;
 }
 
 /// What a result was asked for with, as far as its frontend knows: a provenance says it.
@@ -309,21 +452,36 @@ pub struct Question {
     pub platform: Option<String>,
 }
 
+/// What a scanner is shown besides the result (`--sbom`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scans {
+    /// The main context.
+    pub context: bool,
+    /// Stages: what each is called, and its number.
+    pub stages: Vec<(String, usize)>,
+}
+
 /// Results that go out as an image.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// An image for each platform.
     pub images: Vec<(String, Built)>,
-    /// What is said of each, if anything is.
-    pub predicates: Vec<Predicate>,
+    /// What is said of each.
+    pub predicates: Vec<Vec<Predicate>>,
     /// Whether there is an index although there is one platform.
     pub index: bool,
     /// Its names.
     pub names: Vec<String>,
-    /// How layers are compressed; as they are if nobody says.
-    pub compression: Option<Compression>,
-    /// Whether those that are compressed in another way already are compressed anew.
-    pub force: bool,
+    /// How layers go.
+    pub packing: Packing,
+    /// Nothing in layers is younger, in seconds since 1970: those of bases are rewritten.
+    pub epoch: Option<i64>,
+    /// Whether each name is given with the digest as well.
+    pub canonical: bool,
+    /// The name that the result has with its digest, besides its own.
+    pub dangling: Option<String>,
+    /// Whether what is said of images is an artifact about them.
+    pub artifact: bool,
     /// Whether manifests are in OCI's form, and not in Docker's.
     pub oci: bool,
     /// Notes on manifests and indexes.
@@ -332,6 +490,17 @@ pub struct Outgoing {
     pub destination: Destination,
     /// Whoever asked: credentials.
     pub session: Arc<Session>,
+}
+
+/// How layers go out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Packing {
+    /// How those are compressed that are not; as `docker push` does it if nobody says.
+    pub compression: Option<Compression>,
+    /// How hard: 0 to 9 of gzip, 0 to 22 of Zstandard.
+    pub level: Option<i32>,
+    /// Whether those that came compressed in another way are made anew.
+    pub force: bool,
 }
 
 /// How layers are compressed.
@@ -352,6 +521,8 @@ pub enum Destination {
     Store {
         /// It is pushed.
         push: bool,
+        /// It stays here.
+        keep: bool,
     },
     /// Away: its content is wanted.
     Content,
@@ -415,7 +586,7 @@ pub enum ContentBytes {
     /// In a file of their own; read by position.
     File(File),
     /// Here.
-    Memory(bytes::Bytes),
+    Memory(Bytes),
 }
 
 /// An image that is here.
@@ -482,6 +653,9 @@ pub trait Builds: Send + Sync + 'static {
     /// A result with another configuration, of which layers are the result's own.
     fn dressed(&self, built: &Built, config: &[u8]) -> Boxed<'static, Result<Built, Status>>;
 
+    /// Makes a container ready.
+    fn container(&self, request: ContainerRequest) -> Boxed<'static, Result<Arc<dyn Container>, Status>>;
+
     /// Runs a frontend until it ends.
     fn run(&self, program: Program) -> Boxed<'static, Result<(), Status>>;
 
@@ -511,8 +685,17 @@ pub trait Builds: Send + Sync + 'static {
     /// The paths of the main context that a Dockerfile uses; `None` for all of them.
     fn uses(&self, question: &Question) -> Option<Vec<String>>;
 
+    /// What a Dockerfile shows to a scanner.
+    ///
+    /// # Errors
+    /// It cannot be parsed.
+    fn scans(&self, question: &Question) -> Result<Scans, Status>;
+
     /// All files of a result, as a plain tar archive in a file without a name: sorted, with numeric owners.
     fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>>;
+
+    /// Content of the image store, by its digest: a blob, a manifest, a configuration.
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>>;
 
     /// The image of a reference, if it is here.
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>>;

@@ -1042,6 +1042,106 @@ pub struct WarnRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WarnResponse {}
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NewContainerRequest {
+    #[prost(string, tag = "1")]
+    pub container_id: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub mounts: ::prost::alloc::vec::Vec<::llb::pb::Mount>,
+    #[prost(enumeration = "::llb::pb::NetMode", tag = "3")]
+    pub network: i32,
+    #[prost(message, optional, tag = "4")]
+    pub platform: ::core::option::Option<::llb::pb::Platform>,
+    #[prost(message, optional, tag = "5")]
+    pub constraints: ::core::option::Option<::llb::pb::WorkerConstraints>,
+    #[prost(message, repeated, tag = "6")]
+    pub extra_hosts: ::prost::alloc::vec::Vec<::llb::pb::HostIp>,
+    #[prost(string, tag = "7")]
+    pub hostname: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewContainerResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseContainerRequest {
+    #[prost(string, tag = "1")]
+    pub container_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseContainerResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExecMessage {
+    #[prost(string, tag = "1")]
+    pub process_id: ::prost::alloc::string::String,
+    #[prost(oneof = "exec_message::Input", tags = "2, 3, 4, 5, 6, 7, 8")]
+    pub input: ::core::option::Option<exec_message::Input>,
+}
+/// Nested message and enum types in `ExecMessage`.
+pub mod exec_message {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Input {
+        #[prost(message, tag = "2")]
+        Init(super::InitMessage),
+        #[prost(message, tag = "3")]
+        File(super::FdMessage),
+        #[prost(message, tag = "4")]
+        Resize(super::ResizeMessage),
+        #[prost(message, tag = "5")]
+        Started(super::StartedMessage),
+        #[prost(message, tag = "6")]
+        Exit(super::ExitMessage),
+        #[prost(message, tag = "7")]
+        Done(super::DoneMessage),
+        #[prost(message, tag = "8")]
+        Signal(super::SignalMessage),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InitMessage {
+    #[prost(string, tag = "1")]
+    pub container_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub meta: ::core::option::Option<::llb::pb::Meta>,
+    #[prost(uint32, repeated, tag = "3")]
+    pub fds: ::prost::alloc::vec::Vec<u32>,
+    #[prost(bool, tag = "4")]
+    pub tty: bool,
+    #[prost(enumeration = "::llb::pb::SecurityMode", tag = "5")]
+    pub security: i32,
+    #[prost(message, repeated, tag = "6")]
+    pub secretenv: ::prost::alloc::vec::Vec<::llb::pb::SecretEnv>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExitMessage {
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    #[prost(message, optional, tag = "2")]
+    pub error: ::core::option::Option<super::super::super::super::google::rpc::Status>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartedMessage {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DoneMessage {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FdMessage {
+    #[prost(uint32, tag = "1")]
+    pub fd: u32,
+    #[prost(bool, tag = "2")]
+    pub eof: bool,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub data: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResizeMessage {
+    #[prost(uint32, tag = "1")]
+    pub rows: u32,
+    #[prost(uint32, tag = "2")]
+    pub cols: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignalMessage {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Blob {
     #[prost(message, optional, tag = "1")]
     pub descriptor: ::core::option::Option<Descriptor>,

@@ -7,15 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::build::Built;
+use crate::attachments::{self, Attachment, Left};
+use crate::build::{Built, Context};
 use crate::grpc::{Code, Status};
-use crate::past::{self, Past, Shelf};
+use crate::past::{self, Kept, Past, Shelf};
 use crate::progress::Progress;
-use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
+use crate::proto::control::{BuildHistoryRecord, Descriptor, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
+use crate::service::Containers;
 use crate::session::Session;
+use crate::statement::Subject;
+use crate::trace::{self, Spans, Traced};
 
 /// Builds at once, and builds that are remembered after their end.
 const MAX_JOBS: usize = 64;
@@ -38,6 +43,8 @@ pub(crate) struct Asked {
     pub(crate) inputs: BTreeMap<String, pb::Definition>,
     /// It is not for the history.
     pub(crate) internal: bool,
+    /// Where it belongs in its client's trace.
+    pub(crate) trace: Option<trace::Context>,
 }
 
 /// What a frontend has made: nothing, an image, or one for each platform; and what it says of that.
@@ -49,6 +56,32 @@ pub(crate) struct Outcome {
     pub(crate) metadata: BTreeMap<String, Bytes>,
     /// It is another frontend's to do: that of this image.
     pub(crate) forward: Option<String>,
+    /// What frontends and scanners say of images, by their platforms.
+    pub(crate) said: BTreeMap<String, Vec<Attestation>>,
+    /// What scanners are shown besides each image.
+    pub(crate) extras: Vec<Vec<(String, Extra)>>,
+}
+
+/// What is said of an image.
+#[derive(Clone, Debug)]
+pub(crate) struct Attestation {
+    /// Statements are files of a directory, and not a predicate a file.
+    pub(crate) bundle: bool,
+    pub(crate) metadata: BTreeMap<String, Bytes>,
+    /// The result that has the files.
+    pub(crate) files: Option<(String, Built)>,
+    /// Where they are in it.
+    pub(crate) path: String,
+    /// Their type; a bundle without one has any.
+    pub(crate) kind: String,
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What a scanner is shown.
+#[derive(Clone, Debug)]
+pub(crate) enum Extra {
+    Files(Context),
+    Image(Built),
 }
 
 /// A build.
@@ -59,11 +92,15 @@ pub(crate) struct Job {
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) created: Option<Timestamp>,
-    results: Mutex<BTreeMap<String, (String, Built)>>,
+    results: Mutex<BTreeMap<String, Result<(String, Built), Status>>>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
+    /// The containers of its frontend.
+    pub(crate) containers: Containers,
     end: Mutex<Option<End>>,
     pinned: AtomicBool,
+    /// What belongs to its row.
+    pub(crate) left: Mutex<Left>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,27 +119,38 @@ impl Job {
             progress,
             results: Mutex::default(),
             returned: watch::Sender::default(),
+            containers: Containers::default(),
             end: Mutex::default(),
             pinned: AtomicBool::default(),
+            left: Mutex::default(),
         }
     }
 
     /// Remembers a result for a platform, and gives it a name.
     pub(crate) fn add_result(&self, platform: &str, built: Built) -> Result<String, Status> {
+        self.add(Ok((platform.to_owned(), built)))
+    }
+
+    /// Remembers that there is none: whoever looks at it is told why.
+    pub(crate) fn add_failure(&self, failure: Status) -> Result<String, Status> {
+        self.add(Err(failure))
+    }
+
+    fn add(&self, result: Result<(String, Built), Status>) -> Result<String, Status> {
         let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         if results.len() >= MAX_RESULTS {
             let sentence = format!("a build of more than {MAX_RESULTS} results");
             return Err(Status::new(Code::ResourceExhausted, sentence));
         }
         let name = format!("{}-{}", self.id, results.len());
-        results.insert(name.clone(), (platform.to_owned(), built));
+        results.insert(name.clone(), result);
         Ok(name)
     }
 
     pub(crate) fn result(&self, name: &str) -> Result<(String, Built), Status> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Status::new(Code::NotFound, format!("no such ref: {name}"));
-        results.get(name).cloned().ok_or_else(missing)
+        results.get(name).cloned().ok_or_else(missing)?
     }
 
     /// Takes the end of the client's frontend; the first counts.
@@ -119,8 +167,23 @@ impl Job {
         self.returned.borrow().clone()
     }
 
-    fn over(&self) -> Past {
-        Past::new(self.record(), self.progress.messages(), self.asked.internal)
+    /// What it leaves, with the spans that its client has sent so far.
+    fn over(&self, spans: &Spans) -> Past {
+        let (mut record, messages) = (self.record(), self.progress.messages());
+        let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut documents = left.into_row(&mut record);
+        attachments::with_logs(&mut record, &messages);
+        let context = self.context();
+        let (descriptor, document) = traced(&record, &messages, &context, &spans.of(&context.trace));
+        record.trace = Some(descriptor);
+        documents.push(document);
+        let kept = Kept { messages, documents };
+        Past::new(record, kept, self.asked.internal)
+    }
+
+    fn context(&self) -> trace::Context {
+        let asked = self.asked.trace.clone();
+        asked.unwrap_or_else(|| trace::Context::of(&self.id))
     }
 
     /// Waits for it.
@@ -142,7 +205,7 @@ impl Job {
         let counts = self.progress.counts();
         let figure = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
         let (error, response) = match end.as_ref().map(|end| &end.outcome) {
-            Some(Err(status)) => (Some(status), BTreeMap::new()),
+            Some(Err(status)) => (Some(status.clone().without_command()), BTreeMap::new()),
             Some(Ok(response)) => (None, response.clone()),
             None => (None, BTreeMap::new()),
         };
@@ -151,7 +214,7 @@ impl Job {
             frontend: self.asked.frontend.clone(),
             frontend_attrs: self.asked.options.clone(),
             exporters: self.asked.exporters.clone(),
-            error: error.map(Status::to_proto),
+            error: error.as_ref().map(Status::to_proto),
             created_at: self.created,
             completed_at: end.and_then(|end| end.time),
             exporter_response: response,
@@ -171,6 +234,9 @@ pub(crate) struct Jobs {
     table: Mutex<Table>,
     shelf: Arc<Shelf>,
     changed: watch::Sender<()>,
+    spans: Mutex<Spans>,
+    /// Builds that are over, by the traces that they are in: spans of a client may come after its build. The last few.
+    traced: Mutex<VecDeque<(trace::Context, String)>>,
 }
 
 /// A build that somebody asks for by its reference.
@@ -198,6 +264,8 @@ impl Jobs {
             table: Mutex::new(table),
             shelf,
             changed: watch::Sender::default(),
+            spans: Mutex::default(),
+            traced: Mutex::default(),
         }
     }
 
@@ -293,6 +361,71 @@ impl Jobs {
             .map_err(|cause| failed(cause.to_string()))
     }
 
+    /// A document that the row of a build names which is over.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn document(&self, digest: &str) -> Result<Option<Bytes>, Status> {
+        let named = |past: &&Arc<Past>| attachments::names(&past.record(), digest);
+        let found: Vec<Arc<Past>> = self.table().past.iter().filter(named).cloned().collect();
+        let (shelf, digest) = (self.shelf.clone(), digest.to_owned());
+        let failed = |cause: String| Status::new(Code::Internal, format!("reading the history: {cause}"));
+        let read = tokio::task::spawn_blocking(move || {
+            for past in found {
+                if let Some(document) = shelf.document(&past, &digest)? {
+                    return Ok(Some(document));
+                }
+            }
+            Ok::<_, std::io::Error>(None)
+        });
+        read.await
+            .map_err(|cause| failed(cause.to_string()))?
+            .map_err(|cause| failed(cause.to_string()))
+    }
+
+    /// Takes in the spans of a client. A build of theirs that is over gets a trace with them.
+    pub(crate) async fn sent(&self, request: trace::ExportRequest) {
+        let traces = self.spans().add(request);
+        let builds: Vec<(trace::Context, Arc<Past>)> = {
+            let traced = self.traced.lock().unwrap_or_else(PoisonError::into_inner);
+            let table = self.table();
+            let theirs = traced
+                .iter()
+                .filter(|(context, _)| traces.contains(&context.trace));
+            let past = |id: &String| table.past.iter().find(|past| past.id == *id).cloned();
+            theirs
+                .filter_map(|(context, id)| Some((context.clone(), past(id)?)))
+                .collect()
+        };
+        for (context, past) in builds {
+            let sent = self.spans().of(&context.trace);
+            self.on_shelf(move |shelf| {
+                let made = shelf.trace(&past, |record, messages| {
+                    traced(record, messages, &context, &sent)
+                });
+                if let Err(cause) = made {
+                    tracing::warn!(build = past.id, %cause, "a trace is not kept");
+                }
+            })
+            .await;
+        }
+    }
+
+    fn spans(&self) -> MutexGuard<'_, Spans> {
+        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What stays of a build, and where to look for it when spans come late.
+    fn over(&self, job: &Job) -> Past {
+        let mut traced = self.traced.lock().unwrap_or_else(PoisonError::into_inner);
+        if traced.len() >= MAX_PAST {
+            traced.pop_front();
+        }
+        traced.push_back((job.context(), job.id.clone()));
+        drop(traced);
+        job.over(&self.spans())
+    }
+
     /// Hears of beginnings and ends.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
@@ -347,6 +480,26 @@ impl Jobs {
     }
 }
 
+/// The trace of a build that is over.
+fn traced(
+    record: &BuildHistoryRecord,
+    messages: &[StatusResponse],
+    context: &trace::Context,
+    sent: &[Value],
+) -> (Descriptor, Attachment) {
+    let build = Traced {
+        id: &record.r#ref,
+        context,
+        started: record.created_at,
+        ended: record.completed_at,
+        error: record.error.as_ref().map(|error| &*error.message),
+    };
+    let data = trace::document(build, messages, sent);
+    let descriptor = attachments::descriptor(trace::MEDIA_TYPE, &data);
+    let digest = descriptor.digest.clone();
+    (descriptor, Attachment { digest, data })
+}
+
 fn unknown(id: &str) -> Status {
     Status::new(Code::NotFound, format!("no build {id} in the history"))
 }
@@ -364,7 +517,7 @@ impl Running<'_> {
     /// Says how it ended, and puts it into the history. Nothing more is told of it.
     pub(crate) async fn ended(&self, outcome: Result<BTreeMap<String, String>, Status>) {
         self.end(outcome);
-        let past = Arc::new(self.job.over());
+        let past = Arc::new(self.jobs.over(&self.job));
         let kept = past.clone();
         self.jobs.on_shelf(move |shelf| shelf.put(&kept)).await;
         // Nobody else sets it.
@@ -383,7 +536,7 @@ impl Running<'_> {
     fn over(&mut self) -> (Arc<Past>, bool) {
         match self.over.take() {
             Some(past) => (past, true),
-            None => (Arc::new(self.job.over()), false),
+            None => (Arc::new(self.jobs.over(&self.job)), false),
         }
     }
 }

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attachments;
 mod build;
 mod content;
 mod filesync;
@@ -24,18 +25,22 @@ mod proto;
 mod provenance;
 mod service;
 mod session;
+mod statement;
 #[cfg(test)]
 mod testing;
 mod thread;
+mod trace;
 
 pub use build::{
-    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Compression,
-    Content, ContentBytes, Context, Destination, Exported, Found, Held, Material, NamedContext, Opened,
-    Outgoing, Program, Prune, Question, Remote, Request, Solving, Usage,
+    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Command,
+    Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination, Entry,
+    EntryKind, Exported, Found, Held, Material, NamedContext, Opened, Outgoing, Packing, Program, Prune,
+    Question, Remote, Request, Running, Scans, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};
 pub use progress::{Progress, Step, Warning};
-pub use provenance::{Predicate, package_url};
-pub use service::{Buildkit, METHODS, Support};
+pub use provenance::package_url;
+pub use service::{Buildkit, FailedCommand, METHODS, Support};
 pub use session::{Session, SessionHead, Sessions};
+pub use statement::Predicate;

@@ -1,18 +1,19 @@
 //! Builds that are over: rows in memory, and beside each a file with what it told, so that the history outlives the daemon.
 //! Formats: `docs/formats/build-history.md`.
 //!
-//! A file is written when its build ends and is not synced: after a loss of power the last builds may be missing from the
-//! history, and no build waits for a disk.
+//! A file is written and synced when its build ends, before the client hears that it did, as upstream has it.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use image::Digest;
 use prost::Message;
 
-use crate::proto::control::{BuildHistoryRecord, StatusResponse};
+use crate::attachments::{self, Attachment};
+use crate::proto::control::{BuildHistoryRecord, Descriptor, StatusResponse};
 
 /// The longest file that is read: what a build may tell is bounded below it.
 const MAX_FILE: u64 = 64 << 20;
@@ -31,19 +32,19 @@ pub(crate) struct Past {
 #[derive(Debug)]
 struct State {
     record: BuildHistoryRecord,
-    /// What it told, as long as that is not on the disk.
-    told: Option<Vec<StatusResponse>>,
+    /// What it told and what else it left, as long as that is not on the disk.
+    kept: Option<Kept>,
     forgotten: bool,
 }
 
 impl Past {
-    pub(crate) fn new(record: BuildHistoryRecord, told: Vec<StatusResponse>, internal: bool) -> Self {
+    pub(crate) fn new(record: BuildHistoryRecord, kept: Kept, internal: bool) -> Self {
         Self {
             id: record.r#ref.clone(),
             internal,
             state: Mutex::new(State {
                 record,
-                told: Some(told),
+                kept: Some(kept),
                 forgotten: false,
             }),
         }
@@ -67,11 +68,13 @@ impl Past {
     }
 }
 
-/// All that a build told.
+/// All that a build told, and the documents that its row names.
 #[derive(Clone, PartialEq, Message)]
-struct Told {
+pub(crate) struct Kept {
     #[prost(message, repeated, tag = "1")]
-    messages: Vec<StatusResponse>,
+    pub(crate) messages: Vec<StatusResponse>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) documents: Vec<Attachment>,
 }
 
 /// Where files of builds are. Without a directory there are none, and everything stays in memory.
@@ -99,7 +102,7 @@ impl Shelf {
                     internal: false,
                     state: Mutex::new(State {
                         record,
-                        told: None,
+                        kept: None,
                         forgotten: false,
                     }),
                 }),
@@ -130,14 +133,37 @@ impl Shelf {
         if state.forgotten {
             return;
         }
-        let written = match &state.told {
-            Some(told) => write(&place, &state.record, told.clone()),
-            None => read(&place).and_then(|(_, told)| write(&place, &state.record, told)),
+        let written = match &state.kept {
+            Some(kept) => write(&place, &state.record, kept),
+            None => read(&place).and_then(|(_, kept)| write(&place, &state.record, &kept)),
         };
         match written {
-            Ok(()) => state.told = None,
+            Ok(()) => state.kept = None,
             Err(cause) => tracing::warn!(build = past.id, %cause, "a build's history is not kept"),
         }
+    }
+
+    /// Gives a build another trace; the row says it, and so does the file.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn trace(
+        &self,
+        past: &Past,
+        make: impl FnOnce(&BuildHistoryRecord, &[StatusResponse]) -> (Descriptor, Attachment),
+    ) -> io::Result<()> {
+        let mut kept = self.kept(past)?;
+        {
+            let mut state = past.state();
+            let (descriptor, document) = make(&state.record, &kept.messages);
+            let before = state.record.trace.replace(descriptor);
+            kept.documents
+                .retain(|known| before.as_ref().is_none_or(|before| before.digest != known.digest));
+            kept.documents.push(document);
+            state.kept = Some(kept);
+        }
+        self.put(past);
+        Ok(())
     }
 
     /// Removes a build's file. Nobody writes it again.
@@ -159,26 +185,50 @@ impl Shelf {
     /// # Errors
     /// The disk's.
     pub(crate) fn told(&self, past: &Past) -> io::Result<Vec<StatusResponse>> {
+        Ok(self.kept(past)?.messages)
+    }
+
+    /// A document that a build's row names, if it was kept.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn document(&self, past: &Past, digest: &str) -> io::Result<Option<Bytes>> {
+        let kept = self.kept(past)?;
+        let logs = past.record().logs;
+        if logs.is_some_and(|logs| logs.digest == digest) {
+            return Ok(Some(attachments::logs(&kept.messages)));
+        }
+        let mut documents = kept.documents.into_iter();
+        let found = documents.find(|document| document.digest == digest);
+        Ok(found.map(|document| document.data))
+    }
+
+    fn kept(&self, past: &Past) -> io::Result<Kept> {
         let state = past.state();
-        match (&state.told, self.place(&past.id)) {
-            (Some(told), _) => Ok(told.clone()),
-            (None, Some(place)) => read(&place).map(|(_, told)| told),
-            (None, None) => Ok(Vec::new()),
+        match (&state.kept, self.place(&past.id)) {
+            (Some(kept), _) => Ok(kept.clone()),
+            (None, Some(place)) => read(&place).map(|(_, kept)| kept),
+            (None, None) => Ok(Kept::default()),
         }
     }
 }
 
-fn write(place: &Path, record: &BuildHistoryRecord, messages: Vec<StatusResponse>) -> io::Result<()> {
+fn write(place: &Path, record: &BuildHistoryRecord, kept: &Kept) -> io::Result<()> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(record.encode_length_delimited_to_vec());
-    Told { messages }.encode(&mut bytes).map_err(io::Error::other)?;
+    kept.encode(&mut bytes).map_err(io::Error::other)?;
     bytes.extend(Digest::of(&bytes).hex().as_bytes());
     let new = place.with_extension("new");
-    File::create(&new)?.write_all(&bytes)?;
-    fs::rename(new, place)
+    let mut file = File::create(&new)?;
+    file.write_all(&bytes)?;
+    file.sync_data()?;
+    fs::rename(new, place)?;
+    place
+        .parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-fn read(place: &Path) -> io::Result<(BuildHistoryRecord, Vec<StatusResponse>)> {
+fn read(place: &Path) -> io::Result<(BuildHistoryRecord, Kept)> {
     const HASH: usize = 64;
     let damaged = || io::Error::from(io::ErrorKind::InvalidData);
     let mut bytes = Vec::new();
@@ -191,8 +241,8 @@ fn read(place: &Path) -> io::Result<(BuildHistoryRecord, Vec<StatusResponse>)> {
     }
     let mut rest = text.strip_prefix(MAGIC).ok_or_else(damaged)?;
     let record = BuildHistoryRecord::decode_length_delimited(&mut rest).map_err(io::Error::other)?;
-    let told = Told::decode(rest).map_err(io::Error::other)?;
-    Ok((record, told.messages))
+    let kept = Kept::decode(rest).map_err(io::Error::other)?;
+    Ok((record, kept))
 }
 
 /// What a shelf holds, and the shelf.
@@ -224,7 +274,15 @@ mod tests {
             completed_at: Some(Timestamp { seconds, nanos: 0 }),
             ..BuildHistoryRecord::default()
         };
-        Past::new(record, vec![StatusResponse::default(); 3], false)
+        let data = Bytes::from(format!("document of {id}"));
+        let kept = Kept {
+            messages: vec![StatusResponse::default(); 3],
+            documents: vec![Attachment {
+                digest: Digest::of(&data).to_string(),
+                data,
+            }],
+        };
+        Past::new(record, kept, false)
     }
 
     #[test]
@@ -245,6 +303,24 @@ mod tests {
         let ids: Vec<&str> = found.iter().map(|past| &*past.id).collect();
         assert_eq!(ids, ["../a", "b"]);
         assert_eq!(shelf.told(&found[1]).unwrap().len(), 3);
+        let document = Digest::of(b"document of b").to_string();
+        let found_document = |past| shelf.document(past, &document).unwrap();
+        assert_eq!(found_document(&found[0]), None);
+        assert_eq!(&found_document(&found[1]).unwrap()[..], b"document of b");
+        let trace = attachments::descriptor("m", b"trace");
+        let (named, digest) = (trace.clone(), trace.digest.clone());
+        let data = Bytes::from_static(b"trace");
+        let attachment = Attachment { digest, data };
+        shelf
+            .trace(&found[1], |_, messages| {
+                assert_eq!(messages.len(), 3);
+                (named, attachment)
+            })
+            .unwrap();
+        assert!(
+            shelf.document(&found[1], &trace.digest).unwrap().is_some()
+                && found_document(&found[1]).is_some()
+        );
         found[1].pin(true);
         shelf.put(&found[1]);
         let (shelf, found) = Shelf::open(place).unwrap();

@@ -85,6 +85,11 @@ impl Progress {
         })
     }
 
+    /// One that nobody hears, of a build within this one.
+    pub(crate) fn unheard(&self) -> Arc<Self> {
+        Self::new(&self.name, self.clock.clone())
+    }
+
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use image::Reference;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -17,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::build::{Built, Material, Request};
 use crate::frontend::redacted;
 use crate::grpc::{Code, Status};
+use crate::statement::{Predicate, digest_set};
 
 /// The two forms of a predicate.
 const SLSA02: &str = "https://slsa.dev/provenance/v0.2";
@@ -24,6 +24,8 @@ const SLSA1: &str = "https://slsa.dev/provenance/v1";
 const BUILD_TYPE_02: &str = "https://mobyproject.org/buildkit@v1";
 const BUILD_TYPE_1: &str =
     "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md";
+/// What a file of it is called.
+const FILE: &str = "provenance.json";
 /// Options that say something of this machine and not of the result. What the client's session is called goes too.
 const OF_THE_HOST: [&str; 4] = ["cgroup-parent", "image-resolve-mode", "platform", "cache-imports"];
 /// Options that ask for attestations, in the client's two forms.
@@ -57,20 +59,22 @@ impl Provenance {
             };
             match &*kind {
                 "provenance" => asked = Self::read(value)?,
-                "sbom" if disabled(value) => {}
-                "sbom" => {
-                    return Err(Status::unimplemented(
-                        "SBOM attestations are not supported: scanners are containers of a frontend, and those are not supported",
-                    ));
-                }
-                other => {
-                    return Err(Status::unimplemented(format!(
-                        "attestations of type {other} are not supported"
-                    )));
-                }
+                "sbom" => {}
+                other => return Err(plain(format!("unknown attestation type {other:?}"))),
             }
         }
         Ok(asked)
+    }
+
+    /// What the history has of every build.
+    pub(crate) const fn of_history() -> Self {
+        Self {
+            max: true,
+            inline_only: false,
+            v1: false,
+            reproducible: false,
+            builder: String::new(),
+        }
     }
 
     fn read(value: &str) -> Result<Option<Self>, Status> {
@@ -111,26 +115,25 @@ impl Provenance {
     }
 
     /// What is said of a result.
-    pub(crate) fn of(&self, built: &Built, run: &Run<'_>) -> Predicate {
+    ///
+    /// # Errors
+    /// Never: JSON of ours is read again.
+    pub(crate) fn of(&self, built: &Built, run: &Run<'_>) -> Result<Predicate, Status> {
         let nothing = Request::default();
         let request = built.request.as_deref().unwrap_or(&nothing);
         let facts = Facts::new(self, built, request, run);
-        Predicate {
-            kind: if self.v1 { SLSA1 } else { SLSA02 },
-            value: if self.v1 { facts.slsa1() } else { facts.slsa02() },
-            inline_only: self.inline_only,
-        }
+        let (kind, value) = match self.v1 {
+            true => (SLSA1, facts.slsa1()),
+            false => (SLSA02, facts.slsa02()),
+        };
+        let value = format!("{value:#}");
+        Predicate::new(kind, value.as_bytes(), Vec::new(), (FILE, self.inline_only))
     }
 }
 
 /// As upstream says it: clients put any other code before the sentence.
 fn plain(sentence: String) -> Status {
     Status::new(Code::Unknown, sentence)
-}
-
-fn disabled(value: &str) -> bool {
-    let mut fields = value.split(',');
-    fields.any(|field| matches!(field, "disabled=true" | "disabled=1"))
 }
 
 /// One run of a build.
@@ -144,47 +147,6 @@ pub(crate) struct Run<'a> {
     pub(crate) finished: String,
     /// This machine's platform.
     pub(crate) platform: String,
-}
-
-/// What is said about a result; of what it is said, whoever has its digests adds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Predicate {
-    kind: &'static str,
-    value: Value,
-    /// Only images that have manifests anyhow carry it.
-    pub inline_only: bool,
-}
-
-impl Predicate {
-    /// Its type: a URL.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// The in-toto statement about things by their names and their digests (`sha256:…`).
-    #[must_use]
-    pub fn statement(&self, subjects: &[(String, String)]) -> Bytes {
-        let subjects = subjects
-            .iter()
-            .map(|(name, digest)| json!({ "name": name, "digest": digest_set(digest) }));
-        let statement = json!({
-            "_type": "https://in-toto.io/Statement/v0.1",
-            "predicateType": self.kind,
-            "subject": subjects.collect::<Vec<_>>(),
-            "predicate": self.value,
-        });
-        format!("{statement:#}").into()
-    }
-}
-
-/// `sha256:…` as in-toto has it.
-fn digest_set(digest: &str) -> Value {
-    match digest.split_once(':') {
-        Some((algorithm, hex)) => json!({ algorithm: hex }),
-        None if digest.len() == 64 => json!({ "sha256": digest }),
-        None => json!({ "sha1": digest }),
-    }
 }
 
 /// An image's name as a package URL (`pkg:docker/busybox@latest?platform=linux%2Famd64`).

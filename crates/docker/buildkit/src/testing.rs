@@ -6,12 +6,14 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use image::Digest;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::build::{
-    BuildRequest, Builds, Built, CacheExport, Content, ContentBytes, Exported, Found, Held, Opened, Outgoing,
-    Program, Prune, Question, Remote, Solving, Usage,
+    BuildRequest, Builds, Built, CacheExport, Command, Container, ContainerRequest, Content, ContentBytes,
+    Control, Entry, EntryKind, Exported, Found, Held, Opened, Outgoing, Program, Prune, Question, Remote,
+    Running, Scans, Solving, Usage,
 };
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, connect, serve};
 use crate::progress::Progress;
@@ -307,6 +309,7 @@ impl Builds for Shared {
         Box::pin(async move {
             let _dropped = OnDrop(builder.dropped.clone());
             let fails = request.args.contains_key("FAIL");
+            let fails_in_command = request.args.contains_key("COMMAND");
             builder.asked.lock().unwrap().push(request);
             builder.begun.notify_one();
             if builder.hangs {
@@ -316,7 +319,15 @@ impl Builds for Shared {
             step.output(1, b"hello\n");
             if fails {
                 step.failed("no luck");
-                return Err(Status::new(Code::Unknown, "no luck"));
+                let status = Status::new(Code::Unknown, "no luck");
+                return Err(match fails_in_command {
+                    true => status.with_command(&crate::service::FailedCommand {
+                        image: Some(format!("sha256:{}", "5".repeat(64))),
+                        args: vec!["x".to_owned()],
+                        ..Default::default()
+                    }),
+                    false => status,
+                });
             }
             step.done(true);
             Ok(Built {
@@ -359,6 +370,11 @@ impl Builds for Shared {
             ..built.clone()
         };
         Box::pin(async move { Ok(dressed) })
+    }
+
+    fn container(&self, _: ContainerRequest) -> Boxed<'static, Result<Arc<dyn Container>, Status>> {
+        let echo: Arc<dyn Container> = Arc::new(Echo(self.0.clone()));
+        Box::pin(async move { Ok(echo) })
     }
 
     /// A frontend that asks for what its client asks for by the option `definition`.
@@ -423,6 +439,18 @@ impl Builds for Shared {
         question.text.ends_with(b"COPY x /").then(|| vec!["x".to_owned()])
     }
 
+    fn scans(&self, question: &Question) -> Result<Scans, Status> {
+        Ok(Scans {
+            context: question.args.contains_key("CONTEXT"),
+            stages: question
+                .args
+                .contains_key("STAGE")
+                .then(|| ("s".to_owned(), 0))
+                .into_iter()
+                .collect(),
+        })
+    }
+
     fn files(&self, _: &Built) -> Boxed<'static, Result<File, Status>> {
         let mut builder = tar::Builder::new(tempfile::tempfile().unwrap());
         let mut header = tar::Header::new_gnu();
@@ -443,6 +471,16 @@ impl Builds for Shared {
         builder.append_link(&mut header, "d/link", "../big").unwrap();
         let file = builder.into_inner().unwrap();
         Box::pin(async move { Ok(file) })
+    }
+
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>> {
+        let bytes = Bytes::from_static(b"{\"layers\":[]}");
+        let found = (Digest::of(&bytes).to_string() == digest).then(|| Content {
+            digest: digest.to_owned(),
+            size: bytes.len() as u64,
+            bytes: ContentBytes::Memory(bytes),
+        });
+        Box::pin(async move { Ok(found) })
     }
 
     fn find(&self, reference: &str) -> Boxed<'static, Result<Option<Found>, Status>> {
@@ -468,6 +506,81 @@ impl Builds for Shared {
 
     fn platform(&self) -> (String, String) {
         ("linux".to_owned(), "amd64".to_owned())
+    }
+}
+
+/// A container of which every process gives back its input, and ends with it or with a signal, whose number is its code.
+struct Echo(Arc<Builder>);
+
+impl Container for Echo {
+    fn start(&self, command: Command) -> Boxed<'static, Result<Running, Status>> {
+        if command.args == ["none"] {
+            return Box::pin(async { Err(Status::new(Code::Unknown, "no such program")) });
+        }
+        let (out, output) = mpsc::channel(1);
+        let (input, mut given) = mpsc::channel::<Bytes>(1);
+        let (control, mut orders) = mpsc::channel(1);
+        let (ends, ended) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let code = loop {
+                tokio::select! {
+                    order = orders.recv() => match order {
+                        Some(Control::Signal(number)) => break number,
+                        Some(Control::Resize(rows, columns)) => {
+                            let _ = out.send((1, format!("{rows}x{columns}").into())).await;
+                        }
+                        None => break 0,
+                    },
+                    bytes = given.recv() => match bytes {
+                        Some(bytes) => drop(out.send((1, bytes)).await),
+                        None => break 0,
+                    },
+                }
+            };
+            let _ = out.send((2, "over".into())).await;
+            drop(out);
+            let _ = ends.send(code);
+        });
+        Box::pin(async move {
+            Ok(Running {
+                output,
+                input: command.stdin.then_some(input),
+                control,
+                ended: Box::pin(async move { Ok(ended.await.unwrap_or(-1)) }),
+            })
+        })
+    }
+
+    fn release(&self) -> Boxed<'static, Result<(), Status>> {
+        self.0.dropped.notify_one();
+        Box::pin(async { Ok(()) })
+    }
+
+    fn read(
+        &self,
+        place: &str,
+        path: &str,
+        (offset, most): (u64, u64),
+    ) -> Boxed<'static, Result<Bytes, Status>> {
+        let text = format!("{place} {path} {offset} {most}");
+        Box::pin(async move { Ok(text.into()) })
+    }
+
+    fn list(&self, place: &str, path: &str) -> Boxed<'static, Result<Vec<Entry>, Status>> {
+        let entry = self.stat(place, path);
+        Box::pin(async move { Ok(vec![entry.await?]) })
+    }
+
+    fn stat(&self, _: &str, path: &str) -> Boxed<'static, Result<Entry, Status>> {
+        let entry = Entry {
+            name: path.to_owned(),
+            kind: EntryKind::Directory,
+            mode: 0o4755,
+            uid: 1,
+            gid: 2,
+            modified: 3,
+        };
+        Box::pin(async move { Ok(entry) })
     }
 }
 

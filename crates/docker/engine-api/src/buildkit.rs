@@ -3,6 +3,7 @@
 mod builds;
 mod caches;
 mod calls;
+mod containers;
 mod contexts;
 mod exports;
 mod materials;

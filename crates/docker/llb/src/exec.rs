@@ -125,7 +125,64 @@ pub enum Sharing {
 /// The root.
 const ROOT: &str = "/";
 
+impl SecretEnv {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It names no secret.
+    pub fn read(secret: &pb::SecretEnv) -> Result<Self, Refused> {
+        match &*secret.id {
+            "" => Err(Refused::invalid(format!(
+                "secret ID missing for {:?} environment variable",
+                secret.name
+            ))),
+            id => Ok(Self {
+                id: id.to_owned(),
+                name: secret.name.clone(),
+                optional: secret.optional,
+            }),
+        }
+    }
+}
+
+impl Network {
+    /// Of a mode.
+    #[must_use]
+    pub const fn of(mode: pb::NetMode) -> Self {
+        match mode {
+            pb::NetMode::Unset => Self::Default,
+            pb::NetMode::Host => Self::Host,
+            pb::NetMode::None => Self::None,
+        }
+    }
+}
+
 impl Exec {
+    /// What a container has that commands are run in later.
+    #[must_use]
+    pub const fn of_container(
+        mounts: Vec<Mount>,
+        network: Network,
+        hostname: String,
+        hosts: Vec<String>,
+    ) -> Self {
+        Self {
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: String::new(),
+            user: String::new(),
+            hostname,
+            hosts,
+            ulimits: Vec::new(),
+            cgroup_parent: String::new(),
+            valid_exit_codes: Vec::new(),
+            mounts,
+            network,
+            insecure: false,
+            secret_env: Vec::new(),
+        }
+    }
+
     pub(crate) fn read(exec: &pb::ExecOp, inputs: usize) -> Result<Self, Refused> {
         let meta = exec
             .meta
@@ -184,12 +241,9 @@ impl Exec {
 }
 
 fn network(exec: &pb::ExecOp) -> Result<Network, Refused> {
-    match pb::NetMode::try_from(exec.network) {
-        Ok(pb::NetMode::Unset) => Ok(Network::Default),
-        Ok(pb::NetMode::Host) => Ok(Network::Host),
-        Ok(pb::NetMode::None) => Ok(Network::None),
-        Err(_) => Err(Refused::invalid(format!("unknown network mode {}", exec.network))),
-    }
+    pb::NetMode::try_from(exec.network)
+        .map(Network::of)
+        .map_err(|_| Refused::invalid(format!("unknown network mode {}", exec.network)))
 }
 
 fn insecure(exec: &pb::ExecOp) -> Result<bool, Refused> {
@@ -203,18 +257,7 @@ fn insecure(exec: &pb::ExecOp) -> Result<bool, Refused> {
 }
 
 fn secrets(exec: &pb::ExecOp) -> Result<Vec<SecretEnv>, Refused> {
-    let read = |secret: &pb::SecretEnv| match &*secret.id {
-        "" => Err(Refused::invalid(format!(
-            "secret ID missing for {:?} environment variable",
-            secret.name
-        ))),
-        id => Ok(SecretEnv {
-            id: id.to_owned(),
-            name: secret.name.clone(),
-            optional: secret.optional,
-        }),
-    };
-    exec.secretenv.iter().map(read).collect()
+    exec.secretenv.iter().map(SecretEnv::read).collect()
 }
 
 /// The environment, with proxies by both of their names.
@@ -238,6 +281,19 @@ fn environment(meta: &pb::Meta) -> Vec<String> {
 }
 
 impl Mount {
+    /// Reads a mount of a container that is no vertex: nothing of it becomes a result, and its input has a number of its own.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn of_container(mount: &pb::Mount, input: Option<usize>) -> Result<Self, Refused> {
+        let own = pb::Mount {
+            input: input.and_then(|input| i64::try_from(input).ok()).unwrap_or(-1),
+            output: -1,
+            ..mount.clone()
+        };
+        Self::read(&own, input.map_or(0, |input| input + 1), &mut 0)
+    }
+
     fn read(mount: &pb::Mount, inputs: usize, outputs: &mut usize) -> Result<Self, Refused> {
         let kind = MountKind::read(mount)?;
         let root = mount.dest == ROOT;

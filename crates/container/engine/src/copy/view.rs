@@ -66,6 +66,14 @@ impl View {
         })
     }
 
+    /// The root, for whoever reads below it while this is there: a path of its own, which opens nothing.
+    ///
+    /// # Errors
+    /// Too many open files.
+    pub fn open(&self) -> io::Result<OwnedFd> {
+        self.root.try_clone()
+    }
+
     pub(super) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }

@@ -271,6 +271,18 @@ impl Engine {
         Ok(self.0.supervisor.resize(&key, rows, columns).await?)
     }
 
+    /// Sends a signal to an exec's process.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn exec_signal(&self, exec: &str, signal: i32) -> Result<(), Error> {
+        let exec = self.find_exec(exec)?;
+        let key = exec
+            .key()
+            .ok_or_else(|| Error::Conflict(format!("exec process is not running: {}", exec.id)))?;
+        Ok(self.0.supervisor.signal(&key, signal.cast_unsigned()).await?)
+    }
+
     /// An exec's process has ended.
     pub(crate) fn exec_ended(&self, id: &str, record: &ExitRecord) {
         let exec = self.0.execs.get(id);

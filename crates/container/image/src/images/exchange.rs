@@ -147,6 +147,18 @@ pub struct Export {
     pub oci: bool,
 }
 
+/// How layers are wanted ([`crate::Images::recast`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recast {
+    /// How those are compressed that lie here uncompressed; `None` for not at all.
+    pub algorithm: Option<Algorithm>,
+    /// How hard: 0 to 9 of gzip, 0 to 22 of zstd; the default of either where nothing is said. What is compressed so is not
+    /// remembered.
+    pub level: Option<i32>,
+    /// Whether those that came in another form are made anew.
+    pub force: bool,
+}
+
 /// An image ready to be pushed. Its blobs stay while the lease does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exported {
@@ -160,12 +172,12 @@ pub struct Exported {
     pub layers: Vec<Descriptor>,
 }
 
-/// An index as it is pushed elsewhere, with all that it lists.
+/// An index as it is pushed or saved, with all that it lists; or the manifest of one platform.
 #[derive(Clone, Debug)]
 pub struct ExportedIndex {
     /// Configurations and layers; opened by [`crate::Images::open_blob`].
     pub blobs: Vec<Descriptor>,
-    /// Manifests, and the index behind them.
+    /// Manifests, and the index behind them: the last is what the name stands for.
     pub manifests: Vec<ServedManifest>,
 }
 

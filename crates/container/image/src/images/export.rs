@@ -3,13 +3,14 @@
 use store::Durability;
 
 use super::compose::{Form, compose};
+use super::listed::is_for;
 use super::{Algorithm, Export, Exported, ExportedIndex, Image, Images, Layer, Target};
 use crate::inner::Inner;
 use crate::rows::{CompressedName, CompressedRow, ImageRow};
 use crate::standing::By;
 use crate::{
-    Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Reference, claims, compress,
-    media_type,
+    Descriptor, Digest, DigestAlgorithm, Error, Lease, ManifestSummary, Platform, Reference, claims,
+    compress, media_type,
 };
 
 impl Images {
@@ -42,19 +43,25 @@ impl Images {
         })
     }
 
-    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. All of it
-    /// stays while the lease does.
+    /// The index that a name stands for, if all that it lists is here, down to the last blob: `None` otherwise. Of one
+    /// platform, it is that manifest alone. All of it stays while the lease does.
     ///
     /// # Errors
     /// The disk's or the store's.
-    pub fn export_index(&self, lease: &Lease, reference: &Reference) -> Result<Option<ExportedIndex>, Error> {
+    pub fn export_index(
+        &self,
+        lease: &Lease,
+        reference: &Reference,
+        platform: Option<&Platform>,
+    ) -> Result<Option<ExportedIndex>, Error> {
         let named = self.target(reference).and_then(|target| target.manifest);
         let index = named.and_then(|digest| lease.hold_manifest(digest));
         let Some(index) = index.filter(|index| index.is_index()) else {
             return Ok(None);
         };
         let (mut blobs, mut manifests) = (Vec::new(), Vec::new());
-        for listed in &index.manifests {
+        let wanted = |entry: &&Descriptor| platform.is_none_or(|platform| is_for(entry, platform));
+        for listed in index.manifests.iter().filter(wanted) {
             let Some(summary) = lease.hold_manifest(listed.digest) else {
                 return Ok(None);
             };
@@ -67,9 +74,14 @@ impl Images {
             }
             blobs.extend(summary.blobs().cloned());
             manifests.extend(self.served(&summary.digest)?);
+            if platform.is_some() {
+                break;
+            }
         }
-        manifests.extend(self.served(&index.digest)?);
-        Ok(Some(ExportedIndex { blobs, manifests }))
+        if platform.is_none() {
+            manifests.extend(self.served(&index.digest)?);
+        }
+        Ok(Some(ExportedIndex { blobs, manifests }).filter(|index| !index.manifests.is_empty()))
     }
 
     /// Notes that an image was pushed elsewhere: the repository of `reference` has it under this manifest, so
@@ -138,6 +150,25 @@ impl Images {
         layer: &Layer,
         algorithm: Algorithm,
     ) -> Result<Descriptor, Error> {
+        let blob = self.blob_of(lease, image, layer)?;
+        if is_plain(blob) {
+            let name = CompressedName {
+                diff_id: layer.diff_id,
+                algorithm,
+            };
+            self.inner.compressed(lease, name, None, blob)
+        } else {
+            Ok(blob.clone())
+        }
+    }
+
+    /// The blob of a layer, held by the lease.
+    pub(super) fn blob_of<'a>(
+        &self,
+        lease: &Lease,
+        image: &Image,
+        layer: &'a Layer,
+    ) -> Result<&'a Descriptor, Error> {
         let damaged = |digest: Digest, why: &str| Error::Damaged {
             image: image.id,
             digest,
@@ -145,36 +176,36 @@ impl Images {
         };
         let blob = layer.blob.as_ref();
         let blob = blob.ok_or_else(|| damaged(layer.diff_id, "it was never here"))?;
-        if !lease.hold_blob(&blob.digest) {
-            return Err(damaged(blob.digest, "it is missing"));
-        }
-        if is_plain(blob) {
-            let name = CompressedName {
-                diff_id: layer.diff_id,
-                algorithm,
-            };
-            self.inner.compressed(lease, name, &blob.digest)
-        } else {
-            Ok(blob.clone())
+        match lease.hold_blob(&blob.digest) {
+            true => Ok(blob),
+            false => Err(damaged(blob.digest, "it is missing")),
         }
     }
 }
 
 impl Inner {
     /// A layer compressed, held by the lease: from the last time, or made now. The blob is durable before the row
-    /// that says what it is.
-    fn compressed(&self, lease: &Lease, name: CompressedName, plain: &Digest) -> Result<Descriptor, Error> {
+    /// that says what it is. With a level it is made now in any case, and there is no row.
+    pub(super) fn compressed(
+        &self,
+        lease: &Lease,
+        name: CompressedName,
+        level: Option<i32>,
+        from: &Descriptor,
+    ) -> Result<Descriptor, Error> {
         let _claim = self.claims.take([claims::compress(&name.diff_id)]);
         let known = self.read().compressed(&name).cloned();
-        if let Some(known) = known.filter(|known| lease.hold_blob(&known.digest)) {
+        let known = known.filter(|known| level.is_none() && lease.hold_blob(&known.digest));
+        if let Some(known) = known {
             return Ok(known);
         }
-        let source = self.content.open_blob(plain).map_err(Error::io("open a blob"))?;
+        let source = self.decoded(from)?;
         let mut writer = self
             .content
             .writer(DigestAlgorithm::default())
             .map_err(Error::io("write a blob"))?;
-        compress::compress(name.algorithm, source, &mut writer).map_err(Error::io("compress a layer"))?;
+        compress::compress(name.algorithm, level, source, &mut writer)
+            .map_err(Error::io("compress a layer"))?;
         let written = writer.finish();
         written.file.sync_data().map_err(Error::io("write a blob"))?;
         self.keep_blob(lease, &written)?;
@@ -186,9 +217,11 @@ impl Inner {
             Algorithm::Zstd => media_type::LAYER_ZSTD,
         };
         let blob = Descriptor::new(media_type, written.digest, written.size);
-        self.rows
-            .put(&name, &CompressedRow::new(blob.clone()), Durability::Relaxed)?;
-        self.write().add_compressed(name, blob.clone());
+        if level.is_none() {
+            self.rows
+                .put(&name, &CompressedRow::new(blob.clone()), Durability::Relaxed)?;
+            self.write().add_compressed(name, blob.clone());
+        }
         Ok(blob)
     }
 }

@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::files::Files;
-
-use crate::{Descriptor, Digest, Error, ImageConfig, Index, Manifest, Platform, Reference, media_type};
+use crate::{
+    Descriptor, Digest, Error, ImageConfig, Index, Manifest, ManifestSummary, Platform, Reference, media_type,
+};
 
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const INDEX: &str = "index.json";
@@ -34,6 +35,17 @@ pub(super) struct Plan {
     pub(super) parent: Option<Digest>,
 }
 
+/// An index that an archive has as a whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) digest: Digest,
+    pub(super) names: Vec<Reference>,
+    /// Layers and configurations, and where they are.
+    pub(super) blobs: Vec<(Descriptor, PathBuf)>,
+    /// Manifests by their digests and media types; the index is the last.
+    pub(super) manifests: Vec<(Digest, String, Bytes)>,
+}
+
 /// Where a layer is, and what its bytes should be called.
 #[derive(Debug)]
 pub(super) struct PlannedLayer {
@@ -55,15 +67,71 @@ pub(super) struct Saved {
 }
 
 impl Files {
-    /// The images in the archive.
-    pub(super) fn plans(&self) -> Result<Vec<Plan>, Error> {
-        if self.has(MANIFEST) {
-            return self.saved();
+    /// The images in the archive: those of a platform, or of this machine's.
+    pub(super) fn plans(&self, platform: Option<&Platform>) -> Result<Vec<Plan>, Error> {
+        if self.has(MANIFEST) && !(platform.is_some() && self.has(INDEX)) {
+            let plans = self.saved()?;
+            if !plans.is_empty() || !self.has(INDEX) {
+                return Ok(plans);
+            }
         }
         if self.has(INDEX) {
-            return self.layout();
+            return self.layout(platform);
         }
         Err(Error::Archive(format!("does not contain a {MANIFEST}")))
+    }
+
+    /// The indexes that a layout lists by names and has as a whole, down to the last blob.
+    pub(super) fn wholes(&self) -> Result<Vec<Whole>, Error> {
+        if !self.has(INDEX) {
+            return Ok(Vec::new());
+        }
+        let listed: Index = parse(INDEX, &self.document(INDEX)?)?;
+        let mut wholes: Vec<Whole> = Vec::new();
+        for descriptor in listed.manifests.iter().filter(|descriptor| is_index(descriptor)) {
+            let Some(name) = annotated(descriptor) else {
+                continue;
+            };
+            match wholes.iter_mut().find(|whole| whole.digest == descriptor.digest) {
+                Some(whole) => whole.names.push(name),
+                None => wholes.extend(self.whole(descriptor, name)?),
+            }
+        }
+        Ok(wholes)
+    }
+
+    fn whole(&self, descriptor: &Descriptor, name: Reference) -> Result<Option<Whole>, Error> {
+        if self.find(&path(&descriptor.digest)).is_err() {
+            return Ok(None);
+        }
+        let bytes = self.blob(descriptor)?;
+        let index: Index = parse(INDEX, &bytes)?;
+        let mut whole = Whole {
+            digest: descriptor.digest,
+            names: vec![name],
+            blobs: Vec::new(),
+            manifests: Vec::new(),
+        };
+        for listed in &index.manifests {
+            if is_index(listed) || self.find(&path(&listed.digest)).is_err() {
+                return Ok(None);
+            }
+            let bytes = self.blob(listed)?;
+            let summary = ManifestSummary::parse_by(listed.digest.algorithm(), &listed.media_type, &bytes)?;
+            for blob in summary.blobs() {
+                let Ok((file, _)) = self.find(&path(&blob.digest)) else {
+                    return Ok(None);
+                };
+                whole.blobs.push((blob.clone(), file));
+            }
+            whole
+                .manifests
+                .push((listed.digest, listed.media_type.clone(), bytes));
+        }
+        whole
+            .manifests
+            .push((descriptor.digest, descriptor.media_type.clone(), bytes));
+        Ok(Some(whole))
     }
 
     fn saved(&self) -> Result<Vec<Plan>, Error> {
@@ -91,39 +159,59 @@ impl Files {
         plan(bytes, layers, tags.collect::<Result<_, Error>>()?, parent)
     }
 
-    fn layout(&self) -> Result<Vec<Plan>, Error> {
+    fn layout(&self, platform: Option<&Platform>) -> Result<Vec<Plan>, Error> {
         let index: Index = parse(INDEX, &self.document(INDEX)?)?;
+        let host = Platform::host();
+        let wanted = platform.unwrap_or(&host);
         let mut found = Vec::new();
-        self.index(&index, None, MAX_INDEXES, &mut found)?;
-        if found.is_empty() {
-            let Platform { os, architecture, .. } = Platform::host();
-            return Err(Error::Archive(format!("it has no image for {os}/{architecture}")));
+        let mut choose = |fits: &dyn Fn(&Descriptor) -> bool| {
+            self.index((&index, None), MAX_INDEXES, fits, &mut found)?;
+            Ok::<_, Error>(!found.is_empty())
+        };
+        // What says that it is none for any machine is no image.
+        let any = |descriptor: &Descriptor| {
+            let mut of = descriptor.platform.iter();
+            of.all(|platform| platform.os != "unknown")
+        };
+        let fits = |descriptor: &Descriptor| {
+            let mut of = descriptor.platform.iter();
+            of.all(|platform| wanted.is_met_by(platform))
+        };
+        let none = || {
+            let Platform { os, architecture, .. } = wanted;
+            Error::Archive(format!("it has no image for {os}/{architecture}"))
+        };
+        if !choose(&fits)? && (platform.is_some() || !choose(&any)?) {
+            return Err(none());
         }
-        found
+        let plans = found
             .into_iter()
-            .map(|(manifest, names)| self.layout_image(&manifest, names))
-            .collect()
+            .map(|(manifest, names)| self.layout_image(&manifest, names));
+        let mut plans = plans.collect::<Result<Vec<_>, Error>>()?;
+        // A descriptor need not say what it is for; a configuration does.
+        plans.retain(|plan| platform.is_none_or(|wanted| wanted.is_met_by(&plan.config.platform())));
+        match plans.is_empty() {
+            true => Err(none()),
+            false => Ok(plans),
+        }
     }
 
     /// Collects manifests with all the names they are given; one may be listed once for each.
     fn index(
         &self,
-        index: &Index,
-        name: Option<&Reference>,
+        (index, name): (&Index, Option<&Reference>),
         depth: usize,
+        fits: &dyn Fn(&Descriptor) -> bool,
         found: &mut Vec<(Descriptor, Vec<Reference>)>,
     ) -> Result<(), Error> {
-        for descriptor in index.manifests.iter().filter(|descriptor| runs_here(descriptor)) {
+        for descriptor in index.manifests.iter().filter(|descriptor| fits(descriptor)) {
             let name = annotated(descriptor).or_else(|| name.cloned());
-            if matches!(
-                &*descriptor.media_type,
-                media_type::INDEX | media_type::DOCKER_INDEX
-            ) {
+            if is_index(descriptor) {
                 let depth = depth
                     .checked_sub(1)
                     .ok_or_else(|| Error::Archive("its indexes are too deep".to_owned()))?;
                 let inner: Index = parse(INDEX, &self.blob(descriptor)?)?;
-                self.index(&inner, name.as_ref(), depth, found)?;
+                self.index((&inner, name.as_ref()), depth, fits, found)?;
                 continue;
             }
             match found
@@ -229,13 +317,11 @@ fn annotated(descriptor: &Descriptor) -> Option<Reference> {
     .filter(|reference| reference.tag.is_some())
 }
 
-/// Whether a descriptor is of an image for this machine, or does not say. (Attestations say
-/// `unknown/unknown`.)
-fn runs_here(descriptor: &Descriptor) -> bool {
-    descriptor
-        .platform
-        .as_ref()
-        .is_none_or(|platform| Platform::host().runs(platform))
+fn is_index(descriptor: &Descriptor) -> bool {
+    matches!(
+        &*descriptor.media_type,
+        media_type::INDEX | media_type::DOCKER_INDEX
+    )
 }
 
 #[cfg(test)]

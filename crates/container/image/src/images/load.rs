@@ -4,13 +4,14 @@
 //! layer that is new is then unpacked from its file, which becomes the blob by a rename. All of
 //! it is made under one lease; a failure at any point, or a crash, leaves nothing.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::files::Files;
-use super::layout::{Plan, PlannedLayer};
+use super::layout::{Plan, PlannedLayer, Whole};
 use super::{Image, Images, LoadEvent, Loaded};
 use crate::assemble::NewImage;
 use crate::content::digest_of;
@@ -18,7 +19,7 @@ use crate::inner::Inner;
 use crate::layers::Made;
 use crate::standing::By;
 use crate::worker::{self, Job, SplitReport, Stream};
-use crate::{Digest, DigestAlgorithm, Error, Lease, Limits, Target, claims};
+use crate::{Digest, DigestAlgorithm, Error, Lease, Limits, Platform, Target, claims};
 
 /// Archives of images have few files, and all of their names are held in memory.
 const MAX_FILES: u64 = 100_000;
@@ -27,24 +28,62 @@ type Progress<'a> = dyn FnMut(LoadEvent) + 'a;
 
 impl Images {
     /// Takes in the images of an archive made by `docker save` or in the OCI layout, plain or
-    /// compressed.
+    /// compressed: those for a platform, or for this machine, or whatever there is. A name that stands for an index all of
+    /// which is in the archive stands for it here as well, unless a platform is asked for.
     ///
     /// # Errors
     /// [`Error::Archive`], [`Error::WrongDigest`], [`Error::DiffId`] and others; then nothing of it stays.
     pub fn load(
         &self,
         archive: &mut dyn Read,
+        platform: Option<&Platform>,
         progress: &mut dyn FnMut(LoadEvent),
     ) -> Result<Vec<Loaded>, Error> {
         let lease = self.inner.own_lease("load")?;
         let files = self.inner.split(archive)?;
-        let plans = files.plans()?;
+        let plans = files.plans(platform)?;
+        let wholes = match platform {
+            None => files.wholes()?,
+            Some(_) => Vec::new(),
+        };
         let mut loaded = Vec::new();
         for plan in plans {
             self.load_image(&lease, plan, progress, &mut loaded)?;
         }
+        for whole in wholes {
+            self.load_index(&lease, whole, &loaded)?;
+        }
         lease.keep()?;
         Ok(loaded)
+    }
+
+    /// Keeps an index with all that it lists: what is no layer of an image that was loaded is as it came.
+    fn load_index(&self, lease: &Lease, whole: Whole, loaded: &[Loaded]) -> Result<(), Error> {
+        for (blob, file) in &whole.blobs {
+            let is_image = || lease.add(&blob.digest).is_ok();
+            if lease.hold_blob(&blob.digest) || is_image() {
+                continue;
+            }
+            let mut file = File::open(file).map_err(Error::io("read a part of an archive"))?;
+            self.receive_blob(lease, blob, &mut file)?;
+        }
+        for (digest, media_type, bytes) in &whole.manifests {
+            self.put_manifest(lease, digest.algorithm(), media_type, bytes)?;
+        }
+        for name in &whole.names {
+            let of_name = loaded
+                .iter()
+                .find(|loaded| loaded.reference.as_ref() == Some(name));
+            // By another list the archive has this name for another image.
+            let Some(image) = of_name.map(|loaded| loaded.id) else {
+                continue;
+            };
+            let lists = |id: &Digest| whole.blobs.iter().any(|(blob, _)| blob.digest == *id);
+            if lists(&image) {
+                self.tag_under(lease, name, Target::manifest(whole.digest, Some(image)))?;
+            }
+        }
+        Ok(())
     }
 
     fn load_image(
@@ -125,7 +164,7 @@ impl Inner {
     /// Has a worker write each file of the archive to a file of its own.
     fn split(&self, archive: &mut dyn Read) -> Result<Files, Error> {
         let place = self.content.ingest().map_err(Error::io("write an archive"))?;
-        let directory = std::fs::File::open(place.path()).map_err(Error::io("write an archive"))?;
+        let directory = File::open(place.path()).map_err(Error::io("write an archive"))?;
         let limits = Limits {
             entries: self.limits.entries.min(MAX_FILES),
             ..self.limits

@@ -9,34 +9,77 @@ use serde::Serialize;
 
 use super::layout::{IMAGE_NAME, INDEX, LAYOUT, MANIFEST, REF_NAME, REPOSITORIES, Saved, path};
 use super::names::identifier;
-use super::{Image, Images, Layer};
+use super::{Blob, ExportedIndex, Image, Images, Layer};
 use crate::archive::{Entry, Kind, Writer};
-use crate::{Descriptor, Digest, Error, Index, Manifest, Reference, media_type};
+use crate::{
+    Descriptor, Digest, Error, Index, Lease, Manifest, ManifestSummary, Platform, Reference, media_type,
+};
 
 /// What is written for one image.
 type Chosen = BTreeMap<Digest, (Arc<Image>, BTreeSet<Reference>)>;
+
+/// What is written for one index, or for the manifest of one platform, by its digest.
+type Whole = BTreeMap<Digest, (ExportedIndex, BTreeSet<Reference>)>;
 
 /// An image, with the name by which it was asked for.
 type Named = (Arc<Image>, Option<Reference>);
 
 impl Images {
     /// Writes an archive that is both `docker save`'s and an OCI layout. A repository without a
-    /// tag stands for all its tags.
+    /// tag stands for all its tags. A name that stands for an index all of which is here is written as that index; with a
+    /// platform, one that lists it is written as the image of that platform.
     ///
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::NoSuchReference`]; [`Error::Io`] of the writer.
-    pub fn save(&self, references: &[String], out: &mut dyn Write) -> Result<(), Error> {
+    pub fn save(
+        &self,
+        references: &[String],
+        platform: Option<&Platform>,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
         let lease = self.inner.own_lease("save")?;
-        let chosen = self.choose(references)?;
+        let mut chosen = self.choose(references)?;
         for id in chosen.keys() {
             lease.add(id)?;
         }
+        let whole = self.take_whole(&lease, platform, &mut chosen)?;
         let archive = Archive {
             images: self,
             out: Writer::new(out),
             written: BTreeSet::new(),
         };
-        archive.all(&chosen)
+        archive.all(&chosen, &whole)
+    }
+
+    /// Takes out the names that stand for an index that is here.
+    fn take_whole(
+        &self,
+        lease: &Lease,
+        platform: Option<&Platform>,
+        chosen: &mut Chosen,
+    ) -> Result<Whole, Error> {
+        let mut whole = Whole::new();
+        let mut taken = BTreeSet::new();
+        for (id, (_, names)) in chosen.iter_mut() {
+            for name in names.clone() {
+                let Some(index) = self.export_index(lease, &name, platform)? else {
+                    continue;
+                };
+                let Some(root) = index.manifests.last().map(|root| root.digest) else {
+                    continue;
+                };
+                names.remove(&name);
+                taken.insert(*id);
+                whole
+                    .entry(root)
+                    .or_insert_with(|| (index, BTreeSet::new()))
+                    .1
+                    .insert(name);
+            }
+        }
+        // What has no name left was asked for by those that are taken out.
+        chosen.retain(|id, (_, names)| !names.is_empty() || !taken.contains(id));
+        Ok(whole)
     }
 
     fn choose(&self, references: &[String]) -> Result<Chosen, Error> {
@@ -105,7 +148,7 @@ struct Documents {
 }
 
 impl<W: Write> Archive<'_, W> {
-    fn all(mut self, chosen: &Chosen) -> Result<(), Error> {
+    fn all(mut self, chosen: &Chosen, whole: &Whole) -> Result<(), Error> {
         for directory in ["blobs/", "blobs/sha256/"] {
             let mut entry = Entry::new(directory, Kind::Directory);
             entry.mode = 0o755;
@@ -116,6 +159,9 @@ impl<W: Write> Archive<'_, W> {
             self.image(image, names, &mut documents)?;
         }
         documents.forget_strangers(chosen);
+        for (index, names) in whole.values() {
+            self.whole(index, names, &mut documents)?;
+        }
         let index = Index {
             schema_version: 2,
             media_type: media_type::INDEX.to_owned(),
@@ -128,6 +174,62 @@ impl<W: Write> Archive<'_, W> {
             self.document(REPOSITORIES, &documents.repositories)?;
         }
         self.out.finish().map(drop).map_err(written)
+    }
+
+    /// An index with all that it lists. Whoever knows no layouts gets the image of this machine, or the first there is.
+    fn whole(
+        &mut self,
+        index: &ExportedIndex,
+        names: &BTreeSet<Reference>,
+        documents: &mut Documents,
+    ) -> Result<(), Error> {
+        for blob in &index.blobs {
+            self.blob(blob)?;
+        }
+        let mut images = Vec::new();
+        for served in &index.manifests {
+            self.bytes(&path(&served.digest), served.digest, &served.bytes)?;
+            let summary = ManifestSummary::parse(&served.media_type, &served.bytes)?;
+            let image = summary
+                .config
+                .as_ref()
+                .and_then(|config| self.images.get(&config.digest));
+            let runs = image.is_some_and(|image| Platform::host().runs(&image.config.platform()));
+            let is_image = summary
+                .layers
+                .iter()
+                .all(|layer| !layer.media_type.contains("in-toto"));
+            images.extend((!summary.is_index() && is_image).then_some((!runs, summary)));
+        }
+        images.sort_by_key(|(foreign, _)| *foreign);
+        let Some(root) = index.manifests.last() else {
+            return Ok(());
+        };
+        let root = Descriptor::new(&root.media_type, root.digest, root.bytes.len() as u64);
+        documents.names(names, &root);
+        let summary = images.first().map(|(_, summary)| summary);
+        if let Some((config, summary)) = summary.and_then(|summary| Some((summary.config.as_ref()?, summary)))
+        {
+            let tags = names.iter().map(Reference::familiar).collect::<Vec<_>>();
+            documents.manifest.push(Saved {
+                config: path(&config.digest),
+                repo_tags: (!tags.is_empty()).then_some(tags),
+                layers: summary.layers.iter().map(|layer| path(&layer.digest)).collect(),
+                parent: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn blob(&mut self, blob: &Descriptor) -> Result<(), Error> {
+        if !self.written.insert(blob.digest) {
+            return Ok(());
+        }
+        match self.images.open_blob(&blob.digest)? {
+            Some(Blob::File(mut file, size)) => self.file(&path(&blob.digest), size, &mut file),
+            Some(Blob::Bytes(bytes)) => self.file(&path(&blob.digest), bytes.len() as u64, &mut &*bytes),
+            None => Err(Error::MissingContent(vec![blob.digest])),
+        }
     }
 
     fn image(
@@ -201,13 +303,24 @@ impl Documents {
         }
     }
 
-    fn add(&mut self, image: &Image, names: &BTreeSet<Reference>, manifest: Descriptor, layers: Vec<String>) {
+    /// Lists something in the index: once for each of its names, or once without one.
+    fn names(&mut self, names: &BTreeSet<Reference>, manifest: &Descriptor) {
         for name in names {
             let mut named = manifest.clone();
             let tag = name.tag.clone().unwrap_or_default();
-            let annotations = [(IMAGE_NAME, name.to_string()), (REF_NAME, tag.clone())];
+            let annotations = [(IMAGE_NAME, name.to_string()), (REF_NAME, tag)];
             named.annotations = annotations.map(|(key, value)| (key.to_owned(), value)).into();
             self.index.push(named);
+        }
+        if names.is_empty() {
+            self.index.push(manifest.clone());
+        }
+    }
+
+    fn add(&mut self, image: &Image, names: &BTreeSet<Reference>, manifest: Descriptor, layers: Vec<String>) {
+        self.names(names, &manifest);
+        for name in names {
+            let tag = name.tag.clone().unwrap_or_default();
             let top = image
                 .layers
                 .last()
@@ -216,9 +329,6 @@ impl Documents {
                 .entry(name.familiar_name())
                 .or_default()
                 .insert(tag, top);
-        }
-        if names.is_empty() {
-            self.index.push(manifest);
         }
         let tags = names.iter().map(Reference::familiar).collect::<Vec<_>>();
         self.manifest.push(Saved {

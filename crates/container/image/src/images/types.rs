@@ -216,6 +216,21 @@ pub enum LoadEvent {
     },
 }
 
+/// What an index lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// As the index names it.
+    pub descriptor: Descriptor,
+    /// Whether it is here, down to the last blob.
+    pub is_whole: bool,
+    /// Bytes of what is here of it.
+    pub content: u64,
+    /// The image's id, if its manifest is here.
+    pub image: Option<Digest>,
+    /// The manifest that it says something of, if it is an attestation.
+    pub about: Option<Digest>,
+}
+
 /// An image that was loaded: once for each of its tags, or once without one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {

@@ -38,7 +38,7 @@ impl Images {
         self.wake(id)
     }
 
-    fn hold(&self, lease: &Lease, id: &Digest) -> Result<Arc<Image>, Error> {
+    pub(super) fn hold(&self, lease: &Lease, id: &Digest) -> Result<Arc<Image>, Error> {
         lease.add(id)?;
         self.get_or_fail(id)
     }

@@ -65,7 +65,8 @@ fn an_image_goes_there_and_comes_back() {
     };
     let id = here.import(&mut &*base(), import).unwrap();
     let mut saved = std::fs::File::create(path("saved.tar")).unwrap();
-    here.save(&["localhost/shared:1".to_owned()], &mut saved).unwrap();
+    here.save(&["localhost/shared:1".to_owned()], None, &mut saved)
+        .unwrap();
     podman.run(&["load", "-i", &path("saved.tar")]);
     let known = podman.run(&["image", "inspect", "--format", "{{.Id}}", "localhost/shared:1"]);
     assert_eq!(known, id.hex());
@@ -74,7 +75,7 @@ fn an_image_goes_there_and_comes_back() {
         podman.run(&["save", "--format", form, "-o", &file, "localhost/shared:1"]);
         let there = open(&directory.path().join(format!("there-{form}")));
         let loaded = there
-            .load(&mut std::fs::File::open(&file).unwrap(), &mut |_| {})
+            .load(&mut std::fs::File::open(&file).unwrap(), None, &mut |_| {})
             .unwrap();
         let names: Vec<(Digest, String)> = loaded
             .iter()

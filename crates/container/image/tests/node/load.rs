@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use image::{Descriptor, Digest, LoadEvent, Manifest, media_type};
+use image::{
+    Descriptor, Digest, DigestAlgorithm, LoadEvent, Manifest, Platform, Reference, Target, media_type,
+};
 
 use super::remote::{GZIP, Remote};
 use super::support::{Node, archive, config, docker_archive, files, list, mounted, names, tar};
@@ -235,7 +237,7 @@ fn what_is_saved_is_loaded_and_saved_again_to_the_same_bytes() {
     let save = |node: &Node, names: &[&str]| {
         let mut saved = Vec::new();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        node.images.save(&names, &mut saved).unwrap();
+        node.images.save(&names, None, &mut saved).unwrap();
         saved
     };
     let saved = save(&first, &["x", "y:1"]);
@@ -261,7 +263,7 @@ fn what_was_pulled_is_saved_by_its_repository_s_name() {
     let pinned = format!("r.example/x@{}", remote.digest());
     for (name, tags) in [("r.example/x", 1), (&*pinned, 0)] {
         let mut saved = Vec::new();
-        first.images.save(&[name.to_owned()], &mut saved).unwrap();
+        first.images.save(&[name.to_owned()], None, &mut saved).unwrap();
         let second = Node::new();
         assert_eq!(second.load_one(&saved), id, "{name}");
         assert_eq!(second.images.get(&id).unwrap().tags.len(), tags, "{name}");
@@ -275,7 +277,7 @@ fn both_forms_in_one_archive_say_the_same() {
     let first = Node::new();
     let id = first.load_one(&archive(&["x:1"], &[&layer]));
     let mut saved = Vec::new();
-    first.images.save(&["x:1".to_owned()], &mut saved).unwrap();
+    first.images.save(&["x:1".to_owned()], None, &mut saved).unwrap();
     let mut only_oci = tar::Builder::new(Vec::new());
     let mut source = tar::Archive::new(&*saved);
     for entry in source.entries().unwrap() {
@@ -302,7 +304,7 @@ fn progress_tells_layers_and_names_that_move() {
     let previous = node.load_one(&archive(&["x:1"], &[&one]));
     let mut events = Vec::new();
     node.images
-        .load(&mut &*archive(&["x:1"], &[&one, &two]), &mut |event| {
+        .load(&mut &*archive(&["x:1"], &[&one, &two]), None, &mut |event| {
             events.push(event);
         })
         .unwrap();
@@ -349,4 +351,120 @@ fn an_image_without_layers_is_one() {
     assert_eq!(names(&node.images.view(&id).unwrap()), [] as [&str; 0]);
     let rootfs = node.images.prepare("c", Some(&id)).unwrap();
     assert_eq!(names(&rootfs), [] as [&str; 0]);
+}
+
+fn platform(architecture: &str) -> Platform {
+    Platform {
+        architecture: architecture.to_owned(),
+        os: "linux".to_owned(),
+        variant: None,
+    }
+}
+
+/// A node on which a name stands for an index of two platforms and an attestation, all of it here; with what it is called.
+fn with_index(name: &str) -> (Node, Digest) {
+    let node = Node::new();
+    let own = Remote::new(&[(GZIP, &tar(&["a = 1"]))]);
+    let layer = tar(&["b = 1"]);
+    let foreign = config(&[&layer]);
+    let foreign = String::from_utf8(foreign).unwrap().replace("amd64", "arm64");
+    let foreign = Remote::with_config(&[(GZIP, &layer)], foreign.into_bytes());
+    let id = own.pull(&node.images, "own:1").unwrap();
+    let lease = node.images.lease("index").unwrap();
+    let mut entries = Vec::new();
+    for (remote, architecture) in [(&own, "amd64"), (&foreign, "arm64")] {
+        let keep = |media_type: &str, bytes: &[u8]| {
+            let blob = Descriptor::new(media_type, Digest::of(bytes), bytes.len() as u64);
+            node.images.receive_blob(&lease, &blob, &mut &*bytes).unwrap();
+        };
+        keep(media_type::LAYER_GZIP, &remote.layers[0].1);
+        keep(media_type::CONFIG, &remote.config);
+        node.images
+            .put_manifest(
+                &lease,
+                DigestAlgorithm::Sha256,
+                media_type::MANIFEST,
+                &remote.manifest,
+            )
+            .unwrap();
+        entries.push(serde_json::json!({
+            "mediaType": media_type::MANIFEST, "digest": remote.digest(), "size": remote.manifest.len(),
+            "platform": platform(architecture),
+        }));
+    }
+    let index = serde_json::json!({
+        "schemaVersion": 2, "mediaType": media_type::INDEX, "manifests": entries,
+    });
+    let index = bytes::Bytes::from(index.to_string());
+    node.images
+        .put_manifest(&lease, DigestAlgorithm::Sha256, media_type::INDEX, &index)
+        .unwrap();
+    let digest = Digest::of(&index);
+    let name: Reference = name.parse().unwrap();
+    node.images
+        .tag_under(&lease, &name, Target::manifest(digest, Some(id)))
+        .unwrap();
+    lease.keep().unwrap();
+    (node, digest)
+}
+
+fn saved(node: &Node, name: &str, platform: Option<&Platform>) -> Vec<u8> {
+    let mut saved = Vec::new();
+    node.images
+        .save(&[name.to_owned()], platform, &mut saved)
+        .unwrap();
+    saved
+}
+
+#[test]
+fn an_index_is_saved_and_loaded_as_a_whole() {
+    let (first, digest) = with_index("x:1");
+    let name: Reference = "docker.io/library/x:1".parse().unwrap();
+    let listed = first.images.listed(&name);
+    let whole: Vec<bool> = listed.iter().map(|entry| entry.is_whole).collect();
+    assert_eq!(whole, [true, true]);
+    let archive = saved(&first, "x:1", None);
+    assert_eq!(archive, saved(&first, "x", None));
+    let second = Node::new();
+    let loaded = second.load(&archive).unwrap();
+    assert_eq!(loaded.len(), 1);
+    assert_eq!(
+        second.images.target(&name),
+        Some(Target::manifest(digest, Some(loaded[0].id)))
+    );
+    assert_eq!(second.images.listed(&name), listed);
+    assert_eq!(saved(&second, "x:1", None), archive);
+    let second = second.reopen();
+    assert_eq!(saved(&second, "x:1", None), archive);
+    second
+        .images
+        .remove("x:1", image::Remove::default(), &|_| Vec::new())
+        .unwrap();
+    second.assert_empty();
+}
+
+#[test]
+fn one_platform_of_an_index_is_saved_and_loaded() {
+    let (first, _) = with_index("x:1");
+    let arm = platform("arm64");
+    let variant = first.images.variant("x:1", &arm).unwrap().unwrap();
+    assert_eq!(variant.config.architecture, "arm64");
+    assert_eq!(first.images.variant("x:1", &platform("s390x")).unwrap(), None);
+    for archive in [saved(&first, "x:1", Some(&arm)), saved(&first, "x:1", None)] {
+        let second = Node::new();
+        let load = |platform: &Platform| {
+            let loaded = second.images.load(&mut &*archive, Some(platform), &mut |_| {});
+            loaded.map(|loaded| loaded[0].id)
+        };
+        let error = load(&platform("s390x")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid archive: it has no image for linux/s390x"
+        );
+        assert_eq!(load(&arm).unwrap(), variant.id);
+        assert_eq!(second.images.resolve("x:1").unwrap().id, variant.id);
+    }
+    // Whoever does not ask gets what there is.
+    let second = Node::new();
+    assert_eq!(second.load_one(&saved(&first, "x:1", Some(&arm))), variant.id);
 }

@@ -3,13 +3,13 @@
 use std::io::Read;
 
 use image::{
-    Algorithm, Blob, Commit, CommitLayer, Digest, DigestAlgorithm, Export, Exported, HistoryRow, ImageConfig,
-    Reference, Remove, media_type,
+    Algorithm, Blob, Commit, CommitLayer, Descriptor, Digest, DigestAlgorithm, Export, Exported, HistoryRow,
+    ImageConfig, Recast, Reference, Remove, media_type,
 };
 
 use super::remote::{GZIP, PLAIN, Remote, ZSTD};
 use super::snapshots::inside;
-use super::support::{Node, archive, tar};
+use super::support::{Node, archive, mounted, tar};
 
 fn export(node: &Node, id: &Digest, how: Export) -> Exported {
     let lease = node.images.lease("export").unwrap();
@@ -222,7 +222,7 @@ fn what_sleeps_is_pushed_and_saved_without_being_woken() {
     );
     let mut saved = Vec::new();
     node.images
-        .save(&[format!("{repository}:1")], &mut saved)
+        .save(&[format!("{repository}:1")], None, &mut saved)
         .unwrap();
     assert!(node.images.get(&id).unwrap().asleep);
     let other = Node::new();
@@ -231,4 +231,95 @@ fn what_sleeps_is_pushed_and_saved_without_being_woken() {
     assert_eq!(node.load_one(&saved), id);
     let node = node.reopen();
     assert!(!node.images.get(&id).unwrap().asleep);
+}
+
+fn recast(node: &Node, id: &Digest, wish: Recast) -> Vec<Descriptor> {
+    let lease = node.images.lease("recast").unwrap();
+    let layers = node.images.recast(&lease, id, wish).unwrap();
+    for layer in &layers {
+        let Some(Blob::File(mut file, size)) = node.images.open_blob(&layer.digest).unwrap() else {
+            panic!("{} is missing", layer.digest)
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).unwrap();
+        assert_eq!((Digest::of(&bytes), size), (layer.digest, layer.size));
+    }
+    layers
+}
+
+/// What came compressed otherwise is made anew where that is asked for, and only then; nothing of it stays.
+#[test]
+fn layers_are_made_anew() {
+    let node = Node::new();
+    let text = format!("a = {}", "same ".repeat(20_000));
+    let remote = Remote::new(&[
+        (GZIP, &tar(&[&text])),
+        (ZSTD, &tar(&["b = 1"])),
+        (PLAIN, &tar(&["c = 1"])),
+    ]);
+    let id = remote.pull(&node.images, "x:1").unwrap();
+    let before = node.on_disk().1;
+    let types = |wish| -> Vec<String> {
+        let layers = recast(&node, &id, wish).into_iter();
+        layers.map(|layer| layer.media_type).collect()
+    };
+    let (gzip, zstd, plain) = (media_type::LAYER_GZIP, media_type::LAYER_ZSTD, media_type::LAYER);
+    let forced = |algorithm| Recast {
+        algorithm,
+        level: None,
+        force: true,
+    };
+    assert_eq!(types(Recast::default()), [gzip, zstd, plain]);
+    assert_eq!(types(forced(Some(Algorithm::Zstd))), [zstd; 3]);
+    assert_eq!(types(forced(Some(Algorithm::Gzip))), [gzip; 3]);
+    let digests: Vec<Digest> = recast(&node, &id, forced(None))
+        .iter()
+        .map(|layer| layer.digest)
+        .collect();
+    let diff_ids: Vec<Digest> = remote.layers.iter().map(|(_, _, diff_id)| *diff_id).collect();
+    assert_eq!(digests, diff_ids);
+    let size = |level| {
+        let wish = Recast {
+            level: Some(level),
+            ..forced(Some(Algorithm::Zstd))
+        };
+        recast(&node, &id, wish)[0].size
+    };
+    assert!(size(19) < size(1), "{} {}", size(19), size(1));
+    // What was made at no level of its own is remembered with the image, the rest is gone.
+    let kept = node.on_disk().1.len() - before.len();
+    assert_eq!(kept, 4, "two as zstd, two as gzip");
+    node.images
+        .remove("x:1", Remove::default(), &|_| Vec::new())
+        .unwrap();
+    node.assert_empty();
+}
+
+#[test]
+fn younger_times_are_taken_back() {
+    let node = Node::new();
+    let young = tar(&["d/", "a = 1", "l -> a"]);
+    let remote = Remote::new(&[(GZIP, &young), (ZSTD, &tar(&[]))]);
+    let id = remote.pull(&node.images, "x:1").unwrap();
+    let (times, count) = {
+        let lease = node.images.lease("clamp").unwrap();
+        // The archives' times are 1000000000.
+        let same = node.images.clamped(&lease, &id, 1_000_000_000).unwrap();
+        assert_eq!(same.id, id);
+        let old = node.images.clamped(&lease, &id, 99).unwrap();
+        let diff_ids = &old.config.rootfs.diff_ids;
+        assert!(old.id != id && diff_ids[0] != remote.layers[0].2 && diff_ids[1] == remote.layers[1].2);
+        assert_eq!(old.layers.len(), 2);
+        let rootfs = node.images.view(&old.id).unwrap();
+        (mounted(&rootfs), node.images.all().len())
+    };
+    assert!(
+        times["/a"].ends_with("@99") && times["/l"].ends_with("@99"),
+        "{times:?}"
+    );
+    assert_eq!((count, node.images.all().len()), (2, 1), "it goes with the lease");
+    node.images
+        .remove("x:1", Remove::default(), &|_| Vec::new())
+        .unwrap();
+    node.assert_empty();
 }

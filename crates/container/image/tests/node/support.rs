@@ -76,7 +76,7 @@ impl Node {
     }
 
     pub(crate) fn load(&self, archive: &[u8]) -> Result<Vec<Loaded>, Error> {
-        self.images.load(&mut &*archive, &mut |_| {})
+        self.images.load(&mut &*archive, None, &mut |_| {})
     }
 
     pub(crate) fn load_one(&self, archive: &[u8]) -> Digest {

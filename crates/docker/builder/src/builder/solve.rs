@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::request::Dialect;
 use crate::services::Services;
 use crate::solve::{Given, SolveRequest};
-use crate::{BuildContext, BuildError, Progress};
+use crate::{BuildError, Progress};
 
 impl Builder {
     /// Carries out a graph of LLB. The result is an image without a configuration; while the lease lasts, nobody removes
@@ -82,9 +82,8 @@ async fn brought(
     for (number, (vertex, given)) in given.into_iter().enumerate() {
         let brought = match given {
             Given::Image(image) => Brought::Image(image),
-            Given::Files(file) => {
+            Given::Files(context) => {
                 let (images, place) = (images.clone(), scratch.0.join(format!("given-{number}")));
-                let context = BuildContext::Archive(file);
                 Brought::Files(blocking(move || open_files(&images, context, &place)).await?)
             }
         };

@@ -215,6 +215,7 @@ impl Executor for Memory {
                         command,
                         code: code.parse().unwrap(),
                         out_of_memory: false,
+                        at: None,
                     });
                 }
                 _ => {}

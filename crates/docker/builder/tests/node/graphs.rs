@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use builder::{BuildContext, Entitlements, Given, SolveRequest};
+use builder::{Entitlements, Given, SolveRequest};
 use image::Digest;
 use llb::pb::{self, file_action::Action, op::Op};
 use llb::{Graph, Refused};
@@ -397,10 +397,8 @@ async fn a_clients_directory_is_copied_and_mounted() {
         vec![mount(0, "/", 0), seen],
     );
     let solve = async |text: &str, wanted| {
-        let BuildContext::Archive(file) = spooled(&archive(&[("f", text), ("g", "2")])) else {
-            panic!("no archive")
-        };
-        let given = BTreeMap::from([(Digest::of(&writer.ops[local]), Given::Files(file))]);
+        let files = spooled(&archive(&[("f", text), ("g", "2")]));
+        let given = BTreeMap::from([(Digest::of(&writer.ops[local]), Given::Files(files))]);
         daemon.solve_with(&writer, (wanted, 0), given).await.unwrap()
     };
     let first = solve("1", run).await;

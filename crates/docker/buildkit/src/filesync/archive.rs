@@ -269,7 +269,7 @@ fn permissions(mode: u32) -> u32 {
 }
 
 /// The other way: Go's mode of a tar entry.
-pub(super) fn go_mode(mode: u32, kind: EntryType) -> u32 {
+pub(crate) fn go_mode(mode: u32, kind: EntryType) -> u32 {
     let kind = match kind {
         EntryType::Directory => DIRECTORY,
         EntryType::Symlink => SYMLINK,

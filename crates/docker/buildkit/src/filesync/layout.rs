@@ -6,12 +6,13 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use image::Hasher;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::build::{Content, ContentBytes, Exported};
-use crate::provenance::Predicate;
+use crate::statement::Predicate;
 
 /// Writes an image as an OCI layout (image-spec 1.1, image-layout.md); with `docker`, also as old `docker load`s read it.
 pub(crate) fn layout(exported: &Exported, docker: bool, spool: File) -> io::Result<File> {
@@ -119,6 +120,13 @@ pub(crate) struct At<'a> {
 impl<'a> At<'a> {
     pub(crate) const fn new(content: &'a Content) -> Self {
         Self { content, position: 0 }
+    }
+
+    /// So many bytes of a file, from an offset on.
+    pub(crate) fn piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+        let mut bytes = vec![0; length];
+        file.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes.into())
     }
 }
 

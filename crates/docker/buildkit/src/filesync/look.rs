@@ -90,6 +90,14 @@ impl Look {
         Ok(named(&found.0))
     }
 
+    /// Whether there is a file at a path, behind links.
+    ///
+    /// # Errors
+    /// Nothing is.
+    pub(crate) fn is_file(&self, path: &str) -> Result<bool, Status> {
+        Ok(self.behind(path)?.0.mode & TYPE == 0)
+    }
+
     /// What is in a directory, by names.
     ///
     /// # Errors
@@ -138,6 +146,8 @@ impl Look {
     }
 }
 
+/// Go's bits of what is no regular file: directories, links, devices, pipes, sockets, and what it has no word for.
+const TYPE: u32 = DIRECTORY | LINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 /// Go's bit of a directory, and of a symbolic link.
 const DIRECTORY: u32 = 1 << 31;
 const LINK: u32 = 1 << 27;
@@ -190,6 +200,7 @@ mod tests {
         };
         assert_eq!(names("/"), ["d", "l", "round"]);
         assert_eq!(names("l"), ["f"]);
+        assert_eq!((look.is_file("l/f"), look.is_file("l")), (Ok(true), Ok(false)));
         assert_eq!(look.stat("l").unwrap().linkname, "d");
         assert_eq!(look.stat(".").unwrap().mode, DIRECTORY | 0o755);
         for missing in ["x", "round", "d/x"] {

@@ -19,6 +19,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use archive::Archive;
+pub(crate) use archive::go_mode;
 pub(crate) use layout::{At, beside, joined, layout};
 pub(crate) use look::Look;
 pub(crate) use receive::receive;

@@ -61,7 +61,7 @@ fn read(archive: &File, offset: u64, left: u64) -> Result<Bytes, Status> {
 /// # Errors
 /// The client's and the disk's.
 pub(crate) async fn send_files(session: &Session, archive: &File, number: usize) -> Result<u64, Status> {
-    let entries = index(archive).map_err(disk)?;
+    let entries = ordered(index(archive).map_err(disk)?);
     let number = number.to_string();
     let (mut sender, mut incoming) = session.serves(COPY)?.open(COPY, &[(EXPORTER, &number)]).await?;
     for (stat, _) in &entries {
@@ -78,6 +78,13 @@ pub(crate) async fn send_files(session: &Session, archive: &File, number: usize)
     sender.close();
     while incoming.message::<Packet>().await?.is_some() {}
     Ok(sent)
+}
+
+/// Entries in the order that clients insist on, each once: directories before what is in them, names by their bytes.
+fn ordered(mut entries: Vec<(Stat, u64)>) -> Vec<(Stat, u64)> {
+    entries.sort_by(|(one, _), (other, _)| one.path.split('/').cmp(other.path.split('/')));
+    entries.dedup_by(|(later, _), (first, _)| later.path == first.path);
+    entries
 }
 
 /// Answers the client's requests until it has everything.

@@ -12,10 +12,10 @@ pub(crate) use files::shown;
 use options::{Main, Source};
 pub(crate) use options::{Options, cache_source};
 
-use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote, Request};
+use crate::build::{BuildRequest, Builds, Context, NamedContext, Opened, Question, Remote, Request, Scans};
 use crate::filesync::Kept;
 use crate::grpc::{Code, Status};
-use crate::job::{Job, Outcome};
+use crate::job::{Extra, Job, Outcome};
 use crate::session::Sessions;
 use files::{Dockerfile, Files};
 
@@ -53,19 +53,28 @@ pub(crate) async fn build(
         [] => vec![None],
         platforms => platforms.iter().cloned().map(Some).collect(),
     };
+    let scans = match options.scanned {
+        true => builds.scans(&question(&options, &dockerfile, String::new(), None))?,
+        false => Scans::default(),
+    };
     for platform in asked {
-        let request = BuildRequest {
+        let request = |stage: Option<usize>| BuildRequest {
             context: context.clone(),
             name: options.filename.clone(),
             text: dockerfile.text.clone(),
             contexts: contexts.clone(),
             args: options.args.clone(),
             labels: options.labels.clone(),
+            // What a scanner is shown has just been made.
+            no_cache: options.no_cache && stage.is_none(),
+            no_cache_stages: match stage {
+                Some(_) => Vec::new(),
+                None => options.no_cache_stages.clone(),
+            },
             target: options.target.clone(),
+            stage,
             platform: platform.clone(),
             platform_shown: outcome.index,
-            no_cache: options.no_cache,
-            no_cache_stages: options.no_cache_stages.clone(),
             ulimits: options.ulimits.clone(),
             pull: options.pull,
             network: options.network.clone(),
@@ -76,8 +85,19 @@ pub(crate) async fn build(
             entitlements: job.asked.entitlements.clone(),
             session: job.session.clone(),
         };
-        let mut built = builds.build(request, job.progress.clone()).await?;
+        let mut built = builds.build(request(None), job.progress.clone()).await?;
         built.request = Some(said.clone());
+        let mut extras = Vec::new();
+        extras.extend(
+            scans
+                .context
+                .then(|| ("context".to_owned(), Extra::Files(context.clone()))),
+        );
+        for (name, number) in &scans.stages {
+            let stage = builds.build(request(Some(*number)), job.progress.unheard());
+            extras.push((name.clone(), Extra::Image(stage.await?)));
+        }
+        outcome.extras.push(extras);
         let platform = platform.unwrap_or_else(|| format!("{os}/{architecture}"));
         outcome.images.push((platform, built));
     }
@@ -184,7 +204,9 @@ async fn main_context(
             if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
                 return Ok(Err(image));
             }
-            let uses = builds.uses(&question(options, &dockerfile, String::new(), None));
+            let asked = question(options, &dockerfile, String::new(), None);
+            let whole = options.scanned && builds.scans(&asked)?.context;
+            let uses = builds.uses(&asked).filter(|_| !whole);
             (files.local(directory, &dockerfile, uses).await?, dockerfile)
         }
         Main::Upload(path) => in_it(files, options, files.upload(path).await?).await?,

@@ -65,6 +65,8 @@ pub(crate) struct Options {
     pub(crate) cache_from: Vec<CacheSource>,
     /// A frontend has handed the build on, so that it is no other's to do.
     pub(crate) forwarded: bool,
+    /// A scanner is shown the result, and perhaps more.
+    pub(crate) scanned: bool,
 }
 
 impl Default for Options {
@@ -93,6 +95,7 @@ impl Default for Options {
             cgroup_parent: String::new(),
             cache_from: Vec::new(),
             forwarded: false,
+            scanned: false,
         }
     }
 }

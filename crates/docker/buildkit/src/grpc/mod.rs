@@ -3,6 +3,7 @@
 //! Our own over `h2`, since the stream is there already (a connection that left HTTP/1), services are a handful of
 //! paths, and a framework of layers costs more of the binary than all of this crate.
 
+mod bound;
 mod client;
 mod server;
 mod status;
@@ -15,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use client::{Channel, connect};
 pub use server::{Call, Reply, Service, serve};
-pub use status::{Code, Status};
+pub use status::{Code, Detail, Status};
 pub use stream::{Incoming, Sender};
 
 /// A future on the heap.

@@ -6,6 +6,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use h2::client::ResponseFuture;
 use h2::{RecvStream, SendStream};
 
+use super::bound::{self, Reserved};
 use super::{Code, MAX_MESSAGE, Status, framed};
 
 /// Messages that come.
@@ -13,6 +14,8 @@ use super::{Code, MAX_MESSAGE, Status, framed};
 pub struct Incoming {
     source: Source,
     buffer: BytesMut,
+    /// Room for the message that comes, if it is a large one.
+    reserved: Option<Reserved>,
 }
 
 #[derive(Debug)]
@@ -40,6 +43,7 @@ impl Incoming {
         Self {
             source,
             buffer: BytesMut::new(),
+            reserved: None,
         }
     }
 
@@ -51,7 +55,9 @@ impl Incoming {
         let Some(frame) = self.frame().await? else {
             return Ok(None);
         };
+        bound::check(&frame)?;
         let decoded = M::decode(frame).map_err(|cause| Status::invalid(format!("no message: {cause}")))?;
+        self.reserved = None;
         Ok(Some(decoded))
     }
 
@@ -74,7 +80,7 @@ impl Incoming {
         }
         loop {
             match self.frame().await {
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => self.reserved = None,
                 Ok(None) => return broken,
                 Err(told) if matches!(told.code, Code::Cancelled | Code::Unavailable) => return broken,
                 Err(told) => return told,
@@ -86,6 +92,11 @@ impl Incoming {
         loop {
             if let Some(frame) = cut(&mut self.buffer)? {
                 return Ok(Some(frame));
+            }
+            if self.reserved.is_none()
+                && let Some(length) = announced(&self.buffer)
+            {
+                self.reserved = bound::reserve(length)?;
             }
             if !self.more().await? {
                 return match self.buffer.is_empty() {
@@ -135,6 +146,12 @@ impl Incoming {
             None => Ok(false),
         }
     }
+}
+
+/// The length of the message that begins here, as far as that has come.
+fn announced(buffer: &BytesMut) -> Option<usize> {
+    let (&[_, a, b, c, d], _) = buffer.split_first_chunk()?;
+    usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()
 }
 
 /// Cuts a whole message off the front.

@@ -51,6 +51,30 @@ async fn pair() -> (Channel, oneshot::Receiver<()>) {
 }
 
 #[tokio::test]
+async fn half_messages_of_many_calls_have_one_bound() {
+    let (one, other) = tokio::io::duplex(1 << 20);
+    tokio::spawn(serve(Box::new(one), Arc::new(Echo(None.into()))));
+    let (mut client, connection) = h2::client::handshake(other).await.unwrap();
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    // The beginning of a message of 15 MiB: six of them fit, so one of seven is refused, whichever comes last.
+    let mut beginning = vec![0];
+    beginning.extend_from_slice(&(15_u32 << 20).to_be_bytes());
+    let (mut responses, mut streams) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let request = http::Request::post("http://localhost/echo").body(()).unwrap();
+        client = client.ready().await.unwrap();
+        let (response, mut stream) = client.send_request(request, false).unwrap();
+        stream.send_data(Bytes::from(beginning.clone()), false).unwrap();
+        responses.push(response);
+        streams.push(stream);
+    }
+    let (refused, _, _) = futures_util::future::select_all(responses).await;
+    assert_eq!(refused.unwrap().headers()["grpc-status"], "8");
+}
+
+#[tokio::test]
 async fn messages_of_any_size_go_both_ways() {
     let (channel, _) = pair().await;
     let (mut sender, mut incoming) = channel.open("/echo", &[("a", "b")]).await.unwrap();

@@ -10,7 +10,7 @@ use prost::Message as _;
 
 use super::caps::pong;
 use super::gateway::Frontend;
-use super::{Door, is_set};
+use super::{Door, attestations, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
 use crate::frontend::cache_source;
@@ -18,8 +18,9 @@ use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, ReadDirRequest, ReadDirResponse,
-    ReadFileRequest, ReadFileResponse, Ref, RefMap, ResolveImageConfigRequest, ResolveImageConfigResponse,
+    Attestations, EvaluateRequest, EvaluateResponse, InputsResponse, NewContainerResponse, PingRequest,
+    ReadDirRequest, ReadDirResponse, ReadFileRequest, ReadFileResponse, Ref, RefMap,
+    ReleaseContainerResponse, ResolveImageConfigRequest, ResolveImageConfigResponse,
     ResolveSourceImageResponse, ResolveSourceMetaRequest, ResolveSourceMetaResponse, Result as Solved,
     ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse,
     WarnRequest, WarnResponse, result,
@@ -94,6 +95,27 @@ impl Door {
                 let stat = Some(self.look(job, &asked.r#ref).await?.stat(&asked.path)?);
                 reply.send(&StatFileResponse { stat }).await
             }
+            "NewContainer" => {
+                self.new_container(job, incoming.single().await?).await?;
+                reply.send(&NewContainerResponse {}).await
+            }
+            "ReleaseContainer" => {
+                self.release_container(job, incoming.single().await?).await?;
+                reply.send(&ReleaseContainerResponse {}).await
+            }
+            "ExecProcess" => self.exec_process(job, call, reply).await,
+            "ReadFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.read_container(job, asked).await?).await
+            }
+            "ReadDirContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.list_container(job, asked).await?).await
+            }
+            "StatFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.stat_container(job, asked).await?).await
+            }
             "Inputs" => {
                 let definitions = job.asked.inputs.clone();
                 reply.send(&InputsResponse { definitions }).await
@@ -115,6 +137,8 @@ impl Door {
             return Err(Status::unimplemented("source policies are not supported yet"));
         }
         let whole = asked.allow_result_return;
+        // A result that nobody has looked at yet may turn out to be none: a debugger wants it all the same.
+        let lazy = whole && !asked.evaluate && !asked.frontend.is_empty();
         let definition = asked.definition.filter(|definition| is_set(Some(definition)));
         let work = async {
             match (&*asked.frontend, definition) {
@@ -136,6 +160,15 @@ impl Door {
                     };
                     solved(job, self.frontend(job, wanted).await?, whole)
                 }
+            }
+        };
+        let work = async {
+            match work.await {
+                Err(status) => match self.told_failure(job, status).await {
+                    failure if lazy && failure.has_command() => failed(job, failure),
+                    failure => Err(failure),
+                },
+                done => done,
             }
         };
         tokio::select! {
@@ -200,6 +233,12 @@ impl Door {
 
 /// A result as the client gets it: a name for each image, their configurations, and what the frontend says.
 fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Status> {
+    let mut attestations = BTreeMap::new();
+    for (platform, said) in outcome.said.iter().filter(|_| whole) {
+        let attestation = said.iter().map(|said| attestations::told(job, said));
+        let attestation = attestation.collect::<Result<_, _>>()?;
+        attestations.insert(platform.clone(), Attestations { attestation });
+    }
     let mut metadata = outcome.metadata;
     let mut names: BTreeMap<String, Ref> = BTreeMap::new();
     let mut platforms = Vec::new();
@@ -234,7 +273,20 @@ fn solved(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Sta
         result: Some(Solved {
             result,
             metadata,
-            attestations: BTreeMap::new(),
+            attestations,
+        }),
+    })
+}
+
+/// A result that is none, as the client gets it: looking at it fails, and so does whoever gives it to another build.
+fn failed(job: &Job, failure: Status) -> Result<SolveResponse, Status> {
+    let def = Some(source(&format!("{FAILURE}{}", failure.message)));
+    let id = job.add_failure(failure)?;
+    Ok(SolveResponse {
+        r#ref: String::new(),
+        result: Some(Solved {
+            result: Some(result::Result::Ref(Ref { id, def })),
+            ..Solved::default()
         }),
     })
 }
@@ -264,10 +316,27 @@ fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Stat
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";
 
+/// How a failure is written there.
+const FAILURE: &str = "docker-image://gantry.invalid/failure@";
+
+/// Why a source is none that another build has failed to make.
+pub(super) fn failure_of(identifier: &str) -> Option<&str> {
+    identifier.strip_prefix(FAILURE)
+}
+
+/// A result of ours, as a source.
+pub(super) fn of_result(image: &str) -> String {
+    format!("{RESULT}{image}")
+}
+
 /// The definition of a result: one source, and the end of it.
-fn definition(image: &str) -> pb::Definition {
+pub(super) fn definition(image: &str) -> pb::Definition {
+    source(&of_result(image))
+}
+
+fn source(identifier: &str) -> pb::Definition {
     let source = pb::SourceOp {
-        identifier: format!("{RESULT}{image}"),
+        identifier: identifier.to_owned(),
         ..pb::SourceOp::default()
     };
     let source = pb::Op {
@@ -333,8 +402,13 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         return Ok(());
     }
     let result = asked.result.unwrap_or_default();
-    if !result.attestations.is_empty() {
-        return Err(Status::unimplemented("attestations are not supported yet"));
+    let mut said = BTreeMap::new();
+    for (platform, all) in result.attestations {
+        let all = all
+            .attestation
+            .into_iter()
+            .map(|each| attestations::read(job, each));
+        said.insert(platform, all.collect::<Result<Vec<_>, _>>()?);
     }
     let index = matches!(
         result.result,
@@ -354,15 +428,24 @@ fn give_back(job: &Job, asked: ReturnRequest) -> Result<(), Status> {
         }
     };
     let names = names.into_iter().filter(|(_, name)| !name.is_empty());
-    let images = names.map(|(platform, name)| {
-        let (known, built) = job.result(&name)?;
-        Ok((platform.unwrap_or(known), built))
-    });
+    let mut images = Vec::new();
+    for (platform, name) in names {
+        match job.result(&name) {
+            Ok((known, built)) => images.push((platform.unwrap_or(known), built)),
+            // A name that nobody has given is the caller's mistake, and not how the build ended.
+            Err(missing) if missing.code == Code::NotFound => return Err(missing),
+            Err(failure) => {
+                job.give_back(Err(failure));
+                return Ok(());
+            }
+        }
+    }
     let outcome = Outcome {
-        images: images.collect::<Result<_, Status>>()?,
+        images,
         index,
         metadata: result.metadata,
-        forward: None,
+        said,
+        ..Outcome::default()
     };
     job.give_back(Ok(outcome));
     Ok(())

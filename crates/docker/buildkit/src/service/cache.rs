@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Door;
-use crate::build::{CacheExport, CacheTarget, Compression};
+use super::export::{check, compression, level, switch};
+use crate::build::{CacheExport, CacheTarget, Packing};
 use crate::grpc::Status;
 use crate::job::{Job, Outcome};
 use crate::proto::control::CacheOptions;
@@ -39,25 +40,38 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
     let mut export = CacheExport {
         to,
         all: false,
-        compression: Compression::Gzip,
+        packing: Packing::default(),
+        index: false,
+        oci: true,
         ignore_error: false,
     };
+    let mut manifest = None;
     for (name, value) in attrs {
-        match (&**name, &**value) {
-            ("ref" | "dest" | "tag", _) => {}
-            ("mode", "min" | "max") => export.all = value == "max",
-            ("mode", _) => return Err(Status::invalid(format!("invalid cache mode: {value}"))),
-            ("compression", "gzip") => export.compression = Compression::Gzip,
-            ("compression", "zstd") => export.compression = Compression::Zstd,
-            ("compression", "uncompressed") => export.compression = Compression::None,
-            ("ignore-error", _) => export.ignore_error = value == "true",
-            ("oci-mediatypes" | "image-manifest", "true") => {}
-            ("force-compression" | "registry.insecure", "false") => {}
+        let packing = &mut export.packing;
+        match &**name {
+            "ref" | "dest" | "tag" => {}
+            "mode" if matches!(&**value, "min" | "max") => export.all = value == "max",
+            "mode" => return Err(Status::invalid(format!("invalid cache mode: {value}"))),
+            "compression" => packing.compression = Some(compression(value)?),
+            "compression-level" => packing.level = level(value)?,
+            "force-compression" => packing.force = switch(name, value)?,
+            "ignore-error" => export.ignore_error = switch(name, value)?,
+            "oci-mediatypes" => export.oci = switch(name, value)?,
+            "image-manifest" => manifest = Some(switch(name, value)?),
+            "registry.insecure" if !switch(name, value)? => {}
             _ => {
                 let sentence = format!("{name}={value} of the cache exporter {kind} is not supported");
                 return Err(Status::unimplemented(sentence));
             }
         }
+    }
+    check(export.packing)?;
+    // What is in a manifest is in OCI's words.
+    export.index = !manifest.unwrap_or(export.oci);
+    if !export.oci && !export.index {
+        return Err(Status::invalid(
+            "invalid configuration for remote cache: OCI mediatypes are required for image-manifest cache format",
+        ));
     }
     Ok(export)
 }
@@ -132,6 +146,7 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::Compression;
 
     #[test]
     fn caches_are_read_and_others_are_refused() {
@@ -147,15 +162,22 @@ mod tests {
         )
         .unwrap();
         assert_eq!(export.to, CacheTarget::Registry("r/x".to_owned()));
-        assert!(export.all && export.compression == Compression::Zstd);
+        assert!(export.all && export.packing.compression == Some(Compression::Zstd) && !export.index);
+        let old = read("registry", &[("ref", "x"), ("oci-mediatypes", "false")]).unwrap();
+        assert!(old.index && !old.oci);
         for (kind, attrs, sentence) in [
             ("gha", &[][..], "unknown cache exporter: \"gha\""),
             ("local", &[], "local cache exporter requires dest"),
             ("inline", &[("mode", "x")], "invalid cache mode: x"),
             (
                 "registry",
-                &[("ref", "x"), ("image-manifest", "false")],
-                "image-manifest=false of the cache exporter registry is not supported",
+                &[("ref", "x"), ("image-manifest", "true"), ("oci-mediatypes", "0")],
+                "invalid configuration for remote cache: OCI mediatypes are required for image-manifest cache format",
+            ),
+            (
+                "local",
+                &[("dest", "x"), ("registry.insecure", "true")],
+                "registry.insecure=true of the cache exporter local is not supported",
             ),
         ] {
             assert_eq!(read(kind, attrs).unwrap_err(), sentence);

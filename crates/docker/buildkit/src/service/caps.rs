@@ -5,12 +5,13 @@ use crate::proto::apicaps::ApiCap;
 use crate::proto::frontend::PongResponse;
 use crate::proto::types::{BuildkitVersion, WorkerRecord};
 
-/// Capabilities of the bridge. Containers are not among them, nor attestations of frontends.
-const FRONTEND: [&str; 17] = [
+/// Capabilities of the bridge.
+const FRONTEND: [&str; 23] = [
     "readfile",
     "readdir",
     "statfile",
     "frontend.inputs",
+    "reference.attestations",
     "reference.output",
     "solve.base",
     "resolveimage",
@@ -19,6 +20,11 @@ const FRONTEND: [&str; 17] = [
     "returnmap",
     "importcaches",
     "proto.refarray",
+    "gateway.exec",
+    "gateway.exec.extrahosts",
+    "gateway.exec.filesystem",
+    "gateway.exec.secretenv",
+    "gateway.exec.signals",
     "gateway.solve.metadata",
     "gateway.solve.evaluate",
     "gateway.warnings",

@@ -5,6 +5,7 @@ use super::caps::{version, worker};
 use super::export::exports;
 use super::filters::Filters;
 use super::gateway::Frontend;
+use super::sbom::Sbom;
 use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
@@ -16,6 +17,7 @@ use crate::proto::control::{
     ListWorkersResponse, PruneRequest, SolveRequest, SolveResponse, StatusRequest, UsageRecord,
 };
 use crate::provenance::Provenance;
+use crate::trace::Context;
 
 /// Entitlements that a build may be given.
 const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
@@ -102,10 +104,15 @@ impl Door {
     }
 
     /// `Solve`: a whole build. Dropping the future cancels it, and so does the end of its session.
-    pub(super) async fn solve(&self, asked: SolveRequest) -> Result<SolveResponse, Status> {
+    pub(super) async fn solve(
+        &self,
+        asked: SolveRequest,
+        trace: Option<Context>,
+    ) -> Result<SolveResponse, Status> {
         refuse(&asked)?;
         let exports = exports(&asked)?;
         let provenance = Provenance::asked(&asked.frontend_attrs)?;
+        let sbom = Sbom::asked(&asked.frontend_attrs)?;
         let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
@@ -124,6 +131,7 @@ impl Door {
             entitlements: asked.entitlements.clone(),
             inputs: asked.frontend_inputs.clone(),
             internal: asked.internal,
+            trace,
         };
         let running = self
             .jobs
@@ -143,9 +151,12 @@ impl Door {
                     self.frontend(&job, wanted).await?
                 }
             };
+            let no_cache = asked.frontend_attrs.get("no-cache").is_some_and(String::is_empty);
+            let built = self.scanned(&job, built, sbom.as_ref(), no_cache).await?;
             let built = self.dressed(built).await?;
             let built = self.with_inline_cache(&job, built, &caches).await?;
-            let said = self.predicates(&job, &built, provenance.as_ref());
+            let said = self.predicates(&job, &built, provenance.as_ref()).await?;
+            self.note_predicates(&job, &built).await;
             let mut response = self.export(&job, (built.clone(), said), exports).await?;
             response.extend(self.export_caches(&job, &built, caches).await?);
             Ok(response)
@@ -155,8 +166,9 @@ impl Door {
             outcome = work => outcome,
             () = session.ended() => Err(Status::new(Code::Cancelled, "the client's session ended")),
         };
+        job.containers.release().await;
         running.ended(outcome.clone()).await;
-        let exporter_response = outcome?;
+        let exporter_response = outcome.map_err(Status::without_command)?;
         Ok(SolveResponse { exporter_response })
     }
 }

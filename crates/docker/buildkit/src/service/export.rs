@@ -1,21 +1,26 @@
 //! What becomes of results: the exporters that a build names, read from their attributes, and carried out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::sync::PoisonError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Door;
-use crate::build::{Annotated, Annotation, Built, Compression, Destination, Exported, Outgoing};
+use crate::build::{
+    Annotated, Annotation, Built, Compression, Content, ContentBytes, Destination, Exported, Outgoing,
+    Packing,
+};
 use crate::filesync::{At, beside, joined, layout, send_archive, send_files};
 use crate::frontend::shown;
 use crate::grpc::{Code, Status};
 use crate::job::{Job, Outcome};
 use crate::progress::{Step, rfc3339};
-use crate::proto::control::{Exporter, SolveRequest};
-use crate::provenance::{Predicate, Provenance, Run};
+use crate::proto::control::{Descriptor, Exporter, SolveRequest};
+use crate::provenance::{Provenance, Run};
 use crate::session::Session;
+use crate::statement::Predicate;
 use crate::thread::on_thread;
 
 /// Exporters of one build.
@@ -41,9 +46,18 @@ pub(super) struct Export {
     kind: Kind,
     names: Vec<String>,
     push: bool,
-    compression: Option<Compression>,
-    force: bool,
-    oci: bool,
+    packing: Packing,
+    /// Whether media types are OCI's, if somebody says.
+    oci: Option<bool>,
+    artifact: bool,
+    canonical: bool,
+    dangling: Option<String>,
+    /// The other name counts only if there is no name.
+    dangling_only: bool,
+    store: bool,
+    rewrite: bool,
+    /// The time of the exporter's own.
+    epoch: Option<String>,
     annotations: Vec<Annotation>,
     /// Whether each platform's files have a directory of their own; where there are several if nobody says.
     split: Option<bool>,
@@ -87,9 +101,15 @@ impl Export {
             kind,
             names: Vec::new(),
             push: false,
-            compression: None,
-            force: false,
-            oci: kind != Kind::Layout { docker: true },
+            packing: Packing::default(),
+            oci: None,
+            artifact: false,
+            canonical: false,
+            dangling: None,
+            dangling_only: false,
+            store: true,
+            rewrite: false,
+            epoch: None,
             annotations: Vec::new(),
             split: None,
             prefix: String::new(),
@@ -105,13 +125,33 @@ impl Export {
                 return Err(Status::unimplemented(sentence));
             }
         }
+        export.judge()?;
         Ok(export)
+    }
+
+    /// What makes no sense together.
+    fn judge(&self) -> Result<(), Status> {
+        check(self.packing)?;
+        let conflict = match (self.oci, self.packing.compression) {
+            (Some(false), Some(Compression::Zstd)) => "compression=zstd",
+            (Some(false), _) if self.artifact => "oci-artifact=true",
+            _ => return Ok(()),
+        };
+        Err(Status::invalid(format!(
+            "exporter option \"{conflict}\" conflicts with \"oci-mediatypes=false\""
+        )))
+    }
+
+    fn is_oci(&self) -> bool {
+        self.oci.unwrap_or(self.kind != Kind::Layout { docker: true })
     }
 
     fn take_of_files(&mut self, name: &str, value: &str) -> Result<bool, Status> {
         match name {
             // What the client does with them.
             "dest" => {}
+            // Steps of a build with a time make nothing younger.
+            "source-date-epoch" => {}
             "platform-split" => self.split = Some(switch(name, value)?),
             "attestation-prefix" => value.clone_into(&mut self.prefix),
             _ => return Ok(false),
@@ -128,14 +168,21 @@ impl Export {
                     .map(String::from),
             ),
             "push" => self.push = switch(name, value)?,
-            "compression" => self.compression = Some(compression(value)?),
-            "force-compression" => self.force = switch(name, value)?,
-            "oci-mediatypes" => self.oci = switch(name, value)?,
-            // Steps of a build with SOURCE_DATE_EPOCH make nothing younger, so there is nothing to rewrite.
-            "rewrite-timestamp" => drop(switch(name, value)?),
-            // The store's images are unpacked, and every image has a name that its digest gives it.
-            "unpack" | "store" | "name-canonical" | "prefer-nondist-layers" => drop(switch(name, value)?),
-            "dest" | "dangling-name-prefix" | "danglingname-prefix" | "prefer-image-digest" => {}
+            "compression" => self.packing.compression = Some(compression(value)?),
+            "compression-level" => self.packing.level = level(value)?,
+            "force-compression" => self.packing.force = switch(name, value)?,
+            "oci-mediatypes" => self.oci = Some(switch(name, value)?),
+            "oci-artifact" => self.artifact = switch(name, value)?,
+            "rewrite-timestamp" => self.rewrite = switch(name, value)?,
+            "source-date-epoch" => self.epoch = Some(value.to_owned()).filter(|text| !text.is_empty()),
+            "store" => self.store = switch(name, value)?,
+            "name-canonical" => self.canonical = switch(name, value)?,
+            "dangling-name-prefix" => self.dangling = Some(value.to_owned()).filter(|text| !text.is_empty()),
+            // Upstream's spelling.
+            "danging-name-empty-only" => self.dangling_only = switch(name, value)?,
+            // The store's images are unpacked, and no layer is kept from registries.
+            "unpack" | "prefer-nondist-layers" => drop(switch(name, value)?),
+            "dest" | "prefer-image-digest" => {}
             "push-by-digest" | "registry.insecure" | "buildinfo" if !switch(name, value)? => {}
             "tar" if matches!(self.kind, Kind::Layout { .. }) => self.tar = switch(name, value)?,
             _ if name.starts_with("annotation") => match annotation(name, value)? {
@@ -158,7 +205,7 @@ impl Export {
     }
 }
 
-fn switch(name: &str, value: &str) -> Result<bool, Status> {
+pub(super) fn switch(name: &str, value: &str) -> Result<bool, Status> {
     match value {
         "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
@@ -168,7 +215,31 @@ fn switch(name: &str, value: &str) -> Result<bool, Status> {
     }
 }
 
-fn compression(value: &str) -> Result<Compression, Status> {
+/// How hard is compressed; `None` for the default.
+pub(super) fn level(value: &str) -> Result<Option<i32>, Status> {
+    let level: i32 = value.parse().map_err(|_| {
+        let sentence = format!("non-integer value {value} specified for compression-level");
+        Status::invalid(sentence)
+    })?;
+    Ok(Some(level).filter(|level| *level >= 0))
+}
+
+/// Whether the algorithm has such a level.
+pub(super) fn check(packing: Packing) -> Result<(), Status> {
+    let (name, most) = match packing.compression {
+        Some(Compression::None) => return Ok(()),
+        Some(Compression::Zstd) => ("zstd", 22),
+        Some(Compression::Gzip) | None => ("gzip", 9),
+    };
+    match packing.level.filter(|level| *level > most) {
+        Some(level) => Err(Status::invalid(format!(
+            "{name}: invalid compression level: {level}"
+        ))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn compression(value: &str) -> Result<Compression, Status> {
     match value {
         "uncompressed" => Ok(Compression::None),
         "gzip" => Ok(Compression::Gzip),
@@ -214,7 +285,7 @@ impl Door {
     pub(super) async fn export(
         &self,
         job: &Job,
-        (outcome, said): (Outcome, Vec<Predicate>),
+        (outcome, said): (Outcome, Vec<Vec<Predicate>>),
         exports: Vec<Export>,
     ) -> Result<BTreeMap<String, String>, Status> {
         let mut response = BTreeMap::new();
@@ -237,6 +308,7 @@ impl Door {
             match exported {
                 Ok(exported) => {
                     step.done(false);
+                    self.note_exported(job, number, &exported).await;
                     response.extend(exported);
                 }
                 Err(status) => {
@@ -260,7 +332,8 @@ impl Door {
             return Err(Status::invalid("tag is needed when pushing to registry"));
         }
         step.part("exporting layers", 0, 0, true);
-        let outgoing = outgoing(job, result, export, Destination::Store { push });
+        let keep = export.store;
+        let outgoing = outgoing(job, result, export, Destination::Store { push, keep });
         let exported = self.builds.export(outgoing).await?;
         for line in &exported.lines {
             step.part(line, 0, 0, true);
@@ -277,12 +350,12 @@ impl Door {
         export: Export,
     ) -> Result<BTreeMap<String, String>, Status> {
         // An archive of one image has no room for what is said of it; what is only meant for images with room goes.
-        let said = if docker && said.iter().all(|each| each.inline_only) {
+        let said = if docker && said.iter().flatten().all(|each| each.inline_only) {
             &[][..]
         } else {
             said
         };
-        if docker && (outcome.index || !said.is_empty()) {
+        if docker && (outcome.index || said.iter().any(|said| !said.is_empty())) {
             return Err(Status::invalid(
                 "docker exporter does not currently support exporting manifest lists",
             ));
@@ -346,25 +419,28 @@ impl Door {
                 false => String::new(),
             };
             let files = self.builds.files(built).await?;
-            let said = said.get(number).filter(|said| !said.inline_only);
-            let beside = match said {
-                Some(said) => {
-                    let name = match outcome.index && !split {
-                        true => format!("{}provenance.{}.json", export.prefix, platform.replace('/', "_")),
-                        false => format!("{}provenance.json", export.prefix),
-                    };
-                    let (files, spool) = (
-                        files.try_clone().map_err(disk)?,
-                        self.builds.spool().map_err(disk)?,
-                    );
-                    let said = said.clone();
-                    let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
-                    Some(on_thread(beside).await?)
+            let (mut names, mut besides) = (BTreeSet::new(), Vec::new());
+            for said in said.get(number).into_iter().flatten() {
+                if said.inline_only {
+                    continue;
                 }
-                None => None,
-            };
+                let name = file_of(said, export, (outcome.index && !split).then_some(platform));
+                if !names.insert(name.clone()) {
+                    return Err(Status::new(
+                        Code::Unknown,
+                        format!("duplicate attestation path name {name}"),
+                    ));
+                }
+                let (files, spool) = (
+                    files.try_clone().map_err(disk)?,
+                    self.builds.spool().map_err(disk)?,
+                );
+                let said = said.clone();
+                let beside = Box::pin(async move { beside(files, &name, &said, spool).map_err(disk) });
+                besides.push(on_thread(beside).await?);
+            }
             all.push((directory.clone(), files));
-            all.extend(beside.map(|beside| (directory, beside)));
+            all.extend(besides.into_iter().map(|beside| (directory.clone(), beside)));
         }
         match &mut all[..] {
             [(directory, _)] if directory.is_empty() => Ok(all.remove(0).1),
@@ -375,15 +451,56 @@ impl Door {
         }
     }
 
-    /// What is said of each result, if that is asked for.
-    pub(super) fn predicates(
+    /// Keeps in the history what can be said of each result, a provenance of it whether it was asked for or not.
+    pub(super) async fn note_predicates(&self, job: &Job, outcome: &Outcome) {
+        let asked = Provenance::of_history();
+        // The build does not fail by what is said of it.
+        let all = self.predicates(job, outcome, Some(&asked)).await;
+        let all = all.unwrap_or_default();
+        let mut left = job.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((platform, _), said) in outcome.images.iter().zip(all) {
+            let platform = Some(&**platform).filter(|_| outcome.index);
+            for said in said {
+                left.predicate(platform, said.kind(), said.document());
+            }
+        }
+    }
+
+    /// Keeps in the history what an exporter made.
+    async fn note_exported(&self, job: &Job, number: usize, response: &BTreeMap<String, String>) {
+        let descriptor = response
+            .get("containerimage.descriptor")
+            .and_then(|text| STANDARD.decode(text).ok())
+            .and_then(|text| serde_json::from_slice::<image::Descriptor>(&text).ok());
+        let Some(descriptor) = descriptor else { return };
+        let digest = descriptor.digest.to_string();
+        let document = match self.builds.content(&digest).await {
+            Ok(Some(Content {
+                bytes: ContentBytes::Memory(bytes),
+                ..
+            })) => Some(bytes),
+            _ => None,
+        };
+        let descriptor = Descriptor {
+            media_type: descriptor.media_type,
+            digest,
+            size: i64::try_from(descriptor.size).unwrap_or(i64::MAX),
+            annotations: descriptor.annotations,
+        };
+        let mut left = job.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.exported(number, descriptor, document);
+    }
+
+    /// What is said of each result: what frontends and scanners have said, and the provenance if that is asked for.
+    pub(super) async fn predicates(
         &self,
         job: &Job,
         outcome: &Outcome,
         asked: Option<&Provenance>,
-    ) -> Vec<Predicate> {
+    ) -> Result<Vec<Vec<Predicate>>, Status> {
+        let mut all = self.said(outcome).await?;
         let Some(asked) = asked else {
-            return Vec::new();
+            return Ok(all);
         };
         let (os, architecture) = self.builds.platform();
         let run = Run {
@@ -392,9 +509,26 @@ impl Door {
             finished: rfc3339(job.progress.now()),
             platform: format!("{os}/{architecture}"),
         };
-        let images = outcome.images.iter();
-        images.map(|(_, built)| asked.of(built, &run)).collect()
+        for ((_, built), said) in outcome.images.iter().zip(&mut all) {
+            said.push(asked.of(built, &run)?);
+        }
+        Ok(all)
     }
+}
+
+/// What a predicate is called beside files: with its platform in it where several platforms share a directory.
+fn file_of(said: &Predicate, export: &Export, platform: Option<&String>) -> String {
+    let name = match platform {
+        Some(platform) => {
+            let platform = platform.replace('/', "_");
+            match said.name.rsplit_once('.') {
+                Some((stem, extension)) => format!("{stem}.{platform}.{extension}"),
+                None => format!("{}.{platform}", said.name),
+            }
+        }
+        None => said.name.clone(),
+    };
+    format!("{}{name}", export.prefix)
 }
 
 /// Puts an image into the store that the client keeps for it; the client writes the index.
@@ -411,7 +545,7 @@ async fn into_store(session: &Session, exported: &Exported) -> Result<(), Status
 }
 
 /// Results, and what is said of them.
-type Results<'a> = (&'a Outcome, &'a [Predicate]);
+type Results<'a> = (&'a Outcome, &'a [Vec<Predicate>]);
 
 fn disk(cause: std::io::Error) -> Status {
     Status::new(Code::Unknown, format!("exporting the result: {cause}"))
@@ -423,14 +557,40 @@ fn outgoing(job: &Job, (outcome, said): Results<'_>, export: Export, destination
         images,
         predicates: said.to_vec(),
         index: outcome.index,
+        packing: export.packing,
+        epoch: epoch(job, outcome, &export),
+        canonical: export.canonical,
+        artifact: export.artifact,
+        oci: export.is_oci(),
+        dangling: export
+            .dangling
+            .filter(|_| !export.dangling_only || export.names.is_empty()),
         names: export.names,
-        compression: export.compression,
-        force: export.force,
-        oci: export.oci,
         annotations: export.annotations,
         destination,
         session: job.session.clone(),
     }
+}
+
+/// The time that nothing in layers may be younger than, if they are to be rewritten: the exporter's, or the build's. One
+/// that has no number there is the result's own, which the builder has found.
+fn epoch(job: &Job, outcome: &Outcome, export: &Export) -> Option<i64> {
+    const ARGUMENT: &str = "build-arg:SOURCE_DATE_EPOCH";
+    let (_, built) = outcome.images.first()?;
+    let of_request = || built.request.as_ref()?.options.get(ARGUMENT);
+    let said = export.epoch.as_ref();
+    let said = said
+        .or_else(|| job.asked.options.get(ARGUMENT))
+        .or_else(of_request)
+        .filter(|_| export.rewrite)?;
+    said.parse().ok().or_else(|| created(&built.config))
+}
+
+/// When an image was made, in seconds since 1970.
+fn created(config: &[u8]) -> Option<i64> {
+    let config: serde_json::Value = serde_json::from_slice(config).ok()?;
+    let created: jiff::Timestamp = config["created"].as_str()?.parse().ok()?;
+    Some(created.as_second())
 }
 
 /// What the client is told of an image that went out.
@@ -477,7 +637,14 @@ mod tests {
                 ("name", "a:1,b"),
                 ("push", "true"),
                 ("compression", "zstd"),
-                ("oci-mediatypes", "false"),
+                ("oci-mediatypes", "true"),
+                ("compression-level", "19"),
+                ("force-compression", "true"),
+                ("name-canonical", ""),
+                ("dangling-name-prefix", "d"),
+                ("rewrite-timestamp", "true"),
+                ("source-date-epoch", "7"),
+                ("store", "false"),
                 ("annotation-manifest[linux/amd64].org.x", "y"),
                 ("annotation.k", "v"),
                 ("unpack", ""),
@@ -485,8 +652,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(export.names, ["a:1", "b"]);
-        assert!(export.push && !export.oci);
-        assert_eq!(export.compression, Some(Compression::Zstd));
+        assert!(export.push && export.is_oci() && export.canonical && export.rewrite && !export.store);
+        let packing = Packing {
+            compression: Some(Compression::Zstd),
+            level: Some(19),
+            force: true,
+        };
+        assert_eq!(export.packing, packing);
+        assert_eq!(
+            (export.dangling.as_deref(), export.epoch.as_deref()),
+            (Some("d"), Some("7"))
+        );
         let notes: Vec<_> = export
             .annotations
             .iter()
@@ -518,8 +694,14 @@ mod tests {
             (
                 "oci",
                 "compression-level",
-                "9",
-                "compression-level of the exporter oci is not supported",
+                "10",
+                "gzip: invalid compression level: 10",
+            ),
+            (
+                "oci",
+                "compression-level",
+                "x",
+                "non-integer value x specified for compression-level",
             ),
             (
                 "moby",
@@ -538,6 +720,14 @@ mod tests {
             ("local", "x", "y", "x of the exporter local is not supported"),
         ] {
             assert_eq!(read(kind, &[(name, value)]).unwrap_err(), sentence);
+        }
+        let docker = ("oci-mediatypes", "false");
+        for (name, value) in [("compression", "zstd"), ("oci-artifact", "true")] {
+            let sentence = read("image", &[docker, (name, value)]).unwrap_err();
+            assert_eq!(
+                sentence,
+                format!("exporter option \"{name}={value}\" conflicts with \"oci-mediatypes=false\"")
+            );
         }
     }
 }

@@ -9,6 +9,7 @@ use prost::Message as _;
 
 use super::bridge::given;
 use super::caps::worker;
+use super::sbom::Sbom;
 use super::{Door, METHODS, Support};
 use crate::build::{CacheSource, Program};
 use crate::frontend::{self, Options};
@@ -67,6 +68,8 @@ impl Door {
             }
         }
         let mut options = Options::parse(&wanted.options)?;
+        let sbom = Sbom::asked(&wanted.options)?;
+        options.scanned = sbom.is_some();
         options.cache_from.extend(wanted.caches.iter().cloned());
         for (name, definition) in &wanted.inputs {
             let image = match given(definition) {
@@ -75,9 +78,10 @@ impl Door {
             };
             options.inputs.insert(name.clone(), image);
         }
+        let no_cache = options.no_cache;
         let outcome = frontend::build(job, self.parts(), &wanted.options, options).await?;
         let Some(image) = outcome.forward.clone() else {
-            return Ok(outcome);
+            return self.scanned(job, outcome, sbom.as_ref(), no_cache).await;
         };
         let mut wanted = wanted;
         wanted.options.insert("cmdline".to_owned(), image.clone());
@@ -109,7 +113,8 @@ impl Door {
                 "more than {MAX_DEPTH} frontends within each other"
             )));
         }
-        let found = self.solved(job, &image_source(source)).await?;
+        let definition = image_source(source);
+        let found = self.solved(job, &definition).await?;
         let (_, image) = found.images.into_iter().next().ok_or_else(nothing)?;
         check_capabilities(&image.config, &wanted)?;
         let gone = || Status::new(Code::Internal, "the door is closed");
@@ -127,6 +132,7 @@ impl Door {
         let program = Program {
             image,
             env: self.environment(job, &wanted.options),
+            definition: definition.encode_to_vec().into(),
             stream: far,
             said: job.progress.begin(format!("[frontend] {source}")),
         };
@@ -136,6 +142,7 @@ impl Door {
             ended = &mut running => ended,
             () = served => running.await,
         };
+        own.containers.release().await;
         // What it has given back counts, unless it failed after that.
         match (own.taken(), ended) {
             (Some(Err(status)), _) | (_, Err(status)) => Err(status),
@@ -169,7 +176,7 @@ fn nothing() -> Status {
 }
 
 /// The definition of an image.
-fn image_source(source: &str) -> pb::Definition {
+pub(super) fn image_source(source: &str) -> pb::Definition {
     let reference = image::Reference::parse(source).map(|parsed| parsed.with_default_tag().to_string());
     let source = pb::Op {
         op: Some(pb::op::Op::Source(pb::SourceOp {

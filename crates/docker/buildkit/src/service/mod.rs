@@ -1,13 +1,18 @@
 //! The door: which method is which function, and which is refused why.
 
+mod attestations;
 mod bridge;
 mod cache;
 mod caps;
+mod containers;
+mod content;
 mod control;
 mod export;
+mod failed;
 mod filters;
 mod gateway;
 mod history;
+mod sbom;
 mod solve;
 
 use std::path::PathBuf;
@@ -24,10 +29,14 @@ use crate::grpc::{Boxed, Call, Reply, Service, Status, Stream, serve};
 use crate::job::Jobs;
 use crate::proto::filesync::BytesMessage;
 use crate::session::{SessionHead, Sessions};
+use crate::trace::Context;
 
 /// BuildKit's protocol over a builder. Clones share it.
 #[derive(Clone)]
 pub struct Buildkit(Arc<Door>);
+
+pub(crate) use containers::Containers;
+pub use failed::FailedCommand;
 
 pub(crate) struct Door {
     pub(crate) builds: Arc<dyn Builds>,
@@ -85,10 +94,10 @@ const PIECE: usize = 32 << 10;
 
 use Support::{Refused, Works};
 
-const CONTAINERS: &str = "containers of a frontend are not supported yet";
-
 /// Every method of BuildKit's daemon: `docs/coverage-buildkit.md` is printed from this.
 pub const METHODS: &[(&str, Support)] = &[
+    ("/containerd.services.content.v1.Content/Info", Works),
+    ("/containerd.services.content.v1.Content/Read", Works),
     ("/grpc.health.v1.Health/Check", Works),
     ("/moby.buildkit.v1.Control/DiskUsage", Works),
     ("/moby.buildkit.v1.Control/Info", Works),
@@ -100,40 +109,26 @@ pub const METHODS: &[(&str, Support)] = &[
     ("/moby.buildkit.v1.Control/Status", Works),
     ("/moby.buildkit.v1.Control/UpdateBuildHistory", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Evaluate", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ExecProcess",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ExecProcess", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Inputs", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/NewContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/NewContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Ping", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ReadDir", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadDirContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ReadFile", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer",
-        Refused(CONTAINERS),
-    ),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/ReleaseContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer", Works),
+    ("/moby.buildkit.v1.frontend.LLBBridge/ReleaseContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ResolveImageConfig", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/ResolveSourceMeta", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Return", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Solve", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/StatFile", Works),
-    (
-        "/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer",
-        Refused(CONTAINERS),
-    ),
+    ("/moby.buildkit.v1.frontend.LLBBridge/StatFileContainer", Works),
     ("/moby.buildkit.v1.frontend.LLBBridge/Warn", Works),
+    (
+        "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Works,
+    ),
 ];
 
 impl Service for Door {
@@ -169,6 +164,17 @@ impl Door {
                     .send(&crate::proto::health::HealthCheckResponse { status: 1 })
                     .await
             }
+            ("/containerd.services.content.v1.Content", "Info") => {
+                unary!(call, reply, |asked| self.content_info(asked))
+            }
+            ("/containerd.services.content.v1.Content", "Read") => {
+                let asked = call.incoming.single().await?;
+                self.read_content(asked, reply).await
+            }
+            ("/opentelemetry.proto.collector.trace.v1.TraceService", "Export") => {
+                self.jobs.sent(call.incoming.single().await?).await;
+                reply.send(&crate::trace::ExportAnswer {}).await
+            }
             ("/moby.buildkit.v1.Control", "DiskUsage") => unary!(call, reply, |asked| self.disk_usage(asked)),
             ("/moby.buildkit.v1.Control", "Info") => unary!(call, reply, |asked| self.info(asked)),
             ("/moby.buildkit.v1.Control", "ListWorkers") => {
@@ -184,7 +190,9 @@ impl Door {
             }
             ("/moby.buildkit.v1.Control", "Session") => self.session_in_call(call, reply).await,
             ("/moby.buildkit.v1.Control", "Solve") => {
-                unary!(call, reply, |asked| Box::pin(self.solve(asked)))
+                let parent = call.metadata.get("traceparent");
+                let parent = parent.and_then(|value| Context::read(value.to_str().ok()?));
+                unary!(call, reply, |asked| Box::pin(self.solve(asked, parent)))
             }
             ("/moby.buildkit.v1.Control", "Status") => {
                 let asked = call.incoming.single().await?;

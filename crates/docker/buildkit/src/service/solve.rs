@@ -6,8 +6,8 @@ use std::sync::Arc;
 use llb::{Graph, Local, Op, Refused, Source};
 
 use super::Door;
-use super::bridge::{CONFIG, result_of};
-use crate::build::Solving;
+use super::bridge::{CONFIG, failure_of, result_of};
+use crate::build::{Context, Solving};
 use crate::filesync::{Archive, Wanted, receive};
 use crate::frontend::shown;
 use crate::grpc::{Code, Status};
@@ -26,19 +26,37 @@ fn refused(refused: Refused) -> Status {
 impl Door {
     /// Carries out a definition.
     pub(super) async fn solved(&self, job: &Job, definition: &pb::Definition) -> Result<Outcome, Status> {
-        let graph = Graph::read(definition).map_err(refused)?;
-        let (mut files, mut images) = (BTreeMap::new(), BTreeMap::new());
-        for vertex in &graph.vertices {
+        self.solved_with(job, definition, BTreeMap::new()).await
+    }
+
+    /// Carries out a definition of which some sources are at hand, by their digests.
+    pub(super) async fn solved_with(
+        &self,
+        job: &Job,
+        definition: &pb::Definition,
+        mut files: BTreeMap<String, Context>,
+    ) -> Result<Outcome, Status> {
+        let mut graph = Graph::read(definition).map_err(refused)?;
+        let mut images = BTreeMap::new();
+        for vertex in &mut graph.vertices {
             let digest = vertex.digest.to_string();
             match &vertex.op {
+                Op::Source(Source::Local(_)) if files.contains_key(&digest) => {}
                 Op::Source(Source::Local(local)) => {
                     let archive = self.directory(job, &digest, &vertex.name, local).await?;
-                    files.insert(digest, archive);
+                    files.insert(digest, Context::Client(archive));
                 }
                 Op::Source(Source::Image { reference, .. }) => {
                     let identifier = format!("docker-image://{reference}");
+                    if let Some(failure) = failure_of(&identifier) {
+                        return Err(Status::new(Code::Unknown, failure));
+                    }
                     let ours = result_of(&identifier).map(String::from);
-                    images.extend(ours.map(|image| (digest, image)));
+                    if let Some(image) = ours {
+                        images.insert(digest, image);
+                        // Its name says nothing to anybody, so nobody is told of it.
+                        vertex.name.clear();
+                    }
                 }
                 _ => {}
             }

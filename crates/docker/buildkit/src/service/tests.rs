@@ -602,4 +602,5 @@ fn the_page_of_methods_is_fresh() {
     );
 }
 
+mod containers;
 mod definitions;

@@ -11,8 +11,9 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Exported, Found, Held, Material, Opened, Outgoing,
-    Program, Progress, Prune, Question, Remote, Session, Solving, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Container, ContainerRequest, Content, Exported, Found,
+    Held, Material, Opened, Outgoing, Program, Progress, Prune, Question, Remote, Scans, Session, Solving,
+    Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
 use disk::Disk;
@@ -28,7 +29,7 @@ use super::materials::Materials;
 use super::origin::{self, Source};
 use super::services::services;
 use super::vertices::{self, Vertices};
-use super::{caches, calls, contexts, exports, program, solves};
+use super::{caches, calls, containers, contexts, exports, program, solves};
 use crate::api::blocking;
 use crate::error::ApiError;
 
@@ -102,9 +103,14 @@ impl Builds for NodeBuilds {
         Box::pin(async move { solves::dressed(engine, built, config).await })
     }
 
+    fn container(&self, request: ContainerRequest) -> Boxed<'static, Result<Arc<dyn Container>, Status>> {
+        let (builder, registries) = (self.builder.clone(), self.registries.clone());
+        Box::pin(async move { containers::container(builder, registries, request).await })
+    }
+
     fn run(&self, program: Program) -> Boxed<'static, Result<(), Status>> {
-        let engine = self.engine.clone();
-        Box::pin(async move { program::run(engine, program).await })
+        let (engine, directory) = (self.engine.clone(), self.builder.directory().to_owned());
+        Box::pin(async move { program::run((engine, directory), program).await })
     }
 
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>> {
@@ -148,12 +154,29 @@ impl Builds for NodeBuilds {
         calls::uses(&self.engine, question)
     }
 
+    fn scans(&self, question: &Question) -> Result<Scans, Status> {
+        calls::scans(&self.engine, question)
+    }
+
     fn files(&self, built: &Built) -> Boxed<'static, Result<File, Status>> {
         let (engine, builder, image) = (self.engine.clone(), self.builder.clone(), built.image.clone());
         Box::pin(async move {
             let id: Digest = image.parse().map_err(|_| Status::invalid("no such result"))?;
             let packed = blocking(move || files(&engine, &builder, &id));
             packed
+                .await
+                .map_err(|error| Status::new(Code::Internal, error.message))
+        })
+    }
+
+    fn content(&self, digest: &str) -> Boxed<'static, Result<Option<Content>, Status>> {
+        let (engine, digest) = (self.engine.clone(), digest.parse::<Digest>());
+        Box::pin(async move {
+            let Ok(digest) = digest else {
+                return Err(Status::invalid("no digest"));
+            };
+            let found = blocking(move || exports::stored(engine.images(), &digest));
+            found
                 .await
                 .map_err(|error| Status::new(Code::Internal, error.message))
         })
@@ -282,6 +305,7 @@ fn wanted(asked: BuildRequest) -> Result<builder::BuildRequest, Status> {
             .collect(),
         labels: asked.labels,
         target: asked.target,
+        stage: asked.stage,
         platform: asked.platform,
         platform_shown: asked.platform_shown,
         no_cache: asked.no_cache,

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Compression, Session, Status};
+use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Packing, Session, Status};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use builder::{Builder, Sent, StepCache};
@@ -16,13 +16,14 @@ use bytes::Bytes;
 use distribution::{Document, Parts, Progress, Registries, Subject};
 use engine::Engine;
 use image::{
-    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, ImageConfig, Images, Lease, Reference,
-    ServedManifest, Target, media_type,
+    Blob, Descriptor, Digest, DigestAlgorithm, ImageConfig, Images, Lease, Reference, ServedManifest, Target,
+    media_type,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::exports::{form, recast};
 use super::origin::{MAX_CONFIG, Source, failed, lease, refused, register};
 use super::services::credentials;
 use crate::api::blocking;
@@ -264,11 +265,7 @@ struct Outgoing {
 }
 
 /// Puts the cache of a result together.
-fn outgoing(
-    images: &Images,
-    built: &Built,
-    (all, compression): (bool, Compression),
-) -> Result<Outgoing, ApiError> {
+fn outgoing(images: &Images, built: &Built, (all, packing): (bool, Packing)) -> Result<Outgoing, ApiError> {
     let lease = lease(images)?;
     let whole: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
     let result = images.get(&whole);
@@ -291,7 +288,7 @@ fn outgoing(
         if !all && !of_result {
             continue;
         }
-        let layers = layers(images, &lease, &id, compression)?;
+        let layers = layers(images, &lease, &id, packing)?;
         let mut chain = Vec::new();
         for (layer, diff_id) in layers.iter().zip(&image.config.rootfs.diff_ids) {
             let parent = chain.last().and_then(|last: &usize| i64::try_from(*last).ok());
@@ -333,20 +330,10 @@ pub(super) fn layers(
     images: &Images,
     lease: &Lease,
     id: &Digest,
-    compression: Compression,
+    packing: Packing,
 ) -> Result<Vec<Descriptor>, ApiError> {
-    let algorithm = match compression {
-        Compression::Zstd => Algorithm::Zstd,
-        Compression::Gzip => Algorithm::Gzip,
-        Compression::None => {
-            lease.add(id)?;
-            let image = images.get(id);
-            let layers = image.iter().flat_map(|image| &image.layers);
-            return Ok(layers.filter_map(|layer| layer.blob.clone()).map(oci).collect());
-        }
-    };
-    let exported = images.export(lease, id, Export { algorithm, oci: true })?;
-    Ok(exported.layers.into_iter().map(oci).collect())
+    let layers = images.recast(lease, id, recast(packing))?;
+    Ok(layers.into_iter().map(oci).collect())
 }
 
 fn oci(layer: Descriptor) -> Descriptor {
@@ -369,7 +356,15 @@ pub(super) async fn export(
     session: Arc<Session>,
 ) -> Result<Value, Status> {
     let images = engine.images().clone();
-    let how = (wish.all, wish.compression);
+    let how = (wish.all, wish.packing);
+    let wish_form = (wish.index, wish.oci);
+    if let (CacheTarget::Registry(name), true) = (&wish.to, wish.index)
+        && registries.is_own(&Reference::parse(name).map_err(failed)?.domain)
+    {
+        return Err(Status::unimplemented(
+            "image-manifest=false is not supported for this node's own registry: it keeps what manifests name",
+        ));
+    }
     let prepared = {
         let images = images.clone();
         blocking(move || {
@@ -380,22 +375,13 @@ pub(super) async fn export(
             );
             let descriptor = Descriptor::new(CONFIG, Digest::of(&config), config.len() as u64);
             images.receive_blob(&outgoing.lease, &descriptor, &mut &*config)?;
-            let manifest = json!({
-                "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": descriptor,
-                "layers": outgoing.blobs,
-            });
-            let bytes = Bytes::from(manifest.to_string());
+            let served = document(&wish_form, &outgoing.blobs, &descriptor);
             images.put_manifest(
                 &outgoing.lease,
                 DigestAlgorithm::Sha256,
-                media_type::MANIFEST,
-                &bytes,
+                &served.media_type,
+                &served.bytes,
             )?;
-            let served = ServedManifest {
-                digest: Digest::of(&bytes),
-                media_type: media_type::MANIFEST.to_owned(),
-                bytes,
-            };
             let mut blobs = outgoing.blobs;
             blobs.push(descriptor);
             Ok::<_, ApiError>((outgoing.lease, blobs, served))
@@ -416,6 +402,33 @@ pub(super) async fn export(
         CacheTarget::Inline => {}
     }
     Ok(descriptor)
+}
+
+/// What lists the layers of a cache: a manifest, or the index that older BuildKits write, in which the configuration stands
+/// behind the layers.
+fn document((index, is_oci): &(bool, bool), blobs: &[Descriptor], config: &Descriptor) -> ServedManifest {
+    let (media_type, document) = match index {
+        false => (
+            media_type::MANIFEST,
+            json!({ "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": blobs }),
+        ),
+        true => {
+            let media_type = form(media_type::INDEX, *is_oci);
+            let layer =
+                |blob: &Descriptor| Descriptor::new(form(&blob.media_type, *is_oci), blob.digest, blob.size);
+            let listed: Vec<Descriptor> = blobs.iter().map(layer).chain([config.clone()]).collect();
+            (
+                media_type,
+                json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": listed }),
+            )
+        }
+    };
+    let bytes = Bytes::from(document.to_string());
+    ServedManifest {
+        digest: Digest::of(&bytes),
+        media_type: media_type.to_owned(),
+        bytes,
+    }
 }
 
 /// To a registry; the node's own has the content, and gets the name.
@@ -482,7 +495,7 @@ async fn local(
 pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status> {
     let images = engine.images().clone();
     let done = blocking(move || {
-        let outgoing = outgoing(&images, &built, (false, Compression::Gzip))?;
+        let outgoing = outgoing(&images, &built, (false, Packing::default()))?;
         let cache =
             serde_json::to_vec(&outgoing.config).map_err(|error| ApiError::internal(error.to_string()))?;
         let mut config: Value =
@@ -490,7 +503,7 @@ pub(super) async fn inline(engine: Engine, built: Built) -> Result<Built, Status
         config[INLINE] = STANDARD.encode(cache).into();
         let config = Bytes::from(config.to_string());
         let id: Digest = built.image.parse().map_err(|_| ApiError::bad("no such result"))?;
-        let layers = layers(&images, &outgoing.lease, &id, Compression::Gzip)?;
+        let layers = layers(&images, &outgoing.lease, &id, Packing::default())?;
         let lease = Arc::new(outgoing.lease);
         let image = register(&images, lease, config.clone(), layers)?;
         Ok::<_, ApiError>(Built {

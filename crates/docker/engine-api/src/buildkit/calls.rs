@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ::buildkit::{BuildRequest, Code, Progress, Question, Status, Warning};
+use ::buildkit::{BuildRequest, Code, Progress, Question, Scans, Status, Warning};
 use builder::dockerfile::Span;
 use builder::dockerignore::Ignore;
 use builder::inquiry::{self, Given, Inquiry, Outline};
@@ -60,6 +60,18 @@ fn inquiry<'a>(question: &'a Question, bases: &'a dyn Bases) -> Inquiry<'a> {
 /// The paths of the main context that a Dockerfile uses.
 pub(super) fn uses(engine: &Engine, question: &Question) -> Option<Vec<String>> {
     inquiry::uses(&inquiry(question, &Here(engine)))
+}
+
+/// What a Dockerfile shows to a scanner.
+///
+/// # Errors
+/// It cannot be parsed.
+pub(super) fn scans(engine: &Engine, question: &Question) -> Result<Scans, Status> {
+    let scans = inquiry::scans(&inquiry(question, &Here(engine))).map_err(|error| status(&error))?;
+    Ok(Scans {
+        context: scans.context,
+        stages: scans.stages,
+    })
 }
 
 /// Answers a question.

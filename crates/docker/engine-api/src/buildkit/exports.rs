@@ -8,15 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::buildkit::{
-    Annotated, Built, Code, Compression, Content, ContentBytes, Destination, Exported, Outgoing, Predicate,
-    Status, package_url,
+    Annotated, Built, Code, Compression, Content, ContentBytes, Destination, Exported, Outgoing, Packing,
+    Predicate, Status, package_url,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use builder::build_tags;
 use bytes::Bytes;
 use distribution::{Parts, Progress, Registries};
 use engine::Engine;
 use image::{
-    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Export, Images, Lease, Platform, Reference,
+    Algorithm, Blob, Descriptor, Digest, DigestAlgorithm, Images, Lease, Platform, Recast, Reference,
     ServedManifest, Target, media_type,
 };
 use serde_json::{Value, json};
@@ -51,7 +53,7 @@ pub(super) async fn export(
         made.await.map_err(internal)?
     };
     let mut lines = made.lines();
-    if outgoing.destination == (Destination::Store { push: true }) {
+    if matches!(outgoing.destination, Destination::Store { push: true, .. }) {
         for tag in &tags {
             made.push(tag, &registries, &outgoing).await?;
             lines.push(format!("pushing manifest for {tag}@{}", made.root.digest));
@@ -68,12 +70,19 @@ fn internal(error: ApiError) -> Status {
 /// Whether the result only gets names. What is only said within images that have manifests anyhow makes none: a name here
 /// costs nothing, and nobody is there yet to read it.
 fn is_plain(outgoing: &Outgoing) -> bool {
-    outgoing.destination == (Destination::Store { push: false })
+    let named = Destination::Store {
+        push: false,
+        keep: true,
+    };
+    outgoing.destination == named
         && !outgoing.index
         && outgoing.images.len() == 1
-        && outgoing.compression.is_none()
+        && outgoing.packing == Packing::default()
+        && outgoing.epoch.is_none()
+        && outgoing.dangling.is_none()
+        && !outgoing.canonical
         && outgoing.annotations.is_empty()
-        && outgoing.predicates.iter().all(|said| said.inline_only)
+        && outgoing.predicates.iter().flatten().all(|said| said.inline_only)
 }
 
 fn id(built: &Built) -> Result<Digest, ApiError> {
@@ -139,16 +148,24 @@ impl Made {
     fn of(images: &Images, outgoing: &Outgoing, tags: &[Reference]) -> Result<Self, ApiError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let lease = images.lease(&format!("buildkit/{}", NEXT.fetch_add(1, Ordering::Relaxed)))?;
-        let (mut parts, mut said, mut image) = (Vec::new(), Vec::new(), None);
+        let (mut parts, mut said) = (Vec::new(), Vec::new());
+        let (mut image, mut own) = (None, false);
         for (number, (platform, built)) in outgoing.images.iter().enumerate() {
-            let id = id(built)?;
+            let id = match outgoing.epoch {
+                Some(epoch) => images.clamped(&lease, &id(built)?, epoch)?.id,
+                None => id(built)?,
+            };
             let here = images.get(&id).map(|image| image.config.platform());
-            if here.is_some_and(|here| Platform::host().runs(&here)) {
-                image = Some(id);
-            }
+            let runs = here.is_some_and(|here| Platform::host().runs(&here));
+            (image, own) = match runs {
+                true => (Some(id), true),
+                // Its name stands for some image at least, by which it is shown and removed.
+                false => (image.or(Some(id)), own),
+            };
             let part = part(images, &lease, &id, (platform, outgoing))?;
-            if let Some(predicate) = outgoing.predicates.get(number) {
-                said.push(attested(images, &lease, &part, (platform, predicate, tags))?);
+            if let Some(predicates) = outgoing.predicates.get(number).filter(|said| !said.is_empty()) {
+                let wanted = (tags, outgoing.artifact);
+                said.push(attested(images, &lease, &part, (platform, predicates), wanted)?);
             }
             parts.push(part);
         }
@@ -169,7 +186,7 @@ impl Made {
             )?;
         }
         let root = manifests.last().cloned();
-        let single = (!outgoing.index).then_some(image).flatten();
+        let single = (!outgoing.index && own).then_some(image).flatten();
         Ok(Self {
             lease,
             blobs: parts.into_iter().flat_map(|part| part.blobs).collect(),
@@ -239,11 +256,12 @@ impl Made {
         let single = self.single.map(|id| id.to_string());
         let content = match outgoing.destination {
             Destination::Content => self.content(images)?,
-            Destination::Store { .. } => {
-                for tag in tags {
-                    let target = Target::manifest(self.root.digest, self.image);
-                    images.tag_under(&self.lease, tag, target)?;
-                    lines.push(format!("naming to {tag}"));
+            Destination::Store { keep: false, .. } => Vec::new(),
+            Destination::Store { keep: true, .. } => {
+                let target = Target::manifest(self.root.digest, self.image);
+                for name in names(outgoing, tags, self.root.digest)? {
+                    images.tag_under(&self.lease, &name, target)?;
+                    lines.push(format!("naming to {name}"));
                 }
                 self.lease.keep()?;
                 Vec::new()
@@ -282,6 +300,46 @@ impl Made {
     }
 }
 
+/// Content of the store: a manifest, a blob, or a configuration.
+pub(super) fn stored(images: &Images, digest: &Digest) -> Result<Option<Content>, ApiError> {
+    if let Some(stored) = images.stored_manifest(digest)? {
+        return Ok(Some(Content {
+            digest: digest.to_string(),
+            size: stored.bytes.len() as u64,
+            bytes: ContentBytes::Memory(stored.bytes),
+        }));
+    }
+    let blob = images.open_blob(digest)?;
+    Ok(blob.map(|blob| {
+        let (size, bytes) = match blob {
+            Blob::File(file, size) => (size, ContentBytes::File(file)),
+            Blob::Bytes(bytes) => (bytes.len() as u64, ContentBytes::Memory(bytes)),
+        };
+        Content {
+            digest: digest.to_string(),
+            size,
+            bytes,
+        }
+    }))
+}
+
+/// The names of a result: its own, those with its digest, and the one of what has none.
+fn names(outgoing: &Outgoing, tags: &[Reference], root: Digest) -> Result<Vec<Reference>, ApiError> {
+    let pinned = |reference: &Reference| Reference {
+        digest: Some(root),
+        ..reference.repository()
+    };
+    let mut names = tags.to_vec();
+    if outgoing.canonical {
+        names.extend(tags.iter().map(pinned));
+    }
+    if let Some(prefix) = &outgoing.dangling {
+        let prefix = Reference::parse(prefix).map_err(|error| ApiError::bad(error.to_string()))?;
+        names.push(pinned(&prefix));
+    }
+    Ok(names)
+}
+
 /// Media types: OCI's, and Docker's where it has one.
 const FORMS: [(&str, &str); 5] = [
     (media_type::MANIFEST, media_type::DOCKER_MANIFEST),
@@ -292,21 +350,19 @@ const FORMS: [(&str, &str); 5] = [
 ];
 
 /// A media type in the form that is asked for; one that Docker has no word for stays.
-fn form(given: &str, oci: bool) -> String {
+pub(super) fn form(given: &str, oci: bool) -> &str {
     let given = if given.is_empty() {
         media_type::LAYER
     } else {
         given
     };
     let known = FORMS.iter().find(|(one, other)| *one == given || *other == given);
-    known
-        .map_or(given, |(one, other)| if oci { one } else { other })
-        .to_owned()
+    known.map_or(given, |(one, other)| if oci { one } else { other })
 }
 
 /// Whether OCI's form is used: attestations have no other.
 fn is_oci(outgoing: &Outgoing) -> bool {
-    outgoing.oci || !outgoing.predicates.is_empty()
+    outgoing.oci || outgoing.predicates.iter().any(|said| !said.is_empty())
 }
 
 /// The manifest of one image.
@@ -316,7 +372,7 @@ fn part(
     id: &Digest,
     (platform, outgoing): (&str, &Outgoing),
 ) -> Result<Part, ApiError> {
-    let layers = layers(images, lease, id, outgoing)?;
+    let layers = images.recast(lease, id, recast(outgoing.packing))?;
     // Zstandard has no name in Docker's form.
     let oci = is_oci(outgoing)
         || layers
@@ -326,13 +382,13 @@ fn part(
         .get(id)
         .ok_or_else(|| ApiError::internal(format!("the image {id} is gone")))?;
     let config = Descriptor::new(
-        &form(media_type::CONFIG, oci),
+        form(media_type::CONFIG, oci),
         *id,
         image.config_bytes.len() as u64,
     );
     let layers: Vec<Descriptor> = layers
         .into_iter()
-        .map(|layer| Descriptor::new(&form(&layer.media_type, oci), layer.digest, layer.size))
+        .map(|layer| Descriptor::new(form(&layer.media_type, oci), layer.digest, layer.size))
         .collect();
     let mut manifest = json!({
         "schemaVersion": 2, "mediaType": form(media_type::MANIFEST, oci), "config": config, "layers": layers,
@@ -367,38 +423,60 @@ fn attested(
     images: &Images,
     lease: &Lease,
     about: &Part,
-    (platform, predicate, tags): (&str, &Predicate, &[Reference]),
+    (platform, predicates): (&str, &[Predicate]),
+    (tags, artifact): (&[Reference], bool),
 ) -> Result<Part, ApiError> {
+    /// What it is, as an artifact.
+    const ARTIFACT: &str = "application/vnd.docker.attestation.manifest.v1+json";
     /// Both of its platform's words, so that nobody runs it.
     const UNKNOWN: &str = "unknown";
     let digest = about.served.digest.to_string();
     let subjects = tags
         .iter()
         .map(|tag| (package_url(&tag.to_string(), platform), digest.clone()));
-    let statement = predicate.statement(&subjects.collect::<Vec<_>>());
-    let layer = Descriptor::new(
-        "application/vnd.in-toto+json",
-        Digest::of(&statement),
-        statement.len() as u64,
-    );
-    let config = json!({
-        "architecture": UNKNOWN, "os": UNKNOWN, "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [layer.digest] },
-    });
-    let config_bytes = config.to_string();
+    let subjects: Vec<_> = subjects.collect();
+    let (mut layers, mut described) = (Vec::new(), Vec::new());
+    for predicate in predicates {
+        let statement = predicate.statement(&subjects);
+        let layer = Descriptor::new(
+            "application/vnd.in-toto+json",
+            Digest::of(&statement),
+            statement.len() as u64,
+        );
+        images.receive_blob(lease, &layer, &mut &statement[..])?;
+        let mut entry = json!(layer);
+        entry["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
+        described.push(entry);
+        layers.push(layer);
+    }
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest).collect();
+    let (config_type, config_bytes) = match artifact {
+        true => (media_type::EMPTY, "{}".to_owned()),
+        false => {
+            let config = json!({
+                "architecture": UNKNOWN, "os": UNKNOWN, "config": {},
+                "rootfs": { "type": "layers", "diff_ids": diff_ids },
+            });
+            (media_type::CONFIG, config.to_string())
+        }
+    };
     let config = Descriptor::new(
-        media_type::CONFIG,
+        config_type,
         Digest::of(config_bytes.as_bytes()),
         config_bytes.len() as u64,
     );
-    for (blob, bytes) in [(&layer, &statement[..]), (&config, config_bytes.as_bytes())] {
-        images.receive_blob(lease, blob, &mut &*bytes)?;
+    images.receive_blob(lease, &config, &mut config_bytes.as_bytes())?;
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": described,
+    });
+    if artifact {
+        manifest["config"]["data"] = STANDARD.encode(&config_bytes).into();
+        manifest["artifactType"] = ARTIFACT.into();
+        manifest["subject"] = json!({
+            "mediaType": about.served.media_type, "digest": digest, "size": about.served.bytes.len(),
+        });
     }
-    let mut described = json!(layer);
-    described["annotations"] = json!({ "in-toto.io/predicate-type": predicate.kind() });
-    let served = served(&json!({
-        "schemaVersion": 2, "mediaType": media_type::MANIFEST, "config": config, "layers": [described],
-    }));
+    let served = served(&manifest);
     let entry = json!({
         "mediaType": served.media_type, "digest": served.digest.to_string(), "size": served.bytes.len(),
         "annotations": {
@@ -406,8 +484,12 @@ fn attested(
         },
         "platform": { "architecture": UNKNOWN, "os": UNKNOWN },
     });
-    let blobs = vec![layer, config];
-    Ok(Part { served, entry, blobs })
+    layers.push(config);
+    Ok(Part {
+        served,
+        entry,
+        blobs: layers,
+    })
 }
 
 fn served(document: &Value) -> ServedManifest {
@@ -430,42 +512,17 @@ fn index(entries: Vec<Value>, outgoing: &Outgoing) -> ServedManifest {
     served(&index)
 }
 
-/// An image's layers, compressed as it is asked for.
-fn layers(
-    images: &Images,
-    lease: &Lease,
-    id: &Digest,
-    outgoing: &Outgoing,
-) -> Result<Vec<Descriptor>, ApiError> {
-    let algorithm = match outgoing.compression {
-        Some(Compression::None) => None,
-        Some(Compression::Zstd) => Some(Algorithm::Zstd),
-        Some(Compression::Gzip) | None => Some(Algorithm::Gzip),
-    };
-    let layers = match algorithm {
-        Some(algorithm) => images.export(lease, id, Export { algorithm, oci: true })?.layers,
-        None => {
-            lease.add(id)?;
-            let image = images.get(id);
-            let layers = image.iter().flat_map(|image| &image.layers);
-            layers.filter_map(|layer| layer.blob.clone()).collect()
-        }
-    };
-    let wanted = match algorithm {
-        Some(Algorithm::Gzip) => "gzip",
-        Some(Algorithm::Zstd) => "zstd",
-        None => "tar",
-    };
-    let other = layers
-        .iter()
-        .find(|layer| !form(&layer.media_type, true).ends_with(wanted));
-    if let Some(other) = other.filter(|_| outgoing.force) {
-        return Err(ApiError::unsupported(format!(
-            "force-compression is not supported for a layer that came compressed otherwise: {}",
-            other.digest
-        )));
+/// How layers are wanted, in the store's words.
+pub(super) fn recast(packing: Packing) -> Recast {
+    Recast {
+        algorithm: match packing.compression {
+            Some(Compression::None) => None,
+            Some(Compression::Zstd) => Some(Algorithm::Zstd),
+            Some(Compression::Gzip) | None => Some(Algorithm::Gzip),
+        },
+        level: packing.level,
+        force: packing.force,
     }
-    Ok(layers)
 }
 
 /// The notes on one thing.

@@ -1,18 +1,27 @@
 //! A frontend that is a program of an image: a container whose standard input and output are its connection.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ::buildkit::{Built, Code, Program, Status};
 use bytes::Bytes;
-use engine::spec::{ContainerSpec, EndpointSettings, LogDriver, NetworkMode, Networking};
+use engine::spec::{
+    ContainerSpec, EndpointSettings, LogDriver, MountKind, MountSpec, NetworkMode, Networking,
+};
 use engine::{Attach, Attached, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
 use image::ImageConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::origin::failed;
+use crate::api::blocking;
+use crate::error::ApiError;
 
 /// What is run if an image does not say.
 const RUN: &str = "/run";
 /// The label of an image whose frontend needs no network.
 const NO_NETWORK: &str = "moby.buildkit.frontend.network.none";
+/// Where a frontend finds its own definition.
+const METADATA: &str = "/run/config/buildkit/metadata";
 /// Bytes that are handed over at once.
 const PIECE: usize = 32 << 10;
 
@@ -20,14 +29,17 @@ const PIECE: usize = 32 << 10;
 ///
 /// # Errors
 /// It could not be run, or has failed.
-pub(super) async fn run(engine: Engine, program: Program) -> Result<(), Status> {
+pub(super) async fn run((engine, directory): (Engine, PathBuf), program: Program) -> Result<(), Status> {
     let Program {
         image,
         env,
+        definition,
         stream,
         said,
     } = program;
-    let spec = spec(&image, env)?;
+    let metadata = Metadata::write(&directory, definition).await?;
+    let mut spec = spec(&image, env)?;
+    spec.mounts.push(metadata.mount());
     let command = spec.args.join(" ");
     let created = engine.create(Create {
         name: None,
@@ -46,6 +58,7 @@ pub(super) async fn run(engine: Engine, program: Program) -> Result<(), Status> 
     };
     let ended = speak(&engine, &id, stream, &said).await;
     container.remove().await?;
+    drop(metadata);
     match ended {
         Ok(0) => {
             said.done(false);
@@ -60,6 +73,48 @@ pub(super) async fn run(engine: Engine, program: Program) -> Result<(), Status> 
             said.failed(&*status.message);
             Err(status)
         }
+    }
+}
+
+/// What a frontend finds of itself in its files; it goes with this.
+struct Metadata(PathBuf);
+
+impl Metadata {
+    async fn write(directory: &Path, definition: Bytes) -> Result<Self, Status> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let metadata = Self(directory.join(format!("frontend-{number}")));
+        let place = metadata.0.clone();
+        let written = blocking(move || {
+            let written = std::fs::create_dir_all(&place)
+                .and_then(|()| std::fs::write(place.join("frontend.bin"), &definition));
+            written.map_err(|cause| ApiError::internal(format!("a frontend's definition: {cause}")))
+        });
+        written
+            .await
+            .map_err(|error| Status::new(Code::Internal, error.message))?;
+        Ok(metadata)
+    }
+
+    fn mount(&self) -> MountSpec {
+        MountSpec {
+            target: METADATA.to_owned(),
+            read_only: true,
+            kind: MountKind::Bind {
+                source: self.0.to_string_lossy().into_owned(),
+                propagation: None,
+                non_recursive: false,
+                read_only_non_recursive: false,
+                create_source: false,
+            },
+        }
+    }
+}
+
+impl Drop for Metadata {
+    fn drop(&mut self) {
+        // What stays is removed when the builder is opened again.
+        drop(std::fs::remove_dir_all(&self.0));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::buildkit::{Built, Code, Compression, Held, Progress, Solving, Status};
+use ::buildkit::{Built, Code, Compression, Held, Packing, Progress, Solving, Status};
 use builder::{Builder, Entitlements, Given, SolveRequest};
 use bytes::Bytes;
 use distribution::Registries;
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::builds::config;
 use super::caches::layers;
+use super::contexts::context;
 use super::materials::Materials;
 use super::origin::{Source, failed, lease, refused, register};
 use super::services::services;
@@ -68,9 +69,9 @@ async fn given(
     solving: &Solving,
 ) -> Result<BTreeMap<Digest, Given>, Status> {
     let mut given = BTreeMap::new();
-    for (vertex, archive) in &solving.files {
-        let file = archive.file().map_err(failed)?;
-        given.insert(vertex.parse().map_err(failed)?, Given::Files(file));
+    for (vertex, files) in &solving.files {
+        let files = context(files)?;
+        given.insert(vertex.parse().map_err(failed)?, Given::Files(files));
     }
     for (vertex, image) in &solving.images {
         let image = image.parse().map_err(failed)?;
@@ -131,9 +132,13 @@ pub(super) async fn dressed(engine: Engine, built: Built, wanted: Vec<u8>) -> Re
         let lease = lease(&images)?;
         let count = images.get(&id).map_or(0, |image| image.layers.len());
         // As they are, if they are here; those that came from elsewhere may have to be made.
-        let mut own = layers(&images, &lease, &id, Compression::None)?;
+        let uncompressed = Packing {
+            compression: Some(Compression::None),
+            ..Packing::default()
+        };
+        let mut own = layers(&images, &lease, &id, uncompressed)?;
         if own.len() != count {
-            own = layers(&images, &lease, &id, Compression::Gzip)?;
+            own = layers(&images, &lease, &id, Packing::default())?;
         }
         let image = register(&images, Arc::new(lease), config.clone(), own)?;
         let held = images.lease(&format!("buildkit/dressed/{image}"))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::buildkit::{Code, Progress, Status, Step};
+use ::buildkit::{Code, FailedCommand, Progress, Status, Step};
 use builder::dockerfile::Location;
 use builder::{BuildError, BuildErrorKind, StepName, VertexName, Watch, WatchedStep};
 use image::{Digest, Images};
@@ -122,6 +122,7 @@ pub(super) fn status(error: &BuildError) -> Status {
             command,
             code,
             out_of_memory,
+            ..
         } => {
             let why = match out_of_memory {
                 true => "cannot allocate memory".to_owned(),
@@ -132,7 +133,17 @@ pub(super) fn status(error: &BuildError) -> Status {
         BuildError::Parse { source, .. } => source.to_string(),
         other => reworded(&other.to_string()),
     };
-    Status::new(code, sentence)
+    let status = Status::new(code, sentence);
+    match error {
+        BuildError::Command { at: Some(at), .. } => status.with_command(&FailedCommand {
+            image: at.image.map(|image| image.to_string()),
+            args: at.args.clone(),
+            env: at.env.clone(),
+            cwd: at.cwd.clone(),
+            user: at.user.clone(),
+        }),
+        _ => status,
+    }
 }
 
 /// Sentences of the classic builder that BuildKit says in another way.
@@ -167,6 +178,7 @@ mod tests {
                     command: "/bin/sh -c x".to_owned(),
                     code: 3,
                     out_of_memory: false,
+                    at: None,
                 },
                 "process \"/bin/sh -c x\" did not complete successfully: exit code: 3",
             ),
@@ -175,6 +187,7 @@ mod tests {
                     command: "x".to_owned(),
                     code: 137,
                     out_of_memory: true,
+                    at: None,
                 },
                 "process \"x\" did not complete successfully: cannot allocate memory",
             ),

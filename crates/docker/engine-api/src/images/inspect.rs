@@ -1,8 +1,9 @@
 //! `GET /images/NAME/json` and `/history`.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use image::{Image, Reference, RunConfig};
+use image::{Image, Listed, Reference, RunConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -51,6 +52,26 @@ pub(crate) fn asked_platform(call: &Call<Api>, since: u32) -> Result<Option<imag
     call.query.text("platform").map(decode_platform).transpose()
 }
 
+/// The image that a name stands for: of an index, the one of the platform.
+///
+/// # Errors
+/// There is none, or it is another platform's.
+pub(crate) fn of_platform(
+    api: &Api,
+    name: &str,
+    platform: Option<&image::Platform>,
+) -> Result<Arc<Image>, ApiError> {
+    let Some(platform) = platform else {
+        return Ok(api.images().resolve(name)?);
+    };
+    if let Some(image) = api.images().variant(name, platform)? {
+        return Ok(image);
+    }
+    let image = api.images().resolve(name)?;
+    matches_platform(name, &image, platform)?;
+    Ok(image)
+}
+
 /// `GET /images/NAME/json`.
 pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
     let api = call.state.clone();
@@ -61,10 +82,21 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
             "conflicting options: manifests and platform options cannot both be set",
         ));
     }
-    let image = api.images().resolve(&call.name)?;
-    if let Some(platform) = &platform {
-        matches_platform(&call.name, &image, platform)?;
+    let image = of_platform(&api, &call.name, platform.as_ref())?;
+    let directories = match api.images().get(&image.id) {
+        Some(_) => directories(&api, &image).await?,
+        // Of an index, and not unpacked.
+        None => Value::Null,
+    };
+    let mut shown = document(&image, &directories, call.version);
+    if manifests {
+        add_manifests(&api, &call.name, &mut shown);
     }
+    Reply::json(&shown)
+}
+
+/// Where an image's layers are.
+async fn directories(api: &Arc<Api>, image: &Image) -> Result<Value, ApiError> {
     let (images, id) = (api.images().clone(), image.id);
     let rootfs = blocking(move || images.view(&id)).await?;
     let mut layers = rootfs.lower.iter().map(|path| path.display().to_string());
@@ -77,7 +109,62 @@ pub(crate) async fn inspect(call: Call<Api>) -> Result<Reply, ApiError> {
     if !lower.is_empty() {
         directories["LowerDir"] = lower.into();
     }
-    Reply::json(&document(&image, &directories, call.version))
+    Ok(directories)
+}
+
+/// What an index lists, if the name stands for one.
+fn add_manifests(api: &Api, name: &str, shown: &mut Value) {
+    let name = Reference::parse(name).map(Reference::with_default_tag);
+    if let Ok(name) = name
+        && let Some(manifests) = manifests(api, [&name])
+    {
+        shown["Manifests"] = manifests;
+    }
+}
+
+/// The manifests of the indexes that names stand for; `None` if there is none.
+pub(crate) fn manifests<'a>(api: &Api, names: impl IntoIterator<Item = &'a Reference>) -> Option<Value> {
+    let mut shown: Vec<Value> = Vec::new();
+    for entry in names.into_iter().flat_map(|name| api.images().listed(name)) {
+        let entry = manifest(api, &entry);
+        if !shown.contains(&entry) {
+            shown.push(entry);
+        }
+    }
+    Some(shown.into()).filter(|shown: &Value| shown != &json!([]))
+}
+
+fn manifest(api: &Api, entry: &Listed) -> Value {
+    let descriptor = &entry.descriptor;
+    let image = entry.image.and_then(|id| api.images().get(&id));
+    let unpacked = image
+        .as_ref()
+        .filter(|image| !image.asleep)
+        .map_or(0, |image| image.size);
+    let mut shown = json!({
+        "ID": descriptor.digest,
+        "Descriptor": descriptor,
+        "Available": entry.is_whole,
+        "Size": { "Content": entry.content, "Total": entry.content + unpacked },
+    });
+    match entry.about {
+        Some(about) => {
+            shown["Kind"] = "attestation".into();
+            shown["AttestationData"] = json!({ "For": about });
+        }
+        None => {
+            let platform = descriptor.platform.clone();
+            let platform = platform.or_else(|| image.as_ref().map(|image| image.config.platform()));
+            let users = image.iter().flat_map(|image| api.uses(&image.id));
+            shown["Kind"] = "image".into();
+            shown["ImageData"] = json!({
+                "Platform": platform,
+                "Containers": users.map(|used| used.container).collect::<Vec<_>>(),
+                "Size": { "Unpacked": unpacked },
+            });
+        }
+    }
+    shown
 }
 
 fn document(image: &Image, directories: &Value, version: ApiVersion) -> Value {
@@ -175,10 +262,7 @@ pub(crate) fn container_config(run: &RunConfig) -> Config {
 /// `GET /images/NAME/history`.
 pub(crate) async fn history(call: Call<Api>) -> Result<Reply, ApiError> {
     let platform = asked_platform(&call, 48)?;
-    let image = call.state.images().resolve(&call.name)?;
-    if let Some(platform) = &platform {
-        matches_platform(&call.name, &image, platform)?;
-    }
+    let image = of_platform(&call.state, &call.name, platform.as_ref())?;
     let rows = call.state.images().history(&image).into_iter().map(|entry| {
         json!({
             "Comment": entry.comment,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
+use super::inspect::manifests;
 use crate::Api;
 use crate::convert::time;
 use crate::error::ApiError;
@@ -18,8 +19,7 @@ use crate::server::version::ApiVersion;
 
 const FILTERS: &[&str] = &["before", "dangling", "label", "reference", "since", "until"];
 
-/// `GET /images/json`. `manifests` and `digests` ask for what an image store with several platforms
-/// in one image has; upstream without one answers as if they were not there.
+/// `GET /images/json`. `manifests` asks for what the indexes list that names stand for.
 pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
     let mut filters = Filters::parse(call.query.get("filters"))?;
     if let Some(pattern) = call.query.text("filter").filter(|_| !call.version.since(41)) {
@@ -37,10 +37,15 @@ pub(crate) async fn list(call: Call<Api>) -> Result<Reply, ApiError> {
         .filter_map(|image| selection.row(api, image))
         .collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.image.config.created));
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| row.document(shared.as_ref(), call.version))
-        .collect();
+    let listed = call.version.since(47) && call.query.bool("manifests");
+    let document = |row: &Row| {
+        let mut shown = row.document(shared.as_ref(), call.version);
+        if listed && let Some(manifests) = manifests(api, &row.image.tags) {
+            shown["Manifests"] = manifests;
+        }
+        shown
+    };
+    let rows: Vec<_> = rows.iter().map(document).collect();
     Reply::json(&rows)
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use distribution::auth::AuthConfig;
 use distribution::{Credentials, Event, Progress, Push};
-use image::Reference;
+use image::{Platform, Reference};
 use tokio::sync::mpsc;
 
+use super::inspect::{asked_platform, of_platform};
 use super::pull::{Working, answer, credentials};
 use super::repo_tag;
 use crate::Api;
@@ -25,12 +26,18 @@ pub(crate) async fn push(call: Call<Api>) -> Result<Reply, ApiError> {
         _ => Reference::parse(&call.name).map_err(|error| ApiError::bad(error.to_string()))?,
     };
     let api = call.state.clone();
+    let platform = asked_platform(&call, 46)?;
     let credentials = match call.header("x-registry-auth") {
         "" => from_body(call).await?,
         _ => credentials(&call),
     };
     let (progress, events) = mpsc::channel(WAITING);
-    let work = tokio::spawn(push_all(api, reference, credentials, Progress(progress)));
+    let work = tokio::spawn(push_all(
+        api,
+        (reference, platform),
+        credentials,
+        Progress(progress),
+    ));
     answer(Working(work), events).await
 }
 
@@ -43,7 +50,7 @@ async fn from_body(call: Call<Api>) -> Result<Credentials, ApiError> {
 
 async fn push_all(
     api: Arc<Api>,
-    reference: Reference,
+    (reference, platform): (Reference, Option<Platform>),
     credentials: Credentials,
     progress: Progress,
 ) -> Result<Option<bytes::Bytes>, ApiError> {
@@ -55,9 +62,15 @@ async fn push_all(
         let text = format!("An image does not exist locally with the tag: {name}");
         return Err(ApiError::not_found(text));
     }
+    if let Some(platform) = &platform {
+        for reference in &references {
+            of_platform(&api, &reference.familiar(), Some(platform))?;
+        }
+    }
     let push = Push {
         references,
         credentials,
+        platform,
     };
     let pushed = api.registries.push(&push, &progress).await;
     pushed.map_err(|fault| super::registry::refused(&fault, fault.pushing()))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::{Import, LoadEvent, Loaded, RunConfig};
 use serde_json::json;
 
-use super::inspect::asked_platform;
+use super::inspect::{asked_platform, of_platform};
 use super::repo_tag;
 use crate::Api;
 use crate::api::blocking;
@@ -33,7 +33,10 @@ pub(crate) async fn load(call: Call<Api>) -> Result<Reply, ApiError> {
                 sender.blocking_send(line);
             }
         };
-        let loaded = api.images().load(&mut archive, &mut tell).map_err(ApiError::from);
+        let loaded = api
+            .images()
+            .load(&mut archive, platform.as_ref(), &mut tell)
+            .map_err(ApiError::from);
         let loaded = loaded.and_then(|loaded| {
             let check = |one: &Loaded| match (&platform, api.images().get(&one.id)) {
                 (Some(wanted), Some(image)) => matches_platform(&one.id.to_string(), &image, wanted),
@@ -97,11 +100,11 @@ pub(crate) async fn save(call: Call<Api>) -> Result<Reply, ApiError> {
     let api = call.state.clone();
     if let Some(platform) = &platform {
         for name in &names {
-            matches_platform(name, &*api.images().resolve(name)?, platform)?;
+            of_platform(&api, name, Some(platform))?;
         }
     }
     tar_reply(TAR, move |out| {
-        api.images().save(&names, out)?;
+        api.images().save(&names, platform.as_ref(), out)?;
         tell_saved(&api, &names);
         Ok(())
     })

@@ -87,7 +87,35 @@ impl<E: Executor + 'static> Driver<E> {
         Ok((products, false))
     }
 
-    fn check_exec(&self, vertex: &Vertex, exec: &Exec) -> Result<(), BuildError> {
+    /// What a container is made of that is no vertex: its root, and everything else that a command has there.
+    ///
+    /// # Errors
+    /// What is not allowed; an image that is gone; a secret that the client does not give.
+    pub(crate) async fn opened(
+        &self,
+        exec: &Exec,
+        inputs: &[Digest],
+    ) -> Result<(Option<Digest>, RunPlan), BuildError> {
+        self.check_allowed(exec)?;
+        for input in inputs {
+            self.held(input)?;
+        }
+        let inputs: Vec<Product> = inputs.iter().map(|image| Product::Image(Some(*image))).collect();
+        let mut prepared = Prepared::default();
+        for mount in &exec.mounts {
+            self.mount(exec, mount, &inputs, &mut prepared).await?;
+        }
+        let root = exec.mounts.iter().find(|mount| mount.is_root());
+        let root = root.ok_or_else(|| BuildError::Step("the container has no root".to_owned()))?;
+        let parent = match root.input.and_then(|input| inputs.get(input)) {
+            Some(product) => self.as_image(product).await?,
+            None => None,
+        };
+        let plan = self.run_plan(exec, &mut prepared.mounts).await?;
+        Ok((parent, plan))
+    }
+
+    fn check_allowed(&self, exec: &Exec) -> Result<(), BuildError> {
         let allowed = self.options.entitlements;
         let refused = [
             (
@@ -96,9 +124,14 @@ impl<E: Executor + 'static> Driver<E> {
             ),
             (exec.insecure && !allowed.security_insecure, "security.insecure"),
         ];
-        if let Some((_, name)) = refused.iter().find(|(refused, _)| *refused) {
-            return Err(BuildError::Step(format!("{name} is not allowed")));
+        match refused.iter().find(|(refused, _)| *refused) {
+            Some((_, name)) => Err(BuildError::Step(format!("{name} is not allowed"))),
+            None => Ok(()),
         }
+    }
+
+    fn check_exec(&self, vertex: &Vertex, exec: &Exec) -> Result<(), BuildError> {
+        self.check_allowed(exec)?;
         match &vertex.platform {
             // The kernel says so where it cannot execute what is for another machine.
             Some(asked) => platform::wanted(asked).map(drop),

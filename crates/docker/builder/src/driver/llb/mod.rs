@@ -149,9 +149,10 @@ impl<E: Executor + 'static> Driver<E> {
     }
 
     fn begin_vertex(&self, walk: &Walk, vertex: &Vertex) -> Option<Arc<dyn WatchedStep>> {
-        // The door has told of what it has brought.
+        // The door has told of what it has brought; of what has no name nobody is told.
         let brought = matches!(walk.given.get(&vertex.digest), Some(Given::Files(_)));
-        let watch = self.options.services.watch.as_ref().filter(|_| !brought)?;
+        let is_told = !brought && !vertex.name.is_empty();
+        let watch = self.options.services.watch.as_ref().filter(|_| is_told)?;
         let mut inputs: Vec<String> = Vec::new();
         for edge in &vertex.inputs {
             let digest = walk.graph.vertices[edge.vertex].digest.to_string();

@@ -61,7 +61,10 @@ async fn a_client_asks_for_a_definition() {
     assert_eq!((&vertex.digest, &vertex.name[..]), (&digest, "[mine] files"));
     {
         let solved = rig.builder.solved.lock().unwrap();
-        assert!(solved[0].files[&digest].find("x").is_some());
+        let crate::build::Context::Client(files) = &solved[0].files[&digest] else {
+            panic!("no files of the client");
+        };
+        assert!(files.find("x").is_some());
     }
     assert_eq!(*rig.builder.named.lock().unwrap(), ["docker.io/library/x:1"]);
     for (asked, code, sentence) in [

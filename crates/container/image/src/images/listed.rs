@@ -1,0 +1,120 @@
+//! Names that stand for an index: what it lists, what of that is here, and the image of one of its platforms.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::pulled::described;
+use super::{Image, Images, Listed};
+use crate::assemble::{sleeping, total};
+use crate::{Descriptor, Error, ManifestSummary, Platform, Reference};
+
+/// Notes in an index: of what an attestation speaks.
+const KIND: &str = "vnd.docker.reference.type";
+const ABOUT: &str = "vnd.docker.reference.digest";
+
+impl Images {
+    /// What the index lists that a name stands for; nothing if it stands for none. In memory but for the sizes of blobs.
+    #[must_use]
+    pub fn listed(&self, name: &Reference) -> Vec<Listed> {
+        let index = self.index_of(name);
+        let listed = index.iter().flat_map(|index| &index.manifests);
+        listed.map(|entry| self.entry(entry)).collect()
+    }
+
+    fn index_of(&self, name: &Reference) -> Option<Arc<ManifestSummary>> {
+        let digest = self.target(name)?.manifest?;
+        self.manifest(&digest).filter(|manifest| manifest.is_index())
+    }
+
+    fn entry(&self, entry: &Descriptor) -> Listed {
+        let summary = self.manifest(&entry.digest);
+        let blobs: Vec<Descriptor> = summary
+            .iter()
+            .flat_map(|summary| summary.blobs().cloned())
+            .collect();
+        let here = |blob: &&Descriptor| {
+            self.inner.content.has(&blob.digest) || self.inner.read().image(&blob.digest).is_some()
+        };
+        let found: Vec<&Descriptor> = blobs.iter().filter(here).collect();
+        let own = summary.as_ref().map_or(0, |_| entry.size);
+        let attests = entry
+            .annotations
+            .get(KIND)
+            .is_some_and(|kind| kind == "attestation-manifest");
+        let about = entry.annotations.get(ABOUT).filter(|_| attests);
+        Listed {
+            descriptor: entry.clone(),
+            is_whole: summary.is_some() && found.len() == blobs.len(),
+            content: total(found.iter().map(|blob| blob.size).chain([own])),
+            image: summary.and_then(|summary| Some(summary.config.as_ref()?.digest)),
+            about: about.and_then(|digest| digest.parse().ok()),
+        }
+    }
+
+    /// The image of a platform, if the name stands for an index that lists one for it and has it here: one of this store's, or
+    /// as its manifest and configuration describe it.
+    ///
+    /// # Errors
+    /// The disk's or the store's; its configuration is none.
+    pub fn variant(&self, name: &str, wanted: &Platform) -> Result<Option<Arc<Image>>, Error> {
+        let Ok(name) = Reference::parse(name) else {
+            return Ok(None);
+        };
+        let name = name.with_default_tag();
+        let index = self.index_of(&name);
+        let listed = index.iter().flat_map(|index| &index.manifests);
+        for entry in listed.filter(|entry| is_for(entry, wanted)) {
+            let Some(summary) = self.manifest(&entry.digest) else {
+                continue;
+            };
+            if let Some(image) = self.described(&name, &summary)? {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
+    fn described(&self, name: &Reference, summary: &ManifestSummary) -> Result<Option<Arc<Image>>, Error> {
+        let Some(config) = &summary.config else {
+            return Ok(None);
+        };
+        if let Some(image) = self.get(&config.digest) {
+            return Ok(Some(image));
+        }
+        if !self.inner.content.has(&config.digest) {
+            return Ok(None);
+        }
+        let bytes: Bytes = self
+            .inner
+            .content
+            .read(&config.digest)
+            .map_err(Error::io("read a configuration"))?;
+        let parsed = described(summary, &bytes)?;
+        let layers = sleeping(&parsed, summary).unwrap_or_default();
+        Ok(Some(Arc::new(Image {
+            id: config.digest,
+            size: total(layers.iter().map(|layer| layer.size)),
+            config: parsed,
+            config_bytes: bytes,
+            layers,
+            asleep: true,
+            manifest: Some(summary.digest),
+            parent: None,
+            tags: vec![name.clone()],
+            digests: Vec::new(),
+            last_tagged: None,
+            made_here: false,
+            result: false,
+            step: None,
+        })))
+    }
+}
+
+/// Whether an entry of an index is the image of a platform.
+pub(super) fn is_for(entry: &Descriptor, wanted: &Platform) -> bool {
+    entry
+        .platform
+        .as_ref()
+        .is_some_and(|platform| wanted.is_met_by(platform))
+}
