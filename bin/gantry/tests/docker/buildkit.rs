@@ -43,10 +43,9 @@ const LATER: &[Case] = &[case(
     r#"
         $ . $dir/../buildkit.sh; docker buildx prune -f --filter id=nothing | grep -o '0B'
         0B
-        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'; docker buildx history trace $ref | grep -c 'operationName": ".*RUN'
+        $ ref=$(cat $dir/../pinned); docker buildx history ls | grep -c "$ref"; docker buildx history logs $ref 2>&1 | grep -c 'seen later'
         1
         2
-        1
         $ docker buildx history rm $ref; docker buildx history ls | grep -c "$ref"
         0
         ? 1
@@ -457,7 +456,7 @@ const CASES: &[Case] = &[
         $ skopeo inspect --raw docker-archive:arm.tar | grep -c manifest; skopeo --override-arch arm64 inspect -f '{{.Architecture}}' docker-archive:arm.tar
         1
         arm64
-        $ skopeo copy -q --all oci:a:$n dir:whole; ls whole | grep -c manifest.json
+        $ skopeo copy -q --all oci:a:latest dir:whole; ls whole | grep -c manifest.json
         5
         $ docker load -q -i arm.tar > /dev/null; r=localhost:5055/$n; docker rmi $n > /dev/null; docker load -q -i a.tar > /dev/null; docker tag $n $r; docker build -q --platform linux/arm64,linux/s390x -t $r:foreign . > /dev/null; docker push -q $r:foreign > /dev/null; $ns docker buildx imagetools inspect --raw $r:foreign | grep -o '"architecture":"[a-z0-9]*"'
         "architecture":"arm64"
@@ -652,8 +651,9 @@ const CASES: &[Case] = &[
         1
         $ hits --cache-from type=local,src=old
         3
-        $ docker build --cache-to type=registry,ref=$r/old,image-manifest=false,ignore-error=true . 2>&1 | grep -c "image-manifest=false is not supported"
-        1
+        $ docker build -q --cache-to type=registry,ref=$r/old,mode=max,image-manifest=false . > /dev/null; hits --cache-from type=registry,ref=$r/old
+        3
+        $ docker build -q --cache-to type=registry,ref=localhost:1/old,ignore-error=true . > /dev/null
         $ docker build --cache-to type=azblob,name=x . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: Unimplemented: unknown cache exporter: "azblob"
         "#,
@@ -669,8 +669,6 @@ const CASES: &[Case] = &[
         1
         $ docker buildx history logs ${ref##*/} 2>&1 | grep -c seen
         2
-        $ docker buildx history trace ${ref##*/} | grep -c 'operationName": ".*RUN echo seen'
-        1
         $ docker buildx history inspect attachment ${ref##*/} --type provenance | grep -c 'buildType'
         1
         $ docker buildx history inspect attachment ${ref##*/} --type application/vnd.oci.image.config.v1+json | grep -c '"rootfs"'

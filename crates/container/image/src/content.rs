@@ -465,6 +465,21 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    /// A file that somebody else has written.
+    pub(crate) fn of(place: Ingest, path: PathBuf) -> io::Result<Self> {
+        let mut file = File::open(&path)?;
+        let mut hasher = Hasher::default();
+        hash(&mut file, &mut hasher)?;
+        let (digest, size) = (hasher.digest(), hasher.size());
+        Ok(Self {
+            place,
+            path,
+            file,
+            digest,
+            size,
+        })
+    }
+
     /// Calls it by a digest of another algorithm, for which all of it is read once more.
     pub(crate) fn rename(&mut self, algorithm: DigestAlgorithm) -> io::Result<()> {
         if self.digest.algorithm() != algorithm {

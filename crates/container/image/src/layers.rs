@@ -43,7 +43,7 @@ impl Inner {
         let mut stream = File::open(&file).map_err(Error::io("open a layer"))?;
         let (mut file, mut place) = (file, place);
         if is_foreign(&stream).map_err(Error::io("open a layer"))? {
-            let (plain, kept) = self.plain(&stream)?;
+            let (plain, kept) = self.decoded(&stream)?;
             stream = File::open(&plain).map_err(Error::io("open a layer"))?;
             (file, place) = (plain, Some(kept));
         }
@@ -68,7 +68,7 @@ impl Inner {
     }
 
     /// What is in a compressed file, as a file.
-    fn plain(&self, compressed: &File) -> Result<(PathBuf, Ingest), Error> {
+    fn decoded(&self, compressed: &File) -> Result<(PathBuf, Ingest), Error> {
         let place = self.content.ingest().map_err(Error::io("write a layer"))?;
         let directory = File::open(place.path()).map_err(Error::io("write a layer"))?;
         let job = Job::Plain { limits: self.limits };

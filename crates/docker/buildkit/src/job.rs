@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::attachments::{self, Attachment, Left};
 use crate::build::{Built, Context};
+use crate::filesync::Look;
 use crate::grpc::{Code, Status};
 use crate::past::{self, Kept, Past, Shelf};
 use crate::progress::Progress;
@@ -84,6 +85,9 @@ pub(crate) enum Extra {
     Image(Built),
 }
 
+/// Results by their names: of which platform, or why there is none.
+type Results = BTreeMap<String, Result<(String, Built), Status>>;
+
 /// A build.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -92,7 +96,7 @@ pub(crate) struct Job {
     pub(crate) session: Arc<Session>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) created: Option<Timestamp>,
-    results: Mutex<BTreeMap<String, Result<(String, Built), Status>>>,
+    results: Mutex<Results>,
     /// What the client's own frontend gave back.
     returned: watch::Sender<Option<Result<Outcome, Status>>>,
     /// The containers of its frontend.
@@ -101,6 +105,8 @@ pub(crate) struct Job {
     pinned: AtomicBool,
     /// What belongs to its row.
     pub(crate) left: Mutex<Left>,
+    /// The files of the result that was looked at last, by its image.
+    pub(crate) looked: Mutex<Option<(String, Arc<Look>)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -123,6 +129,7 @@ impl Job {
             end: Mutex::default(),
             pinned: AtomicBool::default(),
             left: Mutex::default(),
+            looked: Mutex::default(),
         }
     }
 

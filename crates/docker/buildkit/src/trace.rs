@@ -340,6 +340,36 @@ pub(crate) fn document(build: Traced<'_>, messages: &[StatusResponse], sent: &[V
     written.collect::<String>().into()
 }
 
+/// What a client sends: so many spans of a trace.
+#[cfg(test)]
+pub(crate) fn sample(trace: Vec<u8>, spans: usize) -> ExportRequest {
+    let span = Span {
+        trace,
+        id: vec![1; 8],
+        name: "é".repeat(MAX_TEXT),
+        kind: 3,
+        start: 1_500_000_000,
+        attributes: vec![KeyValue {
+            key: "k".to_owned(),
+            value: Some(AnyValue {
+                value: Some(Any::Number(7)),
+            }),
+        }],
+        ..Span::default()
+    };
+    let scope = ScopeSpans {
+        scope: None,
+        spans: vec![span; spans],
+    };
+    let resource = ResourceSpans {
+        resource: None,
+        scopes: vec![scope.clone(), scope],
+    };
+    ExportRequest {
+        resources: vec![resource],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,31 +388,7 @@ mod tests {
     }
 
     fn request(trace: u8, spans: usize) -> ExportRequest {
-        let span = Span {
-            trace: vec![trace; 16],
-            id: vec![1; 8],
-            name: "é".repeat(MAX_TEXT),
-            kind: 3,
-            start: 1_500_000_000,
-            attributes: vec![KeyValue {
-                key: "k".to_owned(),
-                value: Some(AnyValue {
-                    value: Some(Any::Number(7)),
-                }),
-            }],
-            ..Span::default()
-        };
-        let scope = ScopeSpans {
-            scope: None,
-            spans: vec![span; spans],
-        };
-        let resource = ResourceSpans {
-            resource: None,
-            scopes: vec![scope.clone(), scope],
-        };
-        ExportRequest {
-            resources: vec![resource],
-        }
+        sample(vec![trace; 16], spans)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Trees are reached by descriptor; every path is resolved by the kernel with the tree as root.
 
+mod clamp;
 mod fault;
 mod judge;
 mod make;
@@ -18,6 +19,7 @@ use std::path::Path;
 use rustix::fs::{FileType, OFlags};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use clamp::clamp;
 pub use fault::{Fault, Why};
 pub(crate) use make::as_worker;
 pub(crate) use tar::{Entry, Kind, Reader, Writer};

@@ -199,7 +199,7 @@ impl Inner {
         if let Some(known) = known {
             return Ok(known);
         }
-        let source = self.decoded(from)?;
+        let (source, _place) = self.plain_of(from)?;
         let mut writer = self
             .content
             .writer(DigestAlgorithm::default())

@@ -102,6 +102,7 @@ impl Images {
             manifest: Some(summary.digest),
             parent: None,
             tags: vec![name.clone()],
+            kept: 0,
             digests: Vec::new(),
             last_tagged: None,
             made_here: false,

@@ -1,26 +1,22 @@
 //! Layers in another form than they lie here: compressed otherwise, or with their younger times taken back.
 //!
-//! What came from elsewhere is decoded in this process only after a worker has unpacked all of it once.
+//! Foreign bytes are decoded and rewritten by a worker; what it made is read here to be hashed and compressed.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Export, Image, Images, Layer, Recast};
-use crate::archive::{Fault, Kind, Reader, Why, Writer};
 use crate::assemble::NewImage;
-use crate::compression::Decoder;
+use crate::content::{Ingest, Written};
 use crate::inner::Inner;
 use crate::rows::CompressedName;
-use crate::{
-    Algorithm, Descriptor, Digest, DigestAlgorithm, Error, ImageConfig, Lease, Limits, claims, media_type,
-};
-
-/// How much is read or written at once.
-const BUFFER: usize = 256 << 10;
+use crate::worker::{self, Job, PLAIN, Stream};
+use crate::{Algorithm, Descriptor, Digest, Error, ImageConfig, Lease, claims, media_type};
 
 impl Images {
     /// The layers of an image as they are wanted, bottom first. They stay while the lease does.
@@ -113,13 +109,7 @@ impl Inner {
                 size.map_err(Error::io("open a blob"))?,
             ));
         }
-        let mut source = self.decoded(blob)?;
-        let mut writer = self
-            .content
-            .writer(DigestAlgorithm::default())
-            .map_err(Error::io("write a blob"))?;
-        io::copy(&mut source, &mut writer).map_err(Error::io("write a blob"))?;
-        let written = writer.finish();
+        let written = self.decompressed(blob)?;
         if written.digest != diff_id {
             return Err(Error::WrongDigest {
                 expected: diff_id,
@@ -130,40 +120,45 @@ impl Inner {
         Ok(Descriptor::new(media_type::LAYER, diff_id, written.size))
     }
 
-    /// What is in the archive of a layer, at most as much as any may have.
-    pub(super) fn decoded(&self, blob: &Descriptor) -> Result<Box<dyn Read>, Error> {
-        let file = self
-            .content
-            .open_blob(&blob.digest)
-            .map_err(Error::io("open a blob"))?;
-        if algorithm(blob).is_none() {
-            return Ok(Box::new(file));
+    /// What is in the archive of a layer.
+    pub(super) fn plain_of(&self, blob: &Descriptor) -> Result<(File, Option<Ingest>), Error> {
+        if algorithm(blob).is_some() {
+            let written = self.decompressed(blob)?;
+            let file = File::open(&written.path).map_err(Error::io("open a blob"))?;
+            return Ok((file, Some(written.place)));
         }
-        let (_, decoder) = Decoder::<File>::new(file).map_err(refused)?;
-        Ok(Box::new(decoder.take(self.limits.bytes)))
+        let file = self.content.open_blob(&blob.digest);
+        Ok((file.map_err(Error::io("open a blob"))?, None))
+    }
+
+    fn decompressed(&self, blob: &Descriptor) -> Result<Written, Error> {
+        let job = Job::Plain { limits: self.limits };
+        let (written, _) = self.rewritten::<u64>(blob, &job)?;
+        Ok(written)
     }
 
     /// The layer with younger times taken back, as a plain archive that is kept; `None` if it has none.
     fn clamp(&self, lease: &Lease, blob: &Descriptor, seconds: i64) -> Result<Option<Descriptor>, Error> {
-        let source = self.decoded(blob)?;
-        let mut writer = self
-            .content
-            .writer(DigestAlgorithm::default())
-            .map_err(Error::io("write a blob"))?;
-        if !clamp_times(source, &mut writer, seconds, self.limits).map_err(refused)? {
+        let limits = self.limits;
+        let (written, younger) = self.rewritten::<bool>(blob, &Job::Clamp { limits, seconds })?;
+        if !younger {
             return Ok(None);
         }
-        let written = writer.finish();
         self.keep_blob(lease, &written)?;
         let made = Descriptor::new(media_type::LAYER, written.digest, written.size);
         Ok(Some(made))
     }
-}
 
-fn refused(fault: Fault) -> Error {
-    match fault {
-        Fault::Io(source) => Error::io("read or write a layer")(source),
-        other => Error::Archive(other.to_string()),
+    /// What a worker makes of a blob, and what it says of it.
+    fn rewritten<T: DeserializeOwned>(&self, blob: &Descriptor, job: &Job) -> Result<(Written, T), Error> {
+        let from = self.content.open_blob(&blob.digest);
+        let from = from.map_err(Error::io("open a blob"))?;
+        let place = self.content.ingest().map_err(Error::io("write a layer"))?;
+        let directory = File::open(place.path()).map_err(Error::io("write a layer"))?;
+        let said = worker::run(&*self.workers, job, Stream::File(&from), directory.as_fd())?;
+        let path = place.path().join(PLAIN);
+        let written = Written::of(place, path).map_err(Error::io("read a layer"))?;
+        Ok((written, said))
     }
 }
 
@@ -175,27 +170,6 @@ fn algorithm(layer: &Descriptor) -> Option<Algorithm> {
         media_type::LAYER_ZSTD => Some(Algorithm::Zstd),
         _ => Some(Algorithm::Gzip),
     }
-}
-
-/// Copies an archive with times after `seconds` taken back to it; whether there were any.
-fn clamp_times(source: impl Read, out: impl Write, seconds: i64, limits: Limits) -> Result<bool, Fault> {
-    let mut reader = Reader::new(BufReader::with_capacity(BUFFER, source), limits);
-    let mut writer = Writer::new(BufWriter::with_capacity(BUFFER, out));
-    let mut younger = false;
-    while let Some(mut entry) = reader.next()? {
-        if entry.mtime > (seconds, 0) {
-            entry.mtime = (seconds, 0);
-            younger = true;
-        }
-        match entry.kind {
-            _ if entry.sparse => return Err(Fault::entry(&entry.name, Why::Sparse)),
-            Kind::Other(byte) => return Err(Fault::entry(&entry.name, Why::Kind(byte))),
-            Kind::File => writer.file(&entry, &mut reader)?,
-            _ => writer.header(&entry)?,
-        }
-    }
-    writer.finish()?;
-    Ok(younger)
 }
 
 /// A configuration with other layers, and no time in it that is younger.
@@ -229,29 +203,6 @@ fn clamp_config(bytes: &[u8], diff_ids: &[Digest], seconds: i64) -> Result<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::Entry;
-
-    fn archive(times: &[i64]) -> Vec<u8> {
-        let mut writer = Writer::new(Vec::new());
-        for (number, time) in times.iter().enumerate() {
-            let mut entry = Entry::new(format!("f{number}"), Kind::File);
-            (entry.size, entry.mtime, entry.uid) = (5, (*time, 0), 7);
-            entry.xattrs.push(("user.k".to_owned(), b"v".to_vec()));
-            writer.file(&entry, &mut &b"hello"[..]).unwrap();
-        }
-        writer.finish().unwrap()
-    }
-
-    #[test]
-    fn only_younger_times_are_taken_back() {
-        let clamp = |times: &[i64]| {
-            let mut out = Vec::new();
-            let younger = clamp_times(&*archive(times), &mut out, 100, Limits::default()).unwrap();
-            (younger, out)
-        };
-        assert_eq!(clamp(&[50, 100]), (false, archive(&[50, 100])));
-        assert_eq!(clamp(&[50, 101]), (true, archive(&[50, 100])));
-    }
 
     #[test]
     fn a_configuration_that_is_old_enough_stays_to_the_byte() {

@@ -24,6 +24,8 @@ pub(crate) enum Job {
     Layer { limits: Limits, raw: bool },
     /// Write what is in a compressed stream to the file `1` of the directory.
     Plain { limits: Limits },
+    /// As [`Job::Plain`], an archive in which no time is after `seconds` since 1970; says whether any was.
+    Clamp { limits: Limits, seconds: i64 },
     /// Write each file of an archive to a file of the directory that is called by a number.
     Split { limits: Limits },
     /// Unpack an archive below a path of the directory.
@@ -94,7 +96,7 @@ impl Job {
             // Overlay's marks are attributes in the trusted namespace.
             Self::Layer { .. } => FILES | capability::SYS_ADMIN,
             Self::Unpack { .. } => FILES,
-            Self::Plain { .. } | Self::Split { .. } => 0,
+            Self::Plain { .. } | Self::Clamp { .. } | Self::Split { .. } => 0,
         }
     }
 
@@ -103,6 +105,7 @@ impl Job {
         match self {
             Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw, hand)),
             Self::Plain { limits } => encode(plain(stream, directory, *limits)),
+            Self::Clamp { limits, seconds } => encode(clamp(stream, directory, *limits, *seconds)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
             Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
         }
@@ -228,6 +231,11 @@ fn plain(stream: File, directory: &OwnedFd, limits: Limits) -> Result<u64, Fault
         return Err(Fault::Limit { limit, of: "bytes" });
     }
     Ok(size)
+}
+
+fn clamp(stream: File, directory: &OwnedFd, limits: Limits, seconds: i64) -> Result<bool, Fault> {
+    let (_, decoder) = Decoder::new(stream)?;
+    archive::clamp(decoder, create(directory, PLAIN)?, seconds, limits)
 }
 
 fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitReport, Fault> {

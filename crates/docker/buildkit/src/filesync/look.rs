@@ -11,6 +11,7 @@ use crate::grpc::{Code, MAX_MESSAGE, Status};
 use crate::proto::fsutil::Stat;
 
 /// A result's files, as an archive, and what is where in it.
+#[derive(Debug)]
 pub(crate) struct Look {
     archive: File,
     entries: Vec<(Stat, u64)>,

@@ -2,7 +2,7 @@
 //! every build; all that it wants is the Dockerfile frontend.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use image::Digest;
@@ -179,11 +179,19 @@ impl Door {
         }
     }
 
-    /// The files of a result.
-    async fn look(&self, job: &Job, name: &str) -> Result<Look, Status> {
+    /// The files of a result: packed once, and kept for the next question about the same.
+    async fn look(&self, job: &Job, name: &str) -> Result<Arc<Look>, Status> {
         let (_, built) = job.result(name)?;
+        let kept = || job.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((image, look)) = &*kept()
+            && *image == built.image
+        {
+            return Ok(look.clone());
+        }
         let file = self.builds.files(&built).await?;
-        on_thread(Box::pin(async move { Look::into(file) })).await
+        let look = Arc::new(on_thread(Box::pin(async move { Look::into(file) })).await?);
+        *kept() = Some((built.image, look.clone()));
+        Ok(look)
     }
 
     async fn found(&self, reference: &str) -> Result<Found, Status> {

@@ -15,40 +15,40 @@ const PIECE: usize = 256 << 10;
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct InfoRequest {
     #[prost(string, tag = "1")]
-    digest: String,
+    pub(super) digest: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct InfoResponse {
     #[prost(message, optional, tag = "1")]
-    info: Option<Info>,
+    pub(super) info: Option<Info>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
-struct Info {
+pub(super) struct Info {
     #[prost(string, tag = "1")]
-    digest: String,
+    pub(super) digest: String,
     #[prost(int64, tag = "2")]
-    size: i64,
+    pub(super) size: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct ReadRequest {
     #[prost(string, tag = "1")]
-    digest: String,
+    pub(super) digest: String,
     #[prost(int64, tag = "2")]
-    offset: i64,
+    pub(super) offset: i64,
     /// 0 for all that there is.
     #[prost(int64, tag = "3")]
-    size: i64,
+    pub(super) size: i64,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
-struct ReadResponse {
+pub(super) struct ReadResponse {
     #[prost(int64, tag = "1")]
-    offset: i64,
+    pub(super) offset: i64,
     #[prost(bytes = "bytes", tag = "2")]
-    data: Bytes,
+    pub(super) data: Bytes,
 }
 
 impl Door {

@@ -137,7 +137,7 @@ impl Export {
             (Some(false), _) if self.artifact => "oci-artifact=true",
             _ => return Ok(()),
         };
-        Err(Status::invalid(format!(
+        Err(plain(format!(
             "exporter option \"{conflict}\" conflicts with \"oci-mediatypes=false\""
         )))
     }
@@ -215,11 +215,16 @@ pub(super) fn switch(name: &str, value: &str) -> Result<bool, Status> {
     }
 }
 
+/// As upstream says it: clients put any other code before the sentence.
+fn plain(sentence: String) -> Status {
+    Status::new(Code::Unknown, sentence)
+}
+
 /// How hard is compressed; `None` for the default.
 pub(super) fn level(value: &str) -> Result<Option<i32>, Status> {
     let level: i32 = value.parse().map_err(|_| {
         let sentence = format!("non-integer value {value} specified for compression-level");
-        Status::invalid(sentence)
+        plain(sentence)
     })?;
     Ok(Some(level).filter(|level| *level >= 0))
 }
@@ -232,7 +237,7 @@ pub(super) fn check(packing: Packing) -> Result<(), Status> {
         Some(Compression::Gzip) | None => ("gzip", 9),
     };
     match packing.level.filter(|level| *level > most) {
-        Some(level) => Err(Status::invalid(format!(
+        Some(level) => Err(plain(format!(
             "{name}: invalid compression level: {level}"
         ))),
         None => Ok(()),

@@ -99,6 +99,37 @@ impl Rig {
         incoming.single().await
     }
 
+    /// Content by its descriptor, read in two parts.
+    async fn content(&self, descriptor: &control::Descriptor) -> Vec<u8> {
+        use super::content::{InfoRequest, InfoResponse, ReadRequest, ReadResponse};
+        const SERVICE: &str = "/containerd.services.content.v1.Content";
+        let digest = descriptor.digest.clone();
+        let asked = InfoRequest {
+            digest: digest.clone(),
+        };
+        let found: InfoResponse = self.channel.unary(&format!("{SERVICE}/Info"), &asked).await.unwrap();
+        assert_eq!(found.info.unwrap().size, descriptor.size);
+        let mut read = Vec::new();
+        for (offset, size) in [(0, 3), (3, 0)] {
+            let asked = ReadRequest {
+                digest: digest.clone(),
+                offset,
+                size,
+            };
+            let parts: Vec<ReadResponse> = self.stream(&format!("{SERVICE}/Read"), &asked).await.unwrap();
+            read.extend(parts.iter().flat_map(|part| part.data.clone()));
+        }
+        assert_eq!(Digest::of(&read).to_string(), digest);
+        let beyond = ReadRequest {
+            digest,
+            offset: descriptor.size,
+            size: 1,
+        };
+        let refused = self.stream::<ReadResponse>(&format!("{SERVICE}/Read"), &beyond).await;
+        assert_eq!(refused.unwrap_err().code, Code::OutOfRange);
+        read
+    }
+
     fn begin(&self, asked: control::SolveRequest) -> JoinHandle<Result<control::SolveResponse, Status>> {
         let channel = self.channel.clone();
         tokio::spawn(async move { channel.unary(SOLVE, &asked).await })
@@ -369,6 +400,12 @@ async fn the_history_outlives_the_daemon() {
     for asked in [update("b1", true, false), update("b2", false, true)] {
         let _: control::UpdateBuildHistoryResponse = rig.channel.unary(UPDATE, &asked).await.unwrap();
     }
+    // The client's spans come when its build is over.
+    let trace = crate::trace::Context::of("b1").trace;
+    let trace = (0..16).map(|at| u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap());
+    let spans = crate::trace::sample(trace.collect(), 2);
+    let export = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+    let _: crate::trace::ExportAnswer = rig.channel.unary(export, &spans).await.unwrap();
     let rig = open().await;
     let listen = control::BuildHistoryRequest {
         early_exit: true,
@@ -378,6 +415,18 @@ async fn the_history_outlives_the_daemon() {
     let records: Vec<_> = events.into_iter().filter_map(|event| event.record).collect();
     assert_eq!(records.len(), 1);
     assert_eq!((&*records[0].r#ref, records[0].pinned), ("b1", true));
+    let record = &records[0];
+    let result = record.result.as_ref().unwrap();
+    let documents = [
+        (record.logs.as_ref(), "hello\n"),
+        (record.trace.as_ref(), "FROM scratch"),
+        (record.trace.as_ref(), "ééé"),
+        (result.attestations.first(), "buildType"),
+    ];
+    for (descriptor, text) in documents {
+        let read = rig.content(descriptor.unwrap()).await;
+        assert!(String::from_utf8_lossy(&read).contains(text), "{text}");
+    }
     let status = control::StatusRequest {
         r#ref: "b1".to_owned(),
     };
