@@ -22,7 +22,7 @@ fn tagged() -> Reference {
 fn push(images: &Images, remote: &Remote) -> Pushed {
     let layers = remote.layers.iter().map(|(_, bytes, _)| &bytes[..]);
     for bytes in layers.chain([&remote.config[..]]) {
-        let mut upload = images.begin_blob(DigestAlgorithm::default()).unwrap();
+        let mut upload = images.begin_blob(DigestAlgorithm::default());
         upload.append(bytes).unwrap();
         images.finish_blob(upload, &Digest::of(bytes), APP).unwrap();
     }
