@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::build::{Built, Context};
 use crate::grpc::{Code, Status};
 use crate::past::{self, Past, Shelf};
+use crate::policy::Policies;
 use crate::progress::Progress;
 use crate::proto::control::{BuildHistoryRecord, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
@@ -38,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) entitlements: Vec<String>,
     /// Definitions that were handed to the frontend.
     pub(crate) inputs: BTreeMap<String, pb::Definition>,
+    /// Which sources it may have.
+    pub(crate) policies: Arc<Policies>,
     /// It is not for the history.
     pub(crate) internal: bool,
 }
