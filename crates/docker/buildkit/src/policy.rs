@@ -16,6 +16,8 @@ use crate::proto::sourcepolicy::{AttrConstraint, AttrMatch, MatchType, Policy, P
 const MAX_POLICIES: usize = 16;
 const MAX_RULES: usize = 4096;
 const MAX_PATTERN: usize = 1 << 20;
+/// Results of builds.
+const OURS: &str = "docker-image://gantry.invalid/";
 /// As often as upstream has one source converted.
 const MAX_CONVERSIONS: usize = 20;
 
@@ -154,7 +156,10 @@ impl Policies {
                 changed = true;
             }
         }
-        if let Some(pb::op::Op::Source(source)) = &mut op.op {
+        if let Some(pb::op::Op::Source(source)) = &mut op.op
+            // What a build of this node has made came from sources that were judged.
+            && !source.identifier.starts_with(OURS)
+        {
             let judged = self.judge(&mut source.identifier, &mut source.attrs);
             changed |=
                 judged.map_err(|denied| refused(format!("error evaluating the source policy: {denied}")))?;
