@@ -8,6 +8,7 @@ mod history;
 mod llb;
 mod mounts;
 mod plan;
+mod policy;
 mod run;
 mod steps;
 mod watched;
@@ -452,6 +453,8 @@ impl<E: Executor + 'static> Driver<E> {
     /// An image by reference: one that is here, or one that the door brings, where another of its name is for another
     /// platform. What was made here is nowhere else, so nobody asks whether there is a newer one.
     async fn image(&self, reference: &str, asked: Option<&Platform>) -> Result<Base, BuildError> {
+        let judged = self.judged_image(reference)?;
+        let reference = judged.as_deref().unwrap_or(reference);
         let found = self.executor.find(reference)?;
         let fitting = found.as_ref().filter(|base| self.fits(reference, base, asked));
         let wanted = fitting.is_none_or(|base| self.options.pull && !base.made_here);
