@@ -527,6 +527,7 @@ const CASES: &[Case] = &[
         "#,
     )
     .within(120),
+    case(
         "each platform has its own base, and what is here goes on being called so",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n/base:1; o=localhost:5000/$n/base:1

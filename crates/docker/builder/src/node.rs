@@ -390,5 +390,6 @@ async fn not_started(
         command: plan.args.join(" "),
         code: ENDED,
         out_of_memory: false,
+        at: None,
     })
 }

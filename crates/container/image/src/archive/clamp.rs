@@ -9,12 +9,7 @@ use crate::Limits;
 ///
 /// # Errors
 /// What is wrong with the archive; of the file system.
-pub(crate) fn clamp(
-    source: impl Read,
-    out: impl Write,
-    seconds: i64,
-    limits: Limits,
-) -> Result<bool, Fault> {
+pub(crate) fn clamp(source: impl Read, out: impl Write, seconds: i64, limits: Limits) -> Result<bool, Fault> {
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER, source), limits);
     let mut writer = Writer::new(BufWriter::with_capacity(BUFFER, out));
     let mut younger = false;

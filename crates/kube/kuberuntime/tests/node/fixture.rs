@@ -102,7 +102,7 @@ impl Daemon {
             let load = move || {
                 drop(
                     images
-                        .load(&mut &*testkit::image::busybox(), &mut |_| {})
+                        .load(&mut &*testkit::image::busybox(), None, &mut |_| {})
                         .unwrap(),
                 );
             };
