@@ -12,7 +12,7 @@ use builder::{GitSource, Repository};
 use distribution::Client;
 
 use crate::MOST;
-use crate::program::{GitError, Program};
+use crate::program::{GitError, Program, give};
 use crate::web::shown;
 use places::{Checkout, Places};
 use resolve::Resolved;
@@ -73,7 +73,11 @@ impl Git {
 
     async fn try_checkout(&self, source: GitSource, agent: Option<PathBuf>) -> Result<Repository, Failed> {
         resolve::check(&source)?;
+        let home = self.places.directory().to_owned();
+        std::fs::create_dir_all(&home)?;
+        give(&home)?;
         let git = Program {
+            home,
             agent,
             proxy: self.client.proxy(&source.remote),
             authorization: authorization(&source),
@@ -253,7 +257,7 @@ async fn with_history(
         ..own.clone()
     };
     // By the protocol of files, not by linking: that is what keeps a repository from naming files of the host.
-    let origin = format!("file://{}", bare.display());
+    let origin = format!("file://{}", git.inside(bare).display());
     local.run(&["remote", "add", "origin", &origin]).await?;
     let (name, target) = (resolved.name.as_deref(), resolved.target());
     let wanted = match name {

@@ -1,12 +1,14 @@
-//! The host's `git`, on a short leash: it sees no configuration but what it is told here, asks nobody, runs no hooks, speaks
+//! The host's `git`, on a short leash: it is nobody, and of the node it can reach nothing but what was fetched; it sees no configuration but what it is told here, asks nobody, runs no hooks, speaks
 //! only the protocols that repositories come by, and ends in time, with everything that it has started.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, prlimit};
+use sys::private_mounts::assemble;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 
@@ -40,9 +42,38 @@ const LEASH: &[&str] = &[
     "safe.directory=*",
 ];
 
+/// Who it is where the daemon is root: the user and group that own nothing.
+const NOBODY: u32 = 65534;
+/// Where it sees what was fetched: a place that every Linux has. The node's own directories let nobody through.
+const INSIDE: &str = "/tmp";
+
+/// Whether git is made nobody: only root can.
+fn is_leashed() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Gives a path to git.
+pub(crate) fn give(path: &Path) -> std::io::Result<()> {
+    chown(path, NOBODY)
+}
+
+/// Takes a path back, and of a link itself.
+pub(crate) fn take_back(path: &Path) -> std::io::Result<()> {
+    chown(path, 0)
+}
+
+fn chown(path: &Path, id: u32) -> std::io::Result<()> {
+    match is_leashed() {
+        true => std::os::unix::fs::lchown(path, Some(id), Some(id)),
+        false => Ok(()),
+    }
+}
+
 /// A way to call git.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
+    /// Below it is all that git may reach.
+    pub(crate) home: PathBuf,
     pub(crate) git_dir: Option<PathBuf>,
     pub(crate) work_tree: Option<PathBuf>,
     /// An index of its own, so that two checkouts of one repository do not meet.
@@ -101,13 +132,12 @@ impl Program {
     }
 
     async fn once(&self, arguments: &[&str]) -> Result<String, GitError> {
-        let mut child = self
-            .command(arguments)
-            .spawn()
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::NotFound => GitError::Missing,
-                _ => GitError::Start(error),
-            })?;
+        let agent = self
+            .agent
+            .as_deref()
+            .map(|agent| Agent::beside(agent, &self.home));
+        let agent = agent.transpose()?;
+        let mut child = self.spawn(arguments, agent.as_ref())?;
         let mut group = Group::of(&child);
         if let Some(pid) = group.0 {
             // What it downloads lies in files, so their size is what a repository costs; but a few bytes of a delta can
@@ -142,22 +172,60 @@ impl Program {
         Err(GitError::Failed { said, status })
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Starts it where nothing of the node but its home can be seen.
+    fn spawn(&self, arguments: &[&str], agent: Option<&Agent>) -> Result<Child, GitError> {
+        let failed = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::NotFound => GitError::Missing,
+            _ => GitError::Start(error),
+        };
+        let mut command = self.command(arguments, agent);
+        if !is_leashed() {
+            return command.spawn().map_err(failed);
+        }
+        command.uid(NOBODY).gid(NOBODY);
+        let runtime = tokio::runtime::Handle::current();
+        let started = assemble(|| {
+            let _entered = runtime.enter();
+            let bound = rustix::mount::mount_bind(&self.home, INSIDE);
+            bound.map_err(|error| std::io::Error::other(format!("binding {INSIDE}: {error}")))?;
+            command.spawn()
+        });
+        // git has the mounts now; nobody else needs them.
+        started.map(|(child, _mounts)| child).map_err(failed)
+    }
+
+    /// A path as git sees it.
+    pub(crate) fn inside(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(&self.home) {
+            Ok(below) if is_leashed() => Path::new(INSIDE).join(below),
+            _ => path.to_owned(),
+        }
+    }
+
+    fn command(&self, arguments: &[&str], agent: Option<&Agent>) -> Command {
         let mut command = Command::new("git");
         for setting in LEASH {
             command.args(["-c", setting]);
         }
         if let Some(tree) = &self.work_tree {
-            command.arg("--work-tree").arg(tree);
+            let tree = self.inside(tree);
+            command.arg("--work-tree").arg(&tree);
             command.current_dir(tree);
         } else {
             command.current_dir("/");
         }
         if let Some(directory) = &self.git_dir {
-            command.arg("--git-dir").arg(directory);
+            command.arg("--git-dir").arg(self.inside(directory));
         }
         command.args(arguments).env_clear();
         command.envs(self.environment());
+        let paths = [
+            ("SSH_AUTH_SOCK", agent.map(|agent| &agent.0)),
+            ("GIT_INDEX_FILE", self.index.as_ref()),
+        ];
+        for (name, path) in paths {
+            command.envs(path.map(|path| (name, self.inside(path))));
+        }
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -183,11 +251,6 @@ impl Program {
         ]
         .map(|(name, value)| (name, OsStr::new(value)))
         .to_vec();
-        let paths = [("SSH_AUTH_SOCK", &self.agent), ("GIT_INDEX_FILE", &self.index)];
-        let paths = paths
-            .into_iter()
-            .filter_map(|(name, path)| Some((name, path.as_ref()?.as_os_str())));
-        variables.extend(paths);
         if let Some((name, value)) = &self.authorization {
             let setting = [
                 ("GIT_CONFIG_COUNT", "1"),
@@ -210,6 +273,26 @@ impl Program {
             work_tree: Some(work_tree.to_owned()),
             ..self.clone()
         }
+    }
+}
+
+/// A name for an agent's socket where git can reach it; it goes with this.
+struct Agent(PathBuf);
+
+impl Agent {
+    fn beside(agent: &Path, home: &Path) -> std::io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = home.join(format!("agent-{number}"));
+        std::fs::hard_link(agent, &path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // What stays is removed when the daemon begins again.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

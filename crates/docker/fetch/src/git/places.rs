@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIM
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::program::{GitError, Program};
+use crate::program::{GitError, Program, give, take_back};
 
 /// At most so many remotes are kept.
 const REMOTES: usize = 32;
@@ -120,6 +120,7 @@ impl Place {
             // One that was begun and not finished is begun anew.
             let _ = std::fs::remove_dir_all(&self.path);
             std::fs::create_dir_all(&self.path)?;
+            give(&self.path)?;
             git.run(&["init", "--quiet", "--bare", &format!("--object-format={format}")])
                 .await?;
             git.run(&["remote", "add", "origin", "--", remote]).await?;
@@ -144,6 +145,8 @@ impl Checkout {
     pub(super) fn make(directory: PathBuf) -> io::Result<Self> {
         let files = directory.join("files");
         std::fs::create_dir_all(&files)?;
+        give(&directory)?;
+        give(&files)?;
         Ok(Self { directory, files })
     }
 
@@ -168,6 +171,8 @@ impl Checkout {
                 directory: wanted,
                 why,
             })?;
+            take_back(&files)?;
+            walk(&files, &mut |path, _| take_back(path))?;
             if let Some(time) = time {
                 set_times(&files, time)?;
             }

@@ -295,3 +295,29 @@ async fn a_server_is_told_who_asks() {
         assert!(if known.is_empty() { silent } else { told }, "{asked:?}");
     }
 }
+
+/// Where the daemon is root, git is not; what comes of it is the daemon's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn git_is_nobody_and_its_files_are_taken_back() {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = |path: &Path| std::fs::symlink_metadata(path).unwrap().uid();
+    let remote = remote("sha1");
+    let asker = Asker::new();
+    let us = owner(asker.directory.path());
+    let git = if us == 0 { 65534 } else { us };
+    let found = asker
+        .repository(&format!("{}?keep-git-dir=1", remote.url))
+        .await
+        .unwrap();
+    for below in ["", "foo", ".git", ".git/HEAD"] {
+        assert_eq!(owner(&found.directory.join(below)), us, "{below}");
+    }
+    let kept = asker.kept().join("git");
+    let bare = std::fs::read_dir(&kept)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let bare: Vec<_> = bare.filter(|path| path.join("ready").exists()).collect();
+    for below in ["", "HEAD", "objects", "config"] {
+        assert_eq!(owner(&bare[0].join(below)), git, "{below}");
+    }
+}
