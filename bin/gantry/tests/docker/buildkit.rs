@@ -179,6 +179,9 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: process "/bin/frontend" did not complete successfully: exit code: 3
         $ docker build -q -o out . > /dev/null; cat out/copied/f
         hi
+        $ docker build --call=outline . 2> /dev/null; docker build --check . 2>&1 | tail -1
+        the frontend answers frontend.outline
+        the frontend answers frontend.lint
         $ printf '# syntax=docker/dockerfile:1\nFROM scratch\nCOPY f /g\n' | docker build -q -o own -f - . > /dev/null; cat own/g
         hi
         $ docker rmi -f $n > /dev/null; docker ps -aq
@@ -366,15 +369,31 @@ const CASES: &[Case] = &[
     )
     .within(120),
     case(
+        "source policies",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf 'FROM busybox\nCOPY f /\n' > Dockerfile; printf 'FROM scratch\nCOPY f /marked\n' | docker build -q -t $n-other -f - . > /dev/null
+        $ ruled() { printf '{"version":1,"rules":[{"action":"%s","selector":{"identifier":"%s"}%s}]}' "$@" > p.json; EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=p.json docker build -o out -f ${f:-Dockerfile} . 2>&1 | tail -1; }
+        $ ruled DENY 'docker-image://*'; ruled DENY 'local://*'
+        ERROR: failed to build: failed to solve: error evaluating the source policy: source "docker-image://docker.io/library/busybox:latest" denied by policy: source denied by policy
+        ERROR: failed to build: failed to solve: error evaluating the source policy: source "local://dockerfile" denied by policy: source denied by policy
+        $ ruled CONVERT 'docker-image://docker.io/library/busy*' ",\"updates\":{\"identifier\":\"docker-image://docker.io/library/$n-other\"}" > /dev/null; ls out
+        f
+        marked
+        $ printf 'FROM scratch\nADD http://127.0.0.1:1/x /\n' > A; f=A; ruled DENY 'http://*'
+        ERROR: failed to build: failed to solve: error evaluating the source policy: source "http://127.0.0.1:1/x" denied by policy: source denied by policy
+        $ docker rmi -f $n-other > /dev/null
+        "#,
+    ),
+    case(
         "containers of a debugger",
         r#"
         $ . $dir/../buildkit.sh; export BUILDX_EXPERIMENTAL=1; mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo made > /made\nENV A=b\nWORKDIR /w\n' > Dockerfile; printf 'FROM busybox\nWORKDIR /w\nENV A=c\nRUN test -e /here\n' > E
         $ typed() { mkfifo $dir/in; script -qec "docker buildx debug --on=$1 --invoke=/bin/sh build -f $2 ." /dev/null < $dir/in > $dir/out 2>&1 & exec 3> $dir/in; until grep -q '# ' $dir/out; do :; done; printf '%s\r' "$3" >&3; until grep -q "$4" $dir/out; do :; done; printf 'exit 4\r' >&3; until grep -q '(buildx)' $dir/out; do :; done; printf 'exit\r' >&3; exec 3>&-; wait $!; rm $dir/in; grep -o "$4\|exit code: 4" $dir/out | sort -u; }
-        $ typed always Dockerfile 'cat /made; echo $((6*7))-$A-$(pwd)-$(tty)' '42-b-/w-/dev/pts/0'
-        42-b-/w-/dev/pts/0
+        $ typed always Dockerfile 'cat /made; echo $((6*7))-$A-$(tty)' '42-b-/dev/pts/0'
+        42-b-/dev/pts/0
         exit code: 4
-        $ typed error E 'echo $((6*7))-$A-$(pwd)' '42-c-/w'
-        42-c-/w
+        $ typed error E 'echo $((6*7))-$A-$(pwd)' '42-c-/'
+        42-c-/
         exit code: 4
         $ docker ps -aq
         "#,

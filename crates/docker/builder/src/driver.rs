@@ -8,6 +8,7 @@ mod history;
 mod llb;
 mod mounts;
 mod plan;
+mod policy;
 mod run;
 mod steps;
 mod watched;
@@ -429,6 +430,8 @@ impl<E: Executor + 'static> Driver<E> {
     /// An image by reference: one that is here, or one that the door brings. What was made here is nowhere else, so
     /// nobody asks whether there is a newer one.
     async fn image(&self, reference: &str) -> Result<Base, BuildError> {
+        let judged = self.judged_image(reference)?;
+        let reference = judged.as_deref().unwrap_or(reference);
         let found = self.executor.find(reference)?;
         let wanted = found
             .as_ref()

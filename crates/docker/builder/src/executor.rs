@@ -72,6 +72,8 @@ pub(crate) struct RunPlan {
     pub(crate) args: Vec<String>,
     /// The environment, build arguments included.
     pub(crate) env: Vec<String>,
+    /// The same without secrets, for whoever is told of the command.
+    pub(crate) told_env: Vec<String>,
     pub(crate) user: String,
     pub(crate) cwd: String,
     /// What is written to these directories is thrown away.

@@ -52,7 +52,9 @@ pub use request::{
     BuildContext, BuildError, BuildErrorKind, BuildRequest, Dialect, FailedCommand, MAX_CONTEXT, Progress,
     build_tags,
 };
-pub use services::{Entitlements, NamedContext, NamedContexts, Pull, Secrets, Services, Ssh, StepCache};
+pub use services::{
+    Entitlements, NamedContext, NamedContexts, Policy, Pull, Secrets, Services, Ssh, StepCache,
+};
 pub use solve::{Given, SolveRequest};
 pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};
 pub use watch::{StepName, VertexName, Watch, WatchedStep};

@@ -211,7 +211,7 @@ impl NodeExecutor {
                 at: Some(Box::new(FailedCommand {
                     image: step.parent,
                     args: plan.args.clone(),
-                    env: plan.env.clone(),
+                    env: plan.told_env.clone(),
                     cwd: plan.cwd.clone(),
                     user: plan.user.clone(),
                 })),

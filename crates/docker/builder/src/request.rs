@@ -186,7 +186,7 @@ pub struct FailedCommand {
     pub image: Option<Digest>,
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// The environment; secrets may be in it.
+    /// The environment, without secrets.
     pub env: Vec<String>,
     /// The working directory.
     pub cwd: String,

@@ -32,6 +32,16 @@ pub trait Pull: Send + Sync {
     fn pull(&self, reference: &str, tell: Sender<String>) -> Sent<Result<(), String>>;
 }
 
+/// Decides which sources a build may have.
+pub trait Policy: Send + Sync {
+    /// Judges a source, by BuildKit's identifier of it and its attributes; both may become others.
+    ///
+    /// # Errors
+    /// It is denied.
+    fn judge(&self, identifier: &mut String, attributes: &mut BTreeMap<String, String>)
+    -> Result<(), String>;
+}
+
 /// Steps that were carried out elsewhere, and whoever notes those of a build.
 pub trait StepCache: Send + Sync {
     /// Brings the image that the step of this key made; `None` if nobody has it.
@@ -55,6 +65,8 @@ pub struct Services {
     pub watch: Option<Arc<dyn Watch>>,
     /// Steps of others.
     pub steps: Option<Arc<dyn StepCache>>,
+    /// Which sources it may have; all of them without one.
+    pub policy: Option<Arc<dyn Policy>>,
 }
 
 impl fmt::Debug for Services {
@@ -66,6 +78,7 @@ impl fmt::Debug for Services {
             .field("fetch", &self.fetch.is_some())
             .field("watch", &self.watch.is_some())
             .field("steps", &self.steps.is_some())
+            .field("policy", &self.policy.is_some())
             .finish()
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::filesync::{Archive, go_mode};
 use crate::grpc::{Boxed, Status};
+use crate::policy::Policies;
 use crate::progress::{Progress, Step};
 use crate::proto::fsutil::Stat;
 use crate::session::Session;
@@ -62,6 +63,8 @@ pub struct BuildRequest {
     pub cache_from: Vec<CacheSource>,
     /// What steps may do: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
+    /// Which sources it may have.
+    pub policies: Arc<Policies>,
     /// Whoever asked: secrets, agents, credentials.
     pub session: Arc<Session>,
 }

@@ -15,6 +15,7 @@ use crate::build::{Built, Context};
 use crate::filesync::Look;
 use crate::grpc::{Code, Status};
 use crate::past::{self, Kept, Past, Shelf};
+use crate::policy::Policies;
 use crate::progress::Progress;
 use crate::proto::control::{BuildHistoryRecord, Descriptor, Exporter, StatusResponse};
 use crate::proto::{Timestamp, pb};
@@ -42,6 +43,8 @@ pub(crate) struct Asked {
     pub(crate) entitlements: Vec<String>,
     /// Definitions that were handed to the frontend.
     pub(crate) inputs: BTreeMap<String, pb::Definition>,
+    /// Which sources it may have.
+    pub(crate) policies: Arc<Policies>,
     /// It is not for the history.
     pub(crate) internal: bool,
     /// Where it belongs in its client's trace.

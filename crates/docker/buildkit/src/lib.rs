@@ -20,6 +20,7 @@ mod frontend;
 pub mod grpc;
 mod job;
 mod past;
+mod policy;
 mod progress;
 mod proto;
 mod provenance;
@@ -39,6 +40,7 @@ pub use build::{
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};
+pub use policy::Policies;
 pub use progress::{Progress, Step, Warning};
 pub use provenance::package_url;
 pub use service::{Buildkit, FailedCommand, METHODS, Support};

@@ -20,7 +20,7 @@ pub(crate) use generated::google::rpc;
 pub(crate) use generated::grpc::health::v1 as health;
 pub(crate) use generated::moby::buildkit::secrets::v1 as secrets;
 pub(crate) use generated::moby::buildkit::v1 as control;
-pub(crate) use generated::moby::buildkit::v1::{apicaps, frontend, types};
+pub(crate) use generated::moby::buildkit::v1::{apicaps, frontend, sourcepolicy, types};
 pub(crate) use generated::moby::exporter::v1 as exporter;
 pub(crate) use generated::moby::filesync::v1 as filesync;
 pub(crate) use generated::moby::sshforward::v1 as ssh;

@@ -117,6 +117,8 @@ pub struct Copy {
     pub include: Vec<String>,
     /// Patterns of what is not.
     pub exclude: Vec<String>,
+    /// Paths of the source that have to be there, where there are patterns of what is wanted.
+    pub required: Vec<String>,
 }
 
 /// Whose something is.
@@ -225,7 +227,7 @@ impl Reader {
             None => return Err(Refused::invalid("invalid file action with nothing to do")),
             Some(Action::Copy(copy)) => Work::Copy(Copy {
                 owner: owner(&copy.owner)?,
-                ..read_copy(copy)?
+                ..read_copy(copy)
             }),
             Some(Action::Mkfile(made)) => Work::Mkfile {
                 path: made.path.clone(),
@@ -279,18 +281,13 @@ impl Reader {
     }
 }
 
-fn read_copy(copy: &pb::FileActionCopy) -> Result<Copy, Refused> {
+fn read_copy(copy: &pb::FileActionCopy) -> Copy {
     let mode = match (&*copy.mode_str, copy.mode) {
         ("", -1) => None,
         ("", mode) => Some(format!("{:o}", mode & 0o7777)),
         (text, _) => Some(text.to_owned()),
     };
-    if let Some(path) = copy.required_paths.first() {
-        return Err(Refused::unsupported(format!(
-            "required paths of a copy ({path}) are not supported"
-        )));
-    }
-    Ok(Copy {
+    Copy {
         src: copy.src.clone(),
         dest: copy.dest.clone(),
         owner: None,
@@ -304,7 +301,8 @@ fn read_copy(copy: &pb::FileActionCopy) -> Result<Copy, Refused> {
         time: time(copy.timestamp),
         include: copy.include_patterns.clone(),
         exclude: copy.exclude_patterns.clone(),
-    })
+        required: copy.required_paths.clone(),
+    }
 }
 
 /// Times are in nanoseconds; -1 is none.

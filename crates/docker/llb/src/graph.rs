@@ -62,6 +62,8 @@ pub enum Op {
     File(File),
     /// Its inputs upon each other.
     Merge,
+    /// Its inputs as they are, by their numbers.
+    Passthrough(Vec<usize>),
     /// What the upper one of two inputs has and the lower one has not; `None` is nothing at all.
     Diff {
         /// An input.
@@ -79,6 +81,7 @@ impl Op {
             Self::Source(_) | Self::Merge | Self::Diff { .. } => 1,
             Self::Exec(exec) => exec.outputs(),
             Self::File(file) => file.outputs(),
+            Self::Passthrough(outputs) => outputs.len(),
         }
     }
 }
@@ -257,7 +260,25 @@ fn read(op: &pb::Op, inputs: usize) -> Result<Op, Refused> {
         Some(pb::op::Op::Build(_)) => Err(Refused::unsupported(
             "builds of builds (BuildOp) are not supported: a frontend solves",
         )),
-        Some(pb::op::Op::Passthrough(_)) => Err(Refused::unsupported("passthrough is not supported")),
+        Some(pb::op::Op::Passthrough(passed)) => {
+            let table = [
+                (passed.id.is_empty(), "invalid passthrough op with no id"),
+                (
+                    passed.outputs.is_empty(),
+                    "invalid passthrough op with no outputs",
+                ),
+            ];
+            if let Some((_, sentence)) = table.iter().find(|(wrong, _)| *wrong) {
+                return Err(Refused::invalid(*sentence));
+            }
+            let each = passed.outputs.iter().map(|number| {
+                let place = usize::try_from(*number).ok().filter(|place| *place < inputs);
+                place.ok_or_else(|| {
+                    Refused::invalid(format!("invalid passthrough output input index {number}"))
+                })
+            });
+            Ok(Op::Passthrough(each.collect::<Result<_, _>>()?))
+        }
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) fn of(op: &pb::Op, inputs: &[Edge], known: &[Vertex]) -> String {
             let upper = side(diff.upper.map(|upper| upper.input));
             format!("diff {lower} -> {upper}")
         }
+        Some(pb::op::Op::Passthrough(passed)) => format!("passthrough {}", passed.id),
         _ => "unknown".to_owned(),
     })
 }

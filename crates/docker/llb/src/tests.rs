@@ -174,6 +174,16 @@ fn what_makes_no_sense_is_refused_in_buildkits_words() {
     let of_source = |identifier: &'static str, attributes: &'static [(&str, &str)]| {
         refused(&move |writer: &mut Writer| (writer.add(source(identifier, attributes), &[]), 0))
     };
+    let passing = |id: &'static str, outputs: &'static [i64]| {
+        refused(&move |writer: &mut Writer| {
+            let base = writer.add(image(), &[]);
+            let passed = pb::PassthroughOp {
+                id: id.to_owned(),
+                outputs: outputs.to_vec(),
+            };
+            (writer.add(pb::op::Op::Passthrough(passed), &[(base, 0)]), 0)
+        })
+    };
     let secret = pb::Mount {
         mount_type: pb::MountType::Secret.into(),
         ..mount(-1, "/", -1)
@@ -249,6 +259,10 @@ fn what_makes_no_sense_is_refused_in_buildkits_words() {
             refused(&|writer| (writer.add(pb::op::Op::Build(pb::BuildOp::default()), &[]), 0)),
             "builds of builds (BuildOp) are not supported",
         ),
+        (passing("", &[0]), "invalid passthrough op with no id"),
+        (passing("x", &[]), "invalid passthrough op with no outputs"),
+        (passing("x", &[0, 1]), "invalid passthrough output input index 1"),
+        (passing("x", &[-1]), "invalid passthrough output input index -1"),
         (refused(&|writer| (writer.push(None, &[]), 0)), "invalid nil op"),
     ];
     for (said, expected) in table {

@@ -108,6 +108,7 @@ impl<E: Executor + 'static> Driver<E> {
             };
             let remote = match git {
                 Some(mut git) => {
+                    self.judge_repository(&git)?;
                     let agent = self.agent_for(&git).await?;
                     if let Some(secrets) = &self.options.services.secrets {
                         let known = Authorization::of(&git, &**secrets).await;
@@ -131,11 +132,13 @@ impl<E: Executor + 'static> Driver<E> {
                 None => {
                     let checksum = copy.checksum.as_deref().map(Checksum::parse).transpose();
                     let checksum = checksum.map_err(|error| BuildError::Invalid(error.to_owned()))?;
+                    let (judged, demanded) = self.judged_address(&address)?;
                     let body = self
-                        .unless_cancelled(fetch.http(&address))
+                        .unless_cancelled(fetch.http(&judged))
                         .await?
                         .map_err(failed)?;
                     let url = address.clone();
+                    let checksum = demanded.or(checksum);
                     blocking(move || fetched_file(&url, body, checksum.as_ref())).await?
                 }
             };

@@ -55,10 +55,12 @@ impl<E: Executor + 'static> Driver<E> {
         }
         let given = arguments.iter().map(|(name, value)| format!("{name}={value}"));
         set_all(&mut env, given, true);
+        let told_env = env.clone();
         set_all(&mut env, mounts.env, true);
         let plan = RunPlan {
             args: words,
             env,
+            told_env,
             user: config.user.clone(),
             volumes: config.volumes.keys().filter(|_| !buildkit).cloned().collect(),
             cwd: config.working_dir.clone(),

@@ -380,6 +380,48 @@ async fn an_act_may_need_what_another_has_made() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn results_pass_through_and_copies_may_require_paths() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let mut writer = Writer::default();
+    let file = |writer: &mut Writer, path: &str| writer.file(&[], vec![act(-1, -1, 0, mkfile(path, "1"))]);
+    let (one, two) = (file(&mut writer, "/one"), file(&mut writer, "/two"));
+    let passed = pb::PassthroughOp {
+        id: "x".to_owned(),
+        outputs: vec![1, 0],
+    };
+    let passed = writer.push(Some(Op::Passthrough(passed)), &[(one, 0), (two, 0)]);
+    for (output, expected) in [(0, "two 640 0:0 1"), (1, "one 640 0:0 1")] {
+        let id = daemon.solve(&writer, (passed, output)).await.unwrap();
+        assert_eq!(shown(&daemon, id), [expected]);
+    }
+    let mut copied = |include: &[&str], required: &str| {
+        let copy = pb::FileActionCopy {
+            include_patterns: include.iter().map(|pattern| (*pattern).to_owned()).collect(),
+            required_paths: vec![required.to_owned()],
+            dir_copy_contents: true,
+            ..copy("/", "/")
+        };
+        writer.file(&[one], vec![act(-1, 0, 0, Action::Copy(copy))])
+    };
+    let (there, missing, whole) = (
+        copied(&["o*"], "/one"),
+        copied(&["o*"], "/two"),
+        copied(&[], "/two"),
+    );
+    for vertex in [there, whole] {
+        let id = daemon.solve(&writer, (vertex, 0)).await.unwrap();
+        assert_eq!(shown(&daemon, id), ["one 640 0:0 1"]);
+    }
+    let refused = daemon.solve(&writer, (missing, 0)).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "failed to calculate checksum of ref: \"/two\": not found"
+    );
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clients_directory_is_copied_and_mounted() {
     let node = Node::start();
     let daemon = Daemon::open(&node).await;

@@ -9,6 +9,7 @@ use super::{Options, disk};
 use crate::build::{Builds, Context, Opened, Remote};
 use crate::filesync::{Archive, Kept, Wanted, receive};
 use crate::grpc::{Code, Status};
+use crate::policy::Policies;
 use crate::progress::{Progress, Step};
 use crate::session::Session;
 use crate::thread::on_thread;
@@ -24,6 +25,7 @@ pub(super) struct Files {
     pub(super) builds: Arc<dyn Builds>,
     pub(super) kept: Arc<Kept>,
     pub(super) progress: Arc<Progress>,
+    pub(super) policies: Arc<Policies>,
 }
 
 /// A Dockerfile as it was found.
@@ -135,6 +137,22 @@ impl Files {
         archive.read(NAME, MAX_IGNORE).map_err(disk)
     }
 
+    /// Refuses what the policy denies. What it converts would be no directory of the client any more.
+    fn judge(&self, identifier: &str) -> Result<(), Status> {
+        let (mut judged, mut attrs) = (identifier.to_owned(), BTreeMap::new());
+        let changed = self.policies.judge(&mut judged, &mut attrs);
+        let changed = changed.map_err(|denied| {
+            let sentence = format!("error evaluating the source policy: {denied}");
+            Status::new(Code::Unknown, sentence)
+        })?;
+        match changed {
+            true => Err(Status::unimplemented(format!(
+                "the source policy converts {identifier}, which is not supported"
+            ))),
+            false => Ok(()),
+        }
+    }
+
     async fn fetch(
         &self,
         step: Step,
@@ -142,6 +160,10 @@ impl Files {
         wanted: Wanted,
         keep: bool,
     ) -> Result<Arc<Archive>, Status> {
+        if let Err(denied) = self.judge(&format!("local://{}", wanted.directory)) {
+            step.failed(&*denied.message);
+            return Err(denied);
+        }
         let head = self.session.head();
         let key = format!("{}:{}:{}", head.name, head.shared_key, wanted.directory);
         let known = self.kept.get(&key).filter(|_| keep);
@@ -185,7 +207,14 @@ impl Files {
     /// What lies at an address.
     pub(super) async fn remote(&self, remote: Remote, title: String) -> Result<Opened, Status> {
         let step = self.progress.begin(title);
-        told(step, self.builds.open(remote, self.session.clone()).await)
+        let opened = async {
+            match &remote {
+                Remote::Address { url, .. } | Remote::File(url) => self.judge(url)?,
+                Remote::Sent(_) => {}
+            }
+            self.builds.open(remote, self.session.clone()).await
+        };
+        told(step, opened.await)
     }
 
     /// The Dockerfile of a context that is no directory of the client.

@@ -35,12 +35,7 @@ pub(crate) async fn build(
     }
     let (context, dockerfile) = match main_context(&files, builds, &options).await? {
         Ok(found) => found,
-        Err(image) => {
-            return Ok(Outcome {
-                forward: Some(image),
-                ..Outcome::default()
-            });
-        }
+        Err(image) => return Ok(forwarded(image)),
     };
     let contexts = named_contexts(&files, &options).await?;
     let (os, architecture) = builds.platform();
@@ -83,6 +78,7 @@ pub(crate) async fn build(
             cgroup_parent: options.cgroup_parent.clone(),
             cache_from: options.cache_from.clone(),
             entitlements: job.asked.entitlements.clone(),
+            policies: job.asked.policies.clone(),
             session: job.session.clone(),
         };
         let mut built = builds.build(request(None), job.progress.clone()).await?;
@@ -104,6 +100,14 @@ pub(crate) async fn build(
     Ok(outcome)
 }
 
+/// What another frontend is to do.
+fn forwarded(image: String) -> Outcome {
+    Outcome {
+        forward: Some(image),
+        ..Outcome::default()
+    }
+}
+
 /// Where the files of a build come from.
 async fn files(
     job: &Job,
@@ -120,6 +124,7 @@ async fn files(
         builds: builds.clone(),
         kept: kept.clone(),
         progress: job.progress.clone(),
+        policies: job.asked.policies.clone(),
     })
 }
 
@@ -287,16 +292,15 @@ async fn answer(
     let (dockerfile, ignore) = match &options.context {
         Main::Local(directory) => {
             let dockerfile = files.dockerfile(options).await?;
+            if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
+                return Ok(forwarded(image));
+            }
             let ignore = files.ignored(&dockerfile, directory).await?;
             (dockerfile, ignore)
         }
         Main::Upload(_) | Main::Address(_) => match main_context(files, builds, options).await? {
             Ok((_, dockerfile)) => (dockerfile, None),
-            Err(image) => {
-                return Err(Status::unimplemented(format!(
-                    "a question to the frontend {image} is not supported yet"
-                )));
-            }
+            Err(image) => return Ok(forwarded(image)),
         },
     };
     let answer = builds

@@ -134,7 +134,9 @@ impl Door {
 
     async fn solve_frontend(&self, job: &Arc<Job>, asked: SolveRequest) -> Result<SolveResponse, Status> {
         if !asked.source_policies.is_empty() {
-            return Err(Status::unimplemented("source policies are not supported yet"));
+            return Err(Status::unimplemented(
+                "source policies of a frontend's own are not supported yet",
+            ));
         }
         let whole = asked.allow_result_return;
         // A result that nobody has looked at yet may turn out to be none: a debugger wants it all the same.

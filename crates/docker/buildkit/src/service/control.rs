@@ -1,5 +1,7 @@
 //! `moby.buildkit.v1.Control`.
 
+use std::sync::Arc;
+
 use super::cache::cache_exports;
 use super::caps::{version, worker};
 use super::export::exports;
@@ -11,6 +13,7 @@ use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
 use crate::grpc::{Code, Reply, Status};
 use crate::job::{Asked, Job, Known};
+use crate::policy::Policies;
 use crate::progress::{Progress, timestamp};
 use crate::proto::control::{
     CacheOptions, DiskUsageRequest, DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest,
@@ -113,6 +116,7 @@ impl Door {
         let exports = exports(&asked)?;
         let provenance = Provenance::asked(&asked.frontend_attrs)?;
         let sbom = Sbom::asked(&asked.frontend_attrs)?;
+        let policies = Policies::read(asked.source_policy.iter())?;
         let caches = cache_exports(asked.cache.as_ref())?;
         let cache_from = cache_from(asked.cache.as_ref())?;
         let session = self.sessions.get(&asked.session).await?;
@@ -130,6 +134,7 @@ impl Door {
             exporters: asked.exporters.clone(),
             entitlements: asked.entitlements.clone(),
             inputs: asked.frontend_inputs.clone(),
+            policies: Arc::new(policies),
             internal: asked.internal,
             trace,
         };
@@ -212,8 +217,8 @@ fn refuse(asked: &SolveRequest) -> Result<(), Status> {
             "a definition beside a frontend makes no sense".to_owned(),
         ),
         (
-            is_set(asked.source_policy.as_ref()) || !asked.source_policy_session.is_empty(),
-            "source policies are not supported yet".to_owned(),
+            !asked.source_policy_session.is_empty(),
+            "source policies that a session decides are not supported yet".to_owned(),
         ),
         (
             asked.proxy_network,

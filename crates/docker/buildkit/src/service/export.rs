@@ -237,9 +237,7 @@ pub(super) fn check(packing: Packing) -> Result<(), Status> {
         Some(Compression::Gzip) | None => ("gzip", 9),
     };
     match packing.level.filter(|level| *level > most) {
-        Some(level) => Err(plain(format!(
-            "{name}: invalid compression level: {level}"
-        ))),
+        Some(level) => Err(plain(format!("{name}: invalid compression level: {level}"))),
         None => Ok(()),
     }
 }

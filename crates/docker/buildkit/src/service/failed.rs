@@ -57,7 +57,7 @@ impl Status {
         self.details.iter().any(|detail| detail.type_url == SOLVE)
     }
 
-    /// Without the command: its environment may hold secrets, and nobody needs it once the build is over.
+    /// Without the command: it names a result, and nobody needs it once the build is over.
     pub(crate) fn without_command(mut self) -> Self {
         self.details
             .retain(|detail| ![COMMAND, SOLVE].contains(&&*detail.type_url));

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use driver::ManualClock;
+use image::Digest;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -107,7 +108,11 @@ impl Rig {
         let asked = InfoRequest {
             digest: digest.clone(),
         };
-        let found: InfoResponse = self.channel.unary(&format!("{SERVICE}/Info"), &asked).await.unwrap();
+        let found: InfoResponse = self
+            .channel
+            .unary(&format!("{SERVICE}/Info"), &asked)
+            .await
+            .unwrap();
         assert_eq!(found.info.unwrap().size, descriptor.size);
         let mut read = Vec::new();
         for (offset, size) in [(0, 3), (3, 0)] {
@@ -125,7 +130,9 @@ impl Rig {
             offset: descriptor.size,
             size: 1,
         };
-        let refused = self.stream::<ReadResponse>(&format!("{SERVICE}/Read"), &beyond).await;
+        let refused = self
+            .stream::<ReadResponse>(&format!("{SERVICE}/Read"), &beyond)
+            .await;
         assert_eq!(refused.unwrap_err().code, Code::OutOfRange);
         read
     }
@@ -401,7 +408,7 @@ async fn the_history_outlives_the_daemon() {
         let _: control::UpdateBuildHistoryResponse = rig.channel.unary(UPDATE, &asked).await.unwrap();
     }
     // The client's spans come when its build is over.
-    let trace = crate::trace::Context::of("b1").trace;
+    let trace = Context::of("b1").trace;
     let trace = (0..16).map(|at| u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap());
     let spans = crate::trace::sample(trace.collect(), 2);
     let export = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";

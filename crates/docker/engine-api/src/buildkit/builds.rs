@@ -12,10 +12,10 @@ use std::time::SystemTime;
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
     BuildRequest, Builds, Built, CacheExport, Code, Container, ContainerRequest, Content, Exported, Found,
-    Held, Material, Opened, Outgoing, Program, Progress, Prune, Question, Remote, Scans, Session, Solving,
-    Status, Usage,
+    Held, Material, Opened, Outgoing, Policies, Program, Progress, Prune, Question, Remote, Scans, Session,
+    Solving, Status, Usage,
 };
-use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext};
+use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext, Policy};
 use disk::Disk;
 use distribution::Registries;
 use engine::Engine;
@@ -56,6 +56,7 @@ impl Builds for NodeBuilds {
         Box::pin(async move {
             let (output, mut messages) = mpsc::channel(WAITING);
             let (name, text) = (request.name.clone(), request.text.clone());
+            let policy = of_door(&request.policies);
             calls::warn(&engine, &request, (&name, &text), &progress)?;
             let parts = (&engine, &builder, &registries);
             let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
@@ -69,6 +70,7 @@ impl Builds for NodeBuilds {
                 materials.clone(),
             ));
             services.watch = Some(vertices.clone());
+            services.policy = policy;
             services.fetch = Some(materials.clone());
             services.steps = Some(caches.clone());
             request.services = services;
@@ -274,6 +276,25 @@ fn usage(record: CacheRecord) -> Usage {
         shared: record.shared,
         in_use: record.in_use,
     }
+}
+
+/// A door's policies, as the builder asks them.
+struct OfDoor(Arc<Policies>);
+
+impl Policy for OfDoor {
+    fn judge(
+        &self,
+        identifier: &mut String,
+        attributes: &mut BTreeMap<String, String>,
+    ) -> Result<(), String> {
+        self.0.judge(identifier, attributes).map(drop)
+    }
+}
+
+/// Policies, if there are any.
+fn of_door(policies: &Arc<Policies>) -> Option<Arc<dyn Policy>> {
+    let policy = || -> Arc<dyn Policy> { Arc::new(OfDoor(policies.clone())) };
+    (!policies.is_empty()).then(policy)
 }
 
 /// The request in the builder's words. What it does not know is refused.

@@ -294,6 +294,7 @@ impl<E: Executor + 'static> Driver<E> {
         Ok(RunPlan {
             args: exec.args.clone(),
             env,
+            told_env: exec.env.clone(),
             user: exec.user.clone(),
             cwd: match &*exec.cwd {
                 "" => "/".to_owned(),

@@ -305,6 +305,19 @@ fn sources(tree: Arc<dyn Tree>, copy: &Copy) -> Result<Sources, BuildError> {
             .into_owned();
         found.push((real, name));
     }
+    // As upstream: they are looked for among what is copied, and only where that is a choice.
+    for required in copy.required.iter().filter(|_| !copy.include.is_empty()) {
+        let path = clean(&format!("/{required}"));
+        if tree::resolve(&*seen, Path::new(&path[1..]))
+            .map_err(failed())?
+            .is_none()
+        {
+            let path = golang::quote(&path);
+            return Err(BuildError::Step(format!(
+                "failed to calculate checksum of ref: {path}: not found"
+            )));
+        }
+    }
     let hash = copy::joined("llb", hashes.iter().map(String::as_str));
     Ok((seen, found, hash))
 }

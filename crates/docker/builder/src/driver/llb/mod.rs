@@ -133,6 +133,12 @@ impl<E: Executor + 'static> Driver<E> {
             Op::Source(source) => self.source(vertex, source, walk.given.get(&vertex.digest)).await,
             Op::Exec(exec) => self.exec(vertex, exec, &inputs).await,
             Op::File(file) => self.file(vertex, file, &inputs).await,
+            Op::Passthrough(outputs) => {
+                let each = outputs.iter().map(|number| inputs.get(*number).cloned());
+                let each: Option<Vec<Product>> = each.collect();
+                each.map(|products| (products, true))
+                    .ok_or_else(|| missing(vertex))
+            }
             Op::Merge => self.merge(vertex, &inputs).await,
             Op::Diff { lower, upper } => {
                 let side = |place: &Option<usize>| place.and_then(|place| inputs.get(place)).cloned();

@@ -298,6 +298,7 @@ pub(super) fn offered() -> Options {
             fetch: Some(client),
             watch: None,
             steps: None,
+            policy: None,
         },
         ..plain()
     }

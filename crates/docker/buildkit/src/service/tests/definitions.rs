@@ -14,7 +14,7 @@ fn definition(identifier: &str, named: Option<&str>) -> pb::Definition {
         ..pb::Op::default()
     }
     .encode_to_vec();
-    let digest = image::Digest::of(&source).to_string();
+    let digest = Digest::of(&source).to_string();
     let end = pb::Op {
         inputs: vec![pb::Input {
             digest: digest.clone(),
