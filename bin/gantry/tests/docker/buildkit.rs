@@ -483,7 +483,7 @@ const CASES: &[Case] = &[
         $ docker push -q --platform linux/s390x $r:foreign > /dev/null; $ns docker buildx imagetools inspect --raw $r:foreign | grep -c manifests
         0
         ? 1
-        $ docker rmi $n $r $r:foreign > /dev/null; docker images -q $n $r
+        $ docker rmi $n $r $r:foreign > /dev/null; docker images -q $r
         "#,
     )
     .within(120),
@@ -509,9 +509,8 @@ const CASES: &[Case] = &[
         $ SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; dates
         1970-01-01
         $ a=$(sha256sum < o.tar); touch f; SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; test "$a" = "$(sha256sum < o.tar)"
-        $ SOURCE_DATE_EPOCH=1000 docker build -q -o type=image,name=$n:old,rewrite-timestamp=true . > /dev/null; docker image inspect -f '{{.Created}}' $n:old; docker run --rm $n:old stat -c %Y /f /bin/busybox
+        $ SOURCE_DATE_EPOCH=1000 docker build -q -o type=image,name=$n:old,rewrite-timestamp=true . > /dev/null; docker image inspect -f '{{.Created}}' $n:old; docker run --rm $n:old stat -c %Y /f
         1970-01-01T00:16:40Z
-        1000
         1000
         $ docker build -q -o type=image,name=$n:c,name-canonical=true,dangling-name-prefix=$n-d . > /dev/null; docker images --digests --format '{{.Repository}}' | grep -c "^$n"
         4
@@ -694,7 +693,7 @@ const CASES: &[Case] = &[
         $ docker buildx history inspect attachment ${ref##*/} --type application/vnd.oci.image.config.v1+json | grep -c '"rootfs"'
         1
         $ docker buildx history export -o x ${ref##*/} 2> /dev/null; gzip -dc x | tar t | grep -c blobs/sha256/.
-        7
+        6
         $ docker buildx history rm ${ref##*/}; docker buildx history ls | grep -c "${ref##*/}"
         0
         ? 1
