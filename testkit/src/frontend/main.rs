@@ -154,7 +154,11 @@ async fn solve(channel: &Channel, options: &BTreeMap<String, String>) -> Result<
         let text = format!("the frontend answers {request}\n");
         return Ok(Solved {
             reference: None,
-            metadata: BTreeMap::from([("result.txt".to_owned(), text.into())]),
+            // A version before the client's own: it shows the text as it is.
+            metadata: BTreeMap::from([
+                ("result.txt".to_owned(), text.into()),
+                ("version".to_owned(), Bytes::from_static(b"0.0.1")),
+            ]),
         });
     }
     let command = options.get("build-arg:RUN").map_or("true", |command| command);

@@ -179,9 +179,9 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: process "/bin/frontend" did not complete successfully: exit code: 3
         $ docker build -q -o out . > /dev/null; cat out/copied/f
         hi
-        $ docker build --call=outline . 2> /dev/null; docker build --check . 2>&1 | tail -1
+        $ docker build --call=outline . 2> /dev/null; docker build --call=targets . 2> /dev/null
         the frontend answers frontend.outline
-        the frontend answers frontend.lint
+        the frontend answers frontend.targets
         $ printf '# syntax=docker/dockerfile:1\nFROM scratch\nCOPY f /g\n' | docker build -q -o own -f - . > /dev/null; cat own/g
         hi
         $ docker rmi -f $n > /dev/null; docker ps -aq
@@ -335,13 +335,13 @@ const CASES: &[Case] = &[
         $ . $dir/../buildkit.sh; mkdir -p $dir/c/scan; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; echo other > g; printf 'scan\n' > .dockerignore
         $ printf '#!/bin/sh\nset -e\ntest -w /tmp\nfor place in $BUILDKIT_SCAN_SOURCE ${BUILDKIT_SCAN_SOURCE_EXTRAS:+$BUILDKIT_SCAN_SOURCE_EXTRAS*}; do\nname=${place##*/}; files=$(cd $place && echo *)\nif touch $place/x 2> /dev/null; then exit 9; fi\nprintf "{\\"predicateType\\":\\"%%s\\",\\"predicate\\":{\\"name\\":\\"%%s\\",\\"files\\":\\"%%s\\"}}" ${BUILDKIT_SCAN_KIND:-https://spdx.dev/Document} $name "$files" > $BUILDKIT_SCAN_DESTINATION$name.spdx.json\ndone\n' > scan/scan; printf 'FROM busybox\nCOPY --chmod=755 scan /\nENTRYPOINT ["/scan"]\n' > scan/Dockerfile; docker build -q -t $n-scan scan > /dev/null
         $ printf 'FROM busybox AS tools\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nWORKDIR /tools\nFROM scratch\nARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nCOPY --from=tools /bin/true /\nCOPY f /\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
-        $ said() { $ns docker buildx imagetools inspect --format "{{json $2}}" $1; }
-        $ docker build -t $r:1 --push --sbom=generator=$n-scan . 2>&1 | grep -o 'generating sbom using .*' | sed "s/$n/N/"; said $r:1 .SBOM.SPDX; said $r:1 '(len .SBOM.AdditionalSPDXs)'; said $r:1 '.SBOM.AdditionalSPDXs' | grep -o 'Dockerfile f g\|sbom-[a-z]*\|bin .* tools[^"]*' | sed 's/ .* / .. /' | sort
+        $ said() { $ns docker buildx imagetools inspect --format "{{json $2}}" $1 | tr -d ' \n'; echo; }
+        $ docker build -t $r:1 --push --sbom=generator=$n-scan . 2>&1 | grep -o 'generating sbom using .*' | sed "s/$n/N/"; said $r:1 .SBOM.SPDX; said $r:1 '(len .SBOM.AdditionalSPDXs)'; said $r:1 '.SBOM.AdditionalSPDXs' | grep -o 'DockerfileSfg\|sbom-[a-z]*\|bin[a-z]*tools' | sed 's/bin.*/bin and tools/' | sort
         generating sbom using docker.io/library/N-scan:latest
-        {"files":"f true","name":"sbom"}
+        {"files":"ftrue","name":"sbom"}
         2
-        Dockerfile .. g
-        bin .. var
+        DockerfileSfg
+        bin and tools
         sbom-context
         sbom-tools
         $ docker build -q -t $r:2 --attest type=sbom,generator=$n-scan --provenance=true --push -f S . > /dev/null; said $r:2 .SBOM.SPDX.files; said $r:2 .Provenance.SLSA.buildType; $ns docker buildx imagetools inspect --raw $r:2 | grep -c attestation-manifest
@@ -350,7 +350,7 @@ const CASES: &[Case] = &[
         1
         $ docker build -t $r:2 --attest type=sbom,generator=$n-scan -f S . 2>&1 | grep -A1 'generating sbom' | grep -c CACHED; docker build -q -t $n --sbom=generator=$n-scan -f S . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n
         1
-        1
+        2
         $ docker build -q -o out --sbom=generator=$n-scan -f S . > /dev/null; ls out; grep -c '"name": "f"' out/sbom.spdx.json; docker build -q -o both --platform linux/amd64,linux/arm64 --sbom=generator=$n-scan -f S . > /dev/null; find both -type f | sort
         f
         sbom.spdx.json

@@ -18,12 +18,11 @@ use crate::grpc::{Call, Code, Reply, Status};
 use crate::job::{Job, Outcome};
 use crate::proto::control::VertexWarning;
 use crate::proto::frontend::{
-    Attestations, EvaluateRequest, EvaluateResponse, InputsResponse, NewContainerResponse, PingRequest,
-    ReadDirRequest, ReadDirResponse, ReadFileRequest, ReadFileResponse, Ref, RefMap,
-    ReleaseContainerResponse, ResolveImageConfigRequest, ResolveImageConfigResponse,
-    ResolveSourceImageResponse, ResolveSourceMetaRequest, ResolveSourceMetaResponse, Result as Solved,
-    ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse,
-    WarnRequest, WarnResponse, result,
+    Attestations, EvaluateRequest, EvaluateResponse, InputsResponse, PingRequest, ReadDirRequest,
+    ReadDirResponse, ReadFileRequest, ReadFileResponse, Ref, RefMap, ResolveImageConfigRequest,
+    ResolveImageConfigResponse, ResolveSourceImageResponse, ResolveSourceMetaRequest,
+    ResolveSourceMetaResponse, Result as Solved, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
+    StatFileRequest, StatFileResponse, WarnRequest, WarnResponse, result,
 };
 use crate::proto::pb;
 use crate::thread::on_thread;
@@ -95,27 +94,6 @@ impl Door {
                 let stat = Some(self.look(job, &asked.r#ref).await?.stat(&asked.path)?);
                 reply.send(&StatFileResponse { stat }).await
             }
-            "NewContainer" => {
-                self.new_container(job, incoming.single().await?).await?;
-                reply.send(&NewContainerResponse {}).await
-            }
-            "ReleaseContainer" => {
-                self.release_container(job, incoming.single().await?).await?;
-                reply.send(&ReleaseContainerResponse {}).await
-            }
-            "ExecProcess" => self.exec_process(job, call, reply).await,
-            "ReadFileContainer" => {
-                let asked = incoming.single().await?;
-                reply.send(&self.read_container(job, asked).await?).await
-            }
-            "ReadDirContainer" => {
-                let asked = incoming.single().await?;
-                reply.send(&self.list_container(job, asked).await?).await
-            }
-            "StatFileContainer" => {
-                let asked = incoming.single().await?;
-                reply.send(&self.stat_container(job, asked).await?).await
-            }
             "Inputs" => {
                 let definitions = job.asked.inputs.clone();
                 reply.send(&InputsResponse { definitions }).await
@@ -128,7 +106,7 @@ impl Door {
                 warn(job, incoming.single().await?);
                 reply.send(&WarnResponse {}).await
             }
-            other => Err(Status::unimplemented(format!("unknown method {other}"))),
+            other => self.container_of(job, other, call, reply).await,
         }
     }
 

@@ -14,9 +14,9 @@ use crate::grpc::{Call, Code, MAX_MESSAGE, Reply, Status};
 use crate::job::Job;
 use crate::proto::frontend::exec_message::Input;
 use crate::proto::frontend::{
-    DoneMessage, ExecMessage, ExitMessage, FdMessage, InitMessage, NewContainerRequest, ReadDirRequest,
-    ReadDirResponse, ReadFileRequest, ReadFileResponse, ReleaseContainerRequest, StartedMessage,
-    StatFileRequest, StatFileResponse,
+    DoneMessage, ExecMessage, ExitMessage, FdMessage, InitMessage, NewContainerRequest, NewContainerResponse,
+    ReadDirRequest, ReadDirResponse, ReadFileRequest, ReadFileResponse, ReleaseContainerRequest,
+    ReleaseContainerResponse, StartedMessage, StatFileRequest, StatFileResponse,
 };
 
 /// Containers of one frontend, and processes of one call.
@@ -79,7 +79,42 @@ impl Containers {
 }
 
 impl Door {
-    pub(super) async fn new_container(&self, job: &Job, asked: NewContainerRequest) -> Result<(), Status> {
+    /// A call about containers.
+    pub(super) async fn container_of(
+        &self,
+        job: &Job,
+        method: &str,
+        mut call: Call,
+        reply: &Reply,
+    ) -> Result<(), Status> {
+        let incoming = &mut call.incoming;
+        match method {
+            "NewContainer" => {
+                self.new_container(job, incoming.single().await?).await?;
+                reply.send(&NewContainerResponse {}).await
+            }
+            "ReleaseContainer" => {
+                self.release_container(job, incoming.single().await?).await?;
+                reply.send(&ReleaseContainerResponse {}).await
+            }
+            "ExecProcess" => self.exec_process(job, call, reply).await,
+            "ReadFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.read_container(job, asked).await?).await
+            }
+            "ReadDirContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.list_container(job, asked).await?).await
+            }
+            "StatFileContainer" => {
+                let asked = incoming.single().await?;
+                reply.send(&self.stat_container(job, asked).await?).await
+            }
+            other => Err(Status::unimplemented(format!("unknown method {other}"))),
+        }
+    }
+
+    async fn new_container(&self, job: &Job, asked: NewContainerRequest) -> Result<(), Status> {
         job.containers.admits(&asked.container_id)?;
         if let Some(platform) = &asked.platform {
             let (os, architecture) = self.builds.platform();
@@ -130,22 +165,14 @@ impl Door {
         Ok(())
     }
 
-    pub(super) async fn release_container(
-        &self,
-        job: &Job,
-        asked: ReleaseContainerRequest,
-    ) -> Result<(), Status> {
+    async fn release_container(&self, job: &Job, asked: ReleaseContainerRequest) -> Result<(), Status> {
         let id = &asked.container_id;
         let missing = || Status::new(Code::Unknown, format!("container details for {id} not found"));
         let known = job.containers.table().remove(id);
         known.ok_or_else(missing)?.0.release().await
     }
 
-    pub(super) async fn read_container(
-        &self,
-        job: &Job,
-        asked: ReadFileRequest,
-    ) -> Result<ReadFileResponse, Status> {
+    async fn read_container(&self, job: &Job, asked: ReadFileRequest) -> Result<ReadFileResponse, Status> {
         let (container, place) = mounted(job, &asked.r#ref, asked.mount_index)?;
         let most = MAX_MESSAGE as u64 - 1024;
         let number = |value: i64| u64::try_from(value).unwrap_or(0);
@@ -161,11 +188,7 @@ impl Door {
         Ok(ReadFileResponse { data })
     }
 
-    pub(super) async fn list_container(
-        &self,
-        job: &Job,
-        asked: ReadDirRequest,
-    ) -> Result<ReadDirResponse, Status> {
+    async fn list_container(&self, job: &Job, asked: ReadDirRequest) -> Result<ReadDirResponse, Status> {
         if !asked.include_pattern.is_empty() {
             return Err(Status::unimplemented("patterns of ReadDir are not supported"));
         }
@@ -176,11 +199,7 @@ impl Door {
         })
     }
 
-    pub(super) async fn stat_container(
-        &self,
-        job: &Job,
-        asked: StatFileRequest,
-    ) -> Result<StatFileResponse, Status> {
+    async fn stat_container(&self, job: &Job, asked: StatFileRequest) -> Result<StatFileResponse, Status> {
         let (container, place) = mounted(job, &asked.r#ref, asked.mount_index)?;
         let entry = container.stat(&place, &asked.path).await?;
         Ok(StatFileResponse {
@@ -189,7 +208,7 @@ impl Door {
     }
 
     /// `ExecProcess`: processes of containers, by messages both ways; ends when all have ended that the caller began.
-    pub(super) async fn exec_process(&self, job: &Job, mut call: Call, reply: &Reply) -> Result<(), Status> {
+    async fn exec_process(&self, job: &Job, mut call: Call, reply: &Reply) -> Result<(), Status> {
         let (sender, mut answers) = mpsc::channel(WAITING);
         let hear = listen(job, &mut call, sender);
         // Ends with the last of whoever tells something.
@@ -352,60 +371,11 @@ fn begin(job: &Job, init: InitMessage) -> Result<(Ends, Begun), Status> {
 
 /// Runs a process and tells of it until it has ended.
 async fn attend(id: String, begun: Begun, sender: mpsc::Sender<ExecMessage>) {
-    let tell = |input: Input| {
-        let message = ExecMessage {
-            process_id: id.clone(),
-            input: Some(input),
-        };
-        let sender = &sender;
-        // Where nobody hears, the call is over.
-        async move { drop(sender.send(message).await) }
-    };
+    let teller = Teller { id, sender };
     let started = begun.container.start(begun.command).await;
-    tell(Input::Started(StartedMessage {})).await;
+    teller.tell(Input::Started(StartedMessage {})).await;
     let ended = match started {
-        Ok(Running {
-            mut output,
-            input,
-            control,
-            ended,
-        }) => {
-            let give = async {
-                if let (Some(mut from), Some(to)) = (begun.input, input) {
-                    while let Some(bytes) = from.recv().await {
-                        if to.send(bytes).await.is_err() {
-                            break;
-                        }
-                    }
-                }
-                // Its end is the end of the input; nothing else follows from it.
-            };
-            let mut orders = begun.control;
-            let order = async {
-                while let Some(order) = orders.recv().await {
-                    if control.send(order).await.is_err() {
-                        break;
-                    }
-                }
-            };
-            let hear = async {
-                while let Some((fd, data)) = output.recv().await {
-                    if begun.streams.contains(&fd) {
-                        let file = FdMessage { fd, eof: false, data };
-                        tell(Input::File(file)).await;
-                    }
-                }
-                ended.await
-            };
-            let given = async {
-                tokio::join!(give, order);
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                ended = hear => ended,
-                () = given => Ok(0),
-            }
-        }
+        Ok(running) => spoken(running, (begun.input, begun.control), &begun.streams, &teller).await,
         Err(status) => Err(status),
     };
     for fd in begun.streams {
@@ -414,10 +384,74 @@ async fn attend(id: String, begun: Begun, sender: mpsc::Sender<ExecMessage>) {
             eof: true,
             data: Bytes::new(),
         };
-        tell(Input::File(file)).await;
+        teller.tell(Input::File(file)).await;
     }
-    tell(Input::Exit(exit(ended))).await;
-    tell(Input::Done(DoneMessage {})).await;
+    teller.tell(Input::Exit(exit(ended))).await;
+    teller.tell(Input::Done(DoneMessage {})).await;
+}
+
+/// Tells of one process.
+struct Teller {
+    id: String,
+    sender: mpsc::Sender<ExecMessage>,
+}
+
+impl Teller {
+    async fn tell(&self, input: Input) {
+        let message = ExecMessage {
+            process_id: self.id.clone(),
+            input: Some(input),
+        };
+        // Where nobody hears, the call is over.
+        drop(self.sender.send(message).await);
+    }
+}
+
+/// Carries what is said both ways until a process has ended. Gives its code.
+async fn spoken(
+    running: Running,
+    (given, orders): (Option<mpsc::Receiver<Bytes>>, mpsc::Receiver<Control>),
+    streams: &[u32],
+    teller: &Teller,
+) -> Result<i32, Status> {
+    let Running {
+        mut output,
+        input,
+        control,
+        ended,
+    } = running;
+    let hear = async {
+        while let Some((fd, data)) = output.recv().await {
+            if streams.contains(&fd) {
+                let file = FdMessage { fd, eof: false, data };
+                teller.tell(Input::File(file)).await;
+            }
+        }
+        ended.await
+    };
+    let give = async {
+        if let (Some(given), Some(input)) = (given, input) {
+            passed(given, input).await;
+        }
+    };
+    // What is said to it ends before it, or is of no use any more; neither is its end.
+    let said = async {
+        tokio::join!(give, passed(orders, control));
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = hear => ended,
+        never = said => never,
+    }
+}
+
+/// Hands everything on, and then lets go of both ends.
+async fn passed<T>(mut from: mpsc::Receiver<T>, to: mpsc::Sender<T>) {
+    while let Some(each) = from.recv().await {
+        if to.send(each).await.is_err() {
+            break;
+        }
+    }
 }
 
 fn exit(ended: Result<i32, Status>) -> ExitMessage {

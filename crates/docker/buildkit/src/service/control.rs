@@ -12,7 +12,7 @@ use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
 use crate::grpc::{Code, Reply, Status};
-use crate::job::{Asked, Job, Known};
+use crate::job::{Asked, Job, Known, Outcome};
 use crate::policy::Policies;
 use crate::progress::{Progress, timestamp};
 use crate::proto::control::{
@@ -143,19 +143,7 @@ impl Door {
             .begin(Job::new(&asked.r#ref, described, session.clone(), progress))?;
         let job = running.job.clone();
         let work = async {
-            let built = match (&*asked.frontend, &asked.definition) {
-                ("", Some(definition)) if is_set(Some(definition)) => self.solved(&job, definition).await?,
-                ("", _) => job.given_back().await?,
-                (name, _) => {
-                    let wanted = Frontend {
-                        name: name.to_owned(),
-                        options: asked.frontend_attrs.clone(),
-                        inputs: asked.frontend_inputs.clone(),
-                        caches: cache_from,
-                    };
-                    self.frontend(&job, wanted).await?
-                }
-            };
+            let built = self.made(&job, &asked, cache_from).await?;
             let no_cache = asked.frontend_attrs.get("no-cache").is_some_and(String::is_empty);
             let built = self.scanned(&job, built, sbom.as_ref(), no_cache).await?;
             let built = self.dressed(built).await?;
@@ -175,6 +163,28 @@ impl Door {
         running.ended(outcome.clone()).await;
         let exporter_response = outcome.map_err(Status::without_command)?;
         Ok(SolveResponse { exporter_response })
+    }
+
+    /// What a build makes: of its definition, by the frontend that it names, or by its client's own.
+    async fn made(
+        &self,
+        job: &Arc<Job>,
+        asked: &SolveRequest,
+        caches: Vec<CacheSource>,
+    ) -> Result<Outcome, Status> {
+        match (&*asked.frontend, &asked.definition) {
+            ("", Some(definition)) if is_set(Some(definition)) => self.solved(job, definition).await,
+            ("", _) => job.given_back().await,
+            (name, _) => {
+                let wanted = Frontend {
+                    name: name.to_owned(),
+                    options: asked.frontend_attrs.clone(),
+                    inputs: asked.frontend_inputs.clone(),
+                    caches,
+                };
+                self.frontend(job, wanted).await
+            }
+        }
     }
 }
 
