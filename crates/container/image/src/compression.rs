@@ -22,7 +22,7 @@ const MAGIC: &[(&[u8], Compression)] = &[
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
 ];
 
-const LONGEST_MAGIC: u64 = 6;
+const LONGEST_MAGIC: usize = 6;
 
 /// How many bytes are read at once.
 const BUFFER: usize = 256 << 10;
@@ -47,7 +47,7 @@ pub(crate) enum Decoder<R: Read> {
 impl<R: Read> Decoder<R> {
     pub(crate) fn new(mut inner: R) -> Result<(Compression, Self), Fault> {
         let mut start = Vec::new();
-        (&mut inner).take(LONGEST_MAGIC).read_to_end(&mut start)?;
+        (&mut inner).take(LONGEST_MAGIC as u64).read_to_end(&mut start)?;
         let compression = detect(&start);
         let inner = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(inner));
         let decoder = match compression {
@@ -94,7 +94,7 @@ impl<R: Read> Read for Decoder<R> {
 /// # Errors
 /// The disk's.
 pub(crate) fn is_foreign(file: &std::fs::File) -> io::Result<bool> {
-    let mut start = [0; LONGEST_MAGIC as usize];
+    let mut start = [0; LONGEST_MAGIC];
     let read = std::os::unix::fs::FileExt::read_at(file, &mut start, 0)?;
     Ok(matches!(
         detect(&start[..read]),

@@ -44,7 +44,7 @@ struct Place {
 #[derive(Clone)]
 enum State {
     Pending,
-    Done(Done),
+    Done(Box<Done>),
     Failed,
 }
 
@@ -197,7 +197,7 @@ impl<E: Executor + 'static> Driver<E> {
         let place = &graph.places[self.number];
         let failing = Failing(&place.state);
         let done = self.stage().await?;
-        place.state.send_replace(State::Done(done));
+        place.state.send_replace(State::Done(Box::new(done)));
         drop(failing);
         Ok(())
     }
@@ -220,7 +220,7 @@ impl<E: Executor + 'static> Driver<E> {
             () = self.output.cancelled() => return Err(BuildError::Cancelled),
         };
         match ended {
-            Ok(State::Done(done)) => Ok(done),
+            Ok(State::Done(done)) => Ok(*done),
             _ => Err(BuildError::Cancelled),
         }
     }

@@ -44,7 +44,7 @@ impl Said {
                         .split(|byte| *byte == b',')
                         .map(number)
                         .collect::<Result<_, _>>()?,
-                )
+                );
             }
             "offset" | "numbytes" => {
                 let numbers = self.numbers.get_or_insert_default();
