@@ -150,17 +150,6 @@ async fn ask(channel: &Channel, options: &BTreeMap<String, String>) -> Result<()
 }
 
 async fn solve(channel: &Channel, options: &BTreeMap<String, String>) -> Result<Solved, Status> {
-    if let Some(request) = options.get("requestid") {
-        let text = format!("the frontend answers {request}\n");
-        return Ok(Solved {
-            reference: None,
-            // A version before the client's own: it shows the text as it is.
-            metadata: BTreeMap::from([
-                ("result.txt".to_owned(), text.into()),
-                ("version".to_owned(), Bytes::from_static(b"0.0.1")),
-            ]),
-        });
-    }
     let command = options.get("build-arg:RUN").map_or("true", |command| command);
     let asked = SolveRequest {
         definition: Some(definition(command)),

@@ -179,9 +179,6 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: process "/bin/frontend" did not complete successfully: exit code: 3
         $ docker build -q -o out . > /dev/null; cat out/copied/f
         hi
-        $ docker build --call=outline . 2> /dev/null; docker build --call=targets . 2> /dev/null
-        the frontend answers frontend.outline
-        the frontend answers frontend.targets
         $ printf '# syntax=docker/dockerfile:1\nFROM scratch\nCOPY f /g\n' | docker build -q -o own -f - . > /dev/null; cat own/g
         hi
         $ docker rmi -f $n > /dev/null; docker ps -aq

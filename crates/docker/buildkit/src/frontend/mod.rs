@@ -292,15 +292,16 @@ async fn answer(
     let (dockerfile, ignore) = match &options.context {
         Main::Local(directory) => {
             let dockerfile = files.dockerfile(options).await?;
-            if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
-                return Ok(forwarded(image));
-            }
             let ignore = files.ignored(&dockerfile, directory).await?;
             (dockerfile, ignore)
         }
         Main::Upload(_) | Main::Address(_) => match main_context(files, builds, options).await? {
             Ok((_, dockerfile)) => (dockerfile, None),
-            Err(image) => return Ok(forwarded(image)),
+            Err(image) => {
+                return Err(Status::unimplemented(format!(
+                    "a question to the frontend {image} is not supported yet"
+                )));
+            }
         },
     };
     let answer = builds
