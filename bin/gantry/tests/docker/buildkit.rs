@@ -546,6 +546,25 @@ const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "a name that stands for several platforms is given on, and is what is built upon and run for each",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n
+        $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nFROM scratch\nCOPY --from=b / /\nARG TARGETARCH\nENV PATH=/bin A=$TARGETARCH\n' | docker build -q --platform linux/amd64,linux/arm64 -t $n:base -f - . > /dev/null
+        $ for to in $r:1 localhost:5000/$n:1; do docker tag $n:base $to; docker push -q $to > /dev/null; $ns docker buildx imagetools inspect --raw $to | grep -o '"architecture":"a[a-z0-9]*"'; done
+        "architecture":"amd64"
+        "architecture":"arm64"
+        "architecture":"amd64"
+        "architecture":"arm64"
+        $ docker create --platform linux/arm64 $n:base true > id; docker inspect -f '{{.Image}}' $(cat id) | xargs docker image inspect -f '{{.Architecture}}'; docker rm $(cat id) > /dev/null
+        arm64
+        $ printf 'FROM %s\nLABEL a=$A\n' $n:base > Dockerfile; for k in 0 1; do DOCKER_BUILDKIT=$k docker build -q --platform linux/arm64 -t $n:$k . > /dev/null 2>&1; docker image inspect -f '{{.Architecture}} {{.Config.Labels}}' $n:$k; done
+        arm64 map[a:arm64]
+        arm64 map[a:arm64]
+        $ docker image inspect -f '{{.Architecture}}' $n:base; docker images -q "$n*" | sort -u | xargs docker rmi -f > /dev/null; docker images -q localhost:5000/$n | sort -u | xargs docker rmi -f > /dev/null
+        amd64
+        "#,
+    ),
+    case(
         "what is for another machine says so when it is run",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo 'of another machine' > prog; chmod 755 prog; printf 'FROM scratch\nCOPY prog /\nRUN ["/prog"]\n' > Dockerfile

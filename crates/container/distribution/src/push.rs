@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use driver::env::Doing;
 use futures_util::future::try_join_all;
 use image::{
-    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Manifest, Platform, Reference,
-    ServedManifest,
+    Blob, Descriptor, Digest, Export, Exported, ExportedIndex, Image, Images, Lease, Manifest, Platform,
+    Reference, ServedManifest, Target,
 };
 use tokio::io::AsyncSeekExt;
 
@@ -53,7 +53,7 @@ impl Registries {
     /// [`Fault`].
     pub async fn push_parts(&self, parts: &Parts, progress: &Progress) -> Result<(), Fault> {
         if self.is_own(&parts.reference.domain) {
-            return self.enter_own(&parts.reference).await.map(drop);
+            return self.enter_parts(parts).await;
         }
         let repository = self.repository(&parts.reference, &parts.credentials);
         let sending = Sending {
@@ -204,6 +204,20 @@ impl Registries {
         };
         progress.tell(told).await;
         Ok(())
+    }
+
+    /// Has the node's own registry keep what was made for it, which may have no name yet.
+    async fn enter_parts(&self, parts: &Parts) -> Result<(), Fault> {
+        let missing = || Fault::NoManifest(parts.reference.familiar());
+        let root = parts.manifests.last().ok_or_else(missing)?.digest;
+        let lease = self.lease("push")?;
+        let named = {
+            let (images, lease, name) = (self.0.images.clone(), lease.clone(), parts.reference.clone());
+            blocking(move || images.tag_under(&lease, &name, Target::manifest(root, None)))
+        };
+        named.await?;
+        self.enter_own(&parts.reference).await?;
+        blocking(move || Arc::into_inner(lease).map_or(Ok(()), Lease::keep)).await
     }
 
     /// Has the node's own registry keep what it serves by a name: from now on it was pushed.

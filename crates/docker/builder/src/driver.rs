@@ -457,6 +457,17 @@ impl<E: Executor + 'static> Driver<E> {
         let reference = judged.as_deref().unwrap_or(reference);
         let found = self.executor.find(reference)?;
         let fitting = found.as_ref().filter(|base| self.fits(reference, base, asked));
+        let other = found
+            .as_ref()
+            .filter(|base| fitting.is_none() && (base.made_here || !self.options.pull));
+        if other.is_some()
+            && let Some(id) = self
+                .executor
+                .variant(reference, asked.unwrap_or(&self.platform))
+                .await?
+        {
+            return self.held(&id);
+        }
         let wanted = fitting.is_none_or(|base| self.options.pull && !base.made_here);
         let id = match &self.options.services.pull {
             Some(pull) if wanted => {

@@ -193,6 +193,15 @@ pub(crate) trait Executor: Send + Sync {
     /// The image that a reference names; `None` if it is not here.
     fn find(&self, reference: &str) -> Result<Option<Base>, BuildError>;
 
+    /// The image for a platform, where the name stands for several that are here.
+    fn variant(
+        &self,
+        _reference: &str,
+        _wanted: &Platform,
+    ) -> impl Future<Output = Result<Option<Digest>, BuildError>> + Send {
+        async { Ok(None) }
+    }
+
     /// The image with an id, kept from being removed while the build lasts; `None` if it is gone.
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError>;
 

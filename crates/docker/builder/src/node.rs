@@ -13,7 +13,7 @@ use engine::spec::{
     Resources, Ulimit, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
-use image::Digest;
+use image::{Digest, Platform};
 
 pub(crate) use files::FileSteps;
 pub(crate) use mounts::{Mounter, Ready, Snapshot, take_away};
@@ -348,6 +348,10 @@ fn write_program(directory: &Path, name: &str, text: &str) -> Result<(), BuildEr
 impl Executor for NodeExecutor {
     fn find(&self, reference: &str) -> Result<Option<Base>, BuildError> {
         self.files.find(reference)
+    }
+
+    async fn variant(&self, reference: &str, wanted: &Platform) -> Result<Option<Digest>, BuildError> {
+        self.files.variant(reference, wanted).await
     }
 
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {

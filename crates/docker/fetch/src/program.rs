@@ -253,9 +253,12 @@ impl Program {
         .to_vec();
         if let Some((name, value)) = &self.authorization {
             let setting = [
-                ("GIT_CONFIG_COUNT", "1"),
+                ("GIT_CONFIG_COUNT", "2"),
                 ("GIT_CONFIG_KEY_0", name.as_str()),
                 ("GIT_CONFIG_VALUE_0", value.as_str()),
+                // Git shows to whoever it is redirected to what is for the first one only.
+                ("GIT_CONFIG_KEY_1", "http.followRedirects"),
+                ("GIT_CONFIG_VALUE_1", "false"),
             ];
             variables.extend(setting.map(|(name, value)| (name, OsStr::new(value))));
         }

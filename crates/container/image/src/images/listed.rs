@@ -22,7 +22,7 @@ impl Images {
         listed.map(|entry| self.entry(entry)).collect()
     }
 
-    fn index_of(&self, name: &Reference) -> Option<Arc<ManifestSummary>> {
+    pub(super) fn index_of(&self, name: &Reference) -> Option<Arc<ManifestSummary>> {
         let digest = self.target(name)?.manifest?;
         self.manifest(&digest).filter(|manifest| manifest.is_index())
     }
@@ -58,21 +58,47 @@ impl Images {
     /// # Errors
     /// The disk's or the store's; its configuration is none.
     pub fn variant(&self, name: &str, wanted: &Platform) -> Result<Option<Arc<Image>>, Error> {
-        let Ok(name) = Reference::parse(name) else {
+        let Ok(name) = Reference::parse(name).map(Reference::with_default_tag) else {
             return Ok(None);
         };
-        let name = name.with_default_tag();
-        let index = self.index_of(&name);
-        let listed = index.iter().flat_map(|index| &index.manifests);
-        for entry in listed.filter(|entry| is_for(entry, wanted)) {
-            let Some(summary) = self.manifest(&entry.digest) else {
-                continue;
-            };
+        for summary in self.variants(&name, wanted) {
             if let Some(image) = self.described(&name, &summary)? {
                 return Ok(Some(image));
             }
         }
         Ok(None)
+    }
+
+    /// As [`Self::variant`], if all of it is here: it is one of this store's images from now on, and known by the digest of
+    /// its own manifest. What the name stands for stays what it is. Durable when this returns.
+    ///
+    /// # Errors
+    /// The disk's or the store's.
+    pub fn take_variant(&self, name: &str, wanted: &Platform) -> Result<Option<Arc<Image>>, Error> {
+        let Ok(name) = Reference::parse(name).map(Reference::with_default_tag) else {
+            return Ok(None);
+        };
+        for summary in self.variants(&name, wanted) {
+            let digest = summary.digest;
+            let pinned = Reference {
+                digest: Some(digest),
+                ..name.repository()
+            };
+            if self.has_all_blobs(&summary)
+                && let Some(image) = self.choose_pushed(&pinned, digest, digest, &|_| true)?
+            {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Manifests for a platform that the index lists which a name stands for, as far as they are here.
+    fn variants(&self, name: &Reference, wanted: &Platform) -> Vec<Arc<ManifestSummary>> {
+        let index = self.index_of(name);
+        let listed = index.iter().flat_map(|index| &index.manifests);
+        let fitting = listed.filter(|entry| is_for(entry, wanted));
+        fitting.filter_map(|entry| self.manifest(&entry.digest)).collect()
     }
 
     fn described(&self, name: &Reference, summary: &ManifestSummary) -> Result<Option<Arc<Image>>, Error> {

@@ -95,6 +95,29 @@ impl Images {
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::InvalidTag`].
     pub fn tag(&self, id: &Digest, reference: &Reference) -> Result<(), Error> {
+        self.name(Target::image(*id), id, reference)
+    }
+
+    /// As [`Self::tag`], of what `called` stands for: all of an index, of which the image is what a machine runs.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`], [`Error::InvalidTag`], [`Error::Reference`].
+    pub fn tag_called(&self, called: &str, reference: &Reference) -> Result<Arc<Image>, Error> {
+        let image = self.resolve(called)?;
+        let source = Reference::parse(called).map(Reference::with_default_tag);
+        let source = source.ok().filter(|_| identifier(called).is_none());
+        let index = source.and_then(|source| self.index_of(&source));
+        // Nobody takes it away before it has its new name.
+        let lease = self.inner.own_lease("tag")?;
+        let index = index.and_then(|index| lease.hold_manifest(index.digest));
+        let target = index.map_or(Target::image(image.id), |index| {
+            Target::manifest(index.digest, Some(image.id))
+        });
+        self.name(target, &image.id, reference)?;
+        Ok(image)
+    }
+
+    fn name(&self, target: Target, id: &Digest, reference: &Reference) -> Result<(), Error> {
         let reference = reference.clone().with_default_tag();
         check_tag(&reference)?;
         let _claim = self
@@ -104,7 +127,6 @@ impl Images {
         if self.get(id).is_none() {
             return Err(Error::NoSuchImage(id.to_string()));
         }
-        let target = Target::image(*id);
         let standing = self.inner.read().standing(&reference, By::Docker, target);
         let time = self.inner.now();
         let given = Given {

@@ -298,8 +298,12 @@ const LARGE: u64 = 8 << 20;
 /// that was asked for: then its sender is to blame, and another one may do better.
 const READ_ON: u64 = 64 << 20;
 
+/// So much of a layer comes between two times that what lies there is written out.
+const AHEAD: u64 = 16 << 20;
+
 /// What comes is written to a blob and hashed on its way to whoever reads here.
 struct Tee<'a> {
+    inner: &'a Inner,
     source: &'a mut dyn Read,
     progress: &'a mut dyn FnMut(u64),
     writer: BlobWriter,
@@ -310,13 +314,14 @@ struct Tee<'a> {
 
 impl<'a> Tee<'a> {
     fn new(
-        inner: &Inner,
+        inner: &'a Inner,
         descriptor: &'a Descriptor,
         source: &'a mut dyn Read,
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self, Error> {
         let writer = inner.content.writer(descriptor.digest.algorithm());
         Ok(Self {
+            inner,
             source,
             progress,
             writer: writer.map_err(Error::io("write a blob"))?,
@@ -361,8 +366,13 @@ impl<'a> Tee<'a> {
             }
         };
         self.ended = count == 0;
+        let before = self.writer.size();
         let written = self.writer.write_all(&buffer[..count]);
         written.map_err(Error::io("write a blob"))?;
+        if before / AHEAD != self.writer.size() / AHEAD {
+            // The disk has nothing to do until the end otherwise.
+            self.inner.sync_ahead();
+        }
         (self.progress)(self.writer.size());
         Ok(count)
     }

@@ -77,6 +77,15 @@ impl FileSteps {
         }
     }
 
+    pub(crate) async fn variant(
+        &self,
+        reference: &str,
+        wanted: &Platform,
+    ) -> Result<Option<Digest>, BuildError> {
+        let (images, name, wanted) = (self.images.clone(), reference.to_owned(), wanted.clone());
+        blocking(move || Ok(images.take_variant(&name, &wanted)?.map(|image| image.id))).await
+    }
+
     pub(crate) fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
         match self.lease.add(id) {
             Ok(()) => Ok(self.images.get(id).map(|image| base(&image))),

@@ -8,7 +8,7 @@ use image::{Image, Platform};
 use serde_json::{Value, json};
 
 use crate::Api;
-use crate::api::InTable;
+use crate::api::{InTable, blocking};
 use crate::convert::create::{CreateRequest, check, specify};
 use crate::coverage;
 use crate::error::ApiError;
@@ -29,7 +29,7 @@ pub(crate) async fn create(call: Call<Api>) -> Result<Reply, ApiError> {
         .transpose()?;
     let mut warnings = check(&mut request, version, &api.host)?;
     let name = query.text("name").map(String::from);
-    let image = find_image(&api, &request.config.image, platform.as_ref())?;
+    let image = find_image(&api, &request.config.image, platform.as_ref()).await?;
     warnings.extend(
         image
             .as_ref()
@@ -151,13 +151,22 @@ pub(crate) fn platform(text: &str) -> Result<Platform, ApiError> {
 type Found = (String, Arc<Image>);
 
 /// The image asked for; one of another platform than asked for is not there.
-fn find_image(api: &Api, reference: &str, platform: Option<&Platform>) -> Result<Option<Found>, ApiError> {
+async fn find_image(
+    api: &Api,
+    reference: &str,
+    platform: Option<&Platform>,
+) -> Result<Option<Found>, ApiError> {
     if reference.is_empty() {
         return Ok(None);
     }
-    let image = api.images().resolve(reference)?;
-    if let Some(wanted) = platform {
-        matches_platform(reference, &image, wanted)?;
+    let mut image = api.images().resolve(reference)?;
+    if let Some(wanted) = platform
+        && let Err(refused) = matches_platform(reference, &image, wanted)
+    {
+        // The name may stand for several.
+        let (images, name, wanted) = (api.images().clone(), reference.to_owned(), wanted.clone());
+        let other = blocking(move || images.take_variant(&name, &wanted)).await?;
+        image = other.ok_or(refused)?;
     }
     Ok(Some((reference.to_owned(), image)))
 }

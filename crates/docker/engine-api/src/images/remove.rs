@@ -24,10 +24,9 @@ pub(crate) async fn tag(call: Call<Api>) -> Result<Reply, ApiError> {
         ));
     }
     let api = call.state.clone();
-    let image = api.images().resolve(&call.name)?;
-    let (images, id, named) = (api.images().clone(), image.id, reference.familiar());
-    blocking(move || images.tag(&id, &reference)).await?;
-    api.publish_image(Some(&image), &id.to_string(), &named, "tag");
+    let (images, called, named) = (api.images().clone(), call.name.clone(), reference.familiar());
+    let image = blocking(move || images.tag_called(&called, &reference)).await?;
+    api.publish_image(Some(&image), &image.id.to_string(), &named, "tag");
     Ok(Reply::empty(StatusCode::CREATED))
 }
 

@@ -296,6 +296,26 @@ async fn a_server_is_told_who_asks() {
     }
 }
 
+/// What a server's own redirect leads to is another server, and who asks is none of its business.
+#[tokio::test]
+async fn a_server_that_redirects_gives_no_secret_away() {
+    let asker = Asker::new();
+    let other = Server::start(|_| None);
+    let address = other.address.clone();
+    let server =
+        Server::start(move |path| Some((302, vec![("location", format!("{address}{path}"))], Vec::new())));
+    let mut source = GitSource::parse(&format!("{}/private.git", server.address))
+        .unwrap()
+        .unwrap();
+    source.authorization.0 = "basic eDp5".to_owned();
+    asker.sources.git(&source, None).await.err().unwrap();
+    assert!(!server.asked().is_empty());
+    assert_eq!(other.asked(), [] as [String; 0]);
+    source.authorization.0.clear();
+    asker.sources.git(&source, None).await.err().unwrap();
+    assert!(!other.asked().is_empty(), "whoever has nothing to lose follows");
+}
+
 /// Where the daemon is root, git is not; what comes of it is the daemon's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn git_is_nobody_and_its_files_are_taken_back() {
