@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -116,6 +117,9 @@ impl Content {
             path: root.join("blobs").join(algorithm.name()),
             names: Shared::default(),
         });
+        fs::create_dir_all(&root)?;
+        // What one user may pull is not every user's to read.
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
         let ingest = root.join("ingest");
         sys::tree::remove(&ingest)?;
         for each in &blobs {
@@ -558,6 +562,16 @@ mod tests {
 
     fn count(directory: &Path) -> usize {
         fs::read_dir(directory).unwrap().count()
+    }
+
+    #[test]
+    fn nobody_else_reads_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("content");
+        // As an earlier release has left it.
+        fs::create_dir(&root).unwrap();
+        Content::open(root.clone()).unwrap();
+        assert_eq!(fs::metadata(root).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]

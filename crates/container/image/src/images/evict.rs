@@ -23,7 +23,7 @@ impl Images {
         let names = references(seen);
         if names.is_empty() && seen.kept > 0 {
             // Our registry has it: only its files may go.
-            let layers = self.lull(&id)?;
+            let layers = self.put_away(&id)?;
             return Ok(Some(layers).filter(|layers| !layers.is_empty()));
         }
         let claim = inner
@@ -108,6 +108,18 @@ impl Images {
             self.unlink_blob(repository, &digest)?;
         }
         Ok(true)
+    }
+
+    /// As [`Self::lull`], of what docker has removed: it does not keep what it was built upon any more.
+    pub(super) fn put_away(&self, id: &Digest) -> Result<Vec<Removed>, Error> {
+        let layers = self.lull(id)?;
+        let rests = |image: Arc<Image>| image.is_hidden() && (image.asleep || image.layers.is_empty());
+        if self.get(id).is_some_and(rests) {
+            let _claim = self.inner.claims.take([claims::image(id)]);
+            self.inner.write().forget_parent(id);
+            self.inner.write_image(id, Durability::Relaxed)?;
+        }
+        Ok(layers)
     }
 
     /// Puts an image to sleep that our own registry has: its unpacked layers go, and what the registry serves stays.

@@ -236,15 +236,10 @@ impl Removal<'_> {
     /// What our registry keeps falls asleep instead: docker's clients do not see it any more. One that somebody has begun to
     /// use stays as an image without a name.
     fn put_away(&mut self, id: &Digest) -> Result<(), Error> {
-        let images = self.images;
-        let layers = images.lull(id)?;
-        if images.get(id).is_none_or(|image| !image.is_hidden()) {
+        let layers = self.images.put_away(id)?;
+        if self.images.get(id).is_none_or(|image| !image.is_hidden()) {
             return Ok(());
         }
-        let _claim = images.inner.claims.take([claims::image(id)]);
-        // Else it would keep what it was built upon.
-        images.inner.write().forget_parent(id);
-        images.inner.write_image(id, Durability::Relaxed)?;
         self.removed.push(Removed::Deleted(*id));
         self.removed.extend(layers);
         Ok(())

@@ -58,6 +58,14 @@ impl Images {
         Ok(made.find(|made| made.digest == *digest))
     }
 
+    /// The manifest with this digest that an image would get here which has none of its own.
+    #[must_use]
+    pub fn made_manifest(&self, digest: &Digest) -> Option<ServedManifest> {
+        let images = self.all();
+        let mut made = images.iter().filter_map(|image| composed(image));
+        made.find(|made| made.digest == *digest)
+    }
+
     /// What a name stands for in our registry: none if it was deleted there, be it docker's still. In memory.
     #[must_use]
     pub fn offered(&self, reference: &Reference) -> Option<Target> {

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use image::{Digest, DigestAlgorithm, Images, Push, Pushed, Reference, Remove, media_type};
+use image::{
+    Commit, CommitLayer, Digest, DigestAlgorithm, HistoryRow, Images, Push, Pushed, Reference, Remove,
+    media_type,
+};
 
 use super::remote::{GZIP, Remote};
 use super::support::{Node, archive, tar};
@@ -43,6 +46,23 @@ fn example() -> Remote {
     Remote::new(&[(GZIP, &tar(&["a = 1"])), (GZIP, &tar(&["b = 22"]))])
 }
 
+/// As the build cache makes one.
+fn step(node: &Node, parent: &Digest, command: &str) -> Digest {
+    let made = node.images.commit(Commit {
+        hidden: true,
+        parent: Some(parent),
+        layer: CommitLayer::None,
+        config: node.images.get(parent).unwrap().config.clone(),
+        history: HistoryRow {
+            created_by: command.to_owned(),
+            ..HistoryRow::default()
+        },
+        reference: None,
+        lease: None,
+    });
+    made.unwrap().id
+}
+
 /// What docker's clients see, and whether the registry serves the tag.
 fn seen(node: &Node) -> (usize, bool) {
     let served = node.images.manifest_in(&tagged()).unwrap().is_some();
@@ -72,6 +92,28 @@ fn remove(node: &Node, what: &str) -> Vec<String> {
             .to_owned()
     };
     removed.iter().map(word).collect()
+}
+
+/// What is built, pushed and removed again is the registry's alone: the build cache may lose all that it was built upon.
+#[test]
+fn what_was_built_and_pushed_keeps_no_step() {
+    let node = Node::new();
+    let base = node.load_one(&archive(&["base:1"], &[&tar(&["a = 1"])]));
+    let first = step(&node, &base, "first");
+    let second = step(&node, &first, "second");
+    node.images.tag(&second, &tagged()).unwrap();
+    let served = node.images.manifest_in(&tagged()).unwrap().unwrap();
+    enter(&node.images, &served.media_type, &served.bytes);
+    remove(&node, &tagged().to_string());
+    assert_eq!(seen(&node), (1, true));
+    assert!(
+        node.images.evict_unnamed(&first).unwrap().is_none(),
+        "the second stands upon it"
+    );
+    node.images.evict_unnamed(&second).unwrap();
+    assert!(node.images.evict_unnamed(&first).unwrap().is_some());
+    let node = node.reopen();
+    assert_eq!(seen(&node), (1, true));
 }
 
 /// Tag, push, `docker rmi`, `docker pull`: what everybody tries first with a registry.

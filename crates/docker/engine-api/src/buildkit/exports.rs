@@ -302,15 +302,19 @@ impl Made {
 
 /// Content of the store: a manifest, a blob, or a configuration.
 pub(super) fn stored(images: &Images, digest: &Digest) -> Result<Option<Content>, ApiError> {
+    let memory = |bytes: Bytes| Content {
+        digest: digest.to_string(),
+        size: bytes.len() as u64,
+        bytes: ContentBytes::Memory(bytes),
+    };
     if let Some(stored) = images.stored_manifest(digest)? {
-        return Ok(Some(Content {
-            digest: digest.to_string(),
-            size: stored.bytes.len() as u64,
-            bytes: ContentBytes::Memory(stored.bytes),
-        }));
+        return Ok(Some(memory(stored.bytes)));
     }
-    let blob = images.open_blob(digest)?;
-    Ok(blob.map(|blob| {
+    let Some(blob) = images.open_blob(digest)? else {
+        // A build that is only named was told of the manifest that it would be served by.
+        return Ok(images.made_manifest(digest).map(|made| memory(made.bytes)));
+    };
+    Ok(Some(blob).map(|blob| {
         let (size, bytes) = match blob {
             Blob::File(file, size) => (size, ContentBytes::File(file)),
             Blob::Bytes(bytes) => (bytes.len() as u64, ContentBytes::Memory(bytes)),
