@@ -310,7 +310,7 @@ pub fn uses(inquiry: &Inquiry<'_>) -> Option<Vec<String>> {
         let base = needed.lex.word(&stage.base, &needed.variables).ok()?;
         let earlier = stages::by_name(&needed.file.stages, &base).is_some();
         // What a base has its stages run first is known only of one that is here.
-        if !earlier && base != "scratch" && !inquiry.bases.base(&base)?.on_build.is_empty() {
+        if !earlier && base != "scratch" && !inquiry.bases.base(&base, &inquiry.platform)?.on_build.is_empty() {
             return None;
         }
         for instruction in &stage.instructions {
@@ -368,7 +368,7 @@ mod tests {
     struct Plain;
 
     impl Bases for Plain {
-        fn base(&self, name: &str) -> Option<Base> {
+        fn base(&self, name: &str, _: &Platform) -> Option<Base> {
             let triggers = (name == "triggers").then(|| "COPY . /".to_owned());
             Some(Base {
                 on_build: triggers.into_iter().collect(),

@@ -54,9 +54,9 @@ pub struct Base {
 
 /// Where base images are looked up.
 pub trait Bases {
-    /// The image of this name; `None` if nobody can say. Then variables that it might set are not
-    /// called undefined.
-    fn base(&self, reference: &str) -> Option<Base>;
+    /// The image of this name, the one for `wanted` where it stands for several; `None` if nobody can say. Then variables
+    /// that it might set are not called undefined.
+    fn base(&self, reference: &str, wanted: &Platform) -> Option<Base>;
 }
 
 /// No base image is known.
@@ -64,7 +64,7 @@ pub trait Bases {
 pub struct NoBases;
 
 impl Bases for NoBases {
-    fn base(&self, _: &str) -> Option<Base> {
+    fn base(&self, _: &str, _: &Platform) -> Option<Base> {
         None
     }
 }

@@ -24,7 +24,7 @@ fn report(file: &str) -> Report {
 struct Known;
 
 impl Bases for Known {
-    fn base(&self, reference: &str) -> Option<Base> {
+    fn base(&self, reference: &str, _: &Platform) -> Option<Base> {
         let arm = Platform {
             os: "linux".into(),
             architecture: "arm64".into(),

@@ -166,7 +166,7 @@ impl Walk<'_> {
         if start.name == "scratch" {
             return State::of(&super::Base::default());
         }
-        let Some(base) = self.facts.bases.base(&start.name) else {
+        let Some(base) = self.facts.bases.base(&start.name, &self.facts.platform) else {
             return State::unknown();
         };
         let expected = &self.facts.platform;

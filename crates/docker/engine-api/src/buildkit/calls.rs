@@ -21,8 +21,10 @@ type Answer = Result<BTreeMap<String, Vec<u8>>, Status>;
 struct Here<'a>(&'a Engine);
 
 impl Bases for Here<'_> {
-    fn base(&self, reference: &str) -> Option<Base> {
-        let image = self.0.images().find(reference).ok()?;
+    fn base(&self, reference: &str, wanted: &Platform) -> Option<Base> {
+        let images = self.0.images();
+        let variant = images.variant(reference, wanted).ok().flatten();
+        let image = variant.or_else(|| images.find(reference).ok())?;
         let config = &image.config.config;
         Some(Base {
             env: config.env.clone(),
