@@ -123,6 +123,7 @@ struct Named<'a> {
     lex: Lex,
     variables: &'a BTreeMap<String, String>,
     bases: &'a dyn Bases,
+    platform: &'a Platform,
 }
 
 impl stages::Bases for Named<'_> {
@@ -136,7 +137,7 @@ impl stages::Bases for Named<'_> {
 
     fn triggers(&self, image: &str) -> Vec<String> {
         self.bases
-            .base(image)
+            .base(image, self.platform)
             .map(|base| base.on_build)
             .unwrap_or_default()
     }
@@ -160,6 +161,7 @@ impl Needed {
             lex,
             variables: &variables,
             bases: inquiry.bases,
+            platform: &inquiry.platform,
         };
         let numbers = stages::needed(&file.stages, target, &bases);
         Ok(Self {
@@ -310,7 +312,8 @@ pub fn uses(inquiry: &Inquiry<'_>) -> Option<Vec<String>> {
         let base = needed.lex.word(&stage.base, &needed.variables).ok()?;
         let earlier = stages::by_name(&needed.file.stages, &base).is_some();
         // What a base has its stages run first is known only of one that is here.
-        if !earlier && base != "scratch" && !inquiry.bases.base(&base, &inquiry.platform)?.on_build.is_empty() {
+        if !earlier && base != "scratch" && !inquiry.bases.base(&base, &inquiry.platform)?.on_build.is_empty()
+        {
             return None;
         }
         for instruction in &stage.instructions {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use clamp::clamp;
 pub use fault::{Fault, Why};
 pub(crate) use make::as_worker;
+pub(crate) use pack::Room;
 pub(crate) use tar::{Entry, Kind, Reader, Writer};
 
 use crate::compression::Decoder;
@@ -95,6 +96,7 @@ pub fn pack(
         layer: false,
         owner: options.owner,
         exclude: options.exclude,
+        room: None,
     };
     let mut packer = pack::Packer::new(BufWriter::with_capacity(BUFFER, out), style);
     let found = find(root, path, options.follow)
@@ -116,10 +118,11 @@ pub fn pack(
     Ok(packer.finish()?)
 }
 
-/// Writes the upper directory of a snapshot as a layer.
-pub(crate) fn pack_layer(upper: &OwnedFd, out: impl Write) -> Result<Totals, Fault> {
+/// Writes the upper directory of a snapshot as a layer, as far as there is `room` for each file.
+pub(crate) fn pack_layer(upper: &OwnedFd, out: impl Write, room: &Room<'_>) -> Result<Totals, Fault> {
     let style = pack::Style {
         layer: true,
+        room: Some(room),
         ..pack::Style::default()
     };
     let mut packer = pack::Packer::new(BufWriter::with_capacity(BUFFER, out), style);

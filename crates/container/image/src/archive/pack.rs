@@ -30,7 +30,12 @@ pub(super) struct Style<'a> {
     pub(super) owner: Option<(u32, u32)>,
     /// What is left out, by its path below the directory that was packed.
     pub(super) exclude: Option<&'a dyn Fn(&Path) -> bool>,
+    /// Whether there is room for so many bytes more: a file with holes is written without them.
+    pub(super) room: Option<&'a Room<'a>>,
 }
+
+/// An error where there is no room for a file of so many bytes.
+pub(crate) type Room<'a> = dyn Fn(u64) -> rustix::io::Result<()> + 'a;
 
 pub(super) struct Packer<'a, W> {
     out: Writer<W>,
@@ -113,6 +118,9 @@ impl<'a, W: Write> Packer<'a, W> {
         let file = openat(place.directory, place.name, flags, Mode::empty()).map_err(at(place.entry_name))?;
         entry.xattrs = carried(file.as_fd()).map_err(at(place.entry_name))?;
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
+        if let Some(room) = self.style.room {
+            room(entry.size).map_err(at(place.entry_name))?;
+        }
         self.totals.entries += 1;
         self.totals.bytes += entry.size;
         Ok(self.out.file(&entry, &mut File::from(file))?)

@@ -183,7 +183,15 @@ impl Inner {
             .content
             .writer(DigestAlgorithm::default())
             .map_err(Error::io("write a layer"))?;
-        let totals = archive::pack_layer(&upper, &mut writer)?;
+        // A file of holes would fill the disk for everybody before it ended.
+        let room = |bytes: u64| {
+            let disk = rustix::fs::statvfs(self.content.root())?;
+            match bytes > disk.f_bavail.saturating_mul(disk.f_frsize) {
+                true => Err(rustix::io::Errno::NOSPC),
+                false => Ok(()),
+            }
+        };
+        let totals = archive::pack_layer(&upper, &mut writer, &room)?;
         writer.flush().map_err(Error::io("write a layer"))?;
         let written = writer.finish();
         Ok(Packed { written, totals })

@@ -178,6 +178,27 @@ fn a_commit_adds_a_layer_and_a_step() {
     assert_eq!(node.images.children(&parent), [image.id]);
 }
 
+/// Its holes would be written as zeros until the disk is full.
+#[test]
+fn a_file_that_the_disk_has_no_room_for_is_refused_at_once() {
+    let node = Node::new();
+    let rootfs = node.images.prepare("c", None).unwrap();
+    inside(&rootfs, |root| {
+        let file = fs::File::create(root.join("holes")).unwrap();
+        file.set_len(8 << 40).unwrap();
+    });
+    let refused = node
+        .images
+        .commit(commit(None, CommitLayer::Copy(&rootfs)))
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("No space left on device"),
+        "{refused}"
+    );
+    node.images.remove_snapshot("c").unwrap();
+    node.assert_empty();
+}
+
 #[test]
 fn a_layer_in_which_nothing_is_is_none() {
     let node = Node::new();

@@ -204,7 +204,7 @@ impl crate::stages::Bases for Walk<'_> {
     }
 
     fn triggers(&self, image: &str) -> Vec<String> {
-        let base = self.facts.bases.base(image);
+        let base = self.facts.bases.base(image, &self.facts.platform);
         base.map(|base| base.on_build).unwrap_or_default()
     }
 }
