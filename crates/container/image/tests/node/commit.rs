@@ -195,7 +195,7 @@ fn a_file_that_the_disk_has_no_room_for_is_refused_at_once() {
         refused.to_string().contains("No space left on device"),
         "{refused}"
     );
-    node.images.remove_snapshot("c").unwrap();
+    node.images.release("c").unwrap();
     node.assert_empty();
 }
 
