@@ -549,7 +549,8 @@ const CASES: &[Case] = &[
         "a name that stands for several platforms is given on, and is what is built upon and run for each",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n
-        $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nFROM scratch\nCOPY --from=b / /\nARG TARGETARCH\nENV PATH=/bin A=$TARGETARCH\n' | docker build -q --platform linux/amd64,linux/arm64 -t $n:base -f - . > /dev/null
+        $ printf 'FROM --platform=$BUILDPLATFORM busybox AS b\nFROM scratch\nCOPY --from=b / /\nARG TARGETARCH\nENV PATH=/bin A=$TARGETARCH\n' | docker build -q --platform linux/amd64,linux/arm64 -t $n:base -f - . > id; docker image inspect -f '{{.Architecture}}' $(cat id)
+        amd64
         $ for to in $r:1 localhost:5000/$n:1; do docker tag $n:base $to; docker push -q $to > /dev/null; $ns docker buildx imagetools inspect --raw $to | grep -o '"architecture":"a[a-z0-9]*"'; done
         "architecture":"amd64"
         "architecture":"arm64"
@@ -560,7 +561,7 @@ const CASES: &[Case] = &[
         $ printf 'FROM %s\nLABEL a=$A\n' $n:base > Dockerfile; for k in 0 1; do DOCKER_BUILDKIT=$k docker build -q --platform linux/arm64 -t $n:$k . > /dev/null 2>&1; docker image inspect -f '{{.Architecture}} {{.Config.Labels}}' $n:$k; done
         arm64 map[a:arm64]
         arm64 map[a:arm64]
-        $ docker image inspect -f '{{.Architecture}}' $n:base; docker images -q "$n*" | sort -u | xargs docker rmi -f > /dev/null; docker images -q localhost:5000/$n | sort -u | xargs docker rmi -f > /dev/null
+        $ docker image inspect -f '{{.Architecture}}' $n:base; docker rmi -f $n:0 $n:1 $n:base $r:1 localhost:5000/$n:1 > /dev/null
         amd64
         "#,
     ),
@@ -667,7 +668,7 @@ const CASES: &[Case] = &[
         index.json
         ingest
         oci-layout
-        $ forget() { docker rmi -f $r/in > /dev/null 2>&1; docker buildx prune -af --filter description~=$n > /dev/null; }
+        $ forget() { docker rmi -f $r/in $r/at > /dev/null 2>&1; docker buildx prune -af --filter description~=$n > /dev/null; }
         $ hits() { forget; docker build "$@" . 2>&1 | grep -A1 '^#[0-9]* \[.*\(RUN\|COPY\)' | grep -c CACHED; }
         $ hits
         0
@@ -677,6 +678,8 @@ const CASES: &[Case] = &[
         $ hits --cache-from type=local,src=lc
         3
         $ hits --cache-from $r/in
+        2
+        $ docker build -q --provenance=mode=min --cache-to type=inline -t $r/at --push . > /dev/null; hits --cache-from $r/at
         2
         $ docker build --cache-from $r/none . 2>&1 | grep -c 'ERROR importing\|ERROR: .*not found\|ERROR: '
         1

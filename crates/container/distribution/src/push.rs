@@ -80,7 +80,11 @@ impl Registries {
             let mut pushed = manifests
                 .iter()
                 .filter_map(|manifest| exported(&images, manifest));
-            pushed.try_for_each(|image| images.note_pushed(&reference, &image))
+            pushed.try_for_each(|image| match manifests.len() {
+                1 => images.note_pushed(&reference, &image),
+                // The index has the name.
+                _ => images.note_part_pushed(&image.image),
+            })
         })
         .await
     }

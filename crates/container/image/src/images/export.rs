@@ -109,15 +109,24 @@ impl Images {
         if by_tag && self.target(reference) == Some(Target::image(id)) {
             inner.tag_under(&lease, reference, target, By::Docker)?;
         }
-        {
-            let _claim = inner.claims.take([claims::image(&id)]);
-            inner.write().set_elsewhere(&id);
-            let image = self.get_or_fail(&id)?;
-            inner
-                .rows
-                .put(&id, &ImageRow::of(&image, None), Durability::Relaxed)?;
-        }
+        self.is_elsewhere(&id, Durability::Relaxed)?;
         lease.keep_rows()
+    }
+
+    /// As [`Self::note_pushed`], of an image that is a part of what was pushed: it has no name of its own there.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; the store's.
+    pub fn note_part_pushed(&self, id: &Digest) -> Result<(), Error> {
+        self.is_elsewhere(id, Durability::Durable)
+    }
+
+    fn is_elsewhere(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
+        let _claim = self.inner.claims.take([claims::image(id)]);
+        self.inner.write().set_elsewhere(id);
+        let image = self.get_or_fail(id)?;
+        let row = ImageRow::of(&image, None);
+        self.inner.rows.put(id, &row, durability).map(drop)
     }
 
     /// The stored manifest, if nothing of it is missing and no layer would go uncompressed: what has a digest in our own

@@ -36,7 +36,11 @@ impl Images {
     /// [`Error::NoSuchImage`] in upstream's words, [`Error::Reference`].
     pub fn resolve(&self, reference: &str) -> Result<Arc<Image>, Error> {
         if let Some(id) = identifier(reference) {
-            let found = self.get(&id).filter(|image| !image.is_hidden());
+            // What is built as an index is told its digest, which is no image's.
+            let image = self
+                .get(&id)
+                .or_else(|| self.get(&self.inner.read().named_by(&id)?));
+            let found = image.filter(|image| !image.is_hidden());
             return found.ok_or_else(|| Error::NoSuchImage(id.to_string()));
         }
         let mut named = Reference::parse(reference)?.with_default_tag();

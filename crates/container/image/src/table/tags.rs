@@ -61,6 +61,13 @@ impl Table {
         Some((tag.target, tag.standing.without_registry(unpacked)?))
     }
 
+    /// The image of a name that docker shows and that stands for this manifest or index.
+    pub(crate) fn named_by(&self, manifest: &Digest) -> Option<Digest> {
+        let mut tags = self.tags.values();
+        let is_it = |tag: &&Tag| tag.target.manifest == Some(*manifest) && !tag.standing.hidden;
+        tags.find(is_it)?.target.image
+    }
+
     /// Manifests of an image: the one it came by, and those that its names stand for or list.
     pub(crate) fn manifests_for(&self, image: &Image) -> Vec<Arc<ManifestSummary>> {
         let named = self

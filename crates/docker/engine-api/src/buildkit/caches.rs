@@ -32,6 +32,10 @@ use crate::error::ApiError;
 /// The configuration's media type, and where an image has it.
 const CONFIG: &str = "application/vnd.buildkit.cacheconfig.v0";
 const INLINE: &str = "moby.buildkit.cache.v0";
+/// What an entry of an index has that is about another, and no image.
+const KIND: &str = "vnd.docker.reference.type";
+/// So many images of an index are looked at.
+const MAX_IMAGES: usize = 16;
 /// The largest layer that is brought.
 const MAX_LAYER: u64 = 16 << 30;
 
@@ -215,11 +219,40 @@ async fn read(
     })
 }
 
-/// The cache config of a manifest: its own, one of an index, or the one in an image.
+/// The cache config of a manifest: its own, one of an index, or those in an index's images.
 async fn config_of(source: &Source, manifest: &Value) -> Result<Config, Status> {
     let entries = manifest["manifests"].as_array().into_iter().flatten();
     let of_cache = |entry: &&Value| entry["mediaType"] == CONFIG;
-    let descriptor = entries.clone().find(of_cache).unwrap_or(&manifest["config"]);
+    if let Some(own) = entries.clone().find(of_cache) {
+        return config_in(source, own).await;
+    }
+    if manifest["manifests"].is_null() {
+        return config_in(source, &manifest["config"]).await;
+    }
+    let (mut all, mut failure) = (Config::default(), None);
+    let images = entries.filter(|entry| entry["annotations"][KIND].is_null());
+    for entry in images.take(MAX_IMAGES) {
+        match config_listed(source, entry).await {
+            Ok(config) => all.append(config),
+            // One platform may have none.
+            Err(error) => failure = Some(error),
+        }
+    }
+    match failure {
+        Some(error) if all.records.is_empty() => Err(error),
+        _ => Ok(all),
+    }
+}
+
+/// The config in an image that an index lists.
+async fn config_listed(source: &Source, entry: &Value) -> Result<Config, Status> {
+    let descriptor: Descriptor = serde_json::from_value(entry.clone()).map_err(failed)?;
+    let manifest = source.manifest(&descriptor).await?;
+    let manifest: Value = serde_json::from_slice(&manifest).map_err(failed)?;
+    config_in(source, &manifest["config"]).await
+}
+
+async fn config_in(source: &Source, descriptor: &Value) -> Result<Config, Status> {
     let descriptor: Descriptor = serde_json::from_value(descriptor.clone())
         .map_err(|_| failed("there is no cache in what the registry has"))?;
     let bytes = source.small(&descriptor).await?;
@@ -231,6 +264,19 @@ async fn config_of(source: &Source, manifest: &Value) -> Result<Config, Status> 
     let inline = inline.ok_or_else(|| failed("the image has no cache in it"))?;
     let inline = STANDARD.decode(inline).map_err(failed)?;
     serde_json::from_slice(&inline).map_err(failed)
+}
+
+impl Config {
+    /// Takes in the records of another image.
+    fn append(&mut self, other: Self) {
+        let before = self.layers.len();
+        self.layers.extend(other.layers);
+        self.records.extend(other.records.into_iter().map(|mut record| {
+            let steps = record.gantry.iter_mut().flat_map(|step| &mut step.layers);
+            steps.for_each(|layer| *layer = layer.saturating_add(before));
+            record
+        }));
+    }
 }
 
 impl Imported {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ::buildkit::{Code, Session, Status};
 use builder::Builder;
 use bytes::Bytes;
-use distribution::Repository;
+use distribution::{Repository, Subject};
 use image::{Descriptor, Digest, DigestAlgorithm, Hasher, ImageConfig, Images, Lease, Platform, media_type};
 use serde_json::{Value, json};
 
@@ -35,6 +35,17 @@ pub(super) fn refused(error: ApiError) -> Status {
 }
 
 impl Source {
+    /// A manifest that an index lists.
+    pub(super) async fn manifest(&self, descriptor: &Descriptor) -> Result<Bytes, Status> {
+        match self {
+            Self::Registry(repository) => {
+                let subject = Subject::Digest(descriptor.digest);
+                Ok(repository.manifest(&subject).await.map_err(failed)?.bytes)
+            }
+            Self::Local(..) => self.small(descriptor).await,
+        }
+    }
+
     /// Content that fits into memory, checked.
     pub(super) async fn small(&self, descriptor: &Descriptor) -> Result<Bytes, Status> {
         if descriptor.size > MAX_CONFIG {
