@@ -147,6 +147,12 @@ impl Content {
         drop(self.meter.listener.set(listener));
     }
 
+    /// How many bytes the disk has room for.
+    pub(crate) fn free(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.root)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub(super) struct Style<'a> {
 }
 
 /// An error where there is no room for a file of so many bytes.
-pub(crate) type Room<'a> = dyn Fn(u64) -> rustix::io::Result<()> + 'a;
+pub(crate) type Room<'a> = dyn Fn(u64) -> io::Result<()> + 'a;
 
 pub(super) struct Packer<'a, W> {
     out: Writer<W>,
@@ -119,7 +119,7 @@ impl<'a, W: Write> Packer<'a, W> {
         entry.xattrs = carried(file.as_fd()).map_err(at(place.entry_name))?;
         entry.size = u64::try_from(stat.st_size).unwrap_or(0);
         if let Some(room) = self.style.room {
-            room(entry.size).map_err(at(place.entry_name))?;
+            room(entry.size).map_err(|error| Fault::entry(place.entry_name, Why::Io(error)))?;
         }
         self.totals.entries += 1;
         self.totals.bytes += entry.size;

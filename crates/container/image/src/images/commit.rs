@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use store::Durability;
 
 use super::{Commit, CommitLayer, Image, Images};
@@ -184,12 +185,9 @@ impl Inner {
             .writer(DigestAlgorithm::default())
             .map_err(Error::io("write a layer"))?;
         // A file of holes would fill the disk for everybody before it ended.
-        let room = |bytes: u64| {
-            let disk = rustix::fs::statvfs(self.content.root())?;
-            match bytes > disk.f_bavail.saturating_mul(disk.f_frsize) {
-                true => Err(rustix::io::Errno::NOSPC),
-                false => Ok(()),
-            }
+        let room = |bytes: u64| match bytes > self.content.free()? {
+            true => Err(Errno::NOSPC.into()),
+            false => Ok(()),
         };
         let totals = archive::pack_layer(&upper, &mut writer, &room)?;
         writer.flush().map_err(Error::io("write a layer"))?;

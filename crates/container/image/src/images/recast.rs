@@ -16,7 +16,7 @@ use crate::content::{Ingest, Written};
 use crate::inner::Inner;
 use crate::rows::CompressedName;
 use crate::worker::{self, Job, PLAIN, Stream};
-use crate::{Algorithm, Descriptor, Digest, Error, ImageConfig, Lease, claims, media_type};
+use crate::{Algorithm, Descriptor, Digest, Error, ImageConfig, Lease, Limits, claims, media_type};
 
 impl Images {
     /// The layers of an image as they are wanted, bottom first. They stay while the lease does.
@@ -132,14 +132,16 @@ impl Inner {
     }
 
     fn decompressed(&self, blob: &Descriptor) -> Result<Written, Error> {
-        let job = Job::Plain { limits: self.limits };
+        let job = Job::Plain {
+            limits: self.limits_of_disk()?,
+        };
         let (written, _) = self.rewritten::<u64>(blob, &job)?;
         Ok(written)
     }
 
     /// The layer with younger times taken back, as a plain archive that is kept; `None` if it has none.
     fn clamp(&self, lease: &Lease, blob: &Descriptor, seconds: i64) -> Result<Option<Descriptor>, Error> {
-        let limits = self.limits;
+        let limits = self.limits_of_disk()?;
         let (written, younger) = self.rewritten::<bool>(blob, &Job::Clamp { limits, seconds })?;
         if !younger {
             return Ok(None);
@@ -147,6 +149,15 @@ impl Inner {
         self.keep_blob(lease, &written)?;
         let made = Descriptor::new(media_type::LAYER, written.digest, written.size);
         Ok(Some(made))
+    }
+
+    /// What is written has to fit: a few bytes may stand for many.
+    fn limits_of_disk(&self) -> Result<Limits, Error> {
+        let free = self.content.free().map_err(Error::io("look at the disk"))?;
+        Ok(Limits {
+            bytes: self.limits.bytes.min(free),
+            ..self.limits
+        })
     }
 
     /// What a worker makes of a blob, and what it says of it.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use tokio::task::JoinSet;
 
 use super::stream::write;
@@ -108,12 +108,26 @@ impl Reply {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends the headers with one more, unless they are sent already.
+    ///
+    /// # Errors
+    /// The caller is gone.
+    pub fn begin(&self, name: HeaderName, value: HeaderValue) -> Result<(), Status> {
+        self.speak_with(Some((name, value)))
+    }
+
     /// Sends the headers, once.
     fn speak(&self) -> Result<(), Status> {
+        self.speak_with(None)
+    }
+
+    fn speak_with(&self, more: Option<(HeaderName, HeaderValue)>) -> Result<(), Status> {
         let mut answer = self.lock();
         if let Answer::Silent(respond) = &mut *answer {
             let mut head = Response::new(());
             head.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
+            head.headers_mut()
+                .extend(more.map(|(name, value)| (Some(name), value)));
             let stream = respond
                 .send_response(head, false)
                 .map_err(|cause| Status::broken(&cause))?;

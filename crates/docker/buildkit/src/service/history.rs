@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use http::{HeaderName, HeaderValue};
+
 use super::Door;
 use crate::grpc::{Reply, Status};
+use crate::progress::{rfc3339, timestamp};
 use crate::proto::control::{
     BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest,
     UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
 };
+
+/// What time it is here.
+const NOW: HeaderName = HeaderName::from_static("buildkit-current-timestamp");
 
 impl Door {
     /// `ListenBuildHistory`: what there is, and then, unless an early exit is asked for, what happens.
@@ -20,6 +26,11 @@ impl Door {
             return Err(Status::unimplemented(format!(
                 "filter {filter} is not supported yet"
             )));
+        }
+        // A client tells by it how long a build has been running.
+        let now = rfc3339(timestamp(self.clock.wall()));
+        if let Ok(now) = HeaderValue::from_str(&now) {
+            reply.begin(NOW, now)?;
         }
         let mut changes = self.jobs.changes();
         // Whether a build was told to be over, by its reference.

@@ -263,6 +263,16 @@ impl Made {
                     images.tag_under(&self.lease, &name, target)?;
                     lines.push(format!("naming to {name}"));
                 }
+                if matches!(outgoing.destination, Destination::Store { push: true, .. }) {
+                    // Registries have it by this digest now.
+                    for tag in tags {
+                        let pinned = Reference {
+                            digest: Some(self.root.digest),
+                            ..tag.repository()
+                        };
+                        images.tag_under(&self.lease, &pinned, target)?;
+                    }
+                }
                 self.lease.keep()?;
                 Vec::new()
             }
