@@ -561,7 +561,11 @@ const CASES: &[Case] = &[
         $ printf 'FROM %s\nLABEL a=$A\n' $n:base > Dockerfile; for k in 0 1; do DOCKER_BUILDKIT=$k docker build -q --platform linux/arm64 -t $n:$k . > /dev/null 2>&1; docker image inspect -f '{{.Architecture}} {{.Config.Labels}}' $n:$k; done
         arm64 map[a:arm64]
         arm64 map[a:arm64]
-        $ docker image inspect -f '{{.Architecture}}' $n:base; docker rmi -f $n:0 $n:1 $n:base $r:1 localhost:5000/$n:1 > /dev/null
+        $ docker build -q --platform linux/amd64,linux/arm64 -t $r:p --push . > p; docker image inspect -f '{{.RepoDigests}}' $r:p | grep -c $(cat p); docker images $r | grep -c none
+        1
+        0
+        ? 1
+        $ docker image inspect -f '{{.Architecture}}' $n:base; docker rmi -f $n:0 $n:1 $n:base $r:1 $r:p localhost:5000/$n:1 > /dev/null
         amd64
         "#,
     ),
