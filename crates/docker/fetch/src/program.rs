@@ -188,6 +188,8 @@ impl Program {
             let _entered = runtime.enter();
             let bound = rustix::mount::mount_bind(&self.home, INSIDE);
             bound.map_err(|error| std::io::Error::other(format!("binding {INSIDE}: {error}")))?;
+            // Of this thread, which ends here, and of what it starts: no program of the host's makes it somebody again.
+            rustix::thread::set_no_new_privs(true)?;
             command.spawn()
         });
         // git has the mounts now; nobody else needs them.
