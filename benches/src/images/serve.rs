@@ -72,10 +72,13 @@ impl Server {
 
     /// Sends a request and reads the answer, whose body is dropped; answers `Location`.
     fn exchange(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<String> {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {MANIFEST}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        // As clients ask: a GET has no body, and no word of one.
+        let about = match method {
+            "GET" => String::new(),
+            _ => format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()),
+        };
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {MANIFEST}\r\n{about}\r\n");
         self.connection.get_mut().write_all(head.as_bytes())?;
         self.connection.get_mut().write_all(body)?;
         let status = self.line()?;
