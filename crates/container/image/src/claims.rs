@@ -54,11 +54,6 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Making a blob durable.
-pub(crate) fn settle(digest: &Digest) -> String {
-    format!("settle {digest}")
-}
-
 /// An image's rows.
 pub(crate) fn image(id: &Digest) -> String {
     format!("image {id}")

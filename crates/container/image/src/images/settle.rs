@@ -84,8 +84,12 @@ impl Inner {
     }
 
     fn settle(&self, name: &LinkName) -> Result<(), Error> {
-        // Whoever comes second waits for the first, and has nothing to do.
-        let _turn = self.claims.take([claims::settle(&name.digest)]);
+        if !self.unsettled.has(name) {
+            return Ok(());
+        }
+        // Whoever comes second waits for the first, and has nothing to do; and nobody removes and uploads it again meanwhile,
+        // whose bytes would count as durable then.
+        let _claim = self.claims.take([claims::blob(&name.digest)]);
         if !self.unsettled.has(name) {
             return Ok(());
         }
@@ -94,7 +98,6 @@ impl Inner {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             synced => synced.map_err(Error::io("make a blob durable"))?,
         }
-        let _claim = self.claims.take([claims::blob(&name.digest)]);
         if self.read().link(&name.repository, &name.digest).is_some() {
             let row = LinkRow::new(self.now());
             self.rows.put(name, &row, Durability::Relaxed)?;
