@@ -115,16 +115,27 @@ impl Default for Namespace {
 /// Looks, when everything else of a node is gone, whether it is.
 #[derive(Debug)]
 struct Guard {
-    node: Option<Traces>,
+    kind: Kind,
+    node: Traces,
+}
+
+impl Guard {
+    fn left(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Gantry => self.node.all(),
+            // What else a peer leaves goes with its namespace, and has no name that a node may have later.
+            Kind::Dockerd => self.node.groups(),
+        }
+    }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let Some(node) = self.node.take().filter(|_| !std::thread::panicking()) else {
+        if std::thread::panicking() {
             return;
-        };
-        let left = node.all();
-        assert!(left.is_empty(), "left of {} after `down`: {left:#?}", node.name);
+        }
+        let left = self.left();
+        assert!(left.is_empty(), "left of {} after its end: {left:#?}", self.node.name);
     }
 }
 
@@ -232,7 +243,7 @@ impl Daemon {
         std::fs::create_dir_all(&directory).expect("a directory");
         let stop = match kind {
             Kind::Gantry => format!("{} down --timeout 1s", gantry_in(&name, &directory)),
-            Kind::Dockerd => format!("{STOP_DOCKERD} rmdir {DOCKERD_GROUP}{name}/* /sys/fs/cgroup/*/{name}"),
+            Kind::Dockerd => format!("NAME={name}; {STOP_DOCKERD}"),
         };
         // It is in the namespace itself: when the test is killed, nobody else may be left there.
         let mut command = namespace.command("setsid --wait sh -c");
@@ -241,13 +252,13 @@ impl Daemon {
             .current_dir(&directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let traces = || Traces {
-            name: name.clone(),
-            directory: directory.clone(),
-            process: namespace.pid(),
-        };
         let guard = Guard {
-            node: (kind == Kind::Gantry).then(traces),
+            kind,
+            node: Traces {
+                name: name.clone(),
+                directory: directory.clone(),
+                process: namespace.pid(),
+            },
         };
         Self {
             kind,
@@ -260,10 +271,11 @@ impl Daemon {
         }
     }
 
-    /// What Gantry has in the kernel: mounts, control groups, links, an nf_tables table. Nothing once it is down.
+    /// What Gantry has in the kernel: mounts, control groups, links, an nf_tables table. Nothing once it is down. Of a
+    /// peer its control groups.
     #[must_use]
     pub fn left(&self) -> Vec<String> {
-        self.guard.node.iter().flat_map(Traces::all).collect()
+        self.guard.left()
     }
 
     /// Takes away what a reboot takes of a network.
@@ -271,8 +283,7 @@ impl Daemon {
     /// # Panics
     /// The kernel refuses.
     pub fn lose_network(&self) {
-        let lost = self.guard.node.as_ref().map(Traces::lose_network);
-        lost.transpose().expect("links and tables go");
+        self.guard.node.lose_network().expect("links and tables go");
     }
 
     /// The command line of `gantry` for this node.
@@ -433,9 +444,16 @@ const STILL: [&str; 9] = [
 /// The hierarchy that counts processor time (v1 here, as the peer needs it).
 const DOCKERD_GROUP: &str = "/sys/fs/cgroup/cpuacct/";
 
-/// Its mounts too: containers that a killed dockerd leaves keep them.
+/// Its mounts too: containers that a killed dockerd leaves keep them. And all of its groups, with those that it and
+/// runc have made in them and whoever is still there: a later node may be given the same name, and is asked what it
+/// leaves. A group whose last process has just been killed is busy for a moment.
 const STOP_DOCKERD: &str = "kill $(cat pid); while kill -0 $(cat pid) 2>/dev/null; do :; done; \
-    for each in $(grep -o \"$PWD[^ ]*\" /proc/self/mountinfo); do umount -l $each; done;";
+    for each in $(grep -o \"$PWD[^ ]*\" /proc/self/mountinfo); do umount -l $each; done; \
+    for _ in $(seq 2000); do \
+        ls -d /sys/fs/cgroup/*/$NAME || break; \
+        kill -KILL $(find /sys/fs/cgroup/*/$NAME -name cgroup.procs -exec cat {} +); \
+        find /sys/fs/cgroup/*/$NAME -depth -type d -exec rmdir {} \\;; \
+    done";
 
 fn gantry_in(name: &str, directory: &Path) -> String {
     let at = directory.display();

@@ -23,7 +23,7 @@ impl Traces {
     /// those of all links.
     pub(crate) fn all(&self) -> Vec<String> {
         let mut all = mounts(&self.directory);
-        all.extend(groups(&self.name));
+        all.extend(self.groups());
         all.extend(self.inside(|| links(&self.name)));
         let table =
             self.inside(|| Netlink::open(Family::Netfilter).and_then(|socket| has_table(socket, &self.name)));
@@ -33,6 +33,11 @@ impl Traces {
                 .then(|| format!("nf_tables table {}", self.name)),
         );
         all
+    }
+
+    /// Control groups, in every hierarchy.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        groups(&self.name)
     }
 
     /// Takes links, the nf_tables table and namespaces away, as a reboot does.
