@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// `busybox:latest`: Debian's static busybox, its applets as hard links, and the usual directories.
 ///
@@ -179,8 +178,5 @@ pub fn archive(tag: &str, layer: Vec<u8>, config: &Value) -> Vec<u8> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    image::Digest::of(bytes).hex()
 }

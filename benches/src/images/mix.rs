@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// Files of the layer of small ones, and bytes of each.
 const SMALL: (u32, usize) = (6000, 2048);
@@ -86,7 +86,8 @@ fn file<W: Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8]) -> io::
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    digest(&SHA256, bytes)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{self, Read};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use tar::{Archive, EntryType};
 
 /// A path, and all that is to be the same of it.
@@ -76,7 +76,7 @@ fn contents<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<String> {
     if !entry.header().entry_type().is_file() {
         return Ok(String::new());
     }
-    let (mut digest, mut size, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 16]);
+    let (mut digest, mut size, mut buffer) = (Context::new(&SHA256), 0, vec![0; 1 << 16]);
     loop {
         let read = entry.read(&mut buffer)?;
         if read == 0 {
@@ -85,7 +85,7 @@ fn contents<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<String> {
         size += read;
         digest.update(&buffer[..read]);
     }
-    let digest = hex(&digest.finalize());
+    let digest = hex(digest.finish().as_ref());
     Ok(format!(" {size} bytes {}", &digest[..16]))
 }
 

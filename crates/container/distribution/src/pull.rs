@@ -312,7 +312,7 @@ impl Registries {
             if reference.digest.is_none() {
                 images.tag_under(&lease, &reference, target)?;
             }
-            Arc::into_inner(lease).map_or(Ok(()), Lease::keep)
+            Arc::into_inner(lease).map_or(Ok(()), Lease::keep_soon)
         })
         .await
     }

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest::{Algorithm, Context, SHA256, SHA512, digest};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use sha2::{Digest as _, Sha256, Sha512};
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -38,6 +38,13 @@ impl DigestAlgorithm {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|each| each.name() == name)
+    }
+
+    const fn function(self) -> &'static Algorithm {
+        match self {
+            Self::Sha256 => &SHA256,
+            Self::Sha512 => &SHA512,
+        }
     }
 
     /// Hexadecimal digits of one of its digests; no two algorithms have as many.
@@ -81,16 +88,26 @@ impl Digest {
     /// The SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sum::Sha256(Sha256::digest(bytes).into()))
+        Self::by(DigestAlgorithm::Sha256, bytes)
     }
 
     /// The digest of `bytes` by an algorithm.
     #[must_use]
     pub fn by(algorithm: DigestAlgorithm, bytes: &[u8]) -> Self {
-        match algorithm {
-            DigestAlgorithm::Sha256 => Self::of(bytes),
-            DigestAlgorithm::Sha512 => Self(Sum::Sha512(Sha512::digest(bytes).into())),
+        Self::from_sum(algorithm, digest(algorithm.function(), bytes).as_ref())
+    }
+
+    /// What a hash function has made: as many bytes as its digests have.
+    fn from_sum(algorithm: DigestAlgorithm, sum: &[u8]) -> Self {
+        fn exactly<const N: usize>(sum: &[u8]) -> [u8; N] {
+            let mut bytes = [0; N];
+            bytes.copy_from_slice(sum);
+            bytes
         }
+        Self(match algorithm {
+            DigestAlgorithm::Sha256 => Sum::Sha256(exactly(sum)),
+            DigestAlgorithm::Sha512 => Sum::Sha512(exactly(sum)),
+        })
     }
 
     /// How it is made.
@@ -206,21 +223,23 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// A digest under construction, with the number of bytes so far. It is a SHA-256 unless another one was asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Hasher {
-    state: State,
+    algorithm: DigestAlgorithm,
+    state: Context,
     size: u64,
 }
 
-#[derive(Clone, Debug)]
-enum State {
-    Sha256(Sha256),
-    Sha512(Sha512),
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (algorithm, size) = (self.algorithm, self.size);
+        write!(f, "Hasher({}, {size} bytes)", algorithm.name())
+    }
 }
 
-impl Default for State {
+impl Default for Hasher {
     fn default() -> Self {
-        Self::Sha256(Sha256::default())
+        Self::new(DigestAlgorithm::default())
     }
 }
 
@@ -228,19 +247,16 @@ impl Hasher {
     /// One that makes a digest by an algorithm.
     #[must_use]
     pub fn new(algorithm: DigestAlgorithm) -> Self {
-        let state = match algorithm {
-            DigestAlgorithm::Sha256 => State::default(),
-            DigestAlgorithm::Sha512 => State::Sha512(Sha512::default()),
-        };
-        Self { state, size: 0 }
+        Self {
+            algorithm,
+            state: Context::new(algorithm.function()),
+            size: 0,
+        }
     }
 
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.state {
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
-        }
+        self.state.update(bytes);
         self.size += bytes.len() as u64;
     }
 
@@ -253,10 +269,7 @@ impl Hasher {
     /// The digest of all of them.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest(match &self.state {
-            State::Sha256(state) => Sum::Sha256(state.clone().finalize().into()),
-            State::Sha512(state) => Sum::Sha512(state.clone().finalize().into()),
-        })
+        Digest::from_sum(self.algorithm, self.state.clone().finish().as_ref())
     }
 }
 

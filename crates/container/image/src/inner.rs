@@ -20,6 +20,7 @@ use crate::lease::Names;
 use crate::manifest::annotations;
 use crate::rows::{ImageRow, ManifestRow, Rows, TagRow, UsedRow};
 use crate::snapshots::Snapshots;
+use crate::soon::Soon;
 use crate::standing::By;
 use crate::table::{Given, Kept, Table};
 use crate::{Digest, Error, Image, Lease, Limits, ManifestSummary, Reference, Rootfs, Target, Workers};
@@ -37,9 +38,8 @@ pub(crate) struct Inner {
     pub(crate) pruning: AtomicBool,
     pub(crate) serial: AtomicU64,
     pub(crate) hot: Hot,
-    /// Whether somebody writes out what is there.
-    pub(crate) syncing: Arc<AtomicBool>,
     pub(crate) unsettled: Unsettled,
+    pub(crate) soon: Soon,
 }
 
 impl Inner {
@@ -229,39 +229,9 @@ impl Inner {
         self.rows.put(id, &row, Durability::Relaxed).map(drop)
     }
 
-    /// Begins to write out what is there, so that less is left when a lease is kept. Nobody waits for it, and one such
-    /// thread at a time is enough.
-    pub(crate) fn sync_ahead(&self) {
-        let Ok(roots) = self.roots() else { return };
-        if self.syncing.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let syncing = self.syncing.clone();
-        let sync = move || {
-            // Whoever needs it to be durable syncs again, and hears of a disk that fails.
-            drop(sync_all(&roots));
-            syncing.store(false, Ordering::Release);
-        };
-        if std::thread::Builder::new()
-            .name("sync".to_owned())
-            .spawn(sync)
-            .is_err()
-        {
-            self.syncing.store(false, Ordering::Release);
-        }
-    }
-
     /// Makes all that was written durable, trees and blobs, with one call for each file system.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        let synced = self.roots().and_then(|roots| sync_all(&roots));
-        synced.map_err(Error::io("make content durable"))
-    }
-
-    fn roots(&self) -> std::io::Result<[File; 2]> {
-        Ok([
-            File::open(self.content.root())?,
-            File::open(self.snapshots.root())?,
-        ])
+        sync(&self.content, &self.snapshots)
     }
 
     /// The directories of a chain, with a writable one and the init layer on top if there is one.
@@ -288,12 +258,17 @@ impl Inner {
     }
 }
 
-fn sync_all([content, snapshots]: &[File; 2]) -> std::io::Result<()> {
-    rustix::fs::syncfs(content)?;
-    if content.metadata()?.dev() != snapshots.metadata()?.dev() {
-        rustix::fs::syncfs(snapshots)?;
-    }
-    Ok(())
+/// As [`Inner::sync`].
+pub(crate) fn sync(content: &Content, snapshots: &Snapshots) -> Result<(), Error> {
+    let sync = || {
+        let (content, snapshots) = (File::open(content.root())?, File::open(snapshots.root())?);
+        rustix::fs::syncfs(&content)?;
+        if content.metadata()?.dev() != snapshots.metadata()?.dev() {
+            rustix::fs::syncfs(&snapshots)?;
+        }
+        Ok(())
+    };
+    sync().map_err(Error::io("make content durable"))
 }
 
 /// The longest manifest that is kept in its row, in bytes: few honest ones are longer, and rows are kept in memory.

@@ -103,8 +103,33 @@ impl Lease {
         self.keep_rows()
     }
 
+    /// As [`Self::keep`], for what can be had again: all of it counts and survives the death of this process when this
+    /// returns, and is durable soon after. Until it is, a loss of power takes all of it back.
+    ///
+    /// # Errors
+    /// The store's; then it is undone. Where the disk fails afterwards it is undone as well, which the log says.
+    pub fn keep_soon(self) -> Result<(), Error> {
+        let boot = sys::clock::boot_id().ok();
+        // What others learn may be written only when it is durable.
+        let learns = !self.lock().learned.is_empty();
+        let Some(boot) = boot.filter(|_| self.lock().id.is_some() && !learns) else {
+            return self.keep();
+        };
+        let made = self.lock().made.clone();
+        self.inner.soon.begin(&made);
+        let row = rows::kept_lease(boot);
+        let written = self.inner.rows.put(&self.name, &row, Durability::Relaxed);
+        let soon = Keeping { lease: self, made };
+        written?;
+        std::thread::Builder::new()
+            .name("keep".to_owned())
+            .spawn(move || soon.keep())
+            .map_err(Error::io("start a thread"))?;
+        Ok(())
+    }
+
     /// As [`Self::keep`], where all content is known to be durable but what [`Self::must_sync`] says.
-    pub(crate) fn keep_rows(self) -> Result<(), Error> {
+    pub(crate) fn keep_rows(&self) -> Result<(), Error> {
         let Some(_) = self.lock().id else { return Ok(()) };
         if self.lock().unsynced {
             self.inner.sync()?;
@@ -336,6 +361,28 @@ impl Lease {
         }
         drop(table);
         self.inner.discard(freed);
+    }
+}
+
+/// A lease that is kept soon; whoever waits for its images goes on when it is, or cannot be.
+struct Keeping {
+    lease: Lease,
+    made: Vec<Digest>,
+}
+
+impl Keeping {
+    fn keep(self) {
+        self.lease.must_sync();
+        if let Err(error) = self.lease.keep_rows() {
+            tracing::error!(lease = self.lease.name, %error, "what was pulled is not durable and is taken back");
+        }
+    }
+}
+
+impl Drop for Keeping {
+    /// Before the lease is undone: they may hold what that waits for.
+    fn drop(&mut self) {
+        self.lease.inner.soon.end(&self.made);
     }
 }
 

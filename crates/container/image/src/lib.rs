@@ -41,6 +41,7 @@ mod rootfs;
 mod rows;
 mod shared;
 mod snapshots;
+mod soon;
 mod standing;
 mod table;
 mod trash;

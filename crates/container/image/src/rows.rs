@@ -92,6 +92,9 @@ pub(crate) struct TagRow {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LeaseRow {
     pub(crate) v: u8,
+    /// The boot of the machine during which it was kept: what was made counts as long as that lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept: Option<String>,
 }
 
 /// `/snapshots/layer/HEX` (the chain id).
@@ -315,7 +318,18 @@ impl Rows {
 
 /// A lease's row.
 pub(crate) const fn lease() -> LeaseRow {
-    LeaseRow { v: VERSION }
+    LeaseRow {
+        v: VERSION,
+        kept: None,
+    }
+}
+
+/// The row of a lease that is kept as soon as its content is durable.
+pub(crate) const fn kept_lease(boot: String) -> LeaseRow {
+    LeaseRow {
+        v: VERSION,
+        kept: Some(boot),
+    }
 }
 
 /// A writable snapshot's row.

@@ -14,6 +14,7 @@ mod node {
     mod registry;
     mod remote;
     mod snapshots;
+    mod soon;
     mod standing;
     mod support;
     mod worker;

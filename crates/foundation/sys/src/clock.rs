@@ -1,8 +1,11 @@
 //! The kernel's clocks. Only a driver loop reads them; everything below it takes time as an
 //! argument.
 
-use rustix::time::{ClockId, clock_gettime};
+use std::fs;
+use std::io;
 use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Time since the epoch, as log lines carry it.
 pub fn realtime() -> Duration {
@@ -13,6 +16,15 @@ pub fn realtime() -> Duration {
 /// survives an `execve`.
 pub fn boottime() -> Duration {
     read(ClockId::Boottime)
+}
+
+/// Which boot of the machine this is: another text after each.
+///
+/// # Errors
+/// There is no `/proc`.
+pub fn boot_id() -> io::Result<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(id.trim().to_owned())
 }
 
 fn read(clock: ClockId) -> Duration {

@@ -50,7 +50,7 @@ impl MachineReader {
             huge_pages: huge_pages(Path::new("/sys/kernel/mm/hugepages")),
             machine_id: text("/etc/machine-id").trim().to_owned(),
             system_uuid: text("/sys/class/dmi/id/product_uuid").trim().to_lowercase(),
-            boot_id: text("/proc/sys/kernel/random/boot_id").trim().to_owned(),
+            boot_id: sys::clock::boot_id().unwrap_or_default(),
             kernel_version: rustix::system::uname().release().to_string_lossy().into_owned(),
             os_image: os_image(),
             pressure: Pressure {

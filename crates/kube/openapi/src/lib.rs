@@ -27,11 +27,12 @@ pub use priority::{GroupPriority, group_priority, version_rank};
 pub use v3::{CustomSchema, Stamp};
 pub use version::{GIT_VERSION, MAJOR, MINOR, version};
 
-use sha2::{Digest, Sha512};
+use ring::digest::{SHA512, digest};
 
 /// The entity tag of a document, without quotes: upstream's upper-case SHA-512.
 pub fn etag(document: &[u8]) -> String {
-    Sha512::digest(document)
+    digest(&SHA512, document)
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02X}"))
         .collect()

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schema::resource::{ResourceDef, Scope, Subresource, Version};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 use crate::catalog::{Catalog, Group, GroupVersion};
 
@@ -208,7 +208,7 @@ fn storage_version_hash(def: &ResourceDef, version: &Version) -> String {
     }
     let at = &def.storage_version;
     let kind = format!("{}/{}/{}", at.group, at.version, def.kind);
-    STANDARD.encode(&Sha256::digest(kind.as_bytes())[..8])
+    STANDARD.encode(&digest(&SHA256, kind.as_bytes()).as_ref()[..8])
 }
 
 pub(crate) fn json(document: &impl Serialize) -> Vec<u8> {

@@ -299,6 +299,10 @@ impl Node {
                 self.containers.networks.close();
             });
         }
+        if !stop.handover {
+            // The next start may be after a reboot, which would take them back.
+            tokio::task::block_in_place(|| self.containers.images.until_kept());
+        }
         warnings
     }
 }

@@ -63,4 +63,9 @@ impl Images {
     pub fn lease(&self, name: &str) -> Result<Lease, Error> {
         Lease::new(self.inner.clone(), name)
     }
+
+    /// Returns when all that was kept soon ([`Lease::keep_soon`]) is durable.
+    pub fn until_kept(&self) {
+        self.inner.soon.until_all_kept();
+    }
 }

@@ -131,6 +131,7 @@ impl Images {
         if self.get(id).is_none() {
             return Err(Error::NoSuchImage(id.to_string()));
         }
+        self.inner.soon.until_kept(id);
         let standing = self.inner.read().standing(&reference, By::Docker, target);
         let time = self.inner.now();
         let given = Given {
@@ -248,6 +249,7 @@ impl Inner {
 
     /// Writes the row of an image that no lease has to keep first. The caller has the image's claim.
     pub(crate) fn write_image(&self, id: &Digest, durability: Durability) -> Result<(), Error> {
+        self.soon.until_kept(id);
         match self.read().image(id) {
             Some(image) => self
                 .rows

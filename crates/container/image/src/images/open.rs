@@ -14,13 +14,14 @@ use crate::assemble::{NewImage, assemble};
 use crate::claims::Claims;
 use crate::content::Content;
 use crate::hot::Hot;
-use crate::inner::Inner;
+use crate::inner::{Inner, sync};
 use crate::lease::Names;
 use crate::rows::{
     CompressedName, CompressedRow, ImageRow, LayerRow, LeaseId, LeaseRow, LinkName, LinkRow, ManifestRow,
     OwnerRow, Rows, TagRow, UsedRow,
 };
 use crate::snapshots::{self, Snapshots};
+use crate::soon::Soon;
 use crate::standing::Standing;
 use crate::table::{Freed, Given, Kept, Table, Writable};
 use crate::{Digest, Error, ImageConfig, ManifestSummary, Reference, Target, Workers};
@@ -39,11 +40,12 @@ impl Images {
     ) -> Result<Self, Error> {
         let rows = Rows(store);
         let content = Content::open(config.content).map_err(Error::io("open the content store"))?;
+        let leases = Leases::read(&rows)?;
         let mut loading = Loading {
             exists: &|number| snapshots::exists(&config.snapshots, number),
             content: &content,
             blobs: content.all().map_err(Error::io("read the content store"))?,
-            cut_off: leases(&rows)?,
+            cut_off: leases.cut_off,
             rows: &rows,
             table: Table::default(),
             unsettled: Unsettled::default(),
@@ -60,10 +62,14 @@ impl Images {
         let (table, unsettled) = (loading.table, loading.unsettled);
         let numbers: HashSet<u64> = directories(&table).collect();
         let snapshots = Snapshots::open(config.snapshots, |number| numbers.contains(&number));
+        let snapshots = snapshots.map_err(Error::io("open the snapshots"))?;
         content
             .sweep(|digest| table.has_blob(digest))
             .map_err(Error::io("clear the content store"))?;
         forget(&rows, &unused)?;
+        if leases.kept {
+            sync(&content, &snapshots)?;
+        }
         for (name, _, _) in rows.all::<LeaseRow>()? {
             rows.delete::<LeaseRow>(&name, Durability::Relaxed)?;
         }
@@ -72,7 +78,7 @@ impl Images {
             workers,
             clock,
             content,
-            snapshots: snapshots.map_err(Error::io("open the snapshots"))?,
+            snapshots,
             limits: config.limits,
             table: RwLock::new(table),
             claims: Claims::default(),
@@ -80,8 +86,8 @@ impl Images {
             pruning: AtomicBool::new(false),
             serial: AtomicU64::new(0),
             hot: Hot::default(),
-            syncing: Arc::default(),
             unsettled,
+            soon: Soon::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -89,9 +95,25 @@ impl Images {
     }
 }
 
-/// Leases that were not kept when the last run ended.
-fn leases(rows: &Rows) -> Result<HashSet<LeaseId>, Error> {
-    Ok(rows.all::<LeaseRow>()?.into_iter().map(|(_, id, _)| id).collect())
+/// Leases that were there when the last run ended.
+struct Leases {
+    /// Those that were not kept, or were during another boot of the machine, whose disk may never have got all of it.
+    cut_off: HashSet<LeaseId>,
+    /// Whether there are others: what was made under them is all there, and not durable yet.
+    kept: bool,
+}
+
+impl Leases {
+    fn read(rows: &Rows) -> Result<Self, Error> {
+        let boot = sys::clock::boot_id().ok();
+        let all = rows.all::<LeaseRow>()?.into_iter();
+        let (kept, cut_off): (Vec<_>, Vec<_>) =
+            all.partition(|(_, _, row)| row.kept.is_some() && row.kept == boot);
+        Ok(Self {
+            cut_off: cut_off.into_iter().map(|(_, id, _)| id).collect(),
+            kept: !kept.is_empty(),
+        })
+    }
 }
 
 /// The rows of what a crash has left. Its directories and blobs are named by nothing any more.

@@ -131,11 +131,7 @@ impl Images {
         };
         received.check(report?)?;
         if let Some(made) = &mut received.made {
-            let large = made.size >= LARGE;
             (made.file, made.place) = (Some(written.path), Some(written.place));
-            if large {
-                inner.sync_ahead();
-            }
         }
         Ok(received)
     }
@@ -291,19 +287,12 @@ impl Inner {
     }
 }
 
-/// Bytes of files of a layer that is worth being written out while others are received.
-const LARGE: u64 = 8 << 20;
-
 /// How much is read on of a layer that the worker has refused, to find out whether it is at all the one
 /// that was asked for: then its sender is to blame, and another one may do better.
 const READ_ON: u64 = 64 << 20;
 
-/// So much of a layer comes between two times that what lies there is written out.
-const AHEAD: u64 = 16 << 20;
-
 /// What comes is written to a blob and hashed on its way to whoever reads here.
 struct Tee<'a> {
-    inner: &'a Inner,
     source: &'a mut dyn Read,
     progress: &'a mut dyn FnMut(u64),
     writer: BlobWriter,
@@ -321,7 +310,6 @@ impl<'a> Tee<'a> {
     ) -> Result<Self, Error> {
         let writer = inner.content.writer(descriptor.digest.algorithm());
         Ok(Self {
-            inner,
             source,
             progress,
             writer: writer.map_err(Error::io("write a blob"))?,
@@ -366,13 +354,8 @@ impl<'a> Tee<'a> {
             }
         };
         self.ended = count == 0;
-        let before = self.writer.size();
         let written = self.writer.write_all(&buffer[..count]);
         written.map_err(Error::io("write a blob"))?;
-        if before / AHEAD != self.writer.size() / AHEAD {
-            // The disk has nothing to do until the end otherwise.
-            self.inner.sync_ahead();
-        }
         (self.progress)(self.writer.size());
         Ok(count)
     }

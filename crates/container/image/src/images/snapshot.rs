@@ -64,6 +64,7 @@ impl Images {
     fn hold_top(&self, image: Option<&Digest>) -> Result<Option<Digest>, Error> {
         let Some(id) = image else { return Ok(None) };
         loop {
+            self.inner.soon.until_kept(id);
             let mut table = self.inner.write();
             let image = table
                 .image(id)

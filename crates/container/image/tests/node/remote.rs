@@ -98,6 +98,17 @@ impl Remote {
     }
 
     pub(crate) fn pull(&self, images: &Images, tag: &str) -> Result<Digest, Error> {
+        let (lease, id) = self.pull_named(images, tag)?;
+        lease.keep().map(|()| id)
+    }
+
+    /// As pulls from registries do it: durable later.
+    pub(crate) fn pull_soon(&self, images: &Images, tag: &str) -> Result<Digest, Error> {
+        let (lease, id) = self.pull_named(images, tag)?;
+        lease.keep_soon().map(|()| id)
+    }
+
+    fn pull_named(&self, images: &Images, tag: &str) -> Result<(Lease, Digest), Error> {
         let lease = images.lease(&format!("pull {tag}"))?;
         let image = self.pull_under(images, &lease)?;
         let tag: Reference = tag.parse().unwrap();
@@ -109,7 +120,6 @@ impl Remote {
             ..tag
         };
         images.tag_under(&lease, &pinned, target)?;
-        lease.keep()?;
-        Ok(image.id)
+        Ok((lease, image.id))
     }
 }

@@ -2,20 +2,13 @@
 
 use std::io::{self, Read};
 
-use sha2::{Sha256, Sha384, Sha512};
+use ring::digest::{Algorithm, Context, SHA256, SHA384, SHA512};
 
 /// What a file is expected to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checksum {
-    algorithm: Algorithm,
+    algorithm: &'static Algorithm,
     text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    Sha256,
-    Sha384,
-    Sha512,
 }
 
 impl Checksum {
@@ -26,9 +19,9 @@ impl Checksum {
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let (name, digits) = text.split_once(':').ok_or("invalid checksum digest format")?;
         let (algorithm, length) = match name {
-            "sha256" => (Algorithm::Sha256, 64),
-            "sha384" => (Algorithm::Sha384, 96),
-            "sha512" => (Algorithm::Sha512, 128),
+            "sha256" => (&SHA256, 64),
+            "sha384" => (&SHA384, 96),
+            "sha512" => (&SHA512, 128),
             name if !name.is_empty()
                 && name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()) =>
             {
@@ -59,17 +52,14 @@ impl Checksum {
     /// # Errors
     /// The content's.
     pub(crate) fn differs(&self, content: &mut dyn Read) -> io::Result<Option<String>> {
-        let found = match self.algorithm {
-            Algorithm::Sha256 => format!("sha256:{}", digits::<Sha256>(content)?),
-            Algorithm::Sha384 => format!("sha384:{}", digits::<Sha384>(content)?),
-            Algorithm::Sha512 => format!("sha512:{}", digits::<Sha512>(content)?),
-        };
+        let (name, _) = self.text.split_once(':').unwrap_or_default();
+        let found = format!("{name}:{}", digits(self.algorithm, content)?);
         Ok((found != self.text).then_some(found))
     }
 }
 
-fn digits<H: sha2::Digest>(content: &mut dyn Read) -> io::Result<String> {
-    let mut hasher = H::new();
+fn digits(algorithm: &'static Algorithm, content: &mut dyn Read) -> io::Result<String> {
+    let mut hasher = Context::new(algorithm);
     let mut buffer = vec![0; 64 << 10];
     loop {
         match content.read(&mut buffer)? {
@@ -78,7 +68,8 @@ fn digits<H: sha2::Digest>(content: &mut dyn Read) -> io::Result<String> {
         }
     }
     Ok(hasher
-        .finalize()
+        .finish()
+        .as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect())

@@ -7,8 +7,8 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ring::digest::{SHA256, digest};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, openat2, utimensat};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::program::{GitError, Program, give, take_back};
@@ -51,8 +51,13 @@ impl Places {
 
     /// Waits for a remote's repository.
     pub(super) async fn place(&self, remote: &str, format: &str) -> Place {
-        let hash = Sha256::digest(format!("{format} {remote}").as_bytes());
-        let name: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = digest(&SHA256, format!("{format} {remote}").as_bytes());
+        let name: String = hash
+            .as_ref()
+            .iter()
+            .take(16)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         self.make_room(&name);
         let turn = {
             let mut known = self.known();

@@ -17,7 +17,7 @@ use schema::object::{Obj, Order, Revision};
 use schema::resource::by_resource;
 use schema::tree::Struct;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use ring::digest::{Context as Hash, SHA256};
 
 use super::references;
 use crate::container::Uid;
@@ -104,13 +104,13 @@ fn decode(json: &[u8]) -> Result<Struct, ManifestError> {
 fn fingerprint(pod: &Struct, seen: Seen<'_>) -> String {
     let mut text = Vec::new();
     json::encode(&BUILTIN, pod, &mut text);
-    let hash = Sha256::new()
-        .chain_update(text)
-        .chain_update(format!("host:{}", seen.node))
-        .chain_update(format!("file:{}", seen.path.display()))
-        .finalize();
+    let mut hash = Hash::new(&SHA256);
+    hash.update(&text);
+    hash.update(format!("host:{}", seen.node).as_bytes());
+    hash.update(format!("file:{}", seen.path.display()).as_bytes());
+    let hash = hash.finish();
     let mut digits = String::new();
-    for byte in hash.iter().take(UID_BYTES) {
+    for byte in hash.as_ref().iter().take(UID_BYTES) {
         // Writing to a String does not fail.
         let _ = write!(digits, "{byte:02x}");
     }
