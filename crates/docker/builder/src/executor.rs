@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, Platform};
 
 use crate::BuildError;
@@ -41,6 +42,8 @@ pub(crate) struct Step {
     pub(crate) hidden: bool,
     /// No file that the step makes is younger: `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub(crate) epoch: Option<i64>,
+    /// For how long it is.
+    pub(crate) wanted: Wanted,
 }
 
 /// What a step does to the files.

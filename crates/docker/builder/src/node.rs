@@ -13,6 +13,7 @@ use engine::spec::{
     Resources, Ulimit, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
+use image::archive::Interest;
 use image::{Digest, Platform};
 
 pub(crate) use files::FileSteps;
@@ -363,13 +364,24 @@ impl Executor for NodeExecutor {
     }
 
     async fn carry_out(&self, mut step: Step, output: &Output) -> Result<Base, BuildError> {
-        match std::mem::replace(&mut step.work, Work::Nothing) {
-            Work::Run(plan) => self.run(step, *plan, output).await,
-            work => {
-                step.work = work;
-                self.files.carry_out(step).await
+        let interest = Interest::default();
+        step.wanted = interest.wanted();
+        let work = async {
+            match std::mem::replace(&mut step.work, Work::Nothing) {
+                Work::Run(plan) => self.run(step, *plan, output).await,
+                work => {
+                    step.work = work;
+                    self.files.carry_out(step).await
+                }
             }
+        };
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = output.cancelled() => drop(interest),
         }
+        // What is packed ends soon, with an error of its own.
+        work.await.map_err(|_| BuildError::Cancelled)
     }
 }
 

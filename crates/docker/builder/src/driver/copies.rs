@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use jiff::Timestamp;
 
@@ -263,6 +264,7 @@ impl<E: Executor + 'static> Driver<E> {
                     work: Work::Copy(plan),
                     hidden: true,
                     epoch,
+                    wanted: Wanted::default(),
                 };
                 self.make(alone, step).await?.id
             }
@@ -324,6 +326,7 @@ impl<E: Executor + 'static> Driver<E> {
             work: Work::Copy(plan),
             hidden: true,
             epoch,
+            wanted: Wanted::default(),
         };
         self.make(key, step).await
     }

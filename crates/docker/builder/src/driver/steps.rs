@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
@@ -207,6 +208,7 @@ impl<E: Executor + 'static> Driver<E> {
             work,
             hidden: self.options.dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
+            wanted: Wanted::default(),
         };
         current.image = Some(self.make(key, step).await?.id);
         Ok(())

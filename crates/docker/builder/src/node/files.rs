@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use image::archive::Wanted;
 use image::{Commit, CommitLayer, Digest, HistoryRow, Image, ImageConfig, Images, Lease, Platform, Rootfs};
 use rustix::fs::FileType;
 
@@ -313,6 +314,7 @@ fn plain(parent: Option<Digest>, history: HistoryRow) -> Step {
         work: Work::Nothing,
         epoch: None,
         hidden: true,
+        wanted: Wanted::default(),
     }
 }
 
@@ -333,6 +335,7 @@ fn pile(
         };
         let one = Step {
             config: step.config.clone(),
+            wanted: step.wanted.clone(),
             ..plain(upon, step.history.clone())
         };
         upon = Some(commit(images, lease, one, CommitLayer::Copy(&rootfs))?.id);
@@ -367,6 +370,7 @@ fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
     let (parent, config, history, hidden) = (step.parent, step.config, step.history, step.hidden);
+    let wanted = step.wanted;
     let commit = Commit {
         parent: parent.as_ref(),
         layer,
@@ -376,7 +380,7 @@ fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) ->
         hidden,
         lease: Some(lease),
     };
-    Ok(base(&*images.commit(commit)?))
+    Ok(base(&*images.commit_wanted(commit, &wanted)?))
 }
 
 fn base(image: &Image) -> Base {
