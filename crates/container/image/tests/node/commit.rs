@@ -319,10 +319,10 @@ fn what_two_make_stays_if_one_of_them_keeps_it() {
 /// Packing ends with whoever wanted it, and nothing of it stays.
 #[test]
 fn what_nobody_wants_is_not_packed_on() {
-    let node = Node::start();
-    let images = node.open();
+    let node = Node::new();
+    let images = &node.images;
     let rootfs = images.prepare("c", None).unwrap();
-    std::fs::write(rootfs.upper.as_ref().unwrap().join("f"), vec![1; 1 << 20]).unwrap();
+    fs::write(rootfs.upper.as_ref().unwrap().join("f"), vec![1; 1 << 20]).unwrap();
     let interest = image::archive::Interest::default();
     let wanted = interest.wanted();
     drop(interest);

@@ -36,7 +36,7 @@ fn built(known: bool) -> Built {
         config: Vec::new(),
         steps: Vec::new(),
         mounts: Vec::new(),
-        caches: Held::default(),
+        caches: crate::build::Held::default(),
         materials: vec![
             Material::Image {
                 reference: "docker.io/library/busybox:latest".to_owned(),

@@ -454,7 +454,7 @@ pub(super) async fn export(
             "image-manifest=false is not supported for this node's own registry: it keeps what manifests name",
         ));
     }
-    let packed = Arc::new(self::lease(&images).map_err(failed)?);
+    let packed = Arc::new(lease(&images).map_err(failed)?);
     let elsewhere = built.caches.get::<Arc<Vec<Elsewhere>>>();
     let given = (
         &*built.mounts,
