@@ -213,6 +213,7 @@ impl Builder {
             shm_size: request.shm_size,
             rm: request.rm,
             force_rm: request.force_rm,
+            stay: request.stay,
         };
         let scratch = Scratch(self.scratch.join(&name));
         let context_age = request.context.age();

@@ -208,6 +208,14 @@ pub(crate) trait Executor: Send + Sync {
     /// The image with an id, kept from being removed while the build lasts; `None` if it is gone.
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError>;
 
+    /// Makes an image of the beginning of another, `of`, which has all its layers; it is kept as [`Self::hold`] keeps it.
+    fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> impl Future<Output = Result<Base, BuildError>> + Send;
+
     /// The files of an image. Called on a blocking thread.
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError>;
 

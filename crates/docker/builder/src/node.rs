@@ -14,7 +14,7 @@ use engine::spec::{
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
 use image::archive::Interest;
-use image::{Digest, Platform};
+use image::{Digest, ImageConfig, Platform};
 
 pub(crate) use files::FileSteps;
 pub(crate) use mounts::{Mounter, Ready, Snapshot, take_away};
@@ -35,9 +35,22 @@ pub(crate) struct Containers {
     pub(crate) shm_size: u64,
     pub(crate) rm: bool,
     pub(crate) force_rm: bool,
+    /// Whether those that are not removed stay for clients to see.
+    pub(crate) stay: bool,
 }
 
 impl Containers {
+    /// Whether the container of a step stays that ended so.
+    fn keeps<T>(&self, made: &Result<T, BuildError>) -> bool {
+        self.stay
+            && match made {
+                Ok(_) => !self.rm && !self.force_rm,
+                // Upstream's builder takes it along when it is told to stop.
+                Err(BuildError::Cancelled) => false,
+                Err(_) => !self.force_rm,
+            }
+    }
+
     /// The networking that a request's network mode means.
     ///
     /// # Errors
@@ -143,17 +156,15 @@ impl NodeExecutor {
         let made = self
             .run_container(&id, &created.warnings, step, (plan, ready), output)
             .await;
-        // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
-        // whether that is told.
-        self.engine
-            .remove(
-                &id,
-                Remove {
-                    force: true,
-                    volumes: true,
-                },
-            )
-            .await?;
+        if self.containers.keeps(&made) {
+            self.engine.leave_to_clients(&id).await?;
+        } else {
+            let remove = Remove {
+                force: true,
+                volumes: true,
+            };
+            self.engine.remove(&id, remove).await?;
+        }
         let told = match &made {
             Ok(_) => self.containers.rm || self.containers.force_rm,
             Err(BuildError::Cancelled) => false,
@@ -226,7 +237,10 @@ impl NodeExecutor {
                     .is_ok_and(|ended| ended.state.oom_killed),
             });
         }
-        self.files.commit_container(id, step, ready.stubs.clone()).await
+        let stays = self.containers.keeps(&Ok(()));
+        self.files
+            .commit_container(id, step, (ready.stubs.clone(), stays))
+            .await
     }
 
     async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {
@@ -357,6 +371,15 @@ impl Executor for NodeExecutor {
 
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError> {
         self.files.hold(id)
+    }
+
+    async fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Base, BuildError> {
+        self.files.restore(of, config, parent).await
     }
 
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {

@@ -80,6 +80,26 @@ impl Images {
             .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))
     }
 
+    /// An image of the first layers of another, as whoever built that had it on the way. It is upon `parent`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; the other one has other layers; a history that does not fit them.
+    pub fn restore(
+        &self,
+        lease: &Lease,
+        of: &Digest,
+        mut config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Arc<Image>, Error> {
+        config.complete();
+        let whole = self.hold_awake(lease, of)?;
+        if !whole.config.rootfs.diff_ids.starts_with(&config.rootfs.diff_ids) {
+            return Err(Error::Config("the image has other layers".to_owned()));
+        }
+        let bytes = serialize(&config)?;
+        self.inner.register(lease, NewImage::made(config, bytes, parent))
+    }
+
     fn commit_under(&self, lease: &Lease, commit: Commit<'_>, wanted: &Wanted) -> Result<Arc<Image>, Error> {
         let parent = commit.parent.map(|id| self.hold_awake(lease, id)).transpose()?;
         let below = parent.as_ref().map_or(0, |parent| parent.layers.len());

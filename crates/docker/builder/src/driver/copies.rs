@@ -32,7 +32,7 @@ impl<E: Executor + 'static> Driver<E> {
             && self.cache.get(key).is_some()
         {
             current.told.push(Some(copy::told(verb, &copy)));
-            if self.probe(current, key).await? {
+            if self.probe(current, key, None).await? {
                 return Ok(());
             }
             current.told.pop();
@@ -48,7 +48,7 @@ impl<E: Executor + 'static> Driver<E> {
             Dialect::Classic => command.clone(),
             Dialect::BuildKit => plan.written.clone(),
         }));
-        if self.probe(current, &key).await? {
+        if self.probe(current, &key, Some(&command)).await? {
             return Ok(());
         }
         if link {

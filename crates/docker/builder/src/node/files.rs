@@ -95,6 +95,16 @@ impl FileSteps {
         }
     }
 
+    pub(crate) async fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Base, BuildError> {
+        let (images, lease) = (self.images.clone(), self.lease.clone());
+        blocking(move || Ok(base(&*images.restore(&lease, &of, config, parent)?))).await
+    }
+
     pub(crate) fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
         let failed = || BuildError::io("failed to mount the image");
         let Some(image) = image else {
@@ -249,12 +259,12 @@ impl FileSteps {
         .await
     }
 
-    /// Makes an image of what a container has changed; it has no root filesystem any more.
+    /// Makes an image of what a container has changed; it has no root filesystem any more, unless it `stays`.
     pub(crate) async fn commit_container(
         &self,
         owner: &str,
         step: Step,
-        mounted: Vec<(PathBuf, FileType)>,
+        (mounted, stays): (Vec<(PathBuf, FileType)>, bool),
     ) -> Result<Base, BuildError> {
         let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
         blocking(move || {
@@ -265,7 +275,11 @@ impl FileSteps {
             let below = below.as_ref().map(|below| below.as_fd());
             stubs::remove(&rootfs, below, &mounted).map_err(BuildError::io("removing mount points"))?;
             set_back(&rootfs, step.epoch)?;
-            commit(&images, &lease, step, CommitLayer::Move(&owner))
+            let layer = match stays {
+                true => CommitLayer::Copy(&rootfs),
+                false => CommitLayer::Move(&owner),
+            };
+            commit(&images, &lease, step, layer)
         })
         .await
     }

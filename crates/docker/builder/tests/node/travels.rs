@@ -97,7 +97,7 @@ async fn a_cache_goes_to_another_node_and_is_asked_for_only_where_it_is_needed()
     assert_eq!(own.asked.lock().unwrap().len(), 1);
 
     let daemon = Daemon::open(&other).await;
-    let lease = Arc::new(daemon.images.lease("test").unwrap());
+    let lease = Arc::new(daemon.images.lease("other").unwrap());
     assert_eq!(
         daemon
             .builder

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ::buildkit::{CacheExport, CacheMount, Code, Mounts, Status};
+use ::buildkit::{CacheExport, CacheMount, Mounts, Status};
 use builder::{Builder, MAX_CACHE_MOUNT};
 use image::{Descriptor, Digest, Images, Lease};
 use serde_json::Value;
@@ -88,7 +88,7 @@ fn chosen<'a>(used: &'a [CacheMount], wish: &Mounts) -> Result<Vec<&'a CacheMoun
     };
     if let Some(id) = ids.iter().find(|id| used.iter().all(|mount| mount.id != **id)) {
         let sentence = format!("mounts: no step of this build has a cache mount with the id {id}");
-        return Err(Status::new(Code::InvalidArgument, sentence));
+        return Err(failed(sentence));
     }
     Ok(used.iter().filter(|mount| ids.contains(&mount.id)).collect())
 }
