@@ -142,7 +142,7 @@ pub const CASES: &[Case] = &[
         $ mine() { docker ps -aq --no-trunc --filter label=k=$n --filter status=exited; }; away() { docker rm $(docker ps -aq --filter label=k=$n) > /dev/null; }
         $ build -q --rm=false -t $n . > /dev/null; docker inspect -f '{{json .Config.Cmd}} {{.State.ExitCode}} {{.HostConfig.LogConfig.Type}}' $(mine)
         ["/bin/sh","-c","echo ran > /f"] 0 none
-        $ docker diff $(mine); docker commit -q $(mine) $n:made > /dev/null; docker run --rm $n:made cat /f; docker start -a $(mine)
+        $ docker diff $(mine); docker commit $(mine) $n:made > /dev/null; docker run --rm $n:made cat /f; docker start -a $(mine)
         A /f
         ran
         $ docker run --rm $n cat /f; away; mine

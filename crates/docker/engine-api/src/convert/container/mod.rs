@@ -8,7 +8,7 @@ pub(crate) mod summary;
 
 use std::sync::Arc;
 
-use engine::spec::Propagation;
+use engine::spec::{LogDriver, Propagation};
 use engine::{Container, MountPoint, MountPointKind};
 use network::Sandbox;
 use serde_json::{Value, json};
