@@ -94,6 +94,22 @@ pub const CASES: &[Case] = &[
         "#,
     ),
     case(
+        "the cache of an image that was loaded",
+        r#"
+        $ mkdir $dir/c; cd $dir/c; echo 1 > f; printf "FROM busybox\nENV A=$n\nRUN cat /proc/sys/kernel/random/uuid > /r\nCOPY f /\n" > Dockerfile; build -q -t $n . > id; docker save -o i.tar $n; docker rmi $n > /dev/null; docker load -q -i i.tar > /dev/null
+        $ build -t $n:again . | grep -c 'Using cache'
+        0
+        ? 1
+        $ build -t $n:other --cache-from $n . | grep -c 'Using cache'; docker inspect -f '{{.Id}}' $n:other | cmp - id
+        3
+        $ echo 'RUN true' >> Dockerfile; build -t $n:more --cache-from $n . | grep -c 'Using cache'
+        3
+        $ sed -i "s/^RUN cat/RUN echo; cat/" Dockerfile; build -t $n:less --cache-from $n . | grep -c 'Using cache'
+        1
+        $ docker rmi -f $n $n:again $n:other $n:more $n:less > /dev/null
+        "#,
+    ),
+    case(
         "what a build says",
         r#"
         $ mkdir $dir/c; cd $dir/c; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; build -t $n . | sed "s/[0-9a-f]\{12\}/ID/g; s/$n/N/"
@@ -117,6 +133,29 @@ pub const CASES: &[Case] = &[
         The command '/bin/sh -c exit 9' returned a non-zero code: 9
         $ printf 'FROM busybox\nCOPY nope /\n' > Dockerfile; build -q . 2>&1 | tail -1
         COPY failed: file not found in build context or excluded by .dockerignore: stat nope: file does not exist
+        "#,
+    ),
+    case(
+        "containers of steps",
+        r#"
+        $ mkdir $dir/c; cd $dir/c; file() { printf "FROM busybox\nLABEL k=$n\nRUN $1\n" > Dockerfile; }; file 'echo ran > /f'
+        $ mine() { docker ps -aq --no-trunc --filter label=k=$n --filter status=exited; }; away() { docker rm $(docker ps -aq --filter label=k=$n) > /dev/null; }
+        $ build -q --rm=false -t $n . > /dev/null; docker inspect -f '{{json .Config.Cmd}} {{.State.ExitCode}} {{.HostConfig.LogConfig.Type}}' $(mine)
+        ["/bin/sh","-c","echo ran > /f"] 0 none
+        $ docker diff $(mine); docker commit $(mine) $n:made > /dev/null; docker run --rm $n:made cat /f; docker start -a $(mine)
+        A /f
+        ran
+        $ docker run --rm $n cat /f; away; mine
+        ran
+        $ build -q --no-cache -t $n . > /dev/null; mine
+        $ file 'echo seen; exit 3'; build -q . > /dev/null 2>&1
+        ? 3
+        $ docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' $(mine); away
+        exited 3
+        $ build -q --force-rm . > /dev/null 2>&1
+        ? 3
+        $ mine
+        $ docker rmi -f $n $n:made > /dev/null
         "#,
     ),
     case(

@@ -699,6 +699,43 @@ const CASES: &[Case] = &[
     )
     .within(120),
     case(
+        "cache mounts travel",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; m="--mount=type=cache,id=$n,target=/c --mount=type=cache,target=/$n"; printf "FROM busybox\nRUN $m echo of the first > /c/f; echo other > /$n/o\n" > Dockerfile; printf "FROM busybox\nRUN $m cat /c/f; ls /$n\n" > Look
+        $ forget() { docker buildx prune -af --filter description~=$n > /dev/null; }
+        $ ids() { grep -hao 'gantry.cache-mount.id":"[^"]*' $1/blobs/sha256/* | sed "s/.*\"//; s/$n/NAME/" | sort; }
+        $ here() { docker buildx du --verbose | grep -c "cached mount.*$n"; }
+        $ look() { forget; docker build -f Look "$@" . 2>&1 | sed -n "s/$n/NAME/; s/^#[0-9]* [0-9][0-9.]* //p" | sort; }
+        $ docker build -q --cache-to type=registry,ref=$r/all,mounts=all --cache-to "type=local,dest=one,mode=max,mounts=$n;$n" . > /dev/null; docker build -q --cache-to type=local,dest=none . > /dev/null; ids one; ids none
+        NAME
+        $ look --cache-from type=registry,ref=$r/all
+        cache mount /NAME begins as it was exported
+        cache mount NAME begins as it was exported
+        o
+        of the first
+        $ look --cache-from type=local,src=one
+        cache mount NAME begins as it was exported
+        of the first
+        $ forget; docker build --cache-from type=registry,ref=$r/all --cache-to type=local,dest=again,image-manifest=false,compression=zstd,mounts=all . 2>&1 | grep -A1 '^#[0-9]* .2/2. RUN' | grep -c ' CACHED'; here
+        1
+        0
+        ? 1
+        $ ids again
+        /NAME
+        NAME
+        $ look --cache-from type=local,src=again | tail -1
+        of the first
+        $ docker build -q --cache-to type=registry,ref=localhost:5000/$n,mounts=all . > /dev/null; look --cache-from type=registry,ref=localhost:5000/$n | tail -1
+        of the first
+        $ docker build --cache-to type=local,dest=x,mounts=nothing . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: mounts: no step of this build has a cache mount with the id nothing
+        $ docker build --cache-to type=inline,mounts=all . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: [..]mounts=all: an image carries no cache mounts, so the cache exporter inline has none; registry and local do
+        $ forget
+        "#,
+    )
+    .within(120),
+    case(
         "the history and the cache are told of",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/$n; cd $dir/$n; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; docker build -q --no-cache --metadata-file m . > /dev/null; ref=$(sed -n 's/.*build.ref": "\(.*\)",/\1/p' m)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use image::archive::{Interest, Wanted};
 use image::{Change, Commit, CommitLayer, Digest, HistoryRow, ImageConfig, Reference, RunConfig};
 
 use crate::container::Container;
@@ -47,10 +48,18 @@ impl Engine {
     /// The container is being removed, or the image cannot be written.
     pub async fn commit(&self, reference: &str, options: CommitOptions) -> Result<Digest, Error> {
         let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
-        apart(async move { engine.commit_entry(&entry, options).await }).await
+        // Who does not wait for the image does not want it.
+        let interest = Interest::default();
+        let wanted = interest.wanted();
+        apart(async move { engine.commit_entry(&entry, options, wanted).await }).await
     }
 
-    async fn commit_entry(&self, entry: &Arc<Entry>, options: CommitOptions) -> Result<Digest, Error> {
+    async fn commit_entry(
+        &self,
+        entry: &Arc<Entry>,
+        options: CommitOptions,
+        wanted: Wanted,
+    ) -> Result<Digest, Error> {
         let container = entry.get();
         let id = &container.id;
         match container.state.status {
@@ -68,7 +77,7 @@ impl Engine {
         let pause = options.pause && self.set_frozen(entry, true).await.is_ok();
         let (engine, committed, comment) = (self.clone(), container.clone(), options.comment.clone());
         let tag = options.reference.as_ref().map(Reference::familiar);
-        let image = blocking(move || engine.commit_container(&committed, options)).await;
+        let image = blocking(move || engine.commit_container(&committed, options, &wanted)).await;
         if pause && let Err(error) = self.set_frozen(entry, false).await {
             tracing::warn!(%id, %error, "a container stays frozen after its commit");
         }
@@ -100,7 +109,12 @@ impl Engine {
         });
     }
 
-    fn commit_container(&self, container: &Container, options: CommitOptions) -> Result<Digest, Error> {
+    fn commit_container(
+        &self,
+        container: &Container,
+        options: CommitOptions,
+        wanted: &Wanted,
+    ) -> Result<Digest, Error> {
         let parent = container
             .image
             .as_ref()
@@ -123,7 +137,7 @@ impl Engine {
             ..HistoryRow::default()
         };
         let rootfs = self.root_of(container)?;
-        let image = self.0.images.commit(Commit {
+        let commit = Commit {
             hidden: false,
             parent: parent.as_ref(),
             layer: CommitLayer::Copy(&rootfs),
@@ -131,7 +145,7 @@ impl Engine {
             history,
             reference: options.reference,
             lease: None,
-        })?;
-        Ok(image.id)
+        };
+        Ok(self.0.images.commit_wanted(commit, wanted)?.id)
     }
 }

@@ -52,8 +52,8 @@ pub use config::{Empty, Healthcheck, HistoryRow, ImageConfig, RootFs, RunConfig}
 pub use digest::{Digest, DigestAlgorithm, DigestError, Hasher};
 pub use error::{Error, Kind};
 pub use images::{
-    Algorithm, Beginning, Blob, BlobUpload, Collected, Export, Exported, ExportedIndex, Fetched, LeftUpload,
-    Push, Pushed, Recast, Received, ServedManifest, StoredManifest, Target, Unlinked,
+    Algorithm, Beginning, Blob, BlobUpload, Bundle, Collected, Export, Exported, ExportedIndex, Fetched,
+    LeftUpload, Push, Pushed, Recast, Received, ServedManifest, StoredManifest, Target, Unlinked,
 };
 pub use images::{
     Commit, CommitLayer, Config, DiskUsage, HistoryEntry, Import, Listed, LoadEvent, Loaded, Part, Pruned,

@@ -3,6 +3,7 @@
 mod choose;
 mod container;
 mod files;
+mod mounts;
 mod remote;
 mod solve;
 mod usage;
@@ -24,6 +25,7 @@ pub use container::{
     BuildContainer, Command, ContainerFiles, ContainerRequest, Found, FoundKind, Process, Running,
 };
 pub use files::HISTORY;
+pub use mounts::MAX_CACHE_MOUNT;
 pub use usage::{CacheKind, CacheRecord, Pruned};
 
 use self::files::{CACHES, Scratch, clear, open_files};
@@ -33,7 +35,7 @@ use crate::context;
 use crate::driver::{Driver, Named, Options, blocking};
 use crate::node::{Containers, FileSteps, Mounter, NodeExecutor};
 use crate::output::Output;
-use crate::services::{Asker, Entitlements, NamedContext, NamedContexts, Services};
+use crate::services::{Asker, Entitlements, NamedContext, NamedContexts, Services, StepCache};
 use crate::source::{Fetch, GitSource};
 use crate::tree::Tree;
 use crate::{BuildContext, BuildError, BuildRequest, Progress, platform};
@@ -211,6 +213,7 @@ impl Builder {
             shm_size: request.shm_size,
             rm: request.rm,
             force_rm: request.force_rm,
+            stay: request.stay,
         };
         let scratch = Scratch(self.scratch.join(&name));
         let context_age = request.context.age();
@@ -230,6 +233,7 @@ impl Builder {
             )
             .await?;
         let contexts = self.named_contexts(request.contexts, &scratch.0).await?;
+        let seeds = request.services.steps.clone();
         let options = Options {
             args: request.args,
             dialect: request.dialect,
@@ -256,7 +260,7 @@ impl Builder {
             context_age,
             context_ages,
         };
-        let executor = self.executor(name, scratch.0.clone(), containers)?;
+        let executor = self.executor(name, scratch.0.clone(), containers, seeds)?;
         let driver = Driver::new(
             executor.clone(),
             self.cache.clone(),
@@ -281,9 +285,11 @@ impl Builder {
         name: String,
         scratch: PathBuf,
         containers: Containers,
+        seeds: Option<Arc<dyn StepCache>>,
     ) -> Result<Arc<NodeExecutor>, BuildError> {
         let files = FileSteps::begin(self.images.clone(), name, scratch)?;
-        let mounter = Mounter::new(self.images.clone(), self.cache_mounts.clone(), files.directory());
+        let caches = self.cache_mounts.clone();
+        let mounter = Mounter::new(self.images.clone(), caches, files.directory(), seeds);
         Ok(Arc::new(NodeExecutor::new(
             self.engine.clone(),
             files,

@@ -4,6 +4,8 @@
 //! (`/buildcache/mounts/NAME`, docs/formats/build-cache.md). The table in memory knows who uses it.
 //! A directory without a row, or a row without its directory, is dropped at the start.
 
+mod still;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +44,8 @@ struct Entry {
     open: bool,
     /// It does not hold yet what it is to hold at first.
     new: bool,
+    /// Somebody reads it, and who wants it waits.
+    still: bool,
 }
 
 /// All directories.
@@ -58,8 +62,8 @@ pub(crate) struct CacheMounts {
 enum Claim {
     /// One that is there.
     There(String),
-    /// One that has to be made.
-    New(String),
+    /// One that has to be made; whether it is the only one of its key.
+    New(String, bool),
     /// Somebody else has it alone.
     Taken,
 }
@@ -70,6 +74,8 @@ pub(crate) struct Held {
     name: String,
     /// It holds nothing yet.
     pub(crate) is_new: bool,
+    /// And there is none like it.
+    pub(crate) is_first: bool,
     /// What it is to hold at first was put there.
     ready: bool,
 }
@@ -105,6 +111,7 @@ impl CacheMounts {
                     users: 0,
                     open: false,
                     new: false,
+                    still: false,
                 };
                 entries.insert(name.to_owned(), entry);
             }
@@ -153,9 +160,9 @@ impl CacheMounts {
             tokio::pin!(freed);
             // Who is freed from here on is not missed.
             freed.as_mut().enable();
-            let (name, is_new) = match self.claim(wanted) {
-                Claim::There(name) => (name, false),
-                Claim::New(name) => (name, true),
+            let (name, is_new, is_first) = match self.claim(wanted) {
+                Claim::There(name) => (name, false, false),
+                Claim::New(name, first) => (name, true, first),
                 Claim::Taken => {
                     freed.await;
                     continue;
@@ -165,6 +172,7 @@ impl CacheMounts {
                 mounts: self.clone(),
                 name,
                 is_new,
+                is_first,
                 ready: !is_new,
             };
         }
@@ -175,10 +183,11 @@ impl CacheMounts {
         let mut entries = self.lock();
         let open = wanted.sharing == Sharing::Shared;
         let mut fitting = entries.iter_mut().filter(|(_, entry)| entry.row.key == key);
-        let (mut there, mut new) = (false, false);
+        let (mut there, mut new, mut still) = (false, false, false);
         let found = fitting.find_map(|(name, entry)| {
             there = true;
             new |= entry.new;
+            still |= entry.still;
             (entry.users == 0 || (open && entry.open)).then_some((name.clone(), entry))
         });
         if let Some((name, entry)) = found {
@@ -188,8 +197,8 @@ impl CacheMounts {
             entry.row.last_used = now;
             return Claim::There(name);
         }
-        // One that is to be shared is waited for until there is something to share.
-        if (wanted.sharing == Sharing::Locked && there) || (open && new) {
+        // One that is to be shared is waited for until there is something to share, and one that is read until it has been.
+        if (wanted.sharing == Sharing::Locked && there) || (open && new) || still {
             return Claim::Taken;
         }
         let name = (0..)
@@ -209,9 +218,10 @@ impl CacheMounts {
             users: 1,
             open: false,
             new: true,
+            still: false,
         };
         entries.insert(name.clone(), entry);
-        Claim::New(name)
+        Claim::New(name, !there)
     }
 
     fn release(&self, name: &str, keep: bool) {

@@ -1,6 +1,7 @@
 //! Walks a Dockerfile: step by step through the stages that are needed, each step taken from the
 //! cache or carried out by the executor.
 
+mod ancestry;
 mod copies;
 mod epoch;
 mod graph;
@@ -106,9 +107,17 @@ pub(crate) struct Driver<E> {
     step: usize,
     total: usize,
     /// The only images that may be taken from the cache, if a source of it was named.
-    sources: Option<Arc<BTreeSet<Digest>>>,
+    sources: Option<Arc<Sources>>,
     /// `SOURCE_DATE_EPOCH`: when everything was made.
     epoch: Option<Timestamp>,
+}
+
+/// Images that `cache_from` names.
+#[derive(Default)]
+struct Sources {
+    named: Vec<Digest>,
+    /// And those that they were built upon here.
+    all: BTreeSet<Digest>,
 }
 
 /// The stage that is being built.
@@ -127,6 +136,8 @@ struct Current {
     no_cache: bool,
     /// The step was in the cache.
     hit: bool,
+    /// The one source whose history the steps follow, once they follow one.
+    source: Option<Digest>,
     numbering: Numbering,
 }
 
@@ -225,15 +236,16 @@ impl<E: Executor + 'static> Driver<E> {
 
     /// The images that `cache_from` names, and those that they were built upon here. One that is
     /// not here is no source.
-    fn cache_sources(&self) -> Result<Option<BTreeSet<Digest>>, BuildError> {
+    fn cache_sources(&self) -> Result<Option<Sources>, BuildError> {
         if self.options.cache_from.is_empty() {
             return Ok(None);
         }
-        let mut sources = BTreeSet::new();
+        let mut sources = Sources::default();
         for reference in &self.options.cache_from {
             let mut image = self.executor.find(reference)?;
+            sources.named.extend(image.as_ref().map(|base| base.id));
             while let Some(base) = image {
-                sources.insert(base.id);
+                sources.all.insert(base.id);
                 image = base
                     .parent
                     .map(|parent| self.executor.find(&parent.to_string()))
@@ -400,6 +412,7 @@ impl<E: Executor + 'static> Driver<E> {
             missed: false,
             no_cache: self.is_uncached(self.number, stage),
             hit: false,
+            source: None,
             numbering,
         };
         self.run_triggers(&mut current, &triggers).await?;

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, Platform};
 
 use crate::BuildError;
@@ -41,6 +42,8 @@ pub(crate) struct Step {
     pub(crate) hidden: bool,
     /// No file that the step makes is younger: `SOURCE_DATE_EPOCH`, in seconds since 1970.
     pub(crate) epoch: Option<i64>,
+    /// For how long it is.
+    pub(crate) wanted: Wanted,
 }
 
 /// What a step does to the files.
@@ -204,6 +207,14 @@ pub(crate) trait Executor: Send + Sync {
 
     /// The image with an id, kept from being removed while the build lasts; `None` if it is gone.
     fn hold(&self, id: &Digest) -> Result<Option<Base>, BuildError>;
+
+    /// Makes an image of the beginning of another, `of`, which has all its layers; it is kept as [`Self::hold`] keeps it.
+    fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> impl Future<Output = Result<Base, BuildError>> + Send;
 
     /// The files of an image. Called on a blocking thread.
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError>;

@@ -45,7 +45,7 @@ mod watch;
 
 pub use builder::{
     BuildContainer, Builder, CacheKind, CacheRecord, Command, ContainerFiles, ContainerRequest, Found,
-    FoundKind, HISTORY, Process, Pruned, Running,
+    FoundKind, HISTORY, MAX_CACHE_MOUNT, Process, Pruned, Running,
 };
 pub use changes::apply_changes;
 pub use request::{

@@ -13,7 +13,8 @@ use engine::spec::{
     Resources, Ulimit, VolumeSource,
 };
 use engine::{Attach, ContainerId, Create, Engine, ImageRef, Owner, Remove, Stream, WaitCondition};
-use image::{Digest, Platform};
+use image::archive::Interest;
+use image::{Digest, ImageConfig, Platform};
 
 pub(crate) use files::FileSteps;
 pub(crate) use mounts::{Mounter, Ready, Snapshot, take_away};
@@ -34,9 +35,22 @@ pub(crate) struct Containers {
     pub(crate) shm_size: u64,
     pub(crate) rm: bool,
     pub(crate) force_rm: bool,
+    /// Whether those that are not removed stay for clients to see.
+    pub(crate) stay: bool,
 }
 
 impl Containers {
+    /// Whether the container of a step stays that ended so.
+    fn keeps<T>(&self, made: &Result<T, BuildError>) -> bool {
+        self.stay
+            && match made {
+                Ok(_) => !self.rm && !self.force_rm,
+                // Upstream's builder takes it along when it is told to stop.
+                Err(BuildError::Cancelled) => false,
+                Err(_) => !self.force_rm,
+            }
+    }
+
     /// The networking that a request's network mode means.
     ///
     /// # Errors
@@ -142,17 +156,15 @@ impl NodeExecutor {
         let made = self
             .run_container(&id, &created.warnings, step, (plan, ready), output)
             .await;
-        // Clients do not see containers of builds, so none is ever kept; `rm` and `force_rm` say
-        // whether that is told.
-        self.engine
-            .remove(
-                &id,
-                Remove {
-                    force: true,
-                    volumes: true,
-                },
-            )
-            .await?;
+        if self.containers.keeps(&made) {
+            self.engine.leave_to_clients(&id).await?;
+        } else {
+            let remove = Remove {
+                force: true,
+                volumes: true,
+            };
+            self.engine.remove(&id, remove).await?;
+        }
         let told = match &made {
             Ok(_) => self.containers.rm || self.containers.force_rm,
             Err(BuildError::Cancelled) => false,
@@ -225,7 +237,10 @@ impl NodeExecutor {
                     .is_ok_and(|ended| ended.state.oom_killed),
             });
         }
-        self.files.commit_container(id, step, ready.stubs.clone()).await
+        let stays = self.containers.keeps(&Ok(()));
+        self.files
+            .commit_container(id, step, (ready.stubs.clone(), stays))
+            .await
     }
 
     async fn write_script(&self, plan: &RunPlan) -> Result<Option<PathBuf>, BuildError> {
@@ -358,18 +373,38 @@ impl Executor for NodeExecutor {
         self.files.hold(id)
     }
 
+    async fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Base, BuildError> {
+        self.files.restore(of, config, parent).await
+    }
+
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
         self.files.tree(image)
     }
 
     async fn carry_out(&self, mut step: Step, output: &Output) -> Result<Base, BuildError> {
-        match std::mem::replace(&mut step.work, Work::Nothing) {
-            Work::Run(plan) => self.run(step, *plan, output).await,
-            work => {
-                step.work = work;
-                self.files.carry_out(step).await
+        let interest = Interest::default();
+        step.wanted = interest.wanted();
+        let work = async {
+            match std::mem::replace(&mut step.work, Work::Nothing) {
+                Work::Run(plan) => self.run(step, *plan, output).await,
+                work => {
+                    step.work = work;
+                    self.files.carry_out(step).await
+                }
             }
+        };
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = output.cancelled() => drop(interest),
         }
+        // What is packed ends soon, with an error of its own.
+        work.await.map_err(|_| BuildError::Cancelled)
     }
 }
 

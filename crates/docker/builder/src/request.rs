@@ -90,11 +90,12 @@ pub struct BuildRequest {
     pub no_cache_stages: Vec<String>,
     /// Whether bases are pulled though they are here. One that was made here never is.
     pub pull: bool,
-    /// Whether the removal of a step's container is told when the step succeeded (upstream's
-    /// default). No client sees these containers, so they are removed in any case.
+    /// Whether the container of a step that succeeded is removed (upstream's default), and that told.
     pub rm: bool,
-    /// Whether it is told always.
+    /// The same whether it succeeded or not.
     pub force_rm: bool,
+    /// Whether containers that are not removed stay for the clients of the Docker API to see. Else all of them go.
+    pub stay: bool,
     /// Limits of the containers of steps.
     pub resources: Resources,
     /// Network of the containers: empty or `default`, `bridge`, `none`, `host`,
@@ -141,6 +142,7 @@ impl BuildRequest {
             pull: false,
             rm: true,
             force_rm: false,
+            stay: false,
             resources: Resources::default(),
             network_mode: String::new(),
             extra_hosts: Vec::new(),

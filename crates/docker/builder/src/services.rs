@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,6 +60,18 @@ pub trait StepCache: Send + Sync {
     fn step(&self, key: &Digest) -> Sent<Option<Digest>>;
     /// The step of this key made this image, or the cache had it.
     fn made(&self, key: &Digest, image: &Digest);
+
+    /// A step, carried out or not, mounts the cache of this key (`RUN --mount=type=cache`), which the build calls so.
+    fn mounts(&self, _key: &Digest, _id: &str) {}
+
+    /// What the cache of this key is to hold that this node does not have yet: an archive, compressed or not; `None` if nobody
+    /// has it. Asked only for a step that is carried out.
+    ///
+    /// # Errors
+    /// It was not to be had, in a sentence: it begins without.
+    fn mount(&self, _key: &Digest) -> Sent<Result<Option<File>, String>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// Who asks for what lies elsewhere.

@@ -98,6 +98,38 @@ pub struct CacheExport {
     pub oci: bool,
     /// Whether a failure is nobody's concern.
     pub ignore_error: bool,
+    /// Which cache mounts go along (`mounts=`).
+    pub mounts: Mounts,
+}
+
+/// Which of a build's cache mounts go out with its cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mounts {
+    /// None of them.
+    #[default]
+    None,
+    /// All of them.
+    All,
+    /// Those with these ids.
+    Named(Vec<String>),
+}
+
+/// A cache mount that a step of a build has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CacheMount {
+    /// What the build calls it: its `id`, or where it is mounted.
+    pub id: String,
+    /// Of everything that must agree for a step to get it.
+    pub key: String,
+}
+
+/// A cache that has gone out.
+#[derive(Clone, Debug)]
+pub struct ExportedCache {
+    /// A descriptor of its manifest, as JSON.
+    pub descriptor: serde_json::Value,
+    /// What was done besides, a line each.
+    pub lines: Vec<String>,
 }
 
 /// The place a cache goes to.
@@ -219,6 +251,12 @@ impl Held {
     pub fn by(guard: impl Any + Send + Sync) -> Self {
         Self(Some(Arc::new(guard)))
     }
+
+    /// What it is held by, if that is of this type.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.0.clone()?.downcast().ok()
+    }
 }
 
 impl fmt::Debug for Held {
@@ -236,6 +274,10 @@ pub struct Built {
     pub config: Vec<u8>,
     /// The steps that it was built of: the key of each, and its image.
     pub steps: Vec<(String, String)>,
+    /// The cache mounts of its steps, whether those were carried out or not.
+    pub mounts: Vec<CacheMount>,
+    /// The caches that it was given, for whoever made it.
+    pub caches: Held,
     /// What it was made of besides the client's own files.
     pub materials: Vec<Material>,
     /// What was asked for; nothing, if it came without a frontend of ours.
@@ -665,13 +707,13 @@ pub trait Builds: Send + Sync + 'static {
     /// Lets results go out as an image.
     fn export(&self, outgoing: Outgoing) -> Boxed<'static, Result<Exported, Status>>;
 
-    /// Lets the cache of a result go to a registry or to the client; a descriptor of its manifest, as JSON.
+    /// Lets the cache of a result go to a registry or to the client.
     fn export_cache(
         &self,
         built: &Built,
         export: CacheExport,
         session: Arc<Session>,
-    ) -> Boxed<'static, Result<serde_json::Value, Status>>;
+    ) -> Boxed<'static, Result<ExportedCache, Status>>;
 
     /// The result with its cache in it (`--cache-to type=inline`).
     fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>>;

@@ -33,10 +33,10 @@ mod thread;
 mod trace;
 
 pub use build::{
-    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Command,
-    Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination, Entry,
-    EntryKind, Exported, Found, Held, Material, NamedContext, Opened, Outgoing, Packing, Program, Prune,
-    Question, Remote, Request, Running, Scans, Solving, Usage,
+    Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheMount, CacheSource, CacheTarget,
+    Command, Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination,
+    Entry, EntryKind, Exported, ExportedCache, Found, Held, Material, Mounts, NamedContext, Opened, Outgoing,
+    Packing, Program, Prune, Question, Remote, Request, Running, Scans, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

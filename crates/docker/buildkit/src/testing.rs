@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use crate::build::{
     BuildRequest, Builds, Built, CacheExport, Command, Container, ContainerRequest, Content, ContentBytes,
-    Control, Entry, EntryKind, Exported, Found, Held, Opened, Outgoing, Program, Prune, Question, Remote,
-    Running, Scans, Solving, Usage,
+    Control, Entry, EntryKind, Exported, ExportedCache, Found, Held, Opened, Outgoing, Program, Prune,
+    Question, Remote, Running, Scans, Solving, Usage,
 };
 use crate::grpc::{Boxed, Call, Code, Reply, Service, Status, connect, serve};
 use crate::progress::Progress;
@@ -334,6 +334,8 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "1".repeat(64)),
                 config: b"{}".to_vec(),
                 steps: Vec::new(),
+                mounts: Vec::new(),
+                caches: Held::default(),
                 materials: Vec::new(),
                 request: None,
                 held: Held::default(),
@@ -357,6 +359,8 @@ impl Builds for Shared {
                 image: format!("sha256:{}", "3".repeat(64)),
                 config,
                 steps: Vec::new(),
+                mounts: Vec::new(),
+                caches: Held::default(),
                 materials: Vec::new(),
                 request: None,
                 held: Held::default(),
@@ -409,9 +413,12 @@ impl Builds for Shared {
         _: &Built,
         export: CacheExport,
         _: Arc<Session>,
-    ) -> Boxed<'static, Result<serde_json::Value, Status>> {
-        let named = format!("{:?}", export.to);
-        Box::pin(async move { Ok(serde_json::json!({ "to": named })) })
+    ) -> Boxed<'static, Result<ExportedCache, Status>> {
+        let exported = ExportedCache {
+            descriptor: serde_json::json!({ "to": format!("{:?}", export.to) }),
+            lines: Vec::new(),
+        };
+        Box::pin(async move { Ok(exported) })
     }
 
     fn inline_cache(&self, built: &Built) -> Boxed<'static, Result<Built, Status>> {

@@ -180,6 +180,7 @@ impl Asked {
             pull: query.bool("pull"),
             rm: query.bool("forcerm") || query.get("rm").is_empty() || query.bool("rm"),
             force_rm: query.bool("forcerm"),
+            stay: true,
             network_mode: query.get("networkmode").to_owned(),
             extra_hosts: query.all("extrahosts").map(String::from).collect(),
             quiet: query.bool("q"),

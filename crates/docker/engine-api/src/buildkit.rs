@@ -7,6 +7,7 @@ mod containers;
 mod contexts;
 mod exports;
 mod materials;
+mod mounts;
 mod origin;
 mod program;
 mod services;

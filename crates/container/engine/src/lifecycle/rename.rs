@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use runtime::cgroup::{self, Cgroup, Request};
 
-use crate::container::Container;
+use crate::container::{Container, Owner};
 use crate::engine::{Engine, cgroups_path};
 use crate::error::Error;
 use crate::oci::{self, KernelDevices};
@@ -55,6 +55,20 @@ impl Engine {
         blocking(move || networks.rename(&id, &new)).await;
         self.tell(&entry.get(), "rename", &[("oldName", format!("/{old}"))]);
         Ok(())
+    }
+
+    /// Leaves a build's container to the clients of the Docker API, who see and remove it from now on (`rm=0`).
+    ///
+    /// # Errors
+    /// There is no such container; the store's.
+    pub async fn leave_to_clients(&self, reference: &str) -> Result<(), Error> {
+        let (engine, entry) = (self.clone(), self.0.table.find(reference)?);
+        apart(async move {
+            let _turn = entry.operation.lock().await;
+            entry.change(|container| container.owner = Owner::Docker);
+            engine.0.rows.define(&entry).await
+        })
+        .await
     }
 
     /// Changes limits and restart policy; what was said wrong of limits that this host has not

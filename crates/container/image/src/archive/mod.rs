@@ -9,6 +9,7 @@ mod make;
 mod pack;
 mod tar;
 mod unpack;
+mod wanted;
 
 use std::ffi::CString;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -24,6 +25,7 @@ pub use fault::{Fault, Why};
 pub(crate) use make::as_worker;
 pub(crate) use pack::Room;
 pub(crate) use tar::{Entry, Kind, Reader, Writer};
+pub use wanted::{Interest, Wanted};
 
 use crate::compression::Decoder;
 use crate::{Error, Limits, tree};
@@ -118,13 +120,18 @@ pub fn pack(
     Ok(packer.finish()?)
 }
 
-/// Writes the upper directory of a snapshot as a layer, as far as there is `room` for each file.
-pub(crate) fn pack_layer(upper: &OwnedFd, out: impl Write, room: &Room<'_>) -> Result<Totals, Fault> {
+/// Writes the upper directory of a snapshot as a layer, as far as there is `room` for each file, and as long as it is wanted.
+pub(crate) fn pack_layer(
+    upper: &OwnedFd,
+    out: impl Write,
+    (room, wanted): (&Room<'_>, &Wanted),
+) -> Result<Totals, Fault> {
     let style = pack::Style {
         layer: true,
         room: Some(room),
         ..pack::Style::default()
     };
+    let out = wanted.writing(out, u64::MAX);
     let mut packer = pack::Packer::new(BufWriter::with_capacity(BUFFER, out), style);
     packer.add_contents(upper, b"")?;
     packer.finish()

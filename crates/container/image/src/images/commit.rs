@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use store::Durability;
 
 use super::{Commit, CommitLayer, Image, Images};
-use crate::archive::{self, Totals};
+use crate::archive::{self, Totals, Wanted};
 use crate::assemble::NewImage;
 use crate::content::Written;
 use crate::inner::Inner;
@@ -34,11 +34,19 @@ impl Images {
     /// # Errors
     /// [`Error::NoSuchImage`], [`Error::TooManyLayers`], [`Error::NoSuchSnapshot`].
     pub fn commit(&self, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
+        self.commit_wanted(commit, &Wanted::default())
+    }
+
+    /// As [`Self::commit`], for as long as it is wanted: packing ends soon after.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]; nobody wants it any more.
+    pub fn commit_wanted(&self, commit: Commit<'_>, wanted: &Wanted) -> Result<Arc<Image>, Error> {
         match commit.lease {
-            Some(lease) => self.commit_under(lease, commit),
+            Some(lease) => self.commit_under(lease, commit, wanted),
             None => {
                 let lease = self.inner.own_lease("commit")?;
-                let id = self.commit_under(&lease, commit)?.id;
+                let id = self.commit_under(&lease, commit, wanted)?.id;
                 lease.keep()?;
                 self.get(&id).ok_or_else(|| Error::NoSuchImage(id.to_string()))
             }
@@ -72,12 +80,32 @@ impl Images {
             .ok_or_else(|| Error::NoSuchImage(image.id.to_string()))
     }
 
-    fn commit_under(&self, lease: &Lease, commit: Commit<'_>) -> Result<Arc<Image>, Error> {
+    /// An image of the first layers of another, as whoever built that had it on the way. It is upon `parent`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchImage`]; the other one has other layers; a history that does not fit them.
+    pub fn restore(
+        &self,
+        lease: &Lease,
+        of: &Digest,
+        mut config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Arc<Image>, Error> {
+        config.complete();
+        let whole = self.hold_awake(lease, of)?;
+        if !whole.config.rootfs.diff_ids.starts_with(&config.rootfs.diff_ids) {
+            return Err(Error::Config("the image has other layers".to_owned()));
+        }
+        let bytes = serialize(&config)?;
+        self.inner.register(lease, NewImage::made(config, bytes, parent))
+    }
+
+    fn commit_under(&self, lease: &Lease, commit: Commit<'_>, wanted: &Wanted) -> Result<Arc<Image>, Error> {
         let parent = commit.parent.map(|id| self.hold_awake(lease, id)).transpose()?;
         let below = parent.as_ref().map_or(0, |parent| parent.layers.len());
         Inner::check_depth(below + 1)?;
         let top = parent.as_ref().and_then(|parent| parent.layers.last());
-        let diff_id = self.commit_layer(lease, top.map(|top| top.chain_id), commit.layer)?;
+        let diff_id = self.commit_layer(lease, top.map(|top| top.chain_id), (commit.layer, wanted))?;
         let config = child(
             parent.as_deref(),
             commit.config,
@@ -108,7 +136,7 @@ impl Images {
         &self,
         lease: &Lease,
         below: Option<Digest>,
-        layer: CommitLayer<'_>,
+        (layer, wanted): (CommitLayer<'_>, &Wanted),
     ) -> Result<Option<Digest>, Error> {
         let rootfs = match layer {
             CommitLayer::None => return Ok(None),
@@ -117,7 +145,7 @@ impl Images {
                 .rootfs(owner)
                 .ok_or_else(|| Error::NoSuchSnapshot(owner.to_owned()))?,
         };
-        let packed = self.inner.pack(&rootfs)?;
+        let packed = self.inner.pack(&rootfs, wanted)?;
         let mover = match layer {
             CommitLayer::Move(owner) => Some(owner),
             _ => None,
@@ -177,7 +205,7 @@ impl Images {
 
 impl Inner {
     /// Writes what a snapshot has changed as a layer.
-    fn pack(&self, rootfs: &Rootfs) -> Result<Packed, Error> {
+    fn pack(&self, rootfs: &Rootfs, wanted: &Wanted) -> Result<Packed, Error> {
         let upper = rootfs.open_upper().map_err(Error::io("open a snapshot"))?;
         let upper = upper.ok_or_else(|| Error::NoSuchSnapshot("a read-only view".to_owned()))?;
         let mut writer = self
@@ -189,7 +217,7 @@ impl Inner {
             true => Err(Errno::NOSPC.into()),
             false => Ok(()),
         };
-        let totals = archive::pack_layer(&upper, &mut writer, &room)?;
+        let totals = archive::pack_layer(&upper, &mut writer, (&room, wanted))?;
         writer.flush().map_err(Error::io("write a layer"))?;
         let written = writer.finish();
         Ok(Packed { written, totals })

@@ -1,5 +1,6 @@
 //! The room's door: see the crate's own comment. One file for each of the things one can ask.
 
+mod bundle;
 mod collect;
 mod commit;
 mod compose;
@@ -33,6 +34,7 @@ mod wake;
 
 use std::sync::Arc;
 
+pub use bundle::Bundle;
 pub use exchange::*;
 pub use receive::{Beginning, Received};
 pub use survey::{Fetched, Part, Survey, Surveyed};

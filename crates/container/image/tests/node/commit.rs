@@ -315,3 +315,19 @@ fn what_two_make_stays_if_one_of_them_keeps_it() {
         assert_eq!(node.on_disk().0.len(), 1);
     }
 }
+
+/// Packing ends with whoever wanted it, and nothing of it stays.
+#[test]
+fn what_nobody_wants_is_not_packed_on() {
+    let node = Node::new();
+    let images = &node.images;
+    let rootfs = images.prepare("c", None).unwrap();
+    fs::write(rootfs.upper.as_ref().unwrap().join("f"), vec![1; 1 << 20]).unwrap();
+    let interest = image::archive::Interest::default();
+    let wanted = interest.wanted();
+    drop(interest);
+    let refused = images.commit_wanted(commit(None, CommitLayer::Copy(&rootfs)), &wanted);
+    assert!(refused.unwrap_err().to_string().contains("archive"));
+    assert!(images.all().is_empty());
+    images.commit(commit(None, CommitLayer::Move("c"))).unwrap();
+}

@@ -203,7 +203,7 @@ impl Builder {
             ..Containers::default()
         };
         let scratch = Scratch(self.scratch.join(&name));
-        let executor = self.executor(name, scratch.0.clone(), containers)?;
+        let executor = self.executor(name, scratch.0.clone(), containers, None)?;
         let (sender, receiver) = mpsc::channel(1);
         let (alive, caller) = watch::channel(());
         let output = Output::new(sender, caller, false);

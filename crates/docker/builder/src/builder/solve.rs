@@ -42,7 +42,8 @@ impl Builder {
         };
         let scratch = Scratch(self.scratch.join(&name));
         let given = brought(&self.images, request.given, &scratch).await?;
-        let executor = self.executor(name, scratch.0.clone(), containers)?;
+        let seeds = request.services.steps.clone();
+        let executor = self.executor(name, scratch.0.clone(), containers, seeds)?;
         let options = Options {
             dialect: Dialect::BuildKit,
             no_cache: request.no_cache,

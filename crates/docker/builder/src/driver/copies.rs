@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use jiff::Timestamp;
 
@@ -31,7 +32,7 @@ impl<E: Executor + 'static> Driver<E> {
             && self.cache.get(key).is_some()
         {
             current.told.push(Some(copy::told(verb, &copy)));
-            if self.probe(current, key).await? {
+            if self.probe(current, key, None).await? {
                 return Ok(());
             }
             current.told.pop();
@@ -47,7 +48,7 @@ impl<E: Executor + 'static> Driver<E> {
             Dialect::Classic => command.clone(),
             Dialect::BuildKit => plan.written.clone(),
         }));
-        if self.probe(current, &key).await? {
+        if self.probe(current, &key, Some(&command)).await? {
             return Ok(());
         }
         if link {
@@ -263,6 +264,7 @@ impl<E: Executor + 'static> Driver<E> {
                     work: Work::Copy(plan),
                     hidden: true,
                     epoch,
+                    wanted: Wanted::default(),
                 };
                 self.make(alone, step).await?.id
             }
@@ -324,6 +326,7 @@ impl<E: Executor + 'static> Driver<E> {
             work: Work::Copy(plan),
             hidden: true,
             epoch,
+            wanted: Wanted::default(),
         };
         self.make(key, step).await
     }

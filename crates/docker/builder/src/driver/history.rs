@@ -1,6 +1,7 @@
 //! What an image's history tells of its steps. The cache is one for all doors, so a step's own row is told by whoever made
 //! it; each build knows what its steps are to be told as, and the result tells that.
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, Platform, RunConfig};
 use jiff::Timestamp;
 
@@ -117,6 +118,7 @@ impl<E: Executor + 'static> Driver<E> {
             work: Work::Retell(rows, platform),
             hidden: dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
+            wanted: Wanted::default(),
         };
         let description = step.history.created_by.clone();
         let made = self.executor.carry_out(step, &self.output).await?.id;

@@ -8,6 +8,7 @@ use super::{Current, Dialect, Driver, Named, blocking};
 use crate::BuildError;
 use crate::arguments::Scope;
 use crate::cache::ImagePaths;
+use crate::cache_mounts;
 use crate::copy::{self, Known as _};
 use crate::dockerfile::{Mount, MountKind, Run};
 use crate::dockerignore::clean;
@@ -159,7 +160,7 @@ impl<E: Executor + 'static> Driver<E> {
         // In BuildKit, giving a cache its mode or owner is a step before it, and a step that is not taken from the cache
         // makes another cache.
         let dressed = mount.mode.is_some() || mount.uid.is_some() || mount.gid.is_some();
-        let source = MountSource::Cache(CacheMount {
+        let cache = CacheMount {
             fresh: uncached && dressed && self.options.dialect == Dialect::BuildKit,
             id: format!("{namespace}/{id}"),
             sharing: mount.sharing.unwrap_or_default(),
@@ -173,8 +174,16 @@ impl<E: Executor + 'static> Driver<E> {
             uid: mount.uid.unwrap_or(0),
             gid: mount.gid.unwrap_or(0),
             description: format!("cached mount {target} from exec {}", words.join(" ")),
-        });
-        Ok((source, key))
+        };
+        self.note_cache(&cache, &id);
+        Ok((MountSource::Cache(cache), key))
+    }
+
+    /// Tells of a cache that a step mounts, so that it can go out with the build's.
+    pub(super) fn note_cache(&self, cache: &CacheMount, id: &str) {
+        if let Some(steps) = &self.options.services.steps {
+            steps.mounts(&cache_mounts::key(cache), id);
+        }
     }
 
     /// What a mount is of: a named context, an earlier stage, an image, or else the build's context.

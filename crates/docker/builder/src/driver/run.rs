@@ -43,7 +43,7 @@ impl<E: Executor + 'static> Driver<E> {
             Dialect::BuildKit => self.told_run(&current.draft, &words, script.is_some()),
         };
         current.told.push(Some(told));
-        if self.probe(current, &key).await? {
+        if self.probe(current, &key, Some(&recorded.join(" "))).await? {
             return Ok(());
         }
         self.ask_client(&mut mounts).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig};
 use jiff::Timestamp;
 
@@ -91,7 +92,7 @@ impl<E: Executor + 'static> Driver<E> {
         let command = current.draft.note(&note);
         let key = self.key(current, &command, "", &more);
         self.tell_amended(current, &kind, &note);
-        if self.probe(current, &key).await? {
+        if self.probe(current, &key, Some(&command.join(" "))).await? {
             return Ok(());
         }
         // Upstream makes a container for each such step. Nothing runs, so its id is all there is.
@@ -123,15 +124,20 @@ impl<E: Executor + 'static> Driver<E> {
         .digest()
     }
 
-    /// Takes a step from the cache, if it has it.
-    pub(super) async fn probe(&self, current: &mut Current, key: &Digest) -> Result<bool, BuildError> {
+    /// Takes a step from the cache, if it has it. `command` is what its row of a history says, where that is known.
+    pub(super) async fn probe(
+        &self,
+        current: &mut Current,
+        key: &Digest,
+        command: Option<&str>,
+    ) -> Result<bool, BuildError> {
         if self.options.no_cache || current.no_cache || current.missed {
             return Ok(false);
         }
         let allowed = |image: &Digest| {
             self.sources
                 .as_ref()
-                .is_none_or(|sources| sources.contains(image))
+                .is_none_or(|sources| sources.all.contains(image))
         };
         let known = self.cache.get(key);
         let found = known.filter(allowed);
@@ -142,6 +148,10 @@ impl<E: Executor + 'static> Driver<E> {
         let steps = self.options.services.steps.as_ref();
         let held = match (held, steps) {
             (None, Some(steps)) => self.elsewhere(steps, current, key).await?,
+            (held, _) => held,
+        };
+        let held = match (held, command) {
+            (None, Some(command)) => self.told_by_sources(current, key, command).await?,
             (held, _) => held,
         };
         match held {
@@ -207,6 +217,7 @@ impl<E: Executor + 'static> Driver<E> {
             work,
             hidden: self.options.dialect == Dialect::BuildKit,
             epoch: self.epoch.map(Timestamp::as_second),
+            wanted: Wanted::default(),
         };
         current.image = Some(self.make(key, step).await?.id);
         Ok(())
@@ -270,7 +281,7 @@ const MAX_CONFIGURATIONS: usize = 64 << 20;
 const NOT_INHERITED: [&str; 5] = ["container", "container_config", "docker_version", "id", "parent"];
 
 impl Current {
-    fn image_config(&self) -> ImageConfig {
+    pub(super) fn image_config(&self) -> ImageConfig {
         let mut config = self.inherited.clone();
         config
             .extra

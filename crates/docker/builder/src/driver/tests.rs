@@ -158,6 +158,26 @@ impl Executor for Memory {
         Ok(self.0.lock().unwrap().images.get(id).cloned())
     }
 
+    async fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Base, BuildError> {
+        let mut world = self.0.lock().unwrap();
+        let id = Digest::of(&serde_json::to_vec(&config).unwrap());
+        let base = Base {
+            id,
+            config,
+            parent,
+            made_here: true,
+        };
+        let files = world.files[&of].clone();
+        world.files.insert(id, files);
+        world.images.insert(id, base.clone());
+        Ok(base)
+    }
+
     fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
         let world = self.0.lock().unwrap();
         let files = image
@@ -593,6 +613,42 @@ fn sources_of_the_cache() {
         .insert("again".into(), again.id());
     assert_eq!(bench.build(&files, from("again")).hits(), "..");
     assert_eq!(bench.build(&files, from("busybox")).hits(), "xx");
+}
+
+/// An image that was loaded or pulled has no parents and no rows of ours: what it tells of itself is followed.
+#[test]
+fn sources_of_the_cache_that_were_made_elsewhere() {
+    let bench = Bench::new();
+    let file = "FROM busybox\nENV A=1\nRUN write f 1\nENV B=2\n";
+    let elsewhere = bench.file(file).id();
+    let bench = {
+        let other = Bench::new();
+        let (from, mut to) = (bench.memory.0.lock().unwrap(), other.memory.0.lock().unwrap());
+        let mut loaded = from.images[&elsewhere].clone();
+        (loaded.parent, loaded.made_here) = (None, false);
+        to.files.insert(elsewhere, from.files[&elsewhere].clone());
+        to.images.insert(elsewhere, loaded);
+        to.names.insert("loaded".into(), elsewhere);
+        drop(to);
+        other
+    };
+    let build = |file: &str| {
+        let options = Options {
+            cache_from: vec!["loaded".to_owned()],
+            ..plain()
+        };
+        bench.build(&Files::of(&[("Dockerfile", file)]), options)
+    };
+    let whole = build(file);
+    assert_eq!((whole.hits(), whole.id()), ("...".to_owned(), elsewhere));
+    assert_eq!(
+        build("FROM busybox\nENV A=1\nRUN write f 2\nENV B=2\n").hits(),
+        ".xx"
+    );
+    assert_eq!(build("FROM busybox\nENV A=2\nRUN write f 1\n").hits(), "xx");
+    assert_eq!(build(&format!("{file}ENV C=3\n")).hits(), "...x");
+    // Who names no source, or BuildKit's door, does not look there.
+    assert_eq!(bench.file("FROM busybox\nENV A=1\nENV D=1\n").hits(), ".x");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use image::archive::Wanted;
 use image::{Commit, CommitLayer, Digest, HistoryRow, Image, ImageConfig, Images, Lease, Platform, Rootfs};
 use rustix::fs::FileType;
 
@@ -92,6 +93,16 @@ impl FileSteps {
             Err(error) if error.kind() == image::Kind::NotFound => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    pub(crate) async fn restore(
+        &self,
+        of: Digest,
+        config: ImageConfig,
+        parent: Option<Digest>,
+    ) -> Result<Base, BuildError> {
+        let (images, lease) = (self.images.clone(), self.lease.clone());
+        blocking(move || Ok(base(&*images.restore(&lease, &of, config, parent)?))).await
     }
 
     pub(crate) fn tree(&self, image: Option<&Digest>) -> Result<Arc<dyn Tree>, BuildError> {
@@ -248,12 +259,12 @@ impl FileSteps {
         .await
     }
 
-    /// Makes an image of what a container has changed; it has no root filesystem any more.
+    /// Makes an image of what a container has changed; it has no root filesystem any more, unless it `stays`.
     pub(crate) async fn commit_container(
         &self,
         owner: &str,
         step: Step,
-        mounted: Vec<(PathBuf, FileType)>,
+        (mounted, stays): (Vec<(PathBuf, FileType)>, bool),
     ) -> Result<Base, BuildError> {
         let (images, lease, owner) = (self.images.clone(), self.lease.clone(), owner.to_owned());
         blocking(move || {
@@ -264,7 +275,11 @@ impl FileSteps {
             let below = below.as_ref().map(|below| below.as_fd());
             stubs::remove(&rootfs, below, &mounted).map_err(BuildError::io("removing mount points"))?;
             set_back(&rootfs, step.epoch)?;
-            commit(&images, &lease, step, CommitLayer::Move(&owner))
+            let layer = match stays {
+                true => CommitLayer::Copy(&rootfs),
+                false => CommitLayer::Move(&owner),
+            };
+            commit(&images, &lease, step, layer)
         })
         .await
     }
@@ -313,6 +328,7 @@ fn plain(parent: Option<Digest>, history: HistoryRow) -> Step {
         work: Work::Nothing,
         epoch: None,
         hidden: true,
+        wanted: Wanted::default(),
     }
 }
 
@@ -333,6 +349,7 @@ fn pile(
         };
         let one = Step {
             config: step.config.clone(),
+            wanted: step.wanted.clone(),
             ..plain(upon, step.history.clone())
         };
         upon = Some(commit(images, lease, one, CommitLayer::Copy(&rootfs))?.id);
@@ -367,6 +384,7 @@ fn mount(images: &Images, image: &Digest) -> Result<OwnedFd, BuildError> {
 
 fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) -> Result<Base, BuildError> {
     let (parent, config, history, hidden) = (step.parent, step.config, step.history, step.hidden);
+    let wanted = step.wanted;
     let commit = Commit {
         parent: parent.as_ref(),
         layer,
@@ -376,7 +394,7 @@ fn commit(images: &Images, lease: &Lease, step: Step, layer: CommitLayer<'_>) ->
         hidden,
         lease: Some(lease),
     };
-    Ok(base(&*images.commit(commit)?))
+    Ok(base(&*images.commit_wanted(commit, &wanted)?))
 }
 
 fn base(image: &Image) -> Base {

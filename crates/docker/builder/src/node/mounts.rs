@@ -4,6 +4,8 @@
 //! A container is given a path. A path below an image is resolved in the image first, so that none of
 //! its links leads out of it.
 
+mod fill;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -25,6 +27,7 @@ use crate::context::DirectoryTree;
 use crate::driver::blocking;
 use crate::executor::{CacheMount, KeptMount, MountSource, RunMount};
 use crate::output::Output;
+use crate::services::StepCache;
 use crate::tree::{self, Kind, Tree};
 use crate::{BuildError, perform};
 
@@ -38,6 +41,8 @@ pub(crate) struct Mounter {
     copied: Mutex<BTreeMap<String, PathBuf>>,
     /// Caches that were begun anew.
     renewed: Mutex<BTreeSet<Digest>>,
+    /// Whoever may have what caches hold that are new here.
+    seeds: Option<Arc<dyn StepCache>>,
 }
 
 /// Mounts that are ready.
@@ -102,8 +107,14 @@ fn failed(what: &'static str) -> impl FnOnce(io::Error) -> BuildError {
 const FAILED: &str = "failed to prepare a mount";
 
 impl Mounter {
-    pub(crate) fn new(images: Images, caches: Arc<CacheMounts>, directory: PathBuf) -> Self {
+    pub(crate) fn new(
+        images: Images,
+        caches: Arc<CacheMounts>,
+        directory: PathBuf,
+        seeds: Option<Arc<dyn StepCache>>,
+    ) -> Self {
         Self {
+            seeds,
             images,
             caches,
             directory,
@@ -199,7 +210,12 @@ impl Mounter {
                 held = self.caches.hold(&cache) => held,
                 () = output.cancelled() => return Err(BuildError::Cancelled),
             };
-            caches.insert(key, blocking(move || mounter.fill(held, &cache)).await?);
+            let seed = self.seed(&held, (&key, &cache), output).await?;
+            let (held, refused) = blocking(move || mounter.fill(held, &cache, seed)).await?;
+            if let Some(refused) = refused {
+                output.line(&refused).await?;
+            }
+            caches.insert(key, held);
         }
         Ok(caches)
     }
@@ -291,29 +307,6 @@ impl Mounter {
         let guard = attach(&mounted, &place).map_err(failed(FAILED))?;
         let (real, kind) = below(&place, path)?;
         Ok((real, kind, Some(guard)))
-    }
-
-    /// Makes a new cache what it is to be at first.
-    fn fill(&self, mut held: Held, cache: &CacheMount) -> Result<Held, BuildError> {
-        if !held.is_new {
-            return Ok(held);
-        }
-        let path = held.path();
-        std::fs::create_dir_all(&path).map_err(failed(FAILED))?;
-        if let Some((image, below)) = &cache.from {
-            let tree = DirectoryTree::new(self.images.view(image)?.mount().map_err(failed(FAILED))?);
-            let found = tree::resolve(&tree, below).map_err(failed(FAILED))?;
-            let Some((real, entry)) = found.filter(|(_, entry)| entry.kind == Kind::Directory) else {
-                return Err(BuildError::Step(format!("/{}: not found", below.display())));
-            };
-            let root = File::open(&path).map_err(failed(FAILED))?;
-            perform::export_as_it_is(&self.images, root.as_fd(), &tree, (&real, &entry))?;
-        }
-        chown(&path, Some(cache.uid), Some(cache.gid)).map_err(failed(FAILED))?;
-        let mode = std::fs::Permissions::from_mode(cache.mode & 0o7777);
-        std::fs::set_permissions(&path, mode).map_err(failed(FAILED))?;
-        held.ready(cache.sharing);
-        Ok(held)
     }
 }
 

@@ -35,6 +35,8 @@ fn built(known: bool) -> Built {
         image: "sha256:1".to_owned(),
         config: Vec::new(),
         steps: Vec::new(),
+        mounts: Vec::new(),
+        caches: crate::build::Held::default(),
         materials: vec![
             Material::Image {
                 reference: "docker.io/library/busybox:latest".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Door;
 use super::export::{check, compression, level, switch};
-use crate::build::{CacheExport, CacheTarget, Packing};
+use crate::build::{CacheExport, CacheTarget, ExportedCache, Mounts, Packing};
 use crate::grpc::Status;
 use crate::job::{Job, Outcome};
 use crate::proto::control::CacheOptions;
@@ -44,6 +44,7 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
         index: false,
         oci: true,
         ignore_error: false,
+        mounts: Mounts::None,
     };
     let mut manifest = None;
     for (name, value) in attrs {
@@ -57,6 +58,7 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
             "force-compression" => packing.force = switch(name, value)?,
             "ignore-error" => export.ignore_error = switch(name, value)?,
             "oci-mediatypes" => export.oci = switch(name, value)?,
+            "mounts" => export.mounts = mounts(&export.to, value)?,
             "image-manifest" => manifest = Some(switch(name, value)?),
             "registry.insecure" if !switch(name, value)? => {}
             _ => {
@@ -74,6 +76,26 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
         ));
     }
     Ok(export)
+}
+
+/// `all`, or ids with `;` or `|` between them: clients part attributes by commas.
+fn mounts(to: &CacheTarget, value: &str) -> Result<Mounts, Status> {
+    if *to == CacheTarget::Inline {
+        return Err(Status::invalid(format!(
+            "mounts={value}: an image carries no cache mounts, so the cache exporter inline has none; registry and local do"
+        )));
+    }
+    if value == "all" {
+        return Ok(Mounts::All);
+    }
+    let ids = value.split([';', '|']).map(str::trim).filter(|id| !id.is_empty());
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
+    match ids.is_empty() {
+        false => Ok(Mounts::Named(ids)),
+        true => Err(Status::invalid(
+            "mounts of a cache exporter is all, or ids of cache mounts with ; or | between them",
+        )),
+    }
 }
 
 impl Door {
@@ -121,11 +143,17 @@ impl Door {
                 step.done(false);
                 continue;
             };
-            whole.steps.extend(merged.flat_map(|built| built.steps.clone()));
+            for built in merged {
+                whole.steps.extend(built.steps.clone());
+                whole.mounts.extend(built.mounts.clone());
+            }
+            whole.mounts.sort_unstable();
+            whole.mounts.dedup();
             let ignore = export.ignore_error;
             let exported = self.builds.export_cache(&whole, export, job.session.clone());
             match exported.await {
-                Ok(descriptor) => {
+                Ok(ExportedCache { descriptor, lines }) => {
+                    lines.iter().for_each(|line| step.part(line, 0, 0, true));
                     let digest = descriptor["digest"].as_str().unwrap_or_default();
                     step.part(&format!("writing cache manifest {digest}"), 0, 0, true);
                     step.done(false);
@@ -163,12 +191,35 @@ mod tests {
         .unwrap();
         assert_eq!(export.to, CacheTarget::Registry("r/x".to_owned()));
         assert!(export.all && export.packing.compression == Some(Compression::Zstd) && !export.index);
+        for (value, mounts) in [
+            ("all", Mounts::All),
+            ("go", Mounts::Named(vec!["go".to_owned()])),
+            (
+                "go; /root/.cache|x",
+                Mounts::Named(["go", "/root/.cache", "x"].map(str::to_owned).into()),
+            ),
+        ] {
+            assert_eq!(
+                read("local", &[("dest", "d"), ("mounts", value)]).unwrap().mounts,
+                mounts
+            );
+        }
         let old = read("registry", &[("ref", "x"), ("oci-mediatypes", "false")]).unwrap();
         assert!(old.index && !old.oci);
         for (kind, attrs, sentence) in [
             ("gha", &[][..], "unknown cache exporter: \"gha\""),
             ("local", &[], "local cache exporter requires dest"),
             ("inline", &[("mode", "x")], "invalid cache mode: x"),
+            (
+                "inline",
+                &[("mounts", "all")],
+                "mounts=all: an image carries no cache mounts, so the cache exporter inline has none; registry and local do",
+            ),
+            (
+                "local",
+                &[("dest", "x"), ("mounts", ";")],
+                "mounts of a cache exporter is all, or ids of cache mounts with ; or | between them",
+            ),
             (
                 "registry",
                 &[("ref", "x"), ("image-manifest", "true"), ("oci-mediatypes", "0")],

@@ -11,9 +11,9 @@ use std::time::SystemTime;
 
 use ::buildkit::grpc::Boxed;
 use ::buildkit::{
-    BuildRequest, Builds, Built, CacheExport, Code, Container, ContainerRequest, Content, Exported, Found,
-    Held, Material, Opened, Outgoing, Policies, Program, Progress, Prune, Question, Remote, Scans, Session,
-    Solving, Status, Usage,
+    BuildRequest, Builds, Built, CacheExport, Code, Container, ContainerRequest, Content, Exported,
+    ExportedCache, Found, Held, Material, Opened, Outgoing, Policies, Program, Progress, Prune, Question,
+    Remote, Scans, Session, Solving, Status, Usage,
 };
 use builder::{Builder, CacheRecord, Dialect, Entitlements, NamedContext, Policy};
 use disk::Disk;
@@ -81,7 +81,12 @@ impl Builds for NodeBuilds {
             match built {
                 Ok((id, lease)) => {
                     let made = (caches.steps(), materials.found());
-                    config(&engine, &id, made, Held::by(lease))
+                    let built = config(&engine, &id, made, Held::by(lease))?;
+                    Ok(Built {
+                        mounts: caches.mounts(),
+                        caches: caches.elsewhere(),
+                        ..built
+                    })
                 }
                 Err(error) => {
                     let status = vertices::status(&error);
@@ -125,8 +130,8 @@ impl Builds for NodeBuilds {
         built: &Built,
         export: CacheExport,
         session: Arc<Session>,
-    ) -> Boxed<'static, Result<serde_json::Value, Status>> {
-        let node = (self.engine.clone(), self.registries.clone());
+    ) -> Boxed<'static, Result<ExportedCache, Status>> {
+        let node = (self.engine.clone(), self.builder.clone(), self.registries.clone());
         let built = built.clone();
         Box::pin(async move { caches::export(node, built, export, session).await })
     }
@@ -393,6 +398,8 @@ pub(super) fn config(
         image: id.to_string(),
         config: image.config_bytes.to_vec(),
         steps,
+        mounts: Vec::new(),
+        caches: Held::default(),
         materials,
         request: None,
         held,

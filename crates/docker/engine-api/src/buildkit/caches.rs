@@ -6,9 +6,12 @@
 //! keys are never met here, and ours never there: reading each other's caches gives no hits and does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::buildkit::{Built, CacheExport, CacheSource, CacheTarget, Packing, Session, Status};
+use ::buildkit::{
+    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Session, Status,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use builder::{Builder, Sent, StepCache};
@@ -24,6 +27,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::exports::{form, recast};
+use super::mounts::{self, Elsewhere};
 use super::origin::{MAX_CONFIG, Source, failed, lease, refused, register};
 use super::services::credentials;
 use crate::api::blocking;
@@ -106,7 +110,11 @@ pub(super) struct Caches {
     images: Images,
     builder: Builder,
     imported: Arc<Vec<Imported>>,
+    /// Their cache mounts.
+    elsewhere: Arc<Vec<Elsewhere>>,
     made: Mutex<Vec<(String, String)>>,
+    /// The cache mounts of the build's steps.
+    used: Mutex<BTreeSet<CacheMount>>,
 }
 
 impl Caches {
@@ -117,7 +125,7 @@ impl Caches {
         session: &Arc<Session>,
         progress: &Arc<::buildkit::Progress>,
     ) -> Self {
-        let mut imported = Vec::new();
+        let (mut imported, mut elsewhere) = (Vec::new(), Vec::new());
         let mut seen: Vec<CacheSource> = Vec::new();
         for source in sources {
             if seen.contains(&source) {
@@ -130,9 +138,10 @@ impl Caches {
             seen.push(source.clone());
             let step = progress.begin(format!("importing cache manifest from {name}"));
             match read(registries, source, session).await {
-                Ok(cache) => {
+                Ok((cache, mounts)) => {
                     step.done(false);
                     imported.push(cache);
+                    elsewhere.push(mounts);
                 }
                 Err(status) => step.failed(status.message),
             }
@@ -141,8 +150,21 @@ impl Caches {
             images: engine.images().clone(),
             builder: builder.clone(),
             imported: Arc::new(imported),
+            elsewhere: Arc::new(elsewhere),
             made: Mutex::default(),
+            used: Mutex::default(),
         }
+    }
+
+    /// The cache mounts of the build's steps.
+    pub(super) fn mounts(&self) -> Vec<CacheMount> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.iter().cloned().collect()
+    }
+
+    /// What the caches that were read have of cache mounts, for whoever lets the build's go out.
+    pub(super) fn elsewhere(&self) -> Held {
+        Held::by(self.elsewhere.clone())
     }
 
     /// The steps that the build came by.
@@ -173,6 +195,25 @@ impl StepCache for Caches {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.push((key.to_string(), image.to_string()));
     }
+
+    fn mounts(&self, key: &Digest, id: &str) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(CacheMount {
+            id: id.to_owned(),
+            key: key.to_string(),
+        });
+    }
+
+    fn mount(&self, key: &Digest) -> Sent<Result<Option<File>, String>> {
+        let (builder, elsewhere, key) = (self.builder.clone(), self.elsewhere.clone(), *key);
+        Box::pin(async move {
+            let Some((source, layer)) = mounts::find(&elsewhere, &key) else {
+                return Ok(None);
+            };
+            let file = source.file(&builder, layer).await;
+            file.map(Some).map_err(|status| status.message)
+        })
+    }
 }
 
 /// Reads a cache.
@@ -180,7 +221,7 @@ async fn read(
     registries: &Registries,
     source: CacheSource,
     session: &Arc<Session>,
-) -> Result<Imported, Status> {
+) -> Result<(Imported, Elsewhere), Status> {
     let (source, document) = match source {
         CacheSource::Registry(reference) => {
             let reference = Reference::parse(&reference).map_err(failed)?.with_default_tag();
@@ -212,11 +253,13 @@ async fn read(
             steps.insert(key, step);
         }
     }
-    Ok(Imported {
+    let elsewhere = Elsewhere::of(source.clone(), &manifest);
+    let imported = Imported {
         layers: config.layers,
         steps,
         source,
-    })
+    };
+    Ok((imported, elsewhere))
 }
 
 /// The cache config of a manifest: its own, one of an index, or those in an index's images.
@@ -391,16 +434,16 @@ fn oci(layer: Descriptor) -> Descriptor {
     Descriptor::new(media_type, layer.digest, layer.size)
 }
 
-/// Lets the cache of a result go out; a descriptor of its manifest.
+/// Lets the cache of a result go out, and the cache mounts that are wished for.
 ///
 /// # Errors
-/// The disk's, the registry's, the client's.
+/// The disk's, the registry's, the client's; there is no such cache mount.
 pub(super) async fn export(
-    (engine, registries): (Engine, Registries),
+    (engine, builder, registries): (Engine, Builder, Registries),
     built: Built,
     wish: CacheExport,
     session: Arc<Session>,
-) -> Result<Value, Status> {
+) -> Result<ExportedCache, Status> {
     let images = engine.images().clone();
     let how = (wish.all, wish.packing);
     let wish_form = (wish.index, wish.oci);
@@ -411,6 +454,13 @@ pub(super) async fn export(
             "image-manifest=false is not supported for this node's own registry: it keeps what manifests name",
         ));
     }
+    let packed = Arc::new(lease(&images).map_err(failed)?);
+    let elsewhere = built.caches.get::<Arc<Vec<Elsewhere>>>();
+    let given = (
+        &*built.mounts,
+        elsewhere.as_ref().map_or(&[][..], |elsewhere| elsewhere),
+    );
+    let (mounts, lines) = mounts::outgoing((&images, &builder), given, &wish, &packed).await?;
     let prepared = {
         let images = images.clone();
         blocking(move || {
@@ -421,15 +471,23 @@ pub(super) async fn export(
             );
             let descriptor = Descriptor::new(CONFIG, Digest::of(&config), config.len() as u64);
             images.receive_blob(&outgoing.lease, &descriptor, &mut &*config)?;
-            let served = document(&wish_form, &outgoing.blobs, &descriptor);
+            let held = mounts.iter().all(|mount| outgoing.lease.hold_blob(&mount.digest));
+            drop(packed);
+            if !held {
+                return Err(ApiError::internal("a packed cache mount is gone"));
+            }
+            let layers = [&*outgoing.blobs, &*mounts].concat();
+            let served = document(&wish_form, &layers, &descriptor);
             images.put_manifest(
                 &outgoing.lease,
                 DigestAlgorithm::Sha256,
                 &served.media_type,
                 &served.bytes,
             )?;
-            let mut blobs = outgoing.blobs;
-            blobs.push(descriptor);
+            // Cache mounts that hold the same are one blob.
+            let mut blobs: Vec<Descriptor> = layers.into_iter().chain([descriptor]).collect();
+            let mut once = BTreeSet::new();
+            blobs.retain(|blob| once.insert(blob.digest));
             Ok::<_, ApiError>((outgoing.lease, blobs, served))
         })
         .await
@@ -447,7 +505,7 @@ pub(super) async fn export(
         CacheTarget::Local(store) => local(&images, &session, &store, (blobs, served)).await?,
         CacheTarget::Inline => {}
     }
-    Ok(descriptor)
+    Ok(ExportedCache { descriptor, lines })
 }
 
 /// What lists the layers of a cache: a manifest, or the index that older BuildKits write, in which the configuration stands
@@ -460,8 +518,10 @@ fn document((index, is_oci): &(bool, bool), blobs: &[Descriptor], config: &Descr
         ),
         true => {
             let media_type = form(media_type::INDEX, *is_oci);
-            let layer =
-                |blob: &Descriptor| Descriptor::new(form(&blob.media_type, *is_oci), blob.digest, blob.size);
+            let layer = |blob: &Descriptor| Descriptor {
+                media_type: form(&blob.media_type, *is_oci).to_owned(),
+                ..blob.clone()
+            };
             let listed: Vec<Descriptor> = blobs.iter().map(layer).chain([config.clone()]).collect();
             (
                 media_type,

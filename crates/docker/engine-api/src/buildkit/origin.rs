@@ -124,6 +124,25 @@ impl Source {
         Ok(kept)
     }
 
+    /// Content in a file without a name, checked.
+    pub(super) async fn file(&self, builder: &Builder, blob: &Descriptor) -> Result<File, Status> {
+        let (mut file, mut hasher) = (
+            builder.spool().map_err(failed)?,
+            Hasher::new(blob.digest.algorithm()),
+        );
+        let mut kept = file.try_clone().map_err(failed)?;
+        self.read(blob, |piece| {
+            hasher.update(piece);
+            file.write_all(piece)
+        })
+        .await?;
+        if hasher.size() != blob.size || hasher.digest() != blob.digest {
+            return Err(failed(format!("{} has other content", blob.digest)));
+        }
+        kept.rewind().map_err(failed)?;
+        Ok(kept)
+    }
+
     /// Brings the image of a layout that is for a platform, by the digest of its manifest or of an index.
     ///
     /// # Errors

@@ -259,7 +259,7 @@ impl<E: Executor + 'static> Driver<E> {
             Some(image) => self.image_key(Some(image), path.clone()).await?,
             None => format!("{id} {}", path.display()),
         };
-        let source = MountSource::Cache(CacheMount {
+        let cache = CacheMount {
             id: id.to_owned(),
             sharing: match sharing {
                 Sharing::Shared => dockerfile::Sharing::Shared,
@@ -277,8 +277,9 @@ impl<E: Executor + 'static> Driver<E> {
             uid: 0,
             gid: 0,
             description: format!("cached mount {place} from exec {}", exec.args.join(" ")),
-        });
-        Ok((source, key))
+        };
+        self.note_cache(&cache, id);
+        Ok((MountSource::Cache(cache), key))
     }
 
     async fn run_plan(&self, exec: &Exec, mounts: &mut Mounts) -> Result<RunPlan, BuildError> {

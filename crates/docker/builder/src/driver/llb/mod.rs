@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::llb::{Graph, Op, Vertex};
+use image::archive::Wanted;
 use image::{Digest, HistoryRow, ImageConfig, RunConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -239,6 +240,7 @@ impl<E: Executor + 'static> Driver<E> {
             },
             work,
             epoch: None,
+            wanted: Wanted::default(),
             hidden: true,
         };
         Ok(self.make(key, step).await?.id)

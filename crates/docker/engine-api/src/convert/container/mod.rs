@@ -8,14 +8,14 @@ pub(crate) mod summary;
 
 use std::sync::Arc;
 
-use engine::spec::Propagation;
+use engine::spec::{LogDriver, Propagation};
 use engine::{Container, MountPoint, MountPointKind};
 use network::Sandbox;
 use serde_json::{Value, json};
 
 use super::create::Door;
 use crate::wire::config::Config;
-use crate::wire::host_config::HostConfig;
+use crate::wire::host_config::{HostConfig, LogConfig};
 
 /// A container with what belongs to it.
 pub(crate) struct View {
@@ -70,6 +70,13 @@ fn foreign(container: &Container) -> Door {
         cpu_quota: spec.resources.cpu_quota,
         privileged: spec.isolation.privileged,
         readonly_rootfs: spec.read_only_rootfs,
+        log_config: LogConfig {
+            kind: match spec.log {
+                LogDriver::None => "none".to_owned(),
+                _ => String::new(),
+            },
+            ..LogConfig::default()
+        },
         ..HostConfig::default()
     };
     Door { config, host }
