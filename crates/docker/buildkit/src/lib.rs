@@ -35,7 +35,7 @@ mod trace;
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Command,
     Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination, Entry,
-    EntryKind, Exported, Found, Held, Material, NamedContext, Opened, Outgoing, Packing, Program, Prune,
+    EntryKind, Exported, Found, Held, Material, NamedContext, Nested, Opened, Outgoing, Packing, Program, Prune,
     Question, Remote, Request, Running, Scans, Solving, Usage,
 };
 pub use filesync::Archive;

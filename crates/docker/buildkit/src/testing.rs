@@ -347,7 +347,12 @@ impl Builds for Shared {
             for vertex in &solving.graph.vertices {
                 if !solving.files.contains_key(&vertex.digest.to_string()) {
                     progress
-                        .begin_vertex(&vertex.digest.to_string(), &vertex.name, Vec::new())
+                        .begin_vertex(
+                            &vertex.digest.to_string(),
+                            &vertex.name,
+                            Vec::new(),
+                            vertex.group.clone(),
+                        )
                         .done(true);
                 }
             }

@@ -63,6 +63,10 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let is_file = matches!(source::named(address), Ok(source::Named::Http)) && verb == "ADD";
         let name = source::file_name(address);
+        // A policy is asked before anything is had, from wherever.
+        if self.options.services.policy.is_some() {
+            return None;
+        }
         // What a server calls a file that its address does not name is known to the server only.
         if self.options.dialect == Dialect::Classic || !is_file || name == source::UNNAMED {
             return None;
@@ -201,6 +205,9 @@ impl<E: Executor + 'static> Driver<E> {
     async fn copy_from(&self, from: &str) -> Result<Option<Digest>, BuildError> {
         if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
+        }
+        if let Some(Named::Result(image)) = self.context(from) {
+            return Ok(Some(self.held(image)?.id));
         }
         if let Some(Named::Image(image)) = self.context(from) {
             if image == "scratch" {

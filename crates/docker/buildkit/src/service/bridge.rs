@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use super::caps::pong;
 use super::gateway::Frontend;
+use super::solve::Aids;
 use super::{Door, attestations, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
@@ -120,23 +121,26 @@ impl Door {
         // A result that nobody has looked at yet may turn out to be none: a debugger wants it all the same.
         let lazy = whole && !asked.evaluate && !asked.frontend.is_empty();
         let definition = asked.definition.filter(|definition| is_set(Some(definition)));
+        let caches = || {
+            let imports = asked.cache_imports.iter();
+            let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
+            caches.collect::<Result<Vec<_>, Status>>()
+        };
         let work = async {
             match (&*asked.frontend, definition) {
                 ("", Some(definition)) => {
-                    let made = self.solved(job, &definition).await?;
+                    let made = self.solved_with(job, &definition, Aids::cached(caches()?)).await?;
                     named(job, made, whole)
                 }
                 // Nothing of nothing.
                 ("", None) => Ok(SolveResponse::default()),
                 (_, Some(_)) => Err(Status::invalid("a definition beside a frontend makes no sense")),
                 (name, None) => {
-                    let imports = asked.cache_imports.iter();
-                    let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
                     let wanted = Frontend {
                         name: name.to_owned(),
                         options: asked.frontend_opt,
                         inputs: asked.frontend_inputs,
-                        caches: caches.collect::<Result<_, _>>()?,
+                        caches: caches()?,
                     };
                     solved(job, self.frontend(job, wanted).await?, whole)
                 }

@@ -8,6 +8,7 @@ use super::export::exports;
 use super::filters::Filters;
 use super::gateway::Frontend;
 use super::sbom::Sbom;
+use super::solve::Aids;
 use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
@@ -173,7 +174,9 @@ impl Door {
         caches: Vec<CacheSource>,
     ) -> Result<Outcome, Status> {
         match (&*asked.frontend, &asked.definition) {
-            ("", Some(definition)) if is_set(Some(definition)) => self.solved(job, definition).await,
+            ("", Some(definition)) if is_set(Some(definition)) => {
+                self.solved_with(job, definition, Aids::cached(caches)).await
+            }
             ("", _) => job.given_back().await,
             (name, _) => {
                 let wanted = Frontend {

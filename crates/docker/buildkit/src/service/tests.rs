@@ -339,7 +339,7 @@ async fn a_result_is_given_to_another_build() {
         .unwrap();
     let given = format!("{:?}", rig.builder.asked.lock().unwrap()[1].contexts);
     assert!(
-        given.contains(&format!("Image(\"sha256:{}", "1".repeat(64))),
+        given.contains(&format!("Result(\"sha256:{}", "1".repeat(64))),
         "{given}"
     );
     let strange = crate::proto::pb::Definition {

@@ -63,7 +63,7 @@ impl Watch for Vertices {
     fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep> {
         let step = self
             .progress
-            .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone());
+            .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone(), vertex.group.clone());
         Arc::new(Vertex(Mutex::new(Some(step))))
     }
 

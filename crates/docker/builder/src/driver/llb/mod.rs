@@ -4,6 +4,7 @@
 //! A result is an image without a configuration, or the files of a client's directory as they came; the latter become an
 //! image only where one is needed.
 
+mod build;
 mod exec;
 mod file;
 mod owners;
@@ -139,6 +140,7 @@ impl<E: Executor + 'static> Driver<E> {
                 each.map(|products| (products, true))
                     .ok_or_else(|| missing(vertex))
             }
+            Op::Build { definition, file } => self.nested(file, inputs.get(*definition)).await,
             Op::Merge => self.merge(vertex, &inputs).await,
             Op::Diff { lower, upper } => {
                 let side = |place: &Option<usize>| place.and_then(|place| inputs.get(place)).cloned();
@@ -170,6 +172,7 @@ impl<E: Executor + 'static> Driver<E> {
             digest: vertex.digest.to_string(),
             name: vertex.name.clone(),
             inputs,
+            group: vertex.group.clone(),
         }))
     }
 
