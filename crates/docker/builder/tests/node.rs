@@ -20,3 +20,5 @@ mod graphs;
 mod lives;
 #[path = "node/mounts.rs"]
 mod mounts;
+#[path = "node/nested.rs"]
+mod nested;

@@ -160,10 +160,7 @@ impl Job {
     /// The steps of a result of this image, if there is such a result.
     pub(crate) fn steps_of(&self, image: &str) -> Option<Vec<(String, String)>> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = results
-            .values()
-            .flatten()
-            .find(|(_, built)| built.image == image);
+        let found = results.values().flatten().find(|(_, built)| built.image == image);
         found.map(|(_, built)| built.steps.clone())
     }
 

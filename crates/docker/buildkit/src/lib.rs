@@ -35,8 +35,8 @@ mod trace;
 pub use build::{
     Annotated, Annotation, BuildRequest, Builds, Built, CacheExport, CacheSource, CacheTarget, Command,
     Compression, Container, ContainerRequest, Content, ContentBytes, Context, Control, Destination, Entry,
-    EntryKind, Exported, Found, Held, Material, NamedContext, Nested, Opened, Outgoing, Packing, Program, Prune,
-    Question, Remote, Request, Running, Scans, Solving, Usage,
+    EntryKind, Exported, Found, Held, Material, NamedContext, Nested, Opened, Outgoing, Packing, Program,
+    Prune, Question, Remote, Request, Running, Scans, Solving, Usage,
 };
 pub use filesync::Archive;
 pub use grpc::{Code, Status};

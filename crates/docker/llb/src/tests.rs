@@ -261,7 +261,10 @@ fn what_makes_no_sense_is_refused_in_buildkits_words() {
             refused(&|writer| (writer.add(pb::op::Op::Build(pb::BuildOp::default()), &[]), 0)),
             "only LLB builder is currently allowed",
         ),
-        (nested(&[]), "no llb definition input buildkit.llb.definition found"),
+        (
+            nested(&[]),
+            "no llb definition input buildkit.llb.definition found",
+        ),
         (nested(&[("buildkit.llb.definition", 1)]), "invalid index 1"),
         (passing("", &[0]), "invalid passthrough op with no id"),
         (passing("x", &[]), "invalid passthrough op with no outputs"),
@@ -407,7 +410,11 @@ fn sources_are_read_with_their_attributes() {
     assert_eq!(
         read(
             "git://github.com/a/b.git#main:dir/",
-            &[("git.keepgitdir", "true"), ("git.authtokensecret", "T"), ("git.authheadersecret", "")]
+            &[
+                ("git.keepgitdir", "true"),
+                ("git.authtokensecret", "T"),
+                ("git.authheadersecret", "")
+            ]
         ),
         Source::Git(Git {
             remote: "https://github.com/a/b.git".to_owned(),

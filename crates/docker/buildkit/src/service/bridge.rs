@@ -129,7 +129,9 @@ impl Door {
         let work = async {
             match (&*asked.frontend, definition) {
                 ("", Some(definition)) => {
-                    let made = self.solved_with(job, &definition, Aids::cached(caches()?)).await?;
+                    let made = self
+                        .solved_with(job, &definition, Aids::cached(caches()?))
+                        .await?;
                     named(job, made, whole)
                 }
                 // Nothing of nothing.

@@ -80,7 +80,8 @@ impl Door {
             // One that is gone meanwhile cannot be looked at.
             Some(image) => match self
                 .solved_with(job, &definition(image), Aids::own(BTreeMap::new()))
-                .await {
+                .await
+            {
                 Ok(made) => made.images.into_iter().next(),
                 Err(_) => return status,
             },

@@ -378,7 +378,9 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
             return Err(Status::invalid(format!("no layout {store}")));
         }
         ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
-        ::buildkit::NamedContext::Result(image) => NamedContext::Result(image.parse().map_err(origin::failed)?),
+        ::buildkit::NamedContext::Result(image) => {
+            NamedContext::Result(image.parse().map_err(origin::failed)?)
+        }
         ::buildkit::NamedContext::Files(files) => NamedContext::Files(contexts::context(&files)?),
     })
 }

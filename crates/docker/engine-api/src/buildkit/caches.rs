@@ -16,8 +16,8 @@ use bytes::Bytes;
 use distribution::{Document, Parts, Progress, Registries, Subject};
 use engine::Engine;
 use image::{
-    Blob, Descriptor, Digest, DigestAlgorithm, Image, ImageConfig, Images, Lease, Reference, ServedManifest, Target,
-    media_type,
+    Blob, Descriptor, Digest, DigestAlgorithm, Image, ImageConfig, Images, Lease, Reference, ServedManifest,
+    Target, media_type,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

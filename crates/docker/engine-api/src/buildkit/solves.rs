@@ -39,7 +39,12 @@ pub(super) async fn solve(
     let materials = Arc::new(Materials::over(builder.fetch()));
     let images = engine.images().clone();
     let wanted = (solving.cache_from.clone(), &*solving.policies);
-    let caches = Caches::open((engine, builder, &registries), wanted, &solving.session, &progress);
+    let caches = Caches::open(
+        (engine, builder, &registries),
+        wanted,
+        &solving.session,
+        &progress,
+    );
     let caches = Arc::new(caches.await);
     let within = Arc::new(Within::of(solving.nested.clone()));
     services.watch = Some(Arc::new(Vertices::new(progress, images, materials.clone())));

@@ -261,7 +261,10 @@ fn is_wanted(actions: &[Action], number: usize) -> bool {
     actions.iter().any(reads) || actions.iter().filter(|action| action.upon == place).count() > 1
 }
 
-pub(super) fn tree_of<E: Executor>(executor: &E, product: Option<&Product>) -> Result<Arc<dyn Tree>, BuildError> {
+pub(super) fn tree_of<E: Executor>(
+    executor: &E,
+    product: Option<&Product>,
+) -> Result<Arc<dyn Tree>, BuildError> {
     match product {
         Some(Product::Files(tree)) => Ok(tree.clone()),
         Some(Product::Image(image)) => executor.tree(image.as_ref()),
