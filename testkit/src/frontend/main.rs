@@ -327,7 +327,12 @@ fn definition(options: &BTreeMap<String, String>) -> pb::Definition {
     let mut copied = writer.copy(&base, &files, ("/", "/copied"), "[frontend] copy it");
     if let Some(text) = said("NESTED") {
         let nested = writer.nested(text);
-        copied = writer.copy(&copied, &nested, ("/nested", "/nested"), "[frontend] copy what is within");
+        copied = writer.copy(
+            &copied,
+            &nested,
+            ("/nested", "/nested"),
+            "[frontend] copy what is within",
+        );
     }
     let words = ["/bin/sh", "-c", command];
     let exec = pb::ExecOp {

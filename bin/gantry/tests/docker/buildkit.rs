@@ -739,7 +739,7 @@ const CASES: &[Case] = &[
         $ . $dir/../buildkit.sh; mkdir $dir/$n; cd $dir/$n; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; docker build -q --no-cache --metadata-file m . > /dev/null; ref=$(sed -n 's/.*build.ref": "\(.*\)",/\1/p' m)
         $ docker buildx history ls | grep -c "${ref##*/}"
         1
-        $ own() { docker buildx history ls --filter ref=${ref##*/} "$@" | grep -c "${ref##*/}"; }; own --filter status=completed; own --filter 'startedAt>=1h' --filter 'duration<1h'; own --filter status=error; docker buildx history ls --filter startedAt\>x 2>&1 | tail -1
+        $ own() { docker buildx history ls --filter ref=${ref##*/} "$@" | grep -c "${ref##*/}"; }; own --filter status=completed; own --filter 'startedAt>1h' --filter 'duration<1h'; own --filter status=error; docker buildx history ls --filter startedAt\>x 2>&1 | tail -1
         1
         1
         0

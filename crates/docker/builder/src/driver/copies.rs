@@ -312,7 +312,7 @@ impl<E: Executor + 'static> Driver<E> {
                 .collect::<Vec<_>>(),
         };
         let key = key.digest();
-        if let Some(known) = self.linked(&key)?
+        if let Some(known) = self.anywhere(&key).await?
             && let Some(base) = self.executor.hold(&known)?
         {
             return Ok(base);

@@ -60,11 +60,11 @@ impl Door {
             }
             "ResolveImageConfig" => {
                 let asked = incoming.single().await?;
-                reply.send(&self.resolve_config(asked).await?).await
+                reply.send(&self.resolve_config(job, asked).await?).await
             }
             "ResolveSourceMeta" => {
                 let asked = incoming.single().await?;
-                reply.send(&self.resolve_source(asked).await?).await
+                reply.send(&self.resolve_source(job, asked).await?).await
             }
             "Evaluate" => {
                 let asked: EvaluateRequest = incoming.single().await?;
@@ -180,16 +180,34 @@ impl Door {
         Ok(look)
     }
 
-    async fn found(&self, reference: &str) -> Result<Found, Status> {
+    /// An image as the policies have it: what is denied is not told of either.
+    async fn found(&self, job: &Job, reference: &str) -> Result<Found, Status> {
+        let parsed = image::Reference::parse(reference).map(|parsed| parsed.with_default_tag().to_string());
+        let whole = format!("{IMAGE}{}", parsed.unwrap_or_else(|_| reference.to_owned()));
+        let mut judged = whole.clone();
+        let changed = job.asked.policies.judge(&mut judged, &mut BTreeMap::new());
+        changed.map_err(|denied| {
+            let sentence = format!("error evaluating the source policy: {denied}");
+            Status::new(Code::Unknown, sentence)
+        })?;
+        let reference = match judged.strip_prefix(IMAGE) {
+            _ if judged == whole => reference,
+            Some(other) => other,
+            None => {
+                let sentence = format!("the source policy converts {whole} to {judged}, which is no image");
+                return Err(Status::unimplemented(sentence));
+            }
+        };
         let missing = || Status::new(Code::NotFound, format!("{reference}: not found"));
         self.builds.find(reference).await?.ok_or_else(missing)
     }
 
     async fn resolve_config(
         &self,
+        job: &Job,
         asked: ResolveImageConfigRequest,
     ) -> Result<ResolveImageConfigResponse, Status> {
-        let found = self.found(&asked.r#ref).await?;
+        let found = self.found(job, &asked.r#ref).await?;
         Ok(ResolveImageConfigResponse {
             digest: found.digest,
             config: found.config.into(),
@@ -199,14 +217,15 @@ impl Door {
 
     async fn resolve_source(
         &self,
+        job: &Job,
         asked: ResolveSourceMetaRequest,
     ) -> Result<ResolveSourceMetaResponse, Status> {
         let source = asked.source.unwrap_or_default();
-        let Some(reference) = source.identifier.strip_prefix("docker-image://") else {
+        let Some(reference) = source.identifier.strip_prefix(IMAGE) else {
             let sentence = format!("the source {} is not supported yet", source.identifier);
             return Err(Status::unimplemented(sentence));
         };
-        let found = self.found(reference).await?;
+        let found = self.found(job, reference).await?;
         let no_config = asked.image.as_ref().is_some_and(|image| image.no_config);
         let image = ResolveSourceImageResponse {
             digest: found.digest,
@@ -306,6 +325,9 @@ fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Stat
         }),
     })
 }
+
+/// How images are written in LLB.
+const IMAGE: &str = "docker-image://";
 
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";

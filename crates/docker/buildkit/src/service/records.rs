@@ -75,20 +75,18 @@ impl RecordFilters {
 
 /// The terms of a filter.
 fn terms(filter: &str) -> Vec<String> {
-    let (mut terms, mut quoted) = (vec![String::new()], false);
+    let (mut terms, mut term, mut quoted) = (Vec::new(), String::new(), false);
     let mut letters = filter.chars().peekable();
     while let Some(letter) = letters.next() {
-        let term = terms.last_mut();
         match letter {
             // A quote in a quoted term is doubled.
-            '"' if quoted && letters.next_if_eq(&'"').is_some() => {
-                term.into_iter().for_each(|term| term.push('"'))
-            }
-            '"' if quoted || term.as_ref().is_some_and(|term| term.is_empty()) => quoted = !quoted,
-            ',' if !quoted => terms.push(String::new()),
-            letter => term.into_iter().for_each(|term| term.push(letter)),
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => term.push('"'),
+            '"' if quoted || term.is_empty() => quoted = !quoted,
+            ',' if !quoted => terms.push(std::mem::take(&mut term)),
+            letter => term.push(letter),
         }
     }
+    terms.push(term);
     terms
 }
 

@@ -204,18 +204,7 @@ impl<E: Executor + 'static> Driver<E> {
         if vertex.ignore_cache || self.options.no_cache {
             return Ok(None);
         }
-        let mut known = self.linked(key)?;
-        if let Some(steps) = &self.options.services.steps {
-            if known.is_none()
-                && let Some(image) = steps.step(key).await
-                && self.executor.hold(&image)?.is_some()
-            {
-                self.cache.put(*key, image, None, vertex.name.clone()).await;
-                known = Some(image);
-            }
-            known.inspect(|image| steps.made(key, image));
-        }
-        Ok(known)
+        self.anywhere(key).await
     }
 
     /// Carries out a step of a vertex.

@@ -246,6 +246,15 @@ async fn only_what_is_a_result_is_no_source() {
         let refused = ask(definition(&written(name), None)).await.unwrap_err();
         assert!(refused.message.contains("denied by policy"), "{refused}");
     }
+    // Nor is an image looked up by a name that is denied.
+    let config = frontend::ResolveImageConfigRequest {
+        r#ref: "gantry.invalid/mine".to_owned(),
+        ..Default::default()
+    };
+    let refused = rig
+        .bridge::<frontend::ResolveImageConfigResponse>("ResolveImageConfig", "b1", &config)
+        .await;
+    assert!(refused.unwrap_err().message.contains("denied by policy"));
     let mut asked = dockerfile(&[("context:base", "input:base")]);
     let forged = definition(&written(&other), None);
     asked.frontend_inputs.insert("base".to_owned(), forged);
