@@ -73,7 +73,11 @@ pub fn frontend() -> Vec<u8> {
     archive(
         "frontend:latest",
         layer.finish(),
-        &json!({"Entrypoint": ["/bin/frontend"], "Env": [PATH]}),
+        &json!({
+            "Entrypoint": ["/bin/frontend"],
+            "Env": [PATH],
+            "Labels": { "moby.buildkit.frontend.caps": "moby.buildkit.frontend.subrequests" },
+        }),
     )
 }
 

@@ -1,6 +1,6 @@
 //! A frontend of BuildKit's protocol for tests, as a program of an image: it has what is in its client's directory copied
-//! upon busybox and a command run there, and gives that back with a configuration. It speaks over its standard input and
-//! output.
+//! upon busybox and a command run there, and gives that back with a configuration; or it says which targets it has. It
+//! speaks over its standard input and output.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "what it says is looked for")]
 
@@ -21,8 +21,20 @@ struct SolveRequest {
     definition: Option<pb::Definition>,
     #[prost(bool, tag = "5")]
     allow_result_return: bool,
+    #[prost(message, repeated, tag = "12")]
+    cache_imports: Vec<CacheImport>,
     #[prost(bool, tag = "14")]
     evaluate: bool,
+}
+
+/// A cache, as clients put it into JSON too.
+#[derive(Clone, PartialEq, Message, serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CacheImport {
+    #[prost(string, tag = "1")]
+    r#type: String,
+    #[prost(btree_map = "string, string", tag = "2")]
+    attrs: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -132,7 +144,11 @@ async fn speak(options: &BTreeMap<String, String>) -> Result<(), Status> {
 async fn ask(channel: &Channel, options: &BTreeMap<String, String>) -> Result<(), Status> {
     eprintln!("the frontend speaks");
     let _: Nothing = channel.unary(&path("Ping"), &Nothing {}).await?;
-    let answer = match solve(channel, options).await {
+    let done = match options.get("requestid") {
+        Some(question) => answered(question),
+        None => solve(channel, options).await,
+    };
+    let answer = match done {
         Ok(solved) => ReturnRequest {
             result: Some(solved),
             error: None,
@@ -149,10 +165,30 @@ async fn ask(channel: &Channel, options: &BTreeMap<String, String>) -> Result<()
     Ok(())
 }
 
+/// Answers a question (`--call`).
+fn answered(question: &str) -> Result<Solved, Status> {
+    if question != "frontend.targets" {
+        return Err(Status::unimplemented(format!("unsupported request {question}")));
+    }
+    let targets = serde_json::json!({ "targets": [{ "name": "theirs", "default": true }], "sources": [] });
+    let said = [
+        ("version", "1.0.0".to_owned()),
+        ("result.txt", "theirs\n".to_owned()),
+        ("result.json", targets.to_string()),
+    ];
+    let metadata = said.map(|(name, text)| (name.to_owned(), Bytes::from(text)));
+    Ok(Solved {
+        metadata: metadata.into_iter().collect(),
+        ..Solved::default()
+    })
+}
+
 async fn solve(channel: &Channel, options: &BTreeMap<String, String>) -> Result<Solved, Status> {
-    let command = options.get("build-arg:RUN").map_or("true", |command| command);
+    let imports = options.get("cache-imports").map_or("[]", |imports| imports);
+    let imports = serde_json::from_str(imports).map_err(|cause| Status::invalid(cause.to_string()))?;
     let asked = SolveRequest {
-        definition: Some(definition(command)),
+        definition: Some(definition(options)),
+        cache_imports: imports,
         allow_result_return: true,
         evaluate: true,
     };
@@ -179,9 +215,9 @@ async fn solve(channel: &Channel, options: &BTreeMap<String, String>) -> Result<
     Ok(solved)
 }
 
-/// Writes a definition, message by message.
+/// Writes a definition, message by message, each with what is said of all of them.
 #[derive(Default)]
-struct Writer(pb::Definition);
+struct Writer(pb::Definition, pb::OpMetadata);
 
 impl Writer {
     fn add(&mut self, op: Option<Op>, inputs: &[&str], named: &str) -> String {
@@ -196,7 +232,7 @@ impl Writer {
         };
         let bytes = op.encode_to_vec();
         let digest = image::Digest::of(&bytes).to_string();
-        let mut about = pb::OpMetadata::default();
+        let mut about = self.1.clone();
         if !named.is_empty() {
             about
                 .description
@@ -205,6 +241,58 @@ impl Writer {
         self.0.def.push(bytes.into());
         self.0.metadata.insert(digest.clone(), about);
         digest
+    }
+
+    /// A file that is made, alone.
+    fn file(&mut self, path: &str, data: Bytes) -> String {
+        let made = Action::Mkfile(pb::FileActionMkFile {
+            path: path.to_owned(),
+            mode: 0o644,
+            data,
+            timestamp: 0,
+            owner: None,
+        });
+        let actions = vec![pb::FileAction {
+            input: -1,
+            secondary_input: -1,
+            output: 0,
+            action: Some(made),
+        }];
+        self.add(Some(Op::File(pb::FileOp { actions })), &[], "")
+    }
+
+    /// What of an input is copied upon another.
+    fn copy(&mut self, upon: &str, from: &str, (src, dest): (&str, &str), named: &str) -> String {
+        let copy = Action::Copy(pb::FileActionCopy {
+            src: src.to_owned(),
+            dest: dest.to_owned(),
+            mode: -1,
+            timestamp: -1,
+            dir_copy_contents: true,
+            create_dest_path: true,
+            ..pb::FileActionCopy::default()
+        });
+        let actions = vec![pb::FileAction {
+            input: 0,
+            secondary_input: 1,
+            output: 0,
+            action: Some(copy),
+        }];
+        self.add(Some(Op::File(pb::FileOp { actions })), &[upon, from], named)
+    }
+
+    /// What a definition makes that is a file which is made here.
+    fn nested(&mut self, text: &str) -> String {
+        let mut inner = Self::default();
+        let made = inner.file("/nested", Bytes::copy_from_slice(text.as_bytes()));
+        inner.add(None, &[&made], "");
+        let file = self.file("/buildkit.llb.definition", inner.0.encode_to_vec().into());
+        let build = pb::BuildOp {
+            builder: -1,
+            inputs: BTreeMap::from([("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })]),
+            ..pb::BuildOp::default()
+        };
+        self.add(Some(Op::Build(build)), &[&file], "[frontend] build within")
     }
 
     fn source(&mut self, identifier: &str) -> String {
@@ -216,32 +304,36 @@ impl Writer {
     }
 }
 
-fn definition(command: &str) -> pb::Definition {
-    let mut writer = Writer::default();
+fn definition(options: &BTreeMap<String, String>) -> pb::Definition {
+    let said = |name: &str| options.get(&format!("build-arg:{name}"));
+    let command = said("RUN").map_or("true", |command| command);
+    let about = pb::OpMetadata {
+        progress_group: said("GROUP").map(|name| pb::ProgressGroup {
+            id: "group".to_owned(),
+            name: name.clone(),
+            weak: false,
+        }),
+        linux_resources: said("MEMORY").map(|bytes| pb::LinuxResources {
+            memory: bytes.parse().unwrap_or(0),
+            ..pb::LinuxResources::default()
+        }),
+        ..pb::OpMetadata::default()
+    };
+    let mut writer = Writer(pb::Definition::default(), about);
     let (base, files) = (
         writer.source("docker-image://docker.io/library/busybox:latest"),
         writer.source("local://context"),
     );
-    let copy = Action::Copy(pb::FileActionCopy {
-        src: "/".to_owned(),
-        dest: "/copied".to_owned(),
-        mode: -1,
-        timestamp: -1,
-        dir_copy_contents: true,
-        create_dest_path: true,
-        ..pb::FileActionCopy::default()
-    });
-    let actions = vec![pb::FileAction {
-        input: 0,
-        secondary_input: 1,
-        output: 0,
-        action: Some(copy),
-    }];
-    let copied = writer.add(
-        Some(Op::File(pb::FileOp { actions })),
-        &[&base, &files],
-        "[frontend] copy it",
-    );
+    let mut copied = writer.copy(&base, &files, ("/", "/copied"), "[frontend] copy it");
+    if let Some(text) = said("NESTED") {
+        let nested = writer.nested(text);
+        copied = writer.copy(
+            &copied,
+            &nested,
+            ("/nested", "/nested"),
+            "[frontend] copy what is within",
+        );
+    }
     let words = ["/bin/sh", "-c", command];
     let exec = pb::ExecOp {
         meta: Some(pb::Meta {

@@ -185,6 +185,34 @@ const CASES: &[Case] = &[
         "##,
     ),
     case(
+        "what else a frontend of an image may ask for",
+        r##"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; r=localhost:5055/$n; echo $n > f; printf '# syntax=frontend\nanything\n' > Dockerfile
+        $ docker build -q -o out --build-arg NESTED=deep . > /dev/null; cat out/nested; echo
+        deep
+        $ docker build --no-cache --progress=rawjson --build-arg GROUP=together . 2>&1 | grep -c '"progressGroup":{"id":"group","name":"together"' | sed 's/^[4-9]$\|^[1-9][0-9]$/some/'
+        some
+        $ docker build --build-arg MEMORY=50003968 --build-arg RUN='cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2> /dev/null || true' . 2>&1 | sed -n 's/^#[0-9]* [0-9.]* \(50003968\)$/\1/p'
+        50003968
+        $ docker build --call=targets . 2> /dev/null; printf 'FROM frontend\nLABEL moby.buildkit.frontend.caps=\n' | docker build -q -t $n-lacks -f - . > /dev/null; printf '# syntax=%s-lacks\n' $n > L
+        TARGET           DESCRIPTION
+        theirs (default)
+        $ docker build --call=targets -f L . 2>&1 | tail -1; docker build --call=outline . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: [..]unsupported frontend capability moby.buildkit.frontend.subrequests
+        ERROR: failed to build: failed to solve: the frontend says: unsupported request frontend.outline
+        $ docker build -q --build-arg RUN="echo $n > /made" --cache-to type=registry,ref=$r/max,mode=max --cache-to type=registry,ref=$r/min . > /dev/null
+        $ hits() { docker buildx prune -af --filter description~=frontend > /dev/null; docker build --build-arg RUN="echo $n > /made" "$@" . 2>&1 | grep -A1 '^#[0-9]* .frontend. [cr]' | grep -c CACHED; }
+        $ hits
+        0
+        ? 1
+        $ hits --cache-from type=registry,ref=$r/max; hits --cache-from type=registry,ref=$r/min
+        2
+        2
+        $ docker rmi -f $n-lacks > /dev/null
+        "##,
+    )
+    .within(120),
+    case(
         "files and archives of a result",
         r#"
         $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo hi > f; printf 'FROM scratch\nCOPY f /a/\n' > Dockerfile
@@ -345,6 +373,8 @@ const CASES: &[Case] = &[
         "f"
         "https://mobyproject.org/buildkit@v1"
         1
+        $ said $r:2 .Provenance.SLSA.materials | grep -o "$n-scan"| sed "s/$n/N/"
+        N-scan
         $ docker build -t $r:2 --attest type=sbom,generator=$n-scan -f S . 2>&1 | grep -A1 'generating sbom' | grep -c CACHED; docker build -q -t $n --sbom=generator=$n-scan -f S . > /dev/null; docker image inspect -f '{{len .RepoTags}}' $n
         1
         2
@@ -378,7 +408,12 @@ const CASES: &[Case] = &[
         marked
         $ printf 'FROM scratch\nADD http://127.0.0.1:1/x /\n' > A; f=A; ruled DENY 'http://*'
         ERROR: failed to build: failed to solve: error evaluating the source policy: source "http://127.0.0.1:1/x" denied by policy: source denied by policy
-        $ docker rmi -f $n-other > /dev/null
+        $ d=$(docker image inspect -f '{{.Id}}' busybox); printf "FROM $d\n" > I; docker tag busybox gantry.invalid/$n; printf "FROM gantry.invalid/$n\n" > G; for f in I G; do ruled DENY 'docker-image://*' | sed "s/$d/ID/; s/$n/N/"; done
+        ERROR: failed to build: failed to solve: error evaluating the source policy: source "docker-image://docker.io/library/ID" denied by policy: source denied by policy
+        ERROR: failed to build: failed to solve: error evaluating the source policy: source "docker-image://gantry.invalid/N:latest" denied by policy: source denied by policy
+        $ printf '{"version":1,"rules":[{"action":"DENY","selector":{"identifier":"docker-image://localhost:5055/*"}}]}' > p.json; EXPERIMENTAL_BUILDKIT_SOURCE_POLICY=p.json docker build --cache-from localhost:5055/$n/cache . 2>&1 | grep -c 'ERROR: error evaluating the source policy: source "docker-image://localhost:5055/.*cache:latest" denied'
+        1
+        $ docker rmi -f $n-other gantry.invalid/$n > /dev/null
         "#,
     ),
     case(
@@ -741,6 +776,11 @@ const CASES: &[Case] = &[
         $ . $dir/../buildkit.sh; mkdir $dir/$n; cd $dir/$n; printf 'FROM busybox\nRUN echo seen\n' > Dockerfile; docker build -q --no-cache --metadata-file m . > /dev/null; ref=$(sed -n 's/.*build.ref": "\(.*\)",/\1/p' m)
         $ docker buildx history ls | grep -c "${ref##*/}"
         1
+        $ own() { docker buildx history ls --filter ref=${ref##*/} "$@" | grep -c "${ref##*/}"; }; own --filter status=completed; own --filter 'startedAt>1h' --filter 'duration<1h'; own --filter status=error; docker buildx history ls --filter startedAt\>x 2>&1 | tail -1
+        1
+        1
+        0
+        ERROR: invalid time x
         $ docker buildx history inspect ${ref##*/} 2>/dev/null | grep -c 'Build Steps'
         1
         $ docker buildx history logs ${ref##*/} 2>&1 | grep -c seen

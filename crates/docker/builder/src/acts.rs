@@ -59,6 +59,8 @@ pub(crate) struct CopyAct {
     pub(crate) unpack: bool,
     /// What is missing of the directory it goes to is made.
     pub(crate) create: bool,
+    /// A file takes the place of a directory, and a directory that of a file; else either is a failure.
+    pub(crate) replace: bool,
 }
 
 impl fmt::Debug for CopyAct {

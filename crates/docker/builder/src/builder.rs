@@ -222,7 +222,7 @@ impl Builder {
             .iter()
             .filter_map(|(name, context)| match context {
                 NamedContext::Files(files) => Some((name.to_lowercase(), files.age())),
-                NamedContext::Image(_) => None,
+                NamedContext::Image(_) | NamedContext::Result(_) => None,
             });
         let context_ages = ages.collect();
         let (tree, file) = self
@@ -307,6 +307,7 @@ impl Builder {
         for (number, (name, context)) in contexts.into_iter().enumerate() {
             let named = match context {
                 NamedContext::Image(image) => Named::Image(image),
+                NamedContext::Result(image) => Named::Result(image),
                 NamedContext::Files(context) => {
                     let (images, directory) =
                         (self.images.clone(), scratch.join(format!("context-{number}")));

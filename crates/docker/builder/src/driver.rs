@@ -80,6 +80,8 @@ pub(crate) struct Options {
 pub(crate) enum Named {
     Files(Arc<dyn Tree>),
     Image(String),
+    /// What another build has made.
+    Result(Digest),
 }
 
 impl fmt::Debug for Named {
@@ -87,6 +89,7 @@ impl fmt::Debug for Named {
         match self {
             Self::Files(_) => f.write_str("files"),
             Self::Image(name) => f.write_str(name),
+            Self::Result(image) => write!(f, "{image}"),
         }
     }
 }
@@ -443,6 +446,7 @@ impl<E: Executor + 'static> Driver<E> {
         match self.context(name) {
             Some(Named::Image(image)) if image == "scratch" => return Ok(None),
             Some(Named::Image(image)) => return self.image(image, asked).await.map(Some),
+            Some(Named::Result(image)) => return self.held(image).map(Some),
             Some(Named::Files(files)) => return self.files_alone(files.clone()).await.map(Some),
             None => {}
         }

@@ -99,6 +99,8 @@ pub(crate) struct RunPlan {
     pub(crate) valid_codes: Vec<i32>,
     /// Nothing can be written to the root.
     pub(crate) read_only: bool,
+    /// What it may use of the machine, in place of the request's.
+    pub(crate) limits: Option<llb::pb::LinuxResources>,
 }
 
 impl RunPlan {

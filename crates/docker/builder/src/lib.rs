@@ -53,7 +53,8 @@ pub use request::{
     build_tags,
 };
 pub use services::{
-    Asker, Entitlements, NamedContext, NamedContexts, Policy, Pull, Secrets, Services, Ssh, StepCache, Wish,
+    Asker, Entitlements, NamedContext, NamedContexts, Nested, Policy, Pull, Secrets, Services, Solved, Ssh,
+    StepCache, Wish,
 };
 pub use solve::{Given, SolveRequest};
 pub use source::{Authorization, Fetch, Fetched, GitSource, Repository, Sent};

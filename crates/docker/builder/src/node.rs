@@ -343,7 +343,35 @@ impl NodeExecutor {
         if !plan.cgroup_parent.is_empty() {
             resources.cgroup_parent.clone_from(&plan.cgroup_parent);
         }
+        if let Some(limits) = &plan.limits {
+            limit(&mut resources, limits);
+        }
         resources
+    }
+}
+
+/// Limits a command as LLB has it; what is 0 or empty is not said.
+fn limit(resources: &mut Resources, limits: &llb::pb::LinuxResources) {
+    let whole = |said: u64| i64::try_from(said).unwrap_or(i64::MAX);
+    if limits.memory != 0 {
+        // To the engine, nothing said of swap is a limit of it.
+        (resources.memory, resources.memory_swap) = (limits.memory, -1);
+    }
+    let numbers = [
+        (&mut resources.memory_swap, limits.memory_swap),
+        (&mut resources.cpu_shares, whole(limits.cpu_shares)),
+        (&mut resources.cpu_period, whole(limits.cpu_period)),
+        (&mut resources.cpu_quota, limits.cpu_quota),
+    ];
+    for (place, said) in numbers.into_iter().filter(|(_, said)| *said != 0) {
+        *place = said;
+    }
+    let lists = [
+        (&mut resources.cpuset_cpus, &limits.cpuset_cpus),
+        (&mut resources.cpuset_mems, &limits.cpuset_mems),
+    ];
+    for (place, said) in lists.into_iter().filter(|(_, said)| !said.is_empty()) {
+        place.clone_from(said);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a build may ask of whoever asked for it, and what it may do that others may not.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -74,6 +75,26 @@ pub trait StepCache: Send + Sync {
     }
 }
 
+/// Carries out definitions that are files of what another one has made (`BuildOp` of LLB).
+pub trait Nested: Send + Sync {
+    /// What a definition makes. It is foreign input.
+    fn solve(&self, definition: Vec<u8>) -> Sent<Result<Solved, String>>;
+}
+
+/// An image that a definition has made.
+pub struct Solved {
+    /// The image.
+    pub image: Digest,
+    /// It stays for as long as this does.
+    pub keeps: Box<dyn Any + Send>,
+}
+
+impl fmt::Debug for Solved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.image.fmt(f)
+    }
+}
+
 /// Who asks for what lies elsewhere.
 #[derive(Clone, Default)]
 pub struct Asker {
@@ -100,6 +121,8 @@ pub struct Services {
     pub steps: Option<Arc<dyn StepCache>>,
     /// Which sources it may have; all of them without one.
     pub policy: Option<Arc<dyn Policy>>,
+    /// Definitions within definitions.
+    pub nested: Option<Arc<dyn Nested>>,
 }
 
 impl fmt::Debug for Services {
@@ -112,6 +135,7 @@ impl fmt::Debug for Services {
             .field("watch", &self.watch.is_some())
             .field("steps", &self.steps.is_some())
             .field("policy", &self.policy.is_some())
+            .field("nested", &self.nested.is_some())
             .finish()
     }
 }
@@ -132,6 +156,8 @@ pub enum NamedContext {
     Files(BuildContext),
     /// An image that is here.
     Image(String),
+    /// What another build has made, by its id: its sources were judged there.
+    Result(Digest),
 }
 
 /// Named contexts by their names.

@@ -43,6 +43,8 @@ pub struct VertexName {
     pub name: String,
     /// The digests of what it needs.
     pub inputs: Vec<String>,
+    /// The steps that it is shown together with.
+    pub group: Option<llb::pb::ProgressGroup>,
 }
 
 /// What a step is called.

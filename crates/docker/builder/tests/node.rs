@@ -20,5 +20,7 @@ mod graphs;
 mod lives;
 #[path = "node/mounts.rs"]
 mod mounts;
+#[path = "node/nested.rs"]
+mod nested;
 #[path = "node/travels.rs"]
 mod travels;

@@ -232,6 +232,8 @@ pub enum NamedContext {
     Files(Context),
     /// An image.
     Image(String),
+    /// What another build has made, by its image's id: its sources were judged there.
+    Result(String),
     /// An image in a layout of the client.
     Layout {
         /// What the client calls it.
@@ -295,10 +297,22 @@ pub struct Solving {
     pub files: BTreeMap<String, Context>,
     /// Results of ours, by the digests of the vertices that name them.
     pub images: BTreeMap<String, String>,
+    /// Caches whose steps may be used.
+    pub cache_from: Vec<CacheSource>,
+    /// Which caches it may have; its own sources have been judged.
+    pub policies: Arc<Policies>,
+    /// Whoever carries out definitions that it makes itself (`BuildOp`).
+    pub nested: Arc<dyn Nested>,
     /// What commands may do: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
     /// Whoever asked: secrets, agents, credentials, layouts.
     pub session: Arc<Session>,
+}
+
+/// Carries out definitions that are files of what others have made.
+pub trait Nested: fmt::Debug + Send + Sync {
+    /// What a definition makes.
+    fn solve(&self, definition: Vec<u8>) -> Boxed<'static, Result<Built, Status>>;
 }
 
 /// A frontend that is a program of an image.

@@ -157,6 +157,13 @@ impl Job {
         Ok(name)
     }
 
+    /// The steps of a result of this image, if there is such a result.
+    pub(crate) fn steps_of(&self, image: &str) -> Option<Vec<(String, String)>> {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = results.values().flatten().find(|(_, built)| built.image == image);
+        found.map(|(_, built)| built.steps.clone())
+    }
+
     pub(crate) fn result(&self, name: &str) -> Result<(String, Built), Status> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = || Status::new(Code::NotFound, format!("no such ref: {name}"));
@@ -341,6 +348,12 @@ impl Jobs {
         tokio::time::timeout(PATIENCE, found)
             .await
             .map_err(|_| Status::new(Code::NotFound, format!("no such job {id}")))
+    }
+
+    /// The steps of a result of this image of a build that is under way, if there is such a result.
+    pub(crate) fn steps_of(&self, image: &str) -> Option<Vec<(String, String)>> {
+        let live: Vec<Arc<Job>> = self.table().live.values().cloned().collect();
+        live.iter().find_map(|job| job.steps_of(image))
     }
 
     fn find(&self, id: &str) -> Option<Known> {

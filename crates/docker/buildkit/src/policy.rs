@@ -16,8 +16,6 @@ use crate::proto::sourcepolicy::{AttrConstraint, AttrMatch, MatchType, Policy, P
 const MAX_POLICIES: usize = 16;
 const MAX_RULES: usize = 4096;
 const MAX_PATTERN: usize = 1 << 20;
-/// Results of builds.
-const OURS: &str = "docker-image://gantry.invalid/";
 /// As often as upstream has one source converted.
 const MAX_CONVERSIONS: usize = 20;
 
@@ -113,11 +111,15 @@ impl Policies {
         Ok(false)
     }
 
-    /// A definition whose sources have been judged.
+    /// A definition whose sources have been judged, besides those that are `ours`: results of builds, whose sources were.
     ///
     /// # Errors
     /// A source is denied.
-    pub(crate) fn judged(&self, mut definition: pb::Definition) -> Result<pb::Definition, Status> {
+    pub(crate) fn judged(
+        &self,
+        mut definition: pb::Definition,
+        ours: &dyn Fn(&str) -> bool,
+    ) -> Result<pb::Definition, Status> {
         if self.is_empty() {
             return Ok(definition);
         }
@@ -126,7 +128,7 @@ impl Policies {
         for _ in 0..definition.def.len() + 1 {
             let before = renamed.len();
             for bytes in &mut definition.def {
-                let Some(other) = self.rewritten(bytes, &renamed)? else {
+                let Some(other) = self.rewritten(bytes, &renamed, ours)? else {
                     continue;
                 };
                 let (old, new) = (Digest::of(bytes).to_string(), Digest::of(&other).to_string());
@@ -144,7 +146,12 @@ impl Policies {
     }
 
     /// A message with what has become of its source and its inputs, if that is anything else.
-    fn rewritten(&self, bytes: &Bytes, renamed: &BTreeMap<String, String>) -> Result<Option<Bytes>, Status> {
+    fn rewritten(
+        &self,
+        bytes: &Bytes,
+        renamed: &BTreeMap<String, String>,
+        ours: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Bytes>, Status> {
         let Ok(mut op) = pb::Op::decode(&bytes[..]) else {
             // Whoever reads the definition says what is wrong.
             return Ok(None);
@@ -157,8 +164,7 @@ impl Policies {
             }
         }
         if let Some(pb::op::Op::Source(source)) = &mut op.op
-            // What a build of this node has made came from sources that were judged.
-            && !source.identifier.starts_with(OURS)
+            && !ours(&source.identifier)
         {
             let judged = self.judge(&mut source.identifier, &mut source.attrs);
             changed |=
@@ -416,7 +422,7 @@ mod tests {
         };
         let judged = Policies::read(std::iter::once(&policy))
             .unwrap()
-            .judged(definition)
+            .judged(definition.clone(), &|_| false)
             .unwrap();
         let digests: Vec<String> = judged
             .def
@@ -437,5 +443,11 @@ mod tests {
             panic!("no source");
         };
         assert_eq!(source.identifier, "docker-image://b");
+        let ours = |identifier: &str| identifier == "docker-image://a";
+        let kept = Policies::read(std::iter::once(&policy))
+            .unwrap()
+            .judged(definition.clone(), &ours)
+            .unwrap();
+        assert_eq!(kept, definition);
     }
 }

@@ -112,22 +112,36 @@ impl Progress {
             told.vertices
         };
         let digest = Digest::of(format!("{}\0{number}\0{name}", self.name).as_bytes());
-        self.begun(digest.to_string(), name, inputs)
-    }
-
-    /// Begins a vertex of LLB, which has a digest of its own.
-    pub fn begin_vertex(self: &Arc<Self>, digest: &str, name: &str, inputs: Vec<String>) -> Step {
-        self.told().vertices += 1;
-        self.begun(digest.to_owned(), name.to_owned(), inputs)
-    }
-
-    fn begun(self: &Arc<Self>, digest: String, name: String, inputs: Vec<String>) -> Step {
-        let vertex = Vertex {
-            digest,
+        self.begun(Vertex {
+            digest: digest.to_string(),
             name,
             inputs,
-            started: self.now(),
             ..Vertex::default()
+        })
+    }
+
+    /// Begins a vertex of LLB, which has a digest of its own and may be shown together with others.
+    pub fn begin_vertex(
+        self: &Arc<Self>,
+        digest: &str,
+        name: &str,
+        inputs: Vec<String>,
+        group: Option<pb::ProgressGroup>,
+    ) -> Step {
+        self.told().vertices += 1;
+        self.begun(Vertex {
+            digest: digest.to_owned(),
+            name: name.to_owned(),
+            inputs,
+            progress_group: group,
+            ..Vertex::default()
+        })
+    }
+
+    fn begun(self: &Arc<Self>, vertex: Vertex) -> Step {
+        let vertex = Vertex {
+            started: self.now(),
+            ..vertex
         };
         self.vertex(vertex.clone());
         Step {

@@ -286,6 +286,8 @@ pub(crate) struct Builder {
     pub(crate) solved: Mutex<Vec<Solving>>,
     /// What graphs' results have for a configuration.
     pub(crate) config: Mutex<Vec<u8>>,
+    /// What is in the files that definitions within definitions are.
+    pub(crate) within: Mutex<Vec<u8>>,
     /// A build waits until it is dropped.
     pub(crate) hangs: bool,
     pub(crate) begun: Notify,
@@ -349,11 +351,23 @@ impl Builds for Shared {
             for vertex in &solving.graph.vertices {
                 if !solving.files.contains_key(&vertex.digest.to_string()) {
                     progress
-                        .begin_vertex(&vertex.digest.to_string(), &vertex.name, Vec::new())
+                        .begin_vertex(
+                            &vertex.digest.to_string(),
+                            &vertex.name,
+                            Vec::new(),
+                            vertex.group.clone(),
+                        )
                         .done(true);
                 }
             }
+            let is_nested = |vertex: &llb::Vertex| matches!(vertex.op, llb::Op::Build { .. });
+            let nested = solving.graph.vertices.iter().any(is_nested);
+            let nested = nested.then(|| solving.nested.clone());
             builder.solved.lock().unwrap().push(solving);
+            if let Some(nested) = nested {
+                let within = builder.within.lock().unwrap().clone();
+                return nested.solve(within).await;
+            }
             let config = builder.config.lock().unwrap().clone();
             Ok(Built {
                 image: format!("sha256:{}", "3".repeat(64)),

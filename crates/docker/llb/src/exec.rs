@@ -61,7 +61,7 @@ pub struct SecretEnv {
 pub struct Mount {
     /// Where from; nothing if there is none.
     pub input: Option<usize>,
-    /// A path of it.
+    /// A path of it. A root is its whole input whatever this says, as upstream has it.
     pub selector: String,
     /// Where to, as written.
     pub dest: String,
@@ -302,12 +302,6 @@ impl Mount {
                 "invalid mount type {} for {}",
                 mount.mount_type().as_str_name(),
                 mount.dest
-            )));
-        }
-        if root && !matches!(&*mount.selector, "" | ROOT) {
-            return Err(Refused::unsupported(format!(
-                "a root of a part of an input ({}) is not supported",
-                mount.selector
             )));
         }
         let input = input(mount.input, inputs)?;

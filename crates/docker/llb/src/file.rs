@@ -111,6 +111,8 @@ pub struct Copy {
     pub wildcard: bool,
     /// Whether it may describe nothing.
     pub allow_none: bool,
+    /// Whether a file takes the place of a directory, and a directory that of a file.
+    pub replace: bool,
     /// When everything was made.
     pub time: Option<i64>,
     /// Patterns of what is copied.
@@ -298,6 +300,7 @@ fn read_copy(copy: &pb::FileActionCopy) -> Copy {
         create: copy.create_dest_path,
         wildcard: copy.allow_wildcard,
         allow_none: copy.allow_empty_wildcard,
+        replace: copy.always_replace_existing_dest_paths,
         time: time(copy.timestamp),
         include: copy.include_patterns.clone(),
         exclude: copy.exclude_patterns.clone(),

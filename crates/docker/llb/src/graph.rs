@@ -45,6 +45,10 @@ pub struct Vertex {
     pub platform: Option<String>,
     /// It is carried out whether the cache has it or not.
     pub ignore_cache: bool,
+    /// The steps that it is shown together with.
+    pub group: Option<pb::ProgressGroup>,
+    /// What its command may use of the machine.
+    pub limits: Option<pb::LinuxResources>,
     /// What of the message counts for the cache: not what its inputs are, nor what is known by its content.
     pub counts: Digest,
     /// What is to be done.
@@ -64,6 +68,13 @@ pub enum Op {
     Merge,
     /// Its inputs as they are, by their numbers.
     Passthrough(Vec<usize>),
+    /// What a definition makes that is a file of an input.
+    Build {
+        /// The input.
+        definition: usize,
+        /// The file.
+        file: String,
+    },
     /// What the upper one of two inputs has and the lower one has not; `None` is nothing at all.
     Diff {
         /// An input.
@@ -78,7 +89,7 @@ impl Op {
     #[must_use]
     pub fn outputs(&self) -> usize {
         match self {
-            Self::Source(_) | Self::Merge | Self::Diff { .. } => 1,
+            Self::Source(_) | Self::Merge | Self::Diff { .. } | Self::Build { .. } => 1,
             Self::Exec(exec) => exec.outputs(),
             Self::File(file) => file.outputs(),
             Self::Passthrough(outputs) => outputs.len(),
@@ -207,11 +218,6 @@ fn vertex(
     let inputs = raw.op.inputs.iter().map(|input| edge(input, places, known));
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     let op = read(&raw.op, inputs.len())?;
-    if about.is_some_and(|about| about.linux_resources.is_some()) {
-        return Err(Refused::unsupported(
-            "limits of a single vertex (linux_resources) are not supported",
-        ));
-    }
     let named = about.and_then(|about| about.description.get("llb.customname"));
     let name = match named {
         Some(name) => names::cut(name.clone()),
@@ -223,6 +229,8 @@ fn vertex(
         inputs,
         platform: raw.op.platform.as_ref().map(platform),
         ignore_cache: about.is_some_and(|about| about.ignore_cache),
+        group: about.and_then(|about| about.progress_group.clone()),
+        limits: about.and_then(|about| about.linux_resources.clone()),
         counts: counts(&raw.op),
         op,
     })
@@ -257,9 +265,7 @@ fn read(op: &pb::Op, inputs: usize) -> Result<Op, Refused> {
                 upper: input(upper.input, inputs)?,
             })
         }
-        Some(pb::op::Op::Build(_)) => Err(Refused::unsupported(
-            "builds of builds (BuildOp) are not supported: a frontend solves",
-        )),
+        Some(pb::op::Op::Build(build)) => nested(build, inputs),
         Some(pb::op::Op::Passthrough(passed)) => {
             let table = [
                 (passed.id.is_empty(), "invalid passthrough op with no id"),
@@ -280,6 +286,25 @@ fn read(op: &pb::Op, inputs: usize) -> Result<Op, Refused> {
             Ok(Op::Passthrough(each.collect::<Result<_, _>>()?))
         }
     }
+}
+
+/// A definition that is a file of an input.
+fn nested(build: &pb::BuildOp, inputs: usize) -> Result<Op, Refused> {
+    /// What the input is called that has the definition, and the file if nobody says.
+    const DEFINITION: &str = "buildkit.llb.definition";
+    /// The attribute that says which file it is.
+    const FILE: &str = "llbbuild.filename";
+    if build.builder != -1 {
+        return Err(Refused::invalid("only LLB builder is currently allowed"));
+    }
+    let found = build.inputs.get(DEFINITION);
+    let found =
+        found.ok_or_else(|| Refused::invalid(format!("no llb definition input {DEFINITION} found")))?;
+    let place = usize::try_from(found.input).ok().filter(|place| *place < inputs);
+    Ok(Op::Build {
+        definition: place.ok_or_else(|| Refused::invalid(format!("invalid index {}", found.input)))?,
+        file: build.attrs.get(FILE).map_or(DEFINITION, |file| file).to_owned(),
+    })
 }
 
 /// An input by its number; -1 is none.

@@ -46,7 +46,8 @@ pub(crate) fn of(op: &pb::Op, inputs: &[Edge], known: &[Vertex]) -> String {
             format!("diff {lower} -> {upper}")
         }
         Some(pb::op::Op::Passthrough(passed)) => format!("passthrough {}", passed.id),
-        _ => "unknown".to_owned(),
+        Some(pb::op::Op::Build(_)) => "build".to_owned(),
+        None => "unknown".to_owned(),
     })
 }
 

@@ -69,8 +69,10 @@ pub struct Git {
     pub skip_submodules: bool,
     /// The agent whose keys are used.
     pub agent: Option<String>,
-    /// Secrets that would be used if there are such.
-    pub secrets: Vec<String>,
+    /// The secret that is a whole `Authorization` header, if the client has it.
+    pub header_secret: Option<String>,
+    /// The secret that is a token, if the client has it.
+    pub token_secret: Option<String>,
 }
 
 /// A file of a web server.
@@ -88,8 +90,8 @@ pub struct Http {
     pub uid: u32,
     /// Whose.
     pub gid: u32,
-    /// Secrets that would be used if there are such.
-    pub secrets: Vec<String>,
+    /// The secret that is the `Authorization` header.
+    pub header_secret: Option<String>,
 }
 
 /// An image in a layout of the client.
@@ -163,6 +165,11 @@ fn switch(name: &str, value: &str) -> Result<bool, Refused> {
     }
 }
 
+/// A name, if there is one.
+fn named(value: &str) -> Option<String> {
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
 /// A list as it is written in an attribute: as JSON.
 fn list(name: &str, value: &str) -> Result<Vec<String>, Refused> {
     serde_json::from_str(value).map_err(|_| Refused::invalid(format!("failed to parse {name}: {value:?}")))
@@ -230,7 +237,8 @@ fn git(rest: &str, attributes: &Attributes<'_>) -> Result<Git, Refused> {
             "git.checksum" => value.clone_into(&mut git.checksum),
             "git.skipsubmodules" => git.skip_submodules = switch(name, value)?,
             "git.mountsshsock" => git.agent = Some(value.to_owned()),
-            "git.authtokensecret" | "git.authheadersecret" => git.secrets.push(value.to_owned()),
+            "git.authtokensecret" => git.token_secret = named(value),
+            "git.authheadersecret" => git.header_secret = named(value),
             // The host's own list counts.
             "git.knownsshhosts" => {}
             _ => return Ok(false),
@@ -258,7 +266,7 @@ fn http(url: &str, attributes: &Attributes<'_>) -> Result<Http, Refused> {
             "http.perm" => http.mode = Some(number(name, value)? & 0o7777),
             "http.uid" => http.uid = number(name, value)?,
             "http.gid" => http.gid = number(name, value)?,
-            "http.authheadersecret" => http.secrets.push(value.to_owned()),
+            "http.authheadersecret" => http.header_secret = named(value),
             _ => return Ok(false),
         }
         Ok(true)

@@ -1,5 +1,7 @@
 //! Definitions as clients write them, and as nobody should.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -257,8 +259,13 @@ fn what_makes_no_sense_is_refused_in_buildkits_words() {
         ),
         (
             refused(&|writer| (writer.add(pb::op::Op::Build(pb::BuildOp::default()), &[]), 0)),
-            "builds of builds (BuildOp) are not supported",
+            "only LLB builder is currently allowed",
         ),
+        (
+            nested(&[]),
+            "no llb definition input buildkit.llb.definition found",
+        ),
+        (nested(&[("buildkit.llb.definition", 1)]), "invalid index 1"),
         (passing("", &[0]), "invalid passthrough op with no id"),
         (passing("x", &[]), "invalid passthrough op with no outputs"),
         (passing("x", &[0, 1]), "invalid passthrough output input index 1"),
@@ -268,6 +275,59 @@ fn what_makes_no_sense_is_refused_in_buildkits_words() {
     for (said, expected) in table {
         assert!(said.starts_with(expected), "{said:?} is not {expected:?}");
     }
+}
+
+/// Why a nested build is none whose inputs are these.
+fn nested(inputs: &[(&str, i64)]) -> String {
+    let mut writer = Writer::default();
+    let base = writer.add(source("docker-image://x", &[]), &[]);
+    let inputs = inputs
+        .iter()
+        .map(|(name, input)| ((*name).to_owned(), pb::BuildInput { input: *input }));
+    let build = pb::BuildOp {
+        builder: -1,
+        inputs: inputs.collect(),
+        ..pb::BuildOp::default()
+    };
+    let build = writer.add(pb::op::Op::Build(build), &[(base, 0)]);
+    writer.read((build, 0)).unwrap_err()
+}
+
+#[test]
+fn what_is_said_of_a_vertex_beside_its_message() {
+    let mut writer = Writer::default();
+    let base = writer.add(source("docker-image://x", &[]), &[]);
+    let build = pb::BuildOp {
+        builder: -1,
+        inputs: BTreeMap::from([("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })]),
+        attrs: BTreeMap::from([("llbbuild.filename".to_owned(), "/f".to_owned())]),
+        ..pb::BuildOp::default()
+    };
+    let build = writer.add(pb::op::Op::Build(build), &[(base, 0)]);
+    let (group, limits) = (
+        pb::ProgressGroup {
+            id: "g".to_owned(),
+            name: "together".to_owned(),
+            weak: true,
+        },
+        pb::LinuxResources {
+            memory: 1 << 20,
+            ..pb::LinuxResources::default()
+        },
+    );
+    writer.about(
+        build,
+        pb::OpMetadata {
+            progress_group: Some(group.clone()),
+            linux_resources: Some(limits.clone()),
+            ..pb::OpMetadata::default()
+        },
+    );
+    let graph = writer.read((build, 0)).unwrap();
+    let vertex = &graph.vertices[1];
+    assert_eq!((&vertex.group, &vertex.limits), (&Some(group), &Some(limits)));
+    assert_eq!(vertex.name, "build");
+    assert!(matches!(&vertex.op, Op::Build { definition: 0, file } if file == "/f"));
 }
 
 #[test]
@@ -350,27 +410,37 @@ fn sources_are_read_with_their_attributes() {
     assert_eq!(
         read(
             "git://github.com/a/b.git#main:dir/",
-            &[("git.keepgitdir", "true"), ("git.authtokensecret", "T")]
+            &[
+                ("git.keepgitdir", "true"),
+                ("git.authtokensecret", "T"),
+                ("git.authheadersecret", "")
+            ]
         ),
         Source::Git(Git {
             remote: "https://github.com/a/b.git".to_owned(),
             reference: "main".to_owned(),
             directory: "dir".to_owned(),
             keep_git_dir: true,
-            secrets: vec!["T".to_owned()],
+            token_secret: Some("T".to_owned()),
             ..Git::default()
         })
     );
     assert_eq!(
         read(
             "https://x/y",
-            &[("http.perm", "0640"), ("http.uid", "7"), ("http.filename", "z")]
+            &[
+                ("http.perm", "0640"),
+                ("http.uid", "7"),
+                ("http.filename", "z"),
+                ("http.authheadersecret", "H"),
+            ]
         ),
         Source::Http(Http {
             url: "https://x/y".to_owned(),
             filename: "z".to_owned(),
             mode: Some(0o640),
             uid: 7,
+            header_secret: Some("H".to_owned()),
             ..Http::default()
         })
     );

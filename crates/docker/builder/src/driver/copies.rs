@@ -64,6 +64,10 @@ impl<E: Executor + 'static> Driver<E> {
         };
         let is_file = matches!(source::named(address), Ok(source::Named::Http)) && verb == "ADD";
         let name = source::file_name(address);
+        // A policy is asked before anything is had, from wherever.
+        if self.options.services.policy.is_some() {
+            return None;
+        }
         // What a server calls a file that its address does not name is known to the server only.
         if self.options.dialect == Dialect::Classic || !is_file || name == source::UNNAMED {
             return None;
@@ -203,6 +207,9 @@ impl<E: Executor + 'static> Driver<E> {
         if self.lex.word(from, &NoVariables).ok().as_deref() != Some(from) {
             return Err(BuildError::Step(copy::NO_VARIABLES.to_owned()));
         }
+        if let Some(Named::Result(image)) = self.context(from) {
+            return Ok(Some(self.held(image)?.id));
+        }
         if let Some(Named::Image(image)) = self.context(from) {
             if image == "scratch" {
                 return Ok(None);
@@ -307,7 +314,7 @@ impl<E: Executor + 'static> Driver<E> {
                 .collect::<Vec<_>>(),
         };
         let key = key.digest();
-        if let Some(known) = self.linked(&key)?
+        if let Some(known) = self.anywhere(&key).await?
             && let Some(base) = self.executor.hold(&known)?
         {
             return Ok(base);

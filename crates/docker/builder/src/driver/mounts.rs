@@ -194,6 +194,7 @@ impl<E: Executor + 'static> Driver<E> {
         match self.context(name) {
             Some(Named::Files(tree)) => return Ok(From::Files(tree.clone())),
             Some(Named::Image(image)) if image == "scratch" => return Ok(From::Image(None)),
+            Some(Named::Result(image)) => return Ok(From::Image(Some(self.held(image)?.id))),
             Some(Named::Image(image)) => {
                 let base = self.image(image, self.asked()).await;
                 return base.map(|base| From::Image(Some(base.id)));

@@ -24,9 +24,9 @@ impl<E: Executor + 'static> Driver<E> {
         Ok((identifier, attributes))
     }
 
-    /// The image that is taken in place of one, if it is another. What is known by its id was made here.
+    /// The image that is taken in place of one, if it is another. An id is judged as the name that it looks like.
     pub(super) fn judged_image(&self, reference: &str) -> Result<Option<String>, BuildError> {
-        if self.options.services.policy.is_none() || reference.starts_with("sha256:") {
+        if self.options.services.policy.is_none() {
             return Ok(None);
         }
         let whole = image::Reference::parse(reference).map(|parsed| parsed.with_default_tag().to_string());

@@ -147,7 +147,7 @@ impl<E: Executor + 'static> Driver<E> {
             .flatten();
         let steps = self.options.services.steps.as_ref();
         let held = match (held, steps) {
-            (None, Some(steps)) => self.elsewhere(steps, current, key).await?,
+            (None, Some(steps)) => self.elsewhere(steps, current.image, key).await?,
             (held, _) => held,
         };
         let held = match (held, command) {
@@ -177,7 +177,7 @@ impl<E: Executor + 'static> Driver<E> {
     async fn elsewhere(
         &self,
         steps: &Arc<dyn StepCache>,
-        current: &Current,
+        parent: Option<Digest>,
         key: &Digest,
     ) -> Result<Option<Base>, BuildError> {
         let Some(image) = steps.step(key).await else {
@@ -187,9 +187,23 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(base) = &held {
             let row = base.config.history.last();
             let description = row.map(|row| row.created_by.clone()).unwrap_or_default();
-            self.cache.put(*key, image, current.image, description).await;
+            self.cache.put(*key, image, parent, description).await;
         }
         Ok(held)
+    }
+
+    /// What a step made that is upon nothing, or whose key says what it is upon: from the cache, or from a cache that
+    /// somebody else has written. It is noted for those that this build writes.
+    pub(super) async fn anywhere(&self, key: &Digest) -> Result<Option<Digest>, BuildError> {
+        let mut known = self.linked(key)?;
+        let Some(steps) = &self.options.services.steps else {
+            return Ok(known);
+        };
+        if known.is_none() && !self.options.no_cache {
+            known = self.elsewhere(steps, None, key).await?.map(|base| base.id);
+        }
+        known.inspect(|image| steps.made(key, image));
+        Ok(known)
     }
 
     pub(super) async fn perform(

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use image::Images;
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, openat2, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, openat2, statat};
 use rustix::io::Errno;
 
 use super::archives::is_archive;
@@ -109,12 +109,23 @@ fn copy_one(
         return target.extract(tree, real, path);
     }
     let exists = is_directory(target.root, path).map_err(failed(FAILED))?;
+    let is_other = |kind: FileType| kind != FileType::Symlink;
+    if is_tree && !copy.contents && !exists && kind_at(target.root, path)?.is_some_and(is_other) {
+        return Err(BuildError::Step(format!("mkdir {destination}: not a directory")));
+    }
     let into = exists && !(is_tree && copy.contents);
     let path = if into { path.join(name) } else { path.to_owned() };
     let (parent, own) = split(&path.to_string_lossy());
     make_directories(target, &parent)?;
     // A directory that is there stays what it is; so does the root, which has no name.
     let stays = is_tree && is_directory(target.root, &path).map_err(failed(FAILED))?;
+    let way = Way {
+        root: target.root,
+        replace: copy.replace,
+    };
+    if stays || way.make(entry, &path)? == Descend::Yes {
+        way.make_below(tree, real, entry, &path)?;
+    }
     target.send(&parent, |stream| {
         if !stays {
             stream.one(tree, real, entry, &own)?;
@@ -128,6 +139,60 @@ fn copy_one(
             Ok::<_, io::Error>(Descend::Yes)
         })
     })
+}
+
+/// What is in the way of a copy: a directory where a file is to be, or something else where a directory is to be.
+struct Way<'a> {
+    root: BorrowedFd<'a>,
+    /// It is removed; else it is a failure, in upstream's words.
+    replace: bool,
+}
+
+impl Way<'_> {
+    /// Makes way for an entry. Whether there may be more in the way below it.
+    fn make(&self, entry: &Entry, path: &Path) -> Result<Descend, BuildError> {
+        let is_tree = entry.kind == Kind::Directory;
+        match kind_at(self.root, path)? {
+            Some(FileType::Directory) if is_tree => Ok(Descend::Yes),
+            None => Ok(Descend::No),
+            Some(there) if !is_tree && there != FileType::Directory => Ok(Descend::No),
+            Some(_) if self.replace => remove_one(self.root, path, true).map(|()| Descend::No),
+            Some(_) => {
+                let path = path.display();
+                Err(BuildError::Step(match is_tree {
+                    true => format!("cannot copy to non-directory: {path}"),
+                    false => format!("cannot replace to directory {path} with file"),
+                }))
+            }
+        }
+    }
+
+    /// The same for what is in a directory.
+    fn make_below(
+        &self,
+        tree: &dyn Tree,
+        real: &Path,
+        entry: &Entry,
+        place: &Path,
+    ) -> Result<(), BuildError> {
+        if entry.kind != Kind::Directory {
+            return Ok(());
+        }
+        let mut refused = None;
+        let walked = tree::walk(tree, real, &mut |path, entry| {
+            let below = path.strip_prefix(real).map_err(io::Error::other)?;
+            let made = match &refused {
+                None => self.make(entry, &place.join(below)),
+                Some(_) => Ok(Descend::No),
+            };
+            Ok::<_, io::Error>(made.unwrap_or_else(|error| {
+                refused = Some(error);
+                Descend::No
+            }))
+        });
+        walked.map_err(failed(FAILED))?;
+        refused.map_or(Ok(()), Err)
+    }
 }
 
 fn make(target: &Target<'_>, path: &str, made: &Made) -> Result<(), BuildError> {
@@ -165,7 +230,7 @@ fn make(target: &Target<'_>, path: &str, made: &Made) -> Result<(), BuildError> 
     if !there(&parent)? {
         return Err(not_found(what, &clean(&format!("/{path}"))));
     }
-    if matches!(made, Made::Symlink(_)) && exists(root, &parent, &names[0])? {
+    if matches!(made, Made::Symlink(_)) && kind_at(root, &parent.join(&names[0]))?.is_some() {
         return Err(BuildError::Step(format!("symlink {path}: file exists")));
     }
     target.send(&parent, |stream| {
@@ -184,13 +249,17 @@ fn open(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd, Errno> {
     openat2(root, path, flags, Mode::empty(), resolve)
 }
 
-fn exists(root: BorrowedFd<'_>, parent: &Path, name: &Path) -> Result<bool, BuildError> {
-    let look = |cause: Errno| failed(FAILED)(cause.into());
-    let parent = open(root, parent).map_err(look)?;
-    match statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
-        Err(cause) => Err(look(cause)),
+/// What is at a path: a link itself, if it is one.
+fn kind_at(root: BorrowedFd<'_>, path: &Path) -> Result<Option<FileType>, BuildError> {
+    let (parent, name) = split(&path.to_string_lossy());
+    if name.as_os_str().is_empty() {
+        return Ok(Some(FileType::Directory));
+    }
+    let found = open(root, &parent).and_then(|parent| statat(&parent, &name, AtFlags::SYMLINK_NOFOLLOW));
+    match found {
+        Ok(found) => Ok(Some(FileType::from_raw_mode(found.st_mode))),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(cause) => Err(failed(FAILED)(cause.into())),
     }
 }
 

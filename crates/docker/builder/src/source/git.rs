@@ -49,23 +49,53 @@ impl Authorization {
     /// # Errors
     /// The client's.
     pub async fn of(source: &GitSource, secrets: &dyn Secrets) -> Result<Self, String> {
+        Self::named(source, secrets, (Some("GIT_AUTH_HEADER"), Some("GIT_AUTH_TOKEN"))).await
+    }
+
+    /// The same with secrets of other names: a whole header's, and a token's.
+    ///
+    /// # Errors
+    /// The client's.
+    pub(crate) async fn named(
+        source: &GitSource,
+        secrets: &dyn Secrets,
+        (header, token): (Option<&str>, Option<&str>),
+    ) -> Result<Self, String> {
         let Some(host) = source.web_host() else {
             return Ok(Self::default());
         };
         for suffix in [format!(".{host}"), String::new()] {
-            if let Some(header) = secrets.secret(&format!("GIT_AUTH_HEADER{suffix}")).await? {
+            if let Some(name) = header
+                && let Some(header) = secrets.secret(&format!("{name}{suffix}")).await?
+            {
                 return Ok(Self(text(&header)));
             }
-            if let Some(token) = secrets.secret(&format!("GIT_AUTH_TOKEN{suffix}")).await? {
+            if let Some(name) = token
+                && let Some(token) = secrets.secret(&format!("{name}{suffix}")).await?
+            {
                 let login = format!("x-access-token:{}", text(&token));
                 return Ok(Self(format!("basic {}", STANDARD.encode(login))));
             }
         }
         Ok(Self::default())
     }
-}
 
-impl Authorization {
+    /// The header that a secret of this name is; whoever names one cannot do without.
+    ///
+    /// # Errors
+    /// The client's; it has no such secret.
+    pub(crate) async fn of_header(name: &str, secrets: Option<&dyn Secrets>) -> Result<Self, String> {
+        let found = match secrets {
+            Some(secrets) => secrets.secret(name).await,
+            None => Ok(None),
+        };
+        let failed = |cause: String| format!("failed to retrieve HTTP auth secret {name}: {cause}");
+        match found.map_err(failed)? {
+            Some(header) => Ok(Self(text(&header))),
+            None => Err(failed(format!("secret {name}: not found"))),
+        }
+    }
+
     /// What a client's secrets say of the server of a file: a token before a whole header.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use builder::{Entitlements, Given, SolveRequest};
+use builder::{Entitlements, Given, Services, SolveRequest};
 use image::Digest;
 use llb::pb::{self, file_action::Action, op::Op};
 use llb::{Graph, Refused};
@@ -13,13 +13,13 @@ use crate::fixture::*;
 
 /// Writes a definition.
 #[derive(Clone, Default)]
-struct Writer {
-    ops: Vec<Vec<u8>>,
+pub(crate) struct Writer {
+    pub(crate) ops: Vec<Vec<u8>>,
     metadata: BTreeMap<String, pb::OpMetadata>,
 }
 
 impl Writer {
-    fn push(&mut self, op: Option<Op>, inputs: &[(usize, i64)]) -> usize {
+    pub(crate) fn push(&mut self, op: Option<Op>, inputs: &[(usize, i64)]) -> usize {
         let inputs = inputs.iter().map(|(place, index)| pb::Input {
             digest: Digest::of(&self.ops[*place]).to_string(),
             index: *index,
@@ -41,17 +41,17 @@ impl Writer {
         self.push(Some(Op::Source(source)), &[])
     }
 
-    fn probe(&mut self) -> usize {
+    pub(crate) fn probe(&mut self) -> usize {
         self.source("docker-image://probe")
     }
 
-    fn file(&mut self, inputs: &[usize], actions: Vec<pb::FileAction>) -> usize {
+    pub(crate) fn file(&mut self, inputs: &[usize], actions: Vec<pb::FileAction>) -> usize {
         let inputs: Vec<(usize, i64)> = inputs.iter().map(|place| (*place, 0)).collect();
         self.push(Some(Op::File(pb::FileOp { actions })), &inputs)
     }
 
     /// A command of the probe on no network.
-    fn run(&mut self, args: &[&str], inputs: &[usize], mounts: Vec<pb::Mount>) -> usize {
+    pub(crate) fn run(&mut self, args: &[&str], inputs: &[usize], mounts: Vec<pb::Mount>) -> usize {
         self.run_with(args, inputs, mounts, |_| {})
     }
 
@@ -94,18 +94,23 @@ impl Writer {
         self.push(Some(Op::Diff(diff)), &[(lower, 0), (upper, 0)])
     }
 
-    fn graph(&self, wanted: (usize, i64)) -> Result<Graph, Refused> {
+    /// The definition of a result.
+    pub(crate) fn definition(&self, wanted: (usize, i64)) -> pb::Definition {
         let mut all = self.clone();
         all.push(None, &[wanted]);
-        Graph::read(&pb::Definition {
+        pb::Definition {
             def: all.ops.into_iter().map(Into::into).collect(),
             metadata: all.metadata,
             ..pb::Definition::default()
-        })
+        }
+    }
+
+    fn graph(&self, wanted: (usize, i64)) -> Result<Graph, Refused> {
+        Graph::read(&self.definition(wanted))
     }
 }
 
-fn mount(input: i64, dest: &str, output: i64) -> pb::Mount {
+pub(crate) fn mount(input: i64, dest: &str, output: i64) -> pb::Mount {
     pb::Mount {
         input,
         dest: dest.to_owned(),
@@ -114,7 +119,7 @@ fn mount(input: i64, dest: &str, output: i64) -> pb::Mount {
     }
 }
 
-fn act(input: i64, secondary_input: i64, output: i64, action: Action) -> pb::FileAction {
+pub(crate) fn act(input: i64, secondary_input: i64, output: i64, action: Action) -> pb::FileAction {
     pb::FileAction {
         input,
         secondary_input,
@@ -123,7 +128,7 @@ fn act(input: i64, secondary_input: i64, output: i64, action: Action) -> pb::Fil
     }
 }
 
-fn mkfile(path: &str, text: &str) -> Action {
+pub(crate) fn mkfile(path: &str, text: &str) -> Action {
     Action::Mkfile(pb::FileActionMkFile {
         path: path.to_owned(),
         mode: 0o640,
@@ -133,7 +138,7 @@ fn mkfile(path: &str, text: &str) -> Action {
     })
 }
 
-fn mkdir(path: &str, make_parents: bool) -> Action {
+pub(crate) fn mkdir(path: &str, make_parents: bool) -> Action {
     Action::Mkdir(pb::FileActionMkDir {
         path: path.to_owned(),
         mode: 0o711,
@@ -151,7 +156,7 @@ fn rm(path: &str, allow_wildcard: bool) -> Action {
     })
 }
 
-fn copy(src: &str, dest: &str) -> pb::FileActionCopy {
+pub(crate) fn copy(src: &str, dest: &str) -> pb::FileActionCopy {
     pb::FileActionCopy {
         src: src.to_owned(),
         dest: dest.to_owned(),
@@ -162,7 +167,7 @@ fn copy(src: &str, dest: &str) -> pb::FileActionCopy {
 }
 
 impl Daemon {
-    async fn solve(&self, writer: &Writer, wanted: (usize, i64)) -> Result<Digest, String> {
+    pub(crate) async fn solve(&self, writer: &Writer, wanted: (usize, i64)) -> Result<Digest, String> {
         self.solve_with(writer, wanted, BTreeMap::new()).await
     }
 
@@ -172,11 +177,21 @@ impl Daemon {
         wanted: (usize, i64),
         given: BTreeMap<Digest, Given>,
     ) -> Result<Digest, String> {
+        self.solve_for(writer, wanted, given, Services::default()).await
+    }
+
+    pub(crate) async fn solve_for(
+        &self,
+        writer: &Writer,
+        wanted: (usize, i64),
+        given: BTreeMap<Digest, Given>,
+        services: Services,
+    ) -> Result<Digest, String> {
         let request = SolveRequest {
             graph: writer.graph(wanted).map_err(|refused| refused.to_string())?,
             given,
             no_cache: false,
-            services: builder::Services::default(),
+            services,
             entitlements: Entitlements::default(),
         };
         let (sender, mut receiver) = mpsc::channel(64);
@@ -191,7 +206,7 @@ impl Daemon {
 }
 
 /// Paths of an image besides the probe's own.
-fn shown(daemon: &Daemon, id: Digest) -> Vec<String> {
+pub(crate) fn shown(daemon: &Daemon, id: Digest) -> Vec<String> {
     let tree = daemon.tree(id);
     tree.into_iter()
         .filter(|(path, _)| path != "etc")
@@ -352,6 +367,102 @@ async fn files_are_made_copied_and_removed() {
     );
     let id = daemon.solve(&writer, (removed, 0)).await.unwrap();
     assert_eq!(shown(&daemon, id), ["a 711 0:0 /", "empty 711 0:0 /"]);
+    daemon.assert_nothing_left(&node);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_the_way_of_a_copy_goes_only_if_that_is_said() {
+    let node = Node::start();
+    let daemon = Daemon::open(&node).await;
+    let mut writer = Writer::default();
+    let old = writer.file(
+        &[],
+        vec![
+            act(-1, -1, -1, mkdir("/d", false)),
+            act(0, -1, -1, mkfile("/d/kept", "k")),
+            act(1, -1, 0, mkfile("/f", "old")),
+        ],
+    );
+    let new = writer.file(
+        &[],
+        vec![
+            act(-1, -1, -1, mkdir("/file/", true)),
+            act(0, -1, -1, mkfile("/file/d", "file")),
+            act(1, -1, -1, mkdir("/tree/f", true)),
+            act(2, -1, -1, mkfile("/tree/f/in", "new")),
+            act(3, -1, 0, mkdir("/tree/d", true)),
+        ],
+    );
+    let cases = [
+        // A file where a directory is, and a directory where a file is.
+        (
+            "/file",
+            "/",
+            true,
+            Err("cannot replace to directory /d with file"),
+            vec!["d 640 0:0 file", "f 640 0:0 old"],
+        ),
+        (
+            "/tree",
+            "/",
+            true,
+            Err("cannot copy to non-directory: /f"),
+            vec![
+                "d 711 0:0 /",
+                "d/kept 640 0:0 k",
+                "f 711 0:0 /",
+                "f/in 640 0:0 new",
+            ],
+        ),
+        (
+            "/tree/f",
+            "/f",
+            true,
+            Err("cannot copy to non-directory: /f"),
+            vec![
+                "d 711 0:0 /",
+                "d/kept 640 0:0 k",
+                "f 711 0:0 /",
+                "f/in 640 0:0 new",
+            ],
+        ),
+        // Of files and of directories nothing is in the way, and a directory goes into no file.
+        (
+            "/file/d",
+            "/f",
+            false,
+            Ok(()),
+            vec!["d 711 0:0 /", "d/kept 640 0:0 k", "f 640 0:0 file"],
+        ),
+        (
+            "/tree/d",
+            "/",
+            false,
+            Ok(()),
+            vec!["d 711 0:0 /", "d/kept 640 0:0 k", "f 640 0:0 old"],
+        ),
+    ];
+    for (src, dest, contents, said, expected) in cases {
+        for replace in [false, true] {
+            let mut writer = writer.clone();
+            let action = pb::FileActionCopy {
+                dir_copy_contents: contents,
+                always_replace_existing_dest_paths: replace,
+                ..copy(src, dest)
+            };
+            let copied = writer.file(&[old, new], vec![act(0, 1, 0, Action::Copy(action))]);
+            match (daemon.solve(&writer, (copied, 0)).await, said) {
+                (Err(sentence), Err(said)) if !replace => assert_eq!(sentence, said),
+                (made, _) if replace || said.is_ok() => {
+                    assert_eq!(shown(&daemon, made.unwrap()), expected, "{src}");
+                }
+                (made, _) => panic!("{src}: {made:?}"),
+            }
+        }
+    }
+    let into_file = writer.file(&[old, new], vec![act(0, 1, 0, Action::Copy(copy("/tree", "/f")))]);
+    let refused = daemon.solve(&writer, (into_file, 0)).await.unwrap_err();
+    assert_eq!(refused, "mkdir /f: not a directory");
     daemon.assert_nothing_left(&node);
 }
 
@@ -527,6 +638,14 @@ async fn commands_and_their_mounts() {
     assert_eq!(daemon.solve(&writer, (run, 0)).await.unwrap(), root);
     let again = writer.run(&["cat", "/cache/c"], &[probe], vec![mount(0, "/", 0), cache]);
     daemon.solve(&writer, (again, 0)).await.unwrap();
+    // A root is its whole input, whatever is selected of it.
+    let part = pb::Mount {
+        selector: "/nowhere".to_owned(),
+        ..mount(0, "/", 0)
+    };
+    let whole = writer.run(&["write", "/part", "p"], &[probe], vec![part]);
+    let whole = daemon.solve(&writer, (whole, 0)).await.unwrap();
+    assert_eq!(shown(&daemon, whole), ["part 644 0:0 p"]);
 
     let read_only = pb::Mount {
         readonly: true,

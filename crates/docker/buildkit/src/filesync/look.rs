@@ -1,5 +1,6 @@
 //! Files of a result, looked at one by one (`LLBBridge.ReadFile`, `ReadDir`, `StatFile`).
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -43,7 +44,21 @@ impl Look {
     /// # Errors
     /// The disk's.
     pub(crate) fn into(archive: File) -> Result<Self, Status> {
-        let entries = index(&archive).map_err(disk)?;
+        let mut entries = index(&archive).map_err(disk)?;
+        // A further name of a file says which one it is, and has no bytes.
+        let files: BTreeMap<String, (i64, u64)> = entries
+            .iter()
+            .filter(|(stat, _)| stat.mode & TYPE == 0 && stat.linkname.is_empty())
+            .map(|(stat, place)| (stat.path.clone(), (stat.size, *place)))
+            .collect();
+        for (stat, place) in &mut entries {
+            if stat.mode & TYPE == 0
+                && let Some(found) = files.get(&clean(&stat.linkname))
+            {
+                (stat.size, *place) = *found;
+                stat.linkname.clear();
+            }
+        }
         Ok(Self { archive, entries })
     }
 
@@ -183,6 +198,8 @@ mod tests {
         header.set_entry_type(tar::EntryType::Symlink);
         archive.append_link(&mut header, "l", "d").unwrap();
         archive.append_link(&mut header, "round", "round").unwrap();
+        header.set_entry_type(tar::EntryType::Link);
+        archive.append_link(&mut header, "second", "d/f").unwrap();
         archive.into_inner().unwrap()
     }
 
@@ -199,7 +216,10 @@ mod tests {
                 .map(|stat| stat.path)
                 .collect()
         };
-        assert_eq!(names("/"), ["d", "l", "round"]);
+        assert_eq!(names("/"), ["d", "l", "round", "second"]);
+        assert_eq!(&look.read("second", None).unwrap()[..], b"hello");
+        let second = look.stat("second").unwrap();
+        assert_eq!((second.size, &second.linkname[..]), (5, ""));
         assert_eq!(names("l"), ["f"]);
         assert_eq!((look.is_file("l/f"), look.is_file("l")), (Ok(true), Ok(false)));
         assert_eq!(look.stat("l").unwrap().linkname, "d");

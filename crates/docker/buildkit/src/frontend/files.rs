@@ -137,8 +137,8 @@ impl Files {
         archive.read(NAME, MAX_IGNORE).map_err(disk)
     }
 
-    /// Refuses what the policy denies. What it converts would be no directory of the client any more.
-    fn judge(&self, identifier: &str) -> Result<(), Status> {
+    /// Refuses what the policy denies. What it converts would be no directory or layout of the client any more.
+    pub(super) fn judge(&self, identifier: &str) -> Result<(), Status> {
         let (mut judged, mut attrs) = (identifier.to_owned(), BTreeMap::new());
         let changed = self.policies.judge(&mut judged, &mut attrs);
         let changed = changed.map_err(|denied| {

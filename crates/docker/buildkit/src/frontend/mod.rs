@@ -264,13 +264,16 @@ async fn named_contexts(files: &Files, options: &Options) -> Result<BTreeMap<Str
             Source::Input(input) => {
                 let image = options.inputs.get(input);
                 let missing = || Status::invalid(format!("no input {input} for the context {name}"));
-                NamedContext::Image(image.ok_or_else(missing)?.clone())
+                NamedContext::Result(image.ok_or_else(missing)?.clone())
             }
             Source::Local(directory) => NamedContext::Files(files.named(directory).await?),
-            Source::Layout(store, digest) => NamedContext::Layout {
-                store: store.clone(),
-                digest: digest.clone(),
-            },
+            Source::Layout(store, digest) => {
+                files.judge(&format!("oci-layout://{store}@{digest}"))?;
+                NamedContext::Layout {
+                    store: store.clone(),
+                    digest: digest.clone(),
+                }
+            }
             Source::Address(url) => {
                 let title = format!("[context {name}] {}", redacted(url));
                 let opened = files.remote(Remote::File(url.clone()), title).await?;
@@ -282,7 +285,7 @@ async fn named_contexts(files: &Files, options: &Options) -> Result<BTreeMap<Str
     Ok(contexts)
 }
 
-/// Answers a question about the Dockerfile; nothing is built.
+/// Answers a question about the Dockerfile; nothing is built. That of another frontend is asked itself.
 async fn answer(
     files: &Files,
     builds: &Arc<dyn Builds>,
@@ -292,16 +295,15 @@ async fn answer(
     let (dockerfile, ignore) = match &options.context {
         Main::Local(directory) => {
             let dockerfile = files.dockerfile(options).await?;
+            if let Some(image) = syntax::elsewhere(&dockerfile.text, options) {
+                return Ok(forwarded(image));
+            }
             let ignore = files.ignored(&dockerfile, directory).await?;
             (dockerfile, ignore)
         }
         Main::Upload(_) | Main::Address(_) => match main_context(files, builds, options).await? {
             Ok((_, dockerfile)) => (dockerfile, None),
-            Err(image) => {
-                return Err(Status::unimplemented(format!(
-                    "a question to the frontend {image} is not supported yet"
-                )));
-            }
+            Err(image) => return Ok(forwarded(image)),
         },
     };
     let answer = builds

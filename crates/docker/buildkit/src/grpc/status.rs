@@ -161,6 +161,16 @@ impl Status {
         self
     }
 
+    /// With the capability that a frontend lacks: clients look for it, and may ask for less.
+    #[must_use]
+    pub(crate) fn without(mut self, capability: &str) -> Self {
+        self.details.push(Detail {
+            type_url: "github.com/moby/buildkit/errdefs.FrontendCap+json".to_owned(),
+            value: serde_json::json!({ "name": capability }).to_string().into(),
+        });
+        self
+    }
+
     /// [`Code::Unimplemented`].
     pub fn unimplemented(message: impl Into<String>) -> Self {
         Self::new(Code::Unimplemented, message)

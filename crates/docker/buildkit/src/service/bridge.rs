@@ -10,6 +10,7 @@ use prost::Message as _;
 
 use super::caps::pong;
 use super::gateway::Frontend;
+use super::solve::Aids;
 use super::{Door, attestations, is_set};
 use crate::build::Found;
 use crate::filesync::Look;
@@ -59,11 +60,11 @@ impl Door {
             }
             "ResolveImageConfig" => {
                 let asked = incoming.single().await?;
-                reply.send(&self.resolve_config(asked).await?).await
+                reply.send(&self.resolve_config(job, asked).await?).await
             }
             "ResolveSourceMeta" => {
                 let asked = incoming.single().await?;
-                reply.send(&self.resolve_source(asked).await?).await
+                reply.send(&self.resolve_source(job, asked).await?).await
             }
             "Evaluate" => {
                 let asked: EvaluateRequest = incoming.single().await?;
@@ -120,23 +121,28 @@ impl Door {
         // A result that nobody has looked at yet may turn out to be none: a debugger wants it all the same.
         let lazy = whole && !asked.evaluate && !asked.frontend.is_empty();
         let definition = asked.definition.filter(|definition| is_set(Some(definition)));
+        let caches = || {
+            let imports = asked.cache_imports.iter();
+            let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
+            caches.collect::<Result<Vec<_>, Status>>()
+        };
         let work = async {
             match (&*asked.frontend, definition) {
                 ("", Some(definition)) => {
-                    let made = self.solved(job, &definition).await?;
+                    let made = self
+                        .solved_with(job, &definition, Aids::cached(caches()?))
+                        .await?;
                     named(job, made, whole)
                 }
                 // Nothing of nothing.
                 ("", None) => Ok(SolveResponse::default()),
                 (_, Some(_)) => Err(Status::invalid("a definition beside a frontend makes no sense")),
                 (name, None) => {
-                    let imports = asked.cache_imports.iter();
-                    let caches = imports.map(|import| cache_source(&import.r#type, &import.attrs));
                     let wanted = Frontend {
                         name: name.to_owned(),
                         options: asked.frontend_opt,
                         inputs: asked.frontend_inputs,
-                        caches: caches.collect::<Result<_, _>>()?,
+                        caches: caches()?,
                     };
                     solved(job, self.frontend(job, wanted).await?, whole)
                 }
@@ -174,16 +180,34 @@ impl Door {
         Ok(look)
     }
 
-    async fn found(&self, reference: &str) -> Result<Found, Status> {
+    /// An image as the policies have it: what is denied is not told of either.
+    async fn found(&self, job: &Job, reference: &str) -> Result<Found, Status> {
+        let parsed = image::Reference::parse(reference).map(|parsed| parsed.with_default_tag().to_string());
+        let whole = format!("{IMAGE}{}", parsed.unwrap_or_else(|_| reference.to_owned()));
+        let mut judged = whole.clone();
+        let changed = job.asked.policies.judge(&mut judged, &mut BTreeMap::new());
+        changed.map_err(|denied| {
+            let sentence = format!("error evaluating the source policy: {denied}");
+            Status::new(Code::Unknown, sentence)
+        })?;
+        let reference = match judged.strip_prefix(IMAGE) {
+            _ if judged == whole => reference,
+            Some(other) => other,
+            None => {
+                let sentence = format!("the source policy converts {whole} to {judged}, which is no image");
+                return Err(Status::unimplemented(sentence));
+            }
+        };
         let missing = || Status::new(Code::NotFound, format!("{reference}: not found"));
         self.builds.find(reference).await?.ok_or_else(missing)
     }
 
     async fn resolve_config(
         &self,
+        job: &Job,
         asked: ResolveImageConfigRequest,
     ) -> Result<ResolveImageConfigResponse, Status> {
-        let found = self.found(&asked.r#ref).await?;
+        let found = self.found(job, &asked.r#ref).await?;
         Ok(ResolveImageConfigResponse {
             digest: found.digest,
             config: found.config.into(),
@@ -193,14 +217,15 @@ impl Door {
 
     async fn resolve_source(
         &self,
+        job: &Job,
         asked: ResolveSourceMetaRequest,
     ) -> Result<ResolveSourceMetaResponse, Status> {
         let source = asked.source.unwrap_or_default();
-        let Some(reference) = source.identifier.strip_prefix("docker-image://") else {
+        let Some(reference) = source.identifier.strip_prefix(IMAGE) else {
             let sentence = format!("the source {} is not supported yet", source.identifier);
             return Err(Status::unimplemented(sentence));
         };
-        let found = self.found(reference).await?;
+        let found = self.found(job, reference).await?;
         let no_config = asked.image.as_ref().is_some_and(|image| image.no_config);
         let image = ResolveSourceImageResponse {
             digest: found.digest,
@@ -300,6 +325,9 @@ fn named(job: &Job, outcome: Outcome, whole: bool) -> Result<SolveResponse, Stat
         }),
     })
 }
+
+/// How images are written in LLB.
+const IMAGE: &str = "docker-image://";
 
 /// How a result is written in LLB, so that a client can give it to another build.
 const RESULT: &str = "docker-image://gantry.invalid/result@";

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::cache::cache_exports;
 use super::caps::{version, worker};
 use super::export::exports;
-use super::filters::Filters;
+use super::filters::{Filters, of_usage};
 use super::gateway::Frontend;
 use super::sbom::Sbom;
+use super::solve::Aids;
 use super::{Door, is_set};
 use crate::build::{CacheSource, Prune, Usage};
 use crate::frontend::cache_source;
@@ -47,7 +48,7 @@ impl Door {
         let before = (asked.age_limit > 0).then(|| self.before(asked.age_limit));
         let usage = self.builds.usage().await?.into_iter();
         let old = usage.filter(|usage| before.is_none_or(|before| usage.last_used <= before));
-        let old = old.filter(|usage| chosen.fit(usage));
+        let old = old.filter(|usage| chosen.fit(&|field| of_usage(usage, field)));
         Ok(DiskUsageResponse {
             record: old.map(record).collect(),
         })
@@ -62,7 +63,7 @@ impl Door {
                 let usage = self.builds.usage().await?.into_iter();
                 Some(
                     usage
-                        .filter(|usage| chosen.fit(usage))
+                        .filter(|usage| chosen.fit(&|field| of_usage(usage, field)))
                         .map(|usage| usage.id)
                         .collect(),
                 )
@@ -173,7 +174,9 @@ impl Door {
         caches: Vec<CacheSource>,
     ) -> Result<Outcome, Status> {
         match (&*asked.frontend, &asked.definition) {
-            ("", Some(definition)) if is_set(Some(definition)) => self.solved(job, definition).await,
+            ("", Some(definition)) if is_set(Some(definition)) => {
+                self.solved_with(job, definition, Aids::cached(caches)).await
+            }
             ("", _) => job.given_back().await,
             (name, _) => {
                 let wanted = Frontend {

@@ -1,11 +1,15 @@
 //! What a client's debugger is told of a command that failed (`errdefs.Solve`): the command, and results by which a container
 //! of it can be asked for.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Door;
 use super::bridge::definition;
+use super::solve::Aids;
 use crate::grpc::{Detail, Status};
 use crate::job::Job;
 
@@ -68,13 +72,16 @@ impl Status {
 impl Door {
     /// An error as a frontend is told of it: with the failed command as a container can be made of it, for as long as the
     /// build is there.
-    pub(super) async fn told_failure(&self, job: &Job, mut status: Status) -> Status {
+    pub(super) async fn told_failure(&self, job: &Arc<Job>, mut status: Status) -> Status {
         let Some(command) = status.take_command() else {
             return status;
         };
         let result = match &command.image {
             // One that is gone meanwhile cannot be looked at.
-            Some(image) => match self.solved(job, &definition(image)).await {
+            Some(image) => match self
+                .solved_with(job, &definition(image), Aids::own(BTreeMap::new()))
+                .await
+            {
                 Ok(made) => made.images.into_iter().next(),
                 Err(_) => return status,
             },

@@ -1,7 +1,12 @@
-//! Filters of the build cache, in containerd's words: `id==x`, `id~=x`, `type!=regular`, `inuse`; a record fits if it fits any.
+//! Filters in containerd's words: `id==x`, `id~=^x.*`, `type!=regular`, `inuse`. A record of the build cache fits if it fits any.
+
+use regex::{Regex, RegexBuilder};
 
 use crate::build::Usage;
 use crate::grpc::Status;
+
+/// Bytes of a compiled pattern.
+const MAX_PATTERN: usize = 1 << 20;
 
 /// The fields that records have.
 const FIELDS: [&str; 9] = [
@@ -24,57 +29,68 @@ pub(super) struct Filters(Vec<Vec<Term>>);
 struct Term {
     field: String,
     /// How it is to be; for none, it is to be at all.
-    value: Option<(Operator, String)>,
+    value: Option<Wanted>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
-    Is,
-    IsNot,
-    Contains,
+#[derive(Clone, Debug)]
+enum Wanted {
+    Is(String),
+    IsNot(String),
+    Matches(Regex),
 }
+
+/// A field of what is chosen, if it has it.
+type Field<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl Filters {
     /// Reads filters. The client sends an empty one where it has none.
     pub(super) fn read(filters: &[String]) -> Result<Self, Status> {
         let filters = filters.iter().filter(|filter| !filter.is_empty());
-        let read = |filter: &String| filter.split(',').map(|term| Term::read(filter, term)).collect();
+        let read = |filter: &String| {
+            let terms = filter.split(',');
+            terms.map(|term| Term::read(filter, term, &FIELDS)).collect()
+        };
         Ok(Self(filters.map(read).collect::<Result<_, Status>>()?))
+    }
+
+    /// Reads the terms of one filter, which are about these fields.
+    pub(super) fn of_terms(terms: &[String], fields: &[&str]) -> Result<Self, Status> {
+        let read = terms.iter().map(|term| Term::read(term, term, fields));
+        Ok(Self(vec![read.collect::<Result<_, _>>()?]))
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub(super) fn fit(&self, usage: &Usage) -> bool {
+    /// Whether something fits that has these fields.
+    pub(super) fn fit(&self, found: Field<'_>) -> bool {
         self.is_empty()
             || self
                 .0
                 .iter()
-                .any(|terms| terms.iter().all(|term| term.fits(usage)))
+                .any(|terms| terms.iter().all(|term| term.fits(found)))
     }
 }
 
 impl Term {
-    fn read(filter: &str, term: &str) -> Result<Self, Status> {
+    fn read(filter: &str, term: &str, fields: &[&str]) -> Result<Self, Status> {
         let unknown = || Status::unimplemented(format!("filter {filter} is not supported"));
-        const OPERATORS: [(&str, Operator); 3] = [
-            ("!=", Operator::IsNot),
-            ("==", Operator::Is),
-            ("~=", Operator::Contains),
-        ];
-        let parts = OPERATORS.iter().find_map(|(text, operator)| {
-            let (field, value) = term.split_once(text)?;
-            Some((field, (*operator, value.trim_matches('"').to_owned())))
+        let parts = ["!=", "==", "~="].iter().find_map(|operator| {
+            let (field, value) = term.split_once(operator)?;
+            Some((field, *operator, value.trim_matches('"')))
         });
-        let (field, value) = parts.map_or((term, None), |(field, value)| (field, Some(value)));
-        let pattern = value
-            .as_ref()
-            .filter(|(operator, _)| *operator == Operator::Contains);
-        // A pattern is a regular expression; those that are plain text are understood.
-        let plain = pattern
-            .is_none_or(|(_, text)| !text.contains(['.', '*', '[', '(', '|', '^', '$', '+', '?', '\\']));
-        if !FIELDS.contains(&field) || !plain {
+        let (field, value) = match parts {
+            None => (term, None),
+            Some((field, "!=", value)) => (field, Some(Wanted::IsNot(value.to_owned()))),
+            Some((field, "==", value)) => (field, Some(Wanted::Is(value.to_owned()))),
+            Some((field, _, value)) => {
+                let pattern = RegexBuilder::new(value).size_limit(MAX_PATTERN).build();
+                let bad = |cause| Status::invalid(format!("invalid pattern in the filter {filter}: {cause}"));
+                (field, Some(Wanted::Matches(pattern.map_err(bad)?)))
+            }
+        };
+        if !fields.contains(&field) {
             return Err(unknown());
         }
         Ok(Self {
@@ -83,25 +99,30 @@ impl Term {
         })
     }
 
-    fn fits(&self, usage: &Usage) -> bool {
-        let flag = |set: bool| set.then(|| "true".to_owned());
-        let found = match &*self.field {
-            "id" => Some(usage.id.clone()),
-            "description" => Some(usage.description.clone()),
-            "type" => Some(usage.kind.clone()),
-            "inuse" => flag(usage.in_use),
-            "shared" => flag(usage.shared),
-            "private" => flag(!usage.shared),
-            "parents" => Some(usage.parents.join(";")).filter(|parents| !parents.is_empty()),
-            "immutable" => flag(true),
-            _ => None,
-        };
+    fn fits(&self, found: Field<'_>) -> bool {
+        let found = found(&self.field);
         match &self.value {
             None => found.is_some(),
-            Some((Operator::Is, value)) => found.unwrap_or_default() == *value,
-            Some((Operator::IsNot, value)) => found.unwrap_or_default() != *value,
-            Some((Operator::Contains, value)) => found.unwrap_or_default().contains(value),
+            Some(Wanted::Is(value)) => found.unwrap_or_default() == *value,
+            Some(Wanted::IsNot(value)) => found.unwrap_or_default() != *value,
+            Some(Wanted::Matches(pattern)) => pattern.is_match(&found.unwrap_or_default()),
         }
+    }
+}
+
+/// A field of a record of the build cache.
+pub(super) fn of_usage(usage: &Usage, field: &str) -> Option<String> {
+    let flag = |set: bool| set.then(|| "true".to_owned());
+    match field {
+        "id" => Some(usage.id.clone()),
+        "description" => Some(usage.description.clone()),
+        "type" => Some(usage.kind.clone()),
+        "inuse" => flag(usage.in_use),
+        "shared" => flag(usage.shared),
+        "private" => flag(!usage.shared),
+        "parents" => Some(usage.parents.join(";")).filter(|parents| !parents.is_empty()),
+        "immutable" => flag(true),
+        _ => None,
     }
 }
 
@@ -127,7 +148,9 @@ mod tests {
         };
         let fit = |filters: &[&str]| {
             let filters: Vec<String> = filters.iter().map(|filter| (*filter).to_owned()).collect();
-            Filters::read(&filters).map(|filters| filters.fit(&usage)).ok()
+            Filters::read(&filters)
+                .map(|filters| filters.fit(&|field| of_usage(&usage, field)))
+                .ok()
         };
         for (filters, fits) in [
             (&[""][..], Some(true)),
@@ -141,7 +164,9 @@ mod tests {
             (&["parents==y"], Some(false)),
             (&["id~=x"], Some(true)),
             (&["id~=z"], Some(false)),
-            (&["id~=x.*"], None),
+            (&["id~=^x.*"], Some(true)),
+            (&["id~=^y"], Some(false)),
+            (&["id~=("], None),
             (&["strange"], None),
         ] {
             assert_eq!(fit(filters), fits, "{filters:?}");

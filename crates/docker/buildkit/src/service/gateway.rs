@@ -72,7 +72,8 @@ impl Door {
         options.scanned = sbom.is_some();
         options.cache_from.extend(wanted.caches.iter().cloned());
         for (name, definition) in &wanted.inputs {
-            let image = match given(definition) {
+            // An image that is no result of a build is a source like any other.
+            let image = match given(definition).filter(|image| self.steps_of(job, image).is_some()) {
                 Some(image) => image,
                 None => self.input(job, definition).await?,
             };
@@ -90,7 +91,7 @@ impl Door {
     }
 
     /// The image of a definition that a client gives to a frontend. The build keeps it.
-    async fn input(&self, job: &Job, definition: &pb::Definition) -> Result<String, Status> {
+    async fn input(&self, job: &Arc<Job>, definition: &pb::Definition) -> Result<String, Status> {
         let made = self.solved(job, definition).await?;
         let (platform, built) = made.images.into_iter().next().ok_or_else(nothing)?;
         let image = built.image.clone();
@@ -218,9 +219,9 @@ fn check_capabilities(config: &[u8], wanted: &Frontend) -> Result<(), Status> {
     let mut asked = names(wanted.options.get("frontend.caps").map_or("", |list| list));
     asked.extend((!wanted.inputs.is_empty()).then(|| "moby.buildkit.frontend.inputs".to_owned()));
     match asked.into_iter().find(|name| !understood.contains(name)) {
-        Some(name) => Err(Status::unimplemented(format!(
-            "unsupported frontend capability {name}"
-        ))),
+        Some(name) => {
+            Err(Status::unimplemented(format!("unsupported frontend capability {name}")).without(&name))
+        }
         None => Ok(()),
     }
 }

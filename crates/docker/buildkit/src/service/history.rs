@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use http::{HeaderName, HeaderValue};
 
 use super::Door;
-use crate::grpc::{Reply, Status};
+use super::records::RecordFilters;
+use crate::grpc::{Code, Reply, Status};
 use crate::progress::{rfc3339, timestamp};
 use crate::proto::control::{
     BuildHistoryEvent, BuildHistoryEventType, BuildHistoryRecord, BuildHistoryRequest,
@@ -22,10 +23,12 @@ impl Door {
         asked: BuildHistoryRequest,
         reply: &Reply,
     ) -> Result<(), Status> {
-        if let Some(filter) = asked.filter.iter().find(|filter| !filter.is_empty()) {
-            return Err(Status::unimplemented(format!(
-                "filter {filter} is not supported yet"
-            )));
+        let filters = RecordFilters::read(&asked.filter, self.clock.wall())?;
+        if asked.limit < 0 {
+            return Err(Status::new(
+                Code::Unknown,
+                format!("invalid limit {}", asked.limit),
+            ));
         }
         // A client tells by it how long a build has been running.
         let now = rfc3339(timestamp(self.clock.wall()));
@@ -37,7 +40,7 @@ impl Door {
         let mut told: BTreeMap<String, bool> = BTreeMap::new();
         loop {
             changes.mark_unchanged();
-            for event in self.events(&asked, &mut told) {
+            for event in self.events((&asked, &filters), &mut told) {
                 reply.send(&event).await?;
             }
             if asked.early_exit || changes.changed().await.is_err() {
@@ -49,13 +52,11 @@ impl Door {
     /// What was not told yet.
     fn events(
         &self,
-        asked: &BuildHistoryRequest,
+        (asked, filters): (&BuildHistoryRequest, &RecordFilters),
         told: &mut BTreeMap<String, bool>,
     ) -> Vec<BuildHistoryEvent> {
         let mut builds = self.jobs.all();
         builds.retain(|(_, record)| asked.r#ref.is_empty() || record.r#ref == asked.r#ref);
-        let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
-        let first = limit.map_or(0, |limit| builds.len().saturating_sub(limit));
         let mut events = Vec::new();
         let gone: Vec<String> = told
             .keys()
@@ -70,6 +71,10 @@ impl Door {
             };
             events.push(event(BuildHistoryEventType::Deleted, record));
         }
+        builds.retain(|(_, record)| filters.fit(record));
+        // The youngest are wanted.
+        let limit = usize::try_from(asked.limit).ok().filter(|limit| *limit > 0);
+        let first = limit.map_or(0, |limit| builds.len().saturating_sub(limit));
         for (over, record) in builds.drain(first..) {
             let known = told.get(&record.r#ref).copied();
             if known == Some(over) || (known.is_none() && over && asked.active_only) {

@@ -12,6 +12,7 @@ mod failed;
 mod filters;
 mod gateway;
 mod history;
+mod records;
 mod sbom;
 mod solve;
 

@@ -2,6 +2,7 @@
 //! writes is a bundle of statements. Environment and places are those of BuildKit's scanner protocol.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use image::{Digest, Reference};
@@ -12,6 +13,7 @@ use super::Door;
 use super::attestations::CORE;
 use super::bridge::of_result;
 use super::gateway::image_source;
+use super::solve::Aids;
 use crate::build::{Built, Context};
 use crate::grpc::{Code, Status};
 use crate::job::{Attestation, Extra, Job, Outcome};
@@ -126,7 +128,7 @@ impl Door {
     /// The scanner is not to be had, or fails.
     pub(super) async fn scanned(
         &self,
-        job: &Job,
+        job: &Arc<Job>,
         mut outcome: Outcome,
         asked: Option<&Sbom>,
         no_cache: bool,
@@ -138,11 +140,14 @@ impl Door {
         let found = self.solved(job, &image_source(&sbom.generator)).await?;
         let found = found.images.into_iter().next();
         let (_, scanner) = found.ok_or_else(|| Status::new(Code::Unknown, "the scanner has no image"))?;
+        for (_, built) in &mut outcome.images {
+            built.materials.extend(scanner.materials.iter().cloned());
+        }
         let mut extras = std::mem::take(&mut outcome.extras);
         extras.resize_with(outcome.images.len(), Vec::new);
         for ((platform, built), extras) in outcome.images.iter().zip(extras) {
             let (definition, given) = scan(sbom, &scanner, (platform, built, extras), no_cache)?;
-            let made = self.solved_with(job, &definition, given).await?;
+            let made = self.solved_with(job, &definition, Aids::own(given)).await?;
             let said = Attestation {
                 bundle: true,
                 metadata: BTreeMap::from([

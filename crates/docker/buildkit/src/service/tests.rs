@@ -339,7 +339,7 @@ async fn a_result_is_given_to_another_build() {
         .unwrap();
     let given = format!("{:?}", rig.builder.asked.lock().unwrap()[1].contexts);
     assert!(
-        given.contains(&format!("Image(\"sha256:{}", "1".repeat(64))),
+        given.contains(&format!("Result(\"sha256:{}", "1".repeat(64))),
         "{given}"
     );
     let strange = crate::proto::pb::Definition {
@@ -581,9 +581,12 @@ async fn an_empty_filter_is_none() {
     assert!(refused.unwrap().record.is_empty());
     let refused = rig
         .channel
-        .unary::<control::DiskUsageResponse>(path, &asked("id~=x.*"))
+        .unary::<control::DiskUsageResponse>(path, &asked("strange~=x.*"))
         .await;
-    assert_eq!(refused.unwrap_err().message, "filter id~=x.* is not supported");
+    assert_eq!(
+        refused.unwrap_err().message,
+        "filter strange~=x.* is not supported"
+    );
 }
 
 /// Every row of [`METHODS`] is what it says: a refused one has its reason, and another is known to the door.

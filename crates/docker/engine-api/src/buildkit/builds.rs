@@ -59,7 +59,8 @@ impl Builds for NodeBuilds {
             let policy = of_door(&request.policies);
             calls::warn(&engine, &request, (&name, &text), &progress)?;
             let parts = (&engine, &builder, &registries);
-            let caches = Caches::open(parts, request.cache_from.clone(), &request.session, &progress);
+            let wanted_caches = (request.cache_from.clone(), &*request.policies);
+            let caches = Caches::open(parts, wanted_caches, &request.session, &progress);
             let caches = Arc::new(caches.await);
             let request = with_layouts((&engine, &builder), request).await?;
             let mut request = wanted(request)?;
@@ -370,7 +371,7 @@ async fn with_layouts(
             let source = Source::Local(request.session.clone(), format!("oci:{store}"));
             let digest = digest.parse().map_err(origin::failed)?;
             let image = source.image(engine.images(), builder, digest, &wanted).await?;
-            *context = ::buildkit::NamedContext::Image(image.to_string());
+            *context = ::buildkit::NamedContext::Result(image.to_string());
         }
     }
     Ok(request)
@@ -382,6 +383,9 @@ fn named(context: ::buildkit::NamedContext) -> Result<NamedContext, Status> {
             return Err(Status::invalid(format!("no layout {store}")));
         }
         ::buildkit::NamedContext::Image(reference) => NamedContext::Image(reference),
+        ::buildkit::NamedContext::Result(image) => {
+            NamedContext::Result(image.parse().map_err(origin::failed)?)
+        }
         ::buildkit::NamedContext::Files(files) => NamedContext::Files(contexts::context(&files)?),
     })
 }

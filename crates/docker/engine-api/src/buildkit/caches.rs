@@ -10,7 +10,8 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{
-    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Session, Status,
+    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Policies, Session,
+    Status,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,8 +20,8 @@ use bytes::Bytes;
 use distribution::{Document, Parts, Progress, Registries, Subject};
 use engine::Engine;
 use image::{
-    Blob, Descriptor, Digest, DigestAlgorithm, ImageConfig, Images, Lease, Reference, ServedManifest, Target,
-    media_type,
+    Blob, Descriptor, Digest, DigestAlgorithm, Image, ImageConfig, Images, Lease, Reference, ServedManifest,
+    Target, media_type,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -121,7 +122,7 @@ impl Caches {
     /// Of a build. A cache that cannot be read is told of and left out, as upstream does.
     pub(super) async fn open(
         (engine, builder, registries): (&Engine, &Builder, &Registries),
-        sources: Vec<CacheSource>,
+        (sources, policies): (Vec<CacheSource>, &Policies),
         session: &Arc<Session>,
         progress: &Arc<::buildkit::Progress>,
     ) -> Self {
@@ -137,7 +138,8 @@ impl Caches {
             };
             seen.push(source.clone());
             let step = progress.begin(format!("importing cache manifest from {name}"));
-            match read(registries, source, session).await {
+            let read = async { read(registries, judged(source, policies)?, session).await };
+            match read.await {
                 Ok((cache, mounts)) => {
                     step.done(false);
                     imported.push(cache);
@@ -214,6 +216,24 @@ impl StepCache for Caches {
             file.map(Some).map_err(|status| status.message)
         })
     }
+}
+
+/// A cache as the policies have it: it is asked for by an image's name.
+fn judged(source: CacheSource, policies: &Policies) -> Result<CacheSource, Status> {
+    const IMAGE: &str = "docker-image://";
+    let CacheSource::Registry(reference) = &source else {
+        return Ok(source);
+    };
+    let whole = Reference::parse(reference).map_err(failed)?.with_default_tag();
+    let mut identifier = format!("{IMAGE}{whole}");
+    let changed = policies.judge(&mut identifier, &mut BTreeMap::new());
+    if !changed.map_err(|denied| failed(format!("error evaluating the source policy: {denied}")))? {
+        return Ok(source);
+    }
+    let image = identifier.strip_prefix(IMAGE);
+    let other = || format!("the source policy converts the cache {whole} to {identifier}, which is no image");
+    let image = image.ok_or_else(|| failed(other()))?;
+    Ok(CacheSource::Registry(image.to_owned()))
 }
 
 /// Reads a cache.
@@ -373,7 +393,8 @@ fn outgoing(images: &Images, built: &Built, (all, packing): (bool, Packing)) -> 
         let of_result = result
             .iter()
             .chain(&last)
-            .any(|result| result.config.history.starts_with(&image.config.history));
+            .any(|result| result.config.history.starts_with(&image.config.history))
+            || is_below(built, result.as_deref(), &image);
         if !all && !of_result {
             continue;
         }
@@ -412,6 +433,14 @@ fn outgoing(images: &Images, built: &Built, (all, packing): (bool, Packing)) -> 
     let mut once = BTreeSet::new();
     blobs.retain(|blob| once.insert(blob.digest));
     Ok(Outgoing { lease, config, blobs })
+}
+
+/// Whether an image is what a result was made upon that another frontend gave its configuration, with a history of its own.
+fn is_below(built: &Built, result: Option<&Image>, image: &Image) -> bool {
+    let layers = |image: &Image| image.config.rootfs.diff_ids.clone();
+    let below = layers(image);
+    let result = result.filter(|_| built.request.is_none() && !below.is_empty());
+    result.is_some_and(|result| layers(result).starts_with(&below))
 }
 
 /// The layers of an image in OCI's words, compressed as it is asked for.

@@ -1,10 +1,10 @@
 //! Graphs of LLB, by the node's builder.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ::buildkit::{Built, Code, Compression, Held, Packing, Progress, Solving, Status};
-use builder::{Builder, Entitlements, Given, SolveRequest};
+use ::buildkit::{Built, Code, Compression, Held, Material, Packing, Progress, Solving, Status};
+use builder::{Builder, Entitlements, Given, Nested, Sent, SolveRequest, Solved};
 use bytes::Bytes;
 use distribution::Registries;
 use engine::Engine;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::builds::config;
-use super::caches::layers;
+use super::caches::{Caches, layers};
 use super::contexts::context;
 use super::materials::Materials;
 use super::origin::{Source, failed, lease, refused, register};
@@ -35,11 +35,22 @@ pub(super) async fn solve(
     solving: Solving,
     progress: Arc<Progress>,
 ) -> Result<Built, Status> {
-    let mut services = services(solving.session.clone(), registries, builder.directory());
+    let mut services = services(solving.session.clone(), registries.clone(), builder.directory());
     let materials = Arc::new(Materials::over(builder.fetch()));
     let images = engine.images().clone();
+    let wanted = (solving.cache_from.clone(), &*solving.policies);
+    let caches = Caches::open(
+        (engine, builder, &registries),
+        wanted,
+        &solving.session,
+        &progress,
+    );
+    let caches = Arc::new(caches.await);
+    let within = Arc::new(Within::of(solving.nested.clone()));
     services.watch = Some(Arc::new(Vertices::new(progress, images, materials.clone())));
     services.fetch = Some(materials.clone());
+    services.steps = Some(caches.clone());
+    services.nested = Some(within.clone());
     let allowed = |what: &str| solving.entitlements.iter().any(|entitlement| entitlement == what);
     let request = SolveRequest {
         given: given(engine, builder, &solving).await?,
@@ -57,8 +68,67 @@ pub(super) async fn solve(
     // The builder drops the sender at its end; dropping both cancels the build.
     let (built, ()) = tokio::join!(builder.solve_held(request, output), heard);
     match built {
-        Ok((id, lease)) => config(engine, &id, (Vec::new(), materials.found()), Held::by(lease)),
-        Err(error) => Err(vertices::status(&error)),
+        Ok((id, lease)) => {
+            let (mut steps, mut found) = within.made();
+            steps.append(&mut caches.steps());
+            found.append(&mut materials.found());
+            config(engine, &id, (steps, found), Held::by(lease))
+        }
+        Err(error) => {
+            let status = vertices::status(&error);
+            Err(within.failure(&status.message).unwrap_or(status))
+        }
+    }
+}
+
+/// The steps of a result, and what it was made of.
+type Made = (Vec<(String, String)>, Vec<Material>);
+
+/// Definitions within one, as the builder asks for them.
+struct Within {
+    nested: Arc<dyn ::buildkit::Nested>,
+    made: Arc<Mutex<Made>>,
+    /// Why one failed: the builder only knows the sentence.
+    failed: Arc<Mutex<Option<Status>>>,
+}
+
+impl Within {
+    fn of(nested: Arc<dyn ::buildkit::Nested>) -> Self {
+        let (made, failed) = (Arc::default(), Arc::default());
+        Self { nested, made, failed }
+    }
+
+    fn made(&self) -> Made {
+        std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The failure with this sentence, with all that is known of it.
+    fn failure(&self, sentence: &str) -> Option<Status> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed.filter(|failed| failed.message == sentence)
+    }
+}
+
+impl Nested for Within {
+    fn solve(&self, definition: Vec<u8>) -> Sent<Result<Solved, String>> {
+        let (nested, made, failed) = (self.nested.clone(), self.made.clone(), self.failed.clone());
+        Box::pin(async move {
+            match nested.solve(definition).await {
+                Ok(mut built) => {
+                    let image = built.image.parse::<Digest>().map_err(|cause| cause.to_string())?;
+                    let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                    made.0.append(&mut built.steps);
+                    made.1.append(&mut built.materials);
+                    let keeps = Box::new(built.held);
+                    Ok(Solved { image, keeps })
+                }
+                Err(status) => {
+                    let sentence = status.message.clone();
+                    *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+                    Err(sentence)
+                }
+            }
+        })
     }
 }
 

@@ -61,9 +61,12 @@ impl Watch for Vertices {
     }
 
     fn vertex(&self, vertex: &VertexName) -> Arc<dyn WatchedStep> {
-        let step = self
-            .progress
-            .begin_vertex(&vertex.digest, &vertex.name, vertex.inputs.clone());
+        let step = self.progress.begin_vertex(
+            &vertex.digest,
+            &vertex.name,
+            vertex.inputs.clone(),
+            vertex.group.clone(),
+        );
         Arc::new(Vertex(Mutex::new(Some(step))))
     }
 

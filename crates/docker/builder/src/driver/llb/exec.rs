@@ -57,7 +57,8 @@ impl<E: Executor + 'static> Driver<E> {
         if let Some(known) = self.known_results(vertex, &prepared, &keys).await? {
             return Ok((known, true));
         }
-        let plan = self.run_plan(exec, &mut prepared.mounts).await?;
+        let mut plan = self.run_plan(exec, &mut prepared.mounts).await?;
+        plan.limits.clone_from(&vertex.limits);
         // The root counts by its own key: it need not be among the results.
         let made = self.made(
             vertex,
@@ -317,6 +318,7 @@ impl<E: Executor + 'static> Driver<E> {
             cgroup_parent: exec.cgroup_parent.clone(),
             valid_codes: exec.valid_exit_codes.clone(),
             read_only: exec.mounts.iter().any(|mount| mount.is_root() && mount.read_only),
+            limits: None,
         })
     }
 }

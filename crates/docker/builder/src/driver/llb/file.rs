@@ -228,6 +228,7 @@ impl<E: Executor + 'static> Driver<E> {
             contents: copy.contents,
             unpack: copy.unpack,
             create: copy.create,
+            replace: copy.replace,
         };
         Ok((Some(Act::Copy(act)), key))
     }
@@ -260,7 +261,10 @@ fn is_wanted(actions: &[Action], number: usize) -> bool {
     actions.iter().any(reads) || actions.iter().filter(|action| action.upon == place).count() > 1
 }
 
-fn tree_of<E: Executor>(executor: &E, product: Option<&Product>) -> Result<Arc<dyn Tree>, BuildError> {
+pub(super) fn tree_of<E: Executor>(
+    executor: &E,
+    product: Option<&Product>,
+) -> Result<Arc<dyn Tree>, BuildError> {
     match product {
         Some(Product::Files(tree)) => Ok(tree.clone()),
         Some(Product::Image(image)) => executor.tree(image.as_ref()),

@@ -4,6 +4,7 @@
 //! A result is an image without a configuration, or the files of a client's directory as they came; the latter become an
 //! image only where one is needed.
 
+mod build;
 mod exec;
 mod file;
 mod owners;
@@ -140,6 +141,7 @@ impl<E: Executor + 'static> Driver<E> {
                 each.map(|products| (products, true))
                     .ok_or_else(|| missing(vertex))
             }
+            Op::Build { definition, file } => self.nested(file, inputs.get(*definition)).await,
             Op::Merge => self.merge(vertex, &inputs).await,
             Op::Diff { lower, upper } => {
                 let side = |place: &Option<usize>| place.and_then(|place| inputs.get(place)).cloned();
@@ -171,6 +173,7 @@ impl<E: Executor + 'static> Driver<E> {
             digest: vertex.digest.to_string(),
             name: vertex.name.clone(),
             inputs,
+            group: vertex.group.clone(),
         }))
     }
 
@@ -202,18 +205,7 @@ impl<E: Executor + 'static> Driver<E> {
         if vertex.ignore_cache || self.options.no_cache {
             return Ok(None);
         }
-        let mut known = self.linked(key)?;
-        if let Some(steps) = &self.options.services.steps {
-            if known.is_none()
-                && let Some(image) = steps.step(key).await
-                && self.executor.hold(&image)?.is_some()
-            {
-                self.cache.put(*key, image, None, vertex.name.clone()).await;
-                known = Some(image);
-            }
-            known.inspect(|image| steps.made(key, image));
-        }
-        Ok(known)
+        self.anywhere(key).await
     }
 
     /// Carries out a step of a vertex.

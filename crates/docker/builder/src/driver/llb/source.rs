@@ -18,9 +18,6 @@ use crate::source::{Authorization, Checksum, Fetch, GitSource, Kept};
 use crate::tree::Tree;
 use crate::{BuildError, platform};
 
-/// Secrets that repositories are asked for with.
-const USUAL: [&str; 2] = ["GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"];
-
 impl<E: Executor + 'static> Driver<E> {
     pub(super) async fn source(
         &self,
@@ -92,21 +89,6 @@ impl<E: Executor + 'static> Driver<E> {
         })
     }
 
-    /// Credentials of an address are not used here; a build whose client has some is not done without them.
-    async fn refuse_credentials(&self, address: &str, names: &[String]) -> Result<(), BuildError> {
-        let Some(secrets) = &self.options.services.secrets else {
-            return Ok(());
-        };
-        for name in names {
-            if secrets.secret(name).await.map_err(BuildError::Step)?.is_some() {
-                return Err(BuildError::Unsupported(format!(
-                    "{address}: the secret {name} is not used for addresses yet"
-                )));
-            }
-        }
-        Ok(())
-    }
-
     async fn repository(&self, git: &Git) -> Result<Made, BuildError> {
         let mut source = GitSource {
             remote: git.remote.clone(),
@@ -118,11 +100,9 @@ impl<E: Executor + 'static> Driver<E> {
             ..GitSource::default()
         };
         let fetch = self.fetcher(&git.remote)?;
-        let other = |name: &&String| !USUAL.contains(&&name[..]);
-        let others: Vec<String> = git.secrets.iter().filter(other).cloned().collect();
-        self.refuse_credentials(&git.remote, &others).await?;
         if let Some(secrets) = &self.options.services.secrets {
-            let known = Authorization::of(&source, &**secrets).await;
+            let names = (git.header_secret.as_deref(), git.token_secret.as_deref());
+            let known = Authorization::named(&source, &**secrets, names).await;
             source.authorization = known.map_err(BuildError::Step)?;
         }
         let agent = match (&git.agent, &self.options.services.ssh) {
@@ -139,8 +119,15 @@ impl<E: Executor + 'static> Driver<E> {
 
     async fn http(&self, vertex: &Vertex, http: &Http) -> Result<Made, BuildError> {
         let fetch = self.fetcher(&http.url)?;
-        self.refuse_credentials(&http.url, &http.secrets).await?;
-        let who = self.who_asks(&http.url).await?;
+        let who = match &http.header_secret {
+            Some(name) => {
+                let secrets = self.options.services.secrets.as_deref();
+                Authorization::of_header(name, secrets)
+                    .await
+                    .map_err(BuildError::Step)?
+            }
+            None => self.who_asks(&http.url).await?,
+        };
         let checksum = match &*http.checksum {
             "" => None,
             text => Some(Checksum::parse(text).map_err(|error| BuildError::Invalid(error.to_owned()))?),

@@ -299,6 +299,7 @@ pub(super) fn offered() -> Options {
             watch: None,
             steps: None,
             policy: None,
+            nested: None,
         },
         ..plain()
     }

@@ -50,8 +50,14 @@ async fn vertices(rig: &Rig, build: &str) -> Vec<control::Vertex> {
 #[tokio::test]
 async fn a_client_asks_for_a_definition() {
     let rig = rig(false).await;
-    let wanted = definition("local://context", Some("[mine] files"));
+    let mut wanted = definition("local://context", Some("[mine] files"));
     let digest = wanted.metadata.keys().next().unwrap().clone();
+    let group = pb::ProgressGroup {
+        id: "g".to_owned(),
+        name: "together".to_owned(),
+        weak: false,
+    };
+    wanted.metadata.get_mut(&digest).unwrap().progress_group = Some(group.clone());
     let asked = control::SolveRequest {
         definition: Some(wanted),
         ..solve("b1")
@@ -59,6 +65,7 @@ async fn a_client_asks_for_a_definition() {
     rig.begin(asked).await.unwrap().unwrap();
     let vertex = &vertices(&rig, "b1").await[0];
     assert_eq!((&vertex.digest, &vertex.name[..]), (&digest, "[mine] files"));
+    assert_eq!(vertex.progress_group, Some(group));
     {
         let solved = rig.builder.solved.lock().unwrap();
         let crate::build::Context::Client(files) = &solved[0].files[&digest] else {
@@ -193,4 +200,106 @@ async fn a_frontend_of_an_image_has_the_bridge_and_its_inputs() {
         rig.begin(asked).await.unwrap().unwrap_err().message,
         "exit code: 1"
     );
+}
+
+/// A build whose sources are judged by rules that deny.
+fn denying(id: &str, identifier: &str) -> control::SolveRequest {
+    use crate::proto::sourcepolicy::{MatchType, Policy, PolicyAction, Rule, Selector};
+    let rule = Rule {
+        action: PolicyAction::Deny.into(),
+        selector: Some(Selector {
+            identifier: identifier.to_owned(),
+            match_type: MatchType::Wildcard.into(),
+            constraints: Vec::new(),
+        }),
+        updates: None,
+    };
+    control::SolveRequest {
+        source_policy: Some(Policy {
+            version: 1,
+            rules: vec![rule],
+        }),
+        ..solve(id)
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_a_result_is_no_source() {
+    let rig = rig(false).await;
+    let _built = rig.begin(denying("b1", "docker-image://gantry.invalid/*"));
+    let ask = async |definition: pb::Definition| {
+        let asked = frontend::SolveRequest {
+            definition: Some(definition),
+            allow_result_return: true,
+            ..frontend::SolveRequest::default()
+        };
+        rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked).await
+    };
+    let first = ask(definition("docker-image://x", None)).await.unwrap();
+    let Some(result::Result::Ref(first)) = first.result.unwrap().result else {
+        panic!("no result");
+    };
+    ask(first.def.unwrap()).await.unwrap();
+    let written = |what: &str| format!("docker-image://gantry.invalid/{what}");
+    let other = format!("result@sha256:{}", "4".repeat(64));
+    for name in [&*other, "mine:latest"] {
+        let refused = ask(definition(&written(name), None)).await.unwrap_err();
+        assert!(refused.message.contains("denied by policy"), "{refused}");
+    }
+    // Nor is an image looked up by a name that is denied.
+    let config = frontend::ResolveImageConfigRequest {
+        r#ref: "gantry.invalid/mine".to_owned(),
+        ..Default::default()
+    };
+    let refused = rig
+        .bridge::<frontend::ResolveImageConfigResponse>("ResolveImageConfig", "b1", &config)
+        .await;
+    assert!(refused.unwrap_err().message.contains("denied by policy"));
+    let mut asked = dockerfile(&[("context:base", "input:base")]);
+    let forged = definition(&written(&other), None);
+    asked.frontend_inputs.insert("base".to_owned(), forged);
+    let refused = rig.bridge::<frontend::SolveResponse>("Solve", "b1", &asked).await;
+    assert!(refused.unwrap_err().message.contains("denied by policy"));
+}
+
+#[tokio::test]
+async fn definitions_are_within_each_other_so_many_times() {
+    let rig = rig(false).await;
+    let mut wanted = definition("local://context", None);
+    let build = pb::Op {
+        op: Some(pb::op::Op::Build(pb::BuildOp {
+            builder: -1,
+            inputs: BTreeMap::from([("buildkit.llb.definition".to_owned(), pb::BuildInput { input: 0 })]),
+            ..pb::BuildOp::default()
+        })),
+        inputs: pb::Op::decode(&wanted.def[1][..]).unwrap().inputs,
+        ..pb::Op::default()
+    }
+    .encode_to_vec();
+    let end = pb::Op {
+        inputs: vec![pb::Input {
+            digest: Digest::of(&build).to_string(),
+            index: 0,
+        }],
+        ..pb::Op::default()
+    };
+    wanted.def = vec![wanted.def[0].clone(), build.into(), end.encode_to_vec().into()];
+    let inner = definition("docker-image://y", None);
+    *rig.builder.within.lock().unwrap() = inner.encode_to_vec();
+    let asked = |id: &str| control::SolveRequest {
+        definition: Some(wanted.clone()),
+        ..solve(id)
+    };
+    rig.begin(asked("b1")).await.unwrap().unwrap();
+    // What is in it is judged as well.
+    let judged = control::SolveRequest {
+        definition: Some(wanted.clone()),
+        ..denying("b2", "docker-image://y")
+    };
+    let refused = rig.begin(judged).await.unwrap().unwrap_err();
+    assert!(refused.message.contains("denied by policy"), "{refused}");
+    // A file may be the definition that it is in.
+    *rig.builder.within.lock().unwrap() = wanted.encode_to_vec();
+    let refused = rig.begin(asked("b3")).await.unwrap().unwrap_err();
+    assert_eq!(refused.message, "more than 8 definitions within each other");
 }
