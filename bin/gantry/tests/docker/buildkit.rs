@@ -247,10 +247,11 @@ const CASES: &[Case] = &[
         later
         $ docker build -q -o e http://127.0.0.1:8099/Dockerfile > /dev/null; cat e/top
         top
-        $ docker import http://127.0.0.1:8099/c.tar.gz $n:i | grep -v Importing | sed 's/sha256:.*/ID/'; i=$(docker create $n:i x); docker export $i | tar -xOf - f; docker rm $i > /dev/null; docker rmi $n:i > /dev/null
+        $ docker import http://127.0.0.1:8099/c.tar.gz $n:i | grep -v Importing | sed 's/sha256:.*/ID/'; printf 'FROM %s\n' $n:i | docker build -q -o i -f - . > /dev/null; cat i/f; docker image inspect -f '{{.Comment}}' $n:i; docker rmi $n:i > /dev/null
         Downloading from http://127.0.0.1:8099/c.tar.gz
         ID
         later
+        Imported from http://127.0.0.1:8099/c.tar.gz
         $ docker import http://127.0.0.1:8099/none 2>&1 | grep -o 'failed to GET http://127.0.0.1:8099/none with status 404 Not Found'
         failed to GET http://127.0.0.1:8099/none with status 404 Not Found
         $ printf 'FROM scratch\nCOPY f /only\n' | docker build -q -o f -f - $u#v1:d > /dev/null; ls -A f
