@@ -248,8 +248,8 @@ const CASES: &[Case] = &[
         $ docker build -o type=cacheonly . 2>&1 | grep -c exporting
         0
         ? 1
-        $ docker build -o type=oci,compression=estargz,dest=- . 2>&1 | tail -1
-        ERROR: failed to build: failed to solve: Unimplemented: layer compression type estargz is not supported
+        $ docker build -o type=oci,compression=lz4,dest=- . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: Unimplemented: layer compression type lz4 is not supported
         $ docker rmi -f $n $n:2 > /dev/null
         "#,
     ),
@@ -275,6 +275,13 @@ const CASES: &[Case] = &[
         later
         $ docker build -q -o e http://127.0.0.1:8099/Dockerfile > /dev/null; cat e/top
         top
+        $ docker import http://127.0.0.1:8099/c.tar.gz $n:i | grep -v Importing | sed 's/sha256:.*/ID/'; printf 'FROM %s\n' $n:i | docker build -q -o i -f - . > /dev/null; cat i/f; docker image inspect -f '{{.Comment}}' $n:i; docker rmi $n:i > /dev/null
+        Downloading from http://127.0.0.1:8099/c.tar.gz
+        ID
+        later
+        Imported from http://127.0.0.1:8099/c.tar.gz
+        $ docker import http://127.0.0.1:8099/none 2>&1 | grep -o 'failed to GET http://127.0.0.1:8099/none with status 404 Not Found'
+        failed to GET http://127.0.0.1:8099/none with status 404 Not Found
         $ printf 'FROM scratch\nCOPY f /only\n' | docker build -q -o f -f - $u#v1:d > /dev/null; ls -A f
         only
         $ printf 'FROM scratch\nCOPY --from=g f /g\nCOPY --from=h top /h\n' | docker build -q -o g --build-context g=http://127.0.0.1:8099/c.tar.gz --build-context h=http://127.0.0.1:8099/top -f - . 2>&1 | grep -c 'not found'
@@ -537,6 +544,19 @@ const CASES: &[Case] = &[
         ERROR: failed to build: failed to solve: gzip: invalid compression level: 10
         $ docker build -o type=image,name=x,compression=zstd,oci-mediatypes=false . 2>&1 | tail -1
         ERROR: failed to build: failed to solve: exporter option "compression=zstd" conflicts with "oci-mediatypes=false"
+        $ out compression=estargz,force-compression=true; grep -o 'stargz/toc.digest\|estargz.uncompressed-size\|tar+gzip' $(m) | sort | uniq -c | sed 's/^ *//'
+        2 estargz.uncompressed-size
+        2 stargz/toc.digest
+        2 tar+gzip
+        $ for l in o/blobs/sha256/*; do tail -c 51 $l | grep -ac STARGZ; done | sort | uniq -c | sed 's/^ *//'
+        2 0
+        2 1
+        $ docker load -q -i o.tar | sed 's/.*: //' > id; docker run --rm $(cat id) cat /f; docker rmi $(cat id) > /dev/null
+        hi
+        $ docker build -q -o type=registry,name=$r:e,compression=estargz . > /dev/null; docker rmi $r:e > /dev/null 2>&1; docker pull -q $r:e > /dev/null; docker run --rm $r:e cat /f; docker rmi $r:e > /dev/null
+        hi
+        $ docker build -o type=image,name=x,compression=estargz,oci-mediatypes=false . 2>&1 | tail -1
+        ERROR: failed to build: failed to solve: exporter option "compression=estargz" conflicts with "oci-mediatypes=false"
         $ dates() { for l in o/blobs/sha256/*; do tar --full-time -tvf $l 2>/dev/null; done | awk '{print $4}' | sort -u; }
         $ SOURCE_DATE_EPOCH=1000 out compression=uncompressed,force-compression=true,rewrite-timestamp=true; dates
         1970-01-01
@@ -602,6 +622,32 @@ const CASES: &[Case] = &[
         ? 1
         $ docker image inspect -f '{{.Architecture}}' $n:base; docker rmi -f $n:0 $n:1 $n:base $r:1 $r:p localhost:5000/$n:1 > /dev/null
         amd64
+        "#,
+    ),
+    case(
+        "several platforms are loaded, one is removed alone, and what has no name goes by its digest",
+        r#"
+        $ . $dir/../buildkit.sh; mkdir $dir/c; cd $dir/c; echo $n > f; printf 'FROM scratch\nARG TARGETARCH\nLABEL n=%s arch=$TARGETARCH\nCOPY f /f\n' $n > Dockerfile
+        $ docker info | grep driver-type
+          driver-type: io.containerd.snapshotter.v1
+        $ docker buildx build -q --load --platform linux/amd64,linux/arm64 -t $n . > id; docker image inspect --platform linux/arm64 -f '{{.Architecture}}' $n; docker images -aq --filter label=n=$n | wc -l
+        arm64
+        1
+        $ docker image rm --platform linux/amd64 $n 2>&1 | tail -1
+        Error response from daemon: Content will be removed from all images referencing this variant. Use —-force to force delete.
+        $ docker image rm --force --platform linux/s390x $n 2>&1 | tail -1 | sed "s/$n/N/"
+        Error response from daemon: No such image: N (linux/s390x)
+        $ docker image rm --force --platform linux/amd64 $n | grep -q Deleted; docker image inspect -f '{{.Architecture}}' $n; docker image inspect --platform linux/amd64 $n > /dev/null 2>&1 || docker images -aq --filter label=n=$n | wc -l
+        arm64
+        1
+        $ docker image rm --force --platform linux/arm64 $n | grep Untagged | sed "s/$n/N/"; docker images -aq --filter label=n=$n
+        Untagged: N:latest
+        $ docker build -q --platform linux/amd64,linux/arm64 . > id; i=$(cat id); docker image inspect -f '{{.Architecture}} {{.RepoTags}} {{.RepoDigests}}' $i; docker image inspect --platform linux/arm64 -f '{{.Architecture}}' $i
+        amd64 [] []
+        arm64
+        $ docker tag $i $n:2; docker image inspect --platform linux/arm64 -f '{{.Architecture}}' $n:2; docker rmi $n:2 > /dev/null; docker images -aq --filter label=n=$n; docker image inspect $i > /dev/null 2>&1
+        arm64
+        ? 1
         "#,
     ),
     case(

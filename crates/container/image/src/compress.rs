@@ -19,7 +19,7 @@ const WINDOW: usize = 32 << 10;
 /// Blocks in memory for each core.
 const DEPTH: usize = 4;
 /// What `docker push` uses, and every gzip by default.
-const LEVEL: u32 = 6;
+pub(crate) const LEVEL: u32 = 6;
 /// zstd's own default.
 const ZSTD_LEVEL: i32 = 3;
 

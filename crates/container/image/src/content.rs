@@ -49,6 +49,23 @@ struct Blobs {
     names: Shared,
 }
 
+/// How deep anything lies that is on its way in: a directory of its own, and files in it.
+const DEEPEST: usize = 2;
+
+/// Bytes of the files below a directory. What goes meanwhile counts nothing.
+fn below(directory: &Path, deepest: usize) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        bytes += match entry.metadata() {
+            Ok(found) if found.is_file() => found.len(),
+            Ok(found) if found.is_dir() && deepest > 0 => below(&entry.path(), deepest - 1).unwrap_or(0),
+            _ => 0,
+        };
+    }
+    Ok(bytes)
+}
+
 /// Counts what is written, and tells now and then.
 #[derive(Default)]
 pub(crate) struct Meter {
@@ -205,6 +222,21 @@ impl Content {
             unread: 0,
             meter: self.meter.clone(),
         })
+    }
+
+    /// Bytes of what is on its way in, by the directory in which it lies; those with nothing are left out.
+    pub(crate) fn unfinished(&self) -> io::Result<Vec<(&'static str, u64)>> {
+        let places = [
+            ("uploads", &self.uploads),
+            ("ingest", &self.ingest),
+            ("beginnings", &self.beginnings),
+        ];
+        let mut found = Vec::new();
+        for (name, path) in places {
+            let bytes = below(path, DEEPEST)?;
+            found.extend((bytes > 0).then_some((name, bytes)));
+        }
+        Ok(found)
     }
 
     /// What earlier processes have begun and not ended. Halves of a beginning are cleared.

@@ -59,6 +59,9 @@ pub enum ReferenceError {
     Digest(#[from] DigestError),
 }
 
+/// Where the names of what has none are: nobody's domain.
+const NAMELESS: (&str, &str) = ("gantry.invalid", "nameless");
+
 impl Reference {
     /// Reads and normalises a reference (upstream's `ParseNormalizedNamed`).
     ///
@@ -113,6 +116,22 @@ impl Reference {
             self.tag = Some(DEFAULT_TAG.to_owned());
         }
         self
+    }
+
+    /// The name that keeps an index of this digest that nobody has named. It is never shown.
+    pub(crate) fn nameless(digest: Digest) -> Self {
+        let (domain, path) = NAMELESS;
+        Self {
+            domain: domain.to_owned(),
+            path: path.to_owned(),
+            tag: None,
+            digest: Some(digest),
+        }
+    }
+
+    /// Whether it is such a name.
+    pub(crate) fn is_nameless(&self) -> bool {
+        (&*self.domain, &*self.path) == NAMELESS && self.tag.is_none()
     }
 
     /// Whether it has neither tag nor digest.

@@ -43,6 +43,8 @@ pub(crate) struct Table {
     subjects: HashMap<Digest, BTreeSet<Digest>>,
     /// Blobs of repositories.
     links: HashMap<String, BTreeMap<Digest, Link>>,
+    /// Blobs that were deleted in repositories in which manifests and images name them still: there, they are not to be had.
+    deleted: HashMap<String, BTreeSet<Digest>>,
     compressed: BTreeMap<CompressedName, Descriptor>,
     owners: BTreeMap<String, Writable>,
     /// How many leases hold an image.

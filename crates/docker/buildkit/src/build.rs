@@ -571,6 +571,8 @@ pub enum Compression {
     Gzip,
     /// Zstandard.
     Zstd,
+    /// gzip of which single files can be fetched.
+    Estargz,
 }
 
 /// Where an image goes.

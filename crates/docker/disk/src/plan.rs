@@ -29,6 +29,8 @@ pub enum Class {
     Log,
     /// The node's and the cluster's tables.
     Store,
+    /// What is on its way in: uploads that are open, pulls and builds under way, beginnings of what broke off.
+    Unfinished,
     /// An image, or another blob, that has a name in the node's own registry.
     Pushed,
     /// An image that was built, loaded, committed or imported here, or has a name that was given here.
@@ -45,11 +47,12 @@ pub enum Class {
 
 impl Class {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Volume,
         Self::Container,
         Self::Log,
         Self::Store,
+        Self::Unfinished,
         Self::Pushed,
         Self::OnlyHere,
         Self::Repullable,
@@ -75,6 +78,7 @@ impl Class {
             Self::Container => "Containers",
             Self::Log => "Logs",
             Self::Store => "Store",
+            Self::Unfinished => "Unfinished",
             Self::Pushed => "Registry",
             Self::OnlyHere => "Images only here",
             Self::Repullable => "Pulled images",
@@ -92,6 +96,7 @@ impl Class {
             Self::Container => "never: it goes with its container",
             Self::Log => "never: a log goes with its container, or is rotated",
             Self::Store => "never: it says what all the rest is",
+            Self::Unfinished => "by itself: it ends, is given up, or is cleared by the next start",
             Self::Pushed => "never: clients of the node's registry rely on it",
             Self::OnlyHere => "never: it exists nowhere else",
             Self::Repullable => "when unused: it can be pulled again",

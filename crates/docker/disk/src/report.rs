@@ -163,6 +163,9 @@ impl Disk {
             below(&self.0.data.join("log")),
             Vec::new(),
         ));
+        for (name, bytes) in engine.images().unfinished().into_iter().flatten() {
+            rows.push(stays(Class::Unfinished, name, bytes, Vec::new()));
+        }
         for store in ["node", "store"] {
             rows.push(stays(
                 Class::Store,

@@ -107,9 +107,11 @@ impl Filters {
             .is_none_or(|values| values.iter().all(|value| has_label(labels, value)))
     }
 
-    /// Whether none of the `KEY` or `KEY=VALUE` (of `label!`) is there.
+    /// Whether not all of the `KEY` or `KEY=VALUE` (of `label!`) are there: with several, what has but some of them is not
+    /// spared (dockerd's rule, which its users know from `label`).
     pub(crate) fn without_labels(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        !self.values(name).any(|value| has_label(labels, value))
+        self.asked(name)
+            .is_none_or(|values| !values.iter().all(|value| has_label(labels, value)))
     }
 
     /// A yes or no, `default` when the name does not occur.
@@ -255,6 +257,9 @@ mod tests {
         }
         assert!(!filters(r#"{"label!":["a"]}"#).without_labels("label!", &labels));
         assert!(filters(r#"{"label!":["a=2"]}"#).without_labels("label!", &labels));
+        assert!(filters(r#"{"label!":["a","c"]}"#).without_labels("label!", &labels));
+        assert!(!filters(r#"{"label!":["a","b"]}"#).without_labels("label!", &labels));
+        assert!(filters("{}").without_labels("label!", &labels));
     }
 
     #[test]

@@ -142,7 +142,7 @@ fn body(blob: Fetched, start: u64, length: u64) -> Body {
 pub(crate) async fn delete(call: &Call<'_>) -> Result<Reply, Fault> {
     let digest = names::digest(call.last())?;
     let (content, own) = (call.state.content.clone(), call.place()?.own().to_owned());
-    if !blocking(move || content.unlink_blob(&own, &digest)).await? {
+    if !blocking(move || content.delete_blob(&own, &digest)).await? {
         return Err(Code::BlobUnknown.into());
     }
     call.state.upkeep.links();

@@ -114,8 +114,8 @@ pub trait Content: Send + Sync + 'static {
     fn settle(&self, repository: &str, digest: &Digest) -> Result<(), Error>;
     /// Links a blob of one repository to another; false if the first one does not have it.
     fn mount_blob(&self, from: &str, to: &str, digest: &Digest) -> Result<bool, Error>;
-    /// Takes a link away; false if there is none.
-    fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error>;
+    /// Takes a blob out of a repository; false if it does not have it.
+    fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error>;
     /// Takes away what no manifest names and nobody has asked for within `grace`.
     fn collect(&self, grace: Duration) -> Result<Collected, Error>;
 }
@@ -215,8 +215,8 @@ impl Content for Images {
         Self::mount_blob(self, from, to, digest)
     }
 
-    fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
-        Self::unlink_blob(self, repository, digest)
+    fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
+        Self::delete_blob(self, repository, digest)
     }
 
     fn collect(&self, grace: Duration) -> Result<Collected, Error> {

@@ -119,6 +119,7 @@ impl Service {
             limits,
             uploads,
             manifests: cache::Manifests::default(),
+            unfinished: https::Budget::new(state::UNFINISHED),
             hooks,
             mirror: mirror::Mirror::new(config.mirror, parts.upstream),
             upkeep: Arc::new(upkeep::Upkeep::new(parts.clock.clone(), limits.grace)),

@@ -1,9 +1,9 @@
 //! Manifests (distribution-spec, "Pulling manifests", "Pushing Manifests", "Deleting tags", "Deleting Manifests").
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use https::{Budget, Whole, WholeError};
 use image::{Digest, MAX_MANIFEST, Pushed, ServedManifest};
 use tokio::time::timeout;
 
@@ -92,7 +92,9 @@ pub(crate) async fn put<B: Incoming>(call: &mut Call<'_>, request: Request<B>) -
     })?;
     let further = further_tags(call)?;
     let media_type = media_type(request.headers())?;
-    let bytes = body(request.into_body()).await?;
+    // Its seat is kept until it is stored.
+    let whole = body(&call.state.unfinished, request.into_body()).await?;
+    let bytes = whole.bytes.clone();
     let (digest, mut tags) = match which {
         Which::Tag(tag) => (None, vec![tag]),
         Which::Digest(digest) => (Some(digest), Vec::new()),
@@ -169,16 +171,16 @@ fn media_type(headers: &http::HeaderMap) -> Result<String, Fault> {
     shown.map(str::to_owned).ok_or_else(missing)
 }
 
-async fn body<B: Incoming>(body: B) -> Result<Bytes, Fault> {
+async fn body<B: Incoming>(budget: &Budget, body: B) -> Result<Whole<'_>, Fault> {
     let body = body.map_err(|error| error.to_string());
-    let whole = timeout(STALLED, Limited::new(body, MAX_MANIFEST).collect()).await;
-    match whole.unwrap_or_else(|_| Err("it did not come in time".into())) {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
+    let whole = timeout(STALLED, budget.read(body, MAX_MANIFEST)).await;
+    match whole.unwrap_or_else(|_| Err(WholeError::Broken("it did not come in time".to_owned()))) {
+        Ok(whole) => Ok(whole),
+        Err(WholeError::TooLarge) => {
             let fault = Fault::from(Code::ManifestInvalid).status(StatusCode::PAYLOAD_TOO_LARGE);
             Err(fault.detail(format!("a manifest has {MAX_MANIFEST} bytes at most")))
         }
-        Err(error) => {
+        Err(WholeError::Broken(error)) => {
             tracing::debug!(%error, "a manifest was broken off");
             Err(Code::ManifestInvalid.into())
         }

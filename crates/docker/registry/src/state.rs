@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driver::Clock;
+use https::Budget;
 use tokio::task::spawn_blocking;
 
 use crate::access::Access;
@@ -14,6 +15,9 @@ use crate::hooks::Hooks;
 use crate::mirror::Mirror;
 use crate::upkeep::Upkeep;
 use crate::uploads::table::Uploads;
+
+/// Bytes of manifests that are on their way in, all clients together.
+pub(crate) const UNFINISHED: usize = 64 << 20;
 
 /// What the registry takes from clients at most.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,8 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) uploads: Uploads,
     pub(crate) manifests: Manifests,
+    /// Manifests that are not whole yet.
+    pub(crate) unfinished: Budget,
     pub(crate) hooks: Hooks,
     pub(crate) mirror: Mirror,
     pub(crate) upkeep: Arc<Upkeep>,

@@ -22,6 +22,8 @@ mod port;
 #[path = "pure/setup.rs"]
 mod setup;
 mod suite;
+#[path = "pure/unfinished.rs"]
+mod unfinished;
 
 use setup::Setup;
 

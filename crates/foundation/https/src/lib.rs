@@ -31,6 +31,7 @@ mod secure;
 mod service;
 mod trust;
 mod upgraded;
+mod whole;
 mod wire;
 
 pub use body::{RequestBody, Rest};
@@ -48,3 +49,4 @@ pub use pool::{Connection, Pool};
 pub use secure::{ClientTls, SecureError};
 pub use service::{Peer, Service, upgraded};
 pub use upgraded::Upgraded;
+pub use whole::{Budget, Whole, WholeError};

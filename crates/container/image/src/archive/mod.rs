@@ -7,6 +7,7 @@ mod fault;
 mod judge;
 mod make;
 mod pack;
+mod stargz;
 mod tar;
 mod unpack;
 mod wanted;
@@ -24,6 +25,7 @@ pub(crate) use clamp::clamp;
 pub use fault::{Fault, Why};
 pub(crate) use make::as_worker;
 pub(crate) use pack::Room;
+pub(crate) use stargz::{CHUNK, Seekable, seekable};
 pub(crate) use tar::{Entry, Kind, Reader, Writer};
 pub use wanted::{Interest, Wanted};
 

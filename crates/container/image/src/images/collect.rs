@@ -21,6 +21,10 @@ impl Images {
         // A link of this very second is no older than any grace.
         let before = self.inner.now().as_second().saturating_sub(grace);
         let idle = self.inner.read().idle_links(before);
+        let forgotten = self.inner.read().forgotten();
+        for (repository, digest) in forgotten {
+            self.inner.undelete(&repository, &digest)?;
+        }
         let mut collected = Collected::default();
         for (repository, digest) in idle {
             self.collect_link(&repository, &digest, before, &mut collected)?;

@@ -1,5 +1,7 @@
 //! A manifest for an image that has none: the same image and layers give the same bytes.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::{Image, ServedManifest};
@@ -60,7 +62,15 @@ pub(super) fn compose(
     let form = form.for_layers(layers);
     let layer = |blob: &Descriptor| {
         let media_type = form.layer(&blob.media_type).unwrap_or(&blob.media_type);
-        Descriptor::new(media_type, blob.digest, blob.size)
+        // Docker's form has no notes.
+        let annotations = match form {
+            Form::Oci => blob.annotations.clone(),
+            Form::Docker => BTreeMap::new(),
+        };
+        Descriptor {
+            annotations,
+            ..Descriptor::new(media_type, blob.digest, blob.size)
+        }
     };
     let manifest = Manifest {
         schema_version: 2,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::names::identifier;
 use super::pulled::described;
 use super::{Image, Images, Listed};
 use crate::assemble::{sleeping, total};
@@ -58,11 +59,13 @@ impl Images {
     /// # Errors
     /// The disk's or the store's; its configuration is none.
     pub fn variant(&self, name: &str, wanted: &Platform) -> Result<Option<Arc<Image>>, Error> {
-        let Ok(name) = Reference::parse(name).map(Reference::with_default_tag) else {
+        let Some(index) = self.index_called(name) else {
             return Ok(None);
         };
-        for summary in self.variants(&name, wanted) {
-            if let Some(image) = self.described(&name, &summary)? {
+        let called = Reference::parse(name).ok().filter(|_| identifier(name).is_none());
+        let called = called.map(Reference::with_default_tag);
+        for summary in self.in_index(&index, wanted) {
+            if let Some(image) = self.described(called.as_ref(), &summary)? {
                 return Ok(Some(image));
             }
         }
@@ -96,12 +99,19 @@ impl Images {
     /// Manifests for a platform that the index lists which a name stands for, as far as they are here.
     fn variants(&self, name: &Reference, wanted: &Platform) -> Vec<Arc<ManifestSummary>> {
         let index = self.index_of(name);
-        let listed = index.iter().flat_map(|index| &index.manifests);
-        let fitting = listed.filter(|entry| is_for(entry, wanted));
+        index.map_or_else(Vec::new, |index| self.in_index(&index, wanted))
+    }
+
+    pub(super) fn in_index(&self, index: &ManifestSummary, wanted: &Platform) -> Vec<Arc<ManifestSummary>> {
+        let fitting = index.manifests.iter().filter(|entry| is_for(entry, wanted));
         fitting.filter_map(|entry| self.manifest(&entry.digest)).collect()
     }
 
-    fn described(&self, name: &Reference, summary: &ManifestSummary) -> Result<Option<Arc<Image>>, Error> {
+    fn described(
+        &self,
+        name: Option<&Reference>,
+        summary: &ManifestSummary,
+    ) -> Result<Option<Arc<Image>>, Error> {
         let Some(config) = &summary.config else {
             return Ok(None);
         };
@@ -127,7 +137,7 @@ impl Images {
             asleep: true,
             manifest: Some(summary.digest),
             parent: None,
-            tags: vec![name.clone()],
+            tags: name.cloned().into_iter().collect(),
             kept: 0,
             digests: Vec::new(),
             last_tagged: None,

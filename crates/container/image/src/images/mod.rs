@@ -16,6 +16,7 @@ mod listed;
 mod load;
 mod names;
 mod open;
+mod platforms;
 mod prune;
 mod pulled;
 mod pushed;

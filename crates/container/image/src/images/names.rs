@@ -63,7 +63,8 @@ impl Images {
         by_id.map_or_else(|| self.resolve(reference), Ok)
     }
 
-    /// Whether an index that has a name lists this image: it is part of that, and no image without a name.
+    /// Whether an index that has a name, or is what a build without one has made, lists this image: it is part of that, and no
+    /// image without a name.
     #[must_use]
     pub fn is_listed(&self, id: &Digest) -> bool {
         let table = self.inner.read();
@@ -108,9 +109,7 @@ impl Images {
     /// [`Error::NoSuchImage`], [`Error::InvalidTag`], [`Error::Reference`].
     pub fn tag_called(&self, called: &str, reference: &Reference) -> Result<Arc<Image>, Error> {
         let image = self.resolve(called)?;
-        let source = Reference::parse(called).map(Reference::with_default_tag);
-        let source = source.ok().filter(|_| identifier(called).is_none());
-        let index = source.and_then(|source| self.index_of(&source));
+        let index = self.index_called(called);
         // Nobody takes it away before it has its new name.
         let lease = self.inner.own_lease("tag")?;
         let index = index.and_then(|index| lease.hold_manifest(index.digest));

@@ -311,6 +311,10 @@ impl Loading<'_> {
             let Some(name) = LinkName::parse(&text) else {
                 continue;
             };
+            if row.deleted {
+                self.table.set_deleted(&name.repository, &name.digest, true);
+                continue;
+            }
             let here = self.blobs.contains(&name.digest);
             if here && (!row.unsettled || self.is_sound(&name.digest)?) {
                 let second = row.time.as_second();
@@ -348,10 +352,12 @@ impl Loading<'_> {
     /// What nobody uses: an image that was pushed here, never run, and whose names are gone; then layers
     /// and manifests.
     fn unused(&mut self) -> Result<Freed, Error> {
+        // One that somebody was told of, or that keeps an index, is what a build has made.
+        let told = |image: &super::Image| image.result || !self.table.nameless(&image.id).is_empty();
         let nameless = self
             .table
             .images()
-            .filter(|image| image.asleep && image.is_dangling() && image.kept == 0);
+            .filter(|image| image.asleep && image.is_dangling() && image.kept == 0 && !told(image));
         let mut freed = Freed::default();
         for id in nameless.map(|image| image.id).collect::<Vec<_>>() {
             self.rows.delete::<ImageRow>(&id, Durability::Relaxed)?;

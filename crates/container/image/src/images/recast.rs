@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Export, Image, Images, Layer, Recast};
+use crate::archive::Seekable;
 use crate::assemble::NewImage;
 use crate::content::{Ingest, Written};
 use crate::inner::Inner;
 use crate::rows::CompressedName;
 use crate::worker::{self, Job, PLAIN, Stream};
-use crate::{Algorithm, Descriptor, Digest, Error, ImageConfig, Lease, Limits, claims, media_type};
+use crate::{Algorithm, Descriptor, Digest, Error, ImageConfig, Lease, Limits, claims, compress, media_type};
 
 impl Images {
     /// The layers of an image as they are wanted, bottom first. They stay while the lease does.
@@ -69,24 +70,62 @@ impl Images {
     /// [`Error::NoSuchImage`], [`Error::Damaged`], [`Error::Archive`]; the disk's or the store's.
     pub fn clamped(&self, lease: &Lease, id: &Digest, seconds: i64) -> Result<Arc<Image>, Error> {
         let image = self.hold_awake(lease, id)?;
+        let younger = |blob: &Descriptor| {
+            let made = self.inner.clamp(lease, blob, seconds)?;
+            Ok(made.map(|made| (made.digest, made)))
+        };
+        let diff_ids = self.remade(lease, &image, younger)?;
+        let bytes = clamp_config(&image.config_bytes, &diff_ids, seconds)?;
+        self.with_config(lease, image, bytes)
+    }
+
+    /// The image with layers of which single files can be fetched (eStargz): those that lie here uncompressed, or all of them
+    /// if that is forced, deflated as hard as `level` says. Their descriptors have the notes that readers want. An image that
+    /// is made for it, under the lease, since such a layer has its table of contents in it.
+    ///
+    /// # Errors
+    /// As [`Self::clamped`].
+    pub fn seekable(
+        &self,
+        lease: &Lease,
+        id: &Digest,
+        (level, force): (Option<i32>, bool),
+    ) -> Result<Arc<Image>, Error> {
+        let image = self.hold_awake(lease, id)?;
+        let made = |blob: &Descriptor| match algorithm(blob) {
+            Some(_) if !force => Ok(None),
+            _ => self.inner.stargz(lease, blob, level).map(Some),
+        };
+        let diff_ids = self.remade(lease, &image, made)?;
+        let bytes = layered(&image.config_bytes, &diff_ids)?;
+        self.with_config(lease, image, bytes)
+    }
+
+    /// The diff ids of an image's layers, each as `make` makes it anew, or as it is. All of them are here under the lease.
+    fn remade(
+        &self,
+        lease: &Lease,
+        image: &Image,
+        make: impl Fn(&Descriptor) -> Result<Option<(Digest, Descriptor)>, Error>,
+    ) -> Result<Vec<Digest>, Error> {
         let mut below = None;
         let mut diff_ids = Vec::new();
         for layer in &image.layers {
-            let blob = self.blob_of(lease, &image, layer)?;
-            let younger = self.inner.clamp(lease, blob, seconds)?;
-            let (blob, diff_id) = match &younger {
-                Some(made) => (made, made.digest),
-                None => (blob, layer.diff_id),
-            };
+            let blob = self.blob_of(lease, image, layer)?;
+            let (diff_id, blob) = make(blob)?.unwrap_or_else(|| (layer.diff_id, blob.clone()));
             let chain = Digest::chain(below, diff_id);
             if !lease.hold_layer(chain) {
-                let received = self.receive_layer_here(lease, blob, diff_id)?;
+                let received = self.receive_layer_here(lease, &blob, diff_id)?;
                 self.attach_layer(lease, below, received)?;
             }
             below = Some(chain);
             diff_ids.push(diff_id);
         }
-        let bytes = clamp_config(&image.config_bytes, &diff_ids, seconds)?;
+        Ok(diff_ids)
+    }
+
+    /// The image of another configuration; itself if it is the same.
+    fn with_config(&self, lease: &Lease, image: Arc<Image>, bytes: Vec<u8>) -> Result<Arc<Image>, Error> {
         if bytes == image.config_bytes {
             return Ok(image);
         }
@@ -151,6 +190,28 @@ impl Inner {
         Ok(Some(made))
     }
 
+    /// The layer as one of which single files can be fetched, and its diff id.
+    fn stargz(
+        &self,
+        lease: &Lease,
+        blob: &Descriptor,
+        level: Option<i32>,
+    ) -> Result<(Digest, Descriptor), Error> {
+        let limits = self.limits_of_disk()?;
+        let level = level.and_then(|level| u32::try_from(level).ok());
+        let level = level.unwrap_or(compress::LEVEL).min(9);
+        let (written, said) = self.rewritten::<Seekable>(blob, &Job::Stargz { limits, level })?;
+        self.keep_blob(lease, &written)?;
+        let mut made = Descriptor::new(media_type::LAYER_GZIP, written.digest, written.size);
+        made.annotations = [
+            (TABLE_DIGEST, said.table.to_string()),
+            (UNCOMPRESSED_SIZE, said.plain.to_string()),
+        ]
+        .map(|(note, value)| (note.to_owned(), value))
+        .into();
+        Ok((said.diff_id, made))
+    }
+
     /// What is written has to fit: a few bytes may stand for many.
     fn limits_of_disk(&self) -> Result<Limits, Error> {
         let free = self.content.free().map_err(Error::io("look at the disk"))?;
@@ -181,6 +242,22 @@ fn algorithm(layer: &Descriptor) -> Option<Algorithm> {
         media_type::LAYER_ZSTD => Some(Algorithm::Zstd),
         _ => Some(Algorithm::Gzip),
     }
+}
+
+/// Notes on a layer of which single files can be fetched: stargz-snapshotter's, and that of podman's store.
+const TABLE_DIGEST: &str = "containerd.io/snapshot/stargz/toc.digest";
+const UNCOMPRESSED_SIZE: &str = "io.containers.estargz.uncompressed-size";
+
+/// A configuration with other layers.
+fn layered(bytes: &[u8], diff_ids: &[Digest]) -> Result<Vec<u8>, Error> {
+    let wrong = |error: serde_json::Error| Error::Config(error.to_string());
+    let mut config: Value = serde_json::from_slice(bytes).map_err(wrong)?;
+    let layers = json!(diff_ids);
+    if config["rootfs"]["diff_ids"] == layers {
+        return Ok(bytes.to_vec());
+    }
+    config["rootfs"]["diff_ids"] = layers;
+    serde_json::to_vec(&config).map_err(wrong)
 }
 
 /// A configuration with other layers, and no time in it that is younger.

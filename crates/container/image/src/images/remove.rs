@@ -28,6 +28,18 @@ impl Images {
         used: &dyn Fn(&Digest) -> Vec<Use>,
     ) -> Result<Vec<Removed>, Error> {
         let image = self.resolve(reference)?;
+        let parts = self.parts_of(&image);
+        let removed = self.remove_named(&image, reference, options, used)?;
+        self.remove_parts(parts, removed, used)
+    }
+
+    fn remove_named(
+        &self,
+        image: &Image,
+        reference: &str,
+        options: Remove,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>, Error> {
         let mut removal = Removal {
             images: self,
             options,
@@ -36,16 +48,46 @@ impl Images {
         };
         let is_id = identifier(reference).is_some() || is_prefix(&image.id, reference);
         let quiet = if is_id {
-            removal.by_id(&image)?;
+            removal.by_id(image)?;
             false
         } else {
-            if !removal.by_name(&image, reference)? {
+            if !removal.by_name(image, reference)? {
                 return Ok(removal.removed);
             }
             true
         };
         removal.image(&image.id, options.force, quiet)?;
         Ok(removal.removed)
+    }
+
+    /// Other platforms' images of the indexes that an image's names stand for, that have no names: they came with those.
+    fn parts_of(&self, image: &Image) -> Vec<Digest> {
+        let repositories: Vec<String> = image.tags.iter().map(Reference::name).collect();
+        let tops = image.tags.iter().filter_map(|name| self.index_of(name));
+        let listed = tops.flat_map(|index| index.manifests.clone());
+        let ids = listed.filter_map(|entry| Some(self.manifest(&entry.digest)?.config.as_ref()?.digest));
+        let is_part = |id: &Digest| self.get(id).is_some_and(|part| is_part(&part, &repositories));
+        ids.filter(|id| *id != image.id && is_part(id)).collect()
+    }
+
+    /// What no index lists any more goes with the name that brought it here, if nobody uses it.
+    fn remove_parts(
+        &self,
+        parts: Vec<Digest>,
+        mut removed: Vec<Removed>,
+        used: &dyn Fn(&Digest) -> Vec<Use>,
+    ) -> Result<Vec<Removed>, Error> {
+        for id in parts {
+            let Some(part) = self.get(&id).filter(|_| !self.is_listed(&id)) else {
+                continue;
+            };
+            match self.remove_named(&part, &id.to_string(), Remove::default(), used) {
+                Ok(went) => removed.extend(went),
+                Err(Error::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
     }
 
     /// Removes an image without a name, of which clients may not know.
@@ -64,6 +106,15 @@ impl Images {
         removal.image(id, false, false)?;
         Ok(removal.removed)
     }
+}
+
+/// Whether an image is here only because an index lists it that has a name in these repositories: it has no tag, and was
+/// pulled, or is known by its manifest's digest there.
+fn is_part(image: &Image, repositories: &[String]) -> bool {
+    let mut names = references(image).into_iter();
+    let is_made = image.result || image.step.is_some() || image.manifest.is_none();
+    let pulled = !image.is_dangling() || !image.made_here;
+    image.tags.is_empty() && !is_made && pulled && names.all(|name| repositories.contains(&name.name()))
 }
 
 fn is_prefix(id: &Digest, text: &str) -> bool {
@@ -196,6 +247,8 @@ impl Removal<'_> {
         for name in references(image) {
             self.untag(&name)?;
         }
+        let nameless = self.images.inner.read().nameless(&image.id);
+        self.images.inner.untag_all(&nameless)?;
         let stays = image.step == Some(Step::Shown) && !image.asleep;
         if !stays && self.images.get(&image.id).is_some_and(|left| left.kept > 0) {
             return self.put_away(&image.id).map(|()| true);

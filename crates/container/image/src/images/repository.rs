@@ -272,11 +272,11 @@ impl Images {
 
 /// Whether nobody has a name for an image, and no container can stand upon it.
 fn was_only_pushed(table: &Table, image: &Image) -> bool {
-    let nameless = image.is_dangling() && image.kept == 0;
+    let nameless =
+        image.is_dangling() && image.kept == 0 && !image.result && table.nameless(&image.id).is_empty();
     // Without layers there is nothing to unpack, so it does not show whether it was run.
     let untouched = image.layers.is_empty()
         && image.manifest.is_some()
-        && !image.result
         && image.step.is_none()
         && !table.is_under_writable(None);
     nameless && (image.asleep || untouched)

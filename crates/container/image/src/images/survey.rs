@@ -59,6 +59,16 @@ pub struct Survey {
 }
 
 impl Images {
+    /// Bytes of what is on its way in and no blob yet: `uploads` to our registry that last, what is in the making (`ingest`),
+    /// `beginnings` of what broke off.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn unfinished(&self) -> Result<Vec<(&'static str, u64)>, Error> {
+        let unfinished = self.inner.content.unfinished();
+        unfinished.map_err(Error::io("read the content store"))
+    }
+
     /// Looks at everything. It reads the content store's directory, so it is not for every second.
     ///
     /// # Errors

@@ -286,7 +286,7 @@ pub enum CommitLayer<'a> {
 /// What lies on the disk (`docker system df`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiskUsage {
-    /// Bytes of the files of all layers, each once.
+    /// Bytes of the files of the layers of all images that docker's clients see, each once.
     pub layers: u64,
     /// For each image, the bytes that it shares with others.
     pub shared: BTreeMap<Digest, u64>,

@@ -251,6 +251,37 @@ impl Images {
         Ok(true)
     }
 
+    /// Takes a blob out of a repository of our registry, durably; false if it does not have it. Nobody has it from there any
+    /// more, be it that manifests there name it, until it is uploaded or mounted there again or docker pushes what it belongs to.
+    /// Whatever names it keeps its bytes: docker's images are not the registry's to break.
+    ///
+    /// # Errors
+    /// The disk's or the store's; [`Error::Reference`] about the name.
+    pub fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
+        let named = named(repository)?;
+        let inner = &self.inner;
+        let claim = inner.claims.take([claims::blob(digest)]);
+        let is_named = inner.read().has_blob_in(&named, digest);
+        if is_named {
+            let row = LinkRow::deleted(inner.now());
+            let name = LinkName {
+                repository: repository.to_owned(),
+                digest: *digest,
+            };
+            inner.rows.put(&name, &row, Durability::Durable)?;
+            let freed = {
+                let mut table = inner.write();
+                table.set_deleted(repository, digest, true);
+                table.remove_link(repository, digest)
+            };
+            drop(claim);
+            freed.into_iter().for_each(|freed| inner.discard(freed));
+            return Ok(true);
+        }
+        drop(claim);
+        self.unlink_blob(repository, digest)
+    }
+
     /// A blob, wherever it belongs. Hold a [`crate::Lease`] on what needs it.
     ///
     /// # Errors
@@ -286,6 +317,15 @@ impl Inner {
         };
         self.rows.put(&name, &LinkRow::new(now), Durability::Durable)?;
         self.write().add_link(repository, *digest, now.as_second());
+        Ok(())
+    }
+
+    /// A blob may be had from a repository again, if what is there names it.
+    pub(super) fn undelete(&self, repository: &str, digest: &Digest) -> Result<(), Error> {
+        let _claim = self.claims.take([claims::blob(digest)]);
+        if self.write().set_deleted(repository, digest, false) {
+            self.unlink(repository, digest, Durability::Relaxed)?;
+        }
         Ok(())
     }
 

@@ -25,20 +25,19 @@ impl Images {
                 .filter(|layer| users.get(&layer.chain_id).is_some_and(|users| *users > 1));
             total(layers.map(|layer| layer.size))
         };
-        // Of layers that sleep there is only the blob. What docker has removed is our registry's, and none of its images.
-        let asleep = table.images().filter(|image| image.asleep && !image.is_hidden());
-        let asleep: HashMap<Digest, u64> = asleep
-            .flat_map(|image| &image.layers)
-            .filter(|layer| table.layer(&layer.chain_id).is_none())
-            .map(|layer| {
-                (
-                    layer.blob.as_ref().map_or(layer.diff_id, |blob| blob.digest),
-                    layer.size,
-                )
-            })
-            .collect();
+        // What is the build cache's alone is counted there, and what docker has removed is our registry's: clients would take
+        // both for what a prune of images frees. Of layers that sleep there is only the blob.
+        let images = table.images().filter(|image| !image.is_hidden());
+        let own = images.flat_map(|image| &image.layers).map(|layer| {
+            let blob = || layer.blob.as_ref().map_or(layer.diff_id, |blob| blob.digest);
+            match table.layer(&layer.chain_id) {
+                Some(row) => (layer.chain_id, row.size),
+                None => (blob(), layer.size),
+            }
+        });
+        let own: HashMap<Digest, u64> = own.collect();
         DiskUsage {
-            layers: total(table.layers().map(|row| row.size).chain(asleep.into_values())),
+            layers: total(own.into_values()),
             shared: table.images().map(|image| (image.id, shared(image))).collect(),
         }
     }

@@ -15,7 +15,7 @@ pub(crate) struct ManifestRow {
     pub(crate) bytes: Option<String>,
 }
 
-/// `/registry/blob/REPOSITORY/HEX`: the repository has the blob.
+/// `/registry/blob/REPOSITORY/HEX`: the repository has the blob, or has it no more although manifests there name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LinkRow {
     pub(crate) v: u8,
@@ -24,6 +24,9 @@ pub(crate) struct LinkRow {
     /// Whether a loss of power may have taken the blob's bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) unsettled: bool,
+    /// Whether it was deleted there while something that has a name there needs it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deleted: bool,
 }
 
 /// What names a [`LinkRow`].
@@ -63,6 +66,14 @@ impl LinkRow {
             v: VERSION,
             time,
             unsettled: false,
+            deleted: false,
+        }
+    }
+
+    pub(crate) const fn deleted(time: Timestamp) -> Self {
+        Self {
+            deleted: true,
+            ..Self::new(time)
         }
     }
 

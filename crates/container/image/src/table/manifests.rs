@@ -67,7 +67,7 @@ impl Table {
     }
 
     /// What it names in turn loses a use.
-    fn remove_manifest(&mut self, digest: &Digest, freed: &mut Freed) -> Vec<Digest> {
+    pub(crate) fn remove_manifest(&mut self, digest: &Digest, freed: &mut Freed) -> Vec<Digest> {
         let Some(kept) = self.manifests.remove(digest) else {
             return Vec::new();
         };

@@ -28,6 +28,7 @@ impl Link {
 impl Table {
     /// Links a blob that is here to a repository; answers whether that is new.
     pub(crate) fn add_link(&mut self, repository: &str, digest: Digest, second: i64) -> bool {
+        self.set_deleted(repository, &digest, false);
         let links = self.links.entry(repository.to_owned()).or_default();
         if let Some(link) = links.get(&digest) {
             link.touch(second);
@@ -83,6 +84,43 @@ impl Table {
         let mut freed = Freed::default();
         self.free_blob(digest, &mut freed);
         Some(freed)
+    }
+
+    /// Whether a blob was deleted in a repository in which it is named still.
+    pub(crate) fn is_deleted(&self, repository: &str, digest: &Digest) -> bool {
+        let deleted = self.deleted.get(repository);
+        deleted.is_some_and(|deleted| deleted.contains(digest))
+    }
+
+    /// Notes that; answers whether it is new.
+    pub(crate) fn set_deleted(&mut self, repository: &str, digest: &Digest, is: bool) -> bool {
+        if is {
+            return self
+                .deleted
+                .entry(repository.to_owned())
+                .or_default()
+                .insert(*digest);
+        }
+        let Some(deleted) = self.deleted.get_mut(repository) else {
+            return false;
+        };
+        let was = deleted.remove(digest);
+        if deleted.is_empty() {
+            self.deleted.remove(repository);
+        }
+        was
+    }
+
+    /// Blobs that were deleted where nothing names them any more.
+    pub(crate) fn forgotten(&self) -> Vec<(String, Digest)> {
+        let mut forgotten = Vec::new();
+        for (repository, deleted) in &self.deleted {
+            let named = Reference::parse(repository);
+            let named = named.map(|named| self.named_in(&named)).unwrap_or_default();
+            let unnamed = deleted.iter().filter(|digest| !named.contains(*digest));
+            forgotten.extend(unnamed.map(|digest| (repository.clone(), *digest)));
+        }
+        forgotten
     }
 
     /// Links from before `second`, or from then, whose blobs no manifest of their repository names.

@@ -98,6 +98,34 @@ impl Table {
         self.tags.get(reference).copied()
     }
 
+    /// All names, with what they stand for.
+    pub(crate) fn all_tags(&self) -> impl Iterator<Item = (&Reference, Target)> {
+        self.tags.iter().map(|(name, tag)| (name, tag.target))
+    }
+
+    /// Whether a manifest was pushed to our registry, or is listed by one that was.
+    pub(crate) fn is_pushed(&self, digest: &Digest) -> bool {
+        let tags = self.tags.values();
+        let pushed = tags.filter_map(|tag| tag.standing.pushed.filter(|_| !tag.standing.unserved));
+        let (mut waiting, mut seen): (Vec<Digest>, _) = (pushed.collect(), HashSet::new());
+        while let Some(next) = waiting.pop() {
+            if next == *digest {
+                return true;
+            }
+            if let Some(kept) = self.manifest(&next).filter(|_| seen.insert(next)) {
+                waiting.extend(kept.summary.manifests.iter().map(|child| child.digest));
+            }
+        }
+        false
+    }
+
+    /// Names that nobody sees and that keep indexes for an image ([`Reference::nameless`]).
+    pub(crate) fn nameless(&self, id: &Digest) -> Vec<Reference> {
+        let of_image = self.tags.iter().filter(|(_, tag)| tag.target.image == Some(*id));
+        let names = of_image.map(|(name, _)| name).filter(|name| name.is_nameless());
+        names.cloned().collect()
+    }
+
     /// The manifests that names stand for.
     pub(crate) fn named_manifests(&self) -> impl Iterator<Item = &Digest> {
         self.tags.values().filter_map(|tag| tag.target.manifest.as_ref())
@@ -172,6 +200,7 @@ impl Table {
             image.id == *digest || blobs.any(|blob| blob.digest == *digest)
         };
         self.may_have_blob(digest)
+            && !self.is_deleted(&repository.name(), digest)
             && (self.manifests_of(repository).iter().any(in_manifest)
                 || self.images_of(repository).iter().any(in_image))
     }
@@ -181,8 +210,16 @@ impl Table {
         self.has_blob(digest) || self.images.contains_key(digest)
     }
 
-    /// Every blob that manifests and images of a repository name.
+    /// Every blob that manifests and images of a repository name and that was not deleted there.
     pub(super) fn blobs_of(&self, repository: &Reference) -> HashSet<Digest> {
+        let mut blobs = self.named_in(repository);
+        let name = repository.name();
+        blobs.retain(|digest| !self.is_deleted(&name, digest));
+        blobs
+    }
+
+    /// Every blob that manifests and images of a repository name.
+    pub(super) fn named_in(&self, repository: &Reference) -> HashSet<Digest> {
         let mut blobs = HashSet::new();
         for kept in self.manifests_of(repository) {
             blobs.extend(kept.summary.blobs().map(|blob| blob.digest));
@@ -276,6 +313,9 @@ impl<'a> Within<'a> {
 impl Image {
     /// What docker was told to forget is counted and not shown.
     fn gain(&mut self, reference: &Reference, given: &Given) {
+        if reference.is_nameless() {
+            return;
+        }
         if given.standing.hidden {
             self.kept += 1;
             return;
@@ -285,6 +325,9 @@ impl Image {
     }
 
     fn lose(&mut self, reference: &Reference, standing: Standing) {
+        if reference.is_nameless() {
+            return;
+        }
         if standing.hidden {
             self.kept = self.kept.saturating_sub(1);
         } else {

@@ -26,6 +26,8 @@ pub(crate) enum Job {
     Plain { limits: Limits },
     /// As [`Job::Plain`], an archive in which no time is after `seconds` since 1970; says whether any was.
     Clamp { limits: Limits, seconds: i64 },
+    /// As [`Job::Plain`], an archive as a layer of which single files can be fetched, deflated as hard as `level` says.
+    Stargz { limits: Limits, level: u32 },
     /// Write each file of an archive to a file of the directory that is called by a number.
     Split { limits: Limits },
     /// Unpack an archive below a path of the directory.
@@ -96,7 +98,7 @@ impl Job {
             // Overlay's marks are attributes in the trusted namespace.
             Self::Layer { .. } => FILES | capability::SYS_ADMIN,
             Self::Unpack { .. } => FILES,
-            Self::Plain { .. } | Self::Clamp { .. } | Self::Split { .. } => 0,
+            Self::Plain { .. } | Self::Clamp { .. } | Self::Stargz { .. } | Self::Split { .. } => 0,
         }
     }
 
@@ -106,6 +108,7 @@ impl Job {
             Self::Layer { limits, raw } => encode(layer(stream, directory, *limits, *raw, hand)),
             Self::Plain { limits } => encode(plain(stream, directory, *limits)),
             Self::Clamp { limits, seconds } => encode(clamp(stream, directory, *limits, *seconds)),
+            Self::Stargz { limits, level } => encode(stargz(stream, directory, *limits, *level)),
             Self::Split { limits } => encode(split(stream, directory, *limits)),
             Self::Unpack { path, options } => encode(unpack(stream, directory, path, options)),
         }
@@ -236,6 +239,12 @@ fn plain(stream: File, directory: &OwnedFd, limits: Limits) -> Result<u64, Fault
 fn clamp(stream: File, directory: &OwnedFd, limits: Limits, seconds: i64) -> Result<bool, Fault> {
     let (_, decoder) = Decoder::new(stream)?;
     archive::clamp(decoder, create(directory, PLAIN)?, seconds, limits)
+}
+
+fn stargz(stream: File, directory: &OwnedFd, limits: Limits, level: u32) -> Result<archive::Seekable, Fault> {
+    let (_, decoder) = Decoder::new(stream)?;
+    let out = create(directory, PLAIN)?;
+    archive::seekable(decoder, out, (level, archive::CHUNK), limits)
 }
 
 fn split(stream: File, directory: &OwnedFd, limits: Limits) -> Result<SplitReport, Fault> {

@@ -219,6 +219,37 @@ fn what_images_share_is_counted_once() {
     let usage = node.images.disk_usage();
     assert_eq!(usage.layers, 8);
     assert_eq!((usage.shared[&small], usage.shared[&large]), (5, 5));
+    // What only the build cache has is none of the images'.
+    let rootfs = node.images.prepare("build", Some(&large)).unwrap();
+    std::fs::write(rootfs.upper.unwrap().join("c"), "1234567").unwrap();
+    let made = node.images.commit(Commit {
+        hidden: true,
+        parent: Some(&large),
+        layer: CommitLayer::Move("build"),
+        config: ImageConfig::for_host(),
+        history: HistoryRow::default(),
+        reference: None,
+        lease: None,
+    });
+    assert_eq!(node.images.disk_usage().layers, 8);
+    node.images.note_result(&made.unwrap().id).unwrap();
+    assert_eq!(node.images.disk_usage().layers, 15);
+}
+
+/// Uploads that are open, and what a pull has left of a layer.
+#[test]
+fn what_is_on_its_way_in_can_be_seen() {
+    let node = Node::new();
+    let unfinished = || node.images.unfinished().unwrap();
+    assert_eq!(unfinished(), []);
+    let algorithm = image::DigestAlgorithm::default();
+    let mut lasting = node.images.begin_lasting_blob("one", b"note", algorithm);
+    lasting.append(&[0; 100]).unwrap();
+    let mut upload = node.images.begin_blob(algorithm);
+    upload.append(&[0; 10]).unwrap();
+    assert_eq!(unfinished(), [("uploads", 104), ("ingest", 10)]);
+    drop((lasting, upload));
+    assert_eq!(unfinished(), []);
 }
 
 /// A step whose image clients do not see.

@@ -364,6 +364,58 @@ fn a_blob_lies_once_and_is_linked_by_each_repository() {
     node.assert_empty();
 }
 
+/// In the registry, a blob goes although manifests name it; what docker pushes, which sends nothing, brings it back.
+#[test]
+fn a_blob_that_was_deleted_is_gone_until_it_is_pushed_again() {
+    let mut node = Node::new();
+    let remote = example();
+    let push_it = |node: &Node, tag: &[String]| {
+        let push = Push {
+            repository: APP,
+            digest: None,
+            tags: tag,
+            media_type: media_type::MANIFEST,
+        };
+        node.images.enter_manifest(&push, &remote.manifest)
+    };
+    let pushed = push(&node.images, APP, "1", &remote).unwrap();
+    let digest = remote.layers[0].0.digest;
+    let there = |node: &Node| node.images.blob_in(APP, &digest).unwrap().is_some();
+    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
+    for _ in 0..2 {
+        assert!(!there(&node) && !node.images.delete_blob(APP, &digest).unwrap());
+        let again = put(&node.images, APP, &["2"], media_type::MANIFEST, &remote.manifest);
+        assert!(matches!(again, Err(Error::MissingContent(missing)) if missing == [digest]));
+        assert!(node.images.open_blob(&digest).unwrap().is_some());
+        node = node.reopen();
+    }
+    push_it(&node, &["1".to_owned()]).unwrap();
+    assert!(there(&node));
+    let node = node.reopen();
+    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
+    upload(&node.images, APP, &remote.layers[0].1).unwrap();
+    assert!(there(&node) && node.images.delete_blob(APP, &digest).unwrap());
+    // Once nothing names it there is nothing to be remembered.
+    node.images.delete_manifest(APP, &pushed.digest).unwrap().unwrap();
+    let called = format!("{APP}:1");
+    node.images.remove(&called, Remove::default(), &none).unwrap();
+    node.images.collect(Duration::ZERO).unwrap();
+    let again = node.reopen();
+    assert!(!there(&again));
+    again.images.collect(Duration::ZERO).unwrap();
+    let rows = store::RangeRequest {
+        range: store::KeyRange::prefix(b"/"),
+        revision: None,
+        limit: None,
+    };
+    let rows = again.store.range(&rows).wait().unwrap().rows;
+    let keys = rows
+        .iter()
+        .map(|row| String::from_utf8_lossy(&row.key).into_owned());
+    let left: Vec<String> = keys.filter(|key| key.contains(&digest.hex())).collect();
+    assert_eq!(left, [] as [&str; 0]);
+}
+
 #[test]
 fn a_manifest_names_what_is_in_the_repository() {
     let node = Node::new();
@@ -905,4 +957,98 @@ fn a_repository_has_all_that_the_manifests_it_serves_name() {
     check(&node.images.manifest_in(&tag).unwrap().unwrap());
     let by_digest = name(&format!("{APP}@{}", manifest.digest));
     assert_eq!(node.images.manifest_in(&by_digest).unwrap(), None);
+}
+
+/// Two platforms under one name: one goes, the name stands for the other, which goes with the name.
+#[test]
+fn a_platform_is_removed_alone() {
+    const NAME: &str = "docker.io/library/both:1";
+    let node = Node::new();
+    let layers = ["a = 1", "b = 22"].map(|entry| tar(&[entry]));
+    let text = |layer: &[u8]| String::from_utf8(config(&[layer])).unwrap();
+    let foreign = Remote::with_config(
+        &[(GZIP, &layers[0])],
+        text(&layers[0]).replace("amd64", "s390x").into_bytes(),
+    );
+    let own = Remote::with_config(&[(GZIP, &layers[1])], text(&layers[1]).into_bytes());
+    for remote in [&foreign, &own] {
+        push_blobs(&node.images, APP, remote).unwrap();
+        put(&node.images, APP, &[], media_type::MANIFEST, &remote.manifest).unwrap();
+    }
+    let list = index(&[(&foreign, "s390x"), (&own, "amd64")]);
+    let pushed = put(&node.images, APP, &["1"], media_type::INDEX, &list).unwrap();
+    let pushed_name = format!("{APP}:1");
+    node.images.tag_called(&pushed_name, &name(NAME)).unwrap();
+    let platform = |architecture: &str| image::Platform {
+        os: "linux".to_owned(),
+        architecture: architecture.to_owned(),
+        variant: None,
+    };
+    let remove = |node: &Node, what: &str| node.images.remove_platforms(NAME, &[platform(what)], &none);
+    let refused = remove(&node, "amd64").unwrap_err().to_string();
+    assert!(refused.contains("the node's registry serves it"), "{refused}");
+    for digest in [pushed.digest, foreign.digest(), own.digest()] {
+        node.images.delete_manifest(APP, &digest).unwrap();
+    }
+    node.images.collect(Duration::ZERO).unwrap();
+    assert!(matches!(remove(&node, "arm64"), Err(Error::NoSuchImage(_))));
+    let id = Digest::of(&own.config);
+    let used = |_: &Digest| {
+        vec![image::Use {
+            container: "c".repeat(64),
+            running: true,
+        }]
+    };
+    let busy = node.images.remove_platforms(NAME, &[platform("amd64")], &used);
+    assert!(matches!(busy, Err(Error::Conflict(_))));
+    assert_eq!(node.images.resolve(NAME).unwrap().id, id);
+    let removed = remove(&node, "amd64").unwrap();
+    assert_eq!(removed.last(), Some(&image::Removed::Deleted(own.digest())));
+    let node = node.reopen();
+    assert_eq!(node.images.resolve(NAME).unwrap().id, Digest::of(&foreign.config));
+    assert!(node.images.get(&id).is_none());
+    let listed = node.images.listed(&name(NAME));
+    let whole: Vec<bool> = listed.iter().map(|entry| entry.is_whole).collect();
+    assert_eq!(whole, [true, false]);
+    assert!(matches!(remove(&node, "amd64"), Err(Error::NoSuchImage(_))));
+    remove(&node, "s390x").unwrap();
+    node.images.collect(Duration::ZERO).unwrap();
+    node.images.settle();
+    node.assert_empty();
+}
+
+/// What was built for several platforms and got no name is known by its digest, until it is removed by that.
+#[test]
+fn an_index_without_a_name_is_what_its_digest_says() {
+    let mut node = Node::new();
+    let layer = tar(&["a = 1"]);
+    let own = Remote::with_config(&[(GZIP, &layer)], config(&[&layer]));
+    let list = index(&[(&own, "amd64")]);
+    let (digest, id) = (Digest::of(&list), Digest::of(&own.config));
+    push_blobs(&node.images, APP, &own).unwrap();
+    put(&node.images, APP, &[], media_type::MANIFEST, &own.manifest).unwrap();
+    put(&node.images, APP, &["1"], media_type::INDEX, &list).unwrap();
+    let lease = node.images.lease("build").unwrap();
+    node.images.keep_nameless(&lease, digest, id).unwrap();
+    lease.keep().unwrap();
+    for digest in [digest, own.digest()] {
+        node.images.delete_manifest(APP, &digest).unwrap();
+    }
+    let tagged = format!("{APP}:1");
+    if node.images.resolve(&tagged).is_ok() {
+        node.images.remove(&tagged, Remove::default(), &none).unwrap();
+    }
+    node.images.note_result(&id).unwrap();
+    node.images.collect(Duration::ZERO).unwrap();
+    for _ in 0..2 {
+        let image = node.images.resolve(&digest.to_string()).unwrap();
+        assert_eq!((image.id, image.is_dangling(), image.kept), (id, true, 0));
+        node = node.reopen();
+    }
+    let named = name("docker.io/library/x:1");
+    node.images.tag_called(&digest.to_string(), &named).unwrap();
+    assert_eq!(node.images.tagged_manifest(&named), Some(digest));
+    node.images.remove("x:1", Remove::default(), &none).unwrap();
+    node.images.settle();
+    node.assert_empty();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Door;
 use super::export::{check, compression, level, switch};
-use crate::build::{CacheExport, CacheTarget, ExportedCache, Mounts, Packing};
+use crate::build::{CacheExport, CacheTarget, Compression, ExportedCache, Mounts, Packing};
 use crate::grpc::Status;
 use crate::job::{Job, Outcome};
 use crate::proto::control::CacheOptions;
@@ -66,6 +66,11 @@ fn read(kind: &str, attrs: &BTreeMap<String, String>) -> Result<CacheExport, Sta
                 return Err(Status::unimplemented(sentence));
             }
         }
+    }
+    if export.packing.compression == Some(Compression::Estargz) {
+        return Err(Status::unimplemented(
+            "layer compression type estargz is not supported for caches",
+        ));
     }
     check(export.packing)?;
     // What is in a manifest is in OCI's words.
@@ -174,7 +179,6 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::Compression;
 
     #[test]
     fn caches_are_read_and_others_are_refused() {

@@ -134,6 +134,7 @@ impl Export {
         check(self.packing)?;
         let conflict = match (self.oci, self.packing.compression) {
             (Some(false), Some(Compression::Zstd)) => "compression=zstd",
+            (Some(false), Some(Compression::Estargz)) => "compression=estargz",
             (Some(false), _) if self.artifact => "oci-artifact=true",
             _ => return Ok(()),
         };
@@ -234,6 +235,7 @@ pub(super) fn check(packing: Packing) -> Result<(), Status> {
     let (name, most) = match packing.compression {
         Some(Compression::None) => return Ok(()),
         Some(Compression::Zstd) => ("zstd", 22),
+        Some(Compression::Estargz) => ("estargz", 9),
         Some(Compression::Gzip) | None => ("gzip", 9),
     };
     match packing.level.filter(|level| *level > most) {
@@ -247,6 +249,7 @@ pub(super) fn compression(value: &str) -> Result<Compression, Status> {
         "uncompressed" => Ok(Compression::None),
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),
+        "estargz" => Ok(Compression::Estargz),
         other => Err(Status::unimplemented(format!(
             "layer compression type {other} is not supported"
         ))),
@@ -691,8 +694,8 @@ mod tests {
             (
                 "moby",
                 "compression",
-                "estargz",
-                "layer compression type estargz is not supported",
+                "lz4",
+                "layer compression type lz4 is not supported",
             ),
             (
                 "oci",
@@ -725,7 +728,11 @@ mod tests {
             assert_eq!(read(kind, &[(name, value)]).unwrap_err(), sentence);
         }
         let docker = ("oci-mediatypes", "false");
-        for (name, value) in [("compression", "zstd"), ("oci-artifact", "true")] {
+        for (name, value) in [
+            ("compression", "zstd"),
+            ("compression", "estargz"),
+            ("oci-artifact", "true"),
+        ] {
             let sentence = read("image", &[docker, (name, value)]).unwrap_err();
             assert_eq!(
                 sentence,

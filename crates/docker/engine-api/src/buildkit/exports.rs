@@ -155,6 +155,13 @@ impl Made {
                 Some(epoch) => images.clamped(&lease, &id(built)?, epoch)?.id,
                 None => id(built)?,
             };
+            let id = match outgoing.packing.compression {
+                Some(Compression::Estargz) => {
+                    let how = (outgoing.packing.level, outgoing.packing.force);
+                    images.seekable(&lease, &id, how)?.id
+                }
+                _ => id,
+            };
             let here = images.get(&id).map(|image| image.config.platform());
             let runs = here.is_some_and(|here| Platform::host().runs(&here));
             (image, own) = match runs {
@@ -254,14 +261,21 @@ impl Made {
             descriptor["annotations"] = json!(self.annotations);
         }
         let single = self.single.map(|id| id.to_string());
+        let mut result = None;
         let content = match outgoing.destination {
             Destination::Content => self.content(images)?,
             Destination::Store { keep: false, .. } => Vec::new(),
             Destination::Store { keep: true, .. } => {
                 let target = Target::manifest(self.root.digest, self.image);
-                for name in names(outgoing, tags, self.root.digest)? {
-                    images.tag_under(&self.lease, &name, target)?;
+                let names = names(outgoing, tags, self.root.digest)?;
+                for name in &names {
+                    images.tag_under(&self.lease, name, target)?;
                     lines.push(format!("naming to {name}"));
+                }
+                if let Some(image) = self.image.filter(|_| names.is_empty()) {
+                    // Its digest is all that whoever built it has.
+                    images.keep_nameless(&self.lease, self.root.digest, image)?;
+                    result = Some(image);
                 }
                 if matches!(outgoing.destination, Destination::Store { push: true, .. }) {
                     // Registries have it by this digest now.
@@ -274,6 +288,9 @@ impl Made {
                     }
                 }
                 self.lease.keep()?;
+                if let Some(image) = result {
+                    images.note_result(&image)?;
+                }
                 Vec::new()
             }
         };
@@ -374,9 +391,10 @@ pub(super) fn form(given: &str, oci: bool) -> &str {
     known.map_or(given, |(one, other)| if oci { one } else { other })
 }
 
-/// Whether OCI's form is used: attestations have no other.
+/// Whether OCI's form is used: attestations have no other, nor have the notes on layers.
 fn is_oci(outgoing: &Outgoing) -> bool {
-    outgoing.oci || outgoing.predicates.iter().any(|said| !said.is_empty())
+    let noted = outgoing.packing.compression == Some(Compression::Estargz);
+    outgoing.oci || noted || outgoing.predicates.iter().any(|said| !said.is_empty())
 }
 
 /// The manifest of one image.
@@ -400,10 +418,11 @@ fn part(
         *id,
         image.config_bytes.len() as u64,
     );
-    let layers: Vec<Descriptor> = layers
-        .into_iter()
-        .map(|layer| Descriptor::new(form(&layer.media_type, oci), layer.digest, layer.size))
-        .collect();
+    let described = |layer: Descriptor| Descriptor {
+        media_type: form(&layer.media_type, oci).to_owned(),
+        ..layer
+    };
+    let layers: Vec<Descriptor> = layers.into_iter().map(described).collect();
     let mut manifest = json!({
         "schemaVersion": 2, "mediaType": form(media_type::MANIFEST, oci), "config": config, "layers": layers,
     });
@@ -528,11 +547,18 @@ fn index(entries: Vec<Value>, outgoing: &Outgoing) -> ServedManifest {
 
 /// How layers are wanted, in the store's words.
 pub(super) fn recast(packing: Packing) -> Recast {
+    if packing.compression == Some(Compression::Estargz) {
+        // They are as they are wanted already, and the others stay as they came.
+        return Recast {
+            algorithm: Some(Algorithm::Gzip),
+            ..Recast::default()
+        };
+    }
     Recast {
         algorithm: match packing.compression {
             Some(Compression::None) => None,
             Some(Compression::Zstd) => Some(Algorithm::Zstd),
-            Some(Compression::Gzip) | None => Some(Algorithm::Gzip),
+            Some(Compression::Gzip | Compression::Estargz) | None => Some(Algorithm::Gzip),
         },
         level: packing.level,
         force: packing.force,

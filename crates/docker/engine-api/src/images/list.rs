@@ -136,9 +136,13 @@ impl Selection {
         };
         let nameless = row.tags.is_empty() && row.digests.is_empty();
         let shown = if nameless {
-            let is_part =
-                || !api.images().children(&image.id).is_empty() || api.images().is_listed(&image.id);
-            (self.all || !is_part()) && self.dangling != Some(false) && self.references.is_empty()
+            // With all that an index lists it is one row.
+            let is_listed = || !image.result && api.images().is_listed(&image.id);
+            let is_part = || !api.images().children(&image.id).is_empty();
+            (self.all || !is_part())
+                && !is_listed()
+                && self.dangling != Some(false)
+                && self.references.is_empty()
         } else {
             self.dangling != Some(true) || row.tags.is_empty()
         };

@@ -1,5 +1,6 @@
 //! Images: one file for each thing a client does with them.
 
+pub(crate) mod import;
 pub(crate) mod inspect;
 pub(crate) mod list;
 pub(crate) mod pull;

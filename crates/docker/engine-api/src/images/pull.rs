@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::transfer::import;
+use super::import::import;
 use crate::Api;
 use crate::containers::create::platform;
 use crate::error::ApiError;

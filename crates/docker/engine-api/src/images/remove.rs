@@ -35,15 +35,8 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
     if call.name.trim().is_empty() {
         return Err(ApiError::bad("image name cannot be blank"));
     }
-    if call.version.since(50) {
-        for platform in call.query.all("platforms") {
-            decode_platform(platform)?;
-        }
-        if call.query.has("platforms") {
-            return Err(ApiError::unsupported(
-                "removing one platform of an image is not supported yet",
-            ));
-        }
+    if call.version.since(50) && call.query.has("platforms") {
+        return remove_platforms(call).await;
     }
     let options = Remove {
         force: call.query.bool("force"),
@@ -54,6 +47,29 @@ pub(crate) async fn remove(call: Call<Api>) -> Result<Reply, ApiError> {
     let worker = api.clone();
     let removed = blocking(move || worker.images().remove(&name, options, &|id| worker.uses(id))).await?;
     tell(&api, image.as_ref(), &removed);
+    Reply::json(&rows(&removed))
+}
+
+/// What is here of some platforms of an image, as with dockerd whoever else names it.
+async fn remove_platforms(call: Call<Api>) -> Result<Reply, ApiError> {
+    let platforms = call.query.all("platforms").map(decode_platform);
+    let platforms = platforms.collect::<Result<Vec<_>, _>>()?;
+    if !call.query.bool("force") {
+        // Upstream's sentence, dash and all.
+        return Err(ApiError::bad(
+            "Content will be removed from all images referencing this variant. Use \u{2014}-force to force delete.",
+        ));
+    }
+    let (api, name) = (call.state.clone(), call.name.clone());
+    let image = api.images().resolve(&name)?;
+    let worker = api.clone();
+    let removed = blocking(move || {
+        worker
+            .images()
+            .remove_platforms(&name, &platforms, &|id| worker.uses(id))
+    })
+    .await?;
+    tell(&api, Some(&image), &removed);
     Reply::json(&rows(&removed))
 }
 

@@ -1,19 +1,15 @@
-//! Images in and out as archives: load, save, import.
+//! Images in and out as archives: load, save.
 
-use std::sync::Arc;
-
-use image::{Import, LoadEvent, Loaded, RunConfig};
+use image::{LoadEvent, Loaded};
 use serde_json::json;
 
 use super::inspect::{asked_platform, of_platform};
-use super::repo_tag;
 use crate::Api;
-use crate::api::blocking;
-use crate::containers::create::{matches_platform, platform};
+use crate::containers::create::matches_platform;
 use crate::error::ApiError;
 use crate::server::body::BodySender;
 use crate::server::call::Call;
-use crate::server::reply::{JSON, Reply, TAR, with_type};
+use crate::server::reply::{JSON, Reply, TAR};
 use crate::stream::bar;
 use crate::stream::progress;
 use crate::stream::tar::tar_reply;
@@ -116,59 +112,4 @@ fn tell_saved(api: &Api, names: &[String]) {
         let id = image.id.to_string();
         api.publish_image(Some(&image), &id, &id, "save");
     }
-}
-
-/// `POST /images/create?fromSrc=-`.
-pub(crate) async fn import(call: Call<Api>) -> Result<Reply, ApiError> {
-    let query = call.query.clone();
-    let reference = repo_tag(query.get("repo"), query.get("tag"))?;
-    let source = query.get("fromSrc");
-    if source != "-" {
-        return Err(ApiError::unsupported(format!(
-            "importing from {source} is not supported yet: send the archive with fromSrc=-"
-        )));
-    }
-    let mut config = image::ImageConfig::for_host();
-    if let Some(platform) = query
-        .text("platform")
-        .filter(|_| call.version.since(32))
-        .map(platform)
-        .transpose()?
-    {
-        (config.os, config.architecture, config.variant) =
-            (platform.os, platform.architecture, platform.variant);
-    }
-    let changes: Vec<_> = query.all("changes").map(String::from).collect();
-    config.config = builder::apply_changes(RunConfig::default(), &changes)?;
-    config.created = Some(call.state.now());
-    let message = query
-        .text("message")
-        .map_or_else(|| format!("Imported from {source}"), String::from);
-    let import = Import {
-        reference,
-        config,
-        message,
-    };
-    let (api, mut archive) = (call.state.clone(), call.reader());
-    let id = blocking(move || run_import(&api, &mut archive, import)).await?;
-    Ok(Reply::Http(with_type(
-        http::StatusCode::OK,
-        JSON,
-        progress::status("", &id).to_vec().into(),
-    )))
-}
-
-fn run_import(
-    api: &Arc<Api>,
-    archive: &mut dyn std::io::Read,
-    import: Import,
-) -> Result<String, image::Error> {
-    let tag = import.reference.as_ref().map(|tag| tag.familiar());
-    let id = api.images().import(archive, import)?;
-    let text = id.to_string();
-    if let Some(tag) = tag {
-        api.publish_image(api.images().get(&id).as_ref(), &text, &tag, "tag");
-    }
-    api.publish_image(api.images().get(&id).as_ref(), &text, &text, "import");
-    Ok(text)
 }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use https::{RequestBody, Rest};
+use http_body_util::BodyExt;
+use https::{Budget, RequestBody, Rest, Whole, WholeError};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ const WAITING_CHUNKS: usize = 4;
 const CHUNK: usize = 64 << 10;
 /// Largest JSON body in bytes. A create request with every option is a few kilobytes.
 const JSON_LIMIT: usize = 4 << 20;
+/// Bytes of such bodies that are not whole yet, all clients together.
+static UNFINISHED: Budget = Budget::new(64 << 20);
 /// How long a client may leave an upload standing still.
 const STALLED: Duration = Duration::from_secs(120);
 /// How much of a refused request is read. Go reads 256 KiB and keeps the connection half open for a while after its
@@ -138,23 +140,22 @@ pub(crate) fn upload(body: Incoming) -> RequestBody {
 /// Reads a whole body into memory.
 ///
 /// # Errors
-/// 413 above 4 MiB, 400 when the client broke off.
-pub(crate) async fn collect(body: RequestBody) -> Result<Bytes, ApiError> {
-    let limited = Limited::new(body, JSON_LIMIT).collect();
-    let read = tokio::time::timeout(STALLED, limited).await;
-    match read.map_err(|_| {
+/// 413 above 4 MiB, 400 when the client broke off, 408 when it or its turn did not come.
+pub(crate) async fn collect(body: RequestBody) -> Result<Whole<'static>, ApiError> {
+    let read = tokio::time::timeout(STALLED, UNFINISHED.read(body, JSON_LIMIT)).await;
+    let read = read.map_err(|_| {
         ApiError::new(
             http::StatusCode::REQUEST_TIMEOUT,
             "the request body did not arrive",
         )
-    })? {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(cause) if cause.is::<LengthLimitError>() => Err(ApiError::new(
+    })?;
+    read.map_err(|cause| match cause {
+        WholeError::TooLarge => ApiError::new(
             http::StatusCode::PAYLOAD_TOO_LARGE,
             format!("request body is larger than {JSON_LIMIT} bytes"),
-        )),
-        Err(cause) => Err(ApiError::bad(format!("reading the request body: {cause}"))),
-    }
+        ),
+        WholeError::Broken(cause) => ApiError::bad(format!("reading the request body: {cause}")),
+    })
 }
 
 /// A request's body as a blocking `Read`, for a thread that unpacks an archive.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, UPGRADE};
 use http::{HeaderMap, Method};
-use https::RequestBody;
+use https::{RequestBody, Whole};
 use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 
@@ -72,8 +72,8 @@ impl<S> Call<S> {
         if self.has_no_body() {
             return Ok(None);
         }
-        let bytes = body::collect(self.body).await?;
-        go_json::parse(&bytes).map(Some)
+        let whole = body::collect(self.body).await?;
+        go_json::parse(&whole.bytes).map(Some)
     }
 
     /// The body as a value of `T`; its default when there is no body.
@@ -92,7 +92,7 @@ impl<S> Call<S> {
     /// # Errors
     /// 413 above 4 MiB, 400 when the client broke off.
     pub(crate) async fn bytes(self) -> Result<Bytes, ApiError> {
-        body::collect(self.body).await
+        body::collect(self.body).await.map(Whole::into_bytes)
     }
 
     /// The body as a blocking reader for a thread.

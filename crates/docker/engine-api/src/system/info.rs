@@ -51,6 +51,8 @@ fn contents(api: &Api) -> Value {
         "Images": api.images().list().len(),
         "Driver": "overlay2",
         "DriverStatus": [
+            // By this clients know that an image may be of several platforms here: `buildx build --load` asks for it.
+            ["driver-type", "io.containerd.snapshotter.v1"],
             ["Supports d_type", "true"],
             ["Using metacopy", "false"],
             ["Native Overlay Diff", "true"],

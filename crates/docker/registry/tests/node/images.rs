@@ -46,6 +46,25 @@ async fn an_image_that_was_made_here_is_pulled_and_pushed_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_that_only_an_image_has_is_deleted_in_the_registry() {
+    let served = Served::open();
+    let id = served.import(&format!("{}/tool:v1", served.domain()));
+    let remote = served.remote();
+    let manifest = ask("GET", "/v2/tool/manifests/v1").expect(&remote, 200).await;
+    let layer = manifest.json()["layers"][0]["digest"].clone();
+    let path = format!("/v2/tool/blobs/{}", layer.as_str().unwrap());
+    ask("HEAD", &path).expect(&remote, 200).await;
+    ask("DELETE", &path).expect(&remote, 202).await;
+    for method in ["HEAD", "GET", "DELETE"] {
+        ask(method, &path).expect(&remote, 404).await;
+    }
+    let image = served.images.get(&id).unwrap();
+    let digest = image.layers[0].blob.as_ref().unwrap().digest;
+    let blob = served.images.open_blob(&digest).unwrap();
+    assert!(blob.is_some(), "docker has it still");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn garbage_goes_beside_what_is_named() {
     let served = Served::open();
     let remote = served.remote();

@@ -270,7 +270,7 @@ impl Content for Memory {
         Ok(there)
     }
 
-    fn unlink_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
+    fn delete_blob(&self, repository: &str, digest: &Digest) -> Result<bool, Error> {
         Ok(self.lock().links.remove(&(repository.to_owned(), *digest)))
     }
 

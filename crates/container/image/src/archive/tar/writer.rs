@@ -34,6 +34,16 @@ impl<W: Write> Writer<W> {
         self.zeros(entry.size - copied + padding(entry.size))
     }
 
+    /// What is below, for whoever writes a file's content there after its header; then [`Self::pad`].
+    pub(crate) const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
+    /// Fills up the last block of a file of so many bytes.
+    pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
+        self.zeros(padding(size))
+    }
+
     /// Writes the end of the archive.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.zeros(2 * BLOCK as u64)?;
