@@ -19,13 +19,25 @@ use super::support::{Node, archive, memory, open, tar};
 pub(crate) struct Failing {
     inner: Arc<dyn Store>,
     pub(crate) left: AtomicUsize,
+    /// Sees each write before it is done.
+    look: Box<dyn Fn(&Write) + Send + Sync>,
 }
 
 impl Failing {
     pub(crate) fn after(writes: usize) -> Arc<Self> {
+        Self::seen(writes, |_| {})
+    }
+
+    /// One whose writes do not fail, and are looked at.
+    pub(crate) fn never(look: impl Fn(&Write) + Send + Sync + 'static) -> Arc<Self> {
+        Self::seen(usize::MAX, look)
+    }
+
+    fn seen(writes: usize, look: impl Fn(&Write) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
             inner: memory(),
             left: AtomicUsize::new(writes),
+            look: Box::new(look),
         })
     }
 }
@@ -44,6 +56,7 @@ impl Store for Failing {
     }
 
     fn write(&self, write: Write) -> Pending<Written> {
+        (self.look)(&write);
         let left = self
             .left
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
