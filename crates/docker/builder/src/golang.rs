@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use driver::golang::NoDuration;
+
 /// `%q` of a string: Go's `strconv.Quote`.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -56,64 +58,18 @@ pub(crate) fn plain_list<S: AsRef<str>>(list: &[S]) -> String {
     format!("[{}]", plain.join(" "))
 }
 
-/// Units of `time.ParseDuration`, longest name first where one begins another.
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("μs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 6e10),
-    ("h", 3.6e12),
-];
-
 /// `time.ParseDuration`, in nanoseconds.
 ///
 /// # Errors
 /// Go's own sentence.
 pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {}", quote(text));
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1.0, rest),
-        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Ok(0);
-    }
-    if rest.is_empty() {
-        return Err(invalid());
-    }
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let end = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(rest.len());
-        let amount: f64 = rest[..end].parse().map_err(|_| invalid())?;
-        rest = &rest[end..];
-        let end = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
-        total += amount * unit(&rest[..end], text)?;
-        rest = &rest[end..];
-    }
-    to_nanoseconds(sign * total).ok_or_else(invalid)
-}
-
-fn unit(name: &str, text: &str) -> Result<f64, String> {
-    if name.is_empty() {
-        return Err(format!("time: missing unit in duration {}", quote(text)));
-    }
-    UNITS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, nanoseconds)| *nanoseconds)
-        .ok_or_else(|| format!("time: unknown unit {} in duration {}", quote(name), quote(text)))
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked just before")]
-fn to_nanoseconds(value: f64) -> Option<i64> {
-    (value.abs() < 9.2e18).then_some(value as i64)
+    driver::golang::parse_duration(text).map_err(|why| match why {
+        NoDuration::Invalid => format!("time: invalid duration {}", quote(text)),
+        NoDuration::MissingUnit => format!("time: missing unit in duration {}", quote(text)),
+        NoDuration::UnknownUnit(unit) => {
+            format!("time: unknown unit {} in duration {}", quote(unit), quote(text))
+        }
+    })
 }
 
 /// `time.Duration.String`.

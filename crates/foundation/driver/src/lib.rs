@@ -13,6 +13,7 @@
 mod clock;
 mod disk;
 pub mod env;
+pub mod golang;
 mod queue;
 mod rng;
 mod sim;

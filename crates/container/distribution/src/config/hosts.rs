@@ -164,30 +164,9 @@ fn duration(at: &At<'_>) -> Result<Duration, ConfigError> {
             "{text:?} is no duration: write \"5s\", \"300ms\" or \"1m30s\""
         ))
     };
-    let mut rest = text;
-    let mut seconds = 0.0;
-    while !rest.is_empty() {
-        let end = rest
-            .find(|letter: char| letter != '.' && !letter.is_ascii_digit())
-            .ok_or_else(wrong)?;
-        let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
-        rest = &rest[end..];
-        let end = rest
-            .find(|letter: char| letter == '.' || letter.is_ascii_digit())
-            .unwrap_or(rest.len());
-        seconds += number
-            * match &rest[..end] {
-                "ns" => 1e-9,
-                "us" | "µs" => 1e-6,
-                "ms" => 1e-3,
-                "s" => 1.0,
-                "m" => 60.0,
-                "h" => 3600.0,
-                _ => return Err(wrong()),
-            };
-        rest = &rest[end..];
-    }
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
+    let nanoseconds = driver::golang::parse_duration(text).ok();
+    let nanoseconds = nanoseconds.and_then(|nanoseconds| u64::try_from(nanoseconds).ok());
+    let duration = Duration::from_nanos(nanoseconds.ok_or_else(wrong)?);
     if duration.is_zero() {
         return Err(at.wrong("must be longer than nothing: leave the key out for the default"));
     }

@@ -10,8 +10,8 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::buildkit::{
-    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Policies, Session,
-    Status,
+    Built, CacheExport, CacheMount, CacheSource, CacheTarget, ExportedCache, Held, Packing, Policies,
+    Session, Status,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -69,7 +69,11 @@ pub(crate) fn timestamp(text: &str) -> Result<Option<Timestamp>, ApiError> {
 /// # Errors
 /// 400 when it is none of them.
 pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
-    if let Some(span) = go_duration(text) {
+    // A mere nought is a timestamp, upstream's exception.
+    if text != "0"
+        && let Ok(nanoseconds) = driver::golang::parse_duration(text)
+    {
+        let span = SignedDuration::from_nanos(nanoseconds);
         return Ok(now.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH));
     }
     if let Ok(Some(time)) = timestamp(text) {
@@ -90,41 +94,6 @@ pub(crate) fn until(text: &str, now: Timestamp) -> Result<Timestamp, ApiError> {
 fn midnight(text: &str) -> Result<Timestamp, jiff::Error> {
     let (date, zone) = text.split_at_checked(10).unwrap_or((text, ""));
     format!("{date}T00:00:00{zone}").parse()
-}
-
-/// Go's durations: `1h30m`, `2.5s`, `100ms`, `-1m`.
-fn go_duration(text: &str) -> Option<SignedDuration> {
-    if let Some(text) = text.strip_prefix('-') {
-        return plain_duration(text).map(std::ops::Neg::neg);
-    }
-    plain_duration(text.strip_prefix('+').unwrap_or(text))
-}
-
-fn plain_duration(text: &str) -> Option<SignedDuration> {
-    let mut rest = text;
-    let mut total = 0.0_f64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..end].parse().ok()?;
-        let unit_end = rest[end..]
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .map_or(rest.len(), |at| end + at);
-        total += number * unit(&rest[end..unit_end])?;
-        rest = &rest[unit_end..];
-    }
-    (!text.is_empty() && total.is_finite()).then(|| SignedDuration::try_from_secs_f64(total).ok())?
-}
-
-fn unit(text: &str) -> Option<f64> {
-    Some(match text {
-        "ns" => 1e-9,
-        "us" | "µs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -26,30 +26,10 @@ pub(super) fn limit(query: &Query, long_running: bool, most: Duration) -> Answer
     }
 }
 
-/// Go's `time.ParseDuration`, without signs: `1m30s`, `1.5h`, `200ms`.
+/// A duration that is no less than nothing.
 fn seconds(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, f64); 7] = [
-        ("ms", 1e-3),
-        ("us", 1e-6),
-        ("µs", 1e-6),
-        ("ns", 1e-9),
-        ("h", 3600.0),
-        ("m", 60.0),
-        ("s", 1.0),
-    ];
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let mut rest = text;
-    let mut sum = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let (unit, scale) = UNITS.iter().find(|(unit, _)| rest[digits..].starts_with(unit))?;
-        sum += number * scale;
-        rest = &rest[digits + unit.len()..];
-    }
-    (!text.is_empty()).then(|| Duration::try_from_secs_f64(sum).ok())?
+    let nanoseconds = driver::golang::parse_duration(text).ok()?;
+    u64::try_from(nanoseconds).ok().map(Duration::from_nanos)
 }
 
 /// 504: the answer was not there in time.

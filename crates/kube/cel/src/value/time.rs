@@ -171,58 +171,9 @@ pub(super) fn timestamp_or_date(text: &str) -> Option<Timestamp> {
     parse_timestamp(text).or_else(|| parse_timestamp(&format!("{text}T00:00:00Z")))
 }
 
-/// Units of Go's durations, in nanoseconds.
-const UNITS: &[(&str, f64)] = &[
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("\u{b5}s", 1e3),
-    ("\u{3bc}s", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
-];
-
 /// A length of time as Go writes it (`1h30m`), in nanoseconds.
 pub(crate) fn parse_duration(text: &str) -> Option<i64> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if unsigned == "0" {
-        return Some(0);
-    }
-    if unsigned.is_empty() {
-        return None;
-    }
-    let mut rest = unsigned;
-    let mut total: i128 = 0;
-    while !rest.is_empty() {
-        let (nanos, after) = component(rest)?;
-        total = total.checked_add(nanos)?;
-        rest = after;
-    }
-    i64::try_from(if text.starts_with('-') { -total } else { total }).ok()
-}
-
-/// The first number and unit of a duration, and what follows.
-fn component(text: &str) -> Option<(i128, &str)> {
-    let number_end = text.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-    let (number, rest) = text.split_at(number_end);
-    let unit_end = rest
-        .find(|c: char| c.is_ascii_digit() || c == '.')
-        .unwrap_or(rest.len());
-    let (unit, rest) = rest.split_at(unit_end);
-    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
-    }
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let fraction: f64 = format!("0.{fraction}0").parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "units are whole, and a fraction of one is small"
-    )]
-    let nanos = whole.checked_mul(*scale as i128)? + (fraction * scale) as i128;
-    Some((nanos, rest))
+    driver::golang::parse_duration(text).ok()
 }
 
 /// A length of time as CEL prints it: in seconds.
