@@ -364,7 +364,7 @@ const CASES: &[Case] = &[
     case(
         "bills of materials",
         r#"
-        $ . $dir/../buildkit.sh; mkdir -p $dir/c/scan; cd $dir/c; r=localhost:5055/$n/app; echo hi > f; echo other > g; printf 'scan\n' > .dockerignore
+        $ . $dir/../buildkit.sh; mkdir -p $dir/c/scan; cd $dir/c; r=localhost:5055/$n/app; echo $n > f; echo other > g; printf 'scan\n' > .dockerignore
         $ printf '#!/bin/sh\nset -e\ntest -w /tmp\nfor place in $BUILDKIT_SCAN_SOURCE ${BUILDKIT_SCAN_SOURCE_EXTRAS:+$BUILDKIT_SCAN_SOURCE_EXTRAS*}; do\nname=${place##*/}; files=$(cd $place && echo *)\nif touch $place/x 2> /dev/null; then exit 9; fi\nprintf "{\\"predicateType\\":\\"%%s\\",\\"predicate\\":{\\"name\\":\\"%%s\\",\\"files\\":\\"%%s\\"}}" ${BUILDKIT_SCAN_KIND:-https://spdx.dev/Document} $name "$files" > $BUILDKIT_SCAN_DESTINATION$name.spdx.json\ndone\n' > scan/scan; printf 'FROM busybox\nCOPY --chmod=755 scan /\nENTRYPOINT ["/scan"]\n' > scan/Dockerfile; docker build -q -t $n-scan scan > /dev/null
         $ printf 'FROM busybox AS tools\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nWORKDIR /tools\nFROM scratch\nARG BUILDKIT_SBOM_SCAN_CONTEXT=true\nCOPY --from=tools /bin/true /\nCOPY f /\n' > Dockerfile; printf 'FROM scratch\nCOPY f /\n' > S
         $ said() { $ns docker buildx imagetools inspect --format "{{json $2}}" $1 | tr -d ' \n'; echo; }
