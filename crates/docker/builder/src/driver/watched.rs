@@ -129,13 +129,16 @@ impl<E: Executor + 'static> Driver<E> {
                 let (name, asked) = self.base_of(&self.graph.stage(number)).ok()?;
                 Some((key(&canonical(&name), asked.as_ref()), number))
             };
-            self.from_the_target().into_iter().filter_map(base).collect()
+            self.stages_from_the_target()
+                .into_iter()
+                .filter_map(base)
+                .collect()
         });
         told.get(&key(reference, asked)).copied()
     }
 
     /// The stages that begin with an image, in the order in which they are come to from the target.
-    fn from_the_target(&self) -> Vec<usize> {
+    fn stages_from_the_target(&self) -> Vec<usize> {
         let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
         let mut open: Vec<usize> = self.graph.target().into_iter().collect();
         while let Some(number) = open.pop() {
